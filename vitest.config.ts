@@ -38,8 +38,12 @@ const shared = files.filter((path) => !own.includes(path) && !inCluster.includes
 const projects = [
   { name: "shared", isolate: false, include: shared },
   { name: "own", isolate: true, include: own },
-  { name: "one cluster", isolate: false, include: inCluster,
-    globalSetup: "./test/e2e/shared-host.ts" },
+  {
+    name: "one cluster",
+    isolate: false,
+    include: inCluster,
+    globalSetup: "./test/e2e/shared-host.ts",
+  },
 ].filter((project) => project.include.length > 0);
 
 /** How much of a value a failure's first line shows, which the closing report prints. */

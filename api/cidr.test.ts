@@ -37,12 +37,13 @@ const context = { now_ms: 0 };
 
 describe("a ServiceCIDR takes networks in their canonical form alone", () => {
   const findings = (...cidrs: string[]) =>
-    serviceCIDR.strategy.validateCreate({ metadata: { name: "a" }, spec: { cidrs } }, context)
+    serviceCIDR.strategy
+      .validateCreate({ metadata: { name: "a" }, spec: { cidrs } }, context)
       .map(({ field, detail }) => `${field}: ${detail}`);
 
-  it.each([
-    ["10.0.0.0/8"], ["10.1.2.3/32"], ["fd00::/64"], ["::/0"],
-  ])("%s", (text) => expect(findings(text)).toEqual([]));
+  it.each([["10.0.0.0/8"], ["10.1.2.3/32"], ["fd00::/64"], ["::/0"]])("%s", (text) =>
+    expect(findings(text)).toEqual([]),
+  );
 
   // Facts of upstream's TestIsValidCIDR.
   it.each([
@@ -62,7 +63,8 @@ describe("a ServiceCIDR takes networks in their canonical form alone", () => {
 describe("an IPAddress is named by its canonical form", () => {
   const findings = (name: string) => {
     const parentRef = { resource: "services", namespace: "n", name: "s" };
-    return ipAddress.strategy.validateCreate({ metadata: { name }, spec: { parentRef } }, context)
+    return ipAddress.strategy
+      .validateCreate({ metadata: { name }, spec: { parentRef } }, context)
       .map(({ field, detail }) => `${field}: ${detail}`);
   };
 
@@ -72,7 +74,6 @@ describe("an IPAddress is named by its canonical form", () => {
     ["2001:0db8::1", ['metadata.name: must be in canonical form ("2001:db8::1")']],
     ["010.0.0.1", ["metadata.name: must not have leading 0s"]],
     ["::ffff:10.0.0.1", ["metadata.name: must not be an IPv4-mapped IPv6 address"]],
-    ["web", [
-      "metadata.name: must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]],
+    ["web", ["metadata.name: must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]],
   ])("%s: %j", (name, wanted) => expect(findings(name)).toEqual(wanted));
 });

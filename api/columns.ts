@@ -1,9 +1,10 @@
 /** The pieces that columns of many kinds are made of. */
+
+import type { LabelSelector } from "./gen/meta/v1.ts";
 import { humanDuration } from "./human-duration.ts";
 import type { Cell, Column, KubeObject } from "./kind.ts";
-import { millisOf } from "./time.ts";
 import { formatLabelTerms, termsOf } from "./selector.ts";
-import type { LabelSelector } from "./gen/meta/v1.ts";
+import { millisOf } from "./time.ts";
 
 /** kubectl's text for an empty value. */
 export const NONE = "<none>";
@@ -19,7 +20,9 @@ interface ColumnOptions {
 
 /** A column from its title and how to read its cell. */
 export function column<T extends KubeObject>(
-  name: string, value: (object: T, now_ms: number) => Cell, options: ColumnOptions = {},
+  name: string,
+  value: (object: T, now_ms: number) => Cell,
+  options: ColumnOptions = {},
 ): Column<T> {
   const { type = "string", format = "", priority = 0 } = options;
   const description = options.description ?? `${name} of the object.`;
@@ -28,17 +31,23 @@ export function column<T extends KubeObject>(
 
 /** A column that only `-o wide` shows. */
 export function wide<T extends KubeObject>(
-  name: string, value: (object: T, now_ms: number) => Cell, options: ColumnOptions = {},
+  name: string,
+  value: (object: T, now_ms: number) => Cell,
+  options: ColumnOptions = {},
 ): Column<T> {
   return column(name, value, { ...options, priority: 1 });
 }
 
 export const nameColumn: Column = column("Name", (object) => object.metadata.name ?? "", {
-  format: "name", description: "The name, unique among objects of the kind in the namespace.",
+  format: "name",
+  description: "The name, unique among objects of the kind in the namespace.",
 });
 
-export const ageColumn: Column = column("Age", (object, now_ms) =>
-  age(object.metadata.creationTimestamp, now_ms), { description: "Time since creation." });
+export const ageColumn: Column = column(
+  "Age",
+  (object, now_ms) => age(object.metadata.creationTimestamp, now_ms),
+  { description: "Time since creation." },
+);
 
 /** Time since a moment; `<unknown>` when it was never set. */
 export function age(since: string | undefined, now_ms: number): string {

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { defaultOf } from "./default-class.ts";
 
-const made = (name: string, creationTimestamp: string) =>
-  ({ metadata: { name, creationTimestamp } });
+const made = (name: string, creationTimestamp: string) => ({
+  metadata: { name, creationTimestamp },
+});
 
 test("of several default classes the newest counts, then the first by name", () => {
   const old = made("a", "2020-01-01T00:00:00Z");

@@ -1,12 +1,22 @@
 /** Makes a `Kind` from the facts of its resource and its handwritten part. */
 import { assert } from "@raft2kube/std/assert.ts";
 import { ageColumn, nameColumn } from "./columns.ts";
-import { resourceFacts, type ResourceFact, type SubresourceFact } from "./facts.ts";
+import { type ResourceFact, resourceFacts, type SubresourceFact } from "./facts.ts";
 import type {
-  BuiltInKind, Column, FieldReader, GroupVersionKind, KubeObject, Served, Subresource, Verb,
+  BuiltInKind,
+  Column,
+  FieldReader,
+  GroupVersionKind,
+  KubeObject,
+  Served,
+  Subresource,
+  Verb,
 } from "./kind.ts";
 import {
-  makeStatusStrategy, makeStrategy, type StatusParts, type StrategyParts,
+  makeStatusStrategy,
+  makeStrategy,
+  type StatusParts,
+  type StrategyParts,
 } from "./strategy.ts";
 
 /** The hand-written parts of a kind. */
@@ -36,8 +46,7 @@ const STORAGE_PREFIXES: Readonly<Record<string, string>> = {
   "core/v1.Node": "minions",
   "networking/v1.Ingress": "ingress",
   "apiregistration/v1.APIService": "apiregistration.k8s.io/apiservices",
-  "apiextensions/v1.CustomResourceDefinition":
-    "apiextensions.k8s.io/customresourcedefinitions",
+  "apiextensions/v1.CustomResourceDefinition": "apiextensions.k8s.io/customresourcedefinitions",
 };
 
 const resources = new Map(resourceFacts().map((each) => [`${each.package}.${each.kind}`, each]));
@@ -48,7 +57,8 @@ export function knownSchemas(): IterableIterator<string> {
 }
 
 function subresourceOf<T extends KubeObject>(
-  fact: SubresourceFact, definition: Definition<T>,
+  fact: SubresourceFact,
+  definition: Definition<T>,
 ): Subresource<T> {
   const usual: Subresource<T> = {
     name: fact.name,
@@ -67,7 +77,8 @@ function servedOf(fact: ResourceFact, virtual: boolean | undefined): Served {
 
 /** Defines the kind of a schema such as `apps/v1.Deployment`. */
 export function defineKind<T extends KubeObject>(
-  schema: string, definition: Definition<T> = {},
+  schema: string,
+  definition: Definition<T> = {},
 ): BuiltInKind<T> {
   const fact = resources.get(schema);
   assert(fact !== undefined, `the facts list no resource for ${schema}`);
@@ -87,19 +98,22 @@ export function defineKind<T extends KubeObject>(
     verbs: fact.verbs as readonly Verb[],
     storageVersionHash: fact.storageVersionHash,
     served,
-    storage: served === "stored"
-      ? { prefix: STORAGE_PREFIXES[schema] ?? fact.plural, as: definition.storedAs ?? self }
-      : undefined,
+    storage:
+      served === "stored"
+        ? { prefix: STORAGE_PREFIXES[schema] ?? fact.plural, as: definition.storedAs ?? self }
+        : undefined,
     strategy: makeStrategy({ schema, namespaced: fact.namespaced, hasStatus }, definition),
-    subresources: Object.fromEntries(fact.subresources.map((each) =>
-      [each.name, subresourceOf(each, definition)])),
+    subresources: Object.fromEntries(
+      fact.subresources.map((each) => [each.name, subresourceOf(each, definition)]),
+    ),
     columns: definition.columns ?? [nameColumn, ageColumn],
     ...(definition.shown && { shown: definition.shown }),
     ...(definition.rowConditions && { rowConditions: definition.rowConditions }),
     selectableFields: {
       "metadata.name": (object) => object.metadata.name ?? "",
       ...(fact.namespaced
-        ? { "metadata.namespace": (object: T) => object.metadata.namespace ?? "" } : {}),
+        ? { "metadata.namespace": (object: T) => object.metadata.namespace ?? "" }
+        : {}),
       ...definition.selectableFields,
     },
     notActedOn: definition.notActedOn,

@@ -39,7 +39,10 @@ const TITLES: Record<FieldErrorType, string> = {
 
 /** Errors of these types name no value: it is absent, secret, or too large to repeat. */
 const WITHOUT_VALUE = new Set<FieldErrorType>([
-  "FieldValueRequired", "FieldValueForbidden", "FieldValueTooLong", "InternalError",
+  "FieldValueRequired",
+  "FieldValueForbidden",
+  "FieldValueTooLong",
+  "InternalError",
 ]);
 
 /** The value of an error that shows none: an object or list would be too large. */
@@ -51,8 +54,10 @@ function shown(value: unknown): string {
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number") return numberText(value);
   if (typeof value === "boolean") return String(value);
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (each) =>
-    `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** The size from which Go shows a float64 with an exponent. */
@@ -66,8 +71,8 @@ export function numberText(value: number): string {
 /** The same of a float64: large and small ones have an exponent, of two digits at least. */
 export function floatText(value: number): string {
   const size = Math.abs(value);
-  const text = size === 0 || (size >= 1e-4 && size < FLOAT_PLAIN_MAX)
-    ? String(value) : value.toExponential();
+  const text =
+    size === 0 || (size >= 1e-4 && size < FLOAT_PLAIN_MAX) ? String(value) : value.toExponential();
   return text.replace(/e([+-])(\d)$/, "e$10$2");
 }
 
@@ -96,7 +101,9 @@ export function invalid(field: string, value: unknown, detail: string): FieldErr
 
 /** The value is none of those allowed, which the message lists as given. */
 export function notSupported(
-  field: string, value: unknown, allowed: readonly string[],
+  field: string,
+  value: unknown,
+  allowed: readonly string[],
 ): FieldError {
   const list = allowed.map((each) => JSON.stringify(each)).join(", ");
   const detail = allowed.length === 0 ? "" : `supported values: ${list}`;

@@ -17,7 +17,14 @@ export interface GroupVersionKind {
 }
 
 export type Verb =
-  | "create" | "delete" | "deletecollection" | "get" | "list" | "patch" | "update" | "watch";
+  | "create"
+  | "delete"
+  | "deletecollection"
+  | "get"
+  | "list"
+  | "patch"
+  | "update"
+  | "watch";
 
 /** The user and time of a request: a strategy's only input besides the objects. */
 export interface StrategyContext {
@@ -159,7 +166,9 @@ export interface Kind<T extends KubeObject = KubeObject> extends GroupVersionKin
    * `signal` aborts.
    */
   convert?(
-    objects: readonly KubeObject[], apiVersion: string, signal?: AbortSignal,
+    objects: readonly KubeObject[],
+    apiVersion: string,
+    signal?: AbortSignal,
   ): Promise<readonly KubeObject[]>;
 }
 
@@ -187,5 +196,7 @@ export function isBuiltIn(kind: Kind): kind is BuiltInKind {
 export type Served = "stored" | "review" | "virtual";
 
 /** How objects of a kind are printed, and under which names. */
-export type Printed<T extends KubeObject = KubeObject> =
-  Pick<Kind<T>, "group" | "kind" | "listKind" | "columns" | "rowConditions" | "shown">;
+export type Printed<T extends KubeObject = KubeObject> = Pick<
+  Kind<T>,
+  "group" | "kind" | "listKind" | "columns" | "rowConditions" | "shown"
+>;

@@ -25,7 +25,8 @@ describe("all kinds", () => {
   });
 
   it.each(stored.map((each) => [each.schema, each] as const))(
-    "%s: an object with metadata alone can be read, filled, checked and shown", (_name, kind) => {
+    "%s: an object with metadata alone can be read, filled, checked and shown",
+    (_name, kind) => {
       const { object } = decodeJson<KubeObject>(kind.schema, { metadata: { name: "a" } });
       kind.strategy.defaults(object);
       kind.strategy.prepareCreate(object, { now_ms: 0 });
@@ -38,7 +39,8 @@ describe("all kinds", () => {
       for (const read of Object.values(kind.selectableFields)) {
         expect(typeof read(object)).toBe("string");
       }
-    });
+    },
+  );
 });
 
 describe("docs/DIVERGENCE.md", () => {
@@ -47,8 +49,9 @@ describe("docs/DIVERGENCE.md", () => {
       .split("\n## ")
       .find((each) => each.startsWith("Kinds that are stored"));
     const rows = section?.match(/^\| `\S+` \| .* \|$/gm) ?? [];
-    const expected = KINDS.filter((each) => each.notActedOn !== undefined)
-      .map((each) => `| \`${each.schema}\` | ${each.notActedOn} |`);
+    const expected = KINDS.filter((each) => each.notActedOn !== undefined).map(
+      (each) => `| \`${each.schema}\` | ${each.notActedOn} |`,
+    );
     expect(rows.sort()).toEqual(expected.sort());
   });
 

@@ -18,7 +18,7 @@ import { endpointSlice } from "./discovery/v1/endpoint-slice.ts";
 import { event } from "./events/v1/event.ts";
 import { flowSchema } from "./flowcontrol/v1/flow-schema.ts";
 import { priorityLevel } from "./flowcontrol/v1/priority-level.ts";
-import { isBuiltIn, type BuiltInKind, type Kind } from "./kind.ts";
+import { type BuiltInKind, isBuiltIn, type Kind } from "./kind.ts";
 import { nodeMetrics, podMetrics } from "./metrics/v1beta1/metrics.ts";
 import { ipAddress, serviceCIDR } from "./networking/v1/addresses.ts";
 import { ingress, ingressClass } from "./networking/v1/ingress.ts";
@@ -33,8 +33,8 @@ import { resourceSlice } from "./resource/v1/resource-slice.ts";
 import { priorityClass } from "./scheduling/v1/priority-class.ts";
 import { csiDriver, csiNode, csiStorageCapacity } from "./storage/v1/csi.ts";
 import { storageClass } from "./storage/v1/storage-class.ts";
-import { volumeAttributesClass } from "./storage/v1/volume-attributes-class.ts";
 import { volumeAttachment } from "./storage/v1/volume-attachment.ts";
+import { volumeAttributesClass } from "./storage/v1/volume-attributes-class.ts";
 
 /** Kinds with a file of their own, by group. */
 const WRITTEN: readonly (readonly Kind[])[] = [
@@ -62,7 +62,11 @@ const WRITTEN: readonly (readonly Kind[])[] = [
 ];
 
 function allKinds(): readonly BuiltInKind[] {
-  const written = new Map(WRITTEN.flat().filter(isBuiltIn).map((each) => [each.schema, each]));
+  const written = new Map(
+    WRITTEN.flat()
+      .filter(isBuiltIn)
+      .map((each) => [each.schema, each]),
+  );
   return [...knownSchemas()].map((schema) => written.get(schema) ?? defineKind(schema));
 }
 

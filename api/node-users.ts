@@ -6,7 +6,8 @@ export const NODE_USERS = {
   proxy: { prefix: "system:r2k:proxy:", group: "system:r2k:proxies" },
   dns: { prefix: "system:r2k:dns:", group: "system:r2k:dns" },
   "csi-provisioner": {
-    prefix: "system:r2k:csi-provisioner:", group: "system:r2k:csi-provisioners",
+    prefix: "system:r2k:csi-provisioner:",
+    group: "system:r2k:csi-provisioners",
   },
 } as const;
 

@@ -21,7 +21,12 @@ export type IntOrString = number | string;
 export type Bytes = string;
 
 export type JSONValue =
-  | null | boolean | number | string | JSONValue[] | { [key: string]: JSONValue };
+  | null
+  | boolean
+  | number
+  | string
+  | JSONValue[]
+  | { [key: string]: JSONValue };
 
 /** An object of a kind that the surrounding one does not fix. */
 export type RawExtension = { [key: string]: JSONValue };

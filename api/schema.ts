@@ -3,7 +3,7 @@
  * take their structure from here. A structure is built when first asked for, and kept.
  */
 import { assert } from "@raft2kube/std/assert.ts";
-import { factsOf, type FieldFact, hasFacts } from "./facts.ts";
+import { type FieldFact, factsOf, hasFacts } from "./facts.ts";
 
 export type Scalar = "string" | "bool" | "int32" | "int64" | "double" | "bytes";
 
@@ -11,8 +11,17 @@ export type Scalar = "string" | "bool" | "int32" | "int64" | "double" | "bytes";
 export const JSON_SCHEMA = "apiextensions/v1.JSONSchemaProps";
 
 export type Special =
-  | "Time" | "MicroTime" | "Duration" | "Quantity" | "IntOrString" | "RawExtension" | "FieldsV1"
-  | "JSON" | "SchemaOrArray" | "SchemaOrBool" | "SchemaOrStrings";
+  | "Time"
+  | "MicroTime"
+  | "Duration"
+  | "Quantity"
+  | "IntOrString"
+  | "RawExtension"
+  | "FieldsV1"
+  | "JSON"
+  | "SchemaOrArray"
+  | "SchemaOrBool"
+  | "SchemaOrStrings";
 
 /** A structure, by its name in the facts (`core/v1.Pod`) or, of a custom resource, itself. */
 export type SchemaRef = string | Struct;
@@ -21,12 +30,12 @@ export type Shape =
   | { readonly is: "scalar"; readonly scalar: Scalar; readonly values?: readonly string[] }
   | { readonly is: "special"; readonly special: Special }
   | {
-    readonly is: "list";
-    readonly of: Shape;
-    readonly wrapped: boolean;
-    /** How the list merges, where a custom schema says so; else its field's facts do. */
-    readonly rule?: ListRule;
-  }
+      readonly is: "list";
+      readonly of: Shape;
+      readonly wrapped: boolean;
+      /** How the list merges, where a custom schema says so; else its field's facts do. */
+      readonly rule?: ListRule;
+    }
   | { readonly is: "map"; readonly of: Shape; readonly atomic?: boolean }
   | { readonly is: "struct"; readonly of: SchemaRef }
   /** Any JSON: members of objects have owners of their own, lists are owned as a whole. */
@@ -67,8 +76,17 @@ export interface Decoded<T> {
 
 const SCALARS = new Set<string>(["string", "bool", "int32", "int64", "double", "bytes"]);
 const SPECIALS = new Set<string>([
-  "Time", "MicroTime", "Duration", "Quantity", "IntOrString", "RawExtension", "FieldsV1", "JSON",
-  "SchemaOrArray", "SchemaOrBool", "SchemaOrStrings",
+  "Time",
+  "MicroTime",
+  "Duration",
+  "Quantity",
+  "IntOrString",
+  "RawExtension",
+  "FieldsV1",
+  "JSON",
+  "SchemaOrArray",
+  "SchemaOrBool",
+  "SchemaOrStrings",
 ]);
 
 const structs = new Map<string, Struct>();
@@ -86,7 +104,10 @@ function structNamed(name: string): Struct {
   assert(fact?.fields !== undefined, `the facts have no structure ${name}`);
   const own = fact.fields.map((each) => ({ fact: each, shape: shapeOf(each.type, from) }));
   const struct: Struct = {
-    name, own, typeMeta: fact.typeMeta === true, atomic: fact.map === "atomic",
+    name,
+    own,
+    typeMeta: fact.typeMeta === true,
+    atomic: fact.map === "atomic",
     fields: new Map(own.flatMap(opened)),
   };
   structs.set(name, struct);
@@ -105,8 +126,10 @@ function opened(field: Field): [string, Field][] {
   assert(field.shape.is === "struct", `inlined ${field.fact.name} is no structure`);
   const struct = structOf(field.shape.of);
   const name = split(struct.name)[1];
-  return [...struct.fields].map(([key, each]) =>
-    [key, { ...each, within: [name, ...each.within ?? []] }]);
+  return [...struct.fields].map(([key, each]) => [
+    key,
+    { ...each, within: [name, ...(each.within ?? [])] },
+  ]);
 }
 
 function split(name: string): [string, string] {

@@ -2,8 +2,9 @@
  * Label and field selectors: their text forms and what they match. Grammar: the concepts page
  * "Labels and Selectors"; complaints follow k8s.io/apimachinery/pkg/labels and pkg/fields.
  */
-import { own } from "@raft2kube/std/own.ts";
+
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { own } from "@raft2kube/std/own.ts";
 import type { LabelSelector } from "./gen/meta/v1.ts";
 import { labelValue, qualifiedName } from "./validation/names.ts";
 
@@ -69,12 +70,14 @@ const OPERATORS: Readonly<Record<string, LabelOperator>> = {
  */
 export function termsOf(selector: LabelSelector | undefined): LabelTerms | null {
   if (selector === undefined) return null;
-  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]): LabelTerm => ({
-    key,
-    operator: "in",
-    values: [value],
-    equality: true,
-  }));
+  const equal = Object.entries(selector.matchLabels ?? {}).map(
+    ([key, value]): LabelTerm => ({
+      key,
+      operator: "in",
+      values: [value],
+      equality: true,
+    }),
+  );
   const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
     const known = own(OPERATORS, operator);
     if (known === undefined) {
@@ -97,7 +100,10 @@ export function matchesSelector(
 /** A plain map as Services have it: empty matches nothing there, so callers ask before. */
 export function termsOfMap(map: Labels): LabelTerms {
   return Object.entries(map).map(([key, value]) => ({
-    key, operator: "in", values: [value], equality: true,
+    key,
+    operator: "in",
+    values: [value],
+    equality: true,
   }));
 }
 

@@ -3,9 +3,11 @@ import { isDeepStrictEqual } from "node:util";
 import { zeroStruct } from "./codec/json.ts";
 import type { FieldError } from "./errors.ts";
 import type { KubeObject, Strategy, StrategyContext, UpdateStrategy } from "./kind.ts";
-import { structOf, type SchemaRef } from "./schema.ts";
+import { type SchemaRef, structOf } from "./schema.ts";
 import {
-  type Finalizers, validateMetadata, validateMetadataUpdate,
+  type Finalizers,
+  validateMetadata,
+  validateMetadataUpdate,
 } from "./validation/metadata.ts";
 import { dnsSubdomain, type TextRule } from "./validation/names.ts";
 
@@ -54,8 +56,12 @@ function clearStatus(object: KubeObject, schema: SchemaRef): void {
 
 /** Everything but identity, metadata and status. */
 function contentOf(object: KubeObject): Fields {
-  const { apiVersion: _version, kind: _kind, metadata: _metadata, ...rest } =
-    object as KubeObject & Fields;
+  const {
+    apiVersion: _version,
+    kind: _kind,
+    metadata: _metadata,
+    ...rest
+  } = object as KubeObject & Fields;
   const { status: _status, ...content } = rest;
   return content;
 }
@@ -65,10 +71,13 @@ function contentOf(object: KubeObject): Fields {
  * these; else keeps it.
  */
 export function raiseGeneration(
-  object: KubeObject, old: KubeObject, withAnnotations = false,
+  object: KubeObject,
+  old: KubeObject,
+  withAnnotations = false,
 ): void {
   const annotationsOf = ({ metadata }: KubeObject) => metadata.annotations ?? {};
-  const same = isDeepStrictEqual(contentOf(object), contentOf(old)) &&
+  const same =
+    isDeepStrictEqual(contentOf(object), contentOf(old)) &&
     (!withAnnotations || isDeepStrictEqual(annotationsOf(object), annotationsOf(old)));
   const generation = old.metadata.generation ?? 0;
   const next = same ? generation : generation + 1;
@@ -78,7 +87,8 @@ export function raiseGeneration(
 
 /** The strategy of writes to the kind itself, not to a subresource. */
 export function makeStrategy<T extends KubeObject>(
-  facts: KindFacts, parts: StrategyParts<T>,
+  facts: KindFacts,
+  parts: StrategyParts<T>,
 ): Strategy<T> {
   const { nameRule = dnsSubdomain, createOnUpdate = false, unconditionalUpdate = true } = parts;
   return {
@@ -100,7 +110,11 @@ export function makeStrategy<T extends KubeObject>(
     },
     validateCreate: (object, context) => [
       ...validateMetadata(
-        object.metadata, facts.namespaced, nameRule, "metadata", parts.finalizers,
+        object.metadata,
+        facts.namespaced,
+        nameRule,
+        "metadata",
+        parts.finalizers,
       ),
       ...(parts.validate?.(object, context) ?? []),
       ...(parts.validateCreate?.(object, context) ?? []),
@@ -124,7 +138,8 @@ export function keep(object: KubeObject, old: KubeObject, name: string): void {
 
 /** The same for a field of metadata. */
 export function keepMetadata(
-  object: KubeObject, old: KubeObject,
+  object: KubeObject,
+  old: KubeObject,
   name: "annotations" | "finalizers" | "generation" | "labels" | "ownerReferences",
 ): void {
   const target: Fields = object.metadata as Fields;
@@ -148,9 +163,7 @@ export interface StatusParts<T extends KubeObject> {
 const USER_METADATA = ["labels", "annotations", "finalizers", "ownerReferences"] as const;
 
 /** The strategy of `/status`. */
-export function makeStatusStrategy<T extends KubeObject>(
-  parts: StatusParts<T>,
-): UpdateStrategy<T> {
+export function makeStatusStrategy<T extends KubeObject>(parts: StatusParts<T>): UpdateStrategy<T> {
   return {
     prepareUpdate(object, old, context) {
       for (const name of Object.keys({ ...contentOf(object), ...contentOf(old) })) {
@@ -172,7 +185,9 @@ export function makeStatusStrategy<T extends KubeObject>(
 
 /** Upstream looks at metadata for any kind, and again for each: a cause stands twice. */
 function metadataFindings(
-  { metadata }: KubeObject, old: KubeObject, finalizers: Finalizers | undefined,
+  { metadata }: KubeObject,
+  old: KubeObject,
+  finalizers: Finalizers | undefined,
 ): FieldError[] {
   const findings = validateMetadataUpdate(metadata, old.metadata, "metadata", finalizers);
   return [...findings, ...findings];

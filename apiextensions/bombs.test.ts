@@ -1,7 +1,9 @@
 /** Hostile schemas and objects: each ends in an error, in bounded work. */
 import { messageOfField } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceColumnDefinition, CustomResourceDefinition, JSONSchemaProps,
+  CustomResourceColumnDefinition,
+  CustomResourceDefinition,
+  JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { expect, test } from "vitest";
@@ -13,8 +15,13 @@ import { validateEmbedded } from "./embedded.ts";
 import { hasFormat } from "./formats.ts";
 import { JsonPathError, parseJsonPath } from "./json-path.ts";
 import {
-  CHECKED_PLACES_MAX, COLUMNS_MAX, DEFAULTED_VALUES_MAX, ERRORS_CHARACTERS_MAX, ERRORS_MAX,
-  JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX,
+  CHECKED_PLACES_MAX,
+  COLUMNS_MAX,
+  DEFAULTED_VALUES_MAX,
+  ERRORS_CHARACTERS_MAX,
+  ERRORS_MAX,
+  JSON_PATH_LENGTH_MAX,
+  JSON_PATH_RESULTS_MAX,
 } from "./limits.ts";
 import { validateLists } from "./lists.ts";
 import { structuralOf } from "./structural.ts";
@@ -26,11 +33,17 @@ function definitionOf(properties: { [name: string]: JSONSchemaProps }): CustomRe
   return {
     metadata: { name: "bombs.example.com" },
     spec: {
-      group: "example.com", names, scope: "Namespaced",
-      versions: [{
-        name: "v1", served: true, storage: true,
-        schema: { openAPIV3Schema: { type: "object", properties } },
-      }],
+      group: "example.com",
+      names,
+      scope: "Namespaced",
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: { type: "object", properties } },
+        },
+      ],
     },
     status: { conditions: [], acceptedNames: { plural: "", kind: "" }, storedVersions: ["v1"] },
   };
@@ -47,9 +60,15 @@ test("alternatives in alternatives are counted, and a check of too many ends", (
     ...(depth === 0 ? {} : { allOf: [doubled(depth - 1), doubled(depth - 1)] }),
   });
   const schema = structuralOf({
-    type: "array", items: { type: "integer", ...doubled(6) },
+    type: "array",
+    items: { type: "integer", ...doubled(6) },
   });
-  const errors = validateValue(schema, Array.from({ length: 20_000 }, () => 1), undefined, "spec");
+  const errors = validateValue(
+    schema,
+    Array.from({ length: 20_000 }, () => 1),
+    undefined,
+    "spec",
+  );
   expect(errors.length).toBeLessThanOrEqual(ERRORS_MAX + 1);
   expect(messageOfField(errors.at(-1)!)).toContain(`has more than ${CHECKED_PLACES_MAX} values`);
 });
@@ -58,8 +77,14 @@ test("enumerations and required members are counted, and the texts of errors are
   const names = Array.from({ length: 50_000 }, (_, at) => `name${at}`);
   const ones = { type: "array", items: { type: "integer", enum: names } };
   const empty = { type: "array", items: { type: "object", required: names } };
-  for (const [props, item] of [[ones, 1], [empty, {}]] as const) {
-    const errors = validateValue(structuralOf(props), Array.from({ length: 100_000 }, () => item));
+  for (const [props, item] of [
+    [ones, 1],
+    [empty, {}],
+  ] as const) {
+    const errors = validateValue(
+      structuralOf(props),
+      Array.from({ length: 100_000 }, () => item),
+    );
     expect(messageOfField(errors.at(-1)!)).toContain(`has more than ${CHECKED_PLACES_MAX} values`);
     expect(errors.length).toBeLessThanOrEqual(ERRORS_MAX + 1);
   }
@@ -74,15 +99,15 @@ test("patterns are matched in linear time, and those that RE2 lacks are refused"
   const schema = structuralOf({ type: "string", pattern: "^(a+)+$" });
   expect(validateValue(schema, `${"a".repeat(50_000)}b`)).toHaveLength(1);
   expect(errorsOf({ spec: { type: "string", pattern: "(a)\\1" } })).toEqual([
-    "spec.validation.openAPIV3Schema.properties[spec].pattern: Invalid value: \"(a)\\\\1\": must " +
-    "be a valid regular expression, but isn't: error parsing regexp: invalid escape sequence: " +
-    "`\\1`",
+    'spec.validation.openAPIV3Schema.properties[spec].pattern: Invalid value: "(a)\\\\1": must ' +
+      "be a valid regular expression, but isn't: error parsing regexp: invalid escape sequence: " +
+      "`\\1`",
   ]);
 });
 
 test("formats are checked without trying a text's parts again and again", () => {
   expect(hasFormat("email", `${"a".repeat(900)}!`)).toBe(false);
-  expect(hasFormat("email", "a.b \"c d\" e <a@b>")).toBe(true);
+  expect(hasFormat("email", 'a.b "c d" e <a@b>')).toBe(true);
   expect(hasFormat("email", " a@b ")).toBe(true);
   expect(hasFormat("duration", "1".repeat(1_000_000))).toBe(false);
   expect(hasFormat("duration", `${"1".repeat(1_000_000)}s${"1s".repeat(1_000_000)}`)).toBe(true);
@@ -102,7 +127,8 @@ test("of many unknown fields and wrong parts, the first are named", () => {
       resources: {
         type: "array",
         items: {
-          type: "object", "x-kubernetes-embedded-resource": true,
+          type: "object",
+          "x-kubernetes-embedded-resource": true,
           "x-kubernetes-preserve-unknown-fields": true,
         },
       },
@@ -113,8 +139,9 @@ test("of many unknown fields and wrong parts, the first are named", () => {
   const decoded = decodeObject(schema, { ...unknown, metadata: { x: 1 } }, { strict: true });
   expect(decoded.unknownFields).toHaveLength(UNKNOWN_FIELDS_MAX);
   expect(decoded.object).toEqual({ metadata: {} });
-  expect(decodeObject(schema, { resources }, { strict: true }).unknownFields)
-    .toHaveLength(UNKNOWN_FIELDS_MAX);
+  expect(decodeObject(schema, { resources }, { strict: true }).unknownFields).toHaveLength(
+    UNKNOWN_FIELDS_MAX,
+  );
   const set = Array.from({ length: MANY }, (_, at) => at >> 1);
   expect(validateLists(schema, { set })).toHaveLength(ERRORS_MAX);
   const empty = Array.from({ length: MANY }, () => ({}));
@@ -122,8 +149,8 @@ test("of many unknown fields and wrong parts, the first are named", () => {
 });
 
 test("of many wrong places of a schema, the first are named", () => {
-  const propertiesOf = (each: JSONSchemaProps) => Object.fromEntries(
-    Array.from({ length: MANY }, (_, at) => [`x${at}`, each]));
+  const propertiesOf = (each: JSONSchemaProps) =>
+    Object.fromEntries(Array.from({ length: MANY }, (_, at) => [`x${at}`, each]));
   const most = { min: ERRORS_MAX, max: 2 * ERRORS_MAX };
   for (const each of [{}, { type: "string", default: 1 }, { type: "string", uniqueItems: true }]) {
     const { length } = errorsOf({ spec: { type: "object", properties: propertiesOf(each) } });
@@ -131,10 +158,12 @@ test("of many wrong places of a schema, the first are named", () => {
     expect(length).toBeLessThanOrEqual(most.max);
   }
   const long = "y".repeat(1024 * 1024);
-  expect(validateStructural(
-    { type: "object", properties: { [long]: { type: "object", properties: propertiesOf({}) } } },
-    "schema",
-  )).toHaveLength(1);
+  expect(
+    validateStructural(
+      { type: "object", properties: { [long]: { type: "object", properties: propertiesOf({}) } } },
+      "schema",
+    ),
+  ).toHaveLength(1);
 });
 
 test("an integer past 2^53 is compared with a factor that is not whole", () => {
@@ -154,17 +183,21 @@ test("defaults that would multiply are refused on writing, and left out on readi
   const large = Array.from({ length: 10_000 }, () => 1);
   const many: JSONSchemaProps = { type: "array", items: { type: "integer" }, default: large };
   const items = {
-    type: "array", items: { type: "object", properties: { a: many, b: { type: "string" } } },
+    type: "array",
+    items: { type: "object", properties: { a: many, b: { type: "string" } } },
   };
   const [kind] = customKinds(definitionOf({ items }));
   const make = () => ({
-    apiVersion: "example.com/v1", kind: "Bomb", metadata: { name: "a" },
+    apiVersion: "example.com/v1",
+    kind: "Bomb",
+    metadata: { name: "a" },
     items: Array.from({ length: 100_000 }, (): { a?: unknown } => ({})),
   });
   expect(() => kind!.strategy.defaults(make())).toThrow("write fewer items that have defaults");
   const read = kind!.fromStorage!(make()) as ReturnType<typeof make>;
-  expect(read.items.filter(({ a }) => a !== undefined).length)
-    .toBeLessThanOrEqual(DEFAULTED_VALUES_MAX / large.length);
+  expect(read.items.filter(({ a }) => a !== undefined).length).toBeLessThanOrEqual(
+    DEFAULTED_VALUES_MAX / large.length,
+  );
   expect(read.items[0]).toEqual({ a: large });
 });
 
@@ -180,13 +213,15 @@ test("references and unique items are refused", () => {
   });
   const at = "spec.validation.openAPIV3Schema.properties[spec].properties";
   expect(errors).toContain(`${at}[a].$ref: Forbidden: $ref is not supported`);
-  expect(errors).toContain(`${at}[b].uniqueItems: Forbidden: uniqueItems cannot be set to true ` +
-    "since the runtime complexity becomes quadratic");
+  expect(errors).toContain(
+    `${at}[b].uniqueItems: Forbidden: uniqueItems cannot be set to true ` +
+      "since the runtime complexity becomes quadratic",
+  );
 });
 
 test("a path that multiplies its values ends", () => {
-  const deep = (depth: number): object => (depth === 0 ? { x: 1 }
-    : { a: deep(depth - 1), b: deep(depth - 1) });
+  const deep = (depth: number): object =>
+    depth === 0 ? { x: 1 } : { a: deep(depth - 1), b: deep(depth - 1) };
   const path = parseJsonPath("...*...*...*");
   expect(() => path(deep(10))).toThrow(JsonPathError);
 });
@@ -214,10 +249,10 @@ test("a definition has a bounded number of columns, with bounded paths", () => {
   expect(errorsFor(columns(COLUMNS_MAX))).toEqual([]);
   expect(errorsFor(columns(COLUMNS_MAX + 1))).toEqual([
     `spec.additionalPrinterColumns: Too many: ${COLUMNS_MAX + 1}: must have at most ` +
-    `${COLUMNS_MAX} items`,
+      `${COLUMNS_MAX} items`,
   ]);
   expect(errorsFor([{ ...column, jsonPath: ".x".repeat(JSON_PATH_LENGTH_MAX) }])).toEqual([
     "spec.additionalPrinterColumns[0].JSONPath: Too long: may not be more than " +
-    `${JSON_PATH_LENGTH_MAX} bytes`,
+      `${JSON_PATH_LENGTH_MAX} bytes`,
   ]);
 });

@@ -1,7 +1,8 @@
 /** The columns of `kubectl get` for custom resources. */
 import { age, ageColumn, nameColumn } from "@raft2kube/api/columns.ts";
 import type {
-  CustomResourceColumnDefinition, CustomResourceDefinitionVersion,
+  CustomResourceColumnDefinition,
+  CustomResourceDefinitionVersion,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Cell, Column } from "@raft2kube/api/kind.ts";
 import { millisOf } from "@raft2kube/api/time.ts";
@@ -27,12 +28,16 @@ export function columnsOf(version: CustomResourceDefinitionVersion): Column[] {
 
 function columnOf(defined: CustomResourceColumnDefinition): Column | undefined {
   const { name, type, format = "", jsonPath, priority = 0 } = defined;
-  const description = defined.description ||
-    `Custom resource definition column (in JSONPath format): ${jsonPath}`;
+  const description =
+    defined.description || `Custom resource definition column (in JSONPath format): ${jsonPath}`;
   const path = attempt(() => parseJsonPath(jsonPath));
   if (path === undefined) return undefined;
   return {
-    name, type: type as Column["type"], format, description, priority,
+    name,
+    type: type as Column["type"],
+    format,
+    description,
+    priority,
     value(object, now_ms) {
       const found = attempt(() => path(object));
       return found === undefined || found.length === 0 ? null : cellOf(type, found[0], now_ms);
@@ -53,14 +58,19 @@ const exactOf = (value: unknown): Cell => (typeof value === "bigint" ? value : n
 
 function cellOf(type: string, value: unknown, now_ms: number): Cell {
   switch (type) {
-    case "string": return textOf(value);
-    case "integer": return typeof value === "number" ? Math.trunc(value) : exactOf(value);
-    case "number": return typeof value === "number" ? value : exactOf(value);
-    case "boolean": return typeof value === "boolean" ? value : null;
+    case "string":
+      return textOf(value);
+    case "integer":
+      return typeof value === "number" ? Math.trunc(value) : exactOf(value);
+    case "number":
+      return typeof value === "number" ? value : exactOf(value);
+    case "boolean":
+      return typeof value === "boolean" ? value : null;
     case "date":
       if (typeof value !== "string") return null;
       if (value === "" || value === "null") return age(undefined, now_ms);
       return millisOf(value) === undefined ? "<invalid>" : age(value, now_ms);
-    default: return null;
+    default:
+      return null;
   }
 }

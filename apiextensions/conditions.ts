@@ -2,7 +2,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionNames,
+  CustomResourceDefinition,
+  CustomResourceDefinitionCondition,
+  CustomResourceDefinitionNames,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { approvalOf } from "./definition/approval.ts";
 import { unstructured, validateStructural } from "./definition/structural-rules.ts";
@@ -21,7 +23,8 @@ export interface AcceptedNames {
  * that another one has accepted is refused, and the old one stays.
  */
 export function acceptNames(
-  crd: CustomResourceDefinition, others: readonly CustomResourceDefinition[],
+  crd: CustomResourceDefinition,
+  others: readonly CustomResourceDefinition[],
 ): AcceptedNames {
   const wanted = crd.spec.names;
   const accepted = crd.status?.acceptedNames ?? { plural: "", kind: "" };
@@ -29,7 +32,7 @@ export function acceptNames(
   const takenKinds = new Set<string>();
   for (const { status } of others) {
     const { plural, singular, shortNames, kind, listKind } = status?.acceptedNames ?? {};
-    for (const name of [plural, singular, ...shortNames ?? []]) taken.add(name ?? "");
+    for (const name of [plural, singular, ...(shortNames ?? [])]) taken.add(name ?? "");
     for (const name of [kind, listKind]) takenKinds.add(name ?? "");
   }
   const names: CustomResourceDefinitionNames = { ...accepted };
@@ -53,8 +56,9 @@ export function acceptNames(
   if (wanted.categories === undefined) delete names.categories;
   else names.categories = wanted.categories;
   const namesAccepted: Condition = {
-    type: "NamesAccepted", status: refusal === undefined ? "True" : "False",
-    ...refusal ?? { reason: "NoConflicts", message: "no conflicts found" },
+    type: "NamesAccepted",
+    status: refusal === undefined ? "True" : "False",
+    ...(refusal ?? { reason: "NoConflicts", message: "no conflicts found" }),
   };
   return { names, namesAccepted, established: establishedOf(crd, refusal === undefined) };
 }
@@ -64,7 +68,8 @@ export function acceptNames(
  * accepted before are not looked at.
  */
 function conflictsOf(
-  wanted: readonly string[] | undefined, accepted: readonly string[] = [],
+  wanted: readonly string[] | undefined,
+  accepted: readonly string[] = [],
   taken: ReadonlySet<string>,
 ): string | undefined {
   // lab:21 begin conflicts-of
@@ -82,29 +87,39 @@ function establishedOf(crd: CustomResourceDefinition, accepted: boolean): Condit
   if (old?.status === "True") return old;
   if (accepted) {
     return {
-      type: "Established", status: "False", reason: "Installing",
+      type: "Established",
+      status: "False",
+      reason: "Installing",
       message: "the initial names have been accepted",
     };
   }
-  return old ?? {
-    type: "Established", status: "False", reason: "NotAccepted",
-    message: "not all names are accepted",
-  };
+  return (
+    old ?? {
+      type: "Established",
+      status: "False",
+      reason: "NotAccepted",
+      message: "not all names are accepted",
+    }
+  );
   // lab:21 end
 }
 
 /** The condition NonStructuralSchema; undefined when all schemas are structural. */
 export function nonStructural({ spec }: CustomResourceDefinition): Condition | undefined {
   const type = "NonStructuralSchema";
-  const errors = spec.preserveUnknownFields === true
-    ? [invalid("spec.preserveUnknownFields", true, "must be false")] : [];
+  const errors =
+    spec.preserveUnknownFields === true
+      ? [invalid("spec.preserveUnknownFields", true, "must be false")]
+      : [];
   for (const [index, { name, schema }] of spec.versions.entries()) {
     const props = schema?.openAPIV3Schema;
     if (props === undefined) continue;
     const why = unstructured(props);
     if (why !== undefined) {
       return {
-        type, status: "Unknown", reason: "StructuralError",
+        type,
+        status: "Unknown",
+        reason: "StructuralError",
         message: `failed to check validation schema for version ${name}: ${why}`,
       };
     }
@@ -119,11 +134,14 @@ export function nonStructural({ spec }: CustomResourceDefinition): Condition | u
 /** The condition KubernetesAPIApprovalPolicyConformant; undefined outside Kubernetes' groups. */
 export function approval(crd: CustomResourceDefinition): Condition | undefined {
   const found = approvalOf(crd);
-  return found && {
-    type: "KubernetesAPIApprovalPolicyConformant",
-    status: found.state === "Approved" ? "True" : "False",
-    reason: `${found.state}Annotation`, message: found.why,
-  };
+  return (
+    found && {
+      type: "KubernetesAPIApprovalPolicyConformant",
+      status: found.state === "Approved" ? "True" : "False",
+      reason: `${found.state}Annotation`,
+      message: found.why,
+    }
+  );
 }
 
 /**
@@ -131,7 +149,9 @@ export function approval(crd: CustomResourceDefinition): Condition | undefined {
  * changed.
  */
 export function setCondition(
-  crd: CustomResourceDefinition, condition: Condition, now: string,
+  crd: CustomResourceDefinition,
+  condition: Condition,
+  now: string,
 ): boolean {
   crd.status ??= { conditions: [], acceptedNames: { plural: "", kind: "" }, storedVersions: [] };
   const { conditions } = crd.status;
@@ -140,8 +160,12 @@ export function setCondition(
   const kept = old?.status === condition.status ? old.lastTransitionTime : undefined;
   const { type, status, reason, message } = condition;
   const next: Condition = {
-    ...old, type, status, lastTransitionTime: kept ?? now,
-    ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }),
+    ...old,
+    type,
+    status,
+    lastTransitionTime: kept ?? now,
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
   };
   if (old === undefined) conditions.push(next);
   else conditions[at] = next;

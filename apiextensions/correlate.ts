@@ -49,7 +49,7 @@ export class Correlated {
 
   /** Whether nothing changed. */
   get same(): boolean {
-    return this.#same ??= this.#compare();
+    return (this.#same ??= this.#compare());
   }
 
   #child(key: string | number, make: () => Correlated | undefined): Correlated | undefined {
@@ -72,8 +72,10 @@ export class Correlated {
     }
     if (isObject(value) && isObject(old)) {
       const names = Object.keys(value);
-      return names.length === Object.keys(old).length &&
-        names.every((name) => this.key(name)?.same === true);
+      return (
+        names.length === Object.keys(old).length &&
+        names.every((name) => this.key(name)?.same === true)
+      );
     }
     return isDeepStrictEqual(value, old);
     // lab:21 end
@@ -82,11 +84,11 @@ export class Correlated {
   #oldItems(): ReadonlyMap<string, unknown> {
     if (this.#byKey !== undefined) return this.#byKey;
     const items = new Map<string, unknown>();
-    for (const item of Array.isArray(this.old) ? this.old as unknown[] : []) {
+    for (const item of Array.isArray(this.old) ? (this.old as unknown[]) : []) {
       const key = this.#keyOf(item);
       if (key !== undefined && !items.has(key)) items.set(key, item);
     }
-    return this.#byKey = items;
+    return (this.#byKey = items);
   }
 
   #keyOf(item: unknown): string | undefined {

@@ -1,7 +1,7 @@
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { messageOfField } from "@raft2kube/api/errors.ts";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { expect, test } from "vitest";
 import { type CustomKind, customKinds } from "./custom-kinds.ts";
 
@@ -16,19 +16,25 @@ const crd: CustomResourceDefinition = {
     scope: "Namespaced",
     versions: [
       {
-        name: "v1", served: true, storage: true,
+        name: "v1",
+        served: true,
+        storage: true,
         subresources: {
           status: {},
           scale: {
-            specReplicasPath: ".spec.replicas", statusReplicasPath: ".status.replicas",
+            specReplicasPath: ".spec.replicas",
+            statusReplicasPath: ".status.replicas",
             labelSelectorPath: ".status.selector",
           },
         },
         selectableFields: [{ jsonPath: ".spec.cronSpec" }],
         additionalPrinterColumns: [
           { name: "Spec", type: "string", jsonPath: ".spec.cronSpec" },
-          { name: "Ready", type: "string",
-            jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+          {
+            name: "Ready",
+            type: "string",
+            jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+          },
           { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
         ],
         schema: {
@@ -36,7 +42,8 @@ const crd: CustomResourceDefinition = {
             type: "object",
             properties: {
               spec: {
-                type: "object", required: ["cronSpec"],
+                type: "object",
+                required: ["cronSpec"],
                 properties: {
                   cronSpec: { type: "string", pattern: PATTERN },
                   image: { type: "string", default: "busybox" },
@@ -46,12 +53,15 @@ const crd: CustomResourceDefinition = {
               status: {
                 type: "object",
                 properties: {
-                  replicas: { type: "integer" }, selector: { type: "string" },
+                  replicas: { type: "integer" },
+                  selector: { type: "string" },
                   conditions: {
-                    type: "array", "x-kubernetes-list-type": "map",
+                    type: "array",
+                    "x-kubernetes-list-type": "map",
                     "x-kubernetes-list-map-keys": ["type"],
                     items: {
-                      type: "object", required: ["type"],
+                      type: "object",
+                      required: ["type"],
                       properties: { type: { type: "string" }, status: { type: "string" } },
                     },
                   },
@@ -62,7 +72,10 @@ const crd: CustomResourceDefinition = {
         },
       },
       {
-        name: "v1beta1", served: true, storage: false, deprecated: true,
+        name: "v1beta1",
+        served: true,
+        storage: false,
+        deprecated: true,
         schema: {
           openAPIV3Schema: {
             type: "object",
@@ -86,8 +99,11 @@ const context = { now_ms: 0 };
 
 function cronTab(spec: Record<string, unknown>, more: object = {}): CronTab {
   return {
-    apiVersion: "stable.example.com/v1", kind: "CronTab",
-    metadata: { name: "my", namespace: "default" }, spec, ...more,
+    apiVersion: "stable.example.com/v1",
+    kind: "CronTab",
+    metadata: { name: "my", namespace: "default" },
+    spec,
+    ...more,
   };
 }
 
@@ -95,11 +111,16 @@ const texts = (errors: Parameters<typeof messageOfField>[0][]) => errors.map(mes
 
 test("each served version is a kind of the accepted names", () => {
   expect(v1).toMatchObject({
-    group: "stable.example.com", version: "v1", ...names, namespaced: true, deprecated: undefined,
+    group: "stable.example.com",
+    version: "v1",
+    ...names,
+    namespaced: true,
+    deprecated: undefined,
     storage: { prefix: "stable.example.com/crontabs", as: { version: "v1" } },
   });
   expect(beta.deprecated).toBe(
-    "stable.example.com/v1beta1 CronTab is deprecated; use stable.example.com/v1 CronTab");
+    "stable.example.com/v1beta1 CronTab is deprecated; use stable.example.com/v1 CronTab",
+  );
   expect(customKinds(crd)).toHaveLength(2);
 });
 
@@ -115,8 +136,12 @@ test("defaults are filled in, and a created object has generation 1 and no statu
   const object = cronTab({ cronSpec: "* * * * *" }, { status: { replicas: 1 } });
   v1.strategy.defaults(object);
   v1.strategy.prepareCreate(object, context);
-  expect(object).toEqual(cronTab({ cronSpec: "* * * * *", image: "busybox" },
-    { metadata: { name: "my", namespace: "default", generation: 1 } }));
+  expect(object).toEqual(
+    cronTab(
+      { cronSpec: "* * * * *", image: "busybox" },
+      { metadata: { name: "my", namespace: "default", generation: 1 } },
+    ),
+  );
   expect(v1.strategy.validateCreate(object, context)).toEqual([]);
 });
 
@@ -127,8 +152,9 @@ test("a wrong object is refused with the texts of upstream", () => {
     "spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10",
     'spec.image: Invalid value: "integer": spec.image in body must be of type string: "integer"',
   ]);
-  expect(texts(v1.strategy.validateCreate(cronTab({}), context)))
-    .toEqual(["spec.cronSpec: Required value"]);
+  expect(texts(v1.strategy.validateCreate(cronTab({}), context))).toEqual([
+    "spec.cronSpec: Required value",
+  ]);
 });
 
 test("an update keeps the status, and a changed spec raises the generation", () => {
@@ -154,8 +180,10 @@ test("what was wrong before and did not change is borne", () => {
 test("the status subresource changes the status alone", () => {
   const metadata = { name: "my", namespace: "default", generation: 1, resourceVersion: "1" };
   const old = cronTab({ cronSpec: "x" }, { metadata });
-  const object = cronTab({ cronSpec: "y" },
-    { metadata: { ...metadata, labels: { a: "b" } }, status: { replicas: "1" } });
+  const object = cronTab(
+    { cronSpec: "y" },
+    { metadata: { ...metadata, labels: { a: "b" } }, status: { replicas: "1" } },
+  );
   const { strategy } = v1.subresources["status"]!;
   strategy!.prepareUpdate(object, old, context);
   expect(object).toEqual({ ...old, status: { replicas: "1" } });
@@ -170,30 +198,47 @@ test("the scale shows and sets the replicas", () => {
   const { view } = v1.subresources["scale"]!;
   const object = cronTab({ replicas: 3 }, { status: { selector: "a=b" } });
   expect(view!.read(object)).toMatchObject({
-    kind: "Scale", spec: { replicas: 3 }, status: { replicas: 0, selector: "a=b" },
+    kind: "Scale",
+    spec: { replicas: 3 },
+    status: { replicas: 0, selector: "a=b" },
   });
   expect(view!.write(object, { metadata: {}, spec: { replicas: 5 } } as KubeObject)).toEqual([]);
   expect(object.spec).toEqual({ replicas: 5 });
 });
 
 test("columns and selectable fields are read by their paths", () => {
-  const object = cronTab({ cronSpec: "* * * * *" }, {
-    metadata: { name: "my", creationTimestamp: "1970-01-01T00:00:00Z" },
-    status: { conditions: [{ type: "A", status: "x" }, { type: "Ready", status: "True" }] },
-  });
-  expect(v1.columns.map((each) => each.value(object, 60_000)))
-    .toEqual(["my", "* * * * *", "True", "60s"]);
+  const object = cronTab(
+    { cronSpec: "* * * * *" },
+    {
+      metadata: { name: "my", creationTimestamp: "1970-01-01T00:00:00Z" },
+      status: {
+        conditions: [
+          { type: "A", status: "x" },
+          { type: "Ready", status: "True" },
+        ],
+      },
+    },
+  );
+  expect(v1.columns.map((each) => each.value(object, 60_000))).toEqual([
+    "my",
+    "* * * * *",
+    "True",
+    "60s",
+  ]);
   expect(v1.selectableFields["spec.cronSpec"]!(object)).toBe("* * * * *");
   expect(beta.columns.map(({ name }) => name)).toEqual(["Name", "Age"]);
 });
 
 test("a stored object gets the defaults of its version, then what the read version knows", () => {
   const stored = () => cronTab({ cronSpec: "x", gone: 1 }, { metadata: { name: "my" } });
-  expect(v1.fromStorage!(stored())).toEqual(cronTab({ cronSpec: "x", image: "busybox" },
-    { metadata: { name: "my", generation: 1 } }));
+  expect(v1.fromStorage!(stored())).toEqual(
+    cronTab({ cronSpec: "x", image: "busybox" }, { metadata: { name: "my", generation: 1 } }),
+  );
   expect(beta.fromStorage!(stored())).toEqual({
-    apiVersion: "stable.example.com/v1beta1", kind: "CronTab",
-    metadata: { name: "my", generation: 1 }, spec: { cronSpec: "x" },
+    apiVersion: "stable.example.com/v1beta1",
+    kind: "CronTab",
+    metadata: { name: "my", generation: 1 },
+    spec: { cronSpec: "x" },
   });
   expect(beta.toStorage!(beta.fromStorage!(stored())).apiVersion).toBe("stable.example.com/v1");
 });

@@ -1,7 +1,8 @@
 /** A CustomResourceDefinition as the kinds that the API server serves. */
 import { createHash } from "node:crypto";
 import type {
-  CustomResourceDefinition, CustomResourceDefinitionVersion,
+  CustomResourceDefinition,
+  CustomResourceDefinitionVersion,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { FieldReader, Kind, KubeObject, Subresource, Verb } from "@raft2kube/api/kind.ts";
 import type { Struct } from "@raft2kube/api/schema.ts";
@@ -12,11 +13,9 @@ import { coerceObject } from "./decode.ts";
 import { applyDefaults } from "./defaults.ts";
 import { textOf } from "./go-text.ts";
 import { parseJsonPath } from "./json-path.ts";
-import { customScaleView, pathOf } from "./scale.ts";
 import { ruleCheck } from "./rules/validate.ts";
-import {
-  type CheckRules, customStatusStrategy, customStrategy, type Parts,
-} from "./strategy.ts";
+import { customScaleView, pathOf } from "./scale.ts";
+import { type CheckRules, customStatusStrategy, customStrategy, type Parts } from "./strategy.ts";
 import { structFrom } from "./struct.ts";
 import { type Structural, structuralOf } from "./structural.ts";
 
@@ -26,7 +25,9 @@ import { type Structural, structuralOf } from "./structural.ts";
  * request is over that it is for.
  */
 export type Convert = (
-  objects: readonly KubeObject[], apiVersion: string, signal?: AbortSignal,
+  objects: readonly KubeObject[],
+  apiVersion: string,
+  signal?: AbortSignal,
 ) => Promise<readonly KubeObject[]>;
 
 /** Parts of a custom kind that other kinds do not have. */
@@ -55,7 +56,14 @@ export interface CustomKind extends Omit<Kind, "schema"> {
 }
 
 const VERBS: readonly Verb[] = [
-  "delete", "deletecollection", "get", "list", "patch", "create", "update", "watch",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "create",
+  "update",
+  "watch",
 ];
 const SUBRESOURCE_VERBS: readonly Verb[] = ["get", "patch", "update"];
 const HASH_BYTES = 8;
@@ -120,8 +128,11 @@ function versionOf({ apiVersion = "" }: KubeObject): string {
 }
 
 function kindFrom(
-  crd: CustomResourceDefinition, version: CustomResourceDefinitionVersion, schemas: Schemas,
-  convert: Convert | undefined, versions: ReadonlyMap<string, CustomKind>,
+  crd: CustomResourceDefinition,
+  version: CustomResourceDefinitionVersion,
+  schemas: Schemas,
+  convert: Convert | undefined,
+  versions: ReadonlyMap<string, CustomKind>,
 ): CustomKind {
   const { group, scope, conversion } = crd.spec;
   const names = crd.status!.acceptedNames;
@@ -129,7 +140,8 @@ function kindFrom(
   assert(stored !== undefined, `${crd.metadata.name} has no storage version`);
   const apiVersion = `${group}/${version.name}`;
   const parts: Parts = {
-    kind: names.kind, apiVersion,
+    kind: names.kind,
+    apiVersion,
     namespaced: scope === "Namespaced",
     hasStatus: version.subresources?.status !== undefined,
     scale: version.subresources?.scale,
@@ -151,7 +163,7 @@ function kindFrom(
     verbs: VERBS,
     storageVersionHash: hashOf(`${group}/${stored}/${names.kind}`),
     get schema() {
-      return schema ??= structFrom(schemas.pruning(version.name), `${apiVersion}.${names.kind}`);
+      return (schema ??= structFrom(schemas.pruning(version.name), `${apiVersion}.${names.kind}`));
     },
     served: "stored",
     storage: { prefix: `${group}/${names.plural}`, as: { ...self, version: stored } },
@@ -162,12 +174,16 @@ function kindFrom(
     notActedOn: undefined,
     deprecated: deprecationOf(crd, version),
     fromStorage: (object) => fromStorage(schemas, object, apiVersion, byWebhook),
-    ...(stored === version.name || byWebhook ? {}
+    ...(stored === version.name || byWebhook
+      ? {}
       : { toStorage: (object) => convertedTo(schemas, object, `${group}/${stored}`) }),
     custom: {
-      crd: crd.metadata.name!, uid: crd.metadata.uid!,
+      crd: crd.metadata.name!,
+      uid: crd.metadata.uid!,
       strategy: byWebhook ? "Webhook" : "None",
-      get schema() { return schemas.of(version.name); },
+      get schema() {
+        return schemas.of(version.name);
+      },
       convert: byWebhook ? convert : undefined,
       settle: (object) => schemas.settle(object, true),
       replicasPath: parts.scale && pathOf(parts.scale.specReplicasPath),
@@ -182,13 +198,17 @@ function hashOf(text: string): string {
 
 /** Repairs and defaults a stored object in its version, then converts it where nothing is to do. */
 function fromStorage(
-  schemas: Schemas, stored: KubeObject, apiVersion: string, byWebhook: boolean,
+  schemas: Schemas,
+  stored: KubeObject,
+  apiVersion: string,
+  byWebhook: boolean,
 ): KubeObject {
   const object = schemas.settle(stored, false);
   object.metadata.generation ??= 1;
   // Those beyond the limit are left out: an object that was written stays readable.
   applyDefaults(schemas.of(versionOf(object)), object);
-  return object.apiVersion === apiVersion || byWebhook ? object
+  return object.apiVersion === apiVersion || byWebhook
+    ? object
     : convertedTo(schemas, object, apiVersion);
 }
 
@@ -199,32 +219,40 @@ function convertedTo(schemas: Schemas, object: KubeObject, apiVersion: string): 
 }
 
 function subresourcesOf(
-  parts: Parts, self: Subresource["body"],
+  parts: Parts,
+  self: Subresource["body"],
 ): Readonly<Record<string, Subresource>> {
   const verbs = SUBRESOURCE_VERBS;
   return {
     ...(parts.hasStatus
       ? { status: { name: "status", verbs, body: self, strategy: customStatusStrategy(parts) } }
       : {}),
-    ...(parts.scale === undefined ? {} : {
-      scale: {
-        name: "scale", verbs,
-        body: { group: "autoscaling", version: "v1", kind: "Scale" },
-        view: customScaleView(parts.scale),
-      },
-    }),
+    ...(parts.scale === undefined
+      ? {}
+      : {
+          scale: {
+            name: "scale",
+            verbs,
+            body: { group: "autoscaling", version: "v1", kind: "Scale" },
+            view: customScaleView(parts.scale),
+          },
+        }),
   };
 }
 
 function selectableFieldsOf(
-  { selectableFields = [] }: CustomResourceDefinitionVersion, namespaced: boolean,
+  { selectableFields = [] }: CustomResourceDefinitionVersion,
+  namespaced: boolean,
 ): Readonly<Record<string, FieldReader<KubeObject>>> {
   const own = selectableFields.map(({ jsonPath }): [string, FieldReader<KubeObject>] => {
     const path = parseJsonPath(jsonPath);
-    return [jsonPath.replace(/^\./, ""), (object) => {
-      const [value] = path(object);
-      return value === undefined || value === null ? "" : textOf(value);
-    }];
+    return [
+      jsonPath.replace(/^\./, ""),
+      (object) => {
+        const [value] = path(object);
+        return value === undefined || value === null ? "" : textOf(value);
+      },
+    ];
   });
   return {
     "metadata.name": ({ metadata }) => metadata.name ?? "",
@@ -235,15 +263,21 @@ function selectableFieldsOf(
 
 /** The warning of a deprecated version: its own, or one that names the best other version. */
 function deprecationOf(
-  { spec }: CustomResourceDefinition, version: CustomResourceDefinitionVersion,
+  { spec }: CustomResourceDefinition,
+  version: CustomResourceDefinitionVersion,
 ): string | undefined {
   if (version.deprecated !== true) return undefined;
   if (version.deprecationWarning !== undefined) return version.deprecationWarning;
   const [best] = spec.versions
-    .filter((each) => each.served && each.deprecated !== true &&
-      compareVersions(version.name, each.name) < 0)
+    .filter(
+      (each) =>
+        each.served && each.deprecated !== true && compareVersions(version.name, each.name) < 0,
+    )
     .sort((a, b) => compareVersions(b.name, a.name));
-  const { group, names: { kind } } = spec;
+  const {
+    group,
+    names: { kind },
+  } = spec;
   const own = `${group}/${version.name} ${kind} is deprecated`;
   return best === undefined ? own : `${own}; use ${group}/${best.name} ${kind}`;
 }

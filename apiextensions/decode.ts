@@ -1,10 +1,11 @@
 /** Decodes custom resources: metadata has its types, and what the schema does not have is gone. */
-import { decodeJson } from "@raft2kube/api/codec/json.ts";
+
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { invalid, messageOfField } from "@raft2kube/api/errors.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { DEPTH_MAX, UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
-import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import type { Decoded } from "@raft2kube/api/schema.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
@@ -24,7 +25,9 @@ const OBJECT_META = "meta/v1.ObjectMeta";
  * those embedded in it is decoded as ObjectMeta. Throws DecodeError.
  */
 export function decodeObject(
-  schema: Structural | undefined, value: unknown, options: DecodeOptions,
+  schema: Structural | undefined,
+  value: unknown,
+  options: DecodeOptions,
 ): Decoded<KubeObject> {
   checkDepth(value, 0);
   return coerceObject(schema, cloneObject(value), options);
@@ -45,7 +48,9 @@ function checkDepth(value: unknown, depth: number): void {
 
 /** The same in place, for objects that nothing else holds. */
 export function coerceObject(
-  schema: Structural | undefined, value: unknown, options: DecodeOptions,
+  schema: Structural | undefined,
+  value: unknown,
+  options: DecodeOptions,
 ): Decoded<KubeObject> {
   if (!isObject(value)) throw new DecodeError("a custom resource must be an object");
   for (const name of ["kind", "apiVersion"]) {
@@ -53,7 +58,8 @@ export function coerceObject(
     if (given === undefined || typeof given === "string") continue;
     const type = given === null ? "<nil>" : Array.isArray(given) ? "[]interface {}" : typeof given;
     throw new DecodeError(
-      `.${name} accessor error: ${JSON.stringify(given)} is of the type ${type}, expected string`);
+      `.${name} accessor error: ${JSON.stringify(given)} is of the type ${type}, expected string`,
+    );
   }
   const unknown: string[] = [];
   const metadata = decodeMetadata(value["metadata"] ?? {}, "", unknown, options);
@@ -73,12 +79,18 @@ function report(unknown: string[], fields: readonly string[]): void {
 }
 
 function decodeMetadata(
-  value: unknown, path: string, unknown: string[], { strict }: DecodeOptions,
+  value: unknown,
+  path: string,
+  unknown: string[],
+  { strict }: DecodeOptions,
 ): ObjectMeta {
   try {
     const { object, unknownFields } = decodeJson<ObjectMeta>(OBJECT_META, value);
     const at = path === "" ? "metadata" : `${path}.metadata`;
-    report(unknown, unknownFields.map((each) => `${at}.${each}`));
+    report(
+      unknown,
+      unknownFields.map((each) => `${at}.${each}`),
+    );
     return object;
   } catch (thrown) {
     if (strict || !isObject(value) || !(thrown instanceof DecodeError)) throw thrown;
@@ -88,15 +100,17 @@ function decodeMetadata(
 
 /** The fields of metadata that can be decoded, each by itself. */
 function soundPart(metadata: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(metadata).filter(([name, value]) => {
-    try {
-      decodeJson(OBJECT_META, { [name]: value });
-      return true;
-    } catch (thrown) {
-      if (thrown instanceof DecodeError) return false;
-      throw thrown;
-    }
-  }));
+  return Object.fromEntries(
+    Object.entries(metadata).filter(([name, value]) => {
+      try {
+        decodeJson(OBJECT_META, { [name]: value });
+        return true;
+      } catch (thrown) {
+        if (thrown instanceof DecodeError) return false;
+        throw thrown;
+      }
+    }),
+  );
 }
 
 /** Decodes the metadata of the resources in a value at a path, in place. Throws DecodeError. */
@@ -106,7 +120,10 @@ export function coerceValue(schema: Structural, value: unknown, path: string): v
 
 /** Decodes the metadata of embedded resources, in place. */
 function coerce(
-  schema: Structural | undefined, value: unknown, path: string, unknown: string[],
+  schema: Structural | undefined,
+  value: unknown,
+  path: string,
+  unknown: string[],
   options: DecodeOptions,
 ): void {
   if (schema === undefined) return;
@@ -126,7 +143,10 @@ function coerce(
 }
 
 function coerceEmbedded(
-  value: JsonObject, path: string, unknown: string[], options: DecodeOptions,
+  value: JsonObject,
+  path: string,
+  unknown: string[],
+  options: DecodeOptions,
 ): void {
   for (const name of ["apiVersion", "kind"]) {
     if (!Object.hasOwn(value, name) || typeof value[name] === "string") continue;

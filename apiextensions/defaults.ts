@@ -14,7 +14,9 @@ export function applyDefaults(schema: Structural | undefined, value: unknown): b
   return budget.left >= 0;
 }
 
-interface Budget { left: number }
+interface Budget {
+  left: number;
+}
 
 /**
  * Fills in the defaults of a value's members or items, and of all below, in place. A member that is
@@ -56,7 +58,7 @@ const defaulted = new WeakMap<Structural, Properties>();
 function defaultedIn(schema: Structural): Properties {
   const known = defaulted.get(schema);
   if (known !== undefined) return known;
-  const found = [...schema.properties ?? []].filter(([, each]) => each.default !== undefined);
+  const found = [...(schema.properties ?? [])].filter(([, each]) => each.default !== undefined);
   defaulted.set(schema, found);
   return found;
 }
@@ -87,7 +89,7 @@ function isUnwantedNull(schema: Structural | undefined, value: unknown): boolean
 function defaultOf(schema: Structural | undefined, budget: Budget): unknown {
   if (schema?.default === undefined) return undefined;
   let size = sizes.get(schema);
-  if (size === undefined) sizes.set(schema, size = sizeOf(schema.default));
+  if (size === undefined) sizes.set(schema, (size = sizeOf(schema.default)));
   budget.left -= size;
   return budget.left < 0 ? undefined : cloneObject(schema.default);
 }
@@ -100,6 +102,8 @@ function sizeOf(value: unknown): number {
   if (typeof value === "string") return 1 + Math.trunc(value.length / TEXT_CHARACTERS);
   if (typeof value !== "object" || value === null) return 1;
   const names = Array.isArray(value) ? [] : Object.keys(value);
-  return [...names, ...Object.values(value) as unknown[]]
-    .reduce<number>((sum, each) => sum + sizeOf(each), 1);
+  return [...names, ...(Object.values(value) as unknown[])].reduce<number>(
+    (sum, each) => sum + sizeOf(each),
+    1,
+  );
 }

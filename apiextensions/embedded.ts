@@ -11,22 +11,28 @@ import type { Structural } from "./structural.ts";
 
 /** The errors of embedded resources in an object, itself excepted. Their metadata is decoded. */
 export function validateEmbedded(
-  schema: Structural | undefined, value: unknown, path = "",
+  schema: Structural | undefined,
+  value: unknown,
+  path = "",
 ): FieldError[] {
   if (schema === undefined) return [];
   if (Array.isArray(value)) {
-    return firstErrors(value.flatMap((item, index) =>
-      validateEmbedded(schema.items, item, `${path}[${index}]`)));
+    return firstErrors(
+      value.flatMap((item, index) => validateEmbedded(schema.items, item, `${path}[${index}]`)),
+    );
   }
   if (!isObject(value)) return [];
   const own = schema.embedded ? validateResource(value, path) : [];
-  return firstErrors([...own, ...Object.entries(value).flatMap(([name, member]) => {
-    const property = schema.properties?.get(name);
-    if (property === undefined) {
-      return validateEmbedded(memberSchema(schema), member, `${path}[${name}]`);
-    }
-    return validateEmbedded(property, member, path === "" ? name : `${path}.${name}`);
-  })]);
+  return firstErrors([
+    ...own,
+    ...Object.entries(value).flatMap(([name, member]) => {
+      const property = schema.properties?.get(name);
+      if (property === undefined) {
+        return validateEmbedded(memberSchema(schema), member, `${path}[${name}]`);
+      }
+      return validateEmbedded(property, member, path === "" ? name : `${path}.${name}`);
+    }),
+  ]);
 }
 
 function validateResource(value: JsonObject, path: string): FieldError[] {
@@ -37,12 +43,14 @@ function validateResource(value: JsonObject, path: string): FieldError[] {
     if (typeof text !== "string") return [invalid(at, text, "must be a string")];
     if (text === "") return [invalid(at, text, "must not be empty")];
     if (name === "apiVersion") {
-      return text.split("/").length <= 2 ? []
+      return text.split("/").length <= 2
+        ? []
         : [invalid(at, text, `unexpected GroupVersion string: ${text}`)];
     }
     const wrong = dns1035Label(text.toLowerCase());
-    return wrong.length === 0 ? [] : [invalid(at, text,
-      `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
+    return wrong.length === 0
+      ? []
+      : [invalid(at, text, `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
   });
   if (!isObject(value["metadata"])) return errors;
   const { object } = decodeJson<ObjectMeta>("meta/v1.ObjectMeta", value["metadata"]);
@@ -55,6 +63,7 @@ function validateResource(value: JsonObject, path: string): FieldError[] {
 /** A name that can stand in a path: the kind's own rule is not known here. */
 function pathSegment(name: string): string[] {
   if (name === "." || name === "..") return [`may not be '${name}'`];
-  return ["/", "%"].filter((each) => name.includes(each))
+  return ["/", "%"]
+    .filter((each) => name.includes(each))
     .map((each) => `may not contain '${each}'`);
 }

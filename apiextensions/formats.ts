@@ -6,33 +6,42 @@ import { dnsLabel, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 
 type Check = (text: string) => boolean;
 
-const matching = (pattern: RegExp): Check => (text) => pattern.test(text);
+const matching =
+  (pattern: RegExp): Check =>
+  (text) =>
+    pattern.test(text);
 
 const HEX = "[0-9a-f]";
-const uuid = (third: string, fourth: string): Check => matching(
-  new RegExp(`^${HEX}{8}-?${HEX}{4}-?${third}-?${fourth}-?${HEX}{12}$`, "i"));
+const uuid = (third: string, fourth: string): Check =>
+  matching(new RegExp(`^${HEX}{8}-?${HEX}{4}-?${third}-?${fourth}-?${HEX}{12}$`, "i"));
 const ANY_GROUP = `${HEX}{4}`;
 const VARIANT = `[89ab]${HEX}{3}`;
 const BYTE = "(0|[1-9]\\d?|1\\d\\d?|2[0-4]\\d|25[0-5])";
 const HOST_CHARACTER = "a-zA-Z0-9\\p{S}\\p{L}";
 const HOSTNAME = new RegExp(
   `^([${HOST_CHARACTER}]((-?[${HOST_CHARACTER}]{0,62})?)|` +
-  `([${HOST_CHARACTER}](([-${HOST_CHARACTER}]{0,61}[${HOST_CHARACTER}])?)(\\.)){1,}` +
-  "([a-zA-Z\\p{L}]){2,63})$", "u");
+    `([${HOST_CHARACTER}](([-${HOST_CHARACTER}]{0,61}[${HOST_CHARACTER}])?)(\\.)){1,}` +
+    "([a-zA-Z\\p{L}]){2,63})$",
+  "u",
+);
 const HOSTNAME_BYTES_MAX = 255;
 const LABEL_BYTES_MAX = 63;
-const CARD = new RegExp("^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|" +
-  "6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|" +
-  "(?:2131|1800|35\\d{3})\\d{11})$");
+const CARD = new RegExp(
+  "^(?:4[0-9]{12}(?:[0-9]{3})?|5[1-5][0-9]{14}|" +
+    "6(?:011|5[0-9][0-9])[0-9]{12}|3[47][0-9]{13}|3(?:0[0-5]|[68][0-9])[0-9]{11}|" +
+    "(?:2131|1800|35\\d{3})\\d{11})$",
+);
 
 function isHostname(text: string): boolean {
   if (Buffer.byteLength(text) > HOSTNAME_BYTES_MAX) return false;
-  return text.split(".").every((label) => Buffer.byteLength(label) <= LABEL_BYTES_MAX) &&
-    HOSTNAME.test(text);
+  return (
+    text.split(".").every((label) => Buffer.byteLength(label) <= LABEL_BYTES_MAX) &&
+    HOSTNAME.test(text)
+  );
 }
 
 /** RFC 5322 as Go's mail.ParseAddress reads it: an address, or a name and one in brackets. */
-const ATOM_CHARACTER = "[^\\s()<>\\[\\]:;@\\\\,.\"\\u0000-\\u001f]";
+const ATOM_CHARACTER = '[^\\s()<>\\[\\]:;@\\\\,."\\u0000-\\u001f]';
 const ATOM = `${ATOM_CHARACTER}+`;
 const QUOTED = '"(?:[^"\\\\\\r\\n]|\\\\.)*"';
 const DOTTED = `${ATOM}(?:\\.${ATOM})*`;
@@ -42,8 +51,7 @@ const PHRASE = `(?:${ATOM_CHARACTER}|${QUOTED}|[.\\s])*`;
 const EMAIL = new RegExp(`^(?:\\s*${ADDRESS}|${PHRASE}<${ADDRESS}>)\\s*$`, "u");
 const EMAIL_LENGTH_MAX = 1_000;
 
-const AUTHORITY =
-  /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%#]*)(?::\d*)?$/;
+const AUTHORITY = /^(?:[^@\s<>"]*@)?(?:\[[0-9a-fA-F:.%\w]+\]|[^\s<>"[\]:\\^`{|}%#]*)(?::\d*)?$/;
 const SCHEME = /^[a-zA-Z][a-zA-Z0-9+.-]*:/;
 
 /** Go's url.ParseRequestURI: an absolute URI, or an absolute path. */
@@ -70,14 +78,16 @@ function isDate(text: string): boolean {
 
 function isDateTime(text: string): boolean {
   const [date = "", time, ...more] = text.toLowerCase().split("t");
-  if (time === undefined || more.length > 0 && time === "") return false;
+  if (time === undefined || (more.length > 0 && time === "")) return false;
   const [, hour, minute, second] =
     /^(\d{2}):(\d{2}):(\d{2})(?:.\d+)?(?:z|[+-]\d{2}:\d{2})$/.exec(time) ?? [];
   return isDate(date) && hour !== undefined && hour <= "23" && minute! <= "59" && second! <= "59";
 }
 
 const SCALA_UNIT = new RegExp(
-  "^(ns|nano.*|us|µs|micro.*|ms|milli.*|s|sec.*|m|min.*|h|hr|hour.*|d|day.*|w|wk|week.*)$", "iu");
+  "^(ns|nano.*|us|µs|micro.*|ms|milli.*|s|sec.*|m|min.*|h|hr|hour.*|d|day.*|w|wk|week.*)$",
+  "iu",
+);
 
 const GO_DURATION_LENGTH_MAX = 1_000;
 
@@ -91,8 +101,8 @@ function isDuration(text: string): boolean {
 const ADDRESS_LENGTH_MAX = 64;
 
 /** Go's netutils.ParseIPSloppy: leading zeros are borne. */
-const sloppy = (text: string) => text.length > ADDRESS_LENGTH_MAX ? text
-  : text.replace(/(^|[.:])0+(?=\d+(?:[./]|$))/g, "$1");
+const sloppy = (text: string) =>
+  text.length > ADDRESS_LENGTH_MAX ? text : text.replace(/(^|[.:])0+(?=\d+(?:[./]|$))/g, "$1");
 
 function isIpv4(text: string): boolean {
   return text.includes(".") && isIP(sloppy(text)) !== 0 && !text.includes("%");
@@ -117,25 +127,31 @@ function isIsbn10(text: string): boolean {
   const digits = text.replace(/[\s-]+/g, "");
   if (!/^(?:[0-9]{9}X|[0-9]{10})$/.test(digits)) return false;
   const valueOf = (digit: string) => (digit === "X" ? 10 : Number(digit));
-  const sum = [...digits].reduce((total, digit, index) =>
-    total + (index + 1) * valueOf(digit), 0);
+  const sum = [...digits].reduce((total, digit, index) => total + (index + 1) * valueOf(digit), 0);
   return sum % 11 === 0;
 }
 
 function isIsbn13(text: string): boolean {
   const digits = text.replace(/[\s-]+/g, "");
   if (!/^[0-9]{13}$/.test(digits)) return false;
-  return [...digits].reduce((sum, digit, index) =>
-    sum + (index % 2 === 0 ? 1 : 3) * Number(digit), 0) % 10 === 0;
+  return (
+    [...digits].reduce((sum, digit, index) => sum + (index % 2 === 0 ? 1 : 3) * Number(digit), 0) %
+      10 ===
+    0
+  );
 }
 
 function isCreditCard(text: string): boolean {
   const digits = text.replace(/[^0-9]+/g, "");
   if (!CARD.test(digits)) return false;
-  return [...digits].reverse().reduce((sum, digit, index) => {
-    const value = Number(digit) * (index % 2 === 0 ? 1 : 2);
-    return sum + (value > 9 ? value - 9 : value);
-  }, 0) % 10 === 0;
+  return (
+    [...digits].reverse().reduce((sum, digit, index) => {
+      const value = Number(digit) * (index % 2 === 0 ? 1 : 2);
+      return sum + (value > 9 ? value - 9 : value);
+    }, 0) %
+      10 ===
+    0
+  );
 }
 
 const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
@@ -168,7 +184,8 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
 ]);
 
 const NUMBER_FORMATS: Readonly<Record<string, readonly string[]>> = {
-  integer: ["int32", "int64"], number: ["float", "double"],
+  integer: ["int32", "int64"],
+  number: ["float", "double"],
 };
 
 /** Whether a format means anything at a type; others are ignored, with a warning at creation. */

@@ -2,8 +2,9 @@
  * kubectl's JSONPath, of which columns and selectable fields are made: `.spec.a`, `['a']`, `[0]`,
  * `[1:3]`, `[*]`, `[a,b]`, `..a`, `[?(@.type=="Ready")].status`. Source: client-go/util/jsonpath.
  */
-import { CodedError } from "@raft2kube/std/errors.ts";
+
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { JSON_PATH_DEPTH_MAX, JSON_PATH_LENGTH_MAX, JSON_PATH_RESULTS_MAX } from "./limits.ts";
 
 /** A path that cannot be read, or a value that it does not fit. */
@@ -16,7 +17,9 @@ export class JsonPathError extends CodedError {
 }
 
 /** How many values the steps of a path, and of the paths in it, may still find. */
-interface Budget { left: number }
+interface Budget {
+  left: number;
+}
 
 /** One step: from the values so far to the next ones. */
 type Step = (values: readonly unknown[], budget: Budget) => readonly unknown[];
@@ -61,11 +64,12 @@ function spend(budget: Budget, count: number): void {
 
 /** The step that finds values in each value. */
 function each(find: (value: unknown, budget: Budget) => readonly unknown[]): Step {
-  return (values, budget) => values.flatMap((value) => {
-    const found = find(value, budget);
-    spend(budget, Math.max(found.length, 1));
-    return found;
-  });
+  return (values, budget) =>
+    values.flatMap((value) => {
+      const found = find(value, budget);
+      spend(budget, Math.max(found.length, 1));
+      return found;
+    });
 }
 
 const NAME = "((?:\\\\.|[^\\s.,[\\]$@{}\\\\])*)";
@@ -73,18 +77,23 @@ const NAME = "((?:\\\\.|[^\\s.,[\\]$@{}\\\\])*)";
 type Reader = (match: RegExpExecArray, depth: number) => Step | undefined;
 
 const TOKENS: readonly (readonly [RegExp, Reader])[] = [
-  [/^\[\?\(((?:[^"')]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)\)\]/, ([, text], depth) =>
-    filter(text!, depth)],
+  [
+    /^\[\?\(((?:[^"')]|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')*)\)\]/,
+    ([, text], depth) => filter(text!, depth),
+  ],
   [/^\.\.(?=[\p{L}\p{N}_])/u, () => recursive],
   [/^\.\./, () => recursive],
   [new RegExp(`^\\.${NAME}`), ([, name]) => field(name!)],
   // After `..`, a name follows without another dot.
   [new RegExp(`^(?=[\\p{L}_])${NAME}`, "u"), ([, name]) => field(name!)],
   [/^\[([^\]\n]*)\]/, ([, text], depth) => bracket(text!, depth)],
-  [/^(?:"((?:\\.|[^"\\\n])*)"|'((?:\\.|[^'\\\n])*)')/, ([, double, single]) => {
-    const text = (double ?? single!).replace(/\\(.)/g, "$1");
-    return each(() => [text]);
-  }],
+  [
+    /^(?:"((?:\\.|[^"\\\n])*)"|'((?:\\.|[^'\\\n])*)')/,
+    ([, double, single]) => {
+      const text = (double ?? single!).replace(/\\(.)/g, "$1");
+      return each(() => [text]);
+    },
+  ],
   [/^[+-]?\d[\d.]*/, ([text]) => each(() => [Number(text)])],
   [/^[ @$]/, () => undefined],
 ];
@@ -131,17 +140,16 @@ function bracket(text: string, depth: number): Step {
 }
 
 function slice(text: string): Step {
-  const [whole, first = "", second, third] =
-    /^(-?\d*)(:-?\d*)?(:-?\d*)?$/.exec(text) ?? [];
+  const [whole, first = "", second, third] = /^(-?\d*)(:-?\d*)?(:-?\d*)?$/.exec(text) ?? [];
   if (whole === undefined) throw new JsonPathError(`invalid array index ${text}`);
   const numberOf = (part: string | undefined) =>
-    (part === undefined || part === ":" || part === "" ? undefined : Number(part.replace(":", "")));
+    part === undefined || part === ":" || part === "" ? undefined : Number(part.replace(":", ""));
   const [from = 0, to, step = 1] = [numberOf(first), numberOf(second), numberOf(third)];
   return each((value) => {
     if (value == null) return [];
     if (!Array.isArray(value)) throw new JsonPathError("is not array or slice");
     const begin = from < 0 ? from + value.length : from;
-    let end = second === undefined ? from + 1 : to ?? value.length;
+    let end = second === undefined ? from + 1 : (to ?? value.length);
     if (end < 0 || (end === 0 && second === undefined)) end += value.length;
     if (begin === end) return [];
     if (begin < 0 || begin >= value.length || end < 0 || end > value.length || begin > end) {
@@ -153,9 +161,12 @@ function slice(text: string): Step {
 }
 
 const COMPARISONS: Readonly<Record<string, (order: number) => boolean>> = {
-  "==": (order) => order === 0, "!=": (order) => order !== 0,
-  "<": (order) => order < 0, "<=": (order) => order <= 0,
-  ">": (order) => order > 0, ">=": (order) => order >= 0,
+  "==": (order) => order === 0,
+  "!=": (order) => order !== 0,
+  "<": (order) => order < 0,
+  "<=": (order) => order <= 0,
+  ">": (order) => order > 0,
+  ">=": (order) => order >= 0,
 };
 
 /** `@.type=="Ready"`, or the mere presence of what a path finds. */

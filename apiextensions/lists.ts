@@ -8,40 +8,56 @@ import type { Structural } from "./structural.ts";
 
 /** The errors of doubled items anywhere in a value. */
 export function validateLists(
-  schema: Structural | undefined, value: unknown, path = "",
+  schema: Structural | undefined,
+  value: unknown,
+  path = "",
 ): FieldError[] {
   if (schema === undefined) return [];
   if (Array.isArray(value)) {
     const { items } = schema;
-    const below = items === undefined ? [] : value.flatMap((item, index) =>
-      validateLists(items, item, `${path}[${index}]`));
+    const below =
+      items === undefined
+        ? []
+        : value.flatMap((item, index) => validateLists(items, item, `${path}[${index}]`));
     return firstErrors([...validateList(schema, value, path), ...below]);
   }
   if (!isObject(value)) return [];
-  return firstErrors(Object.entries(value).flatMap(([name, member]) => {
-    const property = schema.properties?.get(name);
-    if (property === undefined) {
-      return validateLists(memberSchema(schema), member, `${path}[${name}]`);
-    }
-    return validateLists(property, member, path === "" ? name : `${path}.${name}`);
-  }));
+  return firstErrors(
+    Object.entries(value).flatMap(([name, member]) => {
+      const property = schema.properties?.get(name);
+      if (property === undefined) {
+        return validateLists(memberSchema(schema), member, `${path}[${name}]`);
+      }
+      return validateLists(property, member, path === "" ? name : `${path}.${name}`);
+    }),
+  );
 }
 
 function validateList(schema: Structural, value: readonly unknown[], path: string): FieldError[] {
   switch (schema.listType) {
-    case "set": return doubled(value).map((at) => duplicate(`${path}[${at}]`, ordered(value[at])));
-    case "map": return validateMap(schema.listKeys ?? [], value, path);
-    default: return [];
+    case "set":
+      return doubled(value).map((at) => duplicate(`${path}[${at}]`, ordered(value[at])));
+    case "map":
+      return validateMap(schema.listKeys ?? [], value, path);
+    default:
+      return [];
   }
 }
 
 function validateMap(
-  names: readonly string[], value: readonly unknown[], path: string,
+  names: readonly string[],
+  value: readonly unknown[],
+  path: string,
 ): FieldError[] {
   const stranger = value.findIndex((item) => item !== null && !isObject(item));
   if (stranger !== -1) {
-    return [invalid(`${path}[${stranger}]`, value[stranger],
-      "must be an object for an array of list-type map")];
+    return [
+      invalid(
+        `${path}[${stranger}]`,
+        value[stranger],
+        "must be an object for an array of list-type map",
+      ),
+    ];
   }
   const keys = value.map((item) => keyOf(names, item as JsonObject | null));
   return doubled(keys).map((at) => duplicate(`${path}[${at}]`, ordered(keys[at])));
@@ -51,8 +67,9 @@ function validateMap(
 function keyOf(names: readonly string[], item: JsonObject | null): JsonObject {
   // lab:21 begin key-of
   if (item === null) return {};
-  return Object.fromEntries(names.filter((name) => Object.hasOwn(item, name))
-    .map((name) => [name, item[name]]));
+  return Object.fromEntries(
+    names.filter((name) => Object.hasOwn(item, name)).map((name) => [name, item[name]]),
+  );
   // lab:21 end
 }
 

@@ -1,6 +1,7 @@
 /** The schemas of custom resources as OpenAPI publishes them. */
 import type {
-  CustomResourceDefinition, JSONSchemaProps,
+  CustomResourceDefinition,
+  JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isIntOrString, unstructured, validateStructural } from "./definition/structural-rules.ts";
 import { additionalSchema, itemSchema, schemasIn, TYPES } from "./definition/walk.ts";
@@ -18,7 +19,8 @@ export interface CustomDefinitions {
 }
 
 const PREFIXES: Readonly<Record<Dialect, string>> = {
-  v2: "#/definitions/", v3: "#/components/schemas/",
+  v2: "#/definitions/",
+  v3: "#/components/schemas/",
 };
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1";
 
@@ -35,32 +37,46 @@ const KIND: Json = { type: "string", description: "The kind of the object." };
 
 /** The definitions of a version, for a document. Version 2 lacks what it cannot say. */
 export function definitionsOf(
-  crd: CustomResourceDefinition, version: string, dialect: Dialect,
+  crd: CustomResourceDefinition,
+  version: string,
+  dialect: Dialect,
 ): CustomDefinitions {
-  const { group, names: { kind, listKind = `${kind}List`, plural } } = crd.spec;
+  const {
+    group,
+    names: { kind, listKind = `${kind}List`, plural },
+  } = crd.spec;
   const reversed = group.split(".").reverse().join(".");
   const [name, listName] = [`${reversed}.${version}.${kind}`, `${reversed}.${version}.${listKind}`];
   const defined = crd.spec.versions.find((each) => each.name === version);
-  const fields = (defined?.selectableFields ?? []).map(({ jsonPath }) =>
-    ({ fieldPath: jsonPath.replace(/^\./, "") }));
+  const fields = (defined?.selectableFields ?? []).map(({ jsonPath }) => ({
+    fieldPath: jsonPath.replace(/^\./, ""),
+  }));
   const extensions = (of: string): Json => ({
     "x-kubernetes-group-version-kind": [{ group, kind: of, version }],
     ...(fields.length === 0 ? {} : { "x-kubernetes-selectable-fields": fields }),
   });
   const list: Json = {
-    type: "object", description: `A list of objects of kind ${kind}.`, required: ["items"],
+    type: "object",
+    description: `A list of objects of kind ${kind}.`,
+    required: ["items"],
     properties: {
-      apiVersion: API_VERSION, kind: KIND,
+      apiVersion: API_VERSION,
+      kind: KIND,
       items: {
-        type: "array", items: { $ref: PREFIXES[dialect] + name }, description: `The ${plural}.`,
+        type: "array",
+        items: { $ref: PREFIXES[dialect] + name },
+        description: `The ${plural}.`,
       },
       metadata: reference(dialect, "ListMeta", "Metadata of the list."),
     },
     ...extensions(listKind),
   };
   const own = {
-    ...wholeSchema(defined?.schema?.openAPIV3Schema,
-      crd.spec.preserveUnknownFields === true, dialect),
+    ...wholeSchema(
+      defined?.schema?.openAPIV3Schema,
+      crd.spec.preserveUnknownFields === true,
+      dialect,
+    ),
     ...extensions(kind),
   };
   return { name, listName, schemas: { [name]: own, [listName]: list } };
@@ -77,13 +93,15 @@ function reference(dialect: Dialect, type: string, description: string): Json {
  * that preserves unknown fields: kubectl would refuse them.
  */
 function wholeSchema(
-  props: JSONSchemaProps | undefined, preserves: boolean, dialect: Dialect,
+  props: JSONSchemaProps | undefined,
+  preserves: boolean,
+  dialect: Dialect,
 ): Json {
   if (props === undefined || !isPublished(props)) return { type: "object" };
   const open = preserves || props["x-kubernetes-preserve-unknown-fields"] === true;
   if (open && dialect === "v2") return { type: "object" };
   const schema = schemaOf(props, dialect);
-  return { ...schema, properties: { ...schema["properties"] as Json, ...ownFields(dialect) } };
+  return { ...schema, properties: { ...(schema["properties"] as Json), ...ownFields(dialect) } };
 }
 
 function ownFields(dialect: Dialect): Json {
@@ -98,12 +116,34 @@ function isPublished(props: JSONSchemaProps): boolean {
 
 /** Fields of a schema that hold no schemas and mean the same in OpenAPI. */
 const PLAIN = [
-  "description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum",
-  "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems",
-  "multipleOf", "enum", "maxProperties", "minProperties", "required", "externalDocs", "example",
-  "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
-  "x-kubernetes-int-or-string", "x-kubernetes-list-map-keys", "x-kubernetes-list-type",
-  "x-kubernetes-map-type", "x-kubernetes-validations",
+  "description",
+  "type",
+  "format",
+  "title",
+  "maximum",
+  "exclusiveMaximum",
+  "minimum",
+  "exclusiveMinimum",
+  "maxLength",
+  "minLength",
+  "pattern",
+  "maxItems",
+  "minItems",
+  "uniqueItems",
+  "multipleOf",
+  "enum",
+  "maxProperties",
+  "minProperties",
+  "required",
+  "externalDocs",
+  "example",
+  "x-kubernetes-preserve-unknown-fields",
+  "x-kubernetes-embedded-resource",
+  "x-kubernetes-int-or-string",
+  "x-kubernetes-list-map-keys",
+  "x-kubernetes-list-type",
+  "x-kubernetes-map-type",
+  "x-kubernetes-validations",
 ] as const satisfies readonly (keyof JSONSchemaProps)[];
 
 function schemaOf(props: JSONSchemaProps, dialect: Dialect): Json {
@@ -120,8 +160,9 @@ function schemaOf(props: JSONSchemaProps, dialect: Dialect): Json {
   if (!untyped) {
     if (items !== undefined) schema["items"] = schemaOf(items, dialect);
     if (props.properties !== undefined) {
-      schema["properties"] = Object.fromEntries(Object.entries(props.properties).map(
-        ([name, each]) => [name, schemaOf(each, dialect)]));
+      schema["properties"] = Object.fromEntries(
+        Object.entries(props.properties).map(([name, each]) => [name, schemaOf(each, dialect)]),
+      );
     }
   }
   const rest = additionalSchema(props);
@@ -131,15 +172,15 @@ function schemaOf(props: JSONSchemaProps, dialect: Dialect): Json {
   }
   if (dialect === "v2") forVersion2(props, schema, preserves);
   if (props["x-kubernetes-embedded-resource"] === true && !(dialect === "v2" && preserves)) {
-    schema["properties"] = { ...schema["properties"] as Json, ...ownFields(dialect) };
-    schema["required"] = [...new Set([...props.required ?? [], "kind", "apiVersion"])];
+    schema["properties"] = { ...(schema["properties"] as Json), ...ownFields(dialect) };
+    schema["required"] = [...new Set([...(props.required ?? []), "kind", "apiVersion"])];
   }
   return schema;
 }
 
 /** Removes, in place, types that kubectl cannot cope with, and demands that it must not make. */
 function forVersion2(props: JSONSchemaProps, schema: Json, preserves: boolean): void {
-  if (props.nullable === true || preserves && props.type === "object") delete schema["type"];
+  if (props.nullable === true || (preserves && props.type === "object")) delete schema["type"];
   if (props.type === "array" && schema["items"] === undefined) delete schema["type"];
   const required = props.required?.filter((name) => props.properties?.[name]?.nullable !== true);
   if (required?.length === 0 || additionalSchema(props)?.nullable === true) {
@@ -155,12 +196,15 @@ function junctorsOf(props: JSONSchemaProps): Json {
     list?.map((each) => schemaOf(each, "v3"));
   const { anyOf, allOf, oneOf, not } = props;
   const found: Json = {
-    anyOf: all(anyOf), allOf: all(allOf), oneOf: all(oneOf), not: not && schemaOf(not, "v3"),
+    anyOf: all(anyOf),
+    allOf: all(allOf),
+    oneOf: all(oneOf),
+    not: not && schemaOf(not, "v3"),
   };
   const stated = isIntOrString(anyOf) || isIntOrString(allOf?.[0]?.anyOf);
   if (props["x-kubernetes-int-or-string"] === true && !stated) {
     if (anyOf === undefined) found["anyOf"] = EITHER;
-    else found["allOf"] = [{ anyOf: EITHER }, ...all(allOf) ?? []];
+    else found["allOf"] = [{ anyOf: EITHER }, ...(all(allOf) ?? [])];
   }
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
 }

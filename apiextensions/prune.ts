@@ -28,7 +28,11 @@ export function pruneValue(schema: Structural | undefined, value: unknown): stri
  * inherit that, and known members are pruned as ever.
  */
 function pruneAt(
-  schema: Structural | undefined, value: unknown, path: string, removed: string[], kept: boolean,
+  schema: Structural | undefined,
+  value: unknown,
+  path: string,
+  removed: string[],
+  kept: boolean,
 ): void {
   if (Array.isArray(value)) {
     const preserves = kept || schema?.preserves === true;
@@ -48,8 +52,12 @@ function pruneAt(
  * `additional` admits are known, by any name; `kept` as for `pruneAt`.
  */
 function pruneMembers(
-  schema: Structural | undefined, object: JsonObject, path: string, removed: string[],
-  embedded: boolean, kept = false,
+  schema: Structural | undefined,
+  object: JsonObject,
+  path: string,
+  removed: string[],
+  embedded: boolean,
+  kept = false,
 ): void {
   // lab:21 begin prune-members
   const preserves = kept || schema?.preserves === true;
@@ -60,8 +68,13 @@ function pruneMembers(
     const known = schema?.properties?.get(name);
     if (known !== undefined) pruneAt(known, object[name], at, removed, false);
     else if (additional !== undefined) {
-      pruneAt(typeof additional === "object" ? additional : undefined, object[name], at, removed,
-        false);
+      pruneAt(
+        typeof additional === "object" ? additional : undefined,
+        object[name],
+        at,
+        removed,
+        false,
+      );
     } else if (!preserves) {
       if (removed.length < UNKNOWN_FIELDS_MAX) removed.push(at);
       delete object[name];

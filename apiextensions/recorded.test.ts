@@ -37,46 +37,52 @@ const groups = yamlValue(read("cases.yaml")) as readonly Group[];
 const recorded = JSON.parse(read("recorded.json")) as readonly Answers[];
 
 const wholeOf = (x: JSONSchemaProps): JSONSchemaProps => ({
-  type: "object", properties: { spec: { type: "object", properties: { x } } },
+  type: "object",
+  properties: { spec: { type: "object", properties: { x } } },
 });
 const texts = (errors: Parameters<typeof messageOfField>[0][]) => errors.map(messageOfField).sort();
 
 test("each group has an answer", () => expect(recorded).toHaveLength(groups.length));
 
-const CASES = groups.map((group, index) =>
-  [JSON.stringify(group.schema), group, recorded[index]!] as const);
+const CASES = groups.map(
+  (group, index) => [JSON.stringify(group.schema), group, recorded[index]!] as const,
+);
 const named = <T>(each: T, answer: Answer | undefined) =>
   [JSON.stringify(each), each, answer!] as const;
 
-describe.each(CASES)(
-  "%s", (_name, { schema, values = [], updates = [] }, answers) => {
-    const whole = wholeOf(schema);
-    const structural = structuralOf(whole);
+describe.each(CASES)("%s", (_name, { schema, values = [], updates = [] }, answers) => {
+  const whole = wholeOf(schema);
+  const structural = structuralOf(whole);
 
-    test("is structural, or not", () => {
-      expect(texts(validateStructural(whole, "schema"))).toEqual(answers.structural ?? []);
-    });
-
-    test.each(values.map((value, index) => named(value, answers.values?.[index])))(
-      "value %s", (_text, x, answer) => {
-        const object = { spec: { x } };
-        expect({
-          errors: texts([
-            ...validateValue(structural, object), ...validateEmbedded(structural, object),
-            ...validateLists(structural, object),
-          ]),
-        }).toEqual({ errors: answer.errors ?? [] });
-        const result = structuredClone(object);
-        expect(prune(structural, result)).toEqual(answer.pruned ?? []);
-        dropNulls(structural, result);
-        applyDefaults(structural, result);
-        expect(result.spec).toEqual(answer.result);
-      });
-
-    test.each(updates.map((pair, index) => named(pair, answers.updates?.[index])))(
-      "update %s", (_text, [before, after], answer) => {
-        const [old, object] = [{ spec: { x: before } }, { spec: { x: after } }];
-        const pair = new Correlated(object, old, structural);
-        expect(texts(validateValue(structural, object, pair))).toEqual(answer.errors ?? []);
-      });
+  test("is structural, or not", () => {
+    expect(texts(validateStructural(whole, "schema"))).toEqual(answers.structural ?? []);
   });
+
+  test.each(values.map((value, index) => named(value, answers.values?.[index])))(
+    "value %s",
+    (_text, x, answer) => {
+      const object = { spec: { x } };
+      expect({
+        errors: texts([
+          ...validateValue(structural, object),
+          ...validateEmbedded(structural, object),
+          ...validateLists(structural, object),
+        ]),
+      }).toEqual({ errors: answer.errors ?? [] });
+      const result = structuredClone(object);
+      expect(prune(structural, result)).toEqual(answer.pruned ?? []);
+      dropNulls(structural, result);
+      applyDefaults(structural, result);
+      expect(result.spec).toEqual(answer.result);
+    },
+  );
+
+  test.each(updates.map((pair, index) => named(pair, answers.updates?.[index])))(
+    "update %s",
+    (_text, [before, after], answer) => {
+      const [old, object] = [{ spec: { x: before } }, { spec: { x: after } }];
+      const pair = new Correlated(object, old, structural);
+      expect(texts(validateValue(structural, object, pair))).toEqual(answer.errors ?? []);
+    },
+  );
+});

@@ -5,7 +5,10 @@ import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import {
-  isObject, type JsonObject, memberOf, setMember,
+  isObject,
+  type JsonObject,
+  memberOf,
+  setMember,
 } from "@raft2kube/apimachinery/json/json.ts";
 
 /** `.spec.replicas` as the names of members. */
@@ -24,11 +27,14 @@ interface Found {
 
 /** The value at a path; nothing where a member is missing, an error where a type differs. */
 function find(
-  object: KubeObject, path: readonly string[], type: typeof NUMBER | typeof TEXT,
+  object: KubeObject,
+  path: readonly string[],
+  type: typeof NUMBER | typeof TEXT,
 ): Found {
   let at: unknown = object;
   const fail = (depth: number, expected: string): Found => ({
-    wrong: `.${path.slice(0, depth).join(".")} accessor error: ${shown(at)} is of the type ` +
+    wrong:
+      `.${path.slice(0, depth).join(".")} accessor error: ${shown(at)} is of the type ` +
       `${goType(at)}, expected ${expected}`,
   });
   for (const [depth, name] of path.entries()) {
@@ -37,8 +43,8 @@ function find(
     if (!Object.hasOwn(at, name)) return {};
     at = at[name];
   }
-  const fits = type === TEXT ? typeof at === "string"
-    : Number.isSafeInteger(at) || typeof at === "bigint";
+  const fits =
+    type === TEXT ? typeof at === "string" : Number.isSafeInteger(at) || typeof at === "bigint";
   return fits ? { value: at } : fail(path.length, type);
 }
 
@@ -62,20 +68,23 @@ function validateReplicas(object: KubeObject, path: string): FieldError[] {
   if (wrong !== undefined) return [invalid(path, 0, wrong)];
   const replicas = (value ?? 0) as number | bigint;
   if (replicas < 0) return [invalid(path, replicas, "should be a non-negative integer")];
-  return replicas <= INT32_MAX ? []
+  return replicas <= INT32_MAX
+    ? []
     : [invalid(path, replicas, `should be less than or equal to ${INT32_MAX}`)];
 }
 
 /** The errors of the replicas of a spec. */
 export function validateScaleSpec(
-  scale: CustomResourceSubresourceScale | undefined, object: KubeObject,
+  scale: CustomResourceSubresourceScale | undefined,
+  object: KubeObject,
 ): FieldError[] {
   return scale === undefined ? [] : validateReplicas(object, scale.specReplicasPath);
 }
 
 /** The errors of the replicas and the selector of a status. */
 export function validateScaleStatus(
-  scale: CustomResourceSubresourceScale | undefined, object: KubeObject,
+  scale: CustomResourceSubresourceScale | undefined,
+  object: KubeObject,
 ): FieldError[] {
   if (scale === undefined) return [];
   const errors = validateReplicas(object, scale.statusReplicasPath);
@@ -99,16 +108,19 @@ export function customScaleView(scale: CustomResourceSubresourceScale): View<Kub
       const wanted = read(object, specReplicasPath, NUMBER);
       if (wanted === undefined) {
         throw internal(
-          `the spec replicas field ${JSON.stringify(specReplicasPath)} does not exist`);
+          `the spec replicas field ${JSON.stringify(specReplicasPath)} does not exist`,
+        );
       }
-      const selector = labelSelectorPath === "" ? "" : read(object, labelSelectorPath, TEXT) ?? "";
+      const selector =
+        labelSelectorPath === "" ? "" : (read(object, labelSelectorPath, TEXT) ?? "");
       const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
       const metadata = { name, namespace, uid, resourceVersion, creationTimestamp };
       return {
         kind: "Scale",
         apiVersion: "autoscaling/v1",
         metadata: Object.fromEntries(
-          Object.entries(metadata).filter(([, each]) => each !== undefined)),
+          Object.entries(metadata).filter(([, each]) => each !== undefined),
+        ),
         spec: wanted === 0 ? {} : { replicas: wanted as number },
         status: {
           replicas: (read(object, statusReplicasPath, NUMBER) ?? 0) as number,
@@ -130,10 +142,12 @@ function put(object: JsonObject, path: readonly string[], value: unknown): void 
   let at = object;
   for (const [depth, name] of path.slice(0, -1).entries()) {
     let next = memberOf(at, name);
-    if (next === undefined) setMember(at, name, next = {});
+    if (next === undefined) setMember(at, name, (next = {}));
     if (!isObject(next)) {
-      throw internal("value cannot be set because " +
-        `.${path.slice(0, depth + 1).join(".")} is not a map[string]interface{}`);
+      throw internal(
+        "value cannot be set because " +
+          `.${path.slice(0, depth + 1).join(".")} is not a map[string]interface{}`,
+      );
     }
     at = next;
   }

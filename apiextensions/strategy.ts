@@ -2,9 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import type { CustomResourceSubresourceScale } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import type {
-  KubeObject, Strategy, StrategyContext, UpdateStrategy,
-} from "@raft2kube/api/kind.ts";
+import type { KubeObject, Strategy, StrategyContext, UpdateStrategy } from "@raft2kube/api/kind.ts";
 import { validateMetadata, validateMetadataUpdate } from "@raft2kube/api/validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "@raft2kube/api/validation/names.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -37,7 +35,9 @@ export interface Parts {
  * they take more than `steps_max` together.
  */
 export type CheckRules = (
-  object: KubeObject, old: KubeObject | undefined, pair: Correlated | undefined,
+  object: KubeObject,
+  old: KubeObject | undefined,
+  pair: Correlated | undefined,
   context: RulesContext,
 ) => FieldError[];
 
@@ -53,8 +53,10 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
     unconditionalUpdate: false,
     defaults(object) {
       if (applyDefaults(parts.schema(), object)) return;
-      throw badRequest(`the defaults of the schema add more than ${DEFAULTED_VALUES_MAX} values ` +
-        "to the object: write fewer items that have defaults, or make the defaults smaller");
+      throw badRequest(
+        `the defaults of the schema add more than ${DEFAULTED_VALUES_MAX} values ` +
+          "to the object: write fewer items that have defaults, or make the defaults smaller",
+      );
     },
     prepareCreate(object) {
       if (parts.hasStatus) delete (object as Fields).status;
@@ -63,12 +65,21 @@ export function customStrategy(parts: Parts): Strategy<KubeObject> {
     prepareUpdate: (object, old) => prepareUpdate(parts, object, old),
     validateCreate(object, context) {
       const wrongType = validateType(parts, object);
-      const errors = wrongType.length > 0 ? wrongType : [
-        ...validateMetadata(object.metadata, parts.namespaced, dnsSubdomain, "metadata", "any"),
-        ...validateSchema(parts, object),
-        ...validateScaleSpec(parts.scale, object),
-        ...validateScaleStatus(parts.scale, object),
-      ];
+      const errors =
+        wrongType.length > 0
+          ? wrongType
+          : [
+              ...validateMetadata(
+                object.metadata,
+                parts.namespaced,
+                dnsSubdomain,
+                "metadata",
+                "any",
+              ),
+              ...validateSchema(parts, object),
+              ...validateScaleSpec(parts.scale, object),
+              ...validateScaleStatus(parts.scale, object),
+            ];
       errors.push(...validateEmbedded(parts.schema(), object));
       errors.push(...validateLists(parts.schema(), object));
       return withRules(parts, context, errors, object);
@@ -97,7 +108,8 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
       const schema = parts.schema()?.properties?.get("status");
       const { status } = object as Fields;
       const errors = updateErrors(parts, object, old, () => [
-        ...(status === undefined || schema === undefined ? []
+        ...(status === undefined || schema === undefined
+          ? []
           : validateValue(schema, status, pair?.key("status"), "status")),
         ...validateScaleStatus(parts.scale, object),
       ]);
@@ -113,7 +125,10 @@ export function customStatusStrategy(parts: Parts): UpdateStrategy<KubeObject> {
  */
 function replaceStatus(object: KubeObject, old: KubeObject): void {
   // lab:21 begin replace-status
-  const { status, metadata: { managedFields, resourceVersion } } = object as Fields;
+  const {
+    status,
+    metadata: { managedFields, resourceVersion },
+  } = object as Fields;
   const fields = object as unknown as Record<string, unknown>;
   for (const name of Object.keys(fields)) delete fields[name];
   Object.assign(object, cloneObject(old));
@@ -149,7 +164,8 @@ function prepareUpdate(parts: Parts, object: KubeObject, old: KubeObject): void 
 function validateType({ kind, apiVersion }: Parts, object: KubeObject): FieldError[] {
   return [
     ...(object.kind === kind ? [] : [invalid("kind", object.kind ?? "", `must be ${kind}`)]),
-    ...(object.apiVersion === apiVersion ? []
+    ...(object.apiVersion === apiVersion
+      ? []
       : [invalid("apiVersion", object.apiVersion ?? "", `must be ${apiVersion}`)]),
   ];
 }
@@ -164,11 +180,14 @@ function validateSchema(parts: Parts, object: KubeObject, pair?: Correlated): Fi
  * looks at metadata for any kind, and again for this one: a cause stands twice.
  */
 function updateErrors(
-  parts: Parts, object: KubeObject, old: KubeObject, content: () => FieldError[],
+  parts: Parts,
+  object: KubeObject,
+  old: KubeObject,
+  content: () => FieldError[],
 ): FieldError[] {
   const metadata = validateMetadataUpdate(object.metadata, old.metadata, "metadata", "any");
   const wrongType = validateType(parts, object);
-  return [...metadata, ...wrongType.length > 0 ? wrongType : [...metadata, ...content()]];
+  return [...metadata, ...(wrongType.length > 0 ? wrongType : [...metadata, ...content()])];
 }
 
 /** Doubled items are borne in an object that had some. */
@@ -184,19 +203,33 @@ function pairOf(parts: Parts, object: KubeObject, old: KubeObject): Correlated |
 
 /** Errors after which rules are not evaluated: the values have not the types that rules expect. */
 const BLOCKING: ReadonlySet<string> = new Set([
-  "FieldValueNotSupported", "FieldValueRequired", "FieldValueTooLong", "FieldValueTooMany",
+  "FieldValueNotSupported",
+  "FieldValueRequired",
+  "FieldValueTooLong",
+  "FieldValueTooMany",
   "FieldValueTypeInvalid",
 ]);
 
 function withRules(
-  parts: Parts, context: RulesContext, errors: FieldError[], object: KubeObject,
-  old?: KubeObject, pair?: Correlated,
+  parts: Parts,
+  context: RulesContext,
+  errors: FieldError[],
+  object: KubeObject,
+  old?: KubeObject,
+  pair?: Correlated,
 ): FieldError[] {
   const check = parts.rules();
   if (check === undefined) return errors;
   if (errors.some(({ type }) => BLOCKING.has(type))) {
-    return [...errors, invalid(ROOT, null, "some validation rules were not checked because the " +
-      "object was invalid; correct the existing errors to complete validation")];
+    return [
+      ...errors,
+      invalid(
+        ROOT,
+        null,
+        "some validation rules were not checked because the " +
+          "object was invalid; correct the existing errors to complete validation",
+      ),
+    ];
   }
   return [...errors, ...check(object, old, pair, context)];
 }
@@ -211,7 +244,10 @@ function finalizerWarnings(object: KubeObject, old?: KubeObject): string[] {
     const wrong = qualifiedName(name).map((each) => `${at}: ${each}`);
     if (name.includes("/") || STANDARD_FINALIZERS.includes(name)) return wrong;
     const path = name.includes(".") ? " including a path (/)" : "";
-    return [...wrong, `${at}: prefer a domain-qualified finalizer name${path} to avoid ` +
-      "accidental conflicts with other finalizer writers"];
+    return [
+      ...wrong,
+      `${at}: prefer a domain-qualified finalizer name${path} to avoid ` +
+        "accidental conflicts with other finalizer writers",
+    ];
   });
 }

@@ -6,7 +6,7 @@ import type { Structural } from "./structural.ts";
 
 /** The structure of whole objects; `name` is for errors: `stable.example.com/v1.CronTab`. */
 export function structFrom(schema: Structural | undefined, name: string): Struct {
-  const root = { ...schema ?? ANYTHING, embedded: true };
+  const root = { ...(schema ?? ANYTHING), embedded: true };
   const struct = structAt(root, name, root.preserves);
   return Object.assign(struct, {
     typeMeta: true,
@@ -16,7 +16,11 @@ export function structFrom(schema: Structural | undefined, name: string): Struct
 
 /** The schema of a version that has none: all fields are preserved. */
 const ANYTHING: Structural = {
-  type: "object", nullable: false, preserves: true, embedded: false, intOrString: false,
+  type: "object",
+  nullable: false,
+  preserves: true,
+  embedded: false,
+  intOrString: false,
 };
 
 const ANY: Shape = { is: "any" };
@@ -25,7 +29,9 @@ const OBJECT_META: Shape = { is: "struct", of: "meta/v1.ObjectMeta" };
 const TEXT: Shape = { is: "scalar", scalar: "string" };
 
 const SCALARS: Readonly<Record<string, Scalar>> = {
-  integer: "int64", number: "double", boolean: "bool",
+  integer: "int64",
+  number: "double",
+  boolean: "bool",
 };
 
 /** Texts of these formats are texts to structured-merge-diff; those of others may be anything. */
@@ -47,10 +53,14 @@ function shapeAt(schema: Structural, name: string, outer: boolean): Shape {
       const of = typeof additional === "object" ? shapeAt(additional, `${name}{}`, open) : ANY;
       return { is: "map", of, atomic: mapType === "atomic" };
     }
-    case "string": return TEXT_FORMATS.has(schema.format ?? "") ? TEXT : LEAF;
-    case "": return (schema.properties?.size ?? 0) > 0
-      ? { is: "struct", of: structAt(schema, name, open) } : ANY;
-    default: return { is: "scalar", scalar: SCALARS[schema.type!] ?? "string" };
+    case "string":
+      return TEXT_FORMATS.has(schema.format ?? "") ? TEXT : LEAF;
+    case "":
+      return (schema.properties?.size ?? 0) > 0
+        ? { is: "struct", of: structAt(schema, name, open) }
+        : ANY;
+    default:
+      return { is: "scalar", scalar: SCALARS[schema.type!] ?? "string" };
   }
 }
 
@@ -62,12 +72,22 @@ function ruleOf({ listType, listKeys }: Structural): ListRule {
 function structAt(schema: Structural, name: string, open: boolean): Struct {
   let made: ReadonlyMap<string, Field> | undefined;
   const { additional } = schema;
-  const rest = typeof additional === "object" ? shapeAt(additional, `${name}{}`, open)
-    : additional ?? open ? ANY : undefined;
+  const rest =
+    typeof additional === "object"
+      ? shapeAt(additional, `${name}{}`, open)
+      : (additional ?? open)
+        ? ANY
+        : undefined;
   return {
-    name, typeMeta: false, atomic: schema.mapType === "atomic",
-    get own() { return [...this.fields.values()]; },
-    get fields() { return made ??= fieldsOf(schema, name, open); },
+    name,
+    typeMeta: false,
+    atomic: schema.mapType === "atomic",
+    get own() {
+      return [...this.fields.values()];
+    },
+    get fields() {
+      return (made ??= fieldsOf(schema, name, open));
+    },
     ...(rest === undefined ? {} : { rest }),
   };
 }

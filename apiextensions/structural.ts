@@ -4,9 +4,23 @@ import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiexte
 /** The rules about values that need no preparation, as they stand in the definition. */
 type ValueRules = Pick<
   JSONSchemaProps,
-  | "type" | "format" | "maximum" | "exclusiveMaximum" | "minimum" | "exclusiveMinimum"
-  | "maxLength" | "minLength" | "pattern" | "maxItems" | "minItems" | "uniqueItems" | "multipleOf"
-  | "enum" | "maxProperties" | "minProperties" | "required"
+  | "type"
+  | "format"
+  | "maximum"
+  | "exclusiveMaximum"
+  | "minimum"
+  | "exclusiveMinimum"
+  | "maxLength"
+  | "minLength"
+  | "pattern"
+  | "maxItems"
+  | "minItems"
+  | "uniqueItems"
+  | "multipleOf"
+  | "enum"
+  | "maxProperties"
+  | "minProperties"
+  | "required"
 >;
 
 /**
@@ -56,11 +70,15 @@ export function structuralOf(props: JSONSchemaProps, intOrString = true): Struct
     if (value !== undefined) node[name] = value;
   };
   for (const name of VALUE_RULES) set(name, props[name]);
-  set("properties", properties && new Map(Object.entries(properties).map(
-    ([name, each]) => [name, make(each)])));
+  set(
+    "properties",
+    properties && new Map(Object.entries(properties).map(([name, each]) => [name, make(each)])),
+  );
   set("items", isSchema(items) ? make(items) : undefined);
-  set("additional", isSchema(additionalProperties)
-    ? make(additionalProperties) : additionalProperties);
+  set(
+    "additional",
+    isSchema(additionalProperties) ? make(additionalProperties) : additionalProperties,
+  );
   set("default", props.default ?? undefined);
   set("listType", props["x-kubernetes-list-type"]);
   set("listKeys", props["x-kubernetes-list-map-keys"]);
@@ -74,9 +92,23 @@ export function structuralOf(props: JSONSchemaProps, intOrString = true): Struct
 }
 
 const VALUE_RULES = [
-  "type", "format", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength",
-  "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "multipleOf", "enum",
-  "maxProperties", "minProperties", "required",
+  "type",
+  "format",
+  "maximum",
+  "exclusiveMaximum",
+  "minimum",
+  "exclusiveMinimum",
+  "maxLength",
+  "minLength",
+  "pattern",
+  "maxItems",
+  "minItems",
+  "uniqueItems",
+  "multipleOf",
+  "enum",
+  "maxProperties",
+  "minProperties",
+  "required",
 ] as const satisfies readonly (keyof ValueRules)[];
 
 function isSchema(value: unknown): value is JSONSchemaProps {

@@ -7,9 +7,7 @@ import type { Structural } from "./structural.ts";
 import { formatOf, isNearlyWhole, mistyped } from "./validate-type.ts";
 
 /** Checks length, pattern and format; of the first two, the first error is named. */
-export function checkString(
-  schema: Structural, value: string, at: string, found: Findings,
-): void {
+export function checkString(schema: Structural, value: string, at: string, found: Findings): void {
   const { minLength, maxLength, pattern = "" } = schema;
   const length = minLength === undefined && maxLength === undefined ? 0 : runesOf(value);
   if (maxLength !== undefined && length > maxLength) found.add(tooLong(at, maxLength));
@@ -45,7 +43,10 @@ const FLOAT32_MAX = 3.4028235677973366e38;
 
 /** Checks the range of the type, then multipleOf, minimum and maximum. */
 export function checkNumber(
-  schema: Structural, value: number | bigint, at: string, found: Findings,
+  schema: Structural,
+  value: number | bigint,
+  at: string,
+  found: Findings,
 ): void {
   const { multipleOf, minimum, maximum } = schema;
   const range = (each: number | bigint, what: string): boolean => {
@@ -62,8 +63,9 @@ export function checkNumber(
   if (multipleOf !== undefined) {
     const factor = bound(multipleOf, "MultipleOf");
     if (factor <= 0) {
-      found.add(invalid(at, factor,
-        `factor MultipleOf declared for ${at} must be positive: ${factor}`));
+      found.add(
+        invalid(at, factor, `factor MultipleOf declared for ${at} must be positive: ${factor}`),
+      );
     } else if (!isMultiple(value, factor)) fail(`a multiple of ${shown(factor)}`);
   }
   if (minimum !== undefined) {
@@ -93,8 +95,11 @@ function outOfRange(schema: Structural, value: number | bigint): string | undefi
   const format = formatOf(schema);
   const shown = format === "" ? "(default format)" : `with format ${format}`;
   if (type === "integer") {
-    const fits = isWhole(value) && (format === "int32"
-      ? value <= INT32_MAX && value >= -INT32_MAX - 1 : Math.abs(Number(value)) <= INT64_MAX);
+    const fits =
+      isWhole(value) &&
+      (format === "int32"
+        ? value <= INT32_MAX && value >= -INT32_MAX - 1
+        : Math.abs(Number(value)) <= INT64_MAX);
     return fits ? undefined : `of type integer ${shown}`;
   }
   const fits = format !== "float" || Math.abs(Number(value)) < FLOAT32_MAX;

@@ -1,8 +1,8 @@
 /** Checks that a value has its schema's type, in upstream's words. */
 import type { FieldError } from "@raft2kube/api/errors.ts";
+import type { Findings } from "./findings.ts";
 import { isKnownFormat } from "./formats.ts";
 import type { Structural } from "./structural.ts";
-import type { Findings } from "./findings.ts";
 
 /** The JSON type of a value; that of a whole number is integer. */
 function typeOf(value: unknown): string {
@@ -18,13 +18,12 @@ const FORMATS: Readonly<Record<string, string>> = { integer: "int64", number: "f
 /** The format of a schema, "" where it has none or one that means nothing at its type. */
 export function formatOf({ type = "", format = "", intOrString }: Structural): string {
   if (format === "") return "";
-  return !intOrString && isKnownFormat(type, format) || intOrString && isKnownFormat("", format)
-    ? format : "";
+  return (!intOrString && isKnownFormat(type, format)) || (intOrString && isKnownFormat("", format))
+    ? format
+    : "";
 }
 
-export function checkType(
-  schema: Structural, value: unknown, at: string, found: Findings,
-): void {
+export function checkType(schema: Structural, value: unknown, at: string, found: Findings): void {
   const { type = "", intOrString } = schema;
   const format = formatOf(schema);
   if (type === "" && !intOrString && format === "") return;
@@ -35,8 +34,10 @@ export function checkType(
     if (wanted !== "" && !schema.nullable) fail(wanted, actual);
     return;
   }
-  const fits = intOrString ? actual === "string" || isWhole(actual, value)
-    : actual === type || (type === "number" && actual === "integer") ||
+  const fits = intOrString
+    ? actual === "string" || isWhole(actual, value)
+    : actual === type ||
+      (type === "number" && actual === "integer") ||
       (type === "integer" && isWhole(actual, value));
   const holdsText = actual === "string" || actual === "array";
   if (!fits && format !== "" && !holdsText && (FORMATS[actual] ?? "") !== format) {
@@ -51,7 +52,9 @@ export function checkType(
 /** The error of a value of another type, or a text of another format. */
 export function mistyped(at: string, expected: string, actual: string): FieldError {
   return {
-    type: "FieldValueTypeInvalid", field: at, value: actual,
+    type: "FieldValueTypeInvalid",
+    field: at,
+    value: actual,
     detail: `${at} in body must be of type ${expected}: ${JSON.stringify(actual)}`,
   };
 }

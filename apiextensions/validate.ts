@@ -1,16 +1,20 @@
 /** Checks values against a schema, with the texts of upstream's validation. */
 import { isDeepStrictEqual } from "node:util";
 import {
-  type FieldError, invalid, notSupported, required, tooMany,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+  tooMany,
 } from "@raft2kube/api/errors.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Correlated } from "./correlate.ts";
 import { memberSchema } from "./defaults.ts";
 import { Findings } from "./findings.ts";
 import { CHECKED_PLACES_MAX } from "./limits.ts";
+import type { Structural } from "./structural.ts";
 import { checkNumber, checkString } from "./validate-scalars.ts";
 import { checkType, formatOf } from "./validate-type.ts";
-import type { Structural } from "./structural.ts";
 
 /** Upstream's text for the path of a whole object. */
 export const ROOT = "<nil>";
@@ -21,13 +25,22 @@ export const ROOT = "<nil>";
  * object.
  */
 export function validateValue(
-  schema: Structural, value: unknown, pair?: Correlated, path = "",
+  schema: Structural,
+  value: unknown,
+  pair?: Correlated,
+  path = "",
 ): FieldError[] {
   const found = new Findings();
   check(schema, value, "", found, pair);
   if (found.budget.left < 0) {
-    found.errors.push(invalid("", "", `has more than ${CHECKED_PLACES_MAX} values to check, ` +
-      "counted once for each alternative (anyOf, oneOf, allOf, not) of the schema"));
+    found.errors.push(
+      invalid(
+        "",
+        "",
+        `has more than ${CHECKED_PLACES_MAX} values to check, ` +
+          "counted once for each alternative (anyOf, oneOf, allOf, not) of the schema",
+      ),
+    );
   }
   const seen = new Set<string>();
   return found.errors.flatMap((error) => {
@@ -46,7 +59,11 @@ function joined(path: string, field: string): string {
 
 /** Checks one place; errors of a value that did not change are dropped again. */
 function check(
-  schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
+  schema: Structural,
+  value: unknown,
+  at: string,
+  found: Findings,
+  pair: Correlated | undefined,
 ): void {
   // lab:21 begin check
   const before = found.errors.length;
@@ -56,7 +73,11 @@ function check(
 }
 
 function checkPlace(
-  schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
+  schema: Structural,
+  value: unknown,
+  at: string,
+  found: Findings,
+  pair: Correlated | undefined,
 ): void {
   if (--found.budget.left < 0) return;
   checkType(schema, value, at, found);
@@ -96,7 +117,10 @@ function isAllowed(allowed: unknown, value: unknown): boolean {
 }
 
 function checkItems(
-  schema: Structural, value: readonly unknown[], at: string, found: Findings,
+  schema: Structural,
+  value: readonly unknown[],
+  at: string,
+  found: Findings,
   pair: Correlated | undefined,
 ): void {
   const { items, minItems, maxItems } = schema;
@@ -115,7 +139,10 @@ function checkItems(
 }
 
 function checkMembers(
-  schema: Structural, value: Record<string, unknown>, at: string, found: Findings,
+  schema: Structural,
+  value: Record<string, unknown>,
+  at: string,
+  found: Findings,
   pair: Correlated | undefined,
 ): void {
   const { properties, additional, minProperties, maxProperties } = schema;
@@ -131,8 +158,13 @@ function checkMembers(
     const property = properties?.get(name);
     if (property !== undefined) {
       const typeMeta = at === "" && (name === "kind" || name === "apiVersion");
-      check(property, value[name], at === "" ? name : `${at}.${name}`, found,
-        typeMeta ? undefined : pair?.key(name));
+      check(
+        property,
+        value[name],
+        at === "" ? name : `${at}.${name}`,
+        found,
+        typeMeta ? undefined : pair?.key(name),
+      );
     } else if (rest !== undefined) {
       check(rest, value[name], `${at}.${name}`, found, pair?.key(name));
     } else if (additional === false) {
@@ -148,7 +180,11 @@ function checkMembers(
 
 /** The alternatives share the pair: a part under them that did not change is passed over too. */
 function checkJunctors(
-  schema: Structural, value: unknown, at: string, found: Findings, pair: Correlated | undefined,
+  schema: Structural,
+  value: unknown,
+  at: string,
+  found: Findings,
+  pair: Correlated | undefined,
 ): void {
   const tried = (each: Structural): Findings => {
     const own = new Findings(found.budget);
@@ -189,7 +225,9 @@ function checkJunctors(
  * meets, counted up to `enough`.
  */
 function nearest(
-  alternatives: readonly Structural[], tried: (each: Structural) => Findings, enough: number,
+  alternatives: readonly Structural[],
+  tried: (each: Structural) => Findings,
+  enough: number,
 ): [Findings, number] {
   let best: Findings | undefined;
   let valid = 0;

@@ -41,7 +41,10 @@ export class ConfigFields {
 
   /** A whole file of a kind in one of the versions, with these fields and no others. */
   static file(
-    kind: string, value: unknown, versions: readonly string[], known: readonly string[],
+    kind: string,
+    value: unknown,
+    versions: readonly string[],
+    known: readonly string[],
   ): ConfigFields {
     const given = new ConfigFields(kind, "", value).#fields;
     if (given["kind"] !== kind || !versions.some((each) => each === given["apiVersion"])) {
@@ -54,7 +57,10 @@ export class ConfigFields {
 
   /** The same of a text, YAML or JSON. */
   static async read(
-    kind: string, text: string, versions: readonly string[], known: readonly string[],
+    kind: string,
+    text: string,
+    versions: readonly string[],
+    known: readonly string[],
   ): Promise<ConfigFields> {
     const { yamlValue } = await import("./yaml.ts");
     return ConfigFields.file(kind, yamlValue(text), versions, known);
@@ -118,8 +124,9 @@ export class ConfigFields {
 
   /** A list of objects; it may be missing, or empty, unless it is `required`. */
   objects(name: string, known?: readonly string[], { required = false } = {}): ConfigFields[] {
-    return this.#list(name, required).map((each, i) =>
-      new ConfigFields(this.#kind, `${this.#place(name)}[${i}]`, each, known));
+    return this.#list(name, required).map(
+      (each, i) => new ConfigFields(this.#kind, `${this.#place(name)}[${i}]`, each, known),
+    );
   }
 
   /** The same of texts, which are not empty in a list that is `required`. */

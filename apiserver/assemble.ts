@@ -1,6 +1,10 @@
 import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
+import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
+import { measured } from "@raft2kube/encryption/measured.ts";
+import { Fairness } from "@raft2kube/fairness/fairness.ts";
+import { type Followed, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
@@ -8,7 +12,6 @@ import { NO_CONFIGURATION } from "./admission/configuration.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { AdmissionPolicies } from "./admission/policies/index.ts";
 import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
-import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Aggregation } from "./aggregation/aggregation.ts";
 import { auditOf } from "./audit/options.ts";
 import { Authenticator } from "./authn/authenticator.ts";
@@ -17,12 +20,10 @@ import { JwtAuthority } from "./authn/jwt/jwt-authority.ts";
 import { RemovedNodes } from "./authn/removed-nodes.ts";
 import { RequestHeaders } from "./authn/request-header.ts";
 import { readSigningKeys } from "./authn/signing-keys.ts";
-import { recordTokenUsage } from "./registry/token-usage.ts";
 import { TokenFile } from "./authn/token-file.ts";
 import { TokenIssuer } from "./authn/token-issuer.ts";
 import { TokenVerifier } from "./authn/token-verifier.ts";
 import { TokenWebhook } from "./authn/token-webhook.ts";
-import { type Followed, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { Authorizer } from "./authz/authorizer.ts";
 import { type AuthorizerParts, authorizersOf } from "./authz/authorizers.ts";
 import { type AuthorizationConfig, NODE_AND_RBAC } from "./authz/config.ts";
@@ -31,34 +32,37 @@ import { NodeAuthorizer } from "./authz/node/node-authorizer.ts";
 import { readPolicy, rulesOf } from "./authz/rbac/policy.ts";
 import { RbacAuthorizer } from "./authz/rbac/rbac-authorizer.ts";
 import { RoleIndex } from "./authz/rbac/role-index.ts";
+import type { BootstrapServer } from "./bootstrap/server.ts";
 import { conversionsBy } from "./customresources/conversion.ts";
 import { CustomResources } from "./customresources/custom-resources.ts";
-import type { BootstrapServer } from "./bootstrap/server.ts";
 import { startScraper } from "./handlers/metrics-server/kubelets.ts";
 import type { HttpServer } from "./http/chain.ts";
-import { showConfig } from "./metrics/config-reloads.ts";
 import { READING_IN_FLIGHT_MAX, WRITING_IN_FLIGHT_MAX } from "./limits.ts";
-import { showPlugins } from "./metrics/kms.ts";
 import { AuditMetrics } from "./metrics/audit.ts";
+import { showConfig } from "./metrics/config-reloads.ts";
+import { showPlugins } from "./metrics/kms.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { ApiserverOptions } from "./options.ts";
+import { recordTokenUsage } from "./registry/token-usage.ts";
 import { Resources } from "./resource/resources.ts";
-import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import { type WebhookClient, webhookClient } from "./webhook/client.ts";
-import { measured } from "@raft2kube/encryption/measured.ts";
 
 /** The parts that the layers of one apiserver use; each layer declares its own share of them. */
 export type Assembled = HttpServer & BootstrapServer;
 
 /** All kinds, that of definitions with the rules for schemas, which the facts' kind lacks. */
 const SERVED: readonly BuiltInKind[] = KINDS.map((kind) =>
-  (kind.schema === definitionKind.schema ? definitionKind as unknown as BuiltInKind : kind));
+  kind.schema === definitionKind.schema ? (definitionKind as unknown as BuiltInKind) : kind,
+);
 
 export type Stop = () => Promise<void> | void;
 
 /** Starts the indexes that follow watch caches; resolves once they have read all there is. */
 async function followCaches(
-  resources: Resources, webhooks: WebhookClient, metrics: Metrics, clock: Clock,
+  resources: Resources,
+  webhooks: WebhookClient,
+  metrics: Metrics,
+  clock: Clock,
 ) {
   return {
     roles: await RoleIndex.follow(resources),
@@ -99,21 +103,32 @@ export async function assemble(
     const keys = readSigningKeys(serviceAccountKey);
     const { issuer, audiences = [issuer] } = serviceAccountKey;
     const verifier = new TokenVerifier({
-      issuer, audiences, keys, resources, clock, metrics: metrics.authentication,
+      issuer,
+      audiences,
+      keys,
+      resources,
+      clock,
+      metrics: metrics.authentication,
       // Only once requests come is there a token to use.
       recordUsage: (secret, labels) =>
         recordTokenUsage(server, resources.of("v1", "secrets"), secret, labels),
     });
     const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const authorizer = authorizerOf(options.authorization,
-      { node, rbac: new RbacAuthorizer(roles), clock, metrics: metrics.authorization }, metrics);
+    const authorizer = authorizerOf(
+      options.authorization,
+      { node, rbac: new RbacAuthorizer(roles), clock, metrics: metrics.authorization },
+      metrics,
+    );
     stops.unshift(() => authorizer.close());
     const scraper = startScraper({ options, resources, closing, clock });
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
     stops.unshift(...[scraper, webhooks.connections, aggregation].map((one) => () => one.close()));
     const { authenticator, stop } = authenticatorOf(options, {
-      verifier, removedNodes, metrics, bootstrap: { audiences, resources, clock },
+      verifier,
+      removedNodes,
+      metrics,
+      bootstrap: { audiences, resources, clock },
     });
     stops.unshift(stop);
     const audit = auditOf(options.audit, new AuditMetrics(metrics.registry), clock);
@@ -124,11 +139,25 @@ export async function assemble(
       ...{ leaving, closing },
       authenticator,
       authorizer,
-      admission: new Admission(admissionPlugins({
-        ...indexes, resources, clock, authorizer, configuration, webhooks, steps_max,
-        metrics: metrics.podSecurity, webhookMetrics: metrics.webhooks,
-        policyMetrics: metrics.policies,
-      }, options.admission), metrics.admission, clock),
+      admission: new Admission(
+        admissionPlugins(
+          {
+            ...indexes,
+            resources,
+            clock,
+            authorizer,
+            configuration,
+            webhooks,
+            steps_max,
+            metrics: metrics.podSecurity,
+            webhookMetrics: metrics.webhooks,
+            policyMetrics: metrics.policies,
+          },
+          options.admission,
+        ),
+        metrics.admission,
+        clock,
+      ),
       audit,
       fairness: fairnessOf(options, clock),
       scraper,
@@ -159,8 +188,10 @@ function authorizerOf(
 
 /** All requests share the seats: those of `inFlightMax` together. */
 function fairnessOf({ inFlightMax }: ApiserverOptions, clock: Clock): Fairness {
-  const { reading, writing } =
-    inFlightMax ?? { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
+  const { reading, writing } = inFlightMax ?? {
+    reading: READING_IN_FLIGHT_MAX,
+    writing: WRITING_IN_FLIGHT_MAX,
+  };
   return new Fairness(reading + writing, clock.monotonic());
 }
 
@@ -182,13 +213,20 @@ function authenticatorOf(
   const webhook = asked && new TokenWebhook(asked, audiences, clock);
   showConfig(metrics.registry, "authentication", () => config?.text || undefined, config?.reloads);
   const authorities = [
-    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile, audiences)]), verifier,
-    ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : []), ...(jwt ? [jwt] : []),
+    ...(tokenFile === undefined ? [] : [new TokenFile(tokenFile, audiences)]),
+    verifier,
+    ...(bootstrapTokens ? [new BootstrapTokens(bootstrap)] : []),
+    ...(jwt ? [jwt] : []),
     ...(webhook ? [webhook] : []),
   ];
   const frontProxies = requestHeader && new RequestHeaders(requestHeader, clientCa);
   const authenticator = new Authenticator(
-    authorities, removedNodes, metrics.authentication, clock, frontProxies, options,
+    authorities,
+    removedNodes,
+    metrics.authentication,
+    clock,
+    frontProxies,
+    options,
   );
   const stop = async () => {
     webhook?.close();

@@ -405,7 +405,7 @@ export const FIELD_MANAGER_BYTES_MAX = 128;
 export const STORE_STATUS_MS = 3_000;
 
 assertLimits({
-  "a patch of a whole object, in base64": BODY_BYTES_MAX * 4 / 3 < WEBHOOK_ANSWER_BYTES_MAX,
+  "a patch of a whole object, in base64": (BODY_BYTES_MAX * 4) / 3 < WEBHOOK_ANSWER_BYTES_MAX,
   "the writes under way may call one server's webhooks":
     WRITING_IN_FLIGHT_MAX <= WEBHOOK_CALLS_OF_SERVER_MAX,
   "one server's calls are part of all": WEBHOOK_CALLS_OF_SERVER_MAX < WEBHOOK_CALLS_MAX,
@@ -429,7 +429,9 @@ assertLimits({
     PEER_INTERVAL_MS < PEER_LEASE_S * 1_000 && IDENTITY_RENEW_MS < IDENTITY_LEASE_S * 1_000,
   "lifetimes of tokens have a range": TOKEN_SECONDS_MIN < TOKEN_SECONDS_MAX,
   "metrics are measured over more than one answer's time":
-    METRICS_FIRST_WINDOW_MS < METRICS_WAIT_MS && METRICS_WAIT_MS < REQUEST_TIMEOUT_MS &&
-    METRICS_FRESH_MS < METRICS_INTERVAL_MS && METRICS_INTERVAL_MS < METRICS_IDLE_MS,
+    METRICS_FIRST_WINDOW_MS < METRICS_WAIT_MS &&
+    METRICS_WAIT_MS < REQUEST_TIMEOUT_MS &&
+    METRICS_FRESH_MS < METRICS_INTERVAL_MS &&
+    METRICS_INTERVAL_MS < METRICS_IDLE_MS,
   "a watch's end fits into a timer": 2 * WATCH_TIMEOUT_MS_MIN <= TIMER_MS_MAX,
 });

@@ -2,21 +2,21 @@ import { setMaxListeners } from "node:events";
 import { EVALUATION_STEPS_MAX } from "@raft2kube/cel/limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { assemble, type Assembled, type Stop } from "./assemble.ts";
+import { type Assembled, assemble, type Stop } from "./assemble.ts";
 import { publishClientCa } from "./bootstrap/authentication-config.ts";
 import { BOOTSTRAP_STEPS, bootstrap } from "./bootstrap/bootstrap.ts";
 import { sendBookmarks } from "./cache/bookmarks.ts";
 import { flagz } from "./handlers/diagnostics/flagz.ts";
 import { statusz } from "./handlers/diagnostics/statusz.ts";
 import { Discovery } from "./handlers/discovery/serve.ts";
-import { handlerChain } from "./http/chain.ts";
 import { Health } from "./handlers/health.ts";
+import { OpenApi } from "./handlers/openapi.ts";
+import { handlerChain } from "./http/chain.ts";
 import { routes } from "./http/routes.ts";
 import { ApiHttpServer } from "./http/server.ts";
-import { LargeRequests } from "./offload/offload.ts";
-import { OpenApi } from "./handlers/openapi.ts";
-import type { ApiserverOptions } from "./options.ts";
 import { LEAVE_TIMEOUT_MS } from "./limits.ts";
+import { LargeRequests } from "./offload/offload.ts";
+import type { ApiserverOptions } from "./options.ts";
 import type { Controller } from "./periodic.ts";
 import { Compactor } from "./storage/compactor.ts";
 
@@ -62,7 +62,11 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     const listener = handlerChain(server, routes(server, routed));
     const run = bootstrap(server);
     const endpoint = await ApiHttpServer.listen({
-      listen, tls, clientCa, listener, handshakeErrors: server.metrics.server.handshakeErrors,
+      listen,
+      tls,
+      clientCa,
+      listener,
+      handshakeErrors: server.metrics.server.handshakeErrors,
     });
     stops.unshift(() => endpoint.close());
     followTrust(server, endpoint);
@@ -78,7 +82,7 @@ export async function startApiserver(options: ApiserverOptions): Promise<Apiserv
     log.info("ready");
     const close = async (hurried = false) => {
       leaving.abort();
-      await leave(server, controllers, hurried ? 0 : options.shutdown?.delay_ms ?? 0);
+      await leave(server, controllers, hurried ? 0 : (options.shutdown?.delay_ms ?? 0));
       endpoint.drain(options.shutdown?.sendRetryAfter);
       await closeAll(closing, stops);
     };

@@ -1,18 +1,18 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { SigningKeyTexts } from "./authn/signing-keys.ts";
-import type { AuthenticationOptions } from "./authn/options.ts";
-import type { AuthorizationConfig } from "./authz/config.ts";
-import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
-import type { AuditOptions } from "./audit/options.ts";
-import type { AdmissionFlags } from "./admission/plugins.ts";
-import type { RequestHeader } from "./authn/request-header.ts";
-import type { ServiceResolver } from "./webhook/services.ts";
-import type { Serves } from "./resource/runtime-config.ts";
 import type { Encryption } from "@raft2kube/encryption/config.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Followed } from "@raft2kube/reconcile/followed-file.ts";
 import type { Reloads } from "@raft2kube/reconcile/reloads.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import type { AdmissionFlags } from "./admission/plugins.ts";
+import type { AuditOptions } from "./audit/options.ts";
+import type { AuthenticationOptions } from "./authn/options.ts";
+import type { RequestHeader } from "./authn/request-header.ts";
+import type { SigningKeyTexts } from "./authn/signing-keys.ts";
+import type { AuthorizationConfig } from "./authz/config.ts";
+import type { Serves } from "./resource/runtime-config.ts";
+import type { ServiceResolver } from "./webhook/services.ts";
 
 /** A PEM certificate and its key. */
 export interface KeyPair {

@@ -11,7 +11,7 @@ import {
   TENTH,
 } from "./apiserver/phases.ts";
 import { type Running, type Side, sides } from "./apiserver/sides.ts";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 
 const STARTS = 3;
 

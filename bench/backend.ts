@@ -2,9 +2,9 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Measurements, WHAT } from "./backend/measurements.ts";
 import { installLmdb } from "./backend/lmdb.ts";
-import { type Row, median } from "./benchmark.ts";
+import { type Measurements, WHAT } from "./backend/measurements.ts";
+import { median, type Row } from "./benchmark.ts";
 
 const RUNS = 3;
 const WORKLOAD = join(import.meta.dirname, "backend/workload.ts");

@@ -31,14 +31,20 @@ const PEER = "four programs of Go";
  */
 export async function cluster(): Promise<Row[]> {
   const programs = COMPONENTS.map(peer);
-  const oneProcess = sum(await idleMemory("--control-planes", `${CONTROL_PLANES}`, "--nodes",
-    `${WORKERS}`));
+  const oneProcess = sum(
+    await idleMemory("--control-planes", `${CONTROL_PLANES}`, "--nodes", `${WORKERS}`),
+  );
   const machines = await Machines.create();
   try {
-    return [...(await measured(machines, programs)), {
-      what: `memory of ${CONTROL_PLANES} one-process control planes and ${WORKERS} workers`,
-      unit: "MiB", ours: oneProcess, goal: `<= ${ONE_PROCESS_GOAL_MIB} MiB`,
-    }];
+    return [
+      ...(await measured(machines, programs)),
+      {
+        what: `memory of ${CONTROL_PLANES} one-process control planes and ${WORKERS} workers`,
+        unit: "MiB",
+        ours: oneProcess,
+        goal: `<= ${ONE_PROCESS_GOAL_MIB} MiB`,
+      },
+    ];
   } finally {
     await machines.close();
   }
@@ -48,15 +54,22 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   const group = `/r2k/bench-${process.pid}`;
   const configOf = (machine: Machine) => {
     const file = join(machines.dir, `${machine.name}.yaml`);
-    writeFileSync(file, "apiVersion: kubelet.config.k8s.io/v1beta1\n" +
-      `kind: KubeletConfiguration\ncgroupRoot: ${group}-${machine.name}\n`);
+    writeFileSync(
+      file,
+      "apiVersion: kubelet.config.k8s.io/v1beta1\n" +
+        `kind: KubeletConfiguration\ncgroupRoot: ${group}-${machine.name}\n`,
+    );
     return file;
   };
   const all: Machine[] = [];
   for (const name of NAMES) all.push(await machines.add(name));
   const [first, ...others] = all;
   const init = [
-    "init", "--config", configOf(first!), "--control-plane-endpoint", `${first!.address}:6443`,
+    "init",
+    "--config",
+    configOf(first!),
+    "--control-plane-endpoint",
+    `${first!.address}:6443`,
     "--upload-certs",
   ];
   const init_s: number[] = [];
@@ -65,15 +78,19 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   for (let run = 1; run <= RUNS; run++) {
     note(`init, round ${run} of ${RUNS}`);
     let out = "";
-    init_s.push(await timed_s(async () => {
-      out = await r2k(first!, ...init);
-      await ready(first!, first!.name);
-    }));
+    init_s.push(
+      await timed_s(async () => {
+        out = await r2k(first!, ...init);
+        await ready(first!, first!.name);
+      }),
+    );
     certificateKey = /--certificate-key (\w{64})/.exec(out)![1]!;
-    join_s.push(await timed_s(async () => {
-      await r2k(others[0]!, ...(await joinWords(first!)), "--config", configOf(others[0]!));
-      await ready(first!, others[0]!.name);
-    }));
+    join_s.push(
+      await timed_s(async () => {
+        await r2k(others[0]!, ...(await joinWords(first!)), "--config", configOf(others[0]!));
+        await ready(first!, others[0]!.name);
+      }),
+    );
     if (run === RUNS) break;
     for (const machine of [others[0]!, first!]) await r2k(machine, "reset", "--force");
   }
@@ -93,18 +110,25 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   for (const machine of all.toReversed()) await r2k(machine, "reset", "--force");
   return [
     {
-      what: "init to Ready, images there", unit: "s", ours: median(init_s),
+      what: "init to Ready, images there",
+      unit: "s",
+      ours: median(init_s),
       peer: { name: `${PEER} to /readyz, without a kubelet`, value: theirs.ready_s },
       goal: `<= ${INIT_GOAL_S} s`,
     },
     { what: "join to Ready", unit: "s", ours: median(join_s), goal: `<= ${JOIN_GOAL_S} s` },
     {
-      what: "memory of the four components of one control plane", unit: "MiB", ours: single,
-      peer: { name: PEER, value: theirs.pss_mib }, goal: "<= 1x",
+      what: "memory of the four components of one control plane",
+      unit: "MiB",
+      ours: single,
+      peer: { name: PEER, value: theirs.pss_mib },
+      goal: "<= 1x",
     },
     {
       what: `memory of ${CONTROL_PLANES} control planes of static pods and ${WORKERS} workers`,
-      unit: "MiB", ours: whole, goal: `<= ${STATIC_PODS_GOAL_MIB} MiB`,
+      unit: "MiB",
+      ours: whole,
+      goal: `<= ${STATIC_PODS_GOAL_MIB} MiB`,
     },
   ];
 }
@@ -114,7 +138,8 @@ const OURS = new RegExp(` /usr/local/bin/(${COMPONENTS.join("|")}) `);
 
 /** Upstream's programs on a machine whose certificates and manifests `init` made. */
 async function upstream(
-  machines: Machines, programs: readonly string[],
+  machines: Machines,
+  programs: readonly string[],
 ): Promise<{ ready_s: number; pss_mib: number }> {
   const machine = await machines.add("go-1");
   for (const phase of ["certs", "kubeconfig", "etcd", "control-plane"]) {
@@ -122,16 +147,19 @@ async function upstream(
   }
   await must(machine.host, "mkdir -p /var/lib/etcd");
   note("upstream's control plane starts");
-  const commands = await Promise.all(programs.map(async (program) => {
-    const text = await must(machine.host, `cat ${MANIFESTS}/${basename(program)}.yaml`);
-    const pod = parse(text) as { spec: { containers: [{ command: string[] }] } };
-    return [program, ...pod.spec.containers[0].command.slice(1)];
-  }));
-  const start = () => commands.map(([program, ...args]) => {
-    const child = machine.host.start(program!, args);
-    for (const output of [child.stdout, child.stderr]) output?.resume();
-    return child;
-  });
+  const commands = await Promise.all(
+    programs.map(async (program) => {
+      const text = await must(machine.host, `cat ${MANIFESTS}/${basename(program)}.yaml`);
+      const pod = parse(text) as { spec: { containers: [{ command: string[] }] } };
+      return [program, ...pod.spec.containers[0].command.slice(1)];
+    }),
+  );
+  const start = () =>
+    commands.map(([program, ...args]) => {
+      const child = machine.host.start(program!, args);
+      for (const output of [child.stdout, child.stderr]) output?.resume();
+      return child;
+    });
   let children: ReturnType<typeof start> = [];
   const ready_s = await timed_s(async () => {
     children = start();
@@ -185,10 +213,14 @@ function memoryOf(pids: Iterable<number>, command = /./): number {
 
 /** The parents of all processes. */
 function processes(): Map<number, number> {
-  return new Map(readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map((pid) => {
-    const stat = readIfThere(`/proc/${pid}/stat`);
-    return [Number(pid), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])];
-  }));
+  return new Map(
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map((pid) => {
+        const stat = readIfThere(`/proc/${pid}/stat`);
+        return [Number(pid), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1])];
+      }),
+  );
 }
 
 /** A machine's own processes, its containers' among them. */

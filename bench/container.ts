@@ -48,23 +48,32 @@ export async function container(): Promise<Row[]> {
   try {
     hand.sh(`${SETUP} own save -o bb.tar bb:1; podman load -q -i bb.tar >/dev/null
       buildah tag docker.io/library/bb:1 localhost/bb:1`);
-    const run = measure("run", `
+    const run = measure(
+      "run",
+      `
       for i in $(seq ${RUNS}); do
         timed ours own run --rm bb:1 true; timed peer podman run $limits --rm bb:1 true
-      done`);
+      done`,
+    );
     const steps = Array.from({ length: STEPS }, (_, step) => `RUN echo ${step} > /step-${step}`);
     hand.context({ Dockerfile: ["FROM bb:1", ...steps, ""].join("\n") });
     const peer = "buildah bud --layers --isolation oci --runtime crun --network none $limits";
-    const uncached = measure("build, without the cache", `
+    const uncached = measure(
+      "build, without the cache",
+      `
       for i in $(seq ${BUILDS}); do
         timed ours own build --no-cache -t made:1 context
         timed peer ${peer} --no-cache -t made:1 context
-      done`);
-    const cached = measure("build, with the cache", `
+      done`,
+    );
+    const cached = measure(
+      "build, with the cache",
+      `
       own build -q context >/dev/null; ${peer} -t made:1 context >/dev/null 2>&1
       for i in $(seq ${BUILDS}); do
         timed ours own build -t made:1 context; timed peer ${peer} -t made:1 context
-      done`);
+      done`,
+    );
     const unpack = measure("unpack", unpackScript(hand.dir));
     return [
       row(`run --rm of true, its network included, median of ${RUNS}`, "<= 0.6x", PODMAN, run),
@@ -81,10 +90,17 @@ export async function container(): Promise<Row[]> {
 
 /** Files of this machine up to 500 MB, gzipped in four layers, loaded by both from one archive. */
 function unpackScript(dir: string): string {
-  writeFileSync(join(dir, "containerd.toml"), [
-    "version = 2", `root = "${dir}/containerd"`, `state = "${dir}/containerd-run"`, "[grpc]",
-    `  address = "${dir}/containerd.sock"`, "",
-  ].join("\n"));
+  writeFileSync(
+    join(dir, "containerd.toml"),
+    [
+      "version = 2",
+      `root = "${dir}/containerd"`,
+      `state = "${dir}/containerd-run"`,
+      "[grpc]",
+      `  address = "${dir}/containerd.sock"`,
+      "",
+    ].join("\n"),
+  );
   return `
     mkdir big; find /usr/lib /usr/share -xdev -type f -size +8k -size -4M -print0 2>/dev/null |
       sort -z | head -z -n 8000 > names

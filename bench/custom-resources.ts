@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { begin, folder, note } from "./apiserver.ts";
 import { makeCredentials } from "./apiserver/credentials.ts";
-import { type Measurements, type Phase, type Subject, counted, work } from "./apiserver/phases.ts";
+import { counted, type Measurements, type Phase, type Subject, work } from "./apiserver/phases.ts";
 import { sides } from "./apiserver/sides.ts";
-import { type Row, median } from "./benchmark.ts";
+import { begin, folder, note } from "./apiserver.ts";
+import { median, type Row } from "./benchmark.ts";
 import { collectionOf, definition, nameOf, objectOf, RULES } from "./custom-resources/objects.ts";
 
 const DEFINITIONS = 500;

@@ -1,9 +1,9 @@
 import { Agent } from "node:https";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { Browser } from "../labs/testing/browser.ts";
 import { ask } from "../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../testing/apiserver/own-apiserver.ts";
@@ -46,14 +46,16 @@ export const dashboard: Benchmark = async () => {
   const within = "/api/v1/namespaces/default";
   await post(`${within}/serviceaccounts`, { metadata: { name: "default" } });
   let made = 0;
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    while (made < PODS) {
-      const name = `pod-${String(made++).padStart(5, "0")}`;
-      const spec = { containers: [{ name: "c", image: "i" }] };
-      const { status, body } = await post(`${within}/pods`, { metadata: { name }, spec });
-      if (status !== 201) throw new TypeError(`${name}: ${status} ${body}`);
-    }
-  }));
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      while (made < PODS) {
+        const name = `pod-${String(made++).padStart(5, "0")}`;
+        const spec = { containers: [{ name: "c", image: "i" }] };
+        const { status, body } = await post(`${within}/pods`, { metadata: { name }, spec });
+        if (status !== 201) throw new TypeError(`${name}: ${status} ${body}`);
+      }
+    }),
+  );
   agent.destroy();
   process.stderr.write(`${PODS} pods are there\n`);
   const connection = { ...admin, server: api.server, ca: api.ca.cert };
@@ -74,13 +76,21 @@ export const dashboard: Benchmark = async () => {
   await browser.close();
   await server.close();
   await api.close();
-  const row = (what: string, unit: string, goal: string, values: number[]) =>
-    ({ what: `${PODS} pods, ${what}`, unit, goal, ours: Math.round(median(values)) });
+  const row = (what: string, unit: string, goal: string, values: number[]) => ({
+    what: `${PODS} pods, ${what}`,
+    unit,
+    goal,
+    ours: Math.round(median(values)),
+  });
   return [
     row("first rows", "ms", "<= 500 ms", first!),
     row("all rows", "ms", "", all!),
     row("scrolling", "frames/s", ">= 60 frames/s", frames!),
-    row("memory of JavaScript with all rows", "MiB", "<= 200 MiB",
-      bytes!.map((each) => each / 2 ** 20)),
+    row(
+      "memory of JavaScript with all rows",
+      "MiB",
+      "<= 200 MiB",
+      bytes!.map((each) => each / 2 ** 20),
+    ),
   ];
 };

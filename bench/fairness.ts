@@ -44,7 +44,10 @@ export async function fairness(): Promise<Row[]> {
     }
     const [own, other] = results as [Measured, Measured];
     const row = (what: string, key: keyof Measured, unit = "ms", goal?: string): Row => ({
-      what, unit, ours: own[key], peer: { name: theirs.name, value: other[key] },
+      what,
+      unit,
+      ours: own[key],
+      peer: { name: theirs.name, value: other[key] },
       ...(goal ? { goal } : {}),
     });
     return [
@@ -75,8 +78,12 @@ async function measure(running: Running, credentials: Credentials): Promise<Meas
     unread: await credentials.client("unread", "tenants"),
     endless: await credentials.client("endless", "tenants"),
   };
-  const workerData: TenantsOptions =
-    { server: running.server, ca: credentials.ca, tenants, connections: CONNECTIONS };
+  const workerData: TenantsOptions = {
+    server: running.server,
+    ca: credentials.ca,
+    tenants,
+    connections: CONNECTIONS,
+  };
   const tenant = new Worker(new URL("fairness/tenant.ts", import.meta.url), { workerData });
   let lists = 0;
   tenant.on("message", (seen: { lists: number }) => {
@@ -86,8 +93,11 @@ async function measure(running: Running, credentials: Credentials): Promise<Meas
   try {
     const loud = await load(modest, node, LOUD_MS);
     return {
-      quiet_p99: p99(quiet.gets), loud_p99: p99(loud.gets),
-      lease_max: Math.max(...loud.renewals), failures: loud.failures, lists,
+      quiet_p99: p99(quiet.gets),
+      loud_p99: p99(loud.gets),
+      lease_max: Math.max(...loud.renewals),
+      failures: loud.failures,
+      lists,
     };
   } finally {
     await tenant.terminate();
@@ -95,15 +105,19 @@ async function measure(running: Running, credentials: Credentials): Promise<Meas
   }
 }
 
-type Send = (method: string, path: string, body?: object) =>
-  Promise<{ status: number; took_ms: number }>;
+type Send = (
+  method: string,
+  path: string,
+  body?: object,
+) => Promise<{ status: number; took_ms: number }>;
 
 async function prepare(send: Send): Promise<void> {
   const apiGroup = "rbac.authorization.k8s.io";
   const rules = [{ apiGroups: [""], resources: ["configmaps"], verbs: ["*"] }];
   await send("POST", `${RBAC}/clusterroles`, { metadata: { name: "t" }, rules });
   await send("POST", `${RBAC}/clusterrolebindings`, {
-    metadata: { name: "t" }, roleRef: { apiGroup, kind: "ClusterRole", name: "t" },
+    metadata: { name: "t" },
+    roleRef: { apiGroup, kind: "ClusterRole", name: "t" },
     subjects: [{ apiGroup, kind: "Group", name: "tenants" }],
   });
   await send("POST", "/api/v1/namespaces", { metadata: { name: "kube-node-lease" } });
@@ -129,24 +143,31 @@ async function load(modest: Send, node: Send, for_ms: number) {
     }
   };
   const get = () => modest("GET", "/api/v1/namespaces/default/configmaps/m1");
-  const renew = () => node("PATCH", `${LEASES}/n1`,
-    { spec: { holderIdentity: `${performance.now()}` } });
+  const renew = () =>
+    node("PATCH", `${LEASES}/n1`, { spec: { holderIdentity: `${performance.now()}` } });
   await Promise.all([
-    ...[1, 2, 3, 4].map(() => repeat(gets, 10, get)), repeat(renewals, 1_000, renew),
+    ...[1, 2, 3, 4].map(() => repeat(gets, 10, get)),
+    repeat(renewals, 1_000, renew),
   ]);
   return { gets, renewals, failures };
 }
 
 function timed(
-  agent: Agent, url: string, method: string, body?: object,
+  agent: Agent,
+  url: string,
+  method: string,
+  body?: object,
 ): Promise<{ status: number; took_ms: number }> {
   const from_ms = performance.now();
   const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
   const headers = { "content-type": type };
   return new Promise((resolve, reject) => {
     const sent = request(url, { agent, method, headers }, (response) => {
-      response.resume().on("end", () =>
-        resolve({ status: response.statusCode ?? 0, took_ms: performance.now() - from_ms }));
+      response
+        .resume()
+        .on("end", () =>
+          resolve({ status: response.statusCode ?? 0, took_ms: performance.now() - from_ms }),
+        );
     });
     sent.on("error", reject).end(body && JSON.stringify(body));
   });

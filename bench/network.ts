@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const NAME = "bench-net";
@@ -27,7 +27,7 @@ interface Measure {
  */
 export async function network(args: readonly string[]): Promise<Row[]> {
   const { policies } = await import("./network/policies.ts");
-  return args.includes("policies") ? await policies() : [...requests(), ...await policies()];
+  return args.includes("policies") ? await policies() : [...requests(), ...(await policies())];
 }
 
 function requests(): Row[] {
@@ -61,8 +61,12 @@ function measure(): Row[] {
   const peerOf = { service: "the pod itself", ingress: "haproxy by hand" };
   const by = { service: "pod", ingress: "byHand" } as const;
   const goal = ">= 0.95 x";
-  const row = (what: string, unit: string, ours: number, name: string, value: number) =>
-    ({ what, unit, ours, peer: { name, value } });
+  const row = (what: string, unit: string, ours: number, name: string, value: number) => ({
+    what,
+    unit,
+    ours,
+    peer: { name, value },
+  });
   const rows = (["service", "ingress"] as const).flatMap((way): Row[] => {
     const [ours, peer, with_] = [plain[way], plain[by[way]], policed[way]];
     const [name, none] = [peerOf[way], "without policies"];
@@ -88,10 +92,15 @@ function rounds<K extends string>(ways: Readonly<Record<K, string>>): Record<K, 
       all.set(way, [...(all.get(way) ?? []), measured(output)]);
     }
   }
-  return Object.fromEntries([...all].map(([way, some]) => [way, {
-    rate: median(some.map(({ rate }) => rate)),
-    p99_ms: median(some.map(({ p99_ms }) => p99_ms)),
-  }])) as Record<K, Measure>;
+  return Object.fromEntries(
+    [...all].map(([way, some]) => [
+      way,
+      {
+        rate: median(some.map(({ rate }) => rate)),
+        p99_ms: median(some.map(({ p99_ms }) => p99_ms)),
+      },
+    ]),
+  ) as Record<K, Measure>;
 }
 
 function measured(output: string): Measure {
@@ -103,8 +112,8 @@ function measured(output: string): Measure {
 }
 
 function clientPid(): string {
-  const isClient = (pid: string) => /^\d+$/.test(pid) &&
-    readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(SLEEP);
+  const isClient = (pid: string) =>
+    /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(SLEEP);
   const found = readdirSync("/proc").find((pid) => {
     try {
       return isClient(pid);
@@ -124,7 +133,9 @@ function podAddress(name: string): string {
 
 function run(command: string, ...args: readonly string[]): string {
   return execFileSync(command, args, {
-    encoding: "utf8", env: { ...process.env, KUBECONFIG }, stdio: ["ignore", "pipe", "inherit"],
+    encoding: "utf8",
+    env: { ...process.env, KUBECONFIG },
+    stdio: ["ignore", "pipe", "inherit"],
   });
 }
 
@@ -158,20 +169,32 @@ frontend f
 ${lines}
 `;
   const volume = { name: "config", configMap: { name } };
-  return JSON.stringify({ apiVersion: "v1", kind: "List", items: [
-    { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { "haproxy.cfg": config } },
-    { apiVersion: "v1", kind: "Pod", metadata: { name, labels: { app: name } }, spec: {
-      volumes: [volume],
-      containers: [{
-        name: "haproxy", image: "r2k.local/ingress:1",
-        command: ["/usr/sbin/haproxy", "-f", "/config/haproxy.cfg"],
-        volumeMounts: [{ name: "config", mountPath: "/config" }],
-        readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
-        // As the ingress controller's: otherwise the node's other work takes their time.
-        resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { memory: "512Mi" } },
-      }],
-    } },
-  ] });
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "List",
+    items: [
+      { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data: { "haproxy.cfg": config } },
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, labels: { app: name } },
+        spec: {
+          volumes: [volume],
+          containers: [
+            {
+              name: "haproxy",
+              image: "r2k.local/ingress:1",
+              command: ["/usr/sbin/haproxy", "-f", "/config/haproxy.cfg"],
+              volumeMounts: [{ name: "config", mountPath: "/config" }],
+              readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+              // As the ingress controller's: otherwise the node's other work takes their time.
+              resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { memory: "512Mi" } },
+            },
+          ],
+        },
+      },
+    ],
+  });
 }
 
 const REST = `

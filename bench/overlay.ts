@@ -4,11 +4,16 @@ import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import {
+  type Machine,
+  type Pod,
+  patience,
+  run,
+  Underlay,
+} from "@raft2kube/test/contract/cni/overlay/underlay.ts";
 import { flanneld, hasFlanneld } from "../test/contract/cni/overlay/flanneld.ts";
 import { ours } from "../test/contract/cni/overlay/ours.ts";
 import { PLUGINS, routesOf } from "../test/contract/cni/overlay/suite.ts";
-import { type Machine, patience, type Pod, run, Underlay } from
-  "@raft2kube/test/contract/cni/overlay/underlay.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const TRAFFIC = join(import.meta.dirname, "overlay/traffic.ts");
@@ -42,7 +47,7 @@ export async function overlay(): Promise<Row[]> {
       const values: [number[], number[]] = [[], []];
       for (let round = 0; round < ROUNDS; round++) {
         // Each starts every other round.
-        for (const side of round % 2 === 0 ? [0, 1] as const : [1, 0] as const) {
+        for (const side of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
           values[side].push((await measure(pairs[side], words)) * scale);
         }
       }

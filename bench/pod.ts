@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { createRuntimeHost, type RuntimeHost } from "@raft2kube/test/contract/cri/runtime-host.ts";
 import { containerd } from "../test/contract/cri/containerd.ts";
 import type { Implementation, Served } from "../test/contract/cri/implementation.ts";
 import { ours } from "../test/contract/cri/ours.ts";
-import { type RuntimeHost, createRuntimeHost } from "@raft2kube/test/contract/cri/runtime-host.ts";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 
 const PODS = 30;
 const IMAGE = "r2k.local/busybox:1";

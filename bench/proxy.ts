@@ -1,21 +1,31 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { spawn } from "node:child_process";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
-import { planOf } from "../testing/plan-of.ts";
 import { SYNC_DELAY_MS } from "@raft2kube/proxy/limits.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import {
+  IPTABLES_PROGRAMS,
+  KUBE_PROXY,
+  METRICS,
+  runKubeProxy,
+  startApi,
+} from "../test/contract/proxy/upstream.ts";
 import { IN_GUEST, quoted, runGuest } from "../test/guest/guest.ts";
-import { IPTABLES_PROGRAMS, KUBE_PROXY, METRICS, runKubeProxy, startApi } from
-  "../test/contract/proxy/upstream.ts";
-import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
-  "../testing/network/node-network.ts";
+import {
+  ADDRESSES,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  type NodeNetwork,
+  TARGETS,
+} from "../testing/network/node-network.ts";
+import { planOf } from "../testing/plan-of.ts";
 import { median, type Row } from "./benchmark.ts";
 
 const SIZES = [1_000, 10_000] as const;
@@ -143,7 +153,9 @@ function slice(i: number, turn = 0): EndpointSlice {
   const addresses = i === 0 ? [ADDRESSES.two] : all.slice(0, ENDPOINTS);
   return {
     metadata: {
-      namespace: "default", name: `s${i}-1`, labels: { "kubernetes.io/service-name": `s${i}` },
+      namespace: "default",
+      name: `s${i}-1`,
+      labels: { "kubernetes.io/service-name": `s${i}` },
     },
     addressType: "IPv4",
     ports: [{ name: "p", port: TARGETS.http, protocol: "TCP" }],
@@ -159,7 +171,8 @@ async function ours(
   const rules = modeNamed(mode).create({ clusterCidr: CLUSTER_CIDR, clock, log: logger("bench") });
   const planned = (i: number, turn = 0) => planOf(service(i), [slice(i, turn)], "here").ports;
   const fullSync = await timed(() =>
-    rules.rebuild(Array.from({ length: count }, (_, i) => planned(i)).flat(), []));
+    rules.rebuild(Array.from({ length: count }, (_, i) => planned(i)).flat(), []),
+  );
   const changes: number[] = [];
   for (let turn = 1; turn <= CHANGES; turn++) {
     const ports = new Map(planned(count - 1, turn).map((port) => [port.key, port]));
@@ -176,7 +189,10 @@ async function ours(
 type Api = Awaited<ReturnType<typeof startApi>>;
 
 async function memoryOfOurs(
-  mode: ModeName, api: Api, net: NodeNetwork, count: number,
+  mode: ModeName,
+  api: Api,
+  net: NodeNetwork,
+  count: number,
 ): Promise<number> {
   const kubeconfig = await api.server.kubeconfigFor("system:kube-proxy");
   const flags = ["--kubeconfig", kubeconfig, "--hostname-override", "here", "--proxy-mode", mode];
@@ -194,26 +210,37 @@ async function memoryOfOurs(
 }
 
 async function upstream(
-  mode: "nftables" | "iptables" | "ipvs", api: Api, net: NodeNetwork, count: number,
+  mode: "nftables" | "iptables" | "ipvs",
+  api: Api,
+  net: NodeNetwork,
+  count: number,
 ): Promise<Measurements> {
   const running = await runKubeProxy(mode, api.server);
   await served(net, count);
   // In mode ipvs all syncs are full.
   const kinds = mode === "ipvs" ? ["", ""] : ["full_", "partial_"];
   const [whole = "", part = ""] = kinds.map((kind) => `${kind}proxy_rules_duration_seconds`);
-  const full = await waitFor("the end of the full sync", async () => {
-    const now = await metric(whole);
-    return now.count > 0 ? now : undefined;
-  }, { clock, timeout_ms: START_MS });
+  const full = await waitFor(
+    "the end of the full sync",
+    async () => {
+      const now = await metric(whole);
+      return now.count > 0 ? now : undefined;
+    },
+    { clock, timeout_ms: START_MS },
+  );
   process.stderr.write(`kube-proxy's full sync: ${JSON.stringify(full)}\n`);
   const changes: number[] = [];
   for (let turn = 1; turn <= CHANGES; turn++) {
     const before = await metric(part);
     await api.served.set(service(count - 1), slice(count - 1, turn));
-    const after = await waitFor("a partial sync", async () => {
-      const now = await metric(part);
-      return now.count > before.count ? now : undefined;
-    }, { clock, timeout_ms: START_MS });
+    const after = await waitFor(
+      "a partial sync",
+      async () => {
+        const now = await metric(part);
+        return now.count > before.count ? now : undefined;
+      },
+      { clock, timeout_ms: START_MS },
+    );
     changes.push((1000 * (after.sum - before.sum)) / (after.count - before.count));
   }
   await delay(clock, REST_MS);
@@ -230,9 +257,13 @@ async function upstream(
 /** Waits until the first Service answers. */
 async function served(net: NodeNetwork, count: number): Promise<void> {
   const options = { clock, timeout_ms: START_MS, interval_ms: 200 };
-  await waitFor(`${count} Services`, async () => {
-    return /^two /.test(await net.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
-  }, options);
+  await waitFor(
+    `${count} Services`,
+    async () => {
+      return /^two /.test(await net.outside.ask(addressOf(0), 80, { timeout_ms: 500 }));
+    },
+    options,
+  );
 }
 
 /** The median of some runs; a first one warms the client and the server up. */

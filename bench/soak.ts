@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import type { Row } from "./benchmark.ts";
@@ -89,14 +89,18 @@ function sampleRows(name: ProcessName, early: Sample, late: Sample, base: number
     peer: { name: `after ${base} minutes`, value: early[what] ?? 0 },
     ...(what === "resident"
       ? { goal: `<= ${RESIDENT_GOAL_MIB[name]} MiB and <= 1.1 x` }
-      : what.startsWith("watch cache") ? {} : { goal: "<= 1.1 x" }),
+      : what.startsWith("watch cache")
+        ? {}
+        : { goal: "<= 1.1 x" }),
   }));
 }
 
 /** Samples of both processes once the load is over. */
 async function settled(client: KubeClient): Promise<Samples> {
   await delay(clock, SETTLE_MS);
-  interface Nodes { readonly items: readonly { readonly metadata: { readonly name: string } }[] }
+  interface Nodes {
+    readonly items: readonly { readonly metadata: { readonly name: string } }[];
+  }
   const { items } = await client.request<Nodes>({ method: "GET", path: "/api/v1/nodes" });
   const node = `/api/v1/nodes/${items[0]!.metadata.name}/proxy/metrics`;
   const samples: { control: Sample; node: Sample }[] = [];
@@ -112,7 +116,9 @@ async function settled(client: KubeClient): Promise<Samples> {
 
 /** Asks both processes for a snapshot of their heap, and sums it up by retaining class. */
 async function heapRows(dir: string): Promise<Row[]> {
-  interface Status { readonly processes: readonly { name: ProcessName; pid: number }[] }
+  interface Status {
+    readonly processes: readonly { name: ProcessName; pid: number }[];
+  }
   const { processes } = JSON.parse(r2k({}, "status", "-o", "json")) as Status;
   const rows: Row[] = [];
   for (const { name, pid } of processes) {

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const NAME = "bench";
@@ -114,10 +114,12 @@ export async function idleMemory(...flags: string[]): Promise<Map<string, number
   process.stderr.write(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle\n`);
   await delay(systemClock(), SETTLE_MS);
   const status = JSON.parse(r2k("status", "-o", "json")) as StatusOutput;
-  const memory = new Map(status.processes.map(({ name, pid }) => {
-    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-    return [name, Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024];
-  }));
+  const memory = new Map(
+    status.processes.map(({ name, pid }) => {
+      const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+      return [name, Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024];
+    }),
+  );
   r2k("down", "--purge");
   return memory;
 }

@@ -5,9 +5,7 @@ import { parseArgs } from "node:util";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import {
-  CLASS_NAME, makeStorageObjects, NODE_NAME,
-} from "../test/e2e/storage-faults/objects.ts";
+import { CLASS_NAME, makeStorageObjects, NODE_NAME } from "../test/e2e/storage-faults/objects.ts";
 import { makeCredentials } from "./apiserver/credentials.ts";
 import { oursOf, ROOT } from "./apiserver/sides.ts";
 import { median, type Row } from "./benchmark.ts";
@@ -33,16 +31,21 @@ type Side = readonly [Manager, Sidecars];
 export async function storage(args: readonly string[] = []): Promise<Row[]> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
-    args: [...args], options: { rounds: text, claims: text, "in-flight": text },
+    args: [...args],
+    options: { rounds: text, claims: text, "in-flight": text },
   });
   const dir = realpathSync(mkdtempSync(join(tmpdir(), "r2k-bench-storage-")));
   const credentials = await makeCredentials(join(dir, "pki"));
   const [[ourManager, theirManager], [ourSidecars, theirSidecars]] = [managers(), sidecars()];
-  const both: readonly Side[] = [[ourManager, ourSidecars], [theirManager, theirSidecars]];
+  const both: readonly Side[] = [
+    [ourManager, ourSidecars],
+    [theirManager, theirSidecars],
+  ];
   mkdirSync(join(dir, "api"));
   const api = await oursOf(ROOT, "storage").start(join(dir, "api"), credentials);
   const access = {
-    server: api.server, ca: readFileSync(credentials.ca, "utf8"),
+    server: api.server,
+    ca: readFileSync(credentials.ca, "utf8"),
     cert: readFileSync(credentials.admin.cert, "utf8"),
     key: readFileSync(credentials.admin.key, "utf8"),
   };
@@ -50,14 +53,19 @@ export async function storage(args: readonly string[] = []): Promise<Row[]> {
   writeFileSync(config, kubeconfig("bench", access), { mode: 0o600 });
   const client = new KubeClient({ ...access, clock: systemClock(), qps: 1e4, burst: 1e4 });
   const found: readonly Found[] = both.map(() => ({
-    come_ms: [], bound_ms: [], attached_ms: [], go_ms: [], cpu_ms: [],
+    come_ms: [],
+    bound_ms: [],
+    attached_ms: [],
+    go_ms: [],
+    cpu_ms: [],
   }));
   try {
     await makeStorageObjects(client);
     const node = await startNode(client, NODE_NAME, dir);
     const claims = new Claims(client, NODE_NAME);
     const plan = {
-      claims: Number(values.claims ?? CLAIMS), inFlight: Number(values["in-flight"] ?? IN_FLIGHT),
+      claims: Number(values.claims ?? CLAIMS),
+      inFlight: Number(values["in-flight"] ?? IN_FLIGHT),
     };
     for (let round = 0; round < Number(values.rounds ?? ROUNDS); round++) {
       for (const [i, [manager, beside]] of both.entries()) {
@@ -66,7 +74,11 @@ export async function storage(args: readonly string[] = []): Promise<Row[]> {
         const { driverSocket } = node;
         const atWork = beside.start({ kubeconfig: config, driverSocket, dir });
         const name = (n: number) => `r${round}-s${i}-${n}`;
-        await claims.run(range(WARM_UP, (n) => name(plan.claims + n)), 1, CLASS_NAME);
+        await claims.run(
+          range(WARM_UP, (n) => name(plan.claims + n)),
+          1,
+          CLASS_NAME,
+        );
         const before_ms = running.cpu_ms() + atWork.cpu_ms();
         const times = await claims.run(range(plan.claims, name), plan.inFlight, CLASS_NAME);
         note(found[i]!, times, running.cpu_ms() + atWork.cpu_ms() - before_ms);
@@ -116,7 +128,11 @@ function summary({ come_ms, bound_ms, attached_ms, go_ms }: Times): string {
 
 function rowsOf(peer: string, count: number, [ours, theirs]: readonly Found[]): Row[] {
   const row = (what: string, of: (found: Found) => number, goal: string): Row => ({
-    what, unit: "ms", goal, ours: of(ours!), peer: { name: peer, value: of(theirs!) },
+    what,
+    unit: "ms",
+    goal,
+    ours: of(ours!),
+    peer: { name: peer, value: of(theirs!) },
   });
   const both = ({ come_ms, go_ms }: Found) => come_ms.map((come, i) => come + go_ms[i]!);
   return [
@@ -126,7 +142,10 @@ function rowsOf(peer: string, count: number, [ours, theirs]: readonly Found[]): 
     row("away again, p99", (found) => quantile(found.go_ms, 0.99), "<= 0.7x"),
     row("both, p50", (found) => quantile(both(found), 0.5), "<= 0.7x"),
     row("both, p99", (found) => quantile(both(found), 0.99), "<= 0.7x"),
-    row(`CPU time of controllers and sidecars, ${count} claims`, (found) => median(found.cpu_ms),
-      "printed"),
+    row(
+      `CPU time of controllers and sidecars, ${count} claims`,
+      (found) => median(found.cpu_ms),
+      "printed",
+    ),
   ];
 }

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 import { type Cluster, type Side, sides } from "./store/cluster.ts";
-import { PUT_BYTES, benchmark } from "./store/generator.ts";
+import { benchmark, PUT_BYTES } from "./store/generator.ts";
 import { type Measurement, ROWS, type StoreRow } from "./store/rows.ts";
 
 const RESULTS = join(import.meta.dirname, "results/store.json");

@@ -14,18 +14,28 @@ export async function traces(): Promise<Row[]> {
     const found = await createInTurn((dir) => {
       const file = join(dir, "tracing.json");
       const { endpoint } = receiver;
-      writeFileSync(file, JSON.stringify({
-        apiVersion: "apiserver.config.k8s.io/v1", kind: "TracingConfiguration",
-        endpoint, samplingRatePerMillion: SAMPLING_PER_MILLION,
-      }));
+      writeFileSync(
+        file,
+        JSON.stringify({
+          apiVersion: "apiserver.config.k8s.io/v1",
+          kind: "TracingConfiguration",
+          endpoint,
+          samplingRatePerMillion: SAMPLING_PER_MILLION,
+        }),
+      );
       return { "tracing-config-file": file };
     });
     const what = "create pods, 50 in flight, traces of 1 %";
     process.stderr.write(`${receiver.spans().length} spans were received\n`);
     return [
       rowInTurn(what, "/s", "create", ">= 0.98x", found),
-      rowInTurn("the same: CPU time of server and store for each", "ms", "create_cpu", "<= 1.02x",
-        found),
+      rowInTurn(
+        "the same: CPU time of server and store for each",
+        "ms",
+        "create_cpu",
+        "<= 1.02x",
+        found,
+      ),
     ];
   } finally {
     await receiver.close();

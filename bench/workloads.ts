@@ -6,7 +6,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { makeCredentials } from "./apiserver/credentials.ts";
 import { oursOf, ROOT } from "./apiserver/sides.ts";
-import { type Row, median } from "./benchmark.ts";
+import { median, type Row } from "./benchmark.ts";
 import { makeNodes, startFakeKubelet } from "./workloads/fake-kubelet.ts";
 import { KINDS, type Kind, run } from "./workloads/kinds.ts";
 import { type Manager, managers } from "./workloads/managers.ts";
@@ -65,12 +65,16 @@ async function measure(
   const running = await manager.start(place, client);
   const note = (key: string, value: number) => into.set(key, [...(into.get(key) ?? []), value]);
   try {
-    for (const [place, kind] of Array.from({ length: PASSES }, () => KINDS).flat().entries()) {
+    for (const [place, kind] of Array.from({ length: PASSES }, () => KINDS)
+      .flat()
+      .entries()) {
       const before_ms = running.cpu_ms();
       const { come_ms, go_ms } = await run(client, kind);
       const cpu_ms = running.cpu_ms() - before_ms;
-      process.stderr.write(`  ${manager.name}: ${kind.name}: come ${come_ms.toFixed(0)} ms, ` +
-        `go ${go_ms.toFixed(0)} ms, CPU ${cpu_ms} ms\n`);
+      process.stderr.write(
+        `  ${manager.name}: ${kind.name}: come ${come_ms.toFixed(0)} ms, ` +
+          `go ${go_ms.toFixed(0)} ms, CPU ${cpu_ms} ms\n`,
+      );
       if (place < (PASSES - 1) * KINDS.length) continue;
       note(`${kind.name} time`, come_ms + go_ms);
       note(`${kind.name} cpu`, cpu_ms);
@@ -87,7 +91,9 @@ function rowsOf({ name }: Kind, peer: string, found: readonly Found[]): Row[] {
     const [ours = [], theirs = []] = values(key);
     return {
       what: `100 pods of a ${name} come and go: ${key === "cpu" ? "CPU time" : "time"}`,
-      unit: "ms", goal: "<= 1x", ours: median(ours),
+      unit: "ms",
+      goal: "<= 1x",
+      ours: median(ours),
       peer: { name: peer, value: median(theirs) },
       ranges: { ours: range(ours), peer: range(theirs) },
     };

@@ -86,7 +86,14 @@ export interface Comprehension extends Node {
 }
 
 export type Expr =
-  | Literal | Ident | Select | Call | ListExpr | MapExpr | StructExpr | Comprehension;
+  | Literal
+  | Ident
+  | Select
+  | Call
+  | ListExpr
+  | MapExpr
+  | StructExpr
+  | Comprehension;
 
 /** The variable in which macros accumulate. */
 export const ACCUMULATOR = "__result__";

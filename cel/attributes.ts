@@ -7,7 +7,14 @@ import { error, NO_OVERLOAD } from "./failures.ts";
 import { typeOfValue } from "./operations.ts";
 import type { State, Step } from "./state.ts";
 import {
-  isError, ListValue, MapValue, OptionalValue, type Outcome, StructValue, Uint, type Value,
+  isError,
+  ListValue,
+  MapValue,
+  OptionalValue,
+  type Outcome,
+  StructValue,
+  Uint,
+  type Value,
 } from "./value.ts";
 
 /** A selection or index. */
@@ -23,11 +30,11 @@ export interface Qualifier {
 export type Attribute =
   | { readonly is: "path"; readonly root: Step; readonly qualifiers: readonly Qualifier[] }
   | {
-    readonly is: "choice";
-    readonly condition: Step;
-    readonly then: Attribute;
-    readonly otherwise: Attribute;
-  };
+      readonly is: "choice";
+      readonly condition: Step;
+      readonly then: Attribute;
+      readonly otherwise: Attribute;
+    };
 
 /** The attribute with one more qualifier; that of a choice goes to both of its sides. */
 export function qualified(attribute: Attribute, qualifier: Qualifier): Attribute {
@@ -36,7 +43,9 @@ export function qualified(attribute: Attribute, qualifier: Qualifier): Attribute
   }
   const { then, otherwise } = attribute;
   return {
-    ...attribute, then: qualified(then, qualifier), otherwise: qualified(otherwise, qualifier),
+    ...attribute,
+    then: qualified(then, qualifier),
+    otherwise: qualified(otherwise, qualifier),
   };
 }
 
@@ -89,7 +98,8 @@ function keyOf(state: State, { key }: Qualifier): Outcome {
     case "number":
       return value;
     default:
-      return isError(value) || value instanceof Uint ? value
+      return isError(value) || value instanceof Uint
+        ? value
         : error(`invalid qualifier type: ${typeOfValue(value)}`);
   }
 }
@@ -103,9 +113,7 @@ function qualify(state: State, object: Value, qualifier: Qualifier): Outcome {
   return found === undefined ? missing(object, key) : found;
 }
 
-function qualifyIfPresent(
-  state: State, object: Value, qualifier: Qualifier,
-): Outcome | undefined {
+function qualifyIfPresent(state: State, object: Value, qualifier: Qualifier): Outcome | undefined {
   const key = keyOf(state, qualifier);
   if (isError(key)) return key;
   const found = find(object, key, true);
@@ -131,7 +139,8 @@ function find(object: Value, key: Value, present: boolean): Outcome | undefined 
 function indexOf(key: Value): number | Outcome {
   const index = typeof key === "number" ? key : Number(key instanceof Uint ? key.value : key);
   if (typeof key === "bigint" || key instanceof Uint || Number.isInteger(key)) return index;
-  return typeof key === "number" ? error(`unsupported index value ${key} in list`)
+  return typeof key === "number"
+    ? error(`unsupported index value ${key} in list`)
     : error(`unsupported index type '${typeOfValue(key).name}' in list`);
 }
 

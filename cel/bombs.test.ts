@@ -2,13 +2,13 @@
 import { describe, expect, it } from "vitest";
 import { BINDINGS } from "./comprehensions.ts";
 import { Environment } from "./environment.ts";
+import { fromJson, toJson } from "./json.ts";
 import { cidrLibrary, ipLibrary } from "./libraries/ip.ts";
 import { listsExtension, listsLibrary, setsLibrary } from "./libraries/lists.ts";
 import { quantityLibrary } from "./libraries/quantity.ts";
 import { semverLibrary } from "./libraries/semver.ts";
 import { stringsLibrary } from "./libraries/strings.ts";
 import { urlsLibrary } from "./libraries/urls.ts";
-import { fromJson, toJson } from "./json.ts";
 import { OPTIONALS } from "./optionals.ts";
 import { compileRegex, patternSize } from "./regex.ts";
 import { schemaValue } from "./schema-values.ts";
@@ -18,8 +18,17 @@ import { ArrayList, isError, type Value } from "./value.ts";
 const ENVIRONMENT = new Environment({
   variables: { self: DYN },
   libraries: [
-    BINDINGS, OPTIONALS, listsExtension, listsLibrary, setsLibrary, stringsLibrary, ipLibrary,
-    cidrLibrary, quantityLibrary, semverLibrary, urlsLibrary,
+    BINDINGS,
+    OPTIONALS,
+    listsExtension,
+    listsLibrary,
+    setsLibrary,
+    stringsLibrary,
+    ipLibrary,
+    cidrLibrary,
+    quantityLibrary,
+    semverLibrary,
+    urlsLibrary,
   ],
 });
 
@@ -49,14 +58,17 @@ describe("values that do not fit", () => {
   });
 
   it("reads no offset from UTC of more than a day", () => {
-    expect(evaluate("timestamp('2020-01-01T00:00:00Z').getHours('99999999999999:00')"))
-      .toBe("invalid time zone offset: 99999999999999:00");
+    expect(evaluate("timestamp('2020-01-01T00:00:00Z').getHours('99999999999999:00')")).toBe(
+      "invalid time zone offset: 99999999999999:00",
+    );
     expect(evaluate("timestamp('2020-01-01T00:00:00Z').getHours('-23:59')")).toBe(0);
   });
 
   it("keeps every digit of an integer", () => {
-    expect(evaluate("[9007199254740993, 9007199254740991]"))
-      .toEqual([9007199254740993n, 9007199254740991]);
+    expect(evaluate("[9007199254740993, 9007199254740991]")).toEqual([
+      9007199254740993n,
+      9007199254740991,
+    ]);
     expect(evaluate("18446744073709551615u")).toBe(18446744073709551615n);
   });
 });
@@ -83,8 +95,7 @@ describe("texts of the largest request", () => {
     ["semver", "semver(self) == semver('1.2.3')", `${ONES}.2.3`, "not a semantic version"],
     ["semver's prerelease that is none", "isSemver(self)", `1.2.3-${ONES}a1.${ONES}!`, false],
     ["semver's prerelease", "semver(self).isLessThan(semver(self))", `1.2.3-${ONES}`, false],
-    ["URL's query", "url(self).getQuery()['a'].size()", `/?${"a&".repeat(LENGTH / 2)}`,
-      LENGTH / 2],
+    ["URL's query", "url(self).getQuery()['a'].size()", `/?${"a&".repeat(LENGTH / 2)}`, LENGTH / 2],
   ])("of a %s are read", (_, text, self, result) => {
     const value = evaluate(text, self);
     expect(typeof value === "string" ? value.slice(0, String(result).length) : value).toBe(result);
@@ -96,8 +107,7 @@ describe("expressions of ten KiB", () => {
     const nested = (count: number): string =>
       `optional.of(1)${".optMap(x, x)".repeat(count)}.hasValue()`;
     expect(evaluate(nested(8))).toBe(true);
-    expect(evaluate(nested(25)))
-      .toBe("expression is too large: macros copy more than 20000 nodes");
+    expect(evaluate(nested(25))).toBe("expression is too large: macros copy more than 20000 nodes");
   });
 
   it("bind parameters of many types", () => {
@@ -111,8 +121,7 @@ describe("expressions of ten KiB", () => {
     const names = Array.from({ length: 40 }, (_, index) => `x${index}`);
     const pairs = names.slice(1).map((name, index) => `${names[index]} == {${name}: ${name}}`);
     const text = `[${pairs.reverse().join(", ")}, x0 == 1]`;
-    const bound = names.reduceRight((within, name) =>
-      `cel.bind(${name}, [][0], ${within})`, text);
+    const bound = names.reduceRight((within, name) => `cel.bind(${name}, [][0], ${within})`, text);
     expect(evaluate(bound)).toBe("expression is too large: its types are");
   });
 });
@@ -125,15 +134,17 @@ describe("steps count what a call reads", () => {
   const keys = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`k${index}`, index]));
   const map = schemaValue(keys, { type: "object", additional: { type: "integer" } });
   const set = schemaValue(Object.keys(keys), {
-    type: "array", items: { type: "string" }, listType: "set",
+    type: "array",
+    items: { type: "string" },
+    listType: "set",
   });
   const unknown = schemaValue([keys], { type: "array", items: { type: "object" } });
 
   it.each([
     ["both lists that are added", "[1, 2].all(x, (self + [x]).size() > 0)", numbers, 2000],
     ["both sets that are added", "[1, 2].all(x, (self + ['x']).size() > 0)", set, 2000],
-    ["the keys of a map", "['a', 'b'].all(x, size(self) > 0)", map, 2 * 1000 / 16],
-    ["the keys of a range", "[1, 2].all(x, self.exists(k, true))", map, 2 * 1000 / 16],
+    ["the keys of a map", "['a', 'b'].all(x, size(self) > 0)", map, (2 * 1000) / 16],
+    ["the keys of a range", "[1, 2].all(x, self.exists(k, true))", map, (2 * 1000) / 16],
     ["texts that are joined", "[self.join(), self.join()].size() > 0", set, 2000],
     ["the items of an item", "self[0] in [self[1]]", lists, 1000],
     ["the items of distinct items", "[self[0], self[1], self[0]].distinct().size()", lists, 2000],
@@ -158,21 +169,26 @@ describe("regular expressions", () => {
   const large = (index: number): string => `(${"abcdefghij".repeat(8)}${index}){1000}`;
 
   it.each([
-    ["a", 1], ["(ab){3}", 7 * 3], ["((a{10}){10}){10}", 17 * 1000], ["(a{3}b{4}){2,}", 14 * 8],
-    ["a{2,5}b{3}", 10 * 5], ["[(]a{5}", 7 * 5], ["\\(a{5}\\)", 8 * 5],
+    ["a", 1],
+    ["(ab){3}", 7 * 3],
+    ["((a{10}){10}){10}", 17 * 1000],
+    ["(a{3}b{4}){2,}", 14 * 8],
+    ["a{2,5}b{3}", 10 * 5],
+    ["[(]a{5}", 7 * 5],
+    ["\\(a{5}\\)", 8 * 5],
   ])("%s has the size %d", (pattern, size) => {
     expect(patternSize(pattern)).toBe(size);
   });
 
   it("are refused when repetitions within repetitions are large", () => {
-    expect(evaluate(`'a'.matches('(((${"abcdefghij".repeat(10)}){10}){10}){10}')`))
-      .toBe("error parsing regexp: expression too large");
+    expect(evaluate(`'a'.matches('(((${"abcdefghij".repeat(10)}){10}){10}){10}')`)).toBe(
+      "error parsing regexp: expression too large",
+    );
   });
 
   it("stay compiled up to a sum of sizes, and compiling takes steps", () => {
     const { program } = ENVIRONMENT.compile("'a'.matches(self)");
-    const steps = (self: string): number =>
-      program!.evaluate({ self }, { stepsMax: 1e9 }).steps;
+    const steps = (self: string): number => program!.evaluate({ self }, { stepsMax: 1e9 }).steps;
     expect(steps(large(0))).toBeGreaterThan(80_000);
     expect(steps(large(0))).toBeLessThan(100);
     for (let index = 1; index <= 25; index++) compileRegex(large(index));

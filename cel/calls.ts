@@ -6,7 +6,13 @@ import { callCost } from "./runtime-cost.ts";
 import type { State, Step } from "./state.ts";
 import type { Type } from "./types.ts";
 import {
-  ErrorValue, isError, ListValue, MapValue, type Outcome, Uint, type Value,
+  ErrorValue,
+  isError,
+  ListValue,
+  MapValue,
+  type Outcome,
+  Uint,
+  type Value,
 } from "./value.ts";
 
 type Guard = (value: Value) => boolean;
@@ -78,7 +84,12 @@ export function invoke(invocation: Invocation): Step {
   const { args, overloads } = invocation;
   const call = dispatch(invocation);
   if (overloads.some(({ nonStrict = false }) => nonStrict)) {
-    return (state) => call(state, args.map((arg) => arg(state)), undefined);
+    return (state) =>
+      call(
+        state,
+        args.map((arg) => arg(state)),
+        undefined,
+      );
   }
   const [first, second] = args;
   if (args.length === 1) {
@@ -110,8 +121,9 @@ type Dispatch = (state: State, values: Outcome[], failure: ErrorValue | undefine
 
 /** Calls the overload that fits the values, unless an argument failed, and counts the cost. */
 function dispatch({ name, overloads, costs }: Invocation): Dispatch {
-  const candidates = overloads.map((overload): Candidate =>
-    ({ overload, guards: overload.args.map(guardOf) }));
+  const candidates = overloads.map(
+    (overload): Candidate => ({ overload, guards: overload.args.map(guardOf) }),
+  );
   const only = overloads.length === 1 ? overloads[0] : undefined;
   return (state, values, failure) => {
     let result: Outcome | undefined = failure;
@@ -120,8 +132,8 @@ function dispatch({ name, overloads, costs }: Invocation): Dispatch {
       const found = fitting(candidates, values as Value[]);
       counted = found?.steps;
       state.count(1 + (counted === undefined ? weightOf(values) : counted(values as Value[])));
-      result = found === undefined ? unfit(name, values as Value[])
-        : found.call(...values as never[]);
+      result =
+        found === undefined ? unfit(name, values as Value[]) : found.call(...(values as never[]));
     }
     const cost = callCost(name, only, costs, values, result!);
     state.spend(cost);

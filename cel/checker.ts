@@ -4,23 +4,40 @@ import type { Declarations, Name } from "./declarations.ts";
 import type { Issues } from "./issues.ts";
 import type { FunctionDeclaration, Overload } from "./library.ts";
 import {
-  BOOL, BYTES, DOUBLE, DYN, ERROR, INT, listOf, mapOf, NULL, optionalOf, parameter, STRING,
-  type Type, UINT,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DYN,
+  ERROR,
+  INT,
+  listOf,
+  mapOf,
+  NULL,
+  optionalOf,
+  parameter,
+  STRING,
+  type Type,
+  UINT,
 } from "./types.ts";
 import {
-  Bindings, bounded, isDynOrError, mostGeneral, substitute, unwrapOptional,
+  Bindings,
+  bounded,
+  isDynOrError,
+  mostGeneral,
+  substitute,
+  unwrapOptional,
 } from "./unify.ts";
 
 /** The name that a node refers to, or the overloads of a function that may be meant. */
 export type Reference =
   | { readonly is: "name"; readonly name: Name }
   | {
-    readonly is: "function";
-    readonly name: string;
-    readonly overloads: readonly Overload[];
-    /** Whether the target is a part of the function's name, as in `math.least(1, 2)`. */
-    readonly namespaced: boolean;
-  };
+      readonly is: "function";
+      readonly name: string;
+      readonly overloads: readonly Overload[];
+      /** Whether the target is a part of the function's name, as in `math.least(1, 2)`. */
+      readonly namespaced: boolean;
+    };
 
 /** A tree with the types and references of its nodes, by their ids. */
 export interface Checked {
@@ -37,7 +54,13 @@ export function check(expr: Expr, declarations: Declarations, issues: Issues): C
 }
 
 const LITERALS = {
-  null: NULL, bool: BOOL, int: INT, uint: UINT, double: DOUBLE, string: STRING, bytes: BYTES,
+  null: NULL,
+  bool: BOOL,
+  int: INT,
+  uint: UINT,
+  double: DOUBLE,
+  string: STRING,
+  bytes: BYTES,
 } as const;
 
 class Checker {
@@ -150,12 +173,13 @@ class Checker {
       return found === undefined ? this.#undeclared(expr, name) : this.#resolve(expr, found, types);
     }
     const prefix = qualifiedName(target);
-    const namespaced = prefix === undefined ? undefined
-      : this.#declarations.findFunction(`${prefix}.${name}`);
+    const namespaced =
+      prefix === undefined ? undefined : this.#declarations.findFunction(`${prefix}.${name}`);
     if (namespaced !== undefined) return this.#resolve(expr, namespaced, types, true);
     const receiver = this.check(target);
     const found = this.#declarations.findFunction(name);
-    return found === undefined ? this.#undeclared(expr, name)
+    return found === undefined
+      ? this.#undeclared(expr, name)
       : this.#resolve(expr, found, [receiver, ...types]);
   }
 
@@ -173,7 +197,9 @@ class Checker {
   }
 
   #resolve(
-    expr: Call, { name, overloads }: FunctionDeclaration, types: readonly Type[],
+    expr: Call,
+    { name, overloads }: FunctionDeclaration,
+    types: readonly Type[],
     namespaced = false,
   ): Type {
     const isMember = expr.target !== undefined && !namespaced;
@@ -194,7 +220,9 @@ class Checker {
       const receiver = isMember ? `${shown.shift()}.` : "";
       const signature = `${receiver}(${shown.join(", ")})`;
       this.#issues.add(
-        `found no matching overload for '${name}' applied to '${signature}'`, expr.at);
+        `found no matching overload for '${name}' applied to '${signature}'`,
+        expr.at,
+      );
       return ERROR;
     }
     this.#references.set(expr.id, { is: "function", name, overloads: fitting, namespaced });
@@ -270,8 +298,11 @@ class Checker {
       const declared = this.#declarations.findField(type.name, field);
       if (declared === undefined) this.#issues.add(`undefined field '${field}'`, at);
       if (declared === undefined || this.#assign(declared.type, valueType)) continue;
-      this.#issues.add(`expected type of field '${field}' is '${declared.type}' but provided ` +
-        `type is '${this.#bound(valueType)}'`, at);
+      this.#issues.add(
+        `expected type of field '${field}' is '${declared.type}' but provided ` +
+          `type is '${this.#bound(valueType)}'`,
+        at,
+      );
     }
     return type;
   }
@@ -321,8 +352,11 @@ class Checker {
         this.#assign(DYN, type);
         return [DYN, DYN];
       default:
-        this.#issues.add(`expression of type '${type}' cannot be range of a comprehension ` +
-          "(must be list, map, or dynamic)", range.at);
+        this.#issues.add(
+          `expression of type '${type}' cannot be range of a comprehension ` +
+            "(must be list, map, or dynamic)",
+          range.at,
+        );
         return [ERROR, ERROR];
     }
   }

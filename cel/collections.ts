@@ -1,6 +1,7 @@
 /** Lists and maps that expressions make. Growing ones share storage, so that folds are linear. */
-import { isError, ListValue, MapValue, type Outcome, Uint, type Value } from "./value.ts";
+
 import { error } from "./failures.ts";
+import { isError, ListValue, MapValue, type Outcome, Uint, type Value } from "./value.ts";
 
 /** The values at the start of a buffer that later concatenations may extend. */
 class GrowingList extends ListValue {
@@ -103,7 +104,8 @@ export class TableMap extends MapValue {
     const form = keyOf(key);
     if (form === undefined) return undefined;
     const isLast = this.#cells.size === this.size && this.size > 0;
-    const cells = isLast ? this.#cells
+    const cells = isLast
+      ? this.#cells
       : new Map([...this.#cells].filter(([, { index }]) => index < this.size));
     cells.set(form, { key, value, index: this.size });
     return new TableMap(cells, this.size + 1);

@@ -11,13 +11,15 @@ const MAP = mapOf(K, V);
 export const TWO_VARIABLE_COMPREHENSIONS: Library = {
   name: "cel.lib.ext.comprev2",
   macros: TWO_VARIABLE_MACROS,
-  functions: [{
-    name: "cel.@mapInsert",
-    overloads: [
-      { id: "@mapInsert_map_key_value", args: [MAP, K, V], result: MAP, call: insert },
-      { id: "@mapInsert_map_map", args: [MAP, MAP], result: MAP, call: insertAll },
-    ],
-  }],
+  functions: [
+    {
+      name: "cel.@mapInsert",
+      overloads: [
+        { id: "@mapInsert_map_key_value", args: [MAP, K, V], result: MAP, call: insert },
+        { id: "@mapInsert_map_map", args: [MAP, MAP], result: MAP, call: insertAll },
+      ],
+    },
+  ],
 };
 
 /** The binding of a value to a name, which only selectors of devices have. */

@@ -21,13 +21,29 @@ interface Case {
 }
 
 const FILES = [
-  "basic", "bindings_ext", "comparisons", "conversions", "fields", "fp_math", "integer_math",
-  "lists", "logic", "macros", "macros2", "namespace", "optionals", "parse", "plumbing", "string",
-  "timestamps", "type_deduction",
+  "basic",
+  "bindings_ext",
+  "comparisons",
+  "conversions",
+  "fields",
+  "fp_math",
+  "integer_math",
+  "lists",
+  "logic",
+  "macros",
+  "macros2",
+  "namespace",
+  "optionals",
+  "parse",
+  "plumbing",
+  "string",
+  "timestamps",
+  "type_deduction",
 ];
 
 const BASE = new Environment({
-  libraries: [OPTIONALS, TWO_VARIABLE_COMPREHENSIONS, BINDINGS], escapedFields: true,
+  libraries: [OPTIONALS, TWO_VARIABLE_COMPREHENSIONS, BINDINGS],
+  escapedFields: true,
 });
 
 function mapped<T>(record: Readonly<Record<string, unknown>>, to: (each: never) => T) {

@@ -1,6 +1,6 @@
 /** Conversions between types: `int(x)`, `string(x)`, ... Source: cel-spec; texts are Go's. */
 import { error, INT_OVERFLOW, UINT_OVERFLOW } from "./failures.ts";
-import { int, INT_MAX, INT_MIN, UINT_MAX, timestamp, typeOfValue } from "./operations.ts";
+import { INT_MAX, INT_MIN, int, timestamp, typeOfValue, UINT_MAX } from "./operations.ts";
 import { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./time.ts";
 import { Duration, type Outcome, Timestamp, Uint, type Value } from "./value.ts";
 
@@ -9,8 +9,18 @@ function unconvertible(value: Value, to: string): Outcome {
 }
 
 const TRUTHS: Readonly<Record<string, boolean>> = {
-  "1": true, t: true, T: true, TRUE: true, true: true, True: true,
-  "0": false, f: false, F: false, FALSE: false, false: false, False: false,
+  "1": true,
+  t: true,
+  T: true,
+  TRUE: true,
+  true: true,
+  True: true,
+  "0": false,
+  f: false,
+  F: false,
+  FALSE: false,
+  false: false,
+  False: false,
 };
 
 export function toBool(text: string): Outcome {
@@ -87,7 +97,8 @@ function decode(bytes: Uint8Array): Outcome {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const text = buffer.toString("utf8");
   // Only invalid input becomes replacement characters of other octets.
-  return Buffer.compare(Buffer.from(text), buffer) === 0 ? text
+  return Buffer.compare(Buffer.from(text), buffer) === 0
+    ? text
     : error("invalid UTF-8 in bytes, cannot convert to string");
 }
 

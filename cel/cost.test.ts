@@ -48,33 +48,43 @@ class TestMessage extends Message {
 }
 
 const PROVIDER: TypeProvider = {
-  findType: (name) => name === TEST_TYPE.name ? TEST_TYPE : undefined,
+  findType: (name) => (name === TEST_TYPE.name ? TEST_TYPE : undefined),
   findField: (_type, field) => FIELDS[field],
   construct: (_type, fields) => new TestMessage(TEST_TYPE, fields),
 };
 
 /** A function with a cost of its own, as the tables' estimators give it. */
 const COSTS: CostModel = {
-  callCost: (_name, overload) => overload === "timestamp_to_year" ? 7 : undefined,
+  callCost: (_name, overload) => (overload === "timestamp_to_year" ? 7 : undefined),
   estimateCall: (_name, overload) =>
     overload === "timestamp_to_year" ? { cost: exactly(7) } : undefined,
 };
 
 const MAXIMUM: Library = {
   name: "maximum",
-  functions: [{
-    name: "max",
-    overloads: [{
-      id: "list_bytes_max", member: true, args: [listOf(BYTES)], result: BYTES,
-      call: () => new Uint8Array(),
-    }],
-  }],
+  functions: [
+    {
+      name: "max",
+      overloads: [
+        {
+          id: "list_bytes_max",
+          member: true,
+          args: [listOf(BYTES)],
+          result: BYTES,
+          call: () => new Uint8Array(),
+        },
+      ],
+    },
+  ],
 };
 
 function compile({ expr, variables = {}, presenceTestCosts = true }: Case) {
   const types = Object.entries(variables).map(([name, type]) => [name, parseType(type)] as const);
   const environment = new Environment({
-    libraries: [MAXIMUM], provider: PROVIDER, costs: COSTS, presenceTestCosts,
+    libraries: [MAXIMUM],
+    provider: PROVIDER,
+    costs: COSTS,
+    presenceTestCosts,
     variables: Object.fromEntries(types),
   });
   const { program, errors } = environment.compile(expr);
@@ -86,11 +96,13 @@ function inputValue(data: unknown, type: Type): Value {
   const { bytes, timestamp } = data as { bytes?: string; timestamp?: string };
   if (bytes !== undefined) return new Uint8Array(Buffer.from(bytes));
   if (timestamp !== undefined) return fromJson(timestamp, type);
-  return type.is(TEST_TYPE) ? new TestMessage(TEST_TYPE, new Map()) : fromJson(data, type, {
-    ...PROVIDER,
-    // Messages in lists and maps are JSON here, with the fields' defaults.
-    findField: (_type, field) => FIELDS[field],
-  });
+  return type.is(TEST_TYPE)
+    ? new TestMessage(TEST_TYPE, new Map())
+    : fromJson(data, type, {
+        ...PROVIDER,
+        // Messages in lists and maps are JSON here, with the fields' defaults.
+        findField: (_type, field) => FIELDS[field],
+      });
 }
 
 describe("the estimated cost is cel-go's", () => {
@@ -118,8 +130,9 @@ describe("the cost at run time is cel-go's, and within its estimate", () => {
   it.each(cases)("$name: $expr", (each) => {
     const { program, types } = compile(each);
     const input = Object.entries(each.input ?? {}).filter(([name]) => types.has(name));
-    const variables = Object.fromEntries(input.map(([name, data]) =>
-      [name, inputValue(data, types.get(name)!)]));
+    const variables = Object.fromEntries(
+      input.map(([name, data]) => [name, inputValue(data, types.get(name)!)]),
+    );
     const { value, cost } = program.evaluate(variables, { costMax: each.limit ?? Infinity });
     if (each.cost === undefined) {
       expect((value as ErrorValue).message).toContain("actual cost limit exceeded");

@@ -1,6 +1,10 @@
 /** The names of an environment: variables, types, constants, functions. */
 import type {
-  FieldDeclaration, FunctionDeclaration, Library, Overload, TypeProvider,
+  FieldDeclaration,
+  FunctionDeclaration,
+  Library,
+  Overload,
+  TypeProvider,
 } from "./library.ts";
 import { type Type, typeOf } from "./types.ts";
 import type { Value } from "./value.ts";
@@ -19,7 +23,9 @@ export class Declarations {
   readonly #functions = new Map<string, FunctionDeclaration>();
 
   constructor(
-    container: string, variables: ReadonlyMap<string, Type>, libraries: readonly Library[],
+    container: string,
+    variables: ReadonlyMap<string, Type>,
+    libraries: readonly Library[],
     provider: TypeProvider | undefined,
   ) {
     this.container = container;

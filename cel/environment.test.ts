@@ -6,7 +6,8 @@ import { DYN, INT, listOf } from "./types.ts";
 import { ArrayList, ErrorValue } from "./value.ts";
 
 const ENVIRONMENT = new Environment({
-  libraries: [OPTIONALS], variables: { x: INT, many: listOf(INT), any: DYN },
+  libraries: [OPTIONALS],
+  variables: { x: INT, many: listOf(INT), any: DYN },
 });
 
 function evaluate(text: string): unknown {
@@ -20,20 +21,24 @@ describe("an environment", () => {
   it("reports what is wrong with its place, as cel-go does", () => {
     expect(evaluate("x > 3 && y < 3")).toBe(
       "ERROR: <input>:1:10: undeclared reference to 'y' (in container '')\n" +
-      " | x > 3 && y < 3\n" +
-      " | .........^");
-    expect(evaluate("1 +\n"))
-      .toContain("ERROR: <input>:2:1: Syntax error: mismatched input '<EOF>'");
+        " | x > 3 && y < 3\n" +
+        " | .........^",
+    );
+    expect(evaluate("1 +\n")).toContain(
+      "ERROR: <input>:2:1: Syntax error: mismatched input '<EOF>'",
+    );
     expect(evaluate("'\u00e9' + 1")).toContain("\n | '\u00e9' + 1\n | .\uff0e..^");
   });
 
   it("refuses nesting and length that upstream refuses", () => {
-    expect(evaluate("(".repeat(251) + "1" + ")".repeat(251)))
-      .toContain("expression recursion limit exceeded: 250");
+    expect(evaluate("(".repeat(251) + "1" + ")".repeat(251))).toContain(
+      "expression recursion limit exceeded: 250",
+    );
     expect(evaluate("1" + " + 1".repeat(300))).toContain("recursion limit");
     expect(evaluate("true" + " && true".repeat(5_000))).toBe(true);
-    expect(evaluate(" ".repeat(100_001)))
-      .toContain("size exceeds limit: size: 100001, limit 100000");
+    expect(evaluate(" ".repeat(100_001))).toContain(
+      "size exceeds limit: size: 100001, limit 100000",
+    );
   });
 
   it("absorbs errors by || and &&", () => {

@@ -1,16 +1,21 @@
 /** Environments: what an expression may refer to. Compiling in one gives a program. */
-import { check, type Checked } from "./checker.ts";
+import { type Checked, check } from "./checker.ts";
 import { Declarations } from "./declarations.ts";
-import { estimateCost, type EstimateOptions } from "./estimate.ts";
+import { type EstimateOptions, estimateCost } from "./estimate.ts";
 import { COST_EXCEEDED } from "./failures.ts";
 import { type CompileErrors, InstantiationError, Issues, ParseError } from "./issues.ts";
 import type {
-  CostModel, Library, Range, SizeEstimator, TypeProvider, Validator,
+  CostModel,
+  Library,
+  Range,
+  SizeEstimator,
+  TypeProvider,
+  Validator,
 } from "./library.ts";
 import { EVALUATION_STEPS_MAX } from "./limits.ts";
 import { paying } from "./operations.ts";
 import { macroKey, parse } from "./parser.ts";
-import { plan, type PlanOptions } from "./planner.ts";
+import { type PlanOptions, plan } from "./planner.ts";
 import { selectionsOf } from "./selections.ts";
 import { STANDARD } from "./standard.ts";
 import { CostExceededError, type Spent, State, type Step, type Variables } from "./state.ts";
@@ -79,7 +84,10 @@ export class Program {
     const { costMax = Infinity, stepsMax = EVALUATION_STEPS_MAX, spent } = limits;
     const state = new State(variables, costMax, stepsMax, spent);
     try {
-      const value = paying((steps) => state.count(steps), () => this.#step(state));
+      const value = paying(
+        (steps) => state.count(steps),
+        () => this.#step(state),
+      );
       return { value, cost: state.cost, steps: state.spent.steps };
     } catch (thrown) {
       if (!(thrown instanceof CostExceededError)) throw thrown;
@@ -110,8 +118,11 @@ export class Environment {
     const all = [STANDARD, ...libraries];
     const names = new Map(Object.entries(variables));
     this.#declarations = new Declarations(container, names, all, provider);
-    this.#macros = new Map(all.flatMap(({ macros = [] }) => macros)
-      .map((each) => [macroKey(each.name, each.arity, each.member), each]));
+    this.#macros = new Map(
+      all
+        .flatMap(({ macros = [] }) => macros)
+        .map((each) => [macroKey(each.name, each.arity, each.member), each]),
+    );
     this.#validators = all.flatMap(({ validators = [] }) => validators);
   }
 
@@ -119,9 +130,10 @@ export class Environment {
   extend(options: EnvironmentOptions): Environment {
     const { variables, libraries = [] } = this.#options;
     return new Environment({
-      ...this.#options, ...options,
+      ...this.#options,
+      ...options,
       variables: { ...variables, ...options.variables },
-      libraries: [...libraries, ...options.libraries ?? []],
+      libraries: [...libraries, ...(options.libraries ?? [])],
     });
   }
 

@@ -1,17 +1,25 @@
 /** Estimates what an expression costs from the sizes of what it reads. Source: checker/cost.go. */
-import {
-  ACCUMULATOR, type Call, type Comprehension, type Expr, type LiteralValue,
-} from "./ast.ts";
+import { ACCUMULATOR, type Call, type Comprehension, type Expr, type LiteralValue } from "./ast.ts";
 import type { Checked } from "./checker.ts";
 import {
-  LIST_COST, MAP_COST, REGEX_LENGTH_FACTOR, SELECT_COST, STRING_TRAVERSAL_FACTOR, STRUCT_COST,
+  LIST_COST,
+  MAP_COST,
+  REGEX_LENGTH_FACTOR,
+  SELECT_COST,
+  STRING_TRAVERSAL_FACTOR,
+  STRUCT_COST,
 } from "./cost-factors.ts";
 import {
-  type CallEstimate, type CostModel, type CostNode, type Overload, type Range, type SizeEstimator,
+  type CallEstimate,
+  type CostModel,
+  type CostNode,
+  type Overload,
+  type Range,
+  type SizeEstimator,
   UNBOUNDED,
 } from "./library.ts";
 import { lengthOf } from "./operations.ts";
-import { add, exactly, multiply, scale, union, UNKNOWN } from "./ranges.ts";
+import { add, exactly, multiply, scale, UNKNOWN, union } from "./ranges.ts";
 import { isOptional, type Type } from "./types.ts";
 
 export interface EstimateOptions {
@@ -21,7 +29,9 @@ export interface EstimateOptions {
 
 /** The range of an expression's cost. */
 export function estimateCost(
-  checked: Checked, sizes: SizeEstimator, options: EstimateOptions,
+  checked: Checked,
+  sizes: SizeEstimator,
+  options: EstimateOptions,
 ): Range {
   return new Coster(checked, sizes, options).cost(checked.expr);
 }
@@ -70,7 +80,10 @@ class Coster {
       case "call":
         return this.#call(expr);
       case "list":
-        return this.#list(expr.items.map(({ value }) => value), expr.id);
+        return this.#list(
+          expr.items.map(({ value }) => value),
+          expr.id,
+        );
       case "map":
         return this.#map(expr.entries, expr.id);
       case "struct":
@@ -142,7 +155,8 @@ class Coster {
 
   #functionCost(call: CallNodes, overload: Overload): CallEstimate {
     const { name, target, args, argCosts } = call;
-    const estimate = overload.estimate?.(target, args, this.#estimator) ??
+    const estimate =
+      overload.estimate?.(target, args, this.#estimator) ??
       this.#options.costs.estimateCall?.(name, overload.id, target, args, this.#estimator);
     if (estimate !== undefined) {
       return { ...estimate, cost: add(ZERO, estimate.cost, ...argCosts) };
@@ -204,8 +218,11 @@ class Coster {
   }
 
   #unitedSizes(list: readonly Expr[]): Range {
-    return list.map((each) => this.#sizeOf(each) ?? UNKNOWN)
-      .reduce<Range | undefined>((a, b) => a === undefined ? b : union(a, b), undefined) ?? ZERO;
+    return (
+      list
+        .map((each) => this.#sizeOf(each) ?? UNKNOWN)
+        .reduce<Range | undefined>((a, b) => (a === undefined ? b : union(a, b)), undefined) ?? ZERO
+    );
   }
 
   #binding(expr: Comprehension): Range {
@@ -238,7 +255,9 @@ class Coster {
 
   #localOf(expr: Expr): Local {
     return {
-      path: this.#pathOf(expr), size: this.#sizeOf(expr), entries: this.#entriesOf(expr),
+      path: this.#pathOf(expr),
+      size: this.#sizeOf(expr),
+      entries: this.#entriesOf(expr),
     };
   }
 
@@ -260,7 +279,7 @@ class Coster {
   }
 
   #push(name: string, local: Local): void {
-    this.#locals.set(name, [...this.#locals.get(name) ?? [], local]);
+    this.#locals.set(name, [...(this.#locals.get(name) ?? []), local]);
   }
 
   #pop(name: string): void {
@@ -304,8 +323,10 @@ class Coster {
   }
 
   #entriesOf(expr: Expr): EntrySizes | undefined {
-    return this.#entries.get(expr.id) ??
-      (expr.is === "ident" ? this.#local(expr.name)?.entries : undefined);
+    return (
+      this.#entries.get(expr.id) ??
+      (expr.is === "ident" ? this.#local(expr.name)?.entries : undefined)
+    );
   }
 
   #setSize({ id }: Expr, size: Range | undefined): void {
@@ -332,8 +353,14 @@ interface CallNodes {
 
 /** A fold over nothing, by which a value gets a name: `cel.bind`. */
 function isBinding({ range, condition, accumulator }: Comprehension): boolean {
-  return range.is === "list" && range.items.length === 0 && condition.is === "literal" &&
-    condition.value.type === "bool" && !condition.value.value && accumulator !== ACCUMULATOR;
+  return (
+    range.is === "list" &&
+    range.items.length === 0 &&
+    condition.is === "literal" &&
+    condition.value.type === "bool" &&
+    !condition.value.value &&
+    accumulator !== ACCUMULATOR
+  );
 }
 
 function sizeOrUnknown(node: CostNode): Range {
@@ -360,7 +387,9 @@ function isScalar(type: Type): boolean {
 
 /** The estimate of a standard function's call without its arguments. */
 function estimateStandard(
-  id: string, target: CostNode | undefined, args: readonly CostNode[],
+  id: string,
+  target: CostNode | undefined,
+  args: readonly CostNode[],
 ): CallEstimate {
   const size = (index: number): Range => sizeOrUnknown(args[index]!);
   const traversal = (range: Range): Range => scale(range, STRING_TRAVERSAL_FACTOR);
@@ -369,11 +398,13 @@ function estimateStandard(
       return { cost: target === undefined ? ONE : traversal(sizeOrUnknown(target)) };
     case "string_to_bytes":
       return {
-        cost: traversal(size(0)), resultSize: { min: size(0).min, max: wrapped(size(0).max * 4n) },
+        cost: traversal(size(0)),
+        resultSize: { min: size(0).min, max: wrapped(size(0).max * 4n) },
       };
     case "bytes_to_string":
       return {
-        cost: traversal(size(0)), resultSize: { min: size(0).min / 4n, max: size(0).max },
+        cost: traversal(size(0)),
+        resultSize: { min: size(0).min / 4n, max: size(0).max },
       };
     case "strings_quote":
       return {

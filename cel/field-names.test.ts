@@ -3,10 +3,14 @@ import { escapeName, unescapeName } from "./field-names.ts";
 
 describe("names of properties as identifiers", () => {
   it.each([
-    ["plain", "plain"], ["a-b", "a__dash__b"], ["a.b/c", "a__dot__b__slash__c"],
-    ["a__b", "a__underscores__b"], ["namespace", "__namespace__"],
+    ["plain", "plain"],
+    ["a-b", "a__dash__b"],
+    ["a.b/c", "a__dot__b__slash__c"],
+    ["a__b", "a__underscores__b"],
+    ["namespace", "__namespace__"],
     ["namespace-a", "namespace__dash__a"],
-    ["___", "__underscores___"], ["_", "_"],
+    ["___", "__underscores___"],
+    ["_", "_"],
   ])("%s is %s, and back", (name, identifier) => {
     expect(escapeName(name)).toBe(identifier);
     expect(unescapeName(identifier)).toBe(name);

@@ -88,6 +88,6 @@ function display({ message, line, column }: Issue, source: string | undefined): 
   const snippet = source.replaceAll("\t", " ");
   const characters = [...snippet];
   const wide = (index: number): boolean => (characters[index]?.codePointAt(0) ?? 0) > 0x7f;
-  const dots = characters.slice(0, column - 1).map((_, index) => wide(index) ? WIDE_DOT : DOT);
+  const dots = characters.slice(0, column - 1).map((_, index) => (wide(index) ? WIDE_DOT : DOT));
   return `${head}\n | ${snippet}\n | ${dots.join("")}${wide(column - 1) ? WIDE_CARET : CARET}`;
 }

@@ -7,26 +7,36 @@ import { isError } from "./value.ts";
 
 const SPEC = objectType("Spec");
 const PROVIDER: TypeProvider = {
-  findType: (name) => name === "Spec" ? SPEC : undefined,
-  findField: (_type, field) => ({
-    size: { type: INT }, names: { type: listOf(STRING) }, since: { type: TIMESTAMP },
-    __namespace__: { type: STRING, property: "namespace" }, flag: { type: BOOL },
-  })[field],
-  fieldOf: (_type, property) => property === "namespace" ? "__namespace__" : undefined,
+  findType: (name) => (name === "Spec" ? SPEC : undefined),
+  findField: (_type, field) =>
+    ({
+      size: { type: INT },
+      names: { type: listOf(STRING) },
+      since: { type: TIMESTAMP },
+      __namespace__: { type: STRING, property: "namespace" },
+      flag: { type: BOOL },
+    })[field],
+  fieldOf: (_type, property) => (property === "namespace" ? "__namespace__" : undefined),
   construct: (_type, fields) => new Message(SPEC, fields),
 };
 const ENVIRONMENT = new Environment({
-  variables: { self: SPEC, any: DYN }, provider: PROVIDER,
+  variables: { self: SPEC, any: DYN },
+  provider: PROVIDER,
 });
 const SELF = {
-  size: 3, names: ["a", "b"], since: "2024-02-29T12:00:00.5Z", namespace: "ns", unknown: 1,
+  size: 3,
+  names: ["a", "b"],
+  since: "2024-02-29T12:00:00.5Z",
+  namespace: "ns",
+  unknown: 1,
 };
 
 function evaluate(text: string): unknown {
   const { program, errors } = ENVIRONMENT.compile(text);
   if (errors !== undefined) return errors.issues[0]!.message;
   const variables = {
-    self: fromJson(SELF, SPEC, PROVIDER), any: fromJson({ list: [1, 1.5, null, "x"] }, DYN),
+    self: fromJson(SELF, SPEC, PROVIDER),
+    any: fromJson({ list: [1, 1.5, null, "x"] }, DYN),
   };
   const { value } = program.evaluate(variables);
   return isError(value) ? value.message : toJson(value);

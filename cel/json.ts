@@ -1,11 +1,20 @@
 /** JSON as values: wrapped as it is read, by declared type; and values as JSON. */
-import { equals } from "./operations.ts";
+
 import type { TypeProvider } from "./library.ts";
+import { equals } from "./operations.ts";
 import { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./time.ts";
 import { DYN, listOf, mapOf, type Type } from "./types.ts";
 import {
-  Duration, isError, ListValue, MapValue, OptionalValue, type Outcome, StructValue, Timestamp,
-  Uint, type Value,
+  Duration,
+  isError,
+  ListValue,
+  MapValue,
+  OptionalValue,
+  type Outcome,
+  StructValue,
+  Timestamp,
+  Uint,
+  type Value,
 } from "./value.ts";
 
 /**
@@ -112,8 +121,8 @@ class JsonObject extends MapValue {
   }
 
   override get(key: Value): Value | undefined {
-    const field = typeof key === "string" ? this.#provider.findField(this.type.name, key)
-      : undefined;
+    const field =
+      typeof key === "string" ? this.#provider.findField(this.type.name, key) : undefined;
     if (field === undefined) return undefined;
     const { property = key as string, type, wrap } = field;
     if (!Object.hasOwn(this.#json, property)) return undefined;
@@ -150,12 +159,15 @@ export class Message extends StructValue {
   }
 
   override equals(other: Value): boolean {
-    return other instanceof Message && other.type.is(this.type) &&
+    return (
+      other instanceof Message &&
+      other.type.is(this.type) &&
       other.fields.size === this.fields.size &&
       [...this.fields].every(([name, value]) => {
         const theirs = other.fields.get(name);
         return theirs !== undefined && equals(value, theirs);
-      });
+      })
+    );
   }
 }
 
@@ -182,7 +194,8 @@ export function toJson(value: Value): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
   if (value instanceof Timestamp) return formatTimestamp(value);
   if (value instanceof Duration) return formatDuration(value.nanos);
-  return value instanceof OptionalValue && value.value !== undefined ? toJson(value.value)
+  return value instanceof OptionalValue && value.value !== undefined
+    ? toJson(value.value)
     : undefined;
 }
 

@@ -2,7 +2,15 @@
 import { type Issues, ParseError } from "./issues.ts";
 
 type TokenKind =
-  | "int" | "uint" | "double" | "string" | "bytes" | "ident" | "escaped" | "sign" | "end";
+  | "int"
+  | "uint"
+  | "double"
+  | "string"
+  | "bytes"
+  | "ident"
+  | "escaped"
+  | "sign"
+  | "end";
 
 export interface Token {
   readonly kind: TokenKind;
@@ -11,7 +19,8 @@ export interface Token {
   readonly at: number;
 }
 
-const ESCAPE = String.raw`\\(?:[abfnrtv"'\\?${"`"}]|[xX][\da-fA-F]{2}|u[\da-fA-F]{4}` +
+const ESCAPE =
+  String.raw`\\(?:[abfnrtv"'\\?${"`"}]|[xX][\da-fA-F]{2}|u[\da-fA-F]{4}` +
   String.raw`|U[\da-fA-F]{8}|[0-3][0-7]{2})`;
 const STRING = [
   String.raw`[rR]"""[^]*?"""`,
@@ -62,7 +71,9 @@ function tokenAt(text: string, at: number): readonly [string, TokenKind | undefi
 }
 
 const UNREADABLE = new RegExp(
-  `[bB]?[rR]?(?:"(?:${ESCAPE}|[^\\\\"\n\r])*|'(?:${ESCAPE}|[^\\\\'\n\r])*)[^]{0,2}|[|&=][^]?`, "y");
+  `[bB]?[rR]?(?:"(?:${ESCAPE}|[^\\\\"\n\r])*|'(?:${ESCAPE}|[^\\\\'\n\r])*)[^]{0,2}|[|&=][^]?`,
+  "y",
+);
 
 /** The characters that no token fits: an open string up to its fault, or one character. */
 function unreadable(text: string, at: number): string {
@@ -71,7 +82,13 @@ function unreadable(text: string, at: number): string {
 }
 
 const PLAIN: Readonly<Record<string, number>> = {
-  a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11,
+  a: 7,
+  b: 8,
+  f: 12,
+  n: 10,
+  r: 13,
+  t: 9,
+  v: 11,
 };
 
 /** The value of a string or bytes token: text, and octets as bytes have them. */
@@ -101,9 +118,11 @@ export function unquote(word: string, at: number): { text: string; bytes: Uint8A
 function codeOf(escape: string, isBytes: boolean, at: number): number {
   const letter = escape[1]!;
   if (/[uU]/.test(letter) && isBytes) throw new ParseError("unable to unescape string", at);
-  const code = /[xXuU]/.test(letter) ? Number.parseInt(escape.slice(2), 16)
-    : /[0-3]/.test(letter) ? Number.parseInt(escape.slice(1), 8)
-    : PLAIN[letter] ?? letter.charCodeAt(0);
+  const code = /[xXuU]/.test(letter)
+    ? Number.parseInt(escape.slice(2), 16)
+    : /[0-3]/.test(letter)
+      ? Number.parseInt(escape.slice(1), 8)
+      : (PLAIN[letter] ?? letter.charCodeAt(0));
   if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) {
     throw new ParseError("invalid unicode code point", at);
   }

@@ -40,11 +40,17 @@ export interface SizeEstimator {
 export interface CostModel {
   /** The cost of a call that was made; undefined for cel-go's own. */
   callCost?(
-    name: string, overload: string, args: readonly Value[], result: Outcome,
+    name: string,
+    overload: string,
+    args: readonly Value[],
+    result: Outcome,
   ): number | undefined;
   /** The estimate of a call; undefined for cel-go's own. Args are without the target. */
   estimateCall?(
-    name: string, overload: string, target: CostNode | undefined, args: readonly CostNode[],
+    name: string,
+    overload: string,
+    target: CostNode | undefined,
+    args: readonly CostNode[],
     sizes: SizeEstimator,
   ): CallEstimate | undefined;
 }
@@ -72,7 +78,9 @@ export interface Overload {
   readonly cost?: (args: readonly Value[], result: Outcome) => number | undefined;
   /** The estimate; goes before the cost model's. */
   readonly estimate?: (
-    target: CostNode | undefined, args: readonly CostNode[], sizes: SizeEstimator,
+    target: CostNode | undefined,
+    args: readonly CostNode[],
+    sizes: SizeEstimator,
   ) => CallEstimate | undefined;
 }
 
@@ -100,7 +108,9 @@ export interface Validator {
   readonly functions: readonly string[];
   /** Reports what is wrong with a call, at a part of it. */
   check(
-    call: Call, typeOf: (expr: Expr) => Type, report: (message: string, at: Expr) => void,
+    call: Call,
+    typeOf: (expr: Expr) => Type,
+    report: (message: string, at: Expr) => void,
   ): void;
 }
 

@@ -25,7 +25,10 @@ function nameOf(maker: Maker, arg: Expr, complaint: string): string {
 
 /** The iteration variables that a macro's first arguments name. */
 function variablesOf(
-  maker: Maker, args: readonly Expr[], count: number, complaint = "argument must be a simple name",
+  maker: Maker,
+  args: readonly Expr[],
+  count: number,
+  complaint = "argument must be a simple name",
 ): Variables {
   const variable = nameOf(maker, args[0]!, complaint);
   if (count === 1) return { variable };
@@ -35,12 +38,15 @@ function variablesOf(
 }
 
 type Loop = Pick<
-  Extract<Expr, { is: "comprehension" }>, "initial" | "condition" | "step" | "result"
+  Extract<Expr, { is: "comprehension" }>,
+  "initial" | "condition" | "step" | "result"
 >;
 
 /** A fold of one or two variables over the target; `loop` makes its parts of the last arguments. */
 function folding(
-  name: string, arity: number, count: number,
+  name: string,
+  arity: number,
+  count: number,
   loop: (maker: Maker, args: readonly Expr[], variables: Variables) => Loop,
   complaint?: string,
 ): Macro {
@@ -77,15 +83,17 @@ function existsOneLoop(maker: Maker, [predicate]: readonly Expr[]): Loop {
   return {
     initial: int(0n),
     condition: maker.literal(TRUE),
-    step: maker.call(
-      "_?_:_", predicate!, maker.call("_+_", accumulator(), int(1n)), accumulator()),
+    step: maker.call("_?_:_", predicate!, maker.call("_+_", accumulator(), int(1n)), accumulator()),
     result: maker.call("_==_", accumulator(), int(1n)),
   };
 }
 
 /** A loop that collects into an empty list or map; with a filter only where it holds. */
 function collecting(
-  maker: Maker, initial: Expr, filter: Expr | undefined, add: (accumulator: Expr) => Expr,
+  maker: Maker,
+  initial: Expr,
+  filter: Expr | undefined,
+  add: (accumulator: Expr) => Expr,
 ): Loop {
   const accumulator = (): Expr => maker.ident(ACCUMULATOR);
   const step = add(accumulator());
@@ -101,26 +109,31 @@ function collecting(
 function mapLoop(maker: Maker, args: readonly Expr[]): Loop {
   const item = args.at(-1)!;
   return collecting(maker, maker.list(), args.at(-2), (accumulator) =>
-    maker.call("_+_", accumulator, maker.list(item)));
+    maker.call("_+_", accumulator, maker.list(item)),
+  );
 }
 
 function transformMapLoop(maker: Maker, args: readonly Expr[], { variable }: Variables): Loop {
   return collecting(maker, maker.map(), args.at(-2), (accumulator) =>
-    maker.call("cel.@mapInsert", accumulator, maker.ident(variable), args.at(-1)!));
+    maker.call("cel.@mapInsert", accumulator, maker.ident(variable), args.at(-1)!),
+  );
 }
 
 function transformEntryLoop(maker: Maker, args: readonly Expr[]): Loop {
   return collecting(maker, maker.map(), args.at(-2), (accumulator) =>
-    maker.call("cel.@mapInsert", accumulator, args.at(-1)!));
+    maker.call("cel.@mapInsert", accumulator, args.at(-1)!),
+  );
 }
 
 const NO_IDENTIFIER = "argument is not an identifier";
 
 export const STANDARD_MACROS: readonly Macro[] = [
   {
-    name: "has", member: false, arity: 1,
-    expand: (maker, [arg]) => arg?.is === "select" ? maker.test(arg)
-      : maker.fail("invalid argument to has() macro", arg),
+    name: "has",
+    member: false,
+    arity: 1,
+    expand: (maker, [arg]) =>
+      arg?.is === "select" ? maker.test(arg) : maker.fail("invalid argument to has() macro", arg),
   },
   folding("all", 2, 1, allLoop),
   folding("exists", 2, 1, existsLoop),
@@ -130,7 +143,8 @@ export const STANDARD_MACROS: readonly Macro[] = [
   method("filter", 2, (maker, args, target) => {
     const variables = variablesOf(maker, args, 1, NO_IDENTIFIER);
     const parts = collecting(maker, maker.list(), args[1], (accumulator) =>
-      maker.call("_+_", accumulator, maker.list(args[0]!)));
+      maker.call("_+_", accumulator, maker.list(args[0]!)),
+    );
     return maker.fold({ ...variables, range: target!, accumulator: ACCUMULATOR, ...parts });
   }),
 ];
@@ -151,8 +165,13 @@ export const TWO_VARIABLE_MACROS: readonly Macro[] = [
 /** `let variable = initial in result`: a fold over an empty list, whose start is the value. */
 export function binding(maker: Maker, variable: string, initial: Expr, result: Expr): Expr {
   return maker.fold({
-    variable: "#unused", range: maker.list(), accumulator: variable, initial,
-    condition: maker.literal(FALSE), step: maker.ident(variable), result,
+    variable: "#unused",
+    range: maker.list(),
+    accumulator: variable,
+    initial,
+    condition: maker.literal(FALSE),
+    step: maker.ident(variable),
+    result,
   });
 }
 
@@ -163,8 +182,11 @@ function optional(name: string, wrap: (maker: Maker, value: Expr) => Expr): Macr
     }
     const value = maker.method("value", maker.copy(target!));
     return maker.call(
-      "_?_:_", maker.method("hasValue", target!),
-      wrap(maker, binding(maker, variable.name, value, result!)), maker.call("optional.none"));
+      "_?_:_",
+      maker.method("hasValue", target!),
+      wrap(maker, binding(maker, variable.name, value, result!)),
+      maker.call("optional.none"),
+    );
   });
 }
 

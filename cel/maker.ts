@@ -16,7 +16,9 @@ export class NodeIds {
   copy(): number {
     if (++this.#copies > COPIED_NODES_MAX) {
       throw new ParseError(
-        `expression is too large: macros copy more than ${COPIED_NODES_MAX} nodes`, undefined);
+        `expression is too large: macros copy more than ${COPIED_NODES_MAX} nodes`,
+        undefined,
+      );
     }
     return this.next();
   }
@@ -89,24 +91,40 @@ export class NodeMaker implements Maker {
       }
       case "list":
         return {
-          ...expr, id, items: expr.items.map((each) => ({ ...each, value: again(each.value) })),
+          ...expr,
+          id,
+          items: expr.items.map((each) => ({ ...each, value: again(each.value) })),
         };
       case "map":
         return {
-          ...expr, id,
-          entries: expr.entries.map((each) =>
-            ({ ...each, id: this.#ids.copy(), key: again(each.key), value: again(each.value) })),
+          ...expr,
+          id,
+          entries: expr.entries.map((each) => ({
+            ...each,
+            id: this.#ids.copy(),
+            key: again(each.key),
+            value: again(each.value),
+          })),
         };
       case "struct":
         return {
-          ...expr, id,
-          fields: expr.fields.map((each) =>
-            ({ ...each, id: this.#ids.copy(), value: again(each.value) })),
+          ...expr,
+          id,
+          fields: expr.fields.map((each) => ({
+            ...each,
+            id: this.#ids.copy(),
+            value: again(each.value),
+          })),
         };
       case "comprehension":
         return {
-          ...expr, id, range: again(expr.range), initial: again(expr.initial),
-          condition: again(expr.condition), step: again(expr.step), result: again(expr.result),
+          ...expr,
+          id,
+          range: again(expr.range),
+          initial: again(expr.initial),
+          condition: again(expr.condition),
+          step: again(expr.step),
+          result: again(expr.result),
         };
       default:
         return expr satisfies never;

@@ -8,7 +8,7 @@ export type ObjectTypes = Readonly<Record<string, Readonly<Record<string, Type>>
 /** Declares objects by their fields. They are not to be constructed. */
 export function objectTypes(types: ObjectTypes): TypeProvider {
   return {
-    findType: (name) => Object.hasOwn(types, name) ? objectType(name) : undefined,
+    findType: (name) => (Object.hasOwn(types, name) ? objectType(name) : undefined),
     findField(type, field) {
       const fields = Object.hasOwn(types, type) ? types[type]! : {};
       return Object.hasOwn(fields, field) ? { type: fields[field]! } : undefined;

@@ -1,11 +1,17 @@
 /** Equality, order and arithmetic of values. Source: cel-spec's langdef; edges are cel-go's. */
+import { error, INT_OVERFLOW, NO_OVERLOAD, TIMESTAMP_OVERFLOW, UINT_OVERFLOW } from "./failures.ts";
+import { BOOL, BYTES, DOUBLE, INT, NULL, STRING, TYPE, Type, UINT } from "./types.ts";
 import {
-  error, INT_OVERFLOW, NO_OVERLOAD, TIMESTAMP_OVERFLOW, UINT_OVERFLOW,
-} from "./failures.ts";
-import { BOOL, BYTES, DOUBLE, INT, NULL, STRING, Type, TYPE, UINT } from "./types.ts";
-import {
-  Duration, ListValue, MapValue, OptionalValue, type Outcome, StructValue, Timestamp, Uint,
-  type Value, OpaqueValue,
+  Duration,
+  ListValue,
+  MapValue,
+  OpaqueValue,
+  OptionalValue,
+  type Outcome,
+  StructValue,
+  Timestamp,
+  Uint,
+  type Value,
 } from "./value.ts";
 
 export const INT_MAX = (1n << 63n) - 1n;
@@ -19,10 +25,14 @@ const TIMESTAMP_MAX = 253_402_300_800n * NANOS - 1n;
 /** The type of a value at run time. */
 export function typeOfValue(value: Value): Type {
   switch (typeof value) {
-    case "boolean": return BOOL;
-    case "bigint": return INT;
-    case "number": return DOUBLE;
-    case "string": return STRING;
+    case "boolean":
+      return BOOL;
+    case "bigint":
+      return INT;
+    case "number":
+      return DOUBLE;
+    case "string":
+      return STRING;
     default:
       if (value === null) return NULL;
       if (value instanceof Uint8Array) return BYTES;
@@ -68,8 +78,10 @@ export function compare(a: Value, b: Value): number | Outcome {
   if (typeof a === "string" && typeof b === "string") return compareText(a, b);
   if (typeof a === "boolean" && typeof b === "boolean") return Number(a) - Number(b);
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b);
-  if ((a instanceof Timestamp && b instanceof Timestamp) ||
-    (a instanceof Duration && b instanceof Duration)) {
+  if (
+    (a instanceof Timestamp && b instanceof Timestamp) ||
+    (a instanceof Duration && b instanceof Duration)
+  ) {
     return a.nanos < b.nanos ? -1 : a.nanos > b.nanos ? 1 : 0;
   }
   return NO_OVERLOAD;
@@ -183,7 +195,8 @@ export function duration(nanos: bigint): Outcome {
 }
 
 export function timestamp(nanos: bigint, offset_s = 0): Outcome {
-  return nanos > TIMESTAMP_MAX || nanos < TIMESTAMP_MIN ? TIMESTAMP_OVERFLOW
+  return nanos > TIMESTAMP_MAX || nanos < TIMESTAMP_MIN
+    ? TIMESTAMP_OVERFLOW
     : new Timestamp(nanos, offset_s);
 }
 

@@ -4,10 +4,26 @@ import type { Library, Overload } from "./library.ts";
 import { OPTIONAL_MACROS } from "./macros.ts";
 import { keysSteps } from "./operations.ts";
 import {
-  BOOL, DYN, INT, listOf, mapOf, opaqueType, optionalOf, parameter, STRING, type Type,
+  BOOL,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  opaqueType,
+  optionalOf,
+  parameter,
+  STRING,
+  type Type,
 } from "./types.ts";
 import {
-  ArrayList, Duration, ListValue, MapValue, OptionalValue, type Outcome, Timestamp, Uint,
+  ArrayList,
+  Duration,
+  ListValue,
+  MapValue,
+  OptionalValue,
+  type Outcome,
+  Timestamp,
+  Uint,
   type Value,
 } from "./value.ts";
 
@@ -18,14 +34,15 @@ const LIST = listOf(V);
 const MAP = mapOf(K, V);
 
 function overload(
-  id: string, args: readonly Type[], result: Type, call: Overload["call"],
+  id: string,
+  args: readonly Type[],
+  result: Type,
+  call: Overload["call"],
 ): Overload {
   return { id, args, result, call };
 }
 
-function method(
-  id: string, args: readonly Type[], result: Type, call: Overload["call"],
-): Overload {
+function method(id: string, args: readonly Type[], result: Type, call: Overload["call"]): Overload {
   return { id, args, result, call, member: true };
 }
 
@@ -69,16 +86,20 @@ export const OPTIONALS: Library = {
   functions: [
     {
       name: "optional.of",
-      overloads: [overload("optional_of", [V], OPTIONAL, (value: Value) =>
-        new OptionalValue(value))],
+      overloads: [
+        overload("optional_of", [V], OPTIONAL, (value: Value) => new OptionalValue(value)),
+      ],
     },
     {
       name: "optional.ofNonZeroValue",
-      overloads: [{
-        ...overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
-          isZero(value) ? OptionalValue.NONE : new OptionalValue(value)),
-        steps: ([value]) => keysSteps(value!),
-      }],
+      overloads: [
+        {
+          ...overload("optional_ofNonZeroValue", [V], OPTIONAL, (value: Value) =>
+            isZero(value) ? OptionalValue.NONE : new OptionalValue(value),
+          ),
+          steps: ([value]) => keysSteps(value!),
+        },
+      ],
     },
     {
       name: "optional.none",
@@ -86,13 +107,22 @@ export const OPTIONALS: Library = {
     },
     {
       name: "value",
-      overloads: [method("optional_value", [OPTIONAL], V, ({ value }: OptionalValue) =>
-        value === undefined ? error("optional.none() dereference") : value)],
+      overloads: [
+        method("optional_value", [OPTIONAL], V, ({ value }: OptionalValue) =>
+          value === undefined ? error("optional.none() dereference") : value,
+        ),
+      ],
     },
     {
       name: "hasValue",
-      overloads: [method("optional_hasValue", [OPTIONAL], BOOL, ({ value }: OptionalValue) =>
-        value !== undefined)],
+      overloads: [
+        method(
+          "optional_hasValue",
+          [OPTIONAL],
+          BOOL,
+          ({ value }: OptionalValue) => value !== undefined,
+        ),
+      ],
     },
     {
       name: "or",
@@ -125,20 +155,27 @@ export const OPTIONALS: Library = {
     },
     {
       name: "last",
-      overloads: [method("list_last", [LIST], OPTIONAL, (list: ListValue) =>
-        item(list, list.size - 1))],
+      overloads: [
+        method("list_last", [LIST], OPTIONAL, (list: ListValue) => item(list, list.size - 1)),
+      ],
     },
     {
       name: "optional.unwrap",
-      overloads: [{
-        ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps,
-      }],
+      overloads: [
+        {
+          ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap),
+          steps: unwrapSteps,
+        },
+      ],
     },
     {
       name: "unwrapOpt",
-      overloads: [{
-        ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps,
-      }],
+      overloads: [
+        {
+          ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap),
+          steps: unwrapSteps,
+        },
+      ],
     },
   ],
 };

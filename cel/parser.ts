@@ -29,11 +29,31 @@ export function macroKey(name: string, arity: number, member: boolean): string {
 }
 
 const RESERVED = new Set([
-  "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
-  "let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
+  "as",
+  "break",
+  "const",
+  "continue",
+  "else",
+  "false",
+  "for",
+  "function",
+  "if",
+  "import",
+  "in",
+  "let",
+  "loop",
+  "package",
+  "namespace",
+  "null",
+  "return",
+  "true",
+  "var",
+  "void",
+  "while",
 ]);
 const RELATIONS = new Set(["<", "<=", ">=", ">", "==", "!=", "in"]);
-const OPERAND = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', " +
+const OPERAND =
+  "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', " +
   "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}";
 /** Signs that may follow an operand. */
 const AFTER = /^(?:[<>=!]=|[<>]|&&|\|\||in|[)\]}.,?:+\-*/%[])$/;
@@ -136,7 +156,7 @@ class Parser {
 
   /** A chain of one logical operator, as a balanced tree, so that its depth stays small. */
   #logic(sign: "||" | "&&", name: string): Expr {
-    const operand = (): Expr => sign === "||" ? this.#logic("&&", "_&&_") : this.#relation();
+    const operand = (): Expr => (sign === "||" ? this.#logic("&&", "_&&_") : this.#relation());
     const terms = [operand()];
     const ops: { id: number; at: number }[] = [];
     for (let op = this.#accept(sign); op !== undefined; op = this.#accept(sign)) {
@@ -153,17 +173,29 @@ class Parser {
   }
 
   #relation(): Expr {
-    return this.#chain("relation", (text) => RELATIONS.has(text), () => this.#sum());
+    return this.#chain(
+      "relation",
+      (text) => RELATIONS.has(text),
+      () => this.#sum(),
+    );
   }
 
   #sum(): Expr {
-    return this.#chain("calc", (text) => text === "+" || text === "-", () => this.#product());
+    return this.#chain(
+      "calc",
+      (text) => text === "+" || text === "-",
+      () => this.#product(),
+    );
   }
 
   #product(): Expr {
     // The sum has entered the rule: upstream's grammar has one rule for both.
     this.#depth.calc--;
-    const product = this.#chain("calc", (text) => /^[*/%]$/.test(text), () => this.#unary());
+    const product = this.#chain(
+      "calc",
+      (text) => /^[*/%]$/.test(text),
+      () => this.#unary(),
+    );
     this.#depth.calc++;
     return product;
   }
@@ -220,7 +252,10 @@ class Parser {
     if (!optional) return { is: "select", id: this.#id, at: dot.at, operand, field, test: false };
     this.#requireOptionals(".?", dot);
     const key: Expr = {
-      is: "literal", id: this.#id, at: name.at, value: { type: "string", value: field },
+      is: "literal",
+      id: this.#id,
+      at: name.at,
+      value: { type: "string", value: field },
     };
     return this.#call(dot, "_?._", operand, key);
   }
@@ -255,8 +290,10 @@ class Parser {
     const id = this.#id;
     const args: Expr[] = [];
     if (!this.#is(")") && !startsOperand(this.#token)) {
-      this.#unexpected(OPERAND.replace("'(',", "'(', ')',"), (token) =>
-        token.text === ")" || startsOperand(token));
+      this.#unexpected(
+        OPERAND.replace("'(',", "'(', ')',"),
+        (token) => token.text === ")" || startsOperand(token),
+      );
     }
     while (!this.#is(")")) {
       if (args.length > 0) this.#expect(",");
@@ -372,7 +409,8 @@ class Parser {
 }
 
 function startsOperand({ kind, text }: Token): boolean {
-  return kind === "sign" ? /^(?:[[{(.\-!]|true|false|null)$/.test(text)
+  return kind === "sign"
+    ? /^(?:[[{(.\-!]|true|false|null)$/.test(text)
     : kind !== "end" && kind !== "escaped";
 }
 
@@ -407,7 +445,8 @@ function literalOf({ kind, text, at }: Token, sign: string, start: number): Lite
       return { type: "bytes", value: unquote(text, at).bytes };
     case "sign":
       if (text === "null") return { type: "null" };
-      return text === "true" || text === "false" ? { type: "bool", value: text === "true" }
+      return text === "true" || text === "false"
+        ? { type: "bool", value: text === "true" }
         : undefined;
     default:
       return undefined;

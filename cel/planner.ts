@@ -13,7 +13,13 @@ import { equals } from "./operations.ts";
 import { equalityCost } from "./runtime-cost.ts";
 import { State, type Step } from "./state.ts";
 import {
-  ArrayList, isError, ListValue, OptionalValue, type Outcome, Uint, type Value,
+  ArrayList,
+  isError,
+  ListValue,
+  OptionalValue,
+  type Outcome,
+  Uint,
+  type Value,
 } from "./value.ts";
 
 export interface PlanOptions {
@@ -37,7 +43,16 @@ export function plan(checked: Checked, options: PlanOptions): Step {
 }
 
 const CONVERSIONS = new Set([
-  "bool", "bytes", "double", "dyn", "duration", "int", "string", "timestamp", "type", "uint",
+  "bool",
+  "bytes",
+  "double",
+  "dyn",
+  "duration",
+  "int",
+  "string",
+  "timestamp",
+  "type",
+  "uint",
 ]);
 
 class Planner {
@@ -89,7 +104,8 @@ class Planner {
   /** A presence test: it counts as an attribute only where presence tests cost. */
   #test(attribute: Attribute): Plan {
     const resolve = resolver(attribute);
-    const cost = (attribute.is === "path" ? SELECT_COST : 0) -
+    const cost =
+      (attribute.is === "path" ? SELECT_COST : 0) -
       (this.#options.presenceTestCosts ? 0 : SELECT_COST);
     const step: Step = (state) => {
       const value = resolve(state);
@@ -102,8 +118,8 @@ class Planner {
   #call(expr: Call, reference: Reference | undefined): Plan {
     if (reference?.is !== "function") throw new TypeError(`cel: ${expr.name} was not resolved`);
     const { name, namespaced, overloads } = reference;
-    const operands = expr.target === undefined || namespaced ? expr.args
-      : [expr.target, ...expr.args];
+    const operands =
+      expr.target === undefined || namespaced ? expr.args : [expr.target, ...expr.args];
     const plans = operands.map((each) => this.plan(each));
     const steps = plans.map(({ step }) => step);
     switch (name) {
@@ -185,13 +201,16 @@ class Planner {
 
   /** The values of parts that are all constant. */
   #constants(plans: readonly Plan[]): Value[] | undefined {
-    const values = plans.flatMap(({ constant: value }) => value === undefined ? [] : [value]);
+    const values = plans.flatMap(({ constant: value }) => (value === undefined ? [] : [value]));
     return this.#options.foldConstants && values.length === plans.length ? values : undefined;
   }
 
   #map(entries: readonly { key: Expr; value: Expr; optional: boolean }[]): Plan {
-    const plans = entries.map(({ key, value, optional }) =>
-      ({ key: this.plan(key), value: this.plan(value), optional }));
+    const plans = entries.map(({ key, value, optional }) => ({
+      key: this.plan(key),
+      value: this.plan(value),
+      optional,
+    }));
     const build = (state: State): Outcome => {
       const cells: [Value, Value][] = [];
       for (const { key, value, optional } of plans) {
@@ -211,8 +230,11 @@ class Planner {
   }
 
   #struct(expr: StructExpr): Plan {
-    const fields = expr.fields.map(({ name, value, optional }) =>
-      ({ name, step: this.plan(value).step, optional }));
+    const fields = expr.fields.map(({ name, value, optional }) => ({
+      name,
+      step: this.plan(value).step,
+      optional,
+    }));
     const type = this.#checked.types.get(expr.id)!.name;
     const { provider } = this.#options;
     const build = (state: State): Outcome => {
@@ -232,8 +254,10 @@ class Planner {
     const initial = this.plan(expr.initial).step;
     const outer = this.#scope;
     const accumulator = this.#slots++;
-    const within = new Map(outer).set(expr.accumulator, (state: State) =>
-      state.locals[accumulator] ??= initial(state));
+    const within = new Map(outer).set(
+      expr.accumulator,
+      (state: State) => (state.locals[accumulator] ??= initial(state)),
+    );
     const inner = new Map(within);
     const variables = [expr.variable, expr.variable2].flatMap((name) => {
       if (name === undefined) return [];
@@ -281,7 +305,9 @@ function attributePlan(attribute: Attribute): Plan {
 
 function choice([condition, then, otherwise]: readonly Plan[]): Plan {
   return attributePlan({
-    is: "choice", condition: condition!.step, then: attributeOf(then!),
+    is: "choice",
+    condition: condition!.step,
+    then: attributeOf(then!),
     otherwise: attributeOf(otherwise!),
   });
 }
@@ -289,8 +315,7 @@ function choice([condition, then, otherwise]: readonly Plan[]): Plan {
 function index([operand, key]: readonly Plan[], optional: boolean): Plan {
   const { attribute, step, constant: value } = key!;
   const sought = value ?? (attribute === undefined ? step : resolver(attribute));
-  return attributePlan(
-    qualified(attributeOf(operand!), { key: sought, optional, test: false }));
+  return attributePlan(qualified(attributeOf(operand!), { key: sought, optional, test: false }));
 }
 
 /** `&&` and `||`: the value that decides ends it; otherwise the first error is the result. */
@@ -328,7 +353,8 @@ function constructing(build: Step, cost: number): Step {
 /** An element of a literal; undefined for an optional one without a value. */
 function element(value: Outcome, optional: boolean, what: string): Outcome | undefined {
   if (!optional || isError(value)) return value;
-  return value instanceof OptionalValue ? value.value
+  return value instanceof OptionalValue
+    ? value.value
     : error(`cannot initialize optional ${what} from non-optional value`);
 }
 

@@ -30,8 +30,7 @@ export function patternSize(pattern: string): number {
   // The largest repetition of what is in each open group, and of the part before a repetition.
   const groups = [1];
   let part = 1;
-  for (const [word, from, to] of
-    pattern.matchAll(/\\[^]|\{(\d+)(?:,(\d*))?\}|[^\\]|\\$/g)) {
+  for (const [word, from, to] of pattern.matchAll(/\\[^]|\{(\d+)(?:,(\d*))?\}|[^\\]|\\$/g)) {
     if (word === "(") groups.push(1);
     if (from !== undefined) part *= Math.max(1, Number(from), Number(to ?? 0));
     else part = word === ")" && groups.length > 1 ? groups.pop()! : 1;
@@ -43,9 +42,10 @@ export function patternSize(pattern: string): number {
 /** Steps of a match: as its cost, the product of both lengths; and those of compiling. */
 export function matchSteps([text, pattern]: readonly Value[]): number {
   const [length, size] = [(text as string).length, (pattern as string).length];
-  return Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) *
-    Math.ceil(size * REGEX_LENGTH_FACTOR) +
-    (compiled.has(pattern as string) ? 0 : patternSize(pattern as string));
+  return (
+    Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) * Math.ceil(size * REGEX_LENGTH_FACTOR) +
+    (compiled.has(pattern as string) ? 0 : patternSize(pattern as string))
+  );
 }
 
 function attempt(pattern: string): RE2JS | string {

@@ -10,14 +10,19 @@ function traversal(size: number): number {
 
 /** The cost of a call; `overload` is undefined when several may have been meant. */
 export function callCost(
-  name: string, overload: Overload | undefined, model: CostModel, outcomes: readonly Outcome[],
+  name: string,
+  overload: Overload | undefined,
+  model: CostModel,
+  outcomes: readonly Outcome[],
   result: Outcome,
 ): number {
   // Errors have no size, as null has none.
-  const args = outcomes.map((each): Value => isError(each) ? null : each);
-  return overload?.cost?.(args, result) ??
+  const args = outcomes.map((each): Value => (isError(each) ? null : each));
+  return (
+    overload?.cost?.(args, result) ??
     model.callCost?.(name, overload?.id ?? "", args, result) ??
-    standardCost(overload?.id ?? "", args);
+    standardCost(overload?.id ?? "", args)
+  );
 }
 
 function standardCost(overload: string, args: readonly Value[]): number {
@@ -45,16 +50,22 @@ function standardCost(overload: string, args: readonly Value[]): number {
 }
 
 const COMPARED = new Set([
-  "equals", "not_equals",
-  ...["less", "greater", "less_equals", "greater_equals"].flatMap((order) =>
-    [`${order}_string`, `${order}_bytes`]),
+  "equals",
+  "not_equals",
+  ...["less", "greater", "less_equals", "greater_equals"].flatMap((order) => [
+    `${order}_string`,
+    `${order}_bytes`,
+  ]),
 ]);
 
 /** The cost of `==` and `!=`, which are planned without overloads. */
 export function equalityCost(
-  isEqual: boolean, model: CostModel, outcomes: readonly Outcome[], result: Outcome,
+  isEqual: boolean,
+  model: CostModel,
+  outcomes: readonly Outcome[],
+  result: Outcome,
 ): number {
-  const args = outcomes.map((each): Value => isError(each) ? null : each);
+  const args = outcomes.map((each): Value => (isError(each) ? null : each));
   const id = isEqual ? "equals" : "not_equals";
   return model.callCost?.(isEqual ? "_==_" : "_!=_", id, args, result) ?? standardCost(id, args);
 }

@@ -3,12 +3,20 @@
  * Source: the behaviour of k8s.io/apiserver/pkg/cel/common/schemas.go and pkg/cel/types.go.
  */
 import { escapeName } from "./field-names.ts";
-import type {
-  CostNode, FieldDeclaration, Range, SizeEstimator, TypeProvider,
-} from "./library.ts";
+import type { CostNode, FieldDeclaration, Range, SizeEstimator, TypeProvider } from "./library.ts";
 import { REQUEST_BYTES_MAX } from "./limits.ts";
 import {
-  BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, objectType, STRING, TIMESTAMP,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  objectType,
+  STRING,
+  TIMESTAMP,
   type Type,
 } from "./types.ts";
 
@@ -51,7 +59,11 @@ export interface DeclaredType {
 
 const TEXT: Schema = { type: "string" };
 const METADATA: Schema = {
-  type: "object", properties: new Map([["name", TEXT], ["generateName", TEXT]]),
+  type: "object",
+  properties: new Map([
+    ["name", TEXT],
+    ["generateName", TEXT],
+  ]),
 };
 const roots = new WeakMap<Schema, Schema>();
 
@@ -61,12 +73,17 @@ export function asResource(schema: Schema): Schema {
   if (known !== undefined) return known;
   const { properties = new Map<string, Schema>() } = schema;
   const metadata = properties.get("metadata")?.properties;
-  const isComplete = properties.get("kind")?.type === "string" &&
+  const isComplete =
+    properties.get("kind")?.type === "string" &&
     properties.get("apiVersion")?.type === "string" &&
-    metadata?.get("name")?.type === "string" && metadata.get("generateName")?.type === "string";
-  const types = [["kind", TEXT], ["apiVersion", TEXT], ["metadata", METADATA]] as const;
-  const root = isComplete ? schema
-    : { ...schema, properties: new Map([...properties, ...types]) };
+    metadata?.get("name")?.type === "string" &&
+    metadata.get("generateName")?.type === "string";
+  const types = [
+    ["kind", TEXT],
+    ["apiVersion", TEXT],
+    ["metadata", METADATA],
+  ] as const;
+  const root = isComplete ? schema : { ...schema, properties: new Map([...properties, ...types]) };
   roots.set(schema, root);
   return root;
 }
@@ -81,7 +98,9 @@ export function membersOf({ additional }: Schema): Schema | undefined {
  * what consists of them. Objects are named by their place: `name.field`.
  */
 export function declaredType(
-  schema: Schema, name: string, isResource = false,
+  schema: Schema,
+  name: string,
+  isResource = false,
 ): DeclaredType | undefined {
   if (schema.intOrString === true) {
     return { type: DYN, sizeMax: textSizeMax(schema), bytesMin: 1 };
@@ -149,8 +168,8 @@ function declaredObject({ properties, required = [] }: Schema, name: string): De
 
 /** Bytes of formatted texts with their quotes: of the longest, and of the shortest. */
 const FORMATS: Readonly<Record<string, readonly [type: Type, max: number, min: number]>> = {
-  "duration": [DURATION, 32, 3],
-  "date": [TIMESTAMP, 12, 12],
+  duration: [DURATION, 32, 3],
+  date: [TIMESTAMP, 12, 12],
   "date-time": [TIMESTAMP, 32, 21],
 };
 /** A character of maxLength has up to 4 bytes. */

@@ -10,7 +10,13 @@ import { asResource, membersOf, type Schema } from "./schema-types.ts";
 import { parseDuration, parseTimestamp } from "./time.ts";
 import { DYN, opaqueType } from "./types.ts";
 import {
-  ArrayList, isError, ListValue, MapValue, OpaqueValue, type Outcome, type Value,
+  ArrayList,
+  isError,
+  ListValue,
+  MapValue,
+  OpaqueValue,
+  type Outcome,
+  type Value,
 } from "./value.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -26,7 +32,8 @@ function typedValue(json: unknown, schema: Schema): Value | undefined {
   switch (schema.type) {
     case "object":
       return typeof json === "object" && !Array.isArray(json)
-        ? objectValue(json as JsonObject, schema) : undefined;
+        ? objectValue(json as JsonObject, schema)
+        : undefined;
     case "array":
       return Array.isArray(json) ? listValue(json, schema) : undefined;
     case "string":
@@ -180,8 +187,9 @@ class MapList extends KeyedList {
   }
 
   protected override keyOf(item: Value): string {
-    return this.#keys.map((key) =>
-      item instanceof MapValue ? keyText(item.get(escapeName(key) ?? key)) : "").join();
+    return this.#keys
+      .map((key) => (item instanceof MapValue ? keyText(item.get(escapeName(key) ?? key)) : ""))
+      .join();
   }
 
   protected override like(list: ListValue): KeyedList {
@@ -195,7 +203,8 @@ const WRITTEN_PER_STEP = 256;
 /** The text of a scalar, other than that of any other scalar. */
 function keyText(value: Value | undefined): string {
   if (typeof value === "string") pay(value.length / WRITTEN_PER_STEP);
-  return typeof value === "bigint" || typeof value === "number" ? String(value)
+  return typeof value === "bigint" || typeof value === "number"
+    ? String(value)
     : JSON.stringify(value ?? null);
 }
 
@@ -244,8 +253,9 @@ class SchemaObject extends MapValue {
 
   #equalsUnknown(other: MapValue, property: string): boolean {
     if (!(other instanceof SchemaObject)) return false;
-    return !Object.hasOwn(other.#json, property) ||
-      sameJson(this.#json[property], other.#json[property]);
+    return (
+      !Object.hasOwn(other.#json, property) || sameJson(this.#json[property], other.#json[property])
+    );
   }
 }
 
@@ -265,8 +275,8 @@ class SchemaMap extends MapValue {
   }
 
   override get(key: Value): Value | undefined {
-    if (this.#members === undefined || typeof key !== "string" ||
-      !Object.hasOwn(this.#json, key)) return undefined;
+    if (this.#members === undefined || typeof key !== "string" || !Object.hasOwn(this.#json, key))
+      return undefined;
     return schemaValue(this.#json[key], this.#members);
   }
 

@@ -9,17 +9,37 @@ import { error, NO_OVERLOAD } from "./failures.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
 import {
-  compare, contains, duration, int, keysSteps, lengthOf, timestamp, typeOfValue, uint,
+  compare,
+  contains,
+  duration,
+  int,
+  keysSteps,
+  lengthOf,
+  timestamp,
+  typeOfValue,
+  uint,
 } from "./operations.ts";
 import { compileRegex, matchSteps } from "./regex.ts";
 import { type TimeField, timeField } from "./time.ts";
 import {
-  BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, NULL, parameter, STRING, TIMESTAMP,
-  type Type, TYPE, typeOf, UINT,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  NULL,
+  parameter,
+  STRING,
+  TIMESTAMP,
+  TYPE,
+  type Type,
+  typeOf,
+  UINT,
 } from "./types.ts";
-import type {
-  Duration, ListValue, MapValue, Outcome, Timestamp, Uint, Value,
-} from "./value.ts";
+import type { Duration, ListValue, MapValue, Outcome, Timestamp, Uint, Value } from "./value.ts";
 
 type Call = Overload["call"];
 
@@ -49,17 +69,20 @@ const LOGIC: readonly FunctionDeclaration[] = [
   { name: "!_", overloads: [overload("logical_not", [BOOL], BOOL, (a: boolean) => !a)] },
   {
     name: "@not_strictly_false",
-    overloads: [{
-      ...overload("not_strictly_false", [BOOL], BOOL, (a: Outcome) => a !== false),
-      nonStrict: true,
-    }],
+    overloads: [
+      {
+        ...overload("not_strictly_false", [BOOL], BOOL, (a: Outcome) => a !== false),
+        nonStrict: true,
+      },
+    ],
   },
   { name: "_==_", overloads: [overload("equals", [A, A], BOOL, special)] },
   { name: "_!=_", overloads: [overload("not_equals", [A, A], BOOL, special)] },
   {
     name: "_[_]",
     overloads: [
-      overload("index_list", [LIST, INT], A, special), overload("index_map", [MAP, A], B, special),
+      overload("index_list", [LIST, INT], A, special),
+      overload("index_map", [MAP, A], B, special),
     ],
   },
   {
@@ -82,15 +105,27 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
   {
     name: "_+_",
     overloads: [
-      binary("add_bytes", BYTES, (a: Uint8Array, b: Uint8Array) =>
-        new Uint8Array(Buffer.concat([a, b]))),
+      binary(
+        "add_bytes",
+        BYTES,
+        (a: Uint8Array, b: Uint8Array) => new Uint8Array(Buffer.concat([a, b])),
+      ),
       binary("add_double", DOUBLE, (a: number, b: number) => a + b),
       binary("add_duration_duration", DURATION, (a: Duration, b: Duration) =>
-        duration(a.nanos + b.nanos)),
-      overload("add_duration_timestamp", [DURATION, TIMESTAMP], TIMESTAMP,
-        (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos, b.offset_s)),
-      overload("add_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP,
-        (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s)),
+        duration(a.nanos + b.nanos),
+      ),
+      overload(
+        "add_duration_timestamp",
+        [DURATION, TIMESTAMP],
+        TIMESTAMP,
+        (a: Duration, b: Timestamp) => timestamp(a.nanos + b.nanos, b.offset_s),
+      ),
+      overload(
+        "add_timestamp_duration",
+        [TIMESTAMP, DURATION],
+        TIMESTAMP,
+        (a: Timestamp, b: Duration) => timestamp(a.nanos + b.nanos, a.offset_s),
+      ),
       binary("add_int64", INT, (a: bigint, b: bigint) => int(a + b)),
       { ...binary("add_list", LIST, concat), steps: concatSteps },
       binary("add_string", STRING, (a: string, b: string) => a + b),
@@ -102,12 +137,21 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
     overloads: [
       binary("subtract_double", DOUBLE, (a: number, b: number) => a - b),
       binary("subtract_duration_duration", DURATION, (a: Duration, b: Duration) =>
-        duration(a.nanos - b.nanos)),
+        duration(a.nanos - b.nanos),
+      ),
       binary("subtract_int64", INT, (a: bigint, b: bigint) => int(a - b)),
-      overload("subtract_timestamp_duration", [TIMESTAMP, DURATION], TIMESTAMP,
-        (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos, a.offset_s)),
-      overload("subtract_timestamp_timestamp", [TIMESTAMP, TIMESTAMP], DURATION,
-        (a: Timestamp, b: Timestamp) => duration(a.nanos - b.nanos)),
+      overload(
+        "subtract_timestamp_duration",
+        [TIMESTAMP, DURATION],
+        TIMESTAMP,
+        (a: Timestamp, b: Duration) => timestamp(a.nanos - b.nanos, a.offset_s),
+      ),
+      overload(
+        "subtract_timestamp_timestamp",
+        [TIMESTAMP, TIMESTAMP],
+        DURATION,
+        (a: Timestamp, b: Timestamp) => duration(a.nanos - b.nanos),
+      ),
       binary("subtract_uint64", UINT, (a: Uint, b: Uint) => uint(a.value - b.value)),
     ],
   },
@@ -123,17 +167,21 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
     name: "_/_",
     overloads: [
       binary("divide_double", DOUBLE, (a: number, b: number) => a / b),
-      binary("divide_int64", INT, (a: bigint, b: bigint) => b === 0n ? ZERO_DIVISION : int(a / b)),
+      binary("divide_int64", INT, (a: bigint, b: bigint) =>
+        b === 0n ? ZERO_DIVISION : int(a / b),
+      ),
       binary("divide_uint64", UINT, (a: Uint, b: Uint) =>
-        b.value === 0n ? ZERO_DIVISION : uint(a.value / b.value)),
+        b.value === 0n ? ZERO_DIVISION : uint(a.value / b.value),
+      ),
     ],
   },
   {
     name: "_%_",
     overloads: [
-      binary("modulo_int64", INT, (a: bigint, b: bigint) => b === 0n ? ZERO_MODULUS : a % b),
+      binary("modulo_int64", INT, (a: bigint, b: bigint) => (b === 0n ? ZERO_MODULUS : a % b)),
       binary("modulo_uint64", UINT, (a: Uint, b: Uint) =>
-        b.value === 0n ? ZERO_MODULUS : uint(a.value % b.value)),
+        b.value === 0n ? ZERO_MODULUS : uint(a.value % b.value),
+      ),
     ],
   },
   {
@@ -146,22 +194,34 @@ const ARITHMETIC: readonly FunctionDeclaration[] = [
 ];
 
 const COMPARED: readonly (readonly [string, readonly Type[]])[] = [
-  ["bool", [BOOL, BOOL]], ["int64", [INT, INT]], ["int64_double", [INT, DOUBLE]],
-  ["int64_uint64", [INT, UINT]], ["uint64", [UINT, UINT]], ["uint64_double", [UINT, DOUBLE]],
-  ["uint64_int64", [UINT, INT]], ["double", [DOUBLE, DOUBLE]], ["double_int64", [DOUBLE, INT]],
-  ["double_uint64", [DOUBLE, UINT]], ["string", [STRING, STRING]], ["bytes", [BYTES, BYTES]],
-  ["timestamp", [TIMESTAMP, TIMESTAMP]], ["duration", [DURATION, DURATION]],
+  ["bool", [BOOL, BOOL]],
+  ["int64", [INT, INT]],
+  ["int64_double", [INT, DOUBLE]],
+  ["int64_uint64", [INT, UINT]],
+  ["uint64", [UINT, UINT]],
+  ["uint64_double", [UINT, DOUBLE]],
+  ["uint64_int64", [UINT, INT]],
+  ["double", [DOUBLE, DOUBLE]],
+  ["double_int64", [DOUBLE, INT]],
+  ["double_uint64", [DOUBLE, UINT]],
+  ["string", [STRING, STRING]],
+  ["bytes", [BYTES, BYTES]],
+  ["timestamp", [TIMESTAMP, TIMESTAMP]],
+  ["duration", [DURATION, DURATION]],
 ];
 
 function comparison(
-  name: string, prefix: string, holds: (order: number) => boolean,
+  name: string,
+  prefix: string,
+  holds: (order: number) => boolean,
 ): FunctionDeclaration {
   const call = (a: Value, b: Value): Outcome => {
     const order = compare(a, b);
     return typeof order === "number" ? holds(order) : order;
   };
   return {
-    name, overloads: COMPARED.map(([id, args]) => overload(`${prefix}_${id}`, args, BOOL, call)),
+    name,
+    overloads: COMPARED.map(([id, args]) => overload(`${prefix}_${id}`, args, BOOL, call)),
   };
 }
 
@@ -184,7 +244,9 @@ function same(value: Value): Value {
 }
 
 function conversions(
-  name: string, to: Type, list: readonly (readonly [string, Type, Call])[],
+  name: string,
+  to: Type,
+  list: readonly (readonly [string, Type, Call])[],
 ): FunctionDeclaration {
   return { name, overloads: list.map(([id, from, call]) => overload(id, [from], to, call)) };
 }
@@ -193,12 +255,18 @@ const CONVERSIONS: readonly FunctionDeclaration[] = [
   {
     name: "size",
     overloads: SIZED.flatMap(([id, type, call]) => [
-      overload(`size_${id}`, [type], INT, call), method(`${id}_size`, [type], INT, call),
-    ]).map((each) => each.args[0] === MAP ? { ...each, steps: ([map]) => keysSteps(map!) } : each),
+      overload(`size_${id}`, [type], INT, call),
+      method(`${id}_size`, [type], INT, call),
+    ]).map((each) =>
+      each.args[0] === MAP ? { ...each, steps: ([map]) => keysSteps(map!) } : each,
+    ),
   },
   { name: "type", overloads: [overload("type", [A], typeOf(A), typeOfValue)] },
   { name: "dyn", overloads: [overload("to_dyn", [A], DYN, same)] },
-  conversions("bool", BOOL, [["bool_to_bool", BOOL, same], ["string_to_bool", STRING, toBool]]),
+  conversions("bool", BOOL, [
+    ["bool_to_bool", BOOL, same],
+    ["string_to_bool", STRING, toBool],
+  ]),
   conversions("bytes", BYTES, [
     ["bytes_to_bytes", BYTES, same],
     ["string_to_bytes", STRING, (text: string) => new Uint8Array(Buffer.from(text))],
@@ -210,27 +278,38 @@ const CONVERSIONS: readonly FunctionDeclaration[] = [
     ["uint64_to_double", UINT, ({ value }: Uint) => Number(value)],
   ]),
   conversions("duration", DURATION, [
-    ["duration_to_duration", DURATION, same], ["int64_to_duration", INT, toDuration],
+    ["duration_to_duration", DURATION, same],
+    ["int64_to_duration", INT, toDuration],
     ["string_to_duration", STRING, toDuration],
   ]),
   conversions("int", INT, [
-    ["int64_to_int64", INT, same], ["double_to_int64", DOUBLE, toInt],
-    ["duration_to_int64", DURATION, toInt], ["string_to_int64", STRING, toInt],
-    ["timestamp_to_int64", TIMESTAMP, toInt], ["uint64_to_int64", UINT, toInt],
+    ["int64_to_int64", INT, same],
+    ["double_to_int64", DOUBLE, toInt],
+    ["duration_to_int64", DURATION, toInt],
+    ["string_to_int64", STRING, toInt],
+    ["timestamp_to_int64", TIMESTAMP, toInt],
+    ["uint64_to_int64", UINT, toInt],
   ]),
   conversions("string", STRING, [
-    ["string_to_string", STRING, same], ["bool_to_string", BOOL, toText],
-    ["bytes_to_string", BYTES, toText], ["double_to_string", DOUBLE, toText],
-    ["duration_to_string", DURATION, toText], ["int64_to_string", INT, toText],
-    ["timestamp_to_string", TIMESTAMP, toText], ["uint64_to_string", UINT, toText],
+    ["string_to_string", STRING, same],
+    ["bool_to_string", BOOL, toText],
+    ["bytes_to_string", BYTES, toText],
+    ["double_to_string", DOUBLE, toText],
+    ["duration_to_string", DURATION, toText],
+    ["int64_to_string", INT, toText],
+    ["timestamp_to_string", TIMESTAMP, toText],
+    ["uint64_to_string", UINT, toText],
   ]),
   conversions("timestamp", TIMESTAMP, [
-    ["timestamp_to_timestamp", TIMESTAMP, same], ["int64_to_timestamp", INT, toTimestamp],
+    ["timestamp_to_timestamp", TIMESTAMP, same],
+    ["int64_to_timestamp", INT, toTimestamp],
     ["string_to_timestamp", STRING, toTimestamp],
   ]),
   conversions("uint", UINT, [
-    ["uint64_to_uint64", UINT, same], ["double_to_uint64", DOUBLE, toUint],
-    ["int64_to_uint64", INT, toUint], ["string_to_uint64", STRING, toUint],
+    ["uint64_to_uint64", UINT, same],
+    ["double_to_uint64", DOUBLE, toUint],
+    ["int64_to_uint64", INT, toUint],
+    ["string_to_uint64", STRING, toUint],
   ]),
 ];
 
@@ -242,18 +321,27 @@ function matches(text: string, pattern: string): Outcome {
 const STRINGS: readonly FunctionDeclaration[] = [
   {
     name: "contains",
-    overloads: [method("contains_string", [STRING, STRING], BOOL,
-      (text: string, part: string) => text.includes(part))],
+    overloads: [
+      method("contains_string", [STRING, STRING], BOOL, (text: string, part: string) =>
+        text.includes(part),
+      ),
+    ],
   },
   {
     name: "endsWith",
-    overloads: [method("ends_with_string", [STRING, STRING], BOOL,
-      (text: string, end: string) => text.endsWith(end))],
+    overloads: [
+      method("ends_with_string", [STRING, STRING], BOOL, (text: string, end: string) =>
+        text.endsWith(end),
+      ),
+    ],
   },
   {
     name: "startsWith",
-    overloads: [method("starts_with_string", [STRING, STRING], BOOL,
-      (text: string, start: string) => text.startsWith(start))],
+    overloads: [
+      method("starts_with_string", [STRING, STRING], BOOL, (text: string, start: string) =>
+        text.startsWith(start),
+      ),
+    ],
   },
   {
     name: "matches",
@@ -266,10 +354,15 @@ const STRINGS: readonly FunctionDeclaration[] = [
 
 /** Fields of timestamps by the overload ids' last part, and of durations by the unit's size. */
 const FIELDS: readonly (readonly [TimeField, string, bigint?])[] = [
-  ["getFullYear", "year"], ["getMonth", "month"], ["getDayOfYear", "day_of_year"],
-  ["getDayOfMonth", "day_of_month"], ["getDate", "day_of_month_1_based"],
-  ["getDayOfWeek", "day_of_week"], ["getHours", "hours", 3_600_000_000_000n],
-  ["getMinutes", "minutes", 60_000_000_000n], ["getSeconds", "seconds", 1_000_000_000n],
+  ["getFullYear", "year"],
+  ["getMonth", "month"],
+  ["getDayOfYear", "day_of_year"],
+  ["getDayOfMonth", "day_of_month"],
+  ["getDate", "day_of_month_1_based"],
+  ["getDayOfWeek", "day_of_week"],
+  ["getHours", "hours", 3_600_000_000_000n],
+  ["getMinutes", "minutes", 60_000_000_000n],
+  ["getSeconds", "seconds", 1_000_000_000n],
   ["getMilliseconds", "milliseconds", 1_000_000n],
 ];
 
@@ -277,9 +370,11 @@ const TIMES: readonly FunctionDeclaration[] = FIELDS.map(([name, id, unit]) => {
   const zoned = id === "seconds" ? "timestamp_to_seconds_tz" : `timestamp_to_${id}_with_tz`;
   const overloads = [
     method(`timestamp_to_${id}`, [TIMESTAMP], INT, (time: Timestamp) =>
-      timeField(name, time, "UTC")),
+      timeField(name, time, "UTC"),
+    ),
     method(zoned, [TIMESTAMP, STRING], INT, (time: Timestamp, zone: string) =>
-      timeField(name, time, zone)),
+      timeField(name, time, zone),
+    ),
   ];
   if (unit === undefined) return { name, overloads };
   const call = ({ nanos }: Duration): Outcome => nanos / unit;
@@ -292,7 +387,17 @@ export const STANDARD: Library = {
   functions: [...LOGIC, ...ARITHMETIC, ...COMPARISONS, ...CONVERSIONS, ...STRINGS, ...TIMES],
   macros: STANDARD_MACROS,
   types: [
-    BOOL, BYTES, DOUBLE, DURATION, INT, listOf(DYN), mapOf(DYN, DYN), NULL, STRING, TIMESTAMP, TYPE,
+    BOOL,
+    BYTES,
+    DOUBLE,
+    DURATION,
+    INT,
+    listOf(DYN),
+    mapOf(DYN, DYN),
+    NULL,
+    STRING,
+    TIMESTAMP,
+    TYPE,
     UINT,
   ],
 };

@@ -35,7 +35,10 @@ export class State {
   readonly spent: Spent;
 
   constructor(
-    variables: Variables, costMax: number, stepsMax: number, spent: Spent = { steps: 0 },
+    variables: Variables,
+    costMax: number,
+    stepsMax: number,
+    spent: Spent = { steps: 0 },
   ) {
     this.#variables = variables;
     this.#costMax = costMax;

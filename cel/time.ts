@@ -14,8 +14,14 @@ const RFC3339 =
 export function parseTimestamp(text: string): Outcome | undefined {
   const match = RFC3339.exec(text);
   if (match === null) return undefined;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as
-    [number, number, number, number, number, number];
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
   const isDay = date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
@@ -32,20 +38,29 @@ export function parseTimestamp(text: string): Outcome | undefined {
 /** The text of a timestamp, in the offset it has and with as many decimals. */
 export function formatTimestamp({ nanos, offset_s }: Timestamp): string {
   const seconds = floorDivide(nanos, SECOND);
-  const rest = String(nanos - seconds * SECOND).padStart(9, "0").replace(/0+$/, "");
+  const rest = String(nanos - seconds * SECOND)
+    .padStart(9, "0")
+    .replace(/0+$/, "");
   const whole = new Date((Number(seconds) + offset_s) * 1000).toISOString().slice(0, 19);
   return `${whole}${rest === "" ? "" : `.${rest}`}${offset_s === 0 ? "Z" : zoneText(offset_s)}`;
 }
 
 function zoneText(offset_s: number): string {
   const minutes = Math.abs(offset_s) / 60;
-  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60]
-    .map((each) => String(each).padStart(2, "0"));
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map((each) =>
+    String(each).padStart(2, "0"),
+  );
   return `${offset_s < 0 ? "-" : "+"}${hour}:${minute}`;
 }
 
 const UNITS: Readonly<Record<string, bigint>> = {
-  ns: 1n, us: 1000n, "\u00b5s": 1000n, "\u03bcs": 1000n, ms: MILLI, s: SECOND, m: 60n * SECOND,
+  ns: 1n,
+  us: 1000n,
+  "\u00b5s": 1000n,
+  "\u03bcs": 1000n,
+  ms: MILLI,
+  s: SECOND,
+  m: 60n * SECOND,
   h: 3600n * SECOND,
 };
 
@@ -57,12 +72,13 @@ export function parseDuration(text: string): Outcome | undefined {
   const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text);
   if (match === null) return undefined;
   let nanos = 0n;
-  for (const [, whole = "", digits = "", unit] of
-    match[2]!.matchAll(/0*(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (const [, whole = "", digits = "", unit] of match[2]!.matchAll(
+    /0*(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g,
+  )) {
     if (whole.length > INTEGER_DIGITS_MAX) return undefined;
     const size = UNITS[unit!]!;
     const fraction = digits.slice(0, INTEGER_DIGITS_MAX);
-    nanos += BigInt(whole) * size + BigInt(fraction) * size / 10n ** BigInt(fraction.length);
+    nanos += BigInt(whole) * size + (BigInt(fraction) * size) / 10n ** BigInt(fraction.length);
   }
   const outcome = duration(match[1] === "-" ? -nanos : nanos);
   return isError(outcome) ? undefined : outcome;
@@ -82,8 +98,16 @@ function floorDivide(value: bigint, by: bigint): bigint {
 }
 
 export type TimeField =
-  | "getFullYear" | "getMonth" | "getDayOfYear" | "getDayOfMonth" | "getDate" | "getDayOfWeek"
-  | "getHours" | "getMinutes" | "getSeconds" | "getMilliseconds";
+  | "getFullYear"
+  | "getMonth"
+  | "getDayOfYear"
+  | "getDayOfMonth"
+  | "getDate"
+  | "getDayOfWeek"
+  | "getHours"
+  | "getMinutes"
+  | "getSeconds"
+  | "getMilliseconds";
 
 const FIELDS: Readonly<Record<TimeField, (date: Date) => number>> = {
   getFullYear: (date) => date.getUTCFullYear(),
@@ -126,7 +150,8 @@ function offsetOf(zone: string, millis: number): number | ErrorValue {
   const format = formatOf(zone);
   if (format === undefined) return error(`unknown time zone ${zone}`);
   const parts = Object.fromEntries(
-    format.formatToParts(millis).map(({ type, value }) => [type, value]));
+    format.formatToParts(millis).map(({ type, value }) => [type, value]),
+  );
   const local = new Date(0);
   const year = parts["era"] === "BC" ? 1 - Number(parts["year"]) : Number(parts["year"]);
   local.setUTCFullYear(year, Number(parts["month"]) - 1, Number(parts["day"]));
@@ -139,8 +164,15 @@ function formatOf(zone: string): Intl.DateTimeFormat | undefined {
   if (known !== undefined) return known;
   try {
     const format = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, hourCycle: "h23", era: "short", year: "numeric", month: "numeric",
-      day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
+      timeZone: zone,
+      hourCycle: "h23",
+      era: "short",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
     });
     if (formats.size >= TIME_ZONES_MAX) formats.clear();
     formats.set(zone, format);

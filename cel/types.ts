@@ -4,8 +4,23 @@
  */
 
 export type Kind =
-  | "dyn" | "error" | "null" | "bool" | "int" | "uint" | "double" | "string" | "bytes"
-  | "timestamp" | "duration" | "list" | "map" | "struct" | "opaque" | "type" | "parameter";
+  | "dyn"
+  | "error"
+  | "null"
+  | "bool"
+  | "int"
+  | "uint"
+  | "double"
+  | "string"
+  | "bytes"
+  | "timestamp"
+  | "duration"
+  | "list"
+  | "map"
+  | "struct"
+  | "opaque"
+  | "type"
+  | "parameter";
 
 export class Type {
   readonly kind: Kind;
@@ -37,9 +52,13 @@ export class Type {
 
   /** Whether another type is the same one, parameters included; a wrapper is what it wraps. */
   is(other: Type): boolean {
-    return this === other || (this.kind === other.kind && this.name === other.name &&
-      this.parameters.length === other.parameters.length &&
-      this.parameters.every((each, index) => each.is(other.parameters[index]!)));
+    return (
+      this === other ||
+      (this.kind === other.kind &&
+        this.name === other.name &&
+        this.parameters.length === other.parameters.length &&
+        this.parameters.every((each, index) => each.is(other.parameters[index]!)))
+    );
   }
 }
 
@@ -97,4 +116,3 @@ export function nullable(type: Type): Type {
 export function isOptional(type: Type): boolean {
   return type.kind === "opaque" && type.name === "optional_type";
 }
-

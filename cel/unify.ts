@@ -57,8 +57,11 @@ function isEqualOrLessSpecific(a: Type, b: Type): boolean {
     case "opaque":
     case "list":
     case "map":
-      return a.name === b.name && a.parameters.length === b.parameters.length &&
-        a.parameters.every((each, index) => isEqualOrLessSpecific(each, b.parameters[index]!));
+      return (
+        a.name === b.name &&
+        a.parameters.length === b.parameters.length &&
+        a.parameters.every((each, index) => isEqualOrLessSpecific(each, b.parameters[index]!))
+      );
     case "type":
       return true;
     default:
@@ -70,11 +73,11 @@ export function mostGeneral(a: Type, b: Type): Type {
   return isEqualOrLessSpecific(a, b) ? a : b;
 }
 
-function areAssignable(
-  bindings: Bindings, from: readonly Type[], to: readonly Type[],
-): boolean {
-  return from.length === to.length &&
-    from.every((each, index) => isAssignable(bindings, each, to[index]!));
+function areAssignable(bindings: Bindings, from: readonly Type[], to: readonly Type[]): boolean {
+  return (
+    from.length === to.length &&
+    from.every((each, index) => isAssignable(bindings, each, to[index]!))
+  );
 }
 
 function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
@@ -93,16 +96,25 @@ function isAssignable(bindings: Bindings, from: Type, to: Type): boolean {
     case "opaque":
     case "list":
     case "map":
-      return from.kind === to.kind && from.name === to.name &&
-        areAssignable(bindings, from.parameters, to.parameters);
+      return (
+        from.kind === to.kind &&
+        from.name === to.name &&
+        areAssignable(bindings, from.parameters, to.parameters)
+      );
     default:
       return from.kind === to.kind && from.name === to.name;
   }
 }
 
 function isNullable({ kind, nullable }: Type): boolean {
-  return nullable || kind === "null" || kind === "opaque" || kind === "struct" ||
-    kind === "duration" || kind === "timestamp";
+  return (
+    nullable ||
+    kind === "null" ||
+    kind === "opaque" ||
+    kind === "struct" ||
+    kind === "duration" ||
+    kind === "timestamp"
+  );
 }
 
 /** Binds a parameter to a type. Returns whether it fits, and whether the parameter was bound. */

@@ -4,11 +4,11 @@
  */
 import type { Call, Expr, ListExpr, MapExpr } from "./ast.ts";
 import type { Checked } from "./checker.ts";
-import { childrenOf } from "./selections.ts";
 import { toDuration, toTimestamp } from "./conversions.ts";
 import type { Issues } from "./issues.ts";
 import type { Library, Validator } from "./library.ts";
 import { compileRegex } from "./regex.ts";
+import { childrenOf } from "./selections.ts";
 import type { Type } from "./types.ts";
 import { isError, type Outcome } from "./value.ts";
 
@@ -17,10 +17,14 @@ const EXEMPT = new Set(["format"]);
 
 /** Reports what breaks the rules of libraries and, with `homogeneous`, literals of mixed types. */
 export function validate(
-  checked: Checked, validators: readonly Validator[], homogeneous: boolean, issues: Issues,
+  checked: Checked,
+  validators: readonly Validator[],
+  homogeneous: boolean,
+  issues: Issues,
 ): void {
-  const byFunction = new Map(validators.flatMap((each) =>
-    each.functions.map((name) => [name, each] as const)));
+  const byFunction = new Map(
+    validators.flatMap((each) => each.functions.map((name) => [name, each] as const)),
+  );
   const typeOf = (expr: Expr): Type => checked.types.get(expr.id)!;
   const report = (message: string, at: Expr): void => issues.add(message, at.at);
   const visit = (expr: Expr, isExempt: boolean): void => {
@@ -68,9 +72,7 @@ function checkMap({ entries }: MapExpr, typeOf: TypeOf, report: Report): void {
 }
 
 /** A rule about the first argument of a function where it is a literal. */
-function literalRule(
-  name: string, accepts: (literal: string | bigint) => boolean,
-): Validator {
+function literalRule(name: string, accepts: (literal: string | bigint) => boolean): Validator {
   return {
     functions: [name],
     check({ args: [literal] }: Call, _typeOf, report) {

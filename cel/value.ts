@@ -6,8 +6,20 @@
 import { DURATION, DYN, listOf, mapOf, optionalOf, TIMESTAMP, Type } from "./types.ts";
 
 export type Value =
-  | null | boolean | bigint | number | string | Uint8Array
-  | Uint | Timestamp | Duration | ListValue | MapValue | StructValue | OptionalValue | OpaqueValue
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | Uint8Array
+  | Uint
+  | Timestamp
+  | Duration
+  | ListValue
+  | MapValue
+  | StructValue
+  | OptionalValue
+  | OpaqueValue
   | Type;
 
 /** A value or the error in its place. `||`, `&&` and the macros made of them absorb errors. */

@@ -1,6 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync,
-  utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -36,11 +44,15 @@ echo '{ "packages": {} }' > node_modules/.package-lock.json`;
 
 /** A program `npm` that records its call, waits for the file `go`, and installs. */
 function fakeNpm(): void {
-  write("bin/npm", `#!/bin/sh
+  write(
+    "bin/npm",
+    `#!/bin/sh
 echo called >> calls
 while [ ! -e go ]; do sleep 0.02; done
 ${INSTALLED}
-`, 0o755);
+`,
+    0o755,
+  );
   write(".cache/bundle/main.js", `process.stdout.write("ran");`);
 }
 

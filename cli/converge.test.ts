@@ -83,7 +83,8 @@ test("an addition that fails before it made anything has nothing to undo", async
   const nodes = [{ wanted: "started", node: planJoiningNode(config, "node-2", []) } as const];
   const { signal } = new AbortController();
   const adding = convergeOrUndo(
-    { wanted: "kept", cluster: config, nodes }, { clock: systemClock(), progress, signal },
+    { wanted: "kept", cluster: config, nodes },
+    { clock: systemClock(), progress, signal },
   );
   // The cluster has no kubeconfig.
   await expect(adding).rejects.toMatchObject({ code: "BAD_KUBECONFIG" });

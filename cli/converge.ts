@@ -175,10 +175,12 @@ class Convergence {
     if (plan(former, await observe(this.#cluster)).length === 0) return;
     const { step } = quietProgress(progress);
     const context: Context = { ...this.#context, signal: new AbortController().signal, step };
-    await progress.step(title, () => this.applyPlans(former, context, (one, thrown) => {
-      if (one.kind !== "remove-node") throw thrown;
-      progress.note(`  node ${one.name} cannot be removed: ${messageOf(thrown)}`);
-    }));
+    await progress.step(title, () =>
+      this.applyPlans(former, context, (one, thrown) => {
+        if (one.kind !== "remove-node") throw thrown;
+        progress.note(`  node ${one.name} cannot be removed: ${messageOf(thrown)}`);
+      }),
+    );
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,13 @@
 import { Command } from "commander";
 import { expect, expectTypeOf, test } from "vitest";
-import { type FlagsOf, type FlagTable, commandWith, repeated, required, trueUnlessFalse } from
-  "./flags.ts";
+import {
+  commandWith,
+  type FlagsOf,
+  type FlagTable,
+  repeated,
+  required,
+  trueUnlessFalse,
+} from "./flags.ts";
 
 const FLAGS = {
   "--listen <socket>": required("where"),
@@ -32,13 +38,20 @@ test("flags have the names and the kinds of values that their table says", async
   expectTypeOf<Flags["proxyMode"]>().toEqualTypeOf<"nftables" | "ipvs" | undefined>();
   expectTypeOf<Flags["cleanup"]>().toEqualTypeOf<boolean | undefined>();
   expect(await valuesOf(...given)).toEqual({
-    listen: "/s", serviceAccountKeyFile: ["a", "b"], maxPods: "110", nodeLabels: "",
-    leaderElect: "true", registry: [],
+    listen: "/s",
+    serviceAccountKeyFile: ["a", "b"],
+    maxPods: "110",
+    nodeLabels: "",
+    leaderElect: "true",
+    registry: [],
   });
   const all = ["--node-labels", "a=b", "--registry", "x=y", "--registry", "z=w", "--cleanup"];
   const chosen = ["--proxy-mode", "ipvs", "--leader-elect"];
   expect(await valuesOf(...given, ...all, ...chosen)).toMatchObject({
-    nodeLabels: "a=b", registry: ["x=y", "z=w"], cleanup: true, proxyMode: "ipvs",
+    nodeLabels: "a=b",
+    registry: ["x=y", "z=w"],
+    cleanup: true,
+    proxyMode: "ipvs",
     leaderElect: "true",
   });
 });

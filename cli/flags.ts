@@ -11,20 +11,33 @@ type Flag =
 /** The flags of a command by their form: `--name <value>`, `--name <values...>` or `--name`. */
 export type FlagTable = Readonly<Record<string, Flag>>;
 
-type Camel<S extends string> =
-  S extends `${infer First}-${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : S;
+type Camel<S extends string> = S extends `${infer First}-${infer Rest}`
+  ? `${First}${Capitalize<Camel<Rest>>}`
+  : S;
 type Word<Form> = Form extends `${infer Name} ${string}` ? Name : Form;
-type NameOf<Form> =
-  Form extends `-${string}, --${infer Name}` ? Camel<Word<Name>>
-    : Form extends `--no-${infer Name}` ? Camel<Name>
-      : Form extends `--${infer Name}` ? Camel<Word<Name>> : never;
-type ValueOf<Form, F> =
-  F extends { readonly choices: readonly (infer Choice)[] } ? Choice
-    : F extends { readonly isRepeated: true } ? string[]
-      : Form extends `${string},...>` ? string
-        : Form extends `${string}...>` ? string[] : Form extends `${string}>` ? string : boolean;
+type NameOf<Form> = Form extends `-${string}, --${infer Name}`
+  ? Camel<Word<Name>>
+  : Form extends `--no-${infer Name}`
+    ? Camel<Name>
+    : Form extends `--${infer Name}`
+      ? Camel<Word<Name>>
+      : never;
+type ValueOf<Form, F> = F extends { readonly choices: readonly (infer Choice)[] }
+  ? Choice
+  : F extends { readonly isRepeated: true }
+    ? string[]
+    : Form extends `${string},...>`
+      ? string
+      : Form extends `${string}...>`
+        ? string[]
+        : Form extends `${string}>`
+          ? string
+          : boolean;
 type Sure =
-  | readonly [string, string] | { isRequired: true } | { isRepeated: true } | { otherwise: string };
+  | readonly [string, string]
+  | { isRequired: true }
+  | { isRepeated: true }
+  | { otherwise: string };
 
 /** The values of flags, by the names that commander makes of them. */
 export type FlagsOf<T extends FlagTable> = {

@@ -2,6 +2,8 @@
 import { command } from "./parts/ingress.ts";
 import { reportFailure } from "./terminal.ts";
 
-command().parseAsync(process.argv).catch((thrown: unknown) => {
-  process.exitCode = reportFailure(thrown);
-});
+command()
+  .parseAsync(process.argv)
+  .catch((thrown: unknown) => {
+    process.exitCode = reportFailure(thrown);
+  });

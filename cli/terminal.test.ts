@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
-import { expect, test, vi } from "vitest";
 import { printable } from "@raft2kube/std/printable.ts";
+import { expect, test, vi } from "vitest";
 import { outliveReader, reportFailure } from "./terminal.ts";
 
 test("what others wrote does not act on the terminal", () => {

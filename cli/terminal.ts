@@ -1,5 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError, asError, isErrno } from "@raft2kube/std/errors.ts";
+import { asError, CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 
 /**

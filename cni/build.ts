@@ -2,9 +2,9 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Plugin } from "esbuild";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import type { Plugin } from "esbuild";
 import { BUILD_MARK } from "./lib/mark.ts";
 import { PLUGINS } from "./plugins/index.ts";
 

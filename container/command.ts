@@ -1,5 +1,5 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import type { FindHost } from "./engine/host.ts";
 
 /** A verb loads its own code. */
@@ -58,7 +58,11 @@ const OWN: Readonly<Record<string, Verb>> = {
 
 /** Other spellings, as docker has them. */
 const SPELLINGS: Readonly<Record<string, string>> = {
-  ls: "ps", list: "ps", ps: "ps", container: "", image: "",
+  ls: "ps",
+  list: "ps",
+  ps: "ps",
+  container: "",
+  image: "",
 };
 
 function help(): string {
@@ -68,9 +72,15 @@ function help(): string {
     (_, row) => `  ${words.slice(row * 8, row * 8 + 8).join("  ")}`,
   );
   return [
-    "Usage: r2k container [--cluster NAME] COMMAND ...", "",
-    "Containers and images by hand, in docker's words, without a daemon.", "", "Commands:", ...rows,
-    "", "r2k container COMMAND --help has a command's flags.", "",
+    "Usage: r2k container [--cluster NAME] COMMAND ...",
+    "",
+    "Containers and images by hand, in docker's words, without a daemon.",
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    "r2k container COMMAND --help has a command's flags.",
+    "",
   ].join("\n");
 }
 

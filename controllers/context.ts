@@ -1,9 +1,9 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Random } from "@raft2kube/std/random.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
-import type { AutoscalerSettings } from "./autoscaler-settings.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Random } from "@raft2kube/std/random.ts";
+import type { AutoscalerSettings } from "./autoscaler-settings.ts";
 import type { ControllerMetrics } from "./metrics/metrics.ts";
 
 /** The settings of a cluster's controllers. */

@@ -1,5 +1,5 @@
-import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
+import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";

@@ -1,18 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { type Random, systemRandom } from "@raft2kube/std/random.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { type ServeOptions, serveWherePossible } from "@raft2kube/client-kube/serving/server.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, ControllerSettings, RequestRate, Running } from "./context.ts";
 import { ControllerMetrics } from "./metrics/metrics.ts";
 import { CONTROLLERS } from "./registry.ts";
-import { type ServeOptions, serveWherePossible } from "@raft2kube/client-kube/serving/server.ts";
 import { selectControllers } from "./selection.ts";
 import { ServiceAccountClients } from "./service-account-clients.ts";
 
@@ -50,13 +50,16 @@ export async function startControllers(options: ControllersOptions): Promise<Run
   const metrics = new ControllerMetrics(connection.server, clock);
   const observer = metrics.requests;
   const client = new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
-  const served = options.serve &&
-    await serveWherePossible(options.serve, client, { "/metrics": metrics.registry },
-      () => metrics.healthChecks());
+  const served =
+    options.serve &&
+    (await serveWherePossible(options.serve, client, { "/metrics": metrics.registry }, () =>
+      metrics.healthChecks(),
+    ));
   const parts = { client, clock, metrics };
-  const working = options.leaderElect === false
-    ? startSelected(options, parts, names)
-    : elect(options, parts, names);
+  const working =
+    options.leaderElect === false
+      ? startSelected(options, parts, names)
+      : elect(options, parts, names);
   return {
     served: served?.address,
     async close() {

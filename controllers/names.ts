@@ -1,6 +1,7 @@
 /** Controllers that run only when `--controllers` names them, as upstream's. */
 export const OFF_BY_DEFAULT: readonly string[] = [
-  "bootstrap-signer-controller", "token-cleaner-controller",
+  "bootstrap-signer-controller",
+  "token-cleaner-controller",
 ];
 
 /** Upstream's controllers that do not exist here, and why. docs/DIVERGENCE.md shows the table. */

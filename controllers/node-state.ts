@@ -7,8 +7,9 @@ const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 
 /** Whether the Ready condition is True. */
 export function isNodeReady({ status }: Node): boolean {
-  return status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ??
-    false;
+  return (
+    status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false
+  );
 }
 
 /** Whether a node is marked as out of service. */

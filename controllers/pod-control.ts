@@ -22,7 +22,9 @@ export interface OwnerType {
 
 /** The pod that a template describes, controlled by `owner` and named after it. */
 export function podFromTemplate(
-  owner: KubeObject, type: OwnerType, template: PodTemplateSpec | undefined,
+  owner: KubeObject,
+  type: OwnerType,
+  template: PodTemplateSpec | undefined,
 ): Pod {
   const { metadata = {}, spec } = template ?? {};
   const { labels, annotations, finalizers } = metadata;
@@ -46,7 +48,10 @@ export function podFromTemplate(
  * many were created and the first error; a namespace that is being deleted is none.
  */
 export async function createPods(
-  control: PodControl, owner: KubeObject, count: number, podOf: (place: number) => Pod,
+  control: PodControl,
+  owner: KubeObject,
+  count: number,
+  podOf: (place: number) => Pod,
 ): Promise<{ done: number; error?: unknown }> {
   let place = 0;
   const { done, error } = await slowStart(count, () => createPod(control, owner, podOf(place++)));
@@ -89,7 +94,10 @@ async function createPod(control: PodControl, owner: KubeObject, pod: Pod): Prom
  * the pod was gone already.
  */
 export async function deletePod(
-  control: PodControl, owner: KubeObject, pod: Pod, prepare?: () => Promise<void>,
+  control: PodControl,
+  owner: KubeObject,
+  pod: Pod,
+  prepare?: () => Promise<void>,
 ): Promise<unknown> {
   try {
     await prepare?.();

@@ -19,6 +19,7 @@ import { startNamespaces } from "./namespace/namespace.ts";
 import { startNetworkPolicies } from "./networkpolicy/networkpolicy.ts";
 import { startNodeIpam } from "./nodeipam/nodeipam.ts";
 import { startNodeLifecycle } from "./nodelifecycle/nodelifecycle.ts";
+import { startVolumeBinder } from "./persistentvolume/persistentvolume.ts";
 import { startPodAutoscalers } from "./podautoscaler/podautoscaler.ts";
 import { startPodGc } from "./podgc/podgc.ts";
 import { startAttributesClassProtection } from "./pvprotection/attributes-class.ts";
@@ -28,14 +29,13 @@ import { startReplicationControllers } from "./replicationcontroller/replication
 import { startResourceQuota } from "./resourcequota/resourcequota.ts";
 import { startRootCa } from "./rootca/rootca.ts";
 import { startServiceAccounts } from "./serviceaccount/serviceaccount.ts";
-import { startServiceCidrs } from "./servicecidr/servicecidr.ts";
 import { startServiceAccountTokens } from "./serviceaccounttoken/serviceaccounttoken.ts";
+import { startServiceCidrs } from "./servicecidr/servicecidr.ts";
 import { startStatefulSets } from "./statefulset/statefulset.ts";
 import { startTaintEviction } from "./tainteviction/tainteviction.ts";
 import { startTokenCleaner } from "./tokencleaner/tokencleaner.ts";
 import { startNodeTtl } from "./ttl/ttl.ts";
 import { startTtlAfterFinished } from "./ttlafterfinished/ttlafterfinished.ts";
-import { startVolumeBinder } from "./persistentvolume/persistentvolume.ts";
 
 /** All controllers, under upstream's names. */
 export const CONTROLLERS: Record<string, (context: ControllerContext) => Running> = {

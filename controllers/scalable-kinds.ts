@@ -1,5 +1,5 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
+import { type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { SCALABLE_KINDS_MS } from "./limits.ts";
 
 /**
@@ -21,8 +21,9 @@ export class ScalableKinds {
    * by upstream's scale client: an object in a namespace must not lead to one of the cluster.
    */
   async find(group: string, kind: string): Promise<DiscoveredResource | undefined> {
-    const found = (await this.#discovered())
-      .find((each) => each.group === group && each.kind === kind);
+    const found = (await this.#discovered()).find(
+      (each) => each.group === group && each.kind === kind,
+    );
     return found && { ...found, namespaced: true };
   }
 

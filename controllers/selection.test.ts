@@ -22,7 +22,8 @@ test("each controller of upstream's is ours or left out, and none is both", () =
 });
 
 test("docs/DIVERGENCE.md lists exactly those left out, with their reasons", () => {
-  const section = file("docs/DIVERGENCE.md").split("\n## ")
+  const section = file("docs/DIVERGENCE.md")
+    .split("\n## ")
     .find((each) => each.startsWith("Controllers that do not exist"));
   const rows = section?.match(/^\| `\S+` \| .* \|$/gm) ?? [];
   const wanted = Object.entries(LEFT_OUT).map(([name, why]) => `| \`${name}\` | ${why} |`);
@@ -37,8 +38,10 @@ test("off by default are upstream's, and aliases are of controllers that exist",
 
 test.each([
   [["*"], { on: ["job-controller"], off: ["token-cleaner-controller"] }],
-  [["*", "bootstrapsigner", "tokencleaner"],
-    { on: ["bootstrap-signer-controller", "token-cleaner-controller", "ttl-controller"], off: [] }],
+  [
+    ["*", "bootstrapsigner", "tokencleaner"],
+    { on: ["bootstrap-signer-controller", "token-cleaner-controller", "ttl-controller"], off: [] },
+  ],
   [["*", "-job"], { on: ["cronjob-controller"], off: ["job-controller"] }],
   [["-ttl-controller", "ttl-controller", "*"], { on: ["job-controller"], off: ["ttl-controller"] }],
   [["deployment"], { on: ["deployment-controller"], off: ["replicaset-controller"] }],

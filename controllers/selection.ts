@@ -26,7 +26,10 @@ function assertKnown(name: string, wanted: boolean, known: readonly string[]): v
   if ((name === "*" && wanted) || known.includes(name)) return;
   const reason = LEFT_OUT[name];
   if (reason !== undefined && !wanted) return;
-  throw new CodedError("UnknownController", reason === undefined
-    ? `no controller is named "${name}"; there are: ${known.join(", ")}`
-    : `there is no ${name}: ${reason}`);
+  throw new CodedError(
+    "UnknownController",
+    reason === undefined
+      ? `no controller is named "${name}"; there are: ${known.join(", ")}`
+      : `there is no ${name}: ${reason}`,
+  );
 }

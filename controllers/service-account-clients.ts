@@ -1,16 +1,16 @@
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { KubeConnection, TokenReader } from "@raft2kube/client-kube/transport/credentials.ts";
 import { isAlreadyExists, isNotFound } from "@raft2kube/client-kube/errors.ts";
-import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient, type RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { KubeClient, type RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeConnection, TokenReader } from "@raft2kube/client-kube/transport/credentials.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import type { RequestRate } from "./context.ts";
 import { TOKEN_LIFETIME_S, TOKEN_RENEW_SHARE } from "./limits.ts";
-import { tolerate } from "@raft2kube/std/errors.ts";
 
 const NAMESPACE = "kube-system";
 

@@ -12,7 +12,8 @@ interface StatusLike {
  * times do not count.
  */
 export function statusChanged<S extends StatusLike>(
-  old: S | undefined, status: S | undefined,
+  old: S | undefined,
+  status: S | undefined,
 ): boolean {
   const before: Record<string, unknown> = { ...old, conditions: conditionsOf(old) };
   const after: Record<string, unknown> = { ...status, conditions: conditionsOf(status) };
@@ -21,6 +22,7 @@ export function statusChanged<S extends StatusLike>(
 }
 
 function conditionsOf({ conditions = [] }: StatusLike = {}): string {
-  return JSON.stringify(conditions.map(({ type, status, reason, message }) =>
-    [type, status, reason, message]));
+  return JSON.stringify(
+    conditions.map(({ type, status, reason, message }) => [type, status, reason, message]),
+  );
 }

@@ -22,9 +22,17 @@ async function built(): Promise<Record<string, Uint8Array>> {
   const { outputFiles } = await build({
     entryPoints: [join(PAGE_DIR, "main.tsx"), join(PAGE_DIR, "main.css")],
     outdir: "/",
-    bundle: true, splitting: true, minify: true, write: false,
-    format: "esm", target: "es2022", charset: "utf8", legalComments: "none", logLevel: "error",
-    jsx: "automatic", jsxImportSource: "preact",
+    bundle: true,
+    splitting: true,
+    minify: true,
+    write: false,
+    format: "esm",
+    target: "es2022",
+    charset: "utf8",
+    legalComments: "none",
+    logLevel: "error",
+    jsx: "automatic",
+    jsxImportSource: "preact",
     define: { "process.env.NODE_ENV": '"production"' },
   });
   return Object.fromEntries(outputFiles.map(({ path, contents }) => [path.slice(1), contents]));

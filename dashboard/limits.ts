@@ -37,8 +37,7 @@ export const FORWARD_CONNECTIONS_MAX = 64;
 export const ANSWER_TIMEOUT_MS = 60_000;
 
 assertLimits({
-  "a side is paused no later than after a message":
-    WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
+  "a side is paused no later than after a message": WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
   "a user has a share of the streams": USER_STREAMS_MAX < STREAMS_MAX,
   "a user has a share of the requests": USER_REQUESTS_MAX < REQUESTS_MAX,

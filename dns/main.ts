@@ -52,8 +52,10 @@ export async function startDns(options: DnsOptions): Promise<Dns> {
     forwarder: createForwarder({ upstreams, clock, log }),
   });
   const at = { address, port: options.port ?? 53 };
-  const counted = options.metrics === undefined ? (_: "udp" | "tcp", of: typeof resolve) => of
-    : dnsMetrics({ registry: options.metrics, port: at.port, domain, clock });
+  const counted =
+    options.metrics === undefined
+      ? (_: "udp" | "tcp", of: typeof resolve) => of
+      : dnsMetrics({ registry: options.metrics, port: at.port, domain, clock });
   try {
     const udp = await listenUdp(at, counted("udp", resolve), log);
     try {

@@ -1,8 +1,15 @@
 import packet, { type Answer } from "dns-packet";
 import type { Forwarder } from "./forward/forwarder.ts";
 import { CNAME_CHAIN_MAX } from "./limits.ts";
-import { type Query, RCODE, type Rcode, relayReply, type Reply, replyOf, writeReply } from
-  "./wire/message.ts";
+import {
+  type Query,
+  RCODE,
+  type Rcode,
+  type Reply,
+  relayReply,
+  replyOf,
+  writeReply,
+} from "./wire/message.ts";
 import { answerZone, type Zone } from "./zone/answer.ts";
 import type { ClusterView } from "./zone/view.ts";
 
@@ -52,7 +59,9 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
       if (found.kind === "reply") {
         const { rcode, answers, additionals } = found.reply;
         return replyOf(rcode, {
-          authoritative: true, answers: [...chain, ...answers], additionals,
+          authoritative: true,
+          answers: [...chain, ...answers],
+          additionals,
         });
       }
       chain.push(found.record);
@@ -64,11 +73,17 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
   async function forwardTarget(query: Query, client: string, chain: Answer[]): Promise<Reply> {
     const { question } = query;
     const bytes = packet.encode({
-      id: 0, type: "query", flags: packet.RECURSION_DESIRED, questions: [question],
-      answers: [], authorities: [], additionals: [],
+      id: 0,
+      type: "query",
+      flags: packet.RECURSION_DESIRED,
+      questions: [question],
+      answers: [],
+      authorities: [],
+      additionals: [],
     });
     const answer = await forwarder.forward(
-      { ...query, bytes, udpPayloadSize: undefined, dnssecOk: false }, client,
+      { ...query, bytes, udpPayloadSize: undefined, dnssecOk: false },
+      client,
     );
     if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
     const { answers } = packet.decode(answer);

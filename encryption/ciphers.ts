@@ -1,5 +1,5 @@
-import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { EncryptionError } from "./value-encryption.ts";
 
 /** One way to encrypt, in upstream's layout of bytes. `context` is the storage key. */

@@ -1,10 +1,10 @@
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { CIPHERS } from "./ciphers.ts";
 import { type KmsOptions, KmsPlugin } from "./kms/plugin.ts";
 import { KMS_TIMEOUT_MS } from "./limits.ts";
-import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
-import { CIPHERS } from "./ciphers.ts";
 import { type NamedKey, type Provider, valueEncryptionOf } from "./provider.ts";
+import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
 /** How the values of a resource lie in the store, by its group and plural. */
 export interface Encryption {
@@ -21,8 +21,10 @@ export function encryptionOf(
   config: () => string | undefined,
   plugins: () => readonly KmsPlugin[] = () => [],
 ): Encryption {
-  return Object.defineProperties(encryptionFor,
-    { config: { get: config }, plugins: { get: plugins } }) as Encryption;
+  return Object.defineProperties(encryptionFor, {
+    config: { get: config },
+    plugins: { get: plugins },
+  }) as Encryption;
 }
 
 /** Ends the connections to an encryption's plugins. */
@@ -31,8 +33,10 @@ export async function closePlugins({ plugins }: Encryption): Promise<void> {
 }
 
 /** Nothing is encrypted. */
-export const NO_ENCRYPTION: Encryption = encryptionOf(() => PLAIN, () => undefined);
-
+export const NO_ENCRYPTION: Encryption = encryptionOf(
+  () => PLAIN,
+  () => undefined,
+);
 
 /**
  * Reads an EncryptionConfiguration (apiserver.config.k8s.io/v1) in YAML or JSON. Of several entries
@@ -40,12 +44,18 @@ export const NO_ENCRYPTION: Encryption = encryptionOf(() => PLAIN, () => undefin
  * ConfigFileError.
  */
 export async function readEncryption(
-  text: string, clock: Clock = systemClock({ unref: true }),
+  text: string,
+  clock: Clock = systemClock({ unref: true }),
 ): Promise<Encryption> {
   const config = await ConfigFields.read(
-    "EncryptionConfiguration", text, ["apiserver.config.k8s.io/v1"], ["resources"]);
+    "EncryptionConfiguration",
+    text,
+    ["apiserver.config.k8s.io/v1"],
+    ["resources"],
+  );
   // All of it is checked before a plugin is asked.
-  const given = config.objects("resources", ["resources", "providers"], { required: true })
+  const given = config
+    .objects("resources", ["resources", "providers"], { required: true })
     .map(ruleOf);
   const plugins = new Map<string, KmsPlugin>();
   for (const each of given.flatMap(({ providers }) => providers)) {
@@ -54,15 +64,21 @@ export async function readEncryption(
   }
   await Promise.all([...plugins.values()].map(({ primed }) => primed));
   const rules = given.map(({ names, providers }) => {
-    const made = providers.map((each): Provider =>
-      (each.type === "kms" ? { type: "kms", plugin: plugins.get(each.kms.name)! } : each));
+    const made = providers.map(
+      (each): Provider =>
+        each.type === "kms" ? { type: "kms", plugin: plugins.get(each.kms.name)! } : each,
+    );
     return { names, valueEncryption: valueEncryptionOf(made) };
   });
   const encryptionFor = ({ group, plural }: { group: string; plural: string }) => {
     const rule = rules.find(({ names }) => names.some((name) => isNamed(name, group, plural)));
     return rule?.valueEncryption ?? PLAIN;
   };
-  return encryptionOf(encryptionFor, () => text, () => [...plugins.values()]);
+  return encryptionOf(
+    encryptionFor,
+    () => text,
+    () => [...plugins.values()],
+  );
 }
 
 type GivenProvider = Exclude<Provider, { type: "kms" }> | { type: "kms"; kms: KmsOptions };
@@ -104,7 +120,8 @@ function providerOf(provider: ConfigFields): GivenProvider {
     return provider.refuse("", `${JSON.stringify(type)} is not one of ${known}`);
   }
   const cipher = provider.object(type, ["keys"]);
-  const keys = cipher.objects("keys", ["name", "secret"], { required: true })
+  const keys = cipher
+    .objects("keys", ["name", "secret"], { required: true })
     .map((key) => keyOf(key, CIPHERS[type]!.keyBytes));
   if (new Set(keys.map(({ name }) => name)).size < keys.length) {
     cipher.refuse("keys", "two keys have one name");
@@ -135,6 +152,8 @@ function keyOf(key: ConfigFields, lengths: readonly number[]): NamedKey {
   const name = nameIn(key);
   const secret = Buffer.from(key.text("secret", ""), "base64");
   if (lengths.includes(secret.length)) return { name, secret };
-  return key.refuse("secret",
-    `must be base64 of a key of ${lengths.join(", ")} bytes, not of ${secret.length}`);
+  return key.refuse(
+    "secret",
+    `must be base64 of a key of ${lengths.join(", ")} bytes, not of ${secret.length}`,
+  );
 }

@@ -1,12 +1,8 @@
-import {
-  CounterFamily,
-  exponentialBounds,
-  HistogramFamily,
-} from "@raft2kube/observe/families.ts";
+import { CounterFamily, exponentialBounds, HistogramFamily } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 import { type Encryption, encryptionOf } from "./config.ts";
+import { PLAIN, type ValueEncryption } from "./value-encryption.ts";
 
 type Direction = "to_storage" | "from_storage";
 
@@ -16,11 +12,17 @@ class EncryptionMetrics {
   readonly #durations: HistogramFamily;
 
   constructor(registry: Registry) {
-    this.#operations = new CounterFamily(registry,
-      "apiserver_storage_transformation_operations_total", "Values encrypted and decrypted.");
-    this.#durations = new HistogramFamily(registry,
-      "apiserver_storage_transformation_duration_seconds", "Time of that.",
-      exponentialBounds(5e-6, 2, 25));
+    this.#operations = new CounterFamily(
+      registry,
+      "apiserver_storage_transformation_operations_total",
+      "Values encrypted and decrypted.",
+    );
+    this.#durations = new HistogramFamily(
+      registry,
+      "apiserver_storage_transformation_duration_seconds",
+      "Time of that.",
+      exponentialBounds(5e-6, 2, 25),
+    );
   }
 
   /** Encrypting takes many times what it takes to find these rows by their labels. */
@@ -46,7 +48,11 @@ export function measured(encryption: Encryption, registry: Registry, clock: Cloc
     const name = group === "" ? plural : `${plural}.${group}`;
     return timed(valueEncryption, metrics, name, clock);
   };
-  return encryptionOf(encryptionFor, () => encryption.config, () => encryption.plugins);
+  return encryptionOf(
+    encryptionFor,
+    () => encryption.config,
+    () => encryption.plugins,
+  );
 }
 
 function timed(

@@ -1,6 +1,6 @@
-import { type ValueEncryption, EncryptionError } from "./value-encryption.ts";
 import { CIPHERS } from "./ciphers.ts";
 import type { KmsPlugin } from "./kms/plugin.ts";
+import { EncryptionError, type ValueEncryption } from "./value-encryption.ts";
 
 /** A secret and its name, which prefixes the values that it encrypted. */
 export interface NamedKey {
@@ -73,12 +73,14 @@ function waysOf(provider: Provider): Way[] {
   }
   if (provider.type === "kms") {
     const { plugin } = provider;
-    return [{
-      prefix: Buffer.from(`${ANY_PREFIX}kms:v2:${plugin.name}:`),
-      encrypt: (key, value) => plugin.encrypt(key, value),
-      decrypt: (key, encrypted) => plugin.decrypt(key, encrypted),
-      prepare: (encrypted) => plugin.prepare(encrypted),
-    }];
+    return [
+      {
+        prefix: Buffer.from(`${ANY_PREFIX}kms:v2:${plugin.name}:`),
+        encrypt: (key, value) => plugin.encrypt(key, value),
+        decrypt: (key, encrypted) => plugin.decrypt(key, encrypted),
+        prepare: (encrypted) => plugin.prepare(encrypted),
+      },
+    ];
   }
   const cipher = CIPHERS[provider.type]!;
   return provider.keys.map(({ name, secret }) => ({

@@ -1,8 +1,7 @@
-import { ManualClock } from "@raft2kube/std/clock.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { EncryptionFile } from "./reload.ts";
 
 const KEY = "/registry/secrets/default/s";

@@ -18,10 +18,16 @@ export class EncryptionFile {
 
   /** Throws ConfigFileError when what the file says at first makes no sense. */
   static async follow(read: () => Promise<string>, clock: Clock): Promise<EncryptionFile> {
-    return new EncryptionFile(await FollowedFile.follow({
-      clock, log, what: "the encryption configuration", read,
-      parse: (text) => readEncryption(text, clock),
-    }), clock);
+    return new EncryptionFile(
+      await FollowedFile.follow({
+        clock,
+        log,
+        what: "the encryption configuration",
+        read,
+        parse: (text) => readEncryption(text, clock),
+      }),
+      clock,
+    );
   }
 
   private constructor(file: FollowedFile<Encryption>, clock: Clock) {

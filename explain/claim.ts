@@ -1,10 +1,13 @@
 import type {
-  Event, PersistentVolume, PersistentVolumeClaim, Pod,
+  Event,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { newest } from "./events.ts";
-import { type Explanation, counted, listed, quoted, waiting, well, wrong } from "./explanation.ts";
+import { counted, type Explanation, listed, quoted, waiting, well, wrong } from "./explanation.ts";
 
 /** Facts that explain a claim; undefined: they could not be read. */
 export interface ClaimFacts {
@@ -27,19 +30,26 @@ export function explainClaim(facts: ClaimFacts): Explanation {
   const users = listed(pods.map(({ metadata }) => metadata.name ?? ""));
   if (deletionTimestamp) {
     return pods.length > 0
-      ? waiting(`Claim ${name} is being deleted when pod ${users} no longer uses it`,
-        `delete pod ${users}, or what makes it`)
-      : waiting(`Claim ${name} is being deleted and waits for ${
-        listed(claim.metadata.finalizers ?? [])}`);
+      ? waiting(
+          `Claim ${name} is being deleted when pod ${users} no longer uses it`,
+          `delete pod ${users}, or what makes it`,
+        )
+      : waiting(
+          `Claim ${name} is being deleted and waits for ${listed(claim.metadata.finalizers ?? [])}`,
+        );
   }
   switch (claim.status?.phase) {
     case "Bound":
-      return well(`Claim ${name} has volume ${claim.spec.volumeName} of ${
-        claim.status.capacity?.["storage"] ?? "unknown size"}${
-        pods.length > 0 ? `, used by ${users}` : ", used by no pod"}`);
+      return well(
+        `Claim ${name} has volume ${claim.spec.volumeName} of ${
+          claim.status.capacity?.["storage"] ?? "unknown size"
+        }${pods.length > 0 ? `, used by ${users}` : ", used by no pod"}`,
+      );
     case "Lost":
-      return wrong(`Claim ${name} is lost: its volume ${claim.spec.volumeName} no longer exists`,
-        "delete the claim and make it again; its data is gone unless the volume is restored");
+      return wrong(
+        `Claim ${name} is lost: its volume ${claim.spec.volumeName} no longer exists`,
+        "delete the claim and make it again; its data is gone unless the volume is restored",
+      );
     default:
       return explainPending(facts);
   }
@@ -55,18 +65,23 @@ function explainPending(facts: ClaimFacts): Explanation {
     if (classes?.some(({ metadata }) => metadata.annotations?.[IS_DEFAULT] === "true")) {
       return waiting(`Claim ${name} waits to get the cluster's default class`);
     }
-    return wrong(`Claim ${name} is Pending: it names no class and no StorageClass is the default`,
+    return wrong(
+      `Claim ${name} is Pending: it names no class and no StorageClass is the default`,
       classes?.length
         ? `set spec.storageClassName to one of ${classNames(classes)}, or make one the default`
-        : "create a StorageClass, or a PersistentVolume that fits");
+        : "create a StorageClass, or a PersistentVolume that fits",
+    );
   }
   if (!classes) {
     return waiting(`Claim ${name} is Pending; its class ${storageClassName} cannot be read`);
   }
   const found = classes.find(({ metadata }) => metadata.name === storageClassName);
   if (!found) {
-    return explainStatic(facts, `of class ${storageClassName}, which does not exist`,
-      classes.length > 0 ? `use one of ${classNames(classes)}` : "create that StorageClass");
+    return explainStatic(
+      facts,
+      `of class ${storageClassName}, which does not exist`,
+      classes.length > 0 ? `use one of ${classNames(classes)}` : "create that StorageClass",
+    );
   }
   if (found.provisioner === NO_PROVISIONER) {
     return explainStatic(facts, `of class ${storageClassName}, which makes none`);
@@ -78,56 +93,78 @@ const classNames = (classes: readonly StorageClass[]): string =>
   listed(classes.map(({ metadata }) => metadata.name ?? ""));
 
 function explainProvisioning(
-  { claim, pods, events }: ClaimFacts, { metadata, provisioner, volumeBindingMode }: StorageClass,
+  { claim, pods, events }: ClaimFacts,
+  { metadata, provisioner, volumeBindingMode }: StorageClass,
 ): Explanation {
   const { name, annotations = {} } = claim.metadata;
   if (volumeBindingMode === "WaitForFirstConsumer" && !annotations[SELECTED_NODE]) {
     return pods.length === 0
-      ? waiting(`Claim ${name} is Pending until a pod uses it, as its class ${
-        metadata.name} wants (WaitForFirstConsumer)`,
-        "start a pod with this claim; nothing is wrong")
-      : waiting(`Claim ${name} is Pending until its pod ${pods[0]!.metadata.name} has a node`,
-        `r2k explain pod/${pods[0]!.metadata.name}`);
+      ? waiting(
+          `Claim ${name} is Pending until a pod uses it, as its class ${
+            metadata.name
+          } wants (WaitForFirstConsumer)`,
+          "start a pod with this claim; nothing is wrong",
+        )
+      : waiting(
+          `Claim ${name} is Pending until its pod ${pods[0]!.metadata.name} has a node`,
+          `r2k explain pod/${pods[0]!.metadata.name}`,
+        );
   }
   const failed = newest(events, "ProvisioningFailed");
   if (failed) {
-    return wrong(`Claim ${name} is Pending: ${provisioner} could not make a volume: ${
-      quoted(failed.message ?? "")}`, "change what it names; the driver tries again by itself");
+    return wrong(
+      `Claim ${name} is Pending: ${provisioner} could not make a volume: ${quoted(
+        failed.message ?? "",
+      )}`,
+      "change what it names; the driver tries again by itself",
+    );
   }
-  return waiting(`Claim ${name} waits for ${provisioner} to make its volume`,
-    `if it stays so, check that this driver's provisioner runs: kubectl get pods -A, r2k status`);
+  return waiting(
+    `Claim ${name} waits for ${provisioner} to make its volume`,
+    `if it stays so, check that this driver's provisioner runs: kubectl get pods -A, r2k status`,
+  );
 }
 
 function explainNamed(
-  { metadata: { name, namespace } }: PersistentVolumeClaim, volumeName: string,
+  { metadata: { name, namespace } }: PersistentVolumeClaim,
+  volumeName: string,
   volumes: readonly PersistentVolume[] | undefined,
 ): Explanation {
   const volume = volumes?.find(({ metadata }) => metadata.name === volumeName);
   if (volumes && !volume) {
-    return wrong(`Claim ${name} is Pending: its volume ${volumeName} does not exist`,
-      "create that PersistentVolume, or make the claim without spec.volumeName");
+    return wrong(
+      `Claim ${name} is Pending: its volume ${volumeName} does not exist`,
+      "create that PersistentVolume, or make the claim without spec.volumeName",
+    );
   }
   const other = volume?.spec.claimRef;
   if (other && (other.name !== name || other.namespace !== namespace)) {
-    return wrong(`Claim ${name} is Pending: its volume ${volumeName} is bound to claim ${
-      other.namespace}/${other.name}`, "name another volume");
+    return wrong(
+      `Claim ${name} is Pending: its volume ${volumeName} is bound to claim ${
+        other.namespace
+      }/${other.name}`,
+      "name another volume",
+    );
   }
   return waiting(`Claim ${name} is about to be bound to volume ${volumeName}`);
 }
 
 /** No driver makes a volume: one that exists has to fit. */
-function explainStatic(
-  { claim, volumes }: ClaimFacts, kind: string, also?: string,
-): Explanation {
+function explainStatic({ claim, volumes }: ClaimFacts, kind: string, also?: string): Explanation {
   const { name } = claim.metadata;
   const or = also === undefined ? "" : `; or ${also}`;
   const available = (volumes ?? []).filter(({ status }) => status?.phase === "Available");
   const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);
-  const why = reasons.length === 0 ? "and no PersistentVolume is available"
-    : `and of ${counted(available.length, "available volume")} none fits: ${
-      listed(reasons.slice(0, 3))}`;
-  return wrong(`Claim ${name} is Pending: it wants a volume ${kind}, ${why}`,
-    `create a PersistentVolume that fits${or}`);
+  const why =
+    reasons.length === 0
+      ? "and no PersistentVolume is available"
+      : `and of ${counted(available.length, "available volume")} none fits: ${listed(
+          reasons.slice(0, 3),
+        )}`;
+  return wrong(
+    `Claim ${name} is Pending: it wants a volume ${kind}, ${why}`,
+    `create a PersistentVolume that fits${or}`,
+  );
 }
 
 function misfit({ spec }: PersistentVolumeClaim, { spec: volume }: PersistentVolume): string {

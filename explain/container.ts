@@ -4,10 +4,14 @@ import { type Explanation, quoted, waiting, wrong } from "./explanation.ts";
 
 /** Why one container of a pod does not run; undefined when it does. */
 export function explainContainer(
-  pod: Pod, status: ContainerStatus, events: readonly Event[], isInit: boolean,
+  pod: Pod,
+  status: ContainerStatus,
+  events: readonly Event[],
+  isInit: boolean,
 ): Explanation | undefined {
   const what = `${isInit ? "Init container" : "Container"} ${status.name} of pod ${
-    pod.metadata.name}`;
+    pod.metadata.name
+  }`;
   const { waiting: paused, terminated } = status.state ?? {};
   if (paused) return explainWaiting(pod, what, status, events);
   if (terminated && terminated.exitCode !== 0) {
@@ -17,38 +21,55 @@ export function explainContainer(
 }
 
 function explainWaiting(
-  pod: Pod, what: string, status: ContainerStatus, events: readonly Event[],
+  pod: Pod,
+  what: string,
+  status: ContainerStatus,
+  events: readonly Event[],
 ): Explanation | undefined {
   const { reason = "", message = "" } = status.state?.waiting ?? {};
   switch (reason) {
     case "ErrImagePull":
     case "ImagePullBackOff": {
       const failed = newest(events, "Failed");
-      const why = quoted(reason === "ErrImagePull" || !failed ? message : failed.message ?? "");
-      return wrong(`${what} has no image: ${status.image} cannot be pulled: ${why}`,
+      const why = quoted(reason === "ErrImagePull" || !failed ? message : (failed.message ?? ""));
+      return wrong(
+        `${what} has no image: ${status.image} cannot be pulled: ${why}`,
         "check the image's name, the registry and imagePullSecrets; " +
-          "r2k image load FILE loads one without a registry");
+          "r2k image load FILE loads one without a registry",
+      );
     }
     case "ErrImageNeverPull":
       return wrong(
         `${what} has no image: ${status.image} is not on the node and its policy is Never`,
-        "r2k image load FILE, or imagePullPolicy: IfNotPresent");
+        "r2k image load FILE, or imagePullPolicy: IfNotPresent",
+      );
     case "InvalidImageName":
-      return wrong(`${what} has no image: "${status.image}" is no name of one`,
-        "correct spec.containers[].image");
+      return wrong(
+        `${what} has no image: "${status.image}" is no name of one`,
+        "correct spec.containers[].image",
+      );
     case "CreateContainerConfigError":
-      return wrong(`${what} cannot be made: ${quoted(message)}`,
-        "create the ConfigMap, Secret or key that it names, or mark it optional");
+      return wrong(
+        `${what} cannot be made: ${quoted(message)}`,
+        "create the ConfigMap, Secret or key that it names, or mark it optional",
+      );
     case "CrashLoopBackOff":
-      return wrong(`${what} ends again and again (${status.restartCount} restarts): last with ${
-        endOf(status)}`, crashRemedy(pod, status));
+      return wrong(
+        `${what} ends again and again (${status.restartCount} restarts): last with ${endOf(
+          status,
+        )}`,
+        crashRemedy(pod, status),
+      );
     case "CreateContainerError":
     case "RunContainerError":
-      return wrong(`${what} cannot be started: ${quoted(message)}`,
-        "check its command, arguments, mounts and securityContext");
+      return wrong(
+        `${what} cannot be started: ${quoted(message)}`,
+        "check its command, arguments, mounts and securityContext",
+      );
     default:
       return reason === "" || reason === "ContainerCreating" || reason === "PodInitializing"
-        ? undefined : waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
+        ? undefined
+        : waiting(`${what} waits: ${reason}${message && `: ${quoted(message)}`}`);
   }
 }
 
@@ -84,4 +105,5 @@ function crashRemedy(pod: Pod, status: ContainerStatus): string {
 
 const logsOf = ({ metadata }: Pod, { name }: ContainerStatus, previous: boolean): string =>
   `its log says why: kubectl logs ${previous ? "--previous " : ""}-n ${metadata.namespace} ${
-    metadata.name} -c ${name}`;
+    metadata.name
+  } -c ${name}`;

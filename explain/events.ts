@@ -8,6 +8,7 @@ export function timeOf({ series, lastTimestamp, eventTime, metadata }: Event): n
 
 /** The newest event of a reason; with several reasons, the newest of them. */
 export function newest(events: readonly Event[], ...reasons: string[]): Event | undefined {
-  return events.filter(({ reason = "" }) => reasons.includes(reason))
+  return events
+    .filter(({ reason = "" }) => reasons.includes(reason))
     .sort((a, b) => timeOf(b) - timeOf(a))[0];
 }

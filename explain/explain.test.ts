@@ -1,98 +1,186 @@
 import { describe, expect, it } from "vitest";
-import { type Read, explain } from "./gather.ts";
+import { explain, type Read } from "./gather.ts";
 import { reasonsOf } from "./scheduling.ts";
 
 type Objects = Readonly<Record<string, object | "forbidden">>;
 
 /** An API of a few paths, lists among them; what is not there is `none`, a missing list empty. */
-const api = (objects: Objects): Read => async (path) => {
-  const plain = path.replace(/\?.*/, "").replace("/api/v1/namespaces/n/", "");
-  return objects[plain] ?? (/s$/.test(plain) ? { items: [] } : "none");
-};
+const api =
+  (objects: Objects): Read =>
+  async (path) => {
+    const plain = path.replace(/\?.*/, "").replace("/api/v1/namespaces/n/", "");
+    return objects[plain] ?? (/s$/.test(plain) ? { items: [] } : "none");
+  };
 
 const explained = async (kind: string, objects: Objects) => {
   const found = await explain(api(objects), kind, "n", "x", Date.parse("2030-01-01T00:00:00Z"));
   return [found?.state, found?.sentence, found?.remedy, found?.unseen].filter(Boolean).join(" | ");
 };
 
-const pod = (spec: object, status: object, labels = {}) =>
-  ({ metadata: { name: "x", namespace: "n", labels }, spec: { containers: [], ...spec }, status });
+const pod = (spec: object, status: object, labels = {}) => ({
+  metadata: { name: "x", namespace: "n", labels },
+  spec: { containers: [], ...spec },
+  status,
+});
 const pending = (message: string) => ({
-  phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", message }],
+  phase: "Pending",
+  conditions: [{ type: "PodScheduled", status: "False", message }],
 });
 const container = (state: object, more = {}) => ({
   phase: "Running",
   containerStatuses: [{ name: "c", image: "i:1", restartCount: 4, ready: false, state, ...more }],
 });
 const node = (more = {}) => ({
-  items: [{
-    metadata: { name: "node-1" },
-    status: { allocatable: { cpu: "2" }, conditions: [{ type: "Ready", status: "True" }] },
-    ...more,
-  }],
+  items: [
+    {
+      metadata: { name: "node-1" },
+      status: { allocatable: { cpu: "2" }, conditions: [{ type: "Ready", status: "True" }] },
+      ...more,
+    },
+  ],
 });
-const events = (reason: string, message: string) =>
-  ({ items: [{ reason, message, metadata: {}, lastTimestamp: "2030-01-01T00:00:00Z" }] });
+const events = (reason: string, message: string) => ({
+  items: [{ reason, message, metadata: {}, lastTimestamp: "2030-01-01T00:00:00Z" }],
+});
 const onNode = { nodeName: "node-1" };
 
 describe("a pod", () => {
   it.each<[string, Objects, RegExp]>([
-    ["that requests more than any node has", {
-      "pods/x": pod({ containers: [{ resources: { requests: { cpu: "8" } } }] },
-        pending("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are")),
-      "/api/v1/nodes": node(),
-    }, /^wrong .*only node does not take it: 1 with too little free cpu .* 8 .*more than .*\(2\)/],
-    ["that no node takes for two reasons", {
-      "pods/x": pod({ nodeSelector: { disk: "ssd" } }, pending(
-        "0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, " +
-        "2 node(s) didn't match Pod's node affinity/selector.")),
-      "/api/v1/nodes": node({ spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }),
-    }, /taint that the pod does not tolerate and 2 with labels.*node-1 a:NoSchedule-.*disk=ssd/],
-    ["that no node has user namespaces for", {
-      "pods/x": pod({ hostUsers: false }, pending("0/1 nodes are available: " +
-        "1 node(s) didn't have user namespaces for hostUsers: false.")),
-    }, /1 with a runtime that has no user namespaces .*hostUsers: true/],
-    ["whose claim has no class", {
-      "pods/x": pod({ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "d" } }] },
-        pending("pod has unbound immediate PersistentVolumeClaims")),
-      "persistentvolumeclaims/d": {
-        metadata: { name: "d" }, spec: {}, status: { phase: "Pending" },
+    [
+      "that requests more than any node has",
+      {
+        "pods/x": pod(
+          { containers: [{ resources: { requests: { cpu: "8" } } }] },
+          pending("0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are"),
+        ),
+        "/api/v1/nodes": node(),
       },
-    }, /because of its claim: Claim d .*no StorageClass is the default/],
-    ["of a scheduler that is not there", {
-      "pods/x": pod({ schedulerName: "mine" }, { phase: "Pending" }),
-    }, /wrong .*scheduler named mine/],
-    ["whose image cannot be pulled", {
-      "pods/x": pod(onNode, container({ waiting: { reason: "ImagePullBackOff" } })),
-      "/api/v1/nodes": node(), events: events("Failed", "manifest unknown"),
-    }, /has no image: i:1 cannot be pulled: manifest unknown/],
-    ["that crashes", {
-      "pods/x": pod(onNode, container({ waiting: { reason: "CrashLoopBackOff" } },
-        { lastState: { terminated: { exitCode: 127 } } })), "/api/v1/nodes": node(),
-    }, /4 restarts\): last with exit code 127 \(the command was .*logs --previous -n n x -c c/],
-    ["that uses too much memory", {
-      "pods/x": pod(onNode, container({ waiting: { reason: "CrashLoopBackOff" } },
-        { lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } } })),
-      "/api/v1/nodes": node(),
-    }, /more memory than its limit .*raise resources.limits.memory/],
-    ["that waits for a Secret", {
-      "pods/x": pod(onNode, { phase: "Pending" }), "/api/v1/nodes": node(),
-      events: events("FailedMount", 'MountVolume.SetUp failed: secret "s" not found'),
-    }, /waits for a volume.*create the secret s/],
-    ["whose probe fails", {
-      "pods/x": pod(onNode, container({ running: {} })), "/api/v1/nodes": node(),
-      events: events("Unhealthy", "Readiness probe failed: HTTP 500"),
-    }, /runs but is not ready: container c: Readiness probe failed: HTTP 500/],
-    ["whose node is lost", {
-      "pods/x": pod(onNode, { phase: "Running" }),
-      "/api/v1/nodes": node({
-        status: { conditions: [{ type: "Ready", status: "Unknown", message: "stopped posting" }] },
-      }),
-    }, /node-1 is not Ready: stopped posting .*r2k node start node-1/],
-    ["of a reader without rights to nodes", {
-      "pods/x": pod(onNode, container({ running: {} }, { ready: true })),
-      "/api/v1/nodes": "forbidden",
-    }, /waiting .* nodes$/],
+      /^wrong .*only node does not take it: 1 with too little free cpu .* 8 .*more than .*\(2\)/,
+    ],
+    [
+      "that no node takes for two reasons",
+      {
+        "pods/x": pod(
+          { nodeSelector: { disk: "ssd" } },
+          pending(
+            "0/3 nodes are available: 1 node(s) had untolerated taint {a: b}, " +
+              "2 node(s) didn't match Pod's node affinity/selector.",
+          ),
+        ),
+        "/api/v1/nodes": node({ spec: { taints: [{ key: "a", effect: "NoSchedule" }] } }),
+      },
+      /taint that the pod does not tolerate and 2 with labels.*node-1 a:NoSchedule-.*disk=ssd/,
+    ],
+    [
+      "that no node has user namespaces for",
+      {
+        "pods/x": pod(
+          { hostUsers: false },
+          pending(
+            "0/1 nodes are available: " +
+              "1 node(s) didn't have user namespaces for hostUsers: false.",
+          ),
+        ),
+      },
+      /1 with a runtime that has no user namespaces .*hostUsers: true/,
+    ],
+    [
+      "whose claim has no class",
+      {
+        "pods/x": pod(
+          { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "d" } }] },
+          pending("pod has unbound immediate PersistentVolumeClaims"),
+        ),
+        "persistentvolumeclaims/d": {
+          metadata: { name: "d" },
+          spec: {},
+          status: { phase: "Pending" },
+        },
+      },
+      /because of its claim: Claim d .*no StorageClass is the default/,
+    ],
+    [
+      "of a scheduler that is not there",
+      {
+        "pods/x": pod({ schedulerName: "mine" }, { phase: "Pending" }),
+      },
+      /wrong .*scheduler named mine/,
+    ],
+    [
+      "whose image cannot be pulled",
+      {
+        "pods/x": pod(onNode, container({ waiting: { reason: "ImagePullBackOff" } })),
+        "/api/v1/nodes": node(),
+        events: events("Failed", "manifest unknown"),
+      },
+      /has no image: i:1 cannot be pulled: manifest unknown/,
+    ],
+    [
+      "that crashes",
+      {
+        "pods/x": pod(
+          onNode,
+          container(
+            { waiting: { reason: "CrashLoopBackOff" } },
+            { lastState: { terminated: { exitCode: 127 } } },
+          ),
+        ),
+        "/api/v1/nodes": node(),
+      },
+      /4 restarts\): last with exit code 127 \(the command was .*logs --previous -n n x -c c/,
+    ],
+    [
+      "that uses too much memory",
+      {
+        "pods/x": pod(
+          onNode,
+          container(
+            { waiting: { reason: "CrashLoopBackOff" } },
+            { lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } } },
+          ),
+        ),
+        "/api/v1/nodes": node(),
+      },
+      /more memory than its limit .*raise resources.limits.memory/,
+    ],
+    [
+      "that waits for a Secret",
+      {
+        "pods/x": pod(onNode, { phase: "Pending" }),
+        "/api/v1/nodes": node(),
+        events: events("FailedMount", 'MountVolume.SetUp failed: secret "s" not found'),
+      },
+      /waits for a volume.*create the secret s/,
+    ],
+    [
+      "whose probe fails",
+      {
+        "pods/x": pod(onNode, container({ running: {} })),
+        "/api/v1/nodes": node(),
+        events: events("Unhealthy", "Readiness probe failed: HTTP 500"),
+      },
+      /runs but is not ready: container c: Readiness probe failed: HTTP 500/,
+    ],
+    [
+      "whose node is lost",
+      {
+        "pods/x": pod(onNode, { phase: "Running" }),
+        "/api/v1/nodes": node({
+          status: {
+            conditions: [{ type: "Ready", status: "Unknown", message: "stopped posting" }],
+          },
+        }),
+      },
+      /node-1 is not Ready: stopped posting .*r2k node start node-1/,
+    ],
+    [
+      "of a reader without rights to nodes",
+      {
+        "pods/x": pod(onNode, container({ running: {} }, { ready: true })),
+        "/api/v1/nodes": "forbidden",
+      },
+      /waiting .* nodes$/,
+    ],
   ])("%s", async (_, objects, wanted) => {
     expect(await explained("pod", objects)).toMatch(wanted);
   });
@@ -102,48 +190,81 @@ describe("a pod", () => {
   });
 });
 
-const service = (spec: object) =>
-  ({ metadata: { name: "x", namespace: "n" }, spec: { clusterIP: "10.0.0.1", ...spec } });
+const service = (spec: object) => ({
+  metadata: { name: "x", namespace: "n" },
+  spec: { clusterIP: "10.0.0.1", ...spec },
+});
 const slices = (ready: boolean, name = "") => ({
   "/apis/discovery.k8s.io/v1/namespaces/n/endpointslices": {
-    items: [{
-      endpoints: [{ addresses: ["10.1.0.1"], conditions: { ready } }], ports: [{ name }],
-    }],
+    items: [
+      {
+        endpoints: [{ addresses: ["10.1.0.1"], conditions: { ready } }],
+        ports: [{ name }],
+      },
+    ],
   },
 });
 
 describe("a Service", () => {
   it.each<[string, Objects, RegExp]>([
-    ["whose selector matches no pod names the nearest", {
-      "services/x": service({ selector: { app: "web" } }),
-      pods: { items: [pod({}, {}, { app: "wep" })] },
-    }, /no pod of namespace n has the labels app=web .*pod x is the nearest, with app=wep/],
-    ["whose pod is not ready says why the pod is not", {
-      "services/x": service({ selector: { app: "web" } }), ...slices(false),
-      pods: {
-        items: [pod({}, pending("0/1 nodes are available: 1 Too many pods."), { app: "web" })],
+    [
+      "whose selector matches no pod names the nearest",
+      {
+        "services/x": service({ selector: { app: "web" } }),
+        pods: { items: [pod({}, {}, { app: "wep" })] },
       },
-    }, /wrong .*its only pod is not ready: Pod x is Pending: .*as many pods as allowed/],
-    ["whose port's name no container has", {
-      "services/x": service({
-        selector: { app: "web" }, ports: [{ port: 80, targetPort: "http" }],
-      }),
-      pods: { items: [pod({ containers: [{ ports: [{ name: "web" }] }] },
-        { conditions: [{ type: "Ready", status: "True" }] }, { app: "web" })] },
-    }, /no answer on port 80: .* port named http .*use one of web/],
-    ["that answers", {
-      "services/x": service({
-        selector: { app: "web" }, ports: [{ port: 80, targetPort: 8080 }],
-      }),
-      ...slices(true), pods: { items: [pod({}, {}, { app: "web" })] },
-    }, /^well .*at 10.0.0.1, port 80\/TCP to 8080, from 1 endpoint$/],
+      /no pod of namespace n has the labels app=web .*pod x is the nearest, with app=wep/,
+    ],
+    [
+      "whose pod is not ready says why the pod is not",
+      {
+        "services/x": service({ selector: { app: "web" } }),
+        ...slices(false),
+        pods: {
+          items: [pod({}, pending("0/1 nodes are available: 1 Too many pods."), { app: "web" })],
+        },
+      },
+      /wrong .*its only pod is not ready: Pod x is Pending: .*as many pods as allowed/,
+    ],
+    [
+      "whose port's name no container has",
+      {
+        "services/x": service({
+          selector: { app: "web" },
+          ports: [{ port: 80, targetPort: "http" }],
+        }),
+        pods: {
+          items: [
+            pod(
+              { containers: [{ ports: [{ name: "web" }] }] },
+              { conditions: [{ type: "Ready", status: "True" }] },
+              { app: "web" },
+            ),
+          ],
+        },
+      },
+      /no answer on port 80: .* port named http .*use one of web/,
+    ],
+    [
+      "that answers",
+      {
+        "services/x": service({
+          selector: { app: "web" },
+          ports: [{ port: 80, targetPort: 8080 }],
+        }),
+        ...slices(true),
+        pods: { items: [pod({}, {}, { app: "web" })] },
+      },
+      /^well .*at 10.0.0.1, port 80\/TCP to 8080, from 1 endpoint$/,
+    ],
   ])("%s", async (_, objects, wanted) => {
     expect(await explained("service", objects)).toMatch(wanted);
   });
 });
 
 const claim = (spec: object, more = {}) => ({
-  metadata: { name: "x", ...more }, status: { phase: "Pending" },
+  metadata: { name: "x", ...more },
+  status: { phase: "Pending" },
   spec: { resources: { requests: { storage: "2Gi" } }, ...spec },
 });
 const classes = (mode: string) => ({
@@ -154,26 +275,47 @@ const classes = (mode: string) => ({
 
 describe("a claim", () => {
   it.each<[string, Objects, RegExp]>([
-    ["of an unknown class", {
-      "persistentvolumeclaims/x": claim({ storageClassName: "slow" }), ...classes("Immediate"),
-    }, /class slow, which does not exist.*or use one of fast/],
-    ["that waits for its first consumer", {
-      "persistentvolumeclaims/x": claim({ storageClassName: "fast" }),
-      ...classes("WaitForFirstConsumer"),
-    }, /^waiting .*until a pod uses it/],
-    ["whose driver fails", {
-      "persistentvolumeclaims/x": claim({ storageClassName: "fast" }), ...classes("Immediate"),
-      events: events("ProvisioningFailed", "no space"),
-    }, /^wrong .*p could not make a volume: no space/],
-    ["without a driver, and volumes that are too small", {
-      "persistentvolumeclaims/x": claim({ storageClassName: "" }),
-      "/api/v1/persistentvolumes": {
-        items: [{
-          metadata: { name: "v" }, spec: { capacity: { storage: "1Gi" } },
-          status: { phase: "Available" },
-        }],
+    [
+      "of an unknown class",
+      {
+        "persistentvolumeclaims/x": claim({ storageClassName: "slow" }),
+        ...classes("Immediate"),
       },
-    }, /v has 1Gi, less than 2Gi/],
+      /class slow, which does not exist.*or use one of fast/,
+    ],
+    [
+      "that waits for its first consumer",
+      {
+        "persistentvolumeclaims/x": claim({ storageClassName: "fast" }),
+        ...classes("WaitForFirstConsumer"),
+      },
+      /^waiting .*until a pod uses it/,
+    ],
+    [
+      "whose driver fails",
+      {
+        "persistentvolumeclaims/x": claim({ storageClassName: "fast" }),
+        ...classes("Immediate"),
+        events: events("ProvisioningFailed", "no space"),
+      },
+      /^wrong .*p could not make a volume: no space/,
+    ],
+    [
+      "without a driver, and volumes that are too small",
+      {
+        "persistentvolumeclaims/x": claim({ storageClassName: "" }),
+        "/api/v1/persistentvolumes": {
+          items: [
+            {
+              metadata: { name: "v" },
+              spec: { capacity: { storage: "1Gi" } },
+              status: { phase: "Available" },
+            },
+          ],
+        },
+      },
+      /v has 1Gi, less than 2Gi/,
+    ],
   ])("%s", async (_, objects, wanted) => {
     expect(await explained("pvc", objects)).toMatch(wanted);
   });

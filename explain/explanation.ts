@@ -14,11 +14,17 @@ export interface Explanation {
 
 export const well = (sentence: string): Explanation => ({ state: "well", sentence });
 
-export const waiting = (sentence: string, remedy?: string): Explanation =>
-  ({ state: "waiting", sentence, ...(remedy === undefined ? {} : { remedy }) });
+export const waiting = (sentence: string, remedy?: string): Explanation => ({
+  state: "waiting",
+  sentence,
+  ...(remedy === undefined ? {} : { remedy }),
+});
 
-export const wrong = (sentence: string, remedy: string): Explanation =>
-  ({ state: "wrong", sentence, remedy });
+export const wrong = (sentence: string, remedy: string): Explanation => ({
+  state: "wrong",
+  sentence,
+  remedy,
+});
 
 /** Texts of events and statuses may be long: a sentence quotes their start. */
 const QUOTED_CHARS_MAX = 300;

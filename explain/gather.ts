@@ -1,5 +1,10 @@
 import type {
-  Event, Node, PersistentVolume, PersistentVolumeClaim, Pod, Service,
+  Event,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
@@ -17,9 +22,14 @@ export type Read = (path: string) => Promise<object | "none" | "forbidden">;
 
 /** The kinds that can be explained, by their names in the API and in short. */
 export const EXPLAINED: Readonly<Record<string, "pods" | "services" | "persistentvolumeclaims">> = {
-  pod: "pods", pods: "pods", po: "pods",
-  service: "services", services: "services", svc: "services",
-  pvc: "persistentvolumeclaims", persistentvolumeclaim: "persistentvolumeclaims",
+  pod: "pods",
+  pods: "pods",
+  po: "pods",
+  service: "services",
+  services: "services",
+  svc: "services",
+  pvc: "persistentvolumeclaims",
+  persistentvolumeclaim: "persistentvolumeclaims",
   persistentvolumeclaims: "persistentvolumeclaims",
 };
 
@@ -28,15 +38,21 @@ const LIMIT = 5_000;
 
 /** Reads what an explanation needs and makes it; undefined: there is no such object. */
 export async function explain(
-  read: Read, kind: string, namespace: string, name: string, now_ms: number,
+  read: Read,
+  kind: string,
+  namespace: string,
+  name: string,
+  now_ms: number,
 ): Promise<Explanation | undefined> {
   const facts = new Facts(read, namespace, now_ms);
   const plural = EXPLAINED[kind];
-  const object = plural && await facts.one(`${plural}/${encodeURIComponent(name)}`);
+  const object = plural && (await facts.one(`${plural}/${encodeURIComponent(name)}`));
   if (!object) return undefined;
-  const found = await (plural === "pods" ? facts.pod(object as Pod)
-    : plural === "services" ? facts.service(object as Service)
-    : facts.claim(object as PersistentVolumeClaim));
+  const found = await (plural === "pods"
+    ? facts.pod(object as Pod)
+    : plural === "services"
+      ? facts.service(object as Service)
+      : facts.claim(object as PersistentVolumeClaim));
   return facts.unseen.size === 0 ? found : { ...found, unseen: [...facts.unseen] };
 }
 
@@ -63,12 +79,20 @@ class Facts {
     const nodes = this.#all<Node>("/api/v1/nodes", "nodes");
     const events = this.#events("Pod", pod.metadata.name ?? "");
     const isStarted = pod.status?.phase === "Running";
-    const claims = isStarted ? [] : await Promise.all(claimNames(pod).map((name) =>
-      this.one(`persistentvolumeclaims/${encodeURIComponent(name)}`)));
+    const claims = isStarted
+      ? []
+      : await Promise.all(
+          claimNames(pod).map((name) =>
+            this.one(`persistentvolumeclaims/${encodeURIComponent(name)}`),
+          ),
+        );
     const unbound = claims.filter((claim) => claim !== undefined);
     const explained = unbound.map((claim) => this.claim(claim as PersistentVolumeClaim));
     return explainPod({
-      pod, events: await events, nodes: await nodes, claims: await Promise.all(explained),
+      pod,
+      events: await events,
+      nodes: await nodes,
+      claims: await Promise.all(explained),
       now_ms: this.#now_ms,
     });
   }
@@ -79,16 +103,23 @@ class Facts {
     const [pods = [], slices = []] = await Promise.all([
       this.#all<Pod>(`${this.#core()}/pods`, "pods"),
       this.#all<EndpointSlice>(
-        `${path}/endpointslices`, "endpointslices", `labelSelector=${label}`),
+        `${path}/endpointslices`,
+        "endpointslices",
+        `labelSelector=${label}`,
+      ),
     ]);
     const explained = new Map<Pod, Explanation>();
-    const candidates = pods.filter((pod) => selects(service, pod) &&
-      !pod.metadata.deletionTimestamp);
-    const first = candidates.find((pod) =>
-      !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""));
+    const candidates = pods.filter(
+      (pod) => selects(service, pod) && !pod.metadata.deletionTimestamp,
+    );
+    const first = candidates.find(
+      (pod) => !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""),
+    );
     if (first) explained.set(first, await this.pod(first));
     return explainService({
-      service, pods, slices,
+      service,
+      pods,
+      slices,
       explain: (pod) => explained.get(pod) ?? explainPod({ pod, events: [], now_ms: this.#now_ms }),
     });
   }
@@ -108,13 +139,15 @@ class Facts {
   async #events(kind: string, name: string): Promise<readonly Event[]> {
     const of = `involvedObject.kind=${kind},involvedObject.name=${name}`;
     const path = `${this.#core()}/events`;
-    return await this.#all<Event>(path, "events", `fieldSelector=${encodeURIComponent(of)}`) ?? [];
+    return (
+      (await this.#all<Event>(path, "events", `fieldSelector=${encodeURIComponent(of)}`)) ?? []
+    );
   }
 
   async #all<T>(path: string, what: string, query = ""): Promise<T[] | undefined> {
     const list = await this.#read(`${path}?limit=${LIMIT}${query && `&${query}`}`);
     if (list === "forbidden") this.unseen.add(what);
-    return typeof list === "string" ? undefined : (list as { items: T[] | null }).items ?? [];
+    return typeof list === "string" ? undefined : ((list as { items: T[] | null }).items ?? []);
   }
 
   #core(): string {
@@ -123,6 +156,7 @@ class Facts {
 }
 
 function selects({ spec }: Service, { metadata }: Pod): boolean {
-  return Object.entries(spec.selector ?? {}).every(([key, value]) =>
-    metadata.labels?.[key] === value);
+  return Object.entries(spec.selector ?? {}).every(
+    ([key, value]) => metadata.labels?.[key] === value,
+  );
 }

@@ -3,23 +3,30 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { expect, test } from "vitest";
 import { pathOf } from "./path.ts";
 
-const node = (name: string, address: string, podCIDR: string) => ({
-  metadata: { name }, spec: { podCIDR },
-  status: { addresses: [{ type: "InternalIP", address }] },
-}) as Node;
+const node = (name: string, address: string, podCIDR: string) =>
+  ({
+    metadata: { name },
+    spec: { podCIDR },
+    status: { addresses: [{ type: "InternalIP", address }] },
+  }) as Node;
 const nodes = [node("a", "10.200.0.2", "10.244.0.0/24"), node("b", "10.200.0.3", "10.244.1.0/24")];
-const slices = [{
-  metadata: {}, addressType: "IPv4", ports: [{ port: 8080 }],
-  endpoints: [
-    { addresses: ["10.244.0.5"], nodeName: "a", targetRef: { name: "web-1" } },
-    { addresses: ["10.244.1.6"], nodeName: "b", targetRef: { name: "web-2" } },
-    { addresses: ["10.244.1.7"], nodeName: "b", conditions: { ready: false } },
-  ],
-}] as EndpointSlice[];
-const service = (spec: object) => ({
-  metadata: { name: "web", namespace: "shop" },
-  spec: { clusterIP: "10.96.0.9", ports: [{ port: 80 }], ...spec },
-}) as Service;
+const slices = [
+  {
+    metadata: {},
+    addressType: "IPv4",
+    ports: [{ port: 8080 }],
+    endpoints: [
+      { addresses: ["10.244.0.5"], nodeName: "a", targetRef: { name: "web-1" } },
+      { addresses: ["10.244.1.6"], nodeName: "b", targetRef: { name: "web-2" } },
+      { addresses: ["10.244.1.7"], nodeName: "b", conditions: { ready: false } },
+    ],
+  },
+] as EndpointSlice[];
+const service = (spec: object) =>
+  ({
+    metadata: { name: "web", namespace: "shop" },
+    spec: { clusterIP: "10.96.0.9", ports: [{ port: 80 }], ...spec },
+  }) as Service;
 const lines = ({ steps }: ReturnType<typeof pathOf>) =>
   steps.map(({ where, what }) => `${where}: ${what}`);
 
@@ -37,11 +44,20 @@ test("a packet to a Service meets a rule, then the bridge or the way between nod
 });
 
 test("a Service of IPv6 takes the same way", () => {
-  const six = [{ ...slices[0]!, addressType: "IPv6", endpoints: [
-    { addresses: ["fd00:244::5"], nodeName: "b", targetRef: { name: "web-1" } }] }];
+  const six = [
+    {
+      ...slices[0]!,
+      addressType: "IPv6",
+      endpoints: [{ addresses: ["fd00:244::5"], nodeName: "b", targetRef: { name: "web-1" } }],
+    },
+  ];
   const on = [nodes[0]!, node("b", "fd00:200::3", "fd00:244:1::/64")];
   const path = pathOf({
-    from: "a", nodes: on, slices: six, service: service({ clusterIP: "fd00:96::9" }) });
+    from: "a",
+    nodes: on,
+    slices: six,
+    service: service({ clusterIP: "fd00:96::9" }),
+  });
   expect(lines(path).slice(2)).toEqual([
     "rules of a: fd00:96::9 port 80/TCP: one of 1 endpoints takes its place",
     "between nodes: the route of fd00:244:1::/64 over to b (fd00:200::3)",
@@ -61,10 +77,11 @@ test("without a ready endpoint the rule refuses; headless Services and aliases h
 });
 
 test("a packet to a pod", () => {
-  const pod = (status: object) => (
-    { metadata: { name: "p" }, spec: { nodeName: "b" }, status }) as Pod;
+  const pod = (status: object) =>
+    ({ metadata: { name: "p" }, spec: { nodeName: "b" }, status }) as Pod;
   const there = pathOf({ from: "a", nodes, slices: [], pod: pod({ podIP: "10.244.1.6" }) });
   expect(lines(there).at(-1)).toBe("b: by its bridge to p at 10.244.1.6");
   expect(lines(pathOf({ from: "a", nodes, slices: [], pod: pod({}) }))).toEqual([
-    "pod: it has no address yet"]);
+    "pod: it has no address yet",
+  ]);
 });

@@ -38,16 +38,21 @@ export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: Pat
     const last = arrival(from, nodes, podIP, pod.spec.nodeName, pod.metadata.name ?? "");
     return { steps: [leaving(from), ...last], addresses: [podIP] };
   }
-  const { metadata: { name = "", namespace = "" }, spec } = service!;
+  const {
+    metadata: { name = "", namespace = "" },
+    spec,
+  } = service!;
   const { clusterIP = "", ports = [], externalName, type } = spec;
   const domain = `${name}.${namespace}.svc.${clusterDomain ?? "cluster.local"}`;
   if (type === "ExternalName") {
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
     return { steps: [{ where: "DNS", what }], addresses: [] };
   }
-  const endpoints = slices.flatMap((slice) => (slice.endpoints ?? [])
-    .filter(({ conditions }) => conditions?.ready !== false)
-    .map((endpoint) => ({ ...endpoint, ports: slice.ports ?? [] })));
+  const endpoints = slices.flatMap((slice) =>
+    (slice.endpoints ?? [])
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .map((endpoint) => ({ ...endpoint, ports: slice.ports ?? [] })),
+  );
   const headless = clusterIP === "None" || clusterIP === "";
   const all = endpoints.map(({ addresses }) => addresses[0] ?? "");
   const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
@@ -58,28 +63,46 @@ export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: Pat
     steps: [
       { where: "DNS", what: `${domain} is ${answer}` },
       leaving(from),
-      ...headless ? [] : [{
-        where: `rules of ${from}`,
-        what: endpoints.length === 0
-          ? `${clusterIP} port ${listed}: refused, for no endpoint is ready`
-          : `${clusterIP} port ${listed}: one of ${all.length} endpoints takes its place`,
-      }],
-      ...shown.flatMap(({ addresses, nodeName, targetRef, ports: own }) => arrival(
-        from, nodes, addresses[0] ?? "", nodeName, targetRef?.name ?? "an address without a pod",
-        own.map(({ port }) => port).join(", "))),
-      ...rest > 0 ? [{ where: "endpoints", what: `and ${rest} more` }] : [],
+      ...(headless
+        ? []
+        : [
+            {
+              where: `rules of ${from}`,
+              what:
+                endpoints.length === 0
+                  ? `${clusterIP} port ${listed}: refused, for no endpoint is ready`
+                  : `${clusterIP} port ${listed}: one of ${all.length} endpoints takes its place`,
+            },
+          ]),
+      ...shown.flatMap(({ addresses, nodeName, targetRef, ports: own }) =>
+        arrival(
+          from,
+          nodes,
+          addresses[0] ?? "",
+          nodeName,
+          targetRef?.name ?? "an address without a pod",
+          own.map(({ port }) => port).join(", "),
+        ),
+      ),
+      ...(rest > 0 ? [{ where: "endpoints", what: `and ${rest} more` }] : []),
     ],
-    addresses: [...headless ? [] : [clusterIP], ...all.slice(0, ENDPOINTS_SHOWN)],
+    addresses: [...(headless ? [] : [clusterIP]), ...all.slice(0, ENDPOINTS_SHOWN)],
   };
 }
 
-const leaving = (from: string): Step => (
-  { where: from, what: "a pod's eth0, its veth pair, and the node's bridge" });
+const leaving = (from: string): Step => ({
+  where: from,
+  what: "a pod's eth0, its veth pair, and the node's bridge",
+});
 
 /** The last steps: by the bridge on the same node, else over to the node of the pod. */
 function arrival(
-  from: string, nodes: readonly Node[], address: string, nodeName: string | undefined,
-  name: string, ports = "",
+  from: string,
+  nodes: readonly Node[],
+  address: string,
+  nodeName: string | undefined,
+  name: string,
+  ports = "",
 ): Step[] {
   const to = `${name} at ${address}${ports && ` port ${ports}`}`;
   if (nodeName === undefined) return [{ where: "network", what: `routed to ${to}` }];
@@ -88,8 +111,12 @@ function arrival(
   const nodeAddress = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
   const range = node?.spec?.podCIDR;
   return [
-    { where: "between nodes", what: `the route of ${range ?? address} over to ${nodeName} (${
-      nodeAddress ?? "its address is not known"})` },
+    {
+      where: "between nodes",
+      what: `the route of ${range ?? address} over to ${nodeName} (${
+        nodeAddress ?? "its address is not known"
+      })`,
+    },
     { where: nodeName, what: `by its bridge to ${to}` },
   ];
 }

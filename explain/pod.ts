@@ -38,8 +38,10 @@ function explainLeaving({ pod, nodes, now_ms }: PodFacts): Explanation {
   if (lost) return wrong(`Pod ${name} is being deleted, but ${lost.what}`, lost.remedy);
   const late_s = Math.round((now_ms - Date.parse(deletionTimestamp!)) / 1_000);
   if (finalizers.length > 0) {
-    return waiting(`Pod ${name} is being deleted and waits for ${listed(finalizers)}`,
-      "the controller of that finalizer removes it; check that it runs");
+    return waiting(
+      `Pod ${name} is being deleted and waits for ${listed(finalizers)}`,
+      "the controller of that finalizer removes it; check that it runs",
+    );
   }
   const left = late_s < 0 ? `has ${-late_s} s left to end` : "has been asked to end";
   return waiting(`Pod ${name} is being deleted and ${left}`);
@@ -49,25 +51,32 @@ function explainFailed({ pod, events }: PodFacts): Explanation {
   const { name } = pod.metadata;
   const { reason, message = "", containerStatuses = [] } = pod.status ?? {};
   if (reason === "Evicted") {
-    return wrong(`Pod ${name} was evicted: ${quoted(message)}`,
-      "request what it needs, and free the resource on the node");
+    return wrong(
+      `Pod ${name} was evicted: ${quoted(message)}`,
+      "request what it needs, and free the resource on the node",
+    );
   }
   if (reason) {
-    return wrong(`Pod ${name} failed: ${reason}: ${quoted(message)}`,
-      "a controller makes a new pod; delete this one");
+    return wrong(
+      `Pod ${name} failed: ${reason}: ${quoted(message)}`,
+      "a controller makes a new pod; delete this one",
+    );
   }
   const found = containerStatuses.map((status) => explainContainer(pod, status, events, false));
-  return found.find((each) => each !== undefined) ??
-    wrong(`Pod ${name} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`);
+  return (
+    found.find((each) => each !== undefined) ??
+    wrong(`Pod ${name} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`)
+  );
 }
 
 function explainWithoutNode({ pod, nodes, claims = [] }: PodFacts): Explanation {
   const { name } = pod.metadata;
   const gates = pod.spec.schedulingGates ?? [];
   if (gates.length > 0) {
-    return waiting(`Pod ${name} is held back by the scheduling gate ${
-      listed(gates.map((gate) => gate.name))}`,
-      "whoever set it removes it from spec.schedulingGates");
+    return waiting(
+      `Pod ${name} is held back by the scheduling gate ${listed(gates.map((gate) => gate.name))}`,
+      "whoever set it removes it from spec.schedulingGates",
+    );
   }
   const { schedulerName = "default-scheduler" } = pod.spec;
   const condition = conditionOf(pod, "PodScheduled");
@@ -75,20 +84,29 @@ function explainWithoutNode({ pod, nodes, claims = [] }: PodFacts): Explanation 
     const blocked = claims.find(({ state }) => state === "wrong");
     const message = condition.message ?? "";
     if (blocked && /claim|persistent volumes/i.test(message)) {
-      return wrong(`Pod ${name} is Pending because of its claim: ${blocked.sentence}`,
-        blocked.remedy ?? "");
+      return wrong(
+        `Pod ${name} is Pending because of its claim: ${blocked.sentence}`,
+        blocked.remedy ?? "",
+      );
     }
     if (pod.status?.nominatedNodeName) {
-      return waiting(`Pod ${name} waits until pods of lower priority have left node ${
-        pod.status.nominatedNodeName}`);
+      return waiting(
+        `Pod ${name} waits until pods of lower priority have left node ${
+          pod.status.nominatedNodeName
+        }`,
+      );
     }
     return explainUnschedulable(pod, message, nodes);
   }
   return schedulerName === "default-scheduler"
-    ? waiting(`Pod ${name} waits for the scheduler, which has not tried it yet`,
-      "if it stays so, check that the scheduler runs: r2k status")
-    : wrong(`Pod ${name} waits for a scheduler named ${schedulerName}, which has not tried it`,
-      `start that scheduler, or remove spec.schedulerName`);
+    ? waiting(
+        `Pod ${name} waits for the scheduler, which has not tried it yet`,
+        "if it stays so, check that the scheduler runs: r2k status",
+      )
+    : wrong(
+        `Pod ${name} waits for a scheduler named ${schedulerName}, which has not tried it`,
+        `start that scheduler, or remove spec.schedulerName`,
+      );
 }
 
 function explainOnNode(facts: PodFacts): Explanation {
@@ -101,16 +119,18 @@ function explainOnNode(facts: PodFacts): Explanation {
     const found = explainContainer(pod, status, events, true);
     if (found) return found;
     if (status.state?.running && !status.started && !isSidecar(pod, status.name)) {
-      return waiting(`Pod ${name} waits for its init container ${status.name} to end`,
-        `kubectl logs ${name} -c ${status.name}`);
+      return waiting(
+        `Pod ${name} waits for its init container ${status.name} to end`,
+        `kubectl logs ${name} -c ${status.name}`,
+      );
     }
   }
   for (const status of containerStatuses) {
     const found = explainContainer(pod, status, events, false);
     if (found) return found;
   }
-  const all = containerStatuses.length > 0 &&
-    containerStatuses.every(({ state }) => state?.running);
+  const all =
+    containerStatuses.length > 0 && containerStatuses.every(({ state }) => state?.running);
   return all ? explainReadiness(facts) : explainPreparation(facts);
 }
 
@@ -126,13 +146,17 @@ function explainPreparation({ pod, events, claims = [] }: PodFacts): Explanation
     const claim = claims.find(({ state }) => state === "wrong");
     const missing = /(configmap|secret)s? "([^"]+)" not found/i.exec(volume.message ?? "");
     const remedy = missing ? `create the ${missing[1]} ${missing[2]}` : claim?.remedy;
-    return wrong(`Pod ${name} waits for a volume: ${quoted(volume.message ?? "")}`,
-      remedy ?? "check that the volume exists and that its driver runs on the node");
+    return wrong(
+      `Pod ${name} waits for a volume: ${quoted(volume.message ?? "")}`,
+      remedy ?? "check that the volume exists and that its driver runs on the node",
+    );
   }
   const sandbox = newest(events, "FailedCreatePodSandBox");
   if (sandbox && !since) {
-    return wrong(`Pod ${name} has no sandbox: ${quoted(sandbox.message ?? "")}`,
-      "r2k doctor checks the node's runtime and network");
+    return wrong(
+      `Pod ${name} has no sandbox: ${quoted(sandbox.message ?? "")}`,
+      "r2k doctor checks the node's runtime and network",
+    );
   }
   const pulling = newest(events, "Pulling", "Pulled");
   const step = pulling?.reason === "Pulling" ? "its image is being pulled" : "its node prepares it";
@@ -149,11 +173,13 @@ function explainReadiness({ pod, events }: PodFacts): Explanation {
     const names = listed(idle.map((status) => status.name));
     return probe
       ? wrong(
-        `Pod ${name} runs but is not ready: container ${names}: ${quoted(probe.message ?? "")}`,
-        "check the probe's path and port, and the container's log")
+          `Pod ${name} runs but is not ready: container ${names}: ${quoted(probe.message ?? "")}`,
+          "check the probe's path and port, and the container's log",
+        )
       : waiting(`Pod ${name} runs; container ${names} has not passed its readiness probe yet`);
   }
-  const gates = (pod.spec.readinessGates ?? []).map(({ conditionType }) => conditionType)
+  const gates = (pod.spec.readinessGates ?? [])
+    .map(({ conditionType }) => conditionType)
     .filter((type) => conditionOf(pod, type)?.status !== "True");
   return gates.length > 0
     ? waiting(`Pod ${name} runs but waits for its readiness gate ${listed(gates)}`)
@@ -162,7 +188,8 @@ function explainReadiness({ pod, events }: PodFacts): Explanation {
 
 /** The trouble of a pod's node, if there is any. */
 function nodeTrouble(
-  { spec }: Pod, nodes: readonly Node[] | undefined,
+  { spec }: Pod,
+  nodes: readonly Node[] | undefined,
 ): { what: string; remedy: string } | undefined {
   if (!nodes || !spec.nodeName) return undefined;
   const node = nodes.find(({ metadata }) => metadata.name === spec.nodeName);

@@ -12,48 +12,60 @@ interface Cause {
 /** The reasons of upstream's plugins and of ours (`scheduler/plugins`). */
 const CAUSES: readonly Cause[] = [
   {
-    matches: /^Insufficient (\S+)$/, meaning: "too little free $1",
+    matches: /^Insufficient (\S+)$/,
+    meaning: "too little free $1",
     remedy: (pod, nodes, [, resource = ""]) => resourceRemedy(pod, nodes, resource),
   },
   {
-    matches: /^Too many pods$/, meaning: "as many pods as allowed",
+    matches: /^Too many pods$/,
+    meaning: "as many pods as allowed",
     remedy: () => "delete pods that are done, or add a node",
   },
   {
     matches: /had untolerated taint(?:\(s\)|s)?/,
     meaning: "a taint that the pod does not tolerate",
-    remedy: (_, nodes) => `add a toleration to the pod, or remove the taint: kubectl taint nodes ${
-      taintExample(nodes)}`,
+    remedy: (_, nodes) =>
+      `add a toleration to the pod, or remove the taint: kubectl taint nodes ${taintExample(
+        nodes,
+      )}`,
   },
   {
-    matches: /were unschedulable/, meaning: "cordoned",
-    remedy: (_, nodes) => `kubectl uncordon ${
-      nodes?.find(({ spec }) => spec?.unschedulable)?.metadata.name ?? "NODE"}`,
+    matches: /were unschedulable/,
+    meaning: "cordoned",
+    remedy: (_, nodes) =>
+      `kubectl uncordon ${nodes?.find(({ spec }) => spec?.unschedulable)?.metadata.name ?? "NODE"}`,
   },
   {
     matches: /didn't match Pod's node affinity\/selector/,
     meaning: "labels that the pod's node selector or affinity does not match",
-    remedy: (pod) => `label a node (kubectl label node NODE ${
-      selectorExample(pod)}) or change spec.nodeSelector or spec.affinity`,
+    remedy: (pod) =>
+      `label a node (kubectl label node NODE ${selectorExample(
+        pod,
+      )}) or change spec.nodeSelector or spec.affinity`,
   },
   {
-    matches: /didn't have free ports/, meaning: "the pod's host port taken",
+    matches: /didn't have free ports/,
+    meaning: "the pod's host port taken",
     remedy: () => "use another hostPort, or none: a Service gives the pod an address",
   },
   {
-    matches: /didn't have user namespaces/, meaning: "a runtime that has no user namespaces",
+    matches: /didn't have user namespaces/,
+    meaning: "a runtime that has no user namespaces",
     remedy: () => "set hostUsers: true in the pod, or add a node whose runtime has them",
   },
   {
-    matches: /didn't match pod affinity rules/, meaning: "none of the pods that it wants beside it",
+    matches: /didn't match pod affinity rules/,
+    meaning: "none of the pods that it wants beside it",
     remedy: () => "start the pods that spec.affinity.podAffinity selects, or make it preferred",
   },
   {
-    matches: /anti-affinity rules/, meaning: "a pod that it must not be beside",
+    matches: /anti-affinity rules/,
+    meaning: "a pod that it must not be beside",
     remedy: () => "add a node, run fewer replicas, or make spec.affinity.podAntiAffinity preferred",
   },
   {
-    matches: /topology spread constraints/, meaning: "more than its share of these pods",
+    matches: /topology spread constraints/,
+    meaning: "more than its share of these pods",
     remedy: () => "raise maxSkew, or set whenUnsatisfiable: ScheduleAnyway",
   },
   {
@@ -62,18 +74,22 @@ const CAUSES: readonly Cause[] = [
     remedy: () => "let the pod run on the volume's node (kubectl describe pv names it)",
   },
   {
-    matches: /didn't find available persistent volumes to bind/, meaning: "no volume for its claim",
+    matches: /didn't find available persistent volumes to bind/,
+    meaning: "no volume for its claim",
     remedy: (pod) => `r2k explain pvc/${claimNames(pod)[0] ?? "NAME"} says more`,
   },
   {
-    matches: /exceed max volume count/, meaning: "as many volumes as its driver attaches",
+    matches: /exceed max volume count/,
+    meaning: "as many volumes as its driver attaches",
     remedy: () => "add a node, or move pods with volumes away",
   },
 ];
 
 /** Why no node was found, from the message of the condition PodScheduled. */
 export function explainUnschedulable(
-  pod: Pod, message: string, nodes: readonly Node[] | undefined,
+  pod: Pod,
+  message: string,
+  nodes: readonly Node[] | undefined,
 ): Explanation {
   const name = pod.metadata.name ?? "";
   const [, total = "", list = ""] = /^0\/(\d+) nodes are available: (.*)$/s.exec(message) ?? [];
@@ -91,8 +107,10 @@ export function explainUnschedulable(
     if (cause && found) remedies.push(cause.remedy(pod, nodes, found));
   }
   const all = total === "1" ? "the only node does not take it" : `none of ${total} nodes takes it`;
-  return wrong(`Pod ${name} is Pending: ${all}: ${listed(meanings)}`,
-    [...new Set(remedies)].join("; or ") || "kubectl describe pod shows the scheduler's reasons");
+  return wrong(
+    `Pod ${name} is Pending: ${all}: ${listed(meanings)}`,
+    [...new Set(remedies)].join("; or ") || "kubectl describe pod shows the scheduler's reasons",
+  );
 }
 
 /** The reasons with their counts; what follows the first full stop is about preemption. */
@@ -109,12 +127,17 @@ function explainPrefilter(pod: Pod, message: string): Explanation {
   const name = pod.metadata.name ?? "";
   const missing = /persistentvolumeclaim "([^"]*)" not found/.exec(message)?.[1];
   if (missing !== undefined) {
-    return wrong(`Pod ${name} is Pending: its claim ${missing} does not exist`,
-      `create the PersistentVolumeClaim ${missing} in namespace ${pod.metadata.namespace}`);
+    return wrong(
+      `Pod ${name} is Pending: its claim ${missing} does not exist`,
+      `create the PersistentVolumeClaim ${missing} in namespace ${pod.metadata.namespace}`,
+    );
   }
-  return wrong(`Pod ${name} is Pending: ${quoted(message)}`,
-    claimNames(pod).map((claim) => `r2k explain pvc/${claim}`).join(", ") ||
-      "kubectl describe pod shows the scheduler's reasons");
+  return wrong(
+    `Pod ${name} is Pending: ${quoted(message)}`,
+    claimNames(pod)
+      .map((claim) => `r2k explain pvc/${claim}`)
+      .join(", ") || "kubectl describe pod shows the scheduler's reasons",
+  );
 }
 
 export function claimNames(pod: Pod): string[] {
@@ -135,17 +158,22 @@ function resourceRemedy(pod: Pod, nodes: readonly Node[] | undefined, resource: 
     return `no node offers ${resource}: start its device plugin, ${add} that has it`;
   }
   if (compareQuantity(wanted, largest) > 0) {
-    return `it requests ${wanted} of ${resource}, more than the largest node has ` +
-      `(${largest}): request less, ${add}`;
+    return (
+      `it requests ${wanted} of ${resource}, more than the largest node has ` +
+      `(${largest}): request less, ${add}`
+    );
   }
-  return `it requests ${wanted} of ${resource}; a node has ${largest}, which others use: ` +
-    `request less, remove other pods, ${add}`;
+  return (
+    `it requests ${wanted} of ${resource}; a node has ${largest}, which others use: ` +
+    `request less, remove other pods, ${add}`
+  );
 }
 
 /** The sum of its containers' requests; init containers do not count here. */
 function requestOf({ spec }: Pod, resource: string): string | undefined {
-  const found = spec.containers.flatMap(({ resources }) =>
-    resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? []);
+  const found = spec.containers.flatMap(
+    ({ resources }) => resources?.requests?.[resource] ?? resources?.limits?.[resource] ?? [],
+  );
   return found.length === 0 ? undefined : found.reduce(addQuantity);
 }
 

@@ -1,6 +1,6 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { type Explanation, counted, listed, waiting, well, wrong } from "./explanation.ts";
+import { counted, type Explanation, listed, waiting, well, wrong } from "./explanation.ts";
 
 /** Facts that explain a Service; the pods are all of its namespace. */
 export interface ServiceFacts {
@@ -21,67 +21,96 @@ export function explainService(facts: ServiceFacts): Explanation {
   }
   const ready = readyAddresses(slices);
   if (!selector || Object.keys(selector).length === 0) {
-    return ready.length > 0 ? answering(service, ready)
-      : wrong(`Service ${name} has no selector and no EndpointSlice with a ready address`,
-        "set spec.selector, or write an EndpointSlice with the label " +
-          `kubernetes.io/service-name=${name}`);
+    return ready.length > 0
+      ? answering(service, ready)
+      : wrong(
+          `Service ${name} has no selector and no EndpointSlice with a ready address`,
+          "set spec.selector, or write an EndpointSlice with the label " +
+            `kubernetes.io/service-name=${name}`,
+        );
   }
   return explainSelected(facts, selector, ready);
 }
 
 function explainSelected(
   { service, pods, slices, explain }: ServiceFacts,
-  selector: Readonly<Record<string, string>>, ready: readonly string[],
+  selector: Readonly<Record<string, string>>,
+  ready: readonly string[],
 ): Explanation {
   const { name, namespace } = service.metadata;
   const text = selectorText(selector);
   const matching = pods.filter(({ metadata }) => matches(selector, metadata.labels));
   if (matching.length === 0) {
     if (ready.length > 0) return answering(service, ready);
-    return wrong(`Service ${name} has no answer: no pod of namespace ${namespace} has the labels ${
-      text} of its selector`, nearest(service, pods, selector));
+    return wrong(
+      `Service ${name} has no answer: no pod of namespace ${namespace} has the labels ${
+        text
+      } of its selector`,
+      nearest(service, pods, selector),
+    );
   }
   if (ready.length > 0) return explainPorts(service, matching, slices) ?? answering(service, ready);
   const live = matching.filter(isLive);
   if (live.length === 0) {
-    return wrong(`Service ${name} has no answer: its ${counted(matching.length, "pod")} ended`,
-      "let a Deployment run them: it replaces pods that end");
+    return wrong(
+      `Service ${name} has no answer: its ${counted(matching.length, "pod")} ended`,
+      "let a Deployment run them: it replaces pods that end",
+    );
   }
   const isReady = live.filter(isPodReady);
   if (isReady.length === 0) {
     const first = explain(live[0]!);
     const remedy = first.remedy ?? "wait until it is ready";
-    const many = live.length === 1 ? "its only pod is not ready" :
-      `none of its ${live.length} pods is ready`;
+    const many =
+      live.length === 1 ? "its only pod is not ready" : `none of its ${live.length} pods is ready`;
     const sentence = `Service ${name} has no answer: ${many}: ${first.sentence}`;
     return first.state === "waiting" ? waiting(sentence, remedy) : wrong(sentence, remedy);
   }
-  return explainPorts(service, isReady, slices) ??
-    waiting(`Service ${name} has ready pods, but no EndpointSlice names them yet`,
-      "if it stays so, check that the controllers run: r2k status");
+  return (
+    explainPorts(service, isReady, slices) ??
+    waiting(
+      `Service ${name} has ready pods, but no EndpointSlice names them yet`,
+      "if it stays so, check that the controllers run: r2k status",
+    )
+  );
 }
 
 /** A port whose name no container has leads nowhere. */
 function explainPorts(
-  { metadata: { name }, spec }: Service, pods: readonly Pod[], slices: readonly EndpointSlice[],
+  { metadata: { name }, spec }: Service,
+  pods: readonly Pod[],
+  slices: readonly EndpointSlice[],
 ): Explanation | undefined {
-  const served = new Set(slices.filter((slice) => readyAddresses([slice]).length > 0)
-    .flatMap(({ ports }) => (ports ?? []).map((port) => port.name ?? "")));
-  const dead = (spec.ports ?? []).find((port) =>
-    typeof port.targetPort === "string" && !served.has(port.name ?? ""));
+  const served = new Set(
+    slices
+      .filter((slice) => readyAddresses([slice]).length > 0)
+      .flatMap(({ ports }) => (ports ?? []).map((port) => port.name ?? "")),
+  );
+  const dead = (spec.ports ?? []).find(
+    (port) => typeof port.targetPort === "string" && !served.has(port.name ?? ""),
+  );
   if (!dead) return undefined;
-  const names = [...new Set(pods.flatMap(({ spec: { containers } }) =>
-    containers.flatMap(({ ports = [] }) => ports.flatMap((port) => port.name ?? []))))];
+  const names = [
+    ...new Set(
+      pods.flatMap(({ spec: { containers } }) =>
+        containers.flatMap(({ ports = [] }) => ports.flatMap((port) => port.name ?? [])),
+      ),
+    ),
+  ];
   const known = names.length > 0 ? `use one of ${listed(names)}` : "use a number";
-  return wrong(`Service ${name} has no answer on port ${dead.port}: no container of its pods has ` +
-    `a port named ${dead.targetPort}`, `${known} in spec.ports[].targetPort, or name the port`);
+  return wrong(
+    `Service ${name} has no answer on port ${dead.port}: no container of its pods has ` +
+      `a port named ${dead.targetPort}`,
+    `${known} in spec.ports[].targetPort, or name the port`,
+  );
 }
 
 function answering({ metadata, spec }: Service, ready: readonly string[]): Explanation {
   const ports = (spec.ports ?? []).map(portText);
   const { name } = metadata;
   const isHeadless = spec.clusterIP === "None";
-  const where = isHeadless ? "by its DNS name, with the pods' own addresses"
+  const where = isHeadless
+    ? "by its DNS name, with the pods' own addresses"
     : `at ${spec.clusterIP}, port ${listed(ports)}`;
   const sentence = `Service ${name} answers ${where}, from ${counted(ready.length, "endpoint")}`;
   return spec.externalTrafficPolicy === "Local"
@@ -90,19 +119,24 @@ function answering({ metadata, spec }: Service, ready: readonly string[]): Expla
 }
 
 const portText = ({ port, targetPort, protocol = "TCP", nodePort }: ServicePort): string =>
-  `${port}/${protocol}${targetPort === undefined || targetPort === port ? "" : ` to ${targetPort}`
+  `${port}/${protocol}${
+    targetPort === undefined || targetPort === port ? "" : ` to ${targetPort}`
   }${nodePort ? ` and ${nodePort} of each node` : ""}`;
 
 /** Addresses that traffic goes to; a headless Service's too. */
 export function readyAddresses(slices: readonly EndpointSlice[]): string[] {
-  return slices.flatMap(({ endpoints }) => (endpoints ?? [])
-    .filter(({ conditions }) => conditions?.ready !== false)
-    .flatMap(({ addresses }) => addresses));
+  return slices.flatMap(({ endpoints }) =>
+    (endpoints ?? [])
+      .filter(({ conditions }) => conditions?.ready !== false)
+      .flatMap(({ addresses }) => addresses),
+  );
 }
 
 /** The pod that matches most of the selector, with the label that would have to change. */
 function nearest(
-  service: Service, pods: readonly Pod[], selector: Readonly<Record<string, string>>,
+  service: Service,
+  pods: readonly Pod[],
+  selector: Readonly<Record<string, string>>,
 ): string {
   const { namespace, name } = service.metadata;
   let best: { pod: Pod; wrong: string[] } | undefined;
@@ -115,16 +149,21 @@ function nearest(
   if (!best) return `start pods with these labels in namespace ${namespace}`;
   const { labels = {}, name: pod } = best.pod.metadata;
   const key = best.wrong[0]!;
-  return `pod ${pod} is the nearest, with ${labels[key] === undefined ? `no label ${key}` :
-    `${key}=${labels[key]}`}: change its template, or kubectl set selector -n ${namespace
-    } service ${name} ${selectorText({ ...selector, [key]: labels[key] ?? "VALUE" })}`;
+  return `pod ${pod} is the nearest, with ${
+    labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`
+  }: change its template, or kubectl set selector -n ${
+    namespace
+  } service ${name} ${selectorText({ ...selector, [key]: labels[key] ?? "VALUE" })}`;
 }
 
 const selectorText = (selector: Readonly<Record<string, string>>): string =>
-  Object.entries(selector).map(([key, value]) => `${key}=${value}`).join(",");
+  Object.entries(selector)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(",");
 
 const matches = (
-  selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>> = {},
+  selector: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>> = {},
 ): boolean => Object.entries(selector).every(([key, value]) => labels[key] === value);
 
 const isLive = ({ status, metadata }: Pod): boolean =>

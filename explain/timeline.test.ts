@@ -6,29 +6,55 @@ import type { Traces } from "./traced-moments.ts";
 
 const at = (second: number) => `2026-01-01T00:00:0${second}Z`;
 const object = (kind: string, uid: string, owner?: string, more: object = {}): Dated => ({
-  kind, metadata: {
-    uid, name: uid, creationTimestamp: at(0),
-    ...owner ? { ownerReferences: [{ apiVersion: "v1", kind: "K", name: owner, uid: owner }] } : {},
-  }, ...more,
+  kind,
+  metadata: {
+    uid,
+    name: uid,
+    creationTimestamp: at(0),
+    ...(owner
+      ? { ownerReferences: [{ apiVersion: "v1", kind: "K", name: owner, uid: owner }] }
+      : {}),
+  },
+  ...more,
 });
-const event = (uid: string, second: number, reason: string) => ({
-  metadata: {}, involvedObject: { uid }, firstTimestamp: at(second), reason, message: "m",
-  source: { component: "kubelet" }, count: 2,
-}) as Event;
+const event = (uid: string, second: number, reason: string) =>
+  ({
+    metadata: {},
+    involvedObject: { uid },
+    firstTimestamp: at(second),
+    reason,
+    message: "m",
+    source: { component: "kubelet" },
+    count: 2,
+  }) as Event;
 
 test("one apply is followed to its containers, and to no other object's", () => {
   const web = object("Deployment", "web");
-  const pod = object("Pod", "p", "rs", { status: {
-    conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: at(2) }],
-    containerStatuses: [{ name: "c", state: { running: { startedAt: at(4) } }, lastState: {
-      terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) } } }],
-  } });
+  const pod = object("Pod", "p", "rs", {
+    status: {
+      conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: at(2) }],
+      containerStatuses: [
+        {
+          name: "c",
+          state: { running: { startedAt: at(4) } },
+          lastState: {
+            terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) },
+          },
+        },
+      ],
+    },
+  });
   const others = [pod, object("Pod", "stranger"), object("ReplicaSet", "rs", "web")];
   const moments = timelineOf(web, others, [event("p", 2, "Pulled"), event("stranger", 3, "No")]);
   expect(moments.map(({ of, what }) => `${of}: ${what}`)).toEqual([
-    "Deployment web: created", "ReplicaSet rs: created", "Pod p: created",
-    "Pod p: PodScheduled is True", "Pod p: Pulled: m (2 times since)",
-    "Pod p: container c starts", "Pod p: container c ends with 3", "Pod p: container c starts",
+    "Deployment web: created",
+    "ReplicaSet rs: created",
+    "Pod p: created",
+    "Pod p: PodScheduled is True",
+    "Pod p: Pulled: m (2 times since)",
+    "Pod p: container c starts",
+    "Pod p: container c ends with 3",
+    "Pod p: container c starts",
   ]);
 });
 
@@ -37,17 +63,28 @@ test("an EndpointSlice with one of the pods is followed too, others' are not", (
     object("EndpointSlice", uid, "service", { endpoints: [{ targetRef: { uid: pod } }] });
   const others = [object("Pod", "p", "web"), slice("s", "p"), slice("t", "stranger")];
   expect(timelineOf(object("Deployment", "web"), others, []).map(({ of }) => of)).toEqual([
-    "Deployment web", "Pod p", "EndpointSlice s"]);
+    "Deployment web",
+    "Pod p",
+    "EndpointSlice s",
+  ]);
 });
 
 test("stages within a second are in the order that they can have", () => {
-  const pod = object("Pod", "p", undefined, { status: {
-    conditions: ["Ready", "PodScheduled"].map((type) =>
-      ({ type, status: "True", lastTransitionTime: at(0) })),
-    containerStatuses: [{ name: "c", state: { running: { startedAt: at(0) } } }],
-  } });
+  const pod = object("Pod", "p", undefined, {
+    status: {
+      conditions: ["Ready", "PodScheduled"].map((type) => ({
+        type,
+        status: "True",
+        lastTransitionTime: at(0),
+      })),
+      containerStatuses: [{ name: "c", state: { running: { startedAt: at(0) } } }],
+    },
+  });
   expect(timelineOf(pod, [], [event("p", 0, "Scheduled")]).map(({ what }) => what)).toEqual([
-    "created", "PodScheduled is True", "Scheduled: m (2 times since)", "container c starts",
+    "created",
+    "PodScheduled is True",
+    "Scheduled: m (2 times since)",
+    "container c starts",
     "Ready is True",
   ]);
 });
@@ -59,41 +96,74 @@ test("a time that cannot be read is left out", () => {
 });
 
 const span = (name: string, start_ms: number, took_ms: number, more: object = {}) => ({
-  traceId: "t", spanId: name, name, startTimeUnixNano: `${start_ms}000000`,
-  endTimeUnixNano: `${start_ms + took_ms}000000`, ...more,
+  traceId: "t",
+  spanId: name,
+  name,
+  startTimeUnixNano: `${start_ms}000000`,
+  endTimeUnixNano: `${start_ms + took_ms}000000`,
+  ...more,
 });
 const texts = (values: Record<string, string>) =>
   Object.entries(values).map(([key, stringValue]) => ({ key, value: { stringValue } }));
 const traces = (service: string, ...spans: ReturnType<typeof span>[]): Traces => ({
-  resourceSpans: [{ resource: { attributes: texts({ "service.name": service }) },
-    scopeSpans: [{ spans }] }],
+  resourceSpans: [
+    { resource: { attributes: texts({ "service.name": service }) }, scopeSpans: [{ spans }] },
+  ],
 });
 
 test("traces of an object's writes and of its pods are steps, with their exact times", () => {
   const start_ms = Date.parse(at(0));
   const web = object("Deployment", "web");
-  const pod = object("Pod", "p", "web", { status: {
-    conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] } });
+  const pod = object("Pod", "p", "web", {
+    status: {
+      conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }],
+    },
+  });
   const family = [web, pod].map(({ metadata }) => Object.assign(metadata, { namespace: "n" }));
   expect(family).toHaveLength(2);
   const key = (text: string) => ({ attributes: texts({ key: text }) });
   const answers = [
-    traces("apiserver",
+    traces(
+      "apiserver",
       span("POST /pods", start_ms + 2, 9, { attributes: texts({ "user_agent.original": "r2k" }) }),
-      span("Create etcd3", start_ms + 3, 5,
-        { parentSpanId: "POST /pods", ...key("/registry/pods/n/p") }),
-      span("propose", start_ms + 4, 3, { parentSpanId: "Create etcd3" })),
-    traces("scheduler",
-      span("Scheduling", start_ms + 20, 4,
-        { traceId: "s", attributes: texts({ "k8s.pod.uid": "p", "k8s.node.name": "a" }) }),
-      span("Filter", start_ms + 21, 1, { traceId: "s", parentSpanId: "Scheduling",
-        attributes: texts({ NodePorts: "a: passes; b: no free ports" }) })),
-    traces("apiserver", span("Create etcd3", start_ms, 1,
-      { traceId: "x", spanId: "x", ...key("/registry/pods/n/p2") })),
+      span("Create etcd3", start_ms + 3, 5, {
+        parentSpanId: "POST /pods",
+        ...key("/registry/pods/n/p"),
+      }),
+      span("propose", start_ms + 4, 3, { parentSpanId: "Create etcd3" }),
+    ),
+    traces(
+      "scheduler",
+      span("Scheduling", start_ms + 20, 4, {
+        traceId: "s",
+        attributes: texts({ "k8s.pod.uid": "p", "k8s.node.name": "a" }),
+      }),
+      span("Filter", start_ms + 21, 1, {
+        traceId: "s",
+        parentSpanId: "Scheduling",
+        attributes: texts({ NodePorts: "a: passes; b: no free ports" }),
+      }),
+    ),
+    traces(
+      "apiserver",
+      span("Create etcd3", start_ms, 1, {
+        traceId: "x",
+        spanId: "x",
+        ...key("/registry/pods/n/p2"),
+      }),
+    ),
   ];
   const moments = timelineOf(web, [pod], [], answers);
-  expect(moments.map(({ at_ms, took_ms, depth, of, who, what }) =>
-    [at_ms - start_ms, took_ms, depth, of, who, what])).toEqual([
+  expect(
+    moments.map(({ at_ms, took_ms, depth, of, who, what }) => [
+      at_ms - start_ms,
+      took_ms,
+      depth,
+      of,
+      who,
+      what,
+    ]),
+  ).toEqual([
     [2, 9, 0, "Pod p", "apiserver", "POST /pods (r2k)"],
     [4, 3, 1, "Pod p", "apiserver", "propose"],
     [20, 4, 0, "Pod p", "scheduler", "Scheduling (a)"],
@@ -106,12 +176,19 @@ test("traces of an object's writes and of its pods are steps, with their exact t
 test("the rules of the proxy are a step of the pod whose address is new in them", () => {
   const start_ms = Date.parse(at(0));
   const [pod, other] = ["10.244.0.5", "10.244.0.50"].map((podIP, i) =>
-    object("Pod", `p${i}`, "web", { status: { podIP } }));
+    object("Pod", `p${i}`, "web", { status: { podIP } }),
+  );
   const values = ["10.244.0.5", "10.244.0.6"].map((stringValue) => ({ stringValue }));
-  const answer = traces("proxy", span("syncProxyRules", start_ms, 2, {
-    attributes: [{ key: "addresses", value: { arrayValue: { values } } }] }));
-  const steps = (first: Dated) => timelineOf(first, [], [], [answer])
-    .filter(({ depth }) => depth !== undefined).map(({ of, what }) => `${of}: ${what}`);
+  const answer = traces(
+    "proxy",
+    span("syncProxyRules", start_ms, 2, {
+      attributes: [{ key: "addresses", value: { arrayValue: { values } } }],
+    }),
+  );
+  const steps = (first: Dated) =>
+    timelineOf(first, [], [], [answer])
+      .filter(({ depth }) => depth !== undefined)
+      .map(({ of, what }) => `${of}: ${what}`);
   expect(steps(pod!)).toEqual(["Pod p0: syncProxyRules (10.244.0.5, 10.244.0.6)"]);
   expect(steps(other!)).toEqual([]);
 });
@@ -119,9 +196,11 @@ test("the rules of the proxy are a step of the pod whose address is new in them"
 test("a step comes before its part that starts in the same microsecond", () => {
   const start_ms = Date.parse(at(0));
   const pod = object("Pod", "p");
-  const answer = traces("kubelet",
+  const answer = traces(
+    "kubelet",
     span("CreateContainer", start_ms, 1, { parentSpanId: "syncPod" }),
-    span("syncPod", start_ms, 5, { attributes: texts({ "k8s.pod.uid": "p" }) }));
+    span("syncPod", start_ms, 5, { attributes: texts({ "k8s.pod.uid": "p" }) }),
+  );
   const traced = timelineOf(pod, [], [], [answer]).filter(({ depth }) => depth !== undefined);
   expect(traced.map(({ what }) => what)).toEqual(["syncPod", "CreateContainer"]);
 });

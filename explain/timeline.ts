@@ -15,7 +15,9 @@ const MOMENTS_MAX = 600;
  * replace the writes; a whole second then comes after the steps within it.
  */
 export function timelineOf(
-  first: Dated, others: readonly Dated[], events: readonly Report[],
+  first: Dated,
+  others: readonly Dated[],
+  events: readonly Report[],
   traces: readonly Traces[] = [],
 ): Moment[] {
   const family = familyOf(first, others);
@@ -23,7 +25,8 @@ export function timelineOf(
   const tracedNames = new Set(traced.map(({ of }) => of));
   const uids = new Map(family.map((each) => [each.metadata.uid, nameOf(each)]));
   const moments = family.flatMap((each) =>
-    momentsOf(each).filter(({ what }) => !tracedNames.has(nameOf(each)) || !isWrite(what)));
+    momentsOf(each).filter(({ what }) => !tracedNames.has(nameOf(each)) || !isWrite(what)),
+  );
   for (const event of events) {
     const of = uids.get(event.involvedObject.uid);
     const at = event.eventTime ?? event.firstTimestamp ?? event.metadata.creationTimestamp;
@@ -34,9 +37,11 @@ export function timelineOf(
     moments.push({ at_ms: Date.parse(at), of, who, what });
   }
   const order = (moment: Moment) =>
-    (traced.length > 0 && moment.took_ms === undefined && moment.at_ms % SECOND_MS === 0
-      ? moment.at_ms + SECOND_MS - 1 : moment.at_ms);
-  return [...moments, ...traced].filter(({ at_ms }) => Number.isFinite(at_ms))
+    traced.length > 0 && moment.took_ms === undefined && moment.at_ms % SECOND_MS === 0
+      ? moment.at_ms + SECOND_MS - 1
+      : moment.at_ms;
+  return [...moments, ...traced]
+    .filter(({ at_ms }) => Number.isFinite(at_ms))
     .sort((a, b) => order(a) - order(b) || depthOf(a) - depthOf(b) || stageOf(a) - stageOf(b))
     .slice(0, MOMENTS_MAX);
 }
@@ -53,8 +58,16 @@ export function familyOf(first: Dated, others: readonly Dated[]): Dated[] {
 
 /** Stages in the only order that they can have, for those within one second. */
 const STAGES = [
-  /^created$/, /^PodScheduled is True/, /^Scheduled:/, /^Pulling:/, /^Pulled:/, /^Created:/,
-  /^container .* starts$/, /^Started:/, /^ContainersReady is True/, /^Ready is True/,
+  /^created$/,
+  /^PodScheduled is True/,
+  /^Scheduled:/,
+  /^Pulling:/,
+  /^Pulled:/,
+  /^Created:/,
+  /^container .* starts$/,
+  /^Started:/,
+  /^ContainersReady is True/,
+  /^Ready is True/,
 ];
 
 /** Returns a stage's place; what is of none, is in the middle. */
@@ -70,12 +83,13 @@ const nameOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?
 
 function ownedBy({ metadata: { uid = "" } }: Dated, others: readonly Dated[]): Dated[] {
   const owned = new Map<string, Dated>();
-  for (let before = -1; before !== owned.size;) {
+  for (let before = -1; before !== owned.size; ) {
     before = owned.size;
     for (const each of others) {
       const { ownerReferences = [], uid: own = "" } = each.metadata;
       const isIn = (one = "") => one === uid || owned.has(one);
-      const isOwned = ownerReferences.some((owner) => isIn(owner.uid)) ||
+      const isOwned =
+        ownerReferences.some((owner) => isIn(owner.uid)) ||
         each.endpoints?.some(({ targetRef }) => isIn(targetRef?.uid));
       if (isOwned && own !== uid) owned.set(own, each);
     }
@@ -91,10 +105,20 @@ function momentsOf(object: Dated): Moment[] {
   const { conditions = [], containerStatuses = [] } = (object.status ?? {}) as Pod["status"] & {};
   return [
     ...moment(creationTimestamp, "API server", "created"),
-    ...managedFields.flatMap(({ manager = "", operation = "", subresource, time }) => moment(
-      time, manager, `last ${operation === "Apply" ? "applied" : "wrote"} ${subresource || "it"}`)),
-    ...conditions.flatMap(({ type, status, lastTransitionTime, message }) => moment(
-      lastTransitionTime, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`)),
+    ...managedFields.flatMap(({ manager = "", operation = "", subresource, time }) =>
+      moment(
+        time,
+        manager,
+        `last ${operation === "Apply" ? "applied" : "wrote"} ${subresource || "it"}`,
+      ),
+    ),
+    ...conditions.flatMap(({ type, status, lastTransitionTime, message }) =>
+      moment(
+        lastTransitionTime,
+        "condition",
+        `${type} is ${status}${message ? `: ${message}` : ""}`,
+      ),
+    ),
     ...containerStatuses.flatMap(({ name, state, lastState }) => [
       ...[lastState?.terminated, state?.terminated].flatMap((ended) => [
         ...moment(ended?.startedAt, "kubelet", `container ${name} starts`),

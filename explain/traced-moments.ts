@@ -41,9 +41,11 @@ const US_PER_MS = 1_000;
 /** Spans of a write to the store, by which an object is found. */
 const WRITES = ["Create etcd3", "GuaranteedUpdate etcd3"];
 /** Spans without news: they only observe, take no time, or contain the ones that are shown. */
-const LEFT_OUT = new RegExp("^(audit|impersonation|SerializeObject|Create|Update|Patch|Delete|" +
-  "Get|(Create|GuaranteedUpdate) etcd3|.*KV/Range|" +
-  ".*/(List.*|PodSandboxStatus|ContainerStatus|ImageStatus))$");
+const LEFT_OUT = new RegExp(
+  "^(audit|impersonation|SerializeObject|Create|Update|Patch|Delete|" +
+    "Get|(Create|GuaranteedUpdate) etcd3|.*KV/Range|" +
+    ".*/(List.*|PodSandboxStatus|ContainerStatus|ImageStatus))$",
+);
 
 /** Returns the steps of traces that are about the objects of a family, as moments. */
 export function tracedMoments(family: readonly Dated[], answers: readonly Traces[]): Moment[] {
@@ -65,8 +67,9 @@ export function tracedMoments(family: readonly Dated[], answers: readonly Traces
     if (of === undefined || LEFT_OUT.test(span.name)) return [];
     const start_ms = milliseconds(span.startTimeUnixNano);
     const took_ms = milliseconds(span.endTimeUnixNano) - start_ms;
-    return [{ at_ms: start_ms, took_ms, depth: depthOf(step), of, who: service,
-      what: textOf(step) }];
+    return [
+      { at_ms: start_ms, took_ms, depth: depthOf(step), of, who: service, what: textOf(step) },
+    ];
   });
 }
 
@@ -81,8 +84,9 @@ const DEPTH_MAX = 8;
 function stepsOf({ resourceSpans }: Traces): Step[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) => {
     const service = textsOf(resource.attributes).get("service.name") ?? "";
-    return scopeSpans.flatMap(({ spans }) => spans.map((span) =>
-      ({ service, span, attributes: textsOf(span.attributes) })));
+    return scopeSpans.flatMap(({ spans }) =>
+      spans.map((span) => ({ service, span, attributes: textsOf(span.attributes) })),
+    );
   });
 }
 
@@ -98,8 +102,10 @@ function isAbout({ span, attributes }: Step, { kind, metadata, status }: Dated):
     return attributes.get("addresses")?.split(SEPARATOR).includes(podIP) ?? false;
   }
   const plural = `${kind.toLowerCase()}s`;
-  return WRITES.includes(span.name) &&
-    attributes.get("key") === `/registry/${plural}/${metadata.namespace}/${metadata.name}`;
+  return (
+    WRITES.includes(span.name) &&
+    attributes.get("key") === `/registry/${plural}/${metadata.namespace}/${metadata.name}`
+  );
 }
 
 function textsOf(attributes: readonly KeyValue[] = []): Map<string, string> {
@@ -113,7 +119,11 @@ function textOfValue({ stringValue, intValue, arrayValue }: KeyValue["value"]): 
 
 /** Attributes that a reader wants beside a step's name. */
 const SHOWN = [
-  "user_agent.original", "http.response.status_code", "addresses", "k8s.node.name", "result",
+  "user_agent.original",
+  "http.response.status_code",
+  "addresses",
+  "k8s.node.name",
+  "result",
 ];
 /** Spans of the scheduler whose attributes are its plugins' verdicts and scores. */
 const OF_PLUGINS = ["Filter", "Score"];

@@ -18,12 +18,17 @@ export interface Allocation {
  * less or for more, each gets its most or its least.
  */
 export function allocate(amount: number, claims: readonly Claim[]): Allocation {
-  const at = (factor: number): number[] => claims.map(({ target, least, most }) =>
-    Math.max(least, Math.min(most, factor * Math.max(target, TARGET_MIN))));
+  const at = (factor: number): number[] =>
+    claims.map(({ target, least, most }) =>
+      Math.max(least, Math.min(most, factor * Math.max(target, TARGET_MIN))),
+    );
   const totalAt = (factor: number) => at(factor).reduce((sum, each) => sum + each, 0);
   // The total grows with the factor, by a straight line between the factors that meet a bound.
-  const bounds = claims.flatMap(({ target, least, most }) =>
-    [least, most].map((bound) => bound / Math.max(target, TARGET_MIN))).sort((a, b) => a - b);
+  const bounds = claims
+    .flatMap(({ target, least, most }) =>
+      [least, most].map((bound) => bound / Math.max(target, TARGET_MIN)),
+    )
+    .sort((a, b) => a - b);
   let below = 0;
   for (const bound of bounds) {
     const total = totalAt(bound);

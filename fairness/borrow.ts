@@ -14,18 +14,28 @@ export interface Lending {
  */
 export function lend(levels: readonly Level[]): Lending {
   const all = levels.reduce((sum, { seats }) => sum + seats.nominal, 0);
-  const exempt = levels.filter(({ isExempt }) => isExempt).map((level) =>
-    [level, Math.max(level.seats.least, Math.ceil(level.demand.most))] as const);
+  const exempt = levels
+    .filter(({ isExempt }) => isExempt)
+    .map((level) => [level, Math.max(level.seats.least, Math.ceil(level.demand.most))] as const);
   const left = exempt.reduce((rest, [, seats]) => rest - seats, all);
   const limited = levels.filter(({ isExempt }) => !isExempt);
   const claims = limited.map(claimOf);
   const kept = limited.reduce((sum, { seats }) => sum + seats.least, 0);
   const used = claims.reduce((sum, { least }) => sum + least, 0);
   const { amounts, factor } =
-    left <= kept ? between(left, limited.map(() => 0), limited.map(({ seats }) => seats.least))
-    : left <= used
-      ? between(left, limited.map(({ seats }) => seats.least), claims.map(({ least }) => least))
-      : allocate(left, claims);
+    left <= kept
+      ? between(
+          left,
+          limited.map(() => 0),
+          limited.map(({ seats }) => seats.least),
+        )
+      : left <= used
+        ? between(
+            left,
+            limited.map(({ seats }) => seats.least),
+            claims.map(({ least }) => least),
+          )
+        : allocate(left, claims);
   const given = limited.map((level, at) => [level, Math.round(amounts[at]!)] as const);
   return { seats: new Map([...exempt, ...given]), factor };
 }

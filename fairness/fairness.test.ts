@@ -5,8 +5,8 @@ import { Fairness, specOf } from "./fairness.ts";
 import { ADJUST_INTERVAL_MS } from "./limits.ts";
 import type { Digest } from "./match.ts";
 import { FLOWS, LEVELS } from "./objects.ts";
-import { RetryAfter } from "./retry-after.ts";
 import type { Ticket } from "./queue.ts";
+import { RetryAfter } from "./retry-after.ts";
 import { ONE_SEAT, workOfList, workOfWrite } from "./work.ts";
 
 const named = (name: string) => ({ metadata: { name, uid: `uid of ${name}` } });
@@ -38,15 +38,33 @@ describe("classification", () => {
     ["admin", ["system:masters"], "list", "/api/v1/pods", "exempt", "exempt"],
     ["anyone", [], "get", "/readyz", "probes", "exempt"],
     ["system:node:n1", ["system:nodes"], "update", LEASE, "system-node-high", "node-high"],
-    ["system:node:n1", ["system:nodes"], "patch", "/api/v1/nodes/n1/status", "system-node-high",
-      "node-high"],
+    [
+      "system:node:n1",
+      ["system:nodes"],
+      "patch",
+      "/api/v1/nodes/n1/status",
+      "system-node-high",
+      "node-high",
+    ],
     ["system:node:n1", ["system:nodes"], "list", "/api/v1/pods", "system-nodes", "system"],
     ["system:kube-scheduler", [], "update", LEASE, "system-leader-election", "leader-election"],
     ["system:kube-scheduler", [], "list", "/api/v1/pods", "kube-scheduler", "workload-high"],
-    ["system:serviceaccount:kube-system:x", ACCOUNTS, "get", "/api/v1/pods",
-      "kube-system-service-accounts", "workload-high"],
-    ["system:serviceaccount:team:x", ACCOUNTS, "get", "/api/v1/pods", "service-accounts",
-      "workload-low"],
+    [
+      "system:serviceaccount:kube-system:x",
+      ACCOUNTS,
+      "get",
+      "/api/v1/pods",
+      "kube-system-service-accounts",
+      "workload-high",
+    ],
+    [
+      "system:serviceaccount:team:x",
+      ACCOUNTS,
+      "get",
+      "/api/v1/pods",
+      "service-accounts",
+      "workload-low",
+    ],
     ["a", [], "get", "/api/v1/pods", "global-default", "global-default"],
   ])("of %s %s %s %s", (name, groups, verb, path, schema, level) => {
     const flow = fairness.classify(digest(name, groups, verb, path), name);
@@ -58,16 +76,22 @@ describe("classification", () => {
     const spec = { ...specOf("global-default"), matchingPrecedence: 5 };
     const more = ["b", "a"].map((name) => ({ ...named(name), spec }));
     const dangling = { ...spec, matchingPrecedence: 2, priorityLevelConfiguration: { name: "no" } };
-    own.configure({ ...UPSTREAMS,
-      schemas: [...UPSTREAMS.schemas, ...more, { ...named("dangling"), spec: dangling }] }, 0);
+    own.configure(
+      {
+        ...UPSTREAMS,
+        schemas: [...UPSTREAMS.schemas, ...more, { ...named("dangling"), spec: dangling }],
+      },
+      0,
+    );
     expect(own.classify(digest("x", [], "get", "/version"), "x").schema.name).toBe("a");
   });
 
   it("has the mandatory levels before there are any objects", () => {
     const own = new Fairness(600, 0);
     expect(own.classify(digest("x", [], "get", "/version"), "x").level.name).toBe("catch-all");
-    expect(own.classify(digest("x", ["system:masters"], "get", "/version"), "x").level.name)
-      .toBe("exempt");
+    expect(own.classify(digest("x", ["system:masters"], "get", "/version"), "x").level.name).toBe(
+      "exempt",
+    );
     expect(own.levels.map(({ seats }) => seats.nominal)).toEqual([0, 600]);
   });
 });
@@ -76,8 +100,12 @@ describe("levels", () => {
   it("divide the seats by their shares (upstream's numbers for 600)", () => {
     const fairness = new Fairness(600, 0);
     fairness.configure(UPSTREAMS, 0);
-    const seats = Object.fromEntries(fairness.levels.map(({ name, seats: of, listSeats_max }) =>
-      [name, [of.nominal, of.least, of.most, listSeats_max]]));
+    const seats = Object.fromEntries(
+      fairness.levels.map(({ name, seats: of, listSeats_max }) => [
+        name,
+        [of.nominal, of.least, of.most, listSeats_max],
+      ]),
+    );
     expect(seats).toMatchObject({
       exempt: [0, 0, 600, Infinity],
       "catch-all": [13, 13, 613, Infinity],
@@ -92,10 +120,20 @@ describe("levels", () => {
     fairness.configure(UPSTREAMS, 0);
     const level = (name: string) => fairness.levels.find((each) => each.name === name)!;
     const ask = (name: string, length: number, now_ms: number) =>
-      Array.from({ length }, (_, n) => level(name).queueSet.start({
-        schema: name, distinguisher: `${n}`, work: ONE_SEAT, dispatched: () => undefined,
-        subject: undefined,
-      }, now_ms) as Ticket);
+      Array.from(
+        { length },
+        (_, n) =>
+          level(name).queueSet.start(
+            {
+              schema: name,
+              distinguisher: `${n}`,
+              work: ONE_SEAT,
+              dispatched: () => undefined,
+              subject: undefined,
+            },
+            now_ms,
+          ) as Ticket,
+      );
     const asked = ask("global-default", 300, 0);
     expect(level("global-default").queueSet.waiting).toBeGreaterThan(200);
     fairness.adjust(ADJUST_INTERVAL_MS);
@@ -114,8 +152,16 @@ describe("levels", () => {
     const fairness = new Fairness(600, 0);
     fairness.configure(UPSTREAMS, 0);
     const flow = fairness.classify(digest("x", [], "get", "/version"), "x");
-    const ticket = flow.level.queueSet.start({ schema: "s", distinguisher: "x", work: ONE_SEAT,
-      dispatched: () => undefined, subject: undefined }, 0) as Ticket;
+    const ticket = flow.level.queueSet.start(
+      {
+        schema: "s",
+        distinguisher: "x",
+        work: ONE_SEAT,
+        dispatched: () => undefined,
+        subject: undefined,
+      },
+      0,
+    ) as Ticket;
     fairness.configure({ levels: [], schemas: UPSTREAMS.schemas }, 0);
     expect(fairness.isQuiescing(flow.level)).toBe(true);
     expect(fairness.classify(digest("x", [], "get", "/version"), "x").level.name).toBe("catch-all");
@@ -126,7 +172,8 @@ describe("levels", () => {
 
 it("an amount is divided by the targets, within the ranges", () => {
   const claims = [
-    { target: 10, least: 5, most: 20 }, { target: 30, least: 30, most: 35 },
+    { target: 10, least: 5, most: 20 },
+    { target: 30, least: 30, most: 35 },
     { target: 0, least: 0, most: 100 },
   ];
   for (const amount of [36, 45, 50, 60, 90, 150]) {
@@ -152,8 +199,14 @@ it("a demand has its average, deviation and most, over time", () => {
 });
 
 it("lists are as wide as their bytes, up to their level's bound and upstream's", () => {
-  const list = { isSingle: false, limit: 0, isSelected: false, fromCache: true,
-    objects: 1_000, bytes: 600_000 };
+  const list = {
+    isSingle: false,
+    limit: 0,
+    isSelected: false,
+    fromCache: true,
+    objects: 1_000,
+    bytes: 600_000,
+  };
   expect(workOfList(list, 100).seats).toBe(6);
   expect(workOfList({ ...list, limit: 100 }, 100).seats).toBe(1);
   expect(workOfList({ ...list, isSingle: true }, 100).seats).toBe(1);

@@ -1,6 +1,4 @@
-import type {
-  FlowSchema, PriorityLevelConfiguration,
-} from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { lend } from "./borrow.ts";
 import { Level, seatsOf, sharesOf } from "./level.ts";
@@ -99,18 +97,26 @@ export class Fairness {
     for (const name of MANDATORY) {
       if (!given.has(name)) given.set(name, { metadata: { name }, spec: specOf(name) });
     }
-    const schemas = [...given].flatMap(([name, { metadata: { uid = "" }, spec }]) => {
-      const level = this.#levels.get(spec.priorityLevelConfiguration.name);
-      return level === undefined ? [] : [{ name, uid, spec, level }];
-    });
-    return schemas.sort((a, b) => a.spec.matchingPrecedence - b.spec.matchingPrecedence ||
-      (a.name < b.name ? -1 : 1));
+    const schemas = [...given].flatMap(
+      ([
+        name,
+        {
+          metadata: { uid = "" },
+          spec,
+        },
+      ]) => {
+        const level = this.#levels.get(spec.priorityLevelConfiguration.name);
+        return level === undefined ? [] : [{ name, uid, spec, level }];
+      },
+    );
+    return schemas.sort(
+      (a, b) => a.spec.matchingPrecedence - b.spec.matchingPrecedence || (a.name < b.name ? -1 : 1),
+    );
   }
 
   /** Returns the flow of a request; `user` is the name of its flow among those of users. */
   classify(digest: Digest, user: string): Flow {
-    const schema = this.#schemas.find(({ spec }) => matches(spec, digest)) ??
-      this.#schemas.at(-1);
+    const schema = this.#schemas.find(({ spec }) => matches(spec, digest)) ?? this.#schemas.at(-1);
     assert(schema !== undefined, "the mandatory schemas always exist");
     const { level, spec } = schema;
     return { schema, level, distinguisher: distinguished(spec, digest, user) };

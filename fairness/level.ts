@@ -37,8 +37,8 @@ export function seatsOf(spec: Spec, all: number, allShares: number): LevelSeats 
   const nominal = Math.ceil((all * shares) / Math.max(1, allShares));
   const lendable = Math.round((nominal * lendable_percent) / 100);
   const borrowing_percent = spec.limited?.borrowingLimitPercent;
-  const borrowed = borrowing_percent === undefined
-    ? all : Math.round((nominal * borrowing_percent) / 100);
+  const borrowed =
+    borrowing_percent === undefined ? all : Math.round((nominal * borrowing_percent) / 100);
   return { nominal, least: nominal - lendable, most: nominal + borrowed };
 }
 
@@ -80,8 +80,10 @@ export class Level {
     const { nominal } = this.seats;
     const hand = this.spec.limited?.limitResponse?.queuing?.handSize;
     if (hand === undefined) return Infinity;
-    return Math.max(1, Math.min(Math.ceil(nominal * LEVEL_SEATS_OF_LIST),
-      Math.floor(nominal / hand)));
+    return Math.max(
+      1,
+      Math.min(Math.ceil(nominal * LEVEL_SEATS_OF_LIST), Math.floor(nominal / hand)),
+    );
   }
 
   /** Takes another configuration, or other seats of the same. */

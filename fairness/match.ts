@@ -1,5 +1,9 @@
 import type {
-  FlowSchemaSpec, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, Subject,
+  FlowSchemaSpec,
+  NonResourcePolicyRule,
+  PolicyRulesWithSubjects,
+  ResourcePolicyRule,
+  Subject,
 } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 
 /** The parts of a request that flow schemas ask for. */
@@ -21,8 +25,10 @@ const ACCOUNT = "system:serviceaccount:";
 
 /** Whether one of a flow schema's rules is for a request. */
 export function matches({ rules = [] }: Pick<FlowSchemaSpec, "rules">, digest: Digest): boolean {
-  return rules.some((rule) =>
-    rule.subjects.some((subject) => isSubject(subject, digest.user)) && isRuled(rule, digest));
+  return rules.some(
+    (rule) =>
+      rule.subjects.some((subject) => isSubject(subject, digest.user)) && isRuled(rule, digest),
+  );
 }
 
 function isSubject(subject: Subject, { name, groups }: Digest["user"]): boolean {
@@ -52,15 +58,23 @@ function isRuled(rule: PolicyRulesWithSubjects, { info }: Digest): boolean {
 function isThere(rule: ResourcePolicyRule, info: Digest["info"]): boolean {
   const { verb, group, resource, subresource, namespace } = info;
   const combined = subresource === "" ? resource : `${resource}/${subresource}`;
-  return names(rule.verbs, verb) && names(rule.apiGroups, group) &&
+  return (
+    names(rule.verbs, verb) &&
+    names(rule.apiGroups, group) &&
     names(rule.resources, combined) &&
-    (namespace === "" ? rule.clusterScope === true : names(rule.namespaces, namespace));
+    (namespace === "" ? rule.clusterScope === true : names(rule.namespaces, namespace))
+  );
 }
 
 function isPath({ verbs, nonResourceURLs }: NonResourcePolicyRule, info: Digest["info"]): boolean {
   const { verb, path } = info;
-  return names(verbs, verb) && nonResourceURLs.some((url) => url === ALL || url === path ||
-    (url.endsWith("/*") && path.startsWith(url.slice(0, -1))));
+  return (
+    names(verbs, verb) &&
+    nonResourceURLs.some(
+      (url) =>
+        url === ALL || url === path || (url.endsWith("/*") && path.startsWith(url.slice(0, -1))),
+    )
+  );
 }
 
 const names = (list: readonly string[] = [], one: string): boolean =>

@@ -53,8 +53,12 @@ const SYSTEM_ACCOUNTS: Subject = {
 const EVERYBODY = [group("system:unauthenticated"), group("system:authenticated")];
 const ALL = ["*"];
 
-const resources = (apiGroup: string, words: string, verbs: string[]): ResourcePolicyRule =>
-  ({ verbs, apiGroups: [apiGroup], resources: words.split(" "), namespaces: ALL });
+const resources = (apiGroup: string, words: string, verbs: string[]): ResourcePolicyRule => ({
+  verbs,
+  apiGroups: [apiGroup],
+  resources: words.split(" "),
+  namespaces: ALL,
+});
 
 /** Returns a rule that matches every request of these subjects. */
 function anything(...subjects: Subject[]): PolicyRulesWithSubjects[] {
@@ -79,58 +83,82 @@ export const FLOWS: Readonly<Record<string, Flow>> = {
   probes: {
     level: "exempt",
     precedence: 2,
-    rules: [{
-      subjects: EVERYBODY,
-      nonResourceRules: [
-        { verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] },
-      ],
-    }],
+    rules: [
+      {
+        subjects: EVERYBODY,
+        nonResourceRules: [{ verbs: ["get"], nonResourceURLs: ["/healthz", "/readyz", "/livez"] }],
+      },
+    ],
   },
   "system-leader-election": {
     level: "leader-election",
     precedence: 100,
     by: "ByUser",
-    rules: [{
-      subjects: [
-        user("system:kube-controller-manager"), user("system:kube-scheduler"), SYSTEM_ACCOUNTS,
-      ],
-      resourceRules: [resources(LEASES, "leases", ["get", "create", "update"])],
-    }],
+    rules: [
+      {
+        subjects: [
+          user("system:kube-controller-manager"),
+          user("system:kube-scheduler"),
+          SYSTEM_ACCOUNTS,
+        ],
+        resourceRules: [resources(LEASES, "leases", ["get", "create", "update"])],
+      },
+    ],
   },
   "system-node-high": {
     level: "node-high",
     precedence: 400,
     by: "ByUser",
-    rules: [{
-      subjects: [group("system:nodes")],
-      resourceRules: [
-        { ...resources("", "nodes nodes/status", ALL), clusterScope: true },
-        resources(LEASES, "leases", ALL),
-      ],
-    }],
+    rules: [
+      {
+        subjects: [group("system:nodes")],
+        resourceRules: [
+          { ...resources("", "nodes nodes/status", ALL), clusterScope: true },
+          resources(LEASES, "leases", ALL),
+        ],
+      },
+    ],
   },
   "system-nodes": {
-    level: "system", precedence: 500, by: "ByUser", rules: anything(group("system:nodes")),
+    level: "system",
+    precedence: 500,
+    by: "ByUser",
+    rules: anything(group("system:nodes")),
   },
   "kube-controller-manager": {
-    level: "workload-high", precedence: 800, by: "ByNamespace",
+    level: "workload-high",
+    precedence: 800,
+    by: "ByNamespace",
     rules: anything(user("system:kube-controller-manager")),
   },
   "kube-scheduler": {
-    level: "workload-high", precedence: 800, by: "ByNamespace",
+    level: "workload-high",
+    precedence: 800,
+    by: "ByNamespace",
     rules: anything(user("system:kube-scheduler")),
   },
   "kube-system-service-accounts": {
-    level: "workload-high", precedence: 900, by: "ByNamespace", rules: anything(SYSTEM_ACCOUNTS),
+    level: "workload-high",
+    precedence: 900,
+    by: "ByNamespace",
+    rules: anything(SYSTEM_ACCOUNTS),
   },
   "service-accounts": {
-    level: "workload-low", precedence: 9000, by: "ByUser",
+    level: "workload-low",
+    precedence: 9000,
+    by: "ByUser",
     rules: anything(group("system:serviceaccounts")),
   },
   "global-default": {
-    level: "global-default", precedence: 9900, by: "ByUser", rules: anything(...EVERYBODY),
+    level: "global-default",
+    precedence: 9900,
+    by: "ByUser",
+    rules: anything(...EVERYBODY),
   },
   "catch-all": {
-    level: "catch-all", precedence: 10_000, by: "ByUser", rules: anything(...EVERYBODY),
+    level: "catch-all",
+    precedence: 10_000,
+    by: "ByUser",
+    rules: anything(...EVERYBODY),
   },
 };

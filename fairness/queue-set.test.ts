@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Ticket } from "./queue.ts";
 import { type Limiting, QueueSet } from "./queue-set.ts";
 import { dealHand } from "./shuffle.ts";
-import type { Ticket } from "./queue.ts";
 import { ONE_SEAT, type Work } from "./work.ts";
 
 const QUEUES: Limiting = { type: "queue", queues: 64, handSize: 6, queueLength_max: 50 };
@@ -10,9 +10,11 @@ const QUEUES: Limiting = { type: "queue", queues: 64, handSize: 6, queueLength_m
 function setOf(limiting: Limiting, seats: number) {
   const state = { now_ms: 0 };
   const set = new QueueSet(limiting, seats, 0);
-  const arrive = (distinguisher: string, work: Work = ONE_SEAT) => set.start(
-    { schema: "s", distinguisher, work, dispatched: () => undefined, subject: undefined },
-    state.now_ms);
+  const arrive = (distinguisher: string, work: Work = ONE_SEAT) =>
+    set.start(
+      { schema: "s", distinguisher, work, dispatched: () => undefined, subject: undefined },
+      state.now_ms,
+    );
   const ticket = (distinguisher: string, work?: Work): Ticket => {
     const got = arrive(distinguisher, work);
     expect(got).toBeTypeOf("object");
@@ -32,8 +34,12 @@ describe("a queue set", () => {
     const { set, state, ticket } = setOf(QUEUES, 4);
     const got = { many: 0, few: 0 };
     const fill = () => {
-      for (const [flow, count] of [["many", 40], ["few", 4]] as const) {
-        const waiting = [...set.queues].flatMap(({ waiting: all }) => [...all])
+      for (const [flow, count] of [
+        ["many", 40],
+        ["few", 4],
+      ] as const) {
+        const waiting = [...set.queues]
+          .flatMap(({ waiting: all }) => [...all])
           .filter(({ distinguisher }) => distinguisher === flow).length;
         for (let n = waiting; n < count; n++) ticket(flow);
       }
@@ -123,8 +129,11 @@ describe("a queue set", () => {
     const [first, second, third] = ["a", "b", "c"].map((flow) => ticket(flow));
     set.withdraw(second!, "cancelled", 0);
     set.configure(QUEUES, 2, 0);
-    expect([first, second, third].map((each) => each!.state))
-      .toEqual(["executing", "over", "executing"]);
+    expect([first, second, third].map((each) => each!.state)).toEqual([
+      "executing",
+      "over",
+      "executing",
+    ]);
     expect([set.waiting, set.seatsWaiting]).toEqual([0, 0]);
   });
 
@@ -138,14 +147,19 @@ describe("a queue set", () => {
       state.now_ms += random(3);
       const one = known[random(Math.max(1, known.length))];
       switch (random(5)) {
-        case 0: case 1: {
+        case 0:
+        case 1: {
           const work = { seats: 1 + random(8), finalSeats: random(4), extra_ms: random(2) * 5 };
           const got = arrive(`flow-${random(12)}`, work);
           if (typeof got === "object") known.push(got);
           break;
         }
-        case 2: if (one) set.finish(one, state.now_ms); break;
-        case 3: if (one) set.release(one, state.now_ms); break;
+        case 2:
+          if (one) set.finish(one, state.now_ms);
+          break;
+        case 3:
+          if (one) set.release(one, state.now_ms);
+          break;
         default:
           if (one && random(4) === 0) set.withdraw(one, "time-out", state.now_ms);
           if (random(200) === 0) set.configure(QUEUES, 1 + random(12), state.now_ms);

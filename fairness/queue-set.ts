@@ -1,8 +1,8 @@
 import { assert } from "@raft2kube/std/assert.ts";
 import { DemandIntegrator } from "./demand.ts";
 import { HANDS_MAX, SERVICE_S } from "./limits.ts";
-import { dealHand } from "./shuffle.ts";
 import { type Arrival, type FlowMetrics, Queue, type Refusal, type Ticket } from "./queue.ts";
+import { dealHand } from "./shuffle.ts";
 import { seatSeconds, widthOf } from "./work.ts";
 
 /** How a level treats requests for which it has no seats. */
@@ -76,7 +76,8 @@ export class QueueSet {
   /** Requests that may wait, in all queues together. */
   get waiting_max(): number {
     return this.#limiting.type === "queue"
-      ? this.#limiting.queues * this.#limiting.queueLength_max : 0;
+      ? this.#limiting.queues * this.#limiting.queueLength_max
+      : 0;
   }
 
   get flows(): ReadonlyMap<string, FlowMetrics> {
@@ -108,7 +109,9 @@ export class QueueSet {
   }
 
   #enqueue(
-    arrival: Arrival, limiting: Extract<Limiting, { type: "queue" }>, now_ms: number,
+    arrival: Arrival,
+    limiting: Extract<Limiting, { type: "queue" }>,
+    now_ms: number,
   ): Ticket | Refusal {
     const index = this.#choose(arrival, limiting);
     const known = this.#queues.get(index);
@@ -304,8 +307,13 @@ export class QueueSet {
     const known = this.#flows.get(schema);
     if (known !== undefined) return known;
     const counts = {
-      waiting: 0, waitingSeats: 0, executing: 0, executingSeats: 0,
-      dispatched: 0, notAccommodated: 0, refused: new Map<Refusal, number>(),
+      waiting: 0,
+      waitingSeats: 0,
+      executing: 0,
+      executingSeats: 0,
+      dispatched: 0,
+      notAccommodated: 0,
+      refused: new Map<Refusal, number>(),
     };
     this.#flows.set(schema, counts);
     return counts;

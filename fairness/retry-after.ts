@@ -24,7 +24,8 @@ export class RetryAfter {
   }
 
   #adjust(second: number): void {
-    const recent = this.#history.filter((each) => second - each.second <= this.seconds)
+    const recent = this.#history
+      .filter((each) => second - each.second <= this.seconds)
       .reduce((sum, { refused }) => sum + refused, 0);
     if (second - this.#raised >= this.seconds && recent >= 3 * this.seconds) {
       this.seconds = Math.min(2 * this.seconds, RETRY_AFTER_S_MAX);

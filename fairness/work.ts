@@ -1,6 +1,11 @@
 import {
-  BYTES_PER_SEAT, EVENT_MS, LIST_FROM_CACHE_BYTES_MAX, LIST_SEATS_MAX, SERVICE_S,
-  WATCHERS_PER_SEAT, WRITE_SEATS_MAX,
+  BYTES_PER_SEAT,
+  EVENT_MS,
+  LIST_FROM_CACHE_BYTES_MAX,
+  LIST_SEATS_MAX,
+  SERVICE_S,
+  WATCHERS_PER_SEAT,
+  WRITE_SEATS_MAX,
 } from "./limits.ts";
 
 /** The seats that a request takes, and for how long. */
@@ -38,8 +43,7 @@ export interface ListRequest {
 export function workOfList(list: ListRequest, seats_max: number): Work {
   const { isSingle, limit, isSelected, fromCache, objects, bytes } = list;
   const limited = limit > 0 ? Math.min(limit, objects) : objects;
-  const loaded = isSingle ? 1
-    : !fromCache && isSelected ? Math.max(limited, objects / 2) : limited;
+  const loaded = isSingle ? 1 : !fromCache && isSelected ? Math.max(limited, objects / 2) : limited;
   const all = loaded * (objects > 0 ? bytes / objects : 0);
   const counted = fromCache ? Math.min(all, LIST_FROM_CACHE_BYTES_MAX) : all;
   const most = Math.min(seats_max, LIST_SEATS_MAX);

@@ -10,10 +10,20 @@ import { readPair } from "./plan/certificates.ts";
 import { planIngresses } from "./plan/ingress.ts";
 import type { Condition, Filter, Pair, Site } from "./plan/model.ts";
 import {
-  fallbackPair, ingressOf, inputOf, type Objects, pairFor, ruleOf, tlsSecret,
+  fallbackPair,
+  ingressOf,
+  inputOf,
+  type Objects,
+  pairFor,
+  ruleOf,
+  tlsSecret,
 } from "./testing/objects.ts";
 import {
-  backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
+  backendOf,
+  type Echoed,
+  type EchoServer,
+  echoServer,
+  OwnDataPlane,
 } from "./testing/own-data-plane.ts";
 
 let plane: OwnDataPlane;
@@ -52,16 +62,45 @@ async function goodIsServed(): Promise<void> {
 }
 
 const HOSTILE = [
-  "a\n  http-request deny", "a\r\nbackend x", "%[src]", "%{+Q}o", "%%", "a b", "'", '"', "\\",
+  "a\n  http-request deny",
+  "a\r\nbackend x",
+  "%[src]",
+  "%{+Q}o",
+  "%%",
+  "a b",
+  "'",
+  '"',
+  "\\",
   "\\x0a",
-  "$HOME", "${HOME}", "#", "}", "{ always_true }", "|| TRUE", "-f /etc/passwd", "--", "!", "if",
-  "unless", "", "\u0000", "é", "str(x)", "],lua.x", "a,b", "a)b", "a(b", "`id`",
+  "$HOME",
+  "${HOME}",
+  "#",
+  "}",
+  "{ always_true }",
+  "|| TRUE",
+  "-f /etc/passwd",
+  "--",
+  "!",
+  "if",
+  "unless",
+  "",
+  "\u0000",
+  "é",
+  "str(x)",
+  "],lua.x",
+  "a,b",
+  "a)b",
+  "a(b",
+  "`id`",
 ];
 
 describe("texts of an Ingress", () => {
   test("a path is refused or stays a path", async () => {
-    const evil = HOSTILE.map((text, i) => ingressOf(
-      { age: 2, name: `evil${i}`, namespace: "evil" }, [ruleOf(`evil${i}.test`, `/${text}`)]));
+    const evil = HOSTILE.map((text, i) =>
+      ingressOf({ age: 2, name: `evil${i}`, namespace: "evil" }, [
+        ruleOf(`evil${i}.test`, `/${text}`),
+      ]),
+    );
     await apply({ ingresses: [good, ...evil], services });
     for (const text of HOSTILE) {
       expect((await plane.get("good.test", `/${encodeURIComponent(text)}`)).status).toBe(200);
@@ -70,8 +109,12 @@ describe("texts of an Ingress", () => {
 
   test("an annotation is refused or stays a value", async () => {
     const evil = HOSTILE.map((text, i) => {
-      const annotations = Object.fromEntries(["rewrite-prefix", "timeout", "body-size-max"]
-        .map((name) => [`ingress.r2k.io/${name}`, `/${text}`]));
+      const annotations = Object.fromEntries(
+        ["rewrite-prefix", "timeout", "body-size-max"].map((name) => [
+          `ingress.r2k.io/${name}`,
+          `/${text}`,
+        ]),
+      );
       const words = { age: 2, name: `evil${i}`, namespace: "evil", annotations };
       return ingressOf(words, [ruleOf(`evil${i}.test`)]);
     });
@@ -87,15 +130,20 @@ describe("texts of a route", () => {
   const ascii = HOSTILE.filter((text) => /^[\x20-\x7e]+$/.test(text));
 
   test("a header's value arrives as it was written", async () => {
-    const backends = ascii.map((value, i) => backendOf(`b${i}`, [server.endpoint], { filters: [
-      { kind: "set", of: "request", name: "x-set", value },
-      { kind: "set", of: "response", name: "x-back", value },
-    ] }));
+    const backends = ascii.map((value, i) =>
+      backendOf(`b${i}`, [server.endpoint], {
+        filters: [
+          { kind: "set", of: "request", name: "x-set", value },
+          { kind: "set", of: "response", name: "x-back", value },
+        ],
+      }),
+    );
     const sites = ascii.map((value, i): Site => {
       const conditions: Condition[] = [{ on: "header", name: "x-if", value }];
-      return { host: `h${i}.test`, paths: [
-        { kind: "prefix", path: "", conditions, backend: `b${i}` },
-      ] };
+      return {
+        host: `h${i}.test`,
+        paths: [{ kind: "prefix", path: "", conditions, backend: `b${i}` }],
+      };
     });
     await plane.apply(sites, backends);
     for (const [i, text] of ascii.entries()) {
@@ -109,11 +157,13 @@ describe("texts of a route", () => {
   });
 
   test("control characters and names that could be arguments are refused", () => {
-    const configure = (conditions: Condition[], filters: Filter[] = []) => () => {
-      const paths = [{ kind: "prefix", path: "", conditions, backend: "b" }] as const;
-      const site: Site = { host: "", paths };
-      return render(plane.planOf([site], [backendOf("b", [], { filters })]), "/socket");
-    };
+    const configure =
+      (conditions: Condition[], filters: Filter[] = []) =>
+      () => {
+        const paths = [{ kind: "prefix", path: "", conditions, backend: "b" }] as const;
+        const site: Site = { host: "", paths };
+        return render(plane.planOf([site], [backendOf("b", [], { filters })]), "/socket");
+      };
     const set = (value: string): Filter => ({ kind: "set", of: "request", name: "x", value });
     for (const text of ["a\nb", "a\rb", "\u0000", "\u007f"]) {
       expect(configure([], [set(text)]), JSON.stringify(text)).toThrow("control characters");
@@ -133,13 +183,19 @@ describe("routes that haproxy would refuse", () => {
   };
   const planOf = (rule: RouteRule) => {
     const route: Route = {
-      kind: "HTTPRoute", metadata: { ...infra, name: "evil" },
+      kind: "HTTPRoute",
+      metadata: { ...infra, name: "evil" },
       spec: { parentRefs: [{ name: "gate" }], hostnames: ["evil.test"], rules: [rule] },
     };
     const { services: targets, secret } = inputOf({ ingresses: [], services }, fallback);
     return planGateways({
-      gateways: [gateway], routes: [route], grants: [], services: targets, secret,
-      namespace: () => undefined, portOf: () => plane.tlsPort,
+      gateways: [gateway],
+      routes: [route],
+      grants: [],
+      services: targets,
+      secret,
+      namespace: () => undefined,
+      portOf: () => plane.tlsPort,
     });
   };
   const backendRefs = [{ name: "web", port: 80 }];
@@ -149,22 +205,38 @@ describe("routes that haproxy would refuse", () => {
   test.each<[string, RouteRule]>([
     ...["", "a\nb", "a b", "é", "\u0000"].map((name): [string, RouteRule] => {
       const type = "RequestHeaderModifier";
-      return [`remove ${JSON.stringify(name)}`, {
-        backendRefs, filters: [{ type, requestHeaderModifier: { remove: [name] } }],
-      }];
+      return [
+        `remove ${JSON.stringify(name)}`,
+        {
+          backendRefs,
+          filters: [{ type, requestHeaderModifier: { remove: [name] } }],
+        },
+      ];
     }),
     ["a long timeout", { backendRefs, timeouts: { request: "99999h99999h99999h99999h" } }],
-    ["many large headers", { backendRefs, filters: [
-      { type: "RequestHeaderModifier", requestHeaderModifier: { set: many, add: many } },
-      { type: "ResponseHeaderModifier", responseHeaderModifier: { set: many, add: many } },
-    ] }],
+    [
+      "many large headers",
+      {
+        backendRefs,
+        filters: [
+          { type: "RequestHeaderModifier", requestHeaderModifier: { set: many, add: many } },
+          { type: "ResponseHeaderModifier", responseHeaderModifier: { set: many, add: many } },
+        ],
+      },
+    ],
     ["many large conditions", { backendRefs, matches: [{ headers: many, queryParams: many }] }],
   ])("%s", async (_what, rule) => {
     const { frontends, backends, parents } = planOf(rule);
     expect(parents).toHaveLength(1);
-    const own = plane.planOf([{ host: "good.test", paths: [
-      { kind: "prefix", path: "", conditions: [], backend: "good" },
-    ] }], [backendOf("good", [server.endpoint])]);
+    const own = plane.planOf(
+      [
+        {
+          host: "good.test",
+          paths: [{ kind: "prefix", path: "", conditions: [], backend: "good" }],
+        },
+      ],
+      [backendOf("good", [server.endpoint])],
+    );
     await plane.dataPlane.apply({
       frontends: [...own.frontends, ...frontends],
       backends: new Map([...own.backends, ...backends]),
@@ -189,13 +261,15 @@ test("a host or a Service's name is refused by the API, or stays one", async () 
     const at = { service: { name: "web", port: { name: text } } };
     const path = { path: "/", pathType: "Prefix", backend: at };
     return [
-      ingressOf(words, [ruleOf(text)]), ingressOf(words, [ruleOf("evil.test", "/", text)]),
+      ingressOf(words, [ruleOf(text)]),
+      ingressOf(words, [ruleOf("evil.test", "/", text)]),
       ingressOf(words, [{ host: "evil.test", http: { paths: [path] } }]),
       ingressOf({ ...words, spec: { tls: [{ hosts: [text], secretName: "tls" }] } }, [ruleOf("")]),
     ];
   });
-  const admitted = evil.filter((each) =>
-    ingressKind.strategy.validateCreate(each, { now_ms: Date.now() }).length === 0);
+  const admitted = evil.filter(
+    (each) => ingressKind.strategy.validateCreate(each, { now_ms: Date.now() }).length === 0,
+  );
   expect(admitted.length).toBeLessThan(evil.length / 4);
   const pair = tlsSecret(await pairFor(["evil.test"]));
   await apply({ ingresses: [good, ...admitted], services, secrets: { "evil/tls": pair } });
@@ -205,9 +279,11 @@ test("a host or a Service's name is refused by the API, or stays one", async () 
 describe("Secrets", () => {
   test("what haproxy would refuse never reaches it", async () => {
     const [one, two] = await Promise.all([pairFor(["a.test"]), pairFor(["a.test"])]);
-    const weak = execFileSync("openssl", [
-      ..."req -x509 -newkey rsa:1024 -nodes -keyout - -subj /CN=a.test -days 3".split(" "),
-    ], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    const weak = execFileSync(
+      "openssl",
+      [..."req -x509 -newkey rsa:1024 -nodes -keyout - -subj /CN=a.test -days 3".split(" ")],
+      { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] },
+    );
     const cases: Record<string, { cert: string; key: string }> = {
       "no certificate": { cert: "x", key: one.key },
       "another's key": { cert: one.cert, key: two.key },
@@ -217,12 +293,19 @@ describe("Secrets", () => {
     };
     for (const [name, pair] of Object.entries(cases)) {
       expect(readPair(tlsSecret(pair)), name).toHaveProperty("problem");
-      const evil = ingressOf({ age: 2, namespace: "evil",
-        spec: { tls: [{ hosts: ["evil.test"], secretName: "tls" }] } }, [ruleOf("evil.test")]);
+      const evil = ingressOf(
+        { age: 2, namespace: "evil", spec: { tls: [{ hosts: ["evil.test"], secretName: "tls" }] } },
+        [ruleOf("evil.test")],
+      );
       const { refusals } = await apply({
-        ingresses: [good, evil], services, secrets: { "evil/tls": tlsSecret(pair) },
+        ingresses: [good, evil],
+        services,
+        secrets: { "evil/tls": tlsSecret(pair) },
       });
-      expect(refusals.map(({ reason }) => reason), name).toContain("BadCertificate");
+      expect(
+        refusals.map(({ reason }) => reason),
+        name,
+      ).toContain("BadCertificate");
       await goodIsServed();
     }
   });
@@ -240,11 +323,14 @@ describe("Secrets", () => {
     const first = ingressOf({ age: 1, spec: { tls } }, [ruleOf("good.test")]);
     const evil = ingressOf({ age: 2, namespace: "evil", spec: { tls } }, [ruleOf("evil.test")]);
     const { refusals } = await apply({
-      ingresses: [first, evil], services,
+      ingresses: [first, evil],
+      services,
       secrets: { "default/tls": tlsSecret(mine), "evil/tls": tlsSecret(theirs) },
     });
-    expect(refusals.map(({ reason }) => reason).sort())
-      .toEqual(["CertificateOutOfTime", "HostTaken"]);
+    expect(refusals.map(({ reason }) => reason).sort()).toEqual([
+      "CertificateOutOfTime",
+      "HostTaken",
+    ]);
     expect(await presented("good.test")).toBe(fingerprint(mine.cert));
     expect(await presented("unknown.test")).toBe(fingerprint(fallback.pem));
   });
@@ -280,21 +366,29 @@ test("a body above the annotation's bound, or of unknown length, is refused", as
 });
 
 test("no line of the configuration holds a tenant's text unescaped", () => {
-  const ingress = ingressOf({ annotations: { "ingress.r2k.io/rewrite-prefix": "/a%5Bb$c'd(e)" } },
-    [ruleOf("a.test", "/x$y'z(%20)")]);
+  const ingress = ingressOf({ annotations: { "ingress.r2k.io/rewrite-prefix": "/a%5Bb$c'd(e)" } }, [
+    ruleOf("a.test", "/x$y'z(%20)"),
+  ]);
   const { sites, backends } = planIngresses(inputOf({ ingresses: [ingress], services }, fallback));
   const { files } = render(plane.planOf(sites, [...backends.values()]), "/socket");
-  const line = files.get(CONFIG)!.split("\n").find((each) => each.includes("set-path /a"));
+  const line = files
+    .get(CONFIG)!
+    .split("\n")
+    .find((each) => each.includes("set-path /a"));
   expect(line).toBe(
-    "  http-request set-path /a\\x25\\x255Bb\\x24c\\x27d\\x28e\\x29%[path,bytes(11)]");
+    "  http-request set-path /a\\x25\\x255Bb\\x24c\\x27d\\x28e\\x29%[path,bytes(11)]",
+  );
 });
 
 const block = (of: string) => `-----BEGIN ${of}-----\nAAAA\n-----END ${of}-----`;
 
 const fingerprint = (pem: string) =>
   execFileSync("openssl", ["x509", "-noout", "-fingerprint", "-sha256"], {
-    input: pem, encoding: "utf8",
-  }).split("=")[1]!.trim();
+    input: pem,
+    encoding: "utf8",
+  })
+    .split("=")[1]!
+    .trim();
 
 function presented(servername: string): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -72,7 +72,7 @@ assertLimits({
   "a line of certificates fits": HOSTS_OF_LINE_MAX * 254 < 60_000,
   "a port has room for several tenants":
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
-  "a share of the connections leaves the most of them": CONNECTIONS_MAX >= 4 *
-    Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
+  "a share of the connections leaves the most of them":
+    CONNECTIONS_MAX >= 4 * Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
 });

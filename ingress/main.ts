@@ -6,7 +6,12 @@ import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CONFIG_MAPS, ENDPOINT_SLICES, INGRESS_CLASSES, INGRESSES, SECRETS, SERVICES,
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  INGRESS_CLASSES,
+  INGRESSES,
+  SECRETS,
+  SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { createCa } from "@raft2kube/pki/certificate.ts";
@@ -47,9 +52,13 @@ export async function prepareDataPlane(options: DataPlaneOptions): Promise<void>
  * Serves Ingresses and Gateways with the haproxy that shares a folder with this program: connects
  * the API's objects, the plan and the data plane. `ready` resolves when the first plan is in force.
  */
-export async function startIngress(
-  { client, controller, service, ports, ...options }: IngressOptions,
-): Promise<{ readonly ready: Promise<void>; close(): Promise<void> }> {
+export async function startIngress({
+  client,
+  controller,
+  service,
+  ports,
+  ...options
+}: IngressOptions): Promise<{ readonly ready: Promise<void>; close(): Promise<void> }> {
   const { clock } = options;
   const fallback = await fallbackPair(clock);
   const informers = new InformerSet(client, clock);
@@ -71,8 +80,14 @@ export async function startIngress(
   const pass = async () => {
     const former = records.store.get(record.join("/"));
     const plan = planIngresses({
-      ingresses: ingresses.store.list(), classes: classes.store.list(), ...cluster,
-      controller, now_ms: clock.now(), fallback, owners, record: former?.data,
+      ingresses: ingresses.store.list(),
+      classes: classes.store.list(),
+      ...cluster,
+      controller,
+      now_ms: clock.now(),
+      fallback,
+      owners,
+      record: former?.data,
     });
     owners = plan.owners;
     const gateways = await gatewayPart.plan();
@@ -112,8 +127,9 @@ function clusterOf(informers: InformerSet) {
   const services = informers.of<Service>(SERVICES);
   const slices = informers.of<EndpointSlice>(ENDPOINT_SLICES, { labelSelector: SERVICE_LABEL });
   const secrets = informers.of<Secret>(SECRETS, { fieldSelector: "type=kubernetes.io/tls" });
-  slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) =>
-    [`${namespace}/${labels[SERVICE_LABEL]}`]);
+  slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) => [
+    `${namespace}/${labels[SERVICE_LABEL]}`,
+  ]);
   return {
     services: {
       service: (key: string) => services.store.get(key),

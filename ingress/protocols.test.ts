@@ -28,8 +28,10 @@ beforeAll(async () => {
   sockets = createHttpServer().on("upgrade", ({ headers }, socket) => {
     const key = `${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`; // RFC 6455
     const accept = createHash("sha1").update(key).digest("base64");
-    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n" +
-      `connection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`);
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n" +
+        `connection: upgrade\r\nsec-websocket-accept: ${accept}\r\n\r\n`,
+    );
     socket.pipe(socket);
   });
   const ports: number[] = [];
@@ -40,13 +42,19 @@ beforeAll(async () => {
     ports.push(port);
   }
   const backend = (name: string, port: number, isHttp2: boolean): Backend => ({
-    name, filters: [],
+    name,
+    filters: [],
     targets: [{ weight: 1, isHttp2, endpoints: [{ address: "127.0.0.1", port }] }],
   });
-  const sites: Site[] = [{ host: "", paths: [
-    { kind: "exact", path: "/echo.Echo/Say", conditions: [], backend: "grpc" },
-    { kind: "prefix", path: "/ws", conditions: [], backend: "ws" },
-  ] }];
+  const sites: Site[] = [
+    {
+      host: "",
+      paths: [
+        { kind: "exact", path: "/echo.Echo/Say", conditions: [], backend: "grpc" },
+        { kind: "prefix", path: "/ws", conditions: [], backend: "ws" },
+      ],
+    },
+  ];
   const pair = await pairFor(["grpc.test"]);
   ({ cert } = pair);
   const { id, pem } = pairOf(pair.cert, pair.key);
@@ -64,12 +72,16 @@ afterAll(async () => {
 
 test("a WebSocket is passed on, both ways", async () => {
   const headers = {
-    connection: "upgrade", upgrade: "websocket",
-    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13",
+    connection: "upgrade",
+    upgrade: "websocket",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-version": "13",
   };
   const call = request({ host: "127.0.0.1", port: plane.port, path: "/ws", headers }).end();
-  const [response, socket] = (await once(call, "upgrade")) as
-    [{ statusCode: number }, import("node:net").Socket];
+  const [response, socket] = (await once(call, "upgrade")) as [
+    { statusCode: number },
+    import("node:net").Socket,
+  ];
   expect(response.statusCode).toBe(101);
   socket.write("hello");
   expect(String((await once(socket, "data"))[0])).toBe("hello");
@@ -78,7 +90,9 @@ test("a WebSocket is passed on, both ways", async () => {
 
 async function say(session: ClientHttp2Session): Promise<{ body: string; status: unknown }> {
   const stream = session.request({
-    ":method": "POST", ":path": "/echo.Echo/Say", "content-type": "application/grpc",
+    ":method": "POST",
+    ":path": "/echo.Echo/Say",
+    "content-type": "application/grpc",
     te: "trailers",
   });
   let body = "";

@@ -12,7 +12,9 @@ export function addressesOf(service: Service | undefined): string[] {
 
 /** Writes the load balancer's addresses into the Ingresses that lack them. */
 export async function writeAddresses(
-  ingresses: readonly Ingress[], addresses: readonly string[], writer: ResourceClient<Ingress>,
+  ingresses: readonly Ingress[],
+  addresses: readonly string[],
+  writer: ResourceClient<Ingress>,
 ): Promise<void> {
   for (const ingress of ingresses) {
     const present = (ingress.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
@@ -24,11 +26,16 @@ export async function writeAddresses(
 
 /** Writes the record of hosts and their owners where it differs. */
 export async function writeOwners(
-  owners: ReadonlyMap<string, string>, former: ConfigMap | undefined,
-  [namespace, name]: readonly [string, string], writer: ResourceClient<ConfigMap>,
+  owners: ReadonlyMap<string, string>,
+  former: ConfigMap | undefined,
+  [namespace, name]: readonly [string, string],
+  writer: ResourceClient<ConfigMap>,
 ): Promise<void> {
   const data = recordOf(owners);
   if (isDeepStrictEqual(data, former?.data ?? {})) return;
-  await ignoreLostRace(former ? writer.update({ ...former, data })
-    : writer.create({ metadata: { namespace, name }, data }));
+  await ignoreLostRace(
+    former
+      ? writer.update({ ...former, data })
+      : writer.create({ metadata: { namespace, name }, data }),
+  );
 }

@@ -1,5 +1,5 @@
-import { valueOf } from "@raft2kube/std/quantity.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import type { EvictionThresholds } from "./options.ts";
 
 /** A flag's text is not of its form; the message names the part. */

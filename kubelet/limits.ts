@@ -91,7 +91,13 @@ export const PROGRAM_OUTPUT_BYTES_MAX = 16 << 10;
  * virtual machine's host (9p, virtiofs) are not among them.
  */
 export const NETWORK_FILE_SYSTEMS: readonly string[] = [
-  "nfs", "nfs4", "cifs", "smb3", "ceph", "afs", "lustre",
+  "nfs",
+  "nfs4",
+  "cifs",
+  "smb3",
+  "ceph",
+  "afs",
+  "lustre",
 ];
 
 /** Volumes of one pod: each may be a mount of the node's, of which the kernel has 100,000. */

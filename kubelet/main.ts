@@ -1,7 +1,7 @@
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { connectRuntime } from "./cri/runtime.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { assemble, type Kubelet } from "./assembly/kubelet.ts";
+import { connectRuntime } from "./cri/runtime.ts";
 import { RUNTIME_START_MS } from "./limits.ts";
 import type { KubeletOptions } from "./options.ts";
 

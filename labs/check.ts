@@ -36,7 +36,7 @@ export class ScenarioFailure extends Error {
 
 /** Whether a diagram is simpler: it has fewer members, or as many and fewer lines. */
 export function isSimpler(one: ScenarioSize, other: ScenarioSize): boolean {
-  return one.members < other.members || one.members === other.members && one.lines < other.lines;
+  return one.members < other.members || (one.members === other.members && one.lines < other.lines);
 }
 
 /** The error of a part that is not written yet, also as another process reports it. */

@@ -11,7 +11,7 @@ import {
   type NodeMethods,
   type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
-import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 export const MIB = 1024 ** 2;

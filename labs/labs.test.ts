@@ -1,14 +1,14 @@
 // Each test stands alone: one that fails is repeated without the minutes of the others.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
+import { afterAll, describe, expect, it } from "vitest";
 import { hintOfCheck } from "./runner/bodies.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { runContract } from "./runner/contract.ts";
 import { notWritten, regionsOf } from "./runner/cut.ts";
 import { type Lab, type Mutant, readLabs } from "./runner/manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { typeCheck } from "./runner/type-check.ts";
 import { cacheFolder, writeReference, writeSkeletons } from "./runner/workspace.ts";
 

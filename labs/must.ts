@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { NOT_WRITTEN, awaiting } from "./check.ts";
-import { type Judgement, framesOf, judge } from "./judge.ts";
+import { awaiting, NOT_WRITTEN } from "./check.ts";
+import { framesOf, type Judgement, judge } from "./judge.ts";
 
 /** Waits for work that must succeed; an error of the reader's code becomes the judgement. */
 export async function mustPass<T>(
@@ -48,7 +48,8 @@ export function mustEqual(
 const LIST_SHOWN_MAX = 8;
 
 const isShortList = (value: unknown) =>
-  Array.isArray(value) && value.length <= LIST_SHOWN_MAX &&
+  Array.isArray(value) &&
+  value.length <= LIST_SHOWN_MAX &&
   value.every((each) => ["string", "number", "boolean"].includes(typeof each));
 
 /** The first place where two results differ, and both values there; a short list is one value. */

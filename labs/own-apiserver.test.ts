@@ -5,20 +5,15 @@ import { promisify } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, describe, expect, it } from "vitest";
-import {
-  type ClusterConfig,
-  configPath,
-  planCluster,
-  writeCluster,
-} from "../cli/spec/config.ts";
-import { ensurePki } from "../cli/pki/pki.ts";
-import { storeMemberNames } from "../cli/spec/store.ts";
-import type { Status } from "../cli/commands/status.ts";
 import { endProcess } from "../cli/apply/end-process.ts";
+import type { Status } from "../cli/commands/status.ts";
+import { ensurePki } from "../cli/pki/pki.ts";
+import { type ClusterConfig, configPath, planCluster, writeCluster } from "../cli/spec/config.ts";
 import { processNames } from "../cli/spec/processes.ts";
-import { KUBECTL } from "./apiserver/own-apiserver.ts";
+import { storeMemberNames } from "../cli/spec/store.ts";
 import { freePort } from "../testing/free-port.ts";
-import { OwnPart, markOf } from "./testing/own-part.ts";
+import { KUBECTL } from "./apiserver/own-apiserver.ts";
+import { markOf, OwnPart } from "./testing/own-part.ts";
 
 const TIMEOUT_MS = 180_000;
 const LABS = ["07a", "07b", "07c"];

@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, it } from "vitest";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
-import { runLabChecks } from "./runner/check.ts";
+import { afterAll, describe, expect, it } from "vitest";
 import { bodiesOfLab } from "./runner/bodies.ts";
+import { runLabChecks } from "./runner/check.ts";
 import { bodiesOf, signatureOf } from "./runner/cut.ts";
 import { type Lab, readLabs } from "./runner/manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./runner/paths.ts";
 import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
 
@@ -40,7 +40,9 @@ const PROGRAM = `${process.execPath} --disable-warning=ExperimentalWarning cli/m
 async function output(command: string): Promise<string> {
   const env = {
     NODE_COMPILE_CACHE: join(scratch, "compile"),
-    ...process.env, R2K_LABS: join(scratch, "my"), R2K_ROOT: ROOT_DIR,
+    ...process.env,
+    R2K_LABS: join(scratch, "my"),
+    R2K_ROOT: ROOT_DIR,
   };
   const words = command.replace(/^\.\/r2k (?=lab )/, () => PROGRAM);
   const ended = run("sh", ["-c", words], { cwd: ROOT_DIR, env });
@@ -48,8 +50,10 @@ async function output(command: string): Promise<string> {
 }
 
 /** The Deployments that a cluster has from its start. */
-const DEMO = namesIn(readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
-  /kind: Deployment\nmetadata:\n {2}name: (\S+)/g);
+const DEMO = namesIn(
+  readFileSync(join(ROOT_DIR, "examples/web.yaml"), "utf8"),
+  /kind: Deployment\nmetadata:\n {2}name: (\S+)/g,
+);
 
 function namesIn(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, name]) => name!);
@@ -59,8 +63,9 @@ function namesIn(text: string, pattern: RegExp): string[] {
 function rowsOf({ folder }: Lab): { files: string[]; bodies: string[] }[] {
   const table = /^## The exercise\n(.*?)^## /ms.exec(readme(folder))?.[1] ?? "";
   const names = (cell: string) => [...cell.matchAll(/`#?([^`]+)`/g)].map(([, name]) => name!);
-  return [...table.matchAll(/^\| (?:\d+ \| )?(`[^|]+\.ts`) \|([^|]+)\|/gm)]
-    .map(([, files = "", bodies = ""]) => ({ files: names(files), bodies: names(bodies) }));
+  return [...table.matchAll(/^\| (?:\d+ \| )?(`[^|]+\.ts`) \|([^|]+)\|/gm)].map(
+    ([, files = "", bodies = ""]) => ({ files: names(files), bodies: names(bodies) }),
+  );
 }
 
 for (const lab of labs) {

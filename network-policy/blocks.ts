@@ -9,10 +9,12 @@ export interface Range {
 
 /** The addresses of blocks of IPv4 without their exceptions, in order; none touches the next. */
 export function blockRanges(blocks: readonly IPBlock[]): Range[] {
-  return merged(blocks.flatMap(({ cidr, except = [] }) => {
-    const [whole, ...holes] = [cidr, ...except].flatMap((text) => rangeOf(text) ?? []);
-    return whole && holes.length === except.length ? without(whole, merged(holes)) : [];
-  }));
+  return merged(
+    blocks.flatMap(({ cidr, except = [] }) => {
+      const [whole, ...holes] = [cidr, ...except].flatMap((text) => rangeOf(text) ?? []);
+      return whole && holes.length === except.length ? without(whole, merged(holes)) : [];
+    }),
+  );
 }
 
 /** Joins ranges that overlap or touch. */
@@ -40,7 +42,8 @@ function without({ first, last }: Range, holes: readonly Range[]): Range[] {
 /** The range of an IPv4 CIDR; bits after the prefix are ignored. */
 function rangeOf(text: string): Range | undefined {
   const cidr = parseCidr(text);
-  return cidr?.family === "IPv4" ? { first: Number(cidr.first), last: Number(cidr.last) }
+  return cidr?.family === "IPv4"
+    ? { first: Number(cidr.first), last: Number(cidr.last) }
     : undefined;
 }
 

@@ -1,6 +1,11 @@
 import type { NetworkPolicy, NetworkPolicyPort } from "@raft2kube/api/gen/networking/v1.ts";
 import {
-  type Direction, DIRECTIONS, peerKey, type PodPort, type PolicyRule, rulesOf,
+  DIRECTIONS,
+  type Direction,
+  type PodPort,
+  type PolicyRule,
+  peerKey,
+  rulesOf,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
@@ -45,22 +50,26 @@ export function localPortSet({ name, protocol }: NamedPort): string {
  * by a verdict: of egress, to be judged by the policies of its destination.
  */
 export function compilePolicy(policy: NetworkPolicy): CompiledPolicy {
-  return Object.fromEntries(DIRECTIONS.flatMap((direction) => {
-    const rules = rulesOf(policy, direction);
-    return rules ? [[direction, compile(policy, direction, rules)]] : [];
-  }));
+  return Object.fromEntries(
+    DIRECTIONS.flatMap((direction) => {
+      const rules = rulesOf(policy, direction);
+      return rules ? [[direction, compile(policy, direction, rules)]] : [];
+    }),
+  );
 }
 
 function compile(
-  policy: NetworkPolicy, direction: Direction, list: readonly PolicyRule[],
+  policy: NetworkPolicy,
+  direction: Direction,
+  list: readonly PolicyRule[],
 ): CompiledRules {
   const { namespace = "" } = policy.metadata;
   const sets = new Map<string, AddressSet>();
   const ports = new Map<string, NamedPort>();
   let ranges = 0;
   const rules = list.flatMap((rule) => {
-    const [address, verdict] = direction === "ingress"
-      ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
+    const [address, verdict] =
+      direction === "ingress" ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
     const pods = rule.pods.map((peer) => `${namespace}/${peerKey(peer)}`);
     const setOf = (port?: NamedPort): string => {
       const peers = [...new Set(pods)].sort();
@@ -78,14 +87,23 @@ function compile(
     ];
     const named = namedPorts(rule.ports);
     const byNumber = sources.flatMap((source) =>
-      numberMatches(rule.ports).map((port) => `${source}${port}${verdict}`));
+      numberMatches(rule.ports).map((port) => `${source}${port}${verdict}`),
+    );
     if (direction === "egress") {
-      return [...byNumber, ...named.map((port) =>
-        `ip daddr . meta l4proto . th dport @${setOf(port)} ${verdict}`)];
+      return [
+        ...byNumber,
+        ...named.map((port) => `ip daddr . meta l4proto . th dport @${setOf(port)} ${verdict}`),
+      ];
     }
     for (const port of named) ports.set(localPortSet(port), port);
-    return [...byNumber, ...sources.flatMap((source) => named.map((port) =>
-      `${source}ip daddr . meta l4proto . th dport @${localPortSet(port)} ${verdict}`))];
+    return [
+      ...byNumber,
+      ...sources.flatMap((source) =>
+        named.map(
+          (port) => `${source}ip daddr . meta l4proto . th dport @${localPortSet(port)} ${verdict}`,
+        ),
+      ),
+    ];
   });
   const chain = `${direction}-${digest(keyOf(policy))}`;
   // The table has no chains without rules.
@@ -101,15 +119,19 @@ function numberMatches(ports: readonly NetworkPolicyPort[]): string[] {
     const own = ports.filter((port) => (port.protocol ?? "TCP") === protocol);
     const name = protocol.toLowerCase();
     if (own.some(({ port }) => port === undefined)) return [`meta l4proto ${name} `];
-    const ranges = merged(own.flatMap(({ port, endPort }): Range[] =>
-      typeof port === "number" ? [{ first: port, last: endPort ?? port }] : []));
+    const ranges = merged(
+      own.flatMap(({ port, endPort }): Range[] =>
+        typeof port === "number" ? [{ first: port, last: endPort ?? port }] : [],
+      ),
+    );
     if (ranges.length === 0) return [];
-    const text = ({ first, last }: Range) => first === last ? `${first}` : `${first}-${last}`;
+    const text = ({ first, last }: Range) => (first === last ? `${first}` : `${first}-${last}`);
     return [`${name} dport { ${ranges.map(text).join(", ")} } `];
   });
 }
 
 function namedPorts(ports: readonly NetworkPolicyPort[]): NamedPort[] {
   return ports.flatMap(({ port, protocol = "TCP" }) =>
-    typeof port === "string" ? [{ name: port, protocol }] : []);
+    typeof port === "string" ? [{ name: port, protocol }] : [],
+  );
 }

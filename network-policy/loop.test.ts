@@ -12,10 +12,12 @@ import { PolicyLoop } from "./loop.ts";
 
 const real = systemClock();
 const ITEMS: Readonly<Record<string, object[]>> = {
-  networkpolicies: [{
-    metadata: { namespace: "ns", name: "deny", uid: "p", resourceVersion: "1" },
-    spec: { podSelector: {}, policyTypes: ["Ingress"] },
-  }],
+  networkpolicies: [
+    {
+      metadata: { namespace: "ns", name: "deny", uid: "p", resourceVersion: "1" },
+      spec: { podSelector: {}, policyTypes: ["Ingress"] },
+    },
+  ],
   endpointslices: [],
   pods: [false, true].map((hostNetwork, index) => ({
     metadata: { namespace: "ns", name: hostNetwork ? "host" : "own", uid: `${index}` },
@@ -35,7 +37,10 @@ let clock: ManualClock;
 const warnings: [string, LogFields?][] = [];
 const ignore = () => {};
 const log: Logger = {
-  debug: ignore, info: ignore, error: ignore, warn: (...line) => void warnings.push(line),
+  debug: ignore,
+  info: ignore,
+  error: ignore,
+  warn: (...line) => void warnings.push(line),
 };
 
 /** The kernel: notes the owners of what it is given, and may refuse it. */
@@ -94,10 +99,14 @@ afterEach(async () => {
 
 /** Lets timers pass until `isDone`. */
 const advance = (what: string, ms: number, isDone: () => boolean) =>
-  waitFor(what, () => {
-    clock.advance(ms);
-    return isDone() || undefined;
-  }, { clock: real, interval_ms: 5 });
+  waitFor(
+    what,
+    () => {
+      clock.advance(ms);
+      return isDone() || undefined;
+    },
+    { clock: real, interval_ms: 5 },
+  );
 
 async function applied(): Promise<void> {
   await advance("the first table", 1, () => kernel.rebuilds > 0);
@@ -143,5 +152,6 @@ test("rules that another program removed are made again", async () => {
   kernel.isIntact = false;
   await advance("the rebuild", POLICY_VERIFY_MS, () => kernel.rebuilds > 1);
   expect(warnings.map(([text]) => text)).toContain(
-    "rules of network policies are missing: another program changed them");
+    "rules of network policies are missing: another program changed them",
+  );
 });

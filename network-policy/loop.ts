@@ -3,13 +3,11 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { ipv4Of, PEER_MANAGER } from "@raft2kube/api/networking/v1/policy-peers.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import {
-  ENDPOINT_SLICES, NETWORK_POLICIES, PODS,
-} from "@raft2kube/client-kube/rest/resources.ts";
+import { ENDPOINT_SLICES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
 import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -18,9 +16,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { baseRules, TABLE } from "./base.ts";
-import {
-  POLICY_ADMIT_MS, POLICY_SYNC_DELAY_MS, POLICY_VERIFY_MS,
-} from "./limits.ts";
+import { POLICY_ADMIT_MS, POLICY_SYNC_DELAY_MS, POLICY_VERIFY_MS } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
 export interface NetworkPolicyOptions {
@@ -92,10 +88,14 @@ export class PolicyLoop implements NetworkPolicies {
     const planner = this.#planner;
     this.#pods = informers.of<Pod>(PODS, { fieldSelector: `spec.nodeName=${nodeName}` });
     this.#follow(informers.of<NetworkPolicy>(NETWORK_POLICIES), (policy, isThere) =>
-      planner.setPolicy(keyOf(policy), isThere ? policy : undefined));
-    this.#follow(informers.of<EndpointSlice>(ENDPOINT_SLICES, {
-      labelSelector: `endpointslice.kubernetes.io/managed-by=${PEER_MANAGER}`,
-    }), (slice, isThere) => planner.setSlice(slice, isThere));
+      planner.setPolicy(keyOf(policy), isThere ? policy : undefined),
+    );
+    this.#follow(
+      informers.of<EndpointSlice>(ENDPOINT_SLICES, {
+        labelSelector: `endpointslice.kubernetes.io/managed-by=${PEER_MANAGER}`,
+      }),
+      (slice, isThere) => planner.setSlice(slice, isThere),
+    );
     this.#follow(this.#pods, (pod, isThere) => this.#setPod(pod, isThere), podFacts);
     informers.start();
     void informers.synced().then(() => {
@@ -116,8 +116,13 @@ export class PolicyLoop implements NetworkPolicies {
     const key = keyOf(pod);
     const { uid } = pod.metadata;
     const known = this.#assigned.get(key);
-    if (known?.uid === uid && known?.address === address && this.#isApplied &&
-        !this.#planner.isChanged) return;
+    if (
+      known?.uid === uid &&
+      known?.address === address &&
+      this.#isApplied &&
+      !this.#planner.isChanged
+    )
+      return;
     this.#assigned.set(key, { uid, address });
     const shown = this.#pods.store.get(key);
     this.#planner.setPod(key, shown?.metadata.uid === uid ? shown : pod, address);
@@ -140,7 +145,8 @@ export class PolicyLoop implements NetworkPolicies {
   }
 
   #follow<T extends NetworkPolicy | EndpointSlice | Pod>(
-    informer: Informer<T>, set: (object: T, isThere: boolean) => void,
+    informer: Informer<T>,
+    set: (object: T, isThere: boolean) => void,
     factsOf: (object: T) => unknown = (object) => object,
   ): void {
     const changed = (object: T, isThere: boolean) => {
@@ -171,7 +177,7 @@ export class PolicyLoop implements NetworkPolicies {
 
   async #pass(): Promise<void> {
     if (!this.#isSynced) return;
-    if (this.#isApplied && !this.#planner.isChanged && !await this.#table.intact()) {
+    if (this.#isApplied && !this.#planner.isChanged && !(await this.#table.intact())) {
       this.#log.warn("rules of network policies are missing: another program changed them");
       this.#isApplied = false;
     }
@@ -202,5 +208,9 @@ export class PolicyLoop implements NetworkPolicies {
 }
 
 /** Returns the part of a pod that the plan reads: its status changes often. */
-const podFacts = (pod: Pod) =>
-  [pod.metadata.uid, pod.metadata.labels, ipv4Of(pod), pod.status?.phase];
+const podFacts = (pod: Pod) => [
+  pod.metadata.uid,
+  pod.metadata.labels,
+  ipv4Of(pod),
+  pod.status?.phase,
+];

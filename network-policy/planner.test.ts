@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
+import { PEER_LABEL, podPeers } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { beforeEach, describe, expect, it } from "vitest";
-import { PEER_LABEL, podPeers } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { RULES_OF_POD_MAX } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
@@ -11,8 +11,10 @@ const pod = (name: string, labels: Record<string, string> = {}): Pod => ({
   spec: { containers: [{ name: "c", image: "i" }] },
 });
 
-const policy = (name: string, spec: NetworkPolicy["spec"]): NetworkPolicy =>
-  ({ metadata: { namespace: "ns", name, uid: name }, spec });
+const policy = (name: string, spec: NetworkPolicy["spec"]): NetworkPolicy => ({
+  metadata: { namespace: "ns", name, uid: name },
+  spec,
+});
 
 describe("the plan of a node's policies", () => {
   let planner: Planner;
@@ -59,9 +61,13 @@ describe("the plan of a node's policies", () => {
 
   it("the rules of a policy that goes are removed, with its sets", () => {
     planner.setPod("ns/a", pod("a"), "10.0.0.1");
-    planner.setPolicy("ns/p", policy("p", {
-      podSelector: {}, ingress: [{ from: [{ podSelector: {} }], ports: [{ port: "web" }] }],
-    }));
+    planner.setPolicy(
+      "ns/p",
+      policy("p", {
+        podSelector: {},
+        ingress: [{ from: [{ podSelector: {} }], ports: [{ port: "web" }] }],
+      }),
+    );
     const count = transaction().filter((line) => /^add (chain|set)/.test(line)).length;
     planner.setPolicy("ns/p", undefined);
     const removed = transaction().filter((line) => /^delete (chain|set)/.test(line));
@@ -82,21 +88,26 @@ describe("the plan of a node's policies", () => {
     planner.setPod("ns/a", pod("a"), "10.0.0.1");
     planner.setPolicy("ns/p", allow);
     const [key = ""] = podPeers(allow).keys();
-    planner.setSlice({
-      metadata: { namespace: "ns", name: "s", labels: { [PEER_LABEL]: key } },
-      addressType: "FQDN",
-      ports: [],
-      endpoints: ["host.example.com", "fd00::1", "10.0.0.2 }; flush ruleset", "10.0.0.3"]
-        .map((address) => ({ addresses: [address] })),
-    }, true);
+    planner.setSlice(
+      {
+        metadata: { namespace: "ns", name: "s", labels: { [PEER_LABEL]: key } },
+        addressType: "FQDN",
+        ports: [],
+        endpoints: ["host.example.com", "fd00::1", "10.0.0.2 }; flush ruleset", "10.0.0.3"].map(
+          (address) => ({ addresses: [address] }),
+        ),
+      },
+      true,
+    );
     const added = transaction().filter((line) => /^add element ip t peers-/.test(line));
     expect(added.map((line) => line.replace(/^.*\{/, ""))).toEqual([" 10.0.0.3 }"]);
   });
 
   it("a pod with policies of too many rules is cut off, and named", () => {
     planner.setPod("ns/a", pod("a"), "10.0.0.1");
-    const from = Array.from({ length: RULES_OF_POD_MAX }, (_, block) =>
-      ({ ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.1/32` } }));
+    const from = Array.from({ length: RULES_OF_POD_MAX }, (_, block) => ({
+      ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.1/32` },
+    }));
     planner.setPolicy("ns/wide", policy("wide", { podSelector: {}, ingress: [{ from }] }));
     const lines = transaction();
     expect(lines).toContain("add rule ip t pods-ingress-none drop");

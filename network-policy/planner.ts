@@ -3,16 +3,23 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import {
-  type Direction, DIRECTIONS, namedPorts, PEER_LABEL,
+  DIRECTIONS,
+  type Direction,
+  namedPorts,
+  PEER_LABEL,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { digest } from "@raft2kube/std/digest.ts";
 import type { Element, Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { ADDRESS_SET, PORT_SET } from "./base.ts";
 import {
-  type AddressSet, type CompiledPolicy, type CompiledRules, compilePolicy, localPortSet,
+  type AddressSet,
+  type CompiledPolicy,
+  type CompiledRules,
+  compilePolicy,
+  localPortSet,
 } from "./compile.ts";
 import { RULES_OF_POD_MAX } from "./limits.ts";
 
@@ -91,8 +98,12 @@ export class Planner {
     const changes = [...this.#dirty].map((owner): Change => {
       const at = owner.indexOf(" ");
       const [kind, key] = [owner.slice(0, at), owner.slice(at + 1)];
-      const fragment = kind === "policy" ? this.#policyFragment(key)
-        : kind === "set" ? this.#setFragment(key) : this.#podFragment(key);
+      const fragment =
+        kind === "policy"
+          ? this.#policyFragment(key)
+          : kind === "set"
+            ? this.#setFragment(key)
+            : this.#podFragment(key);
       return { owner, fragment };
     });
     this.#dirty.clear();
@@ -115,7 +126,7 @@ export class Planner {
     else users.delete(policy);
     if (users.size > 0) this.#sets.set(set.name, { set, users });
     else this.#sets.delete(set.name);
-    if ((before > 0) !== (users.size > 0)) this.#dirty.add(`set ${set.name}`);
+    if (before > 0 !== users.size > 0) this.#dirty.add(`set ${set.name}`);
   }
 
   #policyFragment(key: string): Fragment | undefined {
@@ -138,9 +149,10 @@ export class Planner {
     const fragment = emptyFragment();
     fragment.sets.set(name, port ? PORT_SET : ADDRESS_SET);
     const keys = new Set<string>();
-    for (const slice of peers.flatMap((peer) => [...this.#peers.get(peer)?.values() ?? []])) {
-      const found = slice.ports?.find((each) =>
-        each.name === port?.name && each.protocol === port?.protocol);
+    for (const slice of peers.flatMap((peer) => [...(this.#peers.get(peer)?.values() ?? [])])) {
+      const found = slice.ports?.find(
+        (each) => each.name === port?.name && each.protocol === port?.protocol,
+      );
       if (port && found?.port === undefined) continue;
       const suffix = found ? ` . ${found.protocol?.toLowerCase()} . ${found.port}` : "";
       // A writer of slices could put names here, which nft would look up.
@@ -178,7 +190,10 @@ export class Planner {
 
   /** Adds the chain of the pods that have the same policies; returns its name. */
   #podChain(
-    name: string, direction: Direction, applied: readonly CompiledRules[], fragment: Fragment,
+    name: string,
+    direction: Direction,
+    applied: readonly CompiledRules[],
+    fragment: Fragment,
   ): string {
     const jumps = applied.map(({ chain }) => `jump ${chain}`).sort();
     const cost = applied.reduce((sum, each) => sum + each.cost, jumps.length);
@@ -190,8 +205,10 @@ export class Planner {
   }
 
   #policiesOf({ metadata: { namespace, labels } }: Pod): Known[] {
-    return [...this.#policies.values()].filter(({ policy: { metadata, spec } }) =>
-      metadata.namespace === namespace && matchesSelector(spec.podSelector ?? {}, labels));
+    return [...this.#policies.values()].filter(
+      ({ policy: { metadata, spec } }) =>
+        metadata.namespace === namespace && matchesSelector(spec.podSelector ?? {}, labels),
+    );
   }
 }
 

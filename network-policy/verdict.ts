@@ -1,6 +1,9 @@
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from
-  "@raft2kube/api/gen/networking/v1.ts";
 import { numberOf, parseCidr } from "@raft2kube/api/cidr.ts";
+import type {
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from "@raft2kube/api/gen/networking/v1.ts";
 import type { Direction } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 
@@ -47,18 +50,26 @@ export function judge(policies: readonly NetworkPolicy[], connection: Connection
 }
 
 function judgeOne(
-  policies: readonly NetworkPolicy[], connection: Connection, direction: Direction,
+  policies: readonly NetworkPolicy[],
+  connection: Connection,
+  direction: Direction,
 ): Verdict {
   const isIngress = direction === "ingress";
   const { from, to } = connection;
   const [{ pod }, other] = isIngress ? [to, from] : [from, to];
   if (!pod) return { admitted: true, why: `${direction}: this end is no pod with its own address` };
-  const own = policies.filter(({ metadata, spec }) => metadata.namespace === pod.namespace &&
-    (spec.policyTypes ?? ["Ingress"]).includes(isIngress ? "Ingress" : "Egress") &&
-    matchesSelector(spec.podSelector ?? {}, pod.labels));
+  const own = policies.filter(
+    ({ metadata, spec }) =>
+      metadata.namespace === pod.namespace &&
+      (spec.policyTypes ?? ["Ingress"]).includes(isIngress ? "Ingress" : "Egress") &&
+      matchesSelector(spec.podSelector ?? {}, pod.labels),
+  );
   const subject = `${direction} of ${pod.namespace}/${pod.name}`;
   if (own.length === 0) return { admitted: true, why: `${subject}: no policy selects it` };
-  for (const { metadata: { name = "" }, spec } of own) {
+  for (const {
+    metadata: { name = "" },
+    spec,
+  } of own) {
     const rules = isIngress
       ? (spec.ingress ?? []).map(({ from = [], ports }) => ({ peers: from, ports }))
       : (spec.egress ?? []).map(({ to = [], ports }) => ({ peers: to, ports }));
@@ -67,8 +78,11 @@ function judgeOne(
       if (peers.length > 0 && found.length === 0) return false;
       // Where a packet goes, a port's name is the pods' that peers select, not a block's.
       const named = isIngress || peers.length === 0 || found.some(({ ipBlock }) => !ipBlock);
-      return hasPort(named ? ports : ports.filter(({ port }) => typeof port !== "string"),
-        connection, ports.length === 0);
+      return hasPort(
+        named ? ports : ports.filter(({ port }) => typeof port !== "string"),
+        connection,
+        ports.length === 0,
+      );
     });
     if (index < 0) continue;
     return { admitted: true, why: `${subject}: ${name}, spec.${direction}[${index}]` };
@@ -84,19 +98,25 @@ function isPeer(peer: NetworkPolicyPeer, namespace: string, { address, pod }: En
   }
   if (!pod) return false;
   const isNamespace = namespaceSelector
-    ? matchesSelector(namespaceSelector, pod.namespaceLabels) : pod.namespace === namespace;
+    ? matchesSelector(namespaceSelector, pod.namespaceLabels)
+    : pod.namespace === namespace;
   return isNamespace && matchesSelector(podSelector ?? {}, pod.labels);
 }
 
 function hasPort(
-  ports: readonly NetworkPolicyPort[], { protocol, port, to }: Connection, isOpen: boolean,
+  ports: readonly NetworkPolicyPort[],
+  { protocol, port, to }: Connection,
+  isOpen: boolean,
 ): boolean {
-  return isOpen || ports.some(({ protocol: of = "TCP", port: wanted, endPort }) => {
-    if (of !== protocol) return false;
-    if (wanted === undefined) return true;
-    if (typeof wanted === "string") return to.pod?.ports?.[`${wanted}/${of}`] === port;
-    return port >= wanted && port <= (endPort ?? wanted);
-  });
+  return (
+    isOpen ||
+    ports.some(({ protocol: of = "TCP", port: wanted, endPort }) => {
+      if (of !== protocol) return false;
+      if (wanted === undefined) return true;
+      if (typeof wanted === "string") return to.pod?.ports?.[`${wanted}/${of}`] === port;
+      return port >= wanted && port <= (endPort ?? wanted);
+    })
+  );
 }
 
 /** Whether an IPv4 address is in a range; in none of IPv6. */

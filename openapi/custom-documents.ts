@@ -1,11 +1,18 @@
 /** The documents of kinds that come and go, beside those that a server always has. */
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { inSlices } from "@raft2kube/std/slices.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { Definitions, type Json } from "./definitions.ts";
 import {
-  asJson, type Document, documentV3, type Documents, kept, make, paths, type Steps,
+  asJson,
+  type Document,
+  type Documents,
+  documentV3,
+  kept,
+  make,
+  paths,
+  type Steps,
 } from "./documents.ts";
 import { encodeDocument } from "./gnostic.ts";
 import { besideDefinitions, type DocumentPart } from "./merge.ts";
@@ -68,14 +75,18 @@ export class CustomDocuments {
       const base = await plain(this.#base.v2());
       const own = await this.#partsOf(kinds);
       const parts = remotes.length === 0 ? own : withRemotes(base, own, remotes);
-      const members = (of: keyof Part) => Buffer.from(parts
-        .filter((part) => Object.keys(part[of]).length > 0)
-        .map((part) => `${JSON.stringify(part[of]).slice(1, -1)},`).join(""));
+      const members = (of: keyof Part) =>
+        Buffer.from(
+          parts
+            .filter((part) => Object.keys(part[of]).length > 0)
+            .map((part) => `${JSON.stringify(part[of]).slice(1, -1)},`)
+            .join(""),
+        );
       // No path has a member of this name, so that the first is the document's own.
       const halves = split(base, Buffer.from('"paths":{'), Buffer.from('},"definitions":{'));
-      return await kept(Buffer.concat([
-        halves[0], members("paths"), halves[1], members("definitions"), halves[2],
-      ]));
+      return await kept(
+        Buffer.concat([halves[0], members("paths"), halves[1], members("definitions"), halves[2]]),
+      );
     });
   }
 
@@ -92,9 +103,7 @@ export class CustomDocuments {
     });
   }
 
-  #document(
-    key: string, of: readonly object[], build: () => Promise<Document>,
-  ): Promise<Document> {
+  #document(key: string, of: readonly object[], build: () => Promise<Document>): Promise<Document> {
     const known = this.#made.get(key);
     if (known !== undefined && isSame(known.of, of)) return known.document;
     const document = build();
@@ -107,11 +116,13 @@ export class CustomDocuments {
   }
 
   #partsOf(kinds: readonly Kind[]): Promise<Part[]> {
-    return Promise.all(kinds.map((kind) => {
-      let part = this.#parts.get(kind);
-      if (part === undefined) this.#parts.set(kind, (part = inSlices(partOf(kind))));
-      return part;
-    }));
+    return Promise.all(
+      kinds.map((kind) => {
+        let part = this.#parts.get(kind);
+        if (part === undefined) this.#parts.set(kind, (part = inSlices(partOf(kind))));
+        return part;
+      }),
+    );
   }
 }
 
@@ -121,7 +132,9 @@ function isSame(a: readonly object[], b: readonly object[]): boolean {
 
 /** Adds parts of other servers: no path twice, and no definition of another's name. */
 function withRemotes(
-  base: Buffer, own: readonly Part[], remotes: readonly DocumentPart[],
+  base: Buffer,
+  own: readonly Part[],
+  remotes: readonly DocumentPart[],
 ): DocumentPart[] {
   const document = JSON.parse(base.toString("utf8")) as DocumentPart;
   const taken = Object.assign(document.definitions, ...own.map((part) => part.definitions));

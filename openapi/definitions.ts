@@ -1,7 +1,13 @@
 /** Structures of the facts as JSON Schemas, in the dialect of either version of OpenAPI. */
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
-import { structOf, type Field, type Scalar, type Shape, type Special } from "@raft2kube/api/schema.ts";
+import {
+  type Field,
+  type Scalar,
+  type Shape,
+  type Special,
+  structOf,
+} from "@raft2kube/api/schema.ts";
 import { Descriptions } from "./descriptions.ts";
 import { definitionName, SPECIAL_NAMES } from "./names.ts";
 
@@ -9,7 +15,8 @@ export type Dialect = "v2" | "v3";
 export type Json = { [key: string]: unknown };
 
 const PREFIXES: Readonly<Record<Dialect, string>> = {
-  v2: "#/definitions/", v3: "#/components/schemas/",
+  v2: "#/definitions/",
+  v3: "#/components/schemas/",
 };
 
 const SCALARS: Readonly<Record<Scalar, Json>> = {
@@ -29,7 +36,10 @@ const SPECIALS: Readonly<Record<Special, Json>> = {
   IntOrString: { type: "string", format: "int-or-string" },
   RawExtension: { type: "object" },
   FieldsV1: { type: "object" },
-  JSON: {}, SchemaOrArray: {}, SchemaOrBool: {}, SchemaOrStrings: {},
+  JSON: {},
+  SchemaOrArray: {},
+  SchemaOrBool: {},
+  SchemaOrStrings: {},
 };
 
 /** Special types in version 3, where a value may be of one of several types. */
@@ -80,7 +90,7 @@ export class Definitions {
     if (!this.#found.has(name)) {
       const v3 = this.dialect === "v3" ? SPECIALS_V3[special] : undefined;
       const text = this.#descriptions.ofStructure(`meta/v1.${special}`);
-      this.#found.set(name, { ...described(text), ...v3 ?? SPECIALS[special] });
+      this.#found.set(name, { ...described(text), ...(v3 ?? SPECIALS[special]) });
     }
     return { $ref: PREFIXES[this.dialect] + name };
   }
@@ -89,14 +99,20 @@ export class Definitions {
     switch (shape.is) {
       case "scalar": {
         const values = shape.values?.filter((each) => each !== "");
-        return values === undefined ? SCALARS[shape.scalar]
+        return values === undefined
+          ? SCALARS[shape.scalar]
           : { ...SCALARS[shape.scalar], enum: values };
       }
-      case "special": return this.#special(shape.special);
-      case "list": return { type: "array", items: this.#shape(shape.of) };
-      case "map": return { type: "object", additionalProperties: this.#shape(shape.of) };
-      case "struct": return this.reference(structOf(shape.of).name);
-      case "any": return {};
+      case "special":
+        return this.#special(shape.special);
+      case "list":
+        return { type: "array", items: this.#shape(shape.of) };
+      case "map":
+        return { type: "object", additionalProperties: this.#shape(shape.of) };
+      case "struct":
+        return this.reference(structOf(shape.of).name);
+      case "any":
+        return {};
     }
   }
 
@@ -116,12 +132,14 @@ export class Definitions {
     if (struct.typeMeta) {
       for (const name of ["apiVersion", "kind"]) {
         properties[name] = {
-          type: "string", ...described(this.#descriptions.ofField("meta/v1.TypeMeta", name)),
+          type: "string",
+          ...described(this.#descriptions.ofField("meta/v1.TypeMeta", name)),
         };
       }
     }
     for (const [name, field] of struct.fields) properties[name] = this.#property(schema, field);
-    const required = [...struct.fields].filter(([, field]) => field.fact.required === true)
+    const required = [...struct.fields]
+      .filter(([, field]) => field.fact.required === true)
       .map(([name]) => name);
     const kinds = kindsOf(schema);
     return {
@@ -160,15 +178,20 @@ let typesBySchema: Map<string, TypeOfKind[]> | undefined;
 
 /** The kinds that a structure is: its own, that of its list, or a subresource's body. */
 function kindsOf(schema: string): readonly TypeOfKind[] {
-  typesBySchema ??= new Map(KINDS.flatMap(({ group, version, kind, schema: name }) => {
-    const list = `${kind}List`;
-    const entries: [string, TypeOfKind[]][] = [
-      [name, [{ group, kind, version }]], [`${name}List`, [{ group, kind: list, version }]],
-    ];
-    return entries;
-  }));
-  const [from = "", local = ""] = [schema.slice(0, schema.indexOf(".")),
-    schema.slice(schema.indexOf(".") + 1)];
+  typesBySchema ??= new Map(
+    KINDS.flatMap(({ group, version, kind, schema: name }) => {
+      const list = `${kind}List`;
+      const entries: [string, TypeOfKind[]][] = [
+        [name, [{ group, kind, version }]],
+        [`${name}List`, [{ group, kind: list, version }]],
+      ];
+      return entries;
+    }),
+  );
+  const [from = "", local = ""] = [
+    schema.slice(0, schema.indexOf(".")),
+    schema.slice(schema.indexOf(".") + 1),
+  ];
   const own = OTHER_KINDS.get(schema);
   if (own !== undefined) return [{ ...own, kind: local }];
   return typesBySchema.get(`${from}.${local}`) ?? [];

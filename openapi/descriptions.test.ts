@@ -1,11 +1,12 @@
-import { describe, expect, it } from "vitest";
 import { hasStruct, structOf } from "@raft2kube/api/schema.ts";
-import { definitionName, SPECIAL_NAMES } from "./names.ts";
+import { describe, expect, it } from "vitest";
 import { Descriptions, describedPackages, readTexts } from "./descriptions.ts";
+import { definitionName, SPECIAL_NAMES } from "./names.ts";
 import { parseTexts } from "./texts.ts";
 
 const all = describedPackages().flatMap((from) =>
-  [...readTexts(from)].map(([local, texts]) => ({ schema: `${from}.${local}`, texts })));
+  [...readTexts(from)].map(([local, texts]) => ({ schema: `${from}.${local}`, texts })),
+);
 
 /** Values that are no structures, with their default descriptions. */
 const VALUES = new Set(Object.keys(SPECIAL_NAMES).map((each) => `meta/v1.${each}`));
@@ -18,7 +19,8 @@ describe("the texts", () => {
       const { fields, typeMeta } = structOf(schema);
       const known = (field: string) =>
         fields.has(field) || (typeMeta && ["apiVersion", "kind"].includes(field));
-      return [...texts.fields.keys()].filter((each) => !known(each))
+      return [...texts.fields.keys()]
+        .filter((each) => !known(each))
         .map((each) => `${schema}.${each}`);
     });
     expect(stale).toEqual([]);
@@ -28,12 +30,17 @@ describe("the texts", () => {
   it("of a field are not those of its structure: kubectl shows the two one after the other", () => {
     const descriptions = new Descriptions();
     const echoes = structures.flatMap(({ schema }) =>
-      [...structOf(schema).fields].filter(([field, { shape, within }]) => {
-        const inner = shape.is === "list" || shape.is === "map" ? shape.of : shape;
-        return inner.is === "struct" &&
-          descriptions.ofStructure(structOf(inner.of).name) ===
-            descriptions.ofField(schema, field, within);
-      }).map(([field]) => `${schema}.${field}`));
+      [...structOf(schema).fields]
+        .filter(([field, { shape, within }]) => {
+          const inner = shape.is === "list" || shape.is === "map" ? shape.of : shape;
+          return (
+            inner.is === "struct" &&
+            descriptions.ofStructure(structOf(inner.of).name) ===
+              descriptions.ofField(schema, field, within)
+          );
+        })
+        .map(([field]) => `${schema}.${field}`),
+    );
     expect(echoes).toEqual([]);
   });
 
@@ -49,7 +56,8 @@ describe("the texts", () => {
     const odd = all.flatMap(({ schema, texts }) =>
       [["", texts.own ?? "A."] as const, ...texts.fields]
         .filter(([, text]) => !begins.test(text) || !ends.test(text))
-        .map(([field, text]) => `${schema}.${field}: ${text}`));
+        .map(([field, text]) => `${schema}.${field}: ${text}`),
+    );
     expect(odd).toEqual([]);
   });
 });
@@ -60,14 +68,16 @@ describe("Descriptions", () => {
   it("takes from a like structure what is not said of the structure itself", () => {
     const own = descriptions.ofField("core/v1.EphemeralContainer", "ports");
     expect(own).toMatch(/^Not allowed/);
-    expect(descriptions.ofField("core/v1.EphemeralContainer", "tty"))
-      .toBe(descriptions.ofField("core/v1.Container", "tty"));
+    expect(descriptions.ofField("core/v1.EphemeralContainer", "tty")).toBe(
+      descriptions.ofField("core/v1.Container", "tty"),
+    );
   });
 
   it("asks inlined structures", () => {
     expect(descriptions.ofField("core/v1.Volume", "emptyDir")).toBeUndefined();
-    expect(descriptions.ofField("core/v1.Volume", "emptyDir", ["VolumeSource"]))
-      .toMatch(/empty directory/);
+    expect(descriptions.ofField("core/v1.Volume", "emptyDir", ["VolumeSource"])).toMatch(
+      /empty directory/,
+    );
   });
 
   it("knows what all lists have", () => {
@@ -81,14 +91,39 @@ describe("the form of a file", () => {
   const parse = (...lines: string[]) => parseTexts(lines.join("\n"), "core/v1");
 
   it("is headings, paragraphs and fields, which may go on in the next line", () => {
-    const texts = parse("# Title", "", "For people.", "", "## One", "", "What it", "is.", "",
-      "- a: First", "  line.", "- b: Second.", "", "## Two (like One)",
-      "## Three (like meta/v1.X)");
-    expect(texts).toEqual(new Map([
-      ["One", { own: "What it is.", fields: new Map([["a", "First line."], ["b", "Second."]]) }],
-      ["Two", { like: "core/v1.One", fields: new Map() }],
-      ["Three", { like: "meta/v1.X", fields: new Map() }],
-    ]));
+    const texts = parse(
+      "# Title",
+      "",
+      "For people.",
+      "",
+      "## One",
+      "",
+      "What it",
+      "is.",
+      "",
+      "- a: First",
+      "  line.",
+      "- b: Second.",
+      "",
+      "## Two (like One)",
+      "## Three (like meta/v1.X)",
+    );
+    expect(texts).toEqual(
+      new Map([
+        [
+          "One",
+          {
+            own: "What it is.",
+            fields: new Map([
+              ["a", "First line."],
+              ["b", "Second."],
+            ]),
+          },
+        ],
+        ["Two", { like: "core/v1.One", fields: new Map() }],
+        ["Three", { like: "meta/v1.X", fields: new Map() }],
+      ]),
+    );
   });
 
   it.each([

@@ -45,8 +45,10 @@ export class Descriptions {
 
   #said(schema: string, field: string): string | undefined {
     const texts = this.#textsOf(schema);
-    return texts?.fields.get(field) ??
-      (texts?.like === undefined ? undefined : this.#said(texts.like, field));
+    return (
+      texts?.fields.get(field) ??
+      (texts?.like === undefined ? undefined : this.#said(texts.like, field))
+    );
   }
 
   #textsOf(schema: string): StructureTexts | undefined {
@@ -60,10 +62,14 @@ export class Descriptions {
 
 /** The packages that have texts: `core/v1`. */
 export function describedPackages(): string[] {
-  return [...new Set(textFiles().map((file) => {
-    const [group, version] = file.split(".");
-    return `${group!}/${version!}`;
-  }))];
+  return [
+    ...new Set(
+      textFiles().map((file) => {
+        const [group, version] = file.split(".");
+        return `${group!}/${version!}`;
+      }),
+    ),
+  ];
 }
 
 /** All texts of one package by the structure's local name: `core/v1` is `core.v1.*.md`. */

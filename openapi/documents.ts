@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { promisify } from "node:util";
 import { gunzipSync, gzip } from "node:zlib";
-import { inSlices } from "@raft2kube/std/slices.ts";
 import { type BuiltInKind, isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { Definitions, type Dialect, type Json } from "./definitions.ts";
 import { encodeDocument } from "./gnostic.ts";
-import { pathsOf, rootOf, type Operation, type Parameter } from "./operations.ts";
+import { type Operation, type Parameter, pathsOf, rootOf } from "./operations.ts";
 
 /** A document as it is kept and sent. */
 export interface Document {
@@ -20,8 +20,10 @@ const TYPES = {
   answers: ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"],
   watches: ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"],
   patches: [
-    "application/json-patch+json", "application/merge-patch+json",
-    "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
   ],
 };
 /** Custom resources have neither protobuf nor strategic patches. */
@@ -68,8 +70,12 @@ function parameter({ name, in: place, type, description }: Parameter, dialect: D
 function operationV2(operation: Operation, { definitions, tag, types }: Common): Json {
   const parameters = operation.parameters.map((each) => parameter(each, "v2"));
   const patch = operation.method === "patch";
-  const schema = operation.body === undefined
-    ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
+  const schema =
+    operation.body === undefined
+      ? patch
+        ? { type: "object" }
+        : undefined
+      : definitions.reference(operation.body);
   if (schema !== undefined) {
     const required = operation.method === "delete" ? {} : { required: true };
     parameters.push({ name: "body", in: "body", ...required, schema });
@@ -89,19 +95,26 @@ function operationV2(operation: Operation, { definitions, tag, types }: Common):
 
 function operationV3(operation: Operation, { definitions, tag, types }: Common): Json {
   const patch = operation.method === "patch";
-  const schema = operation.body === undefined
-    ? (patch ? { type: "object" } : undefined) : definitions.reference(operation.body);
+  const schema =
+    operation.body === undefined
+      ? patch
+        ? { type: "object" }
+        : undefined
+      : definitions.reference(operation.body);
   const content = (types: readonly string[], value: Json): Json =>
     Object.fromEntries(types.map((each) => [each, { schema: value }]));
   return {
     description: operation.description,
     operationId: operation.id,
-    ...(operation.parameters.length === 0 ? {}
+    ...(operation.parameters.length === 0
+      ? {}
       : { parameters: operation.parameters.map((each) => parameter(each, "v3")) }),
-    ...(schema === undefined ? {}
+    ...(schema === undefined
+      ? {}
       : { requestBody: { content: content(patch ? types.patches : ["*/*"], schema) } }),
-    responses: answers(operation,
-      { content: content(answerTypes(operation, types), definitions.reference(operation.answer)) }),
+    responses: answers(operation, {
+      content: content(answerTypes(operation, types), definitions.reference(operation.answer)),
+    }),
     tags: [tag],
     ...kindOf(operation),
   };
@@ -142,11 +155,15 @@ export function* paths(kinds: readonly Kind[], definitions: Definitions): Steps<
     const types = isBuiltIn(kind) ? TYPES : CUSTOM_TYPES;
     const common = { definitions, tag: tagOf(kind), types };
     for (const { path, operations, parameters } of pathsOf(kind)) {
-      entries.push([path, {
-        ...Object.fromEntries(operations.map((operation) =>
-          [operation.method, write(operation, common)])),
-        parameters: parameters.map((one) => parameter(one, definitions.dialect)),
-      }]);
+      entries.push([
+        path,
+        {
+          ...Object.fromEntries(
+            operations.map((operation) => [operation.method, write(operation, common)]),
+          ),
+          parameters: parameters.map((one) => parameter(one, definitions.dialect)),
+        },
+      ]);
       yield;
     }
   }

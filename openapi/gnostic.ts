@@ -37,18 +37,20 @@ function inside(writer: Writer, id: number, write: () => void): void {
 
 /** A message from a table of its fields; keys `x-...` become vendor extensions. */
 function message(
-  fields: Readonly<Record<string, readonly [number, Put]>>, extension?: number,
+  fields: Readonly<Record<string, readonly [number, Put]>>,
+  extension?: number,
 ): Put {
-  return (writer, id, value) => inside(writer, id, () => {
-    for (const [key, each] of Object.entries(value as Json)) {
-      const field = fields[key];
-      if (field !== undefined) field[1](writer, field[0], each);
-      else {
-        assert(key.startsWith("x-") && extension !== undefined, `no protobuf field for ${key}`);
-        namedAny(writer, extension, key, each);
+  return (writer, id, value) =>
+    inside(writer, id, () => {
+      for (const [key, each] of Object.entries(value as Json)) {
+        const field = fields[key];
+        if (field !== undefined) field[1](writer, field[0], each);
+        else {
+          assert(key.startsWith("x-") && extension !== undefined, `no protobuf field for ${key}`);
+          namedAny(writer, extension, key, each);
+        }
       }
-    }
-  });
+    });
 }
 
 /** Any value as YAML, of which JSON is a part. */
@@ -68,62 +70,104 @@ const anys: Put = (writer, id, value) => {
 
 /** A map as a message whose entries have names. */
 function named(entryId: number, put: Put): Put {
-  return (writer, id, value) => inside(writer, id, () => {
-    for (const [name, each] of Object.entries(value as Json)) {
-      inside(writer, entryId, () => {
-        text(writer, 1, name);
-        put(writer, 2, each);
-      });
-    }
-  });
+  return (writer, id, value) =>
+    inside(writer, id, () => {
+      for (const [name, each] of Object.entries(value as Json)) {
+        inside(writer, entryId, () => {
+          text(writer, 1, name);
+          put(writer, 2, each);
+        });
+      }
+    });
 }
 
 const schema: Put = (writer, id, value) => SCHEMA(writer, id, value);
 
-const SCHEMA: Put = message({
-  $ref: [1, text], format: [2, text], title: [3, text], description: [4, text], default: [5, any],
-  multipleOf: [6, double], maximum: [7, double], exclusiveMaximum: [8, flag],
-  minimum: [9, double], exclusiveMinimum: [10, flag], maxLength: [11, integer],
-  minLength: [12, integer], pattern: [13, text], maxItems: [14, integer],
-  minItems: [15, integer], uniqueItems: [16, flag], maxProperties: [17, integer],
-  minProperties: [18, integer],
-  required: [19, texts], enum: [20, anys],
-  additionalProperties: [21, (writer, id, value) => inside(writer, id, () =>
-    typeof value === "boolean" ? flag(writer, 2, value) : schema(writer, 1, value))],
-  type: [22, (writer, id, value) => inside(writer, id, () => text(writer, 1, value))],
-  items: [23, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
-  allOf: [24, (writer, id, value) => {
-    for (const each of value as Json[]) schema(writer, id, each);
-  }],
-  properties: [25, named(1, schema)],
-  externalDocs: [29, (writer, id, value) => EXTERNAL_DOCS(writer, id, value)],
-  example: [30, any],
-}, 31);
+const SCHEMA: Put = message(
+  {
+    $ref: [1, text],
+    format: [2, text],
+    title: [3, text],
+    description: [4, text],
+    default: [5, any],
+    multipleOf: [6, double],
+    maximum: [7, double],
+    exclusiveMaximum: [8, flag],
+    minimum: [9, double],
+    exclusiveMinimum: [10, flag],
+    maxLength: [11, integer],
+    minLength: [12, integer],
+    pattern: [13, text],
+    maxItems: [14, integer],
+    minItems: [15, integer],
+    uniqueItems: [16, flag],
+    maxProperties: [17, integer],
+    minProperties: [18, integer],
+    required: [19, texts],
+    enum: [20, anys],
+    additionalProperties: [
+      21,
+      (writer, id, value) =>
+        inside(writer, id, () =>
+          typeof value === "boolean" ? flag(writer, 2, value) : schema(writer, 1, value),
+        ),
+    ],
+    type: [22, (writer, id, value) => inside(writer, id, () => text(writer, 1, value))],
+    items: [23, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
+    allOf: [
+      24,
+      (writer, id, value) => {
+        for (const each of value as Json[]) schema(writer, id, each);
+      },
+    ],
+    properties: [25, named(1, schema)],
+    externalDocs: [29, (writer, id, value) => EXTERNAL_DOCS(writer, id, value)],
+    example: [30, any],
+  },
+  31,
+);
 
 const EXTERNAL_DOCS: Put = message({ description: [1, text], url: [2, text] }, 3);
 
 const BODY_PARAMETER = message({
-  description: [1, text], name: [2, text], in: [3, text], required: [4, flag], schema: [5, schema],
+  description: [1, text],
+  name: [2, text],
+  in: [3, text],
+  required: [4, flag],
+  schema: [5, schema],
 });
 const QUERY_PARAMETER = message({
-  required: [1, flag], in: [2, text], description: [3, text], name: [4, text], type: [6, text],
+  required: [1, flag],
+  in: [2, text],
+  description: [3, text],
+  name: [4, text],
+  type: [6, text],
   uniqueItems: [20, flag],
 });
 const PATH_PARAMETER = message({
-  required: [1, flag], in: [2, text], description: [3, text], name: [4, text], type: [5, text],
+  required: [1, flag],
+  in: [2, text],
+  description: [3, text],
+  name: [4, text],
+  type: [5, text],
   uniqueItems: [19, flag],
 });
 
 /** ParametersItem > Parameter > body, or NonBodyParameter > query or path. */
 const parameters: Put = (writer, id, value) => {
   for (const each of value as Json[]) {
-    inside(writer, id, () => inside(writer, 1, () => {
-      if (each.in === "body") BODY_PARAMETER(writer, 1, each);
-      else {
-        inside(writer, 2, () => each.in === "query"
-          ? QUERY_PARAMETER(writer, 3, each) : PATH_PARAMETER(writer, 4, each));
-      }
-    }));
+    inside(writer, id, () =>
+      inside(writer, 1, () => {
+        if (each.in === "body") BODY_PARAMETER(writer, 1, each);
+        else {
+          inside(writer, 2, () =>
+            each.in === "query"
+              ? QUERY_PARAMETER(writer, 3, each)
+              : PATH_PARAMETER(writer, 4, each),
+          );
+        }
+      }),
+    );
   }
 };
 
@@ -132,30 +176,47 @@ const RESPONSE = message({
   schema: [2, (writer, id, value) => inside(writer, id, () => schema(writer, 1, value))],
 });
 const responses = named(1, (writer, id, value) =>
-  inside(writer, id, () => RESPONSE(writer, 1, value)));
+  inside(writer, id, () => RESPONSE(writer, 1, value)),
+);
 
-const OPERATION = message({
-  tags: [1, texts], description: [3, text], operationId: [5, text], produces: [6, texts],
-  consumes: [7, texts], parameters: [8, parameters], responses: [9, responses],
-  schemes: [10, texts],
-}, 13);
+const OPERATION = message(
+  {
+    tags: [1, texts],
+    description: [3, text],
+    operationId: [5, text],
+    produces: [6, texts],
+    consumes: [7, texts],
+    parameters: [8, parameters],
+    responses: [9, responses],
+    schemes: [10, texts],
+  },
+  13,
+);
 const PATH_ITEM = message({
-  get: [2, OPERATION], put: [3, OPERATION], post: [4, OPERATION], delete: [5, OPERATION],
-  patch: [8, OPERATION], parameters: [9, parameters],
+  get: [2, OPERATION],
+  put: [3, OPERATION],
+  post: [4, OPERATION],
+  delete: [5, OPERATION],
+  patch: [8, OPERATION],
+  parameters: [9, parameters],
 });
 
 const API_KEY = message({ type: [1, text], name: [2, text], in: [3, text] });
-const STRING_ARRAY: Put = (writer, id, value) =>
-  inside(writer, id, () => texts(writer, 1, value));
+const STRING_ARRAY: Put = (writer, id, value) => inside(writer, id, () => texts(writer, 1, value));
 
 const DOCUMENT: Readonly<Record<string, readonly [number, Put]>> = {
   swagger: [1, text],
   info: [2, message({ title: [1, text], version: [2, text] })],
-  security: [12, (writer, id, value) => {
-    for (const each of value as Json[]) named(1, STRING_ARRAY)(writer, id, each);
-  }],
-  securityDefinitions: [13, named(1, (writer, id, value) =>
-    inside(writer, id, () => API_KEY(writer, 2, value)))],
+  security: [
+    12,
+    (writer, id, value) => {
+      for (const each of value as Json[]) named(1, STRING_ARRAY)(writer, id, each);
+    },
+  ],
+  securityDefinitions: [
+    13,
+    named(1, (writer, id, value) => inside(writer, id, () => API_KEY(writer, 2, value))),
+  ],
 };
 
 /** The large maps, by field, their entries' field, and the type of each entry. */
@@ -182,10 +243,14 @@ export function* encodeDocument(document: Json): Generator<void, Buffer> {
 function* encodeMap(id: number, entryId: number, put: Put, map: Json): Generator<void, Buffer> {
   const entries: Uint8Array[] = [];
   for (const [name, each] of Object.entries(map)) {
-    entries.push(bytesOf((writer) => inside(writer, entryId, () => {
-      text(writer, 1, name);
-      put(writer, 2, each);
-    })));
+    entries.push(
+      bytesOf((writer) =>
+        inside(writer, entryId, () => {
+          text(writer, 1, name);
+          put(writer, 2, each);
+        }),
+      ),
+    );
     yield;
   }
   const length = entries.reduce((sum, bytes) => sum + bytes.length, 0);

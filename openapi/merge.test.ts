@@ -5,20 +5,25 @@ const ref = (to: string) => ({ $ref: `#/definitions/${to}` });
 
 it("a part has what its paths reach, and cycles end", () => {
   const definitions = {
-    A: { properties: { b: ref("B"), gone: ref("Gone") } }, B: { items: ref("A") }, C: ref("A"),
+    A: { properties: { b: ref("B"), gone: ref("Gone") } },
+    B: { items: ref("A") },
+    C: ref("A"),
   };
-  const paths =
-    { "/apis/g/v1/as": { get: ref("A") }, "/apis/g/v1": {}, "/apis/g/v12/x": ref("C") };
+  const paths = { "/apis/g/v1/as": { get: ref("A") }, "/apis/g/v1": {}, "/apis/g/v12/x": ref("C") };
   const { "/apis/g/v12/x": _, ...own } = paths;
   const { C: __, ...used } = definitions;
-  expect(partOfDocument({ paths, definitions }, "/apis/g/v1/"))
-    .toEqual({ paths: own, definitions: used });
+  expect(partOfDocument({ paths, definitions }, "/apis/g/v1/")).toEqual({
+    paths: own,
+    definitions: used,
+  });
 });
 
 it.each([[undefined], ["text"], [{}], [{ paths: [] }], [{ paths: { "/api": {} } }]])(
-  "%j has no part", (document) => {
+  "%j has no part",
+  (document) => {
     expect(partOfDocument(document, "/apis/g/v1/")).toBeUndefined();
-  });
+  },
+);
 
 it("a document nested without end is refused", () => {
   const text = `{"paths":{"/apis/g/v1/a":${"[".repeat(100_000)}${"]".repeat(100_000)}}}`;
@@ -31,7 +36,9 @@ it("definitions of one name and another content get other names, one for each co
   const part = {
     paths: { "/p": ref("A") },
     definitions: {
-      A: { type: "number" }, B: { type: "string", description: "theirs" }, C: { type: "boolean" },
+      A: { type: "number" },
+      B: { type: "string", description: "theirs" },
+      C: { type: "boolean" },
     },
   };
   const { paths, definitions } = besideDefinitions(part, taken);

@@ -27,8 +27,11 @@ const DEPTH_MAX = 200;
 export function partOfDocument(document: unknown, prefix: string): DocumentPart | undefined {
   if (!isRecord(document) || !isRecord(document["paths"])) return undefined;
   const all = isRecord(document["definitions"]) ? document["definitions"] : {};
-  const paths = Object.fromEntries(Object.entries(document["paths"])
-    .filter(([path]) => path.startsWith(prefix) || `${path}/` === prefix));
+  const paths = Object.fromEntries(
+    Object.entries(document["paths"]).filter(
+      ([path]) => path.startsWith(prefix) || `${path}/` === prefix,
+    ),
+  );
   if (Object.keys(paths).length === 0) return undefined;
   const used = new Map<string, unknown>();
   const waiting: unknown[] = [paths];
@@ -77,10 +80,16 @@ function isSame(a: unknown, b: unknown): boolean {
 function essence(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(essence);
   if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value)
-    .filter(([key, each]) => key !== "x-kubernetes-group-version-kind" && key !== "default" &&
-      !(key === "description" && typeof each === "string"))
-    .map(([key, each]) => [key, essence(each)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(
+        ([key, each]) =>
+          key !== "x-kubernetes-group-version-kind" &&
+          key !== "default" &&
+          !(key === "description" && typeof each === "string"),
+      )
+      .map(([key, each]) => [key, essence(each)]),
+  );
 }
 
 function visitReferences(value: unknown, visit: (name: string) => void, depth = 0): void {
@@ -97,9 +106,13 @@ function visitReferences(value: unknown, visit: (name: string) => void, depth = 
 function withNames(value: unknown, names: ReadonlyMap<string, string>): unknown {
   if (Array.isArray(value)) return value.map((each) => withNames(each, names));
   if (!isRecord(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => {
-    const name = key === "$ref" && typeof each === "string" && each.startsWith(REFERENCE)
-      ? names.get(each.slice(REFERENCE.length)) : undefined;
-    return [key, name === undefined ? withNames(each, names) : `${REFERENCE}${name}`];
-  }));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, each]) => {
+      const name =
+        key === "$ref" && typeof each === "string" && each.startsWith(REFERENCE)
+          ? names.get(each.slice(REFERENCE.length))
+          : undefined;
+      return [key, name === undefined ? withNames(each, names) : `${REFERENCE}${name}`];
+    }),
+  );
 }

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
 import { KINDS } from "@raft2kube/api/kinds.ts";
+import { describe, expect, it } from "vitest";
 import { type Document, documentsOf, plainOf } from "./documents.ts";
 
 const all = documentsOf(KINDS);
@@ -16,7 +16,8 @@ async function parsed(document: Promise<Document>): Promise<Anything> {
 function references(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, each]) =>
-    key === "$ref" && typeof each === "string" ? [each] : references(each));
+    key === "$ref" && typeof each === "string" ? [each] : references(each),
+  );
 }
 
 /** Structures and fields that `kubectl explain` would show without a word. */
@@ -40,27 +41,36 @@ describe("version 2", async () => {
 
   it("describes every structure and every field", () => {
     expect(silent(document.definitions!)).toEqual([]);
-    const fields = Object.values(document.definitions!)
-      .flatMap(({ properties }) => Object.keys(properties ?? {}));
+    const fields = Object.values(document.definitions!).flatMap(({ properties }) =>
+      Object.keys(properties ?? {}),
+    );
     expect(fields.length).toBeGreaterThan(2400);
   });
 
   it("describes how lists are merged", () => {
     const spec = document.definitions!["io.k8s.api.core.v1.PodSpec"]!.properties!;
     expect(spec.containers).toMatchObject({
-      type: "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
-      "x-kubernetes-patch-merge-key": "name", "x-kubernetes-patch-strategy": "merge",
+      type: "array",
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["name"],
+      "x-kubernetes-patch-merge-key": "name",
+      "x-kubernetes-patch-strategy": "merge",
     });
     expect(spec.volumes!["x-kubernetes-patch-strategy"]).toBe("merge,retainKeys");
-    expect(document.definitions!["io.k8s.api.core.v1.Pod"]!["x-kubernetes-group-version-kind"])
-      .toEqual([{ group: "", kind: "Pod", version: "v1" }]);
+    expect(
+      document.definitions!["io.k8s.api.core.v1.Pod"]!["x-kubernetes-group-version-kind"],
+    ).toEqual([{ group: "", kind: "Pod", version: "v1" }]);
   });
 
   it("offers dryRun and fieldValidation on every patch of a kind", () => {
     for (const kind of KINDS.filter((each) => each.verbs.includes("patch"))) {
-      const patches = Object.values(document.paths!).map((each) => each.patch)
-        .filter((each) => each !== undefined &&
-          (each["x-kubernetes-group-version-kind"]!.kind as unknown) === kind.kind);
+      const patches = Object.values(document.paths!)
+        .map((each) => each.patch)
+        .filter(
+          (each) =>
+            each !== undefined &&
+            (each["x-kubernetes-group-version-kind"]!.kind as unknown) === kind.kind,
+        );
       expect(patches.length, kind.schema).toBeGreaterThan(0);
       for (const patch of patches) {
         const names = (patch!.parameters as unknown as { name: string }[]).map((each) => each.name);
@@ -85,8 +95,9 @@ describe("version 3", () => {
   it.each(all.v3Paths())("%s defines and describes all that it refers to", async (path) => {
     const document = await parsed(all.v3(path)!);
     const schemas = document.components!.schemas!;
-    const names = new Set(references(document)
-      .map((each) => each.replace("#/components/schemas/", "")));
+    const names = new Set(
+      references(document).map((each) => each.replace("#/components/schemas/", "")),
+    );
     expect([...names].filter((each) => schemas[each] === undefined)).toEqual([]);
     expect(silent(schemas)).toEqual([]);
   });
@@ -98,8 +109,9 @@ describe("version 3", () => {
 });
 
 describe("what is switched off", async () => {
-  const without = documentsOf(KINDS.filter(({ group, kind }) =>
-    group !== "batch" && kind !== "DaemonSet"));
+  const without = documentsOf(
+    KINDS.filter(({ group, kind }) => group !== "batch" && kind !== "DaemonSet"),
+  );
   const [whole, less] = [await parsed(all.v2()), await parsed(without.v2())];
 
   it("is in no path and no definition of version 2, and all else is there", () => {
@@ -112,8 +124,9 @@ describe("what is switched off", async () => {
   });
 
   it("is not in version 3 either", async () => {
-    expect(all.v3Paths().filter((path) => !without.v3Paths().includes(path)))
-      .toEqual(["apis/batch/v1"]);
+    expect(all.v3Paths().filter((path) => !without.v3Paths().includes(path))).toEqual([
+      "apis/batch/v1",
+    ]);
     expect(without.v3("apis/batch/v1")).toBeUndefined();
     const apps = await parsed(without.v3("apis/apps/v1")!);
     expect(JSON.stringify(apps)).not.toMatch(/daemonsets/i);

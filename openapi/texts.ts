@@ -46,6 +46,8 @@ export function parseTexts(file: string, from: string): Map<string, StructureTex
 
 /** Headings, list items and paragraphs, each as one line. */
 function blocksOf(file: string): string[] {
-  return file.split(/\n\n+|\n(?=[-#] ?)/).map((block) => block.trim().replace(/\s*\n\s*/g, " "))
+  return file
+    .split(/\n\n+|\n(?=[-#] ?)/)
+    .map((block) => block.trim().replace(/\s*\n\s*/g, " "))
     .filter((block) => block !== "");
 }

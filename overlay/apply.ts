@@ -1,23 +1,33 @@
+import { keepNeighbours } from "@raft2kube/cni/lib/kept-neighbours.ts";
+import { disableRouteLearning } from "@raft2kube/cni/lib/route-learning.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { setTransmitChecksum } from "@raft2kube/linux/netlink/ethtool.ts";
-import {
-  createVxlan, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
-} from "@raft2kube/linux/netlink/link.ts";
 import { deleteFdbEntry, listFdb, replaceFdbEntry } from "@raft2kube/linux/netlink/fdb.ts";
-import { deleteNeighbour, listNeighbours, replaceNeighbour } from
-  "@raft2kube/linux/netlink/neighbour.ts";
+import {
+  createVxlan,
+  deleteLink,
+  findLink,
+  getLink,
+  type Link,
+  listLinks,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
+import {
+  deleteNeighbour,
+  listNeighbours,
+  replaceNeighbour,
+} from "@raft2kube/linux/netlink/neighbour.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
 import { asError, CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { keepNeighbours } from "@raft2kube/cni/lib/kept-neighbours.ts";
-import { disableRouteLearning } from "@raft2kube/cni/lib/route-learning.ts";
 import { type Change, difference, OVERLAY_PROTOCOL } from "./difference.ts";
 import { OverlayError } from "./errors.ts";
 import { gatewaysOf, nextHops } from "./next-hops.ts";
 import type { Device, OverlayPlan, Underlay } from "./plan.ts";
-import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /** Marks VXLAN links as ours (`ip link` shows it), for those that the plan no longer has. */
 const ALIAS = "r2k overlay";
@@ -176,11 +186,7 @@ function ensureDevice(route: NetlinkSocket, device: Device, changes: string[]): 
   if (found) deleteLink(route, device.name);
   const { name, vni, port, local, underlay, mac, mtu } = device;
   try {
-    createVxlan(
-      route,
-      { name, mac, mtu },
-      { vni, port, local, underlay, learning: false },
-    );
+    createVxlan(route, { name, mac, mtu }, { vni, port, local, underlay, learning: false });
   } catch (thrown) {
     throw explain(thrown, device);
   }
@@ -274,7 +280,8 @@ function make(route: NetlinkSocket, change: Change, link: number): void {
 }
 
 const macOf = ({ entry: { address, mac } }: { entry: { address: string; mac: string } }) => ({
-  address, mac,
+  address,
+  mac,
 });
 
 function textOf(change: Change): string {

@@ -20,7 +20,10 @@ const plan: OverlayPlan = {
 };
 
 const permanent = (address: string, mac: string) => ({
-  link: DEVICE, address, mac, permanent: true,
+  link: DEVICE,
+  address,
+  mac,
+  permanent: true,
 });
 
 const right: Actual = {
@@ -50,7 +53,10 @@ test("what is right stays, and what is not ours", () => {
 
 test("entries come before the routes that need them", () => {
   expect(kinds({ routes: [], neighbours: [], forwarding: [] })).toEqual([
-    "set-neighbour", "set-forwarding", "set-route", "set-route",
+    "set-neighbour",
+    "set-forwarding",
+    "set-route",
+    "set-route",
   ]);
 });
 
@@ -68,23 +74,29 @@ describe("a route is set again when", () => {
 test("all of a node that is gone is deleted, its route first", () => {
   const gone = { ...plan, routes: [], neighbours: [], forwarding: [] };
   expect(difference(gone, right).map(({ kind }) => kind)).toEqual([
-    "delete-route", "delete-route", "delete-neighbour", "delete-forwarding",
+    "delete-route",
+    "delete-route",
+    "delete-neighbour",
+    "delete-forwarding",
   ]);
 });
 
 test("everything on our link that we did not plan is deleted, flannel's routes too", () => {
   const left = { to: "10.244.9.0/24", via: "10.244.9.0", link: DEVICE, scope: 0, protocol: 3 };
-  expect(kinds({
-    routes: [...right.routes, left],
-    neighbours: [...right.neighbours, permanent("10.244.9.0", ONE)],
-    forwarding: [...right.forwarding, permanent("192.0.2.9", "00:00:00:00:00:00")],
-  })).toEqual(["delete-route", "delete-neighbour", "delete-forwarding"]);
+  expect(
+    kinds({
+      routes: [...right.routes, left],
+      neighbours: [...right.neighbours, permanent("10.244.9.0", ONE)],
+      forwarding: [...right.forwarding, permanent("192.0.2.9", "00:00:00:00:00:00")],
+    }),
+  ).toEqual(["delete-route", "delete-neighbour", "delete-forwarding"]);
 });
 
 test("a node's new hardware address replaces the old one", () => {
-  const old = { neighbours: [permanent("10.244.2.0", ONE)], forwarding: [
-    permanent("192.0.2.2", ONE),
-  ] };
+  const old = {
+    neighbours: [permanent("10.244.2.0", ONE)],
+    forwarding: [permanent("192.0.2.2", ONE)],
+  };
   // The neighbour is replaced by its address; the old forwarding entry has a key of its own.
   expect(kinds(old)).toEqual(["set-neighbour", "set-forwarding", "delete-forwarding"]);
 });

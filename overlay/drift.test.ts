@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { createBridge, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
-import { watchDrift } from "./drift.ts";
 import { OverlayNetwork } from "./apply.ts";
+import { watchDrift } from "./drift.ts";
 
 /** Changes of links by 110 pods that start at a time. */
 const CHANGES = 110 * 9;

@@ -1,10 +1,10 @@
-import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink/messages.ts";
-import { RTMGRP, type RouteEvents, watchRoute } from "@raft2kube/linux/netlink/events.ts";
-import { parseRoute } from "@raft2kube/linux/netlink/route.ts";
 import type { Subnet } from "@raft2kube/cni/lib/ip.ts";
-import { OVERLAY_CHANGES_BYTES } from "./limits.ts";
-import type { OverlayNetwork } from "./apply.ts";
 import { includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { type RouteEvents, RTMGRP, watchRoute } from "@raft2kube/linux/netlink/events.ts";
+import { decodeBody, type NetlinkMessage } from "@raft2kube/linux/netlink/messages.ts";
+import { parseRoute } from "@raft2kube/linux/netlink/route.ts";
+import type { OverlayNetwork } from "./apply.ts";
+import { OVERLAY_CHANGES_BYTES } from "./limits.ts";
 
 /** rtnetlink's types of messages, as in linux/rtnetlink.h. */
 const RTM = { DELLINK: 17, NEWROUTE: 24, DELROUTE: 25, NEWNEIGH: 28 } as const;
@@ -31,19 +31,21 @@ export function watchDrift(options: {
   let events: RouteEvents;
   let closed = false;
   const watch = () => {
-    events = network.inside(() => watchRoute({
-      groups: GROUPS,
-      buffer_bytes: OVERLAY_CHANGES_BYTES,
-      onMessage(message) {
-        if (concerns(message, range, links())) onChange();
-      },
-      onLost(error) {
-        if (closed) return;
-        // Before looking at everything, so that a change in between is not missed.
-        watch();
-        onChange(error);
-      },
-    }));
+    events = network.inside(() =>
+      watchRoute({
+        groups: GROUPS,
+        buffer_bytes: OVERLAY_CHANGES_BYTES,
+        onMessage(message) {
+          if (concerns(message, range, links())) onChange();
+        },
+        onLost(error) {
+          if (closed) return;
+          // Before looking at everything, so that a change in between is not missed.
+          watch();
+          onChange(error);
+        },
+      }),
+    );
   };
   watch();
   return {

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import { parseSubnet } from "@raft2kube/cni/lib/ip.ts";
+import { expect, test } from "vitest";
 import { guardChains } from "./guard-chains.ts";
 
 test("packets come from the other nodes alone, and those of pods are not forwarded to them", () => {

@@ -1,8 +1,8 @@
 import { formatSubnet } from "@raft2kube/cni/lib/ip.ts";
 import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
 import { OwnTable } from "@raft2kube/cni/lib/own-table.ts";
-import { guardChains, type Guarded } from "./guard-chains.ts";
 import type { OverlayNetwork } from "./apply.ts";
+import { type Guarded, guardChains } from "./guard-chains.ts";
 import type { Encapsulation } from "./plan.ts";
 
 const TABLE = "r2k-overlay-guard";

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { includes, ipv4Subnet, isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 import { OverlayError } from "./errors.ts";
 import type { NetConf } from "./net-conf.ts";
-import { includes, ipv4Subnet, isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 
 /** Annotations of a Node, as flannel's. */
 export const ANNOTATION = {
@@ -50,11 +50,9 @@ export function ownSubnet(node: Node, conf: NetConf): Subnet {
   }
   if (includes(conf.network, subnet)) return subnet;
   const ranges = `${formatSubnet(subnet)} is not in the overlay's Network`;
-  throw new OverlayError(
-    "subnet-outside",
-    `podCIDR ${ranges} ${formatSubnet(conf.network)}`,
-    { remedy: "make Network of net-conf.json and --cluster-cidr the same range" },
-  );
+  throw new OverlayError("subnet-outside", `podCIDR ${ranges} ${formatSubnet(conf.network)}`, {
+    remedy: "make Network of net-conf.json and --cluster-cidr the same range",
+  });
 }
 
 /** Reads the annotations of another node, which that node can set to anything. */
@@ -63,7 +61,8 @@ export function publishedBy(node: Node): Published {
   if (annotations[ANNOTATION.MANAGED] !== "true") return { kind: "nothing" };
   const name = node.metadata.name ?? "";
   const garbage = (problem: string): Published => ({
-    kind: "garbage", problem: `Node ${name}: ${problem}`,
+    kind: "garbage",
+    problem: `Node ${name}: ${problem}`,
   });
   const subnet = subnetOfNode(node);
   if (!subnet) return garbage("has no IPv4 podCIDR");

@@ -2,27 +2,30 @@ import { readFile } from "node:fs/promises";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { formatIp, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { isUnicast } from "@raft2kube/cni/lib/subnet.ts";
+import { formatSubnetEnv, type SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import type { RouteEvents } from "@raft2kube/linux/netlink/events.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { formatIp, type Subnet } from "@raft2kube/cni/lib/ip.ts";
-import { formatSubnetEnv, type SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
-import {
-  OVERLAY_RETRY_FIRST_MS, OVERLAY_RETRY_MS_MAX, OVERLAY_SYNC_DELAY_MS, OVERLAY_VERIFY_MS,
-} from "./limits.ts";
+import type { OverlayNetwork } from "./apply.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
 import { Guard, type GuardRules } from "./guard.ts";
 import { ANNOTATION, annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
+import {
+  OVERLAY_RETRY_FIRST_MS,
+  OVERLAY_RETRY_MS_MAX,
+  OVERLAY_SYNC_DELAY_MS,
+  OVERLAY_VERIFY_MS,
+} from "./limits.ts";
 import { masqueradeRules, masqueradeTable } from "./masquerade.ts";
 import { type NetConf, networkText } from "./net-conf.ts";
-import type { OverlayNetwork } from "./apply.ts";
 import { deviceName, type OverlayPlan, planOverlay, type Underlay } from "./plan.ts";
 import { type Health, nodePatch } from "./publish.ts";
-import { isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 import { UdpRelay } from "./udp.ts";
 
 export interface LoopOptions {
@@ -114,13 +117,15 @@ export class OverlayLoop {
         touch();
       },
     });
-    this.#release.push(nodes.handle({
-      added: touch,
-      deleted: touch,
-      updated: (node, old) => {
-        if (isChanged(node, old)) touch();
-      },
-    }));
+    this.#release.push(
+      nodes.handle({
+        added: touch,
+        deleted: touch,
+        updated: (node, old) => {
+          if (isChanged(node, old)) touch();
+        },
+      }),
+    );
     nodes.start();
     void nodes.synced.then(() => this.#passes.request(0));
   }
@@ -159,7 +164,8 @@ export class OverlayLoop {
     if (!own) throw new OverlayError("no-subnet", `there is no Node ${nodeName} yet`);
     const subnet = ownSubnet(own, conf);
     const underlay = network.underlay({
-      iface: this.#options.iface, addresses: internalIps(own),
+      iface: this.#options.iface,
+      addresses: internalIps(own),
     });
     const name = conf.backend.type === "vxlan" ? deviceName(conf.backend) : undefined;
     // A link that is there keeps its address, which the other nodes have in their tables.
@@ -275,12 +281,13 @@ export class OverlayLoop {
 
 /** Whether anything changed that the overlay reads: a node's status changes every few seconds. */
 function isChanged(node: Node, old: Node): boolean {
-  const textOf = ({ metadata, spec, status }: Node) => JSON.stringify([
-    metadata.annotations,
-    spec?.podCIDRs ?? spec?.podCIDR,
-    status?.addresses,
-    status?.conditions?.find(({ type }) => type === "NetworkUnavailable"),
-  ]);
+  const textOf = ({ metadata, spec, status }: Node) =>
+    JSON.stringify([
+      metadata.annotations,
+      spec?.podCIDRs ?? spec?.podCIDR,
+      status?.addresses,
+      status?.conditions?.find(({ type }) => type === "NetworkUnavailable"),
+    ]);
   return node.metadata.uid !== old.metadata.uid || textOf(node) !== textOf(old);
 }
 

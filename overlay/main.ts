@@ -3,17 +3,17 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { parseSubnet } from "@raft2kube/cni/lib/ip.ts";
+import type { SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { parseSubnet } from "@raft2kube/cni/lib/ip.ts";
-import type { SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
+import { OverlayNetwork } from "./apply.ts";
 import { OverlayError } from "./errors.ts";
 import { type GuardRules, removeGuard } from "./guard.ts";
 import { OverlayLoop } from "./loop.ts";
 import { masqueradeTable } from "./masquerade.ts";
 import { parseNetConf } from "./net-conf.ts";
-import { OverlayNetwork } from "./apply.ts";
 
 export interface OverlayOptions {
   /**

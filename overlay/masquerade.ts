@@ -1,6 +1,6 @@
-import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { OwnTable } from "@raft2kube/cni/lib/own-table.ts";
+import { masquerades } from "@raft2kube/linux/netfilter/nft.ts";
 
 const TABLE = "r2k-overlay";
 
@@ -17,7 +17,8 @@ export function masqueradeRules(range: Subnet): string[] {
   return [
     `add chain ip ${TABLE} postrouting { type nat hook postrouting priority srcnat; }`,
     `${rule} ip saddr ${network} ip daddr ${network} return`,
-    ...masquerades().map((statement) =>
-      `${rule} ip saddr ${network} ip daddr != 224.0.0.0/4 ${statement}`),
+    ...masquerades().map(
+      (statement) => `${rule} ip saddr ${network} ip daddr != 224.0.0.0/4 ${statement}`,
+    ),
   ];
 }

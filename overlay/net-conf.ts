@@ -1,7 +1,7 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { formatSubnet, type Subnet } from "@raft2kube/cni/lib/ip.ts";
-import { OverlayError } from "./errors.ts";
 import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { OverlayError } from "./errors.ts";
 
 /** VXLAN (RFC 7348): frames between nodes in UDP, sent and taken by the kernel. */
 export interface VxlanBackend {
@@ -85,9 +85,9 @@ function fieldsOf(value: unknown, what: string, bad: Bad) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw bad(`${what} is not a JSON object`);
   }
-  const left = new Map(Object.entries(value as Json).map(([name, item]) => [
-    name.toLowerCase(), { name, item },
-  ]));
+  const left = new Map(
+    Object.entries(value as Json).map(([name, item]) => [name.toLowerCase(), { name, item }]),
+  );
   return {
     take(name: string): unknown {
       const found = left.get(name);
@@ -96,8 +96,8 @@ function fieldsOf(value: unknown, what: string, bad: Bad) {
     },
     end(): void {
       const [unknown] = left.values();
-      if (unknown) throw bad(`${what} has the field ${JSON.stringify(unknown.name)}, which is ` +
-        "not known");
+      if (unknown)
+        throw bad(`${what} has the field ${JSON.stringify(unknown.name)}, which is ` + "not known");
     },
   };
 }

@@ -32,8 +32,9 @@ test("so are the gateways of other routes of the link", () => {
 });
 
 test("so is the API server by its address on the subnet, which is not the node's own", () => {
-  const kept = (others: string[]) =>
-    [...nextHops({ encapsulation: undefined, routes: [] }, underlay, others)];
+  const kept = (others: string[]) => [
+    ...nextHops({ encapsulation: undefined, routes: [] }, underlay, others),
+  ];
   expect(kept(["192.0.2.254", "192.0.2.7"])).toEqual(["192.0.2.254", "192.0.2.7"]);
   expect(kept(["192.0.2.1", "203.0.113.7", "127.0.0.1", "[fd00::7]", "api.example"])).toEqual([]);
 });

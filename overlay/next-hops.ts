@@ -1,5 +1,5 @@
-import type { Route } from "@raft2kube/linux/netlink/route.ts";
 import { hasAddress, ipv4Subnet, isUnicast } from "@raft2kube/cni/lib/subnet.ts";
+import type { Route } from "@raft2kube/linux/netlink/route.ts";
 import { OVERLAY_PROTOCOL } from "./difference.ts";
 import type { OverlayPlan, Underlay } from "./plan.ts";
 

@@ -1,9 +1,9 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
+import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { describe, expect, test } from "vitest";
 import { annotationsOf, ownSubnet, vtepMac } from "./lease.ts";
 import { parseNetConf } from "./net-conf.ts";
 import { type PlanInput, planOverlay } from "./plan.ts";
-import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 const conf = (backend: object = { Type: "vxlan" }) =>
   parseNetConf(JSON.stringify({ Network: "10.244.0.0/16", Backend: backend }), "test");
@@ -20,7 +20,9 @@ function node(
   podCIDR = `10.244.${index}.0/24`,
 ): Node {
   const published = annotationsOf({
-    conf: conf(), publicIp: `192.0.2.${index}`, mac: `${MAC}${index}`,
+    conf: conf(),
+    publicIp: `192.0.2.${index}`,
+    mac: `${MAC}${index}`,
   });
   return {
     metadata: {
@@ -33,7 +35,11 @@ function node(
 }
 
 const underlay = {
-  index: 5, name: "eth0", mtu: 1500, address: "192.0.2.1", connected: ["192.0.2.0/24"],
+  index: 5,
+  name: "eth0",
+  mtu: 1500,
+  address: "192.0.2.1",
+  connected: ["192.0.2.0/24"],
 };
 
 function plan(nodes: Node[], changes: Partial<PlanInput> = {}) {
@@ -50,8 +56,15 @@ const MANAGED = "flannel.alpha.coreos.com/kube-subnet-manager";
 test("VXLAN: a route, a neighbour and a forwarding entry for each other node", () => {
   expect(plan([node(1), node(2)])).toEqual({
     device: {
-      name: "flannel.1", vni: 1, port: 8472, mac: `${MAC}1`, mtu: 1450, local: "192.0.2.1",
-      underlay: 5, address: "10.244.1.0/32", checksumOffload: true,
+      name: "flannel.1",
+      vni: 1,
+      port: 8472,
+      mac: `${MAC}1`,
+      mtu: 1450,
+      local: "192.0.2.1",
+      underlay: 5,
+      address: "10.244.1.0/32",
+      checksumOffload: true,
     },
     tunnel: undefined,
     mtu: 1450,
@@ -85,13 +98,18 @@ test("host-gw: a route by the node's address, if that is on the same subnet", ()
 });
 
 test.each([
-  ["ours", "udp"], ["flanneld's, which names no back end", ""],
+  ["ours", "udp"],
+  ["flanneld's, which names no back end", ""],
 ])("UDP: a tunnel that knows each other node's range: %s", (_whose, backend) => {
   const udp = { [BACKEND]: backend, [DATA]: "null" };
   const found = plan([node(2, udp)], { conf: conf({ Type: "udp" }) });
   const range = ipv4Subnet("10.244.2.0/24");
   expect(found.tunnel).toEqual({
-    name: "flannel0", mtu: 1472, address: "10.244.1.0/32", local: "192.0.2.1", port: 8285,
+    name: "flannel0",
+    mtu: 1472,
+    address: "10.244.1.0/32",
+    local: "192.0.2.1",
+    port: 8285,
     peers: [{ range, address: "192.0.2.2" }],
   });
   expect(found.routes).toEqual([{ to: "10.244.2.0/24", by: "device" }]);
@@ -102,7 +120,8 @@ test("direct routing takes the tunnel only to nodes behind a gateway", () => {
   const direct = conf({ Type: "vxlan", DirectRouting: true });
   const { routes, neighbours, forwarding, problems } = plan([node(2), far], { conf: direct });
   expect(routes.map(({ via, by }) => [via, by])).toEqual([
-    ["192.0.2.2", "underlay"], ["10.244.3.0", "device"],
+    ["192.0.2.2", "underlay"],
+    ["10.244.3.0", "device"],
   ]);
   expect(neighbours.map(({ address }) => address)).toEqual(["10.244.3.0"]);
   expect(forwarding.map(({ address }) => address)).toEqual(["198.51.100.3"]);
@@ -152,14 +171,18 @@ describe("a node is left out, and named, when", () => {
 
 test("of two nodes with one range, address or link the older stays, in any order", () => {
   const twins = [
-    node(3, {}, "10.244.2.128/25"), node(4, { [IP]: "192.0.2.2" }),
-    node(5, { [DATA]: `{"VtepMAC":"${MAC}2"}` }), node(2),
+    node(3, {}, "10.244.2.128/25"),
+    node(4, { [IP]: "192.0.2.2" }),
+    node(5, { [DATA]: `{"VtepMAC":"${MAC}2"}` }),
+    node(2),
   ];
   for (const nodes of [twins, [...twins].reverse()]) {
     const found = plan(nodes);
     expect(found.routes.map(({ to }) => to)).toEqual(["10.244.2.0/24"]);
     expect(found.problems.map((problem) => problem.slice(0, 8))).toEqual([
-      "Node n3:", "Node n4:", "Node n5:",
+      "Node n3:",
+      "Node n4:",
+      "Node n5:",
     ]);
   }
 });
@@ -195,7 +218,11 @@ describe("net-conf.json", () => {
   test("flannel's own manifest is read", () => {
     const text = '{"Network":"10.244.0.0/16","EnableNFTables":false,"Backend":{"Type":"vxlan"}}';
     expect(parseNetConf(text, "net-conf.json").backend).toEqual({
-      type: "vxlan", vni: 1, port: 8472, directRouting: false, checksumOffload: true,
+      type: "vxlan",
+      vni: 1,
+      port: 8472,
+      directRouting: false,
+      checksumOffload: true,
       mtu: undefined,
     });
   });

@@ -1,10 +1,10 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { unreachable } from "@raft2kube/std/assert.ts";
 import { formatIp, formatSubnet, lastOf, type Subnet } from "@raft2kube/cni/lib/ip.ts";
+import { hasAddress, includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { unreachable } from "@raft2kube/std/assert.ts";
 import { OverlayError } from "./errors.ts";
 import { type Lease, publishedBy } from "./lease.ts";
 import type { NetConf, VxlanBackend } from "./net-conf.ts";
-import { hasAddress, includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 
 /**
  * Bytes that VXLAN adds to a packet: Ethernet 14, VXLAN 8, UDP 8, IPv4 20 (RFC 7348, section 5).
@@ -139,7 +139,8 @@ export function planOverlay(input: PlanInput): OverlayPlan {
         peers: peers.map(({ subnet, publicIp }) => ({ range: subnet, address: publicIp })),
       };
       const routes = peers.map(({ subnet }) => ({
-        to: formatSubnet(subnet), by: "device" as const,
+        to: formatSubnet(subnet),
+        by: "device" as const,
       }));
       const encapsulation = { port: backend.port, nodes };
       return { ...NOTHING, tunnel, mtu, routes, encapsulation, problems };
@@ -174,7 +175,9 @@ function planVxlan(
     routes: [
       ...peers.filter(isDirect).map(direct),
       ...tunnelled.map((peer) => ({
-        to: formatSubnet(peer.subnet), via: firstOf(peer.subnet), by: "device" as const,
+        to: formatSubnet(peer.subnet),
+        via: firstOf(peer.subnet),
+        by: "device" as const,
       })),
     ],
     neighbours: tunnelled.map((peer) => ({ address: firstOf(peer.subnet), mac: macOf(peer) })),
@@ -186,7 +189,11 @@ function planVxlan(
 }
 
 const NOTHING = {
-  device: undefined, tunnel: undefined, neighbours: [], forwarding: [], encapsulation: undefined,
+  device: undefined,
+  tunnel: undefined,
+  neighbours: [],
+  forwarding: [],
+  encapsulation: undefined,
 } as const;
 
 /** Returns the MTU that is left for pods. */
@@ -222,7 +229,9 @@ function deviceOf({ subnet, mac, underlay }: PlanInput, backend: VxlanBackend): 
 const firstOf = ({ family, network }: Subnet) => formatIp({ family, value: network });
 const macOf = (peer: Lease) => peer.vtep?.mac ?? "";
 const direct = (peer: Lease) => ({
-  to: formatSubnet(peer.subnet), via: peer.publicIp, by: "underlay" as const,
+  to: formatSubnet(peer.subnet),
+  via: peer.publicIp,
+  by: "underlay" as const,
 });
 
 /** Whether the node is reached without a gateway; appends a problem when it is not. */
@@ -335,8 +344,8 @@ function conflict(own: Claim, taken: readonly Claim[]): string | undefined {
 }
 
 function byAge(one: Node, other: Node): number {
-  const [a, b] = [one, other].map(({ metadata }) => [
-    metadata.creationTimestamp ?? "", metadata.name ?? "",
-  ].join(" "));
+  const [a, b] = [one, other].map(({ metadata }) =>
+    [metadata.creationTimestamp ?? "", metadata.name ?? ""].join(" "),
+  );
   return a! < b! ? -1 : a! > b! ? 1 : 0;
 }

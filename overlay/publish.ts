@@ -1,9 +1,7 @@
 import type { Node, NodeCondition } from "@raft2kube/api/gen/core/v1.ts";
 
 /** Whether the overlay works on this node, as the Node's condition NetworkUnavailable. */
-export type Health =
-  | { readonly works: true }
-  | { readonly works: false; readonly why: string };
+export type Health = { readonly works: true } | { readonly works: false; readonly why: string };
 
 const TYPE = "NetworkUnavailable";
 

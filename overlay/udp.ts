@@ -1,12 +1,12 @@
 import { createSocket, type RemoteInfo, type Socket as UdpSocket } from "node:dgram";
 import { closeSync, writeSync } from "node:fs";
 import type { Socket } from "node:net";
-import { adoptDuplicate, bindUdp } from "@raft2kube/linux/socket/socket.ts";
-import { openTun } from "@raft2kube/linux/netlink/tun.ts";
-import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { Subnet } from "@raft2kube/cni/lib/ip.ts";
-import { UDP_SENDS_MAX } from "./limits.ts";
+import { openTun } from "@raft2kube/linux/netlink/tun.ts";
+import { adoptDuplicate, bindUdp } from "@raft2kube/linux/socket/socket.ts";
+import { asError, isErrno } from "@raft2kube/std/errors.ts";
 import type { OverlayNetwork } from "./apply.ts";
+import { UDP_SENDS_MAX } from "./limits.ts";
 import type { Tunnel } from "./plan.ts";
 
 const IPV4_HEADER_BYTES = 20;

@@ -30,12 +30,15 @@ const MODES = ["enforce", "audit", "warn"] as const;
 
 /** Reads a PodSecurityConfiguration. Throws ConfigFileError. */
 export function readPodSecurity(value: unknown): PodSecurityConfiguration {
-  const whole = ConfigFields.file(
-    "PodSecurityConfiguration", value, VERSIONS, ["defaults", "exemptions"]);
+  const whole = ConfigFields.file("PodSecurityConfiguration", value, VERSIONS, [
+    "defaults",
+    "exemptions",
+  ]);
   const exemptions = whole.object("exemptions", ["usernames", "namespaces", "runtimeClasses"], {});
   return {
     defaults: defaultsOf(
-      whole.object("defaults", [...MODES, ...MODES.map((mode) => `${mode}-version`)], {})),
+      whole.object("defaults", [...MODES, ...MODES.map((mode) => `${mode}-version`)], {}),
+    ),
     exemptions: {
       usernames: namesIn(exemptions, "usernames"),
       namespaces: namesIn(exemptions, "namespaces", dnsLabel),
@@ -57,7 +60,7 @@ function defaultsOf(fields: ConfigFields): Policy {
 function namesIn(fields: ConfigFields, field: string, rule?: TextRule): ReadonlySet<string> {
   const names = fields.has(field) ? fields.texts(field) : [];
   names.forEach((name, index) => {
-    const [wrong] = name === "" ? ["must be a text that is not empty"] : rule?.(name) ?? [];
+    const [wrong] = name === "" ? ["must be a text that is not empty"] : (rule?.(name) ?? []);
     if (wrong !== undefined) fields.refuse(`${field}[${index}]`, wrong);
   });
   fields.distinct(field, "name", names);

@@ -21,24 +21,36 @@ export function canHaveOwnUsers(
   spec: PodSpec,
 ): boolean {
   const pod = { metadata, spec, minor: 0 };
-  return spec.hostUsers === undefined && level.level === "restricted" && !isWindows(pod) &&
-    !spec.runtimeClassName && (spec.securityContext?.sysctls ?? []).length === 0 &&
-    (spec.volumes ?? []).every(isMappable) && containersOf(pod).every(isPlain) &&
-    idsOf(pod).every((id) => id < IDS_END) && violations(level, metadata, spec).length === 0;
+  return (
+    spec.hostUsers === undefined &&
+    level.level === "restricted" &&
+    !isWindows(pod) &&
+    !spec.runtimeClassName &&
+    (spec.securityContext?.sysctls ?? []).length === 0 &&
+    (spec.volumes ?? []).every(isMappable) &&
+    containersOf(pod).every(isPlain) &&
+    idsOf(pod).every((id) => id < IDS_END) &&
+    violations(level, metadata, spec).length === 0
+  );
 }
 
 function isMappable(volume: Volume): boolean {
   const medium = volume.emptyDir?.medium ?? "";
-  return Object.keys(volume).every((key) => key === "name" || MAPPABLE.has(key)) &&
-    (medium === "" || medium === "Memory");
+  return (
+    Object.keys(volume).every((key) => key === "name" || MAPPABLE.has(key)) &&
+    (medium === "" || medium === "Memory")
+  );
 }
 
 /** Whether a container has no devices, and no mounts that propagate. */
 function isPlain({ resources, volumeMounts = [], volumeDevices = [] }: Containers): boolean {
   const { requests = {}, limits = {} } = resources ?? {};
   const names = [...Object.keys(requests), ...Object.keys(limits)];
-  return names.every((name) => PLAIN_RESOURCES.has(name)) && volumeDevices.length === 0 &&
-    volumeMounts.every(({ mountPropagation = "None" }) => mountPropagation === "None");
+  return (
+    names.every((name) => PLAIN_RESOURCES.has(name)) &&
+    volumeDevices.length === 0 &&
+    volumeMounts.every(({ mountPropagation = "None" }) => mountPropagation === "None")
+  );
 }
 
 type Containers = ReturnType<typeof containersOf>[number];

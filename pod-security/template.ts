@@ -3,9 +3,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Judged } from "./finding.ts";
 
 /** Where kinds that make pods keep the template. */
-export const TEMPLATES: Readonly<
-  Record<string, (object: KubeObject) => Template | undefined>
-> = {
+export const TEMPLATES: Readonly<Record<string, (object: KubeObject) => Template | undefined>> = {
   "/podtemplates": (object) => (object as Made).template,
   "/replicationcontrollers": ofSpec,
   "apps/replicasets": ofSpec,

@@ -8,7 +8,9 @@ import type { HealthCheck } from "./plan/model.ts";
 const HEADER_BYTES = 4096;
 const REQUEST_TIMEOUT_MS = 5_000;
 const HEADERS = {
-  "content-type": "application/json", "x-content-type-options": "nosniff", connection: "close",
+  "content-type": "application/json",
+  "x-content-type-options": "nosniff",
+  connection: "close",
 };
 
 /** The state that the proxy's own health is judged by. */

@@ -1,8 +1,12 @@
 import { get } from "node:http";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import {
-  HEALTH_CHECKS_PER_S, HEALTH_FAILURES_MAX, HEALTH_POLL_MS, HEALTH_RETRY_MS, HEALTH_TIMEOUT_MS,
+  HEALTH_CHECKS_PER_S,
+  HEALTH_FAILURES_MAX,
+  HEALTH_POLL_MS,
+  HEALTH_RETRY_MS,
+  HEALTH_TIMEOUT_MS,
 } from "./limits.ts";
 
 /** Where a health check is asked for. */
@@ -74,8 +78,12 @@ export class HealthPoller {
     if (changes.includes(true)) this.#changed();
     const isFailing = targets.some(({ healthy, failures }) => healthy && failures > 0);
     const { size } = this.#targets;
-    return size === 0 ? Infinity
-      : Math.max(isFailing ? HEALTH_RETRY_MS : HEALTH_POLL_MS, size * 1_000 / HEALTH_CHECKS_PER_S);
+    return size === 0
+      ? Infinity
+      : Math.max(
+          isFailing ? HEALTH_RETRY_MS : HEALTH_POLL_MS,
+          (size * 1_000) / HEALTH_CHECKS_PER_S,
+        );
   }
 
   /** Resolves with whether the target's health is another than before. */

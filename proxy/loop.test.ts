@@ -6,20 +6,20 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { NetlinkError } from "@raft2kube/linux/netlink/messages.ts";
-import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
+import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { servicePort } from "../testing/service-port.ts";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { listed, type LoopOptions, partsOf, ProxyLoop, type SyncState } from "./loop.ts";
 import { CHANGE_WORK, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import { type LoopOptions, listed, ProxyLoop, partsOf, type SyncState } from "./loop.ts";
 import type { ServicePort } from "./plan/model.ts";
-import { servicePort } from "../testing/service-port.ts";
 
 const clock = systemClock();
 
@@ -36,8 +36,9 @@ const OBJECTS: Readonly<Record<string, object>> = {
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
     addressType: "IPv4",
     ports: [{ name: "http", port: 8080 }],
-    endpoints: ["127.0.0.1", "169.254.169.254", "224.0.0.1", "10.1.0.1"]
-      .map((address) => ({ addresses: [address] })),
+    endpoints: ["127.0.0.1", "169.254.169.254", "224.0.0.1", "10.1.0.1"].map((address) => ({
+      addresses: [address],
+    })),
   },
   nodes: { metadata: { name: "here", resourceVersion: "1" } },
 };
@@ -130,7 +131,8 @@ const DNS = { clusterIP: "10.96.0.10", ports: [{ name: "dns", port: 53, protocol
 
 test("without ctnetlink the rules are applied, and the log says once what is left", async () => {
   const { client, touch, close } = await serve({
-    ...OBJECTS, services: { metadata, spec: DNS },
+    ...OBJECTS,
+    services: { metadata, spec: DNS },
   });
   const warnings: [string, LogFields?][] = [];
   const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
@@ -144,10 +146,15 @@ test("without ctnetlink the rules are applied, and the log says once what is lef
   await touch("services");
   await waitFor("the change", () => asked > 1, { clock });
   expect(loop.state).toEqual({ isApplied: true, failures: 0 });
-  expect(warnings).toEqual([[expect.stringContaining("conntrack entries are not deleted"), {
-    error: "list tracked connections: EINVAL",
-    remedy: expect.stringContaining("modprobe nf_conntrack_netlink") as string,
-  }]]);
+  expect(warnings).toEqual([
+    [
+      expect.stringContaining("conntrack entries are not deleted"),
+      {
+        error: "list tracked connections: EINVAL",
+        remedy: expect.stringContaining("modprobe nf_conntrack_netlink") as string,
+      },
+    ],
+  ]);
   await loop.close();
   await close();
 });
@@ -177,7 +184,8 @@ test("endpoints that must not be served are left out, and logged with their Serv
   const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
   let served: readonly ServicePort[] = [];
   const rules: Rules = {
-    ...NO_RULES, rebuild: (ports) => Promise.resolve(void (served = ports)),
+    ...NO_RULES,
+    rebuild: (ports) => Promise.resolve(void (served = ports)),
   };
   const loop = startLoop(client, { rules, log, clock });
   await loop.ready;
@@ -198,8 +206,13 @@ test("endpoints that must not be served are left out, and logged with their Serv
 test("the write of rules for new endpoints is a trace that names them", async () => {
   const { client, touch, close } = await serve();
   const sink = new RecentSpans();
-  const tracer = new Tracer({ service: { name: "proxy" }, sink, clock, random: systemRandom,
-    samplingRatePerMillion: SAMPLING_RATE_MAX });
+  const tracer = new Tracer({
+    service: { name: "proxy" },
+    sink,
+    clock,
+    random: systemRandom,
+    samplingRatePerMillion: SAMPLING_RATE_MAX,
+  });
   let changes = 0;
   const change = () => Promise.resolve(void changes++);
   const loop = startLoop(client, { rules: { ...NO_RULES, change }, log: SILENT, clock, tracer });
@@ -207,7 +220,8 @@ test("the write of rules for new endpoints is a trace that names them", async ()
   await touch("services");
   await waitFor("a change without new endpoints", () => changes > 0, { clock });
   expect(sink.recent().map(({ span: { name, attributes } }) => ({ name, attributes }))).toEqual([
-    { name: "syncProxyRules", attributes: { addresses: ["10.1.0.1"] } }]);
+    { name: "syncProxyRules", attributes: { addresses: ["10.1.0.1"] } },
+  ]);
   await loop.close();
   await close();
 });
@@ -215,7 +229,8 @@ test("the write of rules for new endpoints is a trace that names them", async ()
 test("other events are processed while a Service of many ports is planned", async () => {
   const names = Array.from({ length: 100 }, (_, i) => ({ name: `p${i}`, port: 1_000 + i }));
   const { client, close } = await serve({
-    ...OBJECTS, services: { metadata, spec: { clusterIP: "10.96.0.7", ports: names } },
+    ...OBJECTS,
+    services: { metadata, spec: { clusterIP: "10.96.0.7", ports: names } },
   });
   let now_ms = 0;
   let turns = 0;
@@ -245,21 +260,26 @@ test("other events are processed while a Service of many ports is planned", asyn
 });
 
 test("changes are applied in parts of some work, removals last", () => {
-  const port = (work: number) => servicePort({
-    clusterIps: ["10.96.0.7"],
-    allEndpoints: Array(work - PORT_WORK).fill({ address: "10.1.0.1", port: 80 }),
-  });
+  const port = (work: number) =>
+    servicePort({
+      clusterIps: ["10.96.0.7"],
+      allEndpoints: Array(work - PORT_WORK).fill({ address: "10.1.0.1", port: 80 }),
+    });
   const half = port(CHANGE_WORK / 2);
   const small = port(PORT_WORK);
-  const parts = partsOf(new Map([
-    ["removed", { before: half, after: undefined }],
-    ["one", { before: undefined, after: half }],
-    ["two", { before: half, after: small }],
-    ["three", { before: small, after: small }],
-    ["large", { before: small, after: port(CHANGE_WORK * 5) }],
-  ]));
+  const parts = partsOf(
+    new Map([
+      ["removed", { before: half, after: undefined }],
+      ["one", { before: undefined, after: half }],
+      ["two", { before: half, after: small }],
+      ["three", { before: small, after: small }],
+      ["large", { before: small, after: port(CHANGE_WORK * 5) }],
+    ]),
+  );
   expect([...parts].map((part) => [...part.keys()])).toEqual([
-    ["one", "two"], ["three", "large"], ["removed"],
+    ["one", "two"],
+    ["three", "large"],
+    ["removed"],
   ]);
 });
 

@@ -1,7 +1,7 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
@@ -15,8 +15,16 @@ import type { PortChanges, Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
-  ADDRESSES_TRACED_MAX, CHANGE_WORK, FULL_SYNC_MS, PORT_WORK, PROBLEMS_LOGGED_MAX, RETRY_FIRST_MS,
-  RETRY_MS_MAX, SYNC_DELAY_MS, VERIFY_MS, VERIFY_PAUSE_FACTOR,
+  ADDRESSES_TRACED_MAX,
+  CHANGE_WORK,
+  FULL_SYNC_MS,
+  PORT_WORK,
+  PROBLEMS_LOGGED_MAX,
+  RETRY_FIRST_MS,
+  RETRY_MS_MAX,
+  SYNC_DELAY_MS,
+  VERIFY_MS,
+  VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
 import type { ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
@@ -134,14 +142,16 @@ export class ProxyLoop {
       for (const key of serviceKeys(slice)) this.#touch(key);
     };
     this.#release.push(services.handle({ added: touch, updated: touch, deleted: touch }));
-    this.#release.push(slices.handle({
-      added: touchOf,
-      deleted: touchOf,
-      updated(slice, old) {
-        touchOf(slice);
-        touchOf(old);
-      },
-    }));
+    this.#release.push(
+      slices.handle({
+        added: touchOf,
+        deleted: touchOf,
+        updated(slice, old) {
+          touchOf(slice);
+          touchOf(old);
+        },
+      }),
+    );
     const place = (node: Node, before?: Node) => {
       if (zoneOf(node) === zoneOf(before)) return;
       for (const key of this.#allKeys()) this.#touch(key);
@@ -238,7 +248,10 @@ export class ProxyLoop {
     this.#first.resolve();
     return isRebuild
       ? {
-          kind: "applied", rebuilt_ms: applied_ms, apiServers, verify_ms: applied_ms + VERIFY_MS,
+          kind: "applied",
+          rebuilt_ms: applied_ms,
+          apiServers,
+          verify_ms: applied_ms + VERIFY_MS,
         }
       : kernel;
   }
@@ -262,9 +275,7 @@ export class ProxyLoop {
     const service = services.store.get(name);
     const zone = zoneOf(nodes.store.get(nodeName));
     const plan: ServicePlan = service
-      ? yield* planService(
-          service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone,
-        )
+      ? yield* planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
       : { ports: [], problems: [] };
     this.#logProblems(name, listed(plan.problems));
     this.#options.healthChecks.update(name, plan.healthCheck);
@@ -327,8 +338,8 @@ export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<Po
 }
 
 /** The endpoints of a port's frontends, each of which modes have a rule or an element for. */
-const workOf = (port: ServicePort | undefined): number => port
-  ? port.allEndpoints.length * (port.clusterIps.length + port.externalIps.length) : 0;
+const workOf = (port: ServicePort | undefined): number =>
+  port ? port.allEndpoints.length * (port.clusterIps.length + port.externalIps.length) : 0;
 
 /** Addresses of endpoints that their ports did not have before. */
 function newAddresses(changes: Iterable<PortChange>): string[] {

@@ -1,8 +1,8 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";

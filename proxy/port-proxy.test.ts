@@ -15,10 +15,16 @@ const log = logger("test");
 
 test("the arguments are those of upstream's proxy-to-service", () => {
   expect(readPortProxyArguments(["udp", "53", "kube-dns.default", "1"])).toEqual({
-    transport: "udp", port: 53, service: "kube-dns.default", idle_ms: 1_000,
+    transport: "udp",
+    port: 53,
+    service: "kube-dns.default",
+    idle_ms: 1_000,
   });
   expect(readPortProxyArguments(["tcp", "80", "10.96.0.7"])).toEqual({
-    transport: "tcp", port: 80, service: "10.96.0.7", idle_ms: undefined,
+    transport: "tcp",
+    port: 80,
+    service: "10.96.0.7",
+    idle_ms: undefined,
   });
 });
 
@@ -69,7 +75,9 @@ test("TCP goes to where the Service's name leads now", async () => {
   let addresses: readonly string[] | Error = new Error("ENOTFOUND");
   const spec = { transport: "tcp", port, service: "web", idle_ms: undefined } as const;
   const proxy = await startPortProxy(spec, {
-    clock: looked, log, host: HOST,
+    clock: looked,
+    log,
+    host: HOST,
     async lookup(name) {
       expect(name).toBe("web");
       if (addresses instanceof Error) throw addresses;
@@ -130,6 +138,6 @@ test("a UDP client gets its answers, from another number after its timeout", asy
 async function asked(client: UdpSocket, port: number): Promise<string> {
   const answered = once(client, "message");
   client.send("question", port, HOST);
-  const [message] = await answered as [Buffer];
+  const [message] = (await answered) as [Buffer];
   return message.toString();
 }

@@ -8,7 +8,10 @@ import { Budget } from "./apply/userspace/proxy-port.ts";
 import { openTcpPort } from "./apply/userspace/tcp-port.ts";
 import { openUdpPort } from "./apply/userspace/udp-port.ts";
 import {
-  CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, LOOKUP_MS, PORT_PROXY_TIMEOUT_S_MAX,
+  CONNECTIONS_MAX,
+  CONNECTIONS_PER_CLIENT_MAX,
+  LOOKUP_MS,
+  PORT_PROXY_TIMEOUT_S_MAX,
 } from "./limits.ts";
 
 const OPEN = { tcp: openTcpPort, udp: openUdpPort } as const;
@@ -79,7 +82,10 @@ export async function startPortProxy(
     max_ms: LOOKUP_MS,
     async run() {
       const addresses = isIP(service) ? [service] : await lookup(service);
-      open.update(addresses.map((address) => ({ address, port })), undefined);
+      open.update(
+        addresses.map((address) => ({ address, port })),
+        undefined,
+      );
     },
     report: failureLog(log, `${service} is not resolved`),
   });

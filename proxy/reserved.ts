@@ -28,10 +28,7 @@ export function nodeAddresses(
 }
 
 /** Reserves the API servers' addresses, and the node's `own` ones. */
-export function reservedBy(
-  apiServers: readonly string[],
-  own: ReadonlySet<string>,
-): Reservation {
+export function reservedBy(apiServers: readonly string[], own: ReadonlySet<string>): Reservation {
   return (address) => {
     if (apiServers.includes(address)) return "the API server's";
     return own.has(address) ? "this node's" : undefined;

@@ -1,9 +1,9 @@
-import { spawn, type SpawnOptions } from "node:child_process";
+import { type SpawnOptions, spawn } from "node:child_process";
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
-import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
 import { RuntimeError } from "./errors.ts";
+import { COMMAND_OUTPUT_BYTES, COMMAND_TIMEOUT_MS } from "./limits.ts";
 
 /** Exit code and output of a program. */
 export interface CommandResult {
@@ -68,4 +68,3 @@ const noOutput = () => Buffer.alloc(0);
 export function exitCodeOf(signal: NodeJS.Signals | null): number {
   return signal === null ? 255 : 128 + constants.signals[signal];
 }
-

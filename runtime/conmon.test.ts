@@ -23,8 +23,8 @@ done
 setsid sh -c 'echo $$ > '$file'; sleep 1000; exit' $id &
 `;
 
-const isAlive = (pid: number) => existsSync(`/proc/${pid}/cmdline`)
-  && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
+const isAlive = (pid: number) =>
+  existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, "utf8") !== "";
 
 test("an OCI runtime that hangs is killed after the timeout", async () => {
   const program = path.join(dir, "conmon");
@@ -34,8 +34,13 @@ test("an OCI runtime that hangs is killed after the timeout", async () => {
   spawnSync("mkdir", ["-p", paths.run]);
   const oci = new OciRuntime({ path: "/bin/false", kind: "crun" }, dir);
   const request = {
-    id, paths, exitsDirectory: dir, logPath: undefined,
-    terminal: false, stdin: false, leaveStdinOpen: false,
+    id,
+    paths,
+    exitsDirectory: dir,
+    logPath: undefined,
+    terminal: false,
+    stdin: false,
+    leaveStdinOpen: false,
   };
   let left_ms = 0;
   const patient = {
@@ -47,8 +52,9 @@ test("an OCI runtime that hangs is killed after the timeout", async () => {
       return { cancel: () => undefined };
     },
   };
-  await expect(createUnderConmon(program, oci, request, { clock: patient })).rejects
-    .toMatchObject({ code: "deadline-exceeded" });
+  await expect(createUnderConmon(program, oci, request, { clock: patient })).rejects.toMatchObject({
+    code: "deadline-exceeded",
+  });
   expect(left_ms).toBeGreaterThan(0);
   const pid = Number(readFileSync(paths.conmonPidFile, "utf8"));
   await waitFor("the process to be gone", () => !isAlive(pid), { clock });

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { open, readFile } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { STEPS_VARIABLE, step } from "@raft2kube/linux/syscall/steps.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { step, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
 import { isMonitored } from "./container/monitor.ts";
 import { RuntimeError } from "./errors.ts";
 import { COMMAND_OUTPUT_BYTES, CREATE_TIMEOUT_MS } from "./limits.ts";
@@ -99,7 +99,8 @@ export async function createUnderConmon(
     cwd: request.paths.run,
     stdio: ["ignore", "ignore", errors.fd, "pipe"],
     env: {
-      PATH: process.env["PATH"], _OCI_SYNCPIPE: String(REPORT_FD),
+      PATH: process.env["PATH"],
+      _OCI_SYNCPIPE: String(REPORT_FD),
       ...(steps !== undefined && { [STEPS_VARIABLE]: steps }),
     },
     detached: true,

@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
-import { waitForLock, type FileLock } from "@raft2kube/linux/file/flock.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WaitTimeoutError } from "@raft2kube/std/wait.ts";
@@ -23,19 +24,18 @@ import { EventHub } from "./events.ts";
 import type { RegistryEndpoints } from "./image/registry.ts";
 import { ImageStore, type KeptContent } from "./image/store.ts";
 import { ownCapabilities } from "./oci/capabilities.ts";
-import { prepareCgroups } from "./oci/hidden-cgroups.ts";
 import { OciHandlers } from "./oci/handlers.ts";
+import { prepareCgroups } from "./oci/hidden-cgroups.ts";
 import type { OciProgram } from "./oci/program.ts";
 import { OciRuntime } from "./oci/runtime.ts";
 import { layersOfOthers, OtherRecords } from "./other-records.ts";
 import { type RuntimePaths, runtimePaths } from "./paths.ts";
 import { reconcile } from "./reconcile.ts";
-import { startRepair } from "./repair.ts";
 import { RecordTable } from "./record-table.ts";
+import { startRepair } from "./repair.ts";
 import { PodNetwork, type SandboxNetwork } from "./sandbox/network.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
-import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { StreamingServer } from "./streaming/server.ts";
 
 /** Where a runtime keeps its state, what it listens on, and the programs it drives. */
@@ -102,9 +102,15 @@ function buildRuntime(options: RuntimeOptions) {
   const { clock, cgroups = "machine" } = options;
   const paths = runtimePaths(path.resolve(options.rootDir), path.resolve(options.stateDir));
   const sandboxes = new RecordTable<SandboxRecord>(
-    "sandbox", SANDBOX_STATE, (id) => paths.sandbox(id).record);
+    "sandbox",
+    SANDBOX_STATE,
+    (id) => paths.sandbox(id).record,
+  );
   const containers = new RecordTable<ContainerRecord>(
-    "container", CONTAINER_STATE, (id) => paths.container(id).record);
+    "container",
+    CONTAINER_STATE,
+    (id) => paths.container(id).record,
+  );
   const log = logger("runtime");
   const layersInUse = async () => [
     ...containers.values().flatMap(({ image }) => image.diffIds),

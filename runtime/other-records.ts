@@ -1,6 +1,6 @@
-import { errno, tolerate } from "@raft2kube/std/errors.ts";
-import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import path from "node:path";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "./container/record.ts";
 import { runtimePaths } from "./paths.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "./sandbox/record.ts";
@@ -43,11 +43,16 @@ export class OtherRecords {
   }
 
   async sandboxes(): Promise<SandboxRecord[]> {
-    const all = await Promise.all(this.#roots.map((root) => {
-      const paths = runtimePaths(root, root);
-      return records<SandboxRecord>(
-        paths.sandboxes, SANDBOX_STATE, (id) => paths.sandbox(id).record);
-    }));
+    const all = await Promise.all(
+      this.#roots.map((root) => {
+        const paths = runtimePaths(root, root);
+        return records<SandboxRecord>(
+          paths.sandboxes,
+          SANDBOX_STATE,
+          (id) => paths.sandbox(id).record,
+        );
+      }),
+    );
     return all.flat();
   }
 }

@@ -4,19 +4,19 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { recordExit, recordEnd } from "./container/exit.ts";
-import type { ContainerRecord } from "./container/record.ts";
+import { recordEnd, recordExit } from "./container/exit.ts";
 import { unmountImageVolumes } from "./container/image-volumes.ts";
+import type { ContainerRecord } from "./container/record.ts";
 import { unmountRootfs } from "./container/rootfs.ts";
-import { identify } from "./process-identity.ts";
 import {
-  ociOf,
   type Base,
   type Events,
   type Network,
+  ociOf,
   type ProcessPorts,
   type Records,
 } from "./ports.ts";
+import { identify } from "./process-identity.ts";
 import { unmountSandboxFiles } from "./sandbox/files.ts";
 
 type SettlePorts = ProcessPorts & Events;

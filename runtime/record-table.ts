@@ -4,7 +4,7 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
-import { readState, writeState, type StateKind } from "./state-file.ts";
+import { readState, type StateKind, writeState } from "./state-file.ts";
 
 /**
  * Records by id, in memory and each in its own file: a change is on disk before it is seen. Records

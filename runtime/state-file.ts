@@ -31,7 +31,8 @@ export async function readState<T>(file: string, kind: StateKind): Promise<T | u
 /** The same as `readState`, for small files that are read again when they have changed. */
 export function readStateSync<T>(file: string, kind: StateKind): T | undefined {
   return tolerateSync(
-    () => parseState<T>(file, kind, readFileSync(file, "utf8")), errno("ENOENT", "ENOTDIR"),
+    () => parseState<T>(file, kind, readFileSync(file, "utf8")),
+    errno("ENOENT", "ENOTDIR"),
   );
 }
 

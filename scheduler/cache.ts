@@ -1,7 +1,7 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import type { Snapshot } from "./framework/snapshot.ts";
-import { NodeInfo, podInfo, type PodInfo } from "./node-info.ts";
+import { NodeInfo, type PodInfo, podInfo } from "./node-info.ts";
 import { requestsLess } from "./resources.ts";
 
 /**

@@ -169,7 +169,12 @@ describe("required node affinity", () => {
 describe("scores", () => {
   test("the node with fewer requests wins", () => {
     const busy = pod("a", { requests: { cpu: "2", memory: "4Gi" } });
-    expect(decide(pod("p"), [[node("full"), [busy]], [node("empty"), []]])).toBe("empty");
+    expect(
+      decide(pod("p"), [
+        [node("full"), [busy]],
+        [node("empty"), []],
+      ]),
+    ).toBe("empty");
   });
 
   test("preferred node affinity wins", () => {
@@ -177,17 +182,32 @@ describe("scores", () => {
     const preferredDuringSchedulingIgnoredDuringExecution = [{ weight: 100, preference }];
     const affinity = { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution } };
     const liked = node("liked", { labels: { k: "" } });
-    expect(decide(pod("p", { affinity }), [[node("a"), []], [liked, []]])).toBe("liked");
+    expect(
+      decide(pod("p", { affinity }), [
+        [node("a"), []],
+        [liked, []],
+      ]),
+    ).toBe("liked");
   });
 
   test("the node without a PreferNoSchedule taint wins", () => {
     const tainted = node("a", { taints: [{ key: "k", effect: "PreferNoSchedule" }] });
-    expect(decide(pod("p"), [[tainted, []], [node("b"), []]])).toBe("b");
+    expect(
+      decide(pod("p"), [
+        [tainted, []],
+        [node("b"), []],
+      ]),
+    ).toBe("b");
   });
 
   test("the node that has the image wins", () => {
     const images = [{ names: ["web:1"], sizeBytes: 900 * 1024 * 1024 }];
-    expect(decide(pod("p"), [[node("a"), []], [node("b", { images }), []]])).toBe("b");
+    expect(
+      decide(pod("p"), [
+        [node("a"), []],
+        [node("b", { images }), []],
+      ]),
+    ).toBe("b");
   });
 
   test("the node where cpu and memory stay balanced wins", () => {
@@ -203,12 +223,18 @@ describe("scores", () => {
   });
 
   test("one of several nodes with equal scores is picked at random", () => {
-    const placed: [Node, Pod[]][] = [[node("a"), []], [node("b"), []]];
+    const placed: [Node, Pod[]][] = [
+      [node("a"), []],
+      [node("b"), []],
+    ];
     const random = seededRandom(7);
     const chosen = new Set<string>();
     for (let i = 0; i < 50; i++) {
       const decision = schedulePod({
-        info: podInfo(pod("p")), snapshot: snapshot(placed), framework, random,
+        info: podInfo(pod("p")),
+        snapshot: snapshot(placed),
+        framework,
+        random,
       });
       if (decision.kind === "scheduled") chosen.add(decision.suggestedHost.name);
     }

@@ -56,8 +56,9 @@ export function schedulePod(input: CycleInput): ScheduleResult | FitError {
     const message = `0/${numAllNodes} nodes are available: ${status.reasons.join(", ")}.`;
     return fitError(state, message, [plugin.name]);
   }
-  const { feasible, nodeToStatus, plugins, evaluatedNodes } =
-    framework.timed("Filter", () => findNodesThatPass(input, state));
+  const { feasible, nodeToStatus, plugins, evaluatedNodes } = framework.timed("Filter", () =>
+    findNodesThatPass(input, state),
+  );
   if (feasible.length === 0) {
     const message = fitErrorMessage(numAllNodes, [...nodeToStatus.values()]);
     return { ...fitError(state, message, plugins), nodeToStatus, evaluatedNodes };
@@ -101,7 +102,8 @@ function findNodesThatPass(input: CycleInput, state: CycleState): Found {
     const nominated = nominator?.withNominatedPods(info, node) ?? node;
     // The pod must fit without the nominated pods too: they may never arrive, and a required
     // affinity must not depend on them.
-    const rejected = framework.runFilterPlugins(state, info, node) ??
+    const rejected =
+      framework.runFilterPlugins(state, info, node) ??
       (nominated === node ? undefined : framework.runFilterPlugins(state, info, nominated));
     if (!rejected) feasible.push(node);
     else {
@@ -133,6 +135,9 @@ function selectHost(
   framework.runPreScorePlugins(state, info, nodes);
   const totals = framework.runScorePlugins(state, info, nodes);
   const highest = Math.max(...totals);
-  return pick(random, nodes.filter((_node, index) => totals[index] === highest));
+  return pick(
+    random,
+    nodes.filter((_node, index) => totals[index] === highest),
+  );
   // lab:09 end
 }

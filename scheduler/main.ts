@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type {
   Namespace,
   Node,
@@ -9,7 +10,6 @@ import type {
   ReplicationController,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type {
   CSIDriver,
@@ -18,16 +18,13 @@ import type {
   StorageClass,
   VolumeAttachment,
 } from "@raft2kube/api/gen/storage/v1.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { type Random, systemRandom } from "@raft2kube/std/random.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
 import {
   CSI_DRIVERS,
   CSI_NODES,
@@ -45,27 +42,24 @@ import {
   STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
-import { type ServeOptions, serveWherePossible } from
-  "@raft2kube/client-kube/serving/server.ts";
+import { type ServeOptions, serveWherePossible } from "@raft2kube/client-kube/serving/server.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
+import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { SchedulerCache } from "./cache.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
 import { defaultPreemption } from "./plugins/default-preemption.ts";
-import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import type { Workloads } from "./plugins/default-spread.ts";
-import { topologySpread } from "./plugins/topology-spread.ts";
+import { dynamicResources } from "./plugins/dynamic-resources.ts";
 import { nodeVolumeLimits, type VolumeLimitsView } from "./plugins/node-volume-limits.ts";
+import { topologySpread } from "./plugins/topology-spread.ts";
 import { type StorageView, volumeBinding } from "./plugins/volume-binding.ts";
 import { volumeRestrictions } from "./plugins/volume-restrictions.ts";
-import {
-  checkProfile,
-  DEFAULT_PROFILE,
-  frameworksOf,
-  type SchedulerProfile,
-} from "./profiles.ts";
+import { checkProfile, DEFAULT_PROFILE, frameworksOf, type SchedulerProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
 import { VolumeBinder } from "./volume-binder.ts";
@@ -102,9 +96,7 @@ const LEASE = { namespace: "kube-system", name: "kube-scheduler" };
  * Starts the scheduler, or its candidacy for the lease. Fails with `UnknownPlugin` or
  * `NoBindPlugin` on a bad profile.
  */
-export async function startScheduler(
-  options: SchedulerOptions,
-): Promise<RunningScheduler> {
+export async function startScheduler(options: SchedulerOptions): Promise<RunningScheduler> {
   const { connection, clock = systemClock() } = options;
   const rate = { qps: SCHEDULER_QPS, burst: SCHEDULER_BURST };
   for (const profile of options.profiles ?? []) checkProfile(profile);
@@ -113,8 +105,8 @@ export async function startScheduler(
   const userAgent = "r2k-scheduler";
   const client = new KubeClient({ ...connection, ...rate, clock, observer, userAgent });
   const registries = { "/metrics": metrics.registry, "/metrics/resources": metrics.resources };
-  const served = options.serve &&
-    await serveWherePossible(options.serve, client, registries, () => new Map());
+  const served =
+    options.serve && (await serveWherePossible(options.serve, client, registries, () => new Map()));
   const closeClient = async () => {
     await served?.close();
     client.close();
@@ -141,7 +133,10 @@ export async function startScheduler(
 }
 
 function run(
-  options: SchedulerOptions, client: KubeClient, clock: Clock, metrics: SchedulerMetrics,
+  options: SchedulerOptions,
+  client: KubeClient,
+  clock: Clock,
+  metrics: SchedulerMetrics,
 ) {
   const informers = new InformerSet(client, clock);
   const pods = informers.of<Pod>(PODS);
@@ -172,8 +167,12 @@ function run(
     defaultBinder(podClient),
   ];
   const { tracer } = options;
-  const profiles = frameworksOf(profileList, stateful, (name) => metrics.timer(name),
-    tracer !== undefined);
+  const profiles = frameworksOf(
+    profileList,
+    stateful,
+    (name) => metrics.timer(name),
+    tracer !== undefined,
+  );
   const plugins = [...profiles.values()].flatMap((framework) => framework.plugins);
   const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
   metrics.follow(queue, () => pods.store.list());

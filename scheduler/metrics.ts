@@ -1,7 +1,13 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  type Counter, type CounterFamily, type Histogram, type HistogramFamily, type Sample, addMetric,
-  exponentialBounds, familiesOf,
+  addMetric,
+  type Counter,
+  type CounterFamily,
+  exponentialBounds,
+  familiesOf,
+  type Histogram,
+  type HistogramFamily,
+  type Sample,
 } from "@raft2kube/observe/families.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
@@ -30,18 +36,32 @@ export class SchedulerMetrics {
   constructor(clock: Clock) {
     this.#clock = clock;
     const { counter, histogram } = familiesOf(this.registry);
-    this.#points = histogram("scheduler_framework_extension_point_duration_seconds",
-      "How long all plugins of an extension point took.", exponentialBounds(1e-4, 2, 12));
+    this.#points = histogram(
+      "scheduler_framework_extension_point_duration_seconds",
+      "How long all plugins of an extension point took.",
+      exponentialBounds(1e-4, 2, 12),
+    );
     this.#attempts = counter("scheduler_schedule_attempts_total", "Attempts to schedule pods.");
-    this.#durations = histogram("scheduler_scheduling_attempt_duration_seconds",
-      "How long an attempt took, binding included.", exponentialBounds(1e-3, 2, 15));
-    this.#podAttempts = histogram("scheduler_pod_scheduling_attempts",
-      "Attempts until a pod was scheduled.", exponentialBounds(1, 2, 5)).of();
+    this.#durations = histogram(
+      "scheduler_scheduling_attempt_duration_seconds",
+      "How long an attempt took, binding included.",
+      exponentialBounds(1e-3, 2, 15),
+    );
+    this.#podAttempts = histogram(
+      "scheduler_pod_scheduling_attempts",
+      "Attempts until a pod was scheduled.",
+      exponentialBounds(1, 2, 5),
+    ).of();
     this.#preemptions = counter("scheduler_preemption_attempts_total", "Preemptions tried.").of();
-    this.#victims = histogram("scheduler_preemption_victims",
-      "Pods that a preemption selected.", exponentialBounds(1, 2, 7)).of();
-    this.#incoming = counter("scheduler_queue_incoming_pods_total",
-      "Pods that entered a queue, by the event that caused it.");
+    this.#victims = histogram(
+      "scheduler_preemption_victims",
+      "Pods that a preemption selected.",
+      exponentialBounds(1, 2, 7),
+    ).of();
+    this.#incoming = counter(
+      "scheduler_queue_incoming_pods_total",
+      "Pods that entered a queue, by the event that caused it.",
+    );
     addProcessMetrics(this.registry);
   }
 
@@ -51,12 +71,16 @@ export class SchedulerMetrics {
     return (extension_point, run, statusOf = () => "Success") => {
       const start_ms = clock.monotonic();
       const ended = (status: string) =>
-        this.#points.of({ extension_point, profile, status })
+        this.#points
+          .of({ extension_point, profile, status })
           .observe((clock.monotonic() - start_ms) / 1_000);
       try {
         const result = run();
         if (result instanceof Promise) {
-          result.then(() => ended("Success"), () => ended("Error"));
+          result.then(
+            () => ended("Success"),
+            () => ended("Error"),
+          );
         } else ended(statusOf(result));
         return result;
       } catch (thrown) {
@@ -71,8 +95,7 @@ export class SchedulerMetrics {
     const start_ms = this.#clock.monotonic();
     return (result) => {
       this.#attempts.of({ profile, result }).add();
-      this.#durations.of({ profile, result })
-        .observe((this.#clock.monotonic() - start_ms) / 1_000);
+      this.#durations.of({ profile, result }).observe((this.#clock.monotonic() - start_ms) / 1_000);
       if (result === "scheduled") this.#podAttempts.observe(attempts);
     };
   }
@@ -93,28 +116,34 @@ export class SchedulerMetrics {
     const pending = { name: "scheduler_pending_pods", help: "Pods that wait, by queue." };
     addMetric(this.registry, { ...pending, type: "gauge" }, () => {
       const gated = [...pods()].filter(({ spec }) => spec.schedulingGates?.length).length;
-      return Object.entries({ ...queue.sizes(), gated })
-        .map(([name, value]) => ({ labels: { queue: name }, value }));
+      return Object.entries({ ...queue.sizes(), gated }).map(([name, value]) => ({
+        labels: { queue: name },
+        value,
+      }));
     });
     for (const { name, help, amounts } of POD_RESOURCES) {
       addMetric(this.resources, { name, help, type: "gauge" }, () =>
-        [...pods()].flatMap((pod) => isOver(pod) ? [] : podSamples(pod, amounts(pod))));
+        [...pods()].flatMap((pod) => (isOver(pod) ? [] : podSamples(pod, amounts(pod)))),
+      );
     }
   }
 }
 
 const POD_RESOURCES: readonly { name: string; help: string; amounts(pod: Pod): Amounts }[] = [
   {
-    name: "kube_pod_resource_request", help: "What pods request, as the scheduler counts it.",
+    name: "kube_pod_resource_request",
+    help: "What pods request, as the scheduler counts it.",
     amounts: (pod) => podRequests(pod),
   },
   {
-    name: "kube_pod_resource_limit", help: "Limits of pods, counted as requests are.",
+    name: "kube_pod_resource_limit",
+    help: "Limits of pods, counted as requests are.",
     amounts: ({ metadata, spec }) => {
       const limits = spec.resources?.limits;
-      const limited = { ...spec, ...limits ? { resources: { requests: limits } } : {} };
+      const limited = { ...spec, ...(limits ? { resources: { requests: limits } } : {}) };
       return podRequests({ metadata, spec: limited }, ({ resources }) =>
-        amountsOf(resources?.limits));
+        amountsOf(resources?.limits),
+      );
     },
   },
 ];
@@ -123,13 +152,18 @@ const isOver = ({ status }: Pod) => status?.phase === "Succeeded" || status?.pha
 
 function podSamples({ metadata, spec }: Pod, amounts: Amounts): Sample[] {
   const labels = {
-    namespace: metadata.namespace ?? "", pod: metadata.name ?? "", node: spec.nodeName ?? "",
-    scheduler: spec.schedulerName ?? "", priority: String(spec.priority ?? ""),
+    namespace: metadata.namespace ?? "",
+    pod: metadata.name ?? "",
+    node: spec.nodeName ?? "",
+    scheduler: spec.schedulerName ?? "",
+    priority: String(spec.priority ?? ""),
   };
-  return [...amounts].filter(([, amount]) => amount > 0).map(([resource, amount]) => ({
-    labels: { ...labels, resource, unit: unitOf(resource) },
-    value: resource === "cpu" ? amount / 1_000 : amount,
-  }));
+  return [...amounts]
+    .filter(([, amount]) => amount > 0)
+    .map(([resource, amount]) => ({
+      labels: { ...labels, resource, unit: unitOf(resource) },
+      value: resource === "cpu" ? amount / 1_000 : amount,
+    }));
 }
 
 function unitOf(resource: string): string {

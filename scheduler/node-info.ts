@@ -1,9 +1,9 @@
-import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
+import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { hasTerms, type PodTerms, podTerms } from "./pod-terms.ts";
 import {
-  addAmounts,
   type Amounts,
+  addAmounts,
   amountsOf,
   podRequests,
   podRequestsForScore,

@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 
 /**
  * Writes why a pod has no node into its PodScheduled condition. Does nothing if the condition

@@ -98,12 +98,16 @@ test("the message says why there is no candidate, as in upstream's event", () =>
   const picky = sized("picky", "1", 1, { nodeSelector: { disk: "ssd" } });
   expect(messageFor(high, [full])).toBeUndefined();
   expect(messageFor(sized("low", "2", 0), [full])).toBe(
-    "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.");
+    "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+  );
   expect(messageFor(picky, [full, other])).toBe(
-    "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
+    "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+  );
   const shared: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "1", 0), sized("b", "1", 9)]];
   expect(messageFor(sized("two", "2", 1), [shared])).toBe(
-    "preemption: 0/1 nodes are available: 1 Insufficient cpu.");
+    "preemption: 0/1 nodes are available: 1 Insufficient cpu.",
+  );
   expect(messageFor(sized("meek", "2", 1, { preemptionPolicy: "Never" }), [full])).toBe(
-    "preemption: not eligible due to preemptionPolicy=Never.");
+    "preemption: not eligible due to preemptionPolicy=Never.",
+  );
 });

@@ -1,5 +1,5 @@
-import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf } from "./framework/plugin.ts";
 import type { Snapshot } from "./framework/snapshot.ts";

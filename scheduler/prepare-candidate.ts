@@ -1,10 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Candidate } from "./preemption.ts";
 
 export interface PreemptionClients {

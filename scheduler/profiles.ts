@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Framework, type PointTimer } from "./framework/framework.ts";
-import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
 import type { Plugin } from "./framework/plugin.ts";
+import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
 import { balancedAllocation } from "./plugins/balanced-allocation.ts";
 import { imageLocality } from "./plugins/image-locality.ts";
 import { interPodAffinity } from "./plugins/inter-pod-affinity.ts";
@@ -76,7 +76,9 @@ export function checkProfile({ disabled = [], weights = {} }: SchedulerProfile):
  * may replace plugins, and gets the profile's weight.
  */
 export function frameworkOf(
-  profile: SchedulerProfile, stateful: readonly Plugin[], timed?: PointTimer,
+  profile: SchedulerProfile,
+  stateful: readonly Plugin[],
+  timed?: PointTimer,
   wrap: (plugin: Plugin, weight?: number) => Plugin = (plugin) => plugin,
 ): Framework {
   const { disabled = [], weights } = profile;
@@ -93,10 +95,13 @@ export function frameworksOf(
   timer: (schedulerName: string) => PointTimer,
   isTraced = false,
 ): ReadonlyMap<string, Framework> {
-  return new Map(profiles.map((one) => {
-    const timed = timer(one.schedulerName);
-    const framework = isTraced ? frameworkOf(one, stateful, tracedTimer(timed), tracedPlugin)
-      : frameworkOf(one, stateful, timed);
-    return [one.schedulerName, framework];
-  }));
+  return new Map(
+    profiles.map((one) => {
+      const timed = timer(one.schedulerName);
+      const framework = isTraced
+        ? frameworkOf(one, stateful, tracedTimer(timed), tracedPlugin)
+        : frameworkOf(one, stateful, timed);
+      return [one.schedulerName, framework];
+    }),
+  );
 }

@@ -23,7 +23,12 @@ async function next(queue: SchedulingQueue): Promise<QueuedPod> {
 describe("SchedulingQueue", () => {
   test("pops the highest priority first, then the earliest", async () => {
     const { clock, queue } = makeQueue();
-    for (const [name, priority] of [["a", 0], ["b", 10], ["c", 10], ["d", -1]] as const) {
+    for (const [name, priority] of [
+      ["a", 0],
+      ["b", 10],
+      ["c", 10],
+      ["d", -1],
+    ] as const) {
       queue.add(pod(name, { priority }));
       clock.advance(1);
     }
@@ -77,7 +82,7 @@ describe("SchedulingQueue", () => {
     queue.add(pod("a"));
     queue.addUnschedulable(await next(queue), new Set(["NodeResourcesFit"]));
     const pass = async (by_ms: number) => {
-      for (const end_ms = clock.monotonic() + by_ms; clock.monotonic() < end_ms;) {
+      for (const end_ms = clock.monotonic() + by_ms; clock.monotonic() < end_ms; ) {
         clock.advance(1_000);
         await new Promise(setImmediate);
       }

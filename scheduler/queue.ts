@@ -1,26 +1,31 @@
-import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { type ClusterEvent, type Plugin, priorityOf } from "./framework/plugin.ts";
 import { Heap } from "./heap.ts";
 import {
-  POD_BACKOFF_MS_MAX,
   POD_BACKOFF_MS,
-  UNSCHEDULABLE_FLUSH_MS,
+  POD_BACKOFF_MS_MAX,
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
+  UNSCHEDULABLE_FLUSH_MS,
 } from "./limits.ts";
 
 /** Upstream's names of events, for its metrics; runtime handlers have none there. */
 const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
-  "node-added": "NodeAdd", "node-allocatable": "NodeAllocatableChange",
+  "node-added": "NodeAdd",
+  "node-allocatable": "NodeAllocatableChange",
   "node-handlers": "NodeRuntimeHandlerChange",
-  "node-labels": "NodeLabelChange", "node-taints": "NodeTaintChange",
-  "pod-removed": "AssignedPodDelete", "pod-scaled-down": "PodRequestScaledDown",
-  "pod-assigned": "AssignedPodAdd", namespace: "NamespaceUpdate",
-  volumes: "StorageUpdate", "resource-claims": "ResourceClaimUpdate",
+  "node-labels": "NodeLabelChange",
+  "node-taints": "NodeTaintChange",
+  "pod-removed": "AssignedPodDelete",
+  "pod-scaled-down": "PodRequestScaledDown",
+  "pod-assigned": "AssignedPodAdd",
+  namespace: "NamespaceUpdate",
+  volumes: "StorageUpdate",
+  "resource-claims": "ResourceClaimUpdate",
 };
 const PAUSES: Pauses = { first_ms: POD_BACKOFF_MS, most_ms: POD_BACKOFF_MS_MAX };
 

@@ -6,13 +6,20 @@ import { podRequests } from "./resources.ts";
 import { pod } from "./testing/objects.ts";
 
 function resized(
-  desired: string, allocated: string, actual: string, conditions: object[] = [],
+  desired: string,
+  allocated: string,
+  actual: string,
+  conditions: object[] = [],
 ): Pod {
   const status = {
     conditions,
-    containerStatuses: [{
-      name: "c", allocatedResources: { cpu: allocated }, resources: { requests: { cpu: actual } },
-    }],
+    containerStatuses: [
+      {
+        name: "c",
+        allocatedResources: { cpu: allocated },
+        resources: { requests: { cpu: actual } },
+      },
+    ],
   };
   return { ...pod("p", { requests: { cpu: desired } }), status } as unknown as Pod;
 }
@@ -29,14 +36,19 @@ test.each<[string, Pod, number]>([
 });
 
 function resizedPod(
-  desired: string, allocated: string, actual: string, conditions: object[] = [],
+  desired: string,
+  allocated: string,
+  actual: string,
+  conditions: object[] = [],
 ): Pod {
   const [container] = pod("p", { requests: { cpu: "100m", memory: "1Ki" } }).spec.containers;
   const resources = { requests: { cpu: actual, memory: "9Ki" } };
   return {
     metadata: { name: "p" },
     spec: {
-      containers: [container], resources: { requests: { cpu: desired } }, overhead: { cpu: "1" },
+      containers: [container],
+      resources: { requests: { cpu: desired } },
+      overhead: { cpu: "1" },
     },
     status: { conditions, resources, allocatedResources: { cpu: allocated, memory: "9Ki" } },
   } as unknown as Pod;
@@ -57,6 +69,7 @@ test("a pod that requests less frees its node's resources", () => {
     const shown = resized(cpu, cpu, cpu);
     return { ...shown, spec: { ...shown.spec, nodeName: "n" } };
   };
-  expect([onNode("2"), onNode("2"), onNode("1"), onNode("3")].map((each) => cache.setPod(each)))
-    .toEqual([false, false, true, false]);
+  expect(
+    [onNode("2"), onNode("2"), onNode("1"), onNode("3")].map((each) => cache.setPod(each)),
+  ).toEqual([false, false, true, false]);
 });

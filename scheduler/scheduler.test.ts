@@ -31,8 +31,15 @@ import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
 import { node, pod, snapshot } from "./testing/objects.ts";
 
-type EveryPoint = PreFilterPlugin & FilterPlugin & PostFilterPlugin & PreScorePlugin &
-  ScorePlugin & ReservePlugin & PermitPlugin & PreBindPlugin & BindPlugin;
+type EveryPoint = PreFilterPlugin &
+  FilterPlugin &
+  PostFilterPlugin &
+  PreScorePlugin &
+  ScorePlugin &
+  ReservePlugin &
+  PermitPlugin &
+  PreBindPlugin &
+  BindPlugin;
 
 /** A plugin of all extension points that records each call. */
 function recordingPlugin(points: string[], replaced: Partial<EveryPoint> = {}): Plugin {
@@ -71,7 +78,10 @@ async function scheduleOne(...plugins: Plugin[]): Promise<string[]> {
 }
 
 async function scheduleMeasured(
-  metrics: SchedulerMetrics, plugins: Plugin[], rest: Pod[] = [], tracer?: Tracer,
+  metrics: SchedulerMetrics,
+  plugins: Plugin[],
+  rest: Pod[] = [],
+  tracer?: Tracer,
 ): Promise<string[]> {
   const clock = new ManualClock();
   const events: string[] = [];
@@ -101,7 +111,12 @@ async function scheduleMeasured(
 }
 
 function frameworkFor(plugins: Plugin[], timer: PointTimer, tracer?: Tracer): Framework {
-  return tracer ? new Framework(plugins.map((one) => tracedPlugin(one)), {}, tracedTimer(timer))
+  return tracer
+    ? new Framework(
+        plugins.map((one) => tracedPlugin(one)),
+        {},
+        tracedTimer(timer),
+      )
     : new Framework(plugins, {}, timer);
 }
 
@@ -109,25 +124,44 @@ function frameworkFor(plugins: Plugin[], timer: PointTimer, tracer?: Tracer): Fr
 async function scheduleTraced(...plugins: Plugin[]): Promise<Map<string, Span>> {
   const spans = new RecentSpans();
   const clock = new ManualClock();
-  const tracer = new Tracer({ service: { name: "scheduler" }, sink: spans, clock,
-    samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(1) });
+  const tracer = new Tracer({
+    service: { name: "scheduler" },
+    sink: spans,
+    clock,
+    samplingRatePerMillion: SAMPLING_RATE_MAX,
+    random: seededRandom(1),
+  });
   await scheduleMeasured(new SchedulerMetrics(clock), plugins, [], tracer);
   await vi.waitFor(() =>
-    expect(spans.recent().map(({ span }) => span.name)).toContain("Scheduling"));
+    expect(spans.recent().map(({ span }) => span.name)).toContain("Scheduling"),
+  );
   return new Map(spans.recent().map(({ span }) => [span.name, span]));
 }
 
 test("an attempt is a trace of its extension points, with verdicts and scores", async () => {
   const second: FilterPlugin = { name: "Second", events: [], filter: () => undefined };
   const spans = await scheduleTraced(recordingPlugin([]), second);
-  expect([...spans.keys()]).toEqual(
-    ["PreFilter", "Filter", "PreScore", "Score", "Reserve", "Permit", "PreBind", "Bind",
-      "Scheduling"]);
+  expect([...spans.keys()]).toEqual([
+    "PreFilter",
+    "Filter",
+    "PreScore",
+    "Score",
+    "Reserve",
+    "Permit",
+    "PreBind",
+    "Bind",
+    "Scheduling",
+  ]);
   const whole = spans.get("Scheduling")!;
   expect(whole.attributes).toMatchObject({
-    "k8s.pod": "default/p", "k8s.node.name": "b", result: "scheduled" });
-  expect(spans.get("Filter")).toMatchObject({ parentId: whole.spanId,
-    attributes: { Recording: "a: passes; b: passes", Second: "a: passes; b: passes" } });
+    "k8s.pod": "default/p",
+    "k8s.node.name": "b",
+    result: "scheduled",
+  });
+  expect(spans.get("Filter")).toMatchObject({
+    parentId: whole.spanId,
+    attributes: { Recording: "a: passes; b: passes", Second: "a: passes; b: passes" },
+  });
   expect(spans.get("Score")?.attributes).toEqual({ Recording: "a: 3 x 1; b: 7 x 1" });
 });
 
@@ -135,16 +169,27 @@ test("the trace of a pod that fits nowhere has each plugin's reason", async () =
   const filter = () => unschedulable("full");
   const spans = await scheduleTraced(recordingPlugin([], { filter }));
   expect(spans.get("Filter")?.attributes).toEqual({ Recording: "a: full; b: full" });
-  expect(spans.get("Scheduling")).toMatchObject({ attributes: { result: "unschedulable" },
-    failure: expect.stringMatching(/^0\/2 nodes are available/) });
+  expect(spans.get("Scheduling")).toMatchObject({
+    attributes: { result: "unschedulable" },
+    failure: expect.stringMatching(/^0\/2 nodes are available/),
+  });
 });
 
 test("a pod that fits passes the extension points in upstream's order", async () => {
   const points: string[] = [];
   const events = await scheduleOne(recordingPlugin(points));
   expect(points).toEqual([
-    "PreFilter", "Filter a", "Filter b", "PreScore 2", "Score a", "Score b",
-    "NormalizeScore 3 7", "Reserve b", "Permit b", "PreBind b", "Bind b",
+    "PreFilter",
+    "Filter a",
+    "Filter b",
+    "PreScore 2",
+    "Score a",
+    "Score b",
+    "NormalizeScore 3 7",
+    "Reserve b",
+    "Permit b",
+    "PreBind b",
+    "Bind b",
   ]);
   expect(events).toEqual(["Scheduled: Successfully assigned default/p to b"]);
 });
@@ -164,7 +209,10 @@ test("Skip from PreFilter and PreScore leaves out Filter and Score of that plugi
   const skip: Partial<EveryPoint> = { preFilter: () => SKIP, preScore: () => SKIP };
   await scheduleOne(recordingPlugin(points, skip));
   expect(points.map((point) => point.split(" ")[0])).toEqual([
-    "Reserve", "Permit", "PreBind", "Bind",
+    "Reserve",
+    "Permit",
+    "PreBind",
+    "Bind",
   ]);
 });
 
@@ -179,7 +227,10 @@ test("a failed PreBind undoes the reservation and is reported", async () => {
 test("the weight of a score plugin scales its scores, and a profile replaces it", () => {
   const score = (_state: unknown, _info: unknown, { name }: { name: string }) => Number(name);
   const plugin: ScorePlugin = { name: "ByName", weight: 2, events: [], score };
-  const placed = snapshot([[node("1"), []], [node("3"), []]]);
+  const placed = snapshot([
+    [node("1"), []],
+    [node("3"), []],
+  ]);
   const totals = (framework: Framework) => {
     return framework.runScorePlugins(new CycleState(placed), podInfo(pod("p")), placed.nodes);
   };
@@ -198,13 +249,15 @@ test("metrics count attempts, extension points, queues and what pods request", a
   const metrics = new SchedulerMetrics(new ManualClock());
   const gated = pod("g", { schedulingGates: [{ name: "quota" }] });
   const limits = { cpu: "1500m", memory: "1Gi" };
-  const large = pod("l", { nodeName: "a", priority: 7, containers: [
-    { name: "c", image: "i", resources: { limits, requests: { cpu: "250m" } } },
-  ] });
+  const large = pod("l", {
+    nodeName: "a",
+    priority: 7,
+    containers: [{ name: "c", image: "i", resources: { limits, requests: { cpu: "250m" } } }],
+  });
   await scheduleMeasured(metrics, [recordingPlugin([])], [gated, large]);
   const full = () => unschedulable("full");
   await scheduleMeasured(metrics, [recordingPlugin([], { filter: full })], [gated, large]);
-  const text = await metrics.registry.metrics() + await metrics.resources.metrics();
+  const text = (await metrics.registry.metrics()) + (await metrics.resources.metrics());
   const profile = 'profile="default-scheduler"';
   const point = "scheduler_framework_extension_point_duration_seconds_count{extension_point=";
   const pair = 'namespace="default",pod="l",node="a",scheduler="",priority="7"';
@@ -223,5 +276,6 @@ test("metrics count attempts, extension points, queues and what pods request", a
     `kube_pod_resource_request{${pair},resource="cpu",unit="cores"} 0.25`,
     `kube_pod_resource_limit{${pair},resource="cpu",unit="cores"} 1.5`,
     `kube_pod_resource_limit{${pair},resource="memory",unit="bytes"} ${2 ** 30}`,
-  ]) expect(text).toContain(`${line}\n`);
+  ])
+    expect(text).toContain(`${line}\n`);
 });

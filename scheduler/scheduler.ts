@@ -1,19 +1,19 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { Random } from "@raft2kube/std/random.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import type { Attributes, Span } from "@raft2kube/observe/trace/span.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Attributes, Span } from "@raft2kube/observe/trace/span.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Random } from "@raft2kube/std/random.ts";
 import type { SchedulerCache } from "./cache.ts";
-import { type FitError, schedulePod, type ScheduleResult } from "./cycle.ts";
+import { type FitError, type ScheduleResult, schedulePod } from "./cycle.ts";
 import type { Framework } from "./framework/framework.ts";
-import { podInfo, type PodInfo } from "./node-info.ts";
 import type { AttemptResult, SchedulerMetrics } from "./metrics.ts";
+import { type PodInfo, podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
 import { writeNotScheduled } from "./pod-condition.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
@@ -196,10 +196,12 @@ export class Scheduler {
     const { pods, recorder, clock } = this.#options;
     recorder.record(pod, "Warning", "FailedScheduling", message);
     const writing = writeNotScheduled(pods, pod, reason, message, clock.now());
-    this.#run(writing.catch((thrown: unknown) => {
-      // The event has the same message; the next attempt writes the condition again.
-      log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
-    }));
+    this.#run(
+      writing.catch((thrown: unknown) => {
+        // The event has the same message; the next attempt writes the condition again.
+        log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
+      }),
+    );
   }
 }
 

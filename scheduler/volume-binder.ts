@@ -1,15 +1,11 @@
-import type {
-  PersistentVolume,
-  PersistentVolumeClaim,
-  Pod,
-} from "@raft2kube/api/gen/core/v1.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { isBound, reservedFor, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { SELECT_ATTEMPTS_MAX, VOLUME_BIND_TIMEOUT_MS } from "./limits.ts";
 
 /** How one claim gets its volume on one node: an existing volume, or a new one. */

@@ -8,15 +8,17 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startUpstream } from "../testing/apiserver/upstream-apiserver.ts";
 import { type Subject, subjects } from "../test/contract/apiserver/answers/cases.ts";
 import {
-  differences, shares, type Difference,
+  type Difference,
+  differences,
+  shares,
 } from "../test/contract/apiserver/answers/compare.ts";
 import { readGolden, writeGolden } from "../test/contract/apiserver/answers/golden.ts";
 import { type Answer, judge } from "../test/contract/apiserver/answers/judge.ts";
 import { askOurs } from "../test/contract/apiserver/answers/ours.ts";
 import { tableOf, writeTable } from "../test/contract/apiserver/answers/table.ts";
+import { startUpstream } from "../testing/apiserver/upstream-apiserver.ts";
 
 const PEER = join(import.meta.dirname, "../.peers/bin/kube-apiserver");
 const CACHE = join(import.meta.dirname, "../.cache");
@@ -37,11 +39,13 @@ async function record(all: readonly Subject[]): Promise<void> {
 
 function print(differing: readonly Difference[]): void {
   const known = existsSync(OBJECTS)
-    ? JSON.parse(readFileSync(OBJECTS, "utf8")) as Record<string, Answer> : {};
+    ? (JSON.parse(readFileSync(OBJECTS, "utf8")) as Record<string, Answer>)
+    : {};
   for (const { id, ours, upstream } of differing) {
     const whole = known[id] ?? upstream;
     process.stdout.write(
-      `${id}\n  ours:     ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(whole)}\n`);
+      `${id}\n  ours:     ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(whole)}\n`,
+    );
   }
 }
 
@@ -50,8 +54,11 @@ const all = subjects();
 if (words.includes("--record")) await record(all);
 const golden = readGolden();
 const differing = differences(all, await askOurs(all), golden);
-print(differing.filter(({ schema }) => words.includes(schema) ||
-  words.includes(schema.slice(schema.indexOf(".") + 1))));
+print(
+  differing.filter(
+    ({ schema }) => words.includes(schema) || words.includes(schema.slice(schema.indexOf(".") + 1)),
+  ),
+);
 const table = tableOf(shares(all, differing, golden));
 writeTable(table);
 process.stdout.write(table);

@@ -20,7 +20,9 @@ const TESTED = ["k8s.io/apiserver/pkg/cel/library", `${CEL_GO}/ext`];
 
 function go(cwd: string, ...args: string[]): string {
   return execFileSync("go", args, {
-    cwd, encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES,
+    cwd,
+    encoding: "utf8",
+    maxBuffer: OUTPUT_LIMIT_BYTES,
     env: { ...process.env, GOFLAGS: "-mod=mod" },
   });
 }
@@ -51,10 +53,13 @@ function expressionsOfTests(workspace: string, oracle: string): string[] {
   const recorded = join(workspace, "expressions.jsonl");
   // Some of cel-go's own tests fail with the versions that Kubernetes selects.
   spawnSync("go", ["test", ...TESTED], {
-    cwd: tests, stdio: "ignore",
+    cwd: tests,
+    stdio: "ignore",
     env: { ...process.env, GOFLAGS: "-mod=mod", EXPRESSIONS: recorded },
   });
-  return readFileSync(recorded, "utf8").trimEnd().split("\n")
+  return readFileSync(recorded, "utf8")
+    .trimEnd()
+    .split("\n")
     .map((line) => JSON.parse(line) as string);
 }
 
@@ -71,10 +76,14 @@ function main(): void {
     const own = readFileSync(join(HERE, "expressions.txt"), "utf8").trimEnd().split("\n");
     const all = [...new Set([...own, ...expressionsOfTests(workspace, oracle).sort()])];
     const output = execFileSync(join(oracle, "oracle"), {
-      input: all.map((each) => `${JSON.stringify(each)}\n`).join(""), encoding: "utf8",
+      input: all.map((each) => `${JSON.stringify(each)}\n`).join(""),
+      encoding: "utf8",
       maxBuffer: OUTPUT_LIMIT_BYTES,
     });
-    const answers = output.trimEnd().split("\n").map((line) => JSON.parse(line) as Answer);
+    const answers = output
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Answer);
     const lines = all.flatMap((expression, index) => {
       const answer = answers[index]!;
       // Tests of libraries that Kubernetes leaves out, and of variables of their own.

@@ -34,8 +34,9 @@ function convertConformance(directory: string): void {
   mkdirSync(join(TARGET, "conformance"), { recursive: true });
   const leftOut: Record<string, unknown> = {};
   for (const file of readdirSync(directory).filter((each) => each.endsWith(".textproto"))) {
-    const { sections, leftOut: names } =
-      convertFile(parseTextproto(readFileSync(join(directory, file), "utf8")));
+    const { sections, leftOut: names } = convertFile(
+      parseTextproto(readFileSync(join(directory, file), "utf8")),
+    );
     const name = file.replace(".textproto", "");
     const count = Object.values(sections).flat().length;
     if (FILES_LEFT_OUT.test(file) || count === 0) {
@@ -45,8 +46,11 @@ function convertConformance(directory: string): void {
     if (Object.keys(names).length > 0) leftOut[name] = names;
     write(`conformance/${name}.yaml`, `${SPEC}, tests/simple/testdata/${file}`, sections);
   }
-  write("conformance-left-out.yaml",
-    "Cases of cel-spec that are not converted: a whole file's count, or names by reason.", leftOut);
+  write(
+    "conformance-left-out.yaml",
+    "Cases of cel-spec that are not converted: a whole file's count, or names by reason.",
+    leftOut,
+  );
 }
 
 function convertCosts(directory: string): void {
@@ -56,7 +60,8 @@ function convertCosts(directory: string): void {
   ] as const;
   for (const [name, file, test] of tables) {
     const output = execFileSync("go", ["run", READER, test], {
-      encoding: "utf8", input: readFileSync(join(directory, file)),
+      encoding: "utf8",
+      input: readFileSync(join(directory, file)),
     });
     write(`cost-${name}.yaml`, `${CEL_GO}, ${file}`, costCases(JSON.parse(output) as Tables));
   }

@@ -6,7 +6,13 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  answerOf, type Case, linesOf, makeContext, PLAIN, readCases, writeCases,
+  answerOf,
+  type Case,
+  linesOf,
+  makeContext,
+  PLAIN,
+  readCases,
+  writeCases,
 } from "../test/e2e/containers/corpus/corpus.ts";
 import { Hand } from "../test/e2e/containers/hand.ts";
 
@@ -24,8 +30,9 @@ function build(wanted: Case): { config: Record<string, unknown>; files: string[]
   makeContext(context, wanted);
   const confined = ["--isolation", "oci", "--runtime", "crun", "--network", "none"];
   buildah("bud", ...confined, "-q", "-t", "made:1", context);
-  const { OCIv1 } = JSON.parse(buildah("inspect", "--type", "image", "made:1")) as
-    { OCIv1: { config: Record<string, unknown> } };
+  const { OCIv1 } = JSON.parse(buildah("inspect", "--type", "image", "made:1")) as {
+    OCIv1: { config: Record<string, unknown> };
+  };
   const container = buildah("from", "made:1");
   const files = linesOf(buildah("mount", container));
   buildah("rm", container);

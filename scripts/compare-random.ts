@@ -14,8 +14,10 @@ import { startOurs, startTheirs } from "../test/contract/apiserver/transcripts/s
 
 const { values } = parseArgs({
   options: {
-    seed: { type: "string" }, steps: { type: "string", default: "2000" },
-    area: { type: "string", multiple: true }, shown: { type: "string", default: "20" },
+    seed: { type: "string" },
+    steps: { type: "string", default: "2000" },
+    area: { type: "string", multiple: true },
+    shown: { type: "string", default: "20" },
   },
 });
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -40,7 +42,10 @@ async function compareOne(area: string, seed: number): Promise<void> {
   sent += steps.length;
   const found = await pair.parting(steps);
   if (found === undefined) return;
-  const kind = found.theirs.ask.split(" ")[1]!.replace(/\/s-random-\d+/, "").split("?")[0]!;
+  const kind = found.theirs.ask
+    .split(" ")[1]!
+    .replace(/\/s-random-\d+/, "")
+    .split("?")[0]!;
   const sign = `${area} ${kind} ${signOf(found)}`;
   const times = (signs.get(sign) ?? 0) + 1;
   signs.set(sign, times);

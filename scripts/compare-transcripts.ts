@@ -3,11 +3,11 @@
  * `node scripts/compare-transcripts.ts [CASE...]`.
  */
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { answered, casesOf } from "../test/contract/apiserver/transcripts/cases.ts";
 import { differences } from "../test/contract/apiserver/transcripts/differences.ts";
+import { record } from "../test/contract/apiserver/transcripts/recorder.ts";
 import { readRecording } from "../test/contract/apiserver/transcripts/recording.ts";
 import { startOurs } from "../test/contract/apiserver/transcripts/servers.ts";
-import { answered, casesOf } from "../test/contract/apiserver/transcripts/cases.ts";
-import { record } from "../test/contract/apiserver/transcripts/recorder.ts";
 import type { Step } from "../test/contract/apiserver/transcripts/transcript.ts";
 
 const wanted = process.argv.slice(2);

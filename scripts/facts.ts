@@ -6,11 +6,14 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type GoPackage, packageFacts } from "./facts/convert.ts";
 import { factsText, resourcesText } from "./facts/format.ts";
-import { packageFacts, type GoPackage } from "./facts/convert.ts";
 import { KUBERNETES_VERSION, PACKAGES, STAGING_VERSION } from "./facts/packages.ts";
 import {
-  discoveryFile, OTHER_RESOURCES, resourceFacts, type ResourceList,
+  discoveryFile,
+  OTHER_RESOURCES,
+  type ResourceList,
+  resourceFacts,
 } from "./facts/resources.ts";
 
 const FACTS_DIR = join(import.meta.dirname, "../api/facts");
@@ -20,7 +23,9 @@ const OUTPUT_LIMIT_BYTES = 64 * 1024 * 1024;
 /** The directory of a module in Go's module cache, downloaded when absent. */
 function moduleDirectory(module: string, version: string, workspace: string): string {
   const output = execFileSync("go", ["mod", "download", "-json", `${module}@${version}`], {
-    cwd: workspace, encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES,
+    cwd: workspace,
+    encoding: "utf8",
+    maxBuffer: OUTPUT_LIMIT_BYTES,
   });
   const answer = JSON.parse(output) as { Dir?: string; Error?: string };
   if (answer.Dir === undefined) throw new Error(`go cannot give ${module}: ${answer.Error}`);
@@ -32,14 +37,17 @@ function main(): void {
   try {
     writeFileSync(join(workspace, "go.mod"), "module facts\n\ngo 1.24\n");
     const modules = [...new Set(PACKAGES.map((each) => each.module))];
-    const directories = new Map(modules.map((each) =>
-      [each, moduleDirectory(each, STAGING_VERSION, workspace)]));
+    const directories = new Map(
+      modules.map((each) => [each, moduleDirectory(each, STAGING_VERSION, workspace)]),
+    );
     const sources = PACKAGES.map((each) => {
       const directory = join(directories.get(each.module)!, each.path);
       return `${each.module}/${each.path}=${directory}`;
     });
     const output = execFileSync("go", ["run", READER, ...sources], {
-      cwd: workspace, encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES,
+      cwd: workspace,
+      encoding: "utf8",
+      maxBuffer: OUTPUT_LIMIT_BYTES,
     });
     (JSON.parse(output) as GoPackage[]).forEach((each, index) => {
       const facts = packageFacts(each, PACKAGES[index]!);

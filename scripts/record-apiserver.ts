@@ -6,12 +6,12 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { CASES } from "@raft2kube/apiserver/testing/golden/admission/all-cases.ts";
 import type { Case } from "@raft2kube/apiserver/testing/golden/admission/cases.ts";
 import {
-  EXEMPT_CONFIG,
   EXEMPT_CASES,
+  EXEMPT_CONFIG,
 } from "@raft2kube/apiserver/testing/golden/admission/exempt-cases.ts";
-import { CASES } from "@raft2kube/apiserver/testing/golden/admission/all-cases.ts";
 import { judge } from "@raft2kube/apiserver/testing/golden/admission/record.ts";
 import { play } from "@raft2kube/apiserver/testing/golden/managed-fields/record.ts";
 import { SEQUENCES } from "@raft2kube/apiserver/testing/golden/managed-fields/sequences.ts";

@@ -9,6 +9,7 @@ import { listedMetrics } from "./facts/metrics.ts";
 
 const FILE = join(import.meta.dirname, "../test/contract/controllers/recorded/metrics.txt");
 
-const lines = [...listedMetrics("kube-controller-manager")]
-  .map(([name, { type, labels = "" }]) => [name, type, labels].join(" ").trimEnd());
+const lines = [...listedMetrics("kube-controller-manager")].map(([name, { type, labels = "" }]) =>
+  [name, type, labels].join(" ").trimEnd(),
+);
 writeFileSync(FILE, `${lines.sort().join("\n")}\n`);

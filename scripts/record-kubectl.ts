@@ -29,4 +29,7 @@ for (const { version, program } of KUBECTLS) {
     await upstream.close();
   }
 }
-writeTable(KUBECTLS.map(({ version }) => version), readScripts());
+writeTable(
+  KUBECTLS.map(({ version }) => version),
+  readScripts(),
+);

@@ -7,15 +7,15 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { startTheirs } from "../test/contract/apiserver/metrics/servers.ts";
 import { mixedLoad } from "../test/contract/apiserver/metrics/load.ts";
 import {
   metricsIn,
   TABLE_FILE,
   tableText,
 } from "../test/contract/apiserver/metrics/metric-table.ts";
-import { listedMetrics } from "./facts/metrics.ts";
 import { askPages, PAGES_FILE } from "../test/contract/apiserver/metrics/pages.ts";
+import { startTheirs } from "../test/contract/apiserver/metrics/servers.ts";
+import { listedMetrics } from "./facts/metrics.ts";
 
 const upstream = await startTheirs();
 try {

@@ -5,10 +5,11 @@
  * `node scripts/record-transcripts.ts [CASE | AREA...]`; with names, others stay as they were
  * recorded.
  */
-import { readRecording, writeRecording } from "../test/contract/apiserver/transcripts/recording.ts";
-import { startTheirs } from "../test/contract/apiserver/transcripts/servers.ts";
+
 import { answered, casesOf } from "../test/contract/apiserver/transcripts/cases.ts";
 import { record } from "../test/contract/apiserver/transcripts/recorder.ts";
+import { readRecording, writeRecording } from "../test/contract/apiserver/transcripts/recording.ts";
+import { startTheirs } from "../test/contract/apiserver/transcripts/servers.ts";
 
 const wanted = process.argv.slice(2);
 const recording = readRecording();

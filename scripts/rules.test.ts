@@ -5,14 +5,15 @@ import { bodyOf, type FieldError } from "../api/errors.ts";
 import type { Kind, KubeObject } from "../api/kind.ts";
 import { kindOf } from "../api/kinds.ts";
 import { parseApiVersion } from "../apimachinery/group-version.ts";
-import { readAnswers, sorted, type Answer } from "./rules/answers.ts";
-import { cases, type Case } from "./rules/cases.ts";
+import { type Answer, readAnswers, sorted } from "./rules/answers.ts";
+import { type Case, cases } from "./rules/cases.ts";
 
 const CONTEXT = { now_ms: 0 };
 /** The least share of cases, in percent, that agree in fields and reasons. */
 const GOAL = 95;
 const GOALS: Readonly<Record<string, number>> = {
-  Pod: 98, Service: 98,
+  Pod: 98,
+  Service: 98,
   /** Upstream keeps allocated addresses in the server, before these rules; we keep them in them. */
   "Service, updates": 90,
 };
@@ -44,8 +45,11 @@ function ours(each: Case): Answer {
   const { group, version } = parseApiVersion(each.apiVersion)!;
   try {
     const errors = complain(kindOf(group, version, each.kind)!, each);
-    return { complaints: sorted(errors.map((one) =>
-      [one.type, one.field, bodyOf(one).split("\n")[0] ?? ""])) };
+    return {
+      complaints: sorted(
+        errors.map((one) => [one.type, one.field, bodyOf(one).split("\n")[0] ?? ""]),
+      ),
+    };
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     return { undecodable: true, complaints: [] };
@@ -61,7 +65,8 @@ function seen({ undecodable, complaints }: Answer, texts: boolean): string {
 
 const answers = readAnswers();
 const groups = Map.groupBy(cases(), (each) =>
-  each.old === undefined ? each.kind : `${each.kind}, updates`);
+  each.old === undefined ? each.kind : `${each.kind}, updates`,
+);
 
 describe("rules agree with upstream's", () => {
   it("in cases that were all recorded", () => {
@@ -71,12 +76,18 @@ describe("rules agree with upstream's", () => {
   it.each([...groups.keys()])("%s", (group) => {
     const list = groups.get(group)!;
     const texts = WITH_TEXTS.has(list[0]!.kind);
-    const differing = list.filter((each) =>
-      seen(ours(each), texts) !== seen(answers[each.id]!, texts));
+    const differing = list.filter(
+      (each) => seen(ours(each), texts) !== seen(answers[each.id]!, texts),
+    );
     const share = 100 * (1 - differing.length / list.length);
-    const shown = differing.slice(0, 5).map((each) =>
-      `${each.id}\n  ours: ${seen(ours(each), texts)}\n  upstream: ` +
-      seen(answers[each.id]!, texts)).join("\n");
+    const shown = differing
+      .slice(0, 5)
+      .map(
+        (each) =>
+          `${each.id}\n  ours: ${seen(ours(each), texts)}\n  upstream: ` +
+          seen(answers[each.id]!, texts),
+      )
+      .join("\n");
     expect(share, shown).toBeGreaterThanOrEqual(GOALS[group] ?? GOAL);
   });
 });

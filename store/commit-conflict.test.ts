@@ -4,7 +4,7 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, leaderOf } from "../testing/store/members.ts";
+import { leaderOf, type TestMember, TestMembers } from "../testing/store/members.ts";
 
 const clock = systemClock();
 const key = Buffer.from("key");
@@ -19,11 +19,7 @@ afterEach(() => members.stopAll());
  * Starts some of the members, writes `count` entries, and stops them again; resolves with the term
  * of the last one.
  */
-async function write(
-  some: TestMember[],
-  all: TestMember[],
-  entries: number,
-): Promise<number> {
+async function write(some: TestMember[], all: TestMember[], entries: number): Promise<number> {
   await Promise.all(some.map((member) => members.start(member, all)));
   const { client: store } = some[0]!.store!;
   for (let i = 0; i < entries; i++) await store.put({ key, value: key });

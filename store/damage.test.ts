@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import {
   closeSync,
   existsSync,
@@ -12,12 +15,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { afterEach, beforeEach, expect, test } from "vitest";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { REBUILD } from "./backend/damage.ts";
 import { type Store, startStore } from "./main.ts";
 

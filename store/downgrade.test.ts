@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import {
   DowngradeRequest_DowngradeAction as Action,
   Maintenance,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { type Store, startStore } from "./main.ts";
 
 let folder: string;

@@ -1,3 +1,4 @@
+import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
 import type {
   CallOptions,
   ConnectOptions,
@@ -5,23 +6,27 @@ import type {
   WatchOptions,
   WatchStream,
 } from "@raft2kube/client-etcd/client.ts";
-import { CALLS, callsBy } from "@raft2kube/client-etcd/calls.ts";
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import { activeSpan, during } from "@raft2kube/observe/trace/span.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
-import { signedIn } from "@raft2kube/client-etcd/signed-in.ts";
 import {
-  Auth, KV, Lease, Maintenance, WatchCreateRequest, type WatchResponse,
+  Auth,
+  KV,
+  Lease,
+  Maintenance,
+  WatchCreateRequest,
+  type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { rpcAttributes } from "@raft2kube/rpc/call-span.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { actingFor } from "./etcd/request/caller.ts";
 import { complete } from "./etcd/request/complete.ts";
 import type { EtcdContext } from "./etcd/request/context.ts";
 import type { Verb } from "./etcd/request/verb.ts";
-import { VERBS, invoke } from "./etcd/serve/verbs.ts";
+import { invoke, VERBS } from "./etcd/serve/verbs.ts";
 import { WatchSession } from "./etcd/watch/watch.ts";
 
 /**
@@ -30,7 +35,9 @@ import { WatchSession } from "./etcd/watch/watch.ts";
  * afterwards. `connection` is how others reach the store. Calls are parts of their callers' traces.
  */
 export function embeddedClient(
-  context: EtcdContext, connection?: ConnectOptions, tracer?: Tracer,
+  context: EtcdContext,
+  connection?: ConnectOptions,
+  tracer?: Tracer,
 ): EtcdClient {
   const sessions = new Set<WatchStream>();
   const self: EtcdClient = {
@@ -61,9 +68,13 @@ export function embeddedClient(
 }
 
 /** `etcdserverpb.KV/Range` and the like by the names of calls. */
-const RPC_NAMES = new Map([KV, Lease, Maintenance, Auth].flatMap(({ fullName, methods }) =>
-  Object.entries<MethodTable>(methods).map(([name, method]) =>
-    [name, `${fullName}/${method.name}`] as const)));
+const RPC_NAMES = new Map(
+  [KV, Lease, Maintenance, Auth].flatMap(({ fullName, methods }) =>
+    Object.entries<MethodTable>(methods).map(
+      ([name, method]) => [name, `${fullName}/${method.name}`] as const,
+    ),
+  ),
+);
 
 /** Ends a call for its caller at its deadline or abort; its effects continue, as on a server. */
 function withDeadline<R>(clock: Clock, result: Promise<R>, options?: CallOptions): Promise<R> {

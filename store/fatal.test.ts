@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startStore } from "./main.ts";
-import { META_KEY, decodeMeta } from "./mvcc/persist/flush/meta.ts";
+import { decodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
 import { Backends } from "./node/backends.ts";
 import { machineDisk } from "./wal/disk.ts";
 import { Wal } from "./wal/wal.ts";

@@ -2,8 +2,8 @@ import {
   appendFileSync,
   cpSync,
   mkdtempSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -13,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { memoryBackend } from "../testing/store/memory-backend.ts";
 import { dump, verify } from "./inspect.ts";
 import { startStore } from "./main.ts";
-import { META_KEY, decodeMeta } from "./mvcc/persist/flush/meta.ts";
+import { decodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
 import { loadSnapshot } from "./snapshot/load.ts";
 
 const KEPT = join(import.meta.dirname, "testdata");

@@ -10,10 +10,10 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../testing/free-port.ts";
 import { importSnapshot } from "./import.ts";
 import { verify } from "./inspect.ts";
 import { type Store, startStore } from "./main.ts";
-import { freePort } from "../testing/free-port.ts";
 
 const KEPT = join(import.meta.dirname, "bbolt/testdata");
 const EVERYTHING = { key: Buffer.from([0]), rangeEnd: Buffer.from([0]) };

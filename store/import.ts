@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { BackendWrite } from "./backend/backend.ts";
 import { openBackend } from "./backend/checked.ts";
-import { type ImportSummary, fillBackend } from "./bbolt/fill-backend.ts";
-import { openBbolt } from "@raft2kube/bbolt/read.ts";
+import { fillBackend, type ImportSummary } from "./bbolt/fill-backend.ts";
+import { encodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
 import { encodeMember, memberKey } from "./mvcc/state/cluster/members.ts";
-import { META_KEY, encodeMeta } from "./mvcc/persist/flush/meta.ts";
-import { type Bootstrap, type ClusterOptions, bootstrap } from "./node/bootstrap.ts";
+import { type Bootstrap, bootstrap, type ClusterOptions } from "./node/bootstrap.ts";
 import { beginLog } from "./node/open.ts";
 import { renameDurably } from "./snapshot/write.ts";
 import { machineDisk } from "./wal/disk.ts";

@@ -5,10 +5,10 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Backend } from "./backend/backend.ts";
 import type { Entry } from "./core/types.ts";
 import { decodeCommand } from "./mvcc/apply/command.ts";
-import { META_KEY, type Meta, decodeMeta } from "./mvcc/persist/flush/meta.ts";
-import { MemberTable } from "./mvcc/state/cluster/members.ts";
+import { decodeMeta, META_KEY, type Meta } from "./mvcc/persist/flush/meta.ts";
 import { bucket } from "./mvcc/persist/restore/restore.ts";
 import { parseRecordKey } from "./mvcc/records/revision.ts";
+import { MemberTable } from "./mvcc/state/cluster/members.ts";
 import { Backends } from "./node/backends.ts";
 import { hasDatabase, refuseForeign } from "./node/data-dir.ts";
 import { checkSnapshot } from "./snapshot/load.ts";
@@ -108,7 +108,10 @@ function readLog(dataDir: string, { clusterId, memberId }: Meta) {
     ...machine,
     cutSync: (name, offset) => {
       // Behind the last record there is room, of zeros, unless a write was torn.
-      const torn = machine.read(name).subarray(offset).some((byte) => byte !== 0);
+      const torn = machine
+        .read(name)
+        .subarray(offset)
+        .some((byte) => byte !== 0);
       if (torn) notes.push(`log: ${name} ends with a torn write at byte ${offset}`);
     },
     removeSync: (name) => void notes.push(`log: ${name} was never begun`),

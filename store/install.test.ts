@@ -5,7 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NONE } from "./core/types.ts";
 import { startStore } from "./main.ts";
-import { META_KEY, decodeMeta } from "./mvcc/persist/flush/meta.ts";
+import { decodeMeta, META_KEY } from "./mvcc/persist/flush/meta.ts";
 import { Backends } from "./node/backends.ts";
 import { SnapshotFolder } from "./snapshot/folder.ts";
 import { writeSnapshot } from "./snapshot/write.ts";

@@ -6,16 +6,16 @@ import { reflectionServices } from "@raft2kube/rpc/reflection.ts";
 import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { httpPages, notFoundPages } from "./etcd/http/http.ts";
-import { LEADER_VERBS } from "./etcd/serve/leader-verbs.ts";
-import { measured } from "./metrics/rpc.ts";
 import { membersOf } from "./etcd/cluster/member-list.ts";
+import { httpPages, notFoundPages } from "./etcd/http/http.ts";
 import { answerAsLeader } from "./etcd/request/on-leader.ts";
+import { LEADER_VERBS } from "./etcd/serve/leader-verbs.ts";
 import { etcdServices } from "./etcd/serve/services.ts";
 import { admitUser } from "./gateway/admit.ts";
 import { GATEWAY_PATHS, GATEWAY_PREFIX } from "./gateway/routes.ts";
 import { GRPC_OVERHEAD_BYTES, REQUEST_BYTES_MAX } from "./limits.ts";
 import type { Machine } from "./machine.ts";
+import { measured } from "./metrics/rpc.ts";
 import type { Listen, StoreOptions } from "./options.ts";
 import { PEER_PROTOCOLS } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
@@ -33,10 +33,19 @@ export async function listenForClients(
   const services = measured([...etcd, ...reflectionServices(etcd)], context.metrics);
   const pages = httpPages(context);
   const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
-  const forClients = options.grpcGateway === false ? pages : gateway({
-    paths: GATEWAY_PATHS, prefix: GATEWAY_PREFIX, lasting: Watch.methods.watch,
-    services, messageBytes_max, clock, pages, admit: admitUser.bind(undefined, context),
-  });
+  const forClients =
+    options.grpcGateway === false
+      ? pages
+      : gateway({
+          paths: GATEWAY_PATHS,
+          prefix: GATEWAY_PREFIX,
+          lasting: Watch.methods.watch,
+          services,
+          messageBytes_max,
+          clock,
+          pages,
+          admit: admitUser.bind(undefined, context),
+        });
   const { listenHttp: apart = [], listenMetrics = [] } = options;
   const shared = apart.length > 0 ? notFoundPages : forClients;
   const grpc: RpcServer[] = [];

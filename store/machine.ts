@@ -7,7 +7,7 @@ import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
-import { type EtcdContext, anonymous, proposeCommand } from "./etcd/request/context.ts";
+import { anonymous, type EtcdContext, proposeCommand } from "./etcd/request/context.ts";
 import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
@@ -20,32 +20,32 @@ import {
 } from "./limits.ts";
 import type { MemberMetrics } from "./metrics/member.ts";
 import { Compactor } from "./mvcc/persist/compaction/compactor.ts";
-import { Flusher, ending } from "./mvcc/persist/flush/flusher.ts";
+import { ending, Flusher } from "./mvcc/persist/flush/flusher.ts";
 import { writeIndex } from "./mvcc/persist/restore/index-file.ts";
 import { WatchHub } from "./mvcc/watch/hub.ts";
 import { STREAM_LIMITS, type StreamLimits } from "./mvcc/watch/stream-queue.ts";
-import type { Backends } from "./node/backends.ts";
 import { AutoCompaction } from "./node/auto-compaction.ts";
+import type { Backends } from "./node/backends.ts";
+import { corruptMember } from "./node/corruption.ts";
 import type { DiskReserve } from "./node/disk-reserve.ts";
 import { handOver } from "./node/hand-over.ts";
-import { corruptMember } from "./node/corruption.ts";
 import { install } from "./node/install.ts";
 import { LeaseExpiry } from "./node/lease-expiry.ts";
 import { cutLog, logTail } from "./node/log-tail.ts";
-import { type OpenedMember, indexPath } from "./node/open.ts";
+import { indexPath, type OpenedMember } from "./node/open.ts";
 import { actOnOutcomes } from "./node/outcome.ts";
-import { RecordCheck } from "./node/record-check.ts";
 import { Quota, unlimitedSpace } from "./node/quota.ts";
+import { RecordCheck } from "./node/record-check.ts";
 import { Replica } from "./node/replica.ts";
 import type { StoreOptions } from "./options.ts";
+import { Scrub } from "./scrub/scrub.ts";
 import type { SnapshotFolder } from "./snapshot/folder.ts";
 import { makeSnapshot } from "./snapshot/make.ts";
 import { SnapshotReceiver } from "./snapshot/receive.ts";
 import { SnapshotSender } from "./snapshot/send.ts";
-import { Scrub } from "./scrub/scrub.ts";
 import { PEER_PROTOCOLS, type Self } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
-import { type Transport, soleMemberTransport } from "./transport/transport.ts";
+import { soleMemberTransport, type Transport } from "./transport/transport.ts";
 
 export type MachineOptions = StoreOptions & {
   clock: Clock;

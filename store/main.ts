@@ -9,17 +9,17 @@ import { systemRandom } from "@raft2kube/std/random.ts";
 import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/cluster/publish.ts";
 import { listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
-import { type Machine, type Servers, assemble } from "./machine.ts";
+import { assemble, type Machine, type Servers } from "./machine.ts";
 import { MemberMetrics } from "./metrics/member.ts";
-import { DEFAULT_TIMING } from "./node/timing.ts";
+import { Backends } from "./node/backends.ts";
 import { bootstrap } from "./node/bootstrap.ts";
 import { refuseForeign } from "./node/data-dir.ts";
 import { DiskReserve } from "./node/disk-reserve.ts";
-import { Backends } from "./node/backends.ts";
 import { type OpenedMember, openMember } from "./node/open.ts";
+import { DEFAULT_TIMING } from "./node/timing.ts";
 import type { StoreOptions } from "./options.ts";
-import { SnapshotFolder } from "./snapshot/folder.ts";
 import { checkAtStart } from "./scrub/scrub.ts";
+import { SnapshotFolder } from "./snapshot/folder.ts";
 import { fetchMembers } from "./transport/fetch-members.ts";
 
 export interface Store {

@@ -6,7 +6,7 @@ import { client } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type TestMember, TestMembers, leaderOf, urlOf } from "../testing/store/members.ts";
+import { leaderOf, type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
 
 const clock = systemClock();
 let members: TestMembers;

@@ -1,5 +1,5 @@
-import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import type { ServerOptions } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";

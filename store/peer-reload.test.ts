@@ -1,4 +1,4 @@
-import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -54,12 +54,14 @@ test("members show new certificates to those whom they call, without a restart",
     held.set(member, new Certificates(ca, await issue(`${member.name}-first`)));
   }
   const initialCluster = Object.fromEntries(all.map((each) => [each.name, [secure(each)]]));
-  await Promise.all(all.map((member) => {
-    const tls = held.get(member)!;
-    const listen = { host: "127.0.0.1", port: member.port, tls };
-    const peers = { listen, advertiseUrls: [secure(member)], initialCluster, tls };
-    return members.start(member, all, { peers });
-  }));
+  await Promise.all(
+    all.map((member) => {
+      const tls = held.get(member)!;
+      const listen = { host: "127.0.0.1", port: member.port, tls };
+      const peers = { listen, advertiseUrls: [secure(member)], initialCluster, tls };
+      return members.start(member, all, { peers });
+    }),
+  );
   for (const member of all) held.get(member)!.own = await issue(`${member.name}-second`);
   for (const { proxy } of all) proxy.cut();
   for (const { proxy } of all) proxy.mend();

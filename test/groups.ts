@@ -54,8 +54,9 @@ const filesOf = (patterns: readonly string[]) =>
 
 /** Test files beside what they test: those that start whole servers, or all others. */
 function filesOfPackages({ startServers }: { startServers: boolean }): string[] {
-  return filesOf(PACKAGES.map((folder) => `${folder}/**/*.test.ts`)).filter((file) =>
-    STARTS_SERVERS.test(readFileSync(join(ROOT, file), "utf8")) === startServers);
+  return filesOf(PACKAGES.map((folder) => `${folder}/**/*.test.ts`)).filter(
+    (file) => STARTS_SERVERS.test(readFileSync(join(ROOT, file), "utf8")) === startServers,
+  );
 }
 
 /** Contract suites by the parts that they hold; all others are of the node's network and disks. */
@@ -83,7 +84,9 @@ const ALL: readonly Group[] = [
   // One process parses each source once for all rules.
   testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true }),
   {
-    name: "unit", beside: true, folders: PACKAGES,
+    name: "unit",
+    beside: true,
+    folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: false }), BUSY),
   },
   // From here on groups wait more than they compute, and have nothing on the machine in common.
@@ -97,13 +100,17 @@ const ALL: readonly Group[] = [
   e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
   contract("servers", REAL),
   testsIn(
-    "sim", ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"], {},
+    "sim",
+    ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"],
+    {},
     { beside: true },
   ),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("controllers", WAITING),
   {
-    name: "servers", beside: true, folders: PACKAGES,
+    name: "servers",
+    beside: true,
+    folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: true }), WAITING),
   },
   testsIn("fuzz", ["test/fuzz"], {}, { beside: true }),
@@ -131,7 +138,10 @@ function contract(part: keyof typeof SUITES | "network and disks", options: RunO
 /** Tests of whole clusters, and of their parts without one: those of a pattern that `are`. */
 function e2e(part: string, pattern: string, are: (path: string) => boolean = () => true): Group {
   return {
-    name: "e2e", part, beside: true, folders: ["test/e2e"],
+    name: "e2e",
+    part,
+    beside: true,
+    folders: ["test/e2e"],
     possible: async () => process.getuid?.() === 0,
     run: () => runPatterns(filesOf([pattern]).filter(are), ALONE),
   };

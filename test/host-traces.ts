@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 
 const OWN = /r2k/;
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
@@ -29,7 +29,9 @@ export function watchHost(timeout_ms = 30_000): () => Promise<readonly string[]>
   return async () => {
     try {
       await waitFor("a clean host", () => left().length === 0, {
-        clock: systemClock(), timeout_ms, interval_ms: 500,
+        clock: systemClock(),
+        timeout_ms,
+        interval_ms: 500,
       });
     } catch (thrown) {
       if (!(thrown instanceof WaitTimeoutError)) throw thrown;

@@ -15,7 +15,8 @@ const OF_TESTS = /^(r2k-|hd-)/;
  * layers, loop devices' file systems. Returns their paths.
  */
 export function removeLeftBehind(now_ms: number, folder = tmpdir()): string[] {
-  const old = readdirSync(folder).filter((name) => OF_TESTS.test(name))
+  const old = readdirSync(folder)
+    .filter((name) => OF_TESTS.test(name))
     .map((name) => join(folder, name))
     .filter((path) => isOld(path, now_ms) && !isUsed(path));
   unmountBelow(old);

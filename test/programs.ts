@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { PROGRAMS, installMissing } from "../cli/preflight/programs.ts";
+import { installMissing, PROGRAMS } from "../cli/preflight/programs.ts";
 
 const test = (name: string, debianPackage: string, purpose: string) => {
   return { name, debianPackage, purpose };

@@ -49,6 +49,9 @@ export async function runMeasured(
 /** Reads the statistics that were written; 0 when the shell was killed before. */
 function processorTime_s(file: string): number {
   const text = readFileSync(file, { encoding: "utf8", flag: "a+" });
-  const fields = text.slice(text.lastIndexOf(")") + 1).trim().split(" ");
+  const fields = text
+    .slice(text.lastIndexOf(")") + 1)
+    .trim()
+    .split(" ");
   return FIELDS.reduce((sum, at) => sum + Number(fields[at] ?? 0), 0) / TICKS_OF_SECOND;
 }

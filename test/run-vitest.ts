@@ -138,15 +138,19 @@ async function runOnce(
   const unhandled = join(dir, "unhandled.json");
   const wanted = wantedBy(options);
   try {
-    const { code, cpu_s } = await vitest(patterns, [
-      "run",
-      "--reporter=dot",
-      "--reporter=json",
-      `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
-      `--outputFile.json=${report}`,
-      ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
-      ...(wanted === undefined ? [] : ["-t", wanted.source]),
-    ], { unhandled, output: options.quiet ? "ignore" : "inherit" });
+    const { code, cpu_s } = await vitest(
+      patterns,
+      [
+        "run",
+        "--reporter=dot",
+        "--reporter=json",
+        `--reporter=${join(ROOT, "test/unhandled-reporter.ts")}`,
+        `--outputFile.json=${report}`,
+        ...(options.workers === undefined ? [] : [`--maxWorkers=${options.workers}`]),
+        ...(wanted === undefined ? [] : ["-t", wanted.source]),
+      ],
+      { unhandled, output: options.quiet ? "ignore" : "inherit" },
+    );
     if (!existsSync(report) || !existsSync(unhandled)) {
       const error = `vitest ended with ${code} and without a report: ${patterns.join(" ")}`;
       return { files: [], errors: [inOneLine(error)], cpu_s };
@@ -222,7 +226,10 @@ function titleOf({ ancestorTitles, title }: Report["testResults"][0]["assertionR
 /** A failure without its stack: its beginning and its end, which have the check and its result. */
 function inOneLine(text = "no reason given"): string {
   const [message = ""] = text.split(/\n\s+at /);
-  const line = stripVTControlCharacters(message).trim().split(/\s*\n\s*/).join("; ");
+  const line = stripVTControlCharacters(message)
+    .trim()
+    .split(/\s*\n\s*/)
+    .join("; ");
   if (line.length <= 2 * SHOWN_CHARS) return line;
   return `${line.slice(0, SHOWN_CHARS)} ... ${line.slice(-SHOWN_CHARS)}`;
 }
@@ -233,7 +240,8 @@ function count(
   { errors, cpu_s }: Pick<Run, "errors" | "cpu_s">,
 ): GroupResult {
   const failures = files.flatMap(({ name, failures }) =>
-    failures.map((failure) => `${name}: ${failure}`));
+    failures.map((failure) => `${name}: ${failure}`),
+  );
   failures.push(...errors);
   return {
     passed: files.reduce((sum, { passed }) => sum + passed, 0),

@@ -39,9 +39,11 @@ function filesGroup(argument: string): Group {
   const { files, title } = findTests(argument);
   return {
     name: argument,
-    run: () => runPatterns(files, {
-      ...(files.some(isReal) && { workers: 1 }), ...(title && { title }),
-    }),
+    run: () =>
+      runPatterns(files, {
+        ...(files.some(isReal) && { workers: 1 }),
+        ...(title && { title }),
+      }),
   };
 }
 
@@ -62,7 +64,8 @@ export function findTests(argument: string): { files: readonly string[]; title?:
       return { files: [beside] };
     } else {
       const files = testFiles(`${dirname(path)}/*.test.ts`).filter((file) =>
-        textOf(file).includes(`"./${basename(path)}"`));
+        textOf(file).includes(`"./${basename(path)}"`),
+      );
       if (files.length > 0) return { files };
     }
   }

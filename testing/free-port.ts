@@ -22,7 +22,9 @@ export async function freePort(): Promise<number> {
 function isUnclaimed(port: number): Promise<boolean> {
   if (process.platform !== "linux") return Promise.resolve(true);
   return new Promise((resolve) => {
-    const claim = createServer().once("error", () => resolve(false)).unref();
+    const claim = createServer()
+      .once("error", () => resolve(false))
+      .unref();
     claim.listen(`\0r2k-test-port-${port}`, () => resolve(true));
   });
 }

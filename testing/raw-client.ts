@@ -5,7 +5,7 @@ import { FLAG, FRAME, PREFACE, writeFrameHeader } from "@raft2kube/h2/frame.ts";
 import { HpackDecoder } from "@raft2kube/h2/hpack/decoder.ts";
 import { HpackEncoder } from "@raft2kube/h2/hpack/encoder.ts";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";
-import { MESSAGE_HEADER_BYTES, framed } from "@raft2kube/rpc/grpc-message.ts";
+import { framed, MESSAGE_HEADER_BYTES } from "@raft2kube/rpc/grpc-message.ts";
 
 /** A frame that the server sent. */
 export interface SeenFrame {

@@ -17,8 +17,10 @@ export class DecodeContext {
 
   /** The error that Go's decoder gives for a value of the wrong type. */
   mismatch(value: unknown, goType: string): DecodeError {
-    const field = this.goPath.length === 0
-      ? "Go value" : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
+    const field =
+      this.goPath.length === 0
+        ? "Go value"
+        : `Go struct field ${this.struct}.${this.goPath.join(".")}`;
     const what = goWord(value, goType);
     const message = `json: cannot unmarshal ${what} into ${field} of type ${goType}`;
     return new DecodeError(message);

@@ -27,8 +27,9 @@ export function isEnvelope(bytes: Uint8Array): boolean {
 /** Reads the envelope. Throws `DecodeError`. */
 export function readEnvelope(bytes: Uint8Array): Envelope {
   if (!isEnvelope(bytes)) {
-    throw new DecodeError("provided data does not appear to be a protobuf message, " +
-      "expected prefix [107 56 115 0]");
+    throw new DecodeError(
+      "provided data does not appear to be a protobuf message, " + "expected prefix [107 56 115 0]",
+    );
   }
   let apiVersion = "";
   let kind = "";
@@ -79,12 +80,18 @@ function writeEnvelope({ apiVersion, kind, raw }: Envelope): Buffer {
 
 /** Returns an envelope's bytes before and after a message of this length. */
 export function envelopeAround(
-  { apiVersion, kind }: Omit<Envelope, "raw">, bytes: number,
+  { apiVersion, kind }: Omit<Envelope, "raw">,
+  bytes: number,
 ): { before: Buffer; behind: Buffer } {
   const head = protobuf.Writer.create();
-  head.uint32((TYPE_META << 3) | DELIMITED).fork()
-    .uint32((1 << 3) | DELIMITED).string(apiVersion)
-    .uint32((2 << 3) | DELIMITED).string(kind).ldelim();
+  head
+    .uint32((TYPE_META << 3) | DELIMITED)
+    .fork()
+    .uint32((1 << 3) | DELIMITED)
+    .string(apiVersion)
+    .uint32((2 << 3) | DELIMITED)
+    .string(kind)
+    .ldelim();
   head.uint32((RAW << 3) | DELIMITED).uint32(bytes);
   const tail = protobuf.Writer.create();
   tail.uint32((CONTENT_ENCODING << 3) | DELIMITED).string("");
@@ -108,6 +115,8 @@ export function encodeObject(schema: SchemaRef, object: Typed): Buffer {
 export function decodeObject<T>(schema: string, { apiVersion, kind, raw }: Envelope): T {
   const object = decodeProtobuf<object>(schema, raw);
   return {
-    ...(kind === "" ? {} : { kind }), ...(apiVersion === "" ? {} : { apiVersion }), ...object,
+    ...(kind === "" ? {} : { kind }),
+    ...(apiVersion === "" ? {} : { apiVersion }),
+    ...object,
   } as T;
 }

@@ -8,15 +8,21 @@ function pod(spec: object): object {
 describe("decodeJson", () => {
   it("reports fields that the kind does not have, by path, and drops them", () => {
     const { object, unknownFields } = decodeJson<{ spec: { containers: object[] } }>(
-      "core/v1.Pod", pod({ containers: [{ name: "a", imagee: "x" }], nope: 1 }));
+      "core/v1.Pod",
+      pod({ containers: [{ name: "a", imagee: "x" }], nope: 1 }),
+    );
     expect(unknownFields).toEqual(["spec.containers[0].imagee", "spec.nope"]);
     expect(object.spec.containers[0]).toEqual({ name: "a", resources: {} });
   });
 
   it("opens inlined structures", () => {
-    const { object, unknownFields } = decodeJson("core/v1.Pod", pod({
-      containers: [], volumes: [{ name: "v", configMap: { name: "c" } }],
-    }));
+    const { object, unknownFields } = decodeJson(
+      "core/v1.Pod",
+      pod({
+        containers: [],
+        volumes: [{ name: "v", configMap: { name: "c" } }],
+      }),
+    );
     expect(unknownFields).toEqual([]);
     expect(object).toMatchObject({ spec: { volumes: [{ name: "v", configMap: { name: "c" } }] } });
   });
@@ -29,7 +35,8 @@ describe("decodeJson", () => {
     expect(object).toEqual({
       metadata: { name: "d" },
       spec: {
-        replicas: 0, strategy: {},
+        replicas: 0,
+        strategy: {},
         template: { metadata: {}, spec: { containers: [] } },
       },
       status: {},
@@ -37,9 +44,12 @@ describe("decodeJson", () => {
   });
 
   it("makes quantities, times and durations canonical", () => {
-    const { object } = decodeJson("core/v1.Pod", pod({
-      containers: [{ name: "a", resources: { requests: { cpu: 0.5, memory: "1024Mi" } } }],
-    }));
+    const { object } = decodeJson(
+      "core/v1.Pod",
+      pod({
+        containers: [{ name: "a", resources: { requests: { cpu: 0.5, memory: "1024Mi" } } }],
+      }),
+    );
     expect(object).toMatchObject({
       spec: { containers: [{ resources: { requests: { cpu: "500m", memory: "1Gi" } } }] },
     });
@@ -53,15 +63,24 @@ describe("decodeJson", () => {
   });
 
   it.each([
-    [{ containers: {} }, "cannot unmarshal object into Go struct field " +
-      "PodSpec.spec.containers of type []v1.Container"],
-    [{ hostNetwork: "yes" }, "cannot unmarshal string into Go struct field " +
-      "PodSpec.spec.hostNetwork of type bool"],
-    [{ containers: [{ name: "a", ports: [{ containerPort: 1.5 }] }] },
+    [
+      { containers: {} },
+      "cannot unmarshal object into Go struct field " +
+        "PodSpec.spec.containers of type []v1.Container",
+    ],
+    [
+      { hostNetwork: "yes" },
+      "cannot unmarshal string into Go struct field " + "PodSpec.spec.hostNetwork of type bool",
+    ],
+    [
+      { containers: [{ name: "a", ports: [{ containerPort: 1.5 }] }] },
       "cannot unmarshal number 1.5 into Go struct field " +
-      "ContainerPort.spec.containers.ports.containerPort of type int32"],
-    [{ containers: [{ name: "a", resources: { limits: { cpu: "x" } } }] },
-      "quantities must match the regular expression"],
+        "ContainerPort.spec.containers.ports.containerPort of type int32",
+    ],
+    [
+      { containers: [{ name: "a", resources: { limits: { cpu: "x" } } }] },
+      "quantities must match the regular expression",
+    ],
   ])("refuses %j as Go does", (spec, message) => {
     expect(() => decodeJson("core/v1.Pod", pod(spec))).toThrow(message);
   });
@@ -69,13 +88,15 @@ describe("decodeJson", () => {
   it("refuses bodies that nest without end", () => {
     let schema: object = {};
     for (let depth = 0; depth < 1000; depth++) schema = { not: schema };
-    expect(() => decodeJson("apiextensions/v1.JSONSchemaProps", schema))
-      .toThrow("exceeded max depth");
+    expect(() => decodeJson("apiextensions/v1.JSONSchemaProps", schema)).toThrow(
+      "exceeded max depth",
+    );
   });
 
   it("keeps empty structures that mean something", () => {
     const { object } = decodeJson("networking/v1.NetworkPolicy", {
-      metadata: {}, spec: { podSelector: {}, ingress: [{}] },
+      metadata: {},
+      spec: { podSelector: {}, ingress: [{}] },
     });
     expect(object).toMatchObject({ spec: { podSelector: {}, ingress: [{}] } });
     const volume = decodeJson("core/v1.Volume", { name: "e", emptyDir: {} });

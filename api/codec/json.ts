@@ -5,11 +5,18 @@
  * upstream's order.
  */
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
-import {
-  JSON_SCHEMA, structOf, type Decoded, type Field, type Scalar, type SchemaRef, type Shape,
-  type Special, type Struct,
-} from "../schema.ts";
 import { DEPTH_MAX } from "../limits.ts";
+import {
+  type Decoded,
+  type Field,
+  JSON_SCHEMA,
+  type Scalar,
+  type SchemaRef,
+  type Shape,
+  type Special,
+  type Struct,
+  structOf,
+} from "../schema.ts";
 import { DecodeContext } from "./decode-context.ts";
 import { DecodeError } from "./decode-error.ts";
 import { specialFromJson } from "./special-json.ts";
@@ -17,18 +24,28 @@ import { specialFromJson } from "./special-json.ts";
 export type JsonObject = { [key: string]: unknown };
 
 const GO_SCALARS: Readonly<Record<Scalar, string>> = {
-  string: "string", bool: "bool", int32: "int32", int64: "int64", double: "float64",
+  string: "string",
+  bool: "bool",
+  int32: "int32",
+  int64: "int64",
+  double: "float64",
   bytes: "[]uint8",
 };
 
 function goType(shape: Shape): string {
   switch (shape.is) {
-    case "scalar": return GO_SCALARS[shape.scalar];
-    case "special": return shape.special;
-    case "list": return `[]${goType(shape.of)}`;
-    case "map": return `map[string]${goType(shape.of)}`;
-    case "struct": return goName(structOf(shape.of).name);
-    case "any": return "interface {}";
+    case "scalar":
+      return GO_SCALARS[shape.scalar];
+    case "special":
+      return shape.special;
+    case "list":
+      return `[]${goType(shape.of)}`;
+    case "map":
+      return `map[string]${goType(shape.of)}`;
+    case "struct":
+      return goName(structOf(shape.of).name);
+    case "any":
+      return "interface {}";
   }
 }
 
@@ -81,9 +98,10 @@ function planOf(struct: Struct): StructPlan {
 function planField(name: string, field: Field, version: string): FieldPlan {
   const { omitempty, pointer, type } = field.fact;
   return {
-    name, field,
+    name,
+    field,
     path: `.${name}`,
-    goPath: [...field.within ?? [], name],
+    goPath: [...(field.within ?? []), name],
     named: namedText(name, type, version),
     omitsEmpty: omitempty === true && pointer !== true,
     always: absentValue(field) !== undefined,
@@ -110,8 +128,8 @@ function decodeStruct(struct: Struct, value: unknown, context: DecodeContext): J
     } else if (plan.always) result[name] = absentValue(plan.field);
   }
   for (const name of Object.keys(source)) {
-    const known = struct.fields.has(name) ||
-      (struct.typeMeta && (name === "apiVersion" || name === "kind"));
+    const known =
+      struct.fields.has(name) || (struct.typeMeta && (name === "apiVersion" || name === "kind"));
     if (!known) context.reportUnknown(name);
   }
   context.struct = outer;
@@ -183,10 +201,14 @@ export function absentValue(field: Field): unknown {
   if (shape.is === "special") return zeroOfSpecial(shape.special);
   if (omitempty === true) return undefined;
   switch (shape.is) {
-    case "list": return [];
-    case "map": return {};
-    case "scalar": return zeroOf(shape.scalar);
-    case "any": return undefined;
+    case "list":
+      return [];
+    case "map":
+      return {};
+    case "scalar":
+      return zeroOf(shape.scalar);
+    case "any":
+      return undefined;
   }
 }
 
@@ -235,12 +257,18 @@ function withNulls(struct: Struct, zero: JsonObject): JsonObject {
 
 function decodeShape(shape: Shape, value: unknown, context: DecodeContext): unknown {
   switch (shape.is) {
-    case "scalar": return decodeScalar(shape.scalar, value, context);
-    case "special": return specialFromJson(shape.special, value, context, decodeSchema);
-    case "list": return decodeList(shape, value, context);
-    case "map": return decodeMap(shape, value, context);
-    case "struct": return decodeStruct(structOf(shape.of), value, context);
-    case "any": return value;
+    case "scalar":
+      return decodeScalar(shape.scalar, value, context);
+    case "special":
+      return specialFromJson(shape.special, value, context, decodeSchema);
+    case "list":
+      return decodeList(shape, value, context);
+    case "map":
+      return decodeMap(shape, value, context);
+    case "struct":
+      return decodeStruct(structOf(shape.of), value, context);
+    case "any":
+      return value;
   }
 }
 
@@ -249,7 +277,9 @@ function decodeSchema(value: unknown, context: DecodeContext): JsonObject {
 }
 
 function decodeList(
-  shape: Shape & { is: "list" }, value: unknown, context: DecodeContext,
+  shape: Shape & { is: "list" },
+  value: unknown,
+  context: DecodeContext,
 ): unknown[] {
   if (!Array.isArray(value)) throw context.mismatch(value, goType(shape));
   return value.map((each: unknown, index) => {
@@ -266,7 +296,9 @@ function nullMember(shape: Shape): unknown {
 }
 
 function decodeMap(
-  shape: Shape & { is: "map" }, value: unknown, context: DecodeContext,
+  shape: Shape & { is: "map" },
+  value: unknown,
+  context: DecodeContext,
 ): JsonObject {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw context.mismatch(value, goType(shape));

@@ -9,8 +9,11 @@ describe("bytes that are no message of the kind", () => {
   it.each([
     ["a wire type that there is not", "fc01", "proto: illegal wireType 4"],
     ["a number where a structure stands", "0805", "proto: wrong wireType = 0 for field metadata"],
-    ["eight bytes where a map stands", "110000000000000000",
-      "proto: wrong wireType = 1 for field data"],
+    [
+      "eight bytes where a map stands",
+      "110000000000000000",
+      "proto: wrong wireType = 1 for field data",
+    ],
     ["a number without its end", "ff", "proto: index out of range"],
     ["a structure without its end", "0aff", "proto: index out of range"],
   ])("%s", (_name, hex, message) => {
@@ -31,8 +34,9 @@ describe("bytes that are no message of the kind", () => {
 
   it("a text where a number stands", () => {
     // ContainerPort: containerPort = 3.
-    expect(() => decode("core/v1.ContainerPort", "1a0161"))
-      .toThrow("proto: wrong wireType = 2 for field containerPort");
+    expect(() => decode("core/v1.ContainerPort", "1a0161")).toThrow(
+      "proto: wrong wireType = 2 for field containerPort",
+    );
   });
 });
 
@@ -56,6 +60,7 @@ it("a whole number is held exactly or refused", () => {
     expect(decodeProtobuf(schema, bytes)).toMatchObject({ runAsUser });
   }
   // runAsUser = 2: 2^53 + 1.
-  expect(() => decode(schema, "1081808080808080" + "10"))
-    .toThrow("proto: the number 9007199254740993 cannot be held exactly");
+  expect(() => decode(schema, "1081808080808080" + "10")).toThrow(
+    "proto: the number 9007199254740993 cannot be held exactly",
+  );
 });

@@ -4,14 +4,24 @@
  * same canonical form as JSON is.
  */
 import protobuf from "protobufjs/minimal.js";
-import {
-  JSON_SCHEMA, structOf, type Field, type Scalar, type SchemaRef, type Shape, type Struct,
-} from "../schema.ts";
 import { DEPTH_MAX } from "../limits.ts";
-import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
-import { DecodeError } from "./decode-error.ts";
 import {
-  specialFromProtobuf, writeSpecial, type Reader, type SchemaCodec, type Writer,
+  type Field,
+  JSON_SCHEMA,
+  type Scalar,
+  type SchemaRef,
+  type Shape,
+  type Struct,
+  structOf,
+} from "../schema.ts";
+import { DecodeError } from "./decode-error.ts";
+import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
+import {
+  type Reader,
+  type SchemaCodec,
+  specialFromProtobuf,
+  type Writer,
+  writeSpecial,
 } from "./special-protobuf.ts";
 
 const VARINT = 0;
@@ -40,8 +50,8 @@ export function decodeProtobuf<T>(name: string, bytes: Uint8Array): T {
  * for truncated input. Any other error is not about the bytes, and is returned unchanged.
  */
 export function malformed(error: unknown): unknown {
-  const plain = error instanceof RangeError ||
-    (error instanceof Error && error.constructor === Error);
+  const plain =
+    error instanceof RangeError || (error instanceof Error && error.constructor === Error);
   if (!plain) return error;
   const inGo = error.message.replace(/^invalid wire type (\d).*/, "illegal wireType $1");
   return new DecodeError(`proto: ${inGo}`);
@@ -71,10 +81,14 @@ function writeField(field: Field, id: number, value: unknown, writer: Writer): v
   const { shape } = field;
   const absent = value === undefined || value === null;
   if (shape.is === "list" && !shape.wrapped) {
-    for (const each of absent ? [] : value as unknown[]) writeValue(shape.of, id, each, writer);
+    for (const each of absent ? [] : (value as unknown[])) writeValue(shape.of, id, each, writer);
   } else if (shape.is === "map") {
-    for (const key of Object.keys(absent ? {} : value as object).sort()) {
-      writer.uint32((id << 3) | DELIMITED).fork().uint32((1 << 3) | DELIMITED).string(key);
+    for (const key of Object.keys(absent ? {} : (value as object)).sort()) {
+      writer
+        .uint32((id << 3) | DELIMITED)
+        .fork()
+        .uint32((1 << 3) | DELIMITED)
+        .string(key);
       writeValue(shape.of, 2, (value as JsonObject)[key], writer);
       writer.ldelim();
     }
@@ -127,9 +141,7 @@ function writeScalar(scalar: Scalar, id: number, value: unknown, writer: Writer)
 }
 
 /** Reads a structure up to `end`; unknown numbers are skipped, as protobuf asks. */
-function readStruct(
-  struct: Struct, reader: Reader, end: number, depth: number,
-): JsonObject {
+function readStruct(struct: Struct, reader: Reader, end: number, depth: number): JsonObject {
   if (depth > DEPTH_MAX) throw new DecodeError("proto: exceeded max depth");
   const byId = fieldsById(struct);
   const read = new Map<Field, unknown>();
@@ -148,8 +160,13 @@ const numbered = new WeakMap<Struct, Map<number, Field>>();
 function fieldsById(struct: Struct): Map<number, Field> {
   let known = numbered.get(struct);
   if (known === undefined) {
-    known = new Map(struct.own.flatMap((each): [number, Field][] =>
-      each.fact.id === undefined ? [] : [[each.fact.id, each]]).sort(([a], [b]) => a - b));
+    known = new Map(
+      struct.own
+        .flatMap((each): [number, Field][] =>
+          each.fact.id === undefined ? [] : [[each.fact.id, each]],
+        )
+        .sort(([a], [b]) => a - b),
+    );
     numbered.set(struct, known);
   }
   return known;
@@ -170,7 +187,11 @@ function canonical(struct: Struct, read: ReadonlyMap<Field, unknown>): JsonObjec
 }
 
 function readField(
-  field: Field, wire: number, reader: Reader, depth: number, before: unknown,
+  field: Field,
+  wire: number,
+  reader: Reader,
+  depth: number,
+  before: unknown,
 ): unknown {
   const { shape } = field;
   checkWire(field, wire);
@@ -186,7 +207,10 @@ function readField(
     const entries = (before ?? {}) as JsonObject;
     const [key, value] = readEntry(shape.of, reader, depth);
     Object.defineProperty(entries, key, {
-      value, enumerable: true, configurable: true, writable: true,
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
     });
     return entries;
   }
@@ -252,12 +276,18 @@ function readValue(shape: Shape, reader: Reader, depth: number): unknown {
 
 function readScalar(scalar: Scalar, reader: Reader): unknown {
   switch (scalar) {
-    case "string": return reader.string();
-    case "bytes": return Buffer.from(reader.bytes()).toString("base64");
-    case "bool": return reader.bool();
-    case "int32": return reader.int32();
-    case "int64": return wholeNumber(reader);
-    case "double": return reader.double();
+    case "string":
+      return reader.string();
+    case "bytes":
+      return Buffer.from(reader.bytes()).toString("base64");
+    case "bool":
+      return reader.bool();
+    case "int32":
+      return reader.int32();
+    case "int64":
+      return wholeNumber(reader);
+    case "double":
+      return reader.double();
   }
 }
 

@@ -1,7 +1,7 @@
 /** The special types out of JSON, in canonical form. */
 
-import { formatDuration, parseDuration } from "../duration.ts";
 import { canonicalQuantity, QuantityError } from "@raft2kube/std/quantity.ts";
+import { formatDuration, parseDuration } from "../duration.ts";
 import type { Special } from "../schema.ts";
 import { formatMicroTime, formatTime, parseTime } from "../time.ts";
 import type { DecodeContext } from "./decode-context.ts";
@@ -16,10 +16,12 @@ function time(value: unknown, special: "Time" | "MicroTime", context: DecodeCont
   const given = text(value, "string", context);
   const moment = parseTime(given);
   if (moment === undefined) {
-    const layout = special === "Time"
-      ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
-    throw new DecodeError(`parsing time ${JSON.stringify(given)} as "${layout}": ` +
-      `cannot parse ${JSON.stringify(given)} as "2006"`);
+    const layout =
+      special === "Time" ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00";
+    throw new DecodeError(
+      `parsing time ${JSON.stringify(given)} as "${layout}": ` +
+        `cannot parse ${JSON.stringify(given)} as "2006"`,
+    );
   }
   return special === "Time" ? formatTime(moment) : formatMicroTime(moment);
 }
@@ -79,9 +81,11 @@ export function specialFromJson(
       return typeof value === "boolean" ? value : schema(value, context);
     case "SchemaOrArray":
       return Array.isArray(value)
-        ? value.map((each) => schema(each, context)) : schema(value, context);
+        ? value.map((each) => schema(each, context))
+        : schema(value, context);
     case "SchemaOrStrings":
       return Array.isArray(value)
-        ? value.map((each) => text(each, "string", context)) : schema(value, context);
+        ? value.map((each) => text(each, "string", context))
+        : schema(value, context);
   }
 }

@@ -3,7 +3,7 @@
 import type protobuf from "protobufjs/minimal.js";
 import { formatDuration, parseDuration } from "../duration.ts";
 import type { Special } from "../schema.ts";
-import { formatMicroTime, formatTime, isWritable, parseTime, type Moment } from "../time.ts";
+import { formatMicroTime, formatTime, isWritable, type Moment, parseTime } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { JsonObject } from "./json.ts";
 
@@ -22,7 +22,10 @@ const tagOf = (id: number, wire: number): number => (id << 3) | wire;
 
 /** The contents of the message of one special value; an absent one gives Go's zero. */
 export function writeSpecial(
-  special: Special, value: unknown, writer: Writer, schemas: SchemaCodec,
+  special: Special,
+  value: unknown,
+  writer: Writer,
+  schemas: SchemaCodec,
 ): void {
   switch (special) {
     case "Time":
@@ -39,7 +42,7 @@ export function writeSpecial(
     case "IntOrString": {
       const text = typeof value === "string";
       writer.uint32(tagOf(1, 0)).int64(text ? 1 : 0);
-      writer.uint32(tagOf(2, 0)).int32(text ? 0 : (value ?? 0) as number);
+      writer.uint32(tagOf(2, 0)).int32(text ? 0 : ((value ?? 0) as number));
       writer.uint32(tagOf(3, 2)).string(text ? value : "");
       return;
     }
@@ -62,7 +65,10 @@ function writeTime(value: unknown, writer: Writer): void {
 }
 
 function writeSchemaChoice(
-  special: Special, value: unknown, writer: Writer, schemas: SchemaCodec,
+  special: Special,
+  value: unknown,
+  writer: Writer,
+  schemas: SchemaCodec,
 ): void {
   const writeSchema = (id: number, schema: unknown) => {
     writer.uint32(tagOf(id, 2)).fork();
@@ -81,7 +87,11 @@ function writeSchemaChoice(
 
 /** One special value out of its message, which ends at `end`; undefined for Go's zero time. */
 export function specialFromProtobuf(
-  special: Special, reader: Reader, end: number, depth: number, schemas: SchemaCodec,
+  special: Special,
+  reader: Reader,
+  end: number,
+  depth: number,
+  schemas: SchemaCodec,
 ): unknown {
   switch (special) {
     case "Time":
@@ -166,7 +176,11 @@ function readJson(reader: Reader, end: number): unknown {
 }
 
 function readSchemaChoice(
-  special: Special, reader: Reader, end: number, depth: number, { read }: SchemaCodec,
+  special: Special,
+  reader: Reader,
+  end: number,
+  depth: number,
+  { read }: SchemaCodec,
 ): unknown {
   const schemas: JsonObject[] = [];
   const texts: string[] = [];

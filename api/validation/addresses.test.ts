@@ -33,28 +33,43 @@ describe("CVE-2021-25737: no Service leads to one", () => {
   const fieldsOf = (errors: readonly { field: string }[]) => errors.map(({ field }) => field);
 
   it("by an EndpointSlice", () => {
-    const errors = endpointSlice.strategy.validateCreate({
-      metadata, addressType: "IPv4", endpoints: [{ addresses: ["127.0.0.1"] }], ports: [],
-    }, CONTEXT);
+    const errors = endpointSlice.strategy.validateCreate(
+      {
+        metadata,
+        addressType: "IPv4",
+        endpoints: [{ addresses: ["127.0.0.1"] }],
+        ports: [],
+      },
+      CONTEXT,
+    );
     expect(fieldsOf(errors)).toEqual(["endpoints[0].addresses[0]"]);
   });
 
   it("by Endpoints", () => {
-    const errors = endpoints.strategy.validateCreate({
-      metadata, subsets: [{ addresses: [{ ip: "169.254.169.254" }] }],
-    }, CONTEXT);
+    const errors = endpoints.strategy.validateCreate(
+      {
+        metadata,
+        subsets: [{ addresses: [{ ip: "169.254.169.254" }] }],
+      },
+      CONTEXT,
+    );
     expect(fieldsOf(errors)).toEqual(["subsets[0].addresses[0].ip"]);
   });
 
   it("as an external address", () => {
-    const errors = service.strategy.validateCreate({
-      metadata,
-      spec: {
-        type: "ClusterIP", sessionAffinity: "None", internalTrafficPolicy: "Cluster",
-        ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
-        externalIPs: ["::ffff:127.0.0.1"],
+    const errors = service.strategy.validateCreate(
+      {
+        metadata,
+        spec: {
+          type: "ClusterIP",
+          sessionAffinity: "None",
+          internalTrafficPolicy: "Cluster",
+          ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+          externalIPs: ["::ffff:127.0.0.1"],
+        },
       },
-    }, CONTEXT);
+      CONTEXT,
+    );
     expect(fieldsOf(errors)).toContain("spec.externalIPs[0]");
   });
 });

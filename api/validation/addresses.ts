@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
-import { invalid, type FieldError } from "../errors.ts";
+import { type FieldError, invalid } from "../errors.ts";
 import { dnsSubdomain } from "./names.ts";
 
 const PREFIX_MAX: Readonly<Record<number, number>> = { 4: 32, 6: 128 };
@@ -14,10 +14,14 @@ export function validateIp(text: string, path: string): FieldError[] {
 const SPECIAL: readonly (readonly [cidrs: readonly string[], text: string])[] = [
   [["0.0.0.0/32", "::/128"], "may not be unspecified (0.0.0.0 or ::)"],
   [["127.0.0.0/8", "::1/128"], "may not be in the loopback range (127.0.0.0/8, ::1/128)"],
-  [["169.254.0.0/16", "fe80::/10"],
-    "may not be in the link-local range (169.254.0.0/16, fe80::/10)"],
-  [["224.0.0.0/24", "ff02::/16"],
-    "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"],
+  [
+    ["169.254.0.0/16", "fe80::/10"],
+    "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
+  ],
+  [
+    ["224.0.0.0/24", "ff02::/16"],
+    "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+  ],
 ];
 
 /**
@@ -32,19 +36,18 @@ export function validateNonSpecialIp(text: string, path: string): FieldError[] {
     const [network, bits] = ipaddr.parseCIDR(cidr);
     return network.kind() === address.kind() && address.match(network, bits);
   };
-  return SPECIAL.filter(([cidrs]) => cidrs.some(within))
-    .map(([, message]) => invalid(path, text, message));
+  return SPECIAL.filter(([cidrs]) => cidrs.some(within)).map(([, message]) =>
+    invalid(path, text, message),
+  );
 }
 
 /** Where a load balancer is reached: an address, or a name that is none. */
 export function validateBalancerPlace(ip: string, hostname: string, path: string): FieldError[] {
   const errors = ip === "" ? [] : validateIp(ip, `${path}.ip`);
   if (hostname === "") return errors;
-  errors.push(...dnsSubdomain(hostname).map((each) =>
-    invalid(`${path}.hostname`, hostname, each)));
+  errors.push(...dnsSubdomain(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
   if (isIP(hostname) !== 0) {
-    errors.push(invalid(`${path}.hostname`, hostname,
-      "must be a DNS name, not an IP address"));
+    errors.push(invalid(`${path}.hostname`, hostname, "must be a DNS name, not an IP address"));
   }
   return errors;
 }

@@ -1,8 +1,8 @@
 /** Addresses and networks of fields that take their canonical form alone. */
 import { isIP } from "node:net";
 import ipaddr from "ipaddr.js";
-import { invalid, type FieldError } from "../errors.ts";
 import { addressOf, parseCidr } from "../cidr.ts";
+import { type FieldError, invalid } from "../errors.ts";
 
 /** Returns the reasons why a text is not an address in its canonical form, none for one that is. */
 export function canonicalIp(text: string): string[] {
@@ -13,8 +13,7 @@ export function canonicalIp(text: string): string[] {
   if (read !== text) return ["must not have leading 0s"];
   const address = ipaddr.parse(read);
   if (isMapped(address)) return ["must not be an IPv4-mapped IPv6 address"];
-  const canonical = address instanceof ipaddr.IPv6
-    ? address.toRFC5952String() : address.toString();
+  const canonical = address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
   return text === canonical ? [] : [`must be in canonical form ("${canonical}")`];
 }
 
@@ -44,7 +43,10 @@ function cidrProblem(text: string): string | undefined {
 /** Reads `010.1.2.003` as Kubernetes once did. */
 function withoutLeadingZeros(text: string): string {
   if (!/^\d+\.\d+\.\d+\.\d+$/.test(text)) return text;
-  return text.split(".").map((part) => part.replace(/^0+(?=\d)/, "")).join(".");
+  return text
+    .split(".")
+    .map((part) => part.replace(/^0+(?=\d)/, ""))
+    .join(".");
 }
 
 function isMapped(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {

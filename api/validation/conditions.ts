@@ -1,6 +1,7 @@
 /** Conditions in the form of meta/v1, which most newer kinds have in their status. */
+
+import { duplicate, type FieldError, invalid, notSupported, required, tooLong } from "../errors.ts";
 import type { Condition } from "../gen/meta/v1.ts";
-import { duplicate, invalid, notSupported, required, tooLong, type FieldError } from "../errors.ts";
 import { qualifiedName } from "./names.ts";
 
 const STATUSES = ["False", "True", "Unknown"];
@@ -10,32 +11,51 @@ const MESSAGE_BYTES_MAX = 32 * 1024;
 
 function validateReason(reason: string, path: string): FieldError[] {
   if (reason === "") return [required(path)];
-  const errors = REASON.test(reason) ? [] : [invalid(path, reason,
-    "a condition reason must start with alphabetic character, optionally followed by a string " +
-    "of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'")];
+  const errors = REASON.test(reason)
+    ? []
+    : [
+        invalid(
+          path,
+          reason,
+          "a condition reason must start with alphabetic character, optionally followed by a string " +
+            "of alphanumeric characters or '_,:', and must end with an alphanumeric character or '_'",
+        ),
+      ];
   return Buffer.byteLength(reason) > REASON_BYTES_MAX
-    ? [...errors, tooLong(path, REASON_BYTES_MAX)] : errors;
+    ? [...errors, tooLong(path, REASON_BYTES_MAX)]
+    : errors;
 }
 
 function validateCondition(condition: Partial<Condition>, path: string): FieldError[] {
   const { type = "", status = "", observedGeneration = 0, message = "" } = condition;
   return [
-    ...(type === "" ? [required(`${path}.type`)]
+    ...(type === ""
+      ? [required(`${path}.type`)]
       : qualifiedName(type).map((each) => invalid(`${path}.type`, type, each))),
     ...(STATUSES.includes(status) ? [] : [notSupported(`${path}.status`, status, STATUSES)]),
-    ...(observedGeneration < 0 ? [invalid(`${path}.observedGeneration`, observedGeneration,
-      "must be greater than or equal to zero")] : []),
+    ...(observedGeneration < 0
+      ? [
+          invalid(
+            `${path}.observedGeneration`,
+            observedGeneration,
+            "must be greater than or equal to zero",
+          ),
+        ]
+      : []),
     ...(condition.lastTransitionTime === undefined
-      ? [required(`${path}.lastTransitionTime`, "must be set")] : []),
+      ? [required(`${path}.lastTransitionTime`, "must be set")]
+      : []),
     ...validateReason(condition.reason ?? "", `${path}.reason`),
     ...(Buffer.byteLength(message) > MESSAGE_BYTES_MAX
-      ? [tooLong(`${path}.message`, MESSAGE_BYTES_MAX)] : []),
+      ? [tooLong(`${path}.message`, MESSAGE_BYTES_MAX)]
+      : []),
   ];
 }
 
 /** A list of conditions, of which each has a type of its own. */
 export function validateConditions(
-  conditions: readonly Partial<Condition>[] = [], path: string,
+  conditions: readonly Partial<Condition>[] = [],
+  path: string,
 ): FieldError[] {
   const seen = new Set<string>();
   return conditions.flatMap((condition, index) => {

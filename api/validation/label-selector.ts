@@ -1,5 +1,5 @@
+import { type FieldError, forbidden, invalid, required } from "../errors.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "../gen/meta/v1.ts";
-import { forbidden, invalid, required, type FieldError } from "../errors.ts";
 import { validateLabels } from "./metadata.ts";
 import { labelValue, qualifiedName } from "./names.ts";
 

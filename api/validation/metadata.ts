@@ -1,7 +1,7 @@
 /** Validation of `metadata`, which is the same for every kind but for the form of its name. */
 import { isDeepStrictEqual } from "node:util";
+import { type FieldError, forbidden, invalid, required, tooLong } from "../errors.ts";
 import type { ObjectMeta, OwnerReference } from "../gen/meta/v1.ts";
-import { forbidden, invalid, required, tooLong, type FieldError } from "../errors.ts";
 import { dnsLabel, labelValue, qualifiedName, type TextRule } from "./names.ts";
 
 const ANNOTATIONS_BYTES_MAX = 256 * 1024;
@@ -67,7 +67,9 @@ function validateOwners(owners: OwnerReference[] = [], path: string): FieldError
 }
 
 function validateFinalizers(
-  finalizers: string[] = [], path: string, allowed: Finalizers,
+  finalizers: string[] = [],
+  path: string,
+  allowed: Finalizers,
 ): FieldError[] {
   const errors = finalizers.flatMap((name) =>
     qualifiedName(name).map((each) => invalid(path, name, each)),
@@ -213,10 +215,12 @@ export function immutable(path: string, value: unknown, old: unknown): FieldErro
 
 /** The errors of numbers of a status that are below zero. */
 export function validateCounts<T extends object>(
-  status: T | undefined, names: readonly (keyof T & string)[],
+  status: T | undefined,
+  names: readonly (keyof T & string)[],
 ): FieldError[] {
   return names.flatMap((name) =>
-    nonNegative(`status.${name}`, status?.[name] as number | undefined));
+    nonNegative(`status.${name}`, status?.[name] as number | undefined),
+  );
 }
 
 /** The error of a number below zero. */

@@ -4,12 +4,23 @@
  * texts, which clients and tests compare.
  */
 import {
-  dnsSubdomain, matches, patternComplaint, SUBDOMAIN, SUBDOMAIN_LENGTH_MAX, tooLong,
+  dnsSubdomain,
+  matches,
+  patternComplaint,
+  SUBDOMAIN,
+  SUBDOMAIN_LENGTH_MAX,
+  tooLong,
 } from "@raft2kube/std/names.ts";
 
 export {
-  dns1035Label, dnsLabel, dnsSubdomain, labelValue, patternComplaint,
-  qualifiedName, SUBDOMAIN_LENGTH_MAX, type TextRule,
+  dns1035Label,
+  dnsLabel,
+  dnsSubdomain,
+  labelValue,
+  patternComplaint,
+  qualifiedName,
+  SUBDOMAIN_LENGTH_MAX,
+  type TextRule,
 } from "@raft2kube/std/names.ts";
 
 const WILDCARD = `\\*\\.${SUBDOMAIN}`;

@@ -1,5 +1,5 @@
 /** How a webhook of admission or conversion is reached. */
-import { invalid, required, type FieldError } from "../errors.ts";
+import { type FieldError, invalid, required } from "../errors.ts";
 import { dnsSubdomain, portNumber } from "./names.ts";
 
 interface Client {
@@ -20,7 +20,8 @@ export function fullyQualifiedName(name: string, path: string): FieldError[] {
   if (name === "") return [required(path)];
   const wrong = dnsSubdomain(name);
   if (wrong.length > 0) return [invalid(path, name, wrong.join(","))];
-  return name.split(".").length >= QUALIFIED_PARTS_MIN ? []
+  return name.split(".").length >= QUALIFIED_PARTS_MIN
+    ? []
     : [invalid(path, name, "should be a domain with at least three segments separated by dots")];
 }
 
@@ -43,10 +44,15 @@ function validateUrl(text: string, path: string): FieldError[] {
   }
   const refused = [
     [at === -1 ? "" : authority.slice(0, at), "user information is"],
-    [fragment, "fragments are"], [query, "query parameters are"],
+    [fragment, "fragments are"],
+    [query, "query parameters are"],
   ] as const;
-  return [...errors, ...refused.filter(([part]) => part !== "").map(([part, what]) =>
-    invalid(path, part, `${what} not permitted in the URL`))];
+  return [
+    ...errors,
+    ...refused
+      .filter(([part]) => part !== "")
+      .map(([part, what]) => invalid(path, part, `${what} not permitted in the URL`)),
+  ];
 }
 
 function validatePath(text: string, path: string): FieldError[] {
@@ -54,9 +60,14 @@ function validatePath(text: string, path: string): FieldError[] {
   if (text === "//") return [invalid(path, text, "segment[0] may not be empty")];
   const errors = text.startsWith("/") ? [] : [invalid(path, text, "must start with a '/'")];
   const steps = text.slice(1).replace(/\/$/, "").split("/");
-  return [...errors, ...steps.flatMap((step, index) => step === ""
-    ? [invalid(path, text, `segment[${index}] may not be empty`)]
-    : dnsSubdomain(step).map((each) => invalid(path, text, `segment[${index}]: ${each}`)))];
+  return [
+    ...errors,
+    ...steps.flatMap((step, index) =>
+      step === ""
+        ? [invalid(path, text, `segment[${index}] may not be empty`)]
+        : dnsSubdomain(step).map((each) => invalid(path, text, `segment[${index}]: ${each}`)),
+    ),
+  ];
 }
 
 /**
@@ -74,7 +85,8 @@ export function validateClient(client: Client, path: string): FieldError[] {
     ...(namespace === "" ? [required(`${path}.service.name`)] : []),
     ...(name === "" ? [required(`${path}.service.namespace`)] : []),
     ...portNumber(port).map((each) =>
-      invalid(`${path}.service.port`, port, `port is not valid: ${each}`)),
+      invalid(`${path}.service.port`, port, `port is not valid: ${each}`),
+    ),
     ...validatePath(service!.path ?? "", `${path}.service.path`),
   ];
 }

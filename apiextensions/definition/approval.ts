@@ -12,9 +12,7 @@ interface Approval {
 }
 
 /** The review of a definition; undefined outside Kubernetes' groups. */
-export function approvalOf(
-  { metadata, spec }: CustomResourceDefinition,
-): Approval | undefined {
+export function approvalOf({ metadata, spec }: CustomResourceDefinition): Approval | undefined {
   if (!PROTECTED.test(spec.group)) return undefined;
   const text = metadata.annotations?.[ANNOTATION] ?? "";
   const must = `protected groups must have approval annotation "${ANNOTATION}"`;
@@ -31,7 +29,8 @@ export function approvalOf(
 
 /** The errors of an annotation that is missing or makes no sense, unless it was so before. */
 export function validateApproval(
-  crd: CustomResourceDefinition, old?: CustomResourceDefinition,
+  crd: CustomResourceDefinition,
+  old?: CustomResourceDefinition,
 ): FieldError[] {
   const approval = approvalOf(crd);
   if (approval === undefined) return [];

@@ -28,8 +28,8 @@ export function schemaAt(whole: Structural, text: string, mayIndex: boolean): Fo
       if (end === undefined) return { wrong: "unexpected end of JSON path" };
       if (end !== "]") return { wrong: `expected ] but got ${end}` };
     }
-    const next: Structural | undefined = schema.properties !== undefined
-      ? schema.properties.get(name) : memberSchema(schema);
+    const next: Structural | undefined =
+      schema.properties !== undefined ? schema.properties.get(name) : memberSchema(schema);
     if (next === undefined) return { wrong: "does not refer to a valid field" };
     path.push(name);
     schema = next;

@@ -1,11 +1,10 @@
 /** The kind of definitions, as the API server has it: the facts' kind with all of its rules. */
 import { isDeepStrictEqual } from "node:util";
-import {
-  customResourceDefinition,
-} from "@raft2kube/api/apiextensions/v1/custom-resource-definition.ts";
+import { customResourceDefinition } from "@raft2kube/api/apiextensions/v1/custom-resource-definition.ts";
 import { type FieldError, invalid } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceDefinition, CustomResourceDefinitionStatus,
+  CustomResourceDefinition,
+  CustomResourceDefinitionStatus,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { immutable } from "@raft2kube/api/validation/metadata.ts";
@@ -13,10 +12,18 @@ import { isKnownFormat } from "../formats.ts";
 import { validateApproval } from "./approval.ts";
 import { isEstablished, type Leniency, leniencyOf, STRICT } from "./leniency.ts";
 import {
-  requireNames, validateConversion, validateGroup, validateNames, validateScope,
+  requireNames,
+  validateConversion,
+  validateGroup,
+  validateNames,
+  validateScope,
 } from "./names.ts";
 import {
-  hasDefaults, requireSchemas, validateShared, validateVersionNames, validateVersions,
+  hasDefaults,
+  requireSchemas,
+  validateShared,
+  validateVersionNames,
+  validateVersions,
 } from "./versions.ts";
 import { schemasIn } from "./walk.ts";
 
@@ -39,7 +46,8 @@ export const definitionKind: Kind<Definition> = {
       addStoredVersion(object);
     },
     validateCreate: (object, context) => [
-      ...strategy.validateCreate(object, context), ...validateName(object),
+      ...strategy.validateCreate(object, context),
+      ...validateName(object),
       ...validate(object, STRICT),
     ],
     validateUpdate: (object, old, context) => [
@@ -59,7 +67,8 @@ export const definitionKind: Kind<Definition> = {
           if ((object.status?.storedVersions ?? []).length === 0) addStoredVersion(object);
         },
         validateUpdate: (object, old, context) => [
-          ...status.strategy!.validateUpdate(object, old, context), ...validateStatus(object),
+          ...status.strategy!.validateUpdate(object, old, context),
+          ...validateStatus(object),
         ],
       },
     },
@@ -77,7 +86,8 @@ function addStoredVersion(crd: Definition): void {
 function validateName({ metadata, spec }: Definition): FieldError[] {
   return (["generateName", "name"] as const).flatMap((field) => {
     const text = metadata[field] ?? "";
-    return text === "" || text === `${spec.names.plural}.${spec.group}` ? []
+    return text === "" || text === `${spec.names.plural}.${spec.group}`
+      ? []
       : [invalid(`metadata.${field}`, text, 'must be spec.names.plural+"."+spec.group')];
   });
 }
@@ -90,8 +100,15 @@ function validate(crd: Definition, leniency: Leniency, old?: Definition): FieldE
     ...validateStoredVersions(crd),
     ...validateApproval(crd, old),
     ...(crd.spec.preserveUnknownFields === true && old?.spec.preserveUnknownFields !== true
-      ? [invalid("spec.preserveUnknownFields", true, "cannot set to true, set " +
-        "x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead")] : []),
+      ? [
+          invalid(
+            "spec.preserveUnknownFields",
+            true,
+            "cannot set to true, set " +
+              "x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -101,8 +118,14 @@ function validateSpec({ spec }: Definition, leniency: Leniency): FieldError[] {
     ...validateScope(spec.scope ?? ""),
     ...requireSchemas(spec, leniency),
     ...(spec.preserveUnknownFields === true && hasDefaults(spec)
-      ? [invalid("spec.preserveUnknownFields", true,
-        "must be false in order to use defaults in the schema")] : []),
+      ? [
+          invalid(
+            "spec.preserveUnknownFields",
+            true,
+            "must be false in order to use defaults in the schema",
+          ),
+        ]
+      : []),
     ...validateVersions(spec, leniency),
     ...validateVersionNames(spec),
     ...requireNames(spec.names),
@@ -115,10 +138,12 @@ function validateSpec({ spec }: Definition, leniency: Leniency): FieldError[] {
 /** Keys in the store have the group and the plural; objects that are there, kind and scope. */
 function validateImmutable({ spec }: Definition, old: Definition): FieldError[] {
   return [
-    ...(isEstablished(old) ? [
-      ...immutable("spec.scope", spec.scope, old.spec.scope),
-      ...immutable("spec.names.kind", spec.names.kind, old.spec.names.kind),
-    ] : []),
+    ...(isEstablished(old)
+      ? [
+          ...immutable("spec.scope", spec.scope, old.spec.scope),
+          ...immutable("spec.names.kind", spec.names.kind, old.spec.names.kind),
+        ]
+      : []),
     ...immutable("spec.group", spec.group, old.spec.group),
     ...immutable("spec.names.plural", spec.names.plural, old.spec.names.plural),
   ];
@@ -135,12 +160,22 @@ function validateStoredVersions({ spec, status }: Definition): FieldError[] {
   const path = "status.storedVersions";
   if (stored.length === 0) return [invalid(path, null, "must have at least one stored version")];
   return [
-    ...spec.versions.filter(({ name, storage }) => storage && !stored.includes(name))
+    ...spec.versions
+      .filter(({ name, storage }) => storage && !stored.includes(name))
       .map(({ name }) => invalid(path, stored, `must have the storage version ${name}`)),
-    ...stored.flatMap((name, index) => (spec.versions.some((each) => each.name === name) ? []
-      : [invalid(`${path}[${index}]`, name, `missing from spec.versions; ${name} was previously ` +
-        "a storage version, and must remain in spec.versions until a storage migration ensures " +
-        `no data remains persisted in ${name} and removes ${name} from status.storedVersions`)])),
+    ...stored.flatMap((name, index) =>
+      spec.versions.some((each) => each.name === name)
+        ? []
+        : [
+            invalid(
+              `${path}[${index}]`,
+              name,
+              `missing from spec.versions; ${name} was previously ` +
+                "a storage version, and must remain in spec.versions until a storage migration ensures " +
+                `no data remains persisted in ${name} and removes ${name} from status.storedVersions`,
+            ),
+          ],
+    ),
   ];
 }
 
@@ -148,13 +183,17 @@ function validateStoredVersions({ spec, status }: Definition): FieldError[] {
 function formatWarnings(crd: Definition, old?: Definition): string[] {
   if (old !== undefined && isDeepStrictEqual(crd.spec, old.spec)) return [];
   const known = old === undefined ? new Set<string>() : new Set(unknownFormats(old));
-  return unknownFormats(crd).filter((each) => !known.has(each))
+  return unknownFormats(crd)
+    .filter((each) => !known.has(each))
     .map((each) => `unrecognized format ${JSON.stringify(each)}`);
 }
 
 function unknownFormats({ spec }: Definition): string[] {
-  return spec.versions.flatMap(({ schema }) =>
-    (schema?.openAPIV3Schema === undefined ? [] : schemasIn(schema.openAPIV3Schema)))
+  return spec.versions
+    .flatMap(({ schema }) =>
+      schema?.openAPIV3Schema === undefined ? [] : schemasIn(schema.openAPIV3Schema),
+    )
     .flatMap(({ type = "", format = "" }) =>
-      (format === "" || isKnownFormat(type, format) ? [] : [format]));
+      format === "" || isKnownFormat(type, format) ? [] : [format],
+    );
 }

@@ -1,6 +1,10 @@
 /** The rules for lists with keys, sets, and maps that are replaced as a whole. */
 import {
-  type FieldError, forbidden, invalid, notSupported, required,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { itemSchema } from "./walk.ts";
@@ -18,8 +22,8 @@ export function validateMapType(schema: Schema, path: string): FieldError[] {
   const { type = "" } = schema;
   const map = schema[MAP];
   if (map === undefined) return [];
-  const errors = type === "object" ? []
-    : [wrongType(type, path, `must be object if ${MAP} is specified`)];
+  const errors =
+    type === "object" ? [] : [wrongType(type, path, `must be object if ${MAP} is specified`)];
   if (map !== "atomic" && map !== "granular") {
     errors.push(notSupported(`${path}.${MAP}`, map, ["atomic", "granular"]));
   }
@@ -41,16 +45,22 @@ export function validateListType(schema: Schema, path: string, anySet: boolean):
   } else if (!anySet && isSetOfMutable(schema)) {
     const items = itemSchema(schema)!;
     const name = items.type === "array" ? LIST : MAP;
-    errors.push(invalid(`${path}.items.${name}`, items[LIST] ?? null,
-      `must be atomic as item of a list with ${LIST}=set`));
+    errors.push(
+      invalid(
+        `${path}.items.${name}`,
+        items[LIST] ?? null,
+        `must be atomic as item of a list with ${LIST}=set`,
+      ),
+    );
   }
   if (list !== undefined && !["atomic", "set", "map"].includes(list)) {
     errors.push(notSupported(`${path}.${LIST}`, list, ["atomic", "set", "map"]));
   }
   if (keys.length > 0 && list !== "map") {
     const why = `must be map if ${KEYS} is non-empty`;
-    errors.push(list === undefined ? required(`${path}.${LIST}`, why)
-      : invalid(`${path}.${LIST}`, list, why));
+    errors.push(
+      list === undefined ? required(`${path}.${LIST}`, why) : invalid(`${path}.${LIST}`, list, why),
+    );
   }
   return list === "map" ? [...errors, ...validateMapList(schema, keys, path)] : errors;
 }
@@ -64,15 +74,17 @@ export function isSetOfMutable(schema: Schema): boolean {
 }
 
 function validateMapList(schema: Schema, keys: readonly string[], path: string): FieldError[] {
-  const errors = keys.length > 0 ? []
-    : [required(`${path}.${KEYS}`, `must not be empty if ${LIST} is map`)];
+  const errors =
+    keys.length > 0 ? [] : [required(`${path}.${KEYS}`, `must not be empty if ${LIST} is map`)];
   if (schema.items === undefined) {
     return [...errors, required(`${path}.items`, `must have a schema if ${LIST} is map`)];
   }
   const items = itemSchema(schema);
   if (items === undefined) {
-    return [...errors, invalid(`${path}.items`, schema.items,
-      `must only have a single schema if ${LIST} is map`)];
+    return [
+      ...errors,
+      invalid(`${path}.items`, schema.items, `must only have a single schema if ${LIST} is map`),
+    ];
   }
   const parent = `if parent array's ${LIST} is map`;
   if (items.type !== "object") {
@@ -84,8 +96,13 @@ function validateMapList(schema: Schema, keys: readonly string[], path: string):
     if (items.properties?.[key] === undefined) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "entries must all be names of item properties"));
     } else if (type === "array" || type === "object") {
-      errors.push(invalid(`${path}.items.properties[${key}].type`, items.type,
-        `must be a scalar type ${parent}`));
+      errors.push(
+        invalid(
+          `${path}.items.properties[${key}].type`,
+          items.type,
+          `must be a scalar type ${parent}`,
+        ),
+      );
     }
     if (seen.has(key)) {
       errors.push(invalid(`${path}.${KEYS}`, keys, "must not contain duplicate entries"));
@@ -102,8 +119,10 @@ export function validateListKeys(schema: Schema, path: string): FieldError[] {
   const items = itemSchema(schema);
   const list = schema[LIST];
   if (items === undefined || (list !== "set" && list !== "map")) return [];
-  const errors = items.nullable === true
-    ? [forbidden(`${path}.items.nullable`, `cannot be nullable when ${LIST} is ${list}`)] : [];
+  const errors =
+    items.nullable === true
+      ? [forbidden(`${path}.items.nullable`, `cannot be nullable when ${LIST} is ${list}`)]
+      : [];
   if (list === "set") return errors;
   for (const key of schema[KEYS] ?? []) {
     const property = items.properties?.[key];
@@ -111,8 +130,9 @@ export function validateListKeys(schema: Schema, path: string): FieldError[] {
     const at = `${path}.items.properties[${key}]`;
     const why = `this property is in ${KEYS}, so it`;
     if (!items.required?.includes(key) && property.default == null) {
-      errors.push(required(`${at}.default`,
-        `${why} must have a default or be a required property`));
+      errors.push(
+        required(`${at}.default`, `${why} must have a default or be a required property`),
+      );
     }
     if (property.nullable === true) {
       errors.push(forbidden(`${at}.nullable`, `${why} cannot be nullable`));

@@ -1,10 +1,16 @@
 /** Group, scope, names and conversion of a definition. */
 import { X509Certificate } from "node:crypto";
 import {
-  type FieldError, forbidden, invalid, notSupported, required,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceConversion, CustomResourceDefinitionNames, CustomResourceDefinitionSpec,
+  CustomResourceConversion,
+  CustomResourceDefinitionNames,
+  CustomResourceDefinitionSpec,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { validateClient } from "@raft2kube/api/validation/webhook-client.ts";
@@ -17,7 +23,8 @@ export function validateGroup(group: string): FieldError[] {
   if (group === "") return [required("spec.group")];
   const wrong = dnsSubdomain(group);
   if (wrong.length > 0) return [invalid("spec.group", group, wrong.join(","))];
-  return group.includes(".") ? []
+  return group.includes(".")
+    ? []
     : [invalid("spec.group", group, "should be a domain with at least one dot")];
 }
 
@@ -34,7 +41,8 @@ export function validateScope(scope: string): FieldError[] {
 /** Names that a specification must have, and a status need not. */
 export function requireNames(names: CustomResourceDefinitionNames): FieldError[] {
   return (["plural", "singular", "kind", "listKind"] as const).flatMap((name) =>
-    ((names[name] ?? "") === "" ? [required(`spec.names.${name}`)] : []));
+    (names[name] ?? "") === "" ? [required(`spec.names.${name}`)] : [],
+  );
 }
 
 /** The form of names. */
@@ -46,8 +54,15 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
   };
   const mixed = (text: string, at: string): FieldError[] => {
     const wrong = text === "" ? [] : dns1035Label(text.toLowerCase());
-    return wrong.length === 0 ? [] : [invalid(`${path}.${at}`, text,
-      `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
+    return wrong.length === 0
+      ? []
+      : [
+          invalid(
+            `${path}.${at}`,
+            text,
+            `may have mixed case, but should otherwise match: ${wrong.join(",")}`,
+          ),
+        ];
   };
   return [
     ...(plural === "" ? [] : label(plural, "plural")),
@@ -56,7 +71,8 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
     ...mixed(listKind, "listKind"),
     ...shortNames.flatMap((each, index) => label(each, `shortNames[${index}]`)),
     ...(kind !== "" && kind === listKind
-      ? [invalid(`${path}.listKind`, listKind, "kind and listKind may not be the same")] : []),
+      ? [invalid(`${path}.listKind`, listKind, "kind and listKind may not be the same")]
+      : []),
     ...categories.flatMap((each, index) => label(each, `categories[${index}]`)),
   ];
 }
@@ -69,14 +85,22 @@ export interface WebhookLeniency {
 
 /** Validates how objects of one version become those of another. */
 export function validateConversion(
-  { conversion, preserveUnknownFields }: CustomResourceDefinitionSpec, leniency: WebhookLeniency,
+  { conversion, preserveUnknownFields }: CustomResourceDefinitionSpec,
+  leniency: WebhookLeniency,
 ): FieldError[] {
   if (conversion === undefined) return [];
   const path = "spec.conversion";
   const { strategy, webhook } = conversion;
-  const errors = strategy !== "None" && preserveUnknownFields === true
-    ? [invalid(`${path}.strategy`, strategy, "must be None if spec.preserveUnknownFields is true")]
-    : [];
+  const errors =
+    strategy !== "None" && preserveUnknownFields === true
+      ? [
+          invalid(
+            `${path}.strategy`,
+            strategy,
+            "must be None if spec.preserveUnknownFields is true",
+          ),
+        ]
+      : [];
   errors.push(...oneOf(`${path}.strategy`, strategy, STRATEGIES));
   const client = `${path}.webhookClientConfig`;
   const versions = `${path}.conversionReviewVersions`;
@@ -88,13 +112,15 @@ export function validateConversion(
 }
 
 function validateWebhook(
-  webhook: CustomResourceConversion["webhook"], leniency: WebhookLeniency,
+  webhook: CustomResourceConversion["webhook"],
+  leniency: WebhookLeniency,
 ): FieldError[] {
   const client = "spec.conversion.webhookClientConfig";
   const config = webhook?.clientConfig;
-  const errors = config === undefined
-    ? [required(client, "required when strategy is set to Webhook")]
-    : validateClient(config, client);
+  const errors =
+    config === undefined
+      ? [required(client, "required when strategy is set to Webhook")]
+      : validateClient(config, client);
   if (config?.caBundle && !leniency.caBundle) {
     errors.push(...validateCaBundle(config.caBundle, `${client}.caBundle`));
   }
@@ -103,16 +129,20 @@ function validateWebhook(
 }
 
 function validateReviewVersions(
-  versions: readonly string[], leniency: WebhookLeniency,
+  versions: readonly string[],
+  leniency: WebhookLeniency,
 ): FieldError[] {
   const path = "spec.conversion.conversionReviewVersions";
   if (versions.length === 0) return [required(path)];
-  const errors = versions.flatMap((version, index) => (versions.indexOf(version) < index
-    ? [invalid(`${path}[${index}]`, version, "duplicate version")]
-    : dns1035Label(version).map((each) => invalid(`${path}[${index}]`, version, each))));
+  const errors = versions.flatMap((version, index) =>
+    versions.indexOf(version) < index
+      ? [invalid(`${path}[${index}]`, version, "duplicate version")]
+      : dns1035Label(version).map((each) => invalid(`${path}[${index}]`, version, each)),
+  );
   if (!leniency.reviewVersions && !hasKnownReview(versions)) {
-    errors.push(invalid(path, versions,
-      `must include at least one of ${REVIEW_VERSIONS.join(", ")}`));
+    errors.push(
+      invalid(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`),
+    );
   }
   return errors;
 }
@@ -127,9 +157,12 @@ const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g
 /** The error of a bundle, in base64, that holds no certificates, or broken ones. */
 export function validateCaBundle(bundle: string, path: string): FieldError[] {
   const found = Buffer.from(bundle, "base64").toString("latin1").match(CERTIFICATE) ?? [];
-  const why = found.length === 0 ? "data does not contain any valid RSA or ECDSA certificates"
-    : found.map(complaintOf).find((each) => each !== undefined);
-  return why === undefined ? []
+  const why =
+    found.length === 0
+      ? "data does not contain any valid RSA or ECDSA certificates"
+      : found.map(complaintOf).find((each) => each !== undefined);
+  return why === undefined
+    ? []
     : [invalid(path, bundle, `unable to load root certificates: ${why}`)];
 }
 

@@ -1,10 +1,11 @@
-import { describe, expect, it } from "vitest";
 import type { FieldError } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { describe, expect, it } from "vitest";
 import { STRICT } from "./leniency.ts";
 import { validateSchema } from "./schema.ts";
 
-const ADVICE = "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength " +
+const ADVICE =
+  "(try simplifying the rule, or adding maxItems, maxProperties, and maxLength " +
   "where arrays, maps, and strings are declared)";
 
 function ruled(schema: JSONSchemaProps, ...rules: readonly ValidationRule[]): JSONSchemaProps {
@@ -17,7 +18,10 @@ function objectOf(name: string, schema: JSONSchemaProps): JSONSchemaProps {
 
 function errorsOf(schema: JSONSchemaProps, isUnchanged = false): FieldError[] {
   return validateSchema(schema, "schema", {
-    hasStatus: false, structural: true, leniency: STRICT, isUnchanged,
+    hasStatus: false,
+    structural: true,
+    leniency: STRICT,
+    isUnchanged,
   });
 }
 
@@ -48,7 +52,7 @@ describe("the estimated cost of a rule", () => {
   it("is multiplied by how often its value can occur", () => {
     const item = ruled({ type: "string", maxLength: 100 }, { rule: "self.matches('^[a-z]+$')" });
     const list = (maxItems?: number): JSONSchemaProps =>
-      objectOf("a", { type: "array", items: item, ...maxItems !== undefined && { maxItems } });
+      objectOf("a", { type: "array", items: item, ...(maxItems !== undefined && { maxItems }) });
     expect(textsOf(list(100))).toEqual([]);
     expect(textsOf(list())[0]).toMatch(/exceeds budget by factor of \d+\.\dx/);
   });
@@ -97,7 +101,9 @@ describe("an expression", () => {
   it("sees integers or texts in a place that has a default", () => {
     const rule = { rule: "!has(self.port) || self.port == 80" };
     const spec: JSONSchemaProps = {
-      type: "object", default: {}, properties: { port: { "x-kubernetes-int-or-string": true } },
+      type: "object",
+      default: {},
+      properties: { port: { "x-kubernetes-int-or-string": true } },
     };
     expect(textsOf(objectOf("spec", ruled(spec, rule)))).toEqual([]);
     const wrong = textsOf(objectOf("spec", ruled({ ...spec, default: { port: 81 } }, rule)));

@@ -2,10 +2,8 @@
 import { type FieldError, forbidden, invalid } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
-import { declaredType, type DeclaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
-import {
-  ESTIMATED_RULE_COST_MAX, ESTIMATED_RULES_COST_MAX, NAMED_RULES_MAX,
-} from "../limits.ts";
+import { type DeclaredType, declaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
+import { ESTIMATED_RULE_COST_MAX, ESTIMATED_RULES_COST_MAX, NAMED_RULES_MAX } from "../limits.ts";
 import { type CompiledRule, compileRules } from "../rules/compile.ts";
 import { structuralOf } from "../structural.ts";
 
@@ -23,8 +21,11 @@ export class RulePlace {
   readonly uncorrelatable: string | undefined;
 
   private constructor(
-    schema: Schema, isResource: boolean, inherited: () => DeclaredType | undefined,
-    occurrences: bigint | undefined, uncorrelatable: string | undefined,
+    schema: Schema,
+    isResource: boolean,
+    inherited: () => DeclaredType | undefined,
+    occurrences: bigint | undefined,
+    uncorrelatable: string | undefined,
   ) {
     this.#schema = schema;
     this.#isResource = isResource;
@@ -39,16 +40,18 @@ export class RulePlace {
 
   /** The type of values; undefined when expressions do not see them. */
   get declared(): DeclaredType | undefined {
-    return this.#declared ??= this.#inherited() ??
-      declaredType(structuralOf(this.#schema), "selfType", this.#isResource);
+    return (this.#declared ??=
+      this.#inherited() ?? declaredType(structuralOf(this.#schema), "selfType", this.#isResource));
   }
 
   property(schema: Schema, name: string, path: string): RulePlace {
     const identifier = escapeName(name);
-    const isAtomic = !["granular", "atomic", undefined]
-      .includes(this.#schema["x-kubernetes-map-type"]);
+    const isAtomic = !["granular", "atomic", undefined].includes(
+      this.#schema["x-kubernetes-map-type"],
+    );
     return this.#below(schema, isAtomic ? path : undefined, () =>
-      identifier === undefined ? undefined : this.declared?.fields?.get(identifier));
+      identifier === undefined ? undefined : this.declared?.fields?.get(identifier),
+    );
   }
 
   items(schema: Schema, path: string): RulePlace {
@@ -61,15 +64,19 @@ export class RulePlace {
   }
 
   #below(
-    schema: Schema, uncorrelatable: string | undefined,
+    schema: Schema,
+    uncorrelatable: string | undefined,
     inherited: () => DeclaredType | undefined,
   ): RulePlace {
     const factor = multiplicity(this.#schema);
     const { occurrences } = this;
     return new RulePlace(
-      schema, schema["x-kubernetes-embedded-resource"] === true, inherited,
+      schema,
+      schema["x-kubernetes-embedded-resource"] === true,
+      inherited,
       occurrences === undefined || factor === undefined ? undefined : occurrences * factor,
-      this.uncorrelatable ?? uncorrelatable);
+      this.uncorrelatable ?? uncorrelatable,
+    );
   }
 }
 
@@ -99,11 +106,15 @@ export class RuleAudit {
     const { declared } = place;
     const at = `${path}.x-kubernetes-validations`;
     if (declared === undefined) {
-      return [{
-        type: "InternalError", field: at,
-        detail: "internal error: failed to construct type information for " +
-          "x-kubernetes-validations rules: unable to convert structural schema to CEL declarations",
-      }];
+      return [
+        {
+          type: "InternalError",
+          field: at,
+          detail:
+            "internal error: failed to construct type information for " +
+            "x-kubernetes-validations rules: unable to convert structural schema to CEL declarations",
+        },
+      ];
     }
     const occurrences = place.occurrences ?? BigInt(occurrencesMax(declared));
     return compileRules(structuralOf(schema), declared).flatMap((compiled, index) => {
@@ -117,7 +128,8 @@ export class RuleAudit {
   }
 
   #checkExpressions(
-    { rule, error, message, messageError, messageCost }: CompiledRule, where: string,
+    { rule, error, message, messageError, messageCost }: CompiledRule,
+    where: string,
   ): FieldError[] {
     const value = goRule(rule);
     const errors = error === undefined ? [] : [invalid(`${where}.rule`, value, error)];
@@ -133,7 +145,7 @@ export class RuleAudit {
     this.#total += cost;
     if (cost >= ESTIMATED_RULES_COST_MAX / 100n) {
       this.#expensive = [...this.#expensive, { path, cost }]
-        .sort((a, b) => a.cost === b.cost ? 0 : a.cost < b.cost ? 1 : -1)
+        .sort((a, b) => (a.cost === b.cost ? 0 : a.cost < b.cost ? 1 : -1))
         .slice(0, NAMED_RULES_MAX);
     }
     if (!this.#limitsEach || cost <= ESTIMATED_RULE_COST_MAX) return [];
@@ -144,12 +156,21 @@ export class RuleAudit {
   finish(path: string): FieldError[] {
     if (this.#total <= ESTIMATED_RULES_COST_MAX) return [];
     return [
-      ...this.#expensive.map((each) => forbidden(each.path,
-        "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 " +
-          "schema")),
-      forbidden(path, excess(
-        "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema",
-        this.#total, ESTIMATED_RULES_COST_MAX)),
+      ...this.#expensive.map((each) =>
+        forbidden(
+          each.path,
+          "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 " +
+            "schema",
+        ),
+      ),
+      forbidden(
+        path,
+        excess(
+          "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema",
+          this.#total,
+          ESTIMATED_RULES_COST_MAX,
+        ),
+      ),
     ];
   }
 }
@@ -157,28 +178,46 @@ export class RuleAudit {
 function excess(name: string, cost: bigint, limit: bigint): string {
   const times = Number(cost) / Number(limit);
   const factor = times > 100 ? "more than 100x" : `${times.toFixed(times < 1.5 ? 6 : 1)}x`;
-  return `${name} exceeds budget by factor of ${factor} (try simplifying the rule, or adding ` +
-    "maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)";
+  return (
+    `${name} exceeds budget by factor of ${factor} (try simplifying the rule, or adding ` +
+    "maxItems, maxProperties, and maxLength where arrays, maps, and strings are declared)"
+  );
 }
 
 /** A rule as upstream's errors show it: Go's internal type has no names for JSON. */
 function goRule(rule: ValidationRule): Readonly<Record<string, unknown>> {
   return {
-    Rule: rule.rule, Message: rule.message ?? "", MessageExpression: rule.messageExpression ?? "",
-    Reason: rule.reason ?? null, FieldPath: rule.fieldPath ?? "",
+    Rule: rule.rule,
+    Message: rule.message ?? "",
+    MessageExpression: rule.messageExpression ?? "",
+    Reason: rule.reason ?? null,
+    FieldPath: rule.fieldPath ?? "",
     OptionalOldSelf: rule.optionalOldSelf ?? null,
   };
 }
 
 /** A rule about a change needs values that correspond to old ones. */
 function checkOldSelf(
-  { rule, usesOld }: CompiledRule, place: RulePlace, where: string,
+  { rule, usesOld }: CompiledRule,
+  place: RulePlace,
+  where: string,
 ): FieldError[] {
   if (usesOld && place.uncorrelatable !== undefined) {
-    return [invalid(`${where}.rule`, rule.rule, "oldSelf cannot be used on the uncorrelatable " +
-      `portion of the schema within ${place.uncorrelatable}`)];
+    return [
+      invalid(
+        `${where}.rule`,
+        rule.rule,
+        "oldSelf cannot be used on the uncorrelatable " +
+          `portion of the schema within ${place.uncorrelatable}`,
+      ),
+    ];
   }
   if (usesOld || rule.optionalOldSelf === undefined) return [];
-  return [invalid(`${where}.optionalOldSelf`, rule.optionalOldSelf,
-    "may not be set if oldSelf is not used in rule")];
+  return [
+    invalid(
+      `${where}.optionalOldSelf`,
+      rule.optionalOldSelf,
+      "may not be set if oldSelf is not used in rule",
+    ),
+  ];
 }

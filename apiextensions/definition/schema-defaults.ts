@@ -26,7 +26,9 @@ interface Place {
 
 /** The errors of all defaults of a structural schema. */
 export function validateDefaults(
-  props: JSONSchemaProps, path: string, pruned: boolean,
+  props: JSONSchemaProps,
+  path: string,
+  pruned: boolean,
 ): FieldError[] {
   if (!schemasIn(props).some((each) => each.default != null)) return [];
   const root: Structural = { ...structuralOf(props, false), embedded: true };
@@ -36,14 +38,19 @@ export function validateDefaults(
 }
 
 function walk(
-  schema: Structural, place: Place, pruned: boolean, errors: FieldError[] = [],
+  schema: Structural,
+  place: Place,
+  pruned: boolean,
+  errors: FieldError[] = [],
 ): FieldError[] {
   const own = schema.embedded
-    ? { ...place, resource: schema, steps: [], insideMeta: false } : place;
+    ? { ...place, resource: schema, steps: [], insideMeta: false }
+    : place;
   if (errors.length >= ERRORS_MAX) return errors;
   if (schema.default !== undefined) {
-    errors.push(...own.insideMeta ? validateInMeta(schema, own)
-      : validateDefault(schema, own, pruned));
+    errors.push(
+      ...(own.insideMeta ? validateInMeta(schema, own) : validateDefault(schema, own, pruned)),
+    );
   }
   const { items, properties } = schema;
   if (items !== undefined) {
@@ -53,25 +60,37 @@ function walk(
   }
   for (const [name, each] of properties ?? []) {
     const isMeta = schema.embedded && ["metadata", "apiVersion", "kind"].includes(name);
-    walk(each, {
-      ...own, path: `${own.path}.properties[${name}]`, steps: [...own.steps, name],
-      insideMeta: own.insideMeta || isMeta, typed: own.typed.properties!.get(name)!,
-    }, pruned, errors);
+    walk(
+      each,
+      {
+        ...own,
+        path: `${own.path}.properties[${name}]`,
+        steps: [...own.steps, name],
+        insideMeta: own.insideMeta || isMeta,
+        typed: own.typed.properties!.get(name)!,
+      },
+      pruned,
+      errors,
+    );
   }
   return errors;
 }
 
 /** The metadata in a default is decoded in place: what it does not know is gone from the schema. */
 function validateDefault(
-  schema: Structural, { path, typed }: Place, pruned: boolean,
+  schema: Structural,
+  { path, typed }: Place,
+  pruned: boolean,
 ): FieldError[] {
   const at = `${path}.default`;
-  const errors = pruned && pruneValue(schema, cloneObject(schema.default)).length > 0
-    ? [invalid(at, schema.default, "must not have unknown fields")] : [];
+  const errors =
+    pruned && pruneValue(schema, cloneObject(schema.default)).length > 0
+      ? [invalid(at, schema.default, "must not have unknown fields")]
+      : [];
   const wrong = attempt(() => coerceValue(schema, schema.default, at));
   if (wrong !== undefined) return [...errors, invalid(at, schema.default, wrong)];
   const embedded = validateEmbedded(schema, schema.default, at);
-  return [...errors, ...embedded.length > 0 ? embedded : validateContent(schema, typed, at)];
+  return [...errors, ...(embedded.length > 0 ? embedded : validateContent(schema, typed, at))];
 }
 
 /** Checks the values, then evaluates x-kubernetes-validations: as unchanged, and as new. */
@@ -81,22 +100,22 @@ function validateContent(schema: Structural, typed: Structural, at: string): Fie
   const rules = errors.length === 0 ? ruleNode(typed, typed.embedded) : undefined;
   if (rules === undefined) return errors;
   const unchanged = checkRules(rules, value, value, undefined, undefined, at).errors;
-  return unchanged.length > 0 ? unchanged
+  return unchanged.length > 0
+    ? unchanged
     : checkRules(rules, value, undefined, undefined, undefined, at).errors;
 }
 
 /** Validates a default of metadata in a resource of which all else is as usual. */
-function validateInMeta(
-  schema: Structural, { path, resource, typed, steps }: Place,
-): FieldError[] {
+function validateInMeta(schema: Structural, { path, resource, typed, steps }: Place): FieldError[] {
   const at = `${path}.default`;
   let value: unknown = cloneObject(schema.default);
   for (const step of steps.toReversed()) {
     value = typeof step === "number" ? [value] : { [step]: value };
   }
-  const object = { apiVersion: "validation/v1", kind: "Validation", ...value as object };
-  const fail = (why: string) =>
-    [invalid(at, schema.default, `must result in valid metadata: ${why}`)];
+  const object = { apiVersion: "validation/v1", kind: "Validation", ...(value as object) };
+  const fail = (why: string) => [
+    invalid(at, schema.default, `must result in valid metadata: ${why}`),
+  ];
   const wrong = attempt(() => coerceValue(resource, object, ""));
   if (wrong !== undefined) return fail(wrong);
   const errors = validateEmbedded(resource, object);

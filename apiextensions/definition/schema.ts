@@ -1,6 +1,10 @@
 /** The schema of a version: what it may say, and that it is structural. */
 import {
-  type FieldError, forbidden, invalid, notSupported, required,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { firstErrors } from "../findings.ts";
@@ -17,10 +21,28 @@ type Schema = JSONSchemaProps;
 
 /** Fields that may stand beside `properties.status`, which `/status` is checked by alone. */
 const AT_ROOT_WITH_STATUS = [
-  "description", "type", "format", "title", "maximum", "exclusiveMaximum", "minimum",
-  "exclusiveMinimum", "maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems",
-  "multipleOf", "required", "items", "properties", "externalDocs", "example",
-  "x-kubernetes-preserve-unknown-fields", "x-kubernetes-validations",
+  "description",
+  "type",
+  "format",
+  "title",
+  "maximum",
+  "exclusiveMaximum",
+  "minimum",
+  "exclusiveMinimum",
+  "maxLength",
+  "minLength",
+  "pattern",
+  "maxItems",
+  "minItems",
+  "uniqueItems",
+  "multipleOf",
+  "required",
+  "items",
+  "properties",
+  "externalDocs",
+  "example",
+  "x-kubernetes-preserve-unknown-fields",
+  "x-kubernetes-validations",
 ];
 
 /** Options of the checks of a version's schema. */
@@ -34,7 +56,8 @@ interface SchemaOptions {
 
 /** The errors of a version's whole schema. */
 export function validateSchema(
-  schema: Schema, path: string,
+  schema: Schema,
+  path: string,
   { hasStatus, structural, leniency, isUnchanged }: SchemaOptions,
 ): FieldError[] {
   const errors = hasStatus ? validateRootWithStatus(schema, path) : [];
@@ -62,18 +85,32 @@ export function validateSchema(
 
 function validateRootWithStatus(schema: Schema, path: string): FieldError[] {
   if (schema.type !== undefined && schema.type !== "" && schema.type !== "object") {
-    return [invalid(`${path}.type`, schema.type, 'only "object" is allowed as the type at the ' +
-      "root of the schema if the status subresource is enabled")];
+    return [
+      invalid(
+        `${path}.type`,
+        schema.type,
+        'only "object" is allowed as the type at the ' +
+          "root of the schema if the status subresource is enabled",
+      ),
+    ];
   }
   const stranger = Object.keys(schema).find((name) => !AT_ROOT_WITH_STATUS.includes(name));
-  return stranger === undefined ? [] : [invalid(path, schema,
-    `only [${AT_ROOT_WITH_STATUS.map(goName).join(" ")}] fields are allowed at the root of the ` +
-    "schema if the status subresource is enabled")];
+  return stranger === undefined
+    ? []
+    : [
+        invalid(
+          path,
+          schema,
+          `only [${AT_ROOT_WITH_STATUS.map(goName).join(" ")}] fields are allowed at the root of the ` +
+            "schema if the status subresource is enabled",
+        ),
+      ];
 }
 
 /** Writes the name of a field as Go has it: `XValidations`. */
 function goName(name: string): string {
-  return name.replace("x-kubernetes", "x")
+  return name
+    .replace("x-kubernetes", "x")
     .replace(/(^|-)([a-z])/g, (_match, _dash, letter: string) => letter.toUpperCase());
 }
 
@@ -109,8 +146,14 @@ class SchemaWalk {
     this.#below(schema, path, context);
     this.errors.push(
       ...(schema["x-kubernetes-preserve-unknown-fields"] === false
-        ? [invalid(`${path}.x-kubernetes-preserve-unknown-fields`, false,
-          "must be true or undefined")] : []),
+        ? [
+            invalid(
+              `${path}.x-kubernetes-preserve-unknown-fields`,
+              false,
+              "must be true or undefined",
+            ),
+          ]
+        : []),
       ...validateMapType(schema, path),
       ...firstErrors(validateListType(schema, path, this.#leniency.atomicSets)),
       ...(this.#leniency.listKeys ? [] : firstErrors(validateListKeys(schema, path))),
@@ -123,33 +166,54 @@ class SchemaWalk {
 
   #own(schema: Schema, path: string, context: Context): FieldError[] {
     const { type = "" } = schema;
-    const errors = this.#leniency.types || type === "" || TYPES.includes(type) ? []
-      : [notSupported(`${path}.type`, type, TYPES)];
+    const errors =
+      this.#leniency.types || type === "" || TYPES.includes(type)
+        ? []
+        : [notSupported(`${path}.type`, type, TYPES)];
     if (schema.default != null && context.noDefaults !== undefined) {
       errors.push(forbidden(`${path}.default`, `must not be set ${context.noDefaults}`));
     }
-    errors.push(...UNSUPPORTED.filter((name) => isGiven(schema[name])).map((name) =>
-      forbidden(`${path}.${name}`, `${name} is not supported`)));
+    errors.push(
+      ...UNSUPPORTED.filter((name) => isGiven(schema[name])).map((name) =>
+        forbidden(`${path}.${name}`, `${name} is not supported`),
+      ),
+    );
     if (type === "null") {
-      errors.push(forbidden(`${path}.type`,
-        "type cannot be set to null, use nullable as an alternative"));
+      errors.push(
+        forbidden(`${path}.type`, "type cannot be set to null, use nullable as an alternative"),
+      );
     }
     if (Array.isArray(schema.items) && schema.items.length > 0) {
       errors.push(forbidden(`${path}.items`, "items must be a schema object and not an array"));
     }
     if (context.insideMeta && schema["x-kubernetes-embedded-resource"] === true) {
-      errors.push(forbidden(`${path}.x-kubernetes-embedded-resource`,
-        "must not be used inside of resource meta"));
+      errors.push(
+        forbidden(
+          `${path}.x-kubernetes-embedded-resource`,
+          "must not be used inside of resource meta",
+        ),
+      );
     }
     if (schema.uniqueItems === true) {
-      errors.push(forbidden(`${path}.uniqueItems`, "uniqueItems cannot be set to true since the " +
-        "runtime complexity becomes quadratic"));
+      errors.push(
+        forbidden(
+          `${path}.uniqueItems`,
+          "uniqueItems cannot be set to true since the " + "runtime complexity becomes quadratic",
+        ),
+      );
     }
     const { additionalProperties, properties = {} } = schema;
-    if (additionalProperties !== undefined && additionalProperties !== true &&
-      Object.keys(properties).length > 0) {
-      errors.push(forbidden(`${path}.additionalProperties`,
-        "additionalProperties and properties are mutual exclusive"));
+    if (
+      additionalProperties !== undefined &&
+      additionalProperties !== true &&
+      Object.keys(properties).length > 0
+    ) {
+      errors.push(
+        forbidden(
+          `${path}.additionalProperties`,
+          "additionalProperties and properties are mutual exclusive",
+        ),
+      );
     }
     return errors;
   }
@@ -159,16 +223,21 @@ class SchemaWalk {
     const { additionalProperties, properties = {}, items, not } = schema;
     if (isSchema(additionalProperties)) {
       const noDefaults = context.insideMeta
-        ? "inside additionalProperties applying to object metadata" : context.noDefaults;
+        ? "inside additionalProperties applying to object metadata"
+        : context.noDefaults;
       const rules = context.rules?.members(additionalProperties);
-      this.place(additionalProperties, `${path}.additionalProperties`,
-        { ...inner, noDefaults, rules });
+      this.place(additionalProperties, `${path}.additionalProperties`, {
+        ...inner,
+        noDefaults,
+        rules,
+      });
     }
     const resource = context.root || schema["x-kubernetes-embedded-resource"] === true;
     for (const [name, each] of Object.entries(properties)) {
       const meta = resource && META_FIELDS.includes(name);
       this.place(each, `${path}.properties[${name}]`, {
-        ...inner, insideMeta: context.insideMeta || meta,
+        ...inner,
+        insideMeta: context.insideMeta || meta,
         rules: context.rules?.property(each, name, path),
         noDefaults: meta && context.root ? `in top-level ${name}` : context.noDefaults,
       });
@@ -185,7 +254,7 @@ class SchemaWalk {
         if (isSchema(each)) this.place(each, `${path}.${name}[${key}]`, nested);
       }
     }
-    const list = Array.isArray(items) ? items as unknown[] : [items];
+    const list = Array.isArray(items) ? (items as unknown[]) : [items];
     for (const [index, each] of list.entries()) {
       const at = Array.isArray(items) ? `${path}.items[${index}]` : `${path}.items`;
       if (!isSchema(each)) continue;
@@ -195,7 +264,12 @@ class SchemaWalk {
 }
 
 const UNSUPPORTED = [
-  "id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref",
+  "id",
+  "additionalItems",
+  "patternProperties",
+  "definitions",
+  "dependencies",
+  "$ref",
 ] as const satisfies readonly (keyof Schema)[];
 
 function isGiven(value: unknown): boolean {
@@ -207,15 +281,18 @@ function isSchema(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid",
-  "FieldValueRequired"];
+const REASONS = [
+  "FieldValueDuplicate",
+  "FieldValueForbidden",
+  "FieldValueInvalid",
+  "FieldValueRequired",
+];
 const BREAK = /[\n\r]/;
 
 /** The form of rules, apart from their expressions. */
 function validateRuleForms(schema: Schema, path: string): FieldError[] {
   let structural: Structural | undefined;
-  const followed = (text: string) =>
-    schemaAt(structural ??= structuralOf(schema), text, true);
+  const followed = (text: string) => schemaAt((structural ??= structuralOf(schema)), text, true);
   return (schema["x-kubernetes-validations"] ?? []).flatMap((each, index) => {
     const at = `${path}.x-kubernetes-validations[${index}]`;
     const { rule, message = "", messageExpression = "", reason, fieldPath = "" } = each;
@@ -227,12 +304,14 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
     } else if (BREAK.test(trimmed)) {
       errors.push(invalid(`${at}.message`, message, "must not contain line breaks"));
     } else if (BREAK.test(rule.trim()) && trimmed === "") {
-      errors.push(required(`${at}.message`,
-        "message must be specified if rule contains line breaks"));
+      errors.push(
+        required(`${at}.message`, "message must be specified if rule contains line breaks"),
+      );
     }
     if (messageExpression !== "" && messageExpression.trim() === "") {
-      errors.push(required(`${at}.messageExpression`,
-        "messageExpression must be non-empty if specified"));
+      errors.push(
+        required(`${at}.messageExpression`, "messageExpression must be non-empty if specified"),
+      );
     }
     if (reason !== undefined && !REASONS.includes(reason)) {
       errors.push(notSupported(`${at}.reason`, reason, REASONS));
@@ -242,11 +321,12 @@ function validateRuleForms(schema: Schema, path: string): FieldError[] {
 }
 
 function validateRulePath(
-  followed: (text: string) => Found, text: string, at: string,
+  followed: (text: string) => Found,
+  text: string,
+  at: string,
 ): FieldError[] {
   if (text === "") return [];
-  const errors = text.trim() === ""
-    ? [invalid(at, text, "must be non-empty if specified")] : [];
+  const errors = text.trim() === "" ? [invalid(at, text, "must be non-empty if specified")] : [];
   if (BREAK.test(text)) errors.push(invalid(at, text, "must not contain line breaks"));
   if ("wrong" in followed(text)) errors.push(invalid(at, text, "must be a valid path"));
   return errors;

@@ -1,7 +1,11 @@
 /** The rules by which a schema is structural: each place has a type, outside of `allOf` etc. */
 import { isDeepStrictEqual } from "node:util";
 import {
-  type FieldError, forbidden, invalid, messageOfField, required,
+  type FieldError,
+  forbidden,
+  invalid,
+  messageOfField,
+  required,
 } from "@raft2kube/api/errors.ts";
 import type { JSONSchemaProps } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { compileRegex } from "@raft2kube/cel/regex.ts";
@@ -16,14 +20,20 @@ export function validateStructural(schema: Schema, path: string): FieldError[] {
   const errors: FieldError[] = [];
   checkPlace(schema, "root", path, errors);
   checkJunctorsComplete(schema, schema, path, path, errors);
-  return firstErrors(errors).map((each): [string, FieldError] => [messageOfField(each), each])
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, each]) => each);
+  return firstErrors(errors)
+    .map((each): [string, FieldError] => [messageOfField(each), each])
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([, each]) => each);
 }
 
 const UNSUPPORTED: readonly (readonly [field: keyof Schema, shown: string])[] = [
-  ["id", "id"], ["$schema", "schema"], ["$ref", "$ref"],
-  ["patternProperties", "patternProperties"], ["dependencies", "dependencies"],
-  ["additionalItems", "additionalItems"], ["definitions", "definitions"],
+  ["id", "id"],
+  ["$schema", "schema"],
+  ["$ref", "$ref"],
+  ["patternProperties", "patternProperties"],
+  ["dependencies", "dependencies"],
+  ["additionalItems", "additionalItems"],
+  ["definitions", "definitions"],
 ];
 
 /** Why a schema has no structural form at all; undefined when it has one. */
@@ -31,8 +41,11 @@ export function unstructured(schema: Schema | undefined): string | undefined {
   if (schema === undefined) return undefined;
   const found = UNSUPPORTED.find(([field]) => {
     const value = schema[field];
-    return value != null && value !== "" &&
-      (field === "additionalItems" || typeof value !== "object" || Object.keys(value).length > 0);
+    return (
+      value != null &&
+      value !== "" &&
+      (field === "additionalItems" || typeof value !== "object" || Object.keys(value).length > 0)
+    );
   });
   if (found !== undefined) return `OpenAPIV3Schema '${found[1]}' is not supported`;
   if (Array.isArray(schema.items)) {
@@ -42,8 +55,13 @@ export function unstructured(schema: Schema | undefined): string | undefined {
     return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined";
   }
   const below = [
-    schema.not, ...schema.allOf ?? [], ...schema.anyOf ?? [], ...schema.oneOf ?? [],
-    itemSchema(schema), ...Object.values(schema.properties ?? {}), additionalSchema(schema),
+    schema.not,
+    ...(schema.allOf ?? []),
+    ...(schema.anyOf ?? []),
+    ...(schema.oneOf ?? []),
+    itemSchema(schema),
+    ...Object.values(schema.properties ?? {}),
+    additionalSchema(schema),
   ];
   for (const each of below) {
     const why = unstructured(each);
@@ -75,8 +93,13 @@ function checkPlace(schema: Schema, level: Level, path: string, errors: FieldErr
     if (rest !== undefined) checkPlace(rest, "field", at, errors);
   }
   checkExtensions(schema, level, path, errors);
-  checkValues(schema, isIntOrString(schema.anyOf), isIntOrString(schema.allOf?.[0]?.anyOf), path,
-    errors);
+  checkValues(
+    schema,
+    isIntOrString(schema.anyOf),
+    isIntOrString(schema.allOf?.[0]?.anyOf),
+    path,
+    errors,
+  );
   if (level === "root" && type !== "" && type !== "object") {
     errors.push(invalid(`${path}.type`, type, "must be object at the root"));
   }
@@ -88,11 +111,18 @@ function checkExtensions(schema: Schema, level: Level, path: string, errors: Fie
   const embedded = schema["x-kubernetes-embedded-resource"] === true;
   const preserves = schema["x-kubernetes-preserve-unknown-fields"] === true;
   const intOrString = schema["x-kubernetes-int-or-string"] === true;
-  for (const [name, set] of [["preserve-unknown-fields", preserves],
-    ["embedded-resource", embedded]] as const) {
+  for (const [name, set] of [
+    ["preserve-unknown-fields", preserves],
+    ["embedded-resource", embedded],
+  ] as const) {
     if (!intOrString || !set) continue;
-    errors.push(invalid(`${path}.x-kubernetes-${name}`, true,
-      "must be false if x-kubernetes-int-or-string is true"));
+    errors.push(
+      invalid(
+        `${path}.x-kubernetes-${name}`,
+        true,
+        "must be false if x-kubernetes-int-or-string is true",
+      ),
+    );
   }
   if (embedded && type !== "object") {
     const why = "must be object if x-kubernetes-embedded-resource is true";
@@ -102,12 +132,21 @@ function checkExtensions(schema: Schema, level: Level, path: string, errors: Fie
     errors.push(required(`${path}.type`, EMPTY_TYPE[level]));
   }
   if (embedded && schema.additionalProperties !== undefined) {
-    errors.push(forbidden(`${path}.additionalProperties`,
-      "must not be used if x-kubernetes-embedded-resource is set"));
+    errors.push(
+      forbidden(
+        `${path}.additionalProperties`,
+        "must not be used if x-kubernetes-embedded-resource is set",
+      ),
+    );
   }
   if (embedded && !preserves && Object.keys(schema.properties ?? {}).length === 0) {
-    errors.push(required(`${path}.properties`, "must not be empty if " +
-      "x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields"));
+    errors.push(
+      required(
+        `${path}.properties`,
+        "must not be empty if " +
+          "x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
+      ),
+    );
   }
 }
 
@@ -115,12 +154,16 @@ function checkExtensions(schema: Schema, level: Level, path: string, errors: Fie
 function checkMetadata(schema: Schema, level: Level, path: string, errors: FieldError[]): void {
   const { properties = {} } = schema;
   const whole = level === "root" || schema["x-kubernetes-embedded-resource"] === true;
-  for (const [name, type] of [["kind", "string"], ["apiVersion", "string"],
-    ["metadata", "object"]] as const) {
+  for (const [name, type] of [
+    ["kind", "string"],
+    ["apiVersion", "string"],
+    ["metadata", "object"],
+  ] as const) {
     const property = properties[name];
     if (whole && property !== undefined && property.type !== type) {
-      errors.push(invalid(`${path}.properties[${name}].type`, property.type ?? "",
-        `must be ${type}`));
+      errors.push(
+        invalid(`${path}.properties[${name}].type`, property.type ?? "", `must be ${type}`),
+      );
     }
   }
   const { metadata } = properties;
@@ -128,8 +171,13 @@ function checkMetadata(schema: Schema, level: Level, path: string, errors: Field
   const { type: _type, default: _default, properties: fields = {}, ...rest } = metadata;
   const named = Object.keys(fields).every((name) => name === "name" || name === "generateName");
   if (!named || Object.keys(rest).length > 0) {
-    errors.push(forbidden(`${path}.properties[metadata]`, "must not specify anything other than " +
-      "name and generateName, but metadata is implicitly specified"));
+    errors.push(
+      forbidden(
+        `${path}.properties[metadata]`,
+        "must not specify anything other than " +
+          "name and generateName, but metadata is implicitly specified",
+      ),
+    );
   }
 }
 
@@ -141,7 +189,11 @@ export function isIntOrString(anyOf: readonly Schema[] | undefined): boolean {
 }
 
 function checkValues(
-  schema: Schema, skipAnyOf: boolean, skipFirst: boolean, path: string, errors: FieldError[],
+  schema: Schema,
+  skipAnyOf: boolean,
+  skipFirst: boolean,
+  path: string,
+  errors: FieldError[],
 ): void {
   const { anyOf = [], allOf = [], oneOf = [], not, pattern = "" } = schema;
   const check = (each: Schema, name: string, skip = false) =>
@@ -152,24 +204,34 @@ function checkValues(
   if (not !== undefined) check(not, "not");
   const compiled = pattern === "" ? undefined : compileRegex(pattern);
   if (typeof compiled === "string") {
-    errors.push(invalid(`${path}.pattern`, pattern,
-      `must be a valid regular expression, but isn't: ${compiled}`));
+    errors.push(
+      invalid(
+        `${path}.pattern`,
+        pattern,
+        `must be a valid regular expression, but isn't: ${compiled}`,
+      ),
+    );
   }
 }
 
 const NESTED: readonly (readonly [field: keyof Schema, wanted: string])[] = [
-  ["type", "empty"], ["additionalProperties", "undefined"], ["default", "undefined"],
-  ["title", "empty"], ["description", "empty"], ["nullable", "false"],
-  ["x-kubernetes-preserve-unknown-fields", "false"], ["x-kubernetes-embedded-resource", "false"],
-  ["x-kubernetes-int-or-string", "false"], ["x-kubernetes-list-map-keys", "empty"],
-  ["x-kubernetes-list-type", "undefined"], ["x-kubernetes-map-type", "undefined"],
+  ["type", "empty"],
+  ["additionalProperties", "undefined"],
+  ["default", "undefined"],
+  ["title", "empty"],
+  ["description", "empty"],
+  ["nullable", "false"],
+  ["x-kubernetes-preserve-unknown-fields", "false"],
+  ["x-kubernetes-embedded-resource", "false"],
+  ["x-kubernetes-int-or-string", "false"],
+  ["x-kubernetes-list-map-keys", "empty"],
+  ["x-kubernetes-list-type", "undefined"],
+  ["x-kubernetes-map-type", "undefined"],
   ["x-kubernetes-validations", "empty"],
 ];
 
 /** Schemas under `allOf` etc. are rules about values alone. */
-function checkNested(
-  schema: Schema, skipAnyOf: boolean, path: string, errors: FieldError[],
-): void {
+function checkNested(schema: Schema, skipAnyOf: boolean, path: string, errors: FieldError[]): void {
   checkValues(schema, skipAnyOf, false, path, errors);
   const items = itemSchema(schema);
   if (items !== undefined) checkNested(items, false, `${path}.items`, errors);
@@ -178,19 +240,28 @@ function checkNested(
   }
   for (const [field, wanted] of NESTED) {
     const value = schema[field];
-    const isSet = value !== undefined && value !== null && value !== "" && value !== false &&
+    const isSet =
+      value !== undefined &&
+      value !== null &&
+      value !== "" &&
+      value !== false &&
       !(Array.isArray(value) && value.length === 0);
     if (isSet) errors.push(forbidden(`${path}.${field}`, `must be ${wanted} to be structural`));
   }
   if (schema.properties?.["metadata"] !== undefined) {
-    errors.push(forbidden(`${path}.properties[metadata]`,
-      "must not be specified in a nested context"));
+    errors.push(
+      forbidden(`${path}.properties[metadata]`, "must not be specified in a nested context"),
+    );
   }
 }
 
 /** Values that are restricted under `allOf` etc. must be specified outside of it. */
 function checkJunctorsComplete(
-  rules: Schema, schema: Schema, path: string, at: string, errors: FieldError[],
+  rules: Schema,
+  schema: Schema,
+  path: string,
+  at: string,
+  errors: FieldError[],
 ): void {
   const { not, allOf = [], anyOf = [], oneOf = [] } = rules;
   const check = (each: Schema, name: string) =>
@@ -202,7 +273,11 @@ function checkJunctorsComplete(
 }
 
 function checkComplete(
-  rules: Schema, schema: Schema | undefined, path: string, at: string, errors: FieldError[],
+  rules: Schema,
+  schema: Schema | undefined,
+  path: string,
+  at: string,
+  errors: FieldError[],
 ): void {
   if (schema === undefined) {
     errors.push(required(path, `because it is defined in ${at}`));

@@ -2,11 +2,19 @@
 import { isDeepStrictEqual } from "node:util";
 import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
 import {
-  duplicate, type FieldError, invalid, required, tooLong, tooMany,
+  duplicate,
+  type FieldError,
+  invalid,
+  required,
+  tooLong,
+  tooMany,
 } from "@raft2kube/api/errors.ts";
 import type {
-  CustomResourceColumnDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionVersion,
-  CustomResourceSubresources, SelectableField,
+  CustomResourceColumnDefinition,
+  CustomResourceDefinitionSpec,
+  CustomResourceDefinitionVersion,
+  CustomResourceSubresources,
+  SelectableField,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label } from "@raft2kube/api/validation/names.ts";
 import { COLUMNS_MAX, JSON_PATH_LENGTH_MAX } from "../limits.ts";
@@ -22,8 +30,10 @@ type Version = CustomResourceDefinitionVersion;
 
 /** Parts that upstream keeps once, and looks at last, when all versions have the same. */
 const SHARED = {
-  schema: "validation", subresources: "subresources",
-  additionalPrinterColumns: "additionalPrinterColumns", selectableFields: "selectableFields",
+  schema: "validation",
+  subresources: "subresources",
+  additionalPrinterColumns: "additionalPrinterColumns",
+  selectableFields: "selectableFields",
 } as const;
 type Part = keyof typeof SHARED;
 
@@ -33,23 +43,33 @@ function isShared(versions: readonly Version[], part: Part): boolean {
 
 /** The errors of a part of one version, or of all versions that share it. */
 function validatePart(
-  version: Version, part: Part, path: string, spec: Spec, leniency: Leniency, shared: boolean,
+  version: Version,
+  part: Part,
+  path: string,
+  spec: Spec,
+  leniency: Leniency,
+  shared: boolean,
 ): FieldError[] {
   switch (part) {
     case "schema": {
       const schema = version.schema?.openAPIV3Schema;
       if (schema === undefined) return [];
-      const hasStatus = (shared ? spec.versions : [version])
-        .some(({ subresources }) => subresources?.status !== undefined);
+      const hasStatus = (shared ? spec.versions : [version]).some(
+        ({ subresources }) => subresources?.status !== undefined,
+      );
       return validateSchema(schema, `${path}.openAPIV3Schema`, {
-        hasStatus, structural: mustBeStructural(spec, leniency), leniency,
+        hasStatus,
+        structural: mustBeStructural(spec, leniency),
+        leniency,
         isUnchanged: leniency.unchanged.has(version.name),
       });
     }
-    case "subresources": return validateScale(version.subresources ?? {}, path);
+    case "subresources":
+      return validateScale(version.subresources ?? {}, path);
     case "additionalPrinterColumns": {
       const columns = version.additionalPrinterColumns ?? [];
-      return columns.length > COLUMNS_MAX ? [tooMany(path, columns.length, COLUMNS_MAX)]
+      return columns.length > COLUMNS_MAX
+        ? [tooMany(path, columns.length, COLUMNS_MAX)]
         : columns.flatMap((each, index) => validateColumn(each, `${path}[${index}]`));
     }
     case "selectableFields":
@@ -68,9 +88,11 @@ export function validateVersions(spec: Spec, leniency: Leniency): FieldError[] {
     return [
       ...(wrong.length === 0 ? [] : [invalid(`${at}.name`, version.name, wrong.join(","))]),
       ...validateDeprecation(version).map((each) =>
-        invalid(`${at}.deprecationWarning`, version.deprecationWarning, each)),
+        invalid(`${at}.deprecationWarning`, version.deprecationWarning, each),
+      ),
       ...PARTS.filter((part) => !isShared(versions, part)).flatMap((part) =>
-        validatePart(version, part, `${at}.${part}`, spec, leniency, false)),
+        validatePart(version, part, `${at}.${part}`, spec, leniency, false),
+      ),
     ];
   });
 }
@@ -80,7 +102,8 @@ export function validateShared(spec: Spec, leniency: Leniency): FieldError[] {
   const [version] = spec.versions;
   if (version === undefined) return [];
   return PARTS.filter((part) => isShared(spec.versions, part)).flatMap((part) =>
-    validatePart(version, part, `spec.${SHARED[part]}`, spec, leniency, true));
+    validatePart(version, part, `spec.${SHARED[part]}`, spec, leniency, true),
+  );
 }
 
 /** Names differ, and objects are stored in exactly one version. */
@@ -92,8 +115,9 @@ export function validateVersionNames({ versions }: Spec): FieldError[] {
   }
   if (versions.filter((each) => each.storage).length !== 1) {
     const shown = versions.length > 0 || isGivenEmpty(versions) ? versions : null;
-    errors.push(invalid("spec.versions", shown,
-      "must have exactly one version marked as storage version"));
+    errors.push(
+      invalid("spec.versions", shown, "must have exactly one version marked as storage version"),
+    );
   }
   const first = names[0] ?? "";
   const wrong = first === "" ? [] : dns1035Label(first);
@@ -104,27 +128,41 @@ export function validateVersionNames({ versions }: Spec): FieldError[] {
 /** Each version has a schema: without one, all fields would be pruned. */
 export function requireSchemas({ versions, ...spec }: Spec, leniency: Leniency): FieldError[] {
   const shared = isShared(versions, "schema") && versions[0]?.schema?.openAPIV3Schema !== undefined;
-  if (shared || leniency.schemas && spec.preserveUnknownFields === true) return [];
+  if (shared || (leniency.schemas && spec.preserveUnknownFields === true)) return [];
   const why = leniency.schemas ? "because otherwise all fields are pruned" : "";
   return versions.flatMap(({ schema, served }, index) =>
-    (schema?.openAPIV3Schema === undefined && (served || !leniency.schemas)
-      ? [required(`spec.versions[${index}].schema.openAPIV3Schema`, why)] : []));
+    schema?.openAPIV3Schema === undefined && (served || !leniency.schemas)
+      ? [required(`spec.versions[${index}].schema.openAPIV3Schema`, why)]
+      : [],
+  );
 }
 
 /** Whether a schema of the definition has a default. */
 export function hasDefaults({ versions }: Spec): boolean {
-  return versions.some(({ schema }) => schema?.openAPIV3Schema !== undefined &&
-    schemasIn(schema.openAPIV3Schema).some((each) => each.default != null));
+  return versions.some(
+    ({ schema }) =>
+      schema?.openAPIV3Schema !== undefined &&
+      schemasIn(schema.openAPIV3Schema).some((each) => each.default != null),
+  );
 }
 
-const EXTENSIONS = ["embedded-resource", "preserve-unknown-fields", "int-or-string",
-  "list-map-keys", "list-type", "validations"].map((name) => `x-kubernetes-${name}` as const);
+const EXTENSIONS = [
+  "embedded-resource",
+  "preserve-unknown-fields",
+  "int-or-string",
+  "list-map-keys",
+  "list-type",
+  "validations",
+].map((name) => `x-kubernetes-${name}` as const);
 
 /** Old definitions keep schemas that are not structural, but for what needs structure. */
 function mustBeStructural(spec: Spec, { structure }: Leniency): boolean {
   if (!structure || spec.preserveUnknownFields !== true || hasDefaults(spec)) return true;
-  return spec.versions.some(({ schema }) => schema?.openAPIV3Schema !== undefined &&
-    schemasIn(schema.openAPIV3Schema).some((each) => EXTENSIONS.some((name) => name in each)));
+  return spec.versions.some(
+    ({ schema }) =>
+      schema?.openAPIV3Schema !== undefined &&
+      schemasIn(schema.openAPIV3Schema).some((each) => EXTENSIONS.some((name) => name in each)),
+  );
 }
 
 const WARNING_BYTES_MAX = 256;
@@ -132,21 +170,32 @@ const WARNING_BYTES_MAX = 256;
 function validateDeprecation({ deprecated = false, deprecationWarning: text }: Version): string[] {
   if (text === undefined) return [];
   if (!deprecated) return ["can only be set for deprecated versions"];
-  const errors = Buffer.byteLength(text) > WARNING_BYTES_MAX
-    ? [`must be <= ${WARNING_BYTES_MAX} characters long`] : [];
+  const errors =
+    Buffer.byteLength(text) > WARNING_BYTES_MAX
+      ? [`must be <= ${WARNING_BYTES_MAX} characters long`]
+      : [];
   if (text === "") errors.push("must not be an empty string");
   const strange = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u.exec(text);
   if (strange !== null) {
     const index = Buffer.byteLength(text.slice(0, strange.index));
-    errors.push("must only contain printable UTF-8 characters; non-printable character found at " +
-      `index ${index}`);
+    errors.push(
+      "must only contain printable UTF-8 characters; non-printable character found at " +
+        `index ${index}`,
+    );
   }
   return errors;
 }
 
 const COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS = [
-  "byte", "date", "date-time", "double", "float", "int32", "int64", "password",
+  "byte",
+  "date",
+  "date-time",
+  "double",
+  "float",
+  "int32",
+  "int64",
+  "password",
 ];
 
 function validateColumn(column: CustomResourceColumnDefinition, path: string): FieldError[] {
@@ -159,12 +208,13 @@ function validateColumn(column: CustomResourceColumnDefinition, path: string): F
     errors.push(invalid(`${path}.format`, format, `must be one of ${COLUMN_FORMATS.join(",")}`));
   }
   const at = `${path}.JSONPath`;
-  return [...errors, ...jsonPath === "" ? [required(at)] : validatePath(jsonPath, at)];
+  return [...errors, ...(jsonPath === "" ? [required(at)] : validatePath(jsonPath, at))];
 }
 
 function validatePath(text: string, path: string): FieldError[] {
   if (text.length > JSON_PATH_LENGTH_MAX) return [tooLong(path, JSON_PATH_LENGTH_MAX)];
-  return text.startsWith(".") ? []
+  return text.startsWith(".")
+    ? []
     : [invalid(path, text, "must be a simple json path starting with .")];
 }
 
@@ -176,14 +226,20 @@ function validateScale({ scale }: CustomResourceSubresources, path: string): Fie
     if (wrong.length > 0 || roots.some((each) => text.startsWith(`${each}.`))) return wrong;
     return [invalid(at, text, `should be a json path under ${why}`)];
   };
-  const { specReplicasPath: wanted, statusReplicasPath: actual, labelSelectorPath: labels = "" } =
-    scale;
+  const {
+    specReplicasPath: wanted,
+    statusReplicasPath: actual,
+    labelSelectorPath: labels = "",
+  } = scale;
   return [
-    ...(wanted === "" ? [required(`${path}.scale.specReplicasPath`)]
+    ...(wanted === ""
+      ? [required(`${path}.scale.specReplicasPath`)]
       : under(wanted, "specReplicasPath", [".spec"], ".spec")),
-    ...(actual === "" ? [required(`${path}.scale.statusReplicasPath`)]
+    ...(actual === ""
+      ? [required(`${path}.scale.statusReplicasPath`)]
       : under(actual, "statusReplicasPath", [".status"], ".status")),
-    ...(labels === "" ? []
+    ...(labels === ""
+      ? []
       : under(labels, "labelSelectorPath", [".spec", ".status"], "either .spec or .status")),
   ];
 }
@@ -191,37 +247,59 @@ function validateScale({ scale }: CustomResourceSubresources, path: string): Fie
 const SELECTABLE_TYPES = ["string", "integer", "boolean"];
 
 function validateSelectable(
-  { schema, selectableFields: fields = [] }: Version, path: string, shared: boolean, many: boolean,
+  { schema, selectableFields: fields = [] }: Version,
+  path: string,
+  shared: boolean,
+  many: boolean,
 ): FieldError[] {
   if (fields.length === 0) return [];
   const props = schema?.openAPIV3Schema;
   if (props === undefined) {
-    return [invalid(path, "", shared ? "may only be set when validations.schema is included"
-      : "may only be set when `version.schema.openAPIV3Schema` is not included")];
+    return [
+      invalid(
+        path,
+        "",
+        shared
+          ? "may only be set when validations.schema is included"
+          : "may only be set when `version.schema.openAPIV3Schema` is not included",
+      ),
+    ];
   }
   const why = unstructured(props);
   if (why !== undefined) return [invalid(path, "", why)];
   const structural = structuralOf(props);
   const seen = new Set<string>();
   const errors = fields.flatMap((field, index) =>
-    validateSelectableField(field, `${path}[${index}].jsonPath`, structural, seen));
+    validateSelectableField(field, `${path}[${index}].jsonPath`, structural, seen),
+  );
   return seen.size > SELECTABLE_MAX && !many
-    ? [...errors, tooMany(path, seen.size, SELECTABLE_MAX)] : errors;
+    ? [...errors, tooMany(path, seen.size, SELECTABLE_MAX)]
+    : errors;
 }
 
 function validateSelectableField(
-  { jsonPath }: SelectableField, at: string, whole: ReturnType<typeof structuralOf>,
+  { jsonPath }: SelectableField,
+  at: string,
+  whole: ReturnType<typeof structuralOf>,
   seen: Set<string>,
 ): FieldError[] {
   if (jsonPath === "") return [required(at)];
   if (jsonPath.length > JSON_PATH_LENGTH_MAX) return [tooLong(at, JSON_PATH_LENGTH_MAX)];
   const found = schemaAt(whole, jsonPath, false);
   if ("wrong" in found) return [invalid(at, jsonPath, `is an invalid path: ${found.wrong}`)];
-  const errors = found.path[0] === "metadata"
-    ? [invalid(at, jsonPath, "must not point to fields in metadata")] : [];
+  const errors =
+    found.path[0] === "metadata"
+      ? [invalid(at, jsonPath, "must not point to fields in metadata")]
+      : [];
   if (!SELECTABLE_TYPES.includes(found.schema.type ?? "")) {
-    errors.push(invalid(at, jsonPath, "must point to a field of type string, boolean or integer. " +
-      "Enum string fields and strings with formats are allowed."));
+    errors.push(
+      invalid(
+        at,
+        jsonPath,
+        "must point to a field of type string, boolean or integer. " +
+          "Enum string fields and strings with formats are allowed.",
+      ),
+    );
   }
   const key = found.path.join(".");
   if (seen.has(key)) errors.push(duplicate(at, jsonPath));

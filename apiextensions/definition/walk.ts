@@ -5,7 +5,12 @@ type Schema = JSONSchemaProps;
 
 /** The types of OpenAPI 3, in the order of the alphabet. */
 export const TYPES: readonly string[] = [
-  "array", "boolean", "integer", "number", "object", "string",
+  "array",
+  "boolean",
+  "integer",
+  "number",
+  "object",
+  "string",
 ];
 
 function isSchema(value: unknown): value is Schema {
@@ -26,11 +31,17 @@ export function additionalSchema({ additionalProperties }: Schema): Schema | und
 export function schemasIn(schema: Schema, found: Schema[] = []): Schema[] {
   found.push(schema);
   const below: readonly unknown[] = [
-    ...Array.isArray(schema.items) ? schema.items as unknown[] : [schema.items],
-    ...schema.allOf ?? [], ...schema.anyOf ?? [], ...schema.oneOf ?? [], schema.not,
-    ...Object.values(schema.properties ?? {}), schema.additionalProperties,
-    ...Object.values(schema.patternProperties ?? {}), schema.additionalItems,
-    ...Object.values(schema.definitions ?? {}), ...Object.values(schema.dependencies ?? {}),
+    ...(Array.isArray(schema.items) ? (schema.items as unknown[]) : [schema.items]),
+    ...(schema.allOf ?? []),
+    ...(schema.anyOf ?? []),
+    ...(schema.oneOf ?? []),
+    schema.not,
+    ...Object.values(schema.properties ?? {}),
+    schema.additionalProperties,
+    ...Object.values(schema.patternProperties ?? {}),
+    schema.additionalItems,
+    ...Object.values(schema.definitions ?? {}),
+    ...Object.values(schema.dependencies ?? {}),
   ];
   for (const each of below) if (isSchema(each)) schemasIn(each, found);
   return found;

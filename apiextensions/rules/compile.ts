@@ -45,7 +45,8 @@ class Place {
     this.#type = declared.type;
     this.#sizes = new DeclaredSizes(declared);
     this.#base = KUBERNETES.extend({
-      variables: { self: declared.type }, provider: new DeclaredTypes(declared),
+      variables: { self: declared.type },
+      provider: new DeclaredTypes(declared),
     });
   }
 
@@ -60,7 +61,9 @@ class Place {
     if (errors !== undefined) return failed(`compilation failed: ${errors.message}`);
     if (program.type.kind !== "bool") return failed("cel expression must evaluate to a bool");
     return {
-      rule, program, usesOld: this.#usesOld(rule.rule),
+      rule,
+      program,
+      usesOld: this.#usesOld(rule.rule),
       cost: program.estimateCost(this.#sizes).max,
       ...this.#compileMessage(rule, environment),
       fieldPath: pathText(schema, rule.fieldPath ?? ""),
@@ -82,7 +85,8 @@ class Place {
   }
 
   #compileMessage(
-    { messageExpression = "" }: ValidationRule, environment: Environment,
+    { messageExpression = "" }: ValidationRule,
+    environment: Environment,
   ): Pick<CompiledRule, "message" | "messageError" | "messageCost"> {
     if (messageExpression === "") return { messageCost: 0n };
     const { program, errors } = environment.compile(messageExpression);

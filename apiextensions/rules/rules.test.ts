@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { declaredType, occurrencesMax } from "@raft2kube/cel/schema-types.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { describe, expect, it } from "vitest";
 import { Correlated } from "../correlate.ts";
 import { structuralOf } from "../structural.ts";
 import { compileRules } from "./compile.ts";
@@ -12,7 +12,8 @@ import { checkRules, ruleNode } from "./validate.ts";
 /** Reads the answers of upstream's functions in its own tests (scripts/cel-answers.ts). */
 function recorded<T>(name: string): readonly T[] {
   return parseExact(
-    readFileSync(join(import.meta.dirname, "../testdata", name), "utf8")) as readonly T[];
+    readFileSync(join(import.meta.dirname, "../testdata", name), "utf8"),
+  ) as readonly T[];
 }
 
 interface Case<T> {
@@ -81,33 +82,50 @@ function titleOf(rules: readonly ValidationRule[], schema: JSONSchemaProps): str
 }
 
 const compilations = recorded<Compilations>("rule-costs.json").flatMap(({ schema, cases }) =>
-  cases.filter(({ rules }) => !isDifferent(rules)).map(({ rules, results }) => ({
-    title: titleOf(rules, schema), schema, rules, results,
-  })));
+  cases
+    .filter(({ rules }) => !isDifferent(rules))
+    .map(({ rules, results }) => ({
+      title: titleOf(rules, schema),
+      schema,
+      rules,
+      results,
+    })),
+);
 
 describe("rules compile, and cost at most, as upstream's", () => {
   it.each(compilations)("$title", ({ schema, rules, results }) => {
     const structural = { ...structuralOf(schema), rules };
     const declared = declaredType(structural, "selfType", true)!;
-    const ours = compileRules(structural, declared).map((each): Compilation => ({
-      ...each.error !== undefined && { error: each.error },
-      ...each.program !== undefined && { cardinality: occurrencesMax(declared) },
-      // Go's JSON of the recording has all digits of an uint64, JavaScript's numbers have not.
-      ...each.cost > 0n && { cost: Number(each.cost) },
-      ...each.usesOld && { usesOld: true },
-      ...each.messageError !== undefined && { messageError: each.messageError },
-      ...each.messageCost > 0n && { messageCost: Number(each.messageCost) },
-      ...each.fieldPath !== "" && { fieldPath: each.fieldPath },
-    }));
-    expect(ours).toEqual(results.map(({ cost, ...rest }) =>
-      ({ ...rest, ...cost !== undefined && { cost: Number(cost) } })));
+    const ours = compileRules(structural, declared).map(
+      (each): Compilation => ({
+        ...(each.error !== undefined && { error: each.error }),
+        ...(each.program !== undefined && { cardinality: occurrencesMax(declared) }),
+        // Go's JSON of the recording has all digits of an uint64, JavaScript's numbers have not.
+        ...(each.cost > 0n && { cost: Number(each.cost) }),
+        ...(each.usesOld && { usesOld: true }),
+        ...(each.messageError !== undefined && { messageError: each.messageError }),
+        ...(each.messageCost > 0n && { messageCost: Number(each.messageCost) }),
+        ...(each.fieldPath !== "" && { fieldPath: each.fieldPath }),
+      }),
+    );
+    expect(ours).toEqual(
+      results.map(({ cost, ...rest }) => ({
+        ...rest,
+        ...(cost !== undefined && { cost: Number(cost) }),
+      })),
+    );
   });
 });
 
 const validations = recorded<Validations>("rule-outcomes.json").flatMap(({ cases, ...about }) =>
-  cases.filter(({ rules }) => !isDifferent(rules)).map((each) => ({
-    title: titleOf(each.rules, about.schema), ...about, ...each,
-  })));
+  cases
+    .filter(({ rules }) => !isDifferent(rules))
+    .map((each) => ({
+      title: titleOf(each.rules, about.schema),
+      ...about,
+      ...each,
+    })),
+);
 
 describe("rules about objects end, and cost, as upstream's", () => {
   it.each(validations)("$title", ({ schema, rules, errors, left, ...given }) => {
@@ -118,11 +136,14 @@ describe("rules about objects end, and cost, as upstream's", () => {
     const budget = Number(given.budget);
     const limits = { ruleCost: given.limit, totalCost: budget };
     const path = given.path === "<nil>" ? "" : given.path;
-    const ours = node === undefined ? { errors: [], left: budget }
-      : checkRules(node, given.object, given.old, pair, limits, path);
+    const ours =
+      node === undefined
+        ? { errors: [], left: budget }
+        : checkRules(node, given.object, given.old, pair, limits, path);
     const texts = ours.errors.map(({ type, field, detail }) => `${type} ${field} ${detail}`);
     expect(texts.sort()).toEqual(
-      errors.map(({ Type, Field, Detail }) => `${Type} ${Field} ${Detail}`).sort());
+      errors.map(({ Type, Field, Detail }) => `${Type} ${Field} ${Detail}`).sort(),
+    );
     expect(ours.left).toBe(Number(left));
   });
 });

@@ -1,27 +1,35 @@
 /** Evaluates the rules of a schema (x-kubernetes-validations) on objects. */
 import {
-  duplicate, type FieldError, forbidden, invalid, messageOfField, OMITTED, required,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  messageOfField,
+  OMITTED,
+  required,
 } from "@raft2kube/api/errors.ts";
 import type { ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isObject, memberOf } from "@raft2kube/apimachinery/json/json.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { escapeName } from "@raft2kube/cel/field-names.ts";
-import { asResource, declaredType, type DeclaredType } from "@raft2kube/cel/schema-types.ts";
+import { asResource, type DeclaredType, declaredType } from "@raft2kube/cel/schema-types.ts";
 import { schemaValue } from "@raft2kube/cel/schema-values.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
 import {
-  ErrorValue, isError, OptionalValue, type Outcome, type Value,
+  ErrorValue,
+  isError,
+  OptionalValue,
+  type Outcome,
+  type Value,
 } from "@raft2kube/cel/value.ts";
 import type { Correlated } from "../correlate.ts";
 import { memberSchema } from "../defaults.ts";
-import {
-  MESSAGE_BYTES_MAX, RULE_COST_MAX, RULE_STEPS_MAX, RULES_COST_MAX,
-} from "../limits.ts";
+import { MESSAGE_BYTES_MAX, RULE_COST_MAX, RULE_STEPS_MAX, RULES_COST_MAX } from "../limits.ts";
 import type { CheckRules } from "../strategy.ts";
 import type { Structural } from "../structural.ts";
 import { ROOT } from "../validate.ts";
-import { compileRules, type CompiledRule } from "./compile.ts";
+import { type CompiledRule, compileRules } from "./compile.ts";
 
 /** One place of a schema that has rules, or places below with rules. */
 export interface RuleNode {
@@ -37,11 +45,14 @@ export interface RuleNode {
 /** Compiles all rules of a schema, and checks objects by them; undefined when it has none. */
 export function ruleCheck(schema: Structural): CheckRules | undefined {
   const node = hasRules(schema) ? ruleNode(schema) : undefined;
-  return node && ((object, old, pair, { steps_max, warn }) => {
-    const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
-    for (const error of unchanged) warn?.(messageOfField(error));
-    return errors;
-  });
+  return (
+    node &&
+    ((object, old, pair, { steps_max, warn }) => {
+      const { errors, unchanged } = checkRules(node, object, old, pair, { ...LIMITS, steps_max });
+      for (const error of unchanged) warn?.(messageOfField(error));
+      return errors;
+    })
+  );
 }
 
 /** Compiles the rules of a schema and of all below. */
@@ -52,44 +63,62 @@ export function ruleNode(schema: Structural, isResource = true): RuleNode | unde
 /** Whether there are rules outside of `allOf`; upstream looks into that only if there are. */
 function hasRules(schema: Structural | undefined): boolean {
   if (schema === undefined) return false;
-  return (schema.rules ?? []).length > 0 || hasRules(schema.items) ||
-    hasRules(memberSchema(schema)) || [...schema.properties?.values() ?? []].some(hasRules);
+  return (
+    (schema.rules ?? []).length > 0 ||
+    hasRules(schema.items) ||
+    hasRules(memberSchema(schema)) ||
+    [...(schema.properties?.values() ?? [])].some(hasRules)
+  );
 }
 
 /** `from` has the rules; under `allOf` it is another than the schema of the place. */
 function makeNode(
-  from: Structural, schema: Structural, isResource: boolean, declared: DeclaredType | undefined,
+  from: Structural,
+  schema: Structural,
+  isResource: boolean,
+  declared: DeclaredType | undefined,
 ): RuleNode | undefined {
   const { rules = [] } = from;
-  const compiled = declared === undefined || rules.length === 0 ? []
-    : compileRules({ ...schema, rules }, declared);
+  const compiled =
+    declared === undefined || rules.length === 0
+      ? []
+      : compileRules({ ...schema, rules }, declared);
   const below = (its: Structural | undefined, place: Structural | undefined) =>
     its && place && makeNode(its, place, place.embedded, declared?.items);
   const items = below(from.items, schema.items);
   const members = below(memberSchema(from), memberSchema(schema));
   const node: RuleNode = {
-    schema, rules: compiled, isResource,
-    ...items !== undefined && { items },
-    ...members !== undefined && { members },
+    schema,
+    rules: compiled,
+    isResource,
+    ...(items !== undefined && { items }),
+    ...(members !== undefined && { members }),
     properties: propertyNodes(from, schema, declared),
-    allOf: (from.allOf ?? []).flatMap((each) =>
-      makeNode(each, schema, isResource, declared) ?? []),
+    allOf: (from.allOf ?? []).flatMap((each) => makeNode(each, schema, isResource, declared) ?? []),
   };
-  const isEmpty = compiled.length === 0 && items === undefined && members === undefined &&
-    node.properties.size === 0 && node.allOf.length === 0;
+  const isEmpty =
+    compiled.length === 0 &&
+    items === undefined &&
+    members === undefined &&
+    node.properties.size === 0 &&
+    node.allOf.length === 0;
   return isEmpty ? undefined : node;
 }
 
 function propertyNodes(
-  from: Structural, schema: Structural, declared: DeclaredType | undefined,
+  from: Structural,
+  schema: Structural,
+  declared: DeclaredType | undefined,
 ): ReadonlyMap<string, RuleNode> {
   const nodes = new Map<string, RuleNode>();
   for (const [name, its] of from.properties ?? []) {
     const place = schema.properties?.get(name);
     if (place === undefined) continue;
     const identifier = escapeName(name);
-    const type = identifier === undefined
-      ? declaredType(place, `selfType.${name}`, place.embedded) : declared?.fields?.get(identifier);
+    const type =
+      identifier === undefined
+        ? declaredType(place, `selfType.${name}`, place.embedded)
+        : declared?.fields?.get(identifier);
     const node = type && makeNode(its, place, place.embedded, type);
     if (node !== undefined) nodes.set(name, node);
   }
@@ -113,8 +142,12 @@ const LIMITS: RuleLimits = { ruleCost: RULE_COST_MAX, totalCost: RULES_COST_MAX 
  * StepsExceededError when there are more than `steps_max`.
  */
 export function checkRules(
-  node: RuleNode, value: unknown, old: unknown, pair: Correlated | undefined,
-  limits = LIMITS, path = "",
+  node: RuleNode,
+  value: unknown,
+  old: unknown,
+  pair: Correlated | undefined,
+  limits = LIMITS,
+  path = "",
 ): Pick<Run, "errors" | "unchanged" | "left"> {
   const run = new Run(limits);
   run.check(node, path, value, old ?? undefined, { pair, parent: undefined });
@@ -185,7 +218,10 @@ class Run {
   }
 
   #checkItems(
-    { schema, items }: RuleNode, path: string, value: readonly unknown[], old: unknown,
+    { schema, items }: RuleNode,
+    path: string,
+    value: readonly unknown[],
+    old: unknown,
     ratchet: Ratchet,
   ): void {
     if (items === undefined) return;
@@ -198,8 +234,11 @@ class Run {
   }
 
   #checkMembers(
-    { schema, members, properties }: RuleNode, path: string,
-    value: Readonly<Record<string, unknown>>, old: unknown, ratchet: Ratchet,
+    { schema, members, properties }: RuleNode,
+    path: string,
+    value: Readonly<Record<string, unknown>>,
+    old: unknown,
+    ratchet: Ratchet,
   ): void {
     const { mapType = "granular" } = schema;
     const isCorrelatable = mapType === "granular" || mapType === "atomic";
@@ -207,7 +246,8 @@ class Run {
       const before = isCorrelatable && isObject(old) ? memberOf(old, name) : undefined;
       const property = properties.get(name);
       for (const [node, at] of [
-        [members, `${path}[${name}]`], [property, child(path, name)],
+        [members, `${path}[${name}]`],
+        [property, child(path, name)],
       ] as const) {
         if (this.left < 0) return;
         if (node !== undefined) this.check(node, at, member, before, atMember(ratchet, name));
@@ -215,9 +255,7 @@ class Run {
     }
   }
 
-  #checkRules(
-    node: RuleNode, path: string, value: unknown, old: unknown, ratchet: Ratchet,
-  ): void {
+  #checkRules(node: RuleNode, path: string, value: unknown, old: unknown, ratchet: Ratchet): void {
     if (node.rules.length === 0 || this.left < 0) return;
     if (this.left === 0) return this.#stop(path, node, OUT_OF_BUDGET);
     const schema = node.isResource ? asResource(node.schema) : node.schema;
@@ -230,16 +268,20 @@ class Run {
   }
 
   #checkRule(
-    node: RuleNode, compiled: CompiledRule, path: string, value: unknown, self: Value,
-    oldSelf: Value | undefined, ratchet: Ratchet,
+    node: RuleNode,
+    compiled: CompiledRule,
+    path: string,
+    value: unknown,
+    self: Value,
+    oldSelf: Value | undefined,
+    ratchet: Ratchet,
   ): void {
     const { rule, program, usesOld, error } = compiled;
     if (error !== undefined) return this.#add(path, node, `rule compile error: ${error}`);
     const isOptional = rule.optionalOldSelf === true;
     if (program === undefined || (usesOld && oldSelf === undefined && !isOptional)) return;
     const given: Variables = oldSelf === undefined ? { self } : { self, oldSelf };
-    const variables: Variables = isOptional
-      ? { self, oldSelf: new OptionalValue(oldSelf) } : given;
+    const variables: Variables = isOptional ? { self, oldSelf: new OptionalValue(oldSelf) } : given;
     const outcome = this.#evaluate(program, variables);
     if (outcome === undefined) return this.#stop(path, node, OUT_OF_BUDGET);
     if (isError(outcome)) return this.#addFailure(path, node, outcome.message, rule);
@@ -252,7 +294,8 @@ class Run {
   #evaluate(program: Program, variables: Variables): Outcome | undefined {
     try {
       const { value, cost, steps } = program.evaluate(variables, {
-        costMax: this.#ruleCost, stepsMax: Math.min(RULE_STEPS_MAX, this.#steps),
+        costMax: this.#ruleCost,
+        stepsMax: Math.min(RULE_STEPS_MAX, this.#steps),
       });
       this.#steps -= steps;
       if (cost > this.left) return undefined;
@@ -268,7 +311,10 @@ class Run {
 
   /** The error of a rule that does not hold. */
   #errorsOf(
-    { schema }: RuleNode, compiled: CompiledRule, path: string, value: unknown,
+    { schema }: RuleNode,
+    compiled: CompiledRule,
+    path: string,
+    value: unknown,
     variables: Variables,
   ): FieldError[] {
     const { rule, fieldPath } = compiled;
@@ -283,34 +329,41 @@ class Run {
     const detail = written.text ?? ready;
     const shown = schema.type === "object" || schema.type === "array" ? OMITTED : value;
     switch (rule.reason) {
-      case "FieldValueForbidden": return [forbidden(place, detail)];
-      case "FieldValueRequired": return [required(place, detail)];
-      case "FieldValueDuplicate": return [duplicate(place, shown)];
-      default: return [invalid(place, shown, detail)];
+      case "FieldValueForbidden":
+        return [forbidden(place, detail)];
+      case "FieldValueRequired":
+        return [required(place, detail)];
+      case "FieldValueDuplicate":
+        return [duplicate(place, shown)];
+      default:
+        return [invalid(place, shown, detail)];
     }
   }
 
   /** The message that an expression gives, if it gives a usable one; `fatal` ends the check. */
   #message(
-    { message, rule }: CompiledRule, variables: Variables,
+    { message, rule }: CompiledRule,
+    variables: Variables,
   ): { readonly text?: string; readonly fatal?: string } {
     if (message === undefined) return {};
     const outcome = this.#evaluate(message, variables);
     if (outcome === undefined) {
       return {
-        fatal: "messageExpression evaluation failed due to running out of cost budget, no " +
+        fatal:
+          "messageExpression evaluation failed due to running out of cost budget, no " +
           "further validation rules will be run",
       };
     }
     if (isError(outcome) && outcome.message.startsWith(COST_EXCEEDED)) {
       return {
-        fatal: "no further validation rules will be run due to call cost exceeds limit for " +
+        fatal:
+          "no further validation rules will be run due to call cost exceeds limit for " +
           `messageExpression: ${JSON.stringify(rule.messageExpression)}`,
       };
     }
     const text = typeof outcome === "string" ? outcome.trim() : "";
-    const isUsable = text !== "" && !text.includes("\n") &&
-      Buffer.byteLength(text) <= MESSAGE_BYTES_MAX;
+    const isUsable =
+      text !== "" && !text.includes("\n") && Buffer.byteLength(text) <= MESSAGE_BYTES_MAX;
     return isUsable ? { text } : {};
   }
 
@@ -318,11 +371,19 @@ class Run {
   #addFailure(path: string, node: RuleNode, message: string, rule: ValidationRule): void {
     const text = ruleText(rule);
     if (message.startsWith("no such overload")) {
-      this.#add(path, node, `'${message}': call arguments did not match a supported operator, ` +
-        `function or macro signature for rule: ${text}`);
+      this.#add(
+        path,
+        node,
+        `'${message}': call arguments did not match a supported operator, ` +
+          `function or macro signature for rule: ${text}`,
+      );
     } else if (message.startsWith(COST_EXCEEDED)) {
-      this.#stop(path, node, `'${message}': no further validation rules will be run due to call ` +
-        `cost exceeds limit for rule: ${text}`);
+      this.#stop(
+        path,
+        node,
+        `'${message}': no further validation rules will be run due to call ` +
+          `cost exceeds limit for rule: ${text}`,
+      );
     } else this.#add(path, node, `${message} evaluating rule: ${text}`);
   }
 

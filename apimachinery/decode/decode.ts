@@ -1,17 +1,13 @@
-import {
-  decodeObject,
-  type Envelope,
-  readEnvelope,
-} from "@raft2kube/api/codec/envelope.ts";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeObject, type Envelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { GroupVersionKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { isRetired } from "@raft2kube/api/retired.ts";
 import type { SchemaRef } from "@raft2kube/api/schema.ts";
-import { invalid as invalidField } from "@raft2kube/api/errors.ts";
-import { badRequest, invalid, unsupportedMediaType } from "../errors/catalog.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
+import { badRequest, invalid, unsupportedMediaType } from "../errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
 import { type Document, parseJson } from "./json-document.ts";
 import { JSON_TYPE, OBJECT_TYPES, PROTOBUF_TYPE, YAML_TYPE } from "./media-types.ts";

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { exact, parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "../errors/catalog.ts";
-import { BODY_DEPTH_MAX } from "../limits.ts";
 import { goSyntaxError } from "../json/go-syntax.ts";
+import { BODY_DEPTH_MAX } from "../limits.ts";
 
 /** A value parsed out of a body. */
 export interface Document {

@@ -1,5 +1,4 @@
 import {
-  type Document as YamlDocument,
   isMap,
   isScalar,
   LineCounter,
@@ -7,6 +6,7 @@ import {
   type Scalar,
   type ScalarTag,
   type Tags,
+  type Document as YamlDocument,
 } from "yaml";
 import { badRequest } from "../errors/catalog.ts";
 import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
@@ -18,7 +18,10 @@ import { type Document, parseJson, textOf } from "./json-document.ts";
 export function parseYaml(body: Buffer): Document {
   const lines = new LineCounter();
   const options = {
-    uniqueKeys: false, version: "1.1", lineCounter: lines, customTags: goTags,
+    uniqueKeys: false,
+    version: "1.1",
+    lineCounter: lines,
+    customTags: goTags,
     intAsBigInt: true,
   } as const;
   const documents = parseAllDocuments(textOf(body), options);
@@ -50,8 +53,10 @@ const OCTAL: ScalarTag = {
  * exceptions: `12:30` is not the number 750, and a date stays text.
  */
 function goTags(tags: Tags): Tags {
-  const known = tags.filter((each) =>
-    typeof each === "string" || (each.format !== "TIME" && !each.tag.endsWith(":timestamp")));
+  const known = tags.filter(
+    (each) =>
+      typeof each === "string" || (each.format !== "TIME" && !each.tag.endsWith(":timestamp")),
+  );
   return [OCTAL, ...known];
 }
 

@@ -1,10 +1,15 @@
-import { Slices } from "@raft2kube/std/slices.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { expect, it } from "vitest";
-import {
-  COMPACT_JSON, encodeSliced, joinSliced, LazyList, PRETTY_JSON, yamlForm,
-} from "./sliced.ts";
 import { yamlValue } from "../yaml.ts";
+import {
+  COMPACT_JSON,
+  encodeSliced,
+  joinSliced,
+  LazyList,
+  PRETTY_JSON,
+  yamlForm,
+} from "./sliced.ts";
 
 const TEXT = 'two\nlines, "quoted": {}\n\n  indented\n';
 const ITEMS = [

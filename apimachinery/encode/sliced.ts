@@ -51,7 +51,7 @@ export async function yamlForm(): Promise<SlicedForm> {
     field: (name, value) =>
       isLarge(value) ? yamlLines({ [name]: value }, "", yamlText) : [yamlText({ [name]: value })],
     listBegin: (name) => `${name}:\n`,
-    item: (value) => isLarge(value) ? yamlLines([value], "", yamlText) : [yamlText([value])],
+    item: (value) => (isLarge(value) ? yamlLines([value], "", yamlText) : [yamlText([value])]),
     listEnd: "",
     end: "",
   };

@@ -105,9 +105,7 @@ export function methodNotAllowed(
 
 /** 406 for a form of answer that this object has not. */
 export function notAcceptable(offered: readonly string[]): ApiError {
-  return notAcceptableBecause(
-    `only the following media types are accepted: ${offered.join(", ")}`,
-  );
+  return notAcceptableBecause(`only the following media types are accepted: ${offered.join(", ")}`);
 }
 
 export function notAcceptableBecause(message: string): ApiError {

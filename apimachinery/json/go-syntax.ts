@@ -27,5 +27,7 @@ export function goSyntaxError(text: string, { message }: SyntaxError): string {
 function quoted(letter: string): string {
   if (letter === "'") return "'\\''";
   if (letter === '"') return "'\"'";
-  return `'${JSON.stringify(letter).slice(1, -1).replace(/^\\u00/, "\\x")}'`;
+  return `'${JSON.stringify(letter)
+    .slice(1, -1)
+    .replace(/^\\u00/, "\\x")}'`;
 }

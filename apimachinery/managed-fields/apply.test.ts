@@ -1,5 +1,5 @@
-import { kindOf } from "@raft2kube/api/kinds.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
 import { describe, expect, it } from "vitest";
 import { decodeDocument } from "../decode/decode.ts";
 import type { JsonObject } from "../json/json.ts";

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest } from "../errors/catalog.ts";
-import { timeText } from "../time.ts";
 import type { JsonObject } from "../json/json.ts";
+import { timeText } from "../time.ts";
 import { type Conflict, conflictError } from "./conflicts.ts";
 import { FieldSet } from "./field-set.ts";
 import { clientSideFields, renewLastApplied } from "./last-applied.ts";
@@ -12,10 +12,10 @@ import {
   type Owner,
   ownerOf,
   readOwners,
+  type Writer,
   withoutIgnored,
   withoutServersOwn,
   writeOwners,
-  type Writer,
 } from "./managed-fields.ts";
 import { mergeApplied, prune } from "./merge-applied.ts";
 import { compare, fieldsSetBy } from "./ownership.ts";

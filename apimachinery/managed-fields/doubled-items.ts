@@ -1,7 +1,7 @@
 import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isReason } from "../errors/api-error.ts";
 import type { Json } from "../json/json.ts";
-import { nameOf, type Part, partsOf, type Place } from "./place.ts";
+import { nameOf, type Part, type Place, partsOf } from "./place.ts";
 
 /**
  * Returns the errors of lists in which two items have one key or one has none, and of sets with

@@ -1,5 +1,5 @@
-import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isObject, type JsonObject } from "../json/json.ts";
 import type { FieldSet } from "./field-set.ts";
 import type { Writer } from "./managed-fields.ts";

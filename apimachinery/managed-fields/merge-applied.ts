@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
 import { FieldSet } from "./field-set.ts";
 import { isVoid } from "./ownership.ts";
-import { nameOf, partsOf, type Place } from "./place.ts";
+import { nameOf, type Place, partsOf } from "./place.ts";
 
 /** `applied` laid over `live`: what it sets is as it says, all else stays. */
 export function mergeApplied(place: Place, live: Json, applied: Json): Json {

@@ -12,7 +12,8 @@ export function mistyped(shape: Shape, value: Json, at = ""): string[] {
     case "any":
       return [];
     case "scalar":
-      return typeof value === SCALARS[shape.scalar].type ? []
+      return typeof value === SCALARS[shape.scalar].type
+        ? []
         : [expected(SCALARS[shape.scalar].shown, value, at)];
     case "list":
       if (!Array.isArray(value)) return [expected("list", value, at)];
@@ -30,8 +31,12 @@ export function mistyped(shape: Shape, value: Json, at = ""): string[] {
 const STRING = { type: "string", shown: "string" };
 const NUMERIC = { type: "number", shown: "numeric (int or float)" };
 const SCALARS = {
-  string: STRING, bytes: STRING, bool: { type: "boolean", shown: "boolean" },
-  int32: NUMERIC, int64: NUMERIC, double: NUMERIC,
+  string: STRING,
+  bytes: STRING,
+  bool: { type: "boolean", shown: "boolean" },
+  int32: NUMERIC,
+  int64: NUMERIC,
+  double: NUMERIC,
 };
 
 function expected(shown: string, value: Json, at: string): string {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isGivenEmpty } from "@raft2kube/api/codec/json.ts";
 import { isObject, type Json } from "../json/json.ts";
 import { FieldSet } from "./field-set.ts";
-import { comparedPartsOf, type Part, partsOf, type Place } from "./place.ts";
+import { comparedPartsOf, type Part, type Place, partsOf } from "./place.ts";
 import { isUnset } from "./unset.ts";
 
 /** The fields that a value sets: its leaves, items of its lists, keys of its maps. */

@@ -1,5 +1,11 @@
 import {
-  type Field, type ListRule, listRuleOf, type SchemaRef, type Shape, type Struct, structOf,
+  type Field,
+  type ListRule,
+  listRuleOf,
+  type SchemaRef,
+  type Shape,
+  type Struct,
+  structOf,
 } from "@raft2kube/api/schema.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, memberOf } from "../json/json.ts";
@@ -124,23 +130,27 @@ function isNeverLeftOut({ shape, fact }: Field): boolean {
 function itemsOf(shape: Shape, rule: ListRule, items: readonly Json[]): Part[] | undefined {
   const place = { shape, field: undefined };
   if (rule.type === "set") {
-    return items.map((value, index) =>
-      ({ element: `v:${JSON.stringify(scalar(value, index))}`, place, value }));
+    return items.map((value, index) => ({
+      element: `v:${JSON.stringify(scalar(value, index))}`,
+      place,
+      value,
+    }));
   }
   if (rule.type !== "map" || shape.is !== "struct") return undefined;
   const struct = structOf(shape.of);
-  return items.map((value, index) =>
-    ({ element: keyOf(struct, rule.keys, value, index), place, value }));
+  return items.map((value, index) => ({
+    element: keyOf(struct, rule.keys, value, index),
+    place,
+    value,
+  }));
 }
 
 /** The item of a set, whose items are known by their values. */
 function scalar(value: Json, index: number): Json {
   if (typeof value !== "object") return value;
-  const what = value === null ? "an explicit null"
-    : Array.isArray(value) ? "a list type" : "a map type";
-  throw badRequest(
-    `element ${index}: associative list without keys has an element that's ${what}`,
-  );
+  const what =
+    value === null ? "an explicit null" : Array.isArray(value) ? "a list type" : "a map type";
+  throw badRequest(`element ${index}: associative list without keys has an element that's ${what}`);
 }
 
 /** An item's name in its list: its keys, in order, those left out at their default. */

@@ -1,7 +1,7 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { GroupVersionKind } from "@raft2kube/api/kind.ts";
-import { decodeDocument, type DecodeOptions, parseBody } from "../decode/decode.ts";
+import { type DecodeOptions, decodeDocument, parseBody } from "../decode/decode.ts";
 import type { Document } from "../decode/json-document.ts";
 import { YAML_TYPE } from "../decode/media-types.ts";
 import { ApiError, isReason } from "../errors/api-error.ts";
@@ -60,9 +60,7 @@ async function readWanted(
     const wanted = document.value ?? {};
     if (!isObject(wanted)) {
       const why = notUnmarshalled(wanted, "map[string]interface {}");
-      throw badRequest(
-        `error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`,
-      );
+      throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
     }
     checkApplied(wanted, kind);
     checkFields(document, decoding, wanted);

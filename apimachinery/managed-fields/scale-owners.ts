@@ -34,7 +34,9 @@ function same(a: Owner, b: Owner): boolean {
 
 /** Sets a Scale's managedFields: the managers that own the parent's replicas, at `path`. */
 export function ownersToScale(
-  parent: KubeObject, scale: KubeObject, path?: readonly string[],
+  parent: KubeObject,
+  scale: KubeObject,
+  path?: readonly string[],
 ): void {
   const { apiVersion } = SCALE_TRACKED;
   writeOwners(
@@ -47,7 +49,10 @@ export function ownersToScale(
 
 /** Takes the owners of a changed Scale over into its parent. */
 export function ownersToParent(
-  kind: Kind, parent: KubeObject, scale: KubeObject, path?: readonly string[],
+  kind: Kind,
+  parent: KubeObject,
+  scale: KubeObject,
+  path?: readonly string[],
 ): void {
   const ofScale = ownersOf(scale).filter((owner) => owns(owner));
   const before = ownersOf(parent);

@@ -9,10 +9,10 @@ import {
   type Owner,
   ownerOf,
   readOwners,
+  type Writer,
   withoutIgnored,
   withoutServersOwn,
   writeOwners,
-  type Writer,
 } from "./managed-fields.ts";
 import { compare, type Difference } from "./ownership.ts";
 import { rootPlace } from "./place.ts";

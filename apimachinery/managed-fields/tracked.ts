@@ -70,9 +70,10 @@ function ignoredBy(kind: Kind, subresource: string): readonly Path[] {
 
 function elsewhere(kind: Kind, apiVersion: string): Elsewhere | undefined {
   const named = parseApiVersion(apiVersion);
-  const other = kind.versions === undefined
-    ? named && kindOf(named.group, named.version, kind.kind)
-    : kind.versions.get(apiVersion);
+  const other =
+    kind.versions === undefined
+      ? named && kindOf(named.group, named.version, kind.kind)
+      : kind.versions.get(apiVersion);
   if (other === undefined) return undefined;
   const convert = (object: KubeObject) => {
     const stored = kind.toStorage?.(structuredClone(object)) ?? structuredClone(object);

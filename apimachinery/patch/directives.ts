@@ -23,6 +23,8 @@ export function unfit(message: string): ApiError {
 export function goMap(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(goMap).join(" ")}]`;
   if (!isObject(value)) return value === null ? "<nil>" : String(value);
-  const members = Object.keys(value).sort().map((name) => `${name}:${goMap(value[name])}`);
+  const members = Object.keys(value)
+    .sort()
+    .map((name) => `${name}:${goMap(value[name])}`);
   return `map[${members.join(" ")}]`;
 }

@@ -1,13 +1,13 @@
-import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isDeepStrictEqual } from "node:util";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../json/json.ts";
 import {
   JSON_PATCH_COPIES_BYTES_MAX,
   JSON_PATCH_ITEMS_MOVED_MAX,
   JSON_PATCH_OPERATIONS_MAX,
 } from "../limits.ts";
-import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../json/json.ts";
 
 interface Operation {
   op: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
 import { isObject, mergePatch } from "../json/json.ts";
+import { applyJsonPatch, readJsonPatch } from "./json-patch.ts";
 import { strategicMerge } from "./strategic.ts";
 
 describe("merge patch (RFC 7386)", () => {

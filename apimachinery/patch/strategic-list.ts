@@ -18,7 +18,10 @@ export function mergeKeyedList(
   const replaces = items.some((item) => item[DIRECTIVES.patch] === "replace");
   if (replaces) return items.filter((item) => item[DIRECTIVES.patch] !== "replace");
   const idOf = (item: Json) => idOfValue(isObject(item) ? item[key] : item);
-  const result = new KeyedItems(original.map((item) => keyed(item, key)), idOf);
+  const result = new KeyedItems(
+    original.map((item) => keyed(item, key)),
+    idOf,
+  );
   for (const item of items) {
     const at = result.placeOf(item);
     if (item[DIRECTIVES.patch] === "delete") {

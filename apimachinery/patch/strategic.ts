@@ -1,5 +1,9 @@
 import {
-  type Field, listRuleOf, type SchemaRef, type Shape, structOf,
+  type Field,
+  listRuleOf,
+  type SchemaRef,
+  type Shape,
+  structOf,
 } from "@raft2kube/api/schema.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
@@ -116,7 +120,8 @@ function mergeList(
   if (rule.mergeKey === undefined) return mergeScalarList(base, items, asList(order));
   const schema = field.shape.is === "list" ? structName(field.shape.of) : undefined;
   return mergeKeyedList(rule.mergeKey, base, items, asList(order), (old, item) =>
-    mergeStruct(schema, old, item));
+    mergeStruct(schema, old, item),
+  );
 }
 
 function stripped(item: Json): Json {

@@ -20,7 +20,11 @@ export interface Attributes {
 }
 
 export function attributesOf(request: AdmissionRequest): Attributes {
-  const { resource: { kind }, subresource, operation } = request;
+  const {
+    resource: { kind },
+    subresource,
+    operation,
+  } = request;
   const name = request.name || (request.object?.metadata?.name ?? "");
   return {
     resource: { group: kind.group, version: kind.version, resource: kind.plural },
@@ -41,14 +45,18 @@ function bodyKindOf({ operation, resource, subresource, object }: AdmissionReque
   const { kind } = resource;
   const subresources = kind.subresources;
   const body = Object.hasOwn(subresources, subresource)
-    ? subresources[subresource]?.body : undefined;
+    ? subresources[subresource]?.body
+    : undefined;
   const { group, version, kind: name } = body ?? kind;
   return { group, version, kind: name };
 }
 
 const CONFIGURATIONS: ReadonlySet<string> = new Set([
-  "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
-  "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+  "MutatingAdmissionPolicy",
+  "MutatingAdmissionPolicyBinding",
+  "MutatingWebhookConfiguration",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding",
   "ValidatingWebhookConfiguration",
 ]);
 
@@ -57,6 +65,8 @@ const CONFIGURATIONS: ReadonlySet<string> = new Set([
  * which must stay changeable, or the server makes it for itself, which must be able to start.
  */
 export function isExempt({ resource: { kind }, isInternal }: AdmissionRequest): boolean {
-  return isInternal === true ||
-    (kind.group === "admissionregistration.k8s.io" && CONFIGURATIONS.has(kind.kind));
+  return (
+    isInternal === true ||
+    (kind.group === "admissionregistration.k8s.io" && CONFIGURATIONS.has(kind.kind))
+  );
 }

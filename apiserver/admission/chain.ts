@@ -18,11 +18,12 @@ export class Admission {
 
   constructor(plugins: readonly AdmissionPlugin[], metrics: AdmissionMetrics, clock: Clock) {
     this.#clock = clock;
-    const stepsOf = (pass: Pass) => plugins.flatMap((plugin): Step[] => {
-      if (plugin[pass] === undefined) return [];
-      const run = (request: AdmissionRequest) => plugin[pass]?.(request);
-      return [{ run, metrics: metrics.ofPlugin(plugin.name, pass) }];
-    });
+    const stepsOf = (pass: Pass) =>
+      plugins.flatMap((plugin): Step[] => {
+        if (plugin[pass] === undefined) return [];
+        const run = (request: AdmissionRequest) => plugin[pass]?.(request);
+        return [{ run, metrics: metrics.ofPlugin(plugin.name, pass) }];
+      });
     this.#passes = { admit: stepsOf("admit"), validate: stepsOf("validate") };
     this.#metrics = { admit: metrics.ofStep("admit"), validate: metrics.ofStep("validate") };
   }

@@ -51,7 +51,11 @@ export async function readAdmissionConfiguration(
 ): Promise<AdmissionConfiguration> {
   const { yamlValue } = await import("@raft2kube/apimachinery/yaml.ts");
   const whole = await ConfigFields.read(
-    "AdmissionConfiguration", text, ["apiserver.config.k8s.io/v1"], ["plugins"]);
+    "AdmissionConfiguration",
+    text,
+    ["apiserver.config.k8s.io/v1"],
+    ["plugins"],
+  );
   const known = ["name", "path", "configuration"];
   const plugins = whole.objects("plugins", known, { required: true });
   let configuration = NO_CONFIGURATION;
@@ -97,8 +101,9 @@ function readEventLimits(value: unknown): EventLimit[] {
 function readNodeSelectors(value: unknown): Record<string, string> {
   const name = "podNodeSelectorPluginConfig";
   const selectors = ConfigFields.of("PodNodeSelector", value, [name]).object(name);
-  return Object.fromEntries(selectors.names.map((namespace) =>
-    [namespace, selectors.text(namespace, "")]));
+  return Object.fromEntries(
+    selectors.names.map((namespace) => [namespace, selectors.text(namespace, "")]),
+  );
 }
 
 function readTolerations(value: unknown): AdmissionConfiguration["tolerations"] {

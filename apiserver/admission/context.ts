@@ -2,12 +2,12 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import type { NodeGraph } from "../authz/node/graph.ts";
 import type { PodSecurityMetrics } from "../metrics/admission.ts";
+import type { PolicyMetrics } from "../metrics/policies.ts";
 import type { WebhookMetrics } from "../metrics/webhooks.ts";
 import type { Resources } from "../resource/resources.ts";
-import type { PolicyMetrics } from "../metrics/policies.ts";
-import type { AdmissionPolicies } from "./policies/index.ts";
 import type { WebhookClient } from "../webhook/client.ts";
 import type { AdmissionConfiguration } from "./configuration.ts";
+import type { AdmissionPolicies } from "./policies/index.ts";
 import type { WebhookConfigurations } from "./webhooks/configurations.ts";
 
 /** The parts of the server that plugins read. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
@@ -6,7 +7,6 @@ import { badRequest, internal, invalid } from "@raft2kube/apimachinery/errors/ca
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { areSound } from "@raft2kube/apimachinery/managed-fields/managed-fields.ts";
-import { isDeepStrictEqual } from "node:util";
 import type { Attributes } from "./attributes.ts";
 import { inVersion } from "./matching/versions.ts";
 import type { AdmissionRequest } from "./plugin.ts";
@@ -17,7 +17,10 @@ import type { AdmissionRequest } from "./plugin.ts";
  * object has changed. Throws what upstream answers for an object of another kind, place or shape.
  */
 export async function takeMutation(
-  request: AdmissionRequest, { kind: body }: Attributes, kind: Kind, next: Json,
+  request: AdmissionRequest,
+  { kind: body }: Attributes,
+  kind: Kind,
+  next: Json,
 ): Promise<boolean> {
   const { resource, signal } = request;
   const object = request.object!;
@@ -37,15 +40,15 @@ export async function takeMutation(
 const schemaOf = ({ group, version, kind }: Attributes["kind"]): string =>
   `${group === "" ? "core" : group.split(".")[0]}/${version}.${kind}`;
 
-function decoded(
-  schema: Kind["schema"], body: Attributes["kind"], value: Json,
-): KubeObject {
+function decoded(schema: Kind["schema"], body: Attributes["kind"], value: Json): KubeObject {
   const { kind } = body;
   const apiVersion = apiVersionOf(body);
   if (!isObject(value)) throw internal("the mutated object is no object");
   if (value["kind"] !== kind || value["apiVersion"] !== apiVersion) {
-    throw internal(`the mutated object is ${JSON.stringify(value["apiVersion"])}, Kind=` +
-      `${JSON.stringify(value["kind"])}, not ${apiVersion}, Kind=${kind}`);
+    throw internal(
+      `the mutated object is ${JSON.stringify(value["apiVersion"])}, Kind=` +
+        `${JSON.stringify(value["kind"])}, not ${apiVersion}, Kind=${kind}`,
+    );
   }
   try {
     return decodeJson<KubeObject>(schema, value).object;
@@ -62,17 +65,23 @@ function checkPlace(request: AdmissionRequest, { metadata }: KubeObject, next: K
   const moved: KubeObject["metadata"] | undefined = next.metadata;
   if ((moved?.namespace ?? "") !== (own.namespace ?? "")) {
     throw badRequest(
-      "the namespace of the provided object does not match the namespace sent on the request");
+      "the namespace of the provided object does not match the namespace sent on the request",
+    );
   }
   const name = moved?.name ?? "";
-  if (request.operation === "CREATE" && request.subresource === "" || name === own.name) return;
+  if ((request.operation === "CREATE" && request.subresource === "") || name === own.name) return;
   const finding = invalidField("metadata.name", name, "field is immutable");
   throw invalid(request.resource.kindSubject, own.name ?? "", [finding]);
 }
 
 const SERVERS_FIELDS = [
-  "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-  "deletionGracePeriodSeconds", "selfLink",
+  "uid",
+  "resourceVersion",
+  "generation",
+  "creationTimestamp",
+  "deletionTimestamp",
+  "deletionGracePeriodSeconds",
+  "selfLink",
 ] as const;
 
 /** Metadata that no client can set is as it was. */
@@ -97,7 +106,8 @@ function replaceContent(object: KubeObject, next: KubeObject): void {
  * have, and warns (upstream: fieldmanager/admission.go).
  */
 export function checkManagedFields(
-  { object, warnings }: AdmissionRequest, before: KubeObject["metadata"]["managedFields"],
+  { object, warnings }: AdmissionRequest,
+  before: KubeObject["metadata"]["managedFields"],
 ): void {
   const metadata: KubeObject["metadata"] | undefined = object?.metadata;
   const { managedFields } = metadata ?? {};
@@ -105,6 +115,8 @@ export function checkManagedFields(
   if (areSound(managedFields)) return;
   if (before === undefined) delete metadata.managedFields;
   else metadata.managedFields = before;
-  warnings.push(".metadata.managedFields was in an invalid state after admission; this could be " +
-    "caused by an outdated mutating admission controller; please fix your requests");
+  warnings.push(
+    ".metadata.managedFields was in an invalid state after admission; this could be " +
+      "caused by an outdated mutating admission controller; please fix your requests",
+  );
 }

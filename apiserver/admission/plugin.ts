@@ -3,8 +3,8 @@ import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Spent } from "@raft2kube/cel/state.ts";
-import type { Resource } from "../resource/resource.ts";
 import { AuditAnnotations } from "../request/annotations.ts";
+import type { Resource } from "../resource/resource.ts";
 import { Reinvocation } from "./reinvocation.ts";
 
 /** The parts of a write besides its object that admission reads. */
@@ -53,8 +53,20 @@ export function admissionRequest(
 ): AdmissionRequest {
   const { user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms } = given;
   return {
-    operation, resource, namespace, name, object, old,
-    user, dryRun, subresource, warnings, options, isInternal, signal, deadline_ms,
+    operation,
+    resource,
+    namespace,
+    name,
+    object,
+    old,
+    user,
+    dryRun,
+    subresource,
+    warnings,
+    options,
+    isInternal,
+    signal,
+    deadline_ms,
     spent: { steps: 0 },
     reinvocation: new Reinvocation(),
     annotations: given.annotations ?? new AuditAnnotations(),

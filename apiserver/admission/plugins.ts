@@ -70,8 +70,13 @@ const PLUGINS: Readonly<Record<string, (context: AdmissionContext) => AdmissionP
 
 /** Plugins that run only when asked for. NodeRestriction runs unless it is disabled. */
 const OFF = new Set([
-  "AlwaysPullImages", "DefaultUserNamespaces", "DenyServiceExternalIPs", "EventRateLimit",
-  "OwnerReferencesPermissionEnforcement", "PodNodeSelector", "PodTolerationRestriction",
+  "AlwaysPullImages",
+  "DefaultUserNamespaces",
+  "DenyServiceExternalIPs",
+  "EventRateLimit",
+  "OwnerReferencesPermissionEnforcement",
+  "PodNodeSelector",
+  "PodTolerationRestriction",
 ]);
 
 /** The values of `--enable-admission-plugins` and `--disable-admission-plugins`. */

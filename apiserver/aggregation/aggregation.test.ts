@@ -6,7 +6,7 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { type Answer, ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type Answer, type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
@@ -29,18 +29,24 @@ beforeAll(async () => {
   const now_ms = Date.now();
   const frontProxy = await createCa({ commonName: "front-proxy-ca", days: 1, now_ms });
   const wanted = { commonName: "front-proxy-client", usages: ["client" as const], days: 1 };
-  extension = await ExtensionApiserver.start("api.default.svc", frontProxy.cert,
+  extension = await ExtensionApiserver.start(
+    "api.default.svc",
+    frontProxy.cert,
     (asked, answer) => {
       if (asked.url === VERSION) answer.end(JSON.stringify({ kind: "APIResourceList" }));
       else answers(asked, answer);
-    });
+    },
+  );
   api = await startApiserverOnStore({
     proxyClient: await issueCertificate(frontProxy, wanted, now_ms),
     services: { resolve: async () => ({ host: "127.0.0.1", port: extension.port }) },
     requestHeader: {
-      clientCa: frontProxy.cert, allowedNames: ["front-proxy-client"],
-      usernameHeaders: ["X-Remote-User"], uidHeaders: ["X-Remote-Uid", "Acme-Uid"],
-      groupHeaders: ["X-Remote-Group"], extraHeaderPrefixes: ["X-Remote-Extra-"],
+      clientCa: frontProxy.cert,
+      allowedNames: ["front-proxy-client"],
+      usernameHeaders: ["X-Remote-User"],
+      uidHeaders: ["X-Remote-Uid", "Acme-Uid"],
+      groupHeaders: ["X-Remote-Group"],
+      extraHeaderPrefixes: ["X-Remote-Extra-"],
     },
   });
   admin = await api.credentials("admin", ["system:masters"]);
@@ -63,7 +69,8 @@ function echo(asked: IncomingMessage, answer: ServerResponse): void {
   const { method, url, headers, rawHeaders } = asked;
   const { authorized } = asked.socket as TLSSocket;
   void text(asked).then((body) =>
-    answer.end(JSON.stringify({ method, url, headers, rawHeaders, authorized, body })));
+    answer.end(JSON.stringify({ method, url, headers, rawHeaders, authorized, body })),
+  );
 }
 
 interface Echo {
@@ -103,7 +110,10 @@ async function until(reason: string, name = NAME): Promise<string> {
 
 it("the condition Available follows the Service, its endpoints and the server", async () => {
   const spec = {
-    group: GROUP, version: "v1alpha1", groupPriorityMinimum: 2000, versionPriority: 200,
+    group: GROUP,
+    version: "v1alpha1",
+    groupPriorityMinimum: 2000,
+    versionPriority: 200,
     service: { name: "api", namespace: "default" },
   };
   await put(SERVICES, { metadata: { name: NAME }, spec });
@@ -111,28 +121,39 @@ it("the condition Available follows the Service, its endpoints and the server", 
   expect(await send(FLUNDERS)).toMatchObject({ status: 503, body: "service unavailable\n" });
   const SERVICE = "/api/v1/namespaces/default/services";
   await put(SERVICE, { metadata: { name: "api" }, spec: { ports: [{ port: 80 }] } });
-  expect(await until("ServicePortError"))
-    .toBe(`False: service/api in "default" is not listening on port 443`);
-  const patch = (path: string, body: object) => send(path, {
-    method: "PATCH", body, headers: { "content-type": "application/merge-patch+json" },
-  });
+  expect(await until("ServicePortError")).toBe(
+    `False: service/api in "default" is not listening on port 443`,
+  );
+  const patch = (path: string, body: object) =>
+    send(path, {
+      method: "PATCH",
+      body,
+      headers: { "content-type": "application/merge-patch+json" },
+    });
   await patch(`${SERVICE}/api`, { spec: { ports: [{ port: 443, name: "https" }] } });
-  expect(await until("EndpointsNotFound"))
-    .toBe(`False: cannot find endpointslices for service/api in "default"`);
+  expect(await until("EndpointsNotFound")).toBe(
+    `False: cannot find endpointslices for service/api in "default"`,
+  );
   const SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
   const slice = {
     metadata: { name: "api-1", labels: { "kubernetes.io/service-name": "api" } },
-    addressType: "IPv4", ports: [{ name: "https", port: 443 }],
+    addressType: "IPv4",
+    ports: [{ name: "https", port: 443 }],
     endpoints: [{ addresses: ["192.0.2.7"], conditions: { ready: false } }],
   };
   await put(SLICES, slice);
-  expect(await until("MissingEndpoints")).toBe("False: endpointslices for service/api in " +
-    `"default" have no addresses with port name "https"`);
-  await patch(`${SLICES}/api-1`,
-    { endpoints: [{ addresses: ["192.0.2.7"], conditions: { ready: true } }] });
-  expect(await until("FailedDiscoveryCheck")).toContain("failing or missing response from " +
-    `https://api.default.svc:443${VERSION}: Get "https://api.default.svc:443${VERSION}": ` +
-    "tls: failed to verify certificate: x509: certificate signed by unknown authority");
+  expect(await until("MissingEndpoints")).toBe(
+    "False: endpointslices for service/api in " +
+      `"default" have no addresses with port name "https"`,
+  );
+  await patch(`${SLICES}/api-1`, {
+    endpoints: [{ addresses: ["192.0.2.7"], conditions: { ready: true } }],
+  });
+  expect(await until("FailedDiscoveryCheck")).toContain(
+    "failing or missing response from " +
+      `https://api.default.svc:443${VERSION}: Get "https://api.default.svc:443${VERSION}": ` +
+      "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+  );
   await patch(`${SERVICES}/${NAME}`, { spec: { caBundle: extension.caBundle } });
   expect(await until("Passed")).toBe("True: all checks passed");
   expect(extension.asked).toContain(`GET ${VERSION}`);
@@ -141,8 +162,13 @@ it("the condition Available follows the Service, its endpoints and the server", 
 it("a request arrives with the user's headers and none that name another", async () => {
   const user = await api.credentials("jane", ["dev", "system:masters"]);
   const headers = {
-    "x-remote-user": "root", "x-remote-group": "system:masters", "x-remote-extra-a": "b",
-    "x-remote-uid": "0", "content-type": "text/plain", "X_Remote_User": "root", "acme_uid": "0",
+    "x-remote-user": "root",
+    "x-remote-group": "system:masters",
+    "x-remote-extra-a": "b",
+    "x-remote-uid": "0",
+    "content-type": "text/plain",
+    X_Remote_User: "root",
+    acme_uid: "0",
   };
   const path = `${FLUNDERS}?dryRun=All`;
   const { status, body } = await send(path, { ...user, method: "POST", headers, body: "{}" });
@@ -150,15 +176,19 @@ it("a request arrives with the user's headers and none that name another", async
   expect(status).toBe(200);
   expect(seen).toMatchObject({ method: "POST", url: path, body: "{}", authorized: true });
   expect(seen.headers).toMatchObject({
-    "x-remote-user": "jane", "content-type": "text/plain", host: "api.default.svc:443",
+    "x-remote-user": "jane",
+    "content-type": "text/plain",
+    host: "api.default.svc:443",
   });
   const identity = Object.keys(seen.headers).filter((name) => /^(x.remote|acme)/.test(name));
   expect(identity.sort()).toEqual([
-    "x-remote-extra-authentication.kubernetes.io%2fcredential-id", "x-remote-group",
+    "x-remote-extra-authentication.kubernetes.io%2fcredential-id",
+    "x-remote-group",
     "x-remote-user",
   ]);
-  const groups = seen.rawHeaders.filter((_, at) =>
-    seen.rawHeaders[at - 1]?.toLowerCase() === "x-remote-group");
+  const groups = seen.rawHeaders.filter(
+    (_, at) => seen.rawHeaders[at - 1]?.toLowerCase() === "x-remote-group",
+  );
   expect(groups).toEqual(["dev", "system:masters", "system:authenticated"]);
 });
 
@@ -206,12 +236,19 @@ it("each event of a watch arrives when it is sent", async () => {
 
 it("a connection that is upgraded becomes a tunnel", async () => {
   const { port } = api.apiserver.address;
-  const socket = connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...admin,
-    ALPNProtocols: ["http/1.1"] });
+  const socket = connect({
+    host: "127.0.0.1",
+    port,
+    ca: api.ca.cert,
+    ...admin,
+    ALPNProtocols: ["http/1.1"],
+  });
   let got = "";
   socket.setEncoding("utf8").on("data", (chunk: string) => (got += chunk));
-  socket.write(`GET ${FLUNDERS}/a/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
-    "Upgrade: SPDY/3.1\r\nX-Remote-User: root\r\n\r\n");
+  socket.write(
+    `GET ${FLUNDERS}/a/exec HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
+      "Upgrade: SPDY/3.1\r\nX-Remote-User: root\r\n\r\n",
+  );
   await waitFor("the 101", () => got.includes("\r\n\r\n"), patience);
   expect(got).toMatch(/^HTTP\/1.1 101 .*X-Seen: admin\r\n/s);
   socket.write("ping");
@@ -225,7 +262,8 @@ it("a redirect is not handed on", async () => {
   expect(answer.status).toBe(502);
   expect(answer.headers["location"]).toBeUndefined();
   expect(answer.body).toBe(
-    "the backend attempted to redirect this request, which is not permitted\n");
+    "the backend attempted to redirect this request, which is not permitted\n",
+  );
 });
 
 it("a connection that breaks before the answer is a 503", async () => {
@@ -244,8 +282,11 @@ it("requests that hang in the server take a share of its user alone", async () =
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
     subjects: [{ kind: "Group", apiGroup: "rbac.authorization.k8s.io", name: "dev" }],
   });
-  await waitFor("the right", async () =>
-    (await send("/api/v1/nodes", user)).status === 200, patience);
+  await waitFor(
+    "the right",
+    async () => (await send("/api/v1/nodes", user)).status === 200,
+    patience,
+  );
   const hanging = Array.from({ length: each }, () => send(FLUNDERS, user));
   await waitFor("the requests", () => held.length === each, patience);
   expect((await send(FLUNDERS, user)).status).toBe(429);
@@ -253,8 +294,7 @@ it("requests that hang in the server take a share of its user alone", async () =
   answers = echo;
   expect((await send(FLUNDERS)).status).toBe(200);
   for (const answer of held) answer.end("{}");
-  expect((await Promise.all(hanging)).map(({ status }) => status)).toEqual(
-    hanging.map(() => 200));
+  expect((await Promise.all(hanging)).map(({ status }) => status)).toEqual(hanging.map(() => 200));
 });
 
 it("watches of one user leave connections to the server for others", async () => {
@@ -262,15 +302,21 @@ it("watches of one user leave connections to the server for others", async () =>
   const user = await api.credentials("watcher", ["dev"]);
   const agent = new Agent({ keepAlive: true });
   const opened: ClientRequest[] = [];
-  const watch = () => new Promise<number>((resolve, reject) => {
-    const sent = request(`${api.server}${FLUNDERS}?watch=true`,
-      { ca: api.ca.cert, agent, ...user });
-    opened.push(sent.on("error", reject).on("response", (answer) => {
-      answer.on("error", () => undefined);
-      resolve(answer.statusCode ?? 0);
-    }));
-    sent.end();
-  });
+  const watch = () =>
+    new Promise<number>((resolve, reject) => {
+      const sent = request(`${api.server}${FLUNDERS}?watch=true`, {
+        ca: api.ca.cert,
+        agent,
+        ...user,
+      });
+      opened.push(
+        sent.on("error", reject).on("response", (answer) => {
+          answer.on("error", () => undefined);
+          resolve(answer.statusCode ?? 0);
+        }),
+      );
+      sent.end();
+    });
   const each = AGGREGATED_LASTING_MAX * SHARE;
   for (let i = 0; i < each; i++) expect(await watch()).toBe(200);
   expect(await watch()).toBe(429);
@@ -282,17 +328,25 @@ it("watches of one user leave connections to the server for others", async () =>
 
 it("the headers of a front proxy name the user, and those of no other client", async () => {
   const whoami = async (options: AskOptions) => {
-    const { status, body } = await send("/apis/authentication.k8s.io/v1/selfsubjectreviews",
-      { method: "POST", body: {}, ...options });
+    const { status, body } = await send("/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+      method: "POST",
+      body: {},
+      ...options,
+    });
     return status === 201
-      ? (JSON.parse(body) as { status: { userInfo: object } }).status.userInfo : status;
+      ? (JSON.parse(body) as { status: { userInfo: object } }).status.userInfo
+      : status;
   };
   const headers = {
-    "X-Remote-User": "jane", "X-Remote-Group": "dev", "X-Remote-Uid": "7",
+    "X-Remote-User": "jane",
+    "X-Remote-Group": "dev",
+    "X-Remote-Uid": "7",
     "X-Remote-Extra-Acme.com%2fProject": "p",
   };
   expect(await whoami({ ...frontProxyClient, headers })).toEqual({
-    username: "jane", uid: "7", groups: ["dev", "system:authenticated"],
+    username: "jane",
+    uid: "7",
+    groups: ["dev", "system:authenticated"],
     extra: { "acme.com/project": ["p"] },
   });
   expect(await whoami({ headers })).toMatchObject({ username: "admin" });
@@ -312,16 +366,24 @@ it("aggregated servers are told how to know this one", async () => {
 });
 
 it("an APIService of our groups that was led elsewhere is local after a start", async () => {
-  const merge = (body: object) => send(`${SERVICES}/v1.apps`, {
-    method: "PATCH", body, headers: { "content-type": "application/merge-patch+json" },
-  });
+  const merge = (body: object) =>
+    send(`${SERVICES}/v1.apps`, {
+      method: "PATCH",
+      body,
+      headers: { "content-type": "application/merge-patch+json" },
+    });
   const service = { name: "gone", namespace: "default" };
   await merge({ spec: { service, insecureSkipTLSVerify: true } });
   await until("ServiceNotFound", "v1.apps");
   expect((await send("/apis/apps/v1/deployments")).status).toBe(503);
   const own = "v1.apiregistration.k8s.io";
-  const spec = { group: "apiregistration.k8s.io", version: "v1", service,
-    groupPriorityMinimum: 1, versionPriority: 1 };
+  const spec = {
+    group: "apiregistration.k8s.io",
+    version: "v1",
+    service,
+    groupPriorityMinimum: 1,
+    versionPriority: 1,
+  };
   await put(SERVICES, { metadata: { name: own }, spec });
   expect((await send(SERVICES)).status).toBe(200);
   await api.restart();

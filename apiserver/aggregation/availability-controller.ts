@@ -2,12 +2,16 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { runWorkers } from "@raft2kube/reconcile/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import {
-  AGGREGATED_CHECK_BYTES_MAX, AGGREGATED_CHECK_MS, AGGREGATED_CHECKS, AGGREGATED_CHECKS_PAUSES,
-  AGGREGATED_CHECK_TIMEOUT_MS, AGGREGATED_WORKERS,
+  AGGREGATED_CHECK_BYTES_MAX,
+  AGGREGATED_CHECK_MS,
+  AGGREGATED_CHECK_TIMEOUT_MS,
+  AGGREGATED_CHECKS,
+  AGGREGATED_CHECKS_PAUSES,
+  AGGREGATED_WORKERS,
 } from "../limits.ts";
 import { changeStatusInternally } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
@@ -16,7 +20,7 @@ import { keyOf } from "../storage/keys.ts";
 import { OWNING_SERVICE, slicesOf } from "../webhook/services.ts";
 import type { ApiService, ApiServices, RemoteApiService } from "./api-services.ts";
 import { isRemote } from "./api-services.ts";
-import { failedCheck, type Finding, LOCAL, missing, PASSED, withFinding } from "./availability.ts";
+import { type Finding, failedCheck, LOCAL, missing, PASSED, withFinding } from "./availability.ts";
 import { authorityOf, type Backends } from "./backends.ts";
 
 /** The check of a server failed, and is repeated with growing pauses. */
@@ -49,7 +53,9 @@ export class Availability {
     const queue = (this.#queue = new WorkQueue({ clock: server.clock, pauses }));
     this.#stops.push(services.subscribe((name) => queue.add(name)));
     this.#workers = runWorkers({
-      name: "apiservice-availability", queue, workers: AGGREGATED_WORKERS,
+      name: "apiservice-availability",
+      queue,
+      workers: AGGREGATED_WORKERS,
       reconcile: (name) => this.#reconcile(name),
       isExpected: (thrown) => thrown instanceof Unavailable || isReason(thrown, "Conflict"),
     });
@@ -110,12 +116,15 @@ export class Availability {
     const attempt = async () => {
       const url = `https://${authorityOf(remote)}${path}`;
       const failing = `failing or missing response from ${url}: `;
-      const { status } = await this.#backends.get(remote, path, {
-        timeout_ms: AGGREGATED_CHECK_TIMEOUT_MS, bytes_max: AGGREGATED_CHECK_BYTES_MAX,
-        signal: done.signal,
-      }).catch((thrown: unknown) => {
-        throw new Unavailable("UNAVAILABLE", `${failing}${messageOf(thrown)}`, { cause: thrown });
-      });
+      const { status } = await this.#backends
+        .get(remote, path, {
+          timeout_ms: AGGREGATED_CHECK_TIMEOUT_MS,
+          bytes_max: AGGREGATED_CHECK_BYTES_MAX,
+          signal: done.signal,
+        })
+        .catch((thrown: unknown) => {
+          throw new Unavailable("UNAVAILABLE", `${failing}${messageOf(thrown)}`, { cause: thrown });
+        });
       if (status >= 200 && status < 300) return;
       throw new Unavailable("UNAVAILABLE", `${failing}bad status from ${url}: ${status}`);
     };
@@ -137,7 +146,8 @@ export class Availability {
     const { name = "", uid } = service.metadata;
     try {
       await changeStatusInternally<ApiService>(this.#server, resource, { name, uid }, (current) =>
-        withFinding(current, finding, clock.now()));
+        withFinding(current, finding, clock.now()),
+      );
     } catch (thrown) {
       if (!isReason(thrown, "NotFound")) throw thrown;
     }

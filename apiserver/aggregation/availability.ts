@@ -8,7 +8,9 @@ import type { ApiService, RemoteApiService } from "./api-services.ts";
 export type Finding = Pick<APIServiceCondition, "status" | "reason" | "message">;
 
 export const LOCAL: Finding = {
-  status: "True", reason: "Local", message: "Local APIServices are always available",
+  status: "True",
+  reason: "Local",
+  message: "Local APIServices are always available",
 };
 export const PASSED: Finding = { status: "True", reason: "Passed", message: "all checks passed" };
 
@@ -40,13 +42,17 @@ export function missing(
   }
   const portName = found.name ?? "";
   if (slices.some((slice) => hasReadyEndpoint(slice, portName))) return undefined;
-  return no("MissingEndpoints", `endpointslices for ${called} have no addresses with port name ` +
-    JSON.stringify(portName));
+  return no(
+    "MissingEndpoints",
+    `endpointslices for ${called} have no addresses with port name ` + JSON.stringify(portName),
+  );
 }
 
 function hasReadyEndpoint({ endpoints, ports }: EndpointSlice, portName: string): boolean {
-  return endpoints.some(({ conditions }) => conditions?.ready !== false) &&
-    (ports ?? []).some(({ name = "", port }) => name === portName && port !== undefined);
+  return (
+    endpoints.some(({ conditions }) => conditions?.ready !== false) &&
+    (ports ?? []).some(({ name = "", port }) => name === portName && port !== undefined)
+  );
 }
 
 /** An APIService with a finding as its condition; the same object when nothing changes. */
@@ -57,10 +63,12 @@ export function withFinding(service: ApiService, finding: Finding, now_ms: numbe
   if (before?.status === status && before.reason === reason && before.message === message) {
     return service;
   }
-  const lastTransitionTime =
-    before?.status === status ? before.lastTransitionTime : timeOf(now_ms);
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : timeOf(now_ms);
   const next: APIServiceCondition = {
-    type: "Available", status, reason: reason ?? "", message: message ?? "",
+    type: "Available",
+    status,
+    reason: reason ?? "",
+    message: message ?? "",
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
   };
   const others = conditions.filter((each) => each !== before);

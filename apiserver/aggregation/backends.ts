@@ -1,5 +1,5 @@
-import { type Agent, request } from "node:https";
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { type Agent, request } from "node:https";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -70,7 +70,9 @@ export class Backends {
     const url = `https://${authorityOf(remote)}${path}`;
     try {
       return await send(await this.placeOf(remote, this.#own), {
-        path, signal: AbortSignal.any(ends), bytes_max: fetch.bytes_max,
+        path,
+        signal: AbortSignal.any(ends),
+        bytes_max: fetch.bytes_max,
         headers: { ...fetch.headers, ...userHeaders(user), host: authorityOf(remote) },
       });
     } catch (thrown) {
@@ -87,8 +89,11 @@ export function authorityOf({ spec: { service } }: RemoteApiService): string {
 
 /** Why a server was not reached, in the words of Go's client. */
 export function reasonOf(thrown: unknown): string {
-  return thrown instanceof ApiError || thrown instanceof WebhookError ||
-    thrown instanceof BackendError ? thrown.message : connectionError(thrown);
+  return thrown instanceof ApiError ||
+    thrown instanceof WebhookError ||
+    thrown instanceof BackendError
+    ? thrown.message
+    : connectionError(thrown);
 }
 
 interface Sent {
@@ -104,10 +109,12 @@ function send(place: Place, { path, signal, headers, bytes_max }: Sent): Promise
     boundInterimAnswers(sent);
     sent.on("response", (answer: IncomingMessage) => {
       const { statusCode: status = 502, headers: answered } = answer;
-      readAnswer(answer, bytes_max).then(({ bytes: body, tooLong }) => {
-        if (tooLong !== undefined) throw new BackendError("TOO_LONG", tooLong);
-        resolve({ status, headers: answered, body });
-      }).catch(reject);
+      readAnswer(answer, bytes_max)
+        .then(({ bytes: body, tooLong }) => {
+          if (tooLong !== undefined) throw new BackendError("TOO_LONG", tooLong);
+          resolve({ status, headers: answered, body });
+        })
+        .catch(reject);
     });
     sent.on("upgrade", (_, socket) => {
       socket.on("error", () => undefined).destroy();

@@ -3,7 +3,7 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
-import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
 import { ExtensionApiserver } from "../../testing/apiserver/extension-apiserver.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
@@ -60,8 +60,12 @@ async function put(target: string, body: object): Promise<void> {
 
 async function register(group = GROUP, groupPriorityMinimum = 2000): Promise<void> {
   const spec = {
-    group, version: name, groupPriorityMinimum, versionPriority: 10 + version,
-    service: { name: "api", namespace: "default" }, caBundle: extension.caBundle,
+    group,
+    version: name,
+    groupPriorityMinimum,
+    versionPriority: 10 + version,
+    service: { name: "api", namespace: "default" },
+    caBundle: extension.caBundle,
   };
   await put(SERVICES, { metadata: { name: `${name}.${group}` }, spec });
 }
@@ -82,19 +86,24 @@ async function shown(group = GROUP): Promise<Version | undefined> {
   return found?.versions.find((each) => each.version === name);
 }
 
-const json = (value: unknown, type = "application/json", headers: Record<string, string> = {}) =>
+const json =
+  (value: unknown, type = "application/json", headers: Record<string, string> = {}) =>
   (_: IncomingMessage, response: ServerResponse) =>
     void response.writeHead(200, { "content-type": type, ...headers }).end(JSON.stringify(value));
 
-const flunders = { name: "flunders", singularName: "flunder", namespaced: true, kind: "Flunder",
-  verbs: ["get", "list"] };
+const flunders = {
+  name: "flunders",
+  singularName: "flunder",
+  namespaced: true,
+  kind: "Flunder",
+  verbs: ["get", "list"],
+};
 const list = (...resources: object[]) =>
   json({ kind: "APIResourceList", groupVersion: `${GROUP}/v1`, resources });
 
 async function until(freshness: string): Promise<Version> {
   let found: Version | undefined;
-  await waitFor(freshness, async () =>
-    (found = await shown())?.freshness === freshness, patience);
+  await waitFor(freshness, async () => (found = await shown())?.freshness === freshness, patience);
   return found!;
 }
 
@@ -102,23 +111,35 @@ it("discovery shows the resources of a server with the version's own list alone"
   pages = { [path]: list(flunders, { ...flunders, name: "flunders/status" }) };
   await register();
   expect(await until("Current")).toEqual({
-    version: name, freshness: "Current",
-    resources: [{
-      resource: "flunders", responseKind: { group: "", version: "", kind: "Flunder" },
-      scope: "Namespaced", singularResource: "flunder", verbs: ["get", "list"],
-      subresources: [{
-        subresource: "status", responseKind: { group: "", version: "", kind: "Flunder" },
+    version: name,
+    freshness: "Current",
+    resources: [
+      {
+        resource: "flunders",
+        responseKind: { group: "", version: "", kind: "Flunder" },
+        scope: "Namespaced",
+        singularResource: "flunder",
         verbs: ["get", "list"],
-      }],
-    }],
+        subresources: [
+          {
+            subresource: "status",
+            responseKind: { group: "", version: "", kind: "Flunder" },
+            verbs: ["get", "list"],
+          },
+        ],
+      },
+    ],
   });
 });
 
 it("groups and versions have the places of their priorities", async () => {
   pages = { [`/apis/zoo.example.com/${name}`]: list(flunders) };
   await register("zoo.example.com", 17_775);
-  await waitFor("the group", async () =>
-    (await shown("zoo.example.com"))?.freshness === "Current", patience);
+  await waitFor(
+    "the group",
+    async () => (await shown("zoo.example.com"))?.freshness === "Current",
+    patience,
+  );
   const names = (await groups()).map(({ metadata }) => metadata.name);
   expect(names.indexOf("zoo.example.com")).toBe(names.indexOf("apps") + 1);
   const legacy = JSON.parse((await send("/apis")).body) as { groups: { name: string }[] };
@@ -131,27 +152,42 @@ it("groups and versions have the places of their priorities", async () => {
 it("a server's aggregated discovery is read, and again only when it has changed", async () => {
   let asked = 0;
   const etag = '"e1"';
-  const items = [{
-    metadata: { name: GROUP },
-    versions: [{ version: name, freshness: "Current", resources: [{
-      resource: "fischers", scope: "Cluster", singularResource: "fischer", verbs: ["get"],
-      responseKind: { group: GROUP, version: name, kind: "Fischer" },
-    }] }],
-  }];
+  const items = [
+    {
+      metadata: { name: GROUP },
+      versions: [
+        {
+          version: name,
+          freshness: "Current",
+          resources: [
+            {
+              resource: "fischers",
+              scope: "Cluster",
+              singularResource: "fischer",
+              verbs: ["get"],
+              responseKind: { group: GROUP, version: name, kind: "Fischer" },
+            },
+          ],
+        },
+      ],
+    },
+  ];
   pages = {
     [path]: list(flunders),
     "/apis": (request, response) => {
       asked++;
       if (request.headers["if-none-match"] === etag) return void response.writeHead(304).end();
-      json({ kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", items }, V2,
-        { etag })(request, response);
+      json({ kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", items }, V2, {
+        etag,
+      })(request, response);
     },
   };
   await register();
   expect((await until("Current")).resources?.map((each) => each.resource)).toEqual(["fischers"]);
   const before = asked;
   await send(`${SERVICES}/${name}.${GROUP}`, {
-    method: "PATCH", headers: { "content-type": "application/merge-patch+json" },
+    method: "PATCH",
+    headers: { "content-type": "application/merge-patch+json" },
     body: { spec: { versionPriority: 1 } },
   });
   await waitFor("another look", () => asked > before, patience);
@@ -163,23 +199,29 @@ it.each([
   ["answers garbage", (_, response) => void response.end("<html>")],
   ["answers another kind", json({ resources: "all" })],
   ["redirects", (_, response) => void response.writeHead(302, { location: "/" }).end()],
-  ["never ends", (_, response) => {
-    const more = () => {
-      while (response.write("x".repeat(65_536)));
-      response.once("drain", more);
-    };
-    response.on("error", () => undefined);
-    more();
-  }],
+  [
+    "never ends",
+    (_, response) => {
+      const more = () => {
+        while (response.write("x".repeat(65_536)));
+        response.once("drain", more);
+      };
+      response.on("error", () => undefined);
+      more();
+    },
+  ],
 ] satisfies [string, (typeof pages)[string]][])(
-  "a server that %s is shown as stale, and others are not", async (_, page) => {
+  "a server that %s is shown as stale, and others are not",
+  async (_, page) => {
     pages = { [path]: page, "/apis": page, "/openapi/v2": page, "/openapi/v3": page };
     await register();
     expect(await until("Stale")).toEqual({ version: name, freshness: "Stale" });
-    expect((await groups()).find(({ metadata }) => metadata.name === "apps")?.versions)
-      .toMatchObject([{ freshness: "Current" }]);
+    expect(
+      (await groups()).find(({ metadata }) => metadata.name === "apps")?.versions,
+    ).toMatchObject([{ freshness: "Current" }]);
     expect((await send("/openapi/v3")).status).toBe(200);
-  });
+  },
+);
 
 it("a version goes with its APIService", async () => {
   pages = { [path]: list(flunders) };
@@ -208,36 +250,57 @@ it("a server's part of OpenAPI is merged, and what differs by one name gets anot
   const meta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
   pages = {
     [path]: list(flunders),
-    "/openapi/v2": json(swagger({
-      "example.Flunder": { properties: {
-        metadata: ref(`${meta}ObjectMeta`), preconditions: ref(`${meta}Preconditions`),
-      } },
-      [`${meta}ObjectMeta`]: { type: "object", properties: { old: { type: "string" } } },
-      [`${meta}Preconditions`]: { type: "object", description: "other words", properties: {
-        resourceVersion: { type: "string" }, uid: { type: "string" },
-      } },
-    }), "application/json", { etag: '"1"' }),
-    "/openapi/v3": json({ paths: {
-      [path.slice(1)]: { serverRelativeURL: `/openapi/v3${path}?hash=AB12` },
-      "apis/apps/v1": { serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=FF" },
-    } }),
+    "/openapi/v2": json(
+      swagger({
+        "example.Flunder": {
+          properties: {
+            metadata: ref(`${meta}ObjectMeta`),
+            preconditions: ref(`${meta}Preconditions`),
+          },
+        },
+        [`${meta}ObjectMeta`]: { type: "object", properties: { old: { type: "string" } } },
+        [`${meta}Preconditions`]: {
+          type: "object",
+          description: "other words",
+          properties: {
+            resourceVersion: { type: "string" },
+            uid: { type: "string" },
+          },
+        },
+      }),
+      "application/json",
+      { etag: '"1"' },
+    ),
+    "/openapi/v3": json({
+      paths: {
+        [path.slice(1)]: { serverRelativeURL: `/openapi/v3${path}?hash=AB12` },
+        "apis/apps/v1": { serverRelativeURL: "/openapi/v3/apis/apps/v1?hash=FF" },
+      },
+    }),
     [`/openapi/v3${path}`]: json({ openapi: "3.0.0" }),
   };
   await register();
-  const paths = async () => (JSON.parse((await send("/openapi/v3")).body) as
-    { paths: Record<string, { serverRelativeURL: string }> }).paths;
+  const paths = async () =>
+    (
+      JSON.parse((await send("/openapi/v3")).body) as {
+        paths: Record<string, { serverRelativeURL: string }>;
+      }
+    ).paths;
   await waitFor("OpenAPI", async () => path.slice(1) in (await paths()), patience);
   const found = await paths();
   const { serverRelativeURL: url } = found[path.slice(1)]!;
   expect(url).toBe(`/openapi/v3${path}?hash=AB12`);
   expect(found["apis/apps/v1"]!.serverRelativeURL).not.toContain("hash=FF");
   expect(JSON.parse((await send(url)).body)).toEqual({ openapi: "3.0.0" });
-  const v2 = JSON.parse((await send("/openapi/v2")).body) as
-    { paths: Record<string, object>; definitions: Record<string, { properties: object }> };
+  const v2 = JSON.parse((await send("/openapi/v2")).body) as {
+    paths: Record<string, object>;
+    definitions: Record<string, { properties: object }>;
+  };
   expect(v2.paths[`${path}/flunders`]).toBeDefined();
   expect(v2.paths["/apis/apps/v1/deployments"]).toHaveProperty("get.description");
   expect(v2.definitions["example.Flunder"]!.properties).toEqual({
-    metadata: ref(`${meta}ObjectMeta_v2`), preconditions: ref(`${meta}Preconditions`),
+    metadata: ref(`${meta}ObjectMeta_v2`),
+    preconditions: ref(`${meta}Preconditions`),
   });
   expect(v2.definitions[`${meta}ObjectMeta`]!.properties).toHaveProperty("labels");
   expect(v2.definitions).not.toHaveProperty("Unused");

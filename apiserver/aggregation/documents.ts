@@ -1,11 +1,13 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { runWorkers } from "@raft2kube/reconcile/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { RemoteApis, RemoteVersion } from "../handlers/discovery/remote.ts";
 import {
-  AGGREGATED_DOCUMENTS_MS, AGGREGATED_DOCUMENTS_PAUSES, AGGREGATED_DOCUMENTS_WORKERS,
+  AGGREGATED_DOCUMENTS_MS,
+  AGGREGATED_DOCUMENTS_PAUSES,
+  AGGREGATED_DOCUMENTS_WORKERS,
 } from "../limits.ts";
 import type { ApiServices, RemoteApiService } from "./api-services.ts";
 import type { Backends } from "./backends.ts";
@@ -35,14 +37,14 @@ export class RemoteDocuments implements RemoteApis {
   readonly #unsubscribe: () => void;
   #versions: readonly RemoteVersion[] | undefined;
 
-  constructor(
-    clock: Clock, services: ApiServices, backends: Backends, closing: AbortSignal,
-  ) {
+  constructor(clock: Clock, services: ApiServices, backends: Backends, closing: AbortSignal) {
     this.#services = services;
     this.#backends = backends;
     const queue = (this.#queue = new WorkQueue({ clock, pauses: AGGREGATED_DOCUMENTS_PAUSES }));
     this.#workers = runWorkers({
-      name: "apiservice-discovery", queue, workers: AGGREGATED_DOCUMENTS_WORKERS,
+      name: "apiservice-discovery",
+      queue,
+      workers: AGGREGATED_DOCUMENTS_WORKERS,
       reconcile: (name) => this.#reconcile(name),
       isExpected: (_, failures) => failures > 1 || closing.aborted,
     });
@@ -62,7 +64,8 @@ export class RemoteDocuments implements RemoteApis {
 
   get versions(): readonly RemoteVersion[] {
     this.#versions ??= [...this.#services.remotes()].map((remote) =>
-      versionOf(remote, this.#known.get(remote.metadata.name)));
+      versionOf(remote, this.#known.get(remote.metadata.name)),
+    );
     return this.#versions;
   }
 
@@ -109,7 +112,10 @@ function versionOf({ spec }: RemoteApiService, known: Known | undefined): Remote
   const { group = "", version = "", groupPriorityMinimum, versionPriority } = spec;
   const freshness = known?.isStale === false ? "Current" : "Stale";
   return {
-    group, version, groupPriority: groupPriorityMinimum, versionPriority,
+    group,
+    version,
+    groupPriority: groupPriorityMinimum,
+    versionPriority,
     discovery: { ...(known?.discovery?.discovery ?? {}), version, freshness },
     openapiV3: known?.openapi?.v3,
     openapiV2: known?.openapi?.v2,

@@ -2,13 +2,16 @@ import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import type { RequestHeader } from "../authn/request-header.ts";
 import { ownerOf } from "../authn/owner.ts";
+import type { RequestHeader } from "../authn/request-header.ts";
 import { forward } from "../handlers/subresources/forward.ts";
 import { dashed, headersFor } from "../handlers/subresources/pass-through.ts";
 import { tunnel } from "../handlers/subresources/tunnel.ts";
 import {
-  AGGREGATED_DISCOVERY_MS, AGGREGATED_IN_FLIGHT_MAX, AGGREGATED_LASTING_MAX, sharesOf,
+  AGGREGATED_DISCOVERY_MS,
+  AGGREGATED_IN_FLIGHT_MAX,
+  AGGREGATED_LASTING_MAX,
+  sharesOf,
 } from "../limits.ts";
 import { type Answer, textAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -49,16 +52,26 @@ export class AggregationProxy {
   readonly #identity: readonly string[];
 
   constructor(
-    services: ApiServices, backends: Backends, closing: AbortSignal,
+    services: ApiServices,
+    backends: Backends,
+    closing: AbortSignal,
     requestHeader: RequestHeader | undefined,
   ) {
     this.#services = services;
     this.#backends = backends;
     this.#closing = closing;
-    const { usernameHeaders = [], uidHeaders = [], groupHeaders = [], extraHeaderPrefixes = [] } =
-      requestHeader ?? {};
-    this.#identity = [...usernameHeaders, ...uidHeaders, ...groupHeaders, ...extraHeaderPrefixes]
-      .map((name) => dashed(name.toLowerCase()));
+    const {
+      usernameHeaders = [],
+      uidHeaders = [],
+      groupHeaders = [],
+      extraHeaderPrefixes = [],
+    } = requestHeader ?? {};
+    this.#identity = [
+      ...usernameHeaders,
+      ...uidHeaders,
+      ...groupHeaders,
+      ...extraHeaderPrefixes,
+    ].map((name) => dashed(name.toLowerCase()));
   }
 
   /** The APIService whose server answers a request; undefined for those answered here. */
@@ -74,7 +87,9 @@ export class AggregationProxy {
    * itself alone, and each user has a share of those, and of the ones that last. Throws 429.
    */
   admit(
-    { metadata: { name } }: RemoteApiService, context: RequestContext, longRunning: boolean,
+    { metadata: { name } }: RemoteApiService,
+    context: RequestContext,
+    longRunning: boolean,
   ): () => void {
     const inFlight = longRunning ? this.#inFlight.lasting : this.#inFlight.brief;
     const all = longRunning ? AGGREGATED_LASTING_MAX : AGGREGATED_IN_FLIGHT_MAX;
@@ -104,7 +119,8 @@ export class AggregationProxy {
     if (!isAvailable(remote)) throw new PassError(503, "service unavailable");
     const { request } = context;
     const backend = {
-      ...(await this.#placeOf(remote)), path: pathOf(context),
+      ...(await this.#placeOf(remote)),
+      path: pathOf(context),
       headers: this.#headers(remote, context),
     };
     if (context.upgrade !== undefined) {
@@ -124,7 +140,8 @@ export class AggregationProxy {
         throw new PassError(500, thrown.message);
       }
       log.warn("the Service of an APIService was not found", {
-        name: remote.metadata.name, reason: reasonOf(thrown),
+        name: remote.metadata.name,
+        reason: reasonOf(thrown),
       });
       throw new PassError(503, "service unavailable");
     }

@@ -1,6 +1,8 @@
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type {
-  APIGroupDiscoveryList, APIResourceDiscovery, APIVersionDiscovery,
+  APIGroupDiscoveryList,
+  APIResourceDiscovery,
+  APIVersionDiscovery,
 } from "@raft2kube/api/gen/apidiscovery/v2.ts";
 import type { APIResource, APIResourceList } from "@raft2kube/api/gen/meta/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -22,9 +24,11 @@ export interface ReadDiscovery {
 const GROUP = "apidiscovery.k8s.io";
 const LIST = "as=APIGroupDiscoveryList";
 const ACCEPT = ["v2", "v2beta1"]
-  .map((version) => `application/json;g=${GROUP};v=${version};${LIST}`).join(",");
+  .map((version) => `application/json;g=${GROUP};v=${version};${LIST}`)
+  .join(",");
 const BOUNDS = {
-  timeout_ms: AGGREGATED_DISCOVERY_MS, bytes_max: AGGREGATED_DISCOVERY_BYTES_MAX,
+  timeout_ms: AGGREGATED_DISCOVERY_MS,
+  bytes_max: AGGREGATED_DISCOVERY_BYTES_MAX,
 };
 
 /**
@@ -32,27 +36,33 @@ const BOUNDS = {
  * version's own list. Throws BackendError, DecodeError, DiscoveryError.
  */
 export async function readDiscovery(
-  backends: Backends, remote: RemoteApiService, known: ReadDiscovery | undefined,
+  backends: Backends,
+  remote: RemoteApiService,
+  known: ReadDiscovery | undefined,
 ): Promise<ReadDiscovery> {
   const { group = "", version = "" } = remote.spec;
   const { etag } = known ?? {};
-  const condition: Record<string, string> =
-    etag === undefined ? {} : { "if-none-match": etag };
+  const condition: Record<string, string> = etag === undefined ? {} : { "if-none-match": etag };
   const answer = await backends.get(remote, "/apis", {
-    ...BOUNDS, headers: { accept: ACCEPT, ...condition },
+    ...BOUNDS,
+    headers: { accept: ACCEPT, ...condition },
   });
   if (answer.status === 304 && known !== undefined) return known;
   if (answer.status === 503) throw new DiscoveryError("UNAVAILABLE", "/apis answered 503");
   if (answer.status === 200 && isAggregated(answer)) {
     const { object } = decodeJson<APIGroupDiscoveryList>(
-      "apidiscovery/v2.APIGroupDiscoveryList", parsed(answer));
-    const found = object.items.find(({ metadata }) => metadata.name === group)
+      "apidiscovery/v2.APIGroupDiscoveryList",
+      parsed(answer),
+    );
+    const found = object.items
+      .find(({ metadata }) => metadata.name === group)
       ?.versions?.find((each) => each.version === version);
     return { discovery: found ?? { version }, etag: answer.headers.etag };
   }
   const path = `/apis/${group}/${version}`;
   const list = await backends.get(remote, path, {
-    ...BOUNDS, headers: { accept: "application/json" },
+    ...BOUNDS,
+    headers: { accept: "application/json" },
   });
   if (list.status !== 200) throw new DiscoveryError("REFUSED", `${path} answered ${list.status}`);
   const { object } = decodeJson<APIResourceList>("meta/v1.APIResourceList", parsed(list));
@@ -81,16 +91,23 @@ export function resourcesOf(list: readonly APIResource[]): APIResourceDiscovery[
     if (each.name.includes("/")) continue;
     const { name, singularName, verbs, shortNames, categories } = each;
     resources.set(name, {
-      resource: name, responseKind: kindOf(each), scope: scopeOf(each),
-      singularResource: singularName, verbs,
-      ...(shortNames?.length ? { shortNames } : {}), ...(categories?.length ? { categories } : {}),
+      resource: name,
+      responseKind: kindOf(each),
+      scope: scopeOf(each),
+      singularResource: singularName,
+      verbs,
+      ...(shortNames?.length ? { shortNames } : {}),
+      ...(categories?.length ? { categories } : {}),
     });
   }
   for (const each of list) {
     const [parentName = "", subresource] = each.name.split(/\/(.*)/);
     if (subresource === undefined) continue;
     const parent = resources.get(parentName) ?? {
-      resource: parentName, scope: scopeOf(each), singularResource: "", verbs: [],
+      resource: parentName,
+      scope: scopeOf(each),
+      singularResource: "",
+      verbs: [],
       responseKind: { group: "", version: "", kind: "" },
     };
     const own = { subresource, responseKind: kindOf(each), verbs: each.verbs };

@@ -17,7 +17,9 @@ const JSON_ONLY = { accept: "application/json" };
 
 /** Reads where the document of a remote version is, and its part of the one of version 2. */
 export async function readOpenApi(
-  backends: Backends, remote: RemoteApiService, known: ReadOpenApi | undefined,
+  backends: Backends,
+  remote: RemoteApiService,
+  known: ReadOpenApi | undefined,
 ): Promise<ReadOpenApi> {
   const { group = "", version = "" } = remote.spec;
   const path = `apis/${group}/${version}`;
@@ -26,7 +28,8 @@ export async function readOpenApi(
   const condition: Record<string, string> =
     known?.etag === undefined ? {} : { "if-none-match": known.etag };
   const answer = await backends.get(remote, "/openapi/v2", {
-    ...BOUNDS, headers: { ...JSON_ONLY, ...condition },
+    ...BOUNDS,
+    headers: { ...JSON_ONLY, ...condition },
   });
   if (answer.status === 304 && known !== undefined) return { ...known, v3 };
   if (answer.status !== 200) return { v3, v2: undefined, etag: undefined };

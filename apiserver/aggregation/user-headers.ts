@@ -40,8 +40,11 @@ function encoded(value: string): string {
 
 /** A key of extra as part of a header's name: other bytes are percent-encoded (upstream). */
 function escaped(key: string): string {
-  return [...Buffer.from(key, "utf8")].map((byte) => {
-    const char = String.fromCharCode(byte);
-    return LEGAL.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }).join("").toLowerCase();
+  return [...Buffer.from(key, "utf8")]
+    .map((byte) => {
+      const char = String.fromCharCode(byte);
+      return LEGAL.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+    })
+    .join("")
+    .toLowerCase();
 }

@@ -1,12 +1,12 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { AUDIT_LIST_BYTES_MAX } from "../limits.ts";
 import type { AuditMetrics } from "../metrics/audit.ts";
-import type { Answer, ObjectList } from "../request/answer.ts";
 import { AuditAnnotations } from "../request/annotations.ts";
+import type { Answer, ObjectList } from "../request/answer.ts";
 import { headerOf, type RequestAudit, type RequestContext } from "../request/context.ts";
 import { type AuditEvent, microTime, userOf, within } from "./event.ts";
 import { type AuditPolicy, type Extent, extentOf, type Stage } from "./policy.ts";
@@ -22,7 +22,10 @@ export class Audit {
   readonly #clock: Clock;
 
   constructor(
-    policy: AuditPolicy, backends: readonly Backend[], metrics: AuditMetrics, clock: Clock,
+    policy: AuditPolicy,
+    backends: readonly Backend[],
+    metrics: AuditMetrics,
+    clock: Clock,
   ) {
     this.#policy = policy;
     this.#backends = backends;
@@ -128,9 +131,13 @@ export class RequestRecord implements RequestAudit {
     const userAgent = headerOf(request, "user-agent");
     const status = this.#failure;
     return {
-      kind: "Event", apiVersion: "audit.k8s.io/v1",
-      level: this.extent.level, auditID: id, stage,
-      requestURI: request.url ?? info.path, verb: info.verb,
+      kind: "Event",
+      apiVersion: "audit.k8s.io/v1",
+      level: this.extent.level,
+      auditID: id,
+      stage,
+      requestURI: request.url ?? info.path,
+      verb: info.verb,
       user: userOf(this.#user),
       ...(user === this.#user ? {} : { impersonatedUser: userOf(user) }),
       sourceIPs: sourcesOf(this.#context),
@@ -139,7 +146,8 @@ export class RequestRecord implements RequestAudit {
       ...(code === undefined ? {} : { responseStatus: statusOf(status, code) }),
       ...(this.#requestObject === undefined ? {} : { requestObject: this.#requestObject }),
       ...(this.#responseObject === undefined || code === undefined
-        ? {} : { responseObject: this.#responseObject }),
+        ? {}
+        : { responseObject: this.#responseObject }),
       requestReceivedTimestamp: microTime(this.#received_ms),
       stageTimestamp: microTime(now_ms),
       ...(annotations === undefined ? {} : { annotations }),
@@ -151,14 +159,20 @@ function statusOf(status: Status | undefined, code: number): Partial<Status> {
   if (status === undefined) return { metadata: {}, code };
   const { message, reason, details } = status;
   return {
-    metadata: {}, status: "Failure", message, ...(reason ? { reason } : {}),
-    ...(details === undefined ? {} : { details }), code,
+    metadata: {},
+    status: "Failure",
+    message,
+    ...(reason ? { reason } : {}),
+    ...(details === undefined ? {} : { details }),
+    code,
   };
 }
 
 /** The addresses of proxies' headers first, and at last the connection's (upstream: SourceIPs). */
 function sourcesOf({ request }: RequestContext): string[] {
-  const named = headerOf(request, "x-forwarded-for").split(",").map((each) => each.trim());
+  const named = headerOf(request, "x-forwarded-for")
+    .split(",")
+    .map((each) => each.trim());
   const { remoteAddress = "" } = request.socket;
   const all = [...named, headerOf(request, "x-real-ip"), remoteAddress].filter(Boolean);
   return [...new Set(all)];
@@ -186,8 +200,11 @@ function bodyOf(answer: Answer): unknown {
 /** A list as it is sent; without its items if they are more than an event may have. */
 function listOf({ kind, items, revision }: ObjectList): unknown {
   const bytes = items.reduce((sum, { length }) => sum + length, 0);
-  const head = { kind: kind.listKind, apiVersion: apiVersionOf(kind),
-    metadata: { resourceVersion: String(revision) } };
+  const head = {
+    kind: kind.listKind,
+    apiVersion: apiVersionOf(kind),
+    metadata: { resourceVersion: String(revision) },
+  };
   if (bytes > AUDIT_LIST_BYTES_MAX) return head;
   return { ...head, items: items.map((item) => JSON.parse(item.toString()) as unknown) };
 }

@@ -40,8 +40,13 @@ function lossesOf(name = "log") {
   return { losses, lost };
 }
 
-const BATCH: BatchOptions =
-  { buffer_max: 100, batch_max: 10, batch_bytes_max: 1_000, wait_ms: 50, retry_ms: 10 };
+const BATCH: BatchOptions = {
+  buffer_max: 100,
+  batch_max: 10,
+  batch_bytes_max: 1_000,
+  wait_ms: 50,
+  retry_ms: 10,
+};
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 const settled = async () => {
   for (let n = 0; n < 20; n++) await turn();
@@ -156,7 +161,9 @@ describe("the log file", () => {
     }
     await log.close();
     expect((await readdir(path)).sort()).toEqual([
-      "audit-2026-01-01T00-00-03.000.log", "audit-2026-01-01T00-00-04.000.log", "audit.log",
+      "audit-2026-01-01T00-00-03.000.log",
+      "audit-2026-01-01T00-00-04.000.log",
+      "audit.log",
     ]);
     expect(await readFile(join(path, "audit.log"), "utf8")).toMatch(/^4x+\n$/);
   });

@@ -40,7 +40,11 @@ export class Collected implements Backend {
   #wake: () => void = () => undefined;
 
   constructor(
-    sink: Sink, losses: Losses, options: BatchOptions, clock: Clock, event_bytes_max: number,
+    sink: Sink,
+    losses: Losses,
+    options: BatchOptions,
+    clock: Clock,
+    event_bytes_max: number,
   ) {
     this.#sink = sink;
     this.#losses = losses;

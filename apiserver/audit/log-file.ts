@@ -74,8 +74,10 @@ export class LogFile implements Sink {
   async #removeOld(): Promise<void> {
     const { path, backups_max, age_max_days } = this.#options;
     const [folder, start] = [dirname(path), `${basename(this.#stem)}-`];
-    const names = (await readdir(folder)).filter((name) =>
-      name.startsWith(start) && name.endsWith(extname(path)) && TIME.test(name)).sort().reverse();
+    const names = (await readdir(folder))
+      .filter((name) => name.startsWith(start) && name.endsWith(extname(path)) && TIME.test(name))
+      .sort()
+      .reverse();
     const oldest_ms = this.#clock.now() - age_max_days * MS_PER_DAY;
     for (const [at, name] of names.entries()) {
       const file = join(folder, name);

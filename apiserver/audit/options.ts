@@ -26,14 +26,17 @@ export interface AuditOptions {
 
 /** Makes the audit log of a server; undefined without a backend. */
 export function auditOf(
-  options: AuditOptions | undefined, metrics: AuditMetrics, clock: Clock,
+  options: AuditOptions | undefined,
+  metrics: AuditMetrics,
+  clock: Clock,
 ): Audit | undefined {
   if (options === undefined) return undefined;
   const { policy, log, webhook } = options;
   const backend = (sink: Sink, { mode, batch, event_bytes_max }: Given): Backend => {
     const losses = new Losses(sink.name, metrics);
     const most = event_bytes_max ?? AUDIT_LOG_EVENT_BYTES_MAX;
-    return mode === "batch" ? new Collected(sink, losses, batch, clock, most)
+    return mode === "batch"
+      ? new Collected(sink, losses, batch, clock, most)
       : new Blocking(sink, losses, mode, most);
   };
   const backends = [

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { parseRequestInfo } from "../request/request-info.ts";
 import { extentOf, readAuditPolicy } from "./policy.ts";
 
-const policy = (rules: string, more = "") => readAuditPolicy(
-  `apiVersion: audit.k8s.io/v1\nkind: Policy\n${more}\nrules:\n${rules}`);
+const policy = (rules: string, more = "") =>
+  readAuditPolicy(`apiVersion: audit.k8s.io/v1\nkind: Policy\n${more}\nrules:\n${rules}`);
 
 const RULES = `
 - { level: None, users: [quiet], verbs: [get] }
@@ -35,10 +35,15 @@ it.each<[string, string, string, string[], string]>([
 
 it("stages and managed fields of the policy are those of its rules", async () => {
   const read = await policy(RULES, "omitStages: [RequestReceived]\nomitManagedFields: true");
-  const of = (path: string, groups: string[]) => extentOf(read, {
-    user: { name: "a", groups }, info: parseRequestInfo("GET", path, new URLSearchParams()) });
-  expect(of("/api/v1/namespaces/a/secrets/x", []))
-    .toMatchObject({ omitStages: ["RequestReceived", "Panic"], omitManagedFields: true });
+  const of = (path: string, groups: string[]) =>
+    extentOf(read, {
+      user: { name: "a", groups },
+      info: parseRequestInfo("GET", path, new URLSearchParams()),
+    });
+  expect(of("/api/v1/namespaces/a/secrets/x", [])).toMatchObject({
+    omitStages: ["RequestReceived", "Panic"],
+    omitManagedFields: true,
+  });
   expect(of("/openapi/v2", ["auditors"]).omitManagedFields).toBe(false);
 });
 
@@ -48,10 +53,14 @@ it.each<[string, string]>([
   ["- { level: None, omitStages: [Later] }", "rules[0].omitStages[0]: must be one of"],
   ["- { level: None, users: a }", "rules[0].users: must be a list"],
   ["- { level: None, resources: [{ group: apps/v1 }] }", "rules[0].resources[0].group"],
-  ["- { level: None, resources: [{ resourceNames: [a] }] }",
-    "rules[0].resources[0].resourceNames: using resourceNames requires at least one resource"],
-  ["- { level: None, namespaces: [a], nonResourceURLs: [/a] }",
-    "rules[0].nonResourceURLs: rules cannot apply to both"],
+  [
+    "- { level: None, resources: [{ resourceNames: [a] }] }",
+    "rules[0].resources[0].resourceNames: using resourceNames requires at least one resource",
+  ],
+  [
+    "- { level: None, namespaces: [a], nonResourceURLs: [/a] }",
+    "rules[0].nonResourceURLs: rules cannot apply to both",
+  ],
   ["- { level: None, nonResourceURLs: [a] }", "must begin with a '/' character"],
   ["- { level: None, nonResourceURLs: ['/a*b'] }", "must be the final character of the rule"],
   [" []", "rules: must be a list that is not empty"],
@@ -60,6 +69,7 @@ it.each<[string, string]>([
 });
 
 it("a file of another kind is refused", async () => {
-  await expect(readAuditPolicy("apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: []"))
-    .rejects.toThrow("Policy: kind: must be Policy of audit.k8s.io/v1");
+  await expect(
+    readAuditPolicy("apiVersion: audit.k8s.io/v1beta1\nkind: Policy\nrules: []"),
+  ).rejects.toThrow("Policy: kind: must be Policy of audit.k8s.io/v1");
 });

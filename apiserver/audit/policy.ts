@@ -1,5 +1,5 @@
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { RequestInfo } from "../request/request-info.ts";
 
 export const LEVELS = ["None", "Metadata", "Request", "RequestResponse"] as const;
@@ -74,8 +74,16 @@ function isResource({ group, resources, resourceNames }: Resources, info: Reques
   if (resourceNames.length > 0 && !resourceNames.includes(info.name)) return false;
   const { resource, subresource } = info;
   const combined = subresource === "" ? resource : `${resource}/${subresource}`;
-  return resources.length === 0 || resources.some((each) => each === "*" || each === combined ||
-    (subresource !== "" && each === `*/${subresource}`) || each === `${resource}/*`);
+  return (
+    resources.length === 0 ||
+    resources.some(
+      (each) =>
+        each === "*" ||
+        each === combined ||
+        (subresource !== "" && each === `*/${subresource}`) ||
+        each === `${resource}/*`,
+    )
+  );
 }
 
 const isPath = (url: string, path: string): boolean =>
@@ -83,37 +91,55 @@ const isPath = (url: string, path: string): boolean =>
 
 const VERSIONS = ["audit.k8s.io/v1"];
 const RULE_FIELDS = [
-  "level", "users", "userGroups", "verbs", "resources", "namespaces", "nonResourceURLs",
-  "omitStages", "omitManagedFields",
+  "level",
+  "users",
+  "userGroups",
+  "verbs",
+  "resources",
+  "namespaces",
+  "nonResourceURLs",
+  "omitStages",
+  "omitManagedFields",
 ];
 
 /** Reads an audit policy, YAML or JSON. Throws ConfigFileError, naming the field. */
 export async function readAuditPolicy(text: string): Promise<AuditPolicy> {
-  const policy = await ConfigFields.read("Policy", text, VERSIONS,
-    ["metadata", "rules", "omitStages", "omitManagedFields"]);
+  const policy = await ConfigFields.read("Policy", text, VERSIONS, [
+    "metadata",
+    "rules",
+    "omitStages",
+    "omitManagedFields",
+  ]);
   const omitStages = stagesIn(policy);
   const omitManagedFields = policy.flag("omitManagedFields", false);
-  const rules = policy.objects("rules", RULE_FIELDS, { required: true })
+  const rules = policy
+    .objects("rules", RULE_FIELDS, { required: true })
     .map((rule) => ruleOf(rule, { omitStages, omitManagedFields }));
   return { rules };
 }
 
-function ruleOf(
-  rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedFields">,
-): Rule {
+function ruleOf(rule: ConfigFields, all: Pick<Rule, "omitStages" | "omitManagedFields">): Rule {
   const level = rule.choice("level", LEVELS);
-  const resources = rule.objects("resources", ["group", "resources", "resourceNames"])
+  const resources = rule
+    .objects("resources", ["group", "resources", "resourceNames"])
     .map(resourcesOf);
   const namespaces = rule.texts("namespaces");
   const nonResourceURLs = rule.texts("nonResourceURLs");
   nonResourceURLs.forEach((url, n) => checkUrl(rule, `nonResourceURLs[${n}]`, url));
   if (nonResourceURLs.length > 0 && (resources.length > 0 || namespaces.length > 0)) {
-    rule.refuse("nonResourceURLs",
-      "rules cannot apply to both regular resources and non-resource URLs");
+    rule.refuse(
+      "nonResourceURLs",
+      "rules cannot apply to both regular resources and non-resource URLs",
+    );
   }
   return {
-    level, resources, namespaces, nonResourceURLs,
-    users: rule.texts("users"), userGroups: rule.texts("userGroups"), verbs: rule.texts("verbs"),
+    level,
+    resources,
+    namespaces,
+    nonResourceURLs,
+    users: rule.texts("users"),
+    userGroups: rule.texts("userGroups"),
+    verbs: rule.texts("verbs"),
     omitStages: [...all.omitStages, ...stagesIn(rule)],
     omitManagedFields: rule.flag("omitManagedFields", all.omitManagedFields),
   };
@@ -143,6 +169,11 @@ function checkUrl(rule: ConfigFields, at: string, url: string): void {
 }
 
 function stagesIn(from: ConfigFields): Stage[] {
-  return from.texts("omitStages").map((each, n) => STAGES.find((stage) => stage === each) ??
-    from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`));
+  return from
+    .texts("omitStages")
+    .map(
+      (each, n) =>
+        STAGES.find((stage) => stage === each) ??
+        from.refuse(`omitStages[${n}]`, `must be one of ${STAGES.join(", ")}`),
+    );
 }

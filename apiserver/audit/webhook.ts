@@ -17,7 +17,8 @@ export class AuditWebhook implements Sink {
     const items = events.map((event) => JSON.parse(event) as object);
     const list = { kind: "EventList", apiVersion: "audit.k8s.io/v1", metadata: {}, items };
     const { status } = await this.#server.post(list, "", {
-      timeout_ms: AUDIT_WEBHOOK_TIMEOUT_MS, bytes_max: AUDIT_WEBHOOK_ANSWER_BYTES_MAX,
+      timeout_ms: AUDIT_WEBHOOK_TIMEOUT_MS,
+      bytes_max: AUDIT_WEBHOOK_ANSWER_BYTES_MAX,
     });
     if (status >= 200 && status < 300) return;
     throw new WebhookError(`the audit webhook answered ${status}`, { http: status });

@@ -1,16 +1,16 @@
 import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
-import { unauthorized } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { headerOf, type Incoming } from "../request/context.ts";
-import type { AuthenticationMetrics } from "../metrics/access.ts";
 import { TOKEN_BYTES_MAX } from "../limits.ts";
+import type { AuthenticationMetrics } from "../metrics/access.ts";
+import { headerOf, type Incoming } from "../request/context.ts";
 import { clientCertificateUser, socketOf } from "./client-certificate.ts";
 import { ANONYMOUS, AUTHENTICATED_GROUP } from "./identities.ts";
-import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
-import type { RemovedNodes } from "./removed-nodes.ts";
 import { type AuthenticationOptions, mayBeAnonymous } from "./options.ts";
 import { ownerOfAddress } from "./owner.ts";
+import type { RemovedNodes } from "./removed-nodes.ts";
+import { fingerprintsOf, type RequestHeaders } from "./request-header.ts";
 import type { RefusedToken, TokenAuthority, VerifiedToken } from "./token-authority.ts";
 import { websocketToken } from "./websocket-token.ts";
 
@@ -104,7 +104,7 @@ export class Authenticator {
     }
     const isValid = certified.until_ms >= this.#clock.now();
     const named = isValid ? headers.userOf(request, certified) : undefined;
-    return { named, certified: headers.isClient(certified) ? certified : "unverified" as const };
+    return { named, certified: headers.isClient(certified) ? certified : ("unverified" as const) };
   }
 
   /** Verifies a token for these audiences, by default this server's. */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ask } from "../../testing/apiserver/ask.ts";
-import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const SECRET = "0123456789abcdef";

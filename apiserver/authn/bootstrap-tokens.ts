@@ -34,7 +34,9 @@ export class BootstrapTokens implements TokenAuthority {
     const { store } = this.#resources.of("v1", "secrets");
     const found = await store.find<Secret & KubeObject>(NAMESPACE, `bootstrap-token-${id}`);
     if (found === undefined || !this.#holds(found, id, secret)) return undefined;
-    const more = textIn(found, "auth-extra-groups").split(",").filter((each) => each !== "");
+    const more = textIn(found, "auth-extra-groups")
+      .split(",")
+      .filter((each) => each !== "");
     if (!more.every((each) => EXTRA_GROUP.test(each))) return undefined;
     const groups = [...new Set([GROUP, ...more])].sort();
     return { user: { name: `system:bootstrap:${id}`, groups }, audiences: granted };

@@ -1,11 +1,11 @@
-import type { JWTPayload } from "jose";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { JWTPayload } from "jose";
 import { TOKEN_LEEWAY_MS } from "../limits.ts";
 import type { Resources } from "../resource/resources.ts";
 import { serviceAccountGroups, serviceAccountName } from "./identities.ts";
-import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
 import type { Holder } from "./token-authority.ts";
+import { type BoundObject, CLAIMS, type KubernetesClaims, parseClaims } from "./token-claims.ts";
 
 const EXTRA = "authentication.kubernetes.io";
 
@@ -61,10 +61,10 @@ export class BoundTokens {
     if (this.#isDeleted(found)) {
       return `service account ${namespace}/${account.name} has been deleted`;
     }
-    const because = secret && await this.#unbound("secret", namespace, secret);
+    const because = secret && (await this.#unbound("secret", namespace, secret));
     if (because !== undefined) return because;
     if (pod) return await this.#unbound("pod", namespace, pod);
-    return node && await this.#unbound("node", "", node);
+    return node && (await this.#unbound("node", "", node));
   }
 
   async #unbound(

@@ -10,7 +10,10 @@ import { EXPRESSION_COST_MAX } from "../limits.ts";
  * `refuse` gets why it cannot be used.
  */
 export function compileExpression(
-  scope: Environment, text: string, isRule: boolean, refuse: (why: string) => never,
+  scope: Environment,
+  text: string,
+  isRule: boolean,
+  refuse: (why: string) => never,
 ): Program {
   const { program, errors } = scope.compile(text);
   if (program === undefined) return refuse(`compilation failed: ${errors.message}`);

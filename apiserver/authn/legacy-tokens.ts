@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
-import type { JWTPayload } from "jose";
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { MS_PER_DAY, type Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
+import type { JWTPayload } from "jose";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
 import { parseServiceAccount, serviceAccountGroups, serviceAccountName } from "./identities.ts";

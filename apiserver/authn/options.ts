@@ -15,7 +15,8 @@ export interface AuthenticationOptions {
 
 /** Whether a request for `path` without credentials is anonymous; otherwise it gets 401. */
 export function mayBeAnonymous(
-  { config, anonymous = true }: AuthenticationOptions, path: string,
+  { config, anonymous = true }: AuthenticationOptions,
+  path: string,
 ): boolean {
   const access: AnonymousAccess = config?.current.anonymous ?? { enabled: anonymous };
   return access.enabled && (access.paths?.includes(path) ?? true);

@@ -12,11 +12,20 @@ it("a user's name is the share of no node, address, namespace or other user", ()
     ownerOfUser("system:serviceaccount:team:x", "system:serviceaccounts:team"),
   ];
   expect(others).toEqual([
-    { name: "node n1", may: "reserve" }, { name: "system:serviceaccounts:team" },
+    { name: "node n1", may: "reserve" },
+    { name: "system:serviceaccounts:team" },
   ]);
   const taken = new Set(others.map(({ name }) => name));
-  for (const name of ["node n1", "system:serviceaccounts:team", "address 10.0.0.1", "jane",
-    "user node n1", "user jane", "node", "nodes"]) {
+  for (const name of [
+    "node n1",
+    "system:serviceaccounts:team",
+    "address 10.0.0.1",
+    "jane",
+    "user node n1",
+    "user jane",
+    "node",
+    "nodes",
+  ]) {
     const owner = ownerOfUser(name);
     expect(owner.may).toBeUndefined();
     expect(taken.has(owner.name), owner.name).toBe(false);

@@ -11,8 +11,10 @@ const ACCOUNTS_OF_NAMESPACE = `${SERVICE_ACCOUNTS_GROUP}:`;
 /** Extra of a token's user: the pod that the token is bound to. */
 const POD_NAME = "authentication.kubernetes.io/pod-name";
 const OTHER_OWNERS = new RegExp(`^((node|address|user) |${ACCOUNTS_OF_NAMESPACE})`);
-const CONTROL_PLANE: ReadonlySet<string> =
-  new Set(["system:kube-controller-manager", "system:kube-scheduler"]);
+const CONTROL_PLANE: ReadonlySet<string> = new Set([
+  "system:kube-controller-manager",
+  "system:kube-scheduler",
+]);
 /** The user that upstream's proxies of all nodes share. */
 const KUBE_PROXY = "system:kube-proxy";
 

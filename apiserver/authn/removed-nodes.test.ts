@@ -40,8 +40,12 @@ const statusFor = async (pair: KeyPair) => {
 async function remove(data: Record<string, string>): Promise<void> {
   const map = { metadata: { name: REMOVED_NODES.name }, data };
   const path = `${MAPS}/${REMOVED_NODES.name}`;
-  const { status } = await send("PATCH", `${path}?fieldManager=t&force=true`,
-    "application/apply-patch+yaml", { apiVersion: "v1", kind: "ConfigMap", ...map });
+  const { status } = await send(
+    "PATCH",
+    `${path}?fieldManager=t&force=true`,
+    "application/apply-patch+yaml",
+    { apiVersion: "v1", kind: "ConfigMap", ...map },
+  );
   expect([200, 201]).toContain(status);
 }
 
@@ -68,7 +72,7 @@ it("a watch that began before ends with the removal", async () => {
   const path = "/api/v1/pods?watch=true&fieldSelector=spec.nodeName%3Dwatching";
   const asked = { ca: server.api.ca.cert, agent: false, ...pair };
   const sent = get(`${server.api.server}${path}`, asked);
-  const [answer] = await once(sent, "response") as [IncomingMessage];
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
   expect(answer.statusCode).toBe(200);
   const ended = expect(text(answer)).rejects.toThrow("aborted");
   await remove({ watching: new Date(REMOVED_MS).toISOString() });

@@ -28,17 +28,24 @@ beforeAll(async () => {
   server = createServer({ ...pair, ca, requestCert: true, rejectUnauthorized: false });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  headers = new RequestHeaders({
-    clientCa: front.cert, allowedNames: [], usernameHeaders: ["X-Remote-User"], uidHeaders: [],
-    groupHeaders: [], extraHeaderPrefixes: [],
-  }, cluster.cert);
+  headers = new RequestHeaders(
+    {
+      clientCa: front.cert,
+      allowedNames: [],
+      usernameHeaders: ["X-Remote-User"],
+      uidHeaders: [],
+      groupHeaders: [],
+      extraHeaderPrefixes: [],
+    },
+    cluster.cert,
+  );
 });
 afterAll(() => void server.close());
 
 async function connected({ cert, key }: KeyPair): Promise<TLSSocket> {
   const { port } = server.address() as AddressInfo;
   const client = connect({ host: "127.0.0.1", port, cert, key, rejectUnauthorized: false });
-  const [socket] = await once(server, "secureConnection") as [TLSSocket];
+  const [socket] = (await once(server, "secureConnection")) as [TLSSocket];
   client.destroy();
   return socket;
 }
@@ -58,26 +65,37 @@ async function forged(subject: KeyPair, issuer: KeyPair): Promise<string> {
   const made = await x509.X509CertificateGenerator.create({
     subject: new x509.X509Certificate(subject.cert).subjectName,
     issuer: new x509.X509Certificate(issuer.cert).subjectName,
-    notBefore: new Date(now_ms - 60_000), notAfter: new Date(now_ms + 60_000),
-    publicKey: keys.publicKey as never, signingKey: keys.privateKey as never,
-    signingAlgorithm: ALGORITHM, extensions: [new x509.BasicConstraintsExtension(true)],
+    notBefore: new Date(now_ms - 60_000),
+    notAfter: new Date(now_ms + 60_000),
+    publicKey: keys.publicKey as never,
+    signingKey: keys.privateKey as never,
+    signingAlgorithm: ALGORITHM,
+    extensions: [new x509.BasicConstraintsExtension(true)],
   });
   return `${made.toString("pem")}\n`;
 }
 
 it("a proxy's certificate names others, and a client's itself", async () => {
-  expect(judged(await connected(await issueCertificate(front, proxy, now_ms))))
-    .toEqual({ named: "jane", isClient: false });
-  expect(judged(await connected(await issueCertificate(cluster, proxy, now_ms))))
-    .toEqual({ named: undefined, isClient: true });
+  expect(judged(await connected(await issueCertificate(front, proxy, now_ms)))).toEqual({
+    named: "jane",
+    isClient: false,
+  });
+  expect(judged(await connected(await issueCertificate(cluster, proxy, now_ms)))).toEqual({
+    named: undefined,
+    isClient: true,
+  });
 });
 
 it("certificates that a client makes up and sends along change nothing", async () => {
-  for (const [own, other] of [[cluster, front], [front, cluster]] as const) {
+  for (const [own, other] of [
+    [cluster, front],
+    [front, cluster],
+  ] as const) {
     const { cert, key } = await issueCertificate(own, proxy, now_ms);
     const all = [cert, await forged(own, other), other.cert];
-    expect(judged(await connected({ cert: all.join(""), key })))
-      .not.toMatchObject(own === cluster ? { named: "jane" } : { isClient: true });
+    expect(judged(await connected({ cert: all.join(""), key }))).not.toMatchObject(
+      own === cluster ? { named: "jane" } : { isClient: true },
+    );
     // As a Node that links what was sent, by names, shows it.
     expect(judged(linked(all))).toEqual({ named: undefined, isClient: false });
   }
@@ -87,7 +105,12 @@ it("certificates that a client makes up and sends along change nothing", async (
 function linked(all: readonly string[]): TLSSocket {
   const root = new X509Certificate(all.at(-1)!).toLegacyObject();
   Object.assign(root, { issuerCertificate: root });
-  const leaf = all.slice(0, -1).reduceRight<object>((issuerCertificate, each) =>
-    Object.assign(new X509Certificate(each).toLegacyObject(), { issuerCertificate }), root);
+  const leaf = all
+    .slice(0, -1)
+    .reduceRight<object>(
+      (issuerCertificate, each) =>
+        Object.assign(new X509Certificate(each).toLegacyObject(), { issuerCertificate }),
+      root,
+    );
   return { authorized: true, getPeerCertificate: () => leaf } as never;
 }

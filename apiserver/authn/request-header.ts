@@ -94,7 +94,11 @@ function valuesOf({ rawHeaders }: Incoming, names: readonly string[]): string[] 
 /** A key of extra; one with an invalid escape stays as it is. */
 function unescaped(key: string): string {
   return /^([^%]|%[0-9a-f]{2})*$/i.test(key)
-    ? Buffer.from(key.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
-      String.fromCharCode(Number.parseInt(hex, 16))), "latin1").toString("utf8")
+    ? Buffer.from(
+        key.replaceAll(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+          String.fromCharCode(Number.parseInt(hex, 16)),
+        ),
+        "latin1",
+      ).toString("utf8")
     : key;
 }

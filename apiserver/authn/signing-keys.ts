@@ -1,14 +1,17 @@
 import { createPublicKey } from "node:crypto";
 import {
+  readSigningKey,
+  type SigningKey,
+  type VerificationKey,
+  verificationKey,
+} from "@raft2kube/pki/service-account-key.ts";
+import {
   compactVerify,
   decodeProtectedHeader,
   errors,
   type JWTPayload,
   type ProtectedHeaderParameters,
 } from "jose";
-import {
-  readSigningKey, type SigningKey, type VerificationKey, verificationKey,
-} from "@raft2kube/pki/service-account-key.ts";
 
 /** The keys of service account tokens. */
 export interface SigningKeys {

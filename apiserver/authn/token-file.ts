@@ -23,9 +23,15 @@ export class TokenFile implements TokenAuthority {
       }
       // A line without a token would be that of all requests without one.
       if (token === "") return;
-      const words = groups.split(",").map((each) => each.trim()).filter((each) => each !== "");
-      this.#users.set(digestOf(token).toString("hex"),
-        { name, groups: words, ...(uid === "" ? {} : { uid }) });
+      const words = groups
+        .split(",")
+        .map((each) => each.trim())
+        .filter((each) => each !== "");
+      this.#users.set(digestOf(token).toString("hex"), {
+        name,
+        groups: words,
+        ...(uid === "" ? {} : { uid }),
+      });
     });
   }
 
@@ -43,6 +49,7 @@ const digestOf = (token: string): Buffer => createHash("sha256").update(token).d
 function columnsOf(line: string): string[] {
   const found = line.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g);
   const columns = [...found].map(([, quoted, plain = ""]) =>
-    (quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"')));
+    quoted === undefined ? plain.trim() : quoted.replaceAll('""', '"'),
+  );
   return line.endsWith(",") ? columns : columns.slice(0, -1);
 }

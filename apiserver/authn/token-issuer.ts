@@ -37,22 +37,25 @@ export class TokenIssuer {
     const subject = serviceAccountName(claims.namespace, claims.serviceaccount.name);
     const { namespace, node, pod, secret, serviceaccount } = claims;
     // In alphabetical order, as upstream's: two servers issue equal tokens.
-    const token = await signToken({
-      aud: [...audiences],
-      exp: now_s + lifetime_s,
-      iat: now_s,
-      iss: this.issuer,
-      jti: id,
-      [CLAIMS]: {
-        namespace,
-        ...(node && { node }),
-        ...(pod && { pod }),
-        ...(secret && { secret }),
-        serviceaccount,
+    const token = await signToken(
+      {
+        aud: [...audiences],
+        exp: now_s + lifetime_s,
+        iat: now_s,
+        iss: this.issuer,
+        jti: id,
+        [CLAIMS]: {
+          namespace,
+          ...(node && { node }),
+          ...(pod && { pod }),
+          ...(secret && { secret }),
+          serviceaccount,
+        },
+        nbf: now_s,
+        sub: subject,
       },
-      nbf: now_s,
-      sub: subject,
-    }, signer);
+      signer,
+    );
     return { token, expires_ms: (now_s + lifetime_s) * 1000, id };
   }
 }

@@ -1,6 +1,6 @@
 import { Agent } from "node:https";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { beforeAll, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 
@@ -47,7 +47,8 @@ it("a token is good for the audiences it was made for alone", async () => {
   const vault = await tokenFor("vault");
   expect(await review(vault)).toMatchObject({ error: INVALID });
   expect(await review(vault, ["vault", "other"])).toMatchObject({
-    authenticated: true, audiences: ["vault"],
+    authenticated: true,
+    audiences: ["vault"],
   });
   expect(await shown(vault)).toBe(401);
   expect(await shown(await tokenFor(OURS))).toBe(200);
@@ -107,7 +108,11 @@ it("a certificate of another authority is refused, unless there is a token too",
   const { cert, key } = await issueCertificate(foreign, { ...request, usages: ["client"] }, now_ms);
   const asked = async (headers: Record<string, string>) => {
     const answer = await server.ask("/apis/authentication.k8s.io/v1/selfsubjectreviews", {
-      method: "POST", body: {}, headers, cert, key,
+      method: "POST",
+      body: {},
+      headers,
+      cert,
+      key,
     });
     return [answer.status, /"username":"([^"]*)"/.exec(answer.body)?.[1]];
   };
@@ -115,6 +120,7 @@ it("a certificate of another authority is refused, unless there is a token too",
   expect(await asked({ authorization: "Bearer nonsense" })).toEqual([401, undefined]);
   const token = await tokenFor(OURS);
   expect(await asked({ authorization: `Bearer ${token}` })).toEqual([
-    201, "system:serviceaccount:default:bot",
+    201,
+    "system:serviceaccount:default:bot",
   ]);
 });

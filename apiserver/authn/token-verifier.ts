@@ -1,13 +1,13 @@
-import { decodeJwt, errors, type JWTPayload } from "jose";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { decodeJwt, errors, type JWTPayload } from "jose";
 import { TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../limits.ts";
 import type { AuthenticationMetrics } from "../metrics/access.ts";
 import type { Resources } from "../resource/resources.ts";
+import { AnswerCache } from "../webhook/answer-cache.ts";
 import { BoundTokens } from "./bound-tokens.ts";
 import { LEGACY_ISSUER, LegacyTokens, type RecordUsage } from "./legacy-tokens.ts";
 import { type SigningKeys, verifySignature } from "./signing-keys.ts";
-import { AnswerCache } from "../webhook/answer-cache.ts";
 import type {
   RefusedToken,
   TokenAuthority,

@@ -18,9 +18,11 @@ it("tokens beyond an address's share of a webhook that hangs wait; others' are a
   await expect(webhook.verify("beyond", undefined, busy)).rejects.toMatchObject({ http: 429 });
   const clock = systemClock();
   await waitFor("the calls", () => server.asked.get("/token") === share, { clock });
-  server.answer = (_, body, response) => sendJson(response, {
-    ...JSON.parse(body) as object, status: { authenticated: true, user: { username: "ann" } },
-  });
+  server.answer = (_, body, response) =>
+    sendJson(response, {
+      ...(JSON.parse(body) as object),
+      status: { authenticated: true, user: { username: "ann" } },
+    });
   const other = await webhook.verify("other", undefined, { name: "192.0.2.2" });
   expect(other).toMatchObject({ user: { name: "ann" } });
   webhook.close();

@@ -1,18 +1,21 @@
-import { logger } from "@raft2kube/observe/log.ts";
+import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import {
-  TOKEN_BYTES_MAX, TOKEN_CACHE_ENTRIES_MAX, TOKEN_WEBHOOK_CACHE_MS, TOKEN_WEBHOOK_TIMEOUT_MS,
+  TOKEN_BYTES_MAX,
+  TOKEN_CACHE_ENTRIES_MAX,
+  TOKEN_WEBHOOK_CACHE_MS,
+  TOKEN_WEBHOOK_TIMEOUT_MS,
 } from "../limits.ts";
+import { AnswerCache } from "../webhook/answer-cache.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import { type RemoteAccess, RemoteServer } from "../webhook/remote.ts";
 import { askReview, textsIn } from "../webhook/review.ts";
 import type { TokenAuthority, TokenVerdict } from "./token-authority.ts";
-import { AnswerCache } from "../webhook/answer-cache.ts";
 
 const log = logger("apiserver");
 
@@ -44,7 +47,9 @@ export class TokenWebhook implements TokenAuthority {
   }
 
   async verify(
-    token: string, audiences = this.#audiences, asking: Owner = { name: "" },
+    token: string,
+    audiences = this.#audiences,
+    asking: Owner = { name: "" },
   ): Promise<TokenVerdict> {
     if (token.length > TOKEN_BYTES_MAX) return undefined;
     const known = this.#known.get([token, audiences]);
@@ -67,18 +72,24 @@ export class TokenWebhook implements TokenAuthority {
   }
 
   async #ask(token: string, audiences: readonly string[], owner: Owner): Promise<TokenVerdict> {
-    const status = await askReview(this.#server, {
-      apiVersion: `authentication.k8s.io/${this.#options.version}`, kind: "TokenReview",
-      spec: { token, audiences },
-    }, { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner });
+    const status = await askReview(
+      this.#server,
+      {
+        apiVersion: `authentication.k8s.io/${this.#options.version}`,
+        kind: "TokenReview",
+        spec: { token, audiences },
+      },
+      { clock: this.#clock, timeout_ms: TOKEN_WEBHOOK_TIMEOUT_MS, owner },
+    );
     if (status["authenticated"] !== true) {
       const { error } = status;
       return typeof error === "string" && error !== "" ? { refused: error } : undefined;
     }
     const named = textsIn(status["audiences"], "audiences");
     // A webhook that knows of no audiences speaks for this server's.
-    const granted = (named.length > 0 ? named : this.#audiences)
-      .filter((each) => audiences.includes(each));
+    const granted = (named.length > 0 ? named : this.#audiences).filter((each) =>
+      audiences.includes(each),
+    );
     return granted.length === 0 ? undefined : { user: userIn(status), audiences: granted };
   }
 }
@@ -92,10 +103,13 @@ function userIn(status: JsonObject): RequestUser {
   if (!isObject(extra) || (uid !== undefined && typeof uid !== "string")) {
     throw new WebhookError("the webhook answered with an extra or uid of another type");
   }
-  const extras = Object.entries(extra)
-    .map(([key, values]) => [key, textsIn(values, "an extra")] as const);
+  const extras = Object.entries(extra).map(
+    ([key, values]) => [key, textsIn(values, "an extra")] as const,
+  );
   return {
-    name: user["username"], groups: textsIn(user["groups"], "groups"),
-    extra: Object.fromEntries(extras), ...(uid ? { uid } : {}),
+    name: user["username"],
+    groups: textsIn(user["groups"], "groups"),
+    extra: Object.fromEntries(extras),
+    ...(uid ? { uid } : {}),
   };
 }

@@ -12,7 +12,7 @@ export function attributesOf(context: Pick<RequestContext, "info" | "user" | "qu
   const { info, user } = context;
   // Other requests have none, even if their URL has one (upstream's RequestInfo).
   const isNarrowed = info.resourceRequest && NARROWED.has(info.verb);
-  const selectorIn = (name: string) => (isNarrowed ? context.query.get(name) ?? "" : "");
+  const selectorIn = (name: string) => (isNarrowed ? (context.query.get(name) ?? "") : "");
   const fieldSelector = selectorIn("fieldSelector");
   const labelSelector = selectorIn("labelSelector");
   const { verb, resourceRequest, group, version, resource, subresource, path } = info;

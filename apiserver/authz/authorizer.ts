@@ -11,11 +11,7 @@ export class Authorizer {
   readonly #metrics: AuthorizationMetrics;
   readonly #clock: Clock;
 
-  constructor(
-    plugins: readonly AuthorizerPlugin[],
-    metrics: AuthorizationMetrics,
-    clock: Clock,
-  ) {
+  constructor(plugins: readonly AuthorizerPlugin[], metrics: AuthorizationMetrics, clock: Clock) {
     this.#plugins = plugins;
     this.#metrics = metrics;
     this.#clock = clock;

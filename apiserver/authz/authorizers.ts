@@ -14,7 +14,8 @@ export interface AuthorizerParts {
 
 /** The authorizers of a configuration, in its order. */
 export function authorizersOf(
-  { authorizers }: AuthorizationConfig, parts: AuthorizerParts,
+  { authorizers }: AuthorizationConfig,
+  parts: AuthorizerParts,
 ): AuthorizerPlugin[] {
   return authorizers.map((each) => authorizerOf(each, parts));
 }
@@ -29,8 +30,10 @@ function authorizerOf(config: AuthorizerConfig, parts: AuthorizerParts): Authori
     case "AlwaysAllow":
       return always(config.type, name, { verdict: "allow", reason: "" });
     case "AlwaysDeny":
-      return always(config.type, name,
-        { verdict: "no-opinion", reason: "Everything is forbidden." });
+      return always(config.type, name, {
+        verdict: "no-opinion",
+        reason: "Everything is forbidden.",
+      });
     case "Webhook":
       return new WebhookAuthorizer(name, config.webhook, parts);
     default:
@@ -44,7 +47,9 @@ function named(plugin: AuthorizerPlugin, name: string): AuthorizerPlugin {
 }
 
 function always(
-  type: AuthorizerPlugin["type"], name: string, decision: Decision,
+  type: AuthorizerPlugin["type"],
+  name: string,
+  decision: Decision,
 ): AuthorizerPlugin {
   return { type, name, decide: () => decision };
 }

@@ -1,5 +1,5 @@
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
 import { compileCondition } from "./webhook/match-conditions.ts";
@@ -28,7 +28,10 @@ export interface AuthorizationConfig {
 
 /** The order of a cluster that kubeadm makes. */
 export const NODE_AND_RBAC: AuthorizationConfig = {
-  authorizers: [{ type: "Node", name: "node" }, { type: "RBAC", name: "rbac" }],
+  authorizers: [
+    { type: "Node", name: "node" },
+    { type: "RBAC", name: "rbac" },
+  ],
 };
 
 export const MODES = ["Node", "RBAC", "AlwaysAllow", "AlwaysDeny", "Webhook"] as const;
@@ -36,9 +39,16 @@ export const MODES = ["Node", "RBAC", "AlwaysAllow", "AlwaysDeny", "Webhook"] as
 const GROUP = "apiserver.config.k8s.io";
 const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${version}`);
 const WEBHOOK_FIELDS = [
-  "authorizedTTL", "cacheAuthorizedRequests", "unauthorizedTTL", "cacheUnauthorizedRequests",
-  "timeout", "subjectAccessReviewVersion", "matchConditionSubjectAccessReviewVersion",
-  "failurePolicy", "connectionInfo", "matchConditions",
+  "authorizedTTL",
+  "cacheAuthorizedRequests",
+  "unauthorizedTTL",
+  "cacheUnauthorizedRequests",
+  "timeout",
+  "subjectAccessReviewVersion",
+  "matchConditionSubjectAccessReviewVersion",
+  "failurePolicy",
+  "connectionInfo",
+  "matchConditions",
 ];
 const AUTHORIZED_MS = 300_000;
 const UNAUTHORIZED_MS = 30_000;
@@ -52,16 +62,19 @@ export type ReadAccess = (file: string) => Promise<RemoteAccess>;
  * Throws ConfigFileError.
  */
 export async function readAuthorizationConfig(
-  text: string, access: ReadAccess,
+  text: string,
+  access: ReadAccess,
 ): Promise<AuthorizationConfig> {
-  const config =
-    await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, ["authorizers"]);
+  const config = await ConfigFields.read("AuthorizationConfiguration", text, VERSIONS, [
+    "authorizers",
+  ]);
   const authorizers: AuthorizerConfig[] = [];
   const known = ["type", "name", "webhook"];
   for (const each of config.objects("authorizers", known, { required: true })) {
     const next = await authorizerOf(each, access);
-    const twice = authorizers.find(({ type, name }) =>
-      name === next.name || (type === next.type && type !== "Webhook"));
+    const twice = authorizers.find(
+      ({ type, name }) => name === next.name || (type === next.type && type !== "Webhook"),
+    );
     if (twice !== undefined) each.refuse("", `repeats ${twice.name}`);
     authorizers.push(next);
   }
@@ -69,7 +82,8 @@ export async function readAuthorizationConfig(
 }
 
 async function authorizerOf(
-  authorizer: ConfigFields, access: ReadAccess,
+  authorizer: ConfigFields,
+  access: ReadAccess,
 ): Promise<AuthorizerConfig> {
   if (authorizer.has("type") && authorizer.text("type") === "ABAC") {
     authorizer.refuse("type", "ABAC is not served");
@@ -86,7 +100,8 @@ async function authorizerOf(
 }
 
 async function webhookOf(
-  authorizer: ConfigFields, access: ReadAccess,
+  authorizer: ConfigFields,
+  access: ReadAccess,
 ): Promise<AuthorizationWebhook> {
   const webhook = authorizer.object("webhook", WEBHOOK_FIELDS);
   const timeout_ms = webhook.duration_ms("timeout");
@@ -98,8 +113,12 @@ async function webhookOf(
     conditions: conditionsOf(webhook),
     access: await connect(webhook.object("connectionInfo", ["type", "kubeConfigFile"]), access),
     authorized_ms: cached(webhook, "authorizedTTL", "cacheAuthorizedRequests", AUTHORIZED_MS),
-    unauthorized_ms:
-      cached(webhook, "unauthorizedTTL", "cacheUnauthorizedRequests", UNAUTHORIZED_MS),
+    unauthorized_ms: cached(
+      webhook,
+      "unauthorizedTTL",
+      "cacheUnauthorizedRequests",
+      UNAUTHORIZED_MS,
+    ),
   };
 }
 

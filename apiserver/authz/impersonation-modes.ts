@@ -1,6 +1,7 @@
 import { type FieldError, invalid, messageOfField } from "@raft2kube/api/errors.ts";
 import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
+import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import {
   ANONYMOUS,
   AUTHENTICATED_GROUP,
@@ -10,9 +11,8 @@ import {
   serviceAccountGroups,
   UNAUTHENTICATED_GROUP,
 } from "../authn/identities.ts";
-import { type ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { IMPERSONATION_PARTS_MANY } from "../limits.ts";
-import { aboutResource, type Attributes } from "./attributes.ts";
+import { type Attributes, aboutResource } from "./attributes.ts";
 import { refusal } from "./authorize-request.ts";
 
 /** The identity that a request asks to act as. */
@@ -30,15 +30,17 @@ const AUTHENTICATION = "authentication.k8s.io";
 const NODE = "system:node:";
 const OWN_NODE = "authentication.kubernetes.io/node-name";
 
-export type Mode =
-  | "associated-node" | "arbitrary-node" | "serviceaccount" | "user-info" | "legacy";
+export type Mode = "associated-node" | "arbitrary-node" | "serviceaccount" | "user-info" | "legacy";
 
 /**
  * Constrained impersonation (KEP 5284): acting as another user, and the verbs allowed then, are two
  * permissions: `impersonate:MODE` and `impersonate-on:MODE:VERB`.
  */
 const CONSTRAINED: readonly Exclude<Mode, "legacy">[] = [
-  "associated-node", "arbitrary-node", "serviceaccount", "user-info",
+  "associated-node",
+  "arbitrary-node",
+  "serviceaccount",
+  "user-info",
 ];
 
 /**
@@ -111,10 +113,17 @@ async function userIn(
   if (wanted.uid !== "") {
     await need(ask({ group: AUTHENTICATION, resource: "uids", name: wanted.uid }));
   }
-  await needAll(need, isLegacy, wanted.groups.map((name) =>
-    ask({ group, resource: "groups", name })), forbiddenGroup(wanted.groups));
-  const extras = Object.entries(wanted.extra).flatMap(([key, values]) => values.map((name) =>
-    ask({ group: AUTHENTICATION, resource: "userextras", subresource: key, name })));
+  await needAll(
+    need,
+    isLegacy,
+    wanted.groups.map((name) => ask({ group, resource: "groups", name })),
+    forbiddenGroup(wanted.groups),
+  );
+  const extras = Object.entries(wanted.extra).flatMap(([key, values]) =>
+    values.map((name) =>
+      ask({ group: AUTHENTICATION, resource: "userextras", subresource: key, name }),
+    ),
+  );
   const why = forbiddenExtra(wanted.extra);
   await needAll(need, isLegacy, extras, why === undefined ? undefined : { name: "", why });
   return identity(mode, wanted);

@@ -1,10 +1,10 @@
+import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
-import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import type { Attributes } from "./attributes.ts";
-import type { Authorizer } from "./authorizer.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
+import type { Authorizer } from "./authorizer.ts";
 import { impersonated, type Mode } from "./impersonation-modes.ts";
 
 const EXTRA_PREFIX = "impersonate-extra-";
@@ -25,9 +25,7 @@ export async function impersonate(
   const extra = extrasOf(request);
   if (name === "") {
     if (groups.length > 0 || uid !== "" || Object.keys(extra).length > 0) {
-      throw badRequest(
-        `requested ${goUser(uid, groups, extra)} without impersonating a user name`,
-      );
+      throw badRequest(`requested ${goUser(uid, groups, extra)} without impersonating a user name`);
     }
     return;
   }
@@ -61,13 +59,17 @@ function goUser(uid: string, groups: string[], extra: Record<string, string[]>):
     ([key, list]) => `${JSON.stringify(key)}:${texts(list)}`,
   );
   const more = members.length === 0 ? "(nil)" : `{${members.join(", ")}}`;
-  return `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
-    `Extra:map[string][]string${more}}`;
+  return (
+    `&user.DefaultInfo{Name:"", UID:${JSON.stringify(uid)}, Groups:${texts(groups)}, ` +
+    `Extra:map[string][]string${more}}`
+  );
 }
 
 /** The values of a header; Node joins those of several, so the raw ones are read. */
 function valuesOf(request: Incoming, header: string): string[] {
-  return rawHeaders(request).filter(([name]) => name === header).map(([, value]) => value);
+  return rawHeaders(request)
+    .filter(([name]) => name === header)
+    .map(([, value]) => value);
 }
 
 function extrasOf(request: Incoming): Record<string, string[]> {

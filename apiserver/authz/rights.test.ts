@@ -1,6 +1,6 @@
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect, it } from "vitest";
 import { type AskOptions } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
@@ -62,9 +62,14 @@ function as(user: Readonly<Record<string, string>>): AskOptions {
 it("an anonymous request writes nothing", async () => {
   const body = { metadata: { name: "x" } };
   const anonymous = { cert: "", key: "" };
-  const places = [`${NS}/configmaps`, `${CORE}/nodes`, `${CORE}/namespaces`,
-    `${RBAC}/clusterrolebindings`, "/apis/certificates.k8s.io/v1/certificatesigningrequests",
-    `${NS}/serviceaccounts/default/token`];
+  const places = [
+    `${NS}/configmaps`,
+    `${CORE}/nodes`,
+    `${CORE}/namespaces`,
+    `${RBAC}/clusterrolebindings`,
+    "/apis/certificates.k8s.io/v1/certificatesigningrequests",
+    `${NS}/serviceaccounts/default/token`,
+  ];
   for (const path of places) {
     const made = await server.ask(path, { method: "POST", body, ...anonymous });
     expect([path, made.status]).toEqual([path, 403]);
@@ -83,17 +88,22 @@ it("a certificate of another authority is refused, not even anonymous", async ()
   const now_ms = Date.now();
   const stranger = await createCa({ commonName: "r2k-test", days: 1, now_ms });
   const request = {
-    commonName: "admin", organizations: ["system:masters"], usages: ["client"] as const, days: 1,
+    commonName: "admin",
+    organizations: ["system:masters"],
+    usages: ["client"] as const,
+    days: 1,
   };
   const forged = await issueCertificate(stranger, request, now_ms);
   expect((await server.ask("/version", forged)).status).toBe(401);
 });
 
 it("an admin of a namespace reaches no object of the cluster through it (2019-11247)", async () => {
-  const cluster = ["nodes", "nodes/n1", "persistentvolumes", "namespaces"].map((each) => (
-    `${NS}/${each}`));
-  const roles = ["clusterroles", "clusterroles/cluster-admin", "clusterrolebindings"]
-    .map((each) => `${RBAC}/namespaces/default/${each}`);
+  const cluster = ["nodes", "nodes/n1", "persistentvolumes", "namespaces"].map(
+    (each) => `${NS}/${each}`,
+  );
+  const roles = ["clusterroles", "clusterroles/cluster-admin", "clusterrolebindings"].map(
+    (each) => `${RBAC}/namespaces/default/${each}`,
+  );
   for (const path of [...cluster, ...roles]) {
     for (const method of ["GET", "DELETE", "PUT", "PATCH", "POST"]) {
       const headers = { "content-type": "application/merge-patch+json" };
@@ -121,9 +131,13 @@ it("an editor of a namespace writes no endpoints, no status of Services (2021-25
   };
   const metadata = { name: "mine" };
   const service = { metadata, spec: { ports: [{ port: 80 }] } };
-  await waitFor("the binding to hold", async () => {
-    return (await write(`${NS}/services`, service)).status === 201;
-  }, patience);
+  await waitFor(
+    "the binding to hold",
+    async () => {
+      return (await write(`${NS}/services`, service)).status === 201;
+    },
+    patience,
+  );
   const slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
   const slice = { metadata, addressType: "IPv4", endpoints: [] };
   expect((await write(`${NS}/endpoints`, { metadata })).status).toBe(403);
@@ -146,8 +160,9 @@ it("impersonation needs a permission for each part of the user", async () => {
     expect([user, answer.status]).toEqual([user, 403]);
     expect(answer.body).toMatch(/cannot impersonate(-on:[a-z-]+:list)? resource/);
   }
-  expect((await server.ask(`${CORE}/namespaces`, as({ group: "system:masters" }))).status)
-    .toBe(400);
+  expect((await server.ask(`${CORE}/namespaces`, as({ group: "system:masters" }))).status).toBe(
+    400,
+  );
   // An impersonated request has alice's permissions, not the agent's.
   expect((await server.ask(`${CORE}/nodes`, as({ user: "alice" }))).status).toBe(403);
   // An anonymous request cannot impersonate.
@@ -162,17 +177,25 @@ it("an impersonated name is the UTF-8 that the client sent, of several the first
     const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     // Beside a text Node's client sends headers in the text's encoding.
     const { body } = await server.ask(path, {
-      ...admin, method: "POST", body: Buffer.from("{}"),
+      ...admin,
+      method: "POST",
+      body: Buffer.from("{}"),
       headers: { ...headers, "content-type": "application/json" },
     });
     return (JSON.parse(body) as { status: { userInfo: object } }).status.userInfo;
   };
-  expect(await whoIs({
-    "impersonate-user": sent("jané"), "impersonate-group": sent("größe"),
-    "impersonate-uid": sent("ü"), "impersonate-extra-%c3%a4": sent("ö"),
-    "impersonate-extra-__proto__": "p",
-  })).toEqual({
-    username: "jané", groups: ["größe", "system:authenticated"], uid: "ü",
+  expect(
+    await whoIs({
+      "impersonate-user": sent("jané"),
+      "impersonate-group": sent("größe"),
+      "impersonate-uid": sent("ü"),
+      "impersonate-extra-%c3%a4": sent("ö"),
+      "impersonate-extra-__proto__": "p",
+    }),
+  ).toEqual({
+    username: "jané",
+    groups: ["größe", "system:authenticated"],
+    uid: "ü",
     extra: JSON.parse('{"ä":["ö"],"__proto__":["p"]}') as object,
   });
 });
@@ -181,24 +204,39 @@ it("a list or watch of one name by a selector gives that one alone", async () =>
   await post(`${NS}/secrets`, { metadata: { name: "other" } });
   const rule = { apiGroups: [""], resources: ["secrets"], resourceNames: ["kept"], verbs: ["*"] };
   const eve = await grant("eve", "default", [rule]);
-  await waitFor("the right", async () =>
-    (await server.ask(`${NS}/secrets/kept`, eve)).status === 200, patience);
+  await waitFor(
+    "the right",
+    async () => (await server.ask(`${NS}/secrets/kept`, eve)).status === 200,
+    patience,
+  );
   const kept = "metadata.name=kept";
   const other = "metadata.name=other";
-  await Promise.all([
-    `fieldSelector=${kept}`, `fieldSelector=${kept}&fieldSelector=${other}`,
-    `fieldSelector=${other}&fieldSelector=${kept}`, `fieldSelector=&fieldSelector=${kept}`,
-    `fieldSelector=${kept}&fieldSelector=`, `fieldSelector=${kept},${other}`,
-    `fieldSelector=${other},${kept}`, `fieldSelector=metadata.name=kept\\,other`,
-    `field%53elector=${kept}`, `FieldSelector=${kept}`, `fieldSelector=${kept}%20`,
-    `fieldSelector=${kept}&resourceVersion=0`, `fieldSelector=metadata.name!=x`, "",
-  ].map(async (query) => {
-    await Promise.all(["", "watch=1&timeoutSeconds=1&"].map(async (more) => {
-      const { status, body } = await server.ask(`${NS}/secrets?${more}${query}`, eve);
-      expect([200, 403]).toContain(status);
-      if (status === 200) expect(body).not.toContain('"name":"other"');
-    }));
-  }));
+  await Promise.all(
+    [
+      `fieldSelector=${kept}`,
+      `fieldSelector=${kept}&fieldSelector=${other}`,
+      `fieldSelector=${other}&fieldSelector=${kept}`,
+      `fieldSelector=&fieldSelector=${kept}`,
+      `fieldSelector=${kept}&fieldSelector=`,
+      `fieldSelector=${kept},${other}`,
+      `fieldSelector=${other},${kept}`,
+      `fieldSelector=metadata.name=kept\\,other`,
+      `field%53elector=${kept}`,
+      `FieldSelector=${kept}`,
+      `fieldSelector=${kept}%20`,
+      `fieldSelector=${kept}&resourceVersion=0`,
+      `fieldSelector=metadata.name!=x`,
+      "",
+    ].map(async (query) => {
+      await Promise.all(
+        ["", "watch=1&timeoutSeconds=1&"].map(async (more) => {
+          const { status, body } = await server.ask(`${NS}/secrets?${more}${query}`, eve);
+          expect([200, 403]).toContain(status);
+          if (status === 200) expect(body).not.toContain('"name":"other"');
+        }),
+      );
+    }),
+  );
 }, 60_000);
 
 it("the right to nodes is none to what stands behind them", async () => {

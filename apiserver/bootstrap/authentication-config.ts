@@ -1,7 +1,7 @@
 import type { ConfigMap as CoreConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { BootstrapServer } from "./server.ts";
 import { changeInternally, ensure } from "../registry/internal-write.ts";
+import type { BootstrapServer } from "./server.ts";
 
 type ConfigMap = CoreConfigMap & KubeObject;
 
@@ -10,7 +10,8 @@ const NAME = "extension-apiserver-authentication";
 
 /** Where aggregated apiservers read by which CAs clients, and this server as a proxy, are known. */
 export async function publishClientCa(
-  server: BootstrapServer, trusted: Trusted = server.options,
+  server: BootstrapServer,
+  trusted: Trusted = server.options,
 ): Promise<void> {
   const resource = server.resources.of("v1", "configmaps");
   const data = authenticationData(trusted);
@@ -18,15 +19,15 @@ export async function publishClientCa(
   await ensure(server, resource, wanted);
   const found = await resource.store.get<ConfigMap>(NAMESPACE, NAME);
   if (Object.entries(data).every(([name, value]) => found.data?.[name] === value)) return;
-  await changeInternally<ConfigMap>(server, resource, wanted.metadata, (map) =>
-    ({ ...map, data: { ...map.data, ...data } }));
+  await changeInternally<ConfigMap>(server, resource, wanted.metadata, (map) => ({
+    ...map,
+    data: { ...map.data, ...data },
+  }));
 }
 
 type Trusted = Pick<BootstrapServer["options"], "clientCa" | "requestHeader">;
 
-function authenticationData(
-  { clientCa, requestHeader }: Trusted,
-): Record<string, string> {
+function authenticationData({ clientCa, requestHeader }: Trusted): Record<string, string> {
   if (requestHeader === undefined) return { "client-ca-file": clientCa };
   const { uidHeaders } = requestHeader;
   return {
@@ -34,8 +35,7 @@ function authenticationData(
     "requestheader-client-ca-file": requestHeader.clientCa,
     "requestheader-allowed-names": JSON.stringify(requestHeader.allowedNames),
     "requestheader-username-headers": JSON.stringify(requestHeader.usernameHeaders),
-    ...(uidHeaders.length === 0
-      ? {} : { "requestheader-uid-headers": JSON.stringify(uidHeaders) }),
+    ...(uidHeaders.length === 0 ? {} : { "requestheader-uid-headers": JSON.stringify(uidHeaders) }),
     "requestheader-group-headers": JSON.stringify(requestHeader.groupHeaders),
     "requestheader-extra-headers-prefix": JSON.stringify(requestHeader.extraHeaderPrefixes),
   };

@@ -1,4 +1,5 @@
-import type { BootstrapServer } from "./server.ts";
+import { DefinitionController } from "../customresources/controller.ts";
+import type { Controller } from "../periodic.ts";
 import { allocateServices } from "../registry/services/allocate.ts";
 import { ensureApiServices } from "./api-services.ts";
 import { publishClientCa } from "./authentication-config.ts";
@@ -10,8 +11,7 @@ import { ensureNamespaces } from "./namespaces.ts";
 import { PolicyStatuses } from "./policy-status.ts";
 import { ensurePriorityClasses } from "./priority-classes.ts";
 import { reconcilePolicy } from "./rbac/reconcile.ts";
-import { DefinitionController } from "../customresources/controller.ts";
-import type { Controller } from "../periodic.ts";
+import type { BootstrapServer } from "./server.ts";
 import { DefaultServiceCidr } from "./service-cidr.ts";
 
 interface Named {
@@ -20,17 +20,20 @@ interface Named {
   readonly first?: boolean;
 }
 
-type Step = Named & (
-  | { run(server: BootstrapServer): Promise<void> }
-  /** Goes on until the server closes. */
-  | { keep(server: BootstrapServer): Controller }
-);
+type Step = Named &
+  (
+    | { run(server: BootstrapServer): Promise<void> }
+    /** Goes on until the server closes. */
+    | { keep(server: BootstrapServer): Controller }
+  );
 
 /** The steps before a server is ready, in the order of upstream's post-start hooks. */
 const STEPS: readonly Step[] = [
   {
     names: [
-      "start-apiextensions-informers", "start-apiextensions-controllers", "crd-informer-synced",
+      "start-apiextensions-informers",
+      "start-apiextensions-controllers",
+      "crd-informer-synced",
     ],
     keep: (server) => new DefinitionController(server),
   },

@@ -4,8 +4,8 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { IDENTITY_RENEW_MS } from "../limits.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { IDENTITY_RENEW_MS } from "../limits.ts";
 import { identityName } from "../object/identity-name.ts";
 
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
@@ -40,30 +40,41 @@ it("a machine's name is upstream's (recorded on a machine named vm)", () => {
   expect(identityName("vm")).toBe("apiserver-wlv32tlttr4jl3gtroqexyxapa");
 });
 
-it("the lease is renewed, and created again after its deletion", async () => {
-  const first = await own();
-  expect(first.metadata.labels).toEqual({ ...LABELS, "kubernetes.io/hostname": hostname() });
-  expect(first.spec?.leaseDurationSeconds).toBe(3600);
-  await waitFor("a later time", async () =>
-    (await own()).spec!.renewTime! > first.spec!.renewTime!, waiting);
-  await server.ask(`${LEASES}/${first.metadata.name}`, { method: "DELETE" });
-  await waitFor("another", () => isThere(first.metadata.name!), waiting);
-  expect((await own()).spec?.holderIdentity).toBe(first.spec?.holderIdentity);
-}, 3 * TIMEOUT_MS);
+it(
+  "the lease is renewed, and created again after its deletion",
+  async () => {
+    const first = await own();
+    expect(first.metadata.labels).toEqual({ ...LABELS, "kubernetes.io/hostname": hostname() });
+    expect(first.spec?.leaseDurationSeconds).toBe(3600);
+    await waitFor(
+      "a later time",
+      async () => (await own()).spec!.renewTime! > first.spec!.renewTime!,
+      waiting,
+    );
+    await server.ask(`${LEASES}/${first.metadata.name}`, { method: "DELETE" });
+    await waitFor("another", () => isThere(first.metadata.name!), waiting);
+    expect((await own()).spec?.holderIdentity).toBe(first.spec?.holderIdentity);
+  },
+  3 * TIMEOUT_MS,
+);
 
-it("a start has a lease of its own, and ends those of servers that are gone", async () => {
-  const { spec } = await own();
-  const recent = new Date().toISOString().replace("Z", "000Z");
-  const longAgo = "2001-01-01T00:00:00.000000Z";
-  await make("apiserver-gone", { leaseDurationSeconds: 60, renewTime: longAgo });
-  await make("apiserver-timeless", { holderIdentity: "x" });
-  await make("apiserver-other", { leaseDurationSeconds: 3600, renewTime: recent });
-  await make("leader", { leaseDurationSeconds: 60, renewTime: longAgo }, {});
-  await server.api.restart();
-  expect((await own()).spec?.holderIdentity).not.toBe(spec?.holderIdentity);
-  for (const name of ["apiserver-gone", "apiserver-timeless"]) {
-    await waitFor(`${name} gone`, async () => !(await isThere(name)), waiting);
-  }
-  expect(await isThere("apiserver-other")).toBe(true);
-  expect(await isThere("leader")).toBe(true);
-}, 3 * TIMEOUT_MS);
+it(
+  "a start has a lease of its own, and ends those of servers that are gone",
+  async () => {
+    const { spec } = await own();
+    const recent = new Date().toISOString().replace("Z", "000Z");
+    const longAgo = "2001-01-01T00:00:00.000000Z";
+    await make("apiserver-gone", { leaseDurationSeconds: 60, renewTime: longAgo });
+    await make("apiserver-timeless", { holderIdentity: "x" });
+    await make("apiserver-other", { leaseDurationSeconds: 3600, renewTime: recent });
+    await make("leader", { leaseDurationSeconds: 60, renewTime: longAgo }, {});
+    await server.api.restart();
+    expect((await own()).spec?.holderIdentity).not.toBe(spec?.holderIdentity);
+    for (const name of ["apiserver-gone", "apiserver-timeless"]) {
+      await waitFor(`${name} gone`, async () => !(await isThere(name)), waiting);
+    }
+    expect(await isThere("apiserver-other")).toBe(true);
+    expect(await isThere("leader")).toBe(true);
+  },
+  3 * TIMEOUT_MS,
+);

@@ -1,17 +1,17 @@
-import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { BootstrapServer } from "./server.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { IDENTITY_COLLECT_MS, IDENTITY_LEASE_S, IDENTITY_RENEW_MS } from "../limits.ts";
-import type { Resource } from "../resource/resource.ts";
 import { IDENTITY, identityName } from "../object/identity-name.ts";
-import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
 import { type Controller, periodic } from "../periodic.ts";
+import { changeInternally, deleteInternally, ensure } from "../registry/internal-write.ts";
+import type { Resource } from "../resource/resource.ts";
+import type { BootstrapServer } from "./server.ts";
 
 const log = logger("apiserver");
 
@@ -42,10 +42,15 @@ export class IdentityLease implements Controller {
     this.#holder = `${this.#name}_${randomUUID()}`;
     this.#leases = server.resources.of("coordination.k8s.io/v1", "leases");
     this.#renewing = periodic(
-      server.clock, "the identity lease was not renewed", IDENTITY_RENEW_MS, () => this.#renew(),
+      server.clock,
+      "the identity lease was not renewed",
+      IDENTITY_RENEW_MS,
+      () => this.#renew(),
     );
     this.#collecting = periodic(
-      server.clock, "leases of other servers were not collected", IDENTITY_COLLECT_MS,
+      server.clock,
+      "leases of other servers were not collected",
+      IDENTITY_COLLECT_MS,
       () => this.#collect(),
     );
   }
@@ -82,7 +87,9 @@ export class IdentityLease implements Controller {
         labels: { [IDENTITY_LABEL]: IDENTITY, [HOSTNAME_LABEL]: this.#host },
       },
       spec: {
-        holderIdentity: this.#holder, leaseDurationSeconds: IDENTITY_LEASE_S, renewTime,
+        holderIdentity: this.#holder,
+        leaseDurationSeconds: IDENTITY_LEASE_S,
+        renewTime,
       },
     };
   }

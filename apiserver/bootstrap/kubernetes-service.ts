@@ -1,16 +1,16 @@
-import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Endpoints as CoreEndpoints } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { BootstrapServer } from "./server.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { PEER_INTERVAL_MS } from "../limits.ts";
-import { firstServiceAddress } from "../registry/services/service-cidr.ts";
-import { changeInternally, decoded, ensure } from "../registry/internal-write.ts";
-import { PeerLeases } from "./peer-leases.ts";
 import { type Controller, periodic } from "../periodic.ts";
+import { changeInternally, decoded, ensure } from "../registry/internal-write.ts";
+import { firstServiceAddress } from "../registry/services/service-cidr.ts";
+import { PeerLeases } from "./peer-leases.ts";
+import type { BootstrapServer } from "./server.ts";
 
 const log = logger("apiserver");
 
@@ -31,8 +31,11 @@ export class KubernetesService implements Controller {
     this.#server = server;
     this.#peers = new PeerLeases(server);
     this.#mending = periodic(
-      server.clock, "the Service kubernetes was not mended", PEER_INTERVAL_MS,
-      () => this.#reconcile(), PEER_INTERVAL_MS,
+      server.clock,
+      "the Service kubernetes was not mended",
+      PEER_INTERVAL_MS,
+      () => this.#reconcile(),
+      PEER_INTERVAL_MS,
     );
   }
 
@@ -133,6 +136,8 @@ async function put(
 ): Promise<void> {
   const resource = server.resources.of(apiVersion, plural);
   await ensure(server, resource, wanted);
-  await changeInternally(server, resource, wanted.metadata, ({ metadata }) =>
-    ({ ...decoded(resource, wanted), metadata }));
+  await changeInternally(server, resource, wanted.metadata, ({ metadata }) => ({
+    ...decoded(resource, wanted),
+    metadata,
+  }));
 }

@@ -1,11 +1,11 @@
-import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { BootstrapServer } from "./server.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import { LEGACY_RECORD_AGAIN_MS, LEGACY_RECORD_CHECK_MS } from "../limits.ts";
-import type { Resource } from "../resource/resource.ts";
-import { changeInternally, ensure } from "../registry/internal-write.ts";
 import { type Controller, periodic } from "../periodic.ts";
+import { changeInternally, ensure } from "../registry/internal-write.ts";
+import type { Resource } from "../resource/resource.ts";
+import type { BootstrapServer } from "./server.ts";
 
 const NAME = "kube-apiserver-legacy-service-account-token-tracking";
 const PLACE = { name: NAME, namespace: "kube-system" };
@@ -28,7 +28,9 @@ export class LegacyTokenRecord implements Controller {
     this.#server = server;
     this.#maps = server.resources.of("v1", "configmaps");
     this.#recording = periodic(
-      server.clock, "the record of legacy tokens was not made", LEGACY_RECORD_CHECK_MS,
+      server.clock,
+      "the record of legacy tokens was not made",
+      LEGACY_RECORD_CHECK_MS,
       () => this.#round(),
     );
   }
@@ -50,8 +52,10 @@ export class LegacyTokenRecord implements Controller {
       return;
     }
     if (isDate(found.data?.["since"])) return;
-    await changeInternally<Record>(this.#server, this.#maps, PLACE, (record) =>
-      ({ ...record, data: { ...record.data, ...data } }));
+    await changeInternally<Record>(this.#server, this.#maps, PLACE, (record) => ({
+      ...record,
+      data: { ...record.data, ...data },
+    }));
   }
 
   close(): Promise<void> {

@@ -1,5 +1,5 @@
-import type { BootstrapServer } from "./server.ts";
 import { ensure } from "../registry/internal-write.ts";
+import type { BootstrapServer } from "./server.ts";
 
 const NAMESPACES = ["kube-system", "kube-public", "kube-node-lease", "default"];
 

@@ -1,8 +1,8 @@
-import type { BootstrapServer } from "./server.ts";
+import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
 import { PEER_LEASE_S } from "../limits.ts";
 import { REGISTRY_ROOT } from "../storage/keys.ts";
 import { Rows } from "../storage/rows.ts";
-import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
+import type { BootstrapServer } from "./server.ts";
 
 /**
  * Upstream's place: every apiserver keeps a key with its address here, which ends with its lease.

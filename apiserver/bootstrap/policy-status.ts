@@ -1,8 +1,8 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ValidatingAdmissionPolicy } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { checkTypes } from "../admission/policies/type-check.ts";
 import type { CacheEvent } from "../cache/event.ts";
 import { POLICY_STATUS_MS } from "../limits.ts";
@@ -30,10 +30,13 @@ export class PolicyStatuses implements Controller {
 
   constructor(server: BootstrapServer) {
     this.#server = server;
-    this.#policies =
-      server.resources.of("admissionregistration.k8s.io/v1", "validatingadmissionpolicies");
-    this.#runner = periodic(
-      server.clock, "policies have no status", POLICY_STATUS_MS, () => this.#update());
+    this.#policies = server.resources.of(
+      "admissionregistration.k8s.io/v1",
+      "validatingadmissionpolicies",
+    );
+    this.#runner = periodic(server.clock, "policies have no status", POLICY_STATUS_MS, () =>
+      this.#update(),
+    );
   }
 
   async start(): Promise<void> {
@@ -70,8 +73,13 @@ export class PolicyStatuses implements Controller {
     const typeChecking = warnings.length === 0 ? {} : { expressionWarnings: warnings };
     const observedGeneration = policy.metadata.generation ?? 0;
     try {
-      await applyStatus(this.#server, this.#policies, name,
-        { observedGeneration, typeChecking }, MANAGER);
+      await applyStatus(
+        this.#server,
+        this.#policies,
+        name,
+        { observedGeneration, typeChecking },
+        MANAGER,
+      );
     } catch (thrown) {
       // It was deleted meanwhile.
       if (!isReason(thrown, "NotFound")) throw thrown;

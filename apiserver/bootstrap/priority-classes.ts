@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { BootstrapServer } from "./server.ts";
 import { ensure } from "../registry/internal-write.ts";
+import type { BootstrapServer } from "./server.ts";
 
 interface PriorityClass extends KubeObject {
   value: number;

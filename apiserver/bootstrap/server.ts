@@ -1,7 +1,7 @@
 import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { PolicyObject } from "../authz/rbac/policy.ts";
-import type { ApiserverOptions } from "../options.ts";
 import type { DefinitionsServer } from "../customresources/controller.ts";
+import type { ApiserverOptions } from "../options.ts";
 import type { ServiceWriter } from "../registry/services/service-writer.ts";
 
 /** The parts of the server that bootstrap steps use. */

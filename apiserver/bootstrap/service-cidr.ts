@@ -1,14 +1,14 @@
-import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import type { BootstrapServer } from "./server.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import { SERVICE_CIDR_INTERVAL_MS } from "../limits.ts";
 import { type Controller, periodic } from "../periodic.ts";
 import { InternalEvents } from "../registry/internal-events.ts";
 import { applyStatus, ensure } from "../registry/internal-write.ts";
 import type { Resource } from "../resource/resource.ts";
+import type { BootstrapServer } from "./server.ts";
 
 const NAME = "kubernetes";
 const CONTROLLER = "kubernetes-service-cidr-controller";
@@ -34,7 +34,9 @@ export class DefaultServiceCidr implements Controller {
     this.#resource = server.resources.of("networking.k8s.io/v1", "servicecidrs");
     this.#events = new InternalEvents(server, CONTROLLER, "ServiceCIDR");
     this.#mending = periodic(
-      server.clock, "the default ServiceCIDR was not mended", SERVICE_CIDR_INTERVAL_MS,
+      server.clock,
+      "the default ServiceCIDR was not mended",
+      SERVICE_CIDR_INTERVAL_MS,
       () => this.#reconcile(),
     );
   }
@@ -58,15 +60,21 @@ export class DefaultServiceCidr implements Controller {
     const { spec, status } = stored;
     const isOurs = spec.cidrs?.length === 1 && spec.cidrs[0] === cidrs[0];
     if (!isOurs) {
-      await this.#report(stored, "KubernetesDefaultServiceCIDRInconsistent",
+      await this.#report(
+        stored,
+        "KubernetesDefaultServiceCIDRInconsistent",
         `The default ServiceCIDR ${(spec.cidrs ?? []).join(",")} does not match the controller ` +
-          `flag configurations ${cidrs.join(",")}`);
+          `flag configurations ${cidrs.join(",")}`,
+      );
       return;
     }
     const known = status?.conditions?.find(({ type }) => type === "Ready");
     if (known?.status === "False") {
-      await this.#report(stored, known.reason || "NotReady",
-        `Configuration matches, but ${known.message}`);
+      await this.#report(
+        stored,
+        known.reason || "NotReady",
+        `Configuration matches, but ${known.message}`,
+      );
     } else if (known?.status !== "True") await this.#makeReady();
   }
 

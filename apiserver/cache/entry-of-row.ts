@@ -1,8 +1,8 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ownUtf8 } from "@raft2kube/std/bytes.ts";
+import { Entry, selectedFields } from "../object/entry.ts";
 import { decodeRow } from "../storage/body.ts";
 import type { Row } from "../storage/rows.ts";
-import { Entry, selectedFields } from "../object/entry.ts";
 
 /** The cache's form of a stored row. Throws when the row does not decode. */
 export function entryOfRow(kind: Kind, row: Row): Entry {

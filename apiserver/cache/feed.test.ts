@@ -1,12 +1,12 @@
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { Resource } from "../resource/resource.ts";
-import { Rows } from "../storage/rows.ts";
 import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import { Resource } from "../resource/resource.ts";
+import { Rows } from "../storage/rows.ts";
 import { EVERYTHING } from "./selection.ts";
 
 const clock = systemClock();
@@ -109,7 +109,12 @@ it("whoever waits for the first list of a resource that is closed gets 503", asy
 it("a cache that cannot be whole is not called so between its attempts", async () => {
   const says: string[] = [];
   const convert = async () => {
-    says.push(await later.cache().then(() => "whole", () => "broken"));
+    says.push(
+      await later.cache().then(
+        () => "whole",
+        () => "broken",
+      ),
+    );
     throw new ApiError({ code: 500, reason: "", message: "no conversion" });
   };
   const later = new Resource({ ...kind, version: "v2", convert }, etcd.client, clock);

@@ -1,27 +1,27 @@
+import type { Kind } from "@raft2kube/api/kind.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
 import {
-  Event_EventType,
   type Event,
+  Event_EventType,
   type KeyValue,
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { timed } from "@raft2kube/observe/timed.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FEED_RETRY_MS, FRESH_WAIT_MS, PROGRESS_RETRY_MS, STORE_PAGE_KEYS } from "../limits.ts";
+import type { Entry } from "../object/entry.ts";
 import { prefixOf } from "../storage/keys.ts";
 import type { ObjectStore } from "../storage/object-store.ts";
-import { prefixEnd } from "../storage/rows.ts";
 import type { Row } from "../storage/rows.ts";
+import { prefixEnd } from "../storage/rows.ts";
 import { inVersionOf } from "../storage/stored-versions.ts";
-import type { Entry } from "../object/entry.ts";
 import { entryOfRow } from "./entry-of-row.ts";
 import type { WatchCache } from "./watch-cache.ts";
 
@@ -40,10 +40,8 @@ class CompactedError extends CodedError {
 type Source = Pick<ObjectStore, "kind" | "rows" | "recent" | "metrics">;
 
 /** The target of a feed, which is kept equal to the store. */
-export type FeedTarget = Pick<
-  WatchCache,
-  "revision" | "moved" | "reset" | "apply" | "progress"
-> & Partial<Pick<WatchCache, "closeWatchers">>;
+export type FeedTarget = Pick<WatchCache, "revision" | "moved" | "reset" | "apply" | "progress"> &
+  Partial<Pick<WatchCache, "closeWatchers">>;
 
 export interface FeedOptions {
   clock: Clock;
@@ -211,14 +209,15 @@ export class Feed {
    * A row that does not decode is left out and named: one broken object must not hide the others.
    */
   #decode(row: Row): Entry | undefined {
-    return this.#isolated(row.key, () =>
-      this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row));
+    return this.#isolated(
+      row.key,
+      () => this.#store.recent.entryOf(row) ?? entryOfRow(this.#kind, row),
+    );
   }
 
   #rowsOf(kvs: readonly KeyValue[]): Row[] {
     const { rows } = this.#store;
-    return kvs.flatMap((kv) =>
-      this.#isolated(kv.key.toString("utf8"), () => rows.rowOf(kv)) ?? []);
+    return kvs.flatMap((kv) => this.#isolated(kv.key.toString("utf8"), () => rows.rowOf(kv)) ?? []);
   }
 
   #isolated<T>(key: string, read: () => T): T | undefined {
@@ -282,7 +281,8 @@ export class Feed {
    * together.
    */
   async #applyAll(events: readonly Event[]): Promise<void> {
-    const puts = events.filter(({ type }) => type !== Event_EventType.DELETE)
+    const puts = events
+      .filter(({ type }) => type !== Event_EventType.DELETE)
       .flatMap(({ kv }) => kv ?? []);
     const preparing = this.#store.rows.prepare(puts);
     if (preparing !== undefined) await preparing;

@@ -5,8 +5,14 @@ import { EVERYTHING, Projection } from "./selection.ts";
 function entry(revision: number): Entry {
   const metadata = { name: "web", namespace: "ns", resourceVersion: String(revision) };
   return new Entry({
-    key: "/registry/x/ns/web", name: "web", namespace: "ns", uid: "web", revision,
-    labels: {}, fields: {}, body: Buffer.from(JSON.stringify({ metadata })),
+    key: "/registry/x/ns/web",
+    name: "web",
+    namespace: "ns",
+    uid: "web",
+    revision,
+    labels: {},
+    fields: {},
+    body: Buffer.from(JSON.stringify({ metadata })),
   });
 }
 

@@ -1,6 +1,6 @@
+import type { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { STATES_MAX } from "../limits.ts";
 import type { Entry } from "../object/entry.ts";
-import type { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 
 export type State = OrderedTree<Entry>;
 

@@ -1,9 +1,9 @@
-import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { isExpired } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import type { Transport } from "@raft2kube/client-kube/transport/transport.ts";
 import { Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
@@ -11,10 +11,10 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
-import { leaderOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
 import { afterEach, expect, it } from "vitest";
-import { type Change, contradictionIn, type Observation } from "../testing/client-history.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { leaderOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
+import { type Change, contradictionIn, type Observation } from "../testing/client-history.ts";
 
 const clock = systemClock();
 const PREFIX = "/registry/configmaps/travel/";

@@ -1,9 +1,9 @@
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import { HISTORY_EVENTS_MAX, STATES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
 import { Entry } from "../object/entry.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
 import { WatchCache } from "./watch-cache.ts";
@@ -258,9 +258,16 @@ it("a state stays as it was, and is known by any revision it held at", () => {
   put(cache, "b", 20);
   remove(cache, "a", 30);
   cache.progress(40);
-  const names = (revision: number) => cache.stateAt(revision)?.all().map(({ name }) => name);
+  const names = (revision: number) =>
+    cache
+      .stateAt(revision)
+      ?.all()
+      .map(({ name }) => name);
   expect([10, 19].map(names)).toEqual([["a"], ["a"]]);
-  expect([20, 29].map(names)).toEqual([["a", "b"], ["a", "b"]]);
+  expect([20, 29].map(names)).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+  ]);
   expect([30, 40].map(names)).toEqual([["b"], ["b"]]);
   expect([9, 41].map(names)).toEqual([undefined, undefined]);
 });
@@ -332,5 +339,6 @@ it("a cache that has ended opens no watch, which nothing would feed", () => {
     () => cache.watchFrom(REQUEST, 1),
     () => cache.watchAll(REQUEST, true),
     () => cache.watchListed(REQUEST, [], 1),
-  ]) expect(open).toThrow(/changed; try again/);
+  ])
+    expect(open).toThrow(/changed; try again/);
 });

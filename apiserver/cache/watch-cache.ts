@@ -1,16 +1,16 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { expired, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { CacheMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import type { Entry } from "../object/entry.ts";
 import type { CacheEvent, WatchEncoder, WatchItem } from "./event.ts";
 import { Flusher } from "./flusher.ts";
 import { History } from "./history.ts";
-import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
-import { Projection, selects, type Selection } from "./selection.ts";
+import { Projection, type Selection, selects } from "./selection.ts";
 import { type State, States, walkFrom } from "./states.ts";
-import { WatchGroups } from "./watch-groups.ts";
 import { WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./watch-budget.ts";
+import { WatchGroups } from "./watch-groups.ts";
 import { Watcher } from "./watcher.ts";
 import { withRevision } from "./with-revision.ts";
 

@@ -1,7 +1,7 @@
+import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Histogram } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { Chunk } from "./chunk.ts";
 import type { WatchEncoder, WatchItem } from "./event.ts";
 import type { Flushable, Flusher } from "./flusher.ts";

@@ -5,8 +5,8 @@ import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { Entry } from "../object/entry.ts";
 import type { WatchEncoder } from "./event.ts";
 import { EVERYTHING, type Selection } from "./selection.ts";
-import { WatchCache } from "./watch-cache.ts";
 import { WatchMemoryBudget } from "./watch-budget.ts";
+import { WatchCache } from "./watch-cache.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 60_000 };
@@ -27,7 +27,13 @@ const long: WatchEncoder = {
 function entry(revision: number): Entry {
   const metadata = { name: "a", namespace: "ns", resourceVersion: String(revision) };
   return new Entry({
-    key: "/registry/x/ns/a", name: "a", namespace: "ns", uid: "a", revision, labels: {}, fields: {},
+    key: "/registry/x/ns/a",
+    name: "a",
+    namespace: "ns",
+    uid: "a",
+    revision,
+    labels: {},
+    fields: {},
     body: Buffer.from(JSON.stringify({ metadata })),
   });
 }
@@ -86,7 +92,8 @@ it("bytes that were sent, or queued for a closed watcher, are not counted", asyn
   const cache = new WatchCache(clock, undefined, undefined, budget);
   cache.reset([], 1);
   const watchers = ["a", "b"].map((id) =>
-    cache.watchFrom({ selection: ofItsOwn(id), bookmarks: false, encoder: long }, 1));
+    cache.watchFrom({ selection: ofItsOwn(id), bookmarks: false, encoder: long }, 1),
+  );
   const readers = watchers.map((watcher) => listen(watcher, true));
   for (let revision = 2; revision < 12; revision++) {
     cache.apply({ type: "put", revision, entry: entry(revision) });
@@ -104,7 +111,7 @@ it("many short queues of one user end before a longer one of another", async () 
   cache.reset([], 1);
   let revision = 1;
   const apply = (count: number) => {
-    for (const last = revision + count; revision < last;) {
+    for (const last = revision + count; revision < last; ) {
       cache.apply({ type: "put", revision: ++revision, entry: entry(revision) });
     }
   };

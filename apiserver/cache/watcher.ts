@@ -1,14 +1,14 @@
-import { timed } from "@raft2kube/observe/timed.ts";
-import type { Histogram } from "@raft2kube/observe/families.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { assert } from "@raft2kube/std/assert.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { CacheMetrics } from "../metrics/resource-metrics.ts";
+import type { Histogram } from "@raft2kube/observe/families.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
+import { assert } from "@raft2kube/std/assert.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { WATCHER_QUEUE_BYTES_MAX, WATCHER_QUEUE_EVENTS_MAX } from "../limits.ts";
-import type { WatchEncoder, WatchItem } from "./event.ts";
+import type { CacheMetrics } from "../metrics/resource-metrics.ts";
 import { Chunk } from "./chunk.ts";
+import type { WatchEncoder, WatchItem } from "./event.ts";
 import { type Lagging, WATCH_MEMORY_BUDGET, type WatchMemoryBudget } from "./watch-budget.ts";
 
 const log = logger("apiserver");

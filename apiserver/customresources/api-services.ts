@@ -16,7 +16,8 @@ const apiServicesIn = (resources: Resources) =>
 
 /** Calls `look` with the group of each APIService of ours that is deleted; returns how to stop. */
 export async function onApiServiceDeleted(
-  resources: Resources, look: (group: string) => void,
+  resources: Resources,
+  look: (group: string) => void,
 ): Promise<() => void> {
   const cache = await apiServicesIn(resources).cache();
   return cache.subscribe(({ type, entry }) => {
@@ -35,8 +36,11 @@ export async function syncApiServices(
   definitions: readonly Definition[],
 ): Promise<void> {
   const resource = apiServicesIn(writer.resources);
-  const served = new Set(definitions.flatMap(({ spec }) =>
-    spec.versions.filter((each) => each.served).map((each) => each.name)));
+  const served = new Set(
+    definitions.flatMap(({ spec }) =>
+      spec.versions.filter((each) => each.served).map((each) => each.name),
+    ),
+  );
   const cache = await resource.cache();
   for (const entry of cache.list()) {
     if (entry.labels[AUTOMANAGED] !== "true") continue;
@@ -50,7 +54,8 @@ export async function syncApiServices(
     const object: Service = {
       metadata: { name, labels: { [AUTOMANAGED]: "true" } },
       spec: {
-        group, version,
+        group,
+        version,
         groupPriorityMinimum: groupPriorityOf(group),
         versionPriority: versionPriorityOf(group, version),
       },

@@ -1,7 +1,7 @@
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { setCondition } from "@raft2kube/apiextensions/conditions.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { runWorkers } from "@raft2kube/reconcile/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { INSTANCES_CHECK_MS, INSTANCES_LEFT_MS, INSTANCES_WORKERS } from "../limits.ts";
@@ -56,12 +56,17 @@ export class DefinitionController implements Controller {
     ];
     this.#stop = () => ends.forEach((end) => end());
     const run = (
-      queue: WorkQueue, workers: number,
+      queue: WorkQueue,
+      workers: number,
       reconcile: (name: string) => Promise<{ again_ms: number } | void>,
-    ) => runWorkers({
-      name: "apiserver", queue, workers, reconcile,
-      isExpected: (thrown) => isReason(thrown, "Conflict"),
-    });
+    ) =>
+      runWorkers({
+        name: "apiserver",
+        queue,
+        workers,
+        reconcile,
+        isExpected: (thrown) => isReason(thrown, "Conflict"),
+      });
     this.#running = Promise.all([
       run(this.#statuses, 1, (name) => this.#reconcile(name)),
       run(this.#deletions, INSTANCES_WORKERS, (name) => this.#finalize(name)),
@@ -102,7 +107,8 @@ export class DefinitionController implements Controller {
   async #writeStatus(which: Which): Promise<void> {
     const { clock, customResources } = this.#server;
     await this.#update(which, (crd) => {
-      const others = customResources.ofGroup(crd.spec.group)
+      const others = customResources
+        .ofGroup(crd.spec.group)
         .filter((each) => each.metadata.name !== which.name);
       return withStatus(crd, others, timeText(clock.now()));
     });
@@ -112,9 +118,7 @@ export class DefinitionController implements Controller {
    * Changes a definition through its status. One that has gone in the meantime needs no change;
    * throws 409 where another has its name now.
    */
-  async #update(
-    { name = "", uid }: Which, change: (crd: Definition) => Definition,
-  ): Promise<void> {
+  async #update({ name = "", uid }: Which, change: (crd: Definition) => Definition): Promise<void> {
     const resource = definitionsIn(this.#server.resources);
     const { strategy } = resource.kind.subresources["status"]!;
     const options = { ...internalWrite(), subresource: "status" };
@@ -185,9 +189,7 @@ export class DefinitionController implements Controller {
     return await deleteInstances(resources.detached(kind), revision, clock);
   }
 
-  async #terminating(
-    which: Which, status: string, reason: string, message: string,
-  ): Promise<void> {
+  async #terminating(which: Which, status: string, reason: string, message: string): Promise<void> {
     const condition = { status, reason, message };
     await this.#update(which, (crd) => terminatingFor(crd, condition, this.#now()));
   }
@@ -195,8 +197,9 @@ export class DefinitionController implements Controller {
   async #release(which: Which, reason: string, message: string): Promise<void> {
     await this.#update(which, (crd) => {
       const next = terminatingFor(crd, { status: "False", reason, message }, this.#now());
-      const finalizers = (crd.metadata.finalizers ?? [])
-        .filter((each) => each !== CLEANUP_FINALIZER);
+      const finalizers = (crd.metadata.finalizers ?? []).filter(
+        (each) => each !== CLEANUP_FINALIZER,
+      );
       return { ...next, metadata: { ...next.metadata, finalizers } };
     });
   }
@@ -207,7 +210,9 @@ export class DefinitionController implements Controller {
 }
 
 function terminatingFor(
-  crd: Definition, condition: { status: string; reason: string; message: string }, now: string,
+  crd: Definition,
+  condition: { status: string; reason: string; message: string },
+  now: string,
 ): Definition {
   const next = { ...crd, status: structuredClone(crd.status!) };
   setCondition(next, { type: "Terminating", ...condition }, now);
@@ -215,6 +220,8 @@ function terminatingFor(
 }
 
 function isGoing({ metadata }: Definition): boolean {
-  return metadata.deletionTimestamp !== undefined &&
-    (metadata.finalizers ?? []).includes(CLEANUP_FINALIZER);
+  return (
+    metadata.deletionTimestamp !== undefined &&
+    (metadata.finalizers ?? []).includes(CLEANUP_FINALIZER)
+  );
 }

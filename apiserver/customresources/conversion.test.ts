@@ -44,7 +44,8 @@ function convert({ spec, host, port, ...object }: Host, apiVersion: string): Hos
 type Answer = (review: Review, converted: Host[]) => object;
 
 const honest: Answer = ({ apiVersion, request: { uid } }, convertedObjects) => ({
-  apiVersion, kind: "ConversionReview",
+  apiVersion,
+  kind: "ConversionReview",
   response: { uid, convertedObjects, result: { status: "Success" } },
 });
 
@@ -69,7 +70,8 @@ beforeAll(async () => {
   ];
   const clientConfig = { url: `${webhook.url}/convert`, caBundle: webhook.caBundle };
   const conversion = {
-    strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] },
+    strategy: "Webhook",
+    webhook: { clientConfig, conversionReviewVersions: ["v1"] },
   };
   await define(ask, { ...definition, spec: { ...definition.spec, versions, conversion } });
 });
@@ -101,12 +103,17 @@ it("objects are written and read in each version, and stored in one", async () =
 
 it("a webhook that fails fails the other version alone, until it is back", async () => {
   await json(path("v1"), "POST", {
-    apiVersion: `${GROUP}/v1`, kind: "Host", metadata: { name: "b" }, spec: { hostPort: "i:2" },
+    apiVersion: `${GROUP}/v1`,
+    kind: "Host",
+    metadata: { name: "b" },
+    spec: { hostPort: "i:2" },
   });
   answer = () => ({ apiVersion: "apiextensions.k8s.io/v1", kind: "ConversionReview" });
   const failed = await json(path("v2", "b"));
-  expect([failed.status, failed.body.message]).toEqual([500,
-    `conversion webhook for ${GROUP}/v1, Kind=Host failed: no response provided`]);
+  expect([failed.status, failed.body.message]).toEqual([
+    500,
+    `conversion webhook for ${GROUP}/v1, Kind=Host failed: no response provided`,
+  ]);
   expect((await json(path("v2"))).status).toBe(500);
   expect((await json(path("v1", "b"))).status).toBe(200);
   expect((await json(path("v1"))).status).toBe(200);
@@ -117,17 +124,30 @@ it("a webhook that fails fails the other version alone, until it is back", async
 
 it.each<[string, Answer, string]>([
   ["fewer objects", (review) => honest(review, []), "returned 0 objects, expected 1"],
-  ["another uid", (review, all) => honest({ ...review, request: { ...review.request, uid: "x" } },
-    all), "failed: expected response.uid="],
-  ["another name", (review, [host]) =>
-    honest(review, [{ ...host!, metadata: { ...host!.metadata, name: "z" } }]),
-  "returned invalid object at index 0: must have the same name: a != z"],
-  ["another version", (review, [host]) => honest(review, [{ ...host!, apiVersion: "a/v9" }]),
-    "invalid groupVersion (expected stable.example.com/v2, received a/v9)"],
-  ["a refusal", ({ apiVersion, request: { uid } }) => ({
-    apiVersion, kind: "ConversionReview",
-    response: { uid, result: { status: "Failure", message: "no such thing" } },
-  }), "failed: no such thing"],
+  [
+    "another uid",
+    (review, all) => honest({ ...review, request: { ...review.request, uid: "x" } }, all),
+    "failed: expected response.uid=",
+  ],
+  [
+    "another name",
+    (review, [host]) => honest(review, [{ ...host!, metadata: { ...host!.metadata, name: "z" } }]),
+    "returned invalid object at index 0: must have the same name: a != z",
+  ],
+  [
+    "another version",
+    (review, [host]) => honest(review, [{ ...host!, apiVersion: "a/v9" }]),
+    "invalid groupVersion (expected stable.example.com/v2, received a/v9)",
+  ],
+  [
+    "a refusal",
+    ({ apiVersion, request: { uid } }) => ({
+      apiVersion,
+      kind: "ConversionReview",
+      response: { uid, result: { status: "Failure", message: "no such thing" } },
+    }),
+    "failed: no such thing",
+  ],
 ])("a webhook that answers %s is named with its error", async (_what, lie, message) => {
   answer = lie;
   const failed = await json(path("v2", "a"));
@@ -135,9 +155,14 @@ it.each<[string, Answer, string]>([
 });
 
 it("a webhook changes nothing of metadata but labels and annotations", async () => {
-  answer = (review, all) => honest(review, all.map((host) => ({
-    ...host, metadata: { ...host.metadata, labels: { by: "webhook" }, finalizers: ["evil.io/x"] },
-  })));
+  answer = (review, all) =>
+    honest(
+      review,
+      all.map((host) => ({
+        ...host,
+        metadata: { ...host.metadata, labels: { by: "webhook" }, finalizers: ["evil.io/x"] },
+      })),
+    );
   const { body } = await json(path("v2", "a"));
   expect(body.metadata).toMatchObject({ labels: { by: "webhook" } });
   expect(body.metadata).not.toHaveProperty("finalizers");
@@ -149,15 +174,22 @@ it("a conversion ends with the request that it is for", async () => {
   const client = new WebhookClient(connections, systemClock());
   const clientConfig = { url: silent.url, caBundle: silent.caBundle };
   const conversion = {
-    strategy: "Webhook", webhook: { clientConfig, conversionReviewVersions: ["v1"] },
+    strategy: "Webhook",
+    webhook: { clientConfig, conversionReviewVersions: ["v1"] },
   };
   const host = { apiVersion: `${GROUP}/v1`, kind: "Host", metadata: { name: "h" } };
   const kind = { convert: conversionsBy(client)({ spec: { conversion } } as Definition) };
-  const [from, to] = [{ ...kind, ...host }, { group: GROUP, version: "v2" }] as unknown as Kind[];
+  const [from, to] = [
+    { ...kind, ...host },
+    { group: GROUP, version: "v2" },
+  ] as unknown as Kind[];
   const aborting = new AbortController();
-  const converting = expect(versioned(
-    { object: host, resource: { kind: from }, signal: aborting.signal } as AdmissionRequest, to!,
-  )).rejects.toThrow("context canceled");
+  const converting = expect(
+    versioned(
+      { object: host, resource: { kind: from }, signal: aborting.signal } as AdmissionRequest,
+      to!,
+    ),
+  ).rejects.toThrow("context canceled");
   await waitFor("the call", () => silent.calls.length > 0, { clock: systemClock() });
   aborting.abort();
   await converting;
@@ -167,15 +199,24 @@ it("a conversion ends with the request that it is for", async () => {
 
 it("what a webhook answers is pruned by the schema of its version", async () => {
   answer = (review, all) =>
-    honest(review, all.map((host) => ({ ...host, strict: { known: "a", unknown: "b" } })));
+    honest(
+      review,
+      all.map((host) => ({ ...host, strict: { known: "a", unknown: "b" } })),
+    );
   const { status, body } = await json(path("v2", "a"));
   expect([status, body]).toEqual([200, expect.objectContaining({ strict: { known: "a" } })]);
 });
 
 it("an answer that is nested without end is the conversion's failure", async () => {
   const deep = JSON.parse("[".repeat(500) + "]".repeat(500)) as unknown;
-  answer = (review, all) => honest(review, all.map((host) => ({ ...host, deep })));
+  answer = (review, all) =>
+    honest(
+      review,
+      all.map((host) => ({ ...host, deep })),
+    );
   const failed = await json(path("v2", "a"));
-  expect([failed.status, failed.body.message]).toEqual([500,
-    expect.stringContaining("it is nested deeper than 200")]);
+  expect([failed.status, failed.body.message]).toEqual([
+    500,
+    expect.stringContaining("it is nested deeper than 200"),
+  ]);
 });

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
-import type { Convert } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { messageOfField } from "@raft2kube/api/errors.ts";
 import type { WebhookConversion } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateAnnotations, validateLabels } from "@raft2kube/api/validation/metadata.ts";
+import type { Convert } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
@@ -31,7 +31,7 @@ export function conversionsBy(client: WebhookClient): ConvertBy {
     return async (objects, apiVersion, signal) => {
       const converted: KubeObject[] = [];
       for await (const batch of batchesOf(objects)) {
-        converted.push(...await convertBatch(client, webhook, batch, apiVersion, signal));
+        converted.push(...(await convertBatch(client, webhook, batch, apiVersion, signal)));
       }
       return converted;
     };
@@ -39,9 +39,7 @@ export function conversionsBy(client: WebhookClient): ConvertBy {
 }
 
 /** Objects in their order, so many at a time as one call may have. */
-async function* batchesOf(
-  objects: readonly KubeObject[],
-): AsyncGenerator<readonly KubeObject[]> {
+async function* batchesOf(objects: readonly KubeObject[]): AsyncGenerator<readonly KubeObject[]> {
   const slices = new Slices();
   let batch: KubeObject[] = [];
   let bytes = 0;
@@ -62,8 +60,11 @@ async function* batchesOf(
 
 /** Throws 500 with upstream's text when the webhook cannot be reached, refuses, or lies. */
 async function convertBatch(
-  client: WebhookClient, webhook: WebhookConversion,
-  objects: readonly KubeObject[], apiVersion: string, signal: AbortSignal | undefined,
+  client: WebhookClient,
+  webhook: WebhookConversion,
+  objects: readonly KubeObject[],
+  apiVersion: string,
+  signal: AbortSignal | undefined,
 ): ReturnType<Convert> {
   const [first] = objects;
   const type = `${first!.apiVersion}, Kind=${first!.kind}${objects.length > 1 ? "List" : ""}`;
@@ -75,7 +76,8 @@ async function convertBatch(
     const what = `returned invalid ${objects.length === 1 ? "" : "converted "}object`;
     const place = (index: number) => `${what} at index ${index}`;
     return objects.map((object, index) =>
-      checked(object, answered[index], apiVersion, place(index)));
+      checked(object, answered[index], apiVersion, place(index)),
+    );
   } catch (thrown) {
     const lies = thrown instanceof ConversionError;
     if (!lies && !(thrown instanceof WebhookError)) throw thrown;
@@ -88,15 +90,20 @@ const REVIEWS: readonly string[] = ["v1", "v1beta1"];
 
 /** Returns the objects of the answer, unchecked. */
 async function ask(
-  client: WebhookClient, { clientConfig, conversionReviewVersions }: WebhookConversion,
-  objects: readonly KubeObject[], desiredAPIVersion: string, signal: AbortSignal | undefined,
+  client: WebhookClient,
+  { clientConfig, conversionReviewVersions }: WebhookConversion,
+  objects: readonly KubeObject[],
+  desiredAPIVersion: string,
+  signal: AbortSignal | undefined,
 ): Promise<readonly Json[]> {
   const version = conversionReviewVersions.find((each) => REVIEWS.includes(each));
   if (version === undefined) throw new WebhookError("no supported conversion review versions");
   const uid = randomUUID();
   const apiVersion = `apiextensions.k8s.io/${version}`;
   const review = {
-    kind: "ConversionReview", apiVersion, request: { uid, desiredAPIVersion, objects },
+    kind: "ConversionReview",
+    apiVersion,
+    request: { uid, desiredAPIVersion, objects },
   };
   const target = clientConfig ?? {};
   const body = Buffer.from(JSON.stringify(review));
@@ -128,7 +135,10 @@ function checkType({ apiVersion, kind }: JsonObject, expected: string): void {
 
 /** Only labels, annotations and everything outside metadata may differ from the object before. */
 function checked(
-  before: KubeObject, converted: Json | undefined, apiVersion: string, place: string,
+  before: KubeObject,
+  converted: Json | undefined,
+  apiVersion: string,
+  place: string,
 ): KubeObject {
   const fail = (why: string) => new ConversionError(`${place}: ${why}`);
   if (!isObject(converted)) throw fail("it is no object");
@@ -160,8 +170,15 @@ function checked(
   return { ...converted, metadata: restored };
 }
 
-const IDENTITY = [["name", "name"], ["namespace", "namespace"], ["uid", "UID"]] as const;
-const FREE = [["labels", validateLabels], ["annotations", validateAnnotations]] as const;
+const IDENTITY = [
+  ["name", "name"],
+  ["namespace", "namespace"],
+  ["uid", "UID"],
+] as const;
+const FREE = [
+  ["labels", validateLabels],
+  ["annotations", validateAnnotations],
+] as const;
 
 /** Whether a value has more than `levels` levels of objects and arrays. */
 function isDeeper(value: Json, levels: number): boolean {

@@ -1,6 +1,6 @@
+import type { Definitions, Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { type Convert, customKinds } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { definitionsOf } from "@raft2kube/apiextensions/open-api.ts";
-import type { Definitions, Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/std/names.ts";
@@ -55,7 +55,8 @@ export class CustomResources {
 
   /** The definitions of a group, without their schemas. */
   ofGroup(group: string): Definition[] {
-    return [...this.#known.values()].map(({ outline }) => outline)
+    return [...this.#known.values()]
+      .map(({ outline }) => outline)
       .filter(({ spec }) => spec.group === group);
   }
 
@@ -75,8 +76,8 @@ export class CustomResources {
    * by another server. Only if there is a definition of that name is the cache waited for.
    */
   async find(group: string, version: string, plural: string): Promise<Resource | undefined> {
-    const isName = group.includes(".") && dnsSubdomain(group).length === 0 &&
-      dns1035Label(plural).length === 0;
+    const isName =
+      group.includes(".") && dnsSubdomain(group).length === 0 && dns1035Label(plural).length === 0;
     if (!isName) return undefined;
     const definitions = definitionsIn(this.#resources);
     const there = await definitions.store.find("", `${plural}.${group}`);
@@ -118,7 +119,8 @@ export class CustomResources {
   #serve(crd: Definition, before: string | undefined): string | undefined {
     const { name = "", uid, generation } = crd.metadata;
     const serving = isServed(crd)
-      ? JSON.stringify([uid, generation, crd.status?.acceptedNames]) : undefined;
+      ? JSON.stringify([uid, generation, crd.status?.acceptedNames])
+      : undefined;
     if (serving === undefined) this.#resources.remove(name);
     else if (serving !== before) {
       try {
@@ -151,10 +153,12 @@ function publishedOf(crd: Definition, version: string, dialect: "v2" | "v3"): De
 
 /** A definition's kinds, with their schemas for OpenAPI. */
 export function kindsOf(crd: Definition, convert: Convert | undefined): readonly Kind[] {
-  return customKinds(crd, convert).map((kind) => Object.assign(kind, {
-    definitions: (dialect: "v2" | "v3") => publishedOf(crd, kind.version, dialect),
-    ...(kind.custom.convert && { convert: settledBy(kind.custom.convert, kind.custom.settle) }),
-  }));
+  return customKinds(crd, convert).map((kind) =>
+    Object.assign(kind, {
+      definitions: (dialect: "v2" | "v3") => publishedOf(crd, kind.version, dialect),
+      ...(kind.custom.convert && { convert: settledBy(kind.custom.convert, kind.custom.settle) }),
+    }),
+  );
 }
 
 /** A conversion whose answers are pruned by the schema of their version, as clients' bodies are. */

@@ -1,13 +1,18 @@
 import { isDeepStrictEqual } from "node:util";
-import {
-  acceptNames, approval, nonStructural, setCondition,
-} from "@raft2kube/apiextensions/conditions.ts";
 import type {
-  CustomResourceDefinition, CustomResourceDefinitionCondition, CustomResourceDefinitionStatus,
+  CustomResourceDefinition,
+  CustomResourceDefinitionCondition,
+  CustomResourceDefinitionStatus,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { Resources } from "../resource/resources.ts";
+import {
+  acceptNames,
+  approval,
+  nonStructural,
+  setCondition,
+} from "@raft2kube/apiextensions/conditions.ts";
 import type { Resource } from "../resource/resource.ts";
+import type { Resources } from "../resource/resources.ts";
 
 export type Definition = CustomResourceDefinition & KubeObject;
 
@@ -18,8 +23,11 @@ export function definitionsIn(resources: Resources): Resource {
 
 /** A definition without its schemas, which are most of it: for decisions about names. */
 export function outlineOf(crd: Definition): Definition {
-  const versions = crd.spec.versions
-    .map(({ name, served, storage }) => ({ name, served, storage }));
+  const versions = crd.spec.versions.map(({ name, served, storage }) => ({
+    name,
+    served,
+    storage,
+  }));
   return { ...crd, spec: { ...crd.spec, versions } };
 }
 
@@ -28,17 +36,19 @@ export function outlineOf(crd: Definition): Definition {
  * plural in the status, which clients can write, decides where objects lie: it must be the spec's.
  */
 export function isServed(crd: CustomResourceDefinition): boolean {
-  return crd.status?.acceptedNames?.plural === crd.spec.names.plural &&
-    (isTrue(crd, "NamesAccepted") || isTrue(crd, "Established"));
+  return (
+    crd.status?.acceptedNames?.plural === crd.spec.names.plural &&
+    (isTrue(crd, "NamesAccepted") || isTrue(crd, "Established"))
+  );
 }
 
 export function isTrue(crd: CustomResourceDefinition, type: string): boolean {
   return conditionsOf(crd).some((each) => each.type === type && each.status === "True");
 }
 
-function conditionsOf(
-  { status }: CustomResourceDefinition,
-): readonly CustomResourceDefinitionCondition[] {
+function conditionsOf({
+  status,
+}: CustomResourceDefinition): readonly CustomResourceDefinitionCondition[] {
   return status?.conditions ?? [];
 }
 
@@ -61,7 +71,9 @@ const FINDINGS = {
  * one write. Returns the definition itself when it has that status.
  */
 export function withStatus(
-  crd: Definition, others: readonly Definition[], now: string,
+  crd: Definition,
+  others: readonly Definition[],
+  now: string,
 ): Definition {
   const next = { ...crd, status: structuredClone(crd.status ?? NO_STATUS) };
   const { names, namesAccepted, established } = acceptNames(crd, others);
@@ -78,5 +90,7 @@ export function withStatus(
 }
 
 const NO_STATUS: CustomResourceDefinitionStatus = {
-  conditions: [], acceptedNames: { kind: "", plural: "" }, storedVersions: [],
+  conditions: [],
+  acceptedNames: { kind: "", plural: "" },
+  storedVersions: [],
 };

@@ -1,15 +1,15 @@
-import { expect, it } from "vitest";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { kindOf, KINDS } from "@raft2kube/api/kinds.ts";
-import { Resources } from "../resource/resources.ts";
+import { expect, it } from "vitest";
+import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { createObject } from "../registry/create.ts";
 import { internalWrite } from "../registry/internal-write.ts";
 import type { Writer } from "../registry/writer.ts";
 import { Resource } from "../resource/resource.ts";
-import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
-import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { Resources } from "../resource/resources.ts";
 import { CustomResources } from "./custom-resources.ts";
 import { type Definition, definitionsIn, isServed } from "./definition.ts";
 import { deleteInstances } from "./instances.ts";
@@ -38,9 +38,11 @@ it.each([
   await define(ask, overlap);
   expect((await ask(`/apis/${group}/v2/${plural}`)).status).toBe(404);
   const rows = async () => {
-    const list = JSON.parse((await ask(`/apis/${group}/v1/${plural}`)).body) as
-      { items: { metadata: { name: string } }[] };
-    return list.items.map(({ metadata }) => metadata.name)
+    const list = JSON.parse((await ask(`/apis/${group}/v1/${plural}`)).body) as {
+      items: { metadata: { name: string } }[];
+    };
+    return list.items
+      .map(({ metadata }) => metadata.name)
       .filter((each) => each !== name && each !== `v2.${group}`);
   };
   const before = await rows();
@@ -53,9 +55,12 @@ it.each([
 it("objects of a later definition of the same name are not those of the deleted one", async () => {
   const etcd = await startEtcd();
   const resource = new Resource(kindOf("", "v1", "ConfigMap")!, etcd.client, clock);
-  const create = (name: string) => resource.store.create<KubeObject>({
-    apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "test" },
-  });
+  const create = (name: string) =>
+    resource.store.create<KubeObject>({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name, namespace: "test" },
+    });
   const { metadata } = await create("old");
   await create("new");
   expect(await deleteInstances(resource, Number(metadata.resourceVersion), clock)).toBe(0);
@@ -77,8 +82,9 @@ it("a creation that admission holds up while the definition goes leaves no objec
   } as unknown as Writer["admission"];
   const writer = { clock, admission } as Writer;
   const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "late" } };
-  await expect(createObject(writer, resource, object, "test", internalWrite()))
-    .rejects.toMatchObject({ status: { code: 403 } });
+  await expect(
+    createObject(writer, resource, object, "test", internalWrite()),
+  ).rejects.toMatchObject({ status: { code: 403 } });
   expect(await resource.stored()).toBe(0);
   await resource.close();
   await etcd.close();
@@ -96,10 +102,14 @@ it("kinds whose path is taken leave all that there is as it was", async () => {
   const etcd = await startEtcd();
   const resources = new Resources(KINDS, etcd.client, clock);
   const group = "a.example.com";
-  const mapsIn = (...versions: string[]) => versions.map((version) => ({
-    ...kindOf("", "v1", "ConfigMap")!, group, version, plural: "maps",
-    storage: { prefix: `${group}/maps`, as: { group, version, kind: "Map" } },
-  }));
+  const mapsIn = (...versions: string[]) =>
+    versions.map((version) => ({
+      ...kindOf("", "v1", "ConfigMap")!,
+      group,
+      version,
+      plural: "maps",
+      storage: { prefix: `${group}/maps`, as: { group, version, kind: "Map" } },
+    }));
   resources.install("first", mapsIn("v2"));
   expect(() => resources.install("second", mapsIn("v1", "v2"))).toThrow(/two kinds/);
   expect(resources.find(group, "v1", "maps")).toBeUndefined();
@@ -113,7 +123,7 @@ it("a definition that has gone is not brought back by the word of an earlier wri
   const resources = new Resources(KINDS, etcd.client, clock);
   const followed = await CustomResources.follow(resources, () => undefined);
   const { store } = definitionsIn(resources);
-  const crd = await store.create(definitionOf("ghosts", "Ghost")) as unknown as Definition;
+  const crd = (await store.create(definitionOf("ghosts", "Ghost"))) as unknown as Definition;
   const name = crd.metadata.name ?? "";
   await waitFor("the definition", () => followed.get(name), { clock });
   await store.change("", name, (object) => ({ do: "delete", object: object! }));
@@ -126,6 +136,8 @@ it("a definition that has gone is not brought back by the word of an earlier wri
 });
 
 it.each(["/apis/a.b/v1/x%2Fy", "/apis/a.b%2Fc/v1/x", "/apis/a.b/v1/X"])(
-  "%s names no definition: 404", async (path) => {
+  "%s names no definition: 404",
+  async (path) => {
     expect((await ask(path)).status).toBe(404);
-  });
+  },
+);

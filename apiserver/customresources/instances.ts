@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { STORE_PAGE_KEYS } from "../limits.ts";
 import type { Resource } from "../resource/resource.ts";
 import { prefixOf } from "../storage/keys.ts";
@@ -13,7 +13,9 @@ import type { Row } from "../storage/rows.ts";
  * conversion can keep a definition from going, and no admission is asked, as upstream.
  */
 export async function deleteInstances(
-  { kind, store }: Resource, revision: number, clock: Clock,
+  { kind, store }: Resource,
+  revision: number,
+  clock: Clock,
 ): Promise<number> {
   const prefix = prefixOf(kind);
   let left = 0;
@@ -28,9 +30,7 @@ export async function deleteInstances(
 }
 
 /** Removes a row, or marks it as being deleted. Whether it is gone. */
-async function isGone(
-  { rows }: Resource["store"], row: Row, clock: Clock,
-): Promise<boolean> {
+async function isGone({ rows }: Resource["store"], row: Row, clock: Clock): Promise<boolean> {
   const { key, revision } = row;
   const object = readableIn(row);
   const { finalizers = [], deletionTimestamp } = object?.metadata ?? {};
@@ -41,7 +41,9 @@ async function isGone(
   if (deletionTimestamp === undefined) {
     const generation = (object.metadata.generation ?? 0) + 1;
     Object.assign(object.metadata, {
-      generation, deletionTimestamp: timeText(clock.now()), deletionGracePeriodSeconds: 0,
+      generation,
+      deletionTimestamp: timeText(clock.now()),
+      deletionGracePeriodSeconds: 0,
     });
     await rows.replace(key, revision, Buffer.from(JSON.stringify(object)));
   }

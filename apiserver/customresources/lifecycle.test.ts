@@ -1,6 +1,6 @@
-import { describe, expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { CRONTABS, define, definitionOf } from "./testing/definitions.ts";
 
@@ -10,8 +10,12 @@ const { ask } = server;
 const clock = systemClock();
 const TABS = "/apis/stable.example.com/v1/namespaces/default/crontabs";
 
-const tab = (name: string, spec: object = { cronSpec: "* * * * *", replicas: 1 }) =>
-  ({ apiVersion: "stable.example.com/v1", kind: "CronTab", metadata: { name }, spec });
+const tab = (name: string, spec: object = { cronSpec: "* * * * *", replicas: 1 }) => ({
+  apiVersion: "stable.example.com/v1",
+  kind: "CronTab",
+  metadata: { name },
+  spec,
+});
 
 interface Body {
   metadata: { name: string; resourceVersion: string; generation?: number };
@@ -35,16 +39,21 @@ describe("custom resources", () => {
     const list = await json(TABS);
     expect(list.body.items.map((each) => each.metadata.name)).toEqual(["a"]);
     const patched = await json(`${TABS}/a`, "PATCH", { spec: { replicas: 3 } }, MERGE);
-    expect([patched.status, patched.body.spec, patched.body.metadata.generation])
-      .toEqual([200, { cronSpec: "* * * * *", replicas: 3 }, 2]);
+    expect([patched.status, patched.body.spec, patched.body.metadata.generation]).toEqual([
+      200,
+      { cronSpec: "* * * * *", replicas: 3 },
+      2,
+    ]);
     expect((await json(`${TABS}/a`, "DELETE")).status).toBe(200);
     expect((await json(`${TABS}/a`)).status).toBe(404);
   });
 
   it("are in both forms of discovery, in upstream's order of groups", async () => {
     const groups = JSON.parse((await ask("/apis")).body) as { groups: { name: string }[] };
-    expect(groups.groups.map(({ name }) => name).slice(-2))
-      .toEqual(["stable.example.com", "metrics.k8s.io"]);
+    expect(groups.groups.map(({ name }) => name).slice(-2)).toEqual([
+      "stable.example.com",
+      "metrics.k8s.io",
+    ]);
     const accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
     const before = await ask("/apis", { headers: { accept } });
     await define(ask, definitionOf("gizmos", "Gizmo"));
@@ -62,9 +71,11 @@ describe("custom resources", () => {
     const left = async () => (await json(TABS)).body.items.length === 1;
     await waitFor("the deletion of an instance", left, { clock });
     const refused = await json(TABS, "POST", tab("late"));
-    expect([refused.status, refused.body.message]).toEqual([403,
+    expect([refused.status, refused.body.message]).toEqual([
+      403,
       'crontabs.stable.example.com "late" is forbidden: ' +
-        "create not allowed while custom resource definition is terminating"]);
+        "create not allowed while custom resource definition is terminating",
+    ]);
     await json(`${TABS}/held`, "PATCH", { metadata: { finalizers: null } }, MERGE);
     const gone = async () => (await json(crd)).status === 404;
     await waitFor("the end of the definition", gone, { clock });
@@ -76,14 +87,18 @@ describe("custom resources", () => {
   it("have rules that are much work checked in the thread of large requests", async () => {
     const rule = "self.all(a, self.all(b, a + 0 * b <= 500))";
     const list = {
-      type: "array", maxItems: 200, items: { type: "integer" },
+      type: "array",
+      maxItems: 200,
+      items: { type: "integer" },
       "x-kubernetes-validations": [{ rule, message: "no number is above 500" }],
     };
     const schema = { type: "object", properties: { list } };
     await define(ask, definitionOf("pairs", "Pair", { schema: { openAPIV3Schema: schema } }));
     const pairs = TABS.replace("crontabs", "pairs");
     const pair = (name: string, length: number, last: number) => ({
-      apiVersion: "stable.example.com/v1", kind: "Pair", metadata: { name },
+      apiVersion: "stable.example.com/v1",
+      kind: "Pair",
+      metadata: { name },
       list: [...Array.from({ length }, (_item, index) => index), last],
     });
     const offloaded = async () =>
@@ -92,8 +107,10 @@ describe("custom resources", () => {
     expect(await offloaded()).toBe(0);
     expect((await json(pairs, "POST", pair("many", 199, 1))).status).toBe(201);
     const refused = await json(pairs, "POST", pair("wrong", 199, 501));
-    expect([refused.status, refused.body.message]).toEqual([422,
-      'Pair.stable.example.com "wrong" is invalid: list: Invalid value: no number is above 500']);
+    expect([refused.status, refused.body.message]).toEqual([
+      422,
+      'Pair.stable.example.com "wrong" is invalid: list: Invalid value: no number is above 500',
+    ]);
     expect(await offloaded()).toBe(2);
   });
 });

@@ -6,17 +6,17 @@ import {
   readEnvelope,
 } from "@raft2kube/api/codec/envelope.ts";
 import { encodeProtobuf as encodeMessage } from "@raft2kube/api/codec/protobuf.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { factsOf, hasFacts } from "@raft2kube/api/facts.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { hasStruct } from "@raft2kube/api/schema.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
-import protobuf from "protobufjs/minimal.js";
-import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
-import type { ObjectList } from "../request/answer.ts";
 import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { joinSliced } from "@raft2kube/apimachinery/encode/sliced.ts";
+import { badRequest, notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
+import protobuf from "protobufjs/minimal.js";
+import type { ObjectList } from "../request/answer.ts";
 import { listMetadata } from "./transform.ts";
 
 /**
@@ -40,7 +40,12 @@ function schemaOf(apiVersion: string, kind: string): string | undefined {
 }
 
 const META_KINDS = new Set([
-  "Status", "DeleteOptions", "APIGroup", "APIGroupList", "APIResourceList", "APIVersions",
+  "Status",
+  "DeleteOptions",
+  "APIGroup",
+  "APIGroupList",
+  "APIResourceList",
+  "APIVersions",
 ]);
 
 /** Bytes of an object in the envelope. Throws 406 for kinds that have no protobuf form. */

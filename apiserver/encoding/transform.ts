@@ -1,7 +1,7 @@
 import type { Column, KubeObject, Printed } from "@raft2kube/api/kind.ts";
-import { Slices } from "@raft2kube/std/slices.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { ObjectList } from "../request/answer.ts";
 import type { Transform } from "../request/negotiate.ts";
 

@@ -1,7 +1,7 @@
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { negotiate } from "../request/negotiate.ts";
 
 /** Subresources whose answers are others' own. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
+import { type SendJson, senderTo } from "../../testing/apiserver/send-json.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
 const STATUSES = "/api/v1/componentstatuses";

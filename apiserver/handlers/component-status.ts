@@ -2,14 +2,14 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ComponentStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import type { ApiServer } from "./server.ts";
 import { notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
-import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { keyOf } from "../storage/keys.ts";
 import type { Resource } from "../resource/resource.ts";
+import { keyOf } from "../storage/keys.ts";
+import type { ApiServer } from "./server.ts";
 
 /** Components by upstream's names, and the leases that they renew while they live. */
 const LEASES = [

@@ -1,11 +1,11 @@
-import type { ApiServer } from "./server.ts";
 import { authorizeNew } from "../authz/authorize-write.ts";
+import { createObject } from "../registry/create.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
-import { serveReview } from "./reviews/reviews.ts";
-import { createObject } from "../registry/create.ts";
 import type { Resource } from "../resource/resource.ts";
 import { namespaceOf } from "./read.ts";
+import { serveReview } from "./reviews/reviews.ts";
+import type { ApiServer } from "./server.ts";
 import { readObject, writeOptionsOf } from "./write-request.ts";
 
 /** POST to a collection. */

@@ -1,22 +1,22 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { ApiServer } from "./server.ts";
+import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
+import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
-import { bodyTypeOf, readBody } from "../request/body.ts";
-import type { RequestContext } from "../request/context.ts";
-import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
-import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { decodeProtobufOptions } from "../encoding/protobuf.ts";
 import { deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry/delete-options.ts";
 import { listFromStore } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
-import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "../registry/selection.ts";
-import { writeOptionsOf } from "./write-request.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import { bodyTypeOf, readBody } from "../request/body.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { Resource } from "../resource/resource.ts";
 import { namespaceOf } from "./read.ts";
+import type { ApiServer } from "./server.ts";
+import { writeOptionsOf } from "./write-request.ts";
 
 /** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
 const ANSWER_OBJECT = new Set([
@@ -53,8 +53,14 @@ export async function serveDelete(
   warnOfOrphans(resource, request, context.warnings);
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
-  const { object, deleted } =
-    await deleteObject(server, resource, namespace, name, request, options);
+  const { object, deleted } = await deleteObject(
+    server,
+    resource,
+    namespace,
+    name,
+    request,
+    options,
+  );
   const { kind } = resource;
   const whole = !deleted || ANSWER_OBJECT.has(`${kind.group}/${kind.plural}`);
   // Upstream's clients rely on 200 in all other cases.

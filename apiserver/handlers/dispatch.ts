@@ -1,25 +1,27 @@
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import { structOf } from "@raft2kube/api/schema.ts";
+import {
+  methodNotAllowed,
+  noSuchResource,
+  notFound,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { own } from "@raft2kube/std/own.ts";
-import type { ApiServer } from "./server.ts";
-import {
-  methodNotAllowed, noSuchResource, notFound,
-} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, noSuchPage } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
-import { checkPatchType } from "./patch.ts";
-import { checkAccept } from "./accept.ts";
-import { partOf } from "./subresources/dispatch.ts";
-import { serveComponentStatus } from "./component-status.ts";
 import type { Resource } from "../resource/resource.ts";
 import { replacementOf } from "../resource/retired.ts";
+import { checkAccept } from "./accept.ts";
+import { serveComponentStatus } from "./component-status.ts";
 import { serveCreate } from "./create.ts";
 import { serveDelete, serveDeleteCollection } from "./delete.ts";
 import { serveNodeMetrics, servePodMetrics } from "./metrics-server/serve.ts";
+import { checkPatchType } from "./patch.ts";
 import { serveGet, serveList, serveWatch } from "./read.ts";
+import type { ApiServer } from "./server.ts";
+import { partOf } from "./subresources/dispatch.ts";
 import { servePatch, serveUpdate } from "./update.ts";
 
 /** Answers one verb on one resource. */
@@ -43,7 +45,8 @@ const VERBS: Readonly<Record<string, ServeVerb>> = {
 /** Finds the resource of a request and the handler of the verb. Throws 404 or 405. */
 export async function serveResource(server: ApiServer, context: RequestContext): Promise<Answer> {
   const { info } = context;
-  const resource = server.resources.find(info.group, info.version, info.resource) ??
+  const resource =
+    server.resources.find(info.group, info.version, info.resource) ??
     (await server.customResources.find(info.group, info.version, info.resource));
   if (resource === undefined) {
     const retired = replacementOf(apiVersionOf(info), info.resource);
@@ -71,8 +74,10 @@ export async function serveResource(server: ApiServer, context: RequestContext):
 
 /** Upstream's handler of custom resources passes on what is not in their scope, to a 404. */
 function isInScope({ kind }: Resource, { namespace, verb }: RequestInfo): boolean {
-  return kind.namespaced === (namespace !== "") ||
-    (kind.namespaced && (verb === "list" || verb === "watch"));
+  return (
+    kind.namespaced === (namespace !== "") ||
+    (kind.namespaced && (verb === "list" || verb === "watch"))
+  );
 }
 
 /** Throws 404 or 405 for a part or a verb that a custom resource has not, in upstream's words. */

@@ -1,9 +1,9 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import type { ApiServer } from "./server.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { type Answer, type BytesAnswer, textAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
+import type { ApiServer } from "./server.ts";
 
 const log = logger("apiserver");
 
@@ -42,8 +42,10 @@ export class Health {
 
   /** Every page and single check by its path. */
   paths(): string[] {
-    return PAGES.flatMap((page) =>
-      [`/${page}`, ...this.#checks[page].map(({ name }) => `/${page}/${name}`)]);
+    return PAGES.flatMap((page) => [
+      `/${page}`,
+      ...this.#checks[page].map(({ name }) => `/${page}/${name}`),
+    ]);
   }
 
   /** Serves the health endpoints; undefined for other paths. */
@@ -59,9 +61,11 @@ export class Health {
 
   /** Runs all checks for `/metrics/slis`, which would have only those that a client asked for. */
   async measure(): Promise<void> {
-    await Promise.all(PAGES.map(async (page) => {
-      for (const check of this.#checks[page]) await this.#holds(page, check);
-    }));
+    await Promise.all(
+      PAGES.map(async (page) => {
+        for (const check of this.#checks[page]) await this.#holds(page, check);
+      }),
+    );
   }
 
   #aliveChecks(steps: readonly string[]): HealthCheck[] {
@@ -128,7 +132,10 @@ export class Health {
       }
     }
     if (excluded.size > 0) {
-      const names = [...excluded].sort().map((name) => JSON.stringify(name)).join(",");
+      const names = [...excluded]
+        .sort()
+        .map((name) => JSON.stringify(name))
+        .join(",");
       lines.push(`warn: some health checks cannot be excluded: no matches for ${names}`);
     }
     const whole = lines.join("\n");
@@ -163,5 +170,7 @@ async function single(check: HealthCheck): Promise<BytesAnswer> {
 }
 
 /** Browsers are to take the text for nothing else. */
-const unsniffed = (answer: BytesAnswer): BytesAnswer =>
-  ({ ...answer, headers: { "x-content-type-options": "nosniff" } });
+const unsniffed = (answer: BytesAnswer): BytesAnswer => ({
+  ...answer,
+  headers: { "x-content-type-options": "nosniff" },
+});

@@ -1,13 +1,13 @@
-import type { CustomDocuments } from "@raft2kube/openapi/custom-documents.ts";
-import type { Document } from "@raft2kube/openapi/documents.ts";
 import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { CustomDocuments } from "@raft2kube/openapi/custom-documents.ts";
+import type { Document } from "@raft2kube/openapi/documents.ts";
 import { type Answer, type BytesAnswer, jsonAnswer } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
-import type { ApiServer } from "./server.ts";
 import type { RemoteApis, RemoteVersion } from "./discovery/remote.ts";
 import { acceptsGzip } from "./response/send.ts";
+import type { ApiServer } from "./server.ts";
 
 /**
  * Gnostic's protobuf, which kubectl up to 1.26 asks for. The first spelling is no media type by
@@ -44,10 +44,14 @@ export class OpenApi {
     this.#loaded ??= import("@raft2kube/openapi/documents.ts");
     const { documentsOf, plainOf } = await this.#loaded;
     const { CustomDocuments } = await import("@raft2kube/openapi/custom-documents.ts");
-    const documents = this.#documents ??=
-      new CustomDocuments(documentsOf(this.#resources.builtIn));
+    const documents = (this.#documents ??= new CustomDocuments(
+      documentsOf(this.#resources.builtIn),
+    ));
     const { versions } = this.#remotes;
-    documents.show(this.#resources.custom, versions.flatMap((each) => each.openapiV2 ?? []));
+    documents.show(
+      this.#resources.custom,
+      versions.flatMap((each) => each.openapiV2 ?? []),
+    );
     const answer = (document: Document, type: string) =>
       answerOf(context, document, type, () => plainOf(document));
     if (path === "/openapi/v3") return await index(documents, versions);
@@ -76,7 +80,8 @@ async function version2(
 
 /** Where each group's document is; the hash lets clients cache a document without end. */
 async function index(
-  documents: CustomDocuments, remotes: readonly RemoteVersion[],
+  documents: CustomDocuments,
+  remotes: readonly RemoteVersion[],
 ): Promise<Answer> {
   const paths: Record<string, { serverRelativeURL: string }> = {};
   for (const path of documents.v3Paths()) {

@@ -1,13 +1,15 @@
 import { forbidden, required } from "@raft2kube/api/errors.ts";
 import { isBuiltIn, type Kind } from "@raft2kube/api/kind.ts";
 import {
-  invalid, unsupportedMediaType, unsupportedPatchType,
+  invalid,
+  unsupportedMediaType,
+  unsupportedPatchType,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { readApply } from "@raft2kube/apimachinery/managed-fields/read-apply.ts";
 import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 import {
-  type Patch,
   PATCH_TYPES,
+  type Patch,
   type PatchedKind,
   readPatch,
 } from "@raft2kube/apimachinery/patch/read-patch.ts";

@@ -1,14 +1,14 @@
 import { valueAsked } from "@raft2kube/api/selector.ts";
-import type { ApiServer } from "./server.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
-import type { RequestContext } from "../request/context.ts";
-import { watchEncoderFor } from "./response/watch-encoding.ts";
 import { getObject } from "../registry/get.ts";
 import { listObjects } from "../registry/list.ts";
 import { readListOptions, readWatchOptions } from "../registry/list-options.ts";
-import type { Resource } from "../resource/resource.ts";
 import { watchObjects } from "../registry/watch.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { Resource } from "../resource/resource.ts";
+import { watchEncoderFor } from "./response/watch-encoding.ts";
+import type { ApiServer } from "./server.ts";
 
 /**
  * A namespace's own requests carry its name twice in the path's reading: as object and as scope.

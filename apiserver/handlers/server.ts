@@ -1,5 +1,5 @@
-import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import type { Authenticator } from "../authn/authenticator.ts";
 import type { TokenIssuer } from "../authn/token-issuer.ts";
 import type { Authorizer } from "../authz/authorizer.ts";

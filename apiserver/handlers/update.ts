@@ -1,17 +1,17 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { authorizedChange } from "../authz/authorize-write.ts";
-import type { ApiServer } from "./server.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
-import type { RequestContext } from "../request/context.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
-import { readPatchBody } from "./patch.ts";
-import type { Changed } from "../storage/object-store.ts";
-import type { Resource } from "../resource/resource.ts";
-import { readObject, requireName, writeOptionsOf } from "./write-request.ts";
-import { namespaceOf } from "./read.ts";
+import { authorizedChange } from "../authz/authorize-write.ts";
 import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
+import { type Answer, objectAnswer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { Resource } from "../resource/resource.ts";
+import type { Changed } from "../storage/object-store.ts";
+import { readPatchBody } from "./patch.ts";
+import { namespaceOf } from "./read.ts";
+import type { ApiServer } from "./server.ts";
+import { readObject, requireName, writeOptionsOf } from "./write-request.ts";
 
 /**
  * The endpoint that a change comes through: the kind's own, or a subresource that shows the whole

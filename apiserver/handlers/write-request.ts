@@ -1,5 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { decodeBody, type DecodeOptions } from "@raft2kube/apimachinery/decode/decode.ts";
+import { type DecodeOptions, decodeBody } from "@raft2kube/apimachinery/decode/decode.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { readWriteOptions, type WriteOptions } from "../registry/write-options.ts";
 import { bodyTypeOf, readBody } from "../request/body.ts";

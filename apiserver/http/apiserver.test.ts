@@ -5,7 +5,7 @@ import * as k8s from "@kubernetes/client-node";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, ask as send, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type Answer, type AskOptions, ask as send } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
@@ -38,8 +38,11 @@ async function asAdmin(path: string, options: AskOptions = {}): Promise<Answer> 
 /** Watches of ConfigMaps that are being served. */
 async function watchesOpen(): Promise<number> {
   const { body } = await asAdmin("/metrics");
-  const rows = body.split("\n").filter((line) =>
-    /^apiserver_longrunning_requests\{verb="WATCH".*resource="configmaps"/.test(line));
+  const rows = body
+    .split("\n")
+    .filter((line) =>
+      /^apiserver_longrunning_requests\{verb="WATCH".*resource="configmaps"/.test(line),
+    );
   return rows.reduce((sum, row) => sum + Number(row.slice(row.lastIndexOf(" "))), 0);
 }
 
@@ -56,11 +59,7 @@ describe("kubectl", () => {
     ]);
     let seen = "";
     watch.stdout.on("data", (chunk: Buffer) => (seen += chunk.toString("utf8")));
-    await waitFor(
-      "the watch",
-      async () => (await watchesOpen()) > 0,
-      { clock },
-    );
+    await waitFor("the watch", async () => (await watchesOpen()) > 0, { clock });
     await kubectl("create", "configmap", "a", "--from-literal=x=1");
     await kubectl("label", "configmap", "a", "k=v");
     await kubectl("delete", "configmap", "a");
@@ -253,8 +252,9 @@ describe("what is sent", () => {
     const token = "/api/v1/namespaces/default/serviceaccounts/default/token";
     expect((await asAdmin(token, { method: "POST", body: "{}", headers })).status).toBe(406);
     const either = { ...headers, accept: `${headers.accept},application/json` };
-    expect((await asAdmin(review, { method: "POST", body: "{}", headers: either })).status)
-      .toBe(201);
+    expect((await asAdmin(review, { method: "POST", body: "{}", headers: either })).status).toBe(
+      201,
+    );
     const path = "/api/v1/namespaces/default/configmaps?dryRun=All";
     const body = JSON.stringify({ metadata: { name: "row" } });
     const made = await asAdmin(path, { method: "POST", body, headers });

@@ -1,20 +1,19 @@
+import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
 import { traced } from "@raft2kube/observe/trace/span.ts";
 import { IdleDetector } from "@raft2kube/std/idle.ts";
-import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import type { Audit } from "../audit/audit.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
+import type { Audit } from "../audit/audit.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
-import {
-  BODIES_BYTES_MAX, IDLE, sharesOf,
-} from "../limits.ts";
+import { BODIES_BYTES_MAX, IDLE, sharesOf } from "../limits.ts";
 import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
+import type { RequestContext } from "../request/context.ts";
 import {
   aggregation,
   auditEnd,
@@ -25,14 +24,13 @@ import {
   deadline,
   type Filter,
   impersonation,
-  priorityAndFairness,
   panicRecovery,
+  priorityAndFairness,
   requestMetrics,
   wholeBody,
 } from "./filters.ts";
-import type { RequestContext } from "../request/context.ts";
-import { Handler } from "./handler.ts";
 import { FlowControl } from "./flow-control.ts";
+import { Handler } from "./handler.ts";
 import type { Dispatch } from "./routes.ts";
 import { part, tracedVerb, tracing, tracingReceived } from "./tracing.ts";
 
@@ -61,12 +59,23 @@ function filters(
   const { tracer } = options;
   const own = (name: string, filter: Filter) => (tracer ? part(name, filter) : filter);
   const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
-  showBytes(metrics, "r2k_bodies_bytes", "Bytes of bodies that are incomplete or worked on.",
-    () => bodies.taken);
+  showBytes(
+    metrics,
+    "r2k_bodies_bytes",
+    "Bytes of bodies that are incomplete or worked on.",
+    () => bodies.taken,
+  );
   const control = new FlowControl({
-    fairness: server.fairness, resources, clock, answers,
+    fairness: server.fairness,
+    resources,
+    clock,
+    answers,
     metrics: new FlowControlMetrics(
-      metrics.registry, metrics.requests.current, server.fairness, clock),
+      metrics.registry,
+      metrics.requests.current,
+      server.fairness,
+      clock,
+    ),
     lasting_max: options.inFlightMax?.lasting,
   });
   return [
@@ -93,8 +102,12 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
   const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   closing.addEventListener("abort", () => idle.stop(), { once: true });
   const budget = new ResponseBudget();
-  showBytes(metrics, "r2k_large_answers_bytes", "Bytes of large answers being made or sent.",
-    () => budget.bytes);
+  showBytes(
+    metrics,
+    "r2k_large_answers_bytes",
+    "Bytes of large answers being made or sent.",
+    () => budget.bytes,
+  );
   addTraceMetrics(metrics.registry, options.tracer);
   const now = () => clock.now();
   const serve = async (context: RequestContext) => {
@@ -105,8 +118,10 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
     }
     await respond(context, answer, now);
   };
-  return new Handler(filters(server, (bytes) => idle.note(bytes), budget),
-    options.tracer ? (context) => tracedVerb(context, () => serve(context)) : serve);
+  return new Handler(
+    filters(server, (bytes) => idle.note(bytes), budget),
+    options.tracer ? (context) => tracedVerb(context, () => serve(context)) : serve,
+  );
 }
 
 function showBytes({ registry }: Metrics, name: string, help: string, bytes: () => number): void {

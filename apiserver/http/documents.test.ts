@@ -1,10 +1,10 @@
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
-import { describe, expect, it } from "vitest";
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
-import { negotiate } from "../request/negotiate.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { parseRequestInfo } from "../request/request-info.ts";
 import { parseYaml } from "@raft2kube/apimachinery/decode/yaml-document.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { describe, expect, it } from "vitest";
+import { negotiate } from "../request/negotiate.ts";
+import { parseRequestInfo } from "../request/request-info.ts";
 
 const bytes = (text: string) => Buffer.from(text);
 
@@ -87,10 +87,21 @@ describe("YAML bodies", () => {
 
   // As kube-apiserver 1.36 answered them for a volume's mode.
   it.each([
-    ["0644", 420], ["0o644", 420], ["-0o17", -15], ["0x1A4", 420], ["0b110100100", 420],
-    ["4_20", 420], ["4.2e2", 420], ["0888", 888], ["'0644'", "0644"], ["7:00", "7:00"],
-    ["2026-01-02", "2026-01-02"], ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"],
-    ["yes", true], ["off", false], ["~", null],
+    ["0644", 420],
+    ["0o644", 420],
+    ["-0o17", -15],
+    ["0x1A4", 420],
+    ["0b110100100", 420],
+    ["4_20", 420],
+    ["4.2e2", 420],
+    ["0888", 888],
+    ["'0644'", "0644"],
+    ["7:00", "7:00"],
+    ["2026-01-02", "2026-01-02"],
+    ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"],
+    ["yes", true],
+    ["off", false],
+    ["~", null],
   ])("%s is what Go's decoder makes of it", (text, value) => {
     expect(parseYaml(bytes(`a: ${text}\n`)).value).toEqual({ a: value });
   });

@@ -1,4 +1,11 @@
 import { constants } from "node:http2";
+import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import {
+  internal,
+  serviceUnavailable,
+  timeout,
+  tooMany,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -11,17 +18,13 @@ import { ownerOf } from "../authn/owner.ts";
 import { authorize } from "../authz/authorize-request.ts";
 import type { Authorizer } from "../authz/authorizer.ts";
 import { impersonate } from "../authz/impersonation.ts";
-import type { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
+import type { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { sendBytes } from "../handlers/response/send.ts";
 import { isServed } from "../handlers/subresources/dispatch.ts";
+import { STREAM_BYTES } from "../limits.ts";
 import type { AuthorizationMetrics } from "../metrics/access.ts";
 import type { Counted, RequestMetrics } from "../metrics/requests.ts";
-import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
-import {
-  internal, serviceUnavailable, timeout, tooMany,
-} from "@raft2kube/apimachinery/errors/catalog.ts";
-import { STREAM_BYTES } from "../limits.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type Incoming, type RequestContext } from "../request/context.ts";
 import { timeoutOf } from "../request/request-info.ts";
@@ -30,8 +33,13 @@ import type { FlowControl } from "./flow-control.ts";
 
 const log = logger("apiserver");
 /** Verbs of requests whose body is read. */
-const WRITING: ReadonlySet<string> =
-  new Set(["create", "update", "patch", "delete", "deletecollection"]);
+const WRITING: ReadonlySet<string> = new Set([
+  "create",
+  "update",
+  "patch",
+  "delete",
+  "deletecollection",
+]);
 const APPLY_TYPE = "application/apply-patch+yaml";
 
 /** A request between its connection and its handler. */
@@ -180,7 +188,11 @@ export function deadline(clock: Clock, metrics: RequestMetrics): Filter {
     } finally {
       timer.cancel();
       // Work whose client has gone still finishes, and is counted then.
-      if (isLate) answer.then(() => metrics.endedLate("ok"), () => metrics.endedLate("error"));
+      if (isLate)
+        answer.then(
+          () => metrics.endedLate("ok"),
+          () => metrics.endedLate("error"),
+        );
     }
   };
 }

@@ -1,14 +1,20 @@
 // In a process of its own: its answers fill much memory.
-import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+
 import { connect, type TLSSocket } from "node:tls";
+import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
 import { Fairness, specOf } from "@raft2kube/fairness/fairness.ts";
 import { FLOWS, LEVELS } from "@raft2kube/fairness/objects.ts";
-import { NODE_PARTS, nodeUser } from "@raft2kube/api/node-users.ts";
+import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import type { Owner } from "@raft2kube/std/shares.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
-import type { Owner } from "@raft2kube/std/shares.ts";
+import { type AskOptions, ask } from "../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { ownerOf } from "../authn/owner.ts";
+import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import {
   ANSWER_SMALL_BYTES,
   ANSWERS_BYTES_MAX,
@@ -20,11 +26,6 @@ import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import { RequestMetrics } from "../metrics/requests.ts";
 import type { RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { ask, type AskOptions } from "../../testing/apiserver/ask.ts";
-import { type EtcdServer, startEtcd } from "../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
-import { ownerOf } from "../authn/owner.ts";
-import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import { FlowControl, type Held } from "./flow-control.ts";
 
 const clock = systemClock();
@@ -50,13 +51,14 @@ afterAll(async () => {
 const send = (path: string, options: AskOptions = {}) => ask(api, path, { ...admin, ...options });
 
 /** A request of a user, as far as its admission goes. */
-const request = (method: string, path: string, name: string, groups: string[] = []) => ({
-  info: parseRequestInfo(method, path, new URLSearchParams()),
-  query: new URLSearchParams(),
-  user: { name, groups: [...groups, "system:authenticated"] },
-  signal: new AbortController().signal,
-  response: { setHeader: () => undefined },
-}) as unknown as RequestContext;
+const request = (method: string, path: string, name: string, groups: string[] = []) =>
+  ({
+    info: parseRequestInfo(method, path, new URLSearchParams()),
+    query: new URLSearchParams(),
+    user: { name, groups: [...groups, "system:authenticated"] },
+    signal: new AbortController().signal,
+    response: { setHeader: () => undefined },
+  }) as unknown as RequestContext;
 const read = (name: string, groups?: string[]) => request("GET", MAPS, name, groups);
 const refused = expect.objectContaining({ http: 429 }) as Error;
 
@@ -97,22 +99,33 @@ describe("requests", () => {
     await settled();
     clock.advance(1_000);
     const text = await registry.metrics();
-    const of = (name: string, ...labels: string[]) => Number(text.split("\n").find((line) =>
-      line.startsWith(`apiserver_flowcontrol_${name}{`) &&
-      labels.every((label) => line.includes(label)))?.split(" ").at(-1));
+    const of = (name: string, ...labels: string[]) =>
+      Number(
+        text
+          .split("\n")
+          .find(
+            (line) =>
+              line.startsWith(`apiserver_flowcontrol_${name}{`) &&
+              labels.every((label) => line.includes(label)),
+          )
+          ?.split(" ")
+          .at(-1),
+      );
     const NS = 1e9;
     const own = `priority_level="${level.name}"`;
     expect(of("priority_level_seat_utilization_sum", own)).toBe(NS);
     expect(of("priority_level_seat_utilization_count", own)).toBe(NS);
-    expect(of("demand_seats_sum", own)).toBeCloseTo(NS * (level.current + 1) / level.current);
+    expect(of("demand_seats_sum", own)).toBeCloseTo((NS * (level.current + 1)) / level.current);
     const executing = 'phase="executing"';
     const waiting = 'phase="waiting"';
     expect(of("priority_level_request_utilization_sum", own, executing)).toBe(NS);
-    expect(of("priority_level_request_utilization_sum", own, waiting))
-      .toBeCloseTo(NS / level.queueSet.waiting_max);
+    expect(of("priority_level_request_utilization_sum", own, waiting)).toBeCloseTo(
+      NS / level.queueSet.waiting_max,
+    );
     const reads = 'request_kind="readOnly"';
-    expect(of("read_vs_write_current_requests_sum", reads, executing))
-      .toBeCloseTo(NS * level.current / 600);
+    expect(of("read_vs_write_current_requests_sum", reads, executing)).toBeCloseTo(
+      (NS * level.current) / 600,
+    );
     expect(of("read_vs_write_current_requests_sum", reads, waiting)).toBeGreaterThan(0);
     const { next } = [...level.queueSet.queues].find(({ waiting: { size } }) => size > 0)!;
     expect(of("next_s_bounds", own, 'bound="max"')).toBe(next);
@@ -126,10 +139,11 @@ describe("requests", () => {
     const held: Held[] = [];
     const level = await fill("other");
     const order: string[] = [];
-    const wait = (name: string) => void enter(read(name)).then((each) => {
-      order.push(name);
-      held.push(each);
-    });
+    const wait = (name: string) =>
+      void enter(read(name)).then((each) => {
+        order.push(name);
+        held.push(each);
+      });
     for (let n = 0; n < 20; n++) wait("greedy");
     wait("modest");
     await settled();
@@ -160,9 +174,12 @@ describe("requests", () => {
     await fill("tenant");
     await fill("account", ["system:serviceaccounts"]);
     for (const each of [
-      read(NODE, ["system:nodes"]), read("system:kube-controller-manager"),
-      read("admin", ["system:masters"]), request("GET", "/readyz", "d", ["system:authenticated"]),
-    ]) await enter(each);
+      read(NODE, ["system:nodes"]),
+      read("system:kube-controller-manager"),
+      read("admin", ["system:masters"]),
+      request("GET", "/readyz", "d", ["system:authenticated"]),
+    ])
+      await enter(each);
   });
 
   it("of a node's parts are one flow among those of nodes", async () => {
@@ -201,21 +218,35 @@ describe("requests", () => {
     clock.advance(1);
     expect((await outcomes).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     const { refused: why } = level.queueSet.flows.get("global-default")!;
-    expect([...why]).toEqual([["cancelled", 1], ["time-out", 1]]);
+    expect([...why]).toEqual([
+      ["cancelled", 1],
+      ["time-out", 1],
+    ]);
   });
 
   it("beyond the queues are answered 429, and are told when to try again", async () => {
     const user = await api.credentials("system:node:n1", ["system:nodes"]);
-    const level = { type: "Limited", limited: {
-      nominalConcurrencyShares: 1, limitResponse: { type: "Reject" } } };
+    const level = {
+      type: "Limited",
+      limited: {
+        nominalConcurrencyShares: 1,
+        limitResponse: { type: "Reject" },
+      },
+    };
     const group = "/apis/flowcontrol.apiserver.k8s.io/v1";
-    const rules = [{ subjects: [{ kind: "User", user: { name: "system:node:n1" } }],
-      nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
-      resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"] }] }];
+    const rules = [
+      {
+        subjects: [{ kind: "User", user: { name: "system:node:n1" } }],
+        nonResourceRules: [{ verbs: ["*"], nonResourceURLs: ["*"] }],
+        resourceRules: [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"], namespaces: ["*"] }],
+      },
+    ];
     const spec = { priorityLevelConfiguration: { name: "narrow" }, matchingPrecedence: 7, rules };
     const make = async (plural: string, name: string, body: object) => {
       const answer = await send(`${group}/${plural}`, {
-        method: "POST", body: { metadata: { name }, spec: body } });
+        method: "POST",
+        body: { metadata: { name }, spec: body },
+      });
       expect(answer.status, answer.body).toBe(201);
       return (JSON.parse(answer.body) as { metadata: { uid: string } }).metadata.uid;
     };
@@ -225,10 +256,14 @@ describe("requests", () => {
     ];
     const uidsOf = ({ headers }: { headers: Record<string, unknown> }) =>
       ["prioritylevel", "flowschema"].map((each) => headers[`x-kubernetes-pf-${each}-uid`]);
-    const version = await waitFor("the schema", async () => {
-      const answer = await send("/version", user);
-      return uidsOf(answer)[1] === uids[1] ? answer : undefined;
-    }, patience);
+    const version = await waitFor(
+      "the schema",
+      async () => {
+        const answer = await send("/version", user);
+        return uidsOf(answer)[1] === uids[1] ? answer : undefined;
+      },
+      patience,
+    );
     expect(uidsOf(version)).toEqual(uids);
     etcd.pause();
     onTestFinished(() => etcd.resume());
@@ -244,7 +279,8 @@ describe("requests", () => {
     expect(dump.body).toMatch(/^narrow, +0, +false, +false, +0, +1, +[1-9]\d*, +1, +0, +0$/m);
     const byAdmin = send(MAPS, { method: "POST", body: { metadata: { name: "x" } } });
     const dumped = await send(
-      "/debug/api_priority_and_fairness/dump_requests?includeRequestDetails=1");
+      "/debug/api_priority_and_fairness/dump_requests?includeRequestDetails=1",
+    );
     expect(dumped.body).toMatch(/^narrow, +narrow, +-1, +-1, .* system:node:n1, +create, /m);
     etcd.resume();
     expect((await byAdmin).status).toBe(201);
@@ -264,18 +300,25 @@ describe("watches", () => {
     const apiGroup = "rbac.authorization.k8s.io";
     const subjects = [{ kind: "Group", name: WATCHERS, apiGroup }];
     const roleRef = { apiGroup, kind: "ClusterRole", name: WATCHERS };
-    const made = [["clusterroles", { rules }], ["clusterrolebindings", { subjects, roleRef }]];
+    const made = [
+      ["clusterroles", { rules }],
+      ["clusterrolebindings", { subjects, roleRef }],
+    ];
     for (const [plural, more] of made as [string, object][]) {
       const body = { metadata, ...more };
       const answer = await send(`/apis/${apiGroup}/v1/${plural}`, { method: "POST", body });
       expect(answer.status).toBe(201);
     }
     const watcher = await api.credentials("watcher", [WATCHERS]);
-    await waitFor("the right to watch", async () => {
-      const { status, end } = await open(watcher);
-      end();
-      return status === 200;
-    }, patience);
+    await waitFor(
+      "the right to watch",
+      async () => {
+        const { status, end } = await open(watcher);
+        end();
+        return status === 200;
+      },
+      patience,
+    );
   });
 
   const watch = `${MAPS}?watch=1&allowWatchBookmarks=true`;
@@ -283,20 +326,30 @@ describe("watches", () => {
   /** Opens a watch, and waits for its head. */
   async function open(user: KeyPair): Promise<{ status: number; end(): void }> {
     const { port } = api.apiserver.address;
-    const socket: TLSSocket = connect({ host: "127.0.0.1", port, ca: api.ca.cert, ...user,
-      ALPNProtocols: ["http/1.1"] });
+    const socket: TLSSocket = connect({
+      host: "127.0.0.1",
+      port,
+      ca: api.ca.cert,
+      ...user,
+      ALPNProtocols: ["http/1.1"],
+    });
     socket.on("error", () => undefined);
     socket.write(`GET ${watch} HTTP/1.1\r\nHost: x\r\n\r\n`);
-    const head = await new Promise<string>((resolve) => socket.once("data", (data: Buffer) => {
-      resolve(data.toString("latin1"));
-    }));
+    const head = await new Promise<string>((resolve) =>
+      socket.once("data", (data: Buffer) => {
+        resolve(data.toString("latin1"));
+      }),
+    );
     return { status: Number(head.split(" ")[1]), end: () => socket.destroy() };
   }
 
   it.each<[string, string, (at: number) => string]>([
     ["one user", "people", () => "alice"],
-    ["the accounts of one namespace", "system:serviceaccounts:team",
-      (at) => `system:serviceaccount:team:bot-${at}`],
+    [
+      "the accounts of one namespace",
+      "system:serviceaccounts:team",
+      (at) => `system:serviceaccount:team:bot-${at}`,
+    ],
   ])("of %s are bounded, those of others go on", async (_, group, nameOf) => {
     const groups = [group, WATCHERS];
     const users = await Promise.all([0, 1, 2].map((at) => api.credentials(nameOf(at), groups)));
@@ -310,10 +363,14 @@ describe("watches", () => {
     const others = await Promise.all([other, admin, admin, admin].map(open));
     expect(others.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     first.end();
-    const again = await waitFor("room again", async () => {
-      const next = await open(users[2]!);
-      return next.status === 200 ? next : undefined;
-    }, patience);
+    const again = await waitFor(
+      "room again",
+      async () => {
+        const next = await open(users[2]!);
+        return next.status === 200 ? next : undefined;
+      },
+      patience,
+    );
     for (const each of [second, again, ...others]) each.end();
   });
 });
@@ -376,8 +433,11 @@ describe("the budget of large answers", () => {
     const { budget, taken, take, settled } = budgetOf(8);
     const gives = [await take("a", a), await take("a", a)];
     const waiting = Array.from({ length: ANSWERS_WAITING_MAX }, () => take("a later", a));
-    expect([budget.isFull(a!), budget.isFull(b!), budget.isFull(admin)])
-      .toEqual([true, false, false]);
+    expect([budget.isFull(a!), budget.isFull(b!), budget.isFull(admin)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
     await expect(take("a too many", a)).rejects.toMatchObject({ http: 429 });
     gives.push(await take("b", b), await take("b", b), await take("c", c), await take("c", c));
     // The rest is the reserve.

@@ -103,8 +103,7 @@ export class FlowControl {
     const { promise, resolve: dispatched } = Promise.withResolvers<void>();
     const { work, watchers } = workOf(context, resources, level.listSeats_max);
     const now_ms = clock.monotonic();
-    const arrival =
-      { schema: schema.name, distinguisher, work, dispatched, subject: context };
+    const arrival = { schema: schema.name, distinguisher, work, dispatched, subject: context };
     const ticket = level.queueSet.start(arrival, now_ms);
     if (typeof ticket === "string") throw this.#refused(flow);
     metrics.arrived(flow, ticket, watchers);

@@ -1,17 +1,27 @@
 // In a process of its own: its answers fill much memory.
 import { once } from "node:events";
 import {
-  type ClientHttp2Session, type ClientHttp2Stream, connect, type IncomingHttpHeaders,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type IncomingHttpHeaders,
 } from "node:http2";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeAll, expect, it } from "vitest";
-import {
-  ANSWER_STALL_MS, ANSWERS_BYTES_MAX, ANSWERS_WAITING_MAX, BODIES_BYTES_MAX, BODY_BYTES_MAX,
-  HTTP2_STREAMS_MAX, SHARE, SMALL_ANSWERS_BYTES_MAX, STREAM_BYTES,
-} from "../limits.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import {
+  ANSWER_STALL_MS,
+  ANSWERS_BYTES_MAX,
+  ANSWERS_WAITING_MAX,
+  BODIES_BYTES_MAX,
+  BODY_BYTES_MAX,
+  HTTP2_STREAMS_MAX,
+  SHARE,
+  SMALL_ANSWERS_BYTES_MAX,
+  STREAM_BYTES,
+} from "../limits.ts";
 import { grant } from "../testing/grant.ts";
 
 // Requests of one account that does not read its answers or send its bodies, and those of others
@@ -47,8 +57,9 @@ beforeAll(async () => {
     const body = { metadata: { name: `m${n}` }, data: { x: "x".repeat(MAP_BYTES) } };
     expect((await ask(MAPS, { method: "POST", body })).status).toBe(201);
   }
-  expect((await ask(MAPS, { method: "POST", body: { metadata: { name: "small" } } })).status)
-    .toBe(201);
+  expect((await ask(MAPS, { method: "POST", body: { metadata: { name: "small" } } })).status).toBe(
+    201,
+  );
   greedy = await grant(server, "greedy", "default", READ_MAPS);
   other = await grant(server, "other", "default", READ_MAPS);
   node = await server.api.credentials("system:node:n1", ["system:nodes"]);
@@ -59,8 +70,12 @@ beforeAll(async () => {
 const sessions: ClientHttp2Session[] = [];
 afterEach(async () => {
   for (const session of sessions.splice(0)) session.destroy();
-  await waitFor("all room to be given back", async () =>
-    (await sample("r2k_large_answers_bytes")) + (await sample("r2k_bodies_bytes")) === 0, patience);
+  await waitFor(
+    "all room to be given back",
+    async () =>
+      (await sample("r2k_large_answers_bytes")) + (await sample("r2k_bodies_bytes")) === 0,
+    patience,
+  );
 });
 
 /** A connection of `user` that accepts `initialWindowSize` bytes of each answer. */
@@ -109,7 +124,11 @@ async function othersGoOn(): Promise<void> {
   }
 }
 
-const READS_OF_MAPS = [["small", `${MAPS}/small`], ["large", `${MAPS}/m0`], ["lists", LIST]];
+const READS_OF_MAPS = [
+  ["small", `${MAPS}/small`],
+  ["large", `${MAPS}/m0`],
+  ["lists", LIST],
+];
 
 it.each(READS_OF_MAPS)("unread answers do not delay those of others: %s", async (_, path) => {
   const seen = openAll(await connected(), READS, { ":path": path! });
@@ -122,13 +141,17 @@ it.each(READS_OF_MAPS)("unread answers do not delay those of others: %s", async 
 });
 
 it("lists that are read hold no more than their user's share", async () => {
-  const count = 2 * ANSWERS_WAITING_MAX + ANSWERS_BYTES_MAX * SHARE / (MAPS_STORED * MAP_BYTES);
+  const count = 2 * ANSWERS_WAITING_MAX + (ANSWERS_BYTES_MAX * SHARE) / (MAPS_STORED * MAP_BYTES);
   const seen = openAll(await connected(READ), count, { ":path": LIST });
   let most = 0;
-  await waitFor("their ends", async () => {
-    most = Math.max(most, await sample("r2k_large_answers_bytes"));
-    return seen.ended >= count;
-  }, { ...patience, interval_ms: 1 });
+  await waitFor(
+    "their ends",
+    async () => {
+      most = Math.max(most, await sample("r2k_large_answers_bytes"));
+      return seen.ended >= count;
+    },
+    { ...patience, interval_ms: 1 },
+  );
   expect(most).toBeGreaterThan(MAPS_STORED * MAP_BYTES);
   expect(most).toBeLessThanOrEqual(ANSWERS_BYTES_MAX * SHARE);
   expect(seen.statuses).toEqual(new Set([200, 429]));

@@ -2,22 +2,17 @@ import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Duplex } from "node:stream";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { socketOf } from "../authn/client-certificate.ts";
 import { ANONYMOUS } from "../authn/identities.ts";
 import { ownerOfConnection } from "../authn/owner.ts";
 import { respondStatus } from "../handlers/response/respond.ts";
-import { CONNECTIONS } from "../metrics/request-labels.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import {
-  headerOf,
-  type Incoming,
-  type Outgoing,
-  type RequestContext,
-} from "../request/context.ts";
-import { parseRequestInfo, type RequestInfo } from "../request/request-info.ts";
 import { REFUSED_BODY_MS } from "../limits.ts";
+import { CONNECTIONS } from "../metrics/request-labels.ts";
+import { headerOf, type Incoming, type Outgoing, type RequestContext } from "../request/context.ts";
+import { parseRequestInfo, type RequestInfo } from "../request/request-info.ts";
 import { cut, type Exchange, type Filter } from "./filters.ts";
 import { Rotation } from "./rotation.ts";
 import type { RequestListener } from "./server.ts";

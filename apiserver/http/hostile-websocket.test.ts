@@ -42,7 +42,8 @@ async function watch(early = Buffer.alloc(0)): Promise<Client> {
   const identity = { host: "127.0.0.1", ca: api.ca.cert, ...admin };
   const socket = connect({ socket: tcp, ...identity, ALPNProtocols: ["http/1.1"] });
   socket.on("error", () => socket.destroy());
-  const head = `GET ${WATCH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nOrigin: null\r\n` +
+  const head =
+    `GET ${WATCH} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nOrigin: null\r\n` +
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   socket.write(Buffer.concat([Buffer.from(head), early]));

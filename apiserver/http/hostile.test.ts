@@ -3,10 +3,10 @@ import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
 import { ask } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { HEADER_BYTES_MAX, HTTP2_RESETS_MAX } from "../limits.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
@@ -28,7 +28,11 @@ afterEach(async () => {
 function open(protocol: string): { socket: TLSSocket; text: () => string; ended: () => boolean } {
   const { port } = api.apiserver.address;
   const socket = connect({
-    host: "127.0.0.1", port, ca: api.ca.cert, ...nobody, ALPNProtocols: [protocol],
+    host: "127.0.0.1",
+    port,
+    ca: api.ca.cert,
+    ...nobody,
+    ALPNProtocols: [protocol],
   });
   let text = "";
   let ended = false;
@@ -59,7 +63,8 @@ const frame = (type: number, flags: number, stream: number, payload: Buffer): Bu
 };
 
 const PREFACE = Buffer.concat([
-  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0, Buffer.alloc(0)),
+  Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+  frame(4, 0, 0, Buffer.alloc(0)),
 ]);
 /** GET https://x/, by HPACK's static table. */
 const REQUEST = Buffer.from([0x82, 0x87, 0x84, 0x41, 0x01, 0x78]);
@@ -80,9 +85,13 @@ it("headers continued without end end their connection (CVE-2024-27983)", async 
   socket.write(PREFACE);
   // :method GET from the static table, and no END_HEADERS.
   socket.write(frame(1, 0, 1, Buffer.from([0x82])));
-  await waitFor("the server to end the connection", () => {
-    // A literal header of its own, not indexed: `x: y`.
-    if (!ended()) socket.write(frame(9, 0, 1, Buffer.from([0x00, 0x01, 0x78, 0x01, 0x79])));
-    return ended();
-  }, { ...patience, interval_ms: 1 });
+  await waitFor(
+    "the server to end the connection",
+    () => {
+      // A literal header of its own, not indexed: `x: y`.
+      if (!ended()) socket.write(frame(9, 0, 1, Buffer.from([0x00, 0x01, 0x78, 0x01, 0x79])));
+      return ended();
+    },
+    { ...patience, interval_ms: 1 },
+  );
 });

@@ -14,27 +14,35 @@ function open(user?: KeyPair): { send(text: string): void; read(): string; isEnd
   const { ca, server: url } = server.api;
   const { hostname: host, port } = new URL(url);
   const socket = connect({
-    host, port: Number(port), ca: ca.cert, ...user, ALPNProtocols: ["http/1.1"] });
+    host,
+    port: Number(port),
+    ca: ca.cert,
+    ...user,
+    ALPNProtocols: ["http/1.1"],
+  });
   let text = "";
   socket.on("data", (part: Buffer) => (text += part.toString("latin1")));
   socket.on("error", () => undefined);
   return {
-    send: (given) => void socket.write(given), read: () => text, isEnded: () => socket.closed };
+    send: (given) => void socket.write(given),
+    read: () => text,
+    isEnded: () => socket.closed,
+  };
 }
 
 const get = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 const answers = (text: string) => text.match(/HTTP\/1\.1 \d+/g) ?? [];
 
-it.each([["the path", "/version", 200], ["a refusal", "/api/v1/secrets", 403]])(
-  "a body that was announced and not sent ends the connection: %s",
-  async (_, path, code) => {
-    const connection = open();
-    connection.send(get(path, "Content-Length: 10\r\n"));
-    await waitFor("the end", connection.isEnded, PATIENCE);
-    expect(answers(connection.read())).toEqual([`HTTP/1.1 ${code}`]);
-    expect(connection.read()).toMatch(/^connection: close\r$/im);
-  },
-);
+it.each([
+  ["the path", "/version", 200],
+  ["a refusal", "/api/v1/secrets", 403],
+])("a body that was announced and not sent ends the connection: %s", async (_, path, code) => {
+  const connection = open();
+  connection.send(get(path, "Content-Length: 10\r\n"));
+  await waitFor("the end", connection.isEnded, PATIENCE);
+  expect(answers(connection.read())).toEqual([`HTTP/1.1 ${code}`]);
+  expect(connection.read()).toMatch(/^connection: close\r$/im);
+});
 
 it("the body of a request that reads none is no request", async () => {
   const connection = open();
@@ -48,8 +56,10 @@ it("a body that was read keeps the connection", async () => {
   const connection = open(server.admin);
   const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
   const body = '{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}';
-  connection.send(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
-    `Content-Length: ${body.length}\r\n\r\n${body}`);
+  connection.send(
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n\r\n${body}`,
+  );
   await waitFor("an answer", () => connection.read().includes("userInfo"), PATIENCE);
   connection.send(get("/version", "Connection: close\r\n"));
   await waitFor("the end", connection.isEnded, PATIENCE);

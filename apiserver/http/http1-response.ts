@@ -11,11 +11,11 @@ import { hasBody } from "../request/context.ts";
 export class Http1Response extends ServerResponse {
   override writeHead(...given: unknown[]): this {
     if (isBodyDue(this.req)) this.shouldKeepAlive = false;
-    return super.writeHead(...given as Parameters<ServerResponse["writeHead"]>);
+    return super.writeHead(...(given as Parameters<ServerResponse["writeHead"]>));
   }
 
   override end(...given: unknown[]): this {
-    const end = () => super.end(...given as Parameters<ServerResponse["end"]>);
+    const end = () => super.end(...(given as Parameters<ServerResponse["end"]>));
     const { req } = this;
     if (!isBodyDue(req) || req.destroyed) return end();
     const late = setTimeout(end, REFUSED_BODY_MS).unref();

@@ -1,8 +1,8 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { IDLE } from "../limits.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { IDLE } from "../limits.ts";
 
 let idles = 0;
 const own = fileApiserver({ onIdle: () => void idles++ });
@@ -13,7 +13,7 @@ const LARGE = { metadata: { name: "large" }, data: { text: "x".repeat(1_000_000)
 it("onIdle is called once after large responses, not after small ones", async () => {
   await own.ask(MAPS, { method: "POST", body: LARGE });
   expect(idles).toBe(0);
-  for (let bytes = 0; bytes < IDLE.busy_bytes;) {
+  for (let bytes = 0; bytes < IDLE.busy_bytes; ) {
     bytes += (await own.ask(`${MAPS}/large`)).body.length;
   }
   const clock = systemClock();

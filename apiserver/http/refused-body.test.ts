@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:tls";
-import { FRAME, FLAG, PREFACE, writeFrameHeader } from "@raft2kube/h2/frame.ts";
+import { FLAG, FRAME, PREFACE, writeFrameHeader } from "@raft2kube/h2/frame.ts";
 import { FrameReader } from "@raft2kube/h2/frame-reader.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -19,10 +19,12 @@ function frame(type: number, flags: number, streamId: number, payload = NOTHING)
 
 /** Headers as HPACK's literals without indexing (RFC 7541, 6.2.2). */
 function literals(headers: Readonly<Record<string, string>>): Buffer {
-  const texts = Object.entries(headers).flatMap(([name, value]) => [name, value].map((text) =>
-    Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])));
+  const texts = Object.entries(headers).flatMap(([name, value]) =>
+    [name, value].map((text) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text)])),
+  );
   const fields = Array.from({ length: texts.length / 2 }, (_, at) =>
-    Buffer.concat([Buffer.from([0]), texts[2 * at]!, texts[2 * at + 1]!]));
+    Buffer.concat([Buffer.from([0]), texts[2 * at]!, texts[2 * at + 1]!]),
+  );
   return Buffer.concat(fields);
 }
 
@@ -42,9 +44,12 @@ it("a refusal ends its stream before the rest of the body is cut off", async () 
   }, true);
   socket.on("data", (chunk: Buffer) => reader.push(chunk));
   const head = literals({
-    ":method": "POST", ":scheme": "https", ":authority": "a",
+    ":method": "POST",
+    ":scheme": "https",
+    ":authority": "a",
     ":path": "/api/v1/namespaces/default/configmaps",
-    "content-type": "application/json", authorization: "Bearer none",
+    "content-type": "application/json",
+    authorization: "Bearer none",
   });
   socket.write(Buffer.concat([PREFACE, frame(FRAME.SETTINGS, 0, 0)]));
   for (let n = 0; n < STREAMS; n++) {

@@ -29,8 +29,11 @@ function open(head: string): { socket: TLSSocket; bytes: () => Buffer } {
 it("a user that may update but not create creates no object by apply or PUT", async () => {
   const apiGroup = "rbac.authorization.k8s.io";
   const rules = [
-    { apiGroups: ["", "coordination.k8s.io"], resources: ["configmaps", "leases"],
-      verbs: ["get", "patch", "update"] },
+    {
+      apiGroups: ["", "coordination.k8s.io"],
+      resources: ["configmaps", "leases"],
+      verbs: ["get", "patch", "update"],
+    },
   ];
   const name = "changer";
   const post = (path: string, body: object) => ask(path, { method: "POST", body });
@@ -51,8 +54,12 @@ it("a user that may update but not create creates no object by apply or PUT", as
   await post(MAPS, { metadata: { name: "there" } });
   await waitFor("the right to change", async () => (await apply("there")).status === 200, patience);
   const applied = await apply("sneaked");
-  expect([applied.status, applied.body]).toEqual([403, expect.stringContaining(
-    String.raw`configmaps \"sneaked\" is forbidden: User \"changer\" cannot create resource`)]);
+  expect([applied.status, applied.body]).toEqual([
+    403,
+    expect.stringContaining(
+      String.raw`configmaps \"sneaked\" is forbidden: User \"changer\" cannot create resource`,
+    ),
+  ]);
   const body = { metadata: { name: "sneaked" } };
   const put = await ask(`${LEASES}/sneaked`, { ...changer, method: "PUT", body });
   expect(put.status).toBe(403);
@@ -63,8 +70,12 @@ it("a user that may update but not create creates no object by apply or PUT", as
 
 it("a request gets the timeout that it asks for, and 504 after it", async () => {
   const odd = await ask(`${MAPS}?timeout=soon`);
-  expect([odd.status, odd.body]).toEqual([400, expect.stringContaining(
-    String.raw`invalid timeout specified in the request URL - time: invalid duration \"soon\"`)]);
+  expect([odd.status, odd.body]).toEqual([
+    400,
+    expect.stringContaining(
+      String.raw`invalid timeout specified in the request URL - time: invalid duration \"soon\"`,
+    ),
+  ]);
   expect((await ask(`${MAPS}?timeout=30s`)).status).toBe(200);
   // Its body never comes.
   const waiting = open(`POST ${MAPS}?timeout=50ms HTTP/1.1\r\nContent-Length: 10`);

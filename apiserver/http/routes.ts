@@ -1,24 +1,24 @@
-import { exposition } from "@raft2kube/observe/exposition.ts";
+import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
+import { methodNotAllowed, notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import { exposition } from "@raft2kube/observe/exposition.ts";
+import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { TRACES_PATH, tracesOf } from "@raft2kube/rpc/otlp/traces-of.ts";
-import type { Registry } from "@raft2kube/observe/metrics.ts";
-import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
-import type { ApiServer } from "../handlers/server.ts";
-import { dumpStore, STORE_PATH } from "../handlers/diagnostics/store.ts";
 import { dumpFlowControl, FLOW_CONTROL_PATH } from "../handlers/diagnostics/flow-control.ts";
+import { dumpStore, STORE_PATH } from "../handlers/diagnostics/store.ts";
 import { serveZPage, type ZPage } from "../handlers/diagnostics/zpage.ts";
 import type { Discovery } from "../handlers/discovery/serve.ts";
-import { versionInfo } from "../object/version.ts";
-import { methodNotAllowed, notProduced } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { LargeRequests } from "../offload/offload.ts";
-import type { OpenApi } from "../handlers/openapi.ts";
 import { serveResource } from "../handlers/dispatch.ts";
+import type { Health } from "../handlers/health.ts";
+import type { OpenApi } from "../handlers/openapi.ts";
+import { openidConfiguration, openidKeys } from "../handlers/openid.ts";
+import type { ApiServer } from "../handlers/server.ts";
+import { versionInfo } from "../object/version.ts";
+import type { LargeRequests } from "../offload/offload.ts";
 import { type Answer, type BytesAnswer, jsonAnswer, noSuchPage } from "../request/answer.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
-import type { Health } from "../handlers/health.ts";
 import { accepts, parseAccept } from "../request/media-type.ts";
-import { JSON_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 
 /** Answers a request that is known and allowed. */
 export type Dispatch = (context: RequestContext) => Promise<Answer>;
@@ -62,7 +62,9 @@ export function routes(server: ApiServer, routed: Routes): Dispatch {
 
 /** Serves a request for objects, in the thread of large requests if it blocked others here. */
 async function serveObjects(
-  server: ApiServer, large: LargeRequests, context: RequestContext,
+  server: ApiServer,
+  large: LargeRequests,
+  context: RequestContext,
 ): Promise<Answer> {
   try {
     return (await large.serve(context)) ?? (await serveResource(server, context));
@@ -109,7 +111,8 @@ async function servePath(
       });
     default:
       return context.info.path.startsWith(FLOW_CONTROL_PATH)
-        ? dumpFlowControl(context, server.fairness, server.clock) : undefined;
+        ? dumpFlowControl(context, server.fairness, server.clock)
+        : undefined;
   }
 }
 

@@ -108,7 +108,12 @@ describe("idle connections", () => {
 
   /** Connects, and returns whether a request on the connection is answered. */
   async function stays(user?: { cert: string; key: string }, localAddress = "127.0.0.1") {
-    const { ca, server: { addresses: [at] } } = served;
+    const {
+      ca,
+      server: {
+        addresses: [at],
+      },
+    } = served;
     const init = { ...at!, ca, ...user, localAddress, ALPNProtocols: ["http/1.1"] };
     const socket = kept(connectTls(init));
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -145,7 +150,11 @@ describe("idle connections", () => {
 describe("a client that is slow to", () => {
   /** Short, so that their end is seen; what is tested is that there is one at all. */
   const SHORT: ServerTimeouts = {
-    handshake_ms: 200, headers_ms: 200, request_ms: 300, idle_ms: 200, check_ms: 50,
+    handshake_ms: 200,
+    headers_ms: 200,
+    request_ms: 300,
+    idle_ms: 200,
+    check_ms: 50,
   };
   const TRICKLE_MS = 20;
   let server: ApiHttpServer;

@@ -1,10 +1,10 @@
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import { type IncomingMessage, ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
-import { logger } from "@raft2kube/observe/log.ts";
 import type { Counter } from "@raft2kube/observe/families.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
 import {
   CLOSING_RETRY_S,
@@ -22,9 +22,7 @@ import {
 } from "../limits.ts";
 import type { KeyPair } from "../options.ts";
 import type { Incoming, Outgoing } from "../request/context.ts";
-import {
-  CONNECTION_LIMITS, type ConnectionLimits, shareConnections,
-} from "./connection-shares.ts";
+import { CONNECTION_LIMITS, type ConnectionLimits, shareConnections } from "./connection-shares.ts";
 import { Http1Response } from "./http1-response.ts";
 import { refuseUnread } from "./unread.ts";
 
@@ -222,7 +220,8 @@ export class ApiHttpServer {
     response.setHeader("Connection", "close");
     if (this.#draining === "serves") return true;
     response.writeHead(429, {
-      "Retry-After": String(CLOSING_RETRY_S), "Content-Type": "text/plain; charset=utf-8",
+      "Retry-After": String(CLOSING_RETRY_S),
+      "Content-Type": "text/plain; charset=utf-8",
     });
     response.end("The apiserver is shutting down, please try again later.\n");
     return false;
@@ -234,10 +233,14 @@ export class ApiHttpServer {
    */
   drain(refuses = false): void {
     this.#draining ??= refuses ? "refuses" : "serves";
-    this.#closed ??= Promise.all(this.#servers.map((server) =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      })));
+    this.#closed ??= Promise.all(
+      this.#servers.map(
+        (server) =>
+          new Promise<void>((resolve) => {
+            server.close(() => resolve());
+          }),
+      ),
+    );
     for (const session of this.#sessions) session.close();
   }
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { Agent, get } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { Agent, get } from "node:https";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -42,12 +42,19 @@ function keptConnection(): Agent {
 it("serves for a while after it is not ready any more, and is no endpoint by then", async () => {
   const { api, client } = await serve({ delay_ms: 1_500 });
   const closing = api.apiserver.close();
-  await waitFor("readyz to fail", async () => {
-    const { statusCode } = await over(keptConnection(), api, "/readyz");
-    return statusCode === 500;
-  }, { clock });
-  const written = await client.request<{ metadata: { name: string } }>(
-    { method: "POST", path: NAMESPACES, body: named("late") });
+  await waitFor(
+    "readyz to fail",
+    async () => {
+      const { statusCode } = await over(keptConnection(), api, "/readyz");
+      return statusCode === 500;
+    },
+    { clock },
+  );
+  const written = await client.request<{ metadata: { name: string } }>({
+    method: "POST",
+    path: NAMESPACES,
+    body: named("late"),
+  });
   expect(written.metadata.name).toBe("late");
   expect((await over(keptConnection(), api, "/livez")).statusCode).toBe(200);
   await closing;

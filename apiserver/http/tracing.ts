@@ -1,9 +1,11 @@
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { activeSpan, type Span, traced } from "@raft2kube/observe/trace/span.ts";
 import {
-  parseTraceparent, type SpanContext, TRACEPARENT,
+  parseTraceparent,
+  type SpanContext,
+  TRACEPARENT,
 } from "@raft2kube/observe/trace/traceparent.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { MASTERS_GROUP, MONITORING_GROUP } from "../authn/identities.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
 import type { RequestInfo } from "../request/request-info.ts";
@@ -19,8 +21,14 @@ const NONE: readonly SpanContext[] = [];
 
 /** Upstream's names of the spans of verbs. */
 const VERB_SPANS: Readonly<Record<string, string>> = {
-  create: "Create", update: "Update", patch: "Patch", delete: "Delete",
-  deletecollection: "Delete", get: "Get", list: "List", watch: "WatchServer.HandleHTTP",
+  create: "Create",
+  update: "Update",
+  patch: "Patch",
+  delete: "Delete",
+  deletecollection: "Delete",
+  get: "Get",
+  list: "List",
+  watch: "WatchServer.HandleHTTP",
 };
 
 /** Notes when a request came, for `tracing`. */
@@ -92,10 +100,12 @@ export function part(name: string, filter: Filter): Filter {
 
     async function recorded(whole: Span, own: Span): Promise<void> {
       try {
-        await own.run(() => filter(exchange, () => {
-          own.end();
-          return whole.run(next);
-        }));
+        await own.run(() =>
+          filter(exchange, () => {
+            own.end();
+            return whole.run(next);
+          }),
+        );
       } finally {
         own.end();
       }
@@ -104,22 +114,24 @@ export function part(name: string, filter: Filter): Filter {
 }
 
 /** Makes a verb's work a part of the request's span; requests without a resource have none. */
-export function tracedVerb(
-  context: RequestContext, work: () => Promise<void>,
-): Promise<void> {
+export function tracedVerb(context: RequestContext, work: () => Promise<void>): Promise<void> {
   const { info } = context;
   const name = info.resourceRequest ? VERB_SPANS[info.verb] : undefined;
   if (name === undefined) return work();
-  return traced(name, () => ({
-    "audit-id": context.id,
-    "api-group": info.group,
-    "api-version": info.version,
-    resource: info.resource,
-    subresource: info.subresource,
-    namespace: info.namespace,
-    name: info.name,
-    url: info.path,
-  }), work);
+  return traced(
+    name,
+    () => ({
+      "audit-id": context.id,
+      "api-group": info.group,
+      "api-version": info.version,
+      resource: info.resource,
+      subresource: info.subresource,
+      namespace: info.namespace,
+      name: info.name,
+      url: info.path,
+    }),
+    work,
+  );
 }
 
 /** The method and the path with placeholders, as upstream names the spans of requests. */
@@ -127,8 +139,13 @@ function spanName(info: RequestInfo, method: string): string {
   if (!info.resourceRequest) return method;
   const { group, version, namespace, resource, name, subresource } = info;
   const parts = [
-    group === "" ? "api" : "apis", group, version, namespace && "namespaces/{:namespace}",
-    resource, name && "{:name}", subresource,
+    group === "" ? "api" : "apis",
+    group,
+    version,
+    namespace && "namespaces/{:namespace}",
+    resource,
+    name && "{:name}",
+    subresource,
   ];
   return `${method} /${parts.filter((each) => each !== "").join("/")}`;
 }

@@ -13,12 +13,28 @@ import type { ServerTrust } from "../options.ts";
 const clock = systemClock();
 const now_ms = Date.now();
 const newCa = (commonName: string) => createCa({ commonName, days: 1, now_ms });
-const client = (ca: KeyPair) => issueCertificate(ca, {
-  commonName: "root", organizations: ["system:masters"], days: 1, usages: ["client"],
-}, now_ms);
-const serving = (ca: KeyPair, commonName: string) => issueCertificate(ca, {
-  commonName, days: 1, usages: ["server"], ipAddresses: ["127.0.0.1"],
-}, now_ms);
+const client = (ca: KeyPair) =>
+  issueCertificate(
+    ca,
+    {
+      commonName: "root",
+      organizations: ["system:masters"],
+      days: 1,
+      usages: ["client"],
+    },
+    now_ms,
+  );
+const serving = (ca: KeyPair, commonName: string) =>
+  issueCertificate(
+    ca,
+    {
+      commonName,
+      days: 1,
+      usages: ["server"],
+      ipAddresses: ["127.0.0.1"],
+    },
+    now_ms,
+  );
 
 /** The common name of the certificate that a server shows. */
 async function shownBy(port: number): Promise<string> {
@@ -33,15 +49,20 @@ it("a renewed certificate and other client CAs hold without a restart", async ()
   const [first, second, issuer] = [await newCa("first"), await newCa("second"), await newCa("s")];
   let text = "";
   const say = async (name: string, ...cas: KeyPair[]) => {
-    const trust: ServerTrust =
-      { tls: await serving(issuer, name), clientCa: cas.map(({ cert }) => cert).join("") };
+    const trust: ServerTrust = {
+      tls: await serving(issuer, name),
+      clientCa: cas.map(({ cert }) => cert).join(""),
+    };
     text = JSON.stringify(trust);
   };
   await say("one", first);
   const time = new ManualClock();
   const trust = await FollowedFile.follow({
-    clock: time, what: "it", log: { info: () => undefined, error: () => undefined },
-    read: () => Promise.resolve(text), parse: (each) => JSON.parse(each) as ServerTrust,
+    clock: time,
+    what: "it",
+    log: { info: () => undefined, error: () => undefined },
+    read: () => Promise.resolve(text),
+    parse: (each) => JSON.parse(each) as ServerTrust,
   });
   const api = await startApiserverOnEtcd({ ...trust.current, trust });
   api.ca = issuer;
@@ -52,23 +73,33 @@ it("a renewed certificate and other client CAs hold without a restart", async ()
     (await ask(api, "/api/v1/nodes", { ...who, ...more })).status;
   try {
     expect(await shownBy(port)).toBe("one");
-    expect([await status(old), await status(next), await status(old, { agent })])
-      .toEqual([200, 401, 200]);
+    expect([await status(old), await status(next), await status(old, { agent })]).toEqual([
+      200, 401, 200,
+    ]);
     await say("two", first, second);
-    await waitFor("the new certificate", async () => {
-      time.advance(FILE_RELOAD_MS);
-      return (await shownBy(port)) === "two";
-    }, { clock });
-    expect([await status(old), await status(next), await status(old, { agent })])
-      .toEqual([200, 200, 200]);
+    await waitFor(
+      "the new certificate",
+      async () => {
+        time.advance(FILE_RELOAD_MS);
+        return (await shownBy(port)) === "two";
+      },
+      { clock },
+    );
+    expect([await status(old), await status(next), await status(old, { agent })]).toEqual([
+      200, 200, 200,
+    ]);
     const path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
     const { data } = JSON.parse((await ask(api, path, next)).body) as { data: object };
     expect(data).toEqual({ "client-ca-file": first.cert + second.cert });
     await say("three", second);
-    await waitFor("the old CA to go", async () => {
-      time.advance(FILE_RELOAD_MS);
-      return (await shownBy(port)) === "three";
-    }, { clock });
+    await waitFor(
+      "the old CA to go",
+      async () => {
+        time.advance(FILE_RELOAD_MS);
+        return (await shownBy(port)) === "three";
+      },
+      { clock },
+    );
     await waitFor("refusal", async () => (await status(old, { agent })) === 401, { clock });
     expect([await status(old), await status(next)]).toEqual([401, 200]);
   } finally {

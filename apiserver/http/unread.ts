@@ -21,9 +21,12 @@ export function refuseUnread({ code = "" }: NodeJS.ErrnoException, socket: Duple
   }
   if (code === "HPE_INVALID_METHOD") {
     const { status } = methodNotAllowed();
-    socket.end(answer(405, JSON.stringify(status), [
-      "content-type: application/json", "cache-control: no-cache, private",
-    ]));
+    socket.end(
+      answer(405, JSON.stringify(status), [
+        "content-type: application/json",
+        "cache-control: no-cache, private",
+      ]),
+    );
     return;
   }
   socket.end(answer(CODES[code] ?? BAD_REQUEST, "", []));

@@ -1,5 +1,8 @@
 import {
-  type Counter, type Histogram, type HistogramFamily, MetricArea,
+  type Counter,
+  type Histogram,
+  type HistogramFamily,
+  MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { API_LEVEL } from "../object/version.ts";
@@ -26,18 +29,26 @@ export class PassMetrics {
 
   ended(operation: Operation, rejected: boolean, seconds: number): void {
     const known = rejected ? this.#refused : this.#let;
-    known.of(operation, () =>
-      this.#family.of({ ...this.#labels, operation, rejected: String(rejected) }))
+    known
+      .of(operation, () =>
+        this.#family.of({ ...this.#labels, operation, rejected: String(rejected) }),
+      )
       .observe(seconds);
   }
 }
 
 /** Durations and refusals of admission (upstream: admission/metrics). */
 export class AdmissionMetrics extends MetricArea {
-  readonly #plugins = this.histogram("apiserver_admission_controller_admission_duration_seconds",
-    "Time that one plugin took.", BOUNDS_S);
-  readonly #steps = this.histogram("apiserver_admission_step_admission_duration_seconds",
-    "Time that all took.", BOUNDS_S);
+  readonly #plugins = this.histogram(
+    "apiserver_admission_controller_admission_duration_seconds",
+    "Time that one plugin took.",
+    BOUNDS_S,
+  );
+  readonly #steps = this.histogram(
+    "apiserver_admission_step_admission_duration_seconds",
+    "Time that all took.",
+    BOUNDS_S,
+  );
 
   ofPlugin(name: string, type: Pass): PassMetrics {
     return new PassMetrics(this.#plugins, { name, type });
@@ -58,8 +69,10 @@ export interface PodSecuritySubject {
 /** Pod Security admission (upstream: pod-security-admission/metrics). */
 export class PodSecurityMetrics extends MetricArea {
   readonly #evaluations = this.counter("pod_security_evaluations_total", "Pods that were judged.");
-  readonly #exemptions = this.counter("pod_security_exemptions_total",
-    "Requests that were not evaluated, because of an exemption.");
+  readonly #exemptions = this.counter(
+    "pod_security_exemptions_total",
+    "Requests that were not evaluated, because of an exemption.",
+  );
   readonly #known = new Known<Counter>();
 
   constructor(registry: Registry) {
@@ -80,13 +93,17 @@ export class PodSecurityMetrics extends MetricArea {
     const { operation, isPod, subresource } = subject;
     const version = versionOf(policy);
     const key = [operation, isPod, subresource, mode, policy.level, version, allowed].join(" ");
-    this.#known.of(key, () => this.#evaluations.of({
-      decision: allowed ? "allow" : "deny",
-      mode,
-      policy_level: policy.level,
-      policy_version: version,
-      ...subjectLabels(subject),
-    })).add();
+    this.#known
+      .of(key, () =>
+        this.#evaluations.of({
+          decision: allowed ? "allow" : "deny",
+          mode,
+          policy_level: policy.level,
+          policy_version: version,
+          ...subjectLabels(subject),
+        }),
+      )
+      .add();
   }
 
   exempted(subject: PodSecuritySubject): void {

@@ -1,5 +1,10 @@
 import {
-  addMetric, type Counter, type CounterFamily, DEFAULT_BOUNDS_S, familiesOf, type HistogramFamily,
+  addMetric,
+  type Counter,
+  type CounterFamily,
+  DEFAULT_BOUNDS_S,
+  familiesOf,
+  type HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -38,8 +43,7 @@ export class AllocatorMetrics {
     this.#failed = counter(`${prefix}_allocation_errors_total`, `${what} that could not be.`);
     const help = `Time of an allocation of ${what}.`;
     if (timed) {
-      this.#durations =
-        histogram(`${prefix}_allocation_duration_seconds`, help, DEFAULT_BOUNDS_S);
+      this.#durations = histogram(`${prefix}_allocation_duration_seconds`, help, DEFAULT_BOUNDS_S);
     }
   }
 
@@ -70,9 +74,11 @@ export class AllocatorMetrics {
   /** Shows how many of each range are allocated, once that is known. */
   show(unit: "ips" | "ports", stocks: () => readonly Stock[]): void {
     const gauge = (name: string, help: string, read: (now: Stock) => number) =>
-      addMetric(this.#registry,
-        { name: `${this.#prefix}_${name}_${unit}`, help, type: "gauge" }, () =>
-          stocks().map((now) => ({ labels: now.labels, value: read(now) })));
+      addMetric(
+        this.#registry,
+        { name: `${this.#prefix}_${name}_${unit}`, help, type: "gauge" },
+        () => stocks().map((now) => ({ labels: now.labels, value: read(now) })),
+      );
     gauge("allocated", `Allocated ${unit}.`, ({ taken }) => taken);
     gauge("available", `How many ${unit} are left.`, ({ free }) => free);
   }

@@ -35,8 +35,11 @@ export function showConfig(
 ): void {
   const apiserver_id_hash = serverIdHash();
   const show = (name: string, help: string, type: "counter" | "gauge", samples: () => Sample[]) =>
-    addMetric(metrics,
-      { name: `apiserver_${kind}_config_controller_${name}`, help, type }, samples);
+    addMetric(
+      metrics,
+      { name: `apiserver_${kind}_config_controller_${name}`, help, type },
+      samples,
+    );
   show("last_config_info", "1 for the configuration that holds.", "gauge", () => {
     const config = text();
     if (config === undefined) return [];
@@ -46,11 +49,13 @@ export function showConfig(
     RESULTS.flatMap((status) => {
       const { count } = reloads[status];
       return count === 0 ? [] : [{ labels: { apiserver_id_hash, status }, value: count }];
-    }));
+    }),
+  );
   show("automatic_reload_last_timestamp_seconds", "When that was last.", "gauge", () =>
     RESULTS.flatMap((status) => {
       const { last_ms } = reloads[status];
       if (last_ms === undefined) return [];
       return [{ labels: { apiserver_id_hash, status }, value: last_ms / 1_000 }];
-    }));
+    }),
+  );
 }

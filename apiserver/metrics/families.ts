@@ -1,5 +1,9 @@
 import {
-  type Counter, type CounterFamily, exponentialBounds, type HistogramFamily, type Histogram,
+  type Counter,
+  type CounterFamily,
+  exponentialBounds,
+  type Histogram,
+  type HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 
 /** Buckets of requests and of calls to the store, in seconds (upstream's). */
@@ -42,10 +46,12 @@ export class Outcomes<T extends string> {
     values: readonly T[],
     more: Labels = {},
   ) {
-    this.#byValue = new Map(values.map((value) => {
-      const labels = { ...more, [label]: value };
-      return [value, { count: counters.of(labels), duration: durations.of(labels) }];
-    }));
+    this.#byValue = new Map(
+      values.map((value) => {
+        const labels = { ...more, [label]: value };
+        return [value, { count: counters.of(labels), duration: durations.of(labels) }];
+      }),
+    );
   }
 
   add(value: T, seconds: number): void {

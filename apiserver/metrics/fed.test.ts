@@ -6,7 +6,7 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Answer, ask as askServer, type AskOptions } from "../../testing/apiserver/ask.ts";
+import { type Answer, type AskOptions, ask as askServer } from "../../testing/apiserver/ask.ts";
 import { startApiserverOnStore } from "../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 
@@ -36,10 +36,14 @@ const post = (path: string, body: object, options: AskOptions = {}): Promise<Ans
 async function samples(): Promise<Map<string, number>> {
   const { body } = await ask("/metrics");
   const lines = body.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(lines.map((line) => {
-    const at = line.lastIndexOf(" ");
-    return [line.slice(0, at), Number(line.slice(at + 1))] as const;
-  }).filter(([, value]) => value !== 0));
+  return new Map(
+    lines
+      .map((line) => {
+        const at = line.lastIndexOf(" ");
+        return [line.slice(0, at), Number(line.slice(at + 1))] as const;
+      })
+      .filter(([, value]) => value !== 0),
+  );
 }
 
 /** Growth of the samples with these names during `act`. */
@@ -57,13 +61,17 @@ async function growth(act: () => Promise<unknown>, ...names: string[]) {
 
 /** Waits until the samples with this prefix have grown by `act`, which may happen later. */
 async function growthOf(name: string, act: () => Promise<unknown>): Promise<number> {
-  const sum = async () => [...await samples()]
-    .filter(([sample]) => sample.startsWith(name)).reduce((all, [, value]) => all + value, 0);
+  const sum = async () =>
+    [...(await samples())]
+      .filter(([sample]) => sample.startsWith(name))
+      .reduce((all, [, value]) => all + value, 0);
   const before = await sum();
   await act();
   let grown = 0;
-  await waitFor(`${name} to grow`, async () => (grown = (await sum()) - before) > 0,
-    { clock: systemClock(), timeout_ms: 60_000 });
+  await waitFor(`${name} to grow`, async () => (grown = (await sum()) - before) > 0, {
+    clock: systemClock(),
+    timeout_ms: 60_000,
+  });
   return grown;
 }
 
@@ -84,8 +92,10 @@ describe("what ends badly is counted:", () => {
     expect(await growthOf("apiserver_request_terminations_total", act)).toBe(1);
     // The work ends with it: the rest of the body is not awaited.
     const ended = 'apiserver_request_post_timeout_total{source="timeout-handler",status="error"}';
-    await waitFor("the work to end", async () => (await samples()).has(ended),
-      { clock: systemClock(), timeout_ms: 60_000 });
+    await waitFor("the work to end", async () => (await samples()).has(ended), {
+      clock: systemClock(),
+      timeout_ms: 60_000,
+    });
     expect(before.has(ended)).toBe(false);
     sockets[0]!.destroy();
   });
@@ -93,8 +103,7 @@ describe("what ends badly is counted:", () => {
   it("requests whose client goes away", async () => {
     const act = async () => {
       const socket = postNothing("");
-      const read = () => ask("/metrics").then(({ body }) =>
-        !/^r2k_bodies_bytes 0$/m.test(body));
+      const read = () => ask("/metrics").then(({ body }) => !/^r2k_bodies_bytes 0$/m.test(body));
       await waitFor("the request to begin", read, { clock: systemClock(), timeout_ms: 60_000 });
       socket.destroy();
     };
@@ -120,15 +129,19 @@ it("counts kubelets that are not believed", async () => {
   const kubelet = createServer(pair).listen(0, "127.0.0.1");
   await once(kubelet, "listening");
   const { port } = kubelet.address() as AddressInfo;
-  const patch = (path: string, body: object) => ask(path, {
-    method: "PATCH", headers: { "content-type": "application/merge-patch+json" },
-    body: JSON.stringify(body),
-  });
+  const patch = (path: string, body: object) =>
+    ask(path, {
+      method: "PATCH",
+      headers: { "content-type": "application/merge-patch+json" },
+      body: JSON.stringify(body),
+    });
   await post("/api/v1/nodes", { metadata: { name: "n" } });
-  await patch("/api/v1/nodes/n/status", { status: {
-    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-    daemonEndpoints: { kubeletEndpoint: { Port: port } },
-  } });
+  await patch("/api/v1/nodes/n/status", {
+    status: {
+      addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+      daemonEndpoints: { kubeletEndpoint: { Port: port } },
+    },
+  });
   await post(`${NS}/serviceaccounts`, { metadata: { name: "default" } });
   const spec = { nodeName: "n", containers: [{ name: "c", image: "i" }] };
   expect((await post(`${NS}/pods`, { metadata: { name: "p" }, spec })).status).toBe(201);
@@ -144,13 +157,21 @@ describe("what happens is counted:", () => {
     const act = async () => {
       await ask(`${NS}/pods`, { cert: "", key: "" });
       await ask(`${NS}/pods`, {
-        cert: "", key: "", headers: { authorization: "Bearer x" },
+        cert: "",
+        key: "",
+        headers: { authorization: "Bearer x" },
       });
       await ask(`${NS}/pods`, { headers: { "impersonate-user": "somebody" } });
     };
-    expect(await growth(act, "authentication_attempts", "authorization_attempts_total",
-      "apiserver_impersonation_attempts_total",
-      "apiserver_request_filter_duration_seconds_count")).toEqual({
+    expect(
+      await growth(
+        act,
+        "authentication_attempts",
+        "authorization_attempts_total",
+        "apiserver_impersonation_attempts_total",
+        "apiserver_request_filter_duration_seconds_count",
+      ),
+    ).toEqual({
       // One of each is the look at the metrics themselves.
       'authentication_attempts{result="success"}': 3,
       'authentication_attempts{result="error"}': 1,
@@ -172,8 +193,14 @@ describe("what happens is counted:", () => {
     const act = async () => {
       for (let i = 0; i < 3; i++) await ask("/version", by);
     };
-    expect(await growth(act, "authentication_token_cache_request_total",
-      "authentication_token_cache_fetch_total", "serviceaccount_valid_tokens_total")).toEqual({
+    expect(
+      await growth(
+        act,
+        "authentication_token_cache_request_total",
+        "authentication_token_cache_fetch_total",
+        "serviceaccount_valid_tokens_total",
+      ),
+    ).toEqual({
       'authentication_token_cache_request_total{status="miss"}': 1,
       'authentication_token_cache_request_total{status="hit"}': 2,
       'authentication_token_cache_fetch_total{status="ok"}': 1,
@@ -186,9 +213,11 @@ describe("what happens is counted:", () => {
       await post("/api/v1/namespaces/none/configmaps", { metadata: { name: "a" } });
       await post(`${NS}/configmaps`, { metadata: { name: "admitted" } });
     };
-    const grown = await growth(act,
+    const grown = await growth(
+      act,
       "apiserver_admission_controller_admission_duration_seconds_count",
-      "apiserver_admission_step_admission_duration_seconds_count");
+      "apiserver_admission_step_admission_duration_seconds_count",
+    );
     const plugin = (name: string, rejected: boolean) =>
       "apiserver_admission_controller_admission_duration_seconds_count" +
       `{name="${name}",type="admit",operation="CREATE",rejected="${rejected}"}`;
@@ -214,9 +243,14 @@ describe("what happens is counted:", () => {
       await ask(`${maps}/c1`, { method: "DELETE" });
       await ask(`${maps}?labelSelector=a%3Db`);
     };
-    const grown = await growth(act, "etcd_requests_total", "apiserver_cache_list_total",
-      "apiserver_cache_list_returned_objects_total", "apiserver_watch_cache_events_received_total",
-      "apiserver_watch_cache_consistent_read_total");
+    const grown = await growth(
+      act,
+      "etcd_requests_total",
+      "apiserver_cache_list_total",
+      "apiserver_cache_list_returned_objects_total",
+      "apiserver_watch_cache_events_received_total",
+      "apiserver_watch_cache_consistent_read_total",
+    );
     const of = (name: string, more = "") => `${name}{group="",resource="configmaps"${more}}`;
     expect(grown).toMatchObject({
       [of("etcd_requests_total", ',operation="create"')]: 4,
@@ -229,7 +263,8 @@ describe("what happens is counted:", () => {
 
   it("objects, whether a cache holds them or not", async () => {
     const objects = (await samples()).get(
-      'apiserver_resource_objects{group="",resource="podtemplates"}');
+      'apiserver_resource_objects{group="",resource="podtemplates"}',
+    );
     expect(objects).toBe(1);
     const all = await ask("/metrics");
     expect(all.body).toContain('apiserver_storage_objects{resource="daemonsets.apps"} 0\n');
@@ -248,8 +283,16 @@ describe("what happens is counted:", () => {
     const ips = "kube_apiserver_clusterip_allocator";
     const ports = "kube_apiserver_nodeport_allocator";
     const cidr = 'cidr="10.96.0.0/16"';
-    expect(await growth(act, `${ips}_allocation_total`, `${ips}_allocation_errors_total`,
-      `${ips}_available_ips`, `${ports}_allocation_total`, `${ports}_allocated_ports`)).toEqual({
+    expect(
+      await growth(
+        act,
+        `${ips}_allocation_total`,
+        `${ips}_allocation_errors_total`,
+        `${ips}_available_ips`,
+        `${ports}_allocation_total`,
+        `${ports}_allocated_ports`,
+      ),
+    ).toEqual({
       [`${ips}_allocation_total{${cidr},scope="static"}`]: 1,
       [`${ips}_allocation_errors_total{${cidr},scope="static"}`]: 1,
       [`${ips}_allocation_total{${cidr},scope="dynamic"}`]: 1,
@@ -266,7 +309,8 @@ describe("what happens is counted:", () => {
     await post("/api/v1/namespaces/strict/serviceaccounts", { metadata: { name: "default" } });
     const spec = { containers: [{ name: "c", image: "i" }] };
     const act = () => post("/api/v1/namespaces/strict/pods", { metadata: { name: "p" }, spec });
-    const refused = 'pod_security_evaluations_total{decision="deny",mode="enforce",' +
+    const refused =
+      'pod_security_evaluations_total{decision="deny",mode="enforce",' +
       'policy_level="restricted",policy_version="latest",' +
       'request_operation="create",resource="pod",subresource=""}';
     expect(await growth(act, "pod_security_evaluations_total")).toEqual({ [refused]: 1 });
@@ -274,8 +318,13 @@ describe("what happens is counted:", () => {
 
   it("bodies, and writes by how unknown fields are taken", async () => {
     const act = () => post(`${NS}/configmaps?fieldValidation=Strict`, { metadata: { name: "f" } });
-    expect(await growth(act, "apiserver_request_body_size_bytes_count",
-      "field_validation_request_duration_seconds_count")).toEqual({
+    expect(
+      await growth(
+        act,
+        "apiserver_request_body_size_bytes_count",
+        "field_validation_request_duration_seconds_count",
+      ),
+    ).toEqual({
       'apiserver_request_body_size_bytes_count{group="",resource="configmaps",verb="create"}': 1,
       'field_validation_request_duration_seconds_count{field_validation="Strict"}': 1,
     });

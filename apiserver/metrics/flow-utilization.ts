@@ -22,18 +22,29 @@ export class Utilization {
   readonly #kinds: Record<Phase, Record<RequestKind, TimedValue>>;
 
   constructor(registry: Registry, fairness: Fairness, clock: Clock) {
-    const family = (name: string, help: string, bounds: readonly number[]) => new TimedFamily(
-      registry, { name: `apiserver_flowcontrol_${name}`, help, bounds }, () => clock.monotonic());
+    const family = (name: string, help: string, bounds: readonly number[]) =>
+      new TimedFamily(registry, { name: `apiserver_flowcontrol_${name}`, help, bounds }, () =>
+        clock.monotonic(),
+      );
     this.#fairness = fairness;
     this.#families = {
       demand: family("demand_seats", "Seats asked for, as a part of a level's.", DEMAND_BOUNDS),
-      seats: family("priority_level_seat_utilization", "Seats taken, as a part of a level's.",
-        SEAT_BOUNDS),
-      requests: family("priority_level_request_utilization",
-        "Requests, as a part of a level's seats or of its queues' lengths.", REQUEST_BOUNDS),
+      seats: family(
+        "priority_level_seat_utilization",
+        "Seats taken, as a part of a level's.",
+        SEAT_BOUNDS,
+      ),
+      requests: family(
+        "priority_level_request_utilization",
+        "Requests, as a part of a level's seats or of its queues' lengths.",
+        REQUEST_BOUNDS,
+      ),
     };
-    const kinds = family("read_vs_write_current_requests",
-      "Requests by whether they write, as a part of all seats or lengths.", KIND_BOUNDS);
+    const kinds = family(
+      "read_vs_write_current_requests",
+      "Requests by whether they write, as a part of all seats or lengths.",
+      KIND_BOUNDS,
+    );
     const of = (phase: Phase) => ({
       readOnly: kinds.of({ phase, request_kind: "readOnly" }),
       mutating: kinds.of({ phase, request_kind: "mutating" }),
@@ -57,7 +68,8 @@ export class Utilization {
     const { demand, seats, requests } = this.#families;
     const labels = { priority_level: level.name };
     return this.#levels.of(level.name, () => ({
-      demand: demand.of(labels), seats: seats.of({ ...labels, phase: "executing" }),
+      demand: demand.of(labels),
+      seats: seats.of({ ...labels, phase: "executing" }),
       executing: requests.of({ ...labels, phase: "executing" }),
       waiting: requests.of({ ...labels, phase: "waiting" }),
     }));
@@ -66,8 +78,10 @@ export class Utilization {
   /** Sets how many requests of a kind there are now. */
   ofKind(kind: RequestKind, phase: Phase, requests: number): void {
     const { seats, levels } = this.#fairness;
-    const most = phase === "executing" ? seats
-      : levels.reduce((sum, { queueSet }) => sum + queueSet.waiting_max, 0);
+    const most =
+      phase === "executing"
+        ? seats
+        : levels.reduce((sum, { queueSet }) => sum + queueSet.waiting_max, 0);
     this.#kinds[phase][kind].set(requests / Math.max(1, most));
   }
 }

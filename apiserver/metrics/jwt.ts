@@ -12,16 +12,25 @@ export class JwtMetrics {
 
   constructor(registry: Registry) {
     const name = (of: string) => `apiserver_authentication_jwt_authenticator_${of}`;
-    this.#latencies = familiesOf(registry).histogram(name("latency_seconds"),
-      "Time to verify tokens that are not known.", ACCESS_BOUNDS_S);
+    this.#latencies = familiesOf(registry).histogram(
+      name("latency_seconds"),
+      "Time to verify tokens that are not known.",
+      ACCESS_BOUNDS_S,
+    );
     const apiserver_id_hash = serverIdHash();
-    addMetric(registry, {
-      name: name("jwks_fetch_last_timestamp_seconds"), type: "gauge",
-      help: "When an issuer's keys were last looked for.",
-    }, () => [...this.#fetched.values()].map(({ issuer, result, at_ms }) => ({
-      labels: { result, jwt_issuer_hash: hashOf(issuer), apiserver_id_hash },
-      value: at_ms / 1_000,
-    })));
+    addMetric(
+      registry,
+      {
+        name: name("jwks_fetch_last_timestamp_seconds"),
+        type: "gauge",
+        help: "When an issuer's keys were last looked for.",
+      },
+      () =>
+        [...this.#fetched.values()].map(({ issuer, result, at_ms }) => ({
+          labels: { result, jwt_issuer_hash: hashOf(issuer), apiserver_id_hash },
+          value: at_ms / 1_000,
+        })),
+    );
   }
 
   verified(issuer: string, ok: boolean, seconds: number): void {

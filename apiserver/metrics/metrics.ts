@@ -1,11 +1,11 @@
-import { addMetric } from "@raft2kube/observe/families.ts";
-import { exposeTimed } from "@raft2kube/observe/timed.ts";
-import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
-import { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
-import { metricsRegistry, type Registry as MetricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { addMetric } from "@raft2kube/observe/families.ts";
+import { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
+import { type Registry as MetricsRegistry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
+import { exposeTimed } from "@raft2kube/observe/timed.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
@@ -13,9 +13,9 @@ import { AuthenticationMetrics, AuthorizationMetrics, filterDurations } from "./
 import { AdmissionMetrics, PodSecurityMetrics } from "./admission.ts";
 import { ServiceMetrics } from "./allocators.ts";
 import { JwtMetrics } from "./jwt.ts";
-import { showResources } from "./resource-collector.ts";
 import { PolicyMetrics } from "./policies.ts";
 import { RequestMetrics } from "./requests.ts";
+import { showResources } from "./resource-collector.ts";
 import { StoreMetrics } from "./resource-metrics.ts";
 import { ServerMetrics } from "./server.ts";
 import type { MeasuredResources } from "./shared.ts";

@@ -46,13 +46,27 @@ const VERBS: Readonly<Record<string, string>> = {
 };
 
 /** Subresources that connect a client to a container or a backend. */
-export const CONNECTIONS: ReadonlySet<string> =
-  new Set(["log", "exec", "attach", "portforward", "proxy"]);
+export const CONNECTIONS: ReadonlySet<string> = new Set([
+  "log",
+  "exec",
+  "attach",
+  "portforward",
+  "proxy",
+]);
 
 /** Paths that have rows of their own: arbitrary paths must not add rows. */
 const PATHS = [
-  "/api", "/apis", "/healthz", "/livez", "/readyz", "/metrics", "/metrics/slis", "/statusz",
-  "/flagz", "/version", "/openapi/v2",
+  "/api",
+  "/apis",
+  "/healthz",
+  "/livez",
+  "/readyz",
+  "/metrics",
+  "/metrics/slis",
+  "/statusz",
+  "/flagz",
+  "/version",
+  "/openapi/v2",
 ];
 
 const NOTHING = { group: "", version: "", resource: "", subresource: "", scope: "" };

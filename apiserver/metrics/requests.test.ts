@@ -9,8 +9,13 @@ const send = server.ask;
 /** The value of a metric's row with these labels among its own. */
 async function valueOf(name: string, labels: Record<string, string>): Promise<number | undefined> {
   const { body } = await send("/metrics");
-  const row = body.split("\n").find((line) => line.startsWith(`${name}{`) &&
-    Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)));
+  const row = body
+    .split("\n")
+    .find(
+      (line) =>
+        line.startsWith(`${name}{`) &&
+        Object.entries(labels).every(([key, value]) => line.includes(`${key}="${value}"`)),
+    );
   return row === undefined ? undefined : Number(row.slice(row.lastIndexOf(" ")));
 }
 
@@ -41,8 +46,10 @@ it("counts requests under upstream's names and labels", async () => {
 });
 
 it("makes no rows of what is not served, however often it is asked for", async () => {
-  const rows = async () => (await send("/metrics")).body.split("\n")
-    .filter((line) => line.startsWith("apiserver_request"));
+  const rows = async () =>
+    (await send("/metrics")).body
+      .split("\n")
+      .filter((line) => line.startsWith("apiserver_request"));
   const before = await rows();
   for (const path of ["/apis/x.y/v1/things", "/apis/x.y/v2/others", `${MAPS}/a/nothing`]) {
     expect((await send(path)).status).toBe(404);

@@ -1,9 +1,13 @@
-import { own } from "@raft2kube/std/own.ts";
 import {
-  type Counter, familiesOf, type GaugeFamily, type Histogram, MetricArea,
+  type Counter,
+  familiesOf,
+  type GaugeFamily,
+  type Histogram,
+  MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { Known, PROMISE_BOUNDS_S, REQUEST_BOUNDS_S } from "./families.ts";
 import {
   type LabelledRequest,
@@ -49,8 +53,10 @@ export class RequestMetrics extends MetricArea {
   readonly #families: Families;
   /** Requests under way, set by priority and fairness. */
   readonly current: { readonly readOnly: Counter; readonly mutating: Counter };
-  readonly #late = this.counter("apiserver_request_post_timeout_total",
-    "Result of work whose request had timed out.");
+  readonly #late = this.counter(
+    "apiserver_request_post_timeout_total",
+    "Result of work whose request had timed out.",
+  );
   /** Rows by labelled resource, then by verb and the like. */
   readonly #rows = new Map<LabelledResource | undefined, Known<Row>>();
   readonly #validations: ReadonlyMap<string, Histogram>;
@@ -59,16 +65,25 @@ export class RequestMetrics extends MetricArea {
     super(registry);
     this.#clock = clock;
     this.#families = families(registry);
-    const current: GaugeFamily = this.gauge("apiserver_current_inflight_requests",
-      "Requests being worked on, by whether they write.");
+    const current: GaugeFamily = this.gauge(
+      "apiserver_current_inflight_requests",
+      "Requests being worked on, by whether they write.",
+    );
     this.current = {
       readOnly: current.of({ request_kind: "readOnly" }),
       mutating: current.of({ request_kind: "mutating" }),
     };
-    const validations = this.histogram("field_validation_request_duration_seconds",
-      "Time to answer writes, by how unknown fields are taken.", PROMISE_BOUNDS_S);
-    this.#validations = new Map(["", "Ignore", "Warn", "Strict", "invalid"].map((each) =>
-      [each, validations.of({ field_validation: each })]));
+    const validations = this.histogram(
+      "field_validation_request_duration_seconds",
+      "Time to answer writes, by how unknown fields are taken.",
+      PROMISE_BOUNDS_S,
+    );
+    this.#validations = new Map(
+      ["", "Ignore", "Warn", "Strict", "invalid"].map((each) => [
+        each,
+        validations.of({ field_validation: each }),
+      ]),
+    );
   }
 
   /** Counts one request from now on. */
@@ -108,8 +123,10 @@ export class RequestMetrics extends MetricArea {
     const dryRun = dryRunOf(query);
     const rows = this.#rows.get(resource) ?? new Known<Row>();
     this.#rows.set(resource, rows);
-    return rows.of(`${verb} ${dryRun} ${placeOf(info, resource)}`, () =>
-      new Row(this.#families, labelsOf(info, resource, verb), dryRun, info.verb, resource));
+    return rows.of(
+      `${verb} ${dryRun} ${placeOf(info, resource)}`,
+      () => new Row(this.#families, labelsOf(info, resource, verb), dryRun, info.verb, resource),
+    );
   }
 }
 
@@ -131,20 +148,36 @@ function families(registry: Registry) {
   const promised = "Time to answer what is no dry run.";
   return {
     requests: counter("apiserver_request_total", "Requests, by what came of them."),
-    terminations: counter("apiserver_request_terminations_total",
-      "Requests that this server ended in self-defence."),
+    terminations: counter(
+      "apiserver_request_terminations_total",
+      "Requests that this server ended in self-defence.",
+    ),
     aborts: counter("apiserver_request_aborts_total", "Requests whose answer was cut off."),
     open: gauge("apiserver_longrunning_requests", "Watches, tunnels and logs being served."),
-    deprecated: gauge("apiserver_requested_deprecated_apis",
-      "Deprecated APIs that were asked for."),
-    durations: histogram("apiserver_request_duration_seconds",
-      "Time to answer, watches and other long requests left out.", REQUEST_BOUNDS_S),
-    promises: histogram("apiserver_request_sli_duration_seconds", promised, PROMISE_BOUNDS_S)
-      .alsoAs(registry, "apiserver_request_slo_duration_seconds", promised),
-    sizes: histogram("apiserver_response_sizes",
-      "Bytes of answers to reads that are sent whole.", SIZE_BOUNDS),
-    bodies: histogram("apiserver_request_body_size_bytes", "Bytes of requests' bodies.",
-      BODY_BOUNDS),
+    deprecated: gauge(
+      "apiserver_requested_deprecated_apis",
+      "Deprecated APIs that were asked for.",
+    ),
+    durations: histogram(
+      "apiserver_request_duration_seconds",
+      "Time to answer, watches and other long requests left out.",
+      REQUEST_BOUNDS_S,
+    ),
+    promises: histogram(
+      "apiserver_request_sli_duration_seconds",
+      promised,
+      PROMISE_BOUNDS_S,
+    ).alsoAs(registry, "apiserver_request_slo_duration_seconds", promised),
+    sizes: histogram(
+      "apiserver_response_sizes",
+      "Bytes of answers to reads that are sent whole.",
+      SIZE_BOUNDS,
+    ),
+    bodies: histogram(
+      "apiserver_request_body_size_bytes",
+      "Bytes of requests' bodies.",
+      BODY_BOUNDS,
+    ),
   };
 }
 

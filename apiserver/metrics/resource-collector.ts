@@ -1,4 +1,4 @@
-import { addMetric, type Sample, type Histogram } from "@raft2kube/observe/families.ts";
+import { addMetric, type Histogram, type Sample } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -21,57 +21,140 @@ type Declared<T> = readonly [name: string, type: Type, help: string, value: (of:
 
 /** Metrics of each resource in the store (upstream: storage/etcd3/metrics). */
 const STORED: readonly Declared<StoreMetrics>[] = [
-  ["apiserver_storage_list_total", "counter", "Lists made from the store.",
-    (store) => store.lists.value],
-  ["apiserver_storage_list_fetched_objects_total", "counter", "Objects read for that.",
-    (store) => store.listFetched.value],
-  ["apiserver_storage_list_evaluated_objects_total", "counter",
-    "Objects of them that were looked at.", (store) => store.listFetched.value],
-  ["apiserver_storage_list_returned_objects_total", "counter",
-    "Objects of them that a client got.", (store) => store.listReturned.value],
-  ["apiserver_storage_decode_errors_total", "counter", "Values that were no objects.",
-    (store) => store.decodeErrors.value],
-  ["apiserver_storage_events_received_total", "counter", "Events of the store's watches.",
-    (store) => store.events.value],
-  ["etcd_bookmark_total", "counter", "Notices of progress of the store's watches.",
-    (store) => store.bookmarks.value],
-  ["etcd_bookmark_counts", "gauge", "The same, by its older name.",
-    (store) => store.bookmarks.value],
+  [
+    "apiserver_storage_list_total",
+    "counter",
+    "Lists made from the store.",
+    (store) => store.lists.value,
+  ],
+  [
+    "apiserver_storage_list_fetched_objects_total",
+    "counter",
+    "Objects read for that.",
+    (store) => store.listFetched.value,
+  ],
+  [
+    "apiserver_storage_list_evaluated_objects_total",
+    "counter",
+    "Objects of them that were looked at.",
+    (store) => store.listFetched.value,
+  ],
+  [
+    "apiserver_storage_list_returned_objects_total",
+    "counter",
+    "Objects of them that a client got.",
+    (store) => store.listReturned.value,
+  ],
+  [
+    "apiserver_storage_decode_errors_total",
+    "counter",
+    "Values that were no objects.",
+    (store) => store.decodeErrors.value,
+  ],
+  [
+    "apiserver_storage_events_received_total",
+    "counter",
+    "Events of the store's watches.",
+    (store) => store.events.value,
+  ],
+  [
+    "etcd_bookmark_total",
+    "counter",
+    "Notices of progress of the store's watches.",
+    (store) => store.bookmarks.value,
+  ],
+  [
+    "etcd_bookmark_counts",
+    "gauge",
+    "The same, by its older name.",
+    (store) => store.bookmarks.value,
+  ],
 ];
 
 /** Metrics of each resource with a cache (upstream: storage/cacher/metrics). */
 const CACHED: readonly Declared<Shared>[] = [
-  ["apiserver_watch_cache_initializations_total", "counter", "Listings taken over whole.",
-    ({ metrics }) => metrics.cache.initializations.value],
-  ["apiserver_watch_cache_events_dispatched_total", "counter", "Events offered to watchers.",
-    ({ metrics }) => metrics.cache.dispatched.value],
-  ["apiserver_watch_cache_events_received_total", "counter",
-    "Events taken from the store's watch.", ({ metrics }) => metrics.store.events.value],
-  ["apiserver_init_events_total", "counter", "Objects that watches began with.",
-    ({ metrics }) => metrics.cache.initial.value],
-  ["apiserver_terminated_watchers_total", "counter",
-    "Watchers closed because they did not read.", ({ metrics }) => metrics.cache.terminated.value],
-  ["apiserver_cache_list_returned_objects_total", "counter",
-    "Objects that lists from the cache gave.", ({ metrics }) => metrics.cache.listReturned.value],
-  ["watch_cache_capacity", "gauge", "Events that a cache remembers at most.",
-    () => HISTORY_EVENTS_MAX],
-  ["r2k_watch_cache_bytes", "gauge", "Objects in a cache, as JSON.",
-    ({ caches }) => sum(caches.map(({ bytes }) => bytes))],
-  ["r2k_watch_history_bytes", "gauge", "What a cache's remembered events take.",
-    ({ caches }) => sum(caches.map(({ historyBytes }) => historyBytes))],
-  ["apiserver_watch_cache_resource_version", "gauge", "The newest revision in the cache.",
-    ({ caches }) => Math.max(...caches.map(({ revision }) => revision))],
-  ["apiserver_resource_size_estimate_bytes", "gauge",
+  [
+    "apiserver_watch_cache_initializations_total",
+    "counter",
+    "Listings taken over whole.",
+    ({ metrics }) => metrics.cache.initializations.value,
+  ],
+  [
+    "apiserver_watch_cache_events_dispatched_total",
+    "counter",
+    "Events offered to watchers.",
+    ({ metrics }) => metrics.cache.dispatched.value,
+  ],
+  [
+    "apiserver_watch_cache_events_received_total",
+    "counter",
+    "Events taken from the store's watch.",
+    ({ metrics }) => metrics.store.events.value,
+  ],
+  [
+    "apiserver_init_events_total",
+    "counter",
+    "Objects that watches began with.",
+    ({ metrics }) => metrics.cache.initial.value,
+  ],
+  [
+    "apiserver_terminated_watchers_total",
+    "counter",
+    "Watchers closed because they did not read.",
+    ({ metrics }) => metrics.cache.terminated.value,
+  ],
+  [
+    "apiserver_cache_list_returned_objects_total",
+    "counter",
+    "Objects that lists from the cache gave.",
+    ({ metrics }) => metrics.cache.listReturned.value,
+  ],
+  [
+    "watch_cache_capacity",
+    "gauge",
+    "Events that a cache remembers at most.",
+    () => HISTORY_EVENTS_MAX,
+  ],
+  [
+    "r2k_watch_cache_bytes",
+    "gauge",
+    "Objects in a cache, as JSON.",
+    ({ caches }) => sum(caches.map(({ bytes }) => bytes)),
+  ],
+  [
+    "r2k_watch_history_bytes",
+    "gauge",
+    "What a cache's remembered events take.",
+    ({ caches }) => sum(caches.map(({ historyBytes }) => historyBytes)),
+  ],
+  [
+    "apiserver_watch_cache_resource_version",
+    "gauge",
+    "The newest revision in the cache.",
+    ({ caches }) => Math.max(...caches.map(({ revision }) => revision)),
+  ],
+  [
+    "apiserver_resource_size_estimate_bytes",
+    "gauge",
     "Bytes of objects as JSON, of what a cache holds.",
-    ({ caches }) => Math.max(...caches.map(({ bytes }) => bytes))],
+    ({ caches }) => Math.max(...caches.map(({ bytes }) => bytes)),
+  ],
 ];
 
 /** The same with the label `index`, which is empty: no cache here has one. */
 const INDEXED: readonly Declared<CacheMetrics>[] = [
-  ["apiserver_cache_list_total", "counter", "Lists made from the cache.",
-    (cache) => cache.lists.value],
-  ["apiserver_cache_list_fetched_objects_total", "counter", "Objects looked at for that.",
-    (cache) => cache.listFetched.value],
+  [
+    "apiserver_cache_list_total",
+    "counter",
+    "Lists made from the cache.",
+    (cache) => cache.lists.value,
+  ],
+  [
+    "apiserver_cache_list_fetched_objects_total",
+    "counter",
+    "Objects looked at for that.",
+    (cache) => cache.listFetched.value,
+  ],
 ];
 
 /**
@@ -88,29 +171,48 @@ export function showResources(
   const stored = () => sharedOf(resources);
   const cached = () => stored().filter(({ caches }) => caches.length > 0);
   for (const [name, type, help, value] of STORED) {
-    addMetric(registry, { name, type, help }, () => stored().map(({ metrics }) =>
-      ({ labels: labelsOf(metrics), value: value(metrics.store) })));
+    addMetric(registry, { name, type, help }, () =>
+      stored().map(({ metrics }) => ({ labels: labelsOf(metrics), value: value(metrics.store) })),
+    );
   }
   for (const [name, type, help, value] of CACHED) {
-    addMetric(registry, { name, type, help }, () => cached().map((shared) =>
-      ({ labels: labelsOf(shared.metrics), value: value(shared) })));
+    addMetric(registry, { name, type, help }, () =>
+      cached().map((shared) => ({ labels: labelsOf(shared.metrics), value: value(shared) })),
+    );
   }
   for (const [name, type, help, value] of INDEXED) {
-    addMetric(registry, { name, type, help }, () => cached().map(({ metrics }) =>
-      ({ labels: { ...labelsOf(metrics), index: "" }, value: value(metrics.cache) })));
+    addMetric(registry, { name, type, help }, () =>
+      cached().map(({ metrics }) => ({
+        labels: { ...labelsOf(metrics), index: "" },
+        value: value(metrics.cache),
+      })),
+    );
   }
-  addMetric(registry, {
-    name: "apiserver_watch_cache_consistent_read_total", type: "counter",
-    help: "Reads that had to be newest, from the cache or from the store instead.",
-  }, () => cached().flatMap(({ metrics }) => consistentReads(metrics)));
+  addMetric(
+    registry,
+    {
+      name: "apiserver_watch_cache_consistent_read_total",
+      type: "counter",
+      help: "Reads that had to be newest, from the cache or from the store instead.",
+    },
+    () => cached().flatMap(({ metrics }) => consistentReads(metrics)),
+  );
   const histogram = (name: string, help: string, read: (name: string) => Sample[]) =>
     addMetric(registry, { name, type: "histogram", help }, () => read(name));
-  histogram("apiserver_watch_cache_read_wait_seconds",
-    "Time until a cache was as new as a read needed.", (name) => cached().flatMap(({ metrics }) =>
-      metrics.cache.readWaits.samples(name, labelsOf(metrics))));
-  histogram("etcd_lease_object_counts", "Objects that one lease of the store was given to.",
-    (name) => stored().filter(({ metrics }) => metrics.resource === "events")
-      .flatMap(({ metrics }) => metrics.store.leaseObjects.samples(name, {})));
+  histogram(
+    "apiserver_watch_cache_read_wait_seconds",
+    "Time until a cache was as new as a read needed.",
+    (name) =>
+      cached().flatMap(({ metrics }) => metrics.cache.readWaits.samples(name, labelsOf(metrics))),
+  );
+  histogram(
+    "etcd_lease_object_counts",
+    "Objects that one lease of the store was given to.",
+    (name) =>
+      stored()
+        .filter(({ metrics }) => metrics.resource === "events")
+        .flatMap(({ metrics }) => metrics.store.leaseObjects.samples(name, {})),
+  );
   showCalls(registry, resources, others);
   showWatches(registry, resources);
   showObjects(registry, resources, clock);
@@ -131,23 +233,31 @@ function showCalls(
   others: ReadonlyMap<string, StoreMetrics>,
 ): void {
   const stored = () => [
-    ...sharedOf(resources).map(({ metrics }) =>
-      ({ labels: labelsOf(metrics), store: metrics.store })),
+    ...sharedOf(resources).map(({ metrics }) => ({
+      labels: labelsOf(metrics),
+      store: metrics.store,
+    })),
     ...[...others].map(([resource, store]) => ({ labels: { group: "", resource }, store })),
   ];
-  const calls = () => stored().flatMap(({ labels, store }) =>
-    STORE_OPERATIONS.map((operation) =>
-      ({ labels: { ...labels, operation }, calls: store.calls[operation] }))
-      .filter(({ calls }) => calls.requests.value > 0));
+  const calls = () =>
+    stored().flatMap(({ labels, store }) =>
+      STORE_OPERATIONS.map((operation) => ({
+        labels: { ...labels, operation },
+        calls: store.calls[operation],
+      })).filter(({ calls }) => calls.requests.value > 0),
+    );
   const counter = (name: string, help: string, of: "requests" | "errors") =>
-    addMetric(registry, { name, type: "counter", help }, () => calls()
-      .map(({ labels, calls }) => ({ labels, value: calls[of].value }))
-      .filter(({ value }) => value > 0));
+    addMetric(registry, { name, type: "counter", help }, () =>
+      calls()
+        .map(({ labels, calls }) => ({ labels, value: calls[of].value }))
+        .filter(({ value }) => value > 0),
+    );
   counter("etcd_requests_total", "Calls to the store.", "requests");
   counter("etcd_request_errors_total", "Calls that failed.", "errors");
   const name = "etcd_request_duration_seconds";
   addMetric(registry, { name, type: "histogram", help: "Time of calls to the store." }, () =>
-    calls().flatMap(({ labels, calls }) => calls.durations.samples(name, labels)));
+    calls().flatMap(({ labels, calls }) => calls.durations.samples(name, labels)),
+  );
 }
 
 /** The events sent to watchers, for each version of a resource. */
@@ -157,20 +267,34 @@ function showWatches(registry: Registry, resources: MeasuredResources): void {
     type: "counter" | "histogram",
     help: string,
     read: (resource: MeasuredResource, labels: Labels, name: string) => Sample[],
-  ) => addMetric(registry, { name, type, help }, () => [...resources.all()].flatMap((resource) => {
-    if (resource.startedCache === undefined) return [];
-    const { group, version, plural } = resource.kind;
-    return read(resource, { group, version, resource: plural }, name);
-  }));
-  watched("apiserver_watch_events_total", "counter", "Events sent to watchers.",
-    ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }]);
-  watched("apiserver_watch_events_sizes", "histogram", "Bytes of events sent to watchers.",
-    ({ watched }, labels, name) => watched.sizes.samples(name, labels));
+  ) =>
+    addMetric(registry, { name, type, help }, () =>
+      [...resources.all()].flatMap((resource) => {
+        if (resource.startedCache === undefined) return [];
+        const { group, version, plural } = resource.kind;
+        return read(resource, { group, version, resource: plural }, name);
+      }),
+    );
+  watched(
+    "apiserver_watch_events_total",
+    "counter",
+    "Events sent to watchers.",
+    ({ startedCache }, labels) => [{ labels, value: startedCache!.eventsSent }],
+  );
+  watched(
+    "apiserver_watch_events_sizes",
+    "histogram",
+    "Bytes of events sent to watchers.",
+    ({ watched }, labels, name) => watched.sizes.samples(name, labels),
+  );
   const samplesOf = (histograms: [string, Histogram][], labels: Labels, name: string) =>
     histograms.flatMap(([scope, histogram]) => histogram.samples(name, { ...labels, scope }));
-  watched("apiserver_watch_list_duration_seconds", "histogram",
+  watched(
+    "apiserver_watch_list_duration_seconds",
+    "histogram",
     "Time until a watch has sent all the objects it begins with.",
-    ({ watched }, labels, name) => samplesOf(watched.lists, labels, name));
+    ({ watched }, labels, name) => samplesOf(watched.lists, labels, name),
+  );
 }
 
 /** The value of a gauge that could not be read (upstream's). */
@@ -192,11 +316,17 @@ function showObjects(registry: Registry, resources: MeasuredResources, clock: Cl
   };
   const gauge = (name: string, help: string, labels: (metrics: ResourceMetrics) => Labels) =>
     addMetric(registry, { name, type: "gauge", help }, () =>
-      Promise.all(sharedOf(resources).map(async (shared) =>
-        ({ labels: labels(shared.metrics), value: await countOf(shared) }))));
+      Promise.all(
+        sharedOf(resources).map(async (shared) => ({
+          labels: labels(shared.metrics),
+          value: await countOf(shared),
+        })),
+      ),
+    );
   gauge("apiserver_resource_objects", "Objects stored.", labelsOf);
-  gauge("apiserver_storage_objects", "The same, by its older name.", ({ group, resource }) =>
-    ({ resource: group === "" ? resource : `${resource}.${group}` }));
+  gauge("apiserver_storage_objects", "The same, by its older name.", ({ group, resource }) => ({
+    resource: group === "" ? resource : `${resource}.${group}`,
+  }));
 }
 
 async function askStore({ resource }: Shared): Promise<number> {

@@ -18,17 +18,28 @@ export type RejectionType = "calling_webhook_error" | "apiserver_internal_error"
 
 /** Calls of admission webhooks (upstream: admission/metrics). */
 export class WebhookMetrics extends MetricArea {
-  readonly #durations = this.histogram(nameOf("webhook_admission_duration_seconds"),
-    "Time that a webhook took.", BOUNDS_S);
+  readonly #durations = this.histogram(
+    nameOf("webhook_admission_duration_seconds"),
+    "Time that a webhook took.",
+    BOUNDS_S,
+  );
   readonly #requests = this.counter(nameOf("webhook_request_total"), "Calls of webhooks.");
-  readonly #rejections = this.counter(nameOf("webhook_rejection_count"),
-    "Requests that were rejected by a webhook or because its call failed.");
-  readonly #failedOpen = this.counter(nameOf("webhook_fail_open_count"),
-    "Failed calls that the webhook's failure policy ignored.");
-  readonly #excluded = this.counter(nameOf("match_condition_exclusions_total"),
-    "Requests that match conditions excluded.");
-  readonly #conditionErrors = this.counter(nameOf("match_condition_evaluation_errors_total"),
-    "Match conditions that could not be evaluated.");
+  readonly #rejections = this.counter(
+    nameOf("webhook_rejection_count"),
+    "Requests that were rejected by a webhook or because its call failed.",
+  );
+  readonly #failedOpen = this.counter(
+    nameOf("webhook_fail_open_count"),
+    "Failed calls that the webhook's failure policy ignored.",
+  );
+  readonly #excluded = this.counter(
+    nameOf("match_condition_exclusions_total"),
+    "Requests that match conditions excluded.",
+  );
+  readonly #conditionErrors = this.counter(
+    nameOf("match_condition_evaluation_errors_total"),
+    "Match conditions that could not be evaluated.",
+  );
 
   /** A call ended; `code` is 200 for one that allowed the request, 0 without an HTTP status. */
   called(hook: CalledHook, seconds: number, rejected: boolean, code: number): void {

@@ -1,5 +1,5 @@
-import { parseExact } from "@raft2kube/std/exact-json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 
 /** An entry's strings, labels and fields, the objects around its body, and its event's. */
 const ENTRY_OVERHEAD_BYTES = 1_024;

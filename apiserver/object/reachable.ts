@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import ipaddr from "ipaddr.js";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import ipaddr from "ipaddr.js";
 
 /**
  * Returns an address that an object names, for a connection to it. Endpoints and pods' addresses

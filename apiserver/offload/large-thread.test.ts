@@ -8,8 +8,9 @@ import { promisify } from "node:util";
 import { createCa } from "@raft2kube/pki/certificate.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { startStore, type Store } from "@raft2kube/store/main.ts";
+import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
 import {
   BODY_BYTES_MAX,
   LARGE_IDLE_MS,
@@ -20,7 +21,6 @@ import {
 import type { ApiserverOptions } from "../options.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
 import { parseRequestInfo } from "../request/request-info.ts";
-import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
 import { LargeThread, threadInit } from "./large-thread.ts";
 
 const ENDED = { status: { code: 503, message: "the thread of large requests ended" } };
@@ -63,7 +63,10 @@ const create = (name: string) => thread.serve(creation(), bodyOf(name));
 
 it("it answers every request, and ends after LARGE_IDLE_MS without one", async () => {
   const made = await Promise.all([create("a"), create("b")]);
-  expect(made).toMatchObject([{ type: "bytes", code: 201 }, { type: "bytes", code: 201 }]);
+  expect(made).toMatchObject([
+    { type: "bytes", code: 201 },
+    { type: "bytes", code: 201 },
+  ]);
   await expect(create("a")).rejects.toMatchObject({ status: { reason: "AlreadyExists" } });
   clock.advance(LARGE_IDLE_MS - 1);
   await create("c");
@@ -73,16 +76,17 @@ it("it answers every request, and ends after LARGE_IDLE_MS without one", async (
   expect(thread.servesWith(undefined)).toBe(false);
 });
 
-it.each([
-  "while it starts",
-  "once it has started",
-])("requests are 503 if it ends %s", async (when) => {
-  if (when === "once it has started") await create("first");
-  const waiting = [create("second"), create("third")].map((answer) =>
-    expect(answer).rejects.toMatchObject(ENDED));
-  await thread.close();
-  await Promise.all(waiting);
-});
+it.each(["while it starts", "once it has started"])(
+  "requests are 503 if it ends %s",
+  async (when) => {
+    if (when === "once it has started") await create("first");
+    const waiting = [create("second"), create("third")].map((answer) =>
+      expect(answer).rejects.toMatchObject(ENDED),
+    );
+    await thread.close();
+    await Promise.all(waiting);
+  },
+);
 
 it("requests are 503 if it cannot start, and it takes no others", async () => {
   const broken = new LargeThread({ ...threadInit(options), encryption: "kind: Pod" }, clock);
@@ -144,17 +148,16 @@ it("bodies with more bytes than may wait are 429", async () => {
   expect((await all).map(({ status }) => status)).toEqual(waiting.map(() => "rejected"));
 });
 
-it("a request that is given up before its turn changes nothing, and holds its place till then",
-  async () => {
-    const aborting = new AbortController();
-    const waiting = Array.from({ length: LARGE_REQUESTS_MAX - 1 }, (_, n) => create(`w${n}`));
-    const given = thread.serve(creation(aborting.signal), bodyOf("given-up"));
-    aborting.abort();
-    expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));
-    await expect(given).rejects.toThrow();
-    await Promise.all(waiting);
-    expect(await create("given-up")).toMatchObject({ code: 201 });
-  });
+it("a request that is given up before its turn changes nothing, and holds its place till then", async () => {
+  const aborting = new AbortController();
+  const waiting = Array.from({ length: LARGE_REQUESTS_MAX - 1 }, (_, n) => create(`w${n}`));
+  const given = thread.serve(creation(aborting.signal), bodyOf("given-up"));
+  aborting.abort();
+  expect(() => create("beyond")).toThrow(expect.objectContaining({ http: 429 }));
+  await expect(given).rejects.toThrow();
+  await Promise.all(waiting);
+  expect(await create("given-up")).toMatchObject({ code: 201 });
+});
 
 it("a request that cannot be cloned fails alone", async () => {
   const broken = { ...creation(), id: (() => 0) as unknown as string };

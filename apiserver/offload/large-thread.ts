@@ -2,12 +2,12 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { errorOf, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable, tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { FairTurns } from "@raft2kube/reconcile/turns.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import { FairTurns } from "@raft2kube/reconcile/turns.ts";
 import { ownerOf } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
 import type { ApiserverOptions } from "../options.ts";
@@ -19,17 +19,27 @@ const log = logger("apiserver");
 type Functions<T> = Extract<T[keyof T], (...given: never[]) => unknown>;
 
 /** Returns the data of which the thread makes its apiserver; its clock is the system's. */
-export function threadInit(
-  {
-    etcd, serves, encryption, encryptionReloads, authentication, authorization, trust, onIdle,
-    clock, random, audit, ...data
-  }: ApiserverOptions,
-) {
+export function threadInit({
+  etcd,
+  serves,
+  encryption,
+  encryptionReloads,
+  authentication,
+  authorization,
+  trust,
+  onIdle,
+  clock,
+  random,
+  audit,
+  ...data
+}: ApiserverOptions) {
   assert(etcd.connection, "the apiserver's store listens nowhere, so that no thread can reach it");
   // A function cannot be sent: with an option that is one, this does not compile.
   const options: [Functions<typeof data>] extends [never] ? typeof data : never = data;
   return {
-    ...options, store: etcd.connection, encryption: encryption?.config,
+    ...options,
+    store: etcd.connection,
+    encryption: encryption?.config,
     authorizers: authorization?.current,
   };
 }
@@ -95,12 +105,14 @@ export class LargeThread {
     if (isFull) throw tooMany();
     this.#idle?.cancel();
     const gives = [this.#requests.take(owner), this.#bytes.take(owner, body.length)];
-    return this.#turns.run(owner.name, () => this.#ask(context, body)).finally(() => {
-      for (const give of gives) give();
-      if (this.#requests.taken > 0) return;
-      const idle_ms = this.#isRetired ? 0 : limits.LARGE_IDLE_MS;
-      this.#idle = this.#clock.after(idle_ms, () => void this.close());
-    });
+    return this.#turns
+      .run(owner.name, () => this.#ask(context, body))
+      .finally(() => {
+        for (const give of gives) give();
+        if (this.#requests.taken > 0) return;
+        const idle_ms = this.#isRetired ? 0 : limits.LARGE_IDLE_MS;
+        this.#idle = this.#clock.after(idle_ms, () => void this.close());
+      });
   }
 
   /** Ends the thread once its requests are answered. */
@@ -119,7 +131,13 @@ export class LargeThread {
   async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
     context.signal.throwIfAborted();
     if (this.#hasEnded) throw ended();
-    const { id, info, user, query, request: { method, url, headers } } = context;
+    const {
+      id,
+      info,
+      user,
+      query,
+      request: { method, url, headers },
+    } = context;
     const { port1, port2: port } = new MessageChannel();
     const request = { method, url, headers: { ...headers } };
     const message = { port, context: { id, info, user }, request, query: query.toString(), body };

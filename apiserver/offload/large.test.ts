@@ -1,26 +1,25 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
+import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
+import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { parse, stringify } from "yaml";
 import { expect, it } from "vitest";
-import { LARGE_VALUES } from "../limits.ts";
-import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { parse, stringify } from "yaml";
 import { ask as request } from "../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
-import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { LARGE_VALUES } from "../limits.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = { "content-type": "application/json" };
 
 /** An EncryptionConfiguration of ConfigMaps, with one key for each name. */
 const encrypted = (...names: string[]) => {
-  const keys = names.map((name) => (
-    { name, secret: Buffer.alloc(32, name).toString("base64") }));
+  const keys = names.map((name) => ({ name, secret: Buffer.alloc(32, name).toString("base64") }));
   return stringify({
     kind: "EncryptionConfiguration",
     apiVersion: "apiserver.config.k8s.io/v1",
@@ -59,7 +58,8 @@ async function handedOver<T>(action: () => Promise<T>): Promise<[T, number]> {
 
 it("a body of many values is taken by the thread, a small one by the loop", async () => {
   const [small, none] = await handedOver(() =>
-    ask(MAPS, { method: "POST", body: { metadata: { name: "small" }, data: { a: "b" } } }));
+    ask(MAPS, { method: "POST", body: { metadata: { name: "small" }, data: { a: "b" } } }),
+  );
   expect([small.status, none]).toEqual([201, 0]);
   const [made, one] = await handedOver(() => ask(MAPS, { method: "POST", body: large("made") }));
   expect([made.status, one]).toEqual([201, 1]);
@@ -71,11 +71,16 @@ it("a body of many values is taken by the thread, a small one by the loop", asyn
 
 it("each kind of patch is merged in the thread, and reads see it", async () => {
   await ask(MAPS, { method: "POST", body: { metadata: { name: "patched" }, data: { a: "b" } } });
-  const patch = (type: string, body: object | string, query = "") => () =>
-    ask(`${MAPS}/patched${query}`, { method: "PATCH", headers: { "content-type": type }, body });
+  const patch =
+    (type: string, body: object | string, query = "") =>
+    () =>
+      ask(`${MAPS}/patched${query}`, { method: "PATCH", headers: { "content-type": type }, body });
   const { data } = large("patched");
-  const steps = Object.keys(data).map((key) => (
-    { op: "replace", path: `/data/${key}`, value: "json" }));
+  const steps = Object.keys(data).map((key) => ({
+    op: "replace",
+    path: `/data/${key}`,
+    value: "json",
+  }));
   const yaml = stringify({ ...large("patched", "yaml"), metadata: { name: "patched" } });
   const changes: [action: ReturnType<typeof patch>, value: string][] = [
     [patch("application/merge-patch+json", { data }), "v"],
@@ -88,8 +93,9 @@ it("each kind of patch is merged in the thread, and reads see it", async () => {
     expect([answer.status, one, value]).toEqual([200, 1, value]);
     const read = JSON.parse((await ask(`${MAPS}/patched`)).body) as Map;
     expect(read.data["k7"]).toBe(value);
-    expect(read.metadata.resourceVersion)
-      .toBe((JSON.parse(answer.body) as Map).metadata.resourceVersion);
+    expect(read.metadata.resourceVersion).toBe(
+      (JSON.parse(answer.body) as Map).metadata.resourceVersion,
+    );
   }
 });
 
@@ -98,8 +104,12 @@ it("what is stored and large is changed there, and read in every form by the loo
   // Once there is a cache that holds it, that knows how large it is.
   const cached = async () => (await ask(`${MAPS}?resourceVersion=0`)).body.includes(`"stored"`);
   await waitFor("the cache", cached, { clock: systemClock(), timeout_ms: 60_000 });
-  const forms = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf",
-    "application/json;as=Table;g=meta.k8s.io;v=v1"];
+  const forms = [
+    "application/json",
+    "application/yaml",
+    "application/vnd.kubernetes.protobuf",
+    "application/json;as=Table;g=meta.k8s.io;v=v1",
+  ];
   for (const accept of forms) {
     const get = () => ask(`${MAPS}/stored`, { headers: { accept } });
     const [answer, none] = await handedOver(get);
@@ -112,7 +122,8 @@ it("what is stored and large is changed there, and read in every form by the loo
   const label = { metadata: { labels: { a: "b" } } };
   const headers = { "content-type": "application/merge-patch+json" };
   const [labelled, one] = await handedOver(() =>
-    ask(`${MAPS}/stored`, { method: "PATCH", headers, body: label }));
+    ask(`${MAPS}/stored`, { method: "PATCH", headers, body: label }),
+  );
   expect([labelled.status, one]).toEqual([200, 1]);
   const [gone, two] = await handedOver(() => ask(`${MAPS}/stored`, { method: "DELETE" }));
   expect([gone.status, two]).toEqual([200, 1]);
@@ -126,8 +137,10 @@ it("refusals, warnings and conflicts come back as from the loop", async () => {
   expect(invalid.body).toContain(`"field":"data[no/key]"`);
   const odd = { ...large("odd"), stranger: 1 };
   const warned = await ask(`${MAPS}?dryRun=All`, { method: "POST", body: odd });
-  expect([warned.status, warned.headers["warning"]])
-    .toEqual([201, `299 - "unknown field \\"stranger\\""`]);
+  expect([warned.status, warned.headers["warning"]]).toEqual([
+    201,
+    `299 - "unknown field \\"stranger\\""`,
+  ]);
   expect((await ask(`${MAPS}/odd`)).status).toBe(404);
   await ask(MAPS, { method: "POST", body: large("twice") });
   const again = await ask(MAPS, { method: "POST", body: large("twice") });
@@ -185,7 +198,10 @@ it("the thread works on a store in this very process, with the encryption of now
     const headers = { "content-type": "application/merge-patch+json" };
     const body = { data: large("", "other").data };
     const patched = await request(api, `${MAPS}/inside`, {
-      method: "PATCH", headers, body, ...admin,
+      method: "PATCH",
+      headers,
+      body,
+      ...admin,
     });
     expect([patched.status, patched.body]).toEqual([200, patched.body]);
     expect(await stored()).toMatch(/^k8s:enc:secretbox:v1:new:/);

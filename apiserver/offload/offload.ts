@@ -1,6 +1,6 @@
-import { Counter } from "prom-client";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import { Counter } from "prom-client";
 import type { ApiServer } from "../handlers/server.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";

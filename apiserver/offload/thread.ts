@@ -9,8 +9,8 @@ import { definitionsIn } from "../customresources/definition.ts";
 import { serveResource } from "../handlers/dispatch.ts";
 import { encodeWhole, encodeWholeList } from "../handlers/response/respond.ts";
 import { asApiError } from "../http/filters.ts";
-import { reserveForServices } from "../registry/services/allocate.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
+import { reserveForServices } from "../registry/services/allocate.ts";
 import type { BytesAnswer } from "../request/answer.ts";
 import { giveBody } from "../request/body.ts";
 import type { Incoming, RequestContext } from "../request/context.ts";
@@ -26,7 +26,8 @@ const { signal: never } = new AbortController();
 const authorization = authorizers && fixed(authorizers);
 const { server } = await assemble(
   { ...options, etcd, encryption: encrypted, ...(authorization && { authorization }) },
-  { leaving: never, closing: never });
+  { leaving: never, closing: never },
+);
 reserveForServices(server);
 parentPort!.on("message", (request: LargeRequest) => {
   const aborting = new AbortController();
@@ -36,8 +37,9 @@ parentPort!.on("message", (request: LargeRequest) => {
 
 async function serve(given: LargeRequest, signal: AbortSignal): Promise<void> {
   const context = contextOf(given, signal);
-  const answer = await answerTo(context)
-    .catch((thrown: unknown) => asApiError(thrown, context).status);
+  const answer = await answerTo(context).catch(
+    (thrown: unknown) => asApiError(thrown, context).status,
+  );
   given.port.postMessage({ answer, warnings: context.warnings } satisfies LargeAnswer);
 }
 

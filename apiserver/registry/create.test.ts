@@ -4,7 +4,8 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 const server = fileApiserver();
 const create = (name: string, resourceVersion: string) =>
   server.ask("/api/v1/namespaces/default/configmaps", {
-    method: "POST", body: { metadata: { name, resourceVersion } },
+    method: "POST",
+    body: { metadata: { name, resourceVersion } },
   });
 
 it("the resource version 0 of a new object is none, another is refused", async () => {

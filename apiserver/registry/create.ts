@@ -1,15 +1,15 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
-import type { Writer } from "./writer.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { alreadyExists, forbidden, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
-import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import type { Resource } from "../resource/resource.ts";
-import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
+import type { Writer } from "./writer.ts";
 
 /**
  * Stores a new object: admission's changes, the kind's own preparation and validation, admission's

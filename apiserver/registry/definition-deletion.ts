@@ -1,6 +1,6 @@
-import { setCondition } from "@raft2kube/apiextensions/conditions.ts";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { setCondition } from "@raft2kube/apiextensions/conditions.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { DeleteRequest } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
@@ -27,12 +27,17 @@ export function planDefinitionDelete(
   const marked = structuredClone(object) as KubeObject & CustomResourceDefinition;
   marked.metadata.deletionTimestamp = now;
   marked.metadata.finalizers = [...new Set([...finalizers, CLEANUP_FINALIZER])];
-  setCondition(marked, {
-    type: "Terminating",
-    status: "True",
-    reason: "InstanceDeletionPending",
-    message: "CustomResourceDefinition marked for deletion; " +
-      "CustomResource deletion will begin soon",
-  }, now);
+  setCondition(
+    marked,
+    {
+      type: "Terminating",
+      status: "True",
+      reason: "InstanceDeletionPending",
+      message:
+        "CustomResourceDefinition marked for deletion; " +
+        "CustomResource deletion will begin soon",
+    },
+    now,
+  );
   return { do: "mark", object: marked };
 }

@@ -1,9 +1,9 @@
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { type FieldError, notSupported } from "@raft2kube/api/errors.ts";
+import { checkHead } from "@raft2kube/apimachinery/decode/decode.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { checkHead } from "@raft2kube/apimachinery/decode/decode.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { dryRunComplaints } from "./write-options.ts";
@@ -35,7 +35,8 @@ export function deleteOptionsOf(request: DeleteRequest): JsonObject {
   return {
     ...(gracePeriod_s !== undefined && { gracePeriodSeconds: gracePeriod_s }),
     ...(Object.keys(preconditions).length > 0 && { preconditions }),
-    ...(orphanDependents !== undefined ? { orphanDependents }
+    ...(orphanDependents !== undefined
+      ? { orphanDependents }
       : propagation !== undefined && { propagationPolicy: propagation }),
     ...(dryRun && { dryRun: ["All"] }),
   };
@@ -109,13 +110,15 @@ function propagationComplaints(options: DeleteOptionsBody): FieldError[] {
   const detail = "orphanDependents and deletionPropagation cannot be both set";
   return [
     ...(orphanDependents === undefined
-      ? [] : [{ type: "FieldValueInvalid", field, value, detail } as const]),
+      ? []
+      : [{ type: "FieldValueInvalid", field, value, detail } as const]),
     ...(POLICIES.includes(value) ? [] : [notSupported(field, value, [...POLICIES, "nil"])]),
   ];
 }
 
 function propagationOf({
-  orphanDependents, propagationPolicy,
+  orphanDependents,
+  propagationPolicy,
 }: DeleteOptionsBody): Propagation | undefined {
   if (propagationPolicy !== undefined) return propagationPolicy as Propagation;
   if (orphanDependents === undefined) return undefined;

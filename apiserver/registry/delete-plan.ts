@@ -1,6 +1,6 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import type { DeleteRequest, Propagation } from "./delete-options.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import type { DeleteRequest, Propagation } from "./delete-options.ts";
 
 export const ORPHAN_FINALIZER = "orphan";
 export const FOREGROUND_FINALIZER = "foregroundDeletion";

@@ -1,14 +1,14 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { admissionRequest } from "../admission/plugin.ts";
-import type { Writer } from "./writer.ts";
 import { conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { admissionRequest } from "../admission/plugin.ts";
+import type { Resource } from "../resource/resource.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
-import { type DeleteRequest, deleteOptionsOf } from "./delete-options.ts";
 import { isDefinitions, planDefinitionDelete } from "./definition-deletion.ts";
+import { type DeleteRequest, deleteOptionsOf } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
 import { isNamespaces, planNamespaceDelete } from "./namespace-deletion.ts";
-import type { Resource } from "../resource/resource.ts";
 import type { WriteOptions } from "./write-options.ts";
+import type { Writer } from "./writer.ts";
 
 /** Deletes an object, or marks it as being deleted; `deleted` says which. */
 export async function deleteObject(
@@ -41,8 +41,7 @@ async function admit(
   given: WriteOptions,
 ): Promise<void> {
   const asked = { ...given, subresource: "", options: deleteOptionsOf(request) };
-  const deletion =
-    admissionRequest("DELETE", resource, current.metadata, { old: current }, asked);
+  const deletion = admissionRequest("DELETE", resource, current.metadata, { old: current }, asked);
   await admission.admit(deletion);
   await admission.validate(deletion);
 }

@@ -1,8 +1,8 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { Resource } from "../resource/resource.ts";
 import { keyOf } from "../storage/keys.ts";
 import { revisionOf } from "./list-options.ts";
-import type { Resource } from "../resource/resource.ts";
 
 /** Reads one object: from the cache when any state will do, else from the store. Throws 404. */
 export async function getObject(

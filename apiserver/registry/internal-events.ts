@@ -47,7 +47,11 @@ export class InternalEvents {
     const event: Event = {
       metadata: { namespace, name: `${name}.${randomSuffix(random, NAME_CHARS)}` },
       involvedObject: {
-        apiVersion, kind, name, uid, resourceVersion,
+        apiVersion,
+        kind,
+        name,
+        uid,
+        resourceVersion,
         ...(metadata.namespace === undefined ? {} : { namespace }),
       },
       type: "Warning",

@@ -1,17 +1,17 @@
 import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { APISERVER_USER } from "../authn/identities.ts";
-import type { Writer } from "./writer.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { applyTo } from "@raft2kube/apimachinery/managed-fields/apply.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
-import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { APISERVER_USER } from "../authn/identities.ts";
+import type { Resource } from "../resource/resource.ts";
 import { createObject } from "./create.ts";
 import { deleteObject } from "./delete.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { Resource } from "../resource/resource.ts";
 import { updateObject } from "./update.ts";
 import type { WriteOptions } from "./write-options.ts";
+import type { Writer } from "./writer.ts";
 
 /** The options of a write that the server makes for itself. */
 export function internalWrite(fieldManager = "kube-apiserver"): WriteOptions {
@@ -98,7 +98,12 @@ export async function applyStatus(
     return decodeJson<KubeObject>(kind.schema, applied).object;
   };
   const update = {
-    namespace: "", name, mayCreate: false, owns: true, transform, strategy: strategy!,
+    namespace: "",
+    name,
+    mayCreate: false,
+    owns: true,
+    transform,
+    strategy: strategy!,
   };
   const options = { ...internalWrite(manager), subresource: "status" };
   await updateObject(writer, resource, update, options);
@@ -114,7 +119,11 @@ export async function deleteInternally(
 ): Promise<void> {
   const { uid, resourceVersion } = seen;
   const request = {
-    gracePeriod_s: undefined, propagation: undefined, uid, resourceVersion, dryRun: false,
+    gracePeriod_s: undefined,
+    propagation: undefined,
+    uid,
+    resourceVersion,
+    dryRun: false,
   };
   try {
     await deleteObject(writer, resource, namespace, name, request, internalWrite());

@@ -1,5 +1,5 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
 import { type FieldError, forbidden, notSupported } from "@raft2kube/api/errors.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";

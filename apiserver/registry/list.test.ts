@@ -1,17 +1,17 @@
-import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { inWords } from "../../testing/apiserver/watch-words.ts";
 import * as members from "../../testing/store/members.ts";
 import { EVERYTHING } from "../cache/selection.ts";
-import { inWords } from "../../testing/apiserver/watch-words.ts";
+import { Resource } from "../resource/resource.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
 import { listObjects } from "./list.ts";
 import type { ListOptions } from "./list-options.ts";
-import { Resource } from "../resource/resource.ts";
 
 const clock = systemClock();
 

@@ -1,21 +1,21 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { expired, revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import type { Entry } from "../object/entry.ts";
-import type { WatchCache } from "../cache/watch-cache.ts";
 import { entryOfRow } from "../cache/entry-of-row.ts";
-import { selects, type Selection } from "../cache/selection.ts";
+import { type Selection, selects } from "../cache/selection.ts";
 import { countBehind, type State, walkFrom } from "../cache/states.ts";
-import { expired, revisionTooLarge } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { ObjectList } from "../request/answer.ts";
+import type { WatchCache } from "../cache/watch-cache.ts";
 import { STORE_PAGE_KEYS } from "../limits.ts";
+import type { Entry } from "../object/entry.ts";
+import type { ObjectList } from "../request/answer.ts";
+import type { Resource } from "../resource/resource.ts";
 import { decodeContinue, encodeContinue } from "../storage/continue.ts";
 import { prefixOf } from "../storage/keys.ts";
 import type { RowPage, Rows } from "../storage/rows.ts";
 import { inVersionOf } from "../storage/stored-versions.ts";
 import type { ListOptions } from "./list-options.ts";
-import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
 
 /** Entries of one listing, the revision they show, and where it was cut. */

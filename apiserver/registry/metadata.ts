@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
-import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { type Random, randomSuffix } from "@raft2kube/std/random.ts";
 
 /** Puts the request's namespace into the object; throws 400 when the object names another. */
 export function settleNamespace(kind: Kind, object: KubeObject, namespace: string): void {

@@ -1,7 +1,7 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { DeleteRequest } from "./delete-options.ts";
 import { type DeletePlan, planDelete } from "./delete-plan.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
 
 interface Namespace extends KubeObject {
   spec?: { finalizers?: string[] };

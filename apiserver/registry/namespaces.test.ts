@@ -46,7 +46,7 @@ it("a namespace that is going stays until it is empty, whatever else changes in 
   await change(`${path}/status`, { status: { conditions: [{ type: "Odd", status: "True" }] } });
   const found = await server.ask(path);
   expect([found.status, found.body]).toEqual([200, expect.stringContaining(`"Terminating"`)]);
-  const emptied = { ...JSON.parse(found.body) as object, spec: {} };
+  const emptied = { ...(JSON.parse(found.body) as object), spec: {} };
   const last = await server.ask(`${path}/finalize`, { method: "PUT", body: emptied });
   expect(last.status, last.body).toBe(200);
   expect((await server.ask(path)).status).toBe(404);

@@ -32,7 +32,7 @@ beforeAll(async () => {
     get: (client, name: keyof EtcdClient) => {
       if (name === "txn") return txn;
       const member: unknown = client[name];
-      return typeof member === "function" ? member.bind(client) as unknown : member;
+      return typeof member === "function" ? (member.bind(client) as unknown) : member;
     },
   });
   api = await startTestApiserver(met);
@@ -45,16 +45,22 @@ afterAll(async () => {
 afterEach(() => expect(next).toBeUndefined());
 
 function send(
-  method: string, path: string, body?: object, type = "application/json",
+  method: string,
+  path: string,
+  body?: object,
+  type = "application/json",
 ): Promise<Answer> {
   const headers = { "content-type": type };
   return ask(api, path, { ...admin, method, headers, ...(body && { body }) });
 }
 
-const apply = (name: string, data: object) => send(
-  "PATCH", `${MAPS}/${name}?fieldManager=m`,
-  { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data }, "application/apply-patch+yaml",
-);
+const apply = (name: string, data: object) =>
+  send(
+    "PATCH",
+    `${MAPS}/${name}?fieldManager=m`,
+    { apiVersion: "v1", kind: "ConfigMap", metadata: { name }, data },
+    "application/apply-patch+yaml",
+  );
 
 it("an apply whose object is deleted meanwhile creates it again, a patch does not", async () => {
   expect((await apply("going", { a: "1" })).status).toBe(201);
@@ -81,9 +87,11 @@ it("an apply whose object comes meanwhile changes that", async () => {
   expect([answer.status, answer.body]).toEqual([200, expect.stringContaining(`"second":"2"`)]);
 });
 
-const service = (name: string, spec: object) => send("POST", SERVICES, {
-  metadata: { name }, spec: { type: "NodePort", ports: [{ port: 80 }], ...spec },
-});
+const service = (name: string, spec: object) =>
+  send("POST", SERVICES, {
+    metadata: { name },
+    spec: { type: "NodePort", ports: [{ port: 80 }], ...spec },
+  });
 
 it("reservations of a write with an unknown outcome stay", async () => {
   next = {
@@ -105,8 +113,10 @@ it("a Service that its last change removes frees what it held, not what it asked
   const ports = [{ port: 80, nodePort }];
   expect((await service("holder", { ports })).status).toBe(201);
   const finalizers = ["example.com/f"];
-  const body = { metadata: { name: "asker", finalizers }, spec: { type: "NodePort",
-    ports: [{ port: 80 }] } };
+  const body = {
+    metadata: { name: "asker", finalizers },
+    spec: { type: "NodePort", ports: [{ port: 80 }] },
+  };
   expect((await send("POST", SERVICES, body)).status).toBe(201);
   expect((await send("DELETE", `${SERVICES}/asker`)).status).toBe(200);
   const last = { metadata: { finalizers: null }, spec: { ports } };

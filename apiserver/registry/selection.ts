@@ -8,9 +8,9 @@ import {
   SelectorError,
   valueIn,
 } from "@raft2kube/api/selector.ts";
-import type { Selection } from "../cache/selection.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import type { Selection } from "../cache/selection.ts";
 import { prefixOf } from "../storage/keys.ts";
 
 interface Selectors {

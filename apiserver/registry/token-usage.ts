@@ -1,10 +1,10 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { internalWrite } from "./internal-write.ts";
-import type { Writer } from "./writer.ts";
 import type { Resource } from "../resource/resource.ts";
+import { internalWrite } from "./internal-write.ts";
 import { updateObject } from "./update.ts";
+import type { Writer } from "./writer.ts";
 
 const log = logger("apiserver");
 

@@ -1,22 +1,22 @@
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject, UpdateStrategy, View } from "@raft2kube/api/kind.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
-import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
-import type { Writer } from "./writer.ts";
-import type { Entry } from "../object/entry.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { conflict, invalid, MODIFIED, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts";
+import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
+import type { Entry } from "../object/entry.ts";
+import { giveBackAfter, type Reservation } from "../resource/allocation.ts";
+import type { Resource } from "../resource/resource.ts";
 import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
-import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
-import { giveBackAfter, type Reservation } from "../resource/allocation.ts";
 import { createAdmitted } from "./create.ts";
 import { keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
-import type { Resource } from "../resource/resource.ts";
-import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
+import type { Writer } from "./writer.ts";
 
 /** One change of one object: a PUT, a patch, or a subresource. */
 export interface Update {

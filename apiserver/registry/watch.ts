@@ -1,14 +1,14 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Random } from "@raft2kube/std/random.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { Answer } from "../request/answer.ts";
-import { TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Random } from "@raft2kube/std/random.ts";
 import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
+import { TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
+import type { Answer } from "../request/answer.ts";
+import type { Resource } from "../resource/resource.ts";
 import { listFromStore } from "./list.ts";
 import type { WatchOptions } from "./list-options.ts";
-import type { Resource } from "../resource/resource.ts";
 import { selectionOf } from "./selection.ts";
 
 /** Opens a watch: after a revision, or with all objects first. */

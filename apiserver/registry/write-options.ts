@@ -1,17 +1,17 @@
-import { own } from "@raft2kube/std/own.ts";
-import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
 import {
   type FieldError,
   invalid as invalidField,
   notSupported,
   tooLong,
 } from "@raft2kube/api/errors.ts";
+import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
 import type { FieldValidation } from "@raft2kube/apimachinery/decode/decode.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
+import { own } from "@raft2kube/std/own.ts";
+import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 import type { AuditAnnotations } from "../request/annotations.ts";
 import type { RequestContext } from "../request/context.ts";
-import { FIELD_MANAGER_BYTES_MAX } from "../limits.ts";
 import type { Writer } from "./writer.ts";
 
 /** The options of every write. */
@@ -48,7 +48,8 @@ const OPTIONS: Readonly<Record<string, string>> = {
 export function readWriteOptions(
   query: URLSearchParams,
   request: Pick<
-    RequestContext, "user" | "info" | "warnings" | "signal" | "deadline_ms" | "audit"
+    RequestContext,
+    "user" | "info" | "warnings" | "signal" | "deadline_ms" | "audit"
   > & {
     readonly userAgent: string;
   },
@@ -77,7 +78,7 @@ function optionsIn(query: URLSearchParams): JsonObject {
     const value = query.get(name) ?? "";
     return value === "" ? [] : [[name, value]];
   });
-  return { ...(dryRun.length > 0 && { dryRun }), ...Object.fromEntries(named) as object };
+  return { ...(dryRun.length > 0 && { dryRun }), ...(Object.fromEntries(named) as object) };
 }
 
 function complaintsAbout(query: URLSearchParams): FieldError[] {
@@ -114,7 +115,8 @@ function managerOf(userAgent: string): string {
 
 /** The context of a write for strategies. */
 export function strategyContext(
-  { clock, steps_max }: Pick<Writer, "clock" | "steps_max">, options: WriteOptions,
+  { clock, steps_max }: Pick<Writer, "clock" | "steps_max">,
+  options: WriteOptions,
 ): StrategyContext {
   const warn = (text: string) => void options.warnings.push(text);
   return { now_ms: clock.now(), user: options.user, steps_max, warn };

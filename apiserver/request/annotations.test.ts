@@ -13,7 +13,10 @@ it("what is left out of an answer's annotations is one line of the log", () => {
   annotations.addAll("hook.example.com", { ...Object.fromEntries(many), "not/valid": "v" });
   expect(annotations.get("hook.example.com/k255")).toBe("v");
   expect(annotations.get("hook.example.com/k256")).toBeUndefined();
-  expect(lines.map((line) => JSON.parse(line) as object)).toEqual([expect.objectContaining({
-    of: "hook.example.com", count: 10_001 - AUDIT_ANNOTATIONS_MAX,
-  })]);
+  expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
+    expect.objectContaining({
+      of: "hook.example.com",
+      count: 10_001 - AUDIT_ANNOTATIONS_MAX,
+    }),
+  ]);
 });

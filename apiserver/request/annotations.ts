@@ -57,7 +57,8 @@ export class AuditAnnotations {
     if (wrong !== undefined) return wrong;
     const known = this.#values.get(key);
     if (known !== undefined && known !== value) return "annotations are not overwritten";
-    return this.#values.size < AUDIT_ANNOTATIONS_MAX ? undefined
+    return this.#values.size < AUDIT_ANNOTATIONS_MAX
+      ? undefined
       : `a request has at most ${AUDIT_ANNOTATIONS_MAX}`;
   }
 }

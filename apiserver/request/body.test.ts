@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { BODY_BYTES_MAX } from "../limits.ts";
-import type { Incoming } from "./context.ts";
 import { readBody } from "./body.ts";
+import type { Incoming } from "./context.ts";
 
 const { signal } = new AbortController();
 
@@ -13,7 +13,11 @@ function requestOf(parts: number, bytes: number): Incoming {
   return Object.assign(body, { headers: {} }) as unknown as Incoming;
 }
 
-it.each([[1, 10], [500, 1], [3, 30_000]])(
+it.each([
+  [1, 10],
+  [500, 1],
+  [3, 30_000],
+])(
   "a body in %d parts of %d bytes holds no buffer that it was received in",
   async (parts, bytes) => {
     const body = await readBody({ request: requestOf(parts, bytes), signal });

@@ -20,9 +20,7 @@ const bodies = new WeakMap<Incoming, Promise<Buffer>>();
  * without reading further, 415 for a content encoding, 429 when bodies of its user have too many
  * bytes, 504 when the body does not arrive in time.
  */
-export function readBody(
-  { request, received, signal, holdBody }: Received,
-): Promise<Buffer> {
+export function readBody({ request, received, signal, holdBody }: Received): Promise<Buffer> {
   const known = bodies.get(request);
   if (known !== undefined) return known;
   const body = read(request, signal, holdBody);

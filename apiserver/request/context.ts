@@ -85,6 +85,7 @@ export function headerOf(request: Incoming, name: string): string {
 /** Whether a request announces a body, which may be empty. */
 export function hasBody(request: Incoming): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
-  return headerOf(request, "content-length") !== "" ||
-    headerOf(request, "transfer-encoding") !== "";
+  return (
+    headerOf(request, "content-length") !== "" || headerOf(request, "transfer-encoding") !== ""
+  );
 }

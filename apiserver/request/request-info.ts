@@ -1,7 +1,7 @@
-import { own } from "@raft2kube/std/own.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { own } from "@raft2kube/std/own.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
 /** A request's target, read from its method, path and query (upstream's RequestInfo). */

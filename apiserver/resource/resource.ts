@@ -1,16 +1,16 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { type GroupName, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Feed } from "../cache/feed.ts";
 import { WatchCache } from "../cache/watch-cache.ts";
-import { type GroupName, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { ResourceMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import { EVENT_TTL_S } from "../limits.ts";
+import { ResourceMetrics, WatchMetrics } from "../metrics/resource-metrics.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { LeasePool } from "../storage/lease-pool.ts";
-import { ProgressProof } from "../storage/progress-proof.ts";
-import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import { ObjectStore } from "../storage/object-store.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
 import type { Allocation } from "./allocation.ts";
 
 export interface ResourceOptions {

@@ -1,12 +1,12 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { BuiltInKind, Kind, Verb } from "@raft2kube/api/kind.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import type { WatchCache } from "../cache/watch-cache.ts";
-import { ProgressProof } from "../storage/progress-proof.ts";
 import { ResourceMetrics } from "../metrics/resource-metrics.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
 import { Resource } from "./resource.ts";
 import { ALL_SERVED, type Serves } from "./runtime-config.ts";
 
@@ -96,8 +96,9 @@ export class Resources {
    * version of this server itself are not served, as upstream, nor those over its rows.
    */
   install(definition: string, kinds: readonly Kind[]): void {
-    const served = kinds
-      .filter((kind) => !this.#builtInVersions.has(apiVersionOf(kind)) && !this.overlaps(kind));
+    const served = kinds.filter(
+      (kind) => !this.#builtInVersions.has(apiVersionOf(kind)) && !this.overlaps(kind),
+    );
     const own = new Set(this.#custom.get(definition));
     for (const path of served.map(pathOf)) {
       const there = this.#byPath.get(path);
@@ -153,10 +154,7 @@ export class Resources {
   }
 
   /** Versions of a resource share what is counted of it, as they share what is stored. */
-  #metricsOf(
-    { group, plural }: { group: string; plural: string },
-    clock: Clock,
-  ): ResourceMetrics {
+  #metricsOf({ group, plural }: { group: string; plural: string }, clock: Clock): ResourceMetrics {
     const name = `${plural}.${group}`;
     let metrics = this.#metrics.get(name);
     if (!metrics) {

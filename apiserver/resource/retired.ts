@@ -3,39 +3,27 @@
  * kinds since; the kinds' names where others came to the version later (upstream: the guide to
  * deprecated APIs).
  */
-const RETIRED: Readonly<Record<
-  string, readonly [release: string, use: string, kinds?: string]
->> = {
+const RETIRED: Readonly<Record<string, readonly [release: string, use: string, kinds?: string]>> = {
   "apps/v1beta1": ["1.16", "apps/v1"],
   "apps/v1beta2": ["1.16", "apps/v1"],
   "extensions/v1beta1": ["1.22", "apps/v1 for workloads, networking.k8s.io/v1 for others"],
   "admissionregistration.k8s.io/v1beta1": [
-    "1.22", "admissionregistration.k8s.io/v1",
+    "1.22",
+    "admissionregistration.k8s.io/v1",
     "validatingwebhookconfigurations mutatingwebhookconfigurations",
   ],
   "apiextensions.k8s.io/v1beta1": ["1.22", "apiextensions.k8s.io/v1"],
   "apiregistration.k8s.io/v1beta1": ["1.22", "apiregistration.k8s.io/v1"],
-  "authentication.k8s.io/v1beta1": [
-    "1.22", "authentication.k8s.io/v1",
-    "tokenreviews",
-  ],
+  "authentication.k8s.io/v1beta1": ["1.22", "authentication.k8s.io/v1", "tokenreviews"],
   "authorization.k8s.io/v1beta1": ["1.22", "authorization.k8s.io/v1"],
-  "certificates.k8s.io/v1beta1": [
-    "1.22", "certificates.k8s.io/v1",
-    "certificatesigningrequests",
-  ],
-  "coordination.k8s.io/v1beta1": [
-    "1.22", "coordination.k8s.io/v1",
-    "leases",
-  ],
-  "networking.k8s.io/v1beta1": [
-    "1.22", "networking.k8s.io/v1",
-    "ingresses ingressclasses",
-  ],
+  "certificates.k8s.io/v1beta1": ["1.22", "certificates.k8s.io/v1", "certificatesigningrequests"],
+  "coordination.k8s.io/v1beta1": ["1.22", "coordination.k8s.io/v1", "leases"],
+  "networking.k8s.io/v1beta1": ["1.22", "networking.k8s.io/v1", "ingresses ingressclasses"],
   "rbac.authorization.k8s.io/v1beta1": ["1.22", "rbac.authorization.k8s.io/v1"],
   "scheduling.k8s.io/v1beta1": ["1.22", "scheduling.k8s.io/v1"],
   "storage.k8s.io/v1beta1": [
-    "1.27", "storage.k8s.io/v1",
+    "1.27",
+    "storage.k8s.io/v1",
     "csidrivers csinodes csistoragecapacities storageclasses volumeattachments",
   ],
   "autoscaling/v2beta1": ["1.25", "autoscaling/v2"],

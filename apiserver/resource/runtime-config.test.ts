@@ -1,4 +1,4 @@
-import { kindOf, KINDS } from "@raft2kube/api/kinds.ts";
+import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
 import { expect, it } from "vitest";
 import { readRuntimeConfig } from "./runtime-config.ts";
 

@@ -36,7 +36,10 @@ export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves 
     }
     switches.set(name, value === "true");
   }
-  return (kind) => namesOf(kind).map((name) => switches.get(name)).find(isSet) ?? true;
+  return (kind) =>
+    namesOf(kind)
+      .map((name) => switches.get(name))
+      .find(isSet) ?? true;
 }
 
 function isSet(value: boolean | undefined): value is boolean {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { ownBytes, ownUtf8 } from "@raft2kube/std/bytes.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Row } from "./rows.ts";
 import { decodeStoredProtobuf, isProtobuf } from "./stored-protobuf.ts";
 

@@ -27,7 +27,10 @@ export class Compactor {
     this.#etcd = etcd;
     this.#compacted = compacted;
     this.#compacting = periodic(
-      clock, "the store was not compacted", COMPACTION_INTERVAL_MS, () => this.#compact(),
+      clock,
+      "the store was not compacted",
+      COMPACTION_INTERVAL_MS,
+      () => this.#compact(),
       COMPACTION_INTERVAL_MS,
     );
     this.#compacting.request(COMPACTION_INTERVAL_MS);

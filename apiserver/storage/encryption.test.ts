@@ -1,17 +1,17 @@
 import { randomBytes } from "node:crypto";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { kindOf } from "@raft2kube/api/kinds.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
-import { startStore, type Store } from "@raft2kube/store/main.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Resource } from "../resource/resource.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { kindOf } from "@raft2kube/api/kinds.ts";
 import { CIPHERS } from "@raft2kube/encryption/ciphers.ts";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
 import { type Provider, valueEncryptionOf } from "@raft2kube/encryption/provider.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { type Store, startStore } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Resource } from "../resource/resource.ts";
 
 const clock = systemClock();
 const hex = (text: string) => Buffer.from(text.replaceAll(/\s/g, ""), "hex");

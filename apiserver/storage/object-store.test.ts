@@ -1,18 +1,18 @@
-import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as store from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as members from "../../testing/store/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
-import { Resource } from "../resource/resource.ts";
 import { selectionOf } from "../registry/selection.ts";
-import { storesUnderTest, type StoreUnderTest } from "../testing/stores.ts";
+import { Resource } from "../resource/resource.ts";
+import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
 
 const clock = systemClock();
 const kind = kindOf("", "v1", "ConfigMap")!;

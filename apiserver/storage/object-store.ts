@@ -1,6 +1,4 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
-import type { Entry } from "../object/entry.ts";
 import {
   alreadyExists,
   conflict,
@@ -8,15 +6,17 @@ import {
   MODIFIED,
   notFound,
 } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
+import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import { type Attributes, beginSpan, during } from "@raft2kube/observe/trace/span.ts";
-import { StoreMetrics } from "../metrics/resource-metrics.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../limits.ts";
+import { StoreMetrics } from "../metrics/resource-metrics.ts";
+import type { Entry } from "../object/entry.ts";
 import { decodeRow, encodeRow, isSameRow, isServedAsStored, servedLength } from "./body.ts";
 import { keyOf } from "./keys.ts";
 import { RecentWrites } from "./recent-writes.ts";
 import { type Row, Rows } from "./rows.ts";
 import { inStoredVersion, inVersionOf } from "./stored-versions.ts";
-import type { ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
 /** The result of an attempt to change an object. */
 export type Attempt<T> =

@@ -1,10 +1,10 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
+import { PLAIN, type ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 import type { KeyValue, ResponseHeader, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { Compare_CompareResult, Compare_CompareTarget } from "@raft2kube/proto/gen/etcd.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { StoreMetrics } from "../metrics/resource-metrics.ts";
-import { PLAIN, type ValueEncryption } from "@raft2kube/encryption/value-encryption.ts";
 
 /** One key of the store with its value. */
 export interface Row {

@@ -1,5 +1,5 @@
-import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { DecodeError } from "@raft2kube/api/codec/decode-error.ts";
+import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 

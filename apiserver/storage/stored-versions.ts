@@ -35,7 +35,9 @@ export async function inVersionOf(kind: Kind, rows: readonly Row[]): Promise<rea
 
 /** Converts objects. Throws ApiError alone: requests that wait for the objects end with it. */
 async function convertedBy(
-  convert: NonNullable<Kind["convert"]>, objects: readonly KubeObject[], apiVersion: string,
+  convert: NonNullable<Kind["convert"]>,
+  objects: readonly KubeObject[],
+  apiVersion: string,
 ): Promise<readonly KubeObject[]> {
   try {
     return await convert(objects, apiVersion);

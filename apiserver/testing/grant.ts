@@ -35,14 +35,22 @@ export async function grant(
     roleRef: { apiGroup, kind, name: user },
   });
   const credentials = await server.api.credentials(user);
-  await waitFor(`the rights of ${user}`, async () => {
-    const spec = { resourceAttributes: { verb: "get", resource: `known-${user}`, namespace } };
-    const answer = await ask(server.api, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
-      ...credentials,
-      method: "POST",
-      body: { spec },
-    });
-    return answer.body.includes('"allowed":true');
-  }, patience);
+  await waitFor(
+    `the rights of ${user}`,
+    async () => {
+      const spec = { resourceAttributes: { verb: "get", resource: `known-${user}`, namespace } };
+      const answer = await ask(
+        server.api,
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        {
+          ...credentials,
+          method: "POST",
+          body: { spec },
+        },
+      );
+      return answer.body.includes('"allowed":true');
+    },
+    patience,
+  );
   return credentials;
 }

@@ -1,5 +1,5 @@
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import type { Answer } from "../../testing/apiserver/ask.ts";
 import type { FileApiserver } from "../../testing/apiserver/file-apiserver.ts";
@@ -17,11 +17,21 @@ const PLURALS = {
 export interface Review {
   apiVersion: string;
   request: {
-    uid: string; operation: string; name?: string; namespace?: string; dryRun: boolean;
-    kind: object; resource: object; requestKind: object; requestResource: object;
-    subResource?: string; requestSubResource?: string;
+    uid: string;
+    operation: string;
+    name?: string;
+    namespace?: string;
+    dryRun: boolean;
+    kind: object;
+    resource: object;
+    requestKind: object;
+    requestResource: object;
+    subResource?: string;
+    requestSubResource?: string;
     userInfo: { username: string; groups: string[] };
-    object: Record<string, unknown> | null; oldObject: object | null; options: object | null;
+    object: Record<string, unknown> | null;
+    oldObject: object | null;
+    options: object | null;
   };
 }
 
@@ -47,7 +57,10 @@ export class WebhookKit {
         const review = JSON.parse(body) as Review;
         const answer = this.answers.get(path.slice(1).split("?")[0]!);
         void Promise.resolve(answer?.(review) ?? {}).then((given) => {
-          const { apiVersion, request: { uid } } = review;
+          const {
+            apiVersion,
+            request: { uid },
+          } = review;
           const whole = { uid, allowed: true, ...given };
           if ("text" in given) return void response.end(given.text);
           response.end(JSON.stringify({ apiVersion, kind: "AdmissionReview", response: whole }));
@@ -87,10 +100,14 @@ export class WebhookKit {
     name: string,
     probe: () => Promise<unknown> = () => this.post("probe", { [name]: "yes" }, "?dryRun=All"),
   ): Promise<void> {
-    await waitFor(`webhook ${name}`, async () => {
-      await probe();
-      return this.calls.some(({ path }) => path.startsWith(`/${name}?`));
-    }, { clock });
+    await waitFor(
+      `webhook ${name}`,
+      async () => {
+        await probe();
+        return this.calls.some(({ path }) => path.startsWith(`/${name}?`));
+      },
+      { clock },
+    );
     this.calls.length = 0;
   }
 
@@ -116,7 +133,11 @@ export class WebhookKit {
 }
 
 export const rule = (more: object = {}): object => ({
-  operations: ["*"], apiGroups: [""], apiVersions: ["v1"], resources: ["configmaps"], ...more,
+  operations: ["*"],
+  apiGroups: [""],
+  apiVersions: ["v1"],
+  resources: ["configmaps"],
+  ...more,
 });
 
 /** The answer of a webhook with a JSON patch. */

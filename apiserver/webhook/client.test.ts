@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
@@ -9,7 +9,9 @@ import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { startEtcd } from "../../testing/apiserver/etcd-server.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import {
-  ANSWER_PIECES_MAX, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_OF_SERVER_MAX,
+  ANSWER_PIECES_MAX,
+  WEBHOOK_ANSWER_BYTES_MAX,
+  WEBHOOK_CALLS_OF_SERVER_MAX,
   WEBHOOK_CONNECTIONS_MAX,
 } from "../limits.ts";
 import { Resources } from "../resource/resources.ts";
@@ -45,19 +47,27 @@ beforeEach(() => {
   server.answers = (_, response) => void response.end(JSON.stringify(ok));
 });
 
-const target = (more: Partial<WebhookTarget> = {}): WebhookTarget =>
-  ({ url: `${server.url}/hook`, caBundle: server.caBundle, ...more });
+const target = (more: Partial<WebhookTarget> = {}): WebhookTarget => ({
+  url: `${server.url}/hook`,
+  caBundle: server.caBundle,
+  ...more,
+});
 const post = (to: WebhookTarget, timeout_ms = 10_000) =>
   client.post(to, Buffer.from("{}"), { timeout_ms });
-const failed = (why: string, path = "/hook?timeout=10s") =>
-  `Post "${server.url}${path}": ${why}`;
+const failed = (why: string, path = "/hook?timeout=10s") => `Post "${server.url}${path}": ${why}`;
 
 it("posts JSON with the timeout in the query, and nothing that identifies a client", async () => {
   expect(await client.post(target(), Buffer.from(`{"a":1}`), { timeout_ms: 1_500 })).toEqual(ok);
   const called = server.calls.at(-1)!;
   expect([called.path, called.body]).toEqual(["/hook?timeout=2s", `{"a":1}`]);
-  expect(Object.keys(called.headers).sort()).toEqual(
-    ["accept", "connection", "content-length", "content-type", "host", "user-agent"]);
+  expect(Object.keys(called.headers).sort()).toEqual([
+    "accept",
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "user-agent",
+  ]);
 });
 
 it("uses a connection again, and bounds those that are open", async () => {
@@ -80,8 +90,9 @@ it("a connection that the server closed meanwhile is replaced", async () => {
 
 it("trusts the bundle alone, and without one the host's roots", async () => {
   const other = await WebhookServer.start(() => undefined);
-  const unknown =
-    failed("tls: failed to verify certificate: x509: certificate signed by unknown authority");
+  const unknown = failed(
+    "tls: failed to verify certificate: x509: certificate signed by unknown authority",
+  );
   await expect(post(target({ caBundle: other.caBundle }))).rejects.toThrow(unknown);
   const { caBundle: _none, ...bare } = target();
   await expect(post(bare)).rejects.toThrow(unknown);
@@ -93,7 +104,8 @@ it("trusts the bundle alone, and without one the host's roots", async () => {
 it("refuses a certificate for another name", async () => {
   const url = `https://localhost:${server.port}/hook`;
   await expect(post(target({ url }))).rejects.toThrow(
-    "x509: certificate is valid for 127.0.0.1, not localhost");
+    "x509: certificate is valid for 127.0.0.1, not localhost",
+  );
 });
 
 it("a server's new certificate and its new bundle need no restart", async () => {
@@ -101,7 +113,15 @@ it("a server's new certificate and its new bundle need no restart", async () => 
   const old = { url: own.url, caBundle: own.caBundle };
   await post(old);
   const caBundle = await own.renew("127.0.0.1");
-  await waitFor("the old bundle to fail", () => post(old).then(() => false, () => true), { clock });
+  await waitFor(
+    "the old bundle to fail",
+    () =>
+      post(old).then(
+        () => false,
+        () => true,
+      ),
+    { clock },
+  );
   expect(await post({ ...old, caBundle })).toEqual({});
   await own.close();
 });
@@ -123,10 +143,12 @@ it("ends a call when its request is over", async () => {
   const aborting = new AbortController();
   server.answers = () => aborting.abort();
   const options = { timeout_ms: 10_000, signal: aborting.signal };
-  await expect(client.post(target(), Buffer.from("{}"), options))
-    .rejects.toThrow(failed("context canceled"));
-  await expect(client.post(target(), Buffer.from("{}"), options))
-    .rejects.toThrow(failed("context canceled"));
+  await expect(client.post(target(), Buffer.from("{}"), options)).rejects.toThrow(
+    failed("context canceled"),
+  );
+  await expect(client.post(target(), Buffer.from("{}"), options)).rejects.toThrow(
+    failed("context canceled"),
+  );
 });
 
 it("one server's calls do not take those of others", async () => {
@@ -135,9 +157,11 @@ it("one server's calls do not take those of others", async () => {
   setMaxListeners(0, aborting.signal);
   const options = { timeout_ms: 10_000, signal: aborting.signal };
   const hung = Array.from({ length: WEBHOOK_CALLS_OF_SERVER_MAX }, () =>
-    expect(client.post(target(), Buffer.from("{}"), options)).rejects.toThrow("context canceled"));
+    expect(client.post(target(), Buffer.from("{}"), options)).rejects.toThrow("context canceled"),
+  );
   await expect(post(target())).rejects.toThrow(
-    failed(`${WEBHOOK_CALLS_OF_SERVER_MAX} calls of this server's webhooks are under way`));
+    failed(`${WEBHOOK_CALLS_OF_SERVER_MAX} calls of this server's webhooks are under way`),
+  );
   const other = await WebhookServer.start((_, response) => void response.end("{}"));
   expect(await post({ url: other.url, caBundle: other.caBundle })).toEqual({});
   await other.close();
@@ -151,8 +175,9 @@ it("measures the time by its clock", async () => {
   const manual = new ManualClock();
   const timed = new WebhookClient(connections, manual);
   server.answers = () => manual.advance(5_000);
-  await expect(timed.post(target(), Buffer.from("{}"), { timeout_ms: 5_000 }))
-    .rejects.toThrow("context deadline exceeded");
+  await expect(timed.post(target(), Buffer.from("{}"), { timeout_ms: 5_000 })).rejects.toThrow(
+    "context deadline exceeded",
+  );
 });
 
 it("stops reading an answer that is too large", async () => {
@@ -167,7 +192,8 @@ it("stops reading an answer that is too large", async () => {
     more();
   };
   await expect(post(target())).rejects.toThrow(
-    failed(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`));
+    failed(`the answer has more than ${WEBHOOK_ANSWER_BYTES_MAX} bytes`),
+  );
   expect(sent_bytes).toBeLessThan(100 * 1024 * 1024);
 });
 
@@ -201,7 +227,8 @@ it.each([
 it("garbage is a failure", async () => {
   server.answers = (_, response) => void response.end("garbage");
   await expect(post(target())).rejects.toThrow(
-    "couldn't get version/kind; json parse error: invalid character 'g' looking for beginning");
+    "couldn't get version/kind; json parse error: invalid character 'g' looking for beginning",
+  );
 });
 
 it("says why there is no connection", async () => {
@@ -209,7 +236,9 @@ it("says why there is no connection", async () => {
   const { url, port } = gone;
   await gone.close();
   await expect(post({ url })).rejects.toThrow(
-    `Post "${url}/?timeout=10s": dial tcp 127.0.0.1:${port}: connect: connection refused`);
+    `Post "${url}/?timeout=10s": dial tcp 127.0.0.1:${port}: connect: connection refused`,
+  );
   await expect(post({ url: "https://nowhere.invalid/x" })).rejects.toThrow(
-    "dial tcp: lookup nowhere.invalid: no such host");
+    "dial tcp: lookup nowhere.invalid: no such host",
+  );
 });

@@ -1,15 +1,17 @@
-import { activeSpan } from "@raft2kube/observe/trace/span.ts";
-import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
-import type { Random } from "@raft2kube/std/random.ts";
+import { activeSpan } from "@raft2kube/observe/trace/span.ts";
+import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
-import type { Resources } from "../resource/resources.ts";
+import type { Random } from "@raft2kube/std/random.ts";
 import {
-  WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_CALLS_MAX, WEBHOOK_CALLS_OF_SERVER_MAX,
+  WEBHOOK_ANSWER_BYTES_MAX,
+  WEBHOOK_CALLS_MAX,
+  WEBHOOK_CALLS_OF_SERVER_MAX,
 } from "../limits.ts";
+import type { Resources } from "../resource/resources.ts";
 import { authorityOf, Connections, urlOf, type WebhookTarget } from "./connections.ts";
 import { connectionError, statusError, WebhookError } from "./errors.ts";
 import { type CallOptions, exchange, isSuccess, type WebhookAnswer } from "./exchange.ts";
@@ -63,10 +65,13 @@ export class WebhookClient {
     const bytes_max = WEBHOOK_ANSWER_BYTES_MAX;
     let answer: WebhookAnswer;
     try {
-      answer = await exchange(this.#clock, options,
+      answer = await exchange(
+        this.#clock,
+        options,
         { agent, method: "POST", path, headers, body, bytes_max },
         () => this.connections.addressOf(target),
-        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown));
+        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown),
+      );
     } finally {
       this.#count(authority, -1);
     }
@@ -101,8 +106,9 @@ function parsed(text: string): Json {
     return parseExact(text) as Json;
   } catch (thrown) {
     const why = goSyntaxError(text, thrown as SyntaxError);
-    throw new WebhookError(`couldn't get version/kind; json parse error: ${why}`,
-      { cause: thrown });
+    throw new WebhookError(`couldn't get version/kind; json parse error: ${why}`, {
+      cause: thrown,
+    });
   }
 }
 

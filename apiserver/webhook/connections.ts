@@ -3,7 +3,10 @@ import { createSecureContext, getCACertificates, type SecureContext } from "node
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";
 import {
-  BACKEND_READ_BYTES, WEBHOOK_AGENTS_MAX, WEBHOOK_CONNECTIONS_MAX, WEBHOOK_IDLE_CONNECTIONS_MAX,
+  BACKEND_READ_BYTES,
+  WEBHOOK_AGENTS_MAX,
+  WEBHOOK_CONNECTIONS_MAX,
+  WEBHOOK_IDLE_CONNECTIONS_MAX,
   WEBHOOK_IDLE_MS,
 } from "../limits.ts";
 import { WebhookError } from "./errors.ts";

@@ -22,8 +22,11 @@ export class WebhookError extends CodedError {
 }
 
 const UNTRUSTED = new Set([
-  "DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ]);
 
 const CONNECT: Readonly<Record<string, string>> = {
@@ -80,7 +83,8 @@ const STATUS: Readonly<Record<number, string>> = {
   422: "the server rejected our request due to an error in our request",
   429: "the server has received too many requests and has asked us to try again later",
   503: "the server is currently unable to handle the request",
-  504: "the server was unable to return a response in the time allotted, " +
+  504:
+    "the server was unable to return a response in the time allotted, " +
     "but may still be processing the request",
 };
 
@@ -90,8 +94,10 @@ export function statusError(status: number, text: string): string {
   if (known !== undefined) return known;
   if (status === 403) return text || "forbidden";
   if (status >= 500) {
-    return `an error on the server (${JSON.stringify(text)}) has prevented the request ` +
-      "from succeeding";
+    return (
+      `an error on the server (${JSON.stringify(text)}) has prevented the request ` +
+      "from succeeding"
+    );
   }
   if (status >= 300 && status < 400) {
     return `the webhook answered with a redirect (${status}), which is not followed`;

@@ -1,5 +1,5 @@
-import { type Agent, request as httpsRequest } from "node:https";
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from "node:http";
+import { type Agent, request as httpsRequest } from "node:https";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
@@ -76,7 +76,12 @@ function send(outgoing: Outgoing, { host, port }: Address): Sent {
   const { agent, method, path, headers, body, bytes_max } = outgoing;
   const length = body === undefined ? {} : { "content-length": body.length };
   const request = httpsRequest({
-    agent, host, port, method, path, headers: { ...headers, ...length },
+    agent,
+    host,
+    port,
+    method,
+    path,
+    headers: { ...headers, ...length },
   });
   boundInterimAnswers(request);
   const answer = new Promise<WebhookAnswer>((resolve, reject) => {
@@ -88,8 +93,10 @@ function send(outgoing: Outgoing, { host, port }: Address): Sent {
     });
     request.on("response", (response) => {
       const { statusCode: status = 0, headers: given } = response;
-      readBounded(response, bytes_max).then((bytes) =>
-        resolve({ status, headers: given, body: bytes }), reject);
+      readBounded(response, bytes_max).then(
+        (bytes) => resolve({ status, headers: given, body: bytes }),
+        reject,
+      );
     });
     request.end(body);
   });

@@ -20,7 +20,8 @@ export function readAnswer(answer: IncomingMessage, bytes_max: number): Promise<
     answer.on("data", (piece: Buffer) => {
       body.append(piece.subarray(0, bytes_max - body.length + 1));
       if (body.length > bytes_max || ++pieces > ANSWER_PIECES_MAX) {
-        const tooLong = `the answer has more than ${bytes_max} bytes, ` +
+        const tooLong =
+          `the answer has more than ${bytes_max} bytes, ` +
           `or comes in more than ${ANSWER_PIECES_MAX} pieces`;
         resolve({ bytes: body.take().subarray(0, bytes_max), tooLong });
         return void answer.destroy();

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Owner, Shares } from "@raft2kube/std/shares.ts";
 import { REMOTE_CALLS_MAX, REMOTE_CONNECTIONS_MAX, sharesOf } from "../limits.ts";
 import { Connections } from "./connections.ts";
@@ -57,11 +57,13 @@ export class RemoteServer {
   /** Posts JSON to the server's own URL; `query` shows it the time that it has. */
   async post(body: object, query: string, call: RemoteCall): Promise<WebhookAnswer> {
     const { url, tokenFile } = this.#access;
-    const token = tokenFile === undefined ? this.#access.token
-      : (await readFile(tokenFile, "utf8")).trim();
+    const token =
+      tokenFile === undefined ? this.#access.token : (await readFile(tokenFile, "utf8")).trim();
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const headers = {
-      accept: "application/json, */*", "content-type": "application/json", ...authorization,
+      accept: "application/json, */*",
+      "content-type": "application/json",
+      ...authorization,
     };
     const bytes = Buffer.from(JSON.stringify(body));
     return await this.#send(`${url}${query}`, { method: "POST", headers, body: bytes }, call);
@@ -78,8 +80,10 @@ export class RemoteServer {
   ): Promise<WebhookAnswer> {
     const { owner = SHARED, bytes_max } = call;
     const failed = (why: string, cause?: unknown, isTimeout = false) =>
-      new WebhookError(`${sent.method === "GET" ? "Get" : "Post"} ${JSON.stringify(url)}: ${why}`,
-        { cause, ...(isTimeout ? { http: 504 } : {}) });
+      new WebhookError(`${sent.method === "GET" ? "Get" : "Post"} ${JSON.stringify(url)}: ${why}`, {
+        cause,
+        ...(isTimeout ? { http: 504 } : {}),
+      });
     // No failure of the server: a user could bring it about, and so evade a webhook that denies.
     if (!this.#calls.fits(owner)) throw tooMany();
     const { ca } = this.#access;
@@ -90,10 +94,13 @@ export class RemoteServer {
     const leave = this.#calls.take(owner);
     try {
       const headers = { host, "user-agent": "kube-apiserver", ...sent.headers };
-      const answer = await exchange(this.#clock, call,
+      const answer = await exchange(
+        this.#clock,
+        call,
         { agent, ...sent, headers, path: `${pathname}${search}`, bytes_max },
         () => this.#connections.addressOf(target),
-        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown, ended !== undefined));
+        (thrown, ended) => failed(ended ?? reasonOf(thrown), thrown, ended !== undefined),
+      );
       const { location } = answer.headers;
       if (answer.status < 300 || answer.status >= 400) return answer;
       throw failed(`redirects to ${JSON.stringify(location ?? "")}, which is not followed`);
@@ -104,7 +111,7 @@ export class RemoteServer {
 }
 
 const reasonOf = (thrown: unknown): string =>
-  (thrown instanceof WebhookError ? thrown.message : connectionError(thrown));
+  thrown instanceof WebhookError ? thrown.message : connectionError(thrown);
 
 function noService(): never {
   throw new WebhookError("a server of the configuration has a URL, not a Service");

@@ -1,5 +1,5 @@
-import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
+import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
@@ -34,7 +34,9 @@ const AGAIN: ReadonlySet<number> = new Set([429, 500, TIMEOUT]);
 
 /** Returns the status of the answer to a review. Throws WebhookError. */
 export async function askReview(
-  server: RemoteServer, review: Review, options: ReviewOptions,
+  server: RemoteServer,
+  review: Review,
+  options: ReviewOptions,
 ): Promise<JsonObject> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -64,8 +66,11 @@ async function ask(
   try {
     const query = `?timeout=${formatDuration(BigInt(timeout_ms) * 1_000_000n)}`;
     const body = { metadata: {}, ...review, status: {} };
-    const answer = await server.post(body, query,
-      { timeout_ms, owner, bytes_max: REVIEW_BYTES_MAX });
+    const answer = await server.post(body, query, {
+      timeout_ms,
+      owner,
+      bytes_max: REVIEW_BYTES_MAX,
+    });
     http = answer.status;
     const text = answer.body.toString("utf8");
     if (!isSuccess(http)) {
@@ -92,8 +97,10 @@ function statusIn(text: string, { apiVersion, kind }: Review): JsonObject {
   }
   if (!isObject(answer)) throw wrong("no object");
   if (answer["kind"] !== kind || answer["apiVersion"] !== apiVersion) {
-    throw wrong(`${JSON.stringify(answer["kind"])} of ${JSON.stringify(answer["apiVersion"])}, ` +
-      `not ${kind} of ${apiVersion}`);
+    throw wrong(
+      `${JSON.stringify(answer["kind"])} of ${JSON.stringify(answer["apiVersion"])}, ` +
+        `not ${kind} of ${apiVersion}`,
+    );
   }
   const status = answer["status"] ?? {};
   if (!isObject(status)) throw wrong("a status that is no object");

@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os";
-import { KINDS } from "@raft2kube/api/kinds.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { KINDS } from "@raft2kube/api/kinds.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -49,7 +49,10 @@ const slice = async (name: string, of: string, more: object) =>
     ...more,
   } as KubeObject);
 
-const https = [{ name: "https", port: 443 }, { name: "metrics", port: 8080 }];
+const https = [
+  { name: "https", port: 443 },
+  { name: "metrics", port: 8080 },
+];
 
 it("finds a ready endpoint of the port, in the Service's first family", async () => {
   await service("both", { ports: https, ipFamilies: ["IPv4", "IPv6"] });
@@ -67,37 +70,51 @@ it("finds a ready endpoint of the port, in the Service's first family", async ()
 it("says what a Service lacks", async () => {
   await service("empty", { ports: https });
   await service("outside", { type: "ExternalName", externalName: "example.com" });
-  await expect(endpoints.resolve("hooks", "absent", 443))
-    .rejects.toThrow('service "absent" not found');
-  await expect(endpoints.resolve("hooks", "empty", 444))
-    .rejects.toThrow('no service port 444 found for service "empty"');
-  await expect(endpoints.resolve("hooks", "empty", 443))
-    .rejects.toThrow('no endpoints available for service "empty"');
-  await expect(endpoints.resolve("hooks", "outside", 443))
-    .rejects.toThrow('unsupported service type "ExternalName"');
+  await expect(endpoints.resolve("hooks", "absent", 443)).rejects.toThrow(
+    'service "absent" not found',
+  );
+  await expect(endpoints.resolve("hooks", "empty", 444)).rejects.toThrow(
+    'no service port 444 found for service "empty"',
+  );
+  await expect(endpoints.resolve("hooks", "empty", 443)).rejects.toThrow(
+    'no endpoints available for service "empty"',
+  );
+  await expect(endpoints.resolve("hooks", "outside", 443)).rejects.toThrow(
+    'unsupported service type "ExternalName"',
+  );
 });
 
 it.each(["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "::ffff:127.0.0.1"])(
-  "does not connect to %s, whoever wrote it into a slice", async (address) => {
+  "does not connect to %s, whoever wrote it into a slice",
+  async (address) => {
     const name = `inward-${address.replaceAll(/[.:]/g, "-")}x`;
     await service(name, { ports: https });
     await slice(name, name, { endpoints: [{ addresses: [address] }] });
     await expect(endpoints.resolve("hooks", name, 443)).rejects.toThrow("address not allowed");
-  });
+  },
+);
 
 it("a call of a Service goes to an endpoint, under the Service's name", async () => {
-  const own = Object.values(networkInterfaces()).flatMap((all) => all ?? [])
+  const own = Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
     .find(({ internal, family }) => !internal && family === "IPv4");
   const host = own!.address;
   const dnsNames = ["real.hooks.svc"];
-  const server = await WebhookServer.start((_, response) => void response.end("{}"),
-    { host, dnsNames });
+  const server = await WebhookServer.start((_, response) => void response.end("{}"), {
+    host,
+    dnsNames,
+  });
   const connections = new Connections(endpoints);
   const client = new WebhookClient(connections, clock);
-  const call = (name: string, port?: number) => client.post(
-    { service: { namespace: "hooks", name, path: "/review", ...(port ? { port } : {}) },
-      caBundle: server.caBundle },
-    Buffer.from("{}"), { timeout_ms: 10_000 });
+  const call = (name: string, port?: number) =>
+    client.post(
+      {
+        service: { namespace: "hooks", name, path: "/review", ...(port ? { port } : {}) },
+        caBundle: server.caBundle,
+      },
+      Buffer.from("{}"),
+      { timeout_ms: 10_000 },
+    );
   for (const name of ["real", "posing"]) {
     await service(name, { ports: https });
     const ports = [{ name: "https", port: server.port }];
@@ -105,12 +122,12 @@ it("a call of a Service goes to an endpoint, under the Service's name", async ()
   }
   expect(await call("real")).toEqual({});
   const [called] = server.calls;
-  expect(called).toMatchObject(
-    { servername: "real.hooks.svc", path: "/review?timeout=10s" });
+  expect(called).toMatchObject({ servername: "real.hooks.svc", path: "/review?timeout=10s" });
   expect(called!.headers.host).toBe("real.hooks.svc:443");
   await expect(call("posing")).rejects.toThrow(
     'Post "https://posing.hooks.svc:443/review?timeout=10s": tls: failed to verify certificate: ' +
-      `x509: certificate is valid for real.hooks.svc, ${host}, not posing.hooks.svc`);
+      `x509: certificate is valid for real.hooks.svc, ${host}, not posing.hooks.svc`,
+  );
   connections.close();
   await server.close();
 });

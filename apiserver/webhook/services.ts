@@ -50,8 +50,7 @@ export class ServiceEndpoints implements ServiceResolver {
     }
     const wanted = ports.find((each) => each.port === port);
     if (wanted === undefined) {
-      throw serviceUnavailable(
-        `no service port ${port} found for service ${JSON.stringify(name)}`);
+      throw serviceUnavailable(`no service port ${port} found for service ${JSON.stringify(name)}`);
     }
     const slices = await slicesOf(this.#resources, namespace, name);
     const preferred = slices.filter(({ addressType }) => addressType === ipFamilies[0]);
@@ -74,7 +73,9 @@ export class ServiceEndpoints implements ServiceResolver {
 
 /** The EndpointSlices of a Service, from the watch cache. */
 export async function slicesOf(
-  resources: Resources, namespace: string, service: string,
+  resources: Resources,
+  namespace: string,
+  service: string,
 ): Promise<EndpointSlice[]> {
   const resource = resources.of("discovery.k8s.io/v1", "endpointslices");
   const prefix = prefixOf(resource.kind, namespace);

@@ -1,6 +1,6 @@
 import {
-  BUCKET_FLAG,
   type BranchElement,
+  BUCKET_FLAG,
   ELEMENT_BYTES,
   type LeafElement,
   PAGE_HEAD_BYTES,

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { readAt } from "@raft2kube/linux/file/read-at.ts";
-import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "./limits.ts";
 import { BboltError } from "./errors.ts";
-import { META_PAGE_BYTES, type MetaPage, decodeMetaPage } from "./meta-page.ts";
+import { BBOLT_DEPTH_MAX, BBOLT_PAGE_BYTES_MAX } from "./limits.ts";
+import { decodeMetaPage, META_PAGE_BYTES, type MetaPage } from "./meta-page.ts";
 import { BUCKET_FLAG, BUCKET_HEAD_BYTES, type LeafElement, type Pair } from "./page.ts";
 import { readPage, readPageHead } from "./read-page.ts";
 

@@ -6,8 +6,8 @@ import {
   PAGE_BYTES,
   PAGE_ELEMENTS_MAX,
   PAGE_HEAD_BYTES,
-  type TreePage,
   pagesFor,
+  type TreePage,
 } from "./page.ts";
 
 /** A level of branches: a full page, and the elements that follow it. */

@@ -2,12 +2,12 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { encodeMetaPage } from "./meta-page.ts";
 import {
   BUCKET_FLAG,
+  encodeBucketHead,
+  encodePage,
   PAGE_BYTES,
   PageKind,
   type Pair,
   type TreePage,
-  encodeBucketHead,
-  encodePage,
   writePageHead,
 } from "./page.ts";
 import { TreeLoader } from "./tree-loader.ts";

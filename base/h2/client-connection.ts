@@ -1,12 +1,12 @@
 import type { Socket } from "node:net";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, STREAM_WINDOW_BYTES } from "./limits.ts";
 import { Http2Endpoint } from "./endpoint.ts";
 import { FRAME, H2_ERROR, Http2Error, PREFACE } from "./frame.ts";
 import type { HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack/decoder.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
+import { CONNECTION_WINDOW_BYTES, HEADER_LIST_BYTES_MAX, STREAM_WINDOW_BYTES } from "./limits.ts";
 import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 

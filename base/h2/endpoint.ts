@@ -1,13 +1,13 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { CONNECTION_WINDOW_BYTES, SETTINGS_TIMEOUT_MS } from "./limits.ts";
 import { FLAG, FRAME, H2_ERROR, type H2ErrorName, Http2Error } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { type HeaderBlock, HeaderBlocks, parentStream, unpadded } from "./header-block.ts";
+import { CONNECTION_WINDOW_BYTES, SETTINGS_TIMEOUT_MS } from "./limits.ts";
 import { RecentStreams } from "./recent-streams.ts";
 import { FrameSender, type Unread } from "./sender.ts";
-import { WINDOW_BYTES_MAX, readSettings } from "./settings.ts";
+import { readSettings, WINDOW_BYTES_MAX } from "./settings.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { FRAME_BYTES_MAX } from "./limits.ts";
 import { FRAME_HEADER_BYTES, Http2Error, PREFACE } from "./frame.ts";
+import { FRAME_BYTES_MAX } from "./limits.ts";
 
 export type OnFrame = (type: number, flags: number, streamId: number, payload: Buffer) => void;
 

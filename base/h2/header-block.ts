@@ -1,5 +1,5 @@
-import { CONTINUATIONS_MAX, HEADER_BLOCK_BYTES_MAX } from "./limits.ts";
 import { FLAG, Http2Error } from "./frame.ts";
+import { CONTINUATIONS_MAX, HEADER_BLOCK_BYTES_MAX } from "./limits.ts";
 
 /** The header block of a stream, whole. */
 export interface HeaderBlock {

@@ -1,6 +1,5 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { Duplex } from "node:stream";
-import { FRAME_BYTES_MAX, UNREAD_BYTES_MAX } from "./limits.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import {
   FLAG,
   FRAME,
@@ -11,7 +10,8 @@ import {
 } from "./frame.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
-import { DEFAULT_WINDOW_BYTES, type PeerSettings, defaultPeerSettings } from "./settings.ts";
+import { FRAME_BYTES_MAX, UNREAD_BYTES_MAX } from "./limits.ts";
+import { DEFAULT_WINDOW_BYTES, defaultPeerSettings, type PeerSettings } from "./settings.ts";
 
 /** One thing that a stream has to send. Fields are encoded when they leave: the table moves on. */
 export type Outgoing =

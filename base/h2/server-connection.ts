@@ -2,6 +2,11 @@ import type { Duplex } from "node:stream";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { Http2Endpoint } from "./endpoint.ts";
+import { FRAME, Http2Error } from "./frame.ts";
+import type { HeaderBlock } from "./header-block.ts";
+import { HpackDecoder } from "./hpack/decoder.ts";
+import type { HeaderField } from "./hpack/static-table.ts";
 import {
   CONNECTION_WINDOW_BYTES,
   HEADER_LIST_BYTES_MAX,
@@ -14,14 +19,9 @@ import {
   STREAM_WINDOW_BYTES,
   WAITING_ANSWERS_BYTES_MAX,
 } from "./limits.ts";
-import { Http2Endpoint } from "./endpoint.ts";
-import { FRAME, Http2Error } from "./frame.ts";
-import type { HeaderBlock } from "./header-block.ts";
-import { HpackDecoder } from "./hpack/decoder.ts";
-import type { HeaderField } from "./hpack/static-table.ts";
 import { type RequestHead, requestHead, trailersProblem } from "./request-head.ts";
-import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
 import type { Unread } from "./sender.ts";
+import { DEFAULT_WINDOW_BYTES, encodeSettings } from "./settings.ts";
 import { Http2Stream, type StreamListener } from "./stream.ts";
 import { TokenBucket } from "./token-bucket.ts";
 

@@ -1,5 +1,5 @@
+import { type H2ErrorName, Http2Error } from "./frame.ts";
 import { FRAME_BYTES_MAX } from "./limits.ts";
-import { Http2Error, type H2ErrorName } from "./frame.ts";
 
 /** RFC 9113, section 6.5.2. */
 const SETTING = {

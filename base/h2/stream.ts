@@ -1,6 +1,6 @@
-import { STREAM_WINDOW_BYTES } from "./limits.ts";
 import { type H2ErrorName, Http2Error } from "./frame.ts";
 import type { HeaderField } from "./hpack/static-table.ts";
+import { STREAM_WINDOW_BYTES } from "./limits.ts";
 import type { FrameSender, Outgoing } from "./sender.ts";
 
 /** The receiver of a stream's data. */

@@ -1,5 +1,5 @@
-import type { Registry } from "prom-client";
 import { Slices } from "@raft2kube/std/slices.ts";
+import type { Registry } from "prom-client";
 import type { Sample } from "./families.ts";
 
 type Labels = Sample["labels"];
@@ -44,7 +44,9 @@ const known = new WeakMap<Labels, string>();
 function textOf(labels: Labels): string {
   let text = known.get(labels);
   if (text === undefined) {
-    text = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(",");
+    text = Object.entries(labels)
+      .map(([name, value]) => `${name}="${escaped(value)}"`)
+      .join(",");
     known.set(labels, text);
   }
   return text;

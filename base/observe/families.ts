@@ -130,15 +130,23 @@ export class HistogramFamily {
 
   /** `bounds` are the upper bounds of the buckets, ascending; `before` is called at a scrape. */
   constructor(
-    registry: Registry, name: string, help: string, bounds: readonly number[],
+    registry: Registry,
+    name: string,
+    help: string,
+    bounds: readonly number[],
     before: () => void = () => undefined,
   ) {
     this.#bounds = bounds;
     const reset = () => this.#histograms.clear();
-    addMetric(registry, { name, help, type: "histogram" }, () => {
-      before();
-      return this.#samples(name);
-    }, reset);
+    addMetric(
+      registry,
+      { name, help, type: "histogram" },
+      () => {
+        before();
+        return this.#samples(name);
+      },
+      reset,
+    );
   }
 
   /** Exposes the same samples under a second, older name. */
@@ -149,7 +157,8 @@ export class HistogramFamily {
 
   #samples(name: string): Sample[] {
     return [...this.#histograms.values()].flatMap(({ labels, histogram }) =>
-      histogram.samples(name, labels));
+      histogram.samples(name, labels),
+    );
   }
 
   of(labels: Labels = {}): Histogram {
@@ -192,8 +201,11 @@ export class TimedFamily {
   readonly #now_ms: () => number;
   readonly #values = new Map<Histogram, TimedValue>();
 
-  constructor(registry: Registry, head: Omit<MetricHead, "type"> & { bounds: readonly number[] },
-    now_ms: () => number) {
+  constructor(
+    registry: Registry,
+    head: Omit<MetricHead, "type"> & { bounds: readonly number[] },
+    now_ms: () => number,
+  ) {
     const upToNow = () => this.#values.forEach((value) => value.set());
     this.#histograms = new HistogramFamily(registry, head.name, head.help, head.bounds, upToNow);
     this.#now_ms = now_ms;
@@ -219,12 +231,18 @@ export const DEFAULT_BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 export class MetricArea {
   protected readonly counter: (name: string, help: string) => CounterFamily;
   protected readonly gauge: (name: string, help: string) => GaugeFamily;
-  protected readonly histogram:
-    (name: string, help: string, bounds: readonly number[]) => HistogramFamily;
+  protected readonly histogram: (
+    name: string,
+    help: string,
+    bounds: readonly number[],
+  ) => HistogramFamily;
 
   constructor(registry: Registry) {
-    ({ counter: this.counter, gauge: this.gauge, histogram: this.histogram } =
-      familiesOf(registry));
+    ({
+      counter: this.counter,
+      gauge: this.gauge,
+      histogram: this.histogram,
+    } = familiesOf(registry));
   }
 }
 

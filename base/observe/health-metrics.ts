@@ -12,8 +12,10 @@ export class HealthMetrics {
   readonly #last = new Map<string, { labels: Record<string, string>; value: number }>();
 
   constructor() {
-    this.#checks = familiesOf(this.registry).counter("kubernetes_healthchecks_total",
-      "Health checks that were asked for, by what they said.");
+    this.#checks = familiesOf(this.registry).counter(
+      "kubernetes_healthchecks_total",
+      "Health checks that were asked for, by what they said.",
+    );
     const head = { name: "kubernetes_healthcheck", help: "What a health check said last." };
     addMetric(this.registry, { ...head, type: "gauge" }, () => [...this.#last.values()]);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { exposition } from "./exposition.ts";
 import { configureLog, logger } from "./log.ts";
 import { monitorLoop } from "./loop-monitor.ts";
-import { exposition } from "./exposition.ts";
 import { Counter, metricsRegistry } from "./metrics.ts";
 
 describe("the log", () => {

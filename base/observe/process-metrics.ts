@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { addMetric, type Sample } from "./families.ts";
 import type { Registry } from "./metrics.ts";
 
@@ -22,8 +22,11 @@ export function addProcessMetrics(registry: Registry): void {
     ["process_virtual_memory_max_bytes", "The bound on it.", addressSpace_max],
     ["nodejs_heap_size_used_bytes", "JavaScript objects.", () => process.memoryUsage().heapUsed],
     ["nodejs_heap_size_total_bytes", "V8's heap.", () => process.memoryUsage().heapTotal],
-    ["nodejs_external_memory_bytes", "What objects keep outside the heap, buffers included.",
-      () => process.memoryUsage().external],
+    [
+      "nodejs_external_memory_bytes",
+      "What objects keep outside the heap, buffers included.",
+      () => process.memoryUsage().external,
+    ],
     ["nodejs_array_buffers_bytes", "Buffers of it.", () => process.memoryUsage().arrayBuffers],
   ];
   for (const [name, help, value] of metrics) {

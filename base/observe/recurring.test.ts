@@ -13,6 +13,7 @@ test("a warning is logged at first, then from time to time with the number of ti
   clock.advance(RECURRING_MS);
   refused({ client: 100 });
   expect(lines).toEqual([
-    ["refused", { client: 0, times: 1 }], ["refused", { client: 100, times: 100 }],
+    ["refused", { client: 0, times: 1 }],
+    ["refused", { client: 100, times: 100 }],
   ]);
 });

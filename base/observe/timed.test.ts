@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { exposeTimed, timed } from "./timed.ts";
 import { metricsRegistry } from "./metrics.ts";
+import { exposeTimed, timed } from "./timed.ts";
 
 it("records the maximum of each name, and returns or throws as the work does", async () => {
   const registry = metricsRegistry();

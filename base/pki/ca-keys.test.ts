@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { X509Certificate } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 import { issueCertificate } from "./certificate.ts";
 

@@ -25,8 +25,8 @@ export function kubeconfig(
   access: WrittenAccess,
   format: KubeconfigFormat = "yaml",
 ): string {
-  const { cluster, user, context } = typeof names === "string"
-    ? { cluster: names, user: names, context: names } : names;
+  const { cluster, user, context } =
+    typeof names === "string" ? { cluster: names, user: names, context: names } : names;
   const { namespace, server, ca, token, tokenFile } = access;
   const credentials = {
     "client-certificate-data": access.cert && base64(access.cert),

@@ -1,5 +1,5 @@
 import "reflect-metadata";
-import { X509Certificate, createPrivateKey, webcrypto } from "node:crypto";
+import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -78,8 +78,9 @@ describe("a request is signed with the subject that it was checked for", () => {
     const subject = new x509.X509Certificate(signed).subjectName;
     expect(subject.getField("CN")).toEqual([node]);
     expect(subject.getField("O")).toEqual(["system:nodes"]);
-    expect(subject.toArrayBuffer()).toEqual(new x509.Pkcs10CertificateRequest(csr)
-      .subjectName.toArrayBuffer());
+    expect(subject.toArrayBuffer()).toEqual(
+      new x509.Pkcs10CertificateRequest(csr).subjectName.toArrayBuffer(),
+    );
   });
 });
 
@@ -137,12 +138,17 @@ it("reads back the kubeconfig it writes, and refuses fields that it would pass o
     expect([text, changed].map(isJson)).toEqual(Array(2).fill(format === "json"));
   }
   for (const [section, field] of [
-    ["user", "exec"], ["user", "auth-provider"], ["user", "as"], ["cluster", "proxy-url"],
-    ["cluster", "insecure-skip-tls-verify"], ["cluster", "tls-server-name"],
+    ["user", "exec"],
+    ["user", "auth-provider"],
+    ["user", "as"],
+    ["cluster", "proxy-url"],
+    ["cluster", "insecure-skip-tls-verify"],
+    ["cluster", "tls-server-name"],
   ] as const) {
     const on = (name: string) => (section === name ? { [field]: { a: "b" } } : {});
     const config = {
-      "current-context": "c", contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
+      "current-context": "c",
+      contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
       clusters: [{ name: "h", cluster: { server: "https://h", ...on("cluster") } }],
       users: [{ name: "u", user: { token: "t", ...on("user") } }],
     };

@@ -17,7 +17,14 @@ export interface KubeAccess {
 /** Fields that change who connects, or whom to, and that are not served: none is passed over. */
 const NOT_SERVED = {
   user: [
-    "exec", "auth-provider", "username", "password", "as", "as-uid", "as-groups", "as-user-extra",
+    "exec",
+    "auth-provider",
+    "username",
+    "password",
+    "as",
+    "as-uid",
+    "as-groups",
+    "as-user-extra",
   ],
   cluster: ["insecure-skip-tls-verify", "tls-server-name", "proxy-url"],
 } as const;
@@ -46,8 +53,10 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
   for (const [name, section] of Object.entries({ user, cluster })) {
     const found = NOT_SERVED[name as keyof typeof NOT_SERVED].find((each) => section[each]);
     if (found === undefined) continue;
-    throw bad(`the ${name}'s ${found} is not served; use a certificate, token or tokenFile, and ` +
-      "certificate-authority");
+    throw bad(
+      `the ${name}'s ${found} is not served; use a certificate, token or tokenFile, and ` +
+        "certificate-authority",
+    );
   }
   const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
   return {
@@ -82,7 +91,7 @@ function badKubeconfig(path: string, what: string, cause?: unknown): CodedError 
 
 async function readConfig(path: string): Promise<Section> {
   try {
-    return (await parseConfig(await readFile(path, "utf8")) ?? {}) as Section;
+    return ((await parseConfig(await readFile(path, "utf8"))) ?? {}) as Section;
   } catch (cause) {
     throw badKubeconfig(path, "cannot be read as YAML", cause);
   }

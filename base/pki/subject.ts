@@ -5,9 +5,10 @@ import type { X509Certificate } from "node:crypto";
 import "node:tls";
 
 /** Returns the common names and organizations of a certificate's subject, as servers read them. */
-export function subjectOf(
-  cert: X509Certificate,
-): { commonNames: readonly string[]; organizations: readonly string[] } {
+export function subjectOf(cert: X509Certificate): {
+  commonNames: readonly string[];
+  organizations: readonly string[];
+} {
   const { subject = {} } = cert.toLegacyObject();
   const { CN, O }: { CN?: string | string[]; O?: string | string[] } = subject;
   return { commonNames: [CN ?? ""].flat(), organizations: [O ?? []].flat() };

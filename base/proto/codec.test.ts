@@ -1,10 +1,10 @@
-import protobuf from "protobufjs";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
 import { generateAll } from "../../scripts/proto/typescript.ts";
 import { DecodeError } from "./codec.ts";
-import { LinuxContainerResources, ContainerConfig } from "./gen/cri.ts";
+import { ContainerConfig, LinuxContainerResources } from "./gen/cri.ts";
 import {
   Compare,
   LeaseGrantRequest,
@@ -51,7 +51,11 @@ describe("codec", () => {
     const greatest = 2n ** 63n - 1n;
     const sent = LeaseGrantRequest.encode({ ID: greatest });
     const { TTL } = LeaseGrantRequest.decode(Buffer.concat([Buffer.from([8]), sent.subarray(1)]));
-    const pairs = [[TTL, greatest], [2 ** 70, greatest], [-(2 ** 70), -1n - greatest]] as const;
+    const pairs = [
+      [TTL, greatest],
+      [2 ** 70, greatest],
+      [-(2 ** 70), -1n - greatest],
+    ] as const;
     for (const [number, id] of pairs) {
       const bytes = LeaseGrantRequest.encode({ ID: id });
       bytes[0] = 8;

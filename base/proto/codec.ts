@@ -1,5 +1,5 @@
-import protobuf from "protobufjs/minimal.js";
 import { unreachable } from "@raft2kube/std/assert.ts";
+import protobuf from "protobufjs/minimal.js";
 import { BackwardWriter } from "./writer.ts";
 
 /** Scalar types of the Protocol Buffers encoding that our schemas use. */
@@ -263,7 +263,8 @@ function encodeValue({ type }: FieldTable, item: unknown, writer: BackwardWriter
     case "int64":
     case "uint64":
       return Number.isSafeInteger(item)
-        ? writer.signed(item as number) : writer.varintBig(bits64(type, item as number | bigint));
+        ? writer.signed(item as number)
+        : writer.varintBig(bits64(type, item as number | bigint));
     case "sint64": {
       const whole = bits64(type, item as number | bigint);
       return writer.varintBig((whole << 1n) ^ (whole >> 63n));

@@ -1,14 +1,21 @@
 import { expect, test } from "vitest";
 import {
-  AuthRoleGrantPermissionRequest, Compare, LeaseGrantRequest, RangeRequest, ResponseOp, TxnRequest,
+  AuthRoleGrantPermissionRequest,
+  Compare,
+  LeaseGrantRequest,
+  RangeRequest,
+  ResponseOp,
+  TxnRequest,
   WatchCreateRequest,
 } from "./gen/etcd.ts";
-import { JsonError, fromJson, parseJson, toJson } from "./json.ts";
+import { fromJson, JsonError, parseJson, toJson } from "./json.ts";
 
 test("64-bit integers are strings, bytes base64, enums names; defaults are left out", () => {
   const given = { key: Buffer.from([0xff, 0]), revision: 5, sortOrder: 2 };
   expect(toJson(RangeRequest, { ...RangeRequest.create(), ...given })).toEqual({
-    key: "/wA=", revision: "5", sort_order: "DESCEND",
+    key: "/wA=",
+    revision: "5",
+    sort_order: "DESCEND",
   });
 });
 
@@ -30,18 +37,24 @@ const lease = (text: string) =>
 test("integers that a double cannot hold keep their value", () => {
   expect(lease('{"ID":9223372036854775807}').ID).toBe(9223372036854775807n);
   expect(lease('{"ID":"-9223372036854775808","TTL":1e3}')).toEqual({
-    ID: -9223372036854775808n, TTL: 1_000,
+    ID: -9223372036854775808n,
+    TTL: 1_000,
   });
 });
 
 test("a number that stands for the greatest integer is written as it", () => {
   expect(toJson(LeaseGrantRequest, { ID: 1n, TTL: 2 ** 63 })).toEqual({
-    ID: "1", TTL: "9223372036854775807",
+    ID: "1",
+    TTL: "9223372036854775807",
   });
 });
 
 test.each([
-  ["1e0", 1n], ["1.50e1", 15n], ["-0", 0n], ["10e-1", 1n], ["9223372036854775807", 2n ** 63n - 1n],
+  ["1e0", 1n],
+  ["1.50e1", 15n],
+  ["-0", 0n],
+  ["10e-1", 1n],
+  ["9223372036854775807", 2n ** 63n - 1n],
 ])("a string may have an exponent and a fraction: %s", (text, value) => {
   expect(lease(`{"ID":"${text}"}`).ID).toBe(value);
 });
@@ -51,15 +64,17 @@ test.each(["01", "+1", " 1", "0x1", "1e-1", "1.5", "1e", "1e999", "1_0"])(
   (text) => expect(() => lease(`{"ID":"${text}"}`)).toThrow("expected an integer"),
 );
 
-test.each([
-  `{"ID":"1","ID":"1"}`, `{"x":[{"a":{}},{"a":1,"a" : 2}]}`, `{"I\\u0044":"1","ID":"1"}`,
-])("an object with a name twice is refused: %s", (text) => {
-  expect(() => parseJson(text)).toThrow(JsonError);
-});
+test.each([`{"ID":"1","ID":"1"}`, `{"x":[{"a":{}},{"a":1,"a" : 2}]}`, `{"I\\u0044":"1","ID":"1"}`])(
+  "an object with a name twice is refused: %s",
+  (text) => {
+    expect(() => parseJson(text)).toThrow(JsonError);
+  },
+);
 
 test("a name may come again in another object, and in a value", () => {
   expect(parseJson(`{"a":"a","b":{"a":"\\"a\\":","c":["a","a"]}}`)).toEqual({
-    a: "a", b: { a: "\"a\":", c: ["a", "a"] },
+    a: "a",
+    b: { a: '"a":', c: ["a", "a"] },
   });
 });
 
@@ -83,7 +98,8 @@ test.each([
   [TxnRequest, { success: {} }, "TxnRequest.success: expected an array, got a object"],
   [TxnRequest, { success: [null] }, "TxnRequest.success[0]: expected an object, got null"],
   [
-    TxnRequest, { success: [{ request_put: {}, requestRange: {} }] },
+    TxnRequest,
+    { success: [{ request_put: {}, requestRange: {} }] },
     "TxnRequest.success[0].requestRange: is already set",
   ],
   [AuthRoleGrantPermissionRequest, { perm: [] }, "perm: expected an object, got an array"],

@@ -212,8 +212,12 @@ function wholeOf(text: string): bigint | undefined {
 /** A number, or one in a string. 64 bits are a bigint. */
 function integerOf(item: unknown, at: string, { bits, signed }: IntegerType): number | bigint {
   const isWhole = typeof item === "bigint" || Number.isInteger(item);
-  const value = typeof item === "string" ? wholeOf(item)
-    : isWhole ? BigInt(item as number | bigint) : undefined;
+  const value =
+    typeof item === "string"
+      ? wholeOf(item)
+      : isWhole
+        ? BigInt(item as number | bigint)
+        : undefined;
   if (value === undefined) throw mismatch(at, "an integer", item);
   const kept = signed ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
   if (kept !== value) throw new JsonError(`${at}: ${value} does not fit ${bits} bits`);

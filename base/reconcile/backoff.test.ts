@@ -4,8 +4,9 @@ import { Backoff, pauseAfter } from "./backoff.ts";
 const PAUSES = { first_ms: 100, most_ms: 1_000 };
 
 test("pauses double from the first to the bound, also after very many failures", () => {
-  expect([1, 2, 3, 4, 5, 1e9].map((failures) => pauseAfter(failures, PAUSES)))
-    .toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  expect([1, 2, 3, 4, 5, 1e9].map((failures) => pauseAfter(failures, PAUSES))).toEqual([
+    100, 200, 400, 800, 1_000, 1_000,
+  ]);
 });
 
 test("a success starts the pauses over", () => {

@@ -1,7 +1,7 @@
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { fixed, FollowedFile } from "./followed-file.ts";
+import { FollowedFile, fixed } from "./followed-file.ts";
 import { FILE_RELOAD_MS } from "./limits.ts";
 
 /** A file of numbers, and the log of what became of it. */
@@ -9,7 +9,14 @@ async function numbers() {
   const clock = new ManualClock();
   const state = { text: "1", reads: 0, errors: 0 };
   const file = await FollowedFile.follow({
-    clock, what: "the number", log: { info: () => undefined, error: () => { state.errors++; } },
+    clock,
+    what: "the number",
+    log: {
+      info: () => undefined,
+      error: () => {
+        state.errors++;
+      },
+    },
     read: () => {
       state.reads++;
       return Promise.resolve(state.text);
@@ -24,10 +31,14 @@ async function numbers() {
   const write = async (text: string) => {
     const before = state.reads;
     state.text = text;
-    await waitFor("two looks", () => {
-      clock.advance(FILE_RELOAD_MS);
-      return state.reads >= before + 2;
-    }, { clock: systemClock() });
+    await waitFor(
+      "two looks",
+      () => {
+        clock.advance(FILE_RELOAD_MS);
+        return state.reads >= before + 2;
+      },
+      { clock: systemClock() },
+    );
   };
   return { file, state, write };
 }
@@ -57,14 +68,20 @@ it("one that makes no sense, or that a listener refuses, changes nothing", async
   expect([file.current, state.errors]).toEqual([3, 2]);
   await file.close();
   const { reads } = state;
-  await expect(waitFor("a look", () => state.reads > reads,
-    { clock: systemClock(), timeout_ms: 50 })).rejects.toThrow();
+  await expect(
+    waitFor("a look", () => state.reads > reads, { clock: systemClock(), timeout_ms: 50 }),
+  ).rejects.toThrow();
 });
 
 it("a file that makes no sense at first is refused, and a fixed value stays", async () => {
   const refused = FollowedFile.follow({
-    clock: new ManualClock(), what: "it", log: { info: () => undefined, error: () => undefined },
-    read: () => Promise.resolve("x"), parse: () => { throw new TypeError("no"); },
+    clock: new ManualClock(),
+    what: "it",
+    log: { info: () => undefined, error: () => undefined },
+    read: () => Promise.resolve("x"),
+    parse: () => {
+      throw new TypeError("no");
+    },
   });
   await expect(refused).rejects.toThrow("no");
   expect(fixed(7)).toMatchObject({ current: 7, text: "", reloads: undefined });

@@ -7,7 +7,9 @@ test("an observer sees each key added, taken and done once, and delays", async (
   const seen: string[] = [];
   const note = (what: string) => (key: string) => void seen.push(`${what} ${key}`);
   const observer = {
-    added: note("added"), taken: note("taken"), done: note("done"),
+    added: note("added"),
+    taken: note("taken"),
+    done: note("done"),
     delayed: () => void seen.push("delayed"),
   };
   const queue = new WorkQueue({ clock, observer });
@@ -22,6 +24,13 @@ test("an observer sees each key added, taken and done once, and delays", async (
   queue.done("a");
   clock.advance(5);
   expect(seen).toEqual([
-    "added a", "taken a", "added a", "done a", "taken a", "delayed", "done a", "added a",
+    "added a",
+    "taken a",
+    "added a",
+    "done a",
+    "taken a",
+    "delayed",
+    "done a",
+    "added a",
   ]);
 });

@@ -1,6 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
-import { type RunnerOptions, Runner } from "./runner.ts";
+import { Runner, type RunnerOptions } from "./runner.ts";
 
 /** A runner whose passes are recorded by their start time, and end when the test says so. */
 function start(options: Partial<RunnerOptions> = {}) {
@@ -26,7 +26,10 @@ function start(options: Partial<RunnerOptions> = {}) {
     await Promise.resolve();
   };
   return {
-    clock, runner, passes_ms, outcomes,
+    clock,
+    runner,
+    passes_ms,
+    outcomes,
     succeed: (next_ms?: number) => settle(({ resolve }) => resolve(next_ms)),
     fail: (why: string) => settle(({ reject }) => reject(new Error(why))),
   };
@@ -98,7 +101,9 @@ describe("Runner", () => {
     clock.advance(100);
     expect(passes_ms.at(-1)).toBe(1_000);
     expect(outcomes.map((thrown) => thrown && String(thrown))).toEqual([
-      ...Array(4).fill("Error: no"), undefined, "Error: again",
+      ...Array(4).fill("Error: no"),
+      undefined,
+      "Error: again",
     ]);
   });
 

@@ -1,5 +1,5 @@
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { unreachable } from "@raft2kube/std/assert.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { Backoff, type Pauses } from "./backoff.ts";
 import type { ReportOutcome } from "./failure-log.ts";
 import { RUNNER_RETRY_MS, RUNNER_RETRY_MS_MAX } from "./limits.ts";

@@ -23,10 +23,11 @@ test("tasks of one key run in turn, those of others beside them", async () => {
 test("operations of one owner wait for each other, those of others go in between", async () => {
   const turns = new FairTurns();
   const ran: string[] = [];
-  const run = (owner: string) => turns.run(owner, async () => {
-    await Promise.resolve();
-    ran.push(owner);
-  });
+  const run = (owner: string) =>
+    turns.run(owner, async () => {
+      await Promise.resolve();
+      ran.push(owner);
+    });
   await Promise.all(["a", "a", "a", "a", "b", "c", "b"].map(run));
   expect(ran.join("")).toBe("aabcaba");
 });

@@ -1,5 +1,5 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { WorkQueue } from "./workqueue.ts";
 
 /** Brings one object nearer to its desired state. May ask to be called again after a time. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Pauses, pauseAfter } from "./backoff.ts";
-import { QUEUE_BACKOFF_MS_MAX, QUEUE_BACKOFF_MS, QUEUE_KEYS_MAX } from "./limits.ts";
+import { QUEUE_BACKOFF_MS, QUEUE_BACKOFF_MS_MAX, QUEUE_KEYS_MAX } from "./limits.ts";
 
 const PAUSES: Pauses = { first_ms: QUEUE_BACKOFF_MS, most_ms: QUEUE_BACKOFF_MS_MAX };
 

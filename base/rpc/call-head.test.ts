@@ -3,8 +3,10 @@ import { CallHeads } from "./call-head.ts";
 import { KNOWN_HEADS_MAX } from "./limits.ts";
 
 const heads = () => new CallHeads("http", "store", "etcdserverpb.KV/Range");
-const trace = (id: number, isShared: boolean) =>
-  ({ traceparent: `00-${String(id).padStart(32, "0")}-00f067aa0ba902b7-00`, isShared });
+const trace = (id: number, isShared: boolean) => ({
+  traceparent: `00-${String(id).padStart(32, "0")}-00f067aa0ba902b7-00`,
+  isShared,
+});
 
 test("calls that are not sampled have one head, which the connection compresses", () => {
   const made = heads();

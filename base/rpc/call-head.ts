@@ -55,7 +55,9 @@ export class CallHeads {
   }
 
   #fields(
-    timeout: string, metadata: Readonly<Record<string, string>>, trace: CallTrace | undefined,
+    timeout: string,
+    metadata: Readonly<Record<string, string>>,
+    trace: CallTrace | undefined,
   ): HeaderField[] {
     const own = Object.entries(metadata).map(([name, value]): HeaderField => {
       return [name.toLowerCase(), value];

@@ -7,12 +7,12 @@ import type { MethodTable } from "@raft2kube/proto/service.ts";
 import { ownBytes } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { CallHeads, CallTrace } from "./call-head.ts";
-import { type Verdict, abortReason, verdictOfHead, verdictOfTrailers } from "./call-status.ts";
+import { rpcAttributes, traceEnded } from "./call-span.ts";
+import { abortReason, type Verdict, verdictOfHead, verdictOfTrailers } from "./call-status.ts";
 import type { Channel, ChannelCall } from "./channel.ts";
 import { type Deadline, Deadlines } from "./deadlines.ts";
-import { RpcError, Status, asRpcError } from "./error.ts";
-import { rpcAttributes, traceEnded } from "./call-span.ts";
-import { MESSAGE_HEADER_BYTES, MessageReader, framed, soleMessage } from "./grpc-message.ts";
+import { asRpcError, RpcError, Status } from "./error.ts";
+import { framed, MESSAGE_HEADER_BYTES, MessageReader, soleMessage } from "./grpc-message.ts";
 import { STREAM_ANSWERS_BYTES_MAX } from "./limits.ts";
 
 export interface CallOptions {

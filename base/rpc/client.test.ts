@@ -1,15 +1,15 @@
-import { type Http2Server, type ServerHttp2Stream, createServer } from "node:http2";
-import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Http2Server, type ServerHttp2Stream } from "node:http2";
+import { type AddressInfo, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
-  type sendUnaryData,
+  status as grpcStatus,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
-  status as grpcStatus,
+  type sendUnaryData,
 } from "@grpc/grpc-js";
 import { H2_ERROR } from "@raft2kube/h2/frame.ts";
 import { KV, type PutRequest, Watch, type WatchRequest } from "@raft2kube/proto/gen/etcd.ts";

@@ -1,16 +1,16 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, connect } from "node:http2";
 import { mkdtempSync, rmSync } from "node:fs";
+import { type ClientHttp2Session, connect } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { client, connectGrpc } from "./client.ts";
-import { connectGrpcJs, grpcJsClient } from "./testing/grpc-js-client.ts";
 import { frameMessage } from "../../testing/raw-client.ts";
-import { serve, serveGrpc } from "./server.ts";
+import { client, connectGrpc } from "./client.ts";
 import type { ServedService } from "./routes.ts";
+import { serve, serveGrpc } from "./server.ts";
+import { connectGrpcJs, grpcJsClient } from "./testing/grpc-js-client.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
 const closers: (() => unknown)[] = [];

@@ -1,4 +1,4 @@
-import { type Socket, connect, isIP } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { RpcError, Status } from "./error.ts";
 import { KEEP_ALIVE_MS } from "./limits.ts";

@@ -5,12 +5,12 @@ import { parseTraceparent, TRACEPARENT } from "@raft2kube/observe/trace/tracepar
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { rpcAttributes, traceEnded } from "./call-span.ts";
 import type { CallMetadata } from "./call-metadata.ts";
+import { rpcAttributes, traceEnded } from "./call-span.ts";
 import type { Deadline, Deadlines } from "./deadlines.ts";
-import { RpcError, Status, asRpcError } from "./error.ts";
+import { asRpcError, RpcError, Status } from "./error.ts";
 import { ANSWER_HEAD, errorHead, errorTrailers } from "./grpc-answer.ts";
-import { MESSAGE_HEADER_BYTES, framed } from "./grpc-message.ts";
+import { framed, MESSAGE_HEADER_BYTES } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import { UNFINISHED_REQUESTS_BYTES_MAX } from "./limits.ts";
 

@@ -1,7 +1,7 @@
 import type { RequestHead } from "@raft2kube/h2/request-head.ts";
 import { CallMetadata } from "./call-metadata.ts";
 import { RpcError, Status } from "./error.ts";
-import { type Route, type Routes, findRoute } from "./routes.ts";
+import { findRoute, type Route, type Routes } from "./routes.ts";
 
 /** A call's parsed head; one object for all calls with the same head. */
 export interface GrpcRequest {

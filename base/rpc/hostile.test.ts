@@ -22,6 +22,7 @@ import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { INPUT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
+import { frameMessage, RawClient, rawFrame } from "../../testing/raw-client.ts";
 import { client as callerOf, connectGrpc } from "./client.ts";
 import { Connections } from "./connections.ts";
 import { Deadlines } from "./deadlines.ts";
@@ -36,10 +37,9 @@ import {
   STREAM_ANSWERS_BYTES_MAX,
   UNFINISHED_REQUESTS_BYTES_MAX,
 } from "./limits.ts";
+import type { ServedService } from "./routes.ts";
 import { routesOf } from "./routes.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
-import type { ServedService } from "./routes.ts";
-import { RawClient, frameMessage, rawFrame } from "../../testing/raw-client.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
 const closers: (() => unknown)[] = [];
@@ -125,12 +125,16 @@ test("header flood: a list past the limit is refused, the connection goes on", a
 test.each(["x", "%", "\u00ff"])("a long path of %j is answered in few words", async (letter) => {
   const client = await start();
   const fields: HeaderField[] = [
-    [":method", "POST"], [":scheme", "http"], [":path", `/${letter.repeat(60_000)}/y`],
-    ["content-type", "application/grpc"], ["te", "trailers"],
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", `/${letter.repeat(60_000)}/y`],
+    ["content-type", "application/grpc"],
+    ["te", "trailers"],
   ];
   const block = new HpackEncoder().encode(fields);
   const parts = Array.from({ length: Math.ceil(block.length / FRAME_BYTES_MAX) }, (_, i) =>
-    block.subarray(i * FRAME_BYTES_MAX, (i + 1) * FRAME_BYTES_MAX));
+    block.subarray(i * FRAME_BYTES_MAX, (i + 1) * FRAME_BYTES_MAX),
+  );
   parts.forEach((part, i) => {
     const flags = i === parts.length - 1 ? FLAG.END_HEADERS : 0;
     client.send(i === 0 ? FRAME.HEADERS : FRAME.CONTINUATION, flags, 1, part);
@@ -144,7 +148,8 @@ test.each(["x", "%", "\u00ff"])("a long path of %j is answered in few words", as
 });
 
 test.each([10_000, 100_000, 1_000_000])(
-  "an error of %i bytes is cut, and ends neither connection nor process", async (length) => {
+  "an error of %i bytes is cut, and ends neither connection nor process",
+  async (length) => {
     const text = "\u{1f600}".repeat(length / 4);
     const error = new RpcError(Status.UNKNOWN, text);
     const fails = serve(Health, { check: () => Promise.reject(error) });
@@ -223,9 +228,7 @@ test("more requests than the stream's window allows, and a handler that takes no
   for (let at = 0; at < bytes.length; at += FRAME_BYTES_MAX) {
     client.send(FRAME.DATA, 0, 1, bytes.subarray(at, at + FRAME_BYTES_MAX));
   }
-  await expect
-    .poll(() => client.errorOf(FRAME.RST_STREAM))
-    .toBe(H2_ERROR.FLOW_CONTROL_ERROR);
+  await expect.poll(() => client.errorOf(FRAME.RST_STREAM)).toBe(H2_ERROR.FLOW_CONTROL_ERROR);
   await stillServes();
 });
 
@@ -246,24 +249,51 @@ test("a message is refused by its announced length", async () => {
   const huge = Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3]);
   client.open(1, CHECK);
   client.send(FRAME.DATA, 0, 1, huge);
-  await expect.poll(() => client.fields(1)).toMatchObject({
-    "grpc-status": "8",
-    "grpc-message": `grpc: received message larger than max (2147483647 vs. ${2 * MIB})`,
-  });
+  await expect
+    .poll(() => client.fields(1))
+    .toMatchObject({
+      "grpc-status": "8",
+      "grpc-message": `grpc: received message larger than max (2147483647 vs. ${2 * MIB})`,
+    });
 });
 
 test.each<[string, Buffer, [string, string][], string, string]>([
-  ["compressed, with a name", Buffer.from([1, 0, 0, 0, 0]), [["grpc-encoding", "gzip"]], "12",
-    'grpc: Decompressor is not installed for grpc-encoding "gzip"'],
-  ["compressed, without", Buffer.from([1, 0, 0, 0, 0]), [], "13",
-    "grpc: compressed flag set with identity or empty encoding"],
-  ["no protobuf", frameMessage(Buffer.from([0x0a, 5, 1])), [], "13",
-    "grpc: error unmarshalling request: grpc.health.v1.HealthCheckRequest"],
-  ["cut short", Buffer.from([0, 0, 0, 0, 9, 1]), [], "13",
-    "the call ended without a whole request"],
+  [
+    "compressed, with a name",
+    Buffer.from([1, 0, 0, 0, 0]),
+    [["grpc-encoding", "gzip"]],
+    "12",
+    'grpc: Decompressor is not installed for grpc-encoding "gzip"',
+  ],
+  [
+    "compressed, without",
+    Buffer.from([1, 0, 0, 0, 0]),
+    [],
+    "13",
+    "grpc: compressed flag set with identity or empty encoding",
+  ],
+  [
+    "no protobuf",
+    frameMessage(Buffer.from([0x0a, 5, 1])),
+    [],
+    "13",
+    "grpc: error unmarshalling request: grpc.health.v1.HealthCheckRequest",
+  ],
+  [
+    "cut short",
+    Buffer.from([0, 0, 0, 0, 9, 1]),
+    [],
+    "13",
+    "the call ended without a whole request",
+  ],
   ["two messages", Buffer.concat([EMPTY, EMPTY]), [], "13", "a unary call with two requests"],
-  ["no such deadline", EMPTY, [["grpc-timeout", "5 parsecs"]], "13",
-    "malformed grpc-timeout: 5 parsecs"],
+  [
+    "no such deadline",
+    EMPTY,
+    [["grpc-timeout", "5 parsecs"]],
+    "13",
+    "malformed grpc-timeout: 5 parsecs",
+  ],
 ])("a request that is %s", async (_name, body, more, status, message) => {
   const client = await start();
   client.call(1, CHECK, body, more);

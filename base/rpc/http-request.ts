@@ -1,8 +1,8 @@
 import {
-  type IncomingMessage,
-  type RequestListener,
   createServer,
   request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
 } from "node:http";
 import { type Duplex, duplexPair } from "node:stream";
 import type { HeaderField } from "@raft2kube/h2/hpack/static-table.ts";

@@ -1,15 +1,15 @@
 import {
-  type RequestListener,
-  type Server as HttpServer,
   createServer as createHttpServer,
+  type Server as HttpServer,
+  type RequestListener,
 } from "node:http";
-import { type Server as NetServer, type Socket, createServer as createNetServer } from "node:net";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import {
+  createServer as createTlsServer,
   type PeerCertificate,
   type SecureContextOptions,
   type SecureVersion,
   type TLSSocket,
-  createServer as createTlsServer,
 } from "node:tls";
 import { PREFACE } from "@raft2kube/h2/frame.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
@@ -94,9 +94,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       else accept(socket);
     });
   const { plainToo = false } = "host" in options.listen ? options.listen : {};
-  const listener = secure && !plainToo
-    ? secure
-    : createNetServer(secure ? divide : accept).on("error", reject);
+  const listener =
+    secure && !plainToo ? secure : createNetServer(secure ? divide : accept).on("error", reject);
   listener.maxConnections = CONNECTIONS_MAX;
   listener.listen(options.listen, resolve);
   await listening;

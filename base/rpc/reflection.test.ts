@@ -1,11 +1,11 @@
 import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
+import { KV } from "@raft2kube/proto/gen/etcd.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import {
   ServerReflection,
   ServerReflectionRequest,
   ServerReflectionResponse,
 } from "@raft2kube/proto/gen/reflection.ts";
-import { KV } from "@raft2kube/proto/gen/etcd.ts";
 import protobuf from "protobufjs";
 import * as descriptors from "protobufjs/ext/descriptor/index.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -52,8 +52,10 @@ function ask(service: string, question: Question): Promise<ServerReflectionRespo
 
 /** Types and services as a generic client builds them from reflection alone. */
 function understood(files: Buffer[]): protobuf.Root {
-  const { FileDescriptorSet, FileDescriptorProto } = descriptors.default as unknown as
-    Record<"FileDescriptorSet" | "FileDescriptorProto", protobuf.Type>;
+  const { FileDescriptorSet, FileDescriptorProto } = descriptors.default as unknown as Record<
+    "FileDescriptorSet" | "FileDescriptorProto",
+    protobuf.Type
+  >;
   const file = files.map((bytes) => FileDescriptorProto.decode(bytes));
   const Root = protobuf.Root as unknown as { fromDescriptor(set: unknown): protobuf.Root };
   return Root.fromDescriptor(FileDescriptorSet.fromObject({ file })).resolveAll() as protobuf.Root;
@@ -66,7 +68,10 @@ describe.each([V1, V1ALPHA])("%s", (service) => {
   test("lists all services", async () => {
     const { listServicesResponse } = await ask(service, { listServices: "" });
     expect(listServicesResponse!.service.map(({ name }) => name)).toEqual([
-      "etcdserverpb.KV", "grpc.health.v1.Health", V1, V1ALPHA,
+      "etcdserverpb.KV",
+      "grpc.health.v1.Health",
+      V1,
+      V1ALPHA,
     ]);
   });
 

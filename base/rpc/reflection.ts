@@ -8,8 +8,8 @@ import {
 } from "@raft2kube/proto/gen/reflection.ts";
 import type { ServiceTable } from "@raft2kube/proto/service.ts";
 import { Status } from "./error.ts";
-import { serve } from "./server.ts";
 import type { ServedService } from "./routes.ts";
+import { serve } from "./server.ts";
 
 /** The same service under the name that it had first. */
 const ALPHA: ServiceTable<ServerReflectionMethods> = {
@@ -51,7 +51,10 @@ function answer(request: ServerReflectionRequest, services: readonly string[]): 
     return { listServicesResponse: { service: services.map((name) => ({ name })) } };
   }
   if (fileByFilename !== undefined) {
-    return fileAnswer(DESCRIPTORS.find(({ name }) => name === fileByFilename), fileByFilename);
+    return fileAnswer(
+      DESCRIPTORS.find(({ name }) => name === fileByFilename),
+      fileByFilename,
+    );
   }
   if (fileContainingSymbol !== undefined) {
     return fileAnswer(fileOf(fileContainingSymbol), fileContainingSymbol);

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import { STREAM_WINDOW_BYTES } from "@raft2kube/h2/limits.ts";
+import { expect, test } from "vitest";
 import { MESSAGE_HEADER_BYTES } from "./grpc-message.ts";
 import { RequestQueue } from "./request-queue.ts";
 

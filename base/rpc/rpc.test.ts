@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import {
   Health,
   HealthCheckResponse_ServingStatus as Serving,
 } from "@raft2kube/proto/gen/health.ts";
-import { KV, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, afterEach, expect, it } from "vitest";
 import { client, connectGrpc } from "./client.ts";
 import { RpcError, Status } from "./error.ts";

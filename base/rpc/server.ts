@@ -17,8 +17,8 @@ import type { Batch } from "./batch.ts";
 import type { CallMetadata } from "./call-metadata.ts";
 import { Connections, type Traffic } from "./connections.ts";
 import { CONCURRENT_STREAMS_MAX, MESSAGE_BYTES_MAX, SOCKET_PATH_BYTES_MAX } from "./limits.ts";
-import { type ServerTls, listen } from "./listener.ts";
-import { type ServedService, routesOf } from "./routes.ts";
+import { listen, type ServerTls } from "./listener.ts";
+import { routesOf, type ServedService } from "./routes.ts";
 
 /** The context of a handler's call. */
 export interface Call {

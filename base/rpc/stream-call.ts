@@ -5,12 +5,12 @@ import { OK_TRAILERS } from "./grpc-answer.ts";
 import {
   type CallContext,
   type CallOrigin,
-  GrpcCall,
   decodeRequest,
   encodeAnswer,
+  GrpcCall,
   holdBytes,
 } from "./grpc-call.ts";
-import { MESSAGE_HEADER_BYTES, MessageReader, framed } from "./grpc-message.ts";
+import { framed, MESSAGE_HEADER_BYTES, MessageReader } from "./grpc-message.ts";
 import type { GrpcRequest } from "./grpc-request.ts";
 import {
   STALLED_ANSWERS_TIMEOUT_MS,

@@ -1,7 +1,7 @@
 import type { StreamListener } from "@raft2kube/h2/stream.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
-import { GrpcCall, decodeRequest, encodeAnswer, holdBytes } from "./grpc-call.ts";
+import { decodeRequest, encodeAnswer, GrpcCall, holdBytes } from "./grpc-call.ts";
 import { MessageReader, soleMessage } from "./grpc-message.ts";
 import { STREAM_ANSWERS_BYTES_MAX, UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import type { Route } from "./routes.ts";

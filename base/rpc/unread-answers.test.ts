@@ -5,9 +5,9 @@ import { PassThrough } from "node:stream";
 import { WAITING_ANSWERS_BYTES_MAX } from "@raft2kube/h2/limits.ts";
 import { KV } from "@raft2kube/proto/gen/etcd.ts";
 import { afterAll, expect, test } from "vitest";
+import { frameMessage, RawClient } from "../../testing/raw-client.ts";
 import { UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import { serve, serveGrpc } from "./server.ts";
-import { RawClient, frameMessage } from "../../testing/raw-client.ts";
 import { UnreadAnswers } from "./unread-answers.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));

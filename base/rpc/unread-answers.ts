@@ -1,5 +1,5 @@
-import type { FrameSender } from "@raft2kube/h2/sender.ts";
 import type { Duplex } from "node:stream";
+import type { FrameSender } from "@raft2kube/h2/sender.ts";
 import {
   UNREAD_ANSWERS_BYTES_MAX,
   UNREAD_ANSWERS_LOOK_MS,

@@ -43,7 +43,8 @@ export function errno(...names: string[]): (thrown: unknown) => boolean {
 
 /** Resolves as `work` does, with undefined where it fails as expected. */
 export async function tolerate<T>(
-  work: Promise<T>, isExpected: (thrown: unknown) => boolean,
+  work: Promise<T>,
+  isExpected: (thrown: unknown) => boolean,
 ): Promise<T | undefined> {
   try {
     return await work;
@@ -55,7 +56,8 @@ export async function tolerate<T>(
 
 /** Returns the result of `work`, undefined where it fails as expected. */
 export function tolerateSync<T>(
-  work: () => T, isExpected: (thrown: unknown) => boolean,
+  work: () => T,
+  isExpected: (thrown: unknown) => boolean,
 ): T | undefined {
   try {
     return work();

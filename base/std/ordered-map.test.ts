@@ -1,6 +1,6 @@
-import { randomInteger, seededRandom } from "./random.ts";
 import { expect, test } from "vitest";
 import { OrderedMap } from "./ordered-map.ts";
+import { randomInteger, seededRandom } from "./random.ts";
 
 test("behaves as a sorted Map, through splits and emptied chunks", () => {
   for (let seed = 1; seed <= 5; seed++) {
@@ -18,7 +18,12 @@ test("behaves as a sorted Map, through splits and emptied chunks", () => {
     }
     expect(map.size, `seed ${seed}`).toBe(model.size);
     const sorted = [...model].sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [from, to] of [["", undefined], ["2", "25"], ["29", "1"], ["999999", undefined]]) {
+    for (const [from, to] of [
+      ["", undefined],
+      ["2", "25"],
+      ["29", "1"],
+      ["999999", undefined],
+    ]) {
       const visited: [string, number][] = [];
       map.visit(from!, to, (key, value) => {
         visited.push([key, value]);

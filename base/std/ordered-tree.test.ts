@@ -1,6 +1,6 @@
-import { seededRandom } from "./random.ts";
 import { expect, it } from "vitest";
 import { OrderedTree } from "./ordered-tree.ts";
+import { seededRandom } from "./random.ts";
 
 interface Item {
   key: string;

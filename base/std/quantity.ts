@@ -19,8 +19,10 @@ const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;
 function complaintAbout(text: string): string {
   const isLong = text.length > QUANTITY_LENGTH_MAX;
   if (text === "" || isLong || !OUTLINE.test(text)) {
-    return "quantities must match the regular expression " +
-      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    return (
+      "quantities must match the regular expression " +
+      "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+    );
   }
   return "unable to parse quantity's suffix";
 }
@@ -40,7 +42,16 @@ const KIBI = 1024n;
 const NANOS_MAX = ((1n << 63n) - 1n) * NANOS;
 
 const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
-  n: -9, u: -6, m: -3, "": 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18,
+  n: -9,
+  u: -6,
+  m: -3,
+  "": 0,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
 };
 const DECIMAL_SUFFIXES = new Map(
   Object.entries(DECIMAL_EXPONENTS).map(([suffix, exponent]) => [exponent, suffix]),

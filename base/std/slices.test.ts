@@ -31,11 +31,14 @@ it("of much work that waits, a turn does some, and other events come between", a
     order.push(name);
   };
   const all = ["a", "b", "c"].map(work);
-  const others = ["1", "2"].map((name, at) => new Promise<void>((resolve) => {
-    let turns = 0;
-    const next = () => (turns++ < at ? setImmediate(next) : resolve(void order.push(name)));
-    setImmediate(next);
-  }));
+  const others = ["1", "2"].map(
+    (name, at) =>
+      new Promise<void>((resolve) => {
+        let turns = 0;
+        const next = () => (turns++ < at ? setImmediate(next) : resolve(void order.push(name)));
+        setImmediate(next);
+      }),
+  );
   await Promise.all([...all, ...others]);
   expect(order).toEqual(["a", "1", "b", "2", "c"]);
 });

@@ -32,11 +32,13 @@ function runTurn(): void {
     waiting.shift()?.();
     left--;
     // A tick that a microtask asks for runs after what was resumed leads to.
-    queueMicrotask(() => process.nextTick(() => {
-      if (left > 0 && clock.monotonic() < until_ms) return step();
-      isPending = waiting.length > 0;
-      if (isPending) setImmediate(runTurn);
-    }));
+    queueMicrotask(() =>
+      process.nextTick(() => {
+        if (left > 0 && clock.monotonic() < until_ms) return step();
+        isPending = waiting.length > 0;
+        if (isPending) setImmediate(runTurn);
+      }),
+    );
   };
   step();
 }

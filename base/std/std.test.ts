@@ -2,10 +2,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { AssertionError, assert, assertSafeInteger } from "./assert.ts";
 import { crc32c } from "./bytes.ts";
 import { ManualClock, systemClock } from "./clock.ts";
-import { CodedError, asError, codeOf, isErrno, messageOf } from "./errors.ts";
+import { asError, CodedError, codeOf, isErrno, messageOf } from "./errors.ts";
 import { given } from "./given.ts";
 import { pick, randomInteger, randomSuffix, seededRandom } from "./random.ts";
-import { WaitTimeoutError, delay, waitFor } from "./wait.ts";
+import { delay, WaitTimeoutError, waitFor } from "./wait.ts";
 
 describe("ManualClock", () => {
   it("fires timers in the order of their deadlines, including those set by timers", () => {
@@ -52,7 +52,10 @@ describe("bytes", () => {
 it("fields without a value are left out, and do not replace a default", () => {
   const size: number | undefined = undefined;
   expect({ size: 1, ...given({ size, name: "a", off: false, none: null }) }).toEqual({
-    size: 1, name: "a", off: false, none: null,
+    size: 1,
+    name: "a",
+    off: false,
+    none: null,
   });
 });
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import type { PortForwardOptions } from "./port-forward.ts";
+import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import { refuseUpgrade, upgradeToSpdy, wantsUpgrade } from "./upgrade.ts";
 
 const SPDY_PROTOCOL = "portforward.k8s.io";

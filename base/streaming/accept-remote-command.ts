@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { acceptSpdyCommand } from "./remote-command-spdy.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
+import { acceptSpdyCommand } from "./remote-command-spdy.ts";
 import { refuseUpgrade, wantsUpgrade } from "./upgrade.ts";
 
 /**

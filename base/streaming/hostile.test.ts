@@ -1,15 +1,15 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { deflateSync } from "node:zlib";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { FRAME_BYTES } from "./limits.ts";
 import { acceptPortForward } from "./accept-port-forward.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
-import { dataHeader, controlFrame, FrameType, numbers } from "./spdy/frames.ts";
-import { HeaderCodec } from "./spdy/headers.ts";
+import { FRAME_BYTES } from "./limits.ts";
 import { SPDY_DICTIONARY } from "./spdy/dictionary.ts";
+import { controlFrame, dataHeader, FrameType, numbers } from "./spdy/frames.ts";
+import { HeaderCodec } from "./spdy/headers.ts";
 
 const clock = systemClock();
 const ALL = { stdin: true, stdout: true, stderr: true, tty: false };
@@ -58,7 +58,9 @@ beforeAll(async () => {
   server.on("upgrade", (request, socket, head) => {
     sessions++;
     socket.on("error", () => socket.destroy());
-    serve(request, socket as Socket, head).catch(() => socket.destroy()).finally(() => sessions--);
+    serve(request, socket as Socket, head)
+      .catch(() => socket.destroy())
+      .finally(() => sessions--);
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -102,10 +104,7 @@ const UPGRADES: Readonly<Record<string, Upgrade>> = {
   "exec without a reader over WebSocket": webSocket("/exec?idle", "v5.channel.k8s.io"),
   "a terminal over WebSocket": webSocket("/exec?tty", "v5.channel.k8s.io"),
   "port-forward over WebSocket": webSocket("/portforward", "v4.channel.k8s.io"),
-  "port-forward over SPDY in WebSocket": webSocket(
-    "/portforward",
-    "SPDY/3.1+portforward.k8s.io",
-  ),
+  "port-forward over SPDY in WebSocket": webSocket("/portforward", "SPDY/3.1+portforward.k8s.io"),
   "exec over SPDY": spdy("/exec", "v4.channel.k8s.io"),
   "exec without a reader over SPDY": spdy("/exec?idle", "v4.channel.k8s.io"),
   "port-forward over SPDY": spdy("/portforward", "portforward.k8s.io"),
@@ -192,11 +191,7 @@ async function syn(
   flags = 0,
 ): Promise<Buffer> {
   const block = await packer.pack(streamHeaders(streamtype));
-  return controlFrame(
-    FrameType.synStream,
-    flags,
-    Buffer.concat([u32(id), Buffer.alloc(6), block]),
-  );
+  return controlFrame(FrameType.synStream, flags, Buffer.concat([u32(id), Buffer.alloc(6), block]));
 }
 
 const data = (id: number, bytes: Buffer, fin = false) =>
@@ -262,9 +257,7 @@ const SPDY_ATTACKS: Readonly<Record<string, () => Promise<Buffer> | Buffer>> = {
       controlFrame(FrameType.rstStream, 0, numbers(3, 5)),
     ),
   "every stream reset at once": () =>
-    afterOpen(
-      ...[1, 3, 5, 7, 9].map((id) => controlFrame(FrameType.rstStream, 0, numbers(id, 1))),
-    ),
+    afterOpen(...[1, 3, 5, 7, 9].map((id) => controlFrame(FrameType.rstStream, 0, numbers(id, 1)))),
   "every stream ended at once": () =>
     afterOpen(...[1, 3, 5, 7, 9].map((id) => data(id, Buffer.of(), true))),
   "a stream that is full, ended and reset": () =>

@@ -1,12 +1,12 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { Duplex } from "node:stream";
-import { once } from "node:events";
 import { createWebSocketStream } from "ws";
-import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import type { PortForwardOptions } from "./port-forward.ts";
+import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import { refuseUpgrade } from "./upgrade.ts";
-import { CHANNELS, WebSocketChannels } from "./websocket-channels.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
+import { CHANNELS, WebSocketChannels } from "./websocket-channels.ts";
 
 /** SPDY/3.1 as it is, in binary messages: what kubectl speaks from 1.31 on. */
 const TUNNEL = "SPDY/3.1+portforward.k8s.io";

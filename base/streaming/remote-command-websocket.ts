@@ -1,15 +1,15 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
-import { once } from "node:events";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FLUSH_TIMEOUT_MS } from "./limits.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
 import { ResizeFeed } from "./resize.ts";
 import { outcomeStatus, outcomeText } from "./status.ts";
-import { WebSocketChannels } from "./websocket-channels.ts";
 import { upgradeToWebSocket } from "./websocket.ts";
+import { WebSocketChannels } from "./websocket-channels.ts";
 
 /** Protocols that end with a Status; 5 can close standard input alone. */
 const WITH_STATUS = ["v5.channel.k8s.io", "v4.channel.k8s.io", "v4.base64.channel.k8s.io"];

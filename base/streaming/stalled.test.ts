@@ -1,11 +1,11 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import { connect, type AddressInfo, type Socket } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
+import { PING_MS, STREAM_BUFFER_BYTES } from "./limits.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 20_000 };
@@ -48,10 +48,14 @@ async function goes(client: Socket, ours: Socket, gone: AbortSignal): Promise<vo
   await waitFor("the connection to wait", waits, patience);
   client.destroy();
   expect(gone.aborted).toBe(false);
-  await waitFor("the end to be seen", () => {
-    clock.advance(PING_MS);
-    return gone.aborted || ours.destroyed;
-  }, patience);
+  await waitFor(
+    "the end to be seen",
+    () => {
+      clock.advance(PING_MS);
+      return gone.aborted || ours.destroyed;
+    },
+    patience,
+  );
 }
 
 it("over WebSocket a client that goes is noticed, though its input is not read", async () => {

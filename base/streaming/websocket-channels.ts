@@ -1,8 +1,8 @@
 import { Readable, Writable } from "node:stream";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { WebSocket } from "ws";
 import { StreamingError } from "./errors.ts";
 import { Inflow, Unread } from "./inflow.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CHUNK_BYTES, PING_MS } from "./limits.ts";
 
 /** The channel on which v5 says that another one has ended. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type WebSocket } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES } from "./limits.ts";
 import { headerList, refuseUpgrade } from "./upgrade.ts";
 

@@ -47,13 +47,20 @@ export async function createInTurn(
 
 /** A row of the medians, with and without the flags. */
 export function rowInTurn(
-  what: string, unit: string, key: string, goal: string, found: Found,
+  what: string,
+  unit: string,
+  key: string,
+  goal: string,
+  found: Found,
 ): Row {
   const [with_, without] = found.map((rounds) => rounds.map((each) => each[key]!));
   const range = (values: readonly number[]): Range => [Math.min(...values), Math.max(...values)];
   return {
-    what, unit, ...(goal === "" ? {} : { goal }),
-    ours: median(with_!), peer: { name: "without", value: median(without!) },
+    what,
+    unit,
+    ...(goal === "" ? {} : { goal }),
+    ours: median(with_!),
+    peer: { name: "without", value: median(without!) },
     ranges: { ours: range(with_!), peer: range(without!) },
   };
 }

@@ -1,6 +1,6 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
-import type { AskOptions } from "../../testing/apiserver/ask.ts";
 import { stringify } from "yaml";
+import type { AskOptions } from "../../testing/apiserver/ask.ts";
 
 /** One request, and the codes that it may be answered with. */
 export interface Deed {
@@ -22,9 +22,9 @@ const CORE = "/api/v1/namespaces/default";
 const PROTOBUF = "application/vnd.kubernetes.protobuf";
 const TABLE = "application/json;as=Table;g=meta.k8s.io;v=v1";
 const FORMS: Readonly<Record<string, string>> = {
-  "JSON": "application/json",
-  "YAML": "application/yaml",
-  "protobuf": PROTOBUF,
+  JSON: "application/json",
+  YAML: "application/yaml",
+  protobuf: PROTOBUF,
   "a Table": TABLE,
 };
 
@@ -74,8 +74,12 @@ const SHAPES: readonly Shape[] = [
 ];
 
 const map = (data: object) => ({ apiVersion: "v1", kind: "ConfigMap", metadata: {}, data });
-const pod = (containers: object[]) => (
-  { apiVersion: "v1", kind: "Pod", metadata: {}, spec: { containers } });
+const pod = (containers: object[]) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: {},
+  spec: { containers },
+});
 
 const members = (count: number, value: string): object =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, value]));
@@ -135,8 +139,10 @@ function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
   yield patch("merge patch", "application/merge-patch+json", text);
   yield patch("strategic patch", "application/strategic-merge-patch+json", text);
   yield patch("apply", "application/apply-patch+yaml", text, "?fieldManager=m&force=1");
-  const steps = JSON.stringify([{ op: "replace", path: "/metadata/labels", value: {} },
-    ...annotations(BODY_BYTES / 55)]);
+  const steps = JSON.stringify([
+    { op: "replace", path: "/metadata/labels", value: {} },
+    ...annotations(BODY_BYTES / 55),
+  ]);
   yield patch("JSON patch", "application/json-patch+json", steps);
   const body = JSON.stringify({ metadata: { labels: { a: "b" } } });
   for (const [form, accept] of Object.entries(FORMS)) {
@@ -157,11 +163,16 @@ function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
 
 /** Steps of a JSON patch, up to its limit. */
 const annotations = (count: number): object[] =>
-  Array.from({ length: Math.min(count, 9_000) }, (_, n) => (
-    { op: "add", path: `/metadata/annotations/a${n}`, value: "v".repeat(250) }));
+  Array.from({ length: Math.min(count, 9_000) }, (_, n) => ({
+    op: "add",
+    path: `/metadata/annotations/a${n}`,
+    value: "v".repeat(250),
+  }));
 
-const called = <T extends object>(object: T, name: string): T => (
-  { ...object, metadata: { name } });
+const called = <T extends object>(object: T, name: string): T => ({
+  ...object,
+  metadata: { name },
+});
 
 /** Returns the largest object of a shape whose text is within the limit of a body. */
 function largest(
@@ -178,9 +189,16 @@ function largest(
 
 const mib = (body: string | Buffer): string => `${(body.length / MIB).toFixed(1)} MiB`;
 
-const get = (what: string, path: string, accept = "application/json"): Deed => (
-  { what, path, options: { headers: { accept } }, codes: [200] });
+const get = (what: string, path: string, accept = "application/json"): Deed => ({
+  what,
+  path,
+  options: { headers: { accept } },
+  codes: [200],
+});
 
-const post = (what: string, plural: string, body: object): Deed => (
-  { what: `create ${what}`, path: `${CORE}/${plural}`, options: { method: "POST", body },
-    codes: [201] });
+const post = (what: string, plural: string, body: object): Deed => ({
+  what: `create ${what}`,
+  path: `${CORE}/${plural}`,
+  options: { method: "POST", body },
+  codes: [201],
+});

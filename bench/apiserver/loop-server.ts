@@ -41,7 +41,10 @@ const say = (answer: LoopAnswer) => process.send!(answer);
 process.on("message", (question: LoopQuestion) => {
   if (question === "stop") {
     measuring = false;
-    void api.close().then(() => etcd.close()).then(() => process.disconnect());
+    void api
+      .close()
+      .then(() => etcd.close())
+      .then(() => process.disconnect());
   } else if (question === "begin") {
     measuring = true;
     longest_ms = 0;

@@ -80,7 +80,9 @@ export function bundleOf(root: string): Bundle {
 
 /** Ours from the bundle of a checkout; as the peer beside that of another, or without `more`. */
 export function oursOf(
-  root: string, as: keyof typeof PORTS = "ours", more: Readonly<Record<string, string>> = {},
+  root: string,
+  as: keyof typeof PORTS = "ours",
+  more: Readonly<Record<string, string>> = {},
 ): Side {
   const { store, apiserver } = bundleOf(root);
   return sideOf({

@@ -2,15 +2,15 @@
 // Usage: node bench/backend/workload.ts ENGINE FOLDER
 import { randomBytes } from "node:crypto";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { seededRandom, randomInteger } from "@raft2kube/std/random.ts";
+import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import type { Backend } from "@raft2kube/store/backend/backend.ts";
 import { openBackend } from "@raft2kube/store/backend/checked.ts";
 import { levelBackend } from "@raft2kube/store/backend/level.ts";
-import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { recordKey } from "@raft2kube/store/mvcc/records/revision.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { median } from "../benchmark.ts";
-import type { Measurements } from "./measurements.ts";
 import { lmdbBackend } from "./lmdb.ts";
+import type { Measurements } from "./measurements.ts";
 
 const RECORDS = 100_000;
 const VALUE_BYTES = 1_024;

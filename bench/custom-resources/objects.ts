@@ -84,7 +84,10 @@ export function definition(plural: string, kind: string, rules: readonly object[
 
 /** An object of such a kind, as JSON with `%s` in the place of its name. */
 export function objectOf(kind: string): string {
-  const ports = [{ name: "http", port: 8080 }, { name: "metrics", port: 9090 }];
+  const ports = [
+    { name: "http", port: 8080 },
+    { name: "metrics", port: 9090 },
+  ];
   const labels = { tier: "front", team: "one" };
   const spec = { host: "a.example.com", replicas: 3, ports, labels };
   const metadata = { name: "%s", labels: { app: "bench" } };

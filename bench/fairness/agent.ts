@@ -16,6 +16,10 @@ export interface TenantsOptions {
 }
 
 /** Connections of one client. */
-export const agentOf = (ca: string, { cert, key }: Files): Agent => new Agent({
-  ca: readFileSync(ca), cert: readFileSync(cert), key: readFileSync(key), keepAlive: true,
-});
+export const agentOf = (ca: string, { cert, key }: Files): Agent =>
+  new Agent({
+    ca: readFileSync(ca),
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    keepAlive: true,
+  });

@@ -5,8 +5,9 @@ import { parentPort, workerData } from "node:worker_threads";
 import { agentOf, type TenantsOptions } from "./agent.ts";
 
 const { server, ca, tenants, connections } = workerData as TenantsOptions;
-const [greedy, silent, endless] =
-  [tenants.greedy, tenants.unread, tenants.endless].map((each) => agentOf(ca, each));
+const [greedy, silent, endless] = [tenants.greedy, tenants.unread, tenants.endless].map((each) =>
+  agentOf(ca, each),
+);
 const PATH = "/api/v1/configmaps";
 // Of this thread alone: tenants are on other machines, and take no time of the server's.
 setPriority(constants.priority.PRIORITY_LOW);
@@ -28,8 +29,11 @@ for (let n = 0; n < 20; n++) {
   const unread = request(`${server}${PATH}`, { agent: silent }, (response) => response.pause());
   unread.on("error", () => undefined).end();
   const headers = { "content-type": "application/json", "content-length": 1_000 };
-  const body = request(`${server}/api/v1/namespaces/default/configmaps`,
-    { agent: endless, method: "POST", headers }, (response) => response.resume());
+  const body = request(
+    `${server}/api/v1/namespaces/default/configmaps`,
+    { agent: endless, method: "POST", headers },
+    (response) => response.resume(),
+  );
   body.on("error", () => undefined).write("{");
 }
 setInterval(() => parentPort!.postMessage({ lists, refused }), 500);

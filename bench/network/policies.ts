@@ -11,7 +11,11 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import {
-  ADDRESSES, CLUSTER_CIDR, createNodeNetwork, type NodeNetwork, TARGETS,
+  ADDRESSES,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  type NodeNetwork,
+  TARGETS,
 } from "../../testing/network/node-network.ts";
 import { median, type Row } from "../benchmark.ts";
 
@@ -27,8 +31,8 @@ const podOf = (app: number): Pod => ({
   metadata: { namespace: "bench", name: `p${app}`, uid: `${app}`, labels: { app: `a${app}` } },
   spec: { containers: [] },
 });
-const addressOf = (app: number) => [ADDRESSES.one, ADDRESSES.two][app] ??
-  `10.244.${1 + (app >> 8)}.${app & 255}`;
+const addressOf = (app: number) =>
+  [ADDRESSES.one, ADDRESSES.two][app] ?? `10.244.${1 + (app >> 8)}.${app & 255}`;
 
 /** Two policies for each app: pods of the next one may come, and it may go to the next one. */
 function policyOf(index: number, port: number = TARGETS.http): NetworkPolicy {
@@ -40,7 +44,8 @@ function policyOf(index: number, port: number = TARGETS.http): NetworkPolicy {
     metadata: { namespace: "bench", name: `np${index}`, uid: `${index}` },
     spec: {
       podSelector: { matchLabels: { app: `a${app}` } },
-      ...(isIngress ? { policyTypes: ["Ingress"], ingress: [{ from: peer, ports }] }
+      ...(isIngress
+        ? { policyTypes: ["Ingress"], ingress: [{ from: peer, ports }] }
         : { policyTypes: ["Egress"], egress: [{ to: peer, ports }] }),
     },
   };
@@ -52,7 +57,9 @@ function sliceOf(policy: NetworkPolicy): EndpointSlice {
   const app = Number(peer?.podSelector?.matchLabels?.["app"]?.slice(1));
   return {
     metadata: { namespace: "bench", name: `${key}-0`, labels: { [PEER_LABEL]: key } },
-    addressType: "IPv4", ports: [], endpoints: [{ addresses: [addressOf(app)] }],
+    addressType: "IPv4",
+    ports: [],
+    endpoints: [{ addresses: [addressOf(app)] }],
   };
 }
 
@@ -73,10 +80,12 @@ export async function policies(): Promise<Row[]> {
     await spread.rebuild(baseRules(), planner.all());
     const changes_ms = await changes(spread, planner);
     // None of the thousand but the first admits the port.
-    const all = plannerOf(Array.from({ length: POLICIES }, (_, index) => {
-      const policy = policyOf(2, index === 0 ? TARGETS.http : OTHER_PORT_FIRST + index);
-      return { ...policy, metadata: { ...policy.metadata, name: `np${index}`, uid: `${index}` } };
-    }));
+    const all = plannerOf(
+      Array.from({ length: POLICIES }, (_, index) => {
+        const policy = policyOf(2, index === 0 ? TARGETS.http : OTHER_PORT_FIRST + index);
+        return { ...policy, metadata: { ...policy.metadata, name: `np${index}`, uid: `${index}` } };
+      }),
+    );
     const rates = await rounds(net, {
       none: () => deleteTable("ip", TABLE),
       spread: () => spread.rebuild(baseRules(), planner.all()),
@@ -86,10 +95,18 @@ export async function policies(): Promise<Row[]> {
     const peer = { name: "without policies", value: rates.none };
     return [
       { what: `${size}: one change`, unit: "ms", ours: median(changes_ms), goal: "<= 50 ms" },
-      { what: `${size}: the slowest of ${changes_ms.length} changes`, unit: "ms",
-        ours: Math.max(...changes_ms) },
-      { what: `${size}, two of them a connection's`, unit: "connections/s", ours: rates.spread,
-        peer, goal: ">= 0.9 x" },
+      {
+        what: `${size}: the slowest of ${changes_ms.length} changes`,
+        unit: "ms",
+        ours: Math.max(...changes_ms),
+      },
+      {
+        what: `${size}, two of them a connection's`,
+        unit: "connections/s",
+        ours: rates.spread,
+        peer,
+        goal: ">= 0.9 x",
+      },
       { what: `${size}, all of them the server's`, unit: "connections/s", ours: rates.all, peer },
     ];
   } finally {
@@ -135,7 +152,8 @@ async function changes(table: NftTable, planner: Planner): Promise<number[]> {
 
 /** The median of the connections each second, of each setting; the settings take turns. */
 async function rounds<K extends string>(
-  net: NodeNetwork, settings: Readonly<Record<K, () => Promise<unknown>>>,
+  net: NodeNetwork,
+  settings: Readonly<Record<K, () => Promise<unknown>>>,
 ): Promise<Record<K, number>> {
   const found = Object.keys(settings).map((key) => [key as K, [] as number[]] as const);
   for (let round = 0; round < CONNECT_RUNS; round++) {

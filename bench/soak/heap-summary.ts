@@ -41,9 +41,7 @@ export function summarizeHeap(path: string): ClassShare[] {
     const name = owners[node] ?? "(unreachable)";
     sums.set(name, (sums.get(name) ?? 0) + graph.size(node));
   }
-  return [...sums]
-    .map(([name, bytes]) => ({ name, bytes }))
-    .sort((a, b) => b.bytes - a.bytes);
+  return [...sums].map(([name, bytes]) => ({ name, bytes })).sort((a, b) => b.bytes - a.bytes);
 }
 
 interface Graph {

@@ -150,8 +150,12 @@ async function rolledOut(client: KubeClient, namespace: string): Promise<void> {
     const web = await client.request<Workload>({ method: "GET", path });
     const { observedGeneration, updatedReplicas, availableReplicas, replicas } = web.status ?? {};
     const wanted = web.spec?.replicas;
-    return observedGeneration === web.metadata.generation && updatedReplicas === wanted
-      && availableReplicas === wanted && replicas === wanted;
+    return (
+      observedGeneration === web.metadata.generation &&
+      updatedReplicas === wanted &&
+      availableReplicas === wanted &&
+      replicas === wanted
+    );
   });
 }
 

@@ -105,10 +105,12 @@ function workloads(at: Place): Manifest[] {
       ...named("reader"),
       spec: {
         terminationGracePeriodSeconds: 1,
-        containers: [{
-          ...{ name: "main", image: IMAGE, command: ["sleep", "3600"] },
-          volumeMounts: [{ name: "data", mountPath: "/data" }],
-        }],
+        containers: [
+          {
+            ...{ name: "main", image: IMAGE, command: ["sleep", "3600"] },
+            volumeMounts: [{ name: "data", mountPath: "/data" }],
+          },
+        ],
         volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }],
       },
     }),

@@ -1,13 +1,14 @@
-import type {
-  PersistentVolume, PersistentVolumeClaim, Pod,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS, VOLUME_ATTACHMENTS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 
@@ -76,25 +77,33 @@ export class Claims {
     await claims.create({
       metadata: place,
       spec: {
-        accessModes: ["ReadWriteOnce"], storageClassName: className,
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: className,
         resources: { requests: { storage: "1Mi" } },
       },
     });
-    await this.#until(`${name} to be bound`, () =>
-      this.#claims.store.get(key)?.status?.phase === "Bound");
+    await this.#until(
+      `${name} to be bound`,
+      () => this.#claims.store.get(key)?.status?.phase === "Bound",
+    );
     const volume = this.#claims.store.get(key)?.spec.volumeName ?? "";
     const bound_ms = performance.now();
     await pods.create(podOf(name, this.#nodeName));
     await this.#until(`${name}'s volume to be attached`, () => this.#isAttached(volume));
     const attached_ms = performance.now();
-    await this.#until(`${name} to run`, () =>
-      this.#pods.store.get(key)?.status?.phase === "Running");
+    await this.#until(
+      `${name} to run`,
+      () => this.#pods.store.get(key)?.status?.phase === "Running",
+    );
     const ready_ms = performance.now();
     await pods.delete(place);
     await this.#until(`${name}'s pod to go`, () => this.#pods.store.get(key) === undefined);
     await claims.delete(place);
-    await this.#until(`${name}'s volume to go`, () =>
-      this.#volumes.store.get(volume) === undefined && this.#claims.store.get(key) === undefined);
+    await this.#until(
+      `${name}'s volume to go`,
+      () =>
+        this.#volumes.store.get(volume) === undefined && this.#claims.store.get(key) === undefined,
+    );
     times.come_ms.push(ready_ms - start_ms);
     times.bound_ms.push(bound_ms - start_ms);
     times.attached_ms.push(attached_ms - bound_ms);
@@ -117,10 +126,15 @@ function podOf(name: string, nodeName: string): Pod {
   return {
     metadata: { namespace, name },
     spec: {
-      nodeName, automountServiceAccountToken: false,
-      containers: [{
-        name: "c", image: "c:1", volumeMounts: [{ name: "data", mountPath: "/data" }],
-      }],
+      nodeName,
+      automountServiceAccountToken: false,
+      containers: [
+        {
+          name: "c",
+          image: "c:1",
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: name } }],
     },
   };

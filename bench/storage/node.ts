@@ -8,7 +8,8 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
-  DRIVER_NAME, openAttachingDriver,
+  DRIVER_NAME,
+  openAttachingDriver,
 } from "../../test/e2e/storage-faults/attaching-driver.ts";
 import { VolumeKubelet } from "../../test/e2e/storage-faults/volume-kubelet.ts";
 

@@ -20,18 +20,32 @@ const RATES = ["--kube-api-qps=50", "--kube-api-burst=100"];
 
 /** Ours, and upstream's of their Go modules (`npm run peers -- csi-sidecars`). */
 export function sidecars(): readonly [ours: Sidecars, theirs: Sidecars] {
-  const { apiserver: [program, ...args] } = bundleOf(ROOT);
+  const {
+    apiserver: [program, ...args],
+  } = bundleOf(ROOT);
   const [provisioner, attacher] = [peer("csi-provisioner"), peer("csi-attacher")];
   return [
     {
       name: "r2k csi-provisioner, csi-attacher",
-      start: (place) => start([
-        [program, ...args, "csi-provisioner"], [program, ...args, "csi-attacher"],
-      ], place),
+      start: (place) =>
+        start(
+          [
+            [program, ...args, "csi-provisioner"],
+            [program, ...args, "csi-attacher"],
+          ],
+          place,
+        ),
     },
     {
       name: "external-provisioner, external-attacher",
-      start: (place) => start([[provisioner, ...RATES], [attacher, ...RATES]], place),
+      start: (place) =>
+        start(
+          [
+            [provisioner, ...RATES],
+            [attacher, ...RATES],
+          ],
+          place,
+        ),
     },
   ];
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { median } from "../benchmark.ts";
 import type { Cluster } from "./cluster.ts";
-import { P99, PUT_BYTES, RATE, type Run, benchmark, run, said } from "./generator.ts";
+import { benchmark, P99, PUT_BYTES, RATE, type Run, run, said } from "./generator.ts";
 
 /** One measurement of a store. */
 export interface Measurement {
@@ -34,9 +34,11 @@ export interface StoreRow {
 
 const rate = (done: Run): Measurement => ({ value: said(done, RATE), generator_s: done.cpu_s });
 
-const put = (clients: number) => async ({ endpoints }: Cluster, size: number) => {
-  return rate(await benchmark(endpoints, clients, ["put", `--total=${size}`, ...PUT_BYTES]));
-};
+const put =
+  (clients: number) =>
+  async ({ endpoints }: Cluster, size: number) => {
+    return rate(await benchmark(endpoints, clients, ["put", `--total=${size}`, ...PUT_BYTES]));
+  };
 
 async function range({ endpoints }: Cluster, size: number): Promise<Measurement> {
   await run("etcdctl", [`--endpoints=${endpoints}`, "put", "foo", "x".repeat(256)]);

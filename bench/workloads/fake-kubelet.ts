@@ -46,8 +46,11 @@ export async function startFakeKubelet(client: KubeClient): Promise<{ close(): P
 function statusOf(pod: Pod, now: string): Pod["status"] {
   const ends = pod.spec.restartPolicy === "Never";
   const ready = ends ? "False" : "True";
-  const conditions = ["Ready", "ContainersReady"].map((type) =>
-    ({ type, status: ready, lastTransitionTime: now }));
+  const conditions = ["Ready", "ContainersReady"].map((type) => ({
+    type,
+    status: ready,
+    lastTransitionTime: now,
+  }));
   return { ...pod.status, phase: ends ? "Succeeded" : "Running", startTime: now, conditions };
 }
 

@@ -2,7 +2,13 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  JOBS,
+  PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { NODE_COUNT } from "./fake-kubelet.ts";
@@ -29,10 +35,14 @@ export interface Kind {
 
 const labels = { app: "bench" };
 const template = (restartPolicy: "Always" | "Never") => ({
-  metadata: { labels }, spec: { restartPolicy, containers: [{ name: "c", image: "c:1" }] },
+  metadata: { labels },
+  spec: { restartPolicy, containers: [{ name: "c", image: "c:1" }] },
 });
 const replicated = (more: object = {}) => ({
-  replicas: COUNT, selector: { matchLabels: labels }, template: template("Always"), ...more,
+  replicas: COUNT,
+  selector: { matchLabels: labels },
+  template: template("Always"),
+  ...more,
 });
 const ready = ({ readyReplicas }: Counts) => readyReplicas === COUNT;
 
@@ -40,45 +50,60 @@ export const KINDS: readonly Kind[] = [
   { name: "Deployment", type: DEPLOYMENTS, spec: replicated(), isThere: ready },
   { name: "ReplicaSet", type: REPLICA_SETS, spec: replicated(), isThere: ready },
   {
-    name: "ReplicationController", type: REPLICATION_CONTROLLERS,
-    spec: replicated({ selector: labels }), isThere: ready,
+    name: "ReplicationController",
+    type: REPLICATION_CONTROLLERS,
+    spec: replicated({ selector: labels }),
+    isThere: ready,
   },
   {
-    name: "StatefulSet, Parallel", type: STATEFUL_SETS,
-    spec: replicated({ serviceName: "bench", podManagementPolicy: "Parallel" }), isThere: ready,
+    name: "StatefulSet, Parallel",
+    type: STATEFUL_SETS,
+    spec: replicated({ serviceName: "bench", podManagementPolicy: "Parallel" }),
+    isThere: ready,
   },
   {
-    name: "StatefulSet, OrderedReady", type: STATEFUL_SETS,
-    spec: replicated({ serviceName: "bench" }), isThere: ready,
+    name: "StatefulSet, OrderedReady",
+    type: STATEFUL_SETS,
+    spec: replicated({ serviceName: "bench" }),
+    isThere: ready,
   },
   {
-    name: `DaemonSet on ${NODE_COUNT} nodes`, type: DAEMON_SETS,
+    name: `DaemonSet on ${NODE_COUNT} nodes`,
+    type: DAEMON_SETS,
     spec: { selector: { matchLabels: labels }, template: template("Always") },
     isThere: ({ numberReady }) => numberReady === NODE_COUNT,
   },
   {
-    name: "Job, 100 completions", type: JOBS,
+    name: "Job, 100 completions",
+    type: JOBS,
     spec: { completions: COUNT, parallelism: COUNT, template: template("Never") },
-    isThere: ({ succeeded, conditions }) => succeeded === COUNT &&
-      conditions?.some(({ type }) => type === "Complete") === true,
+    isThere: ({ succeeded, conditions }) =>
+      succeeded === COUNT && conditions?.some(({ type }) => type === "Complete") === true,
   },
 ];
 
 /** Creates one, waits until its status says that it is there, deletes it, waits for its pods. */
 export async function run(
-  client: KubeClient, { name, type, spec, isThere }: Kind,
+  client: KubeClient,
+  { name, type, spec, isThere }: Kind,
 ): Promise<{ come_ms: number; go_ms: number }> {
   const resource = client.resource<KubeObject & { spec: object; status?: Counts }>(type);
   const place = { namespace: "default", name: "bench" };
-  const until = (what: string, holds: () => Promise<boolean>) => waitFor(`${name}: ${what}`, holds,
-    { clock: client.clock, timeout_ms: TIMEOUT_MS, interval_ms: LOOK_MS });
+  const until = (what: string, holds: () => Promise<boolean>) =>
+    waitFor(`${name}: ${what}`, holds, {
+      clock: client.clock,
+      timeout_ms: TIMEOUT_MS,
+      interval_ms: LOOK_MS,
+    });
   const start_ms = performance.now();
   await resource.create({ metadata: place, spec });
   await until("to be there", async () => isThere((await resource.get(place)).status ?? {}));
   const there_ms = performance.now();
   await resource.delete(place, { propagationPolicy: "Background" });
   const pods = client.resource(PODS);
-  await until("no pods", async () =>
-    (await pods.list({ namespace: "default", limit: 1 })).items.length === 0);
+  await until(
+    "no pods",
+    async () => (await pods.list({ namespace: "default", limit: 1 })).items.length === 0,
+  );
   return { come_ms: there_ms - start_ms, go_ms: performance.now() - there_ms };
 }

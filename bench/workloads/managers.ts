@@ -31,7 +31,10 @@ interface RunningManager {
 
 /** Nodes without kubelets: nothing may come to think that they are lost. */
 const CONTROLLERS = [
-  "*", "-node-lifecycle-controller", "-node-ipam-controller", "-taint-eviction-controller",
+  "*",
+  "-node-lifecycle-controller",
+  "-node-ipam-controller",
+  "-taint-eviction-controller",
 ].join(",");
 
 /** Ours, and upstream's with the rates of requests that ours has by default. */
@@ -45,10 +48,12 @@ export function managers(): readonly [ours: Manager, theirs: Manager] {
     },
     {
       name: "kube-controller-manager 1.36.0",
-      start: (place, client) => start([peerProgram], place, client, {
-        "service-account-private-key-file": place.credentials.serviceAccount.key,
-        "kube-api-qps": "50", "kube-api-burst": "100",
-      }),
+      start: (place, client) =>
+        start([peerProgram], place, client, {
+          "service-account-private-key-file": place.credentials.serviceAccount.key,
+          "kube-api-qps": "50",
+          "kube-api-burst": "100",
+        }),
     },
   ];
 }
@@ -65,8 +70,13 @@ async function start(
   const access = { server, ca: read(ca), cert: read(admin.cert), key: read(admin.key) };
   writeFileSync(config, kubeconfig("bench", access), { mode: 0o600 });
   const flags = {
-    kubeconfig: config, "root-ca-file": ca, "leader-elect": "false", "secure-port": "0",
-    "use-service-account-credentials": "true", controllers: CONTROLLERS, ...more,
+    kubeconfig: config,
+    "root-ca-file": ca,
+    "leader-elect": "false",
+    "secure-port": "0",
+    "use-service-account-credentials": "true",
+    controllers: CONTROLLERS,
+    ...more,
   };
   const words = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
   const log = openSync(join(dir, "controllers.log"), "a");
@@ -84,8 +94,10 @@ async function start(
     await gone;
   };
   try {
-    await waitFor("the default ServiceAccount", () => accounts.get(account),
-      { clock: client.clock, timeout_ms: START_TIMEOUT_MS });
+    await waitFor("the default ServiceAccount", () => accounts.get(account), {
+      clock: client.clock,
+      timeout_ms: START_TIMEOUT_MS,
+    });
   } catch (thrown) {
     process.stderr.write(read(join(dir, "controllers.log")).slice(-2_000));
     await close();

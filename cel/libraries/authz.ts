@@ -69,8 +69,12 @@ class CheckValue extends OpaqueValue {
   }
 
   override equals(other: Value): boolean {
-    return other instanceof CheckValue && other.type.is(this.type) &&
-      other.authorization === this.authorization && keyOf(other.part) === keyOf(this.part);
+    return (
+      other instanceof CheckValue &&
+      other.type.is(this.type) &&
+      other.authorization === this.authorization &&
+      keyOf(other.part) === keyOf(this.part)
+    );
   }
 }
 
@@ -89,7 +93,7 @@ class DecisionValue extends OpaqueValue {
 }
 
 function keyOf(part: Part | AccessQuestion): string {
-  return JSON.stringify(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1));
+  return JSON.stringify(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The `authorizer` of one request: values of variables, and evaluation with its decisions. */
@@ -146,7 +150,8 @@ function resourceCheck(group: CheckValue, resource: string): Outcome {
 /** A method that adds a property to the check of a resource. */
 function refine(id: string, property: keyof Part): Overload {
   return method(id, [RESOURCE_CHECK, STRING], RESOURCE_CHECK, (check: CheckValue, text: string) =>
-    check.with({ [property]: text }));
+    check.with({ [property]: text }),
+  );
 }
 
 function check({ part, authorization }: CheckValue, verb: string): Outcome {
@@ -166,8 +171,12 @@ export const authzLibrary: Library = {
   functions: functions({
     path: [method("authorizer_path", [AUTHORIZER, STRING], PATH_CHECK, pathCheck)],
     group: [
-      method("authorizer_group", [AUTHORIZER, STRING], GROUP_CHECK,
-        (authorizer: CheckValue, group: string) => authorizer.with({ group }, GROUP_CHECK)),
+      method(
+        "authorizer_group",
+        [AUTHORIZER, STRING],
+        GROUP_CHECK,
+        (authorizer: CheckValue, group: string) => authorizer.with({ group }, GROUP_CHECK),
+      ),
     ],
     serviceAccount: [
       method("authorizer_serviceaccount", [AUTHORIZER, STRING, STRING], AUTHORIZER, serviceAccount),

@@ -36,15 +36,17 @@ export function fixedDigits(value: number, precision: number): string {
 
 /** The digits and the power of ten of a number: `1234.5` with two is `1.23` and 3. */
 export function scientificDigits(
-  value: number, precision: number,
+  value: number,
+  precision: number,
 ): { readonly digits: string; readonly exponent: number } {
   const [numerator, denominator] = fractionOf(value);
   let exponent = value === 0 ? 0 : Number(value.toExponential().split("e")[1]);
   for (;;) {
     const shift = BigInt(precision - exponent);
-    const scaled = shift >= 0n
-      ? divideHalfEven(numerator * 10n ** shift, denominator)
-      : divideHalfEven(numerator, denominator * 10n ** -shift);
+    const scaled =
+      shift >= 0n
+        ? divideHalfEven(numerator * 10n ** shift, denominator)
+        : divideHalfEven(numerator, denominator * 10n ** -shift);
     const digits = scaled.toString().padStart(precision + 1, "0");
     if (digits.length > precision + 1) exponent++;
     else if (digits.startsWith("0") && value !== 0) exponent--;

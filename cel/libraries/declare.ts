@@ -8,14 +8,22 @@ type Costs = Pick<Overload, "cost" | "estimate" | "steps">;
 
 /** An overload called on a receiver, the first of `args`. */
 export function method(
-  id: string, args: readonly Type[], result: Type, call: Implementation, costs: Costs = {},
+  id: string,
+  args: readonly Type[],
+  result: Type,
+  call: Implementation,
+  costs: Costs = {},
 ): Overload {
   return { id, member: true, args, result, call, ...costs };
 }
 
 /** An overload called by its name alone. */
 export function call(
-  id: string, args: readonly Type[], result: Type, call: Implementation, costs: Costs = {},
+  id: string,
+  args: readonly Type[],
+  result: Type,
+  call: Implementation,
+  costs: Costs = {},
 ): Overload {
   return { id, args, result, call, ...costs };
 }

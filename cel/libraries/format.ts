@@ -3,7 +3,12 @@
  * with a text.
  */
 import {
-  dns1035Label, dnsLabel, dnsSubdomain, labelValue, qualifiedName, type TextRule,
+  dns1035Label,
+  dnsLabel,
+  dnsSubdomain,
+  labelValue,
+  qualifiedName,
+  type TextRule,
 } from "@raft2kube/std/names.ts";
 import type { Library } from "../library.ts";
 import { listOf, objectType, optionalOf, STRING } from "../types.ts";
@@ -39,7 +44,7 @@ function prefixOf(rule: TextRule): TextRule {
 }
 
 function unless(holds: (text: string) => boolean, complaint: string): TextRule {
-  return (text) => holds(text) ? [] : [complaint];
+  return (text) => (holds(text) ? [] : [complaint]);
 }
 
 const UUID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -77,10 +82,16 @@ const FORMATS: Readonly<Record<string, FormatValue>> = {
   dns1035LabelPrefix: new FormatValue("DNS1035LabelPrefix", 30, prefixOf(dns1035Label)),
   labelValue: new FormatValue("LabelValue", 40, labelValue),
   uri: new FormatValue("URI", 1103, uriComplaints),
-  uuid: new FormatValue("uuid", 70,
-    unless((text) => UUID.test(text), "does not match the UUID format")),
-  byte: new FormatValue("byte", 84,
-    unless((text) => text !== "" && BASE64.test(text), "invalid base64")),
+  uuid: new FormatValue(
+    "uuid",
+    70,
+    unless((text) => UUID.test(text), "does not match the UUID format"),
+  ),
+  byte: new FormatValue(
+    "byte",
+    84,
+    unless((text) => text !== "" && BASE64.test(text), "invalid base64"),
+  ),
   date: new FormatValue("date", 71, unless(isDate, "invalid date")),
   datetime: new FormatValue("datetime", 71, unless(isDateTime, "invalid datetime")),
 };
@@ -99,10 +110,12 @@ export const formatLibrary: Library = {
   types: [FORMAT],
   functions: functions({
     "format.named": [call("format-named", [STRING], optionalOf(FORMAT), formatNamed)],
-    "validate": [
-      method("format-validate", [FORMAT, STRING], optionalOf(listOf(STRING)), validate),
-    ],
-    ...Object.fromEntries(Object.entries(FORMATS).map(([name, format]) =>
-      [`format.${name}`, [call(`format.${name}`, [], FORMAT, () => format)]])),
+    validate: [method("format-validate", [FORMAT, STRING], optionalOf(listOf(STRING)), validate)],
+    ...Object.fromEntries(
+      Object.entries(FORMATS).map(([name, format]) => [
+        `format.${name}`,
+        [call(`format.${name}`, [], FORMAT, () => format)],
+      ]),
+    ),
   }),
 };

@@ -32,7 +32,8 @@ const KEPT_IN_PATH = /[A-Za-z0-9\-_.~$&+,/:;=@]/;
 function unescaped(text: string): string {
   const bytes = Buffer.from(text).toString("latin1");
   return bytes.replace(/%(?:([0-9a-fA-F]{2})|.{0,2})/gs, (_whole, code?: string) =>
-    code === undefined ? fail() : String.fromCharCode(Number.parseInt(code, 16)));
+    code === undefined ? fail() : String.fromCharCode(Number.parseInt(code, 16)),
+  );
 }
 
 function utf8(bytes: string): string {
@@ -78,7 +79,7 @@ function readLiteral(text: string): string {
 function pathText(text: string): string {
   const bytes = unescaped(text);
   if (VALID_PATH.test(text)) return text;
-  return [...bytes].map((each) => KEPT_IN_PATH.test(each) ? each : percent(each)).join("");
+  return [...bytes].map((each) => (KEPT_IN_PATH.test(each) ? each : percent(each))).join("");
 }
 
 function percent(byte: string): string {
@@ -149,8 +150,9 @@ export function queryOf({ query }: Url): Map<string, string[]> {
   for (const pair of query.slice(1).split("&")) {
     if (pair === "" || pair.includes(";") || /%(?![0-9a-fA-F]{2})/.test(pair)) continue;
     const equals = pair.indexOf("=");
-    const [key, value] = (equals < 0 ? [pair, ""] : [pair.slice(0, equals), pair.slice(equals + 1)])
-      .map((each) => utf8(unescaped(each.replaceAll("+", " ")))) as [string, string];
+    const [key, value] = (
+      equals < 0 ? [pair, ""] : [pair.slice(0, equals), pair.slice(equals + 1)]
+    ).map((each) => utf8(unescaped(each.replaceAll("+", " ")))) as [string, string];
     const values = parameters.get(key);
     if (values === undefined) parameters.set(key, [value]);
     else values.push(value);

@@ -6,7 +6,12 @@ import { BOOL, INT, opaqueType, STRING } from "../types.ts";
 import { ErrorValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
 import { call, functions, method } from "./declare.ts";
 import {
-  formatPrefix, isRefusal, networkOf, parseAddress, parsePrefix, type Prefix,
+  formatPrefix,
+  isRefusal,
+  networkOf,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
 } from "./net-address.ts";
 
 export const IP = opaqueType("net.IP");
@@ -25,8 +30,11 @@ class IpValue extends OpaqueValue {
   }
 
   override equals(other: Value): boolean {
-    return other instanceof IpValue && other.ip.family === this.ip.family &&
-      other.ip.value === this.ip.value;
+    return (
+      other instanceof IpValue &&
+      other.ip.family === this.ip.family &&
+      other.ip.value === this.ip.value
+    );
   }
 }
 
@@ -55,7 +63,8 @@ function cidrOfText(text: string): CidrValue | ErrorValue {
   const prefix = parsePrefix(text);
   if (!isRefusal(prefix)) return new CidrValue(prefix);
   return new ErrorValue(
-    `network address parse error during conversion from string: ${prefix.complaint}`);
+    `network address parse error during conversion from string: ${prefix.complaint}`,
+  );
 }
 
 function isCanonical(text: string): Outcome {
@@ -81,12 +90,17 @@ function isIn(range: keyof typeof RANGES, { family, value }: Ip): boolean {
 /** IPv4's 224.0.0.0/24; in IPv6 multicast of any flags whose scope is link-local. */
 function isLinkLocalMulticast({ family, value }: Ip): boolean {
   if (family === 4) return value >> 8n === 0xe0_0000n;
-  return (value >> 112n & 0xff0fn) === 0xff02n;
+  return ((value >> 112n) & 0xff0fn) === 0xff02n;
 }
 
 function isGlobalUnicast(ip: Ip): boolean {
-  return !isIn("unspecified", ip) && !isIn("broadcast", ip) && !isIn("loopback", ip) &&
-    !isIn("multicast", ip) && !isIn("linkLocalUnicast", ip);
+  return (
+    !isIn("unspecified", ip) &&
+    !isIn("broadcast", ip) &&
+    !isIn("loopback", ip) &&
+    !isIn("multicast", ip) &&
+    !isIn("linkLocalUnicast", ip)
+  );
 }
 
 function containsIp({ prefix }: CidrValue, { ip }: IpValue): boolean {
@@ -121,18 +135,16 @@ export const ipLibrary: Library = {
   name: "kubernetes.net.ip",
   types: [IP],
   functions: functions({
-    "ip": [call("string_to_ip", [STRING], IP, ipOfText)],
-    "isIP": [call("is_ip", [STRING], BOOL, (text: string) => !isRefusal(parseAddress(text)))],
+    ip: [call("string_to_ip", [STRING], IP, ipOfText)],
+    isIP: [call("is_ip", [STRING], BOOL, (text: string) => !isRefusal(parseAddress(text)))],
     "ip.isCanonical": [call("ip_is_canonical", [STRING], BOOL, isCanonical)],
-    "family": [method("ip_family", [IP], INT, ({ ip }: IpValue) => BigInt(ip.family))],
-    "isUnspecified": [test("ip_is_unspecified", (ip) => isIn("unspecified", ip))],
-    "isLoopback": [test("ip_is_loopback", (ip) => isIn("loopback", ip))],
-    "isLinkLocalMulticast": [test("ip_is_link_local_multicast", isLinkLocalMulticast)],
-    "isLinkLocalUnicast": [
-      test("ip_is_link_local_unicast", (ip) => isIn("linkLocalUnicast", ip)),
-    ],
-    "isGlobalUnicast": [test("ip_is_global_unicast", isGlobalUnicast)],
-    "string": [call("ip_to_string", [IP], STRING, ({ ip }: IpValue) => formatIp(ip))],
+    family: [method("ip_family", [IP], INT, ({ ip }: IpValue) => BigInt(ip.family))],
+    isUnspecified: [test("ip_is_unspecified", (ip) => isIn("unspecified", ip))],
+    isLoopback: [test("ip_is_loopback", (ip) => isIn("loopback", ip))],
+    isLinkLocalMulticast: [test("ip_is_link_local_multicast", isLinkLocalMulticast)],
+    isLinkLocalUnicast: [test("ip_is_link_local_unicast", (ip) => isIn("linkLocalUnicast", ip))],
+    isGlobalUnicast: [test("ip_is_global_unicast", isGlobalUnicast)],
+    string: [call("ip_to_string", [IP], STRING, ({ ip }: IpValue) => formatIp(ip))],
   }),
 };
 
@@ -140,22 +152,22 @@ export const cidrLibrary: Library = {
   name: "kubernetes.net.cidr",
   types: [CIDR],
   functions: functions({
-    "cidr": [call("string_to_cidr", [STRING], CIDR, cidrOfText)],
-    "isCIDR": [call("is_cidr", [STRING], BOOL, (text: string) => !isRefusal(parsePrefix(text)))],
-    "containsIP": [
+    cidr: [call("string_to_cidr", [STRING], CIDR, cidrOfText)],
+    isCIDR: [call("is_cidr", [STRING], BOOL, (text: string) => !isRefusal(parsePrefix(text)))],
+    containsIP: [
       method("cidr_contains_ip_string", [CIDR, STRING], BOOL, containsIpText),
       method("cidr_contains_ip_ip", [CIDR, IP], BOOL, containsIp),
     ],
-    "containsCIDR": [
+    containsCIDR: [
       method("cidr_contains_cidr_string", [CIDR, STRING], BOOL, containsCidrText),
       method("cidr_contains_cidr", [CIDR, CIDR], BOOL, containsCidr),
     ],
-    "ip": [method("cidr_ip", [CIDR], IP, ({ prefix }: CidrValue) => new IpValue(prefix.ip))],
-    "prefixLength": [
+    ip: [method("cidr_ip", [CIDR], IP, ({ prefix }: CidrValue) => new IpValue(prefix.ip))],
+    prefixLength: [
       method("cidr_prefix_length", [CIDR], INT, ({ prefix }: CidrValue) => BigInt(prefix.bits)),
     ],
-    "masked": [method("cidr_masked", [CIDR], CIDR, masked)],
-    "string": [
+    masked: [method("cidr_masked", [CIDR], CIDR, masked)],
+    string: [
       call("cidr_to_string", [CIDR], STRING, ({ prefix }: CidrValue) => formatPrefix(prefix)),
     ],
   }),

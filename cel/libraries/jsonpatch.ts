@@ -8,7 +8,8 @@ export const jsonPatchLibrary: Library = {
   functions: functions({
     "jsonpatch.escapeKey": [
       call("string_jsonpatch_escapeKey_string", [STRING], STRING, (key: string) =>
-        key.replaceAll("~", "~0").replaceAll("/", "~1")),
+        key.replaceAll("~", "~0").replaceAll("/", "~1"),
+      ),
     ],
   }),
 };

@@ -4,13 +4,18 @@
  * k8s.io/apiserver/pkg/cel/library/cost.go.
  */
 import {
-  type CallEstimate, type CostModel, type CostNode, type Range, type SizeEstimator, UNBOUNDED,
+  type CallEstimate,
+  type CostModel,
+  type CostNode,
+  type Range,
+  type SizeEstimator,
+  UNBOUNDED,
 } from "../library.ts";
 import { TRAVERSAL_COST_MAX } from "../limits.ts";
 import { costSize } from "../operations.ts";
+import { add, exactly, multiply, scale } from "../ranges.ts";
 import { ListValue, MapValue, OpaqueValue, type Outcome, type Value } from "../value.ts";
 import { FormatValue } from "./format.ts";
-import { add, exactly, multiply, scale } from "../ranges.ts";
 import { sizeOf } from "./sizes.ts";
 
 /** The cost of a character of a text, and of a pattern. */
@@ -60,7 +65,7 @@ function reading(passes: number, sizesResult = false): Rule {
     estimate: ({ args: [text], size }) => {
       if (text === undefined) return undefined;
       const length = size(text);
-      return { cost: scale(length, passes * TEXT), ...sizesResult && { resultSize: length } };
+      return { cost: scale(length, passes * TEXT), ...(sizesResult && { resultSize: length }) };
     },
   };
 }
@@ -83,8 +88,7 @@ function selectorCost(length: Range): Range {
 }
 
 const SELECTOR: Rule = {
-  count: ({ args: [, selector] }) =>
-    Number(selectorCost(exactly(BigInt(costSize(selector!)))).max),
+  count: ({ args: [, selector] }) => Number(selectorCost(exactly(BigInt(costSize(selector!)))).max),
   estimate: ({ args: [selector], size }) => ({ cost: selectorCost(size(selector!)) }),
 };
 
@@ -106,7 +110,7 @@ function traversalCost(value: Value): number {
 function itemsOf({ type, path }: CostNode): CostNode | undefined {
   const [item] = type.parameters;
   if (item === undefined) return undefined;
-  return { type: item, ...path !== undefined && { path: [...path, "@items"] } };
+  return { type: item, ...(path !== undefined && { path: [...path, "@items"] }) };
 }
 
 const TRAVERSE: Rule = {
@@ -123,7 +127,9 @@ const TRAVERSE: Rule = {
 
 /** A bound of how often a text is replaced, and of the characters that stay. */
 function replaced(
-  length: bigint, old: bigint, isUnchanged: boolean,
+  length: bigint,
+  old: bigint,
+  isUnchanged: boolean,
 ): [count: bigint, kept: bigint] {
   if (old === 0n) return [length < UNBOUNDED ? length + 1n : length, length];
   if (isUnchanged) return [0n, length];
@@ -136,8 +142,10 @@ function estimateReplace({ target, args: [old, by], size }: EstimatedCall): Call
   const to = size(by!);
   const [maxCount, maxKept] = replaced(length.max, from.min, to.max <= from.min);
   const [minCount, minKept] = replaced(length.min, from.max, from.max <= to.min);
-  const resultSize = add(
-    multiply({ min: minCount, max: maxCount }, to), { min: minKept, max: maxKept });
+  const resultSize = add(multiply({ min: minCount, max: maxCount }, to), {
+    min: minKept,
+    max: maxKept,
+  });
   return { cost: scale(length, 2 * TEXT), resultSize };
 }
 
@@ -161,7 +169,8 @@ const JOIN: Rule = {
     let length = items === undefined ? exactly(0n) : multiply(count, size(items));
     if (separator !== undefined) {
       const gaps = {
-        min: count.min > 0n ? count.min - 1n : 0n, max: count.max > 0n ? count.max - 1n : 0n,
+        min: count.min > 0n ? count.min - 1n : 0n,
+        max: count.max > 0n ? count.max - 1n : 0n,
       };
       length = add(length, multiply(size(separator), gaps));
     }
@@ -174,15 +183,14 @@ const MATCH: Rule = {
     Math.ceil((1 + costSize(text!)) * TEXT) * Math.ceil(costSize(pattern!) * PATTERN),
   estimate: ({ target, args: [pattern], size }) => {
     const length = size(target!);
-    const cost = multiply(
-      scale(add(length, exactly(1n)), TEXT), scale(size(pattern!), PATTERN));
+    const cost = multiply(scale(add(length, exactly(1n)), TEXT), scale(size(pattern!), PATTERN));
     return { cost, resultSize: { min: 0n, max: length.max } };
   },
 };
 
 const IP: Rule = {
-  count: (call) => call.overload === "cidr_ip" ? 1 : PARSE.count(call),
-  estimate: (call) => call.overload === "cidr_ip" ? UNIT.estimate(call) : PARSE.estimate(call),
+  count: (call) => (call.overload === "cidr_ip" ? 1 : PARSE.count(call)),
+  estimate: (call) => (call.overload === "cidr_ip" ? UNIT.estimate(call) : PARSE.estimate(call)),
 };
 
 /** Compares a prefix, and `extra` of it again; reads the other side when it is a text. */
@@ -216,14 +224,19 @@ const VALIDATE: Rule = {
 
 /** Types whose values are compared at the cost of 1. */
 const COMPARED_AS_UNIT = new Set([
-  "net.IP", "net.CIDR", "kubernetes.Quantity", "kubernetes.Semver",
-  "kubernetes.authorization.Authorizer", "kubernetes.authorization.PathCheck",
-  "kubernetes.authorization.GroupCheck", "kubernetes.authorization.ResourceCheck",
+  "net.IP",
+  "net.CIDR",
+  "kubernetes.Quantity",
+  "kubernetes.Semver",
+  "kubernetes.authorization.Authorizer",
+  "kubernetes.authorization.PathCheck",
+  "kubernetes.authorization.GroupCheck",
+  "kubernetes.authorization.ResourceCheck",
   "kubernetes.authorization.Decision",
 ]);
 
 const EQUAL: Rule = {
-  count: ({ args: [left] }) => left instanceof OpaqueValue ? 1 : undefined,
+  count: ({ args: [left] }) => (left instanceof OpaqueValue ? 1 : undefined),
   estimate: ({ args: [left, right] }) => {
     if (left === undefined || right === undefined || !left.type.is(right.type)) return undefined;
     const { name } = left.type;
@@ -237,12 +250,20 @@ const EQUAL: Rule = {
 };
 
 const RULES: readonly (readonly [names: string, rule: Rule])[] = [
-  ["serviceAccount path group resource subresource namespace name allowed reason error errored",
-    UNIT],
-  ["masked prefixLength family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast " +
-    "isGlobalUnicast format.named", UNIT],
-  ["sign asInteger isInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub major " +
-    "minor patch", UNIT],
+  [
+    "serviceAccount path group resource subresource namespace name allowed reason error errored",
+    UNIT,
+  ],
+  [
+    "masked prefixLength family isUnspecified isLoopback isLinkLocalMulticast isLinkLocalUnicast " +
+      "isGlobalUnicast format.named",
+    UNIT,
+  ],
+  [
+    "sign asInteger isInteger asApproximateFloat isGreaterThan isLessThan compareTo add sub major " +
+      "minor patch",
+    UNIT,
+  ],
   ["getScheme getHostname getHost getPort getEscapedPath getQuery", UNIT],
   ["check", always(AUTHORIZATION)],
   ["fieldSelector labelSelector", SELECTOR],
@@ -262,13 +283,17 @@ const RULES: readonly (readonly [names: string, rule: Rule])[] = [
   ["_==_", EQUAL],
 ];
 
-const RULE_OF = new Map(RULES.flatMap(([names, rule]) =>
-  names.split(" ").map((name) => [name, rule] as const)));
+const RULE_OF = new Map(
+  RULES.flatMap(([names, rule]) => names.split(" ").map((name) => [name, rule] as const)),
+);
 
 export const KUBERNETES_COSTS: CostModel = {
   callCost: (name, overload, args, result) => RULE_OF.get(name)?.count({ overload, args, result }),
   estimateCall: (name, overload, target, args, sizes: SizeEstimator) =>
     RULE_OF.get(name)?.estimate({
-      overload, target, args, size: (node) => sizeOf(node, sizes),
+      overload,
+      target,
+      args,
+      size: (node) => sizeOf(node, sizes),
     }),
 };

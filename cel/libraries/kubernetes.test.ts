@@ -7,7 +7,15 @@ import type { CostNode, Range } from "../library.ts";
 import { compareText } from "../operations.ts";
 import { DYN, INT, listOf, mapOf, STRING, Type } from "../types.ts";
 import {
-  ArrayList, Duration, isError, ListValue, MapValue, OptionalValue, Timestamp, Uint, type Value,
+  ArrayList,
+  Duration,
+  isError,
+  ListValue,
+  MapValue,
+  OptionalValue,
+  Timestamp,
+  Uint,
+  type Value,
 } from "../value.ts";
 import { type AccessDecision, type AccessQuestion, AUTHORIZER, Authorization } from "./authz.ts";
 import { jsonPatchLibrary } from "./jsonpatch.ts";
@@ -25,63 +33,84 @@ interface Answer {
 }
 
 const ANSWERS = readFileSync(join(import.meta.dirname, "../testdata/libraries.jsonl"), "utf8")
-  .trimEnd().split("\n").map((line) => JSON.parse(line) as Answer);
+  .trimEnd()
+  .split("\n")
+  .map((line) => JSON.parse(line) as Answer);
 
 /** Expressions that are refused as upstream refuses them, in other words. */
 const OTHER_WORDS = new Set([
-  "[].flatten(dyn('1'))", "dyn({}).flatten()", "dyn({}).flatten(0)", 'text.find("(")',
+  "[].flatten(dyn('1'))",
+  "dyn({}).flatten()",
+  "dyn({}).flatten(0)",
+  'text.find("(")',
 ]);
 
 /** Whether upstream's complaint is one of its parsers, which no client reads. */
 function isOtherWords({ expression, error = "" }: Answer): boolean {
-  return OTHER_WORDS.has(expression) || error.includes("parse error during conversion") ||
-    (error !== "" && expression.includes("semver("));
+  return (
+    OTHER_WORDS.has(expression) ||
+    error.includes("parse error during conversion") ||
+    (error !== "" && expression.includes("semver("))
+  );
 }
 
 const environment = KUBERNETES.extend({
   libraries: [jsonPatchLibrary],
   variables: {
-    authorizer: AUTHORIZER, text: STRING, texts: listOf(STRING), numbers: listOf(INT),
-    labels: mapOf(STRING, STRING), any: DYN,
+    authorizer: AUTHORIZER,
+    text: STRING,
+    texts: listOf(STRING),
+    numbers: listOf(INT),
+    labels: mapOf(STRING, STRING),
+    any: DYN,
   },
 });
 
 /** The sizes that the recording has for its variables. */
 const SIZES: Readonly<Record<string, bigint>> = {
-  "texts": 100n, "numbers": 100n, "texts.@items": 20n, "text": 20n, "labels": 10n,
+  texts: 100n,
+  numbers: 100n,
+  "texts.@items": 20n,
+  text: 20n,
+  labels: 10n,
 };
 
 function estimateSize({ path = [], type }: CostNode): Range | undefined {
-  const max = SIZES[path.join(".")] ??
-    (type.kind === "string" || type.kind === "bytes" ? 12n : undefined);
+  const max =
+    SIZES[path.join(".")] ?? (type.kind === "string" || type.kind === "bytes" ? 12n : undefined);
   return max === undefined ? undefined : { min: 0n, max };
 }
 
 /** The recording's authorizer: verbs say what it decides. */
 function decide({ verb, serviceAccount: account }: AccessQuestion): Promise<AccessDecision> {
-  const user = account === undefined ? "alice"
-    : `system:serviceaccount:${account.namespace}:${account.name}`;
+  const user =
+    account === undefined ? "alice" : `system:serviceaccount:${account.namespace}:${account.name}`;
   return Promise.resolve({
     allowed: verb !== "fail" && verb !== "deny",
     reason: verb === "fail" ? "" : verb === "deny" ? "denied" : `allowed ${user}`,
-    ...verb === "fail" && { error: "the authorizer failed" },
+    ...(verb === "fail" && { error: "the authorizer failed" }),
   });
 }
 
 /** A text as Go writes JSON. */
 function jsonText(text: string): string {
-  return JSON.stringify(text).replace(/[<>&\u2028\u2029]/g, (each) =>
-    `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(text).replace(
+    /[<>&\u2028\u2029]/g,
+    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** A value as the recording has it. */
 function shown(value: Value): string {
   if (value === null) return "null";
   switch (typeof value) {
-    case "string": return jsonText(value);
-    case "number": return formatDouble(value);
+    case "string":
+      return jsonText(value);
+    case "number":
+      return formatDouble(value);
     case "bigint":
-    case "boolean": return String(value);
+    case "boolean":
+      return String(value);
   }
   if (value instanceof Uint) return `${value.value}u`;
   if (value instanceof Uint8Array) return `b${Buffer.from(value).toString("hex")}`;
@@ -104,18 +133,26 @@ async function answerOf(expression: string): Promise<Answer> {
   }
   if (errors !== undefined) return { expression, compile: errors.message };
   const authorization = new Authorization(decide);
-  const { value, cost } = await authorization.run(() => program.evaluate({
-    authorizer: authorization.authorizer,
-    text: "Hello, w\u00f6rld \u{1f600}",
-    texts: new ArrayList(["b", "a", "ccc", "a"]),
-    numbers: new ArrayList([3n, 1n, 2n]),
-    labels: TableMap.of([["app", "web"], ["tier", "front"]])!,
-    any: new ArrayList([1n, "two", 3.5, null, true]),
-  }, { costMax: 10_000_000, stepsMax: 1_000_000 }));
+  const { value, cost } = await authorization.run(() =>
+    program.evaluate(
+      {
+        authorizer: authorization.authorizer,
+        text: "Hello, w\u00f6rld \u{1f600}",
+        texts: new ArrayList(["b", "a", "ccc", "a"]),
+        numbers: new ArrayList([3n, 1n, 2n]),
+        labels: TableMap.of([
+          ["app", "web"],
+          ["tier", "front"],
+        ])!,
+        any: new ArrayList([1n, "two", 3.5, null, true]),
+      },
+      { costMax: 10_000_000, stepsMax: 1_000_000 },
+    ),
+  );
   const { min, max } = program.estimateCost({ estimateSize });
   const estimate = `${min}..${max}`;
   const outcome = isError(value) ? { error: value.message } : { value: shown(value) };
-  return { expression, estimate, ...cost > 0 && { cost }, ...outcome };
+  return { expression, estimate, ...(cost > 0 && { cost }), ...outcome };
 }
 
 describe("Kubernetes' libraries answer as upstream's", () => {
@@ -138,9 +175,11 @@ describe("an authorization check", () => {
       return decide(question);
     });
     const { program } = environment.compile(
-      "[1, 2, 3].all(x, authorizer.path('/healthz').check('get').allowed())");
+      "[1, 2, 3].all(x, authorizer.path('/healthz').check('get').allowed())",
+    );
     const { value } = await authorization.run(() =>
-      program!.evaluate({ authorizer: authorization.authorizer }));
+      program!.evaluate({ authorizer: authorization.authorizer }),
+    );
     expect([value, asked]).toEqual([true, 1]);
   });
 });
@@ -156,7 +195,9 @@ describe("a function whose result would be large", () => {
     const { program } = environment.compile(expression);
     const run = (): Value | undefined => {
       const { value } = program!.evaluate(
-        { text: "x".repeat(1000) }, { costMax: 10_000_000, stepsMax: 2_000_000 });
+        { text: "x".repeat(1000) },
+        { costMax: 10_000_000, stepsMax: 2_000_000 },
+      );
       return isError(value) ? undefined : value;
     };
     try {

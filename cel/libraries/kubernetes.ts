@@ -2,9 +2,10 @@
  * The environment that all expressions of Kubernetes 1.36 share; each use adds its variables.
  * Source: what k8s.io/apiserver/pkg/cel/environment/base.go enables.
  */
+
+import { TWO_VARIABLE_COMPREHENSIONS } from "../comprehensions.ts";
 import { Environment } from "../environment.ts";
 import type { Library } from "../library.ts";
-import { TWO_VARIABLE_COMPREHENSIONS } from "../comprehensions.ts";
 import { OPTIONALS } from "../optionals.ts";
 import { LITERAL_RULES } from "../validators.ts";
 import { authzLibrary } from "./authz.ts";
@@ -19,9 +20,21 @@ import { stringsLibrary } from "./strings.ts";
 import { urlsLibrary } from "./urls.ts";
 
 const LIBRARIES: readonly Library[] = [
-  OPTIONALS, TWO_VARIABLE_COMPREHENSIONS, urlsLibrary, regexLibrary, listsLibrary, authzLibrary,
-  quantityLibrary, stringsLibrary, setsLibrary, ipLibrary, cidrLibrary, formatLibrary,
-  semverLibrary, listsExtension, LITERAL_RULES,
+  OPTIONALS,
+  TWO_VARIABLE_COMPREHENSIONS,
+  urlsLibrary,
+  regexLibrary,
+  listsLibrary,
+  authzLibrary,
+  quantityLibrary,
+  stringsLibrary,
+  setsLibrary,
+  ipLibrary,
+  cidrLibrary,
+  formatLibrary,
+  semverLibrary,
+  listsExtension,
+  LITERAL_RULES,
 ];
 
 export const KUBERNETES = new Environment({

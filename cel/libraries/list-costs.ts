@@ -2,9 +2,9 @@
 import type { CallEstimate, CostNode, Overload, Range } from "../library.ts";
 import { UNBOUNDED } from "../library.ts";
 import { costSize, typeOfValue } from "../operations.ts";
+import { add, exactly, multiply, scale } from "../ranges.ts";
 import type { Type } from "../types.ts";
 import { ListValue, type Outcome, type Value } from "../value.ts";
-import { add, exactly, multiply, scale } from "../ranges.ts";
 import { sizeOf } from "./sizes.ts";
 
 type Estimate = NonNullable<Overload["estimate"]>;

@@ -6,15 +6,42 @@ import { FLAT_LENGTH_MAX } from "../limits.ts";
 import { binding, STANDARD_MACROS } from "../macros.ts";
 import { compare, contains, costSize, duration, equals, int, uint } from "../operations.ts";
 import {
-  BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, parameter, STRING, TIMESTAMP, type Type, UINT,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  parameter,
+  STRING,
+  TIMESTAMP,
+  type Type,
+  UINT,
 } from "../types.ts";
 import {
-  ArrayList, Duration, ErrorValue, isError, ListValue, type Outcome, Uint, type Value,
+  ArrayList,
+  Duration,
+  ErrorValue,
+  isError,
+  ListValue,
+  type Outcome,
+  Uint,
+  type Value,
 } from "../value.ts";
 import { call, functions, method } from "./declare.ts";
 import {
-  estimateDistinct, estimateFlatten, estimateRange, estimateReverse, estimateSets, estimateSlice,
-  estimateSort, flattenCost, listCost, selfCompareCost, setsCost,
+  estimateDistinct,
+  estimateFlatten,
+  estimateRange,
+  estimateReverse,
+  estimateSets,
+  estimateSlice,
+  estimateSort,
+  flattenCost,
+  listCost,
+  selfCompareCost,
+  setsCost,
 } from "./list-costs.ts";
 
 const COMPARABLE = [INT, UINT, DOUBLE, BOOL, DURATION, TIMESTAMP, STRING, BYTES];
@@ -79,29 +106,53 @@ function lastIndexOf(list: ListValue, item: Value): Outcome {
 }
 
 function overloads(
-  types: readonly Type[], id: (name: string) => string, result: (type: Type) => Type,
+  types: readonly Type[],
+  id: (name: string) => string,
+  result: (type: Type) => Type,
   implement: (type: Type) => Overload["call"],
 ): Overload[] {
   return types.map((type) =>
-    method(id(shortName(type)), [listOf(type)], result(type), implement(type)));
+    method(id(shortName(type)), [listOf(type)], result(type), implement(type)),
+  );
 }
 
 const ZEROS: readonly (readonly [Type, Value])[] = [
-  [INT, 0n], [UINT, new Uint(0n)], [DOUBLE, 0], [DURATION, new Duration(0n)],
+  [INT, 0n],
+  [UINT, new Uint(0n)],
+  [DOUBLE, 0],
+  [DURATION, new Duration(0n)],
 ];
 const A = parameter("A");
 
 export const listsLibrary: Library = {
   name: "kubernetes.lists",
   functions: functions({
-    isSorted: overloads(COMPARABLE, (name) => `list_${name}_is_sorted_bool`, () => BOOL,
-      () => isSorted),
+    isSorted: overloads(
+      COMPARABLE,
+      (name) => `list_${name}_is_sorted_bool`,
+      () => BOOL,
+      () => isSorted,
+    ),
     sum: ZEROS.flatMap(([type, zero]) =>
-      overloads([type], (name) => `list_${name}_sum_${name}`, () => type, () => sum(zero))),
-    max: overloads(COMPARABLE, (name) => `list_${name}_max_${name}`, (type) => type,
-      () => extreme("max", 1)),
-    min: overloads(COMPARABLE, (name) => `list_${name}_min_${name}`, (type) => type,
-      () => extreme("min", -1)),
+      overloads(
+        [type],
+        (name) => `list_${name}_sum_${name}`,
+        () => type,
+        () => sum(zero),
+      ),
+    ),
+    max: overloads(
+      COMPARABLE,
+      (name) => `list_${name}_max_${name}`,
+      (type) => type,
+      () => extreme("max", 1),
+    ),
+    min: overloads(
+      COMPARABLE,
+      (name) => `list_${name}_min_${name}`,
+      (type) => type,
+      () => extreme("min", -1),
+    ),
     indexOf: [method("list_a_index_of_int", [listOf(A), A], INT, indexOf)],
     lastIndexOf: [method("list_a_last_index_of_int", [listOf(A), A], INT, lastIndexOf)],
   }),
@@ -159,8 +210,10 @@ function flatten(list: ListValue, depth = 1n): Outcome {
 
 function sortBy(list: ListValue, keys: ListValue): Outcome {
   if (list.size !== keys.size) {
-    return error("@sortByAssociatedKeys() expected a list of the same size as the associated " +
-      `keys list, but got ${list.size} and ${keys.size} elements respectively`);
+    return error(
+      "@sortByAssociatedKeys() expected a list of the same size as the associated " +
+        `keys list, but got ${list.size} and ${keys.size} elements respectively`,
+    );
   }
   if (list.size === 0) return list;
   const places = [...keys].map((key, place) => ({ key, place }));
@@ -199,8 +252,11 @@ const SORT_BY: Macro = {
   arity: 2,
   expand: (maker, args, target) => {
     if (!SORTABLE.has(target!.is)) {
-      maker.fail("sortBy can only be applied to a list, identifier, comprehension, call or " +
-        "select expression", target);
+      maker.fail(
+        "sortBy can only be applied to a list, identifier, comprehension, call or " +
+          "select expression",
+        target,
+      );
     }
     const input = (): Expr => maker.ident(SORT_INPUT);
     const keys = MAP_MACRO.expand(maker, args, input())!;
@@ -221,37 +277,49 @@ export const listsExtension: Library = {
   name: "cel.lib.ext.lists",
   macros: [SORT_BY],
   functions: functions({
-    "slice": [
-      method("list_slice", [LIST, INT, INT], LIST, slice,
-        { cost: listCost, estimate: estimateSlice }),
+    slice: [
+      method("list_slice", [LIST, INT, INT], LIST, slice, {
+        cost: listCost,
+        estimate: estimateSlice,
+      }),
     ],
-    "flatten": [
-      method("list_flatten", [NESTED], LIST, flatten,
-        { cost: flattenCost, estimate: estimateFlatten }),
-      method("list_flatten_int", [listOf(DYN), INT], listOf(DYN), flatten,
-        { cost: flattenCost, estimate: estimateFlatten }),
+    flatten: [
+      method("list_flatten", [NESTED], LIST, flatten, {
+        cost: flattenCost,
+        estimate: estimateFlatten,
+      }),
+      method("list_flatten_int", [listOf(DYN), INT], listOf(DYN), flatten, {
+        cost: flattenCost,
+        estimate: estimateFlatten,
+      }),
     ],
-    "sort": COMPARABLE.map((type) =>
-      method(`list_${type.name}_sort`, [listOf(type)], listOf(type),
+    sort: COMPARABLE.map((type) =>
+      method(
+        `list_${type.name}_sort`,
+        [listOf(type)],
+        listOf(type),
         (list: ListValue) => sortBy(list, list),
-        { ...sortCosts(([list]) => list!), estimate: estimateSort(type, true) })),
+        { ...sortCosts(([list]) => list!), estimate: estimateSort(type, true) },
+      ),
+    ),
     "@sortByAssociatedKeys": COMPARABLE.map((type) =>
-      method(`list_${type.name}_sortByAssociatedKeys`, [LIST, listOf(type)], LIST, sortBy,
-        { ...sortCosts(([, keys]) => keys!), estimate: estimateSort(type, false) })),
+      method(`list_${type.name}_sortByAssociatedKeys`, [LIST, listOf(type)], LIST, sortBy, {
+        ...sortCosts(([, keys]) => keys!),
+        estimate: estimateSort(type, false),
+      }),
+    ),
     "lists.range": [
       call("lists_range", [INT], listOf(INT), range, { cost: listCost, estimate: estimateRange }),
     ],
-    "reverse": [
-      method("list_reverse", [LIST], LIST, reverse,
-        { cost: listCost, estimate: estimateReverse }),
+    reverse: [
+      method("list_reverse", [LIST], LIST, reverse, { cost: listCost, estimate: estimateReverse }),
     ],
-    "distinct": [
-      method("list_distinct", [LIST], LIST, distinct,
-        {
-          cost: ([list]) => selfCompareCost(list!),
-          steps: ([list]) => costSize(list!) ** 2,
-          estimate: estimateDistinct,
-        }),
+    distinct: [
+      method("list_distinct", [LIST], LIST, distinct, {
+        cost: ([list]) => selfCompareCost(list!),
+        steps: ([list]) => costSize(list!) ** 2,
+        estimate: estimateDistinct,
+      }),
     ],
   }),
 };
@@ -273,8 +341,11 @@ function intersects(a: ListValue, b: ListValue): boolean {
 
 function setFunction(name: string, factor: number, implement: Overload["call"]): Overload[] {
   return [
-    call(`list_sets_${name}_list`, [LIST, LIST], BOOL, implement,
-      { cost: setsCost(factor), steps: setsCost(factor), estimate: estimateSets(factor) }),
+    call(`list_sets_${name}_list`, [LIST, LIST], BOOL, implement, {
+      cost: setsCost(factor),
+      steps: setsCost(factor),
+      estimate: estimateSets(factor),
+    }),
   ];
 }
 

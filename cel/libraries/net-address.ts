@@ -4,7 +4,13 @@
  */
 import { goQuoted } from "@raft2kube/std/go-quote.ts";
 import {
-  bitsOf, formatIp, formatSubnet, type Ip, ipOf, subnetOf, type Subnet,
+  bitsOf,
+  formatIp,
+  formatSubnet,
+  type Ip,
+  ipOf,
+  type Subnet,
+  subnetOf,
 } from "@raft2kube/std/ip.ts";
 
 /** An address with the length of its network, its host bits kept. */
@@ -47,8 +53,9 @@ function isMapped({ family, value }: Ip): boolean {
   return family === 6 && value >> 32n === MAPPED;
 }
 
-const mapped = (text: string): Refusal =>
-  ({ complaint: `IPv4-mapped IPv6 address ${goQuoted(text)} is not allowed` });
+const mapped = (text: string): Refusal => ({
+  complaint: `IPv4-mapped IPv6 address ${goQuoted(text)} is not allowed`,
+});
 
 /** Reads an address, as Kubernetes' `ip()`. */
 export function parseAddress(text: string): Ip | Refusal {
@@ -57,7 +64,8 @@ export function parseAddress(text: string): Ip | Refusal {
   const ip = readAddress(bare);
   if (ip === undefined || zone === "" || (zone !== undefined && ip.family === 4)) {
     return {
-      complaint: `IP Address ${goQuoted(text)} parse error during conversion from string: ` +
+      complaint:
+        `IP Address ${goQuoted(text)} parse error during conversion from string: ` +
         `ParseAddr(${goQuoted(text)}): unable to parse IP`,
     };
   }

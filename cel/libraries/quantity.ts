@@ -1,7 +1,10 @@
 /** Quantities: `quantity("1.5Gi").isGreaterThan(quantity("100Mi"))`. */
 import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import {
-  isQuantity, parseQuantity, type ParsedQuantity, QuantityError,
+  isQuantity,
+  type ParsedQuantity,
+  parseQuantity,
+  QuantityError,
 } from "@raft2kube/std/quantity.ts";
 import type { Library, Overload } from "../library.ts";
 import { BOOL, DOUBLE, INT, objectType, STRING } from "../types.ts";
@@ -15,7 +18,16 @@ const NANO_DIGITS = 9;
 const INT64_DIGITS_MAX = 18;
 const NUMBER = /^[+-]?0*(\d*)(?:\.(\d*))?([a-zA-Z]*)([+-]?\d*)$/;
 const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
-  n: -9, u: -6, m: -3, "": 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18,
+  n: -9,
+  u: -6,
+  m: -3,
+  "": 0,
+  k: 3,
+  M: 6,
+  G: 9,
+  T: 12,
+  P: 15,
+  E: 18,
 };
 
 /**
@@ -124,25 +136,42 @@ export const quantityLibrary: Library = {
     // A function where the others are methods, as upstream declares it.
     sign: [
       call("quantity_sign", [QUANTITY], INT, ({ nanos }: QuantityValue) =>
-        nanos === 0n ? 0n : nanos < 0n ? -1n : 1n),
+        nanos === 0n ? 0n : nanos < 0n ? -1n : 1n,
+      ),
     ],
     isGreaterThan: [
-      method("quantity_is_greater_than", [QUANTITY, QUANTITY], BOOL,
-        (a: QuantityValue, b: QuantityValue) => compare(a, b) > 0),
+      method(
+        "quantity_is_greater_than",
+        [QUANTITY, QUANTITY],
+        BOOL,
+        (a: QuantityValue, b: QuantityValue) => compare(a, b) > 0,
+      ),
     ],
     isLessThan: [
-      method("quantity_is_less_than", [QUANTITY, QUANTITY], BOOL,
-        (a: QuantityValue, b: QuantityValue) => compare(a, b) < 0),
+      method(
+        "quantity_is_less_than",
+        [QUANTITY, QUANTITY],
+        BOOL,
+        (a: QuantityValue, b: QuantityValue) => compare(a, b) < 0,
+      ),
     ],
     compareTo: [
-      method("quantity_compare_to", [QUANTITY, QUANTITY], INT,
-        (a: QuantityValue, b: QuantityValue) => BigInt(compare(a, b))),
+      method(
+        "quantity_compare_to",
+        [QUANTITY, QUANTITY],
+        INT,
+        (a: QuantityValue, b: QuantityValue) => BigInt(compare(a, b)),
+      ),
     ],
     asApproximateFloat: [method("quantity_get_float", [QUANTITY], DOUBLE, approximate)],
     asInteger: [method("quantity_get_int", [QUANTITY], INT, asInteger)],
     isInteger: [
-      method("quantity_is_integer", [QUANTITY], BOOL, (each: QuantityValue) =>
-        integerOf(each) !== undefined),
+      method(
+        "quantity_is_integer",
+        [QUANTITY],
+        BOOL,
+        (each: QuantityValue) => integerOf(each) !== undefined,
+      ),
     ],
     add: arithmetic("add", add),
     sub: arithmetic("sub", subtract),

@@ -22,7 +22,7 @@ function matchesOf(text: string, pattern: string, limit: number): string[] | Err
 
 function find(text: string, pattern: string): string | ErrorValue {
   const found = matchesOf(text, pattern, 1);
-  return Array.isArray(found) ? found[0] ?? "" : found;
+  return Array.isArray(found) ? (found[0] ?? "") : found;
 }
 
 function findAll(text: string, pattern: string, limit = -1n): ArrayList | ErrorValue {

@@ -11,8 +11,10 @@ const NUMBER_MAX = (1n << 64n) - 1n;
 const NUMBER = "(0|[1-9]\\d{0,19})";
 /** A number without leading zeros, or an identifier that is none. */
 const PRERELEASE = "(?:0|[1-9]\\d*|\\d*[A-Za-z-][0-9A-Za-z-]*)";
-const VERSION = new RegExp(`^${NUMBER}\\.${NUMBER}\\.${NUMBER}` +
-  `(?:-(${PRERELEASE}(?:\\.${PRERELEASE})*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$`);
+const VERSION = new RegExp(
+  `^${NUMBER}\\.${NUMBER}\\.${NUMBER}` +
+    `(?:-(${PRERELEASE}(?:\\.${PRERELEASE})*))?(?:\\+[0-9A-Za-z-]+(?:\\.[0-9A-Za-z-]+)*)?$`,
+);
 
 export function parseVersion(text: string): Version | Refusal {
   const [whole, major = "", minor = "", patch = "", prerelease] = VERSION.exec(text) ?? [];
@@ -30,8 +32,10 @@ const LOOSE = /^v?([^.]*)(?:\.([^.]*)(?:\.(.*))?)?$/s;
  * zeros.
  */
 export function parseLooseVersion(text: string): Version | Refusal {
-  const parts = LOOSE.exec(text)!.slice(1).filter((each) => each !== undefined)
-    .map((each) => each.length > 1 ? each.replace(/^0+/, "").replace(/^(?=\D|$)/, "0") : each);
+  const parts = LOOSE.exec(text)!
+    .slice(1)
+    .filter((each) => each !== undefined)
+    .map((each) => (each.length > 1 ? each.replace(/^0+/, "").replace(/^(?=\D|$)/, "0") : each));
   if (parts.length < 3 && /[+-]/.test(parts.at(-1)!)) {
     return { complaint: `a short version has no suffix: ${goQuoted(text)}` };
   }

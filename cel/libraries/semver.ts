@@ -5,7 +5,10 @@ import { ErrorValue, OpaqueValue, type Value } from "../value.ts";
 import { call, functions, method } from "./declare.ts";
 import { isRefusal } from "./net-address.ts";
 import {
-  compareVersions, parseLooseVersion, parseVersion, type Version,
+  compareVersions,
+  parseLooseVersion,
+  parseVersion,
+  type Version,
 } from "./semantic-version.ts";
 
 const SEMVER = objectType("kubernetes.Semver");
@@ -43,7 +46,8 @@ function compare(a: SemverValue, b: SemverValue): number {
 
 function number(id: string, index: 0 | 1 | 2): ReturnType<typeof method> {
   return method(id, [SEMVER], INT, ({ version }: SemverValue) =>
-    BigInt.asIntN(64, version.numbers[index]));
+    BigInt.asIntN(64, version.numbers[index]),
+  );
 }
 
 export const semverLibrary: Library = {
@@ -59,16 +63,25 @@ export const semverLibrary: Library = {
       call("is_semver_string_bool", [STRING, BOOL], BOOL, isSemver),
     ],
     isGreaterThan: [
-      method("semver_is_greater_than", [SEMVER, SEMVER], BOOL,
-        (a: SemverValue, b: SemverValue) => compare(a, b) > 0),
+      method(
+        "semver_is_greater_than",
+        [SEMVER, SEMVER],
+        BOOL,
+        (a: SemverValue, b: SemverValue) => compare(a, b) > 0,
+      ),
     ],
     isLessThan: [
-      method("semver_is_less_than", [SEMVER, SEMVER], BOOL,
-        (a: SemverValue, b: SemverValue) => compare(a, b) < 0),
+      method(
+        "semver_is_less_than",
+        [SEMVER, SEMVER],
+        BOOL,
+        (a: SemverValue, b: SemverValue) => compare(a, b) < 0,
+      ),
     ],
     compareTo: [
-      method("semver_compare_to", [SEMVER, SEMVER], INT,
-        (a: SemverValue, b: SemverValue) => BigInt(compare(a, b))),
+      method("semver_compare_to", [SEMVER, SEMVER], INT, (a: SemverValue, b: SemverValue) =>
+        BigInt(compare(a, b)),
+      ),
     ],
     major: [number("semver_major", 0)],
     minor: [number("semver_minor", 1)],

@@ -3,15 +3,23 @@
  * 4, whose `%f` and `%e` write numbers as American English does.
  */
 import { goQuoted } from "@raft2kube/std/go-quote.ts";
-import { toText } from "../conversions.ts";
 import type { Expr } from "../ast.ts";
+import { toText } from "../conversions.ts";
 import { error } from "../failures.ts";
 import type { Validator } from "../library.ts";
 import { DIGITS_MAX, TEXT_LENGTH_MAX } from "../limits.ts";
 import { compareText, typeOfValue } from "../operations.ts";
 import { type Kind, Type } from "../types.ts";
 import {
-  Duration, ErrorValue, isError, ListValue, MapValue, type Outcome, Timestamp, Uint, type Value,
+  Duration,
+  ErrorValue,
+  isError,
+  ListValue,
+  MapValue,
+  type Outcome,
+  Timestamp,
+  Uint,
+  type Value,
 } from "../value.ts";
 import { fixedDigits, scientificDigits } from "./decimal.ts";
 
@@ -22,7 +30,8 @@ class FormatError extends Error {
 
 const DEFAULT_PRECISION = 6;
 
-const TEXT_RULE = "string clause can only be used on strings, bools, bytes, ints, doubles, maps, " +
+const TEXT_RULE =
+  "string clause can only be used on strings, bools, bytes, ints, doubles, maps, " +
   "lists, types, durations, and timestamps";
 const DECIMAL_RULE = "decimal clause can only be used on integers";
 const FIXED_RULE = "fixed-point clause can only be used on doubles";
@@ -32,8 +41,18 @@ const OCTAL_RULE = "octal clause can only be used on integers";
 const HEXADECIMAL_RULE = "only integers, byte buffers, and strings can be formatted as hex";
 
 const TEXT_KINDS: readonly Kind[] = [
-  "list", "map", "int", "uint", "double", "bool", "string", "timestamp", "bytes", "duration",
-  "type", "null",
+  "list",
+  "map",
+  "int",
+  "uint",
+  "double",
+  "bool",
+  "string",
+  "timestamp",
+  "bytes",
+  "duration",
+  "type",
+  "null",
 ];
 const HEXADECIMAL_KINDS: readonly Kind[] = ["int", "uint", "string", "bytes"];
 
@@ -64,7 +83,9 @@ function doubleOf(value: Value, rule: string): number {
 function fixed(value: Value, precision: number): string {
   return signed(doubleOf(value, FIXED_RULE), (size) =>
     fixedDigits(size, precision).replace(/\d(?=(?:\d{3})+(?:\.|$))/g, (digit, at, whole: string) =>
-      whole.includes(".") && at > whole.indexOf(".") ? digit : `${digit},`));
+      whole.includes(".") && at > whole.indexOf(".") ? digit : `${digit},`,
+    ),
+  );
 }
 
 /** The library that upstream writes numbers with ignores the precision here. */
@@ -119,14 +140,16 @@ function unfitText(value: Value): never {
 
 function unfitLiteral(value: Value): never {
   throw new FormatError(
-    `error during formatting: no formatting function for ${typeOfValue(value).name}`);
+    `error during formatting: no formatting function for ${typeOfValue(value).name}`,
+  );
 }
 
 /** A value within a list or map: a literal of the language. */
 function literal(value: Value): string {
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number") {
-    return Number.isFinite(value) ? signed(value, (size) => fixedDigits(size, DEFAULT_PRECISION))
+    return Number.isFinite(value)
+      ? signed(value, (size) => fixedDigits(size, DEFAULT_PRECISION))
       : `"${text(value)}"`;
   }
   if (value instanceof Uint8Array) return `b${goQuoted(text(value))}`;
@@ -161,7 +184,8 @@ const CLAUSES: Readonly<Record<string, Clause>> = {
   o: { write: octal, kinds: ["int", "uint"], rule: OCTAL_RULE },
   x: { write: hexadecimal, kinds: HEXADECIMAL_KINDS, rule: HEXADECIMAL_RULE },
   X: {
-    write: (value) => hexadecimal(value).toUpperCase(), kinds: HEXADECIMAL_KINDS,
+    write: (value) => hexadecimal(value).toUpperCase(),
+    kinds: HEXADECIMAL_KINDS,
     rule: HEXADECIMAL_RULE,
   },
 };
@@ -170,15 +194,18 @@ const CLAUSE = /%(?:(%)|(?:\.(\d*))?(.?))/gsu;
 
 /** The clause of a letter, with its precision. */
 function clauseOf(
-  precision: string | undefined, letter: string,
+  precision: string | undefined,
+  letter: string,
 ): { readonly clause: Clause; readonly digits: number } {
   const digits = precision === undefined ? DEFAULT_PRECISION : Number(precision);
   const parse = "could not parse formatting clause: ";
   const inPrecision = `${parse}error while parsing precision: `;
   if (precision === "" || digits > DIGITS_MAX) {
     const why = precision === "" ? "invalid syntax" : "value out of range";
-    throw new FormatError(`${inPrecision}error while converting precision to integer: ` +
-      `strconv.Atoi: parsing "${precision}": ${why}`);
+    throw new FormatError(
+      `${inPrecision}error while converting precision to integer: ` +
+        `strconv.Atoi: parsing "${precision}": ${why}`,
+    );
   }
   if (letter === "" && precision === undefined) throw new FormatError("unexpected end of string");
   if (letter === "") {
@@ -192,7 +219,9 @@ function clauseOf(
 
 /** A text with its clauses replaced. Throws FormatError. */
 function replaceClauses(
-  format: string, count: number, write: (clause: Clause, index: number, digits: number) => string,
+  format: string,
+  count: number,
+  write: (clause: Clause, index: number, digits: number) => string,
 ): { readonly text: string; readonly used: number } {
   let used = 0;
   let length = format.length;
@@ -214,7 +243,8 @@ function replaceClauses(
 export function formatText(format: string, args: ListValue): string | ErrorValue {
   try {
     return replaceClauses(format, args.size, (clause, index, digits) =>
-      clause.write(args.at(index), digits)).text;
+      clause.write(args.at(index), digits),
+    ).text;
   } catch (thrown) {
     if (!(thrown instanceof FormatError)) throw thrown;
     return error(thrown.message);
@@ -237,8 +267,11 @@ export const FORMAT_RULE: Validator = {
         throw new FormatError(unfit(clause.rule, typeOf(wrong)));
       });
       if (list.items.length > used) {
-        report("too many arguments supplied to string.format " +
-          `(expected ${used}, got ${list.items.length})`, call);
+        report(
+          "too many arguments supplied to string.format " +
+            `(expected ${used}, got ${list.items.length})`,
+          call,
+        );
       }
     } catch (thrown) {
       if (!(thrown instanceof FormatError)) throw thrown;
@@ -252,8 +285,12 @@ function misfit(clause: Clause, expr: Expr, typeOf: (expr: Expr) => Type): Expr 
   const { kind } = typeOf(expr);
   if (kind !== "dyn" && !clause.kinds.includes(kind)) return expr;
   if (clause.kinds !== TEXT_KINDS) return undefined;
-  const parts = expr.is === "list" ? expr.items.map(({ value }) => value)
-    : expr.is === "map" ? expr.entries.flatMap(({ key, value }) => [key, value]) : [];
+  const parts =
+    expr.is === "list"
+      ? expr.items.map(({ value }) => value)
+      : expr.is === "map"
+        ? expr.entries.flatMap(({ key, value }) => [key, value])
+        : [];
   for (const part of parts) {
     const wrong = misfit(clause, part, typeOf);
     if (wrong !== undefined) return wrong;

@@ -68,7 +68,8 @@ function replace(text: string, old: string, by: string, limit = -1n): Outcome {
 
 /** Joins texts, unless the result were longer than any request could be. */
 function joined(texts: readonly string[], separator: string): Outcome {
-  const length = texts.reduce((sum, each) => sum + each.length, 0) +
+  const length =
+    texts.reduce((sum, each) => sum + each.length, 0) +
     separator.length * Math.max(texts.length - 1, 0);
   if (length > TEXT_LENGTH_MAX) {
     return new ErrorValue(`the text would have more than ${TEXT_LENGTH_MAX} characters`);
@@ -109,8 +110,15 @@ function trim(text: string): string {
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
-  "\x07": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
-  "\\": "\\\\", '"': '\\"',
+  "\x07": "\\a",
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "\v": "\\v",
+  "\\": "\\\\",
+  '"': '\\"',
 };
 
 function quote(text: string): string {
@@ -132,35 +140,35 @@ export const stringsLibrary: Library = {
   name: "cel.lib.ext.strings",
   validators: [FORMAT_RULE],
   functions: functions({
-    "charAt": [method("string_char_at_int", [STRING, INT], STRING, charAt)],
-    "indexOf": [
+    charAt: [method("string_char_at_int", [STRING, INT], STRING, charAt)],
+    indexOf: [
       method("string_index_of_string", [STRING, STRING], INT, indexOf),
       method("string_index_of_string_int", [STRING, STRING, INT], INT, indexOf),
     ],
-    "lastIndexOf": [
+    lastIndexOf: [
       method("string_last_index_of_string", [STRING, STRING], INT, lastIndexOf),
       method("string_last_index_of_string_int", [STRING, STRING, INT], INT, lastIndexOf),
     ],
-    "lowerAscii": [method("string_lower_ascii", [STRING], STRING, lowerAscii)],
-    "upperAscii": [method("string_upper_ascii", [STRING], STRING, upperAscii)],
-    "replace": [
+    lowerAscii: [method("string_lower_ascii", [STRING], STRING, lowerAscii)],
+    upperAscii: [method("string_upper_ascii", [STRING], STRING, upperAscii)],
+    replace: [
       method("string_replace_string_string", [STRING, STRING, STRING], STRING, replace),
       method("string_replace_string_string_int", [STRING, STRING, STRING, INT], STRING, replace),
     ],
-    "split": [
+    split: [
       method("string_split_string", [STRING, STRING], TEXTS, split),
       method("string_split_string_int", [STRING, STRING, INT], TEXTS, split),
     ],
-    "substring": [
+    substring: [
       method("string_substring_int", [STRING, INT], STRING, substring),
       method("string_substring_int_int", [STRING, INT, INT], STRING, substring),
     ],
-    "trim": [method("string_trim", [STRING], STRING, trim)],
-    "join": [
+    trim: [method("string_trim", [STRING], STRING, trim)],
+    join: [
       method("list_join", [TEXTS], STRING, join, { steps: joinSteps }),
       method("list_join_string", [TEXTS, STRING], STRING, join, { steps: joinSteps }),
     ],
-    "format": [method("string_format", [STRING, listOf(DYN)], STRING, formatText)],
+    format: [method("string_format", [STRING, listOf(DYN)], STRING, formatText)],
     "strings.quote": [call("strings_quote", [STRING], STRING, quote)],
   }),
 };

@@ -67,8 +67,12 @@ export const urlsLibrary: Library = {
     getPort: [part("url_get_port", portOf)],
     getEscapedPath: [part("url_get_escaped_path", (url) => url.escapedPath)],
     getQuery: [
-      method("url_get_query", [URL_TYPE], mapOf(STRING, listOf(STRING)), ({ url }: UrlValue) =>
-        new QueryMap(queryOf(url))),
+      method(
+        "url_get_query",
+        [URL_TYPE],
+        mapOf(STRING, listOf(STRING)),
+        ({ url }: UrlValue) => new QueryMap(queryOf(url)),
+      ),
     ],
   }),
 };

@@ -2,13 +2,29 @@
 import { TableMap } from "../collections.ts";
 import { equals } from "../operations.ts";
 import {
-  BOOL, BYTES, DOUBLE, DURATION, DYN, INT, listOf, mapOf, NULL, objectType, opaqueType, STRING,
-  TIMESTAMP, Type, TYPE, typeOf, UINT,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DURATION,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  NULL,
+  objectType,
+  opaqueType,
+  STRING,
+  TIMESTAMP,
+  TYPE,
+  Type,
+  typeOf,
+  UINT,
 } from "../types.ts";
 import { ArrayList, Duration, Timestamp, Uint, type Value } from "../value.ts";
 
 const NAMED = new Map(
-  [BOOL, BYTES, DOUBLE, DYN, INT, STRING, UINT].map((type) => [type.name, type]));
+  [BOOL, BYTES, DOUBLE, DYN, INT, STRING, UINT].map((type) => [type.name, type]),
+);
 NAMED.set("null", NULL).set("timestamp", TIMESTAMP).set("duration", DURATION).set("type", TYPE);
 
 /** Reads a type; a name that is none of CEL's is a message's. */
@@ -58,8 +74,9 @@ export function parseValue(data: unknown): Value {
     case "list":
       return new ArrayList((value as unknown[]).map(parseValue));
     case "map":
-      return TableMap.of((value as [unknown, unknown][])
-        .map(([key, each]) => [parseValue(key), parseValue(each)]))!;
+      return TableMap.of(
+        (value as [unknown, unknown][]).map(([key, each]) => [parseValue(key), parseValue(each)]),
+      )!;
     default:
       throw new TypeError(`unknown value ${kind}`);
   }
@@ -68,6 +85,5 @@ export function parseValue(data: unknown): Value {
 /** Whether two values are the same, of the same type, NaN included. */
 export function same(a: unknown, b: Value): boolean {
   if (typeof a === "number" && typeof b === "number") return Object.is(a + 0, b + 0);
-  return typeof a === typeof b && equals(a as Value, b) &&
-    (a instanceof Uint) === (b instanceof Uint);
+  return typeof a === typeof b && equals(a as Value, b) && a instanceof Uint === b instanceof Uint;
 }

@@ -1,20 +1,22 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { CommandError } from "../terminal.ts";
 import { parseAllDocuments } from "yaml";
-import type { ClusterConfig } from "../spec/config.ts";
-import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
 import { ADDONS_DIR } from "../assets.ts";
 import type { StepOf } from "../plan/step.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
 import { type Context, untilAborted } from "./context.ts";
+import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
 
 /** Applies the manifests that every cluster gets. */
 export function applyAddOns({ cluster }: StepOf<"add-ons">, context: Context): Promise<void> {
-  return context.step("add-ons", () => untilAborted(context.signal, async () => {
-    await applyFolder(await context.client(), ADDONS_DIR, cluster);
-  }));
+  return context.step("add-ons", () =>
+    untilAborted(context.signal, async () => {
+      await applyFolder(await context.client(), ADDONS_DIR, cluster);
+    }),
+  );
 }
 
 /** Applies every manifest of a folder, in the order of its file names. */
@@ -62,11 +64,7 @@ async function exists(client: KubeClient, path: string): Promise<boolean> {
 }
 
 /** Applies each document of a file. */
-export async function applyFile(
-  client: KubeClient,
-  path: string,
-  config: object,
-): Promise<void> {
+export async function applyFile(client: KubeClient, path: string, config: object): Promise<void> {
   for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
     await applyManifest(client, manifest);
   }

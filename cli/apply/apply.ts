@@ -2,19 +2,22 @@ import type { StepKind, StepOf } from "../plan/step.ts";
 import { applyAddOns } from "./add-ons.ts";
 import type { Context } from "./context.ts";
 import {
-  applyAddControlPlane, applyControlPlanes, applyRemoveControlPlane, applyStopControlPlane,
+  applyAddControlPlane,
+  applyControlPlanes,
+  applyRemoveControlPlane,
+  applyStopControlPlane,
 } from "./control-planes.ts";
+import { applyDashboard } from "./dashboard.ts";
 import { applyDemo } from "./demo.ts";
 import { applyFiles } from "./files.ts";
-import { applyDashboard } from "./dashboard.ts";
 import { applyIngress } from "./ingress.ts";
 import { applyGuestMode, applyMode } from "./mode.ts";
 import { applyNetwork } from "./network.ts";
 import { applyNodes } from "./nodes.ts";
 import { applyProcesses } from "./processes.ts";
 import { applyReady } from "./ready.ts";
-import { applyRemoveNode, applyStopNode } from "./remove-node.ts";
 import { applyPurge, applyRemove } from "./remove.ts";
+import { applyRemoveNode, applyStopNode } from "./remove-node.ts";
 
 const APPLY: {
   readonly [K in StepKind]: (step: StepOf<K>, context: Context) => Promise<void>;

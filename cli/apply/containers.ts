@@ -4,10 +4,10 @@ import { hideCgroups, showCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.
 import { OciRuntime } from "@raft2kube/runtime/oci/runtime.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { heedsTerm, parentOf } from "../observe/process-table.ts";
+import { findProgram } from "../preflight/programs.ts";
 import type { ClusterPlace } from "../spec/config.ts";
 import { nodePaths } from "../spec/paths.ts";
-import { findProgram } from "../preflight/programs.ts";
-import { heedsTerm, parentOf } from "../observe/process-table.ts";
 
 /**
  * The first processes of a cluster's containers that end by themselves when they are asked to.

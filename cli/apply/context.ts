@@ -30,6 +30,8 @@ export function untilAborted<T>(signal: AbortSignal, work: () => Promise<T>): Pr
     const stop = () => reject(new CommandError("INTERRUPTED", "interrupted"));
     if (signal.aborted) return stop();
     signal.addEventListener("abort", stop, { once: true });
-    work().then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+    work()
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", stop));
   });
 }

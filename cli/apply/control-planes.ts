@@ -1,18 +1,21 @@
 import { mkdir } from "node:fs/promises";
-import { connectGrpc, client as rpcClient, type RpcClient } from "@raft2kube/rpc/client.ts";
-import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
+import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { lostControlPlanes } from "../observe/store-data.ts";
 import { runningControlPlanes } from "../observe/cluster.ts";
+import { lostControlPlanes } from "../observe/store-data.ts";
 import { ensureControlPlanePki } from "../pki/control-plane.ts";
 import type { StepOf } from "../plan/step.ts";
 import { type ClusterConfig, writeCluster } from "../spec/config.ts";
 import {
-  controlPlaneConfig, controlPlanePlace, foundControlPlanes, peerUrlOf,
+  controlPlaneConfig,
+  controlPlanePlace,
+  foundControlPlanes,
+  peerUrlOf,
 } from "../spec/control-planes.ts";
 import { setStopped } from "../spec/nodes.ts";
 import { storeSocket } from "../spec/store.ts";
@@ -37,8 +40,10 @@ export function applyControlPlanes(
   const lost = lostControlPlanes(cluster);
   const started = names.filter((name) => !lost.includes(name));
   for (const name of names.filter((one) => lost.includes(one))) {
-    context.progress.note(`  ${name} has lost its data and does not start; once the others run: ` +
-      `${command(cluster, "remove", name)}, then ${command(cluster, "add", name)}`);
+    context.progress.note(
+      `  ${name} has lost its data and does not start; once the others run: ` +
+        `${command(cluster, "remove", name)}, then ${command(cluster, "add", name)}`,
+    );
   }
   return context.step(`control planes: ${started.join(", ")}`, () => {
     return untilAborted(context.signal, async () => {
@@ -108,21 +113,29 @@ export async function applyAddControlPlane(
 ): Promise<void> {
   const { clock, signal } = context;
   const config = controlPlaneConfig(cluster, name, "joins");
-  await context.step(`adding ${name}`, () => untilAborted(signal, async () => {
-    await prepare(cluster, config, context);
-    const peerURLs = [peerUrlOf(cluster, name)];
-    await withMembers(cluster, name, clock, async (members, known) => {
-      if (memberAt(known, cluster, name)) return;
-      await members.memberAdd({ peerURLs, isLearner: true }, CALL);
-    });
-    const promoted = withMembers(cluster, name, clock, async (members, known) => {
-      const own = memberAt(known, cluster, name);
-      if (own?.isLearner !== true) return;
-      await members.memberPromote({ ID: own.ID }, CALL);
-    }, PROMOTE_TIMEOUT_MS);
-    await Promise.all([ensureProcess(config, "control", context), promoted]);
-    await writeCluster(cluster);
-  }));
+  await context.step(`adding ${name}`, () =>
+    untilAborted(signal, async () => {
+      await prepare(cluster, config, context);
+      const peerURLs = [peerUrlOf(cluster, name)];
+      await withMembers(cluster, name, clock, async (members, known) => {
+        if (memberAt(known, cluster, name)) return;
+        await members.memberAdd({ peerURLs, isLearner: true }, CALL);
+      });
+      const promoted = withMembers(
+        cluster,
+        name,
+        clock,
+        async (members, known) => {
+          const own = memberAt(known, cluster, name);
+          if (own?.isLearner !== true) return;
+          await members.memberPromote({ ID: own.ID }, CALL);
+        },
+        PROMOTE_TIMEOUT_MS,
+      );
+      await Promise.all([ensureProcess(config, "control", context), promoted]);
+      await writeCluster(cluster);
+    }),
+  );
 }
 
 /** A member catches up with the data of the others first. */
@@ -176,8 +189,10 @@ export async function endControlPlanes(
   clock: Clock,
 ): Promise<void> {
   const places = foundControlPlanes(cluster).map((name) => controlPlanePlace(cluster, name));
-  await Promise.all(places.map((place) => {
-    return endProcess(place, "control", clock, { signal: "SIGINT" });
-  }));
+  await Promise.all(
+    places.map((place) => {
+      return endProcess(place, "control", clock, { signal: "SIGINT" });
+    }),
+  );
   for (const place of places) await removeNodeLink(place);
 }

@@ -8,14 +8,18 @@ const NAME = { namespace: "r2k-dashboard", name: "dashboard" };
 
 /** Brings the dashboard as a Deployment with a Service. Resolves when it serves. */
 export async function applyDashboard(
-  { cluster }: StepOf<"dashboard">, context: Context,
+  { cluster }: StepOf<"dashboard">,
+  context: Context,
 ): Promise<void> {
   const client = await context.client();
-  await context.step("dashboard", () => untilAborted(context.signal, async () => {
-    await bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR);
-  }));
+  await context.step("dashboard", () =>
+    untilAborted(context.signal, async () => {
+      await bringProgram(client, cluster, IMAGE_PROGRAMS.dashboard, DASHBOARD_ADDONS_DIR);
+    }),
+  );
   await context.step("dashboard is ready", () => untilAvailable(client, NAME, context));
   context.progress.note(
     `\nThe dashboard: kubectl -n ${NAME.namespace} port-forward service/dashboard 8080:80, then` +
-    "\nhttp://localhost:8080/ with a token, such as of kubectl create token SERVICE-ACCOUNT");
+      "\nhttp://localhost:8080/ with a token, such as of kubectl create token SERVICE-ACCOUNT",
+  );
 }

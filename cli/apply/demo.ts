@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { join } from "node:path";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";

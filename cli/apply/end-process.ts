@@ -3,13 +3,13 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { KUBELET_CONFIG } from "../machine/layout.ts";
+import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
+import { runningPid, supervisorPid } from "../observe/processes.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { guestDisk } from "../spec/paths.ts";
 import type { ProcessName } from "../spec/processes.ts";
-import { runningPid, supervisorPid } from "../observe/processes.ts";
-import { KUBELET_CONFIG } from "../machine/layout.ts";
 import { dismissSupervisor, forgetRestarts } from "../supervisor/supervisor.ts";
-import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
 
 /** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
-import type { StepOf } from "../plan/step.ts";
 import { ensurePki } from "../pki/pki.ts";
+import type { StepOf } from "../plan/step.ts";
 import { type ClusterConfig, writeCluster } from "../spec/config.ts";
 import { ownPluginsDir } from "../spec/paths.ts";
 import { type Context, untilAborted } from "./context.ts";

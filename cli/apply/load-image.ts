@@ -19,7 +19,9 @@ export async function nodesWithImages(cluster: ClusterConfig): Promise<ClusterCo
 
 /** Loads the images of an archive, a file or a stream, into a node; `name` is for errors. */
 export function loadImage(
-  node: ClusterConfig, from: string | Readable, name: string,
+  node: ClusterConfig,
+  from: string | Readable,
+  name: string,
 ): Promise<Loaded> {
   const socketPath = nodePaths(node).controlSocket;
   const archive = typeof from === "string" ? createReadStream(from) : from;

@@ -7,7 +7,12 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
-  type ClusterConfig, configPath, planCluster, proxyModeOf, readConfigFile, writeCluster,
+  type ClusterConfig,
+  configPath,
+  planCluster,
+  proxyModeOf,
+  readConfigFile,
+  writeCluster,
 } from "../spec/config.ts";
 import { planJoiningNode } from "../spec/nodes.ts";
 import { changeNodeMode, type NodeActs } from "./mode.ts";
@@ -77,7 +82,9 @@ test("a mode is written before the process ends, and its rules are waited for", 
   await changeNodeMode(node, "iptables", acts, context());
   expect(done).toEqual([
     "start nftables",
-    "end, configured iptables", "start iptables", "ready in iptables, applied: true",
+    "end, configured iptables",
+    "start iptables",
+    "ready in iptables, applied: true",
   ]);
   expect(await configured()).toBe("iptables");
 });
@@ -88,7 +95,8 @@ test("a mode that cannot be applied is named with its error, the former comes ba
   const changing = changeNodeMode(node, "iptables", acts, context());
   await expect(changing).rejects.toMatchObject({
     code: "MODE",
-    message: "node node-2 cannot serve Services by iptables: iptables: refused; " +
+    message:
+      "node node-2 cannot serve Services by iptables: iptables: refused; " +
       "it does by nftables again",
     remedy: expect.stringContaining("r2k logs node --node node-2") as string,
   });
@@ -133,7 +141,8 @@ test("without a former mode the error names another, and nothing is restarted", 
   await start();
   const waiting = changeNodeMode(node, "nftables", acts, context());
   await expect(waiting).rejects.toMatchObject({
-    code: "MODE", message: /by nftables: .*refused$/,
+    code: "MODE",
+    message: /by nftables: .*refused$/,
     remedy: expect.stringContaining("another mode: r2k start --proxy-mode iptables") as string,
   });
   expect(done).toEqual(["start nftables"]);
@@ -148,7 +157,10 @@ test("Ctrl-C during a change puts the node back", async () => {
     return acts.ensureProcess(...args);
   };
   const changing = changeNodeMode(
-    node, "iptables", { ...acts, ensureProcess }, context(interrupt.signal),
+    node,
+    "iptables",
+    { ...acts, ensureProcess },
+    context(interrupt.signal),
   );
   await expect(changing).rejects.toMatchObject({ code: "MODE" });
   expect(await configured()).toBe("nftables");
@@ -159,7 +171,8 @@ test("a node that cannot be put back is named with both errors", async () => {
   const { acts } = machine(["iptables"], ["nftables"]);
   const changing = changeNodeMode(node, "iptables", acts, context());
   await expect(changing).rejects.toMatchObject({
-    code: "MODE", message: /by iptables: iptables: refused; nor by nftables again: .*no nftables/,
+    code: "MODE",
+    message: /by iptables: iptables: refused; nor by nftables again: .*no nftables/,
   });
   expect(existsSync(configPath(node.dataDir))).toBe(true);
 });
@@ -170,7 +183,8 @@ test("a mode that cannot be written leaves the process as it is", async () => {
   refuseWrites();
   const changing = changeNodeMode(node, "iptables", acts, context());
   await expect(changing).rejects.toMatchObject({
-    code: "MODE", message: /by iptables: EISDIR.*; it does by nftables again/,
+    code: "MODE",
+    message: /by iptables: EISDIR.*; it does by nftables again/,
   });
   expect(done).toEqual(["start nftables", "ready in nftables, applied: true"]);
   expect(await configured()).toBe("nftables");
@@ -187,7 +201,8 @@ test("a node whose former mode cannot be written has a process all the same", as
   };
   const changing = changeNodeMode(node, "iptables", { ...acts, ensureProcess }, context());
   await expect(changing).rejects.toMatchObject({
-    code: "MODE", message: /by iptables: node: no; nor by nftables again: EISDIR/,
+    code: "MODE",
+    message: /by iptables: node: no; nor by nftables again: EISDIR/,
   });
   expect(state()).toMatchObject({ mode: "iptables" });
 });

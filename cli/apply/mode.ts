@@ -1,15 +1,19 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import {
-  type ClusterConfig, configPath, proxyModeOf, readConfigFile, writeCluster,
-} from "../spec/config.ts";
-import { endProcess } from "./end-process.ts";
+import { askProxy, rulesApplied } from "../observe/node-proxy.ts";
 import type { StepOf } from "../plan/step.ts";
+import {
+  type ClusterConfig,
+  configPath,
+  proxyModeOf,
+  readConfigFile,
+  writeCluster,
+} from "../spec/config.ts";
 import { logsCommand } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
-import { askProxy, rulesApplied } from "../observe/node-proxy.ts";
 import type { Context, StartContext } from "./context.ts";
+import { endProcess } from "./end-process.ts";
 import { ensureProcess } from "./processes.ts";
 import { nodeReady } from "./ready.ts";
 

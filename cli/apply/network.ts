@@ -1,11 +1,16 @@
 import { createHash } from "node:crypto";
 import { basename, dirname, join } from "node:path";
-import { createGuestLink, createMachine, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
+import {
+  createGuestLink,
+  createMachine,
+  createNode,
+  deleteNode,
+} from "@raft2kube/cni/node/node.ts";
 import type { NodeNetwork } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay, egressRepair } from "@raft2kube/cni/node/underlay.ts";
+import type { StepOf } from "../plan/step.ts";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
 import { FIRST_PORT, nodeRange } from "../spec/nodes.ts";
-import type { StepOf } from "../plan/step.ts";
 import { type Context, untilAborted } from "./context.ts";
 
 /** Where a node's network namespace is pinned. */

@@ -15,9 +15,9 @@ function apiWithClassOf(node: string) {
       if (method === "DELETE") deleted.push(path);
       const body = path.startsWith(CLASS)
         ? {
-          metadata: { name: "nfs", labels: { "r2k.io/nfs-server": node } },
-          parameters: { server: "10.200.0.3" },
-        }
+            metadata: { name: "nfs", labels: { "r2k.io/nfs-server": node } },
+            parameters: { server: "10.200.0.3" },
+          }
         : { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
       const status = path.startsWith(CLASS) ? 200 : 404;
       return Promise.resolve({ status, headers: {}, body: Buffer.from(JSON.stringify(body)) });
@@ -28,7 +28,10 @@ function apiWithClassOf(node: string) {
 }
 
 test("removing the node that serves NFS deletes its class, and no other's", async () => {
-  for (const [serves, expected] of [["nfs", [CLASS]], ["other", []]] as const) {
+  for (const [serves, expected] of [
+    ["nfs", [CLASS]],
+    ["other", []],
+  ] as const) {
     const { client, deleted } = apiWithClassOf(serves);
     await deleteObjects(client, "nfs");
     expect(deleted).toContain("/api/v1/nodes/nfs");
@@ -37,7 +40,10 @@ test("removing the node that serves NFS deletes its class, and no other's", asyn
 });
 
 test("a class with another server's address makes way, one with this server's stays", async () => {
-  for (const [server, expected] of [["10.200.0.4", [CLASS]], ["10.200.0.3", []]] as const) {
+  for (const [server, expected] of [
+    ["10.200.0.4", [CLASS]],
+    ["10.200.0.3", []],
+  ] as const) {
     const { client, deleted } = apiWithClassOf("nfs");
     await deleteNfsClass(client, "nfs", server);
     expect(deleted).toEqual(expected);

@@ -49,7 +49,9 @@ test("a node is not begun where the cluster's plugins are no longer", async () =
     const node = planJoiningNode(cluster, "node-2", []);
     const client = new KubeClient({ server: "http://api.example", transport });
     const context = {
-      clock: systemClock(), signal: new AbortController().signal, readyTimeout_ms: 0,
+      clock: systemClock(),
+      signal: new AbortController().signal,
+      readyTimeout_ms: 0,
     };
     const adding = bringUpNodes(client, cluster, [node], context);
     await expect(adding).rejects.toThrow(`--cni-bin-dir: ${cniBinDir} is no folder`);

@@ -1,11 +1,11 @@
 import type { Dirent } from "node:fs";
-import { open, readFile, readdir, rm } from "node:fs/promises";
+import { open, readdir, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { CommandError } from "../terminal.ts";
 import { PLUGINS_DIR } from "../assets.ts";
+import { CommandError } from "../terminal.ts";
 
 /** How a plugin of this product starts, in any release. */
 const OWN = /^#!.*\n\/\/ raft2kube cni plugin /;

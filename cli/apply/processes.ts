@@ -1,5 +1,5 @@
-import type { StepOf } from "../plan/step.ts";
 import { runningPid } from "../observe/processes.ts";
+import type { StepOf } from "../plan/step.ts";
 import { type ClusterConfig, configPath } from "../spec/config.ts";
 import { processLog } from "../spec/paths.ts";
 import { logsCommand, type ProcessName } from "../spec/processes.ts";
@@ -24,9 +24,11 @@ export function applyProcesses(
   { cluster, names, title }: StepOf<"processes">,
   context: Context,
 ): Promise<void> {
-  return context.step(title, () => untilAborted(context.signal, async () => {
-    await Promise.all(names.map((name) => ensureProcess(cluster, name, context)));
-  }));
+  return context.step(title, () =>
+    untilAborted(context.signal, async () => {
+      await Promise.all(names.map((name) => ensureProcess(cluster, name, context)));
+    }),
+  );
 }
 
 /** Starts one of the cluster's processes, a machine's in its namespace, unless it runs. */

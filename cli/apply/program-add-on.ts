@@ -13,7 +13,10 @@ const READY_TIMEOUT_MS = 90_000;
 
 /** Loads a program's image into each node that runs, then applies the objects of a folder. */
 export async function bringProgram(
-  client: KubeClient, cluster: ClusterConfig, program: Program, folder: string,
+  client: KubeClient,
+  cluster: ClusterConfig,
+  program: Program,
+  folder: string,
 ): Promise<void> {
   for (const node of await nodesWithImages(cluster)) {
     await loadImage(node, await programArchive(program), program.image);
@@ -23,10 +26,16 @@ export async function bringProgram(
 
 /** Waits until a Deployment has an available pod. */
 export async function untilAvailable(
-  client: KubeClient, name: { namespace: string; name: string }, { clock, signal }: Context,
+  client: KubeClient,
+  name: { namespace: string; name: string },
+  { clock, signal }: Context,
 ): Promise<void> {
   const deployments = client.resource<Deployment>(DEPLOYMENTS);
-  await waitFor(`the Deployment ${name.namespace}/${name.name} to be available`, async () => {
-    return ((await deployments.get(name)).status?.availableReplicas ?? 0) > 0;
-  }, { clock: machineClock(clock), timeout_ms: READY_TIMEOUT_MS, signal });
+  await waitFor(
+    `the Deployment ${name.namespace}/${name.name} to be available`,
+    async () => {
+      return ((await deployments.get(name)).status?.availableReplicas ?? 0) > 0;
+    },
+    { clock: machineClock(clock), timeout_ms: READY_TIMEOUT_MS, signal },
+  );
 }

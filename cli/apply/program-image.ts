@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative } from "node:path";
 import type { Readable } from "node:stream";
@@ -81,8 +81,10 @@ export async function programArchive(program: Program, image = program.image): P
 }
 
 function filesIn(folder: string): [place: string, path: string][] {
-  return readdirSync(join(ROOT_DIR, folder)).map((name) =>
-    [join(PLACE, folder, name), join(ROOT_DIR, folder, name)]);
+  return readdirSync(join(ROOT_DIR, folder)).map((name) => [
+    join(PLACE, folder, name),
+    join(ROOT_DIR, folder, name),
+  ]);
 }
 
 async function found(name: string): Promise<string> {

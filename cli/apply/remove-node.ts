@@ -1,23 +1,27 @@
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
-import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ConfigMap, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { nodeOf } from "@raft2kube/api/node-users.ts";
 import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CERTIFICATE_SIGNING_REQUESTS, CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS,
+  CERTIFICATE_SIGNING_REQUESTS,
+  CONFIG_MAPS,
+  ENDPOINT_SLICES,
+  NODES,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { setStopped } from "../spec/nodes.ts";
-import { CERTIFICATE_DAYS } from "../pki/renew.ts";
-import { purgeData, removeNodeFromHost } from "./remove.ts";
-import { deleteNfsClass } from "./nfs-class.ts";
-import type { StepOf } from "../plan/step.ts";
-import type { Context } from "./context.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { CERTIFICATE_DAYS } from "../pki/renew.ts";
+import type { StepOf } from "../plan/step.ts";
+import { setStopped } from "../spec/nodes.ts";
+import type { Context } from "./context.ts";
+import { deleteNfsClass } from "./nfs-class.ts";
+import { purgeData, removeNodeFromHost } from "./remove.ts";
 
 /**
  * Stops a node: processes, containers and namespace go, its data and its Node stay. The Node
@@ -61,8 +65,9 @@ async function refuseCertificates(client: KubeClient, name: string): Promise<voi
   const removed = { [name]: new Date(now_ms).toISOString() };
   if (known === undefined) await maps.create({ metadata: REMOVED_NODES, data: removed });
   else {
-    const past = Object.entries(known.data ?? {}).filter(([, time]) =>
-      Date.parse(time) + CERTIFICATE_DAYS * MS_PER_DAY < now_ms);
+    const past = Object.entries(known.data ?? {}).filter(
+      ([, time]) => Date.parse(time) + CERTIFICATE_DAYS * MS_PER_DAY < now_ms,
+    );
     const gone = Object.fromEntries(past.map(([node]) => [node, null]));
     await maps.patch(REMOVED_NODES, "merge", { data: { ...gone, ...removed } });
   }

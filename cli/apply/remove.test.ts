@@ -1,12 +1,14 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  attachLoopDevice, detachLoopDevice, loopDevicesOf,
-} from "@raft2kube/linux/mount/loop-device.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { tryLock } from "@raft2kube/linux/file/flock.ts";
+import {
+  attachLoopDevice,
+  detachLoopDevice,
+  loopDevicesOf,
+} from "@raft2kube/linux/mount/loop-device.ts";
 import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -32,9 +34,13 @@ test("a node that serves NFS ends after the containers and mounts of all others"
       },
     });
     expect(done.filter((line) => !line.startsWith("end store-"))).toEqual([
-      "end node nodes/other", "end host", "end node", "end control",
+      "end node nodes/other",
+      "end host",
+      "end node",
+      "end control",
       "remove nodes/other  keep nodes/nfs",
-      "end node nodes/nfs", "remove nodes/nfs keep",
+      "end node nodes/nfs",
+      "remove nodes/nfs keep",
     ]);
   } finally {
     rmSync(dir, { recursive: true });

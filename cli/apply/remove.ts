@@ -2,29 +2,33 @@ import { existsSync } from "node:fs";
 import { readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { removeDefaultNetwork } from "@raft2kube/container/engine/networks.ts";
-import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { type CgroupMode, cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import {
-  attachedLoopDevices, detachLoopDevice, detachLoopDevicesBelow, isReadOnlyDevice, loopNodes,
+  attachedLoopDevices,
+  detachLoopDevice,
+  detachLoopDevicesBelow,
+  isReadOnlyDevice,
+  loopNodes,
 } from "@raft2kube/linux/mount/loop-device.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { processTable } from "../observe/process-table.ts";
+import { clusterFiles } from "../pki/identities.ts";
+import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
+import type { StepOf } from "../plan/step.ts";
 import { type ClusterPlace, configPath } from "../spec/config.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { nfsExport, nodeCgroup, nodesLock } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { endingByThemselves, killContainers } from "./containers.ts";
+import type { Context } from "./context.ts";
 import { endControlPlanes } from "./control-planes.ts";
 import { endProcess, terminate } from "./end-process.ts";
 import { removeNodeLink, removeUnderlay } from "./network.ts";
-import { processTable } from "../observe/process-table.ts";
-import { clusterFiles } from "../pki/identities.ts";
-import { unmergeKubeconfig } from "../pki/merge-kubeconfig.ts";
-import type { StepOf } from "../plan/step.ts";
-import type { Context } from "./context.ts";
 
 /** Time between SIGTERM and SIGKILL. */
 const TERMINATE_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,11 +8,16 @@ import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { verify } from "@raft2kube/store/inspect.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ClusterConfig, type ClusterRoots, planCluster, writeCluster } from "../spec/config.ts";
+import {
+  type ClusterConfig,
+  type ClusterRoots,
+  planCluster,
+  writeCluster,
+} from "../spec/config.ts";
 import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
-import { createBackup } from "./create.ts";
 import { readHeader } from "./contents.ts";
+import { createBackup } from "./create.ts";
 import { encryption } from "./encryption.ts";
 import { restoreBackup } from "./restore.ts";
 
@@ -45,7 +50,8 @@ beforeAll(async () => {
   await writeFile(join(config.dataDir, "admin.conf"), "admin", { mode: 0o600 });
   await mkdir(config.runDir, { recursive: true });
   const store = await startStore({
-    dataDir: storeDir(config), listenClient: { path: storeSocket(config) },
+    dataDir: storeDir(config),
+    listenClient: { path: storeSocket(config) },
   });
   try {
     for (let i = 0; i < KEYS; i++) {
@@ -108,19 +114,22 @@ it.each(["1m", "5m", "9m"])("a restore on a disk of %s is refused and leaves not
     const restoring = restore(file, `full-${size}`);
     await expect(restoring).rejects.toMatchObject({ code: "DISK_FULL" });
     expectNothing(`full-${size}`);
-  }));
+  }),
+);
 
 it("a backup for which the disk is too small leaves no part of it", () =>
   onDisk("small", "1m", async (small) => {
     const place = { ...config, runDir: join(dir, "small-run") };
     await mkdir(place.runDir);
     const store = await startStore({
-      dataDir: storeDir(place), listenClient: { path: storeSocket(place) },
+      dataDir: storeDir(place),
+      listenClient: { path: storeSocket(place) },
     });
     const options = { config: place, passphrase, now_ms: 0, signal, scryptLogN };
     const creating = createBackup({ ...options, file: join(small, "cluster.age") });
     await expect(creating).rejects.toMatchObject({
-      code: "DISK_FULL", message: `there is no space left on the disk of ${small}`,
+      code: "DISK_FULL",
+      message: `there is no space left on the disk of ${small}`,
     });
     await store.close();
     expect(readdirSync(small)).toEqual([]);
@@ -157,7 +166,8 @@ it("a backup is refused where another cluster, or this host, has its addresses",
   const roots = rootsOf("taken");
   await writeCluster(await planCluster("other", roots, {}, []));
   await expect(restore(file, "taken")).rejects.toMatchObject({
-    code: "ADDRESSES_TAKEN", message: expect.stringContaining('which the cluster "other" has too'),
+    code: "ADDRESSES_TAKEN",
+    message: expect.stringContaining('which the cluster "other" has too'),
   });
   expect(readdirSync(roots.data)).toEqual(["other"]);
   const own = { file, passphrase, roots: rootsOf("own"), signal, addresses: [config.hostAddress] };
@@ -186,7 +196,8 @@ it.each([
   await cp(config.dataDir, place.dataDir, { recursive: true });
   await writeCluster({ ...config, ...change }, place.dataDir);
   const store = await startStore({
-    dataDir: storeDir(place), listenClient: { path: storeSocket(place) },
+    dataDir: storeDir(place),
+    listenClient: { path: storeSocket(place) },
   });
   try {
     await createBackup({ config: place, file: altered, passphrase, now_ms: 0, signal, scryptLogN });

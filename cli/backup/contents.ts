@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile, readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CommandError } from "../terminal.ts";
 import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
@@ -101,7 +101,8 @@ function parsed(text: string): Record<keyof BackupHeader, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null
-      ? value as Record<keyof BackupHeader, unknown> : undefined;
+      ? (value as Record<keyof BackupHeader, unknown>)
+      : undefined;
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined;
     throw thrown;

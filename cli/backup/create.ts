@@ -7,16 +7,20 @@ import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { namingFullDisk } from "./full-disk.ts";
 import { etcdRemedy, readEtcdTls } from "../observe/etcd-servers.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import {
-  type BackupHeader, FORMAT_VERSION, HEADER_NAME, readFiles, storePartName,
+  type BackupHeader,
+  FORMAT_VERSION,
+  HEADER_NAME,
+  readFiles,
+  storePartName,
 } from "./contents.ts";
 import { encryption } from "./encryption.ts";
+import { namingFullDisk } from "./full-disk.ts";
 import { STORE_PART_BYTES } from "./limits.ts";
 
 export interface BackupOptions {
@@ -44,15 +48,17 @@ export async function createBackup(options: BackupOptions): Promise<void> {
   try {
     await namingFullDisk(config.dataDir, () => takeSnapshot(config, snapshot, signal));
     const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
-    await namingFullDisk(dirname(file), () => writeWhole(file, async (handle) => {
-      const plain = Readable.toWeb(tar) as ReadableStream;
-      const encrypted = await encryption(passphrase, plain, scryptLogN);
-      for await (const chunk of encrypted) {
-        signal.throwIfAborted();
-        await handle.writeFile(chunk);
-      }
-      await handle.sync();
-    }));
+    await namingFullDisk(dirname(file), () =>
+      writeWhole(file, async (handle) => {
+        const plain = Readable.toWeb(tar) as ReadableStream;
+        const encrypted = await encryption(passphrase, plain, scryptLogN);
+        for await (const chunk of encrypted) {
+          signal.throwIfAborted();
+          await handle.writeFile(chunk);
+        }
+        await handle.sync();
+      }),
+    );
   } finally {
     await snapshot.close();
   }
@@ -92,8 +98,10 @@ async function takeSnapshot(
     }
   }
   throw new CommandError("STORE_DOWN", `the store does not answer: ${failures.join("; ")}`, {
-    remedy: config.etcdServers === undefined ? `start the cluster: r2k start --name ${config.name}`
-      : etcdRemedy(endpoints),
+    remedy:
+      config.etcdServers === undefined
+        ? `start the cluster: r2k start --name ${config.name}`
+        : etcdRemedy(endpoints),
   });
 }
 

@@ -1,5 +1,5 @@
-import { Decrypter, Encrypter } from "age-encryption";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Decrypter, Encrypter } from "age-encryption";
 import { CommandError } from "../terminal.ts";
 import { SCRYPT_LOG_N } from "./limits.ts";
 

@@ -6,17 +6,25 @@ import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.t
 import { type TarEntry, tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { importSnapshot } from "@raft2kube/store/import.ts";
-import { namingFullDisk } from "./full-disk.ts";
 import { controlPlaneMembers, memberOptions } from "../process/store-member.ts";
 import {
-  type ClusterConfig, type ClusterRoots, checkClusterName, clusterPlace, configPath, listClusters,
-  isWholeCluster, ownAddresses, readConfigFile, writeCluster,
+  type ClusterConfig,
+  type ClusterRoots,
+  checkClusterName,
+  clusterPlace,
+  configPath,
+  isWholeCluster,
+  listClusters,
+  ownAddresses,
+  readConfigFile,
+  writeCluster,
 } from "../spec/config.ts";
 import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { type BackupHeader, isBackupFile, readHeader, storePartOf } from "./contents.ts";
 import { decryption } from "./encryption.ts";
+import { namingFullDisk } from "./full-disk.ts";
 import { FILE_BYTES_MAX, FILES_MAX, STORE_PART_BYTES } from "./limits.ts";
 
 /** A restore's folder, with the process's id behind it, until it is whole. */
@@ -57,8 +65,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
       const found = await unpack(source, passphrase, { aside, roots, signal });
       return { header: found, ...(await settle({ aside, roots, addresses }, found)) };
     });
-    const of = revision === undefined ? { etcdSnapshot: snapshotPath(config.dataDir) }
-      : { revision };
+    const of =
+      revision === undefined ? { etcdSnapshot: snapshotPath(config.dataDir) } : { revision };
     signal.throwIfAborted();
     await rename(aside, config.dataDir).catch((cause: unknown) => {
       throw isErrno(cause, "EEXIST", "ENOTEMPTY", "ENOTDIR") ? exists(config.name, cause) : cause;
@@ -98,11 +106,7 @@ interface Target {
 }
 
 /** Writes the files of a backup, and the store's snapshot as one file. */
-async function unpack(
-  file: FileHandle,
-  passphrase: string,
-  target: Target,
-): Promise<BackupHeader> {
+async function unpack(file: FileHandle, passphrase: string, target: Target): Promise<BackupHeader> {
   const source = file.createReadStream({ autoClose: false });
   const plain = await decryption(passphrase, Readable.toWeb(source) as ReadableStream<Uint8Array>);
   try {

@@ -7,10 +7,14 @@ import { CommandError } from "../terminal.ts";
 /** `r2k certs`: certificates of a control plane machine, with kubeadm's words. */
 export function command(): Command {
   const certs = new Command("certs").description("Certificates of a control plane machine.");
-  certs.command("check-expiration").description("Print when they end.")
+  certs
+    .command("check-expiration")
+    .description("Print when they end.")
     .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
     .action(check);
-  certs.command("renew").description("Issue them again, for the same names and keys.")
+  certs
+    .command("renew")
+    .description("Issue them again, for the same names and keys.")
     .argument("<name>", "one by its name, or all")
     .option("--cert-dir <dir>", "where they are", CERTIFICATES_DIR)
     .action(renew);
@@ -22,7 +26,11 @@ interface Flags {
 }
 
 async function check({ certDir }: Flags): Promise<void> {
-  const line = (...cells: string[]) => cells.map((cell) => cell.padEnd(28)).join("").trimEnd();
+  const line = (...cells: string[]) =>
+    cells
+      .map((cell) => cell.padEnd(28))
+      .join("")
+      .trimEnd();
   const rows = (await keptLeaves(certDir)).map(({ name, cert, authority }) => {
     return line(name, cert.validToDate.toISOString(), authority.replace("/", "-"));
   });
@@ -43,7 +51,9 @@ async function renew(wanted: string, { certDir }: Flags): Promise<void> {
     await renewLeaf(certDir, leaf, now_ms);
     process.stdout.write(`certificate ${leaf.name} renewed\n`);
   }
-  process.stdout.write("Done renewing certificates. You must restart the kube-apiserver, " +
-    "kube-controller-manager, kube-scheduler and etcd, so that they can use the new " +
-    "certificates.\n");
+  process.stdout.write(
+    "Done renewing certificates. You must restart the kube-apiserver, " +
+      "kube-controller-manager, kube-scheduler and etcd, so that they can use the new " +
+      "certificates.\n",
+  );
 }

@@ -42,9 +42,11 @@ export function completionRows(
   const names = subcommands.map((each) => each.name());
   const values = options.filter((option) => option.required || option.optional);
   return [
-    ...values.flatMap((option) => flagsOf(option).map((after) => {
-      return { at, after, words: option.argChoices ?? [] };
-    })),
+    ...values.flatMap((option) =>
+      flagsOf(option).map((after) => {
+        return { at, after, words: option.argChoices ?? [] };
+      }),
+    ),
     { at, words: [...names, ...choices, ...flags] },
     ...below,
   ];

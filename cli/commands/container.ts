@@ -6,8 +6,8 @@ import type { Host } from "@raft2kube/container/engine/host.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { PLUGINS_DIR } from "../assets.ts";
-import { byHandCommand } from "../process/by-hand.ts";
 import { findProgram } from "../preflight/programs.ts";
+import { byHandCommand } from "../process/by-hand.ts";
 import { checkClusterName, clusterRoots } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 import { VERSION } from "../version.ts";
@@ -52,7 +52,8 @@ function registriesOf(text = ""): Record<string, string> {
 
 /** The images are those of the cluster's first node, whether it runs or not. */
 export async function hostOf(
-  cluster: string, environment: NodeJS.ProcessEnv = process.env,
+  cluster: string,
+  environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Host> {
   if (process.getuid?.() !== 0) {
     const remedy = "sudo r2k container ...";

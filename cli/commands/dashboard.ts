@@ -6,8 +6,8 @@ import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { DASHBOARD_DIR } from "../assets.ts";
-import { clusterFiles } from "../pki/identities.ts";
 import { wholeNumber } from "../flag-numbers.ts";
+import { clusterFiles } from "../pki/identities.ts";
 import { clusterOf } from "./cluster-of.ts";
 
 interface Flags {
@@ -27,13 +27,14 @@ export function command(): Command {
 }
 
 async function dashboard(flags: Flags): Promise<void> {
-  const path = flags.kubeconfig ??
-    clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
+  const path = flags.kubeconfig ?? clusterFiles(await clusterOf(flags.name)).kubeconfig("admin");
   const upstream = new Upstream(await kubeConnection(path), systemClock());
   const port = wholeNumber("--port", flags.port, 0, 65_535);
   const assets = await pageAssets(DASHBOARD_DIR);
-  const server = await DashboardServer.listen(
-    new LinkAccess(upstream), assets, { host: "127.0.0.1", port });
+  const server = await DashboardServer.listen(new LinkAccess(upstream), assets, {
+    host: "127.0.0.1",
+    port,
+  });
   process.stdout.write(`${server.link}\n`);
   process.stderr.write("  open this link once in a browser of this machine; Ctrl-C ends it\n");
   await new Promise<void>((resolve) => {

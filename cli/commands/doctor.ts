@@ -2,22 +2,26 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
-import {
-  type ClusterConfig, checkClusterName, clusterRoots, planCluster, readCluster,
-} from "../spec/config.ts";
-import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
-import { type Check, type CheckResult, failed, runChecks } from "../preflight/check.ts";
-import { certificateChecks } from "../preflight/certificates.ts";
-import { clusterChecks } from "../preflight/cluster.ts";
-import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
-import { replacedPartChecks } from "../preflight/replaced-parts.ts";
-import { printResult } from "../terminal.ts";
-import { apiProcess } from "../spec/processes.ts";
-import { runningPid } from "../observe/processes.ts";
-import { clientAs } from "../pki/client-as.ts";
 import { networkChecks } from "../doctor/network.ts";
 import { objectChecks } from "../doctor/running.ts";
 import { storeChecks } from "../doctor/store.ts";
+import { runningPid } from "../observe/processes.ts";
+import { clientAs } from "../pki/client-as.ts";
+import { certificateChecks } from "../preflight/certificates.ts";
+import { type Check, type CheckResult, failed, runChecks } from "../preflight/check.ts";
+import { clusterChecks } from "../preflight/cluster.ts";
+import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
+import { replacedPartChecks } from "../preflight/replaced-parts.ts";
+import {
+  type ClusterConfig,
+  checkClusterName,
+  clusterRoots,
+  planCluster,
+  readCluster,
+} from "../spec/config.ts";
+import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
+import { apiProcess } from "../spec/processes.ts";
+import { printResult } from "../terminal.ts";
 
 export function command(): Command {
   return new Command("doctor")

@@ -2,19 +2,19 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
+import { converge } from "../converge.ts";
+import { lockForRemoval } from "../locks/nodes.ts";
+import { cgroupModeHere } from "../preflight/cgroups.ts";
 import {
-  checkClusterName,
   type ClusterPlace,
+  checkClusterName,
   clusterPlace,
   clusterRoots,
   configPath,
   readCluster,
 } from "../spec/config.ts";
-import { converge } from "../converge.ts";
-import { noCluster } from "./cluster-of.ts";
-import { lockForRemoval } from "../locks/nodes.ts";
-import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
+import { noCluster } from "./cluster-of.ts";
 
 export function command(): Command {
   return new Command("down")

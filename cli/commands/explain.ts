@@ -6,12 +6,12 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { Command } from "commander";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
+import { describeExplanation, explainObject } from "../observe/explain-object.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { CommandError, printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
-import { describeExplanation, explainObject } from "../observe/explain-object.ts";
 
 interface Flags {
   readonly name: string;
@@ -25,14 +25,16 @@ const PROTOCOLS = ["TCP", "UDP", "SCTP"];
 /** `r2k explain pod/NAME`: why it is so; `policy FROM TO:PORT`: what admits a connection. */
 export function command(): Command {
   const explain = new Command("explain").description("Explain what a cluster does.");
-  explain.command("object", { isDefault: true })
+  explain
+    .command("object", { isDefault: true })
     .description("Why a pod, a Service or a claim is as it is, and what to do about it.")
     .argument("<object>", "pod/NAME, service/NAME or pvc/NAME")
     .option("--name <cluster>", "the cluster's name", "default")
     .option("-n, --namespace <name>", "the object's namespace", "default")
     .option("-o, --output <format>", "json")
     .action(explainOne);
-  explain.command("policy")
+  explain
+    .command("policy")
     .description("Which NetworkPolicies admit a connection, or do not.")
     .argument("<from>", "a pod, NAMESPACE/POD or an IPv4 address")
     .argument("<to>", "the same with a port: web-0:80")
@@ -72,10 +74,14 @@ async function explainPolicy(from: string, target: string, flags: Flags): Promis
     const connection = { from: ends[0]!, to: ends[1]!, port: number, protocol };
     const verdicts = judge(items, connection);
     const admitted = verdicts.every((verdict) => verdict.admitted);
-    printResult(flags.output, { admitted, verdicts }, () => printable([
-      `${from} -> ${target}/${protocol}: ${admitted ? "admitted" : "dropped"}`,
-      ...verdicts.map((verdict) => `  ${verdict.admitted ? "yes" : "no "}  ${verdict.why}`),
-    ].join("\n")));
+    printResult(flags.output, { admitted, verdicts }, () =>
+      printable(
+        [
+          `${from} -> ${target}/${protocol}: ${admitted ? "admitted" : "dropped"}`,
+          ...verdicts.map((verdict) => `  ${verdict.admitted ? "yes" : "no "}  ${verdict.why}`),
+        ].join("\n"),
+      ),
+    );
   } finally {
     client.close();
   }
@@ -90,8 +96,9 @@ async function endOf(client: KubeClient, text: string, namespace: string): Promi
     return pod && !pod.spec.hostNetwork ? await podEnd(client, pod) : { address: text };
   }
   const [first = "", second] = text.split("/");
-  const pod = await resource.get(second === undefined
-    ? { namespace, name: first } : { namespace: first, name: second });
+  const pod = await resource.get(
+    second === undefined ? { namespace, name: first } : { namespace: first, name: second },
+  );
   return podEnd(client, pod);
 }
 
@@ -103,8 +110,9 @@ async function podEnd(client: KubeClient, pod: Pod): Promise<End> {
   }
   if (pod.spec.hostNetwork) return { address };
   const { metadata } = await client.resource<Namespace>(NAMESPACES).get({ name: namespace });
-  const ports = Object.fromEntries(namedPorts(pod).map((each) =>
-    [`${each.name}/${each.protocol}`, each.port]));
+  const ports = Object.fromEntries(
+    namedPorts(pod).map((each) => [`${each.name}/${each.protocol}`, each.port]),
+  );
   return { address, pod: { namespace, name, labels, namespaceLabels: metadata.labels, ports } };
 }
 

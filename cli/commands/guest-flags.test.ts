@@ -9,7 +9,8 @@ const node = (of?: ClusterConfig["guest"]) => {
 
 test("a guest that was stopped takes another mode, and keeps the rest", () => {
   expect(changedGuest({ proxyMode: "iptables" }, node(guest), false)).toEqual({
-    ...guest, proxyMode: "iptables",
+    ...guest,
+    proxyMode: "iptables",
   });
 });
 
@@ -26,7 +27,8 @@ test("a guest that runs, and a node that is none, are refused with a remedy", ()
   );
   expect(() => changedGuest(change, node(), false)).toThrow(
     expect.objectContaining({
-      code: "BAD_FLAG", remedy: expect.stringMatching(/^r2k start --proxy-mode iptables/),
+      code: "BAD_FLAG",
+      remedy: expect.stringMatching(/^r2k start --proxy-mode iptables/),
     }),
   );
 });

@@ -1,9 +1,9 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { given } from "@raft2kube/std/given.ts";
-import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
-import { requireGuests } from "../guest/kernel.ts";
-import { CommandError } from "../terminal.ts";
 import { parsed, wholeNumber } from "../flag-numbers.ts";
+import { requireGuests } from "../guest/kernel.ts";
+import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
 
 /** A guest with less does not start a node; more than the machine has ends in its OOM killer. */
 const MEMORY_MIB_MIN = 384;

@@ -6,14 +6,18 @@ import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
 import { pauseRecipe } from "@raft2kube/runtime/build/pause.ts";
 import { Command } from "commander";
-import { ROOT_DIR } from "../assets.ts";
-import { findProgram } from "../preflight/programs.ts";
-import { VERSION } from "../version.ts";
-import { CommandError } from "../terminal.ts";
-import {
-  type Component, IMAGE_REPOSITORY, imageOf, RELEASE_IMAGES, type ReleaseImage,
-} from "../machine/release-images.ts";
 import { BUNDLES, buildOf, PLACE, productFiles } from "../apply/program-image.ts";
+import { ROOT_DIR } from "../assets.ts";
+import {
+  type Component,
+  IMAGE_REPOSITORY,
+  imageOf,
+  RELEASE_IMAGES,
+  type ReleaseImage,
+} from "../machine/release-images.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { CommandError } from "../terminal.ts";
+import { VERSION } from "../version.ts";
 
 /** Files that the bundles read at run time, by folder. */
 const DATA = ["api/facts", "openapi/texts"];
@@ -75,11 +79,13 @@ async function program(name: keyof typeof PACKAGES): Promise<string> {
 }
 
 async function dataFiles(): Promise<(readonly [string, string])[]> {
-  const found = await Promise.all(DATA.map(async (folder) => {
-    const names = await readdir(join(ROOT_DIR, folder));
-    return names.map((name) => {
-      return [join(PLACE, folder, name), join(ROOT_DIR, folder, name)] as const;
-    });
-  }));
+  const found = await Promise.all(
+    DATA.map(async (folder) => {
+      const names = await readdir(join(ROOT_DIR, folder));
+      return names.map((name) => {
+        return [join(PLACE, folder, name), join(ROOT_DIR, folder, name)] as const;
+      });
+    }),
+  );
   return found.flat();
 }

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
-import { Command } from "commander";
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import { loadImage, nodesWithImages } from "../apply/load-image.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { CommandError, printResult } from "../terminal.ts";
@@ -30,9 +30,11 @@ async function load(file: string, flags: { name: string; output?: string }): Pro
   });
   const config = await clusterOf(flags.name);
   const joined = (await readJoiningNodes(config)).filter((node) => !isStopped(node));
-  const [result] = await Promise.all((await nodesWithImages(config)).map((node) => {
-    return loadImage(node, file, file);
-  }));
+  const [result] = await Promise.all(
+    (await nodesWithImages(config)).map((node) => {
+      return loadImage(node, file, file);
+    }),
+  );
   printResult(flags.output, result!, ({ loaded }) => {
     return printable(loaded.map((name) => `loaded ${name}`).join("\n"));
   });

@@ -12,8 +12,11 @@ test("a phase with --dry-run prints what it would do, and writes nothing", async
     rmSync(dir, { recursive: true });
   });
   const [file, pki] = [join(dir, "kubeadm.yaml"), join(dir, "pki")];
-  writeFileSync(file, "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n" +
-    `certificatesDir: ${pki}\n`);
+  writeFileSync(
+    file,
+    "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n" +
+      `certificatesDir: ${pki}\n`,
+  );
   const flags = ["--dry-run", "--config", file, "--apiserver-advertise-address", "127.0.0.1"];
   await command().parseAsync(["phase", "certs", ...flags], { from: "user" });
   await command().parseAsync(["phase", "etcd", ...flags], { from: "user" });

@@ -1,11 +1,11 @@
 import { Command } from "commander";
-import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { type KubeadmConfig, readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { dryRun, findPhase, INIT_PHASES, selectPhases } from "../machine/init.ts";
 import { checkPatches } from "../machine/patches.ts";
-import { checkExtraArgs } from "../machine/static-pods.ts";
 import { newCertificateKey } from "../machine/shared-certificates.ts";
+import { checkExtraArgs } from "../machine/static-pods.ts";
 import { parseToken } from "../machine/tokens.ts";
 import { CommandError } from "../terminal.ts";
 import { machineContext } from "./machine-context.ts";
@@ -47,7 +47,10 @@ export function command(): Command {
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const config = await readKubeadmConfig(flags.config);
   // As kubeadm: a key in the file counts for --upload-certs alone.
-  const { cluster, init: { certificateKey: keyInFile, ...init } } = config;
+  const {
+    cluster,
+    init: { certificateKey: keyInFile, ...init },
+  } = config;
   const set = <T extends object>(values: T) => {
     const entries = Object.entries(values).filter(([, value]) => value !== undefined);
     return Object.fromEntries(entries) as T;
@@ -55,7 +58,8 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const networking = {
     ...cluster.networking,
     ...set({
-      podSubnet: flags.podNetworkCidr, serviceSubnet: flags.serviceCidr,
+      podSubnet: flags.podNetworkCidr,
+      serviceSubnet: flags.serviceCidr,
       dnsDomain: flags.serviceDnsDomain,
     }),
   } as typeof cluster.networking;
@@ -68,12 +72,14 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
       networking,
       apiServer: { ...cluster.apiServer, ...set({ certSANs: sans ?? cluster.apiServer.certSANs }) },
       ...set({
-        imageRepository: flags.imageRepository, controlPlaneEndpoint: flags.controlPlaneEndpoint,
+        imageRepository: flags.imageRepository,
+        controlPlaneEndpoint: flags.controlPlaneEndpoint,
       }),
     } as typeof cluster,
     init: {
       ...init,
-      ...(flags.token === undefined && flags.tokenTtl === undefined ? {}
+      ...(flags.token === undefined && flags.tokenTtl === undefined
+        ? {}
         : { bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never }),
       ...certificateKeyOf(flags, keyInFile),
       ...(flags.patches === undefined ? {} : { patches: { directory: flags.patches } }),
@@ -82,7 +88,8 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
 }
 
 function certificateKeyOf(
-  { uploadCerts, certificateKey }: Flags, inFile: string | undefined,
+  { uploadCerts, certificateKey }: Flags,
+  inFile: string | undefined,
 ): { certificateKey?: string } {
   if (certificateKey !== undefined && !uploadCerts) {
     throw new CommandError("FLAG", "--certificate-key is for --upload-certs", {

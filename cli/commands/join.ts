@@ -1,10 +1,10 @@
+import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
-import { type FlagsOf, type FlagTable, commandWith, repeated } from "../flags.ts";
+import { commandWith, type FlagsOf, type FlagTable, repeated } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
 import { readKubeadmConfig } from "../machine/config/kubeadm.ts";
 import { joinMachine } from "../machine/join.ts";
 import { checkPatches } from "../machine/patches.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import { machineContext } from "./machine-context.ts";
 
@@ -30,7 +30,8 @@ type Flags = FlagsOf<typeof FLAGS>;
 /** `r2k join HOST:PORT`: joins this machine to a cluster. */
 export function command(): Command {
   const join = commandWith("join", "Join this machine to a cluster.", FLAGS, async () => {});
-  return join.argument("[host:port]", "an API server of the cluster")
+  return join
+    .argument("[host:port]", "an API server of the cluster")
     .action((endpoint: string | undefined, flags: Flags) => run(endpoint, flags));
 }
 
@@ -46,8 +47,9 @@ async function run(endpoint: string | undefined, flags: Flags): Promise<void> {
   using _lock = lockMachine();
   await joinMachine(context);
   if (plane !== undefined) {
-    process.stdout.write("\nThis node has joined the cluster and a new control plane instance " +
-      "was created.\n");
+    process.stdout.write(
+      "\nThis node has joined the cluster and a new control plane instance " + "was created.\n",
+    );
   }
   process.stdout.write(`
 This node has joined the cluster:
@@ -61,7 +63,8 @@ Run 'kubectl get nodes' on the control-plane to see this node join the cluster.
 type JoinSection = Awaited<ReturnType<typeof readKubeadmConfig>>["join"];
 
 function controlPlaneOf(
-  { controlPlane, certificateKey }: Flags, inFile: JoinSection["controlPlane"],
+  { controlPlane, certificateKey }: Flags,
+  inFile: JoinSection["controlPlane"],
 ): JoinSection["controlPlane"] {
   if (certificateKey !== undefined && !controlPlane && inFile === undefined) {
     throw new CommandError("FLAG", "--certificate-key is for --control-plane", {
@@ -73,7 +76,8 @@ function controlPlaneOf(
 }
 
 function discoveryOf(
-  endpoint: string | undefined, flags: Flags,
+  endpoint: string | undefined,
+  flags: Flags,
   { discovery }: JoinSection,
 ): typeof discovery {
   const token = flags.discoveryToken ?? flags.token;

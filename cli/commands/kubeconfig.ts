@@ -30,15 +30,19 @@ async function user({ clientName, org, token, config }: Flags): Promise<void> {
   if (clientName === undefined) {
     throw new CommandError("FLAG", "--client-name is needed", { remedy: "--client-name NAME" });
   }
-  const { cluster: { certificatesDir: dir, clusterName } } = await readKubeadmConfig(config);
+  const {
+    cluster: { certificatesDir: dir, clusterName },
+  } = await readKubeadmConfig(config);
   const paths = pathsOf(dir, "ca");
   const ca = { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key) };
   const { server } = await readKubeconfig(kubeconfigPath("admin"));
   const request = {
-    commonName: clientName, organizations: org ?? [], usages: ["client" as const],
+    commonName: clientName,
+    organizations: org ?? [],
+    usages: ["client" as const],
   };
-  const credentials = token !== undefined ? { token }
-    : await issueBy(dir, "ca", ca, request, systemClock().now());
+  const credentials =
+    token !== undefined ? { token } : await issueBy(dir, "ca", ca, request, systemClock().now());
   const access = { server, ca: ca.cert, ...credentials };
   process.stdout.write(kubeadmKubeconfig(clusterName, clientName, access));
 }

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { clusterRoots, planCluster, writeCluster } from "../spec/config.ts";
 import { startTimeOf } from "../observe/process-table.ts";
+import { clusterRoots, planCluster, writeCluster } from "../spec/config.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { command as downCommand } from "./down.ts";
 import { describeList, listClusterStates } from "./list.ts";
@@ -39,8 +39,10 @@ test("a list has each cluster with its state, also one whose file is broken", as
   mkdirSync(join(dir, "data/other"));
   const listed = await listClusterStates();
   expect(listed.map(({ name, state, nodes }) => [name, state, nodes])).toEqual([
-    ["half", "partly", 1], ["hurt", "unusable", undefined],
-    ["stopped", "stopped", 1], ["whole", "running", 1],
+    ["half", "partly", 1],
+    ["hurt", "unusable", undefined],
+    ["stopped", "stopped", 1],
+    ["whole", "running", 1],
   ]);
   const lines = describeList(listed).split("\n");
   expect(lines[0]).toMatch(/^NAME +STATE +NODES +SERVER$/);
@@ -57,6 +59,8 @@ test("a cluster that does not exist is an error that lists those that do", async
   await expect(clusterOf("three")).rejects.toMatchObject({ message, exitCode: 1 });
   const down = downCommand().parseAsync(["--purge", "--name", "three"], { from: "user" });
   await expect(down).rejects.toMatchObject({
-    message, exitCode: 1, remedy: "name one of those: r2k down --name NAME",
+    message,
+    exitCode: 1,
+    remedy: "name one of those: r2k down --name NAME",
   });
 });

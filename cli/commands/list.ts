@@ -1,5 +1,5 @@
-import { Command } from "commander";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import { isWhole, runningControlPlanes, runningProcesses } from "../observe/cluster.ts";
 import { type ClusterConfig, clusterRoots, findClusters } from "../spec/config.ts";
 import { joiningNodeNames } from "../spec/nodes.ts";

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { existsSync, createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { Command } from "commander";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
 import { checkControlPlane, controlPlanePlace, hasSeveral } from "../spec/control-planes.ts";
 import { checkNodeName, joiningNodePlace } from "../spec/nodes.ts";

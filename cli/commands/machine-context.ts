@@ -2,11 +2,11 @@ import { existsSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { BUNDLES } from "../apply/program-image.ts";
 import { ROOT_DIR } from "../assets.ts";
 import type { KubeadmConfig } from "../machine/config/kubeadm.ts";
 import { type MachineContext, nodeNameOf, ownAddress } from "../machine/context.ts";
 import { quietProgress, terminalProgress } from "../terminal.ts";
-import { BUNDLES } from "../apply/program-image.ts";
 import { buildRelease } from "./image-release.ts";
 
 /** Flags that `init` and `join` share. */

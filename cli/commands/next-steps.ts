@@ -51,8 +51,8 @@ export function timeTaken(
 export function nextSteps(config: ClusterConfig, started: Started): string {
   const { kubeconfig, demo, nfsDemo, took } = started;
   const commands = [...(demo ? WITH_DEMO : WITHOUT_DEMO), ...(nfsDemo ? WITH_NFS : [])];
-  const installed = took && took.install_s > 0
-    ? `, after ${took.install_s.toFixed(1)} s of installation` : "";
+  const installed =
+    took && took.install_s > 0 ? `, after ${took.install_s.toFixed(1)} s of installation` : "";
   const ready = took ? `Ready in ${took.took_s.toFixed(1)} s${installed}. ` : "";
   const bin = process.env["R2K_ROOT"] ?? dirname(process.argv[1] ?? ".");
   const other = config.name === "default" ? "" : ` --name ${config.name}`;

@@ -1,6 +1,6 @@
-import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
 import { guestsMissing } from "../guest/kernel.ts";
 import { findProgram } from "../preflight/programs.ts";
+import type { ClusterConfig, GuestConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 import { defaultGuest } from "./guest-flags.ts";
 
@@ -47,9 +47,10 @@ export async function nfsServerGuest(
   const missing = [...new Set(packages)];
   if (missing.length > 0) {
     const verb = missing.length === 1 ? "is" : "are";
-    throw notHere(`${missing.join(", ")} ${verb} not installed`, [
-      "apt-get install --no-install-recommends", ...missing,
-    ].join(" "));
+    throw notHere(
+      `${missing.join(", ")} ${verb} not installed`,
+      ["apt-get install --no-install-recommends", ...missing].join(" "),
+    );
   }
   return { ...defaultGuest(cluster), nfsExport_MiB: EXPORT_MIB };
 }

@@ -1,5 +1,8 @@
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { Command, Option } from "commander";
+import { converge, convergeOrUndo } from "../converge.ts";
+import { lockNodes } from "../locks/nodes.ts";
+import { runningPid } from "../observe/processes.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import {
   checkNodeName,
@@ -8,15 +11,17 @@ import {
   planJoiningNode,
   readJoiningNodes,
 } from "../spec/nodes.ts";
-import { converge, convergeOrUndo } from "../converge.ts";
-import { lockNodes } from "../locks/nodes.ts";
-import {
-  changedGuest, GUEST_DISK_GIB, GUEST_MEMORY_MIB, GUEST_PROXY_MODES, type GuestFlags, guestOf,
-} from "./guest-flags.ts";
 import { apiProcess } from "../spec/processes.ts";
-import { runningPid } from "../observe/processes.ts";
 import { CommandError, type Progress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
+import {
+  changedGuest,
+  GUEST_DISK_GIB,
+  GUEST_MEMORY_MIB,
+  GUEST_PROXY_MODES,
+  type GuestFlags,
+  guestOf,
+} from "./guest-flags.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
 interface Flags extends GuestFlags {
@@ -40,8 +45,9 @@ export function command(): Command {
     .option("--disk <GiB>", `what a guest's disk may grow to (default ${GUEST_DISK_GIB})`)
     .addOption(proxyMode("kind of a guest's Service rules (default ipvs)"));
   subcommand("stop", "end its processes and containers; its data and its Node stay", stop);
-  subcommand("start", "start a node that was stopped, or has ended", start)
-    .addOption(proxyMode("change the kind of a guest's Service rules"));
+  subcommand("start", "start a node that was stopped, or has ended", start).addOption(
+    proxyMode("change the kind of a guest's Service rules"),
+  );
   subcommand("remove", "stop it, remove its data and Node, refuse its certificates", remove);
   return node;
 }

@@ -16,7 +16,9 @@ const undone = () => existsSync(join(dir, "undone"));
 /** A program that undoes its work, with progress, when it is interrupted. */
 function program(): string {
   const path = join(dir, "program.mjs");
-  writeFileSync(path, `
+  writeFileSync(
+    path,
+    `
     import { writeFileSync } from "node:fs";
     import { onInterrupt } from "${import.meta.dirname}/on-interrupt.ts";
     import { terminalProgress } from "${import.meta.dirname}/../terminal.ts";
@@ -31,7 +33,8 @@ function program(): string {
       writeFileSync("${dir}/undone", "");
     });
     progress.note("ready");
-  `);
+  `,
+  );
   return path;
 }
 

@@ -5,16 +5,22 @@ import { resetMachine } from "../machine/reset.ts";
 import { CommandError, quietProgress, terminalProgress } from "../terminal.ts";
 
 /** `r2k reset`: leaves this machine as it was before `init` or `join`. */
-export const command = () => commandWith("reset", "Undo init or join on this machine.", {
-  "-f, --force": "do not ask",
-}, async ({ force }) => {
-  if (!force) {
-    const text = "reset removes this machine's pods, certificates and the data of its etcd";
-    throw new CommandError("FORCE", text, { remedy: "r2k reset --force does so" });
-  }
-  const clock = systemClock();
-  const { note } = quietProgress(terminalProgress(clock));
-  using _lock = lockMachine();
-  await resetMachine(clock, note);
-  note("[reset] Done");
-});
+export const command = () =>
+  commandWith(
+    "reset",
+    "Undo init or join on this machine.",
+    {
+      "-f, --force": "do not ask",
+    },
+    async ({ force }) => {
+      if (!force) {
+        const text = "reset removes this machine's pods, certificates and the data of its etcd";
+        throw new CommandError("FORCE", text, { remedy: "r2k reset --force does so" });
+      }
+      const clock = systemClock();
+      const { note } = quietProgress(terminalProgress(clock));
+      using _lock = lockMachine();
+      await resetMachine(clock, note);
+      note("[reset] Done");
+    },
+  );

@@ -42,7 +42,8 @@ function describe({ header, config, revision, etcdSnapshot }: Restored): string 
   ];
   return [
     `"${config.name}" is as it was at ${header.created}${
-      revision === undefined ? "" : `, revision ${revision}`}; run it:`,
+      revision === undefined ? "" : `, revision ${revision}`
+    }; run it:`,
     ...(etcdSnapshot === undefined ? [] : etcd),
     `  ${startCommand(config)}`,
     "Not in a backup: images, logs, and the data of volumes on the nodes. Nodes beside the first",

@@ -4,13 +4,13 @@ import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { checkTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { parsed, wholeNumber } from "../flag-numbers.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { type NewClusterChoices, OVERLAY_BACKENDS } from "../spec/config.ts";
 import { CONTROL_PLANES_MAX } from "../spec/control-planes.ts";
 import { NODES_MAX } from "../spec/nodes.ts";
 import { STORE_MEMBERS_MAX } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
-import { parsed, wholeNumber } from "../flag-numbers.ts";
 
 const PORT_MAX = 65_535;
 const SECONDS_MAX = 3_600;
@@ -34,12 +34,16 @@ export const START_FLAGS = {
   "--new-store": "begin with an empty store in the place of one that was lost",
   "--api-port <port>": "the API's port (new or stopped clusters; default 6443)",
   "--cni-bin-dir <dir>": "use these CNI plugins instead of ours (new clusters)",
-  "--proxy-mode <mode>":
-    { text: "kind of Service rules (also of a running cluster)", choices: MODE_NAMES },
+  "--proxy-mode <mode>": {
+    text: "kind of Service rules (also of a running cluster)",
+    choices: MODE_NAMES,
+  },
   "--by-hand": "let pods choose our OCI runtime for learning (new or stopped clusters)",
   "--no-by-hand": "no longer let them",
-  "--overlay <backend>":
-    { text: "how nodes reach others' pods (new clusters)", choices: OVERLAY_BACKENDS },
+  "--overlay <backend>": {
+    text: "how nodes reach others' pods (new clusters)",
+    choices: OVERLAY_BACKENDS,
+  },
   "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
   "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
   "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",

@@ -18,30 +18,39 @@ import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { overlayHere } from "../preflight/overlay.ts";
 import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
 import { installMissing, PROGRAMS } from "../preflight/programs.ts";
-import { checkAuditPolicy } from "../process/audit.ts";
-import { checkServed } from "../process/served-versions.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
+import { checkAuditPolicy } from "../process/audit.ts";
+import { checkServed } from "../process/served-versions.ts";
 import {
-  checkClusterName,
   type ClusterConfig,
+  checkClusterName,
   clusterRoots,
   planCluster,
   proxyModeOf,
   readCluster,
 } from "../spec/config.ts";
-import { joiningNodeNames, NFS_NODE, nodeRange, readJoiningNodes, wantedNodes } from
-  "../spec/nodes.ts";
+import {
+  joiningNodeNames,
+  NFS_NODE,
+  nodeRange,
+  readJoiningNodes,
+  wantedNodes,
+} from "../spec/nodes.ts";
 import { allProcesses, apiProcess } from "../spec/processes.ts";
 import type { WantedNode } from "../spec/spec.ts";
-import { OWN_PARTS, hasOtherParts, runningOwnParts } from "../supervisor/own-parts.ts";
+import { hasOtherParts, OWN_PARTS, runningOwnParts } from "../supervisor/own-parts.ts";
 import { type Progress, quietProgress, terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
-import { nextSteps, timeTaken, type Took } from "./next-steps.ts";
+import { nextSteps, type Took, timeTaken } from "./next-steps.ts";
 import { nfsServerGuest } from "./nfs-demo.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 import {
-  choicesOf, nodeCount, readyTimeout_ms, START_FLAGS, type StartFlags,
+  choicesOf,
+  nodeCount,
+  readyTimeout_ms,
+  START_FLAGS,
+  type StartFlags,
 } from "./start-flags.ts";
 import { ownPartsText } from "./status.ts";
 
@@ -109,20 +118,27 @@ async function editOf(
   await checkAuditPolicy(auditPolicyFile);
   await checkServed(runtimeConfig);
   const changes = given({
-    proxyMode, byHand, apiPort, nodeMonitorGracePeriod_ms, auditPolicyFile, traces,
+    proxyMode,
+    byHand,
+    apiPort,
+    nodeMonitorGracePeriod_ms,
+    auditPolicyFile,
+    traces,
     runtimeConfig,
   });
   const config = { ...planned, ...changes };
   const seen = await observe(config);
   const isComplete = existing !== undefined && isWhole(seen, existing);
-  const runs = isComplete ||
+  const runs =
+    isComplete ||
     (proxyMode !== undefined && existing !== undefined && hasControlPlane(seen, existing));
   const nfsServer = flags.nfsDemo ? await nfsServerGuest(config) : undefined;
   // Of a cluster that runs, nodes are started as they are: its mode is changed afterwards.
   const nodes = await wantedNodes(runs ? existing! : config, nodeCount(flags), nfsServer);
   // One that was stopped can be started beside nodes that run by then.
-  const nfsDemo = [...nodes, ...(await readJoiningNodes(config))]
-    .some(({ guest }) => guest?.nfsExport_MiB !== undefined);
+  const nfsDemo = [...nodes, ...(await readJoiningNodes(config))].some(
+    ({ guest }) => guest?.nfsExport_MiB !== undefined,
+  );
   const addsNfsServer = nfsDemo && !joiningNodeNames(config).includes(NFS_NODE);
   refuseEdit({ existing, wanted: config, choices, addsNfsServer, seen });
   const startsNodes = !isComplete || proxyModeOf(config) !== proxyModeOf(planned);
@@ -157,13 +173,16 @@ async function bringUp(
   using interrupt = onInterrupt();
   const { demo = true, dashboard } = flags;
   const more = given({ ingress: ingressOf(flags), dashboard });
-  await convergeOrUndo({ wanted: "started", cluster, nodes, demo, ...more }, {
-    clock: systemClock(),
-    progress,
-    signal: interrupt.signal,
-    readyTimeout_ms: edit.readyTimeout_ms,
-    written,
-  });
+  await convergeOrUndo(
+    { wanted: "started", cluster, nodes, demo, ...more },
+    {
+      clock: systemClock(),
+      progress,
+      signal: interrupt.signal,
+      readyTimeout_ms: edit.readyTimeout_ms,
+      written,
+    },
+  );
 }
 
 /**
@@ -222,12 +241,15 @@ async function changeRunning(
   const nodes = edit.nodes.map((node) => ({ wanted: "running", node }) as const);
   using interrupt = onInterrupt();
   const more = given({ proxyMode, ingress: ingressOf(flags), dashboard: flags.dashboard });
-  await converge({ wanted: "kept", cluster, nodes, ...more }, {
-    clock: systemClock(),
-    progress,
-    signal: interrupt.signal,
-    readyTimeout_ms: edit.readyTimeout_ms,
-  });
+  await converge(
+    { wanted: "kept", cluster, nodes, ...more },
+    {
+      clock: systemClock(),
+      progress,
+      signal: interrupt.signal,
+      readyTimeout_ms: edit.readyTimeout_ms,
+    },
+  );
 }
 
 /** Returns how long the installation of missing packages took. */

@@ -1,22 +1,26 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { Command } from "commander";
-import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { printable } from "@raft2kube/std/printable.ts";
-import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
-import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
-import { clientAs } from "../pki/client-as.ts";
-import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
+import { Command } from "commander";
 import { askProxy } from "../observe/node-proxy.ts";
 import { pssOf_MiB } from "../observe/process-table.ts";
-import { runningOwnParts } from "../supervisor/own-parts.ts";
-import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
 import {
-  runningPid, readRestarts, type Restarts, restartsText, supervisorPid,
+  type Restarts,
+  readRestarts,
+  restartsText,
+  runningPid,
+  supervisorPid,
 } from "../observe/processes.ts";
+import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
+import { clientAs } from "../pki/client-as.ts";
+import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
+import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
+import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
+import { runningOwnParts } from "../supervisor/own-parts.ts";
 import { printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 
@@ -100,12 +104,14 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
     return {
       ...known,
       api: "ready",
-      nodes: await Promise.all(nodes.items.map(async ({ metadata: { name = "" } }) => {
-        const isNodeStopped = stopped.includes(name) ? { stopped: true } : {};
-        const own = [config, ...joined].find(({ nodeName }) => nodeName === name);
-        const proxy = own === undefined ? {} : await proxyOf(own);
-        return { name, ready: ready.includes(name), ...isNodeStopped, ...proxy };
-      })),
+      nodes: await Promise.all(
+        nodes.items.map(async ({ metadata: { name = "" } }) => {
+          const isNodeStopped = stopped.includes(name) ? { stopped: true } : {};
+          const own = [config, ...joined].find(({ nodeName }) => nodeName === name);
+          const proxy = own === undefined ? {} : await proxyOf(own);
+          return { name, ready: ready.includes(name), ...isNodeStopped, ...proxy };
+        }),
+      ),
       pods: { running, other: pods.items.length - running },
       views: await compareViews(config, client, ready, systemClock()),
     };
@@ -147,7 +153,7 @@ function processStatus(runDir: string, name: ProcessName): ProcessStatus {
   return {
     name,
     pid: pid ?? null,
-    pss_mib: pid === undefined ? null : pssOf_MiB(pid) ?? null,
+    pss_mib: pid === undefined ? null : (pssOf_MiB(pid) ?? null),
     supervisor: supervisorPid(runDir, name) ?? null,
     restarts: readRestarts(runDir, name) ?? null,
   };
@@ -223,14 +229,16 @@ export function describe(status: Status): string {
     return `  ${name} ${state}${mode}${failed}`;
   });
   const { running, other } = status.pods;
-  return printable([
-    `cluster ${status.name}: ${verdict(status)}`,
-    ...processes,
-    `  ${"api".padEnd(width)} ${status.api}`,
-    ...nodes,
-    `  ${"pods".padEnd(width)} ${running} running, ${other} other`,
-    ...viewsOf(status),
-    ...(status.nfs === null ? [] : [`  ${"nfs".padEnd(width)} ${nfsText(status.nfs)}`]),
-    ...(status.ownParts.length > 0 ? [`  yours    ${ownPartsText(status.ownParts)}`] : []),
-  ].join("\n"));
+  return printable(
+    [
+      `cluster ${status.name}: ${verdict(status)}`,
+      ...processes,
+      `  ${"api".padEnd(width)} ${status.api}`,
+      ...nodes,
+      `  ${"pods".padEnd(width)} ${running} running, ${other} other`,
+      ...viewsOf(status),
+      ...(status.nfs === null ? [] : [`  ${"nfs".padEnd(width)} ${nfsText(status.nfs)}`]),
+      ...(status.ownParts.length > 0 ? [`  yours    ${ownPartsText(status.ownParts)}`] : []),
+    ].join("\n"),
+  );
 }

@@ -4,13 +4,13 @@ import { createGzip } from "node:zlib";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { Command } from "commander";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import { collectSupport } from "../doctor/support-bundle.ts";
 import { runningPid } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
-import { apiProcess } from "../spec/processes.ts";
 import { readJoiningNodes } from "../spec/nodes.ts";
+import { apiProcess } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL, VERSION } from "../version.ts";
 import { clusterOf } from "./cluster-of.ts";
@@ -43,8 +43,10 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
   try {
     const state = {
       version: { r2k: VERSION, kubernetes: API_LEVEL, node: process.version },
-      cluster: config, nodes: joined,
-      status: await readStatus(config), doctor: await examine(config.name),
+      cluster: config,
+      nodes: joined,
+      status: await readStatus(config),
+      doctor: await examine(config.name),
     };
     const entries = await collectSupport(state, config, joined, client);
     for (const { name, content = "" } of entries) {

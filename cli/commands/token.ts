@@ -1,14 +1,18 @@
-import { Command } from "commander";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
 import {
-  createToken, deleteToken, type ListedToken, listTokens, TOKEN_TTL,
+  createToken,
+  deleteToken,
+  type ListedToken,
+  listTokens,
+  TOKEN_TTL,
 } from "../machine/tokens.ts";
 import { CommandError, printResult } from "../terminal.ts";
 
@@ -23,19 +27,25 @@ export function command(): Command {
     const path = kubeconfigPath("admin");
     return token.command(name).description(text).option("--kubeconfig <file>", "as whom", path);
   };
-  add("create", "Create a token.").argument("[token]")
+  add("create", "Create a token.")
+    .argument("[token]")
     .option("--ttl <duration>", "how long it is valid; 0 for ever", TOKEN_TTL)
     .option("--description <text>", "what it is for")
     .option("--print-join-command", "print the command by which a machine joins with it")
     .action(create);
   add("list", "List the tokens.").option("-o, --output <format>", "json").action(list);
-  add("delete", "Delete tokens, by themselves or their ids.").argument("<tokens...>")
-    .action((tokens: string[], flags: Flags) => withClient(flags, async (client) => {
-      for (const each of tokens) {
-        process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
-      }
-    }));
-  token.command("generate").description("Print a new token; nothing is created.")
+  add("delete", "Delete tokens, by themselves or their ids.")
+    .argument("<tokens...>")
+    .action((tokens: string[], flags: Flags) =>
+      withClient(flags, async (client) => {
+        for (const each of tokens) {
+          process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
+        }
+      }),
+    );
+  token
+    .command("generate")
+    .description("Print a new token; nothing is created.")
     .action(() => void process.stdout.write(`${newToken()}\n`));
   return token;
 }
@@ -49,9 +59,13 @@ interface CreateFlags extends Flags {
 async function create(given: string | undefined, flags: CreateFlags): Promise<void> {
   const { ttl, description, printJoinCommand, kubeconfig } = flags;
   const token = given ?? newToken();
-  await withClient(flags, (client) => createToken(client, {
-    token, ttl, ...(description === undefined ? {} : { description }),
-  }));
+  await withClient(flags, (client) =>
+    createToken(client, {
+      token,
+      ttl,
+      ...(description === undefined ? {} : { description }),
+    }),
+  );
   if (!printJoinCommand) return void process.stdout.write(`${token}\n`);
   const { server, ca } = await readKubeconfig(kubeconfig);
   if (ca === undefined) throw new CommandError("NO_CA", `${kubeconfig} has no CA`);
@@ -66,16 +80,26 @@ function list(flags: Flags & { output?: string }): Promise<void> {
 
 function table(tokens: readonly ListedToken[]): string {
   const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
-  const rows = [heads, ...tokens.map((token) => {
-    return [token.token, token.expires, token.usages, token.description, token.groups];
-  })];
+  const rows = [
+    heads,
+    ...tokens.map((token) => {
+      return [token.token, token.expires, token.usages, token.description, token.groups];
+    }),
+  ];
   const widths = heads.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
-  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("  ").trimEnd())
+  return rows
+    .map((row) =>
+      row
+        .map((cell, at) => cell.padEnd(widths[at]!))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }
 
 async function withClient(
-  { kubeconfig }: Flags, work: (client: KubeClient) => Promise<void>,
+  { kubeconfig }: Flags,
+  work: (client: KubeClient) => Promise<void>,
 ): Promise<void> {
   const connection = await kubeConnection(kubeconfig);
   const client = new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-token" });

@@ -12,7 +12,12 @@ import { checkPatches } from "../machine/patches.ts";
 import { ownMachine, storedConfig, tagOf, versionsOf } from "../machine/upgrade/cluster.ts";
 import { loadReleaseImages } from "../machine/upgrade/images.ts";
 import {
-  applyUpgrade, asMachine, newManifests, requireControlPlane, untilAnswered, type Upgrade,
+  applyUpgrade,
+  asMachine,
+  newManifests,
+  requireControlPlane,
+  type Upgrade,
+  untilAnswered,
   upgradeNode,
 } from "../machine/upgrade/upgrade.ts";
 import { parseVersion, requireNone, upgradeFaults } from "../machine/upgrade/versions.ts";
@@ -22,22 +27,26 @@ import { machineContext } from "./machine-context.ts";
 
 /** `r2k upgrade`: takes a cluster of init and join to this release, in kubeadm's words. */
 export function command(): Command {
-  const upgrade = new Command("upgrade")
-    .description("Take a cluster of machines to this release.");
+  const upgrade = new Command("upgrade").description("Take a cluster of machines to this release.");
   const step = (name: string, description: string) =>
-    upgrade.command(name).description(description)
+    upgrade
+      .command(name)
+      .description(description)
       .option("--patches <dir>", "the folder of patches that this machine was made with");
-  step("plan", "Print what would change, and what forbids it.")
-    .action(async (flags: Flags) => plan(await assemble(flags)));
-  step("diff", "Print how this machine's static pods would change.")
-    .action(async (flags: Flags) => diff(await assemble(flags)));
+  step("plan", "Print what would change, and what forbids it.").action(async (flags: Flags) =>
+    plan(await assemble(flags)),
+  );
+  step("diff", "Print how this machine's static pods would change.").action(async (flags: Flags) =>
+    diff(await assemble(flags)),
+  );
   step("apply", "Upgrade the first control plane machine.")
     .argument("[version]", "this release's version, to be sure of it")
     .action(async (version: string | undefined, flags: Flags) => {
       await apply(version, await assemble(flags));
     });
-  step("node", "Upgrade this machine, after the first one.")
-    .action(async (flags: Flags) => node(await assemble(flags)));
+  step("node", "Upgrade this machine, after the first one.").action(async (flags: Flags) =>
+    node(await assemble(flags)),
+  );
   return upgrade;
 }
 
@@ -52,18 +61,27 @@ async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
   const isControlPlane = machine.manifests.size > 0;
   const clock = systemClock();
   if (existsSync(UPGRADE_BACKUP_DIR)) await untilAnswered({ clock }, machine);
-  const { config: stored, version } = await asMachine({ clock }, machine,
-    (client) => storedConfig(client, isControlPlane));
+  const { config: stored, version } = await asMachine({ clock }, machine, (client) =>
+    storedConfig(client, isControlPlane),
+  );
   const init = { ...stored.init, ...(directory === undefined ? {} : { patches: { directory } }) };
-  const context = machineContext({ ...stored, init }, {
-    nodeName: machine.nodeName,
-    apiserverAdvertiseAddress: machine.address,
-    apiserverBindPort: machine.bindPort,
-  }, "init");
+  const context = machineContext(
+    { ...stored, init },
+    {
+      nodeName: machine.nodeName,
+      apiserverAdvertiseAddress: machine.address,
+      apiserverBindPort: machine.bindPort,
+    },
+    "init",
+  );
   return { context, machine, cluster: version, build: buildOf("main.js") };
 }
 
-const line = (...cells: string[]) => cells.map((cell) => cell.padEnd(26)).join("").trimEnd();
+const line = (...cells: string[]) =>
+  cells
+    .map((cell) => cell.padEnd(26))
+    .join("")
+    .trimEnd();
 
 async function plan({ context, machine, cluster, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
@@ -71,7 +89,8 @@ async function plan({ context, machine, cluster, build }: Upgrade): Promise<void
   const next = await withImages({ context, build });
   const texts = await newManifests(next, machine);
   const rows = [...machine.manifests].map(([pod, text]) =>
-    line(pod, machine.nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")));
+    line(pod, machine.nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")),
+  );
   const nodes = [...versions.kubelets].map(([name, version]) => {
     return line("kubelet", name, version, API_LEVEL);
   });
@@ -115,20 +134,24 @@ async function diff({ context, machine, build }: Upgrade): Promise<void> {
 async function apply(version: string | undefined, upgrade: Upgrade): Promise<void> {
   if (version !== undefined) requireOwnVersion(version);
   await namingInterrupt(upgrade, () => applyUpgrade(upgrade));
-  process.stdout.write(`\n[upgrade] SUCCESS! ${upgrade.machine.nodeName} runs ${API_LEVEL} ` +
-    `(build ${upgrade.build}).\n`);
+  process.stdout.write(
+    `\n[upgrade] SUCCESS! ${upgrade.machine.nodeName} runs ${API_LEVEL} ` +
+      `(build ${upgrade.build}).\n`,
+  );
 }
 
 /** Runs `work`; after Ctrl-C it is CommandError `INTERRUPTED` that it ended early. */
 async function namingInterrupt(
-  { context: { signal } }: Upgrade, work: () => Promise<void>,
+  { context: { signal } }: Upgrade,
+  work: () => Promise<void>,
 ): Promise<void> {
   try {
     await work();
   } catch (cause) {
     if (!signal.aborted) throw cause;
     throw new CommandError("INTERRUPTED", "the upgrade was interrupted", {
-      remedy: "run it again: it goes on from there", exitCode: 130,
+      remedy: "run it again: it goes on from there",
+      exitCode: 130,
     });
   }
 }
@@ -142,8 +165,13 @@ function requireOwnVersion(version: string): void {
 }
 
 async function node(upgrade: Upgrade): Promise<void> {
-  const { machine: { nodeName }, build } = upgrade;
+  const {
+    machine: { nodeName },
+    build,
+  } = upgrade;
   await namingInterrupt(upgrade, () => upgradeNode(upgrade));
-  process.stdout.write(`\n[upgrade] ${nodeName} runs ${API_LEVEL} (build ${build}). Then: ` +
-    `kubectl uncordon ${nodeName}\n`);
+  process.stdout.write(
+    `\n[upgrade] ${nodeName} runs ${API_LEVEL} (build ${build}). Then: ` +
+      `kubectl uncordon ${nodeName}\n`,
+  );
 }

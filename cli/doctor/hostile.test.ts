@@ -27,8 +27,11 @@ const groupOf = (name: string, ...resources: object[]) => {
   return { metadata: { name }, versions: [{ version: "v1", resources }] };
 };
 const CORE = groupOf("", resource("configmaps", "ConfigMap"), resource("nodes", "Node"));
-const OTHER = groupOf("hostile.example",
-  resource("lists", "List"), resource("../../../root/.ssh/x", "Path"));
+const OTHER = groupOf(
+  "hostile.example",
+  resource("lists", "List"),
+  resource("../../../root/.ssh/x", "Path"),
+);
 
 /** Answers of an API server with hostile nodes, tenants, and a broken aggregated server. */
 function answerOf(url: string): object | undefined {
@@ -41,7 +44,8 @@ function answerOf(url: string): object | undefined {
   const count = Number(searchParams.get("limit"));
   if (!pathname.endsWith("/configmaps") || count > 50) return { metadata: {}, items: [] };
   const items = Array.from({ length: count }, (_, i) => ({
-    metadata: { name: `c${first + i}` }, data: { text: "x".repeat(MIB) },
+    metadata: { name: `c${first + i}` },
+    data: { text: "x".repeat(MIB) },
   }));
   return { metadata: { continue: String(first + count) }, items };
 }

@@ -1,17 +1,30 @@
 import { describe, expect, it } from "vitest";
 import {
-  apiServiceFinding, clockFinding, deletionFinding, imageFinding, isPodWell, namespaceFinding,
-  nodeFinding, webhookFinding,
+  apiServiceFinding,
+  clockFinding,
+  deletionFinding,
+  imageFinding,
+  isPodWell,
+  namespaceFinding,
+  nodeFinding,
+  webhookFinding,
 } from "./objects.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 const minutesAgo = (minutes: number) => new Date(NOW_MS - minutes * 60_000).toISOString();
 
 describe("a node", () => {
-  const node = (type: string, status: string, spec = {}) => nodeFinding({
-    metadata: { name: "n" }, spec,
-    status: { conditions: [{ type: "Ready", status: "True" }, { type, status, message: "why" }] },
-  } as never);
+  const node = (type: string, status: string, spec = {}) =>
+    nodeFinding({
+      metadata: { name: "n" },
+      spec,
+      status: {
+        conditions: [
+          { type: "Ready", status: "True" },
+          { type, status, message: "why" },
+        ],
+      },
+    } as never);
   it.each([
     ["MemoryPressure", "False", {}, "ok"],
     ["DiskPressure", "True", {}, "failed"],
@@ -42,13 +55,16 @@ it("a clock may differ by what certificates are back-dated, and no further", () 
 it("an image that a pod's node lacks and cannot pull is named with the nodes that have it", () => {
   const node = (name: string, ...names: string[]) =>
     ({ metadata: { name }, status: { images: [{ names }] } }) as never;
-  const pod = (reason: string, image: string) => ({
-    metadata: { name: "p", namespace: "a" }, spec: { nodeName: "n1" },
-    status: { containerStatuses: [{ image, state: { waiting: { reason } } }] },
-  }) as never;
+  const pod = (reason: string, image: string) =>
+    ({
+      metadata: { name: "p", namespace: "a" },
+      spec: { nodeName: "n1" },
+      status: { containerStatuses: [{ image, state: { waiting: { reason } } }] },
+    }) as never;
   const nodes = [node("n1"), node("n2", "docker.io/library/own:1", "r2k.local/own:1")];
   expect(imageFinding(pod("ErrImageNeverPull", "r2k.local/own:1"), nodes)).toMatchObject({
-    state: "failed", detail: "n1 lacks r2k.local/own:1, which it cannot pull; n2 has it",
+    state: "failed",
+    detail: "n1 lacks r2k.local/own:1, which it cannot pull; n2 has it",
   });
   expect(imageFinding(pod("ImagePullBackOff", "own:1"), nodes)).toHaveProperty("state", "failed");
   expect(imageFinding(pod("ImagePullBackOff", "other:1"), nodes)).toBeUndefined();
@@ -72,22 +88,32 @@ it("a namespace that is held up says by what", () => {
   const condition = (status: string) => {
     return { type: "NamespaceContentRemaining", status, message: "3 pods" };
   };
-  const namespace = (status: string) => namespaceFinding({
-    metadata: { deletionTimestamp: minutesAgo(1) }, status: { conditions: [condition(status)] },
-  } as never);
+  const namespace = (status: string) =>
+    namespaceFinding({
+      metadata: { deletionTimestamp: minutesAgo(1) },
+      status: { conditions: [condition(status)] },
+    } as never);
   expect(namespace("False").state).toBe("ok");
   expect(namespace("True")).toMatchObject({ state: "warning", detail: "3 pods" });
 });
 
 describe("webhooks", () => {
-  const slice = (ready: boolean | undefined, namespace = "a") => ({
-    metadata: { namespace, labels: { "kubernetes.io/service-name": "s" } },
-    endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready } }],
-  }) as never;
-  const judge = (slices: never[], hook = {}) => webhookFinding("validating", {
-    metadata: { name: "c" },
-    webhooks: [{ name: "w", clientConfig: { service: { namespace: "a", name: "s" } }, ...hook }],
-  }, slices);
+  const slice = (ready: boolean | undefined, namespace = "a") =>
+    ({
+      metadata: { namespace, labels: { "kubernetes.io/service-name": "s" } },
+      endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready } }],
+    }) as never;
+  const judge = (slices: never[], hook = {}) =>
+    webhookFinding(
+      "validating",
+      {
+        metadata: { name: "c" },
+        webhooks: [
+          { name: "w", clientConfig: { service: { namespace: "a", name: "s" } }, ...hook },
+        ],
+      },
+      slices,
+    );
   it("of a Service with a ready endpoint are well, and those by URL are not judged", () => {
     expect(judge([slice(true)]).state).toBe("ok");
     expect(judge([slice(undefined)]).state).toBe("ok");
@@ -96,26 +122,29 @@ describe("webhooks", () => {
   it("of a Service without one refuse requests, unless their failures are ignored", () => {
     expect(judge([slice(false)]).state).toBe("failed");
     expect(judge([slice(true, "other")])).toMatchObject({
-      state: "failed", remedy: "start its pods, or: kubectl delete validating c",
+      state: "failed",
+      remedy: "start its pods, or: kubectl delete validating c",
     });
     expect(judge([], { failurePolicy: "Ignore" }).state).toBe("warning");
   });
 });
 
 it("an APIService is judged by its condition Available", () => {
-  const service = (status: string) => apiServiceFinding({
-    metadata: { name: "v1.x" },
-    status: { conditions: [{ type: "Available", status, message: "no endpoints" }] },
-  });
+  const service = (status: string) =>
+    apiServiceFinding({
+      metadata: { name: "v1.x" },
+      status: { conditions: [{ type: "Available", status, message: "no endpoints" }] },
+    });
   expect(service("True").state).toBe("ok");
   expect(service("False")).toMatchObject({ state: "failed", detail: "no endpoints" });
 });
 
 it("a pod is well when it is Ready, done, or on its way out", () => {
-  const pod = (phase: string, ready: string, deletionTimestamp?: string) => isPodWell({
-    metadata: { deletionTimestamp },
-    status: { phase, conditions: [{ type: "Ready", status: ready }] },
-  } as never);
+  const pod = (phase: string, ready: string, deletionTimestamp?: string) =>
+    isPodWell({
+      metadata: { deletionTimestamp },
+      status: { phase, conditions: [{ type: "Ready", status: ready }] },
+    } as never);
   expect(pod("Running", "True")).toBe(true);
   expect(pod("Succeeded", "False")).toBe(true);
   expect(pod("Running", "False", minutesAgo(1))).toBe(true);

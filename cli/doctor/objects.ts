@@ -1,5 +1,5 @@
-import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
@@ -64,9 +64,8 @@ export function nodeFinding({ metadata, status, spec }: Node): Finding {
  */
 export function clockFinding({ spec }: Lease, isReady: boolean, now_ms: number): Finding {
   const ahead_ms = Date.parse(spec?.renewTime ?? "") - now_ms;
-  const off = (way: string) => failed(
-    `is ${Math.round(Math.abs(ahead_ms) / 1_000)} s ${way} this machine's`, "set it: NTP",
-  );
+  const off = (way: string) =>
+    failed(`is ${Math.round(Math.abs(ahead_ms) / 1_000)} s ${way} this machine's`, "set it: NTP");
   if (ahead_ms > CLOCK_TOLERANCE_MS) return off("ahead of");
   if (isReady && ahead_ms < -CLOCK_TOLERANCE_MS) return off("behind");
   return ok("as this machine's, within five minutes");
@@ -74,19 +73,28 @@ export function clockFinding({ spec }: Lease, isReady: boolean, now_ms: number):
 
 /** The nodes of a cluster that have an image, for the remedy of a pod that cannot get it. */
 export function imageFinding(
-  { metadata, spec, status }: Pod, nodes: readonly Node[],
+  { metadata, spec, status }: Pod,
+  nodes: readonly Node[],
 ): Finding | undefined {
   const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const lacking = all.find(({ state }) => LACKS_IMAGE.test(state?.waiting?.reason ?? ""));
   if (lacking === undefined || metadata.deletionTimestamp !== undefined) return undefined;
   const { image } = lacking;
-  const having = nodes.filter((node) => node.status?.images?.some(({ names }) =>
-    names?.some((name) => name === image || name.endsWith(`/${image}`)))).map(nameOf);
+  const having = nodes
+    .filter((node) =>
+      node.status?.images?.some(({ names }) =>
+        names?.some((name) => name === image || name.endsWith(`/${image}`)),
+      ),
+    )
+    .map(nameOf);
   if (having.length === 0) return undefined;
   const shown = having.slice(0, NAMED_MAX).join(", ");
-  return failed(`${spec.nodeName} lacks ${image}, which it cannot pull; ${shown} has it`,
+  return failed(
+    `${spec.nodeName} lacks ${image}, which it cannot pull; ${shown} has it`,
     `r2k image load FILE gives it to every node; or: kubectl delete pod -n ${
-      metadata.namespace} ${metadata.name}, with a nodeSelector for ${shown}`);
+      metadata.namespace
+    } ${metadata.name}, with a nodeSelector for ${shown}`,
+  );
 }
 
 const nameOf = ({ metadata }: Node) => metadata.name ?? "";
@@ -146,9 +154,11 @@ function hasReadyEndpoint(
   slices: readonly EndpointSlice[],
 ): boolean {
   return slices.some(({ metadata, endpoints }) => {
-    return metadata.namespace === service.namespace
-      && metadata.labels?.["kubernetes.io/service-name"] === service.name
-      && (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false);
+    return (
+      metadata.namespace === service.namespace &&
+      metadata.labels?.["kubernetes.io/service-name"] === service.name &&
+      (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false)
+    );
   });
 }
 

@@ -1,11 +1,11 @@
 import { open } from "node:fs/promises";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { type DiscoveredResource, canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { isStopped } from "../spec/nodes.ts";
 import { processLog } from "../spec/paths.ts";
@@ -38,7 +38,10 @@ export async function collectSupport(
   client: KubeClient | undefined,
 ): Promise<TarInput[]> {
   const texts = Object.entries(state).map(([name, value]) => json(`${name}.json`, value));
-  const processes = allProcesses(config, joined.filter((node) => !isStopped(node)));
+  const processes = allProcesses(
+    config,
+    joined.filter((node) => !isStopped(node)),
+  );
   const logs = processes.map(async ({ title, name, of }) => {
     const content = await tail(processLog(of, name));
     return { name: `logs/${title.replaceAll(" ", "-")}.log`, content };
@@ -90,7 +93,8 @@ async function listOf(client: KubeClient, resource: DiscoveredResource, length_m
   try {
     do {
       const page = await client.resource<KubeObject>(resource).list({
-        limit: PAGE_OBJECTS, ...given({ continue: next }),
+        limit: PAGE_OBJECTS,
+        ...given({ continue: next }),
       });
       for (const item of page.items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);

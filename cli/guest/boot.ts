@@ -2,8 +2,8 @@ import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { GuestKernel } from "./kernel.ts";
 import { type GuestInit, initText } from "./init.ts";
+import type { GuestKernel } from "./kernel.ts";
 
 export interface GuestMachine {
   readonly kernel: GuestKernel;
@@ -42,9 +42,18 @@ export function bootGuest(machine: GuestMachine): Guest {
   const init = join(dir, "init.sh");
   writeFileSync(init, initText(machine.init), { mode: 0o755 });
   const args = [
-    `mem=${machine.memory_MiB}M`, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
-    `init=${init}`, "con=null", "con0=fd:0,fd:1", ...consoles, "quiet",
-    "umid=guest", `uml_dir=${dir}/`,
+    `mem=${machine.memory_MiB}M`,
+    "root=/dev/root",
+    "rootfstype=hostfs",
+    "rootflags=/",
+    "ro",
+    `init=${init}`,
+    "con=null",
+    "con0=fd:0,fd:1",
+    ...consoles,
+    "quiet",
+    "umid=guest",
+    `uml_dir=${dir}/`,
     ...disks.map((disk, index) => `ubd${"abcdefgh".charAt(index)}=${disk}`),
     ...(link === undefined ? [] : [vectorArgument(link)]),
   ];

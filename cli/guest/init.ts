@@ -45,9 +45,12 @@ export function initText({ hostname, folders, modules, env, script }: GuestInit)
     "mount -t devpts devpts /dev/pts",
     "mount -t tmpfs tmpfs /dev/shm",
     "mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup",
-    ...folders.filter(isCovered).map(quoted).map((dir) => {
-      return `mkdir -p ${dir} && mount -t hostfs -o ro,${dir} hostfs ${dir}`;
-    }),
+    ...folders
+      .filter(isCovered)
+      .map(quoted)
+      .map((dir) => {
+        return `mkdir -p ${dir} && mount -t hostfs -o ro,${dir} hostfs ${dir}`;
+      }),
     "mkdir -p /lib/modules",
     `ln -s ${MODULES_DIR}/* /lib/modules/`,
     `ln -sf ${BUSYBOX} /sbin/modprobe`,

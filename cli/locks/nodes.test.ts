@@ -53,8 +53,13 @@ test("a removal goes on, with a note, if the lock cannot be had", async () => {
 test.each([
   ["a removal interrupts the command with the lock and the next", "read line", 60_000, "SIGTERM"],
   ["one that does not end is killed", "trap '' TERM; read line", 0, "SIGKILL"],
-  ["a removal of the data kills another one that hangs", "trap '' TERM; read line", 0, "SIGKILL",
-    { purge: true, words: ["down", "--purge"] }],
+  [
+    "a removal of the data kills another one that hangs",
+    "trap '' TERM; read line",
+    0,
+    "SIGKILL",
+    { purge: true, words: ["down", "--purge"] },
+  ],
 ])("%s", async (_, script, undo_ms, signal, { purge, words } = { purge: false, words: [] }) => {
   const dataDir = mkdtempSync(join(tmpdir(), "r2k-nodes-"));
   const clock = systemClock();
@@ -72,14 +77,18 @@ test.each([
     const waits = new RegExp(`-> FLOCK +ADVISORY +WRITE ${next.child.pid} `);
     const isWaiting = () => waits.test(readFileSync("/proc/locks", "utf8"));
     await waitFor("the next command to wait", isWaiting, { clock });
-    const lock = await waitFor("the next command to be interrupted", async () => {
-      const options = { undo_ms, purge, note: (line: string) => expect.fail(line) };
-      const taken = await lockForRemoval({ name: "one", dataDir }, clock, options);
-      if (next.child.signalCode !== null) return taken;
-      // A lock that becomes free is not handed over: this time the removal was first.
-      taken?.[Symbol.dispose]();
-      return undefined;
-    }, { clock });
+    const lock = await waitFor(
+      "the next command to be interrupted",
+      async () => {
+        const options = { undo_ms, purge, note: (line: string) => expect.fail(line) };
+        const taken = await lockForRemoval({ name: "one", dataDir }, clock, options);
+        if (next.child.signalCode !== null) return taken;
+        // A lock that becomes free is not handed over: this time the removal was first.
+        taken?.[Symbol.dispose]();
+        return undefined;
+      },
+      { clock },
+    );
     expect(await holder.ended).toEqual([null, signal]);
     expect(await next.ended).toEqual([null, expect.stringMatching(/^SIG(TERM|KILL)$/)]);
     lock[Symbol.dispose]();

@@ -3,10 +3,10 @@ import { type FileLock, lockHolder, tryLock } from "@raft2kube/linux/file/flock.
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { ClusterPlace } from "../spec/config.ts";
-import { nodesLock } from "../spec/paths.ts";
 import { terminate } from "../apply/end-process.ts";
 import { argumentsOf } from "../observe/process-table.ts";
+import type { ClusterPlace } from "../spec/config.ts";
+import { nodesLock } from "../spec/paths.ts";
 import { CommandError } from "../terminal.ts";
 
 /** How long a command waits for others that change nodes: an addition takes seconds. */

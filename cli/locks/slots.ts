@@ -4,8 +4,8 @@ import { type FileLock, tryLockFolder } from "@raft2kube/linux/file/flock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { CommandError } from "../terminal.ts";
 import type { ClusterRoots } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
 
 /** How long a start waits for others that choose: the first on a machine installs programs. */
 const WAIT_MS = 300_000;

@@ -5,7 +5,10 @@ import { dirname, join } from "node:path";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
-  type CertificateRequest, createCa, issueCertificate, type KeyPair,
+  type CertificateRequest,
+  createCa,
+  issueCertificate,
+  type KeyPair,
 } from "@raft2kube/pki/certificate.ts";
 import { parseCertificate } from "../pki/certificates.ts";
 import { ensureServiceAccountKey } from "../pki/pki.ts";
@@ -25,7 +28,9 @@ export interface MachineNames {
 const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
 export type Authority = (typeof AUTHORITIES)[number];
 const AUTHORITY_NAMES: Readonly<Record<Authority, string>> = {
-  ca: "kubernetes", "etcd/ca": "etcd-ca", "front-proxy-ca": "front-proxy-ca",
+  ca: "kubernetes",
+  "etcd/ca": "etcd-ca",
+  "front-proxy-ca": "front-proxy-ca",
 };
 
 /** A certificate below one of them. */
@@ -50,35 +55,73 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
   const both = ["server", "client"] as const;
   const client = ["client"] as const;
   return [
-    { name: "apiserver", authority: "ca", request: {
-      commonName: "kube-apiserver",
-      dnsNames: [
-        nodeName, ...service, `kubernetes.default.svc.${dnsDomain}`, "localhost",
-        ...extra.filter((name) => !isIp(name)),
-      ],
-      ipAddresses: [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)],
-      usages: ["server"],
-    } },
-    { name: "apiserver-kubelet-client", authority: "ca", request: {
-      commonName: "kube-apiserver-kubelet-client",
-      organizations: ["kubeadm:cluster-admins"],
-      usages: client,
-    } },
-    { name: "front-proxy-client", authority: "front-proxy-ca", request: {
-      commonName: "front-proxy-client", usages: client,
-    } },
-    { name: "etcd/server", authority: "etcd/ca", request: {
-      commonName: nodeName, ...local, usages: both,
-    } },
-    { name: "etcd/peer", authority: "etcd/ca", request: {
-      commonName: nodeName, ...local, usages: both,
-    } },
-    { name: "etcd/healthcheck-client", authority: "etcd/ca", request: {
-      commonName: "kube-etcd-healthcheck-client", usages: client,
-    } },
-    { name: "apiserver-etcd-client", authority: "etcd/ca", request: {
-      commonName: "kube-apiserver-etcd-client", usages: client,
-    } },
+    {
+      name: "apiserver",
+      authority: "ca",
+      request: {
+        commonName: "kube-apiserver",
+        dnsNames: [
+          nodeName,
+          ...service,
+          `kubernetes.default.svc.${dnsDomain}`,
+          "localhost",
+          ...extra.filter((name) => !isIp(name)),
+        ],
+        ipAddresses: [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)],
+        usages: ["server"],
+      },
+    },
+    {
+      name: "apiserver-kubelet-client",
+      authority: "ca",
+      request: {
+        commonName: "kube-apiserver-kubelet-client",
+        organizations: ["kubeadm:cluster-admins"],
+        usages: client,
+      },
+    },
+    {
+      name: "front-proxy-client",
+      authority: "front-proxy-ca",
+      request: {
+        commonName: "front-proxy-client",
+        usages: client,
+      },
+    },
+    {
+      name: "etcd/server",
+      authority: "etcd/ca",
+      request: {
+        commonName: nodeName,
+        ...local,
+        usages: both,
+      },
+    },
+    {
+      name: "etcd/peer",
+      authority: "etcd/ca",
+      request: {
+        commonName: nodeName,
+        ...local,
+        usages: both,
+      },
+    },
+    {
+      name: "etcd/healthcheck-client",
+      authority: "etcd/ca",
+      request: {
+        commonName: "kube-etcd-healthcheck-client",
+        usages: client,
+      },
+    },
+    {
+      name: "apiserver-etcd-client",
+      authority: "etcd/ca",
+      request: {
+        commonName: "kube-apiserver-etcd-client",
+        usages: client,
+      },
+    },
   ];
 }
 
@@ -88,15 +131,19 @@ export interface CaPair {
   readonly key: string | undefined;
 }
 
-export const pathsOf = (dir: string, name: string) =>
-  ({ cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) });
+export const pathsOf = (dir: string, name: string) => ({
+  cert: join(dir, `${name}.crt`),
+  key: join(dir, `${name}.key`),
+});
 
 /**
  * Reads a CA, or makes it where there is neither half. A certificate without its key is used as it
  * is: an external CA. Throws CommandError `CA` for a key alone, or of another certificate.
  */
 export async function ensureAuthority(
-  dir: string, name: Authority, now_ms: number,
+  dir: string,
+  name: Authority,
+  now_ms: number,
 ): Promise<CaPair> {
   const paths = pathsOf(dir, name);
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
@@ -124,7 +171,10 @@ export async function ensureAuthority(
  * names that it needs; else CommandError `CERTIFICATE` names what is wrong with it.
  */
 export async function ensureLeaf(
-  dir: string, leaf: Leaf, ca: CaPair, now_ms: number,
+  dir: string,
+  leaf: Leaf,
+  ca: CaPair,
+  now_ms: number,
 ): Promise<"made" | "used"> {
   const paths = pathsOf(dir, leaf.name);
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
@@ -147,8 +197,11 @@ export async function ensureLeaf(
 
 /** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
 export async function issueBy(
-  dir: string, authority: Authority, { cert, key }: CaPair,
-  request: Omit<CertificateRequest, "days">, now_ms: number,
+  dir: string,
+  authority: Authority,
+  { cert, key }: CaPair,
+  request: Omit<CertificateRequest, "days">,
+  now_ms: number,
 ): Promise<KeyPair> {
   if (key !== undefined) {
     return issueCertificate({ cert, key }, { ...request, days: CERTIFICATE_DAYS }, now_ms);
@@ -160,7 +213,10 @@ export async function issueBy(
 }
 
 function faultOf(
-  cert: X509Certificate, leaf: Leaf, ca: CaPair, now_ms: number,
+  cert: X509Certificate,
+  leaf: Leaf,
+  ca: CaPair,
+  now_ms: number,
 ): string | undefined {
   const issuer = new X509Certificate(ca.cert);
   if (!cert.checkIssued(issuer) || !cert.verify(issuer.publicKey)) {

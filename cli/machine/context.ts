@@ -4,8 +4,8 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CommandError, type Progress } from "../terminal.ts";
-import type { KubeadmConfig } from "./config/kubeadm.ts";
 import type { MachineNames } from "./certificates.ts";
+import type { KubeadmConfig } from "./config/kubeadm.ts";
 import { kubeconfigPath } from "./layout.ts";
 import type { Component } from "./release-images.ts";
 
@@ -35,7 +35,8 @@ export function endpointOf({ config, address, bindPort }: MachineContext): strin
  * machines that joined it; or that of another kubeconfig of this machine.
  */
 export async function adminClient(
-  { clock }: Pick<MachineContext, "clock">, user?: string,
+  { clock }: Pick<MachineContext, "clock">,
+  user?: string,
 ): Promise<KubeClient> {
   const admin = existsSync(kubeconfigPath("super-admin")) ? "super-admin" : "admin";
   const connection = await kubeConnection(kubeconfigPath(user ?? admin));
@@ -51,14 +52,21 @@ export function nodeNameOf(given: string | undefined): string {
 export function ownAddress(given: string | undefined): string {
   const all = networkInterfaces();
   if (given !== undefined) {
-    if (Object.values(all).flat().some((one) => one?.address === given)) return given;
+    if (
+      Object.values(all)
+        .flat()
+        .some((one) => one?.address === given)
+    )
+      return given;
     throw new CommandError("ADDRESS", `no interface of this machine has the address ${given}`);
   }
-  const route = readFileSync("/proc/net/route", "utf8").split("\n")
+  const route = readFileSync("/proc/net/route", "utf8")
+    .split("\n")
     .map((line) => line.split("\t"))
     .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
   const links = route ? [route[0]!] : Object.keys(all);
-  const found = links.flatMap((link) => all[link] ?? [])
+  const found = links
+    .flatMap((link) => all[link] ?? [])
     .find(({ family, internal }) => family === "IPv4" && !internal);
   if (found) return found.address;
   throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {

@@ -63,9 +63,13 @@ test("another CA than that of the hash is refused, with the hash that it has", (
 });
 
 test.each([
-  ["no kubeconfig", "[]"], ["no YAML", "a: [}"], ["a cluster without fields", "clusters: [null]"],
-  ["a server without TLS", "clusters: [{ cluster: { server: \"http://a\", " +
-    "certificate-authority-data: YQ== } }]"],
+  ["no kubeconfig", "[]"],
+  ["no YAML", "a: [}"],
+  ["a cluster without fields", "clusters: [null]"],
+  [
+    "a server without TLS",
+    'clusters: [{ cluster: { server: "http://a", ' + "certificate-authority-data: YQ== } }]",
+  ],
 ])("a cluster-info that has %s is refused", (_, content) => {
   const data = { kubeconfig: content, "jws-kubeconfig-abcdef": signatureOf(content) };
   expect(() => checkInfo({ metadata: {}, data }, token, [])).toThrow(/names no/);
@@ -83,11 +87,20 @@ test("a file that names only a cluster, as kubeadm has it, is enough beside a to
 });
 
 async function serve(
-  answer: (response: ServerResponse) => void, ca?: KeyPair, now_ms = Date.now(),
+  answer: (response: ServerResponse) => void,
+  ca?: KeyPair,
+  now_ms = Date.now(),
 ): Promise<string> {
-  const pair = await issueCertificate(ca ?? (await newCa()), {
-    commonName: "server", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
-  }, now_ms);
+  const pair = await issueCertificate(
+    ca ?? (await newCa()),
+    {
+      commonName: "server",
+      ipAddresses: ["127.0.0.1"],
+      usages: ["server"],
+      days: 1,
+    },
+    now_ms,
+  );
   const server = createServer(pair, (_, response) => answer(response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {
@@ -119,11 +132,14 @@ test("an answer that comes byte by byte ends with the time for all of it", async
 test("one in between that relays a true cluster-info is refused by its certificate", async () => {
   const port = await serve((response) => response.end(JSON.stringify(info("0123456789abcdef"))));
   const bootstrapToken = {
-    token, apiServerEndpoint: `127.0.0.1:${port}`, caCertHashes: [caHash(ca)],
+    token,
+    apiServerEndpoint: `127.0.0.1:${port}`,
+    caCertHashes: [caHash(ca)],
   };
   const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
-  await expect(discover(section, systemClock())).rejects
-    .toThrow("another machine answers in its place");
+  await expect(discover(section, systemClock())).rejects.toThrow(
+    "another machine answers in its place",
+  );
 });
 
 test("a certificate of a later time is refused by the clocks", async () => {

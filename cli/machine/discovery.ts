@@ -34,18 +34,18 @@ const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-com
  * Finds the cluster: by the file, or at its API server, which is believed when the token has signed
  * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`.
  */
-export async function discover(
-  { discovery }: JoinSection, clock: Clock,
-): Promise<Discovered> {
+export async function discover({ discovery }: JoinSection, clock: Clock): Promise<Discovered> {
   const { bootstrapToken, file, tlsBootstrapToken } = discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
   const { token, apiServerEndpoint, caCertHashes = [], unsafeSkipCAVerification } = bootstrapToken;
   parseToken(token);
   if (caCertHashes.length === 0 && !unsafeSkipCAVerification) {
-    throw refused("no hash of the cluster's CA is given",
+    throw refused(
+      "no hash of the cluster's CA is given",
       "--discovery-token-ca-cert-hash sha256:..., or " +
-        "--discovery-token-unsafe-skip-ca-verification");
+        "--discovery-token-unsafe-skip-ca-verification",
+    );
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
   const info = await signedInfo(() => clusterInfo(host, port, undefined), token, clock);
@@ -60,7 +60,9 @@ export async function discover(
 
 /** A controller signs for a token a moment after it was made. Resolves with the last one else. */
 async function signedInfo(
-  ask: () => Promise<ConfigMap>, token: string, clock: Clock,
+  ask: () => Promise<ConfigMap>,
+  token: string,
+  clock: Clock,
 ): Promise<ConfigMap> {
   const name = signatureOf(parseToken(token).id);
   const end_ms = clock.now() + SIGNED_MS_MAX;
@@ -75,7 +77,9 @@ const signatureOf = (id: string) => `jws-kubeconfig-${id}`;
 
 /** Checks the signature of a `cluster-info`; of its CAs only those with one of the hashes stay. */
 export function checkInfo(
-  { data = {} }: ConfigMap, token: string, hashes: readonly string[],
+  { data = {} }: ConfigMap,
+  token: string,
+  hashes: readonly string[],
 ): { server: string; ca: string } {
   const { id, secret } = parseToken(token);
   const { kubeconfig = "", [signatureOf(id)]: signature } = data;
@@ -96,8 +100,8 @@ export function checkInfo(
 /** A text of the first cluster in a kubeconfig; empty if there is none. */
 function textAt(kubeconfig: string, field: string): string {
   const [document] = parseAllDocuments(kubeconfig);
-  const value = document?.errors.length === 0
-    ? document.getIn(["clusters", 0, "cluster", field]) : undefined;
+  const value =
+    document?.errors.length === 0 ? document.getIn(["clusters", 0, "cluster", field]) : undefined;
   return typeof value === "string" ? value : "";
 }
 
@@ -112,8 +116,10 @@ function trustedOf(bundle: string, hashes: readonly string[]): string {
   const trusted = hashes.length === 0 ? all : all.filter((cert) => hashes.includes(caHash(cert)));
   if (trusted.length > 0) return `${trusted.join("\n")}\n`;
   const found = all.map(caHash).join(" and ") || "none";
-  throw refused(`the cluster's CA has the hash ${found}, not ${hashes.join(" or ")}`,
-    "compare it on a control plane machine: another cluster, or one in between, has answered");
+  throw refused(
+    `the cluster's CA has the hash ${found}, not ${hashes.join(" or ")}`,
+    "compare it on a control plane machine: another cluster, or one in between, has answered",
+  );
 }
 
 async function fromFile(path: string, token: string | undefined): Promise<Discovered> {
@@ -149,7 +155,10 @@ const UNREACHED = "see that the API server runs and can be reached from here";
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
-  host: string, port: string, ca: string | undefined, timeout_ms = TIMEOUT_MS,
+  host: string,
+  port: string,
+  ca: string | undefined,
+  timeout_ms = TIMEOUT_MS,
 ): Promise<ConfigMap> {
   const signal = AbortSignal.timeout(timeout_ms);
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };

@@ -8,12 +8,12 @@ import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { onTestFinished, test, expect } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { parseGoFlags } from "../store/go-flags.ts";
-import { quietProgress, terminalProgress } from "../terminal.ts";
 import { storeOptions } from "../store/options.ts";
 import { settingsOf } from "../store/server.ts";
+import { quietProgress, terminalProgress } from "../terminal.ts";
 import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { joinEtcd, leaveEtcd, requireOwnStore } from "./etcd-members.ts";
@@ -33,12 +33,18 @@ etcd: { local: { dataDir: "${join(folder, nodeName, "data")}" } }
   const yaml = stringify(await staticPod("etcd", { ...values, ...more }));
   writeFileSync(manifest, yaml);
   const pki = config.certificatesDir;
-  const { spec: { containers: [{ command }] } } = parse(yaml) as {
+  const {
+    spec: {
+      containers: [{ command }],
+    },
+  } = parse(yaml) as {
     spec: { containers: [{ command: string[] }] };
   };
   const start = async () => {
     // The machines share loopback, and want no page of metrics.
-    const flags = command.slice(1).filter((flag) => !flag.startsWith("--listen-metrics-urls"))
+    const flags = command
+      .slice(1)
+      .filter((flag) => !flag.startsWith("--listen-metrics-urls"))
       .map((flag) => flag.replace("https://127.0.0.1:2379,", ""));
     const store = await startStore(storeOptions(settingsOf(parseGoFlags(flags), {}).settings));
     onTestFinished(() => store.close());
@@ -92,11 +98,19 @@ test("a join that is interrupted ends its wait for the members", async () => {
   const { port } = server.address() as AddressInfo;
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock, userAgent: "test" });
   onTestFinished(() => client.close());
-  const joining = joinEtcd({
-    config: parseKubeadmConfig("", ""), nodeName: "cp-2", address: "127.0.0.1", bindPort: 6443,
-    clock, progress: quietProgress(terminalProgress(clock)), ignored: new Set(),
-    signal: AbortSignal.abort(new Error("interrupted")),
-    releaseImages: () => Promise.reject(new Error("no image is needed")),
-  }, client);
+  const joining = joinEtcd(
+    {
+      config: parseKubeadmConfig("", ""),
+      nodeName: "cp-2",
+      address: "127.0.0.1",
+      bindPort: 6443,
+      clock,
+      progress: quietProgress(terminalProgress(clock)),
+      ignored: new Set(),
+      signal: AbortSignal.abort(new Error("interrupted")),
+      releaseImages: () => Promise.reject(new Error("no image is needed")),
+    },
+    client,
+  );
   await expect(joining).rejects.toThrow("interrupted");
 });

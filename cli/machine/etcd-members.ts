@@ -8,7 +8,7 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
-import { client as rpcClient, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../terminal.ts";
@@ -33,13 +33,16 @@ type Members = RpcClient<ClusterMethods>;
 async function credentials(pki: string) {
   const { cert, key } = pathsOf(pki, "etcd/healthcheck-client");
   return {
-    cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8"),
+    cert: await readFile(cert, "utf8"),
+    key: await readFile(key, "utf8"),
     ca: await readFile(pathsOf(pki, "etcd/ca").cert, "utf8"),
   };
 }
 
 async function withMember<T>(
-  url: string, pki: string, work: (members: Members) => Promise<T>,
+  url: string,
+  pki: string,
+  work: (members: Members) => Promise<T>,
 ): Promise<T> {
   const channel = connectGrpc(url, { tls: await credentials(pki) });
   try {
@@ -54,7 +57,14 @@ async function withMember<T>(
  * pod, then a voter once it has caught up. Run again, it goes on from what is there.
  */
 export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
-  const { address, nodeName, clock, progress, config: { cluster }, signal } = context;
+  const {
+    address,
+    nodeName,
+    clock,
+    progress,
+    config: { cluster },
+    signal,
+  } = context;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);
@@ -64,16 +74,18 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
     const limits = { clock, timeout_ms: MEMBERS_TIMEOUT_MS, interval_ms: RETRY_MS, signal };
     const ask = async () => {
       const url = urls[turn++ % Math.max(1, urls.length)];
-      return url === undefined ? undefined
+      return url === undefined
+        ? undefined
         : withMember(url, cluster.certificatesDir, work).catch((thrown: unknown) => {
-          last = messageOf(thrown);
-          return undefined;
-        });
+            last = messageOf(thrown);
+            return undefined;
+          });
     };
     return waitFor(what, ask, limits).catch((cause: unknown) => {
       signal.throwIfAborted();
       throw new CommandError("MEMBERS", `etcd: ${what}: ${last}`, {
-        remedy: "see that the other members run; then r2k reset here, and join again", cause,
+        remedy: "see that the other members run; then r2k reset here, and join again",
+        cause,
       });
     });
   };
@@ -83,14 +95,16 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
     return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
   });
   progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
-  const initialCluster = all.flatMap((member) => {
-    const name = isOwn(member) ? nodeName : member.name;
-    return member.peerURLs.filter(isHttps).map((url) => `${name}=${url}`);
-  }).join(",");
+  const initialCluster = all
+    .flatMap((member) => {
+      const name = isOwn(member) ? nodeName : member.name;
+      return member.peerURLs.filter(isHttps).map((url) => `${name}=${url}`);
+    })
+    .join(",");
   await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
   const text = await manifestOf(context, "etcd", initialCluster);
   await replaceFile(manifestPath("etcd"), text, { mode: 0o600 });
-  progress.note("[etcd] Creating static Pod manifest for \"etcd\"");
+  progress.note('[etcd] Creating static Pod manifest for "etcd"');
   await until("the new member catches up", async (members) => {
     const known = (await members.memberList({ linearizable: true }, CALL)).members.find(isOwn);
     if (known?.isLearner) await members.memberPromote({ ID: known.ID }, CALL);
@@ -104,11 +118,14 @@ export async function memberUrls(client: KubeClient): Promise<string[]> {
   const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
   const pods = await client.resource<Pod>(PODS).listAll({
-    namespace: "kube-system", labelSelector: "component=etcd,tier=control-plane",
+    namespace: "kube-system",
+    labelSelector: "component=etcd,tier=control-plane",
   });
   // A worker, too, may create a mirror pod with these labels.
-  return pods.items.filter(({ spec }) => names.has(spec.nodeName))
-    .flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? []).filter(isHttps);
+  return pods.items
+    .filter(({ spec }) => names.has(spec.nodeName))
+    .flatMap(({ metadata }) => metadata.annotations?.[ANNOTATION] ?? [])
+    .filter(isHttps);
 }
 
 /**
@@ -127,11 +144,15 @@ export async function requireOwnStore(urls: readonly string[], pki: string): Pro
     // A store of ours refuses plain HTTP there.
     if (answer === undefined) continue;
     if (answer.statusCode !== 200) return;
-    throw new CommandError("FOREIGN_STORE",
-      `${url} is a member of etcd, which the product's store cannot join`, {
-        remedy: "r2k reset; then name the members and their certificates as etcd.external in the " +
+    throw new CommandError(
+      "FOREIGN_STORE",
+      `${url} is a member of etcd, which the product's store cannot join`,
+      {
+        remedy:
+          "r2k reset; then name the members and their certificates as etcd.external in the " +
           "ConfigMap kubeadm-config, upload the certificates again, and join; or join as a worker",
-      });
+      },
+    );
   }
 }
 
@@ -141,7 +162,9 @@ const isHttps = (url: string) => url.startsWith("https://");
 function placesIn(manifest: string): { own: string; urls: string[] } {
   const valueOf = (flag: string) => new RegExp(`--${flag}=(\\S+)`).exec(manifest)?.[1] ?? "";
   const own = valueOf("initial-advertise-peer-urls");
-  const members = valueOf("initial-cluster").split(",").map((word) => word.replace(/^[^=]*=/, ""));
+  const members = valueOf("initial-cluster")
+    .split(",")
+    .map((word) => word.replace(/^[^=]*=/, ""));
   const peers = [own, ...members.filter((url) => url !== own)].filter(isHttps);
   return { own, urls: peers.map((url) => `https://${new URL(url).hostname}:${CLIENT_PORT}`) };
 }
@@ -171,6 +194,8 @@ export async function leaveEtcd(
       why = `${url}: ${messageOf(thrown)}`;
     }
   }
-  note(`[reset] WARNING: this machine's member of etcd was not removed (${why}); ` +
-    "if others go on, remove it there: etcdctl member remove");
+  note(
+    `[reset] WARNING: this machine's member of etcd was not removed (${why}); ` +
+      "if others go on, remove it there: etcdctl member remove",
+  );
 }

@@ -1,11 +1,21 @@
 import { CommandError } from "../terminal.ts";
 import type { MachineContext } from "./context.ts";
 import {
-  addonPhase, bootstrapToken, markControlPlane, showJoinCommand, uploadCerts, uploadConfig,
+  addonPhase,
+  bootstrapToken,
+  markControlPlane,
+  showJoinCommand,
+  uploadCerts,
+  uploadConfig,
   waitControlPlane,
 } from "./phases/cluster.ts";
 import {
-  certsPhase, controlPlanePhase, etcdPhase, kubeconfigPhase, kubeletStartPhase, manifestOf,
+  certsPhase,
+  controlPlanePhase,
+  etcdPhase,
+  kubeconfigPhase,
+  kubeletStartPhase,
+  manifestOf,
 } from "./phases/files.ts";
 import { kubeletFinalize } from "./phases/finalize.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
@@ -21,7 +31,8 @@ export interface Phase {
 /** The phases in kubeadm's order. */
 export const INIT_PHASES: readonly Phase[] = [
   {
-    name: "preflight", text: "Run pre-flight checks",
+    name: "preflight",
+    text: "Run pre-flight checks",
     async run(context) {
       context.progress.note("[preflight] Running pre-flight checks");
       await runPreflight(context, checksOf(context, "init"));
@@ -63,7 +74,8 @@ export async function dryRun(context: MachineContext, phases: readonly Phase[]):
   const has = (phase: string) => phases.some(({ name }) => name === phase);
   const hasEtcd = has("etcd") && context.config.cluster.etcd.external === undefined;
   const pods = [
-    ...(hasEtcd ? ["etcd" as const] : []), ...(has("control-plane") ? CONTROL_PLANE : []),
+    ...(hasEtcd ? ["etcd" as const] : []),
+    ...(has("control-plane") ? CONTROL_PLANE : []),
   ];
   for (const pod of pods) process.stdout.write(`---\n${await manifestOf(context, pod)}`);
 }

@@ -14,21 +14,25 @@ import { parse } from "yaml";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { pathsOf } from "./certificates.ts";
+import { at, type Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
-import { at, type Fields } from "./config/fields.ts";
 import type { MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
-import { certificatesIn } from "./tokens.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
 import { requireNodeRights } from "./node-rights.ts";
 import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import {
-  certsPhase, controlPlanePhase, JOINED_KUBECONFIGS, kubeconfigPhase, kubeletStart,
+  certsPhase,
+  controlPlanePhase,
+  JOINED_KUBECONFIGS,
+  kubeconfigPhase,
+  kubeletStart,
 } from "./phases/files.ts";
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
+import { certificatesIn } from "./tokens.ts";
 
 const OLDER_MAX = 3;
 
@@ -46,8 +50,10 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const { server, ca, token } = found;
   const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
   try {
-    progress.note("[preflight] Reading configuration from the \"kubeadm-config\" ConfigMap in " +
-      "namespace \"kube-system\"...");
+    progress.note(
+      '[preflight] Reading configuration from the "kubeadm-config" ConfigMap in ' +
+        'namespace "kube-system"...',
+    );
     const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
     const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
     requirePodSubnet(parse(stored) as Fields);
@@ -80,9 +86,16 @@ export async function joinMachine(context: MachineContext): Promise<void> {
 
 /** Gets what control planes share, and makes this one's certificates and kubeconfigs. */
 async function prepareControlPlane(context: MachineContext, client: KubeClient): Promise<void> {
-  const { config: { cluster, join: { controlPlane } }, progress } = context;
+  const {
+    config: {
+      cluster,
+      join: { controlPlane },
+    },
+    progress,
+  } = context;
   if (cluster.controlPlaneEndpoint === undefined) {
-    const text = "the cluster has no stable controlPlaneEndpoint, by which machines reach all of " +
+    const text =
+      "the cluster has no stable controlPlaneEndpoint, by which machines reach all of " +
       "its API servers";
     throw new CommandError("CONTROL_PLANE_ENDPOINT", text, {
       remedy: "r2k init --control-plane-endpoint HOST:PORT, with the name or address of a balancer",
@@ -91,8 +104,10 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   if (cluster.etcd.external === undefined) await runPreflight(context, storeChecks(cluster));
   const { certificateKey } = controlPlane ?? {};
   if (certificateKey !== undefined) {
-    progress.note("[download-certs] Downloading the certificates in Secret \"kubeadm-certs\" in " +
-      "the \"kube-system\" Namespace");
+    progress.note(
+      '[download-certs] Downloading the certificates in Secret "kubeadm-certs" in ' +
+        'the "kube-system" Namespace',
+    );
     await downloadCertificates(client, cluster, certificateKey);
   }
   await requireShared(cluster);
@@ -136,7 +151,8 @@ export async function dataOf(client: KubeClient, name: string, key: string): Pro
     if (text !== undefined) return text;
   } catch (cause) {
     throw new CommandError("CONFIG", `the ConfigMap ${name}: ${messageOf(cause)}`, {
-      remedy: "the token may have ended: r2k token create --print-join-command", cause,
+      remedy: "the token may have ended: r2k token create --print-join-command",
+      cause,
     });
   }
   throw new CommandError("CONFIG", `the ConfigMap ${name} has no ${key}`, {
@@ -148,7 +164,8 @@ export async function dataOf(client: KubeClient, name: string, key: string): Pro
 function requirePodSubnet(cluster: Fields): void {
   if (at(cluster, "networking.podSubnet")) return;
   throw new CommandError("CONFIG", "the ConfigMap kubeadm-config: networking has no podSubnet", {
-    remedy: "let the controller manager give nodes parts of a range (--allocate-node-cidrs, " +
+    remedy:
+      "let the controller manager give nodes parts of a range (--allocate-node-cidrs, " +
       "--cluster-cidr), and name the range there",
   });
 }
@@ -181,4 +198,3 @@ async function writeBootstrap({ server, ca, token }: Discovered, dir: string): P
   const text = kubeadmKubeconfig("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
 }
-

@@ -17,9 +17,15 @@ async function written(commonName: string) {
   const pem = join(dir, "client.pem");
   writeFileSync(pem, `${cert}${key}`);
   const kubeconfig = join(dir, "kubelet.conf");
-  writeFileSync(kubeconfig, kubeadmKubeconfig("kubernetes", commonName, {
-    server: SERVER, ca: cert, certFile: pem, keyFile: pem,
-  }));
+  writeFileSync(
+    kubeconfig,
+    kubeadmKubeconfig("kubernetes", commonName, {
+      server: SERVER,
+      ca: cert,
+      certFile: pem,
+      keyFile: pem,
+    }),
+  );
   return { pem, kubeconfig };
 }
 
@@ -31,7 +37,10 @@ test("a kubeconfig whose certificate was deleted counts as missing", async () =>
   expect(await isOfNode(files.kubeconfig, "a")).toBe(false);
 });
 
-test.each([["system:node:a", true], ["system:node:ab", false], ["admin", false]])(
-  "the certificate of %s is the kubelet's of the node a: %s",
-  async (user, is) => expect(await isOfNode((await written(user)).kubeconfig, "a")).toBe(is),
+test.each([
+  ["system:node:a", true],
+  ["system:node:ab", false],
+  ["admin", false],
+])("the certificate of %s is the kubelet's of the node a: %s", async (user, is) =>
+  expect(await isOfNode((await written(user)).kubeconfig, "a")).toBe(is),
 );

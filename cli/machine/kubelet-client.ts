@@ -1,16 +1,16 @@
 import { X509Certificate } from "node:crypto";
-import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
-import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { codeOf, CodedError } from "@raft2kube/std/errors.ts";
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
 /** A certificate is renewed when less than this share of its time is left, as upstream's are. */
@@ -27,7 +27,9 @@ export interface ClientFiles {
 
 /** kubeadm's places. */
 const CLIENT_FILES: ClientFiles = {
-  bootstrap: BOOTSTRAP_KUBECONFIG, kubeconfig: KUBELET_KUBECONFIG, pem: KUBELET_CLIENT_PEM,
+  bootstrap: BOOTSTRAP_KUBECONFIG,
+  kubeconfig: KUBELET_KUBECONFIG,
+  pem: KUBELET_CLIENT_PEM,
 };
 
 /** The state of a kubelet's client certificate. */
@@ -53,7 +55,8 @@ export async function isOfNode(kubeconfig: string, nodeName: string): Promise<bo
 
 /** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
 export async function clientState(
-  now_ms: number, { kubeconfig }: Pick<ClientFiles, "kubeconfig"> = CLIENT_FILES,
+  now_ms: number,
+  { kubeconfig }: Pick<ClientFiles, "kubeconfig"> = CLIENT_FILES,
 ): Promise<ClientState> {
   const cert = await certificateOf(kubeconfig);
   if (cert === undefined) return "missing";
@@ -83,7 +86,10 @@ export async function obtainClient(
     await mkdir(dirname(pem), { recursive: true, mode: 0o700 });
     await replaceFile(pem, `${cert}${key}`, { mode: 0o600 });
     const text = kubeadmKubeconfig("kubernetes", `system:node:${node.nodeName}`, {
-      server, ca, certFile: pem, keyFile: pem,
+      server,
+      ca,
+      certFile: pem,
+      keyFile: pem,
     });
     await replaceFile(kubeconfig, text, { mode: 0o600 });
   } finally {

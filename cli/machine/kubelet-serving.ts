@@ -50,13 +50,17 @@ export async function readServing(
   if (found !== undefined) return found;
   const { createCa, issueCertificate } = await import("@raft2kube/pki/certificate.ts");
   const ca = await createCa({ commonName: `${nodeName}-ca`, days: DAYS, now_ms });
-  const pair = await issueCertificate(ca, {
-    commonName: nodeName,
-    dnsNames: [nodeName],
-    ipAddresses: [nodeAddress],
-    usages: ["server"],
-    days: DAYS,
-  }, now_ms);
+  const pair = await issueCertificate(
+    ca,
+    {
+      commonName: nodeName,
+      dnsNames: [nodeName],
+      ipAddresses: [nodeAddress],
+      usages: ["server"],
+      days: DAYS,
+    },
+    now_ms,
+  );
   const cert = `${pair.cert}${ca.cert}`;
   await mkdir(dirname(paths.key), { recursive: true, mode: 0o700 });
   await replaceFile(paths.key, pair.key, { mode: 0o600 });
@@ -68,7 +72,7 @@ async function readUsable(paths: typeof PATHS, now_ms: number) {
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
   if (cert === undefined || key === undefined) return undefined;
   const parsed = parseCertificate(paths.cert, cert);
-  const isUsable = parsed.validToDate.getTime() > now_ms &&
-    parsed.checkPrivateKey(createPrivateKey(key));
+  const isUsable =
+    parsed.validToDate.getTime() > now_ms && parsed.checkPrivateKey(createPrivateKey(key));
   return isUsable ? { cert, key } : undefined;
 }

@@ -44,7 +44,10 @@ export const NODE_AGENT = ((roots) => {
 
 /** The users of a control plane's kubeconfigs. */
 export const CONTROL_PLANE_KUBECONFIGS = [
-  "admin", "super-admin", "controller-manager", "scheduler",
+  "admin",
+  "super-admin",
+  "controller-manager",
+  "scheduler",
 ];
 
 /** A kubeconfig by its user. */

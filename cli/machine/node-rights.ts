@@ -25,14 +25,16 @@ export async function requireNodeRights(client: KubeClient): Promise<void> {
       method: "POST",
       path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
       body: {
-        apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview",
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectAccessReview",
         spec: { resourceAttributes: { ...attributes, verb: "list" } },
       },
     });
     if (review.status?.allowed !== true) missing.push(attributes.resource);
   }
   if (missing.length === 0) return;
-  const text = `the cluster does not let nodes list ${missing.join(", ")}: pods of this machine ` +
+  const text =
+    `the cluster does not let nodes list ${missing.join(", ")}: pods of this machine ` +
     "would have no network";
   const files = MANIFESTS.map((name) => `-f ${join(ADDONS_DIR, name)}`).join(" ");
   throw new CommandError("RIGHTS", text, {

@@ -20,17 +20,22 @@ beforeEach(() => {
 });
 
 test("patches of each type change a static pod, in order of their names", async () => {
-  put("kube-scheduler0.yaml", `
+  put(
+    "kube-scheduler0.yaml",
+    `
 spec: { containers: [{ name: kube-scheduler, env: [{ name: A, value: one }] }] }
 ---
 metadata: { labels: { from: second-document } }
-`);
-  put("kube-scheduler1+json.json",
-    '[{"op":"replace","path":"/spec/containers/0/env/0/value","value":"two"}]');
+`,
+  );
+  put(
+    "kube-scheduler1+json.json",
+    '[{"op":"replace","path":"/spec/containers/0/env/0/value","value":"two"}]',
+  );
   put("kube-scheduler2+merge.yaml", "spec: { priorityClassName: null, priority: 5 }");
   put("etcd.yaml", "metadata: { labels: { of: etcd } }");
   put("README.md", "not a patch");
-  const plain = await staticPod("kube-scheduler", values) as {
+  const plain = (await staticPod("kube-scheduler", values)) as {
     spec: { containers: [{ command: string[] }] };
   };
   const pod = await patchedPod("kube-scheduler");
@@ -38,9 +43,12 @@ metadata: { labels: { from: second-document } }
     metadata: { labels: { component: "kube-scheduler", from: "second-document" } },
     spec: {
       priority: 5,
-      containers: [{
-        command: plain.spec.containers[0].command, env: [{ name: "A", value: "two" }],
-      }],
+      containers: [
+        {
+          command: plain.spec.containers[0].command,
+          env: [{ name: "A", value: "two" }],
+        },
+      ],
     },
   });
   expect(pod).not.toHaveProperty("spec.priorityClassName");
@@ -49,8 +57,10 @@ metadata: { labels: { from: second-document } }
 
 test("the kubelet's configuration is patched, and checked", async () => {
   put("kubeletconfiguration+strategic.yaml", "maxPods: 20");
-  expect(await patchKubelet(dir, { maxPods: 110, clusterDomain: "a" }))
-    .toEqual({ maxPods: 20, clusterDomain: "a" });
+  expect(await patchKubelet(dir, { maxPods: 110, clusterDomain: "a" })).toEqual({
+    maxPods: 20,
+    clusterDomain: "a",
+  });
   put("kubeletconfiguration1.yaml", "maxPodz: 20");
   await expect(patchKubelet(dir, {})).rejects.toThrow("the field maxPodz is not supported");
 });
@@ -73,6 +83,7 @@ test.each([
     await patchedPod("kube-scheduler");
   };
   await expect(made()).rejects.toMatchObject({
-    code: "PATCH", message: expect.stringMatching(says) as string,
+    code: "PATCH",
+    message: expect.stringMatching(says) as string,
   });
 });

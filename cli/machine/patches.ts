@@ -7,8 +7,8 @@ import { PATCH_TYPES, readPatch } from "@raft2kube/apimachinery/patch/read-patch
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
-import { checkKubeletConfig } from "./config/kubelet-config.ts";
 import type { Fields } from "./config/fields.ts";
+import { checkKubeletConfig } from "./config/kubelet-config.ts";
 import { CONTROL_PLANE, type StaticPod } from "./static-pods.ts";
 
 const KUBELET = "kubeletconfiguration";
@@ -20,7 +20,8 @@ const NAME = new RegExp(`^(${TARGETS.join("|")})([^.+]*)(?:\\+([^.]*))?\\.(?:jso
 
 function refused(path: string, text: string, cause?: unknown): CommandError {
   return new CommandError("PATCH", `${path}: ${text}`, {
-    remedy: `name it TARGET[SUFFIX][+TYPE].yaml; TARGET is one of ${TARGETS.join(", ")}, TYPE ` +
+    remedy:
+      `name it TARGET[SUFFIX][+TYPE].yaml; TARGET is one of ${TARGETS.join(", ")}, TYPE ` +
       "one of strategic, merge, json",
     cause,
   });
@@ -39,13 +40,16 @@ async function patchFiles(dir: string): Promise<PatchFile[]> {
   const names = await readdir(dir).catch((cause: unknown) => {
     throw refused(dir, `the folder of patches: ${messageOf(cause)}`, cause);
   });
-  return names.filter((name) => ENDING.test(name)).sort().map((name) => {
-    const path = join(dir, name);
-    const [, target, , type = "strategic"] = NAME.exec(name) ?? [];
-    if (target === undefined) throw refused(path, "patches of this name are not supported");
-    if (type in PATCH_TYPES && type !== "apply") return { path, target, type: type as PatchType };
-    throw refused(path, `${type} is no type of a patch`);
-  });
+  return names
+    .filter((name) => ENDING.test(name))
+    .sort()
+    .map((name) => {
+      const path = join(dir, name);
+      const [, target, , type = "strategic"] = NAME.exec(name) ?? [];
+      if (target === undefined) throw refused(path, "patches of this name are not supported");
+      if (type in PATCH_TYPES && type !== "apply") return { path, target, type: type as PatchType };
+      throw refused(path, `${type} is no type of a patch`);
+    });
 }
 
 /** Throws CommandError `PATCH` for a file in the folder that is not supported. */
@@ -73,7 +77,9 @@ export async function patchKubelet(dir: string | undefined, value: object): Prom
 }
 
 async function patched(
-  dir: string | undefined, target: string, value: object,
+  dir: string | undefined,
+  target: string,
+  value: object,
   change: (current: object, patch: unknown, type: PatchType) => object,
 ): Promise<object> {
   if (dir === undefined) return value;

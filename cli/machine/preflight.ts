@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
@@ -6,7 +7,6 @@ import { given } from "@raft2kube/std/given.ts";
 import { readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { cgroups } from "../preflight/cgroups.ts";
 import { findProgram } from "../preflight/programs.ts";
-import { existsSync } from "node:fs";
 import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import type { MachineContext } from "./context.ts";
@@ -24,17 +24,18 @@ const MEMORY_MIB_MIN = 1700;
 
 const port = (number: number): MachineCheck => ({
   name: `Port-${number}`,
-  ask: () => new Promise((resolve) => {
-    const server = createServer();
-    server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
-    server.listen(number, () => server.close(() => resolve(undefined)));
-  }),
+  ask: () =>
+    new Promise((resolve) => {
+      const server = createServer();
+      server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
+      server.listen(number, () => server.close(() => resolve(undefined)));
+    }),
 });
 
 const program = (name: string): MachineCheck => ({
   name: `FileExisting-${name}`,
-  ask: async () => ((await findProgram(name)) === undefined ? `${name} not found in system path`
-    : undefined),
+  ask: async () =>
+    (await findProgram(name)) === undefined ? `${name} not found in system path` : undefined,
 });
 
 const absent = (path: string, name = path.replaceAll("/", "-")): MachineCheck => ({
@@ -85,13 +86,15 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
     return [port(2379), port(2380), absent(manifestPath("etcd")), empty(local.dataDir)];
   }
   const { endpoints, caFile: ca, certFile: cert, keyFile: key } = external;
-  return [{
-    name: "ExternalEtcdVersion",
-    async ask() {
-      const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
-      return failures.length === 0 ? undefined : failures.join("; ");
+  return [
+    {
+      name: "ExternalEtcdVersion",
+      async ask() {
+        const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
+        return failures.length === 0 ? undefined : failures.join("; ");
+      },
     },
-  }];
+  ];
 }
 
 /**
@@ -102,8 +105,10 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
   const { nodeName, config, bindPort } = context;
   const hostnameCheck: MachineCheck = {
     name: "Hostname",
-    ask: async () => (/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName) ? undefined
-      : `"${nodeName}" is no RFC 1123 name; --node-name gives another`),
+    ask: async () =>
+      /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName)
+        ? undefined
+        : `"${nodeName}" is no RFC 1123 name; --node-name gives another`,
   };
   const ofControlPlane = [
     ...[bindPort, 10_259, 10_257].map(port),
@@ -111,16 +116,20 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
   ];
   if (as === "join") {
     return [
-      ...COMMON, hostnameCheck,
-      absent(KUBELET_KUBECONFIG), absent(BOOTSTRAP_KUBECONFIG),
+      ...COMMON,
+      hostnameCheck,
+      absent(KUBELET_KUBECONFIG),
+      absent(BOOTSTRAP_KUBECONFIG),
       ...(config.join.controlPlane === undefined ? [] : ofControlPlane),
     ];
   }
   return [
     {
       name: "NumCPU",
-      ask: async () => (availableParallelism() >= CPUS_MIN ? undefined
-        : `the number of available CPUs ${availableParallelism()} is less than ${CPUS_MIN}`),
+      ask: async () =>
+        availableParallelism() >= CPUS_MIN
+          ? undefined
+          : `the number of available CPUs ${availableParallelism()} is less than ${CPUS_MIN}`,
     },
     {
       name: "Mem",
@@ -130,7 +139,10 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
         return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
       },
     },
-    ...COMMON, hostnameCheck, ...ofControlPlane, ...storeChecks(config.cluster),
+    ...COMMON,
+    hostnameCheck,
+    ...ofControlPlane,
+    ...storeChecks(config.cluster),
     absent(NODE_AGENT.netConf, "net-conf.json"),
   ];
 }
@@ -138,11 +150,16 @@ export function checksOf(context: MachineContext, as: "init" | "join"): MachineC
 /** Asks all checks. Throws CommandError `PREFLIGHT` with each that failed, by its name. */
 export async function runPreflight(context: MachineContext, checks: MachineCheck[]): Promise<void> {
   const { ignored, progress } = context;
-  const results = await Promise.all(checks.map(async (check) => {
-    return { check, fault: await check.ask().catch(messageOf) };
-  }));
+  const results = await Promise.all(
+    checks.map(async (check) => {
+      return { check, fault: await check.ask().catch(messageOf) };
+    }),
+  );
   const failed: string[] = [];
-  for (const { check: { name }, fault } of results) {
+  for (const {
+    check: { name },
+    fault,
+  } of results) {
     if (fault === undefined) continue;
     const isIgnored = ignored.has("all") || ignored.has(name.toLowerCase());
     if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);
@@ -151,7 +168,8 @@ export async function runPreflight(context: MachineContext, checks: MachineCheck
   if (failed.length === 0) return;
   const text = `[preflight] Some fatal errors occurred:\n${failed.join("\n")}`;
   throw new CommandError("PREFLIGHT", text, {
-    remedy: "change what each line names; after an init or join that did not end: r2k reset; " +
+    remedy:
+      "change what each line names; after an init or join that did not end: r2k reset; " +
       "--ignore-preflight-errors=NAME,... goes on in spite of a check",
     exitCode: 2,
   });

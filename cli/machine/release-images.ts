@@ -73,6 +73,7 @@ export function imageOf(component: Component, repository = IMAGE_REPOSITORY, bui
 
 /** The images of all components, in the order in which kubeadm lists them. */
 export function allImages(repository = IMAGE_REPOSITORY, build = ""): string[] {
-  return (Object.keys(RELEASE_IMAGES) as Component[])
-    .map((name) => imageOf(name, repository, build));
+  return (Object.keys(RELEASE_IMAGES) as Component[]).map((name) =>
+    imageOf(name, repository, build),
+  );
 }

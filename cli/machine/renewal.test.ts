@@ -56,7 +56,8 @@ test("an external CA's certificates are used; one that is missing is named", asy
   expect(await ensureLeaf(dir, apiserver!, ca, LATER_MS)).toBe("used");
   for (const path of Object.values(pathsOf(dir, "apiserver"))) rmSync(path);
   await expect(ensureLeaf(dir, apiserver!, ca, LATER_MS)).rejects.toMatchObject({
-    code: "EXTERNAL_CA", message: expect.stringContaining("kube-apiserver") as string,
+    code: "EXTERNAL_CA",
+    message: expect.stringContaining("kube-apiserver") as string,
   });
 });
 
@@ -73,8 +74,9 @@ test("no CA but the one that issued a certificate renews it", async () => {
   const other = mkdtempSync(join(tmpdir(), "r2k-other-ca-"));
   onTestFinished(() => rmSync(other, { recursive: true }));
   await ensureAuthority(other, "ca", MADE_MS);
-  const leaf = (await keptLeaves(dir, () => join(dir, "none")))
-    .find(({ name }) => name === "apiserver-kubelet-client")!;
+  const leaf = (await keptLeaves(dir, () => join(dir, "none"))).find(
+    ({ name }) => name === "apiserver-kubelet-client",
+  )!;
   const before = readFileSync(leaf.path, "utf8");
   await expect(renewLeaf(other, leaf, LATER_MS)).rejects.toThrow("was not issued by");
   expect(readFileSync(leaf.path, "utf8")).toBe(before);

@@ -22,7 +22,8 @@ export interface KeptLeaf {
 
 /** Reads the certificates that are on this machine; the kubelet renews its own. */
 export async function keptLeaves(
-  dir: string, kubeconfigOf: (user: string) => string = kubeconfigPath,
+  dir: string,
+  kubeconfigOf: (user: string) => string = kubeconfigPath,
 ): Promise<KeptLeaf[]> {
   const { cluster } = parseKubeadmConfig("", "");
   const kept: KeptLeaf[] = [];

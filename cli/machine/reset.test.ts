@@ -7,9 +7,13 @@ import { NODE_AGENT } from "./layout.ts";
 import { ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
 
 test("tables of clusters beside the machine stay", () => {
-  const listed = "table ip r2k-default\ntable inet r2k-cni-portmap\ntable ip r2k-overlay-2\n" +
+  const listed =
+    "table ip r2k-default\ntable inet r2k-cni-portmap\ntable ip r2k-overlay-2\n" +
     "table netdev r2k-cni-spoof";
-  expect(ownTables(listed)).toEqual([["inet", "r2k-cni-portmap"], ["netdev", "r2k-cni-spoof"]]);
+  expect(ownTables(listed)).toEqual([
+    ["inet", "r2k-cni-portmap"],
+    ["netdev", "r2k-cni-spoof"],
+  ]);
 });
 
 test("a machine whose kubelet has another runtime is not reset", () => {
@@ -17,7 +21,7 @@ test("a machine whose kubelet has another runtime is not reset", () => {
     `KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix://${socket} --node-ip=10.0.0.1"\n`;
   const other = flags("/run/containerd/containerd.sock");
   expect(() => requireOwnMachine(other)).toThrow(/does not name/);
-  expect(() => requireOwnMachine("KUBELET_KUBEADM_ARGS=\"\"\n")).toThrow(/does not name/);
+  expect(() => requireOwnMachine('KUBELET_KUBEADM_ARGS=""\n')).toThrow(/does not name/);
   expect(() => requireOwnMachine(flags(NODE_AGENT.criSocket))).not.toThrow();
   expect(() => requireOwnMachine(undefined)).not.toThrow();
 });

@@ -1,27 +1,36 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removePath, removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
 import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { tryCommand } from "../preflight/command.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { removePath, removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
-import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
+import { tryCommand } from "../preflight/command.ts";
 import { CommandError } from "../terminal.ts";
 import { removeNodeAgent } from "./agent/node-agent.ts";
 import { podsCgroupIn } from "./config/kubelet-config.ts";
 import { leaveEtcd } from "./etcd-members.ts";
 import {
-  CERTIFICATES_DIR, CONTROL_PLANE_KUBECONFIGS, ETCD_DATA_DIR, KUBELET_CONFIG, KUBELET_DIR,
-  KUBELET_FLAGS, KUBERNETES_DIR, kubeconfigPath, MANIFESTS_DIR, NODE_AGENT, UPGRADE_BACKUP_DIR,
+  CERTIFICATES_DIR,
+  CONTROL_PLANE_KUBECONFIGS,
+  ETCD_DATA_DIR,
+  KUBELET_CONFIG,
+  KUBELET_DIR,
+  KUBELET_FLAGS,
+  KUBERNETES_DIR,
+  kubeconfigPath,
+  MANIFESTS_DIR,
+  NODE_AGENT,
+  UPGRADE_BACKUP_DIR,
 } from "./layout.ts";
 
 const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet"];
@@ -29,9 +38,17 @@ const KUBECONFIGS = [...CONTROL_PLANE_KUBECONFIGS, "kubelet", "bootstrap-kubelet
 const BRIDGE = "cni0";
 /** Tables of rules that are a machine's; clusters beside it have `r2k-<name>` on the host. */
 const TABLES = [
-  "r2k-cni-bandwidth", "r2k-cni-masquerade", "r2k-cni-portmap", "r2k-cni-spoof",
-  "r2k-cni-spoof-trial", "r2k-network-policy", "r2k-overlay", "r2k-overlay-guard", "r2k-proxy",
-  "r2k-proxy-clients", "r2k-proxy-userspace",
+  "r2k-cni-bandwidth",
+  "r2k-cni-masquerade",
+  "r2k-cni-portmap",
+  "r2k-cni-spoof",
+  "r2k-cni-spoof-trial",
+  "r2k-network-policy",
+  "r2k-overlay",
+  "r2k-overlay-guard",
+  "r2k-proxy",
+  "r2k-proxy-clients",
+  "r2k-proxy-userspace",
 ];
 
 /** Undoes `init` or `join` on this machine, in any state; it can be repeated. */
@@ -61,8 +78,13 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   const whole = [...KUBECONFIGS.map(kubeconfigPath), conflist];
   const files = [...whole, ...whole.map(freshOf)];
   const folders = [
-    CERTIFICATES_DIR, dirname(UPGRADE_BACKUP_DIR),
-    KUBELET_DIR, ETCD_DATA_DIR, dataDir, runDir, "/var/log/pods",
+    CERTIFICATES_DIR,
+    dirname(UPGRADE_BACKUP_DIR),
+    KUBELET_DIR,
+    ETCD_DATA_DIR,
+    dataDir,
+    runDir,
+    "/var/log/pods",
     "/var/log/containers",
   ];
   for (const path of files) await removePath(path);
@@ -89,7 +111,8 @@ export function requireOwnMachine(flags: string | undefined): void {
   if (flags === undefined || flags.includes(own)) return;
   const text = `this machine's kubelet has another runtime: ${KUBELET_FLAGS} does not name ${own}`;
   throw new CommandError("OTHER_KUBELET", text, {
-    remedy: "kubeadm reset undoes an init or join of kubeadm; one of r2k with another R2K_RUN is " +
+    remedy:
+      "kubeadm reset undoes an init or join of kubeadm; one of r2k with another R2K_RUN is " +
       "reset with that value",
   });
 }

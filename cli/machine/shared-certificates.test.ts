@@ -1,7 +1,10 @@
 import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "vitest";
 import {
-  decryptFile, encryptFile, newCertificateKey, requirePairs,
+  decryptFile,
+  encryptFile,
+  newCertificateKey,
+  requirePairs,
 } from "./shared-certificates.ts";
 
 test("a file is encrypted as kubeadm encrypts it, and by one key alone", () => {
@@ -33,15 +36,26 @@ test("a key that is none is refused", () => {
 test("a tag that was cut short is refused", () => {
   const key = newCertificateKey();
   const bytes = encryptFile(Buffer.from("a key"), key);
-  expect(() => decryptFile(bytes.subarray(0, 16), key))
-    .toThrow(expect.objectContaining({ code: "CERTIFICATE_KEY" }));
+  expect(() => decryptFile(bytes.subarray(0, 16), key)).toThrow(
+    expect.objectContaining({ code: "CERTIFICATE_KEY" }),
+  );
 });
 
 test("files of the Secret that were exchanged are refused before one is written", () => {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const key = Buffer.from(privateKey.export({ type: "pkcs8", format: "pem" }));
-  const files = new Map([["ca.key", key], ["ca.crt", key]]);
+  const files = new Map([
+    ["ca.key", key],
+    ["ca.crt", key],
+  ]);
   expect(() => requirePairs(files)).toThrow(expect.objectContaining({ code: "CERTIFICATE_KEY" }));
   const pub = Buffer.from(publicKey.export({ type: "spki", format: "pem" }));
-  expect(() => requirePairs(new Map([["sa.key", key], ["sa.pub", pub]]))).not.toThrow();
+  expect(() =>
+    requirePairs(
+      new Map([
+        ["sa.key", key],
+        ["sa.pub", pub],
+      ]),
+    ),
+  ).not.toThrow();
 });

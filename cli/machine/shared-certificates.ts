@@ -1,5 +1,10 @@
 import {
-  X509Certificate, createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, randomBytes,
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  randomBytes,
+  X509Certificate,
 } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -50,8 +55,11 @@ export function decryptFile(bytes: Buffer, certificateKey: string): Buffer {
     const text = bytes.subarray(NONCE_BYTES, -TAG_BYTES);
     return Buffer.concat([decipher.update(text), decipher.final()]);
   } catch (cause) {
-    throw new CommandError("CERTIFICATE_KEY", `the certificate key does not fit: ${
-      messageOf(cause)}`, { remedy: RENEW, cause });
+    throw new CommandError(
+      "CERTIFICATE_KEY",
+      `the certificate key does not fit: ${messageOf(cause)}`,
+      { remedy: RENEW, cause },
+    );
   }
 }
 
@@ -62,7 +70,9 @@ function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<
   const files = external ? SHARED : [...SHARED, ...OF_ETCD];
   const { caFile, certFile, keyFile } = external ?? {};
   const given = {
-    "external-etcd-ca.crt": caFile, "external-etcd.crt": certFile, "external-etcd.key": keyFile,
+    "external-etcd-ca.crt": caFile,
+    "external-etcd.crt": certFile,
+    "external-etcd.key": keyFile,
   };
   return new Map([
     ...files.map((file) => [file.replace("/", "-"), join(certificatesDir, file)] as const),
@@ -72,14 +82,17 @@ function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<
 
 /** Stores the shared files, encrypted. They go after two hours, with a token of no other use. */
 export async function uploadCertificates(
-  client: KubeClient, cluster: ClusterSection, certificateKey: string,
+  client: KubeClient,
+  cluster: ClusterSection,
+  certificateKey: string,
 ): Promise<void> {
   const data: Record<string, string> = {};
   for (const [field, path] of sharedOf(cluster)) {
     const plain = await readIfPresent(path);
     if (plain === undefined) {
       throw new CommandError("EXTERNAL_CA", `${path} is not here`, {
-        remedy: "copy the files of an external CA to the other machines yourself, and join " +
+        remedy:
+          "copy the files of an external CA to the other machines yourself, and join " +
           "without --certificate-key",
       });
     }
@@ -104,14 +117,18 @@ export async function uploadCertificates(
  * `OTHER_CLUSTER` where a file is here with another content; nothing is then written.
  */
 export async function downloadCertificates(
-  client: KubeClient, cluster: ClusterSection, certificateKey: string,
+  client: KubeClient,
+  cluster: ClusterSection,
+  certificateKey: string,
 ): Promise<void> {
   const data = await sharedData(client);
   const paths = sharedOf(cluster);
-  const texts = new Map([...paths.keys()].map((field) => {
-    const bytes = Buffer.from(data[field] ?? "", "base64");
-    return [field, decryptFile(bytes, certificateKey)];
-  }));
+  const texts = new Map(
+    [...paths.keys()].map((field) => {
+      const bytes = Buffer.from(data[field] ?? "", "base64");
+      return [field, decryptFile(bytes, certificateKey)];
+    }),
+  );
   requirePairs(texts);
   const files: (readonly [path: string, text: Buffer])[] = [];
   for (const [field, path] of paths) {
@@ -151,7 +168,8 @@ export function requirePairs(files: ReadonlyMap<string, Buffer>): void {
     }
     const why = fault === undefined ? "are of different keys" : messageOf(fault);
     throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${file}: ${why}`, {
-      remedy: RENEW, cause: fault,
+      remedy: RENEW,
+      cause: fault,
     });
   }
 }
@@ -161,7 +179,8 @@ async function sharedData(client: KubeClient): Promise<Record<string, string>> {
     return (await client.resource<Secret>(SECRETS).get(PLACE)).data ?? {};
   } catch (cause) {
     throw new CommandError("CERTIFICATE_KEY", `the Secret kubeadm-certs: ${messageOf(cause)}`, {
-      remedy: `it is deleted two hours after it was made; ${RENEW}`, cause,
+      remedy: `it is deleted two hours after it was made; ${RENEW}`,
+      cause,
     });
   }
 }

@@ -1,9 +1,12 @@
 import { expect, test } from "vitest";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { checkExtraArgs, CONTROL_PLANE, staticPod, withArgs } from "./static-pods.ts";
+import { CONTROL_PLANE, checkExtraArgs, staticPod, withArgs } from "./static-pods.ts";
 
-const clusterOf = (text: string) => parseKubeadmConfig(
-  `apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n${text}\n`, "file").cluster;
+const clusterOf = (text: string) =>
+  parseKubeadmConfig(
+    `apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n${text}\n`,
+    "file",
+  ).cluster;
 const machine = { nodeName: "cp-1", address: "10.0.0.1", bindPort: 6443, signs: true };
 
 interface Pod {
@@ -26,8 +29,12 @@ test.each(["etcd", ...CONTROL_PLANE] as const)("the manifest of %s is filled in"
     const [, key = "", value = ""] = /^--([^=]+)=(.*)$/.exec(word) ?? [];
     return { name: key, value };
   });
-  const section = { etcd: "etcd: { local: ", "kube-apiserver": "apiServer: ",
-    "kube-controller-manager": "controllerManager: ", "kube-scheduler": "scheduler: " }[name];
+  const section = {
+    etcd: "etcd: { local: ",
+    "kube-apiserver": "apiServer: ",
+    "kube-controller-manager": "controllerManager: ",
+    "kube-scheduler": "scheduler: ",
+  }[name];
   const end = name === "etcd" ? " } }" : " }";
   const text = `${section}{ extraArgs: ${JSON.stringify(args)}${end}`;
   expect(() => checkExtraArgs(clusterOf(text))).not.toThrow();
@@ -40,12 +47,17 @@ test("a tenant's Service takes no address that is not the cluster's", async () =
 });
 
 test("extraArgs replace flags of their name and add others, extraVolumes are mounted", async () => {
-  const [{ command, volumeMounts }] = (await podOf("kube-apiserver", `
+  const [{ command, volumeMounts }] = (
+    await podOf(
+      "kube-apiserver",
+      `
 apiServer:
   extraArgs:
     - { name: enable-admission-plugins, value: "NodeRestriction,AlwaysPullImages" }
     - { name: max-requests-inflight, value: "10" }
-  extraVolumes: [{ name: audit, hostPath: /var/log/a, mountPath: /var/log/a }]`)).spec.containers;
+  extraVolumes: [{ name: audit, hostPath: /var/log/a, mountPath: /var/log/a }]`,
+    )
+  ).spec.containers;
   const plugins = command.filter((word) => word.startsWith("--enable-admission-plugins="));
   expect(plugins).toEqual(["--enable-admission-plugins=NodeRestriction,AlwaysPullImages"]);
   expect(command).toContain("--max-requests-inflight=10");
@@ -57,16 +69,21 @@ test("a store that others run is named, and the folders of its files are mounted
     caFile: /etc/etcd/ca.crt, certFile: /etc/kubernetes/pki/c.crt, keyFile: /etc/etcd/c.key } }`;
   const [{ command, volumeMounts }] = (await podOf("kube-apiserver", text)).spec.containers;
   expect(command.filter((word) => word.startsWith("--etcd-"))).toEqual([
-    "--etcd-cafile=/etc/etcd/ca.crt", "--etcd-certfile=/etc/kubernetes/pki/c.crt",
-    "--etcd-keyfile=/etc/etcd/c.key", "--etcd-servers=https://a:2379,https://b:2379",
+    "--etcd-cafile=/etc/etcd/ca.crt",
+    "--etcd-certfile=/etc/kubernetes/pki/c.crt",
+    "--etcd-keyfile=/etc/etcd/c.key",
+    "--etcd-servers=https://a:2379,https://b:2379",
   ]);
-  expect(volumeMounts).toContainEqual(
-    { name: "etcd-certs-0", mountPath: "/etc/etcd", readOnly: true });
+  expect(volumeMounts).toContainEqual({
+    name: "etcd-certs-0",
+    mountPath: "/etc/etcd",
+    readOnly: true,
+  });
   expect(volumeMounts.map(({ name }) => name)).toEqual(["k8s-certs", "etcd-certs-0"]);
 });
 
 test("a flag that a component does not have is refused before anything is written", () => {
-  const cluster = clusterOf("scheduler: { extraArgs: [{ name: profiling, value: \"true\" }] }");
+  const cluster = clusterOf('scheduler: { extraArgs: [{ name: profiling, value: "true" }] }');
   expect(() => checkExtraArgs(cluster)).toThrow("kube-scheduler has no flag --profiling");
 });
 
@@ -75,7 +92,7 @@ test("the order of arguments is that of their names", () => {
   expect(args).toEqual(["p", "--a=1", "--aa=2", "--b=1"]);
 });
 
-test.each(["a\\n        - --profiling=true", "a: b", "a #b", "a:", "a\\\"b", "{a}"])(
+test.each(["a\\n        - --profiling=true", "a: b", "a #b", "a:", 'a\\"b', "{a}"])(
   "a value that YAML would not take as one word is refused: %s",
   async (clusterName) => {
     const pod = podOf("kube-controller-manager", `clusterName: "${clusterName}"`);

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { given } from "@raft2kube/std/given.ts";
 import { parse } from "yaml";
 import { STATIC_PODS_DIR } from "../assets.ts";
-import { given } from "@raft2kube/std/given.ts";
 import { FLAGS as APISERVER_FLAGS } from "../parts/apiserver.ts";
 import { FLAGS as CONTROLLERS_FLAGS } from "../parts/controllers.ts";
 import { FLAGS as SCHEDULER_FLAGS } from "../parts/scheduler.ts";
@@ -13,7 +13,9 @@ import { imageOf } from "./release-images.ts";
 
 /** The static pods of a control plane machine. */
 export const CONTROL_PLANE = [
-  "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
 ] as const;
 export type StaticPod = (typeof CONTROL_PLANE)[number] | "etcd";
 
@@ -56,7 +58,8 @@ function changesOf(pod: StaticPod, cluster: ClusterSection): ComponentConfig {
 export function checkExtraArgs(cluster: ClusterSection): void {
   const unknown = (Object.keys(FLAGS_OF) as StaticPod[]).flatMap((pod) => {
     const args = changesOf(pod, cluster).extraArgs ?? [];
-    return args.filter(({ name }) => !FLAGS_OF[pod].includes(name))
+    return args
+      .filter(({ name }) => !FLAGS_OF[pod].includes(name))
       .map(({ name }) => `${pod} has no flag --${name}`);
   });
   if (unknown.length === 0) return;
@@ -86,7 +89,10 @@ export async function staticPod(pod: StaticPod, values: ManifestValues): Promise
   const { cluster, signs, nodeName, address, initialCluster } = values;
   const pki = cluster.certificatesDir;
   const filling: Record<string, unknown> = {
-    ...values, ...cluster, ...cluster.networking, pki,
+    ...values,
+    ...cluster,
+    ...cluster.networking,
+    pki,
     image: imageOf(pod, cluster.imageRepository, values.build),
     etcdDataDir: cluster.etcd.local.dataDir,
     initialCluster: initialCluster ?? `${nodeName}=https://${address}:2380`,
@@ -112,16 +118,22 @@ function useExternal(manifest: Manifest, etcd: ExternalEtcd, pki: string): void 
   const [container] = manifest.spec.containers;
   const { endpoints, caFile, certFile, keyFile } = etcd;
   const files = given({
-    "etcd-cafile": caFile, "etcd-certfile": certFile, "etcd-keyfile": keyFile,
+    "etcd-cafile": caFile,
+    "etcd-certfile": certFile,
+    "etcd-keyfile": keyFile,
   }) as Record<string, string>;
   const flags = { "etcd-servers": endpoints.join(","), ...files };
-  const dirs = [...new Set(Object.values(files).map((file) => dirname(file)))]
-    .filter((dir) => !`${dir}/`.startsWith(`${pki}/`));
+  const dirs = [...new Set(Object.values(files).map((file) => dirname(file)))].filter(
+    (dir) => !`${dir}/`.startsWith(`${pki}/`),
+  );
   container.command = container.command.filter((word) => !word.startsWith("--etcd-"));
   change(manifest, {
     extraArgs: Object.entries(flags).map(([name, value]) => ({ name, value })),
     extraVolumes: dirs.map((dir, index) => ({
-      name: `etcd-certs-${index}`, hostPath: dir, mountPath: dir, readOnly: true,
+      name: `etcd-certs-${index}`,
+      hostPath: dir,
+      mountPath: dir,
+      readOnly: true,
       pathType: "DirectoryOrCreate",
     })),
   });

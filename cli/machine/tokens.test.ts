@@ -5,18 +5,25 @@ const token = "abcdef.0123456789abcdef";
 
 test("a token joins machines for a day, unless its settings say something else", () => {
   expect(tokenSecret({ token }, 0).stringData).toEqual({
-    "token-id": "abcdef", "token-secret": "0123456789abcdef",
+    "token-id": "abcdef",
+    "token-secret": "0123456789abcdef",
     expiration: "1970-01-02T00:00:00.000Z",
-    "usage-bootstrap-authentication": "true", "usage-bootstrap-signing": "true",
+    "usage-bootstrap-authentication": "true",
+    "usage-bootstrap-signing": "true",
     "auth-extra-groups": "system:bootstrappers:kubeadm:default-node-token",
   });
   const given = {
-    expires: "2030-01-01T00:00:00Z", usages: ["signing"], groups: ["system:bootstrappers:a"],
+    expires: "2030-01-01T00:00:00Z",
+    usages: ["signing"],
+    groups: ["system:bootstrappers:a"],
     description: "for one",
   };
   expect(tokenSecret({ token, ...given }, 0).stringData).toEqual({
-    "token-id": "abcdef", "token-secret": "0123456789abcdef", description: "for one",
-    expiration: "2030-01-01T00:00:00.000Z", "usage-bootstrap-signing": "true",
+    "token-id": "abcdef",
+    "token-secret": "0123456789abcdef",
+    description: "for one",
+    expiration: "2030-01-01T00:00:00.000Z",
+    "usage-bootstrap-signing": "true",
     "auth-extra-groups": "system:bootstrappers:a",
   });
   expect(tokenSecret({ token, ttl: "0" }, 0).stringData).not.toHaveProperty("expiration");

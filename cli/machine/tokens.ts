@@ -1,8 +1,9 @@
 import { createHash, X509Certificate } from "node:crypto";
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
+import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  tokenName, tokenSecret as secretOf,
+  tokenSecret as secretOf,
+  tokenName,
 } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -77,8 +78,10 @@ export async function listTokens(client: KubeClient): Promise<ListedToken[]> {
   const tokens = items.filter(({ type }) => type === "bootstrap.kubernetes.io/token");
   return tokens.map(({ data = {} }) => {
     const text = (name: string) => Buffer.from(data[name] ?? "", "base64").toString("utf8");
-    const usages = Object.keys(data).filter((name) => name.startsWith("usage-bootstrap-"))
-      .filter((name) => text(name) === "true").map((name) => name.slice("usage-bootstrap-".length));
+    const usages = Object.keys(data)
+      .filter((name) => name.startsWith("usage-bootstrap-"))
+      .filter((name) => text(name) === "true")
+      .map((name) => name.slice("usage-bootstrap-".length));
     return {
       token: `${text("token-id")}.${text("token-secret")}`,
       expires: text("expiration") || "<never>",

@@ -3,7 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
-  type ClusterConfig, type ClusterPlace, configPath, planCluster, writeCluster,
+  type ClusterConfig,
+  type ClusterPlace,
+  configPath,
+  planCluster,
+  writeCluster,
 } from "../spec/config.ts";
 import { planJoiningNode } from "../spec/nodes.ts";
 import { hasControlPlane, isWhole, observe, runsInPart } from "./cluster.ts";
@@ -29,7 +33,10 @@ function runs({ runDir }: ClusterPlace, name: string, file = "pid"): void {
 test("a cluster is seen by its files and its processes", async () => {
   const before = await observe(cluster);
   expect(before).toEqual({
-    isWritten: false, running: new Set(), controlPlanes: new Set(), nodes: new Map(),
+    isWritten: false,
+    running: new Set(),
+    controlPlanes: new Set(),
+    nodes: new Map(),
   });
   expect(runsInPart(before)).toBe(false);
   await writeCluster(cluster);

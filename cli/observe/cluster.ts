@@ -1,9 +1,15 @@
 import { existsSync } from "node:fs";
 import { asError } from "@raft2kube/std/errors.ts";
-import { type ClusterConfig, type ClusterPlace, configPath, readConfigFile } from
-  "../spec/config.ts";
 import {
-  controlPlaneNames, controlPlanePlace, foundControlPlanes,
+  type ClusterConfig,
+  type ClusterPlace,
+  configPath,
+  readConfigFile,
+} from "../spec/config.ts";
+import {
+  controlPlaneNames,
+  controlPlanePlace,
+  foundControlPlanes,
 } from "../spec/control-planes.ts";
 import { joiningNodeNames, joiningNodePlace } from "../spec/nodes.ts";
 import { ALL_PROCESS_NAMES, type ProcessName, processNames } from "../spec/processes.ts";
@@ -58,9 +64,11 @@ export function runningProcesses({ runDir }: Pick<ClusterPlace, "runDir">): Set<
 
 /** The control planes on machines of their own that run. */
 export function runningControlPlanes(cluster: ClusterPlace): Set<string> {
-  return new Set(foundControlPlanes(cluster).filter((name) => {
-    return runningPid(controlPlanePlace(cluster, name).runDir, "control") !== undefined;
-  }));
+  return new Set(
+    foundControlPlanes(cluster).filter((name) => {
+      return runningPid(controlPlanePlace(cluster, name).runDir, "control") !== undefined;
+    }),
+  );
 }
 
 /** Whether a process of the cluster runs, of the control plane or of a node. */
@@ -75,8 +83,10 @@ export function hasControlPlane(
   { running, controlPlanes }: Running,
   cluster: ClusterConfig,
 ): boolean {
-  return controlPlaneNames(cluster).every((name) => controlPlanes.has(name)) &&
-    processNames(cluster).every((name) => name === "node" || running.has(name));
+  return (
+    controlPlaneNames(cluster).every((name) => controlPlanes.has(name)) &&
+    processNames(cluster).every((name) => name === "node" || running.has(name))
+  );
 }
 
 /** Whether all processes of the control plane and of the first node run. */

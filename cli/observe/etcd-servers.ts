@@ -4,10 +4,10 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "../pki/certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
+import { CommandError } from "../terminal.ts";
 
 type EtcdFiles = NonNullable<ClusterConfig["etcdFiles"]>;
 
@@ -76,14 +76,16 @@ export async function unreachableEtcd(
   endpoints: readonly string[],
   tls: ClientTls = {},
 ): Promise<string[]> {
-  const failures = await Promise.all(endpoints.map(async (endpoint) => {
-    try {
-      await readOnce(endpoint, tls);
-      return [];
-    } catch (thrown) {
-      return [`${endpoint}: ${messageOf(thrown)}`];
-    }
-  }));
+  const failures = await Promise.all(
+    endpoints.map(async (endpoint) => {
+      try {
+        await readOnce(endpoint, tls);
+        return [];
+      } catch (thrown) {
+        return [`${endpoint}: ${messageOf(thrown)}`];
+      }
+    }),
+  );
   return failures.flat();
 }
 

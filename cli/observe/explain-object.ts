@@ -1,12 +1,14 @@
-import { KubeError, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
-import { EXPLAINED, type Read, explain } from "@raft2kube/explain/gather.ts";
+import { EXPLAINED, explain, type Read } from "@raft2kube/explain/gather.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Explains `pod/NAME`, `service/NAME` or `pvc/NAME`. */
 export async function explainObject(
-  client: KubeClient, target: string, namespace: string,
+  client: KubeClient,
+  target: string,
+  namespace: string,
 ): Promise<Explanation> {
   const [, kind = "", name = ""] = /^([a-z]+)\/([^/]+)$/.exec(target) ?? [];
   if (!(kind in EXPLAINED)) {
@@ -20,15 +22,17 @@ export async function explainObject(
   });
 }
 
-const reader = (client: KubeClient): Read => async (path) => {
-  try {
-    return await client.request<object>({ method: "GET", path });
-  } catch (thrown) {
-    if (isNotFound(thrown)) return "none";
-    if (thrown instanceof KubeError && thrown.status.code === 403) return "forbidden";
-    throw thrown;
-  }
-};
+const reader =
+  (client: KubeClient): Read =>
+  async (path) => {
+    try {
+      return await client.request<object>({ method: "GET", path });
+    } catch (thrown) {
+      if (isNotFound(thrown)) return "none";
+      if (thrown instanceof KubeError && thrown.status.code === 403) return "forbidden";
+      throw thrown;
+    }
+  };
 
 /** The explanation as a person reads it. */
 export function describeExplanation({ sentence, remedy, unseen }: Explanation): string {

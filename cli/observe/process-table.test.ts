@@ -7,7 +7,7 @@ test("a process has memory, one that has ended and not been reaped has none", as
   expect(pssOf_MiB(process.pid)).toBeGreaterThan(1);
   const parent = spawn("sh", ["-c", "sh -c 'echo $$' & exec sleep 1000"]);
   try {
-    const [line] = await once(parent.stdout, "data") as [Buffer];
+    const [line] = (await once(parent.stdout, "data")) as [Buffer];
     const child = Number(line.toString());
     await expect.poll(() => startTimeOf(child)).toBeUndefined();
     expect(alive(child, 0)).toBe(false);

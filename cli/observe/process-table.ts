@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** One process as /proc shows it. */

@@ -1,4 +1,4 @@
-import { type Stats, existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { clusterFiles } from "../pki/identities.ts";
 import type { ClusterConfig } from "../spec/config.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type BoundPod, type Views, differencesOf } from "./views.ts";
+import { type BoundPod, differencesOf, type Views } from "./views.ts";
 
 const POD: BoundPod = {
   name: "pods default/web",

@@ -1,6 +1,6 @@
-import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {

@@ -33,14 +33,21 @@ async function optionsOf(...words: string[]) {
   return options;
 }
 
-const hook = () => file("hook.conf", {
-  "current-context": "c", contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
-  clusters: [{ name: "h", cluster: {
-    server: "https://127.0.0.1:9/x",
-    "certificate-authority-data": Buffer.from(ca).toString("base64"),
-  } }],
-  users: [{ name: "u", user: { token: "t" } }],
-});
+const hook = () =>
+  file("hook.conf", {
+    "current-context": "c",
+    contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
+    clusters: [
+      {
+        name: "h",
+        cluster: {
+          server: "https://127.0.0.1:9/x",
+          "certificate-authority-data": Buffer.from(ca).toString("base64"),
+        },
+      },
+    ],
+    users: [{ name: "u", user: { token: "t" } }],
+  });
 
 it("by default the authorizers are Node and RBAC, and requests may be anonymous", async () => {
   const { authentication, authorization } = await optionsOf();
@@ -53,20 +60,40 @@ it("the flags of OIDC name one issuer, with upstream's prefixes", async () => {
   const issuerOf = async (...more: string[]) =>
     (await optionsOf(...issuer, ...more)).authentication?.config?.current.issuers[0];
   expect(await issuerOf()).toMatchObject({
-    url: "https://i", audiences: ["kube"], algorithms: ["RS256"],
+    url: "https://i",
+    audiences: ["kube"],
+    algorithms: ["RS256"],
     username: { claim: "sub", prefix: "https://i#" },
   });
   expect(await issuerOf("--oidc-username-claim", "email")).toMatchObject({
     username: { claim: "email", prefix: "" },
   });
-  expect(await issuerOf("--oidc-username-prefix", "-", "--oidc-groups-claim", "roles",
-    "--oidc-groups-prefix", "g:", "--oidc-required-claim", "hd=a",
-    "--oidc-required-claim", "org=b,x=y", "--oidc-signing-algs", "ES256,RS256",
-    "--oidc-ca-file", await file("ca.pem", ca))).toMatchObject({
-    username: { prefix: "" }, groups: { claim: "roles", prefix: "g:" }, ca,
+  expect(
+    await issuerOf(
+      "--oidc-username-prefix",
+      "-",
+      "--oidc-groups-claim",
+      "roles",
+      "--oidc-groups-prefix",
+      "g:",
+      "--oidc-required-claim",
+      "hd=a",
+      "--oidc-required-claim",
+      "org=b,x=y",
+      "--oidc-signing-algs",
+      "ES256,RS256",
+      "--oidc-ca-file",
+      await file("ca.pem", ca),
+    ),
+  ).toMatchObject({
+    username: { prefix: "" },
+    groups: { claim: "roles", prefix: "g:" },
+    ca,
     algorithms: ["ES256", "RS256"],
     requiredClaims: [
-      { claim: "hd", value: "a" }, { claim: "org", value: "b" }, { claim: "x", value: "y" },
+      { claim: "hd", value: "a" },
+      { claim: "org", value: "b" },
+      { claim: "x", value: "y" },
     ],
   });
 });
@@ -74,48 +101,79 @@ it("the flags of OIDC name one issuer, with upstream's prefixes", async () => {
 it("webhooks, token files and modes are read", async () => {
   const config = await hook();
   const { authentication, authorization } = await optionsOf(
-    "--token-auth-file", await file("tokens", "t,u,1"), "--anonymous-auth", "false",
-    "--authentication-token-webhook-config-file", config,
-    "--authentication-token-webhook-version", "v1",
-    "--authentication-token-webhook-cache-ttl", "1m", "--authorization-mode", "RBAC,Webhook,Node",
-    "--authorization-webhook-config-file", config,
-    "--authorization-webhook-cache-unauthorized-ttl", "5s");
+    "--token-auth-file",
+    await file("tokens", "t,u,1"),
+    "--anonymous-auth",
+    "false",
+    "--authentication-token-webhook-config-file",
+    config,
+    "--authentication-token-webhook-version",
+    "v1",
+    "--authentication-token-webhook-cache-ttl",
+    "1m",
+    "--authorization-mode",
+    "RBAC,Webhook,Node",
+    "--authorization-webhook-config-file",
+    config,
+    "--authorization-webhook-cache-unauthorized-ttl",
+    "5s",
+  );
   const access = { url: "https://127.0.0.1:9/x", ca, token: "t" };
   expect(authentication).toEqual({
-    tokenFile: "t,u,1", anonymous: false, webhook: { access, version: "v1", cache_ms: 60_000 },
+    tokenFile: "t,u,1",
+    anonymous: false,
+    webhook: { access, version: "v1", cache_ms: 60_000 },
   });
   expect(authorization?.current.authorizers).toMatchObject([
-    { type: "RBAC" }, { type: "Webhook", webhook: {
-      access, version: "v1beta1", onFailure: "NoOpinion", authorized_ms: 300_000,
-      unauthorized_ms: 5_000,
-    } }, { type: "Node" },
+    { type: "RBAC" },
+    {
+      type: "Webhook",
+      webhook: {
+        access,
+        version: "v1beta1",
+        onFailure: "NoOpinion",
+        authorized_ms: 300_000,
+        unauthorized_ms: 5_000,
+      },
+    },
+    { type: "Node" },
   ]);
 });
 
 it("files of the configuration are read, and flags that contradict them refused", async () => {
-  const authorization = await file("authz.yaml", `
+  const authorization = await file(
+    "authz.yaml",
+    `
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthorizationConfiguration
 authorizers:
   - {type: RBAC, name: rights}
-`);
+`,
+  );
   const read = await optionsOf("--authorization-config", authorization);
   expect(read.authorization?.current.authorizers).toEqual([{ type: "RBAC", name: "rights" }]);
-  const authentication = await file("authn.yaml", `
+  const authentication = await file(
+    "authn.yaml",
+    `
 apiVersion: apiserver.config.k8s.io/v1
 kind: AuthenticationConfiguration
 anonymous: {enabled: false}
-`);
-  await expect(optionsOf("--authentication-config", authentication, "--anonymous-auth", "true"))
-    .rejects.toThrow("are not given together");
+`,
+  );
+  await expect(
+    optionsOf("--authentication-config", authentication, "--anonymous-auth", "true"),
+  ).rejects.toThrow("are not given together");
   const issuer = ["--oidc-issuer-url", "https://i"];
-  await expect(optionsOf("--authentication-config", authentication, ...issuer))
-    .rejects.toThrow("are not given together");
+  await expect(optionsOf("--authentication-config", authentication, ...issuer)).rejects.toThrow(
+    "are not given together",
+  );
   for (const [words, why] of [
     [["--oidc-issuer-url", "https://i"], "needs --oidc-client-id"],
     [["--oidc-issuer-url", "http://i", "--oidc-client-id", "c"], "must be an https URL"],
-    [["--oidc-issuer-url", "https://i", "--oidc-client-id", "c", "--oidc-signing-algs", "HS256"],
-      "HS256 is not one of"],
+    [
+      ["--oidc-issuer-url", "https://i", "--oidc-client-id", "c", "--oidc-signing-algs", "HS256"],
+      "HS256 is not one of",
+    ],
     [["--authorization-mode", "ABAC"], "ABAC is not one of"],
     [["--authorization-mode", "Webhook"], "needs --authorization-webhook-config-file"],
     [["--authorization-mode", "RBAC,RBAC"], "two modes RBAC"],

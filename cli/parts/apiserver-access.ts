@@ -1,17 +1,24 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { ALGORITHMS, httpsUrl, type JwtIssuer, readAuthenticationConfig } from
-  "@raft2kube/apiserver/authn/jwt/config.ts";
+import {
+  ALGORITHMS,
+  httpsUrl,
+  type JwtIssuer,
+  readAuthenticationConfig,
+} from "@raft2kube/apiserver/authn/jwt/config.ts";
 import type { AuthenticationOptions } from "@raft2kube/apiserver/authn/options.ts";
 import {
-  type AuthorizationConfig, type AuthorizationWebhook, MODES, readAuthorizationConfig,
+  type AuthorizationConfig,
+  type AuthorizationWebhook,
+  MODES,
+  readAuthorizationConfig,
 } from "@raft2kube/apiserver/authz/config.ts";
 import { AUTHORIZATION_TIMEOUT_MS } from "@raft2kube/apiserver/limits.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { RemoteAccess } from "@raft2kube/apiserver/webhook/remote.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { type Followed, fixed, FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
+import { type Followed, FollowedFile, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { type FlagsOf, type FlagTable, repeated } from "../flags.ts";
@@ -22,8 +29,10 @@ const log = logger("apiserver");
 
 /** kube-apiserver's flags for who may come in, and what they may do. */
 export const ACCESS_FLAGS = {
-  "--anonymous-auth <bool>":
-    { text: "serve requests without credentials", choices: ["true", "false"] },
+  "--anonymous-auth <bool>": {
+    text: "serve requests without credentials",
+    choices: ["true", "false"],
+  },
   "--authentication-config <file>": "issuers of tokens, YAML; read when it changes",
   "--oidc-issuer-url <url>": "an issuer whose ID tokens are accepted",
   "--oidc-client-id <name>": "the audience of its tokens",
@@ -56,7 +65,9 @@ export interface GivenAccess {
 
 /** Reads the files of the flags. `own` are the issuers of service account tokens. */
 export async function accessOf(
-  flags: Flags, own: readonly string[], clock: Clock,
+  flags: Flags,
+  own: readonly string[],
+  clock: Clock,
 ): Promise<GivenAccess> {
   const files: { close(): Promise<void> }[] = [];
   const follow: Follow = async (what, path, parse) => {
@@ -77,24 +88,37 @@ export async function accessOf(
 }
 
 type Follow = <T>(
-  what: string, path: string, parse: (text: string) => Promise<T>,
+  what: string,
+  path: string,
+  parse: (text: string) => Promise<T>,
 ) => Promise<Followed<T>>;
 
 async function optionsOf(
-  flags: Flags, own: readonly string[], follow: Follow,
+  flags: Flags,
+  own: readonly string[],
+  follow: Follow,
 ): Promise<GivenAccess["options"]> {
   const { authenticationConfig, authorizationConfig } = flags;
-  const authentication = await authenticationOf(flags, authenticationConfig === undefined
-    ? undefined : await follow("the authentication configuration", authenticationConfig,
-      (text) => readAuthenticationConfig(text, own)));
-  const authorization: Followed<AuthorizationConfig> = authorizationConfig === undefined
-    ? fixed(await modesOf(flags)) : await follow("the authorization configuration",
-      authorizationConfig, (text) => readAuthorizationConfig(text, accessIn));
+  const authentication = await authenticationOf(
+    flags,
+    authenticationConfig === undefined
+      ? undefined
+      : await follow("the authentication configuration", authenticationConfig, (text) =>
+          readAuthenticationConfig(text, own),
+        ),
+  );
+  const authorization: Followed<AuthorizationConfig> =
+    authorizationConfig === undefined
+      ? fixed(await modesOf(flags))
+      : await follow("the authorization configuration", authorizationConfig, (text) =>
+          readAuthorizationConfig(text, accessIn),
+        );
   return { authentication, authorization };
 }
 
 async function authenticationOf(
-  flags: Flags, config: AuthenticationOptions["config"],
+  flags: Flags,
+  config: AuthenticationOptions["config"],
 ): Promise<AuthenticationOptions> {
   const { oidcIssuerUrl, anonymousAuth, tokenAuthFile } = flags;
   if (config !== undefined) {
@@ -109,12 +133,17 @@ async function authenticationOf(
     config: config ?? (issuers && fixed({ issuers })),
     anonymous: anonymousAuth === undefined ? undefined : anonymousAuth === "true",
     tokenFile: tokenAuthFile === undefined ? undefined : readFileSync(tokenAuthFile, "utf8"),
-    webhook: webhook === undefined ? undefined : {
-      access: await accessIn(webhook),
-      version: version("token", flags.authenticationTokenWebhookVersion),
-      cache_ms: duration_ms(
-        "authentication-token-webhook-cache-ttl", flags.authenticationTokenWebhookCacheTtl),
-    },
+    webhook:
+      webhook === undefined
+        ? undefined
+        : {
+            access: await accessIn(webhook),
+            version: version("token", flags.authenticationTokenWebhookVersion),
+            cache_ms: duration_ms(
+              "authentication-token-webhook-cache-ttl",
+              flags.authenticationTokenWebhookCacheTtl,
+            ),
+          },
   });
 }
 
@@ -130,18 +159,26 @@ function oidcIssuer(flags: Flags, url: string): JwtIssuer {
     throw new CommandError("FLAG", `--oidc-signing-algs: ${strange} is not one of ${known}`);
   }
   const usual = oidcUsernameClaim === "email" ? "" : `${url}#`;
-  const prefix = oidcUsernamePrefix === "-" ? "" : oidcUsernamePrefix ?? usual;
-  const requiredClaims = flags.oidcRequiredClaim.flatMap((each) => each.split(",")).map((each) => {
-    const [, claim, value] = /^([^=]+)=(.*)$/.exec(each) ?? [];
-    if (claim !== undefined && value !== undefined) return { claim, value };
-    throw new CommandError("FLAG", `--oidc-required-claim: not claim=value: ${each}`);
-  });
+  const prefix = oidcUsernamePrefix === "-" ? "" : (oidcUsernamePrefix ?? usual);
+  const requiredClaims = flags.oidcRequiredClaim
+    .flatMap((each) => each.split(","))
+    .map((each) => {
+      const [, claim, value] = /^([^=]+)=(.*)$/.exec(each) ?? [];
+      if (claim !== undefined && value !== undefined) return { claim, value };
+      throw new CommandError("FLAG", `--oidc-required-claim: not claim=value: ${each}`);
+    });
   return {
-    url: checkedUrl("--oidc-issuer-url", url), audiences: [oidcClientId], algorithms,
+    url: checkedUrl("--oidc-issuer-url", url),
+    audiences: [oidcClientId],
+    algorithms,
     requiredClaims,
-    claimRules: [], userRules: [], extra: [], username: { claim: oidcUsernameClaim, prefix },
+    claimRules: [],
+    userRules: [],
+    extra: [],
+    username: { claim: oidcUsernameClaim, prefix },
     ...(oidcGroupsClaim
-      ? { groups: { claim: oidcGroupsClaim, prefix: flags.oidcGroupsPrefix ?? "" } } : {}),
+      ? { groups: { claim: oidcGroupsClaim, prefix: flags.oidcGroupsPrefix ?? "" } }
+      : {}),
     ...(flags.oidcCaFile ? { ca: readFileSync(flags.oidcCaFile, "utf8") } : {}),
   };
 }
@@ -177,11 +214,17 @@ async function webhookOf(flags: Flags, file: string | undefined): Promise<Author
   return {
     access: await accessIn(file),
     version: version("authorization", flags.authorizationWebhookVersion),
-    timeout_ms: AUTHORIZATION_TIMEOUT_MS, onFailure: "NoOpinion", conditions: [],
-    authorized_ms:
-      duration_ms(`${ttl}-authorized-ttl`, flags.authorizationWebhookCacheAuthorizedTtl),
-    unauthorized_ms:
-      duration_ms(`${ttl}-unauthorized-ttl`, flags.authorizationWebhookCacheUnauthorizedTtl),
+    timeout_ms: AUTHORIZATION_TIMEOUT_MS,
+    onFailure: "NoOpinion",
+    conditions: [],
+    authorized_ms: duration_ms(
+      `${ttl}-authorized-ttl`,
+      flags.authorizationWebhookCacheAuthorizedTtl,
+    ),
+    unauthorized_ms: duration_ms(
+      `${ttl}-unauthorized-ttl`,
+      flags.authorizationWebhookCacheUnauthorizedTtl,
+    ),
   };
 }
 

@@ -16,11 +16,17 @@ const file = (name: string, content: object): string => {
 };
 /** The kubeconfig of a webhook. */
 const kubeconfig = (ca: string, user: object) => ({
-  "current-context": "c", contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
-  clusters: [{ name: "h", cluster: {
-    server: "https://127.0.0.1:9/audit",
-    "certificate-authority-data": Buffer.from(ca).toString("base64"),
-  } }],
+  "current-context": "c",
+  contexts: [{ name: "c", context: { cluster: "h", user: "u" } }],
+  clusters: [
+    {
+      name: "h",
+      cluster: {
+        server: "https://127.0.0.1:9/audit",
+        "certificate-authority-data": Buffer.from(ca).toString("base64"),
+      },
+    },
+  ],
   users: [{ name: "u", user }],
 });
 let ca: string;
@@ -56,45 +62,80 @@ it("without its flags there is no audit; a policy and a backend need each other"
 
 it("a log has upstream's defaults: blocking, 100 MiB a file, all files kept", async () => {
   expect((await withLog())!.log).toEqual({
-    path: "/a.log", mode: "blocking", bytes_max: 100 * 1024 * 1024, backups_max: 0,
-    age_max_days: 0, event_bytes_max: undefined,
-    batch: { buffer_max: 10_000, batch_max: 1, batch_bytes_max: 10_485_760, wait_ms: 0,
-      retry_ms: 1_000 },
+    path: "/a.log",
+    mode: "blocking",
+    bytes_max: 100 * 1024 * 1024,
+    backups_max: 0,
+    age_max_days: 0,
+    event_bytes_max: undefined,
+    batch: {
+      buffer_max: 10_000,
+      batch_max: 1,
+      batch_bytes_max: 10_485_760,
+      wait_ms: 0,
+      retry_ms: 1_000,
+    },
   });
-  const given = await withLog("--audit-log-maxsize", "2", "--audit-log-maxbackup", "3",
-    "--audit-log-maxage", "4", "--audit-log-mode", "batch", "--audit-log-truncate-enabled",
-    "--audit-log-truncate-max-event-size", "500", "--audit-log-batch-max-wait", "2s");
+  const given = await withLog(
+    "--audit-log-maxsize",
+    "2",
+    "--audit-log-maxbackup",
+    "3",
+    "--audit-log-maxage",
+    "4",
+    "--audit-log-mode",
+    "batch",
+    "--audit-log-truncate-enabled",
+    "--audit-log-truncate-max-event-size",
+    "500",
+    "--audit-log-batch-max-wait",
+    "2s",
+  );
   expect(given!.log).toMatchObject({
-    bytes_max: 2 * 1024 * 1024, backups_max: 3, age_max_days: 4, mode: "batch",
-    event_bytes_max: 500, batch: { wait_ms: 2_000 },
+    bytes_max: 2 * 1024 * 1024,
+    backups_max: 3,
+    age_max_days: 4,
+    mode: "batch",
+    event_bytes_max: 500,
+    batch: { wait_ms: 2_000 },
   });
 });
 
 it("a webhook has upstream's defaults: batches of 400, each 30 s, 10 a second", async () => {
   expect((await withHook())!.webhook).toEqual({
-    access: { url: "https://127.0.0.1:9/audit", ca, token: "t" }, mode: "batch",
+    access: { url: "https://127.0.0.1:9/audit", ca, token: "t" },
+    mode: "batch",
     event_bytes_max: undefined,
-    batch: { buffer_max: 10_000, batch_max: 400, batch_bytes_max: 10_485_760, wait_ms: 30_000,
-      retry_ms: 10_000, throttle: { perSecond: 10, burst: 15 } },
+    batch: {
+      buffer_max: 10_000,
+      batch_max: 400,
+      batch_bytes_max: 10_485_760,
+      wait_ms: 30_000,
+      retry_ms: 10_000,
+      throttle: { perSecond: 10, burst: 15 },
+    },
   });
-  expect((await withHook("--audit-webhook-batch-throttle-qps", "0"))!.webhook!.batch)
-    .not.toHaveProperty("throttle");
+  expect(
+    (await withHook("--audit-webhook-batch-throttle-qps", "0"))!.webhook!.batch,
+  ).not.toHaveProperty("throttle");
 });
 
 it.each([
-  ["--audit-log-batch-buffer-size", "0"], ["--audit-log-batch-max-size", "0"],
-  ["--audit-webhook-batch-max-size", "0"], ["--audit-webhook-batch-buffer-size", "0"],
+  ["--audit-log-batch-buffer-size", "0"],
+  ["--audit-log-batch-max-size", "0"],
+  ["--audit-webhook-batch-max-size", "0"],
+  ["--audit-webhook-batch-buffer-size", "0"],
   ["--audit-webhook-truncate-max-batch-size", "0"],
 ])("%s %s is refused: nothing would be written", async (flag, value) => {
   const given = flag.includes("webhook") ? withHook : withLog;
   await expect(given(flag, value)).rejects.toThrow(`${flag}: must be more than 0`);
 });
 
-it("sizes that are no numbers, unknown modes and credentials that are not served are refused",
-  async () => {
-    await expect(withLog("--audit-log-maxsize", "1k")).rejects.toThrow("not a whole number: 1k");
-    await expect(withLog("--audit-log-maxage=-1")).rejects.toThrow("not a whole number: -1");
-    const exec = file("exec", kubeconfig(ca, { exec: { command: "plugin" } }));
-    await expect(optionsOf("--audit-policy-file", policy, "--audit-webhook-config-file", exec))
-      .rejects.toThrow("the user's exec is not served");
-  });
+it("sizes that are no numbers, unknown modes and credentials that are not served are refused", async () => {
+  await expect(withLog("--audit-log-maxsize", "1k")).rejects.toThrow("not a whole number: 1k");
+  await expect(withLog("--audit-log-maxage=-1")).rejects.toThrow("not a whole number: -1");
+  const exec = file("exec", kubeconfig(ca, { exec: { command: "plugin" } }));
+  await expect(
+    optionsOf("--audit-policy-file", policy, "--audit-webhook-config-file", exec),
+  ).rejects.toThrow("the user's exec is not served");
+});

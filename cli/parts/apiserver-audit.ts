@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { AuditOptions } from "@raft2kube/apiserver/audit/options.ts";
 import { readAuditPolicy } from "@raft2kube/apiserver/audit/policy.ts";
-import { type Mode, MODES } from "@raft2kube/apiserver/audit/sink.ts";
+import { MODES, type Mode } from "@raft2kube/apiserver/audit/sink.ts";
 import type { FlagsOf, FlagTable } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { accessIn } from "./apiserver-access.ts";
@@ -57,8 +57,10 @@ export async function auditOptionsOf(flags: Flags): Promise<AuditOptions | undef
   return {
     policy,
     log: auditLogPath === undefined ? undefined : auditLogOf(flags, auditLogPath),
-    webhook: auditWebhookConfigFile === undefined
-      ? undefined : await webhookOf(flags, auditWebhookConfigFile),
+    webhook:
+      auditWebhookConfigFile === undefined
+        ? undefined
+        : await webhookOf(flags, auditWebhookConfigFile),
   };
 }
 
@@ -70,7 +72,8 @@ function auditLogOf(flags: Flags, path: string): NonNullable<AuditOptions["log"]
     age_max_days: whole("audit-log-maxage", flags.auditLogMaxage),
     mode: flags.auditLogMode,
     event_bytes_max: flags.auditLogTruncateEnabled
-      ? size("audit-log-truncate-max-event-size", flags.auditLogTruncateMaxEventSize) : undefined,
+      ? size("audit-log-truncate-max-event-size", flags.auditLogTruncateMaxEventSize)
+      : undefined,
     batch: {
       buffer_max: size("audit-log-batch-buffer-size", flags.auditLogBatchBufferSize),
       batch_max: size("audit-log-batch-max-size", flags.auditLogBatchMaxSize),
@@ -82,7 +85,8 @@ function auditLogOf(flags: Flags, path: string): NonNullable<AuditOptions["log"]
 }
 
 async function webhookOf(
-  flags: Flags, file: string,
+  flags: Flags,
+  file: string,
 ): Promise<NonNullable<AuditOptions["webhook"]>> {
   const name = "audit-webhook-batch";
   const perSecond = whole(`${name}-throttle-qps`, flags.auditWebhookBatchThrottleQps);
@@ -97,7 +101,9 @@ async function webhookOf(
       buffer_max: size(`${name}-buffer-size`, flags.auditWebhookBatchBufferSize),
       batch_max: size(`${name}-max-size`, flags.auditWebhookBatchMaxSize),
       batch_bytes_max: size(
-        "audit-webhook-truncate-max-batch-size", flags.auditWebhookTruncateMaxBatchSize),
+        "audit-webhook-truncate-max-batch-size",
+        flags.auditWebhookTruncateMaxBatchSize,
+      ),
       wait_ms: duration_ms(`${name}-max-wait`, flags.auditWebhookBatchMaxWait),
       ...(perSecond > 0 ? { throttle: { perSecond, burst } } : {}),
       retry_ms: duration_ms("audit-webhook-initial-backoff", flags.auditWebhookInitialBackoff),

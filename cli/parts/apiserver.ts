@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { KINDS } from "@raft2kube/api/kinds.ts";
+import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import { readAdmissionConfiguration } from "@raft2kube/apiserver/admission/configuration.ts";
 import { type AdmissionFlags, checkSwitches } from "@raft2kube/apiserver/admission/plugins.ts";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions, ServerTrust } from "@raft2kube/apiserver/options.ts";
 import { readRuntimeConfig } from "@raft2kube/apiserver/resource/runtime-config.ts";
-import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
-import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
-import { KINDS } from "@raft2kube/api/kinds.ts";
-import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
+import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
@@ -19,6 +19,14 @@ import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
+import {
+  commandWith,
+  type FlagsOf,
+  type FlagTable,
+  falseUnlessTrue,
+  only,
+  required,
+} from "../flags.ts";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { followTrust } from "../pki/followed-trust.ts";
 import { CommandError } from "../terminal.ts";
@@ -26,9 +34,6 @@ import { ACCESS_FLAGS, accessOf, type GivenAccess } from "./apiserver-access.ts"
 import { AUDIT_FLAGS, auditOptionsOf } from "./apiserver-audit.ts";
 import { duration_ms } from "./flag-duration.ts";
 import { flagValues } from "./flag-values.ts";
-import {
-  type FlagsOf, type FlagTable, commandWith, falseUnlessTrue, only, required,
-} from "../flags.ts";
 import { runPart } from "./run-part.ts";
 
 const log = logger("apiserver");
@@ -57,8 +62,10 @@ export const FLAGS = {
   "--kubelet-client-certificate <file>": required("client certificate for kubelets, PEM"),
   "--kubelet-client-key <file>": required("its key, PEM"),
   "--kubelet-certificate-authority <file>": "the CA of kubelets, PEM; unverified without",
-  "--kubelet-preferred-address-types <types>":
-    only("the order of a node's addresses", "InternalIP,ExternalIP,Hostname"),
+  "--kubelet-preferred-address-types <types>": only(
+    "the order of a node's addresses",
+    "InternalIP,ExternalIP,Hostname",
+  ),
   "--proxy-client-cert-file <file>": "client certificate for aggregated API servers, PEM",
   "--proxy-client-key-file <file>": "its key, PEM",
   "--requestheader-client-ca-file <file>": "CAs of proxies that name users in headers, PEM",
@@ -67,8 +74,9 @@ export const FLAGS = {
   "--requestheader-uid-headers <names>": ["headers of the user's uid", ""],
   "--requestheader-group-headers <names>": ["headers of the user's groups", ""],
   "--requestheader-extra-headers-prefix <starts>": ["starts of headers of extra", ""],
-  "--enable-bootstrap-token-auth [boolean]":
-    falseUnlessTrue("accept bootstrap tokens (Secrets of kube-system)"),
+  "--enable-bootstrap-token-auth [boolean]": falseUnlessTrue(
+    "accept bootstrap tokens (Secrets of kube-system)",
+  ),
   "--allow-privileged [boolean]": only("privileged containers are always allowed", "true"),
   "--enable-admission-plugins <names>": "run these too, comma-separated",
   "--disable-admission-plugins <names>": "do not run these, comma-separated",
@@ -100,10 +108,15 @@ async function run(flags: Flags, command: Command): Promise<void> {
   try {
     encryption = await encryptionOf(flags);
     access = await accessOf(flags, [flags.serviceAccountIssuer], systemClock());
-    trust = await followTrust({
-      cert: flags.tlsCertFile, key: flags.tlsPrivateKeyFile, clientCa: flags.clientCaFile,
-      proxyCa: flags.requestheaderClientCaFile,
-    }, systemClock());
+    trust = await followTrust(
+      {
+        cert: flags.tlsCertFile,
+        key: flags.tlsPrivateKeyFile,
+        clientCa: flags.clientCaFile,
+        proxyCa: flags.requestheaderClientCaFile,
+      },
+      systemClock(),
+    );
     tracer = await tracerOf(flags);
     const overrides = {
       trust,
@@ -211,21 +224,28 @@ function frontProxyOf(flags: Flags): Pick<ApiserverOptions, "proxyClient" | "req
   const { requestheaderClientCaFile: ca } = flags;
   return {
     ...(cert && key ? { proxyClient: { cert: read(cert), key: read(key) } } : {}),
-    ...(ca === undefined ? {} : {
-      requestHeader: {
-        clientCa: read(ca),
-        allowedNames: words(flags.requestheaderAllowedNames),
-        usernameHeaders: words(flags.requestheaderUsernameHeaders),
-        uidHeaders: words(flags.requestheaderUidHeaders),
-        groupHeaders: words(flags.requestheaderGroupHeaders),
-        extraHeaderPrefixes: words(flags.requestheaderExtraHeadersPrefix),
-      },
-    }),
+    ...(ca === undefined
+      ? {}
+      : {
+          requestHeader: {
+            clientCa: read(ca),
+            allowedNames: words(flags.requestheaderAllowedNames),
+            usernameHeaders: words(flags.requestheaderUsernameHeaders),
+            uidHeaders: words(flags.requestheaderUidHeaders),
+            groupHeaders: words(flags.requestheaderGroupHeaders),
+            extraHeaderPrefixes: words(flags.requestheaderExtraHeadersPrefix),
+          },
+        }),
   };
 }
 
 function words(text: string | undefined): string[] {
-  return text?.split(",").map((each) => each.trim()).filter((each) => each !== "") ?? [];
+  return (
+    text
+      ?.split(",")
+      .map((each) => each.trim())
+      .filter((each) => each !== "") ?? []
+  );
 }
 
 async function admissionOf(flags: Flags): Promise<AdmissionFlags> {

@@ -2,9 +2,16 @@ import { readFile } from "node:fs/promises";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { type ControllersOptions, startControllers } from "@raft2kube/controllers/main.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { type FlagsOf, type FlagTable, commandWith, only, required, trueUnlessFalse } from "../flags.ts";
-import { duration_ms } from "./flag-duration.ts";
+import {
+  commandWith,
+  type FlagsOf,
+  type FlagTable,
+  only,
+  required,
+  trueUnlessFalse,
+} from "../flags.ts";
 import { overlaps } from "../spec/ranges.ts";
+import { duration_ms } from "./flag-duration.ts";
 import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";
 
@@ -27,22 +34,32 @@ export const FLAGS = {
   "--use-service-account-credentials [boolean]": trueUnlessFalse("one service account each"),
   "--controllers <names>": ["comma-separated: *, NAME, -NAME", "*"],
   "--node-monitor-grace-period <duration>": ["silence of a node that is lost", "40s"],
-  "--legacy-service-account-token-clean-up-period <duration>":
-    ["how long a generated token may be unused", "8760h"],
+  "--legacy-service-account-token-clean-up-period <duration>": [
+    "how long a generated token may be unused",
+    "8760h",
+  ],
   "--bind-address <address>": ["where to serve health and metrics", "127.0.0.1"],
   "--secure-port <port>": ["of health and metrics over HTTPS; 0 serves none", "10257"],
   "--tls-cert-file <file>": "certificate of that; made at the start without",
   "--tls-private-key-file <file>": "its key",
   "--client-ca-file <file>": "CA whose client certificates may ask; tokens always may",
   "--horizontal-pod-autoscaler-sync-period <duration>": ["how often autoscalers look", "15s"],
-  "--horizontal-pod-autoscaler-downscale-stabilization <duration>":
-    ["how long the highest recommendation holds", "5m"],
-  "--horizontal-pod-autoscaler-tolerance <share>":
-    ["difference to the target that is ignored", "0.1"],
-  "--horizontal-pod-autoscaler-cpu-initialization-period <duration>":
-    ["how long after a pod's start its CPU use may be that of its start", "5m"],
-  "--horizontal-pod-autoscaler-initial-readiness-delay <duration>":
-    ["how long after a pod's start its readiness may be its first", "30s"],
+  "--horizontal-pod-autoscaler-downscale-stabilization <duration>": [
+    "how long the highest recommendation holds",
+    "5m",
+  ],
+  "--horizontal-pod-autoscaler-tolerance <share>": [
+    "difference to the target that is ignored",
+    "0.1",
+  ],
+  "--horizontal-pod-autoscaler-cpu-initialization-period <duration>": [
+    "how long after a pod's start its CPU use may be that of its start",
+    "5m",
+  ],
+  "--horizontal-pod-autoscaler-initial-readiness-delay <duration>": [
+    "how long after a pod's start its readiness may be its first",
+    "30s",
+  ],
 } as const satisfies FlagTable;
 
 type Flags = FlagsOf<typeof FLAGS>;
@@ -70,8 +87,10 @@ async function optionsOf(flags: Flags): Promise<ControllersOptions> {
     leaderElect: flags.leaderElect === "true",
     useServiceAccountCredentials: flags.useServiceAccountCredentials === "true",
     controllers: flags.controllers.split(","),
-    nodeMonitorGracePeriod_ms:
-      duration_ms("node-monitor-grace-period", flags.nodeMonitorGracePeriod),
+    nodeMonitorGracePeriod_ms: duration_ms(
+      "node-monitor-grace-period",
+      flags.nodeMonitorGracePeriod,
+    ),
     legacyTokenUnused_ms: duration_ms("legacy-service-account-token-clean-up-period", unused),
     autoscalers: autoscalersOf(flags),
   };
@@ -105,8 +124,10 @@ async function serveOptions(flags: Flags): Promise<ControllersOptions["serve"]> 
   if (port === 0) return undefined;
   const { tlsCertFile, tlsPrivateKeyFile, clientCaFile, bindAddress: host } = flags;
   const read = (file: string) => readFile(file, "utf8");
-  const tls = tlsCertFile !== undefined && tlsPrivateKeyFile !== undefined
-    ? { cert: await read(tlsCertFile), key: await read(tlsPrivateKeyFile) } : undefined;
+  const tls =
+    tlsCertFile !== undefined && tlsPrivateKeyFile !== undefined
+      ? { cert: await read(tlsCertFile), key: await read(tlsPrivateKeyFile) }
+      : undefined;
   return {
     host,
     port,
@@ -121,18 +142,27 @@ function autoscalersOf(flags: Flags): NonNullable<ControllersOptions["autoscaler
     const value = flags.horizontalPodAutoscalerTolerance;
     throw new CodedError("BadFlag", `--${AUTOSCALER}-tolerance: "${value}" is not a share`);
   }
-  const syncPeriod_ms = duration_ms(`${AUTOSCALER}-sync-period`,
-    flags.horizontalPodAutoscalerSyncPeriod);
+  const syncPeriod_ms = duration_ms(
+    `${AUTOSCALER}-sync-period`,
+    flags.horizontalPodAutoscalerSyncPeriod,
+  );
   if (syncPeriod_ms === 0) {
     throw new CodedError("BadFlag", `--${AUTOSCALER}-sync-period: must be more than 0`);
   }
   return {
-    syncPeriod_ms, tolerance,
-    downscaleStabilization_ms: duration_ms(`${AUTOSCALER}-downscale-stabilization`,
-      flags.horizontalPodAutoscalerDownscaleStabilization),
-    cpuInitializationPeriod_ms: duration_ms(`${AUTOSCALER}-cpu-initialization-period`,
-      flags.horizontalPodAutoscalerCpuInitializationPeriod),
-    initialReadinessDelay_ms: duration_ms(`${AUTOSCALER}-initial-readiness-delay`,
-      flags.horizontalPodAutoscalerInitialReadinessDelay),
+    syncPeriod_ms,
+    tolerance,
+    downscaleStabilization_ms: duration_ms(
+      `${AUTOSCALER}-downscale-stabilization`,
+      flags.horizontalPodAutoscalerDownscaleStabilization,
+    ),
+    cpuInitializationPeriod_ms: duration_ms(
+      `${AUTOSCALER}-cpu-initialization-period`,
+      flags.horizontalPodAutoscalerCpuInitializationPeriod,
+    ),
+    initialReadinessDelay_ms: duration_ms(
+      `${AUTOSCALER}-initial-readiness-delay`,
+      flags.horizontalPodAutoscalerInitialReadinessDelay,
+    ),
   };
 }

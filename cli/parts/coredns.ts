@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { isIP } from "node:net";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { startDns } from "@raft2kube/dns/main.ts";
 import { nameserversOf } from "@raft2kube/dns/forward/upstreams.ts";
+import { startDns } from "@raft2kube/dns/main.ts";
 import { exposition } from "@raft2kube/observe/exposition.ts";
 import { Registry } from "@raft2kube/observe/metrics.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -38,7 +38,9 @@ async function run([flag, file, ...rest]: string[]): Promise<void> {
 }
 
 async function start(
-  corefile: Corefile, source: { file: string; text: string }, clock: Clock,
+  corefile: Corefile,
+  source: { file: string; text: string },
+  clock: Clock,
 ): Promise<Closable> {
   const connection = await podConnection("r2k dns --kubeconfig runs without one");
   const client = new KubeClient({ ...connection, clock, userAgent: "coredns" });
@@ -72,12 +74,14 @@ async function start(
 
 async function upstreamsOf(names: readonly string[]) {
   if (names.length === 0) return [];
-  const found = await Promise.all(names.map(async (name) => {
-    if (name.startsWith("/")) return nameserversOf(await readFile(name, "utf8"));
-    const [, address = "", port = "53"] = /^(?:dns:\/\/)?([\d.]+)(?::(\d+))?$/.exec(name) ?? [];
-    if (isIP(address) !== 0) return [`${address}:${port}`];
-    throw new CommandError("COREFILE", `Corefile: forward to ${name} is not supported`);
-  }));
+  const found = await Promise.all(
+    names.map(async (name) => {
+      if (name.startsWith("/")) return nameserversOf(await readFile(name, "utf8"));
+      const [, address = "", port = "53"] = /^(?:dns:\/\/)?([\d.]+)(?::(\d+))?$/.exec(name) ?? [];
+      if (isIP(address) !== 0) return [`${address}:${port}`];
+      throw new CommandError("COREFILE", `Corefile: forward to ${name} is not supported`);
+    }),
+  );
   return found.flat().map((text) => {
     const [address = "", port = "53"] = text.split(":");
     return { address, port: Number(port) };
@@ -85,7 +89,9 @@ async function upstreamsOf(names: readonly string[]) {
 }
 
 function servePage(
-  port: number | undefined, path: string, answer: () => Promise<{ status: number; body: string }>,
+  port: number | undefined,
+  path: string,
+  answer: () => Promise<{ status: number; body: string }>,
 ): { close(): void } | undefined {
   if (port === undefined) return undefined;
   const server = createServer((request, response) => {

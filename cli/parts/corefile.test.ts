@@ -25,8 +25,13 @@ const KUBEADM = `
 
 test("the Corefile that kubeadm writes is read", () => {
   expect(parseCorefile(KUBEADM)).toEqual({
-    port: 53, clusterDomain: "cluster.local", forward: ["/etc/resolv.conf"], ttl_s: 30,
-    healthPort: 8080, readyPort: 8181, metricsPort: 9153,
+    port: 53,
+    clusterDomain: "cluster.local",
+    forward: ["/etc/resolv.conf"],
+    ttl_s: 30,
+    healthPort: 8080,
+    readyPort: 8181,
+    metricsPort: 9153,
   });
 });
 

@@ -24,7 +24,15 @@ interface Plugin {
 }
 
 const PLUGINS = [
-  "errors", "health", "ready", "kubernetes", "prometheus", "forward", "cache", "loop", "reload",
+  "errors",
+  "health",
+  "ready",
+  "kubernetes",
+  "prometheus",
+  "forward",
+  "cache",
+  "loop",
+  "reload",
   "loadbalance",
 ];
 /** Options of plugins that are heeded, or whose effect the server always has. */
@@ -43,7 +51,10 @@ function wrong(text: string): CommandError {
 
 /** Parses a Corefile. Throws CommandError `COREFILE` for what is not supported, by its name. */
 export function parseCorefile(text: string): Corefile {
-  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter(Boolean);
+  const lines = text
+    .split("\n")
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter(Boolean);
   const [head = "", ...body] = lines;
   const [zone, port] = /^\.(?::(\d+))? *\{$/.exec(head) ?? [];
   if (zone === undefined) throw wrong(`the block "${head}"`);

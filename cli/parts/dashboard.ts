@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { readAssets } from "@raft2kube/dashboard/server/assets.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { TokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { DASHBOARD_DIR } from "../assets.ts";
 import { wholeNumber } from "../flag-numbers.ts";
@@ -16,31 +16,42 @@ const OWN_CERTIFICATE_DAYS = 3_650;
 const ANY = "0.0.0.0";
 
 /** `dashboard`, in a pod: serves the page to people who sign in, with their token's rights. */
-export const command = () => commandWith("dashboard", "Serve the dashboard from a pod.", {
-  "--host <name>": repeated("a host name that leads here, such as an Ingress's; once for each"),
-  "--http-port <port>": ["for port-forward, and an Ingress that has the certificate", "8080"],
-  "--https-port <port>": ["for browsers that reach the Service itself", "8443"],
-  "--tls-cert-file <file>": "the certificate, PEM; without it one is made, which browsers question",
-  "--tls-private-key-file <file>": "its key, PEM",
-}, async (flags) => {
-  const clock = systemClock();
-  // Not the pod's token: the page has the rights of the people who sign in.
-  const { server, ca } = await podConnection("r2k dashboard");
-  const access = new TokenAccess(new Upstream({ server, ca }, clock), flags.host, clock);
-  const tls = await certificateOf(flags.tlsCertFile, flags.tlsPrivateKeyFile, clock.now());
-  const port = (flag: string, text: string) => wholeNumber(flag, text, 1, 65_535);
-  const http = { host: ANY, port: port("--http-port", flags.httpPort) };
-  const https = { host: ANY, port: port("--https-port", flags.httpsPort), tls };
-  const assets = await readAssets(DASHBOARD_DIR);
-  await runPart("dashboard", async () => {
-    const servers = [await DashboardServer.listen(access, assets, http),
-      await DashboardServer.listen(access, assets, https)];
-    return { close: async () => void (await Promise.all(servers.map((each) => each.close()))) };
-  });
-});
+export const command = () =>
+  commandWith(
+    "dashboard",
+    "Serve the dashboard from a pod.",
+    {
+      "--host <name>": repeated("a host name that leads here, such as an Ingress's; once for each"),
+      "--http-port <port>": ["for port-forward, and an Ingress that has the certificate", "8080"],
+      "--https-port <port>": ["for browsers that reach the Service itself", "8443"],
+      "--tls-cert-file <file>":
+        "the certificate, PEM; without it one is made, which browsers question",
+      "--tls-private-key-file <file>": "its key, PEM",
+    },
+    async (flags) => {
+      const clock = systemClock();
+      // Not the pod's token: the page has the rights of the people who sign in.
+      const { server, ca } = await podConnection("r2k dashboard");
+      const access = new TokenAccess(new Upstream({ server, ca }, clock), flags.host, clock);
+      const tls = await certificateOf(flags.tlsCertFile, flags.tlsPrivateKeyFile, clock.now());
+      const port = (flag: string, text: string) => wholeNumber(flag, text, 1, 65_535);
+      const http = { host: ANY, port: port("--http-port", flags.httpPort) };
+      const https = { host: ANY, port: port("--https-port", flags.httpsPort), tls };
+      const assets = await readAssets(DASHBOARD_DIR);
+      await runPart("dashboard", async () => {
+        const servers = [
+          await DashboardServer.listen(access, assets, http),
+          await DashboardServer.listen(access, assets, https),
+        ];
+        return { close: async () => void (await Promise.all(servers.map((each) => each.close()))) };
+      });
+    },
+  );
 
 async function certificateOf(
-  cert: string | undefined, key: string | undefined, now_ms: number,
+  cert: string | undefined,
+  key: string | undefined,
+  now_ms: number,
 ): Promise<KeyPair> {
   if (cert !== undefined && key !== undefined) {
     return { cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8") };

@@ -1,31 +1,37 @@
 import { isIP } from "node:net";
 import { startDns } from "@raft2kube/dns/main.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { CommandError } from "../terminal.ts";
 import { commandWith, required } from "../flags.ts";
+import { CommandError } from "../terminal.ts";
 import { runWithClient } from "./run-part.ts";
 
 /** `r2k dns`: the cluster's DNS server alone. */
-export const command = () => commandWith("dns", "Run the cluster's DNS server.", {
-  "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
-  "--address <ip>": required("listens here, UDP and TCP"),
-  "--port <number>": ["", "53"],
-  "--cluster-domain <name>": ["the domain of the cluster's names", "cluster.local"],
-  "--upstreams <addresses>": "comma-separated resolvers; default: of resolv.conf",
-  "--ttl <seconds>": "how long answers about the cluster may be kept",
-}, async (flags) => {
-  const { address, clusterDomain, ttl } = flags;
-  const port = numberOf("--port", flags.port);
-  const ttl_s = ttl === undefined ? undefined : numberOf("--ttl", ttl);
-  const upstreams = flags.upstreams?.split(",").map((text) => {
-    if (isIP(text) !== 0) return { address: text, port: 53 };
-    throw new CommandError("FLAG", `--upstreams: not an IP address: ${text}`);
-  });
-  const choices = given({ upstreams, ttl_s });
-  await runWithClient("dns", flags.kubeconfig, (client, clock) =>
-    startDns({ client, address, port, clusterDomain, clock, ...choices }),
+export const command = () =>
+  commandWith(
+    "dns",
+    "Run the cluster's DNS server.",
+    {
+      "--kubeconfig <file>": required("how to reach the apiserver, and as whom"),
+      "--address <ip>": required("listens here, UDP and TCP"),
+      "--port <number>": ["", "53"],
+      "--cluster-domain <name>": ["the domain of the cluster's names", "cluster.local"],
+      "--upstreams <addresses>": "comma-separated resolvers; default: of resolv.conf",
+      "--ttl <seconds>": "how long answers about the cluster may be kept",
+    },
+    async (flags) => {
+      const { address, clusterDomain, ttl } = flags;
+      const port = numberOf("--port", flags.port);
+      const ttl_s = ttl === undefined ? undefined : numberOf("--ttl", ttl);
+      const upstreams = flags.upstreams?.split(",").map((text) => {
+        if (isIP(text) !== 0) return { address: text, port: 53 };
+        throw new CommandError("FLAG", `--upstreams: not an IP address: ${text}`);
+      });
+      const choices = given({ upstreams, ttl_s });
+      await runWithClient("dns", flags.kubeconfig, (client, clock) =>
+        startDns({ client, address, port, clusterDomain, clock, ...choices }),
+      );
+    },
   );
-});
 
 function numberOf(flag: string, text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);

@@ -11,6 +11,10 @@ it("flags are reported with their values, set or default", () => {
     .option("--name <text>", "a name");
   command.parse(["--files", "a", "b", "--careful"], { from: "user" });
   expect(flagValues(command)).toEqual({
-    port: "6443", files: "[a,b]", careful: "true", quick: "false", name: "",
+    port: "6443",
+    files: "[a,b]",
+    careful: "true",
+    quick: "false",
+    name: "",
   });
 });

@@ -2,21 +2,26 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
+import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
+import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
-import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
-import { type ClientFiles, clientState, isOfNode, obtainClient } from "../machine/kubelet-client.ts";
+import {
+  type ClientFiles,
+  clientState,
+  isOfNode,
+  obtainClient,
+} from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
@@ -29,8 +34,10 @@ const OF_MACHINE = {
   "--kubeconfig <file>": "how to reach the apiserver; without it only static pods run",
   "--hostname-override <name>": "the node's name, instead of this host's",
   "--node-ip <addresses>": "the node's addresses, instead of the first of an interface",
-  "--container-runtime-endpoint <address>":
-    ["the CRI socket, also instead of the file's", "unix:///run/containerd/containerd.sock"],
+  "--container-runtime-endpoint <address>": [
+    "the CRI socket, also instead of the file's",
+    "unix:///run/containerd/containerd.sock",
+  ],
   "--image-service-endpoint <address>": "the CRI socket of images, when another",
   "--root-dir <dir>": ["state of pods and plugins", "/var/lib/kubelet"],
   "--pod-logs-dir <dir>": ["logs of containers", "/var/log/pods"],
@@ -70,8 +77,12 @@ type Flags = FlagsOf<typeof FLAGS>;
  * `r2k kubelet`: the node agent alone, with upstream's flags. Without --kubeconfig: static pods
  * only.
  */
-export const command = () => commandWith("kubelet", "Run the node agent (kubelet).", FLAGS, run)
-  .version(`Kubernetes ${API_LEVEL}`, "--version", "upstream's form of the version");
+export const command = () =>
+  commandWith("kubelet", "Run the node agent (kubelet).", FLAGS, run).version(
+    `Kubernetes ${API_LEVEL}`,
+    "--version",
+    "upstream's form of the version",
+  );
 
 async function run(flags: Flags, command: Command): Promise<void> {
   if (flags.config === undefined) {
@@ -92,13 +103,16 @@ async function run(flags: Flags, command: Command): Promise<void> {
   if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
     const { kubeconfig: _, ...others } = flags;
     await firstClient(node, files, clock, async () =>
-      startKubelet({ ...(await optionsOf(others)), ...ofFileAndFlags }));
+      startKubelet({ ...(await optionsOf(others)), ...ofFileAndFlags }),
+    );
   }
   const server = await kubeletServer(config, node, clock.now());
-  const tracer = config.tracing &&
-    startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
+  const tracer =
+    config.tracing && startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
   const options = {
-    ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }),
+    ...(await optionsOf(flags)),
+    ...ofFileAndFlags,
+    ...given({ server, tracer }),
   };
   await runPart("kubelet", async () => {
     const kubelet = await start(options);
@@ -148,7 +162,9 @@ function clientFilesOf({ kubeconfig, bootstrapKubeconfig, rootDir }: Flags): Cli
 
 /** Whether the kubeconfig is made, and replaced, here: another user's is taken as it is. */
 async function isRenewable(
-  { bootstrapKubeconfig }: Flags, { kubeconfig }: ClientFiles, nodeName: string,
+  { bootstrapKubeconfig }: Flags,
+  { kubeconfig }: ClientFiles,
+  nodeName: string,
 ): Promise<boolean> {
   return bootstrapKubeconfig !== undefined || (await isOfNode(kubeconfig, nodeName));
 }
@@ -158,8 +174,10 @@ async function isRenewable(
  * server can be one of them, as after `kubeadm join --control-plane`.
  */
 async function firstClient(
-  node: { readonly nodeName: string; readonly nodeAddress: string }, files: ClientFiles,
-  clock: Clock, startStatic: () => Promise<Kubelet>,
+  node: { readonly nodeName: string; readonly nodeAddress: string },
+  files: ClientFiles,
+  clock: Clock,
+  startStatic: () => Promise<Kubelet>,
 ): Promise<void> {
   try {
     return await obtainClient(node, clock, files);
@@ -170,10 +188,14 @@ async function firstClient(
   }
   const statics = await startStatic();
   try {
-    await waitFor("the kubelet's certificate", async () => {
-      await obtainClient(node, clock, files);
-      return true;
-    }, { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS });
+    await waitFor(
+      "the kubelet's certificate",
+      async () => {
+        await obtainClient(node, clock, files);
+        return true;
+      },
+      { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS },
+    );
   } finally {
     await statics.close();
   }
@@ -181,7 +203,8 @@ async function firstClient(
 
 /** Renews the certificate in time, and ends the process: started again, it has the new one. */
 function startRenewal(
-  node: { readonly nodeName: string; readonly nodeAddress: string }, files: ClientFiles,
+  node: { readonly nodeName: string; readonly nodeAddress: string },
+  files: ClientFiles,
   clock: Clock,
 ): { close(): void } {
   const log = logger("kubelet-certificate");

@@ -1,14 +1,14 @@
-import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
+import { hostname } from "node:os";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { Announcer } from "@raft2kube/proxy/balance/announce.ts";
 import { startBalance } from "@raft2kube/proxy/balance/main.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
-import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { given } from "@raft2kube/std/given.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { hostname } from "node:os";
-import { type FlagsOf, type FlagTable, commandWith } from "../flags.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { readProxyConfig } from "../machine/config/proxy-config.ts";
 import { runWithClient } from "./run-part.ts";
 
@@ -43,21 +43,26 @@ async function runWith(flags: Flags): Promise<void> {
   const nodeName = flags.hostnameOverride ?? hostname().toLowerCase();
   // Connections of userspace mode wait for a collection: garbage counts as alive there.
   const alive = mode === "userspace" ? undefined : new AliveBytes();
-  await runWithClient("proxy", flags.kubeconfig, async (client, clock) => {
-    const nodePortAddresses = flags.nodeportAddresses?.split(",");
-    // Else every node's kernel would answer for the addresses, which IPVS puts on a link.
-    const strictArp = flags.announceLoadBalancers === undefined ? flags.ipvsStrictArp : true;
-    const choices = given({ mode, ipvsScheduler, strictArp, clusterCidr, nodePortAddresses });
-    const proxy = await startProxy({ client, nodeName, clock, ...choices });
-    const balance = startAnnouncing(flags.announceLoadBalancers, { nodeName, client, clock });
-    return {
-      async close() {
-        alive?.[Symbol.dispose]();
-        await balance?.close();
-        await proxy.close();
-      },
-    };
-  }, alive && (() => collectGarbage(alive.now())));
+  await runWithClient(
+    "proxy",
+    flags.kubeconfig,
+    async (client, clock) => {
+      const nodePortAddresses = flags.nodeportAddresses?.split(",");
+      // Else every node's kernel would answer for the addresses, which IPVS puts on a link.
+      const strictArp = flags.announceLoadBalancers === undefined ? flags.ipvsStrictArp : true;
+      const choices = given({ mode, ipvsScheduler, strictArp, clusterCidr, nodePortAddresses });
+      const proxy = await startProxy({ client, nodeName, clock, ...choices });
+      const balance = startAnnouncing(flags.announceLoadBalancers, { nodeName, client, clock });
+      return {
+        async close() {
+          alive?.[Symbol.dispose]();
+          await balance?.close();
+          await proxy.close();
+        },
+      };
+    },
+    alive && (() => collectGarbage(alive.now())),
+  );
 }
 
 /** Answers ARP on a link for the load balancers' addresses that are this node's to carry. */
@@ -73,8 +78,9 @@ function startAnnouncing(
     clock,
     log,
     apply(carriers) {
-      announcer.set([...carriers].flatMap(([address, { name }]) =>
-        name === nodeName ? address : []));
+      announcer.set(
+        [...carriers].flatMap(([address, { name }]) => (name === nodeName ? address : [])),
+      );
     },
   });
   return {

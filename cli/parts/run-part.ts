@@ -13,7 +13,9 @@ import { CommandError } from "../terminal.ts";
  * immediately. `collect` frees, once after the start, what only the start needed.
  */
 export async function runPart(
-  name: string, start: () => Promise<Closable>, collect = () => collectCode(),
+  name: string,
+  start: () => Promise<Closable>,
+  collect = () => collectCode(),
 ): Promise<void> {
   process.umask(UMASK);
   const part = await start();

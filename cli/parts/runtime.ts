@@ -1,73 +1,83 @@
 import { open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { logger } from "@raft2kube/observe/log.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
-import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { findProgram } from "../preflight/programs.ts";
-import { CommandError } from "../terminal.ts";
-import { byHandOption } from "../process/by-hand.ts";
 import { commandWith, repeated, required } from "../flags.ts";
+import { findProgram } from "../preflight/programs.ts";
+import { byHandOption } from "../process/by-hand.ts";
+import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
 import { unixPath } from "./unix-path.ts";
 
 /** `r2k runtime`: the CRI runtime alone. */
-export const command = () => commandWith("runtime",
-  "Run the container runtime: CRI v1 on a Unix socket.", {
-  "--listen <socket>": required("unix:///path of the CRI socket"),
-  "--root <dir>": ["images and containers, kept", "/var/lib/r2k/runtime"],
-  "--state <dir>": ["what ends with the machine's run", "/run/r2k/runtime"],
-  "--cni-conf-dir <dir>": ["the pods' network", "/etc/cni/net.d"],
-  "--cni-bin-dir <dirs>": ["CNI plugins, separated by colons", "/opt/cni/bin"],
-  "--cgroup-parent <path>": ["default for pods without one", "/r2k/pods"],
-  "--oci-runtime <program>": ["crun or runc", "crun"],
-  "--conmon <program>": ["the container monitor", "conmon"],
-  "--pause <program>": ["a pod's first process: catatonit", "catatonit"],
-  "--registry <domain=url>": repeated("where a registry really is; repeatable"),
-  "--load <archive>": repeated("images to load where their names are not there; repeatable"),
-  "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
-  "--enable-tracing": "trace calls, as CRI-O does",
-  "--tracing-endpoint <address>": ["a receiver of OTLP over gRPC", "127.0.0.1:4317"],
-  "--tracing-sampling-rate-per-million <n>": ["of calls whose caller is not traced", "0"],
-  "--demo-images": "build the images of the demo at start",
-}, async (flags) => {
-  const pausePath = await program("--pause", flags.pause);
-  const options = {
-    socket: unixPath("--listen", flags.listen),
-    rootDir: flags.root,
-    stateDir: flags.state,
-    cniConfDir: flags.cniConfDir,
-    cniBinDirs: flags.cniBinDir.split(":"),
-    cgroupParent: flags.cgroupParent,
-    ociRuntime: await ociProgram(flags.ociRuntime),
-    byHand: byHandOption(flags.byHand),
-    conmon: await program("--conmon", flags.conmon),
-    pausePath,
-    registries: registriesOf(flags.registry),
-    clock: systemClock(),
-  };
-  const tracer = flags.enableTracing ? startTracing({ name: "runtime", instance: hostname() }, {
-    endpoint: flags.tracingEndpoint,
-    samplingRatePerMillion: Number(flags.tracingSamplingRatePerMillion),
-  }) : undefined;
-  await runPart("runtime", async () => {
-    const runtime = await startRuntime({ ...options, tracer });
-    const wants = (name: string) => runtime.images.find(name) === undefined;
-    for (const file of flags.load) {
-      const source = (await open(file)).createReadStream();
-      const images = await loadArchive(runtime.images, source, { wants });
-      logger("runtime").info("an archive is loaded", { file, images });
-    }
-    if (flags.demoImages) {
-      const busybox = await program("--demo-images", "busybox");
-      await buildDemoImages(runtime.images, { busybox, init: pausePath });
-    }
-    return runtime;
-  });
-});
+export const command = () =>
+  commandWith(
+    "runtime",
+    "Run the container runtime: CRI v1 on a Unix socket.",
+    {
+      "--listen <socket>": required("unix:///path of the CRI socket"),
+      "--root <dir>": ["images and containers, kept", "/var/lib/r2k/runtime"],
+      "--state <dir>": ["what ends with the machine's run", "/run/r2k/runtime"],
+      "--cni-conf-dir <dir>": ["the pods' network", "/etc/cni/net.d"],
+      "--cni-bin-dir <dirs>": ["CNI plugins, separated by colons", "/opt/cni/bin"],
+      "--cgroup-parent <path>": ["default for pods without one", "/r2k/pods"],
+      "--oci-runtime <program>": ["crun or runc", "crun"],
+      "--conmon <program>": ["the container monitor", "conmon"],
+      "--pause <program>": ["a pod's first process: catatonit", "catatonit"],
+      "--registry <domain=url>": repeated("where a registry really is; repeatable"),
+      "--load <archive>": repeated("images to load where their names are not there; repeatable"),
+      "--by-hand": "let pods choose our OCI runtime for learning, by the handler by-hand",
+      "--enable-tracing": "trace calls, as CRI-O does",
+      "--tracing-endpoint <address>": ["a receiver of OTLP over gRPC", "127.0.0.1:4317"],
+      "--tracing-sampling-rate-per-million <n>": ["of calls whose caller is not traced", "0"],
+      "--demo-images": "build the images of the demo at start",
+    },
+    async (flags) => {
+      const pausePath = await program("--pause", flags.pause);
+      const options = {
+        socket: unixPath("--listen", flags.listen),
+        rootDir: flags.root,
+        stateDir: flags.state,
+        cniConfDir: flags.cniConfDir,
+        cniBinDirs: flags.cniBinDir.split(":"),
+        cgroupParent: flags.cgroupParent,
+        ociRuntime: await ociProgram(flags.ociRuntime),
+        byHand: byHandOption(flags.byHand),
+        conmon: await program("--conmon", flags.conmon),
+        pausePath,
+        registries: registriesOf(flags.registry),
+        clock: systemClock(),
+      };
+      const tracer = flags.enableTracing
+        ? startTracing(
+            { name: "runtime", instance: hostname() },
+            {
+              endpoint: flags.tracingEndpoint,
+              samplingRatePerMillion: Number(flags.tracingSamplingRatePerMillion),
+            },
+          )
+        : undefined;
+      await runPart("runtime", async () => {
+        const runtime = await startRuntime({ ...options, tracer });
+        const wants = (name: string) => runtime.images.find(name) === undefined;
+        for (const file of flags.load) {
+          const source = (await open(file)).createReadStream();
+          const images = await loadArchive(runtime.images, source, { wants });
+          logger("runtime").info("an archive is loaded", { file, images });
+        }
+        if (flags.demoImages) {
+          const busybox = await program("--demo-images", "busybox");
+          await buildDemoImages(runtime.images, { busybox, init: pausePath });
+        }
+        return runtime;
+      });
+    },
+  );
 
 async function program(flag: string, name: string): Promise<string> {
   const found = await findProgram(name);

@@ -1,6 +1,6 @@
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
-import { type FlagsOf, type FlagTable, commandWith, required, trueUnlessFalse } from "../flags.ts";
+import { commandWith, type FlagsOf, type FlagTable, required, trueUnlessFalse } from "../flags.ts";
 import { CommandError } from "../terminal.ts";
 import { requireOneKubeconfig } from "./one-kubeconfig.ts";
 import { runPart } from "./run-part.ts";
@@ -30,8 +30,9 @@ async function run(flags: Flags): Promise<void> {
   const connection = await kubeConnection(kubeconfig);
   await runPart("scheduler", async () => {
     return startScheduler({
-      connection, leaderElect: leaderElect === "true",
-      ...port === 0 ? {} : { serve: { host, port, optional: true } },
+      connection,
+      leaderElect: leaderElect === "true",
+      ...(port === 0 ? {} : { serve: { host, port, optional: true } }),
     });
   });
 }

@@ -1,4 +1,4 @@
-import type { ImportOptions, Imported } from "@raft2kube/store/import.ts";
+import type { Imported, ImportOptions } from "@raft2kube/store/import.ts";
 import { Command } from "commander";
 import { clusterOf } from "../store/initial-cluster.ts";
 

@@ -1,14 +1,14 @@
-import { type X509Certificate, createPrivateKey } from "node:crypto";
+import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type KeyPair, createCa } from "@raft2kube/pki/certificate.ts";
+import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
-import type { ClusterConfig } from "../spec/config.ts";
-import { KUBECONFIG_USERS, clusterFiles } from "./identities.ts";
+import { clusterFiles, KUBECONFIG_USERS } from "./identities.ts";
 import { readKeyPair } from "./key-pair.ts";
 
 const CA_DAYS = 3650;

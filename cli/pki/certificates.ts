@@ -1,14 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { CommandError } from "../terminal.ts";
-import type { ClusterConfig } from "../spec/config.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import {
-  type KubeconfigUser,
-  KUBECONFIG_USERS,
-  clusterFiles,
-  pairRequests,
-} from "./identities.ts";
+import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
+import { clusterFiles, KUBECONFIG_USERS, type KubeconfigUser, pairRequests } from "./identities.ts";
 
 /** A certificate that a cluster's CA issued, and where it is kept. */
 export type KeptCertificate =

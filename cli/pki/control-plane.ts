@@ -4,8 +4,8 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { clusterFiles, peerRequest } from "./identities.ts";
 import { usablePair } from "./front-proxy.ts";
+import { clusterFiles, peerRequest } from "./identities.ts";
 import { readKeyPair } from "./key-pair.ts";
 import { ensurePki } from "./pki.ts";
 import { CERTIFICATE_DAYS } from "./renew.ts";
@@ -17,8 +17,15 @@ const CA_DAYS = 3650;
  * Files that all control planes have, as kubeadm's: with them they sign certificates and tokens.
  * The key of the store's CA stays with the cluster.
  */
-const SHARED = ["ca.crt", "ca.key", "sa.pub", "sa.key", "front-proxy-ca.crt", "front-proxy-ca.key",
-  "etcd/ca.crt"];
+const SHARED = [
+  "ca.crt",
+  "ca.key",
+  "sa.pub",
+  "sa.key",
+  "front-proxy-ca.crt",
+  "front-proxy-ca.key",
+  "etcd/ca.crt",
+];
 
 /**
  * Gives a control plane its identities: the cluster's CAs, and certificates and keys of its own for

@@ -21,12 +21,15 @@ interface TrustPaths {
  * belong to its certificate, as while the two are replaced, changes nothing.
  */
 export function followTrust(
-  { cert, key, clientCa, proxyCa }: TrustPaths, clock: Clock,
+  { cert, key, clientCa, proxyCa }: TrustPaths,
+  clock: Clock,
 ): Promise<FollowedFile<ServerTrust>> {
   const read = async (path: string | undefined) =>
-    (path === undefined ? undefined : await readFile(path, "utf8"));
+    path === undefined ? undefined : await readFile(path, "utf8");
   return FollowedFile.follow({
-    clock, log, what: "what the server shows and trusts",
+    clock,
+    log,
+    what: "what the server shows and trusts",
     async read() {
       const tls = { cert: await read(cert), key: await read(key) };
       return JSON.stringify({ tls, clientCa: await read(clientCa), proxyCa: await read(proxyCa) });

@@ -22,8 +22,9 @@ const CLIENT_DAYS = 365;
  */
 export async function ensureFrontProxy(config: ClusterConfig, now_ms: number): Promise<void> {
   const files = clusterFiles(config);
-  const ca = await usablePair(files, CA, now_ms) ??
-    await write(files, CA, await createCa({ commonName: CA, days: CA_DAYS, now_ms }));
+  const ca =
+    (await usablePair(files, CA, now_ms)) ??
+    (await write(files, CA, await createCa({ commonName: CA, days: CA_DAYS, now_ms })));
   if ((await usablePair(files, CLIENT, now_ms, ca.cert)) !== undefined) return;
   const request = { commonName: CLIENT, usages: ["client"] as const, days: CLIENT_DAYS };
   await write(files, CLIENT, await issueCertificate(ca, request, now_ms));
@@ -49,7 +50,10 @@ export async function frontProxyOptions(
 
 /** A pair that is there, matches, does not end soon, and is below `ca` if that is given. */
 export async function usablePair(
-  files: ClusterFiles, name: string, now_ms: number, ca?: string,
+  files: ClusterFiles,
+  name: string,
+  now_ms: number,
+  ca?: string,
 ): Promise<KeyPair | undefined> {
   const paths = files.pair(name);
   const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];

@@ -28,7 +28,8 @@ type ControlUser = keyof typeof CONTROL_USERS;
 export type KubeconfigUser = ControlUser | NodePart;
 
 export const KUBECONFIG_USERS: readonly KubeconfigUser[] = [
-  ...(Object.keys(CONTROL_USERS) as ControlUser[]), ...NODE_PARTS,
+  ...(Object.keys(CONTROL_USERS) as ControlUser[]),
+  ...NODE_PARTS,
 ];
 
 /**

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,9 +9,9 @@ import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts"
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CommandError } from "../terminal.ts";
 import { type ClusterConfig, planCluster } from "../spec/config.ts";
-import { type ClusterFiles, KUBECONFIG_USERS, clusterFiles, nodeFiles } from "./identities.ts";
+import type { CommandError } from "../terminal.ts";
+import { type ClusterFiles, clusterFiles, KUBECONFIG_USERS, nodeFiles } from "./identities.ts";
 import { mergeKubeconfig, unmergeKubeconfig } from "./merge-kubeconfig.ts";
 import { ensurePki } from "./pki.ts";
 
@@ -56,8 +56,8 @@ it("keeps existing files, and only admin is in system:masters", async () => {
 
 it("the front proxy has a CA of its own, and what does not fit is made again", async () => {
   const [ca, client] = [files.pair("front-proxy-ca"), files.pair("front-proxy-client")];
-  const isIssued = () => new X509Certificate(read(client.cert))
-    .verify(new X509Certificate(read(ca.cert)).publicKey);
+  const isIssued = () =>
+    new X509Certificate(read(client.cert)).verify(new X509Certificate(read(ca.cert)).publicKey);
   const first = read(client.cert);
   expect(isIssued()).toBe(true);
   expect(read(ca.cert)).not.toBe(read(files.pair("ca").cert));
@@ -112,7 +112,8 @@ describe("another port of the API", () => {
   });
 
   it.each([
-    ["another host", "https://api.example.test:6443"], ["what is no URL", "api.example.test"],
+    ["another host", "https://api.example.test:6443"],
+    ["what is no URL", "api.example.test"],
   ])("leaves a kubeconfig alone that names %s", async (_what, server) => {
     const path = files.kubeconfig("proxy");
     const text = withServer(read(path), server);

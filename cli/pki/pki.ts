@@ -1,26 +1,26 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
   type CertificateRequest,
-  type KeyPair,
   issueCertificate,
+  type KeyPair,
 } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
-import { ensureCa } from "./ca.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { ensureCa } from "./ca.ts";
 import { ensureFrontProxy } from "./front-proxy.ts";
 import {
   type ClusterFiles,
-  type KubeconfigUser,
   clusterFiles,
   formatOf,
+  type KubeconfigUser,
   pairRequests,
   serverFor,
   userRequest,
   usersOf,
 } from "./identities.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { readKeyPair } from "./key-pair.ts";
 import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
 
@@ -90,9 +90,7 @@ async function ensureKubeconfig(
 }
 
 /** The key that signs service account tokens: EC P-256 as PKCS #8, its public half beside it. */
-export async function ensureServiceAccountKey(
-  files: Pick<ClusterFiles, "pkiDir">,
-): Promise<void> {
+export async function ensureServiceAccountKey(files: Pick<ClusterFiles, "pkiDir">): Promise<void> {
   const paths = { public: join(files.pkiDir, "sa.pub"), private: join(files.pkiDir, "sa.key") };
   const key = await readIfPresent(paths.private);
   if (key !== undefined) {

@@ -9,9 +9,9 @@ import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts"
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { CommandError } from "../terminal.ts";
-import { type KeptCertificate, certificatePath, keptCertificates } from "./certificates.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { CommandError } from "../terminal.ts";
+import { certificatePath, type KeptCertificate, keptCertificates } from "./certificates.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
@@ -48,8 +48,10 @@ export async function renewDue(
   for (const kept of await keptCertificates(config)) {
     const [from_ms, to_ms] = [kept.cert.validFromDate.getTime(), kept.cert.validToDate.getTime()];
     const endsSoon = to_ms < now_ms + RENEW_DAYS * MS_PER_DAY && to_ms < end_ms;
-    const other = kept.kind === "kubeconfig" && isNodePart(kept.user)
-      ? otherUser(kept.cert, kept.user, config) : undefined;
+    const other =
+      kept.kind === "kubeconfig" && isNodePart(kept.user)
+        ? otherUser(kept.cert, kept.user, config)
+        : undefined;
     if (from_ms <= now_ms && !endsSoon && !other) continue;
     const subject = other && { commonName: other.name, organizations: [other.group] };
     const options = { days: CERTIFICATE_DAYS, now_ms, subject };

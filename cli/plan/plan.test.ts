@@ -31,8 +31,15 @@ test("a start ensures every part, in order, also those that seem to be there", (
   const nodes = [{ wanted: "started", node: nodeOf("node-2") }] as const;
   const spec: Spec = { wanted: "started", cluster, nodes, demo: true };
   const all = [
-    "files", "network", "store of 3 members", "control plane", "add-ons", "node",
-    `ready ${cluster.nodeName}`, "nodes joined: node-2", "demo",
+    "files",
+    "network",
+    "store of 3 members",
+    "control plane",
+    "add-ons",
+    "node",
+    `ready ${cluster.nodeName}`,
+    "nodes joined: node-2",
+    "demo",
   ];
   expect(keys(spec, seen())).toEqual(all);
   expect(keys(spec, seen(["control"], { "node-2": up(nodeOf("node-2")) }))).toEqual(all);
@@ -63,7 +70,10 @@ test("the mode of all nodes that run changes, the first one's last, and no guest
   });
   const spec: Spec = { wanted: "kept", cluster, nodes: [], proxyMode: "iptables" };
   expect(keys(spec, from)).toEqual([
-    "guest-mode other", "mode node-2", "mode node-4", `mode ${cluster.nodeName}`,
+    "guest-mode other",
+    "mode node-2",
+    "mode node-4",
+    `mode ${cluster.nodeName}`,
   ]);
   expect(keys({ ...spec, proxyMode: "ipvs" }, from)).not.toContain("guest-mode other");
 });
@@ -77,16 +87,29 @@ test("control planes come in place of the host's, and change one by one", async 
   const several = await planCluster("several", roots, { controlPlanes: 3 }, []);
   const spec: Spec = { wanted: "started", cluster: several, nodes: [], demo: false };
   expect(keys(spec, seen())).toEqual([
-    "files", "network", "control-planes", "way to the control planes", "add-ons", "node",
+    "files",
+    "network",
+    "control-planes",
+    "way to the control planes",
+    "add-ons",
+    "node",
     `ready ${several.nodeName}`,
   ]);
   const change = (wanted: WantedControlPlane["wanted"]) => {
     const controlPlane = { wanted, name: "control-2" };
     return keys({ wanted: "kept", cluster: several, nodes: [], controlPlane }, seen());
   };
-  expect([...change("stopped"), ...change("absent"), ...change("added"), ...change("running")])
-    .toEqual(["stop-control-plane control-2", "remove-control-plane control-2",
-      "add-control-plane control-2", "control-planes"]);
+  expect([
+    ...change("stopped"),
+    ...change("absent"),
+    ...change("added"),
+    ...change("running"),
+  ]).toEqual([
+    "stop-control-plane control-2",
+    "remove-control-plane control-2",
+    "add-control-plane control-2",
+    "control-planes",
+  ]);
 });
 
 /** Returns the state of a cluster after a step, without a machine. */

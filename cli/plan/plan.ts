@@ -1,11 +1,16 @@
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Observation, runsInPart } from "../observe/cluster.ts";
 import type { ClusterConfig } from "../spec/config.ts";
+import { controlPlaneNames } from "../spec/control-planes.ts";
 import type { ProcessName } from "../spec/processes.ts";
 import {
-  type Change, isWanted, type Spec, type UnwantedNode, type WantedControlPlane, type WantedNode,
+  type Change,
+  isWanted,
+  type Spec,
+  type UnwantedNode,
+  type WantedControlPlane,
+  type WantedNode,
 } from "../spec/spec.ts";
-import { controlPlaneNames } from "../spec/control-planes.ts";
 import { storeMemberNames } from "../spec/store.ts";
 import type { Step } from "./step.ts";
 
@@ -23,7 +28,10 @@ export function plan(spec: Spec, seen: Observation): Step[] {
       ];
     case "kept":
       return [
-        ...planRemovals(spec.nodes.filter((node) => !isWanted(node)), seen),
+        ...planRemovals(
+          spec.nodes.filter((node) => !isWanted(node)),
+          seen,
+        ),
         ...planJoins(spec.cluster, spec.nodes.filter(isWanted), seen, "nodes"),
         ...planIngress(spec, false),
         ...planDashboard(spec),
@@ -33,7 +41,10 @@ export function plan(spec: Spec, seen: Observation): Step[] {
     case "stopped":
       return [...planRemovals(spec.nodes, seen), { kind: "remove", cluster }];
     case "absent":
-      return [{ kind: "remove", cluster }, { kind: "purge", cluster }];
+      return [
+        { kind: "remove", cluster },
+        { kind: "purge", cluster },
+      ];
   }
 }
 
@@ -49,10 +60,12 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
     { kind: "network", cluster },
     // Each waits for a majority.
     ...(members.length > 0 ? [processes(`store of ${members.length} members`, ...members)] : []),
-    ...(names.length > 0 ? [
-      { kind: "control-planes" as const, cluster, names },
-      processes("way to the control planes", "host"),
-    ] : [processes("control plane", "control")]),
+    ...(names.length > 0
+      ? [
+          { kind: "control-planes" as const, cluster, names },
+          processes("way to the control planes", "host"),
+        ]
+      : [processes("control plane", "control")]),
     { kind: "add-ons", cluster },
     processes("node", "node"),
     { kind: "ready", node: cluster },

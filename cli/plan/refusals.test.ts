@@ -19,7 +19,12 @@ function seen(running: readonly ProcessName[] = [], nodes: readonly string[] = [
 function refusal(edit: Partial<Edit>): unknown {
   try {
     refuseEdit({
-      existing, wanted: existing, choices: {}, addsNfsServer: false, seen: seen(), ...edit,
+      existing,
+      wanted: existing,
+      choices: {},
+      addsNfsServer: false,
+      seen: seen(),
+      ...edit,
     });
     return undefined;
   } catch (thrown) {
@@ -57,7 +62,8 @@ test.each([
 test("a start in another mode is refused where a node runs without its control plane", () => {
   const wanted = { ...existing, proxyMode: "iptables" } as const;
   const refused = {
-    code: "RUNNING", remedy: "r2k start --name one, then again with --proxy-mode iptables",
+    code: "RUNNING",
+    remedy: "r2k start --name one, then again with --proxy-mode iptables",
   };
   expect(refusal({ wanted })).toBeUndefined();
   expect(refusal({ wanted, seen: seen(["node"]) })).toMatchObject(refused);

@@ -26,7 +26,12 @@ interface Refusal {
 }
 
 const FIXED = [
-  "etcdServers", "etcdFiles", "storeMembers", "controlPlanes", "cniBinDir", "overlay",
+  "etcdServers",
+  "etcdFiles",
+  "storeMembers",
+  "controlPlanes",
+  "cniBinDir",
+  "overlay",
   "nodeCidrMaskSize",
 ] as const;
 
@@ -34,11 +39,12 @@ const FIXED = [
 const REFUSALS: readonly Refusal[] = [
   {
     code: "FIXED",
-    isRefused: ({ existing, choices }) => FIXED.some((name) => {
-      const isCount = name === "storeMembers" || name === "controlPlanes";
-      const now = isCount ? (existing[name] ?? 1) : existing[name];
-      return choices[name] !== undefined && !isDeepStrictEqual(choices[name], now);
-    }),
+    isRefused: ({ existing, choices }) =>
+      FIXED.some((name) => {
+        const isCount = name === "storeMembers" || name === "controlPlanes";
+        const now = isCount ? (existing[name] ?? 1) : existing[name];
+        return choices[name] !== undefined && !isDeepStrictEqual(choices[name], now);
+      }),
     message: ({ wanted: { name } }) => {
       return `"${name}" exists; its store, plugins and ranges cannot change`;
     },
@@ -84,7 +90,10 @@ const REFUSALS: readonly Refusal[] = [
       return `r2k start --name ${name}, then again with --proxy-mode ${proxyMode}`;
     },
   },
-  whileRunning(({ addsNfsServer }) => addsNfsServer, () => "--nfs-demo cannot add its server"),
+  whileRunning(
+    ({ addsNfsServer }) => addsNfsServer,
+    () => "--nfs-demo cannot add its server",
+  ),
 ];
 
 /** A setting that a start may change, but not while the cluster runs. */

@@ -1,9 +1,9 @@
 import { relative } from "node:path";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { certificatePath, keptCertificates, parseCertificate } from "../pki/certificates.ts";
-import type { ClusterConfig } from "../spec/config.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { clusterFiles } from "../pki/identities.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
 /** The days left below which a running cluster should be started again, which renews them. */

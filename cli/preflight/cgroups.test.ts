@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { PROBE, cgroups } from "./cgroups.ts";
+import { cgroups, PROBE } from "./cgroups.ts";
 
 /** The root in which the check made its group. */
 const rootOf = ({ detail }: { detail: string }) => / at ([^,:]+)/.exec(detail)![1]!;

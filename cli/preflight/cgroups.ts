@@ -4,7 +4,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { type Check, failed, type Finding, ok, warning } from "./check.ts";
+import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 
 interface Tried {
   /** `v1 at /sys/fs/cgroup/memory`. */

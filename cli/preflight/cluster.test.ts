@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
-import { type ClusterConfig, planCluster } from "../spec/config.ts";
-import { ensurePki } from "../pki/pki.ts";
 import { startTimeOf } from "../observe/process-table.ts";
-import { runChecks } from "./check.ts";
+import { ensurePki } from "../pki/pki.ts";
+import { type ClusterConfig, planCluster } from "../spec/config.ts";
 import { certificateChecks } from "./certificates.ts";
+import { runChecks } from "./check.ts";
 import { clusterChecks } from "./cluster.ts";
 
 it("names a cluster's process that has ended, and nothing where none was started", async () => {

@@ -1,7 +1,7 @@
+import { runningPid } from "../observe/processes.ts";
 import { type ClusterConfig, startCommand } from "../spec/config.ts";
 import { isStopped } from "../spec/nodes.ts";
 import { allProcesses, logsCommand } from "../spec/processes.ts";
-import { runningPid } from "../observe/processes.ts";
 import { type Check, failed, ok } from "./check.ts";
 
 /**

@@ -18,7 +18,9 @@ export function tryCommand(program: string, ...args: string[]): Promise<Answer> 
 
 /** Runs a program as tryCommand does, with a time limit of its own. */
 export async function tryCommandFor(
-  timeout_ms: number, program: string, ...args: string[]
+  timeout_ms: number,
+  program: string,
+  ...args: string[]
 ): Promise<Answer> {
   try {
     const { stdout, stderr } = await execute(program, args, { timeout: timeout_ms });

@@ -105,7 +105,7 @@ const senders: Check = {
   async ask() {
     const answer = await tryInNamespaces(
       "nft add table netdev r2k && nft 'add chain netdev r2k c " +
-        "{ type filter hook ingress device \"lo\" priority -500; }'",
+        '{ type filter hook ingress device "lo" priority -500; }\'',
     );
     if (answer.succeeded) return ok("works");
     return warning(

@@ -38,7 +38,7 @@ export function describe(results: readonly CheckResult[]): string {
   const shown = (text: string) => text.slice(0, SHOWN_LENGTH_MAX).replaceAll("\n", " ");
   const lines = results.flatMap(({ name, finding }) => [
     `  ${signs[finding.state]} ${shown(`${name}: ${finding.detail}`)}`,
-    ..."remedy" in finding ? [`      remedy: ${shown(finding.remedy)}`] : [],
+    ...("remedy" in finding ? [`      remedy: ${shown(finding.remedy)}`] : []),
   ]);
   return printable(lines.join("\n"));
 }

@@ -49,7 +49,8 @@ test("an etcd that does not answer is named with its address and a remedy", asyn
     remedy: "start that etcd, or give the address at which it serves clients",
   });
   expect(await found({ etcdServers: "http://[" })).toMatchObject({
-    state: "failed", detail: expect.stringMatching(/^http:\/\/\[: /) as string,
+    state: "failed",
+    detail: expect.stringMatching(/^http:\/\/\[: /) as string,
   });
 });
 
@@ -59,20 +60,23 @@ test("a server that accepts connections and is silent is no etcd", async () => {
   const finding = await found({ etcdServers: `http://127.0.0.1:${port}` });
   server.close();
   expect(finding).toMatchObject({
-    state: "failed", detail: expect.stringContaining(`127.0.0.1:${port}: `) as string,
+    state: "failed",
+    detail: expect.stringContaining(`127.0.0.1:${port}: `) as string,
   });
 });
 
 test("one of several that does not answer is a warning: the others serve", async () => {
   const store = await startStore({
-    dataDir: join(dir, "store"), listenClient: { path: join(dir, "store.sock") },
+    dataDir: join(dir, "store"),
+    listenClient: { path: join(dir, "store.sock") },
   });
   try {
     const good = `unix://${join(dir, "store.sock")}`;
     expect(await found({ etcdServers: good })).toEqual({ state: "ok", detail: `${good} answers` });
     const bad = `http://127.0.0.1:${await closedPort()}`;
     expect(await found({ etcdServers: `${bad},${good}` })).toMatchObject({
-      state: "warning", detail: expect.stringMatching(`^${bad}: `) as string,
+      state: "warning",
+      detail: expect.stringMatching(`^${bad}: `) as string,
     });
   } finally {
     await store.close();
@@ -81,7 +85,8 @@ test("one of several that does not answer is a warning: the others serve", async
 
 test("one that pods may reach, and that asks for no certificate, is warned of", async () => {
   const store = await startStore({
-    dataDir: join(dir, "store"), listenClient: { host: "127.0.0.1", port: 0 },
+    dataDir: join(dir, "store"),
+    listenClient: { host: "127.0.0.1", port: 0 },
   });
   try {
     const { port } = new URL(store.endpoints[0]!);
@@ -90,7 +95,8 @@ test("one that pods may reach, and that asks for no certificate, is warned of", 
     expect(await finding("localhost")).toMatchObject({ state: "ok" });
     // An address of every interface, to which this machine connects by loopback.
     expect(await finding("0.0.0.0")).toMatchObject({
-      state: "warning", detail: expect.stringContaining("asks for no certificate") as string,
+      state: "warning",
+      detail: expect.stringContaining("asks for no certificate") as string,
       remedy: expect.stringContaining("--client-cert-auth") as string,
     });
   } finally {
@@ -129,7 +135,8 @@ test("a folder without the plugins that pods' network needs is refused by name",
     remedy: expect.stringContaining("without --cni-bin-dir") as string,
   });
   expect(await pluginsFinding(file("file", ""))).toMatchObject({
-    state: "failed", detail: expect.stringContaining("ENOTDIR") as string,
+    state: "failed",
+    detail: expect.stringContaining("ENOTDIR") as string,
   });
   const bin = join(dir, "bin");
   mkdirSync(join(bin, "bandwidth"), { recursive: true });

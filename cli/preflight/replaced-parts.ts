@@ -5,8 +5,8 @@ import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import type { ClusterConfig } from "../spec/config.ts";
 import { etcdRemedy, readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
 import { type Check, type Finding, failed, ok, warning } from "./check.ts";
 import { preflight } from "./preflight.ts";
@@ -44,15 +44,17 @@ async function etcdFinding(config: ClusterConfig): Promise<Finding> {
   return judge(failures.join("\n      "), etcdRemedy(endpoints));
 }
 
-const OPEN_REMEDY = "start that etcd with --client-cert-auth and give --etcd-certfile, or have " +
+const OPEN_REMEDY =
+  "start that etcd with --client-cert-auth and give --etcd-certfile, or have " +
   "it listen on 127.0.0.1 alone";
 const ON_LOOPBACK = /^(unix:|https?:\/\/(127(\.\d+){3}|localhost|\[::1\])(:|\/|$))/;
 
 /** Returns the endpoints beside loopback that serve a client without a certificate. */
 async function openToPods(endpoints: readonly string[], ca: string | undefined): Promise<string[]> {
   const reached = endpoints.filter((endpoint) => !ON_LOOPBACK.test(endpoint));
-  const refusing = await Promise.all(reached.map((endpoint) =>
-    unreachableEtcd([endpoint], given({ ca }))));
+  const refusing = await Promise.all(
+    reached.map((endpoint) => unreachableEtcd([endpoint], given({ ca }))),
+  );
   return reached.filter((_, index) => refusing[index]?.length === 0);
 }
 
@@ -66,7 +68,8 @@ function calledPlugins(): string[] {
 
 /** Judges a folder by the plugins that a node's network configuration calls. */
 export async function pluginsFinding(folder: string): Promise<Finding> {
-  const remedy = "give a folder of them (apt-get install containernetworking-plugins puts them " +
+  const remedy =
+    "give a folder of them (apt-get install containernetworking-plugins puts them " +
     "into /usr/lib/cni), or start without --cni-bin-dir";
   try {
     await readdir(folder);

@@ -11,7 +11,11 @@ const MIB = 1024 * 1024;
 /** The bounds of a cluster's audit log: as large as its other logs at most. */
 const LOG = { bytes_max: 32 * MIB, backups_max: 4, age_max_days: 0 } as const;
 const BATCH = {
-  buffer_max: 10_000, batch_max: 100, batch_bytes_max: 10 * MIB, wait_ms: 100, retry_ms: 1_000,
+  buffer_max: 10_000,
+  batch_max: 100,
+  batch_bytes_max: 10 * MIB,
+  wait_ms: 100,
+  retry_ms: 1_000,
 } as const;
 
 /** The audit log of a cluster with `--audit-policy-file`, in its folder of logs. */

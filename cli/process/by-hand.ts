@@ -2,7 +2,9 @@ import { OWN_PARTS } from "../supervisor/own-parts.ts";
 
 /** Flags of V8: it lives for a moment, or waits to be replaced by a container's program. */
 const NODE_FLAGS = [
-  "--disable-warning=ExperimentalWarning", "--v8-pool-size=0", "--max-semi-space-size=1",
+  "--disable-warning=ExperimentalWarning",
+  "--v8-pool-size=0",
+  "--max-semi-space-size=1",
 ];
 
 /** The lab that builds this part. */

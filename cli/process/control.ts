@@ -8,20 +8,20 @@ import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { Command } from "commander";
-import type { ClusterConfig } from "../spec/config.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { followTrust } from "../pki/followed-trust.ts";
 import { frontProxyOptions } from "../pki/front-proxy.ts";
 import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { auditOf } from "./audit.ts";
-import { servedBy } from "./served-versions.ts";
 import { startHostParts } from "./host-parts.ts";
 import { startNodeRoutes } from "./node-routes.ts";
-import { startTraces } from "./traces.ts";
 import { processCommand } from "./running.ts";
+import { servedBy } from "./served-versions.ts";
 import type { Parts } from "./started-parts.ts";
+import { startTraces } from "./traces.ts";
 
 /**
  * How long an API server that is asked to end serves on: others' balancers find out that it is not
@@ -62,7 +62,9 @@ async function startRoutesToPods(config: ClusterConfig, parts: Parts): Promise<v
 
 /** The embedded store, or the client of its members or of the servers of `--etcd-servers`. */
 async function startEtcd(
-  config: ClusterConfig, tracer: Tracer | undefined, parts: Parts,
+  config: ClusterConfig,
+  tracer: Tracer | undefined,
+  parts: Parts,
 ): Promise<EtcdClient> {
   if (config.etcdServers !== undefined || config.storeMembers !== undefined) {
     const { connectStore } = await import("../observe/etcd-servers.ts");
@@ -90,7 +92,9 @@ interface ApiBase {
 }
 
 async function startApi(
-  config: ClusterConfig, { files, etcd, tracer }: ApiBase, parts: Parts,
+  config: ClusterConfig,
+  { files, etcd, tracer }: ApiBase,
+  parts: Parts,
 ): Promise<void> {
   const { startApiserver } = await import("@raft2kube/apiserver/main.ts");
   const kubeletClient = await readPair(files, "apiserver-kubelet-client");
@@ -99,8 +103,11 @@ async function startApi(
   const ca = await readFile(files.pair("ca").cert, "utf8");
   const proxyCa = files.pair("front-proxy-ca").cert;
   const trust = await parts.start("certificates", () =>
-    followTrust({ ...files.pair("apiserver"), clientCa: files.pair("ca").cert, proxyCa },
-      systemClock()));
+    followTrust(
+      { ...files.pair("apiserver"), clientCa: files.pair("ca").cert, proxyCa },
+      systemClock(),
+    ),
+  );
   const privateKey = await readFile(join(files.pkiDir, "sa.key"), "utf8");
   const publicKey = await readFile(join(files.pkiDir, "sa.pub"), "utf8");
   const audit = await auditOf(config);
@@ -120,10 +127,12 @@ async function startApi(
       serviceCidr: config.serviceCidr,
       advertiseAddress: address,
       advertisePort: config.apiPort,
-      ...(config.controlPlane === undefined ? {} : {
-        machineName: config.nodeName,
-        shutdown: { delay_ms: SHUTDOWN_DELAY_MS },
-      }),
+      ...(config.controlPlane === undefined
+        ? {}
+        : {
+            machineName: config.nodeName,
+            shutdown: { delay_ms: SHUTDOWN_DELAY_MS },
+          }),
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
       audit,
@@ -175,7 +184,10 @@ async function startControl(
       ...election,
       // The link's address is this cluster's own: clusters side by side do not compete for it.
       serve: {
-        host: ownAddress(config), port: CONTROLLERS_PORT, clientCa: ca.cert, optional: true,
+        host: ownAddress(config),
+        port: CONTROLLERS_PORT,
+        clientCa: ca.cert,
+        optional: true,
       },
       clock: systemClock(),
     }),
@@ -186,7 +198,10 @@ async function startControl(
       tracer,
       ...election,
       serve: {
-        host: ownAddress(config), port: SCHEDULER_PORT, clientCa: ca.cert, optional: true,
+        host: ownAddress(config),
+        port: SCHEDULER_PORT,
+        clientCa: ca.cert,
+        optional: true,
       },
     }),
   );

@@ -70,9 +70,13 @@ const COLLECTS = `
 `;
 
 it.each([
-  ["collects", 0, 0, true], ["waits", 0, 0, false],
-  ["collects", 0, 80, false], ["estimates", 0, 80, true], ["estimates", 80, 0, false],
-])("a process that %s, with %s MiB alive and %s dead, has V8 collect after its start: %s",
+  ["collects", 0, 0, true],
+  ["waits", 0, 0, false],
+  ["collects", 0, 80, false],
+  ["estimates", 0, 80, true],
+  ["estimates", 80, 0, false],
+])(
+  "a process that %s, with %s MiB alive and %s dead, has V8 collect after its start: %s",
   (how, live, dead, expected) => {
     const flags = ["--expose-gc", "--min-semi-space-size=128", "--max-semi-space-size=128"];
     const args = [...flags, "--input-type=module", "--eval", COLLECTS, how, `${live}`, `${dead}`];

@@ -22,10 +22,12 @@ export function startGivingBack(clock: Clock, collect?: () => void): Closable {
     returnUnusedCode();
     timer = clock.after(GIVE_BACK_MS, again);
   });
-  const collection = collect && clock.after(COLLECT_AFTER_MS, () => {
-    collect();
-    returnFreedMemory();
-  });
+  const collection =
+    collect &&
+    clock.after(COLLECT_AFTER_MS, () => {
+      collect();
+      returnFreedMemory();
+    });
   return {
     async close() {
       timer.cancel();

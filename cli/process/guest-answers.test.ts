@@ -48,10 +48,12 @@ test("a guest reports as long as its disk takes writes, or refuses them", async 
     const [console, clock] = [join(dir, "console"), new ManualClock()];
     rmSync(console, { force: true });
     const answers = startAnswers(folder, console, clock);
-    await expect.poll(() => {
-      clock.advance(SILENT_MS);
-      return readFileSync(console, "utf8");
-    }).toMatch(/^(answers\n){3}/);
+    await expect
+      .poll(() => {
+        clock.advance(SILENT_MS);
+        return readFileSync(console, "utf8");
+      })
+      .toMatch(/^(answers\n){3}/);
     await answers.close();
   }
 });

@@ -1,6 +1,6 @@
-import { nodeRange } from "../spec/nodes.ts";
-import type { ClusterConfig } from "../spec/config.ts";
 import { quoted } from "../guest/init.ts";
+import type { ClusterConfig } from "../spec/config.ts";
+import { nodeRange } from "../spec/nodes.ts";
 import { logsCommand } from "../spec/processes.ts";
 import type { Announcement } from "../supervisor/supervise.ts";
 

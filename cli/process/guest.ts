@@ -2,22 +2,22 @@ import { execFile } from "node:child_process";
 import { mkdir, open, rm, stat } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { macOf } from "@raft2kube/cni/node/underlay.ts";
 import { NODE_DEVICE } from "@raft2kube/cni/node/node-repair.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { macOf } from "@raft2kube/cni/node/underlay.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { GUEST_STOP_MS } from "../apply/end-process.ts";
 import { ROOT_DIR } from "../assets.ts";
-import { type ClusterConfig, configPath, type GuestConfig } from "../spec/config.ts";
-import { bootstrapPath } from "../pki/identities.ts";
-import { guestDir, guestDisk, nfsExport } from "../spec/paths.ts";
 import { bootGuest, type Guest, type GuestMachine } from "../guest/boot.ts";
 import { quoted } from "../guest/init.ts";
 import { guestKernel } from "../guest/kernel.ts";
-import { GUEST_STOP_MS } from "../apply/end-process.ts";
+import { bootstrapPath } from "../pki/identities.ts";
 import { findProgram } from "../preflight/programs.ts";
+import { type ClusterConfig, configPath, type GuestConfig } from "../spec/config.ts";
+import { guestDir, guestDisk, nfsExport } from "../spec/paths.ts";
 import { ANNOUNCE_TO, type Announcement } from "../supervisor/supervise.ts";
 import { GuestReports, SILENT_MS } from "./guest-answers.ts";
 import { NFS_MODULES, nfsServer } from "./guest-nfs.ts";
@@ -25,8 +25,20 @@ import type { Closable } from "./started-parts.ts";
 
 /** Modules that a node uses before the kernel would load them, or that none would ask for. */
 const MODULES = [
-  "br_netfilter", "veth", "dummy", "vxlan", "tun", "ifb", "loop", "nfnetlink",
-  "nf_conntrack_netlink", "ip_vs", "ip_set", "nfs", "nfsv4", "sctp",
+  "br_netfilter",
+  "veth",
+  "dummy",
+  "vxlan",
+  "tun",
+  "ifb",
+  "loop",
+  "nfnetlink",
+  "nf_conntrack_netlink",
+  "ip_vs",
+  "ip_set",
+  "nfs",
+  "nfsv4",
+  "sctp",
 ];
 /** The guest's console on which its node process reports that it is ready. */
 const REPORTS = "/dev/tty1";

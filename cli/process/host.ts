@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { startHostParts } from "./host-parts.ts";
-import { startWayToServers } from "./way-to-servers.ts";
 import { processCommand } from "./running.ts";
+import { startWayToServers } from "./way-to-servers.ts";
 
 /** The process of the host of a cluster whose control planes are on machines of their own. */
 export function command(): Command {

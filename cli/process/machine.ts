@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
@@ -13,8 +13,8 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { startOverlay } from "@raft2kube/overlay/main.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
@@ -22,16 +22,16 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
-import {
-  type KubeletConfig, kubeletOptions, readKubeletConfig,
-} from "../machine/config/kubelet-config.ts";
-import {
-  type NodeFlags, readNodeFlags, requireOwnRuntime,
-} from "../machine/config/node-flags.ts";
-import { clientState, obtainClient } from "../machine/kubelet-client.ts";
-import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
-import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { buildOf } from "../apply/program-image.ts";
+import {
+  type KubeletConfig,
+  kubeletOptions,
+  readKubeletConfig,
+} from "../machine/config/kubelet-config.ts";
+import { type NodeFlags, readNodeFlags, requireOwnRuntime } from "../machine/config/node-flags.ts";
+import { clientState, obtainClient } from "../machine/kubelet-client.ts";
+import { kubeletServer } from "../machine/kubelet-serving.ts";
+import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
@@ -88,7 +88,8 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
   const { cgroupRoot } = options;
   const tracers = await startTracers(config, node.nodeName, parts);
   const runtime = await parts.start("runtime", () =>
-    startMachineRuntime(cgroupRoot, tracers.runtime, clock));
+    startMachineRuntime(cgroupRoot, tracers.runtime, clock),
+  );
   await loadImages(runtime.images);
   const connect = async (userAgent: string) =>
     new KubeClient({ ...(await kubeConnection(KUBELET_KUBECONFIG)), clock, userAgent });
@@ -101,35 +102,36 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
   await parts.start("renewal", async () => startRenewal(clock));
-  await parts.start("kubelet", async () => startKubelet({
-    ...options,
-    nodeName: node.nodeName,
-    nodeAddresses: [node.nodeAddress],
-    client: await connect("kubelet"),
-    runtimeEndpoint: `unix://${criSocket}`,
-    rootDir: KUBELET_DIR,
-    podLogsDir: "/var/log/pods",
-    containerLogsDir: "/var/log/containers",
-    nodeLabels: node.nodeLabels,
-    registerWithTaints: node.registerWithTaints.map(parseTaint),
-    ...given({ server: await kubeletServer(config, node, clock.now()) }),
-    admitNetwork: (pod, address) => policies.admit(pod, address),
-    tracer: tracers.kubelet,
-    clock,
-  }));
+  await parts.start("kubelet", async () =>
+    startKubelet({
+      ...options,
+      nodeName: node.nodeName,
+      nodeAddresses: [node.nodeAddress],
+      client: await connect("kubelet"),
+      runtimeEndpoint: `unix://${criSocket}`,
+      rootDir: KUBELET_DIR,
+      podLogsDir: "/var/log/pods",
+      containerLogsDir: "/var/log/containers",
+      nodeLabels: node.nodeLabels,
+      registerWithTaints: node.registerWithTaints.map(parseTaint),
+      ...given({ server: await kubeletServer(config, node, clock.now()) }),
+      admitNetwork: (pod, address) => policies.admit(pod, address),
+      tracer: tracers.kubelet,
+      clock,
+    }),
+  );
 }
 
 /** The tracers of kubelet and runtime by the field `tracing`, with one queue for both. */
 async function startTracers({ tracing }: KubeletConfig, instance: string, parts: Parts) {
   if (tracing === undefined) return {};
   const kubelet = await parts.start("traces", async () =>
-    startTracing({ name: "kubelet", instance }, tracing));
+    startTracing({ name: "kubelet", instance }, tracing),
+  );
   return { kubelet, runtime: kubelet.of({ name: "runtime", instance }) };
 }
 
-async function startMachineRuntime(
-  cgroupRoot: string, tracer: Tracer | undefined, clock: Clock,
-) {
+async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefined, clock: Clock) {
   return startRuntime({
     socket: NODE_AGENT.criSocket,
     stateDir: NODE_AGENT.runtimeState,
@@ -175,7 +177,9 @@ async function filesIn(dir: string): Promise<string[]> {
 
 /** Connects this machine's pods with those of others; `client` is closed with it. */
 async function startNetwork(
-  client: KubeClient, node: MachineNode, clock: Clock,
+  client: KubeClient,
+  node: MachineNode,
+  clock: Clock,
 ): Promise<Closable> {
   const { netConf, subnetFile, cniConfDir, cniAddresses } = NODE_AGENT;
   const overlay = await startOverlay({

@@ -1,5 +1,5 @@
 import { rm } from "node:fs/promises";
-import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Proxy } from "@raft2kube/proxy/main.ts";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";

@@ -5,8 +5,8 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
-import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
 import { nodeFiles } from "../pki/identities.ts";
+import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
 
 /** The command by which a node joins its cluster, or renews its certificates. */
 export function command(): Command {

@@ -53,7 +53,9 @@ export function startNodeRoutes(options: NodeRoutesOptions): NodeRoutes {
   let closed = false;
   const update = () => {
     const scope = {
-      ...options.scope, source: options.source, ...(gateway === undefined ? {} : { gateway }),
+      ...options.scope,
+      source: options.source,
+      ...(gateway === undefined ? {} : { gateway }),
     };
     const plan = planRoutes(nodes.store.list().map(routedNode), scope);
     const found = plan.problems.join("; ");

@@ -8,39 +8,37 @@ import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
-import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
 import { NODE_LEASE_S } from "@raft2kube/kubelet/limits.ts";
 import { startKubelet } from "@raft2kube/kubelet/main.ts";
-import {
-  type NetworkPolicies, startNetworkPolicies,
-} from "@raft2kube/network-policy/main.ts";
+import { hasNfsClient } from "@raft2kube/kubelet/volumes/nfs.ts";
+import { type NetworkPolicies, startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
 import { ENFORCED_LABEL, refusePolicies } from "@raft2kube/network-policy/refuse.ts";
-import { startProxy } from "@raft2kube/proxy/main.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { startProxy } from "@raft2kube/proxy/main.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { ClusterConfig } from "../spec/config.ts";
+import { nodeNetwork } from "../apply/network.ts";
+import { installPlugins } from "../apply/plugins.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { clusterFiles } from "../pki/identities.ts";
+import { findProgram } from "../preflight/programs.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { podUsersOf } from "../spec/pod-users.ts";
-import { installPlugins } from "../apply/plugins.ts";
-import { nodeNetwork } from "../apply/network.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { ANNOUNCE_TO } from "../supervisor/supervise.ts";
 import { byHandOption } from "./by-hand.ts";
-import { ensureJoined } from "./node-join.ts";
+import { startAnswers } from "./guest-answers.ts";
 import { startNodeControl } from "./node-control.ts";
-import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
+import { ensureJoined } from "./node-join.ts";
 import { writeNodeNetwork } from "./node-network.ts";
+import { type NodeOverlay, startNodeOverlay } from "./node-overlay.ts";
 import { startRepairLoop } from "./repair-loop.ts";
+import type { Closable, Parts } from "./started-parts.ts";
 import { startTraces } from "./traces.ts";
 import { startWayToServers } from "./way-to-servers.ts";
-import { ANNOUNCE_TO } from "../supervisor/supervise.ts";
-import { startAnswers } from "./guest-answers.ts";
-import type { Closable, Parts } from "./started-parts.ts";
 
 const KUBELET_PORT = 10_250;
 const DNS_PORT = 53;
@@ -60,7 +58,8 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   const traces = await startTraces(config, parts);
   await parts.start("node repair", async () => startNodeRepair(config, clock));
   const runtime = await parts.start("runtime", () =>
-    startNodeRuntime(config, traces.asked("runtime"), clock));
+    startNodeRuntime(config, traces.asked("runtime"), clock),
+  );
   await buildDemoImages(runtime.images, {
     busybox: await program("busybox"),
     init: await program("catatonit"),
@@ -85,7 +84,8 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
   // Before the kubelet, so that its first check of the registry finds the driver.
   await startStorage(config, parts, clock);
   await parts.start("kubelet", () =>
-    startNodeKubelet(config, { overlay, policies, tracer: traces.all("kubelet") }, clock));
+    startNodeKubelet(config, { overlay, policies, tracer: traces.all("kubelet") }, clock),
+  );
 }
 
 /** Prepares a guest: the work that the host does for other nodes before their processes start. */
@@ -102,7 +102,9 @@ function startNodeRepair(config: ClusterConfig, clock: Clock): Closable {
 }
 
 async function startNodeRuntime(
-  config: ClusterConfig, tracer: Tracer | undefined, clock: Clock,
+  config: ClusterConfig,
+  tracer: Tracer | undefined,
+  clock: Clock,
 ): Promise<RuntimeHandle> {
   const paths = nodePaths(config);
   return startRuntime({
@@ -130,8 +132,10 @@ async function startNodeRuntime(
 async function startPolicies(config: ClusterConfig, clock: Clock): Promise<NetworkPolicies> {
   const client = await clientAs(config, "kubelet", clock);
   const { nodeName, guest } = config;
-  const policies = guest === undefined ? startNetworkPolicies({ client, nodeName, clock })
-    : refusePolicies(client);
+  const policies =
+    guest === undefined
+      ? startNetworkPolicies({ client, nodeName, clock })
+      : refusePolicies(client);
   return {
     ready: policies.ready,
     admit: (pod, address) => policies.admit(pod, address),
@@ -149,7 +153,9 @@ interface NodeParts {
 }
 
 async function startNodeKubelet(
-  config: ClusterConfig, { overlay, policies, tracer }: NodeParts, clock: Clock,
+  config: ClusterConfig,
+  { overlay, policies, tracer }: NodeParts,
+  clock: Clock,
 ) {
   const paths = nodePaths(config);
   const files = clusterFiles(config);

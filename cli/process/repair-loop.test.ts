@@ -17,10 +17,12 @@ test("each failure is in the log once, until another follows or none", async () 
     log: { warn: (message, fields) => logged.push(String(fields?.["error"] ?? message)) },
     clock,
   });
-  await expect.poll(() => {
-    clock.advance(LOOK_MS);
-    return next;
-  }).toBe(outcomes.length);
+  await expect
+    .poll(() => {
+      clock.advance(LOOK_MS);
+      return next;
+    })
+    .toBe(outcomes.length);
   await loop.close();
   expect(logged).toEqual(["busy", "full", "full", "another program changed the rule; put back"]);
 });

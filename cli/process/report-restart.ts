@@ -3,12 +3,12 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import type { ClusterConfig } from "../spec/config.ts";
+import { type Restarts, restartsText } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
 import type { KubeconfigUser } from "../pki/identities.ts";
+import type { ClusterConfig } from "../spec/config.ts";
 import { logsCommand, type ProcessName } from "../spec/processes.ts";
 import type { Closable } from "./started-parts.ts";
-import { type Restarts, restartsText } from "../observe/processes.ts";
 
 /** Both processes may have ended: the API may take as long as the other one's pauses. */
 const API_TIMEOUT_MS = 600_000;

@@ -1,22 +1,22 @@
+import { basename, dirname } from "node:path";
 import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { asError, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
-import { basename, dirname } from "node:path";
+import { readRestarts } from "../observe/processes.ts";
 import { type ClusterConfig, readConfigFile } from "../spec/config.ts";
 import { processLog } from "../spec/paths.ts";
+import type { ProcessName } from "../spec/processes.ts";
+import { boundLog } from "../supervisor/log-file.ts";
+import { writeOwnParts } from "../supervisor/own-parts.ts";
+import { announce, type ProcessSpec, RESTARTED_BY, writeOwnPid } from "../supervisor/supervise.ts";
+import { Supervisor } from "../supervisor/supervisor.ts";
 import { startGivingBack } from "./give-back.ts";
 import { boundHeapGrowth } from "./heap-settings.ts";
-import { boundLog } from "../supervisor/log-file.ts";
 import { reportRestart } from "./report-restart.ts";
 import { Parts } from "./started-parts.ts";
-import { writeOwnParts } from "../supervisor/own-parts.ts";
-import type { ProcessName } from "../spec/processes.ts";
-import { announce, type ProcessSpec, RESTARTED_BY, writeOwnPid } from "../supervisor/supervise.ts";
-import { readRestarts } from "../observe/processes.ts";
-import { Supervisor } from "../supervisor/supervisor.ts";
 
 /**
  * Files created without a mode of their own are readable by everyone: the roots of containers,

@@ -16,7 +16,8 @@ export async function checkServed(runtimeConfig: string | undefined): Promise<vo
     await servedBy(runtimeConfig);
   } catch (cause) {
     throw new CommandError("BAD_FLAG", messageOf(cause), {
-      cause, remedy: "kubectl api-versions lists what there is",
+      cause,
+      remedy: "kubectl api-versions lists what there is",
     });
   }
 }

@@ -1,5 +1,5 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { CodedError, asError, remedyOf } from "@raft2kube/std/errors.ts";
+import { asError, CodedError, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 
 /** Something started that can be ended. */

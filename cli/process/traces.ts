@@ -18,12 +18,14 @@ export interface ProcessTraces {
  * page. They end after the parts that are started later.
  */
 export async function startTraces(
-  { traces, nodeName }: ClusterConfig, parts: Parts,
+  { traces, nodeName }: ClusterConfig,
+  parts: Parts,
 ): Promise<ProcessTraces> {
   if (!traces) return { all: () => undefined, asked: () => undefined };
   const { endpoint } = traces;
   const sink = await parts.start("traces", async () =>
-    (endpoint === undefined ? new RecentSpans() : exporterTo(endpoint)));
+    endpoint === undefined ? new RecentSpans() : exporterTo(endpoint),
+  );
   const tracer = (name: string, samplingRatePerMillion: number) =>
     startTracing({ name, instance: nodeName }, { samplingRatePerMillion }, sink);
   return {

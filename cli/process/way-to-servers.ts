@@ -20,13 +20,15 @@ export async function startWayToServers(
   if (!hasSeveral(config)) return;
   const { apiPort: port } = config;
   const ca = await caOf(config);
-  await parts.start("balancer of API servers", () => startApiBalancer({
-    listen: hosts.map((host) => ({ host, port })),
-    servers: [...apiServers(config).values()].map((address) => ({ address, port })),
-    ca,
-    log: logger("api-servers"),
-    clock: systemClock(),
-  }));
+  await parts.start("balancer of API servers", () =>
+    startApiBalancer({
+      listen: hosts.map((host) => ({ host, port })),
+      servers: [...apiServers(config).values()].map((address) => ({ address, port })),
+      ca,
+      log: logger("api-servers"),
+      clock: systemClock(),
+    }),
+  );
 }
 
 /** A node that has not joined has the CA with its token. */

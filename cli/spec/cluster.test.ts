@@ -6,6 +6,8 @@ import { HOSTPATH_DRIVER_NAME } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readManifests } from "../apply/add-ons.ts";
+import { installPlugins, relocate, removePlugins } from "../apply/plugins.ts";
+import { mergeConfigs, unmergeConfigs } from "../pki/merge-kubeconfig.ts";
 import {
   CLUSTERS_MAX,
   type ClusterRoots,
@@ -18,9 +20,7 @@ import {
   writeCluster,
 } from "./config.ts";
 import { joiningNodePlace } from "./nodes.ts";
-import { mergeConfigs, unmergeConfigs } from "../pki/merge-kubeconfig.ts";
 import { nodePaths } from "./paths.ts";
-import { installPlugins, relocate, removePlugins } from "../apply/plugins.ts";
 
 let dir: string;
 let roots: ClusterRoots;

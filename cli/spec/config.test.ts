@@ -21,9 +21,19 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 /** A cluster.json as the first release with this format wrote it. */
 const FIRST = {
-  formatVersion: 1, name: "hurt", slot: 0, nodeName: "hurt-host", dataDir: "/d", runDir: "/r",
-  apiPort: 6443, hostAddress: "10.200.0.1", nodeAddress: "10.200.0.2", podCidr: "10.244.0.0/16",
-  serviceCidr: "10.96.0.0/16", apiServiceAddress: "10.96.0.1", dnsAddress: "10.96.0.10",
+  formatVersion: 1,
+  name: "hurt",
+  slot: 0,
+  nodeName: "hurt-host",
+  dataDir: "/d",
+  runDir: "/r",
+  apiPort: 6443,
+  hostAddress: "10.200.0.1",
+  nodeAddress: "10.200.0.2",
+  podCidr: "10.244.0.0/16",
+  serviceCidr: "10.96.0.0/16",
+  apiServiceAddress: "10.96.0.1",
+  dnsAddress: "10.96.0.10",
   clusterDomain: "cluster.local",
 };
 
@@ -34,7 +44,8 @@ const BROKEN = [
   { what: "lacking fields", text: '{ "formatVersion": 1 }', says: /has no usable name, nodeName/ },
   { what: "newer", text: '{ "formatVersion": 9 }', says: /has format 9, this r2k reads 1/ },
   {
-    what: "a later release's", text: JSON.stringify({ ...FIRST, moons: 2 }),
+    what: "a later release's",
+    text: JSON.stringify({ ...FIRST, moons: 2 }),
     says: /has moons, which this r2k does not know/,
   },
 ];

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Back ends of the overlay between nodes (`overlay`). */
@@ -115,15 +115,35 @@ type StringField = (typeof STRINGS)[number];
 type NumberField = (typeof NUMBERS)[number];
 /** Fields of what a cluster may have chosen, which a release that does not know one would undo. */
 const CHOICES = {
-  nodeCidrMaskSize: true, cgroups: true, etcdServers: true, etcdFiles: true, proxyMode: true,
-  byHand: true, storeMembers: true, controlPlanes: true, removedControlPlanes: true,
-  controlPlane: true, cniBinDir: true, overlay: true, nodeMonitorGracePeriod_ms: true,
-  auditPolicyFile: true, runtimeConfig: true, traces: true, joins: true, guest: true, nfsDemo: true,
+  nodeCidrMaskSize: true,
+  cgroups: true,
+  etcdServers: true,
+  etcdFiles: true,
+  proxyMode: true,
+  byHand: true,
+  storeMembers: true,
+  controlPlanes: true,
+  removedControlPlanes: true,
+  controlPlane: true,
+  cniBinDir: true,
+  overlay: true,
+  nodeMonitorGracePeriod_ms: true,
+  auditPolicyFile: true,
+  runtimeConfig: true,
+  traces: true,
+  joins: true,
+  guest: true,
+  nfsDemo: true,
 } as const satisfies Record<
-  Exclude<keyof ClusterConfig, "formatVersion" | StringField | NumberField>, true
+  Exclude<keyof ClusterConfig, "formatVersion" | StringField | NumberField>,
+  true
 >;
-const FIELDS: ReadonlySet<string> =
-  new Set(["formatVersion", ...STRINGS, ...NUMBERS, ...Object.keys(CHOICES)]);
+const FIELDS: ReadonlySet<string> = new Set([
+  "formatVersion",
+  ...STRINGS,
+  ...NUMBERS,
+  ...Object.keys(CHOICES),
+]);
 /** Directories that a started cluster has in its data directory. */
 const STATE_FOLDERS = ["pki", "store", "kubelet"];
 
@@ -172,16 +192,29 @@ export function firstNodeName(name: string, host: string): string {
 
 /** The addresses of this host's interfaces that are up. */
 export function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((all) => all ?? []).map((one) => one.address);
+  return Object.values(networkInterfaces())
+    .flatMap((all) => all ?? [])
+    .map((one) => one.address);
 }
 
 /** The settings of a new cluster that its start can choose. */
-export type NewClusterChoices = Partial<Pick<
-  ClusterConfig,
-  | "etcdServers" | "etcdFiles" | "storeMembers" | "controlPlanes" | "apiPort" | "cniBinDir"
-  | "nodeCidrMaskSize" | "nodeMonitorGracePeriod_ms" | "overlay" | "auditPolicyFile"
-  | "traces" | "runtimeConfig"
->>;
+export type NewClusterChoices = Partial<
+  Pick<
+    ClusterConfig,
+    | "etcdServers"
+    | "etcdFiles"
+    | "storeMembers"
+    | "controlPlanes"
+    | "apiPort"
+    | "cniBinDir"
+    | "nodeCidrMaskSize"
+    | "nodeMonitorGracePeriod_ms"
+    | "overlay"
+    | "auditPolicyFile"
+    | "traces"
+    | "runtimeConfig"
+  >
+>;
 
 /**
  * Returns a new cluster's configuration with the first slot whose addresses no other cluster of
@@ -232,8 +265,9 @@ export function isWholeCluster(config: ClusterConfig): boolean {
   if ([joins, guest, controlPlane].some((part) => part !== undefined)) return false;
   if (slot < 0 || slot >= CLUSTERS_MAX) return false;
   const { apiPort, hostAddress: host, nodeAddress } = slotAddresses(slot);
-  return config.apiPort === apiPort && config.hostAddress === host &&
-    config.nodeAddress === nodeAddress;
+  return (
+    config.apiPort === apiPort && config.hostAddress === host && config.nodeAddress === nodeAddress
+  );
 }
 
 export function clusterPlace(name: string, roots: ClusterRoots): ClusterPlace {
@@ -323,10 +357,13 @@ export async function findClusters(
     throw thrown;
   }
   // A restore makes a cluster's folder under a name with a dot.
-  const found = names.filter((name) => !name.startsWith(".")).sort().map(async (name) => {
-    const config = await unlessUnusable(readCluster(name, roots));
-    return config === undefined ? [] : [{ name, config }];
-  });
+  const found = names
+    .filter((name) => !name.startsWith("."))
+    .sort()
+    .map(async (name) => {
+      const config = await unlessUnusable(readCluster(name, roots));
+      return config === undefined ? [] : [{ name, config }];
+    });
   return (await Promise.all(found)).flat();
 }
 
@@ -352,10 +389,7 @@ export function proxyModeOf({ proxyMode = MODE_NAMES[0] }: ClusterConfig): ModeN
 }
 
 /** Writes a cluster's configuration, into its data folder or into one that becomes it. */
-export async function writeCluster(
-  config: ClusterConfig,
-  dataDir = config.dataDir,
-): Promise<void> {
+export async function writeCluster(config: ClusterConfig, dataDir = config.dataDir): Promise<void> {
   await replaceFile(configPath(dataDir), `${JSON.stringify(config, undefined, 2)}\n`);
 }
 

@@ -12,8 +12,8 @@ import {
   setStopped,
   wantedNodes,
 } from "./nodes.ts";
-import { podUsersOf } from "./pod-users.ts";
 import { nodeCgroup } from "./paths.ts";
+import { podUsersOf } from "./pod-users.ts";
 
 let dir: string;
 let cluster: ClusterConfig;
@@ -28,8 +28,13 @@ afterEach(() => rmSync(dir, { recursive: true }));
 test("a node shares no folder, group and address with others, and knows no store", () => {
   const second = planJoiningNode(cluster, "second", []);
   const third = planJoiningNode(cluster, "third", [second]);
-  const own = (node: ClusterConfig) =>
-    [node.nodeName, node.dataDir, node.runDir, node.nodeAddress, nodeCgroup(node)];
+  const own = (node: ClusterConfig) => [
+    node.nodeName,
+    node.dataDir,
+    node.runDir,
+    node.nodeAddress,
+    nodeCgroup(node),
+  ];
   const all = [cluster, second, third].flatMap(own);
   expect(new Set(all).size).toBe(all.length);
   expect([second, third].map((node) => node.nodeAddress)).toEqual(["10.200.0.3", "10.200.0.4"]);

@@ -1,12 +1,16 @@
 import { existsSync, readdirSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
 import { CommandError } from "../terminal.ts";
 import {
-  type ClusterConfig, type ClusterPlace, configPath, type GuestConfig, readConfigFile,
+  type ClusterConfig,
+  type ClusterPlace,
+  configPath,
+  type GuestConfig,
+  readConfigFile,
 } from "./config.ts";
 import { nodeCgroup } from "./paths.ts";
 
@@ -64,9 +68,7 @@ export function joiningNodeNames({ dataDir, runDir }: ClusterPlace): string[] {
 export async function readJoiningNodes(cluster: ClusterConfig): Promise<ClusterConfig[]> {
   const places = joiningNodeNames(cluster).map((name) => joiningNodePlace(cluster, name));
   const known = places.filter(({ dataDir }) => existsSync(configPath(dataDir)));
-  return Promise.all(
-    known.map(({ dataDir }) => readConfigFile(configPath(dataDir), cluster.name)),
-  );
+  return Promise.all(known.map(({ dataDir }) => readConfigFile(configPath(dataDir), cluster.name)));
 }
 
 /**
@@ -161,7 +163,8 @@ export function loadBalancerPool({ slot }: Pick<ClusterConfig, "slot">): string 
 /** Whether an address is one of `loadBalancerPool`. */
 export function isOwnBalanced({ slot }: Pick<ClusterConfig, "slot">, address: string): boolean {
   const last = address.startsWith(balancedPrefix(slot))
-    ? Number(address.slice(balancedPrefix(slot).length)) : 0;
+    ? Number(address.slice(balancedPrefix(slot).length))
+    : 0;
   return last >= 1 && last <= 254;
 }
 

@@ -91,9 +91,11 @@ export function processLog(config: ClusterPlace, name: string): string {
  * Groups are the machine's: clusters whose folders were moved by R2K_RUN, as tests do, are kept
  * apart from those of the same name.
  */
-export function nodeCgroup(
-  { name, runDir, joins }: Pick<ClusterPlace, "name" | "runDir" | "joins">,
-): string {
+export function nodeCgroup({
+  name,
+  runDir,
+  joins,
+}: Pick<ClusterPlace, "name" | "runDir" | "joins">): string {
   if (joins !== undefined) return joins.cgroup;
   if (runDir === join(clusterRoots({}).run, name)) return `/r2k/${name}`;
   const mark = createHash("sha256").update(runDir).digest("hex").slice(0, MARK_DIGITS);

@@ -22,7 +22,8 @@ export function apiProcess(config: Pick<ClusterConfig, "controlPlanes">): Proces
 
 /** All that a cluster may have, for one whose configuration cannot be read. */
 export const ALL_PROCESS_NAMES: readonly ProcessName[] = [
-  ...processNames({ storeMembers: STORE_MEMBERS_MAX }), "host",
+  ...processNames({ storeMembers: STORE_MEMBERS_MAX }),
+  "host",
 ];
 
 /** The processes of a cluster, of its control planes and nodes; a title has the name of those. */

@@ -35,7 +35,9 @@ export function storeEndpoints(config: ClusterConfig): string[] {
 
 /** The folders of the store's members, by the names of their control planes. */
 export function memberFolders(cluster: ClusterConfig): Map<string, string> {
-  return new Map(controlPlaneNames(cluster).map((name) => {
-    return [name, join(storeDir(controlPlanePlace(cluster, name)), "member")];
-  }));
+  return new Map(
+    controlPlaneNames(cluster).map((name) => {
+      return [name, join(storeDir(controlPlanePlace(cluster, name)), "member")];
+    }),
+  );
 }

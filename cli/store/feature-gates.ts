@@ -1,5 +1,5 @@
-import { FlagError } from "./flag-error.ts";
 import { goSwitch } from "@raft2kube/std/go-values.ts";
+import { FlagError } from "./flag-error.ts";
 
 /** The allowed values of a gate, and why others are not. */
 type Gate = { fixed: boolean; why: string } | "free";

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -38,8 +38,9 @@ function flagDivergence(): string {
   const rows = [...FLAGS.values()]
     .map((flag): [string, string] => [`--${flag.name}`, fateOf(flag)])
     .filter(([, fate]) => fate !== "");
-  const gates = [...GATES].flatMap(([name, gate]) => gate === "free" ? []
-    : [[`--feature-gates=${name}`, `only \`${gate.fixed}\`: ${gate.why}`]]);
+  const gates = [...GATES].flatMap(([name, gate]) =>
+    gate === "free" ? [] : [[`--feature-gates=${name}`, `only \`${gate.fixed}\`: ${gate.why}`]],
+  );
   return [...rows, ...gates].map(([name, fate]) => `| \`${name}\` | ${fate} |`).join("\n");
 }
 
@@ -88,7 +89,11 @@ test("a flag that cannot be had is refused by name, with the reason and exit cod
 
 test("a command line is read by Go's rules", () => {
   const { settings } = read([
-    "-name", "one", "--name=two", "--force-new-cluster", "--strict-reconfig-check=F",
+    "-name",
+    "one",
+    "--name=two",
+    "--force-new-cluster",
+    "--strict-reconfig-check=F",
     "--initial-cluster=two=http://a:1,b=http://c:2",
   ]);
   expect(settings.text("name")).toBe("two");
@@ -104,7 +109,10 @@ test("a command line is read by Go's rules", () => {
 
 test("the command line overrides the environment, and unknown variables are reported", () => {
   const environment = {
-    ETCD_NAME: "by-variable", ETCD_MAX_TXN_OPS: "7", ETCD_NONSENSE: "x", OTHER: "y",
+    ETCD_NAME: "by-variable",
+    ETCD_MAX_TXN_OPS: "7",
+    ETCD_NONSENSE: "x",
+    OTHER: "y",
   };
   const { settings, notes } = read(["--name", "by-flag"], environment);
   expect(settings.text("name")).toBe("by-flag");
@@ -116,19 +124,21 @@ test("the command line overrides the environment, and unknown variables are repo
 });
 
 test("a configuration file excludes flags and environment", () => {
-  const path = configFile([
-    "name: filed",
-    "heartbeat-interval: 50",
-    "election-timeout: 500",
-    "listen-client-urls: http://127.0.0.1:1,http://127.0.0.1:2",
-    "watch-progress-notify-interval: 5000000000",
-    "client-transport-security:",
-    "  client-cert-auth: true",
-    "peer-transport-security:",
-    "  allowed-cn: member",
-    "log-outputs: [stderr]",
-    "wal-dir:",
-  ].join("\n"));
+  const path = configFile(
+    [
+      "name: filed",
+      "heartbeat-interval: 50",
+      "election-timeout: 500",
+      "listen-client-urls: http://127.0.0.1:1,http://127.0.0.1:2",
+      "watch-progress-notify-interval: 5000000000",
+      "client-transport-security:",
+      "  client-cert-auth: true",
+      "peer-transport-security:",
+      "  allowed-cn: member",
+      "log-outputs: [stderr]",
+      "wal-dir:",
+    ].join("\n"),
+  );
   const { settings, notes } = read(["--config-file", path, "--name", "x"], { ETCD_NAME: "y" });
   expect(settings.text("name")).toBe("filed");
   expect(settings.list("listen-client-urls")).toHaveLength(2);
@@ -145,7 +155,8 @@ test("a configuration file excludes flags and environment", () => {
 
 test("deprecated names have the same effect, and warn with the new name", () => {
   const { settings, notes } = read([
-    "--experimental-watch-progress-notify-interval=5s", "--experimental-initial-corrupt-check=true",
+    "--experimental-watch-progress-notify-interval=5s",
+    "--experimental-initial-corrupt-check=true",
   ]);
   expect(settings.duration_ms("watch-progress-notify-interval")).toBe(5_000);
   expect(notes.join("\n")).toContain("use --watch-progress-notify-interval");
@@ -160,23 +171,44 @@ test("deprecated names have the same effect, and warn with the new name", () => 
 
 test("flags become the store's options", () => {
   expect(options()).toMatchObject({
-    name: "default", dataDir: "default.etcd", clusterToken: "etcd-cluster", grpcGateway: true,
-    timing: { tick_ms: 100, electionTicks: 10 }, looseReconfiguration: false,
-    transactionOperations_max: 128, requestBytes_max: 1_572_864,
+    name: "default",
+    dataDir: "default.etcd",
+    clusterToken: "etcd-cluster",
+    grpcGateway: true,
+    timing: { tick_ms: 100, electionTicks: 10 },
+    looseReconfiguration: false,
+    transactionOperations_max: 128,
+    requestBytes_max: 1_572_864,
     listenClient: [{ host: "localhost", port: 2379 }],
   });
   expect(options().peers).toBeUndefined();
-  expect(options(
-    "--name=m", "--listen-peer-urls=http://127.0.0.1:80", "--listen-metrics-urls=http://[::1]:9",
-    "--heartbeat-interval=200", "--election-timeout=2000", "--strict-reconfig-check=false",
-    "--max-concurrent-streams=9", "--wal-dir=/w", "--quota-backend-bytes=-5",
-    "--corrupt-check-time=1m", "--enable-grpc-gateway=false",
-  )).toMatchObject({
+  expect(
+    options(
+      "--name=m",
+      "--listen-peer-urls=http://127.0.0.1:80",
+      "--listen-metrics-urls=http://[::1]:9",
+      "--heartbeat-interval=200",
+      "--election-timeout=2000",
+      "--strict-reconfig-check=false",
+      "--max-concurrent-streams=9",
+      "--wal-dir=/w",
+      "--quota-backend-bytes=-5",
+      "--corrupt-check-time=1m",
+      "--enable-grpc-gateway=false",
+    ),
+  ).toMatchObject({
     peers: { listen: [{ port: 80 }], initialCluster: { m: ["http://127.0.0.1:80"] } },
-    listenHttp: [], listenMetrics: [{ host: "::1", port: 9 }], grpcGateway: false,
-    timing: { tick_ms: 200, electionTicks: 10 }, looseReconfiguration: true,
-    streams_max: 9, initialCorruptCheck: false, stopsServiceOnDefragment: false, walDir: "/w",
-    quotaBackendBytes: -5, corruptCheckInterval_ms: 60_000,
+    listenHttp: [],
+    listenMetrics: [{ host: "::1", port: 9 }],
+    grpcGateway: false,
+    timing: { tick_ms: 200, electionTicks: 10 },
+    looseReconfiguration: true,
+    streams_max: 9,
+    initialCorruptCheck: false,
+    stopsServiceOnDefragment: false,
+    walDir: "/w",
+    quotaBackendBytes: -5,
+    corruptCheckInterval_ms: 60_000,
   });
 });
 
@@ -240,12 +272,19 @@ test("what cannot be read ends with exit code 2, what cannot be done with 1, as 
 
 test("0 is what it is for etcd: its default, no bound, or nothing at all", () => {
   const none = options(
-    "--auth-token-ttl=0", "--max-txn-ops=0", "--max-concurrent-streams=0",
-    "--snapshot-catchup-entries=0", "--bcrypt-cost=0", "--watch-progress-notify-interval=0",
+    "--auth-token-ttl=0",
+    "--max-txn-ops=0",
+    "--max-concurrent-streams=0",
+    "--snapshot-catchup-entries=0",
+    "--bcrypt-cost=0",
+    "--watch-progress-notify-interval=0",
   );
   expect(none).toMatchObject({
-    transactionOperations_max: 0, streams_max: 2 ** 32 - 1, catchUpEntries_max: 5_000,
-    watchProgressInterval_ms: 600_000, auth: { bcryptCost: 10 },
+    transactionOperations_max: 0,
+    streams_max: 2 ** 32 - 1,
+    catchUpEntries_max: 5_000,
+    watchProgressInterval_ms: 600_000,
+    auth: { bcryptCost: 10 },
   });
   expect(none.auth).not.toHaveProperty("tokenTtl_ms");
   const { settings } = read(["--bcrypt-cost=32"]);
@@ -253,10 +292,11 @@ test("0 is what it is for etcd: its default, no bound, or nothing at all", () =>
   expect(settings.warnings.join()).toContain("--bcrypt-cost=32 is not between 4 and 31");
 });
 
-test.each([["-5s", 600_000], ["1ms", 100], ["5s", 5_000]])(
-  "notices of progress each %s: %d ms",
-  (interval, expected) => {
-    const { watchProgressInterval_ms } = options(`--watch-progress-notify-interval=${interval}`);
-    expect(watchProgressInterval_ms).toBe(expected);
-  },
-);
+test.each([
+  ["-5s", 600_000],
+  ["1ms", 100],
+  ["5s", 5_000],
+])("notices of progress each %s: %d ms", (interval, expected) => {
+  const { watchProgressInterval_ms } = options(`--watch-progress-notify-interval=${interval}`);
+  expect(watchProgressInterval_ms).toBe(expected);
+});

@@ -1,5 +1,5 @@
-import { FLAGS } from "./flag-table.ts";
 import { FlagError } from "./flag-error.ts";
+import { FLAGS } from "./flag-table.ts";
 
 /** Flags that belong to the program, not to a member. */
 const PROGRAM_FLAGS: ReadonlyMap<string, "text" | "switch"> = new Map([

@@ -1,4 +1,4 @@
-import { type LogLevel, configureLog } from "@raft2kube/observe/log.ts";
+import { configureLog, type LogLevel } from "@raft2kube/observe/log.ts";
 import { destination } from "pino";
 import { SettingError } from "./flag-error.ts";
 import type { Settings } from "./settings.ts";
@@ -30,8 +30,9 @@ export function configureLogging(settings: Settings): void {
   }
   const fixed: Readonly<Record<string, number>> = { default: 2, stderr: 2, stdout: 1 };
   const fd = fixed[output];
-  const stream = fd === undefined
-    ? destination({ dest: output, append: true, mkdir: false, sync: true })
-    : destination({ fd, sync: true });
+  const stream =
+    fd === undefined
+      ? destination({ dest: output, append: true, mkdir: false, sync: true })
+      : destination({ fd, sync: true });
   configureLog({ level, stream });
 }

@@ -1,3 +1,7 @@
+import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
+import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { parseAuthToken } from "@raft2kube/store/auth/jwt-options.ts";
 import type { AuthOptions } from "@raft2kube/store/auth/setup.ts";
 import {
@@ -8,13 +12,9 @@ import {
   WATCH_PROGRESS_INTERVAL_MS,
   WATCH_PROGRESS_INTERVAL_MS_MIN,
 } from "@raft2kube/store/limits.ts";
-import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
-import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
-import type { PeersOptions, StoreOptions } from "@raft2kube/store/options.ts";
 import type { AutoCompactionOptions } from "@raft2kube/store/node/auto-compaction.ts";
+import type { PeersOptions, StoreOptions } from "@raft2kube/store/options.ts";
 import { FlagError, SettingError } from "./flag-error.ts";
-import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { clusterOf } from "./initial-cluster.ts";
 import { listenUrls } from "./listen-urls.ts";
 import type { Settings } from "./settings.ts";
@@ -88,9 +88,13 @@ export function tracingOf(settings: Settings): Tracer | undefined {
     throw new SettingError(`${flag}: between 0 and ${SAMPLING_RATE_MAX}, got ${rate}`);
   }
   const name = settings.text("distributed-tracing-service-name");
-  return startTracing({ name, instance: settings.path("distributed-tracing-instance-id") }, {
-    endpoint: settings.text("distributed-tracing-address"), samplingRatePerMillion: rate,
-  });
+  return startTracing(
+    { name, instance: settings.path("distributed-tracing-instance-id") },
+    {
+      endpoint: settings.text("distributed-tracing-address"),
+      samplingRatePerMillion: rate,
+    },
+  );
 }
 
 /** The data directory, by default one of the member's name. */

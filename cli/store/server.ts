@@ -1,8 +1,8 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -61,10 +61,13 @@ export function settingsOf(
 }
 
 function stop(store: Store, tracer: Tracer | undefined): void {
-  store.close().then(() => tracer?.close()).then(
-    () => process.exit(0),
-    (thrown: unknown) => process.exit(reportFailure(thrown)),
-  );
+  store
+    .close()
+    .then(() => tracer?.close())
+    .then(
+      () => process.exit(0),
+      (thrown: unknown) => process.exit(reportFailure(thrown)),
+    );
 }
 
 function end(reason: unknown): void {

@@ -1,7 +1,7 @@
-import { FLAGS, type Flag } from "./flag-table.ts";
-import { FlagError, SettingError } from "./flag-error.ts";
-import { checkGate } from "./feature-gates.ts";
 import { goDuration_ms, goSwitch } from "@raft2kube/std/go-values.ts";
+import { checkGate } from "./feature-gates.ts";
+import { FlagError, SettingError } from "./flag-error.ts";
+import { FLAGS, type Flag } from "./flag-table.ts";
 
 /** A member's settings from flags, environment or file. */
 export class Settings {

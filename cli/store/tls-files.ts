@@ -32,7 +32,9 @@ export class TlsFiles<K extends string> {
       this.#stamps = this.#stampsNow();
       this.#texts = this.#read();
     } catch (thrown) {
-      const files = this.#named().map(([, path]) => path).join(", ");
+      const files = this.#named()
+        .map(([, path]) => path)
+        .join(", ");
       throw new SettingError(`certificates cannot be used: ${files}: ${messageOf(thrown)}`);
     }
   }

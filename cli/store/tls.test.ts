@@ -1,22 +1,20 @@
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import { once } from "node:events";
-import {
-  mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
+import { connect as connectPlain } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect as connectPlain } from "node:net";
 import { connect, createSecureContext } from "node:tls";
 import * as x509 from "@peculiar/x509";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
-import { freePort } from "../../testing/free-port.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../../testing/free-port.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { storeOptions } from "./options.ts";
 import { selfSign } from "./self-sign.ts";
@@ -55,8 +53,10 @@ function place(name: string, text: string): string {
 async function start(...words: string[]): Promise<number> {
   const server = await issue("first");
   const all = [
-    `--data-dir=${folder}/data`, "--listen-client-urls=https://127.0.0.1:0",
-    `--cert-file=${place("cert.pem", server.cert)}`, `--key-file=${place("key.pem", server.key)}`,
+    `--data-dir=${folder}/data`,
+    "--listen-client-urls=https://127.0.0.1:0",
+    `--cert-file=${place("cert.pem", server.cert)}`,
+    `--key-file=${place("key.pem", server.key)}`,
     ...words,
   ];
   return Number((await startWith(all)).address!.split(":")[1]);
@@ -165,15 +165,20 @@ async function emptyRevocationList(): Promise<Buffer> {
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
   const list = await x509.X509CrlGenerator.create({
-    issuer: "CN=ca", signingAlgorithm: algorithm, signingKey: keys.privateKey as never, entries: [],
+    issuer: "CN=ca",
+    signingAlgorithm: algorithm,
+    signingKey: keys.privateKey as never,
+    entries: [],
   });
   return Buffer.from(list.rawData);
 }
 
 test("--auto-tls makes a certificate as etcd's, and keeps it for the next start", async () => {
   const words = [
-    `--data-dir=${folder}/data`, "--listen-client-urls=https://127.0.0.1:0,https://localhost:0",
-    "--auto-tls", "--self-signed-cert-validity=3",
+    `--data-dir=${folder}/data`,
+    "--listen-client-urls=https://127.0.0.1:0,https://localhost:0",
+    "--auto-tls",
+    "--self-signed-cert-validity=3",
   ];
   const seen = async () => {
     const { address, close } = await startWith(words);
@@ -203,11 +208,19 @@ test("members with --peer-auto-tls reach each other, with no CA in common", asyn
   const ports = await Promise.all(names.map(freePort));
   const url = (i: number) => `https://127.0.0.1:${ports[i]}`;
   const cluster = names.map((name, i) => `${name}=${url(i)}`).join(",");
-  const members = await Promise.all(names.map((name, i) => startWith([
-    `--name=${name}`, `--data-dir=${folder}/${name}`, `--initial-cluster=${cluster}`,
-    `--listen-peer-urls=${url(i)}`, `--initial-advertise-peer-urls=${url(i)}`,
-    "--listen-client-urls=http://127.0.0.1:0", "--peer-auto-tls",
-  ])));
+  const members = await Promise.all(
+    names.map((name, i) =>
+      startWith([
+        `--name=${name}`,
+        `--data-dir=${folder}/${name}`,
+        `--initial-cluster=${cluster}`,
+        `--listen-peer-urls=${url(i)}`,
+        `--initial-advertise-peer-urls=${url(i)}`,
+        "--listen-client-urls=http://127.0.0.1:0",
+        "--peer-auto-tls",
+      ]),
+    ),
+  );
   await members[0]!.client.put({ key: Buffer.from("k"), value: Buffer.from("v") });
   const { kvs } = await members[2]!.client.range({ key: Buffer.from("k") });
   expect(kvs.map(({ value }) => Buffer.from(value).toString())).toEqual(["v"]);
@@ -231,7 +244,8 @@ test("--auto-tls gives way to certificates, and to nothing that verifies", async
 
 test("addresses for HTTP only use TLS if their scheme is https, and serve the pages", async () => {
   const port = await start(
-    "--listen-client-http-urls=https://127.0.0.1:0", "--listen-metrics-urls=http://127.0.0.1:0",
+    "--listen-client-http-urls=https://127.0.0.1:0",
+    "--listen-metrics-urls=http://127.0.0.1:0",
   );
   const [web, metrics] = stores[0]!.httpAddresses;
   const status = (address: string) =>
@@ -240,7 +254,9 @@ test("addresses for HTTP only use TLS if their scheme is https, and serve the pa
       request({ host, port: at, path: "/version", ca: ca.cert }, (answer) => {
         answer.resume();
         resolve(answer.statusCode);
-      }).once("error", reject).end();
+      })
+        .once("error", reject)
+        .end();
     });
   expect(await status(`127.0.0.1:${port}`)).toBe(404);
   expect(await status(web!)).toBe(200);

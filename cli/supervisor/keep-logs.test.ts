@@ -1,5 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync,
-  writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -28,7 +36,8 @@ test("logs are kept where their owner alone may read them", async () => {
 });
 
 test.each(["a link", "a folder with a link"])(
-  "%s of another user in the shared folder leads the copy nowhere", async (what) => {
+  "%s of another user in the shared folder leads the copy nowhere",
+  async (what) => {
     const trap = join(dir, "tmp/r2k-default-failed");
     const target = join(dir, "other");
     if (what === "a link") symlinkSync(target, trap);
@@ -47,7 +56,8 @@ test("an error that names a log which is removed names the copy instead", async 
   const kept = await keep();
   const failure = new CommandError(SEE_LOG, "ended", { remedy: "read its log: r2k logs control" });
   expect(withKeptLogs(failure, kept)).toMatchObject({
-    message: "ended", remedy: `read the logs in ${kept}`,
+    message: "ended",
+    remedy: `read the logs in ${kept}`,
   });
   expect(withKeptLogs(failure, undefined)).toBe(failure);
   const other = new CommandError("PROCESS", "ended", { remedy: "free some space" });

@@ -3,9 +3,9 @@ import { cp, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { CommandError, type Progress } from "../terminal.ts";
 import type { ClusterPlace } from "../spec/config.ts";
 import { logsDir } from "../spec/paths.ts";
+import { CommandError, type Progress } from "../terminal.ts";
 
 /** Code of the error of a process whose log has more than it reported. */
 export const SEE_LOG = "SEE_LOG";

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, renameSync, statSync } from "node:fs";
-import { logger } from "@raft2kube/observe/log.ts";
 import { pointDescriptor } from "@raft2kube/linux/process/descriptor.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 

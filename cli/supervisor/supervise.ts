@@ -1,14 +1,22 @@
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { SEE_LOG } from "./keep-logs.ts";
+import { startTimeOf } from "../observe/process-table.ts";
 import { pidPath } from "../observe/processes.ts";
 import type { ProcessName } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
-import { startTimeOf } from "../observe/process-table.ts";
+import { SEE_LOG } from "./keep-logs.ts";
 import { putAside } from "./log-file.ts";
 
 export interface ProcessSpec {
@@ -71,9 +79,11 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
 }
 
 /** The command of a process by this program. */
-export function ownProgram(
-  { name, configPath, nodeFlags = [] }: Pick<ProcessSpec, "name" | "configPath" | "nodeFlags">,
-): string[] {
+export function ownProgram({
+  name,
+  configPath,
+  nodeFlags = [],
+}: Pick<ProcessSpec, "name" | "configPath" | "nodeFlags">): string[] {
   const flags = [...process.execArgv, ...nodeFlags];
   return [process.execPath, ...flags, process.argv[1]!, name, "--config", configPath];
 }

@@ -7,7 +7,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { endProcess } from "../apply/end-process.ts";
 import { alive, processTable, startTimeOf } from "../observe/process-table.ts";
-import { runningPid, readRestarts, supervisorPid } from "../observe/processes.ts";
+import { readRestarts, runningPid, supervisorPid } from "../observe/processes.ts";
 
 const clock = systemClock();
 const NAME = "control";
@@ -34,11 +34,15 @@ afterEach(async () => {
 
 /** Waits for the process with its supervisor, other ones than before. */
 async function running(before: { pid?: number; supervisor?: number } = {}) {
-  return await waitFor("the process and its supervisor", () => {
-    const [pid, supervisor] = [runningPid(dir, NAME), supervisorPid(dir, NAME)];
-    if (pid === undefined || supervisor === undefined) return undefined;
-    return pid !== before.pid && supervisor !== before.supervisor && { pid, supervisor };
-  }, { clock });
+  return await waitFor(
+    "the process and its supervisor",
+    () => {
+      const [pid, supervisor] = [runningPid(dir, NAME), supervisorPid(dir, NAME)];
+      if (pid === undefined || supervisor === undefined) return undefined;
+      return pid !== before.pid && supervisor !== before.supervisor && { pid, supervisor };
+    },
+    { clock },
+  );
 }
 
 it("a process that is killed runs again, under a supervisor of its own", async () => {

@@ -1,7 +1,7 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { Balancer } from "./balancer.ts";
-import { ENDPOINT_REST_MS_MAX, ENDPOINT_REST_MS } from "./limits.ts";
+import { ENDPOINT_REST_MS, ENDPOINT_REST_MS_MAX } from "./limits.ts";
 
 const NONE: ReadonlySet<number> = new Set();
 

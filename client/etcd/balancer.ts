@@ -1,6 +1,6 @@
 import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { ENDPOINT_REST_MS_MAX, ENDPOINT_REST_MS } from "./limits.ts";
+import { ENDPOINT_REST_MS, ENDPOINT_REST_MS_MAX } from "./limits.ts";
 
 const RESTS: Pauses = { first_ms: ENDPOINT_REST_MS, most_ms: ENDPOINT_REST_MS_MAX };
 

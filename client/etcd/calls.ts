@@ -16,10 +16,13 @@ type Caller = (name: CallName, request: object, options?: CallOptions) => Promis
 
 /** Returns all calls of a client from one function that makes any of them. */
 export function callsBy(call: Caller): Omit<EtcdClient, "watch" | "as" | "connection" | "close"> {
-  const takingRequest = (methods: object) => Object.fromEntries(
-    Object.keys(methods).map((name) =>
-      [name, (request: object, o?: CallOptions) => call(name as CallName, request, o)]),
-  );
+  const takingRequest = (methods: object) =>
+    Object.fromEntries(
+      Object.keys(methods).map((name) => [
+        name,
+        (request: object, o?: CallOptions) => call(name as CallName, request, o),
+      ]),
+    );
   return {
     ...takingRequest({ ...KV.methods, ...Lease.methods }),
     leaseLeases: (o?: CallOptions) => call("leaseLeases", {}, o),

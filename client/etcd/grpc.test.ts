@@ -92,10 +92,12 @@ test("a call waits while a member is started again, and fails where it stays awa
   const write = client.put({ key });
   await expect(client.range({ key }, { signal: AbortSignal.abort() })).rejects.toThrow();
   const port = Number(new URL(first).port);
-  servers.push(await serveGrpc({
-    listen: { host: "127.0.0.1", port },
-    services: [serve(KV, { range: () => ({ header: { revision: 8 } }), put: () => ({}) })],
-  }));
+  servers.push(
+    await serveGrpc({
+      listen: { host: "127.0.0.1", port },
+      services: [serve(KV, { range: () => ({ header: { revision: 8 } }), put: () => ({}) })],
+    }),
+  );
   expect((await read).header!.revision).toBe(8);
   await write;
   await client.close();
@@ -169,7 +171,8 @@ test("a watch stream ends with the server's reason, or quietly when it is closed
   expect((await responses.next()).value).toMatchObject({ created: true, watchId: 5n });
   broken.requestProgress();
   await expect(responses.next()).rejects.toMatchObject({
-    code: "UNAVAILABLE", message: "etcdserver: no leader",
+    code: "UNAVAILABLE",
+    message: "etcdserver: no leader",
   });
   const closed = client.watch();
   closed.create({ key });

@@ -1,5 +1,4 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { Auth, KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import type {
   AuthMethods,
   KVMethods,
@@ -10,12 +9,13 @@ import type {
   WatchRequest,
   WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { Auth, KV, Lease, Maintenance, Watch } from "@raft2kube/proto/gen/etcd.ts";
 import {
   type Channel,
   type ClientTls,
-  type RpcClient,
   client,
   connectGrpc,
+  type RpcClient,
 } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -88,12 +88,7 @@ export function connectEtcd(options: ConnectOptions): EtcdClient {
  * takes it, it is made again for `RETRIES_MS`, as etcd's own client does: a member that is started
  * again is away for about as long.
  */
-function attemptsAt(
-  endpoints: Endpoint[],
-  balancer: Balancer,
-  clock: Clock,
-  timeout_ms: number,
-) {
+function attemptsAt(endpoints: Endpoint[], balancer: Balancer, clock: Clock, timeout_ms: number) {
   return async <R>(
     call: (endpoint: Endpoint, options: CallOptions) => Promise<R>,
     given: CallOptions | undefined,

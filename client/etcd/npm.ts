@@ -1,5 +1,7 @@
 // The exports of the npm package `raft2kube/etcd`.
 
+export type * from "@raft2kube/proto/gen/etcd.ts";
+export { Status as STATUS } from "@raft2kube/rpc/error.ts";
 export type {
   CallOptions,
   ConnectOptions,
@@ -7,7 +9,5 @@ export type {
   WatchOptions,
   WatchStream,
 } from "./client.ts";
-export { Status as STATUS } from "@raft2kube/rpc/error.ts";
 export { EtcdError } from "./errors.ts";
 export { connectEtcd } from "./grpc.ts";
-export type * from "@raft2kube/proto/gen/etcd.ts";

@@ -1,4 +1,4 @@
-import { callByName, type CallName, callsBy } from "./calls.ts";
+import { type CallName, callByName, callsBy } from "./calls.ts";
 import type { CallOptions, EtcdClient, EtcdUser, WatchStream } from "./client.ts";
 import { EtcdError, isEtcdError } from "./errors.ts";
 

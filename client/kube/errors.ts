@@ -90,8 +90,10 @@ export function isAlreadyExists(thrown: unknown): boolean {
  * already.
  */
 export async function ignoreLostRace(write: Promise<unknown>): Promise<void> {
-  await tolerate(write, (thrown) =>
-    isNotFound(thrown) || isConflict(thrown) || isAlreadyExists(thrown));
+  await tolerate(
+    write,
+    (thrown) => isNotFound(thrown) || isConflict(thrown) || isAlreadyExists(thrown),
+  );
 }
 
 /** The revision asked for is gone from the server's history: list again. */

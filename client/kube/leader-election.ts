@@ -1,15 +1,15 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { isNotFound } from "./errors.ts";
 import type { ObjectName } from "./object/object.ts";
-import type { ResourceClient } from "./rest/resource-client.ts";
-import type { KubeClient } from "./rest/client.ts";
-import { LEASES } from "./rest/resources.ts";
 import { microTimeText } from "./object/time.ts";
+import type { KubeClient } from "./rest/client.ts";
+import type { ResourceClient } from "./rest/resource-client.ts";
+import { LEASES } from "./rest/resources.ts";
 
 export interface LeaderElectionOptions {
   client: KubeClient;
@@ -122,9 +122,8 @@ export class LeaderElection {
       const step = planElection(lease, identity, clock.monotonic() - this.#seen.at_ms);
       if (step === "wait") return false;
       const wanted = this.#wanted(step, lease);
-      const written = step === "create"
-        ? await this.#leases.create(wanted)
-        : await this.#leases.update(wanted);
+      const written =
+        step === "create" ? await this.#leases.create(wanted) : await this.#leases.update(wanted);
       this.#held = written;
       const at_ms = clock.monotonic();
       this.#seen = { revision: written.metadata.resourceVersion, at_ms };

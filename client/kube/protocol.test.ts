@@ -7,8 +7,8 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
 import { isNotFound, KubeError } from "./errors.ts";
 import { Informer } from "./informer/informer.ts";
-import { CONFIG_MAPS } from "./rest/resources.ts";
 import { KubeClient } from "./rest/client.ts";
+import { CONFIG_MAPS } from "./rest/resources.ts";
 
 /**
  * Behaviour that an apiserver may show on the wire and a healthy one rarely does: expiry,
@@ -122,7 +122,9 @@ describe("requests", () => {
     const throttled = json(429, failure(429, "TooManyRequests"), { "retry-after": "1" });
     const { client } = await serve(throttled);
     const observed = new KubeClient({
-      server: client.server, clock, observer: (_method, status) => void seen.push(status),
+      server: client.server,
+      clock,
+      observer: (_method, status) => void seen.push(status),
     });
     cleanups.push(() => observed.close());
     const got = observed.requestText({ method: "GET", path: "/x", timeout_ms: 800 });

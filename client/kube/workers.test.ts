@@ -1,9 +1,9 @@
 import { configureLog } from "@raft2kube/observe/log.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, expect, test } from "vitest";
 import { KubeError } from "./errors.ts";
 import { runWorkers } from "./workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 
 afterEach(() => configureLog({}));
 

@@ -67,8 +67,9 @@ export function attachmentCache(dir: string) {
       const mine = names.filter((name) => name.startsWith(`${network}-`) && !name.endsWith(".new"));
       const entries = await Promise.all(mine.map((name) => read(join(dir, "results", name))));
       // A network's name may start with that of another and "-", so the entry's name decides.
-      return entries.filter((entry) => entry !== undefined && entry.networkName === network) as
-        CachedAttachment[];
+      return entries.filter(
+        (entry) => entry !== undefined && entry.networkName === network,
+      ) as CachedAttachment[];
     },
   };
 }

@@ -1,8 +1,8 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { findLink, type Link, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listAllRoutes, MAIN_TABLE } from "@raft2kube/linux/netlink/route.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { CniError } from "./errors.ts";
 import { formatSubnet, parseSubnet } from "./ip.ts";
 import type { CniResult } from "./types.ts";
@@ -27,8 +27,9 @@ function readContainerEnd({ netns, ifName }: ContainerInterface): ContainerEnd {
     return {
       link,
       addresses: listAddresses(route, link.index).map(({ cidr }) => cidr),
-      routes: [...listAllRoutes(route, 4), ...listAllRoutes(route, 6)]
-        .map(({ to, table = MAIN_TABLE }) => ({ to, table })),
+      routes: [...listAllRoutes(route, 4), ...listAllRoutes(route, 6)].map(
+        ({ to, table = MAIN_TABLE }) => ({ to, table }),
+      ),
     };
   });
 }

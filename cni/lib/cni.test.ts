@@ -1,5 +1,12 @@
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from
-  "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -66,7 +73,10 @@ describe("a list of plugins", () => {
     expect(added.ips?.[0]?.address).toBe("10.0.0.2/24");
     expect(log()[0]).toContain("K8S_POD_NAME=p");
     expect(configAt(0)).toEqual({
-      type: "one", name: "net", cniVersion: "1.1.0", runtimeConfig: { portMappings },
+      type: "one",
+      name: "net",
+      cniVersion: "1.1.0",
+      runtimeConfig: { portMappings },
     });
     expect(configAt(1).prevResult.ips[0].address).toBe("10.0.0.1/24");
   });
@@ -86,7 +96,9 @@ describe("a list of plugins", () => {
     const error = { cniVersion: "1.1.0", code: 7, msg: "no such thing", details: "d" };
     plugin("two", `echo '${JSON.stringify(error)}'; exit 1`);
     await expect(cni.addNetworkList(list("one", "two"), at)).rejects.toMatchObject({
-      code: "invalid-config", number: 7, message: "plugin two: no such thing; d",
+      code: "invalid-config",
+      number: 7,
+      message: "plugin two: no such thing; d",
     });
     expect(called()).toEqual(["ADD one", "ADD two", "DEL two", "DEL one"]);
   });
@@ -108,7 +120,9 @@ describe("the version", () => {
       version: `echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'`,
     });
     const text = JSON.stringify({
-      cniVersion: "1.0.0", cniVersions: ["1.0.0", "1.1.0"], name: "net",
+      cniVersion: "1.0.0",
+      cniVersions: ["1.0.0", "1.1.0"],
+      name: "net",
       plugins: [{ type: "one" }, { type: "old" }],
     });
     await expect(cni.validateNetworkList(parseConflist(text, "f"))).resolves.toBe("1.0.0");

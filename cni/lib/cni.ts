@@ -16,7 +16,7 @@ import type {
   PluginRequest,
   ValidAttachment,
 } from "./types.ts";
-import { atLeast, isCniVersion, negotiate, type CniVersion } from "./version.ts";
+import { atLeast, type CniVersion, isCniVersion, negotiate } from "./version.ts";
 
 export interface CniOptions {
   /** Directories searched for plugins, in order (CNI_PATH). */
@@ -196,12 +196,15 @@ class PluginCaller implements Cni {
       },
     };
     const { containerId, ifName } = request;
-    return traced(`CNI ${command} ${plugin.type}`, () => ({ network: name, containerId, ifName }),
+    return traced(
+      `CNI ${command} ${plugin.type}`,
+      () => ({ network: name, containerId, ifName }),
       async () => {
         const output = await this.#invoke(await this.#finder.find(plugin.type), request);
         activeSpan()?.set({ addresses: addressesIn(output) });
         return output;
-      });
+      },
+    );
   }
 
   /** Returns the attachment as ADD cached it, else as the caller describes it. */

@@ -38,8 +38,11 @@ test.each([
   ["only versions that are not spoken", { cniVersion: "0.2.0", cniVersions: [] }, /0\.2\.0 is not/],
   ["a plugin type that leaves the folder", { plugins: [{ type: "../../bin/sh" }] }, /not a name/],
   ["a plugin type with a slash", { plugins: [{ type: "a/b" }] }, /not a name/],
-  ["an IPAM type that leaves the folder", { plugins: [{ type: "bridge", ipam: { type: ".." } }] },
-    /not a name/],
+  [
+    "an IPAM type that leaves the folder",
+    { plugins: [{ type: "bridge", ipam: { type: ".." } }] },
+    /not a name/,
+  ],
   ["no plugin type", { plugins: [{}] }, /plugin type is missing/],
   ["a disableCheck that is no boolean", { disableCheck: 1 }, /"disableCheck" is not a boolean/],
   ["too many plugins", { plugins: Array(33).fill({ type: "a" }) }, /more than 32/],

@@ -5,7 +5,7 @@ import { CONFIG_BYTES, PLUGINS_IN_LIST } from "../limits.ts";
 import { CniError } from "./errors.ts";
 import { requireNetworkName, requirePluginType } from "./names.ts";
 import type { NetworkList, PluginConfig } from "./types.ts";
-import { CNI_VERSIONS, isCniVersion, type CniVersion } from "./version.ts";
+import { CNI_VERSIONS, type CniVersion, isCniVersion } from "./version.ts";
 
 type Json = Record<string, unknown>;
 

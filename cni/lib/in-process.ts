@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { dispatch, type CniPlugin } from "./skel.ts";
-import type { Invoke, PluginRequest } from "./types.ts";
 import { BUILD_MARK } from "./mark.ts";
+import { type CniPlugin, dispatch } from "./skel.ts";
+import type { Invoke, PluginRequest } from "./types.ts";
 
 const MARK_BYTES = 512;
 

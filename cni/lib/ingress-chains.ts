@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { networkMark } from "./owner.ts";
 import type { PluginCall } from "./skel.ts";
 import type { ValidAttachment } from "./types.ts";

@@ -3,8 +3,8 @@ import { type Ip, ipOf, type Subnet, subnetOf as subnet } from "@raft2kube/std/i
 import ipaddr from "ipaddr.js";
 import { CniError } from "./errors.ts";
 
-export { contains, formatIp, formatSubnet, lastOf } from "@raft2kube/std/ip.ts";
 export type { Ip, Subnet } from "@raft2kube/std/ip.ts";
+export { contains, formatIp, formatSubnet, lastOf } from "@raft2kube/std/ip.ts";
 
 /** Returns the family of an address or of one with a prefix length. */
 export function familyOf(cidr: string): 4 | 6 {

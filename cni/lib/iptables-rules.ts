@@ -62,8 +62,7 @@ export async function listOwnedRules({ names }: SharedChains): Promise<SavedRule
 
 function ownedIn(saved: readonly string[], chains: readonly string[]): SavedRule[] {
   return saved.flatMap((line) => {
-    const [, chain = "", comment = ""] =
-      /^-A (\S+) .*--comment "([^"]*)"/.exec(line) ?? [];
+    const [, chain = "", comment = ""] = /^-A (\S+) .*--comment "([^"]*)"/.exec(line) ?? [];
     return chains.includes(chain) ? [{ line, chain, comment }] : [];
   });
 }

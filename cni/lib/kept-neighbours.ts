@@ -1,5 +1,8 @@
 import {
-  deleteNeighbour, keepNeighbour, listNeighbours, type Neighbour,
+  deleteNeighbour,
+  keepNeighbour,
+  listNeighbours,
+  type Neighbour,
 } from "@raft2kube/linux/netlink/neighbour.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
 import { asError } from "@raft2kube/std/errors.ts";

@@ -1,10 +1,10 @@
 import { CniError } from "./errors.ts";
-import { isStale, ownerComment } from "./owner.ts";
-import type { PluginCall } from "./skel.ts";
-import type { PluginConfig, ResultIp, ValidAttachment } from "./types.ts";
 import type { MasqueradeBackend } from "./masquerade/backend.ts";
 import { iptablesMasquerade } from "./masquerade/iptables.ts";
 import { nftablesMasquerade } from "./masquerade/nftables.ts";
+import { isStale, ownerComment } from "./owner.ts";
+import type { PluginCall } from "./skel.ts";
+import type { PluginConfig, ResultIp, ValidAttachment } from "./types.ts";
 
 const BACKENDS: Readonly<Record<string, MasqueradeBackend>> = {
   nftables: nftablesMasquerade,
@@ -12,9 +12,10 @@ const BACKENDS: Readonly<Record<string, MasqueradeBackend>> = {
 };
 
 /** The option `ipMasqBackend`; error 2 for one that is not implemented. */
-export function masqueradeBackend(
-  { type, ipMasqBackend = "nftables" }: PluginConfig,
-): MasqueradeBackend {
+export function masqueradeBackend({
+  type,
+  ipMasqBackend = "nftables",
+}: PluginConfig): MasqueradeBackend {
   const found = Object.entries(BACKENDS).find(([name]) => name === ipMasqBackend)?.[1];
   if (found) return found;
   const what = `${type}: ipMasqBackend ${JSON.stringify(ipMasqBackend)} is not supported`;

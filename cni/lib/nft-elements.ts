@@ -1,5 +1,5 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { applyRuleset, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 
 /** An element of a set or map in nft's syntax, with the comment that identifies its owner. */
 export interface NftElement {
@@ -56,7 +56,10 @@ export async function deleteElements(
   const all = await listElements(table);
   const gone = all.filter(({ comment }) => stale(comment));
   if (gone.length === 0) return [];
-  before?.(gone, all.filter((element) => !gone.includes(element)));
+  before?.(
+    gone,
+    all.filter((element) => !gone.includes(element)),
+  );
   await applyRuleset(gone.map((element) => `${deleteElement(table, element)}\n`).join(""));
   return gone;
 }
@@ -72,7 +75,8 @@ function parseElement(set: string, types: unknown[], element: unknown): NftEleme
   const concat = (elem.val as { concat?: unknown })?.concat;
   const whole = Array.isArray(concat) ? concat : [elem.val]; // a string has a concat, too
   const parts = whole.map((part, at) =>
-    types[at] === "ifname" ? JSON.stringify(part) : textOf(part));
+    types[at] === "ifname" ? JSON.stringify(part) : textOf(part),
+  );
   return [{ set, key: parts.join(" . "), value: textOf(value), comment: elem.comment }];
 }
 

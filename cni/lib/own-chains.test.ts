@@ -10,7 +10,13 @@ const jumps = ["-A INPUT -j OURS-IN", "-A FORWARD -j OURS"];
 
 test("our chains are replaced, and jumps to them added once", () => {
   expect(chainsInput(own, []).split("\n")).toEqual([
-    "*filter", ":OURS-IN - [0:0]", ":OURS - [0:0]", ...own.rules, ...jumps, "COMMIT", "",
+    "*filter",
+    ":OURS-IN - [0:0]",
+    ":OURS - [0:0]",
+    ...own.rules,
+    ...jumps,
+    "COMMIT",
+    "",
   ]);
   expect(chainsInput(own, jumps)).not.toContain("-A INPUT");
 });

@@ -1,6 +1,10 @@
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
-  applyRuleset, deleteTable, listRuleset, nftGeneration, nftTableExists,
+  applyRuleset,
+  deleteTable,
+  listRuleset,
+  nftGeneration,
+  nftTableExists,
 } from "@raft2kube/linux/netfilter/nft.ts";
 import { OWN_TABLE_ATTEMPTS_MAX } from "../limits.ts";
 
@@ -85,11 +89,13 @@ export class OwnTable {
    */
   async #list(network: TablePlace): Promise<string> {
     const listed = await listRuleset(["table", "ip", this.#name], namespaceOf(network));
-    return JSON.stringify(listed.map(({ metainfo: _version, table, set, ...other }) => {
-      if (table) return { ...table, handle: undefined };
-      if (!set) return other;
-      return this.#packetsFillSets ? { set: [set["name"], set["handle"]] } : { set };
-    }));
+    return JSON.stringify(
+      listed.map(({ metainfo: _version, table, set, ...other }) => {
+        if (table) return { ...table, handle: undefined };
+        if (!set) return other;
+        return this.#packetsFillSets ? { set: [set["name"], set["handle"]] } : { set };
+      }),
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { CniError } from "./errors.ts";
 import type { CniResult, Dns, ResultInterface, ResultIp, ResultRoute } from "./types.ts";
-import { atLeast, isCniVersion, type CniVersion } from "./version.ts";
+import { atLeast, type CniVersion, isCniVersion } from "./version.ts";
 
 /** Route attributes of version 1.1.0; earlier routes have `dst` and `gw` only. */
 const ROUTE_1_1 = ["mtu", "advmss", "priority", "table", "scope"] as const;
@@ -83,11 +83,21 @@ type Garbage = (why: string) => CniError;
 type FieldType = "text" | "number" | "texts";
 
 const INTERFACE = {
-  name: "text", mac: "text", mtu: "number", sandbox: "text", socketPath: "text", pciID: "text",
+  name: "text",
+  mac: "text",
+  mtu: "number",
+  sandbox: "text",
+  socketPath: "text",
+  pciID: "text",
 } as const;
 const IP = { address: "text", gateway: "text", interface: "number" } as const;
 const ROUTE = {
-  dst: "text", gw: "text", mtu: "number", advmss: "number", priority: "number", table: "number",
+  dst: "text",
+  gw: "text",
+  mtu: "number",
+  advmss: "number",
+  priority: "number",
+  table: "number",
   scope: "number",
 } as const;
 const DNS = { nameservers: "texts", domain: "text", search: "texts", options: "texts" } as const;

@@ -1,5 +1,5 @@
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 
 /** Settings by which the kernel accepts routes and addresses from neighbours. */
 const SETTINGS = [

@@ -1,4 +1,4 @@
-import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { asError, CodedError } from "@raft2kube/std/errors.ts";
 import { CONFIG_BYTES, PLUGIN_TIMEOUT_MS } from "../limits.ts";
 import { CniError } from "./errors.ts";
 import { execInvoke } from "./exec.ts";
@@ -12,7 +12,7 @@ import type {
   PluginRequest,
   ValidAttachment,
 } from "./types.ts";
-import { atLeast, CNI_VERSIONS, isCniVersion, LATEST_VERSION, type CniVersion } from "./version.ts";
+import { atLeast, CNI_VERSIONS, type CniVersion, isCniVersion, LATEST_VERSION } from "./version.ts";
 
 /** A call with a validated environment and configuration. */
 export interface PluginCall extends PluginRequest {

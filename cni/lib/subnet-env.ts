@@ -35,20 +35,25 @@ const is4 = (range: string) => isIPv4(range.split("/")[0] ?? "");
 export function parseSubnetEnv(text: string, source: string): SubnetEnv {
   const lines = text.split("\n").map((line) => line.trim().split("=", 2));
   const values = new Map(lines.map(([name = "", value = ""]) => [name, value]));
-  const bad = (why: string) => new CniError("not-available", `${source} ${why}`, {
-    remedy: "the overlay writes it when it has started: r2k overlay, or flanneld",
-  });
+  const bad = (why: string) =>
+    new CniError("not-available", `${source} ${why}`, {
+      remedy: "the overlay writes it when it has started: r2k overlay, or flanneld",
+    });
   const ranges = (name: string) =>
     [`FLANNEL_${name}`, `FLANNEL_IPV6_${name}`].flatMap((key) =>
-      (values.get(key) ?? "").split(",").filter((range) => range !== "").map((range) => {
-        try {
-          parseSubnet(range, key);
-          return range;
-        } catch (thrown) {
-          if (thrown instanceof CniError) throw bad(`is damaged: ${thrown.message}`);
-          throw thrown;
-        }
-      }));
+      (values.get(key) ?? "")
+        .split(",")
+        .filter((range) => range !== "")
+        .map((range) => {
+          try {
+            parseSubnet(range, key);
+            return range;
+          } catch (thrown) {
+            if (thrown instanceof CniError) throw bad(`is damaged: ${thrown.message}`);
+            throw thrown;
+          }
+        }),
+    );
   const [networks, subnets] = [ranges("NETWORK"), ranges("SUBNET")];
   const mtu = Number(values.get("FLANNEL_MTU"));
   if (networks.length === 0) throw bad("is missing FLANNEL_NETWORK");

@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { contains, type Subnet, parseIp, parseSubnet } from "./ip.ts";
+import { contains, parseIp, parseSubnet, type Subnet } from "./ip.ts";
 
 export { includes } from "@raft2kube/std/ip.ts";
 

@@ -1,13 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import {
-  createVeth, deleteLink, findLink, getLink, type Link, openRoute, setLink,
+  createVeth,
+  deleteLink,
+  findLink,
+  getLink,
+  type Link,
+  openRoute,
+  setLink,
 } from "@raft2kube/linux/netlink/link.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { CniError } from "./errors.ts";
 import { familyOf } from "./ip.ts";
 import { disableRouteLearning } from "./route-learning.ts";
@@ -56,8 +62,11 @@ export function createPair(
   const mac = settings.mac === undefined ? {} : { mac: settings.mac };
   const master = settings.master === undefined ? {} : { master: settings.master };
   const name = `veth${randomBytes(4).toString("hex")}`;
-  createVeth(route, { name, ...master, ...size }, { name: at.ifName, netns: at.netns, ...size,
-    ...mac });
+  createVeth(
+    route,
+    { name, ...master, ...size },
+    { name: at.ifName, netns: at.netns, ...size, ...mac },
+  );
   try {
     const host = getLink(route, name);
     // Frames to 01:80:c2:00:00:0X may be delivered to a bridge's port itself (IEEE 802.1D, table

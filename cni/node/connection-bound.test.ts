@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { CONNECTIONS_BOUND_MIN, CONNECTIONS_MAX_DEFAULT, CONNECTION_SHARES } from "../limits.ts";
+import { CONNECTION_SHARES, CONNECTIONS_BOUND_MIN, CONNECTIONS_MAX_DEFAULT } from "../limits.ts";
 import { connectionBound } from "./connection-bound.ts";
 
 test("a pod's bound is a share of the table, and never none", () => {

@@ -103,7 +103,8 @@ export function connectionBound(max: string): number {
 /** The machine's size of the table, for each network namespace; empty when it cannot be read. */
 function connectionsMax(): string {
   // The module is not loaded yet, or a user namespace does not show it.
-  return tolerateSync(
-    () => readSysctl("net.netfilter.nf_conntrack_max"), errno("ENOENT", "EACCES"),
-  ) ?? "";
+  return (
+    tolerateSync(() => readSysctl("net.netfilter.nf_conntrack_max"), errno("ENOENT", "EACCES")) ??
+    ""
+  );
 }

@@ -1,5 +1,5 @@
-import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
@@ -46,7 +46,7 @@ function tagOf(device: string): number {
 
 /** Returns the host's setting before its first cluster: that of today where none has saved it. */
 export async function forwardingBefore(): Promise<string> {
-  const [first = { before: readSysctl(FORWARD) }] = [...await savedInTables(), ...savedInLinks()];
+  const [first = { before: readSysctl(FORWARD) }] = [...(await savedInTables()), ...savedInLinks()];
   return first.before;
 }
 
@@ -75,6 +75,6 @@ export async function savedForwarding(name: string): Promise<string | undefined>
  * clusters are removed concurrently, the first call sees the others, the last one none.
  */
 export async function restoreForwarding(name: string, before: string): Promise<void> {
-  const all = [...await savedInTables(), ...savedInLinks()];
+  const all = [...(await savedInTables()), ...savedInLinks()];
   if (all.every((saved) => saved.in === name)) writeSysctl(FORWARD, before);
 }

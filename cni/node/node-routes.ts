@@ -63,9 +63,10 @@ function judged(nodes: readonly RoutedNode[], scope: RoutesScope) {
     // It has registered, and gets both in a moment.
     if (node.address === "" || node.podCidr === "") continue;
     const range = rangeOf(node, scope);
-    const problem = range === undefined
-      ? `podCIDR ${node.podCidr} is not a range of ${scope.podCidr}`
-      : foreign(node, scope) ?? conflict(node, range, taken);
+    const problem =
+      range === undefined
+        ? `podCIDR ${node.podCidr} is not a range of ${scope.podCidr}`
+        : (foreign(node, scope) ?? conflict(node, range, taken));
     if (range && problem === undefined) taken.push({ node, range });
     else problems.push(`Node ${node.name}: ${problem}`);
   }

@@ -1,6 +1,6 @@
+import { deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
-import { deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";

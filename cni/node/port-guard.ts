@@ -1,5 +1,5 @@
-import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { applyRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { probeSpoofCheck } from "../plugins/bridge/spoof-check.ts";
 

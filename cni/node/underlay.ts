@@ -1,16 +1,28 @@
-import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import {
-  createBridge, createVeth, deleteLink, findLink, getLink, type Link, listLinks, openRoute, setLink,
-} from "@raft2kube/linux/netlink/link.ts";
 import { createNetns, deleteNetns, inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteTable, masquerades, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import {
+  createBridge,
+  createVeth,
+  deleteLink,
+  findLink,
+  getLink,
+  type Link,
+  listLinks,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { CodedError, errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { HERE, OwnTable } from "../lib/own-table.ts";
 import { disableRouteLearning } from "../lib/route-learning.ts";
 import {
-  enableForwarding, forwardingBefore, forwardingChain, restoreForwarding, savedForwarding,
+  enableForwarding,
+  forwardingBefore,
+  forwardingChain,
+  restoreForwarding,
+  savedForwarding,
 } from "./forwarding.ts";
 
 /**
@@ -80,9 +92,11 @@ export function egressRepair(underlay: Egress): () => Promise<boolean> {
  * Deletes all that `createUnderlay` creates, and every port; ignores what is missing. On the host
  * nothing is deleted when the link is another cluster's of that name.
  */
-export async function deleteUnderlay(
-  { name, netnsPath, hostDevice }: Pick<Underlay, "name" | "netnsPath" | "hostDevice">,
-): Promise<void> {
+export async function deleteUnderlay({
+  name,
+  netnsPath,
+  hostDevice,
+}: Pick<Underlay, "name" | "netnsPath" | "hostDevice">): Promise<void> {
   using route = openRoute();
   const table = tableOf(name);
   if (isOwn(findLink(route, hostDevice), netnsPath)) {
@@ -232,16 +246,15 @@ export function prefixOf(range: string): string {
 }
 
 /** Returns the statements that add the host's only rule, and the chain that saves a setting. */
-function egressRules(
-  { name, hostDevice, nodeRange, podCidr }: Egress,
-  saving: string,
-): string[] {
+function egressRules({ name, hostDevice, nodeRange, podCidr }: Egress, saving: string): string[] {
   const table = tableOf(name);
   return [
     `add chain ip ${table} ${saving}`,
     `add chain ip ${table} egress { type nat hook postrouting priority srcnat; }`,
-    ...masquerades().map((statement) =>
-      `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
-        `oifname != "${hostDevice}" ${statement}`),
+    ...masquerades().map(
+      (statement) =>
+        `add rule ip ${table} egress ip saddr { ${podCidr}, ${nodeRange} } ` +
+        `oifname != "${hostDevice}" ${statement}`,
+    ),
   ];
 }

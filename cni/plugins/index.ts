@@ -11,6 +11,7 @@ import { staticIpam } from "./static/static.ts";
 /** The plugins of this package by the name of their executable. */
 export const PLUGINS: ReadonlyMap<string, CniPlugin> = new Map(
   [bandwidth, bridge, flannel, hostLocal, loopback, portmap, ptp, staticIpam].map((plugin) => [
-    plugin.name, plugin,
+    plugin.name,
+    plugin,
   ]),
 );

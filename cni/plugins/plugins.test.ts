@@ -20,7 +20,13 @@ const folders = readdirSync(import.meta.dirname, { withFileTypes: true })
   .map(({ name }) => name);
 
 const parsers: Readonly<Record<string, (call: PluginCall) => unknown>> = {
-  bandwidth, bridge, flannel, "host-local": hostLocal, portmap, ptp, static: staticIpam,
+  bandwidth,
+  bridge,
+  flannel,
+  "host-local": hostLocal,
+  portmap,
+  ptp,
+  static: staticIpam,
 };
 /** Plugins without options. */
 const WITHOUT = ["loopback"];

@@ -2,20 +2,20 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { parseReference } from "@raft2kube/runtime/image/reference.ts";
+import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Builder } from "./builder.ts";
+import type { BuildSources } from "./doing.ts";
 import { ignoredBy } from "./ignore.ts";
 import { createdOf, type Draft, draftOf, emptyDraft, storeImage } from "./image.ts";
-import type { BuildSources } from "./doing.ts";
 import { applyInstruction } from "./instruction.ts";
-import { DEFAULT_PATH } from "./run-step.ts";
 import { badLine, parseDockerfile, parseInstruction } from "./parse.ts";
 import { Progress, type ProgressKind } from "./progress.ts";
+import { DEFAULT_PATH } from "./run-step.ts";
 import type { Source } from "./source.ts";
 import { type BuildOptions, keyOf, type StageState } from "./stage.ts";
 import { findStage, type Plan, planStages, type Stage } from "./stages.ts";
@@ -48,7 +48,9 @@ export function contextOf(folder: string): Source {
 
 /** A folder that is left out stays if an exception brings back something in it. */
 function withExceptions(
-  root: string, isIgnored: Source["isIgnored"], text: string,
+  root: string,
+  isIgnored: Source["isIgnored"],
+  text: string,
 ): Source["isIgnored"] {
   if (!/^\s*!/m.test(text)) return isIgnored;
   const known = new Map<string, boolean>();
@@ -85,11 +87,14 @@ export function readDockerfile(context: string, file: string | undefined): strin
 
 /** Builds the stage that is wanted, with those that it needs, and names its image. */
 export async function buildImage(
-  builder: Builder, wish: BuildWish, options: BuildOptions,
+  builder: Builder,
+  wish: BuildWish,
+  options: BuildOptions,
 ): Promise<NamedImage> {
   const instructions = parseDockerfile(wish.dockerfile);
   const plan = planStages(instructions, {
-    buildArgs: options.buildArgs, ...(wish.target !== undefined && { target: wish.target }),
+    buildArgs: options.buildArgs,
+    ...(wish.target !== undefined && { target: wish.target }),
   });
   const progress = new Progress(wish.progress, builder.host.clock);
   const context = contextOf(wish.context);
@@ -112,7 +117,11 @@ class Build implements BuildSources {
   readonly #stages = new Map<number, Promise<StageState>>();
 
   constructor(
-    builder: Builder, wish: BuildWish, options: BuildOptions, plan: Plan, progress: Progress,
+    builder: Builder,
+    wish: BuildWish,
+    options: BuildOptions,
+    plan: Plan,
+    progress: Progress,
     context: Source,
   ) {
     this.#builder = builder;
@@ -145,7 +154,11 @@ class Build implements BuildSources {
     this.#startNeeded(stage);
     const { OnBuild = [], ...defaults } = base.draft.defaults;
     let state: StageState = {
-      ...base, wasCached: true, args: new Map(), setsCmd: false, draft: { ...base.draft, defaults },
+      ...base,
+      wasCached: true,
+      args: new Map(),
+      setsCmd: false,
+      draft: { ...base.draft, defaults },
     };
     const inherited = OnBuild.map((text) =>
       parseInstruction(text, stage.from.line, stage.from.escape),
@@ -156,8 +169,14 @@ class Build implements BuildSources {
       this.#builder.signal.throwIfAborted();
       const title = `[${name} ${at + 2}/${all.length + 1}] ${instruction.name} ${instruction.text}`;
       state = await applyInstruction({
-        builder: this.#builder, options: this.#options, sources: this, state, instruction, stage,
-        globals: this.#plan.globals, progress: this.#progress.step(title),
+        builder: this.#builder,
+        options: this.#options,
+        sources: this,
+        state,
+        instruction,
+        stage,
+        globals: this.#plan.globals,
+        progress: this.#progress.step(title),
       });
     }
     return state;
@@ -198,7 +217,9 @@ class Build implements BuildSources {
     if (found && !this.#wish.pull) return found;
     const auth = await authFor(parseReference(name).domain);
     await pullImage(images, name, {
-      endpoints: host.registries, clock: host.clock, signal: this.#builder.signal,
+      endpoints: host.registries,
+      clock: host.clock,
+      signal: this.#builder.signal,
       ...(auth && { auth }),
     });
     return images.get(name);

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { type FileLock, tryLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { runCommand } from "@raft2kube/runtime/command.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
@@ -18,11 +18,11 @@ import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { withRemedy } from "../engine/full-disk.ts";
-import { sandboxConfig } from "../engine/sandbox.ts";
 import type { Hand } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
 import { type OpenImages, openImages } from "../engine/images.ts";
 import { Networks } from "../engine/networks.ts";
+import { sandboxConfig } from "../engine/sandbox.ts";
 import { DISK_WATCH_INTERVAL_MS, ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { BuildCache } from "./cache.ts";
 
@@ -57,7 +57,9 @@ export class Builder {
     this.signal = signal;
     this.memory_bytes = memory_bytes;
     this.machine = {
-      cgroups: cgroupsOf(host.cgroups), ownCapabilities: ownCapabilities(), ids: readMappedIds(),
+      cgroups: cgroupsOf(host.cgroups),
+      ownCapabilities: ownCapabilities(),
+      ids: readMappedIds(),
     };
     this.work = path.join(host.imagesDir, "builds", id);
     this.state = path.join(host.state, "builds", id);
@@ -92,7 +94,8 @@ export class Builder {
   async #detach(id: string, netns: string, network: string): Promise<void> {
     const list = this.#networks.find(network) && this.#networks.listOf(network);
     await this.#podNetwork(network).detach({
-      ...this.#record(id, netns, network), ...(list && { network: list }),
+      ...this.#record(id, netns, network),
+      ...(list && { network: list }),
     });
   }
 
@@ -134,7 +137,10 @@ export class Builder {
   #podNetwork(network: string): PodNetwork {
     const { state, cniBinDir, cniInvoke } = this.host;
     return new PodNetwork({
-      confDir: state, binDirs: [cniBinDir], cacheDir: path.join(state, "cni"), invoke: cniInvoke,
+      confDir: state,
+      binDirs: [cniBinDir],
+      cacheDir: path.join(state, "cni"),
+      invoke: cniInvoke,
       networkOf: () => this.#networks.listOf(network),
     });
   }
@@ -142,16 +148,40 @@ export class Builder {
   /** A step's end of a network, which has no sandbox. */
   #record(id: string, netns: string, network: string): SandboxRecord {
     const hand: Hand = {
-      name: id, image: "", network, hostname: "build", addedHosts: [], ports: [], mounts: [],
-      restart: { name: "no" }, restarts: 0, removesItself: true, stopTimeout_s: 0, hasInit: false,
+      name: id,
+      image: "",
+      network,
+      hostname: "build",
+      addedHosts: [],
+      ports: [],
+      mounts: [],
+      restart: { name: "no" },
+      restarts: 0,
+      removesItself: true,
+      stopTimeout_s: 0,
+      hasInit: false,
       log: "",
     };
     const dns = { servers: [], searches: [], options: [] };
     const config = sandboxConfig({
-      hand, id, logDirectory: "", sysctls: {}, dns, isPrivileged: false, ipc: "own", pid: "own",
+      hand,
+      id,
+      logDirectory: "",
+      sysctls: {},
+      dns,
+      isPrivileged: false,
+      ipc: "own",
+      pid: "own",
     });
     return {
-      id, config, runtimeHandler: "", createdAt_ms: 0, state: "ready", netns, ips: [], cgroup: "",
+      id,
+      config,
+      runtimeHandler: "",
+      createdAt_ms: 0,
+      state: "ready",
+      netns,
+      ips: [],
+      cgroup: "",
     };
   }
 }
@@ -203,7 +233,9 @@ function watchDisk({ imagesDir, clock }: Host, full: (why: unknown) => void): Di
 
 /** Runs a build in folders of its own. A killed build's are removed by the next one. */
 export async function withBuilder<T>(
-  host: Host, limits: BuildLimits, work: (builder: Builder) => Promise<T>,
+  host: Host,
+  limits: BuildLimits,
+  work: (builder: Builder) => Promise<T>,
 ): Promise<T> {
   const open = await openImages(host);
   await removeLeftovers(open, limits);

@@ -13,20 +13,33 @@ test.runIf(process.getuid?.() === 0)("stages unpack archives at the same time", 
   for (const name of ["context", "work"]) mkdirSync(at(name));
   const instruction = parseDockerfile("FROM x\nADD a /d/")[1]!;
   const source = {
-    root: at("context"), isIgnored: () => false, leavesOut: false, keepsOwners: false,
+    root: at("context"),
+    isIgnored: () => false,
+    leavesOut: false,
+    keepsOwners: false,
   };
   const stages = Array.from({ length: 4 }, (_, stage) => `${stage}`);
-  await Promise.all(stages.map(async (stage) => {
-    mkdirSync(at(stage));
-    const entries = Array.from({ length: 50 }, (_, each) => ({ name: `${stage}-${each}` }));
-    const tar = writeTar(entries.map((entry) => ({ ...entry, content: "x" })));
-    writeFileSync(at("context", `${stage}.tar`), await buffer(tar));
-    const step = {
-      instruction, source, places: [`${stage}.tar`], heredocs: [], downloads: new Map(),
-      destination: "/d/", unpacks: true,
-    };
-    await copyInto(at(stage), step, 0, { work: at("work"), signal: new AbortController().signal });
-  }));
+  await Promise.all(
+    stages.map(async (stage) => {
+      mkdirSync(at(stage));
+      const entries = Array.from({ length: 50 }, (_, each) => ({ name: `${stage}-${each}` }));
+      const tar = writeTar(entries.map((entry) => ({ ...entry, content: "x" })));
+      writeFileSync(at("context", `${stage}.tar`), await buffer(tar));
+      const step = {
+        instruction,
+        source,
+        places: [`${stage}.tar`],
+        heredocs: [],
+        downloads: new Map(),
+        destination: "/d/",
+        unpacks: true,
+      };
+      await copyInto(at(stage), step, 0, {
+        work: at("work"),
+        signal: new AbortController().signal,
+      });
+    }),
+  );
   for (const stage of stages) {
     const names = readdirSync(at(stage, "d"));
     expect(names.filter((name) => name.startsWith(`${stage}-`))).toHaveLength(50);

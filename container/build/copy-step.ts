@@ -7,7 +7,7 @@ import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { copyContent, copyEntry, type CopyOptions, makeOwned, writeFileAt } from "../files/copy.ts";
+import { type CopyOptions, copyContent, copyEntry, makeOwned, writeFileAt } from "../files/copy.ts";
 import { decompressed, decompressorOf } from "../files/decompress.ts";
 import type { Builder } from "./builder.ts";
 import { badLine, type HereDocument, type Instruction } from "./parse.ts";
@@ -28,7 +28,8 @@ export interface CopyStep {
 
 /** The owner of `--chown`, whose names are the image's; the group is the user's by default. */
 function ownerOf(
-  rootfs: string, text: string | undefined,
+  rootfs: string,
+  text: string | undefined,
 ): { uid: number; gid: number } | undefined {
   if (text === undefined) return undefined;
   const isNumber = /^\d+$/.test(text);
@@ -45,21 +46,27 @@ function modeOf({ flags, line }: Instruction): number | undefined {
 
 /** Copies into the root of a step. */
 export async function copyInto(
-  rootfs: string, step: CopyStep, now_ms: number,
+  rootfs: string,
+  step: CopyStep,
+  now_ms: number,
   { work, signal }: Pick<Builder, "work" | "signal">,
 ): Promise<void> {
   const { instruction, source, places, destination, heredocs, downloads } = step;
   const owner = ownerOf(rootfs, instruction.flags.get("chown")?.at(-1));
   const mode = modeOf(instruction);
   const options: CopyOptions = {
-    now_ms, signal, keepsOwners: source.keepsOwners, leaveOut: source.isIgnored,
+    now_ms,
+    signal,
+    keepsOwners: source.keepsOwners,
+    leaveOut: source.isIgnored,
     ...(owner && { owner }),
     ...(mode !== undefined && { mode }),
   };
   const count = places.length + heredocs.length + downloads.size;
   if (count > 1 && !destination.endsWith("/")) {
     throw badLine(
-      instruction.line, `${instruction.name} of several files needs a folder: end it with /`,
+      instruction.line,
+      `${instruction.name} of several files needs a folder: end it with /`,
     );
   }
   using target = Directory.open(rootfs);
@@ -92,7 +99,11 @@ function targetOf(target: Directory, destination: string, name: string) {
 }
 
 async function copyPlace(
-  root: Directory, place: string, target: Directory, step: CopyStep, options: CopyOptions,
+  root: Directory,
+  place: string,
+  target: Directory,
+  step: CopyStep,
+  options: CopyOptions,
   work: string,
 ): Promise<void> {
   const { destination } = step;
@@ -108,7 +119,9 @@ async function copyPlace(
   using parent = makeOwned(target, at.folder, options.owner);
   using from = root.directory(path.posix.dirname(place), { links: "inside" });
   await copyEntry(
-    { parent: from, name: path.posix.basename(place), handle }, { parent, name: at.name }, options,
+    { parent: from, name: path.posix.basename(place), handle },
+    { parent, name: at.name },
+    options,
   );
 }
 
@@ -117,7 +130,11 @@ const MAGIC_BYTES = 265;
 
 /** Unpacks a tar in a folder; false for what is none. Nothing in it can leave the folder. */
 async function unpackArchive(
-  root: Directory, place: string, target: Directory, inside: string, options: CopyOptions,
+  root: Directory,
+  place: string,
+  target: Directory,
+  inside: string,
+  options: CopyOptions,
   work: string,
 ): Promise<boolean> {
   await using file = await openFile(root, place, { links: "inside" });
@@ -136,7 +153,9 @@ async function unpackArchive(
   using into = target.makeDirectories(inside, 0o755, { links: "inside" });
   const { owner: _, mode: __, leaveOut: ___, ...rest } = options;
   await copyContent(unpacked, into, {
-    ...rest, ...(options.owner && { owner: options.owner }), keepsOwners: true,
+    ...rest,
+    ...(options.owner && { owner: options.owner }),
+    keepsOwners: true,
   });
   return true;
 }

@@ -6,7 +6,10 @@ import { ignoredBy } from "./ignore.ts";
 import { parseDockerfile } from "./parse.ts";
 import { planStages } from "./stages.ts";
 
-const variables = new Map([["A", "one"], ["E", ""]]);
+const variables = new Map([
+  ["A", "one"],
+  ["E", ""],
+]);
 
 describe("variables", () => {
   test.each([
@@ -25,7 +28,10 @@ describe("variables", () => {
   });
 
   test("ENV has pairs, and its older form one", () => {
-    expect(expandPairs('X="a b" Y=$A', variables)).toEqual([["X", "a b"], ["Y", "one"]]);
+    expect(expandPairs('X="a b" Y=$A', variables)).toEqual([
+      ["X", "a b"],
+      ["Y", "one"],
+    ]);
     expect(expandPairs("X a  b", variables)).toEqual([["X", "a  b"]]);
   });
 });
@@ -59,7 +65,11 @@ describe("a Dockerfile", () => {
 test("the last pattern of a .dockerignore that fits decides, for all beneath it", () => {
   const isIgnored = ignoredBy("*.md\n!keep.md\nout\n**/tmp");
   expect(["a.md", "keep.md", "out/x", "a/b/tmp/c", "src/a.md"].map(isIgnored)).toEqual([
-    true, false, true, true, false,
+    true,
+    false,
+    true,
+    true,
+    false,
   ]);
 });
 

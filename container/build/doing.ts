@@ -24,4 +24,3 @@ export interface Doing {
   globals: ReadonlyMap<string, string>;
   progress: Step;
 }
-

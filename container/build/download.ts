@@ -5,8 +5,8 @@ import { pipeline } from "node:stream/promises";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { Hashing } from "@raft2kube/runtime/image/blobs.ts";
 import { get } from "@raft2kube/runtime/image/http.ts";
-import { ADD_URL_BYTES } from "../limits.ts";
 import type { Host } from "../engine/host.ts";
+import { ADD_URL_BYTES } from "../limits.ts";
 import type { Builder } from "./builder.ts";
 import type { Doing } from "./doing.ts";
 import { badLine } from "./parse.ts";
@@ -14,8 +14,17 @@ import { badLine } from "./parse.ts";
 /** Addresses of this machine and of the networks about it. */
 const LOCAL = new BlockList();
 for (const subnet of [
-  "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-  "192.168.0.0/16", "::/127", "64:ff9b::/96", "fc00::/7", "fe80::/10",
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "::/127",
+  "64:ff9b::/96",
+  "fc00::/7",
+  "fe80::/10",
 ]) {
   const [address = "", length] = subnet.split("/");
   LOCAL.addSubnet(address, Number(length), isIPv6(address) ? "ipv6" : "ipv4");
@@ -36,7 +45,8 @@ interface Downloading {
  */
 export async function download(
   { instruction, builder, options }: Downloading,
-  urls: readonly string[], folder: string,
+  urls: readonly string[],
+  folder: string,
 ): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   const { line } = instruction;
@@ -56,7 +66,10 @@ export async function download(
     }
     const named = options.network === "host" ? new URL(url).origin : undefined;
     const answer = await get(url, {
-      headers: {}, clock: builder.host.clock, name: url, signal: builder.signal,
+      headers: {},
+      clock: builder.host.clock,
+      name: url,
+      signal: builder.signal,
       refuses: (address, origin) => origin !== named && isLocal(address),
     });
     if (answer.status !== 200) {

@@ -42,7 +42,8 @@ class Reader {
       } else if (char === "'") add(this.#single());
       else if (char === '"') add(this.#double());
       else if (char === this.#escape) add(this.#text[this.#at++] ?? char);
-      else if (char === "$") add(this.#variable()); else add(char);
+      else if (char === "$") add(this.#variable());
+      else add(char);
     }
     if (word !== undefined) words.push(word);
     return words;
@@ -58,7 +59,7 @@ class Reader {
 
   #double(): string {
     let inner = "";
-    for (; this.#at < this.#text.length;) {
+    for (; this.#at < this.#text.length; ) {
       const char = this.#text[this.#at++]!;
       if (char === '"') return inner;
       if (char === "$") inner += this.#variable();

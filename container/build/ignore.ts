@@ -10,7 +10,9 @@ export function matchesName(pattern: string, name: string): boolean {
  * that fits decides, `!` brings back, and a directory stands for all beneath it.
  */
 export function ignoredBy(text: string): (place: string) => boolean {
-  const rules = text.split("\n").map((line) => line.trim())
+  const rules = text
+    .split("\n")
+    .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => {
       const isException = line.startsWith("!");

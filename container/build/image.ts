@@ -1,8 +1,10 @@
 import type { HistoryEntry, ImageConfig, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import {
-  hostPlatform, type Descriptor, type ImageManifest,
+  type Descriptor,
+  hostPlatform,
+  type ImageManifest,
+  MediaType,
 } from "@raft2kube/runtime/image/manifest.ts";
-import { MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import type { ImageStore, NamedImage } from "@raft2kube/runtime/image/store.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { untaggedName } from "../engine/image-names.ts";
@@ -45,7 +47,9 @@ function ociType(mediaType: string): string {
 
 /** The time of what changes no file: the one before, so that cached builds are the same. */
 export function createdOf(
-  { history }: Draft, { epoch_ms }: { epoch_ms: number | undefined }, clock: Clock,
+  { history }: Draft,
+  { epoch_ms }: { epoch_ms: number | undefined },
+  clock: Clock,
 ): string {
   const last = epoch_ms === undefined ? history.at(-1)?.created : undefined;
   return last ?? new Date(epoch_ms ?? clock.now()).toISOString();
@@ -59,8 +63,10 @@ export function withStep(draft: Draft, layer: MadeLayer | undefined, step: Histo
   }
   const { diffId: digest, size } = layer;
   return {
-    ...draft, layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
-    diffIds: [...draft.diffIds, digest], history: [...draft.history, step],
+    ...draft,
+    layers: [...draft.layers, { mediaType: MediaType.ociLayer, digest, size }],
+    diffIds: [...draft.diffIds, digest],
+    history: [...draft.history, step],
   };
   // lab:01b end
 }
@@ -71,22 +77,29 @@ export function withStep(draft: Draft, layer: MadeLayer | undefined, step: Histo
  * own digest where it is given no name. Call it within `receive`.
  */
 export async function storeImage(
-  images: ImageStore, draft: Draft,
+  images: ImageStore,
+  draft: Draft,
   { names, created }: { names: readonly string[]; created: string },
 ): Promise<NamedImage> {
   // lab:01b begin store-image
   const { defaults, history, author, platform, diffIds } = draft;
   const config: ImageConfig = {
-    ...platform, created, ...(author !== undefined && { author }), config: defaults,
-    rootfs: { type: "layers", diff_ids: diffIds }, history,
+    ...platform,
+    created,
+    ...(author !== undefined && { author }),
+    config: defaults,
+    rootfs: { type: "layers", diff_ids: diffIds },
+    history,
   };
   const put = async (mediaType: string, value: object): Promise<Descriptor> => {
     const bytes = Buffer.from(JSON.stringify(value));
     return { mediaType, digest: await images.blobs.put(bytes), size: bytes.length };
   };
   const manifest: ImageManifest = {
-    schemaVersion: 2, mediaType: MediaType.ociManifest,
-    config: await put(MediaType.ociConfig, config), layers: draft.layers,
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: await put(MediaType.ociConfig, config),
+    layers: draft.layers,
   };
   const { digest } = await put(MediaType.ociManifest, manifest);
   for (const name of names.length > 0 ? names : [untaggedName(digest)])

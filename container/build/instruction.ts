@@ -3,15 +3,15 @@ import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
 import { makeOwned } from "../files/copy.ts";
-import type { Doing } from "./doing.ts";
 import { copyInto } from "./copy-step.ts";
+import type { Doing } from "./doing.ts";
 import { download } from "./download.ts";
 import { expand, expandWords, type Variables } from "./expand.ts";
 import { createdOf, withStep } from "./image.ts";
 import { changeDefaults, DEFAULT_SHELL, environmentOf } from "./metadata.ts";
 import { badLine, type HereDocument } from "./parse.ts";
-import { runInside } from "./run-step.ts";
 import { mountsOf, withMounts } from "./run-mounts.ts";
+import { runInside } from "./run-step.ts";
 import { hashOf, placesOf, type Source } from "./source.ts";
 import { keyOf, layerStep, type StageState, withReadOnly } from "./stage.ts";
 import { argumentsOf, PROXY_ARGUMENTS } from "./stages.ts";
@@ -116,7 +116,16 @@ async function run(doing: Doing): Promise<StageState> {
   const environment = [...state.args, ...environmentOf(state.draft.defaults)];
   const { User, WorkingDir } = state.draft.defaults;
   const key = keyOf(
-    state.key, "RUN", args, environment, User, WorkingDir, mounts, from, contents, options.epoch_ms,
+    state.key,
+    "RUN",
+    args,
+    environment,
+    User,
+    WorkingDir,
+    mounts,
+    from,
+    contents,
+    options.epoch_ms,
   );
   const history = `RUN ${args.join(" ")}`;
   return layerStep(builder, options, state, {
@@ -130,7 +139,10 @@ async function run(doing: Doing): Promise<StageState> {
           builder,
           rootfs,
           {
-            args, mounts: ociMounts, network, defaults: state.draft.defaults,
+            args,
+            mounts: ociMounts,
+            network,
+            defaults: state.draft.defaults,
             env: new Map([...hidden, ...variables]),
           },
           (chunk) => progress.output(chunk),
@@ -145,7 +157,8 @@ function networkOf({ instruction, options }: Doing): string {
   if (own === undefined || own === "default") return options.network;
   if (own === "none" || own === options.network) return own;
   throw badLine(
-    instruction.line, `--network=${own} is not allowed: build --network ${own} allows it`,
+    instruction.line,
+    `--network=${own} is not allowed: build --network ${own} allows it`,
   );
 }
 
@@ -165,9 +178,11 @@ async function copy(given: Doing): Promise<StageState> {
   const { sources, stage, builder } = given;
   const { name, line, escape } = given.instruction;
   const variables = variablesOf(given);
-  const flags = new Map([...given.instruction.flags].map(([flag, values]) => {
-    return [flag, values.map((value) => expand(value, variables, escape))] as const;
-  }));
+  const flags = new Map(
+    [...given.instruction.flags].map(([flag, values]) => {
+      return [flag, values.map((value) => expand(value, variables, escape))] as const;
+    }),
+  );
   const doing = { ...given, instruction: { ...given.instruction, flags } };
   const from = flags.get("from")?.at(-1);
   if (from === undefined) return copyFrom(doing, sources.context);
@@ -198,9 +213,15 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
   });
   const files = await hashOf(source, places);
   const key = keyOf(
-    state.key, instruction.name, destination,
+    state.key,
+    instruction.name,
+    destination,
     [...instruction.flags].filter(([flag]) => flag !== "from"),
-    places.map((each) => path.posix.basename(each)), files, heredocs, urls, options.epoch_ms,
+    places.map((each) => path.posix.basename(each)),
+    files,
+    heredocs,
+    urls,
+    options.epoch_ms,
   );
   const now_ms = options.epoch_ms ?? builder.host.clock.now();
   const unpacks = instruction.name === "ADD";
@@ -210,7 +231,9 @@ async function copyFrom(doing: Doing, source: Source): Promise<StageState> {
     history: `${instruction.name} ${instruction.text}`,
     make: (rootfs) =>
       copyInto(
-        rootfs, { instruction, source, places, heredocs, downloads, destination, unpacks }, now_ms,
+        rootfs,
+        { instruction, source, places, heredocs, downloads, destination, unpacks },
+        now_ms,
         builder,
       ),
   });

@@ -1,7 +1,7 @@
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
+import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
 import { isManaged } from "./managed.ts";
 
 /** A layer in the store: its blob is the plain tar, so that the blob's digest is the diff id. */
@@ -19,7 +19,8 @@ const EMPTY_TAR_BYTES = 1024;
  * nothing. Call it within `receive`.
  */
 export async function storeLayer(
-  images: ImageStore, upper: string,
+  images: ImageStore,
+  upper: string,
   { latest_ms, keepsManaged = false }: { latest_ms?: number; keepsManaged?: boolean } = {},
 ): Promise<MadeLayer | undefined> {
   using root = Directory.open(upper);

@@ -3,8 +3,15 @@
  * what the container wrote.
  */
 const MANAGED = new Set([
-  "etc/hosts", "etc/hostname", "etc/resolv.conf", "dev/console", "dev/pts", "dev/shm", "dev/mqueue",
-  "sbin/docker-init", ".dockerenv",
+  "etc/hosts",
+  "etc/hostname",
+  "etc/resolv.conf",
+  "dev/console",
+  "dev/pts",
+  "dev/shm",
+  "dev/mqueue",
+  "sbin/docker-init",
+  ".dockerenv",
 ]);
 
 export function isManaged(place: string): boolean {

@@ -39,7 +39,9 @@ function healthOf(instruction: Instruction): HealthCheck {
   };
   const retries = flags.get("retries")?.at(-1);
   const settings = {
-    Interval: time("interval"), Timeout: time("timeout"), StartPeriod: time("start-period"),
+    Interval: time("interval"),
+    Timeout: time("timeout"),
+    StartPeriod: time("start-period"),
     StartInterval: time("start-interval"),
     Retries: retries === undefined ? undefined : integerOf("--retries", retries, 1),
   };
@@ -61,7 +63,9 @@ const keys = (names: readonly string[]) => Object.fromEntries(names.map((name) =
  * `variables` are those that are expanded in it.
  */
 export function changeDefaults(
-  defaults: ImageDefaults, instruction: Instruction, variables: Variables = environmentOf(defaults),
+  defaults: ImageDefaults,
+  instruction: Instruction,
+  variables: Variables = environmentOf(defaults),
 ): ImageDefaults | undefined {
   const { name, text, json, line, escape } = instruction;
   const words = () => json ?? expandWords(text, variables, escape);
@@ -70,7 +74,8 @@ export function changeDefaults(
       return setEnv(defaults, expandPairs(text, variables, escape));
     case "LABEL": {
       const Labels = {
-        ...defaults.Labels, ...Object.fromEntries(expandPairs(text, variables, escape)),
+        ...defaults.Labels,
+        ...Object.fromEntries(expandPairs(text, variables, escape)),
       };
       return { ...defaults, Labels };
     }

@@ -14,7 +14,9 @@ const PLACES = ["etc/resolv.conf", "etc/hosts", "dev", "proc", "sys"];
  * `targets` the step's own mounts.
  */
 export async function removeMountPoints(
-  upper: string, lower: readonly string[], targets: readonly string[],
+  upper: string,
+  lower: readonly string[],
+  targets: readonly string[],
 ): Promise<void> {
   using root = Directory.open(upper);
   using stack = new DisposableStack();

@@ -25,12 +25,30 @@ export interface Instruction {
 }
 
 const NAMES = new Set([
-  "FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT",
-  "VOLUME", "USER", "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL",
+  "FROM",
+  "RUN",
+  "CMD",
+  "LABEL",
+  "MAINTAINER",
+  "EXPOSE",
+  "ENV",
+  "ADD",
+  "COPY",
+  "ENTRYPOINT",
+  "VOLUME",
+  "USER",
+  "WORKDIR",
+  "ARG",
+  "ONBUILD",
+  "STOPSIGNAL",
+  "HEALTHCHECK",
+  "SHELL",
 ]);
 /** Flags by instruction; any other is refused. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  FROM: ["platform"], RUN: ["mount", "network"], COPY: ["from", "chown", "chmod", "link"],
+  FROM: ["platform"],
+  RUN: ["mount", "network"],
+  COPY: ["from", "chown", "chmod", "link"],
   ADD: ["chown", "chmod", "link", "checksum"],
   HEALTHCHECK: ["interval", "timeout", "start-period", "start-interval", "retries"],
 };
@@ -149,7 +167,10 @@ export function parseDockerfile(source: string): Instruction[] {
 
 /** Reads one instruction, as ONBUILD has them too. */
 export function parseInstruction(
-  logical: string, line: number, escape: Instruction["escape"], lines = new Lines([]),
+  logical: string,
+  line: number,
+  escape: Instruction["escape"],
+  lines = new Lines([]),
 ): Instruction {
   const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(logical) ?? [];
   const name = word.toUpperCase();

@@ -1,5 +1,10 @@
 import {
-  mkdirSync, mkdtempDisposableSync, readdirSync, readFileSync, symlinkSync, writeFileSync,
+  mkdirSync,
+  mkdtempDisposableSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,7 +14,8 @@ import { parseDockerfile } from "./parse.ts";
 import { mountsOf, withPlace } from "./run-mounts.ts";
 
 test.runIf(process.getuid?.() === 0)(
-  "RUN mounts of the context what its .dockerignore leaves", async () => {
+  "RUN mounts of the context what its .dockerignore leaves",
+  async () => {
     using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-mounts-"));
     const at = (...names: string[]) => path.join(base.path, ...names);
     for (const name of ["work", "context", "context/a"]) mkdirSync(at(name));
@@ -34,7 +40,8 @@ test.runIf(process.getuid?.() === 0)(
 );
 
 test.each(["sharing=alone", "uid=5", "gid=5", "size=1m"])(
-  "a mount with %s is refused by name", (setting) => {
+  "a mount with %s is refused by name",
+  (setting) => {
     const [, run] = parseDockerfile(`FROM x\nRUN --mount=type=cache,target=/c,${setting} x`);
     expect(() => mountsOf(run!, new Map())).toThrow(setting.split("=")[0]!);
   },

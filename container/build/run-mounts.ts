@@ -6,8 +6,8 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { copyContent } from "../files/copy.ts";
-import { expand, type Variables } from "./expand.ts";
 import type { Doing } from "./doing.ts";
+import { expand, type Variables } from "./expand.ts";
 import { type CacheWish, takeMountCache } from "./mount-caches.ts";
 import { badLine, type Instruction } from "./parse.ts";
 import type { Source } from "./source.ts";
@@ -23,14 +23,28 @@ export interface RunMount extends CacheWish {
 }
 
 const KEYS = new Set([
-  "type", "target", "dst", "destination", "source", "src", "from", "id", "ro", "readonly", "rw",
-  "readwrite", "sharing", "mode",
+  "type",
+  "target",
+  "dst",
+  "destination",
+  "source",
+  "src",
+  "from",
+  "id",
+  "ro",
+  "readonly",
+  "rw",
+  "readwrite",
+  "sharing",
+  "mode",
 ]);
 
 /** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
 export function mountsOf({ flags, line, escape }: Instruction, variables: Variables): RunMount[] {
   return (flags.get("mount") ?? []).map((text) => {
-    const pairs = expand(text, variables, escape).split(",").map((part) => part.split(/=(.*)/s, 2));
+    const pairs = expand(text, variables, escape)
+      .split(",")
+      .map((part) => part.split(/=(.*)/s, 2));
     const unknown = pairs.find(([key = ""]) => !KEYS.has(key));
     if (unknown) throw badLine(line, `--mount ${unknown[0]} is not supported`);
     const fields = new Map(pairs.map(([key = "", value = "true"]) => [key, value]));
@@ -50,8 +64,13 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     const isReadOnly =
       type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
     return {
-      type, target, sharing, source: take("source", "src") ?? ".", id: take("id") ?? target,
-      isReadOnly, mode: Number.parseInt(take("mode") ?? "755", 8),
+      type,
+      target,
+      sharing,
+      source: take("source", "src") ?? ".",
+      id: take("id") ?? target,
+      isReadOnly,
+      mode: Number.parseInt(take("mode") ?? "755", 8),
       ...(from !== undefined && { from }),
     };
   });
@@ -72,7 +91,9 @@ function placeIn(root: string, place: string): string {
 
 /** A place of the context to mount: where anything is left out of it, a copy without that. */
 export async function withPlace<T>(
-  source: Source, place: string, { work, now_ms }: { work: string; now_ms: number },
+  source: Source,
+  place: string,
+  { work, now_ms }: { work: string; now_ms: number },
   use: (file: string) => Promise<T>,
 ): Promise<T> {
   const file = placeIn(source.root, place);
@@ -96,7 +117,9 @@ export async function withPlace<T>(
 
 /** Makes the mounts of a RUN ready for the time of `work`. */
 export async function withMounts<T>(
-  doing: Doing, mounts: readonly RunMount[], work: (mounts: OciMount[]) => Promise<T>,
+  doing: Doing,
+  mounts: readonly RunMount[],
+  work: (mounts: OciMount[]) => Promise<T>,
 ): Promise<T> {
   using locks = new DisposableStack();
   const caches = new Map<string, string>();
@@ -111,7 +134,9 @@ export async function withMounts<T>(
 }
 
 async function bound<T>(
-  doing: Doing, caches: ReadonlyMap<string, string>, [mount, ...rest]: readonly RunMount[],
+  doing: Doing,
+  caches: ReadonlyMap<string, string>,
+  [mount, ...rest]: readonly RunMount[],
   work: (mounts: OciMount[]) => Promise<T>,
 ): Promise<T> {
   if (mount === undefined) return work([]);

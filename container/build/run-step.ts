@@ -1,9 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { limitDevicesBeside } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
-import { limitDevicesBeside } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
 import { devicesFor } from "@raft2kube/runtime/oci/devices.ts";
 import { combineMounts, kernelMounts, TERMINAL_GROUP } from "@raft2kube/runtime/oci/mounts.ts";
@@ -11,7 +12,6 @@ import { clampOomScore } from "@raft2kube/runtime/oci/resources.ts";
 import { defaultProfile } from "@raft2kube/runtime/oci/seccomp.ts";
 import type { OciMount, OciNamespace, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
 import { type Builder, STEP } from "./builder.ts";
 import { runToEnd } from "./run-to-end.ts";
@@ -38,14 +38,17 @@ function environmentOf(step: RunStep, home: string): string[] {
 }
 
 function specOf(
-  builder: Builder, rootfs: string, step: RunStep,
+  builder: Builder,
+  rootfs: string,
+  step: RunStep,
   place: { files: string; netns: string | undefined; cgroup: string },
 ): OciSpec {
   const { defaults } = step;
   const { machine } = builder;
   const user = resolveUser(rootfs, defaults.User ?? "");
   const capabilities = capabilitySets(
-    {}, { privileged: false, root: user.uid === 0, own: machine.ownCapabilities },
+    {},
+    { privileged: false, root: user.uid === 0, own: machine.ownCapabilities },
   );
   const hasCgroups = machine.cgroups.version !== "none";
   const terminalGroup = isMapped(machine.ids.groups, TERMINAL_GROUP);
@@ -63,9 +66,14 @@ function specOf(
   return {
     ociVersion: "1.0.2",
     process: {
-      terminal: false, user, args: [...step.args],
-      env: environmentOf(step, homeOf(rootfs, user.uid)), cwd: defaults.WorkingDir || "/",
-      capabilities, noNewPrivileges: false, oomScoreAdj: clampOomScore(0, machine.ownCapabilities),
+      terminal: false,
+      user,
+      args: [...step.args],
+      env: environmentOf(step, homeOf(rootfs, user.uid)),
+      cwd: defaults.WorkingDir || "/",
+      capabilities,
+      noNewPrivileges: false,
+      oomScoreAdj: clampOomScore(0, machine.ownCapabilities),
     },
     root: { path: rootfs, readonly: false },
     hostname: "build",
@@ -75,7 +83,8 @@ function specOf(
       ...(hasCgroups && { cgroupsPath: place.cgroup }),
       resources: hasCgroups
         ? {
-            devices: devicesFor([], { privileged: false }).rules, pids: { limit: RUN_PIDS },
+            devices: devicesFor([], { privileged: false }).rules,
+            pids: { limit: RUN_PIDS },
             memory: { limit: builder.memory_bytes },
           }
         : {},
@@ -88,7 +97,10 @@ function specOf(
 
 /** Runs a command in a root that is mounted. Throws when it fails, or takes too long. */
 export async function runInside(
-  builder: Builder, rootfs: string, step: RunStep, output: (chunk: Buffer) => void,
+  builder: Builder,
+  rootfs: string,
+  step: RunStep,
+  output: (chunk: Buffer) => void,
 ): Promise<void> {
   const { host } = builder;
   const id = `${STEP}${path.basename(path.dirname(rootfs))}`;
@@ -96,7 +108,8 @@ export async function runInside(
   const files = path.join(bundle, "files");
   await mkdir(files, { recursive: true, mode: 0o711 });
   await writeFile(
-    path.join(files, "hosts"), "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
+    path.join(files, "hosts"),
+    "127.0.0.1\tlocalhost\n::1\tlocalhost\n127.0.1.1\tbuild\n",
   );
   await writeFile(path.join(files, "resolv.conf"), await builder.resolvConf(step.network));
   const isAttached = step.network !== "none" && step.network !== "host";
@@ -120,7 +133,11 @@ export async function runInside(
     }
     await writeFile(path.join(bundle, "config.json"), JSON.stringify(spec), { mode: 0o600 });
     await runToEnd(host.crun, [...builder.oci, "run", "--bundle", bundle, id], {
-      clock: host.clock, timeout_ms: RUN_TIMEOUT_MS, signal: builder.signal, end, output,
+      clock: host.clock,
+      timeout_ms: RUN_TIMEOUT_MS,
+      signal: builder.signal,
+      end,
+      output,
       killedBy: `as one is that uses more memory than ${builder.memory_bytes} bytes (build -m)`,
     });
   } finally {

@@ -10,7 +10,10 @@ function run(script: string, timeout_ms: number, signal = new AbortController().
   let pid = 0;
   const { promise: started, resolve } = Promise.withResolvers<void>();
   const done = runToEnd("sh", ["-c", LEAVES_A_CHILD + script], {
-    clock: systemClock(), timeout_ms, signal, killedBy: "as of memory",
+    clock: systemClock(),
+    timeout_ms,
+    signal,
+    killedBy: "as of memory",
     end: async () => void ends++,
     output: (chunk) => {
       pid = Number(chunk);

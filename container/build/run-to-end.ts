@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { DRAIN_MS } from "../limits.ts";
 
 /** Exit code of a program that SIGKILL has ended. */
@@ -12,7 +12,8 @@ const KILLED_CODE = 137;
  * `end` ends those processes; what still holds the output later is not waited for.
  */
 export function runToEnd(
-  program: string, args: readonly string[],
+  program: string,
+  args: readonly string[],
   options: {
     clock: Clock;
     timeout_ms: number;
@@ -25,9 +26,10 @@ export function runToEnd(
 ): Promise<void> {
   const { clock, timeout_ms, signal, end, output } = options;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { child, stdout, stderr } = spawnOnPipes(
-    program, args, { stdio: ["ignore", "pipe", "pipe"], failed: reject },
-  );
+  const { child, stdout, stderr } = spawnOnPipes(program, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    failed: reject,
+  });
   const pipes = [stdout!, stderr!];
   for (const pipe of pipes) pipe.on("data", output);
   const closed = Promise.all(pipes.map((pipe) => once(pipe, "close")));
@@ -35,7 +37,9 @@ export function runToEnd(
   let stopped: unknown;
   const stop = (why: unknown) => {
     stopped ??= why;
-    end().catch(reject).finally(() => child.kill("SIGKILL"));
+    end()
+      .catch(reject)
+      .finally(() => child.kill("SIGKILL"));
   };
   const timeout = clock.after(timeout_ms, () => stop(failed(`took over ${timeout_ms} ms`)));
   const aborted = () => stop(signal.reason);

@@ -31,7 +31,10 @@ export function placesOf(source: Source, pattern: string): string[] {
       using found = root.find(place || ".", { links: "inside" });
       if (!found?.stats().isDirectory()) return [];
       using directory = root.directory(place || ".", { links: "inside" });
-      return [...directory.names()].map(String).filter((name) => matchesName(part, name)).sort()
+      return [...directory.names()]
+        .map(String)
+        .filter((name) => matchesName(part, name))
+        .sort()
         .map((name) => (place === "" ? name : `${place}/${name}`));
     });
   }
@@ -97,7 +100,7 @@ async function hashEntry(walk: Walk, handle: Handle, name: string): Promise<void
   const fd = handle.reopen(constants.O_RDONLY);
   try {
     const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size + 1));
-    for (let at = 0; ;) {
+    for (let at = 0; ; ) {
       const read = readSync(fd, chunk, 0, chunk.length, at);
       if (read === 0) break;
       hash.update(chunk.subarray(0, read));

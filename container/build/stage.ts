@@ -3,9 +3,9 @@ import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
-import { runtimePaths } from "@raft2kube/runtime/paths.ts";
-import type { HistoryEntry } from "@raft2kube/runtime/image/config.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { HistoryEntry } from "@raft2kube/runtime/image/config.ts";
+import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import type { Builder } from "./builder.ts";
 import type { CachedStep } from "./cache.ts";
 import { type Draft, withStep } from "./image.ts";
@@ -42,7 +42,9 @@ export function keyOf(...parts: readonly unknown[]): string {
 
 /** Mounts a draft's layers under a folder to write to, and unmounts them after `work`. */
 export async function withRootfs<T>(
-  builder: Builder, draft: Draft, work: (rootfs: string, upper: string) => Promise<T>,
+  builder: Builder,
+  draft: Draft,
+  work: (rootfs: string, upper: string) => Promise<T>,
 ): Promise<T> {
   const id = randomBytes(6).toString("hex");
   const paths = runtimePaths(path.join(builder.work, id), path.join(builder.state, id)).container(
@@ -61,7 +63,9 @@ export async function withRootfs<T>(
 
 /** Makes a tree read-only for other steps; undone after `work`. */
 export async function withReadOnly<T>(
-  builder: Builder, draft: Draft, work: (root: string) => Promise<T>,
+  builder: Builder,
+  draft: Draft,
+  work: (root: string) => Promise<T>,
 ): Promise<T> {
   const root = path.join(builder.state, `from-${randomBytes(6).toString("hex")}`);
   await mkdir(root, { recursive: true, mode: 0o755 });
@@ -96,7 +100,10 @@ export interface ChangingStep {
  * ERROR; a step that fails leaves nothing in the cache.
  */
 export async function layerStep(
-  builder: Builder, options: BuildOptions, state: StageState, step: ChangingStep,
+  builder: Builder,
+  options: BuildOptions,
+  state: StageState,
+  step: ChangingStep,
 ): Promise<StageState> {
   // lab:01b begin layer-step
   const { key, history, progress } = step;
@@ -130,13 +137,16 @@ async function usable(builder: Builder, key: string): Promise<CachedStep | undef
   if (found?.layer === undefined) return found;
   const { diffId } = found.layer;
   const [layer, blob] = [
-    await builder.images.layers.usage(diffId), await builder.images.blobs.size(diffId),
+    await builder.images.layers.usage(diffId),
+    await builder.images.blobs.size(diffId),
   ];
   return layer && blob !== undefined ? found : undefined;
 }
 
 async function make(
-  builder: Builder, options: BuildOptions, state: StageState,
+  builder: Builder,
+  options: BuildOptions,
+  state: StageState,
   { mounts, make: fill, history }: ChangingStep,
 ): Promise<CachedStep> {
   const { images, host } = builder;
@@ -152,7 +162,8 @@ async function make(
       await removeMountPoints(upper, lower, mounts);
     }
     const layer = await storeLayer(images, upper, {
-      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }), keepsManaged: mounts === undefined,
+      ...(epoch_ms !== undefined && { latest_ms: epoch_ms }),
+      keepsManaged: mounts === undefined,
     });
     if (layer === undefined) return { created, step: history };
     const { diffId, size, entries } = layer;
@@ -167,7 +178,10 @@ async function make(
 }
 
 function next(
-  state: StageState, key: string, { layer, created }: CachedStep, created_by: string,
+  state: StageState,
+  key: string,
+  { layer, created }: CachedStep,
+  created_by: string,
   wasCached: boolean,
 ): StageState {
   const entry: HistoryEntry = { created, created_by, comment: "r2k container build" };

@@ -23,7 +23,8 @@ export interface Plan {
 /** Names of arguments that are there without ARG (Dockerfile reference, predefined). */
 export const PROXY_ARGUMENTS = new Set(
   ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"].flatMap((name) => [
-    name, name.toUpperCase(),
+    name,
+    name.toUpperCase(),
   ]),
 );
 
@@ -32,14 +33,21 @@ export const ARCHITECTURE =
   { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
 
 const PLATFORM = {
-  TARGETPLATFORM: `linux/${ARCHITECTURE}`, TARGETOS: "linux", TARGETARCH: ARCHITECTURE,
-  TARGETVARIANT: "", BUILDPLATFORM: `linux/${ARCHITECTURE}`, BUILDOS: "linux",
-  BUILDARCH: ARCHITECTURE, BUILDVARIANT: "",
+  TARGETPLATFORM: `linux/${ARCHITECTURE}`,
+  TARGETOS: "linux",
+  TARGETARCH: ARCHITECTURE,
+  TARGETVARIANT: "",
+  BUILDPLATFORM: `linux/${ARCHITECTURE}`,
+  BUILDOS: "linux",
+  BUILDARCH: ARCHITECTURE,
+  BUILDVARIANT: "",
 } as const;
 
 /** The stage of a name or number among those before `limit`. */
 export function findStage(
-  stages: readonly Stage[], wanted: string, limit: number,
+  stages: readonly Stage[],
+  wanted: string,
+  limit: number,
 ): number | undefined {
   const name = wanted.toLowerCase();
   const byName = stages.slice(0, limit).findLast((stage) => stage.name === name);
@@ -48,14 +56,16 @@ export function findStage(
 }
 
 function requirePlatform(
-  { flags, line }: Instruction, variables: ReadonlyMap<string, string>,
+  { flags, line }: Instruction,
+  variables: ReadonlyMap<string, string>,
 ): void {
   const given = flags.get("platform")?.at(-1);
   if (given === undefined) return;
   const platform = expand(given, variables);
   if (platform === `linux/${ARCHITECTURE}` || platform === "linux") return;
   throw badLine(
-    line, `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`,
+    line,
+    `--platform=${platform}: only this machine's, linux/${ARCHITECTURE}, is built`,
   );
 }
 
@@ -98,7 +108,8 @@ export function planStages(
 
 /** The names and values of an ARG: the command line's value before the default. */
 export function argumentsOf(
-  { text, escape }: Instruction, variables: ReadonlyMap<string, string>,
+  { text, escape }: Instruction,
+  variables: ReadonlyMap<string, string>,
   buildArgs: Readonly<Record<string, string>>,
 ): [name: string, value: string | undefined][] {
   return text.split(/\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((each) => {

@@ -7,7 +7,10 @@ import { WILDCARD_STEPS } from "../limits.ts";
  */
 type Part = "text" | "name" | "skip" | ((char: string) => boolean);
 
-export const literal = (wanted: string): Part => (char) => char === wanted;
+export const literal =
+  (wanted: string): Part =>
+  (char) =>
+    char === wanted;
 export const notSlash: Part = (char) => char !== "/";
 
 /**

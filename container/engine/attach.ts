@@ -3,9 +3,9 @@ import { open } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { packetConnection } from "@raft2kube/linux/socket/packets.ts";
 import { connectSeqpacket } from "@raft2kube/linux/socket/socket.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ATTACH_PACKET_BYTES } from "@raft2kube/runtime/limits.ts";
 import type { ContainerPaths } from "@raft2kube/runtime/paths.ts";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 const STDERR = 3;
@@ -59,7 +59,9 @@ async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStrea
  * when the keys were typed. The container must be there; it need not have been started.
  */
 export function attachHere(
-  paths: ContainerPaths, ends: Ends, options: { tty: boolean; detachKeys: string },
+  paths: ContainerPaths,
+  ends: Ends,
+  options: { tty: boolean; detachKeys: string },
 ): { over: Promise<"ended" | "detached"> } {
   const { incoming, outgoing } = packetConnection(connectSeqpacket(paths.attachSocket));
   const { promise, resolve } = Promise.withResolvers<"ended" | "detached">();
@@ -94,7 +96,8 @@ function followSize(paths: ContainerPaths, undo: (() => void)[]): void {
 }
 
 function forward(
-  stdin: NodeJS.ReadStream, to: Writable,
+  stdin: NodeJS.ReadStream,
+  to: Writable,
   options: { tty: boolean; detachKeys: string; undo: (() => void)[]; detach: () => void },
 ): void {
   const { tty, undo, detach } = options;

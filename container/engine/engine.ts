@@ -6,13 +6,13 @@ import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { keptByCache } from "../build/cache.ts";
 import { ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
-import { NETWORK_ANNOTATION } from "./sandbox.ts";
 import { Containers } from "./containers.ts";
 import { withRemedy } from "./full-disk.ts";
 import type { PublishedPort } from "./hand.ts";
 import type { Host } from "./host.ts";
 import { Networks } from "./networks.ts";
 import type { Engine } from "./open-engine.ts";
+import { NETWORK_ANNOTATION } from "./sandbox.ts";
 import { settle } from "./settle.ts";
 import { Volumes } from "./volumes.ts";
 
@@ -23,13 +23,23 @@ import { Volumes } from "./volumes.ts";
 export async function withEngine<T>(host: Host, work: (engine: Engine) => Promise<T>): Promise<T> {
   const networks = new Networks(host);
   const { runtime, close } = await openRuntime({
-    rootDir: host.root, stateDir: host.state, imagesDir: host.imagesDir,
-    otherRoots: [host.nodeRoot], keptContent: () => keptByCache(host.imagesDir), cniConfDir: "",
-    cniBinDirs: [], network: networkOf(host, networks), lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
-    cgroupParent: host.cgroupParent, cgroups: host.cgroups,
+    rootDir: host.root,
+    stateDir: host.state,
+    imagesDir: host.imagesDir,
+    otherRoots: [host.nodeRoot],
+    keptContent: () => keptByCache(host.imagesDir),
+    cniConfDir: "",
+    cniBinDirs: [],
+    network: networkOf(host, networks),
+    lockTimeout_ms: ENGINE_LOCK_TIMEOUT_MS,
+    cgroupParent: host.cgroupParent,
+    cgroups: host.cgroups,
     ociRuntime: { path: host.crun, kind: "crun" },
     byHand: { command: host.byHand.command, isOffered: host.byHand.isUsed },
-    conmon: host.conmon, pausePath: host.init, registries: host.registries, clock: host.clock,
+    conmon: host.conmon,
+    pausePath: host.init,
+    registries: host.registries,
+    clock: host.clock,
   });
   try {
     await networks.load();
@@ -61,7 +71,10 @@ function networkOf(host: Host, networks: Networks): PodNetwork {
     return networks.listOf(config.annotations[NETWORK_ANNOTATION] ?? "none");
   };
   return new PodNetwork({
-    confDir: path.join(host.state, "no-networks"), binDirs: [host.cniBinDir],
-    cacheDir: path.join(host.state, "cni"), invoke: host.cniInvoke, networkOf: find,
+    confDir: path.join(host.state, "no-networks"),
+    binDirs: [host.cniBinDir],
+    cacheDir: path.join(host.state, "cni"),
+    invoke: host.cniInvoke,
+    networkOf: find,
   });
 }

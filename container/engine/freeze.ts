@@ -17,7 +17,9 @@ function markOf({ runtime }: Engine, { record }: HandContainer): string {
  * mark, by which the next one thaws them. One that is paused or does not run stays as it is.
  */
 export async function whileFrozen<T>(
-  engine: Engine, container: HandContainer, work: () => Promise<T>,
+  engine: Engine,
+  container: HandContainer,
+  work: () => Promise<T>,
 ): Promise<T> {
   if (stateOf(engine, container) !== "running") return work();
   if (engine.runtime.cgroups.version === "none") {

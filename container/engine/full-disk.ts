@@ -5,6 +5,7 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 export function withRemedy(cause: unknown, folder: string): unknown {
   if (!isErrno(cause, "ENOSPC", "EDQUOT")) return cause;
   return new RuntimeError("resource-exhausted", `the disk is full: ${messageOf(cause)}`, {
-    cause, remedy: `make room for ${folder}: r2k container rm, rmi, or system prune`,
+    cause,
+    remedy: `make room for ${folder}: r2k container rm, rmi, or system prune`,
   });
 }

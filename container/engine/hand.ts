@@ -1,6 +1,6 @@
-import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ContainerRecord } from "@raft2kube/runtime/container/record.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
 
 /** The annotation in which a container's record has what docker's words say of it. */
 const ANNOTATION = "r2k.io/container";
@@ -28,7 +28,8 @@ export interface HandMount {
 }
 
 export type RestartPolicy =
-  { name: "no" | "always" | "unless-stopped" } | { name: "on-failure"; times?: number };
+  | { name: "no" | "always" | "unless-stopped" }
+  | { name: "on-failure"; times?: number };
 
 /** A container's settings that CRI has no place for. */
 export interface Hand {

@@ -6,7 +6,8 @@ test("times of a health check are bounded", () => {
   expect(healthTimes({})).toEqual({ interval_ms: 30_000, timeout_s: 30 });
   expect(healthTimes({ Interval: 1, Timeout: -1 })).toEqual({ interval_ms: 1, timeout_s: 0.001 });
   expect(healthTimes({ Interval: 1e300, Timeout: Infinity })).toEqual({
-    interval_ms: 86_400_000, timeout_s: 86_400,
+    interval_ms: 86_400_000,
+    timeout_s: 86_400,
   });
   expect(healthTimeOf("--health-interval", "2ms")).toBe(2e6);
   expect(() => healthTimeOf("--health-interval", "1ns")).toThrow("less than 1ms");

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { HEALTH_LONGEST_MS } from "../limits.ts";
 import type { HandContainer } from "./hand.ts";
 import type { Host } from "./host.ts";

@@ -1,6 +1,6 @@
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
-import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { PublishedPort } from "./hand.ts";
 

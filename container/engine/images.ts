@@ -1,9 +1,9 @@
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { parseReference } from "@raft2kube/runtime/image/reference.ts";
 import { ImageStore, type NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
 import { keptByCache } from "../build/cache.ts";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { authFor } from "../registry/auth-file.ts";
 import type { Host } from "./host.ts";
 
@@ -28,7 +28,8 @@ const ID_PREFIX = /^[0-9a-f]{4,64}$/;
 
 /** The image of a name, or else of an id, or the beginning of one. */
 export function findImage(
-  { images }: Pick<OpenImages, "images">, name: string,
+  { images }: Pick<OpenImages, "images">,
+  name: string,
 ): NamedImage | undefined {
   const named = images.find(name);
   if (named === undefined && ID_PREFIX.test(name)) {

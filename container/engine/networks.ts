@@ -3,9 +3,9 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { applyRuleset, masquerades, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { applyRuleset, masquerades, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { readState, type StateKind, writeState } from "@raft2kube/runtime/state-file.ts";
 import { NETWORKS } from "../limits.ts";
@@ -97,7 +97,9 @@ export class Networks {
     const comment = createHash("sha256").update(lines.join("\n")).digest("hex");
     if (nftTableComment("inet", name) === comment) return;
     const head = [
-      `add table ${table}`, `delete table ${table}`, `add table ${table} { comment "${comment}"; }`,
+      `add table ${table}`,
+      `delete table ${table}`,
+      `add table ${table} { comment "${comment}"; }`,
     ];
     await applyRuleset([...head, ...lines].join("\n"));
   }
@@ -119,14 +121,20 @@ export class Networks {
     const prefix = SUBNET.exec(subnet)?.[1];
     if (prefix === undefined) {
       throw new RuntimeError(
-        "invalid-argument", `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
+        "invalid-argument",
+        `${subnet} is no range of IPv4 such as 10.5.1.0/24`,
       );
     }
     const taken = this.all().find((network) => network.subnet === subnet);
     if (taken) throw new RuntimeError("already-exists", `network ${taken.name} has ${subnet}`);
     const network: Network = {
-      name, bridge: bridgeOf(this.#host, name), subnet, gateway: wish.gateway ?? `${prefix}.1`,
-      isInternal: wish.isInternal, isDefault: false, createdAt_ms: this.#host.clock.now(),
+      name,
+      bridge: bridgeOf(this.#host, name),
+      subnet,
+      gateway: wish.gateway ?? `${prefix}.1`,
+      isInternal: wish.isInternal,
+      isDefault: false,
+      createdAt_ms: this.#host.clock.now(),
       labels: wish.labels,
     };
     await writeState(path.join(this.#directory, `${name}.json`), NETWORK_STATE, network);
@@ -149,8 +157,14 @@ export class Networks {
     const { range, size, prefix } = DEFAULT_SUBNETS;
     const base = `${range}.${(digestOf(this.#host, "")[0]! * size) % 256}`;
     return {
-      name: DEFAULT_NETWORK, bridge: bridgeOf(this.#host, ""), subnet: `${base}.0/${prefix}`,
-      gateway: `${base}.1`, isInternal: false, isDefault: true, createdAt_ms: 0, labels: {},
+      name: DEFAULT_NETWORK,
+      bridge: bridgeOf(this.#host, ""),
+      subnet: `${base}.0/${prefix}`,
+      gateway: `${base}.1`,
+      isInternal: false,
+      isDefault: true,
+      createdAt_ms: 0,
+      labels: {},
     };
   }
 
@@ -193,11 +207,13 @@ function digestOf({ root }: Pick<Host, "root">, name: string): Buffer {
  */
 export function separation(networks: readonly Network[]): string[] {
   const bridges = networks.map(({ bridge }) => bridge);
-  const internal = networks.filter(({ isInternal }) => isInternal).flatMap(({ bridge }) => [
-    `forward iifname "${bridge}" oifname != "${bridge}" drop`,
-    `forward oifname "${bridge}" iifname != "${bridge}" drop`,
-    `input iifname "${bridge}" drop`,
-  ]);
+  const internal = networks
+    .filter(({ isInternal }) => isInternal)
+    .flatMap(({ bridge }) => [
+      `forward iifname "${bridge}" oifname != "${bridge}" drop`,
+      `forward oifname "${bridge}" iifname != "${bridge}" drop`,
+      `input iifname "${bridge}" drop`,
+    ]);
   const apart = bridges.map((bridge) => {
     return `forward iifname "${bridge}" oifname "${BRIDGE_PREFIX}*" oifname != "${bridge}" drop`;
   });
@@ -206,12 +222,14 @@ export function separation(networks: readonly Network[]): string[] {
 
 /** The rules that give the host's address to what leaves a network, but for internal ones. */
 function masquerading(networks: readonly Network[]): string[] {
-  return networks.filter(({ isInternal }) => !isInternal).flatMap(({ bridge, subnet }) => {
-    const leaves = `ip daddr != { ${subnet}, 224.0.0.0/4 } oifname != "${bridge}"`;
-    return masquerades().map((statement) => {
-      return `postrouting ip saddr ${subnet} ${leaves} ${statement}`;
+  return networks
+    .filter(({ isInternal }) => !isInternal)
+    .flatMap(({ bridge, subnet }) => {
+      const leaves = `ip daddr != { ${subnet}, 224.0.0.0/4 } oifname != "${bridge}"`;
+      return masquerades().map((statement) => {
+        return `postrouting ip saddr ${subnet} ${leaves} ${statement}`;
+      });
     });
-  });
 }
 
 function conflist(network: Network, host: Host): object {
@@ -223,7 +241,11 @@ function conflist(network: Network, host: Host): object {
     name: `hand-${name}`,
     plugins: [
       {
-        type: "bridge", bridge, isGateway: !isInternal, hairpinMode: true, ipspoofchk: true,
+        type: "bridge",
+        bridge,
+        isGateway: !isInternal,
+        hairpinMode: true,
+        ipspoofchk: true,
         ipam: { type: "host-local", dataDir: path.join(host.state, "ipam"), ranges, routes },
       },
       { type: "portmap", capabilities: { portMappings: true }, snat: true },

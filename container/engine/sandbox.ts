@@ -1,9 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { NamespaceMode, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
-import { Protocol, SecurityProfile_ProfileType } from "@raft2kube/proto/gen/cri.ts";
+import {
+  NamespaceMode,
+  PodSandboxConfig,
+  Protocol,
+  SecurityProfile_ProfileType,
+} from "@raft2kube/proto/gen/cri.ts";
 import { runSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Engine } from "./open-engine.ts";
 import type { Hand, PublishedPort } from "./hand.ts";
+import type { Engine } from "./open-engine.ts";
 
 /** The annotation of a sandbox that names its network. */
 export const NETWORK_ANNOTATION = "r2k.io/network";
@@ -53,7 +57,8 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
           privileged: wish.isPrivileged,
           seccomp: { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: "" },
           namespaceOptions: {
-            network: mode(hand.network === "host"), ipc: mode(wish.ipc === "host"),
+            network: mode(hand.network === "host"),
+            ipc: mode(wish.ipc === "host"),
             pid: wish.pid === "host" ? NamespaceMode.NODE : NamespaceMode.CONTAINER,
           },
         },
@@ -96,7 +101,8 @@ export function hostsWith(before: string, names: string): string {
 /** Containers of the same network, if people made it: on the default one there are no names. */
 function peersOf({ containers, runtime, networks }: Engine, hand: Hand): string[] {
   if (networks.find(hand.network)?.isDefault !== false) return [];
-  return containers.all()
+  return containers
+    .all()
     .filter(({ hand: other }) => other.network === hand.network && other.name !== hand.name)
     .flatMap(({ record, hand: other }) => {
       const { ips = [], state } = runtime.sandboxes.find(record.sandboxId) ?? {};

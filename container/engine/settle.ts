@@ -1,11 +1,11 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
-import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
 import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
-import type { Engine } from "./open-engine.ts";
+import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import { thaw } from "./freeze.ts";
 import type { HandContainer } from "./hand.ts";
+import type { Engine } from "./open-engine.ts";
 
 /**
  * Releases what ended containers still have: their network, mounts and namespaces; those of `--rm`
@@ -30,8 +30,9 @@ export async function settle(engine: Engine): Promise<void> {
 function isUnfinished({ record: { phase }, hand }: HandContainer): boolean {
   if (!hand.isUnfinished || phase.state === "running") return false;
   // A program that cannot be started is no interruption: the container says why.
-  return phase.state !== "exited" ||
-    (phase.startedAt_ms === 0 && phase.exit.reason !== "StartError");
+  return (
+    phase.state !== "exited" || (phase.startedAt_ms === 0 && phase.exit.reason !== "StartError")
+  );
 }
 
 /** Releases an ended container, or removes it if it removes itself. Again is no error. */
@@ -50,7 +51,9 @@ export async function release(engine: Engine, container: HandContainer): Promise
 
 /** Removes a container with its log, its sandbox, and with `volumes` its anonymous volumes. */
 export async function removeHand(
-  engine: Engine, { record, hand }: HandContainer, options: { volumes: boolean },
+  engine: Engine,
+  { record, hand }: HandContainer,
+  options: { volumes: boolean },
 ): Promise<void> {
   const { runtime, containers, volumes, host } = engine;
   await removeContainer(runtime, record.id);

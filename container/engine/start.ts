@@ -1,17 +1,18 @@
 import { renewContainer } from "@raft2kube/runtime/container/create.ts";
-import { startContainer, type StartOptions } from "@raft2kube/runtime/container/start.ts";
+import { type StartOptions, startContainer } from "@raft2kube/runtime/container/start.ts";
 import { resumeSandbox } from "@raft2kube/runtime/sandbox/run.ts";
-import type { Engine } from "./open-engine.ts";
 import type { HandContainer } from "./hand.ts";
-import { reportToPeers, writeHosts } from "./sandbox.ts";
 import { startHealth } from "./health.ts";
+import type { Engine } from "./open-engine.ts";
+import { reportToPeers, writeHosts } from "./sandbox.ts";
 
 /**
  * Starts a container that was created or has ended; one that runs stays. With `isWatched` the
  * caller releases it when it has ended; without, conmon calls for that.
  */
 export async function startHand(
-  engine: Engine, container: HandContainer,
+  engine: Engine,
+  container: HandContainer,
   { created, isWatched = false }: Pick<StartOptions, "created"> & { isWatched?: boolean } = {},
 ): Promise<HandContainer> {
   const { runtime, containers, host } = engine;

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { Engine } from "./open-engine.ts";
-import type { HandContainer, PublishedPort } from "./hand.ts";
 import { spanWords } from "../format/words.ts";
+import type { HandContainer, PublishedPort } from "./hand.ts";
 import { healthFile, readHealth } from "./health.ts";
+import type { Engine } from "./open-engine.ts";
 
 export type StateName = "created" | "running" | "paused" | "exited";
 

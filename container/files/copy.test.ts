@@ -1,6 +1,12 @@
 import { execFileSync } from "node:child_process";
 import {
-  chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
 } from "node:fs";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";

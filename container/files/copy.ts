@@ -1,8 +1,8 @@
 import { closeSync, constants, fchmodSync, type Stats } from "node:fs";
+import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { copyFileContent } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 
@@ -28,7 +28,9 @@ export interface CopyOptions {
 
 /** Directories beneath a root, made where they are missing, and those with this owner. */
 export function makeOwned(
-  root: Directory, place: string, owner: { uid: number; gid: number } = { uid: 0, gid: 0 },
+  root: Directory,
+  place: string,
+  owner: { uid: number; gid: number } = { uid: 0, gid: 0 },
 ): Directory {
   const made = (directory: Directory) => {
     using self = directory.handle(".");
@@ -40,7 +42,9 @@ export function makeOwned(
 /** Copies a file, directory, link or device; an existing directory is merged into. */
 export async function copyEntry(
   from: { parent: Directory; name: string | Buffer; handle: Handle },
-  to: { parent: Directory; name: string | Buffer }, options: CopyOptions, place = "",
+  to: { parent: Directory; name: string | Buffer },
+  options: CopyOptions,
+  place = "",
   slices = new Slices(),
 ): Promise<void> {
   const { handle } = from;
@@ -66,7 +70,11 @@ export async function copyEntry(
 
 /** Copies all that a directory holds. */
 export async function copyContent(
-  from: Directory, to: Directory, options: CopyOptions, place = "", slices = new Slices(),
+  from: Directory,
+  to: Directory,
+  options: CopyOptions,
+  place = "",
+  slices = new Slices(),
 ): Promise<void> {
   for (const name of [...from.names()].sort(Buffer.compare)) {
     const inner = place === "" ? name.toString() : `${place}/${name.toString()}`;
@@ -107,7 +115,9 @@ function describe(made: Handle, source: Handle, stats: Stats, options: CopyOptio
 
 /** Writes a file of these bytes, in place of what has its name. */
 export async function writeFileAt(
-  parent: Directory, name: string, write: (fd: number) => Promise<void>,
+  parent: Directory,
+  name: string,
+  write: (fd: number) => Promise<void>,
   options: { uid: number; gid: number; mode: number; mtime_ms: number },
 ): Promise<void> {
   await removeTree(parent, name);

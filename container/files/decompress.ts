@@ -8,15 +8,20 @@ import { printable } from "@raft2kube/std/printable.ts";
 import { DECOMPRESSION_MIB } from "../limits.ts";
 
 type Decompressor =
-  { kind: "none" | "gzip" | "zstd" } | { kind: "program"; words: readonly [string, ...string[]] };
+  | { kind: "none" | "gzip" | "zstd" }
+  | { kind: "program"; words: readonly [string, ...string[]] };
 
 /** Compressions by the first bytes of a stream, in hexadecimal. */
 const MAGIC: readonly (readonly [magic: string, decompressor: Decompressor])[] = [
   ["1f8b", { kind: "gzip" }],
   ["28b52ffd", { kind: "zstd" }],
-  ["fd377a585a00", {
-    kind: "program", words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`],
-  }],
+  [
+    "fd377a585a00",
+    {
+      kind: "program",
+      words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`],
+    },
+  ],
   ["425a68", { kind: "program", words: ["bzip2", "-dc"] }],
 ];
 const MAGIC_BYTES = 6;
@@ -38,7 +43,10 @@ export async function decompressed(source: Readable): Promise<Readable> {
       source.off("readable", take);
       resolve(chunk);
     };
-    source.on("readable", take).once("end", () => resolve(Buffer.alloc(0))).once("error", reject);
+    source
+      .on("readable", take)
+      .once("end", () => resolve(Buffer.alloc(0)))
+      .once("error", reject);
   });
   source.unshift(first);
   const decompressor = decompressorOf(first);
@@ -60,15 +68,20 @@ function transformOf(kind: "gzip" | "zstd" | "none"): Transform {
 
 /** The output of a program that reads a stream. It is killed when no more of it is wanted. */
 async function* through(
-  [program, ...args]: readonly [string, ...string[]], source: Readable,
+  [program, ...args]: readonly [string, ...string[]],
+  source: Readable,
 ): AsyncGenerator<Buffer> {
   const { promise: code, resolve, reject } = Promise.withResolvers<number | null>();
   const stdio = ["pipe", "pipe", "pipe"] as const;
   const { child, stdin, stdout, stderr } = spawnOnPipes(program, args, {
     stdio: [...stdio],
-    failed: (cause) => reject(new RuntimeError("failed-precondition", cause.message, {
-      cause, remedy: `install ${program === "xz" ? "xz-utils" : program}`,
-    })),
+    failed: (cause) =>
+      reject(
+        new RuntimeError("failed-precondition", cause.message, {
+          cause,
+          remedy: `install ${program === "xz" ? "xz-utils" : program}`,
+        }),
+      ),
   });
   child.on("exit", resolve);
   code.catch(() => undefined); // its reader may have gone before

@@ -5,7 +5,8 @@ import { freshOf } from "@raft2kube/linux/file/durable-file.ts";
 
 /** Writes to a file for its owner alone, which is there once it is whole, or to standard output. */
 export async function writeOutput(
-  stream: AsyncIterable<Uint8Array>, file: string | undefined,
+  stream: AsyncIterable<Uint8Array>,
+  file: string | undefined,
 ): Promise<void> {
   if (file === undefined) return pipeline(stream, process.stdout);
   // A device or fifo is no place for a file.

@@ -1,10 +1,10 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import type { Engine } from "../engine/open-engine.ts";
+import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import type { HandContainer } from "../engine/hand.ts";
+import type { Engine } from "../engine/open-engine.ts";
 
 /** A place in a container: the tree that it is in, and its path there. */
 export interface Place {
@@ -14,12 +14,15 @@ export interface Place {
 
 /** Runs `work` while a container's root is mounted, whether it runs or not. */
 export async function withRoot<T>(
-  { runtime }: Engine, { record }: HandContainer, work: (rootfs: string) => Promise<T>,
+  { runtime }: Engine,
+  { record }: HandContainer,
+  work: (rootfs: string) => Promise<T>,
 ): Promise<T> {
   const paths = runtime.paths.container(record.id);
   if (isMountPoint(paths.rootfs)) return await work(paths.rootfs);
   await mountRootfs(
-    paths, record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
+    paths,
+    record.image.diffIds.map((id) => runtime.images.layers.folder(id)).reverse(),
   );
   try {
     return await work(paths.rootfs);
@@ -31,7 +34,8 @@ export async function withRoot<T>(
 /** Where a container's path is: in its root, or in what is mounted over it. */
 export function placeIn(rootfs: string, { hand }: HandContainer, given: string): Place {
   const full = path.posix.normalize(`/${given}`);
-  const mounted = hand.mounts.filter(
+  const mounted = hand.mounts
+    .filter(
       ({ destination, type }) =>
         type !== "tmpfs" && (full === destination || full.startsWith(`${destination}/`)),
     )

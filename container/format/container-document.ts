@@ -1,6 +1,6 @@
-import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer, HandMount } from "../engine/hand.ts";
 import { healthFile, readHealth } from "../engine/health.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { stateOf } from "../engine/state.ts";
 
 const NEVER = "0001-01-01T00:00:00Z";
@@ -12,10 +12,16 @@ function stateDocument(engine: Engine, container: HandContainer): object {
   const exit = phase.state === "exited" ? phase.exit : undefined;
   const started_ms = "startedAt_ms" in phase ? phase.startedAt_ms : 0;
   return {
-    Status, Running: phase.state === "running", Paused: Status === "paused", Restarting: false,
-    OOMKilled: exit?.reason === "OOMKilled", Dead: false,
-    Pid: phase.state === "running" ? phase.process.pid : 0, ExitCode: exit?.exitCode ?? 0,
-    Error: exit?.message ?? "", StartedAt: started_ms ? new Date(started_ms).toISOString() : NEVER,
+    Status,
+    Running: phase.state === "running",
+    Paused: Status === "paused",
+    Restarting: false,
+    OOMKilled: exit?.reason === "OOMKilled",
+    Dead: false,
+    Pid: phase.state === "running" ? phase.process.pid : 0,
+    ExitCode: exit?.exitCode ?? 0,
+    Error: exit?.message ?? "",
+    StartedAt: started_ms ? new Date(started_ms).toISOString() : NEVER,
     FinishedAt: exit ? new Date(exit.finishedAt_ms).toISOString() : NEVER,
     ...(hand.health && { Health: readHealth(healthFile(engine.host, record.id)) }),
   };
@@ -23,9 +29,13 @@ function stateDocument(engine: Engine, container: HandContainer): object {
 
 function mountDocument({ type, name, source, destination, isReadOnly }: HandMount): object {
   return {
-    Type: type, ...(name !== undefined && { Name: name, Driver: "local" }),
-    Source: type === "tmpfs" ? "" : source, Destination: destination, Mode: isReadOnly ? "ro" : "",
-    RW: !isReadOnly, Propagation: type === "bind" ? "rprivate" : "",
+    Type: type,
+    ...(name !== undefined && { Name: name, Driver: "local" }),
+    Source: type === "tmpfs" ? "" : source,
+    Destination: destination,
+    Mode: isReadOnly ? "ro" : "",
+    RW: !isReadOnly,
+    Propagation: type === "bind" ? "rprivate" : "",
   };
 }
 
@@ -34,7 +44,8 @@ function portsDocument({ ports }: Hand): object {
   for (const { hostIp, hostPort, containerPort, protocol } of ports) {
     const key = `${containerPort}/${protocol}`;
     found[key] = [
-      ...(found[key] ?? []), { HostIp: hostIp || "0.0.0.0", HostPort: String(hostPort) },
+      ...(found[key] ?? []),
+      { HostIp: hostIp || "0.0.0.0", HostPort: String(hostPort) },
     ];
   }
   return found;
@@ -51,7 +62,9 @@ function hostConfig({ record, hand }: HandContainer): object {
       MaximumRetryCount: restart.name === "on-failure" ? (restart.times ?? 0) : 0,
     },
     AutoRemove: hand.removesItself,
-    Binds: hand.mounts.filter(({ type }) => type !== "tmpfs").map(
+    Binds: hand.mounts
+      .filter(({ type }) => type !== "tmpfs")
+      .map(
         (mount) =>
           `${mount.name ?? mount.source}:${mount.destination}${mount.isReadOnly ? ":ro" : ""}`,
       ),
@@ -101,20 +114,32 @@ export function containerDocument(engine: Engine, container: HandContainer): obj
     GraphDriver: {
       Name: "overlay2",
       Data: {
-        LowerDir: lower.join(":"), MergedDir: paths.rootfs, UpperDir: paths.upper,
+        LowerDir: lower.join(":"),
+        MergedDir: paths.rootfs,
+        UpperDir: paths.upper,
         WorkDir: paths.work,
       },
     },
     Mounts: hand.mounts.map(mountDocument),
     Config: {
-      Hostname: hand.hostname, User: `${record.user.uid}:${record.user.gid}`, Tty: config.tty,
-      OpenStdin: config.stdin, Env: config.envs.map(({ key, value }) => `${key}=${value}`),
-      Cmd: config.command, Image: hand.image, WorkingDir: config.workingDir, Labels: config.labels,
-      StopSignal: record.stopSignal, ...(hand.health && { Healthcheck: hand.health }),
+      Hostname: hand.hostname,
+      User: `${record.user.uid}:${record.user.gid}`,
+      Tty: config.tty,
+      OpenStdin: config.stdin,
+      Env: config.envs.map(({ key, value }) => `${key}=${value}`),
+      Cmd: config.command,
+      Image: hand.image,
+      WorkingDir: config.workingDir,
+      Labels: config.labels,
+      StopSignal: record.stopSignal,
+      ...(hand.health && { Healthcheck: hand.health }),
     },
     NetworkSettings: {
-      SandboxID: record.sandboxId, SandboxKey: sandbox?.netns ?? "", IPAddress,
-      Gateway: network?.gateway ?? "", Ports: portsDocument(hand),
+      SandboxID: record.sandboxId,
+      SandboxKey: sandbox?.netns ?? "",
+      IPAddress,
+      Gateway: network?.gateway ?? "",
+      Ports: portsDocument(hand),
       Networks: { [hand.network]: { IPAddress, Gateway: network?.gateway ?? "" } },
     },
   };

@@ -1,17 +1,22 @@
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
-import type { Engine } from "../engine/open-engine.ts";
-import type { Network } from "../engine/networks.ts";
-import type { Volume } from "../engine/volumes.ts";
 import { shortName } from "../engine/image-names.ts";
+import type { Network } from "../engine/networks.ts";
+import type { Engine } from "../engine/open-engine.ts";
+import type { Volume } from "../engine/volumes.ts";
 
 /** An image as docker's inspect has it. */
 export function imageDocument(image: NamedImage): object {
   const { config } = image;
   return {
-    Id: image.id, RepoTags: image.repoTags.map(shortName),
-    RepoDigests: image.repoDigests.map(shortName), Created: config.created ?? "",
-    Author: config.author ?? "", Architecture: config.architecture, Os: config.os,
-    Config: config.config ?? {}, Size: image.size_bytes,
+    Id: image.id,
+    RepoTags: image.repoTags.map(shortName),
+    RepoDigests: image.repoDigests.map(shortName),
+    Created: config.created ?? "",
+    Author: config.author ?? "",
+    Architecture: config.architecture,
+    Os: config.os,
+    Config: config.config ?? {},
+    Size: image.size_bytes,
     RootFS: { Type: "layers", Layers: config.rootfs.diff_ids },
     Descriptor: { digest: image.manifestDigest, mediaType: image.manifest.mediaType ?? "" },
   };
@@ -19,8 +24,12 @@ export function imageDocument(image: NamedImage): object {
 
 export function volumeDocument({ volumes }: Engine, volume: Volume): object {
   return {
-    Name: volume.name, Driver: "local", Mountpoint: volumes.dataOf(volume.name),
-    CreatedAt: new Date(volume.createdAt_ms).toISOString(), Labels: volume.labels, Scope: "local",
+    Name: volume.name,
+    Driver: "local",
+    Mountpoint: volumes.dataOf(volume.name),
+    CreatedAt: new Date(volume.createdAt_ms).toISOString(),
+    Labels: volume.labels,
+    Scope: "local",
   };
 }
 

@@ -13,7 +13,9 @@ export interface ListFlags {
 
 /** Prints a list: a table of `columns` (heading by field), or by `--format`, or the ids alone. */
 export function printList(
-  lines: readonly Line[], columns: Readonly<Record<string, string>>, { format, quiet }: ListFlags,
+  lines: readonly Line[],
+  columns: Readonly<Record<string, string>>,
+  { format, quiet }: ListFlags,
   id = "ID",
 ): void {
   if (quiet) return print(lines.map((line) => line[id] ?? ""));
@@ -43,7 +45,12 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
   for (const row of rows) {
     row.forEach((cell, at) => (widths[at] = Math.max(widths[at] ?? 0, cell.length)));
   }
-  return rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("   ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at]!))
+      .join("   ")
+      .trimEnd(),
+  );
 }
 
 export function print(lines: readonly string[]): void {

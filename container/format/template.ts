@@ -140,7 +140,8 @@ function operand(word: string, dot: unknown, root: unknown): unknown {
 }
 
 function render(nodes: readonly Node[], dot: unknown, root: unknown): string {
-  return nodes.map((node) => {
+  return nodes
+    .map((node) => {
       if (node.kind === "text") return node.text;
       const value = evaluate(node.words, dot, root);
       if (node.kind === "value") return show(value);

@@ -6,8 +6,12 @@ export function shortId(id: string): string {
 }
 
 const SPANS = [
-  [60, 1, "second"], [3_600, 60, "minute"], [86_400, 3_600, "hour"], [14 * 86_400, 86_400, "day"],
-  [60 * 86_400, 7 * 86_400, "week"], [730 * 86_400, 30 * 86_400, "month"],
+  [60, 1, "second"],
+  [3_600, 60, "minute"],
+  [86_400, 3_600, "hour"],
+  [14 * 86_400, 86_400, "day"],
+  [60 * 86_400, 7 * 86_400, "week"],
+  [730 * 86_400, 30 * 86_400, "month"],
   [Infinity, 365 * 86_400, "year"],
 ] as const;
 
@@ -29,5 +33,7 @@ export function sizeWords(bytes: number): string {
 
 /** `{"a":"b"}` as `a=b`. */
 export function labelWords(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels).map(([name, value]) => `${name}=${value}`).join(",");
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(",");
 }

@@ -13,7 +13,8 @@ function authFile(): string {
 }
 
 /** docker.io's credentials have the name of its first registry. */
-const nameOf = (domain: string) => domain === "docker.io" ? "https://index.docker.io/v1/" : domain;
+const nameOf = (domain: string) =>
+  domain === "docker.io" ? "https://index.docker.io/v1/" : domain;
 
 async function readConfig(): Promise<Record<string, unknown>> {
   const file = authFile();

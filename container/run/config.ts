@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { ContainerConfig, MountPropagation } from "@raft2kube/proto/gen/cri.ts";
-import { NamespaceMode, SecurityProfile_ProfileType as Profile } from "@raft2kube/proto/gen/cri.ts";
+import {
+  ContainerConfig,
+  MountPropagation,
+  NamespaceMode,
+  SecurityProfile_ProfileType as Profile,
+} from "@raft2kube/proto/gen/cri.ts";
 import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
@@ -19,7 +23,8 @@ const NS_PER_MS = 1e6;
 /** Variables of `--env-file` and `-e`, the later ones last. */
 function environmentOf({ env, envFile }: RunFlags): Record<string, string> {
   const fromHere = (name: string) => process.env[name];
-  const lines = envFile.flatMap((file) => readFileSync(file, "utf8").split("\n"))
+  const lines = envFile
+    .flatMap((file) => readFileSync(file, "utf8").split("\n"))
     .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"));
   return { ...pairsOf("--env-file", lines, fromHere), ...pairsOf("-e", env, fromHere) };
@@ -63,12 +68,16 @@ function limitsOf(flags: RunFlags) {
   const swap =
     flags.memorySwap === undefined
       ? 0
-      : flags.memorySwap === "-1" ? -1 : bytesOf("--memory-swap", flags.memorySwap);
+      : flags.memorySwap === "-1"
+        ? -1
+        : bytesOf("--memory-swap", flags.memorySwap);
   return {
     cpuPeriod: cpus === undefined ? 0 : CPU_PERIOD_US,
     cpuQuota: cpus === undefined ? 0 : Math.round(cpus * CPU_PERIOD_US),
     cpuShares: flags.cpuShares === undefined ? 0 : integerOf("--cpu-shares", flags.cpuShares, 2),
-    cpusetCpus: flags.cpusetCpus ?? "", memoryLimitInBytes: memory, memorySwapLimitInBytes: swap,
+    cpusetCpus: flags.cpusetCpus ?? "",
+    memoryLimitInBytes: memory,
+    memorySwapLimitInBytes: swap,
   };
 }
 
@@ -95,7 +104,8 @@ function deviceOf(flag: string) {
   const [hostPath = "", second = hostPath, third] = flag.split(":");
   const isMode = /^[rwm]+$/.test(second);
   return {
-    hostPath, containerPath: isMode ? hostPath : second,
+    hostPath,
+    containerPath: isMode ? hostPath : second,
     permissions: isMode ? second : (third ?? "rwm"),
   };
 }
@@ -171,7 +181,9 @@ export function containerConfig(
 
 function criMount({ source, destination, isReadOnly }: HandMount) {
   return {
-    containerPath: destination, hostPath: source, readonly: isReadOnly,
+    containerPath: destination,
+    hostPath: source,
+    readonly: isReadOnly,
     propagation: MountPropagation.PROPAGATION_PRIVATE,
   };
 }
@@ -208,6 +220,7 @@ export function extrasOf(
   const pids = flags.pidsLimit === undefined ? -1 : integerOf("--pids-limit", flags.pidsLimit, -1);
   return {
     ...(flags.ulimit.length > 0 && { rlimits: flags.ulimit.map(rlimitOf) }),
-    ...(pids > 0 && { pids }), ...(mounts.length > 0 && { mounts }),
+    ...(pids > 0 && { pids }),
+    ...(mounts.length > 0 && { mounts }),
   };
 }

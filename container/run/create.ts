@@ -1,15 +1,15 @@
 import { randomInt } from "node:crypto";
 import path from "node:path";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { createContainer } from "@raft2kube/runtime/container/create.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { newId } from "@raft2kube/runtime/record-table.ts";
 import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
-import { requireName, randomName } from "../engine/names.ts";
+import { randomName, requireName } from "../engine/names.ts";
+import type { Engine } from "../engine/open-engine.ts";
+import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../engine/sandbox.ts";
 import { removeHand } from "../engine/settle.ts";
-import { type SandboxWish, startSandbox, reportToPeers, writeHosts } from "../engine/sandbox.ts";
 import { STOP_TIMEOUT_S } from "../limits.ts";
 import { containerConfig, extrasOf, healthOf, restartOf } from "./config.ts";
 import type { RunFlags } from "./flags.ts";
@@ -63,7 +63,8 @@ function choosePorts(engine: Engine, ports: PublishedPort[]): PublishedPort[] {
   return ports.map((port) => {
     if (port.hostPort !== 0) return port;
     let hostPort: number;
-    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1); while (taken.has(hostPort));
+    do hostPort = randomInt(FREE_PORT_MIN, FREE_PORT_MAX + 1);
+    while (taken.has(hostPort));
     taken.add(hostPort);
     return { ...port, hostPort };
   });
@@ -84,7 +85,8 @@ function requireModes({ pid, ipc }: RunFlags): void {
 
 /** The settings of a container to be made. */
 function handOf(
-  engine: Engine, flags: RunFlags,
+  engine: Engine,
+  flags: RunFlags,
   { id, image, defaults }: { id: string; image: string; defaults: ImageDefaults },
 ): Hand {
   const { containers } = engine;
@@ -92,7 +94,8 @@ function handOf(
   containers.requireFree(requireName("container", name));
   const network = networkOf(engine, flags);
   const asked = [
-    ...flags.publish.flatMap(portsOf), ...(flags.publishAll ? exposedPorts(defaults) : []),
+    ...flags.publish.flatMap(portsOf),
+    ...(flags.publishAll ? exposedPorts(defaults) : []),
   ];
   if (asked.length > 0 && /^(none|host|container:)/.test(network)) {
     throw badFlag("-p", flags.publish[0] ?? "-P", `network ${network} has no ports to publish`);
@@ -133,7 +136,8 @@ function joinedSandbox({ containers }: Engine, network: string): string | undefi
  * behind but volumes with a name. It stays unfinished until the caller starts it, or changes that.
  */
 export async function createHand(
-  engine: Engine, flags: RunFlags,
+  engine: Engine,
+  flags: RunFlags,
   { image: name, args }: { image: string; args: readonly string[] },
 ): Promise<HandContainer> {
   const { runtime, host, containers } = engine;
@@ -169,12 +173,18 @@ export async function createHand(
 }
 
 function wishOf(
-  { host }: Engine, flags: RunFlags, { hand, id }: { hand: Hand; id: string },
+  { host }: Engine,
+  flags: RunFlags,
+  { hand, id }: { hand: Hand; id: string },
 ): SandboxWish {
   return {
-    hand, id, logDirectory: path.join(host.root, "logs", hand.log),
+    hand,
+    id,
+    logDirectory: path.join(host.root, "logs", hand.log),
     dns: { servers: flags.dns, searches: flags.dnsSearch, options: flags.dnsOption },
-    sysctls: pairsOf("--sysctl", flags.sysctl), isPrivileged: flags.privileged ?? false,
-    ipc: flags.ipc === "host" ? "host" : "own", pid: flags.pid === "host" ? "host" : "own",
+    sysctls: pairsOf("--sysctl", flags.sysctl),
+    isPrivileged: flags.privileged ?? false,
+    ipc: flags.ipc === "host" ? "host" : "own",
+    pid: flags.pid === "host" ? "host" : "own",
   };
 }

@@ -58,14 +58,17 @@ export interface RunFlags {
 
 /** A flag that is given once for each value. */
 export function many(flags: string, description: string): Option {
-  return new Option(flags, description).default([])
+  return new Option(flags, description)
+    .default([])
     .argParser((value: string, all: string[]) => [...all, value]);
 }
 
 const ONE: readonly (readonly [flags: string, description: string])[] = [
-  ["-i, --interactive", "keep standard input open"], ["-t, --tty", "give it a terminal"],
+  ["-i, --interactive", "keep standard input open"],
+  ["-t, --tty", "give it a terminal"],
   ["-P, --publish-all", "publish the image's exposed ports on free ports of the host"],
-  ["--rm", "remove it when it ends"], ["--name <name>", "its name"],
+  ["--rm", "remove it when it ends"],
+  ["--name <name>", "its name"],
   ["-h, --hostname <name>", "the name it has for itself"],
   ["-m, --memory <bytes>", "memory at most: 512m"],
   ["--memory-swap <bytes>", "memory and swap at most; -1 for no limit of swap"],
@@ -74,7 +77,8 @@ const ONE: readonly (readonly [flags: string, description: string])[] = [
   ["--cpuset-cpus <list>", "the processors it may use: 0-1"],
   ["--pids-limit <number>", "processes at most; -1 for no limit"],
   ["-u, --user <user>", "name or id, with :group"],
-  ["-w, --workdir <dir>", "the working directory"], ["--read-only", "its root cannot be written"],
+  ["-w, --workdir <dir>", "the working directory"],
+  ["--read-only", "its root cannot be written"],
   ["--shm-size <bytes>", "the size of /dev/shm, 64m by default"],
   ["--init", "an init before the command, which reaps and passes signals on"],
   ["--entrypoint <program>", "in place of the image's"],
@@ -82,11 +86,14 @@ const ONE: readonly (readonly [flags: string, description: string])[] = [
   ["--stop-signal <signal>", "the signal that stop sends"],
   ["--stop-timeout <seconds>", "time between that and SIGKILL"],
   ["--health-cmd <command>", "the command that tests its health"],
-  ["--health-interval <time>", "30s"], ["--health-timeout <time>", "30s"],
+  ["--health-interval <time>", "30s"],
+  ["--health-timeout <time>", "30s"],
   ["--health-retries <number>", "failures until it is unhealthy"],
   ["--health-start-period <time>", "failures in this time do not count"],
-  ["--no-healthcheck", "not the image's test either"], ["--pid <mode>", "host"],
-  ["--ipc <mode>", "host"], ["--cidfile <file>", "write its id there"],
+  ["--no-healthcheck", "not the image's test either"],
+  ["--pid <mode>", "host"],
+  ["--ipc <mode>", "host"],
+  ["--cidfile <file>", "write its id there"],
 ];
 
 const MANY: readonly (readonly [flags: string, description: string])[] = [
@@ -95,13 +102,18 @@ const MANY: readonly (readonly [flags: string, description: string])[] = [
   ["--mount <mount>", "type=bind|volume|tmpfs,source=...,target=...[,readonly]"],
   ["--volumes-from <container>", "all volumes of another"],
   ["-e, --env <variable>", "NAME=VALUE, or NAME for the value here"],
-  ["--env-file <file>", "lines of NAME=VALUE"], ["-l, --label <label>", "NAME=VALUE"],
-  ["--add-host <host>", "name:address for /etc/hosts"], ["--dns <address>", "a name server"],
+  ["--env-file <file>", "lines of NAME=VALUE"],
+  ["-l, --label <label>", "NAME=VALUE"],
+  ["--add-host <host>", "name:address for /etc/hosts"],
+  ["--dns <address>", "a name server"],
   ["--dns-search <domain>", "a search domain"],
   ["--dns-option <option>", "an option of resolv.conf"],
-  ["--group-add <group>", "one more group, by its id"], ["--cap-add <capability>", "or ALL"],
-  ["--cap-drop <capability>", "or ALL"], ["--tmpfs <place>", "path[:options]: memory there"],
-  ["--device <device>", "host[:container[:rwm]]"], ["--ulimit <limit>", "nofile=1024:2048"],
+  ["--group-add <group>", "one more group, by its id"],
+  ["--cap-add <capability>", "or ALL"],
+  ["--cap-drop <capability>", "or ALL"],
+  ["--tmpfs <place>", "path[:options]: memory there"],
+  ["--device <device>", "host[:container[:rwm]]"],
+  ["--ulimit <limit>", "nofile=1024:2048"],
   ["--sysctl <setting>", "NAME=VALUE, of its namespaces"],
   ["--security-opt <option>", "no-new-privileges, seccomp=unconfined, seccomp=FILE"],
 ];
@@ -119,7 +131,8 @@ export function addRunFlags(command: Command): Command {
     new Option("--restart <policy>", "no, always, unless-stopped, on-failure[:N]").default("no"),
   );
   command.addOption(
-    new Option("--pull <when>", "when to fetch the image").default("missing")
+    new Option("--pull <when>", "when to fetch the image")
+      .default("missing")
       .choices(["always", "missing", "never"]),
   );
   return command.helpOption("--help").passThroughOptions();

@@ -33,7 +33,10 @@ export function volumeOf(flag: string): MountWish {
     return { type: "bind", source: path.resolve(source), ...rest };
   }
   return {
-    type: "volume", name: requireName("volume", source), copies: !words.has("nocopy"), ...rest,
+    type: "volume",
+    name: requireName("volume", source),
+    copies: !words.has("nocopy"),
+    ...rest,
   };
 }
 
@@ -43,7 +46,10 @@ export function tmpfsOf(flag: string): MountWish {
   const place = colon < 0 ? flag : flag.slice(0, colon);
   const options = colon < 0 ? "" : flag.slice(colon + 1);
   return {
-    type: "tmpfs", destination: requirePlace("--tmpfs", flag, place), isReadOnly: false, options,
+    type: "tmpfs",
+    destination: requirePlace("--tmpfs", flag, place),
+    isReadOnly: false,
+    options,
   };
 }
 
@@ -55,7 +61,8 @@ export function mountOf(flag: string): MountWish {
     const [key, value] =
       equals < 0 ? [part, "true"] : [part.slice(0, equals), part.slice(equals + 1)];
     fields.set(
-      { src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key, value,
+      { src: "source", dst: "target", destination: "target", ro: "readonly" }[key] ?? key,
+      value,
     );
   }
   const take = (key: string) => {

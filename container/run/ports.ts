@@ -40,8 +40,10 @@ export function portsOf(flag: string): PublishedPort[] {
   const host = wanted === "" ? undefined : rangeOf(flag, wanted);
   if (host && host.size !== container.size) throw badFlag("-p", flag, "ranges of different sizes");
   return Array.from({ length: container.size }, (_, index) => ({
-    hostIp: parts.length === 3 ? parts[0]! : "", hostPort: host ? host.first + index : 0,
-    containerPort: container.first + index, protocol,
+    hostIp: parts.length === 3 ? parts[0]! : "",
+    hostPort: host ? host.first + index : 0,
+    containerPort: container.first + index,
+    protocol,
   }));
 }
 

@@ -7,7 +7,12 @@ export function badFlag(flag: string, text: string, why: string): RuntimeError {
 }
 
 const UNITS: Readonly<Record<string, number>> = {
-  "": 1, b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40,
+  "": 1,
+  b: 1,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
 };
 
 /** `512m` in bytes, as docker reads sizes: powers of 1024. */
@@ -41,7 +46,8 @@ export function integerOf(flag: string, text: string, min = 0): number {
 
 /** `NAME=VALUE` pairs; a name alone gets `otherwise` of it. */
 export function pairsOf(
-  flag: string, texts: readonly string[],
+  flag: string,
+  texts: readonly string[],
   otherwise: (name: string) => string | undefined = () => "",
 ): Record<string, string> {
   const pairs: [string, string][] = [];

@@ -6,7 +6,8 @@ import { exitOf, pathsOf } from "../engine/wait.ts";
 import { passSignals } from "../run/signals.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("attach").argument("<container>")
+  return new Command("attach")
+    .argument("<container>")
     .description("Take a running container's input and output.")
     .option("--no-stdin", "its output alone")
     .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))
@@ -15,7 +16,8 @@ export function command(find: FindHost): Command {
       const found = await withEngine(host, async ({ containers }) => containers.running(name));
       const { tty, stdin } = found.record.config;
       const ends = {
-        stdin: stdin && flags.stdin ? process.stdin : undefined, stdout: process.stdout,
+        stdin: stdin && flags.stdin ? process.stdin : undefined,
+        stdout: process.stdout,
         stderr: process.stderr,
       };
       const paths = pathsOf(host).container(found.record.id);

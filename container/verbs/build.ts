@@ -1,14 +1,14 @@
 import { totalmem } from "node:os";
-import { Command, Option } from "commander";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { withBuilder } from "../build/builder.ts";
+import { Command, Option } from "commander";
 import { buildImage, readDockerfile } from "../build/build.ts";
+import { withBuilder } from "../build/builder.ts";
 import type { ProgressKind } from "../build/progress.ts";
 import type { FindHost } from "../engine/host.ts";
 import { RUN_MEMORY_SHARE } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 
 interface Flags {
   tag: string[];
@@ -27,7 +27,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("build").argument("<context>").description("Build an image by a Dockerfile.")
+  return new Command("build")
+    .argument("<context>")
+    .description("Build an image by a Dockerfile.")
     .addOption(many("-t, --tag <name>", "the image's name"))
     .option("-f, --file <file>", "CONTEXT/Dockerfile by default")
     .addOption(many("--build-arg <argument>", "NAME=VALUE, or NAME for the value here"))
@@ -40,7 +42,8 @@ export function command(find: FindHost): Command {
     .option("-m, --memory <bytes>", "of a step's processes; by default 9/10 of the machine's")
     .option("--iidfile <file>", "write the image's id there")
     .addOption(
-      new Option("--progress <kind>", "").choices(["auto", "plain", "quiet", "tty"])
+      new Option("--progress <kind>", "")
+        .choices(["auto", "plain", "quiet", "tty"])
         .default("auto"),
     )
     .addOption(
@@ -59,8 +62,11 @@ export function command(find: FindHost): Command {
       // Each time: a terminal's Ctrl-C comes twice, once from the program that has started this.
       process.on("SIGINT", stop).on("SIGTERM", stop);
       const wish = {
-        context, dockerfile: readDockerfile(context, flags.file), names: flags.tag,
-        progress: flags.quiet ? ("quiet" as const) : flags.progress, pull: flags.pull ?? false,
+        context,
+        dockerfile: readDockerfile(context, flags.file),
+        names: flags.tag,
+        progress: flags.quiet ? ("quiet" as const) : flags.progress,
+        pull: flags.pull ?? false,
         ...(flags.target !== undefined && { target: flags.target }),
       };
       const memory_bytes =
@@ -71,8 +77,11 @@ export function command(find: FindHost): Command {
       const image = await withBuilder(host, limits, (builder) =>
         buildImage(builder, wish, {
           buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),
-          labels: pairsOf("--label", flags.label), noCache: !flags.cache, network: flags.network,
-          explain: flags.explain ?? false, epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
+          labels: pairsOf("--label", flags.label),
+          noCache: !flags.cache,
+          network: flags.network,
+          explain: flags.explain ?? false,
+          epoch_ms: epochOf(process.env["SOURCE_DATE_EPOCH"]),
         }),
       ).finally(() => process.off("SIGINT", stop).off("SIGTERM", stop));
       if (flags.iidfile !== undefined) await replaceFile(flags.iidfile, image.id);

@@ -1,13 +1,13 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { draftOf, storeImage, withStep } from "../build/image.ts";
 import { storeLayer } from "../build/layer.ts";
 import { changeDefaults } from "../build/metadata.ts";
 import { parseDockerfile } from "../build/parse.ts";
 import { withEngine } from "../engine/engine.ts";
 import { whileFrozen } from "../engine/freeze.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { many } from "../run/flags.ts";
 
 interface Flags {
@@ -18,7 +18,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("commit").argument("<container>").argument("[name]")
+  return new Command("commit")
+    .argument("<container>")
+    .argument("[name]")
     .description("Make an image of what a container has written.")
     .option("-a, --author <author>", "who made it")
     .option("-m, --message <text>", "what for")
@@ -36,7 +38,10 @@ export function command(find: FindHost): Command {
 }
 
 async function commit(
-  engine: Engine, container: string, name: string | undefined, flags: Flags,
+  engine: Engine,
+  container: string,
+  name: string | undefined,
+  flags: Flags,
 ): Promise<string> {
   const { runtime, containers, host } = engine;
   const found = containers.get(container);
@@ -51,16 +56,18 @@ async function commit(
     draft = { ...draft, defaults: changed };
   }
   const created = new Date(host.clock.now()).toISOString();
-  const store = () => images.receive(async () => {
-    const layer = await storeLayer(images, runtime.paths.container(record.id).upper);
-    const step = {
-      created, created_by: record.config.command.join(" "),
-      ...(flags.author !== undefined && { author: flags.author }),
-      ...(flags.message !== undefined && { comment: flags.message }),
-    };
-    const names = name === undefined ? [] : [name];
-    const made = { ...draft, ...(flags.author !== undefined && { author: flags.author }) };
-    return storeImage(images, withStep(made, layer, step), { names, created });
-  });
+  const store = () =>
+    images.receive(async () => {
+      const layer = await storeLayer(images, runtime.paths.container(record.id).upper);
+      const step = {
+        created,
+        created_by: record.config.command.join(" "),
+        ...(flags.author !== undefined && { author: flags.author }),
+        ...(flags.message !== undefined && { comment: flags.message }),
+      };
+      const names = name === undefined ? [] : [name];
+      const made = { ...draft, ...(flags.author !== undefined && { author: flags.author }) };
+      return storeImage(images, withStep(made, layer, step), { names, created });
+    });
   return (await (flags.pause ? whileFrozen(engine, found, store) : store())).id;
 }

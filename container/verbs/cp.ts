@@ -1,14 +1,16 @@
 import path from "node:path";
-import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
-import { copyContent, copyEntry, type CopyOptions } from "../files/copy.ts";
+import { type CopyOptions, copyContent, copyEntry } from "../files/copy.ts";
 import { type OpenPlace, openPlace, placeIn, withRoot } from "../files/place.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("cp").argument("<from>").argument("<to>")
+  return new Command("cp")
+    .argument("<from>")
+    .argument("<to>")
     .description("Copy between a container (NAME:PATH) and this machine.")
     .option("-a, --archive", "keep owners, devices, set-id bits and capabilities")
     .action(async (from: string, to: string, { archive = false }: { archive?: boolean }) => {
@@ -18,8 +20,10 @@ export function command(find: FindHost): Command {
       }
       const host = await find();
       const how = {
-        contentOnly: source.file.endsWith("/."), intoDirectory: target.file.endsWith("/"),
-        keepsOwners: archive, keepsRights: archive || target.container !== undefined,
+        contentOnly: source.file.endsWith("/."),
+        intoDirectory: target.file.endsWith("/"),
+        keepsOwners: archive,
+        keepsRights: archive || target.container !== undefined,
         now_ms: host.clock.now(),
       };
       const here = ({ file }: Side) =>

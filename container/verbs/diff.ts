@@ -1,13 +1,14 @@
-import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { isWhiteout } from "@raft2kube/runtime/image/whiteout.ts";
+import { Command } from "commander";
 import { isManaged } from "../build/managed.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { print } from "../format/list.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("diff").argument("<container>")
+  return new Command("diff")
+    .argument("<container>")
     .description("What a container has added (A), changed (C) and removed (D).")
     .action(async (name: string) => {
       const lines = await withEngine(await find(), async ({ containers, runtime }) => {
@@ -33,7 +34,9 @@ function isBelow(layers: readonly Directory[], place: string): boolean {
 }
 
 function* changes(
-  directory: Directory, layers: readonly Directory[], prefix: string,
+  directory: Directory,
+  layers: readonly Directory[],
+  prefix: string,
 ): Generator<string> {
   for (const name of [...directory.names()].sort(Buffer.compare)) {
     const place = prefix + name.toString("latin1");

@@ -3,7 +3,8 @@ import { printable } from "@raft2kube/std/printable.ts";
 
 /** Handles several items; a failure of one ends no other, and the command fails. */
 export async function each<T>(
-  items: readonly T[], work: (item: T) => Promise<void>,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
 ): Promise<void> {
   const failures: Error[] = [];
   for (const item of items) {

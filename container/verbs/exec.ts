@@ -1,18 +1,19 @@
 import { once } from "node:events";
-import { Command } from "commander";
-import { delay } from "@raft2kube/std/wait.ts";
 import { readSpec } from "@raft2kube/runtime/container/bundle.ts";
 import { type Exec, startExec } from "@raft2kube/runtime/container/exec.ts";
 import {
-  startTerminalExec, type TerminalExec,
+  startTerminalExec,
+  type TerminalExec,
 } from "@raft2kube/runtime/container/exec-terminal.ts";
 import { capabilitySets } from "@raft2kube/runtime/oci/capabilities.ts";
 import type { OciProcess } from "@raft2kube/runtime/oci/spec.ts";
 import { resolveUser } from "@raft2kube/runtime/oci/user.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { DRAIN_MS, WAIT_INTERVAL_MS } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
@@ -31,7 +32,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("exec").argument("<container>").argument("<command...>")
+  return new Command("exec")
+    .argument("<container>")
+    .argument("<command...>")
     .description("Run a command in a container that runs.")
     .option("-i, --interactive", "with standard input")
     .option("-t, --tty", "on a terminal")
@@ -64,7 +67,9 @@ async function processOf(engine: Engine, found: HandContainer, flags: Flags) {
   const { rootfs } = runtime.paths.container(found.record.id);
   const user = flags.user === undefined ? own.user : resolveUser(rootfs, flags.user);
   const capabilities = capabilitySets(found.record.config.linux?.securityContext?.capabilities, {
-    privileged: flags.privileged ?? false, root: user.uid === 0, own: runtime.ownCapabilities,
+    privileged: flags.privileged ?? false,
+    root: user.uid === 0,
+    own: runtime.ownCapabilities,
   });
   return { ...changed, user, capabilities };
 }
@@ -84,7 +89,9 @@ async function onPipes(host: Host, name: string, cmd: string[], flags: Flags): P
     const input = flags.interactive ? "pipe" : "ignore";
     const output = flags.detach ? "ignore" : "pipe";
     const exec = await startExec(engine.runtime, found.record.id, {
-      cmd, tty: false, stdio: [input, output, output],
+      cmd,
+      tty: false,
+      stdio: [input, output, output],
       process: await processOf(engine, found, flags),
     });
     const code = flags.detach ? Promise.resolve(0) : passStreams(host, exec);

@@ -1,14 +1,15 @@
-import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { tarOfTree } from "@raft2kube/runtime/image/tar/tree.ts";
+import { Command } from "commander";
+import { isManaged } from "../build/managed.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { writeOutput } from "../files/output.ts";
 import { withRoot } from "../files/place.ts";
-import { isManaged } from "../build/managed.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("export").argument("<container>")
+  return new Command("export")
+    .argument("<container>")
     .description("A container's root as a tar, without its volumes.")
     .option("-o, --output <file>", "by default standard output")
     .action(async (name: string, { output }: { output?: string }) => {

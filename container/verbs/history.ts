@@ -6,11 +6,16 @@ import { shortId, sizeWords, spanWords } from "../format/words.ts";
 
 const WORDS = 45;
 const COLUMNS = {
-  ID: "IMAGE", CreatedSince: "CREATED", CreatedBy: "CREATED BY", Size: "SIZE", Comment: "COMMENT",
+  ID: "IMAGE",
+  CreatedSince: "CREATED",
+  CreatedBy: "CREATED BY",
+  Size: "SIZE",
+  Comment: "COMMENT",
 };
 
 export function command(find: FindHost): Command {
-  return new Command("history").argument("<image>")
+  return new Command("history")
+    .argument("<image>")
     .description("The steps by which an image was made.")
     .option("--no-trunc", "whole lines")
     .option("-q, --quiet", "ids alone")
@@ -19,7 +24,8 @@ export function command(find: FindHost): Command {
       const { host, images } = await openImages(await find());
       const image = getImage({ images }, name);
       const sizes = image.manifest.layers.map(({ size }) => size);
-      const lines = (image.config.history ?? []).map((step): Line => {
+      const lines = (image.config.history ?? [])
+        .map((step): Line => {
           const size = step.empty_layer ? 0 : (sizes.shift() ?? 0);
           const by = step.created_by ?? "";
           const created = step.created;
@@ -37,6 +43,10 @@ export function command(find: FindHost): Command {
         })
         .reverse();
       const id = flags.trunc === false ? image.id : shortId(image.id);
-      printList(lines.map((line, at) => (at === 0 ? { ...line, ID: id } : line)), COLUMNS, flags);
+      printList(
+        lines.map((line, at) => (at === 0 ? { ...line, ID: id } : line)),
+        COLUMNS,
+        flags,
+      );
     });
 }

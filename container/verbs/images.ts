@@ -1,15 +1,19 @@
-import { Command } from "commander";
-import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
+import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
-import { openImages } from "../engine/images.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
+import { openImages } from "../engine/images.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { shortId, sizeWords, spanWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 
 const COLUMNS = {
-  Repository: "REPOSITORY", Tag: "TAG", ID: "IMAGE ID", CreatedSince: "CREATED", Size: "SIZE",
+  Repository: "REPOSITORY",
+  Tag: "TAG",
+  ID: "IMAGE ID",
+  CreatedSince: "CREATED",
+  Size: "SIZE",
 };
 
 interface Flags extends ListFlags {
@@ -18,7 +22,9 @@ interface Flags extends ListFlags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("images").argument("[name]").description("List images, those of pods too.")
+  return new Command("images")
+    .argument("[name]")
+    .description("List images, those of pods too.")
     .option("-a, --all", "as without")
     .option("-q, --quiet", "ids alone")
     .option("--digests", "with the digests of their manifests")
@@ -36,7 +42,8 @@ export function command(find: FindHost): Command {
         .flatMap((image) => linesOf(image, flags, host.clock.now()))
         .filter(
           (line) =>
-            name === undefined || `${line["Repository"]}:${line["Tag"]}` === name ||
+            name === undefined ||
+            `${line["Repository"]}:${line["Tag"]}` === name ||
             line["Repository"] === name,
         );
       printList(lines, flags.digests ? { ...COLUMNS, Digest: "DIGEST" } : COLUMNS, flags);
@@ -60,7 +67,8 @@ function matcher(filter: string): (image: NamedImage) => boolean {
       };
     default:
       throw new RuntimeError(
-        "invalid-argument", `--filter ${JSON.stringify(filter)} is not supported`,
+        "invalid-argument",
+        `--filter ${JSON.stringify(filter)} is not supported`,
       );
   }
 }
@@ -68,7 +76,8 @@ function matcher(filter: string): (image: NamedImage) => boolean {
 function linesOf(image: NamedImage, flags: Flags, now_ms: number): Line[] {
   const created_ms = createdOf(image);
   const rest = {
-    ID: flags.trunc === false ? image.id : shortId(image.id), Digest: image.manifestDigest,
+    ID: flags.trunc === false ? image.id : shortId(image.id),
+    Digest: image.manifestDigest,
     CreatedAt: new Date(created_ms).toISOString(),
     CreatedSince: created_ms === 0 ? "N/A" : `${spanWords(now_ms - created_ms)} ago`,
     Size: sizeWords(image.size_bytes),

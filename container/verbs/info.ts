@@ -1,6 +1,6 @@
 import { arch, cpus, hostname, release, totalmem } from "node:os";
-import { Command } from "commander";
 import { runCommand } from "@raft2kube/runtime/command.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { template } from "../format/template.ts";
@@ -10,7 +10,9 @@ function show(value: object, format: string | undefined): void {
   const text =
     format === undefined
       ? lines.join("\n")
-      : format === "json" ? JSON.stringify(value) : template(format)(value);
+      : format === "json"
+        ? JSON.stringify(value)
+        : template(format)(value);
   process.stdout.write(`${text}\n`);
 }
 
@@ -21,13 +23,18 @@ async function versionOf(program: string): Promise<string> {
 
 async function versions(host: Host) {
   return {
-    Version: host.version, Crun: await versionOf(host.crun), Conmon: await versionOf(host.conmon),
-    Os: "linux", Arch: arch(), KernelVersion: release(),
+    Version: host.version,
+    Crun: await versionOf(host.crun),
+    Conmon: await versionOf(host.conmon),
+    Os: "linux",
+    Arch: arch(),
+    KernelVersion: release(),
   };
 }
 
 export function command(find: FindHost): Command {
-  return new Command("info").description("This machine and what it has.")
+  return new Command("info")
+    .description("This machine and what it has.")
     .option("-f, --format <format>", "json or a template")
     .action(async ({ format }: { format?: string }) => {
       const host = await find();
@@ -35,9 +42,13 @@ export function command(find: FindHost): Command {
         const all = containers.all();
         const running = all.filter(({ record }) => record.phase.state === "running").length;
         return {
-          Containers: all.length, ContainersRunning: running, Images: runtime.images.list().length,
-          Volumes: (await volumes.list()).length, Driver: "overlay2",
-          CgroupVersion: String(runtime.cgroups.version), DockerRootDir: host.root,
+          Containers: all.length,
+          ContainersRunning: running,
+          Images: runtime.images.list().length,
+          Volumes: (await volumes.list()).length,
+          Driver: "overlay2",
+          CgroupVersion: String(runtime.cgroups.version),
+          DockerRootDir: host.root,
           ImagesDir: host.imagesDir,
         };
       });
@@ -47,7 +58,8 @@ export function command(find: FindHost): Command {
 }
 
 export function versionCommand(find: FindHost): Command {
-  return new Command("version").description("Versions of this program and of those that it drives.")
+  return new Command("version")
+    .description("Versions of this program and of those that it drives.")
     .option("-f, --format <format>", "json or a template")
     .action(async ({ format }: { format?: string }) => show(await versions(await find()), format));
 }

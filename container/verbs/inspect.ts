@@ -1,18 +1,19 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { findImage } from "../engine/images.ts";
-import { template } from "../format/template.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { containerDocument } from "../format/container-document.ts";
 import { imageDocument, networkDocument, volumeDocument } from "../format/documents.ts";
+import { template } from "../format/template.ts";
 
 type Kind = "container" | "image" | "volume" | "network";
 
 export function command(find: FindHost): Command {
-  return new Command("inspect").argument("<name...>")
+  return new Command("inspect")
+    .argument("<name...>")
     .description("All that is known of containers, images, volumes and networks.")
     .option("-f, --format <template>", "json, or a template: {{.State.Pid}}")
     .option("--type <kind>", "container, image, volume or network")
@@ -32,7 +33,10 @@ export function printDocuments(documents: readonly object[], format: string | un
       ? `${JSON.stringify(documents, null, 4)}\n`
       : format === "json"
         ? documents.map((document) => `${JSON.stringify(document)}\n`).join("")
-        : documents.map(template(format)).map((line) => `${line}\n`).join("");
+        : documents
+            .map(template(format))
+            .map((line) => `${line}\n`)
+            .join("");
   process.stdout.write(printable(text));
 }
 

@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import type { Readable } from "node:stream";
-import { Command } from "commander";
 import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { openImages } from "../engine/images.ts";
 import { decompressed } from "../files/decompress.ts";

@@ -1,7 +1,7 @@
 import { text } from "node:stream/consumers";
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { checkLogin } from "@raft2kube/runtime/image/registry.ts";
+import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { removeAuth, saveAuth } from "../registry/auth-file.ts";
 
@@ -12,7 +12,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("login").argument("[registry]").description("Keep credentials for a registry.")
+  return new Command("login")
+    .argument("[registry]")
+    .description("Keep credentials for a registry.")
     .option("-u, --username <name>", "the user")
     .option("-p, --password <password>", "better: --password-stdin")
     .option("--password-stdin", "read the password from standard input")
@@ -34,7 +36,8 @@ export function command(find: FindHost): Command {
 }
 
 export function logoutCommand(): Command {
-  return new Command("logout").argument("[registry]")
+  return new Command("logout")
+    .argument("[registry]")
     .description("Forget a registry's credentials.")
     .action(async (registry = "docker.io") => {
       const removed = await removeAuth(registry);

@@ -1,10 +1,10 @@
 import { createReadStream, existsSync, type ReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createInterface } from "node:readline";
-import { Command } from "commander";
-import { delay } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
+import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
@@ -20,7 +20,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("logs").argument("<container>").description("What a container has written.")
+  return new Command("logs")
+    .argument("<container>")
+    .description("What a container has written.")
     .option("-f, --follow", "and what it writes until it ends")
     .option("--since <time>", "RFC 3339, or how long ago: 10m")
     .option("--until <time>", "RFC 3339, or how long ago")
@@ -47,7 +49,8 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
   const file = record.logPath;
   if (file === undefined) throw new RuntimeError("failed-precondition", "it has no log");
   const [since, until] = [
-    timeOf(host, "--since", flags.since), timeOf(host, "--until", flags.until),
+    timeOf(host, "--since", flags.since),
+    timeOf(host, "--until", flags.until),
   ];
   const write = (line: string) => {
     const [, time = "", stream, whole, text = ""] = LINE.exec(line) ?? [];
@@ -60,7 +63,7 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
   let at = await readFrom(file, 0, tail, write);
   if (!flags.follow) return;
   const isRunning = () => record.phase.state === "running" && isAlive(record.phase.process);
-  for (let runs = true; runs;) {
+  for (let runs = true; runs; ) {
     runs = isRunning();
     at = await readFrom(file, at, Infinity, write);
     if (runs) await delay(host.clock, WAIT_INTERVAL_MS);
@@ -69,7 +72,10 @@ async function show(host: Host, { record }: HandContainer, flags: Flags): Promis
 
 /** Reads whole lines from a place on, the last `tail` of them. Returns the next place. */
 async function readFrom(
-  file: string, from: number, tail: number, write: (line: string) => void,
+  file: string,
+  from: number,
+  tail: number,
+  write: (line: string) => void,
 ): Promise<number> {
   if (!existsSync(file) || (await stat(file)).size <= from) return from;
   const kept: string[] = [];
@@ -77,7 +83,8 @@ async function readFrom(
   for await (const line of createInterface({ input: readingFrom(file, from) })) {
     const bytes = Buffer.byteLength(line) + 1;
     if (LINE.test(line)) {
-      if (tail === Infinity) write(line); else if (kept.push(line) > tail) kept.shift();
+      if (tail === Infinity) write(line);
+      else if (kept.push(line) > tail) kept.shift();
     }
     at += bytes;
   }

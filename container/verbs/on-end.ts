@@ -1,9 +1,9 @@
-import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { Hand, HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { RESTART_DELAY_LONGEST_MS, RESTART_DELAY_MS, RESTART_STABLE_MS } from "../limits.ts";

@@ -1,13 +1,15 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { stateOf } from "../engine/state.ts";
 import { each } from "./each.ts";
 
 function freezing(find: FindHost, word: "pause" | "unpause", description: string): Command {
-  return new Command(word).argument("<container...>").description(description)
+  return new Command(word)
+    .argument("<container...>")
+    .description(description)
     .action(async (names: string[]) => {
       const host = await find();
       await each(names, async (name) => {

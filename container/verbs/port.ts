@@ -1,10 +1,12 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("port").argument("<container>").argument("[port]")
+  return new Command("port")
+    .argument("<container>")
+    .argument("[port]")
     .description("The ports of the host that lead to a container.")
     .action(async (name: string, wanted?: string) => {
       const { ports } = await withEngine(await find(), async ({ containers }) => {

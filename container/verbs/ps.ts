@@ -1,9 +1,9 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { portWords, stateOf, statusWords } from "../engine/state.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { labelWords, shortId, sizeWords, spanWords } from "../format/words.ts";
@@ -19,12 +19,19 @@ interface Flags extends ListFlags {
 
 const COMMAND_CHARACTERS = 20;
 const COLUMNS = {
-  ID: "CONTAINER ID", Image: "IMAGE", Command: "COMMAND", RunningFor: "CREATED", Status: "STATUS",
-  Ports: "PORTS", Names: "NAMES",
+  ID: "CONTAINER ID",
+  Image: "IMAGE",
+  Command: "COMMAND",
+  RunningFor: "CREATED",
+  Status: "STATUS",
+  Ports: "PORTS",
+  Names: "NAMES",
 };
 
 export function command(find: FindHost): Command {
-  return new Command("ps").alias("ls").description("List containers that run.")
+  return new Command("ps")
+    .alias("ls")
+    .description("List containers that run.")
     .option("-a, --all", "those that have ended too")
     .option("-q, --quiet", "ids alone")
     .option("-n, --last <number>", "the newest ones")
@@ -47,9 +54,13 @@ export function command(find: FindHost): Command {
 async function list(engine: Engine, flags: Flags): Promise<Line[]> {
   const matches = flags.filter.map((filter) => matcher(engine, filter));
   const wantsAll =
-    flags.all || flags.last !== undefined || flags.latest ||
+    flags.all ||
+    flags.last !== undefined ||
+    flags.latest ||
     flags.filter.some((filter) => /^(status|exited)=/.test(filter));
-  const found = engine.containers.all().filter(
+  const found = engine.containers
+    .all()
+    .filter(
       (container) =>
         (wantsAll || container.record.phase.state === "running") &&
         matches.every((match) => match(container)),
@@ -88,7 +99,8 @@ function matcher(engine: Engine, filter: string): (container: HandContainer) => 
       return (container) => statusWords(engine, container).includes(`(${value})`);
     default:
       throw new RuntimeError(
-        "invalid-argument", `--filter ${JSON.stringify(filter)} is not supported`,
+        "invalid-argument",
+        `--filter ${JSON.stringify(filter)} is not supported`,
       );
   }
 }
@@ -101,15 +113,19 @@ async function lineOf(engine: Engine, container: HandContainer, flags: Flags): P
   const { upper } = engine.runtime.paths.container(record.id);
   const size = flags.size ? (await engine.runtime.diskUsages.get(upper)).used_bytes : undefined;
   return {
-    ID: flags.trunc === false ? record.id : shortId(record.id), Image: hand.image,
+    ID: flags.trunc === false ? record.id : shortId(record.id),
+    Image: hand.image,
     Command: isCut ? `${words.slice(0, COMMAND_CHARACTERS - 2)}…"` : words,
     CreatedAt: new Date(record.createdAt_ms).toISOString(),
     RunningFor: `${spanWords(engine.host.clock.now() - record.createdAt_ms)} ago`,
-    Status: statusWords(engine, container), State: stateOf(engine, container),
+    Status: statusWords(engine, container),
+    State: stateOf(engine, container),
     Ports: record.phase.state === "running" ? hand.ports.map(portWords).join(", ") : "",
-    Names: hand.name, Labels: labelWords(record.config.labels),
+    Names: hand.name,
+    Labels: labelWords(record.config.labels),
     Mounts: hand.mounts.map(({ name, source }) => name ?? source).join(","),
-    LocalVolumes: String(volumes.length), Networks: hand.network,
+    LocalVolumes: String(volumes.length),
+    Networks: hand.network,
     Size: size === undefined ? "" : sizeWords(size),
   };
 }

@@ -5,7 +5,8 @@ import { fetchImage, openImages } from "../engine/images.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("pull").argument("<image...>")
+  return new Command("pull")
+    .argument("<image...>")
     .description("Fetch images from their registries.")
     .option("-q, --quiet", "print nothing but the name")
     .action(async (names: string[], { quiet }: { quiet?: boolean }) => {

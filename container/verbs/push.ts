@@ -1,6 +1,6 @@
-import { Command } from "commander";
 import { pushImage } from "@raft2kube/runtime/image/push.ts";
 import { parseReference } from "@raft2kube/runtime/image/reference.ts";
+import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { getImage, openImages } from "../engine/images.ts";
 import { print } from "../format/list.ts";
@@ -8,7 +8,9 @@ import { authFor } from "../registry/auth-file.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("push").argument("<image...>").description("Send images to their registries.")
+  return new Command("push")
+    .argument("<image...>")
+    .description("Send images to their registries.")
     .option("-q, --quiet", "print nothing")
     .action(async (names: string[], { quiet }: { quiet?: boolean }) => {
       const { host, images } = await openImages(await find());

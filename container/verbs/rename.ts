@@ -4,7 +4,9 @@ import type { FindHost } from "../engine/host.ts";
 import { requireName } from "../engine/names.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("rename").argument("<container>").argument("<name>")
+  return new Command("rename")
+    .argument("<container>")
+    .argument("<name>")
     .description("Give a container another name.")
     .action(async (container: string, name: string) => {
       await withEngine(await find(), async ({ containers }) => {

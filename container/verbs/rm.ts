@@ -1,12 +1,14 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { removeHand } from "../engine/settle.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("rm").argument("<container...>").description("Remove containers.")
+  return new Command("rm")
+    .argument("<container...>")
+    .description("Remove containers.")
     .option("-f, --force", "those that run too; no error for one that is not there")
     .option("-v, --volumes", "with their anonymous volumes")
     .action(async (names: string[], flags: { force?: boolean; volumes?: boolean }) => {

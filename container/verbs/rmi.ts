@@ -1,13 +1,15 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { getImage } from "../engine/images.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("rmi").argument("<image...>").description("Remove images, or their names.")
+  return new Command("rmi")
+    .argument("<image...>")
+    .description("Remove images, or their names.")
     .option("-f, --force", "also with several names, or with containers that have ended")
     .action(async (names: string[], { force = false }: { force?: boolean }) => {
       const host = await find();
@@ -33,7 +35,8 @@ async function remove(engine: Engine, name: string, force: boolean): Promise<str
     });
   }
   const users = [
-    ...containers.all().map(({ record }) => record), ...(await runtime.others.containers()),
+    ...containers.all().map(({ record }) => record),
+    ...(await runtime.others.containers()),
   ].filter((record) => record.image.id === image.id);
   const user =
     users.find(({ phase }) => phase.state !== "exited") ?? (force ? undefined : users[0]);

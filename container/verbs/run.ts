@@ -2,10 +2,10 @@ import { existsSync, writeFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost, Host } from "../engine/host.ts";
 import { getImage, imageToRun, openImages } from "../engine/images.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
@@ -23,7 +23,9 @@ interface Flags extends RunFlags {
 
 /** `create`: a container that is not started. */
 export function createCommand(find: FindHost): Command {
-  const command = new Command("create").argument("<image>").argument("[command...]")
+  const command = new Command("create")
+    .argument("<image>")
+    .argument("[command...]")
     .description("Create a container without starting it.");
   return addRunFlags(command).action(async (image: string, args: string[], flags: RunFlags) => {
     const host = await find();
@@ -38,7 +40,9 @@ export function createCommand(find: FindHost): Command {
 
 /** `run`: a container, started; in the foreground until it ends. */
 export function command(find: FindHost): Command {
-  const run = new Command("run").argument("<image>").argument("[command...]")
+  const run = new Command("run")
+    .argument("<image>")
+    .argument("[command...]")
     .description("Create a container and start it.")
     .option("-d, --detach", "in the background: print its id");
   addRunFlags(run).addOption(
@@ -55,7 +59,10 @@ export function command(find: FindHost): Command {
 }
 
 async function make(
-  engine: Engine, flags: RunFlags, image: string, args: string[],
+  engine: Engine,
+  flags: RunFlags,
+  image: string,
+  args: string[],
 ): Promise<HandContainer> {
   const { cidfile } = flags;
   if (cidfile !== undefined && existsSync(cidfile)) throw badFlag("--cidfile", cidfile, "exists");
@@ -71,7 +78,9 @@ function nameOf(engine: Engine, image: string): string {
 
 /** Starts a container. One that cannot be has nothing of the machine left; with --rm it goes. */
 async function startMade(
-  engine: Engine, made: HandContainer, options: Parameters<typeof startHand>[2] = {},
+  engine: Engine,
+  made: HandContainer,
+  options: Parameters<typeof startHand>[2] = {},
 ): Promise<HandContainer> {
   try {
     return await startHand(engine, made, options);
@@ -85,7 +94,10 @@ async function startMade(
 }
 
 async function inBackground(
-  host: Host, flags: Flags, image: string, args: string[],
+  host: Host,
+  flags: Flags,
+  image: string,
+  args: string[],
 ): Promise<number> {
   const { record } = await withEngine(host, async (engine) => {
     return startMade(engine, await make(engine, flags, image, args));
@@ -95,11 +107,15 @@ async function inBackground(
 }
 
 async function inForeground(
-  host: Host, flags: Flags, image: string, args: string[],
+  host: Host,
+  flags: Flags,
+  image: string,
+  args: string[],
 ): Promise<number> {
   const tty = flags.tty ?? false;
   const ends = {
-    stdin: flags.interactive ? process.stdin : undefined, stdout: process.stdout,
+    stdin: flags.interactive ? process.stdin : undefined,
+    stdout: process.stdout,
     stderr: process.stderr,
   };
   let over: Promise<"ended" | "detached"> | undefined;

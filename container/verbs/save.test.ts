@@ -8,7 +8,8 @@ import { findImage, openImages } from "../engine/images.ts";
 import { command } from "./save.ts";
 
 test.runIf(process.getuid?.() === 0)(
-  "an image's name wins over the beginning of an id; save is for the caller alone", async () => {
+  "an image's name wins over the beginning of an id; save is for the caller alone",
+  async () => {
     using base = mkdtempDisposableSync(path.join(tmpdir(), "r2k-save-"));
     const at = (name: string) => path.join(base.path, name);
     const host = { imagesDir: at("images"), nodeRoot: at("node"), root: at("hand") } as Host;

@@ -1,5 +1,5 @@
-import { Command, Option } from "commander";
 import { stopContainer } from "@raft2kube/runtime/container/stop.ts";
+import { Command, Option } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
@@ -16,7 +16,9 @@ interface Flags {
 }
 
 export function command(find: FindHost): Command {
-  return new Command("start").argument("<container...>").description("Start containers again.")
+  return new Command("start")
+    .argument("<container...>")
+    .description("Start containers again.")
     .option("-a, --attach", "with their output here")
     .option("-i, --interactive", "with input too")
     .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))
@@ -44,7 +46,8 @@ export function command(find: FindHost): Command {
 
 /** `restart`: stop, then start. */
 export function restartCommand(find: FindHost): Command {
-  return new Command("restart").argument("<container...>")
+  return new Command("restart")
+    .argument("<container...>")
     .description("Stop containers, and start them.")
     .option("-t, --time <seconds>", "between the stop signal and SIGKILL")
     .action(async (names: string[], { time }: { time?: string }) => {

@@ -1,28 +1,35 @@
-import { Command } from "commander";
 import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { shortId, sizeWords } from "../format/words.ts";
 
 /** Time between two looks, by which use of processors is computed. */
 const SAMPLE_MS = 500;
 const COLUMNS = {
-  ID: "CONTAINER ID", Name: "NAME", CPUPerc: "CPU %", MemUsage: "MEM USAGE / LIMIT",
-  MemPerc: "MEM %", PIDs: "PIDS",
+  ID: "CONTAINER ID",
+  Name: "NAME",
+  CPUPerc: "CPU %",
+  MemUsage: "MEM USAGE / LIMIT",
+  MemPerc: "MEM %",
+  PIDs: "PIDS",
 };
 
 export function command(find: FindHost): Command {
-  return new Command("stats").argument("[container...]").description("What containers use.")
+  return new Command("stats")
+    .argument("[container...]")
+    .description("What containers use.")
     .option("--no-stream", "once")
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .action(async (names: string[], flags: ListFlags & { stream?: boolean }) => {
       const host = await find();
       do {
         const { engine, found } = await withEngine(host, async (open) => {
-          const running = open.containers.all()
+          const running = open.containers
+            .all()
             .filter(({ record }) => record.phase.state === "running");
           const chosen =
             names.length > 0 ? names.map((name) => open.containers.get(name)) : running;
@@ -49,7 +56,9 @@ function lineOf(engine: Engine, container: HandContainer, before_ns: number): Li
   const limit = usage?.memory.limit_bytes;
   const cpu = (cpuOf(engine, container) - before_ns) / (SAMPLE_MS * 1e6);
   return {
-    ID: shortId(record.id), Name: hand.name, CPUPerc: `${(100 * Math.max(0, cpu)).toFixed(2)}%`,
+    ID: shortId(record.id),
+    Name: hand.name,
+    CPUPerc: `${(100 * Math.max(0, cpu)).toFixed(2)}%`,
     MemUsage: `${sizeWords(used)} / ${limit === undefined ? "unlimited" : sizeWords(limit)}`,
     MemPerc: limit === undefined ? "-" : `${((100 * used) / limit).toFixed(2)}%`,
     PIDs: String(usage?.pids ?? 0),

@@ -1,9 +1,9 @@
-import { Command, Option } from "commander";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { signal } from "@raft2kube/runtime/process-identity.ts";
 import { signalNumber } from "@raft2kube/runtime/container/signals.ts";
 import { stopContainer } from "@raft2kube/runtime/container/stop.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
+import { signal } from "@raft2kube/runtime/process-identity.ts";
+import { Command, Option } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { release } from "../engine/settle.ts";
@@ -12,7 +12,8 @@ import { integerOf } from "../run/values.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("stop").argument("<container...>")
+  return new Command("stop")
+    .argument("<container...>")
     .description("Stop containers: their stop signal, then SIGKILL.")
     .option("-t, --time <seconds>", "between the two; 10 by default")
     .action(async (names: string[], { time }: { time?: string }) => {
@@ -36,7 +37,9 @@ export function command(find: FindHost): Command {
 
 /** `kill`: a signal to the first process. */
 export function killCommand(find: FindHost): Command {
-  return new Command("kill").argument("<container...>").description("Send containers a signal.")
+  return new Command("kill")
+    .argument("<container...>")
+    .description("Send containers a signal.")
     .addOption(new Option("-s, --signal <signal>", "by name or number").default("SIGKILL"))
     .action(async (names: string[], { signal: word }: { signal: string }) => {
       const host = await find();

@@ -1,11 +1,11 @@
-import { Command } from "commander";
 import { treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { Command } from "commander";
 import { BuildCache } from "../build/cache.ts";
 import { clearMountCaches, mountCaches } from "../build/mount-caches.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { isUntagged } from "../engine/image-names.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { removeHand } from "../engine/settle.ts";
 import { printList } from "../format/list.ts";
 import { sizeWords } from "../format/words.ts";
@@ -20,11 +20,16 @@ interface PruneFlags {
 
 export function command(find: FindHost): Command {
   const system = new Command("system").description("Room on the disk.");
-  system.command("df").description("What takes room.").action(async () => {
+  system
+    .command("df")
+    .description("What takes room.")
+    .action(async () => {
       const lines = await withEngine(await find(), usage);
       printList(lines, { Type: "TYPE", Total: "TOTAL", Size: "SIZE" }, {});
     });
-  system.command("prune").description("Remove containers that have ended, and what nothing uses.")
+  system
+    .command("prune")
+    .description("Remove containers that have ended, and what nothing uses.")
     .option("-a, --all", "images without containers too, not those without names alone")
     .option("--volumes", "anonymous volumes too")
     .option("-f, --force", "without a question: there is none")
@@ -48,14 +53,17 @@ async function usage(engine: Engine) {
   const cached = await new BuildCache(host.imagesDir).list();
   const mounts = await treeUsage(mountCaches(host));
   const line = (Type: string, total: number, bytes: number) => ({
-    Type, Total: String(total), Size: sizeWords(bytes),
+    Type,
+    Total: String(total),
+    Size: sizeWords(bytes),
   });
   return [
     line("Images", runtime.images.list().length, (await runtime.images.diskUsage()).used_bytes),
     line("Containers", containers.all().length, sum(written)),
     line("Local Volumes", all.length, sum(sizes)),
     line(
-      "Build Cache", cached.length,
+      "Build Cache",
+      cached.length,
       cached.reduce((total, { layer }) => total + (layer?.size ?? 0), mounts.used_bytes),
     ),
   ];
@@ -74,7 +82,8 @@ async function prune(engine: Engine, flags: PruneFlags): Promise<string[]> {
   if (flags.volumes)
     lines.push(...(await pruneVolumes(engine, false)).map((name) => `volume ${name}`));
   const users = [
-    ...containers.all().map(({ record }) => record), ...(await runtime.others.containers()),
+    ...containers.all().map(({ record }) => record),
+    ...(await runtime.others.containers()),
   ];
   const used = new Set(users.map(({ image }) => image.id));
   for (const image of runtime.images.list()) {

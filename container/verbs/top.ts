@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
-import { Command } from "commander";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { type Line, printList } from "../format/list.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("top").argument("<container>").description("The processes of a container.")
+  return new Command("top")
+    .argument("<container>")
+    .description("The processes of a container.")
     .action(async (name: string) => {
       const pids = await withEngine(await find(), async ({ containers, runtime }) => {
         return runtime.cgroups.pids(containers.running(name).record.cgroup);

@@ -3,7 +3,6 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { Command } from "commander";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { FileType } from "@raft2kube/linux/file/special-file.ts";
 import { readSteps, STEPS_VARIABLE } from "@raft2kube/linux/syscall/steps.ts";
@@ -11,13 +10,16 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { DRAIN_MS } from "../limits.ts";
 import { command as runCommand } from "./run.ts";
 
 /** `trace run ...`: a container of our own OCI runtime, with each step to it on standard error. */
 export function command(find: FindHost): Command {
-  return new Command("trace").argument("<verb>").argument("[words...]")
+  return new Command("trace")
+    .argument("<verb>")
+    .argument("[words...]")
     .description("Run a container and print each step to it: trace run IMAGE COMMAND...")
     .allowUnknownOption()
     .passThroughOptions()

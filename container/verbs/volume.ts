@@ -1,8 +1,8 @@
-import { Command } from "commander";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
+import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { volumeDocument } from "../format/documents.ts";
 import { type ListFlags, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
@@ -13,16 +13,23 @@ import { printDocuments } from "./inspect.ts";
 
 export function command(find: FindHost): Command {
   const volume = new Command("volume").description("Managed volumes.");
-  volume.command("create").argument("[name]").addOption(many("-l, --label <label>", "NAME=VALUE"))
+  volume
+    .command("create")
+    .argument("[name]")
+    .addOption(many("-l, --label <label>", "NAME=VALUE"))
     .action(async (name: string | undefined, { label }: { label: string[] }) => {
       const made = await withEngine(await find(), ({ volumes }) =>
         volumes.ensure(name, {
-          labels: pairsOf("--label", label), isAnonymous: name === undefined,
+          labels: pairsOf("--label", label),
+          isAnonymous: name === undefined,
         }),
       );
       process.stdout.write(`${made.name}\n`);
     });
-  volume.command("ls").option("-q, --quiet", "names alone").option("--format <format>", "")
+  volume
+    .command("ls")
+    .option("-q, --quiet", "names alone")
+    .option("--format <format>", "")
     .action(async (flags: ListFlags) => {
       const all = await withEngine(await find(), ({ volumes }) => volumes.list());
       const lines = all.map(({ name, labels }) => {
@@ -30,7 +37,10 @@ export function command(find: FindHost): Command {
       });
       printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
     });
-  volume.command("inspect").argument("<name...>").option("-f, --format <template>", "")
+  volume
+    .command("inspect")
+    .argument("<name...>")
+    .option("-f, --format <template>", "")
     .action(async (names: string[], { format }: { format?: string }) => {
       const documents = await withEngine(await find(), (engine) =>
         Promise.all(
@@ -39,7 +49,9 @@ export function command(find: FindHost): Command {
       );
       printDocuments(documents, format);
     });
-  volume.command("rm").argument("<name...>")
+  volume
+    .command("rm")
+    .argument("<name...>")
     .option("-f, --force", "no error for one that is not there")
     .action(async (names: string[], { force }: { force?: boolean }) => {
       const host = await find();
@@ -48,10 +60,13 @@ export function command(find: FindHost): Command {
         process.stdout.write(`${name}\n`);
       });
     });
-  volume.command("prune").option("-f, --force", "without a question")
+  volume
+    .command("prune")
+    .option("-f, --force", "without a question")
     .option("-a, --all", "named ones too")
     .action(async ({ all }: { all?: boolean }) => {
-      const removed = await withEngine(await find(), (engine) => pruneVolumes(engine, all ?? false),
+      const removed = await withEngine(await find(), (engine) =>
+        pruneVolumes(engine, all ?? false),
       );
       for (const name of removed) process.stdout.write(`${name}\n`);
     });

@@ -5,7 +5,8 @@ import { exitOf } from "../engine/wait.ts";
 import { each } from "./each.ts";
 
 export function command(find: FindHost): Command {
-  return new Command("wait").argument("<container...>")
+  return new Command("wait")
+    .argument("<container...>")
     .description("Wait until containers have ended; print their exit codes.")
     .action(async (names: string[]) => {
       const host = await find();

@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
-import { Command } from "commander";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { execToEnd } from "@raft2kube/runtime/container/exec-to-end.ts";
 import type { HealthCheck } from "@raft2kube/runtime/image/config.ts";
-import { DEFAULT_SHELL } from "../build/metadata.ts";
 import { isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import { Command } from "commander";
+import { DEFAULT_SHELL } from "../build/metadata.ts";
 import { withEngine } from "../engine/engine.ts";
-import type { Engine } from "../engine/open-engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import { type Health, healthFile, healthTimes, readHealth } from "../engine/health.ts";
 import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 import { HEALTH_LOGS, HEALTH_OUTPUT_BYTES } from "../limits.ts";
 
 const NS_PER_MS = 1e6;
@@ -22,7 +22,8 @@ export function command(find: FindHost): Command {
   return new Command("watch-health").argument("<id>").action(async (id: string) => {
     const host = await find();
     const open = await withEngine(host, async (engine) => ({
-      engine, found: engine.containers.get(id),
+      engine,
+      found: engine.containers.get(id),
     }));
     const { engine, found } = open;
     const { phase } = found.record;
@@ -41,7 +42,9 @@ export function command(find: FindHost): Command {
 }
 
 async function test(
-  { runtime, host }: Engine, { record }: HandContainer, check: HealthCheck,
+  { runtime, host }: Engine,
+  { record }: HandContainer,
+  check: HealthCheck,
 ): Promise<Health["Log"][number]> {
   const [kind, ...words] = check.Test ?? [];
   const command = kind === "CMD-SHELL" ? [...DEFAULT_SHELL, ...words] : words;
@@ -60,7 +63,8 @@ async function test(
 
 /** Health after one more test, as docker counts: failures in a row, none while it is young. */
 export function after(
-  before: Health, entry: Health["Log"][number],
+  before: Health,
+  entry: Health["Log"][number],
   { retries, isYoung }: { retries: number; isYoung: boolean },
 ): Health {
   const Log = [...before.Log, entry].slice(-HEALTH_LOGS);

@@ -1,7 +1,10 @@
 import type { Node, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  isAlreadyExists, isConflict, isNotFound, undefinedIfNotFound,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+  undefinedIfNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, isListedAsAttached } from "@raft2kube/client-kube/object/attachments.ts";
 import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
@@ -9,8 +12,8 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
-import type { NewestNodes } from "./newest-nodes.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import type { NewestNodes } from "./newest-nodes.ts";
 
 /**
  * Writes attachments and the list of attached volumes in nodes' statuses. The kubelet reports a
@@ -36,18 +39,18 @@ export class AttachmentWriter {
    * Creates the attachment of a volume; undefined if it exists already. One that is stored nowhere,
    * because a pod names it without a claim, is in the attachment.
    */
-  async attach(
-    volume: PersistentVolume,
-    nodeName: string,
-  ): Promise<VolumeAttachment | undefined> {
+  async attach(volume: PersistentVolume, nodeName: string): Promise<VolumeAttachment | undefined> {
     const { spec } = translateVolume(volume);
     const { driver, volumeHandle } = spec.csi!;
     const { name = "", uid } = volume.metadata;
     const source = uid === undefined ? { inlineVolumeSpec: spec } : { persistentVolumeName: name };
-    return tolerate(this.#attachments.create({
-      metadata: { name: attachmentName(driver, volumeHandle, nodeName) },
-      spec: { attacher: driver, nodeName, source },
-    }), isAlreadyExists);
+    return tolerate(
+      this.#attachments.create({
+        metadata: { name: attachmentName(driver, volumeHandle, nodeName) },
+        spec: { attacher: driver, nodeName, source },
+      }),
+      isAlreadyExists,
+    );
   }
 
   /** Deletes an attachment. Its external-attacher detaches the volume, then it is gone. */
@@ -72,7 +75,8 @@ export class AttachmentWriter {
         const attached = node.status?.volumesAttached ?? [];
         await this.#setAttached(node, [...attached, { name: volume, devicePath: "" }]);
         return true;
-      }));
+      }),
+    );
   }
 
   /**
@@ -81,14 +85,16 @@ export class AttachmentWriter {
    */
   withdraw(nodeName: string, volume: string, force: boolean): Promise<boolean> {
     const isToChange = (node: Node) => isListedAsAttached(node, volume);
-    return this.#turns.run(nodeName, () => this.#onNode(nodeName, isToChange, async (node) => {
-      if (!node) return true;
-      if (!force && node.status?.volumesInUse?.includes(volume)) return false;
-      const attached = node.status?.volumesAttached ?? [];
-      const others = attached.filter(({ name }) => name !== volume);
-      if (others.length < attached.length) await this.#setAttached(node, others);
-      return true;
-    }));
+    return this.#turns.run(nodeName, () =>
+      this.#onNode(nodeName, isToChange, async (node) => {
+        if (!node) return true;
+        if (!force && node.status?.volumesInUse?.includes(volume)) return false;
+        const attached = node.status?.volumesAttached ?? [];
+        const others = attached.filter(({ name }) => name !== volume);
+        if (others.length < attached.length) await this.#setAttached(node, others);
+        return true;
+      }),
+    );
   }
 
   /**

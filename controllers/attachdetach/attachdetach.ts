@@ -30,7 +30,8 @@ export function startAttachDetach(context: ControllerContext): Running {
   const { pods, claims, volumes, drivers, nodes, csiNodes, attachments } = storage;
   const reconciler = new AttachReconciler(context, storage, recorder);
   const loop = startLoop(context, {
-    queue: "attach_detach", name: ACCOUNT,
+    queue: "attach_detach",
+    name: ACCOUNT,
     reads: [pods, claims, volumes, drivers, nodes, csiNodes, attachments],
     reconcile: (volume) => reconciler.reconcile(volume),
   });
@@ -40,7 +41,9 @@ export function startAttachDetach(context: ControllerContext): Running {
 
 /** Adds the volumes that a change may concern to the queue. */
 function followChanges(
-  { queue }: Loop, storage: AttachedStorage, reconciler: AttachReconciler,
+  { queue }: Loop,
+  storage: AttachedStorage,
+  reconciler: AttachReconciler,
 ): void {
   const { pods, claims, volumes, drivers, nodes, csiNodes, attachments } = storage;
   const add = (...names: (string | undefined)[]) => {
@@ -92,7 +95,11 @@ function concerns(node: Node): string {
   const { volumesAttached, volumesInUse } = node.status ?? {};
   const { annotations } = node.metadata;
   return JSON.stringify([
-    volumesAttached, volumesInUse, isNodeReady(node), isOutOfService(node), annotations,
+    volumesAttached,
+    volumesInUse,
+    isNodeReady(node),
+    isOutOfService(node),
+    annotations,
   ]);
 }
 
@@ -160,8 +167,11 @@ class AttachReconciler {
   }
 
   #memory(unique: string): Memory {
-    const known = this.#memories.get(unique) ??
-      { unwanted: new Map(), refused: new Set(), errors: new Map() };
+    const known = this.#memories.get(unique) ?? {
+      unwanted: new Map(),
+      refused: new Set(),
+      errors: new Map(),
+    };
     this.#memories.set(unique, known);
     return known;
   }
@@ -171,7 +181,8 @@ class AttachReconciler {
     const attachment = held.get(name);
     const volume = volumeOn(name, about);
     // One of a PersistentVolume ends with the pods that claim it, though others name the volume.
-    const outlived = attachment?.spec.source.persistentVolumeName !== undefined &&
+    const outlived =
+      attachment?.spec.source.persistentVolumeName !== undefined &&
       volume?.metadata.uid === undefined;
     const wanted = volume !== undefined && !outlived;
     const node = this.#storage.nodes.store.get(name);
@@ -184,7 +195,8 @@ class AttachReconciler {
       wanted,
       attachment: stateOf(attachment),
       listed: isListedAsAttached(node, unique),
-      inUse: node ? node.status?.volumesInUse?.includes(unique) ?? false
+      inUse: node
+        ? (node.status?.volumesInUse?.includes(unique) ?? false)
         : this.gone.mayUse(name, unique),
       ready: node !== undefined && isNodeReady(node),
       outOfService: node !== undefined && isOutOfService(node),
@@ -199,7 +211,7 @@ class AttachReconciler {
     const attachment = held.get(step.node);
     switch (step.do) {
       case "attach": {
-        const made = volume && await this.#writer.attach(volume, step.node);
+        const made = volume && (await this.#writer.attach(volume, step.node));
         if (made) this.written.wrote(unique, made);
         return;
       }
@@ -233,7 +245,11 @@ class AttachReconciler {
 
   /** Reports to pods why their volume is not attached, once for each error. */
   #reportErrors(about: About): void {
-    const { memory: { errors }, held, pods } = about;
+    const {
+      memory: { errors },
+      held,
+      pods,
+    } = about;
     for (const [node, { status }] of held) {
       const { message, time } = (!status?.attached && status?.attachError) || {};
       const error = message && `${time} ${message}`;

@@ -6,14 +6,19 @@ import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 const FAILED = "FailedAttachVolume";
 
 export function recordAttached(
-  recorder: EventRecorder, volume: PersistentVolume, pods: readonly Pod[],
+  recorder: EventRecorder,
+  volume: PersistentVolume,
+  pods: readonly Pod[],
 ): void {
   const message = `AttachVolume.Attach succeeded for volume "${volume.metadata.name}" `;
   for (const pod of pods) recorder.record(pod, "Normal", "SuccessfulAttachVolume", message);
 }
 
 export function recordFailed(
-  recorder: EventRecorder, volume: PersistentVolume, pods: readonly Pod[], why: string,
+  recorder: EventRecorder,
+  volume: PersistentVolume,
+  pods: readonly Pod[],
+  why: string,
 ): void {
   const message = `AttachVolume.Attach failed for volume "${volume.metadata.name}" : ${why}`;
   for (const pod of pods) recorder.record(pod, "Warning", FAILED, message);
@@ -27,8 +32,7 @@ export function recordRefused(
   holders: readonly Pod[],
 ): void {
   for (const pod of pods) {
-    const message =
-      `Multi-Attach error for volume "${volume.metadata.name}" ${refusal(pod, holders)}`;
+    const message = `Multi-Attach error for volume "${volume.metadata.name}" ${refusal(pod, holders)}`;
     recorder.record(pod, "Warning", FAILED, message);
   }
 }

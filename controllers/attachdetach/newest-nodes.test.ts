@@ -2,8 +2,10 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
 import { NewestNodes } from "./newest-nodes.ts";
 
-const node = (uid: string, revision: number): Node =>
-  ({ metadata: { name: "n1", uid, resourceVersion: String(revision) }, spec: {} });
+const node = (uid: string, revision: number): Node => ({
+  metadata: { name: "n1", uid, resourceVersion: String(revision) },
+  spec: {},
+});
 
 function tracked() {
   const shown = new Map<string, Node>();

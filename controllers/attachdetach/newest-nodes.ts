@@ -13,7 +13,10 @@ export class NewestNodes {
   get(name: string): Node | undefined {
     const seen = this.#seen(name);
     const written = this.#written.get(name);
-    const isNewer = seen && written && seen.metadata.uid === written.metadata.uid &&
+    const isNewer =
+      seen &&
+      written &&
+      seen.metadata.uid === written.metadata.uid &&
       Number(written.metadata.resourceVersion) > Number(seen.metadata.resourceVersion);
     if (!isNewer) this.#written.delete(name);
     return isNewer ? written : seen;

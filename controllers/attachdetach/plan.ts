@@ -83,8 +83,13 @@ function planUnwanted(volume: NodeVolume): Step | number | undefined {
   }
 }
 
-function planDetach({ node, inUse, ready, outOfService, unwanted_ms }: NodeVolume): Step | number |
-  undefined {
+function planDetach({
+  node,
+  inUse,
+  ready,
+  outOfService,
+  unwanted_ms,
+}: NodeVolume): Step | number | undefined {
   if (!inUse) return { do: "detach", node, force: undefined };
   if (outOfService) return { do: "detach", node, force: "out-of-service" };
   // The kubelet of a ready node unmounts it, and says so.

@@ -1,17 +1,30 @@
 import type {
-  Node, PersistentVolume, PersistentVolumeClaim, Pod,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  attachmentName, CONTROLLER_ATTACHES, handleOfName, inlineVolumesOf, isCsiVolumeName, uniqueNameOf,
+  attachmentName,
+  CONTROLLER_ATTACHES,
+  handleOfName,
+  inlineVolumesOf,
+  isCsiVolumeName,
+  uniqueNameOf,
 } from "@raft2kube/client-kube/object/attachments.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import {
-  CSI_DRIVERS, CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+  CSI_DRIVERS,
+  CSI_NODES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext } from "../context.ts";
@@ -46,7 +59,8 @@ export class AttachedStorage {
     this.pods.index(BY_NAME, inlineNames);
     this.volumes.index(BY_NAME, namesOf);
     this.attachments.index(BY_VOLUME, ({ spec }) =>
-      [spec.source.persistentVolumeName ?? []].flat());
+      [spec.source.persistentVolumeName ?? []].flat(),
+    );
     this.attachments.index(BY_NAME, (attachment) => namesOf(inlineOf(attachment)));
     this.attachments.index(NODE_INDEX, ({ spec }) => [spec.nodeName]);
     this.nodes.index(BY_ATTACHED, listedVolumes);
@@ -82,14 +96,15 @@ export class AttachedStorage {
 
   volumesOfDriver(name: string): string[] {
     const stored = this.volumes.store.list().flatMap(namesOf);
-    return [...stored, ...this.pods.store.list().flatMap(inlineNames)]
-      .filter((unique) => handleOfName(unique).driver === name);
+    return [...stored, ...this.pods.store.list().flatMap(inlineNames)].filter(
+      (unique) => handleOfName(unique).driver === name,
+    );
   }
 
   volumeOfAttachment(attachment: VolumeAttachment): string | undefined {
     const { spec } = attachment;
-    const volume = inlineOf(attachment) ??
-      this.volumes.store.get(spec.source.persistentVolumeName ?? "");
+    const volume =
+      inlineOf(attachment) ?? this.volumes.store.get(spec.source.persistentVolumeName ?? "");
     const csi = volume && csiSourceOf(volume);
     return volume && csi?.driver === spec.attacher ? uniqueNameOf(volume) : undefined;
   }
@@ -118,20 +133,27 @@ export class AttachedStorage {
     const { driver, volumeHandle } = handleOfName(unique);
     const nameOn = (node: string) => attachmentName(driver, volumeHandle, node);
     const volumes = this.volumesNamed(unique);
-    const all = volumes.length === 0
-      ? this.#attachmentsWithoutVolume(driver)
-      : volumes.flatMap(({ metadata: { name = "" } }) =>
-        this.attachments.store.by(BY_VOLUME, name));
+    const all =
+      volumes.length === 0
+        ? this.#attachmentsWithoutVolume(driver)
+        : volumes.flatMap(({ metadata: { name = "" } }) =>
+            this.attachments.store.by(BY_VOLUME, name),
+          );
     const known = nodes.flatMap((node) => this.attachments.store.get(nameOn(node)) ?? []);
     const inline = this.attachments.store.by(BY_NAME, unique);
-    return new Map([...known, ...inline, ...all]
-      .filter(({ metadata, spec }) => metadata.name === nameOn(spec.nodeName))
-      .map((each) => [each.spec.nodeName, each]));
+    return new Map(
+      [...known, ...inline, ...all]
+        .filter(({ metadata, spec }) => metadata.name === nameOn(spec.nodeName))
+        .map((each) => [each.spec.nodeName, each]),
+    );
   }
 
   #attachmentsWithoutVolume(driver: string): VolumeAttachment[] {
-    return this.attachments.store.list().filter((each) =>
-      each.spec.attacher === driver && this.volumeOfAttachment(each) === undefined);
+    return this.attachments.store
+      .list()
+      .filter(
+        (each) => each.spec.attacher === driver && this.volumeOfAttachment(each) === undefined,
+      );
   }
 
   nodesListing(unique: string): string[] {
@@ -148,10 +170,12 @@ export class AttachedStorage {
   podsNeeding(unique: string): Map<Pod, PersistentVolume> {
     const { driver } = handleOfName(unique);
     if (this.drivers.store.get(driver)?.spec.attachRequired === false) return new Map();
-    const inline = this.pods.store.by(BY_NAME, unique)
+    const inline = this.pods.store
+      .by(BY_NAME, unique)
       .filter((pod) => this.#attaches(pod) && this.#isServed(unique, pod.spec.nodeName ?? ""))
       .map((pod) => [pod, inlineVolumesOf(pod).get(unique)!] as const);
-    const claimed = this.volumes.store.by(BY_NAME, unique)
+    const claimed = this.volumes.store
+      .by(BY_NAME, unique)
       .flatMap((volume) => this.#podsOf(volume).map((pod) => [pod, volume] as const));
     const found = new Map([...inline, ...claimed]);
     return new Map([...found].sort(([a], [b]) => (createdAt(a) < createdAt(b) ? -1 : 1)));
@@ -162,7 +186,8 @@ export class AttachedStorage {
     const claim = this.claims.store.get(`${namespace}/${name}`);
     if (!claim || claim.metadata.uid !== uid || claim.status?.phase !== "Bound") return [];
     if (claim.spec.volumeName !== volume.metadata.name) return [];
-    return this.pods.store.by(BY_CLAIM, keyOf(claim))
+    return this.pods.store
+      .by(BY_CLAIM, keyOf(claim))
       .filter((pod) => this.#attaches(pod) && mayUse(pod, claim));
   }
 
@@ -173,8 +198,10 @@ export class AttachedStorage {
   #isServed(unique: string, nodeName: string): boolean {
     const { driver, volumeHandle } = handleOfName(unique);
     const known = this.csiNodes.store.get(nodeName)?.spec.drivers ?? [];
-    return known.some(({ name }) => name === driver) ||
-      this.attachments.store.get(attachmentName(driver, volumeHandle, nodeName)) !== undefined;
+    return (
+      known.some(({ name }) => name === driver) ||
+      this.attachments.store.get(attachmentName(driver, volumeHandle, nodeName)) !== undefined
+    );
   }
 
   /** Whether a pod needs its volumes on a node whose kubelet leaves attaching to the controller. */
@@ -209,17 +236,20 @@ function claimKeys(pod: Pod): string[] {
 
 /** The claim of an ephemeral volume must have been created for this very pod. */
 function mayUse(pod: Pod, claim: PersistentVolumeClaim): boolean {
-  return (pod.spec.volumes ?? []).some((volume) =>
-    claimNameOf(pod, volume) === claim.metadata.name &&
-      (!volume.ephemeral || controllerOf(claim)?.uid === pod.metadata.uid));
+  return (pod.spec.volumes ?? []).some(
+    (volume) =>
+      claimNameOf(pod, volume) === claim.metadata.name &&
+      (!volume.ephemeral || controllerOf(claim)?.uid === pod.metadata.uid),
+  );
 }
 
 /** Whether a pod no longer needs its volumes (upstream's IsPodTerminated). */
 function hasEnded(pod: Pod): boolean {
   if (isPodTerminal(pod)) return true;
   if (!pod.metadata.deletionTimestamp) return false;
-  return (pod.status?.containerStatuses ?? [])
-    .every(({ state }) => state?.terminated !== undefined || state?.waiting !== undefined);
+  return (pod.status?.containerStatuses ?? []).every(
+    ({ state }) => state?.terminated !== undefined || state?.waiting !== undefined,
+  );
 }
 
 function createdAt({ metadata }: Pod): string {

@@ -18,7 +18,8 @@ export function startBootstrapSigner(context: ControllerContext): Running {
   const { clock } = context;
   const secrets = context.informers.of<Secret>(SECRETS, BOOTSTRAP_TOKENS);
   const maps = context.informers.of<ConfigMap>(CONFIG_MAPS, {
-    namespace: "kube-public", fieldSelector: "metadata.name=cluster-info",
+    namespace: "kube-public",
+    fieldSelector: "metadata.name=cluster-info",
   });
   const writer = context.client(ACCOUNT).resource<ConfigMap>(CONFIG_MAPS);
 
@@ -41,7 +42,11 @@ export function startBootstrapSigner(context: ControllerContext): Running {
 
   const reads = [secrets, maps];
   const loop = startLoop(context, {
-    queue: "bootstrap_signer_queue", name: ACCOUNT, reads, workers: 1, reconcile,
+    queue: "bootstrap_signer_queue",
+    name: ACCOUNT,
+    reads,
+    workers: 1,
+    reconcile,
   });
   const look = () => loop.queue.add(KEY);
   maps.handle({ added: look, updated: look });

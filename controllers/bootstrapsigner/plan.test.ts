@@ -7,11 +7,14 @@ const END = "2026-01-02T00:00:00Z";
 
 function token(fields: Record<string, string> = {}, name = "bootstrap-token-abcdef"): Secret {
   const all = {
-    "token-id": "abcdef", "token-secret": "0123456789abcdef", "usage-bootstrap-signing": "true",
+    "token-id": "abcdef",
+    "token-secret": "0123456789abcdef",
+    "usage-bootstrap-signing": "true",
     ...fields,
   };
-  const data = Object.entries(all)
-    .map(([key, text]) => [key, Buffer.from(text).toString("base64")] as const);
+  const data = Object.entries(all).map(
+    ([key, text]) => [key, Buffer.from(text).toString("base64")] as const,
+  );
   return {
     metadata: { namespace: "kube-system", name },
     type: "bootstrap.kubernetes.io/token",
@@ -21,14 +24,21 @@ function token(fields: Record<string, string> = {}, name = "bootstrap-token-abcd
 
 // Facts of cluster-bootstrap's own tests.
 test.each([
-  ["Hello from the other side. I must have called a thousand times.", "my voice is my passcode",
-    "VShe2taLd-YTrmWuRkcL_8QTNDHYxQIEBsAYYiIj1_8"],
+  [
+    "Hello from the other side. I must have called a thousand times.",
+    "my voice is my passcode",
+    "VShe2taLd-YTrmWuRkcL_8QTNDHYxQIEBsAYYiIj1_8",
+  ],
   ["", "my voice is my passcode", "7Ui1ALizW4jXphVUB7xUqC9vLYLL9RZeOFfVLoB7Tgk"],
-  ["Hello from the other side. I must have called a thousand times.", "",
-    "UfkqvDGiIFxrMnFseDj9LYJOLNrvjW8aHhF71mvvAs8"],
+  [
+    "Hello from the other side. I must have called a thousand times.",
+    "",
+    "UfkqvDGiIFxrMnFseDj9LYJOLNrvjW8aHhF71mvvAs8",
+  ],
 ])("the signature of %j is kubeadm's", (content, secret, wanted) => {
-  expect(detachedSignature(content, { id: "joshua", secret }))
-    .toBe(`eyJhbGciOiJIUzI1NiIsImtpZCI6Impvc2h1YSJ9..${wanted}`);
+  expect(detachedSignature(content, { id: "joshua", secret })).toBe(
+    `eyJhbGciOiJIUzI1NiIsImtpZCI6Impvc2h1YSJ9..${wanted}`,
+  );
 });
 
 test.each([
@@ -49,8 +59,9 @@ test("signatures come and go with tokens, other data stays, and nothing is writt
   const data = signedData(map, [token()], NOW_MS);
   expect(Object.keys(data ?? {}).sort()).toEqual(["jws-kubeconfig-abcdef", "kubeconfig", "other"]);
   expect(signedData({ metadata: {}, data: data! }, [token()], NOW_MS)).toBeUndefined();
-  expect(signedData({ metadata: {}, data: { ...data, kubeconfig: "K" } }, [token()], NOW_MS))
-    .not.toEqual(data);
+  expect(
+    signedData({ metadata: {}, data: { ...data, kubeconfig: "K" } }, [token()], NOW_MS),
+  ).not.toEqual(data);
   expect(signedData({ metadata: {}, data: { other: "o" } }, [token()], NOW_MS)).toBeUndefined();
 });
 

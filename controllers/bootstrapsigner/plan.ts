@@ -24,14 +24,15 @@ export function signedData(
   });
   const signed = Object.fromEntries([...rest, ...signatures]);
   const keys = Object.keys(signed);
-  const same = keys.length === Object.keys(data).length &&
-    keys.every((key) => signed[key] === data[key]);
+  const same =
+    keys.length === Object.keys(data).length && keys.every((key) => signed[key] === data[key]);
   return same ? undefined : signed;
 }
 
 /** Time at which the first token that signs now expires; undefined when none does. */
 export function nextEnd_ms(secrets: readonly Secret[], now_ms: number): number | undefined {
-  const ends = secrets.filter((secret) => signingToken(secret, now_ms) !== undefined)
+  const ends = secrets
+    .filter((secret) => signingToken(secret, now_ms) !== undefined)
     .flatMap((secret) => expiresAt_ms(secret) ?? []);
   return ends.length === 0 ? undefined : Math.min(...ends);
 }

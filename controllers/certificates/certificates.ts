@@ -4,21 +4,21 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 import {
   autoApprovals,
-  certificateTerms,
   CLIENT,
+  certificateTerms,
   conditionOf,
   joiningNode,
-  keptFor,
   KUBELET_CLIENT,
   KUBELET_SERVING,
+  keptFor,
   signingProblem,
 } from "./plan.ts";
 
@@ -174,4 +174,3 @@ async function isAllowed(
   });
   return review.status?.allowed === true;
 }
-

@@ -1,14 +1,14 @@
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
-import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
 import { describe, expect, test } from "vitest";
 import {
   autoApprovals,
-  certificateTerms,
   CLIENT,
-  keptFor,
+  certificateTerms,
   KUBELET_CLIENT,
   KUBELET_SERVING,
+  keptFor,
   signingProblem,
 } from "./plan.ts";
 
@@ -33,22 +33,52 @@ describe("signingProblem", () => {
   test.each<[string, string, Partial<RequestSubject>, readonly string[], string | undefined]>([
     ["a kubelet's client certificate", KUBELET_CLIENT, {}, CLIENT_USAGES, undefined],
     ["not with names", KUBELET_CLIENT, { dnsNames: ["x"] }, CLIENT_USAGES, "alternative names"],
-    ["not for masters", KUBELET_CLIENT, { organizations: ["system:masters"] }, CLIENT_USAGES,
-      "organization"],
-    ["not with a group more", KUBELET_CLIENT, { organizations: ["system:nodes", "x"] },
-      CLIENT_USAGES, "organization"],
+    [
+      "not for masters",
+      KUBELET_CLIENT,
+      { organizations: ["system:masters"] },
+      CLIENT_USAGES,
+      "organization",
+    ],
+    [
+      "not with a group more",
+      KUBELET_CLIENT,
+      { organizations: ["system:nodes", "x"] },
+      CLIENT_USAGES,
+      "organization",
+    ],
     ["not for another user", KUBELET_CLIENT, { commonName: "admin" }, CLIENT_USAGES, "common name"],
-    ["not without a node's name", KUBELET_CLIENT, { commonName: "system:node:" }, CLIENT_USAGES,
-      "common name"],
+    [
+      "not without a node's name",
+      KUBELET_CLIENT,
+      { commonName: "system:node:" },
+      CLIENT_USAGES,
+      "common name",
+    ],
     ["not to serve", KUBELET_CLIENT, {}, SERVER_USAGES, "client auth"],
     ["not to serve besides", KUBELET_CLIENT, {}, [...CLIENT_USAGES, "server auth"], "server auth"],
-    ["a kubelet's serving certificate", KUBELET_SERVING, { ipAddresses: ["10.0.0.1"] },
-      SERVER_USAGES, undefined],
+    [
+      "a kubelet's serving certificate",
+      KUBELET_SERVING,
+      { ipAddresses: ["10.0.0.1"] },
+      SERVER_USAGES,
+      undefined,
+    ],
     ["serving needs a name", KUBELET_SERVING, {}, SERVER_USAGES, "DNS name"],
-    ["serving has no email", KUBELET_SERVING, { dnsNames: ["n1"], otherNames: ["email:a@b"] },
-      SERVER_USAGES, "email:a@b"],
-    ["any client", CLIENT, { commonName: "jane", organizations: ["dev"] }, CLIENT_USAGES,
-      undefined],
+    [
+      "serving has no email",
+      KUBELET_SERVING,
+      { dnsNames: ["n1"], otherNames: ["email:a@b"] },
+      SERVER_USAGES,
+      "email:a@b",
+    ],
+    [
+      "any client",
+      CLIENT,
+      { commonName: "jane", organizations: ["dev"] },
+      CLIENT_USAGES,
+      undefined,
+    ],
   ])("%s", (_name, signer, subject, usages, problem) => {
     const found = signingProblem(signer, { ...NODE, ...subject }, usages);
     if (problem === undefined) expect(found).toBeUndefined();

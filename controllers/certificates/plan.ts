@@ -2,8 +2,8 @@ import type {
   CertificateSigningRequest,
   CertificateSigningRequestCondition,
 } from "@raft2kube/api/gen/certificates/v1.ts";
-import type { RequestSubject, Usage } from "@raft2kube/pki/certificate.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import type { RequestSubject, Usage } from "@raft2kube/pki/certificate.ts";
 
 export const CLIENT = "kubernetes.io/kube-apiserver-client";
 export const KUBELET_CLIENT = "kubernetes.io/kube-apiserver-client-kubelet";
@@ -56,8 +56,7 @@ export function autoApprovals(
   if (signingProblem(KUBELET_CLIENT, subject, spec.usages ?? []) !== undefined) return [];
   const approvals: AutoApproval[] = [];
   if (spec.username === subject.commonName) {
-    const message =
-      "Auto approving self kubelet client certificate after SubjectAccessReview.";
+    const message = "Auto approving self kubelet client certificate after SubjectAccessReview.";
     approvals.push({ subresource: "selfnodeclient", message });
   }
   const message = "Auto approving kubelet client certificate after SubjectAccessReview.";
@@ -106,7 +105,9 @@ export function certificateTerms({ spec }: CertificateSigningRequest): {
 
 /** Milliseconds until a request is removed; 0 or less: now. */
 export function keptFor(request: CertificateSigningRequest, now_ms: number): number {
-  const decided = conditionOf(request, "Denied") ?? conditionOf(request, "Failed") ??
+  const decided =
+    conditionOf(request, "Denied") ??
+    conditionOf(request, "Failed") ??
     (request.status?.certificate ? conditionOf(request, "Approved") : undefined);
   const since = decided?.lastUpdateTime ?? request.metadata.creationTimestamp;
   const kept_ms = decided ? DECIDED_KEPT_MS : PENDING_KEPT_MS;

@@ -26,7 +26,11 @@ export function startClusterRoleAggregation(context: ControllerContext): Running
     );
   };
   const loop = startLoop(context, {
-    queue: "ClusterRoleAggregator", name: ACCOUNT, reads: [roles], workers: 1, reconcile,
+    queue: "ClusterRoleAggregator",
+    name: ACCOUNT,
+    reads: [roles],
+    workers: 1,
+    reconcile,
   });
   const look = () => {
     for (const role of roles.store.list()) {

@@ -1,16 +1,16 @@
 import type { CronJob, CronJobStatus, Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import {
   isAlreadyExists,
   isNamespaceTerminating,
   isNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import { type ObjectName, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { nameOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { jobOf } from "./job-of.ts";
 import type { CronPlan } from "./plan.ts";
 
@@ -125,6 +125,9 @@ function referenceTo({ metadata }: Job): ObjectReference {
 
 function sameStatus(old: CronJobStatus = {}, status: CronJobStatus): boolean {
   const uids = ({ active = [] }: CronJobStatus) => active.map(({ uid }) => uid).join();
-  return uids(old) === uids(status) && old.lastScheduleTime === status.lastScheduleTime &&
-    old.lastSuccessfulTime === status.lastSuccessfulTime;
+  return (
+    uids(old) === uids(status) &&
+    old.lastScheduleTime === status.lastScheduleTime &&
+    old.lastSuccessfulTime === status.lastSuccessfulTime
+  );
 }

@@ -37,7 +37,8 @@ export function startCronJobs(context: ControllerContext): Running {
     const known = cronJobs.store.get(key);
     if (!known) return tracker.forget(key);
     if (!tracker.isSeen(key, cronJobs.store)) return { again_ms: UNSEEN_MS };
-    const own = jobs.store.by(NAMESPACE_INDEX, known.metadata.namespace ?? "")
+    const own = jobs.store
+      .by(NAMESPACE_INDEX, known.metadata.namespace ?? "")
       .filter((job) => controllerOf(job)?.uid === known.metadata.uid);
     const cronJob = await upToDate(control, known, own);
     const missing = await missingJobs(control, cronJob, own);
@@ -49,7 +50,10 @@ export function startCronJobs(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "cronjob", name: ACCOUNT, reads: [cronJobs, jobs], reconcile,
+    queue: "cronjob",
+    name: ACCOUNT,
+    reads: [cronJobs, jobs],
+    reconcile,
   });
   const look = (cronJob: CronJob) => loop.queue.add(keyOf(cronJob));
   cronJobs.handle({
@@ -82,8 +86,9 @@ async function upToDate(
   own: readonly Job[],
 ): Promise<CronJob> {
   const listed = new Set(cronJob.status?.active?.map(({ uid }) => uid));
-  const unknown = own.some((job) =>
-    finishedCondition(job) === undefined && !listed.has(job.metadata.uid));
+  const unknown = own.some(
+    (job) => finishedCondition(job) === undefined && !listed.has(job.metadata.uid),
+  );
   if (!unknown) return cronJob;
   const fresh = await cronJobs.get(nameOf(cronJob));
   return fresh.metadata.uid === cronJob.metadata.uid ? { ...cronJob, ...fresh } : cronJob;

@@ -1,6 +1,6 @@
-import type { CronJob } from "@raft2kube/api/gen/batch/v1.ts";
 import { nextStart } from "@raft2kube/api/batch/v1/next-start.ts";
 import type { Schedule } from "@raft2kube/api/batch/v1/schedule.ts";
+import type { CronJob } from "@raft2kube/api/gen/batch/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { CRON_DELAY_MS, MISSED_STARTS_MAX } from "../limits.ts";
 

@@ -89,8 +89,10 @@ describe("a start", () => {
     const { start, reasons, messages } = plan(cron({}), timeText(now_ms));
     expect(start).toBe("2027-04-05T00:00:00Z");
     expect(reasons).toEqual(["TooManyMissedTimes"]);
-    expect(messages).toEqual(["too many missed start times. Set or decrease " +
-      ".spec.startingDeadlineSeconds or check clock skew"]);
+    expect(messages).toEqual([
+      "too many missed start times. Set or decrease " +
+        ".spec.startingDeadlineSeconds or check clock skew",
+    ]);
     const after = cron({}, { lastScheduleTime: start });
     expect(plan(after, timeText(now_ms)).reasons).toEqual([]);
   });
@@ -144,19 +146,27 @@ describe("a start", () => {
 describe("over changes of the clocks", () => {
   const berlin = { schedule: "30 2 * * *", timeZone: "Europe/Berlin" };
   test("an hour that is skipped has no start", () => {
-    expect(walk(berlin, "2026-03-27T12:00:00Z", "2026-03-30T12:00:00Z")).toEqual(
-      ["2026-03-28T01:30:00Z", "2026-03-30T00:30:00Z"]);
+    expect(walk(berlin, "2026-03-27T12:00:00Z", "2026-03-30T12:00:00Z")).toEqual([
+      "2026-03-28T01:30:00Z",
+      "2026-03-30T00:30:00Z",
+    ]);
   });
 
   test("an hour that is repeated has its start twice", () => {
-    expect(walk(berlin, "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z")).toEqual(
-      ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"]);
+    expect(walk(berlin, "2026-10-24T12:00:00Z", "2026-10-26T12:00:00Z")).toEqual([
+      "2026-10-25T00:30:00Z",
+      "2026-10-25T01:30:00Z",
+      "2026-10-26T01:30:00Z",
+    ]);
   });
 
   test("a day of 30 minutes more keeps its start, which upstream's library loses", () => {
     const lordHowe = { schedule: "0 0 * * *", timeZone: "Australia/Lord_Howe" };
-    expect(walk(lordHowe, "2026-04-04T00:00:00Z", "2026-04-06T14:00:00Z")).toEqual(
-      ["2026-04-04T13:00:00Z", "2026-04-05T13:30:00Z", "2026-04-06T13:30:00Z"]);
+    expect(walk(lordHowe, "2026-04-04T00:00:00Z", "2026-04-06T14:00:00Z")).toEqual([
+      "2026-04-04T13:00:00Z",
+      "2026-04-05T13:30:00Z",
+      "2026-04-06T13:30:00Z",
+    ]);
   });
 
   test("each hour has one start, however often it is looked at", () => {
@@ -197,7 +207,8 @@ describe("the jobs", () => {
     expect(status.active).toEqual(active("d"));
     expect(status.lastSuccessfulTime).toBe(hour(2));
     expect(messages).toEqual([
-      "Saw completed job: a, condition: Complete", "Saw completed job: b, condition: Failed",
+      "Saw completed job: a, condition: Complete",
+      "Saw completed job: b, condition: Failed",
     ]);
     const older = cron(idle, { lastSuccessfulTime: hour(2) });
     const { status: kept } = plan(older, hour(3), { jobs: [job("e", "Complete", hour(1))] });
@@ -230,7 +241,9 @@ describe("the jobs", () => {
     zoned.spec.jobTemplate.metadata = { labels: { app: "x" }, annotations: { note: "y" } };
     const { metadata } = jobOf(zoned, at("2026-07-01T12:00:00Z"));
     expect(metadata).toMatchObject({
-      namespace: "ns", name: "c-29715120", labels: { app: "x" },
+      namespace: "ns",
+      name: "c-29715120",
+      labels: { app: "x" },
       annotations: {
         note: "y",
         "batch.kubernetes.io/cronjob-scheduled-timestamp": "2026-07-01T09:30:00-02:30",

@@ -62,7 +62,8 @@ export function planCronJob(cronJob: CronJob, view: CronView, now_ms: number): C
 const TOO_MANY_MISSED: Note = {
   type: "Warning",
   reason: "TooManyMissedTimes",
-  message: "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check " +
+  message:
+    "too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check " +
     "clock skew",
 };
 
@@ -72,8 +73,8 @@ function decideStart(cronJob: CronJob, plan: CronPlan, start_ms: number): CronPl
   const name = jobName(cronJob, start_ms);
   if (active.some((job) => job.name === name) || timeOf(lastScheduleTime) === start_ms) return plan;
   if (concurrencyPolicy === "Forbid" && active.length > 0) {
-    const message = "Not starting job because prior execution is running and concurrency policy " +
-      "is Forbid";
+    const message =
+      "Not starting job because prior execution is running and concurrency policy " + "is Forbid";
     plan.notes.push({ type: "Normal", reason: "JobAlreadyActive", message });
     return plan;
   }

@@ -7,7 +7,10 @@ import { daemonPodOf } from "./pod-of.ts";
 
 /** Creates and deletes pods as planned, a bounded number of each. Throws the first error. */
 export async function applyPods(
-  control: PodControl, set: DaemonSet, plan: DaemonPlan, hash: string,
+  control: PodControl,
+  set: DaemonSet,
+  plan: DaemonPlan,
+  hash: string,
 ): Promise<void> {
   const nodes = plan.create.slice(0, DAEMON_PODS_BURST);
   const surplus = plan.delete.slice(0, DAEMON_PODS_BURST);

@@ -1,6 +1,6 @@
 import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { DAEMON_BACKOFF_MS_MAX, DAEMON_BACKOFF_MS } from "../limits.ts";
+import { DAEMON_BACKOFF_MS, DAEMON_BACKOFF_MS_MAX } from "../limits.ts";
 
 interface Failing {
   failures: number;

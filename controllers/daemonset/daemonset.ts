@@ -5,16 +5,19 @@ import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import {
-  CONTROLLER_REVISIONS, DAEMON_SETS, NODES, PODS,
-} from "@raft2kube/client-kube/rest/resources.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import {
+  CONTROLLER_REVISIONS,
+  DAEMON_SETS,
+  NODES,
+  PODS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
-import { planRevision, POD_REVISION, type RevisionPlan } from "../history/plan.ts";
+import { POD_REVISION, planRevision, type RevisionPlan } from "../history/plan.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
@@ -53,14 +56,16 @@ export function startDaemonSets(context: ControllerContext): Running {
   });
   const loop = startLoop(context, {
     queue: "daemonset",
-    name: COMPONENT, reads: [sets, pods, nodes, revisions],
+    name: COMPONENT,
+    reads: [sets, pods, nodes, revisions],
     reconcile: (key) => reconciler.reconcile(key),
   });
   sets.handle(everyChange(loop.queue));
   sets.handle({ deleted: (set) => reconciler.forget(keyOf(set)) });
   revisions.handle({ deleted: (revision) => reconciler.revisionGone(revision) });
   const watched = {
-    owners: sets, kind: DAEMON_SET_TYPE.kind,
+    owners: sets,
+    kind: DAEMON_SET_TYPE.kind,
     selector: (set: DaemonSet) => set.spec.selector,
     look: (key: string) => loop.queue.add(key),
   };
@@ -140,13 +145,18 @@ class DaemonReconciler {
     }
     // Its revisions may be deleted or orphaned before its pods, whose state is then unknown.
     if (set.metadata.deletionTimestamp) return;
-    const seen = this.#written.isSeen(key, sets.store) &&
-      this.#history.written.isSeen(key, revisions.store);
+    const seen =
+      this.#written.isSeen(key, sets.store) && this.#history.written.isSeen(key, revisions.store);
     if (!seen) return { again_ms: UNSEEN_MS };
     const trusted = this.control.expectations.satisfied(key);
     const history = planRevision(set.spec.template, await this.#claim(set, revisions));
     const { current, collisionCount } = await keepRevision(
-      this.#history, set, set.spec.template, history, set.status?.collisionCount ?? 0);
+      this.#history,
+      set,
+      set.spec.template,
+      history,
+      set.status?.collisionCount ?? 0,
+    );
     const hash = current.metadata.labels?.[POD_REVISION] ?? current.metadata.name ?? "";
     const own = await this.#claim(set, this.#reads.pods);
     const view = viewOf(set, nodes.store.list(), own, hash, this.#clock.now());
@@ -154,15 +164,16 @@ class DaemonReconciler {
     await this.#writeStatus(view, collisionCount, trusted);
     if (error !== undefined) throw error;
     const waits_ms = [
-      again_ms, nextAvailable_ms(own, set.spec.minReadySeconds ?? 0, view.now_ms),
+      again_ms,
+      nextAvailable_ms(own, set.spec.minReadySeconds ?? 0, view.now_ms),
     ].filter((each) => each !== undefined);
     if (waits_ms.length > 0) return { again_ms: Math.min(...waits_ms) };
   }
 
   /** Lists the set's pods or revisions, adopted and released if need be. */
   #claim<D extends KubeObject>(set: DaemonSet, dependents: Informer<D>): Promise<D[]> {
-    const client = (dependents as unknown) === this.#reads.pods
-      ? this.control.pods : this.#history.revisions;
+    const client =
+      (dependents as unknown) === this.#reads.pods ? this.control.pods : this.#history.revisions;
     return claim({
       controller: set,
       type: DAEMON_SET_TYPE,
@@ -175,7 +186,9 @@ class DaemonReconciler {
 
   /** First the pods that belong on nodes, then a step of an update, then the history. */
   async #act(
-    view: DaemonView, own: readonly Pod[], history: RevisionPlan,
+    view: DaemonView,
+    own: readonly Pod[],
+    history: RevisionPlan,
   ): Promise<{ again_ms?: number | undefined; error?: unknown }> {
     const { set, hash } = view;
     const failures = (node: string) =>

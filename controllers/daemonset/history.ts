@@ -7,13 +7,16 @@ import { POD_REVISION, type RevisionPlan } from "../history/plan.ts";
  * template a second time.
  */
 export function surplusRevisions(
-  set: DaemonSet, { old, duplicates }: RevisionPlan, pods: readonly Pod[],
+  set: DaemonSet,
+  { old, duplicates }: RevisionPlan,
+  pods: readonly Pod[],
 ): ControllerRevision[] {
   const live = new Set(pods.map(({ metadata }) => metadata.labels?.[POD_REVISION]));
-  const unused = [...duplicates, ...old]
-    .filter(({ metadata }) => !live.has(metadata.labels?.[POD_REVISION]));
+  const unused = [...duplicates, ...old].filter(
+    ({ metadata }) => !live.has(metadata.labels?.[POD_REVISION]),
+  );
   const limit = set.spec.revisionHistoryLimit ?? Infinity;
-  const surplus = Math.max(0, old.length - limit) +
-    duplicates.filter((each) => unused.includes(each)).length;
+  const surplus =
+    Math.max(0, old.length - limit) + duplicates.filter((each) => unused.includes(each)).length;
   return unused.slice(0, surplus);
 }

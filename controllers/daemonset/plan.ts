@@ -29,7 +29,11 @@ export interface DaemonPlan {
 
 /** Sorts the pods of a DaemonSet by node; pods that have ended and are being deleted are over. */
 export function viewOf(
-  set: DaemonSet, nodes: readonly Node[], own: readonly Pod[], hash: string, now_ms: number,
+  set: DaemonSet,
+  nodes: readonly Node[],
+  own: readonly Pod[],
+  hash: string,
+  now_ms: number,
 ): DaemonView {
   const place = placementOn(set);
   const placements = new Map(nodes.map((node) => [node.metadata.name ?? "", place(node)]));
@@ -37,7 +41,7 @@ export function viewOf(
   for (const pod of [...own].sort(oldestFirst)) {
     const node = targetNodeOf(pod);
     if (node === undefined || (isPodTerminal(pod) && isLeaving(pod))) continue;
-    pods.set(node, [...pods.get(node) ?? [], pod]);
+    pods.set(node, [...(pods.get(node) ?? []), pod]);
   }
   return { set, nodes, placements, pods, hash, now_ms };
 }
@@ -85,7 +89,10 @@ export function planNodes(view: DaemonView, wait_ms: (node: string) => number): 
 }
 
 function planNode(
-  view: DaemonView, node: string, run: boolean, wait_ms: (node: string) => number,
+  view: DaemonView,
+  node: string,
+  run: boolean,
+  wait_ms: (node: string) => number,
   plan: DaemonPlan,
 ): void {
   const running: Pod[] = [];

@@ -7,8 +7,11 @@ export const DAEMON_SET_TYPE = { apiVersion: "apps/v1", kind: "DaemonSet" };
 const TEMPLATE_COUNT = "deprecated.daemonset.template.generation";
 const POD_TEMPLATE_COUNT = "pod-template-generation";
 
-const tolerationOf = (name: string, effect: "NoExecute" | "NoSchedule"): Toleration =>
-  ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect });
+const tolerationOf = (name: string, effect: "NoExecute" | "NoSchedule"): Toleration => ({
+  key: `node.kubernetes.io/${name}`,
+  operator: "Exists",
+  effect,
+});
 
 /** Nodes with these taints keep their daemon pods, and get them. */
 const TOLERATIONS: readonly Toleration[] = [
@@ -26,14 +29,20 @@ export function daemonTolerations(spec: PodSpec): Toleration[] {
   const wanted = spec.hostNetwork ? [...TOLERATIONS, NETWORK_UNAVAILABLE] : TOLERATIONS;
   const own = spec.tolerations ?? [];
   const missing = wanted.filter((each) => !own.some((other) => sameToleration(each, other)));
-  return [...own.map((each) => wanted.find((other) => sameToleration(each, other)) ?? each),
-    ...missing];
+  return [
+    ...own.map((each) => wanted.find((other) => sameToleration(each, other)) ?? each),
+    ...missing,
+  ];
 }
 
 /** Whether both are about the same taint, however long they last (upstream's MatchToleration). */
 function sameToleration(a: Toleration, b: Toleration): boolean {
-  return a.key === b.key && a.effect === b.effect && a.operator === b.operator &&
-    (a.value ?? "") === (b.value ?? "");
+  return (
+    a.key === b.key &&
+    a.effect === b.effect &&
+    a.operator === b.operator &&
+    (a.value ?? "") === (b.value ?? "")
+  );
 }
 
 /** The pod of a DaemonSet's revision for one node, that the scheduler puts there. */
@@ -66,8 +75,10 @@ function affinityTo(node: string, affinity: Affinity | undefined): Affinity {
 export function isUpdated(pod: Pod, set: DaemonSet, hash: string): boolean {
   const { labels } = pod.metadata;
   const count = templateCountOf(set);
-  return labels?.[POD_REVISION] === hash ||
-    (count !== undefined && labels?.[POD_TEMPLATE_COUNT] === count);
+  return (
+    labels?.[POD_REVISION] === hash ||
+    (count !== undefined && labels?.[POD_TEMPLATE_COUNT] === count)
+  );
 }
 
 function templateCountOf({ metadata }: DaemonSet): string | undefined {

@@ -22,7 +22,8 @@ export function planRolling(view: DaemonView): DaemonPlan {
 
 /** Nodes with at most one pod of each age, and how many have more: `planNodes` cleans those. */
 function nodesOf(
-  view: DaemonView, wanted: readonly string[],
+  view: DaemonView,
+  wanted: readonly string[],
 ): { crowded: number; nodes: NodePods[] } {
   const nodes: NodePods[] = [];
   let crowded = 0;
@@ -62,7 +63,10 @@ function replaced(view: DaemonView, nodes: readonly NodePods[], allowed: number)
  * that no longer needs one, when enough others are available.
  */
 function planSurge(
-  view: DaemonView, nodes: readonly NodePods[], surge: number, wanted: number,
+  view: DaemonView,
+  nodes: readonly NodePods[],
+  surge: number,
+  wanted: number,
 ): DaemonPlan {
   const plan: DaemonPlan = { create: [], delete: [], ended: [] };
   const candidates: string[] = [];

@@ -8,12 +8,18 @@ import { isUpdated } from "./pod-of.ts";
  * informer is behind: the spec was not acted on, so that its generation is not observed.
  */
 export function planStatus(
-  view: DaemonView, collisionCount: number, acted: boolean,
+  view: DaemonView,
+  collisionCount: number,
+  acted: boolean,
 ): DaemonSetStatus {
   const { set, placements, pods, hash } = view;
   const count = {
-    desiredNumberScheduled: 0, currentNumberScheduled: 0, numberMisscheduled: 0, numberReady: 0,
-    numberAvailable: 0, updatedNumberScheduled: 0,
+    desiredNumberScheduled: 0,
+    currentNumberScheduled: 0,
+    numberMisscheduled: 0,
+    numberReady: 0,
+    numberAvailable: 0,
+    updatedNumberScheduled: 0,
   };
   for (const [node, { run }] of placements) {
     const [pod] = pods.get(node) ?? [];
@@ -32,7 +38,7 @@ export function planStatus(
   return {
     ...count,
     numberUnavailable: count.desiredNumberScheduled - count.numberAvailable,
-    observedGeneration: acted ? set.metadata.generation ?? 0 : observedGeneration ?? 0,
+    observedGeneration: acted ? (set.metadata.generation ?? 0) : (observedGeneration ?? 0),
     ...((collisionCount > 0 || before !== undefined) && { collisionCount }),
     ...(conditions && { conditions }),
   };

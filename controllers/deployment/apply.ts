@@ -1,11 +1,13 @@
 import type { Deployment, DeploymentStatus, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  isAlreadyExists, isNamespaceTerminating, undefinedIfNotFound,
+  isAlreadyExists,
+  isNamespaceTerminating,
+  undefinedIfNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { type DeploymentPlan, isSame, type ReplicaSetUpdate } from "./plan.ts";
 import { REVISION } from "./revision.ts";
 import { wanted } from "./rolling.ts";
@@ -110,8 +112,7 @@ async function writeStatus(
   revision: bigint | undefined,
 ): Promise<void> {
   const before = deployment.metadata.annotations ?? {};
-  const annotations =
-    revision === undefined ? before : { ...before, [REVISION]: String(revision) };
+  const annotations = revision === undefined ? before : { ...before, [REVISION]: String(revision) };
   const sameStatus = canonical(deployment.status) === canonical(status);
   if (sameStatus && annotations[REVISION] === before[REVISION]) return;
   const metadata = { ...deployment.metadata, annotations };

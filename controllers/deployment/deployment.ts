@@ -56,7 +56,10 @@ export function startDeployments(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "deployment", name: ACCOUNT, reads: [deployments, sets, pods], reconcile,
+    queue: "deployment",
+    name: ACCOUNT,
+    reads: [deployments, sets, pods],
+    reconcile,
   });
   watchDeployments(deployments, sets, pods, loop.queue);
   return closeAll(loop, recorder);

@@ -5,7 +5,7 @@ import { isPodTerminal } from "../pod-state.ts";
 import { planHistory } from "./history.ts";
 import { makeReplicaSet, syncReplicaSet } from "./replica-set.ts";
 import { nextRevision } from "./revision.ts";
-import { growNew, isRolling, shrinkOld, type Sizes, wanted } from "./rolling.ts";
+import { growNew, isRolling, type Sizes, shrinkOld, wanted } from "./rolling.ts";
 import { isScaling, planScale } from "./scale.ts";
 import {
   conditionOf,

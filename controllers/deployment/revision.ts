@@ -1,5 +1,5 @@
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { REVISION_HISTORY_CHARS_MAX } from "../limits.ts";
 
 export const REVISION = "deployment.kubernetes.io/revision";
@@ -16,7 +16,6 @@ const NOT_COPIED = new Set([
   DESIRED_REPLICAS,
   REPLICAS_MAX,
 ]);
-
 
 /** The revision written on a ReplicaSet or a deployment; 0 if there is none, or no int64. */
 export function revisionOf(object: ReplicaSet | Deployment): bigint {

@@ -74,8 +74,7 @@ export function growNew(
 ): Sizes {
   const current = wanted(newSet);
   const target = wanted(deployment);
-  const size =
-    current > target ? target : newReplicaSetSize(deployment, [...old, newSet], current);
+  const size = current > target ? target : newReplicaSetSize(deployment, [...old, newSet], current);
   return size === current ? new Map() : new Map([[newSet.metadata.name ?? "", size]]);
 }
 

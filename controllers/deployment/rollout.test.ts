@@ -1,6 +1,6 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { planDeployment } from "./plan.ts";
 import { annotationsOfNew, nextRevision, REVISION, revisionOf } from "./revision.ts";

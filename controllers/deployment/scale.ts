@@ -1,5 +1,5 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import { DESIRED_REPLICAS, REPLICAS_MAX, numberAnnotation } from "./revision.ts";
+import { DESIRED_REPLICAS, numberAnnotation, REPLICAS_MAX } from "./revision.ts";
 import {
   availableOf,
   isRolling,
@@ -49,9 +49,7 @@ function proportional(deployment: Deployment, live: readonly ReplicaSet[]): Size
   const toAdd = allowed - wantedByAll(live);
   // Largest first; of equals the newest grows and the oldest shrinks.
   const newestFirst = toAdd > 0 ? -1 : 1;
-  const ordered = [...live].sort(
-    (a, b) => wanted(b) - wanted(a) || newestFirst * byCreation(a, b),
-  );
+  const ordered = [...live].sort((a, b) => wanted(b) - wanted(a) || newestFirst * byCreation(a, b));
   const sizes: [ReplicaSet, number][] = [];
   let added = 0;
   for (const set of ordered) {

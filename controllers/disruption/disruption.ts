@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type {
   PodDisruptionBudget,
   PodDisruptionBudgetStatus,
 } from "@raft2kube/api/gen/policy/v1.ts";
-import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { formatLabelTerms, matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -136,8 +136,11 @@ class Counter {
    */
   async count(budget: PodDisruptionBudget) {
     const { namespace = "" } = budget.metadata;
-    const pods = this.#pods.store.by(NAMESPACE_INDEX, namespace).filter((pod) =>
-      !isMirrorPod(pod) && matchesSelector(budget.spec.selector, pod.metadata.labels));
+    const pods = this.#pods.store
+      .by(NAMESPACE_INDEX, namespace)
+      .filter(
+        (pod) => !isMirrorPod(pod) && matchesSelector(budget.spec.selector, pod.metadata.labels),
+      );
     if (pods.length === 0) {
       this.#recorder.record(budget, "Normal", "NoPods", "No matching pods found");
     }

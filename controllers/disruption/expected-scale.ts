@@ -2,11 +2,11 @@ import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ScalableKinds } from "../scalable-kinds.ts";
 

@@ -55,7 +55,10 @@ describe("wantedBy", () => {
 
 test("pods count as healthy that are ready, stay, and are not about to be evicted", () => {
   const pods = [
-    pod("ok"), pod("unready", { ready: false }), pod("going", { deleting: true }), pod("evicted"),
+    pod("ok"),
+    pod("unready", { ready: false }),
+    pod("going", { deleting: true }),
+    pod("evicted"),
   ];
   const disrupted = followDisrupted(budget({}, { evicted: NOW }), pods, NOW_MS);
   expect(countHealthy(pods, disrupted)).toBe(1);
@@ -67,7 +70,9 @@ test("an evicted pod is waited for until it is going, or for two minutes", () =>
   const late = pod("late");
   const pods = [late, pod("new"), pod("going", { deleting: true }), pod("other")];
   expect(followDisrupted(asked, pods, NOW_MS)).toEqual({
-    pods: { late: since, new: NOW }, notDeleted: [], again_ms: 5_000,
+    pods: { late: since, new: NOW },
+    notDeleted: [],
+    again_ms: 5_000,
   });
   const after = followDisrupted(asked, pods, NOW_MS + 5_001);
   expect(after).toMatchObject({ pods: { new: NOW }, notDeleted: [late] });
@@ -85,10 +90,16 @@ describe("statusOf", () => {
       currentHealthy: 5,
       desiredHealthy: 3,
       expectedPods: 5,
-      conditions: [{
-        type: "DisruptionAllowed", status: "True", reason: "SufficientPods", message: "",
-        observedGeneration: 2, lastTransitionTime: NOW,
-      }],
+      conditions: [
+        {
+          type: "DisruptionAllowed",
+          status: "True",
+          reason: "SufficientPods",
+          message: "",
+          observedGeneration: 2,
+          lastTransitionTime: NOW,
+        },
+      ],
     });
   });
 
@@ -104,7 +115,11 @@ describe("statusOf", () => {
 
   test("a condition keeps its time while its status stays, and others stay beside it", () => {
     const other = {
-      type: "Other", status: "True", reason: "R", message: "", lastTransitionTime: NOW,
+      type: "Other",
+      status: "True",
+      reason: "R",
+      message: "",
+      lastTransitionTime: NOW,
     };
     const asked = budget({});
     asked.status!.conditions = [other];
@@ -116,7 +131,9 @@ describe("statusOf", () => {
     const failed = failedStatus(asked, "no", NOW_MS + 60_000);
     expect(failed).toMatchObject({ disruptionsAllowed: 0, expectedPods: 1, currentHealthy: 1 });
     expect(failed.conditions?.[1]).toMatchObject({
-      status: "False", reason: "SyncFailed", message: "no",
+      status: "False",
+      reason: "SyncFailed",
+      message: "no",
       lastTransitionTime: timeText(NOW_MS + 60_000),
     });
   });
@@ -126,10 +143,14 @@ describe("staleIn_ms", () => {
   const marked = (reason: string, more: Partial<Pod["metadata"]> = {}, phase = "Running"): Pod => {
     const made = pod("p");
     const condition = {
-      type: "DisruptionTarget", status: "True", reason, lastTransitionTime: NOW,
+      type: "DisruptionTarget",
+      status: "True",
+      reason,
+      lastTransitionTime: NOW,
     };
     return {
-      ...made, metadata: { ...made.metadata, ...more },
+      ...made,
+      metadata: { ...made.metadata, ...more },
       status: { phase: phase as "Running", conditions: [condition] },
     };
   };

@@ -1,9 +1,9 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { DISRUPTION_TARGET_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
@@ -47,7 +47,11 @@ export function startStaleTargets(
   };
   const name = `${account} stale`;
   const loop = startLoop(context, {
-    queue: "stale_pod_disruption", name, reads: [pods], workers: 1, reconcile,
+    queue: "stale_pod_disruption",
+    name,
+    reads: [pods],
+    workers: 1,
+    reconcile,
   });
   const look = (pod: Pod) => {
     if (staleIn_ms(pod, context.clock.now()) !== undefined) loop.queue.add(keyOf(pod));

@@ -26,7 +26,11 @@ export function startEndpoints(context: ControllerContext): Running {
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
-    const planned = planEndpoints(service, around.filter((pod) => picks(service, pod)), old);
+    const planned = planEndpoints(
+      service,
+      around.filter((pod) => picks(service, pod)),
+      old,
+    );
     if (!endpointsChanged(old, planned)) return;
     if (old) await writer.update(planned);
     else await writer.create(planned);

@@ -1,8 +1,8 @@
 import type {
   EndpointAddress,
   EndpointPort,
-  Endpoints,
   EndpointSubset,
+  Endpoints,
   Pod,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
@@ -64,10 +64,19 @@ export function endpointsChanged(old: Endpoints | undefined, planned: Endpoints)
 }
 
 function canonical({ addresses = [], notReadyAddresses = [], ports = [] }: EndpointSubset) {
-  const address = ({ ip, hostname, nodeName, targetRef }: EndpointAddress) =>
-    [ip, hostname, nodeName, targetRef?.name, targetRef?.uid];
-  const port = ({ name = "", port: number, protocol = "TCP", appProtocol }: EndpointPort) =>
-    [name, number, protocol, appProtocol];
+  const address = ({ ip, hostname, nodeName, targetRef }: EndpointAddress) => [
+    ip,
+    hostname,
+    nodeName,
+    targetRef?.name,
+    targetRef?.uid,
+  ];
+  const port = ({ name = "", port: number, protocol = "TCP", appProtocol }: EndpointPort) => [
+    name,
+    number,
+    protocol,
+    appProtocol,
+  ];
   return [addresses.map(address), notReadyAddresses.map(address), ports.map(port)];
 }
 
@@ -106,12 +115,14 @@ function portsOf(service: Service, pod: Pod): EndpointPort[] | undefined {
     const number = targetPort(pod, port);
     if (number === undefined) return [];
     const { name, protocol = "TCP", appProtocol } = port;
-    return [{
-      ...(name ? { name } : {}),
-      port: number,
-      protocol,
-      ...(appProtocol ? { appProtocol } : {}),
-    }];
+    return [
+      {
+        ...(name ? { name } : {}),
+        port: number,
+        protocol,
+        ...(appProtocol ? { appProtocol } : {}),
+      },
+    ];
   });
   return ports.length === 0 ? undefined : ports;
 }

@@ -43,8 +43,12 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const picked = around.filter((pod) => picks(service, pod));
     const nodeOf = (name: string) => nodes.store.get(name);
     const before = slices.of(key);
-    const { plan, notes } =
-      topology.apply(key, service, before, planSlices(service, picked, before, nodeOf));
+    const { plan, notes } = topology.apply(
+      key,
+      service,
+      before,
+      planSlices(service, picked, before, nodeOf),
+    );
     try {
       await slices.apply(key, plan);
     } catch (thrown) {

@@ -17,9 +17,7 @@ export class OwnSlices {
   readonly #tracker: WriteTracker;
 
   /** `account` writes them, `manager` is what their label says, `label` names what they are of. */
-  constructor(
-    context: ControllerContext, account: string, manager: string, label = SERVICE_NAME,
-  ) {
+  constructor(context: ControllerContext, account: string, manager: string, label = SERVICE_NAME) {
     this.#manager = manager;
     this.#label = label;
     this.informer = context.informers.of<EndpointSlice>(ENDPOINT_SLICES);

@@ -99,10 +99,12 @@ describe("conditions of an endpoint", () => {
 
 describe("hints of an endpoint", () => {
   const MODE = "service.kubernetes.io/topology-mode";
-  const near = (zone?: string) => (name: string): Node => ({
-    metadata: { name, labels: zone === undefined ? {} : { "topology.kubernetes.io/zone": zone } },
-    spec: {},
-  });
+  const near =
+    (zone?: string) =>
+    (name: string): Node => ({
+      metadata: { name, labels: zone === undefined ? {} : { "topology.kubernetes.io/zone": zone } },
+      spec: {},
+    });
   const hintsFor = (of: Service, shape: PodShape = {}, zone: string | undefined = "z") =>
     planSlices(of, [pod("a", shape)], [], near(zone)).create[0]?.endpoints[0]?.hints;
   const prefers = (trafficDistribution: string) => service({ trafficDistribution });

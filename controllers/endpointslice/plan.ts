@@ -4,7 +4,11 @@ import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { ENDPOINTS_PER_SLICE_MAX } from "../limits.ts";
 import {
-  desiredGroups, type EndpointGroup, familiesOf, groupKey, isTopologyAuto,
+  desiredGroups,
+  type EndpointGroup,
+  familiesOf,
+  groupKey,
+  isTopologyAuto,
 } from "./desired.ts";
 
 export const SERVICE_NAME = "kubernetes.io/service-name";

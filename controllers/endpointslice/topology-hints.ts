@@ -40,15 +40,18 @@ export class TopologyHints {
     const families = familiesOf(service);
     if (!isTopologyAuto(service)) {
       const notes = this.#hinted.delete(key)
-        ? families.map((family) => disabled("Topology Aware Hints has been disabled", family)) : [];
+        ? families.map((family) => disabled("Topology Aware Hints has been disabled", family))
+        : [];
       return { plan, notes };
     }
     this.#shares ??= { known: zoneShares(this.#nodes()) };
     const hinted: SlicesPlan = { create: [], update: [], delete: plan.delete };
     const notes: HintsNote[] = [];
     for (const family of families) {
-      const { create, update, refusal } =
-        hintSlices(slicesOf(family, existing, plan), this.#shares.known);
+      const { create, update, refusal } = hintSlices(
+        slicesOf(family, existing, plan),
+        this.#shares.known,
+      );
       hinted.create.push(...create);
       hinted.update.push(...update);
       if (refusal !== undefined) {

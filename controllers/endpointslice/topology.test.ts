@@ -35,14 +35,28 @@ describe("shares of zones", () => {
     ["two zones", [node("a"), node("b")], { a: 0.5, b: 0.5 }],
     ["a zone whose node is not ready", [node("a", { ready: false }), node("b")], undefined],
     ["a zone of the control plane", [node("a"), node("b", CONTROL_PLANE)], undefined],
-    ["a node that is not ready", [node("a"), node("b"), node("b", { ready: false })],
-      { a: 0.5, b: 0.5 }],
-    ["a node of the control plane", [node("a"), node("b"), node("b", CONTROL_PLANE)],
-      { a: 0.5, b: 0.5 }],
+    [
+      "a node that is not ready",
+      [node("a"), node("b"), node("b", { ready: false })],
+      { a: 0.5, b: 0.5 },
+    ],
+    [
+      "a node of the control plane",
+      [node("a"), node("b"), node("b", CONTROL_PLANE)],
+      { a: 0.5, b: 0.5 },
+    ],
     ["a node without a zone", [node("a"), node("b"), node("")], undefined],
     ["a node without CPU", [node("a"), node("b"), node("b", { cpu: "" })], undefined],
-    ["zones of other sizes", [node("a", { cpu: "5" }), node("b", { cpu: "3" }),
-      node("b", { cpu: "1500m" }), node("c", { cpu: "500m" })], { a: 0.5, b: 0.45, c: 0.05 }],
+    [
+      "zones of other sizes",
+      [
+        node("a", { cpu: "5" }),
+        node("b", { cpu: "3" }),
+        node("b", { cpu: "1500m" }),
+        node("c", { cpu: "500m" }),
+      ],
+      { a: 0.5, b: 0.45, c: 0.05 },
+    ],
   ])("%s", (_name, all, wanted) => {
     const shares = zoneShares(all);
     expect(shares && Object.fromEntries(shares)).toEqual(wanted);
@@ -58,18 +72,34 @@ describe("shares of zones", () => {
 });
 
 const endpoint = (zone: string | undefined, ready: boolean | undefined = true): Endpoint => ({
-  addresses: ["10.0.0.1"], ...(zone && { zone }), ...(ready === undefined ? {} : {
-    conditions: { ready },
-  }),
+  addresses: ["10.0.0.1"],
+  ...(zone && { zone }),
+  ...(ready === undefined
+    ? {}
+    : {
+        conditions: { ready },
+      }),
 });
-const slice = (...endpoints: Endpoint[]): EndpointSlice =>
-  ({ metadata: { name: "s" }, addressType: "IPv4", endpoints, ports: [] });
+const slice = (...endpoints: Endpoint[]): EndpointSlice => ({
+  metadata: { name: "s" },
+  addressType: "IPv4",
+  endpoints,
+  ports: [],
+});
 const inZones = (zones: string) => slice(...[...zones].map((zone) => endpoint(zone)));
-const hintsOf = (slices: readonly EndpointSlice[]) => slices.map(({ endpoints }) =>
-  (endpoints ?? []).map(({ hints }) =>
-    hints?.forZones?.map(({ name }) => name).join() ?? "-").join(""));
-const hinted = (zones: string, hints: string): EndpointSlice => slice(...[...zones].map(
-  (zone, index) => ({ ...endpoint(zone), hints: { forZones: [{ name: hints[index]! }] } })));
+const hintsOf = (slices: readonly EndpointSlice[]) =>
+  slices.map(({ endpoints }) =>
+    (endpoints ?? [])
+      .map(({ hints }) => hints?.forZones?.map(({ name }) => name).join() ?? "-")
+      .join(""),
+  );
+const hinted = (zones: string, hints: string): EndpointSlice =>
+  slice(
+    ...[...zones].map((zone, index) => ({
+      ...endpoint(zone),
+      hints: { forZones: [{ name: hints[index]! }] },
+    })),
+  );
 
 // The cases of upstream's TestAddHints, Test_redistributeHints and Test_getHintsByZone.
 describe("hints of slices", () => {
@@ -77,23 +107,39 @@ describe("hints of slices", () => {
   const shares = (of: Record<string, number>) => new Map(Object.entries(of));
 
   test.each<[string, Record<string, number> | undefined, string[], string]>([
-    ["no node is known", undefined, ["a"], "Insufficient Node information: " +
-      "allocatable CPU or zone not specified on one or more nodes"],
-    ["fewer endpoints than zones", { a: 0.3, b: 0.4, c: 0.3 }, ["ab"],
-      "Insufficient number of endpoints (2 endpoints, 3 zones)"],
-    ["too few for each zone", { a: 0.1, b: 0.9 }, ["ab"],
+    [
+      "no node is known",
+      undefined,
+      ["a"],
+      "Insufficient Node information: " +
+        "allocatable CPU or zone not specified on one or more nodes",
+    ],
+    [
+      "fewer endpoints than zones",
+      { a: 0.3, b: 0.4, c: 0.3 },
+      ["ab"],
+      "Insufficient number of endpoints (2 endpoints, 3 zones)",
+    ],
+    [
+      "too few for each zone",
+      { a: 0.1, b: 0.9 },
+      ["ab"],
       "Unable to allocate minimum required endpoints to each zone " +
-        "without exceeding overload threshold (2 endpoints, 2 zones)"],
+        "without exceeding overload threshold (2 endpoints, 2 zones)",
+    ],
   ])("are none when %s", (_name, of, create, refusal) => {
     const found = hintSlices(
-      { create: create.map(inZones), update: [], unchanged: [] }, of && shares(of));
+      { create: create.map(inZones), update: [], unchanged: [] },
+      of && shares(of),
+    );
     expect(found.refusal).toBe(refusal);
     expect(hintsOf(found.create)).toEqual(["-".repeat(create[0]!.length)]);
   });
 
   test("are none when an endpoint has no zone, and those of other slices are removed", () => {
     const given = {
-      create: [slice(endpoint("a"), endpoint(undefined))], update: [],
+      create: [slice(endpoint("a"), endpoint(undefined))],
+      update: [],
       unchanged: [hinted("ab", "ab"), slice()],
     };
     const found = hintSlices(given, shares({ a: 0.5, b: 0.5 }));
@@ -102,28 +148,39 @@ describe("hints of slices", () => {
   });
 
   test("are of the endpoint's own zone, without those that are not ready", () => {
-    const given = slice(
-      endpoint("a"), endpoint("b"), endpoint("b", false), { addresses: ["x"], zone: "b" });
+    const given = slice(endpoint("a"), endpoint("b"), endpoint("b", false), {
+      addresses: ["x"],
+      zone: "b",
+    });
     const found = hintSlices(
-      { create: [given], update: [], unchanged: [] }, shares({ a: 0.45, b: 0.55 }));
+      { create: [given], update: [], unchanged: [] },
+      shares({ a: 0.45, b: 0.55 }),
+    );
     expect(hintsOf(found.create)).toEqual(["ab--"]);
   });
 
   test("are moved to a zone that lacks endpoints", () => {
-    const found = hintSlices({
-      create: [inZones("ab"), inZones("cca")], update: [inZones("aa"), inZones("bca")],
-      unchanged: [],
-    }, shares(THREE));
+    const found = hintSlices(
+      {
+        create: [inZones("ab"), inZones("cca")],
+        update: [inZones("aa"), inZones("bca")],
+        unchanged: [],
+      },
+      shares(THREE),
+    );
     expect(hintsOf(found.create)).toEqual(["bb", "cca"]);
     expect(hintsOf(found.update)).toEqual(["aa", "bca"]);
   });
 
   test("are shared by all zones, when all endpoints are in one", () => {
     const found = hintSlices(
-      { create: [inZones("aaaaaaaaaa")], update: [], unchanged: [] }, shares(THREE));
+      { create: [inZones("aaaaaaaaaa")], update: [], unchanged: [] },
+      shares(THREE),
+    );
     const [hints = ""] = hintsOf(found.create);
-    expect([..."abc"].map((zone) => [...hints].filter((each) => each === zone).length))
-      .toEqual([4, 3, 3]);
+    expect([..."abc"].map((zone) => [...hints].filter((each) => each === zone).length)).toEqual([
+      4, 3, 3,
+    ]);
   });
 
   test("stay in slices that are not written, while no zone has too many", () => {
@@ -146,23 +203,31 @@ describe("a Service of the mode Auto", () => {
     metadata: { namespace: "n", name: `p${index}`, uid: `p${index}`, labels: { app: "w" } },
     spec: { nodeName: nodes[index % 2]!.metadata.name!, containers: [] },
     status: {
-      phase: "Running", podIPs: [{ ip: `10.0.0.${index}` }],
+      phase: "Running",
+      podIPs: [{ ip: `10.0.0.${index}` }],
       conditions: [{ type: "Ready", status: "True" }],
     },
   });
   const pods = [1, 2, 3, 4].map(pod);
   const service = (mode?: string): Service => ({
     metadata: {
-      namespace: "n", name: "w", uid: "w",
+      namespace: "n",
+      name: "w",
+      uid: "w",
       ...(mode && { annotations: { "service.kubernetes.io/topology-mode": mode } }),
     },
     spec: {
-      selector: { app: "w" }, ipFamilies: ["IPv4"], ports: [{ port: 80, targetPort: 8080 }],
+      selector: { app: "w" },
+      ipFamilies: ["IPv4"],
+      ports: [{ port: 80, targetPort: 8080 }],
       trafficDistribution: "PreferSameNode",
     },
   });
-  const stored = ({ create, update }: SlicesPlan) => [...create, ...update].map((each, index) =>
-    ({ ...each, metadata: { ...each.metadata, name: `s${index}`, uid: `s${index}` } }));
+  const stored = ({ create, update }: SlicesPlan) =>
+    [...create, ...update].map((each, index) => ({
+      ...each,
+      metadata: { ...each.metadata, name: `s${index}`, uid: `s${index}` },
+    }));
   const look = (hints: TopologyHints, of: Service, from: readonly Pod[], before: EndpointSlice[]) =>
     hints.apply("n/w", of, before, planSlices(of, from, before, nodeOf));
 
@@ -170,18 +235,22 @@ describe("a Service of the mode Auto", () => {
     const topology = new TopologyHints(() => nodes);
     const first = look(topology, service("Auto"), pods, []);
     expect(hintsOf(first.plan.create)).toEqual(["baba"]);
-    expect(first.notes).toEqual([{
-      type: "Normal", reason: "TopologyAwareHintsEnabled",
-      message: "Topology Aware Hints has been enabled, addressType: IPv4",
-    }]);
+    expect(first.notes).toEqual([
+      {
+        type: "Normal",
+        reason: "TopologyAwareHintsEnabled",
+        message: "Topology Aware Hints has been enabled, addressType: IPv4",
+      },
+    ]);
     const before = stored(first.plan);
     const again = look(topology, service("Auto"), pods, before);
     expect(again).toEqual({ plan: { create: [], update: [], delete: [] }, notes: [] });
     const without = { ...service(), spec: { ...service().spec!, trafficDistribution: undefined } };
     const off = look(topology, without as Service, pods, before);
     expect(hintsOf(off.plan.update)).toEqual(["----"]);
-    expect(off.notes.map(({ message }) => message))
-      .toEqual(["Topology Aware Hints has been disabled, addressType: IPv4"]);
+    expect(off.notes.map(({ message }) => message)).toEqual([
+      "Topology Aware Hints has been disabled, addressType: IPv4",
+    ]);
   });
 
   test("loses its hints when a zone goes, and has them again", () => {
@@ -195,7 +264,8 @@ describe("a Service of the mode Auto", () => {
     expect(notes.map(({ reason }) => reason)).toEqual(["TopologyAwareHintsDisabled"]);
     known = nodes;
     topology.moved();
-    expect(hintsOf(look(topology, service("auto"), pods, stored(plan)).plan.update))
-      .toEqual(["baba"]);
+    expect(hintsOf(look(topology, service("auto"), pods, stored(plan)).plan.update)).toEqual([
+      "baba",
+    ]);
   });
 });

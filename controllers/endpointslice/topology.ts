@@ -50,8 +50,11 @@ export function zoneShares(nodes: readonly Node[]): ZoneShares {
 
 /** Whether a change of a node may change the shares. */
 export function isMoved(node: Node, before: Node): boolean {
-  return isNodeReady(node) !== isNodeReady(before) || milliCpu(node) !== milliCpu(before) ||
-    node.metadata.labels?.[ZONE] !== before.metadata.labels?.[ZONE];
+  return (
+    isNodeReady(node) !== isNodeReady(before) ||
+    milliCpu(node) !== milliCpu(before) ||
+    node.metadata.labels?.[ZONE] !== before.metadata.labels?.[ZONE]
+  );
 }
 
 function milliCpu({ status }: Node): number {
@@ -93,23 +96,30 @@ interface Allocation {
 /** How many endpoints each zone is to have, or why hints are impossible. */
 function allocate(count: number, shares: ZoneShares): Map<string, Allocation> | string {
   if (shares === undefined) {
-    return "Insufficient Node information: " +
-      "allocatable CPU or zone not specified on one or more nodes";
+    return (
+      "Insufficient Node information: " +
+      "allocatable CPU or zone not specified on one or more nodes"
+    );
   }
   const numbers = `(${count} endpoints, ${shares.size} zones)`;
   if (shares.size > count) return `Insufficient number of endpoints ${numbers}`;
-  const minima = new Map([...shares].map(([zone, share]) =>
-    [zone, Math.ceil(share * count * (1 / (1 + OVERLOAD)))]));
+  const minima = new Map(
+    [...shares].map(([zone, share]) => [zone, Math.ceil(share * count * (1 / (1 + OVERLOAD)))]),
+  );
   const least = [...minima.values()].reduce((sum, each) => sum + each, 0);
   if (least > count) {
-    return "Unable to allocate minimum required endpoints to each zone " +
-      `without exceeding overload threshold ${numbers}`;
+    return (
+      "Unable to allocate minimum required endpoints to each zone " +
+      `without exceeding overload threshold ${numbers}`
+    );
   }
-  return new Map([...shares].map(([zone, share]) => {
-    const minimum = minima.get(zone)!;
-    const maximum = minimum + count - least;
-    return [zone, { maximum, desired: Math.max(share * count, minimum) }];
-  }));
+  return new Map(
+    [...shares].map(([zone, share]) => {
+      const minimum = minima.get(zone)!;
+      const maximum = minimum + count - least;
+      return [zone, { maximum, desired: Math.max(share * count, minimum) }];
+    }),
+  );
 }
 
 /** Whether a slice's hints may stay; if so they are counted. */
@@ -187,7 +197,8 @@ function redistribute(open: readonly Endpoint[], { gives, receives }: Exchange):
 /** The same slices without hints: those that have some are written too. */
 function withoutHints(given: Slices, refusal: string): HintedSlices {
   const hinted = given.unchanged.filter((slice) =>
-    endpointsOf(slice).some(({ hints }) => hints !== undefined));
+    endpointsOf(slice).some(({ hints }) => hints !== undefined),
+  );
   const update = [...given.update, ...hinted].map(copied);
   return { create: given.create.map(copied), update, refusal };
 }

@@ -39,7 +39,10 @@ export function startEndpointSliceMirroring(context: ControllerContext): Running
 
   const reads = [services, endpoints, slices.informer];
   const loop = startLoop(context, {
-    queue: "endpoint_slice_mirroring", name: ACCOUNT, reads, reconcile,
+    queue: "endpoint_slice_mirroring",
+    name: ACCOUNT,
+    reads,
+    reconcile,
   });
   const look = (object: Endpoints | Service) => loop.queue.add(keyOf(object));
   endpoints.handle({ added: look, updated: look, deleted: look });

@@ -1,7 +1,7 @@
 import type {
   EndpointAddress,
-  Endpoints,
   EndpointSubset,
+  Endpoints,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
@@ -26,8 +26,10 @@ export function isMirrored(service: Service | undefined, endpoints: Endpoints): 
 
 /** How many addresses are left out: more than a subset may have. */
 export function skippedAddresses({ subsets = [] }: Endpoints): number {
-  const over = subsets.map(({ addresses = [], notReadyAddresses = [] }) =>
-    addresses.length + notReadyAddresses.length - MIRRORED_PER_SUBSET_MAX);
+  const over = subsets.map(
+    ({ addresses = [], notReadyAddresses = [] }) =>
+      addresses.length + notReadyAddresses.length - MIRRORED_PER_SUBSET_MAX,
+  );
   return over.reduce((sum, each) => sum + Math.max(0, each), 0);
 }
 

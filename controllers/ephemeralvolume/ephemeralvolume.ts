@@ -1,8 +1,8 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
+import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
 
@@ -35,7 +35,10 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "ephemeral_volume", name: ACCOUNT, reads: [pods, claims], reconcile,
+    queue: "ephemeral_volume",
+    name: ACCOUNT,
+    reads: [pods, claims],
+    reconcile,
   });
   pods.handle(everyChange(loop.queue));
   claims.handle({
@@ -59,13 +62,15 @@ function wantedClaims(pod: Pod): PersistentVolumeClaim[] {
     const name = claimNameOf(pod, volume);
     if (template === undefined || name === undefined) return [];
     const { labels, annotations } = template.metadata ?? {};
-    return [{
-      metadata: {
-        ...{ namespace, name, ownerReferences: [controllerReference(pod, POD)] },
-        ...(labels && { labels }),
-        ...(annotations && { annotations }),
+    return [
+      {
+        metadata: {
+          ...{ namespace, name, ownerReferences: [controllerReference(pod, POD)] },
+          ...(labels && { labels }),
+          ...(annotations && { annotations }),
+        },
+        spec: template.spec,
       },
-      spec: template.spec,
-    }];
+    ];
   });
 }

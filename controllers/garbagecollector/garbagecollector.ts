@@ -1,16 +1,20 @@
-import { logger } from "@raft2kube/observe/log.ts";
-import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { aborted, delay } from "@raft2kube/std/wait.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import {
-  DISCOVERY_MS, DISCOVERY_RETRY_MS, GARBAGE_BURST, GARBAGE_QPS, GARBAGE_SYNC_MS,
+  DISCOVERY_MS,
+  DISCOVERY_RETRY_MS,
+  GARBAGE_BURST,
+  GARBAGE_QPS,
+  GARBAGE_SYNC_MS,
 } from "../limits.ts";
 import { type GraphWork, OwnerGraph } from "./graph.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
@@ -49,10 +53,11 @@ class GarbageCollector {
     this.#context = context;
     const rate = { qps: GARBAGE_QPS, burst: GARBAGE_BURST };
     this.#server = new OwnerServer(context.client(ACCOUNT, rate));
-    const queue = (work: string) => new WorkQueue({
-      clock: context.clock,
-      observer: context.metrics.queues.follow(`garbage_collector_attempt_to_${work}`),
-    });
+    const queue = (work: string) =>
+      new WorkQueue({
+        clock: context.clock,
+        observer: context.metrics.queues.follow(`garbage_collector_attempt_to_${work}`),
+      });
     this.#inspectQueue = queue("delete");
     this.#orphanQueue = queue("orphan");
     const report = failureLog(logger(ACCOUNT), "discovery failed");

@@ -1,10 +1,10 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
-import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object/object.ts";
-import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
+import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode } from "./graph.ts";
 import type { OwnerState, Propagation } from "./plan.ts";
@@ -76,10 +76,14 @@ export class OwnerServer {
   async unblockOwners(node: GraphNode, object: KubeObject): Promise<KubeObject | undefined> {
     const owners = object.metadata.ownerReferences ?? [];
     if (!owners.some((owner) => owner.blockOwnerDeletion)) return object;
-    await this.setOwners(node, object, owners.map((owner) => ({
-      ...owner,
-      blockOwnerDeletion: false,
-    })));
+    await this.setOwners(
+      node,
+      object,
+      owners.map((owner) => ({
+        ...owner,
+        blockOwnerDeletion: false,
+      })),
+    );
     return this.latest(node);
   }
 

@@ -35,7 +35,10 @@ export interface CurrentRevision {
  * collision, and the next one is tried.
  */
 export async function keepRevision<C extends KubeObject>(
-  control: HistoryControl<C>, owner: C, template: PodTemplateSpec, plan: RevisionPlan,
+  control: HistoryControl<C>,
+  owner: C,
+  template: PodTemplateSpec,
+  plan: RevisionPlan,
   collisionCount: number,
 ): Promise<CurrentRevision> {
   const { current, number } = plan;
@@ -48,7 +51,10 @@ export async function keepRevision<C extends KubeObject>(
 }
 
 async function createRevision<C extends KubeObject>(
-  control: HistoryControl<C>, owner: C, template: PodTemplateSpec, number: number,
+  control: HistoryControl<C>,
+  owner: C,
+  template: PodTemplateSpec,
+  number: number,
   collisions: number,
 ): Promise<CurrentRevision> {
   const data = dataOf(template);
@@ -74,7 +80,8 @@ async function createRevision<C extends KubeObject>(
 
 /** Creates a revision, or finds it; undefined when the name is that of another revision. */
 async function createOrFind<C extends KubeObject>(
-  { revisions }: HistoryControl<C>, revision: ControllerRevision,
+  { revisions }: HistoryControl<C>,
+  revision: ControllerRevision,
 ): Promise<ControllerRevision | undefined> {
   try {
     return await revisions.create(revision);
@@ -87,7 +94,9 @@ async function createOrFind<C extends KubeObject>(
 
 /** Deletes revisions that are no longer needed. */
 export async function deleteRevisions<C extends KubeObject>(
-  { revisions, written }: HistoryControl<C>, owner: C, surplus: readonly ControllerRevision[],
+  { revisions, written }: HistoryControl<C>,
+  owner: C,
+  surplus: readonly ControllerRevision[],
 ): Promise<void> {
   for (const revision of surplus) {
     const { uid } = revision.metadata;

@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { dataHash, dataOf, planRevision, templateOf } from "./plan.ts";
 
 const template = (image: string): PodTemplateSpec => ({
-  metadata: { labels: { app: "a" } }, spec: { containers: [{ name: "c", image }] },
+  metadata: { labels: { app: "a" } },
+  spec: { containers: [{ name: "c", image }] },
 });
 
 function revision(image: string, number: number): ControllerRevision {
@@ -27,14 +28,20 @@ describe("planRevision", () => {
   });
 
   test("two that hold the template: the newer counts", () => {
-    const { current, duplicates } = planRevision(template("a"),
-      [revision("a", 1), { ...revision("a", 2), metadata: { name: "again" } }]);
+    const { current, duplicates } = planRevision(template("a"), [
+      revision("a", 1),
+      { ...revision("a", 2), metadata: { name: "again" } },
+    ]);
     expect([current?.metadata.name, duplicates[0]?.metadata.name]).toEqual(["again", "a"]);
   });
 
   test.each([
-    ["nothing", undefined], ["null", null], ["text", "text"], ["no spec", {}],
-    ["a spec of null", { spec: null }], ["no template", { spec: { replicas: 1 } }],
+    ["nothing", undefined],
+    ["null", null],
+    ["text", "text"],
+    ["no spec", {}],
+    ["a spec of null", { spec: null }],
+    ["no template", { spec: { replicas: 1 } }],
     ["a template that is a list", { spec: { template: [] } }],
   ])("data without a template is no template's: %s", (_name, data) => {
     const odd = { metadata: { name: "odd" }, revision: 4, data: data as never };
@@ -52,8 +59,10 @@ describe("planRevision", () => {
     now.spec!.terminationGracePeriodSeconds = 30;
     now.spec!.securityContext = {};
     Object.assign(now.spec!.containers[0]!, {
-      resources: {}, terminationMessagePath: "/dev/termination-log",
-      terminationMessagePolicy: "File", imagePullPolicy: "Always",
+      resources: {},
+      terminationMessagePath: "/dev/termination-log",
+      terminationMessagePolicy: "File",
+      imagePullPolicy: "Always",
     });
     expect(planRevision(now, [old]).current).toBe(old);
   });

@@ -1,6 +1,6 @@
+import { defaultTemplate } from "@raft2kube/api/apps/v1/workload.ts";
 import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
-import { defaultTemplate } from "@raft2kube/api/apps/v1/workload.ts";
 import { canonicalJson, safeName } from "../pod-template.ts";
 
 /** The label of a pod that names the revision it was made from. */
@@ -25,7 +25,8 @@ export interface RevisionPlan {
 
 /** Finds the revision of a template. A template that is back gets its old one with a new number. */
 export function planRevision(
-  template: PodTemplateSpec, revisions: readonly ControllerRevision[],
+  template: PodTemplateSpec,
+  revisions: readonly ControllerRevision[],
 ): RevisionPlan {
   const sorted = [...revisions].sort(byRevision);
   const wanted = jsonOf(template);
@@ -70,8 +71,9 @@ export function dataHash(data: RevisionData, collisionCount: number): string {
 export function byRevision(a: ControllerRevision, b: ControllerRevision): number {
   const created = ({ metadata }: ControllerRevision) => metadata.creationTimestamp ?? "";
   const name = ({ metadata }: ControllerRevision) => metadata.name ?? "";
-  return a.revision - b.revision || compareText(created(a), created(b)) ||
-    compareText(name(a), name(b));
+  return (
+    a.revision - b.revision || compareText(created(a), created(b)) || compareText(name(a), name(b))
+  );
 }
 
 function holds(revision: ControllerRevision, wanted: string): boolean {
@@ -100,8 +102,10 @@ function sortedJson(value: unknown): string {
 
 /** Go's encoder writes these letters as escapes. */
 function goJson(value: unknown): string {
-  return sortedJson(value).replace(/[<>&\u2028\u2029]/g, (letter) =>
-    `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return sortedJson(value).replace(
+    /[<>&\u2028\u2029]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function compareText(a: string, b: string): number {

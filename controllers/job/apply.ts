@@ -21,7 +21,10 @@ export interface JobControl extends PodControl {
 
 /** Deletes what still runs of a job that has come to its end; the pods stay tracked. */
 export async function clearPods(
-  control: JobControl, job: Job, evaluation: Evaluation, trusted: boolean,
+  control: JobControl,
+  job: Job,
+  evaluation: Evaluation,
+  trusted: boolean,
 ): Promise<Outcome> {
   const { active } = evaluation;
   const { removed, error } = await deletePods(control, job, active, false);
@@ -31,7 +34,10 @@ export async function clearPods(
 
 /** Creates or deletes pods. An error is part of the outcome: the status is written all the same. */
 export async function applyPodsPlan(
-  control: JobControl, job: Job, evaluation: Evaluation, plan: PodsPlan,
+  control: JobControl,
+  job: Job,
+  evaluation: Evaluation,
+  plan: PodsPlan,
 ): Promise<Outcome> {
   switch (plan.do) {
     case "nothing":
@@ -53,7 +59,9 @@ export async function applyPodsPlan(
 
 /** The current state, while no action is allowed. */
 export function outcomeOf(
-  { active, ready, terminating }: Evaluation, removed: readonly Pod[], trusted: boolean,
+  { active, ready, terminating }: Evaluation,
+  removed: readonly Pod[],
+  trusted: boolean,
 ): Outcome {
   return {
     active: active.length - removed.length,
@@ -65,7 +73,9 @@ export function outcomeOf(
 }
 
 async function createIndexes(
-  control: JobControl, job: Job, { indexes, terminating }: Evaluation,
+  control: JobControl,
+  job: Job,
+  { indexes, terminating }: Evaluation,
   wanted: (number | undefined)[],
 ): Promise<{ done: number; error?: unknown }> {
   control.expectations.expect(keyOf(job), wanted.length, []);
@@ -84,12 +94,18 @@ async function createIndexes(
  * Returns those that are being deleted or gone.
  */
 async function deletePods(
-  control: JobControl, job: Job, pods: readonly Pod[], uncounted: boolean,
+  control: JobControl,
+  job: Job,
+  pods: readonly Pod[],
+  uncounted: boolean,
 ): Promise<{ removed: Pod[]; error?: unknown }> {
   if (pods.length === 0) return { removed: [] };
   control.expectations.expect(keyOf(job), 0, pods.map(keyOf));
-  const errors = await Promise.all(pods.map((pod) =>
-    deletePod(control, job, pod, uncounted ? () => stopTracking(control, pod) : undefined)));
+  const errors = await Promise.all(
+    pods.map((pod) =>
+      deletePod(control, job, pod, uncounted ? () => stopTracking(control, pod) : undefined),
+    ),
+  );
   const removed = pods.filter((_, place) => errors[place] === undefined);
   return { removed, error: errors.find((each) => each !== undefined) };
 }
@@ -98,14 +114,16 @@ async function deletePods(
 export async function stopTracking({ pods }: Pick<JobControl, "pods">, pod: Pod): Promise<void> {
   if (!isTracked(pod)) return;
   const metadata = {
-    uid: pod.metadata.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING],
+    uid: pod.metadata.uid,
+    "$deleteFromPrimitiveList/finalizers": [TRACKING],
   };
   await pods.patch(nameOf(pod), "strategic", { metadata });
 }
 
 /** Removes the finalizers of pods, several at a time; returns those that have none afterwards. */
 export async function releasePods(
-  control: JobControl, pods: readonly Pod[],
+  control: JobControl,
+  pods: readonly Pod[],
 ): Promise<{ released: Pod[]; error?: unknown }> {
   const released: Pod[] = [];
   const errors: unknown[] = [];

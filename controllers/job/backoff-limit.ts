@@ -12,10 +12,12 @@ export function exceedsBackoffLimit(job: Job, pods: readonly Pod[], failed: numb
 /** Whether containers that are restarted in place were so too often. */
 function tooManyRestarts({ spec }: Job, pods: readonly Pod[]): boolean {
   if (spec.template.spec?.restartPolicy !== "OnFailure") return false;
-  const restarts = pods.filter(({ status }) =>
-    status?.phase === "Running" || status?.phase === "Pending")
-    .flatMap(({ status }) =>
-      [...status?.initContainerStatuses ?? [], ...status?.containerStatuses ?? []])
+  const restarts = pods
+    .filter(({ status }) => status?.phase === "Running" || status?.phase === "Pending")
+    .flatMap(({ status }) => [
+      ...(status?.initContainerStatuses ?? []),
+      ...(status?.containerStatuses ?? []),
+    ])
     .reduce((sum, { restartCount }) => sum + restartCount, 0);
   return restarts >= Math.max(1, spec.backoffLimit ?? Infinity);
 }

@@ -1,16 +1,27 @@
-import { exceedsBackoffLimit } from "./backoff-limit.ts";
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { isPodActive, isPodReady, isPodTerminating } from "../pod-state.ts";
-import { type Backoff, nextBackoff } from "./retry-delay.ts";
+import { exceedsBackoffLimit } from "./backoff-limit.ts";
 import {
-  contains, type Intervals, intervalsOf, parseIntervals, total, union,
+  contains,
+  type Intervals,
+  intervalsOf,
+  parseIntervals,
+  total,
+  union,
 } from "./intervals.ts";
 import {
-  allFailuresOf, failuresOf, finishedAt_ms, indexOf, isIndexed, isPodFailed, isTracked,
+  allFailuresOf,
+  failuresOf,
+  finishedAt_ms,
+  indexOf,
+  isIndexed,
+  isPodFailed,
+  isTracked,
 } from "./job-pods.ts";
 import { failureMessage, judgeFailure, successMessage } from "./policies.ts";
+import { type Backoff, nextBackoff } from "./retry-delay.ts";
 
 /** The evaluation of a job's pods. */
 export interface Evaluation {
@@ -39,7 +50,11 @@ export interface IndexedEvaluation {
 
 /** The condition with the time of now. */
 export function conditionOf(
-  type: string, reason: string, message: string, now_ms: number, status = "True",
+  type: string,
+  reason: string,
+  message: string,
+  now_ms: number,
+  status = "True",
 ): JobCondition {
   const now = timeText(now_ms);
   const value = status as JobCondition["status"];
@@ -53,7 +68,10 @@ export function holding({ status }: Job, type: string): JobCondition | undefined
 
 /** Decides what the pods amount to, in upstream's order: old findings, failures, successes. */
 export function evaluate(
-  job: Job, pods: readonly Pod[], backoff: Backoff, now_ms: number,
+  job: Job,
+  pods: readonly Pod[],
+  backoff: Backoff,
+  now_ms: number,
 ): Evaluation {
   const active = pods.filter(isPodActive);
   const { spec, status = {} } = job;
@@ -63,14 +81,18 @@ export function evaluate(
   const failed = (status.failed ?? 0) + counting.length + (uncounted.failed?.length ?? 0);
   const indexes = isIndexed(job) ? evaluateIndexes(job, pods, active) : undefined;
   const deadline_ms = deadlineOf(job);
-  const ending = foundBefore(job, now_ms) ?? failedByPods(job, pods, failed, now_ms) ??
+  const ending =
+    foundBefore(job, now_ms) ??
+    failedByPods(job, pods, failed, now_ms) ??
     failedByDeadline(deadline_ms, now_ms) ??
     (indexes && endedByIndexes(job, indexes, now_ms));
   return {
-    pods, active,
+    pods,
+    active,
     ready: active.filter(isPodReady).length,
     terminating: pods.filter(isPodTerminating).length,
-    succeeded: indexes ? total(indexes.succeeded)
+    succeeded: indexes
+      ? total(indexes.succeeded)
       : (status.succeeded ?? 0) + succeededNow.length + (uncounted.succeeded?.length ?? 0),
     backoff: nextBackoff(backoff, succeededNow, failedNow),
     ...(indexes && { indexes }),
@@ -82,8 +104,10 @@ export function evaluate(
 /** Tracked pods that have ended and are not in the status yet. */
 function endedNow(job: Job, pods: readonly Pod[]): [succeeded: Pod[], failed: Pod[]] {
   const { succeeded = [], failed = [] } = job.status?.uncountedTerminatedPods ?? {};
-  const counts = (pod: Pod, known: readonly string[]) => isTracked(pod) &&
-    !known.includes(pod.metadata.uid ?? "") && (!isIndexed(job) || indexOf(pod, job) !== undefined);
+  const counts = (pod: Pod, known: readonly string[]) =>
+    isTracked(pod) &&
+    !known.includes(pod.metadata.uid ?? "") &&
+    (!isIndexed(job) || indexOf(pod, job) !== undefined);
   return [
     pods.filter((pod) => pod.status?.phase === "Succeeded" && counts(pod, succeeded)),
     pods.filter((pod) => isPodFailed(pod, job) && counts(pod, failed)),
@@ -92,16 +116,24 @@ function endedNow(job: Job, pods: readonly Pod[]): [succeeded: Pod[], failed: Po
 
 function foundBefore(job: Job, now_ms: number): JobCondition | undefined {
   const target = holding(job, "FailureTarget");
-  return holding(job, "SuccessCriteriaMet") ??
-    (target && conditionOf("Failed", target.reason ?? "", target.message ?? "", now_ms));
+  return (
+    holding(job, "SuccessCriteriaMet") ??
+    (target && conditionOf("Failed", target.reason ?? "", target.message ?? "", now_ms))
+  );
 }
 
 function failedByPods(
-  job: Job, pods: readonly Pod[], failed: number, now_ms: number,
+  job: Job,
+  pods: readonly Pod[],
+  failed: number,
+  now_ms: number,
 ): JobCondition | undefined {
   const failure = (reason: string, message: string) =>
     conditionOf("FailureTarget", reason, message, now_ms);
-  const message = failureMessage(job, pods.filter((pod) => isPodFailed(pod, job)));
+  const message = failureMessage(
+    job,
+    pods.filter((pod) => isPodFailed(pod, job)),
+  );
   if (message !== undefined) return failure("PodFailurePolicy", message);
   if (!exceedsBackoffLimit(job, pods, failed)) return undefined;
   return failure("BackoffLimitExceeded", "Job has reached the specified backoff limit");
@@ -116,7 +148,8 @@ function deadlineOf({ spec, status }: Job): number | undefined {
 }
 
 function failedByDeadline(
-  deadline_ms: number | undefined, now_ms: number,
+  deadline_ms: number | undefined,
+  now_ms: number,
 ): JobCondition | undefined {
   if (deadline_ms === undefined || now_ms < deadline_ms) return undefined;
   const message = "Job was active longer than specified deadline";
@@ -124,18 +157,24 @@ function failedByDeadline(
 }
 
 function evaluateIndexes(
-  job: Job, pods: readonly Pod[], active: readonly Pod[],
+  job: Job,
+  pods: readonly Pod[],
+  active: readonly Pod[],
 ): IndexedEvaluation {
   const { completions = 0, backoffLimitPerIndex } = job.spec;
   const tracked = pods.filter((pod) => isTracked(pod) && indexOf(pod, job) !== undefined);
   const indexesOf = (some: readonly Pod[]) =>
     intervalsOf(some.map((pod) => indexOf(pod, job) ?? 0));
   const counted = parseIntervals(job.status?.completedIndexes, completions);
-  const succeeded = union(counted,
-    indexesOf(tracked.filter(({ status }) => status?.phase === "Succeeded")));
+  const succeeded = union(
+    counted,
+    indexesOf(tracked.filter(({ status }) => status?.phase === "Succeeded")),
+  );
   if (backoffLimitPerIndex === undefined) return { counted, succeeded, awaited: new Map() };
-  const failed = union(parseIntervals(job.status?.failedIndexes, completions),
-    indexesOf(tracked.filter((pod) => failsIndex(job, pod, backoffLimitPerIndex))));
+  const failed = union(
+    parseIntervals(job.status?.failedIndexes, completions),
+    indexesOf(tracked.filter((pod) => failsIndex(job, pod, backoffLimitPerIndex))),
+  );
   const running = indexesOf(active.filter((pod) => indexOf(pod, job) !== undefined));
   const taken = union(union(succeeded, failed), running);
   return { counted, succeeded, failed, awaited: awaitedPods(job, tracked, taken) };
@@ -154,27 +193,35 @@ function awaitedPods(job: Job, tracked: readonly Pod[], taken: Intervals): Map<n
     const index = indexOf(pod, job);
     if (index === undefined || !isPodFailed(pod, job) || contains(taken, index)) continue;
     const last = awaited.get(index);
-    if (last === undefined || (allFailuresOf(last) <= allFailuresOf(pod) &&
-      finishedAt_ms(last) <= finishedAt_ms(pod))) awaited.set(index, pod);
+    if (
+      last === undefined ||
+      (allFailuresOf(last) <= allFailuresOf(pod) && finishedAt_ms(last) <= finishedAt_ms(pod))
+    )
+      awaited.set(index, pod);
   }
   return awaited;
 }
 
 function endedByIndexes(
-  { spec }: Job, { succeeded, failed }: IndexedEvaluation, now_ms: number,
+  { spec }: Job,
+  { succeeded, failed }: IndexedEvaluation,
+  now_ms: number,
 ): JobCondition | undefined {
   const { completions = 0, maxFailedIndexes = Infinity, successPolicy } = spec;
   const failure = (reason: string, message: string) =>
     conditionOf("FailureTarget", reason, message, now_ms);
   const failures = failed === undefined ? 0 : total(failed);
   if (failures > maxFailedIndexes) {
-    return failure("MaxFailedIndexesExceeded",
-      "Job has exceeded the specified maximal number of failed indexes");
+    return failure(
+      "MaxFailedIndexesExceeded",
+      "Job has exceeded the specified maximal number of failed indexes",
+    );
   }
   if (failures > 0 && failures + total(succeeded) >= completions) {
     return failure("FailedIndexes", "Job has failed indexes");
   }
   const message = successMessage(successPolicy, succeeded, completions);
-  return message === undefined ? undefined
+  return message === undefined
+    ? undefined
     : conditionOf("SuccessCriteriaMet", "SuccessPolicy", message, now_ms);
 }

@@ -5,8 +5,9 @@ export type Intervals = readonly (readonly [first: number, last: number])[];
 export function parseIntervals(text: string | undefined, completions: number): Intervals {
   const read: [number, number][] = [];
   for (const part of (text ?? "").split(",")) {
-    const [first = NaN, last = first] = part.split("-").map((each) =>
-      /^\d+$/.test(each) ? Number(each) : NaN);
+    const [first = NaN, last = first] = part
+      .split("-")
+      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
     if (Number.isNaN(first + last) || first >= completions) continue;
     read.push([first, Math.min(last, completions - 1)]);
   }
@@ -50,10 +51,12 @@ export function contains(intervals: Intervals, index: number): boolean {
 
 /** The text of a status: two neighbours stand by themselves, three or more as a range. */
 export function intervalsText(intervals: Intervals): string {
-  return intervals.map(([first, last]) => {
-    if (first === last) return String(first);
-    return `${first}${last === first + 1 ? "," : "-"}${last}`;
-  }).join(",");
+  return intervals
+    .map(([first, last]) => {
+      if (first === last) return String(first);
+      return `${first}${last === first + 1 ? "," : "-"}${last}`;
+    })
+    .join(",");
 }
 
 /** The first `count` indexes below `completions` that are not taken. */

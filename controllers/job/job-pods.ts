@@ -1,7 +1,7 @@
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { podCondition } from "../pod-state.ts";
 
 /** Keeps a pod until its end is counted in the status of its job. */
@@ -72,22 +72,28 @@ function countOf({ metadata }: Pod, annotation: string): number | undefined {
 export function finishedAt_ms(pod: Pod): number {
   const { metadata, status } = pod;
   const notReady = podCondition(pod, "Ready");
-  const notReady_ms = notReady?.status === "False"
-    ? timeOf(notReady.lastTransitionTime) : undefined;
+  const notReady_ms =
+    notReady?.status === "False" ? timeOf(notReady.lastTransitionTime) : undefined;
   const deleted_ms = timeOf(metadata.deletionTimestamp);
   const grace_ms = (metadata.deletionGracePeriodSeconds ?? 0) * 1000;
-  return lastContainerEnd_ms(pod) ?? notReady_ms ??
+  return (
+    lastContainerEnd_ms(pod) ??
+    notReady_ms ??
     (deleted_ms === undefined ? undefined : deleted_ms - grace_ms) ??
-    timeOf(metadata.creationTimestamp) ?? timeOf(status?.startTime) ?? 0;
+    timeOf(metadata.creationTimestamp) ??
+    timeOf(status?.startTime) ??
+    0
+  );
 }
 
 /** Time at which the last container ended; undefined unless all containers and sidecars have. */
 function lastContainerEnd_ms({ spec, status }: Pod): number | undefined {
-  const sidecars = new Set(spec.initContainers?.filter((each) => each.restartPolicy === "Always")
-    .map(({ name }) => name));
+  const sidecars = new Set(
+    spec.initContainers?.filter((each) => each.restartPolicy === "Always").map(({ name }) => name),
+  );
   const ended: ContainerStatus[] = [
-    ...status?.containerStatuses ?? [],
-    ...status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name)) ?? [],
+    ...(status?.containerStatuses ?? []),
+    ...(status?.initContainerStatuses?.filter(({ name }) => sidecars.has(name)) ?? []),
   ];
   const ends_ms = ended.map(({ state }) => timeOf(state?.terminated?.finishedAt));
   if (ends_ms.length === 0 || ends_ms.includes(undefined)) return undefined;

@@ -4,8 +4,8 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
@@ -16,16 +16,16 @@ import { closeAll, startLoop } from "../loop.ts";
 import type { JobAction } from "../metrics/workloads.ts";
 import { WriteTracker } from "../write-tracker.ts";
 import { applyPodsPlan, clearPods, type JobControl, outcomeOf, releasePods } from "./apply.ts";
-import { type Backoff, NO_FAILURES } from "./retry-delay.ts";
 import { type Evaluation, evaluate } from "./evaluate.ts";
 import { parseIntervals, total } from "./intervals.ts";
 import { isIndexed, TRACKING, withTracking } from "./job-pods.ts";
 import { startOrphans } from "./orphans.ts";
 import { JOB_TYPE } from "./pod-of.ts";
-import { planPods, type PodsPlan } from "./pods-plan.ts";
+import { type PodsPlan, planPods } from "./pods-plan.ts";
+import { type Backoff, NO_FAILURES } from "./retry-delay.ts";
 import { type Outcome, type Settled, settle } from "./settle.ts";
 import { canFinish, countReleased, track } from "./tracking.ts";
-import { countEndedPods, isManagedHere, watchJobs, watchJobPods } from "./watch.ts";
+import { countEndedPods, isManagedHere, watchJobPods, watchJobs } from "./watch.ts";
 
 const ACCOUNT = "job-controller";
 
@@ -38,7 +38,10 @@ export function startJobs(context: ControllerContext): Running {
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const expectations = new Expectations(context.clock);
   const control: JobControl = {
-    jobs: client.resource<Job>(JOBS), pods: client.resource<Pod>(PODS), recorder, expectations,
+    jobs: client.resource<Job>(JOBS),
+    pods: client.resource<Pod>(PODS),
+    recorder,
+    expectations,
     metrics: context.metrics.jobs,
   };
   const written = new WriteTracker(context.clock);
@@ -61,8 +64,13 @@ export function startJobs(context: ControllerContext): Running {
     const own = await ownPods(control, job, near);
     const step = new JobStep(control, job, known, context.clock.now());
     const begun_ms = context.clock.monotonic();
-    const synced = (result: "success" | "error") => control.metrics.synced(
-      job, step.action, result, (context.clock.monotonic() - begun_ms) / 1_000);
+    const synced = (result: "success" | "error") =>
+      control.metrics.synced(
+        job,
+        step.action,
+        result,
+        (context.clock.monotonic() - begun_ms) / 1_000,
+      );
     let again_ms: number | undefined;
     try {
       again_ms = await step.run(own, trusted, (object) => written.wrote(key, object));
@@ -100,7 +108,7 @@ async function ownPods(control: JobControl, job: Job, near: readonly Pod[]): Pro
     dependents: control.pods,
     finalizer: TRACKING,
   });
-  return own.map((pod) => controllerOf(pod)?.uid === uid ? pod : withTracking(pod, true));
+  return own.map((pod) => (controllerOf(pod)?.uid === uid ? pod : withTracking(pod, true)));
 }
 
 /** One look at one job. */
@@ -129,7 +137,9 @@ class JobStep {
 
   /** Acts, writes the status in upstream's two steps, and says when to look again. */
   async run(
-    own: readonly Pod[], trusted: boolean, wrote: (job: Job) => void,
+    own: readonly Pod[],
+    trusted: boolean,
+    wrote: (job: Job) => void,
   ): Promise<number | undefined> {
     const { recorder } = this.#control;
     const pods = this.#withoutReleased(own);
@@ -157,15 +167,18 @@ class JobStep {
   #withoutReleased(own: readonly Pod[]): Pod[] {
     const { released } = this.#memory;
     const pods = own.map((pod) =>
-      released.has(pod.metadata.uid ?? "") ? withTracking(pod, false) : pod);
-    const shown = new Set(own.filter((pod, place) => pod !== pods[place])
-      .map(({ metadata }) => metadata.uid));
+      released.has(pod.metadata.uid ?? "") ? withTracking(pod, false) : pod,
+    );
+    const shown = new Set(
+      own.filter((pod, place) => pod !== pods[place]).map(({ metadata }) => metadata.uid),
+    );
     for (const uid of released) if (!shown.has(uid)) released.delete(uid);
     return pods;
   }
 
   async #act(
-    evaluation: Evaluation, trusted: boolean,
+    evaluation: Evaluation,
+    trusted: boolean,
   ): Promise<{ outcome: Outcome; plan: PodsPlan }> {
     const nothing: PodsPlan = { do: "nothing" };
     const job = this.#job;
@@ -182,7 +195,9 @@ class JobStep {
 
   /** Status with uids, finalizers, status with counts: in this order. */
   async #count(
-    evaluation: Evaluation, { status: counted, ending }: Settled, wrote: (job: Job) => void,
+    evaluation: Evaluation,
+    { status: counted, ending }: Settled,
+    wrote: (job: Job) => void,
   ): Promise<void> {
     const before = this.#job;
     const job = { ...before, status: counted };
@@ -194,7 +209,8 @@ class JobStep {
     const { released, error } = await releasePods(this.#control, release);
     for (const { metadata } of released) this.#memory.released.add(metadata.uid ?? "");
     const pods = evaluation.pods.map((pod) =>
-      released.includes(pod) ? withTracking(pod, false) : pod);
+      released.includes(pod) ? withTracking(pod, false) : pod,
+    );
     const after = countReleased(this.#job.status ?? {}, pods);
     const finished = error === undefined && final && canFinish(after) ? final : undefined;
     await this.#write(finished ? withEnd(after, finished) : after, wrote);
@@ -214,10 +230,16 @@ class JobStep {
     const { completions = 0 } = this.#job.spec;
     const indexes = (text: string | undefined) => total(parseIntervals(text, completions));
     const { metrics } = this.#control;
-    metrics.indexesFinished(this.#job, "succeeded",
-      indexes(after.completedIndexes) - indexes(before.completedIndexes));
-    metrics.indexesFinished(this.#job, "failed",
-      indexes(after.failedIndexes) - indexes(before.failedIndexes));
+    metrics.indexesFinished(
+      this.#job,
+      "succeeded",
+      indexes(after.completedIndexes) - indexes(before.completedIndexes),
+    );
+    metrics.indexesFinished(
+      this.#job,
+      "failed",
+      indexes(after.failedIndexes) - indexes(before.failedIndexes),
+    );
   }
 
   async #write(status: JobStatus, wrote: (job: Job) => void): Promise<void> {
@@ -234,8 +256,12 @@ class JobStep {
     const { spec, status } = this.#job;
     if (type !== "Complete") return recorder.record(this.#job, "Warning", reason, message);
     if ((status?.succeeded ?? 0) > (spec.completions ?? Infinity)) {
-      recorder.record(this.#job, "Warning", "TooManySucceededPods",
-        "Too many succeeded pods running after completion count reached");
+      recorder.record(
+        this.#job,
+        "Warning",
+        "TooManySucceededPods",
+        "Too many succeeded pods running after completion count reached",
+      );
     }
     recorder.record(this.#job, "Normal", "Completed", "Job completed");
   }

@@ -28,7 +28,10 @@ export function startOrphans(context: ControllerContext, control: JobControl): R
   };
 
   const loop = startLoop(context, {
-    queue: "job_orphan_pod", name: "job-orphans", reads: [jobs, pods], reconcile,
+    queue: "job_orphan_pod",
+    name: "job-orphans",
+    reads: [jobs, pods],
+    reconcile,
   });
   const lookAt = (pod: Pod) => {
     if (!isTracked(pod)) return;

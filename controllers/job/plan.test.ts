@@ -3,13 +3,13 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { JOB_PODS_BURST } from "../limits.ts";
-import { nextBackoff, NO_FAILURES, remainingBackoff_ms } from "./retry-delay.ts";
 import { evaluate } from "./evaluate.ts";
 import { firstFree, intervalsText, overlap, parseIntervals, total, union } from "./intervals.ts";
 import { COMPLETION_INDEX, FAILURES, TRACKING } from "./job-pods.ts";
 import { podOf } from "./pod-of.ts";
 import { planPods } from "./pods-plan.ts";
 import { judgeFailure, successMessage } from "./policies.ts";
+import { NO_FAILURES, nextBackoff, remainingBackoff_ms } from "./retry-delay.ts";
 import { countReleased, track } from "./tracking.ts";
 
 const NOW_MS = Date.parse("2026-01-01T00:10:00Z");
@@ -39,11 +39,16 @@ function pod(uid: string, shape: Shape = {}): Pod {
   const { phase = "Running", index, failures, tracked = true, deleted, ago_s = 0 } = shape;
   const finishedAt = timeText(NOW_MS - ago_s * SECOND_MS);
   const exitCode = shape.exitCode ?? (phase === "Failed" ? 1 : 0);
-  const state = phase === "Succeeded" || phase === "Failed"
-    ? { terminated: { exitCode, finishedAt } } : { running: {} };
+  const state =
+    phase === "Succeeded" || phase === "Failed"
+      ? { terminated: { exitCode, finishedAt } }
+      : { running: {} };
   return {
     metadata: {
-      namespace: "ns", name: uid, uid, creationTimestamp: "2026-01-01T00:00:00Z",
+      namespace: "ns",
+      name: uid,
+      uid,
+      creationTimestamp: "2026-01-01T00:00:00Z",
       ...(tracked && { finalizers: [TRACKING] }),
       ...(deleted && { deletionTimestamp: finishedAt }),
       annotations: {
@@ -72,8 +77,12 @@ function planned(of: Job, pods: Pod[]): unknown {
 
 describe("intervals", () => {
   test.each([
-    ["0-2,5", 9, "0-2,5"], ["0,1,2", 9, "0-2"], ["0,1", 9, "0,1"], ["3-8", 5, "3,4"],
-    ["x,1,7", 5, "1"], ["", 5, ""],
+    ["0-2,5", 9, "0-2,5"],
+    ["0,1,2", 9, "0-2"],
+    ["0,1", 9, "0,1"],
+    ["3-8", 5, "3,4"],
+    ["x,1,7", 5, "1"],
+    ["", 5, ""],
   ])("%j of %d is %j", (text, completions, same) => {
     expect(intervalsText(parseIntervals(text, completions))).toBe(same);
   });
@@ -91,8 +100,9 @@ describe("intervals", () => {
 describe("the pause after failures", () => {
   const failed = (ago_s: number) => pod(`f${ago_s}`, { phase: "Failed", ago_s });
   test("doubles from ten seconds to ten minutes", () => {
-    const pauses = [1, 2, 3, 7, 50].map((failures) =>
-      remainingBackoff_ms({ failures, last_ms: NOW_MS }, NOW_MS) / SECOND_MS);
+    const pauses = [1, 2, 3, 7, 50].map(
+      (failures) => remainingBackoff_ms({ failures, last_ms: NOW_MS }, NOW_MS) / SECOND_MS,
+    );
     expect(pauses).toEqual([10, 20, 40, 600, 600]);
     expect(remainingBackoff_ms(NO_FAILURES, NOW_MS)).toBe(0);
   });
@@ -112,10 +122,14 @@ describe("the number of pods", () => {
     const burst = (first: number) =>
       Array.from({ length: JOB_PODS_BURST }, (_, place) => first + place);
     expect(planned(job(indexed(most)), [])).toEqual({ do: "create", indexes: burst(0) });
-    expect(planned(job(indexed(most), { completedIndexes: "0-2000000000" }), []))
-      .toEqual({ do: "create", indexes: burst(2_000_000_001) });
-    expect(planned(job(most), []))
-      .toEqual({ do: "create", indexes: burst(0).map(() => undefined) });
+    expect(planned(job(indexed(most), { completedIndexes: "0-2000000000" }), [])).toEqual({
+      do: "create",
+      indexes: burst(2_000_000_001),
+    });
+    expect(planned(job(most), [])).toEqual({
+      do: "create",
+      indexes: burst(0).map(() => undefined),
+    });
   });
 
   test("is what is missing of the completions, and not more at once than allowed", () => {
@@ -136,13 +150,17 @@ describe("the number of pods", () => {
   });
   test("falls with the parallelism: what runs least goes first", () => {
     const pods = [pod("a"), pod("b", { phase: "Pending" }), pod("c")];
-    expect(planned(job({ completions: 5, parallelism: 2 }), pods)).toEqual(
-      { do: "delete", pods: ["b"] });
+    expect(planned(job({ completions: 5, parallelism: 2 }), pods)).toEqual({
+      do: "delete",
+      pods: ["b"],
+    });
     expect(planned(job({ suspend: true }), pods)).toMatchObject({ pods: ["a", "b", "c"] });
   });
   test("has one pod for an index, and none for one that there is not", () => {
     const pods = [
-      pod("a", { index: 0 }), pod("b", { index: 0, phase: "Pending" }), pod("c", { index: 9 }),
+      pod("a", { index: 0 }),
+      pod("b", { index: 0, phase: "Pending" }),
+      pod("c", { index: 9 }),
     ];
     expect(planned(job(indexed()), pods)).toEqual({ do: "delete", pods: ["c", "b"] });
     expect(planned(job(indexed()), [pods[0]!])).toEqual({ do: "create", indexes: [1, 2, 3, 4] });
@@ -160,14 +178,20 @@ describe("rules about failures", () => {
   const rule = (action: "Ignore" | "Count" | "FailJob" | "FailIndex", values: number[]) =>
     ({ action, onExitCodes: { operator: "In", values } }) as const;
   const policy: PodFailurePolicy = {
-    rules: [rule("Ignore", [3]), rule("FailJob", [4]), rule("FailIndex", [5]),
-      { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] }],
+    rules: [
+      rule("Ignore", [3]),
+      rule("FailJob", [4]),
+      rule("FailIndex", [5]),
+      { action: "Ignore", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+    ],
   };
   const failed = (exitCode: number) => pod("p", { phase: "Failed", exitCode });
   test("the first that matches decides", () => {
     expect(judgeFailure(policy, failed(3))).toEqual({ counts: false, action: "Ignore" });
-    expect(judgeFailure(policy, failed(4))).toMatchObject({ counts: true, failsJob:
-      "Container c for pod ns/p failed with exit code 4 matching FailJob rule at index 1" });
+    expect(judgeFailure(policy, failed(4))).toMatchObject({
+      counts: true,
+      failsJob: "Container c for pod ns/p failed with exit code 4 matching FailJob rule at index 1",
+    });
     expect(judgeFailure(policy, failed(5))).toEqual({ counts: true, action: "FailIndex" });
     expect(judgeFailure(policy, failed(6))).toEqual({ counts: true });
     const disrupted = failed(6);
@@ -177,8 +201,9 @@ describe("rules about failures", () => {
   test("an ignored failure is none of the limit", () => {
     const strict = job({ backoffLimit: 0, podFailurePolicy: policy });
     expect(evaluate(strict, [failed(3)], NO_FAILURES, NOW_MS).ending).toBe(undefined);
-    expect(evaluate(strict, [failed(6)], NO_FAILURES, NOW_MS).ending?.reason)
-      .toBe("BackoffLimitExceeded");
+    expect(evaluate(strict, [failed(6)], NO_FAILURES, NOW_MS).ending?.reason).toBe(
+      "BackoffLimitExceeded",
+    );
   });
   test.each([
     [{ succeededIndexes: "0,2" }, "0-2", "Matched rules at index 0"],
@@ -207,8 +232,10 @@ describe("counting", () => {
     const pods = [pod("a", { phase: "Succeeded" })];
     const evaluation = evaluate(two, pods, NO_FAILURES, NOW_MS);
     expect(evaluation.succeeded).toBe(2);
-    expect(track(two, evaluation, undefined, 0).status).toEqual(
-      { succeeded: 1, ...uncounted(["a"]) });
+    expect(track(two, evaluation, undefined, 0).status).toEqual({
+      succeeded: 1,
+      ...uncounted(["a"]),
+    });
   });
   test("keeps a failed pod of an index until the next one has its count", () => {
     const each = job(indexed({ backoffLimitPerIndex: 2 }));
@@ -228,7 +255,8 @@ describe("counting", () => {
     expect(status.uncountedTerminatedPods).toEqual({ failed: ["a", "b"] });
     expect([status.conditions?.[0]?.type, final?.type]).toEqual(["FailureTarget", "Failed"]);
     const success = { ...evaluation.ending!, type: "SuccessCriteriaMet" };
-    expect(track(limited, evaluation, success, NOW_MS).status.uncountedTerminatedPods).toEqual(
-      { failed: ["a"] });
+    expect(track(limited, evaluation, success, NOW_MS).status.uncountedTerminatedPods).toEqual({
+      failed: ["a"],
+    });
   });
 });

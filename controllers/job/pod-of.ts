@@ -2,7 +2,12 @@ import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import {
-  COMPLETION_INDEX, failuresOf, allFailuresOf, FAILURES, IGNORED_FAILURES, TRACKING,
+  allFailuresOf,
+  COMPLETION_INDEX,
+  FAILURES,
+  failuresOf,
+  IGNORED_FAILURES,
+  TRACKING,
 } from "./job-pods.ts";
 import { judgeFailure } from "./policies.ts";
 
@@ -60,6 +65,7 @@ function failureCounts({ spec }: Job, last: Pod | undefined): Record<string, str
   const failures = failuresOf(last) + (counts ? 1 : 0);
   const ignored = allFailuresOf(last) - failuresOf(last) + (counts ? 0 : 1);
   return {
-    [FAILURES]: String(failures), ...(ignored > 0 && { [IGNORED_FAILURES]: String(ignored) }),
+    [FAILURES]: String(failures),
+    ...(ignored > 0 && { [IGNORED_FAILURES]: String(ignored) }),
   };
 }

@@ -3,10 +3,10 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { JOB_PODS_BURST } from "../limits.ts";
 import { isPodTerminating } from "../pod-state.ts";
 import { podsToDelete } from "../replicaset/ranking.ts";
-import { remainingBackoff_ms, remainingIndexBackoff_ms } from "./retry-delay.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { firstFree, intervalsOf, union } from "./intervals.ts";
 import { indexOf, isIndexed, replacesFailedOnly } from "./job-pods.ts";
+import { remainingBackoff_ms, remainingIndexBackoff_ms } from "./retry-delay.ts";
 
 /** The pods to create and delete to reach the wanted number. */
 export type PodsPlan =
@@ -34,8 +34,10 @@ export function planPods(job: Job, evaluation: Evaluation, now_ms: number): Pods
     return { do: "create", indexes: Array.from({ length: missing }, () => undefined) };
   }
   const free = pendingIndexes(job, evaluation, missing);
-  const waits_ms = free.map((index) =>
-    indexes.failed && remainingIndexBackoff_ms(indexes.awaited.get(index), now_ms) || 0);
+  const waits_ms = free.map(
+    (index) =>
+      (indexes.failed && remainingIndexBackoff_ms(indexes.awaited.get(index), now_ms)) || 0,
+  );
   const now = free.filter((_, place) => waits_ms[place] === 0);
   if (now.length > 0) return { do: "create", indexes: now };
   return free.length === 0 ? { do: "nothing" } : { do: "wait", again_ms: Math.min(...waits_ms) };
@@ -58,7 +60,7 @@ function surplusPods(job: Job, active: readonly Pod[], atLeast: number, now_ms: 
   let left = active;
   if (isIndexed(job)) {
     const byIndex = Map.groupBy(active, (pod) => indexOf(pod, job));
-    remove.push(...byIndex.get(undefined) ?? []);
+    remove.push(...(byIndex.get(undefined) ?? []));
     for (const [index, pods] of byIndex) {
       if (index === undefined || pods.length < 2) continue;
       remove.push(...podsToDelete(pods, [], pods.length - 1, now_ms));
@@ -69,9 +71,7 @@ function surplusPods(job: Job, active: readonly Pod[], atLeast: number, now_ms: 
   return more <= 0 ? remove : [...remove, ...podsToDelete(left, [], more, now_ms)];
 }
 
-function pendingIndexes(
-  job: Job, { pods, active, indexes }: Evaluation, count: number,
-): number[] {
+function pendingIndexes(job: Job, { pods, active, indexes }: Evaluation, count: number): number[] {
   const busy = replacesFailedOnly(job) ? [...active, ...pods.filter(isPodTerminating)] : active;
   const running = intervalsOf(busy.flatMap((pod) => indexOf(pod, job) ?? []));
   const taken = union(union(indexes?.succeeded ?? [], indexes?.failed ?? []), running);

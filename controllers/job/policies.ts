@@ -36,14 +36,16 @@ export function judgeFailure(policy: PodFailurePolicy | undefined, pod: Pod): Ve
 function causeOf({ onExitCodes, onPodConditions }: PodFailurePolicyRule, pod: Pod) {
   const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
   if (onExitCodes !== undefined) {
-    const status = pod.status?.containerStatuses?.find((each) => matches(onExitCodes, each)) ??
+    const status =
+      pod.status?.containerStatuses?.find((each) => matches(onExitCodes, each)) ??
       pod.status?.initContainerStatuses?.find((each) => matches(onExitCodes, each));
     if (status === undefined) return undefined;
     const code = status.state?.terminated?.exitCode;
     return `Container ${status.name} for pod ${name} failed with exit code ${code}`;
   }
   const condition = pod.status?.conditions?.find(({ type, status }) =>
-    onPodConditions?.some((pattern) => pattern.type === type && pattern.status === status));
+    onPodConditions?.some((pattern) => pattern.type === type && pattern.status === status),
+  );
   return condition && `Pod ${name} has condition ${condition.type}`;
 }
 
@@ -59,8 +61,10 @@ function matches(
 /** Why the job fails by one of its failed pods. */
 export function failureMessage(job: Job, failed: readonly Pod[]): string | undefined {
   const policy = job.spec.podFailurePolicy;
-  return policy && failed.map((pod) => judgeFailure(policy, pod).failsJob)
-    .find((message) => message !== undefined);
+  return (
+    policy &&
+    failed.map((pod) => judgeFailure(policy, pod).failsJob).find((message) => message !== undefined)
+  );
 }
 
 /** Which rule says that enough indexes have succeeded. */

@@ -1,6 +1,6 @@
-import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { JOB_BACKOFF_MS_MAX, JOB_BACKOFF_MS } from "../limits.ts";
+import { type Pauses, pauseAfter } from "@raft2kube/reconcile/backoff.ts";
+import { JOB_BACKOFF_MS, JOB_BACKOFF_MS_MAX } from "../limits.ts";
 import { allFailuresOf, finishedAt_ms } from "./job-pods.ts";
 
 const PAUSES: Pauses = { first_ms: JOB_BACKOFF_MS, most_ms: JOB_BACKOFF_MS_MAX };

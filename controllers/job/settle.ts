@@ -25,7 +25,10 @@ export interface Settled {
 
 /** Counts, and decides on completion and suspension once the pods are as they are to be. */
 export function settle(
-  job: Job, evaluation: Evaluation, outcome: Outcome, now_ms: number,
+  job: Job,
+  evaluation: Evaluation,
+  outcome: Outcome,
+  now_ms: number,
 ): Settled {
   const { active, ready, terminating, trusted, cleared } = outcome;
   const status: JobStatus = { ...job.status, ready, terminating };
@@ -50,14 +53,16 @@ function isComplete({ spec }: Job, { succeeded }: Evaluation, active: number): b
 function suspendOrResume({ spec }: Job, status: JobStatus, now_ms: number): Settled {
   const suspend = spec.suspend === true;
   const [reason, message] = suspend
-    ? ["JobSuspended", "Job suspended"] : ["JobResumed", "Job resumed"];
+    ? ["JobSuspended", "Job suspended"]
+    : ["JobResumed", "Job resumed"];
   const conditions = status.conditions ?? [];
   const known = conditions.find(({ type }) => type === "Suspended");
   const value = suspend ? "True" : "False";
   if (known?.status === value || (!suspend && known === undefined)) return { status, events: [] };
   const condition = conditionOf("Suspended", reason, message, now_ms, value);
   const next: JobStatus = {
-    ...status, conditions: [...conditions.filter((each) => each !== known), condition],
+    ...status,
+    conditions: [...conditions.filter((each) => each !== known), condition],
   };
   if (suspend) delete next.startTime;
   else next.startTime = timeText(now_ms);

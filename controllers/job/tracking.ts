@@ -23,12 +23,15 @@ export interface Tracking {
  * in between, a pod is either tracked, or its uid or index is in the status.
  */
 export function track(
-  job: Job, evaluation: Evaluation, ending: JobCondition | undefined, now_ms: number,
+  job: Job,
+  evaluation: Evaluation,
+  ending: JobCondition | undefined,
+  now_ms: number,
 ): Tracking {
   const status = countReleased(job.status ?? {}, evaluation.pods);
   const uncounted = status.uncountedTerminatedPods ?? {};
-  const succeeded = [...uncounted.succeeded ?? []];
-  const failed = [...uncounted.failed ?? []];
+  const succeeded = [...(uncounted.succeeded ?? [])];
+  const failed = [...(uncounted.failed ?? [])];
   const indexes: number[] = [];
   const release: Pod[] = [];
   const actions: PolicyAction[] = [];
@@ -55,7 +58,8 @@ export function track(
     if (full) break;
   }
   status.uncountedTerminatedPods = {
-    ...(succeeded.length > 0 && { succeeded }), ...(failed.length > 0 && { failed }),
+    ...(succeeded.length > 0 && { succeeded }),
+    ...(failed.length > 0 && { failed }),
   };
   if (evaluation.indexes) countIndexes(status, evaluation, indexes);
   const final = announce(status, ending, now_ms);
@@ -90,7 +94,10 @@ function inOrderOfIndex(job: Job, pods: readonly Pod[]): readonly Pod[] {
 
 /** A failed pod that its index's next one takes the count from waits for that. */
 function isReleasable(
-  job: Job, { indexes }: Evaluation, pod: Pod, ending: JobCondition | undefined,
+  job: Job,
+  { indexes }: Evaluation,
+  pod: Pod,
+  ending: JobCondition | undefined,
 ): boolean {
   if (job.metadata.deletionTimestamp !== undefined || ending !== undefined) return true;
   if (pod.status?.phase === "Succeeded") return true;
@@ -110,7 +117,9 @@ function isFailure(job: Job, pod: Pod, ending: JobCondition | undefined): boolea
 }
 
 function countIndexes(
-  status: JobStatus, { indexes }: Evaluation, succeededNow: readonly number[],
+  status: JobStatus,
+  { indexes }: Evaluation,
+  succeededNow: readonly number[],
 ): void {
   // Succeeded pods that are not released in this step stay for the next one.
   const completed = union(indexes?.counted ?? [], intervalsOf(succeededNow));
@@ -126,12 +135,14 @@ function countIndexes(
 
 /** Puts the announcement of an end into the status; gives the end's own condition. */
 function announce(
-  status: JobStatus, ending: JobCondition | undefined, now_ms: number,
+  status: JobStatus,
+  ending: JobCondition | undefined,
+  now_ms: number,
 ): JobCondition | undefined {
   if (ending === undefined || ending.type === "Failed") return ending;
   const { type, reason = "", message = "" } = ending;
   if (!holding({ status } as Job, type)) {
-    status.conditions = [...status.conditions ?? [], ending];
+    status.conditions = [...(status.conditions ?? []), ending];
   }
   return conditionOf(type === "FailureTarget" ? "Failed" : "Complete", reason, message, now_ms);
 }

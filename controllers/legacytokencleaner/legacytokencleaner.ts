@@ -1,19 +1,23 @@
 import type { ConfigMap, Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS,
+  CONFIG_MAPS,
+  PODS,
+  SECRETS,
+  SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
-import { LEGACY_TOKENS_LOOK_MS, LEGACY_TOKEN_UNUSED_MS } from "../limits.ts";
+import { LEGACY_TOKEN_UNUSED_MS, LEGACY_TOKENS_LOOK_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { INVALID_SINCE, LEGACY_TOKENS, planCleanUp } from "./plan.ts";
 
 const ACCOUNT = "legacy-service-account-token-cleaner";
 const RECORD = {
-  namespace: "kube-system", name: "kube-apiserver-legacy-service-account-token-tracking",
+  namespace: "kube-system",
+  name: "kube-apiserver-legacy-service-account-token-tracking",
 };
 
 /** Marks generated tokens that are not used as invalid, and deletes them later. */

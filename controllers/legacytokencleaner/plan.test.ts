@@ -9,7 +9,8 @@ const LAST_USED = "kubernetes.io/legacy-token-last-used";
 const INVALID = "kubernetes.io/legacy-token-invalid-since";
 
 const account: ServiceAccount = {
-  metadata: { namespace: "ns", name: "build", uid: "u1" }, secrets: [{ name: "t" }],
+  metadata: { namespace: "ns", name: "build", uid: "u1" },
+  secrets: [{ name: "t" }],
 };
 
 interface Shape {
@@ -24,7 +25,11 @@ function token(shape: Shape = {}): Secret {
   const { labels = {}, annotations = {}, created, name = "t", ...rest } = shape;
   return {
     metadata: {
-      namespace: "ns", name, labels, creationTimestamp: created ?? "2026-01-01T00:00:00Z", ...rest,
+      namespace: "ns",
+      name,
+      labels,
+      creationTimestamp: created ?? "2026-01-01T00:00:00Z",
+      ...rest,
       annotations: { "kubernetes.io/service-account.name": "build", ...annotations },
     },
     type: "kubernetes.io/service-account-token",
@@ -34,7 +39,7 @@ function token(shape: Shape = {}): Secret {
 function fate(secret: Secret, change: { pods?: Pod[]; trackedSince?: string | undefined } = {}) {
   const plan = planCleanUp({
     secrets: [secret],
-    accountOf: (namespace, name) => namespace === "ns" && name === "build" ? account : undefined,
+    accountOf: (namespace, name) => (namespace === "ns" && name === "build" ? account : undefined),
     podsIn: () => change.pods ?? [],
     trackedSince: "trackedSince" in change ? change.trackedSince : "2026-05-15",
     now_ms: NOW_MS,
@@ -47,8 +52,10 @@ function fate(secret: Secret, change: { pods?: Pod[]; trackedSince?: string | un
 const TODAY = "invalid since 2026-06-15";
 const DELETED_AT = "2026-06-15T00:00:00Z";
 const marked = { [INVALID]: "2026-05-15" };
-const naming = (spec: Partial<NonNullable<Pod["spec"]>>): Pod =>
-  ({ metadata: { namespace: "ns", name: "p" }, spec: { containers: [], ...spec } });
+const naming = (spec: Partial<NonNullable<Pod["spec"]>>): Pod => ({
+  metadata: { namespace: "ns", name: "p" },
+  spec: { containers: [], ...spec },
+});
 const env = { name: "A", valueFrom: { secretKeyRef: { name: "t", key: "token" } } };
 
 test.each<[string, Secret, Parameters<typeof fate>[1], string]>([
@@ -61,18 +68,38 @@ test.each<[string, Secret, Parameters<typeof fate>[1], string]>([
   ["marked long ago", token({ labels: marked }), {}, "deleted"],
   ["marked within the period", token({ labels: { [INVALID]: "2026-05-16" } }), {}, "kept"],
   ["marked at no date", token({ labels: { [INVALID]: "x" } }), {}, TODAY],
-  ["marked and used since", token({ labels: { ...marked, [LAST_USED]: "2026-06-01" } }), {},
-    "kept"],
+  [
+    "marked and used since",
+    token({ labels: { ...marked, [LAST_USED]: "2026-06-01" } }),
+    {},
+    "kept",
+  ],
   ["being deleted", token({ labels: marked, deletionTimestamp: DELETED_AT }), {}, "kept"],
   ["made by hand", token({ name: "mine", labels: marked }), {}, "kept"],
-  ["of an account that is gone",
-    token({ annotations: { "kubernetes.io/service-account.name": "x" } }), {}, "kept"],
-  ["of an account of that name before",
-    token({ annotations: { "kubernetes.io/service-account.uid": "u0" } }), {}, "kept"],
-  ["mounted", token({ labels: marked }),
-    { pods: [naming({ volumes: [{ name: "v", secret: { secretName: "t" } }] })] }, "kept"],
-  ["in a pod's environment", token({ labels: marked }),
-    { pods: [naming({ initContainers: [{ name: "c", env: [env] }] })] }, "kept"],
+  [
+    "of an account that is gone",
+    token({ annotations: { "kubernetes.io/service-account.name": "x" } }),
+    {},
+    "kept",
+  ],
+  [
+    "of an account of that name before",
+    token({ annotations: { "kubernetes.io/service-account.uid": "u0" } }),
+    {},
+    "kept",
+  ],
+  [
+    "mounted",
+    token({ labels: marked }),
+    { pods: [naming({ volumes: [{ name: "v", secret: { secretName: "t" } }] })] },
+    "kept",
+  ],
+  [
+    "in a pod's environment",
+    token({ labels: marked }),
+    { pods: [naming({ initContainers: [{ name: "c", env: [env] }] })] },
+    "kept",
+  ],
   ["uses noted for less than the period", token(), { trackedSince: "2026-05-16" }, "kept"],
   ["uses not noted", token(), { trackedSince: undefined }, "kept"],
 ])("a token %s", (_name, secret, change, wanted) => {

@@ -1,7 +1,7 @@
-import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { objectsNamedBy, reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 
 /** The Secrets that can hold a token of a ServiceAccount without an end. */
 export const LEGACY_TOKENS = { fieldSelector: "type=kubernetes.io/service-account-token" };

@@ -51,7 +51,8 @@ export function allocate(
     const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
     if (pool.name !== name) return `${address} is not in pool ${name}`;
     return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
-      ? `${address} is in use by another Service` : undefined;
+      ? `${address} is in use by another Service`
+      : undefined;
   };
   const age = ({ since, key }: Wanted) => `${since} ${key}`;
   const byAge = services.toSorted((a, b) => (age(a) < age(b) ? -1 : 1));
@@ -85,7 +86,8 @@ export function allocate(
 }
 
 function* freeAddresses(
-  pool: Pool, holders: ReadonlyMap<string, unknown>,
+  pool: Pool,
+  holders: ReadonlyMap<string, unknown>,
 ): Generator<string, undefined> {
   for (const address of addressesOf(pool)) if (!holders.has(address)) yield address;
   return undefined;
@@ -97,6 +99,9 @@ const groupOf = ({ namespace, sharing, local }: Wanted) =>
 
 function mayShare(service: Wanted, other: Wanted): boolean {
   const group = groupOf(service);
-  return group !== undefined && group === groupOf(other) &&
-    !service.ports.some((port) => other.ports.includes(port));
+  return (
+    group !== undefined &&
+    group === groupOf(other) &&
+    !service.ports.some((port) => other.ports.includes(port))
+  );
 }

@@ -52,19 +52,27 @@ const service = (key: string, more: Partial<Wanted> = {}): Wanted => ({
 });
 
 const POOLS = poolsOf({
-  default: "10.0.0.1-10.0.0.2", blue: "10.0.1.1", own: "10.0.2.1",
+  default: "10.0.0.1-10.0.0.2",
+  blue: "10.0.1.1",
+  own: "10.0.2.1",
 });
 
 /** Returns the last octets or the refusals, by key. */
 function decided(services: Wanted[], pools = POOLS): Record<string, string> {
-  return Object.fromEntries([...allocate(services, pools)].map(([key, outcome]) =>
-    [key, "address" in outcome ? outcome.address.slice(5) : outcome.refused]));
+  return Object.fromEntries(
+    [...allocate(services, pools)].map(([key, outcome]) => [
+      key,
+      "address" in outcome ? outcome.address.slice(5) : outcome.refused,
+    ]),
+  );
 }
 
 it("the older Services have the first free addresses; the next one is refused", () => {
   const [a, b, c] = [service("n/a"), service("n/b"), service("n/c")];
   expect(decided([c!, b!, a!])).toEqual({
-    "n/a": "0.1", "n/b": "0.2", "n/c": "pool default has no free address",
+    "n/a": "0.1",
+    "n/b": "0.2",
+    "n/c": "pool default has no free address",
   });
 });
 
@@ -73,7 +81,8 @@ it("a Service keeps its address, whoever is older, while its pool has it", () =>
   const has = service("n/has", { current: "10.0.0.1" });
   expect(decided([old, has])).toEqual({ "n/has": "0.1", "n/old": "0.2" });
   expect(decided([old, has], poolsOf({ default: "10.0.0.2-10.0.0.3" }))).toEqual({
-    "n/old": "0.2", "n/has": "0.3",
+    "n/old": "0.2",
+    "n/has": "0.3",
   });
 });
 
@@ -84,16 +93,18 @@ it("one of two that have the same address keeps it: the older", () => {
 });
 
 it("a pool or an address is had on request", () => {
-  expect(decided([
-    service("n/blue", { pool: "blue" }),
-    service("n/second", { address: "10.0.0.2" }),
-    service("web/own", { address: "10.0.2.1" }),
-    service("n/none", { pool: "red" }),
-    service("n/foreign", { address: "10.0.3.1" }),
-    service("n/taken", { address: "10.0.0.2" }),
-    service("n/both", { pool: "blue", address: "10.0.0.1" }),
-    service("n/bad", { address: "<script>" }),
-  ])).toEqual({
+  expect(
+    decided([
+      service("n/blue", { pool: "blue" }),
+      service("n/second", { address: "10.0.0.2" }),
+      service("web/own", { address: "10.0.2.1" }),
+      service("n/none", { pool: "red" }),
+      service("n/foreign", { address: "10.0.3.1" }),
+      service("n/taken", { address: "10.0.0.2" }),
+      service("n/both", { pool: "blue", address: "10.0.0.1" }),
+      service("n/bad", { address: "<script>" }),
+    ]),
+  ).toEqual({
     "n/blue": "1.1",
     "n/second": "0.2",
     "web/own": "2.1",
@@ -113,15 +124,17 @@ it("an address that is asked for another way is given back", () => {
 
 it("Services of a namespace share an address by key, with other ports and one policy", () => {
   const sharing = "web";
-  expect(decided([
-    service("n/http", { sharing }),
-    service("n/https", { sharing, ports: ["TCP/443"] }),
-    service("n/quic", { sharing, ports: ["UDP/443"] }),
-    service("n/again", { sharing, address: "10.0.0.1" }),
-    service("m/https", { sharing, address: "10.0.0.1", ports: ["TCP/8443"] }),
-    service("n/local", { sharing, address: "10.0.0.1", ports: ["TCP/22"], local: "{}" }),
-    service("n/alone", { address: "10.0.0.1", ports: ["TCP/21"] }),
-  ])).toEqual({
+  expect(
+    decided([
+      service("n/http", { sharing }),
+      service("n/https", { sharing, ports: ["TCP/443"] }),
+      service("n/quic", { sharing, ports: ["UDP/443"] }),
+      service("n/again", { sharing, address: "10.0.0.1" }),
+      service("m/https", { sharing, address: "10.0.0.1", ports: ["TCP/8443"] }),
+      service("n/local", { sharing, address: "10.0.0.1", ports: ["TCP/22"], local: "{}" }),
+      service("n/alone", { address: "10.0.0.1", ports: ["TCP/21"] }),
+    ]),
+  ).toEqual({
     "n/http": "0.1",
     "n/https": "0.1",
     "n/quic": "0.1",

@@ -65,18 +65,30 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const served = services.store.list().filter(isServed);
     const outcomes = allocate(served.map(wantedOf), pools);
     const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
-    events.report(served.flatMap((service) => {
-      const outcome = outcomeOf(service);
-      return "address" in outcome ? [] : [{
-        about: referenceTo(service), reason: "SyncLoadBalancerFailed", message: outcome.refused,
-      }];
-    }));
+    events.report(
+      served.flatMap((service) => {
+        const outcome = outcomeOf(service);
+        return "address" in outcome
+          ? []
+          : [
+              {
+                about: referenceTo(service),
+                reason: "SyncLoadBalancerFailed",
+                message: outcome.refused,
+              },
+            ];
+      }),
+    );
     for (const service of served) await write(service, outcomeOf(service));
   };
 
   const reads = [services, maps];
   const loop = startLoop(context, {
-    queue: "service", name: "service-lb-controller", reads, workers: 1, reconcile,
+    queue: "service",
+    name: "service-lb-controller",
+    reads,
+    workers: 1,
+    reconcile,
   });
   const look = () => loop.queue.add(ALL);
   maps.handle({ added: look, updated: look, deleted: look });
@@ -91,8 +103,11 @@ export function startLoadBalancers(context: ControllerContext): Running {
 function isServed(service: Service): boolean {
   const { metadata, spec } = service;
   const isEnding = metadata.deletionTimestamp !== undefined;
-  return spec.type === "LoadBalancer" && !(isEnding && addressOf(service) === undefined) &&
-    (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS);
+  return (
+    spec.type === "LoadBalancer" &&
+    !(isEnding && addressOf(service) === undefined) &&
+    (spec.loadBalancerClass === undefined || spec.loadBalancerClass === CLASS)
+  );
 }
 
 const referenceTo = ({ metadata }: Service) => ({ apiVersion: "v1", kind: "Service", metadata });

@@ -24,9 +24,10 @@ export interface Pool {
  * `192.0.2.10-192.0.2.20, 192.0.2.64/27`, of which the first and the last address are left out.
  * Returns the problems too, each naming its key: pools that overlap are one.
  */
-export function readPools(
-  data: Readonly<Record<string, string>>,
-): { pools: Pool[]; problems: string[] } {
+export function readPools(data: Readonly<Record<string, string>>): {
+  pools: Pool[];
+  problems: string[];
+} {
   const problems: string[] = [];
   const pools: Pool[] = [];
   for (const name of Object.keys(data).sort()) {
@@ -81,6 +82,7 @@ function overlaps(pools: readonly Pool[]): string[] {
   return all.flatMap((range, i) => {
     const next = all[i + 1];
     return next && next.first <= range.last
-      ? [`${range.name} and ${next.name} overlap at ${addressOf(next.first, "IPv4")}`] : [];
+      ? [`${range.name} and ${next.name} overlap at ${addressOf(next.first, "IPv4")}`]
+      : [];
   });
 }

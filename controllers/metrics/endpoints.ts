@@ -1,6 +1,10 @@
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
-  addMetric, type CounterFamily, DEFAULT_BOUNDS_S, exponentialBounds, type HistogramFamily,
+  addMetric,
+  type CounterFamily,
+  DEFAULT_BOUNDS_S,
+  exponentialBounds,
+  type HistogramFamily,
   MetricArea,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
@@ -37,13 +41,22 @@ class SliceMetrics extends MetricArea {
     this.registry = registry;
     this.prefix = prefix;
     this.#changes = this.counter(`${prefix}_changes`, "Writes of EndpointSlices.");
-    this.#added = this.histogram(`${prefix}_endpoints_added_per_sync`,
-      "Endpoints that a look added.", PER_SYNC);
-    this.#removed = this.histogram(`${prefix}_endpoints_removed_per_sync`,
-      "Endpoints that a look removed.", PER_SYNC);
+    this.#added = this.histogram(
+      `${prefix}_endpoints_added_per_sync`,
+      "Endpoints that a look added.",
+      PER_SYNC,
+    );
+    this.#removed = this.histogram(
+      `${prefix}_endpoints_removed_per_sync`,
+      "Endpoints that a look removed.",
+      PER_SYNC,
+    );
     this.#sum("num_endpoint_slices", "EndpointSlices.", ({ slices }) => slices);
-    this.#sum("desired_endpoint_slices", "EndpointSlices that would do if each were full.",
-      ({ desired }) => desired);
+    this.#sum(
+      "desired_endpoint_slices",
+      "EndpointSlices that would do if each were full.",
+      ({ desired }) => desired,
+    );
     this.#sum("endpoints_desired", "Endpoints.", ({ endpoints }) => endpoints);
   }
 
@@ -85,16 +98,22 @@ export interface Topology {
 /** The EndpointSlices of Services with a selector. */
 export class EndpointSliceMetrics extends SliceMetrics {
   readonly #syncs = this.counter(`${this.prefix}_syncs`, "Looks at Services.");
-  readonly #slices = this.histogram(`${this.prefix}_endpointslices_changed_per_sync`,
-    "EndpointSlices that a look wrote.", DEFAULT_BOUNDS_S);
+  readonly #slices = this.histogram(
+    `${this.prefix}_endpointslices_changed_per_sync`,
+    "EndpointSlices that a look wrote.",
+    DEFAULT_BOUNDS_S,
+  );
   readonly #distributions = new Map<string, string>();
 
   constructor(registry: Registry) {
     super(registry, "endpoint_slice_controller");
     const name = `${this.prefix}_services_count_by_traffic_distribution`;
     addMetric(registry, { name, help: "Services by trafficDistribution.", type: "gauge" }, () =>
-      [...Map.groupBy(this.#distributions.values(), (each) => each)].map(([each, all]) =>
-        ({ labels: { traffic_distribution: each }, value: all.length })));
+      [...Map.groupBy(this.#distributions.values(), (each) => each)].map(([each, all]) => ({
+        labels: { traffic_distribution: each },
+        value: all.length,
+      })),
+    );
   }
 
   synced(result: "success" | "stale" | "error"): void {
@@ -106,9 +125,12 @@ export class EndpointSliceMetrics extends SliceMetrics {
     if (distribution === undefined) this.#distributions.delete(service);
     else this.#distributions.set(service, distribution);
     const { create, update, delete: gone } = change;
-    this.#slices.of({
-      topology: auto ? "Auto" : "Disabled", traffic_distribution: distribution ?? "",
-    }).observe(create.length + update.length + gone.length);
+    this.#slices
+      .of({
+        topology: auto ? "Auto" : "Disabled",
+        traffic_distribution: distribution ?? "",
+      })
+      .observe(create.length + update.length + gone.length);
   }
 
   override forget(service: string): void {
@@ -120,13 +142,22 @@ export class EndpointSliceMetrics extends SliceMetrics {
 /** The EndpointSlices of Endpoints objects that were written by hand. */
 export class MirroringMetrics extends SliceMetrics {
   /** Seconds of each look. */
-  readonly durations = this.histogram(`${this.prefix}_endpoints_sync_duration`,
-    "Seconds of a look.", exponentialBounds(0.001, 2, 15)).of();
+  readonly durations = this.histogram(
+    `${this.prefix}_endpoints_sync_duration`,
+    "Seconds of a look.",
+    exponentialBounds(0.001, 2, 15),
+  ).of();
   /** Addresses of each look that are not mirrored: there are too many. */
-  readonly skipped = this.histogram(`${this.prefix}_addresses_skipped_per_sync`,
-    "Addresses that are not mirrored.", PER_SYNC).of();
-  readonly #updated = this.histogram(`${this.prefix}_endpoints_updated_per_sync`,
-    "Endpoints that a look changed.", PER_SYNC);
+  readonly skipped = this.histogram(
+    `${this.prefix}_addresses_skipped_per_sync`,
+    "Addresses that are not mirrored.",
+    PER_SYNC,
+  ).of();
+  readonly #updated = this.histogram(
+    `${this.prefix}_endpoints_updated_per_sync`,
+    "Endpoints that a look changed.",
+    PER_SYNC,
+  );
 
   constructor(registry: Registry) {
     super(registry, "endpoint_slice_mirroring_controller");
@@ -134,21 +165,26 @@ export class MirroringMetrics extends SliceMetrics {
 
   override changed(service: string, change: SlicesChange) {
     const after = super.changed(service, change);
-    const facts = (slices: readonly EndpointSlice[]) => new Map(slices.flatMap(endpointsOf)
-      .map((each) => [each.addresses[0] ?? "", JSON.stringify(each)]));
+    const facts = (slices: readonly EndpointSlice[]) =>
+      new Map(
+        slices.flatMap(endpointsOf).map((each) => [each.addresses[0] ?? "", JSON.stringify(each)]),
+      );
     const old = facts(change.before);
     const now = [...facts(after)];
-    this.#updated.of().observe(
-      now.filter(([address, text]) => (old.get(address) ?? text) !== text).length);
+    this.#updated
+      .of()
+      .observe(now.filter(([address, text]) => (old.get(address) ?? text) !== text).length);
     return after;
   }
 }
 
 function desiredSlices(slices: readonly EndpointSlice[]): number {
   const groups = Map.groupBy(slices, ({ addressType, ports }) =>
-    JSON.stringify([addressType, ports]));
+    JSON.stringify([addressType, ports]),
+  );
   const full = [...groups.values()].map((each) =>
-    Math.ceil(each.flatMap(endpointsOf).length / ENDPOINTS_PER_SLICE_MAX));
+    Math.ceil(each.flatMap(endpointsOf).length / ENDPOINTS_PER_SLICE_MAX),
+  );
   return full.reduce((sum, each) => sum + each, 0) || Math.min(1, slices.length);
 }
 

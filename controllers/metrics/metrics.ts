@@ -1,17 +1,21 @@
+import type { RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
+import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
 import {
-  addMetric, type Counter, exponentialBounds, familiesOf, type Histogram,
+  addMetric,
+  type Counter,
+  exponentialBounds,
+  familiesOf,
+  type Histogram,
 } from "@raft2kube/observe/families.ts";
 import { type LoopMonitor, monitorLoop } from "@raft2kube/observe/loop-monitor.ts";
 import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
-import type { RequestObserver } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { AutoscalerMetrics } from "./autoscalers.ts";
 import { EndpointSliceMetrics, MirroringMetrics } from "./endpoints.ts";
 import { RootCaMetrics } from "./namespaces.ts";
 import { NodeIpamMetrics, NodeMetrics } from "./nodes.ts";
 import { QueueMetrics } from "./queues.ts";
-import { requestMetrics } from "@raft2kube/client-kube/rest/request-metrics.ts";
 import { VolumeMetrics } from "./volumes.ts";
 import { JobMetrics } from "./workloads.ts";
 
@@ -40,11 +44,18 @@ export class ControllerMetrics {
 
   constructor(server: string, clock: Clock) {
     this.deletionAges = familiesOf(this.registry)
-      .histogram("replicaset_controller_sorting_deletion_age_ratio",
-        "Ages of deleted pods, in ages of the youngest.", exponentialBounds(0.25, 2, 6)).of();
+      .histogram(
+        "replicaset_controller_sorting_deletion_age_ratio",
+        "Ages of deleted pods, in ages of the youngest.",
+        exponentialBounds(0.25, 2, 6),
+      )
+      .of();
     this.garbageSyncErrors = familiesOf(this.registry)
-      .counter("garbagecollector_controller_resources_sync_error_total",
-        "Discoveries that the garbage collector could not follow.").of();
+      .counter(
+        "garbagecollector_controller_resources_sync_error_total",
+        "Discoveries that the garbage collector could not follow.",
+      )
+      .of();
     this.queues = new QueueMetrics(this.registry, clock);
     this.requests = requestMetrics(this.registry, server);
     this.#showManager();
@@ -74,9 +85,13 @@ export class ControllerMetrics {
   #showManager(): void {
     const gauge = (name: string, help: string) => ({ name, help, type: "gauge" }) as const;
     addMetric(this.registry, gauge("running_managed_controllers", "Controllers that run."), () =>
-      this.#running.map((name) => ({ labels: { manager: MANAGER, name }, value: 1 })));
+      this.#running.map((name) => ({ labels: { manager: MANAGER, name }, value: 1 })),
+    );
     const leads = gauge("leader_election_master_status", "1 for the candidate that leads.");
-    addMetric(this.registry, leads, () => this.#isLeading === undefined ? []
-      : [{ labels: { name: MANAGER }, value: this.#isLeading() ? 1 : 0 }]);
+    addMetric(this.registry, leads, () =>
+      this.#isLeading === undefined
+        ? []
+        : [{ labels: { name: MANAGER }, value: this.#isLeading() ? 1 : 0 }],
+    );
   }
 }

@@ -23,12 +23,19 @@ export class QueueMetrics {
     this.#families = declare(registry);
     const gauge = (name: string, help: string, value: (queue: Followed) => number) =>
       addMetric(registry, { name: `workqueue_${name}`, help, type: "gauge" }, () =>
-        this.#followed.map((queue) => ({ labels: { name: queue.name }, value: value(queue) })));
+        this.#followed.map((queue) => ({ labels: { name: queue.name }, value: value(queue) })),
+      );
     gauge("depth", "Keys that wait for a worker.", ({ added_ms }) => added_ms.size);
-    gauge("unfinished_work_seconds", "Seconds that workers have had their present keys, together.",
-      (queue) => this.#ages_s(queue).reduce((sum, age_s) => sum + age_s, 0));
-    gauge("longest_running_processor_seconds", "The longest that a worker has had its present key.",
-      (queue) => Math.max(0, ...this.#ages_s(queue)));
+    gauge(
+      "unfinished_work_seconds",
+      "Seconds that workers have had their present keys, together.",
+      (queue) => this.#ages_s(queue).reduce((sum, age_s) => sum + age_s, 0),
+    );
+    gauge(
+      "longest_running_processor_seconds",
+      "The longest that a worker has had its present key.",
+      (queue) => Math.max(0, ...this.#ages_s(queue)),
+    );
   }
 
   /** Follows a queue. Queues of one name are shown as one, as upstream's. */
@@ -75,9 +82,11 @@ function declare(registry: Registry) {
   return {
     adds: counter("workqueue_adds_total", "Keys that were added."),
     retries: counter("workqueue_retries_total", "Keys that were added to come after a delay."),
-    waits: histogram("workqueue_queue_duration_seconds",
-      "How long keys waited for a worker.", BOUNDS_S),
-    works: histogram("workqueue_work_duration_seconds",
-      "How long workers had keys.", BOUNDS_S),
+    waits: histogram(
+      "workqueue_queue_duration_seconds",
+      "How long keys waited for a worker.",
+      BOUNDS_S,
+    ),
+    works: histogram("workqueue_work_duration_seconds", "How long workers had keys.", BOUNDS_S),
   };
 }

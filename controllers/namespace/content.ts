@@ -1,9 +1,9 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { canDo, discover, type DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
 /** Deletes the content of a namespace; returns the remaining content. */
@@ -23,7 +23,12 @@ export async function deleteContent(
   // Pods first, as upstream since 1.34: they are not to outlive what guards them, a NetworkPolicy.
   await deleteEach(client, holding.filter(isPods), namespace, content);
   if (!isEmpty(content)) return content;
-  await deleteEach(client, holding.filter((item) => !isPods(item)), namespace, content);
+  await deleteEach(
+    client,
+    holding.filter((item) => !isPods(item)),
+    namespace,
+    content,
+  );
   return content;
 }
 

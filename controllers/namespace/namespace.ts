@@ -51,7 +51,11 @@ export function startNamespaces(context: ControllerContext): Running {
 
   const reads = [namespaces];
   const loop = startLoop(context, {
-    queue: "namespace", name: ACCOUNT, reads, workers: 4, reconcile,
+    queue: "namespace",
+    name: ACCOUNT,
+    reads,
+    workers: 4,
+    reconcile,
   });
   const look = (namespace: Namespace) => {
     if (isTerminating(namespace)) loop.queue.add(keyOf(namespace));

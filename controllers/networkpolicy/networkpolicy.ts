@@ -12,7 +12,7 @@ import { MANAGED_BY, planGroups } from "../endpointslice/plan.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { dnsPods, isPeer, peerGroups, type PeerSelection, PolicyPeers } from "./select.ts";
+import { dnsPods, isPeer, type PeerSelection, PolicyPeers, peerGroups } from "./select.ts";
 
 /** The name of the index of slices with the nodes' DNS. */
 const DNS_INDEX = "dns";
@@ -32,7 +32,7 @@ export function startNetworkPolicies(context: ControllerContext): Running {
   const slices = new OwnSlices(context, ACCOUNT, PEER_MANAGER, PEER_LABEL);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   for (const informer of [read.policies, read.pods]) informer.index(NAMESPACE_INDEX, byNamespace);
-  slices.informer.index(DNS_INDEX, (slice) => dnsPods(slice).length > 0 ? [DNS_INDEX] : []);
+  slices.informer.index(DNS_INDEX, (slice) => (dnsPods(slice).length > 0 ? [DNS_INDEX] : []));
   const peers = new PolicyPeers(recorder);
 
   const podsIn = (namespace: string): Pod[] => {
@@ -43,9 +43,13 @@ export function startNetworkPolicies(context: ControllerContext): Running {
     ];
   };
   const selected = (selection: PeerSelection): Pod[] =>
-    read.namespaces.store.list().flatMap(({ metadata: { name = "", labels } }) =>
-      selection.hasNamespace(name, labels)
-        ? podsIn(name).filter((pod) => selection.hasPod(pod)) : []);
+    read.namespaces.store
+      .list()
+      .flatMap(({ metadata: { name = "", labels } }) =>
+        selection.hasNamespace(name, labels)
+          ? podsIn(name).filter((pod) => selection.hasPod(pod))
+          : [],
+      );
 
   const reconcile = async (queued: string) => {
     if (!slices.isSeen(queued)) return { again_ms: UNSEEN_MS };
@@ -77,7 +81,9 @@ interface Sources {
 
 /** Queues the peers whose pods may be others after a change. */
 function follow(
-  queue: WorkQueue, peers: PolicyPeers, { policies, pods, namespaces, slices }: Sources,
+  queue: WorkQueue,
+  peers: PolicyPeers,
+  { policies, pods, namespaces, slices }: Sources,
 ): void {
   const add = (keys: readonly string[]) => keys.forEach((key) => queue.add(key));
   const look = ({ metadata: { namespace = "" } }: NetworkPolicy) =>
@@ -87,8 +93,12 @@ function follow(
   const lookAtPods = (...states: Pod[]) => {
     const name = states[0]?.metadata.namespace ?? "";
     const labels = namespaces.store.get(name)?.metadata.labels;
-    add(peers.keys((selection) => selection.hasNamespace(name, labels) &&
-      states.some((pod) => selection.hasPod(pod))));
+    add(
+      peers.keys(
+        (selection) =>
+          selection.hasNamespace(name, labels) && states.some((pod) => selection.hasPod(pod)),
+      ),
+    );
   };
   pods.handle({
     added: (pod) => lookAtPods(pod),

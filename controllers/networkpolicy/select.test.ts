@@ -6,8 +6,9 @@ import { isPeer, PolicyPeers } from "./select.ts";
 
 /** A policy whose rule admits the pods of so many labels. */
 function policyOf(namespace: string, name: string, count: number): NetworkPolicy {
-  const from = Array.from({ length: count }, (_, app) =>
-    ({ podSelector: { matchLabels: { app: `${name}-${app}` } } }));
+  const from = Array.from({ length: count }, (_, app) => ({
+    podSelector: { matchLabels: { app: `${name}-${app}` } },
+  }));
   return { metadata: { namespace, name }, spec: { podSelector: {}, ingress: [{ from }] } };
 }
 
@@ -24,7 +25,10 @@ it("a policy of 10,000 peers selects none of them, by an event; others' peers st
   expect(peers.keys(() => true)).toHaveLength(5);
   // Of many policies those that fit together count.
   const half = PEERS_OF_NAMESPACE_MAX / 2;
-  peers.set("evil", ["a", "b", "c"].map((name) => policyOf("evil", name, half)));
+  peers.set(
+    "evil",
+    ["a", "b", "c"].map((name) => policyOf("evil", name, half)),
+  );
   expect(events).toEqual(["TooManyPeers wide", "TooManyPeers c"]);
   expect(peers.keys(() => true)).toHaveLength(2 + PEERS_OF_NAMESPACE_MAX);
 });

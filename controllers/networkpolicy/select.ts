@@ -2,7 +2,11 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import {
-  ipv4Of, namedPorts, type PodPeer, podPeers, PEERS_OF_NAMESPACE_MAX,
+  ipv4Of,
+  namedPorts,
+  PEERS_OF_NAMESPACE_MAX,
+  type PodPeer,
+  podPeers,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { type LabelTerms, matchesLabels, termsOf } from "@raft2kube/api/selector.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -60,7 +64,8 @@ export class PolicyPeers {
     for (const policy of policies) {
       const own = [...podPeers(policy)].filter(([key]) => !now.has(key));
       if (now.size + own.length > PEERS_OF_NAMESPACE_MAX) {
-        const message = `the namespace's policies have more than ${PEERS_OF_NAMESPACE_MAX} ` +
+        const message =
+          `the namespace's policies have more than ${PEERS_OF_NAMESPACE_MAX} ` +
           "different selectors of peers; those of this policy select no pods";
         this.#recorder.record(policy, "Warning", "TooManyPeers", message);
         continue;
@@ -78,7 +83,8 @@ export class PolicyPeers {
   /** Returns the keys of the peers that `matches` holds for. */
   keys(matches: (selection: PeerSelection) => boolean): string[] {
     return [...this.#peers].flatMap(([namespace, own]) =>
-      [...own].flatMap(([key, selection]) => matches(selection) ? [`${namespace}/${key}`] : []));
+      [...own].flatMap(([key, selection]) => (matches(selection) ? [`${namespace}/${key}`] : [])),
+    );
   }
 }
 
@@ -100,8 +106,11 @@ const DNS = { namespace: "kube-system", service: "kube-dns", labels: { "k8s-app"
 export function dnsPods({ metadata, endpoints, ports = [] }: EndpointSlice): Pod[] {
   const { namespace, labels = {}, uid } = metadata;
   if (namespace !== DNS.namespace || labels[SERVICE_NAME] !== DNS.service) return [];
-  const served = ports.map(({ name, protocol, port = 0 }) =>
-    ({ name, protocol, containerPort: port }));
+  const served = ports.map(({ name, protocol, port = 0 }) => ({
+    name,
+    protocol,
+    containerPort: port,
+  }));
   const own = (endpoints ?? []).filter(({ targetRef }) => !targetRef);
   return own.map(({ addresses: [ip = ""] }) => ({
     metadata: { namespace, name: `dns-${ip}`, uid, labels: DNS.labels },

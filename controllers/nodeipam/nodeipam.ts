@@ -1,13 +1,11 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_RANGE_LOOK_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import type { NodeIpamMetrics } from "../metrics/nodes.ts";
-import {
-  type ClusterRange, clusterRanges, freePart, rangeCondition, saysNoRange,
-} from "./plan.ts";
+import { type ClusterRange, clusterRanges, freePart, rangeCondition, saysNoRange } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 
@@ -68,8 +66,12 @@ export function startNodeIpam(context: ControllerContext): Running {
     await writer.patch({ name, subresource: "status" }, "strategic", patch);
   };
 
-  const loop = startLoop(context,
-    { name: "node-ipam-controller", reads: [nodes], workers: 1, reconcile });
+  const loop = startLoop(context, {
+    name: "node-ipam-controller",
+    reads: [nodes],
+    workers: 1,
+    reconcile,
+  });
   const look = (node: Node) => {
     const { name = "" } = node.metadata;
     if (node.spec?.podCIDR) metrics.taken(name, ranges);

@@ -1,7 +1,7 @@
-import ipaddr from "ipaddr.js";
 import type { Node, NodeCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { formatSubnet, ipOf, subnetOf } from "@raft2kube/std/ip.ts";
+import ipaddr from "ipaddr.js";
 
 /** Length of a node's range by address family, when none is set (upstream's defaults). */
 const MASK_IPV4 = 24;
@@ -74,8 +74,7 @@ export function rangeCondition(
   }
   const size = ({ text, parts, nodeMask }: ClusterRange) =>
     `all ${parts} ranges of /${nodeMask} in ${text} are given`;
-  const message =
-    `${ranges.map(size).join("; ")}: remove a node, or start with a larger --node-cidr-mask-size`;
+  const message = `${ranges.map(size).join("; ")}: remove a node, or start with a larger --node-cidr-mask-size`;
   const known = { reason: NO_RANGE, message, lastTransitionTime: now };
   return { type, status: "True", lastHeartbeatTime: now, ...known };
 }

@@ -33,9 +33,9 @@ describe("observe", () => {
 describe("unknownConditions", () => {
   test("conditions become Unknown once, also those that the kubelet never posted", () => {
     const conditions = unknownConditions(node({ Ready: "True", Other: "True" }), NOW_MS) ?? [];
-    const reasons = Object.fromEntries(conditions.map(({ type, status, reason }) => [
-      type, `${status}/${reason ?? ""}`,
-    ]));
+    const reasons = Object.fromEntries(
+      conditions.map(({ type, status, reason }) => [type, `${status}/${reason ?? ""}`]),
+    );
     expect(reasons).toEqual({
       Ready: "Unknown/NodeStatusUnknown",
       Other: "True/",
@@ -57,24 +57,52 @@ describe("planTaints", () => {
   test.each<[string, Node, boolean, string[] | undefined]>([
     ["ready: none", node({ Ready: "True" }), true, undefined],
     ["not ready", node({ Ready: "False" }), true, ["not-ready:NoSchedule", "not-ready:NoExecute"]],
-    ["silent", node({ Ready: "Unknown" }), true, [
-      "unreachable:NoSchedule", "unreachable:NoExecute",
-    ]],
-    ["no node is ready: no eviction", node({ Ready: "Unknown" }), false, [
-      "unreachable:NoSchedule",
-    ]],
-    ["under pressure", node({ Ready: "True", MemoryPressure: "True" }), true, [
-      "memory-pressure:NoSchedule",
-    ]],
-    ["cordoned", node({ Ready: "True" }, { unschedulable: true }), true, [
-      "unschedulable:NoSchedule",
-    ]],
-    ["well again: ours go, others stay", node({ Ready: "True" }, {
-      taints: [taint("not-ready", "NoSchedule"), { key: "mine", effect: "NoSchedule" }],
-    }), true, ["mine:NoSchedule"]],
-    ["already so", node({ Ready: "False" }, {
-      taints: [taint("not-ready", "NoSchedule"), taint("not-ready", "NoExecute")],
-    }), true, undefined],
+    [
+      "silent",
+      node({ Ready: "Unknown" }),
+      true,
+      ["unreachable:NoSchedule", "unreachable:NoExecute"],
+    ],
+    [
+      "no node is ready: no eviction",
+      node({ Ready: "Unknown" }),
+      false,
+      ["unreachable:NoSchedule"],
+    ],
+    [
+      "under pressure",
+      node({ Ready: "True", MemoryPressure: "True" }),
+      true,
+      ["memory-pressure:NoSchedule"],
+    ],
+    [
+      "cordoned",
+      node({ Ready: "True" }, { unschedulable: true }),
+      true,
+      ["unschedulable:NoSchedule"],
+    ],
+    [
+      "well again: ours go, others stay",
+      node(
+        { Ready: "True" },
+        {
+          taints: [taint("not-ready", "NoSchedule"), { key: "mine", effect: "NoSchedule" }],
+        },
+      ),
+      true,
+      ["mine:NoSchedule"],
+    ],
+    [
+      "already so",
+      node(
+        { Ready: "False" },
+        {
+          taints: [taint("not-ready", "NoSchedule"), taint("not-ready", "NoExecute")],
+        },
+      ),
+      true,
+      undefined,
+    ],
   ])("%s", (_name, seen, evict, expected) => {
     expect(keys(planTaints(seen, evict, NOW_MS))).toEqual(expected);
   });
@@ -96,8 +124,10 @@ describe("evictionTime", () => {
     ],
     [
       "of several tolerations the shortest",
-      pod({ operator: "Exists", tolerationSeconds: 60 }, { key: "k", operator: "Exists",
-        tolerationSeconds: 30 }),
+      pod(
+        { operator: "Exists", tolerationSeconds: 60 },
+        { key: "k", operator: "Exists", tolerationSeconds: 30 },
+      ),
       [taint],
       NOW_MS + 20_000,
     ],
@@ -124,9 +154,11 @@ describe("planPodGc", () => {
       pod("5", { node: "there", phase: "Failed" }),
       pod("6", { node: "there", phase: "Failed" }),
     ];
-    const leftovers = planPodGc(pods, (name) => name === "gone" ? "gone" : "present", 1);
+    const leftovers = planPodGc(pods, (name) => (name === "gone" ? "gone" : "present"), 1);
     expect(leftovers.map(({ pod: { metadata }, why }) => `${metadata.name ?? ""} ${why}`)).toEqual([
-      "1 orphaned", "3 unscheduled", "5 terminated",
+      "1 orphaned",
+      "3 unscheduled",
+      "5 terminated",
     ]);
   });
 });

@@ -3,9 +3,9 @@ import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";
@@ -17,7 +17,8 @@ import { type NodeHealth, observe, planTaints, unknownConditions } from "./plan.
 const ACCOUNT = "node-controller";
 /** The taints that the conditions of a node come to when its pods must go. */
 const EVICTING: ReadonlySet<string> = new Set([
-  "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable",
+  "node.kubernetes.io/not-ready",
+  "node.kubernetes.io/unreachable",
 ]);
 const LEASE_NAMESPACE = "kube-node-lease";
 
@@ -64,7 +65,10 @@ export function startNodeLifecycle(context: ControllerContext): Running {
   context.metrics.nodes.show(() => nodes.store.list(), isNodeReady);
   const reads = [nodes, leases, pods];
   const loop = startLoop(context, {
-    queue: "node_lifecycle_controller", name: "node-lifecycle-controller", reads, reconcile,
+    queue: "node_lifecycle_controller",
+    name: "node-lifecycle-controller",
+    reads,
+    reconcile,
   });
   const look = (node: Node) => loop.queue.add(keyOf(node));
   nodes.handle({
@@ -80,8 +84,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-const isEvicting = ({ effect, key }: Taint): boolean =>
-  effect === "NoExecute" && EVICTING.has(key);
+const isEvicting = ({ effect, key }: Taint): boolean => effect === "NoExecute" && EVICTING.has(key);
 
 async function setTaints(
   writer: ResourceClient<Node>,

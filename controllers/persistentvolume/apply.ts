@@ -1,13 +1,13 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { migrationOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   BIND_COMPLETED,
   BOUND_BY_CONTROLLER,
   isReservedFor,
   reservedFor,
 } from "@raft2kube/client-kube/object/volumes.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { VolumeMetrics } from "../metrics/volumes.ts";
 
 export interface VolumeWriters {
@@ -29,7 +29,9 @@ export async function noteMigration<T extends KubeObject>(
 
 /** Gives a claim that has none the default class, which came later. */
 export async function setClass(
-  { claims, metrics }: VolumeWriters, claim: PersistentVolumeClaim, name: string,
+  { claims, metrics }: VolumeWriters,
+  claim: PersistentVolumeClaim,
+  name: string,
 ): Promise<void> {
   metrics.laterClasses.add();
   try {

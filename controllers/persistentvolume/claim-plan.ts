@@ -1,14 +1,16 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { driverOfProvisioner, IN_TREE_PREFIX } from
-  "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import {
+  driverOfProvisioner,
+  IN_TREE_PREFIX,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
   BOUND_BY_CONTROLLER,
   findVolume,
   isBound,
   isReservedFor,
-  satisfies,
   SELECTED_NODE,
+  satisfies,
 } from "@raft2kube/client-kube/object/volumes.ts";
 
 /** The plan for a claim. */
@@ -97,8 +99,7 @@ function planChosen(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction 
 function planBound(claim: PersistentVolumeClaim, view: ClaimView): ClaimAction {
   const volume = view.volume(claim.spec.volumeName ?? "");
   if (!volume) {
-    const message =
-      "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
+    const message = "Bound claim has lost its PersistentVolume. Data on the volume is lost!";
     return { do: "lost", event: { type: "Warning", reason: "ClaimLost", message } };
   }
   if (volume.spec.claimRef && volume.spec.claimRef.uid !== claim.metadata.uid) return misbound();

@@ -57,22 +57,29 @@ const waits = storageClass("fast", { volumeBindingMode: "WaitForFirstConsumer" }
 
 describe("findVolume", () => {
   test.each<[string, PersistentVolume[], string | undefined]>([
-    ["the smallest that suffices", [
-      volume("big", { capacity: { storage: "10Gi" } }),
-      volume("fit", { capacity: { storage: "2Gi" } }),
-      volume("small", { capacity: { storage: "500Mi" } }),
-    ], "fit"],
+    [
+      "the smallest that suffices",
+      [
+        volume("big", { capacity: { storage: "10Gi" } }),
+        volume("fit", { capacity: { storage: "2Gi" } }),
+        volume("small", { capacity: { storage: "500Mi" } }),
+      ],
+      "fit",
+    ],
     ["not of another class", [volume("a", { storageClassName: "slow" })], undefined],
     ["not with another access mode", [volume("a", { accessModes: ["ReadOnlyMany"] })], undefined],
     ["not of another mode", [volume("a", { volumeMode: "Block" })], undefined],
     ["not another's", [volume("a", others)], undefined],
-    ["its own before a smaller free one", [
-      volume("free"),
-      volume("own", { ...mine, capacity: { storage: "5Gi" } }),
-    ], "own"],
-    ["kept by name, without uid", [
-      volume("own", { claimRef: { namespace: "ns", name: "data" } }),
-    ], "own"],
+    [
+      "its own before a smaller free one",
+      [volume("free"), volume("own", { ...mine, capacity: { storage: "5Gi" } })],
+      "own",
+    ],
+    [
+      "kept by name, without uid",
+      [volume("own", { claimRef: { namespace: "ns", name: "data" } })],
+      "own",
+    ],
   ])("%s", (_name, volumes, expected) => {
     expect(findVolume(volumes, claim())?.metadata.name).toBe(expected);
   });
@@ -93,48 +100,100 @@ describe("findVolume", () => {
 describe("planClaim", () => {
   test.each<[string, PersistentVolumeClaim, ClaimView, object]>([
     ["a volume is there", claim(), view([volume("a")]), { do: "bind" }],
-    ["none, the class can make one", claim(), view([], [storageClass("fast")]), {
-      do: "provision",
-      provisioner: "csi.example.com",
-    }],
-    ["waits for its first consumer", claim(), view([volume("a")], [waits]), {
-      do: "wait",
-      event: { reason: "WaitForFirstConsumer" },
-    }],
-    ["its consumer was given a node", claim({}, { "volume.kubernetes.io/selected-node": "n" }),
-      view([], [waits]), { do: "provision" }],
-    ["waiting, but its volume was made", claim(), view([volume("a", mine)], [waits]), {
-      do: "bind",
-    }],
-    ["no class and no volume", claim({ storageClassName: "" }), view([]), {
-      do: "wait",
-      event: { reason: "FailedBinding" },
-    }],
-    ["the class of an in-tree provisioner", claim(),
+    [
+      "none, the class can make one",
+      claim(),
+      view([], [storageClass("fast")]),
+      {
+        do: "provision",
+        provisioner: "csi.example.com",
+      },
+    ],
+    [
+      "waits for its first consumer",
+      claim(),
+      view([volume("a")], [waits]),
+      {
+        do: "wait",
+        event: { reason: "WaitForFirstConsumer" },
+      },
+    ],
+    [
+      "its consumer was given a node",
+      claim({}, { "volume.kubernetes.io/selected-node": "n" }),
+      view([], [waits]),
+      { do: "provision" },
+    ],
+    [
+      "waiting, but its volume was made",
+      claim(),
+      view([volume("a", mine)], [waits]),
+      {
+        do: "bind",
+      },
+    ],
+    [
+      "no class and no volume",
+      claim({ storageClassName: "" }),
+      view([]),
+      {
+        do: "wait",
+        event: { reason: "FailedBinding" },
+      },
+    ],
+    [
+      "the class of an in-tree provisioner",
+      claim(),
       view([], [storageClass("fast", { provisioner: "kubernetes.io/cinder" })]),
-      { do: "provision", provisioner: "cinder.csi.openstack.org" }],
-    ["of one that is gone", claim(),
+      { do: "provision", provisioner: "cinder.csi.openstack.org" },
+    ],
+    [
+      "of one that is gone",
+      claim(),
       view([], [storageClass("fast", { provisioner: "kubernetes.io/glusterfs" })]),
-      { do: "wait", event: { message: "no volume plugin matched name: kubernetes.io/glusterfs" } }],
-    ["an unknown class", claim(), view([]), {
-      do: "wait",
-      event: { reason: "ProvisioningFailed" },
-    }],
+      { do: "wait", event: { message: "no volume plugin matched name: kubernetes.io/glusterfs" } },
+    ],
+    [
+      "an unknown class",
+      claim(),
+      view([]),
+      {
+        do: "wait",
+        event: { reason: "ProvisioningFailed" },
+      },
+    ],
     ["names a volume that is not there yet", claim({ volumeName: "a" }), view([]), { do: "wait" }],
     ["names a free volume", claim({ volumeName: "a" }), view([volume("a")]), { do: "bind" }],
-    ["names a volume of another", claim({ volumeName: "a" }), view([volume("a", others)]), {
-      do: "wait",
-    }],
-    ["names one that does not fit", claim({ volumeName: "a" }),
+    [
+      "names a volume of another",
+      claim({ volumeName: "a" }),
+      view([volume("a", others)]),
+      {
+        do: "wait",
+      },
+    ],
+    [
+      "names one that does not fit",
+      claim({ volumeName: "a" }),
       view([volume("a", { storageClassName: "slow" })]),
-      { do: "wait", event: { reason: "VolumeMismatch" } }],
+      { do: "wait", event: { reason: "VolumeMismatch" } },
+    ],
     ["bound", claim({ volumeName: "a" }, BOUND), view([volume("a", mine)]), { do: "bind" }],
-    ["bound, its volume is gone", claim({ volumeName: "a" }, BOUND), view([]), {
-      do: "lost",
-      event: { reason: "ClaimLost" },
-    }],
-    ["bound, its volume is another's", claim({ volumeName: "a" }, BOUND),
-      view([volume("a", others)]), { do: "lost", event: { reason: "ClaimMisbound" } }],
+    [
+      "bound, its volume is gone",
+      claim({ volumeName: "a" }, BOUND),
+      view([]),
+      {
+        do: "lost",
+        event: { reason: "ClaimLost" },
+      },
+    ],
+    [
+      "bound, its volume is another's",
+      claim({ volumeName: "a" }, BOUND),
+      view([volume("a", others)]),
+      { do: "lost", event: { reason: "ClaimMisbound" } },
+    ],
   ])("%s", (_name, wanted, seen, expected) => {
     expect(planClaim(wanted, seen)).toMatchObject(expected);
   });
@@ -157,29 +216,61 @@ describe("planVolume", () => {
   const bound = claim({ volumeName: "a" }, BOUND);
   test.each<[string, PersistentVolume, PersistentVolumeClaim | undefined, object]>([
     ["free", volume("a"), undefined, { do: "phase", phase: "Available" }],
-    ["kept by name", volume("a", { claimRef: { namespace: "ns", name: "data" } }), undefined, {
-      do: "phase",
-      phase: "Available",
-    }],
+    [
+      "kept by name",
+      volume("a", { claimRef: { namespace: "ns", name: "data" } }),
+      undefined,
+      {
+        do: "phase",
+        phase: "Available",
+      },
+    ],
     ["bound", volume("a", mine), bound, { do: "phase", phase: "Bound" }],
     ["its claim is gone", provisioned(mine), undefined, { do: "phase", phase: "Released" }],
     ["its claim was replaced", provisioned(others), bound, { do: "phase", phase: "Released" }],
-    ["to be retained", volume("a", { ...mine, persistentVolumeReclaimPolicy: "Retain" }),
-      undefined, { do: "phase", phase: "Released" }],
-    ["to be deleted by an in-tree provisioner that a driver took over",
-      provisioned(mine, "kubernetes.io/aws-ebs"), undefined, { do: "phase", phase: "Released" }],
-    ["that none took over", provisioned(mine, "kubernetes.io/rbd"), undefined,
-      { do: "failed", reason: "VolumeFailedDelete" }],
-    ["to be deleted, made by hand", volume("a", mine), undefined,
-      { do: "failed", reason: "VolumeFailedDelete" }],
-    ["made by hand for a driver",
-      volume("a", { ...mine, csi: { driver: "d", volumeHandle: "h" } }), undefined,
-      { do: "phase", phase: "Released" }],
+    [
+      "to be retained",
+      volume("a", { ...mine, persistentVolumeReclaimPolicy: "Retain" }),
+      undefined,
+      { do: "phase", phase: "Released" },
+    ],
+    [
+      "to be deleted by an in-tree provisioner that a driver took over",
+      provisioned(mine, "kubernetes.io/aws-ebs"),
+      undefined,
+      { do: "phase", phase: "Released" },
+    ],
+    [
+      "that none took over",
+      provisioned(mine, "kubernetes.io/rbd"),
+      undefined,
+      { do: "failed", reason: "VolumeFailedDelete" },
+    ],
+    [
+      "to be deleted, made by hand",
+      volume("a", mine),
+      undefined,
+      { do: "failed", reason: "VolumeFailedDelete" },
+    ],
+    [
+      "made by hand for a driver",
+      volume("a", { ...mine, csi: { driver: "d", volumeHandle: "h" } }),
+      undefined,
+      { do: "phase", phase: "Released" },
+    ],
     ["its claim is not finished", volume("a", mine), claim(), { do: "look-at-claim" }],
-    ["its claim took another", volume("b", mine, { "pv.kubernetes.io/bound-by-controller": "yes" }),
-      bound, { do: "unbind" }],
-    ["to be recycled", volume("a", { ...mine, persistentVolumeReclaimPolicy: "Recycle" }),
-      undefined, { do: "failed", reason: "VolumeFailedRecycle" }],
+    [
+      "its claim took another",
+      volume("b", mine, { "pv.kubernetes.io/bound-by-controller": "yes" }),
+      bound,
+      { do: "unbind" },
+    ],
+    [
+      "to be recycled",
+      volume("a", { ...mine, persistentVolumeReclaimPolicy: "Recycle" }),
+      undefined,
+      { do: "failed", reason: "VolumeFailedRecycle" },
+    ],
   ])("%s", (_name, wanted, itsClaim, expected) => {
     expect(planVolume(wanted, itsClaim)).toMatchObject(expected);
   });

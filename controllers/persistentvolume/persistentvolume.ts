@@ -1,22 +1,24 @@
-import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { defaultOf } from "@raft2kube/api/default-class.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isDefaultClass } from "@raft2kube/api/storage/v1/storage-class.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  CLAIM_PROVISIONERS, VOLUME_PROVISIONERS,
+  CLAIM_PROVISIONERS,
+  VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, type ObjectName } from "@raft2kube/client-kube/object/object.ts";
+import {
+  STORAGE_PROVISIONER,
+  STORAGE_PROVISIONER_BETA,
+} from "@raft2kube/client-kube/object/volumes.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import {
-  STORAGE_PROVISIONER, STORAGE_PROVISIONER_BETA,
-} from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { bind, noteMigration, setClass, type VolumeWriters, withPhase } from "./apply.ts";
@@ -33,7 +35,10 @@ interface Storage {
 }
 
 function show({ metrics }: ControllerContext, { claims, volumes }: Storage): void {
-  metrics.volumes.show(() => claims.store.list(), () => volumes.store.list());
+  metrics.volumes.show(
+    () => claims.store.list(),
+    () => volumes.store.list(),
+  );
 }
 
 function writersOf(context: ControllerContext): VolumeWriters {
@@ -58,7 +63,8 @@ export function startVolumeBinder(context: ControllerContext): Running {
   const reads = [storage.claims, storage.volumes, storage.classes];
   // One worker each, as upstream: two claims must not choose the same volume.
   const claimLoop = startLoop(context, {
-    queue: "claims", name: "persistentvolume-binder-controller",
+    queue: "claims",
+    name: "persistentvolume-binder-controller",
     reads,
     workers: 1,
     reconcile: async (key) => {
@@ -69,7 +75,8 @@ export function startVolumeBinder(context: ControllerContext): Running {
     },
   });
   const volumeLoop = startLoop(context, {
-    queue: "volumes", name: "persistentvolume-binder-controller",
+    queue: "volumes",
+    name: "persistentvolume-binder-controller",
     reads,
     workers: 1,
     reconcile: async (key) => {

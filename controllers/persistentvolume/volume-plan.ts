@@ -1,6 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  csiSourceOf, IN_TREE_PREFIX, provisionerIn, VOLUME_PROVISIONERS,
+  csiSourceOf,
+  IN_TREE_PREFIX,
+  provisionerIn,
+  VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { BOUND_BY_CONTROLLER } from "@raft2kube/client-kube/object/volumes.ts";
 
@@ -45,7 +48,8 @@ function planReclaim(volume: PersistentVolume): VolumeAction {
   const provisioner = provisionerIn(metadata.annotations, VOLUME_PROVISIONERS);
   const external = provisioner ? !provisioner.startsWith(IN_TREE_PREFIX) : csiSourceOf(volume);
   if (policy !== "Delete" || external) return { do: "phase", phase: "Released" };
-  const message = `error getting deleter volume plugin for volume "${metadata.name}": ` +
+  const message =
+    `error getting deleter volume plugin for volume "${metadata.name}": ` +
     "no deletable volume plugin matched";
   return { do: "failed", reason: "VolumeFailedDelete", message };
 }

@@ -1,5 +1,6 @@
 import type {
-  HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus,
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -27,7 +28,9 @@ export interface AutoscalerControl {
  * the server.
  */
 export async function applyPlan(
-  control: AutoscalerControl, autoscaler: HorizontalPodAutoscaler, target: ScaleTarget,
+  control: AutoscalerControl,
+  autoscaler: HorizontalPodAutoscaler,
+  target: ScaleTarget,
   plan: AutoscalerPlan,
 ): Promise<History> {
   const { targets, recorder, clock } = control;
@@ -46,31 +49,64 @@ export async function applyPlan(
     const why = messageOf(thrown);
     recorder.record(autoscaler, "Warning", "FailedRescale", `${what}; error: ${why}`);
     const { desiredReplicas = 0 } = autoscaler.status ?? {};
-    await writeStatus(control, autoscaler, found(plan.status, clock, "False", "FailedUpdateScale",
-      `the HPA controller was unable to update the target scale: ${why}`), { desiredReplicas });
+    await writeStatus(
+      control,
+      autoscaler,
+      found(
+        plan.status,
+        clock,
+        "False",
+        "FailedUpdateScale",
+        `the HPA controller was unable to update the target scale: ${why}`,
+      ),
+      { desiredReplicas },
+    );
     return plan.history;
   }
   recorder.record(autoscaler, "Normal", "SuccessfulRescale", what);
   const lastScaleTime = timeText(clock.now());
-  await writeStatus(control, autoscaler, found(plan.status, clock, "True", "SucceededRescale",
-    `the HPA controller was able to update the target scale to ${rescale.replicas}`),
-  { lastScaleTime });
+  await writeStatus(
+    control,
+    autoscaler,
+    found(
+      plan.status,
+      clock,
+      "True",
+      "SucceededRescale",
+      `the HPA controller was able to update the target scale to ${rescale.replicas}`,
+    ),
+    { lastScaleTime },
+  );
   const from = target.scale.spec?.replicas ?? 0;
   return rescaled(plan.history, autoscaler.spec.behavior, from, rescale.replicas, clock.now());
 }
 
 /** The target's scale could not be read: that alone changes in the status. */
 export async function writeFailedScale(
-  control: AutoscalerControl, autoscaler: HorizontalPodAutoscaler, why: string,
+  control: AutoscalerControl,
+  autoscaler: HorizontalPodAutoscaler,
+  why: string,
 ): Promise<void> {
   control.recorder.record(autoscaler, "Warning", "FailedGetScale", why);
   const before = autoscaler.status ?? { desiredReplicas: 0, currentMetrics: [] };
-  await writeStatus(control, autoscaler, found(before, control.clock, "False", "FailedGetScale",
-    `the HPA controller was unable to get the target's current scale: ${why}`));
+  await writeStatus(
+    control,
+    autoscaler,
+    found(
+      before,
+      control.clock,
+      "False",
+      "FailedGetScale",
+      `the HPA controller was unable to get the target's current scale: ${why}`,
+    ),
+  );
 }
 
 function found(
-  status: HorizontalPodAutoscalerStatus, clock: Clock, value: Finding["status"], reason: string,
+  status: HorizontalPodAutoscalerStatus,
+  clock: Clock,
+  value: Finding["status"],
+  reason: string,
   message: string,
 ): HorizontalPodAutoscalerStatus {
   const finding: Finding = { type: "AbleToScale", status: value, reason, message };
@@ -78,8 +114,10 @@ function found(
 }
 
 async function writeStatus(
-  { autoscalers, recorder, wrote }: AutoscalerControl, autoscaler: HorizontalPodAutoscaler,
-  status: HorizontalPodAutoscalerStatus, more: Partial<HorizontalPodAutoscalerStatus> = {},
+  { autoscalers, recorder, wrote }: AutoscalerControl,
+  autoscaler: HorizontalPodAutoscaler,
+  status: HorizontalPodAutoscalerStatus,
+  more: Partial<HorizontalPodAutoscalerStatus> = {},
 ): Promise<void> {
   const next = { ...status, ...more };
   if (isSameStatus(next, autoscaler.status)) return;

@@ -1,5 +1,6 @@
 import type {
-  HorizontalPodAutoscalerBehavior, HPAScalingRules,
+  HorizontalPodAutoscalerBehavior,
+  HPAScalingRules,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 
 /** A recommendation and its time, before stabilization. */
@@ -35,9 +36,11 @@ export interface Limited {
   readonly message: string;
 }
 
-const HIGHEST = "recent recommendations were higher than current one, applying the highest " +
+const HIGHEST =
+  "recent recommendations were higher than current one, applying the highest " +
   "recent recommendation";
-const LOWEST = "recent recommendations were lower than current one, applying the lowest recent " +
+const LOWEST =
+  "recent recommendations were lower than current one, applying the lowest recent " +
   "recommendation";
 
 /** The stabilization windows of an autoscaler. */
@@ -48,7 +51,10 @@ export interface Windows {
 
 /** The highest of the recommendations within the window of scaling down. */
 export function stabilizeDown(
-  { recommendations }: History, desired: number, window_ms: number, now_ms: number,
+  { recommendations }: History,
+  desired: number,
+  window_ms: number,
+  now_ms: number,
 ): Limited {
   const recent = recommendations.filter(({ time_ms }) => time_ms >= now_ms - window_ms);
   const replicas = Math.max(desired, ...recent.map((each) => each.replicas));
@@ -57,11 +63,16 @@ export function stabilizeDown(
 
 /** Nearest to the replicas there are that both windows' recommendations allow. */
 export function stabilize(
-  { recommendations }: History, desired: number, current: number, { up_ms, down_ms }: Windows,
+  { recommendations }: History,
+  desired: number,
+  current: number,
+  { up_ms, down_ms }: Windows,
   now_ms: number,
 ): Limited {
-  const since = (window_ms: number) => recommendations
-    .filter(({ time_ms }) => time_ms > now_ms - window_ms).map(({ replicas }) => replicas);
+  const since = (window_ms: number) =>
+    recommendations
+      .filter(({ time_ms }) => time_ms > now_ms - window_ms)
+      .map(({ replicas }) => replicas);
   const low = Math.min(desired, ...since(up_ms));
   const high = Math.max(desired, ...since(down_ms));
   const replicas = Math.min(Math.max(current, low), high);
@@ -72,7 +83,10 @@ export function stabilize(
 
 /** Adds a recommendation, and drops those that no window reaches. */
 export function recommend(
-  history: History, replicas: number, { up_ms, down_ms }: Windows, now_ms: number,
+  history: History,
+  replicas: number,
+  { up_ms, down_ms }: Windows,
+  now_ms: number,
 ): History {
   const since_ms = now_ms - Math.max(up_ms, down_ms);
   const kept = history.recommendations.filter(({ time_ms }) => time_ms >= since_ms);
@@ -81,8 +95,11 @@ export function recommend(
 
 /** Adds a change of the replicas; only policies look at them. */
 export function rescaled(
-  history: History, behavior: HorizontalPodAutoscalerBehavior | undefined,
-  from: number, to: number, now_ms: number,
+  history: History,
+  behavior: HorizontalPodAutoscalerBehavior | undefined,
+  from: number,
+  to: number,
+  now_ms: number,
 ): History {
   if (behavior === undefined) return history;
   const isUp = to > from;
@@ -101,7 +118,10 @@ function changeWithin(events: readonly ScaleEvent[], period_s: number, now_ms: n
 
 /** The most replicas that the rules of scaling up allow now. */
 export function scaleUpLimit(
-  history: History, current: number, rules: HPAScalingRules, now_ms: number,
+  history: History,
+  current: number,
+  rules: HPAScalingRules,
+  now_ms: number,
 ): number {
   return limitOf(history, current, rules, now_ms, {
     pods: (start, value) => start + value,
@@ -113,7 +133,10 @@ export function scaleUpLimit(
 
 /** The least replicas that the rules of scaling down allow now. */
 export function scaleDownLimit(
-  history: History, current: number, rules: HPAScalingRules, now_ms: number,
+  history: History,
+  current: number,
+  rules: HPAScalingRules,
+  now_ms: number,
 ): number {
   return limitOf(history, current, rules, now_ms, {
     pods: (start, value) => start - value,
@@ -130,14 +153,19 @@ interface Direction {
 
 /** Each policy counts from the replicas at the start of its period. */
 function limitOf(
-  { ups, downs }: History, current: number, { selectPolicy, policies = [] }: HPAScalingRules,
-  now_ms: number, { pods, percent, select }: Direction,
+  { ups, downs }: History,
+  current: number,
+  { selectPolicy, policies = [] }: HPAScalingRules,
+  now_ms: number,
+  { pods, percent, select }: Direction,
 ): number {
   if (selectPolicy === "Disabled") return current;
-  return select(...policies.map(({ type, value, periodSeconds }) => {
-    const added = changeWithin(ups, periodSeconds, now_ms);
-    const removed = changeWithin(downs, periodSeconds, now_ms);
-    const start = current - added + removed;
-    return type === "Pods" ? pods(start, value) : percent(start, value);
-  }));
+  return select(
+    ...policies.map(({ type, value, periodSeconds }) => {
+      const added = changeWithin(ups, periodSeconds, now_ms);
+      const removed = changeWithin(downs, periodSeconds, now_ms);
+      const start = current - added + removed;
+      return type === "Pods" ? pods(start, value) : percent(start, value);
+    }),
+  );
 }

@@ -1,5 +1,7 @@
 import type {
-  HorizontalPodAutoscaler, MetricSpec, MetricTarget,
+  HorizontalPodAutoscaler,
+  MetricSpec,
+  MetricTarget,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { formatQuantity, milliValueOf, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
@@ -7,20 +9,28 @@ import type { MetricAnswer } from "./metrics-api.ts";
 import { readOther } from "./other-metrics.ts";
 import { metricsOf } from "./pod-metrics.ts";
 import type { Answered, Measured, Reading } from "./reading.ts";
-import { proposeByAverage, proposeByUtilization, type Question, type Tolerances } from
-  "./replicas.ts";
+import {
+  proposeByAverage,
+  proposeByUtilization,
+  type Question,
+  type Tolerances,
+} from "./replicas.ts";
 
 const RESOURCE_API = "unable to fetch metrics from resource metrics API";
 
 /** Reads one metric; `answer` is that of the API of metrics that are not the pods' usage. */
 export function readMetric(
-  autoscaler: HorizontalPodAutoscaler, metric: MetricSpec, measured: Measured,
+  autoscaler: HorizontalPodAutoscaler,
+  metric: MetricSpec,
+  measured: Measured,
   answer: MetricAnswer | undefined,
 ): Reading {
   try {
     const tolerances = tolerancesOf(autoscaler, measured.settings.tolerance);
-    return readResource(autoscaler, metric, measured) ??
-      readOther(autoscaler, { metric, answer, measured, tolerances });
+    return (
+      readResource(autoscaler, metric, measured) ??
+      readOther(autoscaler, { metric, answer, measured, tolerances })
+    );
   } catch (thrown) {
     if (!(thrown instanceof MetricError)) throw thrown;
     return failureOf(metric, thrown.message);
@@ -28,8 +38,11 @@ export function readMetric(
 }
 
 function failureOf({ type, ...metric }: MetricSpec, message: string): Reading {
-  const said = (failed: string, what: string, more = ""): Reading =>
-    ({ failed, message, whole: `failed to get ${what} value: ${more}${message}` });
+  const said = (failed: string, what: string, more = ""): Reading => ({
+    failed,
+    message,
+    whole: `failed to get ${what} value: ${more}${message}`,
+  });
   switch (type) {
     case "Resource":
       return said("FailedGetResourceMetric", `${metric.resource?.name} resource metric`);
@@ -39,17 +52,18 @@ function failureOf({ type, ...metric }: MetricSpec, message: string): Reading {
     }
     case "Object": {
       const { target, metric: named } = metric.object ?? {};
-      const more = target?.type === "AverageValue"
-        ? `failed to get ${named?.name} object metric: ` : "";
+      const more =
+        target?.type === "AverageValue" ? `failed to get ${named?.name} object metric: ` : "";
       return said("FailedGetObjectMetric", "object metric", more);
     }
     case "Pods":
       return said("FailedGetPodsMetric", "pods metric");
     case "External": {
       const { target, metric: named } = metric.external ?? {};
-      const more = target?.averageValue !== undefined
-        ? `failed to get ${named?.name} external metric: `
-        : `failed to get external metric ${named?.name}: `;
+      const more =
+        target?.averageValue !== undefined
+          ? `failed to get ${named?.name} external metric: `
+          : `failed to get external metric ${named?.name}: `;
       return said("FailedGetExternalMetric", `${named?.name} external metric`, more);
     }
     default:
@@ -59,22 +73,28 @@ function failureOf({ type, ...metric }: MetricSpec, message: string): Reading {
 
 /** Reads the pods' usage; undefined for another type of metric. Throws `MetricError`. */
 function readResource(
-  autoscaler: HorizontalPodAutoscaler, metric: MetricSpec, measured: Measured,
+  autoscaler: HorizontalPodAutoscaler,
+  metric: MetricSpec,
+  measured: Measured,
 ): Reading | undefined {
   const { resource, containerResource } = metric;
   if (metric.type === "Resource" && resource) {
     const { target, name } = resource;
     const { current, replicas } = readUsage(autoscaler, { name, target, container: "" }, measured);
-    const kind = target.averageValue === undefined
-      ? "resource utilization (percentage of request)" : "resource";
+    const kind =
+      target.averageValue === undefined
+        ? "resource utilization (percentage of request)"
+        : "resource";
     const status = { type: metric.type, resource: { name, current } };
     return { replicas, name: `${name} ${kind}`, status };
   }
   if (metric.type === "ContainerResource" && containerResource) {
     const { target, name, container } = containerResource;
     const { current, replicas } = readUsage(autoscaler, { name, target, container }, measured);
-    const kind = target.averageValue === undefined
-      ? "container resource utilization (percentage of request)" : "resource";
+    const kind =
+      target.averageValue === undefined
+        ? "container resource utilization (percentage of request)"
+        : "resource";
     const status = { type: metric.type, containerResource: { name, container, current } };
     return { replicas, name: `${name} ${kind}`, status };
   }
@@ -89,33 +109,45 @@ interface Wanted {
 
 /** Throws `MetricError`. */
 function readUsage(
-  autoscaler: HorizontalPodAutoscaler, { name, container, target }: Wanted, measured: Measured,
+  autoscaler: HorizontalPodAutoscaler,
+  { name, container, target }: Wanted,
+  measured: Measured,
 ) {
   const { averageValue, averageUtilization } = target;
-  const describe = (what: string) => <T>(act: () => T): T => {
-    try {
-      return act();
-    } catch (thrown) {
-      if (!(thrown instanceof MetricError)) throw thrown;
-      throw new MetricError(`failed to get ${name} ${what}: ${thrown.message}`);
-    }
-  };
+  const describe =
+    (what: string) =>
+    <T>(act: () => T): T => {
+      try {
+        return act();
+      } catch (thrown) {
+        if (!(thrown instanceof MetricError)) throw thrown;
+        throw new MetricError(`failed to get ${name} ${what}: ${thrown.message}`);
+      }
+    };
   const tolerances = tolerancesOf(autoscaler, measured.settings.tolerance);
-  const question = (): Question =>
-    ({ ...measured, resource: name, container, tolerances, metrics: metricsFor(measured.answered,
-      name, container) });
+  const question = (): Question => ({
+    ...measured,
+    resource: name,
+    container,
+    tolerances,
+    metrics: metricsFor(measured.answered, name, container),
+  });
   if (averageValue !== undefined) {
     const proposal = describe("usage")(() =>
-      proposeByAverage(question(), milliValueOf(averageValue)));
+      proposeByAverage(question(), milliValueOf(averageValue)),
+    );
     const current = { averageValue: amountOf(name, proposal.average_milli) };
     return { current, replicas: proposal.replicas };
   }
   if (averageUtilization === undefined) {
-    throw new MetricError("invalid resource metric source: neither an average utilization target " +
-      "nor an average value (usage) target was set");
+    throw new MetricError(
+      "invalid resource metric source: neither an average utilization target " +
+        "nor an average value (usage) target was set",
+    );
   }
   const { replicas, utilization, average_milli } = describe("utilization")(() =>
-    proposeByUtilization(question(), averageUtilization));
+    proposeByUtilization(question(), averageUtilization),
+  );
   return {
     replicas,
     current: { averageUtilization: utilization, averageValue: amountOf(name, average_milli) },

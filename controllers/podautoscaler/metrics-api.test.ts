@@ -1,7 +1,9 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type {
-  HorizontalPodAutoscaler, MetricSpec, MetricTarget,
+  HorizontalPodAutoscaler,
+  MetricSpec,
+  MetricTarget,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -37,9 +39,25 @@ beforeEach(() => {
   api = new MetricsApi(client);
   pages = {
     [CUSTOM]: { versions: [{ version: "v9" }, { version: "v1beta1" }] },
-    "/api": { items: [{ versions: [{ version: "v1", resources: [{
-      resource: "services", scope: "Namespaced", verbs: [], responseKind: { kind: "Service" },
-    }] }] }] },
+    "/api": {
+      items: [
+        {
+          versions: [
+            {
+              version: "v1",
+              resources: [
+                {
+                  resource: "services",
+                  scope: "Namespaced",
+                  verbs: [],
+                  responseKind: { kind: "Service" },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
     "/apis": { items: [] },
   };
 });
@@ -47,24 +65,32 @@ afterAll(() => client.close());
 
 const values = (...amounts: string[]) => ({
   items: amounts.map((value, index) => ({
-    describedObject: { kind: "Pod", name: `p${index}` }, timestamp: "2030-01-01T00:00:00Z", value,
+    describedObject: { kind: "Pod", name: `p${index}` },
+    timestamp: "2030-01-01T00:00:00Z",
+    value,
   })),
 });
 const named = { name: "hits", selector: { matchLabels: { path: "/" } } };
-const pods = (averageValue: string): MetricSpec =>
-  ({ type: "Pods", pods: { metric: named, target: { type: "AverageValue", averageValue } } });
+const pods = (averageValue: string): MetricSpec => ({
+  type: "Pods",
+  pods: { metric: named, target: { type: "AverageValue", averageValue } },
+});
 const object = (target: Omit<MetricTarget, "type">, kind = "Service"): MetricSpec => ({
-  type: "Object", object: {
-    describedObject: { apiVersion: "v1", kind, name: "web" }, metric: { name: "hits" },
+  type: "Object",
+  object: {
+    describedObject: { apiVersion: "v1", kind, name: "web" },
+    metric: { name: "hits" },
     target: { type: target.value === undefined ? "AverageValue" : "Value", ...target },
   },
 });
 const external = (target: Omit<MetricTarget, "type">): MetricSpec => ({
-  type: "External", external: { metric: { name: "queue" }, target: { type: "Value", ...target } },
+  type: "External",
+  external: { metric: { name: "queue" }, target: { type: "Value", ...target } },
 });
 
 const pod = (name: string): Pod => ({
-  metadata: { name, namespace: "shop" }, spec: { containers: [] },
+  metadata: { name, namespace: "shop" },
+  spec: { containers: [] },
   status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] },
 });
 
@@ -76,8 +102,11 @@ async function reading(metric: MetricSpec) {
     spec: { scaleTargetRef: { kind: "Deployment", name: "web" }, maxReplicas: 100 },
   };
   const measured = {
-    pods: [pod("p0"), pod("p1")], currentReplicas: 2, now_ms: Date.UTC(2030, 0, 1),
-    answered: { items: [] }, settings: AUTOSCALER_DEFAULTS,
+    pods: [pod("p0"), pod("p1")],
+    currentReplicas: 2,
+    now_ms: Date.UTC(2030, 0, 1),
+    answered: { items: [] },
+    settings: AUTOSCALER_DEFAULTS,
   };
   return readMetric(autoscaler, metric, measured, answer);
 }
@@ -86,7 +115,8 @@ it("a metric of pods is read of all of them, and scales by its average", async (
   const query = "labelSelector=app=web&metricLabelSelector=path=/";
   pages[`${CUSTOM}/v1beta1/namespaces/shop/pods/*/hits?${query}`] = values("30", "10");
   expect(await reading(pods("10"))).toEqual({
-    replicas: 4, name: "pods metric hits",
+    replicas: 4,
+    name: "pods metric hits",
     status: { type: "Pods", pods: { metric: named, current: { averageValue: "20" } } },
   });
 });
@@ -111,7 +141,9 @@ it.each([
 ])("%j sums its values", async (metric, replicas, current) => {
   pages[`${EXTERNAL}/queue`] = values("10", "5");
   expect(await reading(metric)).toMatchObject({
-    replicas, name: "external metric queue(nil)", status: { external: { current } },
+    replicas,
+    name: "external metric queue(nil)",
+    status: { external: { current } },
   });
 });
 
@@ -137,9 +169,11 @@ it.each([
 });
 
 it("a kind that the cluster does not have is named", async () => {
-  expect(await reading(object({ value: "1" }, "Train"))).toMatchObject({ message:
-    `unable to get metric hits: Train on shop web/${FAILED}unable to map kind Train to resource: ` +
-    `no matches for kind "Train" in group ""` });
+  expect(await reading(object({ value: "1" }, "Train"))).toMatchObject({
+    message:
+      `unable to get metric hits: Train on shop web/${FAILED}unable to map kind Train to resource: ` +
+      `no matches for kind "Train" in group ""`,
+  });
 });
 
 it("an amount beyond all numbers is the most replicas", async () => {

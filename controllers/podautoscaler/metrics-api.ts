@@ -1,13 +1,15 @@
 import type {
-  CrossVersionObjectReference, MetricIdentifier, MetricSpec,
+  CrossVersionObjectReference,
+  MetricIdentifier,
+  MetricSpec,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { formatLabelTerms, termsOf } from "@raft2kube/api/selector.ts";
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { isRecord } from "@raft2kube/std/record.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { METRICS_VERSION_MS } from "../limits.ts";
 import { ScalableKinds } from "../scalable-kinds.ts";
 import type { PodMetric } from "./pod-metrics.ts";
@@ -18,8 +20,7 @@ export interface MetricValue extends PodMetric {
 }
 
 /** The answer to a metric that is not the pods' usage, or why there is none. */
-export type MetricAnswer =
-  | { readonly values: readonly MetricValue[] } | { readonly error: string };
+export type MetricAnswer = { readonly values: readonly MetricValue[] } | { readonly error: string };
 
 /** The metrics API's answer is not what it should be. */
 class MetricsApiError extends CodedError {
@@ -48,7 +49,9 @@ export class MetricsApi {
 
   /** Reads a metric of type Object, Pods or External; `selector` is that of the pods. */
   async read(
-    { object, pods, external }: MetricSpec, namespace: string, selector: string,
+    { object, pods, external }: MetricSpec,
+    namespace: string,
+    selector: string,
   ): Promise<MetricAnswer | undefined> {
     if (external) {
       return await this.#external(namespace, external.metric);
@@ -70,9 +73,7 @@ export class MetricsApi {
     }
   }
 
-  async #pathOf(
-    { apiVersion = "", kind, name }: CrossVersionObjectReference,
-  ): Promise<string> {
+  async #pathOf({ apiVersion = "", kind, name }: CrossVersionObjectReference): Promise<string> {
     const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
     // A reference must not lead out of its namespace.
     if (kind === "Namespace" && group === "") return "metrics";
@@ -80,27 +81,28 @@ export class MetricsApi {
     if (found === undefined) {
       const what = group === "" ? kind : `${kind}.${group}`;
       const why = `no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`;
-      throw new MetricsApiError("KIND",
-        `unable to map kind ${what} to resource: ${why}`);
+      throw new MetricsApiError("KIND", `unable to map kind ${what} to resource: ${why}`);
     }
     const plural = group === "" ? found.plural : `${found.plural}.${group}`;
     return `${plural}/${encodeURIComponent(name)}`;
   }
 
   async #custom(
-    namespace: string, path: string, { name, selector }: MetricIdentifier,
+    namespace: string,
+    path: string,
+    { name, selector }: MetricIdentifier,
     query: Record<string, string>,
   ): Promise<MetricValue[]> {
     const metricLabelSelector = formatLabelTerms(termsOf(selector) ?? []);
     const version = await this.#customVersion();
     const below = `namespaces/${namespace}/${path}/${encodeURIComponent(name)}`;
-    return await this.#list(`/apis/${CUSTOM}/${version}/${below}`, `${name}.${CUSTOM}`,
-      { ...query, metricLabelSelector });
+    return await this.#list(`/apis/${CUSTOM}/${version}/${below}`, `${name}.${CUSTOM}`, {
+      ...query,
+      metricLabelSelector,
+    });
   }
 
-  async #external(
-    namespace: string, { name, selector }: MetricIdentifier,
-  ): Promise<MetricAnswer> {
+  async #external(namespace: string, { name, selector }: MetricIdentifier): Promise<MetricAnswer> {
     const path = `/apis/${EXTERNAL}/v1beta1/namespaces/${namespace}/${encodeURIComponent(name)}`;
     const labelSelector = formatLabelTerms(termsOf(selector) ?? []);
     try {

@@ -1,8 +1,15 @@
 import type {
-  HorizontalPodAutoscaler, HPAScalingRules,
+  HorizontalPodAutoscaler,
+  HPAScalingRules,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import {
-  type History, type Limited, recommend, scaleDownLimit, scaleUpLimit, stabilize, stabilizeDown,
+  type History,
+  type Limited,
+  recommend,
+  scaleDownLimit,
+  scaleUpLimit,
+  stabilize,
+  stabilizeDown,
   type Windows,
 } from "./history.ts";
 
@@ -26,7 +33,8 @@ export interface Allowed {
 }
 
 const WITHIN = {
-  reason: "DesiredWithinRange", message: "the desired count is within the acceptable range",
+  reason: "DesiredWithinRange",
+  message: "the desired count is within the acceptable range",
 };
 const TOO_MANY = {
   reason: "TooManyReplicas",
@@ -51,14 +59,22 @@ const UP_MIN = 4;
 
 /** Stabilizes the wish by those of the windows before, then bounds it by rates, min and max. */
 export function normalize(wish: Wish): Allowed {
-  const { autoscaler: { spec }, history, current, desired, downscale_ms, now_ms } = wish;
+  const {
+    autoscaler: { spec },
+    history,
+    current,
+    desired,
+    downscale_ms,
+    now_ms,
+  } = wish;
   const { scaleUp, scaleDown } = spec.behavior ?? {};
   if (scaleUp === undefined || scaleDown === undefined) {
     const stabilized = stabilizeDown(history, desired, downscale_ms, now_ms);
     const windows = { up_ms: 0, down_ms: downscale_ms };
     return {
       history: recommend(history, desired, windows, now_ms),
-      stabilized, limited: bound(wish, stabilized.replicas),
+      stabilized,
+      limited: bound(wish, stabilized.replicas),
     };
   }
   const windows: Windows = {
@@ -87,8 +103,10 @@ function bound({ autoscaler, current, min }: Wish, replicas: number): Limited {
 }
 
 function boundByRules(
-  { autoscaler, history, current, min, now_ms }: Wish, replicas: number,
-  up: HPAScalingRules, down: HPAScalingRules,
+  { autoscaler, history, current, min, now_ms }: Wish,
+  replicas: number,
+  up: HPAScalingRules,
+  down: HPAScalingRules,
 ): Limited {
   if (replicas > current) {
     const limit = Math.max(current, scaleUpLimit(history, current, up, now_ms));

@@ -1,5 +1,4 @@
-import type { HorizontalPodAutoscaler, MetricSpec } from
-  "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { HorizontalPodAutoscaler, MetricSpec } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import { formatQuantity, milliValueOf } from "@raft2kube/std/quantity.ts";
 import { MetricError } from "./metric-error.ts";
@@ -26,28 +25,34 @@ export function readOther(autoscaler: HorizontalPodAutoscaler, other: OtherMetri
 }
 
 function readObject(
-  namespace: string, other: OtherMetric, object: NonNullable<MetricSpec["object"]>,
+  namespace: string,
+  other: OtherMetric,
+  object: NonNullable<MetricSpec["object"]>,
 ): Reading {
   const { describedObject, metric, target } = object;
   const { kind, name } = describedObject;
   // Upstream puts the words in this order.
-  const values = valuesOf(other, (why) =>
-    `unable to get metric ${metric.name}: ${kind} on ${namespace} ${name}/${why}`);
+  const values = valuesOf(
+    other,
+    (why) => `unable to get metric ${metric.name}: ${kind} on ${namespace} ${name}/${why}`,
+  );
   const { replicas, current } = byTarget(other, sumOf(values), target);
   if (current === undefined) {
-    throw new MetricError("invalid object metric source: neither a value target nor an average " +
-      "value target was set");
+    throw new MetricError(
+      "invalid object metric source: neither a value target nor an average " +
+        "value target was set",
+    );
   }
   return {
     replicas,
-    name: current.value !== undefined
-      ? `${kind} metric ${metric.name}` : externalName(metric),
+    name: current.value !== undefined ? `${kind} metric ${metric.name}` : externalName(metric),
     status: { type: "Object", object: { describedObject, metric, current } },
   };
 }
 
 function readPods(
-  other: OtherMetric, { metric, target }: NonNullable<MetricSpec["pods"]>,
+  other: OtherMetric,
+  { metric, target }: NonNullable<MetricSpec["pods"]>,
 ): Reading {
   const values = valuesOf(other, (why) => `unable to get metric ${metric.name}: ${why}`);
   const { measured, tolerances } = other;
@@ -61,15 +66,19 @@ function readPods(
 }
 
 function readExternal(
-  namespace: string, other: OtherMetric, external: NonNullable<MetricSpec["external"]>,
+  namespace: string,
+  other: OtherMetric,
+  external: NonNullable<MetricSpec["external"]>,
 ): Reading {
   const { metric, target } = external;
   const asked = `${namespace}/${metric.name}/${selectorText(metric.selector)}`;
   const values = valuesOf(other, (why) => `unable to get external metric ${asked}: ${why}`);
   const { replicas, current } = byTarget(other, sumOf(values), target);
   if (current === undefined) {
-    throw new MetricError("invalid external metric source: neither a value target nor an average " +
-      "value target was set");
+    throw new MetricError(
+      "invalid external metric source: neither a value target nor an average " +
+        "value target was set",
+    );
   }
   const status = { type: "External", external: { metric, current } };
   return { replicas, name: externalName(metric), status };
@@ -77,7 +86,8 @@ function readExternal(
 
 /** Compares an amount with a target for each pod, or for all together. */
 function byTarget(
-  { measured, tolerances }: OtherMetric, milli: number,
+  { measured, tolerances }: OtherMetric,
+  milli: number,
   { averageValue, value }: { averageValue?: string; value?: string },
 ) {
   const { currentReplicas } = measured;
@@ -92,7 +102,8 @@ function byTarget(
 }
 
 function valuesOf(
-  { answer }: OtherMetric, because: (why: string) => string,
+  { answer }: OtherMetric,
+  because: (why: string) => string,
 ): readonly MetricValue[] {
   if (answer === undefined) throw new MetricError(because("it was not asked for"));
   if ("error" in answer) throw new MetricError(because(answer.error));
@@ -114,10 +125,16 @@ const externalName = ({ name, selector }: { name: string; selector?: LabelSelect
 /** Formats a selector as Go prints the structure. */
 function selectorText(selector: LabelSelector | undefined): string {
   if (selector === undefined) return "nil";
-  const labels = Object.entries(selector.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, value]) => `${key}: ${value},`).join(" ");
-  const terms = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) =>
-    `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(" ")}],},`);
-  return `&LabelSelector{MatchLabels:map[string]string{${labels}},MatchExpressions:` +
-    `[]LabelSelectorRequirement{${terms.join("")}},}`;
+  const labels = Object.entries(selector.matchLabels ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}: ${value},`)
+    .join(" ");
+  const terms = (selector.matchExpressions ?? []).map(
+    ({ key, operator, values = [] }) =>
+      `LabelSelectorRequirement{Key:${key},Operator:${operator},Values:[${values.join(" ")}],},`,
+  );
+  return (
+    `&LabelSelector{MatchLabels:map[string]string{${labels}},MatchExpressions:` +
+    `[]LabelSelectorRequirement{${terms.join("")}},}`
+  );
 }

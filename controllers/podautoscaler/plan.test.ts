@@ -1,41 +1,59 @@
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { expect, test } from "vitest";
+import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { needsMetrics, planAutoscaler } from "./plan.ts";
-import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
 
-const scaleOf = (replicas: number) =>
-  ({ metadata: {}, spec: { replicas }, status: { replicas, selector: "app=a" } });
+const scaleOf = (replicas: number) => ({
+  metadata: {},
+  spec: { replicas },
+  status: { replicas, selector: "app=a" },
+});
 
 function autoscaler(metrics: number): HorizontalPodAutoscaler {
-  const metric = { type: "Resource" as const,
-    resource: { name: "cpu", target: { type: "AverageValue" as const, averageValue: "1" } } };
+  const metric = {
+    type: "Resource" as const,
+    resource: { name: "cpu", target: { type: "AverageValue" as const, averageValue: "1" } },
+  };
   return {
     metadata: { name: "a", namespace: "n" },
     spec: {
-      scaleTargetRef: { kind: "Deployment", name: "a" }, minReplicas: 2, maxReplicas: 4,
+      scaleTargetRef: { kind: "Deployment", name: "a" },
+      minReplicas: 2,
+      maxReplicas: 4,
       metrics: Array.from({ length: metrics }, () => metric),
     },
   };
 }
 
-test.each([[0, false], [1, false], [2, true], [4, true], [5, false]])(
-  "of %i replicas, with bounds of 2 and 4, metrics are read: %s", (replicas, isRead) => {
-    expect(needsMetrics(autoscaler(1), scaleOf(replicas))).toBe(isRead);
-  });
+test.each([
+  [0, false],
+  [1, false],
+  [2, true],
+  [4, true],
+  [5, false],
+])("of %i replicas, with bounds of 2 and 4, metrics are read: %s", (replicas, isRead) => {
+  expect(needsMetrics(autoscaler(1), scaleOf(replicas))).toBe(isRead);
+});
 
 test.each([
   [AUTOSCALER_METRICS_MAX, "FailedGetResourceMetric", AUTOSCALER_METRICS_MAX],
   [AUTOSCALER_METRICS_MAX + 1, "TooManyMetrics", 0],
 ])("of %i metrics the condition says %s", (count, reason, read) => {
   const { status, rescale, notes } = planAutoscaler({
-    autoscaler: autoscaler(count), scale: scaleOf(3), history: undefined, now_ms: 1e12,
+    autoscaler: autoscaler(count),
+    scale: scaleOf(3),
+    history: undefined,
+    now_ms: 1e12,
     selected: { pods: [], rivals: [], answered: { error: "none" }, others: [] },
     settings: AUTOSCALER_DEFAULTS,
   });
   expect(rescale).toBeUndefined();
   expect(status.currentMetrics).toHaveLength(read);
-  expect(status.conditions?.at(-1)).toMatchObject(
-    { type: "ScalingActive", status: "False", reason });
+  expect(status.conditions?.at(-1)).toMatchObject({
+    type: "ScalingActive",
+    status: "False",
+    reason,
+  });
   expect(notes.at(-1)?.reason).toBe("FailedComputeMetricsReplicas");
 });

@@ -1,15 +1,17 @@
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type {
-  HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, MetricStatus,
+  HorizontalPodAutoscaler,
+  HorizontalPodAutoscalerStatus,
+  MetricStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
 import { readMetric } from "./measure.ts";
-import type { Answered, Reading } from "./reading.ts";
 import type { MetricAnswer } from "./metrics-api.ts";
 import { normalize } from "./normalize.ts";
-import type { AutoscalerSettings } from "../autoscaler-settings.ts";
+import type { Answered, Reading } from "./reading.ts";
 import { type Finding, withFinding } from "./status.ts";
 
 /** An event about the autoscaler. */
@@ -25,13 +27,13 @@ export interface Note {
  */
 export type Selected =
   | {
-    readonly pods: readonly Pod[];
-    /** All autoscalers that select one of these pods, this one included. */
-    readonly rivals: readonly { readonly namespace: string; readonly name: string }[];
-    readonly answered: Answered;
-    /** The answers of other metrics' APIs, in the places of their metrics in the spec. */
-    readonly others: readonly (MetricAnswer | undefined)[];
-  }
+      readonly pods: readonly Pod[];
+      /** All autoscalers that select one of these pods, this one included. */
+      readonly rivals: readonly { readonly namespace: string; readonly name: string }[];
+      readonly answered: Answered;
+      /** The answers of other metrics' APIs, in the places of their metrics in the spec. */
+      readonly others: readonly (MetricAnswer | undefined)[];
+    }
   | { readonly invalid: string };
 
 /** An autoscaler with its target and metrics. */
@@ -81,11 +83,12 @@ class Findings {
     return [...this.#conditions];
   }
 
-  set(
-    type: Finding["type"], status: Finding["status"], reason: string, message: string,
-  ): void {
-    this.#conditions = withFinding(this.#conditions, { type, status, reason, message },
-      this.#now_ms);
+  set(type: Finding["type"], status: Finding["status"], reason: string, message: string): void {
+    this.#conditions = withFinding(
+      this.#conditions,
+      { type, status, reason, message },
+      this.#now_ms,
+    );
   }
 
   warn(reason: string, message: string): void {
@@ -95,20 +98,36 @@ class Findings {
 
 /** Plans one step of an autoscaler whose target's scale was read (upstream's reconcile). */
 export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
-  const { autoscaler: { spec, status }, scale, now_ms } = view;
+  const {
+    autoscaler: { spec, status },
+    scale,
+    now_ms,
+  } = view;
   const current = scale.spec?.replicas ?? 0;
   const min = spec.minReplicas ?? 1;
   const history = view.history ?? beginHistory(current, now_ms);
   const findings = new Findings(status?.conditions ?? [], now_ms);
-  findings.set("AbleToScale", "True", "SucceededGetScale",
-    "the HPA controller was able to get the target's current scale");
+  findings.set(
+    "AbleToScale",
+    "True",
+    "SucceededGetScale",
+    "the HPA controller was able to get the target's current scale",
+  );
   const end = (desired: number, metrics: MetricStatus[], more: Partial<AutoscalerPlan> = {}) => ({
     status: statusOf(status, current, desired, metrics, findings),
-    notes: findings.notes, history, readings: [], failed: false, ...more,
+    notes: findings.notes,
+    history,
+    readings: [],
+    failed: false,
+    ...more,
   });
   if (current === 0) {
-    findings.set("ScalingActive", "False", "ScalingDisabled",
-      "scaling is disabled since the replica count of the target is zero");
+    findings.set(
+      "ScalingActive",
+      "False",
+      "ScalingDisabled",
+      "scaling is disabled since the replica count of the target is zero",
+    );
     return end(current, []);
   }
   const outside = outsideBounds(current, min, spec.maxReplicas);
@@ -120,19 +139,36 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     return end(status?.desiredReplicas ?? 0, read.metrics, { readings, failed: true });
   }
   const normal = normalize({
-    autoscaler: view.autoscaler, history, current, desired: read.desired, min, now_ms,
+    autoscaler: view.autoscaler,
+    history,
+    current,
+    desired: read.desired,
+    min,
+    now_ms,
     downscale_ms: view.settings.downscaleStabilization_ms,
   });
   const { stabilized, limited } = normal;
   if (stabilized.replicas === read.desired) {
-    findings.set("AbleToScale", "True", "ReadyForNewScale",
-      "recommended size matches current size");
+    findings.set(
+      "AbleToScale",
+      "True",
+      "ReadyForNewScale",
+      "recommended size matches current size",
+    );
   } else findings.set("AbleToScale", "True", stabilized.reason, stabilized.message);
-  findings.set("ScalingLimited", limited.replicas === stabilized.replicas ? "False" : "True",
-    limited.reason, limited.message);
+  findings.set(
+    "ScalingLimited",
+    limited.replicas === stabilized.replicas ? "False" : "True",
+    limited.reason,
+    limited.message,
+  );
   const isWish = limited.replicas !== current;
-  const reason = read.desired > current ? `${read.name} above target`
-    : read.desired < current ? "All metrics below target" : "";
+  const reason =
+    read.desired > current
+      ? `${read.name} above target`
+      : read.desired < current
+        ? "All metrics below target"
+        : "";
   return end(limited.replicas, read.metrics, {
     history: normal.history,
     readings: read.readings,
@@ -143,8 +179,9 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
 /** Whether a step reads metrics: not of a workload without replicas or outside its bounds. */
 export function needsMetrics({ spec }: HorizontalPodAutoscaler, scale: Scale): boolean {
   const current = scale.spec?.replicas ?? 0;
-  return current !== 0 &&
-    outsideBounds(current, spec.minReplicas ?? 1, spec.maxReplicas) === undefined;
+  return (
+    current !== 0 && outsideBounds(current, spec.minReplicas ?? 1, spec.maxReplicas) === undefined
+  );
 }
 
 /** Scales a workload outside its bounds without reading metrics. */
@@ -160,13 +197,19 @@ function outsideBounds(current: number, min: number, max: number) {
 
 /** Upstream's status names no generation. */
 function statusOf(
-  before: HorizontalPodAutoscalerStatus | undefined, currentReplicas: number,
-  desiredReplicas: number, currentMetrics: MetricStatus[], { conditions }: Findings,
+  before: HorizontalPodAutoscalerStatus | undefined,
+  currentReplicas: number,
+  desiredReplicas: number,
+  currentMetrics: MetricStatus[],
+  { conditions }: Findings,
 ): HorizontalPodAutoscalerStatus {
   const { lastScaleTime } = before ?? {};
   return {
     ...(lastScaleTime === undefined ? {} : { lastScaleTime }),
-    currentReplicas, desiredReplicas, currentMetrics, conditions,
+    currentReplicas,
+    desiredReplicas,
+    currentMetrics,
+    conditions,
   };
 }
 
@@ -189,29 +232,48 @@ function readMetrics(view: AutoscalerView, current: number, findings: Findings):
   const measured = { pods, answered, settings, now_ms, currentReplicas: current };
   const specs = autoscaler.spec.metrics ?? [];
   const readings = specs.map((each, index) =>
-    readMetric(autoscaler, each, measured, others[index]));
+    readMetric(autoscaler, each, measured, others[index]),
+  );
   for (const each of readings) if ("failed" in each) findings.warn(each.failed, each.message);
   // A metric that failed leaves its place in the list.
-  const metrics = readings.map((each): MetricStatus =>
-    "failed" in each ? { type: "" as MetricStatus["type"] } : each.status);
-  const outcomes = readings.map((each, index) =>
-    ({ type: specs[index]?.type ?? "", outcome: outcomeOf(each, current) }));
+  const metrics = readings.map(
+    (each): MetricStatus => ("failed" in each ? { type: "" as MetricStatus["type"] } : each.status),
+  );
+  const outcomes = readings.map((each, index) => ({
+    type: specs[index]?.type ?? "",
+    outcome: outcomeOf(each, current),
+  }));
   const failures = readings.filter((each) => "failed" in each);
-  const best = readings.reduce<Extract<Reading, { name: string }> | undefined>((most, each) =>
-    "failed" in each || (most && most.replicas !== 0 && each.replicas <= most.replicas)
-      ? most : each, undefined);
+  const best = readings.reduce<Extract<Reading, { name: string }> | undefined>(
+    (most, each) =>
+      "failed" in each || (most && most.replicas !== 0 && each.replicas <= most.replicas)
+        ? most
+        : each,
+    undefined,
+  );
   const [first] = failures;
   const blocked = first && (!best || best.replicas < current);
   if (blocked) {
-    findings.set("ScalingActive", "False", first.failed,
-      `the HPA was unable to compute the replica count: ${first.message}`);
+    findings.set(
+      "ScalingActive",
+      "False",
+      first.failed,
+      `the HPA was unable to compute the replica count: ${first.message}`,
+    );
     const count = `${failures.length} invalid out of ${specs.length}`;
-    return { failed: `invalid metrics (${count}), first error is: ${first.whole}`, metrics,
-      readings: outcomes };
+    return {
+      failed: `invalid metrics (${count}), first error is: ${first.whole}`,
+      metrics,
+      readings: outcomes,
+    };
   }
   const { name = "", replicas = 0 } = best ?? {};
-  findings.set("ScalingActive", "True", "ValidMetricFound",
-    `the HPA was able to successfully calculate a replica count from ${name}`);
+  findings.set(
+    "ScalingActive",
+    "True",
+    "ValidMetricFound",
+    `the HPA was able to successfully calculate a replica count from ${name}`,
+  );
   return { desired: replicas, name, metrics, readings: outcomes };
 }
 
@@ -242,12 +304,15 @@ function tooMany({ spec: { metrics = [] } }: HorizontalPodAutoscaler): Complaint
 function complaintOf(selector: string, selected: Selected): Complaint | undefined {
   if (selector === "") {
     return {
-      reason: "SelectorRequired", message: "selector is required", why: "InvalidSelector",
+      reason: "SelectorRequired",
+      message: "selector is required",
+      why: "InvalidSelector",
       condition: "the HPA target's scale is missing a selector",
     };
   }
   if ("invalid" in selected) {
-    const message = "couldn't convert selector into a corresponding internal selector object: " +
+    const message =
+      "couldn't convert selector into a corresponding internal selector object: " +
       selected.invalid;
     return { reason: "InvalidSelector", message };
   }

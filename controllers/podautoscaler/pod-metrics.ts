@@ -1,7 +1,7 @@
-import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { parseDuration } from "@raft2kube/api/duration.ts";
-import { milliValueOf } from "@raft2kube/std/quantity.ts";
+import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { milliValueOf } from "@raft2kube/std/quantity.ts";
 
 /** One pod's usage of one resource, in thousandths of its unit. */
 export interface PodMetric {
@@ -18,12 +18,14 @@ export type MetricsByPod = ReadonlyMap<string, PodMetric>;
  * pod of which a container (or that container) was not measured is left out.
  */
 export function metricsOf(
-  items: readonly PodMetrics[], resource: string, container: string,
+  items: readonly PodMetrics[],
+  resource: string,
+  container: string,
 ): MetricsByPod {
   const found = new Map<string, PodMetric>();
   for (const { metadata, containers, timestamp, window } of items) {
-    const counted = container === "" ? containers
-      : containers.filter(({ name }) => name === container);
+    const counted =
+      container === "" ? containers : containers.filter(({ name }) => name === container);
     const amounts = counted.map(({ usage }) => usage[resource]);
     if (amounts.length === 0 || amounts.includes(undefined)) continue;
     const milli = amounts.reduce((sum, each) => sum + milliValueOf(each ?? "0"), 0);

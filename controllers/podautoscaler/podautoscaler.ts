@@ -2,7 +2,10 @@ import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
 import {
-  type LabelTerms, matchesLabels, parseLabelSelector, SelectorError,
+  type LabelTerms,
+  matchesLabels,
+  parseLabelSelector,
+  SelectorError,
 } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
@@ -10,22 +13,24 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
-  HORIZONTAL_POD_AUTOSCALERS, POD_METRICS, PODS,
+  HORIZONTAL_POD_AUTOSCALERS,
+  POD_METRICS,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-settings.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { WriteTracker } from "../write-tracker.ts";
-import { applyPlan, type AutoscalerControl, writeFailedScale } from "./apply.ts";
+import { type AutoscalerControl, applyPlan, writeFailedScale } from "./apply.ts";
 import type { History } from "./history.ts";
-import type { Answered } from "./reading.ts";
-import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { MetricsApi } from "./metrics-api.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
+import type { Answered } from "./reading.ts";
 import { ScaleTargets } from "./scale-target.ts";
-import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-settings.ts";
 
 const ACCOUNT = "horizontal-pod-autoscaler";
 const log = logger("horizontal-pod-autoscaler");
@@ -40,7 +45,9 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   context.metrics.autoscalers.show(() => autoscalers.store.size);
   const reconciler = new AutoscalerReconciler(context, { autoscalers, pods }, recorder, settings);
   const loop = startLoop(context, {
-    queue: "horizontalpodautoscaler", name: ACCOUNT, reads: [autoscalers, pods],
+    queue: "horizontalpodautoscaler",
+    name: ACCOUNT,
+    reads: [autoscalers, pods],
     async reconcile(key) {
       await reconciler.reconcile(key);
       if (autoscalers.store.get(key)) return { again_ms: settings.syncPeriod_ms };
@@ -52,7 +59,8 @@ export function startPodAutoscalers(context: ControllerContext): Running {
   const look = (autoscaler: HorizontalPodAutoscaler) =>
     loop.queue.addAfter(keyOf(autoscaler), settings.syncPeriod_ms);
   autoscalers.handle({
-    added: look, updated: look,
+    added: look,
+    updated: look,
     deleted: (autoscaler) => reconciler.forget(keyOf(autoscaler)),
   });
   return closeAll(loop, recorder);
@@ -79,7 +87,9 @@ class AutoscalerReconciler {
   readonly #selectors = new Map<string, Map<string, LabelTerms>>();
 
   constructor(
-    context: ControllerContext, reads: Reads, recorder: EventRecorder,
+    context: ControllerContext,
+    reads: Reads,
+    recorder: EventRecorder,
     settings: AutoscalerSettings,
   ) {
     const client = context.client(ACCOUNT);
@@ -92,7 +102,9 @@ class AutoscalerReconciler {
     this.#written = new WriteTracker(context.clock);
     this.#control = {
       autoscalers: client.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS),
-      targets: this.#targets, recorder, clock: context.clock,
+      targets: this.#targets,
+      recorder,
+      clock: context.clock,
       wrote: (written) => this.#written.wrote(keyOf(written), written),
     };
   }
@@ -113,7 +125,10 @@ class AutoscalerReconciler {
     if (!autoscaler) return this.forget(key);
     // Of a status that is not the newest the times of conditions would be lost.
     if (!this.#written.isSeen(key, store)) return;
-    const { clock, metrics: { autoscalers: metrics } } = this.#context;
+    const {
+      clock,
+      metrics: { autoscalers: metrics },
+    } = this.#context;
     const from_ms = clock.monotonic();
     const took_s = () => (clock.monotonic() - from_ms) / 1_000;
     try {
@@ -128,7 +143,8 @@ class AutoscalerReconciler {
 
   /** One step; undefined when the target's scale could not be read. */
   async #reconcile(
-    key: string, autoscaler: HorizontalPodAutoscaler,
+    key: string,
+    autoscaler: HorizontalPodAutoscaler,
   ): Promise<AutoscalerPlan | undefined> {
     const { namespace = "" } = autoscaler.metadata;
     let target;
@@ -142,11 +158,14 @@ class AutoscalerReconciler {
     const from_ms = clock.monotonic();
     const selector = target.scale.status?.selector ?? "";
     const plan = planAutoscaler({
-      autoscaler, scale: target.scale,
+      autoscaler,
+      scale: target.scale,
       selected: needsMetrics(autoscaler, target.scale)
-        ? await this.#select(key, autoscaler, selector) : NOTHING,
+        ? await this.#select(key, autoscaler, selector)
+        : NOTHING,
       history: this.#histories.get(key),
-      settings: this.#settings, now_ms: this.#context.clock.now(),
+      settings: this.#settings,
+      now_ms: this.#context.clock.now(),
     });
     const took_s = (clock.monotonic() - from_ms) / 1_000;
     for (const each of plan.readings) this.#context.metrics.autoscalers.computed(each, took_s);
@@ -157,7 +176,9 @@ class AutoscalerReconciler {
   }
 
   async #select(
-    key: string, { metadata, spec }: HorizontalPodAutoscaler, selector: string,
+    key: string,
+    { metadata, spec }: HorizontalPodAutoscaler,
+    selector: string,
   ): Promise<Selected> {
     const { namespace = "" } = metadata;
     let terms: LabelTerms;
@@ -170,17 +191,21 @@ class AutoscalerReconciler {
     if (selector === "") return NOTHING;
     const around = this.#selectors.get(namespace) ?? new Map<string, LabelTerms>();
     this.#selectors.set(namespace, around.set(key, terms));
-    const pods = this.#reads.pods.store.by(NAMESPACE_INDEX, namespace)
+    const pods = this.#reads.pods.store
+      .by(NAMESPACE_INDEX, namespace)
       .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
     const rivals = [...around].filter(([, each]) =>
-      pods.some(({ metadata }) => matchesLabels(each, metadata.labels)));
+      pods.some(({ metadata }) => matchesLabels(each, metadata.labels)),
+    );
     const specs = (spec.metrics ?? []).slice(0, AUTOSCALER_METRICS_MAX);
-    const others = await Promise.all(specs.map((each) =>
-      this.#metricsApi.read(each, namespace, selector)));
+    const others = await Promise.all(
+      specs.map((each) => this.#metricsApi.read(each, namespace, selector)),
+    );
     return {
       pods,
       others,
-      rivals: rivals.map(([other]) => ({ namespace, name: other.slice(namespace.length + 1) }))
+      rivals: rivals
+        .map(([other]) => ({ namespace, name: other.slice(namespace.length + 1) }))
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
       answered: await this.#askMetrics(namespace, selector),
     };

@@ -1,12 +1,11 @@
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
+import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 import { podCondition } from "../pod-state.ts";
 import { MetricError } from "./metric-error.ts";
 import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";
-import type { AutoscalerSettings } from "../autoscaler-settings.ts";
-
 
 /** How far usage may be from the target before anything is scaled, as shares of the target. */
 export interface Tolerances {
@@ -25,8 +24,10 @@ export interface Question {
   readonly currentReplicas: number;
   readonly tolerances: Tolerances;
   readonly now_ms: number;
-  readonly settings: Pick<AutoscalerSettings,
-    "cpuInitializationPeriod_ms" | "initialReadinessDelay_ms">;
+  readonly settings: Pick<
+    AutoscalerSettings,
+    "cpuInitializationPeriod_ms" | "initialReadinessDelay_ms"
+  >;
 }
 
 /** How many replicas there should be by one metric, and the measured value. */
@@ -53,7 +54,7 @@ export function proposeByUtilization(question: Question, target: number): Propos
   const usageOf = (metrics: MetricsByPod): Usage => utilizationOf(metrics, requests, target);
   // A pod without metrics counts with its whole request, or the target if that is more.
   const fallback = BigInt(Math.max(100, target));
-  const whole = (name: string) => Number(BigInt(requests.get(name) ?? 0) * fallback / 100n);
+  const whole = (name: string) => Number((BigInt(requests.get(name) ?? 0) * fallback) / 100n);
   return propose(question, groups, usageOf, whole);
 }
 
@@ -77,14 +78,18 @@ export function proposeByRatio(
   if (pods.length === 0) {
     throw new MetricError(`unable to calculate ready pods: ${NO_PODS}`);
   }
-  const ready = pods.filter((pod) => pod.status?.phase === "Running" &&
-    podCondition(pod, "Ready")?.status === "True");
+  const ready = pods.filter(
+    (pod) => pod.status?.phase === "Running" && podCondition(pod, "Ready")?.status === "True",
+  );
   return Math.min(INT32_MAX, Math.ceil(ratio * ready.length));
 }
 
 /** Proposes so that each pod's part of an amount is the target; both in thousandths. */
 export function proposePerPod(
-  milli: number, target_milli: number, currentReplicas: number, tolerances: Tolerances,
+  milli: number,
+  target_milli: number,
+  currentReplicas: number,
+  tolerances: Tolerances,
 ): number {
   if (isWithin(tolerances, milli / (target_milli * currentReplicas))) return currentReplicas;
   return Math.min(INT32_MAX, Math.ceil(milli / target_milli));
@@ -97,14 +102,16 @@ function sumOf(metrics: Iterable<PodMetric>): number {
 }
 
 function utilizationOf(
-  metrics: MetricsByPod, requests: ReadonlyMap<string, number>, target: number,
+  metrics: MetricsByPod,
+  requests: ReadonlyMap<string, number>,
+  target: number,
 ): Usage {
   const known = [...metrics].filter(([name]) => requests.has(name));
   const used = sumOf(known.map(([, metric]) => metric));
   const requested = known.reduce((sum, [name]) => sum + (requests.get(name) ?? 0), 0);
   if (requested === 0) throw new MetricError("no metrics returned matched known pods");
   // Exact: the product of memory in thousandths of bytes does not fit into a double.
-  const exact = Number(BigInt(used) * 100n / BigInt(requested));
+  const exact = Number((BigInt(used) * 100n) / BigInt(requested));
   // The status keeps an int32. A request of one byte is allowed.
   const utilization = Math.min(exact, INT32_MAX);
   const average_milli = Math.trunc(used / known.length);
@@ -125,7 +132,8 @@ function propose(
   const usage = usageOf(ready);
   const { ratio } = usage;
   const proposed = (replicas: number): Proposal => ({
-    replicas, average_milli: usage.average_milli,
+    replicas,
+    average_milli: usage.average_milli,
     ...(usage.utilization === undefined ? {} : { utilization: usage.utilization }),
   });
   const withUnready = unready.length > 0 && ratio > 1;
@@ -145,8 +153,8 @@ function propose(
   const turns = (ratio < 1 && damped > 1) || (ratio > 1 && damped < 1);
   if (isWithin(tolerances, damped) || turns) return proposed(currentReplicas);
   const replicas = Math.ceil(damped * metrics.size);
-  const against = (damped < 1 && replicas > currentReplicas) ||
-    (damped > 1 && replicas < currentReplicas);
+  const against =
+    (damped < 1 && replicas > currentReplicas) || (damped > 1 && replicas < currentReplicas);
   return proposed(against ? currentReplicas : replicas);
 }
 
@@ -193,7 +201,9 @@ function groupsOf(question: Question): Groups {
  * its load.
  */
 function isUnready(
-  { resource, settings, now_ms }: Question, pod: Pod, { time_ms, window_ms }: PodMetric,
+  { resource, settings, now_ms }: Question,
+  pod: Pod,
+  { time_ms, window_ms }: PodMetric,
 ): boolean {
   if (resource !== "cpu") return false;
   const condition = podCondition(pod, "Ready");

@@ -8,11 +8,18 @@ import { MetricError } from "./metric-error.ts";
  * container has none: there is no share of nothing.
  */
 export function requestsOf(
-  pods: readonly Pod[], resource: string, container: string,
+  pods: readonly Pod[],
+  resource: string,
+  container: string,
 ): Map<string, number> {
-  return new Map(pods.map((pod) => [pod.metadata.name ?? "",
-    container === "" && hasOwnRequests(pod) ? podRequest(pod, resource)
-      : containersRequest(pod, resource, container)]));
+  return new Map(
+    pods.map((pod) => [
+      pod.metadata.name ?? "",
+      container === "" && hasOwnRequests(pod)
+        ? podRequest(pod, resource)
+        : containersRequest(pod, resource, container),
+    ]),
+  );
 }
 
 const isPodResource = (name: string): boolean =>

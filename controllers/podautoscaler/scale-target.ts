@@ -1,10 +1,10 @@
 import type { Scale } from "@raft2kube/api/gen/autoscaling/v1.ts";
 import type { CrossVersionObjectReference } from "@raft2kube/api/gen/autoscaling/v2.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { SCALE_ATTEMPTS_MAX } from "../limits.ts";
 import { ScalableKinds } from "../scalable-kinds.ts";
 

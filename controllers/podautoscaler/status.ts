@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type {
-  HorizontalPodAutoscalerCondition, HorizontalPodAutoscalerStatus,
+  HorizontalPodAutoscalerCondition,
+  HorizontalPodAutoscalerStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 
@@ -22,7 +23,8 @@ export function withFinding(conditions: Conditions, finding: Finding, now_ms: nu
   const same = before?.status === finding.status;
   const lastTransitionTime = same ? before.lastTransitionTime : timeText(now_ms);
   const condition = {
-    ...finding, ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
+    ...finding,
+    ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
   };
   if (before === undefined) return [...conditions, condition];
   return conditions.map((each) => (each === before ? condition : each));
@@ -30,13 +32,21 @@ export function withFinding(conditions: Conditions, finding: Finding, now_ms: nu
 
 /** Whether there is nothing to write. */
 export function isSameStatus(
-  now: HorizontalPodAutoscalerStatus, before: HorizontalPodAutoscalerStatus | undefined,
+  now: HorizontalPodAutoscalerStatus,
+  before: HorizontalPodAutoscalerStatus | undefined,
 ): boolean {
   const plain = (status: HorizontalPodAutoscalerStatus | undefined) => {
-    const { currentReplicas = 0, desiredReplicas = 0, currentMetrics, conditions, ...rest } =
-      status ?? { desiredReplicas: 0, currentMetrics: [] };
+    const {
+      currentReplicas = 0,
+      desiredReplicas = 0,
+      currentMetrics,
+      conditions,
+      ...rest
+    } = status ?? { desiredReplicas: 0, currentMetrics: [] };
     return {
-      ...rest, currentReplicas, desiredReplicas,
+      ...rest,
+      currentReplicas,
+      desiredReplicas,
       // A cleared list reads as none.
       currentMetrics: (currentMetrics as typeof currentMetrics | null) ?? [],
       conditions: conditions ?? [],

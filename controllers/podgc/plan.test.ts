@@ -6,9 +6,14 @@ test("a pod whose node is gone fails, as of the generation that was seen", () =>
   const pod = { metadata: { name: "p", generation: 4 }, spec: { containers: [] } };
   expect(orphanedStatus(pod, 0)).toEqual({
     phase: "Failed",
-    conditions: [expect.objectContaining({
-      type: "DisruptionTarget", status: "True", reason: "DeletionByPodGC", observedGeneration: 4,
-    })],
+    conditions: [
+      expect.objectContaining({
+        type: "DisruptionTarget",
+        status: "True",
+        reason: "DeletionByPodGC",
+        observedGeneration: 4,
+      }),
+    ],
   });
 });
 
@@ -17,9 +22,12 @@ test("terminating pods of a node that is out of service are left over, others ar
     metadata: { name, ...(deletionTimestamp && { deletionTimestamp }) },
     spec: { nodeName, containers: [] },
   });
-  const pods = [pod("ends", "off", "2026-01-01T00:00:00Z"), pod("runs", "off"),
-    pod("elsewhere", "on", "2026-01-01T00:00:00Z")];
-  const stateOf = (name: string) => name === "off" ? "out-of-service" : "present";
+  const pods = [
+    pod("ends", "off", "2026-01-01T00:00:00Z"),
+    pod("runs", "off"),
+    pod("elsewhere", "on", "2026-01-01T00:00:00Z"),
+  ];
+  const stateOf = (name: string) => (name === "off" ? "out-of-service" : "present");
   expect(planPodGc(pods, stateOf, 9)).toEqual([{ pod: pods[0], why: "out-of-service" }]);
 });
 

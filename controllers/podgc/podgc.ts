@@ -68,7 +68,11 @@ export function startPodGc(context: ControllerContext): Running {
 
   const reads = [nodes, pods];
   const loop = startLoop(context, {
-    queue: "orphaned_pods_nodes", name: ACCOUNT, reads, workers: 1, reconcile,
+    queue: "orphaned_pods_nodes",
+    name: ACCOUNT,
+    reads,
+    workers: 1,
+    reconcile,
   });
   loop.queue.add(ALL);
   // One that never had a node and is being deleted need not wait for the next round.

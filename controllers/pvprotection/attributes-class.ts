@@ -38,7 +38,11 @@ export function startAttributesClassProtection(context: ControllerContext): Runn
 
   const reads = [classes, claims, volumes];
   const loop = startLoop(context, {
-    queue: "vacprotection", name: account, reads, workers: 1, reconcile,
+    queue: "vacprotection",
+    name: account,
+    reads,
+    workers: 1,
+    reconcile,
   });
   classes.handle(everyChange(loop.queue));
   // An object that named a class before may be the one that kept it.

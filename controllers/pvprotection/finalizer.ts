@@ -21,7 +21,11 @@ export async function release<T extends KubeObject>(
 ): Promise<void> {
   const finalizers = object.metadata.finalizers ?? [];
   if (!finalizers.includes(finalizer)) return;
-  await write(writer, object, finalizers.filter((item) => item !== finalizer));
+  await write(
+    writer,
+    object,
+    finalizers.filter((item) => item !== finalizer),
+  );
 }
 
 async function write<T extends KubeObject>(
@@ -33,4 +37,3 @@ async function write<T extends KubeObject>(
     writer.update({ ...object, metadata: { ...object.metadata, finalizers } }),
   );
 }
-

@@ -1,12 +1,12 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import {
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { everyChange, startLoop } from "../loop.ts";
@@ -88,7 +88,11 @@ export function startVolumeProtection(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "pvprotection", name: account, reads: [volumes], workers: 1, reconcile,
+    queue: "pvprotection",
+    name: account,
+    reads: [volumes],
+    workers: 1,
+    reconcile,
   });
   volumes.handle(everyChange(loop.queue));
   return loop;

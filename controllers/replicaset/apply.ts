@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { createPods, deletePod, type PodControl } from "../pod-control.ts";
 import type { ReplicaFailure, ReplicasPlan } from "./plan.ts";
 

@@ -2,8 +2,8 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
-import { planReplicas, planStatus } from "./plan.ts";
 import { statusChanged } from "../status-change.ts";
+import { planReplicas, planStatus } from "./plan.ts";
 import { ageRatios, podsToDelete } from "./ranking.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");

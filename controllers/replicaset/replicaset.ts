@@ -45,7 +45,8 @@ export function startReplicaSets(context: ControllerContext): Running {
 
 /** Keeps as many pods of each object of a kind as it asks for. */
 export function startReplicas<T extends KubeObject>(
-  context: ControllerContext, kind: ReplicaKind<T>,
+  context: ControllerContext,
+  kind: ReplicaKind<T>,
 ): Running {
   const { account, type, asReplicaSet } = kind;
   const sets = context.informers.of<T>(kind.resource);
@@ -67,9 +68,9 @@ export function startReplicas<T extends KubeObject>(
     const own = await claim({
       controller: object,
       type,
-      objects: pods.store.by(NAMESPACE_INDEX, namespace).filter(
-        (pod) => isPodActive(pod) || controllerOf(pod)?.uid === uid,
-      ),
+      objects: pods.store
+        .by(NAMESPACE_INDEX, namespace)
+        .filter((pod) => isPodActive(pod) || controllerOf(pod)?.uid === uid),
       matches: (pod) => matchesSelector(replicaSet.spec.selector, pod.metadata.labels),
       fresh: () => writer.get(nameOf(object)),
       dependents: control.pods,
@@ -104,7 +105,10 @@ export function startReplicas<T extends KubeObject>(
   const loop = startLoop(context, { queue, name: account, reads: [sets, pods], reconcile });
   sets.handle(everyChange(loop.queue));
   watchDependents({
-    dependents: pods, owners: sets, kind: type.kind, expectations,
+    dependents: pods,
+    owners: sets,
+    kind: type.kind,
+    expectations,
     selector: (set) => asReplicaSet(set).spec.selector,
     look: (key) => loop.queue.add(key),
   });
@@ -112,7 +116,9 @@ export function startReplicas<T extends KubeObject>(
 }
 
 function countAges(
-  { clock, metrics }: ControllerContext, own: readonly Pod[], deleted: readonly Pod[],
+  { clock, metrics }: ControllerContext,
+  own: readonly Pod[],
+  deleted: readonly Pod[],
 ): void {
   const ratios = ageRatios(own.filter(isPodActive), deleted, clock.now());
   for (const ratio of ratios) metrics.deletionAges.observe(ratio);

@@ -12,7 +12,9 @@ const controller: ReplicationController = {
 test("a ReplicationController's map of labels is a ReplicaSet's selector", () => {
   const set = asReplicaSet(controller);
   expect(set.spec).toEqual({
-    replicas: 2, minReadySeconds: 3, selector: { matchLabels: { app: "web" } },
+    replicas: 2,
+    minReadySeconds: 3,
+    selector: { matchLabels: { app: "web" } },
   });
   expect(set.metadata).toBe(controller.metadata);
 });

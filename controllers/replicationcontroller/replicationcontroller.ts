@@ -12,7 +12,8 @@ export function asReplicaSet(object: ReplicationController): ReplicaSet {
 
 /** The status has no count of pods that are being deleted. */
 export function withStatus(
-  object: ReplicationController, status: ReplicaSetStatus,
+  object: ReplicationController,
+  status: ReplicaSetStatus,
 ): ReplicationController {
   const { terminatingReplicas: _none, ...counts } = status;
   return { ...object, status: counts };

@@ -1,4 +1,4 @@
-import { addAmounts, type Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { type Amounts, addAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { type Counted, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Pod, ResourceQuota, ResourceQuotaStatus } from "@raft2kube/api/gen/core/v1.ts";

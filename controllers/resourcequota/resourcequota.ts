@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
+import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type {
   PersistentVolumeClaim,
   Pod,
   ResourceQuota,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
-import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -74,7 +74,11 @@ export function startResourceQuota(context: ControllerContext): Running {
 
   const reads = [quotas, ...followed];
   const loop = startLoop(context, {
-    queue: "resourcequota_primary", name: ACCOUNT, reads, workers: 1, reconcile,
+    queue: "resourcequota_primary",
+    name: ACCOUNT,
+    reads,
+    workers: 1,
+    reconcile,
   });
   const count = (quota: ResourceQuota & KubeObject) => loop.queue.add(keyOf(quota));
   // Admission takes from the status of quotas for objects that informers have not seen yet: a

@@ -1,9 +1,9 @@
 import type { ConfigMap, Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
-import { tolerate } from "@raft2kube/std/errors.ts";
 
 const ACCOUNT = "root-ca-cert-publisher";
 const NAME = "kube-root-ca.crt";
@@ -54,7 +54,11 @@ export function startRootCa(context: ControllerContext): Running {
 
   const reads = [namespaces, maps];
   const loop = startLoop(context, {
-    queue: "root_ca_cert_publisher", name: ACCOUNT, reads, workers: 1, reconcile,
+    queue: "root_ca_cert_publisher",
+    name: ACCOUNT,
+    reads,
+    workers: 1,
+    reconcile,
   });
   namespaces.handle(everyChange(loop.queue));
   const look = (map: ConfigMap) => loop.queue.add(map.metadata.namespace ?? "");

@@ -1,9 +1,9 @@
 import type { Namespace, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { NAMESPACES, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { everyChange, startLoop } from "../loop.ts";
-import { tolerate } from "@raft2kube/std/errors.ts";
 
 const ACCOUNT = "service-account-controller";
 const DEFAULT = "default";
@@ -21,13 +21,18 @@ export function startServiceAccounts(context: ControllerContext): Running {
     if (!namespace || namespace.status?.phase === "Terminating") return;
     if (accounts.store.get(`${name}/${DEFAULT}`)) return;
     await tolerate(
-      writer.create({ metadata: { namespace: name, name: DEFAULT } }), isAlreadyExists,
+      writer.create({ metadata: { namespace: name, name: DEFAULT } }),
+      isAlreadyExists,
     );
   };
 
   const reads = [namespaces, accounts];
   const loop = startLoop(context, {
-    queue: "serviceaccount", name: ACCOUNT, reads, workers: 1, reconcile,
+    queue: "serviceaccount",
+    name: ACCOUNT,
+    reads,
+    workers: 1,
+    reconcile,
   });
   namespaces.handle(everyChange(loop.queue));
   accounts.handle({ deleted: (account) => loop.queue.add(account.metadata.namespace ?? "") });

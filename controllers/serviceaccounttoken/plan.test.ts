@@ -19,8 +19,11 @@ describe("the account of a Secret", () => {
   test.each([
     ["named by its annotation", secretOf(), "ns/robot"],
     ["none for another type", secretOf({ type: "Opaque" }), undefined],
-    ["none for an empty name",
-      secretOf({}, { "kubernetes.io/service-account.name": "" }), undefined],
+    [
+      "none for an empty name",
+      secretOf({}, { "kubernetes.io/service-account.name": "" }),
+      undefined,
+    ],
   ])("%s", (_what, secret, key) => expect(accountKeyOf(secret)).toBe(key));
 
   test("is not an earlier one of the same name", () => {
@@ -32,25 +35,29 @@ describe("the account of a Secret", () => {
 
 describe("a Secret is completed", () => {
   const claims: Record<string, unknown>[] = [];
-  const complete = (secret: Secret) => completed(secret, account, "CA", async (signed) => {
-    claims.push(signed);
-    return "signed";
-  });
+  const complete = (secret: Secret) =>
+    completed(secret, account, "CA", async (signed) => {
+      claims.push(signed);
+      return "signed";
+    });
 
   test("with token, certificates, namespace and the account's UID", async () => {
     const secret = await complete(secretOf());
     expect(secret?.data).toEqual(WHOLE);
     expect(secret?.metadata.annotations).toEqual({
-      "kubernetes.io/service-account.name": "robot", "kubernetes.io/service-account.uid": "u1",
+      "kubernetes.io/service-account.name": "robot",
+      "kubernetes.io/service-account.uid": "u1",
     });
-    expect(claims).toEqual([{
-      iss: "kubernetes/serviceaccount",
-      "kubernetes.io/serviceaccount/namespace": "ns",
-      "kubernetes.io/serviceaccount/secret.name": "robot-token",
-      "kubernetes.io/serviceaccount/service-account.name": "robot",
-      "kubernetes.io/serviceaccount/service-account.uid": "u1",
-      sub: "system:serviceaccount:ns:robot",
-    }]);
+    expect(claims).toEqual([
+      {
+        iss: "kubernetes/serviceaccount",
+        "kubernetes.io/serviceaccount/namespace": "ns",
+        "kubernetes.io/serviceaccount/secret.name": "robot-token",
+        "kubernetes.io/serviceaccount/service-account.name": "robot",
+        "kubernetes.io/serviceaccount/service-account.uid": "u1",
+        sub: "system:serviceaccount:ns:robot",
+      },
+    ]);
   });
 
   test("not at all when it lacks nothing", async () => {

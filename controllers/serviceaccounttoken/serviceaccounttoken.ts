@@ -4,8 +4,7 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { readSigningKey, type SigningKey, signToken } from
-  "@raft2kube/pki/service-account-key.ts";
+import { readSigningKey, type SigningKey, signToken } from "@raft2kube/pki/service-account-key.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { startLoop } from "../loop.ts";
 import { accountKeyOf, completed, isFor, TOKEN_TYPE, withoutReference } from "./plan.ts";
@@ -40,7 +39,10 @@ export function startServiceAccountTokens(context: ControllerContext): Running {
 
   const reads = [secrets, accounts];
   const loop = startLoop(context, {
-    queue: "serviceaccount_tokens_secret", name: CONTROLLER, reads, reconcile,
+    queue: "serviceaccount_tokens_secret",
+    name: CONTROLLER,
+    reads,
+    reconcile,
   });
   const look = (secret: Secret) => loop.queue.add(keyOf(secret));
   secrets.handle({

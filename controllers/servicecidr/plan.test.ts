@@ -27,7 +27,8 @@ it("one that is there is ready, and says it once", () => {
   const found = range("a", ["10.0.0.0/24"]);
   const plan = planServiceCidr(found, [], [], 0);
   expect(plan).toMatchObject({
-    do: "protect", condition: { status: "True", message: "Kubernetes Service CIDR is ready" },
+    do: "protect",
+    condition: { status: "True", message: "Kubernetes Service CIDR is ready" },
   });
   if (plan.do !== "protect") return;
   expect(says(found, plan.condition)).toBe(false);
@@ -41,19 +42,49 @@ describe("one that is being deleted", () => {
   it.each<[string, string[], string[][], string[], string]>([
     ["has no addresses", ["192.168.0.0/24"], [], [], "release"],
     ["has an address", ["192.168.0.0/24"], [], ["192.168.0.24"], "block"],
-    ["has an address of each family", ["192.168.0.0/24", "2001:db2::/96"], [],
-      ["2001:db2::3"], "block"],
-    ["has the same range as another", ["192.168.0.0/24"], [["192.168.0.0/24"]],
-      ["192.168.0.24"], "release"],
+    [
+      "has an address of each family",
+      ["192.168.0.0/24", "2001:db2::/96"],
+      [],
+      ["2001:db2::3"],
+      "block",
+    ],
+    [
+      "has the same range as another",
+      ["192.168.0.0/24"],
+      [["192.168.0.0/24"]],
+      ["192.168.0.24"],
+      "release",
+    ],
     ["is within another", ["192.168.0.0/24"], [["192.168.0.0/16"]], ["192.168.0.24"], "release"],
-    ["holds another, which has the address", ["192.168.0.0/16"], [["192.168.0.0/24"]],
-      ["192.168.0.24"], "release"],
-    ["holds another, which has not the address", ["192.168.0.0/16"], [["192.168.0.0/24"]],
-      ["192.168.1.24"], "block"],
-    ["is within another in one family alone", ["192.168.0.0/24", "2001:db2::/96"],
-      [["192.168.0.0/16"]], ["2001:db2::3"], "block"],
-    ["has the broadcast address of another", ["192.168.0.0/16"], [["192.168.0.0/24"]],
-      ["192.168.0.255"], "block"],
+    [
+      "holds another, which has the address",
+      ["192.168.0.0/16"],
+      [["192.168.0.0/24"]],
+      ["192.168.0.24"],
+      "release",
+    ],
+    [
+      "holds another, which has not the address",
+      ["192.168.0.0/16"],
+      [["192.168.0.0/24"]],
+      ["192.168.1.24"],
+      "block",
+    ],
+    [
+      "is within another in one family alone",
+      ["192.168.0.0/24", "2001:db2::/96"],
+      [["192.168.0.0/16"]],
+      ["2001:db2::3"],
+      "block",
+    ],
+    [
+      "has the broadcast address of another",
+      ["192.168.0.0/16"],
+      [["192.168.0.0/24"]],
+      ["192.168.0.255"],
+      "block",
+    ],
     ["is beside another", ["192.168.0.0/24"], [["192.168.1.0/24"]], ["192.168.1.5"], "release"],
   ])("and %s", (_what, cidrs, others, names, wanted) => {
     expect(does(cidrs, others, names)).toBe(wanted);

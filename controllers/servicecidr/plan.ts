@@ -23,13 +23,17 @@ export type CidrPlan =
   | { do: "release" };
 
 const READY: Readiness = {
-  type: "Ready", status: "True", reason: "", message: "Kubernetes Service CIDR is ready",
+  type: "Ready",
+  status: "True",
+  reason: "",
+  message: "Kubernetes Service CIDR is ready",
 };
 const TERMINATING: Readiness = {
   type: "Ready",
   status: "False",
   reason: "Terminating",
-  message: "There are still IPAddresses referencing the ServiceCIDR, " +
+  message:
+    "There are still IPAddresses referencing the ServiceCIDR, " +
     "please remove them or create a new ServiceCIDR",
 };
 
@@ -81,13 +85,18 @@ export function doOverlap(one: ServiceCIDR, other: ServiceCIDR): boolean {
 /** Whether an address may keep a ServiceCIDR. */
 export function mayKeep(serviceCidr: ServiceCIDR, address: IPAddress): boolean {
   const { name = "" } = address.metadata;
-  return isAllocated(address) &&
-    networksOf(serviceCidr).some((network) => hasAddress(network, name));
+  return (
+    isAllocated(address) && networksOf(serviceCidr).some((network) => hasAddress(network, name))
+  );
 }
 
 /** Whether the status says so already. */
 export function says({ status }: ServiceCIDR, wanted: Readiness): boolean {
   const known = status?.conditions?.find(({ type }) => type === wanted.type);
-  return known !== undefined && known.status === wanted.status &&
-    known.message === wanted.message && (known.reason ?? "") === wanted.reason;
+  return (
+    known !== undefined &&
+    known.status === wanted.status &&
+    known.message === wanted.message &&
+    (known.reason ?? "") === wanted.reason
+  );
 }

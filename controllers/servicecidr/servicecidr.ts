@@ -12,7 +12,13 @@ import type { ControllerContext, Running } from "../context.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { protect, release } from "../pvprotection/finalizer.ts";
 import {
-  type CidrPlan, doOverlap, FINALIZER, mayKeep, planServiceCidr, type Readiness, says,
+  type CidrPlan,
+  doOverlap,
+  FINALIZER,
+  mayKeep,
+  planServiceCidr,
+  type Readiness,
+  says,
 } from "./plan.ts";
 
 const ACCOUNT = "service-cidrs-controller";
@@ -29,7 +35,10 @@ export function startServiceCidrs(context: ControllerContext): Running {
   const reconciler = new ServiceCidrReconciler(context, { cidrs, addresses }, recorder);
   // One at a time: of two that hold the same address only one may go.
   const loop = startLoop(context, {
-    queue: "ipaddresses", name: COMPONENT, reads: [cidrs, addresses], workers: 1,
+    queue: "ipaddresses",
+    name: COMPONENT,
+    reads: [cidrs, addresses],
+    workers: 1,
     reconcile: (key) => reconciler.reconcile(key),
   });
   const lookAt = (isConcerned: (each: ServiceCIDR) => boolean) => {
@@ -101,8 +110,9 @@ class ServiceCidrReconciler {
 
   #plan(found: ServiceCIDR, addresses: readonly IPAddress[]): CidrPlan {
     const { uid } = found.metadata;
-    const others = this.#reads.cidrs.store.list().filter(({ metadata }) =>
-      metadata.uid !== uid && !this.#released.has(metadata.uid ?? ""));
+    const others = this.#reads.cidrs.store
+      .list()
+      .filter(({ metadata }) => metadata.uid !== uid && !this.#released.has(metadata.uid ?? ""));
     return planServiceCidr(found, others, addresses, this.#clock.now());
   }
 
@@ -127,8 +137,12 @@ class ServiceCidrReconciler {
     } catch (thrown) {
       if (isNotFound(thrown)) return;
       if (condition.status === "True") {
-        this.#recorder.record(found, "Warning", "KubernetesServiceCIDRError",
-          "The ServiceCIDR Status can not be set to Ready=True");
+        this.#recorder.record(
+          found,
+          "Warning",
+          "KubernetesServiceCIDRError",
+          "The ServiceCIDR Status can not be set to Ready=True",
+        );
       }
       throw thrown;
     }

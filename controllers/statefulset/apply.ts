@@ -1,7 +1,9 @@
 import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  isAlreadyExists, isNamespaceTerminating, undefinedIfNotFound,
+  isAlreadyExists,
+  isNamespaceTerminating,
+  undefinedIfNotFound,
 } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
@@ -27,7 +29,9 @@ export interface StatefulControl {
  * created, and how many were deleted by the last stage, the update.
  */
 export async function applyPlan(
-  control: StatefulControl, view: StatefulView, { stages }: StatefulPlan,
+  control: StatefulControl,
+  view: StatefulView,
+  { stages }: StatefulPlan,
 ): Promise<{ created: Pod[]; updated: number; error?: unknown }> {
   const created: Pod[] = [];
   const isOrdered = view.set.spec.podManagementPolicy !== "Parallel";
@@ -37,7 +41,8 @@ export async function applyPlan(
       const task = tasks[place++];
       if (task) await applyTask(control, view, task, created);
     };
-    const { error } = isOrdered ? await inOrder(tasks.length, next)
+    const { error } = isOrdered
+      ? await inOrder(tasks.length, next)
       : await slowStart(tasks.length, next);
     if (error !== undefined) return { created, updated: 0, error };
   }
@@ -56,7 +61,10 @@ async function inOrder(count: number, act: () => Promise<void>): Promise<{ error
 }
 
 async function applyTask(
-  control: StatefulControl, view: StatefulView, task: Task, created: Pod[],
+  control: StatefulControl,
+  view: StatefulView,
+  task: Task,
+  created: Pod[],
 ): Promise<void> {
   const { set } = view;
   const { pod } = task;
@@ -83,7 +91,10 @@ async function applyTask(
 
 /** Records the outcome on the set. A pod of this name that is there already is no event. */
 async function withEvent(
-  { recorder }: StatefulControl, set: StatefulSet, pod: Pod, verb: string,
+  { recorder }: StatefulControl,
+  set: StatefulSet,
+  pod: Pod,
+  verb: string,
   act: () => Promise<void>,
 ): Promise<void> {
   const what = `${verb} Pod ${pod.metadata.name} in StatefulSet ${set.metadata.name}`;
@@ -107,9 +118,7 @@ async function deletePod({ pods }: StatefulControl, pod: Pod): Promise<void> {
   await undefinedIfNotFound(pods.delete(nameOf(pod), { preconditions: { uid: pod.metadata.uid } }));
 }
 
-async function repair(
-  control: StatefulControl, view: StatefulView, task: Task,
-): Promise<void> {
+async function repair(control: StatefulControl, view: StatefulView, task: Task): Promise<void> {
   const { set } = view;
   const { pod, ordinal } = task;
   if (hasIdentity(set, pod, ordinal)) return retainClaims(control, view, task);
@@ -121,9 +130,7 @@ async function repair(
 }
 
 /** Creates the claims of a pod that are missing, with their owners, and gives the others theirs. */
-async function makeClaims(
-  control: StatefulControl, view: StatefulView, task: Task,
-): Promise<void> {
+async function makeClaims(control: StatefulControl, view: StatefulView, task: Task): Promise<void> {
   const { set } = view;
   for (const claim of claimsOf(set, task.ordinal)) {
     const { name = "" } = claim.metadata;
@@ -140,7 +147,9 @@ async function makeClaims(
 }
 
 async function createClaim(
-  { claims, recorder, written }: StatefulControl, set: StatefulSet, pod: Pod,
+  { claims, recorder, written }: StatefulControl,
+  set: StatefulSet,
+  pod: Pod,
   claim: PersistentVolumeClaim,
 ): Promise<void> {
   const what = `Create Claim ${claim.metadata.name}`;
@@ -159,17 +168,26 @@ async function createClaim(
 
 /** Gives the claims that are there the owners that the retention policy wants. */
 async function retainClaims(
-  { claims, recorder, written }: StatefulControl, view: StatefulView, { pod, ordinal }: Task,
+  { claims, recorder, written }: StatefulControl,
+  view: StatefulView,
+  { pod, ordinal }: Task,
 ): Promise<void> {
   const { set } = view;
-  for (const { metadata: { name = "" } } of claimsOf(set, ordinal)) {
+  for (const {
+    metadata: { name = "" },
+  } of claimsOf(set, ordinal)) {
     const claim = view.claim(name);
     if (!claim) continue;
     const { owners, conflict } = planRetention(set, pod, ordinal, claim);
     if (conflict) {
-      recorder.record(set, "Warning", "ConflictingController", `PersistentVolumeClaim ${name} ` +
-        "has a conflicting OwnerReference that acts as a manging controller, the retention " +
-        "policy is ignored for this claim");
+      recorder.record(
+        set,
+        "Warning",
+        "ConflictingController",
+        `PersistentVolumeClaim ${name} ` +
+          "has a conflicting OwnerReference that acts as a manging controller, the retention " +
+          "policy is ignored for this claim",
+      );
     }
     if (!owners) continue;
     const metadata = { ...claim.metadata, ownerReferences: owners };

@@ -49,12 +49,16 @@ export function podOf(set: StatefulSet, ordinal: number, revision: string): Pod 
 /** The pod with the labels and the volumes of its ordinal. */
 export function withIdentity(set: StatefulSet, pod: Pod, ordinal: number): Pod {
   const labels = {
-    ...pod.metadata.labels, [POD_NAME]: pod.metadata.name ?? "", [POD_INDEX]: String(ordinal),
+    ...pod.metadata.labels,
+    [POD_NAME]: pod.metadata.name ?? "",
+    [POD_INDEX]: String(ordinal),
   };
-  const claims = (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>
-    ({ name, persistentVolumeClaim: { claimName: claimName(set, name, ordinal) } }));
+  const claims = (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) => ({
+    name,
+    persistentVolumeClaim: { claimName: claimName(set, name, ordinal) },
+  }));
   const own = pod.spec.volumes?.filter((each) => !claims.some(({ name }) => name === each.name));
-  const volumes = [...claims, ...own ?? []];
+  const volumes = [...claims, ...(own ?? [])];
   return {
     ...pod,
     metadata: { ...pod.metadata, labels },

@@ -1,18 +1,20 @@
 import type {
-  ControllerRevision, StatefulSet, StatefulSetSpec,
+  ControllerRevision,
+  StatefulSet,
+  StatefulSetSpec,
 } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { dataOf } from "../history/plan.ts";
-import { claimsOf, hasIdentity, ordinalOf, podOf } from "./identity.ts";
 import { STATEFUL_PODS_BURST } from "../limits.ts";
+import { statusChanged } from "../status-change.ts";
+import { claimsOf, hasIdentity, ordinalOf, podOf } from "./identity.ts";
 import { planStep, type StatefulView } from "./plan.ts";
 import { planRetention } from "./retention.ts";
-import { planStatus } from "./status.ts";
-import { statusChanged } from "../status-change.ts";
 import { surplusRevisions } from "./statefulset.ts";
+import { planStatus } from "./status.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 
@@ -43,7 +45,7 @@ function pod(set: StatefulSet, text: string): Pod {
   const is = (word: string) => words.includes(word);
   const result = podOf(set, Number(ordinal), made);
   const phase = is("pending") ? "Pending" : is("failed") ? "Failed" : "Running";
-  const ready = phase === "Running" && !is("unready") ? "True" as const : "False" as const;
+  const ready = phase === "Running" && !is("unready") ? ("True" as const) : ("False" as const);
   const since_ms = NOW_MS - (is("fresh") ? 1_000 : 60_000);
   result.metadata.uid = text;
   if (is("leaving")) result.metadata.deletionTimestamp = timeText(NOW_MS);
@@ -55,21 +57,28 @@ function pod(set: StatefulSet, text: string): Pod {
 }
 
 function view(
-  set: StatefulSet, pods: string[], claims: PersistentVolumeClaim[] = [],
+  set: StatefulSet,
+  pods: string[],
+  claims: PersistentVolumeClaim[] = [],
 ): StatefulView {
   return {
-    set, pods: pods.map((text) => pod(set, text)), now_ms: NOW_MS,
-    current: revision("old", 1), update: revision("new", 2),
+    set,
+    pods: pods.map((text) => pod(set, text)),
+    now_ms: NOW_MS,
+    current: revision("old", 1),
+    update: revision("new", 2),
     claim: (name) => claims.find(({ metadata }) => metadata.name === name),
   };
 }
 
 /** Tasks as text, `delete db-2`, stage after stage. */
 function steps(given: StatefulView): string[] {
-  return planStep(given).stages.flat().map((task) => {
-    const made = task.pod.metadata.labels?.["controller-revision-hash"];
-    return `${task.do} ${task.pod.metadata.name}${task.do === "create" ? ` ${made}` : ""}`;
-  });
+  return planStep(given)
+    .stages.flat()
+    .map((task) => {
+      const made = task.pod.metadata.labels?.["controller-revision-hash"];
+      return `${task.do} ${task.pod.metadata.name}${task.do === "create" ? ` ${made}` : ""}`;
+    });
 }
 
 const ALL = ["0:new", "1:new", "2:new"];
@@ -88,17 +97,37 @@ describe("OrderedReady", () => {
     ["nothing to do", {}, ALL, []],
     ["scaled down: the last", { replicas: 1 }, ALL, ["delete db-2"]],
     ["the next waits for it", { replicas: 1 }, ["0:new", "1:new", "2:new leaving"], []],
-    ["not while one that stays is not ready", { replicas: 1 },
-      ["0:new unready", "1:new", "2:new"], []],
-    ["one that is broken goes first only in its turn", { replicas: 1 },
-      ["0:new", "1:new unready", "2:new"], ["delete db-2"]],
-    ["two that are broken: the lower one holds the other", { replicas: 1 },
-      ["0:new", "1:new unready", "2:new unready"], []],
+    [
+      "not while one that stays is not ready",
+      { replicas: 1 },
+      ["0:new unready", "1:new", "2:new"],
+      [],
+    ],
+    [
+      "one that is broken goes first only in its turn",
+      { replicas: 1 },
+      ["0:new", "1:new unready", "2:new"],
+      ["delete db-2"],
+    ],
+    [
+      "two that are broken: the lower one holds the other",
+      { replicas: 1 },
+      ["0:new", "1:new unready", "2:new unready"],
+      [],
+    ],
     ["ordinals from 5", { ordinals: { start: 5 }, replicas: 2 }, ["5:new"], ["create db-6 new"]],
-    ["ordinals beyond an int32", { ordinals: { start: 2_147_483_647 }, replicas: 3 },
-      ["2147483647:new", "2147483648:new"], ["create db-2147483649 new"]],
-    ["those before the start go last", { ordinals: { start: 1 }, replicas: 2 }, ALL,
-      ["delete db-0"]],
+    [
+      "ordinals beyond an int32",
+      { ordinals: { start: 2_147_483_647 }, replicas: 3 },
+      ["2147483647:new", "2147483648:new"],
+      ["create db-2147483649 new"],
+    ],
+    [
+      "those before the start go last",
+      { ordinals: { start: 1 }, replicas: 2 },
+      ALL,
+      ["delete db-0"],
+    ],
   ])("%s", (_name, spec, pods, wanted) => {
     expect(steps(view(statefulSet(spec), pods))).toEqual(wanted);
   });
@@ -117,10 +146,18 @@ describe("OrderedReady", () => {
 describe("Parallel", () => {
   test.each<[string, Partial<StatefulSetSpec>, string[], string[]]>([
     ["all at once", {}, [], ["create db-0 new", "create db-1 new", "create db-2 new"]],
-    ["none waits for another", {}, ["0:new unready", "1:new failed"],
-      ["delete db-1", "create db-2 new"]],
-    ["scaled down at once", { replicas: 1 }, ["0:new unready", "1:new", "2:new"],
-      ["delete db-2", "delete db-1"]],
+    [
+      "none waits for another",
+      {},
+      ["0:new unready", "1:new failed"],
+      ["delete db-1", "create db-2 new"],
+    ],
+    [
+      "scaled down at once",
+      { replicas: 1 },
+      ["0:new unready", "1:new", "2:new"],
+      ["delete db-2", "delete db-1"],
+    ],
     ["an update, one at a time", {}, ["0:old", "1:old", "2:old"], ["delete db-2"]],
     ["that waits", {}, ["0:old", "1:old", "2:new unready"], []],
     ["and replaces what is stuck", {}, ["0:old", "1:old unready", "2:new"], ["delete db-1"]],
@@ -143,8 +180,11 @@ describe("as many replicas as the field holds", () => {
 
   test("Parallel: what is done about pods that exist does not count", () => {
     const set = statefulSet({ ...PARALLEL, replicas, ordinals: { start: 1 } });
-    expect(steps(view(set, ["0:new", "1:new failed"]))).toEqual(
-      ["delete db-1", ...created(2), "delete db-0"]);
+    expect(steps(view(set, ["0:new", "1:new failed"]))).toEqual([
+      "delete db-1",
+      ...created(2),
+      "delete db-0",
+    ]);
   });
 
   test("Parallel: a burst of those that are too many goes, the last first", () => {
@@ -160,16 +200,21 @@ describe("as many replicas as the field holds", () => {
 
   test("the status counts the pods that exist", () => {
     expect(planStatus(view(statefulSet({ replicas }), ["0:new"]), 0, 0)).toMatchObject({
-      replicas: 1, currentReplicas: 0, updatedReplicas: 1,
+      replicas: 1,
+      currentReplicas: 0,
+      updatedReplicas: 1,
     });
   });
 });
 
 describe("updates", () => {
   const rolling = (partition?: number) => ({
-    updateStrategy: { type: "RollingUpdate" as const, ...(partition !== undefined && {
-      rollingUpdate: { partition },
-    }) },
+    updateStrategy: {
+      type: "RollingUpdate" as const,
+      ...(partition !== undefined && {
+        rollingUpdate: { partition },
+      }),
+    },
   });
   test.each<[string, Partial<StatefulSetSpec>, string[], string[]]>([
     ["the last first", {}, ["0:old", "1:old", "2:old"], ["delete db-2"]],
@@ -179,8 +224,12 @@ describe("updates", () => {
     ["a new pod below it is old", rolling(2), [], ["create db-0 old"]],
     ["and one above it new", rolling(1), ["0:old"], ["create db-1 new"]],
     ["OnDelete", { updateStrategy: { type: "OnDelete" } }, ["0:old", "1:old", "2:old"], []],
-    ["makes new ones of the newest", { updateStrategy: { type: "OnDelete" } }, ["0:old", "1:old"],
-      ["create db-2 new"]],
+    [
+      "makes new ones of the newest",
+      { updateStrategy: { type: "OnDelete" } },
+      ["0:old", "1:old"],
+      ["create db-2 new"],
+    ],
     ["scaling comes first", { replicas: 2 }, ["0:old", "1:old", "2:old"], ["delete db-2"]],
   ])("%s", (_name, spec, pods, wanted) => {
     expect(steps(view(statefulSet(spec), pods))).toEqual(wanted);
@@ -194,10 +243,16 @@ describe("updates", () => {
   });
 
   test("without a partition as many are old as the status has", () => {
-    const first = (currentReplicas: number) => steps(view({
-      ...statefulSet(rolling()),
-      status: { replicas: 1, availableReplicas: 0, currentReplicas },
-    }, []));
+    const first = (currentReplicas: number) =>
+      steps(
+        view(
+          {
+            ...statefulSet(rolling()),
+            status: { replicas: 1, availableReplicas: 0, currentReplicas },
+          },
+          [],
+        ),
+      );
     expect(first(1)).toEqual(["create db-0 old"]);
     expect(first(0)).toEqual(["create db-0 new"]);
   });
@@ -214,36 +269,54 @@ describe("the identity of a pod", () => {
     expect(made.metadata.name).toBe("db-1");
     expect(made.metadata.generateName).toBe(undefined);
     expect(made.metadata.labels).toEqual({
-      app: "db", "controller-revision-hash": "rev", "apps.kubernetes.io/pod-index": "1",
+      app: "db",
+      "controller-revision-hash": "rev",
+      "apps.kubernetes.io/pod-index": "1",
       "statefulset.kubernetes.io/pod-name": "db-1",
     });
     expect(made.spec).toMatchObject({
-      hostname: "db-1", subdomain: "db",
+      hostname: "db-1",
+      subdomain: "db",
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data-db-1" } }],
     });
     expect(claimsOf(set, 1)[0]?.metadata).toEqual({
-      name: "data-db-1", namespace: "ns", labels: { tier: "x", app: "db" },
+      name: "data-db-1",
+      namespace: "ns",
+      labels: { tier: "x", app: "db" },
     });
   });
 
   test("is repaired", () => {
-    const given = view(set, ["1:new", "2:new", "3:new"], claimsOf(set, 1).concat(
-      claimsOf(set, 2), claimsOf(set, 3)));
+    const given = view(
+      set,
+      ["1:new", "2:new", "3:new"],
+      claimsOf(set, 1).concat(claimsOf(set, 2), claimsOf(set, 3)),
+    );
     expect(steps(given)).toEqual([]);
     delete given.pods[1]!.metadata.labels!["statefulset.kubernetes.io/pod-name"];
     expect(hasIdentity(set, given.pods[1]!, 2)).toBe(false);
     expect(steps(given)).toEqual(["repair db-2"]);
   });
 
-  test.each([["db-7", 7], ["db-07", 7], ["db", undefined], ["db-x", undefined],
-    ["other-7", undefined], ["db-99999999999", undefined]])("%s", (name, wanted) => {
+  test.each([
+    ["db-7", 7],
+    ["db-07", 7],
+    ["db", undefined],
+    ["db-x", undefined],
+    ["other-7", undefined],
+    ["db-99999999999", undefined],
+  ])("%s", (name, wanted) => {
     expect(ordinalOf(set, { metadata: { name }, spec: { containers: [] } })).toBe(wanted);
   });
 });
 
 describe("claims", () => {
   const owner = (kind: string, name: string, uid: string, controller = true): OwnerReference => ({
-    apiVersion: kind === "Pod" ? "v1" : "apps/v1", kind, name, uid, controller,
+    apiVersion: kind === "Pod" ? "v1" : "apps/v1",
+    kind,
+    name,
+    uid,
+    controller,
     blockOwnerDeletion: true,
   });
   const ofSet = owner("StatefulSet", "db", "set");
@@ -259,17 +332,31 @@ describe("claims", () => {
     ["Retain Delete", "with the pod that goes", 1, [], [ofPod], false],
     ["Delete Delete", "with the set", 3, [ofPod], [ofSet], false],
     ["Delete Delete", "with the pod that goes", 1, [ofSet], [ofPod], false],
-    ["Delete Delete", "an owner must control", 3, [{ ...ofSet, controller: false }], [ofSet],
-      false],
+    [
+      "Delete Delete",
+      "an owner must control",
+      3,
+      [{ ...ofSet, controller: false }],
+      [ofSet],
+      false,
+    ],
     ["Delete Delete", "another controller's", 3, [foreign], undefined, true],
     ["Delete Delete", "another controller's, and ours", 3, [foreign, ofSet], [foreign], true],
-    ["Delete Delete", "an earlier set's", 3, [owner("StatefulSet", "db", "before")], undefined,
-      true],
+    [
+      "Delete Delete",
+      "an earlier set's",
+      3,
+      [owner("StatefulSet", "db", "before")],
+      undefined,
+      true,
+    ],
     ["Retain Retain", "of another controller", 3, [foreign], undefined, false],
   ])("%s: %s", (policy, _name, replicas, before, owners, conflict) => {
     const [whenDeleted = "", whenScaled = ""] = policy.split(" ");
     const set = statefulSet({
-      ...WITH_CLAIM, replicas, persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled },
+      ...WITH_CLAIM,
+      replicas,
+      persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled },
     });
     const [claim] = claimsOf(set, 1);
     claim!.metadata.ownerReferences = before;
@@ -285,7 +372,9 @@ describe("claims", () => {
   test("a pod is not made while its claim goes with the one before", () => {
     const retention = { whenDeleted: "Retain", whenScaled: "Delete" };
     const set = statefulSet({
-      ...WITH_CLAIM, replicas: 1, persistentVolumeClaimRetentionPolicy: retention,
+      ...WITH_CLAIM,
+      replicas: 1,
+      persistentVolumeClaimRetentionPolicy: retention,
     });
     const [claim] = claimsOf(set, 0);
     claim!.metadata.ownerReferences = [owner("Pod", "db-0", "before")];
@@ -296,7 +385,9 @@ describe("claims", () => {
   test("one that is scaled away gets its owner first", () => {
     const retention = { whenDeleted: "Retain", whenScaled: "Delete" };
     const set = statefulSet({
-      ...WITH_CLAIM, replicas: 1, persistentVolumeClaimRetentionPolicy: retention,
+      ...WITH_CLAIM,
+      replicas: 1,
+      persistentVolumeClaimRetentionPolicy: retention,
     });
     const claims = [...claimsOf(set, 0), ...claimsOf(set, 1)];
     expect(steps(view(set, ["0:new", "1:new"], claims))).toEqual(["retain db-1", "delete db-1"]);
@@ -309,8 +400,14 @@ describe("the status", () => {
     const pods = ["0:old", "1:old unready", "2:new fresh", "3:new leaving"];
     const status = planStatus(view(set, pods), 0, 1);
     expect(status).toEqual({
-      observedGeneration: 4, replicas: 4, readyReplicas: 3, availableReplicas: 2,
-      currentReplicas: 1, updatedReplicas: 1, currentRevision: "old", updateRevision: "new",
+      observedGeneration: 4,
+      replicas: 4,
+      readyReplicas: 3,
+      availableReplicas: 2,
+      currentReplicas: 1,
+      updatedReplicas: 1,
+      currentRevision: "old",
+      updateRevision: "new",
       collisionCount: 0,
     });
     expect(statusChanged({ ...status }, status)).toBe(false);
@@ -319,11 +416,13 @@ describe("the status", () => {
 
   test("an update that is complete makes its revision the current one", () => {
     expect(planStatus(view(statefulSet(), ALL), 0, 0)).toMatchObject({
-      currentReplicas: 3, currentRevision: "new",
+      currentReplicas: 3,
+      currentRevision: "new",
     });
     const onDelete = statefulSet({ updateStrategy: { type: "OnDelete" } });
     expect(planStatus(view(onDelete, ALL), 0, 0)).toMatchObject({
-      currentReplicas: 0, currentRevision: "old",
+      currentReplicas: 0,
+      currentRevision: "old",
     });
   });
 });

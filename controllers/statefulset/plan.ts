@@ -4,7 +4,13 @@ import { templateOf } from "../history/plan.ts";
 import { STATEFUL_PODS_BURST } from "../limits.ts";
 import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
 import {
-  claimsOf, hasIdentity, isWanted, ordinalOf, ordinalsOf, podOf, revisionOf,
+  claimsOf,
+  hasIdentity,
+  isWanted,
+  ordinalOf,
+  ordinalsOf,
+  podOf,
+  revisionOf,
 } from "./identity.ts";
 import { isClaimStale, planRetention } from "./retention.ts";
 
@@ -65,9 +71,11 @@ export function planStep(view: StatefulView): StatefulPlan {
     if (blocks && isOrdered) return { stages: [wanted] };
     created += tasks.filter((task) => task.do === "create").length;
   }
-  const condemned = placed.filter(({ ordinal }) => !isWanted(set, ordinal))
+  const condemned = placed
+    .filter(({ ordinal }) => !isWanted(set, ordinal))
     .sort((a, b) => b.ordinal - a.ordinal);
-  const retained = condemned.filter(({ pod, ordinal }) => !claimsMatch(view, pod, ordinal))
+  const retained = condemned
+    .filter(({ pod, ordinal }) => !claimsMatch(view, pod, ordinal))
     .map((each): Task => ({ do: "retain", ...each }));
   const { tasks: gone, blocks } = planCondemned(view, condemned, isOrdered);
   const stages = [wanted, retained, gone];
@@ -85,7 +93,9 @@ export function placedPods({ set, pods }: StatefulView): PodWithOrdinal[] {
 
 /** `blocks`: in order, the next ordinals must wait. */
 function planReplica(
-  view: StatefulView, ordinal: number, pod: Pod | undefined,
+  view: StatefulView,
+  ordinal: number,
+  pod: Pod | undefined,
 ): { tasks: Task[]; blocks: boolean } {
   const { set } = view;
   if (!pod) {
@@ -113,10 +123,13 @@ function planReplica(
  * available.
  */
 function planCondemned(
-  view: StatefulView, condemned: readonly PodWithOrdinal[], isOrdered: boolean,
+  view: StatefulView,
+  condemned: readonly PodWithOrdinal[],
+  isOrdered: boolean,
 ): { tasks: Task[]; blocks: boolean } {
   if (!isOrdered) {
-    const staying = condemned.filter(({ pod }) => !isTerminating(pod))
+    const staying = condemned
+      .filter(({ pod }) => !isTerminating(pod))
       .slice(0, STATEFUL_PODS_BURST);
     return { tasks: staying.map((each): Task => ({ do: "delete", ...each })), blocks: false };
   }
@@ -150,8 +163,11 @@ function planUpdate(view: StatefulView, byOrdinal: ReadonlyMap<number, Pod>): Ta
 function newPod({ set, current, update }: StatefulView, ordinal: number): Pod {
   const { type, rollingUpdate } = set.spec.updateStrategy ?? {};
   const { start } = ordinalsOf(set);
-  const before = rollingUpdate ? rollingUpdate.partition ?? 0
-    : type === "RollingUpdate" ? set.status?.currentReplicas ?? 0 : 0;
+  const before = rollingUpdate
+    ? (rollingUpdate.partition ?? 0)
+    : type === "RollingUpdate"
+      ? (set.status?.currentReplicas ?? 0)
+      : 0;
   const held = ordinal < start + before ? templateOf(current) : undefined;
   const revision = held ? current : update;
   const template = held ?? templateOf(update) ?? set.spec.template;
@@ -159,14 +175,16 @@ function newPod({ set, current, update }: StatefulView, ordinal: number): Pod {
 }
 
 function claimsIn(view: StatefulView, ordinal: number): PersistentVolumeClaim[] {
-  return claimsOf(view.set, ordinal).flatMap(({ metadata }) =>
-    view.claim(metadata.name ?? "") ?? []);
+  return claimsOf(view.set, ordinal).flatMap(
+    ({ metadata }) => view.claim(metadata.name ?? "") ?? [],
+  );
 }
 
 /** Whether the owners of the claims that are there are as the retention policy has them. */
 function claimsMatch(view: StatefulView, pod: Pod, ordinal: number): boolean {
-  return claimsIn(view, ordinal).every((claim) =>
-    planRetention(view.set, pod, ordinal, claim).owners === undefined);
+  return claimsIn(view, ordinal).every(
+    (claim) => planRetention(view.set, pod, ordinal, claim).owners === undefined,
+  );
 }
 
 function claimsComplete(view: StatefulView, pod: Pod, ordinal: number): boolean {
@@ -180,6 +198,10 @@ function isTerminating({ metadata }: Pod): boolean {
 
 /** Whether a pod runs, has been ready for minReadySeconds, and is not being deleted. */
 function isAvailable({ set, now_ms }: StatefulView, pod: Pod): boolean {
-  return !isTerminating(pod) && pod.status?.phase === "Running" && isPodReady(pod) &&
-    isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms);
+  return (
+    !isTerminating(pod) &&
+    pod.status?.phase === "Running" &&
+    isPodReady(pod) &&
+    isPodAvailable(pod, set.spec.minReadySeconds ?? 0, now_ms)
+  );
 }

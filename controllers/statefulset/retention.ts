@@ -1,9 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerReference } from "@raft2kube/client-kube/object/owner.ts";
-import { isDeepStrictEqual } from "node:util";
 import type { OwnerType } from "../pod-control.ts";
 import { isWanted, STATEFUL_SET_TYPE } from "./identity.ts";
 
@@ -23,10 +23,16 @@ export interface RetentionPlan {
  * whenScaled. A reference to an earlier set or pod of the same name is left to it.
  */
 export function planRetention(
-  set: StatefulSet, pod: Pod, ordinal: number, claim: PersistentVolumeClaim,
+  set: StatefulSet,
+  pod: Pod,
+  ordinal: number,
+  claim: PersistentVolumeClaim,
 ): RetentionPlan {
   const before = claim.metadata.ownerReferences ?? [];
-  const self: [KubeObject, OwnerType][] = [[set, STATEFUL_SET_TYPE], [pod, POD_TYPE]];
+  const self: [KubeObject, OwnerType][] = [
+    [set, STATEFUL_SET_TYPE],
+    [pod, POD_TYPE],
+  ];
   const isOurs = (owner: OwnerReference) => self.some((each) => isAbout(owner, ...each));
   const stale = self.some((each) => hasStaleOwner(claim, ...each));
   const wanted = wantedOwners(set, pod, isWanted(set, ordinal));
@@ -63,11 +69,17 @@ function controls({ uid, controller }: OwnerReference): [string, boolean] {
 }
 
 function isAbout(owner: OwnerReference, object: KubeObject, type: OwnerType): boolean {
-  return owner.kind === type.kind && owner.apiVersion === type.apiVersion &&
-    owner.name === object.metadata.name;
+  return (
+    owner.kind === type.kind &&
+    owner.apiVersion === type.apiVersion &&
+    owner.name === object.metadata.name
+  );
 }
 
 function hasStaleOwner(claim: PersistentVolumeClaim, object: KubeObject, type: OwnerType): boolean {
-  return claim.metadata.ownerReferences?.some((owner) =>
-    isAbout(owner, object, type) && owner.uid !== object.metadata.uid) === true;
+  return (
+    claim.metadata.ownerReferences?.some(
+      (owner) => isAbout(owner, object, type) && owner.uid !== object.metadata.uid,
+    ) === true
+  );
 }

@@ -4,10 +4,13 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import {
-  CONTROLLER_REVISIONS, PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS,
-} from "@raft2kube/client-kube/rest/resources.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import {
+  CONTROLLER_REVISIONS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PODS,
+  STATEFUL_SETS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -49,7 +52,8 @@ export function startStatefulSets(context: ControllerContext): Running {
   const reconciler = new StatefulReconciler(context, reads, recorder);
   const loop = startLoop(context, {
     queue: "statefulset",
-    name: ACCOUNT, reads: [sets, pods, claims, revisions],
+    name: ACCOUNT,
+    reads: [sets, pods, claims, revisions],
     reconcile: (key) => reconciler.reconcile(key),
   });
   sets.handle(everyChange(loop.queue));
@@ -57,7 +61,8 @@ export function startStatefulSets(context: ControllerContext): Running {
   pods.handle({ deleted: (pod) => reconciler.written.gone(pods, pod) });
   revisions.handle({ deleted: (gone) => reconciler.written.gone(revisions, gone) });
   const watched = {
-    owners: sets, kind: STATEFUL_SET_TYPE.kind,
+    owners: sets,
+    kind: STATEFUL_SET_TYPE.kind,
     selector: (set: StatefulSet) => set.spec.selector,
     look: (key: string) => loop.queue.add(key),
   };
@@ -74,12 +79,15 @@ export function startStatefulSets(context: ControllerContext): Running {
 
 /** A claim that is gone is made again, or lets a pod be made that waited for its end. */
 function lookAtUsers(
-  { metadata }: PersistentVolumeClaim, sets: Informer<StatefulSet>, queue: WorkQueue,
+  { metadata }: PersistentVolumeClaim,
+  sets: Informer<StatefulSet>,
+  queue: WorkQueue,
 ): void {
   for (const set of sets.store.by(NAMESPACE_INDEX, metadata.namespace ?? "")) {
     const templates = set.spec.volumeClaimTemplates ?? [];
     const uses = templates.some((template) =>
-      metadata.name?.startsWith(`${template.metadata.name}-${set.metadata.name}-`));
+      metadata.name?.startsWith(`${template.metadata.name}-${set.metadata.name}-`),
+    );
     if (uses) queue.add(keyOf(set));
   }
 }
@@ -116,7 +124,9 @@ class StatefulReconciler {
     };
     const { written } = this.#control;
     this.written = new ShownWrites([
-      [this.#written, reads.sets], [written.pods, reads.pods], [written.claims, reads.claims],
+      [this.#written, reads.sets],
+      [written.pods, reads.pods],
+      [written.claims, reads.claims],
       [this.#history.written, reads.revisions],
     ]);
   }
@@ -128,18 +138,32 @@ class StatefulReconciler {
     if (!this.written.areSeen(key)) return { again_ms: UNSEEN_MS };
     const { namespace = "", deletionTimestamp } = set.metadata;
     const known = await this.#claim(set, revisions, this.#history.revisions, () => true);
-    const own = await this.#claim(set, pods, this.#control.pods,
-      (pod) => ordinalOf(set, pod) !== undefined);
+    const own = await this.#claim(
+      set,
+      pods,
+      this.#control.pods,
+      (pod) => ordinalOf(set, pod) !== undefined,
+    );
     const history = planRevision(set.spec.template, known);
     // Its revisions were orphaned before it: none is made for a set that goes.
     if (deletionTimestamp && !history.current) return;
     const { current: update, collisionCount } = await keepRevision(
-      this.#history, set, set.spec.template, history, set.status?.collisionCount ?? 0);
+      this.#history,
+      set,
+      set.spec.template,
+      history,
+      set.status?.collisionCount ?? 0,
+    );
     const { currentRevision } = set.status ?? {};
     const view: StatefulView = {
-      set, pods: own, update,
-      current: known.find(({ metadata }) => metadata.name === currentRevision &&
-        metadata.name !== update.metadata.name) ?? update,
+      set,
+      pods: own,
+      update,
+      current:
+        known.find(
+          ({ metadata }) =>
+            metadata.name === currentRevision && metadata.name !== update.metadata.name,
+        ) ?? update,
       claim: (name) => claims.store.get(`${namespace}/${name}`),
       now_ms: this.#clock.now(),
     };
@@ -154,7 +178,9 @@ class StatefulReconciler {
 
   /** Lists the set's pods or revisions, adopted and released if need be. */
   #claim<D extends KubeObject>(
-    set: StatefulSet, { store }: Informer<D>, dependents: ResourceClient<D>,
+    set: StatefulSet,
+    { store }: Informer<D>,
+    dependents: ResourceClient<D>,
     isMember: (object: D) => boolean,
   ): Promise<D[]> {
     return claim({
@@ -179,7 +205,8 @@ class StatefulReconciler {
 
 /** Revisions beyond the limit that neither a pod nor the status names, the oldest first. */
 export function surplusRevisions(
-  { set, pods, current, update }: StatefulView, { old, duplicates }: RevisionPlan,
+  { set, pods, current, update }: StatefulView,
+  { old, duplicates }: RevisionPlan,
 ): ControllerRevision[] {
   const live = new Set([current, update].map(({ metadata }) => metadata.name));
   for (const pod of pods) live.add(revisionOf(pod));

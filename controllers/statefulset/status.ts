@@ -8,11 +8,15 @@ import { placedPods, type StatefulView } from "./plan.ts";
  * all pods are of the newest revision and ready, it becomes the current one.
  */
 export function planStatus(
-  view: StatefulView, collisionCount: number, updated: number,
+  view: StatefulView,
+  collisionCount: number,
+  updated: number,
 ): StatefulSetStatus {
   const { set, current, update, now_ms } = view;
   const { minReadySeconds = 0, replicas: wanted = 1, updateStrategy } = set.spec;
-  const pods = placedPods(view).map(({ pod }) => pod).filter(({ status }) => status?.phase);
+  const pods = placedPods(view)
+    .map(({ pod }) => pod)
+    .filter(({ status }) => status?.phase);
   const ready = pods.filter((pod) => pod.status?.phase === "Running" && isPodReady(pod));
   const staying = pods.filter(({ metadata }) => metadata.deletionTimestamp === undefined);
   const ofRevision = (name: string | undefined) =>
@@ -30,7 +34,9 @@ export function planStatus(
     collisionCount,
     ...(conditions && { conditions }),
   };
-  const complete = status.updatedReplicas === wanted && status.readyReplicas === wanted &&
+  const complete =
+    status.updatedReplicas === wanted &&
+    status.readyReplicas === wanted &&
     status.replicas === wanted;
   if (updateStrategy?.type !== "RollingUpdate" || !complete) return status;
   return { ...status, currentReplicas: wanted, currentRevision: update.metadata.name ?? "" };

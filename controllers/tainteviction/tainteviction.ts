@@ -1,8 +1,8 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { closeAll, startLoop } from "../loop.ts";
@@ -56,7 +56,10 @@ export function startTaintEviction(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "noexec_taint_pod", name: COMPONENT, reads: [nodes, pods], reconcile,
+    queue: "noexec_taint_pod",
+    name: COMPONENT,
+    reads: [nodes, pods],
+    reconcile,
   });
   const look = (pod: Pod) => {
     if (pod.spec.nodeName) loop.queue.add(keyOf(pod));

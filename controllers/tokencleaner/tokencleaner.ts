@@ -27,7 +27,10 @@ export function startTokenCleaner(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "token_cleaner", name: ACCOUNT, reads: [secrets], reconcile,
+    queue: "token_cleaner",
+    name: ACCOUNT,
+    reads: [secrets],
+    reconcile,
   });
   secrets.handle(everyChange(loop.queue));
   return loop;

@@ -28,7 +28,10 @@ export function startNodeTtl(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "ttlcontroller", name: ACCOUNT, reads: [nodes], reconcile,
+    queue: "ttlcontroller",
+    name: ACCOUNT,
+    reads: [nodes],
+    reconcile,
   });
   nodes.handle(everyChange(loop.queue));
   return loop;

@@ -37,7 +37,10 @@ export function startTtlAfterFinished(context: ControllerContext): Running {
   };
 
   const loop = startLoop(context, {
-    queue: "ttl_jobs_to_delete", name: ACCOUNT, reads: [jobs], reconcile,
+    queue: "ttl_jobs_to_delete",
+    name: ACCOUNT,
+    reads: [jobs],
+    reconcile,
   });
   jobs.handle(everyChange(loop.queue));
   return loop;

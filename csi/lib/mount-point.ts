@@ -1,7 +1,7 @@
 import { lstat, mkdir, realpath, rmdir, unlink } from "node:fs/promises";
 import path from "node:path";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
-import { readMountInfo, type MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { failedPrecondition, internal, notFound } from "./errors.ts";
 

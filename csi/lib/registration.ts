@@ -1,8 +1,8 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { Registration } from "@raft2kube/proto/gen/pluginregistration.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 
 /** Versions of CSI itself that the driver speaks, as the kubelet compares them. */
 const SUPPORTED_VERSIONS = ["1.0.0"];

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { serveRegistration } from "./registration.ts";
 
 /** The version that our drivers report of themselves. */

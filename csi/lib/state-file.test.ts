@@ -18,9 +18,11 @@ const schema: StateSchema<Counters> = {
   },
 };
 
-const add = (name: string) => (state: Counters): Counters => ({
-  counts: { ...state.counts, [name]: (state.counts[name] ?? 0) + 1 },
-});
+const add =
+  (name: string) =>
+  (state: Counters): Counters => ({
+    counts: { ...state.counts, [name]: (state.counts[name] ?? 0) + 1 },
+  });
 
 describe("StateFile", () => {
   let directory: string;

@@ -82,7 +82,9 @@ function seal(schemaVersion: number, data: unknown): string {
 }
 
 function checksumOf(data: unknown): string {
-  return crc32c(Buffer.from(JSON.stringify(data))).toString(16).padStart(8, "0");
+  return crc32c(Buffer.from(JSON.stringify(data)))
+    .toString(16)
+    .padStart(8, "0");
 }
 
 async function load<T>(file: string, schema: StateSchema<T>): Promise<T | undefined> {

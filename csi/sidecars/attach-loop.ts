@@ -7,11 +7,14 @@ import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/ob
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
-  CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
+  CSI_NODES,
+  PERSISTENT_VOLUMES,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { attacherFinalizer, nodeIdOf, planAttachment, publishRequest } from "./attach-plan.ts";
 import { ATTACH_WORKERS, CONTROLLER_CALL_TIMEOUT_MS, RETRY } from "./limits.ts";
 import { NODE_ID } from "./names.ts";
@@ -19,7 +22,6 @@ import { ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import { secretOf } from "./secret.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
-import { tolerate } from "@raft2kube/std/errors.ts";
 
 type Attachments = ResourceClient<VolumeAttachment>;
 
@@ -111,7 +113,8 @@ export class Attacher {
       throw new ProvisioningError("Deleting", message);
     }
     const [csiNode, secrets] = await Promise.all([
-      this.#csiNode(attachment), this.#secrets(volume),
+      this.#csiNode(attachment),
+      this.#secrets(volume),
     ]);
     const nodeId = nodeIdOf(attachment, csiNode);
     const request = publishRequest(volume, nodeId, secrets, driver.capabilities);
@@ -168,7 +171,9 @@ export class Attacher {
   }
 
   async #mark<T extends KubeObject>(
-    writer: ResourceClient<T>, object: T, wanted: Record<string, string>,
+    writer: ResourceClient<T>,
+    object: T,
+    wanted: Record<string, string>,
   ): Promise<T> {
     const { finalizers = [], annotations = {} } = object.metadata;
     const noted = Object.entries(wanted).every(([key, value]) => annotations[key] === value);
@@ -182,10 +187,12 @@ export class Attacher {
   }
 
   async #unmark<T extends KubeObject>(
-    writer: ResourceClient<T>, object: T,
+    writer: ResourceClient<T>,
+    object: T,
   ): Promise<T | undefined> {
-    const finalizers = (object.metadata.finalizers ?? [])
-      .filter((each) => each !== this.#finalizer);
+    const finalizers = (object.metadata.finalizers ?? []).filter(
+      (each) => each !== this.#finalizer,
+    );
     const metadata = { ...object.metadata, finalizers };
     return undefinedIfNotFound(writer.update({ ...object, metadata }));
   }
@@ -222,7 +229,8 @@ export class Attacher {
     const name = { ...nameOf(attachment), subresource: "status" };
     const attached = attachment.status?.attached ?? false;
     await tolerate(
-      this.#writer.patch(name, "merge", { status: { attached, [field]: error } }), isNotFound,
+      this.#writer.patch(name, "merge", { status: { attached, [field]: error } }),
+      isNotFound,
     );
   }
 

@@ -1,8 +1,8 @@
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  ControllerServiceCapability_RPC_Type as Rpc,
   VolumeCapability_AccessMode_Mode as Mode,
+  ControllerServiceCapability_RPC_Type as Rpc,
 } from "@raft2kube/proto/gen/csi.ts";
 import { expect, test } from "vitest";
 import { attacherFinalizer, nodeIdOf, planAttachment, publishRequest } from "./attach-plan.ts";
@@ -13,7 +13,8 @@ const deleted = { deletionTimestamp: "2026-01-01T00:00:00Z" };
 
 function attachment(metadata: object, attached?: boolean, attacher = DRIVER): VolumeAttachment {
   const made: VolumeAttachment = {
-    metadata, spec: { attacher, nodeName: "n1", source: { persistentVolumeName: "v" } },
+    metadata,
+    spec: { attacher, nodeName: "n1", source: { persistentVolumeName: "v" } },
   };
   return attached === undefined ? made : { ...made, status: { attached } };
 }

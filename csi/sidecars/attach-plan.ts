@@ -1,8 +1,8 @@
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ControllerPublishVolumeRequest } from "@raft2kube/proto/gen/csi.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { accessModeOf } from "./access-mode.ts";
 import { NODE_ID } from "./names.ts";
 import { ProvisioningError } from "./provisioning-error.ts";

@@ -1,8 +1,10 @@
 import {
-  CSI_NODES, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
+  CSI_NODES,
+  PERSISTENT_VOLUMES,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { Attacher } from "./attach-loop.ts";
-import { startBesideDriver, type BesideDriverOptions, type SidecarSet } from "./beside-driver.ts";
+import { type BesideDriverOptions, type SidecarSet, startBesideDriver } from "./beside-driver.ts";
 
 const ATTACHER: SidecarSet = {
   name: "csi-attacher",
@@ -15,8 +17,9 @@ const ATTACHER: SidecarSet = {
  * Starts the attacher beside a driver's controller service, once in a cluster: VolumeAttachments
  * are carried out. The client has the rights of upstream's external-attacher.
  */
-export function startAttacher(
-  options: Omit<BesideDriverOptions, "nodeName">,
-): { ready: Promise<void>; close(): Promise<void> } {
+export function startAttacher(options: Omit<BesideDriverOptions, "nodeName">): {
+  ready: Promise<void>;
+  close(): Promise<void>;
+} {
   return startBesideDriver(options, ATTACHER);
 }

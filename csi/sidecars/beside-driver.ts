@@ -3,11 +3,11 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
+import { type Channel, connectGrpc } from "@raft2kube/rpc/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { aborted, delay } from "@raft2kube/std/wait.ts";
-import { identifyDriver, type DriverIdentity } from "./driver-identity.ts";
+import { type DriverIdentity, identifyDriver } from "./driver-identity.ts";
 import { DRIVER_RETRY_MS } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
@@ -91,7 +91,13 @@ function makeSidecars(
   for (const type of set.reads) informers.of(type);
   informers.start();
   const loops = set.loops({
-    client, driver, nodeName, extraCreateMetadata, informers, events, clock,
+    client,
+    driver,
+    nodeName,
+    extraCreateMetadata,
+    informers,
+    events,
+    clock,
   });
   return { informers, events, loops };
 }

@@ -11,16 +11,18 @@ test("space is published as soon as the node is registered, without a back-off",
   let looks = 0;
   const created: object[] = [];
   const client = {
-    resource: (type: object) => type === NODES
-      ? {
-        get: () => ++looks < 3
-          ? Promise.reject(missing)
-          : Promise.resolve({ metadata: { name: "one", uid: "u" } }),
-      }
-      : {
-        list: () => Promise.resolve({ items: [] }),
-        create: (made: object) => void created.push(made),
-      },
+    resource: (type: object) =>
+      type === NODES
+        ? {
+            get: () =>
+              ++looks < 3
+                ? Promise.reject(missing)
+                : Promise.resolve({ metadata: { name: "one", uid: "u" } }),
+          }
+        : {
+            list: () => Promise.resolve({ items: [] }),
+            create: (made: object) => void created.push(made),
+          },
   };
   const named = { metadata: { name: "fast" }, provisioner: "driver" };
   const informers = { of: () => ({ handle: () => {}, store: { list: () => [named] } }) };
@@ -28,14 +30,20 @@ test("space is published as soon as the node is registered, without a back-off",
   const driver = { name: "driver", topology: {}, controller: { getCapacity } };
   const options = { client, informers, driver, clock, nodeName: "one" };
   const publishing = new CapacityPublishing(
-    options as unknown as ConstructorParameters<typeof CapacityPublishing>[0], "kube-system",
+    options as unknown as ConstructorParameters<typeof CapacityPublishing>[0],
+    "kube-system",
   );
   publishing.start();
   const begun_ms = clock.monotonic();
-  await expect.poll(() => {
-    clock.advance(NODE_LOOK_MS / 4);
-    return created;
-  }, { interval: 5 }).toHaveLength(1);
+  await expect
+    .poll(
+      () => {
+        clock.advance(NODE_LOOK_MS / 4);
+        return created;
+      },
+      { interval: 5 },
+    )
+    .toHaveLength(1);
   expect(clock.monotonic() - begun_ms).toBeLessThan(RETRY_MS);
   await publishing.close();
 });

@@ -13,13 +13,8 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { planCapacities, type CapacityPublisher, type FreeSpace } from "./capacity-plan.ts";
-import {
-  CAPACITY_POLL_MS,
-  CONTROLLER_CALL_TIMEOUT_MS,
-  NODE_LOOK_MS,
-  RETRY,
-} from "./limits.ts";
+import { type CapacityPublisher, type FreeSpace, planCapacities } from "./capacity-plan.ts";
+import { CAPACITY_POLL_MS, CONTROLLER_CALL_TIMEOUT_MS, NODE_LOOK_MS, RETRY } from "./limits.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
 
 const log = logger("csi-capacity");
@@ -93,8 +88,9 @@ export class CapacityPublishing {
 
   async #spaceOf({ parameters = {} }: StorageClass): Promise<FreeSpace> {
     const { driver } = this.#options;
-    const own = Object.entries(parameters)
-      .filter(([key]) => !key.startsWith("csi.storage.k8s.io/"));
+    const own = Object.entries(parameters).filter(
+      ([key]) => !key.startsWith("csi.storage.k8s.io/"),
+    );
     const { availableCapacity, maximumVolumeSize } = await driver.controller.getCapacity(
       {
         parameters: Object.fromEntries(own),

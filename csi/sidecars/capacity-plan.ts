@@ -1,7 +1,7 @@
-import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
-import { quantityOf } from "@raft2kube/std/quantity.ts";
+import type { CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { quantityOf } from "@raft2kube/std/quantity.ts";
 
 /** Label of a CSIStorageCapacity with the driver that it is of (upstream's names). */
 const DRIVER_LABEL = "csi.storage.k8s.io/drivername";
@@ -46,7 +46,8 @@ export function planCapacities(
 ): CapacityPlan {
   const labels = capacityLabels(publisher);
   const ours = existing.filter(({ metadata }) =>
-    Object.entries(labels).every(([key, value]) => own(metadata.labels ?? {}, key) === value));
+    Object.entries(labels).every(([key, value]) => own(metadata.labels ?? {}, key) === value),
+  );
   const plan: CapacityPlan = { create: [], update: [], delete: [] };
   const kept = new Set<CSIStorageCapacity>();
   for (const [{ metadata }, space] of spaces) {

@@ -1,7 +1,9 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  CLAIM_PROVISIONERS, driverOfProvisioner, provisionerIn,
+  CLAIM_PROVISIONERS,
+  driverOfProvisioner,
+  provisionerIn,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { isProvisionedBy } from "./volume-plan.ts";
@@ -74,6 +76,10 @@ function isPopulated({ spec }: PersistentVolumeClaim): boolean {
 export function isBoundTo(claim: PersistentVolumeClaim, volume: PersistentVolume): boolean {
   const { uid } = claim.metadata;
   const named = claim.spec.volumeName === volume.metadata.name;
-  return named && claim.status?.phase === "Bound" &&
-    uid !== undefined && volume.spec.claimRef?.uid === uid;
+  return (
+    named &&
+    claim.status?.phase === "Bound" &&
+    uid !== undefined &&
+    volume.spec.claimRef?.uid === uid
+  );
 }

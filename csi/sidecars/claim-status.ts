@@ -1,11 +1,11 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  conditionsAfter,
   type ClaimStatusChange,
+  conditionsAfter,
 } from "@raft2kube/client-kube/object/claim-conditions.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
-import { PERSISTENT_VOLUME_CLAIMS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { PERSISTENT_VOLUME_CLAIMS } from "@raft2kube/client-kube/rest/resources.ts";
 
 /**
  * Patches a claim's status, and returns the claim. Fails with a conflict if the claim has changed

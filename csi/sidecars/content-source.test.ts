@@ -39,10 +39,13 @@ describe("restorableHandle", () => {
     const refused: [RegExp, (...parts: Parts) => void][] = [
       [/not bound/, (_claim, _snapshot, { spec }) => (spec.volumeSnapshotRef.namespace = "other")],
       [/not bound/, (_claim, _snapshot, { spec }) => (spec.volumeSnapshotRef.uid = "earlier")],
-      [/not bound/, (_claim, { metadata }, { spec }) => {
-        delete metadata.uid;
-        delete spec.volumeSnapshotRef.uid;
-      }],
+      [
+        /not bound/,
+        (_claim, { metadata }, { spec }) => {
+          delete metadata.uid;
+          delete spec.volumeSnapshotRef.uid;
+        },
+      ],
       [/another driver/, (_claim, _snapshot, { spec }) => (spec.driver = "other")],
       [/deleted/, (_claim, { metadata }) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
       [/not ready/, (_claim, { status }) => (status!.readyToUse = false)],
@@ -55,9 +58,11 @@ describe("restorableHandle", () => {
 
   it("changes the volume's mode where the content allows it", () => {
     const annotations = { "snapshot.storage.kubernetes.io/allow-volume-mode-change": "true" };
-    expect(handleOf((_claim, _snapshot, content) => {
-      content.spec.sourceVolumeMode = "Block";
-      content.metadata.annotations = annotations;
-    })).toBe("snap-1");
+    expect(
+      handleOf((_claim, _snapshot, content) => {
+        content.spec.sourceVolumeMode = "Block";
+        content.metadata.annotations = annotations;
+      }),
+    ).toBe("snap-1");
   });
 });

@@ -2,12 +2,16 @@ import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import {
-  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, VOLUME_SNAPSHOTS, VOLUME_SNAPSHOT_CONTENTS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  VOLUME_SNAPSHOT_CONTENTS,
+  VOLUME_SNAPSHOTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { valueOf } from "@raft2kube/std/quantity.ts";
 import {
-  ControllerServiceCapability_RPC_Type as Rpc, type VolumeContentSource,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  type VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { isBoundTo } from "./claim-plan.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import type { TopologyContext } from "./topology.ts";
@@ -36,7 +40,9 @@ export async function contentSourceOf(
 
 /** Returns the volume of a claim in the same namespace, of the same driver. */
 async function volumeToClone(
-  { client, driver }: TopologyContext, claim: PersistentVolumeClaim, source: string,
+  { client, driver }: TopologyContext,
+  claim: PersistentVolumeClaim,
+  source: string,
 ): Promise<VolumeContentSource> {
   if (!driver.capabilities.has(Rpc.CLONE_VOLUME)) {
     throw refusal(`driver ${driver.name} does not clone volumes`);
@@ -57,7 +63,9 @@ async function volumeToClone(
 
 /** Returns the driver's snapshot of a VolumeSnapshot in the same namespace. */
 async function snapshotToRestore(
-  { client, driver }: TopologyContext, claim: PersistentVolumeClaim, name: string,
+  { client, driver }: TopologyContext,
+  claim: PersistentVolumeClaim,
+  name: string,
 ): Promise<VolumeContentSource> {
   if (!driver.capabilities.has(Rpc.CREATE_DELETE_SNAPSHOT)) {
     throw refusal(`driver ${driver.name} does not take snapshots`);
@@ -70,7 +78,8 @@ async function snapshotToRestore(
   });
   const bound = snapshot.status?.boundVolumeSnapshotContentName;
   if (!bound) throw refusal(`VolumeSnapshot ${name} is not bound to a content`);
-  const content = await client.resource<VolumeSnapshotContent>(VOLUME_SNAPSHOT_CONTENTS)
+  const content = await client
+    .resource<VolumeSnapshotContent>(VOLUME_SNAPSHOT_CONTENTS)
     .get({ name: bound });
   return { snapshot: { snapshotId: restorableHandle(claim, snapshot, content, driver.name) } };
 }
@@ -90,8 +99,8 @@ export function restorableHandle(
   const of = `VolumeSnapshot ${name}`;
   if (deletionTimestamp) throw refusal(`${of} is being deleted`);
   const { volumeSnapshotRef: owner, driver, sourceVolumeMode } = content.spec;
-  const isOwner = owner.name === name && owner.namespace === namespace &&
-    uid !== undefined && owner.uid === uid;
+  const isOwner =
+    owner.name === name && owner.namespace === namespace && uid !== undefined && owner.uid === uid;
   if (!isOwner) throw refusal(`${of} is not bound to a content`);
   if (driver !== driverName) throw refusal(`${of} is of another driver than ${driverName}`);
   if (snapshot.status?.readyToUse !== true) throw refusal(`${of} is not ready to use`);

@@ -1,6 +1,5 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { valueOf } from "@raft2kube/std/quantity.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type {
   CreateVolumeRequest,
@@ -8,6 +7,7 @@ import type {
   VolumeCapability,
   VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { accessModeOf } from "./access-mode.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 

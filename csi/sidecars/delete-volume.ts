@@ -1,8 +1,8 @@
 import type { PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";

@@ -1,12 +1,12 @@
 import {
   Controller,
-  ControllerServiceCapability_RPC_Type as Rpc,
+  type ControllerMethods,
   Identity,
   Node,
+  ControllerServiceCapability_RPC_Type as Rpc,
   PluginCapability_Service_Type as Service,
-  type ControllerMethods,
 } from "@raft2kube/proto/gen/csi.ts";
-import { client, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { DRIVER_INFO_TIMEOUT_MS } from "./limits.ts";
 

@@ -1,12 +1,14 @@
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { expect, test } from "vitest";
-import { getConditions, listConditions } from "./health-conditions.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
+import { getConditions, listConditions } from "./health-conditions.ts";
 import { CONDITION_CHARS_MAX } from "./limits.ts";
 
 /** A driver that answers by these methods alone. */
-const driverOf = (controller: Partial<Record<"listVolumes" | "controllerGetVolume", unknown>>) =>
-  ({ name: "d", controller: controller as DriverIdentity["controller"] });
+const driverOf = (controller: Partial<Record<"listVolumes" | "controllerGetVolume", unknown>>) => ({
+  name: "d",
+  controller: controller as DriverIdentity["controller"],
+});
 const ill = (message: string) => ({ volumeCondition: { abnormal: true, message } });
 
 test("of a list monitored volumes alone are kept, and how their messages start", async () => {

@@ -5,7 +5,10 @@ import { ownText } from "@raft2kube/std/bytes.ts";
 import type { DriverIdentity } from "./driver-identity.ts";
 import type { Condition } from "./health-plan.ts";
 import {
-  CONDITION_CHARS_MAX, CONTROLLER_CALL_TIMEOUT_MS, LISTED_PAGES_MAX, LISTED_VOLUMES_MAX,
+  CONDITION_CHARS_MAX,
+  CONTROLLER_CALL_TIMEOUT_MS,
+  LISTED_PAGES_MAX,
+  LISTED_VOLUMES_MAX,
 } from "./limits.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";

@@ -1,9 +1,9 @@
 import type { ObjectReference, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import { PERSISTENT_VOLUMES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import { getConditions, listConditions } from "./health-conditions.ts";
 import { monitoredVolumes, planHealth } from "./health-plan.ts";
 import { HEALTH_POLL_MS, RETRY } from "./limits.ts";
@@ -14,8 +14,10 @@ const log = logger("csi-health");
 
 /** Whether a driver reports the conditions of its volumes at its controller. */
 export function reportsConditions(capabilities: ReadonlySet<number>): boolean {
-  return capabilities.has(Rpc.VOLUME_CONDITION) &&
-    (capabilities.has(Rpc.LIST_VOLUMES) || capabilities.has(Rpc.GET_VOLUME));
+  return (
+    capabilities.has(Rpc.VOLUME_CONDITION) &&
+    (capabilities.has(Rpc.LIST_VOLUMES) || capabilities.has(Rpc.GET_VOLUME))
+  );
 }
 
 /**

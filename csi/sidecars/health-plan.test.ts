@@ -21,8 +21,9 @@ test("an abnormal volume is an event each time, its recovery is one once", () =>
   const volumes = monitoredVolumes([volume("a"), volume("b")], owner);
   const abnormal = new Set<string>();
   const events = (...conditions: [string, Condition][]) =>
-    planHealth(volumes, said(...conditions), abnormal)
-      .map(({ volume: { metadata }, type, reason }) => `${metadata.name} ${type} ${reason}`);
+    planHealth(volumes, said(...conditions), abnormal).map(
+      ({ volume: { metadata }, type, reason }) => `${metadata.name} ${type} ${reason}`,
+    );
   expect(events(["h-a", good], ["h-b", good])).toEqual([]);
   expect(events(["h-a", bad], ["h-b", good])).toEqual(["a Warning VolumeConditionAbnormal"]);
   expect(events(["h-a", bad])).toEqual(["a Warning VolumeConditionAbnormal"]);

@@ -4,8 +4,8 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ClaimStatusChange } from "@raft2kube/client-kube/object/claim-conditions.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
@@ -15,7 +15,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS, MODIFY_WORKERS, RETRY, RETRY_MS_MAX } from "./limits.ts";
-import { MODIFYING, planModify, type ModifyPlan } from "./modify-plan.ts";
+import { MODIFYING, type ModifyPlan, planModify } from "./modify-plan.ts";
 import { referenceTo } from "./object-reference.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
 import type { SidecarOptions } from "./sidecar-options.ts";
@@ -111,9 +111,12 @@ export class Modifier {
   ): Promise<{ again_ms: number } | void> {
     const { driver, events, client } = this.#options;
     const about = referenceTo("PersistentVolumeClaim", claim);
-    const begun = await this.#patch(claim, stateOf(target, "InProgress", {
-      [MODIFYING]: `Modifying volume to "${target}" is in progress.`,
-    }));
+    const begun = await this.#patch(
+      claim,
+      stateOf(target, "InProgress", {
+        [MODIFYING]: `Modifying volume to "${target}" is in progress.`,
+      }),
+    );
     try {
       await driver.controller.controllerModifyVolume(
         { volumeId: volumeHandle, mutableParameters },
@@ -151,10 +154,13 @@ export class Modifier {
     else this.#refused.delete(keyOf(claim));
     const infeasible = thrown.status === Status.INVALID_ARGUMENT;
     const state = refused ? "failed. Waiting for retry." : "is still in progress.";
-    await this.#patch(claim, stateOf(target, infeasible ? "Infeasible" : "InProgress", {
-      [MODIFYING]: `Modifying volume to "${target}" ${state}`,
-      [FAILED]: { reason: goCodeName(thrown), message: messageOf(thrown) },
-    }));
+    await this.#patch(
+      claim,
+      stateOf(target, infeasible ? "Infeasible" : "InProgress", {
+        [MODIFYING]: `Modifying volume to "${target}" ${state}`,
+        [FAILED]: { reason: goCodeName(thrown), message: messageOf(thrown) },
+      }),
+    );
     // Only another class helps, which brings the claim back immediately.
     if (infeasible) return { again_ms: RETRY_MS_MAX };
     throw thrown;

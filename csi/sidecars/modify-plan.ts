@@ -35,7 +35,9 @@ export function planModify(
   if (!volume || !isOwnBoundClaim(claim, volume, owner)) return { act: "leave" };
   const wanted = claim.spec.volumeAttributesClassName ?? "";
   const {
-    currentVolumeAttributesClassName: current = "", modifyVolumeStatus: begun, conditions = [],
+    currentVolumeAttributesClassName: current = "",
+    modifyVolumeStatus: begun,
+    conditions = [],
   } = claim.status ?? {};
   const inProgress = begun?.status === "InProgress";
   const continues = inProgress && (!refused || wanted === "");

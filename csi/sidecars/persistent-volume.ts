@@ -4,9 +4,9 @@ import type {
   PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
-import { quantityOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { PROVISIONED_BY } from "@raft2kube/client-kube/object/volumes.ts";
 import type { Topology, Volume } from "@raft2kube/proto/gen/csi.ts";
+import { quantityOf, valueOf } from "@raft2kube/std/quantity.ts";
 import { fsTypeOf, volumeNameOf } from "./create-request.ts";
 import { PROVISIONER_FINALIZER } from "./names.ts";
 

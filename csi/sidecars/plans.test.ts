@@ -4,12 +4,12 @@ import type {
   PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { PROVISIONER_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import {
-  ControllerServiceCapability_RPC_Type as Rpc,
   VolumeCapability_AccessMode_Mode as Mode,
+  ControllerServiceCapability_RPC_Type as Rpc,
 } from "@raft2kube/proto/gen/csi.ts";
 import { describe, expect, it } from "vitest";
-import { PROVISIONER_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { isBoundTo, planClaim } from "./claim-plan.ts";
 import { createVolumeRequest } from "./create-request.ts";
 import { planModify } from "./modify-plan.ts";
@@ -75,14 +75,18 @@ describe("planClaim", () => {
     expect(actOf(claim(), waiting, shared)).toBe("leave");
     const elsewhere = { ...selected, [SELECTED]: "n2" };
     expect(actOf(claim(elsewhere), waiting, shared)).toBe("provision");
-    expect(actOf(claim(elsewhere), classOf("n2"), { ...shared, nodeName: undefined }))
-      .toBe("provision");
+    expect(actOf(claim(elsewhere), classOf("n2"), { ...shared, nodeName: undefined })).toBe(
+      "provision",
+    );
   });
 
   it("leaves a claim to the populator of its source, and no other", () => {
     const of = (dataSource: { apiGroup?: string; kind: string }) =>
-      actOf(claim(undefined, { dataSource: { name: "x", apiGroup: "", ...dataSource } }),
-        storageClass(), central);
+      actOf(
+        claim(undefined, { dataSource: { name: "x", apiGroup: "", ...dataSource } }),
+        storageClass(),
+        central,
+      );
     expect(of({ apiGroup: "example.com", kind: "Book" })).toBe("populate");
     expect(of({ kind: "PersistentVolumeClaim" })).toBe("provision");
     expect(of({ apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot" })).toBe("provision");
@@ -122,14 +126,17 @@ describe("isBoundTo: whose content a volume has", () => {
     expect(isBoundTo(bound, volume("victim"))).toBe(false);
     expect(isBoundTo(bound, volume())).toBe(false);
     expect(isBoundTo({ ...bound, status: { phase: "Pending" } }, volume("u1"))).toBe(false);
-    expect(isBoundTo({ ...bound, spec: { ...bound.spec, volumeName: "x" } }, volume("u1")))
-      .toBe(false);
+    expect(isBoundTo({ ...bound, spec: { ...bound.spec, volumeName: "x" } }, volume("u1"))).toBe(
+      false,
+    );
   });
 });
 
 describe("createVolumeRequest", () => {
   const bare = {
-    capabilities: new Set<number>(), topology: undefined, source: undefined,
+    capabilities: new Set<number>(),
+    topology: undefined,
+    source: undefined,
     mutableParameters: { iops: "5" },
   };
 
@@ -177,8 +184,10 @@ describe("createVolumeRequest", () => {
   });
 
   it("refuses selectors, claims without size, and parameters it would ignore", () => {
-    const request = (of: PersistentVolumeClaim, options = storageClass()) => () =>
-      createVolumeRequest(of, options, bare);
+    const request =
+      (of: PersistentVolumeClaim, options = storageClass()) =>
+      () =>
+        createVolumeRequest(of, options, bare);
     expect(request(claim(undefined, { selector: {} }))).toThrow("Selector is not supported");
     expect(request(claim(undefined, { resources: {} }))).toThrow("requests no storage");
     const parameters = { "csi.storage.k8s.io/provisioner-secret-name": "s" };
@@ -271,10 +280,16 @@ describe("planResize", () => {
 
 describe("planModify", () => {
   const volume = persistentVolumeOf(claim(), storageClass(), DRIVER, {
-    volumeId: "v1", capacityBytes: 2 ** 30, volumeContext: {}, accessibleTopology: [],
+    volumeId: "v1",
+    capacityBytes: 2 ** 30,
+    volumeContext: {},
+    accessibleTopology: [],
   });
-  const classOf = (name: string) =>
-    ({ metadata: { name }, driverName: DRIVER, parameters: { name } });
+  const classOf = (name: string) => ({
+    metadata: { name },
+    driverName: DRIVER,
+    parameters: { name },
+  });
   const plan = (
     wanted: string | undefined,
     begun?: NonNullable<PersistentVolumeClaim["status"]>["modifyVolumeStatus"],
@@ -285,13 +300,17 @@ describe("planModify", () => {
     const conditions = begun && [{ type: "ModifyingVolume", status: "True" as const }];
     const had = { currentVolumeAttributesClassName: "had" };
     made.status = {
-      phase: "Bound", ...had, ...(begun && { modifyVolumeStatus: begun, conditions }),
+      phase: "Bound",
+      ...had,
+      ...(begun && { modifyVolumeStatus: begun, conditions }),
     };
     const owner = { driverName: DRIVER, segments: undefined };
     return planModify(made, volume, classOf, { owner, refused });
   };
-  const begun = (status: "InProgress" | "Infeasible") =>
-    ({ targetVolumeAttributesClassName: "old", status });
+  const begun = (status: "InProgress" | "Infeasible") => ({
+    targetVolumeAttributesClassName: "old",
+    status,
+  });
 
   it("gives the claim's class, unless the driver may still be giving another", () => {
     expect(plan("had")).toEqual({ act: "leave" });

@@ -3,33 +3,38 @@ import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import {
-  PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest,
+  type CreateVolumeRequest,
+  ControllerServiceCapability_RPC_Type as Rpc,
 } from "@raft2kube/proto/gen/csi.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isUndecided } from "./call-outcome.ts";
 import { planClaim } from "./claim-plan.ts";
 import { volumeNameOf } from "./create-request.ts";
 import { deleteVolume } from "./delete-volume.ts";
 import {
-  DELETE_WORKERS, OTHERS_TAKE_MS, PROVISION_WORKERS, RETRY, UNSEEN_MS_MAX,
+  DELETE_WORKERS,
+  OTHERS_TAKE_MS,
+  PROVISION_WORKERS,
+  RETRY,
+  UNSEEN_MS_MAX,
 } from "./limits.ts";
-import type { SidecarOptions } from "./sidecar-options.ts";
 import { referenceTo } from "./object-reference.ts";
 import { provision, requestFor } from "./provision.ts";
 import { NODE_GONE, ProvisioningError } from "./provisioning-error.ts";
 import { RecentNames } from "./recent-names.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 import { assertAllowsSomeNode, isAllowed } from "./topology.ts";
 import { isToBeDeleted, ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
@@ -125,7 +130,7 @@ export class Provisioner {
   }
 
   async #provision(key: string): Promise<void> {
-    const attempt = this.#undecided.get(key) ?? await this.#begin(key);
+    const attempt = this.#undecided.get(key) ?? (await this.#begin(key));
     if (!attempt) return;
     if (this.#isMade(volumeNameOf(attempt.claim))) return this.#settle(key, attempt);
     await this.#provisionAndRecord(key, attempt);
@@ -145,7 +150,9 @@ export class Provisioner {
     const storageClass = classes.store.get(claim.spec.storageClassName ?? "");
     const { name: driverName, hasTopology } = this.#options.driver;
     const plan = planClaim(claim, storageClass, {
-      driverName, hasTopology, nodeName: this.#options.nodeName,
+      driverName,
+      hasTopology,
+      nodeName: this.#options.nodeName,
     });
     switch (plan.act) {
       case "leave":
@@ -195,9 +202,7 @@ export class Provisioner {
     }
   }
 
-  #recordFailure(
-    claim: PersistentVolumeClaim, { metadata }: StorageClass, thrown: unknown,
-  ): void {
+  #recordFailure(claim: PersistentVolumeClaim, { metadata }: StorageClass, thrown: unknown): void {
     const about = referenceTo("PersistentVolumeClaim", claim);
     const what = `failed to provision volume with StorageClass "${metadata.name ?? ""}"`;
     const text = `${what}: ${rpcErrorText(thrown)}`;
@@ -209,7 +214,9 @@ export class Provisioner {
    * a conflict. A claim that no other node takes in OTHERS_TAKE_MS may be one for no node at all.
    */
   async #selectNode(
-    key: string, claim: PersistentVolumeClaim, storageClass: StorageClass,
+    key: string,
+    claim: PersistentVolumeClaim,
+    storageClass: StorageClass,
   ): Promise<void> {
     const { nodeName, driver, clock } = this.#options;
     if (nodeName === undefined) return;

@@ -2,15 +2,15 @@ import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen
 import type { StorageClass, VolumeAttributesClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   PERSISTENT_VOLUMES,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  ControllerServiceCapability_RPC_Type as Rpc,
   type CreateVolumeRequest,
+  ControllerServiceCapability_RPC_Type as Rpc,
   type Volume,
 } from "@raft2kube/proto/gen/csi.ts";
 import { contentSourceOf } from "./content-source.ts";
@@ -18,7 +18,7 @@ import { createVolumeRequest } from "./create-request.ts";
 import { CONTROLLER_CALL_TIMEOUT_MS } from "./limits.ts";
 import { persistentVolumeOf } from "./persistent-volume.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
-import { topologyFor, type TopologyContext } from "./topology.ts";
+import { type TopologyContext, topologyFor } from "./topology.ts";
 
 /** Context of provisioning a volume. */
 export interface ProvisionContext extends TopologyContext {
@@ -61,7 +61,11 @@ export async function provision(
   });
   if (!volume) throw new ProvisioningError("BadDriver", "the driver answered without a volume");
   const persistentVolume = persistentVolumeOf(
-    claim, translateClass(namedClass), driver.name, volume);
+    claim,
+    translateClass(namedClass),
+    driver.name,
+    volume,
+  );
   await createOnce(client, persistentVolume, volume);
   return persistentVolume.metadata.name ?? "";
 }
@@ -91,7 +95,8 @@ async function attributesOf(
   const name = spec.volumeAttributesClassName;
   if (!name) return {};
   if (!driver.capabilities.has(Rpc.MODIFY_VOLUME)) {
-    const message = `driver ${driver.name} does not modify volumes: the claim's ` +
+    const message =
+      `driver ${driver.name} does not modify volumes: the claim's ` +
       `VolumeAttributesClass ${name} is not supported`;
     throw new ProvisioningError("VolumeAttributesClass", message);
   }

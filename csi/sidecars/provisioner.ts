@@ -1,34 +1,32 @@
 import {
-  PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { ControllerServiceCapability_RPC_Type as Rpc } from "@raft2kube/proto/gen/csi.ts";
 import {
-  startBesideDriver,
   type BesideDriverOptions,
   type SidecarLoop,
   type SidecarSet,
+  startBesideDriver,
 } from "./beside-driver.ts";
 import { CapacityPublishing } from "./capacity-loop.ts";
+import { assertProvisions } from "./driver-identity.ts";
 import { HealthMonitor, reportsConditions } from "./health-loop.ts";
 import { Modifier } from "./modify-loop.ts";
-import { assertProvisions } from "./driver-identity.ts";
 import { Provisioner } from "./provision-loop.ts";
 import { Resizer } from "./resize-loop.ts";
 
 const PROVISIONER: SidecarSet = {
   name: "csi-provisioner",
-  reads: [
-    PERSISTENT_VOLUME_CLAIMS,
-    PERSISTENT_VOLUMES,
-    STORAGE_CLASSES,
-    VOLUME_ATTRIBUTES_CLASSES,
-  ],
+  reads: [PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_ATTRIBUTES_CLASSES],
   check: assertProvisions,
   loops: (options) => {
-    const { nodeName, driver: { capabilities, hasTopology } } = options;
+    const {
+      nodeName,
+      driver: { capabilities, hasTopology },
+    } = options;
     const loops: SidecarLoop[] = [new Provisioner(options)];
     if (capabilities.has(Rpc.EXPAND_VOLUME)) loops.push(new Resizer(options));
     if (capabilities.has(Rpc.MODIFY_VOLUME)) loops.push(new Modifier(options));

@@ -1,29 +1,24 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
-import { quantityOf } from "@raft2kube/std/quantity.ts";
 import type { ClaimStatusChange } from "@raft2kube/client-kube/object/claim-conditions.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerExpandVolumeResponse } from "@raft2kube/proto/gen/csi.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { quantityOf } from "@raft2kube/std/quantity.ts";
 import { accessModeOf } from "./access-mode.ts";
 import { isRefusal } from "./call-outcome.ts";
 import { patchClaimStatus } from "./claim-status.ts";
-import {
-  CONTROLLER_CALL_TIMEOUT_MS,
-  RESIZE_WORKERS,
-  RETRY,
-  RETRY_MS_MAX,
-} from "./limits.ts";
-import { secretOf } from "./secret.ts";
-import type { SidecarOptions } from "./sidecar-options.ts";
+import { CONTROLLER_CALL_TIMEOUT_MS, RESIZE_WORKERS, RETRY, RETRY_MS_MAX } from "./limits.ts";
 import { referenceTo } from "./object-reference.ts";
 import { isInfeasibleSize, planResize } from "./resize-plan.ts";
 import { rpcErrorText } from "./rpc-error-text.ts";
+import { secretOf } from "./secret.ts";
+import type { SidecarOptions } from "./sidecar-options.ts";
 import { ownerOf, type VolumeOwner } from "./volume-plan.ts";
 
 /** The condition of a claim from the first attempt until controller and node are finished. */
@@ -111,7 +106,8 @@ export class Resizer {
 
   /** Records an attempt before the driver is called. */
   #begin(
-    claim: PersistentVolumeClaim, { size, repeats }: { size: string; repeats: boolean },
+    claim: PersistentVolumeClaim,
+    { size, repeats }: { size: string; repeats: boolean },
   ): Promise<PersistentVolumeClaim> {
     const fields = {
       allocatedResources: { storage: size },
@@ -178,8 +174,11 @@ export class Resizer {
     await this.#patch(claim, {
       fields: { allocatedResourceStatuses: { storage: "NodeResizePending" } },
       without: ["ControllerResizeError"],
-      with: { FileSystemResizePending: "Waiting for user to (re-)start a pod to finish file " +
-        "system resize of volume on node." },
+      with: {
+        FileSystemResizePending:
+          "Waiting for user to (re-)start a pod to finish file " +
+          "system resize of volume on node.",
+      },
     });
   }
 

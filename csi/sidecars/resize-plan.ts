@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
+import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 
 /** Action of a resizer for a claim. */

@@ -1,6 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 
 /** Returns a secret's data as text, for the driver; empty without a reference. */
 export async function secretOf(

@@ -8,12 +8,16 @@ const DRIVER = "d.example";
 
 /** The topologies of nodes with these labels; the last has no driver. */
 function found(...labels: Record<string, string>[]) {
-  const nodes = labels.map((each, index) =>
-    ({ metadata: { name: `n${index}`, labels: each }, spec: {} }));
-  const csiNodes = nodes.slice(0, -1).map(({ metadata: { name, labels: own } }): CSINode => ({
-    metadata: { name },
-    spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: Object.keys(own) }] },
+  const nodes = labels.map((each, index) => ({
+    metadata: { name: `n${index}`, labels: each },
+    spec: {},
   }));
+  const csiNodes = nodes.slice(0, -1).map(
+    ({ metadata: { name, labels: own } }): CSINode => ({
+      metadata: { name },
+      spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: Object.keys(own) }] },
+    }),
+  );
   return driverTopologies(csiNodes, nodes, DRIVER);
 }
 
@@ -32,14 +36,17 @@ it("asks for the combinations that the class allows", () => {
   const storageClass = allows({ zone: ["a", "b"], rack: ["1"] }, { zone: ["a"], rack: ["1", "2"] });
   const nodes = found({ zone: "b", rack: "1" }, {});
   expect(requirementOf(claim("x"), storageClass, nodes, DRIVER)?.requisite).toEqual([
-    { segments: { zone: "a", rack: "1" } }, { segments: { zone: "b", rack: "1" } },
+    { segments: { zone: "a", rack: "1" } },
+    { segments: { zone: "b", rack: "1" } },
     { segments: { zone: "a", rack: "2" } },
   ]);
 });
 
 it("asks for the topologies of the driver's nodes where the class allows all", () => {
-  expect(requirementOf(claim("x"), allows(), there, DRIVER)?.requisite)
-    .toEqual([{ segments: { zone: "a" } }, { segments: { zone: "b" } }]);
+  expect(requirementOf(claim("x"), allows(), there, DRIVER)?.requisite).toEqual([
+    { segments: { zone: "a" } },
+    { segments: { zone: "b" } },
+  ]);
   expect(requirementOf(claim("x"), allows(), found({}), DRIVER)).toBeUndefined();
 });
 
@@ -58,8 +65,10 @@ it("refuses a class that allows no node with the driver, or too much", () => {
     requirementOf(claim("x"), storageClass, there, DRIVER);
   expect(asked(allows({ zone: ["c"] }))).toThrow(
     `no node with driver ${DRIVER} is in allowed topologies: ` +
-    '[[{"key":"zone","values":["c"]}]]');
+      '[[{"key":"zone","values":["c"]}]]',
+  );
   const many = Array.from({ length: 40 }, (_, index) => String(index));
-  expect(asked(allows({ zone: ["a"] }, { zone: many, rack: many })))
-    .toThrow(`more than ${TOPOLOGIES_MAX} combinations`);
+  expect(asked(allows({ zone: ["a"] }, { zone: many, rack: many }))).toThrow(
+    `more than ${TOPOLOGIES_MAX} combinations`,
+  );
 });

@@ -1,11 +1,15 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Node, PersistentVolumeClaim, TopologySelectorTerm } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  Node,
+  PersistentVolumeClaim,
+  TopologySelectorTerm,
+} from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { translateClass } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { TopologyRequirement } from "@raft2kube/proto/gen/csi.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -26,8 +30,12 @@ export interface TopologyContext {
 /** Whether a class allows volumes with these segments: one of its terms does, or it has none. */
 export function isAllowed(storageClass: StorageClass, segments: Segments): boolean {
   const { allowedTopologies: terms = [] } = translateClass(storageClass);
-  return terms.length === 0 || terms.some(({ matchLabelExpressions = [] }) =>
-    matchLabelExpressions.every(({ key, values }) => values.includes(own(segments, key) ?? "")));
+  return (
+    terms.length === 0 ||
+    terms.some(({ matchLabelExpressions = [] }) =>
+      matchLabelExpressions.every(({ key, values }) => values.includes(own(segments, key) ?? "")),
+    )
+  );
 }
 
 /** Throws ProvisioningError if a class allows no node with the driver. */
@@ -55,8 +63,11 @@ export async function topologyFor(
   if (selectedNode !== undefined) {
     const segments = await segmentsOf(context, selectedNode);
     if (!isAllowed(storageClass, segments)) {
-      throw new ProvisioningError("NotAllowed", `topology ${JSON.stringify(segments)} of the ` +
-        `selected node ${selectedNode} is not in allowed topologies: ${shown(storageClass)}`);
+      throw new ProvisioningError(
+        "NotAllowed",
+        `topology ${JSON.stringify(segments)} of the ` +
+          `selected node ${selectedNode} is not in allowed topologies: ${shown(storageClass)}`,
+      );
     }
     return { requisite: [{ segments }], preferred: [{ segments }] };
   }
@@ -83,12 +94,16 @@ export function requirementOf(
 }
 
 function assertSomeAllowed(
-  storageClass: StorageClass, topologies: readonly Segments[], driverName: string,
+  storageClass: StorageClass,
+  topologies: readonly Segments[],
+  driverName: string,
 ): void {
   const { allowedTopologies: terms = [] } = translateClass(storageClass);
   if (terms.length === 0 || topologies.some((each) => isAllowed(storageClass, each))) return;
-  throw new ProvisioningError("NotAllowed",
-    `no node with driver ${driverName} is in allowed topologies: ${shown(storageClass)}`);
+  throw new ProvisioningError(
+    "NotAllowed",
+    `no node with driver ${driverName} is in allowed topologies: ${shown(storageClass)}`,
+  );
 }
 
 function shown(storageClass: StorageClass): string {
@@ -110,8 +125,9 @@ function combinations({ matchLabelExpressions = [] }: TopologySelectorTerm): Seg
 }
 
 function distinct(list: readonly Segments[]): Segments[] {
-  return list.filter((each, index) =>
-    list.findIndex((other) => isDeepStrictEqual(other, each)) === index);
+  return list.filter(
+    (each, index) => list.findIndex((other) => isDeepStrictEqual(other, each)) === index,
+  );
 }
 
 /** Spreads claims, and those of one StatefulSet one after the other (upstream's rule). */
@@ -128,15 +144,19 @@ async function topologiesOf({ client, driver }: TopologyContext): Promise<Segmen
 
 /** Returns the topologies of the nodes with the driver that have its labels. Pure. */
 export function driverTopologies(
-  csiNodes: readonly CSINode[], nodes: readonly Node[], driverName: string,
+  csiNodes: readonly CSINode[],
+  nodes: readonly Node[],
+  driverName: string,
 ): Segments[] {
   const byName = new Map(nodes.map((node) => [node.metadata.name, node]));
-  return distinct(csiNodes.flatMap((csiNode) => {
-    const keys = keysOf(csiNode, driverName);
-    const node = byName.get(csiNode.metadata.name);
-    const { segments, missing } = labelled(node, keys ?? []);
-    return !keys?.length || missing.length > 0 ? [] : [segments];
-  }));
+  return distinct(
+    csiNodes.flatMap((csiNode) => {
+      const keys = keysOf(csiNode, driverName);
+      const node = byName.get(csiNode.metadata.name);
+      const { segments, missing } = labelled(node, keys ?? []);
+      return !keys?.length || missing.length > 0 ? [] : [segments];
+    }),
+  );
 }
 
 /** Returns the topology of the selected node, in the driver's keys. */
@@ -157,7 +177,10 @@ async function segmentsOf(
     const message = `driver ${driver.name} is not registered on node ${selectedNode}`;
     throw new ProvisioningError("NoDriverOnNode", message);
   }
-  const { segments, missing: [key] } = labelled(node, keys);
+  const {
+    segments,
+    missing: [key],
+  } = labelled(node, keys);
   if (key === undefined) return segments;
   throw new ProvisioningError("NoTopology", `node ${selectedNode} has no label ${key}`);
 }

@@ -1,7 +1,11 @@
 import type { NodeSelectorTerm, PersistentVolume } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  csiSourceOf, orUndefined, provisionerIn, translateVolume, VOLUME_PROVISIONERS,
+  csiSourceOf,
+  orUndefined,
+  provisionerIn,
+  translateVolume,
+  VOLUME_PROVISIONERS,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PROVISIONER_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { STORAGE_CLASSES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -18,10 +22,11 @@ export interface VolumeOwner {
 }
 
 /** Returns the owner of a sidecar: of all volumes of its driver, or of those of its node. */
-export function ownerOf(
-  { driver: { name: driverName, hasTopology, topology }, nodeName, informers }:
-    Pick<SidecarOptions, "driver" | "nodeName" | "informers">,
-): VolumeOwner {
+export function ownerOf({
+  driver: { name: driverName, hasTopology, topology },
+  nodeName,
+  informers,
+}: Pick<SidecarOptions, "driver" | "nodeName" | "informers">): VolumeOwner {
   if (nodeName === undefined) return { driverName, segments: undefined };
   if (hasTopology) return { driverName, segments: topology };
   const { store } = informers.of<StorageClass>(STORAGE_CLASSES);

@@ -13,15 +13,27 @@ export function ActionBar({ at, done }: { at: Target; done: (action: Action) => 
     <>
       <nav class="tabs" aria-label="Actions">
         {ACTIONS.filter((each) => each.fits(at)).map((each) => (
-          <button key={each.title} aria-expanded={each.title === chosen?.title}
-            onClick={() => choose(each.title === chosen?.title ? undefined : each)}>
-            {each.title}</button>))}
+          <button
+            key={each.title}
+            aria-expanded={each.title === chosen?.title}
+            onClick={() => choose(each.title === chosen?.title ? undefined : each)}
+          >
+            {each.title}
+          </button>
+        ))}
       </nav>
-      {chosen && <Confirm key={chosen.title} action={chosen} at={at} done={() => {
-        // Another one may have been chosen meanwhile.
-        choose((now) => now === chosen ? undefined : now);
-        done(chosen);
-      }} />}
+      {chosen && (
+        <Confirm
+          key={chosen.title}
+          action={chosen}
+          at={at}
+          done={() => {
+            // Another one may have been chosen meanwhile.
+            choose((now) => (now === chosen ? undefined : now));
+            done(chosen);
+          }}
+        />
+      )}
     </>
   );
 }
@@ -39,8 +51,7 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
     setRuns(true);
     setProblem(undefined);
     try {
-      const report = (line: string) =>
-        setLines((before) => [...before, line].slice(-LINES_MAX));
+      const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
       await action.run(at, value, report);
       done();
     } catch (thrown) {
@@ -50,18 +61,49 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
   };
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {effect ? <ul class="effect">{effect.map((line) => <li>{line}</li>)}</ul>
-        : !unread && <p>Looking at what this does ...</p>}
+      {effect ? (
+        <ul class="effect">
+          {effect.map((line) => (
+            <li>{line}</li>
+          ))}
+        </ul>
+      ) : (
+        !unread && <p>Looking at what this does ...</p>
+      )}
       <Problem text={unread ?? none ?? problem} />
-      {field && <label>{field.label}{" "}{values
-        ? <select value={value} onChange={(event) => type(event.currentTarget.value)}>
-          {values.map((each) => <option>{each}</option>)}</select>
-        : <input type="number" min="0" value={value}
-          onInput={(event) => type(event.currentTarget.value)} />}</label>}{" "}
-      <button class="main" disabled={runs || !effect || (field && value === "")}
-        onClick={() => void run()}>{title}</button>
-      {lines.length > 0 && <ul class="effect" aria-live="polite">
-        {lines.map((line) => <li>{line}</li>)}</ul>}
+      {field && (
+        <label>
+          {field.label}{" "}
+          {values ? (
+            <select value={value} onChange={(event) => type(event.currentTarget.value)}>
+              {values.map((each) => (
+                <option>{each}</option>
+              ))}
+            </select>
+          ) : (
+            <input
+              type="number"
+              min="0"
+              value={value}
+              onInput={(event) => type(event.currentTarget.value)}
+            />
+          )}
+        </label>
+      )}{" "}
+      <button
+        class="main"
+        disabled={runs || !effect || (field && value === "")}
+        onClick={() => void run()}
+      >
+        {title}
+      </button>
+      {lines.length > 0 && (
+        <ul class="effect" aria-live="polite">
+          {lines.map((line) => (
+            <li>{line}</li>
+          ))}
+        </ul>
+      )}
     </section>
   );
 }

@@ -1,8 +1,12 @@
-import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Read } from "@raft2kube/explain/gather.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 
 interface OwnerReference {
-  apiVersion: string; kind: string; name: string; uid: string; controller?: boolean;
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
 }
 
 /** An object of any kind, as far as every kind has it. */
@@ -10,10 +14,16 @@ export interface AnyObject {
   apiVersion?: string;
   kind?: string;
   metadata: {
-    name: string; namespace?: string; uid?: string; creationTimestamp?: string;
-    labels?: Record<string, string>; annotations?: Record<string, string>;
+    name: string;
+    namespace?: string;
+    uid?: string;
+    creationTimestamp?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
     ownerReferences?: OwnerReference[];
-    deletionTimestamp?: string; managedFields?: unknown; resourceVersion?: string;
+    deletionTimestamp?: string;
+    managedFields?: unknown;
+    resourceVersion?: string;
   };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
@@ -65,8 +75,12 @@ export const serverNow_ms = (): number => clock.now() + ahead_ms;
 
 async function ask(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch(() => {
-    throw new ApiError(502, byToken ? "the dashboard's server does not answer"
-      : "the dashboard's server has ended: run `r2k dashboard` again");
+    throw new ApiError(
+      502,
+      byToken
+        ? "the dashboard's server does not answer"
+        : "the dashboard's server has ended: run `r2k dashboard` again",
+    );
   });
   const date = Date.parse(answer.headers.get("x-server-date") ?? "");
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
@@ -87,7 +101,10 @@ export async function get<T = AnyObject>(path: string, accept = "application/jso
 }
 
 export async function send<T = AnyObject>(
-  method: string, path: string, body?: unknown, type = "application/json",
+  method: string,
+  path: string,
+  body?: unknown,
+  type = "application/json",
 ): Promise<T> {
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const headers = { ...own(), accept: "application/json", "content-type": type };
@@ -100,7 +117,11 @@ export async function text(path: string): Promise<string> {
 
 /** A port of a pod at a loopback address and port of this machine. */
 export interface Forward {
-  namespace: string; pod: string; port: number; host: string; local: number;
+  namespace: string;
+  pod: string;
+  port: number;
+  host: string;
+  local: number;
 }
 
 /** Asks the dashboard's own server for forwarded ports; resolves with all of them. */
@@ -131,7 +152,9 @@ const LINE_CHARS_MAX = 16_384;
 
 /** Lines of a streamed answer; a longer line is cut, and ends with what it lost. */
 export function lines(
-  path: string, onLine: (line: string) => void, onEnd: (why: string, status: number) => void,
+  path: string,
+  onLine: (line: string) => void,
+  onEnd: (why: string, status: number) => void,
   longest = LINE_CHARS_MAX,
 ): () => void {
   const socket = openSocket(`/stream${path}`);

@@ -1,8 +1,12 @@
 import { type AnyObject, ApiError, get } from "./api.ts";
-import { type Kind, type Target, keyOf, pathOf } from "./kinds.ts";
+import { type Kind, keyOf, pathOf, type Target } from "./kinds.ts";
 
 type Named = Pick<AnyObject, "metadata">;
-interface Listed { kind: Kind; items: Named[]; more: boolean }
+interface Listed {
+  kind: Kind;
+  items: Named[];
+  more: boolean;
+}
 
 const ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const OBJECTS_MAX = 2_000;
@@ -19,11 +23,12 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
   const own = [`${kind.kind} ${name}`];
   if (key === "customresourcedefinitions.apiextensions.k8s.io") {
     const custom = kinds.find((each) => keyOf(each) === name);
-    return [...own, ...custom ? counts(await listAll([custom], undefined)) : []];
+    return [...own, ...(custom ? counts(await listAll([custom], undefined)) : [])];
   }
   if (within === undefined) return own;
-  const wanted = kinds.filter((each) => each.namespaced && each.verbs.includes("delete") &&
-    !LEFT_OUT.includes(keyOf(each)));
+  const wanted = kinds.filter(
+    (each) => each.namespaced && each.verbs.includes("delete") && !LEFT_OUT.includes(keyOf(each)),
+  );
   const { listed, unseen } = await listAll(wanted, within);
   if (key === "namespaces") return [...own, ...counts({ listed, unseen })];
   return [...own, ...owned(object, listed), ...notes(unseen, listed)];
@@ -33,7 +38,7 @@ export async function dependents({ kind, kinds, object }: Target): Promise<strin
 function owned({ metadata: { uid = "" } }: AnyObject, listed: readonly Listed[]): string[] {
   const gone = new Map([[uid, 0]]);
   const lines: string[] = [];
-  for (let before = 0; before !== gone.size;) {
+  for (let before = 0; before !== gone.size; ) {
     before = gone.size;
     for (const { kind, items } of listed) {
       for (const { metadata } of items) {
@@ -50,15 +55,18 @@ function owned({ metadata: { uid = "" } }: AnyObject, listed: readonly Listed[])
 }
 
 const counts = ({ listed, unseen }: Awaited<ReturnType<typeof listAll>>) => [
-  ...listed.filter(({ items }) => items.length > 0)
+  ...listed
+    .filter(({ items }) => items.length > 0)
     .map(({ kind, items, more }) => `${items.length}${more ? " or more" : ""} of ${kind.kind}`),
   ...notes(unseen, []),
 ];
 
 const notes = (unseen: readonly Kind[], listed: readonly Listed[]) => [
-  ...unseen.length > 0
-    ? [`perhaps more, which you may not list: ${unseen.map(keyOf).join(", ")}`] : [],
-  ...listed.filter(({ more }) => more)
+  ...(unseen.length > 0
+    ? [`perhaps more, which you may not list: ${unseen.map(keyOf).join(", ")}`]
+    : []),
+  ...listed
+    .filter(({ more }) => more)
     .map(({ kind }) => `only ${OBJECTS_MAX} of ${kind.kind} were looked at`),
 ];
 
@@ -70,7 +78,9 @@ async function listAll(kinds: readonly Kind[], namespace: string | undefined) {
       try {
         const path = `${pathOf(kind, namespace)}?limit=${OBJECTS_MAX}`;
         const list = await get<{ items: Named[] | null; metadata?: { continue?: string } }>(
-          path, ACCEPT);
+          path,
+          ACCEPT,
+        );
         listed.push({ kind, items: list.items ?? [], more: Boolean(list.metadata?.continue) });
       } catch (thrown) {
         if (!(thrown instanceof ApiError) || thrown.status === 502) throw thrown;

@@ -5,8 +5,10 @@ const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
 
 const isDaemon = ({ metadata }: AnyObject) =>
-  metadata.ownerReferences?.some(({ apiVersion, kind, controller }) =>
-    kind === "DaemonSet" && apiVersion.startsWith("apps/") && controller) ?? false;
+  metadata.ownerReferences?.some(
+    ({ apiVersion, kind, controller }) =>
+      kind === "DaemonSet" && apiVersion.startsWith("apps/") && controller,
+  ) ?? false;
 const isMirror = ({ metadata }: AnyObject) =>
   metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined;
 const isOver = ({ status }: AnyObject) =>
@@ -22,20 +24,26 @@ const label = ({ metadata: { namespace, name } }: AnyObject) => `${namespace}/${
 
 /** Lists, in lines, the effect of a drain on each pod of the node. */
 export async function evictions(node: AnyObject): Promise<string[]> {
-  return ["The node is cordoned.", ...(await podsOn(node)).map((pod) => {
-    if (isDaemon(pod) || isMirror(pod)) return `${label(pod)} stays: it belongs to the node`;
-    const volumes = (pod.spec?.["volumes"] ?? []) as { emptyDir?: object }[];
-    const loses = volumes.some(({ emptyDir }) => emptyDir) ? "; the data in its emptyDir is lost"
-      : "";
-    const alone = isOver(pod) || pod.metadata.ownerReferences?.length ? ""
-      : "; no controller makes it again";
-    return `${label(pod)} is evicted${loses}${alone}`;
-  })];
+  return [
+    "The node is cordoned.",
+    ...(await podsOn(node)).map((pod) => {
+      if (isDaemon(pod) || isMirror(pod)) return `${label(pod)} stays: it belongs to the node`;
+      const volumes = (pod.spec?.["volumes"] ?? []) as { emptyDir?: object }[];
+      const loses = volumes.some(({ emptyDir }) => emptyDir)
+        ? "; the data in its emptyDir is lost"
+        : "";
+      const alone =
+        isOver(pod) || pod.metadata.ownerReferences?.length ? "" : "; no controller makes it again";
+      return `${label(pod)} is evicted${loses}${alone}`;
+    }),
+  ];
 }
 
 /** Cordons the node, then evicts its pods; one that a budget protects is tried again. */
 export async function drain(
-  { object, path }: Target, _: string, report: (line: string) => void,
+  { object, path }: Target,
+  _: string,
+  report: (line: string) => void,
 ): Promise<void> {
   const cordon = { spec: { unschedulable: true } };
   await send("PATCH", path, cordon, "application/merge-patch+json");
@@ -59,10 +67,13 @@ export async function drain(
 }
 
 async function evict({ metadata: { namespace = "", name, uid } }: AnyObject): Promise<void> {
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${
-    encodeURIComponent(name)}/eviction`;
+  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
+    name,
+  )}/eviction`;
   const body = {
-    apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace },
+    apiVersion: "policy/v1",
+    kind: "Eviction",
+    metadata: { name, namespace },
     deleteOptions: { preconditions: { uid } },
   };
   await send("POST", path, body).catch((thrown: unknown) => {

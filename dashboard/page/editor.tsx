@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, get, send } from "./api.ts";
-import { type Kind, discover, pathOf } from "./kinds.ts";
+import { discover, type Kind, pathOf } from "./kinds.ts";
 import { InputError, messageOf } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
@@ -39,21 +39,43 @@ export function Editor({ path }: { path: string }) {
   };
   return (
     <>
-      <textarea aria-label="YAML" spellcheck={false} value={text}
-        onInput={(event) => { setText(event.currentTarget.value); setDiff(undefined); }} />
+      <textarea
+        aria-label="YAML"
+        spellcheck={false}
+        value={text}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          setDiff(undefined);
+        }}
+      />
       <Problem text={problem ?? unread} />
-      {diff && <pre class="diff" tabIndex={0}>{diff.map((line) => (
-        <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>))}
-        {diff.length === 0 && "nothing would change"}</pre>}
-      <p><button onClick={() => void apply(true)}>Show what changes</button>{" "}
-        <button class="main" disabled={!diff} onClick={() => void apply(false)}>Apply</button></p>
+      {diff && (
+        <pre class="diff" tabIndex={0}>
+          {diff.map((line) => (
+            <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>
+          ))}
+          {diff.length === 0 && "nothing would change"}
+        </pre>
+      )}
+      <p>
+        <button onClick={() => void apply(true)}>Show what changes</button>{" "}
+        <button class="main" disabled={!diff} onClick={() => void apply(false)}>
+          Apply
+        </button>
+      </p>
     </>
   );
 }
 
 /** Objects from YAML, several with `---` between them: a dry run of all, then all. */
-export function Create({ kinds, namespace, close }: {
-  kinds: readonly Kind[]; namespace: string; close(): void;
+export function Create({
+  kinds,
+  namespace,
+  close,
+}: {
+  kinds: readonly Kind[];
+  namespace: string;
+  close(): void;
 }) {
   const [text, setText] = useState("");
   const [results, setResults] = useState<string[]>([]);
@@ -76,21 +98,41 @@ export function Create({ kinds, namespace, close }: {
   };
   return (
     <Dialog title="Create from YAML" close={close}>
-      <p>Objects without a namespace go to <b>{namespace || "default"}</b>.</p>
-      <textarea aria-label="YAML" spellcheck={false} autofocus value={text}
-        onInput={(event) => { setText(event.currentTarget.value); setTried(false); }} />
+      <p>
+        Objects without a namespace go to <b>{namespace || "default"}</b>.
+      </p>
+      <textarea
+        aria-label="YAML"
+        spellcheck={false}
+        autofocus
+        value={text}
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          setTried(false);
+        }}
+      />
       <ul class="effect" aria-live="polite">
-        {results.map((line) => <li>{line}</li>)}</ul>
+        {results.map((line) => (
+          <li>{line}</li>
+        ))}
+      </ul>
       <Problem text={problem} />
-      <p><button onClick={() => void run(true)}>Dry run</button>{" "}
-        <button class="main" disabled={!tried} onClick={() => void run(false)}>Create</button></p>
+      <p>
+        <button onClick={() => void run(true)}>Dry run</button>{" "}
+        <button class="main" disabled={!tried} onClick={() => void run(false)}>
+          Create
+        </button>
+      </p>
     </Dialog>
   );
 }
 
 /** Creates an object or applies it to the one that is there; resolves with what was done. */
 async function create(
-  kinds: readonly Kind[], within: string, object: AnyObject, dry: boolean,
+  kinds: readonly Kind[],
+  within: string,
+  object: AnyObject,
+  dry: boolean,
 ): Promise<string> {
   const { apiVersion = "", kind: word = "", metadata } = object;
   const [version = "", group = ""] = apiVersion.split("/").reverse();

@@ -11,8 +11,16 @@ const HUES = 4;
 export type Points = [number[], ...(number | null)[][]];
 
 /** Lines over time, and their last values as text, which a screen reader reads. */
-export default function Graph({ title, labels, points, unit }: {
-  title: string; labels: string[]; points: Points; unit(value: number): string;
+export default function Graph({
+  title,
+  labels,
+  points,
+  unit,
+}: {
+  title: string;
+  labels: string[];
+  points: Points;
+  unit(value: number): string;
 }) {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
@@ -22,18 +30,29 @@ export default function Graph({ title, labels, points, unit }: {
       getComputedStyle(ref.current!.parentElement!.querySelector(selector)!);
     const grid = { stroke: () => styleOf("div").borderTopColor, width: 1 };
     const axis = { stroke: () => styleOf("div").color, grid };
-    plot.current = new UPlot({
-      width: ref.current!.clientWidth, height: HEIGHT_PX, legend: { show: false },
-      cursor: { y: false },
-      scales: {
-        x: { range: (_, min, max) => [Math.min(min, max - WINDOW_S), max] },
-        y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+    plot.current = new UPlot(
+      {
+        width: ref.current!.clientWidth,
+        height: HEIGHT_PX,
+        legend: { show: false },
+        cursor: { y: false },
+        scales: {
+          x: { range: (_, min, max) => [Math.min(min, max - WINDOW_S), max] },
+          y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
+        },
+        axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
+        series: [
+          {},
+          ...labels.map((label, i) => ({
+            label,
+            width: 2,
+            stroke: () => styleOf(`.line${i % HUES}`).color,
+          })),
+        ],
       },
-      axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
-      series: [{}, ...labels.map((label, i) => ({
-        label, width: 2, stroke: () => styleOf(`.line${i % HUES}`).color,
-      }))],
-    }, points, ref.current!);
+      points,
+      ref.current!,
+    );
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const redraw = () => plot.current?.redraw();
     scheme.addEventListener("change", redraw);
@@ -45,9 +64,19 @@ export default function Graph({ title, labels, points, unit }: {
   useEffect(() => plot.current?.setData(points), [points]);
   const last = (i: number) => points[i + 1]?.at(-1);
   return (
-    <figure class="graph"><figcaption><b>{title}</b>{labels.map((label, i) => (
-      <span><i aria-hidden="true" class={`line${i % HUES}`}>━</i>{label}{" "}
-        {typeof last(i) === "number" ? unit(last(i)!) : "none yet"}</span>))}</figcaption>
-      <div ref={ref} aria-hidden="true" /></figure>
+    <figure class="graph">
+      <figcaption>
+        <b>{title}</b>
+        {labels.map((label, i) => (
+          <span>
+            <i aria-hidden="true" class={`line${i % HUES}`}>
+              ━
+            </i>
+            {label} {typeof last(i) === "number" ? unit(last(i)!) : "none yet"}
+          </span>
+        ))}
+      </figcaption>
+      <div ref={ref} aria-hidden="true" />
+    </figure>
   );
 }

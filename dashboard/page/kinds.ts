@@ -2,14 +2,24 @@ import { type AnyObject, get } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
 export interface Kind {
-  group: string; version: string; plural: string; kind: string;
-  namespaced: boolean; verbs: string[]; short: string[];
+  group: string;
+  version: string;
+  plural: string;
+  kind: string;
+  namespaced: boolean;
+  verbs: string[];
+  short: string[];
   /** Subresources: `scale`, `log`. */
   parts: string[];
 }
 
 /** The object that an action is for. */
-export interface Target { kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string }
+export interface Target {
+  kind: Kind;
+  kinds: readonly Kind[];
+  object: AnyObject;
+  path: string;
+}
 
 interface Discovery {
   items?: {
@@ -17,7 +27,10 @@ interface Discovery {
     versions?: {
       version: string;
       resources?: {
-        resource: string; scope: string; verbs: string[]; shortNames?: string[];
+        resource: string;
+        scope: string;
+        verbs: string[];
+        shortNames?: string[];
         responseKind?: { kind: string };
         subresources?: { subresource: string }[];
       }[];
@@ -29,8 +42,14 @@ const ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscovery
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
-  group: "", version: "v1", plural: "pods", kind: "Pod", namespaced: true,
-  verbs: ["get", "list", "watch"], short: ["po"], parts: [],
+  group: "",
+  version: "v1",
+  plural: "pods",
+  kind: "Pod",
+  namespaced: true,
+  verbs: ["get", "list", "watch"],
+  short: ["po"],
+  parts: [],
 };
 
 /** Every listable kind, in its group's preferred version. */
@@ -46,8 +65,13 @@ export async function discover(): Promise<Kind[]> {
           const key = `${group}/${plural}`;
           if (found.has(key) || !responseKind || !verbs.includes("list")) continue;
           found.set(key, {
-            group, version, plural, verbs, kind: responseKind.kind,
-            namespaced: scope === "Namespaced", short: shortNames ?? [],
+            group,
+            version,
+            plural,
+            verbs,
+            kind: responseKind.kind,
+            namespaced: scope === "Namespaced",
+            short: shortNames ?? [],
             parts: (resource.subresources ?? []).map(({ subresource }) => subresource),
           });
         }
@@ -71,10 +95,28 @@ export function pathOf(kind: Kind, namespace?: string, name?: string, part?: str
 
 /** Sections of the menu; kinds that none names are "Custom" or "More". */
 export const SECTIONS: readonly [string, readonly string[]][] = [
-  ["Workloads", ["pods", "deployments.apps", "statefulsets.apps", "daemonsets.apps",
-    "replicasets.apps", "jobs.batch", "cronjobs.batch", "horizontalpodautoscalers.autoscaling"]],
-  ["Network", ["services", "endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io",
-    "networkpolicies.networking.k8s.io"]],
+  [
+    "Workloads",
+    [
+      "pods",
+      "deployments.apps",
+      "statefulsets.apps",
+      "daemonsets.apps",
+      "replicasets.apps",
+      "jobs.batch",
+      "cronjobs.batch",
+      "horizontalpodautoscalers.autoscaling",
+    ],
+  ],
+  [
+    "Network",
+    [
+      "services",
+      "endpointslices.discovery.k8s.io",
+      "ingresses.networking.k8s.io",
+      "networkpolicies.networking.k8s.io",
+    ],
+  ],
   ["Configuration", ["configmaps", "secrets", "serviceaccounts"]],
   ["Storage", ["persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io"]],
   ["Cluster", ["nodes", "namespaces", "events"]],

@@ -1,10 +1,10 @@
 import { Component } from "preact";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { go, openObject } from "./place.ts";
 import { type Kind, keyOf } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
+import { go, openObject } from "./place.ts";
 import { LiveTable, type Row } from "./table.ts";
-import { Dialog, Problem, Status, age } from "./widgets.tsx";
+import { age, Dialog, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
@@ -12,11 +12,17 @@ const SPARE_ROWS = 12;
 const SCROLLED_ROWS = 6;
 /** How far a key moves the focus; rows in the document reach at least so far. */
 const STEPS: Readonly<Record<string, number>> = {
-  ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10,
+  ArrowDown: 1,
+  ArrowUp: -1,
+  PageDown: 10,
+  PageUp: -10,
 };
 
 /** A column's place among the cells, and its direction. */
-interface Order { by: number; down: boolean }
+interface Order {
+  by: number;
+  down: boolean;
+}
 
 function useTable(kind: Kind, namespace: string, selector: string) {
   const [drawn, redraw] = useState(0);
@@ -42,7 +48,7 @@ function useTable(kind: Kind, namespace: string, selector: string) {
 /** Rows in the order of their names, or of a column. */
 function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): Row[] {
   const found = [...rows].filter(({ name }) => name.includes(filter));
-  const value = ({ cells, key }: Row) => order ? cells[order.by] ?? "" : key;
+  const value = ({ cells, key }: Row) => (order ? (cells[order.by] ?? "") : key);
   const [less, more] = order?.down ? [1, -1] : [-1, 1];
   return found.sort((a, b) => {
     const [x, y] = [value(a), value(b)] as [string, string];
@@ -51,18 +57,31 @@ function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): 
 }
 
 /** A table of the server's columns; only the rows in sight are in the document. */
-export function List({ kind, namespace, selector }: {
-  kind: Kind; namespace: string; selector: string;
+export function List({
+  kind,
+  namespace,
+  selector,
+}: {
+  kind: Kind;
+  namespace: string;
+  selector: string;
 }) {
   const [live, drawn] = useTable(kind, namespace, selector);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>();
   const [passed, setPassed] = useState(0);
   const [logs, showLogs] = useState(false);
-  const columns = useMemo(() => (live?.columns ?? []).map((column, i) => ({ ...column, i }))
-    .filter(({ priority }) => priority === 0), [live?.columns]);
-  const rows = useMemo(() => sorted(live?.rows.values() ?? [], filter, order),
-    [live, drawn, filter, order]);
+  const columns = useMemo(
+    () =>
+      (live?.columns ?? [])
+        .map((column, i) => ({ ...column, i }))
+        .filter(({ priority }) => priority === 0),
+    [live?.columns],
+  );
+  const rows = useMemo(
+    () => sorted(live?.rows.values() ?? [], filter, order),
+    [live, drawn, filter, order],
+  );
   const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
   const below = Math.max(0, rows.length - first - sight.length);
@@ -70,54 +89,108 @@ export function List({ kind, namespace, selector }: {
   const by = (i: number) => setOrder({ by: i, down: order?.by === i && !order.down });
   return (
     <>
-      <div class="bar"><h1>{kind.kind}</h1><span class="count">{rows.length}</span>
-        <input id="filter" aria-label="Filter by name" placeholder="name"
-          onInput={(event) => setFilter(event.currentTarget.value)} />
-        <input aria-label="Label selector" placeholder="label=value" value={selector}
-          onChange={(event) => go({ labels: event.currentTarget.value || undefined })} />
-        {keyOf(kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}</div>
+      <div class="bar">
+        <h1>{kind.kind}</h1>
+        <span class="count">{rows.length}</span>
+        <input
+          id="filter"
+          aria-label="Filter by name"
+          placeholder="name"
+          onInput={(event) => setFilter(event.currentTarget.value)}
+        />
+        <input
+          aria-label="Label selector"
+          placeholder="label=value"
+          value={selector}
+          onChange={(event) => go({ labels: event.currentTarget.value || undefined })}
+        />
+        {keyOf(kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}
+      </div>
       <Problem text={live?.problem?.message} />
-      {logs && <Dialog title="Logs" close={() => showLogs(false)}>
-        <SelectedLogs namespace={namespace} selector={selector} /></Dialog>}
-      <div class="scroll" tabIndex={0} role="region" aria-label="Objects"
-        onScroll={(event) => setPassed(passedAt(event.currentTarget.scrollTop))} onKeyDown={move}>
-        <table aria-rowcount={rows.length + 1}><thead><tr>{showsSpace && <th>Namespace</th>}
-          {columns.map(({ name, i }) => (
-            <th aria-sort={order?.by !== i ? "none" : order.down ? "descending" : "ascending"}>
-              <button class="plain" onClick={() => by(i)}>{name}</button></th>))}</tr></thead>
+      {logs && (
+        <Dialog title="Logs" close={() => showLogs(false)}>
+          <SelectedLogs namespace={namespace} selector={selector} />
+        </Dialog>
+      )}
+      <div
+        class="scroll"
+        tabIndex={0}
+        role="region"
+        aria-label="Objects"
+        onScroll={(event) => setPassed(passedAt(event.currentTarget.scrollTop))}
+        onKeyDown={move}
+      >
+        <table aria-rowcount={rows.length + 1}>
+          <thead>
+            <tr>
+              {showsSpace && <th>Namespace</th>}
+              {columns.map(({ name, i }) => (
+                <th aria-sort={order?.by !== i ? "none" : order.down ? "descending" : "ascending"}>
+                  <button class="plain" onClick={() => by(i)}>
+                    {name}
+                  </button>
+                </th>
+              ))}
+            </tr>
+          </thead>
           <tbody>
-            <tr class="gap" aria-hidden="true"><td style={{ height: `${first * ROW_PX}px` }} /></tr>
-            {sight.map((row) => <RowView key={row.uid} kind={kind} row={row} columns={columns}
-              showsSpace={showsSpace} aged={age(row.created)} />)}
             <tr class="gap" aria-hidden="true">
-              <td style={{ height: `${below * ROW_PX}px` }} /></tr>
-          </tbody></table>
+              <td style={{ height: `${first * ROW_PX}px` }} />
+            </tr>
+            {sight.map((row) => (
+              <RowView
+                key={row.uid}
+                kind={kind}
+                row={row}
+                columns={columns}
+                showsSpace={showsSpace}
+                aged={age(row.created)}
+              />
+            ))}
+            <tr class="gap" aria-hidden="true">
+              <td style={{ height: `${below * ROW_PX}px` }} />
+            </tr>
+          </tbody>
+        </table>
         {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
       </div>
     </>
   );
 }
 
-const passedAt = (top_px: number) =>
-  Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;
+const passedAt = (top_px: number) => Math.floor(top_px / ROW_PX / SCROLLED_ROWS) * SCROLLED_ROWS;
 
 interface RowProps {
-  kind: Kind; row: Row; columns: readonly { name: string; i: number }[];
-  showsSpace: boolean; aged: string;
+  kind: Kind;
+  row: Row;
+  columns: readonly { name: string; i: number }[];
+  showsSpace: boolean;
+  aged: string;
 }
 
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
 class RowView extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
     const { row, columns, showsSpace, aged } = this.props;
-    return next.row !== row || next.columns !== columns || next.showsSpace !== showsSpace ||
-      next.aged !== aged;
+    return (
+      next.row !== row ||
+      next.columns !== columns ||
+      next.showsSpace !== showsSpace ||
+      next.aged !== aged
+    );
   }
 
   override render({ kind, row, columns, showsSpace, aged }: RowProps) {
-    return <tr>{showsSpace && <td>{row.namespace}</td>}
-      {columns.map(({ name, i }) => <td><Cell kind={kind} row={row} name={name} aged={aged}
-        value={row.cells[i]} /></td>)}</tr>;
+    return (
+      <tr>
+        {showsSpace && <td>{row.namespace}</td>}
+        {columns.map(({ name, i }) => (
+          <td>
+            <Cell kind={kind} row={row} name={name} aged={aged} value={row.cells[i]} />
+          </td>
+        ))}
+      </tr>
+    );
   }
 }
 
@@ -133,13 +206,27 @@ function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   next.focus();
 }
 
-function Cell({ kind, row, name, value, aged }: {
-  kind: Kind; row: Row; name: string; value: unknown; aged: string;
+function Cell({
+  kind,
+  row,
+  name,
+  value,
+  aged,
+}: {
+  kind: Kind;
+  row: Row;
+  name: string;
+  value: unknown;
+  aged: string;
 }) {
   const text = String(value ?? "");
   if (name === "Name") {
     const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);
-    return <button class="link" onClick={open}>{text}</button>;
+    return (
+      <button class="link" onClick={open}>
+        {text}
+      </button>
+    );
   }
   return name === "Age" ? <>{aged || text}</> : <Status text={text} />;
 }

@@ -8,7 +8,9 @@ const WATCH_LINE_CHARS_MAX = 4 << 20;
 
 /** One object, kept current by a watch where its kind has one; and why it may be old. */
 export function useLive(
-  kind: Kind, namespace: string, name: string,
+  kind: Kind,
+  namespace: string,
+  name: string,
 ): [object: AnyObject | undefined, problem: string | undefined] {
   const [object, setObject] = useState<AnyObject>();
   const [problem, setProblem] = useState<string>();
@@ -19,7 +21,7 @@ export function useLive(
       timer = window.setTimeout(() => void start(), RETRY_MS);
     };
     // The same state again is no change: what depends on the object would be asked again.
-    const show = (now: AnyObject) => setObject((shown) => isSame(shown, now) ? shown : now);
+    const show = (now: AnyObject) => setObject((shown) => (isSame(shown, now) ? shown : now));
     const start = async () => {
       try {
         const found = await get(pathOf(kind, namespace, name));
@@ -37,14 +39,19 @@ export function useLive(
     // From now on: the object's own version may be older than what the server can watch from.
     const follow = () => {
       const query = `?watch=1&fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
-      stop = lines(pathOf(kind, namespace) + query, (line) => {
-        const event = JSON.parse(line) as { type: string; object: AnyObject };
-        if (event.type === "DELETED") setProblem("it has been deleted");
-        if (event.type === "ADDED" || event.type === "MODIFIED") show(event.object);
-      }, (why, code) => {
-        if (code === 1_000) timer = window.setTimeout(() => void start(), RETRY_MS);
-        else if (code !== 4_000) again(why || "the connection was lost");
-      }, WATCH_LINE_CHARS_MAX);
+      stop = lines(
+        pathOf(kind, namespace) + query,
+        (line) => {
+          const event = JSON.parse(line) as { type: string; object: AnyObject };
+          if (event.type === "DELETED") setProblem("it has been deleted");
+          if (event.type === "ADDED" || event.type === "MODIFIED") show(event.object);
+        },
+        (why, code) => {
+          if (code === 1_000) timer = window.setTimeout(() => void start(), RETRY_MS);
+          else if (code !== 4_000) again(why || "the connection was lost");
+        },
+        WATCH_LINE_CHARS_MAX,
+      );
     };
     void start();
     return () => {
@@ -57,6 +64,7 @@ export function useLive(
 }
 
 function isSame(a: AnyObject | undefined, b: AnyObject): boolean {
-  return a?.metadata.uid === b.metadata.uid &&
-    a?.metadata.resourceVersion === b.metadata.resourceVersion;
+  return (
+    a?.metadata.uid === b.metadata.uid && a?.metadata.resourceVersion === b.metadata.resourceVersion
+  );
 }

@@ -10,16 +10,21 @@ const TAIL_LINES = 1_000;
 const DOWNLOAD_BYTES_MAX = 64 << 20;
 
 /** A container whose log is shown, and the label of its lines among those of others. */
-interface Source { label: string; path: string }
+interface Source {
+  label: string;
+  path: string;
+}
 
 export function sourcesOf(pods: readonly AnyObject[]): Source[] {
   return pods.flatMap(({ metadata: { namespace = "", name }, spec }) => {
-    const all = ["initContainers", "containers"].flatMap((field) =>
-      (spec?.[field] ?? []) as { name: string }[]);
+    const all = ["initContainers", "containers"].flatMap(
+      (field) => (spec?.[field] ?? []) as { name: string }[],
+    );
     return all.map((container) => ({
       label: pods.length > 1 ? `${name} ${container.name}` : container.name,
-      path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${
-        encodeURIComponent(name)}/log?container=${encodeURIComponent(container.name)}`,
+      path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
+        name,
+      )}/log?container=${encodeURIComponent(container.name)}`,
     }));
   });
 }
@@ -27,10 +32,16 @@ export function sourcesOf(pods: readonly AnyObject[]): Source[] {
 /** The logs of the pods of a selector. */
 export function SelectedLogs({ namespace, selector }: { namespace: string; selector: string }) {
   const within = namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
-  const path = `/api/v1${within}/pods?limit=${FOLLOWED_MAX}&labelSelector=${
-    encodeURIComponent(selector)}`;
+  const path = `/api/v1${within}/pods?limit=${FOLLOWED_MAX}&labelSelector=${encodeURIComponent(
+    selector,
+  )}`;
   const [pods, problem] = useAsked(() => get<{ items: AnyObject[] | null }>(path), [path]);
-  return <><Problem text={problem} />{pods && <Logs pods={pods.items ?? []} />}</>;
+  return (
+    <>
+      <Problem text={problem} />
+      {pods && <Logs pods={pods.items ?? []} />}
+    </>
+  );
 }
 
 /** Logs of containers, followed, in the order in which lines come. */
@@ -44,26 +55,48 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   const followed = chosen.slice(0, FOLLOWED_MAX);
   const [shown, ends] = useFollowed(followed, previous, `${only} ${previous} ${sources.length}`);
   const found = shown.filter((line) => line.includes(search));
-  const save = () => void download(chosen, previous).catch((thrown: unknown) =>
-    setProblem(messageOf(thrown)));
+  const save = () =>
+    void download(chosen, previous).catch((thrown: unknown) => setProblem(messageOf(thrown)));
   return (
     <>
-      <div class="bar"><select aria-label="Container" value={only}
-        onChange={(event) => setOnly(event.currentTarget.value)}>
-        {sources.length > 1 && <option value="">all {sources.length}</option>}
-        {sources.map(({ label }) => <option>{label}</option>)}</select>
-        <input aria-label="Search" placeholder="search" value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)} />
-        <label><input type="checkbox" checked={previous}
-          onChange={(event) => setPrevious(event.currentTarget.checked)} /> before its restart
+      <div class="bar">
+        <select
+          aria-label="Container"
+          value={only}
+          onChange={(event) => setOnly(event.currentTarget.value)}
+        >
+          {sources.length > 1 && <option value="">all {sources.length}</option>}
+          {sources.map(({ label }) => (
+            <option>{label}</option>
+          ))}
+        </select>
+        <input
+          aria-label="Search"
+          placeholder="search"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+        <label>
+          <input
+            type="checkbox"
+            checked={previous}
+            onChange={(event) => setPrevious(event.currentTarget.checked)}
+          />{" "}
+          before its restart
         </label>
         <span class="count">{found.length} lines</span>
-        <button onClick={save}>Download</button></div>
+        <button onClick={save}>Download</button>
+      </div>
       <Problem text={problem} />
-      {chosen.length > followed.length &&
-        <Problem text={`only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`} />}
-      <pre class="log" tabIndex={0} role="log" aria-label="Lines">{found.join("\n")}</pre>
-      {ends.map((end) => <Problem text={end} />)}
+      {chosen.length > followed.length && (
+        <Problem text={`only the first ${FOLLOWED_MAX} of ${chosen.length} are followed`} />
+      )}
+      <pre class="log" tabIndex={0} role="log" aria-label="Lines">
+        {found.join("\n")}
+      </pre>
+      {ends.map((end) => (
+        <Problem text={end} />
+      ))}
     </>
   );
 }
@@ -79,14 +112,18 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
     const stops = sources.map(({ label, path }) => {
       const prefix = sources.length > 1 ? `${label} | ` : "";
       const query = `&tailLines=${TAIL_LINES}${previous ? "&previous=true" : "&follow=true"}`;
-      return lines(path + query, (line) => {
-        all.push(prefix + line);
-        if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
-        frame ||= requestAnimationFrame(() => {
-          frame = 0;
-          setShown(all.slice(-LINES_MAX));
-        });
-      }, (why) => setEnds((before) => [...before, `${prefix}${why || "the log has ended"}`]));
+      return lines(
+        path + query,
+        (line) => {
+          all.push(prefix + line);
+          if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
+          frame ||= requestAnimationFrame(() => {
+            frame = 0;
+            setShown(all.slice(-LINES_MAX));
+          });
+        },
+        (why) => setEnds((before) => [...before, `${prefix}${why || "the log has ended"}`]),
+      );
     });
     return () => {
       for (const stop of stops) stop();

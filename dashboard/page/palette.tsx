@@ -2,7 +2,11 @@ import { useState } from "preact/hooks";
 import { Dialog } from "./widgets.tsx";
 
 /** Something that the palette offers by a name. */
-export interface Command { title: string; hint: string; run(): void }
+export interface Command {
+  title: string;
+  hint: string;
+  run(): void;
+}
 
 const SHOWN_MAX = 12;
 
@@ -11,8 +15,11 @@ export function Palette({ commands, close }: { commands: Command[]; close(): voi
   const [text, setText] = useState("");
   const [at, setAt] = useState(0);
   const words = text.toLowerCase().split(/\s+/);
-  const found = commands.filter(({ title, hint }) =>
-    words.every((word) => `${title} ${hint}`.toLowerCase().includes(word))).slice(0, SHOWN_MAX);
+  const found = commands
+    .filter(({ title, hint }) =>
+      words.every((word) => `${title} ${hint}`.toLowerCase().includes(word)),
+    )
+    .slice(0, SHOWN_MAX);
   const run = (command: Command | undefined) => {
     if (!command) return;
     close();
@@ -27,14 +34,32 @@ export function Palette({ commands, close }: { commands: Command[]; close(): voi
   };
   return (
     <Dialog title="Go to" close={close} small>
-      <input class="wide" role="combobox" aria-label="Command" aria-expanded="true" autofocus
-        aria-controls="commands" value={text} onKeyDown={key}
+      <input
+        class="wide"
+        role="combobox"
+        aria-label="Command"
+        aria-expanded="true"
+        autofocus
+        aria-controls="commands"
+        value={text}
+        onKeyDown={key}
         aria-activedescendant={found[at] && `command-${at}`}
-        onInput={(event) => { setText(event.currentTarget.value); setAt(0); }} />
+        onInput={(event) => {
+          setText(event.currentTarget.value);
+          setAt(0);
+        }}
+      />
       <ul id="commands" role="listbox" aria-label="Commands" class="commands">
         {found.map((command, i) => (
-          <li id={`command-${i}`} role="option" aria-selected={i === at}
-            onClick={() => run(command)}>{command.title} <span>{command.hint}</span></li>))}
+          <li
+            id={`command-${i}`}
+            role="option"
+            aria-selected={i === at}
+            onClick={() => run(command)}
+          >
+            {command.title} <span>{command.hint}</span>
+          </li>
+        ))}
       </ul>
     </Dialog>
   );

@@ -24,30 +24,54 @@ export default function PacketPath({ object, isPod }: { object: AnyObject; isPod
     const within = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}`;
     const [nodes, slices] = await Promise.all([
       get<{ items: PathFacts["nodes"] | null }>(`/api/v1/nodes?limit=${NODES_MAX}`),
-      isPod ? { items: [] } : get<{ items: PathFacts["slices"] | null }>(
-        `${within}/endpointslices?labelSelector=${label}`),
+      isPod
+        ? { items: [] }
+        : get<{ items: PathFacts["slices"] | null }>(
+            `${within}/endpointslices?labelSelector=${label}`,
+          ),
     ]);
     return { nodes: nodes.items ?? [], slices: slices.items ?? [] };
   }, [object]);
   const from = chosen ?? facts?.nodes[0]?.metadata.name ?? "";
-  const path = facts ? pathOf({
-    from, ...facts, [isPod ? "pod" : "service"]: object,
-  }) : undefined;
+  const path = facts
+    ? pathOf({
+        from,
+        ...facts,
+        [isPod ? "pod" : "service"]: object,
+      })
+    : undefined;
   const addresses = path?.addresses ?? [];
-  const [rules, noRules] = useAsked(async () =>
-    from !== "" && addresses.length > 0 ? rulesAt(from, addresses) : "", [from, addresses.join()]);
+  const [rules, noRules] = useAsked(
+    async () => (from !== "" && addresses.length > 0 ? rulesAt(from, addresses) : ""),
+    [from, addresses.join()],
+  );
   return (
     <>
       <Problem text={problem} />
-      {facts && <div class="bar"><label>From a pod on <select value={from}
-        onChange={(event) => choose(event.currentTarget.value)}>
-        {facts.nodes.map(({ metadata: { name: each } }) => <option>{each}</option>)}
-      </select></label></div>}
-      <ol class="events">{path?.steps.map(({ where, what }) =>
-        <li><b>{where}</b> {what}</li>)}</ol>
+      {facts && (
+        <div class="bar">
+          <label>
+            From a pod on{" "}
+            <select value={from} onChange={(event) => choose(event.currentTarget.value)}>
+              {facts.nodes.map(({ metadata: { name: each } }) => (
+                <option>{each}</option>
+              ))}
+            </select>
+          </label>
+        </div>
+      )}
+      <ol class="events">
+        {path?.steps.map(({ where, what }) => (
+          <li>
+            <b>{where}</b> {what}
+          </li>
+        ))}
+      </ol>
       <h3>Rules of {from}</h3>
       <Problem text={noRules} />
-      <pre tabIndex={0} role="region" aria-label="Rules">{rules || "none for these addresses"}</pre>
+      <pre tabIndex={0} role="region" aria-label="Rules">
+        {rules || "none for these addresses"}
+      </pre>
     </>
   );
 }

@@ -4,7 +4,10 @@ import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 interface Rule {
-  verbs: string[]; apiGroups?: string[]; resources?: string[]; resourceNames?: string[];
+  verbs: string[];
+  apiGroups?: string[];
+  resources?: string[];
+  resourceNames?: string[];
   nonResourceURLs?: string[];
 }
 interface Rules {
@@ -16,25 +19,47 @@ const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
 /** The rights of the page's user in a namespace, and a question about one of them. */
 export function Rights({ namespace }: { namespace: string }) {
   const within = namespace || "default";
-  const [rules, problem] = useAsked(() =>
-    send<Rules>("POST", `${REVIEWS}/selfsubjectrulesreviews`, {
-      apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectRulesReview",
-      spec: { namespace: within },
-    }), [within]);
-  const all = [...rules?.status.resourceRules ?? [], ...rules?.status.nonResourceRules ?? []];
+  const [rules, problem] = useAsked(
+    () =>
+      send<Rules>("POST", `${REVIEWS}/selfsubjectrulesreviews`, {
+        apiVersion: "authorization.k8s.io/v1",
+        kind: "SelfSubjectRulesReview",
+        spec: { namespace: within },
+      }),
+    [within],
+  );
+  const all = [...(rules?.status.resourceRules ?? []), ...(rules?.status.nonResourceRules ?? [])];
   return (
     <>
-      <div class="bar"><h1>What may I do in {within}?</h1></div>
+      <div class="bar">
+        <h1>What may I do in {within}?</h1>
+      </div>
       <Question namespace={within} />
       <Problem text={problem} />
       {rules?.status.incomplete && <Problem text="the server does not list all rights" />}
-      <div class="scroll" tabIndex={0} role="region" aria-label="Rights"><table>
-        <thead><tr><th>Resources</th><th>Names</th><th>Verbs</th></tr></thead>
-        <tbody>{all.map((rule) => <tr>
-          <td>{(rule.resources ?? rule.nonResourceURLs ?? []).join(", ")}
-            {rule.apiGroups?.some(Boolean) && ` (${rule.apiGroups.join(", ")})`}</td>
-          <td>{(rule.resourceNames ?? []).join(", ")}</td>
-          <td>{rule.verbs.join(", ")}</td></tr>)}</tbody></table></div>
+      <div class="scroll" tabIndex={0} role="region" aria-label="Rights">
+        <table>
+          <thead>
+            <tr>
+              <th>Resources</th>
+              <th>Names</th>
+              <th>Verbs</th>
+            </tr>
+          </thead>
+          <tbody>
+            {all.map((rule) => (
+              <tr>
+                <td>
+                  {(rule.resources ?? rule.nonResourceURLs ?? []).join(", ")}
+                  {rule.apiGroups?.some(Boolean) && ` (${rule.apiGroups.join(", ")})`}
+                </td>
+                <td>{(rule.resourceNames ?? []).join(", ")}</td>
+                <td>{rule.verbs.join(", ")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </>
   );
 }
@@ -49,24 +74,52 @@ function Question({ namespace }: { namespace: string }) {
     const [resource, ...group] = full.split(".");
     try {
       const { status } = await send<{ status: { allowed: boolean; reason?: string } }>(
-        "POST", `${REVIEWS}/selfsubjectaccessreviews`, {
-          apiVersion: "authorization.k8s.io/v1", kind: "SelfSubjectAccessReview",
-          spec: { resourceAttributes: {
-            namespace, verb, resource, group: group.join("."), subresource, name,
-          } },
-        });
+        "POST",
+        `${REVIEWS}/selfsubjectaccessreviews`,
+        {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SelfSubjectAccessReview",
+          spec: {
+            resourceAttributes: {
+              namespace,
+              verb,
+              resource,
+              group: group.join("."),
+              subresource,
+              name,
+            },
+          },
+        },
+      );
       setAnswer(`${status.allowed ? "yes" : "no"}${status.reason ? `: ${status.reason}` : ""}`);
     } catch (thrown) {
       setAnswer(messageOf(thrown));
     }
   };
   return (
-    <form class="bar" onSubmit={(event) => { event.preventDefault(); void ask(); }}>
-      <label>May I <select value={verb} onChange={(event) => setVerb(event.currentTarget.value)}>
-        {VERBS.map((each) => <option>{each}</option>)}</select></label>
-      <input aria-label="Resource" value={what} placeholder="deployments.apps/scale NAME"
-        onInput={(event) => setWhat(event.currentTarget.value)} />
-      <button class="main">Ask</button><output>{answer}</output>
+    <form
+      class="bar"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void ask();
+      }}
+    >
+      <label>
+        May I{" "}
+        <select value={verb} onChange={(event) => setVerb(event.currentTarget.value)}>
+          {VERBS.map((each) => (
+            <option>{each}</option>
+          ))}
+        </select>
+      </label>
+      <input
+        aria-label="Resource"
+        value={what}
+        placeholder="deployments.apps/scale NAME"
+        onInput={(event) => setWhat(event.currentTarget.value)}
+      />
+      <button class="main">Ask</button>
+      <output>{answer}</output>
     </form>
   );
 }

@@ -4,7 +4,12 @@ import { usePoints } from "./usage.tsx";
 import { Problem } from "./widgets.tsx";
 
 /** Sums of the API server's counters; watches, which last long, are left out of the latency. */
-interface Totals { s: number; requests: number; failed: number; buckets: Map<number, number> }
+interface Totals {
+  s: number;
+  requests: number;
+  failed: number;
+  buckets: Map<number, number>;
+}
 
 const SAMPLE = /^(apiserver_[a-z_]+)\{(.*)\} (\S+)$/gm;
 const [FAST, SLOW] = [0.5, 0.99];
@@ -29,7 +34,8 @@ function totalsOf(page: string, s: number): Totals & { running: number } {
 
 /** The bucket's bound that so much of the requests between two readings did not exceed. */
 function quantileBetween(before: Totals, now: Totals, share: number): number | null {
-  const counts = [...now.buckets].sort(([a], [b]) => a - b)
+  const counts = [...now.buckets]
+    .sort(([a], [b]) => a - b)
     .map(([upTo, count]) => [upTo, count - (before.buckets.get(upTo) ?? 0)] as const);
   const all = counts.at(-1)?.[1] ?? 0;
   const found = all > 0 ? counts.find(([, count]) => count >= share * all)?.[0] : undefined;
@@ -46,15 +52,27 @@ export default function Signals() {
     [points![0], ...lines.map((line) => points![line]!)] as Points;
   return (
     <>
-      <div class="bar"><h1>API server</h1></div>
+      <div class="bar">
+        <h1>API server</h1>
+      </div>
       <Problem text={problem} />
-      {points && <div class="scroll graphs" tabIndex={0} role="region" aria-label="Signals">
-        <Graph title="Traffic and errors" labels={["requests", "failed"]} unit={perSecond}
-          points={part(1, 2)} />
-        <Graph title="Latency, at most" labels={["half", "99 of 100"]} unit={milliseconds}
-          points={part(3, 4)} />
-        <Graph title="Saturation" labels={["requests that run"]} unit={String} points={part(5)} />
-      </div>}
+      {points && (
+        <div class="scroll graphs" tabIndex={0} role="region" aria-label="Signals">
+          <Graph
+            title="Traffic and errors"
+            labels={["requests", "failed"]}
+            unit={perSecond}
+            points={part(1, 2)}
+          />
+          <Graph
+            title="Latency, at most"
+            labels={["half", "99 of 100"]}
+            unit={milliseconds}
+            points={part(3, 4)}
+          />
+          <Graph title="Saturation" labels={["requests that run"]} unit={String} points={part(5)} />
+        </div>
+      )}
       <p class="soft">From its /metrics, since this view was opened; without watches.</p>
     </>
   );
@@ -70,8 +88,11 @@ function useSignals() {
     if (!last) return [null, null, null, null, now.running];
     const rate = (of: (totals: Totals) => number) => (of(now) - of(last)) / (now.s - last.s);
     return [
-      rate(({ requests }) => requests), rate(({ failed }) => failed),
-      quantileBetween(last, now, FAST), quantileBetween(last, now, SLOW), now.running,
+      rate(({ requests }) => requests),
+      rate(({ failed }) => failed),
+      quantileBetween(last, now, FAST),
+      quantileBetween(last, now, SLOW),
+      now.running,
     ];
   }, []);
 }

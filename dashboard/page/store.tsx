@@ -1,15 +1,23 @@
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, get } from "./api.ts";
 import { messageOf } from "./text.ts";
-import { Problem } from "./widgets.tsx";
 import { mebibytes } from "./usage.tsx";
+import { Problem } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
 const COLUMNS = ["Member", "Role", "Term", "Log index", "Applied", "Revision", "Size", "At"];
 
 interface Member {
-  endpoint: string; member?: string; leader?: string; term?: number; index?: number;
-  applied?: number; revision?: number; bytes?: number; isLearner?: boolean; errors: string[];
+  endpoint: string;
+  member?: string;
+  leader?: string;
+  term?: number;
+  index?: number;
+  applied?: number;
+  revision?: number;
+  bytes?: number;
+  isLearner?: boolean;
+  errors: string[];
 }
 
 const roleOf = ({ member, leader, isLearner }: Member): string => {
@@ -49,17 +57,40 @@ export default function Store() {
   }, []);
   return (
     <>
-      <div class="bar"><h1>Store</h1></div>
+      <div class="bar">
+        <h1>Store</h1>
+      </div>
       <Problem text={problem} />
-      {members.length > 0 && <div class="scroll" tabIndex={0} role="region" aria-label="Members">
-        <table><thead><tr>{COLUMNS.map((each) => <th scope="col">{each}</th>)}</tr></thead>
-          <tbody>{members.map((each) => <tr>
-            <td>{each.member ?? "?"}</td><td>{roleOf(each)}</td><td>{each.term}</td>
-            <td>{each.index}</td><td>{each.applied}</td><td>{each.revision}</td>
-            <td>{each.bytes === undefined ? "" : mebibytes(each.bytes)}</td>
-            <td>{each.endpoint}</td></tr>)}</tbody></table></div>}
+      {members.length > 0 && (
+        <div class="scroll" tabIndex={0} role="region" aria-label="Members">
+          <table>
+            <thead>
+              <tr>
+                {COLUMNS.map((each) => (
+                  <th scope="col">{each}</th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {members.map((each) => (
+                <tr>
+                  <td>{each.member ?? "?"}</td>
+                  <td>{roleOf(each)}</td>
+                  <td>{each.term}</td>
+                  <td>{each.index}</td>
+                  <td>{each.applied}</td>
+                  <td>{each.revision}</td>
+                  <td>{each.bytes === undefined ? "" : mebibytes(each.bytes)}</td>
+                  <td>{each.endpoint}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
       {members.flatMap(({ endpoint, errors }) =>
-        errors.map((error) => <Problem text={`${endpoint}: ${error}`} />))}
+        errors.map((error) => <Problem text={`${endpoint}: ${error}`} />),
+      )}
     </>
   );
 }

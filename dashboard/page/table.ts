@@ -2,11 +2,19 @@ import { type AnyObject, ApiError, get, lines } from "./api.ts";
 import { type Kind, pathOf } from "./kinds.ts";
 
 export interface Row {
-  uid: string; name: string; namespace: string; cells: unknown[]; created: string;
+  uid: string;
+  name: string;
+  namespace: string;
+  cells: unknown[];
+  created: string;
   /** Namespace and name, by which rows are sorted. */
   key: string;
 }
-export interface Column { name: string; type: string; priority: number }
+export interface Column {
+  name: string;
+  type: string;
+  priority: number;
+}
 
 interface Table {
   columnDefinitions?: Column[];
@@ -74,17 +82,22 @@ export class LiveTable {
   #watch(version: string): void {
     const query = `watch=1&table=1&resourceVersion=${version}${this.#query}`;
     const path = `${this.#path}?${query}`;
-    this.#stop = lines(path, (line) => {
-      const { type, object } = JSON.parse(line) as { type: string; object: Table };
-      // The server ends the watch after it, and the table is listed again.
-      if (type === "ERROR") return;
-      const rows = this.#take(object);
-      if (type === "DELETED") for (const { uid } of rows) this.rows.delete(uid);
-      this.#changed();
-    }, (why, code) => {
-      if (code === 1_000) return void this.#start();
-      this.#failed(new ApiError(code === 4_000 ? 403 : 502, why || "the connection was lost"));
-    }, WATCH_LINE_CHARS_MAX);
+    this.#stop = lines(
+      path,
+      (line) => {
+        const { type, object } = JSON.parse(line) as { type: string; object: Table };
+        // The server ends the watch after it, and the table is listed again.
+        if (type === "ERROR") return;
+        const rows = this.#take(object);
+        if (type === "DELETED") for (const { uid } of rows) this.rows.delete(uid);
+        this.#changed();
+      },
+      (why, code) => {
+        if (code === 1_000) return void this.#start();
+        this.#failed(new ApiError(code === 4_000 ? 403 : 502, why || "the connection was lost"));
+      },
+      WATCH_LINE_CHARS_MAX,
+    );
   }
 
   #failed(problem: ApiError): void {
@@ -99,8 +112,11 @@ export class LiveTable {
     if (columnDefinitions?.length && isNew) this.columns = columnDefinitions;
     return (rows ?? []).map(({ cells, object: { metadata } }) => {
       const row: Row = {
-        uid: metadata.uid ?? metadata.name, name: metadata.name, cells,
-        namespace: metadata.namespace ?? "", created: metadata.creationTimestamp ?? "",
+        uid: metadata.uid ?? metadata.name,
+        name: metadata.name,
+        cells,
+        namespace: metadata.namespace ?? "",
+        created: metadata.creationTimestamp ?? "",
         key: `${metadata.namespace ?? ""} ${metadata.name}`,
       };
       this.rows.set(row.uid, row);

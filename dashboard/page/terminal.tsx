@@ -8,7 +8,11 @@ import { Problem } from "./widgets.tsx";
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
 const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
 
-interface Container { name: string; stdin?: boolean; tty?: boolean }
+interface Container {
+  name: string;
+  stdin?: boolean;
+  tty?: boolean;
+}
 
 /** A shell in a container, or its own input and output. */
 export default function Terminal({ pod }: { pod: AnyObject }) {
@@ -24,12 +28,25 @@ export default function Terminal({ pod }: { pod: AnyObject }) {
   }, [container.name, attached, tries]);
   return (
     <>
-      <div class="bar"><select aria-label="Container" onChange={(event) =>
-        setContainer(containers[event.currentTarget.selectedIndex]!)}>
-        {containers.map(({ name }) => <option>{name}</option>)}</select>
-        <label><input type="checkbox" checked={attached}
-          onChange={(event) => attach(event.currentTarget.checked)} /> attach to its process</label>
-        <button onClick={() => setTries(tries + 1)}>Connect again</button></div>
+      <div class="bar">
+        <select
+          aria-label="Container"
+          onChange={(event) => setContainer(containers[event.currentTarget.selectedIndex]!)}
+        >
+          {containers.map(({ name }) => (
+            <option>{name}</option>
+          ))}
+        </select>
+        <label>
+          <input
+            type="checkbox"
+            checked={attached}
+            onChange={(event) => attach(event.currentTarget.checked)}
+          />{" "}
+          attach to its process
+        </label>
+        <button onClick={() => setTries(tries + 1)}>Connect again</button>
+      </div>
       <Problem text={end} />
       <div class="terminal" ref={ref} role="application" aria-label="Terminal" />
     </>
@@ -47,15 +64,19 @@ function pathOf({ metadata }: AnyObject, { name, stdin, tty }: Container, attach
     for (const flag of ["stdin", "tty"]) query.set(flag, "true");
     for (const word of ["sh", "-c", SHELL]) query.append("command", word);
   }
-  return `/socket/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${
-    encodeURIComponent(pod)}/${attached ? "attach" : "exec"}?${query.toString()}`;
+  return `/socket/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
+    pod,
+  )}/${attached ? "attach" : "exec"}?${query.toString()}`;
 }
 
 /** Connects a screen, and returns a function that ends it. */
 function open(place: HTMLElement, path: string, onEnd: (why: string) => void): () => void {
   const screen = new Screen({
-    fontFamily: "ui-monospace, 'DejaVu Sans Mono', monospace", fontSize: 13, convertEol: true,
-    scrollback: 5_000, screenReaderMode: true,
+    fontFamily: "ui-monospace, 'DejaVu Sans Mono', monospace",
+    fontSize: 13,
+    convertEol: true,
+    scrollback: 5_000,
+    screenReaderMode: true,
     // A program in the container writes the screen: links in it do not open.
     linkHandler: { activate: () => {} },
   });
@@ -99,7 +120,7 @@ function open(place: HTMLElement, path: string, onEnd: (why: string) => void): (
 
 function messageIn(text: string): string {
   const { status, message } = JSON.parse(text) as { status?: string; message?: string };
-  return status === "Success" ? "the program has ended" : message ?? "the program has failed";
+  return status === "Success" ? "the program has ended" : (message ?? "the program has failed");
 }
 
 /** Opens a screen, whose style sheets the page's policy admits with its nonce alone. */

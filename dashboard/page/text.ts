@@ -1,17 +1,18 @@
-import { type VNode, options } from "preact";
+import { options, type VNode } from "preact";
 
 /** Control characters, those that reorder the text around them, and those without a width. */
 const UNSEEN = /[^\P{Cc}\n\t]|\p{Cf}|[\u2028\u2029]/gu;
 
 /** A text that others wrote, with what is not seen in it made visible: ESC becomes ␛. */
-const printable = (text: string): string => text.replace(UNSEEN, (char) => {
-  const code = char.codePointAt(0)!;
-  if (code < 0x20) return String.fromCharCode(0x24_00 + code);
-  return `\\u${code.toString(16).padStart(4, "0")}`;
-});
+const printable = (text: string): string =>
+  text.replace(UNSEEN, (char) => {
+    const code = char.codePointAt(0)!;
+    if (code < 0x20) return String.fromCharCode(0x24_00 + code);
+    return `\\u${code.toString(16).padStart(4, "0")}`;
+  });
 
-const shown = (child: unknown): unknown => typeof child === "string" ? printable(child)
-  : Array.isArray(child) ? child.map(shown) : child;
+const shown = (child: unknown): unknown =>
+  typeof child === "string" ? printable(child) : Array.isArray(child) ? child.map(shown) : child;
 
 /** Makes all text of the page printable, whichever part shows it. */
 export function showUnseen(): void {
@@ -22,8 +23,20 @@ export function showUnseen(): void {
 }
 
 const SUFFIXES: Readonly<Record<string, number>> = {
-  n: 1e-9, u: 1e-6, m: 1e-3, "": 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15,
-  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50,
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  "": 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
 };
 
 /** A quantity of the API (`250m`, `64Mi`) as a number; NaN when it is none. */

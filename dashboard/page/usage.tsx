@@ -15,7 +15,8 @@ type Use = { cpu?: string; memory?: string };
 
 /** Adds a point to lines every few seconds, as long as the view is open. */
 export function usePoints(
-  ask: (now_s: number) => Promise<(number | null)[]>, keys: unknown[],
+  ask: (now_s: number) => Promise<(number | null)[]>,
+  keys: unknown[],
 ): [Points | undefined, string | undefined] {
   const [points, setPoints] = useState<Points>();
   const [problem, setProblem] = useState<string>();
@@ -28,8 +29,12 @@ export function usePoints(
         const values = await ask(now_s);
         if (!open) return;
         setProblem(undefined);
-        setPoints((before) => [now_s, ...values].map((value, i) =>
-          [...(before?.[i] ?? []), value].slice(-POINTS_MAX)) as Points);
+        setPoints(
+          (before) =>
+            [now_s, ...values].map((value, i) =>
+              [...(before?.[i] ?? []), value].slice(-POINTS_MAX),
+            ) as Points,
+        );
       } catch (thrown) {
         if (open) setProblem(messageOf(thrown));
       }
@@ -48,7 +53,8 @@ export function usePoints(
 export default function Usage({ object, isNode }: { object: AnyObject; isNode: boolean }) {
   const { namespace = "", name } = object.metadata;
   const of = encodeURIComponent(name);
-  const path = isNode ? `${METRICS}/nodes/${of}`
+  const path = isNode
+    ? `${METRICS}/nodes/${of}`
     : `${METRICS}/namespaces/${encodeURIComponent(namespace)}/pods/${of}`;
   const [points, problem] = usePoints(async () => {
     const found = await get<{ usage?: Use; containers?: { usage: Use }[] }>(path);
@@ -60,11 +66,17 @@ export default function Usage({ object, isNode }: { object: AnyObject; isNode: b
   return (
     <>
       <Problem text={problem} />
-      {points && <>
-        <Graph title="CPU" labels={["used"]} unit={cores} points={[points[0], points[1]!]} />
-        <Graph title="Memory" labels={["used"]} unit={mebibytes}
-          points={[points[0], points[2]!]} />
-      </>}
+      {points && (
+        <>
+          <Graph title="CPU" labels={["used"]} unit={cores} points={[points[0], points[1]!]} />
+          <Graph
+            title="Memory"
+            labels={["used"]}
+            unit={mebibytes}
+            points={[points[0], points[2]!]}
+          />
+        </>
+      )}
       <p class="soft">From metrics.k8s.io, since this view was opened.</p>
     </>
   );

@@ -1,6 +1,6 @@
+import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { serverNow_ms } from "./api.ts";
 
 /** `3m`, `5h`, `2d`, by the server's clock. */
@@ -26,7 +26,9 @@ export function Status({ text }: { text: string }) {
   const mark = { good: "●", bad: "▲", soon: "◐" }[as];
   return (
     <span class={`status ${as}`}>
-      {mark && <i aria-hidden="true">{mark}</i>}{text}</span>
+      {mark && <i aria-hidden="true">{mark}</i>}
+      {text}
+    </span>
   );
 }
 
@@ -35,31 +37,63 @@ export function Why({ of }: { of: Explanation | undefined }) {
   const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
   return (
     <section class={`why ${of.state}`} aria-label="Explanation">
-      <p><i aria-hidden="true">{mark}</i>{of.sentence}.</p>
-      {of.remedy && <p class="remedy"><b>What to do</b> {of.remedy}</p>}
-      {of.unseen && <p class="remedy">
-        <b>Not seen</b> for lack of rights: {of.unseen.join(", ")}</p>}
+      <p>
+        <i aria-hidden="true">{mark}</i>
+        {of.sentence}.
+      </p>
+      {of.remedy && (
+        <p class="remedy">
+          <b>What to do</b> {of.remedy}
+        </p>
+      )}
+      {of.unseen && (
+        <p class="remedy">
+          <b>Not seen</b> for lack of rights: {of.unseen.join(", ")}
+        </p>
+      )}
     </section>
   );
 }
 
 export function Problem({ text }: { text: string | undefined }) {
-  return text ? <p class="problem" role="alert">{text}</p> : null;
+  return text ? (
+    <p class="problem" role="alert">
+      {text}
+    </p>
+  ) : null;
 }
 
 /** A dialog that takes the keyboard's focus; Escape closes it. */
-export function Dialog(
-  { title, close, children, small = false }: {
-    title: string; close(): void; children: ComponentChildren; small?: boolean;
-  },
-) {
+export function Dialog({
+  title,
+  close,
+  children,
+  small = false,
+}: {
+  title: string;
+  close(): void;
+  children: ComponentChildren;
+  small?: boolean;
+}) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
-    <dialog ref={ref} class={small ? "small" : ""} aria-label={title} onClose={close}
-      onClick={(event) => event.target === ref.current && close()}>
-      <div class="inside"><header><h2>{title}</h2>
-        <button class="plain" aria-label="Close" onClick={close}>✕</button></header>{children}</div>
+    <dialog
+      ref={ref}
+      class={small ? "small" : ""}
+      aria-label={title}
+      onClose={close}
+      onClick={(event) => event.target === ref.current && close()}
+    >
+      <div class="inside">
+        <header>
+          <h2>{title}</h2>
+          <button class="plain" aria-label="Close" onClick={close}>
+            ✕
+          </button>
+        </header>
+        {children}
+      </div>
     </dialog>
   );
 }
@@ -71,9 +105,12 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
   const [state, set] = useState<Asked<T>>([undefined, undefined]);
   useLayoutEffect(() => {
     let current = true;
-    ask().then((value) => current && set([value, undefined]), (thrown: unknown) => {
-      if (current) set([undefined, thrown instanceof Error ? thrown.message : String(thrown)]);
-    });
+    ask().then(
+      (value) => current && set([value, undefined]),
+      (thrown: unknown) => {
+        if (current) set([undefined, thrown instanceof Error ? thrown.message : String(thrown)]);
+      },
+    );
     return () => {
       current = false;
     };

@@ -16,7 +16,10 @@ export function yamlOf(object: AnyObject): string {
 
 /** Go's decoder knows this notation of YAML 1.2 as well: a text like it needs quotes. */
 const OCTAL: ScalarTag = {
-  tag: "tag:yaml.org,2002:int", default: true, test: /^[-+]?0o[0-7]+$/, resolve: Number,
+  tag: "tag:yaml.org,2002:int",
+  default: true,
+  test: /^[-+]?0o[0-7]+$/,
+  resolve: Number,
 };
 
 function refuseRounded(value: unknown, path: string): void {
@@ -34,15 +37,22 @@ export function objectsIn(text: string): AnyObject[] {
     if (document.errors[0]) throw document.errors[0];
     return document.toJS({ maxAliasCount: 100 }) as Partial<AnyObject> | null;
   });
-  return objects.filter((object) => object !== null).map((object) => {
-    if (typeof object.metadata !== "object") throw new InputError("a document has no metadata");
-    return object as AnyObject;
-  });
+  return objects
+    .filter((object) => object !== null)
+    .map((object) => {
+      if (typeof object.metadata !== "object") throw new InputError("a document has no metadata");
+      return object as AnyObject;
+    });
 }
 
 /** Lines that differ, each after `+` or `-`. */
 export function changes(before: string, after: string): string[] {
-  return diffLines(before, after).filter(({ added, removed }) => added || removed)
-    .flatMap(({ value, added }) => value.trimEnd().split("\n")
-      .map((line) => `${added ? "+" : "-"} ${line}`));
+  return diffLines(before, after)
+    .filter(({ added, removed }) => added || removed)
+    .flatMap(({ value, added }) =>
+      value
+        .trimEnd()
+        .split("\n")
+        .map((line) => `${added ? "+" : "-"} ${line}`),
+    );
 }

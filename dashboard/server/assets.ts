@@ -1,4 +1,4 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -15,13 +15,17 @@ export interface Asset {
 export type Assets = ReadonlyMap<string, Asset>;
 
 const TYPES: Readonly<Record<string, string>> = {
-  ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
 };
 
 /** Static imports, as esbuild writes them; those of `import()` have a parenthesis. */
 function importsOf(text: Uint8Array): string[] {
-  return [...Buffer.from(text).toString().matchAll(/(?:from|import)"\.\/([\w-]+\.js)"/g)]
-    .map(([, name = ""]) => name);
+  return [
+    ...Buffer.from(text)
+      .toString()
+      .matchAll(/(?:from|import)"\.\/([\w-]+\.js)"/g),
+  ].map(([, name = ""]) => name);
 }
 
 /** Compresses files of the page, given by their names. */

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type AddressInfo, type Server, type Socket, createServer } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { WebSocket } from "ws";
 import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import type { Upstream } from "./upstream.ts";
@@ -33,15 +33,18 @@ export class Forwards {
   /** Opens a port; undefined when there are too many. */
   async add(namespace: string, pod: string, port: number): Promise<Forward | undefined> {
     if (this.#open.size >= FORWARDS_MAX) return undefined;
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${
-      encodeURIComponent(pod)}/portforward?ports=${port}`;
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
+      pod,
+    )}/portforward?ports=${port}`;
     const sockets = new Set<Socket>();
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
       socket.on("error", () => socket.destroy());
-      this.#upstream.socket(path, PROTOCOL).then((channel) => connect(socket, channel),
-        () => socket.destroy());
+      this.#upstream.socket(path, PROTOCOL).then(
+        (channel) => connect(socket, channel),
+        () => socket.destroy(),
+      );
     });
     server.maxConnections = FORWARD_CONNECTIONS_MAX;
     const host = `127.${randomInt(1, 255)}.${randomInt(256)}.${randomInt(1, 255)}`;

@@ -27,7 +27,9 @@ export const SESSION_PROTOCOL = "r2k.session.";
  * other ports of the same address, among them those that lead to pods.
  */
 export function judge(
-  asked: Asked, access: Access, port: number,
+  asked: Asked,
+  access: Access,
+  port: number,
 ): Refusal | { readonly session: Session | undefined } {
   const { headers, path } = asked;
   const host = headers.host ?? "";
@@ -56,7 +58,8 @@ export function judge(
 
 function offered(headers: IncomingHttpHeaders): string | undefined {
   const protocols = (headers["sec-websocket-protocol"] ?? "").split(/, */);
-  return protocols.find((each) => each.startsWith(SESSION_PROTOCOL))
+  return protocols
+    .find((each) => each.startsWith(SESSION_PROTOCOL))
     ?.slice(SESSION_PROTOCOL.length);
 }
 
@@ -64,8 +67,13 @@ function offered(headers: IncomingHttpHeaders): string | undefined {
 export function pageHeaders(nonce: string): Record<string, string> {
   return {
     "content-security-policy": [
-      "default-src 'none'", "script-src 'self'", `style-src 'self' 'nonce-${nonce}'`,
-      "img-src 'self' data:", "connect-src 'self'", "base-uri 'none'", "form-action 'none'",
+      "default-src 'none'",
+      "script-src 'self'",
+      `style-src 'self' 'nonce-${nonce}'`,
+      "img-src 'self' data:",
+      "connect-src 'self'",
+      "base-uri 'none'",
+      "form-action 'none'",
       "frame-ancestors 'none'",
     ].join("; "),
     ...SAFE_HEADERS,

@@ -1,16 +1,20 @@
 import { randomBytes } from "node:crypto";
 import {
-  type IncomingHttpHeaders, type IncomingMessage, type RequestListener, type Server,
-  type ServerResponse, createServer,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { Transform, pipeline } from "node:stream";
+import { pipeline, Transform } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import type { Access, Session } from "./access.ts";
 import type { Assets } from "./assets.ts";
-import { SAFE_HEADERS, SANDBOXED, judge, pageHeaders } from "./gate.ts";
+import { judge, pageHeaders, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { Streams } from "./streams.ts";
 
 /** Headers that reach the API server; those of the session and of framing are not among them. */
@@ -45,7 +49,8 @@ export class DashboardServer {
       });
     };
     const options = { maxHeaderSize: HEAD_BYTES_MAX };
-    this.#server = tls ? createTlsServer({ ...options, ...tls }, serve)
+    this.#server = tls
+      ? createTlsServer({ ...options, ...tls }, serve)
       : createServer(options, serve);
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on("upgrade", (request, socket, head) => {
@@ -60,7 +65,9 @@ export class DashboardServer {
 
   /** Listens, by default on a free port of 127.0.0.1. */
   static async listen(
-    access: Access, assets: Assets, { host, port, tls }: Listen = { host: "127.0.0.1", port: 0 },
+    access: Access,
+    assets: Assets,
+    { host, port, tls }: Listen = { host: "127.0.0.1", port: 0 },
   ): Promise<DashboardServer> {
     const made = new DashboardServer(access, assets, tls);
     await new Promise<void>((resolve, reject) => {
@@ -127,20 +134,29 @@ export class DashboardServer {
       if (given.length > TOKEN_CHARS_MAX) break;
     }
     const owner = { name: request.socket.remoteAddress ?? "" };
-    const { login, underWay: { logins } } = this.#access;
+    const {
+      login,
+      underWay: { logins },
+    } = this.#access;
     if (!logins.fits(owner)) return status(response, 429, "many are signing in: try again");
     const secret = await this.#access.signIn(given).finally(logins.take(owner));
     if (secret === undefined) {
-      return status(response, 401, login === "link"
-        ? "this link was used: run `r2k dashboard` again"
-        : "the API server does not accept this token");
+      return status(
+        response,
+        401,
+        login === "link"
+          ? "this link was used: run `r2k dashboard` again"
+          : "the API server does not accept this token",
+      );
     }
     response.writeHead(200, { ...SAFE_HEADERS, "content-type": "text/plain" }).end(secret);
   }
 
   /** Passes a request to the API server, and its answer back. */
   async #pass(
-    request: IncomingMessage, response: ServerResponse, { user, upstream }: Session,
+    request: IncomingMessage,
+    response: ServerResponse,
+    { user, upstream }: Session,
   ): Promise<void> {
     const { requests } = this.#access.underWay;
     const owner = { name: user };
@@ -162,10 +178,12 @@ export class DashboardServer {
     const { method = "GET" } = request;
     const path = request.url!.slice("/kube".length);
     const answer = await upstream.send(method, path, headers, {
-      signal: gone.signal, ...(framing ? { body: bounded(request) } : {}),
+      signal: gone.signal,
+      ...(framing ? { body: bounded(request) } : {}),
     });
     response.writeHead(answer.statusCode ?? 502, {
-      ...SAFE_HEADERS, "content-security-policy": SANDBOXED,
+      ...SAFE_HEADERS,
+      "content-security-policy": SANDBOXED,
       "content-type": answer.headers["content-type"] ?? "text/plain",
       ...(answer.headers["date"] ? { "x-server-date": answer.headers["date"] } : {}),
     });
@@ -214,14 +232,18 @@ function page(response: ServerResponse, login: Access["login"], assets: Assets):
   const needed = assets.get("main.js")?.imports ?? [];
   const nonce = randomBytes(16).toString("base64");
   const headers = { ...pageHeaders(nonce), "content-type": "text/html; charset=utf-8" };
-  response.writeHead(200, headers).end([
-    '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
-    ...needed.map((name) => `<link rel="modulepreload" href="/${name}">`),
-    `<div id="app" data-login="${login}"></div>`,
-    `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
-  ].join("\n"));
+  response
+    .writeHead(200, headers)
+    .end(
+      [
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>raft2kube</title>',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/main.css">',
+        ...needed.map((name) => `<link rel="modulepreload" href="/${name}">`),
+        `<div id="app" data-login="${login}"></div>`,
+        `<script type="module" src="/main.js" nonce="${nonce}"></script></html>`,
+      ].join("\n"),
+    );
 }
 
 /** A failure in the API's own form, which the page shows. */

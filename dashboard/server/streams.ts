@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Shares } from "@raft2kube/std/shares.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Shares } from "@raft2kube/std/shares.ts";
 import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
-import { SESSION_PROTOCOL } from "./gate.ts";
 import type { Session } from "./access.ts";
+import { SESSION_PROTOCOL } from "./gate.ts";
 import type { Upstream } from "./upstream.ts";
 
 /** Close codes for the page: the API server refused, or is not there. */
@@ -23,7 +23,9 @@ const REFUSAL_BYTES_MAX = 16_384;
 export class Streams {
   readonly #open: Shares;
   readonly #server = new WebSocketServer({
-    noServer: true, maxPayload: MESSAGE_BYTES_MAX, perMessageDeflate: false,
+    noServer: true,
+    maxPayload: MESSAGE_BYTES_MAX,
+    perMessageDeflate: false,
     handleProtocols: (offered) =>
       [...offered].find((each) => !each.startsWith(SESSION_PROTOCOL)) ?? false,
   });
@@ -34,9 +36,7 @@ export class Streams {
   }
 
   /** Serves an upgrade that the gate has admitted. */
-  serve(
-    request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session,
-  ): void {
+  serve(request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session): void {
     const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
     const owner = { name: user };
     const isFull = !this.#open.fits(owner);
@@ -52,8 +52,10 @@ export class Streams {
         gone.abort();
         giveBack();
       });
-      const served = kind === "stream" ? this.#stream(page, path, upstream, gone.signal)
-        : this.#socket(page, path, upstream);
+      const served =
+        kind === "stream"
+          ? this.#stream(page, path, upstream, gone.signal)
+          : this.#socket(page, path, upstream);
       served.catch((thrown: unknown) => end(page, GONE, messageOf(thrown)));
     });
   }
@@ -63,7 +65,10 @@ export class Streams {
   }
 
   async #stream(
-    page: WebSocket, path: string, upstream: Upstream, gone: AbortSignal,
+    page: WebSocket,
+    path: string,
+    upstream: Upstream,
+    gone: AbortSignal,
   ): Promise<void> {
     const accept = path.includes("watch=1") && path.includes("table=1") ? TABLE : "*/*";
     const plain = path.replace(/[?&]table=1/, "");
@@ -84,7 +89,10 @@ export class Streams {
     if (page.readyState !== WebSocket.OPEN) server.terminate();
     server.on("error", (error) => end(page, GONE, error.message));
     server.on("unexpected-response", (_, answer) => {
-      refusalOf(answer).then((why) => end(page, REFUSED, why), () => end(page, GONE, "no answer"));
+      refusalOf(answer).then(
+        (why) => end(page, REFUSED, why),
+        () => end(page, GONE, "no answer"),
+      );
     });
     server.once("close", (code, reason) => {
       end(page, code === 1_006 ? GONE : 1_000, String(reason));
@@ -117,7 +125,7 @@ async function refusalOf(answer: IncomingMessage): Promise<string> {
     if (text.length > REFUSAL_BYTES_MAX) break;
   }
   const message = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-  return message ? JSON.parse(message) as string : `${answer.statusCode} ${text}`;
+  return message ? (JSON.parse(message) as string) : `${answer.statusCode} ${text}`;
 }
 
 function end(page: WebSocket, code: number, why: string): void {

@@ -1,9 +1,11 @@
-import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
-import { Agent as TlsAgent, type AgentOptions, request as httpsRequest } from "node:https";
-import { type Readable, pipeline } from "node:stream";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { type AgentOptions, request as httpsRequest, Agent as TlsAgent } from "node:https";
+import { pipeline, type Readable } from "node:stream";
 import { TransportError } from "@raft2kube/client-kube/errors.ts";
 import {
-  type KubeConnection, type TokenReader, tokenReader,
+  type KubeConnection,
+  type TokenReader,
+  tokenReader,
 } from "@raft2kube/client-kube/transport/credentials.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
@@ -33,7 +35,7 @@ export class Upstream {
     this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
     const { server, ca, cert, key } = connection;
     const agentOf = (options: AgentOptions) =>
-      (server.startsWith("http:") ? new Agent(options) : new TlsAgent(options));
+      server.startsWith("http:") ? new Agent(options) : new TlsAgent(options);
     this.#agent = agent ?? agentOf({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
     this.#once = agent ?? agentOf({ keepAlive: false, ca });
   }
@@ -61,7 +63,10 @@ export class Upstream {
 
   /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
   async send(
-    method: string, path: string, headers: Record<string, string>, { body, signal }: Sending = {},
+    method: string,
+    path: string,
+    headers: Record<string, string>,
+    { body, signal }: Sending = {},
   ): Promise<IncomingMessage> {
     const url = this.#url(path);
     const all = { ...headers, ...(await this.#authorization()) };
@@ -69,7 +74,11 @@ export class Upstream {
       const { tlsServerName: servername } = this.#connection;
       const request = url.protocol === "http:" ? httpRequest : httpsRequest;
       const call = request(url, {
-        method, headers: all, agent: this.#agent, signal, ...(servername ? { servername } : {}),
+        method,
+        headers: all,
+        agent: this.#agent,
+        signal,
+        ...(servername ? { servername } : {}),
       });
       call.setTimeout(ANSWER_TIMEOUT_MS, () => {
         call.destroy(new TransportError("ETIMEDOUT", `${method} ${path}: no answer in time`));
@@ -93,9 +102,14 @@ export class Upstream {
     const { ca, cert, key, tlsServerName: servername } = this.#connection;
     const authorization = await this.#authorization();
     const socket = new WebSocket(url, protocol, {
-      ca, cert, key, ...(servername ? { servername } : {}),
+      ca,
+      cert,
+      key,
+      ...(servername ? { servername } : {}),
       headers: authorization,
-      maxPayload: MESSAGE_BYTES_MAX, handshakeTimeout: ANSWER_TIMEOUT_MS, perMessageDeflate: false,
+      maxPayload: MESSAGE_BYTES_MAX,
+      handshakeTimeout: ANSWER_TIMEOUT_MS,
+      perMessageDeflate: false,
     });
     // Its close follows, for which the caller waits.
     return socket.on("error", () => socket.terminate());

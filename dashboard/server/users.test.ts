@@ -1,5 +1,5 @@
-import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
-import { type AddressInfo, type Socket, connect } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -60,14 +60,16 @@ const login = (token: string) => fetch(`${base}/login`, { method: "POST", body: 
 const secrets = new Map<string, string>();
 
 async function secretOf(token: string): Promise<string> {
-  const secret = secrets.get(token) ?? await (await login(token)).text();
+  const secret = secrets.get(token) ?? (await (await login(token)).text());
   secrets.set(token, secret);
   return secret;
 }
 
 async function ask(token: string, path: string, more: RequestInit = {}): Promise<Response> {
   return await fetch(`${base}/kube${path}`, {
-    ...more, headers: { [SESSION_HEADER]: await secretOf(token) } });
+    ...more,
+    headers: { [SESSION_HEADER]: await secretOf(token) },
+  });
 }
 
 /** Sends bytes as a user; resolves with the status of the first answer. */
@@ -108,7 +110,8 @@ it("a user, or a namespace's service accounts, leave requests to the others", as
   const gone = new AbortController();
   for (let n = 0; n < USER_REQUESTS_MAX; n++) await secretOf(`ns/${n}`);
   const waiting = Array.from({ length: USER_REQUESTS_MAX }, (_, n) =>
-    ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined));
+    ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined),
+  );
   await waitFor("all", () => held.size === USER_REQUESTS_MAX, { clock: CLOCK });
   const refused = await ask("ns/more", "/mine");
   expect(refused.status).toBe(429);
@@ -126,8 +129,7 @@ it("an address asks about few tokens at a time", async () => {
   await waitFor("all", () => held.size === ADDRESS_LOGINS_MAX, { clock: CLOCK });
   expect((await login(B)).status).toBe(429);
   for (const response of held) response.writeHead(401).end("{}");
-  expect((await Promise.all(waiting)).map(({ status }) => status))
-    .toEqual(waiting.map(() => 401));
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 401));
   expect((await login(B)).status).toBe(200);
 });
 

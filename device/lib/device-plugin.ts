@@ -1,18 +1,18 @@
-import { watch, type FSWatcher } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { lstat } from "node:fs/promises";
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
+import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf, isErrno } from "@raft2kube/std/errors.ts";
 import {
   RECHECK_MS,
-  REGISTER_BACK_OFF_MS_MAX,
   REGISTER_BACK_OFF_MS,
+  REGISTER_BACK_OFF_MS_MAX,
   REGISTER_TIMEOUT_MS,
 } from "./limits.ts";
 import { type DevicePluginBehaviour, optionsOf, serviceOf } from "./service.ts";

@@ -1,15 +1,15 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  DevicePlugin,
   type AllocateRequest,
   type AllocateResponse,
   type ContainerAllocateResponse,
   type ContainerPreferredAllocationRequest,
+  DevicePlugin,
   type DevicePluginOptions,
   type ListAndWatchResponse,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { serve } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { serve } from "@raft2kube/rpc/server.ts";
 import type { DeviceSet } from "./device-set.ts";
 
 /** The behaviour of one device plugin. */

@@ -1,7 +1,10 @@
 import { Groups } from "@raft2kube/std/groups.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import {
-  CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX, CACHE_ENTRY_BYTES, CACHE_FAILURE_TTL_S,
+  CACHE_BYTES_MAX,
+  CACHE_BYTES_PER_CLIENT_MAX,
+  CACHE_ENTRY_BYTES,
+  CACHE_FAILURE_TTL_S,
   CACHE_TTL_S_MAX,
 } from "../limits.ts";
 import { RCODE } from "../wire/message.ts";
@@ -25,8 +28,11 @@ export class AnswerCache {
   readonly #entries = new Map<string, Entry>();
   /** The questions of each client that has entries. */
   readonly #asked = new Groups();
-  readonly #shares =
-    new Shares({ all: CACHE_BYTES_MAX, each: CACHE_BYTES_PER_CLIENT_MAX, reserved: 0 });
+  readonly #shares = new Shares({
+    all: CACHE_BYTES_MAX,
+    each: CACHE_BYTES_PER_CLIENT_MAX,
+    reserved: 0,
+  });
 
   /** Returns the cached answer with its TTLs reduced by its age; undefined if it expired. */
   get(key: string, now_ms: number): Buffer | undefined {

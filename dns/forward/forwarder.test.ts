@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import packet, { type OptAnswer } from "dns-packet";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import packet, { type OptAnswer } from "dns-packet";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { FORWARDED_MAX, FORWARDED_PER_CLIENT_MAX } from "../limits.ts";
 import { type Query, readQuery, upstreamQuery } from "../wire/message.ts";
@@ -23,8 +23,19 @@ beforeEach(async () => {
     received++;
     const { id = 0, questions = [] } = packet.decode(bytes);
     if (questions[0]?.name !== ANSWERED) return;
-    upstream.send(packet.encode({ id, type: "response", flags: 0, questions, answers: [],
-      authorities: [], additionals: [] }), from.port, from.address);
+    upstream.send(
+      packet.encode({
+        id,
+        type: "response",
+        flags: 0,
+        questions,
+        answers: [],
+        authorities: [],
+        additionals: [],
+      }),
+      from.port,
+      from.address,
+    );
   });
   upstream.bind(0, address);
   await once(upstream, "listening");
@@ -34,10 +45,17 @@ beforeEach(async () => {
 afterEach(() => upstream.close());
 
 function query(name: string): Query {
-  const read = readQuery(packet.encode({
-    id: 1, type: "query", flags: packet.RECURSION_DESIRED, questions: [{ name, type: "A" }],
-    answers: [], authorities: [], additionals: [],
-  }));
+  const read = readQuery(
+    packet.encode({
+      id: 1,
+      type: "query",
+      flags: packet.RECURSION_DESIRED,
+      questions: [{ name, type: "A" }],
+      answers: [],
+      authorities: [],
+      additionals: [],
+    }),
+  );
   return read as Query;
 }
 
@@ -86,16 +104,31 @@ it("a query with a dot in a label shares no answer with the name that it looks l
 });
 
 it("an upstream resolver gets a client's question, but not its version or options of EDNS", () => {
-  const strange = readQuery(packet.encode({
-    id: 7, type: "query", flags: packet.RECURSION_DESIRED,
-    questions: [{ name: "WWW.example.org", type: "A" }], answers: [], authorities: [],
-    additionals: [{
-      name: ".", type: "OPT", udpPayloadSize: 600, extendedRcode: 0, ednsVersion: 3,
-      flags: 0x8000, options: [{ code: 65_001, data: Buffer.from("x") }],
-    } as OptAnswer],
-  })) as Query;
+  const strange = readQuery(
+    packet.encode({
+      id: 7,
+      type: "query",
+      flags: packet.RECURSION_DESIRED,
+      questions: [{ name: "WWW.example.org", type: "A" }],
+      answers: [],
+      authorities: [],
+      additionals: [
+        {
+          name: ".",
+          type: "OPT",
+          udpPayloadSize: 600,
+          extendedRcode: 0,
+          ednsVersion: 3,
+          flags: 0x8000,
+          options: [{ code: 65_001, data: Buffer.from("x") }],
+        } as OptAnswer,
+      ],
+    }),
+  ) as Query;
   expect(packet.decode(upstreamQuery(strange))).toMatchObject({
-    id: 0, flags: packet.RECURSION_DESIRED, questions: [{ name: "www.example.org", type: "A" }],
+    id: 0,
+    flags: packet.RECURSION_DESIRED,
+    questions: [{ name: "www.example.org", type: "A" }],
     additionals: [{ ednsVersion: 0, flags: 0x8000, udpPayloadSize: 1232, options: [] }],
   });
 });

@@ -32,8 +32,7 @@ export interface ForwarderOptions {
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { upstreams, clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
-  const shares =
-    new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
+  const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
   const failed = recurring(log, "an upstream resolver failed", clock);

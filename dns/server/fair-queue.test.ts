@@ -1,7 +1,7 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import packet from "dns-packet";
 import { logger } from "@raft2kube/observe/log.ts";
+import packet from "dns-packet";
 import { expect, test } from "vitest";
 import { WAITING_MAX, WAITING_PER_CLIENT_MAX } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
@@ -45,14 +45,21 @@ test("a query is answered before those that another client sent in a flood", asy
     return Promise.resolve(writeReply(query, replyOf(RCODE.NXDOMAIN), limit));
   };
   const server = await listenUdp({ address: "127.0.0.1", port: 0 }, resolve, logger("dns-test"));
-  const [greedy, other] = await Promise.all(["127.0.0.2", "127.0.0.3"].map(async (address) => {
-    const socket = createSocket("udp4").bind(0, address);
-    await once(socket, "listening");
-    return socket;
-  }));
+  const [greedy, other] = await Promise.all(
+    ["127.0.0.2", "127.0.0.3"].map(async (address) => {
+      const socket = createSocket("udp4").bind(0, address);
+      await once(socket, "listening");
+      return socket;
+    }),
+  );
   const query = packet.encode({
-    id: 1, type: "query", questions: [{ name: "x.test", type: "A" }],
-    answers: [], authorities: [], additionals: [], flags: 0,
+    id: 1,
+    type: "query",
+    questions: [{ name: "x.test", type: "A" }],
+    answers: [],
+    authorities: [],
+    additionals: [],
+    flags: 0,
   });
   for (let n = 0; n < FLOOD; n++) greedy!.send(query, server.port, "127.0.0.1");
   const answered = once(other!, "message");

@@ -2,21 +2,21 @@ import { execFile } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { connect } from "node:net";
-import packet, { type Answer } from "dns-packet";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { freePort } from "../../testing/free-port.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import packet, { type Answer } from "dns-packet";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePort } from "../../testing/free-port.ts";
 import { AnswerCache, timeToLive } from "../forward/cache.ts";
 import { createForwarder } from "../forward/forwarder.ts";
-import { CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX } from "../limits.ts";
 import { machineUpstreams, nameserversOf } from "../forward/upstreams.ts";
+import { CACHE_BYTES_MAX, CACHE_BYTES_PER_CLIENT_MAX } from "../limits.ts";
 import { createResolver, type Resolve } from "../resolver.ts";
-import { RCODE, type Query, replyOf, writeReply } from "../wire/message.ts";
 import { viewOf } from "../testing/view.ts";
+import { type Query, RCODE, replyOf, writeReply } from "../wire/message.ts";
 import { listenTcp } from "./tcp.ts";
-import { listenUdp, type Listener } from "./udp.ts";
+import { type Listener, listenUdp } from "./udp.ts";
 
 // An upstream resolver and a cluster's server that forwards to it: real sockets on loopback.
 const ADDRESS = "127.0.0.1";
@@ -30,20 +30,30 @@ let synced = true;
 
 const many = Array.from({ length: 60 }, (_, at) => `10.244.1.${at + 1}`);
 
-const shop = (name: string, spec: Service["spec"]): Service =>
-  ({ metadata: { name, namespace: "shop" }, spec });
+const shop = (name: string, spec: Service["spec"]): Service => ({
+  metadata: { name, namespace: "shop" },
+  spec,
+});
 
-const VIEW = viewOf([
-  shop("big", { clusterIP: "None" }),
-  shop("docs", { type: "ExternalName", externalName: "docs.example.org" }),
-  shop("circle", { type: "ExternalName", externalName: "circle.shop.svc.cluster.local" }),
-], [{
-  metadata: {
-    name: "s", namespace: "shop", labels: { "kubernetes.io/service-name": "big" },
-  },
-  addressType: "IPv4", ports: [],
-  endpoints: many.map((address) => ({ addresses: [address] })),
-}]);
+const VIEW = viewOf(
+  [
+    shop("big", { clusterIP: "None" }),
+    shop("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+    shop("circle", { type: "ExternalName", externalName: "circle.shop.svc.cluster.local" }),
+  ],
+  [
+    {
+      metadata: {
+        name: "s",
+        namespace: "shop",
+        labels: { "kubernetes.io/service-name": "big" },
+      },
+      addressType: "IPv4",
+      ports: [],
+      endpoints: many.map((address) => ({ addresses: [address] })),
+    },
+  ],
+);
 
 /** Answers as the upstream resolver. */
 const upstreamResolver: Resolve = async (query, limit) => {
@@ -73,7 +83,9 @@ beforeAll(async () => {
   const clock = systemClock();
   const forwarder = createForwarder({ upstreams, clock, log, timeout_ms: 1_000 });
   const zone = { domain: "cluster.local", ttl_s: 5 };
-  server = await listen(createResolver({ view: () => synced ? VIEW : undefined, zone, forwarder }));
+  server = await listen(
+    createResolver({ view: () => (synced ? VIEW : undefined), zone, forwarder }),
+  );
 });
 
 afterAll(async () => {
@@ -142,12 +154,22 @@ describe("names outside the cluster", () => {
   test("without a resolver they are SERVFAIL at once", async () => {
     const forwarder = createForwarder({ upstreams: [], clock: systemClock(), log });
     const bytes = packet.encode({
-      id: 1, type: "query", flags: 0, questions: [{ name: "x.org", type: "A", class: "IN" }],
-      answers: [], authorities: [], additionals: [],
+      id: 1,
+      type: "query",
+      flags: 0,
+      questions: [{ name: "x.org", type: "A", class: "IN" }],
+      answers: [],
+      authorities: [],
+      additionals: [],
     });
     const question = { name: "x.org", type: "A", class: "IN" };
     const query = {
-      id: 1, question, recursionDesired: true, udpPayloadSize: undefined, dnssecOk: false, bytes,
+      id: 1,
+      question,
+      recursionDesired: true,
+      udpPayloadSize: undefined,
+      dnssecOk: false,
+      bytes,
     };
     expect(await forwarder.forward(query, ADDRESS)).toBeUndefined();
   });
@@ -180,7 +202,8 @@ describe("invalid input", () => {
     const update = header([0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect((await datagram(update)).readUInt8(3) & 0x0f).toBe(RCODE.NOTIMP);
     const loop = Buffer.concat([
-      header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]), Buffer.from([0xc0, 12, 0, 1, 0, 1]),
+      header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]),
+      Buffer.from([0xc0, 12, 0, 1, 0, 1]),
     ]);
     expect((await datagram(loop)).readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
   });
@@ -193,9 +216,13 @@ describe("invalid input", () => {
   test("all queries of one TCP connection are answered", async () => {
     const count = 100;
     const query = packet.encode({
-      id: 9, type: "query", flags: packet.RECURSION_DESIRED,
+      id: 9,
+      type: "query",
+      flags: packet.RECURSION_DESIRED,
       questions: [{ name: "cluster.local", type: "SOA", class: "IN" }],
-      answers: [], authorities: [], additionals: [],
+      answers: [],
+      authorities: [],
+      additionals: [],
     });
     const framed = Buffer.concat([Buffer.from([0, query.length]), query]);
     const bytes = await new Promise<number>((resolve, reject) => {
@@ -217,9 +244,13 @@ describe("invalid input", () => {
 
   test("a burst of one client in one turn drops no query of another", async () => {
     const query = packet.encode({
-      id: 9, type: "query", flags: packet.RECURSION_DESIRED,
+      id: 9,
+      type: "query",
+      flags: packet.RECURSION_DESIRED,
       questions: [{ name: "cluster.local", type: "SOA", class: "IN" }],
-      answers: [], authorities: [], additionals: [],
+      answers: [],
+      authorities: [],
+      additionals: [],
     });
     const [flood, other] = [createSocket("udp4"), createSocket("udp4")];
     other.bind(0, "127.0.0.2");
@@ -245,10 +276,16 @@ describe("invalid input", () => {
 });
 
 describe("the cache", () => {
-  const message = (ttl: number) => packet.encode({
-    id: 1, type: "response", flags: 0, questions: [{ name: "a.b", type: "A", class: "IN" }],
-    answers: [{ name: "a.b", type: "A", ttl, data: "1.2.3.4" }], authorities: [], additionals: [],
-  });
+  const message = (ttl: number) =>
+    packet.encode({
+      id: 1,
+      type: "response",
+      flags: 0,
+      questions: [{ name: "a.b", type: "A", class: "IN" }],
+      answers: [{ name: "a.b", type: "A", ttl, data: "1.2.3.4" }],
+      authorities: [],
+      additionals: [],
+    });
 
   test("reduces TTLs by age and drops expired answers", () => {
     const clock = new ManualClock();
@@ -273,15 +310,24 @@ describe("the cache", () => {
     const cache = new AnswerCache();
     const large = packet.encode({
       ...packet.decode(message(10)),
-      answers: Array.from({ length: 100 }, (): Answer => ({
-        name: "large.example.org", type: "TXT", ttl: 10, data: ["x".repeat(200)],
-      })),
+      answers: Array.from(
+        { length: 100 },
+        (): Answer => ({
+          name: "large.example.org",
+          type: "TXT",
+          ttl: 10,
+          data: ["x".repeat(200)],
+        }),
+      ),
     });
     cache.put("other's", message(10), 0, "10.0.0.1");
     for (let at = 0; at < 1_000; at++) cache.put(`k${at}`, large, 0, "10.0.0.2");
     expect(cache.bytes).toBeLessThan(CACHE_BYTES_PER_CLIENT_MAX + 10_000);
-    expect([cache.get("other's", 0), cache.get("k999", 0), cache.get("k0", 0)])
-      .toEqual([expect.any(Buffer), expect.any(Buffer), undefined]);
+    expect([cache.get("other's", 0), cache.get("k999", 0), cache.get("k0", 0)]).toEqual([
+      expect.any(Buffer),
+      expect.any(Buffer),
+      undefined,
+    ]);
     for (let at = 0; at < 1_000; at++) cache.put(`k${at}`, large, 0, `10.0.1.${at}`);
     expect(cache.bytes).toBeLessThanOrEqual(CACHE_BYTES_MAX);
     expect(cache.size).toBeGreaterThan(100);

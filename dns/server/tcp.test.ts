@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import packet from "dns-packet";
 import { logger } from "@raft2kube/observe/log.ts";
+import packet from "dns-packet";
 import { afterEach, expect, test } from "vitest";
 import { TCP_BYTES_MAX, TCP_CONNECTIONS_PER_CLIENT_MAX } from "../limits.ts";
 import { listenTcp } from "./tcp.ts";
@@ -36,7 +36,13 @@ async function start(idle_ms: number) {
 function query(): Buffer {
   const questions = [{ name: "a.example.org", type: "A" as const, class: "IN" as const }];
   const bytes = packet.encode({
-    id: 1, type: "query", flags: 0, questions, answers: [], authorities: [], additionals: [],
+    id: 1,
+    type: "query",
+    flags: 0,
+    questions,
+    answers: [],
+    authorities: [],
+    additionals: [],
   });
   const length = Buffer.alloc(2);
   length.writeUInt16BE(bytes.length);

@@ -1,5 +1,5 @@
-import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer, type Socket } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
@@ -40,10 +40,11 @@ export function listenTcp(
       server.on("error", (error) => log.error("the server failed", { error: error.message }));
       done({
         port: (server.address() as AddressInfo).port,
-        close: () => new Promise((closed) => {
-          for (const socket of open) socket.destroy();
-          server.close(() => closed());
-        }),
+        close: () =>
+          new Promise((closed) => {
+            for (const socket of open) socket.destroy();
+            server.close(() => closed());
+          }),
       });
     });
   });

@@ -4,9 +4,15 @@ import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { QUERIES_PER_TURN, RECEIVE_BUFFER_BYTES } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
+import {
+  datagramLimit,
+  RCODE,
+  readQuery,
+  replyOf,
+  writeError,
+  writeReply,
+} from "../wire/message.ts";
 import { FairQueue } from "./fair-queue.ts";
-import { datagramLimit, RCODE, readQuery, replyOf, writeError, writeReply } from
-  "../wire/message.ts";
 
 export interface Listener {
   port: number;

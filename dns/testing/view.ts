@@ -7,8 +7,8 @@ import type { ClusterView } from "../zone/view.ts";
 export function viewOf(services: readonly Service[], slices: EndpointSlice[]): ClusterView {
   return {
     hasNamespace: (name) => services.some(({ metadata }) => metadata.namespace === name),
-    service: (namespace, name) => services.find(({ metadata }) =>
-      metadata.namespace === namespace && metadata.name === name),
+    service: (namespace, name) =>
+      services.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name),
     backends: (namespace, name) =>
       backendsOf(slices.filter((slice) => serviceOf(slice).includes(`${namespace}/${name}`))),
     serviceAt: (ip) => services.find((service) => clusterIps(service).includes(ip)),

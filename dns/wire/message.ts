@@ -12,7 +12,12 @@ const UPSTREAM_FLAGS = 0x0110;
 
 /** Response codes (RFC 1035, 4.1.1). */
 export const RCODE = {
-  NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5,
+  NOERROR: 0,
+  FORMERR: 1,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  NOTIMP: 4,
+  REFUSED: 5,
 } as const;
 
 export type Rcode = (typeof RCODE)[keyof typeof RCODE];
@@ -81,20 +86,22 @@ export function datagramLimit({ udpPayloadSize }: Query): number {
 export function writeReply(query: Query, reply: Reply, limit: number): Buffer {
   const opt: Answer[] = query.udpPayloadSize === undefined ? [] : [OPT];
   const encode = (answers: Answer[], additionals: Answer[], truncated: boolean) =>
-    compressOwners(packet.encode({
-      id: query.id,
-      type: "response",
-      flags:
-        reply.rcode |
-        (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
-        (truncated ? packet.TRUNCATED_RESPONSE : 0) |
-        (query.recursionDesired ? packet.RECURSION_DESIRED : 0) |
-        packet.RECURSION_AVAILABLE,
-      questions: [query.question],
-      answers,
-      authorities: truncated ? [] : reply.authorities,
-      additionals: [...additionals, ...opt],
-    }));
+    compressOwners(
+      packet.encode({
+        id: query.id,
+        type: "response",
+        flags:
+          reply.rcode |
+          (reply.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
+          (truncated ? packet.TRUNCATED_RESPONSE : 0) |
+          (query.recursionDesired ? packet.RECURSION_DESIRED : 0) |
+          packet.RECURSION_AVAILABLE,
+        questions: [query.question],
+        answers,
+        authorities: truncated ? [] : reply.authorities,
+        additionals: [...additionals, ...opt],
+      }),
+    );
   // lab:15 begin write-reply
   // Records that certainly do not fit are not encoded: a name may have thousands of them.
   const count_max = Math.floor(limit / RECORD_BYTES_MIN);
@@ -147,8 +154,13 @@ export function upstreamQuery(query: Query): Buffer {
   const hasEdns = udpPayloadSize !== undefined;
   const flags = dnssecOk ? DNSSEC_OK : 0;
   const head = packet.encode({
-    id: 0, type: "query", flags: bytes.readUInt16BE(2) & UPSTREAM_FLAGS, questions: [],
-    answers: [], authorities: [], additionals: hasEdns ? [{ ...OPT, flags }] : [],
+    id: 0,
+    type: "query",
+    flags: bytes.readUInt16BE(2) & UPSTREAM_FLAGS,
+    questions: [],
+    answers: [],
+    authorities: [],
+    additionals: hasEdns ? [{ ...OPT, flags }] : [],
   });
   head.writeUInt16BE(1, 4);
   const question = Buffer.from(bytes.subarray(HEADER_BYTES, questionsEnd(bytes)));

@@ -1,17 +1,18 @@
-import packet, { type Answer } from "dns-packet";
-import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import packet, { type Answer } from "dns-packet";
+import { describe, expect, test } from "vitest";
 import { RECORDS_MAX } from "../limits.ts";
+import { viewOf } from "../testing/view.ts";
 import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
-import { viewOf } from "../testing/view.ts";
 import { BackendCache, backendsOf } from "./backends.ts";
 
 const ZONE = { domain: "cluster.local", ttl_s: 5 };
 
 const service = (name: string, spec: Service["spec"]): Service => ({
-  metadata: { name, namespace: "shop" }, spec,
+  metadata: { name, namespace: "shop" },
+  spec,
 });
 
 const SERVICES = [
@@ -32,18 +33,22 @@ const SERVICES = [
   service("six", { clusterIP: "fd00::7", ports: [] }),
 ];
 
-const SLICES: EndpointSlice[] = [{
-  metadata: {
-    name: "db-1", namespace: "shop", labels: { "kubernetes.io/service-name": "db" },
+const SLICES: EndpointSlice[] = [
+  {
+    metadata: {
+      name: "db-1",
+      namespace: "shop",
+      labels: { "kubernetes.io/service-name": "db" },
+    },
+    addressType: "IPv4",
+    ports: [{ name: "sql", port: 5432, protocol: "TCP" }],
+    endpoints: [
+      { addresses: ["10.244.0.5"], hostname: "db-0", conditions: { ready: true } },
+      { addresses: ["10.244.0.6"] },
+      { addresses: ["10.244.0.7"], conditions: { ready: false } },
+    ],
   },
-  addressType: "IPv4",
-  ports: [{ name: "sql", port: 5432, protocol: "TCP" }],
-  endpoints: [
-    { addresses: ["10.244.0.5"], hostname: "db-0", conditions: { ready: true } },
-    { addresses: ["10.244.0.6"] },
-    { addresses: ["10.244.0.7"], conditions: { ready: false } },
-  ],
-}];
+];
 
 const VIEW = viewOf(SERVICES, SLICES);
 
@@ -54,15 +59,19 @@ describe("the backends of a Service", () => {
     ports: [{ name: "sql", port, protocol: "TCP" }],
     endpoints: addresses.map((address) => ({ addresses: [address] })),
   });
-  const portsOf = (slices: EndpointSlice[]) => Object.fromEntries(
-    backendsOf(slices).all.map(({ address, ports }) => [address, ports.map(({ port }) => port)]),
-  );
+  const portsOf = (slices: EndpointSlice[]) =>
+    Object.fromEntries(
+      backendsOf(slices).all.map(({ address, ports }) => [address, ports.map(({ port }) => port)]),
+    );
 
   test("have the ports of each slice that has their address, once, and of no other", () => {
-    expect(portsOf([
-      slice("one", 1, ["10.244.0.5", "10.244.0.6"]), slice("two", 2, ["10.244.0.5"]),
-      slice("three", 1, ["10.244.0.5"]),
-    ])).toEqual({ "10.244.0.5": [1, 2], "10.244.0.6": [1] });
+    expect(
+      portsOf([
+        slice("one", 1, ["10.244.0.5", "10.244.0.6"]),
+        slice("two", 2, ["10.244.0.5"]),
+        slice("three", 1, ["10.244.0.5"]),
+      ]),
+    ).toEqual({ "10.244.0.5": [1, 2], "10.244.0.6": [1] });
   });
 
   test("have a port once, however often a slice repeats their address", () => {
@@ -108,18 +117,24 @@ describe("a Service with a ClusterIP", () => {
 
   test("is found regardless of letter case, and the answer keeps the query's", () => {
     const answer = query("WEB.Shop.svc.Cluster.local", "A");
-    expect(answer).toMatchObject({ kind: "reply", reply: {
-      answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }],
-    } });
+    expect(answer).toMatchObject({
+      kind: "reply",
+      reply: {
+        answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }],
+      },
+    });
   });
 
   test("has an SRV record per named port, and the address as additional record", () => {
     const answer = query("_http._tcp.web.shop.svc.cluster.local", "SRV");
     const target = "web.shop.svc.cluster.local";
-    expect(answer).toMatchObject({ kind: "reply", reply: {
-      answers: [{ data: { port: 80, target, weight: 100 } }],
-      additionals: [{ name: target, type: "A", data: "10.96.0.7" }],
-    } });
+    expect(answer).toMatchObject({
+      kind: "reply",
+      reply: {
+        answers: [{ data: { port: 80, target, weight: 100 } }],
+        additionals: [{ name: target, type: "A", data: "10.96.0.7" }],
+      },
+    });
     expect(rcodeOf("_http._udp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NXDOMAIN);
     expect(rcodeOf("_absent._tcp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NXDOMAIN);
     expect(rcodeOf("_tcp.web.shop.svc.cluster.local", "SRV")).toBe(RCODE.NOERROR);
@@ -156,7 +171,8 @@ describe("a headless Service", () => {
   test("has SRV records that name the endpoints", () => {
     const records = dataOf("_sql._tcp.db.shop.svc.cluster.local", "SRV") as { target: string }[];
     expect(records.map(({ target }) => target)).toEqual([
-      "db-0.db.shop.svc.cluster.local", "10-244-0-6.db.shop.svc.cluster.local",
+      "db-0.db.shop.svc.cluster.local",
+      "10-244-0-6.db.shop.svc.cluster.local",
     ]);
   });
 
@@ -167,10 +183,15 @@ describe("a headless Service", () => {
 
 test("an ExternalName is a CNAME", () => {
   const record: Answer = {
-    name: "docs.shop.svc.cluster.local", type: "CNAME", ttl: 5, data: "docs.example.org",
+    name: "docs.shop.svc.cluster.local",
+    type: "CNAME",
+    ttl: 5,
+    data: "docs.example.org",
   };
   expect(query("docs.shop.svc.cluster.local", "A")).toEqual({
-    kind: "cname", target: "docs.example.org", record,
+    kind: "cname",
+    target: "docs.example.org",
+    record,
   });
   expect(dataOf("docs.shop.svc.cluster.local", "CNAME")).toEqual(["docs.example.org"]);
 });
@@ -183,24 +204,31 @@ test("a pod's address has a name in each existing namespace", () => {
 
 describe("names without records", () => {
   test.each([
-    ["svc.cluster.local"], ["pod.cluster.local"], ["shop.svc.cluster.local"], ["cluster.local"],
+    ["svc.cluster.local"],
+    ["pod.cluster.local"],
+    ["shop.svc.cluster.local"],
+    ["cluster.local"],
   ])("%s is NODATA", (name) => {
     expect(rcodeOf(name)).toBe(RCODE.NOERROR);
   });
 
   test.each([
-    ["absent.shop.svc.cluster.local"], ["web.absent.svc.cluster.local"],
+    ["absent.shop.svc.cluster.local"],
+    ["web.absent.svc.cluster.local"],
     ["absent.svc.cluster.local"],
-    ["web.shop.cluster.local"], ["x.y.web.shop.svc.cluster.local"],
+    ["web.shop.cluster.local"],
+    ["x.y.web.shop.svc.cluster.local"],
     ["web.shop.svc.cluster.local.shop.svc.cluster.local"],
   ])("%s is NXDOMAIN", (name) => {
     expect(rcodeOf(name)).toBe(RCODE.NXDOMAIN);
   });
 
   test.each([["example.org"], ["xcluster.local"], ["9.9.9.9.in-addr.arpa"], ["."]])(
-    "%s is not a name of the cluster", (name) => {
+    "%s is not a name of the cluster",
+    (name) => {
       expect(query(name, "A")).toBeUndefined();
-    });
+    },
+  );
 });
 
 test("the domain has SOA, NS and the version of the specification", () => {
@@ -217,8 +245,13 @@ test("records beyond what a message has room for are neither made nor encoded", 
   const addresses = answerZone(VIEW, ZONE, { ...asked, type: "A" });
   expect(addresses).toMatchObject({ reply: { answers: [{ data: "10.96.0.8" }], additionals: [] } });
   const bytes = packet.encode({
-    id: 1, type: "query", flags: 0, questions: [{ name: asked.name, type: "SRV" }],
-    answers: [], authorities: [], additionals: [],
+    id: 1,
+    type: "query",
+    flags: 0,
+    questions: [{ name: asked.name, type: "SRV" }],
+    answers: [],
+    authorities: [],
+    additionals: [],
   });
   const answers = Array.from({ length: 100_000 }, () => answer.reply.answers[0]!);
   const query = readQuery(bytes) as Query;

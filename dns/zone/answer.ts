@@ -1,6 +1,6 @@
-import type { Answer, Question } from "dns-packet";
 import { isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { Answer, Question } from "dns-packet";
 import { RECORDS_MAX } from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { clusterIps, isHeadless } from "./backends.ts";
@@ -95,10 +95,13 @@ function lookUpName(view: ClusterView, zone: Zone, name: string, parsed: Cluster
   const ttl = zone.ttl_s;
   switch (parsed.kind) {
     case "domain":
-      return { exists: true, records: [
-        startOfAuthority(view, zone),
-        { name, type: "NS", ttl, data: `ns.dns.${zone.domain}` },
-      ] };
+      return {
+        exists: true,
+        records: [
+          startOfAuthority(view, zone),
+          { name, type: "NS", ttl, data: `ns.dns.${zone.domain}` },
+        ],
+      };
     case "version":
       return { exists: true, records: [{ name, type: "TXT", ttl, data: [SPEC_VERSION] }] };
     case "subdomain":
@@ -145,7 +148,12 @@ function lookUpService(
       const ips = headless ? backends.all.map(({ address }) => address) : clusterIps(service);
       // Without ready endpoints the name of a headless Service does not exist.
       if (headless && ips.length === 0) return NXDOMAIN;
-      const srv = () => srvRecords(zone, name, srvTargets(zone, service, backends.all, () => true));
+      const srv = () =>
+        srvRecords(
+          zone,
+          name,
+          srvTargets(zone, service, backends.all, () => true),
+        );
       const shown = ips.slice(0, RECORDS_MAX);
       const records = shown.map((ip) => addressRecord(name, zone.ttl_s, ip));
       return { exists: true, records, srv };
@@ -233,8 +241,9 @@ function lookUpReverse(
   if (service) return { exists: true, records: [pointer(fullName(zone, service))] };
   const names = view.slicesAt(address).flatMap((slice) => {
     const owner = slice.metadata.labels?.["kubernetes.io/service-name"];
-    const endpoint = slice.endpoints.find(({ addresses, conditions }) =>
-      conditions?.ready !== false && addresses.includes(address));
+    const endpoint = slice.endpoints.find(
+      ({ addresses, conditions }) => conditions?.ready !== false && addresses.includes(address),
+    );
     if (owner === undefined || !endpoint) return [];
     const host = endpoint.hostname || labelOf(address);
     return [`${host}.${owner}.${slice.metadata.namespace}.svc.${zone.domain}`];

@@ -42,8 +42,9 @@ export function backendsOf(slices: readonly EndpointSlice[]): Backends {
 
 /** Returns the ports of two slices that have the same address, each once. */
 function bothOf(some: Backend["ports"], others: Backend["ports"]): Backend["ports"] {
-  const keyed = [...some, ...others].map((each) =>
-    [`${each.protocol} ${each.port} ${each.name}`, each] as const);
+  const keyed = [...some, ...others].map(
+    (each) => [`${each.protocol} ${each.port} ${each.name}`, each] as const,
+  );
   return [...new Map(keyed).values()];
 }
 

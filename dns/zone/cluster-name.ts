@@ -25,7 +25,10 @@ export function parseClusterName(name: string, domain: string): ClusterName | un
   // lab:15 begin parse-cluster-name
   if (name === domain) return { kind: "domain" };
   if (!name.endsWith(`.${domain}`)) return undefined;
-  const labels = name.slice(0, -domain.length - 1).split(".").reverse();
+  const labels = name
+    .slice(0, -domain.length - 1)
+    .split(".")
+    .reverse();
   const [branch, namespace, third, fourth, fifth, ...more] = labels;
   if (branch === "dns-version" && namespace === undefined) return { kind: "version" };
   if ((branch !== "svc" && branch !== "pod") || more.length > 0) return INVALID;

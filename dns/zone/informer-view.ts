@@ -2,8 +2,8 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { BackendCache, clusterIps, serviceOf } from "./backends.ts";
 import type { ClusterView } from "./view.ts";
@@ -19,14 +19,20 @@ export interface InformerView extends ClusterView {
 /** Starts informers of Services, EndpointSlices and the metadata of namespaces. */
 export function informerView(client: KubeClient, clock: Clock): InformerView {
   const services = new Informer<Service>({
-    resource: client.resource<Service>(SERVICES), transform: trimMetadata, clock,
+    resource: client.resource<Service>(SERVICES),
+    transform: trimMetadata,
+    clock,
   });
   const slices = new Informer<EndpointSlice>({
-    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES), transform: trimMetadata, clock,
+    resource: client.resource<EndpointSlice>(ENDPOINT_SLICES),
+    transform: trimMetadata,
+    clock,
   });
   const namespaces = new Informer<KubeObject>({
-    resource: client.resource<KubeObject>(NAMESPACES), metadataOnly: true,
-    transform: trimMetadata, clock,
+    resource: client.resource<KubeObject>(NAMESPACES),
+    metadataOnly: true,
+    transform: trimMetadata,
+    clock,
   });
   services.index("address", clusterIps);
   slices.index("address", (slice) => slice.endpoints?.flatMap(({ addresses }) => addresses) ?? []);

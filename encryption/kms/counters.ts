@@ -55,8 +55,11 @@ export class KmsCounters {
   #callsOf(method: Method, grpc_status_code: string): Calls {
     const method_name = `/v2.KeyManagementService/${method}`;
     const key = `${method} ${grpc_status_code}`;
-    const calls = this.calls.get(key) ??
-      { method_name, grpc_status_code, seconds: new Histogram(CALL_BOUNDS_S) };
+    const calls = this.calls.get(key) ?? {
+      method_name,
+      grpc_status_code,
+      seconds: new Histogram(CALL_BOUNDS_S),
+    };
     this.calls.set(key, calls);
     return calls;
   }

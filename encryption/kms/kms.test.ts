@@ -40,10 +40,18 @@ afterEach(async () => {
   await rm(dir, { recursive: true });
 });
 
-const keys = (...names: string[]) => writeFile(keyFile,
-  names.map((name) => `${name} ${Buffer.alloc(32, name).toString("base64")}\n`).join(""));
-const start = async () => { server = await startSampleKms(socket, keyFile); };
-const stop = async () => { await server?.close(); server = undefined; };
+const keys = (...names: string[]) =>
+  writeFile(
+    keyFile,
+    names.map((name) => `${name} ${Buffer.alloc(32, name).toString("base64")}\n`).join(""),
+  );
+const start = async () => {
+  server = await startSampleKms(socket, keyFile);
+};
+const stop = async () => {
+  await server?.close();
+  server = undefined;
+};
 
 function fails(act: () => unknown): boolean {
   try {
@@ -55,15 +63,28 @@ function fails(act: () => unknown): boolean {
   }
 }
 
-const config = (more: object = {}, others: object[] = [{ identity: {} }]) => JSON.stringify({
-  kind: "EncryptionConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
-  resources: [{ resources: ["secrets"], providers: [
-    { kms: {
-      apiVersion: "v2", name: "sample", endpoint: `unix://${socket}`, timeout: "1s", ...more,
-    } },
-    ...others,
-  ] }],
-});
+const config = (more: object = {}, others: object[] = [{ identity: {} }]) =>
+  JSON.stringify({
+    kind: "EncryptionConfiguration",
+    apiVersion: "apiserver.config.k8s.io/v1",
+    resources: [
+      {
+        resources: ["secrets"],
+        providers: [
+          {
+            kms: {
+              apiVersion: "v2",
+              name: "sample",
+              endpoint: `unix://${socket}`,
+              timeout: "1s",
+              ...more,
+            },
+          },
+          ...others,
+        ],
+      },
+    ],
+  });
 
 async function encryption(time: Clock = clock, text = config()): Promise<Encryption> {
   const made = await readEncryption(text, time);
@@ -88,7 +109,9 @@ it("a value's key is HKDF-Expand of the seed and the value's first 32 bytes", ()
   const seed = randomBytes(32);
   const data = sealWith(seed, VALUE, KEY);
   const info = data.subarray(0, 32);
-  const key = createHmac("sha256", seed).update(Buffer.concat([info, Buffer.of(1)])).digest();
+  const key = createHmac("sha256", seed)
+    .update(Buffer.concat([info, Buffer.of(1)]))
+    .digest();
   expect(CIPHERS["aesgcm"]!.decrypt(key, data.subarray(32), KEY)).toEqual(VALUE);
   expect(openWith(seed, 1, data, KEY)).toEqual(VALUE);
   // Of the time before seeds: the plugin's plaintext is the key.
@@ -101,10 +124,14 @@ it("another key of the plugin encrypts from its next status on, and values are s
   const secrets = (await encryption(time))(SECRETS);
   const old = secrets.encrypt(KEY, VALUE);
   await keys("two", "one");
-  await waitFor("the new key", () => {
-    time.advance(KMS_STATUS_MS);
-    return secrets.decrypt(KEY, old).stale;
-  }, { clock });
+  await waitFor(
+    "the new key",
+    () => {
+      time.advance(KMS_STATUS_MS);
+      return secrets.decrypt(KEY, old).stale;
+    },
+    { clock },
+  );
   const now = secrets.encrypt(KEY, VALUE);
   expect(secrets.decrypt(KEY, now).stale).toBe(false);
   expect(now.includes("two")).toBe(true);
@@ -131,11 +158,23 @@ it("a plugin that dies between two writes: they go on for a while, then stop", a
   const other = (await encryption())(SECRETS);
   await expect(other.prepare!([second])).rejects.toThrow("failed to decrypt DEK");
   await start();
-  await waitFor("writes again", () => {
-    time.advance(KMS_STATUS_MS);
-    return !fails(() => secrets.encrypt(KEY, VALUE));
-  }, { clock });
-  await waitFor("reads", () => other.prepare!([second])!.then(() => true, () => false), { clock });
+  await waitFor(
+    "writes again",
+    () => {
+      time.advance(KMS_STATUS_MS);
+      return !fails(() => secrets.encrypt(KEY, VALUE));
+    },
+    { clock },
+  );
+  await waitFor(
+    "reads",
+    () =>
+      other.prepare!([second])!.then(
+        () => true,
+        () => false,
+      ),
+    { clock },
+  );
   expect(other.decrypt(KEY, second).value).toEqual(VALUE);
 });
 
@@ -157,11 +196,18 @@ it("a plugin that lies, hangs or answers too much does no harm", async () => {
     [good, { ...answer, annotations: { "a.b": Buffer.alloc(100_000) } }, "larger than max"],
     [undefined, answer, "Deadline exceeded"],
   ] as [object | undefined, object, string][]) {
-    server = await serveGrpc({ listen: { path: socket }, services: [serve(KeyManagementService, {
-      status: () => (status === undefined ? never() : status as never),
-      encrypt: () => encrypt as never,
-      decrypt: () => { throw new RpcError(Status.INTERNAL, "no"); },
-    })] });
+    server = await serveGrpc({
+      listen: { path: socket },
+      services: [
+        serve(KeyManagementService, {
+          status: () => (status === undefined ? never() : (status as never)),
+          encrypt: () => encrypt as never,
+          decrypt: () => {
+            throw new RpcError(Status.INTERNAL, "no");
+          },
+        }),
+      ],
+    });
     const made = await encryption();
     expect(() => made(SECRETS).encrypt(KEY, VALUE)).toThrow("is not healthy");
     expect(() => made.plugins[0]!.check()).toThrow(why);
@@ -183,10 +229,17 @@ it("stored bytes that are damaged are errors of theirs alone", async () => {
   const prefix = Buffer.from("k8s:enc:kms:v2:sample:");
   const object = EncryptedObject.decode(stored.subarray(prefix.length));
   const damaged = [
-    Buffer.alloc(0), randomBytes(50), stored.subarray(prefix.length, -1),
-    ...[{ keyID: "" }, { encryptedData: Buffer.alloc(0) }, { encryptedDEKSourceType: 7 }, {
-      encryptedDEKSource: randomBytes(40),
-    }].map((more) => asBuffer(EncryptedObject.encode({ ...object, ...more }))),
+    Buffer.alloc(0),
+    randomBytes(50),
+    stored.subarray(prefix.length, -1),
+    ...[
+      { keyID: "" },
+      { encryptedData: Buffer.alloc(0) },
+      { encryptedDEKSourceType: 7 },
+      {
+        encryptedDEKSource: randomBytes(40),
+      },
+    ].map((more) => asBuffer(EncryptedObject.encode({ ...object, ...more }))),
   ].map((bytes) => Buffer.concat([prefix, bytes]));
   await secrets.prepare!([...damaged, stored]);
   for (const each of damaged) expect(() => secrets.decrypt(KEY, each)).toThrow();
@@ -197,12 +250,13 @@ it("refuses configurations that make no sense, and asks no plugin then", async (
   for (const [more, why] of [
     [{ apiVersion: "v1" }, "v1, the default, is deprecated"],
     [{ apiVersion: undefined }, "must be v2"],
-    [{ endpoint: "tcp://x" }, "must be the path of a socket"], [{ name: "a:b" }, "without a colon"],
-    [{ timeout: "-1s" }, "must be a duration > 0s"], [{ cachesize: 5 }, "is not for v2"],
+    [{ endpoint: "tcp://x" }, "must be the path of a socket"],
+    [{ name: "a:b" }, "without a colon"],
+    [{ timeout: "-1s" }, "must be a duration > 0s"],
+    [{ cachesize: 5 }, "is not for v2"],
   ] as [object, string][]) {
     await expect(encryption(clock, config(more))).rejects.toThrow(why);
   }
   const twice = { kms: { apiVersion: "v2", name: "sample", endpoint: "unix:///x" } };
-  await expect(encryption(clock, config({}, [twice]))).rejects
-    .toThrow("two plugins have one name");
+  await expect(encryption(clock, config({}, [twice]))).rejects.toThrow("two plugins have one name");
 });

@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { logger } from "@raft2kube/observe/log.ts";
 import {
-  EncryptedDEKSourceType, EncryptedObject, KeyManagementService,
+  EncryptedDEKSourceType,
+  EncryptedObject,
+  KeyManagementService,
   type KeyManagementServiceMethods,
 } from "@raft2kube/proto/gen/kms.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -12,12 +14,24 @@ import { asBuffer } from "@raft2kube/std/bytes.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  KMS_ANSWER_BYTES_MAX, KMS_CALLS_MAX, KMS_RETRY_MS, KMS_SEEDS_MAX, KMS_STATUS_MS, KMS_WRITE_MS,
+  KMS_ANSWER_BYTES_MAX,
+  KMS_CALLS_MAX,
+  KMS_RETRY_MS,
+  KMS_SEEDS_MAX,
+  KMS_STATUS_MS,
+  KMS_WRITE_MS,
 } from "../limits.ts";
 import { EncryptionError } from "../value-encryption.ts";
 import { KmsCounters } from "./counters.ts";
 import {
-  checkKeyId, checkSealedKey, nameOf, openWith, readSealed, type SealedKey, SEED_BYTES, sealWith,
+  checkKeyId,
+  checkSealedKey,
+  nameOf,
+  openWith,
+  readSealed,
+  SEED_BYTES,
+  type SealedKey,
+  sealWith,
 } from "./sealed.ts";
 
 const log = logger("apiserver");
@@ -109,8 +123,10 @@ export class KmsPlugin {
   encrypt(key: string, value: Buffer): Buffer {
     const write = this.#write;
     if (write === undefined || this.#clock.monotonic() > this.#writesUntil_ms) {
-      throw new KmsUnavailable(`${key} cannot be encrypted: the KMS plugin ${this.name} is not ` +
-        `healthy (${this.#unhealthy ?? "it has not answered for too long"}); start it again`);
+      throw new KmsUnavailable(
+        `${key} cannot be encrypted: the KMS plugin ${this.name} is not ` +
+          `healthy (${this.#unhealthy ?? "it has not answered for too long"}); start it again`,
+      );
     }
     const { sealed, seed } = write;
     this.counters.used(sealed.keyID, "to_storage");
@@ -178,11 +194,17 @@ export class KmsPlugin {
   }
 
   async #openOnce(name: string, { encryptedDEKSource, keyID, annotations }: SealedKey) {
-    const request =
-      { ciphertext: encryptedDEKSource, keyId: keyID, annotations, uid: randomUUID() };
+    const request = {
+      ciphertext: encryptedDEKSource,
+      keyId: keyID,
+      annotations,
+      uid: randomUUID(),
+    };
     try {
-      const { plaintext } = await this.counters.timed("Decrypt",
-        this.#service.decrypt(request, this.#bounded));
+      const { plaintext } = await this.counters.timed(
+        "Decrypt",
+        this.#service.decrypt(request, this.#bounded),
+      );
       this.#remember(name, asBuffer(plaintext));
     } catch (thrown) {
       if (!(thrown instanceof RpcError)) throw thrown;
@@ -206,8 +228,10 @@ export class KmsPlugin {
   /** Asks for the status, and makes a new seed when it names another key. */
   async #ask(): Promise<void> {
     const until_ms = this.#clock.monotonic() + KMS_WRITE_MS;
-    const { version, healthz, keyId } =
-      await this.counters.timed("Status", this.#service.status({}, this.#bounded));
+    const { version, healthz, keyId } = await this.counters.timed(
+      "Status",
+      this.#service.status({}, this.#bounded),
+    );
     if (healthz !== "ok") {
       throw new EncryptionError(`got unexpected healthz status: ${healthz.slice(0, 1_000)}`);
     }
@@ -222,10 +246,13 @@ export class KmsPlugin {
 
   async #rotate(keyId: string): Promise<void> {
     const seed = randomBytes(SEED_BYTES);
-    const answer = await this.counters.timed("Encrypt",
-      this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded));
+    const answer = await this.counters.timed(
+      "Encrypt",
+      this.#service.encrypt({ plaintext: seed, uid: randomUUID() }, this.#bounded),
+    );
     const sealed: SealedKey = {
-      keyID: answer.keyId, encryptedDEKSource: asBuffer(answer.ciphertext),
+      keyID: answer.keyId,
+      encryptedDEKSource: asBuffer(answer.ciphertext),
       annotations: answer.annotations,
       encryptedDEKSourceType: EncryptedDEKSourceType.HKDF_SHA256_XNONCE_AES_GCM_SEED,
     };
@@ -240,5 +267,8 @@ export class KmsPlugin {
 }
 
 /** Statuses of calls after which the same call may succeed. */
-const AWAY: ReadonlySet<number> =
-  new Set([Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.CANCELLED]);
+const AWAY: ReadonlySet<number> = new Set([
+  Status.UNAVAILABLE,
+  Status.DEADLINE_EXCEEDED,
+  Status.CANCELLED,
+]);

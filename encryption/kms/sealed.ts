@@ -1,12 +1,12 @@
 import { createHash, createHmac, randomBytes } from "node:crypto";
-import {
-  EncryptedDEKSourceType, EncryptedObject,
-} from "@raft2kube/proto/gen/kms.ts";
+import { EncryptedDEKSourceType, EncryptedObject } from "@raft2kube/proto/gen/kms.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { dnsSubdomain } from "@raft2kube/std/names.ts";
 import { CIPHERS } from "../ciphers.ts";
 import {
-  KMS_ANNOTATIONS_BYTES_MAX, KMS_KEY_ID_BYTES_MAX, KMS_SOURCE_BYTES_MAX,
+  KMS_ANNOTATIONS_BYTES_MAX,
+  KMS_KEY_ID_BYTES_MAX,
+  KMS_SOURCE_BYTES_MAX,
 } from "../limits.ts";
 import { EncryptionError } from "../value-encryption.ts";
 
@@ -36,15 +36,16 @@ export function checkSealedKey(key: SealedKey): void {
 }
 
 const typeName = (type: number) =>
-  (type === EncryptedDEKSourceType.AES_GCM_KEY ? "AES_GCM_KEY" : "HKDF_SHA256_XNONCE_AES_GCM_SEED");
+  type === EncryptedDEKSourceType.AES_GCM_KEY ? "AES_GCM_KEY" : "HKDF_SHA256_XNONCE_AES_GCM_SEED";
 
 /** Throws EncryptionError for a key id that is empty or too long, after `invalid` was called. */
 export function checkKeyId(keyId: string, invalid: () => void = () => undefined): void {
   const bytes = Buffer.byteLength(keyId);
   if (bytes > 0 && bytes <= KMS_KEY_ID_BYTES_MAX) return;
   invalid();
-  throw new EncryptionError(`a plugin's key id has ${bytes} bytes, not 1 to ` +
-    `${KMS_KEY_ID_BYTES_MAX}`);
+  throw new EncryptionError(
+    `a plugin's key id has ${bytes} bytes, not 1 to ` + `${KMS_KEY_ID_BYTES_MAX}`,
+  );
 }
 
 /** The value in the store's bytes. Throws EncryptionError. */
@@ -65,7 +66,8 @@ export function readSealed(bytes: Buffer): EncryptedObject {
 /** Names a key for those that are known. No two keys have one name. */
 export function nameOf({ keyID, encryptedDEKSource, annotations, ...key }: SealedKey): string {
   const notes = Object.entries(annotations)
-    .map(([name, value]) => [name, Buffer.from(value).toString("base64")]).sort();
+    .map(([name, value]) => [name, Buffer.from(value).toString("base64")])
+    .sort();
   const source = encryptedDEKSource.toString("base64");
   const all = JSON.stringify([key.encryptedDEKSourceType, source, keyID, notes]);
   return createHash("sha256").update(all).digest("base64");
@@ -78,9 +80,7 @@ export function sealWith(seed: Buffer, value: Buffer, context: string): Buffer {
 }
 
 /** Decrypts a value with the plaintext of its key: a seed, or the key itself. */
-export function openWith(
-  plain: Buffer, type: number, data: Buffer, context: string,
-): Buffer {
+export function openWith(plain: Buffer, type: number, data: Buffer, context: string): Buffer {
   const { decrypt, keyBytes } = CIPHERS["aesgcm"]!;
   if (type === EncryptedDEKSourceType.AES_GCM_KEY) {
     if (!keyBytes.includes(plain.length)) throw unfit(plain);

@@ -16,10 +16,13 @@ const TAG_BYTES = 16;
 
 /** Reads lines of a key's id and 32 bytes in base64; the first one encrypts. Throws RpcError. */
 export function readKeys(text: string): Key[] {
-  const keys = text.split("\n").filter((line) => line.trim() !== "").map((line) => {
-    const [id = "", secret = ""] = line.trim().split(/\s+/);
-    return { id, secret: Buffer.from(secret, "base64") };
-  });
+  const keys = text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .map((line) => {
+      const [id = "", secret = ""] = line.trim().split(/\s+/);
+      return { id, secret: Buffer.from(secret, "base64") };
+    });
   const unfit = keys.find(({ secret }) => secret.length !== KEY_BYTES);
   if (keys.length > 0 && unfit === undefined) return keys;
   const what = unfit === undefined ? "no key" : `the key ${unfit.id}, which has not 32 bytes`;

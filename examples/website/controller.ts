@@ -2,18 +2,18 @@
 //   node examples/website/controller.ts KUBECONFIG
 import { pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 
 /** The kind, as crd.yaml defines it. */
 export interface Website extends KubeObject {
@@ -29,7 +29,10 @@ export interface Website extends KubeObject {
 
 const TYPE = { apiVersion: "example.raft2kube.dev/v1", kind: "Website" };
 export const WEBSITES = {
-  group: "example.raft2kube.dev", version: "v1", plural: "websites", namespaced: true,
+  group: "example.raft2kube.dev",
+  version: "v1",
+  plural: "websites",
+  namespaced: true,
   kind: "Website",
 };
 const APPLY = { fieldManager: "website-controller", force: true };
@@ -42,17 +45,24 @@ export function planWebsite(site: Website) {
   const owned = { name, namespace, labels, ownerReferences: [controllerReference(site, TYPE)] };
   const env = [{ name: "GREETING", value: site.spec.greeting }];
   const container = {
-    name: "web", image: "r2k.local/web:1", env, ports: [{ containerPort: PORT }],
+    name: "web",
+    image: "r2k.local/web:1",
+    env,
+    ports: [{ containerPort: PORT }],
     readinessProbe: { httpGet: { path: "/", port: PORT }, periodSeconds: 1 },
   };
   const template = { metadata: { labels }, spec: { containers: [container] } };
   const { replicas } = site.spec;
   const deployment = {
-    apiVersion: "apps/v1", kind: "Deployment", metadata: owned,
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: owned,
     spec: { replicas, selector: { matchLabels: labels }, template },
   };
   const service = {
-    apiVersion: "v1", kind: "Service", metadata: owned,
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: owned,
     spec: { selector: labels, ports: [{ port: 80, targetPort: PORT }] },
   };
   return { deployment, service };
@@ -82,7 +92,8 @@ export function startWebsites(client: KubeClient) {
     const status = planStatus(site, deployments.store.get(key), services.store.get(key));
     if (isDeepStrictEqual(status, site.status)) return;
     const patch = { ...TYPE, status };
-    await client.resource<Website>(WEBSITES)
+    await client
+      .resource<Website>(WEBSITES)
       .patch({ ...nameOf(site), subresource: "status" }, "apply", patch, APPLY);
   };
   const follow = <T extends KubeObject>(informer: Informer<T>, key: (object: T) => string) => {

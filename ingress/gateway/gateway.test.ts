@@ -1,6 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { describe, expect, test } from "vitest";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { describe, expect, test } from "vitest";
 import { tablesOf } from "../haproxy/tables.ts";
 import { pairFor, tlsSecret } from "../testing/objects.ts";
 import { type GatewayInput, intersect, planGateways } from "./plan.ts";
@@ -23,7 +23,9 @@ function routeOf(words: Partial<Route["spec"]> = {}, name = "route", namespace =
     kind: "HTTPRoute",
     metadata: { name, namespace, creationTimestamp: NOW },
     spec: {
-      parentRefs: [{ name: "gate", namespace: "infra" }], rules: [{ backendRefs }], ...words,
+      parentRefs: [{ name: "gate", namespace: "infra" }],
+      rules: [{ backendRefs }],
+      ...words,
     },
   };
 }
@@ -37,22 +39,26 @@ interface World {
 
 function plan({ gateways, routes = [], grants = [], secrets = {} }: World) {
   const input: GatewayInput = {
-    gateways, routes, grants,
+    gateways,
+    routes,
+    grants,
     secret: (key) => secrets[key],
     namespace: (name) => ({ metadata: { name, labels: { team: name } }, spec: {} }),
     portOf: (_, port) => 20_000 + port,
     services: {
       slices: () => [],
-      service: (key) => key.endsWith("/web")
-        ? { metadata: {}, spec: { ports: [{ port: 80 }] } } : undefined,
+      service: (key) =>
+        key.endsWith("/web") ? { metadata: {}, spec: { ports: [{ port: 80 }] } } : undefined,
     },
   };
   return planGateways(input);
 }
 
 const HTTP: Listener = { name: "http", port: 80, protocol: "HTTP" };
-const reasonOf = (world: World) => plan(world).parents.map(({ findings }) =>
-  findings.map(({ type, reason }) => `${type} ${reason}`).join() || "Accepted");
+const reasonOf = (world: World) =>
+  plan(world).parents.map(
+    ({ findings }) => findings.map(({ type, reason }) => `${type} ${reason}`).join() || "Accepted",
+  );
 
 describe("hosts", () => {
   test.each([
@@ -73,39 +79,53 @@ describe("hosts", () => {
 
 describe("attachment", () => {
   test("a listener allows routes of its namespace, of all, or of those it selects", () => {
-    const from = (how: string, selector?: object) => [gatewayOf([{
-      ...HTTP, allowedRoutes: { namespaces: { from: how, ...(selector ? { selector } : {}) } },
-    }])];
+    const from = (how: string, selector?: object) => [
+      gatewayOf([
+        {
+          ...HTTP,
+          allowedRoutes: { namespaces: { from: how, ...(selector ? { selector } : {}) } },
+        },
+      ]),
+    ];
     const others = [routeOf({}, "route", "other")];
-    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: others }))
-      .toEqual(["Accepted NotAllowedByListeners,ResolvedRefs BackendNotFound"].map(
-        (text) => text.split(",")[0]));
+    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: others })).toEqual(
+      ["Accepted NotAllowedByListeners,ResolvedRefs BackendNotFound"].map(
+        (text) => text.split(",")[0],
+      ),
+    );
     expect(reasonOf({ gateways: from("All"), routes: others })).toEqual(["Accepted"]);
     const selects = (team: string) => from("Selector", { matchLabels: { team } });
     expect(reasonOf({ gateways: selects("other"), routes: others })).toEqual(["Accepted"]);
-    expect(reasonOf({ gateways: selects("x"), routes: others }))
-      .toEqual(["Accepted NotAllowedByListeners"]);
+    expect(reasonOf({ gateways: selects("x"), routes: others })).toEqual([
+      "Accepted NotAllowedByListeners",
+    ]);
   });
 
   test("a route names a section, a port and hosts that a listener has", () => {
     const gateways = [gatewayOf([{ ...HTTP, hostname: "*.a.test" }])];
     const parent = (more: object) => [{ name: "gate", ...more }];
-    const reasons = reasonOf({ gateways, routes: [
-      routeOf({ parentRefs: parent({ sectionName: "http" }) }, "a"),
-      routeOf({ parentRefs: parent({ sectionName: "x" }) }, "b"),
-      routeOf({ parentRefs: parent({ port: 81 }) }, "c"),
-      routeOf({ hostnames: ["b.test"] }, "d"),
-    ] });
+    const reasons = reasonOf({
+      gateways,
+      routes: [
+        routeOf({ parentRefs: parent({ sectionName: "http" }) }, "a"),
+        routeOf({ parentRefs: parent({ sectionName: "x" }) }, "b"),
+        routeOf({ parentRefs: parent({ port: 81 }) }, "c"),
+        routeOf({ hostnames: ["b.test"] }, "d"),
+      ],
+    });
     expect(reasons).toEqual([
-      "Accepted", "Accepted NoMatchingParent", "Accepted NoMatchingParent",
+      "Accepted",
+      "Accepted NoMatchingParent",
+      "Accepted NoMatchingParent",
       "Accepted NoMatchingListenerHostname",
     ]);
   });
 
   test("a value that is not served is refused by name", () => {
     const rules = [{ matches: [{ path: { type: "RegularExpression", value: "/a.*" } }] }];
-    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] }))
-      .toEqual(["Accepted UnsupportedValue"]);
+    expect(reasonOf({ gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] })).toEqual([
+      "Accepted UnsupportedValue",
+    ]);
   });
 });
 
@@ -122,10 +142,12 @@ describe("references to other namespaces", () => {
     const gateways = [gatewayOf([https])];
     const without = plan({ gateways, secrets });
     expect(without.frontends).toEqual([]);
-    expect(without.gateways[0]!.listeners[0]!.findings)
-      .toContainEqual(expect.objectContaining({ reason: "RefNotPermitted" }));
+    expect(without.gateways[0]!.listeners[0]!.findings).toContainEqual(
+      expect.objectContaining({ reason: "RefNotPermitted" }),
+    );
     for (const wrong of [
-      grant("HTTPRoute", "Secret", "secret"), grant("Gateway", "Service", "secret"),
+      grant("HTTPRoute", "Secret", "secret"),
+      grant("Gateway", "Service", "secret"),
       grant("Gateway", "Secret", "infra"),
     ]) {
       expect(plan({ gateways, secrets, grants: [wrong] }).frontends).toEqual([]);
@@ -139,14 +161,16 @@ describe("references to other namespaces", () => {
     const world = { gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules })] };
     expect(reasonOf(world)).toEqual(["ResolvedRefs RefNotPermitted"]);
     expect([...plan(world).backends.values()][0]!.targets[0]!.endpoints).toBeUndefined();
-    expect(reasonOf({ ...world, grants: [grant("HTTPRoute", "Service", "other")] }))
-      .toEqual(["Accepted"]);
+    expect(reasonOf({ ...world, grants: [grant("HTTPRoute", "Service", "other")] })).toEqual([
+      "Accepted",
+    ]);
   });
 });
 
 test("a namespace's routes have a bound; the newest exceed it, another's are served", () => {
   const rules = Array.from({ length: 16 }, (_, i) => ({
-    matches: [{ path: { value: `/p${i}` } }], backendRefs: [{ name: "web", port: 80 }],
+    matches: [{ path: { value: `/p${i}` } }],
+    backendRefs: [{ name: "web", port: 80 }],
   }));
   const at = (second: number) => new Date(Date.parse(NOW) + second * 1_000).toISOString();
   const routes = Array.from({ length: 64 }, (_, i) => {
@@ -167,35 +191,45 @@ test("rules with conditions have a bound, of a namespace and of a port; others a
     backendRefs: [{ name: "web", port: 80 }],
   }));
   const hostnames = Array.from({ length: 10 }, (_, i) => `h${i}.test`);
-  const ofTenant = (tenant: number) => Array.from({ length: 6 }, (_, i) => {
-    const route = routeOf({ rules, hostnames }, `r${i}`, `tenant-${tenant}`);
-    return { ...route, metadata: { ...route.metadata, creationTimestamp: `2026-0${tenant}-01` } };
-  });
+  const ofTenant = (tenant: number) =>
+    Array.from({ length: 6 }, (_, i) => {
+      const route = routeOf({ rules, hostnames }, `r${i}`, `tenant-${tenant}`);
+      return { ...route, metadata: { ...route.metadata, creationTimestamp: `2026-0${tenant}-01` } };
+    });
   const plain = routeOf({}, "plain", "tenant-5");
   const all = { ...HTTP, allowedRoutes: { namespaces: { from: "All" } } };
   const world = {
-    gateways: [gatewayOf([all])], routes: [...[1, 2, 3, 4, 5].flatMap(ofTenant), plain],
+    gateways: [gatewayOf([all])],
+    routes: [...[1, 2, 3, 4, 5].flatMap(ofTenant), plain],
   };
   const refused = plan(world).parents.flatMap(({ route, findings }) =>
-    findings.map(({ reason, message }) => `${keyOf(route)} ${reason}: ${message}`));
+    findings.map(({ reason, message }) => `${keyOf(route)} ${reason}: ${message}`),
+  );
   const what = "TooMany: there are too many rules with conditions";
   expect(refused).toEqual([
-    ...[1, 2, 3, 4].map((tenant) =>
-      `tenant-${tenant}/r5 ${what} of namespace tenant-${tenant}`),
+    ...[1, 2, 3, 4].map((tenant) => `tenant-${tenant}/r5 ${what} of namespace tenant-${tenant}`),
     ...[0, 1, 2, 3, 4, 5].map((i) => `tenant-5/r${i} ${what} at port 80 of infra/gate`),
   ]);
   // One line for each, although every path is below the first ones.
-  const sites = [{ host: "", paths: Array.from({ length: 300 }, (_, i) => ({
-    kind: "prefix" as const, path: "/a".repeat(i), backend: "b",
-    conditions: [{ on: "method" as const, value: "GET" }],
-  })) }];
+  const sites = [
+    {
+      host: "",
+      paths: Array.from({ length: 300 }, (_, i) => ({
+        kind: "prefix" as const,
+        path: "/a".repeat(i),
+        backend: "b",
+        conditions: [{ on: "method" as const, value: "GET" }],
+      })),
+    },
+  ];
   expect(tablesOf(sites).lines).toHaveLength(300);
   expect(plan(world).frontends[0]!.sites.flatMap(({ paths }) => paths)).toHaveLength(2_001);
 });
 
 test("rules of a path: with a method first, then more headers, then the older route", () => {
   const rule = (name: string, more: object) => ({
-    matches: [{ path: { value: "/p" }, ...more }], backendRefs: [{ name, port: 80 }],
+    matches: [{ path: { value: "/p" }, ...more }],
+    backendRefs: [{ name, port: 80 }],
   });
   const header = (name: string) => ({ name, value: "1" });
   const routes = [
@@ -207,19 +241,25 @@ test("rules of a path: with a method first, then more headers, then the older ro
   const [frontend] = plan({ gateways: [gatewayOf([HTTP])], routes }).frontends;
   const { lines, maps } = tablesOf(frontend!.sites);
   // The last line that holds decides.
-  expect(lines.map(({ conditions }) => conditions.map(({ on }) => on).join()))
-    .toEqual(["header", "header,header", "method"]);
+  expect(lines.map(({ conditions }) => conditions.map(({ on }) => on).join())).toEqual([
+    "header",
+    "header,header",
+    "method",
+  ]);
   expect(maps.prefix).toContain("s0/p/ 4/gateway:infra:");
 });
 
 test("a Gateway's Service keeps the data plane's ports, and goes with it", () => {
   const gateways = [gatewayOf([HTTP, { ...HTTP, name: "other", port: 8080 }])];
   const first = planServices(gateways, [], "ingress");
-  expect(first.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
-    .toEqual([[80, 20_000], [8080, 20_001]]);
+  expect(first.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort])).toEqual([
+    [80, 20_000],
+    [8080, 20_001],
+  ]);
   const fewer = planServices([gatewayOf([{ ...HTTP, port: 8080 }])], first.changed, "ingress");
-  expect(fewer.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort]))
-    .toEqual([[8080, 20_001]]);
+  expect(fewer.changed[0]!.spec.ports!.map(({ port, targetPort }) => [port, targetPort])).toEqual([
+    [8080, 20_001],
+  ]);
   expect(planServices([], first.changed, "ingress").deleted).toHaveLength(1);
 });
 
@@ -237,8 +277,10 @@ test("a namespace's Gateways have a bounded number of ports, the first ones", ()
 describe("status", () => {
   test("a Gateway is programmed when it has an address", () => {
     const [planned] = plan({ gateways: [gatewayOf([HTTP])], routes: [routeOf()] }).gateways;
-    const reasons = (addresses: string[]) => gatewayStatus(planned!, addresses, NOW).conditions!
-      .map(({ type, status, reason }) => `${type} ${status} ${reason}`);
+    const reasons = (addresses: string[]) =>
+      gatewayStatus(planned!, addresses, NOW).conditions!.map(
+        ({ type, status, reason }) => `${type} ${status} ${reason}`,
+      );
     expect(reasons([])).toEqual(["Accepted True Accepted", "Programmed False AddressNotAssigned"]);
     expect(reasons(["10.0.0.1"])).toEqual(["Accepted True Accepted", "Programmed True Programmed"]);
     expect(gatewayStatus(planned!, [], NOW).listeners![0]).toMatchObject({ attachedRoutes: 1 });
@@ -249,7 +291,9 @@ describe("status", () => {
     const route = { ...routeOf(), status: { parents: [other] } };
     const { parents } = plan({ gateways: [gatewayOf([HTTP])], routes: [route] });
     const status = routeStatus(route, parents, "r2k.io/gateway", NOW);
-    expect(status.parents!.map(({ controllerName }) => controllerName))
-      .toEqual(["other/controller", "r2k.io/gateway"]);
+    expect(status.parents!.map(({ controllerName }) => controllerName)).toEqual([
+      "other/controller",
+      "r2k.io/gateway",
+    ]);
   });
 });

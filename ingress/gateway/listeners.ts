@@ -2,7 +2,11 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { readPair } from "../plan/certificates.ts";
 import type { Pair } from "../plan/model.ts";
 import {
-  type Gateway, GROUP, type Listener, type Reference, type ReferenceGrant,
+  type Gateway,
+  GROUP,
+  type Listener,
+  type Reference,
+  type ReferenceGrant,
 } from "./types.ts";
 
 /** A condition before it has a time: what is not true has a reason. */
@@ -29,9 +33,12 @@ export interface ListenerInput {
 
 const ROUTE_KINDS = ["HTTPRoute", "GRPCRoute"];
 
-export const finding = (
-  type: string, reason: string, message = "", isTrue = false,
-): Finding => ({ type, isTrue, reason, message });
+export const finding = (type: string, reason: string, message = "", isTrue = false): Finding => ({
+  type,
+  isTrue,
+  reason,
+  message,
+});
 
 export const holds = (type: string): Finding => finding(type, type, "", true);
 
@@ -48,13 +55,18 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
       : certificate.problem;
     const isProgrammed = isSupported && !conflict && !certificate.problem && kinds.length > 0;
     return {
-      listener, kinds, isProgrammed, pair: certificate.pair,
+      listener,
+      kinds,
+      isProgrammed,
+      pair: certificate.pair,
       findings: [
-        isSupported ? holds("Accepted")
+        isSupported
+          ? holds("Accepted")
           : finding("Accepted", "UnsupportedProtocol", `${listener.protocol} is not served`),
         unresolved ?? holds("ResolvedRefs"),
         isProgrammed ? holds("Programmed") : finding("Programmed", "Invalid"),
-        conflict ? finding("Conflicted", conflict, "another listener has its port and host", true)
+        conflict
+          ? finding("Conflicted", conflict, "another listener has its port and host", true)
           : finding("Conflicted", "NoConflicts"),
       ],
     };
@@ -64,8 +76,9 @@ export function planListeners(gateway: Gateway, input: ListenerInput): PlannedLi
 function kindsOf({ allowedRoutes }: Listener): { kinds: string[]; invalid: boolean } {
   const asked = allowedRoutes?.kinds ?? [];
   if (asked.length === 0) return { kinds: [...ROUTE_KINDS], invalid: false };
-  const kinds = asked.filter(({ group = GROUP, kind }) =>
-    group === GROUP && ROUTE_KINDS.includes(kind)).map(({ kind }) => kind);
+  const kinds = asked
+    .filter(({ group = GROUP, kind }) => group === GROUP && ROUTE_KINDS.includes(kind))
+    .map(({ kind }) => kind);
   return { kinds, invalid: kinds.length < asked.length };
 }
 
@@ -77,11 +90,14 @@ function conflictOf(listener: Listener, all: readonly Listener[]): string | unde
 }
 
 function certificateOf(
-  gateway: Gateway, { protocol, tls }: Listener, { grants, secret }: ListenerInput,
+  gateway: Gateway,
+  { protocol, tls }: Listener,
+  { grants, secret }: ListenerInput,
 ): { pair?: Pair; problem?: Finding } {
   if (protocol !== "HTTPS") return {};
-  const refuse = (reason: string, message: string) =>
-    ({ problem: finding("ResolvedRefs", reason, message) });
+  const refuse = (reason: string, message: string) => ({
+    problem: finding("ResolvedRefs", reason, message),
+  });
   if (tls?.mode === "Passthrough") return refuse("InvalidCertificateRef", "mode is not served");
   const [reference] = tls?.certificateRefs ?? [];
   if (!reference) return refuse("InvalidCertificateRef", "it has no certificateRefs");
@@ -107,9 +123,16 @@ export function isGranted(
   to: Reference & { readonly namespace: string },
 ): boolean {
   if (from.namespace === to.namespace) return true;
-  return grants.some(({ metadata, spec }) => metadata.namespace === to.namespace &&
-    spec.from.some(({ group, kind, namespace }) =>
-      group === GROUP && kind === from.kind && namespace === from.namespace) &&
-    spec.to.some(({ group, kind, name }) =>
-      group === (to.group ?? "") && kind === to.kind && (name ?? to.name) === to.name));
+  return grants.some(
+    ({ metadata, spec }) =>
+      metadata.namespace === to.namespace &&
+      spec.from.some(
+        ({ group, kind, namespace }) =>
+          group === GROUP && kind === from.kind && namespace === from.namespace,
+      ) &&
+      spec.to.some(
+        ({ group, kind, name }) =>
+          group === (to.group ?? "") && kind === to.kind && (name ?? to.name) === to.name,
+      ),
+  );
 }

@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Namespace, Secret, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { ignoreLostRace, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -18,8 +18,16 @@ import { type GatewayPlan, planGateways } from "./plan.ts";
 import { planServices, type ServicesPlan } from "./services.ts";
 import { conditionsOf, gatewayStatus, routeStatus } from "./status.ts";
 import {
-  type Gateway, GATEWAY_CLASSES, type GatewayClass, GATEWAYS, GRPC_ROUTES, GROUP, HTTP_ROUTES,
-  REFERENCE_GRANTS, type ReferenceGrant, type Route,
+  GATEWAY_CLASSES,
+  GATEWAYS,
+  type Gateway,
+  type GatewayClass,
+  GROUP,
+  GRPC_ROUTES,
+  HTTP_ROUTES,
+  REFERENCE_GRANTS,
+  type ReferenceGrant,
+  type Route,
 } from "./types.ts";
 
 export const GATEWAY_CONTROLLER = "r2k.io/gateway";
@@ -62,10 +70,16 @@ export class GatewayPart {
     const { gateways: all, grants, namespaces } = this.#api;
     if (!Object.values(this.#api).every(({ hasSynced }) => hasSynced)) return undefined;
     const names = new Set(this.#ownClasses.map(({ metadata }) => metadata.name));
-    const gateways = all.store.list().sort(byAge).filter(({ metadata, spec }) =>
-      names.has(spec.gatewayClassName) && metadata.deletionTimestamp === undefined);
-    const present = this.#services.store.list().filter(({ metadata }) =>
-      metadata.namespace === namespace);
+    const gateways = all.store
+      .list()
+      .sort(byAge)
+      .filter(
+        ({ metadata, spec }) =>
+          names.has(spec.gatewayClassName) && metadata.deletionTimestamp === undefined,
+      );
+    const present = this.#services.store
+      .list()
+      .filter(({ metadata }) => metadata.namespace === namespace);
     const services = planServices(gateways, present, namespace);
     await this.#applyServices(services);
     this.#wanted = services.wanted;
@@ -104,8 +118,9 @@ export class GatewayPart {
   }
 
   get #ownClasses(): GatewayClass[] {
-    return (this.#api?.classes.store.list() ?? []).filter(({ spec }) =>
-      spec.controllerName === GATEWAY_CONTROLLER);
+    return (this.#api?.classes.store.list() ?? []).filter(
+      ({ spec }) => spec.controllerName === GATEWAY_CONTROLLER,
+    );
   }
 
   get #routes(): Route[] {
@@ -122,7 +137,9 @@ export class GatewayPart {
   }
 
   async #write<T extends KubeObject & { status?: unknown }>(
-    type: ResourceType, object: T, status: unknown,
+    type: ResourceType,
+    object: T,
+    status: unknown,
   ): Promise<void> {
     if (isDeepStrictEqual(object.status, status)) return;
     const writer = this.#options.informers.client.resource<T>(type);

@@ -2,14 +2,20 @@ import type { Namespace } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  BACKENDS_OF_NAMESPACE_MAX, CONDITION_LINES_MAX, CONDITION_LINES_OF_NAMESPACE_MAX,
+  BACKENDS_OF_NAMESPACE_MAX,
+  CONDITION_LINES_MAX,
+  CONDITION_LINES_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { Bounds } from "../plan/bounds.ts";
 import type { Backend, Certificate, Frontend, PathRule, Plan } from "../plan/model.ts";
 import { byAge } from "../plan/owners.ts";
 import {
-  finding, type Finding, type ListenerInput, planListeners, type PlannedListener,
+  type Finding,
+  finding,
+  type ListenerInput,
+  type PlannedListener,
+  planListeners,
 } from "./listeners.ts";
 import { type PlannedRules, planRules, type RuleInput } from "./rules.ts";
 import { type Gateway, GROUP, type ParentReference, type Route } from "./types.ts";
@@ -62,9 +68,7 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   });
   const ports = planned.flatMap(({ gateway, listeners }) => portsOf(gateway, listeners));
   /** Serves a route at a listener; returns what is not true of it. */
-  const serve = (
-    route: Route, { listener, hosts }: Attachment,
-  ): readonly Finding[] => {
+  const serve = (route: Route, { listener, hosts }: Attachment): readonly Finding[] => {
     attached.set(listener, (attached.get(listener) ?? 0) + 1);
     const port = ports.find((one) => one.listeners.includes(listener))!;
     const rules = planRules(route, { ...input, listener: listener.listener });
@@ -88,9 +92,12 @@ export function planGateways(input: GatewayInput): GatewayPlan {
       const found = planned.find(({ gateway }) => isParent(parent, route, gateway));
       if (!found) continue;
       const { findings, listeners } = attach(route, parent, found, input);
-      const more = listeners.length > 0 ? listeners.flatMap((each) => serve(route, each))
-        : planRules(route, { ...input, listener: UNATTACHED }).findings
-          .filter(({ type }) => type === "ResolvedRefs");
+      const more =
+        listeners.length > 0
+          ? listeners.flatMap((each) => serve(route, each))
+          : planRules(route, { ...input, listener: UNATTACHED }).findings.filter(
+              ({ type }) => type === "ResolvedRefs",
+            );
       parents.push({ route, parent, findings: [...findings, ...more] });
     }
   }
@@ -98,7 +105,8 @@ export function planGateways(input: GatewayInput): GatewayPlan {
     frontends: ports.flatMap((port) => frontendOf(port, input)),
     backends,
     gateways: planned.map(({ gateway, listeners }) => ({
-      gateway, listeners: listeners.map((each) => ({ ...each, attached: attached.get(each) ?? 0 })),
+      gateway,
+      listeners: listeners.map((each) => ({ ...each, attached: attached.get(each) ?? 0 })),
     })),
     parents,
   };
@@ -106,7 +114,10 @@ export function planGateways(input: GatewayInput): GatewayPlan {
 
 /** Lists the amounts that a route takes of its namespace's bounds and the port's. */
 function amountsOf(
-  { metadata: { namespace } }: Route, { paths, backends }: PlannedRules, at: Port, hosts: number,
+  { metadata: { namespace } }: Route,
+  { paths, backends }: PlannedRules,
+  at: Port,
+  hosts: number,
 ) {
   const lines = paths.filter(({ conditions }) => conditions.length > 0).length * hosts;
   const own = `of namespace ${namespace}`;
@@ -121,8 +132,12 @@ function amountsOf(
 
 function isParent(parent: ParentReference, route: Route, { metadata }: Gateway): boolean {
   const { group = GROUP, kind = "Gateway", namespace = route.metadata.namespace, name } = parent;
-  return group === GROUP && kind === "Gateway" && metadata.name === name &&
-    metadata.namespace === namespace;
+  return (
+    group === GROUP &&
+    kind === "Gateway" &&
+    metadata.name === name &&
+    metadata.namespace === namespace
+  );
 }
 
 interface Attachment {
@@ -132,22 +147,28 @@ interface Attachment {
 
 /** The listeners that a route is attached to by one of its parents, or why there is none. */
 function attach(
-  route: Route, { sectionName, port }: ParentReference,
+  route: Route,
+  { sectionName, port }: ParentReference,
   { gateway, listeners }: { gateway: Gateway; listeners: readonly PlannedListener[] },
   input: GatewayInput,
 ): { findings: readonly Finding[]; listeners: readonly Attachment[] } {
-  const refuse = (reason: string, message: string) =>
-    ({ findings: [finding("Accepted", reason, message)], listeners: [] });
-  const named = listeners.filter(({ listener }) =>
-    (sectionName === undefined || listener.name === sectionName) &&
-    (port === undefined || listener.port === port));
+  const refuse = (reason: string, message: string) => ({
+    findings: [finding("Accepted", reason, message)],
+    listeners: [],
+  });
+  const named = listeners.filter(
+    ({ listener }) =>
+      (sectionName === undefined || listener.name === sectionName) &&
+      (port === undefined || listener.port === port),
+  );
   if (named.length === 0) return refuse("NoMatchingParent", "the Gateway has no such listener");
   const allowed = named.filter((one) => isAllowed(route, one, gateway, input));
   if (allowed.length === 0) return refuse("NotAllowedByListeners", "no listener allows the route");
   const { hostnames = [] } = route.spec;
   const fitting = allowed.flatMap((listener) => {
-    const hosts = (hostnames.length === 0 ? [""] : hostnames)
-      .flatMap((host) => intersect(listener.listener.hostname ?? "", host) ?? []);
+    const hosts = (hostnames.length === 0 ? [""] : hostnames).flatMap(
+      (host) => intersect(listener.listener.hostname ?? "", host) ?? [],
+    );
     return hosts.length > 0 ? [{ listener, hosts }] : [];
   });
   if (fitting.length === 0) {
@@ -172,7 +193,10 @@ function covers(wide: string, narrow: string): boolean {
 }
 
 function isAllowed(
-  route: Route, { listener, kinds }: PlannedListener, gateway: Gateway, input: GatewayInput,
+  route: Route,
+  { listener, kinds }: PlannedListener,
+  gateway: Gateway,
+  input: GatewayInput,
 ): boolean {
   if (!kinds.includes(route.kind)) return false;
   const { from = "Same", selector } = listener.allowedRoutes?.namespaces ?? {};
@@ -186,7 +210,9 @@ function isAllowed(
 function portsOf(gateway: Gateway, listeners: readonly PlannedListener[]): Port[] {
   const numbers = [...new Set(listeners.map(({ listener }) => listener.port))];
   return numbers.map((port) => ({
-    gateway, port, sites: new Map<string, PathRule[]>(),
+    gateway,
+    port,
+    sites: new Map<string, PathRule[]>(),
     listeners: listeners.filter(({ listener }) => listener.port === port),
   }));
 }
@@ -205,9 +231,12 @@ function frontendOf({ gateway, listeners, ...at }: Port, input: GatewayInput): F
   const [first] = programmed;
   if (port === undefined || !first) return [];
   const certificates = programmed.flatMap(({ listener: { hostname }, pair }): Certificate[] =>
-    pair ? [{ ...pair, hosts: hostname ? [hostname] : [] }] : []);
+    pair ? [{ ...pair, hosts: hostname ? [hostname] : [] }] : [],
+  );
   const bind = first.listener.protocol === "HTTP" ? { port } : { port, certificates };
-  const sites = [...at.sites].map(([host, paths]) =>
-    ({ host: host.replace(/^\*/, "**"), paths: paths.toSorted(byPrecedence) }));
+  const sites = [...at.sites].map(([host, paths]) => ({
+    host: host.replace(/^\*/, "**"),
+    paths: paths.toSorted(byPrecedence),
+  }));
   return [{ name: `gateway-${port}`, binds: [bind], sites }];
 }

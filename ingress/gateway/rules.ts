@@ -5,10 +5,17 @@ import { ANSWER_MS_MAX } from "../limits.ts";
 import { isPath } from "../plan/annotations.ts";
 import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
 import { type Services, targetOf } from "../plan/targets.ts";
-import { finding, type Finding, isGranted } from "./listeners.ts";
+import { type Finding, finding, isGranted } from "./listeners.ts";
 import type {
-  BackendReference, HeaderModifier, NamedValue, PathModifier, ReferenceGrant, Route, RouteFilter,
-  RouteMatch, RouteRule,
+  BackendReference,
+  HeaderModifier,
+  NamedValue,
+  PathModifier,
+  ReferenceGrant,
+  Route,
+  RouteFilter,
+  RouteMatch,
+  RouteRule,
 } from "./types.ts";
 
 /** A route's rules as paths and backends, before they are placed at hosts. */
@@ -88,10 +95,13 @@ function grpcPath(method: Exclude<RouteMatch["method"], string | undefined>) {
 }
 
 function resolve(
-  route: Route, reference: BackendReference, { services, grants }: RuleInput,
+  route: Route,
+  reference: BackendReference,
+  { services, grants }: RuleInput,
 ): Omit<Target, "weight"> | { problem: Finding } {
-  const refuse = (reason: string, message: string) =>
-    ({ problem: finding("ResolvedRefs", reason, message) });
+  const refuse = (reason: string, message: string) => ({
+    problem: finding("ResolvedRefs", reason, message),
+  });
   const own = route.metadata.namespace ?? "";
   const { group = "", kind = "Service", namespace = own, name, port = 0 } = reference;
   if (group !== "" || kind !== "Service") return refuse("InvalidKind", `${kind} is not a Service`);
@@ -129,14 +139,22 @@ function filterOf(filter: RouteFilter, place: Place, input: RuleInput): Filter[]
       return pathFilter(path, place)?.concat(host);
     }
     case "RequestRedirect": {
-      const { scheme, hostname: host, port, path, statusCode: code = 302 } =
-        filter.requestRedirect ?? {};
+      const {
+        scheme,
+        hostname: host,
+        port,
+        path,
+        statusCode: code = 302,
+      } = filter.requestRedirect ?? {};
       const { listener } = input;
       const own = listener.protocol === "HTTPS" ? "https" : "http";
       const usual = (scheme ?? own) === "https" ? 443 : 80;
       const wanted = port ?? (scheme === undefined ? listener.port : usual);
       return pathFilter(path, place)?.concat({
-        kind: "redirect", scheme: scheme ?? own, host, code,
+        kind: "redirect",
+        scheme: scheme ?? own,
+        host,
+        code,
         port: wanted === usual ? undefined : wanted,
       });
     }
@@ -171,7 +189,8 @@ function pathFilter(modifier: PathModifier | undefined, { kind, path }: Place) {
 
 /** The backend of a rule's requests; equal ones have the same name. */
 function backendOf(
-  { metadata: { namespace = "" } }: Route, content: Pick<Backend, "targets" | "filters">,
+  { metadata: { namespace = "" } }: Route,
+  content: Pick<Backend, "targets" | "filters">,
   { backendRefs, timeouts }: RouteRule,
 ): Backend {
   const asked_ms = goDuration_ms(timeouts?.request ?? timeouts?.backendRequest ?? "0") ?? 0;

@@ -2,7 +2,9 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import {
-  GATEWAY_PORT_FIRST, GATEWAY_PORTS_MAX, GATEWAY_PORTS_OF_NAMESPACE_MAX,
+  GATEWAY_PORT_FIRST,
+  GATEWAY_PORTS_MAX,
+  GATEWAY_PORTS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { Bounds } from "../plan/bounds.ts";
 import type { Gateway } from "./types.ts";
@@ -28,13 +30,17 @@ type Ports = NonNullable<Service["spec"]["ports"]>;
  * namespace has a bounded number of them, for the Gateways that come first.
  */
 export function planServices(
-  gateways: readonly Gateway[], present: readonly Service[], namespace: string,
+  gateways: readonly Gateway[],
+  present: readonly Service[],
+  namespace: string,
 ): ServicesPlan {
   const own = Map.groupBy(present, ({ metadata }) => metadata.annotations?.[OF_GATEWAY]);
-  const taken = new Set(present.flatMap(({ spec }) =>
-    (spec.ports ?? []).map(({ targetPort }) => Number(targetPort))));
+  const taken = new Set(
+    present.flatMap(({ spec }) => (spec.ports ?? []).map(({ targetPort }) => Number(targetPort))),
+  );
   const free = Array.from({ length: GATEWAY_PORTS_MAX }, (_, at) => GATEWAY_PORT_FIRST + at)
-    .filter((port) => !taken.has(port)).values();
+    .filter((port) => !taken.has(port))
+    .values();
   const bounds = new Bounds();
   const wanted = new Map<string, Service>();
   const changed: Service[] = [];
@@ -48,18 +54,20 @@ export function planServices(
       if (bounds.take([tenant, 1, GATEWAY_PORTS_OF_NAMESPACE_MAX]) !== undefined) return [];
       const known = before.find((each) => each.port === port);
       const targetPort = known?.targetPort ?? free.next().value;
-      return targetPort === undefined ? []
-        : known ?? { name: `p${port}`, port, protocol: "TCP" as const, targetPort };
+      return targetPort === undefined
+        ? []
+        : (known ?? { name: `p${port}`, port, protocol: "TCP" as const, targetPort });
     });
     if (ports.length === 0) continue;
     const isSame = textOf(ports) === textOf(before);
-    const service = former ? { ...former, spec: { ...former.spec, ports } }
+    const service = former
+      ? { ...former, spec: { ...former.spec, ports } }
       : serviceOf(key, namespace, ports);
     wanted.set(key, service);
     if (!isSame) changed.push(service);
   }
   own.delete(undefined);
-  const deleted = [...own].flatMap(([key = "", services]) => wanted.has(key) ? [] : services);
+  const deleted = [...own].flatMap(([key = "", services]) => (wanted.has(key) ? [] : services));
   const portOf = (gateway: Gateway, wantedPort: number) => {
     const ports = wanted.get(keyOf(gateway))?.spec.ports ?? [];
     const targetPort = ports.find(({ port }) => port === wantedPort)?.targetPort;
@@ -76,8 +84,10 @@ function serviceOf(key: string, namespace: string, ports: Ports): Service {
   return {
     metadata: { name, namespace, annotations: { [OF_GATEWAY]: key } },
     spec: {
-      type: "LoadBalancer", allocateLoadBalancerNodePorts: false,
-      selector: { app: "ingress" }, ports,
+      type: "LoadBalancer",
+      allocateLoadBalancerNodePorts: false,
+      selector: { app: "ingress" },
+      ports,
     },
   };
 }

@@ -5,8 +5,12 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 /** The API's group. Its CRDs check what they can: fields here have the types that they say. */
 export const GROUP = "gateway.networking.k8s.io";
 
-const resource = (kind: string, plural: string, namespaced = true, version = "v1"): ResourceType =>
-  ({ group: GROUP, version, plural, namespaced, kind });
+const resource = (
+  kind: string,
+  plural: string,
+  namespaced = true,
+  version = "v1",
+): ResourceType => ({ group: GROUP, version, plural, namespaced, kind });
 
 export const GATEWAY_CLASSES = resource("GatewayClass", "gatewayclasses", false);
 export const GATEWAYS = resource("Gateway", "gateways");
@@ -77,7 +81,10 @@ export interface RouteFilter {
   requestHeaderModifier?: HeaderModifier;
   responseHeaderModifier?: HeaderModifier;
   requestRedirect?: {
-    scheme?: "http" | "https"; hostname?: string; port?: number; statusCode?: number;
+    scheme?: "http" | "https";
+    hostname?: string;
+    port?: number;
+    statusCode?: number;
     path?: PathModifier;
   };
   urlRewrite?: { hostname?: string; path?: PathModifier };
@@ -91,8 +98,7 @@ export interface RouteMatch {
   method?: string | { type?: string; service?: string; method?: string };
 }
 
-export type BackendReference =
-  Reference & { port?: number; weight?: number; filters?: unknown[] };
+export type BackendReference = Reference & { port?: number; weight?: number; filters?: unknown[] };
 
 export interface RouteRule {
   matches?: RouteMatch[];

@@ -5,11 +5,18 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
-  ANSWER_MS_MAX, CONNECTIONS_OF_ADDRESS_MAX, FORMER_RELOADS_MAX, REQUESTS_OF_NAMESPACE_MAX,
+  ANSWER_MS_MAX,
+  CONNECTIONS_OF_ADDRESS_MAX,
+  FORMER_RELOADS_MAX,
+  REQUESTS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
-  backendOf, type Echoed, type EchoServer, echoServer, OwnDataPlane,
+  backendOf,
+  type Echoed,
+  type EchoServer,
+  echoServer,
+  OwnDataPlane,
 } from "../testing/own-data-plane.ts";
 
 let plane: OwnDataPlane;
@@ -26,22 +33,33 @@ afterAll(async () => {
 });
 
 const endpoint = (index: number) => servers[index]!.endpoint;
-const exact = (path: string, backend: string): PathRule =>
-  ({ kind: "exact", path, conditions: [], backend });
-const prefix = (path: string, backend: string): PathRule =>
-  ({ kind: "prefix", path, conditions: [], backend });
+const exact = (path: string, backend: string): PathRule => ({
+  kind: "exact",
+  path,
+  conditions: [],
+  backend,
+});
+const prefix = (path: string, backend: string): PathRule => ({
+  kind: "prefix",
+  path,
+  conditions: [],
+  backend,
+});
 
 async function servedBy(host: string, path: string, headers = {}): Promise<string | number> {
-  const { status, headers: { "x-served-by": name } } = await plane.get(host, path, { headers });
+  const {
+    status,
+    headers: { "x-served-by": name },
+  } = await plane.get(host, path, { headers });
   return status === 200 ? String(name) : status;
 }
 
 describe("hosts and paths", () => {
   const sites: Site[] = [
-    { host: "web.test",
-      paths: [
-        prefix("", "a"), exact("/exact", "b"), prefix("/foo", "c"), prefix("/foo/bar", "b"),
-      ] },
+    {
+      host: "web.test",
+      paths: [prefix("", "a"), exact("/exact", "b"), prefix("/foo", "c"), prefix("/foo/bar", "b")],
+    },
     { host: "deep.wild.test", paths: [prefix("", "c")] },
     { host: "*.wild.test", paths: [prefix("", "a")] },
     { host: "**.many.test", paths: [prefix("", "a")] },
@@ -50,9 +68,12 @@ describe("hosts and paths", () => {
   ];
 
   beforeAll(async () => {
-    await plane.apply(sites, ["a", "b", "c"].map((name, index) => {
-      return backendOf(name, [endpoint(index)]);
-    }));
+    await plane.apply(
+      sites,
+      ["a", "b", "c"].map((name, index) => {
+        return backendOf(name, [endpoint(index)]);
+      }),
+    );
   });
 
   test.each([
@@ -84,7 +105,9 @@ describe("hosts and paths", () => {
     const { body } = await plane.get("web.test", "/", { headers });
     const echoed = JSON.parse(body) as Echoed;
     expect(echoed.headers).toMatchObject({
-      "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "http", "x-forwarded-host": "web.test",
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-forwarded-host": "web.test",
     });
     expect(echoed.headers).not.toHaveProperty("forwarded");
   });
@@ -94,25 +117,33 @@ describe("conditions", () => {
   test("the first rule that holds decides, then shorter prefixes", async () => {
     const paths: PathRule[] = [
       { ...prefix("/foo", "b"), conditions: [{ on: "header", name: "x-v", value: "two } #" }] },
-      { ...prefix("/foo", "c"), conditions: [
-        { on: "query", name: "v", value: "3" }, { on: "method", value: "GET" },
-      ] },
+      {
+        ...prefix("/foo", "c"),
+        conditions: [
+          { on: "query", name: "v", value: "3" },
+          { on: "method", value: "GET" },
+        ],
+      },
       prefix("", "a"),
       { ...exact("/foo/bar", "c"), conditions: [{ on: "method", value: "POST" }] },
       { ...prefix("/foo/bar", "a"), conditions: [{ on: "header", name: "x-v", value: "a" }] },
     ];
-    await plane.apply([{ host: "", paths }],
-      ["a", "b", "c"].map((name, index) => backendOf(name, [endpoint(index)])));
+    await plane.apply(
+      [{ host: "", paths }],
+      ["a", "b", "c"].map((name, index) => backendOf(name, [endpoint(index)])),
+    );
     expect(await servedBy("x.test", "/foo/bar", { "x-v": "a" })).toBe("a");
     expect(await servedBy("x.test", "/foo/bar", { "x-v": "two } #" })).toBe("b");
-    expect((await plane.get("x.test", "/foo/bar", { method: "POST" })).headers["x-served-by"])
-      .toBe("c");
+    expect((await plane.get("x.test", "/foo/bar", { method: "POST" })).headers["x-served-by"]).toBe(
+      "c",
+    );
     expect(await servedBy("x.test", "/foo", { "x-v": "two } #" })).toBe("b");
     expect(await servedBy("x.test", "/foo", { "x-v": "two" })).toBe("a");
     expect(await servedBy("x.test", "/foo?v=3")).toBe("c");
     expect(await servedBy("x.test", "/foo?v=4")).toBe("a");
-    expect((await plane.get("x.test", "/foo?v=3", { method: "PUT" })).headers["x-served-by"])
-      .toBe("a");
+    expect((await plane.get("x.test", "/foo?v=3", { method: "PUT" })).headers["x-served-by"]).toBe(
+      "a",
+    );
   });
 });
 
@@ -132,8 +163,11 @@ describe("changes", () => {
   });
 
   test("weights share requests between targets; what is missing answers 500", async () => {
-    const target = (index: number, weight: number) =>
-      ({ weight, endpoints: [endpoint(index)], isHttp2: false });
+    const target = (index: number, weight: number) => ({
+      weight,
+      endpoints: [endpoint(index)],
+      isHttp2: false,
+    });
     const targets = [target(0, 3), target(1, 1)];
     await plane.apply([site], [{ name: "web", targets, filters: [] }]);
     const counts = new Map<string | number, number>();
@@ -215,8 +249,10 @@ describe("rewriting", () => {
     ["", "/", "/x", "/x"],
   ])("the prefix %j by %j makes %s %s", async (path, value, asked, sent) => {
     const rewrite = { kind: "prefix", length: path.length, value } as const;
-    await plane.apply([{ host: "", paths: [prefix(path, "web")] }],
-      [backendOf("web", [endpoint(0)], { filters: [rewrite] })]);
+    await plane.apply(
+      [{ host: "", paths: [prefix(path, "web")] }],
+      [backendOf("web", [endpoint(0)], { filters: [rewrite] })],
+    );
     const { body } = await plane.get("x.test", asked);
     expect((JSON.parse(body) as Echoed).url).toBe(sent);
   });
@@ -232,13 +268,16 @@ describe("what clients keep open", () => {
     silent.listen(0, "127.0.0.1");
     await once(silent, "listening");
     const hangs = { address: "127.0.0.1", port: (silent.address() as AddressInfo).port };
-    await plane.apply([
-      { host: "good.test", paths: [prefix("", "good")] },
-      { host: "evil.test", paths: [prefix("", "evil")] },
-    ], [
-      backendOf("good", [endpoint(0)], { namespace: "good" }),
-      backendOf("evil", [hangs], { namespace: "evil", timeout_ms: ANSWER_MS_MAX }),
-    ]);
+    await plane.apply(
+      [
+        { host: "good.test", paths: [prefix("", "good")] },
+        { host: "evil.test", paths: [prefix("", "evil")] },
+      ],
+      [
+        backendOf("good", [endpoint(0)], { namespace: "good" }),
+        backendOf("evil", [hangs], { namespace: "evil", timeout_ms: ANSWER_MS_MAX }),
+      ],
+    );
   });
 
   afterEach(async () => {
@@ -255,14 +294,20 @@ describe("what clients keep open", () => {
   async function open(localAddress: string, count: number, text = ""): Promise<void> {
     for (let i = 0; i < count; i++) {
       const socket = connect({ host: "127.0.0.1", port: plane.port, localAddress });
-      socket.on("error", () => socket.destroy()).resume().write(text);
+      socket
+        .on("error", () => socket.destroy())
+        .resume()
+        .write(text);
       sockets.push(socket);
       if (i % 100 === 99) await once(socket, "connect");
     }
   }
-  const ended = (count: number) => waitFor(`${count} ends`,
-    () => sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length === count,
-    { clock: systemClock() });
+  const ended = (count: number) =>
+    waitFor(
+      `${count} ends`,
+      () => sockets.filter(({ closed, readableEnded }) => closed || readableEnded).length === count,
+      { clock: systemClock() },
+    );
 
   test("an address has a share of the connections, and others are served", async () => {
     await open("127.0.0.1", CONNECTIONS_OF_ADDRESS_MAX + 10);

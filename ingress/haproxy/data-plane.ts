@@ -7,7 +7,11 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
-  CHECK_MS_MAX, RELOAD_MS_MAX, RELOAD_POLL_MS, RUNTIME_ANSWER_BYTES_MAX, RUNTIME_COMMANDS_MAX,
+  CHECK_MS_MAX,
+  RELOAD_MS_MAX,
+  RELOAD_POLL_MS,
+  RUNTIME_ANSWER_BYTES_MAX,
+  RUNTIME_COMMANDS_MAX,
   RUNTIME_MS_MAX,
 } from "../limits.ts";
 import type { Plan } from "../plan/model.ts";
@@ -101,17 +105,22 @@ export class DataPlane {
     const { clock } = this.#options;
     const before = currentWorker(await command(master, "show proc"));
     await command(master, "reload");
-    await waitFor("haproxy's new process", async () => {
-      const worker = currentWorker(await command(master, "show proc"));
-      if (worker === undefined || worker === before) return undefined;
-      return (await command(this.#path(RUNTIME), "show info")).includes(`Pid: ${worker}\n`);
-    }, { clock, timeout_ms: RELOAD_MS_MAX, interval_ms: RELOAD_POLL_MS });
+    await waitFor(
+      "haproxy's new process",
+      async () => {
+        const worker = currentWorker(await command(master, "show proc"));
+        if (worker === undefined || worker === before) return undefined;
+        return (await command(this.#path(RUNTIME), "show info")).includes(`Pid: ${worker}\n`);
+      },
+      { clock, timeout_ms: RELOAD_MS_MAX, interval_ms: RELOAD_POLL_MS },
+    );
   }
 
   /** Resolves with whether haproxy has made all changes of servers. */
   async #change(former: Rendered, wanted: Rendered): Promise<boolean> {
     const commands = [...wanted.servers].flatMap(([backend, servers]) =>
-      changes(backend, former.servers.get(backend) ?? [], servers));
+      changes(backend, former.servers.get(backend) ?? [], servers),
+    );
     for (let at = 0; at < commands.length; at += RUNTIME_COMMANDS_MAX) {
       const line = commands.slice(at, at + RUNTIME_COMMANDS_MAX).join(";");
       const answer = await command(this.#path(RUNTIME), line);
@@ -134,7 +143,9 @@ function changes(backend: string, former: readonly Server[], wanted: readonly Se
     if (before?.endpoint && isDeepStrictEqual(before, server)) return [];
     const { address, port } = endpoint;
     return [
-      `${set} addr ${address} port ${port}`, `${set} weight ${server.weight}`, `${set} state ready`,
+      `${set} addr ${address} port ${port}`,
+      `${set} weight ${server.weight}`,
+      `${set} state ready`,
     ];
   });
 }
@@ -146,9 +157,12 @@ export function command(path: string, line: string): Promise<string> {
     let answer = "";
     const fail = (why: string, cause?: unknown) => {
       socket.destroy();
-      reject(new CodedError("NO_HAPROXY", `${path}: ${why}`, {
-        remedy: "look at the log of the container haproxy", ...(cause ? { cause } : {}),
-      }));
+      reject(
+        new CodedError("NO_HAPROXY", `${path}: ${why}`, {
+          remedy: "look at the log of the container haproxy",
+          ...(cause ? { cause } : {}),
+        }),
+      );
     };
     socket.setEncoding("utf8").setTimeout(RUNTIME_MS_MAX, () => fail("no answer in time"));
     socket.on("error", (cause) => fail(cause.message, cause));

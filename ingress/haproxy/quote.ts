@@ -34,13 +34,14 @@ export function argument(name: string): string {
 
 /** A key of a map file, which ends at a space; it is not expanded and not unescaped. */
 export function mapKey(text: string): string {
-  assert(/^[\x21-\x7e]+$/.test(text) && !text.startsWith("#"), () =>
-    `not a key of a map: ${JSON.stringify(text)}`);
+  assert(
+    /^[\x21-\x7e]+$/.test(text) && !text.startsWith("#"),
+    () => `not a key of a map: ${JSON.stringify(text)}`,
+  );
   return text;
 }
 
 function byteOf(byte: number): string {
   const character = String.fromCharCode(byte);
-  return /[A-Za-z0-9_./-]/.test(character) ? character
-    : `\\x${byte.toString(16).padStart(2, "0")}`;
+  return /[A-Za-z0-9_./-]/.test(character) ? character : `\\x${byte.toString(16).padStart(2, "0")}`;
 }

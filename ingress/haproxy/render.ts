@@ -1,6 +1,15 @@
 import {
-  ANSWER_MS, CONNECT_MS, CONNECTIONS_MAX, CONNECTIONS_OF_ADDRESS_MAX, COUNTED_MAX, FORMER_MS_MAX,
-  FORMER_RELOADS_MAX, HEAD_BYTES_MAX, HOSTS_OF_LINE_MAX, REQUEST_MS, REQUESTS_OF_NAMESPACE_MAX,
+  ANSWER_MS,
+  CONNECT_MS,
+  CONNECTIONS_MAX,
+  CONNECTIONS_OF_ADDRESS_MAX,
+  COUNTED_MAX,
+  FORMER_MS_MAX,
+  FORMER_RELOADS_MAX,
+  HEAD_BYTES_MAX,
+  HOSTS_OF_LINE_MAX,
+  REQUEST_MS,
+  REQUESTS_OF_NAMESPACE_MAX,
   TUNNEL_MS,
 } from "../limits.ts";
 import type { Backend, Bind, Condition, Filter, Frontend, Plan } from "../plan/model.ts";
@@ -74,9 +83,7 @@ function head(socket: string): string[] {
   ];
 }
 
-function frontendLines(
-  { name, binds, sites }: Frontend, files: Map<string, string>,
-): string[] {
+function frontendLines({ name, binds, sites }: Frontend, files: Map<string, string>): string[] {
   const { maps, rest, lines } = tablesOf(sites);
   for (const [kind, text] of Object.entries(maps)) files.set(`${token(name)}.${kind}`, text);
   const map = (kind: keyof typeof maps) => word(`${name}.${kind}`);
@@ -142,9 +149,11 @@ function conditionLines(lines: readonly ConditionLine[]): string[] {
   };
   const rules = lines.map(({ kind, key, rank, conditions, backend }) => {
     const match = kind === "exact" ? "str" : "beg";
-    return `  http-request set-var(txn.backend) str(${rank}/${token(backend)}) ` +
+    return (
+      `  http-request set-var(txn.backend) str(${rank}/${token(backend)}) ` +
       `if { var(txn.at) -m ${match} -- ${word(key)} } ` +
-      `{ var(txn.backend),field(1,/) -m int le ${rank} } ${conditions.map(nameOf).join(" ")}`;
+      `{ var(txn.backend),field(1,/) -m int le ${rank} } ${conditions.map(nameOf).join(" ")}`
+    );
   });
   return [...[...acls].map(([test, name]) => `  acl ${name} ${test}`), ...rules];
 }
@@ -152,9 +161,12 @@ function conditionLines(lines: readonly ConditionLine[]): string[] {
 function testOf(condition: Condition): string {
   const value = word(condition.value);
   switch (condition.on) {
-    case "method": return `method -m str -- ${value}`;
-    case "header": return `req.fhdr(${argument(condition.name)}) -m str -- ${value}`;
-    case "query": return `url_param(${argument(condition.name)}) -m str -- ${value}`;
+    case "method":
+      return `method -m str -- ${value}`;
+    case "header":
+      return `req.fhdr(${argument(condition.name)}) -m str -- ${value}`;
+    case "query":
+      return `url_param(${argument(condition.name)}) -m str -- ${value}`;
   }
 }
 
@@ -191,8 +203,9 @@ function filterLines(filters: readonly Filter[]): string[] {
     switch (filter.kind) {
       case "set":
       case "add":
-        return `  http-${filter.of} ${filter.kind}-header ${word(filter.name)} ${
-          format(filter.value)}`;
+        return `  http-${filter.of} ${filter.kind}-header ${word(filter.name)} ${format(
+          filter.value,
+        )}`;
       case "remove":
         return `  http-${filter.of} del-header ${word(filter.name)}`;
       case "host":
@@ -202,8 +215,10 @@ function filterLines(filters: readonly Filter[]): string[] {
       case "prefix": {
         const value = filter.value.endsWith("/") ? filter.value.slice(0, -1) : filter.value;
         // Without a value the path's slash is written: the rest may be empty, and a path is not.
-        const path = value === "" ? `/%[path,bytes(${filter.length + 1})]`
-          : `${format(value)}%[path,bytes(${filter.length})]`;
+        const path =
+          value === ""
+            ? `/%[path,bytes(${filter.length + 1})]`
+            : `${format(value)}%[path,bytes(${filter.length})]`;
         return `  http-request set-path ${path}`;
       }
       case "redirect": {

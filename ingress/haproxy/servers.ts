@@ -15,7 +15,8 @@ export interface Server {
  */
 export function assignServers({ targets }: Backend): Server[] {
   const used = targets.flatMap(({ endpoints, ...target }) =>
-    endpoints ? [{ ...target, endpoints: endpoints.slice(0, ENDPOINTS_MAX) }] : []);
+    endpoints ? [{ ...target, endpoints: endpoints.slice(0, ENDPOINTS_MAX) }] : [],
+  );
   const share = ({ weight, endpoints }: (typeof used)[number]) =>
     endpoints.length === 0 ? 0 : weight / endpoints.length;
   const largest = Math.max(...used.map(share));
@@ -24,7 +25,13 @@ export function assignServers({ targets }: Backend): Server[] {
     const scaled = Math.round((share(target) / largest) * WEIGHT_MAX);
     const weight = share(target) === 0 ? 0 : Math.max(1, scaled);
     const size = 2 ** Math.ceil(Math.log2(Math.max(SERVERS_MIN, endpoints.length)));
-    return Array.from({ length: size }, (_, at): Server =>
-      ({ endpoint: endpoints[at], weight: at < endpoints.length ? weight : 1, isHttp2 }));
+    return Array.from(
+      { length: size },
+      (_, at): Server => ({
+        endpoint: endpoints[at],
+        weight: at < endpoints.length ? weight : 1,
+        isHttp2,
+      }),
+    );
   });
 }

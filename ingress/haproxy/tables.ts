@@ -49,8 +49,11 @@ export function tablesOf(sites: readonly Site[]): Tables {
   const ordered = new Map([...suffixes].sort(([a], [b]) => b.length - a.length));
   return {
     maps: {
-      hosts: textOf(hosts), labels: textOf(labels), suffixes: textOf(ordered),
-      exact: textOf(exact), prefix: textOf(prefix),
+      hosts: textOf(hosts),
+      labels: textOf(labels),
+      suffixes: textOf(ordered),
+      exact: textOf(exact),
+      prefix: textOf(prefix),
     },
     rest,
     lines: lines.reverse().sort((a, b) => a.rank - b.rank),

@@ -13,20 +13,34 @@ export interface Options {
 }
 
 /** Annotations, each with its option, what it must be, and how it is read. */
-const ANNOTATIONS = new Map<string, readonly [
-  option: keyof Options, what: string, read: (text: string) => string | number | undefined,
-]>([
-  ["rewrite-prefix", ["rewrite", "a path", (text) => isPath(text) ? text : undefined]],
-  ["timeout", ["timeout_ms", "a time such as 90s", (text) =>
-    within(goDuration_ms(text), ANSWER_MS_MAX)]],
-  ["body-size-max", ["bodyBytesMax", "a size such as 1Mi", (text) =>
-    within(isQuantity(text) ? valueOf(text) : 0, BODY_BYTES_MAX)]],
+const ANNOTATIONS = new Map<
+  string,
+  readonly [
+    option: keyof Options,
+    what: string,
+    read: (text: string) => string | number | undefined,
+  ]
+>([
+  ["rewrite-prefix", ["rewrite", "a path", (text) => (isPath(text) ? text : undefined)]],
+  [
+    "timeout",
+    ["timeout_ms", "a time such as 90s", (text) => within(goDuration_ms(text), ANSWER_MS_MAX)],
+  ],
+  [
+    "body-size-max",
+    [
+      "bodyBytesMax",
+      "a size such as 1Mi",
+      (text) => within(isQuantity(text) ? valueOf(text) : 0, BODY_BYTES_MAX),
+    ],
+  ],
 ]);
 
 /** Reads the annotations with our prefix; each that is unknown or not usable is a problem. */
-export function readAnnotations(
-  annotations: Readonly<Record<string, string>>,
-): { options: Options; problems: string[] } {
+export function readAnnotations(annotations: Readonly<Record<string, string>>): {
+  options: Options;
+  problems: string[];
+} {
   const options: Record<string, string | number> = {};
   const problems: string[] = [];
   for (const [key, text] of Object.entries(annotations)) {

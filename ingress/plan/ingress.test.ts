@@ -1,10 +1,15 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import {
-  CLASS, fallbackPair, ingressOf, inputOf, type Objects, ruleOf,
+  CLASS,
+  fallbackPair,
+  ingressOf,
+  inputOf,
+  type Objects,
+  ruleOf,
 } from "../testing/objects.ts";
-import { claim, recordedOwners, recordOf } from "./owners.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
+import { claim, recordedOwners, recordOf } from "./owners.ts";
 
 let fallback: Pair;
 
@@ -15,15 +20,20 @@ beforeAll(async () => {
 const services = { "default/web": [{ address: "10.0.0.1", port: 8080 }], "other/web": [] };
 const plan = (objects: Objects) => planIngresses(inputOf({ services, ...objects }, fallback));
 const reasons = (objects: Objects) =>
-  plan(objects).refusals.map(({ reason, about }) =>
-    `${reason} ${(about.metadata as { namespace: string }).namespace}`);
+  plan(objects).refusals.map(
+    ({ reason, about }) => `${reason} ${(about.metadata as { namespace: string }).namespace}`,
+  );
 
 describe("classes", () => {
   const others = { metadata: { name: "others" }, spec: { controller: "example.com/x" } };
-  const isDefault = (of: typeof CLASS, at: number) => ({ ...of, metadata: {
-    ...of.metadata, creationTimestamp: new Date(at).toISOString(),
-    annotations: { "ingressclass.kubernetes.io/is-default-class": "true" },
-  } });
+  const isDefault = (of: typeof CLASS, at: number) => ({
+    ...of,
+    metadata: {
+      ...of.metadata,
+      creationTimestamp: new Date(at).toISOString(),
+      annotations: { "ingressclass.kubernetes.io/is-default-class": "true" },
+    },
+  });
   const served = (ingressClassName: string | undefined, classes: (typeof CLASS)[]) => {
     const ingress = ingressOf({}, [ruleOf("a.test")]);
     delete ingress.spec.ingressClassName;
@@ -39,9 +49,18 @@ describe("classes", () => {
   });
 
   test("of several controllers each serves the Ingresses of its own classes", () => {
-    const ingresses = [ingressOf({ age: 1 }, [ruleOf("a.test")]), ingressOf({
-      age: 2, name: "second", namespace: "other", spec: { ingressClassName: "others" },
-    }, [ruleOf("b.test")])];
+    const ingresses = [
+      ingressOf({ age: 1 }, [ruleOf("a.test")]),
+      ingressOf(
+        {
+          age: 2,
+          name: "second",
+          namespace: "other",
+          spec: { ingressClassName: "others" },
+        },
+        [ruleOf("b.test")],
+      ),
+    ];
     const servedBy = (controller: string) => {
       const input = inputOf({ ingresses, services, classes: [CLASS, others] }, fallback);
       const { sites, refusals } = planIngresses({ ...input, controller });
@@ -65,16 +84,25 @@ describe("a host belongs to the namespace that was first", () => {
     const later = ingressOf({ age: 2, namespace: "other" }, [ruleOf("a.test", "/admin")]);
     const { sites, refusals } = plan({ ingresses: [later, first] });
     expect(sites).toHaveLength(1);
-    expect(sites[0]!.paths.map(({ path, backend }) => [path, backend]))
-      .toEqual([["", "default:web:80"]]);
+    expect(sites[0]!.paths.map(({ path, backend }) => [path, backend])).toEqual([
+      ["", "default:web:80"],
+    ]);
     expect(refusals).toHaveLength(1);
-    expect(refusals[0]).toMatchObject({ reason: "HostTaken", about: { metadata: {
-      namespace: "other",
-    } } });
+    expect(refusals[0]).toMatchObject({
+      reason: "HostTaken",
+      about: {
+        metadata: {
+          namespace: "other",
+        },
+      },
+    });
   });
 
   test("its namespace may be called as a property that every object has", () => {
-    const owners = new Map([["a.test", "constructor"], ["", "constructor"]]);
+    const owners = new Map([
+      ["a.test", "constructor"],
+      ["", "constructor"],
+    ]);
     expect([...recordedOwners(recordOf(owners))]).toEqual([...owners]);
   });
 
@@ -82,10 +110,14 @@ describe("a host belongs to the namespace that was first", () => {
     const own = ingressOf({ age: 2 }, [ruleOf("a.test"), ruleOf("*.b.test"), ruleOf("")]);
     const thief = { age: 1, namespace: "other" };
     const { owners } = plan({ ingresses: [ingressOf(thief, [ruleOf("x.test")]), own] });
-    const taken = ingressOf(thief, ["a.test", "c.b.test", ""].map((host) => ruleOf(host)));
+    const taken = ingressOf(
+      thief,
+      ["a.test", "c.b.test", ""].map((host) => ruleOf(host)),
+    );
     const recorded = recordedOwners(recordOf(owners));
-    expect(reasons({ ingresses: [taken, own], owners: recorded })).toEqual(Array(3).fill(
-      "HostTaken other"));
+    expect(reasons({ ingresses: [taken, own], owners: recorded })).toEqual(
+      Array(3).fill("HostTaken other"),
+    );
     // It is free once its namespace names it no more.
     expect(reasons({ ingresses: [taken], owners: recorded })).toEqual([]);
   });
@@ -125,7 +157,9 @@ describe("a host belongs to the namespace that was first", () => {
     let owners: Objects["owners"];
     const pass = (ingresses: Objects["ingresses"], record?: Record<string, string>) => {
       ({ owners } = planIngresses({
-        ...inputOf({ services, ingresses }, fallback), owners, record,
+        ...inputOf({ services, ingresses }, fallback),
+        owners,
+        record,
       }));
       return owners.get("a.test");
     };
@@ -138,8 +172,16 @@ describe("a host belongs to the namespace that was first", () => {
   test("each host that exceeds the record's bounds is an event", () => {
     const label = "a".repeat(50);
     const hosts = Array.from({ length: 300 }, (_, i) =>
-      [label, label, label, label, `${i}.test`].join("."));
-    const { owners, refusals } = plan({ ingresses: [ingressOf({}, hosts.map((h) => ruleOf(h)))] });
+      [label, label, label, label, `${i}.test`].join("."),
+    );
+    const { owners, refusals } = plan({
+      ingresses: [
+        ingressOf(
+          {},
+          hosts.map((h) => ruleOf(h)),
+        ),
+      ],
+    });
     const left = [...owners.keys()].filter((host) => !recordOf(owners)["default"]!.includes(host));
     expect(left.length).toBeGreaterThan(0);
     expect(refusals.map(({ reason }) => reason)).toEqual(left.map(() => "HostNotRecorded"));
@@ -174,8 +216,9 @@ test("of two rules of one path the older Ingress has it", () => {
   const ingresses = [1, 2].map((age) => ingressOf({ age, name: `i${age}` }, [ruleOf("a.test")]));
   const { sites, refusals } = plan({ ingresses });
   expect(sites[0]!.paths).toHaveLength(1);
-  expect(refusals.map(({ reason, about }) => [reason, (about.metadata as { name: string }).name]))
-    .toEqual([["PathTaken", "i2"]]);
+  expect(
+    refusals.map(({ reason, about }) => [reason, (about.metadata as { name: string }).name]),
+  ).toEqual([["PathTaken", "i2"]]);
 });
 
 test("a backend that is missing is an event, and its path stays", () => {
@@ -184,16 +227,19 @@ test("a backend that is missing is an event, and its path stays", () => {
   });
   expect(refusals[0]).toMatchObject({ reason: "BadBackend" });
   expect(sites[0]!.paths).toHaveLength(1);
-  expect(backends.get("default:nowhere:80")!.targets)
-    .toEqual([{ weight: 1, endpoints: [], isHttp2: false }]);
+  expect(backends.get("default:nowhere:80")!.targets).toEqual([
+    { weight: 1, endpoints: [], isHttp2: false },
+  ]);
 });
 
 test("a default backend takes what no rule of its Ingress does", () => {
   const backend = { service: { name: "rest", port: { number: 80 } } };
   const ingress = ingressOf({ spec: { defaultBackend: backend } }, [ruleOf("a.test", "/web")]);
   const { sites } = plan({ ingresses: [ingress] });
-  expect(sites[0]!.paths.map(({ path, backend: name }) => `${path} ${name}`))
-    .toEqual(["/web default:web:80", " default:rest:80"]);
+  expect(sites[0]!.paths.map(({ path, backend: name }) => `${path} ${name}`)).toEqual([
+    "/web default:web:80",
+    " default:rest:80",
+  ]);
 });
 
 test("annotations with our prefix are read, or are events", () => {
@@ -208,19 +254,25 @@ test("annotations with our prefix are read, or are events", () => {
     ingresses: [ingressOf({ annotations }, [ruleOf("a.test", "/old")])],
   });
   expect([...backends.values()][0]).toMatchObject({
-    timeout_ms: 90_000, bodyBytesMax: 1_048_576,
+    timeout_ms: 90_000,
+    bodyBytesMax: 1_048_576,
     filters: [{ kind: "prefix", length: 4, value: "/new" }],
   });
-  expect(refusals.map(({ message }) => message))
-    .toEqual(["ingress.r2k.io/snippet: there is no such annotation"]);
+  expect(refusals.map(({ message }) => message)).toEqual([
+    "ingress.r2k.io/snippet: there is no such annotation",
+  ]);
 });
 
 test("endpoints on loopback and link-local addresses are not used", () => {
-  const endpoints = ["127.0.0.1", "169.254.169.254", "10.0.0.9"].map((address) =>
-    ({ address, port: 80 }));
+  const endpoints = ["127.0.0.1", "169.254.169.254", "10.0.0.9"].map((address) => ({
+    address,
+    port: 80,
+  }));
   const { backends } = plan({
-    ingresses: [ingressOf({}, [ruleOf("a.test")])], services: { "default/web": endpoints },
+    ingresses: [ingressOf({}, [ruleOf("a.test")])],
+    services: { "default/web": endpoints },
   });
-  expect(backends.get("default:web:80")!.targets[0]!.endpoints)
-    .toEqual([{ address: "10.0.0.9", port: 80 }]);
+  expect(backends.get("default:web:80")!.targets[0]!.endpoints).toEqual([
+    { address: "10.0.0.9", port: 80 },
+  ]);
 });

@@ -1,12 +1,18 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type {
-  HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressTLS,
+  HTTPIngressPath,
+  Ingress,
+  IngressBackend,
+  IngressClass,
+  IngressTLS,
 } from "@raft2kube/api/gen/networking/v1.ts";
 import type { Refusal } from "@raft2kube/client-kube/events/refusals.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { given } from "@raft2kube/std/given.ts";
 import {
-  BACKENDS_OF_NAMESPACE_MAX, CERTIFICATES_OF_NAMESPACE_MAX, PATHS_OF_NAMESPACE_MAX,
+  BACKENDS_OF_NAMESPACE_MAX,
+  CERTIFICATES_OF_NAMESPACE_MAX,
+  PATHS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { isPath, type Options, readAnnotations } from "./annotations.ts";
 import { Bounds } from "./bounds.ts";
@@ -68,7 +74,8 @@ export function planIngresses(input: IngressInput): IngressPlan {
 /** The hosts that an Ingress names; the empty one stands for rules without a host. */
 function hostsOf({ spec: { rules = [], tls = [], defaultBackend } }: Ingress): string[] {
   return [
-    ...rules.map(({ host = "" }) => host), ...tls.flatMap(({ hosts: named = [] }) => named),
+    ...rules.map(({ host = "" }) => host),
+    ...tls.flatMap(({ hosts: named = [] }) => named),
     ...(defaultBackend ? [""] : []),
   ];
 }
@@ -113,8 +120,12 @@ class Planner {
       const { namespace = "" } = ingress.metadata;
       for (const host of new Set(hostsOf(ingress))) {
         if (this.#owners.get(host) !== namespace || recorded.has(host)) continue;
-        this.#refuse(ingress, "HostNotRecorded", `host ${host || "(none)"}: the record is full; ` +
-          "after a restart of the controller the oldest Ingress has it");
+        this.#refuse(
+          ingress,
+          "HostNotRecorded",
+          `host ${host || "(none)"}: the record is full; ` +
+            "after a restart of the controller the oldest Ingress has it",
+        );
       }
     }
   }
@@ -123,8 +134,7 @@ class Planner {
     const { metadata, spec } = ingress;
     const { options, problems } = readAnnotations(metadata.annotations ?? {});
     for (const problem of problems) this.#refuse(ingress, "BadAnnotation", problem);
-    const rest = spec.defaultBackend &&
-      this.#backend(ingress, spec.defaultBackend, options, []);
+    const rest = spec.defaultBackend && this.#backend(ingress, spec.defaultBackend, options, []);
     const isWhole = spec.rules === undefined || spec.rules.length === 0;
     if (rest && isWhole) this.#addRest(ingress, "", rest);
     for (const { host = "", http } of spec.rules ?? []) {
@@ -137,8 +147,12 @@ class Planner {
 
   result(): Omit<IngressPlan, "served"> {
     return {
-      sites: [...this.#sites].map(([host, { rules, rest }]): Site =>
-        ({ host, paths: [...rules.values(), ...(rest ? [rest] : [])] })),
+      sites: [...this.#sites].map(
+        ([host, { rules, rest }]): Site => ({
+          host,
+          paths: [...rules.values(), ...(rest ? [rest] : [])],
+        }),
+      ),
       certificates: [{ ...this.#input.fallback, hosts: [] }, ...this.#certificates.values()],
       backends: this.#backends,
       refusals: this.#refusals,
@@ -169,9 +183,12 @@ class Planner {
       return this.#refuse(ingress, "PathTaken", `${host}${path} is another rule's already`);
     }
     if (!this.#count(ingress, "paths", PATHS_OF_NAMESPACE_MAX)) return;
-    const filters: Filter[] = options.rewrite === undefined ? []
-      : kind === "exact" ? [{ kind: "path", value: options.rewrite }]
-        : [{ kind: "prefix", length: plain.length, value: options.rewrite }];
+    const filters: Filter[] =
+      options.rewrite === undefined
+        ? []
+        : kind === "exact"
+          ? [{ kind: "path", value: options.rewrite }]
+          : [{ kind: "prefix", length: plain.length, value: options.rewrite }];
     const backend = this.#backend(ingress, from.backend, options, filters);
     rules.set(key, { kind, path: plain, conditions: [], backend });
   }
@@ -191,7 +208,10 @@ class Planner {
 
   /** Returns the name of the backend that a rule names; one that is refused answers with 503. */
   #backend(
-    ingress: Ingress, from: IngressBackend, options: Options, filters: readonly Filter[],
+    ingress: Ingress,
+    from: IngressBackend,
+    options: Options,
+    filters: readonly Filter[],
   ): string {
     const { namespace = "" } = ingress.metadata;
     const { service } = from;
@@ -201,14 +221,18 @@ class Planner {
     const extras = JSON.stringify([filters, timeout_ms, bodyBytesMax]);
     const plain = extras === "[[],null,null]" ? "" : `:${digest(extras)}`;
     const name = `${namespace}:${service?.name ?? ""}:${port}${plain}`;
-    const found = service ? targetOf(this.#input.services, key, port)
+    const found = service
+      ? targetOf(this.#input.services, key, port)
       : { problem: "resource backends are not supported", isMissing: false };
     if ("problem" in found) this.#refuse(ingress, "BadBackend", found.problem);
     if (this.#backends.has(name)) return name;
     if (!this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX)) return this.#nothing();
     const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
     this.#backends.set(name, {
-      name, namespace, targets: [{ weight: 1, ...target }], filters,
+      name,
+      namespace,
+      targets: [{ weight: 1, ...target }],
+      filters,
       ...given({ timeout_ms, bodyBytesMax }),
     });
     return name;
@@ -230,8 +254,8 @@ class Planner {
     }
     const late = outOfTime(pair, this.#input.now_ms);
     if (late) this.#refuse(ingress, "CertificateOutOfTime", `${about}: ${late}`);
-    const named = hosts.length > 0 ? hosts
-      : (ingress.spec.rules ?? []).flatMap(({ host }) => host || []);
+    const named =
+      hosts.length > 0 ? hosts : (ingress.spec.rules ?? []).flatMap(({ host }) => host || []);
     const free = named.filter((host) => {
       return this.#claim(ingress, host) && !this.#certified.has(host);
     });

@@ -87,8 +87,10 @@ export interface Endpoint {
 /** A change of a request or an answer; the path is changed before a redirect. */
 export type Filter =
   | {
-      readonly kind: "set" | "add"; readonly of: "request" | "response";
-      readonly name: string; readonly value: string;
+      readonly kind: "set" | "add";
+      readonly of: "request" | "response";
+      readonly name: string;
+      readonly value: string;
     }
   | { readonly kind: "remove"; readonly of: "request" | "response"; readonly name: string }
   | { readonly kind: "host" | "path"; readonly value: string }
@@ -96,6 +98,9 @@ export type Filter =
   | { readonly kind: "prefix"; readonly length: number; readonly value: string }
   /** Host and port: undefined for those of the request and of the scheme. */
   | {
-      readonly kind: "redirect"; readonly scheme: "http" | "https"; readonly code: number;
-      readonly host: string | undefined; readonly port: number | undefined;
+      readonly kind: "redirect";
+      readonly scheme: "http" | "https";
+      readonly code: number;
+      readonly host: string | undefined;
+      readonly port: number | undefined;
     };

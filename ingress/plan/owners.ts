@@ -15,7 +15,9 @@ const ageOf = ({ metadata: { creationTimestamp = "", namespace = "", name = "" }
  * except those that another namespace had before.
  */
 export function claim(
-  owners: Map<string, string>, host: string, namespace: string,
+  owners: Map<string, string>,
+  host: string,
+  namespace: string,
 ): string | undefined {
   const owner = owners.get(host) ?? owners.get(wildcardAbove(host));
   if (owner !== undefined && owner !== namespace) return owner;
@@ -53,6 +55,9 @@ export function recordOf(owners: ReadonlyMap<string, string>): Record<string, st
 
 /** Reads what `recordOf` has written. */
 export function recordedOwners(record: Readonly<Record<string, string>> = {}): Map<string, string> {
-  return new Map(Object.entries(record).flatMap(([namespace, hosts]) =>
-    hosts.split(" ").map((host) => [host === NO_HOST ? "" : host, namespace])));
+  return new Map(
+    Object.entries(record).flatMap(([namespace, hosts]) =>
+      hosts.split(" ").map((host) => [host === NO_HOST ? "" : host, namespace]),
+    ),
+  );
 }

@@ -21,7 +21,9 @@ const REFUSED_PROTOCOLS = new Set(["https", "kubernetes.io/wss"]);
  * Service with a name elsewhere would lead them out of the cluster.
  */
 export function targetOf(
-  services: Services, key: string, reference: number | string,
+  services: Services,
+  key: string,
+  reference: number | string,
 ): Omit<Target, "weight"> | { readonly problem: string; readonly isMissing: boolean } {
   const service = services.service(key);
   if (!service) return { problem: `Service ${key} does not exist`, isMissing: true };
@@ -51,14 +53,19 @@ function endpointsOf(slices: readonly EndpointSlice[], portName: string): Endpoi
   const serving = new Map<string, Endpoint>();
   for (const { addressType, endpoints, ports } of slices) {
     if (addressType !== "IPv4") continue;
-    const port = (ports ?? []).find(({ name, protocol = "TCP" }) =>
-      protocol === "TCP" && (name ?? "") === portName)?.port;
+    const port = (ports ?? []).find(
+      ({ name, protocol = "TCP" }) => protocol === "TCP" && (name ?? "") === portName,
+    )?.port;
     if (port === undefined) continue;
     for (const { addresses, conditions = {} } of endpoints ?? []) {
       const [address = ""] = addresses;
       if (!isIPv4(address) || REJECTED.test(address)) continue;
-      const into = conditions.ready !== false ? ready
-        : conditions.serving === true && conditions.terminating === true ? serving : undefined;
+      const into =
+        conditions.ready !== false
+          ? ready
+          : conditions.serving === true && conditions.terminating === true
+            ? serving
+            : undefined;
       into?.set(`${address}:${port}`, { address, port });
     }
   }

@@ -29,12 +29,19 @@ export function inputOf(objects: Objects, fallback: Pair): IngressInput {
     if (!(key in services)) return undefined;
     return { metadata: {}, spec: { ports: [{ name: "http", port: 80 }] } } as Service;
   };
-  const slices = (key: string): EndpointSlice[] => (services[key] ?? []).map((endpoint) => ({
-    metadata: {}, addressType: "IPv4", endpoints: [{ addresses: [endpoint.address] }],
-    ports: [{ name: "http", port: endpoint.port }],
-  }));
+  const slices = (key: string): EndpointSlice[] =>
+    (services[key] ?? []).map((endpoint) => ({
+      metadata: {},
+      addressType: "IPv4",
+      endpoints: [{ addresses: [endpoint.address] }],
+      ports: [{ name: "http", port: endpoint.port }],
+    }));
   return {
-    ingresses, classes, controller: CONTROLLER, now_ms: Date.now(), fallback,
+    ingresses,
+    classes,
+    controller: CONTROLLER,
+    now_ms: Date.now(),
+    fallback,
     owners: objects.owners,
     services: { service, slices },
     secret: (key) => secrets[key],
@@ -72,7 +79,8 @@ export function ruleOf(host: string, path = "/", service = "web", pathType = "Pr
 export function tlsSecret({ cert, key }: { cert: string; key: string }): Secret {
   const base64 = (text: string) => Buffer.from(text).toString("base64");
   return {
-    metadata: {}, type: "kubernetes.io/tls",
+    metadata: {},
+    type: "kubernetes.io/tls",
     data: { "tls.crt": base64(cert), "tls.key": base64(key) },
   } as unknown as Secret;
 }

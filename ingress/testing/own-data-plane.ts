@@ -37,8 +37,9 @@ export class OwnDataPlane {
     const config = join(dir, "current/haproxy.cfg");
     const args = ["-W", "-S", `${master},mode,600`, "-f", config];
     const child = spawn(HAPROXY, args, { stdio: "ignore" });
-    await waitFor("haproxy", async () => (await command(master, "show proc")).includes("worker"),
-      { clock });
+    await waitFor("haproxy", async () => (await command(master, "show proc")).includes("worker"), {
+      clock,
+    });
     return new OwnDataPlane(dir, ports, plane, child);
   }
 
@@ -50,7 +51,8 @@ export class OwnDataPlane {
   planOf(sites: readonly Site[], backends: readonly Backend[]): Plan {
     const frontend = { name: "http", binds: [{ port: this.port }], sites };
     return {
-      frontends: [frontend], backends: new Map(backends.map((each) => [each.name, each])),
+      frontends: [frontend],
+      backends: new Map(backends.map((each) => [each.name, each])),
     };
   }
 
@@ -86,20 +88,31 @@ export interface Answer {
 
 /** One request of its own connection. */
 export function askHttp(
-  port: number, host: string, path: string, options: AskOptions = {},
+  port: number,
+  host: string,
+  path: string,
+  options: AskOptions = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { method = "GET", headers = {}, body, localAddress } = options;
-    const call = request({
-      host: "127.0.0.1", port, path, method, agent: false, headers: { ...headers, host },
-      ...(localAddress && { localAddress }),
-    }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (part: string) => (text += part));
-      response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
-      });
-    });
+    const call = request(
+      {
+        host: "127.0.0.1",
+        port,
+        path,
+        method,
+        agent: false,
+        headers: { ...headers, host },
+        ...(localAddress && { localAddress }),
+      },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (part: string) => (text += part));
+        response.on("end", () => {
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text });
+        });
+      },
+    );
     call.on("error", reject).end(body);
   });
 }
@@ -133,7 +146,9 @@ export async function echoServer(name: string): Promise<EchoServer> {
 
 /** A backend of one target. */
 export function backendOf(
-  name: string, endpoints: readonly Endpoint[], more: Partial<Backend> = {},
+  name: string,
+  endpoints: readonly Endpoint[],
+  more: Partial<Backend> = {},
 ): Backend {
   return { name, targets: [{ weight: 1, endpoints, isHttp2: false }], filters: [], ...more };
 }

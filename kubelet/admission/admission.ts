@@ -2,8 +2,8 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { admitsUnderPressure } from "../eviction/plan.ts";
 import type { NodePressure } from "../node/pressure.ts";
-import { AdmissionError } from "../pods/reason-error.ts";
 import { uidOf } from "../pods/pod-identity.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
 import { admitPod } from "./admit-pod.ts";
 
 export interface AdmissionOptions {

@@ -20,21 +20,23 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 function podOf(resources: Record<string, ResourceRequirements>, sidecars: string[] = []): Pod {
   const containers: Container[] = Object.entries(resources).map(([name, each]) => ({
-    name, resources: each,
+    name,
+    resources: each,
   }));
   const isSidecar = ({ name }: Container) => sidecars.includes(name);
   return {
     metadata: { name: "p", uid: "u" },
     spec: {
-      initContainers: containers.filter(isSidecar)
+      initContainers: containers
+        .filter(isSidecar)
         .map((each) => ({ ...each, restartPolicy: "Always" })),
       containers: containers.filter((each) => !isSidecar(each)),
     },
   };
 }
 
-const resourcesOf = ({ spec }: Pod) => [...(spec.initContainers ?? []), ...spec.containers]
-  .map(({ resources }) => resources);
+const resourcesOf = ({ spec }: Pod) =>
+  [...(spec.initContainers ?? []), ...spec.containers].map(({ resources }) => resources);
 
 test("the spec of an admitted pod does not change what is allocated", async () => {
   const allocations = await Allocations.open(file);
@@ -78,8 +80,11 @@ test("a pod's own resources are allocated with what its containers have from the
   await allocations.resize(pod(LARGE));
   const after = await Allocations.open(file);
   expect(after.allocated(pod(SMALL)).spec.resources).toEqual(LARGE);
-  expect([POD, "a", "b"].map((name) => after.before("u", name)))
-    .toEqual([SMALL, { limits: SMALL.limits }, undefined]);
+  expect([POD, "a", "b"].map((name) => after.before("u", name))).toEqual([
+    SMALL,
+    { limits: SMALL.limits },
+    undefined,
+  ]);
   await after.actuate("u", [POD]);
   expect(after.before("u", POD)).toBeUndefined();
 });

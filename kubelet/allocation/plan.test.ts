@@ -1,8 +1,8 @@
 import type { Container, Pod, ResourceRequirements } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { planResize, refuseLowering } from "./plan.ts";
-import { POD } from "./resources.ts";
 import { resizeConditions, resizeMessage } from "./resize-state.ts";
+import { POD } from "./resources.ts";
 import { retryOrder } from "./retry-order.ts";
 
 const MI = 2 ** 20;
@@ -25,12 +25,17 @@ describe("the plan of a resize", () => {
 
   test("updates the running containers that have other resources", () => {
     const made = plan(pod, { c0: amounts("100m", "128Mi") });
-    expect(made.updates).toMatchObject([{
-      name: "c0",
-      limits: {
-        cpuShares: 204, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 64 * MI,
+    expect(made.updates).toMatchObject([
+      {
+        name: "c0",
+        limits: {
+          cpuShares: 204,
+          cpuQuota: 20_000,
+          cpuPeriod: 100_000,
+          memoryLimitInBytes: 64 * MI,
+        },
       },
-    }]);
+    ]);
     expect(made).toMatchObject({ inProgress: true, restarts: false });
     expect(made.podBefore).toMatchObject({ cpuLimit_milli: 1100, memoryLimit_bytes: 192 * MI });
     expect(made.podAfter).toMatchObject({ cpuLimit_milli: 1200, memoryLimit_bytes: 128 * MI });
@@ -45,13 +50,16 @@ describe("the plan of a resize", () => {
     ["cpu", amounts("100m", "64Mi"), false],
     ["memory", amounts("200m", "32Mi"), true],
   ])("restarts a container by the policy of the resource that changed: %s", (_, before, again) => {
-    const made = plan(podOf({
-      resources: amounts("200m", "64Mi"),
-      resizePolicy: [
-        { resourceName: "cpu", restartPolicy: "NotRequired" },
-        { resourceName: "memory", restartPolicy: "RestartContainer" },
-      ],
-    }), { c0: before });
+    const made = plan(
+      podOf({
+        resources: amounts("200m", "64Mi"),
+        resizePolicy: [
+          { resourceName: "cpu", restartPolicy: "NotRequired" },
+          { resourceName: "memory", restartPolicy: "RestartContainer" },
+        ],
+      }),
+      { c0: before },
+    );
     expect([made.restarts, made.updates.length]).toEqual([again, again ? 0 : 1]);
   });
 
@@ -79,7 +87,9 @@ describe("the plan of a resize of the pod itself", () => {
     const inherited = { limits: { cpu: "200m", memory: "128Mi" } };
     const made = plan(pod, { [POD]: amounts("200m", "128Mi"), c1: inherited });
     expect(made).toMatchObject({
-      inProgress: true, restarts: false, actuated: ["c1", POD],
+      inProgress: true,
+      restarts: false,
+      actuated: ["c1", POD],
       podBefore: { cpuLimit_milli: 200, memoryLimit_bytes: 128 * MI },
       podAfter: { cpuLimit_milli: 300, memoryLimit_bytes: 64 * MI },
     });
@@ -118,10 +128,12 @@ describe("a lower limit of memory", () => {
   test("is refused in upstream's words when as much is used, or the usage is unknown", () => {
     expect(refusal(64 * MI, 70 * MI)).toBe(
       "cannot decrease memory limits: [attempting to set pod memory limit (67108864) below " +
-      'current usage (67108864), attempting to set container "c0" memory limit (67108864) below ' +
-      "current usage (73400320)]");
+        'current usage (67108864), attempting to set container "c0" memory limit (67108864) below ' +
+        "current usage (73400320)]",
+    );
     expect(refusal(MI, undefined)).toBe(
-      'cannot decrease memory limits: missing memory usage for container "c0"');
+      'cannot decrease memory limits: missing memory usage for container "c0"',
+    );
   });
 
   test("is not checked when limits grow", () => {
@@ -131,11 +143,19 @@ describe("a lower limit of memory", () => {
 });
 
 test("the conditions have the generation that they are about", () => {
-  expect(resizeConditions({
-    pending: { reason: "Deferred", message: "later", generation: 3 }, inProgress: { generation: 2 },
-  })).toEqual([
-    { type: "PodResizePending", status: "True", reason: "Deferred", message: "later",
-      observedGeneration: 3 },
+  expect(
+    resizeConditions({
+      pending: { reason: "Deferred", message: "later", generation: 3 },
+      inProgress: { generation: 2 },
+    }),
+  ).toEqual([
+    {
+      type: "PodResizePending",
+      status: "True",
+      reason: "Deferred",
+      message: "later",
+      observedGeneration: 3,
+    },
     { type: "PodResizeInProgress", status: "True", observedGeneration: 2 },
   ]);
 });
@@ -144,9 +164,11 @@ test("events show the resources as upstream does", () => {
   const pod = podOf({ resources: { requests: { memory: "1Mi", cpu: "1" }, limits: { cpu: "2" } } });
   expect(resizeMessage("Deferred", pod, 2, "full")).toBe(
     'Pod resize Deferred: {"containers":[{"name":"c0","resources":{"limits":{"cpu":"2"},' +
-    '"requests":{"cpu":"1","memory":"1Mi"}}}],"generation":2,"error":"full"}');
+      '"requests":{"cpu":"1","memory":"1Mi"}}}],"generation":2,"error":"full"}',
+  );
   expect(resizeMessage("started", podOf({}), 3)).toBe(
-    'Pod resize started: {"containers":[{"name":"c0","resources":{}}],"generation":3}');
+    'Pod resize started: {"containers":[{"name":"c0","resources":{}}],"generation":3}',
+  );
 });
 
 test("deferred resizes are retried by priority, class and time", () => {
@@ -156,8 +178,10 @@ test("deferred resizes are retried by priority, class and time", () => {
     return { uid, since_ms, pod: { ...pod, spec: { ...pod.spec, priority } } };
   };
   const order = retryOrder([
-    deferred("young", 9, 0, "Burstable"), deferred("old", 1, 0, "Burstable"),
-    deferred("guaranteed", 9, 0, "Guaranteed"), deferred("high", 9, 5, "Burstable"),
+    deferred("young", 9, 0, "Burstable"),
+    deferred("old", 1, 0, "Burstable"),
+    deferred("guaranteed", 9, 0, "Guaranteed"),
+    deferred("high", 9, 5, "Burstable"),
   ]);
   expect(order.map(({ uid }) => uid)).toEqual(["high", "guaranteed", "old", "young"]);
 });

@@ -2,9 +2,7 @@ import type { Pod, PodCondition, ResourceRequirements } from "@raft2kube/api/gen
 import { isRestartableInit } from "../pods/pod-identity.ts";
 
 /** Answer of the node to a resize. Deferred: it fits when other pods have gone. */
-export type ResizeVerdict =
-  | { kind: "fits" }
-  | { kind: "Deferred" | "Infeasible"; message: string };
+export type ResizeVerdict = { kind: "fits" } | { kind: "Deferred" | "Infeasible"; message: string };
 
 /** One of the two conditions, and the pod's generation that it is about. */
 export interface ResizeCondition {

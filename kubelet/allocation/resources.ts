@@ -75,5 +75,6 @@ export function changedResources(
 export function resizedNames(before: Pod, after: Pod): string[] {
   const old = effectiveResourcesOf(before);
   return Object.entries(effectiveResourcesOf(after)).flatMap(([name, resources]) =>
-    old[name] && changedResources(old[name], resources).length > 0 ? [name] : []);
+    old[name] && changedResources(old[name], resources).length > 0 ? [name] : [],
+  );
 }

@@ -6,15 +6,9 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
-import {
-  CONFIG_HASH,
-  fullNameOf,
-  nameOf,
-  namespaceOf,
-  uidOf,
-} from "../pods/pod-identity.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { MIRROR_AGAIN_MS, MIRROR_RETRY_MS } from "../limits.ts";
+import { CONFIG_HASH, fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-mirror");
 
@@ -119,8 +113,8 @@ export class MirrorPods {
 
   /** Returns the milliseconds until a mirror of this name may be created again. */
   #untilAgain(name: string): number {
-    const left_ms = (this.#deleted_ms.get(name) ?? -Infinity) + MIRROR_AGAIN_MS
-      - this.#options.clock.monotonic();
+    const left_ms =
+      (this.#deleted_ms.get(name) ?? -Infinity) + MIRROR_AGAIN_MS - this.#options.clock.monotonic();
     if (left_ms > 0) return left_ms;
     this.#deleted_ms.delete(name);
     return 0;

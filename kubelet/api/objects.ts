@@ -9,6 +9,7 @@ import type { RuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   CONFIG_MAPS,
@@ -17,7 +18,6 @@ import {
   SECRETS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { OBJECT_TTL_MS, OBJECTS_CACHED_CHARACTERS_MAX, OBJECTS_CACHED_MAX } from "../limits.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";

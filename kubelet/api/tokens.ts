@@ -1,11 +1,11 @@
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MS_MAX, TOKENS_CACHED_MAX } from "../limits.ts";
-import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 
 /**
  * Caches tokens of pods' service accounts, bound to the pod, until TOKEN_REFRESH_AT of their

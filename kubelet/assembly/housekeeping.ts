@@ -70,13 +70,15 @@ export function startHousekeeping(
   };
   const { tracer } = options;
   const trace = <T>(name: string, work: () => Promise<T>) =>
-    (tracer ? tracer.trace(name, () => ({}), work) : work());
+    tracer ? tracer.trace(name, () => ({}), work) : work();
   const runners = [
     every(LOG_ROTATE_PERIOD_MS, "log rotation", () => rotation.run()),
     every(CONTAINER_GC_PERIOD_MS, "container garbage collection", () =>
-      trace("Containers/GarbageCollect", () => collectContainers(runtime, workers, paths))),
+      trace("Containers/GarbageCollect", () => collectContainers(runtime, workers, paths)),
+    ),
     every(IMAGE_GC_PERIOD_MS, "image garbage collection", () =>
-      trace("Images/GarbageCollect", () => imageGc.run())),
+      trace("Images/GarbageCollect", () => imageGc.run()),
+    ),
     every(EVICTION_PERIOD_MS, "eviction", () => evictions.run()),
     every(STORAGE_PERIOD_MS, "storage limits", () => storage.run()),
   ];

@@ -3,11 +3,12 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { csiNodePublisher } from "../plugins/csi-node-publisher.ts";
+import type { OwnFolders } from "../plugins/customary-root.ts";
 import type { PluginHandler } from "../plugins/handler.ts";
 import { startPluginWatcher } from "../plugins/plugin-watcher.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
-import { csiObjects } from "../volumes/csi-objects.ts";
 import { csiPlugin } from "../volumes/csi.ts";
+import { csiObjects } from "../volumes/csi-objects.ts";
 import { emptyDirPlugin } from "../volumes/empty-dir.ts";
 import { hostPathPlugin } from "../volumes/host-path.ts";
 import { imagePlugin } from "../volumes/image.ts";
@@ -20,7 +21,6 @@ import {
   projectedPlugin,
   secretPlugin,
 } from "../volumes/projected.ts";
-import type { OwnFolders } from "../plugins/customary-root.ts";
 import type { ProjectionSources } from "../volumes/projection.ts";
 import { VolumesInUse } from "../volumes/volumes-in-use.ts";
 

@@ -10,19 +10,23 @@ import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImagePuller } from "../images/pull.ts";
 import { PulledImages } from "../images/pulled-images.ts";
 import {
-  CRASH_BACK_OFF_MS, CRASH_BACK_OFF_MS_MAX, POD_PIDS_MAX, PODS_MAX, USERS_OF_POD,
+  CRASH_BACK_OFF_MS,
+  CRASH_BACK_OFF_MS_MAX,
+  POD_PIDS_MAX,
+  PODS_MAX,
+  USERS_OF_POD,
 } from "../limits.ts";
-import { podsPidsMax } from "../node/machine.ts";
 import type { LocalNode } from "../node/local-node.ts";
+import { podsPidsMax } from "../node/machine.ts";
 import type { KubeletOptions } from "../options.ts";
+import { BackOffs } from "../pods/back-off.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
-import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
+import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
+import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { subordinateIds } from "../sandbox/subordinate-ids.ts";
 import { UserRanges } from "../sandbox/user-ranges.ts";
-import { PodCgroups } from "../sandbox/pod-cgroup.ts";
-import { BackOffs } from "../pods/back-off.ts";
 import type { VolumePlugin } from "../volumes/plugin.ts";
 import { PodVolumes } from "../volumes/pod-volumes.ts";
 
@@ -64,10 +68,16 @@ export async function podPorts(
     return found.filter((secret) => secret !== undefined);
   };
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
-  const users = await UserRanges.open(paths, {
-    first: USERS_OF_POD, pods: options.maxPods ?? PODS_MAX, ...options.podUsers,
-    others: await subordinateIds(),
-  }, runtime.runtime);
+  const users = await UserRanges.open(
+    paths,
+    {
+      first: USERS_OF_POD,
+      pods: options.maxPods ?? PODS_MAX,
+      ...options.podUsers,
+      others: await subordinateIds(),
+    },
+    runtime.runtime,
+  );
   const pulled = await PulledImages.open(join(rootDir, "image_manager"));
   return {
     clock,

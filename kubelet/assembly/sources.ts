@@ -7,8 +7,8 @@ import type { LocalNode } from "../node/local-node.ts";
 import { NodeReporter } from "../node/node-reporter.ts";
 import type { KubeletOptions } from "../options.ts";
 import { type PodSourceSink, StaticSource } from "../pods/static-source.ts";
-import type { VolumesInUse } from "../volumes/volumes-in-use.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import type { VolumesInUse } from "../volumes/volumes-in-use.ts";
 
 /** Returns the reporter of the Node; `port` is that of the kubelet's API. */
 export function nodeReporter(

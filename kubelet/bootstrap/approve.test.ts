@@ -55,14 +55,17 @@ test("its token to join gets the kubelet's certificate in its name, and nothing 
   const kubelet = { ...none, commonName: "system:node:second", organizations: ["system:nodes"] };
   expect(isApprovable("token", KUBELET, kubelet, node)).toBe(true);
   for (const other of [
-    { commonName: "system:node:third" }, { commonName: "system:node:" },
-    { organizations: ["system:nodes", "system:masters"] }, { dnsNames: ["second"] },
+    { commonName: "system:node:third" },
+    { commonName: "system:node:" },
+    { organizations: ["system:nodes", "system:masters"] },
+    { dnsNames: ["second"] },
   ]) {
     expect(isApprovable("token", KUBELET, { ...kubelet, ...other }, node)).toBe(false);
   }
   expect(isApprovable("token", SERVING, serving, node)).toBe(false);
-  expect(isApprovable("token", CLIENT, { ...none, commonName: "system:kube-proxy" }, node))
-    .toBe(false);
+  expect(isApprovable("token", CLIENT, { ...none, commonName: "system:kube-proxy" }, node)).toBe(
+    false,
+  );
   expect(isApprovable("kubelet", KUBELET, kubelet, node)).toBe(false);
 });
 
@@ -75,7 +78,9 @@ test("requests that do not parse, and those of others, keep none from being appr
     spec: { signerName: KUBELET, username, request: Buffer.from(pem).toString("base64") },
   });
   const wrong = [
-    "", "none", csr.replace("M", "-"),
+    "",
+    "none",
+    csr.replace("M", "-"),
     "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
   ].map((pem, index) => request(`wrong-${index}`, pem));
   const others = [

@@ -82,11 +82,13 @@ export function isApprovable(
   const own = NODE_IDENTITIES.filter((identity) => {
     return (identity === "kubelet") === (asker === "token");
   });
-  return own.map((identity) => requestFor(identity, node)).some((wanted) => {
-    const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = wanted.subject;
-    const exact = { commonName, organizations, dnsNames, ipAddresses, otherNames: [] };
-    return wanted.signerName === signerName && isDeepStrictEqual(subject, exact);
-  });
+  return own
+    .map((identity) => requestFor(identity, node))
+    .some((wanted) => {
+      const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = wanted.subject;
+      const exact = { commonName, organizations, dnsNames, ipAddresses, otherNames: [] };
+      return wanted.signerName === signerName && isDeepStrictEqual(subject, exact);
+    });
 }
 
 function approved(request: CertificateSigningRequest, now_ms: number): CertificateSigningRequest {

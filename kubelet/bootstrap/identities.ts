@@ -1,4 +1,4 @@
-import { X509Certificate, createPrivateKey } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { KeyUsage } from "@raft2kube/api/gen/certificates/v1.ts";
 import { NODE_PARTS, type NodePart, type NodeUser, nodeUser } from "@raft2kube/api/node-users.ts";
@@ -86,10 +86,12 @@ export interface DueIdentity {
 /** The identities that a node that joins has to ask for: all when it has a bootstrap token. */
 export async function dueIdentities(files: NodeFiles, now_ms: number): Promise<DueIdentity[]> {
   const joins = (await readIfPresent(files.bootstrap)) !== undefined;
-  const ends = await Promise.all(NODE_IDENTITIES.map(async (identity) => {
-    const end = identity === "kubelet-serving" ? endOfServing(files) : endOfUser(files, identity);
-    return [identity, await end] as const;
-  }));
+  const ends = await Promise.all(
+    NODE_IDENTITIES.map(async (identity) => {
+      const end = identity === "kubelet-serving" ? endOfServing(files) : endOfUser(files, identity);
+      return [identity, await end] as const;
+    }),
+  );
   return ends
     .filter(([, end_ms]) => joins || end_ms < now_ms + RENEW_DAYS * MS_PER_DAY)
     .map(([identity, end_ms]) => ({ identity, valid: !joins && end_ms > now_ms }));

@@ -6,14 +6,18 @@ import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resour
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { type KeyPair, createRequest } from "@raft2kube/pki/certificate.ts";
+import { createRequest, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
-  dueIdentities, type IdentityRequest, type NodeFiles, type NodeIdentity, requestFor,
+  dueIdentities,
+  type IdentityRequest,
+  type NodeFiles,
+  type NodeIdentity,
+  requestFor,
 } from "./identities.ts";
 
 /** How long a request may take to be approved and signed, and how often it is looked at. */
@@ -33,7 +37,12 @@ export async function joinCluster(node: NodeFiles, clock: Clock): Promise<void> 
     const joins = (await readIfPresent(node.bootstrap)) !== undefined;
     await obtain(node, joins ? node.bootstrap : own, ["kubelet"], clock);
   }
-  await obtain(node, own, due.filter((identity) => identity !== "kubelet"), clock);
+  await obtain(
+    node,
+    own,
+    due.filter((identity) => identity !== "kubelet"),
+    clock,
+  );
   await rm(node.bootstrap, { force: true });
 }
 
@@ -50,16 +59,18 @@ async function obtain(
   const client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "r2k-join" });
   try {
     await replaceFile(node.pair("ca").cert, ca, { mode: 0o644 });
-    await Promise.all(identities.map(async (identity) => {
-      const pair = await signed(client, requestFor(identity, node));
-      if (identity === "kubelet-serving") {
-        const paths = node.pair("kubelet");
-        await replaceFile(paths.key, pair.key, { mode: 0o600 });
-        return replaceFile(paths.cert, pair.cert, { mode: 0o644 });
-      }
-      const text = kubeconfig(node.clusterName, { server, ca, ...pair }, "json");
-      return replaceFile(node.kubeconfig(identity), text, { mode: 0o600 });
-    }));
+    await Promise.all(
+      identities.map(async (identity) => {
+        const pair = await signed(client, requestFor(identity, node));
+        if (identity === "kubelet-serving") {
+          const paths = node.pair("kubelet");
+          await replaceFile(paths.key, pair.key, { mode: 0o600 });
+          return replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+        }
+        const text = kubeconfig(node.clusterName, { server, ca, ...pair }, "json");
+        return replaceFile(node.kubeconfig(identity), text, { mode: 0o600 });
+      }),
+    );
   } finally {
     client.close();
   }

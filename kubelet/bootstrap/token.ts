@@ -1,8 +1,6 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import {
-  newToken, tokenName, tokenSecret,
-} from "@raft2kube/client-kube/object/bootstrap-token.ts";
+import { newToken, tokenName, tokenSecret } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
@@ -41,10 +39,14 @@ export async function ensureBootstrapToken(
   const token = newToken();
   const [id = ""] = token.split(".");
   const secrets = client.resource<Secret>(SECRETS);
-  await secrets.create(tokenSecret(token, {
-    usages: ["authentication"], groups: [GROUP], expires_ms: now_ms + TOKEN_LIFE_MS,
-    description: `r2k: the node ${node.nodeName} joins with it`,
-  }));
+  await secrets.create(
+    tokenSecret(token, {
+      usages: ["authentication"],
+      groups: [GROUP],
+      expires_ms: now_ms + TOKEN_LIFE_MS,
+      description: `r2k: the node ${node.nodeName} joins with it`,
+    }),
+  );
   const text = kubeconfig(node.clusterName, { ...api, token });
   await replaceFile(node.bootstrap, text, { mode: 0o600 });
   return {

@@ -1,16 +1,16 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
 import type { Mount, UserNamespace } from "@raft2kube/proto/gen/cri.ts";
+import { type ContainerConfig, Signal } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_NAME_LABEL, HASH_ANNOTATION } from "../cri/observe.ts";
 import type { DeviceAllocation } from "../devices/device-allocation.ts";
 import type { ReadyImage } from "../images/ready-image.ts";
-import { containerLogPath } from "../pods/pod-paths.ts";
 import { podLabels } from "../pods/pod-labels.ts";
+import { containerLogPath } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { containerHash } from "./container-hash.ts";
 import { ContainerConfigError } from "./env.ts";
-import { expand, ExpansionBudget } from "./expand.ts";
+import { ExpansionBudget, expand } from "./expand.ts";
 import { volumeDevices } from "./mounts.ts";
 import { containerLinuxResources } from "./resources.ts";
 import { containerSecurity, type NodeSeccomp } from "./security.ts";
@@ -61,7 +61,8 @@ export function containerConfig(
       ...devices.envs.filter(({ key }) => !env.has(key)),
     ],
     mounts: [...parts.mounts, ...devices.mounts].map((mount) => ({
-      ...mount, ...mappingsOf(mount, parts.users),
+      ...mount,
+      ...mappingsOf(mount, parts.users),
     })),
     devices: [...volumeDevices(container, parts.volumes), ...devices.devices],
     CDIDevices: devices.cdiDevices,

@@ -8,5 +8,8 @@ import type { Container } from "@raft2kube/api/gen/core/v1.ts";
  */
 export function containerHash(container: Container): string {
   const { name, image } = container;
-  return createHash("sha256").update(JSON.stringify([name, image])).digest("hex").slice(0, 16);
+  return createHash("sha256")
+    .update(JSON.stringify([name, image]))
+    .digest("hex")
+    .slice(0, 16);
 }

@@ -37,20 +37,35 @@ describe("a container's environment", () => {
   test.each<[string, EnvVar["valueFrom"], string | undefined]>([
     ["a ConfigMap's key", { configMapKeyRef: { name: "cm", key: "key" } }, "from-map"],
     ["a Secret's key", { secretKeyRef: { name: "sec", key: "key" } }, "hidden"],
-    ["an absent optional key", { secretKeyRef: { name: "sec", key: "x", optional: true } },
-      undefined],
-    ["an absent optional map", { configMapKeyRef: { name: "x", key: "x", optional: true } },
-      undefined],
-    ["an absent key that every object inherits",
-      { configMapKeyRef: { name: "cm", key: "constructor", optional: true } }, undefined],
-    ["an absent label that every object inherits",
-      { fieldRef: { fieldPath: "metadata.labels['toString']" } }, ""],
+    [
+      "an absent optional key",
+      { secretKeyRef: { name: "sec", key: "x", optional: true } },
+      undefined,
+    ],
+    [
+      "an absent optional map",
+      { configMapKeyRef: { name: "x", key: "x", optional: true } },
+      undefined,
+    ],
+    [
+      "an absent key that every object inherits",
+      { configMapKeyRef: { name: "cm", key: "constructor", optional: true } },
+      undefined,
+    ],
+    [
+      "an absent label that every object inherits",
+      { fieldRef: { fieldPath: "metadata.labels['toString']" } },
+      "",
+    ],
     ["a label", { fieldRef: { fieldPath: "metadata.labels['app']" } }, "web"],
     ["the pod's address", { fieldRef: { fieldPath: "status.podIP" } }, "10.1.0.5"],
     ["the account", { fieldRef: { fieldPath: "spec.serviceAccountName" } }, "robot"],
     ["a limit", { resourceFieldRef: { resource: "limits.cpu", divisor: "1m" } }, "500"],
-    ["a limit that is not set",
-      { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } }, "1024"],
+    [
+      "a limit that is not set",
+      { resourceFieldRef: { resource: "limits.memory", divisor: "1Mi" } },
+      "1024",
+    ],
     ["a request rounded up", { resourceFieldRef: { resource: "requests.cpu" } }, "1"],
   ])("%s", async (_, valueFrom, expected) => {
     const resources = { limits: { cpu: "500m" } };
@@ -90,7 +105,8 @@ const PARTS: ContainerParts = {
   devices: { envs: [], mounts: [], devices: [], cdiDevices: [], annotations: {} },
   terminationLog: "/t",
   seccomp: { root: "/s", byDefault: false },
-  users: undefined, targetId: undefined,
+  users: undefined,
+  targetId: undefined,
   nodeMemory_bytes: 2 ** 30,
 };
 

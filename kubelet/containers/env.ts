@@ -1,7 +1,7 @@
 import type { Container, EnvVar, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { expand, ExpansionBudget } from "./expand.ts";
-import { fieldValue, resourceValue, type NodeAllocatable } from "../pods/downward.ts";
+import { fieldValue, type NodeAllocatable, resourceValue } from "../pods/downward.ts";
+import { ExpansionBudget, expand } from "./expand.ts";
 
 /** The container's configuration cannot be made; the reason is the container's waiting reason. */
 export class ContainerConfigError extends Error {

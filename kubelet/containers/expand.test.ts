@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { expand, expandStrictly, ExpansionBudget } from "./expand.ts";
+import { ExpansionBudget, expand, expandStrictly } from "./expand.ts";
 
 const lookup = (name: string) => ({ A: "1", EMPTY: "", "B C": "2" })[name];
 

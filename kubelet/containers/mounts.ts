@@ -3,11 +3,11 @@ import type { Container, Pod, VolumeMount } from "@raft2kube/api/gen/core/v1.ts"
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { type Device, type Mount, MountPropagation } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { Runtime } from "../cri/runtime.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { type PodPaths, subpathsDir } from "../pods/pod-paths.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { mountSubPath } from "../volumes/sub-path.ts";
-import type { Runtime } from "../cri/runtime.ts";
 import { ContainerConfigError } from "./env.ts";
 import { expandStrictly } from "./expand.ts";
 import { recursiveReadOnly } from "./recursive-read-only.ts";

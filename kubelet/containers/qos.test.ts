@@ -31,10 +31,16 @@ describe("quality of service", () => {
   test.each<[string, Resources[], string]>([
     ["nothing asked", [{}], "BestEffort"],
     ["limits alone are requests too", [{ limits: full }], "Guaranteed"],
-    ["equal in other spelling", [{ limits: full, requests: { cpu: "1000m", memory: "1024Mi" } }],
-      "Guaranteed"],
-    ["a request below the limit", [{ limits: full, requests: { cpu: "1", memory: "1Mi" } }],
-      "Burstable"],
+    [
+      "equal in other spelling",
+      [{ limits: full, requests: { cpu: "1000m", memory: "1024Mi" } }],
+      "Guaranteed",
+    ],
+    [
+      "a request below the limit",
+      [{ limits: full, requests: { cpu: "1", memory: "1Mi" } }],
+      "Burstable",
+    ],
     ["one container without", [{ limits: full }, {}], "Burstable"],
     ["cpu alone", [{ limits: { cpu: "1" } }], "Burstable"],
     ["zero is nothing", [{ requests: { cpu: "0" } }], "BestEffort"],
@@ -79,11 +85,14 @@ describe("a pod's resources", () => {
   test("its own replace those of its containers", () => {
     const limits = { cpu: "1", memory: "1Gi" };
     const pod = ofPod({ requests: { cpu: "500m" }, limits }, [
-      { requests: { cpu: "100m", memory: "8Mi" } }, { limits: { cpu: "200m" } },
+      { requests: { cpu: "100m", memory: "8Mi" } },
+      { limits: { cpu: "200m" } },
     ]);
     expect(podResources({ ...pod, spec: { ...pod.spec, overhead: { memory: "1Mi" } } })).toEqual({
-      cpuRequest_milli: 500, cpuLimit_milli: 1000,
-      memoryRequest_bytes: 9 * 2 ** 20, memoryLimit_bytes: 1025 * 2 ** 20,
+      cpuRequest_milli: 500,
+      cpuLimit_milli: 1000,
+      memoryRequest_bytes: 9 * 2 ** 20,
+      memoryLimit_bytes: 1025 * 2 ** 20,
     });
   });
 
@@ -92,14 +101,17 @@ describe("a pod's resources", () => {
       { requests: { cpu: "100m" }, limits: { memory: "8Mi" } },
     ]);
     expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
-      cpuShares: 102, cpuQuota: 100_000, memoryLimitInBytes: 8 * 2 ** 20,
+      cpuShares: 102,
+      cpuQuota: 100_000,
+      memoryLimitInBytes: 8 * 2 ** 20,
     });
   });
 
   test("limits beyond what the kernel takes are its largest", () => {
     const pod = podOf([{ limits: { cpu: "1e18", memory: "1e30" }, requests: { cpu: "1m" } }]);
     expect(containerLinuxResources(pod, pod.spec.containers[0]!, 2 ** 34)).toMatchObject({
-      cpuQuota: 17_592_186_044_415, memoryLimitInBytes: Number.MAX_SAFE_INTEGER,
+      cpuQuota: 17_592_186_044_415,
+      memoryLimitInBytes: Number.MAX_SAFE_INTEGER,
     });
   });
 

@@ -1,5 +1,5 @@
-import { addAmounts, containersAmounts, podAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import type { Amounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
+import { addAmounts, containersAmounts, podAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { qosClassOf as qosClassOfSpec } from "@raft2kube/api/core/v1/pod/qos.ts";
 import type {
   Container,
@@ -69,9 +69,10 @@ export function computeResources({
     cpuRequest_milli: cpuRequest === undefined ? undefined : milliValueOf(cpuRequest),
     cpuLimit_milli: limits?.cpu === undefined ? undefined : milliValueOf(limits.cpu),
     memoryRequest_bytes: memoryRequest === undefined ? undefined : valueOf(memoryRequest),
-    memoryLimit_bytes: memoryLimit === undefined
-      ? undefined
-      : Math.min(valueOf(memoryLimit), Number.MAX_SAFE_INTEGER),
+    memoryLimit_bytes:
+      memoryLimit === undefined
+        ? undefined
+        : Math.min(valueOf(memoryLimit), Number.MAX_SAFE_INTEGER),
   };
 }
 
@@ -85,8 +86,9 @@ export function effectiveResources(
   { spec }: Pod,
   { resources = {} }: Container,
 ): ResourceRequirements {
-  const inherited = COMPUTE.filter((name) =>
-    isLimited(spec.resources, name) && !isLimited(resources, name));
+  const inherited = COMPUTE.filter(
+    (name) => isLimited(spec.resources, name) && !isLimited(resources, name),
+  );
   if (inherited.length === 0) return resources;
   const ofPod = inherited.map((name) => [name, spec.resources!.limits![name]!]);
   return { ...resources, limits: { ...resources.limits, ...Object.fromEntries(ofPod) } };

@@ -3,9 +3,9 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import {
   type ComputeResources,
+  CPU_PERIOD_US,
   computeResources,
   cpuQuota_us,
-  CPU_PERIOD_US,
   cpuShares,
   effectiveResources,
   oomScoreAdjOf,

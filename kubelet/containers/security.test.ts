@@ -39,15 +39,17 @@ describe("container security", () => {
 
   test("the containers have the pod's user namespace", () => {
     expect(securityOf({ runAsUser: 0 }, { hostUsers: false }, USERS)).toMatchObject({
-      namespaceOptions: { usernsOptions: USERS }, runAsUser: { value: 0 },
+      namespaceOptions: { usernsOptions: USERS },
+      runAsUser: { value: 0 },
     });
     expect(securityOf({ runAsUser: 7 }).namespaceOptions).not.toHaveProperty("usernsOptions");
   });
 
   test("a seccomp profile is one of the node's own", () => {
-    const local = (localhostProfile?: string) => securityOf({
-      seccompProfile: { type: "Localhost", ...(localhostProfile ? { localhostProfile } : {}) },
-    });
+    const local = (localhostProfile?: string) =>
+      securityOf({
+        seccompProfile: { type: "Localhost", ...(localhostProfile ? { localhostProfile } : {}) },
+      });
     expect(local("a/b.json").seccomp).toMatchObject({ localhostRef: "/s/a/b.json" });
     for (const path of [undefined, "/etc/x", "../pods/u/volumes/own.json", "a/../../x"]) {
       expect(() => local(path)).toThrow("is not a path below the kubelet's folder");
@@ -57,8 +59,12 @@ describe("container security", () => {
   test.each<[string, boolean, Container["securityContext"], number]>([
     ["none is none", false, undefined, ProfileType.Unconfined],
     ["none is the runtime's where the node says so", true, undefined, ProfileType.RuntimeDefault],
-    ["what it names goes before", true, { seccompProfile: { type: "Unconfined" } },
-      ProfileType.Unconfined],
+    [
+      "what it names goes before",
+      true,
+      { seccompProfile: { type: "Unconfined" } },
+      ProfileType.Unconfined,
+    ],
     ["a privileged container has none", true, { privileged: true }, ProfileType.Unconfined],
   ])("of seccomp profiles, %s", (_, byDefault, securityContext, profileType) => {
     const container: Container = { name: "c", ...(securityContext && { securityContext }) };
@@ -72,10 +78,12 @@ describe("container security", () => {
       securityOf(undefined, { securityContext });
     const given = { supplementalGroups: [5], fsGroup: 6 };
     expect(groups({ ...given, supplementalGroupsPolicy: "Strict" })).toMatchObject({
-      supplementalGroups: [5, 6], supplementalGroupsPolicy: SupplementalGroupsPolicy.Strict,
+      supplementalGroups: [5, 6],
+      supplementalGroupsPolicy: SupplementalGroupsPolicy.Strict,
     });
     expect(groups(given)).toMatchObject({
-      supplementalGroups: [5, 6], supplementalGroupsPolicy: SupplementalGroupsPolicy.Merge,
+      supplementalGroups: [5, 6],
+      supplementalGroupsPolicy: SupplementalGroupsPolicy.Merge,
     });
   });
 });

@@ -1,13 +1,13 @@
 import type { Container, Pod, SeccompProfile } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
+  SupplementalGroupsPolicy as GroupsPolicy,
   type LinuxContainerSecurityContext,
   type LinuxSandboxSecurityContext,
-  type NamespaceOption,
   NamespaceMode,
-  type SecurityProfile,
+  type NamespaceOption,
   SecurityProfile_ProfileType as ProfileType,
-  SupplementalGroupsPolicy as GroupsPolicy,
+  type SecurityProfile,
   type UserNamespace,
 } from "@raft2kube/proto/gen/cri.ts";
 import type { ImageUser } from "../images/ready-image.ts";
@@ -36,13 +36,7 @@ const MASKED_PATHS = [
 ];
 
 /** Paths that containers may only read. */
-const READONLY_PATHS = [
-  "/proc/bus",
-  "/proc/fs",
-  "/proc/irq",
-  "/proc/sys",
-  "/proc/sysrq-trigger",
-];
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /** Returns the namespaces that the pod's containers share; `users` is its user namespace. */
 export function namespaceOptions(
@@ -206,10 +200,7 @@ function localProfile(path = ""): string {
   );
 }
 
-function seccompProfile(
-  profile: SeccompProfile | undefined,
-  root: string,
-): Init<SecurityProfile> {
+function seccompProfile(profile: SeccompProfile | undefined, root: string): Init<SecurityProfile> {
   switch (profile?.type) {
     case "RuntimeDefault":
       return { profileType: ProfileType.RuntimeDefault };

@@ -66,9 +66,7 @@ export function latest(
 
 /** Whether anything of the pod may still run. */
 export function anyRunning(observed: ObservedPod): boolean {
-  return (
-    observed.sandboxes.some((sandbox) => sandbox.ready) || observed.containers.some(mayRun)
-  );
+  return observed.sandboxes.some((sandbox) => sandbox.ready) || observed.containers.some(mayRun);
 }
 
 /** A container in an unknown state counts as one that runs: it must be stopped to be sure. */

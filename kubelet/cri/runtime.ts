@@ -42,7 +42,8 @@ export function connectRuntime(endpoint: string, imageEndpoint = endpoint): Runt
 export async function updatePodCidrs({ runtime }: Runtime, podCidrs: string[]): Promise<void> {
   const networkConfig = { podCidr: podCidrs.join(",") };
   await tolerate(
-    runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } }), isUnimplemented,
+    runtime.updateRuntimeConfig({ runtimeConfig: { networkConfig } }),
+    isUnimplemented,
   );
 }
 

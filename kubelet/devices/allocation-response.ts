@@ -1,5 +1,5 @@
-import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
+import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import type { ContainerAllocateResponse } from "@raft2kube/proto/gen/deviceplugin.ts";
 import type { DeviceAllocation } from "./device-allocation.ts";
 
@@ -7,9 +7,7 @@ import type { DeviceAllocation } from "./device-allocation.ts";
  * Merges the plugins' responses for one container. Of two values for one variable or path the first
  * wins; the order is that of allocation, the same at every start. Pure.
  */
-export function mergeResponses(
-  responses: readonly ContainerAllocateResponse[],
-): DeviceAllocation {
+export function mergeResponses(responses: readonly ContainerAllocateResponse[]): DeviceAllocation {
   const envs = new Map<string, string>();
   const mounts = new Map<string, Init<Mount>>();
   const devices = new Map<string, DeviceAllocation["devices"][number]>();

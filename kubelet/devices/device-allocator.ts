@@ -1,24 +1,24 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { uidOf } from "../pods/pod-identity.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
+import { mergeResponses } from "./allocation-response.ts";
+import { type DeviceEntry, writeCheckpoint } from "./checkpoint.ts";
 import type {
   ActivePods,
   DeviceAllocation,
   DeviceCapacity,
   DeviceManager,
 } from "./device-allocation.ts";
-import { AdmissionError } from "../pods/reason-error.ts";
-import { uidOf } from "../pods/pod-identity.ts";
-import { mergeResponses } from "./allocation-response.ts";
-import { writeCheckpoint, type DeviceEntry } from "./checkpoint.ts";
 import type { DeviceHolders } from "./device-holders.ts";
 import type { DeviceResources } from "./device-resources.ts";
 import {
   acceptPreference,
+  type DeviceRequest,
   deviceRequests,
   planDevices,
   requestsOf,
-  type DeviceRequest,
 } from "./plan.ts";
 
 const log = logger("device-allocator");

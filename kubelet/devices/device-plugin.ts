@@ -1,20 +1,20 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import {
-  DevicePlugin as DevicePluginService,
   ContainerAllocateResponse,
   type Device,
   type DevicePluginMethods,
   type DevicePluginOptions,
+  DevicePlugin as DevicePluginService,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import {
   ALLOCATE_TIMEOUT_MS,
   ALLOCATION_BYTES_MAX,
   DEVICE_ID_BYTES_MAX,
   DEVICES_MAX,
-  PREFERRED_TIMEOUT_MS,
   PRE_START_TIMEOUT_MS,
+  PREFERRED_TIMEOUT_MS,
 } from "./limits.ts";
 
 const log = logger("device-plugin");
@@ -69,9 +69,10 @@ export class DevicePlugin {
     const bytes = response ? ContainerAllocateResponse.encode(response).length : 0;
     const isRight = containerResponses.length === 1 && bytes <= ALLOCATION_BYTES_MAX;
     if (response && isRight) return response;
-    const answers = containerResponses.length === 1
-      ? `an answer of ${bytes} bytes, at most ${ALLOCATION_BYTES_MAX} are taken`
-      : `${containerResponses.length} answers to one request`;
+    const answers =
+      containerResponses.length === 1
+        ? `an answer of ${bytes} bytes, at most ${ALLOCATION_BYTES_MAX} are taken`
+        : `${containerResponses.length} answers to one request`;
     throw new CodedError("BadDevicePlugin", `the plugin of ${this.resource} gave ${answers}`);
   }
 

@@ -52,13 +52,16 @@ export class DeviceResources {
     await existing?.plugin?.close();
     // A plugin that registered meanwhile, or the end, comes first.
     if (this.#resources.get(name) !== resource) return;
-    resource.plugin = new DevicePlugin({ resource: name, socket, options }, {
-      devices: (devices) => {
-        resource.devices = new Map(devices.map((device) => [device.ID, device]));
-        this.#changed();
+    resource.plugin = new DevicePlugin(
+      { resource: name, socket, options },
+      {
+        devices: (devices) => {
+          resource.devices = new Map(devices.map((device) => [device.ID, device]));
+          this.#changed();
+        },
+        stopped: () => this.#stopped(name, resource),
       },
-      stopped: () => this.#stopped(name, resource),
-    });
+    );
   }
 
   /** Removes a plugin that has deregistered. */

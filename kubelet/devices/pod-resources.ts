@@ -1,13 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  PodResourcesLister,
   type ContainerDevices,
   type PodResources,
+  PodResourcesLister,
 } from "@raft2kube/proto/gen/podresources.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
-import type { ActivePods } from "./device-allocation.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import {
   containersOf,
   isRestartableInit,
@@ -15,6 +14,7 @@ import {
   namespaceOf,
   uidOf,
 } from "../pods/pod-identity.ts";
+import type { ActivePods } from "./device-allocation.ts";
 import type { DeviceHolders } from "./device-holders.ts";
 import type { DeviceResources } from "./device-resources.ts";
 

@@ -1,9 +1,9 @@
 import path from "node:path";
-import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { SOCKET_PATH_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import type { DeviceResources } from "./device-resources.ts";
 import { isExtendedResource } from "./resource-name.ts";
 

@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Runtime } from "../cri/runtime.ts";
 import { podResources } from "../containers/qos.ts";
+import type { Runtime } from "../cri/runtime.ts";
 import { EVICTED_LEAVES_MS } from "../limits.ts";
 import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
 import type { PressureConditions } from "../node/pressure.ts";
@@ -20,8 +20,8 @@ import {
   evictionMessage,
   pressureOf,
   type Shortage,
-  shortages,
   type Signals,
+  shortages,
 } from "./plan.ts";
 
 const log = logger("kubelet-eviction");

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import {
   capacityExcess,
   hasCapacity,
-  limitsStorage,
   type LocalStorage,
+  limitsStorage,
   storageExcess,
   totalOf,
 } from "./local-storage.ts";
@@ -38,22 +38,43 @@ const SIZED: Volume = { name: "v", emptyDir: { sizeLimit: "1Mi" } };
 
 describe("local storage", () => {
   test.each<[string, Pod, LocalStorage, string | undefined]>([
-    ["an emptyDir beyond its size", podOf([containerOf("a")], [SIZED]), storageOf({}, { v: 2 }),
-      'Usage of EmptyDir volume "v" exceeds the limit "1Mi". '],
+    [
+      "an emptyDir beyond its size",
+      podOf([containerOf("a")], [SIZED]),
+      storageOf({}, { v: 2 }),
+      'Usage of EmptyDir volume "v" exceeds the limit "1Mi". ',
+    ],
     ["one that is full", podOf([containerOf("a")], [SIZED]), storageOf({}, { v: 1 }), undefined],
-    ["a limit of nothing", podOf([containerOf("a")], [{ name: "v", emptyDir: { sizeLimit: "0" } }]),
-      storageOf({}, { v: 9 }), undefined],
-    ["the pod as a whole, its emptyDirs counted", podOf([containerOf("a", "4Mi")], [SIZED]),
+    [
+      "a limit of nothing",
+      podOf([containerOf("a")], [{ name: "v", emptyDir: { sizeLimit: "0" } }]),
+      storageOf({}, { v: 9 }),
+      undefined,
+    ],
+    [
+      "the pod as a whole, its emptyDirs counted",
+      podOf([containerOf("a", "4Mi")], [SIZED]),
       storageOf({ a: 4 }, { v: 1 }),
-      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. "],
-    ["the pod as a whole, its hosts file counted", podOf([containerOf("a", "4Mi")]),
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
+    ],
+    [
+      "the pod as a whole, its hosts file counted",
+      podOf([containerOf("a", "4Mi")]),
       { ...storageOf({ a: 1 }), hosts: { used_bytes: 4 * MEBIBYTE, inodes: 1 } },
-      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. "],
-    ["one container of two", podOf([containerOf("a", "1Mi"), containerOf("b", "9Mi")]),
+      "Pod ephemeral local storage usage exceeds the total limit of containers 4Mi. ",
+    ],
+    [
+      "one container of two",
+      podOf([containerOf("a", "1Mi"), containerOf("b", "9Mi")]),
       storageOf({ a: 2, b: 1 }),
-      'Container a exceeded its local ephemeral storage limit "1Mi". '],
-    ["an init step may have more", podOf([containerOf("a", "1Mi")], [], [containerOf("i", "5Mi")]),
-      storageOf({ i: 4 }), undefined],
+      'Container a exceeded its local ephemeral storage limit "1Mi". ',
+    ],
+    [
+      "an init step may have more",
+      podOf([containerOf("a", "1Mi")], [], [containerOf("i", "5Mi")]),
+      storageOf({ i: 4 }),
+      undefined,
+    ],
     ["a container without a limit", podOf([containerOf("a")]), storageOf({ a: 999 }), undefined],
   ])("%s", (_, pod, storage, expected) => expect(storageExcess(pod, storage)).toBe(expected));
 

@@ -1,11 +1,11 @@
 import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import {
   addQuantity,
   canonicalQuantity,
   compareQuantity,
   valueOf,
 } from "@raft2kube/std/quantity.ts";
-import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
 /** A pod's usage of the node's disk. */
@@ -23,10 +23,13 @@ export interface LocalStorage {
 export const NOTHING: TreeUsage = { used_bytes: 0, inodes: 0 };
 
 export function sumOf(usages: Iterable<TreeUsage>): TreeUsage {
-  return [...usages].reduce((sum, { used_bytes, inodes }) => ({
-    used_bytes: sum.used_bytes + used_bytes,
-    inodes: sum.inodes + inodes,
-  }), NOTHING);
+  return [...usages].reduce(
+    (sum, { used_bytes, inodes }) => ({
+      used_bytes: sum.used_bytes + used_bytes,
+      inodes: sum.inodes + inodes,
+    }),
+    NOTHING,
+  );
 }
 
 /** Returns the usage that counts against the pod's own limit. */

@@ -5,14 +5,8 @@ import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.t
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { containersOf, uidOf } from "../pods/pod-identity.ts";
-import {
-  containerDir,
-  hostsFile,
-  podLogDir,
-  type PodPaths,
-  volumeDir,
-} from "../pods/pod-paths.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
+import { containerDir, hostsFile, type PodPaths, podLogDir, volumeDir } from "../pods/pod-paths.ts";
 import { EMPTY_DIR_PLUGIN } from "../volumes/empty-dir.ts";
 import { isOnDisk, type LocalStorage, NOTHING, sumOf } from "./local-storage.ts";
 
@@ -28,7 +22,9 @@ export async function measureStorage(
   }
   const containers = new Map<string, TreeUsage>();
   const layers = await writableLayers(runtime, uid);
-  for (const { container: { name } } of containersOf(pod)) {
+  for (const {
+    container: { name },
+  } of containersOf(pod)) {
     const logs = await logsUsage(paths, pod, name);
     const messages = await treeUsage(containerDir(paths, uid, name));
     const own = layers.filter((one) => one.container === name);

@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { EVICTION_HARD } from "../options.ts";
-import { admitsUnderPressure, chooseVictim, pressureOf, shortages, type Signals } from "./plan.ts";
+import { admitsUnderPressure, chooseVictim, pressureOf, type Signals, shortages } from "./plan.ts";
 
 const PLENTY: Signals = {
   memoryAvailable_bytes: 2 ** 30,

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
+import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
+import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
-import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
-import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 /** Containers and sandboxes of a pod that can be removed. */

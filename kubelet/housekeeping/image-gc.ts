@@ -1,5 +1,5 @@
-import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { IMAGE_GC_MIN_AGE_MS } from "../limits.ts";
 import { filesystemSpace } from "../node/machine.ts";

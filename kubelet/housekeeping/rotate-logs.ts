@@ -9,8 +9,8 @@ import {
   LOG_ROTATE_MS_MIN,
   LOG_ROTATE_PERIOD_MS,
 } from "../limits.ts";
-import { containerLogPath, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "../logs/log-directory.ts";
+import { containerLogPath, type PodPaths, podLogDir } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 
 const log = logger("kubelet-log-rotation");

@@ -1,16 +1,16 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { GRACE_ANNOTATION } from "../containers/container-config.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
-import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
-import type { PodWorkers } from "../sync/pod-workers.ts";
 import { uidOf } from "../pods/pod-identity.ts";
+import { POD_NAME_LABEL, POD_NAMESPACE_LABEL, POD_UID_LABEL } from "../pods/pod-labels.ts";
 import { type PodPaths, podsDir } from "../pods/pod-paths.ts";
+import type { PodWorkers } from "../sync/pod-workers.ts";
 
 const log = logger("kubelet");
 

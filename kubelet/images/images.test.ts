@@ -30,8 +30,11 @@ describe("pull secrets", () => {
 
   test.each<[string, Record<string, object>, string[]]>([
     ["reg.example/a/b:1", { "reg.example": auth("host") }, ["host"]],
-    ["reg.example/a/b:1", { "reg.example": auth("host"), "reg.example/a": auth("path") },
-      ["path", "host"]],
+    [
+      "reg.example/a/b:1",
+      { "reg.example": auth("host"), "reg.example/a": auth("path") },
+      ["path", "host"],
+    ],
     ["reg.example/ab", { "reg.example/a": auth("path") }, []],
     ["busybox", { "https://index.docker.io/v1/": auth("hub") }, ["hub"]],
     ["x.reg.example/a", { "*.reg.example": auth("any") }, ["any"]],

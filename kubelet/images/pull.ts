@@ -3,14 +3,14 @@ import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MS_MAX, PULL_BACK_OFF_MS } from "../limits.ts";
+import { IMAGE_PULL_TIMEOUT_MS, PULL_BACK_OFF_MS, PULL_BACK_OFF_MS_MAX } from "../limits.ts";
+import { BackOffs } from "../pods/back-off.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { ReasonError } from "../pods/reason-error.ts";
-import { BackOffs } from "../pods/back-off.ts";
 import { credentialsFor, type PullCredential } from "./credentials.ts";
-import type { PulledImages } from "./pulled-images.ts";
 import { withDefaultTag } from "./image-name.ts";
+import type { PulledImages } from "./pulled-images.ts";
 import type { ReadyImage } from "./ready-image.ts";
 
 /** The image is not available; `reason` is the container's waiting reason. */
@@ -57,7 +57,8 @@ export class ImagePuller {
     const policy = container.imagePullPolicy ?? defaultPolicy(image);
     const credentials = () => this.#credentials(pod, image);
     const verified =
-      present && policy !== "Always" &&
+      present &&
+      policy !== "Always" &&
       !(await this.#options.pulled.mustPull(image, present.id, credentials));
     if (verified) {
       const text = `Container image "${named}" already present on machine`;

@@ -4,7 +4,7 @@ import path from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { PULLED_CREDENTIALS_MAX, PULLS_CUT_SHORT_MAX } from "../limits.ts";
-import { repositoryOf, type PullCredential } from "./credentials.ts";
+import { type PullCredential, repositoryOf } from "./credentials.ts";
 
 const log = logger("kubelet");
 const API_VERSION = "kubelet.config.k8s.io/v1beta1";
@@ -144,7 +144,10 @@ export class PulledImages {
   /** Runs changes one at a time. */
   #next(change: () => Promise<void>): Promise<void> {
     const changed = this.#last.then(change);
-    this.#last = changed.then(() => undefined, () => undefined);
+    this.#last = changed.then(
+      () => undefined,
+      () => undefined,
+    );
     return changed;
   }
 

@@ -81,7 +81,10 @@ describe("a container's log", () => {
     await symlink(join(dir, "secret"), path);
     await expect(read({})).rejects.toMatchObject({ code: "ELOOP" });
     await expect(read({ tailLines: 1 })).rejects.toMatchObject({ code: "ELOOP" });
-    const following = readLog(source(async () => true), { ...ALL, follow: true });
+    const following = readLog(
+      source(async () => true),
+      { ...ALL, follow: true },
+    );
     await expect(following.next()).rejects.toMatchObject({ code: "ELOOP" });
     await rm(join(dir, "pod"), { recursive: true });
     await mkdir(join(dir, "elsewhere/c"), { recursive: true });
@@ -93,7 +96,10 @@ describe("a container's log", () => {
   test("is followed through a rotation until the container has ended", async () => {
     await writeFile(path, "2026-01-01T00:00:01Z stdout F one\n");
     let running = true;
-    const following = readLog(source(async () => running), { ...ALL, follow: true });
+    const following = readLog(
+      source(async () => running),
+      { ...ALL, follow: true },
+    );
     const next = async () => (await following.next()).value?.toString();
     expect(await next()).toBe("one\n");
     await rename(path, `${path}.1`);

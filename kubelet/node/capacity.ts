@@ -1,7 +1,7 @@
 import os from "node:os";
 import { milliValueOf, quantityOf, subtractQuantity, valueOf } from "@raft2kube/std/quantity.ts";
-import type { NodeAllocatable } from "../pods/downward.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
+import type { NodeAllocatable } from "../pods/downward.ts";
 import { filesystemSpace } from "./machine.ts";
 
 export interface NodeResources {

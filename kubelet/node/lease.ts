@@ -1,7 +1,7 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { microTimeText } from "@raft2kube/client-kube/object/time.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";

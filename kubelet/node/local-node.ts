@@ -6,7 +6,7 @@ import type { DeviceManager } from "../devices/device-allocation.ts";
 import { PODS_MAX } from "../limits.ts";
 import { EVICTION_HARD, type KubeletOptions } from "../options.ts";
 import type { NodeAllocatable } from "../pods/downward.ts";
-import { allocatableNumbers, nodeResources, type NodeResources } from "./capacity.ts";
+import { allocatableNumbers, type NodeResources, nodeResources } from "./capacity.ts";
 import { machineIdentity } from "./machine.ts";
 import { KUBELET_VERSION, nodeAddresses, nodeImages, RuntimeHealth } from "./node-facts.ts";
 import { nodeStatus } from "./node-status.ts";

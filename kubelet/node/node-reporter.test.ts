@@ -22,7 +22,8 @@ async function registered() {
   };
   const started = Promise.withResolvers<void>();
   const reporter = new NodeReporter({
-    clock, lease_s: 40,
+    clock,
+    lease_s: 40,
     client: { resource: () => resource } as unknown as KubeClient,
     informers: { of: () => ({ handle: () => undefined }) } as unknown as InformerSet,
     recorder: { record: () => undefined } as unknown as EventRecorder,

@@ -2,14 +2,18 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, NodeStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
-import { LEASES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { LEASES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
-  NODE_RETRY_MS, NODE_START_LOOK_MS, NODE_START_MS, NODE_STATUS_MS, NODE_STATUS_REPORT_MS,
+  NODE_RETRY_MS,
+  NODE_START_LOOK_MS,
+  NODE_START_MS,
+  NODE_STATUS_MS,
+  NODE_STATUS_REPORT_MS,
 } from "../limits.ts";
 import { nodeLease } from "./lease.ts";
 import { differs } from "./node-status.ts";

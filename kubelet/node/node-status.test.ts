@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { differs, nodeStatus, type NodeStatusFacts } from "./node-status.ts";
+import { differs, type NodeStatusFacts, nodeStatus } from "./node-status.ts";
 
 const FACTS: NodeStatusFacts = {
   addresses: [],

@@ -6,8 +6,8 @@ import {
   parseInterfaceCounters,
 } from "@raft2kube/linux/proc/interface-counters.ts";
 import {
-  filesystemSpace,
   type FilesystemSpace,
+  filesystemSpace,
   type ProcessSpace,
   processSpace,
 } from "./machine.ts";

@@ -1,6 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { Node, type NodeMethods } from "@raft2kube/proto/gen/csi.ts";
-import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { CUSTOMARY_ROOT, fromCustomary, toCustomary } from "./customary-root.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
@@ -102,31 +102,46 @@ export class CsiDrivers implements PluginHandler {
 }
 
 /** Calls of a driver in a pod, where the kubelet's root is in the customary place. */
-function withCustomaryPaths(
-  node: RpcClient<NodeMethods>,
-  rootDir: string,
-): RpcClient<NodeMethods> {
+function withCustomaryPaths(node: RpcClient<NodeMethods>, rootDir: string): RpcClient<NodeMethods> {
   const path = (own: string | undefined) => own && toCustomary(own, rootDir);
   return {
     ...node,
-    nodeStageVolume: (input, options) => node.nodeStageVolume(
-      { ...input, stagingTargetPath: path(input.stagingTargetPath) }, options),
-    nodeUnstageVolume: (input, options) => node.nodeUnstageVolume(
-      { ...input, stagingTargetPath: path(input.stagingTargetPath) }, options),
-    nodePublishVolume: (input, options) => node.nodePublishVolume({
-      ...input,
-      stagingTargetPath: path(input.stagingTargetPath), targetPath: path(input.targetPath),
-    }, options),
-    nodeUnpublishVolume: (input, options) => node.nodeUnpublishVolume(
-      { ...input, targetPath: path(input.targetPath) }, options),
-    nodeGetVolumeStats: (input, options) => node.nodeGetVolumeStats({
-      ...input,
-      stagingTargetPath: path(input.stagingTargetPath), volumePath: path(input.volumePath),
-    }, options),
-    nodeExpandVolume: (input, options) => node.nodeExpandVolume({
-      ...input,
-      stagingTargetPath: path(input.stagingTargetPath), volumePath: path(input.volumePath),
-    }, options),
+    nodeStageVolume: (input, options) =>
+      node.nodeStageVolume({ ...input, stagingTargetPath: path(input.stagingTargetPath) }, options),
+    nodeUnstageVolume: (input, options) =>
+      node.nodeUnstageVolume(
+        { ...input, stagingTargetPath: path(input.stagingTargetPath) },
+        options,
+      ),
+    nodePublishVolume: (input, options) =>
+      node.nodePublishVolume(
+        {
+          ...input,
+          stagingTargetPath: path(input.stagingTargetPath),
+          targetPath: path(input.targetPath),
+        },
+        options,
+      ),
+    nodeUnpublishVolume: (input, options) =>
+      node.nodeUnpublishVolume({ ...input, targetPath: path(input.targetPath) }, options),
+    nodeGetVolumeStats: (input, options) =>
+      node.nodeGetVolumeStats(
+        {
+          ...input,
+          stagingTargetPath: path(input.stagingTargetPath),
+          volumePath: path(input.volumePath),
+        },
+        options,
+      ),
+    nodeExpandVolume: (input, options) =>
+      node.nodeExpandVolume(
+        {
+          ...input,
+          stagingTargetPath: path(input.stagingTargetPath),
+          volumePath: path(input.volumePath),
+        },
+        options,
+      ),
   };
 }
 

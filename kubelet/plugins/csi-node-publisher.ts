@@ -1,9 +1,12 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, CSINodeSpec } from "@raft2kube/api/gen/storage/v1.ts";
 import { isAlreadyExists, isConflict, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import { MIGRATED_PLUGINS, migratedPlugins } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import {
+  MIGRATED_PLUGINS,
+  migratedPlugins,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { CsiDriver, CsiDriverListener } from "./csi-drivers.ts";
 import { missingTopologyLabels, withDriver, withoutDriver } from "./csi-node.ts";

@@ -7,7 +7,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { RESCAN_MS } from "./limits.ts";
 import { planRegistry } from "./plan.ts";
-import { PluginRegistration, type PluginHandlers } from "./registration.ts";
+import { type PluginHandlers, PluginRegistration } from "./registration.ts";
 import { scanRegistry } from "./registry-scan.ts";
 
 const log = logger("plugin-watcher");
@@ -49,9 +49,13 @@ class PluginWatcher {
       run: () => this.#follow(),
       report: failureLog(log, `the plugin registry ${registryDir} could not be read`),
     });
-    this.#files = watchDirectory(registryDir, () => this.#scanning.request(), (error) => {
-      log.warn("no file events of the registry", { registryDir, error: messageOf(error) });
-    });
+    this.#files = watchDirectory(
+      registryDir,
+      () => this.#scanning.request(),
+      (error) => {
+        log.warn("no file events of the registry", { registryDir, error: messageOf(error) });
+      },
+    );
     this.#scanning.request();
   }
 

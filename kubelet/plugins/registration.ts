@@ -7,8 +7,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Plugin, PluginHandler } from "./handler.ts";
 import {
-  REGISTER_BACK_OFF_MS_MAX,
   REGISTER_BACK_OFF_MS,
+  REGISTER_BACK_OFF_MS_MAX,
   REGISTRATION_TIMEOUT_MS,
 } from "./limits.ts";
 import type { RegistrySocket } from "./plan.ts";

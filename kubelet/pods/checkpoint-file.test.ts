@@ -10,8 +10,9 @@ test("a checkpoint that would be too large to be read does not replace one that 
   try {
     const file = path.join(folder, "checkpoint");
     await writeCheckpointFile(file, ["good"]);
-    await expect(writeCheckpointFile(file, "x".repeat(CHECKPOINT_BYTES_MAX))).rejects
-      .toMatchObject({ code: "CheckpointTooLarge" });
+    await expect(writeCheckpointFile(file, "x".repeat(CHECKPOINT_BYTES_MAX))).rejects.toMatchObject(
+      { code: "CheckpointTooLarge" },
+    );
     expect(await readCheckpointFile(file, "")).toEqual(["good"]);
   } finally {
     await rm(folder, { recursive: true });

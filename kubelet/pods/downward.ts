@@ -1,6 +1,6 @@
 import type { Container, Pod, ResourceFieldSelector } from "@raft2kube/api/gen/core/v1.ts";
-import { milliQuantityOf, parseQuantity, quantityOf } from "@raft2kube/std/quantity.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { milliQuantityOf, parseQuantity, quantityOf } from "@raft2kube/std/quantity.ts";
 
 /** The node's allocatable amounts: the limits of a container that has none. */
 export interface NodeAllocatable {

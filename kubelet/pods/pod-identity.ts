@@ -52,7 +52,5 @@ export function containersOf(pod: Pod): { kind: ContainerKind; container: Contai
 
 /** Returns the grace period in seconds: the deletion's, else the spec's, else 30. */
 export function gracePeriodOf(pod: Pod): number {
-  return (
-    pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
-  );
+  return pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30;
 }

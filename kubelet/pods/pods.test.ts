@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import { mirrorOf, planMirrors } from "../api/mirror-pods.ts";
 import { admitPod } from "../admission/admit-pod.ts";
+import { mirrorOf, planMirrors } from "../api/mirror-pods.ts";
 import { staticPod } from "./static-pod.ts";
 
 const FILE = { file: "/m/web.yaml", nodeName: "Node", now_ms: 0 };

@@ -28,7 +28,9 @@ export function staticPod(
   if (!pod.spec?.containers?.length) {
     throw new StaticPodError("NO_CONTAINERS", `${file}: the pod has no containers`);
   }
-  const hash = createHash("md5").update(JSON.stringify([nodeName, file, parsed])).digest("hex");
+  const hash = createHash("md5")
+    .update(JSON.stringify([nodeName, file, parsed]))
+    .digest("hex");
   const uid = pod.metadata?.uid || hash;
   defaultPodRequests(pod.spec);
   return {

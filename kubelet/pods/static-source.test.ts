@@ -68,7 +68,9 @@ it("a file with an error is reported, and its last pod goes on", async () => {
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   const reasons: string[] = [];
   source = new StaticSource({
-    dir, nodeName: "node", clock,
+    dir,
+    nodeName: "node",
+    clock,
     sink: { put: () => void put.push(["put"]), remove: () => void put.push(["removed"]) },
     unusable: (file, reason) => void reasons.push(`${file}: ${reason}`),
   });
@@ -85,7 +87,9 @@ it("a file whose time lies in the future is read too", async () => {
   writeFileSync(join(dir, "web.yaml"), WHOLE);
   clock = new ManualClock(statSync(dir).mtimeMs - 3_600_000);
   source = new StaticSource({
-    dir, nodeName: "node", clock,
+    dir,
+    nodeName: "node",
+    clock,
     sink: { put: () => void put.push(["read"]), remove: () => undefined },
   });
   source.start(() => undefined);

@@ -2,10 +2,10 @@ import { readdir } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { defaultPod } from "@raft2kube/api/core/v1/pod/defaults.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
-import { type FileEvents, watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { STATIC_POD_PERIOD_MS, STATIC_POD_SETTLE_MS } from "../limits.ts";
@@ -134,11 +134,15 @@ export class StaticSource {
    */
   #watch(dir: string): FileEvents | undefined {
     let lost = false;
-    const events = watchDirectory(dir, () => this.#reading.request(), (error) => {
-      log.warn("the static pod directory is not watched", { dir, error: messageOf(error) });
-      lost = true;
-      this.#watcher = undefined;
-    });
+    const events = watchDirectory(
+      dir,
+      () => this.#reading.request(),
+      (error) => {
+        log.warn("the static pod directory is not watched", { dir, error: messageOf(error) });
+        lost = true;
+        this.#watcher = undefined;
+      },
+    );
     return lost ? undefined : events;
   }
 }

@@ -83,4 +83,3 @@ function headerMap(headers: [string, string][], userAgent: string): Record<strin
   for (const [name, value] of headers) map[name.toLowerCase()] = value;
   return map;
 }
-

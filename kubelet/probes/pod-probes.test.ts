@@ -43,7 +43,9 @@ async function restarted(
 }
 
 const ALL = {
-  startupProbe: probe("start"), readinessProbe: probe("ready"), livenessProbe: probe("live"),
+  startupProbe: probe("start"),
+  readinessProbe: probe("ready"),
+  livenessProbe: probe("live"),
 };
 
 test("a container that had started does not wait for its startup probe again", async () => {
@@ -90,8 +92,14 @@ test("a probe that ends at another host passes with a warning event", async () =
   clock.advance(10_000);
   await passed.promise;
   expect(probes.ready(RUNNING)).toBe(true);
-  expect(recorded).toEqual([["Warning", "ProbeWarning",
-    "Readiness probe warning: Probe terminated redirects, Response body: ", "a"]]);
+  expect(recorded).toEqual([
+    [
+      "Warning",
+      "ProbeWarning",
+      "Readiness probe warning: Probe terminated redirects, Response body: ",
+      "a",
+    ],
+  ]);
   probes.close();
   server.close();
 });

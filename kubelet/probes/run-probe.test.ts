@@ -53,8 +53,11 @@ test.each<[string, number, string | undefined, string, boolean]>([
   ["that is none of those to follow is not", 304, "/next", "", true],
 ])("a redirect %s", async (_, status, location, body, warns) => {
   const output = warns ? `Probe terminated redirects, Response body: ${body}` : body;
-  expect(await probeHttp(status, location))
-    .toEqual({ result: "success", output, ...(warns && { warns }) });
+  expect(await probeHttp(status, location)).toEqual({
+    result: "success",
+    output,
+    ...(warns && { warns }),
+  });
 });
 
 test("a response to a gRPC probe is bounded, since a pod may send half of it", async () => {

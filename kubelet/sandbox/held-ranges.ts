@@ -23,11 +23,14 @@ export async function heldRanges(
   runtime: Pick<Runtime["runtime"], "listPodSandbox" | "listContainers" | "podSandboxStatus">,
 ): Promise<PodRange[]> {
   const [{ items }, { containers }] = await Promise.all([
-    runtime.listPodSandbox({}), runtime.listContainers({}),
+    runtime.listPodSandbox({}),
+    runtime.listContainers({}),
   ]);
-  const busy = new Set(containers
-    .filter(({ state }) => state !== ContainerState.CONTAINER_EXITED)
-    .map(({ podSandboxId }) => podSandboxId));
+  const busy = new Set(
+    containers
+      .filter(({ state }) => state !== ContainerState.CONTAINER_EXITED)
+      .map(({ podSandboxId }) => podSandboxId),
+  );
   const held: PodRange[] = [];
   for (const { id, state } of items) {
     if (state !== PodSandboxState.SANDBOX_READY && !busy.has(id)) continue;

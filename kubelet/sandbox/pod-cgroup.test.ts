@@ -13,7 +13,10 @@ const clock = systemClock();
 /** A command by which a shell joins a group, in every hierarchy that has it. */
 function joining(group: string): string {
   const files = readMountInfo().map(({ mountPoint }) => `${mountPoint}${group}/cgroup.procs`);
-  return files.filter(existsSync).map((file) => `echo $$ > ${file};`).join(" ");
+  return files
+    .filter(existsSync)
+    .map((file) => `echo $$ > ${file};`)
+    .join(" ");
 }
 
 test("the pods leave a tenth of the machine's processes to the node", async () => {

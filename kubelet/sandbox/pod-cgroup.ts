@@ -1,9 +1,15 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Cgroups, CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type ComputeResources, podResources, qosClassOf } from "../containers/qos.ts";
-import { CPU_PERIOD_US, cpuQuota_us, cpuShares } from "../containers/qos.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import {
+  type ComputeResources,
+  CPU_PERIOD_US,
+  cpuQuota_us,
+  cpuShares,
+  podResources,
+  qosClassOf,
+} from "../containers/qos.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-cgroups");

@@ -8,11 +8,11 @@ import { type NodeSeccomp, sandboxSecurity } from "../containers/security.ts";
 import { POD_METADATA_BYTES_MAX } from "../limits.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { podLabels } from "../pods/pod-labels.ts";
-import { podLogDir, type PodPaths } from "../pods/pod-paths.ts";
-import { podCgroup } from "./pod-cgroup.ts";
+import { type PodPaths, podLogDir } from "../pods/pod-paths.ts";
 import { type ClusterDns, podDns, type ResolverConfig } from "./dns.ts";
-import type { UserRanges } from "./user-ranges.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
+import { podCgroup } from "./pod-cgroup.ts";
+import type { UserRanges } from "./user-ranges.ts";
 
 /** Configuration of the node for all sandboxes. */
 export interface SandboxNode {

@@ -3,12 +3,12 @@ import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { MESSAGE_BYTES_MAX } from "@raft2kube/rpc/limits.ts";
 import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import { describe, expect, test } from "vitest";
-import { PODS_MAX, POD_METADATA_BYTES_MAX } from "../limits.ts";
+import { checkSysctls } from "../admission/sysctl.ts";
+import { POD_METADATA_BYTES_MAX, PODS_MAX } from "../limits.ts";
 import { parseResolvConf, podDns } from "./dns.ts";
 import { kernelHostname, podNames } from "./hostname.ts";
 import { hostsText } from "./hosts-file.ts";
 import { sandboxConfig } from "./sandbox-config.ts";
-import { checkSysctls } from "../admission/sysctl.ts";
 
 function podOf(spec: Partial<Pod["spec"]> = {}): Pod {
   const metadata = { name: "web-0", namespace: "n", uid: "u" };
@@ -29,14 +29,22 @@ describe("name resolution", () => {
   test.each<[string, Partial<Pod["spec"]>, object]>([
     ["the cluster's by default", {}, inCluster],
     ["the node's on the node's network", { hostNetwork: true }, HOST],
-    ["the cluster's there when asked for",
-      { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" }, inCluster],
+    [
+      "the cluster's there when asked for",
+      { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" },
+      inCluster,
+    ],
     ["the node's by policy", { dnsPolicy: "Default" }, HOST],
-    ["the pod's own alone",
+    [
+      "the pod's own alone",
       { dnsPolicy: "None", dnsConfig: { nameservers: ["1.2.3.4"], options: [{ name: "edns0" }] } },
-      { servers: ["1.2.3.4"], searches: [], options: ["edns0"] }],
-    ["the pod's own on top", { dnsConfig: { options: [{ name: "ndots", value: "2" }] } },
-      { ...inCluster, options: ["ndots:2"] }],
+      { servers: ["1.2.3.4"], searches: [], options: ["edns0"] },
+    ],
+    [
+      "the pod's own on top",
+      { dnsConfig: { options: [{ name: "ndots", value: "2" }] } },
+      { ...inCluster, options: ["ndots:2"] },
+    ],
   ])("%s", (_, spec, expected) => expect(podDns(podOf(spec), HOST, CLUSTER)).toEqual(expected));
 });
 
@@ -114,19 +122,24 @@ describe("sandbox configuration", () => {
       "io.kubernetes.pod.uid": "u",
     };
     expect(config("short")).toMatchObject({
-      labels: { a: "b", ...own }, annotations: { text: "short" },
+      labels: { a: "b", ...own },
+      annotations: { text: "short" },
     });
     const long = config("x".repeat(POD_METADATA_BYTES_MAX));
     expect([long.labels, long.annotations]).toEqual([own, {}]);
     const bounded = podOf();
     const text = "x".repeat(POD_METADATA_BYTES_MAX);
-    const [inbound, outbound] =
-      ["kubernetes.io/ingress-bandwidth", "kubernetes.io/egress-bandwidth"];
+    const [inbound, outbound] = [
+      "kubernetes.io/ingress-bandwidth",
+      "kubernetes.io/egress-bandwidth",
+    ];
     bounded.metadata = {
-      ...bounded.metadata, annotations: { text, [inbound]: "1M", [outbound]: `1${text}` },
+      ...bounded.metadata,
+      annotations: { text, [inbound]: "1M", [outbound]: `1${text}` },
     };
     expect(sandboxConfig(bounded, 0, node).annotations).toEqual({
-      [inbound]: "1M", [outbound]: `1${text}`.slice(0, QUANTITY_LENGTH_MAX + 1),
+      [inbound]: "1M",
+      [outbound]: `1${text}`.slice(0, QUANTITY_LENGTH_MAX + 1),
     });
     // Of three sandboxes that each pod may have left.
     expect(3 * PODS_MAX * POD_METADATA_BYTES_MAX).toBeLessThan(MESSAGE_BYTES_MAX);

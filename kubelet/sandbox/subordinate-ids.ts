@@ -10,11 +10,14 @@ const KUBELET = "kubelet";
  * subgid(5)): a process with one of them may be signalled and traced by its user.
  */
 export async function subordinateIds(dir = "/etc"): Promise<IdRange[]> {
-  const texts = await Promise.all(["subuid", "subgid"].map((file) =>
-    readIfPresent(join(dir, file))));
-  return texts.flatMap((text = "") => text.split("\n").flatMap((line) => {
-    const [, user, first, count] = /^([^:]+):(\d+):(\d+)\s*$/.exec(line) ?? [];
-    if (user === undefined || user === KUBELET) return [];
-    return [{ hostId: Number(first), length: Number(count) }];
-  }));
+  const texts = await Promise.all(
+    ["subuid", "subgid"].map((file) => readIfPresent(join(dir, file))),
+  );
+  return texts.flatMap((text = "") =>
+    text.split("\n").flatMap((line) => {
+      const [, user, first, count] = /^([^:]+):(\d+):(\d+)\s*$/.exec(line) ?? [];
+      if (user === undefined || user === KUBELET) return [];
+      return [{ hostId: Number(first), length: Number(count) }];
+    }),
+  );
 }

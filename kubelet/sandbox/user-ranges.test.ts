@@ -41,7 +41,9 @@ function runtimeOf(running: Record<string, number>) {
 }
 
 const open = (
-  pods = 2, running: Record<string, number> = {}, others: UserRangesOptions["others"] = [],
+  pods = 2,
+  running: Record<string, number> = {},
+  others: UserRangesOptions["others"] = [],
 ) => UserRanges.open(paths, { first: FIRST, pods, others }, runtimeOf(running));
 const firstOf = (ranges: UserRanges, pod: Pod) => ranges.of(pod)?.uids?.[0]?.hostId;
 
@@ -64,7 +66,8 @@ test("a pod has no ids that a user of the machine may take", async () => {
   file("subgid", `other:${4 * FIRST}:1\n`);
   const others = await subordinateIds(paths.rootDir);
   expect(others).toEqual([
-    { hostId: 100_000, length: FIRST }, { hostId: 4 * FIRST, length: 1 },
+    { hostId: 100_000, length: FIRST },
+    { hostId: 4 * FIRST, length: 1 },
   ]);
   expect(await subordinateIds(join(paths.rootDir, "absent"))).toEqual([]);
   const ranges = await open(5, {}, others);
@@ -154,9 +157,12 @@ test.each([
 });
 
 test.each([
-  { hostId: 0, length: FIRST }, { hostId: FIRST + 1, length: FIRST },
-  { hostId: FIRST, length: 1 }, { hostId: 2 ** 32, length: FIRST },
-  { hostId: "65536", length: FIRST }, {},
+  { hostId: 0, length: FIRST },
+  { hostId: FIRST + 1, length: FIRST },
+  { hostId: FIRST, length: 1 },
+  { hostId: 2 ** 32, length: FIRST },
+  { hostId: "65536", length: FIRST },
+  {},
 ])("%j on disk is no range of a pod", async (range) => {
   const pod = podOf("a");
   await writeCheckpointFile(stored("a"), range);
@@ -185,8 +191,11 @@ test("a range that cannot be written is not given", async () => {
 });
 
 test.each([
-  [0, 2], [65_537, 1], [2 ** 32 - FIRST, 1],
+  [0, 2],
+  [65_537, 1],
+  [2 ** 32 - FIRST, 1],
 ])("ids from %i on for %i pods are refused", async (first, pods) => {
-  await expect(UserRanges.open(paths, { first, pods, others: [] }, runtimeOf({})))
-    .rejects.toThrow("above the node's");
+  await expect(UserRanges.open(paths, { first, pods, others: [] }, runtimeOf({}))).rejects.toThrow(
+    "above the node's",
+  );
 });

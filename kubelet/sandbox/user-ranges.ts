@@ -8,10 +8,12 @@ import { NamespaceMode, type UserNamespace } from "@raft2kube/proto/gen/cri.ts";
 import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
 import { USERS_OF_POD } from "../limits.ts";
 import {
-  CheckpointError, readCheckpointFile, writeCheckpointFile,
+  CheckpointError,
+  readCheckpointFile,
+  writeCheckpointFile,
 } from "../pods/checkpoint-file.ts";
 import { uidOf } from "../pods/pod-identity.ts";
-import { podDir, type PodPaths, podsDir } from "../pods/pod-paths.ts";
+import { type PodPaths, podDir, podsDir } from "../pods/pod-paths.ts";
 import { heldRanges, type IdRange, overlap, type PodRange } from "./held-ranges.ts";
 
 /** Ids above are no users (uid_t of all ones is -1). */
@@ -33,7 +35,8 @@ export interface UserRangesOptions {
 }
 
 const REMEDY = "delete the pod";
-const NO_RANGE_REMEDY = "delete such pods of this node; ids of users in /etc/subuid and " +
+const NO_RANGE_REMEDY =
+  "delete such pods of this node; ids of users in /etc/subuid and " +
   "/etc/subgid are not for pods, except those of the user kubelet";
 
 function refusal(message: string): UserRangeError {
@@ -42,8 +45,13 @@ function refusal(message: string): UserRangeError {
 
 /** Whether a value read from disk is a range that a pod can have. */
 function isRange({ hostId, length }: IdRange): boolean {
-  return length === USERS_OF_POD && Number.isInteger(hostId) && hostId % USERS_OF_POD === 0 &&
-    hostId >= USERS_OF_POD && hostId <= ID_END;
+  return (
+    length === USERS_OF_POD &&
+    Number.isInteger(hostId) &&
+    hostId % USERS_OF_POD === 0 &&
+    hostId >= USERS_OF_POD &&
+    hostId <= ID_END
+  );
 }
 
 function fileOf(paths: PodPaths, podUid: string): string {
@@ -80,7 +88,9 @@ export class UserRanges {
    * lost or wrong: a pod whose own is wrong gets an error later, by itself. Throws UserRangeError.
    */
   static async open(
-    paths: PodPaths, options: UserRangesOptions, runtime: Parameters<typeof heldRanges>[0],
+    paths: PodPaths,
+    options: UserRangesOptions,
+    runtime: Parameters<typeof heldRanges>[0],
   ): Promise<UserRanges> {
     const { first, pods } = options;
     if (first < USERS_OF_POD || first % USERS_OF_POD || first + pods * USERS_OF_POD > ID_END) {

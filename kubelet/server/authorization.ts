@@ -1,9 +1,9 @@
 import { AccessReviews } from "@raft2kube/client-kube/delegated/access-reviews.ts";
+import type { User } from "@raft2kube/client-kube/delegated/authentication.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
-import type { User } from "@raft2kube/client-kube/delegated/authentication.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 
 export interface NodeAccess {
   verb: string;

@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
-import { computeResources, CPU_PERIOD_US, cpuQuota_us, cpuShares } from "../containers/qos.ts";
+import { CPU_PERIOD_US, computeResources, cpuQuota_us, cpuShares } from "../containers/qos.ts";
 import type { FilesystemSpace } from "../node/machine.ts";
 import type { NodeUsage } from "../node/node-usage.ts";
 import { containersOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
@@ -21,7 +21,10 @@ export interface CadvisorFacts {
 }
 
 type Interface = readonly [name: string, received: Traffic, sent: Traffic];
-interface Traffic { bytes: number | undefined; errors: number | undefined }
+interface Traffic {
+  bytes: number | undefined;
+  errors: number | undefined;
+}
 
 /** The node as a whole, a pod's cgroup or a container. */
 interface Group extends Usage {
@@ -37,8 +40,12 @@ interface Group extends Usage {
 
 /** Labels besides the group's, a value, and the time at which it was measured. */
 type Values = readonly (readonly [object, number | undefined, number?])[];
-type Metric =
-  readonly [name: string, type: "counter" | "gauge", help: string, of: (group: Group) => Values];
+type Metric = readonly [
+  name: string,
+  type: "counter" | "gauge",
+  help: string,
+  of: (group: Group) => Values,
+];
 
 /**
  * Returns the body of /metrics/cadvisor under cAdvisor's names: what the runtime reports of
@@ -49,17 +56,27 @@ export function cadvisorMetrics(facts: CadvisorFacts): string {
   const groups = groupsOf(facts);
   const text = new PrometheusText();
   for (const [name, type, help, of] of metricsOf(facts)) {
-    text.metric(name, type, help, groups.flatMap((group) =>
-      of(group).flatMap(([labels, value, time_ms]): PrometheusSample[] =>
-        value === undefined ? [] : [[{ ...group.labels, ...labels }, value, time_ms]])));
+    text.metric(
+      name,
+      type,
+      help,
+      groups.flatMap((group) =>
+        of(group).flatMap(([labels, value, time_ms]): PrometheusSample[] =>
+          value === undefined ? [] : [[{ ...group.labels, ...labels }, value, time_ms]],
+        ),
+      ),
+    );
   }
   const memory_bytes = node.memory.workingSet_bytes + node.memory.available_bytes;
-  text.metric("machine_cpu_cores", "gauge", "Processors of the machine",
-    [[{}, facts.cores, now_ms]]);
-  text.metric("machine_memory_bytes", "gauge", "Memory of the machine",
-    [[{}, memory_bytes, now_ms]]);
-  text.metric("container_scrape_error", "gauge", "1 if there was an error, 0 otherwise",
-    [[{}, 0, undefined]]);
+  text.metric("machine_cpu_cores", "gauge", "Processors of the machine", [
+    [{}, facts.cores, now_ms],
+  ]);
+  text.metric("machine_memory_bytes", "gauge", "Memory of the machine", [
+    [{}, memory_bytes, now_ms],
+  ]);
+  text.metric("container_scrape_error", "gauge", "1 if there was an error, 0 otherwise", [
+    [{}, 0, undefined],
+  ]);
   return text.toString();
 }
 
@@ -70,27 +87,40 @@ function groupsOf({ node, pods, networks, groupOf, now_ms }: CadvisorFacts): Gro
     memory: { time_ms: now_ms, ...node.memory },
     swap_bytes: node.swap.usage_bytes,
     processes: node.processes.running,
-    interfaces: node.network.interfaces.map((one) => [one.name,
+    interfaces: node.network.interfaces.map((one) => [
+      one.name,
       { bytes: one.rx_bytes, errors: one.rx_errors },
-      { bytes: one.tx_bytes, errors: one.tx_errors }]),
+      { bytes: one.tx_bytes, errors: one.tx_errors },
+    ]),
   };
-  return [whole, ...pods.flatMap(({ pod, whole: group, started_ms, containers }) => {
-    const of = { namespace: namespaceOf(pod), pod: nameOf(pod) };
-    const id = groupOf(pod);
-    const labels = { container: "", id, image: "", name: "", ...of };
-    const interfaces = interfacesOf(networks.get(uidOf(pod)));
-    const nothing = { cpu: undefined, memory: undefined };
-    return [
-      { labels, started_ms, interfaces, ...(group ?? nothing) },
-      ...containers.map((one): Group => ({
-        ...one, swap_bytes: one.swap?.usage_bytes, layer: one.writableLayer,
-        labels: {
-          container: one.name, id: `${id}/${one.id}`, image: one.image, name: one.id, ...of,
-        },
-        spec: specOf(pod, one),
-      })),
-    ];
-  })];
+  return [
+    whole,
+    ...pods.flatMap(({ pod, whole: group, started_ms, containers }) => {
+      const of = { namespace: namespaceOf(pod), pod: nameOf(pod) };
+      const id = groupOf(pod);
+      const labels = { container: "", id, image: "", name: "", ...of };
+      const interfaces = interfacesOf(networks.get(uidOf(pod)));
+      const nothing = { cpu: undefined, memory: undefined };
+      return [
+        { labels, started_ms, interfaces, ...(group ?? nothing) },
+        ...containers.map(
+          (one): Group => ({
+            ...one,
+            swap_bytes: one.swap?.usage_bytes,
+            layer: one.writableLayer,
+            labels: {
+              container: one.name,
+              id: `${id}/${one.id}`,
+              image: one.image,
+              name: one.id,
+              ...of,
+            },
+            spec: specOf(pod, one),
+          }),
+        ),
+      ];
+    }),
+  ];
 }
 
 function specOf(pod: Pod, { name }: ContainerUsage) {
@@ -101,32 +131,49 @@ function specOf(pod: Pod, { name }: ContainerUsage) {
 function interfacesOf(network: NetworkUsage | undefined): Interface[] {
   const { defaultInterface, interfaces = [] } = network ?? {};
   const others = interfaces.filter(({ name }) => name !== defaultInterface?.name);
-  return [...(defaultInterface ? [defaultInterface] : []), ...others].map((one) => [one.name,
+  return [...(defaultInterface ? [defaultInterface] : []), ...others].map((one) => [
+    one.name,
     { bytes: one.rxBytes?.value, errors: one.rxErrors?.value },
-    { bytes: one.txBytes?.value, errors: one.txErrors?.value }]);
+    { bytes: one.txBytes?.value, errors: one.txErrors?.value },
+  ]);
 }
 
 function metricsOf({ now_ms, spaces }: CadvisorFacts): Metric[] {
-  const memory = (name: "usage" | "workingSet" | "rss") => ({ memory }: Group): Values =>
-    [[{}, memory?.[`${name}_bytes`], memory?.time_ms]];
-  const traffic = (direction: 1 | 2, what: keyof Traffic) => ({ interfaces = [] }: Group): Values =>
-    interfaces.map((one) => [{ interface: one[0] }, one[direction][what], now_ms]);
-  const layer = (value: (usage: FilesystemUsage) => number | undefined) => (group: Group): Values =>
-    group.layer ? [[
-      { device: group.layer.fsId?.mountpoint ?? "" }, value(group.layer), fromCriTime(group.layer),
-    ]] : [];
+  const memory =
+    (name: "usage" | "workingSet" | "rss") =>
+    ({ memory }: Group): Values => [[{}, memory?.[`${name}_bytes`], memory?.time_ms]];
+  const traffic =
+    (direction: 1 | 2, what: keyof Traffic) =>
+    ({ interfaces = [] }: Group): Values =>
+      interfaces.map((one) => [{ interface: one[0] }, one[direction][what], now_ms]);
+  const layer =
+    (value: (usage: FilesystemUsage) => number | undefined) =>
+    (group: Group): Values =>
+      group.layer
+        ? [
+            [
+              { device: group.layer.fsId?.mountpoint ?? "" },
+              value(group.layer),
+              fromCriTime(group.layer),
+            ],
+          ]
+        : [];
   const space = (name: "capacity_bytes" | "inodes" | "inodesFree") =>
     layer(({ fsId }) => spaces.get(fsId?.mountpoint ?? "")?.[name]);
-  const spec = (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
-    (group: Group): Values => group.spec ? [[{}, value(group.spec)]] : [];
-  const cpu = ({ cpu }: Group): Values =>
-    [[{ cpu: "total" }, cpu && cpu.total_ns / 1e9, cpu?.time_ms]];
+  const spec =
+    (value: (spec: NonNullable<Group["spec"]>) => number | undefined) =>
+    (group: Group): Values =>
+      group.spec ? [[{}, value(group.spec)]] : [];
+  const cpu = ({ cpu }: Group): Values => [
+    [{ cpu: "total" }, cpu && cpu.total_ns / 1e9, cpu?.time_ms],
+  ];
   const faults = ({ memory }: Group): Values => [
     [{ failure_type: "pgfault", scope: "hierarchy" }, memory?.pageFaults, memory?.time_ms],
     [{ failure_type: "pgmajfault", scope: "hierarchy" }, memory?.majorPageFaults, memory?.time_ms],
   ];
   const quota = spec(({ cpuLimit_milli }) =>
-    cpuLimit_milli === undefined ? undefined : cpuQuota_us(cpuLimit_milli));
+    cpuLimit_milli === undefined ? undefined : cpuQuota_us(cpuLimit_milli),
+  );
   return [
     ["container_cpu_usage_seconds_total", "counter", "Cumulative cpu time", cpu],
     ["container_memory_usage_bytes", "gauge", "Memory in use, caches too", memory("usage")],
@@ -143,13 +190,21 @@ function metricsOf({ now_ms, spaces }: CadvisorFacts): Metric[] {
     ["container_fs_inodes_total", "gauge", "Its file system's inodes", space("inodes")],
     ["container_fs_inodes_free", "gauge", "Those that are free", space("inodesFree")],
     ["container_processes", "gauge", "Processes", (one) => [[{}, one.processes, now_ms]]],
-    ["container_start_time_seconds", "gauge", "Start, since 1970",
-      ({ started_ms }) => [[{}, started_ms && started_ms / 1e3]]],
+    [
+      "container_start_time_seconds",
+      "gauge",
+      "Start, since 1970",
+      ({ started_ms }) => [[{}, started_ms && started_ms / 1e3]],
+    ],
     ["container_last_seen", "gauge", "When it was last seen", () => [[{}, now_ms / 1e3, now_ms]]],
     ["container_spec_cpu_period", "gauge", "Period of its quota", spec(() => CPU_PERIOD_US)],
     ["container_spec_cpu_quota", "gauge", "Time that it may use in a period", quota],
     ["container_spec_cpu_shares", "gauge", "Weight", spec((s) => cpuShares(s.cpuRequest_milli))],
-    ["container_spec_memory_limit_bytes", "gauge", "Limit of memory, 0 where there is none",
-      spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0)],
+    [
+      "container_spec_memory_limit_bytes",
+      "gauge",
+      "Limit of memory, 0 where there is none",
+      spec(({ memoryLimit_bytes }) => memoryLimit_bytes ?? 0),
+    ],
   ];
 }

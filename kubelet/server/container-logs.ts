@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import { type LogOptions, readLog } from "../logs/read-log.ts";
 import { nameOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
-import type { ObservedContainer } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
-import { type LogOptions, readLog } from "../logs/read-log.ts";
-import { containersNamed, findPod, type FoundPod } from "./pod-lookup.ts";
+import { containersNamed, type FoundPod, findPod } from "./pod-lookup.ts";
 
 const log = logger("kubelet-logs");
 

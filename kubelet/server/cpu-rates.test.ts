@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { CpuRates } from "./cpu-rates.ts";
 
-const sample = (time_ms: number, total_ns: number, nanoCores?: number) =>
-  ({ time_ms, total_ns, nanoCores });
+const sample = (time_ms: number, total_ns: number, nanoCores?: number) => ({
+  time_ms,
+  total_ns,
+  nanoCores,
+});
 
 test("a rate needs two samples: the first has none", () => {
   const rates = new CpuRates();

@@ -9,8 +9,10 @@ import {
 } from "../limits.ts";
 import { Measurements } from "./measurements.ts";
 
-const podOf = (uid: string): Pod =>
-  ({ metadata: { name: uid, namespace: "shop", uid }, spec: { containers: [] } });
+const podOf = (uid: string): Pod => ({
+  metadata: { name: uid, namespace: "shop", uid },
+  spec: { containers: [] },
+});
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 const never = new Promise<number>(() => undefined);
 
@@ -38,7 +40,8 @@ function measurementsOf(uids: string[], resultOf: (uid: string) => Promise<numbe
 
 test("a pod that is not asked for keeps its measurement in progress: none is added", async () => {
   const { begun, pods, ask } = measurementsOf(["runs", "crashes"], (uid) =>
-    uid === "runs" ? Promise.resolve(1) : never);
+    uid === "runs" ? Promise.resolve(1) : never,
+  );
   for (let i = 0; i < 5; i++) {
     expect(await ask(...pods)).toEqual(new Map([["runs", 1]]));
     expect(await ask(pods[0]!)).toEqual(new Map([["runs", 1]]));

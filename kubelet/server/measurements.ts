@@ -52,10 +52,12 @@ export class Measurements<T> {
     const waiting = new AbortController();
     await Promise.race([measuring, delay(clock, STATS_STORAGE_WAIT_MS, waiting.signal)]);
     waiting.abort();
-    return new Map(pods.map(uidOf).flatMap((uid) => {
-      const last = this.#pods.get(uid)?.last;
-      return last === undefined ? [] : [[uid, last]];
-    }));
+    return new Map(
+      pods.map(uidOf).flatMap((uid) => {
+        const last = this.#pods.get(uid)?.last;
+        return last === undefined ? [] : [[uid, last]];
+      }),
+    );
   }
 
   #dropGone(): void {

@@ -17,14 +17,24 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }));
 
 const RUNNING: PodStatus = {
-  containerStatuses: [{
-    name: "c", image: "", imageID: "", ready: true, restartCount: 0, state: { running: {} },
-  }],
+  containerStatuses: [
+    {
+      name: "c",
+      image: "",
+      imageID: "",
+      ready: true,
+      restartCount: 0,
+      state: { running: {} },
+    },
+  ],
 };
 const ENDED: PodStatus = {
-  containerStatuses: [{
-    ...RUNNING.containerStatuses![0]!, state: { terminated: { exitCode: 0 } },
-  }],
+  containerStatuses: [
+    {
+      ...RUNNING.containerStatuses![0]!,
+      state: { terminated: { exitCode: 0 } },
+    },
+  ],
 };
 
 test("a scrape measures only the claims' volumes of pods with a running container", async () => {
@@ -38,13 +48,21 @@ test("a scrape measures only the claims' volumes of pods with a running containe
     usage: async ({ dir: at }: { dir: string }) => {
       measured.push(path.relative(dir, at));
       return {
-        capacity_bytes: 5, available_bytes: 4, used_bytes: 1,
-        inodes: undefined, inodesFree: undefined, inodesUsed: undefined,
+        capacity_bytes: 5,
+        available_bytes: 4,
+        used_bytes: 1,
+        inodes: undefined,
+        inodesFree: undefined,
+        inodesUsed: undefined,
       };
     },
   };
   const list: { pod: Pod; status: PodStatus | undefined }[] = [];
-  for (const [name, status] of [["runs", RUNNING], ["ended", ENDED], ["new", undefined]] as const) {
+  for (const [name, status] of [
+    ["runs", RUNNING],
+    ["ended", ENDED],
+    ["new", undefined],
+  ] as const) {
     const claim = { name: "data", persistentVolumeClaim: { claimName: `of-${name}` } };
     const volumes = [claim, { name: "scratch", emptyDir: {} }];
     const metadata = { name, namespace: "shop", uid: name };
@@ -55,12 +73,15 @@ test("a scrape measures only the claims' volumes of pods with a running containe
   }
   const workers = { list: () => list };
   const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS });
-  const { body } = await kubeletMetrics(workers, claimUsages({
-    clock: systemClock(), workers, volumes,
-  }));
-  expect(measured).toEqual([
-    path.relative(dir, volumeDir(paths, "runs", plugin.name, "data")),
-  ]);
+  const { body } = await kubeletMetrics(
+    workers,
+    claimUsages({
+      clock: systemClock(),
+      workers,
+      volumes,
+    }),
+  );
+  expect(measured).toEqual([path.relative(dir, volumeDir(paths, "runs", plugin.name, "data"))]);
   expect(body.match(/^kubelet_volume_stats_used_bytes.*$/gm)).toEqual([
     `kubelet_volume_stats_used_bytes{namespace="shop",persistentvolumeclaim="of-runs"} 1`,
   ]);

@@ -43,7 +43,8 @@ export async function kubeletMetrics(
   }
   pods.set(running);
   for (const [state, count] of states) containers.set({ container_state: state }, count);
-  const withClaims = workers.list()
+  const withClaims = workers
+    .list()
     .filter(({ pod, status }) => claimsOf(pod).size > 0 && runsContainers(status))
     .map(({ pod }) => pod);
   addVolumeMetrics(registry, withClaims, await claims.of(withClaims));

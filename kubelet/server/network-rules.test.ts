@@ -34,7 +34,9 @@ test("rules of an address come with the chains that they lead to, and no others"
     "  meta l4proto tcp dnat to 10.200.0.1:6443",
   ]);
   expect(rulesOf(RULESET, ["10.244.0.5"])).toEqual([
-    "table ip r2k-proxy: chain service-B", "  dnat to 10.244.0.5:8080"]);
+    "table ip r2k-proxy: chain service-B",
+    "  dnat to 10.244.0.5:8080",
+  ]);
 });
 
 test("rules of IPv6 addresses are found, and no address that one begins", () => {
@@ -47,8 +49,10 @@ test("rules of IPv6 addresses are found, and no address that one begins", () => 
 	}
 }
 `;
-  expect(rulesOf(ruleset, ["fd00:96::9"])).toEqual(["table ip6 r2k-proxy: chain service-C",
-    "  ip6 daddr fd00:96::9 tcp dport 80 dnat to [fd00:244::5]:8080"]);
+  expect(rulesOf(ruleset, ["fd00:96::9"])).toEqual([
+    "table ip6 r2k-proxy: chain service-C",
+    "  ip6 daddr fd00:96::9 tcp dport 80 dnat to [fd00:244::5]:8080",
+  ]);
   expect(rulesOf(ruleset, ["fd00:244::5"])).toHaveLength(2);
   expect(rulesOf(ruleset, ["d00:96::9", "fd00:244::"])).toEqual([]);
 });
@@ -67,18 +71,22 @@ TCP  [fd00:0096:0000:0000:0000:0000:0000:0009]:0050 rr
 
 test("IPVS's servers of an address come with their destinations, of IPv6 too", () => {
   expect(serversOf(IPVS, ["10.96.0.9", "10.244.0.5"])).toEqual([
-    "IPVS", "TCP  10.96.0.9:80 rr",
+    "IPVS",
+    "TCP  10.96.0.9:80 rr",
     "  -> 10.244.0.5:8080      Masq    1      2          1",
     "  -> 10.244.1.6:8080      Masq    1      0          0",
   ]);
   expect(serversOf(IPVS, ["fd00:96::9"])).toEqual([
-    "IPVS", "TCP  [fd00:96::9]:80 rr",
+    "IPVS",
+    "TCP  [fd00:96::9]:80 rr",
     "  -> [fd00:244::5]:8080      Masq    1      0          0",
   ]);
   expect(serversOf(IPVS, ["10.96.0.90"])).toEqual([]);
 });
 
 test.each(["", "address=evil;", `${"address=10.0.0.1&".repeat(21)}`])(
-  "%s is refused", async (query) => {
+  "%s is refused",
+  async (query) => {
     await expect(networkRules(new URLSearchParams(query))).rejects.toMatchObject({ status: 400 });
-  });
+  },
+);

@@ -1,5 +1,5 @@
-import { isIP } from "node:net";
 import { readFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { runProgram } from "@raft2kube/linux/process/run-program.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -25,18 +25,29 @@ export async function networkRules(query: URLSearchParams): Promise<string> {
     throw thrown;
   });
   return [...rulesOf(ruleset, addresses), ...serversOf(servers, addresses)]
-    .slice(0, RULE_LINES_MAX).join("\n");
+    .slice(0, RULE_LINES_MAX)
+    .join("\n");
 }
 
 /** A chain, set or map of nft's text; `head` names its table too. */
-interface Block { readonly table: string; readonly head: string; readonly lines: string[] }
+interface Block {
+  readonly table: string;
+  readonly head: string;
+  readonly lines: string[];
+}
 
 /** The lines of a ruleset that name an address, and the chains that these lead to, whole. */
 export function rulesOf(ruleset: string, addresses: readonly string[]): string[] {
   const blocks = blocksOf(ruleset);
-  const names = new RegExp(addresses.map((each) => isIP(each) === 4
-    ? `(?<![\\d.])${each.replaceAll(".", "\\.")}(?![\\d.])`
-    : `(?<![\\da-f:])${each}(?![\\da-f:])`).join("|"));
+  const names = new RegExp(
+    addresses
+      .map((each) =>
+        isIP(each) === 4
+          ? `(?<![\\d.])${each.replaceAll(".", "\\.")}(?![\\d.])`
+          : `(?<![\\da-f:])${each}(?![\\da-f:])`,
+      )
+      .join("|"),
+  );
   const found = new Map<Block, readonly string[]>();
   const follow = (lines: readonly string[], table: string) => {
     for (const [, target] of lines.join("\n").matchAll(/\b(?:goto|jump)\s+([\w./-]+)/g)) {
@@ -68,7 +79,7 @@ function blocksOf(ruleset: string): Block[] {
       blocks.push({ table, head: text.replace(/ \{$/, ""), lines: [] });
     } else if (/^\t\t/.test(line)) {
       const block = blocks.at(-1);
-      block?.lines.push(...block.head.startsWith("chain ") ? [text] : elementsOf(text));
+      block?.lines.push(...(block.head.startsWith("chain ") ? [text] : elementsOf(text)));
     }
   }
   return blocks;
@@ -76,7 +87,10 @@ function blocksOf(ruleset: string): Block[] {
 
 /** nft writes several elements of a set or map in one line. */
 function elementsOf(text: string): string[] {
-  return text.replace(/^elements = \{ /, "").replace(/ \}$/, "").split(/,\s+(?=\S)/)
+  return text
+    .replace(/^elements = \{ /, "")
+    .replace(/ \}$/, "")
+    .split(/,\s+(?=\S)/)
     .map((each) => each.replace(/,$/, ""));
 }
 
@@ -85,10 +99,17 @@ const SOCKET = /(?:\[([\da-f:]+)\]|\b([\dA-F]{8})):([\dA-F]{4})\b/;
 
 /** The virtual servers of addresses in the text of `/proc/net/ip_vs`, with their destinations. */
 export function serversOf(text: string, addresses: readonly string[]): string[] {
-  const lines = text.split("\n").slice(3).map((line) => line.replace(SOCKET,
-    (_, six: string | undefined, four = "", port: string) =>
-      `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`));
-  const heads = addresses.map((each) => isIP(each) === 6 ? ` [${shortest(each)}]:` : ` ${each}:`);
+  const lines = text
+    .split("\n")
+    .slice(3)
+    .map((line) =>
+      line.replace(
+        SOCKET,
+        (_, six: string | undefined, four = "", port: string) =>
+          `${six ? `[${shortest(six)}]` : Buffer.from(four, "hex").join(".")}:${parseInt(port, 16)}`,
+      ),
+    );
+  const heads = addresses.map((each) => (isIP(each) === 6 ? ` [${shortest(each)}]:` : ` ${each}:`));
   let isWanted = false;
   const wanted = lines.filter((line) => {
     if (/^\w/.test(line)) isWanted = heads.some((each) => line.includes(each));

@@ -1,10 +1,10 @@
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { observePod } from "../cri/observe.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { containersOf, fullNameOf } from "../pods/pod-identity.ts";
-import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { PodWorker } from "../sync/worker.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 
 export interface FoundPod {
   worker: PodWorker;

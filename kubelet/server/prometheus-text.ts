@@ -1,5 +1,8 @@
-export type PrometheusSample =
-  readonly [labels: Record<string, string>, value: number, time_ms: number | undefined];
+export type PrometheusSample = readonly [
+  labels: Record<string, string>,
+  value: number,
+  time_ms: number | undefined,
+];
 
 /** Prometheus' text format, where samples have times of their own. */
 export class PrometheusText {
@@ -7,7 +10,10 @@ export class PrometheusText {
 
   /** A metric without samples is left out. */
   metric(
-    name: string, type: "counter" | "gauge", help: string, samples: readonly PrometheusSample[],
+    name: string,
+    type: "counter" | "gauge",
+    help: string,
+    samples: readonly PrometheusSample[],
   ): void {
     if (samples.length === 0) return;
     this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);

@@ -68,28 +68,46 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
   const pods = podsOf({
     cpu: { time_ms: 900, total_ns: 3e9, nanoCores: undefined },
     writableLayer: {
-      timestamp: 900_000_000n, fsId: { mountpoint: "/layers" }, usedBytes: { value: 12 },
+      timestamp: 900_000_000n,
+      fsId: { mountpoint: "/layers" },
+      usedBytes: { value: 12 },
     },
   });
-  const networks = new Map([["u", {
-    timestamp: 0n, defaultInterface: { name: "eth0", rxBytes: { value: 13 } }, interfaces: [],
-  }]]);
+  const networks = new Map([
+    [
+      "u",
+      {
+        timestamp: 0n,
+        defaultInterface: { name: "eth0", rxBytes: { value: 13 } },
+        interfaces: [],
+      },
+    ],
+  ]);
   const space = { capacity_bytes: 14, available_bytes: 1, inodes: 15, inodesFree: 1 };
-  const lines = samplesOf(cadvisorMetrics({
-    node: NODE, cores: 2, pods, groupOf: () => "/pods/u", networks,
-    spaces: new Map([["/layers", space]]), now_ms: 1_000,
-  }));
+  const lines = samplesOf(
+    cadvisorMetrics({
+      node: NODE,
+      cores: 2,
+      pods,
+      groupOf: () => "/pods/u",
+      networks,
+      spaces: new Map([["/layers", space]]),
+      now_ms: 1_000,
+    }),
+  );
   const of = 'namespace="shop",pod="web"';
   const container = `container="main",id="/pods/u/c1",image="web:1",name="c1",${of}`;
   const pod = `container="",id="/pods/u",image="",name="",${of}`;
-  expect(lines).toEqual(expect.arrayContaining([
-    `container_cpu_usage_seconds_total{${container},cpu="total"} 3 900`,
-    `container_fs_usage_bytes{${container},device="/layers"} 12 900`,
-    `container_fs_limit_bytes{${container},device="/layers"} 14 900`,
-    `container_network_receive_bytes_total{${pod},interface="eth0"} 13 1000`,
-    `container_spec_memory_limit_bytes{${container}} 0`,
-    "machine_memory_bytes 4 1000",
-  ]));
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      `container_cpu_usage_seconds_total{${container},cpu="total"} 3 900`,
+      `container_fs_usage_bytes{${container},device="/layers"} 12 900`,
+      `container_fs_limit_bytes{${container},device="/layers"} 14 900`,
+      `container_network_receive_bytes_total{${pod},interface="eth0"} 13 1000`,
+      `container_spec_memory_limit_bytes{${container}} 0`,
+      "machine_memory_bytes 4 1000",
+    ]),
+  );
   expect(lines.filter((line) => /cpu_quota|transmit|receive_errors/.test(line))).toEqual([]);
   expect(lines.filter((line) => /^container_memory_rss/.test(line))).toHaveLength(1);
 });

@@ -3,6 +3,9 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { availableParallelism } from "node:os";
 import type { Duplex } from "node:stream";
+import { Authentication } from "@raft2kube/client-kube/delegated/authentication.ts";
+import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
@@ -12,21 +15,21 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { nodeUsage } from "../node/node-usage.ts";
 import {
-  CPU_RATE_MS_MIN, HANDSHAKE_TIMEOUT_MS, HEADERS_TIMEOUT_MS, REQUEST_TIMEOUT_MS,
+  CPU_RATE_MS_MIN,
+  HANDSHAKE_TIMEOUT_MS,
+  HEADERS_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
 } from "../limits.ts";
+import { nodeUsage } from "../node/node-usage.ts";
 import type { KubeletServerOptions } from "../options.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
-import { Authentication } from "@raft2kube/client-kube/delegated/authentication.ts";
-import { accessOf, Authorization } from "./authorization.ts";
-import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
+import { Authorization, accessOf } from "./authorization.ts";
 import { serveContainerLogs } from "./container-logs.ts";
 import { CpuRates } from "./cpu-rates.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
@@ -238,15 +241,20 @@ class Handler {
     const { cadvisorMetrics } = await import("./cadvisor-metrics.ts");
     const pods = await podUsages({ ...this.#context, now_ms: () => clock.now() });
     const layers = pods.flatMap(({ containers }) => containers.map((one) => one.writableLayer));
-    send(response, 200, PROMETHEUS, cadvisorMetrics({
-      node: await nodeUsage(rootDir),
-      cores: availableParallelism(),
-      pods,
-      groupOf: (pod) => cgroups.pathOf(pod),
-      networks: await podNetworks(runtime),
-      spaces: await spacesOf(layers),
-      now_ms: clock.now(),
-    }));
+    send(
+      response,
+      200,
+      PROMETHEUS,
+      cadvisorMetrics({
+        node: await nodeUsage(rootDir),
+        cores: availableParallelism(),
+        pods,
+        groupOf: (pod) => cgroups.pathOf(pod),
+        networks: await podNetworks(runtime),
+        spaces: await spacesOf(layers),
+        now_ms: clock.now(),
+      }),
+    );
   }
 }
 

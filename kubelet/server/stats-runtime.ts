@@ -1,7 +1,7 @@
 import type { FilesystemUsage, NetworkUsage } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { isUnimplemented, type Runtime } from "../cri/runtime.ts";
-import { filesystemSpace, type FilesystemSpace } from "../node/machine.ts";
+import { type FilesystemSpace, filesystemSpace } from "../node/machine.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 
 /** Returns the network usage of pods by UID; empty if the runtime does not report it. */

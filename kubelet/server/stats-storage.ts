@@ -38,7 +38,9 @@ export function podStorages(options: PodStoragesOptions): Measurements<PodStorag
   const measure = async (pod: Pod) => {
     const storage = await measureStorage(pod, options);
     const logs = new Map<string, TreeUsage>();
-    for (const { container: { name } } of containersOf(pod)) {
+    for (const {
+      container: { name },
+    } of containersOf(pod)) {
       logs.set(name, await logsUsage(paths, pod, name));
     }
     return {
@@ -52,17 +54,21 @@ export function podStorages(options: PodStoragesOptions): Measurements<PodStorag
 }
 
 /** Measures only pods' volumes of claims: it walks no files of the node. */
-export function claimUsages(
-  { clock, workers, volumes }: Pick<PodStoragesOptions, "clock" | "workers" | "volumes">,
-): Measurements<VolumeUsages> {
+export function claimUsages({
+  clock,
+  workers,
+  volumes,
+}: Pick<PodStoragesOptions, "clock" | "workers" | "volumes">): Measurements<VolumeUsages> {
   const measure = (pod: Pod) => volumes.usages(pod, { names: new Set(claimsOf(pod).keys()) });
   return new Measurements({ clock, workers, measure });
 }
 
 /** Returns the names of a pod's claims by those of their volumes. */
 export function claimsOf(pod: Pod): Map<string, string> {
-  return new Map((pod.spec.volumes ?? []).flatMap((volume) => {
-    const claim = claimNameOf(pod, volume);
-    return claim === undefined ? [] : [[volume.name, claim]];
-  }));
+  return new Map(
+    (pod.spec.volumes ?? []).flatMap((volume) => {
+      const claim = claimNameOf(pod, volume);
+      return claim === undefined ? [] : [[volume.name, claim]];
+    }),
+  );
 }

@@ -11,8 +11,6 @@ import type { NodeNetwork, NodeUsage } from "../node/node-usage.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 import type { CpuRates, CpuSample } from "./cpu-rates.ts";
-import type { RuntimeFilesystems } from "./stats-runtime.ts";
-import type { PodStorage } from "./stats-storage.ts";
 import {
   type ContainerUsage,
   fromCriTime,
@@ -20,6 +18,8 @@ import {
   type PodUsage,
   type SwapSample,
 } from "./stats.ts";
+import type { RuntimeFilesystems } from "./stats-runtime.ts";
+import type { PodStorage } from "./stats-storage.ts";
 
 export interface SummaryFacts {
   nodeName: string;
@@ -119,23 +119,27 @@ function containerStats(usage: ContainerUsage, spaces: SummaryFacts["spaces"]) {
 }
 
 function memoryStats(sample: MemorySample | undefined) {
-  return sample && {
-    time: time(sample.time_ms),
-    availableBytes: sample.available_bytes,
-    usageBytes: sample.usage_bytes,
-    workingSetBytes: sample.workingSet_bytes,
-    rssBytes: sample.rss_bytes,
-    pageFaults: sample.pageFaults,
-    majorPageFaults: sample.majorPageFaults,
-  };
+  return (
+    sample && {
+      time: time(sample.time_ms),
+      availableBytes: sample.available_bytes,
+      usageBytes: sample.usage_bytes,
+      workingSetBytes: sample.workingSet_bytes,
+      rssBytes: sample.rss_bytes,
+      pageFaults: sample.pageFaults,
+      majorPageFaults: sample.majorPageFaults,
+    }
+  );
 }
 
 function swapStats(sample: SwapSample | undefined) {
-  return sample && {
-    time: time(sample.time_ms),
-    swapAvailableBytes: sample.available_bytes,
-    swapUsageBytes: sample.usage_bytes,
-  };
+  return (
+    sample && {
+      time: time(sample.time_ms),
+      swapAvailableBytes: sample.available_bytes,
+      swapUsageBytes: sample.usage_bytes,
+    }
+  );
 }
 
 /**
@@ -180,9 +184,8 @@ export function volumeStats(pod: Pod, { time_ms, volumes }: PodStorage) {
     const usage = volumes.get(volume.name);
     if (!usage) return [];
     const claimName = claimNameOf(pod, volume);
-    const pvcRef = claimName === undefined
-      ? undefined
-      : { name: claimName, namespace: namespaceOf(pod) };
+    const pvcRef =
+      claimName === undefined ? undefined : { name: claimName, namespace: namespaceOf(pod) };
     const { condition } = usage;
     const health = condition && { volumeHealthStats: { abnormal: condition === "abnormal" } };
     return [{ ...volumeFsStats(time_ms, usage), name: volume.name, pvcRef, ...health }];

@@ -11,8 +11,8 @@ import {
 import { CONTAINER_NAME_LABEL } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { uidOf } from "../pods/pod-identity.ts";
-import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
+import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import type { CpuSample } from "./cpu-rates.ts";
 
@@ -108,7 +108,8 @@ function nameOfStats({ attributes }: ContainerStats): string {
 }
 
 function containerUsage(
-  stats: ContainerStats, status: ContainerStatus | undefined,
+  stats: ContainerStats,
+  status: ContainerStatus | undefined,
 ): ContainerUsage {
   const { cpu, memory, swap, writableLayer } = stats;
   return {

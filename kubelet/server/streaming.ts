@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import net from "node:net";
 import type { Duplex } from "node:stream";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { findPod, runningContainer } from "./pod-lookup.ts";
 
 export interface StreamingContext {
@@ -28,7 +28,10 @@ export async function streamingUrl(
     const found = await findPod(workers, runtime, namespace, podName, rest[0]);
     const sandbox = found.observed.sandboxes.find(({ ready }) => ready);
     if (!sandbox) throw new HttpError(404, `pod "${podName}" is not running`);
-    const port = query.getAll("port").flatMap((text) => text.split(",")).map(portNumber);
+    const port = query
+      .getAll("port")
+      .flatMap((text) => text.split(","))
+      .map(portNumber);
     const answer = await runtime.runtime.portForward({ podSandboxId: sandbox.id, port });
     return answer.url;
   }

@@ -2,12 +2,17 @@ import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { expect, test } from "vitest";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
-import { volumeStats } from "./stats-summary.ts";
 import { claimsOf } from "./stats-storage.ts";
+import { volumeStats } from "./stats-summary.ts";
 import { addVolumeMetrics } from "./volume-metrics.ts";
 
 const USAGE: VolumeUsage = {
-  capacity_bytes: 10, available_bytes: 7, used_bytes: 3, inodes: 6, inodesFree: 4, inodesUsed: 2,
+  capacity_bytes: 10,
+  available_bytes: 7,
+  used_bytes: 3,
+  inodes: 6,
+  inodesFree: 4,
+  inodesUsed: 2,
 };
 
 function pod(volumes: Volume[]): Pod {
@@ -16,14 +21,17 @@ function pod(volumes: Volume[]): Pod {
 }
 
 const storageOf = (volumes: Record<string, VolumeUsage>) => ({
-  time_ms: 0, ephemeral: { used_bytes: 0, inodes: 0 }, logs: new Map(),
+  time_ms: 0,
+  ephemeral: { used_bytes: 0, inodes: 0 },
+  logs: new Map(),
   volumes: new Map(Object.entries(volumes)),
 });
 
 async function textOf(pods: readonly Pod[], ...usages: Record<string, VolumeUsage>[]) {
   const registry = metricsRegistry();
-  const byUid = pods.map(({ metadata }, index) =>
-    [metadata.uid!, new Map(Object.entries(usages[index]!))] as const);
+  const byUid = pods.map(
+    ({ metadata }, index) => [metadata.uid!, new Map(Object.entries(usages[index]!))] as const,
+  );
   addVolumeMetrics(registry, pods, new Map(byUid));
   return registry.metrics();
 }
@@ -48,18 +56,17 @@ test("the volume of a claim has its bytes, its inodes and its health", async () 
   ]);
 });
 
-test("an ephemeral volume is that of the pod's own claim; what is not reported is absent",
-  async () => {
-    const own = { name: "own", ephemeral: { volumeClaimTemplate: { spec: {} } } };
-    const usage = { ...USAGE, inodes: undefined, inodesFree: undefined, inodesUsed: undefined };
-    const lines = await linesOf(pod([own]), { own: usage });
-    expect(lines.map((line) => line.split("{")[0])).toEqual([
-      "kubelet_volume_stats_capacity_bytes",
-      "kubelet_volume_stats_available_bytes",
-      "kubelet_volume_stats_used_bytes",
-    ]);
-    expect(lines.join()).toContain(`persistentvolumeclaim="web-own"`);
-  });
+test("an ephemeral volume is that of the pod's own claim; what is not reported is absent", async () => {
+  const own = { name: "own", ephemeral: { volumeClaimTemplate: { spec: {} } } };
+  const usage = { ...USAGE, inodes: undefined, inodesFree: undefined, inodesUsed: undefined };
+  const lines = await linesOf(pod([own]), { own: usage });
+  expect(lines.map((line) => line.split("{")[0])).toEqual([
+    "kubelet_volume_stats_capacity_bytes",
+    "kubelet_volume_stats_available_bytes",
+    "kubelet_volume_stats_used_bytes",
+  ]);
+  expect(lines.join()).toContain(`persistentvolumeclaim="web-own"`);
+});
 
 test("volumes without a claim have none", async () => {
   const disk = pod([{ name: "disk", emptyDir: {} }]);
@@ -79,7 +86,8 @@ test("the help of a volume's health is upstream's", async () => {
   expect(await textOf([])).toContain(
     "# HELP kubelet_volume_stats_health_status_abnormal Abnormal volume health status. " +
       "The count is either 1 or 0. 1 indicates the volume is unhealthy, " +
-      "0 indicates volume is healthy\n");
+      "0 indicates volume is healthy\n",
+  );
 });
 
 test("the summary has the health of a volume whose driver reports conditions", () => {

@@ -4,7 +4,8 @@ import { namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 import { claimsOf, type VolumeUsages } from "./stats-storage.ts";
 
-const HEALTH_HELP = "Abnormal volume health status. The count is either 1 or 0. " +
+const HEALTH_HELP =
+  "Abnormal volume health status. The count is either 1 or 0. " +
   "1 indicates the volume is unhealthy, 0 indicates volume is healthy";
 
 /** Upstream's names and help texts, with the field of each. */
@@ -15,8 +16,11 @@ const GAUGES: readonly [string, string, (usage: VolumeUsage) => number | undefin
   ["inodes", "Maximum number of inodes in the volume", (usage) => usage.inodes],
   ["inodes_free", "Number of free inodes in the volume", (usage) => usage.inodesFree],
   ["inodes_used", "Number of used inodes in the volume", (usage) => usage.inodesUsed],
-  ["health_status_abnormal", HEALTH_HELP, ({ condition }) =>
-    condition && (condition === "abnormal" ? 1 : 0)],
+  [
+    "health_status_abnormal",
+    HEALTH_HELP,
+    ({ condition }) => condition && (condition === "abnormal" ? 1 : 0),
+  ],
 ];
 
 /**

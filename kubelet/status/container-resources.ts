@@ -28,8 +28,9 @@ function actualResources(
   const running = observed?.state === "running";
   const { requests, limits } = (running && before) || allocated;
   // Limits of its pod, which `before` has too, are not the container's own.
-  const own = allocated.limits && Object.entries(limits ?? {}).filter(([name]) =>
-    allocated.limits?.[name] !== undefined);
+  const own =
+    allocated.limits &&
+    Object.entries(limits ?? {}).filter(([name]) => allocated.limits?.[name] !== undefined);
   const known = {
     ...(requests && { requests: { ...requests } }),
     ...(own && { limits: Object.fromEntries(own) }),

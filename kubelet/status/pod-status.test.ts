@@ -165,7 +165,10 @@ describe("phase", () => {
     pod.metadata.generation = 2;
     const status = statusOf(pod, [ran("a", "running")], { verdict });
     const wanted = {
-      type: "DisruptionTarget", status: "True", reason: "TerminationByKubelet", message,
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "TerminationByKubelet",
+      message,
       observedGeneration: 2,
     };
     expect(condition(status, "DisruptionTarget")).toMatchObject(wanted);
@@ -295,8 +298,9 @@ test("a pod is scheduled since it was bound, of the generation that the kubelet 
     status: { conditions: expect.arrayContaining([expect.objectContaining(bound)]) },
   });
   pod.metadata.generation = 3;
-  expect(scheduled(statusOf(pod, [], { previous: first, now_ms: START + 60_000 })))
-    .toEqual([{ ...bound, observedGeneration: 3 }]);
+  expect(scheduled(statusOf(pod, [], { previous: first, now_ms: START + 60_000 }))).toEqual([
+    { ...bound, observedGeneration: 3 },
+  ]);
 });
 
 test("status and conditions say which generation they are about, containers what they got", () => {
@@ -316,31 +320,44 @@ test("status and conditions say which generation they are about, containers what
 
 describe("a resize", () => {
   const SMALL = {
-    requests: { cpu: "100m", memory: "8Mi" }, limits: { cpu: "200m", memory: "16Mi" },
+    requests: { cpu: "100m", memory: "8Mi" },
+    limits: { cpu: "200m", memory: "16Mi" },
   };
   const LARGE = {
-    requests: { cpu: "300m", memory: "9Mi" }, limits: { cpu: "400m", memory: "32Mi" },
+    requests: { cpu: "300m", memory: "9Mi" },
+    limits: { cpu: "400m", memory: "32Mi" },
   };
   const small = {
-    cpuShares: 102, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 16 << 20,
+    cpuShares: 102,
+    cpuQuota: 20_000,
+    cpuPeriod: 100_000,
+    memoryLimitInBytes: 16 << 20,
   };
   const large = {
-    cpuShares: 307, cpuQuota: 40_000, cpuPeriod: 100_000, memoryLimitInBytes: 32 << 20,
+    cpuShares: 307,
+    cpuQuota: 40_000,
+    cpuPeriod: 100_000,
+    memoryLimitInBytes: 32 << 20,
   };
   const resized = () => {
     const pod = podOf();
     pod.spec.containers[0]!.resources = LARGE;
     return pod;
   };
-  const shown = (pod: Pod, state: ObservedContainer["state"], more: Partial<StatusFacts>,
-    limits = small) =>
+  const shown = (
+    pod: Pod,
+    state: ObservedContainer["state"],
+    more: Partial<StatusFacts>,
+    limits = small,
+  ) =>
     statusOf(pod, [{ ...ran("a", state), limits }, ran("b", "running")], more)
       .containerStatuses?.[0];
 
   test("shows what is allocated, and what a running container has", () => {
     const resourcesBefore = () => SMALL;
     expect(shown(resized(), "running", { resourcesBefore })).toMatchObject({
-      allocatedResources: LARGE.requests, resources: SMALL,
+      allocatedResources: LARGE.requests,
+      resources: SMALL,
     });
     const partly = { ...SMALL, limits: { cpu: "400m", memory: "32Mi" } };
     const limits = { ...large, cpuShares: 102 };
@@ -353,7 +370,10 @@ describe("a resize", () => {
     const pod = podOf();
     pod.spec.resources = LARGE;
     pod.spec.overhead = { cpu: "1" };
-    const before = new Map<string, object>([[POD, SMALL], ["a", { limits: SMALL.limits }]]);
+    const before = new Map<string, object>([
+      [POD, SMALL],
+      ["a", { limits: SMALL.limits }],
+    ]);
     const resourcesBefore = (name: string) => before.get(name);
     const more = { resourcesBefore };
     const status = statusOf(pod, [{ ...ran("a", "running"), limits: small }], more);
@@ -366,7 +386,8 @@ describe("a resize", () => {
 
   test("shows the runtime's limits, where they are not those allocated", () => {
     expect(shown(resized(), "running", {}, small)?.resources).toEqual({
-      requests: { cpu: "100m", memory: "9Mi" }, limits: { cpu: "200m", memory: "16Mi" },
+      requests: { cpu: "100m", memory: "9Mi" },
+      limits: { cpu: "200m", memory: "16Mi" },
     });
   });
 
@@ -379,7 +400,10 @@ describe("a resize", () => {
     };
     const status = statusOf(pod, [], { resize });
     expect(condition(status, "PodResizePending")).toMatchObject({
-      status: "True", reason: "Deferred", message: "full", observedGeneration: 3,
+      status: "True",
+      reason: "Deferred",
+      message: "full",
+      observedGeneration: 3,
     });
     expect(condition(status, "PodResizeInProgress")).toMatchObject({ observedGeneration: 2 });
     const after = statusOf({ ...pod, status }, [], { previous: status });

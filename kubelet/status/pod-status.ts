@@ -9,13 +9,13 @@ import type {
 import {
   NO_RESIZE,
   RESIZE_CONDITIONS,
-  resizeConditions,
   type ResizeState,
+  resizeConditions,
 } from "../allocation/resize-state.ts";
 import { resourcesOf, withResources } from "../allocation/resources.ts";
 import { podRequirements, qosClassOf } from "../containers/qos.ts";
-import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
 import { disruption, podConditions, withTransitionTimes } from "./conditions.ts";
 import { containerResourcesStatus } from "./container-resources.ts";
 import { apiTime, containerStatus, type WaitingReason } from "./container-status.ts";

@@ -56,9 +56,13 @@ describe("whether an object has the reported status", () => {
     ["a condition turned", { conditions: [{ type: "Ready", status: "False" }] }, false],
     ["a reason added", { conditions: [{ ...reported.conditions[0], reason: "Why" }] }, false],
     ["a condition gone", { conditions: [] }, false],
-    ["a resize that has ended", {
-      conditions: [...reported.conditions, { type: "PodResizePending", status: "True" }],
-    }, false],
+    [
+      "a resize that has ended",
+      {
+        conditions: [...reported.conditions, { type: "PodResizePending", status: "True" }],
+      },
+      false,
+    ],
     ["another phase", { phase: "Failed" }, false],
     ["a field added", { message: "words" }, false],
     ["a field gone", { podIPs: undefined }, false],

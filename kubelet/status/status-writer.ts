@@ -5,7 +5,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { STATUS_RETRY_MS_MAX, STATUS_RETRY_MS } from "../limits.ts";
+import { STATUS_RETRY_MS, STATUS_RETRY_MS_MAX } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { showsStatus, statusPatch } from "./status-patch.ts";
 

@@ -7,13 +7,13 @@ import {
   TERMINATION_FILE_ANNOTATION,
   TERMINATION_POLICY_ANNOTATION,
 } from "../containers/container-config.ts";
+import type { ObservedContainer } from "../cri/observed.ts";
 import {
   TERMINATION_LOG_BYTES_MAX,
   TERMINATION_LOG_LINES_MAX,
   TERMINATION_MESSAGE_BYTES_MAX,
 } from "../limits.ts";
 import { openLogDirectory } from "../logs/log-directory.ts";
-import type { ObservedContainer } from "../cri/observed.ts";
 
 /**
  * Returns the termination message of an ended container: its termination file or, by policy and

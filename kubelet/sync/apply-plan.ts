@@ -1,21 +1,21 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { containerHash } from "../containers/container-hash.ts";
+import type { ObservedPod } from "../cri/observed.ts";
 import type { ImagePuller } from "../images/pull.ts";
 import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import { sandboxConfig } from "../sandbox/sandbox-config.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
-import { containerHash } from "../containers/container-hash.ts";
-import type { ObservedPod } from "../cri/observed.ts";
 import {
   type KillAction,
   type PodPlan,
   restartsAfterKill,
   type StartAction,
 } from "./plan-actions.ts";
-import { startContainer, StartError, type StartPorts } from "./start-container.ts";
+import { StartError, type StartPorts, startContainer } from "./start-container.ts";
 import { type SandboxPorts, startSandbox } from "./start-sandbox.ts";
-import { stopContainer, stopPod, type StopPorts } from "./stop-pod.ts";
+import { type StopPorts, stopContainer, stopPod } from "./stop-pod.ts";
 
 export interface ApplyPorts extends StartPorts, StopPorts, SandboxPorts {
   readonly node: StartPorts["node"];
@@ -74,7 +74,10 @@ export async function applyPlan(
     result.changed = true;
     return result;
   }
-  for (const { cause, observed: { id } } of plan.kill) {
+  for (const {
+    cause,
+    observed: { id },
+  } of plan.kill) {
     if (restartsAfterKill(pod, cause)) context.restarting.add(id);
   }
   await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill)));

@@ -81,8 +81,12 @@ export function killOfRunning(
   const { name } = container;
   const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
   const ending = again ? ", will be restarted" : "";
-  const kill = (cause: KillCause, what: string) =>
-    ({ observed, container, cause, message: `Container ${name} ${what}` });
+  const kill = (cause: KillCause, what: string) => ({
+    observed,
+    container,
+    cause,
+    message: `Container ${name} ${what}`,
+  });
   if (observed.hash !== containerHash(container)) {
     return kill("definition-changed", "definition changed, will be restarted");
   }

@@ -1,8 +1,8 @@
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
-import { isRestartableInit } from "../pods/pod-identity.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
-import { killOfRunning } from "./plan-actions.ts";
+import { isRestartableInit } from "../pods/pod-identity.ts";
 import type { KillAction, PlanInput, StartAction } from "./plan-actions.ts";
+import { killOfRunning } from "./plan-actions.ts";
 
 export interface InitPlan {
   start: StartAction[];
@@ -35,9 +35,7 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
     if (!sidecar && last?.state === "exited" && last.exitCode !== 0) {
       if (pod.spec.restartPolicy === "Never") return "failed";
     }
-    const step = sidecar
-      ? planSidecar(input, container, last)
-      : planStep(input, container, last);
+    const step = sidecar ? planSidecar(input, container, last) : planStep(input, container, last);
     if (step.start) plan.start.push(step.start);
     if (step.kill) plan.kill.push(step.kill);
     if (!step.passed && index >= past) return plan;

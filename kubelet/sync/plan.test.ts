@@ -1,11 +1,11 @@
 import type { Container, Pod, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { containerHash } from "../containers/container-hash.ts";
-import { ownGrace } from "./apply-plan.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
-import { type KillCause, restartsAfterKill } from "./plan-actions.ts";
-import { planPod } from "./plan.ts";
 import type { ContainerHealth } from "../probes/probe-verdict.ts";
+import { ownGrace } from "./apply-plan.ts";
+import { planPod } from "./plan.ts";
+import { type KillCause, restartsAfterKill } from "./plan-actions.ts";
 
 type Spec = { policy?: RestartPolicy; init?: string[]; sidecars?: string[]; regular?: string[] };
 
@@ -29,18 +29,34 @@ let order = 0;
 type State = ObservedContainer["state"];
 function ran(name: string, state: State, more: Partial<ObservedContainer> = {}) {
   return {
-    id: `${name}-${order++}`, name, sandboxId: "s0", attempt: 0, state,
-    createdAt_ms: 1, startedAt_ms: 2, finishedAt_ms: state === "exited" ? 3 : 0,
-    exitCode: 0, reason: "", message: "", image: "", imageRef: "",
-    hash: containerHash(container(name)), logPath: "", annotations: {},
-    recursiveReadOnly: [], ...more,
+    id: `${name}-${order++}`,
+    name,
+    sandboxId: "s0",
+    attempt: 0,
+    state,
+    createdAt_ms: 1,
+    startedAt_ms: 2,
+    finishedAt_ms: state === "exited" ? 3 : 0,
+    exitCode: 0,
+    reason: "",
+    message: "",
+    image: "",
+    imageRef: "",
+    hash: containerHash(container(name)),
+    logPath: "",
+    annotations: {},
+    recursiveReadOnly: [],
+    ...more,
   } satisfies ObservedContainer;
 }
 
 function observedOf(containers: ObservedContainer[], sandbox: "ready" | "dead" | "none" = "ready") {
   const one = { id: "s0", attempt: 0, hostNetwork: false, ips: ["10.1.0.2"], createdAt_ms: 1 };
   return {
-    uid: "u", name: "p", namespace: "n", containers,
+    uid: "u",
+    name: "p",
+    namespace: "n",
+    containers,
     sandboxes: sandbox === "none" ? [] : [{ ...one, ready: sandbox === "ready" }],
   } satisfies ObservedPod;
 }

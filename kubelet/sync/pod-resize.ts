@@ -7,12 +7,12 @@ import {
   loweredLimits,
   type MemoryUsage,
   planResize,
-  refuseLowering,
   type ResizePlan,
+  refuseLowering,
 } from "../allocation/plan.ts";
-import { resizedNames } from "../allocation/resources.ts";
-import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
 import type { ResizeState, ResizeVerdict } from "../allocation/resize-state.ts";
+import { NO_RESIZE, resizeMessage } from "../allocation/resize-state.ts";
+import { resizedNames } from "../allocation/resources.ts";
 import { largest } from "../containers/qos.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import { latest } from "../cri/observed.ts";
@@ -80,8 +80,12 @@ export class PodResize {
     this.#setPending(desired, undefined);
     this.#state = { ...this.#state, inProgress: { generation } };
     const saved = allocations.resize(desired);
-    events.record(desired, "Normal", "ResizeStarted",
-      resizeMessage("started", desired, generation));
+    events.record(
+      desired,
+      "Normal",
+      "ResizeStarted",
+      resizeMessage("started", desired, generation),
+    );
     await saved;
     return true;
   }
@@ -94,10 +98,12 @@ export class PodResize {
     const uid = uidOf(pod);
     const counts = ({ id, state }: ObservedContainer) => state === "running" || ending.has(id);
     const names = new Set(observed.containers.map(({ name }) => name));
-    const running = new Set([...names].filter((name) => {
-      const last = latest(observed, name);
-      return last !== undefined && counts(last);
-    }));
+    const running = new Set(
+      [...names].filter((name) => {
+        const last = latest(observed, name);
+        return last !== undefined && counts(last);
+      }),
+    );
     const before = (name: string) => this.#ports.allocations.before(uid, name);
     const plan = planResize(pod, running, before);
     const { inProgress } = this.#state;

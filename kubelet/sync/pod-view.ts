@@ -3,6 +3,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Allocations } from "../allocation/allocations.ts";
 import type { ResizeState } from "../allocation/resize-state.ts";
 import { observePod } from "../cri/observe.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
@@ -10,7 +11,6 @@ import type { PodProbes } from "../probes/pod-probes.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import { type PodVerdict, podStatus } from "../status/pod-status.ts";
 import { terminationMessage } from "../status/termination-message.ts";
-import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 
 export interface ViewPorts {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { retryOrder } from "../allocation/retry-order.ts";
 import { fullNameOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
-import { retryOrder } from "../allocation/retry-order.ts";
 import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
 import type { WorkerTable } from "./worker-table.ts";
 

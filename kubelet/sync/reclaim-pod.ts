@@ -5,16 +5,16 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
+import type { ObservedPod } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import type { ImagePuller } from "../images/pull.ts";
 import type { BackOffs } from "../pods/back-off.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
-import { podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
-import type { UserRanges } from "../sandbox/user-ranges.ts";
+import { type PodPaths, podDir, podLogDir } from "../pods/pod-paths.ts";
 import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
+import type { UserRanges } from "../sandbox/user-ranges.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
-import type { ObservedPod } from "../cri/observed.ts";
 
 export interface ReclaimPorts {
   readonly volumes: Pick<PodVolumes, "tearDown">;

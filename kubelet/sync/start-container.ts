@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { ContainerConfig, PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
@@ -13,6 +13,7 @@ import { makeEnv } from "../containers/env.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { containerMounts } from "../containers/mounts.ts";
 import { serviceEnv } from "../containers/service-env.ts";
+import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { ImageError, type ImagePuller } from "../images/pull.ts";
@@ -23,18 +24,17 @@ import type { NodeAllocatable } from "../pods/downward.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { isStatic, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
-import { ReasonError } from "../pods/reason-error.ts";
 import {
   containerDir,
   containerLogPath,
   hostsFile,
-  podLogDir,
   type PodPaths,
+  podLogDir,
 } from "../pods/pod-paths.ts";
+import { ReasonError } from "../pods/reason-error.ts";
 import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
-import type { ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import type { StartAction } from "./plan-actions.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
@@ -139,7 +139,9 @@ async function pullImageVolumes(
     if (volume?.kind !== "image" || pulled.has(name)) continue;
     const { image, pullPolicy } = volume;
     const asked: Container = {
-      name: container.name, image, ...(pullPolicy && { imagePullPolicy: pullPolicy }),
+      name: container.name,
+      image,
+      ...(pullPolicy && { imagePullPolicy: pullPolicy }),
     };
     pulled.set(name, (await ports.images.ensure(pod, asked, signal)).imageRef);
   }

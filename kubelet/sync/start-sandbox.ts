@@ -5,11 +5,11 @@ import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
-import { hostsFile, podDir, podLogDir, type PodPaths } from "../pods/pod-paths.ts";
+import { hostsFile, type PodPaths, podDir, podLogDir } from "../pods/pod-paths.ts";
 import { podNames } from "../sandbox/hostname.ts";
 import { hostsText } from "../sandbox/hosts-file.ts";
+import { type SandboxNode, sandboxConfig } from "../sandbox/sandbox-config.ts";
 import { hasOwnUsers, type UserRanges } from "../sandbox/user-ranges.ts";
-import { sandboxConfig, type SandboxNode } from "../sandbox/sandbox-config.ts";
 
 export interface SandboxPorts {
   readonly runtime: Runtime;

@@ -3,11 +3,11 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
+import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
-import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 
 const log = logger("kubelet-stop");
 

@@ -44,8 +44,10 @@ export type WorkerEvent =
 type Of<Union extends { kind: string }, Kind> = Extract<Union, { kind: Kind }>;
 type Transitions = {
   readonly [S in WorkerState["kind"]]: {
-    readonly [E in WorkerEvent["kind"]]:
-      (state: Of<WorkerState, S>, event: Of<WorkerEvent, E>) => WorkerState;
+    readonly [E in WorkerEvent["kind"]]: (
+      state: Of<WorkerState, S>,
+      event: Of<WorkerEvent, E>,
+    ) => WorkerState;
   };
 };
 

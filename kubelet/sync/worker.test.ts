@@ -4,12 +4,17 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
 
-const deleted = (deletionGracePeriodSeconds: number) => ({
-  metadata: {
-    name: "p", namespace: "n", uid: "u", deletionTimestamp: "x", deletionGracePeriodSeconds,
-  },
-  spec: { containers: [{ name: "main" }] },
-}) as unknown as Pod;
+const deleted = (deletionGracePeriodSeconds: number) =>
+  ({
+    metadata: {
+      name: "p",
+      namespace: "n",
+      uid: "u",
+      deletionTimestamp: "x",
+      deletionGracePeriodSeconds,
+    },
+    spec: { containers: [{ name: "main" }] },
+  }) as unknown as Pod;
 
 /** A runtime with one container that runs. Lists wait for `seen`; stops are recorded and hang. */
 function runtimeOf(seen: Promise<void>, asked: () => void, stopped: (grace_s: number) => void) {
@@ -20,12 +25,20 @@ function runtimeOf(seen: Promise<void>, asked: () => void, stopped: (grace_s: nu
       await seen;
       return { containers: [{ id: "c", podSandboxId: "s" }] };
     },
-    containerStatus: () => Promise.resolve({
-      status: {
-        id: "c", metadata: { name: "main", attempt: 0 }, state: ContainerState.CONTAINER_RUNNING,
-        createdAt: 1n, startedAt: 1n, finishedAt: 0n, labels: {}, annotations: {}, mounts: [],
-      },
-    }),
+    containerStatus: () =>
+      Promise.resolve({
+        status: {
+          id: "c",
+          metadata: { name: "main", attempt: 0 },
+          state: ContainerState.CONTAINER_RUNNING,
+          createdAt: 1n,
+          startedAt: 1n,
+          finishedAt: 0n,
+          labels: {},
+          annotations: {},
+          mounts: [],
+        },
+      }),
     stopContainer: ({ timeout }: { timeout: number }) => {
       stopped(timeout);
       return new Promise<never>(() => {});

@@ -1,8 +1,8 @@
 import type { Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
@@ -10,23 +10,23 @@ import { unreachable } from "@raft2kube/std/assert.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Allocations } from "../allocation/allocations.ts";
 import type { ResizeVerdict } from "../allocation/resize-state.ts";
-import type { WaitingReason } from "../status/container-status.ts";
-import { AdmissionError } from "../pods/reason-error.ts";
-import { RESYNC_MS, SYNC_BACK_OFF_MS_MAX, SYNC_BACK_OFF_MS } from "../limits.ts";
-import { PodProbes } from "../probes/pod-probes.ts";
+import { anyRunning, type ObservedPod } from "../cri/observed.ts";
+import { RESYNC_MS, SYNC_BACK_OFF_MS, SYNC_BACK_OFF_MS_MAX } from "../limits.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
+import { AdmissionError } from "../pods/reason-error.ts";
+import { PodProbes } from "../probes/pod-probes.ts";
+import type { WaitingReason } from "../status/container-status.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
 import { type PodVolumes, VolumesNotReady } from "../volumes/pod-volumes.ts";
-import { applyPlan, type ApplyPorts } from "./apply-plan.ts";
-import { anyRunning, type ObservedPod } from "../cri/observed.ts";
+import { type ApplyPorts, applyPlan } from "./apply-plan.ts";
 import { planPod } from "./plan.ts";
 import { PodResize, type ResizePorts } from "./pod-resize.ts";
 import { isTerminal, PodView, type ViewPorts } from "./pod-view.ts";
 import {
-  reclaimPod,
   type ReclaimPorts,
-  removePodRemains,
   type RemovePorts,
+  reclaimPod,
+  removePodRemains,
 } from "./reclaim-pod.ts";
 import { makePodDirs, writeHostsFile } from "./start-sandbox.ts";
 import { stopPod } from "./stop-pod.ts";
@@ -54,11 +54,15 @@ export interface WorkerHooks {
 }
 
 /** The ports of all steps of a worker. */
-export type WorkerPorts = ApplyPorts & ResizePorts & ViewPorts & ReclaimPorts & RemovePorts & {
-  readonly tracer?: Tracer | undefined;
-  readonly allocations: Allocations;
-  readonly volumes: Pick<PodVolumes, "setUp">;
-};
+export type WorkerPorts = ApplyPorts &
+  ResizePorts &
+  ViewPorts &
+  ReclaimPorts &
+  RemovePorts & {
+    readonly tracer?: Tracer | undefined;
+    readonly allocations: Allocations;
+    readonly volumes: Pick<PodVolumes, "setUp">;
+  };
 
 const log = logger("kubelet-pod");
 
@@ -214,7 +218,11 @@ export class PodWorker {
     const name = SPANS[this.#state.kind];
     const { tracer } = this.#ports;
     if (!tracer || name === undefined) return this.#stepNow();
-    return tracer.trace(name, () => podAttributes(this.#pod), () => this.#stepNow());
+    return tracer.trace(
+      name,
+      () => podAttributes(this.#pod),
+      () => this.#stepNow(),
+    );
   }
 
   async #stepNow(): Promise<StepResult> {
@@ -395,7 +403,9 @@ export class PodWorker {
 
 /** Upstream's names of the spans of steps. */
 const SPANS: Readonly<Partial<Record<WorkerState["kind"], string>>> = {
-  syncing: "syncPod", terminating: "syncTerminatingPod", terminated: "syncTerminatedPod",
+  syncing: "syncPod",
+  terminating: "syncTerminatingPod",
+  terminated: "syncTerminatedPod",
 };
 
 function podAttributes(pod: Pod): Attributes {

@@ -1,5 +1,7 @@
 import {
-  attachmentName, isListedAsAttached, uniqueVolumeName,
+  attachmentName,
+  isListedAsAttached,
+  uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";

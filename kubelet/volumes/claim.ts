@@ -1,9 +1,11 @@
 import type { PersistentVolumeClaim, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  inTreeFieldOf, translateInline, translateVolume,
+  inTreeFieldOf,
+  translateInline,
+  translateVolume,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import type { PodObjects } from "../pods/pod-objects.ts";
 import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import type { VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 

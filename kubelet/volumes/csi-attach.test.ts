@@ -5,10 +5,10 @@ import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
-import { ManualClock, systemClock, type Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { CsiDrivers } from "../plugins/csi-drivers.ts";
-import { csiPlugin, type CsiPluginOptions } from "./csi.ts";
+import { type CsiPluginOptions, csiPlugin } from "./csi.ts";
 import { readVolumeData } from "./csi-volume-data.ts";
 import { FilesBudget } from "./files.ts";
 import type { VolumeSpec } from "./plugin.ts";
@@ -48,13 +48,15 @@ const drivers = {
   require: () => ({
     name: DRIVER,
     capabilities: new Set([Capability.STAGE_UNSTAGE_VOLUME]),
-    node: Object.fromEntries(["Stage", "Publish", "Unpublish", "Unstage"].map((call) => [
-      `node${call}Volume`,
-      async (request: Record<string, unknown>) => {
-        calls.push([call, request]);
-        return {};
-      },
-    ])),
+    node: Object.fromEntries(
+      ["Stage", "Publish", "Unpublish", "Unstage"].map((call) => [
+        `node${call}Volume`,
+        async (request: Record<string, unknown>) => {
+          calls.push([call, request]);
+          return {};
+        },
+      ]),
+    ),
   }),
 } as unknown as CsiDrivers;
 
@@ -94,28 +96,34 @@ async function setUp(uid: string, more: Partial<CsiPluginOptions> = {}) {
   const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
   return plugin(more).setUp({ pod, spec, dir: volumeDir(uid), ...how });
 }
-const tearDown = (uid: string) => plugin().tearDown({
-  podUid: uid, volumeName: "data", dir: volumeDir(uid), inside: undefined,
-});
+const tearDown = (uid: string) =>
+  plugin().tearDown({
+    podUid: uid,
+    volumeName: "data",
+    dir: volumeDir(uid),
+    inside: undefined,
+  });
 const report = () => inUse.shown(inUse.list());
 
-test("a volume is mounted after it was reported in use, with the context of its attaching",
-  async () => {
-    inUse.onChange(report);
-    await setUp("a");
-    const publishContext = { device: "/dev/x" };
-    expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
-    for (const [, request] of calls) expect(request).toMatchObject({ publishContext });
-    expect(inUse.list()).toEqual([UNIQUE]);
-    const data = await readVolumeData(volumeDir("a"));
-    expect(data?.attachmentID).toBe(attachmentName(DRIVER, "h", "n1"));
-  });
+test("a volume is mounted after it was reported in use, with the context of its attaching", async () => {
+  inUse.onChange(report);
+  await setUp("a");
+  const publishContext = { device: "/dev/x" };
+  expect(calls.map(([call]) => call)).toEqual(["Stage", "Publish"]);
+  for (const [, request] of calls) expect(request).toMatchObject({ publishContext });
+  expect(inUse.list()).toEqual([UNIQUE]);
+  const data = await readVolumeData(volumeDir("a"));
+  expect(data?.attachmentID).toBe(attachmentName(DRIVER, "h", "n1"));
+});
 
 test.each([
   ["not reported in use", () => inUse.onChange(() => {}), "VolumesInUse"],
   ["not attached", () => (attached = undefined), "no attachment yet"],
-  ["not attached for a reason",
-    () => (attached = { attached: false, attachError: { message: "no disk" } }), "no disk"],
+  [
+    "not attached for a reason",
+    () => (attached = { attached: false, attachError: { message: "no disk" } }),
+    "no disk",
+  ],
   ["attached, not listed", () => (listed = false), "according to the node's status"],
 ])("a volume that is %s is not mounted", async (_what, prepare, message) => {
   inUse.onChange(report);

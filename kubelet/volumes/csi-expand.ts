@@ -1,13 +1,13 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  conditionsAfter,
   type ClaimStatusChange,
+  conditionsAfter,
 } from "@raft2kube/client-kube/object/claim-conditions.ts";
-import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { compareQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import type { CsiDriver } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import type { CsiObjects } from "./csi-objects.ts";

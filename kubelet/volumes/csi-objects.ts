@@ -1,11 +1,15 @@
 import type { Node, PersistentVolumeClaim, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import {
-  CSI_DRIVERS, NODES, PERSISTENT_VOLUME_CLAIMS, SECRETS, VOLUME_ATTACHMENTS,
-} from "@raft2kube/client-kube/rest/resources.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  CSI_DRIVERS,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  SECRETS,
+  VOLUME_ATTACHMENTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
 import type { SecretName } from "./csi-plan.ts";

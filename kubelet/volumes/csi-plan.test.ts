@@ -45,7 +45,10 @@ describe("planCsiMount", () => {
     ["ReadWriteMany", Mode.MULTI_NODE_MULTI_WRITER, Mode.MULTI_NODE_MULTI_WRITER],
   ])("%s, to drivers that distinguish writers and to others", (mode, plain, exact) => {
     const distinguishes = new Set<number>([Capability.SINGLE_NODE_MULTI_WRITER]);
-    for (const [capabilities, expected] of [[NONE, plain], [distinguishes, exact]] as const) {
+    for (const [capabilities, expected] of [
+      [NONE, plain],
+      [distinguishes, exact],
+    ] as const) {
       const { capability } = planCsiMount(pod, persistent(mode), object(), capabilities, undefined);
       expect(capability.accessMode).toEqual({ mode: expected });
       expect(capability.mount?.mountFlags).toEqual(["noexec"]);

@@ -67,9 +67,7 @@ export function planCsiMount(
   capabilities: ReadonlySet<number>,
   fsGroup: number | undefined,
 ): CsiMountPlan {
-  const plan = spec.volume.csi
-    ? planInline(pod, spec, object)
-    : planPersistent(spec, capabilities);
+  const plan = spec.volume.csi ? planInline(pod, spec, object) : planPersistent(spec, capabilities);
   const { block, mount = {}, accessMode } = plan.capability;
   const mountsGroup = capabilities.has(Capability.VOLUME_MOUNT_GROUP);
   const volumeMountGroup = mountsGroup && fsGroup !== undefined ? String(fsGroup) : "";
@@ -116,10 +114,7 @@ function planInline(pod: Pod, spec: VolumeSpec, object: CSIDriver | undefined): 
   };
 }
 
-function planPersistent(
-  spec: VolumeSpec,
-  capabilities: ReadonlySet<number>,
-): PartialPlan {
+function planPersistent(spec: VolumeSpec, capabilities: ReadonlySet<number>): PartialPlan {
   const { pv } = spec.claim!;
   const source = pv.spec.csi!;
   return {

@@ -1,6 +1,6 @@
 import {
-  type NodeGetVolumeStatsResponse,
   NodeServiceCapability_RPC_Type as Capability,
+  type NodeGetVolumeStatsResponse,
   VolumeUsage_Unit as Unit,
 } from "@raft2kube/proto/gen/csi.ts";
 import { ownText } from "@raft2kube/std/bytes.ts";

@@ -1,4 +1,4 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";

@@ -1,14 +1,15 @@
 import { mkdir, rmdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { NodeServiceCapability_RPC_Type as Capability } from "@raft2kube/proto/gen/csi.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { goCodeName, RpcError } from "@raft2kube/rpc/error.ts";
 import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
-import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
-import { CsiDriverMissingError, type CsiDriver, type CsiDrivers } from "../plugins/csi-drivers.ts";
+import { type CsiDriver, CsiDriverMissingError, type CsiDrivers } from "../plugins/csi-drivers.ts";
 import { DRIVER_CALL_TIMEOUT_MS } from "../plugins/limits.ts";
 import { type Attaching, awaitAttached } from "./attachment.ts";
+import { expandOnNode, waitsForExpansion } from "./csi-expand.ts";
 import {
   CSI_PLUGIN_DIR,
   devicePath,
@@ -16,17 +17,16 @@ import {
   stagingPath,
   targetPath,
 } from "./csi-paths.ts";
-import { driverOf, isBlock, isReadOnly, planCsiMount, type CsiMountPlan } from "./csi-plan.ts";
-import { expandOnNode, waitsForExpansion } from "./csi-expand.ts";
+import { type CsiMountPlan, driverOf, isBlock, isReadOnly, planCsiMount } from "./csi-plan.ts";
 import { csiVolumeUsage } from "./csi-usage.ts";
 import {
+  type CsiVolumeData,
   readVolumeData,
   usersOfVolume,
   writeVolumeData,
-  type CsiVolumeData,
 } from "./csi-volume-data.ts";
-import { fsGroupWork, requireLocal } from "./network-mount.ts";
 import { applyFsGroup } from "./fs-group.ts";
+import { fsGroupWork, requireLocal } from "./network-mount.ts";
 import type {
   ReadyVolume,
   SetUpRequest,
@@ -178,7 +178,11 @@ async function publish(
   options: CsiPluginOptions,
   driver: CsiDriver,
   plan: CsiMountPlan,
-  { target, staging, context }: {
+  {
+    target,
+    staging,
+    context,
+  }: {
     target: string;
     staging: string;
     context: Record<string, string>;

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { removeVolumeDir } from "./disk.ts";
 
@@ -36,7 +36,15 @@ describe.runIf(process.getuid?.() === 0)("a mount point", () => {
   });
 
   const NAMES = [
-    "memory", "bound", "file", "plain", "other", "link", "absent", "absent/x", "file/x",
+    "memory",
+    "bound",
+    "file",
+    "plain",
+    "other",
+    "link",
+    "absent",
+    "absent/x",
+    "file/x",
   ];
   const ANSWERS = [true, true, true, false, false, false, false, false, false];
 

@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
-import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
 import type { TearDownRequest } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 

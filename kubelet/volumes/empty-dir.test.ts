@@ -26,7 +26,9 @@ test.each(["HugePages", "HugePages-2Mi"])("on %s is refused by name", async (med
 });
 
 test.runIf(process.getuid?.() === 0).each([
-  ["0", 4_096], ["1", 4_096], ["1Mi", 2 ** 20],
+  ["0", 4_096],
+  ["1", 4_096],
+  ["1Mi", 2 ** 20],
 ])("in memory has no more room than its limit of %s", async (sizeLimit, most_bytes) => {
   await setUp({ medium: "Memory", sizeLimit });
   const { blocks, bsize } = statfsSync(dir);

@@ -1,12 +1,12 @@
 import { mkdir } from "node:fs/promises";
-import { valueOf } from "@raft2kube/std/quantity.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { valueOf } from "@raft2kube/std/quantity.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { applyFsGroup } from "./fs-group.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
-import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
+import { directoryUsage } from "./volume-usage.ts";
 
 /** The name on disk of `emptyDir` volumes. */
 export const EMPTY_DIR_PLUGIN = "kubernetes.io~empty-dir";

@@ -10,8 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { withSwapper } from "../../testing/swapper.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { withSwapper } from "../../testing/swapper.ts";
 import { applyFsGroup } from "./fs-group.ts";
 
 const GROUP = 4321;

@@ -15,7 +15,8 @@ test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1
   const rootDir = await mkdtemp(join(tmpdir(), "r2k-git-"));
   const allocatable = () => ({ cpu_milli: 1, memory_bytes: 1, ephemeralStorage_bytes: 1 });
   const plugins = await startNodePlugins({
-    rootDir, podLogsDir: join(rootDir, "logs"),
+    rootDir,
+    podLogsDir: join(rootDir, "logs"),
     nodeName: "node",
     client: undefined,
     clock: systemClock(),

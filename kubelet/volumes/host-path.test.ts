@@ -19,7 +19,10 @@ test("each hostPath type takes its own kind of file, and no other", async () => 
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(pipe, resolve));
   const kinds: Record<string, string> = {
-    Directory: dir, File: file, Socket: pipe, CharDevice: "/dev/null",
+    Directory: dir,
+    File: file,
+    Socket: pipe,
+    CharDevice: "/dev/null",
   };
   for (const [type, right] of Object.entries(kinds)) {
     await ensurePath(right, type);
@@ -49,17 +52,24 @@ test("the types that create make what is missing, through links too", async () =
 
 test("the customary folders of kubelets are this kubelet's", async () => {
   const { setUp } = hostPathPlugin({
-    rootDir: dir, podLogsDir: path.join(dir, "logs/pods"),
+    rootDir: dir,
+    podLogsDir: path.join(dir, "logs/pods"),
     containerLogsDir: path.join(dir, "logs/containers"),
   });
-  const use = (at: string) => setUp({
-    pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
-    spec: { name: "v", volume: { name: "v", hostPath: { path: at, type: "Directory" } } },
-    dir, fsGroup: undefined, readOnly: false, budget: new FilesBudget(),
-  });
+  const use = (at: string) =>
+    setUp({
+      pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
+      spec: { name: "v", volume: { name: "v", hostPath: { path: at, type: "Directory" } } },
+      dir,
+      fsGroup: undefined,
+      readOnly: false,
+      budget: new FilesBudget(),
+    });
   await mkdir(path.join(dir, "plugins"));
-  expect(await use("/var/lib/kubelet/plugins"))
-    .toMatchObject({ kind: "filesystem", hostPath: path.join(dir, "plugins") });
+  expect(await use("/var/lib/kubelet/plugins")).toMatchObject({
+    kind: "filesystem",
+    hostPath: path.join(dir, "plugins"),
+  });
   expect(await use("/var/lib")).toMatchObject({ hostPath: "/var/lib" });
   for (const name of ["pods/a_b_c", "containers"]) {
     const own = path.join(dir, "logs", name);

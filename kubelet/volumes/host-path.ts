@@ -1,5 +1,5 @@
-import { mkdir, open, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
+import { mkdir, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { type OwnFolders, ownPath } from "../plugins/customary-root.ts";
@@ -15,8 +15,7 @@ export function hostPathPlugin(own: OwnFolders): VolumePlugin {
     name: "kubernetes.io~host-path",
     supports: (spec) => sourceOf(spec) !== undefined,
     async setUp({ spec, ...request }) {
-      const readOnly =
-        request.readOnly || (spec.volume.persistentVolumeClaim?.readOnly ?? false);
+      const readOnly = request.readOnly || (spec.volume.persistentVolumeClaim?.readOnly ?? false);
       const { path: named, type } = sourceOf(spec)!;
       const path = ownPath(named, own);
       await ensurePath(path, type);

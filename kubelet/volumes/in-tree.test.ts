@@ -8,8 +8,8 @@ import { CsiDrivers } from "../plugins/csi-drivers.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { resolveVolume } from "./claim.ts";
 import { csiPlugin } from "./csi.ts";
-import { driverOf, planCsiMount } from "./csi-plan.ts";
 import { csiObjects } from "./csi-objects.ts";
+import { driverOf, planCsiMount } from "./csi-plan.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { VolumesInUse } from "./volumes-in-use.ts";
 
@@ -51,23 +51,34 @@ test("so is that of a claim", async () => {
   const objects = {
     ...NO_OBJECTS,
     claim: async () => ({
-      metadata: { uid: "1" }, spec: { volumeName: "pv" }, status: { phase: "Bound" as const },
+      metadata: { uid: "1" },
+      spec: { volumeName: "pv" },
+      status: { phase: "Bound" as const },
     }),
     persistentVolume: async () => pv,
   };
   const spec = await resolveVolume(podWith(volume), volume, objects);
   expect(spec.claim?.pv.spec.csi).toEqual({
-    driver: "cinder.csi.openstack.org", volumeHandle: "disk",
+    driver: "cinder.csi.openstack.org",
+    volumeHandle: "disk",
   });
   expect(spec.claim?.pvc?.metadata.uid).toBe("1");
 });
 
 test.each<[string, Volume, string[]]>([
-  ["whose driver is not there", { name: "v", gcePersistentDisk: { pdName: "d" } },
-    ["gcePersistentDisk", "pd.csi.storage.gke.io"]],
-  ["that no driver serves", {
-    name: "v", azureDisk: { diskName: "d", diskURI: "http://d", kind: "Dedicated" },
-  }, ["azureDisk", "Dedicated"]],
+  [
+    "whose driver is not there",
+    { name: "v", gcePersistentDisk: { pdName: "d" } },
+    ["gcePersistentDisk", "pd.csi.storage.gke.io"],
+  ],
+  [
+    "that no driver serves",
+    {
+      name: "v",
+      azureDisk: { diskName: "d", diskURI: "http://d", kind: "Dedicated" },
+    },
+    ["azureDisk", "Dedicated"],
+  ],
   ["that is not translated", { name: "v", cephfs: { monitors: ["m"] } }, ["cephfs"]],
   ["that was removed", { name: "v", glusterfs: { endpoints: "e", path: "p" } }, ["glusterfs"]],
 ])("a volume %s is refused by its kind", async (_what, volume, names) => {

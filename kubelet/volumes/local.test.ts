@@ -37,7 +37,8 @@ interface Use {
 
 function request(uid: string, { fsGroup, readOnly, volumeMode = "Filesystem", at = path }: Use) {
   const pv: PersistentVolume = {
-    metadata: { name: "pv" }, spec: { local: { path: at }, volumeMode },
+    metadata: { name: "pv" },
+    spec: { local: { path: at }, volumeMode },
   };
   const persistentVolumeClaim = { claimName: "c", ...(readOnly && { readOnly }) };
   const dir = join(root, "pods", uid, "volumes/kubernetes.io~local-volume/v");
@@ -45,29 +46,43 @@ function request(uid: string, { fsGroup, readOnly, volumeMode = "Filesystem", at
   return {
     pod: { metadata: { name: uid, uid }, spec: { containers: [] } },
     spec: {
-      name: "v", volume: { name: "v", persistentVolumeClaim },
+      name: "v",
+      volume: { name: "v", persistentVolumeClaim },
       claim: { pv, pvc: { metadata: {}, spec: {} } },
     },
-    dir, fsGroup, readOnly: false, budget: new FilesBudget(),
+    dir,
+    fsGroup,
+    readOnly: false,
+    budget: new FilesBudget(),
   };
 }
 
 const use = (uid: string, how: Use = {}) => plugin.setUp(request(uid, how));
-const leave = (uid: string) => plugin.tearDown({
-  podUid: uid, volumeName: "v", dir: request(uid, {}).dir, inside: undefined,
-});
+const leave = (uid: string) =>
+  plugin.tearDown({
+    podUid: uid,
+    volumeName: "v",
+    dir: request(uid, {}).dir,
+    inside: undefined,
+  });
 
 test("is a directory, or a block device where its mode says so", async () => {
   expect(await use("a")).toMatchObject({ kind: "filesystem", hostPath: path });
   await expect(use("b", { volumeMode: "Block" })).rejects.toThrow("is not a block device");
   const device = blockDevice();
-  expect(await use("c", { volumeMode: "Block", at: device }))
-    .toEqual({ kind: "block", devicePath: device, readOnly: false });
+  expect(await use("c", { volumeMode: "Block", at: device })).toEqual({
+    kind: "block",
+    devicePath: device,
+    readOnly: false,
+  });
   await expect(use("d", { at: device })).rejects.toThrow("is not a directory");
 });
 
 test("is read-only where its claim in the pod says so", async () => {
-  for (const [at, volumeMode] of [[blockDevice(), "Block"], [path, "Filesystem"]] as const) {
+  for (const [at, volumeMode] of [
+    [blockDevice(), "Block"],
+    [path, "Filesystem"],
+  ] as const) {
     expect(await use("a", { at, volumeMode, readOnly: true })).toMatchObject({ readOnly: true });
   }
 });
@@ -94,8 +109,11 @@ describe.runIf(process.getuid?.() === 0)("the fsGroup of a local volume", () => 
     await use("a", { fsGroup: 4321 });
     await Promise.all([use("b", { fsGroup: 5432 }), use("same", { fsGroup: 4321 })]);
     expect(owner()[0]).toBe(4321);
-    expect(events).toEqual(["AlreadyMountedVolume", "The requested fsGroup is 5432, but the " +
-      "volume pv has GID 4321. The volume may not be shareable."]);
+    expect(events).toEqual([
+      "AlreadyMountedVolume",
+      "The requested fsGroup is 5432, but the " +
+        "volume pv has GID 4321. The volume may not be shareable.",
+    ]);
     for (const uid of ["a", "b", "same", "b"]) await leave(uid);
     await use("b", { fsGroup: 5432 });
     expect(owner()[0]).toBe(5432);

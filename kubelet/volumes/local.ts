@@ -5,9 +5,9 @@ import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import { applyFsGroup } from "./fs-group.ts";
 import { ensurePath } from "./host-path.ts";
 import { requireLocal } from "./network-mount.ts";
-import { applyFsGroup } from "./fs-group.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 
 /**
@@ -22,7 +22,9 @@ export function localPlugin(events: PodEventSink): VolumePlugin {
     name: "kubernetes.io~local-volume",
     supports: ({ claim }) => claim?.pv.spec.local !== undefined,
     async setUp(request) {
-      const { spec: { claim, volume } } = request;
+      const {
+        spec: { claim, volume },
+      } = request;
       const { local, volumeMode } = claim!.pv.spec;
       const { path } = local!;
       const claimed = volume.persistentVolumeClaim?.readOnly ?? false;
@@ -68,9 +70,13 @@ async function warnOfOther(
 ): Promise<void> {
   const { gid } = await stat(real);
   if (gid === fsGroup) return;
-  events.record(pod, "Warning", "AlreadyMountedVolume",
+  events.record(
+    pod,
+    "Warning",
+    "AlreadyMountedVolume",
     `The requested fsGroup is ${fsGroup}, but the volume ${name} has GID ${gid}. ` +
-    "The volume may not be shareable.");
+      "The volume may not be shareable.",
+  );
 }
 
 /** `dir` is `<pods>/<uid>/volumes/<plugin>/<volume>`. */
@@ -80,8 +86,9 @@ async function isUsedByOthers(dir: string, real: string): Promise<boolean> {
   for (const uid of await namesIn(dirname(ownPod))) {
     if (uid === basename(ownPod)) continue;
     const links = join(dirname(ownPod), uid, "volumes", basename(volumes));
-    const targets = await Promise.all((await namesIn(links)).map((name) =>
-      linkedFrom(join(links, name))));
+    const targets = await Promise.all(
+      (await namesIn(links)).map((name) => linkedFrom(join(links, name))),
+    );
     if (targets.includes(real)) return true;
   }
   return false;

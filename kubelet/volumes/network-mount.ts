@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { mountOf, type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { type MountInfo, mountOf, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { NETWORK_FILE_SYSTEMS } from "../limits.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -51,7 +51,8 @@ export function fsGroupWork(
   return {
     path,
     own,
-    what: `fsGroup of volume ${name} is not supported with driver ${driver}'s fsGroupPolicy ` +
+    what:
+      `fsGroup of volume ${name} is not supported with driver ${driver}'s fsGroupPolicy ` +
       fsGroupPolicy,
     remedy: `set fsGroupPolicy: None in CSIDriver ${driver}: the server decides who may write`,
   };

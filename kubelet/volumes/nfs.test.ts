@@ -5,7 +5,7 @@ import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FilesBudget } from "./files.ts";
-import { nfsPlugin, type NfsOptions } from "./nfs.ts";
+import { type NfsOptions, nfsPlugin } from "./nfs.ts";
 import type { VolumeSpec } from "./plugin.ts";
 
 let dir: string;
@@ -18,7 +18,11 @@ const volume = { name: "v", nfs: { server: "127.0.0.1", path: "/exports" } };
 const spec = { name: "v", volume };
 const request = () => ({
   pod: { metadata: { name: "p", uid: "u" }, spec: { containers: [] } },
-  spec, dir: path.join(dir, "v"), fsGroup: undefined, readOnly: false, budget: new FilesBudget(),
+  spec,
+  dir: path.join(dir, "v"),
+  fsGroup: undefined,
+  readOnly: false,
+  budget: new FilesBudget(),
 });
 
 const tearDown = (options: NfsOptions = {}) => {
@@ -38,7 +42,8 @@ test("an nfs volume is refused by name where the kernel has no NFS client", asyn
   const plugin = nfsPlugin({ filesystems });
   expect(plugin.supports(spec)).toBe(true);
   await expect(plugin.setUp(request())).rejects.toMatchObject({
-    code: "NotSupported", message: "this node's kernel has no NFS client",
+    code: "NotSupported",
+    message: "this node's kernel has no NFS client",
   });
 });
 
@@ -76,7 +81,8 @@ test("a pod's own volume is refused where a server trusts the nodes", async () =
   // Also a server elsewhere, which may refer the node to the one that trusts it.
   for (const server of ["10.200.0.3", "nfs.example", "192.0.2.1"]) {
     await expect(setUp(server, false)).rejects.toMatchObject({
-      code: "NotSupported", message: `a pod's own volume may not name nfs server ${server}`,
+      code: "NotSupported",
+      message: `a pod's own volume may not name nfs server ${server}`,
     });
     await expect(setUp(server, true)).rejects.toMatchObject({ code: "MountFailed" });
   }

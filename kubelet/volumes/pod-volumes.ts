@@ -1,24 +1,24 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
-import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { PodEventSink } from "../pods/pod-event-sink.ts";
-import type { PodObjects } from "../pods/pod-objects.ts";
-import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
-import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
 import { VOLUMES_OF_POD_MAX } from "../limits.ts";
+import type { PodEventSink } from "../pods/pod-event-sink.ts";
+import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
+import { type PodPaths, subpathsDir, volumeDir, volumesDir } from "../pods/pod-paths.ts";
 import { resolveVolume } from "./claim.ts";
 import { FilesBudget } from "./files.ts";
 import type { ReadyVolume, SetUpRequest, VolumePlugin, VolumeSpec } from "./plugin.ts";
 import { refusalOf } from "./refused-kinds.ts";
-import type { VolumeUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
+import type { VolumeUsage } from "./volume-usage.ts";
 
 const log = logger("kubelet-volumes");
 
@@ -89,8 +89,7 @@ export class PodVolumes {
           const request = { podUid, volumeName, dir, inside: inside.get(dir) };
           await this.#pluginNamed(pluginName).tearDown(request);
         } catch (thrown) {
-          const message =
-            `UnmountVolume.TearDown failed for volume "${volumeName}" : ${messageOf(thrown)}`;
+          const message = `UnmountVolume.TearDown failed for volume "${volumeName}" : ${messageOf(thrown)}`;
           failures.push({ volume: volumeName, message });
         }
       }
@@ -106,7 +105,10 @@ export class PodVolumes {
    */
   async usages(
     pod: Pod,
-    { names, measured }: {
+    {
+      names,
+      measured,
+    }: {
       names?: ReadonlySet<string>;
       measured?: ReadonlyMap<string, TreeUsage>;
     } = {},

@@ -48,35 +48,54 @@ const items = (count: number, key: string, below = "") =>
 
 describe("files of volumes made from objects are bounded for the pod as a whole", () => {
   test.each<[string, Volume[]]>([
-    ["many sources of one Secret", [{
-      name: "v",
-      projected: {
-        sources: items(MANY, "big").map((item) => ({ secret: { name: "s", items: [item] } })),
-      },
-    }]],
+    [
+      "many sources of one Secret",
+      [
+        {
+          name: "v",
+          projected: {
+            sources: items(MANY, "big").map((item) => ({ secret: { name: "s", items: [item] } })),
+          },
+        },
+      ],
+    ],
     ["many items of one ConfigMap", [{ name: "v", configMap: { items: items(MANY, "big") } }]],
-    ["many volumes",
-      items(MANY, "").map(({ path }) => ({ name: path, configMap: { name: "m" } }))],
+    ["many volumes", items(MANY, "").map(({ path }) => ({ name: path, configMap: { name: "m" } }))],
     ["many small files", [{ name: "v", configMap: { items: items(10_000, "small") } }]],
-    ["deep directories", [{
-      name: "v",
-      configMap: {
-        items: items(10, "small").map(({ key, path }) => ({ key, path: `${path}/a`.repeat(1e3) })),
-      },
-    }]],
-    ["fields of the pod", [{
-      name: "v",
-      projected: {
-        sources: [{
-          downwardAPI: {
-            items: items(100, "").map(({ path }) => ({
-              path,
-              fieldRef: { fieldPath: "metadata.annotations" },
+    [
+      "deep directories",
+      [
+        {
+          name: "v",
+          configMap: {
+            items: items(10, "small").map(({ key, path }) => ({
+              key,
+              path: `${path}/a`.repeat(1e3),
             })),
           },
-        }],
-      },
-    }]],
+        },
+      ],
+    ],
+    [
+      "fields of the pod",
+      [
+        {
+          name: "v",
+          projected: {
+            sources: [
+              {
+                downwardAPI: {
+                  items: items(100, "").map(({ path }) => ({
+                    path,
+                    fieldRef: { fieldPath: "metadata.annotations" },
+                  })),
+                },
+              },
+            ],
+          },
+        },
+      ],
+    ],
   ])("%s", async (_, volumes) => {
     const annotations = { large: "x".repeat(MEBIBYTE) };
     await expect(setUp(volumes, { annotations })).rejects.toThrow(/take more than \d+ bytes/);
@@ -102,21 +121,21 @@ test("files of one object hold its own bytes each", async () => {
   expect(shown.sort()).toEqual(["0", "1", "2", "s"]);
 });
 
-test("a changed ConfigMap is in the files after the next sync: new, changed and removed keys",
-  async () => {
-    const shown = async () => {
-      const ready = (await setUp([{ name: "v", configMap: { name: "changing" } }])).get("v");
-      if (ready?.kind !== "filesystem") expect.fail("no directory");
-      const names = (await readdir(ready.hostPath)).filter((name) => !name.startsWith(".."));
-      const read = (name: string) => readFile(join(ready.hostPath, name), "utf8");
-      return Object.fromEntries(
-        await Promise.all(names.map(async (name) => [name, await read(name)] as const)));
-    };
-    changing = { a: "1", b: "1" };
-    expect(await shown()).toEqual(changing);
-    changing = { b: "2", c: "2" };
-    expect(await shown()).toEqual(changing);
-  });
+test("a changed ConfigMap is in the files after the next sync: new, changed and removed keys", async () => {
+  const shown = async () => {
+    const ready = (await setUp([{ name: "v", configMap: { name: "changing" } }])).get("v");
+    if (ready?.kind !== "filesystem") expect.fail("no directory");
+    const names = (await readdir(ready.hostPath)).filter((name) => !name.startsWith(".."));
+    const read = (name: string) => readFile(join(ready.hostPath, name), "utf8");
+    return Object.fromEntries(
+      await Promise.all(names.map(async (name) => [name, await read(name)] as const)),
+    );
+  };
+  changing = { a: "1", b: "1" };
+  expect(await shown()).toEqual(changing);
+  changing = { b: "2", c: "2" };
+  expect(await shown()).toEqual(changing);
+});
 
 test("a source that is not supported is refused by its name", async () => {
   const clusterTrustBundle = { name: "roots", path: "ca.pem" };

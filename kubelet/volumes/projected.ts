@@ -14,8 +14,8 @@ import {
   addToken,
   type ProjectionSources,
 } from "./projection.ts";
-import { directoryUsage } from "./volume-usage.ts";
 import { VolumeError } from "./volume-error.ts";
+import { directoryUsage } from "./volume-usage.ts";
 
 const MODE_DEFAULT = 0o644;
 /** The old files exist beside the new ones until these are visible: hence twice the size. */

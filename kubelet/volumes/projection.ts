@@ -7,8 +7,8 @@ import type {
   ServiceAccountTokenProjection,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { fieldValue, type NodeAllocatable, resourceValue } from "../pods/downward.ts";
-import type { PodObjects } from "../pods/pod-objects.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
+import type { PodObjects } from "../pods/pod-objects.ts";
 import type { ProjectedFile } from "./atomic-writer.ts";
 import type { Files } from "./files.ts";
 import { VolumeError } from "./volume-error.ts";

@@ -9,8 +9,15 @@ const DRIVERS: Readonly<Record<string, string>> = {
 
 /** Fields of a PersistentVolume's spec that are no source. */
 const NO_SOURCE: ReadonlySet<string> = new Set([
-  "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity",
-  "persistentVolumeReclaimPolicy", "storageClassName", "volumeAttributesClassName", "volumeMode",
+  "accessModes",
+  "capacity",
+  "claimRef",
+  "mountOptions",
+  "nodeAffinity",
+  "persistentVolumeReclaimPolicy",
+  "storageClassName",
+  "volumeAttributesClassName",
+  "volumeMode",
 ]);
 
 /**

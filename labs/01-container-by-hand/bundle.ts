@@ -6,8 +6,8 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   rmSync,
   symlinkSync,
@@ -17,10 +17,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { create, remove, start, stateOf } from "@raft2kube/runtime/by-hand/commands.ts";
 import { ByHandError } from "@raft2kube/runtime/by-hand/error.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { NOT_WRITTEN, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";

@@ -1,5 +1,4 @@
 import { spawnSync } from "node:child_process";
-import { tmpdir } from "node:os";
 import {
   existsSync,
   mkdirSync,
@@ -8,6 +7,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { check } from "../check.ts";
@@ -155,7 +155,10 @@ check("container: what is mounted below the root, and beneath read-only paths", 
   }
   try {
     spec.mounts.push({
-      destination: "/dev/beneath", type: "bind", source: beneath!, options: ["rbind"],
+      destination: "/dev/beneath",
+      type: "bind",
+      source: beneath!,
+      options: ["rbind"],
     });
     spec.linux.readonlyPaths = ["/dev"];
     await container.up();
@@ -206,49 +209,77 @@ async function judgeStatus(
   });
   const wanted = Object.entries(expected).map(([name, value]) => `${name} ${value}`);
   judge(found.join() === wanted.join(), {
-    when, expected: wanted.join(", "), happened: found.join(", "), why,
+    when,
+    expected: wanted.join(", "),
+    happened: found.join(", "),
+    why,
   });
 }
 
 check("container: capabilities and no_new_privs are as asked for", async () => {
   const sets = (bits: string, ambient: string) => ({
-    CapInh: ambient, CapPrm: bits, CapEff: bits, CapBnd: bits, CapAmb: ambient, NoNewPrivs: "1",
+    CapInh: ambient,
+    CapPrm: bits,
+    CapEff: bits,
+    CapBnd: bits,
+    CapAmb: ambient,
+    NoNewPrivs: "1",
   });
   const why = "what the bounding set keeps comes back with any program that has it in its file";
   await judgeStatus(specOf(LOOK), sets("00000000000004e1", "0000000000000000"), {
-    when: "root with five capabilities", why,
+    when: "root with five capabilities",
+    why,
   });
   const one = "0000000000000400";
   await judgeStatus(asUser(specOf(LOOK)), sets(one, one), {
-    when: "one capability, also ambient", why,
+    when: "one capability, also ambient",
+    why,
   });
   // Root: the change to another user clears the ambient set too.
   const spec = asUser(specOf(LOOK));
   spec.process.user = specOf(LOOK).process.user;
   spec.process.capabilities.ambient = [];
   const words = ["setpriv", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"];
-  await judgeStatus(spec, { CapInh: one, CapAmb: "0000000000000000" }, {
-    when: "one capability, not ambient, from a runtime that has it as ambient", why,
-  }, words);
+  await judgeStatus(
+    spec,
+    { CapInh: one, CapAmb: "0000000000000000" },
+    {
+      when: "one capability, not ambient, from a runtime that has it as ambient",
+      why,
+    },
+    words,
+  );
 });
 
-check("container: user and groups are as asked for (as root)", async () => {
-  const ids = (id: number) => Array(4).fill(id).join(" ");
-  await judgeStatus(asUser(specOf(LOOK)), { Uid: ids(1000), Gid: ids(1001), Groups: "1002" }, {
-    when: "user 1000, group 1001, another group 1002",
-    why: "root of the container is root of the machine: only capabilities limit it",
-  });
-  const own = process.getgroups!();
-  process.setgroups!([4]);
-  try {
-    await judgeStatus(specOf(LOOK), { Groups: "" }, {
-      when: "no additional groups, from a runtime that has group 4",
-      why: "group 4 reads the machine's logs, and a volume may have a file of it",
-    });
-  } finally {
-    process.setgroups!(own);
-  }
-}, AS_ROOT);
+check(
+  "container: user and groups are as asked for (as root)",
+  async () => {
+    const ids = (id: number) => Array(4).fill(id).join(" ");
+    await judgeStatus(
+      asUser(specOf(LOOK)),
+      { Uid: ids(1000), Gid: ids(1001), Groups: "1002" },
+      {
+        when: "user 1000, group 1001, another group 1002",
+        why: "root of the container is root of the machine: only capabilities limit it",
+      },
+    );
+    const own = process.getgroups!();
+    process.setgroups!([4]);
+    try {
+      await judgeStatus(
+        specOf(LOOK),
+        { Groups: "" },
+        {
+          when: "no additional groups, from a runtime that has group 4",
+          why: "group 4 reads the machine's logs, and a volume may have a file of it",
+        },
+      );
+    } finally {
+      process.setgroups!(own);
+    }
+  },
+  AS_ROOT,
+);
 
 check("container: the filter is loaded, with no_new_privs and without", async () => {
   const seccomp = {
@@ -259,9 +290,13 @@ check("container: the filter is loaded, with no_new_privs and without", async ()
     const spec = asUser(specOf(LOOK));
     Object.assign(spec.process, { noNewPrivileges });
     Object.assign(spec.linux, { seccomp });
-    await judgeStatus(spec, { NoNewPrivs: noNewPrivileges ? "1" : "0", Seccomp: "2" }, {
-      when: `linux.seccomp with noNewPrivileges ${noNewPrivileges}`,
-      why: "a process without its filter has all of the kernel's system calls",
-    });
+    await judgeStatus(
+      spec,
+      { NoNewPrivs: noNewPrivileges ? "1" : "0", Seccomp: "2" },
+      {
+        when: `linux.seccomp with noNewPrivileges ${noNewPrivileges}`,
+        why: "a process without its filter has all of the kernel's system calls",
+      },
+    );
   }
 });

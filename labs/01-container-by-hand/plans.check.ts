@@ -1,13 +1,18 @@
-import { CLONE, unshareFlags } from "@raft2kube/runtime/by-hand/namespaces.ts";
-import { planMount } from "@raft2kube/runtime/by-hand/mounts.ts";
 import { deviceRule } from "@raft2kube/runtime/by-hand/cgroup.ts";
+import { planMount } from "@raft2kube/runtime/by-hand/mounts.ts";
+import { CLONE, unshareFlags } from "@raft2kube/runtime/by-hand/namespaces.ts";
 import type { OciDeviceRule, OciNamespace } from "@raft2kube/runtime/oci/spec.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 
 function names(flags: number): string {
   const found = Object.entries(CLONE).filter(([, flag]) => flags & flag);
-  return found.map(([name]) => name).sort().join(", ") || "none";
+  return (
+    found
+      .map(([name]) => name)
+      .sort()
+      .join(", ") || "none"
+  );
 }
 
 check("plans: new namespaces are those without a path", () => {
@@ -40,8 +45,13 @@ check("plans: mount options are flags, or the file system's own", () => {
   for (const [options, expected, why] of OPTIONS) {
     const { bind, recursive, attributes, recursiveReadOnly, data } = planMount(options.split(","));
     const words = [
-      bind && "bind", recursive && "recursive", attributes & 1 && "ro", attributes & 2 && "nosuid",
-      attributes & 8 && "noexec", attributes & 4 && "nodev", recursiveReadOnly && "beneath",
+      bind && "bind",
+      recursive && "recursive",
+      attributes & 1 && "ro",
+      attributes & 2 && "nosuid",
+      attributes & 8 && "noexec",
+      attributes & 4 && "nodev",
+      recursiveReadOnly && "beneath",
       data && `data ${data}`,
     ];
     const happened = words.filter(Boolean).join(" ");

@@ -1,15 +1,15 @@
 // Takes one step towards a container, alone, and prints as JSON what is seen then.
 // Arguments: the step's name, and its input as JSON.
-import { readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cloneMount } from "@raft2kube/linux/mount/mount-tree.ts";
-import { codeOf } from "@raft2kube/std/errors.ts";
 import { joinCgroup } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { maskPaths, protectPaths } from "@raft2kube/runtime/by-hand/mounts.ts";
 import { enterNamespaces } from "@raft2kube/runtime/by-hand/namespaces.ts";
 import { dropPrivileges, ownPrivileges } from "@raft2kube/runtime/by-hand/privileges.ts";
 import { enterRoot } from "@raft2kube/runtime/by-hand/root.ts";
 import type { OciNamespace, OciProcess } from "@raft2kube/runtime/oci/spec.ts";
+import { codeOf } from "@raft2kube/std/errors.ts";
 
 const NAMESPACES = ["net", "uts", "ipc", "mnt"] as const;
 

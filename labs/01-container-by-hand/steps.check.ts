@@ -2,7 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import {
-  constants, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, rmSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +19,7 @@ import { start } from "@raft2kube/runtime/by-hand/commands.ts";
 import { StateDirectory } from "@raft2kube/runtime/by-hand/state.ts";
 import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { NOT_WRITTEN, check } from "../check.ts";
+import { check, NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
 import { AS_ROOT, namespacesOf, sleeper, specOf } from "./bundle.ts";
 import type { StepInputs } from "./step.ts";
@@ -31,7 +38,9 @@ function taken<Name extends keyof StepInputs>(
   const words = [process.execPath, ...flags, program, name, JSON.stringify(input)];
   const [first = "", ...rest] = [...wrapper, ...words];
   const { status, stdout, stderr } = spawnSync(first, rest, {
-    encoding: "utf8", timeout: STEP_MS_MAX, killSignal: "SIGKILL",
+    encoding: "utf8",
+    timeout: STEP_MS_MAX,
+    killSignal: "SIGKILL",
   });
   const unwritten = NOT_WRITTEN.exec(stderr)?.[0];
   if (unwritten !== undefined) throw new Error(unwritten);
@@ -76,7 +85,10 @@ check("step: another root alone", () => {
   made(place.at, "rootfs/bin", "rootfs/etc");
   const before = readFileSync("/proc/self/mountinfo", "utf8");
   const seen = taken("root", join(place.at, "rootfs"), MOUNTS) as { root: string[]; cwd: string[] };
-  for (const [when, found] of [["/", seen.root], [".", seen.cwd]] as const) {
+  for (const [when, found] of [
+    ["/", seen.root],
+    [".", seen.cwd],
+  ] as const) {
     judge(found.join(" ") === "bin etc", {
       when: `a rootfs of bin and etc has become the root: ${when} is listed`,
       expected: "bin etc",
@@ -124,27 +136,31 @@ check("step: read-only paths alone", () => {
   });
 });
 
-check("step: the process in its cgroup alone (as root)", async () => {
-  const group = `/r2k-lab01-${randomUUID()}`;
-  const cgroups = openCgroups();
-  cgroups.create(group);
-  try {
-    const lines = (taken("cgroup", group) as string).trim().split("\n");
-    const wanted = cgroups.version === 1 ? cgroups.controllers : [""];
-    const elsewhere = lines.filter((line) => {
-      const [, of = "", at] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-      return at !== group && of.split(",").some((name) => wanted.includes(name));
-    });
-    judge(elsewhere.length === 0, {
-      when: `the process joins ${group}`,
-      expected: "it is in that group, in every hierarchy",
-      happened: `elsewhere in ${elsewhere.join("; ")}`,
-      why: "memory limited and processes not: a fork bomb ends the machine",
-    });
-  } finally {
-    await cgroups.remove(group, { clock: systemClock() });
-  }
-}, AS_ROOT);
+check(
+  "step: the process in its cgroup alone (as root)",
+  async () => {
+    const group = `/r2k-lab01-${randomUUID()}`;
+    const cgroups = openCgroups();
+    cgroups.create(group);
+    try {
+      const lines = (taken("cgroup", group) as string).trim().split("\n");
+      const wanted = cgroups.version === 1 ? cgroups.controllers : [""];
+      const elsewhere = lines.filter((line) => {
+        const [, of = "", at] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+        return at !== group && of.split(",").some((name) => wanted.includes(name));
+      });
+      judge(elsewhere.length === 0, {
+        when: `the process joins ${group}`,
+        expected: "it is in that group, in every hierarchy",
+        happened: `elsewhere in ${elsewhere.join("; ")}`,
+        why: "memory limited and processes not: a fork bomb ends the machine",
+      });
+    } finally {
+      await cgroups.remove(group, { clock: systemClock() });
+    }
+  },
+  AS_ROOT,
+);
 
 check("step: fewer privileges alone", () => {
   const { process: described } = specOf("");

@@ -2,14 +2,12 @@ import { existsSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "nod
 import { join } from "node:path";
 import type { Builder } from "@raft2kube/container/build/builder.ts";
 import { BuildCache } from "@raft2kube/container/build/cache.ts";
-import {
-  type Draft, emptyDraft, storeImage, withStep,
-} from "@raft2kube/container/build/image.ts";
+import { type Draft, emptyDraft, storeImage, withStep } from "@raft2kube/container/build/image.ts";
 import { Progress } from "@raft2kube/container/build/progress.ts";
 import { keyOf, layerStep, type StageState } from "@raft2kube/container/build/stage.ts";
 import { Volumes } from "@raft2kube/container/engine/volumes.ts";
-import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
+import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -19,7 +17,12 @@ import { Layers, pathsIn, tarOf } from "./layers.ts";
 const clock = systemClock();
 const CREATED = "2026-01-01T00:00:00.000Z";
 const OPTIONS = {
-  buildArgs: {}, labels: {}, noCache: false, network: "none", explain: false, epoch_ms: undefined,
+  buildArgs: {},
+  labels: {},
+  noCache: false,
+  network: "none",
+  explain: false,
+  epoch_ms: undefined,
 };
 
 async function storeIn(layers: Layers): Promise<ImageStore> {
@@ -31,7 +34,10 @@ async function storeIn(layers: Layers): Promise<ImageStore> {
 check("layer: half of one, or another one, is not taken for it", async () => {
   using layers = new Layers();
   const store = await storeIn(layers);
-  const { tar, diffId } = await tarOf([{ name: "a", content: "a" }, { name: "b", content: "b" }]);
+  const { tar, diffId } = await tarOf([
+    { name: "a", content: "a" },
+    { name: "b", content: "b" },
+  ]);
   const other = await tarOf([{ name: "a", content: "evil" }]);
   async function* broken() {
     yield tar.subarray(0, 1024);
@@ -46,41 +52,58 @@ check("layer: half of one, or another one, is not taken for it", async () => {
     ["a tar whose hash is not the diff id", whole(other.tar), /expected sha256/],
   ] as const) {
     let happened: unknown;
-    await store.layers.add(diffId, "sha256:x", () => source).catch((thrown: unknown) => {
-      happened = thrown;
-    });
+    await store.layers
+      .add(diffId, "sha256:x", () => source)
+      .catch((thrown: unknown) => {
+        happened = thrown;
+      });
     if (/not written yet/.test(String(happened))) throw happened;
     judge(says.test(String(happened)) && !existsSync(folder), {
-      when, expected: "an error, and no layer",
+      when,
+      expected: "an error, and no layer",
       happened: `${String(happened)}; a layer: ${existsSync(folder)}`,
       why: "every image that names this diff id would stand on it from then on",
     });
   }
   mustEqual(readdirSync(layers.at("images/layers")), [], {
-    when: "the folder of layers after both failures", why: "leftovers fill the disk",
+    when: "the folder of layers after both failures",
+    why: "leftovers fill the disk",
   });
   await store.layers.add(diffId, diffId, () => whole(tar));
   mustEqual(pathsIn(folder), ["a", "b"], { when: "the whole tar", why: "the next attempt works" });
   const usage = await store.layers.usage(diffId);
   mustEqual(usage?.entries, 2, {
-    when: "the state of the layer", why: "a folder without a state counts as absent",
+    when: "the state of the layer",
+    why: "a folder without a state counts as absent",
   });
 });
 
 check("image: a step adds its layer and its history, or its history alone", () => {
-  const first = withStep(emptyDraft(), { diffId: "sha256:1", size: 10, entries: 1 }, {
-    created: CREATED, created_by: "COPY a /a",
-  });
+  const first = withStep(
+    emptyDraft(),
+    { diffId: "sha256:1", size: 10, entries: 1 },
+    {
+      created: CREATED,
+      created_by: "COPY a /a",
+    },
+  );
   const second = withStep(first, undefined, { created: CREATED, created_by: "ENV A=1" });
-  mustEqual([second.diffIds, second.layers.map(({ digest, size }) => [digest, size])], [
-    ["sha256:1"], [["sha256:1", 10]],
-  ], { when: "COPY, then ENV", why: "ENV changes no file: an empty layer would cost a mount" });
-  mustEqual(second.history.map(({ empty_layer = false }) => empty_layer), [false, true], {
-    when: "empty_layer in the history",
-    why: "the n-th history entry without it is the n-th layer (image spec, config.md)",
-  });
+  mustEqual(
+    [second.diffIds, second.layers.map(({ digest, size }) => [digest, size])],
+    [["sha256:1"], [["sha256:1", 10]]],
+    { when: "COPY, then ENV", why: "ENV changes no file: an empty layer would cost a mount" },
+  );
+  mustEqual(
+    second.history.map(({ empty_layer = false }) => empty_layer),
+    [false, true],
+    {
+      when: "empty_layer in the history",
+      why: "the n-th history entry without it is the n-th layer (image spec, config.md)",
+    },
+  );
   mustEqual(first.history.length, 1, {
-    when: "the draft before the second step", why: "two stages may stand on one draft",
+    when: "the draft before the second step",
+    why: "two stages may stand on one draft",
   });
 });
 
@@ -110,7 +133,8 @@ check("image: manifest and configuration name all by digest", async () => {
   const manifest = await read(made.manifestDigest);
   const config = await read(made.id);
   mustEqual([manifest.found, config.found], [made.manifestDigest, made.id], {
-    when: "the hashes of manifest and configuration", why: "a name is the content's hash, or a lie",
+    when: "the hashes of manifest and configuration",
+    why: "a name is the content's hash, or a lie",
   });
   const { rootfs, created } = config.json as { rootfs: object; created: string };
   mustEqual([rootfs, created], [{ type: "layers", diff_ids: [diffId] }, CREATED], {
@@ -118,14 +142,18 @@ check("image: manifest and configuration name all by digest", async () => {
     why: "diff ids are hashes of the plain tars, digests those of what travels",
   });
   mustEqual(made.repoTags, ["lab.local/one:1", "lab.local/one:2"], {
-    when: "its names", why: "both tags were asked for",
+    when: "its names",
+    why: "both tags were asked for",
   });
 });
 
 function builderIn(layers: Layers, images: ImageStore): Builder {
   for (const name of ["work", "state"]) layers.make(name);
   return {
-    images, cache: new BuildCache(layers.at("images")), host: { clock }, work: layers.at("work"),
+    images,
+    cache: new BuildCache(layers.at("images")),
+    host: { clock },
+    work: layers.at("work"),
     state: layers.at("state"),
   } as unknown as Builder;
 }
@@ -134,11 +162,16 @@ function builderIn(layers: Layers, images: ImageStore): Builder {
 async function buildOf(builder: Builder, options = OPTIONS, content = "a") {
   let made = 0;
   let state: StageState = {
-    draft: emptyDraft(), key: keyOf("scratch"), wasCached: true, args: new Map(), setsCmd: false,
+    draft: emptyDraft(),
+    key: keyOf("scratch"),
+    wasCached: true,
+    args: new Map(),
+    setsCmd: false,
   };
   const step = async (history: string, parts: unknown[], make: (rootfs: string) => void) => {
     state = await layerStep(builder, options, state, {
-      key: keyOf(state.key, history, ...parts), history,
+      key: keyOf(state.key, history, ...parts),
+      history,
       progress: new Progress("quiet", clock).step(history),
       make: async (rootfs) => {
         made++;
@@ -168,11 +201,13 @@ check("build: three instructions are two layers, which the cache has the second 
     });
     const folders = diffIds.map((diffId) => store.layers.folder(diffId));
     mustEqual(layers.seen(...folders), ["b"], {
-      when: "the root of the image", why: "rm is a whiteout: the layer below still has a",
+      when: "the root of the image",
+      why: "rm is a whiteout: the layer below still has a",
     });
     const again = await buildOf(builder);
     mustEqual([again.made, again.state.draft.diffIds], [0, diffIds], {
-      when: "the same build again", why: "most builds change one line: the others cost nothing",
+      when: "the same build again",
+      why: "most builds change one line: the others cost nothing",
     });
     mustEqual(again.state.wasCached, true, { when: "wasCached", why: "--explain says why" });
     const changed = await buildOf(builder, OPTIONS, "other");
@@ -190,27 +225,36 @@ check("build: a step that fails is in no cache", async () => {
   const store = await storeIn(layers);
   const builder = builderIn(layers, store);
   const state: StageState = {
-    draft: emptyDraft(), key: keyOf("scratch"), wasCached: true, args: new Map(), setsCmd: false,
+    draft: emptyDraft(),
+    key: keyOf("scratch"),
+    wasCached: true,
+    args: new Map(),
+    setsCmd: false,
   };
   let ends = 0;
-  const step = (fails: boolean) => layerStep(builder, OPTIONS, state, {
-    key: keyOf("RUN", "x"), history: "RUN x", progress: new Progress("quiet", clock).step("RUN x"),
-    make: async (rootfs) => {
-      ends++;
-      writeFileSync(join(rootfs, "half"), "half");
-      if (fails) throw new TypeError("exit code 1");
-    },
-  });
+  const step = (fails: boolean) =>
+    layerStep(builder, OPTIONS, state, {
+      key: keyOf("RUN", "x"),
+      history: "RUN x",
+      progress: new Progress("quiet", clock).step("RUN x"),
+      make: async (rootfs) => {
+        ends++;
+        writeFileSync(join(rootfs, "half"), "half");
+        if (fails) throw new TypeError("exit code 1");
+      },
+    });
   await store.receive(async () => {
     let happened = "it succeeded";
     await step(true).catch((thrown: unknown) => (happened = String(thrown)));
     if (/not written yet/.test(happened)) throw new Error(happened);
     mustEqual(happened, "TypeError: exit code 1", {
-      when: "a step whose command fails", why: "the build ends with the command's own error",
+      when: "a step whose command fails",
+      why: "the build ends with the command's own error",
     });
     await step(false);
     mustEqual(ends, 2, {
-      when: "the same step again", why: "half a step in the cache is half in every image after it",
+      when: "the same step again",
+      why: "half a step in the cache is half in every image after it",
     });
   });
 });
@@ -229,13 +273,15 @@ check("volume: an empty one gets what the image has there, whole or not at all",
   writeFileSync(join(rootfs, "data/later"), "");
   await volumes.fill("v", rootfs, "/data");
   mustEqual(pathsIn(data), ["d/", "d/x", "own"], {
-    when: "the same volume in another container", why: "it has data: nothing is copied over them",
+    when: "the same volume in another container",
+    why: "it has data: nothing is copied over them",
   });
   await volumes.ensure("w");
   writeFileSync(join(layers.make("volumes/w/_data.new"), "half"), "half");
   await volumes.fill("w", rootfs, "/data");
   mustEqual(pathsIn(volumes.dataOf("w")), ["d/", "d/x", "later"], {
-    when: "a copy that was cut short, and the next one", why: "half a copy looks like data",
+    when: "a copy that was cut short, and the next one",
+    why: "half a copy looks like data",
   });
   await volumes.ensure("n");
   await volumes.fill("n", rootfs, "/nowhere");

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, lstatSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -8,7 +8,7 @@ import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
-import { writeTar, type TarInput } from "@raft2kube/runtime/image/tar/write.ts";
+import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import { type Judgement, judge } from "../judge.ts";
 import { isUnwritten } from "../must.ts";
@@ -59,11 +59,13 @@ export class Layers implements Disposable {
 
 /** All paths beneath a folder, folders with a slash at the end. */
 export function pathsIn(folder: string, below = ""): string[] {
-  return readdirSync(join(folder, below)).sort().flatMap((name) => {
-    const path = `${below}${name}`;
-    if (!lstatSync(join(folder, path)).isDirectory()) return [path];
-    return [`${path}/`, ...pathsIn(folder, `${path}/`)];
-  });
+  return readdirSync(join(folder, below))
+    .sort()
+    .flatMap((name) => {
+      const path = `${below}${name}`;
+      if (!lstatSync(join(folder, path)).isDirectory()) return [path];
+      return [`${path}/`, ...pathsIn(folder, `${path}/`)];
+    });
 }
 
 /** A layer's tar with its hash, the diff id. */
@@ -76,7 +78,9 @@ export const textOf = (file: string) => readFileSync(file, "utf8");
 
 /** Fails unless `work` refuses the layer by an error that blames it and says this. */
 export async function mustRefuse(
-  work: () => Promise<unknown> | unknown, says: RegExp, judgement: Omit<Judgement, "happened">,
+  work: () => Promise<unknown> | unknown,
+  says: RegExp,
+  judgement: Omit<Judgement, "happened">,
 ): Promise<void> {
   let happened = "it was taken";
   try {

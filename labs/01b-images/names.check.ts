@@ -1,6 +1,6 @@
 import { placeOf } from "@raft2kube/runtime/image/place.ts";
-import { tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import type { TarHeader } from "@raft2kube/runtime/image/tar/header.ts";
+import { tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { whiteoutOf } from "@raft2kube/runtime/image/whiteout.ts";
 import { check } from "../check.ts";
@@ -19,9 +19,15 @@ check("names: what a name of a layer hides", async () => {
     return found.kind === "hide" ? `hide ${found.name.toString("latin1")}` : found.kind;
   };
   for (const [name, expected] of [
-    ["passwd", "none"], ["wh.a", "none"], ["a.wh.b", "none"], [".wh.passwd", "hide passwd"],
-    [".wh..wh..opq", "opaque"], [".wh..wh.plnk", "ignore"], [".wh..wh.aufs", "ignore"],
-    [".wh..profile", "hide .profile"], [".wh.\xff", "hide \xff"],
+    ["passwd", "none"],
+    ["wh.a", "none"],
+    ["a.wh.b", "none"],
+    [".wh.passwd", "hide passwd"],
+    [".wh..wh..opq", "opaque"],
+    [".wh..wh.plnk", "ignore"],
+    [".wh..wh.aufs", "ignore"],
+    [".wh..profile", "hide .profile"],
+    [".wh.\xff", "hide \xff"],
   ] as const) {
     mustEqual(meaning(name), expected, {
       when: JSON.stringify(name),
@@ -44,8 +50,14 @@ check("names: the folder and the last name, and none leads out", async () => {
     return `${folder.toString("latin1")} ${last.toString("latin1")}`;
   };
   for (const [name, expected] of [
-    ["a", ". a"], ["a/b", "a b"], ["./a/b/", "a b"], ["/etc//passwd", "etc passwd"], ["./", ". "],
-    ["a/./b", "a b"], ["..a/b..", "..a b.."], ["\xe4/\xff", "\xe4 \xff"],
+    ["a", ". a"],
+    ["a/b", "a b"],
+    ["./a/b/", "a b"],
+    ["/etc//passwd", "etc passwd"],
+    ["./", ". "],
+    ["a/./b", "a b"],
+    ["..a/b..", "..a b.."],
+    ["\xe4/\xff", "\xe4 \xff"],
   ] as const) {
     mustEqual(parts(name), expected, {
       when: JSON.stringify(name),

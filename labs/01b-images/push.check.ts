@@ -41,13 +41,17 @@ async function push(store: ImageStore, name: string): Promise<string[]> {
 /** Requests without digests, a run of the same ones once. */
 function shapes(requests: readonly string[]): string[] {
   const short = requests.map((each) => each.replaceAll(/sha256:\w+/g, "DIGEST"));
-  return short.map((each) => each.replace(/ \d+-\d+$/, " RANGE")).filter((each, at, all) => {
-    return each !== all[at - 1];
-  });
+  return short
+    .map((each) => each.replace(/ \d+-\d+$/, " RANGE"))
+    .filter((each, at, all) => {
+      return each !== all[at - 1];
+    });
 }
 
 const NEW_BLOB = [
-  "HEAD lab/one/blobs/DIGEST", "POST lab/one/blobs/uploads/", "PATCH lab/one/UPLOAD RANGE",
+  "HEAD lab/one/blobs/DIGEST",
+  "POST lab/one/blobs/uploads/",
+  "PATCH lab/one/UPLOAD RANGE",
   "PUT lab/one/UPLOAD?digest=DIGEST",
 ];
 
@@ -57,7 +61,8 @@ check("push: a new blob is asked for, begun, sent, and named by its digest", asy
   const name = `${registry.domain}/lab/one:1`;
   const store = await storeWith(layers, name, Buffer.from("small"));
   mustEqual(await push(store, name), ["Pushed"], {
-    when: "the progress of one layer", why: "people see what travels",
+    when: "the progress of one layer",
+    why: "people see what travels",
   });
   mustEqual(shapes(registry.requests), [...NEW_BLOB, ...NEW_BLOB, "PUT lab/one/manifests/1"], {
     when: "the requests for a layer, the configuration, the manifest",
@@ -83,7 +88,9 @@ check("push: a large blob goes in pieces, each where the one before says", async
     why: "a layer of gigabytes in one request is lost whole when the connection breaks",
   });
   judge(ranges.length > 0, {
-    when: "Content-Range of the pieces", expected: "FROM-TO", happened: "none",
+    when: "Content-Range of the pieces",
+    expected: "FROM-TO",
+    happened: "none",
     why: "a registry refuses a piece that does not follow the one before (416)",
   });
 });
@@ -96,10 +103,12 @@ check("push: what is there is not sent again", async () => {
   await push(store, name);
   registry.requests.length = 0;
   mustEqual(await push(store, name), ["Layer already exists"], {
-    when: "the same push again", why: "a base image is in most registries already",
+    when: "the same push again",
+    why: "a base image is in most registries already",
   });
   mustEqual(shapes(registry.requests), ["HEAD lab/one/blobs/DIGEST", "PUT lab/one/manifests/1"], {
-    when: "its requests", why: "a tag is moved by the manifest alone",
+    when: "its requests",
+    why: "a tag is moved by the manifest alone",
   });
 });
 
@@ -112,41 +121,56 @@ check("push: another repository of the registry gives its blobs", async () => {
   await store.receive(() => store.add(two, store.get(one).manifestDigest));
   registry.requests.length = 0;
   await push(store, two);
-  mustEqual(shapes(registry.requests), [
-    "HEAD lab/two/blobs/DIGEST", "POST lab/two/blobs/uploads/?mount=DIGEST&from=lab/one",
-    "HEAD lab/two/blobs/DIGEST", "POST lab/two/blobs/uploads/?mount=DIGEST&from=lab/one",
-    "PUT lab/two/manifests/1",
-  ], { when: "an image of lab/one as lab/two", why: "no byte of a layer need travel twice" });
+  mustEqual(
+    shapes(registry.requests),
+    [
+      "HEAD lab/two/blobs/DIGEST",
+      "POST lab/two/blobs/uploads/?mount=DIGEST&from=lab/one",
+      "HEAD lab/two/blobs/DIGEST",
+      "POST lab/two/blobs/uploads/?mount=DIGEST&from=lab/one",
+      "PUT lab/two/manifests/1",
+    ],
+    { when: "an image of lab/one as lab/two", why: "no byte of a layer need travel twice" },
+  );
 });
 
 const hasRegistry = spawnSync("docker-registry", ["--version"]).error === undefined;
 
-check("push: Debian's docker-registry takes the image, and gives it back", async () => {
-  loopbackUp();
-  using layers = new Layers();
-  const domain = `127.0.0.1:${await freePort()}`;
-  writeFileSync(layers.at("registry.yml"), [
-    "version: 0.1", `storage: { filesystem: { rootdirectory: ${layers.at("registry")} } }`,
-    `http: { addr: "${domain}" }`,
-  ].join("\n"));
-  const registry = spawn("docker-registry", ["serve", layers.at("registry.yml")], {
-    stdio: "ignore",
-  });
-  const exited = once(registry, "exit");
-  try {
-    const answers = () => fetch(`http://${domain}/v2/`).then(({ ok }) => ok);
-    await waitFor("docker-registry", answers, { clock });
-    const name = `${domain}/lab/one:1`;
-    const store = await storeWith(layers, name, randomBytes(1_000_000));
-    await push(store, name);
-    const other = new ImageStore(layers.at("pulled"), () => []);
-    await other.open();
-    await pullImage(other, name, { clock, endpoints: {} });
-    mustEqual(other.get(name).config.rootfs, store.get(name).config.rootfs, {
-      when: "the image that another store pulls", why: "diff ids are the same, whatever travelled",
+check(
+  "push: Debian's docker-registry takes the image, and gives it back",
+  async () => {
+    loopbackUp();
+    using layers = new Layers();
+    const domain = `127.0.0.1:${await freePort()}`;
+    writeFileSync(
+      layers.at("registry.yml"),
+      [
+        "version: 0.1",
+        `storage: { filesystem: { rootdirectory: ${layers.at("registry")} } }`,
+        `http: { addr: "${domain}" }`,
+      ].join("\n"),
+    );
+    const registry = spawn("docker-registry", ["serve", layers.at("registry.yml")], {
+      stdio: "ignore",
     });
-  } finally {
-    registry.kill();
-    await exited;
-  }
-}, { leftOut: hasRegistry ? undefined : "it takes Debian's docker-registry" });
+    const exited = once(registry, "exit");
+    try {
+      const answers = () => fetch(`http://${domain}/v2/`).then(({ ok }) => ok);
+      await waitFor("docker-registry", answers, { clock });
+      const name = `${domain}/lab/one:1`;
+      const store = await storeWith(layers, name, randomBytes(1_000_000));
+      await push(store, name);
+      const other = new ImageStore(layers.at("pulled"), () => []);
+      await other.open();
+      await pullImage(other, name, { clock, endpoints: {} });
+      mustEqual(other.get(name).config.rootfs, store.get(name).config.rootfs, {
+        when: "the image that another store pulls",
+        why: "diff ids are the same, whatever travelled",
+      });
+    } finally {
+      registry.kill();
+      await exited;
+    }
+  },
+  { leftOut: hasRegistry ? undefined : "it takes Debian's docker-registry" },
+);

@@ -56,7 +56,11 @@ export class LabRegistry {
   }
 
   #do(
-    method: string, place: string, query: URLSearchParams, body: Buffer, request: IncomingMessage,
+    method: string,
+    place: string,
+    query: URLSearchParams,
+    body: Buffer,
+    request: IncomingMessage,
   ): { status: number; location?: string } {
     const [, repository = "", kind, rest = ""] =
       /^(.+?)\/(blobs|manifests)\/(.*)$/.exec(place) ?? [];

@@ -6,8 +6,10 @@ import { mustEqual, mustPass } from "../must.ts";
 import { Layers, mustRefuse, pathsIn, textOf } from "./layers.ts";
 
 const LOWER = [
-  { name: "etc/", type: "directory" }, { name: "etc/a", content: "a" },
-  { name: "etc/b", content: "b" }, { name: "var/log/", type: "directory" },
+  { name: "etc/", type: "directory" },
+  { name: "etc/a", content: "a" },
+  { name: "etc/b", content: "b" },
+  { name: "var/log/", type: "directory" },
   { name: "var/log/x", content: "x" },
 ] as const;
 
@@ -17,7 +19,8 @@ check("unpack: a removed name is gone for a container, and others stay", async (
   const lower = await layers.unpack([...LOWER]);
   const upper = await layers.unpack([{ name: "etc/.wh.a" }, { name: "var/.wh.log" }]);
   mustEqual(layers.seen(lower, upper), ["etc/", "etc/b", "var/"], {
-    when: "a layer with etc/.wh.a and var/.wh.log over one that has both", why,
+    when: "a layer with etc/.wh.a and var/.wh.log over one that has both",
+    why,
   });
   const marks = pathsIn(upper).filter((name) => name.includes(".wh."));
   mustEqual(marks, [], { when: "the files of the layer named .wh.*", why: "overlayfs shows them" });
@@ -27,7 +30,8 @@ check("unpack: a layer's own name stays, whatever the order of name and whiteout
   using layers = new Layers();
   const lower = await layers.unpack([...LOWER]);
   const both = [
-    { name: "var/log/", type: "directory" }, { name: "var/log/new", content: "new" },
+    { name: "var/log/", type: "directory" },
+    { name: "var/log/new", content: "new" },
     { name: "etc/a", content: "own" },
   ] as const;
   const marks = [{ name: "var/.wh.log" }, { name: "etc/.wh.a" }] as const;
@@ -49,50 +53,66 @@ check("unpack: an opaque folder hides all that lower layers have in it", async (
   using layers = new Layers();
   const lower = await layers.unpack([...LOWER]);
   const upper = await layers.unpack([
-    { name: "etc/", type: "directory" }, { name: "etc/c", content: "c" },
-    { name: "etc/.wh..wh..opq" }, { name: "etc/.wh..wh.plnk" },
+    { name: "etc/", type: "directory" },
+    { name: "etc/c", content: "c" },
+    { name: "etc/.wh..wh..opq" },
+    { name: "etc/.wh..wh.plnk" },
   ]);
   mustEqual(layers.seen(lower, upper), ["etc/", "etc/c", "var/", "var/log/", "var/log/x"], {
-    when: "a layer whose etc is opaque", why: "a tool writes it for a folder that was replaced",
+    when: "a layer whose etc is opaque",
+    why: "a tool writes it for a folder that was replaced",
   });
 });
 
 check("unpack: a folder is not made again, and takes the place of a file", async () => {
   using layers = new Layers();
   const folder = await layers.unpack([
-    { name: "d/", type: "directory" }, { name: "d/x", content: "x" },
-    { name: "d/", type: "directory", mode: 0o700 }, { name: "f", content: "f" },
-    { name: "f/", type: "directory" }, { name: "f/y", content: "y" },
+    { name: "d/", type: "directory" },
+    { name: "d/x", content: "x" },
+    { name: "d/", type: "directory", mode: 0o700 },
+    { name: "f", content: "f" },
+    { name: "f/", type: "directory" },
+    { name: "f/y", content: "y" },
   ]);
   mustEqual(pathsIn(folder), ["d/", "d/x", "f/", "f/y"], {
     when: "a layer that describes d twice, and has f as a file and then as a folder",
     why: "a tar is a list of changes in order: the last one wins, and a folder keeps what it has",
   });
   mustEqual(lstatSync(join(folder, "d")).mode & 0o777, 0o700, {
-    when: "the mode of d", why: "the later description holds",
+    when: "the mode of d",
+    why: "the later description holds",
   });
 });
 
 check("unpack: a hard link is to a file of the layer, and to no other", async () => {
   using layers = new Layers();
-  const folder = await mustPass(layers.unpack([
-    { name: "a", content: "a" }, { name: "d/b", content: "old" },
-    { name: "d/b", type: "link", linkname: "./a" },
-  ]), {
-    when: "a link d/b to a, in place of a file",
-    expected: "d/b is another name of a",
-    why: "tools write a file with two names once, and then the link",
-  });
+  const folder = await mustPass(
+    layers.unpack([
+      { name: "a", content: "a" },
+      { name: "d/b", content: "old" },
+      { name: "d/b", type: "link", linkname: "./a" },
+    ]),
+    {
+      when: "a link d/b to a, in place of a file",
+      expected: "d/b is another name of a",
+      why: "tools write a file with two names once, and then the link",
+    },
+  );
   mustEqual(lstatSync(join(folder, "a")).ino, lstatSync(join(folder, "d/b")).ino, {
-    when: "the inodes of a and d/b", why: "two copies would not change together",
+    when: "the inodes of a and d/b",
+    why: "two copies would not change together",
   });
   writeFileSync(layers.at("victim"), "v");
   const why = "with a link to a file of the machine, an image could write it";
   for (const [linkname, says] of [
-    [layers.at("victim"), /not in the layer/], ["../victim", /leads out/], ["/", /root/],
+    [layers.at("victim"), /not in the layer/],
+    ["../victim", /leads out/],
+    ["/", /root/],
   ] as const) {
     await mustRefuse(() => layers.unpack([{ name: "l", type: "link", linkname }]), says, {
-      when: `a hard link to ${linkname}`, expected: "it is refused, and the error says why", why,
+      when: `a hard link to ${linkname}`,
+      expected: "it is refused, and the error says why",
+      why,
     });
   }
   mustEqual(lstatSync(layers.at("victim")).nlink, 1, { when: "the names of the victim", why });
@@ -104,7 +124,8 @@ check("unpack: folders have their times, and links are not followed to set them"
   const victim = layers.make("victim");
   const before = lstatSync(victim).mtimeMs;
   const folder = await layers.unpack([
-    { name: "d/", type: "directory", mtime }, { name: "d/x", content: "x" },
+    { name: "d/", type: "directory", mtime },
+    { name: "d/x", content: "x" },
     { name: "gone/", type: "directory", mtime },
     { name: "gone", type: "symlink", linkname: victim },
   ]);

@@ -1,7 +1,7 @@
-import { countCost } from "../check.ts";
 import { DiskImage } from "../../testing/disk/image.ts";
 import { type Operation, ScheduledDisk } from "../../testing/disk/scheduled-disk.ts";
 import { firstShare } from "../../testing/disk/survival.ts";
+import { countCost } from "../check.ts";
 
 /**
  * A disk in memory that performs its operations in order, one in each turn of the event loop, and

@@ -2,8 +2,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
 import type { Operation } from "../../testing/disk/scheduled-disk.ts";
 import { judge } from "../judge.ts";
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
 import type { Cell } from "../replay/recording.ts";
 import { CrashDisk } from "./crash-disk.ts";
 

@@ -2,17 +2,17 @@ import { crc32c } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { LogDamagedError, type LogWriteError } from "@raft2kube/store/wal/errors.ts";
 import {
+  decodeRecord,
+  encodeRecord,
   RECORD,
   RECORD_ALIGN_BYTES,
   RECORD_HEADER_BYTES,
-  decodeRecord,
-  encodeRecord,
   recordSize,
 } from "@raft2kube/store/wal/record.ts";
 import {
-  SEGMENT_HEADER_BYTES,
   encodeSegmentHeader,
   readSegment,
+  SEGMENT_HEADER_BYTES,
 } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
@@ -134,9 +134,11 @@ function judgeBytes(position: number): void {
     return !own.subarray(from, to).equals(expected.subarray(from, to));
   });
   const shown = (bytes: Buffer) => {
-    return differing.map(([name, from, to]) => {
-      return `${name} ${bytes.toString("hex", from, to).replace(/..(?=.)/g, "$& ")}`;
-    }).join(", ");
+    return differing
+      .map(([name, from, to]) => {
+        return `${name} ${bytes.toString("hex", from, to).replace(/..(?=.)/g, "$& ")}`;
+      })
+      .join(", ");
   };
   judge(differing.length === 0, {
     when: `encodeRecord of "${payload}" at position ${position}, ${DISTANCE} after the durable end`,

@@ -1,4 +1,5 @@
 import { randomInteger } from "@raft2kube/std/random.ts";
+import { judge } from "../judge.ts";
 import {
   connected,
   expectCount,
@@ -8,7 +9,6 @@ import {
 } from "../raft/judged.ts";
 import { ELECTION_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
-import { judge } from "../judge.ts";
 
 const FIRST_ELECTION_REQUESTS_MAX = 30;
 const IDLE_SECOND_REQUESTS_MAX = 60;

@@ -5,9 +5,9 @@ import type { MemberId } from "@raft2kube/store/core/types.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import {
-  type CoreState,
   append,
   askVote,
+  type CoreState,
   coreWith,
   heartbeat,
   kindsTo,

@@ -65,26 +65,22 @@ scenario("a candidate crashes right after its request", { servers: 3, runs: RUNS
   cluster.run(BALLOT_MS);
 });
 
-scenario(
-  "a longer log of an older term is not elected",
-  { servers: 3, runs: RUNS },
-  (cluster) => {
-    const [one, two, three] = cluster.servers;
-    one!.startWith({ term: 2, log: [1, 1, 1], commit: 1 });
-    two!.startWith({ term: 2, log: [1, 2], commit: 2 });
-    three!.startWith({ term: 2, log: [1, 2], commit: 2 });
-    cluster.run(1);
-    two!.crash();
-    one!.campaign();
-    const leader = expectLeader(cluster, "members 1 and 3 are up");
-    judge(leader === three, {
-      when: "member 1 has entries 1 1 1, member 3 has 1 2, of which 2 is committed",
-      expected: "member 3 leads: its last term is newer",
-      happened: `member ${leader.id} leads`,
-      why: "a leader without a committed entry removes it from the others (Raft section 5.4.1)",
-    });
-  },
-);
+scenario("a longer log of an older term is not elected", { servers: 3, runs: RUNS }, (cluster) => {
+  const [one, two, three] = cluster.servers;
+  one!.startWith({ term: 2, log: [1, 1, 1], commit: 1 });
+  two!.startWith({ term: 2, log: [1, 2], commit: 2 });
+  three!.startWith({ term: 2, log: [1, 2], commit: 2 });
+  cluster.run(1);
+  two!.crash();
+  one!.campaign();
+  const leader = expectLeader(cluster, "members 1 and 3 are up");
+  judge(leader === three, {
+    when: "member 1 has entries 1 1 1, member 3 has 1 2, of which 2 is committed",
+    expected: "member 3 leads: its last term is newer",
+    happened: `member ${leader.id} leads`,
+    why: "a leader without a committed entry removes it from the others (Raft section 5.4.1)",
+  });
+});
 
 /** Only by the request of member 3 does member 2 learn that member 3 votes. */
 scenario("a vote request tells what is committed", { servers: 3, runs: RUNS }, (cluster) => {

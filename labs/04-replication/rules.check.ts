@@ -20,12 +20,7 @@ check("a follower deletes conflicting entries and keeps the others", () => {
   const cases = [
     [{ index: 2, term: 1 }, [3, 3], "1 1 3 3", "entries 3 to 5 are of another term"],
     [{ index: 5, term: 2 }, [3], "1 1 2 2 2 3", "the new entry follows the member's last"],
-    [
-      { index: 2, term: 1 },
-      [2],
-      "1 1 2 2 2",
-      "a stale append: all its entries exist already",
-    ],
+    [{ index: 2, term: 1 }, [2], "1 1 2 2 2", "a stale append: all its entries exist already"],
     [{ index: 2, term: 1 }, [2, 3], "1 1 2 3", "the first entry matches, the second conflicts"],
     [{ index: 3, term: 2 }, [], "1 1 2 2 2", "no entries: a probe"],
     [{ index: 4, term: 3 }, [3], "1 1 2 2 2", "the previous entry does not match"],

@@ -2,12 +2,12 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { jointIndex, jointVote } from "@raft2kube/store/core/joint.ts";
 import {
-  MembershipError,
   changeMembership,
   initialMembership,
+  MembershipError,
 } from "@raft2kube/store/core/membership.ts";
-import { describeMembership } from "../../testing/raft/describe.ts";
 import type { Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
+import { describeMembership } from "../../testing/raft/describe.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { changeOf } from "./change.ts";
@@ -63,8 +63,7 @@ function attempt(current: Membership, change: MembershipChange): Membership | un
 }
 
 const JOINT = { voters: new Set([3n, 4n, 5n]), outgoing: new Set([1n, 2n, 3n]) };
-const WHY_BOTH =
-  "if one majority decides alone, the other can decide differently (D 4.3)";
+const WHY_BOTH = "if one majority decides alone, the other can decide differently (D 4.3)";
 
 check("while joint, an entry is committed when both majorities have it", () => {
   const cases = [

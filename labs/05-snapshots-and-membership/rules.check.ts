@@ -1,9 +1,9 @@
 import { LogEntries } from "@raft2kube/store/core/entries.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { appended, coreWith, electMember1, entry, work } from "../raft/core.ts";
 import { changeOf } from "./change.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
 
 const MARK = { index: 5, term: 2, membership: initialMembership([1n, 2n, 4n]) };
 const snapshot = (mark: typeof MARK, term: number) =>

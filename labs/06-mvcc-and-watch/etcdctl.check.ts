@@ -27,18 +27,22 @@ const COMMANDS = [
   ["get a --rev 99", "etcdserver: mvcc: required revision is a future revision"],
 ] as const;
 
-check("etcdctl gets etcd's responses", () =>
-  withStore(async (store) => {
-    for (const [words, expected] of COMMANDS) {
-      const output = await etcdctl(ETCDCTL!, store.address, words.split(" "));
-      judge(output.includes(expected.trim()), {
-        when: `etcdctl ${words}`,
-        expected,
-        happened: output,
-        why: "the store is compatible with etcd's clients and tools",
-      });
-    }
-  }), { leftOut: ETCDCTL === undefined ? NO_ETCDCTL : undefined });
+check(
+  "etcdctl gets etcd's responses",
+  () =>
+    withStore(async (store) => {
+      for (const [words, expected] of COMMANDS) {
+        const output = await etcdctl(ETCDCTL!, store.address, words.split(" "));
+        judge(output.includes(expected.trim()), {
+          when: `etcdctl ${words}`,
+          expected,
+          happened: output,
+          why: "the store is compatible with etcd's clients and tools",
+        });
+      }
+    }),
+  { leftOut: ETCDCTL === undefined ? NO_ETCDCTL : undefined },
+);
 
 async function etcdctl(program: string, address: string, words: string[]): Promise<string> {
   const env = { ...process.env, ETCDCTL_API: "3", ETCDCTL_ENDPOINTS: address };

@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { type Random, seededRandom } from "@raft2kube/std/random.ts";
 import { describeAnswer } from "../../testing/history/answers.ts";
-import { KV_MODEL, type KvOperation, describeInput } from "../../testing/history/history.ts";
+import { describeInput, KV_MODEL, type KvOperation } from "../../testing/history/history.ts";
 import type { KvInput } from "../../testing/history/kv-model.ts";
 import { checkLinearizability } from "../../testing/history/linearizability.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";

@@ -85,7 +85,13 @@ export async function follow(
     over = true;
   };
   const reading = read();
-  await Promise.race([reading, untilQuiet(() => whole || over, () => responses.length)]);
+  await Promise.race([
+    reading,
+    untilQuiet(
+      () => whole || over,
+      () => responses.length,
+    ),
+  ]);
   if (whole) return responses;
   const ended = over ? "the stream has ended" : `no response for ${QUIET_S} s`;
   over = true;

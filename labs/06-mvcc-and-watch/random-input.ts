@@ -1,10 +1,10 @@
 import {
   type Compare,
+  type RequestOp,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
-  type RequestOp,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { KvInput } from "../../testing/history/kv-model.ts";
 import { compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
 

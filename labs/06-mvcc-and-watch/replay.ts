@@ -1,10 +1,10 @@
+import { type Event, Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
 import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
-import { type Event, Event_EventType } from "@raft2kube/proto/gen/etcd.ts";
 import type { KvInput } from "../../testing/history/kv-model.ts";
 import { judge } from "../judge.ts";
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
 import type { Cell } from "../replay/recording.ts";
 import { Applied, compact, put, putOf, remove, removeOf, txn } from "./state.ts";
 

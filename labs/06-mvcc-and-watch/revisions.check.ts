@@ -3,10 +3,10 @@ import {
   Compare_CompareTarget as Target,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { KeyHistory } from "@raft2kube/store/mvcc/index/key-history.ts";
+import type { KvInput } from "../../testing/history/kv-model.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { Applied, compact, put, putOf, read, remove, removeOf, txn } from "./state.ts";
-import type { KvInput } from "../../testing/history/kv-model.ts";
 
 interface Step {
   readonly name: string;

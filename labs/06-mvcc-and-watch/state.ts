@@ -1,12 +1,3 @@
-import { memoryBackend } from "../../testing/store/memory-backend.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
-import { apply } from "@raft2kube/store/mvcc/apply/apply.ts";
-import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
-import { range } from "@raft2kube/store/mvcc/kv/range.ts";
-import type { Change } from "@raft2kube/store/mvcc/records/recent.ts";
-import { restoreState } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
-import { type State, header } from "@raft2kube/store/mvcc/state/state.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type DeleteRangeRequest,
@@ -14,8 +5,17 @@ import {
   RangeRequest,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import { apply } from "@raft2kube/store/mvcc/apply/apply.ts";
+import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
+import { range } from "@raft2kube/store/mvcc/kv/range.ts";
+import { restoreState } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
+import type { Change } from "@raft2kube/store/mvcc/records/recent.ts";
+import { header, type State } from "@raft2kube/store/mvcc/state/state.ts";
 import { describeAnswer, describeRefusal } from "../../testing/history/answers.ts";
 import type { KvInput } from "../../testing/history/kv-model.ts";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 
 /** A state in memory to which commands are applied one after another, as from a log. */
 export class Applied {

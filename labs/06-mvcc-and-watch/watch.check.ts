@@ -2,7 +2,7 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { type Event, Event_EventType, type WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { type Awaited, type OwnStore, follow, withStore } from "./own-store.ts";
+import { type Awaited, follow, type OwnStore, withStore } from "./own-store.ts";
 
 const FIRST = 2;
 const WRITES = 60;

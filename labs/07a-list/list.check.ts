@@ -1,18 +1,23 @@
-import { listFromStore } from "@raft2kube/apiserver/registry/list.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
-import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
-import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
-import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
-import { decodeContinue } from "@raft2kube/apiserver/storage/continue.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
+import { listFromStore } from "@raft2kube/apiserver/registry/list.ts";
+import { type RevisionMatch, readListOptions } from "@raft2kube/apiserver/registry/list-options.ts";
+import { selectionOf } from "@raft2kube/apiserver/registry/selection.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
+import { decodeContinue } from "@raft2kube/apiserver/storage/continue.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { betweenReads, lateWatches, limitsAsked } from "../apiserver/between.ts";
+import {
+  type ConfigMapServers,
+  list,
+  mapOf,
+  NAMESPACE,
+  refusalOf,
+  withServers,
+} from "../apiserver/config-map-servers.ts";
 import { check, checkOptions, repeatCommand, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustPass } from "../must.ts";
-import { betweenReads, lateWatches, limitsAsked } from "../apiserver/between.ts";
-import {
-  NAMESPACE, type ConfigMapServers, list, mapOf, refusalOf, withServers,
-} from "../apiserver/config-map-servers.ts";
 
 /** How far a cache is behind its store. */
 const LATE_MS = 20;

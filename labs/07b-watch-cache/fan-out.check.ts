@@ -1,20 +1,20 @@
+import { History } from "@raft2kube/apiserver/cache/history.ts";
+import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
 import {
   HISTORY_BYTES_MAX,
   HISTORY_EVENTS_MAX,
   WATCHER_QUEUE_BYTES_MAX,
   WATCHER_QUEUE_EVENTS_MAX,
 } from "@raft2kube/apiserver/limits.ts";
-import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
-import { History } from "@raft2kube/apiserver/cache/history.ts";
-import { type Listener, inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { inWords, type Listener, listen } from "../../testing/apiserver/watch-words.ts";
+import { orBroken } from "../apiserver/broken.ts";
+import { clock, refusalOf } from "../apiserver/config-map-servers.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { untilQuiet } from "../quiet.ts";
-import { orBroken } from "../apiserver/broken.ts";
-import { expectLines } from "../apiserver/expect-lines.ts";
-import { ALL, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
-import { clock, refusalOf } from "../apiserver/config-map-servers.ts";
 
 check("fan-out: a watch gets exactly the events after its revision", () =>
   orBroken(async () => {
@@ -108,8 +108,17 @@ check("fan-out: listeners get each event, and the states of earlier revisions ar
       happened: heard.join(", ") || "no event",
       why: "the server's own parts (admission, authorization) follow the cache as listeners",
     });
-    for (const [revision, expected] of [[3, "a"], [5, "a,b"], [7, "b"], [8, "b"]] as const) {
-      const names = cache.stateAt(revision)?.all().map(({ name }) => name).join();
+    for (const [revision, expected] of [
+      [3, "a"],
+      [5, "a,b"],
+      [7, "b"],
+      [8, "b"],
+    ] as const) {
+      const names = cache
+        .stateAt(revision)
+        ?.all()
+        .map(({ name }) => name)
+        .join();
       judge(names === expected, {
         when: `a is created at 2, b at 4, a deleted at 6, nothing at 8; the state at ${revision}`,
         expected,
@@ -295,7 +304,10 @@ check("fan-out: a watcher that joins while events are pending gets each once", (
 
 /** Whether it ends. */
 function ended(listener: Listener): Promise<boolean> {
-  return untilQuiet(() => listener.ended !== undefined, () => listener.lines.length);
+  return untilQuiet(
+    () => listener.ended !== undefined,
+    () => listener.lines.length,
+  );
 }
 
 check("fan-out: a watcher's queue is bounded in bytes, but takes one event of any size", () =>
@@ -308,7 +320,10 @@ check("fan-out: a watcher's queue is bounded in bytes, but takes one event of an
     put(cache, "a", 2);
     await untilQuiet(first, () => slow.writes.length);
     put(cache, "a", 3);
-    await untilQuiet(() => cache.eventsSent === 2, () => cache.eventsSent);
+    await untilQuiet(
+      () => cache.eventsSent === 2,
+      () => cache.eventsSent,
+    );
     judge(first() && cache.watchers === 1, {
       when: "a watcher has read one event, and does not read the next, which is above the limit",
       expected: "it stays: one event is always queued",

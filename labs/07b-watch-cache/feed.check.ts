@@ -1,16 +1,21 @@
 import { Feed, type FeedTarget } from "@raft2kube/apiserver/cache/feed.ts";
 import type { Change } from "@raft2kube/apiserver/cache/watch-cache.ts";
-import type { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { STORE_PAGE_KEYS } from "@raft2kube/apiserver/limits.ts";
+import type { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
-import { check } from "../check.ts";
-import { judge } from "../judge.ts";
 import { betweenReads, canceledOnce, splitWatches } from "../apiserver/between.ts";
+import {
+  type ConfigMapServers,
+  clock,
+  list,
+  mapOf,
+  NAMESPACE,
+  withServers,
+} from "../apiserver/config-map-servers.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
-import {
-  NAMESPACE, type ConfigMapServers, clock, list, mapOf, withServers,
-} from "../apiserver/config-map-servers.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
 
 check("watch: after a list it misses no event and repeats none", () =>
   withServers(async (servers) => {

@@ -1,13 +1,13 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { pick, seededRandom } from "@raft2kube/std/random.ts";
+import { clock, mapOf, NAMESPACE } from "../apiserver/config-map-servers.ts";
+import { withApiserver } from "../apiserver/own-apiserver.ts";
 import { check, checkOptions, stillAtWork } from "../check.ts";
 import { judge } from "../judge.ts";
 import { QUIET_S, untilQuiet } from "../quiet.ts";
-import { withApiserver } from "../apiserver/own-apiserver.ts";
-import { NAMESPACE, clock, mapOf } from "../apiserver/config-map-servers.ts";
 
 const CORE = { group: "", version: "v1" };
 const MAPS = { ...CORE, plural: "configmaps", kind: "ConfigMap", namespaced: true };

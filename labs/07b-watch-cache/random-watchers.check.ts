@@ -1,11 +1,20 @@
 import type { Selection } from "@raft2kube/apiserver/cache/selection.ts";
 import { EVERYTHING } from "@raft2kube/apiserver/cache/selection.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { type Listener, listen } from "../../testing/apiserver/watch-words.ts";
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { check, checkOptions, stillAtWork } from "../check.ts";
 import { orBroken } from "../apiserver/broken.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
-import { ALL, type Seen, emptyCache, ofApp, onNode, podEntry, put, remove } from "../apiserver/objects.ts";
+import {
+  ALL,
+  emptyCache,
+  ofApp,
+  onNode,
+  podEntry,
+  put,
+  remove,
+  type Seen,
+} from "../apiserver/objects.ts";
+import { check, checkOptions, stillAtWork } from "../check.ts";
 
 const RUNS = 10;
 const CHANGES = 120;

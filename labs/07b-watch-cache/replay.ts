@@ -1,12 +1,12 @@
 import type { WatchCache } from "@raft2kube/apiserver/cache/watch-cache.ts";
 import type { Watcher } from "@raft2kube/apiserver/cache/watcher.ts";
-import { judge } from "../judge.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
-import type { Cell } from "../replay/recording.ts";
 import { clock } from "../apiserver/config-map-servers.ts";
-import { ALL, type Seen, emptyCache, ofApp, onNode, put, remove } from "../apiserver/objects.ts";
+import { ALL, emptyCache, ofApp, onNode, put, remove, type Seen } from "../apiserver/objects.ts";
+import { judge } from "../judge.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
+import type { Cell } from "../replay/recording.ts";
 
 const FIRST = 1;
 const NAMES = ["web", "db", "cron"];

@@ -1,15 +1,19 @@
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
-import { entryOfRow } from "@raft2kube/apiserver/cache/entry-of-row.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { entryOfRow } from "@raft2kube/apiserver/cache/entry-of-row.ts";
 import { UPDATE_ATTEMPTS_MAX } from "@raft2kube/apiserver/limits.ts";
 import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { keyOf } from "@raft2kube/apiserver/storage/keys.ts";
 import { Rows } from "@raft2kube/apiserver/storage/rows.ts";
+import {
+  mapOf,
+  NAMESPACE,
+  numberIn,
+  refusalOf,
+  withServers,
+} from "../apiserver/config-map-servers.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import {
-  NAMESPACE, mapOf, numberIn, refusalOf, withServers,
-} from "../apiserver/config-map-servers.ts";
 
 const KEY = "/registry/configmaps/lab/a";
 const LOST = "a write is lost without an error (API conventions: optimistic concurrency control)";

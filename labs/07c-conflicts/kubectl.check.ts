@@ -1,9 +1,9 @@
+import { mapOf } from "../apiserver/config-map-servers.ts";
+import { expectLines } from "../apiserver/expect-lines.ts";
+import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { squeezed } from "../walk.ts";
-import { expectLines } from "../apiserver/expect-lines.ts";
-import { KUBECTL, type OwnApiserver, withApiserver } from "../apiserver/own-apiserver.ts";
-import { mapOf } from "../apiserver/config-map-servers.ts";
 
 /** Patience with kubectl, which is another process and reads the API's description first. */
 const KUBECTL_PATIENCE = 3;
@@ -76,13 +76,9 @@ async function servesTheKind(own: OwnApiserver): Promise<void> {
 
 const leftOut = KUBECTL === undefined ? "there is no kubectl in PATH" : undefined;
 
-check(
-  "kubectl: lists, pages, watches and gets conflicts",
-  () => withApiserver(listsAndWatches),
-  { leftOut },
-);
-check(
-  "kubectl: the kind is defaulted, validated, printed",
-  () => withApiserver(servesTheKind),
-  { leftOut },
-);
+check("kubectl: lists, pages, watches and gets conflicts", () => withApiserver(listsAndWatches), {
+  leftOut,
+});
+check("kubectl: the kind is defaulted, validated, printed", () => withApiserver(servesTheKind), {
+  leftOut,
+});

@@ -1,9 +1,9 @@
-import { check } from "../check.ts";
-import { judge } from "../judge.ts";
 import { lateWatches } from "../apiserver/between.ts";
+import { list, mapOf, refusalOf, withServers } from "../apiserver/config-map-servers.ts";
 import { expectLines } from "../apiserver/expect-lines.ts";
 import { watch } from "../apiserver/watch.ts";
-import { list, mapOf, refusalOf, withServers } from "../apiserver/config-map-servers.ts";
+import { check } from "../check.ts";
+import { judge } from "../judge.ts";
 
 /** Delay of a cache behind its store. */
 const LATE_MS = 20;

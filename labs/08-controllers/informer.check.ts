@@ -8,32 +8,41 @@ import { podOf } from "./objects.ts";
 type Step = readonly [brings: string, ...calls: string[]];
 
 const COPIES: readonly (readonly [title: string, why: string, steps: readonly Step[]])[] = [
-  ["the first list is added, events change it", "a handler sees every change once", [
-    ["list a1 b1", "added a1", "added b1"],
-    ["MODIFIED a2", "updated a2 from a1"],
-    ["ADDED c3", "added c3"],
-    ["DELETED b4", "deleted b4"],
-    ["DELETED b4"],
-  ]],
-  ["a second list reports what has changed, and what is gone",
-    "events of the time between are lost: a pod that is gone would be counted for ever", [
+  [
+    "the first list is added, events change it",
+    "a handler sees every change once",
+    [
+      ["list a1 b1", "added a1", "added b1"],
+      ["MODIFIED a2", "updated a2 from a1"],
+      ["ADDED c3", "added c3"],
+      ["DELETED b4", "deleted b4"],
+      ["DELETED b4"],
+    ],
+  ],
+  [
+    "a second list reports what has changed, and what is gone",
+    "events of the time between are lost: a pod that is gone would be counted for ever",
+    [
       ["list a1 b1 c1", "added a1", "added b1", "added c1"],
       ["list a1 c5 d4", "updated c5 from c1", "added d4", "deleted b1"],
       ["list", "deleted a1", "deleted c5", "deleted d4"],
-    ]],
-  ["a revision that is there already is no change",
-    "after a broken watch each object would be looked at again, on every node at once", [
-      ["list a1 b1", "added a1", "added b1"],
-      ["MODIFIED a1"],
-      ["list a1 b1"],
-    ]],
-  ["the same name with another uid is another object",
-    "who waits for the old one's end never sees it", [
+    ],
+  ],
+  [
+    "a revision that is there already is no change",
+    "after a broken watch each object would be looked at again, on every node at once",
+    [["list a1 b1", "added a1", "added b1"], ["MODIFIED a1"], ["list a1 b1"]],
+  ],
+  [
+    "the same name with another uid is another object",
+    "who waits for the old one's end never sees it",
+    [
       ["list a1", "added a1"],
       ["MODIFIED a2!", "deleted a1", "added a2!"],
       ["list a2! b3", "added b3"],
       ["list a4 b3", "deleted a2!", "added a4"],
-    ]],
+    ],
+  ],
 ];
 
 /** `a2!`: the object a at revision 2, with another uid than `a2`. */
@@ -75,9 +84,14 @@ for (const [title, why, steps] of COPIES) {
         else present.add(text.charAt(0));
       }
       const kept = copy.store.list().filter(({ metadata }) => metadata.labels?.["kept"] === "yes");
-      mustEqual(kept.map(({ metadata }) => metadata.name!).sort().join(" "),
+      mustEqual(
+        kept
+          .map(({ metadata }) => metadata.name!)
+          .sort()
+          .join(" "),
         [...present].sort().join(" "),
-        { when: `${when}: the store`, why: "each object is kept as `transform` returns it" });
+        { when: `${when}: the store`, why: "each object is kept as `transform` returns it" },
+      );
     }
   });
 }

@@ -82,7 +82,8 @@ export class Loop {
       case "lose":
         this.#remove(value);
         break;
-      case "refuse": case "accept":
+      case "refuse":
+      case "accept":
         this.#refuses = what === "refuse";
         break;
       case "wait":

@@ -23,12 +23,16 @@ export function podOf(name: string, shape: PodShape = {}): Pod {
   const { node, phase = "Running", readyFor_s, age_s = HOUR_S, restarts = 0, cost } = shape;
   const before = (age: number) => timeText(NOW_MS - age * 1_000);
   const status = { name: "c", ready: true, restartCount: restarts, image: "", imageID: "" };
-  const ready = readyFor_s === undefined
-    ? []
-    : [{ type: "Ready", status: "True", lastTransitionTime: before(readyFor_s) }];
+  const ready =
+    readyFor_s === undefined
+      ? []
+      : [{ type: "Ready", status: "True", lastTransitionTime: before(readyFor_s) }];
   return {
     metadata: {
-      name, namespace: "shop", uid: name, creationTimestamp: before(age_s),
+      name,
+      namespace: "shop",
+      uid: name,
+      creationTimestamp: before(age_s),
       ...(cost ? { annotations: { "controller.kubernetes.io/pod-deletion-cost": cost } } : {}),
       ...(shape.deleting ? { deletionTimestamp: before(0) } : {}),
     },
@@ -57,7 +61,9 @@ export interface Bounds {
 }
 
 export function deploymentOf(
-  replicas: number, { surge, unavailable }: Bounds = {}, version = "new",
+  replicas: number,
+  { surge, unavailable }: Bounds = {},
+  version = "new",
 ): Deployment {
   const { spec } = setOf(version, replicas);
   const rollingUpdate = {
@@ -67,7 +73,10 @@ export function deploymentOf(
   return {
     metadata: { name: "web", namespace: "shop", uid: "d", generation: 1 },
     spec: {
-      replicas, selector: spec.selector, template: spec.template!, revisionHistoryLimit: 10,
+      replicas,
+      selector: spec.selector,
+      template: spec.template!,
+      revisionHistoryLimit: 10,
       strategy: { type: "RollingUpdate", rollingUpdate },
     },
   };

@@ -1,13 +1,16 @@
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
-import type { Cell, Family } from "../replay/recording.ts";
 import { mustEqual } from "../must.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
+import type { Cell, Family } from "../replay/recording.ts";
 import { Loop, type Part } from "./loop.ts";
-import { SCENARIOS } from "./scenarios.ts";
 import { playRollout } from "./rollout.ts";
+import { SCENARIOS } from "./scenarios.ts";
 
 const NAMES: Readonly<Record<Part, string>> = {
-  api: "apiserver", copy: "informer's copy", queue: "work queue", worker: "worker",
+  api: "apiserver",
+  copy: "informer's copy",
+  queue: "work queue",
+  worker: "worker",
 };
 const PARTS = Object.keys(NAMES) as Part[];
 

@@ -10,22 +10,50 @@ import { NOW_MS, type PodShape, podOf, setOf } from "./objects.ts";
 type Calls = readonly (readonly [call: string, trusted: boolean])[];
 
 const EXPECTED: readonly (readonly [title: string, why: string, calls: Calls])[] = [
-  ["creations are awaited one by one", "a copy that shows one of two new pods is still wrong", [
-    ["look", true], ["expect 2", false], ["created", false], ["created", true], ["created", true],
-    ["expect 1", false],
-  ]],
-  ["a deletion that is seen twice counts once",
-    "a pod's deletion is seen when it starts, and again when it ends", [
-      ["expect 0 a b", false], ["deleted a", false], ["deleted a", false], ["deleted c", false],
+  [
+    "creations are awaited one by one",
+    "a copy that shows one of two new pods is still wrong",
+    [
+      ["look", true],
+      ["expect 2", false],
+      ["created", false],
+      ["created", true],
+      ["created", true],
+      ["expect 1", false],
+    ],
+  ],
+  [
+    "a deletion that is seen twice counts once",
+    "a pod's deletion is seen when it starts, and again when it ends",
+    [
+      ["expect 0 a b", false],
+      ["deleted a", false],
+      ["deleted a", false],
+      ["deleted c", false],
       ["deleted b", true],
-    ]],
-  ["a new expectation replaces the old one", "late events of earlier writes do not count", [
-    ["expect 0 a", false], ["expect 1", false], ["created", true], ["deleted a", true],
-  ]],
-  ["after five minutes they are given up", "one lost event must not stop a controller for ever", [
-    ["expect 1", false], ["wait 300000", false], ["wait 1", true],
-    ["expect 1", false], ["wait 300000", false],
-  ]],
+    ],
+  ],
+  [
+    "a new expectation replaces the old one",
+    "late events of earlier writes do not count",
+    [
+      ["expect 0 a", false],
+      ["expect 1", false],
+      ["created", true],
+      ["deleted a", true],
+    ],
+  ],
+  [
+    "after five minutes they are given up",
+    "one lost event must not stop a controller for ever",
+    [
+      ["expect 1", false],
+      ["wait 300000", false],
+      ["wait 1", true],
+      ["expect 1", false],
+      ["wait 300000", false],
+    ],
+  ],
 ];
 
 for (const [title, why, calls] of EXPECTED) {
@@ -42,10 +70,12 @@ for (const [title, why, calls] of EXPECTED) {
       if (what === "wait") clock.advance(Number(value));
       const happened = expectations.satisfied("rs") ? "the copy is trusted" : "wait for events";
       mustEqual(happened, trusted ? "the copy is trusted" : "wait for events", {
-        when: called.join(", then "), why,
+        when: called.join(", then "),
+        why,
       });
       mustEqual(expectations.satisfied("other"), true, {
-        when: `${called.join(", then ")}: another ReplicaSet`, why: "each has its own writes",
+        when: `${called.join(", then ")}: another ReplicaSet`,
+        why: "each has its own writes",
       });
     }
   });
@@ -53,7 +83,11 @@ for (const [title, why, calls] of EXPECTED) {
 
 const DELETING = { deleting: true };
 const COUNTS: readonly (readonly [
-  replicas: number | undefined, pods: readonly PodShape[], create: number, remove: number, string,
+  replicas: number | undefined,
+  pods: readonly PodShape[],
+  create: number,
+  remove: number,
+  string,
 ])[] = [
   [2, [{}, {}], 0, 0, "what is wanted is there"],
   [3, [{}], 2, 0, "two are missing"],
@@ -71,9 +105,14 @@ check("plan: how many pods are created or deleted", () => {
   for (const [replicas, shapes, create, remove, why] of COUNTS) {
     const pods = shapes.map((shape, i) => podOf(`p${i}`, shape));
     const plan = planReplicas(setOf("web", replicas), pods, pods, NOW_MS);
-    mustEqual({ create: plan.create, delete: plan.delete.length }, { create, delete: remove }, {
-      when: `replicas ${replicas ?? "not given"}, pods ${JSON.stringify(shapes)}`, why,
-    });
+    mustEqual(
+      { create: plan.create, delete: plan.delete.length },
+      { create, delete: remove },
+      {
+        when: `replicas ${replicas ?? "not given"}, pods ${JSON.stringify(shapes)}`,
+        why,
+      },
+    );
   }
 });
 
@@ -99,7 +138,8 @@ check("plan: which of two pods is deleted", () => {
     for (const order of [pods, pods.toReversed()]) {
       const [deleted] = podsToDelete(order, pods, 1, NOW_MS);
       mustEqual(deleted?.metadata.name, "goes", {
-        when: `one of ${JSON.stringify(goes)} (goes) and ${JSON.stringify(stays)} (stays)`, why,
+        when: `one of ${JSON.stringify(goes)} (goes) and ${JSON.stringify(stays)} (stays)`,
+        why,
       });
     }
   }
@@ -114,7 +154,8 @@ check("plan: of equal pods, one of the node with more of them is deleted", () =>
     const pods = [podOf("a", { ...READY, readyFor_s }), second!];
     const [deleted] = podsToDelete(pods, [...pods, sibling], 1, NOW_MS);
     mustEqual(deleted?.metadata.name, "b", {
-      when: `${first!.metadata.name} alone on n, b on m beside a pod of another ReplicaSet`, why,
+      when: `${first!.metadata.name} alone on n, b on m beside a pod of another ReplicaSet`,
+      why,
     });
   }
 });

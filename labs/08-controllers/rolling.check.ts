@@ -8,12 +8,16 @@ import { check, checkOptions, repeatCommand } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 import { type Bounds, deploymentOf, setOf } from "./objects.ts";
-import { type RolloutSpec, boundsOf, playRollout } from "./rollout.ts";
+import { boundsOf, playRollout, type RolloutSpec } from "./rollout.ts";
 
 const NEITHER = "with neither above nor below nothing could move";
 
 const BOUNDS: readonly (readonly [
-  replicas: number, given: Bounds, surge: number, unavailable: number, why: string,
+  replicas: number,
+  given: Bounds,
+  surge: number,
+  unavailable: number,
+  why: string,
 ])[] = [
   [4, {}, 1, 1, "the API's default is 25% of each"],
   [3, {}, 1, 0, "surge is rounded up, unavailable down: in doubt more pods, not fewer"],
@@ -27,19 +31,33 @@ const BOUNDS: readonly (readonly [
 
 check("rollout: how far above and below the size it may go", () => {
   for (const [replicas, given, maxSurge, maxUnavailable, why] of BOUNDS) {
-    mustEqual(rollingBounds(deploymentOf(replicas, given)), { maxSurge, maxUnavailable }, {
-      when: `${replicas} replicas, ${JSON.stringify(given)}`, why,
-    });
+    mustEqual(
+      rollingBounds(deploymentOf(replicas, given)),
+      { maxSurge, maxUnavailable },
+      {
+        when: `${replicas} replicas, ${JSON.stringify(given)}`,
+        why,
+      },
+    );
   }
   const recreated = deploymentOf(4);
   recreated.spec.strategy = { type: "Recreate" };
-  mustEqual(rollingBounds(recreated), { maxSurge: 0, maxUnavailable: 0 }, {
-    when: "4 replicas, strategy Recreate", why: "both versions at once is what Recreate excludes",
-  });
+  mustEqual(
+    rollingBounds(recreated),
+    { maxSurge: 0, maxUnavailable: 0 },
+    {
+      when: "4 replicas, strategy Recreate",
+      why: "both versions at once is what Recreate excludes",
+    },
+  );
 });
 
 const GROWTHS: readonly (readonly [
-  replicas: number, old: number, current: number, expected: number, why: string,
+  replicas: number,
+  old: number,
+  current: number,
+  expected: number,
+  why: string,
 ])[] = [
   [4, 4, 0, 1, "4 and a surge of 1: there is room for one"],
   [4, 4, 1, 1, "there is no room until an old one goes"],
@@ -53,19 +71,24 @@ check("rollout: the size that the new ReplicaSet may have", () => {
   for (const [replicas, old, current, expected, why] of GROWTHS) {
     const sets = [setOf("old", old), setOf("new", current)];
     mustEqual(newReplicaSetSize(deploymentOf(replicas), sets, current), expected, {
-      when: `${replicas} replicas, surge 1, old ${old}, new ${current}`, why,
+      when: `${replicas} replicas, surge 1, old ${old}, new ${current}`,
+      why,
     });
   }
   const recreated = deploymentOf(4);
   recreated.spec.strategy = { type: "Recreate" };
   mustEqual(newReplicaSetSize(recreated, [setOf("new", 0)], 0), 4, {
-    when: "4 replicas, strategy Recreate", why: "the old ones have ended before",
+    when: "4 replicas, strategy Recreate",
+    why: "the old ones have ended before",
   });
 });
 
 /** Old sets and the new one as size/available, and the sizes that change. */
 const SHRINKS: readonly (readonly [
-  old: readonly string[], fresh: string, sizes: string, why: string,
+  old: readonly string[],
+  fresh: string,
+  sizes: string,
+  why: string,
 ])[] = [
   [["4/4"], "1/0", "old0=3", "one of four may be unavailable, and the new one is not yet there"],
   [["4/4"], "1/1", "old0=2", "five are available, three must be"],
@@ -85,11 +108,17 @@ check("rollout: which old ReplicaSets shrink, and how far", () => {
       return setOf(name, size, available);
     };
     const shrunk = shrinkOld(
-      deploymentOf(4), of("new", fresh), old.map((text, i) => of(`old${i}`, text)),
+      deploymentOf(4),
+      of("new", fresh),
+      old.map((text, i) => of(`old${i}`, text)),
     );
-    const texts = [...shrunk].map(([name, size]) => `${name}=${size}`).sort().join(" ");
+    const texts = [...shrunk]
+      .map(([name, size]) => `${name}=${size}`)
+      .sort()
+      .join(" ");
     mustEqual(texts || "none", sizes || "none", {
-      when: `4 replicas, 25% each; old ${old.join(", ")} (size/available), new ${fresh}`, why,
+      when: `4 replicas, 25% each; old ${old.join(", ")} (size/available), new ${fresh}`,
+      why,
     });
   }
 });
@@ -102,22 +131,24 @@ function judgeRollout(spec: RolloutSpec, repeat?: string): void {
   const again = repeat === undefined ? {} : { repeat };
   playRollout(spec, (look) => {
     last = look;
-    const text = `old ${look.old.size}/${look.old.available}, new ${look.new.size}/` +
-      `${look.new.available}`;
+    const text =
+      `old ${look.old.size}/${look.old.available}, new ${look.new.size}/` + `${look.new.available}`;
     if (looks.at(-1) !== text) looks.push(text);
     judge(look.old.size + look.new.size <= most, {
       when: `${JSON.stringify(spec)}: ${looks.join("; then ")}`,
       happened: `${look.old.size + look.new.size} pods`,
       expected: `at most ${most}`,
       why: "maxSurge is a promise to the quota and to the nodes",
-      body: "newReplicaSetSize", ...again,
+      body: "newReplicaSetSize",
+      ...again,
     });
     judge(look.old.available + look.new.available >= least, {
       when: `${JSON.stringify(spec)}: ${looks.join("; then ")} (size/available)`,
       happened: `${look.old.available + look.new.available} available`,
       expected: `at least ${least}`,
       why: "maxUnavailable is a promise to the clients",
-      body: "shrinkOld", ...again,
+      body: "shrinkOld",
+      ...again,
     });
   });
   const isOver = last.old.size === 0 && last.new.size === spec.replicas;
@@ -126,7 +157,8 @@ function judgeRollout(spec: RolloutSpec, repeat?: string): void {
     happened: `old ${last.old.size}, new ${last.new.size}`,
     expected: `old 0, new ${spec.replicas}`,
     why: "a rollout that stops half way serves two versions for ever",
-    body: "shrinkOld", ...again,
+    body: "shrinkOld",
+    ...again,
   });
 }
 
@@ -144,7 +176,9 @@ check("rollout: all sizes and bounds, never beyond them, and it ends", () => {
     const random = seededRandom(run);
     const bound = () => pick(random, [0, 1, 2, 5, "0%", "10%", "25%", "50%", "100%"]);
     const spec = {
-      replicas: randomInteger(random, 1, 13), surge: bound(), unavailable: bound(),
+      replicas: randomInteger(random, 1, 13),
+      surge: bound(),
+      unavailable: bound(),
       broken: random.next() < 0.2,
     };
     judgeRollout(spec, repeatCommand("all sizes and bounds", run));

@@ -1,9 +1,9 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { planDeployment } from "@raft2kube/controllers/deployment/plan.ts";
 import { wanted } from "@raft2kube/controllers/deployment/rolling.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { judge } from "../judge.ts";
-import { type Bounds, NOW_MS, deploymentOf } from "./objects.ts";
+import { type Bounds, deploymentOf, NOW_MS } from "./objects.ts";
 
 /** More looks than any rollout of these checks takes. */
 const LOOKS_MAX = 300;
@@ -34,8 +34,9 @@ export function playRollout(spec: RolloutSpec, seen: (look: Look) => void): void
     const changed = plan.create !== undefined || plan.update.length > 0;
     deployment = { ...deployment, status: plan.status };
     const kept = sets.map((set) => {
-      const update = plan.update.find(({ replicaSet }) =>
-        replicaSet.metadata.name === set.metadata.name);
+      const update = plan.update.find(
+        ({ replicaSet }) => replicaSet.metadata.name === set.metadata.name,
+      );
       return update?.replicaSet ?? set;
     });
     sets = plan.create ? [...kept, made(plan.create, now_ms)] : kept;
@@ -78,7 +79,8 @@ function made(set: ReplicaSet, now_ms: number): ReplicaSet {
 }
 
 function lookAt(
-  sets: readonly ReplicaSet[], version: (set: ReplicaSet) => string | undefined,
+  sets: readonly ReplicaSet[],
+  version: (set: ReplicaSet) => string | undefined,
 ): Look {
   const of = (name: string) => {
     const set = sets.find((one) => version(one) === name);
@@ -101,4 +103,3 @@ export function boundsOf({ replicas, surge = "25%", unavailable = "25%" }: Rollo
     least: Math.max(0, replicas - (above === 0 && below === 0 ? 1 : below)),
   };
 }
-

@@ -10,7 +10,7 @@ import { type PodShape, pod } from "@raft2kube/scheduler/testing/objects.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { check } from "../check.ts";
 import { mustEqual } from "../must.ts";
-import { FRAMEWORK, type Place, clusterOf, decide, outcomeOf } from "./placement.ts";
+import { clusterOf, decide, FRAMEWORK, outcomeOf, type Place } from "./placement.ts";
 
 const cpu = (amount: string, more: PodShape = {}): PodShape => {
   return { requests: { cpu: amount }, ...more };
@@ -19,17 +19,32 @@ const cpu = (amount: string, more: PodShape = {}): PodShape => {
 /** A pod's requests, the node, and the status. */
 const FITS: readonly (readonly [wanted: PodShape, place: Place, status: string, why: string])[] = [
   [cpu("1"), ["n", { cpu: "2" }, cpu("1")], "fits", "exactly enough is enough"],
-  [cpu("2"), ["n", { cpu: "2" }, cpu("1")], "Unschedulable: Insufficient cpu",
-    "requests of pods that may leave: preemption can help"],
-  [cpu("3"), ["n", { cpu: "2" }], "UnschedulableAndUnresolvable: Insufficient cpu",
-    "the node never has so much: no victim helps"],
-  [{ requests: { cpu: "2", memory: "9Gi" } }, ["n", { cpu: "2", memory: "8Gi" }, cpu("1")],
+  [
+    cpu("2"),
+    ["n", { cpu: "2" }, cpu("1")],
+    "Unschedulable: Insufficient cpu",
+    "requests of pods that may leave: preemption can help",
+  ],
+  [
+    cpu("3"),
+    ["n", { cpu: "2" }],
+    "UnschedulableAndUnresolvable: Insufficient cpu",
+    "the node never has so much: no victim helps",
+  ],
+  [
+    { requests: { cpu: "2", memory: "9Gi" } },
+    ["n", { cpu: "2", memory: "8Gi" }, cpu("1")],
     "UnschedulableAndUnresolvable: Insufficient cpu, Insufficient memory",
-    "a user is shown everything that is missing"],
+    "a user is shown everything that is missing",
+  ],
   [{}, ["n", { pods: "1" }, {}], "Unschedulable: Too many pods", "each pod needs an address"],
   [{ requests: { "example.com/gpu": "0" } }, ["n", {}], "fits", "0 of something needs nothing"],
-  [{ requests: { "example.com/gpu": "1" } }, ["n", {}],
-    "UnschedulableAndUnresolvable: Insufficient example.com/gpu", "what a node does not have is 0"],
+  [
+    { requests: { "example.com/gpu": "1" } },
+    ["n", {}],
+    "UnschedulableAndUnresolvable: Insufficient example.com/gpu",
+    "what a node does not have is 0",
+  ],
 ];
 
 check("filter: whether a node has enough left", () => {
@@ -39,7 +54,8 @@ check("filter: whether a node has enough left", () => {
     const status = resourcesFit.filter(new CycleState(cluster), info, cluster.nodes[0]!);
     const happened = status ? `${status.code}: ${status.reasons.join(", ")}` : "fits";
     mustEqual(happened, expected, {
-      when: `a pod with ${JSON.stringify(wanted)} on ${JSON.stringify(place)}`, why,
+      when: `a pod with ${JSON.stringify(wanted)} on ${JSON.stringify(place)}`,
+      why,
     });
   }
 });
@@ -47,11 +63,19 @@ check("filter: whether a node has enough left", () => {
 const SCORES: readonly (readonly [wanted: PodShape, place: Place, score: number, string])[] = [
   [{ requests: { cpu: "1", memory: "2Gi" } }, ["n", {}], 75, "a quarter of both is taken"],
   [{ requests: { cpu: "2", memory: "2Gi" } }, ["n", {}], 62, "the mean of 50 and 75, in whole"],
-  [{ requests: { cpu: "1", memory: "2Gi" } },
-    ["n", {}, { requests: { cpu: "1", memory: "2Gi" } }], 50, "those that are there count too"],
+  [
+    { requests: { cpu: "1", memory: "2Gi" } },
+    ["n", {}, { requests: { cpu: "1", memory: "2Gi" } }],
+    50,
+    "those that are there count too",
+  ],
   [{ requests: { cpu: "9", memory: "2Gi" } }, ["n", {}], 37, "no share is below 0"],
-  [{ requests: { cpu: "1", memory: "2Gi" } }, ["n", { memory: "0" }], 75,
-    "what the node does not have is left out of the mean"],
+  [
+    { requests: { cpu: "1", memory: "2Gi" } },
+    ["n", { memory: "0" }],
+    75,
+    "what the node does not have is left out of the mean",
+  ],
 ];
 
 check("score: the share that is left", () => {
@@ -59,7 +83,8 @@ check("score: the share that is left", () => {
     const cluster = clusterOf([place]);
     const info = podInfo(pod("p", wanted));
     mustEqual(resourcesFit.score(new CycleState(cluster), info, cluster.nodes[0]!), expected, {
-      when: `a pod with ${JSON.stringify(wanted)} on ${JSON.stringify(place)}`, why,
+      when: `a pod with ${JSON.stringify(wanted)} on ${JSON.stringify(place)}`,
+      why,
     });
   }
 });
@@ -69,7 +94,9 @@ const called: string[] = [];
 /** A plugin that rejects some nodes, and gives the others points. */
 function plugin(name: string, rejects: string, points: readonly number[], weight: number) {
   const one: FilterPlugin & ScorePlugin = {
-    name, weight, events: [],
+    name,
+    weight,
+    events: [],
     filter(_state, _info, { name: on }) {
       called.push(`${name} ${on}`);
       return rejects.includes(on) ? unschedulable(`${name} says no`) : undefined;
@@ -80,28 +107,36 @@ function plugin(name: string, rejects: string, points: readonly number[], weight
   return one;
 }
 
-const THREE: readonly Place[] = [["a", {}], ["b", {}], ["c", {}]];
+const THREE: readonly Place[] = [
+  ["a", {}],
+  ["b", {}],
+  ["c", {}],
+];
 
 check("framework: the first filter that rejects decides, skipped ones are not asked", () => {
   const cluster = clusterOf(THREE);
   const plugins = [plugin("one", "a", [], 1), plugin("two", "ab", [], 1)];
   const framework = new Framework(plugins);
   const info = podInfo(pod("p"));
-  const rejections = (state: CycleState) => cluster.nodes.map((one) => {
-    return framework.runFilterPlugins(state, info, one)?.plugin.name ?? "fits";
-  });
+  const rejections = (state: CycleState) =>
+    cluster.nodes.map((one) => {
+      return framework.runFilterPlugins(state, info, one)?.plugin.name ?? "fits";
+    });
   const why = "events of the named plugin wake the pod: of another one they would come in vain";
   called.length = 0;
   mustEqual(rejections(new CycleState(cluster)), ["one", "two", "fits"], {
-    when: "one rejects a, two rejects a and b", why,
+    when: "one rejects a, two rejects a and b",
+    why,
   });
   mustEqual(called, ["one a", "one b", "two b", "one c", "two c"], {
-    when: "one rejects a", why: "filters behind it cost time on 5,000 nodes",
+    when: "one rejects a",
+    why: "filters behind it cost time on 5,000 nodes",
   });
   const state = new CycleState(cluster);
   state.skipFilterPlugins.add("one");
   mustEqual(rejections(state), ["two", "two", "fits"], {
-    when: `the PreFilter of one returned ${SKIP}`, why: "it has nothing to say about this pod",
+    when: `the PreFilter of one returned ${SKIP}`,
+    why: "it has nothing to say about this pod",
   });
 });
 
@@ -118,41 +153,82 @@ check("framework: scores are normalized, weighted and added", () => {
   const why = "a score has a meaning beside others only by its range and its weight";
   mustEqual(run(new Framework(plugins)), [110, 20, 30], { when, why });
   mustEqual(run(new Framework(plugins, { two: 0 })), [10, 20, 30], {
-    when: `${when}; the profile's weight of two is 0`, why: "an operator's weight replaces it",
+    when: `${when}; the profile's weight of two is 0`,
+    why: "an operator's weight replaces it",
   });
   mustEqual(run(new Framework(plugins), "two"), [10, 20, 30], {
-    when: `${when}; the PreScore of two returned ${SKIP}`, why,
+    when: `${when}; the PreScore of two returned ${SKIP}`,
+    why,
   });
 });
 
 const CYCLES: readonly (readonly [PodShape, places: readonly Place[], string, why: string])[] = [
-  [cpu("1"), [["a", { cpu: "1" }, cpu("1")], ["b", {}]], "b", "a is full"],
-  [cpu("1"), [["a", {}, cpu("2")], ["b", {}]], "b", "b has more left"],
-  [cpu("1"), [["a", {}], ["b", {}, cpu("2")], ["c", {}, cpu("1")]], "a", "a has most left"],
-  [cpu("1"), [["a", { unschedulable: true }], ["b", { cpu: "1" }, cpu("1")]],
+  [
+    cpu("1"),
+    [
+      ["a", { cpu: "1" }, cpu("1")],
+      ["b", {}],
+    ],
+    "b",
+    "a is full",
+  ],
+  [
+    cpu("1"),
+    [
+      ["a", {}, cpu("2")],
+      ["b", {}],
+    ],
+    "b",
+    "b has more left",
+  ],
+  [
+    cpu("1"),
+    [
+      ["a", {}],
+      ["b", {}, cpu("2")],
+      ["c", {}, cpu("1")],
+    ],
+    "a",
+    "a has most left",
+  ],
+  [
+    cpu("1"),
+    [
+      ["a", { unschedulable: true }],
+      ["b", { cpu: "1" }, cpu("1")],
+    ],
     "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.",
-    "kubectl describe shows why each node was rejected"],
+    "kubectl describe shows why each node was rejected",
+  ],
 ];
 
 check("cycle: filter all nodes, take the one with the highest score", () => {
   for (const [wanted, places, expected, why] of CYCLES) {
     mustEqual(outcomeOf(decide(pod("p", wanted), clusterOf(places))), expected, {
-      when: `a pod with ${JSON.stringify(wanted)}, nodes ${JSON.stringify(places)}`, why,
+      when: `a pod with ${JSON.stringify(wanted)}, nodes ${JSON.stringify(places)}`,
+      why,
     });
   }
 });
 
 check("cycle: what is known of a pod that fits nowhere", () => {
-  const cluster = clusterOf([["a", { cpu: "1" }, cpu("1")], ["b", { unschedulable: true }]]);
+  const cluster = clusterOf([
+    ["a", { cpu: "1" }, cpu("1")],
+    ["b", { unschedulable: true }],
+  ]);
   const decision = decide(pod("p", cpu("1")), cluster);
   const when = "a is full, b is unschedulable";
   const failed = decision.kind === "scheduled" ? undefined : decision;
-  mustEqual([...(failed?.nodeToStatus ?? [])].map(([name, { code }]) => `${name} ${code}`),
+  mustEqual(
+    [...(failed?.nodeToStatus ?? [])].map(([name, { code }]) => `${name} ${code}`),
     ["a Unschedulable", "b UnschedulableAndUnresolvable"],
-    { when, why: "preemption looks only at nodes that it can help" });
-  mustEqual([...(failed?.unschedulablePlugins ?? [])].sort(),
+    { when, why: "preemption looks only at nodes that it can help" },
+  );
+  mustEqual(
+    [...(failed?.unschedulablePlugins ?? [])].sort(),
     ["NodeResourcesFit", "NodeUnschedulable"],
-    { when, why: "the pod waits for an event of these plugins" });
+    { when, why: "the pod waits for an event of these plugins" },
+  );
 });
 
 check("cycle: among equal nodes chance decides", () => {
@@ -174,7 +250,8 @@ check("cycle: a large cluster is searched in turns, until enough nodes are found
   const random = seededRandom(1);
   const decision = schedulePod({ ...input, random, nextStartNodeIndex: 150 });
   mustEqual(decision.evaluatedNodes, 100, {
-    when: "200 nodes, all of them feasible", why: "half of them are enough to choose from",
+    when: "200 nodes, all of them feasible",
+    why: "half of them are enough to choose from",
   });
   const place = Number(outcomeOf(decision).slice(1));
   mustEqual(place >= 150 || place < 50, true, {
@@ -188,10 +265,14 @@ check("cycle: a place that is kept for a nominated pod is not given away", () =>
   const nominator = new Nominator();
   nominator.add(podInfo(pod("high", cpu("2", { priority: 100 }))), "a");
   const random = seededRandom(1);
-  const kindOf = (priority: number) => schedulePod({
-    info: podInfo(pod("p", cpu("1", { priority }))), snapshot: cluster, framework: FRAMEWORK,
-    nominator, random,
-  }).kind;
+  const kindOf = (priority: number) =>
+    schedulePod({
+      info: podInfo(pod("p", cpu("1", { priority }))),
+      snapshot: cluster,
+      framework: FRAMEWORK,
+      nominator,
+      random,
+    }).kind;
   const why = "victims have ended for it: another one in its place would make them end in vain";
   const when = "a of 2 cpu is kept for a pod of priority 100";
   mustEqual(kindOf(1), "unschedulable", { when: `${when}; a pod of priority 1`, why });
@@ -203,6 +284,7 @@ check("cycle: a node that can never take the pod says so", () => {
     nodeToStatus: ReadonlyMap<string, unknown>;
   };
   mustEqual(nodeToStatus.get("a"), unresolvable("Insufficient cpu"), {
-    when: "9 cpu are asked for, the node has 4", why: "no victim can help",
+    when: "9 cpu are asked for, the node has 4",
+    why: "no victim can help",
   });
 });

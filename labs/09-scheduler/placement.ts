@@ -2,14 +2,14 @@ import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { type FitError, type ScheduleResult, schedulePod } from "@raft2kube/scheduler/cycle.ts";
 import type { Snapshot } from "@raft2kube/scheduler/framework/snapshot.ts";
 import { podInfo } from "@raft2kube/scheduler/node-info.ts";
-import { findCandidate } from "@raft2kube/scheduler/preemption.ts";
 import { topologySpread } from "@raft2kube/scheduler/plugins/topology-spread.ts";
+import { findCandidate } from "@raft2kube/scheduler/preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "@raft2kube/scheduler/profiles.ts";
 import {
   NO_WORKLOADS,
   type NodeShape,
-  type PodShape,
   node,
+  type PodShape,
   pod,
   snapshot,
 } from "@raft2kube/scheduler/testing/objects.ts";
@@ -22,9 +22,11 @@ export const FRAMEWORK = frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOA
 export type Place = readonly [name: string, shape: NodeShape, ...pods: PodShape[]];
 
 export function clusterOf(places: readonly Place[]): Snapshot {
-  return snapshot(places.map(([name, shape, ...pods]): [Node, Pod[]] => {
-    return [node(name, shape), pods.map((one, i) => pod(`${name}-${i}`, one))];
-  }));
+  return snapshot(
+    places.map(([name, shape, ...pods]): [Node, Pod[]] => {
+      return [node(name, shape), pods.map((one, i) => pod(`${name}-${i}`, one))];
+    }),
+  );
 }
 
 /** One cycle for a pod. */
@@ -45,7 +47,10 @@ export function preempted(wanted: Pod, cluster: Snapshot): string {
   const { nodeToStatus } = decision;
   const info = podInfo(wanted);
   const { candidate } = findCandidate({
-    info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus,
+    info,
+    snapshot: cluster,
+    handle: FRAMEWORK,
+    nodeToStatus,
   });
   if (!candidate) return "nothing";
   const names = candidate.victims.map((victim) => victim.pod.metadata.name);

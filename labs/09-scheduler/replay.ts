@@ -1,10 +1,10 @@
 import { CycleState } from "@raft2kube/scheduler/framework/cycle-state.ts";
 import { podInfo } from "@raft2kube/scheduler/node-info.ts";
 import { type PodShape, pod } from "@raft2kube/scheduler/testing/objects.ts";
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
 import { mustEqual } from "../must.ts";
-import { FRAMEWORK, type Place, clusterOf, decide, outcomeOf, preempted } from "./placement.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
+import { clusterOf, decide, FRAMEWORK, outcomeOf, type Place, preempted } from "./placement.ts";
 
 const PLACES: readonly Place[] = [
   ["a", { cpu: "4" }],
@@ -13,7 +13,8 @@ const PLACES: readonly Place[] = [
 ];
 
 const sized = (cpu: string, priority = 0): PodShape => ({
-  requests: { cpu, memory: "1Gi" }, priority,
+  requests: { cpu, memory: "1Gi" },
+  priority,
 });
 
 const FULL = "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient cpu.";

@@ -15,10 +15,14 @@ check("CreateContainer: CREATED, and nothing runs", () =>
     const why = "the kubelet still has work between create and start: devices, limits, hooks";
     mustEqual(await machine.state(id), "CREATED", { when: "ContainerStatus after create", why });
     const happened = { runs: machine.runs("5555"), bundle: existsSync(configOf(machine, id)) };
-    mustEqual(happened, { runs: false, bundle: true }, {
-      when: "a created container: does its program run; is there a bundle for the OCI runtime",
-      why,
-    });
+    mustEqual(
+      happened,
+      { runs: false, bundle: true },
+      {
+        when: "a created container: does its program run; is there a bundle for the OCI runtime",
+        why,
+      },
+    );
   }),
 );
 
@@ -39,10 +43,14 @@ check("CreateContainer: one name, one container; a failure leaves nothing", () =
       why: "the failure must be the caller's to see, whatever has to be undone",
     });
     const left = machine.ids().filter((id) => id !== pod && id !== first);
-    mustEqual(left.flatMap((id) => machine.remains(id)), [], {
-      when: "what is left of the container that was refused",
-      why: "the kubelet tries again with back-off: mounts and layers would pile up",
-    });
+    mustEqual(
+      left.flatMap((id) => machine.remains(id)),
+      [],
+      {
+        when: "what is left of the container that was refused",
+        why: "the kubelet tries again with back-off: mounts and layers would pile up",
+      },
+    );
     await machine.runtime.stopPodSandbox({ podSandboxId: pod });
     const late = machine.create(pod, "sleep 7777", { metadata });
     await mustRefuse(late, Status.FAILED_PRECONDITION, {
@@ -75,15 +83,21 @@ check("StartContainer: CREATED, RUNNING, EXITED, each once", () =>
       why: "the answer means that the process runs: probes begin",
     });
     const again = { why: "a container runs once; the kubelet creates another for each restart" };
-    await mustRefuse(machine.runtime.startContainer({ containerId: id }),
-      Status.FAILED_PRECONDITION, { when: "StartContainer of one that runs", ...again });
+    await mustRefuse(
+      machine.runtime.startContainer({ containerId: id }),
+      Status.FAILED_PRECONDITION,
+      { when: "StartContainer of one that runs", ...again },
+    );
     machine.write(id, "go");
     mustEqual(await machine.ended(id), "EXITED 3 Error", {
       when: "the program ends with 3",
       why: "the restart policy decides by the exit code",
     });
-    await mustRefuse(machine.runtime.startContainer({ containerId: id }),
-      Status.FAILED_PRECONDITION, { when: "StartContainer of one that has ended", ...again });
+    await mustRefuse(
+      machine.runtime.startContainer({ containerId: id }),
+      Status.FAILED_PRECONDITION,
+      { when: "StartContainer of one that has ended", ...again },
+    );
     await mustRefuse(machine.runtime.startContainer({ containerId: "never" }), Status.NOT_FOUND, {
       when: "StartContainer of an unknown one",
       why: "the kubelet looks at the pod again, and creates it",
@@ -96,8 +110,11 @@ check("StartContainer: a program that is not there: EXITED, StartError, and an e
     const command = ["/no/such/program"];
     const id = await machine.create(await machine.sandbox(), "", { command });
     const when = "StartContainer with a command that the image lacks";
-    const said = await mustRefuse(machine.runtime.startContainer({ containerId: id }),
-      Status.INTERNAL, { when, why: "success would mean that it runs" });
+    const said = await mustRefuse(
+      machine.runtime.startContainer({ containerId: id }),
+      Status.INTERNAL,
+      { when, why: "success would mean that it runs" },
+    );
     judge(said.includes(command[0]!), {
       when,
       expected: `the OCI runtime's own words in the message: they name ${command[0]}`,
@@ -130,21 +147,32 @@ const STOPS: readonly {
   readonly why: string;
 }[] = [
   {
-    name: "polite", script: trapping("TERM", "sleep 0.3; exit 7"), grace_s: 1,
+    name: "polite",
+    script: trapping("TERM", "sleep 0.3; exit 7"),
+    grace_s: 1,
     ended: "EXITED 7 Error",
     why: "a server that finishes its requests needs its signal, and the time for it",
   },
   {
-    name: "own-signal", script: trapping("USR1", "exit 8"), stopSignal: Signal.SIGUSR1, grace_s: 1,
+    name: "own-signal",
+    script: trapping("USR1", "exit 8"),
+    stopSignal: Signal.SIGUSR1,
+    grace_s: 1,
     ended: "EXITED 8 Error",
     why: "the image or the pod says by which signal its program ends",
   },
   {
-    name: "deaf", script: trapping("TERM", "echo heard"), grace_s: 1, ended: "EXITED 137 Error",
+    name: "deaf",
+    script: trapping("TERM", "echo heard"),
+    grace_s: 1,
+    ended: "EXITED 137 Error",
     why: "a pod that ignores its signal must not stay for ever",
   },
   {
-    name: "at-once", script: trapping("TERM", "exit 7"), grace_s: 0, ended: "EXITED 137 Error",
+    name: "at-once",
+    script: trapping("TERM", "exit 7"),
+    grace_s: 0,
+    ended: "EXITED 137 Error",
     why: "a grace of 0 is kubectl delete --grace-period=0: no signal is waited for",
   },
 ];

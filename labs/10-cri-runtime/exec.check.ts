@@ -60,10 +60,14 @@ check("ExecSync: at its timeout the command is killed", () =>
       why: "a probe comes every ten seconds: such processes fill the container",
     });
     const files = readdirSync(machine.paths.container(id).run);
-    mustEqual(files.filter((name) => name.startsWith("exec-")), [], {
-      when: `${when}: files of the exec in the container's folder`,
-      why: "each probe would leave three",
-    });
+    mustEqual(
+      files.filter((name) => name.startsWith("exec-")),
+      [],
+      {
+        when: `${when}: files of the exec in the container's folder`,
+        why: "each probe would leave three",
+      },
+    );
   }),
 );
 

@@ -1,12 +1,18 @@
 import {
-  existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type ContainerConfig,
@@ -17,7 +23,7 @@ import {
   RuntimeService,
   type RuntimeServiceMethods,
 } from "@raft2kube/proto/gen/cri.ts";
-import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
@@ -26,7 +32,7 @@ import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import type { ProcessIdentity } from "@raft2kube/runtime/process-identity.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { WaitTimeoutError, delay, waitFor } from "@raft2kube/std/wait.ts";
+import { delay, WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { stillAtWork } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
 import { judge } from "../judge.ts";
@@ -292,8 +298,11 @@ export class Machine {
   remains(id: string): string[] {
     const { paths } = this;
     const folders: readonly (readonly [string, string])[] = [
-      ["record", paths.sandboxes], ["record", paths.containers], ["netns", paths.netns],
-      ["files", join(paths.state, "sandboxes")], ["files", join(paths.state, "containers")],
+      ["record", paths.sandboxes],
+      ["record", paths.containers],
+      ["netns", paths.netns],
+      ["files", join(paths.state, "sandboxes")],
+      ["files", join(paths.state, "containers")],
       ["OCI state", paths.oci],
     ];
     const found = folders.filter(([, folder]) => existsSync(join(folder, id)));

@@ -34,10 +34,14 @@ check("restart: containers go on, and ends meanwhile are found", () =>
     await eventually(() => existsSync(machine.paths.container(short).exitFile));
     await machine.start();
     const after = { state: await machine.state(steady), process: await machine.processOf(steady) };
-    mustEqual(after, { state: "RUNNING", process: before }, {
-      when: "a container after a restart of the runtime",
-      why: "an update of the runtime must not end the pods of a node",
-    });
+    mustEqual(
+      after,
+      { state: "RUNNING", process: before },
+      {
+        when: "a container after a restart of the runtime",
+        why: "an update of the runtime must not end the pods of a node",
+      },
+    );
     mustEqual(await machine.ended(short), "EXITED 5 Error", {
       when: "a container that ended with 5 while no runtime ran",
       why: "conmon has written its exit code; a Job's pod has failed, or has not",
@@ -123,23 +127,37 @@ check("restart in RunPodSandbox: a sandbox that is half made can be removed", ()
     const id = randomBytes(32).toString("hex");
     const { data, record: file, netns } = machine.paths.sandbox(id);
     const record: SandboxRecord = {
-      id, config: configOf(machine), runtimeHandler: "",
-      createdAt_ms: Date.now(), state: "notready", netns, ips: [], cgroup: `/lab/${id}`,
+      id,
+      config: configOf(machine),
+      runtimeHandler: "",
+      createdAt_ms: Date.now(),
+      state: "notready",
+      netns,
+      ips: [],
+      cgroup: `/lab/${id}`,
     };
     mkdirSync(data, { recursive: true });
     await writeState(file, SANDBOX_STATE, record);
     createNetns(netns);
     await machine.start();
     const { items } = await machine.runtime.listPodSandbox({});
-    mustEqual(items.map((item) => item.state), [1], {
-      when: "a runtime was killed in RunPodSandbox; the states of ListPodSandbox (1 is NOTREADY)",
-      why: "the kubelet removes what it finds and does not need",
-    });
+    mustEqual(
+      items.map((item) => item.state),
+      [1],
+      {
+        when: "a runtime was killed in RunPodSandbox; the states of ListPodSandbox (1 is NOTREADY)",
+        why: "the kubelet removes what it finds and does not need",
+      },
+    );
     await machine.runtime.removePodSandbox({ podSandboxId: id });
     const isDetached = machine.network.calls.some(({ command }) => command === "DEL");
-    mustEqual({ left: machine.remains(id), isDetached }, { left: [], isDetached: true }, {
-      when: "RemovePodSandbox of it: what is left, and whether CNI's DEL was called",
-      why: "the address may have been given before the crash: only DEL can tell",
-    });
+    mustEqual(
+      { left: machine.remains(id), isDetached },
+      { left: [], isDetached: true },
+      {
+        when: "RemovePodSandbox of it: what is left, and whether CNI's DEL was called",
+        why: "the address may have been given before the crash: only DEL can tell",
+      },
+    );
   }, false),
 );

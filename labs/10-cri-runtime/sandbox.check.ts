@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { isNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { PodSandboxState, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { type PodSandboxConfig, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { identify, isAlive } from "@raft2kube/runtime/process-identity.ts";
 import { RecordTable } from "@raft2kube/runtime/record-table.ts";
@@ -12,14 +12,19 @@ import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
-import { type Machine, eventually, withMachine } from "./machine.ts";
+import { eventually, type Machine, withMachine } from "./machine.ts";
 
 check("warm-up: a sandbox is ready while its first process runs", async () => {
   const child = spawn("sleep", ["60"], { stdio: "ignore" });
   const pause = identify(child.pid!)!;
   const base = {
-    id: "s", config: {} as PodSandboxConfig, runtimeHandler: "", createdAt_ms: 0, ips: [],
-    cgroup: "", state: "ready",
+    id: "s",
+    config: {} as PodSandboxConfig,
+    runtimeHandler: "",
+    createdAt_ms: 0,
+    ips: [],
+    cgroup: "",
+    state: "ready",
   } satisfies SandboxRecord;
   const expectState = (when: string, record: SandboxRecord, isReady: boolean) => {
     const happened = sandboxState(record);
@@ -161,7 +166,10 @@ check("RunPodSandbox: a failure takes down what was made", () =>
     const why = "the kubelet shows the reason in the pod's events";
     const said = await mustRefuse(machine.sandbox(name), Status.UNAVAILABLE, { when: first, why });
     judge(said.includes("ADD fails here"), {
-      when: first, expected: "the plugin's own words in the message", happened: said, why,
+      when: first,
+      expected: "the plugin's own words in the message",
+      happened: said,
+      why,
     });
     nothingLeft(first);
     machine.network.refuse.clear();
@@ -245,10 +253,14 @@ check("RemovePodSandbox: one that runs, again, and an unknown one", () =>
     const container = await machine.container(id, "sleep 7777");
     await machine.runtime.removePodSandbox({ podSandboxId: id });
     const left = { sandbox: machine.remains(id), container: machine.remains(container) };
-    mustEqual(left, { sandbox: [], container: [] }, {
-      when: "RemovePodSandbox of a sandbox with a running container; what is left",
-      why: "api.proto: containers that still run end by force, and go with their sandbox",
-    });
+    mustEqual(
+      left,
+      { sandbox: [], container: [] },
+      {
+        when: "RemovePodSandbox of a sandbox with a running container; what is left",
+        why: "api.proto: containers that still run end by force, and go with their sandbox",
+      },
+    );
     for (const podSandboxId of [id, "never", "../sandboxes"]) {
       await mustPass(machine.runtime.removePodSandbox({ podSandboxId }), {
         when: `RemovePodSandbox of ${podSandboxId === id ? "one that is removed" : podSandboxId}`,

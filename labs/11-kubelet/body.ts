@@ -66,8 +66,16 @@ function strangerOf(kind: Kind, { init = [], slow = [] }: Spec): string {
 /** The function to blame for not starting a container, or for starting another attempt. */
 function starterOf(
   spec: Spec,
-  { note, own, before, subject }: {
-    note: string; own: string; before: readonly string[]; subject: string;
+  {
+    note,
+    own,
+    before,
+    subject,
+  }: {
+    note: string;
+    own: string;
+    before: readonly string[];
+    subject: string;
   },
 ): string {
   const isFirst = note.endsWith("#0");

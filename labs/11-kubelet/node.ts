@@ -6,14 +6,14 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
-import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { containersOf, isRestartableInit } from "@raft2kube/kubelet/pods/pod-identity.ts";
+import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-verdict.ts";
+import { planPod } from "@raft2kube/kubelet/sync/plan.ts";
 import {
   type PodPlan,
   restartsAfterKill,
   type StartAction,
 } from "@raft2kube/kubelet/sync/plan-actions.ts";
-import { planPod } from "@raft2kube/kubelet/sync/plan.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 
@@ -66,7 +66,11 @@ export class Node {
   #notes: string[] = [];
   readonly #health = new Map<string, ContainerHealth>();
   readonly #observed: ObservedPod = {
-    uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [],
+    uid: "u",
+    name: "p",
+    namespace: "n",
+    sandboxes: [],
+    containers: [],
   };
 
   constructor(pod: Pod, slow: readonly string[] = []) {
@@ -223,7 +227,11 @@ export class Node {
 
   #sandbox(attempt: number): void {
     this.#observed.sandboxes.unshift({
-      id: `s${attempt}`, attempt, ready: true, hostNetwork: false, ips: ["10.1.0.2"],
+      id: `s${attempt}`,
+      attempt,
+      ready: true,
+      hostNetwork: false,
+      ips: ["10.1.0.2"],
       createdAt_ms: this.#order++,
     });
   }
@@ -254,10 +262,23 @@ export class Node {
       body: this.#planner(name),
     });
     this.#observed.containers.unshift({
-      id: `${name}-${order}`, name, attempt, sandboxId: this.#observed.sandboxes[0]?.id ?? "none",
-      state: "running", createdAt_ms: order, startedAt_ms: order, finishedAt_ms: 0, exitCode: 0,
-      reason: "", message: "", image: "", imageRef: "", hash: containerHash(container),
-      logPath: "", annotations: {}, recursiveReadOnly: [],
+      id: `${name}-${order}`,
+      name,
+      attempt,
+      sandboxId: this.#observed.sandboxes[0]?.id ?? "none",
+      state: "running",
+      createdAt_ms: order,
+      startedAt_ms: order,
+      finishedAt_ms: 0,
+      exitCode: 0,
+      reason: "",
+      message: "",
+      image: "",
+      imageRef: "",
+      hash: containerHash(container),
+      logPath: "",
+      annotations: {},
+      recursiveReadOnly: [],
     });
   }
 

@@ -11,7 +11,7 @@ import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 import { bodyOf } from "./body.ts";
-import { Node, type Spec, podOf } from "./node.ts";
+import { Node, podOf, type Spec } from "./node.ts";
 
 const NOTHING: ObservedPod = { uid: "u", name: "p", namespace: "n", sandboxes: [], containers: [] };
 
@@ -133,11 +133,7 @@ const CASES: readonly Case[] = [
     title: "sync loop: Never restarts nothing, also when the sandbox dies",
     why: "the Job's controller counts failures by pods: a second run would be unseen",
     spec: { policy: "Never", regular: ["a", "b"] },
-    transcript: [
-      ["begin", "sandbox 0", "start a#0", "start b#0"],
-      ["a!1"],
-      ["sandbox!", "stop"],
-    ],
+    transcript: [["begin", "sandbox 0", "start a#0", "start b#0"], ["a!1"], ["sandbox!", "stop"]],
   },
   {
     title: "sync loop: with Never there is another sandbox if no container was created",
@@ -326,11 +322,7 @@ const CASES: readonly Case[] = [
     title: "sync loop: an init container that the runtime has forgotten is not run again",
     why: "runtimes remove old containers: a migration would run beside the program that uses it",
     spec: { init: ["i"], regular: ["a"] },
-    transcript: [
-      ["begin", "sandbox 0", "start i#0"],
-      ["i!0", "start a#0"],
-      ["i-"],
-    ],
+    transcript: [["begin", "sandbox 0", "start i#0"], ["i!0", "start a#0"], ["i-"]],
   },
   {
     title: "health: a failed liveness probe restarts the container",
@@ -406,25 +398,34 @@ for (const { title, why, spec, transcript } of CASES) {
 
 /** Policy, the container's own, its health; cause and message of its end. */
 const KILLS: readonly (readonly [
-  RestartPolicy, boolean, "Liveness" | "Startup" | undefined, string,
+  RestartPolicy,
+  boolean,
+  "Liveness" | "Startup" | undefined,
+  string,
 ])[] = [
   ["Always", false, undefined, "nothing"],
-  ["Always", false, "Liveness",
-    "liveness-probe: Container a failed liveness probe, will be restarted"],
-  ["OnFailure", false, "Startup",
-    "startup-probe: Container a failed startup probe, will be restarted"],
+  [
+    "Always",
+    false,
+    "Liveness",
+    "liveness-probe: Container a failed liveness probe, will be restarted",
+  ],
+  [
+    "OnFailure",
+    false,
+    "Startup",
+    "startup-probe: Container a failed startup probe, will be restarted",
+  ],
   ["Never", false, "Liveness", "liveness-probe: Container a failed liveness probe"],
-  ["Never", true, "Startup",
-    "startup-probe: Container a failed startup probe, will be restarted"],
+  ["Never", true, "Startup", "startup-probe: Container a failed startup probe, will be restarted"],
 ];
 
 check("health: the event of a kill says why, and whether the container is started again", () => {
   type Input = Omit<PlanInput, "observed" | "pod">;
   const kill = (container: Container, input: Input, policy: RestartPolicy = "Always") =>
-    killOfRunning(
-      { ...input, pod: podOf({ policy }), observed: NOTHING }, container,
-      { hash: containerHash({ name: "a", image: "image-a" }) } as ObservedContainer,
-    );
+    killOfRunning({ ...input, pod: podOf({ policy }), observed: NOTHING }, container, {
+      hash: containerHash({ name: "a", image: "image-a" }),
+    } as ObservedContainer);
   const eventOf = (one: ReturnType<typeof kill>) =>
     one ? `${one.cause}: ${one.message}` : "nothing";
   const why = "kubectl describe shows it: Killing, with this text, as upstream's kubelet words it";
@@ -433,7 +434,8 @@ check("health: the event of a kill says why, and whether the container is starte
     const container = { ...a, ...(isSidecar ? { restartPolicy: "Always" } : {}) };
     const health = () => ({ started: true, failed });
     mustEqual(eventOf(kill(container, { health }, policy)), expected, {
-      when: `${policy}${isSidecar ? ", a sidecar" : ""}, failed probe: ${failed ?? "none"}`, why,
+      when: `${policy}${isSidecar ? ", a sidecar" : ""}, failed probe: ${failed ?? "none"}`,
+      why,
     });
   }
   const failing = {
@@ -446,11 +448,14 @@ check("health: the event of a kill says why, and whether the container is starte
     resizePolicy: [{ resourceName: "memory", restartPolicy: "RestartContainer" }],
   };
   const changed = { ...resized, image: "image-2" };
-  mustEqual(eventOf(kill(changed, failing)),
+  mustEqual(
+    eventOf(kill(changed, failing)),
     "definition-changed: Container a definition changed, will be restarted",
-    { when: "another image, other resources and a failed liveness probe at once", why });
+    { when: "another image, other resources and a failed liveness probe at once", why },
+  );
   mustEqual(eventOf(kill(resized, failing)), "resize: Container a resize requires restart", {
-    when: "other resources and a failed liveness probe at once", why,
+    when: "other resources and a failed liveness probe at once",
+    why,
   });
 });
 

@@ -2,7 +2,7 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
 import { BackOffs } from "@raft2kube/kubelet/pods/back-off.ts";
 import { PodProbes } from "@raft2kube/kubelet/probes/pod-probes.ts";
-import { NEW_PROBE, advance } from "@raft2kube/kubelet/probes/probe-verdict.ts";
+import { advance, NEW_PROBE } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -94,38 +94,62 @@ class ProbedPod {
  * Cases: probes; ready before the kubelet's restart, or new; exit codes with the expected verdict.
  */
 const KNOWN: readonly (readonly [
-  string, Partial<Container>, "ready" | "new", readonly (readonly [number | undefined, string])[],
+  string,
+  Partial<Container>,
+  "ready" | "new",
+  readonly (readonly [number | undefined, string])[],
 ])[] = [
   ["no probe", {}, "new", [[undefined, "started true, failed none, ready true"]]],
-  ["readiness", { readinessProbe: PROBE }, "new", [
-    [undefined, "started true, failed none, ready false"],
-    [0, "started true, failed none, ready true"],
-    [1, "started true, failed none, ready false"],
-  ]],
-  ["readiness; it was ready before the kubelet restarted", { readinessProbe: PROBE }, "ready", [
-    [undefined, "started true, failed none, ready true"],
-    [1, "started true, failed none, ready false"],
-  ]],
-  ["startup and readiness; it was ready before the kubelet restarted",
-    { startupProbe: PROBE, readinessProbe: PROBE }, "ready", [
+  [
+    "readiness",
+    { readinessProbe: PROBE },
+    "new",
+    [
+      [undefined, "started true, failed none, ready false"],
+      [0, "started true, failed none, ready true"],
+      [1, "started true, failed none, ready false"],
+    ],
+  ],
+  [
+    "readiness; it was ready before the kubelet restarted",
+    { readinessProbe: PROBE },
+    "ready",
+    [
+      [undefined, "started true, failed none, ready true"],
+      [1, "started true, failed none, ready false"],
+    ],
+  ],
+  [
+    "startup and readiness; it was ready before the kubelet restarted",
+    { startupProbe: PROBE, readinessProbe: PROBE },
+    "ready",
+    [
       [undefined, "started true, failed none, ready true"],
       [0, "started true, failed none, ready true"],
       [1, "started true, failed none, ready false"],
-    ]],
-  ["liveness", { livenessProbe: PROBE }, "new", [
-    [undefined, "started true, failed none, ready true"],
-    [1, "started true, failed Liveness, ready true"],
-  ]],
-  ["startup and liveness", { startupProbe: { ...PROBE, failureThreshold: 2 },
-    livenessProbe: PROBE }, "new", [
-    [undefined, "started false, failed none, ready false"],
-    [1, "started false, failed none, ready false"],
-    [0, "started true, failed none, ready true"],
-    [1, "started true, failed Liveness, ready true"],
-  ]],
-  ["startup", { startupProbe: PROBE }, "new", [
-    [1, "started false, failed Startup, ready false"],
-  ]],
+    ],
+  ],
+  [
+    "liveness",
+    { livenessProbe: PROBE },
+    "new",
+    [
+      [undefined, "started true, failed none, ready true"],
+      [1, "started true, failed Liveness, ready true"],
+    ],
+  ],
+  [
+    "startup and liveness",
+    { startupProbe: { ...PROBE, failureThreshold: 2 }, livenessProbe: PROBE },
+    "new",
+    [
+      [undefined, "started false, failed none, ready false"],
+      [1, "started false, failed none, ready false"],
+      [0, "started true, failed none, ready true"],
+      [1, "started true, failed Liveness, ready true"],
+    ],
+  ],
+  ["startup", { startupProbe: PROBE }, "new", [[1, "started false, failed Startup, ready false"]]],
 ];
 
 check("probes: started, failed, ready", async () => {
@@ -191,7 +215,9 @@ check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
     backOffs.grow("a", failed_ms);
     const left_ms = backOffs.remaining("a", failed_ms);
     mustEqual(left_ms, delay_s * 1_000, {
-      when: `failure ${i + 2}: milliseconds to wait`, why, body: "grow",
+      when: `failure ${i + 2}: milliseconds to wait`,
+      why,
+      body: "grow",
     });
     clock.advance(delay_s * 1_000);
   }
@@ -219,6 +245,8 @@ check("back-off: 10 s, doubled up to 300, forgotten after ten minutes", () => {
   });
   backOffs.grow("a", clock.now());
   mustEqual(backOffs.remaining("a", clock.now()), 10_000, {
-    when: "the one after that", why, body: "grow",
+    when: "the one after that",
+    why,
+    body: "grow",
   });
 });

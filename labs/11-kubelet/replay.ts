@@ -1,7 +1,7 @@
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
 import { mustEqual } from "../must.ts";
-import { Node, type Spec, podOf } from "./node.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
+import { Node, podOf, type Spec } from "./node.ts";
 
 type Turn = readonly [event: string, about: string, ...notes: string[]];
 
@@ -27,10 +27,7 @@ const CASES: readonly Case[] = [
       ["web!0", "web ends with 0", "start web#1"],
       ["web?Liveness", "web's liveness probe fails", "kill web: liveness-probe", "start web#2"],
       ["web+", "web has another image", "kill web: definition-changed", "start web#3"],
-      [
-        "sandbox!", "the sandbox dies",
-        "stop", "sandbox 1", "start proxy#2", "start migrate#2",
-      ],
+      ["sandbox!", "the sandbox dies", "stop", "sandbox 1", "start proxy#2", "start migrate#2"],
     ],
   },
   {
@@ -49,7 +46,11 @@ const CASES: readonly Case[] = [
 
 /** Records each event, the actions of the loop that follow, and the state of each container. */
 function play(one: Case, recorder: Recorder, clock: StepClock): void {
-  const { spec: { sidecars = [], init = [], regular = [] }, spec, turns } = one;
+  const {
+    spec: { sidecars = [], init = [], regular = [] },
+    spec,
+    turns,
+  } = one;
   const names = [...sidecars, ...init, ...regular];
   recorder.track("kubelet", "kubelet", plainState("kubelet"));
   for (const name of names) recorder.track(name, name, plainState("none"));

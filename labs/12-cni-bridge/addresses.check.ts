@@ -7,7 +7,7 @@ import { formatIp, parseIp } from "@raft2kube/cni/lib/ip.ts";
 import type { CniResult, Command } from "@raft2kube/cni/lib/types.ts";
 import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
 import { type AddressPlan, planAddresses } from "@raft2kube/cni/plugins/bridge/plan.ts";
-import { type Range, nextFree, toRange } from "@raft2kube/cni/plugins/host-local/range.ts";
+import { nextFree, type Range, toRange } from "@raft2kube/cni/plugins/host-local/range.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -253,7 +253,9 @@ check("IPAM: DEL gives back the container's address, and only that", () =>
       why: "a container with two interfaces would lose the address of the other one",
     };
     const { message } = await mustFail(
-      ipam.call("ADD", "d", {}, { ifName: "eth1" }), CniError, second,
+      ipam.call("ADD", "d", {}, { ifName: "eth1" }),
+      CniError,
+      second,
     );
     judge(message.includes("10.99.0.6"), { ...second, happened: message });
     mustEqual(await ipam.add("e"), "10.99.0.2", { when: "e is added, .6 was given last", why });
@@ -318,7 +320,8 @@ check("IPAM: a requested address is given, or refused, and nothing is left reser
       };
       const error = await mustFail(ipam.add("b"), CniError, fails);
       judge(error.code === "invalid-config", {
-        ...fails, happened: `error ${error.number}: ${error.message}`,
+        ...fails,
+        happened: `error ${error.number}: ${error.message}`,
       });
     }
     ipam.args = "";
@@ -362,19 +365,25 @@ async function drain(ipam: Ipam): Promise<string[]> {
   return given;
 }
 
-check("IPAM: containernetworking's host-local takes over, and gives back", () =>
-  withIpam(async (ipam) => {
-    const why = "a node's plugin is replaced while its pods run: both must know all addresses";
-    const given = [
-      await ipam.add("a"), await ipam.add("b", {}, { theirs: true }), await ipam.add("c"),
-    ].join();
-    mustEqual(given, "10.99.0.2,10.99.0.3,10.99.0.4", {
-      when: "ADD by yours, by containernetworking's, by yours",
-      why,
-    });
-    await ipam.call("DEL", "a", {}, { theirs: true });
-    await ipam.call("DEL", "b");
-    const rest = [await ipam.add("d", {}, { theirs: true }), await ipam.add("e")].join();
-    mustEqual(rest, "10.99.0.5,10.99.0.6", { when: "each deletes one of the other's", why });
-    mustEqual(await ipam.add("f"), "10.99.0.2", { when: "the next one", why });
-  }), { leftOut: unlessInstalled("host-local") });
+check(
+  "IPAM: containernetworking's host-local takes over, and gives back",
+  () =>
+    withIpam(async (ipam) => {
+      const why = "a node's plugin is replaced while its pods run: both must know all addresses";
+      const given = [
+        await ipam.add("a"),
+        await ipam.add("b", {}, { theirs: true }),
+        await ipam.add("c"),
+      ].join();
+      mustEqual(given, "10.99.0.2,10.99.0.3,10.99.0.4", {
+        when: "ADD by yours, by containernetworking's, by yours",
+        why,
+      });
+      await ipam.call("DEL", "a", {}, { theirs: true });
+      await ipam.call("DEL", "b");
+      const rest = [await ipam.add("d", {}, { theirs: true }), await ipam.add("e")].join();
+      mustEqual(rest, "10.99.0.5,10.99.0.6", { when: "each deletes one of the other's", why });
+      mustEqual(await ipam.add("f"), "10.99.0.2", { when: "the next one", why });
+    }),
+  { leftOut: unlessInstalled("host-local") },
+);

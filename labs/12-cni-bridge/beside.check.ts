@@ -7,9 +7,9 @@ import { judge } from "../judge.ts";
 import { firstDifference } from "../must.ts";
 import { cacheFolder } from "../runner/workspace.ts";
 import {
+  DEBIAN,
   type Host,
   type NetworkChanges,
-  DEBIAN,
   ownInvoke,
   unlessInstalled,
   withHost,

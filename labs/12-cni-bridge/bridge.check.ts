@@ -1,18 +1,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { deleteAddress } from "@raft2kube/linux/netlink/address.ts";
-import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteAddress } from "@raft2kube/linux/netlink/address.ts";
+import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { ADDRESSES, ask, echoAddress } from "../../testing/network/host-network.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
-import {
-  type Container, GATEWAY, type Host, seenInvoke, withHost,
-} from "./host.ts";
+import { type Container, GATEWAY, type Host, seenInvoke, withHost } from "./host.ts";
 import { allocated, hostEnds, leftovers, linkOf, linksIn, stateOf } from "./kernel.ts";
 
 check("ADD: two containers reach each other, the gateway, the host", () =>
@@ -77,10 +75,14 @@ check("ADD: the result has the bridge, the host's end and the container's, as th
       when: "the interfaces of ADD's result",
       why: "the next plugin of the chain finds the container's interface by it, at index 2",
     });
-    mustEqual(interfaces.map(({ sandbox }) => sandbox ?? "host"), ["host", "host", one.netns], {
-      when: "where they are",
-      why: "an interface without a sandbox is the host's",
-    });
+    mustEqual(
+      interfaces.map(({ sandbox }) => sandbox ?? "host"),
+      ["host", "host", one.netns],
+      {
+        when: "where they are",
+        why: "an interface without a sandbox is the host's",
+      },
+    );
   }),
 );
 
@@ -218,27 +220,47 @@ check("DEL: gives the address back last", async () => {
 
 /** Damages of a container's interface, and the word that the error of CHECK must have. */
 const DAMAGES: readonly (readonly [string, string, (name: string) => void])[] = [
-  ["eth0 is down", "down", (name) => {
-    using route = openRoute();
-    setLink(route, getLink(route, name), { up: false });
-  }],
-  ["its address was deleted", "10.88.0.", (name) => {
-    using route = openRoute();
-    deleteAddress(route, getLink(route, name).index, "10.88.0.2/24");
-  }],
-  ["its default route was deleted", "0.0.0.0/0", (name) => {
-    using route = openRoute();
-    const link = getLink(route, name).index;
-    deleteRoute(route, { to: "0.0.0.0/0", via: GATEWAY, link });
-  }],
-  ["it has another hardware address", "02:00:00:00:00:77", (name) => {
-    using route = openRoute();
-    setLink(route, getLink(route, name), { mac: "02:00:00:00:00:77" });
-  }],
-  ["it was deleted", "eth0", (name) => {
-    using route = openRoute();
-    deleteLink(route, name);
-  }],
+  [
+    "eth0 is down",
+    "down",
+    (name) => {
+      using route = openRoute();
+      setLink(route, getLink(route, name), { up: false });
+    },
+  ],
+  [
+    "its address was deleted",
+    "10.88.0.",
+    (name) => {
+      using route = openRoute();
+      deleteAddress(route, getLink(route, name).index, "10.88.0.2/24");
+    },
+  ],
+  [
+    "its default route was deleted",
+    "0.0.0.0/0",
+    (name) => {
+      using route = openRoute();
+      const link = getLink(route, name).index;
+      deleteRoute(route, { to: "0.0.0.0/0", via: GATEWAY, link });
+    },
+  ],
+  [
+    "it has another hardware address",
+    "02:00:00:00:00:77",
+    (name) => {
+      using route = openRoute();
+      setLink(route, getLink(route, name), { mac: "02:00:00:00:00:77" });
+    },
+  ],
+  [
+    "it was deleted",
+    "eth0",
+    (name) => {
+      using route = openRoute();
+      deleteLink(route, name);
+    },
+  ],
 ];
 
 check("ADD: one that fails gives the address back last", async () => {
@@ -257,34 +279,63 @@ check("ADD: one that fails gives the address back last", async () => {
     };
     await mustFail(host.call("ADD", host.container(), config), CniError, fails);
     judge(links.includes("asked") && !links.includes("eth0"), {
-      ...fails, happened: links.join(", ") || "IPAM was not called",
+      ...fails,
+      happened: links.join(", ") || "IPAM was not called",
     });
   }, invoke);
 });
 
 /** Changes to ADD's result with which CHECK must pass, or fail with this word. */
 const RESULTS: readonly (readonly [string, string, (result: CniResult) => void])[] = [
-  ["no hardware addresses", "", ({ interfaces = [] }) => {
-    for (const each of interfaces) delete each.mac;
-  }],
-  ["an address of the host's end, too", "", ({ ips = [] }) => {
-    ips.push({ address: "10.99.0.1/24", interface: 1 });
-  }],
-  ["an address of no interface that eth0 lacks", "10.99.0.1", ({ ips = [] }) => {
-    ips.push({ address: "10.99.0.1/24" });
-  }],
-  ["its address with another prefix length", "10.88.0.2/16", ({ ips = [] }) => {
-    ips[0]!.address = "10.88.0.2/16";
-  }],
-  ["a route with an address of its subnet", "", ({ routes = [] }) => {
-    routes.push({ dst: "10.88.0.9/24" });
-  }],
-  ["eth0 of another namespace", "eth0", ({ interfaces = [] }) => {
-    interfaces[2]!.sandbox = "/run/netns/other";
-  }],
-  ["another name of the interface", "eth0", ({ interfaces = [] }) => {
-    interfaces[2]!.name = "eth7";
-  }],
+  [
+    "no hardware addresses",
+    "",
+    ({ interfaces = [] }) => {
+      for (const each of interfaces) delete each.mac;
+    },
+  ],
+  [
+    "an address of the host's end, too",
+    "",
+    ({ ips = [] }) => {
+      ips.push({ address: "10.99.0.1/24", interface: 1 });
+    },
+  ],
+  [
+    "an address of no interface that eth0 lacks",
+    "10.99.0.1",
+    ({ ips = [] }) => {
+      ips.push({ address: "10.99.0.1/24" });
+    },
+  ],
+  [
+    "its address with another prefix length",
+    "10.88.0.2/16",
+    ({ ips = [] }) => {
+      ips[0]!.address = "10.88.0.2/16";
+    },
+  ],
+  [
+    "a route with an address of its subnet",
+    "",
+    ({ routes = [] }) => {
+      routes.push({ dst: "10.88.0.9/24" });
+    },
+  ],
+  [
+    "eth0 of another namespace",
+    "eth0",
+    ({ interfaces = [] }) => {
+      interfaces[2]!.sandbox = "/run/netns/other";
+    },
+  ],
+  [
+    "another name of the interface",
+    "eth0",
+    ({ interfaces = [] }) => {
+      interfaces[2]!.name = "eth7";
+    },
+  ],
 ];
 
 check("CHECK: compares what the result says of this interface", () =>
@@ -303,7 +354,8 @@ check("CHECK: compares what the result says of this interface", () =>
       const fails = { when: `CHECK with ${what}`, expected: `error 102, with ${word}`, why };
       const { number, message } = await mustFail(call, CniError, fails);
       judge(number === 102 && message.includes(word), {
-        ...fails, happened: `error ${number}: ${message}`,
+        ...fails,
+        happened: `error ${number}: ${message}`,
       });
     }
   }),
@@ -327,10 +379,13 @@ check("CHECK: a route is looked for in its own table; a namespace that is gone i
       why: "a rule that leads to table 78 finds no route there",
     };
     const { number, message } = await mustFail(
-      host.call("CHECK", one, { ...config, prevResult }), CniError, fails,
+      host.call("CHECK", one, { ...config, prevResult }),
+      CniError,
+      fails,
     );
     judge(number === 102 && message.includes("10.5.0.0"), {
-      ...fails, happened: `error ${number}: ${message}`,
+      ...fails,
+      happened: `error ${number}: ${message}`,
     });
     const netns = join(host.net.root, "gone");
     prevResult.interfaces![2]!.sandbox = netns;
@@ -364,7 +419,9 @@ check("CHECK: passes after ADD, and names what is no longer as ADD left it", () 
         why: "CHECK is how a runtime learns that a container has lost its network",
       };
       const error = await mustFail(
-        host.call("CHECK", one, { ...config, prevResult }), CniError, fails,
+        host.call("CHECK", one, { ...config, prevResult }),
+        CniError,
+        fails,
       );
       judge(error.number === 102 && error.message.includes(word), {
         ...fails,

@@ -5,7 +5,7 @@ import { dispatch } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult, Command, Invoke, PluginRequest } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { type HostNetwork, createHostNetwork } from "../../testing/network/host-network.ts";
+import { createHostNetwork, type HostNetwork } from "../../testing/network/host-network.ts";
 
 /** The reference plugins of Debian's `containernetworking-plugins`. */
 export const DEBIAN = "/usr/lib/cni";

@@ -1,8 +1,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { type Link, findLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { findLink, type Link, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
@@ -63,7 +63,9 @@ export function stateOf(netns: string, bridge: string): Readonly<Record<string, 
       up: link?.up,
       mtu: link?.mtu,
       addresses: addressesOf("eth0"),
-      routes: listRoutes(route, 4).map(({ to, via }) => (via ? `${to} via ${via}` : to)).sort(),
+      routes: listRoutes(route, 4)
+        .map(({ to, via }) => (via ? `${to} via ${via}` : to))
+        .sort(),
     };
   });
   using route = openRoute();

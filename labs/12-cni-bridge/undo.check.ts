@@ -6,9 +6,9 @@ import { requireMasquerade } from "@raft2kube/cni/lib/masquerade.ts";
 import type { PluginCall } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import { spoofChecks } from "@raft2kube/cni/plugins/bridge/spoof-check.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { check } from "../check.ts";
@@ -16,6 +16,7 @@ import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { type Container, type Host, NETWORK, seenInvoke, withHost } from "./host.ts";
 import { addressesOf, allocated, leftovers, linkOf, linksIn } from "./kernel.ts";
+
 const FORMER_OWNER = "02:00:00:00:00:99";
 
 check("ADD: the address is announced, and a route of IPAM to the subnet is no error", () =>
@@ -32,12 +33,14 @@ check("ADD: the address is announced, and a route of IPAM to the subnet is no er
     const { interfaces = [] } = await host.call("ADD", two);
     const known = () => inNetns(one.netns, () => neighbourOf("eth0", "10.88.0.3"));
     const announced = waitFor("the announcement", () => known() !== FORMER_OWNER, {
-      clock: systemClock(), timeout_ms: ANNOUNCED_MS,
+      clock: systemClock(),
+      timeout_ms: ANNOUNCED_MS,
     });
     // Without an announcement it is still the former owner's.
     await announced.catch(() => undefined);
     mustEqual(known(), interfaces[2]?.mac, {
-      when: "ADD of 10.88.0.3; a neighbour knows it by its last owner's hardware address. That " +
+      when:
+        "ADD of 10.88.0.3; a neighbour knows it by its last owner's hardware address. That " +
         "address after ADD",
       why: "until it learns the new one, what it sends is lost (arp_notify; RFC 5227, section 3)",
     });
@@ -71,7 +74,8 @@ check("ADD: one that finds an eth0 takes no address", async () => {
     };
     await mustFail(host.call("ADD", one), CniError, fails);
     judge(!asked.includes("ADD"), {
-      ...fails, happened: `IPAM got ${asked.join(", ")}`,
+      ...fails,
+      happened: `IPAM got ${asked.join(", ")}`,
     });
   }, invoke);
 });
@@ -91,7 +95,8 @@ check("ADD: eth0 is down while IPAM is asked, and a failure of IPAM is undone", 
     const config = host.config({ ipam: { ranges: [[{ subnet: "10.77.0.0/30" }]] } });
     await host.call("ADD", host.container(), config);
     mustEqual(wasUp, false, {
-      when: "IPAM is asked for an address; is eth0 up", why: WHY_CONFINED,
+      when: "IPAM is asked for an address; is eth0 up",
+      why: WHY_CONFINED,
     });
     const fails = {
       when: "ADD, and IPAM's ADD fails: no free address",
@@ -142,7 +147,9 @@ check("ADD: its own error is not hidden by that of the undo", async () => {
       why: "the user would look for a full disk, and not for the wrong route",
     };
     const error = await mustFail(
-      host.call("ADD", host.container(), host.config({ ipam: { routes } })), CniError, fails,
+      host.call("ADD", host.container(), host.config({ ipam: { routes } })),
+      CniError,
+      fails,
     );
     judge(!error.message.includes("disk"), { ...fails, happened: error.message });
     judge(!leftovers(host).includes("pair"), { ...fails, happened: leftovers(host) });
@@ -164,69 +171,88 @@ function rulesOf(host: Host, { containerId, netns }: Container) {
   return {
     spoof: () => spoofChecks.has(call),
     masquerade: ({ ips = [] }: CniResult) =>
-      requireMasquerade(call as unknown as PluginCall, ips).then(() => true, () => false),
+      requireMasquerade(call as unknown as PluginCall, ips).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 
-check("rules: those of ipspoofchk and ipMasq come with ADD, and go with DEL", () =>
-  withHost(async (host) => {
-    const one = host.container();
-    const { spoof, masquerade } = rulesOf(host, one);
-    const seen = async (result: CniResult) => [await spoof(), await masquerade(result)];
-    const result = await host.call("ADD", one, host.config(RULES));
-    mustEqual(await seen(result), [true, true], {
-      when: "ADD with ipspoofchk and ipMasq: is the container confined, and masqueraded",
-      why: "without the spoof check a container takes its neighbours' packets (addSpoofCheck)",
-    });
-    const why =
-      "rules of each Pod that ran would slow every packet (spoofChecks, deleteMasquerade)";
-    await host.call("DEL", one, host.config(RULES));
-    mustEqual(await seen(result), [false, false], {
-      when: "DEL: is a spoof check left, or a masquerade", why,
-    });
-    const again = await host.call("ADD", one, host.config(RULES));
-    await host.call("DEL", { ...one, netns: "" }, host.config(RULES));
-    mustEqual(await seen(again), [false, false], {
-      when: "DEL with an empty CNI_NETNS: is a spoof check left, or a masquerade", why,
-    });
-  }), { leftOut: withoutNft() });
+check(
+  "rules: those of ipspoofchk and ipMasq come with ADD, and go with DEL",
+  () =>
+    withHost(async (host) => {
+      const one = host.container();
+      const { spoof, masquerade } = rulesOf(host, one);
+      const seen = async (result: CniResult) => [await spoof(), await masquerade(result)];
+      const result = await host.call("ADD", one, host.config(RULES));
+      mustEqual(await seen(result), [true, true], {
+        when: "ADD with ipspoofchk and ipMasq: is the container confined, and masqueraded",
+        why: "without the spoof check a container takes its neighbours' packets (addSpoofCheck)",
+      });
+      const why =
+        "rules of each Pod that ran would slow every packet (spoofChecks, deleteMasquerade)";
+      await host.call("DEL", one, host.config(RULES));
+      mustEqual(await seen(result), [false, false], {
+        when: "DEL: is a spoof check left, or a masquerade",
+        why,
+      });
+      const again = await host.call("ADD", one, host.config(RULES));
+      await host.call("DEL", { ...one, netns: "" }, host.config(RULES));
+      mustEqual(await seen(again), [false, false], {
+        when: "DEL with an empty CNI_NETNS: is a spoof check left, or a masquerade",
+        why,
+      });
+    }),
+  { leftOut: withoutNft() },
+);
 
-check("rules: those of a failed ADD are gone", () =>
-  withHost(async (host) => {
-    const ranges = [[{ subnet: "10.77.0.0/24" }]];
-    await host.call("DEL", await added(host));
-    const one = host.container();
-    const config = host.config({ ...RULES, ipam: { ranges } });
-    const fails = {
-      when: "ADD with ipspoofchk, and the bridge has another gateway",
-      expected: "an error, and no spoof check",
-      why: "the kernel keeps a chain whose link is gone: one for each attempt of the kubelet's",
-    };
-    await mustFail(host.call("ADD", one, config), CniError, fails);
-    judge(!(await rulesOf(host, one).spoof()), { ...fails, happened: "the spoof check is left" });
-  }), { leftOut: withoutNft() });
+check(
+  "rules: those of a failed ADD are gone",
+  () =>
+    withHost(async (host) => {
+      const ranges = [[{ subnet: "10.77.0.0/24" }]];
+      await host.call("DEL", await added(host));
+      const one = host.container();
+      const config = host.config({ ...RULES, ipam: { ranges } });
+      const fails = {
+        when: "ADD with ipspoofchk, and the bridge has another gateway",
+        expected: "an error, and no spoof check",
+        why: "the kernel keeps a chain whose link is gone: one for each attempt of the kubelet's",
+      };
+      await mustFail(host.call("ADD", one, config), CniError, fails);
+      judge(!(await rulesOf(host, one).spoof()), { ...fails, happened: "the spoof check is left" });
+    }),
+  { leftOut: withoutNft() },
+);
 
 /** The rules of the spoof checks, as nft lists them. */
 const spoofRules = () => {
   return execFileSync("nft", ["list", "table", "netdev", "r2k-cni-spoof"], { encoding: "utf8" });
 };
 
-check("rules: macspoofchk leaves IP addresses open, as does ipspoofchk without IPAM", () =>
-  withHost(async (host) => {
-    const why = "a container with addresses of its own could send nothing";
-    const mac = host.config({ bridge: { macspoofchk: true } });
-    const one = host.container();
-    await host.call("ADD", one, mac);
-    mustEqual(spoofRules().includes("10.88.0.2"), false, {
-      when: "ADD with macspoofchk alone: do the rules name its IP address", why,
-    });
-    await host.call("DEL", one, mac);
-    const { ipam: _, ...bare } = host.config({ bridge: { ipspoofchk: true } });
-    await host.call("ADD", host.container(), bare as typeof mac);
-    mustEqual(spoofRules().includes("accept"), true, {
-      when: "ADD with ipspoofchk and without ipam: do the rules accept any frame", why,
-    });
-  }), { leftOut: withoutNft() });
+check(
+  "rules: macspoofchk leaves IP addresses open, as does ipspoofchk without IPAM",
+  () =>
+    withHost(async (host) => {
+      const why = "a container with addresses of its own could send nothing";
+      const mac = host.config({ bridge: { macspoofchk: true } });
+      const one = host.container();
+      await host.call("ADD", one, mac);
+      mustEqual(spoofRules().includes("10.88.0.2"), false, {
+        when: "ADD with macspoofchk alone: do the rules name its IP address",
+        why,
+      });
+      await host.call("DEL", one, mac);
+      const { ipam: _, ...bare } = host.config({ bridge: { ipspoofchk: true } });
+      await host.call("ADD", host.container(), bare as typeof mac);
+      mustEqual(spoofRules().includes("accept"), true, {
+        when: "ADD with ipspoofchk and without ipam: do the rules accept any frame",
+        why,
+      });
+    }),
+  { leftOut: withoutNft() },
+);
 
 async function added(host: Host): Promise<Container> {
   const container = host.container();
@@ -246,25 +272,30 @@ check("DEL: keeps the address while the pair cannot be deleted", () =>
     };
     await mustFail(host.call("DEL", { ...one, netns: join(plain, "x") }), CniError, fails);
     judge(linksIn(one.netns).includes("eth0") && allocated(host).length === 1, {
-      ...fails, happened: "the address was given back",
+      ...fails,
+      happened: "the address was given back",
     });
   }),
 );
 
-check("DEL: does everything that is possible, although a step fails", () =>
-  withHost(async (host) => {
-    const one = host.container();
-    await host.call("ADD", one, host.config(RULES));
-    const fails = {
-      when: "DEL with ipspoofchk and ipMasq, while there is no program nft",
-      expected: "an error, so that it is repeated; the pair and the address are gone (takeAll)",
-      why: "a node whose nft is broken would run out of addresses",
-    };
-    await withoutPath(() => mustFail(host.call("DEL", one, host.config(RULES)), CniError, fails));
-    judge(leftovers(host) === "", { ...fails, happened: leftovers(host) });
-    await mustPass(host.call("DEL", one, host.config(RULES)), {
-      when: "DEL again, with nft",
-      expected: "success",
-      why: "the runtime repeats DEL until it succeeds",
-    });
-  }), { leftOut: withoutNft() });
+check(
+  "DEL: does everything that is possible, although a step fails",
+  () =>
+    withHost(async (host) => {
+      const one = host.container();
+      await host.call("ADD", one, host.config(RULES));
+      const fails = {
+        when: "DEL with ipspoofchk and ipMasq, while there is no program nft",
+        expected: "an error, so that it is repeated; the pair and the address are gone (takeAll)",
+        why: "a node whose nft is broken would run out of addresses",
+      };
+      await withoutPath(() => mustFail(host.call("DEL", one, host.config(RULES)), CniError, fails));
+      judge(leftovers(host) === "", { ...fails, happened: leftovers(host) });
+      await mustPass(host.call("DEL", one, host.config(RULES)), {
+        when: "DEL again, with nft",
+        expected: "success",
+        why: "the runtime repeats DEL until it succeeds",
+      });
+    }),
+  { leftOut: withoutNft() },
+);

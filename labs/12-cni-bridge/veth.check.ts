@@ -1,15 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { writeFileSync } from "node:fs";
-import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { CodedError, asError } from "@raft2kube/std/errors.ts";
+import { join } from "node:path";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { configureInside, createPair, deletePair } from "@raft2kube/cni/lib/veth.ts";
 import type { BridgeConfig } from "@raft2kube/cni/plugins/bridge/config.ts";
 import { ensureBridge, ensureGateway } from "@raft2kube/cni/plugins/bridge/veth.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { asError, CodedError } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail } from "../must.ts";
@@ -141,7 +141,8 @@ check("the gateway: of two IPv4 ones the second finds the first; IPv6 has severa
       why: "an IPv6 link has many addresses: two networks may share a bridge",
     });
     mustEqual(readSysctl(FORWARD_6), "1", {
-      when: "IPv6 gateways; net.ipv6.conf.all.forwarding", why: WHY_FORWARDS,
+      when: "IPv6 gateways; net.ipv6.conf.all.forwarding",
+      why: WHY_FORWARDS,
     });
   }),
 );
@@ -160,7 +161,8 @@ check("a pair: both ends as the settings have them, the host's end up, the conta
       why: "a packet that fits into one end only is lost at the other",
     });
     mustEqual([inner?.mac, pair.container.mac, outer?.mac !== mac], [mac, mac, true], {
-      when: `a pair for a container with the hardware address ${mac}: that of its end, in the ` +
+      when:
+        `a pair for a container with the hardware address ${mac}: that of its end, in the ` +
         "result too; has the host's end another",
       why: "a network that knows its machines by hardware address lets no other in",
     });
@@ -169,7 +171,8 @@ check("a pair: both ends as the settings have them, the host's end up, the conta
       why: "a container that is up before it is confined can send what the rules would drop",
     });
     mustEqual(learns(pair.host.name), "0", {
-      when: `${REDIRECTS} of the host's end`, why: WHY_LEARNS,
+      when: `${REDIRECTS} of the host's end`,
+      why: WHY_LEARNS,
     });
     const fails = {
       when: "a pair, and there is an eth0",
@@ -177,11 +180,14 @@ check("a pair: both ends as the settings have them, the host's end up, the conta
       why: "a runtime reads the code: the container's state is wrong, not the network's",
     };
     const { number } = await mustFail(
-      (async () => createPair(route, at, { mtu: undefined }))(), CniError, fails,
+      (async () => createPair(route, at, { mtu: undefined }))(),
+      CniError,
+      fails,
     );
     judge(number === 4, { ...fails, happened: `error ${number}` });
     mustEqual(linkOf(netns, "eth0")?.index, inner?.index, {
-      when: "eth0 after that", why: "an earlier ADD made it, and its container runs",
+      when: "eth0 after that",
+      why: "an earlier ADD made it, and its container runs",
     });
   }),
 );
@@ -201,23 +207,32 @@ check("the container's end: up, with addresses and routes as the plan has them",
     ];
     configureInside(at, { ips, routes });
     mustEqual(linkOf(netns, "eth0")?.up, true, {
-      when: "eth0 is configured: is it up", why: "a link that is down carries nothing",
+      when: "eth0 is configured: is it up",
+      why: "a link that is down carries nothing",
     });
     const kernel = inNetns(netns, () => ({
       addresses: addressesOf("eth0"),
       redirects: learns("eth0"),
       notify: readSysctl("net/ipv4/conf/eth0/arp_notify"),
     }));
-    mustEqual(kernel, { addresses: ["10.88.0.2/24"], redirects: "0", notify: "1" }, {
-      when: `eth0 is configured: its addresses, ${REDIRECTS}, arp_notify`,
-      why: "a neighbour must not change its routes; one that knows its address by another " +
-        "hardware address must learn this one",
-    });
-    mustEqual(routeTo(netns, "10.5."),
-      "10.5.0.0/16 via 10.88.0.9 dev eth0 table 77 metric 50 mtu 1400 advmss 1360", {
+    mustEqual(
+      kernel,
+      { addresses: ["10.88.0.2/24"], redirects: "0", notify: "1" },
+      {
+        when: `eth0 is configured: its addresses, ${REDIRECTS}, arp_notify`,
+        why:
+          "a neighbour must not change its routes; one that knows its address by another " +
+          "hardware address must learn this one",
+      },
+    );
+    mustEqual(
+      routeTo(netns, "10.5."),
+      "10.5.0.0/16 via 10.88.0.9 dev eth0 table 77 metric 50 mtu 1400 advmss 1360",
+      {
         when: "a route of the result with mtu, advmss, priority and a table of its own",
         why: "CNI 1.1: each is a promise of the administrator's",
-      });
+      },
+    );
     mustEqual(routeTo(netns, "10.6."), "10.6.0.0/16 dev eth0 scope link", {
       when: "a route with scope 253",
       why: "253 is RT_SCOPE_LINK: its destinations are neighbours",
@@ -269,7 +284,8 @@ check("a pair is deleted: none is no error, and other errors are passed on", () 
     judge(error !== undefined, { ...fails, happened: "it returned" });
     for (let i = 0; i < 2; i++) deletePair(netns, "eth0");
     mustEqual(linkOf(netns, "eth0"), undefined, {
-      when: "deletePair, twice: eth0", why: "DEL is repeated until it succeeds",
+      when: "deletePair, twice: eth0",
+      why: "DEL is repeated until it succeeds",
     });
   }),
 );

@@ -3,16 +3,21 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
+import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import {
+  createBridge,
+  createVeth,
+  deleteLink,
+  getLink,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
 import { annotationsOf, vtepMac } from "@raft2kube/overlay/lease.ts";
 import { parseNetConf } from "@raft2kube/overlay/net-conf.ts";
-import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
-import { type OverlayPlan, type PlanInput, planOverlay } from
-  "@raft2kube/overlay/plan.ts";
-import { addAddress } from "@raft2kube/linux/netlink/address.ts";
-import { createBridge, createVeth, deleteLink, getLink, openRoute, setLink } from
-  "@raft2kube/linux/netlink/link.ts";
-import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { type OverlayPlan, type PlanInput, planOverlay } from "@raft2kube/overlay/plan.ts";
 import { Agent, connectToNode } from "../../testing/network/node-network.ts";
 
 export const NETWORK = "10.244.0.0/16";
@@ -24,7 +29,8 @@ export const POD_PORT = 7000;
 /** `net-conf.json` with VXLAN, or as given. */
 export function netConf(backend: object = {}) {
   return parseNetConf(
-    JSON.stringify({ Network: NETWORK, Backend: { Type: "vxlan", ...backend } }), "net-conf.json",
+    JSON.stringify({ Network: NETWORK, Backend: { Type: "vxlan", ...backend } }),
+    "net-conf.json",
   );
 }
 
@@ -59,7 +65,9 @@ export function nodeOf(
 
 /** The input of the plan of node n<index>, without its underlay. */
 export function inputOf(
-  index: number, nodes: readonly Node[], conf = netConf(),
+  index: number,
+  nodes: readonly Node[],
+  conf = netConf(),
 ): Omit<PlanInput, "underlay"> {
   const { name, podCidr, mac } = addressesOf(index);
   return { conf, nodeName: name, subnet: ipv4Subnet(podCidr)!, mac, nodes };
@@ -106,9 +114,12 @@ export class Machines {
 
   /** Serves on each pod; the answer is `n2 ADDRESS OF THE CLIENT`. */
   async serve(): Promise<void> {
-    await Promise.all(this.all.flatMap(({ index, pod }) => [
-      pod.listen(POD_PORT, `n${index}`), pod.listen(POD_PORT, `n${index}`, "udp"),
-    ]));
+    await Promise.all(
+      this.all.flatMap(({ index, pod }) => [
+        pod.listen(POD_PORT, `n${index}`),
+        pod.listen(POD_PORT, `n${index}`, "udp"),
+      ]),
+    );
   }
 
   #machine(index: number): Machine {

@@ -1,6 +1,12 @@
-import { createBridge, createVxlan, deleteLink, getLink, openRoute, setLink } from
-  "@raft2kube/linux/netlink/link.ts";
 import { deleteFdbEntry, listFdb } from "@raft2kube/linux/netlink/fdb.ts";
+import {
+  createBridge,
+  createVxlan,
+  deleteLink,
+  getLink,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
 import { deleteNeighbour, listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
@@ -31,9 +37,10 @@ function syncAll(machines: readonly Machine[], nodes = NODES): string[] {
 async function judgePair(from: Machine, to: Machine, bytes: number, when: string): Promise<void> {
   const { pod } = addressesOf(to.index);
   const options = { protocol: "udp", bytes, timeout_ms: ANSWER_MS } as const;
-  const answer = bytes === 0
-    ? await from.pod.ask(pod, POD_PORT, { timeout_ms: ANSWER_MS })
-    : await from.pod.ask(pod, POD_PORT, options);
+  const answer =
+    bytes === 0
+      ? await from.pod.ask(pod, POD_PORT, { timeout_ms: ANSWER_MS })
+      : await from.pod.ask(pod, POD_PORT, options);
   const expected = `n${to.index} ${addressesOf(from.index).pod}`;
   const size = bytes === 0 ? "opens a connection to" : `sends ${bytes} bytes by UDP to`;
   judge(answer === expected, {
@@ -63,8 +70,10 @@ function describeLink(machine: Machine): string {
     using route = openRoute();
     const { mtu, up, mac, vxlan } = getLink(route, DEVICE);
     const { vni, port, local, learning } = vxlan ?? {};
-    return `${mac} mtu ${mtu} ${up ? "up" : "down"} id ${vni} local ${local} dstport ${port} ` +
-      (learning ? "learning" : "nolearning");
+    return (
+      `${mac} mtu ${mtu} ${up ? "up" : "down"} id ${vni} local ${local} dstport ${port} ` +
+      (learning ? "learning" : "nolearning")
+    );
   });
 }
 
@@ -76,12 +85,15 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
     const expected = `${mac} mtu 1450 up id 1 local ${address} dstport 8472 nolearning`;
     judge(describeLink(one) === expected, {
       when: `ip -d link show ${DEVICE}`,
-      expected, happened: describeLink(one),
+      expected,
+      happened: describeLink(one),
       why: "a link that learns believes the outer source address of any packet",
     });
     const changes = syncAll([one]);
     judge(changes.length === 0, {
-      when: "the plan is applied again", expected: "no change", happened: changes.join("; "),
+      when: "the plan is applied again",
+      expected: "no change",
+      happened: changes.join("; "),
       why: "a link that is made again loses all routes and entries for a moment, every 15 s",
     });
     one.network.inside(() => {
@@ -91,7 +103,8 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
     syncAll([one]);
     judge(describeLink(one) === expected, {
       when: "the link was set down, with MTU 1400, by hand",
-      expected, happened: describeLink(one),
+      expected,
+      happened: describeLink(one),
       why: "what can be changed is changed: routes through the link stay",
     });
     const loopback = one.network.inside(() => {
@@ -99,29 +112,38 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
       return getLink(route, "lo").index;
     });
     const others = [
-      { port: 4789 }, { learning: true }, { vni: 9 }, { local: "192.0.2.99" },
-      { underlay: loopback }, undefined,
+      { port: 4789 },
+      { learning: true },
+      { vni: 9 },
+      { local: "192.0.2.99" },
+      { underlay: loopback },
+      undefined,
     ];
     for (const other of others) {
       const what = other ? `with another setting, ${JSON.stringify(other)}` : "that is no VXLAN's";
       replaceLink(one, other && { vni: 1, port: 8472, local: address, learning: false, ...other });
       const made = syncAll([one]);
-      judge(made.some((line) => line.startsWith(`made link ${DEVICE} again`)), {
-        when: `there is a link of that name ${what}`,
-        expected: "it is made again, and the changes say so",
-        happened: made.join("; ") || "no change",
-        why: "it cannot be changed later, and peers would not reach this node, or mislead it",
-      });
+      judge(
+        made.some((line) => line.startsWith(`made link ${DEVICE} again`)),
+        {
+          when: `there is a link of that name ${what}`,
+          expected: "it is made again, and the changes say so",
+          happened: made.join("; ") || "no change",
+          why: "it cannot be changed later, and peers would not reach this node, or mislead it",
+        },
+      );
       judge(describeLink(one) === expected, {
         when: `there was a link of that name ${what}`,
-        expected, happened: describeLink(one),
+        expected,
+        happened: describeLink(one),
         why: "it cannot be changed later, and peers would not reach this node, or mislead it",
       });
     }
     const learns = one.network.inside(() => readSysctl(`net/ipv4/conf/${DEVICE}/accept_redirects`));
     judge(learns === "0", {
       when: `net.ipv4.conf.${DEVICE}.accept_redirects of the new link`,
-      expected: "0", happened: learns,
+      expected: "0",
+      happened: learns,
       why: "a peer could send this node's packets another way (CVE-2020-10749)",
     });
     await judgePair(one, two, 0, "after the repair");
@@ -131,7 +153,7 @@ check("packets: the link is made once, repaired, and made again if it cannot be"
 /** Puts another link in the place of the VXLAN link. */
 function replaceLink(
   { network }: Machine,
-  other: Omit<Parameters<typeof createVxlan>[2], "underlay"> & { underlay?: number } | undefined,
+  other: (Omit<Parameters<typeof createVxlan>[2], "underlay"> & { underlay?: number }) | undefined,
 ): void {
   network.inside(() => {
     using route = openRoute();

@@ -5,7 +5,10 @@ import { judge } from "../judge.ts";
 import { addressesOf, inputOf, netConf, nodeOf, VXLAN_PORT } from "./machines.ts";
 
 const UNDERLAY: Underlay = {
-  index: 2, name: "eth0", mtu: 1500, address: addressesOf(1).address,
+  index: 2,
+  name: "eth0",
+  mtu: 1500,
+  address: addressesOf(1).address,
   connected: ["192.0.2.0/24"],
 };
 const [TWO, THREE] = [addressesOf(2), addressesOf(3)];
@@ -35,7 +38,10 @@ function judgeTables(
     const wanted = [...lines].sort().join("; ") || "nothing";
     const happened = [...(found[table] ?? [])].sort().join("; ") || "nothing";
     judge(happened === wanted, {
-      when: `${when}: ${table}`, expected: wanted, happened, why: why[table] ?? "",
+      when: `${when}: ${table}`,
+      expected: wanted,
+      happened,
+      why: why[table] ?? "",
     });
   }
 }
@@ -48,7 +54,10 @@ const WHY = {
 
 check("plan: what a tunnel adds is taken from the pods' MTU", () => {
   const udp = netConf({ Type: "udp" });
-  for (const [eth0, expected] of [[1500, 1472], [604, 576]] as const) {
+  for (const [eth0, expected] of [
+    [1500, 1472],
+    [604, 576],
+  ] as const) {
     const { mtu } = planOn1([], udp, { ...UNDERLAY, mtu: eth0 });
     judge(mtu === expected, {
       when: `back end udp, which adds 28 bytes; eth0 has ${eth0}`,
@@ -99,18 +108,26 @@ function refusalOf(plan: () => OverlayPlan): string {
 
 check("plan: each other node has a route, a neighbour and a forwarding entry", () => {
   const plan = planOn1();
-  judgeTables("node n1 of three", plan, {
-    route: [TWO, THREE].map(({ podCidr, vtep }) => `${podCidr} via ${vtep} dev flannel.1 onlink`),
-    neighbour: [TWO, THREE].map(({ vtep, mac }) => `${vtep} lladdr ${mac}`),
-    fdb: [TWO, THREE].map(({ address, mac }) => `${mac} dst ${address}`),
-  }, WHY);
+  judgeTables(
+    "node n1 of three",
+    plan,
+    {
+      route: [TWO, THREE].map(({ podCidr, vtep }) => `${podCidr} via ${vtep} dev flannel.1 onlink`),
+      neighbour: [TWO, THREE].map(({ vtep, mac }) => `${vtep} lladdr ${mac}`),
+      fdb: [TWO, THREE].map(({ address, mac }) => `${mac} dst ${address}`),
+    },
+    WHY,
+  );
   const { device, encapsulation } = plan;
-  const found = device && `${device.name} ${device.mac} ${device.local}:${device.port} ` +
-    `VNI ${device.vni} on link ${device.underlay}, ${device.address}`;
-  const expected =
-    `flannel.1 ${addressesOf(1).mac} 192.0.2.1:${VXLAN_PORT} VNI 1 on link 2, 10.244.1.0/32`;
+  const found =
+    device &&
+    `${device.name} ${device.mac} ${device.local}:${device.port} ` +
+      `VNI ${device.vni} on link ${device.underlay}, ${device.address}`;
+  const expected = `flannel.1 ${addressesOf(1).mac} 192.0.2.1:${VXLAN_PORT} VNI 1 on link 2, 10.244.1.0/32`;
   judge(found === expected, {
-    when: "the link of n1", expected, happened: found ?? "no link",
+    when: "the link of n1",
+    expected,
+    happened: found ?? "no link",
     why: "one link serves all peers, and its name and numbers are flannel's: either takes over",
   });
   const admitted = encapsulation?.nodes.join() ?? "none";
@@ -125,14 +142,19 @@ check("plan: each other node has a route, a neighbour and a forwarding entry", (
 check("plan: direct routing takes the tunnel only to nodes behind a gateway", () => {
   const far = nodeOf(3, { address: "198.51.100.3" });
   const plan = planOn1([nodeOf(1), nodeOf(2), far], netConf({ DirectRouting: true }));
-  judgeTables("DirectRouting; n2 is on the subnet of eth0, n3 is not", plan, {
-    route: [
-      `${TWO.podCidr} via ${TWO.address} dev eth0`,
-      `${THREE.podCidr} via ${THREE.vtep} dev flannel.1 onlink`,
-    ],
-    neighbour: [`${THREE.vtep} lladdr ${THREE.mac}`],
-    fdb: [`${THREE.mac} dst 198.51.100.3`],
-  }, { ...WHY, route: "without encapsulation a packet costs less and keeps its 1500 bytes" });
+  judgeTables(
+    "DirectRouting; n2 is on the subnet of eth0, n3 is not",
+    plan,
+    {
+      route: [
+        `${TWO.podCidr} via ${TWO.address} dev eth0`,
+        `${THREE.podCidr} via ${THREE.vtep} dev flannel.1 onlink`,
+      ],
+      neighbour: [`${THREE.vtep} lladdr ${THREE.mac}`],
+      fdb: [`${THREE.mac} dst 198.51.100.3`],
+    },
+    { ...WHY, route: "without encapsulation a packet costs less and keeps its 1500 bytes" },
+  );
   const admitted = plan.encapsulation?.nodes.join() ?? "none";
   judge(admitted === `${TWO.address},198.51.100.3`, {
     when: "DirectRouting: the nodes whose encapsulated packets are admitted",
@@ -156,7 +178,8 @@ check("plan: a Node cannot take over another's range, address or link", () => {
     { when: "n3 publishes n2's address", node: nodeOf(3, { address: TWO.address }) },
     {
       when: "n3 publishes this node's address",
-      node: nodeOf(3, { address: UNDERLAY.address }), of: "n1",
+      node: nodeOf(3, { address: UNDERLAY.address }),
+      of: "n1",
     },
     { when: "n3 publishes the hardware address of n2's link", node: stolenMac },
   ];
@@ -172,7 +195,8 @@ check("plan: a Node cannot take over another's range, address or link", () => {
     });
   }
   const on3 = planOverlay({
-    ...inputOf(3, NODES), underlay: { ...UNDERLAY, address: THREE.address },
+    ...inputOf(3, NODES),
+    underlay: { ...UNDERLAY, address: THREE.address },
   });
   judge(on3.routes.length === 2 && on3.problems.length === 0, {
     when: "on n3, whose range comes after those of n1 and n2",
@@ -181,7 +205,10 @@ check("plan: a Node cannot take over another's range, address or link", () => {
     why: "ranges conflict if they have an address in common, whichever begins first",
   });
   const conf = netConf({ Type: "host-gw" });
-  const { routes, problems } = planOn1([1, 2, 3].map((index) => nodeOf(index, { conf })), conf);
+  const { routes, problems } = planOn1(
+    [1, 2, 3].map((index) => nodeOf(index, { conf })),
+    conf,
+  );
   judge(routes.length === 2 && problems.length === 0, {
     when: "host-gw: no node publishes a hardware address",
     expected: "routes to both other nodes, and no problem",

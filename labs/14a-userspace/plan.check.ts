@@ -4,7 +4,7 @@ import { keyOf, type Target } from "@raft2kube/proxy/plan/model.ts";
 import { type StaleFlow, staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { SERVICE, endpoints, webPort } from "../proxy/ports.ts";
+import { endpoints, SERVICE, webPort } from "../proxy/ports.ts";
 
 const HERE = { nodeName: "n1", zone: "a" };
 
@@ -65,7 +65,8 @@ check("plan: connections go to ready endpoints, to serving ones that terminate i
     {
       when: "endpoint 1 is ready, on this node; endpoint 2 is not",
       pods: [{ node: "n1" }, { conditions: { ready: false } }],
-      all: "1", local: "1",
+      all: "1",
+      local: "1",
       why: "a pod that is not ready would answer with errors or not at all",
     },
     {
@@ -77,13 +78,15 @@ check("plan: connections go to ready endpoints, to serving ones that terminate i
     {
       when: "endpoint 1 terminates and serves, endpoint 2 terminates and does not",
       pods: [{ node: "n1", conditions: LEAVING }, { conditions: GONE }],
-      all: "1", local: "1",
+      all: "1",
+      local: "1",
       why: "during a rolling update all pods of a node may terminate at once (KEP-1669)",
     },
     {
       when: "endpoint 1 is ready on another node, endpoint 2 terminates and serves on this one",
       pods: [{}, { node: "n1", conditions: LEAVING }],
-      all: "1", local: "2",
+      all: "1",
+      local: "2",
       why: "for a policy Local the rule holds among the endpoints of this node alone",
     },
   ]),
@@ -95,28 +98,36 @@ check("plan: hints keep traffic near, unless an endpoint has none", () =>
   judgeCases([
     {
       when: "endpoint 1 is hinted for zone a, endpoint 2 for zone b; this node is in zone a",
-      pods: ZONES, all: "1",
+      pods: ZONES,
+      all: "1",
       why: "traffic between zones is slower and is paid for (topology hints)",
     },
     {
       when: "a third endpoint has no hint",
-      pods: [...ZONES, {}], all: "1,2,3",
+      pods: [...ZONES, {}],
+      all: "1,2,3",
       why: "the hints are being written: by half of them a zone would get no endpoint or too few",
     },
     {
       when: "no endpoint is hinted for zone a",
-      pods: [{ forZones: ["b"] }, { forZones: ["c"] }], all: "1,2",
+      pods: [{ forZones: ["b"] }, { forZones: ["c"] }],
+      all: "1,2",
       why: "a Service without an endpoint for this zone must not be without endpoints here",
     },
     {
       when: "both are hinted for zone a, and endpoint 2 for node n1",
-      pods: [{ forZones: ["a"], forNodes: ["n2"] }, { forZones: ["a"], forNodes: ["n1"] }],
+      pods: [
+        { forZones: ["a"], forNodes: ["n2"] },
+        { forZones: ["a"], forNodes: ["n1"] },
+      ],
       all: "2",
       why: "the nearest hint wins: trafficDistribution PreferSameNode",
     },
     {
       when: "endpoint 2 is on this node and hinted for another zone",
-      pods: [{ forZones: ["a"] }, { node: "n1", forZones: ["b"] }], all: "1", local: "2",
+      pods: [{ forZones: ["a"] }, { node: "n1", forZones: ["b"] }],
+      all: "1",
+      local: "2",
       why: "a policy Local asks for this node's endpoints, whatever the hints say",
     },
   ]),
@@ -124,8 +135,10 @@ check("plan: hints keep traffic near, unless an endpoint has none", () =>
 
 function describeFlows(flows: readonly StaleFlow[]): string {
   const lines = flows.flatMap(({ to, port, targets, untranslated }) =>
-    [...targets, ...(untranslated ? ["itself"] : [])]
-      .map((target) => `${to ?? "any address"}:${port} to ${target}`));
+    [...targets, ...(untranslated ? ["itself"] : [])].map(
+      (target) => `${to ?? "any address"}:${port} to ${target}`,
+    ),
+  );
   return lines.sort().join("; ") || "none";
 }
 
@@ -157,11 +170,15 @@ check("plan: a change names the UDP flows that conntrack must forget", () => {
     { when: "nothing changes", from: both, to: both, gone: [] },
     {
       when: "one of two ports of one address is removed",
-      from: webPort([one!, metrics], [], udp), to: left, gone: [metrics],
+      from: webPort([one!, metrics], [], udp),
+      to: left,
+      gone: [metrics],
     },
     {
       when: "an endpoint of TCP is removed",
-      from: webPort([one!]), to: webPort([]), gone: [],
+      from: webPort([one!]),
+      to: webPort([]),
+      gone: [],
     },
   ];
   for (const { when, from, to, gone } of cases) {
@@ -186,7 +203,8 @@ check("plan: flows are forgotten by the addresses that the Service had", () => {
   const after = webPort([one!], [], { transport: "udp", clusterIps: ["10.96.0.20"] });
   const flow = { ...stale([two]), port: SERVICE.port };
   const expected = describeFlows([
-    { ...flow, to: SERVICE.ip }, { ...flow, to: SERVICE.external },
+    { ...flow, to: SERVICE.ip },
+    { ...flow, to: SERVICE.external },
     { ...flow, to: undefined, port: SERVICE.nodePort },
   ]);
   const found = describeFlows(staleFlows(before, after));

@@ -1,16 +1,19 @@
-import { renderPort } from "@raft2kube/proxy/apply/nftables/render-port.ts";
 import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
+import { renderPort } from "@raft2kube/proxy/apply/nftables/render-port.ts";
 import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { atOnce } from "../../testing/at-once.ts";
 import {
-  ADDRESSES, type Agent, CLUSTER_CIDR, TARGETS,
+  ADDRESSES,
+  type Agent,
+  CLUSTER_CIDR,
+  TARGETS,
 } from "../../testing/network/node-network.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
 import { withNode } from "../proxy/own-proxy.ts";
-import { SERVICE, endpoints, webPort } from "../proxy/ports.ts";
+import { endpoints, SERVICE, webPort } from "../proxy/ports.ts";
 
 const ONE: Target = { address: ADDRESSES.one, port: TARGETS.http };
 const TWO: Target = { address: ADDRESSES.two, port: TARGETS.http };
@@ -25,11 +28,13 @@ const NODE_PORT = { nodePort: SERVICE.nodePort };
 function frontendsOf(port: ServicePort): string[] {
   const { chains, elements } = renderPort(port, CLUSTER_CIDR);
   const kept = elements.filter(({ set }) => !/^(service|external|nodeport)-endpoints$/.test(set));
-  return kept.map(({ set, key, value }) => {
-    const [verb, chain = ""] = value.split(" ");
-    const verdict = chains.has(chain) ? `${verb} a chain` : value;
-    return `${set}: ${key}${verdict === "" ? "" : ` => ${verdict}`}`;
-  }).sort();
+  return kept
+    .map(({ set, key, value }) => {
+      const [verb, chain = ""] = value.split(" ");
+      const verdict = chains.has(chain) ? `${verb} a chain` : value;
+      return `${set}: ${key}${verdict === "" ? "" : ` => ${verdict}`}`;
+    })
+    .sort();
 }
 
 const [A, B] = endpoints(2);
@@ -45,8 +50,11 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     "a Service with two endpoints, an external address and a node port",
     webPort([A!, B!], [A!], all),
     [
-      `service-ips: ${CLUSTER} => goto a chain`, `external-ips: ${EXTERNAL} => goto a chain`,
-      `service-nodeports: ${NODE} => goto a chain`, IP_SET, OWN!,
+      `service-ips: ${CLUSTER} => goto a chain`,
+      `external-ips: ${EXTERNAL} => goto a chain`,
+      `service-nodeports: ${NODE} => goto a chain`,
+      IP_SET,
+      OWN!,
     ],
     "a packet's frontend is looked up in a map: one look for 10,000 Services",
   ],
@@ -54,8 +62,11 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     "the same with a policy Local for outside traffic",
     webPort([A!, B!], [A!], { ...NODE_PORT, externalLocal: true }),
     [
-      `service-ips: ${CLUSTER} => goto a chain`, `service-nodeports: ${NODE} => goto a chain`,
-      IP_SET, OWN!, OTHER!,
+      `service-ips: ${CLUSTER} => goto a chain`,
+      `service-nodeports: ${NODE} => goto a chain`,
+      IP_SET,
+      OWN!,
+      OTHER!,
     ],
     "pods of other nodes come through this node's port with their own address",
   ],
@@ -71,7 +82,8 @@ const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], str
     [
       `no-endpoint-services: ${CLUSTER} => goto reject-chain`,
       `no-endpoint-external-ips: ${EXTERNAL} => goto reject-chain`,
-      `no-endpoint-nodeports: ${NODE} => goto reject-chain`, IP_SET,
+      `no-endpoint-nodeports: ${NODE} => goto reject-chain`,
+      IP_SET,
     ],
     "a client that is refused tries again or reports it; a packet without rule goes astray",
   ],
@@ -108,7 +120,8 @@ check("nftables: Services share chains, so that a change is a few elements", () 
   const state = new TableState("r2k-proxy");
   const port = (at: number, targets: readonly Target[]): ServicePort => ({
     ...webPort(targets, targets, { nodePort: 30_000 + at, externalLocal: true }),
-    key: `shop/web-${at}:http/TCP`, clusterIps: [`10.96.1.${at}`],
+    key: `shop/web-${at}:http/TCP`,
+    clusterIps: [`10.96.1.${at}`],
   });
   const pods = (at: number, ...last: number[]) =>
     last.map((byte) => ({ address: `10.244.${at}.${byte}`, port: 8080 }));
@@ -126,7 +139,9 @@ check("nftables: Services share chains, so that a change is a few elements", () 
     happened: `${rest} chains more`,
     why: "the kernel checks all chains of a table at each transaction: thousands take seconds",
   });
-  const statements = atOnce(state.apply([change(5, 1, 3)])).trim().split("\n");
+  const statements = atOnce(state.apply([change(5, 1, 3)]))
+    .trim()
+    .split("\n");
   const isRule = statements.filter((line) => !/^(add|delete) element /.test(line));
   judge(isRule.length === 0, {
     when: "an endpoint of one Service is replaced by another",
@@ -164,7 +179,10 @@ async function judgeSpread(agent: Agent, who: string, pods: readonly string[]): 
     const answer = (await ask(agent, SERVICE.ip, SERVICE.port)).split(" ")[0] ?? "";
     seen.set(answer, (seen.get(answer) ?? 0) + 1);
   }
-  const counts = [...seen].map(([answer, count]) => `${count} ${answer}`).sort().join(", ");
+  const counts = [...seen]
+    .map(([answer, count]) => `${count} ${answer}`)
+    .sort()
+    .join(", ");
   judge([...seen.keys()].sort().join() === pods.join(), {
     when: `${who} connects ${MANY} times to ${SERVICE.ip}:80`,
     expected: `answers of ${pods.join(" and ")}, at random`,
@@ -176,18 +194,23 @@ async function judgeSpread(agent: Agent, who: string, pods: readonly string[]): 
 check("nftables: connections are spread; a pod's address is kept, another machine's is not", () =>
   withNode(async (node) => {
     await node.serve(webPort([ONE, TWO]));
-    for (const [who, agent] of [["a pod", node.one], ["another machine", node.outside]] as const) {
+    for (const [who, agent] of [
+      ["a pod", node.one],
+      ["another machine", node.outside],
+    ] as const) {
       await judgeSpread(agent, who, ["one", "two"]);
     }
     await node.serve(webPort([TWO]));
     const at = [SERVICE.ip, SERVICE.port] as const;
     await judgeAnswer(["pod one", node.one], at, new RegExp(`^two ${ADDRESSES.one}$`), {
-      when: "endpoint two", wanted: `pod two sees pod one's address, ${ADDRESSES.one}`,
+      when: "endpoint two",
+      wanted: `pod two sees pod one's address, ${ADDRESSES.one}`,
       why: "network policies and logs know pods by their addresses",
     });
     const machine = ["another machine", node.outside] as const;
     await judgeAnswer(machine, at, new RegExp(`^two ${ADDRESSES.gateway}$`), {
-      when: "endpoint two", wanted: `pod two sees this node's address, ${ADDRESSES.gateway}`,
+      when: "endpoint two",
+      wanted: `pod two sees this node's address, ${ADDRESSES.gateway}`,
       why: "an endpoint on another node would answer the client directly, past the translation",
     });
   }),
@@ -197,7 +220,8 @@ check("nftables: a pod reaches itself through its Service", () =>
   withNode(async (node) => {
     await node.serve(webPort([ONE]));
     await judgeAnswer(["pod one", node.one], [SERVICE.ip, SERVICE.port], /^one /, {
-      when: "pod one is the only endpoint", wanted: "an answer of pod one",
+      when: "pod one is the only endpoint",
+      wanted: "an answer of pod one",
       why: "translated alone, the packet would arrive at the pod with its own address as source",
     });
   }),
@@ -206,22 +230,28 @@ check("nftables: a pod reaches itself through its Service", () =>
 check("nftables: without endpoints a connection is refused at once, until there is one", () =>
   withNode(async (node) => {
     const at = [SERVICE.ip, SERVICE.port] as const;
-    const agents = [["pod one", node.one], ["the node", node.node]] as const;
+    const agents = [
+      ["pod one", node.one],
+      ["the node", node.node],
+    ] as const;
     await node.serve(webPort([]));
     for (const one of agents) {
       await judgeAnswer(one, at, /^(refused|reset)$/, {
-        when: "no endpoint", wanted: "refused",
+        when: "no endpoint",
+        wanted: "refused",
         why: "a client would otherwise wait for minutes, for a Service that has nobody",
       });
     }
     await node.serve(webPort([TWO], [], { internalLocal: true }));
     await judgeAnswer(agents[0], at, /^silent$/, {
-      when: "internalTrafficPolicy Local, the endpoint on another node", wanted: "silence",
+      when: "internalTrafficPolicy Local, the endpoint on another node",
+      wanted: "silence",
       why: "the packet is dropped, as upstream does: the Service exists elsewhere",
     });
     await node.serve(webPort([TWO]));
     await judgeAnswer(agents[0], at, /^two /, {
-      when: "an endpoint again", wanted: "an answer of pod two",
+      when: "an endpoint again",
+      wanted: "an answer of pod two",
       why: "the rejection of a moment must not stay in the kernel",
     });
   }),
@@ -249,11 +279,13 @@ check("nftables: a node port's endpoints see the node, and with the policy Local
     }
     await node.serve(webPort([ONE], [], local));
     await judgeAnswer(machine, at, /^silent$/, {
-      when: "externalTrafficPolicy Local, no endpoint on this node", wanted: "silence",
+      when: "externalTrafficPolicy Local, no endpoint on this node",
+      wanted: "silence",
       why: "a load balancer finds out by the health check, and chooses another node",
     });
     await judgeAnswer(["pod two", node.two], at, /^one /, {
-      when: "externalTrafficPolicy Local, no endpoint on this node", wanted: "an answer of pod one",
+      when: "externalTrafficPolicy Local, no endpoint on this node",
+      wanted: "an answer of pod one",
       why: "the policy is for clients outside: pods and this node use all endpoints",
     });
   }),
@@ -261,10 +293,12 @@ check("nftables: a node port's endpoints see the node, and with the policy Local
 
 check("nftables and conntrack: a UDP client leaves an endpoint that is removed", () =>
   withNode(async (node) => {
-    const port = (targets: readonly Target[]) => webPort(
-      targets.map(({ address }) => ({ address, port: TARGETS.dns })), undefined,
-      { transport: "udp" },
-    );
+    const port = (targets: readonly Target[]) =>
+      webPort(
+        targets.map(({ address }) => ({ address, port: TARGETS.dns })),
+        undefined,
+        { transport: "udp" },
+      );
     const client = { protocol: "udp", localPort: 40_001, timeout_ms: ANSWER_MS } as const;
     const askOnce = () => node.one.ask(SERVICE.ip, SERVICE.port, client);
     const change = async (before: ServicePort | undefined, after: ServicePort) => {

@@ -5,7 +5,7 @@ import { type Wanted, wantedOf } from "@raft2kube/proxy/apply/ipvs/wanted.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { SERVICE, describeTargets, endpoints, webPort } from "../proxy/ports.ts";
+import { describeTargets, endpoints, SERVICE, webPort } from "../proxy/ports.ts";
 
 const NODE = "192.0.2.1";
 const CONTEXT = { scheduler: "rr", nodeAddresses: [NODE] };
@@ -15,19 +15,23 @@ const port = (more: Partial<ServicePort> = {}) => webPort([ONE!, TWO!], [ONE!], 
 
 /** Virtual servers as `ipvsadm -Ln` shows them: `10.96.0.10:80 rr -> 10.244.0.1:8080, ...`. */
 function serversOf({ servers }: Wanted): string[] {
-  return servers.map(({ server, targets }) => {
-    const { address, port: number, scheduler, persistence_s } = server;
-    const persistent = persistence_s === undefined ? "" : ` persistent ${persistence_s}`;
-    return `${address}:${number} ${scheduler}${persistent} -> ${describeTargets(targets)}`;
-  }).sort();
+  return servers
+    .map(({ server, targets }) => {
+      const { address, port: number, scheduler, persistence_s } = server;
+      const persistent = persistence_s === undefined ? "" : ` persistent ${persistence_s}`;
+      return `${address}:${number} ${scheduler}${persistent} -> ${describeTargets(targets)}`;
+    })
+    .sort();
 }
 
 /** The frontends in one of the sets that the rules ask. */
 function entriesOf({ entries }: Wanted, set: string): string {
-  const found = entries.filter((one) => one.set === set).map(({ entry }) => {
-    const number = entry.port ? `,${entry.port.protocol}:${entry.port.number}` : "";
-    return `${entry.ip}${number}${entry.second === undefined ? "" : `,${entry.second}`}`;
-  });
+  const found = entries
+    .filter((one) => one.set === set)
+    .map(({ entry }) => {
+      const number = entry.port ? `,${entry.port.protocol}:${entry.port.number}` : "";
+      return `${entry.ip}${number}${entry.second === undefined ? "" : `,${entry.second}`}`;
+    });
   return [...new Set(found)].sort().join(" ") || "nothing";
 }
 
@@ -45,7 +49,8 @@ check("ipvs: each frontend is a virtual server with the endpoints of its traffic
   const both = describeTargets([ONE!, TWO!]);
   const here = describeTargets([ONE!]);
   const [cluster, external, node] = [
-    `${SERVICE.ip}:${SERVICE.port} rr`, `${SERVICE.external}:${SERVICE.port} rr`,
+    `${SERVICE.ip}:${SERVICE.port} rr`,
+    `${SERVICE.external}:${SERVICE.port} rr`,
     `${NODE}:${SERVICE.nodePort} rr`,
   ];
   judgeLines(
@@ -72,7 +77,9 @@ check("ipvs: the sets lead masquerading, and the dummy device has the Service's 
   const all = wantedOf(port(EXTERNAL), CONTEXT);
   const local = wantedOf(port({ ...EXTERNAL, externalLocal: true }), CONTEXT);
   const [cluster, external, node] = [
-    `${SERVICE.ip},tcp:80`, `${SERVICE.external},tcp:80`, `${NODE},tcp:${SERVICE.nodePort}`,
+    `${SERVICE.ip},tcp:80`,
+    `${SERVICE.external},tcp:80`,
+    `${NODE},tcp:${SERVICE.nodePort}`,
   ];
   const hairpins = [ONE!, TWO!].map(({ address }) => `${address},tcp:8080,${address}`).join(" ");
   const addresses = [SERVICE.ip, SERVICE.external].sort().join(" ");
@@ -119,8 +126,12 @@ check("ipvs: a load balancer's source ranges, and a local endpoint that hints le
   const rows = [
     [guarded, "KUBE-LOAD-BALANCER-FW", external, "its rules would not be asked: all are admitted"],
     [guarded, "KUBE-LOAD-BALANCER-SOURCE-CIDR", `${external},${range}`, "none would be admitted"],
-    [hinted, "KUBE-LOOP-BACK", `${away} ${here},${TWO!.address}`,
-      "with a policy Local it gets connections too, and may reach itself"],
+    [
+      hinted,
+      "KUBE-LOOP-BACK",
+      `${away} ${here},${TWO!.address}`,
+      "with a policy Local it gets connections too, and may reach itself",
+    ],
   ] as const;
   for (const [wanted, set, expected, why] of rows) {
     const happened = entriesOf(wanted, set);
@@ -131,19 +142,29 @@ check("ipvs: a load balancer's source ranges, and a local endpoint that hints le
 check("ipvs: a change of one Service leaves the virtual servers of others alone", () => {
   const state = new IpvsState();
   const other = { ...port(), key: "shop/api:http/TCP", clusterIps: ["10.96.0.11"] };
-  state.change(new Map([["web", wantedOf(port(), CONTEXT)], ["api", wantedOf(other, CONTEXT)]]));
+  state.change(
+    new Map([
+      ["web", wantedOf(port(), CONTEXT)],
+      ["api", wantedOf(other, CONTEXT)],
+    ]),
+  );
   const { servers } = state.change(new Map([["web", wantedOf(webPort([ONE!]), CONTEXT)]]));
-  const found = servers.set.map(({ server, targets }) =>
-    `${server.address} -> ${describeTargets(targets)}`);
+  const found = servers.set.map(
+    ({ server, targets }) => `${server.address} -> ${describeTargets(targets)}`,
+  );
   judgeLines(
     "endpoint 2 of one of two Services is removed",
-    found, [`${SERVICE.ip} -> ${describeTargets([ONE!])}`],
+    found,
+    [`${SERVICE.ip} -> ${describeTargets([ONE!])}`],
     "with 10,000 Services a change must cost as much as with ten",
   );
 });
 
 const state = (weight: number, activeConnections: number): DestinationState => ({
-  ...TWO!, weight, activeConnections, inactiveConnections: 0,
+  ...TWO!,
+  weight,
+  activeConnections,
+  inactiveConnections: 0,
 });
 
 check("ipvs: a destination leaves with weight 0 until its connections have ended", () => {
@@ -152,16 +173,22 @@ check("ipvs: a destination leaves with weight 0 until its connections have ended
     { when: "endpoint 2 is there and wanted", targets: [TWO!], found: [state(1, 3)], expected: "" },
     {
       when: "endpoint 2 returns while it leaves",
-      targets: [TWO!], found: [state(0, 3)], expected: "set 1",
+      targets: [TWO!],
+      found: [state(0, 3)],
+      expected: "set 1",
     },
     {
       when: "endpoint 2 is no longer wanted and has 3 connections",
-      targets: [], found: [state(1, 3)], expected: "set 0, leaving",
+      targets: [],
+      found: [state(1, 3)],
+      expected: "set 0, leaving",
     },
     { when: "it still has one", targets: [], found: [state(0, 1)], expected: "leaving" },
     {
       when: "its last one waits for the end of the other side (FIN_WAIT)",
-      targets: [], found: [{ ...state(0, 0), inactiveConnections: 1 }], expected: "leaving",
+      targets: [],
+      found: [{ ...state(0, 0), inactiveConnections: 1 }],
+      expected: "leaving",
     },
     { when: "its last one has ended", targets: [], found: [state(0, 0)], expected: "removed" },
   ];

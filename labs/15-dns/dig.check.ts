@@ -8,14 +8,15 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { awaiting, check } from "../check.ts";
 import { mustEqual } from "../must.ts";
-import { SHOP, ZONE, answerOf } from "./shop.ts";
+import { answerOf, SHOP, ZONE } from "./shop.ts";
 
 const ADDRESS = "127.0.0.1";
 /** Answers with more records are counted. */
 const SHOWN_MAX = 4;
 
 /** The reason to leave the checks out; undefined where dig is installed. */
-const leftOut = (process.env["PATH"] ?? "").split(delimiter)
+const leftOut = (process.env["PATH"] ?? "")
+  .split(delimiter)
   .some((folder) => existsSync(join(folder, "dig")))
   ? undefined
   : "there is no dig: install bind9-dnsutils";
@@ -38,25 +39,34 @@ async function serving(body: (port: number) => Promise<void>): Promise<void> {
 /** Runs dig; resolves with the status, the flags that matter, and the answers' data. */
 function dig(port: number, question: string): Promise<string> {
   const words = [`@${ADDRESS}`, "-p", String(port), "+tries=1", "+time=4", ...question.split(" ")];
-  return awaiting(`dig ${question}`, new Promise((resolve, reject) => {
-    execFile("dig", words, (error, stdout) => {
-      if (error && stdout === "") return reject(error);
-      const status = /status: (\w+)/.exec(stdout)?.[1] ?? "no answer";
-      const flags = (/flags: ([\w ]+);/.exec(stdout)?.[1] ?? "").split(" ");
-      const shown = flags.filter((flag) => flag === "aa" || flag === "tc");
-      const section = (name: string) =>
-        [...(stdout.split(`;; ${name} SECTION:\n`)[1]?.split("\n\n")[0] ?? "").matchAll(
-          /^\S+\s+\d+\s+IN\s+(\S+)\s+(.*)$/gm)];
-      const answers = section("ANSWER").map(([, , data]) => data!).sort();
-      const isCut = flags.includes("tc") && answers.length > 0;
-      const many = isCut ? "some records" : `${answers.length} records`;
-      const counted = isCut || answers.length > SHOWN_MAX ? [many] : answers;
-      const soa = section("AUTHORITY").map(([, type]) => type!);
-      const more = section("ADDITIONAL").map(([, , data]) => `with ${data}`).sort();
-      const by = / \(TCP\)/.test(stdout) ? ["by TCP"] : [];
-      resolve([status, ...shown, ...by, ...counted, ...soa, ...more].join(", "));
-    });
-  }));
+  return awaiting(
+    `dig ${question}`,
+    new Promise((resolve, reject) => {
+      execFile("dig", words, (error, stdout) => {
+        if (error && stdout === "") return reject(error);
+        const status = /status: (\w+)/.exec(stdout)?.[1] ?? "no answer";
+        const flags = (/flags: ([\w ]+);/.exec(stdout)?.[1] ?? "").split(" ");
+        const shown = flags.filter((flag) => flag === "aa" || flag === "tc");
+        const section = (name: string) => [
+          ...(stdout.split(`;; ${name} SECTION:\n`)[1]?.split("\n\n")[0] ?? "").matchAll(
+            /^\S+\s+\d+\s+IN\s+(\S+)\s+(.*)$/gm,
+          ),
+        ];
+        const answers = section("ANSWER")
+          .map(([, , data]) => data!)
+          .sort();
+        const isCut = flags.includes("tc") && answers.length > 0;
+        const many = isCut ? "some records" : `${answers.length} records`;
+        const counted = isCut || answers.length > SHOWN_MAX ? [many] : answers;
+        const soa = section("AUTHORITY").map(([, type]) => type!);
+        const more = section("ADDITIONAL")
+          .map(([, , data]) => `with ${data}`)
+          .sort();
+        const by = / \(TCP\)/.test(stdout) ? ["by TCP"] : [];
+        resolve([status, ...shown, ...by, ...counted, ...soa, ...more].join(", "));
+      });
+    }),
+  );
 }
 
 const WEB = "web.shop.svc.cluster.local";
@@ -65,26 +75,38 @@ const QUESTIONS: readonly (readonly [question: string, seen: string, why: string
   [`${WEB} A`, "NOERROR, aa, 10.96.0.7", "aa: the answer is the zone's own, not a cached one"],
   ["four.shop.svc.cluster.local AAAA", "NOERROR, aa, SOA", "NODATA is NOERROR without an answer"],
   ["nosuch.shop.svc.cluster.local A", "NXDOMAIN, aa, SOA", "the SOA's TTL bounds its caching"],
-  ["_sql._tcp.db.shop.svc.cluster.local SRV",
+  [
+    "_sql._tcp.db.shop.svc.cluster.local SRV",
     "NOERROR, aa, 0 100 5432 10-244-0-6.db.shop.svc.cluster.local., " +
-    "0 100 5432 db-0.db.shop.svc.cluster.local., with 10.244.0.5, with 10.244.0.6",
-    "the additional section has the hosts' addresses, which the client asks for next"],
+      "0 100 5432 db-0.db.shop.svc.cluster.local., with 10.244.0.5, with 10.244.0.6",
+    "the additional section has the hosts' addresses, which the client asks for next",
+  ],
   ["-x 10.244.0.6", "NOERROR, aa, 10-244-0-6.db.shop.svc.cluster.local.", "dig -x asks for PTR"],
-  ["big.shop.svc.cluster.local A +noedns +notcp +ignore", "NOERROR, aa, tc, some records",
-    "512 bytes, as in 1987, for a client that names no other size"],
-  ["big.shop.svc.cluster.local A +noedns", "NOERROR, aa, by TCP, 60 records",
-    "dig sees tc, and asks again by TCP"],
+  [
+    "big.shop.svc.cluster.local A +noedns +notcp +ignore",
+    "NOERROR, aa, tc, some records",
+    "512 bytes, as in 1987, for a client that names no other size",
+  ],
+  [
+    "big.shop.svc.cluster.local A +noedns",
+    "NOERROR, aa, by TCP, 60 records",
+    "dig sees tc, and asks again by TCP",
+  ],
   ["example.org A", "SERVFAIL", "forwarded, and here there is nothing to forward it to"],
 ];
 
-check("dig: what a client sees", async () => {
-  // A body that is not written yet throws here; the server would answer SERVFAIL.
-  for (const type of ["A", "SRV"]) answerOf(`_sql._tcp.db.shop.svc.cluster.local`, type);
-  answerOf("6.0.244.10.in-addr.arpa", "PTR");
-  await serving(async (port) => {
-    const seen = await Promise.all(QUESTIONS.map(([question]) => dig(port, question)));
-    for (const [i, [question, expected, why]] of QUESTIONS.entries()) {
-      mustEqual(seen[i], expected, { when: `dig ${question}`, why });
-    }
-  });
-}, { leftOut });
+check(
+  "dig: what a client sees",
+  async () => {
+    // A body that is not written yet throws here; the server would answer SERVFAIL.
+    for (const type of ["A", "SRV"]) answerOf(`_sql._tcp.db.shop.svc.cluster.local`, type);
+    answerOf("6.0.244.10.in-addr.arpa", "PTR");
+    await serving(async (port) => {
+      const seen = await Promise.all(QUESTIONS.map(([question]) => dig(port, question)));
+      for (const [i, [question, expected, why]] of QUESTIONS.entries()) {
+        mustEqual(seen[i], expected, { when: `dig ${question}`, why });
+      }
+    });
+  },
+  { leftOut },
+);

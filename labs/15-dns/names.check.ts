@@ -3,7 +3,7 @@ import { parseClusterName, reverseAddressOf } from "@raft2kube/dns/zone/cluster-
 import { podDns } from "@raft2kube/kubelet/sandbox/dns.ts";
 import { check } from "../check.ts";
 import { mustEqual } from "../must.ts";
-import { LOOKUPS, ZONE, lookUp } from "./shop.ts";
+import { LOOKUPS, lookUp, ZONE } from "./shop.ts";
 
 type Address = readonly [given: string, expected: string | undefined, why: string];
 
@@ -32,17 +32,29 @@ const NAMES: readonly (readonly [name: string, expected: Parsed, why: string])[]
   ["svc.cluster.local", { kind: "subdomain" }, "it has names below it, so it exists"],
   ["shop.svc.cluster.local", { kind: "namespace", namespace: "shop" }, "so does a namespace"],
   ["db.shop.svc.cluster.local", { kind: "service", ...DB }, "labels are read from the right"],
-  ["db-0.db.shop.svc.cluster.local", { kind: "endpoint", ...DB, host: "db-0" },
-    "one pod of a headless Service"],
-  ["_tcp.db.shop.svc.cluster.local", { kind: "transport", ...DB, transport: "tcp" },
-    "an underscore marks what is no host name (RFC 8552)"],
-  ["_sql._tcp.db.shop.svc.cluster.local",
-    { kind: "port", ...DB, transport: "tcp", port: "sql" }, "SRV: port, transport, Service"],
+  [
+    "db-0.db.shop.svc.cluster.local",
+    { kind: "endpoint", ...DB, host: "db-0" },
+    "one pod of a headless Service",
+  ],
+  [
+    "_tcp.db.shop.svc.cluster.local",
+    { kind: "transport", ...DB, transport: "tcp" },
+    "an underscore marks what is no host name (RFC 8552)",
+  ],
+  [
+    "_sql._tcp.db.shop.svc.cluster.local",
+    { kind: "port", ...DB, transport: "tcp", port: "sql" },
+    "SRV: port, transport, Service",
+  ],
   ["sql._tcp.db.shop.svc.cluster.local", { kind: "invalid" }, "a port's label has an underscore"],
   ["a.db-0.db.shop.svc.cluster.local", { kind: "invalid" }, "nothing is below an endpoint"],
   ["x._sql._tcp.db.shop.svc.cluster.local", { kind: "invalid" }, "nothing is below a port"],
-  ["10-244-0-5.shop.pod.cluster.local",
-    { kind: "pod", namespace: "shop", address: "10.244.0.5" }, "the address is in the name"],
+  [
+    "10-244-0-5.shop.pod.cluster.local",
+    { kind: "pod", namespace: "shop", address: "10.244.0.5" },
+    "the address is in the name",
+  ],
   ["web-0.shop.pod.cluster.local", { kind: "invalid" }, "pods have no other names here"],
   ["web.shop.cluster.local", { kind: "invalid" }, "a name of the zone, which nothing has"],
   ["example.org", undefined, "another zone's: the question is forwarded"],
@@ -68,25 +80,33 @@ type Spec = Partial<Pod["spec"]>;
 const CONFIGURATIONS: readonly (readonly [spec: Spec, expected: object, why: string])[] = [
   [{}, IN_CLUSTER, "its own namespace first: `web` means another Service in each namespace"],
   [{ hostNetwork: true }, HOST, "a pod on the node's network may be what the DNS depends on"],
-  [{ hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" }, IN_CLUSTER,
-    "unless it asks for the cluster's"],
+  [
+    { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" },
+    IN_CLUSTER,
+    "unless it asks for the cluster's",
+  ],
   [{ dnsPolicy: "Default" }, HOST, "Default is the node's, and not the default"],
   [{ dnsPolicy: "None" }, NOTHING, "everything is to come from its dnsConfig"],
-  [{ dnsPolicy: "None", dnsConfig: { nameservers: ["1.1.1.1"] } },
-    { ...NOTHING, servers: ["1.1.1.1"] }, "as here"],
+  [
+    { dnsPolicy: "None", dnsConfig: { nameservers: ["1.1.1.1"] } },
+    { ...NOTHING, servers: ["1.1.1.1"] },
+    "as here",
+  ],
 ];
 
 check("search: whom a pod asks, and by which names", () => {
   for (const [spec, expected, why] of CONFIGURATIONS) {
     const pod: Pod = {
-      metadata: { name: "shell", namespace: "shop" }, spec: { containers: [], ...spec },
+      metadata: { name: "shell", namespace: "shop" },
+      spec: { containers: [], ...spec },
     };
     const when = `the resolv.conf of a pod in namespace shop, its spec ${JSON.stringify(spec)}`;
     mustEqual(podDns(pod, HOST, CLUSTER), expected, { when, why });
   }
   const pod: Pod = { metadata: { name: "shell", namespace: "shop" }, spec: { containers: [] } };
   mustEqual(podDns(pod, HOST, { ...CLUSTER, servers: [] }), HOST, {
-    when: "a cluster without a DNS server", why: "a pod that asks no server resolves nothing",
+    when: "a cluster without a DNS server",
+    why: "a pod that asks no server resolves nothing",
   });
 });
 

@@ -1,7 +1,7 @@
 import { mustEqual } from "../must.ts";
-import { type StepClock, recordable } from "../replay/case.ts";
-import { type Recorder, plainState } from "../replay/recorder.ts";
-import { LOOKUPS, POD_DNS, lookUp } from "./shop.ts";
+import { recordable, type StepClock } from "../replay/case.ts";
+import { plainState, type Recorder } from "../replay/recorder.ts";
+import { LOOKUPS, lookUp, POD_DNS } from "./shop.ts";
 
 /** Records each name that a pod looks up, and each question with its answer. */
 function play(recorder: Recorder, clock: StepClock): void {

@@ -1,54 +1,69 @@
-import type { Answer } from "dns-packet";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { viewOf } from "@raft2kube/dns/testing/view.ts";
 import { RCODE } from "@raft2kube/dns/wire/message.ts";
 import { answerZone } from "@raft2kube/dns/zone/answer.ts";
 import { podDns } from "@raft2kube/kubelet/sandbox/dns.ts";
+import type { Answer } from "dns-packet";
 
 export const ZONE = { domain: "cluster.local", ttl_s: 5 };
 export const MANY = Array.from({ length: 60 }, (_, at) => `10.244.1.${at + 1}`);
 
-const service = (name: string, spec: Service["spec"]): Service =>
-  ({ metadata: { name, namespace: "shop" }, spec });
+const service = (name: string, spec: Service["spec"]): Service => ({
+  metadata: { name, namespace: "shop" },
+  spec,
+});
 
 type Endpoint = Partial<EndpointSlice["endpoints"][number]>;
 
 /** A slice of a Service with these endpoints, and one port. */
 export function slice(
-  owner: string, [name, port]: readonly [name: string, port: number],
+  owner: string,
+  [name, port]: readonly [name: string, port: number],
   endpoints: Record<string, Endpoint>,
 ): EndpointSlice {
   return {
     metadata: {
-      name: `${owner}-${name}`, namespace: "shop", labels: { "kubernetes.io/service-name": owner },
+      name: `${owner}-${name}`,
+      namespace: "shop",
+      labels: { "kubernetes.io/service-name": owner },
     },
     addressType: "IPv4",
     ports: [{ name, port, protocol: "TCP" }],
-    endpoints: Object.entries(endpoints).map(([address, more]) =>
-      ({ addresses: [address], ...more })),
+    endpoints: Object.entries(endpoints).map(([address, more]) => ({
+      addresses: [address],
+      ...more,
+    })),
   };
 }
 
 /** The namespace `shop`: each kind of Service, and a StatefulSet's pods behind `db`. */
-export const SHOP = viewOf([
-  service("web", {
-    clusterIP: "10.96.0.7", clusterIPs: ["10.96.0.7", "fd00::7"],
-    ports: [{ name: "http", port: 80 }, { name: "dns", port: 53, protocol: "UDP" }],
-  }),
-  service("four", { clusterIP: "10.96.0.8", ports: [{ name: "http", port: 80 }] }),
-  service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
-  service("empty", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
-  service("big", { clusterIP: "None", ports: [] }),
-  service("docs", { type: "ExternalName", externalName: "docs.example.org" }),
-], [
-  slice("db", ["sql", 5432], {
-    "10.244.0.5": { hostname: "db-0" }, "10.244.0.6": {},
-    "10.244.0.7": { conditions: { ready: false } },
-  }),
-  slice("db", ["metrics", 9187], { "10.244.0.5": { hostname: "db-0" } }),
-  slice("big", ["any", 1], Object.fromEntries(MANY.map((address) => [address, {}]))),
-]);
+export const SHOP = viewOf(
+  [
+    service("web", {
+      clusterIP: "10.96.0.7",
+      clusterIPs: ["10.96.0.7", "fd00::7"],
+      ports: [
+        { name: "http", port: 80 },
+        { name: "dns", port: 53, protocol: "UDP" },
+      ],
+    }),
+    service("four", { clusterIP: "10.96.0.8", ports: [{ name: "http", port: 80 }] }),
+    service("db", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
+    service("empty", { clusterIP: "None", ports: [{ name: "sql", port: 5432 }] }),
+    service("big", { clusterIP: "None", ports: [] }),
+    service("docs", { type: "ExternalName", externalName: "docs.example.org" }),
+  ],
+  [
+    slice("db", ["sql", 5432], {
+      "10.244.0.5": { hostname: "db-0" },
+      "10.244.0.6": {},
+      "10.244.0.7": { conditions: { ready: false } },
+    }),
+    slice("db", ["metrics", 9187], { "10.244.0.5": { hostname: "db-0" } }),
+    slice("big", ["any", 1], Object.fromEntries(MANY.map((address) => [address, {}]))),
+  ],
+);
 
 /** Returns a record's data: an address, a name, or the four fields of SRV. */
 export function dataOf(record: Answer): string {
@@ -72,11 +87,12 @@ export function answerOf(name: string, type: string): string {
 }
 
 /** The configuration of a pod in `shop`, on a node whose own resolver is 9.9.9.9. */
-export const POD_DNS = () => podDns(
-  { metadata: { name: "shell", namespace: "shop" }, spec: { containers: [] } },
-  { servers: ["9.9.9.9"], searches: [], options: [] },
-  { servers: ["10.96.0.10"], domain: ZONE.domain },
-);
+export const POD_DNS = () =>
+  podDns(
+    { metadata: { name: "shell", namespace: "shop" }, spec: { containers: [] } },
+    { servers: ["9.9.9.9"], searches: [], options: [] },
+    { servers: ["10.96.0.10"], domain: ZONE.domain },
+  );
 
 /** One question of a resolver, and its answer. */
 export type Asked = readonly [name: string, answer: string];
@@ -103,16 +119,34 @@ type Lookup = readonly [name: string, type: string, asked: readonly string[], wh
 
 export const LOOKUPS: readonly Lookup[] = [
   ["web", "A", ["web.shop.svc.cluster.local 10.96.0.7"], "the first domain is the pod's namespace"],
-  ["web.shop", "A",
+  [
+    "web.shop",
+    "A",
     ["web.shop.shop.svc.cluster.local NXDOMAIN", "web.shop.svc.cluster.local 10.96.0.7"],
-    "the second lets a pod name the Service of another namespace"],
-  ["db-0.db", "A", ["db-0.db.shop.svc.cluster.local 10.244.0.5"],
-    "a StatefulSet's pods find each other by these names"],
-  ["four", "AAAA", ["four.shop.svc.cluster.local NODATA"],
-    "NXDOMAIN would send the resolver on, to names that are not meant"],
-  ["example.org", "A", [
-    "example.org.shop.svc.cluster.local NXDOMAIN", "example.org.svc.cluster.local NXDOMAIN",
-    "example.org.cluster.local NXDOMAIN", "example.org forwarded",
-  ], "fewer than five dots: three questions in vain, for each name of the internet"],
+    "the second lets a pod name the Service of another namespace",
+  ],
+  [
+    "db-0.db",
+    "A",
+    ["db-0.db.shop.svc.cluster.local 10.244.0.5"],
+    "a StatefulSet's pods find each other by these names",
+  ],
+  [
+    "four",
+    "AAAA",
+    ["four.shop.svc.cluster.local NODATA"],
+    "NXDOMAIN would send the resolver on, to names that are not meant",
+  ],
+  [
+    "example.org",
+    "A",
+    [
+      "example.org.shop.svc.cluster.local NXDOMAIN",
+      "example.org.svc.cluster.local NXDOMAIN",
+      "example.org.cluster.local NXDOMAIN",
+      "example.org forwarded",
+    ],
+    "fewer than five dots: three questions in vain, for each name of the internet",
+  ],
   ["example.org.", "A", ["example.org forwarded"], "the final dot ends the search"],
 ];

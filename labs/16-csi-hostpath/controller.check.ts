@@ -1,21 +1,21 @@
-import { VolumeContents } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
 import { planCreateVolume } from "@raft2kube/csi/drivers/hostpath/create-volume.ts";
 import { deleteVolume, makeVolume, openDriver } from "@raft2kube/csi/drivers/hostpath/driver.ts";
 import { VOLUMES_MAX } from "@raft2kube/csi/drivers/hostpath/limits.ts";
 import type { HostPathState } from "@raft2kube/csi/drivers/hostpath/state.ts";
+import { VolumeContents } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   CreateVolumeRequest,
-  PluginCapability_Service_Type as Service,
   PluginCapability_VolumeExpansion_Type as Expansion,
   VolumeCapability_AccessMode_Mode as Mode,
+  PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
+import { capability, MIB } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
-import { MIB, capability } from "../csi-driver.ts";
 import { mustRefuse } from "../rpc-calls.ts";
 import { NODE, WRITER, withDriver } from "./driver.ts";
 
@@ -106,14 +106,26 @@ const REFUSED: readonly (readonly [string, Init<CreateVolumeRequest>, number])[]
   ["a name of 129 characters", { name: "x".repeat(129) }, Status.INVALID_ARGUMENT],
   ["no capability", { volumeCapabilities: [] }, Status.INVALID_ARGUMENT],
   ["writers on many nodes", { volumeCapabilities: [MANY_NODES] }, Status.INVALID_ARGUMENT],
-  ["2 bytes, 1 at most", { capacityRange: { requiredBytes: 2, limitBytes: 1 } },
-    Status.OUT_OF_RANGE],
-  ["a copy of nothing known", { volumeContentSource: { volume: { volumeId: "no" } } },
-    Status.NOT_FOUND],
-  ["a parameter that the driver does not know", { parameters: { speed: "fast" } },
-    Status.INVALID_ARGUMENT],
-  ["a mutable parameter that it does not know", { mutableParameters: { speed: "fast" } },
-    Status.INVALID_ARGUMENT],
+  [
+    "2 bytes, 1 at most",
+    { capacityRange: { requiredBytes: 2, limitBytes: 1 } },
+    Status.OUT_OF_RANGE,
+  ],
+  [
+    "a copy of nothing known",
+    { volumeContentSource: { volume: { volumeId: "no" } } },
+    Status.NOT_FOUND,
+  ],
+  [
+    "a parameter that the driver does not know",
+    { parameters: { speed: "fast" } },
+    Status.INVALID_ARGUMENT,
+  ],
+  [
+    "a mutable parameter that it does not know",
+    { mutableParameters: { speed: "fast" } },
+    Status.INVALID_ARGUMENT,
+  ],
   ["another node's", { accessibilityRequirements: elsewhere }, Status.RESOURCE_EXHAUSTED],
 ];
 
@@ -165,7 +177,8 @@ check("CreateVolume: as large as its source, and reachable from here alone", () 
 check("CreateVolume: the driver holds so many volumes, and no more", () => {
   const volumes = Object.fromEntries(
     Array.from({ length: VOLUMES_MAX }, (_, i) => [
-      `v${i}`, { id: `v${i}`, name: `n${i}`, capacity_bytes: MIB, block: false, ephemeral: false },
+      `v${i}`,
+      { id: `v${i}`, name: `n${i}`, capacity_bytes: MIB, block: false, ephemeral: false },
     ]),
   );
   const request = CreateVolumeRequest.decode(
@@ -225,15 +238,18 @@ check("ControllerExpandVolume: grows, can be repeated, never shrinks", () =>
     });
     const why = "the caller set a limit that the volume is above";
     await mustRefuse(expand(MIB, 2 * MIB), Status.OUT_OF_RANGE, {
-      when: "it has 5 MiB, and is wanted with 2 at most", why,
+      when: "it has 5 MiB, and is wanted with 2 at most",
+      why,
     });
     const unknown = driver.controller.controllerExpandVolume({
-      volumeId: "no", capacityRange: { requiredBytes: MIB, limitBytes: 0 },
+      volumeId: "no",
+      capacityRange: { requiredBytes: MIB, limitBytes: 0 },
     });
     await mustRefuse(unknown, Status.NOT_FOUND, { when: "an unknown volume", why: "CSI spec" });
     const nothing = driver.controller.controllerExpandVolume({ volumeId });
     await mustRefuse(nothing, Status.INVALID_ARGUMENT, {
-      when: "ControllerExpandVolume without a capacity range", why: "CSI spec: it is required",
+      when: "ControllerExpandVolume without a capacity range",
+      why: "CSI spec: it is required",
     });
     await driver.restart();
     const { volume } = await driver.controller.controllerGetVolume({ volumeId });
@@ -312,7 +328,10 @@ check("a crash between disk and record: no record without content", () =>
     const steps: string[] = [];
     const place = { topologyKey: "k", nodeId: NODE };
     const opened = await openDriver({
-      dataDir: own.path("other"), place, clock: systemClock(), form: "directory",
+      dataDir: own.path("other"),
+      place,
+      clock: systemClock(),
+      form: "directory",
     });
     const contents = new (class extends VolumeContents {
       override async create(...words: Parameters<VolumeContents["create"]>) {

@@ -1,13 +1,10 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
-import {
-  VolumeCapability_AccessMode_Mode as Mode,
-  type Volume,
-} from "@raft2kube/proto/gen/csi.ts";
+import { VolumeCapability_AccessMode_Mode as Mode, type Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";
-import { MIB, capability } from "../csi-driver.ts";
+import { capability, MIB } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
@@ -62,8 +59,10 @@ check("publish: a copy has its source's files, and is a volume of its own", () =
 );
 
 const BLOCK = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
-const flagged = (...mountFlags: string[]) =>
-  ({ mount: { mountFlags }, accessMode: { mode: Mode.SINGLE_NODE_WRITER } });
+const flagged = (...mountFlags: string[]) => ({
+  mount: { mountFlags },
+  accessMode: { mode: Mode.SINGLE_NODE_WRITER },
+});
 
 check("stage, publish: mount flags and access type are those of the volume", () =>
   withDriver(async (driver) => {
@@ -73,7 +72,8 @@ check("stage, publish: mount flags and access type are those of the volume", () 
     const asBlock = { ...call, volumeCapability: BLOCK };
     const why = "the pod would find a folder where it opens a device";
     await mustRefuse(driver.node.nodeStageVolume(asBlock), Status.INVALID_ARGUMENT, {
-      when: "NodeStageVolume of a volume with a file system, as a block device", why,
+      when: "NodeStageVolume of a volume with a file system, as a block device",
+      why,
     });
     const readOnly = { ...call, volumeCapability: flagged("ro") };
     for (let i = 0; i < 2; i++) {
@@ -90,7 +90,8 @@ check("stage, publish: mount flags and access type are those of the volume", () 
     await driver.node.nodeUnstageVolume(call);
     await driver.stage(volume);
     await mustRefuse(driver.node.nodePublishVolume(asBlock), Status.INVALID_ARGUMENT, {
-      when: "NodePublishVolume of a volume with a file system, as a block device", why,
+      when: "NodePublishVolume of a volume with a file system, as a block device",
+      why,
     });
     const writable = { ...call, volumeCapability: flagged("rw") };
     await mustPass(driver.node.nodePublishVolume(writable), {
@@ -166,10 +167,16 @@ check("stage, publish: again is the same mount; in another way is refused", () =
     const mode = Mode.SINGLE_NODE_WRITER;
     const readOnly = [
       ["pod-2", "readonly", { readonly: true }],
-      ["pod-3", "the access mode SINGLE_NODE_READER_ONLY",
-        { volumeCapability: capability(Mode.SINGLE_NODE_READER_ONLY) }],
-      ["pod-4", "the mount flag ro",
-        { volumeCapability: { mount: { mountFlags: ["ro"] }, accessMode: { mode } } }],
+      [
+        "pod-3",
+        "the access mode SINGLE_NODE_READER_ONLY",
+        { volumeCapability: capability(Mode.SINGLE_NODE_READER_ONLY) },
+      ],
+      [
+        "pod-4",
+        "the mount flag ro",
+        { volumeCapability: { mount: { mountFlags: ["ro"] }, accessMode: { mode } } },
+      ],
     ] as const;
     for (const [pod, how, request] of readOnly) {
       await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
@@ -189,13 +196,16 @@ check("publish: refused unless the volume exists and is staged", () =>
     const why = "the kubelet stages first; a caller that does not would get an empty directory";
     const { node } = driver;
     await mustRefuse(node.nodePublishVolume(call), Status.FAILED_PRECONDITION, {
-      when: "NodePublishVolume of a volume that is not staged", why,
+      when: "NodePublishVolume of a volume that is not staged",
+      why,
     });
     await mustRefuse(node.nodePublishVolume({ ...call, volumeId: "no" }), Status.NOT_FOUND, {
-      when: "NodePublishVolume of an unknown volume", why: "CSI spec, NodePublishVolume errors",
+      when: "NodePublishVolume of an unknown volume",
+      why: "CSI spec, NodePublishVolume errors",
     });
     await mustRefuse(node.nodeStageVolume({ ...call, volumeId: "no" }), Status.NOT_FOUND, {
-      when: "NodeStageVolume of an unknown volume", why: "CSI spec, NodeStageVolume errors",
+      when: "NodeStageVolume of an unknown volume",
+      why: "CSI spec, NodeStageVolume errors",
     });
     mustEqual(driver.mounts(), [], { when: "after these; mounts in the kernel", why });
   }),
@@ -289,7 +299,8 @@ check("SINGLE_NODE_SINGLE_WRITER: one target path", () =>
     const why = "ReadWriteOncePod: the second pod must not start while the first writes";
     await mustPass(publish("pod-1"), { when: "again at its path", expected: "success", why });
     await mustRefuse(publish("pod-2"), Status.FAILED_PRECONDITION, {
-      when: "NodePublishVolume at a second path", why,
+      when: "NodePublishVolume at a second path",
+      why,
     });
   }),
 );

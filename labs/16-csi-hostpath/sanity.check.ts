@@ -4,7 +4,9 @@ import { withDriver } from "./driver.ts";
 
 checkSanity(withDriver, async (driver) => {
   await mustPass(driver.identity.getPluginInfo({}), {
-    when: "GetPluginInfo", expected: "a name", why: "csi-sanity asks for it first",
+    when: "GetPluginInfo",
+    expected: "a name",
+    why: "csi-sanity asks for it first",
   });
   return [];
 });

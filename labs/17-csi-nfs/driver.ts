@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
-import { exportedBy } from "../../testing/nfs/exports.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
@@ -13,6 +12,7 @@ import {
   type Volume,
 } from "@raft2kube/proto/gen/csi.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { exportedBy } from "../../testing/nfs/exports.ts";
 import { capability, MIB, ServedDriver } from "../csi-driver.ts";
 import { judgeCalls, mustRefuse } from "../rpc-calls.ts";
 

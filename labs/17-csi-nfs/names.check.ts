@@ -17,8 +17,15 @@ check("an id has server, share and record; any other text is the id of nothing",
     });
   }
   const foreign = [
-    "", "#", `a#b#${key}`, `a#/b#${key}#`, `a#/b#${key.slice(1)}`, `a#/../b#${key}`,
-    `a b#/b#${key}`, "a#/b#../../x", "__proto__",
+    "",
+    "#",
+    `a#b#${key}`,
+    `a#/b#${key}#`,
+    `a#/b#${key.slice(1)}`,
+    `a#/../b#${key}`,
+    `a b#/b#${key}`,
+    "a#/b#../../x",
+    "__proto__",
   ];
   for (const id of foreign) {
     let happened: unknown;
@@ -67,17 +74,32 @@ check("subDir: the names of claim and volume are filled in, and nothing else", a
 
 check("subDir: no path leads out of the share, or into the driver's own directory", async () => {
   const why = "the path is joined with the share's root, by a process that is root";
-  for (const [given, plain] of [["a", "a"], ["a//b/", "a/b"], ["..a/b..", "..a/b.."]] as const) {
+  for (const [given, plain] of [
+    ["a", "a"],
+    ["a//b/", "a/b"],
+    ["..a/b..", "..a/b.."],
+  ] as const) {
     mustEqual(requireSubDir("subDir", given), plain, { when: given, why });
   }
   const deep = Array.from({ length: 17 }, () => "d").join("/");
   const refused = [
-    "", "/", "..", "../x", "a/../../x", "a/./b", "a\0b", "a\nb", "x".repeat(256), deep,
-    ".r2k-csi", ".r2k-csi/volumes",
+    "",
+    "/",
+    "..",
+    "../x",
+    "a/../../x",
+    "a/./b",
+    "a\0b",
+    "a\nb",
+    "x".repeat(256),
+    deep,
+    ".r2k-csi",
+    ".r2k-csi/volumes",
   ];
   for (const text of refused) {
     await mustThrow(() => requireSubDir("subDir", text), Status.INVALID_ARGUMENT, {
-      when: JSON.stringify(text.slice(0, 40)), why,
+      when: JSON.stringify(text.slice(0, 40)),
+      why,
     });
   }
 });

@@ -13,7 +13,11 @@ import { mustRefuse } from "../rpc-calls.ts";
 import { withDriver } from "./driver.ts";
 
 const read = (path: string) => readFile(path, "utf8").catch(() => "no file");
-const isThere = (path: string) => stat(path).then(() => "there", () => "gone");
+const isThere = (path: string) =>
+  stat(path).then(
+    () => "there",
+    () => "gone",
+  );
 
 check("publish: two nodes write to one volume, and each sees the other's files", () =>
   withDriver(async (one, nodes) => {
@@ -30,12 +34,14 @@ check("publish: two nodes write to one volume, and each sees the other's files",
     await one.write("pod/one", "1");
     await two.write("pod/two", "2");
     mustEqual([await read(two.path("pod/one")), await read(one.path("pod/two"))], ["1", "2"], {
-      when: "each node writes a file; what the other reads", why,
+      when: "each node writes a file; what the other reads",
+      why,
     });
     await one.unpublish(volume, "pod");
     await two.write("pod/later", "3");
     mustEqual([one.mounts(), await read(nodes.share("shared/later"))], [[], "3"], {
-      when: "unpublished on node 1, written to on node 2; mounts on node 1, the server's file", why,
+      when: "unpublished on node 1, written to on node 2; mounts on node 1, the server's file",
+      why,
     });
     mustEqual(await read(nodes.share("shared/one")), "1", {
       when: "the file of node 1, which has no mount any more; on the server",
@@ -87,7 +93,8 @@ check("publish: a link in the place of a directory leads nowhere", () =>
     symlinkSync("../victim", nodes.share("ns/v"));
     const why = "a tenant who can write beside its volume would mount any directory of the share";
     await mustRefuse(driver.publish(volume, "pod"), Status.FAILED_PRECONDITION, {
-      when: "the volume's directory was replaced by a link to another; NodePublishVolume", why,
+      when: "the volume's directory was replaced by a link to another; NodePublishVolume",
+      why,
     });
     mustEqual([driver.mounts(), await isThere(driver.path("pod"))], [[], "gone"], {
       when: "after that; mounts, and the target path",
@@ -96,7 +103,8 @@ check("publish: a link in the place of a directory leads nowhere", () =>
     const { volumeId } = volume;
     await driver.controller.deleteVolume({ volumeId }).catch(() => undefined);
     mustEqual(await read(nodes.share("victim/file")), "precious", {
-      when: "DeleteVolume, with that link in the directory's place; the other's file", why,
+      when: "DeleteVolume, with that link in the directory's place; the other's file",
+      why,
     });
   }),
 );
@@ -120,10 +128,12 @@ check("unpublish: again is success, and what is not ours is left alone", () =>
     });
     rmSync(driver.path("pod"), { recursive: true });
     await mustPass(driver.unpublish(volume, "pod/volume"), {
-      ...repeated, when: "NodeUnpublishVolume when the pod's whole folder is gone",
+      ...repeated,
+      when: "NodeUnpublishVolume when the pod's whole folder is gone",
     });
     mustEqual(await read(nodes.share("a/file")), "kept", {
-      when: "the pod's file, on the server", why: "only DeleteVolume removes data",
+      when: "the pod's file, on the server",
+      why: "only DeleteVolume removes data",
     });
     mkdirSync(driver.path("foreign"));
     const target = driver.path("foreign");
@@ -223,7 +233,8 @@ check("a volume in use is not deleted", () =>
       why: "the claim was deleted too early: the pod must not lose its files under its hands",
     });
     mustEqual(await read(nodes.share("a/file")), "precious", {
-      when: "the pod's file after that", why: "it is in use",
+      when: "the pod's file after that",
+      why: "it is in use",
     });
     await driver.unpublish(volume, "pod");
     await mustPass(driver.controller.deleteVolume({ volumeId }), {
@@ -244,10 +255,12 @@ check("SINGLE_NODE_SINGLE_WRITER: one target path", () =>
     const why = "ReadWriteOncePod: the second pod must not start while the first writes";
     await mustPass(publish("pod-1"), { when: "again at its path", expected: "success", why });
     await mustRefuse(publish("pod-2"), Status.FAILED_PRECONDITION, {
-      when: "NodePublishVolume at a second path", why,
+      when: "NodePublishVolume at a second path",
+      why,
     });
     mustEqual(await isThere(join(driver.path("pod-2"))), "gone", {
-      when: "the second path", why: "what a refused call has made it removes",
+      when: "the second path",
+      why: "what a refused call has made it removes",
     });
   }),
 );

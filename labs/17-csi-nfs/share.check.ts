@@ -3,19 +3,24 @@ import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { mountVolume } from "@raft2kube/csi/drivers/nfs/in-share/publish.ts";
-import { type MetaKind, ShareContents } from
-  "@raft2kube/csi/drivers/nfs/in-share/share-contents.ts";
-import { createVolume, deleteVolume, getVolume } from
-  "@raft2kube/csi/drivers/nfs/in-share/volumes.ts";
+import {
+  type MetaKind,
+  ShareContents,
+} from "@raft2kube/csi/drivers/nfs/in-share/share-contents.ts";
+import {
+  createVolume,
+  deleteVolume,
+  getVolume,
+} from "@raft2kube/csi/drivers/nfs/in-share/volumes.ts";
 import { mountOptionsOf } from "@raft2kube/csi/drivers/nfs/mount-options.ts";
 import type { OnDelete } from "@raft2kube/csi/drivers/nfs/parameters.ts";
 import { keyOf } from "@raft2kube/csi/drivers/nfs/volume-id.ts";
-import { exportedBy } from "../../testing/nfs/exports.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { exportedBy } from "../../testing/nfs/exports.ts";
 import { check } from "../check.ts";
 import { MIB } from "../csi-driver.ts";
 import { judge } from "../judge.ts";
@@ -135,7 +140,8 @@ check("CreateVolume: the same name is the same directory; another wish is refuse
     ];
     for (const [when, wish] of others) {
       await mustRefuse(create(share, wish), Status.ALREADY_EXISTS, {
-        when, why: "success would say that the caller has what it asked for",
+        when,
+        why: "success would say that the caller has what it asked for",
       });
     }
     judge(!share.has("b"), {
@@ -150,7 +156,10 @@ check("CreateVolume: the same name is the same directory; another wish is refuse
 check("CreateVolume: a record before its directory, and an attempt that broke off goes on", () =>
   withShare(async (share) => {
     const why = "the provisioner's next attempt, perhaps on another node, must get the volume";
-    for (const [step, subDir] of [["names", "a"], ["ready", "b"]] as const) {
+    for (const [step, subDir] of [
+      ["names", "a"],
+      ["ready", "b"],
+    ] as const) {
       const wish = { name: `pvc-${subDir}`, subDir };
       await interrupted(share, step, () => create(share, wish));
       judge(!share.seen.added.includes(subDir), {
@@ -279,7 +288,8 @@ check("mounting: the server must give the directory that was looked up", () =>
     const why = "a mount goes by name, and follows the links that tenants put into the share";
     const call = mountVolume(mounter, { ...request, subDir: "a", key: keyOf("a") });
     await mustRefuse(call, Status.FAILED_PRECONDITION, {
-      when: "a is looked up, and what is mounted is b", why,
+      when: "a is looked up, and what is mounted is b",
+      why,
     });
     mustEqual(attached, [], { when: "after that; what was attached to the pod's path", why });
     const unknown = mountVolume(mounter, { ...request, subDir: "b", key: keyOf("never") });

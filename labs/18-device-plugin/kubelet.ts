@@ -11,7 +11,7 @@ import {
   type RegisterRequest,
   Registration,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
-import { type Channel, type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -152,7 +152,10 @@ function behaviourOf(devices: DeviceSet): DevicePluginBehaviour {
 export async function withBench(body: (bench: Bench) => Promise<void>): Promise<void> {
   const rootDir = mkdtempSync(join(tmpdir(), "r2k-lab-"));
   const kubelet = new LabKubelet(rootDir);
-  const devices = new DeviceSet([{ ID: "a", health: "Healthy" }, { ID: "b", health: "Healthy" }]);
+  const devices = new DeviceSet([
+    { ID: "a", health: "Healthy" },
+    { ID: "b", health: "Healthy" },
+  ]);
   const plugins: { close(): Promise<void> }[] = [];
   const looks_ms: number[] = [];
   const startPlugin = () => {
@@ -196,7 +199,13 @@ export async function soon<T>(
   let isSettled = false;
   const settle = () => (isSettled = true);
   promise.then(settle, settle);
-  if (await untilQuiet(() => isSettled, () => undefined)) return promise;
+  if (
+    await untilQuiet(
+      () => isSettled,
+      () => undefined,
+    )
+  )
+    return promise;
   return judge(false, { ...judgement, happened: `nothing in ${QUIET_S} s` });
 }
 

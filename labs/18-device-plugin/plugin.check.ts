@@ -1,17 +1,20 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
-import { startGpuPlugin } from "@raft2kube/device/plugins/gpu/main.ts";
-import { RECHECK_MS } from "@raft2kube/device/lib/limits.ts";
 import { DeviceSet } from "@raft2kube/device/lib/device-set.ts";
+import { RECHECK_MS } from "@raft2kube/device/lib/limits.ts";
 import { answerAllocate } from "@raft2kube/device/lib/service.ts";
+import { startGpuPlugin } from "@raft2kube/device/plugins/gpu/main.ts";
+import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
 import { startDeviceManager } from "@raft2kube/kubelet/devices/device-manager.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { RESOURCE, SOCKET, listed, soon, until, withBench } from "./kubelet.ts";
+import { listed, RESOURCE, SOCKET, soon, until, withBench } from "./kubelet.ts";
 
-const SICK = [{ ID: "a", health: "Healthy" }, { ID: "b", health: "Unhealthy" }];
+const SICK = [
+  { ID: "a", health: "Healthy" },
+  { ID: "b", health: "Unhealthy" },
+];
 const clock = systemClock();
 
 check("device set: a follower gets the list at once, then the latest of the changes", async () => {
@@ -28,7 +31,10 @@ check("device set: a follower gets the list at once, then the latest of the chan
     why: "the first list is what the kubelet counts: a Node without it has no devices",
   });
   devices.set([{ ID: "a", health: "Unhealthy" }]);
-  devices.set([{ ID: "a", health: "Healthy" }, { ID: "b", health: "Healthy" }]);
+  devices.set([
+    { ID: "a", health: "Healthy" },
+    { ID: "b", health: "Healthy" },
+  ]);
   const second = await soon(next(), {
     when: "two changes happen while the follower handles the first list",
     expected: "a Healthy,b Healthy: the latest",

@@ -1,6 +1,6 @@
-import { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { EVERYTHING, type Selection } from "@raft2kube/apiserver/cache/selection.ts";
 import { WatchCache } from "@raft2kube/apiserver/cache/watch-cache.ts";
+import { Entry } from "@raft2kube/apiserver/object/entry.ts";
 import { inWords } from "../../testing/apiserver/watch-words.ts";
 import { clock } from "./config-map-servers.ts";
 

@@ -3,11 +3,8 @@ import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import {
-  type TestApiserver,
-  startTestApiserver,
-} from "../../testing/apiserver/test-apiserver.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
+import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
 import { squeezed } from "../walk.ts";
 import { type ConfigMapServers, withServers } from "./config-map-servers.ts";
 

@@ -1,9 +1,9 @@
 import { readWatchOptions } from "@raft2kube/apiserver/registry/list-options.ts";
-import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { watchObjects } from "@raft2kube/apiserver/registry/watch.ts";
-import { type Listener, inWords, listen } from "../../testing/apiserver/watch-words.ts";
+import type { Resource } from "@raft2kube/apiserver/resource/resource.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { NAMESPACE, clock } from "./config-map-servers.ts";
+import { inWords, type Listener, listen } from "../../testing/apiserver/watch-words.ts";
+import { clock, NAMESPACE } from "./config-map-servers.ts";
 
 const RUNNING = { closing: new AbortController().signal, clock, random: seededRandom(1) };
 

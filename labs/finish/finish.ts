@@ -92,8 +92,11 @@ class Run {
     this.#members.cutOff(member, true);
     this.#note(member, "is cut off from the others");
     // Connected again before, it would still lead, and pass on what it must not have acknowledged.
-    await this.#await("another member leads", `the leader, member ${member.id}, is cut off`,
-      async () => (await this.#findLeader()) && this.#leader!.member !== member);
+    await this.#await(
+      "another member leads",
+      `the leader, member ${member.id}, is cut off`,
+      async () => (await this.#findLeader()) && this.#leader!.member !== member,
+    );
     await this.#write(`the leader, member ${member.id}, reaches no other member`);
     this.#members.cutOff(member, false);
     this.#note(member, "is connected again");

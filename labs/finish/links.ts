@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 
 /** How soon a connection that waits for the other member is tried again. */

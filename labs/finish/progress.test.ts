@@ -1,6 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
-import { PROGRESS_MS_MAX, awaitProgress } from "./progress.ts";
+import { awaitProgress, PROGRESS_MS_MAX } from "./progress.ts";
 
 const POLLS = 5;
 
@@ -8,10 +8,15 @@ const POLLS = 5;
 async function wait(wall_ms: number, idle_ms: number, failure?: string): Promise<number> {
   const [wall, idle] = [new ManualClock(), new ManualClock()];
   let polls = 0;
-  const progress = awaitProgress({
-    when: "a test", expected: "progress", members: [{ id: 2, failure }],
-    condition: () => Promise.resolve(++polls > POLLS),
-  }, { wall, idle });
+  const progress = awaitProgress(
+    {
+      when: "a test",
+      expected: "progress",
+      members: [{ id: 2, failure }],
+      condition: () => Promise.resolve(++polls > POLLS),
+    },
+    { wall, idle },
+  );
   let over = false;
   const end = () => (over = true);
   void progress.then(end, end);

@@ -10,7 +10,9 @@ import type { ServicePort, Target } from "@raft2kube/proxy/plan/model.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  CLUSTER_CIDR, createNodeNetwork, type NodeNetwork,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  type NodeNetwork,
 } from "../../testing/network/node-network.ts";
 import { NOT_WRITTEN } from "../check.ts";
 import { judge } from "../judge.ts";
@@ -44,7 +46,9 @@ export async function withProxyPort(
   const errors: string[] = [];
   const ignore = () => undefined;
   const log: Logger = {
-    debug: ignore, info: ignore, warn: ignore,
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
     error: (_message, fields) => void errors.push(String(fields?.["error"])),
   };
   const budget = new Budget({ most: 100, clock, log });

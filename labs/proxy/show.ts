@@ -4,8 +4,12 @@
 import { spawn } from "node:child_process";
 import { logger } from "@raft2kube/observe/log.ts";
 import { modeNamed } from "@raft2kube/proxy/apply/modes.ts";
-import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS } from
-  "../../testing/network/node-network.ts";
+import {
+  ADDRESSES,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  TARGETS,
+} from "../../testing/network/node-network.ts";
 import { talkBeside } from "../runner/beside.ts";
 import { clock } from "./own-proxy.ts";
 import { SERVICE, webPort } from "./ports.ts";

@@ -1,6 +1,6 @@
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Violation } from "../../testing/violation.ts";
-import { type Judgement, describeJudgement } from "../judge.ts";
+import { describeJudgement, type Judgement } from "../judge.ts";
 
 /** A safety property that a step of `member` broke, as a judgement; `cause` names its subject. */
 export class BrokenProperty extends Error {

@@ -1,17 +1,17 @@
 import { type Random, seededRandom } from "@raft2kube/std/random.ts";
-import type { Message } from "@raft2kube/store/core/message.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
 import { TestCluster } from "../../testing/raft/cluster.ts";
 import { SafetyChecker } from "../../testing/raft/safety.ts";
 import { Timeline } from "../../testing/timeline.ts";
-import { Trace } from "./trace.ts";
-import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
 import { asJudged } from "./as-judged.ts";
 import { checkStep } from "./lessons.ts";
+import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
 import { Network, type Quality } from "./network.ts";
 import { type ClusterObserver, observerOf } from "./observer.ts";
 import { Server } from "./server.ts";
+import { Trace } from "./trace.ts";
 
 export interface ClusterOptions {
   readonly servers: number;
@@ -53,16 +53,19 @@ export class LabCluster {
 
   constructor(options: ClusterOptions) {
     this.random = seededRandom(options.seed);
-    this.#cluster = new TestCluster({
-      random: this.random,
-      electionTicks: ELECTION_TICKS,
-      heartbeatTicks: HEARTBEAT_TICKS,
-      appendBytes_max: options.appendBytes_max ?? APPEND_BYTES_MAX,
-      inflightAppends_max: 64,
-      inflightBytes_max: APPEND_BYTES_MAX,
-      uncommittedBytes_max: APPEND_BYTES_MAX,
-      applyBytes_max: APPEND_BYTES_MAX,
-    }, false);
+    this.#cluster = new TestCluster(
+      {
+        random: this.random,
+        electionTicks: ELECTION_TICKS,
+        heartbeatTicks: HEARTBEAT_TICKS,
+        appendBytes_max: options.appendBytes_max ?? APPEND_BYTES_MAX,
+        inflightAppends_max: 64,
+        inflightBytes_max: APPEND_BYTES_MAX,
+        uncommittedBytes_max: APPEND_BYTES_MAX,
+        applyBytes_max: APPEND_BYTES_MAX,
+      },
+      false,
+    );
     this.#snapshotEvery = options.snapshotEvery;
     this.network = new Network({
       timeline: this.timeline,

@@ -79,7 +79,9 @@ it("folded heartbeats are in the order of their times", () => {
     now_ms++;
     trace.message(beat(to), false);
   }
-  const times = drawDiagram(trace.events, MEMBERS, 10).slice(1).map((line) => parseFloat(line));
+  const times = drawDiagram(trace.events, MEMBERS, 10)
+    .slice(1)
+    .map((line) => parseFloat(line));
   expect(times).toEqual([0.003, 0.004]);
 });
 
@@ -105,8 +107,10 @@ it("no message of the member that fails is folded, and the members' disks come f
   const kept = cutToCause(trace.events, focusOf(violation), membersOf(violation, 1n));
   const [starts, , preVote, , vote] = trace.events;
   expect(kept).toEqual([starts, preVote, { kind: "gap", messages: 1 }, vote]);
-  expect(membersOf(new Violation("election safety", "term 2 is led by 1 and 3"), 3n))
-    .toEqual([1n, 3n]);
+  expect(membersOf(new Violation("election safety", "term 2 is led by 1 and 3"), 3n)).toEqual([
+    1n,
+    3n,
+  ]);
 });
 
 it("of a member's many messages the newest are kept, as many as have a line", () => {

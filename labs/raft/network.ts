@@ -1,8 +1,8 @@
-import { countCost } from "../check.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
 import type { Timeline } from "../../testing/timeline.ts";
+import { countCost } from "../check.ts";
 import { judge } from "../judge.ts";
 import {
   ENTRY_BYTES,

@@ -1,5 +1,11 @@
 import {
-  NOT_WRITTEN, ScenarioFailure, check, checkOptions, isSimpler, repeatCommand, stillAtWork,
+  check,
+  checkOptions,
+  isSimpler,
+  NOT_WRITTEN,
+  repeatCommand,
+  ScenarioFailure,
+  stillAtWork,
 } from "../check.ts";
 import { BrokenProperty } from "./broken-property.ts";
 import { type ClusterOptions, LabCluster } from "./cluster.ts";
@@ -70,12 +76,7 @@ function play(
   }
 }
 
-function explain(
-  title: string,
-  seed: number,
-  cluster: LabCluster,
-  reason: Error,
-): ScenarioFailure {
+function explain(title: string, seed: number, cluster: LabCluster, reason: Error): ScenarioFailure {
   const members = cluster.servers.map(({ id }) => id);
   const broken = reason instanceof BrokenProperty ? reason : undefined;
   const focus = broken && focusOf(broken.cause);

@@ -4,10 +4,10 @@ import type { Entry, MemberId, Membership } from "@raft2kube/store/core/types.ts
 import type { TestMember } from "../../testing/raft/member.ts";
 import type { Timeline } from "../../testing/timeline.ts";
 import { Acknowledged } from "./acknowledged.ts";
-import { entry } from "./core.ts";
 import { asJudged } from "./as-judged.ts";
-import type { Trace } from "./trace.ts";
+import { entry } from "./core.ts";
 import { DISK_MS, TICK_MS } from "./limits.ts";
+import type { Trace } from "./trace.ts";
 
 export interface ServerOptions {
   readonly timeline: Timeline;

@@ -7,7 +7,7 @@ import { LabError } from "../runner/lab-error.ts";
 import { type Lab, readLabs } from "../runner/manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "../runner/paths.ts";
 import { firstDeviation, shownPart } from "./deviation.ts";
-import type { RecordRequest, RecordedRun } from "./record.ts";
+import type { RecordedRun, RecordRequest } from "./record.ts";
 import type { Replay, ReplayCase } from "./recording.ts";
 
 /** A run that takes longer is assumed to loop, and is ended. */

@@ -93,10 +93,11 @@ describe("the replay page", { timeout: TIMEOUT_MS }, () => {
     const rects = `[...document.querySelectorAll("rect")]`;
     const negative = `${rects}.filter((e) => Number(e.getAttribute("width")) < 0).length`;
     expect(await browser.evaluate(negative)).toBe(0);
-    const edge = (side: string, pick: string) => browser.evaluate<number>(
-      `Math.${pick}(...[...document.querySelectorAll(".timeline .band rect")]
+    const edge = (side: string, pick: string) =>
+      browser.evaluate<number>(
+        `Math.${pick}(...[...document.querySelectorAll(".timeline .band rect")]
         .map((e) => e.getBoundingClientRect().${side}))`,
-    );
+      );
     const stage = await browser.evaluate<number>(
       `document.querySelector(".timeline").getBoundingClientRect().right`,
     );
@@ -153,18 +154,22 @@ describe("the replay page", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-it("shows the reference's run where nothing is written yet", async () => {
-  const lab = findLab("3");
-  writeSkeletons(lab, join(scratch, "skeleton"));
-  const trees = [join(scratch, "skeleton")];
-  const empty = await makeReplay(lab, { trees, only: CASE, source: "your part", again: "3" });
-  const path = join(scratch, "skeleton.html");
-  writeFileSync(path, await replayHtml(empty));
-  await browser.open(pathToFileURL(path).href, DESK);
-  expect(await textOf(".verdict.failed")).toContain("is not written yet");
-  expect(await count(".state")).toBe(3);
-  expect(await count(".band.role-leader")).toBeGreaterThan(0);
-}, TIMEOUT_MS);
+it(
+  "shows the reference's run where nothing is written yet",
+  async () => {
+    const lab = findLab("3");
+    writeSkeletons(lab, join(scratch, "skeleton"));
+    const trees = [join(scratch, "skeleton")];
+    const empty = await makeReplay(lab, { trees, only: CASE, source: "your part", again: "3" });
+    const path = join(scratch, "skeleton.html");
+    writeFileSync(path, await replayHtml(empty));
+    await browser.open(pathToFileURL(path).href, DESK);
+    expect(await textOf(".verdict.failed")).toContain("is not written yet");
+    expect(await count(".state")).toBe(3);
+    expect(await count(".band.role-leader")).toBeGreaterThan(0);
+  },
+  TIMEOUT_MS,
+);
 
 const RECORDED = readLabs().filter(({ replay: recorded }) => recorded !== undefined);
 
@@ -176,7 +181,10 @@ describe("every lab's own cases", { timeout: TIMEOUT_MS }, () => {
       const recorded = await makeReplay(lab, { trees: [], source: "the reference", again });
       const titles = recorded.cases.map(({ title }) => title);
       const named = Object.keys(lab.replay!.cases ?? {});
-      expect(named.filter((title) => !titles.includes(title)), "named in lab.yaml").toEqual([]);
+      expect(
+        named.filter((title) => !titles.includes(title)),
+        "named in lab.yaml",
+      ).toEqual([]);
       const failures = recorded.cases.map(({ title, own }) => [title, own.failure]);
       expect(failures.filter(([, failure]) => failure !== undefined)).toEqual([]);
       expect(recorded.cases.every(({ own }) => own.events.length > 10)).toBe(true);
@@ -213,7 +221,8 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
     const url = (name: string) => pathToFileURL(join(out, name)).href;
     await browser.open(url("08-controllers.html"), { ...DESK, width: 1_280 });
     expect(await textOf(".about")).toMatch(
-      /^The cluster, 5 of \d+ · 3 h · builds on 07a · ✓ passed$/);
+      /^The cluster, 5 of \d+ · 3 h · builds on 07a · ✓ passed$/,
+    );
     expect(await textOf("nav")).toMatch(/← 07a\s+09 →/);
     const glossary = `document.querySelector("main a[href='glossary.html']") !== null`;
     expect(await browser.evaluate(glossary)).toBe(true);
@@ -231,10 +240,14 @@ describe("the labs' site", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
-it("the page's sources type-check with the browser's types", async () => {
-  const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
-  const project = join(ROOT_DIR, "labs/replay/page/tsconfig.json");
-  const checked = promisify(execFile)(process.execPath, [tsc, "--noEmit", "--project", project]);
-  const said = await checked.catch((failure: { stdout: string }) => failure);
-  expect(said.stdout).toBe("");
-}, TIMEOUT_MS);
+it(
+  "the page's sources type-check with the browser's types",
+  async () => {
+    const tsc = join(ROOT_DIR, "node_modules/.bin/tsc");
+    const project = join(ROOT_DIR, "labs/replay/page/tsconfig.json");
+    const checked = promisify(execFile)(process.execPath, [tsc, "--noEmit", "--project", project]);
+    const said = await checked.catch((failure: { stdout: string }) => failure);
+    expect(said.stdout).toBe("");
+  },
+  TIMEOUT_MS,
+);

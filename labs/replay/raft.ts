@@ -1,5 +1,5 @@
-import { describeEntry, describeMessage } from "../../testing/raft/describe.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
+import { describeEntry, describeMessage } from "../../testing/raft/describe.ts";
 import { TICK_MS } from "../raft/limits.ts";
 import type { ClusterObserver } from "../raft/observer.ts";
 import type { Server } from "../raft/server.ts";

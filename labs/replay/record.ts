@@ -1,13 +1,14 @@
 // Records runs with the parts that the trees over the product contain (overlay.ts). Arguments: the
 // files to load; R2K_REPLAY has the wanted cases. Writes one RecordedRun a line to descriptor 3.
-import { createWriteStream } from "node:fs";
+
 import { once } from "node:events";
+import { createWriteStream } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { NOT_WRITTEN } from "../check.ts";
 import { LabCluster } from "../raft/cluster.ts";
 import { observeClusters } from "../raft/observer.ts";
-import { type Scenario, registeredScenarios } from "../raft/scenario.ts";
-import { type Recordable, StepClock, registeredRecordables } from "./case.ts";
+import { registeredScenarios, type Scenario } from "../raft/scenario.ts";
+import { type Recordable, registeredRecordables, StepClock } from "./case.ts";
 import { ClusterRecorder } from "./raft.ts";
 import { Recorder } from "./recorder.ts";
 import type { Recording } from "./recording.ts";

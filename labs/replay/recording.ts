@@ -40,7 +40,14 @@ export interface Track {
 
 /** Decides the colour of a message, and how much attention it gets. */
 export type Family =
-  "vote" | "append" | "heartbeat" | "snapshot" | "question" | "read" | "write" | "event";
+  | "vote"
+  | "append"
+  | "heartbeat"
+  | "snapshot"
+  | "question"
+  | "read"
+  | "write"
+  | "event";
 
 export interface MessageEvent {
   readonly kind: "message";

@@ -7,7 +7,7 @@ import { ownTree } from "../runner/own-tree.ts";
 import { type CheckRequest, partsUnderCheck, plantedMistake } from "../runner/report.ts";
 import { cacheFolder, writeReference } from "../runner/workspace.ts";
 import { replayHtml } from "./html.ts";
-import { type ReplayRequest, makeReplay } from "./make.ts";
+import { makeReplay, type ReplayRequest } from "./make.ts";
 import type { Replay, ReplayCase } from "./recording.ts";
 import { PageServer } from "./serve.ts";
 

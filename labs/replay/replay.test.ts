@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { firstDeviation, shownPart } from "./deviation.ts";
 import { Playback } from "./playback.ts";
-import { Recorder, plainState } from "./recorder.ts";
-import { describeCase } from "./replay-lab.ts";
+import { plainState, Recorder } from "./recorder.ts";
 import { SHOWN_BEFORE_DEVIATION, SHOWN_EVENTS_MAX } from "./recording.ts";
+import { describeCase } from "./replay-lab.ts";
 
 /** Two members; `beats` heartbeats, then an append that is lost unless `arrives`. */
 function recordingOf(beats: number, { arrives = false, failure = "" } = {}) {

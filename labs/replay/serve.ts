@@ -1,4 +1,4 @@
-import { type Server, type ServerResponse, createServer } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** Browsers' windows that are informed of a newer page. */
@@ -76,7 +76,8 @@ export class PageServer {
 /** A page that is loaded again, as a replay is, when there is a newer one. */
 function notice(text: string): string {
   const escaped = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const reload = 'new EventSource("changes").onmessage = ' +
+  const reload =
+    'new EventSource("changes").onmessage = ' +
     '({ data }) => data === "changed" && location.reload();';
   const icon = '<link rel="icon" href="data:,">';
   return `<!doctype html><title>Replay</title>${icon}<p>${escaped}</p><script>${reload}</script>\n`;

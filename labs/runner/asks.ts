@@ -18,13 +18,15 @@ export interface Ask extends Body {
 /** Returns the requirements for each body of a lab, or for those with `topic` in their name. */
 export async function asksOf(lab: Lab, topic = ""): Promise<Ask[]> {
   const titles = await checkTitles(lab);
-  const asks = bodiesOfLab(lab).filter(({ name }) => name.includes(topic)).map((body) => ({
-    ...body,
-    signature: signatureOf(readFileSync(join(ROOT_DIR, body.file), "utf8"), body.name) ?? "",
-    checks: titles.filter((title) => {
-      return hintOfCheck(lab, title)?.for.match(/\w+/g)?.includes(body.name);
-    }),
-  }));
+  const asks = bodiesOfLab(lab)
+    .filter(({ name }) => name.includes(topic))
+    .map((body) => ({
+      ...body,
+      signature: signatureOf(readFileSync(join(ROOT_DIR, body.file), "utf8"), body.name) ?? "",
+      checks: titles.filter((title) => {
+        return hintOfCheck(lab, title)?.for.match(/\w+/g)?.includes(body.name);
+      }),
+    }));
   if (asks.length > 0) return asks;
   const names = bodiesOfLab(lab).map(({ name }) => name);
   throw new LabError("NO_BODY", `lab ${lab.number} has no body "${topic}"`, {

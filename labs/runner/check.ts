@@ -6,12 +6,12 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { CheckOptions, ScenarioSize } from "../check.ts";
 import { describeJudgement } from "../judge.ts";
-import type { CheckEvent } from "./run-checks.ts";
 import { type Costs, sumOfCosts } from "./cost-table.ts";
-import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
 import { ownNamespaces } from "./namespaces.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { childOf, processorTime_ms } from "./processor-time.ts";
+import type { CheckEvent } from "./run-checks.ts";
 import { withScratch } from "./scratch.ts";
 import { compiledFolder } from "./workspace.ts";
 
@@ -117,12 +117,7 @@ class Run {
   #search: NodeJS.Timeout | undefined;
   stopped = false;
 
-  constructor(
-    lab: Lab,
-    trees: readonly string[],
-    options: CheckOptions,
-    onOutcome: OnOutcome,
-  ) {
+  constructor(lab: Lab, trees: readonly string[], options: CheckOptions, onOutcome: OnOutcome) {
     this.#options = { ...options, lab: lab.number, atOnce: lab.atOnce };
     this.#onOutcome = onOutcome;
     const wrapper = lab.namespaces ? ownNamespaces(lab.namespaces === "processes") : [];
@@ -136,7 +131,11 @@ class Run {
     const work = async () => {
       for (let file = waiting.shift(); file && !this.stopped; file = waiting.shift()) {
         const options = { ...this.#options, scenariosOnly: this.#search !== undefined };
-        await file.run(options, (outcome) => this.#ended(outcome), () => this.#look());
+        await file.run(
+          options,
+          (outcome) => this.#ended(outcome),
+          () => this.#look(),
+        );
       }
     };
     await Promise.all(Array.from({ length: PROCESSES_MAX }, work));

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
 import type { Lab } from "./manifest.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { withScratch } from "./scratch.ts";
 
 /** The suite's result and its output. */
@@ -44,9 +44,13 @@ export function runContract(
     `--config=${join(LABS_DIR, "runner/contract.config.ts")}`,
     ...(untilFailure ? ["--bail=1"] : []),
   ];
-  const run = (folder: string) => resultOf(args, {
-    ...process.env, R2K_LAB_TREES: trees.join(":"), NO_COLOR: "1", TMPDIR: folder,
-  });
+  const run = (folder: string) =>
+    resultOf(args, {
+      ...process.env,
+      R2K_LAB_TREES: trees.join(":"),
+      NO_COLOR: "1",
+      TMPDIR: folder,
+    });
   // A suite that mounts does so in this process's namespace: it unmounts and removes by itself.
   return lab.namespaces ? run(tmpdir()) : withScratch(run);
 }

@@ -49,16 +49,14 @@ export function bodiesOf(text: string, lab: string, path: string): string[] {
 }
 
 /** The body whose region has this text of the untagged source, or is the next one after it. */
-export function bodyAt(
-  text: string,
-  lab: string,
-  path: string,
-  find: string,
-): string | undefined {
+export function bodyAt(text: string, lab: string, path: string, find: string): string | undefined {
   const lines = text.split("\n");
   const regions = regionsOf(text, path).filter((region) => region.lab === lab);
   const untagged = lines.flatMap((line, at) => (isTag(line) ? [] : [{ line, at }]));
-  const before = untagged.map(({ line }) => line).join("\n").split(find)[0]!;
+  const before = untagged
+    .map(({ line }) => line)
+    .join("\n")
+    .split(find)[0]!;
   // A text whose first character ends a line is on the next one.
   const first = before.split("\n").length - 1 + (find.startsWith("\n") ? 1 : 0);
   const at = untagged[first]?.at ?? 0;
@@ -93,7 +91,10 @@ export function signatureOf(text: string, name: string): string | undefined {
   const length = lines.slice(at).findIndex((line) => /\{$/.test(line));
   const found = lines.slice(first, at + length + 1);
   const indent = /^\s*/.exec(found[0]!)![0].length;
-  return found.map((line) => line.slice(indent)).join("\n").replace(/\s*\{$/, "");
+  return found
+    .map((line) => line.slice(indent))
+    .join("\n")
+    .replace(/\s*\{$/, "");
 }
 
 /** The line, from 1, of a function in a source. */

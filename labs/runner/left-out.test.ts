@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import type { CheckEvent } from "./run-checks.ts";
 import { findLab } from "./manifest.ts";
 import { LABS_DIR } from "./paths.ts";
 import { describeEnd, describeLeftOut } from "./report.ts";
+import type { CheckEvent } from "./run-checks.ts";
 
 /** The events of a lab's checks with this in their title, as an ordinary user gets them. */
 function eventsInUserNamespace(folder: string, file: string, only: string): CheckEvent[] {

@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { LABS_DIR } from "./paths.ts";
 import { LabError } from "./lab-error.ts";
+import { LABS_DIR } from "./paths.ts";
 
 /**
  * A plausible wrong answer: `find` in the reference becomes `replace`; `caughtBy` must then fail.
@@ -144,7 +144,10 @@ function parseLab(folder: string): Lab {
   let hints: readonly Hint[] | undefined;
   let mutants: readonly Mutant[] | undefined;
   return {
-    number, folder, ...given, ...known,
+    number,
+    folder,
+    ...given,
+    ...known,
     get hints() {
       return (hints ??= section<Hint>("hints"));
     },

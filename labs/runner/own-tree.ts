@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { ROOT_DIR } from "./paths.ts";
 
@@ -50,7 +50,10 @@ export function treesDigest(trees: readonly string[]): string {
   for (const tree of trees) {
     const files = existsSync(tree) ? readdirSync(tree, { recursive: true, encoding: "utf8" }) : [];
     for (const file of files.filter((name) => name.endsWith(".ts")).sort()) {
-      hash.update(`${file}\0`).update(readFileSync(join(tree, file))).update("\0");
+      hash
+        .update(`${file}\0`)
+        .update(readFileSync(join(tree, file)))
+        .update("\0");
     }
   }
   return hash.digest("hex");

@@ -68,11 +68,13 @@ export function usableOf(labs: readonly Lab[], state: LabState, anyway: boolean)
  */
 export function refuseUnjudged(state: LabState): void {
   const judged = Object.entries(state.labs).flatMap(([number, { use, anyway }]) =>
-    use === "own" && !anyway ? [number] : []);
+    use === "own" && !anyway ? [number] : [],
+  );
   // Most clusters have no part of a reader's: they start without the manifests.
   if (judged.length === 0) return;
-  const changed = readLabs().filter((lab) =>
-    judged.includes(lab.number) && standingOf(lab, state) !== "passed");
+  const changed = readLabs().filter(
+    (lab) => judged.includes(lab.number) && standingOf(lab, state) !== "passed",
+  );
   if (changed.length > 0) throw changedSincePass(changed);
 }
 

@@ -28,7 +28,10 @@ export const LEGEND = "■ yours runs   ✓ passed   ○ there is a lab   no mar
 /** Draws the cluster: which parts have a lab, which the reader has written, and which run. */
 export function clusterPicture(labs: readonly Lab[], state: LabState): string {
   return PICTURE.replace(/##(\d\d)/g, (_, number: string) => {
-    const mark = markOf(labs.filter((lab) => lab.number.startsWith(number)), state);
+    const mark = markOf(
+      labs.filter((lab) => lab.number.startsWith(number)),
+      state,
+    );
     return mark === "" ? `  ${number}` : `${mark} ${number}`;
   });
 }

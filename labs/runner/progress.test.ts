@@ -1,13 +1,13 @@
-import { expect, it } from "vitest";
-import { GRADES, hintTotals, nextHint } from "./hints.ts";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { expect, it } from "vitest";
 import { bodiesOf } from "./cut.ts";
+import { GRADES, hintTotals, nextHint } from "./hints.ts";
 import { PATH_NAMES, readLabs } from "./manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
-import { LEGEND, assembledPicture, clusterPicture } from "./picture.ts";
-import { nextLab, progressBar } from "./progress.ts";
 import { pathLines, pathOf, pathTables } from "./paths-of-labs.ts";
+import { assembledPicture, clusterPicture, LEGEND } from "./picture.ts";
+import { nextLab, progressBar } from "./progress.ts";
 import type { LabProgress, LabState } from "./state.ts";
 
 const labs = readLabs();
@@ -47,13 +47,22 @@ it("each place of a path is taken once, and what a lab builds on comes before it
   for (const path of PATH_NAMES) {
     const on = pathOf(labs, path);
     const own = on.filter((each) => each.path === path);
-    expect(own.map(({ place }) => place), path).toEqual(own.map((_, i) => i));
+    expect(
+      own.map(({ place }) => place),
+      path,
+    ).toEqual(own.map((_, i) => i));
     expect(on.slice(0, own.length), path).toEqual(own);
     for (const [i, { number, after }] of on.entries()) {
       const later = on.slice(i).map((lab) => lab.number);
-      expect(after.filter((each) => later.includes(each)), number).toEqual([]);
+      expect(
+        after.filter((each) => later.includes(each)),
+        number,
+      ).toEqual([]);
       const known = labs.map((lab) => lab.number);
-      expect(after.filter((each) => !known.includes(each)), number).toEqual([]);
+      expect(
+        after.filter((each) => !known.includes(each)),
+        number,
+      ).toEqual([]);
     }
   }
 });
@@ -94,7 +103,10 @@ it("the picture of a running cluster shows whose its parts are", () => {
   const whole = assembledPicture(labs, numbers).join("\n");
   expect(whole).toContain("Every part that has a lab is yours.");
   expect(whole).not.toContain("○");
-  const without = assembledPicture(labs, numbers.filter((number) => number !== "11")).join("\n");
+  const without = assembledPicture(
+    labs,
+    numbers.filter((number) => number !== "11"),
+  ).join("\n");
   expect(without).toContain("The reference's: 11.");
   expect(without).toContain("kubelet ○ 11");
 });

@@ -32,12 +32,18 @@ it("type errors are listed and counted, before the outcomes of the checks", asyn
 });
 
 it("shows the failed scenario with the fewest members, then lines, after a rule", () => {
-  const failed = (title: string, members: number, lines: number) =>
-    ({ title, passed: false, message: "", scenario: true, size: { members, lines } });
+  const failed = (title: string, members: number, lines: number) => ({
+    title,
+    passed: false,
+    message: "",
+    scenario: true,
+    size: { members, lines },
+  });
   const scenarios = [failed("of five", 5, 3), failed("long", 3, 9), failed("short", 3, 8)];
   const shown = (outcomes: CheckOutcome[]) =>
-    [...describeEnd(findLab("3"), {}, { outcomes, ...NONE })
-      .matchAll(/✗ (.*)/g)].map(([, title]) => title);
+    [...describeEnd(findLab("3"), {}, { outcomes, ...NONE }).matchAll(/✗ (.*)/g)].map(
+      ([, title]) => title,
+    );
   expect(shown(scenarios)).toEqual(["short"]);
   const rule = { title: "a rule", passed: false, message: "" };
   expect(shown([...scenarios, rule])).toEqual(["short"]);
@@ -82,16 +88,26 @@ it("leads from a check to the hint for the body with most of the mistakes that i
 
 it("names unwritten bodies in one line, and other labs whose parts were loaded", () => {
   const unwritten = (title: string, body: string): CheckOutcome => ({
-    title, passed: false, unwritten: true, message: `lab 02: ${body} is not written yet: x.ts:1`,
+    title,
+    passed: false,
+    unwritten: true,
+    message: `lab 02: ${body} is not written yet: x.ts:1`,
   });
   const outcomes = [unwritten("a", "pump"), unwritten("b", "pump"), unwritten("c", "readSegment")];
   expect(describeUnwritten({ outcomes })).toEqual([
     "  ○ 3 checks wait for what is not written yet: pump, readSegment",
   ]);
   const trees = ["/my/11", "/my/02"];
-  const end = (used: string[]) => describeEnd(findLab("11"), {}, {
-    outcomes: [outcome("a")], ...NONE, trees: used,
-  });
+  const end = (used: string[]) =>
+    describeEnd(
+      findLab("11"),
+      {},
+      {
+        outcomes: [outcome("a")],
+        ...NONE,
+        trees: used,
+      },
+    );
   expect(end(trees)).toContain("1 of 1 checks pass (with your part of lab 02): lab 11 is done");
   expect(end(["/my/11"])).toContain("1 of 1 checks pass: lab 11 is done");
 });

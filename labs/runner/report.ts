@@ -1,17 +1,17 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import { hintFor, hintOfCheck } from "./bodies.ts";
-import { lineOf } from "./cut.ts";
-import { LabError } from "./lab-error.ts";
 import { type CheckOptions, isSimpler } from "../check.ts";
 import { judgedBody } from "../judge.ts";
+import { hintFor, hintOfCheck } from "./bodies.ts";
 import {
   type CheckOutcome,
   type LeftOut,
   type OnOutcome,
-  type Verdict,
   runLabChecks,
+  type Verdict,
 } from "./check.ts";
+import { lineOf } from "./cut.ts";
+import { LabError } from "./lab-error.ts";
 import type { Lab, Mutant } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
 import { labsInUse } from "./state.ts";
@@ -74,9 +74,13 @@ export async function checkLab(
   if (!request.reference) requireStarted(lab, tree);
   const trees = partsUnderCheck(lab, request).map((number) => ownTree(number));
   const types = request.reference ? Promise.resolve("") : typeCheck(lab, tree);
-  return typesFirst(types, (report) => {
-    return runLabChecks(lab, trees, { only, runs, seed, all }, report);
-  }, onOutcome);
+  return typesFirst(
+    types,
+    (report) => {
+      return runLabChecks(lab, trees, { only, runs, seed, all }, report);
+    },
+    onOutcome,
+  );
 }
 
 function requireStarted({ number }: Lab, tree: string): void {

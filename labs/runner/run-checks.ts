@@ -7,19 +7,19 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 import {
   type Check,
   type CheckRun,
-  NOT_WRITTEN,
-  ScenarioFailure,
-  type ScenarioSize,
   checkOptions,
   countedCosts,
+  NOT_WRITTEN,
   onAlive,
   registeredChecks,
   runBody,
+  ScenarioFailure,
+  type ScenarioSize,
 } from "../check.ts";
 import { idleClock } from "../idle-clock.ts";
+import { describeAssertion, describeJudgement, framesOf, type Judgement } from "../judge.ts";
 import type { Costs } from "./cost-table.ts";
 import { usedTrees } from "./overlay.ts";
-import { type Judgement, describeAssertion, describeJudgement, framesOf } from "../judge.ts";
 
 const REPORT_FD = 3;
 const ALIVE_MS = 1_000;
@@ -122,12 +122,14 @@ class Run implements CheckRun {
 }
 
 function waitsInVain(event: string | undefined, how: string): Error {
-  return new Error(describeJudgement({
-    when: event ?? "in the middle of this check",
-    happened: `it waits for something that does not happen: ${how}`,
-    expected: "the promise that it awaits is settled",
-    why: "whatever calls it waits too: for ever, and without a message",
-  }));
+  return new Error(
+    describeJudgement({
+      when: event ?? "in the middle of this check",
+      happened: `it waits for something that does not happen: ${how}`,
+      expected: "the promise that it awaits is settled",
+      why: "whatever calls it waits too: for ever, and without a message",
+    }),
+  );
 }
 
 /** The message; of an error that no check foresaw, with the place in the reader's file. */

@@ -22,8 +22,12 @@ export function showLab(
   }
   const [unshare, ...words] = ownNamespaces();
   const program = [
-    process.execPath, "--import", join(LABS_DIR, "runner/overlay.ts"),
-    join(LABS_DIR, lab.folder, lab.show), command, ...(choice === undefined ? [] : [choice]),
+    process.execPath,
+    "--import",
+    join(LABS_DIR, "runner/overlay.ts"),
+    join(LABS_DIR, lab.folder, lab.show),
+    command,
+    ...(choice === undefined ? [] : [choice]),
   ];
   const { status, error } = spawnSync(unshare, [...words, ...program], {
     cwd: ROOT_DIR,

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { cpSync, globSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ROOT_DIR } from "./paths.ts";
 import type { Lab } from "./manifest.ts";
+import { ROOT_DIR } from "./paths.ts";
 import { cacheFolder } from "./workspace.ts";
 
 /**

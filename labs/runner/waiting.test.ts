@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import type { Readable } from "node:stream";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { expect, it } from "vitest";
 import { LABS_DIR } from "./paths.ts";
 import type { CheckEvent, Ended } from "./run-checks.ts";
@@ -38,11 +38,13 @@ async function endsOf(bodies: Readonly<Record<string, string>>): Promise<Ended[]
 
 const judging = (when: string) => JSON.stringify({ when, expected: "it resolves", why: "why" });
 
-it.concurrent("a check that waits while nothing is at work ends after 5 s and names what it " +
-  "awaits, whatever one beside it does", async ({ expect }) => {
-  const [first, second] = await endsOf({
-    hangs: `await mustPass(new Promise(() => undefined), ${judging("the third append")});`,
-    goesOn: `
+it.concurrent(
+  "a check that waits while nothing is at work ends after 5 s and names what it " +
+    "awaits, whatever one beside it does",
+  async ({ expect }) => {
+    const [first, second] = await endsOf({
+      hangs: `await mustPass(new Promise(() => undefined), ${judging("the third append")});`,
+      goesOn: `
       const steps = async () => {
         for (let step = 0; step < 70; step++) {
           await delay(idleClock, 100);
@@ -51,36 +53,39 @@ it.concurrent("a check that waits while nothing is at work ends after 5 s and na
       };
       await mustPass(steps(), ${judging("the steps of another")});
     `,
-  });
-  expect(first).toMatchObject({ title: "hangs", result: "failed" });
-  expect(first?.message).toMatch(/^the third append\n.*: a step has not ended in 5 s,/);
-  expect(second).toMatchObject({ title: "goesOn", result: "passed" });
-});
+    });
+    expect(first).toMatchObject({ title: "hangs", result: "failed" });
+    expect(first?.message).toMatch(/^the third append\n.*: a step has not ended in 5 s,/);
+    expect(second).toMatchObject({ title: "goesOn", result: "passed" });
+  },
+);
 
 /** Processor time after which a loop ends by itself: it has not been judged. */
 const LOOP_PROCESSOR_S = 20;
 
-it.concurrent("a check that loops beside one whose steps end is judged while that one " +
-  "goes on", async ({ expect }) => {
-  const [first, second] = await endsOf({
-    loops: `
+it.concurrent(
+  "a check that loops beside one whose steps end is judged while that one " + "goes on",
+  async ({ expect }) => {
+    const [first, second] = await endsOf({
+      loops: `
       const loop = async () => {
         const isLong = () => process.cpuUsage().user / 1_000_000 > ${LOOP_PROCESSOR_S};
         while (!isLong()) await new Promise((resolve) => setImmediate(resolve));
       };
       await mustPass(loop(), ${judging("the answer")});
     `,
-    goesOn: `
+      goesOn: `
       for (let step = 0; step < 55; step++) {
         await delay(idleClock, 100);
         stillAtWork();
       }
     `,
-  });
-  expect(first).toMatchObject({ title: "loops", result: "failed" });
-  expect(first?.message).toMatch(/^the answer\n.*: a step has not ended in 5 s,/);
-  expect(second).toMatchObject({ title: "goesOn", result: "passed" });
-});
+    });
+    expect(first).toMatchObject({ title: "loops", result: "failed" });
+    expect(first?.message).toMatch(/^the answer\n.*: a step has not ended in 5 s,/);
+    expect(second).toMatchObject({ title: "goesOn", result: "passed" });
+  },
+);
 
 it("a coded error that no check asks for is shown as a refusal, any other as a crash", async () => {
   const [refused, crashed] = await endsOf({

@@ -1,13 +1,20 @@
 import {
-  existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { LABS_DIR, ROOT_DIR } from "./paths.ts";
-import { LabError } from "./lab-error.ts";
 import { cutSkeleton, withoutTags } from "./cut.ts";
+import { LabError } from "./lab-error.ts";
 import type { Lab } from "./manifest.ts";
 import { ownTree } from "./own-tree.ts";
+import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 
 /** Returns the parent of temporary trees: below the product's directory, as a reader's tree. */
 export function cacheFolder(): string {

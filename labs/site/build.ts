@@ -7,7 +7,7 @@ import { LABS_DIR } from "../runner/paths.ts";
 import { PATH_TITLES, pathOf, timeText } from "../runner/paths-of-labs.ts";
 import { progressBar } from "../runner/progress.ts";
 import type { LabState } from "../runner/state.ts";
-import { type SiteLinks, anchorOf, pageBody } from "./markdown.ts";
+import { anchorOf, pageBody, type SiteLinks } from "./markdown.ts";
 
 const INDEX = "README.md";
 const GLOSSARY = "GLOSSARY.md";

@@ -39,7 +39,11 @@ export function pageBody(markdown: string, folder: string, links: SiteLinks): st
 
 /** A heading's anchor, as GitHub makes it. */
 export function anchorOf(heading: string): string {
-  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").trim().replace(/ /g, "-");
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, "")
+    .trim()
+    .replace(/ /g, "-");
 }
 
 /** Where a link leads on the site; undefined for a file that is not part of it. */

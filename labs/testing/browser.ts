@@ -121,11 +121,18 @@ export class Browser {
   /** Presses a key, as `KeyboardEvent.key` names it. */
   async press(key: string, ctrl = false): Promise<void> {
     const codes: Readonly<Record<string, number>> = {
-      Enter: 13, Escape: 27, ArrowUp: 38, ArrowDown: 40, PageDown: 34, Tab: 9,
+      Enter: 13,
+      Escape: 27,
+      ArrowUp: 38,
+      ArrowDown: 40,
+      PageDown: 34,
+      Tab: 9,
     };
     const text = key === "Enter" ? "\r" : key.length === 1 && !ctrl ? key : undefined;
     const params = {
-      key, modifiers: ctrl ? 2 : 0, ...text === undefined ? {} : { text },
+      key,
+      modifiers: ctrl ? 2 : 0,
+      ...(text === undefined ? {} : { text }),
       windowsVirtualKeyCode: codes[key] ?? key.toUpperCase().charCodeAt(0),
     };
     await this.#send("Input.dispatchKeyEvent", { type: "keyDown", ...params });

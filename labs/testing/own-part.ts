@@ -2,12 +2,12 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { appendFileSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { ROOT_DIR } from "../runner/paths.ts";
-import { type Mutant, findLab } from "../runner/manifest.ts";
-import { ownTree } from "../runner/own-tree.ts";
-import { cacheFolder, writeReference } from "../runner/workspace.ts";
 import { bundle } from "../../scripts/build/bundle.ts";
 import { entryPoints } from "../../scripts/build/entries.ts";
+import { findLab, type Mutant } from "../runner/manifest.ts";
+import { ownTree } from "../runner/own-tree.ts";
+import { ROOT_DIR } from "../runner/paths.ts";
+import { cacheFolder, writeReference } from "../runner/workspace.ts";
 
 const run = promisify(execFile);
 
@@ -70,7 +70,11 @@ export class OwnPart {
     for (const number of this.#labs) {
       const tree = ownTree(number, this.env);
       const item = findLab(number);
-      writeReference(item, tree, mutants.find(({ file }) => item.files.includes(file)));
+      writeReference(
+        item,
+        tree,
+        mutants.find(({ file }) => item.files.includes(file)),
+      );
       const mark = `process.stderr.write("${markOf(number)}\\n");\n`;
       appendFileSync(join(tree, item.files[0]!), mark);
     }

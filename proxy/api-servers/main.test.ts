@@ -18,24 +18,34 @@ test("a server that has stopped to listen finishes what is under way", async () 
   const own = await issueCertificate(ca, { ...subject, days: 1 }, now_ms);
   const states = { a: 200, b: 503 };
   const held: ServerResponse[] = [];
-  const [a, b] = await Promise.all((["a", "b"] as const).map(async (name) => {
-    const server = createServer({ cert: own.cert, key: own.key }, ({ url }, response) => {
-      if (url === "/slow") held.push(response);
-      else response.writeHead(states[name]).end();
-    });
-    await once(server.listen(0, ADDRESS), "listening");
-    return { server, target: { address: ADDRESS, port: (server.address() as AddressInfo).port } };
-  }));
+  const [a, b] = await Promise.all(
+    (["a", "b"] as const).map(async (name) => {
+      const server = createServer({ cert: own.cert, key: own.key }, ({ url }, response) => {
+        if (url === "/slow") held.push(response);
+        else response.writeHead(states[name]).end();
+      });
+      await once(server.listen(0, ADDRESS), "listening");
+      return { server, target: { address: ADDRESS, port: (server.address() as AddressInfo).port } };
+    }),
+  );
   const shown: string[] = [];
   const log = {
     info: (_text: string, { servers }: { servers: string }) => shown.push(servers),
   } as unknown as Logger;
   const port = await freePort();
   const balancer = await startApiBalancer({
-    listen: [{ host: ADDRESS, port }], servers: [a!.target, b!.target], ca: ca.cert, log,
+    listen: [{ host: ADDRESS, port }],
+    servers: [a!.target, b!.target],
+    ca: ca.cert,
+    log,
     clock: systemClock(),
   });
-  const state = () => shown.at(-1)!.split(", ").map((one) => one.split(" ")[1]).join();
+  const state = () =>
+    shown
+      .at(-1)!
+      .split(", ")
+      .map((one) => one.split(" ")[1])
+      .join();
   await expect.poll(state).toBe("ready,unready");
   const answer = new Promise<string>((resolve) => {
     get({ host: ADDRESS, port, path: "/slow", ca: ca.cert }, (response) => {

@@ -2,8 +2,8 @@ import { Agent, get } from "node:https";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { HealthPoller } from "../health-poller.ts";
+import { API_CHECK_TIMEOUT_MS } from "../limits.ts";
 import { keyOf, type Target } from "../plan/model.ts";
 import { planServers, type ServerState } from "./plan.ts";
 import { ServerPort } from "./port.ts";
@@ -90,7 +90,9 @@ async function ask(server: Target, agent: Agent): Promise<ServerState> {
 
 /** Resolves with the status of an answer on a kept connection, or why there is none. */
 function answerOf(
-  { address: host, port }: Target, path: string, agent: Agent,
+  { address: host, port }: Target,
+  path: string,
+  agent: Agent,
 ): Promise<number | "refusing" | "silent"> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(API_CHECK_TIMEOUT_MS);

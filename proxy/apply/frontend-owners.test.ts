@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ServicePort } from "../plan/model.ts";
 import { servicePort } from "../../testing/service-port.ts";
-import { FrontendOwners } from "./frontend-owners.ts";
+import type { ServicePort } from "../plan/model.ts";
 import { externalReservation } from "./external-reservation.ts";
+import { FrontendOwners } from "./frontend-owners.ts";
 
 const port = (key: string, changes: Partial<ServicePort> = {}) => servicePort({ key, ...changes });
 
@@ -19,7 +19,8 @@ describe("a frontend", () => {
     const all = owners(first, second);
     expect(all.granted("b")).toMatchObject({ nodePort: undefined, externalIps: [] });
     expect(all.conflicts("b")).toEqual([
-      { key: "tcp 192.0.2.1:80", owner: "a" }, { key: "tcp node port 30080", owner: "a" },
+      { key: "tcp 192.0.2.1:80", owner: "a" },
+      { key: "tcp node port 30080", owner: "a" },
     ]);
     expect(all.conflicts("a")).toEqual([]);
     const changed = all.change(new Map([["a", undefined]]));

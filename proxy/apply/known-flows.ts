@@ -20,11 +20,14 @@ export function forgetKnownFlows(
     } catch (thrown) {
       if (!isErrno(thrown, ...NO_CTNETLINK)) throw thrown;
       if (!isLogged) {
-        log.warn("stale conntrack entries are not deleted: UDP clients keep endpoints that are " +
-          "gone until they pause", {
-          error: messageOf(thrown),
-          remedy: "modprobe nf_conntrack_netlink, or a kernel with CONFIG_NF_CT_NETLINK",
-        });
+        log.warn(
+          "stale conntrack entries are not deleted: UDP clients keep endpoints that are " +
+            "gone until they pause",
+          {
+            error: messageOf(thrown),
+            remedy: "modprobe nf_conntrack_netlink, or a kernel with CONFIG_NF_CT_NETLINK",
+          },
+        );
       }
       isLogged = true;
       return 0;

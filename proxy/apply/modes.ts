@@ -1,8 +1,8 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { IPTABLES_MODE } from "./iptables/apply.ts";
-import { nftablesMode } from "./nftables/apply.ts";
 import { MODE_NAMES, type ModeName } from "../mode-names.ts";
+import { IPTABLES_MODE } from "./iptables/apply.ts";
 import { IPVS_MODE } from "./ipvs/apply.ts";
+import { nftablesMode } from "./nftables/apply.ts";
 import type { Mode } from "./rules.ts";
 import { USERSPACE_MODE } from "./userspace/apply.ts";
 

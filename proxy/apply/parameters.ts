@@ -1,5 +1,5 @@
-import type { Logger } from "@raft2kube/observe/log.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
 
 /** A kernel parameter that a mode sets. */
 export interface Parameter {
@@ -49,10 +49,16 @@ export function notedValues(
   const text = note();
   if (text !== undefined) return valuesOf(text, all);
   if (known.size > 0 || !isPresent()) return known;
-  const lost = new Map(all.flatMap(({ name, ours, initial }) =>
-    initial !== undefined && readSysctl(name) === ours ? [[name, initial] as const] : []));
-  log.warn("the note of the kernel parameters' former values was deleted; the kernel's defaults " +
-    "are taken for those", { former: noteOf(lost) });
+  const lost = new Map(
+    all.flatMap(({ name, ours, initial }) =>
+      initial !== undefined && readSysctl(name) === ours ? [[name, initial] as const] : [],
+    ),
+  );
+  log.warn(
+    "the note of the kernel parameters' former values was deleted; the kernel's defaults " +
+      "are taken for those",
+    { former: noteOf(lost) },
+  );
   return lost;
 }
 

@@ -1,5 +1,5 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ServicePort } from "../plan/model.ts";
 
 /** Changed Service ports by key; `undefined`: the port was removed. */

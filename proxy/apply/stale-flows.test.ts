@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { ServicePort } from "../plan/model.ts";
 import { servicePort } from "../../testing/service-port.ts";
+import type { ServicePort } from "../plan/model.ts";
 import { staleFlows } from "../plan/stale-flows.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./stale-flows.ts";
 
@@ -17,23 +17,32 @@ function flow(to: string, destinationPort: number, by = { address: to, port: des
   return {
     original: { ...client, destination: to, destinationPort },
     reply: {
-      source: by.address, sourcePort: by.port,
-      destination: client.source, destinationPort: client.sourcePort,
+      source: by.address,
+      sourcePort: by.port,
+      destination: client.source,
+      destinationPort: client.sourcePort,
     },
   };
 }
 
 test("entries of the frontends that lead to no endpoint are strays, others are not", () => {
   const isStray = straysOf([DNS], [DNS], OWN)!;
-  expect([
-    flow("10.96.0.10", 53, FIRST), flow("10.96.0.10", 53, SECOND), flow("10.96.0.10", 53),
-    flow("192.0.2.1", 30053, FIRST), flow("192.0.2.1", 30053),
-  ].map(isStray)).toEqual([false, true, true, false, true]);
+  expect(
+    [
+      flow("10.96.0.10", 53, FIRST),
+      flow("10.96.0.10", 53, SECOND),
+      flow("10.96.0.10", 53),
+      flow("192.0.2.1", 30053, FIRST),
+      flow("192.0.2.1", 30053),
+    ].map(isStray),
+  ).toEqual([false, true, true, false, true]);
   // Another port, another machine's, and one of userspace mode, which forgets its own.
   const proxied = { address: "169.254.96.1", port: 50_001 };
-  expect([
-    flow("10.96.0.10", 54), flow("192.0.2.7", 30053), flow("10.96.0.10", 53, proxied),
-  ].map(isStray)).toEqual([false, false, false]);
+  expect(
+    [flow("10.96.0.10", 54), flow("192.0.2.7", 30053), flow("10.96.0.10", 53, proxied)].map(
+      isStray,
+    ),
+  ).toEqual([false, false, false]);
 });
 
 test("a local endpoint that hints leave out is none", () => {
@@ -52,8 +61,10 @@ test("a Service that gives up another's endpoint and address does not end its fl
   const after = { ...before, allEndpoints: [] };
   const stale = staleFlows(before, after);
   const entries = [
-    flow("10.96.0.10", 53, FIRST), flow("10.96.0.10", 53, SECOND),
-    flow("192.0.2.1", 30053, FIRST), flow("192.0.2.1", 30053, SECOND),
+    flow("10.96.0.10", 53, FIRST),
+    flow("10.96.0.10", 53, SECOND),
+    flow("192.0.2.1", 30053, FIRST),
+    flow("192.0.2.1", 30053, SECOND),
   ];
   const deleted = (all: ServicePort[]) => {
     let selected: boolean[] = [];
@@ -71,6 +82,7 @@ test("a Service that gives up another's endpoint and address does not end its fl
 });
 
 test("without a changed port of UDP there is nothing to look for", () => {
-  expect(straysOf([undefined, servicePort({ clusterIps: ["10.96.0.7"] })], [DNS], OWN))
-    .toBeUndefined();
+  expect(
+    straysOf([undefined, servicePort({ clusterIps: ["10.96.0.7"] })], [DNS], OWN),
+  ).toBeUndefined();
 });

@@ -14,8 +14,14 @@ type Selection = ((flow: Flow) => boolean) | undefined;
  */
 export function deleteStaleFlows(
   stale: readonly StaleFlow[],
-  { strays, kept, forget = forgetFlows }: {
-    strays?: Selection; kept?: Selection; forget?: typeof forgetFlows;
+  {
+    strays,
+    kept,
+    forget = forgetFlows,
+  }: {
+    strays?: Selection;
+    kept?: Selection;
+    forget?: typeof forgetFlows;
   } = {},
 ): Promise<number> {
   if (stale.length === 0 && !strays) return Promise.resolve(0);
@@ -62,7 +68,8 @@ export function keptOf(
 ): Selection {
   if (stale.length === 0) return undefined;
   const frontends = stale.flatMap(({ to, port }) =>
-    (to === undefined ? [...nodeAddresses] : [to]).map((address) => keyOf({ address, port })));
+    (to === undefined ? [...nodeAddresses] : [to]).map((address) => keyOf({ address, port })),
+  );
   const served = claimedEndpoints(frontends, all, nodeAddresses);
   return (flow) => served(frontendOf(flow))?.has(targetOf(flow)) === true;
 }
@@ -83,8 +90,8 @@ function claimedEndpoints(
   const listed = new Map<string, ReadonlySet<string>>();
   return (frontend) => {
     const ports = claimants.get(frontend);
-    const targets = listed.get(frontend)
-      ?? (ports && new Set(ports.flatMap(reachableEndpoints).map(keyOf)));
+    const targets =
+      listed.get(frontend) ?? (ports && new Set(ports.flatMap(reachableEndpoints).map(keyOf)));
     if (targets) listed.set(frontend, targets);
     return targets;
   };

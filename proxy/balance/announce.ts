@@ -1,8 +1,13 @@
 import { isIPv4 } from "node:net";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, type Link, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { ARP, type ArpPacket, type ArpSocket, BROADCAST, openArp } from
-  "@raft2kube/linux/socket/arp.ts";
+import {
+  ARP,
+  type ArpPacket,
+  type ArpSocket,
+  BROADCAST,
+  openArp,
+} from "@raft2kube/linux/socket/arp.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";

@@ -20,11 +20,17 @@ function service(ip: string, spec: Partial<Service["spec"]> = {}): Service {
 const NODES = ["2", "3", "4"].map((name) => node(name));
 
 /** Plans one address; `down` are unhealthy, `unknown` were not asked yet. */
-function carrierOf(
-  { nodes = NODES, down = [], unknown = [], local = false }: {
-    nodes?: Node[]; down?: string[]; unknown?: string[]; local?: boolean;
-  } = {},
-): string | undefined {
+function carrierOf({
+  nodes = NODES,
+  down = [],
+  unknown = [],
+  local = false,
+}: {
+  nodes?: Node[];
+  down?: string[];
+  unknown?: string[];
+  local?: boolean;
+} = {}): string | undefined {
   const policy = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
   const of = service(VIP, local ? policy : {});
   const { carriers, targets } = planBalance([of], nodes, (target) => {
@@ -37,7 +43,8 @@ function carrierOf(
 }
 
 const order = ["2", "3", "4"].reduce<string[]>(
-  (found) => [...found, carrierOf({ down: found })!], [],
+  (found) => [...found, carrierOf({ down: found })!],
+  [],
 );
 
 it("an address is on one node, and on the next one when that fails", () => {
@@ -87,8 +94,9 @@ it("addresses of nodes and of API servers are no one's to carry", () => {
   notReady.status!.addresses!.push({ type: "ExternalIP", address: "203.0.113.5" });
   const taken = ["10.200.0.2", "10.200.0.5", "203.0.113.5", "10.200.0.9", VIP];
   const services = taken.map((ip) => service(ip));
-  const { carriers, targets } =
-    planBalance(services, [...NODES, notReady], () => true, ["10.200.0.9"]);
+  const { carriers, targets } = planBalance(services, [...NODES, notReady], () => true, [
+    "10.200.0.9",
+  ]);
   expect([...carriers.keys()]).toEqual([VIP]);
   expect(targets).toHaveLength(1);
 });

@@ -36,7 +36,10 @@ export function startBalance(options: BalanceOptions): { close(): Promise<void> 
       const health = poller.health.bind(poller);
       const apiServers = await apiServerAddresses(client.server);
       const { carriers, targets } = planBalance(
-        services.store.list(), nodes.store.list(), health, apiServers,
+        services.store.list(),
+        nodes.store.list(),
+        health,
+        apiServers,
       );
       poller.watch(targets);
       await apply(carriers);

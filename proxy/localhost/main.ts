@@ -12,7 +12,11 @@ import { Budget, type ProxyPort } from "../apply/userspace/proxy-port.ts";
 import { openTcpPort } from "../apply/userspace/tcp-port.ts";
 import { openUdpPort } from "../apply/userspace/udp-port.ts";
 import {
-  HOST_CONNECTIONS_MAX, HOST_PORTS_MAX, HOST_RETRY_MS, HOST_UDP_CLIENTS_MAX, SYNC_DELAY_MS,
+  HOST_CONNECTIONS_MAX,
+  HOST_PORTS_MAX,
+  HOST_RETRY_MS,
+  HOST_UDP_CLIENTS_MAX,
+  SYNC_DELAY_MS,
 } from "../limits.ts";
 import { type HostPort, type HostProtocol, hostPorts, nodeTargets } from "./plan.ts";
 

@@ -6,8 +6,11 @@ const service = (name: string, created: string, spec: Partial<Service["spec"]>):
   metadata: { namespace: "shop", name, creationTimestamp: created },
   spec: { type: "NodePort", ...spec },
 });
-const port = (nodePort: number, protocol: "TCP" | "UDP" | "SCTP" = "TCP") =>
-  ({ port: 80, nodePort, protocol });
+const port = (nodePort: number, protocol: "TCP" | "UDP" | "SCTP" = "TCP") => ({
+  port: 80,
+  nodePort,
+  protocol,
+});
 
 test("node ports of TCP and UDP are served; of two Services with one port, the older", () => {
   const found = hostPorts([
@@ -29,12 +32,16 @@ test("connections go to nodes that are ready, and never back to loopback", () =>
     metadata: { name: address },
     spec: {},
     status: {
-      addresses: [{ type: "Hostname", address: "x" }, { type: "InternalIP", address }],
+      addresses: [
+        { type: "Hostname", address: "x" },
+        { type: "InternalIP", address },
+      ],
       conditions: [{ type: "Ready", status: ready }],
     },
   });
   const nodes = [
-    node("10.200.0.2", "True"), node("10.200.0.3", "False"),
+    node("10.200.0.2", "True"),
+    node("10.200.0.3", "False"),
     // A connection to these would come back to the host's own ports, again and again.
     ...["127.0.0.1", "127.1", "0.0.0.0", "::1", "localhost"].map((own) => node(own, "True")),
   ];

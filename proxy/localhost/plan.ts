@@ -39,7 +39,8 @@ export function hostPorts(services: readonly Service[]): Map<string, HostPort> {
  */
 export function nodeTargets(nodes: readonly Node[], port: number): Target[] {
   const ready = nodes.filter(({ status }) =>
-    status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"));
+    status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True"),
+  );
   return ready.flatMap(({ status }) => {
     const address = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
     return address === undefined || problemOf(address) ? [] : [{ address, port }];

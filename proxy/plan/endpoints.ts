@@ -69,8 +69,8 @@ export function endpointsOf(
   const localEndpoints = usable(all.filter(({ local }) => local));
   const allEndpoints = usable(all, place);
   const unplaced = new Set(all.filter(({ placed }) => !placed).map(keyOf));
-  const unplacedEndpoints = unplaced.size === 0 ? []
-    : allEndpoints.filter((target) => unplaced.has(keyOf(target)));
+  const unplacedEndpoints =
+    unplaced.size === 0 ? [] : allEndpoints.filter((target) => unplaced.has(keyOf(target)));
   return { allEndpoints, localEndpoints, unplacedEndpoints, problems };
 }
 
@@ -78,9 +78,10 @@ export function endpointsOf(
  * The endpoints that this node sends traffic to: those of all nodes, and the local ones, of which
  * hints may have left some out of the former.
  */
-export function reachableEndpoints(
-  { allEndpoints, localEndpoints }: Pick<ServicePort, "allEndpoints" | "localEndpoints">,
-): Target[] {
+export function reachableEndpoints({
+  allEndpoints,
+  localEndpoints,
+}: Pick<ServicePort, "allEndpoints" | "localEndpoints">): Target[] {
   const all = [...allEndpoints, ...localEndpoints];
   return [...new Map(all.map((target) => [keyOf(target), target])).values()];
 }
@@ -137,7 +138,10 @@ function usable(candidates: Candidate[], place?: ClientPlace): Target[] {
 /** The ready endpoints to use from a place (upstream's topologyModeFromHints). */
 function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candidate[] {
   // lab:14a begin hinted
-  for (const [hint, name] of [["forNodes", nodeName], ["forZones", zone]] as const) {
+  for (const [hint, name] of [
+    ["forNodes", nodeName],
+    ["forZones", zone],
+  ] as const) {
     const hinted = ready.filter((candidate) => candidate[hint].includes(name));
     if (hinted.length > 0 && ready.every((candidate) => candidate[hint].length > 0)) return hinted;
   }

@@ -1,8 +1,8 @@
-import { describe, expect, test } from "vitest";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { servicePort } from "../../testing/service-port.ts";
+import { describe, expect, test } from "vitest";
 import { planOf } from "../../testing/plan-of.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { staleFlows } from "./stale-flows.ts";
 
 const service = (spec: Partial<Service["spec"]> = {}, labels = {}): Service => ({
@@ -18,8 +18,11 @@ const slice = (endpoints: Endpoint[], changes: Partial<EndpointSlice> = {}): End
   ...changes,
 });
 
-const at = (address: string, conditions: Endpoint["conditions"] = {}, nodeName = "here") =>
-  ({ addresses: [address], conditions, nodeName });
+const at = (address: string, conditions: Endpoint["conditions"] = {}, nodeName = "here") => ({
+  addresses: [address],
+  conditions,
+  nodeName,
+});
 
 type Endpoints = "allEndpoints" | "localEndpoints";
 const addressesOf = (slices: EndpointSlice[], which: Endpoints = "allEndpoints") =>
@@ -87,15 +90,23 @@ describe("usable endpoints", () => {
   });
 
   const refused = [
-    "127.0.0.1", "169.254.169.254", "224.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "x",
+    "127.0.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "0.0.0.0",
+    "255.255.255.255",
+    "::1",
+    "x",
   ];
   test.each(refused)(
-    "never have address %s: it is a problem of the Service (CVE-2021-25737)", (address) => {
+    "never have address %s: it is a problem of the Service (CVE-2021-25737)",
+    (address) => {
       const plan = planOf(service(), [slice([at(address), at("10.1.0.1")])], "here");
       expect(plan.ports[0]?.allEndpoints).toEqual([{ address: "10.1.0.1", port: 8080 }]);
       const problem = `endpoint ${address} of slice web-1`;
       expect(plan.problems).toEqual([expect.stringContaining(problem)]);
-    });
+    },
+  );
 });
 
 describe("external addresses", () => {
@@ -131,13 +142,11 @@ describe("external addresses", () => {
   });
 
   test("are not served if reserved, and the problem names the owner", () => {
-    const reserved = (address: string) => address === "192.0.2.1" ? "this node's" : undefined;
+    const reserved = (address: string) => (address === "192.0.2.1" ? "this node's" : undefined);
     const object = { ...service({ type: "LoadBalancer", externalIPs: ["192.0.2.9"] }), status };
     const plan = planOf(object, [], "here", reserved);
     expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9"]);
-    expect(plan.problems).toEqual([
-      "external address 192.0.2.1 is not served: it is this node's",
-    ]);
+    expect(plan.problems).toEqual(["external address 192.0.2.1 is not served: it is this node's"]);
   });
 
   test("an IPv6 address is not served and a problem of the Service", () => {
@@ -148,13 +157,19 @@ describe("external addresses", () => {
 });
 
 describe("stale flows", () => {
-  const udp = (addresses: string[]) => planOf(
-    service({ ports: [{ port: 53, name: "http", protocol: "UDP", nodePort: 30053 }] }),
-    [slice(addresses.map((address) => at(address)), {
-      ports: [{ name: "http", port: 5353, protocol: "UDP" }],
-    })],
-    "here",
-  ).ports[0];
+  const udp = (addresses: string[]) =>
+    planOf(
+      service({ ports: [{ port: 53, name: "http", protocol: "UDP", nodePort: 30053 }] }),
+      [
+        slice(
+          addresses.map((address) => at(address)),
+          {
+            ports: [{ name: "http", port: 5353, protocol: "UDP" }],
+          },
+        ),
+      ],
+      "here",
+    ).ports[0];
 
   test("are those of UDP to a removed endpoint, for each frontend", () => {
     const stale = { transport: "udp", targets: new Set(["10.1.0.1:5353"]), untranslated: false };

@@ -1,7 +1,7 @@
 import { isIPv4 } from "node:net";
-import ipaddr from "ipaddr.js";
-import type { Service, ServicePort as ApiPort } from "@raft2kube/api/gen/core/v1.ts";
+import type { ServicePort as ApiPort, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import ipaddr from "ipaddr.js";
 import { AFFINITY_DEFAULT_S } from "../limits.ts";
 import { endpointsOf } from "./endpoints.ts";
 import type { HealthCheck, ServicePlan, ServicePort, Transport } from "./model.ts";
@@ -68,14 +68,16 @@ const isApi = ({ metadata }: Service) =>
   metadata.namespace === "default" && metadata.name === "kubernetes";
 
 type Addresses =
-  | "clusterIps" | "externalIps" | "firewall" | "apiAddresses"
-  | "allEndpoints" | "localEndpoints" | "unplacedEndpoints";
+  | "clusterIps"
+  | "externalIps"
+  | "firewall"
+  | "apiAddresses"
+  | "allEndpoints"
+  | "localEndpoints"
+  | "unplacedEndpoints";
 
 /** Plans one port of a Service, its node port included; addresses and endpoints are added to it. */
-function planServicePort(
-  { metadata, spec }: Service,
-  port: ApiPort,
-): Omit<ServicePort, Addresses> {
+function planServicePort({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {
   const { name = "", protocol = "TCP" } = port;
   const affinity = spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_DEFAULT_S;
   return {
@@ -106,11 +108,13 @@ function firewallOf(
   const wanted = spec.loadBalancerSourceRanges ?? [];
   if (addresses.length === 0 || wanted.length === 0) return undefined;
   // A range that is none admits no client, rather than every one.
-  const ranges = wanted.map((range) => range.trim()).filter((range) => {
-    if (ipaddr.IPv4.isValidCIDR(range)) return true;
-    if (!ipaddr.IPv6.isValidCIDR(range)) problems.add(`source range ${range} is not one`);
-    return false;
-  });
+  const ranges = wanted
+    .map((range) => range.trim())
+    .filter((range) => {
+      if (ipaddr.IPv4.isValidCIDR(range)) return true;
+      if (!ipaddr.IPv6.isValidCIDR(range)) problems.add(`source range ${range} is not one`);
+      return false;
+    });
   const networks = ranges.map(networkOf);
   const all = networks.some((range) => range.endsWith("/0"));
   return all ? undefined : { addresses, ranges: networks };

@@ -1,6 +1,6 @@
 import type { ImageStore } from "../image/store.ts";
 import { busyboxRecipe } from "./busybox.ts";
-import { buildImage, recipeHash, type ImageRecipe } from "./image-builder.ts";
+import { buildImage, type ImageRecipe, recipeHash } from "./image-builder.ts";
 import { webRecipe } from "./web.ts";
 
 /** The label that says what an image was built from. */

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { writeLayout } from "../image/archive.ts";
-import type { ImageConfig, ImageDefaults } from "../image/config.ts";
-import { type Descriptor, hostPlatform, MediaType, type ImageManifest } from "../image/manifest.ts";
 import { digestOf } from "../image/blobs.ts";
+import type { ImageConfig, ImageDefaults } from "../image/config.ts";
+import { type Descriptor, hostPlatform, type ImageManifest, MediaType } from "../image/manifest.ts";
 import type { ImageStore } from "../image/store.ts";
-import { writeTar, type TarInput } from "../image/tar/write.ts";
+import { type TarInput, writeTar } from "../image/tar/write.ts";
 
 /** An image of one layer, made on this machine. */
 export interface ImageRecipe {

@@ -68,11 +68,13 @@ export async function nodeProgramRecipe(program: NodeProgram): Promise<ImageReci
 /** The entries of files of this machine, by their places in the image. */
 export async function fileEntries(places: ReadonlyMap<string, string>): Promise<TarInput[]> {
   const sorted = [...places].sort(([a], [b]) => (a < b ? -1 : 1));
-  return Promise.all(sorted.map(async ([place, path]) => {
-    const executable = ((await stat(path)).mode & 0o111) !== 0;
-    const mode = executable ? 0o755 : 0o644;
-    return { name: place.slice(1), mode, content: await readFile(path) };
-  }));
+  return Promise.all(
+    sorted.map(async ([place, path]) => {
+      const executable = ((await stat(path)).mode & 0o111) !== 0;
+      const mode = executable ? 0o755 : 0o644;
+      return { name: place.slice(1), mode, content: await readFile(path) };
+    }),
+  );
 }
 
 const quote = (text: string) => JSON.stringify(text);

@@ -37,12 +37,16 @@ it("-v prints the version", async () => {
 
 it("without arguments waits, as one small process, until SIGTERM", async () => {
   const started = start();
-  const child = await waitFor("catatonit", async () => {
-    const path = `/proc/${started.pid}/task/${started.pid}/children`;
-    const pid = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-    const name = pid === "" ? "" : readFileSync(`/proc/${pid}/comm`, "utf8");
-    return name === "catatonit\n" ? Number(pid) : undefined;
-  }, LIMITS);
+  const child = await waitFor(
+    "catatonit",
+    async () => {
+      const path = `/proc/${started.pid}/task/${started.pid}/children`;
+      const pid = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+      const name = pid === "" ? "" : readFileSync(`/proc/${pid}/comm`, "utf8");
+      return name === "catatonit\n" ? Number(pid) : undefined;
+    },
+    LIMITS,
+  );
   process.kill(child, "SIGTERM");
   await once(started, "exit");
 });

@@ -18,7 +18,9 @@ exec ${CATATONIT} -P
  * health check of `kubeadm upgrade` runs. `programs` are places of this machine.
  */
 export async function pauseRecipe(
-  name: string, version: string, programs: { shell: string; catatonit: string },
+  name: string,
+  version: string,
+  programs: { shell: string; catatonit: string },
 ): Promise<ImageRecipe> {
   const { shell, catatonit } = programs;
   const libraries = (await librariesOfProgram(shell)).map((path) => [path, path] as const);

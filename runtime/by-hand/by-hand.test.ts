@@ -85,9 +85,7 @@ it("a RuntimeClass's handler selects the OCI runtime; another is refused", () =>
   });
   const handlers = new OciHandlers(crun!, [hand!]);
   expect(handlers.names).toEqual(["", "crun", "by-hand"]);
-  expect(["", "crun", "by-hand"].map((name) => handlers.choose(name))).toEqual([
-    crun, crun, hand,
-  ]);
+  expect(["", "crun", "by-hand"].map((name) => handlers.choose(name))).toEqual([crun, crun, hand]);
   expect(() => handlers.choose("kata")).toThrow('no runtime for "kata" is configured');
 });
 
@@ -97,10 +95,12 @@ it("without its flag no new pod gets this runtime, and those that exist keep it"
   });
   const handlers = new OciHandlers(crun!, [], [hand!]);
   expect(handlers.names).toEqual(["", "crun"]);
-  expect(() => handlers.choose("by-hand")).toThrow(expect.objectContaining({
-    message: 'no runtime for "by-hand" is configured',
-    remedy: expect.stringContaining("start the cluster with --by-hand"),
-  }));
+  expect(() => handlers.choose("by-hand")).toThrow(
+    expect.objectContaining({
+      message: 'no runtime for "by-hand" is configured',
+      remedy: expect.stringContaining("start the cluster with --by-hand"),
+    }),
+  );
   expect(handlers.of("by-hand")).toBe(hand);
 });
 

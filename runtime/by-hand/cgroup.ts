@@ -1,9 +1,9 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
+import { writeControl } from "@raft2kube/linux/cgroup/cgroup-files.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { writeControl } from "@raft2kube/linux/cgroup/cgroup-files.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciDeviceRule, OciHook, OciResources } from "../oci/spec.ts";
 import { attachDeviceProgram } from "./device-program.ts";
@@ -95,7 +95,8 @@ export function limitDevices(group: string, rules: readonly OciDeviceRule[]): vo
  * container gets one below; v1 is set again by hooks, before the container's process runs.
  */
 export function limitDevicesBeside(
-  group: string, rules: readonly OciDeviceRule[],
+  group: string,
+  rules: readonly OciDeviceRule[],
 ): { cgroupsPath: string; createRuntime: OciHook[] } {
   const { name, directory } = devicesPlace(group);
   if (name === "") {
@@ -109,8 +110,9 @@ export function limitDevicesBeside(
 
 /** Where a cgroup's devices are limited. */
 function devicesPlace(group: string): CgroupPlace {
-  const found = cgroupPlaces(group).find(({ name, directory }) =>
-    name === "" || existsSync(path.join(directory, "devices.deny")));
+  const found = cgroupPlaces(group).find(
+    ({ name, directory }) => name === "" || existsSync(path.join(directory, "devices.deny")),
+  );
   if (!found) throw new ByHandError("failed-precondition", "no cgroup limits devices");
   return found;
 }

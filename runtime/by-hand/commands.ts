@@ -1,14 +1,24 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
-import { closeSync, constants as fileFlags, openSync, readFileSync } from "node:fs";
-import { readlinkSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants as fileFlags,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import {
-  MountAttribute, cloneMount, setMountAttributes,
+  cloneMount,
+  MountAttribute,
+  setMountAttributes,
 } from "@raft2kube/linux/mount/mount-tree.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -45,7 +55,12 @@ export async function create(root: string, id: string, options: CreateOptions): 
   const cgroups = createCgroup(cgroup);
   const { consoleSocket } = options;
   const work: InitWork = {
-    id, bundle, cgroup, consoleSocket, openFiles: callersOpenFiles(), startFifo: state.startFifo,
+    id,
+    bundle,
+    cgroup,
+    consoleSocket,
+    openFiles: callersOpenFiles(),
+    startFifo: state.startFifo,
     machineMounts: readlinkSync(MOUNTS),
   };
   const namespaces = linux.namespaces.filter(({ type }) => ENTERED_BEFORE.includes(type));
@@ -149,7 +164,11 @@ export async function exec(root: string, id: string, options: ExecOptions): Prom
   const { bundle, cgroup, process: first } = state;
   const { consoleSocket } = options;
   const work: InitWork = {
-    id, bundle, cgroup, consoleSocket, openFiles: callersOpenFiles(),
+    id,
+    bundle,
+    cgroup,
+    consoleSocket,
+    openFiles: callersOpenFiles(),
     join: { first, process: described },
   };
   const hasPid = readBundle(bundle).linux.namespaces.some(({ type }) => type === "pid");

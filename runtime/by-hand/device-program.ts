@@ -1,6 +1,6 @@
 import { closeSync, openSync } from "node:fs";
-import koffi from "@raft2kube/linux/syscall/koffi.ts";
 import { bpf } from "@raft2kube/linux/process/process-calls.ts";
+import koffi from "@raft2kube/linux/syscall/koffi.ts";
 import type { OciDeviceRule } from "../oci/spec.ts";
 
 const PROG_LOAD = 5;

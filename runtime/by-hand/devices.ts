@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { deviceNumber, FileType } from "@raft2kube/linux/file/special-file.ts";
 import { attachMountAt } from "@raft2kube/linux/mount/mount-tree.ts";
-import { FileType, deviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
 import type { OciDevice } from "../oci/spec.ts";
 import { makeDirectory, makeFile } from "./inside.ts";
@@ -9,11 +9,21 @@ import { makeDirectory, makeFile } from "./inside.ts";
 /** Devices that every container has (runtime-spec, config-linux.md, "Default Devices"). */
 export const DEFAULT_DEVICES: readonly OciDevice[] = (
   [
-    ["null", 1, 3], ["zero", 1, 5], ["full", 1, 7], ["random", 1, 8], ["urandom", 1, 9],
+    ["null", 1, 3],
+    ["zero", 1, 5],
+    ["full", 1, 7],
+    ["random", 1, 8],
+    ["urandom", 1, 9],
     ["tty", 5, 0],
   ] as const
 ).map(([name, major, minor]) => ({
-  path: `/dev/${name}`, type: "c", major, minor, fileMode: 0o666, uid: 0, gid: 0,
+  path: `/dev/${name}`,
+  type: "c",
+  major,
+  minor,
+  fileMode: 0o666,
+  uid: 0,
+  gid: 0,
 }));
 
 const LINKS = [

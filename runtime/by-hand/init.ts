@@ -1,15 +1,30 @@
-import { accessSync, closeSync, constants, openSync } from "node:fs";
-import { readSync, readlinkSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  openSync,
+  readlinkSync,
+  readSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { MountFlag } from "@raft2kube/linux/mount/mount.ts";
 import {
-  closeOnExec, defaultSignal, execve, joinNewKeyring, limitOpenFiles, newSession, prctl,
+  closeOnExec,
+  defaultSignal,
+  execve,
+  joinNewKeyring,
+  limitOpenFiles,
+  newSession,
+  prctl,
   setHostname,
 } from "@raft2kube/linux/process/process-calls.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import type { OciProcess, OciSpec } from "../oci/spec.ts";
 import type { ProcessIdentity } from "../process-identity.ts";
 import { joinCgroup } from "./cgroup.ts";
@@ -41,7 +56,10 @@ const UMASK = 0o022;
 /** A process is made in them; the others it enters itself. */
 export const ENTERED_BEFORE: readonly string[] = ["pid", "mount"];
 const EMPTY = {
-  type: "tmpfs", source: "tmpfs", options: ["size=4k"], attributes: MountFlag.readonly,
+  type: "tmpfs",
+  source: "tmpfs",
+  options: ["size=4k"],
+  attributes: MountFlag.readonly,
 };
 
 /** The work of one such process: the first of a container, or another in one that runs. */

@@ -32,7 +32,8 @@ export function makeMountPoint(at: string, what: { directory: boolean }): Handle
 export function makeFile(parent: Directory, name: string, mode = FILE_MODE): Handle {
   const { O_CREAT, O_EXCL, O_WRONLY } = constants;
   tolerateSync(
-    () => closeSync(parent.open(name, O_CREAT | O_EXCL | O_WRONLY, { mode })), errno("EEXIST"),
+    () => closeSync(parent.open(name, O_CREAT | O_EXCL | O_WRONLY, { mode })),
+    errno("EEXIST"),
   );
   const file = parent.handle(name);
   if (!file.stats().isSymbolicLink()) return file;

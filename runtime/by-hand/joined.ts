@@ -1,5 +1,5 @@
 import type { OciNamespace } from "../oci/spec.ts";
-import { type ProcessIdentity, isAlive } from "../process-identity.ts";
+import { isAlive, type ProcessIdentity } from "../process-identity.ts";
 import { ByHandError } from "./error.ts";
 
 /** Names in /proc/PID/ns that are not the runtime spec's. */

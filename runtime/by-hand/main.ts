@@ -1,10 +1,10 @@
 import { writeFileSync, writeSync } from "node:fs";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { sendSteps } from "@raft2kube/linux/syscall/steps.ts";
-import { type Words, readWords } from "./words.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { create, exec, kill, remove, start, stateOf, update } from "./commands.ts";
 import { ByHandError } from "./error.ts";
-import { INIT_VARIABLE, type InitWork, becomeProcess } from "./init.ts";
+import { becomeProcess, INIT_VARIABLE, type InitWork } from "./init.ts";
+import { readWords, type Words } from "./words.ts";
 
 /**
  * Runs one command of the OCI runtime; the words are those of crun, as far as CRI runtimes and

@@ -2,11 +2,15 @@ import { closeSync, statSync } from "node:fs";
 import { DetachedMount } from "@raft2kube/linux/mount/detached-mount.ts";
 import { MountFlag, mount, mountCommand } from "@raft2kube/linux/mount/mount.ts";
 import {
-  MountAttribute, attachMount, attachMountAt, cloneMount, setMountAttributes,
+  attachMount,
+  attachMountAt,
+  cloneMount,
+  MountAttribute,
+  setMountAttributes,
 } from "@raft2kube/linux/mount/mount-tree.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import type { OciMount, OciSpec } from "../oci/spec.ts";
 import { type CgroupPlace, cgroupPlaces } from "./cgroup.ts";
 import { DEFAULT_DEVICES } from "./devices.ts";
@@ -26,7 +30,14 @@ export interface MountPlan {
 
 /** Options without an effect here: they ask for the default, or are about the root as a whole. */
 const NEUTRAL = new Set([
-  "rw", "suid", "dev", "exec", "private", "rprivate", "relatime", "strictatime",
+  "rw",
+  "suid",
+  "dev",
+  "exec",
+  "private",
+  "rprivate",
+  "relatime",
+  "strictatime",
 ]);
 
 /**
@@ -116,11 +127,18 @@ export function mountAll(spec: OciSpec, sources: OpenSources): void {
   for (const item of spec.mounts) {
     const { destination, type } = item;
     const plan = planMount(item.options);
-    step(() => mountCommand({
-      source: item.source || type, target: destination, type, data: plan.data,
-      flags: plan.attributes | (plan.bind ? MountFlag.bind : 0) |
-        (plan.recursive ? MountFlag.recursive : 0),
-    }));
+    step(() =>
+      mountCommand({
+        source: item.source || type,
+        target: destination,
+        type,
+        data: plan.data,
+        flags:
+          plan.attributes |
+          (plan.bind ? MountFlag.bind : 0) |
+          (plan.recursive ? MountFlag.recursive : 0),
+      }),
+    );
     const clone = sources.binds.get(item);
     using kernel = sources.kernels.get(item);
     using place = makeMountPoint(destination, { directory: clone?.directory ?? true });

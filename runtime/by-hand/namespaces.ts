@@ -34,8 +34,14 @@ function namespacesCommand(namespaces: readonly OciNamespace[]): string {
   const words = (command: string, flags: readonly string[]) =>
     flags.length === 0 ? [] : [[command, ...flags].join(" ")];
   return [
-    ...words("nsenter", joined.map(({ type, path }) => `${flag(type)}=${path}`)),
-    ...words("unshare", own.map(({ type }) => flag(type))),
+    ...words(
+      "nsenter",
+      joined.map(({ type, path }) => `${flag(type)}=${path}`),
+    ),
+    ...words(
+      "unshare",
+      own.map(({ type }) => flag(type)),
+    ),
   ].join(" ");
 }
 

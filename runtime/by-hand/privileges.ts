@@ -38,17 +38,18 @@ export function ownPrivileges(): OwnPrivileges {
 }
 
 /** The setpriv(1) of what `dropPrivileges` does, but for the filter. */
-export function privilegesCommand(
-  { user, capabilities, noNewPrivileges }: OciProcess,
-): string[] {
+export function privilegesCommand({ user, capabilities, noNewPrivileges }: OciProcess): string[] {
   const list = (names: readonly string[]) =>
     ["-all", ...names.map((name) => name.toLowerCase().replace("cap_", "+"))].join(",");
-  const groups = user.additionalGids.length > 0
-    ? `--groups=${user.additionalGids.join(",")}`
-    : "--clear-groups";
+  const groups =
+    user.additionalGids.length > 0 ? `--groups=${user.additionalGids.join(",")}` : "--clear-groups";
   return [
-    "setpriv", `--bounding-set=${list(capabilities.bounding)}`, groups, `--regid=${user.gid}`,
-    `--reuid=${user.uid}`, `--inh-caps=${list(capabilities.inheritable)}`,
+    "setpriv",
+    `--bounding-set=${list(capabilities.bounding)}`,
+    groups,
+    `--regid=${user.gid}`,
+    `--reuid=${user.uid}`,
+    `--inh-caps=${list(capabilities.inheritable)}`,
     ...(capabilities.ambient.length > 0 ? [`--ambient-caps=${list(capabilities.ambient)}`] : []),
     ...(noNewPrivileges ? ["--no-new-privs"] : []),
   ];

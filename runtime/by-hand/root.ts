@@ -1,8 +1,8 @@
 import { chdir } from "node:process";
 import { MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
-import { MNT_DETACH } from "@raft2kube/linux/syscall/numbers.ts";
 import { pivotRoot } from "@raft2kube/linux/process/process-calls.ts";
 import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { MNT_DETACH } from "@raft2kube/linux/syscall/numbers.ts";
 import { step } from "@raft2kube/linux/syscall/steps.ts";
 
 /**

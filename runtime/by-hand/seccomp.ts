@@ -12,7 +12,12 @@ const ACTIONS: Readonly<Record<string, number>> = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 };
 const COMPARE = [
-  "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT",
+  "SCMP_CMP_NE",
+  "SCMP_CMP_LT",
+  "SCMP_CMP_LE",
+  "SCMP_CMP_EQ",
+  "SCMP_CMP_GE",
+  "SCMP_CMP_GT",
   "SCMP_CMP_MASKED_EQ",
 ];
 const EPERM = 1;

@@ -7,13 +7,27 @@ import { ByHandError } from "./error.ts";
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   "": ["ociVersion", "process", "root", "hostname", "mounts", "linux", "annotations"],
   process: [
-    "terminal", "consoleSize", "user", "args", "env", "cwd", "capabilities", "noNewPrivileges",
+    "terminal",
+    "consoleSize",
+    "user",
+    "args",
+    "env",
+    "cwd",
+    "capabilities",
+    "noNewPrivileges",
     "oomScoreAdj",
   ],
   root: ["path", "readonly"],
   linux: [
-    "namespaces", "cgroupsPath", "resources", "devices", "sysctl", "seccomp", "maskedPaths",
-    "readonlyPaths", "rootfsPropagation",
+    "namespaces",
+    "cgroupsPath",
+    "resources",
+    "devices",
+    "sysctl",
+    "seccomp",
+    "maskedPaths",
+    "readonlyPaths",
+    "rootfsPropagation",
   ],
   "linux.resources": ["devices", "memory", "cpu", "pids"],
   "linux.seccomp": ["defaultAction", "defaultErrnoRet", "architectures", "syscalls"],
@@ -37,8 +51,10 @@ export function readBundle(bundle: string): OciSpec {
  */
 export function refuseUnknown(spec: OciSpec): void {
   for (const [place, known] of Object.entries(KNOWN)) {
-    const value = place.split(".").filter(Boolean).reduce<unknown>(
-      (at, name) => (at as Record<string, unknown> | undefined)?.[name], spec);
+    const value = place
+      .split(".")
+      .filter(Boolean)
+      .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], spec);
     const unknown = Object.keys(value ?? {}).find((name) => !known.includes(name));
     if (unknown !== undefined) throw refused([place, unknown].filter(Boolean).join("."));
   }

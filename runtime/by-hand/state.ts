@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { FileType } from "@raft2kube/linux/file/special-file.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { type ProcessIdentity, isAlive } from "../process-identity.ts";
+import { isAlive, type ProcessIdentity } from "../process-identity.ts";
 import { ByHandError } from "./error.ts";
 
 /** The record of a container, in `<root>/<id>/by-hand.json`. */

@@ -1,10 +1,10 @@
 import { closeSync, fchownSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
-import { AF_UNIX, SOCK_STREAM, TIOCGPTN, TIOCSWINSZ } from "@raft2kube/linux/syscall/numbers.ts";
 import { attachMountAt, cloneMountAt } from "@raft2kube/linux/mount/mount-tree.ts";
 import { sendDescriptor } from "@raft2kube/linux/process/process-calls.ts";
 import { unixAddress } from "@raft2kube/linux/socket/socket.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { AF_UNIX, SOCK_STREAM, TIOCGPTN, TIOCSWINSZ } from "@raft2kube/linux/syscall/numbers.ts";
 import type { OciProcess } from "../oci/spec.ts";
 import { ByHandError } from "./error.ts";
 import { directoryWithoutLinks, makeFile } from "./inside.ts";

@@ -10,7 +10,14 @@ export interface Words {
 }
 
 const WITH_VALUE = new Set([
-  "root", "log", "log-format", "bundle", "pid-file", "console-socket", "process", "resources",
+  "root",
+  "log",
+  "log-format",
+  "bundle",
+  "pid-file",
+  "console-socket",
+  "process",
+  "resources",
   "cgroup-manager",
 ]);
 const ALONE = new Set(["detach", "force", "debug"]);

@@ -1,6 +1,6 @@
 import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
-import type { ImageDefaults } from "../image/config.ts";
 import { RuntimeError } from "../errors.ts";
+import type { ImageDefaults } from "../image/config.ts";
 
 const DEFAULT_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

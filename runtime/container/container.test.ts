@@ -28,7 +28,11 @@ test("the pod's environment goes over the image's, a path is always there", () =
   const image = { Env: ["A=image", "B=image=x"] };
   const given = { hostname: "host", home: "/home/a" };
   expect(environment(config({ envs }), image, given)).toEqual([
-    expect.stringMatching(/^PATH=/), "HOME=/home/a", "HOSTNAME=host", "A=pod", "B=image=x",
+    expect.stringMatching(/^PATH=/),
+    "HOME=/home/a",
+    "HOSTNAME=host",
+    "A=pod",
+    "B=image=x",
   ]);
 });
 
@@ -44,7 +48,12 @@ test("HOME is always set, so that the OCI runtime does not read the container's 
 
 describe("signals", () => {
   test.each([
-    ["SIGTERM", 15], ["term", 15], ["9", 9], ["SIGRTMIN+3", 37], ["RTMAX-1", 63], ["64", 64],
+    ["SIGTERM", 15],
+    ["term", 15],
+    ["9", 9],
+    ["SIGRTMIN+3", 37],
+    ["RTMAX-1", 63],
+    ["64", 64],
   ])("%s is %i", (name, number) => {
     expect(signalNumber(name)).toBe(number);
   });

@@ -1,5 +1,5 @@
-import { open } from "node:fs/promises";
 import { constants, statSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";

@@ -5,14 +5,14 @@ import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/g
 import { RuntimeError } from "../errors.ts";
 import { containerIds, requireSameIds, sandboxIds } from "../oci/pod-ids.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
+import type { Base, Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
 import { newId } from "../record-table.ts";
-import type { Base, Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
-import { pinnedNamespace, pinNamespaces } from "../sandbox/pinned-namespaces.ts";
+import { pinNamespaces, pinnedNamespace } from "../sandbox/pinned-namespaces.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
-import type { ContainerRecord, OciExtras } from "./record.ts";
-import type { PodUsers } from "./layers.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
+import type { PodUsers } from "./layers.ts";
+import type { ContainerRecord, OciExtras } from "./record.ts";
 import { mountRootfs, removeContainerFiles, unmountRootfs } from "./rootfs.ts";
 import { criSignalName, signalNumber } from "./signals.ts";
 import { containerSpec } from "./spec.ts";
@@ -57,11 +57,14 @@ function logPathOf(sandbox: SandboxRecord, logPath: string): string | undefined 
 /** Throws already-exists for a second container of the same name and attempt in a sandbox. */
 function requireNew(runtime: Records, request: CreateContainerRequest): void {
   const wanted = request.config?.metadata;
-  const same = runtime.containers.values().find(
-    ({ sandboxId, config: { metadata } }) =>
-      sandboxId === request.podSandboxId &&
-      metadata?.name === wanted?.name && metadata?.attempt === wanted?.attempt,
-  );
+  const same = runtime.containers
+    .values()
+    .find(
+      ({ sandboxId, config: { metadata } }) =>
+        sandboxId === request.podSandboxId &&
+        metadata?.name === wanted?.name &&
+        metadata?.attempt === wanted?.attempt,
+    );
   if (!same) return;
   throw new RuntimeError("already-exists", `the container exists already: ${same.id}`);
 }
@@ -111,7 +114,14 @@ async function build(
   const cgroup = `${parent}/${id}`;
   const home = homeOf(paths.rootfs, user.uid);
   const spec = containerSpec(runtime, {
-    id, sandbox, config, image, user, home, cgroup, ...(extras && { extras }),
+    id,
+    sandbox,
+    config,
+    image,
+    user,
+    home,
+    cgroup,
+    ...(extras && { extras }),
   });
   await writeFile(paths.config, JSON.stringify(spec), { mode: 0o600 });
   const stopSignal = config.stopSignal

@@ -7,8 +7,8 @@ import { delay } from "@raft2kube/std/wait.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
 import { RuntimeError } from "../errors.ts";
 import { CONSOLE_INTERVAL_MS } from "../limits.ts";
-import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
-import { startExec, type Exec, type ExecRequest } from "./exec.ts";
+import { type Base, type Execs, ociOf, type Programs, type Records } from "../ports.ts";
+import { type Exec, type ExecRequest, startExec } from "./exec.ts";
 
 /** A command with a terminal. */
 export interface TerminalExec {

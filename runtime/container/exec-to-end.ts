@@ -1,10 +1,10 @@
-import type { Readable } from "node:stream";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { delay } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
 import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
-import { startExec, type Exec } from "./exec.ts";
+import { type Exec, startExec } from "./exec.ts";
 
 export interface ExecOutcome {
   stdout: Buffer;

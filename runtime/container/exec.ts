@@ -1,15 +1,15 @@
 import type { ChildProcess, StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { spawnOnPipes, type PipedChild } from "@raft2kube/linux/process/spawn-on-pipes.ts";
+import { type PipedChild, spawnOnPipes } from "@raft2kube/linux/process/spawn-on-pipes.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { exitCodeOf } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
-import { identify, signal } from "../process-identity.ts";
 import { hostUser } from "../oci/pod-ids.ts";
-import type { OciProcess } from "../oci/spec.ts";
 import { readLog } from "../oci/runtime.ts";
-import { ociOf, type Base, type Execs, type Programs, type Records } from "../ports.ts";
+import type { OciProcess } from "../oci/spec.ts";
+import { type Base, type Execs, ociOf, type Programs, type Records } from "../ports.ts";
+import { identify, signal } from "../process-identity.ts";
 import { readSpec } from "./bundle.ts";
 
 /** A command to run in a running container, as its user, in its namespaces and limits. */
@@ -43,7 +43,11 @@ export interface Exec extends PipedChild {
 function launch(
   program: string,
   args: string[],
-  { stdio, owner, log }: {
+  {
+    stdio,
+    owner,
+    log,
+  }: {
     stdio: StdioOptions;
     owner: { uid: number; gid: number } | undefined;
     log: string;

@@ -4,8 +4,8 @@ import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { EXIT_FILE_TIMEOUT_MS } from "../limits.ts";
+import { type Base, type Events, type Machine, ociOf, type ProcessPorts } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
-import { ociOf, type Base, type Events, type Machine, type ProcessPorts } from "../ports.ts";
 import { isMonitored } from "./monitor.ts";
 import type { ContainerExit, ContainerRecord } from "./record.ts";
 

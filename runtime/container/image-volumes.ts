@@ -1,15 +1,18 @@
-import { mkdir, readdir } from "node:fs/promises";
 import { readlinkSync } from "node:fs";
+import { mkdir, readdir } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { bindMount, mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { bindMount, MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Images } from "../ports.ts";
 import {
-  lowerDirectoriesOption, type PodUsers, requireDirectory, withMappedLayers,
+  lowerDirectoriesOption,
+  type PodUsers,
+  requireDirectory,
+  withMappedLayers,
 } from "./layers.ts";
 
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;

@@ -2,8 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
-import { attachMount, cloneMount, setMountAttributes } from "@raft2kube/linux/mount/mount-tree.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { attachMount, cloneMount, setMountAttributes } from "@raft2kube/linux/mount/mount-tree.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 

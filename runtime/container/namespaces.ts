@@ -1,11 +1,11 @@
 import path from "node:path";
 import { type ContainerConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
+import { sandboxIds } from "../oci/pod-ids.ts";
 import type { OciNamespace } from "../oci/spec.ts";
 import type { Base, Machine, Records } from "../ports.ts";
 import { pinnedNamespace, pinOf } from "../sandbox/pinned-namespaces.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
-import { sandboxIds } from "../oci/pod-ids.ts";
 
 /**
  * The pid namespace of another container, which a debug container shares (CRI mode TARGET). It is

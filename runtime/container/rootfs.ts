@@ -4,9 +4,7 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { ContainerPaths } from "../paths.ts";
-import {
-  escapeOption, lowerDirectoriesOption, type PodUsers, withMappedLayers,
-} from "./layers.ts";
+import { escapeOption, lowerDirectoriesOption, type PodUsers, withMappedLayers } from "./layers.ts";
 
 /**
  * Mounts a container's root: the image's layers, topmost first, under a folder of its own, with the

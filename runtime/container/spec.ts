@@ -8,9 +8,9 @@ import { devicesFor } from "../oci/devices.ts";
 import {
   combineMounts,
   kernelMounts,
-  TERMINAL_GROUP,
   rootPropagation,
   sandboxMounts,
+  TERMINAL_GROUP,
   volumeMounts,
 } from "../oci/mounts.ts";
 import { containerIds, idMappings, rootPath, sandboxIds, withPodIds } from "../oci/pod-ids.ts";
@@ -20,9 +20,9 @@ import type { OciLinux, OciMount, OciProcess, OciSpec, OciUser } from "../oci/sp
 import type { Base, Machine, Records } from "../ports.ts";
 import { hostnameOf } from "../sandbox/files.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
-import type { OciExtras } from "./record.ts";
 import { commandLine, environment } from "./command-line.ts";
 import { containerNamespaces } from "./namespaces.ts";
+import type { OciExtras } from "./record.ts";
 
 /** Input of a container's spec. */
 export interface SpecInput {
@@ -104,7 +104,8 @@ function linuxOf(
   const privileged = context?.privileged ?? false;
   const ids = sandboxIds(sandbox.config);
   const { devices, rules } = devicesFor(config.devices, {
-    privileged, hasOwnIds: ids !== undefined,
+    privileged,
+    hasOwnIds: ids !== undefined,
   });
   const limits = resourcesFor(config.linux?.resources, {
     cgroupVersion: runtime.cgroups.version,

@@ -5,14 +5,8 @@ import { createUnderConmon } from "../conmon.ts";
 import { RuntimeError } from "../errors.ts";
 import { hostUser } from "../oci/pod-ids.ts";
 import type { OciSpec } from "../oci/spec.ts";
+import { type Base, type Ends, type Events, ociOf, type ProcessPorts } from "../ports.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
-import {
-  ociOf,
-  type Base,
-  type Ends,
-  type Events,
-  type ProcessPorts,
-} from "../ports.ts";
 import { recordEnd } from "./exit.ts";
 import type { ContainerRecord } from "./record.ts";
 

@@ -1,10 +1,10 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  ContainerState,
   type Container,
   type ContainerFilter,
+  ContainerState,
   type ContainerStatus,
 } from "@raft2kube/proto/gen/cri.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
 import type { ContainerPhase, ContainerRecord } from "./record.ts";

@@ -1,7 +1,7 @@
-import { KILL_TIMEOUT_MS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { signal } from "../process-identity.ts";
+import { KILL_TIMEOUT_MS } from "../limits.ts";
 import type { Ends, Machine, Records } from "../ports.ts";
+import { signal } from "../process-identity.ts";
 import type { ContainerRecord } from "./record.ts";
 import { signalNumber } from "./signals.ts";
 

@@ -1,14 +1,14 @@
 import type { ContainerFilter, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { createContainer } from "../container/create.ts";
 import { reopenLog } from "../container/control.ts";
+import { createContainer } from "../container/create.ts";
 import { removeContainer } from "../container/remove.ts";
 import { startContainer } from "../container/start.ts";
 import { containerLine, containerStatus, selectContainers } from "../container/status.ts";
 import { stopContainer } from "../container/stop.ts";
 import { updateResources } from "../container/update.ts";
-import { isAlive } from "../process-identity.ts";
 import type { DiskUse, Ends, Events, Images, Others, ProcessPorts, Records } from "../ports.ts";
+import { isAlive } from "../process-identity.ts";
 
 /** Checks running containers whose process has ended: their conmon may have been killed. */
 function checkEnded(runtime: Records & Ends): void {

@@ -14,10 +14,10 @@ import type {
 import { containerCalls } from "./container-calls.ts";
 import { withRpcErrors } from "./errors.ts";
 import { eventCalls } from "./event-calls.ts";
-import { streamingCalls } from "./streaming-calls.ts";
 import { sandboxCalls } from "./sandbox-calls.ts";
 import { statsCalls } from "./stats-calls.ts";
 import { statusCalls } from "./status-calls.ts";
+import { streamingCalls } from "./streaming-calls.ts";
 
 /**
  * CRI's RuntimeService. Other calls answer UNIMPLEMENTED: CheckpointContainer,

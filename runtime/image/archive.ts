@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { RuntimeError } from "../errors.ts";
 import {
   ARCHIVE_ENTRIES,
   ARCHIVE_NAME_BYTES,
@@ -6,17 +7,20 @@ import {
   LAYER_BYTES,
   MANIFEST_BYTES,
 } from "../limits.ts";
-import { RuntimeError } from "../errors.ts";
 import {
-  type ArchiveFiles, loadDockerArchive, type LoadOptions, requireFew, unnamed,
+  type ArchiveFiles,
+  type LoadOptions,
+  loadDockerArchive,
+  requireFew,
+  unnamed,
 } from "./docker-archive.ts";
 import { readBounded } from "./http.ts";
 import { malformed } from "./json.ts";
-import { choosePlatform, MediaType, parseManifest, type Descriptor } from "./manifest.ts";
+import { choosePlatform, type Descriptor, MediaType, parseManifest } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
 import { tarEntries } from "./tar/read.ts";
-import { writeTar, type TarInput } from "./tar/write.ts";
+import { type TarInput, writeTar } from "./tar/write.ts";
 
 /** Where tools write an image's name in a layout's index: containerd's, then the image spec's. */
 const NAME_ANNOTATIONS = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
@@ -52,11 +56,7 @@ export function loadArchive(
   return store.receive(() => load(store, source, options));
 }
 
-async function load(
-  store: ImageStore,
-  source: Readable,
-  options: LoadOptions,
-): Promise<string[]> {
+async function load(store: ImageStore, source: Readable, options: LoadOptions): Promise<string[]> {
   let index: Buffer | undefined;
   const others: ArchiveFiles = { files: new Map(), links: new Map() };
   let entries = 0;

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, type Hash } from "node:crypto";
+import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream, readFileSync, statSync } from "node:fs";
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { FILE_BYTES, type DiskReserve } from "./disk-reserve.ts";
+import { type DiskReserve, FILE_BYTES } from "./disk-reserve.ts";
 import { DIGEST } from "./reference.ts";
 
 /** The origin of content, for messages, and its expected digest and size. */

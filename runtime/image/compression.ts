@@ -47,7 +47,10 @@ export async function* decompress(
     }
   }
   // The loop below meets the same failure; this keeps it from counting as unhandled.
-  const feeding = pipeline(counted(), decompressor).then(() => undefined, () => undefined);
+  const feeding = pipeline(counted(), decompressor).then(
+    () => undefined,
+    () => undefined,
+  );
   try {
     for await (const chunk of decompressor as AsyncIterable<Buffer>) {
       given += chunk.length;

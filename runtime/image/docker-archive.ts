@@ -1,8 +1,8 @@
 import path from "node:path";
-import { ARCHIVE_IMAGES, MANIFEST_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { ARCHIVE_IMAGES, MANIFEST_BYTES } from "../limits.ts";
 import { Fields, malformed, parseJson } from "./json.ts";
-import { MediaType, type Descriptor, type ImageManifest } from "./manifest.ts";
+import { type Descriptor, type ImageManifest, MediaType } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
 

@@ -1,9 +1,9 @@
 import { lookup } from "node:dns";
-import { request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { RuntimeError } from "../errors.ts";
 import {

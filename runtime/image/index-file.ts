@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { type FileLock, tryLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
-import { readStateSync, writeState, type StateKind } from "../state-file.ts";
+import { readStateSync, type StateKind, writeState } from "../state-file.ts";
 
 const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
 

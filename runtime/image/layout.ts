@@ -1,5 +1,5 @@
-import { formatReference, parseReference } from "./reference.ts";
 import { MediaType } from "./manifest.ts";
+import { formatReference, parseReference } from "./reference.ts";
 import type { ImageStore, NamedImage } from "./store.ts";
 import { headersOf, paddingOf, tarEnd } from "./tar/write.ts";
 
@@ -29,24 +29,35 @@ export async function* layoutOf(
   yield* small("index.json", {
     schemaVersion: 2,
     mediaType: MediaType.ociIndex,
-    manifests: await Promise.all(named.map(async ({ full, image }) => ({
-      mediaType: image.manifest.mediaType ?? MediaType.ociManifest,
-      digest: image.manifestDigest,
-      size: await store.blobs.size(image.manifestDigest),
-      ...(full !== undefined && {
-        annotations: {
-          "io.containerd.image.name": full, "org.opencontainers.image.ref.name": full,
-        },
-      }),
-    }))),
+    manifests: await Promise.all(
+      named.map(async ({ full, image }) => ({
+        mediaType: image.manifest.mediaType ?? MediaType.ociManifest,
+        digest: image.manifestDigest,
+        size: await store.blobs.size(image.manifestDigest),
+        ...(full !== undefined && {
+          annotations: {
+            "io.containerd.image.name": full,
+            "org.opencontainers.image.ref.name": full,
+          },
+        }),
+      })),
+    ),
   });
-  yield* small("manifest.json", named.map(({ full, image }) => ({
-    Config: place(image.manifest.config.digest),
-    RepoTags: full === undefined ? [] : [full],
-    Layers: image.manifest.layers.map(({ digest }) => place(digest)),
-  })));
-  const digests = new Set(images.flatMap(({ image: { manifest, manifestDigest } }) =>
-    [manifestDigest, manifest.config.digest, ...manifest.layers.map(({ digest }) => digest)]));
+  yield* small(
+    "manifest.json",
+    named.map(({ full, image }) => ({
+      Config: place(image.manifest.config.digest),
+      RepoTags: full === undefined ? [] : [full],
+      Layers: image.manifest.layers.map(({ digest }) => place(digest)),
+    })),
+  );
+  const digests = new Set(
+    images.flatMap(({ image: { manifest, manifestDigest } }) => [
+      manifestDigest,
+      manifest.config.digest,
+      ...manifest.layers.map(({ digest }) => digest),
+    ]),
+  );
   for (const digest of digests) {
     const size = (await store.blobs.size(digest))!;
     yield* headersOf({ name: place(digest) }, size);

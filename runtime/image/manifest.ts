@@ -1,5 +1,5 @@
-import { IMAGE_LAYERS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { IMAGE_LAYERS } from "../limits.ts";
 import { Fields, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
@@ -105,8 +105,7 @@ const PLATFORMS_NAMED = 20;
 /** The manifest for this machine in an index; throws not-found, naming what there is. */
 export function choosePlatform(index: ImageIndex, wanted = hostPlatform()): Descriptor {
   const chosen = index.manifests.find(
-    ({ platform }) =>
-      platform?.os === wanted.os && platform.architecture === wanted.architecture,
+    ({ platform }) => platform?.os === wanted.os && platform.architecture === wanted.architecture,
   );
   // An index made by tools for one platform may name none.
   const only = index.manifests.length === 1 ? index.manifests[0] : undefined;

@@ -24,7 +24,10 @@ export function refuse(header: TarHeader, why: string): RuntimeError {
 export function placeOf(header: TarHeader, name: Buffer): Place {
   // lab:01b begin place-of
   // A character stands for a byte.
-  const parts = name.toString("latin1").split("/").filter((part) => part !== "" && part !== ".");
+  const parts = name
+    .toString("latin1")
+    .split("/")
+    .filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw refuse(header, `leads out by ${quotedName(name)}`);
   if (parts.length > LAYER_DEPTH) throw refuse(header, `is nested more than ${LAYER_DEPTH} deep`);
   const last = parts.pop() ?? "";

@@ -1,9 +1,9 @@
-import { IMAGE_CONFIG_BYTES, INDEX_DEPTH, LAYER_BYTES, LAYERS_AT_ONCE } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { IMAGE_CONFIG_BYTES, INDEX_DEPTH, LAYER_BYTES, LAYERS_AT_ONCE } from "../limits.ts";
 import { malformed } from "./json.ts";
-import { choosePlatform, parseManifest, type Descriptor } from "./manifest.ts";
+import { choosePlatform, type Descriptor, parseManifest } from "./manifest.ts";
 import { parseReference } from "./reference.ts";
-import { RegistryRepository, type RegistryOptions } from "./registry.ts";
+import { type RegistryOptions, RegistryRepository } from "./registry.ts";
 import type { ImageStore, StoredImage } from "./store.ts";
 
 async function fetchBlob(

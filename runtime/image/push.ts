@@ -1,9 +1,9 @@
 import { createGzip } from "node:zlib";
-import { IMAGE_CONFIG_BYTES, LAYER_BYTES, MANIFEST_BYTES, UPLOAD_CHUNK_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
-import { ask, type GetOptions, type HttpAnswer, readBounded } from "./http.ts";
-import { MediaType, type Descriptor, type ImageManifest } from "./manifest.ts";
+import { IMAGE_CONFIG_BYTES, LAYER_BYTES, MANIFEST_BYTES, UPLOAD_CHUNK_BYTES } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
+import { ask, type GetOptions, type HttpAnswer, readBounded } from "./http.ts";
+import { type Descriptor, type ImageManifest, MediaType } from "./manifest.ts";
 import { parseReference, type Reference } from "./reference.ts";
 import { endpointOf, errorsOf, type RegistryOptions } from "./registry.ts";
 import { answerChallenge, parseChallenge } from "./registry-auth.ts";
@@ -80,11 +80,13 @@ class PushRepository {
     const challenge = parseChallenge(first.headers["www-authenticate"]);
     first.cancel();
     const { auth, clock } = this.#options;
-    this.#authorization = challenge && (await answerChallenge(challenge, auth, {
-      scope: `repository:${this.#path}:pull,push`,
-      registry: this.#registry,
-      clock,
-    }));
+    this.#authorization =
+      challenge &&
+      (await answerChallenge(challenge, auth, {
+        scope: `repository:${this.#path}:pull,push`,
+        registry: this.#registry,
+        clock,
+      }));
     return this.#send(what, request);
   }
 
@@ -210,7 +212,8 @@ export function pushImage(
     await sendBlob(store, repository, config.digest, from);
     const isChanged = layers.some(({ digest }, at) => digest !== image.manifest.layers[at]!.digest);
     const changed: ImageManifest = { ...image.manifest, layers };
-    const bytes = isChanged ? Buffer.from(JSON.stringify(changed))
+    const bytes = isChanged
+      ? Buffer.from(JSON.stringify(changed))
       : await store.blobs.read(image.manifestDigest, MANIFEST_BYTES);
     const digest = digestOf(bytes);
     const mediaType = image.manifest.mediaType ?? MediaType.ociManifest;

@@ -1,8 +1,8 @@
-import { expect, test } from "vitest";
-import { createServer } from "node:http";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
 import { answerChallenge, basicCredentials, parseChallenge } from "./registry-auth.ts";
 
 test("a challenge's parameters may be quoted or not", () => {
@@ -12,7 +12,8 @@ test("a challenge's parameters may be quoted or not", () => {
     parameters: { realm: "https://auth.example/token", service: "r.example", scope: "a:b:pull" },
   });
   expect(parseChallenge('Basic realm="x, y"')).toEqual({
-    scheme: "basic", parameters: { realm: "x, y" },
+    scheme: "basic",
+    parameters: { realm: "x, y" },
   });
   expect(parseChallenge("Negotiate")).toBeUndefined();
   expect(parseChallenge(undefined)).toBeUndefined();

@@ -1,19 +1,19 @@
 // In a process of its own: it adds an authority to those that the process trusts.
 import { once } from "node:events";
+import { mkdtempDisposable } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { buffer } from "node:stream/consumers";
-import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { buffer } from "node:stream/consumers";
 import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildImage } from "../build/image-builder.ts";
-import { parseReference } from "./reference.ts";
 import { pushImage } from "./push.ts";
+import { parseReference } from "./reference.ts";
 import { checkLogin, RegistryRepository } from "./registry.ts";
 import { ImageStore } from "./store.ts";
 
@@ -57,8 +57,10 @@ beforeEach(() => {
   answers = { other: says(200, "content"), plain: says(200, '{"token":"t"}') };
 });
 
-const says = (status: number, body = "", headers = {}): RequestListener =>
-  (_, response) => void response.writeHead(status, headers).end(body);
+const says =
+  (status: number, body = "", headers = {}): RequestListener =>
+  (_, response) =>
+    void response.writeHead(status, headers).end(body);
 const redirectTo = (location: string) => says(307, "", { location });
 const challenge = (realm: string) =>
   says(401, "", { "www-authenticate": `Bearer realm="${realm}"` });

@@ -1,8 +1,9 @@
 // In a process of its own: it measures how much memory the process takes.
-import { createServer as createTlsServer } from "node:https";
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
@@ -77,19 +78,23 @@ function endless(start: string, piece: string | Buffer): Answer {
 /** An image of one layer of zeros, with a test's changes. */
 function serve(change: { layer?: Answer; config?: object; manifest?: object } = {}) {
   const layer = gzipSync(Buffer.alloc(1_024));
-  const config = Buffer.from(JSON.stringify({
-    ...hostPlatform(),
-    rootfs: { type: "layers", diff_ids: [digestOf(Buffer.alloc(1_024))] },
-    ...change.config,
-  }));
-  const manifest = Buffer.from(JSON.stringify({
-    schemaVersion: 2,
-    config: { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length },
-    layers: [
-      { mediaType: `${MediaType.ociLayer}+gzip`, digest: digestOf(layer), size: layer.length },
-    ],
-    ...change.manifest,
-  }));
+  const config = Buffer.from(
+    JSON.stringify({
+      ...hostPlatform(),
+      rootfs: { type: "layers", diff_ids: [digestOf(Buffer.alloc(1_024))] },
+      ...change.config,
+    }),
+  );
+  const manifest = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      config: { mediaType: MediaType.ociConfig, digest: digestOf(config), size: config.length },
+      layers: [
+        { mediaType: `${MediaType.ociLayer}+gzip`, digest: digestOf(layer), size: layer.length },
+      ],
+      ...change.manifest,
+    }),
+  );
   answers.set(/manifests/, whole(200, manifest));
   answers.set(/blobs/, change.layer ?? whole(200, layer));
   answers.set(new RegExp(digestOf(config)), whole(200, config));
@@ -103,7 +108,9 @@ const open = async () => {
 const pull = async (options = {}) => {
   const store = await open();
   const image = await pullImage(store, `${domain}/x:1`, {
-    clock: systemClock(), endpoints: {}, ...options,
+    clock: systemClock(),
+    endpoints: {},
+    ...options,
   });
   return { store, image };
 };
@@ -114,39 +121,71 @@ test("an honest registry is pulled from", async () => {
   expect(store.get(`${domain}/x:1`).id).toBe(image.id);
 });
 
-const cut = (...lines: string[]): Answer => (socket) => {
-  socket.write(head(200, ...lines));
-  socket.end("short");
-};
+const cut =
+  (...lines: string[]): Answer =>
+  (socket) => {
+    socket.write(head(200, ...lines));
+    socket.end("short");
+  };
 test.each<[string, Answer, string, RegExp]>([
   ["shorter than it says", cut("Content-Length: 900"), "unavailable", /transfer failed/],
   ["ended within a chunk", cut("Transfer-Encoding: chunked", "", "ff"), "unavailable", /transfer/],
-  ["of HTTP/1.0, ended by closing", (socket) => {
-    socket.end("HTTP/1.0 200 OK\r\n\r\nshort");
-  }, "failed-precondition", /digest/],
-  ["of HTTP/1.0 with a length, ended by closing", (socket) => {
-    socket.end("HTTP/1.0 200 OK\r\nContent-Length: 900\r\n\r\nshort");
-  }, "unavailable", /transfer failed/],
-  ["reset", (socket) => {
-    socket.write(head(200, "Content-Length: 900"));
-    socket.write("short", () => socket.resetAndDestroy());
-  }, "unavailable", /transfer failed|cannot reach/],
+  [
+    "of HTTP/1.0, ended by closing",
+    (socket) => {
+      socket.end("HTTP/1.0 200 OK\r\n\r\nshort");
+    },
+    "failed-precondition",
+    /digest/,
+  ],
+  [
+    "of HTTP/1.0 with a length, ended by closing",
+    (socket) => {
+      socket.end("HTTP/1.0 200 OK\r\nContent-Length: 900\r\n\r\nshort");
+    },
+    "unavailable",
+    /transfer failed/,
+  ],
+  [
+    "reset",
+    (socket) => {
+      socket.write(head(200, "Content-Length: 900"));
+      socket.write("short", () => socket.resetAndDestroy());
+    },
+    "unavailable",
+    /transfer failed|cannot reach/,
+  ],
   ["reset at once", (socket) => void socket.resetAndDestroy(), "unavailable", /cannot reach/],
   ["closed before it begins", (socket) => void socket.end(), "unavailable", /cannot reach/],
   ["no HTTP", (socket) => void socket.end("SSH-2.0-x\r\n"), "unavailable", /cannot reach/],
-  ["switched to another protocol", (socket) => {
-    socket.write(head(101, "Upgrade: x", "Connection: Upgrade"));
-  }, "unavailable", /cannot reach/],
+  [
+    "switched to another protocol",
+    (socket) => {
+      socket.write(head(101, "Upgrade: x", "Connection: Upgrade"));
+    },
+    "unavailable",
+    /cannot reach/,
+  ],
   ["of two lengths", cut("Content-Length: 5", "Content-Length: 6"), "unavailable", /cannot reach/],
-  ["with a broken chunk", (socket) => {
-    socket.end(`${head(200, "Transfer-Encoding: chunked")}xyz\r\n`);
-  }, "unavailable", /transfer failed|cannot reach/],
+  [
+    "with a broken chunk",
+    (socket) => {
+      socket.end(`${head(200, "Transfer-Encoding: chunked")}xyz\r\n`);
+    },
+    "unavailable",
+    /transfer failed|cannot reach/,
+  ],
   ["of endless headers", endless("HTTP/1.1 200 X\r\n", "A: b\r\n"), "unavailable", /reach/],
   ["without end", endless(head(200), Buffer.alloc(65_536)), "resource-exhausted", /more than/],
-  ["a loop of redirections", (socket, request) => {
-    const target = request.split(" ")[1]!;
-    whole(307, "", `Location: ${target}`)(socket, request);
-  }, "unavailable", /redirections/],
+  [
+    "a loop of redirections",
+    (socket, request) => {
+      const target = request.split(" ")[1]!;
+      whole(307, "", `Location: ${target}`)(socket, request);
+    },
+    "unavailable",
+    /redirections/,
+  ],
   ["a redirection to a file", whole(302, "", "Location: file:///x"), "unavailable", /redirects/],
   ["a redirection to nonsense", whole(302, "", "Location: http://["), "unavailable", /redirects/],
   ["of another content", whole(200, "another content"), "failed-precondition", /digest|more than/],
@@ -165,10 +204,12 @@ test.each<[string, Answer, string, RegExp]>([
 
 test("a layer that keeps waiting is cancelled with its pull", async () => {
   const abort = new AbortController();
-  serve({ layer: (socket) => {
-    socket.write(head(200, "Content-Length: 900"));
-    socket.write("a bit", () => abort.abort());
-  } });
+  serve({
+    layer: (socket) => {
+      socket.write(head(200, "Content-Length: 900"));
+      socket.write("a bit", () => abort.abort());
+    },
+  });
   await expect(pull({ signal: abort.signal })).rejects.toMatchObject({ code: "unavailable" });
 });
 
@@ -188,13 +229,15 @@ test("a layer that arrives too slowly is cancelled", async () => {
       return { cancel: () => void (timer.done = true) };
     },
   };
-  serve({ layer: (socket) => {
-    socket.write(head(200, "Content-Length: 900"));
-    drip = () => {
-      now_ms += REGISTRY_TIMEOUT_MS / 3;
-      socket.write("x");
-    };
-  } });
+  serve({
+    layer: (socket) => {
+      socket.write(head(200, "Content-Length: 900"));
+      drip = () => {
+        now_ms += REGISTRY_TIMEOUT_MS / 3;
+        socket.write("x");
+      };
+    },
+  });
   await expect(pull({ clock })).rejects.toThrow(/too slowly/);
 });
 
@@ -202,11 +245,15 @@ const spaces = (status: number) => endless(head(status), " ".repeat(65_536));
 test.each([
   ["manifest", MANIFEST_BYTES, () => answers.set(/manifests/, spaces(200))],
   ["error", MANIFEST_BYTES, () => answers.set(/manifests/, spaces(500))],
-  ["token", TOKEN_BYTES, () => {
-    const realm = `WWW-Authenticate: Bearer realm="http://${domain}/token"`;
-    answers.set(/manifests/, whole(401, "", realm));
-    answers.set(/token/, spaces(200));
-  }],
+  [
+    "token",
+    TOKEN_BYTES,
+    () => {
+      const realm = `WWW-Authenticate: Bearer realm="http://${domain}/token"`;
+      answers.set(/manifests/, whole(401, "", realm));
+      answers.set(/token/, spaces(200));
+    },
+  ],
 ] as [string, number, () => void][])("an endless %s is bounded", async (_, limit, set) => {
   set();
   const before = process.memoryUsage().rss;
@@ -276,19 +323,23 @@ test("indexes within indexes end", async () => {
     const platform = { os, architecture };
     const content = inner;
     answers.set(new RegExp(`manifests/${digestOf(content)}`), whole(200, content));
-    inner = Buffer.from(JSON.stringify({
-      schemaVersion: 2,
-      manifests: [{ digest: digestOf(content), size: content.length, platform }],
-    }));
+    inner = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        manifests: [{ digest: digestOf(content), size: content.length, platform }],
+      }),
+    );
   }
   answers.set(/manifests\/1$/, whole(200, inner));
   await expect(pull()).rejects.toThrow(/more than 3 indexes within each other/);
 });
 
 test("content that says it is too large is not fetched", async () => {
-  serve({ manifest: {
-    config: { mediaType: "x", digest: digestOf(Buffer.from("x")), size: IMAGE_CONFIG_BYTES + 1 },
-  } });
+  serve({
+    manifest: {
+      config: { mediaType: "x", digest: digestOf(Buffer.from("x")), size: IMAGE_CONFIG_BYTES + 1 },
+    },
+  });
   await expect(pull()).rejects.toThrow(/at most/);
   expect(asked.some((request) => request.includes("/blobs/"))).toBe(false);
 });

@@ -1,10 +1,10 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { BLOB_RESUMES_MAX, MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { BLOB_RESUMES_MAX, MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
-import { get, readBounded, type HttpAnswer } from "./http.ts";
+import { get, type HttpAnswer, readBounded } from "./http.ts";
 import { isRecord } from "./json.ts";
 import { MediaType } from "./manifest.ts";
 import { DIGEST, type Reference } from "./reference.ts";
@@ -188,8 +188,8 @@ export async function checkLogin(domain: string, options: RegistryOptions): Prom
   }
   if (first.status !== 401) return;
   const challenge = parseChallenge(first.headers["www-authenticate"]);
-  const Authorization = challenge &&
-    (await answerChallenge(challenge, auth, { scope: "", registry, clock }));
+  const Authorization =
+    challenge && (await answerChallenge(challenge, auth, { scope: "", registry, clock }));
   const headers: Record<string, string> = Authorization ? { Authorization } : {};
   const second = await get(url, { headers, clock, name: domain });
   second.cancel();

@@ -1,6 +1,13 @@
 import { execFileSync } from "node:child_process";
 import {
-  existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statfsSync, writeFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,13 +18,17 @@ import { buildDemoImages } from "../build/demo-images.ts";
 import { buildImage } from "../build/image-builder.ts";
 import { RuntimeError } from "../errors.ts";
 import {
-  ARCHIVE_ENTRIES, ARCHIVE_IMAGES, ARCHIVE_NAME_BYTES, DISK_RESERVE_SHARE, LAYER_RATIO_FREE_BYTES,
+  ARCHIVE_ENTRIES,
+  ARCHIVE_IMAGES,
+  ARCHIVE_NAME_BYTES,
+  DISK_RESERVE_SHARE,
+  LAYER_RATIO_FREE_BYTES,
 } from "../limits.ts";
 import { loadArchive, saveArchive } from "./archive.ts";
 import { decompress } from "./compression.ts";
 import type { ImageDefaults } from "./config.ts";
 import { ImageStore } from "./store.ts";
-import { writeTar, type TarInput } from "./tar/write.ts";
+import { type TarInput, writeTar } from "./tar/write.ts";
 
 let base: string;
 let inUse: string[];
@@ -63,21 +74,26 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     const store = await open("a");
     const link = { name: "l", type: "symlink", linkname: "x" } as const;
     const load = (entries: Iterable<TarInput>) => loadArchive(store, writeTar(entries));
-    await expect(load(Array<TarInput>(ARCHIVE_ENTRIES + 1).fill(link))).rejects
-      .toThrow(/more than \d+ files/);
+    await expect(load(Array<TarInput>(ARCHIVE_ENTRIES + 1).fill(link))).rejects.toThrow(
+      /more than \d+ files/,
+    );
     const linkname = "x".repeat(ARCHIVE_NAME_BYTES + 1);
     await expect(load([{ ...link, linkname }])).rejects.toThrow(/a name of more than/);
     const RepoTags = Array.from({ length: ARCHIVE_IMAGES + 1 }, (_, i) => `r.example/a:${i}`);
     const saved = JSON.stringify([{ Config: "c", RepoTags, Layers: [] }]);
-    await expect(load([{ name: "manifest.json", content: saved }])).rejects
-      .toMatchObject({ code: "resource-exhausted" });
+    await expect(load([{ name: "manifest.json", content: saved }])).rejects.toMatchObject({
+      code: "resource-exhausted",
+    });
     const manifests = RepoTags.map((name) => ({
-      mediaType: "", size: 0, digest: `sha256:${"0".repeat(64)}`,
+      mediaType: "",
+      size: 0,
+      digest: `sha256:${"0".repeat(64)}`,
       annotations: { "io.containerd.image.name": name },
     }));
     const index = JSON.stringify({ schemaVersion: 2, manifests });
-    await expect(load([{ name: "index.json", content: index }])).rejects
-      .toMatchObject({ code: "resource-exhausted" });
+    await expect(load([{ name: "index.json", content: index }])).rejects.toMatchObject({
+      code: "resource-exhausted",
+    });
   });
 
   test("an image that cannot be used is refused, and one on disk is left out", async () => {
@@ -95,9 +111,12 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     const config = JSON.parse(readFileSync(file, "utf8")) as object;
     writeFileSync(file, JSON.stringify({ ...config, config: bad }));
     const again = await open("a");
-    expect(again.list().map(({ repoTags }) => repoTags[0]).toSorted()).toEqual([
-      "r2k.local/busybox:1", "r2k.local/web:1", "r2k.local/web:2",
-    ]);
+    expect(
+      again
+        .list()
+        .map(({ repoTags }) => repoTags[0])
+        .toSorted(),
+    ).toEqual(["r2k.local/busybox:1", "r2k.local/web:1", "r2k.local/web:2"]);
     expect(again.find("r2k.local/bad:1")).toBeUndefined();
     rmSync(path.join(base, "a/blobs", good.replace(":", "/")));
     expect((await open("a")).list()).toHaveLength(3);
@@ -113,8 +132,10 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     /** An image that says it has the private one's layer, and brings this blob for it. */
     const claim = (name: string, blob: Buffer) =>
       store.receive(async () => {
-        const put = async (content: Buffer) =>
-          ({ digest: await store.blobs.put(content), size: content.length });
+        const put = async (content: Buffer) => ({
+          digest: await store.blobs.put(content),
+          size: content.length,
+        });
         const gzip = "application/vnd.oci.image.layer.v1.tar+gzip";
         const document = {
           schemaVersion: 2,

@@ -1,16 +1,16 @@
 import path from "node:path";
-import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
+import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { BlobStore } from "./blobs.ts";
 import { decompress } from "./compression.ts";
+import { type ImageConfig, parseImageConfig } from "./config.ts";
 import { DiskReserve } from "./disk-reserve.ts";
 import { IndexFile, type Target } from "./index-file.ts";
 import { LayerStore } from "./layers.ts";
-import { parseImageConfig, type ImageConfig } from "./config.ts";
-import { parseManifest, type ImageManifest } from "./manifest.ts";
+import { type ImageManifest, parseManifest } from "./manifest.ts";
 import { formatReference, parseReference, repositoryOf } from "./reference.ts";
 
 const log = logger("runtime");

@@ -1,17 +1,25 @@
 import {
-  existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync,
-  statSync, writeFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LAYER_DEPTH } from "../limits.ts";
 import { FILE_BYTES } from "./disk-reserve.ts";
-import { writeTar, type TarInput } from "./tar/write.ts";
-import { unpackLayer, type UnpackLimits } from "./unpack.ts";
+import { type TarInput, writeTar } from "./tar/write.ts";
+import { type UnpackLimits, unpackLayer } from "./unpack.ts";
 
 let base: string;
 let root: string;
@@ -48,7 +56,11 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     ]);
     const a = lstatSync(at("etc/a"));
     expect([a.mode & 0o7777, a.uid, a.gid, a.nlink, a.mtimeMs]).toEqual([
-      0o4755, 7, 8, 2, mtime.getTime(),
+      0o4755,
+      7,
+      8,
+      2,
+      mtime.getTime(),
     ]);
     expect(lstatSync(at("etc")).mtimeMs).toBe(mtime.getTime());
     expect(readlinkSync(at("etc/c"))).toBe("/etc/a");
@@ -84,7 +96,13 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     [[{ name: "b", type: "link", linkname: "/etc/passwd" }], /not in the layer/],
     [[{ name: "b", type: "link", linkname: "" }], /links to the root/],
     [[{ name: "b", type: "link", linkname: "./" }], /links to the root/],
-    [[{ name: "d/", type: "directory" }, { name: "b", type: "link", linkname: "d" }], /EPERM/],
+    [
+      [
+        { name: "d/", type: "directory" },
+        { name: "b", type: "link", linkname: "d" },
+      ],
+      /EPERM/,
+    ],
     [[{ name: "b", type: "link", linkname: "b" }], /not in the layer/],
     [[{ name: ".wh." }], /whiteout of no name/],
     [[{ name: ".wh.." }], /whiteout of no name/],
@@ -192,8 +210,10 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     const tar = await buffer(writeTar([{ name: "?", content: "x" }]));
     tar[0] = 0xff;
     tar.write("000000 ", 148);
-    const sum = tar.subarray(0, 512).reduce((a, b) => a + b, 0) - tar.subarray(148, 156)
-      .reduce((a, b) => a + b, 0) + 8 * 32;
+    const sum =
+      tar.subarray(0, 512).reduce((a, b) => a + b, 0) -
+      tar.subarray(148, 156).reduce((a, b) => a + b, 0) +
+      8 * 32;
     tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
     using directory = Directory.open(root);
     await unpackLayer(Readable.from([tar]), directory, reserve);
@@ -201,7 +221,10 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
   });
 
   test("too many entries and too much content are refused", async () => {
-    const entries = [{ name: "a", content: "12345" }, { name: "b", content: "12345" }];
+    const entries = [
+      { name: "a", content: "12345" },
+      { name: "b", content: "12345" },
+    ];
     const limits = { entries: 100, size_bytes: 100 };
     await expect(unpack(entries, { ...limits, entries: 1 })).rejects.toThrow(/more than/);
     await expect(unpack(entries, { ...limits, size_bytes: 9 })).rejects.toThrow(/more than/);
@@ -220,11 +243,13 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     const unpacked = await unpackCounted([{ name: deep("a") }]);
     expect(unpacked.entries).toBe(402);
     expect(taken_bytes).toBeGreaterThanOrEqual(402 * FILE_BYTES);
-    await expect(unpackCounted([{ name: deep("b") }, { name: deep("c") }])).rejects
-      .toMatchObject({ code: "resource-exhausted" });
+    await expect(unpackCounted([{ name: deep("b") }, { name: deep("c") }])).rejects.toMatchObject({
+      code: "resource-exhausted",
+    });
     const link = { name: "l", type: "symlink", linkname: deep("d") } as const;
-    await expect(unpackCounted([link, { name: "l/f" }, { name: deep("e") }])).rejects
-      .toMatchObject({ code: "resource-exhausted" });
+    await expect(unpackCounted([link, { name: "l/f" }, { name: deep("e") }])).rejects.toMatchObject(
+      { code: "resource-exhausted" },
+    );
   });
 
   test("deep names are refused: an entry's directories are made in one turn", async () => {
@@ -254,14 +279,19 @@ describe.runIf(process.getuid?.() === 0)("unpacking a layer", () => {
     const many = Array.from({ length: 5 }, (_, i) => ({ ...again, name: `${long}${i}/` }));
     const limits = { entries: 100, size_bytes: 100, directories_bytes: 4 * long.length };
     await expect(unpack(many, limits)).rejects.toMatchObject({ code: "resource-exhausted" });
-    await expect(unpack(Array<TarInput>(5).fill(again), { ...limits, entries: 5 })).resolves
-      .toMatchObject({ entries: 5 });
+    await expect(
+      unpack(Array<TarInput>(5).fill(again), { ...limits, entries: 5 }),
+    ).resolves.toMatchObject({ entries: 5 });
   });
 
   test("the times of many directories are set over several turns of the loop", async () => {
-    const tar = await buffer(writeTar(Array.from({ length: 3_000 }, (_, i) => {
-      return { name: `${i % 100}/${i}/`, type: "directory" };
-    })));
+    const tar = await buffer(
+      writeTar(
+        Array.from({ length: 3_000 }, (_, i) => {
+          return { name: `${i % 100}/${i}/`, type: "directory" };
+        }),
+      ),
+    );
     let [ended, turns] = [false, 0];
     async function* source() {
       yield tar;

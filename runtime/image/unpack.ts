@@ -6,14 +6,14 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deviceNumber, FileType } from "@raft2kube/linux/file/special-file.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { Slices, inSlices } from "@raft2kube/std/slices.ts";
-import { LAYER_DIRECTORIES_BYTES, LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
+import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { RuntimeError } from "../errors.ts";
+import { LAYER_DIRECTORIES_BYTES, LAYER_ENTRIES, LAYER_UNPACKED_BYTES } from "../limits.ts";
 import { FILE_BYTES } from "./disk-reserve.ts";
 import { describe } from "./ownership.ts";
 import { type Place, placeOf, quotedName, refuse } from "./place.ts";
 import type { TarHeader } from "./tar/header.ts";
-import { tarEntries, type TarEntry } from "./tar/read.ts";
+import { type TarEntry, tarEntries } from "./tar/read.ts";
 import { hide, isWhiteout, makeOpaque, whiteoutOf } from "./whiteout.ts";
 
 /** The content of a layer, and the parts of it that could not be kept. */
@@ -44,7 +44,14 @@ const DIRECTORY_BYTES = 512;
 
 /** Errors of the kernel that blame the layer, not the machine. */
 const REFUSALS = new Set([
-  "EEXIST", "EINVAL", "ELOOP", "EMLINK", "ENAMETOOLONG", "ENOTDIR", "EPERM", "EXDEV",
+  "EEXIST",
+  "EINVAL",
+  "ELOOP",
+  "EMLINK",
+  "ENAMETOOLONG",
+  "ENOTDIR",
+  "EPERM",
+  "EXDEV",
 ]);
 const NO_SPACE = new Set(["ENOSPC", "EDQUOT"]);
 

@@ -5,11 +5,25 @@
  * Linux has of its own: a write to its /proc/sysemu ends the kernel of a guest.
  */
 export const MASKED_PATHS = [
-  "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys",
-  "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-  "/proc/exitcode", "/proc/mconsole", "/proc/sysemu",
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/exitcode",
+  "/proc/mconsole",
+  "/proc/sysemu",
 ];
 /** Paths that containers may only read. */
 export const READONLY_PATHS = [
-  "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
 ];

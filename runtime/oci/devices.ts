@@ -117,6 +117,9 @@ function requirePlace({ hostPath, containerPath }: Device, hasOwnIds: boolean): 
     throw new RuntimeError("invalid-argument", `${what}: an absolute path without ".." is needed`);
   }
   if (!hasOwnIds || containerPath === hostPath) return;
-  throw new RuntimeError("invalid-argument", `${what}: in a pod with a user namespace a device ` +
-    `of the node has the node's path, ${hostPath}; use that, or hostUsers: true`);
+  throw new RuntimeError(
+    "invalid-argument",
+    `${what}: in a pod with a user namespace a device ` +
+      `of the node has the node's path, ${hostPath}; use that, or hostUsers: true`,
+  );
 }

@@ -24,10 +24,12 @@ console.log(JSON.stringify(steps));
 `;
 
 it.runIf(process.getuid?.() === 0 && isHybrid())(
-  "the v2 hierarchy is hidden until the last of two runtimes ends, in any order", () => {
+  "the v2 hierarchy is hidden until the last of two runtimes ends, in any order",
+  () => {
     // In mounts of its own: this process's runtimes see those of the machine.
     const program = ["--mount", process.execPath, "--input-type=module-typescript", "-e", SCRIPT];
     const options = { encoding: "utf8", cwd: import.meta.dirname } as const;
     const said = execFileSync("unshare", program, options);
     expect(JSON.parse(said)).toEqual([true, true, true, true, true, false]);
-  });
+  },
+);

@@ -1,9 +1,7 @@
+import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
-import {
-  giveBackHybridControllers, isHybrid, takeHybridControllers,
-} from "./hybrid-cgroups.ts";
+import { giveBackHybridControllers, isHybrid, takeHybridControllers } from "./hybrid-cgroups.ts";
 
 /** Arguments of crun that say how it deals with cgroups, before its command. */
 export function managerArgs(mode: CgroupMode): string[] {

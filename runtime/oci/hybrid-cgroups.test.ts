@@ -6,7 +6,9 @@ import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
-  giveBackHybridControllers, hybridControllers, takeHybridControllers,
+  giveBackHybridControllers,
+  hybridControllers,
+  takeHybridControllers,
 } from "./hybrid-cgroups.ts";
 
 let dir: string;
@@ -40,8 +42,9 @@ it("controllers that another runtime keeps would come back when it ends", () => 
   const rows = table(["memory", 4], ["hugetlb", 47]);
   const mounts = [v1("memory"), unified()];
   expect(hybridControllers(mounts, rows)).toEqual([["hugetlb"]]);
-  expect(hybridControllers([...mounts, v1("hugetlb", KEEPS_CONTROLLERS)], rows))
-    .toEqual([["hugetlb"]]);
+  expect(hybridControllers([...mounts, v1("hugetlb", KEEPS_CONTROLLERS)], rows)).toEqual([
+    ["hugetlb"],
+  ]);
   expect(hybridControllers([...mounts, v1("hugetlb")], rows)).toEqual([]);
 });
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { KEEPS_CONTROLLERS } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
@@ -13,8 +13,10 @@ type MountInfo = ReturnType<typeof readMountInfo>;
 
 /** Whether a machine has both versions, and its containers live in v1. */
 export function isHybrid(mounts = readMountInfo()): boolean {
-  return mounts.some(({ type }) => type === "cgroup2") &&
-    v1In(mounts).some(({ superOptions }) => superOptions.includes("memory"));
+  return (
+    mounts.some(({ type }) => type === "cgroup2") &&
+    v1In(mounts).some(({ superOptions }) => superOptions.includes("memory"))
+  );
 }
 
 /**

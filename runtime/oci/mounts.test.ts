@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { mount, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { MountPropagation, type Mount } from "@raft2kube/proto/gen/cri.ts";
+import { type Mount, MountPropagation } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { volumeMounts } from "./mounts.ts";
 
@@ -34,9 +34,16 @@ describe.runIf(canMount)("a volume whose file server has ended", () => {
   test("is passed on without a call into it", () => {
     expect(() => realpathSync(volume)).toThrow("ENOTCONN");
     const asked: Mount = {
-      containerPath: "/m", hostPath: volume, readonly: true, selinuxRelabel: false,
-      propagation: MountPropagation.PROPAGATION_PRIVATE, uidMappings: [], gidMappings: [],
-      recursiveReadOnly: false, image: undefined, imageSubPath: "",
+      containerPath: "/m",
+      hostPath: volume,
+      readonly: true,
+      selinuxRelabel: false,
+      propagation: MountPropagation.PROPAGATION_PRIVATE,
+      uidMappings: [],
+      gidMappings: [],
+      recursiveReadOnly: false,
+      image: undefined,
+      imageSubPath: "",
     };
     expect(volumeMounts([asked])).toMatchObject([{ destination: "/m", source: volume }]);
   });

@@ -2,10 +2,10 @@ import { mkdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountOf, mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { MountPropagation, NamespaceMode, type Mount } from "@raft2kube/proto/gen/cri.ts";
+import { type Mount, MountPropagation, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { podIdsOf, type PodIds, withPodIds } from "./pod-ids.ts";
+import { type PodIds, podIdsOf, withPodIds } from "./pod-ids.ts";
 import type { OciMount } from "./spec.ts";
 
 /** The group `tty`, to which programs give terminals. */

@@ -1,17 +1,13 @@
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import {
-  type Mount, MountPropagation, SupplementalGroupsPolicy,
+  type Mount,
+  MountPropagation,
+  SupplementalGroupsPolicy,
 } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { capabilitySets, ownCapabilities } from "./capabilities.ts";
 import { devicesFor } from "./devices.ts";
 import { knowsRecursiveReadOnly } from "./features.ts";
@@ -21,7 +17,6 @@ import { defaultProfile } from "./seccomp.ts";
 import type { OciSeccomp } from "./spec.ts";
 import { ALLOWED, ALLOWED_BY_CAPABILITY } from "./syscalls.ts";
 import { sysctlsFor } from "./sysctls.ts";
-import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { mappedUser, resolveUser } from "./user.ts";
 
 describe("capabilities", () => {
@@ -64,7 +59,8 @@ describe("sysctls", () => {
   test("those of the pod's namespaces pass, in either spelling", () => {
     const wanted = { "net/ipv4/tcp_syncookies": "0", "kernel.shmmax": "1" };
     expect(sysctlsFor(wanted, own)).toMatchObject({
-      "net.ipv4.tcp_syncookies": "0", "kernel.shmmax": "1",
+      "net.ipv4.tcp_syncookies": "0",
+      "kernel.shmmax": "1",
     });
   });
 
@@ -165,7 +161,10 @@ describe("limits", () => {
 
 test("a volume replaces the mount of its path, others stay before it", () => {
   const mount = (destination: string, source: string) => ({
-    destination, source, type: "bind", options: [],
+    destination,
+    source,
+    type: "bind",
+    options: [],
   });
   const base = [mount("/proc", "proc"), mount("/etc/hosts", "a")];
   const volumes = [mount("/etc/hosts/", "b"), mount("/data", "c")];
@@ -183,14 +182,15 @@ test("devices are denied but for the harmless ones and those asked for", () => {
   expect(() => devicesFor([{ ...device, hostPath: "/dev/no" }], ORDINARY)).toThrow(/\/dev\/no/);
 });
 
-test.each([
-  "../../etc/profile.d/x.sh", "dev/x", "/dev/../../etc/x", "",
-])("a device has no place at %j, which the OCI runtime would follow on the host", (place) => {
-  const device = { hostPath: "/dev/null", containerPath: place, permissions: "rw" };
-  for (const privileged of [false, true]) {
-    expect(() => devicesFor([device], { privileged })).toThrow(/absolute path/);
-  }
-});
+test.each(["../../etc/profile.d/x.sh", "dev/x", "/dev/../../etc/x", ""])(
+  "a device has no place at %j, which the OCI runtime would follow on the host",
+  (place) => {
+    const device = { hostPath: "/dev/null", containerPath: place, permissions: "rw" };
+    for (const privileged of [false, true]) {
+      expect(() => devicesFor([device], { privileged })).toThrow(/absolute path/);
+    }
+  },
+);
 
 test("in a user namespace a device has the place that it has on the node, and no other", () => {
   const device = { hostPath: "/dev/null", containerPath: "/etc", permissions: "rw" };
@@ -222,7 +222,10 @@ test("the default seccomp profile lets through what a capability is for", () => 
 
 describe("the default seccomp profile is containerd's", () => {
   const text = readFileSync(path.join(import.meta.dirname, "containerd-syscalls.txt"), "utf8");
-  const blocks = text.split("\n\n").slice(1).map((block) => block.trim().split(/:?\s+/));
+  const blocks = text
+    .split("\n\n")
+    .slice(1)
+    .map((block) => block.trim().split(/:?\s+/));
   const containerds = new Map(blocks.map(([when = "", ...names]) => [when, names]));
   const isCapability = (when: string) => when.startsWith("CAP_");
 
@@ -307,11 +310,22 @@ describe("mounts that are read-only with all beneath them", () => {
   });
 
   test("they are asked of the OCI runtime by the option rro; writable ones are refused", () => {
-    const mount = (more: Partial<Mount>) => volumeMounts([{
-      containerPath: "/m", hostPath: dir, readonly: true, selinuxRelabel: false,
-      propagation: MountPropagation.PROPAGATION_PRIVATE, uidMappings: [], gidMappings: [],
-      recursiveReadOnly: true, image: undefined, imageSubPath: "", ...more,
-    }]);
+    const mount = (more: Partial<Mount>) =>
+      volumeMounts([
+        {
+          containerPath: "/m",
+          hostPath: dir,
+          readonly: true,
+          selinuxRelabel: false,
+          propagation: MountPropagation.PROPAGATION_PRIVATE,
+          uidMappings: [],
+          gidMappings: [],
+          recursiveReadOnly: true,
+          image: undefined,
+          imageSubPath: "",
+          ...more,
+        },
+      ]);
     expect(mount({})[0]?.options).toEqual(["rbind", "rprivate", "rro"]);
     expect(() => mount({ readonly: false })).toThrow("must be read-only and private");
   });

@@ -1,9 +1,12 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import {
-  MountPropagation, NamespaceMode, type Mount, type PodSandboxConfig,
+  type Mount,
+  MountPropagation,
+  NamespaceMode,
+  type PodSandboxConfig,
 } from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { volumeMounts } from "./mounts.ts";
@@ -28,14 +31,23 @@ test("an id that a pod does not have is refused: on the node it is another pod's
   expect(of(65_535, 0)).toEqual({ uid: 196_607, gid: 131_072 });
   expect(() => of(65_536, 0)).toThrow("user 65536 is not an id of the pod");
   expect(() => of(0, 70_000)).toThrow("group 70000 is not an id of the pod");
-  expect(() => of(65_536, 0)).toThrow(expect.objectContaining({
-    remedy: expect.stringContaining("hostUsers: true"),
-  }));
+  expect(() => of(65_536, 0)).toThrow(
+    expect.objectContaining({
+      remedy: expect.stringContaining("hostUsers: true"),
+    }),
+  );
 });
 
 const volume = (propagation: MountPropagation): Mount => ({
-  containerPath: "/m", hostPath: folder, readonly: false, selinuxRelabel: false, propagation,
-  uidMappings: [mapping], gidMappings: [mapping], recursiveReadOnly: false, image: undefined,
+  containerPath: "/m",
+  hostPath: folder,
+  readonly: false,
+  selinuxRelabel: false,
+  propagation,
+  uidMappings: [mapping],
+  gidMappings: [mapping],
+  recursiveReadOnly: false,
+  image: undefined,
   imageSubPath: "",
 });
 
@@ -55,8 +67,9 @@ test.runIf(process.getuid?.() === 0)("mounts do not propagate into a mapped volu
   mount({ source: "t", target: folder, type: "tmpfs" });
   try {
     mount({ source: "none", target: folder, flags: MountFlag.shared });
-    expect(() => volumeMounts([volume(MountPropagation.PROPAGATION_HOST_TO_CONTAINER)], ids))
-      .toThrow("its propagation is not private");
+    expect(() =>
+      volumeMounts([volume(MountPropagation.PROPAGATION_HOST_TO_CONTAINER)], ids),
+    ).toThrow("its propagation is not private");
   } finally {
     unmount(folder);
   }

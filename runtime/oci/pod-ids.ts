@@ -1,8 +1,11 @@
 import path from "node:path";
-import {
-  type IDMapping, NamespaceMode, type PodSandboxConfig, type UserNamespace,
-} from "@raft2kube/proto/gen/cri.ts";
 import type { MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import {
+  type IDMapping,
+  NamespaceMode,
+  type PodSandboxConfig,
+  type UserNamespace,
+} from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciIdMapping, OciLinux, OciMount, OciUser } from "./spec.ts";
 
@@ -74,7 +77,8 @@ export function hostUser(
   const onNode = (what: string, { hostID, size }: OciIdMapping, id: number) => {
     if (id < size) return hostID + id;
     throw new RuntimeError("invalid-argument", `${what} ${id} is not an id of the pod`, {
-      remedy: `use one from 0 to ${size - 1}, as a pod with hostUsers: false has no others; ` +
+      remedy:
+        `use one from 0 to ${size - 1}, as a pod with hostUsers: false has no others; ` +
         "or set hostUsers: true in the pod",
     });
   };

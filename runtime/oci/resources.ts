@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
-import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { inUserNamespace, readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import type { LinuxContainerResources } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciDeviceRule, OciLinux, OciResources } from "./spec.ts";
 

@@ -1,12 +1,12 @@
-import { rm, readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { runCommand, type CommandResult } from "../command.ts";
+import { type CommandResult, runCommand } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
-import { canMapIds } from "./mapped-ids.ts";
 import { knowsRecursiveReadOnly, knowsUserNamespaces } from "./features.ts";
 import { managerArgs } from "./hidden-cgroups.ts";
+import { canMapIds } from "./mapped-ids.ts";
 import type { OciProgram } from "./program.ts";
 
 /** State of a container as the program reports it. */
@@ -29,7 +29,10 @@ export class OciRuntime {
    * file system of image layers and volumes.
    */
   constructor(
-    program: OciProgram, root: string, cgroups: CgroupMode = "machine", data: string = root,
+    program: OciProgram,
+    root: string,
+    cgroups: CgroupMode = "machine",
+    data: string = root,
   ) {
     if (cgroups === "none" && program.kind !== "crun") {
       const message = `${program.kind} cannot do without cgroups`;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { SecurityProfile_ProfileType as ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import type { SecurityProfile } from "@raft2kube/proto/gen/cri.ts";
+import { SecurityProfile_ProfileType as ProfileType } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { OciSeccomp } from "./spec.ts";
 import { ALLOWED, ALLOWED_BY_CAPABILITY } from "./syscalls.ts";
@@ -21,7 +21,14 @@ const INT_MASK = 0xffffffff;
  * that it compares.
  */
 const FAMILIES = [
-  [0, 32], [32, 4], [36, 2], [39, 1], [41, 1], [42, 2], [44, 4], [48, 16],
+  [0, 32],
+  [32, 4],
+  [36, 2],
+  [39, 1],
+  [41, 1],
+  [42, 2],
+  [44, 4],
+  [48, 16],
 ].map(([first = 0, size = 1]) => ({ first, mask: INT_MASK - (size - 1) }));
 /** personality(2): Linux, with short times, 32-bit, both, and the query. */
 const PERSONALITIES = [0, 8, 0x20000, 0x20008, 0xffffffff];

@@ -72,8 +72,15 @@ const OTHERS = names(`
 
 /** System calls allowed with any arguments. */
 export const ALLOWED: string[] = [
-  ...FILES, ...ATTRIBUTES_AND_WATCHES, ...WAITING, ...MEMORY, ...PROCESSES, ...LOCKS_AND_SIGNALS,
-  ...TIME, ...MESSAGES, ...OTHERS,
+  ...FILES,
+  ...ATTRIBUTES_AND_WATCHES,
+  ...WAITING,
+  ...MEMORY,
+  ...PROCESSES,
+  ...LOCKS_AND_SIGNALS,
+  ...TIME,
+  ...MESSAGES,
+  ...OTHERS,
 ];
 
 /** System calls allowed to a process that has the capability which the call itself requires. */

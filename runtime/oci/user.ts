@@ -3,8 +3,8 @@ import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namesp
 import type { LinuxContainerSecurityContext } from "@raft2kube/proto/gen/cri.ts";
 import { SupplementalGroupsPolicy } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import { RuntimeError } from "../errors.ts";
+import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import type { OciUser } from "./spec.ts";
 
 interface Account {
@@ -35,7 +35,10 @@ function readLines(rootfs: string, file: string): string[][] {
   using root = Directory.open(rootfs);
   try {
     const content = root.readFile(file, { links: "inside", limit_bytes: ACCOUNT_FILE_BYTES });
-    return content.toString("utf8").split("\n").map((line) => line.trim().split(":"));
+    return content
+      .toString("utf8")
+      .split("\n")
+      .map((line) => line.trim().split(":"));
   } catch (cause) {
     if (isErrno(cause, "ENOENT", "ENOTDIR")) return [];
     const message = `the image's ${file} cannot be read: ${messageOf(cause)}`;
@@ -133,7 +136,8 @@ export function homeOf(rootfs: string, uid: number): string {
 export function mappedUser(user: OciUser, ids: MappedIds, asked: readonly number[]): OciUser {
   const missing = (what: string, id: number) =>
     new RuntimeError("failed-precondition", `${what} ${id} is not mapped in this user namespace`, {
-      remedy: "use an id that is: with hostUsers: false, from 0 to 65535, or set hostUsers: true " +
+      remedy:
+        "use an id that is: with hostUsers: false, from 0 to 65535, or set hostUsers: true " +
         "in the pod; else 0, or start the cluster as root",
     });
   if (!isMapped(ids.users, user.uid)) throw missing("user", user.uid);

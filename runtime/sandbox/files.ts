@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { hostname as hostName } from "node:os";
-import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { NamespaceMode, type DNSConfig, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { type DNSConfig, NamespaceMode, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
 import { unpinNamespaces } from "./pinned-namespaces.ts";

@@ -11,13 +11,26 @@ describe("a pod's bounds of traffic", () => {
   test.each([
     ["none", {}, undefined],
     ["one direction", { [INGRESS]: "100M" }, { ingressRate: 1e8, ingressBurst: 1e7 }],
-    ["a small rate has a burst of a few packets", { [EGRESS]: "1k" },
-      { egressRate: 1_000, egressBurst: 1_048_576 }],
-    ["a great rate's burst fits a bucket", { [EGRESS]: "1P" },
-      { egressRate: 1e15, egressBurst: 2_147_483_647 }],
-    ["both", { [INGRESS]: "20M", [EGRESS]: "1Gi" }, {
-      ingressRate: 2e7, ingressBurst: 2e6, egressRate: 2 ** 30, egressBurst: 107_374_182,
-    }],
+    [
+      "a small rate has a burst of a few packets",
+      { [EGRESS]: "1k" },
+      { egressRate: 1_000, egressBurst: 1_048_576 },
+    ],
+    [
+      "a great rate's burst fits a bucket",
+      { [EGRESS]: "1P" },
+      { egressRate: 1e15, egressBurst: 2_147_483_647 },
+    ],
+    [
+      "both",
+      { [INGRESS]: "20M", [EGRESS]: "1Gi" },
+      {
+        ingressRate: 2e7,
+        ingressBurst: 2e6,
+        egressRate: 2 ** 30,
+        egressBurst: 107_374_182,
+      },
+    ],
   ])("%s", (_what, annotations, expected) => {
     expect(bandwidthOf(annotations)).toEqual(expected);
   });
@@ -35,10 +48,14 @@ describe("whether pods can get a network", () => {
   test("not, with the reason, until there is a configuration whose plugins are ready", async () => {
     for (const folder of [confDir!, binDir!]) mkdirSync(folder);
     const network = new PodNetwork({
-      confDir: confDir!, binDirs: [binDir!], cacheDir: join(dir, "cache"),
+      confDir: confDir!,
+      binDirs: [binDir!],
+      cacheDir: join(dir, "cache"),
     });
     const refused = (message: RegExp) => ({
-      ready: false, reason: "NetworkPluginNotReady", message: expect.stringMatching(message),
+      ready: false,
+      reason: "NetworkPluginNotReady",
+      message: expect.stringMatching(message),
     });
     expect(await network.condition()).toEqual(refused(/no configuration in .*net\.d$/));
     const file = join(confDir!, "10-net.conflist");
@@ -46,10 +63,13 @@ describe("whether pods can get a network", () => {
     writeFileSync(file, JSON.stringify(list));
     expect(await network.condition()).toEqual(refused(/there is no plugin some/));
     const versions = '{"cniVersion":"1.1.0","supportedVersions":["1.1.0"]}';
-    writeFileSync(join(binDir!, "some"), `#!/bin/sh
+    writeFileSync(
+      join(binDir!, "some"),
+      `#!/bin/sh
 [ "$CNI_COMMAND" = VERSION ] && echo '${versions}' && exit
 [ -e ${status} ] || { echo '{"cniVersion":"1.1.0","code":50,"msg":"no overlay yet"}'; exit 1; }
-`);
+`,
+    );
     chmodSync(join(binDir!, "some"), 0o755);
     expect(await network.condition()).toEqual(refused(/no overlay yet/));
     writeFileSync(status!, "");

@@ -1,14 +1,18 @@
-import { createCni, type Cni } from "@raft2kube/cni/lib/cni.ts";
+import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
 import { loadNetwork } from "@raft2kube/cni/lib/conflist.ts";
 import type { Attachment, Invoke, NetworkList, PortMapping } from "@raft2kube/cni/lib/types.ts";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { Protocol, type PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { type PodSandboxConfig, Protocol } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { isQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { RuntimeError } from "../errors.ts";
 import {
-  BANDWIDTH_BURST_MAX, BANDWIDTH_BURST_MIN, BANDWIDTH_BURST_S, BANDWIDTH_MAX, BANDWIDTH_MIN,
+  BANDWIDTH_BURST_MAX,
+  BANDWIDTH_BURST_MIN,
+  BANDWIDTH_BURST_S,
+  BANDWIDTH_MAX,
+  BANDWIDTH_MIN,
 } from "../limits.ts";
 import type { SandboxRecord } from "./record.ts";
 

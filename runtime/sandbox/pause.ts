@@ -1,19 +1,19 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
-import { RuntimeError } from "../errors.ts";
 import { limitDevices } from "../by-hand/cgroup.ts";
-import { NO_DEVICES } from "../oci/devices.ts";
-import { cgroupOf, clampOomScore } from "../oci/resources.ts";
+import { RuntimeError } from "../errors.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "../oci/confinement.ts";
+import { NO_DEVICES } from "../oci/devices.ts";
+import { containerIds, idMappings, rootPath, sandboxIds } from "../oci/pod-ids.ts";
+import { cgroupOf, clampOomScore } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
-import { identify, type ProcessIdentity } from "../process-identity.ts";
 import type { Base, Machine, Programs } from "../ports.ts";
+import { identify, type ProcessIdentity } from "../process-identity.ts";
 import { hostnameOf, usesHost } from "./files.ts";
 import { pinNamespaces } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
-import { containerIds, idMappings, rootPath, sandboxIds } from "../oci/pod-ids.ts";
 
 /** Kubernetes' adjustment for pause processes: the last to be killed, after the kubelet. */
 const PAUSE_OOM_SCORE = -998;
@@ -87,7 +87,8 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
       namespaces: namespacesOf(record),
       ...idMappings(ids),
       ...cgroupOf(runtime, record.cgroup, {
-        devices: [...NO_DEVICES], cpu: { shares: PAUSE_CPU_SHARES },
+        devices: [...NO_DEVICES],
+        cpu: { shares: PAUSE_CPU_SHARES },
       }),
       sysctl: sysctlsFor(config.linux?.sysctls ?? {}, {
         network: record.netns !== undefined,

@@ -8,9 +8,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createContainer } from "../container/create.ts";
 import { runtimePaths } from "../paths.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
-import {
-  pinnedNamespace, pinNamespaces, pinOf, unpinNamespaces,
-} from "./pinned-namespaces.ts";
+import { pinNamespaces, pinnedNamespace, pinOf, unpinNamespaces } from "./pinned-namespaces.ts";
 
 let folder: string;
 let paths: { namespaces: string };
@@ -61,8 +59,9 @@ test("no container is created in a sandbox whose first process has ended", async
     containers: { values: () => [] },
   } as unknown as Parameters<typeof createContainer>[0];
   const request = { podSandboxId: "s", config: { metadata: { name: "a" } } };
-  await expect(createContainer(runtime, request as CreateContainerRequest))
-    .rejects.toThrow("the first process of sandbox s has ended");
+  await expect(createContainer(runtime, request as CreateContainerRequest)).rejects.toThrow(
+    "the first process of sandbox s has ended",
+  );
 });
 
 test("another process with the pid is not the sandbox's: nothing of it is pinned", () => {

@@ -3,8 +3,7 @@ import type { RunPodSandboxRequest } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { refuseHostPid } from "../container/namespaces.ts";
 import { RuntimeError } from "../errors.ts";
-import { isAlive } from "../process-identity.ts";
-import { newId } from "../record-table.ts";
+import { sandboxIds } from "../oci/pod-ids.ts";
 import type {
   Base,
   DiskUse,
@@ -16,12 +15,13 @@ import type {
   Programs,
   Records,
 } from "../ports.ts";
+import { isAlive } from "../process-identity.ts";
+import { newId } from "../record-table.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
 import { startPause } from "./pause.ts";
 import { pinOf } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
-import { sandboxIds } from "../oci/pod-ids.ts";
 
 type RunPorts = ProcessPorts & Network & Events & Ends & DiskUse;
 
@@ -45,7 +45,8 @@ async function requireSupported(
   if (await oci.userNamespaces()) return;
   const what = "pods with a user namespace are not supported";
   throw new RuntimeError("unimplemented", `${what} by ${oci.program.kind} on this machine`, {
-    remedy: "run the node as root, with crun 1.8 or newer, on Linux 6.3 or newer, its data on a " +
+    remedy:
+      "run the node as root, with crun 1.8 or newer, on Linux 6.3 or newer, its data on a " +
       "file system that maps ids (ext4, XFS, Btrfs, tmpfs)",
   });
 }
@@ -53,9 +54,15 @@ async function requireSupported(
 /** The name under which a kubelet would ask for the same attempt again. */
 function findSame(runtime: Records, request: RunPodSandboxRequest): SandboxRecord | undefined {
   const wanted = request.config?.metadata;
-  return runtime.sandboxes.values().find(({ config: { metadata } }) =>
-    metadata?.name === wanted?.name && metadata?.namespace === wanted?.namespace &&
-    metadata?.uid === wanted?.uid && metadata?.attempt === wanted?.attempt);
+  return runtime.sandboxes
+    .values()
+    .find(
+      ({ config: { metadata } }) =>
+        metadata?.name === wanted?.name &&
+        metadata?.namespace === wanted?.namespace &&
+        metadata?.uid === wanted?.uid &&
+        metadata?.attempt === wanted?.attempt,
+    );
 }
 
 /** Makes the sandbox's namespaces and processes; resolves with the record of it running. */

@@ -11,8 +11,8 @@ import type {
   PodSandboxStats,
   PodSandboxStatsFilter,
 } from "@raft2kube/proto/gen/cri.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";

@@ -1,13 +1,13 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  PodSandboxState,
   type PodSandbox,
   type PodSandboxFilter,
+  PodSandboxState,
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
 import { matchesLabels } from "../container/status.ts";
-import { isAlive } from "../process-identity.ts";
 import type { Records } from "../ports.ts";
+import { isAlive } from "../process-identity.ts";
 import { nanoseconds } from "../time.ts";
 import type { SandboxRecord } from "./record.ts";
 

@@ -3,8 +3,8 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { removeContainer } from "../container/remove.ts";
 import { killContainer } from "../container/stop.ts";
-import { signal } from "../process-identity.ts";
 import type { DiskUse, Ends, Events, Network, ProcessPorts, Records } from "../ports.ts";
+import { signal } from "../process-identity.ts";
 import { unmountSandboxFiles } from "./files.ts";
 import type { SandboxRecord } from "./record.ts";
 

@@ -48,7 +48,8 @@ async function join(runtime: Base & Records, id: string, remote: RemoteCommand):
   remote.onResize((size) =>
     resizeTerminal(runtime, id, size).catch((err: unknown) => {
       runtime.log.debug("a terminal could not be resized", { container: id, err });
-    }));
+    }),
+  );
   if (remote.stdin) {
     const input = inPackets(outgoing);
     input.on("error", () => remote.stdin?.unpipe(input));

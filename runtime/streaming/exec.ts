@@ -1,11 +1,11 @@
 import type { Readable, Writable } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import type { Outcome } from "@raft2kube/streaming/status.ts";
-import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
 import { acceptRemoteCommand } from "@raft2kube/streaming/accept-remote-command.ts";
+import type { CommandStreams, RemoteCommand } from "@raft2kube/streaming/remote-command.ts";
 import type { TerminalSize } from "@raft2kube/streaming/resize.ts";
-import { startExec, type Exec } from "../container/exec.ts";
+import type { Outcome } from "@raft2kube/streaming/status.ts";
+import { type Exec, startExec } from "../container/exec.ts";
 import { startTerminalExec } from "../container/exec-terminal.ts";
 import { EXEC_DRAIN_MS, FIRST_SIZE_TIMEOUT_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";

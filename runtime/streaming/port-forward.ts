@@ -25,10 +25,7 @@ function dial(netns: string | undefined, port: number): Socket {
   }
 }
 
-async function serve(
-  netns: string | undefined,
-  connection: ForwardedConnection,
-): Promise<void> {
+async function serve(netns: string | undefined, connection: ForwardedConnection): Promise<void> {
   const { port, data, error } = connection;
   try {
     const socket = dial(netns, port);

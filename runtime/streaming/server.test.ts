@@ -3,7 +3,11 @@ import { connect, type Socket } from "node:net";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import {
-  STREAM_TOKEN_TTL_MS, STREAMS, STREAMS_OF_NAMESPACE, STREAMS_OF_POD, STREAMS_RESERVED,
+  STREAM_TOKEN_TTL_MS,
+  STREAMS,
+  STREAMS_OF_NAMESPACE,
+  STREAMS_OF_POD,
+  STREAMS_RESERVED,
 } from "../limits.ts";
 import { StreamingServer } from "./server.ts";
 
@@ -36,7 +40,7 @@ async function use(sandboxId: string, namespace: string): Promise<void> {
 
 /** Uses as many URLs as a pod or its namespace may, and returns how many. */
 async function fill(sandboxId: string, namespace: string): Promise<number> {
-  for (let count = 0;; count++) {
+  for (let count = 0; ; count++) {
     try {
       await use(sandboxId, namespace);
     } catch (thrown) {

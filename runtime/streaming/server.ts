@@ -7,7 +7,11 @@ import { type Owner, Shares } from "@raft2kube/std/shares.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { RuntimeError } from "../errors.ts";
 import {
-  STREAM_TOKEN_TTL_MS, STREAMS, STREAMS_OF_NAMESPACE, STREAMS_OF_POD, STREAMS_RESERVED,
+  STREAM_TOKEN_TTL_MS,
+  STREAMS,
+  STREAMS_OF_NAMESPACE,
+  STREAMS_OF_POD,
+  STREAMS_RESERVED,
 } from "../limits.ts";
 
 /** Serves one upgrade request. */
@@ -86,13 +90,17 @@ export class StreamingServer {
 
   #take({ sandboxId, namespace }: Streamed): () => void {
     const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
-    const [pod, all]: [Owner, Owner] =
-      [{ name: sandboxId, ...rights }, { name: namespace, ...rights }];
-    const full =
-      !this.#namespaces.isLeft(all) ? "of all pods"
-      : !this.#namespaces.isWithinShare(all) ? `of namespace ${namespace}`
-      : !this.#pods.isWithinShare(pod) ? `of sandbox ${sandboxId}`
-      : undefined;
+    const [pod, all]: [Owner, Owner] = [
+      { name: sandboxId, ...rights },
+      { name: namespace, ...rights },
+    ];
+    const full = !this.#namespaces.isLeft(all)
+      ? "of all pods"
+      : !this.#namespaces.isWithinShare(all)
+        ? `of namespace ${namespace}`
+        : !this.#pods.isWithinShare(pod)
+          ? `of sandbox ${sandboxId}`
+          : undefined;
     if (full !== undefined) {
       const message = `as many execs, attachments and port-forwards ${full} are running as may`;
       throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });

@@ -69,14 +69,18 @@ export class Framework implements Handle {
 
   /** Returns the first rejection of the pod as such; notes the plugins that return Skip. */
   runPreFilterPlugins(state: CycleState, info: PodInfo): Rejection | undefined {
-    return this.timed("PreFilter", () => {
-      for (const plugin of this.#preFilter) {
-        const result = plugin.preFilter(state, info);
-        if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
-        else if (result) return { plugin, status: result };
-      }
-      return undefined;
-    }, codeOf);
+    return this.timed(
+      "PreFilter",
+      () => {
+        for (const plugin of this.#preFilter) {
+          const result = plugin.preFilter(state, info);
+          if (result === SKIP) state.skipFilterPlugins.add(plugin.name);
+          else if (result) return { plugin, status: result };
+        }
+        return undefined;
+      },
+      codeOf,
+    );
   }
 
   /** Returns the first rejection of the pod by this node; undefined if the pod fits. */
@@ -97,14 +101,18 @@ export class Framework implements Handle {
     info: PodInfo,
     nodeToStatus: ReadonlyMap<string, Status>,
   ): PostFilterResult | undefined {
-    return this.timed("PostFilter", () => {
-      let last: PostFilterResult | undefined;
-      for (const plugin of this.#postFilter) {
-        last = plugin.postFilter(state, info, nodeToStatus, this);
-        if (last.nominatedNodeName !== undefined) return last;
-      }
-      return last;
-    }, (result) => result?.nominatedNodeName === undefined ? "Unschedulable" : "Success");
+    return this.timed(
+      "PostFilter",
+      () => {
+        let last: PostFilterResult | undefined;
+        for (const plugin of this.#postFilter) {
+          last = plugin.postFilter(state, info, nodeToStatus, this);
+          if (last.nominatedNodeName !== undefined) return last;
+        }
+        return last;
+      },
+      (result) => (result?.nominatedNodeName === undefined ? "Unschedulable" : "Success"),
+    );
   }
 
   /** Prepares the score plugins; notes those that return Skip. */

@@ -6,24 +6,29 @@ import type { FilterPlugin, Plugin, ScorePlugin } from "./plugin.ts";
 
 /** Makes each extension point a part of its pod's trace, under the point's name. */
 export function tracedTimer(timer: PointTimer): PointTimer {
-  return (point, run, statusOf) => timer(point, () => {
-    const span = beginSpan(point);
-    if (!span) return run();
-    try {
-      const result = span.run(run);
-      if (!(result instanceof Promise)) {
-        span.end();
-        return result;
-      }
-      const failed = (thrown: unknown) => span.fail(messageOf(thrown));
-      void result.catch(failed).finally(() => span.end());
-      return result;
-    } catch (thrown) {
-      span.fail(messageOf(thrown));
-      span.end();
-      throw thrown;
-    }
-  }, statusOf);
+  return (point, run, statusOf) =>
+    timer(
+      point,
+      () => {
+        const span = beginSpan(point);
+        if (!span) return run();
+        try {
+          const result = span.run(run);
+          if (!(result instanceof Promise)) {
+            span.end();
+            return result;
+          }
+          const failed = (thrown: unknown) => span.fail(messageOf(thrown));
+          void result.catch(failed).finally(() => span.end());
+          return result;
+        } catch (thrown) {
+          span.fail(messageOf(thrown));
+          span.end();
+          throw thrown;
+        }
+      },
+      statusOf,
+    );
 }
 
 /**
@@ -60,13 +65,15 @@ function tracedScores(plugin: ScorePlugin, weight = plugin.weight): Partial<Scor
       if (!normalizeScore) noteAll([score]);
       return score;
     },
-    ...(normalizeScore ? {
-      normalizeScore(raw: number[]) {
-        const scores = normalizeScore.call(plugin, raw);
-        noteAll(scores);
-        return scores;
-      },
-    } : {}),
+    ...(normalizeScore
+      ? {
+          normalizeScore(raw: number[]) {
+            const scores = normalizeScore.call(plugin, raw);
+            noteAll(scores);
+            return scores;
+          },
+        }
+      : {}),
   };
 }
 

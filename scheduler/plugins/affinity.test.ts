@@ -66,7 +66,10 @@ describe("InterPodAffinity", () => {
   });
 
   test("required anti-affinity rejects the zone", () => {
-    const placed: [Node, Pod[]][] = [[inZone("a", "a"), [web]], [inZone("b", "b"), []]];
+    const placed: [Node, Pod[]][] = [
+      [inZone("a", "a"), [web]],
+      [inZone("b", "b"), []],
+    ];
     expect(decide(pod("p", { affinity: antiAffinityTo(term("web")) }), placed)).toBe("b");
     expect(decide(pod("p", { affinity: antiAffinityTo(term("web")) }), placed.slice(0, 1))).toBe(
       "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.",
@@ -105,27 +108,37 @@ describe("InterPodAffinity", () => {
   });
 
   test("preferred terms score, of the pod and of existing pods", () => {
-    const placed: [Node, Pod[]][] = [[inZone("a", "a"), []], [inZone("b", "b"), [web]]];
+    const placed: [Node, Pod[]][] = [
+      [inZone("a", "a"), []],
+      [inZone("b", "b"), [web]],
+    ];
     const terms = [{ weight: 100, podAffinityTerm: term("web") }];
     const preferredDuringSchedulingIgnoredDuringExecution = terms;
     const preferWeb = { podAffinity: { preferredDuringSchedulingIgnoredDuringExecution } };
     expect(decide(pod("p", { affinity: preferWeb }), placed)).toBe("b");
     const friendly = pod("friend", { affinity: preferWeb });
     const wanted = pod("p", { labels: { app: "web" } });
-    expect(decide(wanted, [[inZone("a", "a"), []], [inZone("b", "b"), [friendly]]])).toBe("b");
+    expect(
+      decide(wanted, [
+        [inZone("a", "a"), []],
+        [inZone("b", "b"), [friendly]],
+      ]),
+    ).toBe("b");
   });
 });
 
 describe("PodTopologySpread", () => {
   const spread = (shape: object = {}) => ({
     labels: { app: "web" },
-    topologySpreadConstraints: [{
-      maxSkew: 1,
-      topologyKey: ZONE,
-      whenUnsatisfiable: "DoNotSchedule" as const,
-      labelSelector: { matchLabels: { app: "web" } },
-      ...shape,
-    }],
+    topologySpreadConstraints: [
+      {
+        maxSkew: 1,
+        topologyKey: ZONE,
+        whenUnsatisfiable: "DoNotSchedule" as const,
+        labelSelector: { matchLabels: { app: "web" } },
+        ...shape,
+      },
+    ],
   });
   const some = (count: number, prefix: string) =>
     Array.from({ length: count }, (_, i) => pod(`${prefix}${i}`, { labels: { app: "web" } }));

@@ -1,6 +1,6 @@
 import type { PostFilterPlugin } from "../framework/plugin.ts";
 import { findCandidate } from "../preemption.ts";
-import { prepareCandidate, type PreemptionClients } from "../prepare-candidate.ts";
+import { type PreemptionClients, prepareCandidate } from "../prepare-candidate.ts";
 
 /** Nominates a node on which deleting pods of lower priority lets the pod fit. */
 export function defaultPreemption(clients: PreemptionClients): PostFilterPlugin {

@@ -89,16 +89,32 @@ describe("the selector of the defaults", () => {
 
   test("is that of the controller", () => {
     expect(selector(owned("p"), WEB)).toEqual({ matchLabels: {}, matchExpressions: [app] });
-    const sets = { ...NO_WORKLOADS, statefulSets: new Map([["default/web", {
-      metadata: {},
-      spec: { serviceName: "web", selector: replicaSet.spec?.selector ?? {}, template: {} },
-    }]]) };
+    const sets = {
+      ...NO_WORKLOADS,
+      statefulSets: new Map([
+        [
+          "default/web",
+          {
+            metadata: {},
+            spec: { serviceName: "web", selector: replicaSet.spec?.selector ?? {}, template: {} },
+          },
+        ],
+      ]),
+    };
     const ofSet = owned("p", { app: "web" }, "StatefulSet");
     expect(selector(ofSet, sets)?.matchExpressions).toEqual([app]);
-    const controllers = { ...NO_WORKLOADS, replicationControllers: new Map([["default/web", {
-      metadata: {},
-      spec: { selector: { app: "web" } },
-    }]]) };
+    const controllers = {
+      ...NO_WORKLOADS,
+      replicationControllers: new Map([
+        [
+          "default/web",
+          {
+            metadata: {},
+            spec: { selector: { app: "web" } },
+          },
+        ],
+      ]),
+    };
     const ofController = owned("p", { app: "web" }, "ReplicationController");
     expect(selector(ofController, controllers)?.matchExpressions).toEqual([app]);
   });

@@ -1,10 +1,10 @@
+import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type {
   Pod,
   ReplicationController,
   Service,
   TopologySpreadConstraint,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type { ReplicaSet, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "@raft2kube/api/gen/meta/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
@@ -71,5 +71,5 @@ function expressions(selector: LabelSelector = {}): LabelSelectorRequirement[] {
   const labels = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => {
     return { key, operator: "In", values: [value] };
   });
-  return [...labels, ...selector.matchExpressions ?? []];
+  return [...labels, ...(selector.matchExpressions ?? [])];
 }

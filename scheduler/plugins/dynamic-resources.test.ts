@@ -10,7 +10,8 @@ import { node, pod, snapshot } from "../testing/objects.ts";
 import { dynamicResources } from "./dynamic-resources.ts";
 
 const there: ResourceClaim = {
-  metadata: { namespace: "default", name: "there" }, spec: { devices: { requests: [] } },
+  metadata: { namespace: "default", name: "there" },
+  spec: { devices: { requests: [] } },
 };
 const view = {
   get: (key) => (key === "default/there" ? there : undefined),
@@ -19,20 +20,32 @@ const view = {
 const framework = frameworkOf(DEFAULT_PROFILE, [dynamicResources(view)]);
 
 test.each<[string, PodResourceClaim[], string]>([
-  ["a claim that does not exist", [{ name: "gpu", resourceClaimName: "none" }],
-    'resourceclaim "none" not found (spec.resourceClaims: gpu)'],
-  ["a claim that nothing allocates", [{ name: "gpu", resourceClaimName: "there" }],
+  [
+    "a claim that does not exist",
+    [{ name: "gpu", resourceClaimName: "none" }],
+    'resourceclaim "none" not found (spec.resourceClaims: gpu)',
+  ],
+  [
+    "a claim that nothing allocates",
+    [{ name: "gpu", resourceClaimName: "there" }],
     'resourceclaim "there" cannot be allocated: no devices are allocated here ' +
-    "(spec.resourceClaims: gpu)"],
-  ["a template, and a claim", [
-    { name: "nic", resourceClaimTemplateName: "port" }, { name: "gpu", resourceClaimName: "none" },
-  ], 'no claim is made from resourceclaimtemplate "port" here (spec.resourceClaims: nic), ' +
-    'resourceclaim "none" not found (spec.resourceClaims: gpu)'],
+      "(spec.resourceClaims: gpu)",
+  ],
+  [
+    "a template, and a claim",
+    [
+      { name: "nic", resourceClaimTemplateName: "port" },
+      { name: "gpu", resourceClaimName: "none" },
+    ],
+    'no claim is made from resourceclaimtemplate "port" here (spec.resourceClaims: nic), ' +
+      'resourceclaim "none" not found (spec.resourceClaims: gpu)',
+  ],
 ])("a pod with resource claims is unschedulable: %s", (_name, resourceClaims, why) => {
   const info = podInfo(pod("asking", { resourceClaims }));
   const nodes = snapshot([[node("a"), []]]);
   const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
   expect(decision).toMatchObject({
-    kind: "unschedulable", message: `0/1 nodes are available: ${why}.`,
+    kind: "unschedulable",
+    message: `0/1 nodes are available: ${why}.`,
   });
 });

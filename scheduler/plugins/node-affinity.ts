@@ -1,3 +1,4 @@
+import { nodeAffinityMatches, termMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import {
   defaultNormalizeScore,
   type FilterPlugin,
@@ -6,7 +7,6 @@ import {
   type ScorePlugin,
 } from "../framework/plugin.ts";
 import { SKIP, unresolvable } from "../framework/status.ts";
-import { nodeAffinityMatches, termMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import type { PodInfo } from "../node-info.ts";
 
 type NodeAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;

@@ -13,9 +13,14 @@ export const nodeUserNamespaces: PreFilterPlugin & FilterPlugin = {
   preFilter: (_state, { pod }) => (pod.spec.hostUsers === false ? undefined : SKIP),
   filter(_state, { pod }, { node }) {
     const handlers = node?.status?.runtimeHandlers ?? [];
-    const fits = handlers.length === 0 || handlers.some(({ name, features }) =>
-      (pod.spec.runtimeClassName || !name) && features?.userNamespaces === true);
-    return fits ? undefined
+    const fits =
+      handlers.length === 0 ||
+      handlers.some(
+        ({ name, features }) =>
+          (pod.spec.runtimeClassName || !name) && features?.userNamespaces === true,
+      );
+    return fits
+      ? undefined
       : unresolvable("node(s) didn't have user namespaces for hostUsers: false");
   },
 };

@@ -1,7 +1,7 @@
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { keyOf, type KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
@@ -12,19 +12,24 @@ import { nodeVolumeLimits } from "./node-volume-limits.ts";
 
 const DRIVER = "ebs.csi.aws.com";
 
-const store = <T extends KubeObject>(...objects: T[]): ReadStore<T> => ({
-  get: (key: string) => objects.find((each) => keyOf(each) === key),
-  list: () => objects,
-}) as ReadStore<T>;
+const store = <T extends KubeObject>(...objects: T[]): ReadStore<T> =>
+  ({
+    get: (key: string) => objects.find((each) => keyOf(each) === key),
+    list: () => objects,
+  }) as ReadStore<T>;
 
 const disk = (name: string): PersistentVolume => ({
   metadata: { name },
   spec: { awsElasticBlockStore: { volumeID: `vol-${name}` } },
 });
-const claim = (name: string, spec: object): PersistentVolumeClaim =>
-  ({ metadata: { namespace: "default", name }, spec });
-const attached = (source: VolumeAttachment["spec"]["source"]): VolumeAttachment =>
-  ({ metadata: {}, spec: { attacher: DRIVER, nodeName: "a", source } });
+const claim = (name: string, spec: object): PersistentVolumeClaim => ({
+  metadata: { namespace: "default", name },
+  spec,
+});
+const attached = (source: VolumeAttachment["spec"]["source"]): VolumeAttachment => ({
+  metadata: {},
+  spec: { attacher: DRIVER, nodeName: "a", source },
+});
 const inTree: StorageClass = { metadata: { name: "ebs" }, provisioner: "kubernetes.io/aws-ebs" };
 const limited: CSINode = {
   metadata: { name: "a" },
@@ -36,16 +41,19 @@ function fits(
   volumes: NonNullable<Pod["spec"]["volumes"]>,
   { others = [], attachments = [] }: { others?: Pod[]; attachments?: VolumeAttachment[] } = {},
 ): boolean {
-  const framework = frameworkOf(DEFAULT_PROFILE, [nodeVolumeLimits({
-    claims: store(
-      claim("first", { volumeName: "first" }), claim("second", { volumeName: "second" }),
-      claim("unmade", { storageClassName: "ebs" }),
-    ),
-    volumes: store(disk("first"), disk("second")),
-    classes: store(inTree),
-    csiNodes: store(limited),
-    attachments: store(...attachments),
-  })]);
+  const framework = frameworkOf(DEFAULT_PROFILE, [
+    nodeVolumeLimits({
+      claims: store(
+        claim("first", { volumeName: "first" }),
+        claim("second", { volumeName: "second" }),
+        claim("unmade", { storageClassName: "ebs" }),
+      ),
+      volumes: store(disk("first"), disk("second")),
+      classes: store(inTree),
+      csiNodes: store(limited),
+      attachments: store(...attachments),
+    }),
+  ]);
   const nodes = snapshot([[node("a"), others]]);
   const info = podInfo(pod("wanted", { volumes }));
   const random = seededRandom(1);

@@ -59,8 +59,11 @@ export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & Filt
 
 function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
   const drivers = csiNode?.spec.drivers ?? [];
-  return new Map(drivers.flatMap(({ name, allocatable }) =>
-    allocatable?.count === undefined ? [] : [[name, allocatable.count] as const]));
+  return new Map(
+    drivers.flatMap(({ name, allocatable }) =>
+      allocatable?.count === undefined ? [] : [[name, allocatable.count] as const],
+    ),
+  );
 }
 
 /**

@@ -1,9 +1,5 @@
 import { tolerates, untolerated } from "@raft2kube/client-kube/object/toleration.ts";
-import {
-  defaultNormalizeScore,
-  type FilterPlugin,
-  type ScorePlugin,
-} from "../framework/plugin.ts";
+import { defaultNormalizeScore, type FilterPlugin, type ScorePlugin } from "../framework/plugin.ts";
 import { unresolvable } from "../framework/status.ts";
 
 const HARD = ["NoSchedule", "NoExecute"];

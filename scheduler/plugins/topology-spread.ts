@@ -6,8 +6,8 @@ import {
   matchesSelector,
   termsOf,
 } from "@raft2kube/api/selector.ts";
-import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
+import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {

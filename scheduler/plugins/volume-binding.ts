@@ -5,17 +5,18 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
-import type {
-  CSIDriver,
-  CSIStorageCapacity,
-  StorageClass,
-} from "@raft2kube/api/gen/storage/v1.ts";
+import type { CSIDriver, CSIStorageCapacity, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import {
-  driverOfProvisioner, orUndefined, translateClass, translateVolume,
+  driverOfProvisioner,
+  orUndefined,
+  translateClass,
+  translateVolume,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import { selectsNode } from "@raft2kube/client-kube/object/node-selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import {
   claimNameOf,
   findVolume,
@@ -23,8 +24,8 @@ import {
   NO_PROVISIONER,
   SELECTED_NODE,
 } from "@raft2kube/client-kube/object/volumes.ts";
-import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
   FilterPlugin,
@@ -33,8 +34,6 @@ import type {
   ReservePlugin,
 } from "../framework/plugin.ts";
 import { type Result, SKIP, type Status, unresolvable } from "../framework/status.ts";
-import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { selectsNode } from "@raft2kube/client-kube/object/node-selector.ts";
 import type { ClaimPlan, VolumeBinder, VolumeReservation } from "../volume-binder.ts";
 
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
@@ -193,8 +192,7 @@ function provisioningClass(
 ): StorageClass | undefined {
   const storageClass = view.classes.get(claim.spec.storageClassName ?? "");
   if (!storageClass || storageClass.provisioner === NO_PROVISIONER) return undefined;
-  const topologies =
-    orUndefined(() => translateClass(storageClass))?.allowedTopologies ?? [];
+  const topologies = orUndefined(() => translateClass(storageClass))?.allowedTopologies ?? [];
   const labels = node.metadata.labels ?? {};
   const allowed = topologies.some(({ matchLabelExpressions = [] }) =>
     matchLabelExpressions.every(({ key, values }) => values.includes(own(labels, key) ?? "")),

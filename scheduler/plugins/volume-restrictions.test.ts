@@ -9,10 +9,12 @@ import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, snapshot } from "../testing/objects.ts";
 import { volumeRestrictions } from "./volume-restrictions.ts";
 
-const claims = new Map(["ReadWriteOncePod", "ReadWriteOnce"].map((mode) => {
-  const spec = { accessModes: [mode], resources: { requests: { storage: "1Gi" } } };
-  return [`default/${mode}`, { metadata: { name: mode }, spec } as PersistentVolumeClaim];
-}));
+const claims = new Map(
+  ["ReadWriteOncePod", "ReadWriteOnce"].map((mode) => {
+    const spec = { accessModes: [mode], resources: { requests: { storage: "1Gi" } } };
+    return [`default/${mode}`, { metadata: { name: mode }, spec } as PersistentVolumeClaim];
+  }),
+);
 const view: ReadStore<PersistentVolumeClaim> = {
   get: (key) => claims.get(key),
   list: () => [...claims.values()],
@@ -23,7 +25,10 @@ const using = (name: string, claimName: string, priority = 0): Pod =>
   pod(name, { priority, volumes: [{ name: "data", persistentVolumeClaim: { claimName } }] });
 
 function decide(wanted: Pod, first: Pod) {
-  const nodes = snapshot([[node("a"), [first]], [node("b"), []]]);
+  const nodes = snapshot([
+    [node("a"), [first]],
+    [node("b"), []],
+  ]);
   const info = podInfo(wanted);
   const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
   if (decision.kind === "scheduled") return "scheduled";
@@ -34,7 +39,8 @@ function decide(wanted: Pod, first: Pod) {
 
 test("a pod that shares a claim of mode ReadWriteOncePod is unschedulable", () => {
   const second = decide(using("second", "ReadWriteOncePod"), using("first", "ReadWriteOncePod"));
-  const message = "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the " +
+  const message =
+    "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the " +
     "same name and ReadWriteOncePod access mode.";
   expect(second).toEqual({ message, victims: undefined });
 });

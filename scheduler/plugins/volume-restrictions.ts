@@ -5,7 +5,8 @@ import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
 import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
 
-const CONFLICT = "node has pod using PersistentVolumeClaim with the same name and " +
+const CONFLICT =
+  "node has pod using PersistentVolumeClaim with the same name and " +
   "ReadWriteOncePod access mode";
 
 /** Rejects every node while another pod uses a claim of the pod with mode ReadWriteOncePod. */
@@ -17,7 +18,8 @@ export function volumeRestrictions(
     events: ["pod-removed", "volumes"],
     preFilter({ snapshot }, { pod }) {
       const single = claimsOf(pod).filter((key) =>
-        claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"));
+        claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"),
+      );
       return single.length === 0 || !isUsed(snapshot, single) ? SKIP : undefined;
     },
     filter: () => unschedulable(CONFLICT),
@@ -33,5 +35,6 @@ function claimsOf(pod: Pod): string[] {
 
 function isUsed({ nodes }: Snapshot, claims: readonly string[]): boolean {
   return nodes.some(({ pods }) =>
-    [...pods.values()].some(({ pod }) => claimsOf(pod).some((key) => claims.includes(key))));
+    [...pods.values()].some(({ pod }) => claimsOf(pod).some((key) => claims.includes(key))),
+  );
 }

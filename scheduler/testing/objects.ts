@@ -23,13 +23,17 @@ export function node(name: string, shape: NodeShape = {}): Node {
   const spec: NonNullable<Node["spec"]> = {};
   if (shape.taints) spec.taints = shape.taints;
   if (shape.unschedulable) spec.unschedulable = true;
-  const runtimeHandlers = Object.entries(shape.handlers ?? {})
-    .map(([handler, userNamespaces]) => ({ name: handler, features: { userNamespaces } }));
+  const runtimeHandlers = Object.entries(shape.handlers ?? {}).map(([handler, userNamespaces]) => ({
+    name: handler,
+    features: { userNamespaces },
+  }));
   return {
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...shape.labels } },
     spec,
     status: {
-      allocatable: { cpu, memory, pods, ...extended }, images: shape.images ?? [], runtimeHandlers,
+      allocatable: { cpu, memory, pods, ...extended },
+      images: shape.images ?? [],
+      runtimeHandlers,
     },
   };
 }

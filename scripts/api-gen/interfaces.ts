@@ -3,15 +3,27 @@
 import type { FieldFact, PackageFacts, TypeFact } from "../../api/facts.ts";
 
 const SCALARS: Readonly<Record<string, string>> = {
-  string: "string", bool: "boolean", int32: "number", int64: "number", double: "number",
+  string: "string",
+  bool: "boolean",
+  int32: "number",
+  int64: "number",
+  double: "number",
 };
 
 /** Types of `api/scalars.ts`, by their name in the facts. */
 const SPECIALS: Readonly<Record<string, string>> = {
-  bytes: "Bytes", Time: "Time", MicroTime: "MicroTime", Duration: "Duration",
-  Quantity: "Quantity", IntOrString: "IntOrString", RawExtension: "RawExtension",
-  FieldsV1: "FieldsV1", JSON: "JSONValue", SchemaOrArray: "SchemaOrArray",
-  SchemaOrBool: "SchemaOrBool", SchemaOrStrings: "SchemaOrStrings",
+  bytes: "Bytes",
+  Time: "Time",
+  MicroTime: "MicroTime",
+  Duration: "Duration",
+  Quantity: "Quantity",
+  IntOrString: "IntOrString",
+  RawExtension: "RawExtension",
+  FieldsV1: "FieldsV1",
+  JSON: "JSONValue",
+  SchemaOrArray: "SchemaOrArray",
+  SchemaOrBool: "SchemaOrBool",
+  SchemaOrStrings: "SchemaOrStrings",
 };
 
 /** A file's imports, collected while its types are written. */
@@ -43,7 +55,9 @@ function written(type: string, imports: Imports): string {
 
 /** Every stored object has metadata and, where its kind has one, a spec: those are never absent. */
 function isOptional(field: FieldFact, owner: TypeFact): boolean {
-  const whole = owner.typeMeta === true && field.pointer !== true &&
+  const whole =
+    owner.typeMeta === true &&
+    field.pointer !== true &&
     (field.name === "metadata" || field.name === "spec");
   if (whole) return false;
   return field.omitempty === true || field.omitzero === true;
@@ -53,10 +67,12 @@ function interfaceText(name: string, type: TypeFact, imports: Imports): string {
   const fields = type.fields ?? [];
   const parents = fields.filter((each) => each.inline).map((each) => written(each.type, imports));
   const head = parents.length === 0 ? name : `${name} extends ${parents.join(", ")}`;
-  const lines = fields.filter((each) => !each.inline).map((each) => {
-    const key = /^[A-Za-z_]\w*$/.test(each.name) ? each.name : JSON.stringify(each.name);
-    return `  ${key}${isOptional(each, type) ? "?" : ""}: ${written(each.type, imports)};`;
-  });
+  const lines = fields
+    .filter((each) => !each.inline)
+    .map((each) => {
+      const key = /^[A-Za-z_]\w*$/.test(each.name) ? each.name : JSON.stringify(each.name);
+      return `  ${key}${isOptional(each, type) ? "?" : ""}: ${written(each.type, imports)};`;
+    });
   const meta = type.typeMeta ? ["  apiVersion?: string;", "  kind?: string;"] : [];
   const body = [...meta, ...lines].join("\n");
   if (body === "" && parents.length > 0) return `export type ${name} = ${parents.join(" & ")};`;
@@ -75,11 +91,11 @@ function aliasText(name: string, type: TypeFact, imports: Imports): string {
 export function interfacesText(facts: PackageFacts): string {
   const imports: Imports = { scalars: new Set(), packages: new Map() };
   const bodies = Object.entries(facts.types).map(([name, type]) =>
-    type.fields === undefined
-      ? aliasText(name, type, imports)
-      : interfaceText(name, type, imports));
-  const lines = [...imports.packages].sort().map(([from, names]) =>
-    importText([...names].sort(), `../${from}.ts`));
+    type.fields === undefined ? aliasText(name, type, imports) : interfaceText(name, type, imports),
+  );
+  const lines = [...imports.packages]
+    .sort()
+    .map(([from, names]) => importText([...names].sort(), `../${from}.ts`));
   if (imports.scalars.size > 0) {
     lines.push(importText([...imports.scalars].sort(), "../../scalars.ts"));
   }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { ROOT, bundle } from "./bundle.ts";
+import { bundle, ROOT } from "./bundle.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "r2k-bundle-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -26,15 +26,18 @@ test("a bundle that imports node:http has all that it asks for, and not undici",
 });
 
 test("a bundle has the values of YAML files' documents, and needs no such files", async () => {
-  writeFileSync(join(folder, "data.yaml"), "# Two.\n---\nword: $& \"one\"\n---\n[2]\n");
+  writeFileSync(join(folder, "data.yaml"), '# Two.\n---\nword: $& "one"\n---\n[2]\n');
   writeFileSync(join(folder, "more.yaml"), "---\n3\n");
-  writeFileSync(join(folder, "reader.ts"), `
+  writeFileSync(
+    join(folder, "reader.ts"),
+    `
     import { yamlDocuments } from ${JSON.stringify(join(ROOT, "apimachinery/yaml.ts"))};
     const values = await yamlDocuments(new URL("./data.yaml", import.meta.url));
     const more = await yamlDocuments(new URL("./more.yaml", import.meta.url));
     const again = await yamlDocuments(new URL("./data.yaml", import.meta.url));
     console.log(JSON.stringify([values, more, again.length]));
-  `);
+  `,
+  );
   const entries = { reader: join(relative(ROOT, folder), "reader") };
   await bundle({ outDir: relative(ROOT, folder), entries });
   for (const name of ["data.yaml", "more.yaml"]) rmSync(join(folder, name));

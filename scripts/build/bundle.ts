@@ -1,8 +1,8 @@
-import { basename, dirname, join, relative } from "node:path";
 import { readFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
-import { type Plugin, build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 import { ownParts } from "../../labs/runner/own-parts.ts";
 import { treesDigest } from "../../labs/runner/own-tree.ts";
 

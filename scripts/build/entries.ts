@@ -1,6 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { execFileSync } from "node:child_process";
 import { ROOT } from "./bundle.ts";
 
 /**
@@ -9,8 +9,11 @@ import { ROOT } from "./bundle.ts";
  */
 export function entryPoints(): Record<string, string> {
   const entries: Record<string, string> = {
-    main: "cli/main", "etcd-server": "cli/etcd", "port-proxy": "cli/port-proxy",
-    ingress: "cli/ingress", dashboard: "cli/dashboard",
+    main: "cli/main",
+    "etcd-server": "cli/etcd",
+    "port-proxy": "cli/port-proxy",
+    ingress: "cli/ingress",
+    dashboard: "cli/dashboard",
   };
   for (const path of productSources()) {
     const text = readFileSync(join(ROOT, path), "utf8");

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // The installed command: runs the bundle on the Node that came with the package.
 import { spawn } from "node:child_process";
-import { createRequire } from "node:module";
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 

@@ -2,15 +2,23 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { writePage } from "@raft2kube/dashboard/build.ts";
-import { EXTERNAL, ROOT, bundle } from "./bundle.ts";
+import { bundle, EXTERNAL, ROOT } from "./bundle.ts";
 import { entryPoints } from "./entries.ts";
 import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
 
 /** Files of the product that the bundle reads when it runs. */
 const ASSETS = [
-  "api/facts", "openapi/texts", "apiserver/authz/rbac/policy.yaml", "cli/addons",
-  "cli/machine/addons", "cli/machine/static-pods", "cli/help.txt", "cli/supervisor", "examples",
-  "README.md", "LICENSE",
+  "api/facts",
+  "openapi/texts",
+  "apiserver/authz/rbac/policy.yaml",
+  "cli/addons",
+  "cli/machine/addons",
+  "cli/machine/static-pods",
+  "cli/help.txt",
+  "cli/supervisor",
+  "examples",
+  "README.md",
+  "LICENSE",
 ];
 
 /** Where bundles lie in the package. */

@@ -1,7 +1,14 @@
 // Bundles the command line and the CNI plugins again when a source is newer than they are, or when
 // a reader's own parts were switched on or off. Called before every command.
 import {
-  existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";

@@ -2,9 +2,7 @@
 import type { Message } from "./textproto.ts";
 
 /** A value as data: scalars by their type's name, lists, and maps as pairs. */
-export type ValueData =
-  | null | boolean | string
-  | { readonly [type: string]: unknown };
+export type ValueData = null | boolean | string | { readonly [type: string]: unknown };
 
 export interface ConformanceCase {
   readonly name: string;
@@ -47,19 +45,32 @@ export function convertFile(file: Message): Converted {
 
 function whyLeftOut(test: Message): string | undefined {
   const words = JSON.stringify(test, (_key, value: unknown) =>
-    isBuffer(value) ? Buffer.from(value.data).toString("utf8") : value);
-  const plain = words.replaceAll(
-    /"object_value":\[\{"\[type\.googleapis\.com\/google\.protobuf\.(?:Timestamp|Duration)\]"/g, "")
+    isBuffer(value) ? Buffer.from(value.data).toString("utf8") : value,
+  );
+  const plain = words
+    .replaceAll(
+      /"object_value":\[\{"\[type\.googleapis\.com\/google\.protobuf\.(?:Timestamp|Duration)\]"/g,
+      "",
+    )
     .replaceAll(/google\.protobuf\.(?:Timestamp|Duration)(?![\w{])/g, "");
-  if (/TestAllTypes|object_value|enum_value|message_type|google\.protobuf\.|GlobalEnum|wrapper/
-    .test(plain)) return MESSAGES;
+  if (
+    /TestAllTypes|object_value|enum_value|message_type|google\.protobuf\.|GlobalEnum|wrapper/.test(
+      plain,
+    )
+  )
+    return MESSAGES;
   if (messages(test, "type_env").some((each) => each["function"] !== undefined)) return DECLARES;
   return test["disable_check"]?.[0] === "true" ? UNCHECKED : undefined;
 }
 
 function isBuffer(value: unknown): value is { data: number[] } {
-  return typeof value === "object" && value !== null && "type" in value && "data" in value &&
-    value.type === "Buffer";
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "type" in value &&
+    "data" in value &&
+    value.type === "Buffer"
+  );
 }
 
 function messages(message: Message, field: string): readonly Message[] {
@@ -78,11 +89,14 @@ function convertTest(test: Message): ConformanceCase {
   const errors = messages(test, "eval_error")[0];
   const variables = messages(test, "type_env").flatMap((each) => {
     const ident = messages(each, "ident")[0];
-    return ident === undefined ? []
+    return ident === undefined
+      ? []
       : [[text(each, "name")!, typeText(messages(ident, "type")[0]!)] as const];
   });
-  const bindings = messages(test, "bindings").map((each) =>
-    [text(each, "key")!, valueData(messages(messages(each, "value")[0]!, "value")[0]!)] as const);
+  const bindings = messages(test, "bindings").map(
+    (each) =>
+      [text(each, "key")!, valueData(messages(messages(each, "value")[0]!, "value")[0]!)] as const,
+  );
   return {
     name: text(test, "name")!,
     expr: text(test, "expr")!,
@@ -91,8 +105,9 @@ function convertTest(test: Message): ConformanceCase {
     ...(bindings.length === 0 ? {} : { bindings: Object.fromEntries(bindings) }),
     ...(errors !== undefined
       ? { error: text(messages(errors, "errors")[0] ?? {}, "message") ?? "" }
-      : text(test, "check_only") === "true" || (typed !== undefined && value === undefined) ? {}
-      : { value: value === undefined ? true : valueData(value) }),
+      : text(test, "check_only") === "true" || (typed !== undefined && value === undefined)
+        ? {}
+        : { value: value === undefined ? true : valueData(value) }),
     ...(type === undefined ? {} : { type: typeText(type) }),
   };
 }
@@ -122,8 +137,10 @@ function valueData(message: Message): ValueData {
       return { list: messages(value as Message, "values").map(valueData) };
     case "map_value":
       return {
-        map: messages(value as Message, "entries").map((each) =>
-          [valueData(messages(each, "key")[0]!), valueData(messages(each, "value")[0]!)]),
+        map: messages(value as Message, "entries").map((each) => [
+          valueData(messages(each, "key")[0]!),
+          valueData(messages(each, "value")[0]!),
+        ]),
       };
     case "object_value": {
       const [name, fields] = Object.entries(value as Message)[0]!;
@@ -137,8 +154,15 @@ function valueData(message: Message): ValueData {
 }
 
 const PRIMITIVES: Readonly<Record<string, string>> = {
-  BOOL: "bool", INT64: "int", UINT64: "uint", DOUBLE: "double", STRING: "string", BYTES: "bytes",
-  TIMESTAMP: "timestamp", DURATION: "duration", ANY: "dyn",
+  BOOL: "bool",
+  INT64: "int",
+  UINT64: "uint",
+  DOUBLE: "double",
+  STRING: "string",
+  BYTES: "bytes",
+  TIMESTAMP: "timestamp",
+  DURATION: "duration",
+  ANY: "dyn",
 };
 
 function typeText(message: Message): string {
@@ -158,7 +182,8 @@ function typeText(message: Message): string {
       return `list(${typeText(messages(value as Message, "elem_type")[0]!)})`;
     case "map_type": {
       const [key, item] = ["key_type", "value_type"].map((each) =>
-        typeText(messages(value as Message, each)[0]!));
+        typeText(messages(value as Message, each)[0]!),
+      );
       return `map(${key}, ${item})`;
     }
     case "type":

@@ -55,26 +55,37 @@ function caseOf(fields: Record<string, Tree>, tables: Tables): CostCase {
   return {
     name: name!.string!,
     expr: expr!.string!,
-    ...(declared.length === 0 ? {} : {
-      variables: Object.fromEntries(declared.map(({ args }) =>
-        [args![0]!.string!, typeText(args![1]!, tables)])),
-    }),
-    ...(hints === undefined ? {} : {
-      sizes: Object.fromEntries(Object.entries(fieldsOf(hints)).map(([path, { number }]) =>
-        [path, Number(number)])),
-    }),
+    ...(declared.length === 0
+      ? {}
+      : {
+          variables: Object.fromEntries(
+            declared.map(({ args }) => [args![0]!.string!, typeText(args![1]!, tables)]),
+          ),
+        }),
+    ...(hints === undefined
+      ? {}
+      : {
+          sizes: Object.fromEntries(
+            Object.entries(fieldsOf(hints)).map(([path, { number }]) => [path, Number(number)]),
+          ),
+        }),
     ...(fields.in === undefined ? {} : { input: valueOf(fields.in) }),
     ...(presence === undefined ? {} : { presenceTestCosts: presence === "true" }),
     ...(limit === undefined ? {} : { limit: Number(limit.number) }),
-    ...(want === undefined || expectExceedsLimit !== undefined ? {}
+    ...(want === undefined || expectExceedsLimit !== undefined
+      ? {}
       : { cost: Number(want.number) }),
     ...(wanted === undefined ? {} : { estimate: rangeOf(wanted) }),
   };
 }
 
 const TYPES: Readonly<Record<string, string>> = {
-  "types.BoolType": "bool", "types.BytesType": "bytes", "types.DoubleType": "double",
-  "types.DurationType": "duration", "types.IntType": "int", "types.StringType": "string",
+  "types.BoolType": "bool",
+  "types.BytesType": "bytes",
+  "types.DoubleType": "double",
+  "types.DurationType": "duration",
+  "types.IntType": "int",
+  "types.StringType": "string",
   "types.TimestampType": "timestamp",
 };
 
@@ -120,6 +131,5 @@ function valueOf(tree: Tree): unknown {
   if (tree.list === true) return (tree.composite as readonly Tree[]).map(valueOf);
   const fields = Object.entries(fieldsOf(tree));
   const isMessage = fields.some(([name]) => /^[A-Z]/.test(name));
-  return isMessage ? {}
-    : Object.fromEntries(fields.map(([name, value]) => [name, valueOf(value)]));
+  return isMessage ? {} : Object.fromEntries(fields.map(([name, value]) => [name, valueOf(value)]));
 }

@@ -74,13 +74,20 @@ const PLAIN: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 1
 
 /** The octets of a quoted text. */
 function unquoted(text: string): Buffer {
-  const parts = text.slice(1, -1).matchAll(
-    /\\([0-7]{1,3})|\\[xX]([\da-fA-F]{1,2})|\\u([\da-fA-F]{4})|\\U([\da-fA-F]{8})|\\([^])|[^\\]+/g);
-  return Buffer.concat([...parts].map(([all, octal, hex, short, long, plain]) => {
-    if (octal !== undefined) return Buffer.of(Number.parseInt(octal, 8));
-    if (hex !== undefined) return Buffer.of(Number.parseInt(hex, 16));
-    const code = short ?? long;
-    if (code !== undefined) return Buffer.from(String.fromCodePoint(Number.parseInt(code, 16)));
-    return plain === undefined ? Buffer.from(all) : Buffer.of(PLAIN[plain] ?? plain.charCodeAt(0));
-  }));
+  const parts = text
+    .slice(1, -1)
+    .matchAll(
+      /\\([0-7]{1,3})|\\[xX]([\da-fA-F]{1,2})|\\u([\da-fA-F]{4})|\\U([\da-fA-F]{8})|\\([^])|[^\\]+/g,
+    );
+  return Buffer.concat(
+    [...parts].map(([all, octal, hex, short, long, plain]) => {
+      if (octal !== undefined) return Buffer.of(Number.parseInt(octal, 8));
+      if (hex !== undefined) return Buffer.of(Number.parseInt(hex, 16));
+      const code = short ?? long;
+      if (code !== undefined) return Buffer.from(String.fromCodePoint(Number.parseInt(code, 16)));
+      return plain === undefined
+        ? Buffer.from(all)
+        : Buffer.of(PLAIN[plain] ?? plain.charCodeAt(0));
+    }),
+  );
 }

@@ -15,18 +15,26 @@ const RULES = "x-kubernetes-validations";
 /** Texts in the sources of the copy, and what calls the recorder in their place. */
 const CHANGES: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
   "validation.go": [
-    ["\treturn s.validate(ctx, fldPath, obj, oldObj, opt.ratchetingOptions, costBudget)\n",
+    [
+      "\treturn s.validate(ctx, fldPath, obj, oldObj, opt.ratchetingOptions, costBudget)\n",
       "\terrs, remainingBudget = s.validate(ctx, fldPath, obj, oldObj, opt.ratchetingOptions, " +
         "costBudget)\n\trecordValidation(s, fldPath, obj, oldObj, opt.currentCorrelation != nil, " +
-        "costBudget, errs, remainingBudget)\n\treturn errs, remainingBudget\n"],
-    ["\t\t\tcelActivationFactory: activationFactory,\n",
-      "\t\t\tcelActivationFactory: activationFactory,\n\t\t\trecordedLimit: perCallLimit,\n"],
-    ["\tuncompiledRules []apiextensions.ValidationRule\n",
-      "\trecordedLimit uint64\n\tuncompiledRules []apiextensions.ValidationRule\n"],
+        "costBudget, errs, remainingBudget)\n\treturn errs, remainingBudget\n",
+    ],
+    [
+      "\t\t\tcelActivationFactory: activationFactory,\n",
+      "\t\t\tcelActivationFactory: activationFactory,\n\t\t\trecordedLimit: perCallLimit,\n",
+    ],
+    [
+      "\tuncompiledRules []apiextensions.ValidationRule\n",
+      "\trecordedLimit uint64\n\tuncompiledRules []apiextensions.ValidationRule\n",
+    ],
   ],
   "compilation.go": [
-    ["\treturn compResults, nil\n",
-      "\treturn recordCompilation(s, declType, perCallLimit, compResults, nil)\n"],
+    [
+      "\treturn compResults, nil\n",
+      "\treturn recordCompilation(s, declType, perCallLimit, compResults, nil)\n",
+    ],
   ],
 };
 
@@ -39,36 +47,52 @@ export interface RuleAnswers {
 }
 
 export function rulesOfTests(
-  workspace: string, go: (cwd: string, ...args: string[]) => string,
+  workspace: string,
+  go: (cwd: string, ...args: string[]) => string,
 ): RuleAnswers {
   const folder = join(workspace, "rules");
   mkdirSync(folder);
   writeFileSync(join(folder, "go.mod"), "module rules\n\ngo 1.26\n");
   const { Dir } = JSON.parse(
-    go(folder, "mod", "download", "-json", `${MODULE}@${STAGING_VERSION}`)) as { Dir: string };
+    go(folder, "mod", "download", "-json", `${MODULE}@${STAGING_VERSION}`),
+  ) as { Dir: string };
   const copy = join(workspace, "apiextensions-apiserver");
   cpSync(Dir, copy, { recursive: true });
   execFileSync("chmod", ["-R", "u+w", copy]);
   for (const [file, changes] of Object.entries(CHANGES)) change(join(copy, PACKAGE, file), changes);
   cpSync(RECORDER, join(copy, PACKAGE, "record.go"));
-  writeFileSync(join(folder, "main.go"),
-    `package main\n\nimport _ "${MODULE}/${PACKAGE}"\n\nfunc main() {}\n`);
-  writeFileSync(join(folder, "go.mod"), `module rules\n\ngo 1.26\n\nrequire ${MODULE} ` +
-    `${STAGING_VERSION}\n\nreplace ${MODULE} => ${copy}\n`);
+  writeFileSync(
+    join(folder, "main.go"),
+    `package main\n\nimport _ "${MODULE}/${PACKAGE}"\n\nfunc main() {}\n`,
+  );
+  writeFileSync(
+    join(folder, "go.mod"),
+    `module rules\n\ngo 1.26\n\nrequire ${MODULE} ` +
+      `${STAGING_VERSION}\n\nreplace ${MODULE} => ${copy}\n`,
+  );
   go(folder, "mod", "tidy");
-  const [validations, compilations] = ["validations", "compilations"]
-    .map((name) => join(workspace, `${name}.jsonl`)) as [string, string];
+  const [validations, compilations] = ["validations", "compilations"].map((name) =>
+    join(workspace, `${name}.jsonl`),
+  ) as [string, string];
   execFileSync("go", ["test", "-count=1", `${MODULE}/${PACKAGE}`], {
-    cwd: folder, stdio: "ignore",
+    cwd: folder,
+    stdio: "ignore",
     env: {
-      ...process.env, GOFLAGS: "-mod=mod", VALIDATIONS: validations, COMPILATIONS: compilations,
+      ...process.env,
+      GOFLAGS: "-mod=mod",
+      VALIDATIONS: validations,
+      COMPILATIONS: compilations,
     },
   });
   return {
-    validations: grouped(validations, ({ errors, left, schema, ...rest }) =>
-      [{ schema: without(schema), ...rest }, { rules: rulesOf(schema), errors, left }]),
-    compilations: grouped(compilations, ({ schema, results, limit: _limit }) =>
-      [{ schema: without(schema) }, { rules: rulesOf(schema), results }]),
+    validations: grouped(validations, ({ errors, left, schema, ...rest }) => [
+      { schema: without(schema), ...rest },
+      { rules: rulesOf(schema), errors, left },
+    ]),
+    compilations: grouped(compilations, ({ schema, results, limit: _limit }) => [
+      { schema: without(schema) },
+      { rules: rulesOf(schema), results },
+    ]),
   };
 }
 
@@ -105,8 +129,12 @@ function grouped(file: string, split: (line: Json) => readonly [head: Json, answ
     const [head, answer] = split(exact).map((each) => JSON.stringify(each)) as [string, string];
     groups.set(head, (groups.get(head) ?? new Set()).add(answer));
   }
-  const texts = [...groups].sort(([a], [b]) => a < b ? -1 : 1).map(([head, answers]) =>
-    `${head.slice(0, -1)},"cases":[\n  ${[...answers].sort().join(",\n  ")}\n]}`);
+  const texts = [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([head, answers]) =>
+        `${head.slice(0, -1)},"cases":[\n  ${[...answers].sort().join(",\n  ")}\n]}`,
+    );
   return `[\n${texts.join(",\n")}\n]\n`;
 }
 

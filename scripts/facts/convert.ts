@@ -1,7 +1,7 @@
 /** Turns what `read-types.go` printed into the compact facts of `api/facts/`. Pure. */
 
 import type { FieldFact, PackageFacts, TypeFact } from "../../api/facts.ts";
-import { PACKAGES, SPECIAL_TYPES, type ApiPackage } from "./packages.ts";
+import { type ApiPackage, PACKAGES, SPECIAL_TYPES } from "./packages.ts";
 
 export interface GoField {
   readonly name: string;
@@ -32,9 +32,19 @@ const TYPE_META = "k8s.io/apimachinery/pkg/apis/meta/v1.TypeMeta";
 
 /** Go's words for scalars, and named strings of packages that we do not read. */
 const SCALARS: Readonly<Record<string, string>> = {
-  string: "string", bool: "bool", int: "int64", int32: "int32", int64: "int64", uint8: "int32",
-  uint16: "int32", float32: "double", float64: "double", "[]byte": "bytes", "[]uint8": "bytes",
-  byte: "int32", "interface{}": "JSON",
+  string: "string",
+  bool: "bool",
+  int: "int64",
+  int32: "int32",
+  int64: "int64",
+  uint8: "int32",
+  uint16: "int32",
+  float32: "double",
+  float64: "double",
+  "[]byte": "bytes",
+  "[]uint8": "bytes",
+  byte: "int32",
+  "interface{}": "JSON",
   "k8s.io/apimachinery/pkg/types.UID": "string",
   "k8s.io/apimachinery/pkg/types.NodeName": "string",
 };
@@ -90,8 +100,11 @@ function fieldFact(field: GoField, here: ApiPackage): FieldFact {
   const inline = options.includes("inline") || (field.embedded === true && jsonName === "");
   const wire = protobufOf(field.protobuf);
   const marked = marker(field.markers, "required") !== undefined;
-  const optional = !marked && (options.includes("omitempty") || options.includes("omitzero") ||
-    marker(field.markers, "optional") !== undefined);
+  const optional =
+    !marked &&
+    (options.includes("omitempty") ||
+      options.includes("omitzero") ||
+      marker(field.markers, "optional") !== undefined);
   const listKeys = everyMarker(field.markers, "listMapKey");
   const fallback = defaultOf(field.markers);
   return {
@@ -121,8 +134,10 @@ function structure(field: GoField, from: string, to: string): Record<string, str
 function structFact(type: GoType, here: ApiPackage): TypeFact | undefined {
   const all = type.fields ?? [];
   const typeMeta = all.some((each) => each.type === TYPE_META);
-  const kept = all.filter((each) => each.type !== TYPE_META && each.json !== "-" &&
-    (each.json !== "" || each.protobuf !== ""));
+  const kept = all.filter(
+    (each) =>
+      each.type !== TYPE_META && each.json !== "-" && (each.json !== "" || each.protobuf !== ""),
+  );
   if (kept.length === 0 && all.length > 0 && !typeMeta) return undefined;
   const atomic = marker(type.markers, "structType");
   return {

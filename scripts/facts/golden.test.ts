@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { decodeObject, encodeObject, readEnvelope } from "../../api/codec/envelope.ts";
-import { cachedGoldens, goldens } from "./golden.ts";
 import { decodeJson } from "../../api/codec/json.ts";
+import { cachedGoldens, goldens } from "./golden.ts";
 
 const directory = cachedGoldens();
 const files = goldens(directory);

@@ -37,14 +37,19 @@ function schemaOf(name: string): string | undefined {
 
 /** The files of kinds that we know, from a directory. */
 export function goldens(directory: string = COMMITTED): Golden[] {
-  return readdirSync(directory).filter((each) => each.endsWith(".json")).flatMap((file) => {
-    const name = file.slice(0, -".json".length);
-    const schema = schemaOf(name);
-    if (schema === undefined) return [];
-    return [{
-      name, schema,
-      json: JSON.parse(readFileSync(join(directory, file), "utf8")) as unknown,
-      protobuf: readFileSync(join(directory, `${name}.pb`)),
-    }];
-  });
+  return readdirSync(directory)
+    .filter((each) => each.endsWith(".json"))
+    .flatMap((file) => {
+      const name = file.slice(0, -".json".length);
+      const schema = schemaOf(name);
+      if (schema === undefined) return [];
+      return [
+        {
+          name,
+          schema,
+          json: JSON.parse(readFileSync(join(directory, file), "utf8")) as unknown,
+          protobuf: readFileSync(join(directory, `${name}.pb`)),
+        },
+      ];
+    });
 }

@@ -28,16 +28,22 @@ const TYPES: Readonly<Record<string, string>> = {
 export function listedMetrics(component: string): Map<string, Metric> {
   const module = `k8s.io/kubernetes@${KUBERNETES_VERSION}`;
   const output = execFileSync("go", ["mod", "download", "-json", module], {
-    encoding: "utf8", maxBuffer: OUTPUT_LIMIT_BYTES,
+    encoding: "utf8",
+    maxBuffer: OUTPUT_LIMIT_BYTES,
   });
   const { Dir } = JSON.parse(output) as { Dir: string };
   const all = parse(readFileSync(join(Dir, LIST), "utf8")) as Listed[];
-  const served = all.filter(({ componentEndpoints = [] }) => componentEndpoints.some(
-    ({ component: other, endpoint }) => other === component && endpoint === "/metrics"));
-  return new Map(served.map(({ name, namespace, subsystem, type, labels = [] }) => {
-    const whole = [namespace, subsystem, name].filter(Boolean).join("_");
-    const word = type.toLowerCase();
-    const own = labels.toSorted().join(",");
-    return [whole, { type: TYPES[word] ?? word, labels: own, counts: false }];
-  }));
+  const served = all.filter(({ componentEndpoints = [] }) =>
+    componentEndpoints.some(
+      ({ component: other, endpoint }) => other === component && endpoint === "/metrics",
+    ),
+  );
+  return new Map(
+    served.map(({ name, namespace, subsystem, type, labels = [] }) => {
+      const whole = [namespace, subsystem, name].filter(Boolean).join("_");
+      const word = type.toLowerCase();
+      const own = labels.toSorted().join(",");
+      return [whole, { type: TYPES[word] ?? word, labels: own, counts: false }];
+    }),
+  );
 }

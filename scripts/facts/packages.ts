@@ -38,23 +38,36 @@ const API_GROUPS: readonly (readonly [string, string, readonly string[]])[] = [
 ];
 
 export const PACKAGES: readonly ApiPackage[] = [
-  ...API_GROUPS.flatMap(([folder, group, versions]) => versions.map((version) => ({
-    name: `${folder}/${version}`, group, module: "k8s.io/api", path: `${folder}/${version}`,
-  }))),
+  ...API_GROUPS.flatMap(([folder, group, versions]) =>
+    versions.map((version) => ({
+      name: `${folder}/${version}`,
+      group,
+      module: "k8s.io/api",
+      path: `${folder}/${version}`,
+    })),
+  ),
   {
-    name: "meta/v1", group: "meta.k8s.io", module: "k8s.io/apimachinery",
+    name: "meta/v1",
+    group: "meta.k8s.io",
+    module: "k8s.io/apimachinery",
     path: "pkg/apis/meta/v1",
   },
   {
-    name: "apiextensions/v1", group: "apiextensions.k8s.io",
-    module: "k8s.io/apiextensions-apiserver", path: "pkg/apis/apiextensions/v1",
+    name: "apiextensions/v1",
+    group: "apiextensions.k8s.io",
+    module: "k8s.io/apiextensions-apiserver",
+    path: "pkg/apis/apiextensions/v1",
   },
   {
-    name: "apiregistration/v1", group: "apiregistration.k8s.io",
-    module: "k8s.io/kube-aggregator", path: "pkg/apis/apiregistration/v1",
+    name: "apiregistration/v1",
+    group: "apiregistration.k8s.io",
+    module: "k8s.io/kube-aggregator",
+    path: "pkg/apis/apiregistration/v1",
   },
   {
-    name: "metrics/v1beta1", group: "metrics.k8s.io", module: "k8s.io/metrics",
+    name: "metrics/v1beta1",
+    group: "metrics.k8s.io",
+    module: "k8s.io/metrics",
     path: "pkg/apis/metrics/v1beta1",
   },
 ];

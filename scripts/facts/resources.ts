@@ -24,11 +24,17 @@ export const OTHER_RESOURCES: Readonly<Record<string, ResourceList>> = {
   "metrics/v1beta1": {
     resources: [
       {
-        name: "nodes", singularName: "", namespaced: false, kind: "NodeMetrics",
+        name: "nodes",
+        singularName: "",
+        namespaced: false,
+        kind: "NodeMetrics",
         verbs: ["get", "list"],
       },
       {
-        name: "pods", singularName: "", namespaced: true, kind: "PodMetrics",
+        name: "pods",
+        singularName: "",
+        namespaced: true,
+        kind: "PodMetrics",
         verbs: ["get", "list"],
       },
     ],
@@ -44,25 +50,29 @@ export function discoveryFile(of: ApiPackage): string {
 /** The resources of one group and version, each with its subresources, by name. */
 export function resourceFacts(list: ResourceList, of: ApiPackage): ResourceFact[] {
   const version = of.name.split("/")[1]!;
-  return list.resources.filter((each) => !each.name.includes("/")).map((each) => ({
-    package: of.name,
-    group: of.group,
-    plural: each.name,
-    singular: each.singularName,
-    kind: each.kind,
-    namespaced: each.namespaced,
-    ...(each.shortNames === undefined ? {} : { shortNames: each.shortNames }),
-    ...(each.categories === undefined ? {} : { categories: each.categories }),
-    verbs: each.verbs,
-    ...(each.storageVersionHash === undefined
-      ? {} : { storageVersionHash: each.storageVersionHash }),
-    subresources: list.resources.filter((sub) => sub.name.startsWith(`${each.name}/`))
-      .map((sub) => ({
-        name: sub.name.slice(each.name.length + 1),
-        verbs: sub.verbs,
-        group: sub.group ?? of.group,
-        version: sub.version ?? version,
-        kind: sub.kind,
-      })),
-  }));
+  return list.resources
+    .filter((each) => !each.name.includes("/"))
+    .map((each) => ({
+      package: of.name,
+      group: of.group,
+      plural: each.name,
+      singular: each.singularName,
+      kind: each.kind,
+      namespaced: each.namespaced,
+      ...(each.shortNames === undefined ? {} : { shortNames: each.shortNames }),
+      ...(each.categories === undefined ? {} : { categories: each.categories }),
+      verbs: each.verbs,
+      ...(each.storageVersionHash === undefined
+        ? {}
+        : { storageVersionHash: each.storageVersionHash }),
+      subresources: list.resources
+        .filter((sub) => sub.name.startsWith(`${each.name}/`))
+        .map((sub) => ({
+          name: sub.name.slice(each.name.length + 1),
+          verbs: sub.verbs,
+          group: sub.group ?? of.group,
+          version: sub.version ?? version,
+          kind: sub.kind,
+        })),
+    }));
 }

@@ -5,7 +5,12 @@ import path from "node:path";
 const VERSION = "v1.9.1";
 const MODULE = "github.com/containernetworking/plugins/plugins";
 const PLUGINS = [
-  "main/bridge", "main/loopback", "main/ptp", "ipam/host-local", "ipam/static", "meta/bandwidth",
+  "main/bridge",
+  "main/loopback",
+  "main/ptp",
+  "ipam/host-local",
+  "ipam/static",
+  "meta/bandwidth",
   "meta/portmap",
 ];
 

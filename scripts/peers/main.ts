@@ -32,9 +32,14 @@ const PEERS: Readonly<Record<string, () => void>> = {
   "kube-scheduler": () => buildModule("kubernetes", "kube-scheduler"),
   "kube-proxy": () => buildModule("kubernetes", "kube-proxy"),
   kubectl: () => buildModule("kubernetes", "kubectl"),
-  "kubectl-convert": () => runGo("kubernetes", [
-    "build", "-mod=mod", "-o", `${bin}/`, "k8s.io/kubernetes/cmd/kubectl-convert",
-  ]),
+  "kubectl-convert": () =>
+    runGo("kubernetes", [
+      "build",
+      "-mod=mod",
+      "-o",
+      `${bin}/`,
+      "k8s.io/kubernetes/cmd/kubectl-convert",
+    ]),
   kubelet: () => buildVersioned("kubelet"),
   kubeadm: () => buildVersioned("kubeadm"),
   "sample-apiserver": () => buildTool("conformance", "k8s.io/sample-apiserver"),
@@ -42,8 +47,12 @@ const PEERS: Readonly<Record<string, () => void>> = {
     buildTool("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
   helm: () => buildTool("helm", "helm.sh/helm/v3/cmd/helm"),
   kustomize: () => buildTool("kustomize", "sigs.k8s.io/kustomize/kustomize/v5"),
-  "prometheus-operator": () => buildTool("prometheus-operator",
-    "github.com/prometheus-operator/prometheus-operator/cmd/operator", "prometheus-operator"),
+  "prometheus-operator": () =>
+    buildTool(
+      "prometheus-operator",
+      "github.com/prometheus-operator/prometheus-operator/cmd/operator",
+      "prometheus-operator",
+    ),
   prometheus: buildPrometheus,
   collector: () => buildTool("collector", ".", "collector"),
   flanneld: () => buildFlanneld(bin),
@@ -61,7 +70,10 @@ const PEERS: Readonly<Record<string, () => void>> = {
 
 /** Only for long runs, and with `--all`. The first takes 11 minutes on two processors. */
 const ONLY_BY_NAME: readonly string[] = [
-  "conformance", "etcd-tests", "gateway-conformance", "critest",
+  "conformance",
+  "etcd-tests",
+  "gateway-conformance",
+  "critest",
 ];
 const ALL = "--all";
 

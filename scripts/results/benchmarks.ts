@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableOf } from "./table.ts";
 
@@ -25,12 +25,16 @@ const ALIKE_MIN = 30;
 
 /** The tables of all benchmarks in `folder` whose rows have goals. */
 export function benchmarkTables(folder: string): string {
-  const files = readdirSync(folder).filter((file) => file.endsWith(".json")).sort();
-  return files.flatMap((file) => {
-    const result = JSON.parse(readFileSync(join(folder, file), "utf8")) as Result;
-    const rows = shown(result.rows);
-    return rows.length > 0 ? [tableFor(result, rows)] : [];
-  }).join("\n\n");
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith(".json"))
+    .sort();
+  return files
+    .flatMap((file) => {
+      const result = JSON.parse(readFileSync(join(folder, file), "utf8")) as Result;
+      const rows = shown(result.rows);
+      return rows.length > 0 ? [tableFor(result, rows)] : [];
+    })
+    .join("\n\n");
 }
 
 function shown(rows: readonly Row[]): Row[] {

@@ -58,11 +58,16 @@ function claimsOf({ area, claims }: Area): string {
 
 function simulator(): string {
   const totals = JSON.parse(text("test/sim/totals.json")) as Range & { readonly swarm: Range };
-  const kinds = [["plain", totals], ["swarm", totals.swarm]] as const;
+  const kinds = [
+    ["plain", totals],
+    ["swarm", totals.swarm],
+  ] as const;
   const counted = ["faults", "operations", "requests checked", "watch events checked"];
   const head = ["kind", "seeds", "failed", "CPU time", ...counted];
   const rows = kinds.map(([kind, { ranges, failures, cpu_s, counts }]) => [
-    kind, ranges.map(([from, to]) => `${from} to ${to}`).join(", "), String(failures.length),
+    kind,
+    ranges.map(([from, to]) => `${from} to ${to}`).join(", "),
+    String(failures.length),
     `${Math.round(cpu_s).toLocaleString("en")} s`,
     ...counted.map((name) => (counts[name] ?? 0).toLocaleString("en")),
   ]);

@@ -87,7 +87,9 @@ export function cases(): Case[] {
   const created = creations();
   const first = (base: number): unknown => created.find((each) => each.base === base)?.object;
   const updates = created.filter(mayUpdate).map((each) => ({
-    ...each, id: `${each.id}, as an update`, object: stored(each.object),
+    ...each,
+    id: `${each.id}, as an update`,
+    object: stored(each.object),
     old: stored(first(each.base)),
   }));
   return [...created, ...updates].map(({ base: _base, ...rest }) => rest);
@@ -105,7 +107,10 @@ function creations(): (Case & { readonly base: number })[] {
       .flatMap((path) => {
         const value = path.reduce<unknown>((at, key) => (at as Container)[key], object);
         return changesOf(value).map(([name, next]) => ({
-          base: index, id: `${about} ${path.join(".")} ${name}`, apiVersion, kind,
+          base: index,
+          id: `${about} ${path.join(".")} ${name}`,
+          apiVersion,
+          kind,
           object: placed(object, path, next),
         }));
       });

@@ -1,6 +1,6 @@
 import { Role, User } from "@raft2kube/proto/gen/etcd.ts";
 import type { BackendWrite } from "../backend/backend.ts";
-import { type UserPermissions, mergePermissions } from "./permissions.ts";
+import { mergePermissions, type UserPermissions } from "./permissions.ts";
 
 const USERS = "authUsers/";
 const ROLES = "authRoles/";

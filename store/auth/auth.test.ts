@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
@@ -9,9 +9,9 @@ import { Cluster } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
 import { type Store, startStore } from "../main.ts";
 import type { StoreOptions } from "../options.ts";
-import { type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
 import { parseAuthToken } from "./jwt-options.ts";
 
 const FAST = { bcryptCost: 4 };
@@ -77,8 +77,9 @@ test("a rejected sign-in takes as long for an unknown name", async () => {
   await enableAuth(client);
   const refused: string[] = [];
   const signIn = (name: string) =>
-    expect(client.auth.authenticate({ name, password: "wrong" })).rejects
-      .toMatchObject({ code: "INVALID_ARGUMENT" }).then(() => refused.push(name));
+    expect(client.auth.authenticate({ name, password: "wrong" }))
+      .rejects.toMatchObject({ code: "INVALID_ARGUMENT" })
+      .then(() => refused.push(name));
   // Passwords are compared one after the other: each waits for those before it.
   await Promise.all(["alice", "alice", "nobody", "alice"].map(signIn));
   expect(refused).toEqual(["alice", "alice", "nobody", "alice"]);

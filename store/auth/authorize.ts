@@ -1,10 +1,10 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type DeleteRangeRequest,
-  Permission_Type as Type,
   type PutRequest,
   type RequestOp,
   type TxnRequest,
+  Permission_Type as Type,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { AuthTable } from "./auth-table.ts";
 import { type Caller, ROOT } from "./caller.ts";

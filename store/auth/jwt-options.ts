@@ -1,4 +1,4 @@
-import { type KeyObject, createPrivateKey, createPublicKey, createSecretKey } from "node:crypto";
+import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { TOKEN_TTL_MS } from "../limits.ts";

@@ -2,7 +2,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { SignJWT, jwtVerify } from "jose";
+import { jwtVerify, SignJWT } from "jose";
 import type { JwtOptions } from "./jwt-options.ts";
 import type { TokenProvider } from "./tokens.ts";
 

@@ -1,8 +1,4 @@
-import {
-  type Permission,
-  Permission_Type as Type,
-  type Role,
-} from "@raft2kube/proto/gen/etcd.ts";
+import { type Permission, type Role, Permission_Type as Type } from "@raft2kube/proto/gen/etcd.ts";
 import { type KeyRange, keyRange } from "../structures/key-range.ts";
 
 /** Keys from `from` on, up to `to` but without it; no `to` is no end. */
@@ -21,9 +17,7 @@ export interface UserPermissions {
 export function mergePermissions(roles: Role[]): UserPermissions {
   const permissions = roles.flatMap(({ keyPermission }) => keyPermission);
   const of = (type: number) =>
-    merged(
-      permissions.filter(({ permType }) => permType === type || permType === Type.READWRITE),
-    );
+    merged(permissions.filter(({ permType }) => permType === type || permType === Type.READWRITE));
   return { read: of(Type.READ), write: of(Type.WRITE) };
 }
 

@@ -5,9 +5,9 @@ import { jwtTokenProvider } from "./jwt-tokens.ts";
 import { Passwords } from "./passwords.ts";
 import {
   type AppliedWait,
+  simpleTokenProvider,
   type TokenProvider,
   type TokenState,
-  simpleTokenProvider,
 } from "./tokens.ts";
 
 /** How users sign in, once auth is turned on by AuthEnable. */

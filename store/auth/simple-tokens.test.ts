@@ -22,7 +22,9 @@ test("a user's tokens go with the user, others stay", () => {
   tokens.issue("a.3", "alice");
   tokens.forgetUser("alice");
   expect(["a.1", "b.2", "a.3"].map((token) => tokens.use(token))).toEqual([
-    undefined, "bob", undefined,
+    undefined,
+    "bob",
+    undefined,
   ]);
 });
 

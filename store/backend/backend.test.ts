@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import type { Backend, BackendPair, ScanRange } from "./backend.ts";
 import { openBackend } from "./checked.ts";
 import { levelBackend } from "./level.ts";
-import { memoryBackend } from "../../testing/store/memory-backend.ts";
 
 const key = (text: string) => Buffer.from(text, "latin1");
 const put = (name: string, value: string) => ({ key: key(name), value: key(value) });
@@ -50,7 +50,10 @@ describe.each([
   test("a scan is in order of bytes, from its first key to before its last", async () => {
     const backend = await open();
     const names = ["a", "a\x00", "a\x80", "b", "\x80", "\xfe"];
-    await backend.writeBatch(names.map((name) => put(name, "x")), { sync: false });
+    await backend.writeBatch(
+      names.map((name) => put(name, "x")),
+      { sync: false },
+    );
     const found = await all(backend.scan({ from: key("a\x00"), to: key("\xfe") }));
     expect(found).toEqual(["a\x00=x", "a\x80=x", "b=x", "\x80=x"]);
     await backend.close();
@@ -69,7 +72,10 @@ describe.each([
   test("a scan that is left early lets the database be closed", async () => {
     const backend = await open();
     const names = Array.from({ length: 2_500 }, (_, i) => String(i).padStart(5, "0"));
-    await backend.writeBatch(names.map((name) => put(name, "")), { sync: false });
+    await backend.writeBatch(
+      names.map((name) => put(name, "")),
+      { sync: false },
+    );
     for await (const [first] of backend.scan(everything)) {
       expect(first![0]).toEqual(key("00000"));
       break;
@@ -81,7 +87,10 @@ describe.each([
   test("a scan of many pairs comes whole", async () => {
     const backend = await open();
     const names = Array.from({ length: 2_500 }, (_, i) => String(i).padStart(5, "0"));
-    await backend.writeBatch(names.map((name) => put(name, "")), { sync: false });
+    await backend.writeBatch(
+      names.map((name) => put(name, "")),
+      { sync: false },
+    );
     expect((await all(backend.scan(everything))).length).toBe(2_500);
     expect((await backend.size()).total).toBeGreaterThan(0);
     await backend.compactRange(everything);

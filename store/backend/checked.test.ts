@@ -1,16 +1,22 @@
 import {
-  cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import type { BackendPair } from "./backend.ts";
 import { CheckedBackend, openBackend } from "./checked.ts";
 import { BackendDamagedError } from "./damage.ts";
-import { BACKEND_FORMAT_VERSION, MARK_NAME, encodeMark } from "./format-mark.ts";
+import { BACKEND_FORMAT_VERSION, encodeMark, MARK_NAME } from "./format-mark.ts";
 import { levelBackend } from "./level.ts";
-import { memoryBackend } from "../../testing/store/memory-backend.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -163,7 +169,10 @@ test("the inventory follows overwrites and removals, and is hidden from readers"
   const backend = await openBackend(folder);
   const removals = [1, 5, 7].map((i) => ({ key: record(i), value: undefined }));
   const lease = key("lease/1");
-  const twice = [{ key: lease, value: key("x") }, { key: lease, value: undefined }];
+  const twice = [
+    { key: lease, value: key("x") },
+    { key: lease, value: undefined },
+  ];
   await Promise.all([
     backend.writeBatch(removals, { sync: false }),
     backend.writeBatch([...twice, { key: key("lease/2"), value: key("y") }], { sync: true }),
@@ -201,7 +210,10 @@ test("S10: a write that fails over a damaged table names the damage", async () =
     writeFileSync(path, bytes.fill(0xff, 0, bytes.length >> 1));
   }
   const backend = await levelBackend(folder);
-  const writes = [{ key: key("key-0"), value: key("x") }, { key: key("key-99"), value: key("y") }];
+  const writes = [
+    { key: key("key-0"), value: key("x") },
+    { key: key("key-99"), value: key("y") },
+  ];
   await backend.writeBatch(writes, { sync: true });
   // Tables are compacted after it; a failure there is reported to the next write.
   await backend.compactRange(everything);

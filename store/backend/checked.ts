@@ -1,11 +1,5 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
-import type {
-  Backend,
-  BackendPair,
-  BackendSnapshot,
-  BackendWrite,
-  ScanRange,
-} from "./backend.ts";
+import type { Backend, BackendPair, BackendSnapshot, BackendWrite, ScanRange } from "./backend.ts";
 import { BackendDamagedError, damageOf } from "./damage.ts";
 import { formatOf } from "./format-mark.ts";
 import { type Checksums, INVENTORY_KEY, Inventory } from "./inventory.ts";

@@ -1,4 +1,4 @@
-import { CodedError, asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { asError, CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 
 /** The remedy for a damaged database. */
 export const REBUILD =

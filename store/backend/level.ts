@@ -1,14 +1,9 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CodedError, asError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { asError, CodedError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { Level } from "level";
+import { type Backend, type BackendPair, SCAN_CHUNK_PAIRS, type ScanRange } from "./backend.ts";
 import { damageInWrite } from "./damage.ts";
-import {
-  type Backend,
-  type BackendPair,
-  SCAN_CHUNK_PAIRS,
-  type ScanRange,
-} from "./backend.ts";
 
 const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
@@ -62,9 +57,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
     scan: (range) => scan(range),
     async writeBatch(writes, { sync }) {
       const operations = writes.map(({ key, value }) =>
-        value === undefined
-          ? { type: "del" as const, key }
-          : { type: "put" as const, key, value },
+        value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
       );
       await db.batch(operations, { sync }).catch((thrown: unknown) => failedWrite(folder, thrown));
     },

@@ -1,16 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { BackendPair } from "../backend/backend.ts";
-import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { BboltError } from "@raft2kube/bbolt/errors.ts";
-import { fillBackend } from "./fill-backend.ts";
 import { PAGE_BYTES, type TreePage } from "@raft2kube/bbolt/page.ts";
 import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { TreeLoader } from "@raft2kube/bbolt/tree-loader.ts";
 import { type BboltBucket, bboltFile, bytesOf, layOut } from "@raft2kube/bbolt/write.ts";
+import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { memoryBackend } from "../../testing/store/memory-backend.ts";
+import type { BackendPair } from "../backend/backend.ts";
+import { fillBackend } from "./fill-backend.ts";
 
 let folder: string;
 beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "r2k-bbolt-"))));
@@ -93,7 +93,10 @@ describe("what is written", () => {
   test("has no branch with a single child, whatever the number of leaves", () => {
     for (let count = 1; count < 260; count++) {
       const pages: TreePage[] = [];
-      const tree = new TreeLoader((span) => pages.length * 100 + span, (page) => pages.push(page));
+      const tree = new TreeLoader(
+        (span) => pages.length * 100 + span,
+        (page) => pages.push(page),
+      );
       // A key takes a fifth of a branch's page, a record a leaf's of its own.
       const key = (i: number) => Buffer.from(String(i).padStart(800, "0"));
       for (let i = 0; i < count; i++) tree.add(key(i), Buffer.alloc(PAGE_BYTES - 900));

@@ -1,11 +1,11 @@
+import type { BboltBucket } from "@raft2kube/bbolt/write.ts";
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import type { Membership } from "../core/types.ts";
 import { clusterVersion, decodeDowngrade } from "../mvcc/apply/downgrade.ts";
-import { MemberTable } from "../mvcc/state/cluster/members.ts";
 import { readMeta } from "../mvcc/persist/flush/meta.ts";
 import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { recordKey } from "../mvcc/records/revision.ts";
-import type { BboltBucket } from "@raft2kube/bbolt/write.ts";
+import { MemberTable } from "../mvcc/state/cluster/members.ts";
 
 /**
  * etcd's buckets in the order of their names, as its schema of the cluster's version has them.

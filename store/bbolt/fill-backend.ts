@@ -1,13 +1,13 @@
+import { BboltError } from "@raft2kube/bbolt/errors.ts";
+import type { OpenBbolt } from "@raft2kube/bbolt/read.ts";
 import { AlarmMember, AlarmType, KeyValue, Role, User } from "@raft2kube/proto/gen/etcd.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend, BackendPair, BackendWrite } from "../backend/backend.ts";
 import { IMPORT_BATCH_BYTES } from "../limits.ts";
 import { DOWNGRADE_KEY, decodeDowngrade, importDowngrade } from "../mvcc/apply/downgrade.ts";
 import { KeyIndex } from "../mvcc/index/key-index.ts";
+import { parseRecordKey, REVISION_BYTES } from "../mvcc/records/revision.ts";
 import { StoredLease } from "../mvcc/state/lease/lease.ts";
-import { REVISION_BYTES, parseRecordKey } from "../mvcc/records/revision.ts";
-import { BboltError } from "@raft2kube/bbolt/errors.ts";
-import type { OpenBbolt } from "@raft2kube/bbolt/read.ts";
 
 /** Term, index and revision of an imported state. */
 export interface ImportSummary {

@@ -1,7 +1,13 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { jointVote } from "./joint.ts";
 import type { RaftLog } from "./log.ts";
-import type { AppendMessage, CommitNews, Message, SnapshotMessage, VoteMessage } from "./message.ts";
+import type {
+  AppendMessage,
+  CommitNews,
+  Message,
+  SnapshotMessage,
+  VoteMessage,
+} from "./message.ts";
 import { type RaftState, send } from "./state.ts";
 import type { CommitConflict, MemberId } from "./types.ts";
 

@@ -1,7 +1,7 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import type { Message } from "./message.ts";
 import { TestCluster } from "../../testing/raft/cluster.ts";
+import type { Message } from "./message.ts";
 
 const OLD = 1n;
 const NEW = 2n;

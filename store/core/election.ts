@@ -1,15 +1,15 @@
 import { commitNews, endForConflict, isOutvoted } from "./conflict.ts";
-import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import { jointVote } from "./joint.ts";
 import { startTerm } from "./leadership.ts";
 import type { RaftLog } from "./log.ts";
+import type { VoteMessage, VoteReplyMessage } from "./message.ts";
 import {
-  type RaftState,
   becomeCandidate,
   becomeFollower,
   becomePreCandidate,
   isSoleVoter,
   isVoter,
+  type RaftState,
   send,
   sendAfterPersist,
 } from "./state.ts";

@@ -1,4 +1,4 @@
-import { type VoteOutcome, majorityIndex, majorityVote } from "./quorum.ts";
+import { majorityIndex, majorityVote, type VoteOutcome } from "./quorum.ts";
 import type { MemberId } from "./types.ts";
 
 /** The voters of a configuration: one majority, or two that must both agree while joint. */

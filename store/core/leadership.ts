@@ -1,7 +1,7 @@
 import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { broadcastAppend, broadcastHeartbeat } from "./append.ts";
 import { jointVote } from "./joint.ts";
-import { type CandidateState, type LeaderState, becomeFollower, becomeLeader } from "./state.ts";
+import { becomeFollower, becomeLeader, type CandidateState, type LeaderState } from "./state.ts";
 import { handOver } from "./transfer.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 

@@ -2,7 +2,7 @@ import { broadcastAppend } from "./append.ts";
 import { appendOwn } from "./leadership.ts";
 import type { Refusal } from "./options.ts";
 import { refuseChange } from "./reconfigure.ts";
-import { type LeaderState, type RaftState, isVoter, send } from "./state.ts";
+import { isVoter, type LeaderState, type RaftState, send } from "./state.ts";
 import { type MembershipChange, NONE } from "./types.ts";
 
 /** Where a proposal went: into the log from `index` on in `term`, or to the leader. */

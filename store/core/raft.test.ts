@@ -1,10 +1,10 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
-import { smallOptions } from "../../testing/raft/limits.ts";
-import type { Message } from "./message.ts";
-import { initialMembership } from "./membership.ts";
-import { Raft } from "./raft.ts";
 import { TestCluster } from "../../testing/raft/cluster.ts";
+import { smallOptions } from "../../testing/raft/limits.ts";
+import { initialMembership } from "./membership.ts";
+import type { Message } from "./message.ts";
+import { Raft } from "./raft.ts";
 import type { Entry } from "./types.ts";
 
 function entry(index: number, term: number): Entry {
@@ -88,7 +88,10 @@ describe("Raft section 5.2: elections", () => {
     expect(candidate.raft.state).toMatchObject({ role: "candidate", term: 1 });
     expect(candidate.process()!.messages).toEqual([]);
     const asked = candidate.sync().map(({ kind, to, term }) => [kind, to, term]);
-    expect(asked).toEqual([["vote", 2n, 1], ["vote", 3n, 1]]);
+    expect(asked).toEqual([
+      ["vote", 2n, 1],
+      ["vote", 3n, 1],
+    ]);
     candidate.crash();
     expect(candidate.raft.state).toMatchObject({ term: 1, vote: 1n });
   });
@@ -130,8 +133,16 @@ describe("Raft section 5.2: elections", () => {
     cluster.addVoters(3);
     const { raft } = cluster.get(3n);
     const ask = (from: bigint): Message => ({
-      kind: "vote", from, to: 3n, term: 1, pre: false, lastIndex: 0, lastTerm: 0, transfer: false,
-      commit: 0, commitTerm: 0,
+      kind: "vote",
+      from,
+      to: 3n,
+      term: 1,
+      pre: false,
+      lastIndex: 0,
+      lastTerm: 0,
+      transfer: false,
+      commit: 0,
+      commitTerm: 0,
     });
     raft.step(ask(1n));
     raft.step(ask(2n));
@@ -217,7 +228,10 @@ test("an entry that is overwritten and comes back is durable with its last write
   const second = raft.ready()!.write!;
   raft.step({ ...after, from: 2n, term: 3, entries: [entry(2, 1), entry(3, 3)], commit: 3 });
   const third = raft.ready()!.write!;
-  expect(third.entries).toMatchObject([{ index: 2, term: 1 }, { index: 3, term: 3 }]);
+  expect(third.entries).toMatchObject([
+    { index: 2, term: 1 },
+    { index: 3, term: 3 },
+  ]);
   // On the disk, the entry of term 2 is still to overwrite what the first write has left.
   for (const { id } of [first, second]) {
     raft.persisted(id);

@@ -8,10 +8,10 @@ import type { Message } from "./message.ts";
 import type { RaftOptions, Refusal } from "./options.ts";
 import { type Proposed, propose } from "./propose.ts";
 import { requestReadIndex } from "./read-index.ts";
-import { type HardStates, type Ready, noteDurable, takeReady } from "./ready.ts";
+import { type HardStates, noteDurable, type Ready, takeReady } from "./ready.ts";
 import { applyChange, leaveJointIfDue } from "./reconfigure.ts";
 import { noteSnapshot } from "./snapshot.ts";
-import { type LeaderState, type RaftState, newState } from "./state.ts";
+import { type LeaderState, newState, type RaftState } from "./state.ts";
 import { step } from "./step.ts";
 import { handOver, requestTransfer } from "./transfer.ts";
 import {

@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { TestCluster } from "../../testing/raft/cluster.ts";
 import type { SafetyChecker } from "../../testing/raft/safety.ts";

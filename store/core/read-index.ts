@@ -4,7 +4,7 @@ import { jointVote } from "./joint.ts";
 import type { ReadMessage, ReadReplyMessage } from "./message.ts";
 import type { Refusal } from "./options.ts";
 import type { PendingRead } from "./read-queue.ts";
-import { type LeaderState, type RaftState, isSoleVoter, send } from "./state.ts";
+import { isSoleVoter, type LeaderState, type RaftState, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**

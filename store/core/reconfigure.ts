@@ -1,22 +1,19 @@
 import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { broadcastAppend, sendAppend } from "./append.ts";
-import { commitAndBroadcast } from "./commit-broadcast.ts";
 import { hasCommittedInTerm } from "./commit.ts";
+import { commitAndBroadcast } from "./commit-broadcast.ts";
 import { appendOwn } from "./leadership.ts";
-import { MembershipError, changeMembership } from "./membership.ts";
+import { changeMembership, MembershipError } from "./membership.ts";
 import type { Refusal } from "./options.ts";
 import { reviewReads } from "./read-index.ts";
-import { type LeaderState, type RaftState, adoptMembership, isVoter } from "./state.ts";
+import { adoptMembership, isVoter, type LeaderState, type RaftState } from "./state.ts";
 import { type Membership, type MembershipChange, NONE } from "./types.ts";
 
 /**
  * Whether a change may be proposed now (S9: only after an entry of the leader's own term is
  * committed).
  */
-export function refuseChange(
-  raft: LeaderState,
-  change: MembershipChange,
-): Refusal | undefined {
+export function refuseChange(raft: LeaderState, change: MembershipChange): Refusal | undefined {
   // lab:05 begin refuse-change
   if (!hasCommittedInTerm(raft)) return "term-not-committed";
   if (raft.pendingChangeIndex > raft.applied) return "membership-pending";

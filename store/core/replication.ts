@@ -79,11 +79,7 @@ function advanceState(raft: LeaderState, progress: Progress, index: number): voi
 }
 
 /** The follower's log did not fit: step back to where the logs may agree, and try there. */
-function handleRejection(
-  raft: LeaderState,
-  progress: Progress,
-  message: AppendReplyMessage,
-): void {
+function handleRejection(raft: LeaderState, progress: Progress, message: AppendReplyMessage): void {
   // lab:04 begin handle-rejection
   // Skip the leader's own entries whose term is above what the follower said it has there.
   const { hintIndex, hintTerm } = message;

@@ -2,9 +2,9 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { SnapshotMessage } from "./message.ts";
 import type { Progress } from "./progress.ts";
 import {
+  adoptMembership,
   type LeaderState,
   type RaftState,
-  adoptMembership,
   send,
   sendAfterPersist,
 } from "./state.ts";

@@ -7,7 +7,7 @@ import { proposeAsLeader } from "./propose.ts";
 import { handleReadIndex, handleReadIndexReply } from "./read-index.ts";
 import { handleAppendEntries, handleAppendEntriesReply } from "./replication.ts";
 import { handleSnapshot } from "./snapshot.ts";
-import { type RaftState, becomeFollower, forgetConflict, send } from "./state.ts";
+import { becomeFollower, forgetConflict, type RaftState, send } from "./state.ts";
 import { handleTransfer } from "./transfer.ts";
 import { NONE } from "./types.ts";
 

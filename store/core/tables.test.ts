@@ -1,13 +1,13 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { unreachable } from "@raft2kube/std/assert.ts";
+import { test } from "vitest";
 import { playGoldenFile } from "../../testing/golden-file.ts";
 import { describeMembership } from "../../testing/raft/describe.ts";
 import { answerQuorum } from "../../testing/raft/quorum-table.ts";
 import { membershipStep } from "../../testing/raft/script.ts";
-import { test } from "vitest";
 import { Inflights } from "./inflights.ts";
-import { MembershipError, changeMembership, initialMembership } from "./membership.ts";
+import { changeMembership, initialMembership, MembershipError } from "./membership.ts";
 import { Progress } from "./progress.ts";
 import type { Membership } from "./types.ts";
 

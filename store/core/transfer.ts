@@ -2,7 +2,7 @@ import { sendAppend } from "./append.ts";
 import type { TransferMessage } from "./message.ts";
 import type { Refusal } from "./options.ts";
 import type { Progress } from "./progress.ts";
-import { type LeaderState, type RaftState, isVoter, send } from "./state.ts";
+import { isVoter, type LeaderState, type RaftState, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**

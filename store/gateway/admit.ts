@@ -1,14 +1,16 @@
 import { Auth, Election, Lock } from "@raft2kube/proto/gen/etcd.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
+import { rethrowWithoutStatus } from "../etcd/concurrency/verbs.ts";
 import { actingFor, credentialsOf, requireUser } from "../etcd/request/caller.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";
-import { rethrowWithoutStatus } from "../etcd/concurrency/verbs.ts";
 import { rethrow } from "../etcd/serve/services.ts";
 
-const CONCURRENCY = new Set<MethodTable>([Lock, Election].flatMap(({ methods }) => {
-  return Object.values<MethodTable>(methods);
-}));
+const CONCURRENCY = new Set<MethodTable>(
+  [Lock, Election].flatMap(({ methods }) => {
+    return Object.values<MethodTable>(methods);
+  }),
+);
 
 /**
  * Admits a request before its body is read: while auth is on, bodies are read for users only, as

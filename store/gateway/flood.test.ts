@@ -6,8 +6,8 @@ import { client as callerOf, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
+import { leaderOf, optionsOf, type TestMember, TestMembers } from "../../testing/store/members.ts";
 import type { Store } from "../main.ts";
-import { type TestMember, TestMembers, leaderOf, optionsOf } from "../../testing/store/members.ts";
 
 /** Elections after 3 s, so that a slow machine alone causes none. */
 const TIMING = { tick_ms: 100, electionTicks: 30 };

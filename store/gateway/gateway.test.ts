@@ -26,7 +26,9 @@ afterAll(async () => {
 
 const post = (path: string, body: string | object, headers: Record<string, string> = {}) =>
   fetch(`http://${store.address}/v3/${path}`, {
-    method: "POST", headers, body: typeof body === "string" ? body : JSON.stringify(body),
+    method: "POST",
+    headers,
+    body: typeof body === "string" ? body : JSON.stringify(body),
   });
 
 async function watches(): Promise<string> {
@@ -50,7 +52,8 @@ test("a body is bounded, and so is the request that it stands for", async () => 
   ]);
   const tooLarge = await post("kv/put", { key: "A".repeat(8_000) });
   expect([tooLarge.status, await tooLarge.json()]).toMatchObject([
-    400, { code: 3, message: "etcdserver: request is too large" },
+    400,
+    { code: 3, message: "etcdserver: request is too large" },
   ]);
 });
 
@@ -86,7 +89,9 @@ test("a deadline ends a stream", async () => {
 test("a watch over HTTP/1.1 ends with its client", async () => {
   const gone = new AbortController();
   const answer = await fetch(`http://${store.address}/v3/watch`, {
-    method: "POST", body: JSON.stringify(watchAll), signal: gone.signal,
+    method: "POST",
+    body: JSON.stringify(watchAll),
+    signal: gone.signal,
   });
   await answer.body!.getReader().read();
   expect(await watches()).toBe("1");

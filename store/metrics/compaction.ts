@@ -1,4 +1,4 @@
-import { Histogram, exponentialBounds } from "@raft2kube/observe/families.ts";
+import { exponentialBounds, Histogram } from "@raft2kube/observe/families.ts";
 
 /** Metrics of compactions; etcd's buckets (upstream: storage/mvcc/metrics.go). */
 export class CompactionMetrics {

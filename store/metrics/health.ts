@@ -1,4 +1,4 @@
-import { type CounterFamily, addMetric, familiesOf } from "@raft2kube/observe/families.ts";
+import { addMetric, type CounterFamily, familiesOf } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 
 /** Results of health checks, under etcd's names (upstream: etcdserver/api/etcdhttp/health.go). */

@@ -1,8 +1,8 @@
 import {
-  HistogramFamily,
-  type Histogram,
   addMetric,
   exponentialBounds,
+  type Histogram,
+  HistogramFamily,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";

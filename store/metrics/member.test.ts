@@ -6,8 +6,8 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { type Store, startStore } from "../main.ts";
-import { MemberMetrics } from "./member.ts";
 import type { Disk, DiskFile } from "../wal/disk.ts";
+import { MemberMetrics } from "./member.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "r2k-measures-"));
 let store: Store | undefined;
@@ -29,10 +29,12 @@ function keepLog(): void {
 async function samples(url: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${url}/metrics`)).text();
   const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-  return new Map(samples.map((line) => {
-    const at = line.lastIndexOf(" ");
-    return [line.slice(0, at), Number(line.slice(at + 1))];
-  }));
+  return new Map(
+    samples.map((line) => {
+      const at = line.lastIndexOf(" ");
+      return [line.slice(0, at), Number(line.slice(at + 1))];
+    }),
+  );
 }
 
 /** The metrics that etcd's own dashboard and alerts use. */
@@ -48,7 +50,7 @@ const DASHBOARD = [
   "etcd_mvcc_db_total_size_in_bytes",
   "etcd_mvcc_db_total_size_in_use_in_bytes",
   "etcd_disk_wal_fsync_duration_seconds_count",
-  "etcd_disk_wal_fsync_duration_seconds_bucket{le=\"0.001\"}",
+  'etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"}',
   "etcd_disk_backend_commit_duration_seconds_count",
   "etcd_debugging_mvcc_keys_total",
   "process_resident_memory_bytes",
@@ -58,7 +60,8 @@ const DASHBOARD = [
 
 test("what dashboards ask for is there, and counts", async () => {
   store = await startStore({
-    dataDir: join(folder, "counts"), listenClient: { host: "127.0.0.1", port: 0 },
+    dataDir: join(folder, "counts"),
+    listenClient: { host: "127.0.0.1", port: 0 },
   });
   const [endpoint] = store.endpoints;
   const client = connectEtcd({ endpoints: [endpoint!] });
@@ -68,18 +71,18 @@ test("what dashboards ask for is there, and counts", async () => {
   await client.close();
   const found = await samples(endpoint!);
   expect(DASHBOARD.filter((name) => !found.has(name))).toEqual([]);
-  const put = "grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"";
+  const put = 'grpc_method="Put",grpc_service="etcdserverpb.KV",grpc_type="unary"';
   expect(found.get(`grpc_server_started_total{${put}}`)).toBe(4);
   expect(found.get(`grpc_server_handled_total{grpc_code="OK",${put}}`)).toBe(3);
   expect(found.get(`grpc_server_handled_total{grpc_code="InvalidArgument",${put}}`)).toBe(1);
   expect(found.get(`grpc_server_handling_seconds_count{${put}}`)).toBe(4);
-  const applied = "version=\"v3\",op=\"Put\",success=\"true\"";
+  const applied = 'version="v3",op="Put",success="true"';
   expect(found.get(`etcd_server_apply_duration_seconds_count{${applied}}`)).toBe(3);
-  expect(found.get("etcd_server_range_duration_seconds_count{success=\"true\"}")).toBe(1);
+  expect(found.get('etcd_server_range_duration_seconds_count{success="true"}')).toBe(1);
   expect(found.get("etcd_server_leader_changes_seen_total")).toBe(1);
   expect(found.get("etcd_disk_wal_fsync_duration_seconds_count")).toBeGreaterThan(0);
   expect(found.get("etcd_disk_wal_write_bytes_total")).toBeGreaterThan(0);
-  expect(found.get("etcd_server_version{server_version=\"3.6.5\"}")).toBe(1);
+  expect(found.get('etcd_server_version{server_version="3.6.5"}')).toBe(1);
 });
 
 test("what takes longer than it may is warned of by name", async () => {

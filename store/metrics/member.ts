@@ -1,19 +1,19 @@
 import {
-  type Histogram,
   addMetric,
   exponentialBounds,
   familiesOf,
+  type Histogram,
 } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { type Registry, metricsRegistry } from "@raft2kube/observe/metrics.ts";
+import { metricsRegistry, type Registry } from "@raft2kube/observe/metrics.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Backend, BackendPair, ScanRange } from "../backend/backend.ts";
+import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
+import type { Disk, DiskFile, Done } from "../wal/disk.ts";
 import { HealthMetrics } from "./health.ts";
 import { MaintenanceMetrics } from "./maintenance.ts";
 import { PeerMetricsByMember } from "./peers.ts";
-import { SLOW_APPLY_MS, SLOW_SYNC_MS, SLOW_UNARY_MS } from "../limits.ts";
-import type { Disk, DiskFile, Done } from "../wal/disk.ts";
 
 /**
  * Durations from which on the log calls an operation slow: etcd's --warning-apply-duration and so
@@ -44,27 +44,29 @@ export class MemberMetrics {
   readonly maintenance: MaintenanceMetrics;
   readonly apply_ms: number;
   readonly unary_ms: number;
-  readonly #walSync = this.#declare.histogram(
-    "etcd_disk_wal_fsync_duration_seconds",
-    "The latency of syncs of the log.",
-    DISK_BOUNDS_S,
-  ).of();
-  readonly #commit = this.#declare.histogram(
-    "etcd_disk_backend_commit_duration_seconds",
-    "The latency of batches to the backend.",
-    DISK_BOUNDS_S,
-  ).of();
+  readonly #walSync = this.#declare
+    .histogram(
+      "etcd_disk_wal_fsync_duration_seconds",
+      "The latency of syncs of the log.",
+      DISK_BOUNDS_S,
+    )
+    .of();
+  readonly #commit = this.#declare
+    .histogram(
+      "etcd_disk_backend_commit_duration_seconds",
+      "The latency of batches to the backend.",
+      DISK_BOUNDS_S,
+    )
+    .of();
   readonly #apply = this.#declare.histogram(
     "etcd_server_apply_duration_seconds",
     "The latency of applying a command.",
     APPLY_BOUNDS_S,
   );
   readonly #byOp = new Map<string, Histogram>();
-  readonly #ranges = this.#declare.histogram(
-    "etcd_server_range_duration_seconds",
-    "The latency of ranges.",
-    APPLY_BOUNDS_S,
-  ).of({ success: "true" });
+  readonly #ranges = this.#declare
+    .histogram("etcd_server_range_duration_seconds", "The latency of ranges.", APPLY_BOUNDS_S)
+    .of({ success: "true" });
   readonly #lateHeartbeats = this.#counter(
     "etcd_server_heartbeat_send_failures_total",
     "Heartbeats that this leader sent late.",

@@ -1,4 +1,4 @@
-import { Histogram, exponentialBounds } from "@raft2kube/observe/families.ts";
+import { exponentialBounds, Histogram } from "@raft2kube/observe/families.ts";
 
 /** etcd's buckets of leases' TTLs, in seconds (upstream: lease/metrics.go). */
 const TTL_BOUNDS_S = exponentialBounds(1, 2, 24);

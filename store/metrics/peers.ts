@@ -1,9 +1,9 @@
 import {
-  type Counter,
-  type Histogram,
   addMetric,
+  type Counter,
   exponentialBounds,
   familiesOf,
+  type Histogram,
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -79,9 +79,9 @@ function snapshotFamilies(
   const failures = counter(name("failures"), `${how}: those that did not.`);
   const inflight = { name: name("inflights_total"), help: `${how}: now.`, type: "gauge" } as const;
   addMetric(registry, inflight, () =>
-    [...all].map(([member, { inflight: value }]) => ({ labels: { [label]: member }, value })));
-  const took =
-    histogram(name("total_duration_seconds"), `${how}: how long.`, SNAPSHOT_BOUNDS_S);
+    [...all].map(([member, { inflight: value }]) => ({ labels: { [label]: member }, value })),
+  );
+  const took = histogram(name("total_duration_seconds"), `${how}: how long.`, SNAPSHOT_BOUNDS_S);
   return (member: string): SnapshotMetrics => {
     const labels = { [label]: member };
     const metrics = {

@@ -2,17 +2,17 @@ import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type Counter,
   DEFAULT_BOUNDS_S,
-  type Histogram,
   familiesOf,
+  type Histogram,
 } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { Batch } from "@raft2kube/rpc/batch.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
+import { Batch } from "@raft2kube/rpc/batch.ts";
 import { asRpcError, goCodeName } from "@raft2kube/rpc/error.ts";
-import type { Call } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import type { Call } from "@raft2kube/rpc/server.ts";
 import { ownText } from "@raft2kube/std/bytes.ts";
-import { CLIENT_VERSIONS_MAX, CLIENT_VERSION_CHARS_MAX } from "../limits.ts";
+import { CLIENT_VERSION_CHARS_MAX, CLIENT_VERSIONS_MAX } from "../limits.ts";
 import type { MemberMetrics } from "./member.ts";
 
 /** The client version that etcd's clients send with each request. */

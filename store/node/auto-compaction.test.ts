@@ -1,6 +1,6 @@
+import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { AutoCompaction, type AutoCompactionOptions } from "./auto-compaction.ts";
 
 const HOUR_MS = 3_600_000;

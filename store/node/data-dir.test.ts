@@ -40,7 +40,11 @@ async function refused(code: string, walDir?: string) {
     for await (const line of lines) expect.fail(line);
   };
   const tries: (() => Promise<unknown>)[] = [() => startStore({ dataDir, walDir })];
-  if (walDir === undefined) tries.push(() => read(verify(dataDir)), () => read(dump(dataDir)));
+  if (walDir === undefined)
+    tries.push(
+      () => read(verify(dataDir)),
+      () => read(dump(dataDir)),
+    );
   for (const open of tries) await expect(open()).rejects.toMatchObject({ code });
   expect(files()).toEqual(before);
 }

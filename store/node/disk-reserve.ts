@@ -7,9 +7,9 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
   DISK_ENOUGH_BYTES,
-  DISK_LOW_BYTES,
   DISK_LOOK_INTERVAL_MS,
   DISK_LOOK_REST_MS,
+  DISK_LOW_BYTES,
   DISK_RESERVE_BYTES,
 } from "../limits.ts";
 import { freeBytes } from "../structures/free-bytes.ts";

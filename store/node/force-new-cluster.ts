@@ -2,7 +2,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Restored } from "../core/raft.ts";
 import { memberKey, removedKey } from "../mvcc/state/cluster/members.ts";
-import { type State, notePending } from "../mvcc/state/state.ts";
+import { notePending, type State } from "../mvcc/state/state.ts";
 
 const log = logger("store");
 

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { ROOT } from "../auth/caller.ts";
-import { LEASE_CHECKPOINTS_MAX, LEASE_CHECK_INTERVAL_MS, LEASE_REVOKES_MAX } from "../limits.ts";
+import { LEASE_CHECK_INTERVAL_MS, LEASE_CHECKPOINTS_MAX, LEASE_REVOKES_MAX } from "../limits.ts";
 import type { State } from "../mvcc/state/state.ts";
 import type { Replica } from "./replica.ts";
 import { election_ms } from "./timing.ts";

@@ -22,11 +22,7 @@ export function cutLog(
  * Returns how many entries up to `applied` stay in the log for followers that are a little behind:
  * none in a cluster of one. Entry 1 never stays (see `open.ts`).
  */
-export function logTail(
-  raft: Raft,
-  applied: number,
-  entries_max = LOG_TAIL_ENTRIES_MAX,
-): number {
+export function logTail(raft: Raft, applied: number, entries_max = LOG_TAIL_ENTRIES_MAX): number {
   const { log, membership, id } = raft.state;
   if (everyMember(membership).every((member) => member === id)) return 0;
   let bytes = 0;

@@ -58,7 +58,8 @@ export class OpenMark {
 
   #left(): Phase | undefined {
     return tolerateSync(
-      () => readFileSync(this.#path, "utf8") === "running" ? "running" : "reading", errno("ENOENT"),
+      () => (readFileSync(this.#path, "utf8") === "running" ? "running" : "reading"),
+      errno("ENOENT"),
     );
   }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Backend } from "../backend/backend.ts";
 import { Raft, type Restored } from "../core/raft.ts";
@@ -16,14 +16,14 @@ import {
   UNCOMMITTED_BYTES_MAX,
 } from "../limits.ts";
 import type { MemberMetrics } from "../metrics/member.ts";
-import { META_KEY, type Meta, decodeMeta } from "../mvcc/persist/flush/meta.ts";
+import { decodeMeta, META_KEY, type Meta } from "../mvcc/persist/flush/meta.ts";
 import { restoreState } from "../mvcc/persist/restore/restore.ts";
 import type { State } from "../mvcc/state/state.ts";
+import type { SnapshotFolder } from "../snapshot/folder.ts";
 import { machineDisk } from "../wal/disk.ts";
 import type { LogWriteError } from "../wal/errors.ts";
 import type { RecoveredLog } from "../wal/recover.ts";
 import { Wal } from "../wal/wal.ts";
-import type { SnapshotFolder } from "../snapshot/folder.ts";
 import type { Backends } from "./backends.ts";
 import type { Bootstrap } from "./bootstrap.ts";
 import { corruptMember } from "./corruption.ts";

@@ -1,14 +1,10 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { expect, test } from "vitest";
-import {
-  ENTRY_BYTES_MAX,
-  PENDING_PROPOSALS_BYTES_MAX,
-  PENDING_PROPOSALS_MAX,
-} from "../limits.ts";
-import type { Outcome } from "../mvcc/apply/responses.ts";
+import { ENTRY_BYTES_MAX, PENDING_PROPOSALS_BYTES_MAX, PENDING_PROPOSALS_MAX } from "../limits.ts";
 import type { Command } from "../mvcc/apply/command.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
 import { encodeEntry } from "../wal/payload.ts";
-import { RECORD, encodeRecord, recordSize } from "../wal/record.ts";
+import { encodeRecord, RECORD, recordSize } from "../wal/record.ts";
 import { Proposals } from "./proposals.ts";
 
 const put = (bytes: number): Command => ({

@@ -1,14 +1,14 @@
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Outcome } from "../mvcc/apply/responses.ts";
 import type { MembershipChange } from "../core/types.ts";
-import { type Command, encodeCommand, type Ticket } from "../mvcc/apply/command.ts";
-import { Slabs } from "../structures/slabs.ts";
 import {
   ENTRY_BYTES_MAX,
   PENDING_PROPOSALS_BYTES_MAX,
   PENDING_PROPOSALS_MAX,
   REQUEST_BYTES_MAX,
 } from "../limits.ts";
+import { type Command, encodeCommand, type Ticket } from "../mvcc/apply/command.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
+import { Slabs } from "../structures/slabs.ts";
 import { membershipChange } from "./membership-change.ts";
 
 export type OutcomeCallback = (outcome: Outcome) => void;

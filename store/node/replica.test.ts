@@ -1,15 +1,15 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
+import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 import type { Message } from "../core/message.ts";
-import type { EtcdContext } from "../etcd/request/context.ts";
 import { leaseKeepAliveVerb } from "../etcd/lease/lease-keep-alive.ts";
+import type { EtcdContext } from "../etcd/request/context.ts";
 import { ELECTION_TICKS, ENTRY_BYTES_MAX, REQUEST_TIMEOUT_MS, TICK_MS } from "../limits.ts";
-import type { Outcome } from "../mvcc/apply/responses.ts";
 import { type Command, decodeCommand, encodeCommand } from "../mvcc/apply/command.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
 import { LeaseTable } from "../mvcc/state/lease/lease.ts";
 import { LeaseTimers } from "../mvcc/state/lease/lease-timers.ts";
-import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
 const grant = (ID: bigint, TTL: number): Command => ({ kind: "lease-grant", request: { ID, TTL } });
 
@@ -115,7 +115,10 @@ test("what was handed over in a term that has ended is proposed again, once", as
   await append(3n, 3, []);
   expect(passedOn(sent)).toHaveLength(1);
   await append(3n, 3, [entryOf(3, 3)]);
-  expect(passedOn(sent)).toEqual([[2n, 2, "put"], [3n, 3, "put"]]);
+  expect(passedOn(sent)).toEqual([
+    [2n, 2, "put"],
+    [3n, 3, "put"],
+  ]);
   const data = encodeCommand(put("a"), { session: 5, sequence: 1 });
   await append(3n, 3, [entryOf(4, 3, data)]);
   await append(2n, 4, [entryOf(5, 4)]);

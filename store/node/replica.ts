@@ -1,6 +1,6 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { type EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Message } from "../core/message.ts";
 import type { Raft } from "../core/raft.ts";
@@ -19,8 +19,8 @@ import {
   UNFLUSHED_BYTES_MAX,
 } from "../limits.ts";
 import { apply } from "../mvcc/apply/apply.ts";
-import type { Outcome } from "../mvcc/apply/responses.ts";
 import { type Command, isMemberCommand, kindOf, ticketOf } from "../mvcc/apply/command.ts";
+import type { Outcome } from "../mvcc/apply/responses.ts";
 import type { State } from "../mvcc/state/state.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Wal } from "../wal/wal.ts";
@@ -28,7 +28,7 @@ import { type LateProposal, type OutcomeCallback, Proposals } from "./proposals.
 import { type ReadCallback, Reads } from "./reads.ts";
 import { SnapshotInstalls } from "./snapshot-installs.ts";
 import { TimeoutReason } from "./timeout-reason.ts";
-import { DEFAULT_TIMING, type Timing, election_ms, request_ms } from "./timing.ts";
+import { DEFAULT_TIMING, election_ms, request_ms, type Timing } from "./timing.ts";
 
 type CommandListener = (
   kind: Command["kind"] | undefined,

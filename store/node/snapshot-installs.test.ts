@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 import type { SnapshotMark } from "../core/types.ts";
 import { encodeCommand } from "../mvcc/apply/command.ts";
-import { entryOf, loneReplica, put } from "../../testing/raft/lone-replica.ts";
 
 const TERM = 2;
 

@@ -1,9 +1,9 @@
-import { HashKVRequest, HashKVResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { HashKVRequest, HashKVResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { EtcdContext } from "../etcd/request/context.ts";
-import { SCRUB_TIMEOUT_MS } from "../limits.ts";
 import type { LeaderVerb } from "../etcd/request/on-leader.ts";
+import { SCRUB_TIMEOUT_MS } from "../limits.ts";
 import { hashKv } from "../mvcc/persist/hash.ts";
 import { header } from "../mvcc/state/state.ts";
 

@@ -1,12 +1,12 @@
+import { rmSync } from "node:fs";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { rmSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { leaderOf, type TestMember, TestMembers, urlOf } from "../../testing/store/members.ts";
 import { bucket } from "../mvcc/persist/restore/restore.ts";
 import { Backends } from "../node/backends.ts";
-import { type TestMember, TestMembers, leaderOf, urlOf } from "../../testing/store/members.ts";
 
 const clock = systemClock();
 const key = Buffer.from("key");

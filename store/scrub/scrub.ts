@@ -1,5 +1,5 @@
-import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -7,7 +7,7 @@ import type { CommitConflict, MemberId } from "../core/types.ts";
 import { type EtcdContext, propose, readBarrier } from "../etcd/request/context.ts";
 import { hashKv } from "../mvcc/persist/hash.ts";
 import { memberCorrupt } from "../node/corruption.ts";
-import { type Testimony, type Verdict, both, judge } from "./judge.ts";
+import { both, judge, type Testimony, type Verdict } from "./judge.ts";
 import { askForHash } from "./peer-hash.ts";
 
 const log = logger("scrub");

@@ -1,5 +1,5 @@
 import type { Backend, BackendWrite } from "../backend/backend.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/persist/flush/meta.ts";
+import { decodeMeta, encodeMeta, META_KEY } from "../mvcc/persist/flush/meta.ts";
 import type { Identity } from "../mvcc/state/state.ts";
 import { SnapshotError } from "./format.ts";
 import { openSnapshot } from "./read.ts";

@@ -1,15 +1,15 @@
 import { type FileHandle, open } from "node:fs/promises";
+import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import type { BackendPair } from "../backend/backend.ts";
 import { SNAPSHOT_BLOCK_BYTES_MAX } from "../limits.ts";
-import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import {
   BLOCK_HEAD_BYTES,
+  decodeHeader,
+  decodePairs,
   SNAPSHOT_HEADER_BYTES,
   SnapshotError,
   type SnapshotHeader,
-  decodeHeader,
-  decodePairs,
 } from "./format.ts";
 
 /** A snapshot file opened for reading. */

@@ -14,7 +14,7 @@ import {
   SNAPSHOT_SILENCE_MS,
 } from "../limits.ts";
 import { type PeerMetricsByMember, timedSnapshot } from "../metrics/peers.ts";
-import { type Self, helloTo } from "../transport/hello.ts";
+import { helloTo, type Self } from "../transport/hello.ts";
 import type { PeerAddress } from "../transport/transport.ts";
 import type { SnapshotFile } from "./write.ts";
 

@@ -1,20 +1,20 @@
-import { crc32c } from "@raft2kube/std/bytes.ts";
-import { SNAPSHOT_HEADER_BYTES } from "./format.ts";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { SnapshotPart } from "@raft2kube/proto/gen/peer.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
+import { crc32c } from "@raft2kube/std/bytes.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryBackend } from "../../testing/store/memory-backend.ts";
 import { initialMembership } from "../core/membership.ts";
 import type { Message } from "../core/message.ts";
 import { SNAPSHOT_SILENCE_MS } from "../limits.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "../mvcc/persist/flush/meta.ts";
 import { MemberMetrics } from "../metrics/member.ts";
+import { decodeMeta, encodeMeta, META_KEY } from "../mvcc/persist/flush/meta.ts";
 import { PEER_PROTOCOLS, type Self } from "../transport/hello.ts";
 import { SnapshotFolder } from "./folder.ts";
+import { SNAPSHOT_HEADER_BYTES } from "./format.ts";
 import { checkSnapshot, loadSnapshot } from "./load.ts";
 import { SnapshotReceiver } from "./receive.ts";
 import { SnapshotSender } from "./send.ts";
@@ -240,6 +240,11 @@ test("one file is created for all followers that need it at the same time", asyn
   }
   await sender.close();
   // The order of their ends is not defined.
-  expect(new Map(delivered)).toEqual(new Map([[3n, false], [4n, false]]));
+  expect(new Map(delivered)).toEqual(
+    new Map([
+      [3n, false],
+      [4n, false],
+    ]),
+  );
   expect(made).toBe(1);
 });

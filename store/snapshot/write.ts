@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import type { BackendPair, BackendSnapshot } from "../backend/backend.ts";
 import { SNAPSHOT_BLOCK_BYTES } from "../limits.ts";
-import { type SnapshotHeader, BLOCK_HEAD_BYTES, encodeHeader, encodePairs } from "./format.ts";
+import { BLOCK_HEAD_BYTES, encodeHeader, encodePairs, type SnapshotHeader } from "./format.ts";
 
 /** All keys that a backend can hold. */
 export const EVERYTHING = { from: Buffer.alloc(0), to: Buffer.alloc(64, 0xff) };

@@ -1,10 +1,10 @@
 // Makes a data directory to keep as a fixture, when a format has changed: the test of fixtures
 // opens those of all earlier formats. Usage: node store/testing/make-fixture.ts
 // store/testdata/format-N
-import { readFileSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { META_KEY, decodeMeta } from "../mvcc/persist/flush/meta.ts";
 import { startStore } from "../main.ts";
+import { decodeMeta, META_KEY } from "../mvcc/persist/flush/meta.ts";
 import { Backends } from "../node/backends.ts";
 import { SnapshotFolder } from "../snapshot/folder.ts";
 import { writeSnapshot } from "../snapshot/write.ts";
@@ -27,9 +27,11 @@ await client.compact({ revision: 9, physical: true });
 await close();
 
 const { backend } = await new Backends(dataDir).openNewest();
-const { appliedIndex: index, appliedTerm: term, clusterId } = decodeMeta(
-  backend.getSync(META_KEY)!,
-);
+const {
+  appliedIndex: index,
+  appliedTerm: term,
+  clusterId,
+} = decodeMeta(backend.getSync(META_KEY)!);
 const view = backend.snapshot();
 const file = new SnapshotFolder(dataDir).outgoing({ index, term });
 await writeSnapshot(file, { index, term, clusterId }, view);

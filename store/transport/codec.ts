@@ -1,6 +1,6 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import type { Append, Message as WireMessage, Propose } from "@raft2kube/proto/gen/peer.ts";
+import type { Append, Propose, Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Message } from "../core/message.ts";
 import type { Entry, MemberId } from "../core/types.ts";

@@ -82,7 +82,10 @@ test("combined messages keep members safe, and bring each of them every entry", 
       else if (die < 0.65) combined += post(cluster, member.sync());
       else if (die < 0.95 && cluster.network.length > 0) {
         const { to } = pick(random, cluster.network);
-        const [first] = cluster.network.splice(cluster.network.findIndex((m) => m.to === to), 1);
+        const [first] = cluster.network.splice(
+          cluster.network.findIndex((m) => m.to === to),
+          1,
+        );
         if (random.next() > 0.02) cluster.deliver(first!);
       } else if (die < 0.97) member.raft.tick();
       else member.raft.requestReadIndex(step);

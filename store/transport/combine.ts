@@ -1,5 +1,5 @@
 import { APPEND_BYTES_MAX } from "../limits.ts";
-import { type StreamedMessage, messageBytes } from "./codec.ts";
+import { messageBytes, type StreamedMessage } from "./codec.ts";
 
 type Append = Extract<StreamedMessage, { kind: "append" }>;
 

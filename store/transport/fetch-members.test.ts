@@ -1,6 +1,6 @@
-import { type Server, createServer } from "node:net";
-import { freePort } from "../../testing/free-port.ts";
+import { createServer, type Server } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../../testing/free-port.ts";
 import { TestMembers, urlOf } from "../../testing/store/members.ts";
 import { fetchMembers } from "./fetch-members.ts";
 

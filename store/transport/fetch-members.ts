@@ -1,6 +1,6 @@
+import { logger } from "@raft2kube/observe/log.ts";
 import { type Members, Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
 import { type Channel, type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { PEER_SILENCE_MS } from "../limits.ts";
 

@@ -1,5 +1,5 @@
 import { PEER_BATCH_BYTES, PEER_QUEUE_BYTES_MAX, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
-import { type StreamedMessage, messageBytes } from "./codec.ts";
+import { messageBytes, type StreamedMessage } from "./codec.ts";
 import { combine } from "./combine.ts";
 
 /**

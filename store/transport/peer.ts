@@ -1,6 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
-import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
+import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
@@ -8,8 +8,8 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { PEER_RECONNECT_MS, PEER_SILENCE_MS } from "../limits.ts";
 import type { PeerMetrics, PeerMetricsByMember } from "../metrics/peers.ts";
-import { type StreamedMessage, encodeMessage, messageBytes } from "./codec.ts";
-import { type Self, helloTo, saysRemoved, wrongWelcome } from "./hello.ts";
+import { encodeMessage, messageBytes, type StreamedMessage } from "./codec.ts";
+import { helloTo, type Self, saysRemoved, wrongWelcome } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
 import type { PeerAddress } from "./transport.ts";
 

@@ -8,15 +8,15 @@ import {
   type SnapshotPart,
   type SnapshotProgress,
 } from "@raft2kube/proto/gen/peer.ts";
-import { type Call, serve } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Call, serve } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import type { Message } from "../core/message.ts";
 import { PEER_ALIVE_INTERVAL_MS, PEER_SILENCE_MS, REMOVED_GRACE_MS } from "../limits.ts";
 import type { PeerMetricsByMember } from "../metrics/peers.ts";
 import { decodeMessage, messageBytes } from "./codec.ts";
-import { type Self, checkHello, checkNotRemoved, welcomeOf } from "./hello.ts";
+import { checkHello, checkNotRemoved, type Self, welcomeOf } from "./hello.ts";
 import { nextWithin } from "./next-within.ts";
 import type { PeerAddress } from "./transport.ts";
 

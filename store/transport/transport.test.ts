@@ -9,9 +9,9 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
 import type { Message } from "../core/message.ts";
-import { PeerMetricsByMember } from "../metrics/peers.ts";
 import { PEER_BATCH_BYTES, PEER_QUEUE_MESSAGES_MAX } from "../limits.ts";
-import { type StreamedMessage, decodeMessage, encodeMessage } from "./codec.ts";
+import { PeerMetricsByMember } from "../metrics/peers.ts";
+import { decodeMessage, encodeMessage, type StreamedMessage } from "./codec.ts";
 import { PEER_PROTOCOLS, type Protocols, type Self } from "./hello.ts";
 import { Outbox } from "./outbox.ts";
 import { Peers } from "./peers.ts";
@@ -61,8 +61,12 @@ test.each(EVERY_KIND)("a $kind keeps nothing of the frame that it came in", (mes
   const bytes = WireMessage.encode(encodeMessage(message));
   const frame = Buffer.concat([bytes, Buffer.alloc(64 * 1024)]).subarray(0, bytes.length);
   const arrived = decodeMessage(WireMessage.decode(frame), 1n, 2n)!;
-  const kept = arrived.kind === "append" ? arrived.entries.map((each) => each.data)
-    : arrived.kind === "propose" ? arrived.data : [];
+  const kept =
+    arrived.kind === "append"
+      ? arrived.entries.map((each) => each.data)
+      : arrived.kind === "propose"
+        ? arrived.data
+        : [];
   for (const each of kept) expect(each.buffer).not.toBe(frame.buffer);
 });
 
@@ -221,7 +225,10 @@ test.each(SPOKEN)("to %s the newest that both know is spoken", async (_, theirs,
 
 test("a member upgraded and one that is not yet speak both ways", async () => {
   const next = { oldest: 1, newest: 2 };
-  for (const [from, to] of [[next, PEER_PROTOCOLS], [PEER_PROTOCOLS, next]] as const) {
+  for (const [from, to] of [
+    [next, PEER_PROTOCOLS],
+    [PEER_PROTOCOLS, next],
+  ] as const) {
     const received: Message[] = [];
     const server = await serveMember(selfOf(2n, [], to), received);
     const peers = peersOf(selfOf(1n, [], from), []);

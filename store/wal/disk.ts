@@ -4,18 +4,18 @@ import {
   constants,
   fdatasync,
   fdatasyncSync,
+  fsync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
   open,
   openSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   rename,
   unlink,
   unlinkSync,
   write,
-  fsync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -75,11 +75,12 @@ export function machineDisk(folder: string): Disk {
   return {
     list: () => readdirSync(folder).sort(),
     read: (name) => readFileSync(path(name)),
-    cutSync: (name, offset, size) => withFile(path(name), (fd) => {
-      ftruncateSync(fd, offset);
-      ftruncateSync(fd, size);
-      fdatasyncSync(fd);
-    }),
+    cutSync: (name, offset, size) =>
+      withFile(path(name), (fd) => {
+        ftruncateSync(fd, offset);
+        ftruncateSync(fd, size);
+        fdatasyncSync(fd);
+      }),
     removeSync: (name) => {
       unlinkSync(path(name));
       withFile(folder, fsyncSync, "r");

@@ -1,5 +1,5 @@
-import { crc32c } from "@raft2kube/std/bytes.ts";
 import { assert } from "@raft2kube/std/assert.ts";
+import { crc32c } from "@raft2kube/std/bytes.ts";
 import { RECORD_BYTES_MAX } from "../limits.ts";
 
 /** The kinds of records in the log. */

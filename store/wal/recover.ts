@@ -4,23 +4,23 @@ import { NONE } from "../core/types.ts";
 import type { Disk } from "./disk.ts";
 import { LogDamagedError, LogFormatError } from "./errors.ts";
 import {
-  type LogIdentity,
-  type SegmentHead,
   decodeBase,
   decodeEntry,
   decodeHardState,
   decodeHead,
+  type LogIdentity,
+  type SegmentHead,
 } from "./payload.ts";
 import { type FoundRecord, RECORD } from "./record.ts";
 import {
-  SEGMENT_HEADER_BYTES,
-  type SegmentContent,
   decodeSegmentHeader,
   readSegment,
+  SEGMENT_HEADER_BYTES,
+  type SegmentContent,
   segmentName,
   segmentSequence,
 } from "./segment.ts";
-import { type FoundMark, SYNCED_NAME, readMark } from "./synced-mark.ts";
+import { type FoundMark, readMark, SYNCED_NAME } from "./synced-mark.ts";
 
 /** A segment file and the highest entry in it. */
 export interface SegmentInfo {

@@ -1,6 +1,6 @@
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { LogDamagedError, LogFormatError } from "./errors.ts";
-import { type FoundRecord, RECORD_ALIGN_BYTES, decodeRecord } from "./record.ts";
+import { decodeRecord, type FoundRecord, RECORD_ALIGN_BYTES } from "./record.ts";
 
 /** First bytes of each segment file: magic, format version u32, crc u32, start position u64. */
 export const SEGMENT_HEADER_BYTES = 24;

@@ -1,22 +1,22 @@
-import { crc32c } from "@raft2kube/std/bytes.ts";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32c } from "@raft2kube/std/bytes.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
+import { MemoryDisk } from "../../testing/disk/memory-disk.ts";
 import type { Entry } from "../core/types.ts";
 import { SYNCED_MARK_DELAY_MS } from "../limits.ts";
 import { machineDisk } from "./disk.ts";
 import { LogDamagedError, LogFormatError, type LogWriteError } from "./errors.ts";
 import { RECORD_HEADER_BYTES } from "./record.ts";
 import {
+  encodeSegmentHeader,
   LOG_FORMAT_VERSION,
   SEGMENT_HEADER_BYTES,
-  encodeSegmentHeader,
   segmentSequence,
 } from "./segment.ts";
-import { MemoryDisk } from "../../testing/disk/memory-disk.ts";
 import { SYNCED_FORMAT_VERSION, SYNCED_NAME } from "./synced-mark.ts";
 import { Wal } from "./wal.ts";
 
@@ -62,7 +62,10 @@ test("what was appended is read again, hard state and membership changes include
   wal.append({ id: ++writes, entries: [], hardState, snapshot: undefined }, () => undefined);
   disk.run();
   const { recovered } = open(disk);
-  expect(shape(recovered.entries)).toEqual([[1, 1, 20], [2, 1, 0]]);
+  expect(shape(recovered.entries)).toEqual([
+    [1, 1, 20],
+    [2, 1, 0],
+  ]);
   expect(recovered.entries[1]!.change).toEqual(change);
   expect(recovered.hardState).toEqual(hardState);
 });
@@ -111,7 +114,10 @@ test("an entry written again takes the place of what followed it", () => {
   append(wal, [entry(1, 1), entry(2, 1), entry(3, 1)]);
   append(wal, [entry(2, 2)]);
   disk.run();
-  expect(shape(open(disk).recovered.entries)).toEqual([[1, 1, 20], [2, 2, 20]]);
+  expect(shape(open(disk).recovered.entries)).toEqual([
+    [1, 1, 20],
+    [2, 2, 20],
+  ]);
 });
 
 test("segments no longer needed are reused, and what they held does not come back", () => {
@@ -137,7 +143,9 @@ test("a record larger than a segment gets a segment of its own size", () => {
   append(wal, [entry(3, 1)]);
   disk.run();
   expect(shape(open(disk).recovered.entries)).toEqual([
-    [1, 1, 20], [2, 1, 3 * SEGMENT_BYTES], [3, 1, 20],
+    [1, 1, 20],
+    [2, 1, 3 * SEGMENT_BYTES],
+    [3, 1, 20],
   ]);
 });
 
@@ -175,7 +183,10 @@ test("S1: a power cut loses nothing acknowledged, and leaves a prefix of what wa
       expect(end, `seed ${seed}`).toBeLessThanOrEqual(last);
       recovered.entries.forEach(({ index, data }, i) => {
         expect(index).toBe(recovered.base.index + i + 1);
-        expect(data.every((byte) => byte === (index & 0xff)), `seed ${seed}`).toBe(true);
+        expect(
+          data.every((byte) => byte === (index & 0xff)),
+          `seed ${seed}`,
+        ).toBe(true);
       });
     }
   }
@@ -438,7 +449,10 @@ test("on the machine's own disk", async () => {
     const { wal } = Wal.open(options);
     await new Promise<void>((resolve) => append(wal, [entry(1, 1), entry(2, 1)], resolve));
     await wal.close();
-    expect(shape(Wal.open(options).recovered.entries)).toEqual([[1, 1, 20], [2, 1, 20]]);
+    expect(shape(Wal.open(options).recovered.entries)).toEqual([
+      [1, 1, 20],
+      [2, 1, 20],
+    ]);
   } finally {
     rmSync(folder, { recursive: true });
   }

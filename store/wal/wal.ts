@@ -6,15 +6,15 @@ import { SEGMENT_BYTES, SPARE_SEGMENTS_MAX } from "../limits.ts";
 import type { Disk, DiskFile } from "./disk.ts";
 import { LogWriteError } from "./errors.ts";
 import {
-  type LogIdentity,
   encodeBase,
   encodeEntry,
   encodeHardState,
   encodeHead,
+  type LogIdentity,
 } from "./payload.ts";
-import { type RecoveredLog, type SegmentInfo, recoverLog } from "./recover.ts";
-import { type LogRecord, RECORD, encodeRecord, recordSize } from "./record.ts";
-import { SEGMENT_HEADER_BYTES, encodeSegmentHeader, segmentName } from "./segment.ts";
+import { encodeRecord, type LogRecord, RECORD, recordSize } from "./record.ts";
+import { type RecoveredLog, recoverLog, type SegmentInfo } from "./recover.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from "./segment.ts";
 import { SparePool } from "./spare.ts";
 import { SYNCED_NAME, SyncedMark } from "./synced-mark.ts";
 

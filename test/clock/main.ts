@@ -4,7 +4,12 @@
 //   --keep FILE      writes what the runs print to FILE as well
 import { execFileSync, spawn } from "node:child_process";
 import {
-  createWriteStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync,
+  createWriteStream,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

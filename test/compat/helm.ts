@@ -43,8 +43,10 @@ export const helm: Program = {
       use: "refuse values that the definition's schema refuses",
       async run(place) {
         const values = ["--set", `message=${"x".repeat(21)}`];
-        const refused = await place.run("helm", "upgrade", "shop", CHART, ...values, ...IN)
-          .then(() => "it was taken", (thrown: Error) => thrown.message);
+        const refused = await place.run("helm", "upgrade", "shop", CHART, ...values, ...IN).then(
+          () => "it was taken",
+          (thrown: Error) => thrown.message,
+        );
         mustHave(refused, "Too long");
       },
     },

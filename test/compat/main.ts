@@ -9,13 +9,13 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { helm } from "./helm.ts";
 import { kustomize } from "./kustomize.ts";
-import { prometheusOperator } from "./prometheus-operator.ts";
 import { pageOf, type Row } from "./page.ts";
 import type { Place, Program } from "./program.ts";
+import { prometheusOperator } from "./prometheus-operator.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, ".peers/bin");
@@ -45,7 +45,7 @@ async function main(programs: readonly Program[]): Promise<void> {
     for (const program of programs) {
       const place = placeWith(kubeconfig);
       try {
-        rows.push(...await rowsOf(program, place));
+        rows.push(...(await rowsOf(program, place)));
       } finally {
         place.leave();
       }
@@ -83,8 +83,13 @@ async function rowsOf(program: Program, place: Place): Promise<Row[]> {
   const missing = needs.filter((each) => !existsSync(join(BIN, each)));
   const rows: Row[] = [];
   for (const { use, run: runUse } of program.uses) {
-    const outcome = missing.length > 0 ? `left out: npm run peers -- ${missing.join(" ")}`
-      : await runUse(place).then(() => "works", (thrown: unknown) => `fails: ${messageOf(thrown)}`);
+    const outcome =
+      missing.length > 0
+        ? `left out: npm run peers -- ${missing.join(" ")}`
+        : await runUse(place).then(
+            () => "works",
+            (thrown: unknown) => `fails: ${messageOf(thrown)}`,
+          );
     process.stdout.write(`${name} ${version}: ${use}: ${outcome}\n`);
     rows.push({ name, version, use, outcome: outcome.split("\n")[0]! });
   }
@@ -92,7 +97,10 @@ async function rowsOf(program: Program, place: Place): Promise<Row[]> {
 }
 
 async function run(
-  file: string, args: readonly string[], env: NodeJS.ProcessEnv, input = "",
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  input = "",
 ): Promise<string> {
   const options = { env: { ...process.env, ...env }, maxBuffer: OUTPUT_BYTES_MAX };
   const running = promisify(execFile)(file, args, options);

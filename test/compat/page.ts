@@ -8,18 +8,32 @@ export interface Row {
 
 /** Programs that `npm test` runs: which, what they do, in which test. */
 const HELD_BY_TESTS: readonly (readonly [string, string, string])[] = [
-  ["an operator on controller-runtime v0.25.2",
+  [
+    "an operator on controller-runtime v0.25.2",
     "two versions, conversion, defaulting and validation by webhooks, election, garbage collection",
-    "test/e2e/operator.test.ts"],
-  ["external-snapshotter v8.7.0", "snapshots, restore, clones, pre-provisioned, hostPath driver",
-    "test/e2e/snapshots.test.ts"],
+    "test/e2e/operator.test.ts",
+  ],
+  [
+    "external-snapshotter v8.7.0",
+    "snapshots, restore, clones, pre-provisioned, hostPath driver",
+    "test/e2e/snapshots.test.ts",
+  ],
   ["sample-apiserver", "behind ours", "test/contract/apiserver/aggregation/programs.test.ts"],
-  ["metrics-server", "behind ours, for `kubectl top`",
-    "test/contract/apiserver/aggregation/programs.test.ts"],
-  ["kube-apiserver 1.36", "ours behind its aggregator",
-    "test/contract/apiserver/aggregation/behind-upstream.test.ts"],
-  ["kube-controller-manager, kube-scheduler 1.36", "on ours",
-    "test/contract/controllers/exchange.test.ts"],
+  [
+    "metrics-server",
+    "behind ours, for `kubectl top`",
+    "test/contract/apiserver/aggregation/programs.test.ts",
+  ],
+  [
+    "kube-apiserver 1.36",
+    "ours behind its aggregator",
+    "test/contract/apiserver/aggregation/behind-upstream.test.ts",
+  ],
+  [
+    "kube-controller-manager, kube-scheduler 1.36",
+    "on ours",
+    "test/contract/controllers/exchange.test.ts",
+  ],
   ["kube-proxy 1.36", "in a node's network", "test/contract/proxy/proxy.test.ts"],
   ["containerd", "under our kubelet", "test/contract/kubelet/containerd.test.ts"],
   ["flanneld", "in the overlay's place", "test/contract/cni/overlay/flanneld.test.ts"],
@@ -28,8 +42,10 @@ const HELD_BY_TESTS: readonly (readonly [string, string, string])[] = [
 /** docs/COMPATIBILITY.md. */
 export function pageOf(rows: readonly Row[]): string {
   const cell = (text: string) => text.replaceAll("|", "\\|");
-  const table = rows.map(({ name, version, use, outcome }) =>
-    `| ${name} | ${version} | ${cell(use)} | ${cell(outcome)} |`);
+  const table = rows.map(
+    ({ name, version, use, outcome }) =>
+      `| ${name} | ${version} | ${cell(use)} | ${cell(outcome)} |`,
+  );
   const held = HELD_BY_TESTS.map(([name, use, test]) => `| ${name} | ${use} | \`${test}\` |`);
   return `# What users bring
 

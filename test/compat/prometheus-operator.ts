@@ -20,7 +20,10 @@ const apply = (place: Place, object: object) =>
 const at = (path: string) => ["-n", "monitoring", "-o", `jsonpath={${path}}`];
 
 const object = (kind: string, name: string, spec: object) => ({
-  apiVersion: "monitoring.coreos.com/v1", kind, metadata: { namespace: "monitoring", name }, spec,
+  apiVersion: "monitoring.coreos.com/v1",
+  kind,
+  metadata: { namespace: "monitoring", name },
+  spec,
 });
 
 /** The Prometheus operator: its definitions, which are the largest there are, and its work. */
@@ -42,16 +45,37 @@ export const prometheusOperator: Program = {
       async run(place) {
         await place.kubectl("create", "namespace", "monitoring");
         await place.start("prometheus-operator", ...WEB);
-        await apply(place, object("ServiceMonitor", "web", {
-          selector: { matchLabels: { app: "web" } }, endpoints: [{ port: "http" }],
-        }));
-        await apply(place, object("Prometheus", "main", {
-          replicas: 1, serviceMonitorSelector: {}, image: "r2k.local/busybox:1",
-        }));
-        await place.kubectl("wait", "--for=create", "statefulset/prometheus-main",
-          "-n", "monitoring", TIMEOUT);
-        await place.kubectl("wait", "--for=create", "secret/prometheus-main",
-          "-n", "monitoring", TIMEOUT);
+        await apply(
+          place,
+          object("ServiceMonitor", "web", {
+            selector: { matchLabels: { app: "web" } },
+            endpoints: [{ port: "http" }],
+          }),
+        );
+        await apply(
+          place,
+          object("Prometheus", "main", {
+            replicas: 1,
+            serviceMonitorSelector: {},
+            image: "r2k.local/busybox:1",
+          }),
+        );
+        await place.kubectl(
+          "wait",
+          "--for=create",
+          "statefulset/prometheus-main",
+          "-n",
+          "monitoring",
+          TIMEOUT,
+        );
+        await place.kubectl(
+          "wait",
+          "--for=create",
+          "secret/prometheus-main",
+          "-n",
+          "monitoring",
+          TIMEOUT,
+        );
         mustHave(await place.kubectl("get", "prometheus", "main", ...at(".status.replicas")), "1");
       },
     },
@@ -59,13 +83,33 @@ export const prometheusOperator: Program = {
       use: "follow a change, and remove what it made",
       async run(place) {
         const patch = JSON.stringify({ spec: { replicas: 2 } });
-        await place.kubectl("patch", "prometheus", "main", "-n", "monitoring", "--type=merge",
-          "-p", patch);
-        await place.kubectl("wait", "--for=jsonpath={.spec.replicas}=2",
-          "statefulset/prometheus-main", "-n", "monitoring", TIMEOUT);
+        await place.kubectl(
+          "patch",
+          "prometheus",
+          "main",
+          "-n",
+          "monitoring",
+          "--type=merge",
+          "-p",
+          patch,
+        );
+        await place.kubectl(
+          "wait",
+          "--for=jsonpath={.spec.replicas}=2",
+          "statefulset/prometheus-main",
+          "-n",
+          "monitoring",
+          TIMEOUT,
+        );
         await place.kubectl("delete", "prometheus", "main", "-n", "monitoring", TIMEOUT);
-        await place.kubectl("wait", "--for=delete", "statefulset/prometheus-main",
-          "-n", "monitoring", TIMEOUT);
+        await place.kubectl(
+          "wait",
+          "--for=delete",
+          "statefulset/prometheus-main",
+          "-n",
+          "monitoring",
+          TIMEOUT,
+        );
       },
     },
   ],

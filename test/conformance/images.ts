@@ -1,15 +1,15 @@
 // The images that the tests name, made on this machine: a registry is not asked.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { createWriteStream, existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { buffer } from "node:stream/consumers";
-import { createHash } from "node:crypto";
-import { writeTar, type TarInput } from "../../runtime/image/tar/write.ts";
+import { pipeline } from "node:stream/promises";
+import { CommandError } from "../../cli/terminal.ts";
+import { busyboxEntries, IMAGE_PATH } from "../../runtime/build/busybox.ts";
 import type { ImageDefaults } from "../../runtime/image/config.ts";
 import { hostPlatform } from "../../runtime/image/manifest.ts";
-import { busyboxEntries, IMAGE_PATH } from "../../runtime/build/busybox.ts";
-import { CommandError } from "../../cli/terminal.ts";
+import { type TarInput, writeTar } from "../../runtime/image/tar/write.ts";
 
 /** Packages of upstream's Alpine images that the tests run, by Debian's names. */
 const BASE_PACKAGES = [
@@ -149,7 +149,11 @@ export async function makeImages(from: ImageSources, path: string): Promise<void
     StopSignal: "SIGQUIT",
   });
   const tools = ["perl:5.26", "glibc-dns-testing:2.0.0", "ipc-utils:1.4"];
-  archive.image(tools.map((name) => `${E2E}/${name}`), [base], { Cmd: ["bash"] });
+  archive.image(
+    tools.map((name) => `${E2E}/${name}`),
+    [base],
+    { Cmd: ["bash"] },
+  );
   await addBusybox(archive, from);
   const pause: TarInput = { name: "pause", mode: 0o755, content: readFileSync(from.catatonit) };
   archive.image([`${REGISTRY}/pause:3.10.2`], [await archive.layer([pause])], {

@@ -13,15 +13,21 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
+import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
 import {
-  ALONE, CLUSTER, FAILING_LIMIT_S, NODES, SLOW, SLOW_LIMIT_S, TEST_LIMIT_S,
+  ALONE,
+  CLUSTER,
+  FAILING_LIMIT_S,
+  NODES,
+  SLOW,
+  SLOW_LIMIT_S,
+  TEST_LIMIT_S,
 } from "./limits.ts";
 import { runTest, type Surroundings } from "./one-test.ts";
 import { buildImages, buildPrograms, conformanceNames, PLACES } from "./programs.ts";
-import { readRecord, type Result, type Results, withResult, writeRecord } from "./record.ts";
+import { type Result, type Results, readRecord, withResult, writeRecord } from "./record.ts";
 import { count, formatReport } from "./report.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -76,7 +76,8 @@ export async function conformanceOn(host: OwnHost, name: string): Promise<string
   const commit = execFileSync("git", git, { encoding: "utf8", cwd: import.meta.dirname }).trim();
   const clock = systemClock();
   const at = {
-    ...PLACES, kubeconfig: KUBECONFIG,
+    ...PLACES,
+    kubeconfig: KUBECONFIG,
     enter: (program: string, args: readonly string[]) => host.enter(program, args),
   };
   const wanted = conformanceNames().filter((each) => TESTS.some((text) => each.includes(text)));

@@ -31,7 +31,8 @@ export async function imagesOf(peer: string): Promise<ImageRecipe[]> {
   const web = (name: string, port: number) => ({
     name,
     entries: [
-      ...entries, { name: "var/run/", type: "directory" as const, mode: 0o755 },
+      ...entries,
+      { name: "var/run/", type: "directory" as const, mode: 0o755 },
       { name: "usr/sbin/nginx", mode: 0o755, content: nginx },
     ],
     config: { Env: [IMAGE_PATH, `PORT=${port}`], Cmd: ["/usr/sbin/nginx"] },
@@ -39,12 +40,15 @@ export async function imagesOf(peer: string): Promise<ImageRecipe[]> {
   const nonewprivs = await readFile(join(peer, "nonewprivs"));
   const groups = "default-user:x:1000:1000::/:/bin/sh\n";
   const users = [
-    ["uid", "1002"], ["username", "www-data"], ["uid-group", "1003:1004"],
+    ["uid", "1002"],
+    ["username", "www-data"],
+    ["uid-group", "1003:1004"],
     ["username-group", "www-data:1004"],
   ] as const;
   return [
     image(`${TESTS}/busybox:1.29-2`),
-    web(`${TESTS}/nginx:1.14-2`, 80), web(`${TESTS}/httpd:2.4.39-4`, 80),
+    web(`${TESTS}/nginx:1.14-2`, 80),
+    web(`${TESTS}/httpd:2.4.39-4`, 80),
     web(`${STAGING}/hostnet-nginx-amd64:latest`, 12_003),
     {
       name: `${TESTS}/nonewprivs:1.3`,
@@ -52,9 +56,9 @@ export async function imagesOf(peer: string): Promise<ImageRecipe[]> {
       config: { Entrypoint: ["/nnp"] },
     },
     ...["test-image-latest:latest", "test-image-tag:test", "test-image-tag:all"].map((name) =>
-      image(`${STAGING}/${name}`)),
-    ...[1, 2, 3].map((number) =>
-      image(`${STAGING}/test-image-${number}:latest`)),
+      image(`${STAGING}/${name}`),
+    ),
+    ...[1, 2, 3].map((number) => image(`${STAGING}/test-image-${number}:latest`)),
     // One image of three names.
     ...[1, 2, 3].map((tag) => image(`${STAGING}/test-image-tags:${tag}`, { Labels: {} })),
     ...users.map(([name, User]) => image(`${STAGING}/test-image-user-${name}:latest`, { User })),
@@ -69,6 +73,7 @@ export async function imagesOf(peer: string): Promise<ImageRecipe[]> {
       config: { ...base, User: "1000" },
     },
     ...["registry.k8s.io/pause:3.9", "k8s.gcr.io/pause:3.9"].map((name) =>
-      image(name, { Cmd: ["sleep", "1000000"], Labels: {} })),
+      image(name, { Cmd: ["sleep", "1000000"], Labels: {} }),
+    ),
   ];
 }

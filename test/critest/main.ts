@@ -56,7 +56,9 @@ async function serveImages(dir: string) {
   for (const recipe of await imagesOf(PEER)) {
     await buildImage(store, recipe);
     await pushImage(store, recipe.name, {
-      clock: systemClock(), endpoints, progress: () => undefined,
+      clock: systemClock(),
+      endpoints,
+      progress: () => undefined,
     });
   }
   return { url, endpoints, stop: registry.stop };
@@ -64,8 +66,12 @@ async function serveImages(dir: string) {
 
 async function critest(socket: string, pattern: string | undefined, report: string) {
   const args = [
-    `-runtime-endpoint=unix://${socket}`, `-image-endpoint=unix://${socket}`,
-    `-ginkgo.junit-report=${report}`, "-ginkgo.v", "-ginkgo.no-color", "-ginkgo.timeout=40m",
+    `-runtime-endpoint=unix://${socket}`,
+    `-image-endpoint=unix://${socket}`,
+    `-ginkgo.junit-report=${report}`,
+    "-ginkgo.v",
+    "-ginkgo.no-color",
+    "-ginkgo.timeout=40m",
     ...(pattern === undefined ? [] : [`-ginkgo.focus=${pattern}`]),
   ];
   const child = spawn(join(PEER, "critest"), args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -77,11 +83,19 @@ async function critest(socket: string, pattern: string | undefined, report: stri
 }
 
 const OUTCOMES: Readonly<Record<string, Outcome>> = {
-  passed: "passed", skipped: "skipped", failed: "failed", panicked: "failed", timedout: "timeout",
+  passed: "passed",
+  skipped: "skipped",
+  failed: "failed",
+  panicked: "failed",
+  timedout: "timeout",
 };
 const CASE = /<testcase name="\[It\] ([^"]*)"[^>]* status="(\w+)" time="([\d.]+)"/g;
 const ENTITIES: Readonly<Record<string, string>> = {
-  amp: "&", lt: "<", gt: ">", "#34": '"', "#39": "'",
+  amp: "&",
+  lt: "<",
+  gt: ">",
+  "#34": '"',
+  "#39": "'",
 };
 
 /** The results of a report of JUnit's form. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { formatResults, parseResults } from "../conformance/record.ts";
-import { HEADS, readReport, RECORDS } from "./main.ts";
+import { HEADS, RECORDS, readReport } from "./main.ts";
 
 test("the committed records are as they are written, and no failure is unexplained", () => {
   for (const which of ["ours", "containerd"] as const) {
@@ -18,5 +18,8 @@ test("a report has a result of each test, by its plain name", () => {
   const xml = `<testsuite><testcase name="[BeforeSuite]" classname="" status="passed" time="1">
     <testcase name="[It] [k8s.io] A &#34;b&#34; &amp; c" classname="x" status="timedout" time="2.5">
     <testcase name="[It] d" classname="x" status="passed" time="0.1"></testcase></testsuite>`;
-  expect(readReport(xml)).toEqual([['[k8s.io] A "b" & c', "timeout", 2.5], ["d", "passed", 0.1]]);
+  expect(readReport(xml)).toEqual([
+    ['[k8s.io] A "b" & c', "timeout", 2.5],
+    ["d", "passed", 0.1],
+  ]);
 });

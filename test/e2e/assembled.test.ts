@@ -13,7 +13,9 @@ import { OwnHost } from "./own-host.ts";
 
 const START_TIMEOUT_MS = 300_000;
 const STEP_TIMEOUT_MS = 180_000;
-const LABS = readLabs().filter(({ files }) => files.length > 0).map(({ number }) => number);
+const LABS = readLabs()
+  .filter(({ files }) => files.length > 0)
+  .map(({ number }) => number);
 
 /** The labs of the network between nodes, each with a mistake for a node of its own. */
 const MISTAKES = {
@@ -127,8 +129,9 @@ describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => 
   it("resolves names with the reader's DNS, by the search path", async () => {
     const resolves = async (...words: string[]) =>
       cluster.ask("exec", "user", "--", "nslookup", ...words);
-    expect(await cluster.ask("exec", "user", "--", "cat", "/etc/resolv.conf"))
-      .toMatch(/^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m);
+    expect(await cluster.ask("exec", "user", "--", "cat", "/etc/resolv.conf")).toMatch(
+      /^search default\.svc\.cluster\.local svc\.cluster\.local cluster\.local/m,
+    );
     const target = "kubernetes.default.svc.cluster.local";
     expect(await resolves("-type=srv", `_https._tcp.${target}`)).toContain(`443 ${target}`);
     const { stdout } = await cluster.host.r2k(["logs", "node", "--name", cluster.name]);
@@ -175,8 +178,10 @@ async function serve(pod: string, node: string): Promise<Place> {
   const field = (kind: string, name: string, path: string) =>
     cluster.ask("get", kind, name, "-o", `jsonpath={${path}}`);
   const [address, podIp, clusterIp, nodePort] = await Promise.all([
-    field("node", node, ".status.addresses[0].address"), field("pod", pod, ".status.podIP"),
-    field("service", pod, ".spec.clusterIP"), field("service", pod, ".spec.ports[0].nodePort"),
+    field("node", node, ".status.addresses[0].address"),
+    field("pod", pod, ".status.podIP"),
+    field("service", pod, ".spec.clusterIP"),
+    field("service", pod, ".spec.ports[0].nodePort"),
   ]);
   return { node, address, pod, podIp, clusterIp, nodePort };
 }
@@ -214,7 +219,10 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     const name = await cluster.ask("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}");
     await addNode(OTHER);
     [first, other] = await Promise.all([serve("on-first", name), serve("on-other", OTHER)]);
-    for (const [from, to] of [[first, other], [other, first]] as const) {
+    for (const [from, to] of [
+      [first, other],
+      [other, first],
+    ] as const) {
       await reaches(from, to, `${to.podIp}:8080`);
       await reaches(from, to, to.clusterIp);
       expect(await cluster.curl(`http://${from.address}:${to.nodePort}/`)).toBe(`${to.node}\n`);
@@ -231,12 +239,18 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     const lab = findLab("22");
     const failing = async (only: string, patience_ms: number) => {
       const { outcomes } = await judgeSteps(lab, { folder: "", env: {}, shell, only, patience_ms });
-      return outcomes.flatMap(({ passed, title, message }) => passed ? [] : `${title}: ${message}`);
+      return outcomes.flatMap(({ passed, title, message }) =>
+        passed ? [] : `${title}: ${message}`,
+      );
     };
     const asked = (await failing("", 0)).map((text) => text.split(":")[0]);
-    expect(asked).toEqual(expect.arrayContaining([
-      "controllers, scheduler", "network", "a member of the store was killed, and came back",
-    ]));
+    expect(asked).toEqual(
+      expect.arrayContaining([
+        "controllers, scheduler",
+        "network",
+        "a member of the store was killed, and came back",
+      ]),
+    );
     await cluster.apply(readFileSync(join(LABS_DIR, lab.folder, "given.yaml"), "utf8"));
     const create = ["create", "configmap", "--namespace", namespaceOf(lab)];
     await cluster.ask(...create, "before");
@@ -249,8 +263,11 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
   });
 
   it("a node whose parts have mistakes shows them, and the others do not", async () => {
-    mistaken.writeUnjudged(...Object.entries(MISTAKES).map(([number, name]) =>
-      findLab(number).mutants.find((mutant) => mutant.name === name)!));
+    mistaken.writeUnjudged(
+      ...Object.entries(MISTAKES).map(
+        ([number, name]) => findLab(number).mutants.find((mutant) => mutant.name === name)!,
+      ),
+    );
     const right = cluster.host.program;
     cluster.host.program = wrongProgram = await programOf(mistaken);
     await addNode(WRONG);
@@ -260,12 +277,20 @@ describe("nodes with a reader's overlay and proxy", { timeout: STEP_TIMEOUT_MS }
     const url = `http://${wrong.address}:${wrong.nodePort}/`;
     expect(await cluster.host.run("curl", ["-sS", url])).toMatchObject({ code: CURL_REFUSED });
     const third = await cluster.ask(
-      "get", "node", THIRD, "-o", "jsonpath={.status.addresses[0].address}",
+      "get",
+      "node",
+      THIRD,
+      "-o",
+      "jsonpath={.status.addresses[0].address}",
     );
     const peers = [first.address, third, wrong.address].sort();
-    await waitFor("the others to know the node", async () => {
-      return (await forwarding(OTHER)).join() === peers.join();
-    }, { clock: systemClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS });
+    await waitFor(
+      "the others to know the node",
+      async () => {
+        return (await forwarding(OTHER)).join() === peers.join();
+      },
+      { clock: systemClock(), timeout_ms: STEP_TIMEOUT_MS, interval_ms: ASK_MS },
+    );
     expect(await forwarding(WRONG)).toEqual([]);
     expect([await pings(wrong, other), await pings(other, wrong)]).toEqual([false, false]);
     expect([await pings(other, first), await pings(first, other)]).toEqual([true, true]);

@@ -36,9 +36,13 @@ export function autoscalingCases(given: () => TestCluster): void {
     scaling = Promise.allSettled([scale(given())]);
   });
 
-  it("kubectl top shows usage, and an autoscaler follows it", async () => {
-    for (const end of await scaling) if (end.status === "rejected") throw end.reason;
-  }, 4 * TIMEOUT_MS);
+  it(
+    "kubectl top shows usage, and an autoscaler follows it",
+    async () => {
+      for (const end of await scaling) if (end.status === "rejected") throw end.reason;
+    },
+    4 * TIMEOUT_MS,
+  );
 }
 
 async function scale(within: TestCluster): Promise<void> {
@@ -53,10 +57,14 @@ async function scale(within: TestCluster): Promise<void> {
 async function top(cluster: TestCluster): Promise<void> {
   const nodes = ["top", "nodes"];
   await cluster.until("the node's usage", nodes, (text) => /^NAME +CPU\(cores\)/.test(text));
-  await cluster.until("the pod's", ["top", "pods", "-l", "app=busy"],
-    (text) => /^busy-/m.test(text));
-  const programs = ["kubectl", await kubectl120(),
-    ...existsSync(KUBECTL_136) ? [KUBECTL_136] : []];
+  await cluster.until("the pod's", ["top", "pods", "-l", "app=busy"], (text) =>
+    /^busy-/m.test(text),
+  );
+  const programs = [
+    "kubectl",
+    await kubectl120(),
+    ...(existsSync(KUBECTL_136) ? [KUBECTL_136] : []),
+  ];
   for (const program of programs) {
     const ask = async (...args: string[]) => {
       const { stdout, stderr, code } = await cluster.host.run(program, args, { env: cluster.env });
@@ -64,8 +72,9 @@ async function top(cluster: TestCluster): Promise<void> {
       return stdout;
     };
     expect(await ask("top", "nodes")).toMatch(/\n\S+ +\d+m +\d+% +\d+Mi +\d+% *\n/);
-    expect(await ask("top", "pods", "-A", "--sort-by=cpu"))
-      .toMatch(/^NAMESPACE +NAME +CPU\(cores\) +MEMORY\(bytes\) *\n\S+ +\S+ +\d+m +\d+Mi/);
+    expect(await ask("top", "pods", "-A", "--sort-by=cpu")).toMatch(
+      /^NAMESPACE +NAME +CPU\(cores\) +MEMORY\(bytes\) *\n\S+ +\S+ +\d+m +\d+Mi/,
+    );
     const pods = await ask("top", "pods", "--containers", "-l", "app=busy");
     const row = /^POD +NAME +CPU\(cores\) +MEMORY\(bytes\) *\nbusy-\S+ +main +\d+m +\d+Mi/;
     expect(pods).toMatch(row);
@@ -82,12 +91,17 @@ async function follow(cluster: TestCluster): Promise<void> {
   const get = ["get", "hpa", "busy"];
   const head = /^NAME +REFERENCE +TARGETS +MINPODS +MAXPODS +REPLICAS +AGE\n/;
   const row = /\nbusy +Deployment\/busy +cpu: \d+%\/80% +1 +3 +1 /;
-  await cluster.until("a first measurement", get, (text) => head.test(text) && row.test(text),
-    TIMEOUT_MS);
+  await cluster.until(
+    "a first measurement",
+    get,
+    (text) => head.test(text) && row.test(text),
+    TIMEOUT_MS,
+  );
   await cluster.ask("exec", "deploy/busy", "--", "touch", "/tmp/busy");
   const replicas = ["get", "deployment", "busy", "-o", "jsonpath={.status.readyReplicas}"];
-  const [first = ""] = (await cluster.ask("get", "pods", "-l", "app=busy", "-o", "name"))
-    .split("\n");
+  const [first = ""] = (await cluster.ask("get", "pods", "-l", "app=busy", "-o", "name")).split(
+    "\n",
+  );
   await cluster.until("three under load", replicas, (count) => count === "3", TIMEOUT_MS);
   await cluster.ask("exec", first, "--", "rm", "/tmp/busy");
   await cluster.until("one without", replicas, (count) => count === "1", TIMEOUT_MS);

@@ -3,7 +3,7 @@ import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock, slowdown } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { OwnHost, type Outcome, type RunOptions } from "./own-host.ts";
+import { type Outcome, OwnHost, type RunOptions } from "./own-host.ts";
 
 const clock = machineClock();
 
@@ -122,9 +122,11 @@ export class TestCluster {
   /** Runs kubectl; its limit is longer on a busy machine, as those of the tests are. */
   kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     const env = { ...KUBECTL, ...this.env, ...options.env };
-    const limited = args.map((arg) => arg.replace(/^--timeout=(\d+)s$/, (_, limit_s: string) => {
-      return `--timeout=${Math.ceil(Number(limit_s) * slowdown())}s`;
-    }));
+    const limited = args.map((arg) =>
+      arg.replace(/^--timeout=(\d+)s$/, (_, limit_s: string) => {
+        return `--timeout=${Math.ceil(Number(limit_s) * slowdown())}s`;
+      }),
+    );
     return this.host.run("kubectl", limited, { ...options, env });
   }
 

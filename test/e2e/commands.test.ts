@@ -95,10 +95,12 @@ spec:
     - { name: shared, hostPath: { path: ${folder}, type: DirectoryOrCreate } }
 `);
     // It runs before its first command has ended: the file that its probe asks for comes after.
-    const started = (times: number) => cluster.until(
-      `start ${times}`, ["exec", "probed", "--", "cat", "/www/ok", "/shared/starts"],
-      (text) => text.trim().split("\n").length === times,
-    );
+    const started = (times: number) =>
+      cluster.until(
+        `start ${times}`,
+        ["exec", "probed", "--", "cat", "/www/ok", "/shared/starts"],
+        (text) => text.trim().split("\n").length === times,
+      );
     await started(1);
     await cluster.ask("exec", "probed", "--", "rm", "/www/ok");
     const restarts = "jsonpath={.status.containerStatuses[0].restartCount}";

@@ -26,32 +26,40 @@ async function running(): Promise<boolean[]> {
   return planes.map(({ pid }) => pid !== null);
 }
 
-it("one of three control planes is killed: kubectl and pods go on, a write is kept", async () => {
-  await cluster.ask("run", "kept", "--image=r2k.local/busybox:1", "--", "sleep", "100000");
-  await cluster.ask("wait", "pod/kept", "--for=condition=Ready", "--timeout=60s");
-  const pod = () => cluster.ask("get", "pod", "kept", "-o", `jsonpath=${POD}`);
-  const before = await pod();
-  await cluster.ask("create", "configmap", "before", "--from-literal=a=b");
-  const killed = (await cluster.processes()).find(({ name }) => name === "control control-1")!;
-  process.kill(killed.pid!, "SIGKILL");
-  const ask = ["get", "configmap", "before", "-o", "name"];
-  await cluster.until("an answer", ask, (name) => name === "configmap/before");
-  expect(await running()).toEqual([false, true, true]);
-  await cluster.ask("create", "configmap", "after", "--from-literal=a=b");
-  await r2k("control-plane", "start", "control-1", "--name", NAME);
-  expect(await running()).toEqual([true, true, true]);
-  await cluster.ask("get", "configmaps", "before", "after");
-  expect(await pod()).toBe(before);
-}, TIMEOUT_MS);
+it(
+  "one of three control planes is killed: kubectl and pods go on, a write is kept",
+  async () => {
+    await cluster.ask("run", "kept", "--image=r2k.local/busybox:1", "--", "sleep", "100000");
+    await cluster.ask("wait", "pod/kept", "--for=condition=Ready", "--timeout=60s");
+    const pod = () => cluster.ask("get", "pod", "kept", "-o", `jsonpath=${POD}`);
+    const before = await pod();
+    await cluster.ask("create", "configmap", "before", "--from-literal=a=b");
+    const killed = (await cluster.processes()).find(({ name }) => name === "control control-1")!;
+    process.kill(killed.pid!, "SIGKILL");
+    const ask = ["get", "configmap", "before", "-o", "name"];
+    await cluster.until("an answer", ask, (name) => name === "configmap/before");
+    expect(await running()).toEqual([false, true, true]);
+    await cluster.ask("create", "configmap", "after", "--from-literal=a=b");
+    await r2k("control-plane", "start", "control-1", "--name", NAME);
+    expect(await running()).toEqual([true, true, true]);
+    await cluster.ask("get", "configmaps", "before", "after");
+    expect(await pod()).toBe(before);
+  },
+  TIMEOUT_MS,
+);
 
-it("a backup of several control planes is restored to as many", async () => {
-  const { host } = cluster;
-  const [file, words] = [join(host.dir, "planes.age"), join(host.dir, "words")];
-  writeFileSync(words, PASSPHRASE, { mode: 0o600 });
-  await r2k("backup", file, "--name", NAME, "--passphrase-file", words);
-  await r2k("down", "--purge", "--name", NAME);
-  await r2k("restore", file, "--passphrase-file", words);
-  await r2k("start", "--name", NAME, "--no-demo");
-  await cluster.ask("get", "configmaps", "before", "after");
-  expect(await running()).toEqual([true, true, true]);
-}, TIMEOUT_MS);
+it(
+  "a backup of several control planes is restored to as many",
+  async () => {
+    const { host } = cluster;
+    const [file, words] = [join(host.dir, "planes.age"), join(host.dir, "words")];
+    writeFileSync(words, PASSPHRASE, { mode: 0o600 });
+    await r2k("backup", file, "--name", NAME, "--passphrase-file", words);
+    await r2k("down", "--purge", "--name", NAME);
+    await r2k("restore", file, "--passphrase-file", words);
+    await r2k("start", "--name", NAME, "--no-demo");
+    await cluster.ask("get", "configmaps", "before", "after");
+    expect(await running()).toEqual([true, true, true]);
+  },
+  TIMEOUT_MS,
+);

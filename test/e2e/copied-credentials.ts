@@ -51,12 +51,14 @@ export class CopiedCredentials {
   /** Returns the users of those that the API server accepts; throws if one fails otherwise. */
   async #accepted(): Promise<string[]> {
     const whoami = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"];
-    const users = await Promise.all(this.#ways.map(async (way) => {
-      const { code, stdout, stderr } = await this.#cluster.kubectl([...way, ...whoami]);
-      if (code === 0) return [stdout];
-      if (stderr.includes("(Unauthorized)")) return [];
-      throw new Error(`kubectl ${way.join(" ")}: ${stderr}`);
-    }));
+    const users = await Promise.all(
+      this.#ways.map(async (way) => {
+        const { code, stdout, stderr } = await this.#cluster.kubectl([...way, ...whoami]);
+        if (code === 0) return [stdout];
+        if (stderr.includes("(Unauthorized)")) return [];
+        throw new Error(`kubectl ${way.join(" ")}: ${stderr}`);
+      }),
+    );
     return users.flat();
   }
 }

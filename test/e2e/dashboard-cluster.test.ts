@@ -44,8 +44,10 @@ afterAll(async () => {
   await cluster?.leave();
 }, TIMEOUT_MS);
 
-const podName = () => cluster.ask("get", "pods", "-l", "app=web", "-o", "name")
-  .then((names) => names.split("\n")[0]!.replace("pod/", ""));
+const podName = () =>
+  cluster
+    .ask("get", "pods", "-l", "app=web", "-o", "name")
+    .then((names) => names.split("\n")[0]!.replace("pod/", ""));
 const at = (kind: string, name: string) =>
   page.go(`ns=dashboard&kind=${kind}&of=dashboard&name=${name}`);
 
@@ -69,21 +71,30 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.fill("Replicas", "2");
     await page.click("Scale", ".why");
     await page.shows("Scale: done");
-    await cluster.until("two", ["get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"],
-      (answer) => answer === "2");
+    await cluster.until(
+      "two",
+      ["get", "deploy", "web", "-o", "jsonpath={.spec.replicas}"],
+      (answer) => answer === "2",
+    );
     await page.click("Restart");
     await page.click("Restart", ".why");
     await page.shows("Restart: done");
     const replicaSets = ["get", "rs", "-l", "app=web", "-o", "name"];
-    await cluster.until("a second revision", replicaSets,
-      (names) => names.split("\n").length === 2);
+    await cluster.until(
+      "a second revision",
+      replicaSets,
+      (names) => names.split("\n").length === 2,
+    );
     await page.click("Roll back");
     await page.shows("revision 1");
     await page.click("Roll back", ".why");
     await page.shows("Roll back: done");
     const annotations = "jsonpath={.spec.template.metadata.annotations}";
-    await cluster.until("no annotation", ["get", "deploy", "web", "-o", annotations],
-      (answer) => answer === "");
+    await cluster.until(
+      "no annotation",
+      ["get", "deploy", "web", "-o", annotations],
+      (answer) => answer === "",
+    );
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
   });
 
@@ -110,18 +121,32 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
       HTMLAnchorElement.prototype.click = function () { window.savedAs = this.download; };
     })()`);
     await page.click("Download");
-    await expect.poll(() => browser.evaluate<string>("window.savedAs ?? ''"), POLL)
+    await expect
+      .poll(() => browser.evaluate<string>("window.savedAs ?? ''"), POLL)
       .toMatch(/^web-.*\.log$/);
-    expect(await browser.evaluate<string>("window.saved"))
-      .toMatch(/^==> web-\S+ c <==\nfirst line\r?\n[^]*==> web-\S+ c <==\nfirst line/);
+    expect(await browser.evaluate<string>("window.saved")).toMatch(
+      /^==> web-\S+ c <==\nfirst line\r?\n[^]*==> web-\S+ c <==\nfirst line/,
+    );
   });
 
   it("cuts a line of 100 MB in a log, and goes on", async () => {
     const command = "head -c 100000000 /dev/zero; echo; echo after it";
-    await cluster.ask("run", "line", "--image=r2k.local/busybox:1", "--restart=Never",
-      "--image-pull-policy=IfNotPresent", "--", "sh", "-c", command);
-    await cluster.until("its end", ["get", "pod", "line", "-o", "jsonpath={.status.phase}"],
-      (phase) => phase === "Succeeded");
+    await cluster.ask(
+      "run",
+      "line",
+      "--image=r2k.local/busybox:1",
+      "--restart=Never",
+      "--image-pull-policy=IfNotPresent",
+      "--",
+      "sh",
+      "-c",
+      command,
+    );
+    await cluster.until(
+      "its end",
+      ["get", "pod", "line", "-o", "jsonpath={.status.phase}"],
+      (phase) => phase === "Succeeded",
+    );
     await at("pods", "line");
     await page.click("Log");
     await page.shows(/␀{100} \.\.\. \([\d,]+ more characters\)\nafter it/);
@@ -132,8 +157,8 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     const name = await podName();
     await at("pods", name);
     await page.click("Terminal");
-    const focused = () => browser.evaluate<boolean>(
-      "document.activeElement?.className === 'xterm-helper-textarea'");
+    const focused = () =>
+      browser.evaluate<boolean>("document.activeElement?.className === 'xterm-helper-textarea'");
     await expect.poll(focused, POLL).toBe(true);
     await browser.type("echo $((6*7)) in $HOSTNAME");
     await browser.press("Enter");
@@ -151,8 +176,14 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
 
   it("forwards a port to a link on loopback, and ends it", async () => {
     const name = await podName();
-    await cluster.ask("exec", name, "--", "sh", "-c",
-      "mkdir -p /tmp/w && echo from the pod > /tmp/w/index.html && httpd -p 8080 -h /tmp/w");
+    await cluster.ask(
+      "exec",
+      name,
+      "--",
+      "sh",
+      "-c",
+      "mkdir -p /tmp/w && echo from the pod > /tmp/w/index.html && httpd -p 8080 -h /tmp/w",
+    );
     await at("pods", name);
     await page.click("Forward 8080");
     await page.shows(/8080 is at 127\.[\d.]+:\d+/);
@@ -171,11 +202,23 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
 
   it("shows the way of a packet to a Service beside the rules in the kernel", async () => {
     await cluster.ask("expose", "deployment/web", "--port=80", "--target-port=8080");
-    const address = await cluster.until("its address",
-      ["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"], (text) => text !== "");
-    const ip = await cluster.until("an endpoint", ["get", "endpointslices", "-l",
-      "kubernetes.io/service-name=web", "-o", "jsonpath={.items[0].endpoints[0].addresses[0]}"],
-    (text) => text !== "");
+    const address = await cluster.until(
+      "its address",
+      ["get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"],
+      (text) => text !== "",
+    );
+    const ip = await cluster.until(
+      "an endpoint",
+      [
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+        "-o",
+        "jsonpath={.items[0].endpoints[0].addresses[0]}",
+      ],
+      (text) => text !== "",
+    );
     await at("services", "web");
     await page.click("Path");
     await page.shows(`${address} port 80/TCP: one of 2 endpoints takes its place`);
@@ -195,9 +238,15 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("says why a pod is Pending, one click from its first page", async () => {
-    await cluster.ask("run", "large", "--image=r2k.local/busybox:1", "--restart=Never",
-      "--image-pull-policy=IfNotPresent", `--overrides={"spec":{"containers":[{"name":"large",
-        "image":"r2k.local/busybox:1","resources":{"requests":{"cpu":"64"}}}]}}`);
+    await cluster.ask(
+      "run",
+      "large",
+      "--image=r2k.local/busybox:1",
+      "--restart=Never",
+      "--image-pull-policy=IfNotPresent",
+      `--overrides={"spec":{"containers":[{"name":"large",
+        "image":"r2k.local/busybox:1","resources":{"requests":{"cpu":"64"}}}]}}`,
+    );
     await page.go("");
     await page.shows(/large\s+0\/1\s+◐?\s*Pending/);
     await page.picture("first");
@@ -217,14 +266,16 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.picture("drain");
     const flag = ["get", "node", node, "-o", "jsonpath={.spec.unschedulable}"];
     expect(await cluster.ask(...flag)).toBe("true");
-    const uids = () => cluster.ask(
-      "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.uid}");
+    const uids = () =>
+      cluster.ask("get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].metadata.uid}");
     const before = (await uids()).split(" ");
     await page.click("Drain", ".why");
     await page.shows("Drain: done");
-    await cluster.until("other pods, which wait for a node", [
-      "get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}",
-    ], (phases) => /^Pending( Pending)*$/.test(phases));
+    await cluster.until(
+      "other pods, which wait for a node",
+      ["get", "pods", "-l", "app=web", "-o", "jsonpath={.items[*].status.phase}"],
+      (phases) => /^Pending( Pending)*$/.test(phases),
+    );
     const after = await uids();
     expect(before.filter((uid) => after.includes(uid))).toEqual([]);
     await page.click("Uncordon");
@@ -252,15 +303,28 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
   beforeAll(async () => {
     const started = await cluster.host.r2k(["start", "--name", cluster.name, "--dashboard"]);
     expect(started.code, started.stderr).toBe(0);
-    address = await cluster.ask("get", "service", "dashboard", "-n", NAMESPACE, "-o",
-      "jsonpath={.spec.clusterIP}");
+    address = await cluster.ask(
+      "get",
+      "service",
+      "dashboard",
+      "-n",
+      NAMESPACE,
+      "-o",
+      "jsonpath={.spec.clusterIP}",
+    );
     await cluster.ask("create", "serviceaccount", "viewer");
-    await cluster.ask("create", "rolebinding", "viewer", "--clusterrole=view",
-      "--serviceaccount=dashboard:viewer");
+    await cluster.ask(
+      "create",
+      "rolebinding",
+      "viewer",
+      "--clusterrole=view",
+      "--serviceaccount=dashboard:viewer",
+    );
     token = await cluster.ask("create", "token", "viewer");
     // The add-on's own certificate is what browsers question.
     inside = await Browser.start((name, args) =>
-      cluster.host.enter(name, ["--ignore-certificate-errors", ...args]));
+      cluster.host.enter(name, ["--ignore-certificate-errors", ...args]),
+    );
   }, TIMEOUT_MS);
 
   afterAll(async () => {
@@ -277,8 +341,13 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
   };
 
   it("is reached by port-forward, and has its user's rights alone", async () => {
-    const forward = cluster.startKubectl(
-      ["port-forward", "-n", NAMESPACE, "service/dashboard", "18080:80"]);
+    const forward = cluster.startKubectl([
+      "port-forward",
+      "-n",
+      NAMESPACE,
+      "service/dashboard",
+      "18080:80",
+    ]);
     await new Promise((resolve) => forward.stdout!.once("data", resolve));
     try {
       const own = await signedIn("http://localhost:18080/");
@@ -309,7 +378,8 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
     const pod = ["get", "pods", "-n", NAMESPACE, "-l", "app=dashboard", "-o"];
     const volumes = await cluster.ask(...pod, "jsonpath={.items[0].spec.volumes}");
     expect(JSON.parse(volumes)).toEqual([
-      expect.objectContaining({ name: "ca", configMap: expect.anything() as unknown })]);
+      expect.objectContaining({ name: "ca", configMap: expect.anything() as unknown }),
+    ]);
     const may = ["auth", "can-i", "--list", `--as=system:serviceaccount:${NAMESPACE}:default`];
     expect((await cluster.kubectl(may)).stdout).not.toMatch(/pods|secrets|nodes/);
   });

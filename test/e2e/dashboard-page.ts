@@ -13,7 +13,10 @@ const PICTURES = process.env["R2K_PICTURES"];
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const LIMIT_MS = 50_000;
 
-interface Violation { id: string; nodes: { html: string; failureSummary: string }[] }
+interface Violation {
+  id: string;
+  nodes: { html: string; failureSummary: string }[];
+}
 
 /** The dashboard's page in a real Chromium, used as a person does: by words and keys. */
 export class DashboardPage {
@@ -78,24 +81,28 @@ export class DashboardPage {
   /** Clicks a button, link or option by its whole text, once it is there and enabled. */
   async click(label: string, within = "body"): Promise<void> {
     const find = `[...document.querySelectorAll(${JSON.stringify(
-      `${within} button, ${within} a, ${within} summary`)})].findLast((each) =>
+      `${within} button, ${within} a, ${within} summary`,
+    )})].findLast((each) =>
       each.textContent.trim() === ${JSON.stringify(label)} && !each.disabled)`;
     await this.#until(`a button ${label}`, () =>
-      this.browser.evaluate<boolean>(`(() => { const e = ${find}; e?.click(); return !!e; })()`));
+      this.browser.evaluate<boolean>(`(() => { const e = ${find}; e?.click(); return !!e; })()`),
+    );
   }
 
   /** Replaces the value of a labelled field. */
   async fill(label: string, value: string): Promise<void> {
     const find = `[...document.querySelectorAll("input, select, textarea")].findLast((each) =>
       (each.ariaLabel ?? each.labels?.[0]?.innerText ?? "").startsWith(${JSON.stringify(label)}))`;
-    await this.#until(`a field ${label}`, () => this.browser.evaluate<boolean>(`(() => {
+    await this.#until(`a field ${label}`, () =>
+      this.browser.evaluate<boolean>(`(() => {
       const field = ${find};
       if (!field) return false;
       field.value = ${JSON.stringify(value)};
       const tell = (type) => field.dispatchEvent(new Event(type, { bubbles: true }));
       ["input", "change"].forEach(tell);
       return true;
-    })()`));
+    })()`),
+    );
   }
 
   /** Rules of axe-core that what is shown breaks, each with the first element that breaks it. */
@@ -103,7 +110,8 @@ export class DashboardPage {
     // The page's policy admits no scripts of others; the debugger's are not bound by it.
     await this.browser.evaluate(`${readFileSync(AXE, "utf8")}; undefined`);
     const found = await this.browser.evaluate<Violation[]>(
-      "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)");
+      "axe.run({ resultTypes: ['violations'] }).then(({ violations }) => violations)",
+    );
     return found.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}: ${nodes[0]!.failureSummary}`);
   }
 

@@ -1,16 +1,16 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { createCa } from "@raft2kube/pki/certificate.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { SESSION_MS } from "@raft2kube/dashboard/limits.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { TokenAccess } from "@raft2kube/dashboard/server/token-access.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { createCa } from "@raft2kube/pki/certificate.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
-import { DESK, DashboardPage, PHONE } from "./dashboard-page.ts";
+import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 120_000;
 const POLL = { timeout: 30_000 };
@@ -48,14 +48,23 @@ beforeAll(async () => {
     subjects: [{ kind: "ServiceAccount", name: "viewer", namespace: "default" }],
   });
   const { body } = await post(`${DEFAULT}/serviceaccounts/viewer/token`, {
-    apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} });
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: {},
+  });
   ({ token } = (JSON.parse(body) as { status: { token: string } }).status);
-  await post(`${DEFAULT}/pods`, { metadata: { name: "first" },
-    spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false } });
+  await post(`${DEFAULT}/pods`, {
+    metadata: { name: "first" },
+    spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false },
+  });
   const connection = { server: own.api.server, ca: own.api.ca.cert };
   const access = new TokenAccess(new Upstream(connection, systemClock()), [NAMED], clock);
   const tls = await createCa({
-    commonName: "dashboard", usages: ["server"], days: 1, now_ms: Date.now() });
+    commonName: "dashboard",
+    usages: ["server"],
+    days: 1,
+    now_ms: Date.now(),
+  });
   const assets = await pageAssets("");
   plain = await DashboardServer.listen(access, assets);
   encrypted = await DashboardServer.listen(access, assets, { host: "127.0.0.1", port: 0, tls });
@@ -121,7 +130,8 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
 
   it("leaves no cookie and no token in the browser", async () => {
     const kept = await browser.evaluate<string>(
-      "JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }])");
+      "JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }])",
+    );
     const [cookie, local, session] = JSON.parse(kept) as [string, object, Record<string, string>];
     expect([cookie, local]).toEqual(["", {}]);
     expect(Object.keys(session)).toEqual(["r2k-dashboard-session"]);

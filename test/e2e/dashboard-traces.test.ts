@@ -45,17 +45,34 @@ describe("a cluster that keeps its traces", { timeout: TIMEOUT_MS }, () => {
   it("shows an apply from its request to the rules of the pod's address", async () => {
     await cluster.apply(WEB);
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
-    const ip = await cluster.ask("get", "pods", "-l", "app=web", "-o",
-      "jsonpath={.items[0].status.podIP}");
+    const ip = await cluster.ask(
+      "get",
+      "pods",
+      "-l",
+      "app=web",
+      "-o",
+      "jsonpath={.items[0].status.podIP}",
+    );
     const at = "kind=deployments.apps&ns=default&of=default&name=web";
-    const steps = new RegExp([
-      "POST /apis/apps/v1/namespaces/{:namespace}/deployments \\(kubectl", "admit", "propose",
-      "ReplicaSet web-\\S+ apiserver: POST", "Pod web-\\S+ apiserver: POST",
-      "scheduler: Scheduling", "Filter \\(", "Bind", "kubelet: syncPod",
-      "RunPodSandbox", "CNI ADD bridge", "CreateContainer", "StartContainer",
-      "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices",
-      `proxy: syncProxyRules \\(${ip}\\)`,
-    ].join("[^]*"));
+    const steps = new RegExp(
+      [
+        "POST /apis/apps/v1/namespaces/{:namespace}/deployments \\(kubectl",
+        "admit",
+        "propose",
+        "ReplicaSet web-\\S+ apiserver: POST",
+        "Pod web-\\S+ apiserver: POST",
+        "scheduler: Scheduling",
+        "Filter \\(",
+        "Bind",
+        "kubelet: syncPod",
+        "RunPodSandbox",
+        "CNI ADD bridge",
+        "CreateContainer",
+        "StartContainer",
+        "EndpointSlice web-\\S+ apiserver: \\S+ \\S+endpointslices",
+        `proxy: syncProxyRules \\(${ip}\\)`,
+      ].join("[^]*"),
+    );
     await page.go(at);
     await page.click("Timeline");
     await page.shows(steps);

@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Browser } from "../../labs/testing/browser.ts";
-import { type UpstreamApiserver, startUpstream } from
-  "../../testing/apiserver/upstream-apiserver.ts";
+import {
+  startUpstream,
+  type UpstreamApiserver,
+} from "../../testing/apiserver/upstream-apiserver.ts";
 import { DashboardPage } from "./dashboard-page.ts";
 
 const BINARY = join(import.meta.dirname, "../../.peers/bin/kube-apiserver");
@@ -52,45 +54,49 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
     await upstream?.close();
   });
 
-  it("creates, lists live, explains, scales, changes and deletes", async () => {
-    await page.shows("There are none here.");
-    await page.click("Create");
-    await page.fill("YAML", DEPLOYMENT);
-    await page.click("Dry run");
-    await page.shows("Pod lonely would be applied");
-    await page.click("Create", "dialog");
-    await page.shows("Pod lonely applied");
-    await page.click("✕");
-    await page.shows(/default\s+lonely\s+0\/1/);
-    await page.go("kind=pods&of=default&name=lonely");
-    await page.shows("waits for the scheduler");
+  it(
+    "creates, lists live, explains, scales, changes and deletes",
+    async () => {
+      await page.shows("There are none here.");
+      await page.click("Create");
+      await page.fill("YAML", DEPLOYMENT);
+      await page.click("Dry run");
+      await page.shows("Pod lonely would be applied");
+      await page.click("Create", "dialog");
+      await page.shows("Pod lonely applied");
+      await page.click("✕");
+      await page.shows(/default\s+lonely\s+0\/1/);
+      await page.go("kind=pods&of=default&name=lonely");
+      await page.shows("waits for the scheduler");
 
-    await page.go("kind=deployments.apps&of=default&name=web");
-    await page.click("Scale");
-    await page.fill("Replicas", "3");
-    await page.click("Scale", ".why");
-    await page.shows("Scale: done");
-    await page.click("YAML");
-    await page.shows("Show what changes");
-    const yaml = () => browser.evaluate<string>("document.querySelector('textarea').value");
-    await expect.poll(yaml).toContain("replicas: 3");
-    await page.fill("YAML", (await yaml()).replace("replicas: 3", "replicas: 5"));
-    await page.click("Show what changes");
-    await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
-    await page.click("Apply");
-    await page.shows("applied");
-    const path = "/apis/apps/v1/namespaces/default/deployments/web";
-    const { body } = await upstream.send("GET", path, "", undefined);
-    expect(JSON.stringify(body)).toContain('"replicas":5');
+      await page.go("kind=deployments.apps&of=default&name=web");
+      await page.click("Scale");
+      await page.fill("Replicas", "3");
+      await page.click("Scale", ".why");
+      await page.shows("Scale: done");
+      await page.click("YAML");
+      await page.shows("Show what changes");
+      const yaml = () => browser.evaluate<string>("document.querySelector('textarea').value");
+      await expect.poll(yaml).toContain("replicas: 3");
+      await page.fill("YAML", (await yaml()).replace("replicas: 3", "replicas: 5"));
+      await page.click("Show what changes");
+      await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
+      await page.click("Apply");
+      await page.shows("applied");
+      const path = "/apis/apps/v1/namespaces/default/deployments/web";
+      const { body } = await upstream.send("GET", path, "", undefined);
+      expect(JSON.stringify(body)).toContain('"replicas":5');
 
-    await page.click("Delete");
-    await page.shows("Deployment web");
-    await page.click("Delete", ".why");
-    await page.shows("it has been deleted");
-    await page.go("view=rights");
-    await page.shows("selfsubjectrulesreviews");
-    expect(browser.errors).toEqual([]);
-    await page.go("view=store");
-    await page.shows("another vendor's");
-  }, TIMEOUT_MS);
+      await page.click("Delete");
+      await page.shows("Deployment web");
+      await page.click("Delete", ".why");
+      await page.shows("it has been deleted");
+      await page.go("view=rights");
+      await page.shows("selfsubjectrulesreviews");
+      expect(browser.errors).toEqual([]);
+      await page.go("view=store");
+      await page.shows("another vendor's");
+    },
+    TIMEOUT_MS,
+  );
 });

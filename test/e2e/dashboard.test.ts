@@ -1,15 +1,15 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { pageAssets } from "@raft2kube/dashboard/build.ts";
 import { LinkAccess } from "@raft2kube/dashboard/server/link-access.ts";
 import { DashboardServer } from "@raft2kube/dashboard/server/server.ts";
 import { Upstream } from "@raft2kube/dashboard/server/upstream.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { Browser } from "../../labs/testing/browser.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
-import { DESK, DashboardPage, PHONE } from "./dashboard-page.ts";
+import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 120_000;
 const POLL = { timeout: 30_000 };
@@ -24,7 +24,9 @@ let base = "";
 
 const post = (path: string, body: object) => own.ask(path, { method: "POST", body });
 const pod = (name: string, labels = {}) => ({
-  apiVersion: "v1", kind: "Pod", metadata: { name, labels, annotations: { note: HTML } },
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, labels, annotations: { note: HTML } },
   spec: { containers: [{ name: "c", image: "i" }], automountServiceAccountToken: false },
 });
 const pods = "/api/v1/namespaces/default/pods";
@@ -46,7 +48,10 @@ afterAll(async () => {
 
 /** The status of a request with these headers. */
 function statusOf(
-  path: string, headers: Record<string, string> = {}, method = "GET", body = "",
+  path: string,
+  headers: Record<string, string> = {},
+  method = "GET",
+  body = "",
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     const call = request(new URL(path, base), { headers, method }, (answer) => {
@@ -78,8 +83,7 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
     const tenant = await Browser.start();
     try {
       await tenant.open(`http://127.0.0.1:${(frame.address() as AddressInfo).port}/`, DESK);
-      await expect.poll(() => tenant.errors.join(), POLL)
-        .toMatch(/Refused to (display|frame)/);
+      await expect.poll(() => tenant.errors.join(), POLL).toMatch(/Refused to (display|frame)/);
     } finally {
       await tenant.close();
       frame.close();
@@ -90,13 +94,17 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("opens no stream to another site, or without the session", async () => {
-    const answer = (protocol: string, origin: string) => new Promise<number>((resolve) => {
-      const socket = new WebSocket(base.replace("http", "ws") + "stream/api/v1/pods",
-        ["r2k.stream", protocol], { origin });
-      socket.on("unexpected-response", (_, { statusCode = 0 }) => resolve(statusCode));
-      socket.on("open", () => resolve(101));
-      socket.on("error", () => socket.terminate());
-    });
+    const answer = (protocol: string, origin: string) =>
+      new Promise<number>((resolve) => {
+        const socket = new WebSocket(
+          base.replace("http", "ws") + "stream/api/v1/pods",
+          ["r2k.stream", protocol],
+          { origin },
+        );
+        socket.on("unexpected-response", (_, { statusCode = 0 }) => resolve(statusCode));
+        socket.on("open", () => resolve(101));
+        socket.on("error", () => socket.terminate());
+      });
     expect(await answer("r2k.session.x", base.slice(0, -1))).toBe(401);
     expect(await answer("r2k.session.x", "http://evil.example")).toBe(403);
   });
@@ -111,7 +119,8 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     expect(await statusOf("/login", {}, "POST", ticket)).toBe(401);
     const assets = await pageAssets("");
     const loaded = await browser.evaluate<string[]>(
-      "performance.getEntriesByType('resource').map(({ name }) => name)");
+      "performance.getEntriesByType('resource').map(({ name }) => name)",
+    );
     const files = loaded.flatMap((name) => assets.get(new URL(name).pathname.slice(1)) ?? []);
     expect(files.length).toBeGreaterThan(1);
     const bytes = files.reduce((sum, { gzip }) => sum + gzip.length, 0);
@@ -146,8 +155,10 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.go("kind=pods&ns=default");
     await page.shows(/first[^]*second/);
     await page.fill("Label selector", "app=two");
-    const names = () => browser.evaluate<string>(
-      "[...document.querySelectorAll('.link')].map((each) => each.textContent).join()");
+    const names = () =>
+      browser.evaluate<string>(
+        "[...document.querySelectorAll('.link')].map((each) => each.textContent).join()",
+      );
     await expect.poll(names, POLL).toBe("second");
     await page.fill("Label selector", "");
     await expect.poll(names, POLL).toBe("first,second");
@@ -196,8 +207,8 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
   it("shows the store's member, live", async () => {
     await page.go("view=store");
     await page.shows(/leader\s+\d+\s+\d+\s+\d+\s+\d+/);
-    const applied = () => browser.evaluate<number>(
-      "Number(document.querySelectorAll('td')[4].innerText)");
+    const applied = () =>
+      browser.evaluate<number>("Number(document.querySelectorAll('td')[4].innerText)");
     const before = await applied();
     await post(pods, pod("another"));
     await expect.poll(applied, POLL).toBeGreaterThan(before);
@@ -207,7 +218,8 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.go("kind=pods", PHONE);
     await page.shows("first");
     const [wide, window] = await browser.evaluate<[number, number]>(
-      "[document.documentElement.scrollWidth, innerWidth]");
+      "[document.documentElement.scrollWidth, innerWidth]",
+    );
     expect(wide).toBeLessThanOrEqual(window);
   });
 });
@@ -215,7 +227,11 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
 describe("bad input", { timeout: TIMEOUT_MS }, () => {
   it("shows escape sequences and HTML of tenants as text", async () => {
     await post("/api/v1/namespaces/default/events", {
-      apiVersion: "v1", kind: "Event", metadata: { name: "e" }, type: "Warning", reason: "Evil",
+      apiVersion: "v1",
+      kind: "Event",
+      metadata: { name: "e" },
+      type: "Warning",
+      reason: "Evil",
       involvedObject: { apiVersion: "v1", kind: "Pod", name: "first", namespace: "default" },
       message: `${HTML} \u001b]0;run\u0007 \u202ereversed`,
     });
@@ -229,8 +245,9 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     const roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     const kind = { apiVersion: "rbac.authorization.k8s.io/v1", kind: "ClusterRole" };
     await post(roles, { ...kind, metadata: { name: "a\u202eb\u200bc" } });
-    await page.go(`kind=clusterroles.rbac.authorization.k8s.io&name=${encodeURIComponent(
-      "a\u202eb\u200bc")}`);
+    await page.go(
+      `kind=clusterroles.rbac.authorization.k8s.io&name=${encodeURIComponent("a\u202eb\u200bc")}`,
+    );
     await page.shows("ClusterRole a\\u202eb\\u200bc");
     const label = await browser.evaluate<string>("document.querySelector('dialog').ariaLabel");
     expect(label).toBe("ClusterRole a\\u202eb\\u200bc");
@@ -294,7 +311,8 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await page.shows("Pod first waits");
     await post(pods, pod("fourth"));
     await page.shows("fourth");
-    const asked = "performance.getEntriesByType('resource').filter(({ name }) => " +
+    const asked =
+      "performance.getEntriesByType('resource').filter(({ name }) => " +
       "name.endsWith('/pods/first')).length";
     expect(await page.browser.evaluate<number>(asked)).toBeLessThan(3);
   });

@@ -1,6 +1,6 @@
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { ChildProcess } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";

@@ -1,6 +1,6 @@
-import { afterAll, expect, it } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, expect, it } from "vitest";
 import type { TestCluster } from "./cluster.ts";
 
 const patience = { clock: systemClock(), timeout_ms: 60_000 };
@@ -29,8 +29,12 @@ spec:
 `;
 }
 
-const MANIFEST = `${deployment("guarded", 2)}${deployment("free", 1, `
-      volumes: [{ name: scratch, emptyDir: {} }]`)}
+const MANIFEST = `${deployment("guarded", 2)}${deployment(
+  "free",
+  1,
+  `
+      volumes: [{ name: scratch, emptyDir: {} }]`,
+)}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -62,11 +66,15 @@ async function podsOf(cluster: TestCluster, selector: string): Promise<string[]>
 
 /** Drains a node with kubectl, and uncordons it. */
 export function drainTests(cluster: () => TestCluster): void {
-  const drain = (node: string, flags: readonly string[]) =>
-    ["drain", node, `--pod-selector=${OURS}`, ...flags];
+  const drain = (node: string, flags: readonly string[]) => [
+    "drain",
+    node,
+    `--pod-selector=${OURS}`,
+    ...flags,
+  ];
   let node = "";
   // Others share the node.
-  afterAll(async () => void (node && await cluster().ask("uncordon", node)));
+  afterAll(async () => void (node && (await cluster().ask("uncordon", node))));
 
   it("drain refuses what it would lose, waits for a budget, and uncordon brings back", async () => {
     const at = cluster();
@@ -88,7 +96,8 @@ export function drainTests(cluster: () => TestCluster): void {
       `declare no controller (use --force to override): ${at.namespace}/alone`,
       "cannot delete DaemonSet-managed Pods (use --ignore-daemonsets to ignore): " +
         `${at.namespace}/${daemon}`,
-    ]) expect(refused.stderr).toContain(what);
+    ])
+      expect(refused.stderr).toContain(what);
 
     const draining = at.startKubectl(drain(node, EVERYTHING));
     let output = "";
@@ -98,8 +107,12 @@ export function drainTests(cluster: () => TestCluster): void {
     const ended = new Promise<number | null>((resolve) => draining.on("exit", resolve));
     const none = "Cannot evict pod as it would violate the pod's disruption budget.";
     await waitFor("the budget to be asked", () => output.includes(none), patience);
-    await at.until("the others to go", ["get", "pods", "-l", OURS, "-o", "name"], (names) =>
-      !names.includes("pod/alone") && before.filter((name) => names.includes(name)).length === 1);
+    await at.until(
+      "the others to go",
+      ["get", "pods", "-l", OURS, "-o", "name"],
+      (names) =>
+        !names.includes("pod/alone") && before.filter((name) => names.includes(name)).length === 1,
+    );
     expect(draining.exitCode).toBeNull();
     const patch = `{"spec":{"minAvailable":0}}`;
     await at.ask("patch", "pdb", "guard", "--type=merge", "-p", patch);

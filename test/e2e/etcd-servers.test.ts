@@ -37,7 +37,14 @@ async function startEtcd(): Promise<void> {
   const peers = ["--listen-peer-urls", PEER, "--initial-advertise-peer-urls", PEER];
   const member = ["--initial-cluster", `default=${PEER}`, "--data-dir", join(host.dir, "etcd")];
   etcd = host.start("etcd", [
-    ...urls, ...peers, ...member, ...tls, "--key-file", pem("key"), "--log-level", "error",
+    ...urls,
+    ...peers,
+    ...member,
+    ...tls,
+    "--key-file",
+    pem("key"),
+    "--log-level",
+    "error",
   ]);
   const healthy = async () => (await etcdctl("endpoint", "health")).code === 0;
   await waitFor("etcd to be healthy", healthy, { clock: systemClock() });
@@ -62,8 +69,14 @@ beforeAll(async () => {
   // Relative paths are those of the command's folder, which nsenter(1) makes the root.
   const relativePem = (name: string) => relative("/", pem(name));
   cluster = await TestCluster.startIn(host, "cluster-on-etcd", [
-    "--etcd-servers", ENDPOINT, "--etcd-cafile", relativePem("ca"),
-    "--etcd-certfile", relativePem("cert"), "--etcd-keyfile", relativePem("key"),
+    "--etcd-servers",
+    ENDPOINT,
+    "--etcd-cafile",
+    relativePem("ca"),
+    "--etcd-certfile",
+    relativePem("cert"),
+    "--etcd-keyfile",
+    relativePem("key"),
   ]);
 }, TIMEOUT_MS);
 
@@ -145,10 +158,21 @@ describe("on Debian's etcd", { timeout: TIMEOUT_MS }, () => {
     const restored = await host.r2k(["restore", file, ...passphrase]);
     expect(restored.code, restored.stderr).toBe(0);
     const [, snapshot = ""] = /snapshot restore (\S+) --data-dir/.exec(restored.stdout) ?? [];
-    const made = await host.run("etcdctl", [
-      "snapshot", "restore", snapshot, "--data-dir", join(host.dir, "etcd"),
-      "--initial-cluster", `default=${PEER}`, "--initial-advertise-peer-urls", PEER,
-    ], { env: { ETCDCTL_API: "3" } });
+    const made = await host.run(
+      "etcdctl",
+      [
+        "snapshot",
+        "restore",
+        snapshot,
+        "--data-dir",
+        join(host.dir, "etcd"),
+        "--initial-cluster",
+        `default=${PEER}`,
+        "--initial-advertise-peer-urls",
+        PEER,
+      ],
+      { env: { ETCDCTL_API: "3" } },
+    );
     expect(made.code, made.stderr).toBe(0);
     rmSync(snapshot);
     await startEtcd();

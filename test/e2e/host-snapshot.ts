@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { clusterRoots } from "../../cli/spec/config.ts";
 import { processTable } from "../../cli/observe/process-table.ts";
+import { clusterRoots } from "../../cli/spec/config.ts";
 
 /** A host's state of everything that a cluster creates, one list of lines per subject. */
 export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
@@ -12,8 +12,16 @@ export type HostSnapshot = Readonly<Record<string, readonly string[]>>;
 const CGROUP_DEPTH_MAX = 3;
 /** Folders that other programs make when they first run, be it for another test, and keep. */
 const OF_PROGRAMS = [
-  "/run/blkid", "/run/containerd", "/run/crun", "/run/ganesha", "/run/libpod", "/run/netns",
-  "/run/runc", "/run/xtables.lock", "/var/lib/cni", "/var/lib/containers",
+  "/run/blkid",
+  "/run/containerd",
+  "/run/crun",
+  "/run/ganesha",
+  "/run/libpod",
+  "/run/netns",
+  "/run/runc",
+  "/run/xtables.lock",
+  "/var/lib/cni",
+  "/var/lib/containers",
 ];
 /** Where clusters are that a person started on this machine: a test's own are elsewhere. */
 const OF_CLUSTERS = Object.values(clusterRoots({}));
@@ -108,11 +116,14 @@ function mounts(): string[] {
  */
 export function mountsOf(mountInfo: string, own: string): string[] {
   const others = [tmpdir(), "/run/netns", ...OF_CLUSTERS];
-  return mountInfo.trim().split("\n").flatMap((line) => {
-    const [root = "", point = ""] = line.split(" ").slice(3, 5);
-    const isBelow = (folder: string) => point.startsWith(`${folder}/`);
-    return isBelow(own) || !others.some(isBelow) ? [`${root} ${point}`] : [];
-  });
+  return mountInfo
+    .trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [root = "", point = ""] = line.split(" ").slice(3, 5);
+      const isBelow = (folder: string) => point.startsWith(`${folder}/`);
+      return isBelow(own) || !others.some(isBelow) ? [`${root} ${point}`] : [];
+    });
 }
 
 /** All of the cluster's, and the first ones of others: below, they come and go as others work. */
@@ -123,7 +134,8 @@ function cgroups(cluster: string): string[] {
     .filter((path) => path.includes(`/r2k/${cluster}`));
   // containerd's groups of other tests' pods are named `SLICE:cri-containerd:ID`; podman and
   // buildah, beside which containers by hand are measured, keep theirs.
-  const beside = roots.flatMap((root) => tree(root, 1))
+  const beside = roots
+    .flatMap((root) => tree(root, 1))
     .filter((path) => !/\/r2k|:cri-containerd:|\/libpod_|\/buildah-/.test(path));
   return [...own, ...beside].sort();
 }

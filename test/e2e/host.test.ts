@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
+import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { OwnHost } from "./own-host.ts";
 
 const NAME = "clean";

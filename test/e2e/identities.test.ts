@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { parse } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import type { TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
@@ -17,7 +17,8 @@ const COMPONENTS: Record<string, { username: string; groups: string[] }> = {
   proxy: { username: "system:r2k:proxy:NODE", groups: ["system:r2k:proxies"] },
   dns: { username: "system:r2k:dns:NODE", groups: ["system:r2k:dns"] },
   "csi-provisioner": {
-    username: "system:r2k:csi-provisioner:NODE", groups: ["system:r2k:csi-provisioners"],
+    username: "system:r2k:csi-provisioner:NODE",
+    groups: ["system:r2k:csi-provisioners"],
   },
 };
 
@@ -112,12 +113,21 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("the controllers serve metrics to users that may get them", async () => {
-    const { hostAddress } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8")) as
-      { hostAddress: string };
-    const get = (kubeconfig: string, path: string) => cluster.kubectl([
-      "get", "--raw", path, "--server", `https://${hostAddress}:10257`,
-      "--insecure-skip-tls-verify",
-    ], { env: { KUBECONFIG: kubeconfig } });
+    const { hostAddress } = JSON.parse(readFileSync(join(dataDir, "cluster.json"), "utf8")) as {
+      hostAddress: string;
+    };
+    const get = (kubeconfig: string, path: string) =>
+      cluster.kubectl(
+        [
+          "get",
+          "--raw",
+          path,
+          "--server",
+          `https://${hostAddress}:10257`,
+          "--insecure-skip-tls-verify",
+        ],
+        { env: { KUBECONFIG: kubeconfig } },
+      );
     const metrics = await get(kubeconfigOf("admin"), "/metrics");
     expect(metrics.stdout, metrics.stderr).toContain("running_managed_controllers{");
     expect((await get(kubeconfigOf("dns"), "/metrics")).stderr).toMatch(/[Ff]orbidden/);
@@ -126,7 +136,9 @@ describe("identities", { timeout: TIMEOUT_MS }, () => {
 
   it("an external address of a Service takes over no traffic", async () => {
     const service = {
-      apiVersion: "v1", kind: "Service", metadata: { name: "greedy" },
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "greedy" },
       spec: { ports: [{ port: 6443 }], externalIPs: ["192.0.2.1"] },
     };
     const made = await cluster.kubectl(["create", "-f", "-"], { input: JSON.stringify(service) });

@@ -76,12 +76,16 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.ask("delete", "namespace", "ingress", "ingress-other", "--ignore-not-found");
   for (const [kind, name] of [
-    ["ingressclass", "r2k"], ["clusterrole", "system:r2k:ingress"],
-    ["clusterrolebinding", "system:r2k:ingress"], ["clusterrole", "system:r2k:gateway"],
+    ["ingressclass", "r2k"],
+    ["clusterrole", "system:r2k:ingress"],
+    ["clusterrolebinding", "system:r2k:ingress"],
+    ["clusterrole", "system:r2k:gateway"],
     ["clusterrolebinding", "system:r2k:gateway"],
     ...["gatewayclasses", "gateways", "grpcroutes", "httproutes", "referencegrants"].map(
-      (each) => ["crd", `${each}.gateway.networking.k8s.io`] as const),
-  ] as const) await cluster.ask("delete", kind, name);
+      (each) => ["crd", `${each}.gateway.networking.k8s.io`] as const,
+    ),
+  ] as const)
+    await cluster.ask("delete", kind, name);
   await cluster.leave();
 }, TIMEOUT_MS);
 
@@ -93,12 +97,23 @@ async function curl(url: string, ...flags: string[]): Promise<string> {
 describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS }, () => {
   it("serves an Ingress at the address of its status, and by localhost's node port", async () => {
     await cluster.ask("rollout", "status", "deployment", "web", "--timeout=60s");
-    await cluster.until("an endpoint behind the Ingress", ["get", "endpointslices", "-o",
-      "jsonpath={.items[*].endpoints[*].conditions.ready}"], (text) => text === "true true");
-    await expect.poll(() => curl(`http://${address}/`, "-H", "Host: web.test"), { timeout: 20_000 })
+    await cluster.until(
+      "an endpoint behind the Ingress",
+      ["get", "endpointslices", "-o", "jsonpath={.items[*].endpoints[*].conditions.ready}"],
+      (text) => text === "true true",
+    );
+    await expect
+      .poll(() => curl(`http://${address}/`, "-H", "Host: web.test"), { timeout: 20_000 })
       .toMatch(/^pod web-/);
-    const port = await cluster.ask("get", "service", "ingress", "-n", "ingress", "-o",
-      "jsonpath={.spec.ports[0].nodePort}");
+    const port = await cluster.ask(
+      "get",
+      "service",
+      "ingress",
+      "-n",
+      "ingress",
+      "-o",
+      "jsonpath={.spec.ports[0].nodePort}",
+    );
     const resolve = ["--resolve", `web.test:${port}:127.0.0.1`];
     expect(await curl(`http://web.test:${port}/`, ...resolve)).toMatch(/^pod web-/);
     expect(await curl(`http://${address}/`)).toBe("no such host or path\n");
@@ -117,12 +132,15 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
     const fields = ["get", "gateway", "gate", "-o", "jsonpath={.status.addresses[0].value}"];
     const own = await cluster.until("the Gateway's address", fields, (text) => text !== "");
     expect(own).not.toBe(address);
-    await expect.poll(() => curl(`http://${own}/gate`, "-H", "Host: gate.test"), {
-      timeout: 20_000,
-    }).toMatch(/^pod web-/);
+    await expect
+      .poll(() => curl(`http://${own}/gate`, "-H", "Host: gate.test"), {
+        timeout: 20_000,
+      })
+      .toMatch(/^pod web-/);
     expect(await curl(`http://${own}/`, "-H", "Host: web.test")).toBe("no such host or path\n");
-    expect(await curl(`http://${address}/gate`, "-H", "Host: gate.test"))
-      .toBe("no such host or path\n");
+    expect(await curl(`http://${address}/gate`, "-H", "Host: gate.test")).toBe(
+      "no such host or path\n",
+    );
     await cluster.ask("delete", "gateway", "gate");
     const services = ["get", "services", "-n", "ingress", "-o", "name"];
     await cluster.until("its Service to go", services, (text) => text === "service/ingress");
@@ -133,23 +151,50 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
       const account = "--as=system:serviceaccount:ingress:ingress";
       return (await cluster.kubectl(["auth", "can-i", ...words, "-A", account])).stdout.trim();
     };
-    for (const words of [["watch", "ingresses"], ["list", "secrets"], ["create", "events"]]) {
+    for (const words of [
+      ["watch", "ingresses"],
+      ["list", "secrets"],
+      ["create", "events"],
+    ]) {
       expect(await may(...words), words.join(" ")).toBe("yes");
     }
     for (const words of [
-      ["update", "ingresses"], ["create", "secrets"], ["get", "secrets"], ["list", "pods"],
-      ["update", "services"], ["list", "configmaps"], ["create", "pods"], ["get", "nodes"],
-    ]) expect(await may(...words), words.join(" ")).toBe("no");
-    const mounts = await cluster.ask("get", "pods", "-n", "ingress", "-o",
-      'jsonpath={.items[0].spec.containers[?(@.name=="haproxy")].volumeMounts[*].name}');
+      ["update", "ingresses"],
+      ["create", "secrets"],
+      ["get", "secrets"],
+      ["list", "pods"],
+      ["update", "services"],
+      ["list", "configmaps"],
+      ["create", "pods"],
+      ["get", "nodes"],
+    ])
+      expect(await may(...words), words.join(" ")).toBe("no");
+    const mounts = await cluster.ask(
+      "get",
+      "pods",
+      "-n",
+      "ingress",
+      "-o",
+      'jsonpath={.items[0].spec.containers[?(@.name=="haproxy")].volumeMounts[*].name}',
+    );
     expect(mounts).toBe("shared");
   });
 
   it("has users of its own, where the node's runtime has user namespaces", async () => {
-    const can = await cluster.ask("get", "nodes", "-o",
-      'jsonpath={.items[0].status.runtimeHandlers[?(@.name=="")].features.userNamespaces}');
-    const own = await cluster.ask("get", "pods", "-n", "ingress", "-o",
-      "jsonpath={.items[0].spec.hostUsers}");
+    const can = await cluster.ask(
+      "get",
+      "nodes",
+      "-o",
+      'jsonpath={.items[0].status.runtimeHandlers[?(@.name=="")].features.userNamespaces}',
+    );
+    const own = await cluster.ask(
+      "get",
+      "pods",
+      "-n",
+      "ingress",
+      "-o",
+      "jsonpath={.items[0].spec.hostUsers}",
+    );
     expect(own).toBe(can === "true" ? "false" : "");
   });
 });

@@ -11,7 +11,10 @@ apiVersion: batch/v1
 kind: Job
 metadata: { name: ${name} }
 spec:
-${spec.split(", ").map((line) => `  ${line}`).join("\n")}
+${spec
+  .split(", ")
+  .map((line) => `  ${line}`)
+  .join("\n")}
   template:
     spec:
       restartPolicy: Never

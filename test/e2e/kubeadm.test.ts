@@ -47,7 +47,11 @@ describe.skipIf(!hasPeers("kubeadm"))("kubeadm 1.36 brings up a cluster of ours"
     const archive = join(machines.dir, "release.tar");
     const [one, two] = [await machines.add("one"), await machines.add("two")];
     const made = await one.host.r2k([
-      "image", "build-release", archive, "--image-repository", REPOSITORY,
+      "image",
+      "build-release",
+      archive,
+      "--image-repository",
+      REPOSITORY,
     ]);
     expect(made.code, made.stderr).toBe(0);
     build = /kube-apiserver:(\S+)_(r2k\S+)/.exec(made.stdout)!.slice(1).join("+");
@@ -69,8 +73,13 @@ describe.skipIf(!hasPeers("kubeadm"))("kubeadm 1.36 brings up a cluster of ours"
     await first.shell(`kubectl ${ADMIN} apply -f ${ROOT}/cli/addons/06-overlay.yaml`);
     await first.startNetwork();
     await printed(kubectl, readyOf("one"), (status) => status === "True");
-    const runtime = ["get", "node", "one", "-o",
-      "jsonpath={.status.nodeInfo.containerRuntimeVersion}"];
+    const runtime = [
+      "get",
+      "node",
+      "one",
+      "-o",
+      "jsonpath={.status.nodeInfo.containerRuntimeVersion}",
+    ];
     expect((await kubectl(runtime)).stdout).toMatch(/^raft2kube:/);
   });
 
@@ -78,7 +87,8 @@ describe.skipIf(!hasPeers("kubeadm"))("kubeadm 1.36 brings up a cluster of ours"
     const upload = "kubeadm init phase upload-certs --upload-certs --config /run/kubeadm.yaml";
     const key = (await first.shell(upload)).trim().split("\n").at(-1);
     const words = await first.shell(
-      `kubeadm token create --print-join-command --certificate-key ${key}`);
+      `kubeadm token create --print-join-command --certificate-key ${key}`,
+    );
     const flags = `${IGNORED} --cri-socket ${second.socket} --patches ${second.patches}`;
     const said = await second.shell(`${words.trim()} ${flags}`);
     expect(said).toContain("a new control plane instance was created");
@@ -99,7 +109,8 @@ describe.skipIf(!hasPeers("kubeadm"))("kubeadm 1.36 brings up a cluster of ours"
     expect(plan).toMatch(/kube-apiserver +two +v1\.36\.0 +v1\.36\.1/);
     const flags = `${IGNORED} --patches`;
     const applied = await first.shell(
-      `kubeadm upgrade apply --yes ${build} ${flags} ${first.patches}`);
+      `kubeadm upgrade apply --yes ${build} ${flags} ${first.patches}`,
+    );
     expect(applied).toContain(`was upgraded to "${build}"`);
     expect(await first.shell(serial)).not.toBe(renewed);
     const other = await second.shell(`kubeadm upgrade node ${flags} ${second.patches}`);

@@ -21,8 +21,12 @@ export function balancedAddress(cluster: TestCluster, name: string): Promise<str
 }
 
 const refusal = (about: string) => [
-  "get", "events", "--field-selector", `involvedObject.name=${about},type=Warning`,
-  "-o", "jsonpath={.items[*].message}",
+  "get",
+  "events",
+  "--field-selector",
+  `involvedObject.name=${about},type=Warning`,
+  "-o",
+  "jsonpath={.items[*].message}",
 ];
 
 /** Addresses of load balancers are their Services', from the administrator's pools. */
@@ -43,10 +47,12 @@ async function addressesBelongToServices(cluster: TestCluster, app: string): Pro
   await thief.ask("create", "rolebinding", "edit", "--clusterrole=edit", "--user=thief");
   await thief.apply(balanced("taken", app, { loadBalancerIP: address }));
   await thief.until("the refusal", refusal("taken"), (text) =>
-    text.includes(`${address} is in use by another Service`));
+    text.includes(`${address} is in use by another Service`),
+  );
   expect(await thief.ask("get", "service", "taken", "-o", ADDRESS)).toBe("");
   const verbs = ["patch", "update"].map((verb) =>
-    thief.kubectl(["auth", "can-i", verb, "services", "--subresource=status", "--as=thief"]));
+    thief.kubectl(["auth", "can-i", verb, "services", "--subresource=status", "--as=thief"]),
+  );
   expect((await Promise.all(verbs)).map(({ stdout }) => stdout)).toEqual(["no\n", "no\n"]);
   await cluster.ask("delete", "namespace", "thief", "--wait=false");
 }
@@ -61,16 +67,26 @@ async function addressesAreTheControllers(cluster: TestCluster, app: string): Pr
   const ingress = [{ ip: address, ipMode: "VIP" }, { ip: "192.0.2.77" }];
   const patch = JSON.stringify({ status: { loadBalancer: { ingress } } });
   await cluster.ask("patch", "service", "ending", "--subresource=status", "-p", patch);
-  await cluster.until("one address", ["get", "service", "ending", "-o",
-    "jsonpath={.status.loadBalancer.ingress[*].ip}"], (text) => text === address);
+  await cluster.until(
+    "one address",
+    ["get", "service", "ending", "-o", "jsonpath={.status.loadBalancer.ingress[*].ip}"],
+    (text) => text === address,
+  );
   const hold = (finalizers: string[]) =>
-    cluster.ask("patch", "service", "ending", "--type=merge", "-p",
-      JSON.stringify({ metadata: { finalizers } }));
+    cluster.ask(
+      "patch",
+      "service",
+      "ending",
+      "--type=merge",
+      "-p",
+      JSON.stringify({ metadata: { finalizers } }),
+    );
   await hold(["example.com/hold"]);
   await cluster.ask("delete", "service", "ending", "--wait=false");
   await cluster.apply(balanced("after", app, { loadBalancerIP: address }));
   await cluster.until("the refusal", refusal("after"), (text) =>
-    text.includes(`${address} is in use by another Service`));
+    text.includes(`${address} is in use by another Service`),
+  );
   await hold([]);
   expect(await balancedAddress(cluster, "after")).toBe(address);
   await cluster.ask("delete", "service", "after");
@@ -79,8 +95,11 @@ async function addressesAreTheControllers(cluster: TestCluster, app: string): Pr
 /** Waits until a pod of an app answers on the host at an address. */
 export function answersAt(cluster: TestCluster, address: string, app: string): Promise<true> {
   const answer = () => cluster.curl(`http://${address}/`);
-  return waitFor(`an answer at ${address}`, async () =>
-    (await answer()).startsWith(`${app}-`) && true, patience);
+  return waitFor(
+    `an answer at ${address}`,
+    async () => (await answer()).startsWith(`${app}-`) && true,
+    patience,
+  );
 }
 
 /**
@@ -88,14 +107,20 @@ export function answersAt(cluster: TestCluster, address: string, app: string): P
  * request, and the host's routes are not for its addresses.
  */
 async function poolsAreConfigured(cluster: TestCluster, app: string): Promise<void> {
-  const set = (data: Record<string, string>) => cluster.apply(JSON.stringify({
-    apiVersion: "v1", kind: "ConfigMap",
-    metadata: { name: "load-balancer-pools", namespace: "kube-system" }, data,
-  }));
+  const set = (data: Record<string, string>) =>
+    cluster.apply(
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name: "load-balancer-pools", namespace: "kube-system" },
+        data,
+      }),
+    );
   await set({ blue: "192.0.2.0/33" });
   const events = ["-n", "kube-system", ...refusal("load-balancer-pools")];
   await cluster.until("the pools' problem", events, (text) =>
-    text.includes("blue: 192.0.2.0/33 is not a range of IPv4 addresses"));
+    text.includes("blue: 192.0.2.0/33 is not a range of IPv4 addresses"),
+  );
   const before = await balancedAddress(cluster, "balanced");
   await set({ blue: "192.0.2.0/30" });
   const pool = { "r2k.io/load-balancer-pool": "blue" };

@@ -25,9 +25,7 @@ const WATCHERS = 2;
  * Clients in the host's network that open a new connection for every request, until stopped, with a
  * pause after each answer: without one they take all the processors that they can get.
  */
-export function startLoad(
-  host: OwnHost, url: string, clients: number, pause_ms = 0,
-): RunningLoad {
+export function startLoad(host: OwnHost, url: string, clients: number, pause_ms = 0): RunningLoad {
   const child = host.start(process.execPath, [CLIENT, url, String(clients), String(pause_ms)]);
   const failures: string[] = [];
   const answers = new Map<string, number>();

@@ -1,7 +1,14 @@
 // Run as another user of a host: looks for what a cluster there leaves open, and prints as JSON
 // what it found. Its one argument is JSON: the folders, sockets and processes of the cluster.
 import {
-  accessSync, constants, lstatSync, openSync, closeSync, readdirSync, readFileSync, readlinkSync,
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
 } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -39,14 +46,16 @@ function look(path: string, found: string[]): void {
 }
 
 function attackProcess(pid: number): string[] {
-  const found = MEMORY.filter((name) => succeeds(() => {
-    const fd = openSync(`/proc/${pid}/${name}`, "r");
-    try {
-      readFileSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  }));
+  const found = MEMORY.filter((name) =>
+    succeeds(() => {
+      const fd = openSync(`/proc/${pid}/${name}`, "r");
+      try {
+        readFileSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    }),
+  );
   found.push(...LINKS.filter((name) => succeeds(() => readlinkSync(`/proc/${pid}/${name}`))));
   if (succeeds(() => readdirSync(`/proc/${pid}/root/`))) found.push("root/");
   if (succeeds(() => process.kill(pid, 0))) found.push("signal");

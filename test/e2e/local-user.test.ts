@@ -1,10 +1,10 @@
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
-import { once } from "node:events";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TestCluster } from "./cluster.ts";
-import { attackAsStranger, processesOf, secretsIn, STRANGER } from "./local-user.ts";
+import { attackAsStranger, processesOf, STRANGER, secretsIn } from "./local-user.ts";
 import { asUser, openCheckout, type UserCheckout } from "./user-namespace.ts";
 
 const TIMEOUT_MS = 180_000;
@@ -45,7 +45,8 @@ describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, ()
   it("reads and writes none of its files, reaches no socket and no process", async () => {
     const folders = ["data", "run", "home"].map(folder);
     const { reach, sockets, commands } = await attackAsStranger(cluster.host, checkout, {
-      folders, pids: await pids(),
+      folders,
+      pids: await pids(),
     });
     expect(reach).toEqual({ files: [], sockets: [], abstract: [], processes: [] });
     expect(sockets.map((path) => basename(path))).toEqual(
@@ -75,7 +76,10 @@ describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, ()
     const address = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}";
     const node = await cluster.ask("get", "nodes", "-o", address);
     const { stdout } = await cluster.host.run("ss", ["-Hltn"]);
-    const listening = stdout.trim().split("\n").map((line) => line.split(/\s+/)[3]!);
+    const listening = stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/\s+/)[3]!);
     const onPort = (port: string) => listening.filter((where) => where.endsWith(`:${port}`));
     const ports = new Set(listening.map((where) => where.split(":").at(-1)!));
     // The API server, on the loopback and on the link to the node; metrics and health of the
@@ -86,12 +90,15 @@ describe("another user of a machine with a cluster", { timeout: TIMEOUT_MS }, ()
     expect(ports.size).toBe(1);
     const api = onPort([...ports][0]!).map((where) => `https://${where}`);
     const guarded = [
-      ...measured.flatMap((base) => ["/metrics", "/configz", "/debug/pprof/"].map(
-        (path) => base + path)),
-      ...api.flatMap((base) => ["/api/v1/secrets", "/metrics", "/logs", "/debug/pprof/"].map(
-        (path) => base + path)),
+      ...measured.flatMap((base) =>
+        ["/metrics", "/configz", "/debug/pprof/"].map((path) => base + path),
+      ),
+      ...api.flatMap((base) =>
+        ["/api/v1/secrets", "/metrics", "/logs", "/debug/pprof/"].map((path) => base + path),
+      ),
       ...["/pods", "/metrics", "/configz", "/stats/summary", "/run/a/b/c", "/exec/a/b/c"].map(
-        (path) => `https://${node}:10250${path}`),
+        (path) => `https://${node}:10250${path}`,
+      ),
     ];
     for (const url of guarded) expect(await ask(url), url).toMatch(/^40[13]$/);
     expect(await ask(`${api[0]}/version`)).toBe("200");

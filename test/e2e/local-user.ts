@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parentOf, processTable } from "@raft2kube/cli/observe/process-table.ts";
-import { asUser, type UserCheckout } from "./user-namespace.ts";
 import type { OwnHost } from "./own-host.ts";
+import { asUser, type UserCheckout } from "./user-namespace.ts";
 
 /** Neither root, nor the user of any cluster or container of these tests. */
 export const STRANGER = 65_533;
@@ -38,7 +38,7 @@ export function socketsIn(folders: readonly string[]): string[] {
 function abstractSockets(pids: readonly number[]): string[] {
   const names = pids.flatMap((pid) => {
     const table = `/proc/${pid}/net/unix`;
-    return existsSync(table) ? readFileSync(table, "utf8").match(/ @.*$/gm) ?? [] : [];
+    return existsSync(table) ? (readFileSync(table, "utf8").match(/ @.*$/gm) ?? []) : [];
   });
   return [...new Set(names)];
 }

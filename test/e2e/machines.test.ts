@@ -15,16 +15,29 @@ const TOKEN = "abcdef.0123456789abcdef";
 const ADMIN = "/etc/kubernetes/admin.conf";
 /** The phases by what `init` notes of each. */
 const PHASES = [
-  "preflight", "certs", "kubeconfig", "etcd", "control-plane", "kubelet-start",
-  "wait-control-plane", "upload-config", "upload-certs", "mark-control-plane", "bootstrap-token",
-  "kubelet-finalize", "addons",
+  "preflight",
+  "certs",
+  "kubeconfig",
+  "etcd",
+  "control-plane",
+  "kubelet-start",
+  "wait-control-plane",
+  "upload-config",
+  "upload-certs",
+  "mark-control-plane",
+  "bootstrap-token",
+  "kubelet-finalize",
+  "addons",
 ];
 /** The steps of `upgrade apply` by what it notes of each. */
 const UPGRADE_STEPS = [
   "[preflight] Running",
-  ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].map((name) =>
-    `Moved new manifest to "/etc/kubernetes/manifests/${name}.yaml"`),
-  'Component "kube-scheduler" upgraded successfully!', "[upload-config]", "[upgrade/kubelet] Repl",
+  ...["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(
+    (name) => `Moved new manifest to "/etc/kubernetes/manifests/${name}.yaml"`,
+  ),
+  'Component "kube-scheduler" upgraded successfully!',
+  "[upload-config]",
+  "[upgrade/kubelet] Repl",
 ];
 const CLIENT_PEM = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 const AGENT = "cut -d ' ' -f 1 /run/r2k/.machine/machine.pid";
@@ -74,29 +87,45 @@ const joinWords = async () => {
 
 /** Moves the clock of a command, and of what it starts, by seconds. */
 const clockAt = (moved: string) => ({
-  LD_PRELOAD: installedLibfaketime(), FAKETIME: moved, FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  LD_PRELOAD: installedLibfaketime(),
+  FAKETIME: moved,
+  FAKETIME_DONT_FAKE_MONOTONIC: "1",
   NO_FAKE_STAT: "1",
 });
 
-const readyOf = (name: string) =>
-  ["get", "node", name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
+const readyOf = (name: string) => [
+  "get",
+  "node",
+  name,
+  "-o",
+  "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
+];
 
 /** Runs the product on the first machine where a folder takes no more files. */
 function onFullDisk(place: string, args: readonly string[]) {
   const words = [...first.host.program, ...args].map((word) => `'${word}'`).join(" ");
-  return first.host.run("unshare", ["--mount", "sh", "-ec", `
+  return first.host.run("unshare", [
+    "--mount",
+    "sh",
+    "-ec",
+    `
     mount -t tmpfs -o size=4k tmpfs /mnt; mkdir /mnt/u /mnt/w
     echo > /mnt/page
     mount -t overlay -o lowerdir=${place},upperdir=/mnt/u,workdir=/mnt/w overlay ${place}
-    exec ${words}`]);
+    exec ${words}`,
+  ]);
 }
 
 /** Everything below the folders that `init` and `join` write; the lock is that of iptables. */
-const leftOn = (machine: Machine) => must(machine.host, `
+const leftOn = (machine: Machine) =>
+  must(
+    machine.host,
+    `
   find /etc/kubernetes /etc/cni /var/lib /var/log/pods /run /opt/cni -mindepth 1 2> /dev/null |
     grep -v '^/run/xtables.lock$' || true
   nft list tables; ip -brief link | awk '{ print $1 }' | grep -v '^lo$\\|^eth0' || true
-  ps -eo args --no-headers | grep 'conmo[n]\\|machin[e] --config' || true`);
+  ps -eo args --no-headers | grep 'conmo[n]\\|machin[e] --config' || true`,
+  );
 
 describe("machines, each with namespaces and folders of its own", { timeout: TIMEOUT_MS }, () => {
   let clean: string;
@@ -118,11 +147,20 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const patches = join(machines.dir, "patches");
     mkdirSync(patches);
     writeFileSync(join(patches, "kubeletconfiguration.yaml"), "maxPods: 42\n");
-    writeFileSync(join(patches, "etcd+json.json"),
-      '[{ "op": "add", "path": "/metadata/labels/patched", "value": "yes" }]');
+    writeFileSync(
+      join(patches, "etcd+json.json"),
+      '[{ "op": "add", "path": "/metadata/labels/patched", "value": "yes" }]',
+    );
     const args = [
-      "init", "--config", configOf(first), "--token", TOKEN, ignored, ...endpoint,
-      "--patches", patches,
+      "init",
+      "--config",
+      configOf(first),
+      "--token",
+      TOKEN,
+      ignored,
+      ...endpoint,
+      "--patches",
+      patches,
     ];
     let ca = "";
     for (const phase of PHASES) {
@@ -146,9 +184,13 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
 
   it("another user of the machine reads what is public alone, and writes nothing", async () => {
     const as = "setpriv --reuid 65533 --regid 65533 --clear-groups";
-    const found = await must(first.host, `${as} find /etc/kubernetes /var/lib /var/log /run \\
-      "(" -type f -readable -o ! -type l -writable ")" 2> /dev/null || true`);
-    const isPublic = (path: string) => /^\/etc\/kubernetes\/pki\/.+\.(crt|pub)$/.test(path) ||
+    const found = await must(
+      first.host,
+      `${as} find /etc/kubernetes /var/lib /var/log /run \\
+      "(" -type f -readable -o ! -type l -writable ")" 2> /dev/null || true`,
+    );
+    const isPublic = (path: string) =>
+      /^\/etc\/kubernetes\/pki\/.+\.(crt|pub)$/.test(path) ||
       ["/run/r2k/.machine/subnet.env", "/run/xtables.lock"].includes(path);
     const paths = found.trim().split("\n");
     expect(paths).toContain("/etc/kubernetes/pki/ca.crt");
@@ -170,9 +212,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
   it("a wrong hash and a wrong token leave nothing on the machine that joins", async () => {
     const clean = await leftOn(second);
     const endpoint = `${first.address}:6443`;
-    const join = (token: string, hash: string) => second.host.r2k([
-      "join", endpoint, "--token", token, "--discovery-token-ca-cert-hash", hash,
-    ]);
+    const join = (token: string, hash: string) =>
+      second.host.r2k(["join", endpoint, "--token", token, "--discovery-token-ca-cert-hash", hash]);
     expect((await join(TOKEN, "sha256:00")).stderr).toContain("not sha256:00");
     const wrong = await join("abcdef.0000000000000000", "sha256:00");
     expect(wrong.stderr).toContain("the token's secret is wrong");
@@ -224,7 +265,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(twice.stderr).toContain("[ERROR FileAvailable--etc-kubernetes-kubelet.conf]");
     expect(twice.stderr).toContain("r2k reset");
     for (const [machine, ...more] of [
-      [second, "--ignore-preflight-errors=all"], [third, "--node-name", "worker-1"],
+      [second, "--ignore-preflight-errors=all"],
+      [third, "--node-name", "worker-1"],
     ] as const) {
       const again = await machine.host.r2k([...words, ...more]);
       expect(again.stderr).toContain('name "worker-1" and status "Ready" already exists');
@@ -232,13 +274,21 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
   });
 
   it("a kubelet renews its certificate in the last quarter of its time", async () => {
-    const [cert, key] = await Promise.all(["crt", "key"].map((half) => {
-      return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
-    }));
-    const due = await issueCertificate({ cert: cert!, key: key! }, {
-      commonName: "system:node:worker-1", organizations: ["system:nodes"], usages: ["client"],
-      days: 1,
-    }, Date.now() - 22 * 3_600_000);
+    const [cert, key] = await Promise.all(
+      ["crt", "key"].map((half) => {
+        return must(first.host, `cat /etc/kubernetes/pki/ca.${half}`);
+      }),
+    );
+    const due = await issueCertificate(
+      { cert: cert!, key: key! },
+      {
+        commonName: "system:node:worker-1",
+        organizations: ["system:nodes"],
+        usages: ["client"],
+        days: 1,
+      },
+      Date.now() - 22 * 3_600_000,
+    );
     const before = await must(second.host, AGENT);
     await must(second.host, `cat > ${CLIENT_PEM}`, `${due.cert}${due.key}`);
     await must(second.host, `kill -KILL $(${AGENT})`);
@@ -251,8 +301,15 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(subject).toContain("CN=system:node:worker-1");
     expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 24 * 3_600_000);
     // It goes on with the new one, in a process of its own.
-    const since = ["get", "lease", "-n", "kube-node-lease", "worker-1", "-o",
-      "jsonpath={.spec.renewTime}"];
+    const since = [
+      "get",
+      "lease",
+      "-n",
+      "kube-node-lease",
+      "worker-1",
+      "-o",
+      "jsonpath={.spec.renewTime}",
+    ];
     const { stdout: last } = await kubectl(...since);
     await until("its lease", since, (time) => time > last);
     expect(await must(second.host, AGENT)).not.toBe(before);
@@ -286,25 +343,43 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const image = "--image=registry.k8s.io/kube-proxy:v1.36.0";
     await kubectl("create", "deployment", "web", image, "--", node, "-e", serve);
     await kubectl("expose", "deployment", "web", "--port", "80");
-    const ask = "fetch('http://web.default.svc.cluster.local').then(async (r) => " +
+    const ask =
+      "fetch('http://web.default.svc.cluster.local').then(async (r) => " +
       "console.log(await r.text()))";
     const args = ["exec", "deploy/web", "--", node, "-e", ask];
     await until("the answer", args, (answer) => answer === "served\n");
-    const dns = ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-dns", "-o",
-      "jsonpath={.items[*].metadata.name}"];
+    const dns = [
+      "get",
+      "pods",
+      "-n",
+      "kube-system",
+      "-l",
+      "k8s-app=kube-dns",
+      "-o",
+      "jsonpath={.items[*].metadata.name}",
+    ];
     const pods = (await kubectl(...dns)).stdout.split(" ");
-    const counts = await Promise.all(pods.map((pod) => {
-      const path = `namespaces/kube-system/pods/${pod}:9153/proxy/metrics`;
-      return kubectl("get", "--raw", `/api/v1/${path}`);
-    }));
-    expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n"))
-      .toMatch(/^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m);
+    const counts = await Promise.all(
+      pods.map((pod) => {
+        const path = `namespaces/kube-system/pods/${pod}:9153/proxy/metrics`;
+        return kubectl("get", "--raw", `/api/v1/${path}`);
+      }),
+    );
+    expect(counts.map(({ stdout, stderr }) => stdout + stderr).join("\n")).toMatch(
+      /^coredns_dns_requests_total{.*zone="cluster.local.".*type="A"} [1-9]/m,
+    );
   });
 
   it("a load balancer's address from a pool answers on the machines' link", async () => {
     const address = "10.77.0.200";
-    await kubectl("create", "configmap", "-n", "kube-system", "load-balancer-pools",
-      `--from-literal=default=${address}`);
+    await kubectl(
+      "create",
+      "configmap",
+      "-n",
+      "kube-system",
+      "load-balancer-pools",
+      `--from-literal=default=${address}`,
+    );
     await kubectl("patch", "service", "web", "-p", '{"spec":{"type":"LoadBalancer"}}');
     const ip = "jsonpath={.status.loadBalancer.ingress[0].ip}";
     await until("the address", ["get", "service", "web", "-o", ip], (text) => text === address);
@@ -317,11 +392,20 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
   });
 
   it("an upgrade that was killed goes on; pods and their connections are not touched", async () => {
-    const [web, proxy] = await Promise.all(["app=web", "k8s-app=kube-proxy"].map(async (label) => {
-      const { stdout } = await kubectl("get", "pods", "-A", "-l", label, "-o",
-        "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}");
-      return stdout;
-    }));
+    const [web, proxy] = await Promise.all(
+      ["app=web", "k8s-app=kube-proxy"].map(async (label) => {
+        const { stdout } = await kubectl(
+          "get",
+          "pods",
+          "-A",
+          "-l",
+          label,
+          "-o",
+          "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}",
+        );
+        return stdout;
+      }),
+    );
     const next = otherBuild(join(machines.dir, "next"));
     const patches = ["--patches", join(machines.dir, "patches")];
     for (const { host } of [first, second]) host.program = next;
@@ -339,8 +423,14 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
     const node = await second.host.r2k(["upgrade", "node"]);
     expect(node.code, node.stderr).toBe(0);
-    const { stdout: uids } = await kubectl("get", "pods", "-l", "app=web", "-o",
-      "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}");
+    const { stdout: uids } = await kubectl(
+      "get",
+      "pods",
+      "-l",
+      "app=web",
+      "-o",
+      "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}",
+    );
     expect(uids).toBe(web);
     // Now every node has the images of proxy and DNS.
     await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
@@ -349,9 +439,20 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const stderr = both.map((each) => each.stderr).join("");
     expect(stderr).toContain("another upgrade of this machine runs");
     expect(stderr).toContain("manifests of etcd are equal, skipping");
-    await until("another proxy", ["get", "pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy",
-      "-o", "jsonpath={.items[*].spec.containers[0].image}"],
-    (images) => images.split(" ").every((image) => image.includes("_r2k.")));
+    await until(
+      "another proxy",
+      [
+        "get",
+        "pods",
+        "-n",
+        "kube-system",
+        "-l",
+        "k8s-app=kube-proxy",
+        "-o",
+        "jsonpath={.items[*].spec.containers[0].image}",
+      ],
+      (images) => images.split(" ").every((image) => image.includes("_r2k.")),
+    );
     expect(proxy).not.toBe("");
   });
 
@@ -373,8 +474,12 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
 
   it("an older release refuses to take the cluster back, by both versions", async () => {
     const older = otherBuild(join(machines.dir, "older"), "older", (text) =>
-      text.replaceAll('"v1.36.0"', '"v1.35.9"'));
-    for (const [machine, command] of [[first, "apply"], [second, "node"]] as const) {
+      text.replaceAll('"v1.36.0"', '"v1.35.9"'),
+    );
+    for (const [machine, command] of [
+      [first, "apply"],
+      [second, "node"],
+    ] as const) {
       const now = machine.host.program;
       machine.host.program = older;
       const refused = await machine.host.r2k(["upgrade", command]);
@@ -389,8 +494,10 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const before = await must(first.host, `cat ${file}`);
     const broken = join(machines.dir, "broken");
     mkdirSync(broken);
-    writeFileSync(join(broken, "kube-scheduler+json.json"),
-      '[{ "op": "add", "path": "/spec/containers/0/command/-", "value": "--no-flag" }]');
+    writeFileSync(
+      join(broken, "kube-scheduler+json.json"),
+      '[{ "op": "add", "path": "/spec/containers/0/command/-", "value": "--no-flag" }]',
+    );
     const refused = await first.host.r2k(["upgrade", "apply", "--patches", broken]);
     const reason = /kube-scheduler did not become healthy: .*the former manifests are back/;
     expect(refused.stderr).toMatch(reason);
@@ -399,15 +506,26 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
 
   it("an edited manifest changes the component; one with an error does not end it", async () => {
     const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-    const uid = ["get", "pod", "-n", "kube-system", "kube-scheduler-cp-1",
-      "-o", "jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}"];
+    const uid = [
+      "get",
+      "pod",
+      "-n",
+      "kube-system",
+      "kube-scheduler-cp-1",
+      "-o",
+      "jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}",
+    ];
     const { stdout: before } = await kubectl(...uid);
     await must(first.host, `sed -i s/leader-elect=true/leader-elect=false/ ${file}`);
     const after = await until("another pod", uid, (hash) => hash !== "" && hash !== before);
     const running = async () => {
       const args = await must(first.host, "ps -eo args --no-headers");
-      return args.split("\n").filter((line) => line.includes("kube-scheduler --auth"))
-        .join("\n") || undefined;
+      return (
+        args
+          .split("\n")
+          .filter((line) => line.includes("kube-scheduler --auth"))
+          .join("\n") || undefined
+      );
     };
     const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 250 };
     expect(await waitFor("its process", running, limits)).toContain("--leader-elect=false");
@@ -415,8 +533,13 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const log = "grep 'a static pod file cannot be used' /var/lib/r2k/.machine/logs/machine.log";
     const said = async () => (await first.host.run("sh", ["-c", log])).stdout || undefined;
     expect(await waitFor("the error", said, limits)).toContain(file);
-    const events = ["get", "events", "--field-selector=reason=InvalidStaticPod",
-      "-o", "jsonpath={.items[*].message}"];
+    const events = [
+      "get",
+      "events",
+      "--field-selector=reason=InvalidStaticPod",
+      "-o",
+      "jsonpath={.items[*].message}",
+    ];
     await until("its event", events, (message) => message.includes(file));
     expect(await running()).toContain("--leader-elect=false");
     expect((await kubectl(...uid)).stdout).toBe(after);

@@ -13,12 +13,16 @@ const TABLE = join(import.meta.dirname, "../../docs/METRICS.md");
 const MONITORING = join(import.meta.dirname, "../../examples/monitoring");
 /** Metrics that have no sample, and so no labels to look at, until a rare thing happens. */
 const RARE = [
-  "apiserver_admission_webhook_admission_duration_seconds", "apiserver_requested_deprecated_apis",
+  "apiserver_admission_webhook_admission_duration_seconds",
+  "apiserver_requested_deprecated_apis",
   "node_collector_evictions_total",
 ];
 
 /** Pods of a tenant: one is counted, one has the node's network, and a Job ends. */
-const WORK = ["quiet", "near"].map((name) => `
+const WORK =
+  ["quiet", "near"]
+    .map(
+      (name) => `
 apiVersion: v1
 kind: Pod
 metadata: { name: ${name} }
@@ -30,7 +34,10 @@ spec:
       image: r2k.local/busybox:1
       command: [sh, -c, "sleep 3600"]
       resources: { requests: { cpu: 1m }, limits: { memory: 32Mi } }
-`).join("---") + `---
+`,
+    )
+    .join("---") +
+  `---
 apiVersion: batch/v1
 kind: Job
 metadata: { name: once }
@@ -58,8 +65,13 @@ beforeAll(async () => {
 afterAll(() => cluster?.leave(), TIMEOUT_MS);
 
 /** A page of the API server, or of a part beside it that listens on a port of the host. */
-const page = (path: string, port?: number): Promise<string> => cluster.ask("get", "--raw", path,
-  ...(port ? ["--server", `https://${host}:${port}`, "--insecure-skip-tls-verify"] : []));
+const page = (path: string, port?: number): Promise<string> =>
+  cluster.ask(
+    "get",
+    "--raw",
+    path,
+    ...(port ? ["--server", `https://${host}:${port}`, "--insecure-skip-tls-verify"] : []),
+  );
 const ofKubelet = (path: string) => `/api/v1/nodes/${node}/proxy${path}`;
 
 describe("what is measured", { timeout: TIMEOUT_MS }, () => {
@@ -76,18 +88,22 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
       ["kubelet `/metrics/resource`", await page(ofKubelet("/metrics/resource"))],
     ];
     const served = pages.map(([where, text]) => [where, metricsIn(text)] as const);
-    const rows = readFileSync(STABLE, "utf8").trim().split("\n").map((line) => {
-      const [name = "", type = "", labels = ""] = line.split(" ");
-      const having = served.filter(([, metrics]) => metrics.has(name));
-      const sampled = having.filter(([, metrics]) => metrics.get(name)!.labels !== undefined);
-      if (sampled.length === 0) expect(RARE).toContain(name);
-      const found = sampled.length > 0 ? sampled : having;
-      expect(found, name).not.toEqual([]);
-      for (const [, metrics] of found) expectAsUpstream(name, metrics.get(name)!, type, labels);
-      const where = found.map(([place]) => place).join(", ");
-      return `| \`${name}\` | ${type} | ${labels.replaceAll(",", ", ")} | ${where} |`;
-    });
-    const head = "# Stable metrics\n\nEvery metric that Kubernetes calls stable, and where " +
+    const rows = readFileSync(STABLE, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => {
+        const [name = "", type = "", labels = ""] = line.split(" ");
+        const having = served.filter(([, metrics]) => metrics.has(name));
+        const sampled = having.filter(([, metrics]) => metrics.get(name)!.labels !== undefined);
+        if (sampled.length === 0) expect(RARE).toContain(name);
+        const found = sampled.length > 0 ? sampled : having;
+        expect(found, name).not.toEqual([]);
+        for (const [, metrics] of found) expectAsUpstream(name, metrics.get(name)!, type, labels);
+        const where = found.map(([place]) => place).join(", ");
+        return `| \`${name}\` | ${type} | ${labels.replaceAll(",", ", ")} | ${where} |`;
+      });
+    const head =
+      "# Stable metrics\n\nEvery metric that Kubernetes calls stable, and where " +
       "it is served: at `/metrics` unless\nanother page is named. `test/e2e/measured.test.ts` " +
       "makes this table.\n\n| metric | type | labels | served by |\n| --- | --- | --- | --- |\n";
     await expect(`${head}${rows.join("\n")}\n`).toMatchFileSnapshot(TABLE);
@@ -100,7 +116,9 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
     const wanted = new Set([...rules.matchAll(ours)].map(([name]) => name.replace(/_bucket$/, "")));
     expect(wanted.size).toBeGreaterThan(6);
     const pages = await Promise.all([
-      page("/metrics"), page("/metrics", 10257), page("/metrics", 10259),
+      page("/metrics"),
+      page("/metrics", 10257),
+      page("/metrics", 10259),
       page(ofKubelet("/metrics/resource")),
     ]);
     const held = new Set(pages.flatMap((text) => [...metricsIn(text).keys()]));
@@ -110,8 +128,7 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
   it("has cAdvisor's metrics of nodes, pods and containers", async () => {
     const text = await page(ofKubelet("/metrics/cadvisor"));
     const of = 'namespace="measured",pod="quiet"';
-    const container =
-      `container="main",id="/[^"]+/pod[^"]+/[^"]+",image="r2k.local/busybox:1",name="[^"]+",${of}`;
+    const container = `container="main",id="/[^"]+/pod[^"]+/[^"]+",image="r2k.local/busybox:1",name="[^"]+",${of}`;
     const pod = `container="",id="/[^"]+/pod[^"]+",image="",name="",${of}`;
     for (const line of [
       `container_cpu_usage_seconds_total{${container},cpu="total"} \\d`,
@@ -123,7 +140,8 @@ describe("what is measured", { timeout: TIMEOUT_MS }, () => {
       `container_memory_rss{${pod}} [1-9]`,
       `container_cpu_usage_seconds_total{container="",id="/",.*} [1-9]`,
       "machine_cpu_cores [1-9]",
-    ]) expect(text).toMatch(new RegExp(`^${line.replaceAll("{", "\\{")}`, "m"));
+    ])
+      expect(text).toMatch(new RegExp(`^${line.replaceAll("{", "\\{")}`, "m"));
   });
 
   it("is not for tenants, where it tells of the whole cluster or node", async () => {

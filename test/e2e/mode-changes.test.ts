@@ -25,8 +25,10 @@ const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS
 /** Sends numbers on one connection, once a server returns them, and prints what comes back. */
 const countTo = (address: string, port: number) => {
   const connect = `busybox nc ${address} ${port}`;
-  return `until echo 0 | ${connect} | grep -q 0; do sleep 0.1; done; ` +
-    `i=0; while sleep 0.1; do i=$((i+1)); echo $i || exit; done | ${connect}`;
+  return (
+    `until echo 0 | ${connect} | grep -q 0; do sleep 0.1; done; ` +
+    `i=0; while sleep 0.1; do i=$((i+1)); echo $i || exit; done | ${connect}`
+  );
 };
 
 /** Connects again and again, once a server answers, and prints how each attempt ended. */
@@ -34,8 +36,10 @@ const connectAgain = (address: string, port: number) => {
   const nc = `busybox nc -w ${CONNECT_S} ${address} ${port} 2>&1`;
   const ask = `said=$(echo hi | ${nc} | tr '\\n' ' '); [ "$said" = "hi " ]`;
   const failed = `echo "at $(date -u +%T.%3N): $said"`;
-  return `until ${ask}; do sleep 0.1; done; ` +
-    `while sleep 0.05; do if ${ask}; then echo ok; else ${failed}; fi || exit; done`;
+  return (
+    `until ${ask}; do sleep 0.1; done; ` +
+    `while sleep 0.05; do if ${ask}; then echo ok; else ${failed}; fi || exit; done`
+  );
 };
 
 /** A server that returns what it receives, and a client of it on another node. */
@@ -69,7 +73,10 @@ spec:
 `;
 
 const ENFORCEMENT = [
-  "get", "nodes", "-o", "jsonpath={.items[*].metadata.labels.r2k\\.io/network-policy}",
+  "get",
+  "nodes",
+  "-o",
+  "jsonpath={.items[*].metadata.labels.r2k\\.io/network-policy}",
 ];
 
 /** All pods with their containers; a container that is started again has another id. */
@@ -135,9 +142,13 @@ async function startConnecting() {
   /** How the attempts that failed ended; waits until each client has made more than a few. */
   const failures = async () => {
     const then = clients.map(({ ends }) => ends.length);
-    await waitFor("new connections of all clients", () => {
-      return clients.every(({ ends }, index) => ends.length > then[index]! + MORE);
-    }, patience);
+    await waitFor(
+      "new connections of all clients",
+      () => {
+        return clients.every(({ ends }, index) => ends.length > then[index]! + MORE);
+      },
+      patience,
+    );
     return clients.flatMap(({ ends }) => ends.filter((end) => end !== "ok"));
   };
   return {
@@ -198,11 +209,15 @@ async function startClients() {
     /** Waits until each connection has passed on more. */
     async goOn() {
       const then = await counts();
-      await waitFor("all connections to go on", async () => {
-        const now = await counts();
-        if (now.every((count, index) => count > then[index]!)) return true;
-        throw new Error(`pod, ClusterIP, node port, localhost: ${then} to ${now}`);
-      }, patience);
+      await waitFor(
+        "all connections to go on",
+        async () => {
+          const now = await counts();
+          if (now.every((count, index) => count > then[index]!)) return true;
+          throw new Error(`pod, ClusterIP, node port, localhost: ${then} to ${now}`);
+        },
+        patience,
+      );
     },
     async end() {
       for (const { end } of here) end();
@@ -273,11 +288,17 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(await modesOfAll()).toEqual(["nftables", "userspace", "nftables"]);
     const both = await Promise.all([change("userspace"), change("userspace")]);
     const said = both.map(({ stderr }) => stderr).join("\n");
-    expect(both.map(({ code }) => code), said).toEqual([0, 0]);
+    expect(
+      both.map(({ code }) => code),
+      said,
+    ).toEqual([0, 0]);
     expect(said).toContain("Waiting for another command that changes");
     expect(await modesOfAll()).toEqual(["userspace", "userspace", "userspace"]);
-    await cluster.until("the Nodes to enforce policies", ENFORCEMENT, (text) =>
-      text === "enforced enforced enforced");
+    await cluster.until(
+      "the Nodes to enforce policies",
+      ENFORCEMENT,
+      (text) => text === "enforced enforced enforced",
+    );
     await policiesThroughService(cluster, ["node-2", "node-3"]);
     expect(await connecting.failures()).toEqual([]);
     // As after a change that failed at the first node, and could not put it back.
@@ -288,8 +309,11 @@ describe("the proxy's mode", { timeout: TIMEOUT_MS }, () => {
     expect(await modesOfAll()).toEqual(["nftables", "nftables", "nftables"]);
     await connecting.works();
     connecting.end();
-    await cluster.until("the Nodes to enforce policies", ENFORCEMENT, (text) =>
-      text === "enforced enforced enforced");
+    await cluster.until(
+      "the Nodes to enforce policies",
+      ENFORCEMENT,
+      (text) => text === "enforced enforced enforced",
+    );
     await cluster.ask("delete", "pod/echo", "pod/counter", "service/echo");
   });
 

@@ -59,12 +59,17 @@ describe("network policies", { timeout: TIMEOUT_MS }, () => {
 
   it("pods by label and a port by name are admitted, others not; probes pass", async () => {
     await reaches("two", one, true);
-    await apply(policy("to-one", {
-      podSelector: { matchLabels: { app: "one" } },
-      ingress: [{
-        from: [{ podSelector: { matchLabels: { app: "three" } } }], ports: [{ port: "web" }],
-      }],
-    }));
+    await apply(
+      policy("to-one", {
+        podSelector: { matchLabels: { app: "one" } },
+        ingress: [
+          {
+            from: [{ podSelector: { matchLabels: { app: "three" } } }],
+            ports: [{ port: "web" }],
+          },
+        ],
+      }),
+    );
     await reaches("two", one, false);
     await reaches("three", one, true);
     await cluster.ask("label", "pod", "two", "app=three", "--overwrite");
@@ -75,46 +80,72 @@ describe("network policies", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("`r2k explain policy` names the rule", async () => {
-    const explain = (from: string) => cluster.host.r2k(
-      ["explain", "policy", from, "one:80", "--name", cluster.name, "-n", "policies"]);
+    const explain = (from: string) =>
+      cluster.host.r2k([
+        "explain",
+        "policy",
+        from,
+        "one:80",
+        "--name",
+        cluster.name,
+        "-n",
+        "policies",
+      ]);
     const [admitted, dropped] = [await explain("three"), await explain("two")];
     expect(admitted.stdout).toContain("yes  ingress of policies/one: to-one, spec.ingress[0]");
     expect(dropped.stdout).toContain("no   ingress of policies/one: no rule of to-one");
   });
 
   it("egress by the labels of DNS pods admits queries to the node's DNS alone", async () => {
-    await apply(policy("from-two", {
-      podSelector: { matchLabels: { app: "two" } },
-      policyTypes: ["Egress"],
-      egress: [{
-        to: [{
-          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "kube-system" } },
-          podSelector: { matchLabels: { "k8s-app": "kube-dns" } },
-        }],
-        ports: [{ port: 53, protocol: "UDP" }],
-      }],
-    }));
+    await apply(
+      policy("from-two", {
+        podSelector: { matchLabels: { app: "two" } },
+        policyTypes: ["Egress"],
+        egress: [
+          {
+            to: [
+              {
+                namespaceSelector: {
+                  matchLabels: { "kubernetes.io/metadata.name": "kube-system" },
+                },
+                podSelector: { matchLabels: { "k8s-app": "kube-dns" } },
+              },
+            ],
+            ports: [{ port: 53, protocol: "UDP" }],
+          },
+        ],
+      }),
+    );
     await reaches("two", await addressOf("three"), false);
     const name = "kubernetes.default.svc.cluster.local";
-    await cluster.until("an answer of the DNS",
+    await cluster.until(
+      "an answer of the DNS",
       ["exec", "two", "--", "sh", "-c", `nslookup -type=a ${name} || true`],
-      (text) => text.includes(`Name:\t${name}`));
+      (text) => text.includes(`Name:\t${name}`),
+    );
   });
 
   it("policies are in force before a new pod's first packet", async () => {
-    await apply(policy("from-newcomers", {
-      podSelector: { matchLabels: { app: "newcomer" } }, policyTypes: ["Egress"],
-    }));
+    await apply(
+      policy("from-newcomers", {
+        podSelector: { matchLabels: { app: "newcomer" } },
+        policyTypes: ["Egress"],
+      }),
+    );
     const names = Array.from({ length: NEWCOMERS }, (_, index) => `newcomer-${index}`);
     await apply(names.map((name) => newcomer(name, two)).join(""));
     for (const name of names) {
-      await cluster.until(`${name} to end`,
-        ["get", "pod", name, "-o", "jsonpath={.status.phase}"], (text) => text === "Succeeded");
+      await cluster.until(
+        `${name} to end`,
+        ["get", "pod", name, "-o", "jsonpath={.status.phase}"],
+        (text) => text === "Succeeded",
+      );
       expect(await cluster.ask("logs", name)).toBe("");
     }
     await cluster.ask("delete", "networkpolicy", "from-newcomers");
     await apply(newcomer("free", two));
-    await cluster.until("an answer without the policy", ["logs", "free"],
-      (text) => text.includes("HTTP"));
+    await cluster.until("an answer without the policy", ["logs", "free"], (text) =>
+      text.includes("HTTP"),
+    );
   });
 });

@@ -5,10 +5,10 @@ import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { clusterPlace, type ClusterPlace } from "../../cli/spec/config.ts";
+import { processTable } from "../../cli/observe/process-table.ts";
+import { type ClusterPlace, clusterPlace } from "../../cli/spec/config.ts";
 import { joiningNodePlace } from "../../cli/spec/nodes.ts";
 import { nodeCgroup, nodePaths } from "../../cli/spec/paths.ts";
-import { processTable } from "../../cli/observe/process-table.ts";
 import type { TestCluster } from "./cluster.ts";
 
 /** Pause between two checks of an identity's containers. */
@@ -45,12 +45,15 @@ interface PodList {
 
 async function podFacts(cluster: TestCluster): Promise<PodFacts[]> {
   const { items } = JSON.parse(await cluster.ask("get", "pods", "-A", "-o", "json")) as PodList;
-  return items.filter(({ spec }) => spec.hostNetwork !== true).map(({ spec, status }) => ({
-    node: spec.nodeName ?? "",
-    ip: status.podIP ?? "",
-    containers: (status.containerStatuses ?? []).flatMap(({ state, containerID = "" }) =>
-      state.running ? [containerID.replace(/^\w+:\/\//, "")] : []),
-  }));
+  return items
+    .filter(({ spec }) => spec.hostNetwork !== true)
+    .map(({ spec, status }) => ({
+      node: spec.nodeName ?? "",
+      ip: status.podIP ?? "",
+      containers: (status.containerStatuses ?? []).flatMap(({ state, containerID = "" }) =>
+        state.running ? [containerID.replace(/^\w+:\/\//, "")] : [],
+      ),
+    }));
 }
 
 /**
@@ -61,7 +64,12 @@ async function podFacts(cluster: TestCluster): Promise<PodFacts[]> {
 export async function leftovers(cluster: TestCluster, nodes: readonly string[]): Promise<string[]> {
   const pods = await podFacts(cluster);
   const found = nodes.map((node) =>
-    leftoversOf(cluster, node, pods.filter((pod) => pod.node === node)));
+    leftoversOf(
+      cluster,
+      node,
+      pods.filter((pod) => pod.node === node),
+    ),
+  );
   return (await Promise.all(found)).flat();
 }
 
@@ -84,7 +92,11 @@ async function leftoversOf(
   return [
     ...differ("address", readdirSync(join(paths.cniAddresses, "r2k")).filter(isIPv4), addresses),
     ...differ("checked address", [...checked], addresses),
-    ...differ("container", monitored(paths.runtimeState), pods.flatMap((pod) => pod.containers)),
+    ...differ(
+      "container",
+      monitored(paths.runtimeState),
+      pods.flatMap((pod) => pod.containers),
+    ),
     ...count("spoof checks", checks.match(/chain at-/g), pods),
     ...count("ports", ports.match(/\n/g), pods),
     ...count("namespaces", readdirSync(join(paths.runtimeState, "netns")), pods),
@@ -129,8 +141,12 @@ export class IdentityWatch {
     const places = nodes.map((node) => ({ node, group: nodeCgroup(placeOfNode(cluster, node)) }));
     const look = () => {
       const running = places.flatMap(({ node, group }) =>
-        [...containersOf(pod, cgroups.pids(group))].map(([container, uid]) =>
-          ({ node, container, uid })));
+        [...containersOf(pod, cgroups.pids(group))].map(([container, uid]) => ({
+          node,
+          container,
+          uid,
+        })),
+      );
       for (const { uid } of running) this.seen.add(uid);
       if (running.length > 1) {
         this.twice.push(running.map(({ node, uid }) => `${node} ${uid}`).join(", "));

@@ -24,7 +24,7 @@ beforeAll(async () => {
 
 afterAll(() => cluster?.close(), TIMEOUT_MS);
 
-const dirOf = (node: string) => node === "node-2" ? join(dataDir, "nodes", node) : dataDir;
+const dirOf = (node: string) => (node === "node-2" ? join(dataDir, "nodes", node) : dataDir);
 const volumesOf = (node: string) => readdir(join(dirOf(node), "csi/volumes"));
 
 const claim = (name: string, more = "") => `
@@ -89,8 +89,14 @@ describe("volumes of a cluster with several nodes", { timeout: TIMEOUT_MS }, () 
   it("are made, grown, copied and deleted on each, by its own provisioner", async () => {
     expect(nodes).toHaveLength(2);
     for (const node of nodes) await useVolumes(node);
-    const capacities = ["get", "csistoragecapacities", "-n", "kube-system", "-o",
-      "jsonpath={.items[*].nodeTopology.matchLabels}"];
+    const capacities = [
+      "get",
+      "csistoragecapacities",
+      "-n",
+      "kube-system",
+      "-o",
+      "jsonpath={.items[*].nodeTopology.matchLabels}",
+    ];
     const published = await cluster.ask(...capacities);
     for (const node of nodes) expect(published).toContain(`/node":"${node}"`);
   });
@@ -107,8 +113,10 @@ describe("volumes of a cluster with several nodes", { timeout: TIMEOUT_MS }, () 
         kind: "PersistentVolume",
         metadata: { name: `pvc-${uid}` },
         spec: {
-          accessModes: ["ReadWriteOnce"], capacity: { storage: "8Mi" },
-          storageClassName: "standard", claimRef: { namespace: "default", name: "victim", uid },
+          accessModes: ["ReadWriteOnce"],
+          capacity: { storage: "8Mi" },
+          storageClassName: "standard",
+          claimRef: { namespace: "default", name: "victim", uid },
           ...source,
         },
       };
@@ -129,7 +137,9 @@ describe("volumes of a cluster with several nodes", { timeout: TIMEOUT_MS }, () 
     const { cert = "" } = await readKubeconfig(path);
     const subject = { commonName: "system:r2k:csi-provisioner" };
     const shared = await renewCertificate({ cert: pki("ca.crt"), key: pki("ca.key") }, cert, {
-      days: 365, now_ms: Date.now(), subject,
+      days: 365,
+      now_ms: Date.now(),
+      subject,
     });
     writeFileSync(path, withClientCertificate(readFileSync(path, "utf8"), shared));
     const refused = await asNode2("csi-provisioner", ["get", "pv"]);

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -125,19 +125,32 @@ afterAll(async () => {
 }, TIMEOUT_MS);
 
 async function podsOf(app: string): Promise<PodPlace[]> {
-  const fields = ["metadata.name", "spec.nodeName", "status.podIP", "metadata.uid",
-    "metadata.deletionTimestamp"];
+  const fields = [
+    "metadata.name",
+    "spec.nodeName",
+    "status.podIP",
+    "metadata.uid",
+    "metadata.deletionTimestamp",
+  ];
   const line = fields.map((field) => `{.${field}}`).join("|");
   const template = `jsonpath={range .items[*]}${line}{"\\n"}{end}`;
   const text = await cluster.ask("get", "pods", "-l", `app=${app}`, "-o", template);
-  return text.split("\n").filter(Boolean).map((row) => {
-    const [name = "", node = "", ip = "", uid = "", leaving = ""] = row.split("|");
-    return { name, node, ip, uid, leaving: leaving !== "" };
-  });
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((row) => {
+      const [name = "", node = "", ip = "", uid = "", leaving = ""] = row.split("|");
+      return { name, node, ip, uid, leaving: leaving !== "" };
+    });
 }
 
-const conditionOf = (node: string) =>
-  ["get", "node", node, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
+const conditionOf = (node: string) => [
+  "get",
+  "node",
+  node,
+  "-o",
+  "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
+];
 const untilReady = (node: string, status: string) =>
   cluster.until(`${node} to be ${status}`, conditionOf(node), (answer) => answer === status);
 const addressOfNode = (name: string) =>
@@ -151,7 +164,7 @@ async function cable(port: string, state: "up" | "down"): Promise<void> {
   expect(await inside("netns/underlay", set)).toMatchObject({ code: 0 });
 }
 
-const netnsOf = (node: string) => node === first ? "netns/node" : `nodes/${node}/netns/node`;
+const netnsOf = (node: string) => (node === first ? "netns/node" : `nodes/${node}/netns/node`);
 
 /** Runs a program in a network namespace of the cluster. */
 function inside(netns: string, command: readonly string[]) {
@@ -202,10 +215,14 @@ async function nothingLeaked(): Promise<void> {
 
 /** Waits until each workload has its pods again, and the identity of `lost` is another pod's. */
 async function settled(lost: PodPlace | undefined): Promise<void> {
-  await waitFor("the old pods to go", async () => {
-    const pods = [...await podsOf("moving"), ...await podsOf("single")];
-    return pods.length === 4 && pods.every(({ leaving, uid }) => !leaving && uid !== lost?.uid);
-  }, patience);
+  await waitFor(
+    "the old pods to go",
+    async () => {
+      const pods = [...(await podsOf("moving")), ...(await podsOf("single"))];
+      return pods.length === 4 && pods.every(({ leaving, uid }) => !leaving && uid !== lost?.uid);
+    },
+    patience,
+  );
   await cluster.ask("rollout", "status", "statefulset/single", "--timeout=60s");
   await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
 }
@@ -220,11 +237,13 @@ describe("three nodes", { timeout: TIMEOUT_MS }, () => {
     const asked = (await cluster.ask("get", "csr", "-o", template)).split("\n");
     const signer = "kubernetes.io/kube-apiserver-client";
     expect(asked.map((row) => row.replace(/^system:bootstrap:\w+/, "token")).sort()).toEqual(
-      ["node-2", "node-3"].flatMap((node) => [
-        `token|${signer}-kubelet|Approved`,
-        `system:node:${node}|kubernetes.io/kubelet-serving|Approved`,
-        ...["proxy", "dns", "csi"].map(() => `system:node:${node}|${signer}|Approved`),
-      ]).sort(),
+      ["node-2", "node-3"]
+        .flatMap((node) => [
+          `token|${signer}-kubelet|Approved`,
+          `system:node:${node}|kubernetes.io/kubelet-serving|Approved`,
+          ...["proxy", "dns", "csi"].map(() => `system:node:${node}|${signer}|Approved`),
+        ])
+        .sort(),
     );
     const secrets = await cluster.ask("get", "secrets", "-n", "kube-system", "-o", "name");
     expect(secrets).not.toContain("bootstrap-token");
@@ -344,7 +363,7 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
 
   /** Checks that the watch has seen these pods' containers one after the other. */
   function ranOneAfterTheOther(...uids: readonly (string | undefined)[]): void {
-    expect([...identity?.seen ?? []].slice(-uids.length)).toEqual(uids);
+    expect([...(identity?.seen ?? [])].slice(-uids.length)).toEqual(uids);
     expect(identity?.twice).toEqual([]);
   }
 
@@ -357,10 +376,14 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     for (const node of ["node-2", first]) {
       expect(await silence_s(node), node).toBeGreaterThan(GRACE_S - 1);
     }
-    await waitFor("three pods on the node that is left", async () => {
-      const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
-      return pods.length === 3 && pods.every(({ node, ip }) => node === "node-3" && ip !== "");
-    }, patience);
+    await waitFor(
+      "three pods on the node that is left",
+      async () => {
+        const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
+        return pods.length === 3 && pods.every(({ node, ip }) => node === "node-3" && ip !== "");
+      },
+      patience,
+    );
     const ip = await addressOf("moving");
     const answer = () => cluster.curl(`http://${ip}/`);
     await waitFor("an answer by the node that is left", answer, patience);
@@ -388,13 +411,21 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     try {
       await untilReady(stopped, "Unknown");
       expect(await silence_s(stopped)).toBeGreaterThan(GRACE_S - 1);
-      await waitFor("its pods on the others", async () => {
-        const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
-        return pods.length === 3 && pods.every(({ node, ip }) => node !== stopped && ip !== "");
-      }, patience);
-      await waitFor("its own pod to be given up", async () => {
-        return (await podsOf("single")).every(({ leaving }) => leaving);
-      }, patience);
+      await waitFor(
+        "its pods on the others",
+        async () => {
+          const pods = (await podsOf("moving")).filter(({ leaving }) => !leaving);
+          return pods.length === 3 && pods.every(({ node, ip }) => node !== stopped && ip !== "");
+        },
+        patience,
+      );
+      await waitFor(
+        "its own pod to be given up",
+        async () => {
+          return (await podsOf("single")).every(({ leaving }) => leaving);
+        },
+        patience,
+      );
       // Its container still runs there.
       expect(await podsOf("single")).toEqual([{ ...single, leaving: true }]);
       ranOneAfterTheOther(single?.uid);
@@ -428,9 +459,13 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
       await tc("qdisc", "replace", "dev", port, "root", "tbf", ...SLOW_LINK);
       // Its kubelet ends a pod and starts another, which asks its DNS.
       await cluster.ask("delete", "pod", old?.name ?? "", "--wait=false");
-      const next = await waitFor("another pod on it", async () => {
-        return (await podsOf("agent")).find(({ node, uid }) => node === slow && uid !== old?.uid);
-      }, patience);
+      const next = await waitFor(
+        "another pod on it",
+        async () => {
+          return (await podsOf("agent")).find(({ node, uid }) => node === slow && uid !== old?.uid);
+        },
+        patience,
+      );
       await cluster.ask("wait", "--for=condition=Ready", `pod/${next.name}`, "--timeout=60s");
       const stream = `wget -qO- http://${other?.ip}:8080/stream | wc -c; wget -qO- http://agents/`;
       const answered = await cluster.ask("exec", next.name, "--", "sh", "-c", stream);
@@ -489,9 +524,12 @@ describe("nodes that are lost", { timeout: TIMEOUT_MS }, () => {
     expect((await cluster.down([])).code).toBe(0);
     expect(differences(before, await host.snapshot(NAME))).toEqual([]);
     await cluster.up(["--no-demo"]);
-    expect((await cluster.processes()).map(({ name }) => name)).toEqual(
-      ["control", "node", "node node-2", "node node-3"],
-    );
+    expect((await cluster.processes()).map(({ name }) => name)).toEqual([
+      "control",
+      "node",
+      "node node-2",
+      "node node-3",
+    ]);
     expect(config()).toEqual(identity);
     killAll(await cluster.processes());
     expect((await cluster.down()).code).toBe(0);

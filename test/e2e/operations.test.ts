@@ -18,10 +18,14 @@ afterAll(() => cluster?.close(), TIMEOUT_MS);
 const start = (...flags: string[]) =>
   cluster.host.r2k(["start", "--name", NAME, "--no-demo", ...flags]);
 
-it("the runbooks' commands print what stands there", async () => {
-  const shell = new WalkShell(cluster);
-  for (const walk of walksOf(readFileSync(PAGE, "utf8"))) await shell.follow(walk);
-}, TIMEOUT_MS);
+it(
+  "the runbooks' commands print what stands there",
+  async () => {
+    const shell = new WalkShell(cluster);
+    for (const walk of walksOf(readFileSync(PAGE, "utf8"))) await shell.follow(walk);
+  },
+  TIMEOUT_MS,
+);
 
 const GONE = `
 apiVersion: admissionregistration.k8s.io/v1
@@ -36,63 +40,84 @@ webhooks:
     admissionReviewVersions: [v1]
 `;
 
-it("doctor names what is wrong in a running cluster, each with its remedy", async () => {
-  interface Checked { check: string; state: string; remedy?: string }
-  const doctor = async () => {
-    const { stdout } = await cluster.host.r2k(["doctor", "--name", NAME, "-o", "json"]);
-    const found = (JSON.parse(stdout) as Checked[]).filter(({ state }) => state === "failed");
-    expect(found.filter(({ remedy = "" }) => remedy === "")).toEqual([]);
-    return found.map(({ check }) => check).sort();
-  };
-  await expect.poll(doctor, { timeout: 60_000 }).toEqual([]);
-  const { host } = cluster;
-  const config = readFileSync(join(host.dir, "data", NAME, "cluster.json"), "utf8");
-  const { apiServiceAddress, dnsAddress, nodeName } = JSON.parse(config) as Record<string, string>;
-  const route = (verb: string) => async (address: string) => {
-    const change = `ip route ${verb} blackhole ${address}`;
-    const node = `nsenter --net=${join(host.dir, "run", NAME, "netns/node")} ${change}`;
-    const { code, stderr } = await host.run("sh", ["-ec", `${change}; ${node}`]);
-    expect(code, stderr).toBe(0);
-  };
-  await cluster.apply(GONE);
-  await cluster.ask("run", "bad", "--image=r2k.local/absent:1", "--image-pull-policy=Never");
-  const reason = ["get", "pod", "bad", "-o", "jsonpath={..waiting.reason}"];
-  await cluster.until("a missing image", reason, (text) => text === "ErrImageNeverPull");
-  await Promise.all([apiServiceAddress!, dnsAddress!].map(route("add")));
-  const wrong = await doctor();
-  await Promise.all([apiServiceAddress!, dnsAddress!].map(route("del")));
-  await cluster.ask("delete", "pod/bad", "validatingwebhookconfiguration/gone", "--wait=false");
-  expect(wrong).toEqual([
-    "DNS of the cluster", `Service from node ${nodeName}`, "Service from this host",
-    "address ranges", "pod default/bad", "webhooks of gone",
-  ]);
-}, TIMEOUT_MS);
+it(
+  "doctor names what is wrong in a running cluster, each with its remedy",
+  async () => {
+    interface Checked {
+      check: string;
+      state: string;
+      remedy?: string;
+    }
+    const doctor = async () => {
+      const { stdout } = await cluster.host.r2k(["doctor", "--name", NAME, "-o", "json"]);
+      const found = (JSON.parse(stdout) as Checked[]).filter(({ state }) => state === "failed");
+      expect(found.filter(({ remedy = "" }) => remedy === "")).toEqual([]);
+      return found.map(({ check }) => check).sort();
+    };
+    await expect.poll(doctor, { timeout: 60_000 }).toEqual([]);
+    const { host } = cluster;
+    const config = readFileSync(join(host.dir, "data", NAME, "cluster.json"), "utf8");
+    const { apiServiceAddress, dnsAddress, nodeName } = JSON.parse(config) as Record<
+      string,
+      string
+    >;
+    const route = (verb: string) => async (address: string) => {
+      const change = `ip route ${verb} blackhole ${address}`;
+      const node = `nsenter --net=${join(host.dir, "run", NAME, "netns/node")} ${change}`;
+      const { code, stderr } = await host.run("sh", ["-ec", `${change}; ${node}`]);
+      expect(code, stderr).toBe(0);
+    };
+    await cluster.apply(GONE);
+    await cluster.ask("run", "bad", "--image=r2k.local/absent:1", "--image-pull-policy=Never");
+    const reason = ["get", "pod", "bad", "-o", "jsonpath={..waiting.reason}"];
+    await cluster.until("a missing image", reason, (text) => text === "ErrImageNeverPull");
+    await Promise.all([apiServiceAddress!, dnsAddress!].map(route("add")));
+    const wrong = await doctor();
+    await Promise.all([apiServiceAddress!, dnsAddress!].map(route("del")));
+    await cluster.ask("delete", "pod/bad", "validatingwebhookconfiguration/gone", "--wait=false");
+    expect(wrong).toEqual([
+      "DNS of the cluster",
+      `Service from node ${nodeName}`,
+      "Service from this host",
+      "address ranges",
+      "pod default/bad",
+      "webhooks of gone",
+    ]);
+  },
+  TIMEOUT_MS,
+);
 
-it("a support bundle has logs, findings and objects, and no Secret", async () => {
-  const { host } = cluster;
-  const MARK = "what-nobody-may-see";
-  await cluster.ask("create", "secret", "generic", "hidden", `--from-literal=word=${MARK}`);
-  const file = join(host.dir, "support.tar.gz");
-  const listed = await host.r2k(["support-bundle", "--name", NAME, "--list"]);
-  expect(listed.stdout).toMatch(/\d+ logs\/control\.log\n/);
-  expect(existsSync(file)).toBe(false);
-  const packed = await host.r2k(["support-bundle", file, "--name", NAME]);
-  expect(packed.code, packed.stderr).toBe(0);
-  const unpacked = join(host.dir, "support");
-  mkdirSync(unpacked);
-  await host.run("tar", ["-xzf", file, "-C", unpacked]);
-  const read = (name: string) => JSON.parse(readFileSync(join(unpacked, name), "utf8")) as unknown;
-  expect(read("objects/index.json")).toMatchObject({ secrets: "left out", nodes: "1" });
-  expect(read("objects/configmaps.json")).toContainEqual(
-    expect.objectContaining({ data: { answer: "42" } }));
-  const dns = expect.objectContaining({ name: "DNS of the cluster" }) as unknown;
-  expect(read("doctor.json")).toContainEqual(dns);
-  expect(readFileSync(join(unpacked, "logs/node.log"), "utf8")).toContain("kubelet");
-  const { stdout } = await host.run("grep", ["-rE", `${MARK}|PRIVATE KEY`, unpacked]);
-  expect(stdout).toBe("");
-  const again = await host.r2k(["support-bundle", file, "--name", NAME]);
-  expect(again.stderr).toContain("support.tar.gz exists");
-}, TIMEOUT_MS);
+it(
+  "a support bundle has logs, findings and objects, and no Secret",
+  async () => {
+    const { host } = cluster;
+    const MARK = "what-nobody-may-see";
+    await cluster.ask("create", "secret", "generic", "hidden", `--from-literal=word=${MARK}`);
+    const file = join(host.dir, "support.tar.gz");
+    const listed = await host.r2k(["support-bundle", "--name", NAME, "--list"]);
+    expect(listed.stdout).toMatch(/\d+ logs\/control\.log\n/);
+    expect(existsSync(file)).toBe(false);
+    const packed = await host.r2k(["support-bundle", file, "--name", NAME]);
+    expect(packed.code, packed.stderr).toBe(0);
+    const unpacked = join(host.dir, "support");
+    mkdirSync(unpacked);
+    await host.run("tar", ["-xzf", file, "-C", unpacked]);
+    const read = (name: string) =>
+      JSON.parse(readFileSync(join(unpacked, name), "utf8")) as unknown;
+    expect(read("objects/index.json")).toMatchObject({ secrets: "left out", nodes: "1" });
+    expect(read("objects/configmaps.json")).toContainEqual(
+      expect.objectContaining({ data: { answer: "42" } }),
+    );
+    const dns = expect.objectContaining({ name: "DNS of the cluster" }) as unknown;
+    expect(read("doctor.json")).toContainEqual(dns);
+    expect(readFileSync(join(unpacked, "logs/node.log"), "utf8")).toContain("kubelet");
+    const { stdout } = await host.run("grep", ["-rE", `${MARK}|PRIVATE KEY`, unpacked]);
+    expect(stdout).toBe("");
+    const again = await host.r2k(["support-bundle", file, "--name", NAME]);
+    expect(again.stderr).toContain("support.tar.gz exists");
+  },
+  TIMEOUT_MS,
+);
 
 it(
   "a store that lost its data is noticed, and a new one begins only when asked for",

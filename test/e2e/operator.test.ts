@@ -26,53 +26,91 @@ const copies = new Map<Copy, ChildProcess>();
 
 /** One version of the definition, whose spec has a number and a text under these names. */
 const version = (name: string, number: string, text: string, storage: boolean) => ({
-  name, served: true, storage, subresources: { status: {} },
-  schema: { openAPIV3Schema: { type: "object", properties: {
-    spec: { type: "object", properties: {
-      [number]: { type: "integer" }, [text]: { type: "string" },
-    } },
-    status: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
-  } } },
+  name,
+  served: true,
+  storage,
+  subresources: { status: {} },
+  schema: {
+    openAPIV3Schema: {
+      type: "object",
+      properties: {
+        spec: {
+          type: "object",
+          properties: {
+            [number]: { type: "integer" },
+            [text]: { type: "string" },
+          },
+        },
+        status: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
+      },
+    },
+  },
 });
 
 const definition = (caBundle: string) => ({
-  apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition",
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
   metadata: { name: `sites.${GROUP}` },
   spec: {
-    group: GROUP, scope: "Namespaced", names: { kind: "Site", plural: "sites" },
+    group: GROUP,
+    scope: "Namespaced",
+    names: { kind: "Site", plural: "sites" },
     versions: [
-      version("v1", "replicas", "message", true), version("v1alpha1", "size", "text", false),
+      version("v1", "replicas", "message", true),
+      version("v1alpha1", "size", "text", false),
     ],
-    conversion: { strategy: "Webhook", webhook: {
-      conversionReviewVersions: ["v1"], clientConfig: { url: `${WEBHOOKS}/convert`, caBundle },
-    } },
+    conversion: {
+      strategy: "Webhook",
+      webhook: {
+        conversionReviewVersions: ["v1"],
+        clientConfig: { url: `${WEBHOOKS}/convert`, caBundle },
+      },
+    },
   },
 });
 
 /** The configuration of one kind of webhook, for v1 of sites. */
 const webhooks = (kind: "Mutating" | "Validating", verb: string, caBundle: string) => ({
-  apiVersion: "admissionregistration.k8s.io/v1", kind: `${kind}WebhookConfiguration`,
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind: `${kind}WebhookConfiguration`,
   metadata: { name: "site-operator" },
-  webhooks: [{
-    name: `${verb}.${GROUP}`, admissionReviewVersions: ["v1"], sideEffects: "None",
-    clientConfig: { url: `${WEBHOOKS}/${verb}-compat-example-com-v1-site`, caBundle },
-    rules: [{
-      apiGroups: [GROUP], apiVersions: ["v1"], resources: ["sites"],
-      operations: ["CREATE", "UPDATE", ...(kind === "Validating" ? ["DELETE"] : [])],
-    }],
-  }],
+  webhooks: [
+    {
+      name: `${verb}.${GROUP}`,
+      admissionReviewVersions: ["v1"],
+      sideEffects: "None",
+      clientConfig: { url: `${WEBHOOKS}/${verb}-compat-example-com-v1-site`, caBundle },
+      rules: [
+        {
+          apiGroups: [GROUP],
+          apiVersions: ["v1"],
+          resources: ["sites"],
+          operations: ["CREATE", "UPDATE", ...(kind === "Validating" ? ["DELETE"] : [])],
+        },
+      ],
+    },
+  ],
 });
 
-const site = (name: string, versionName: string, spec: object) => JSON.stringify({
-  apiVersion: `${GROUP}/${versionName}`, kind: "Site", metadata: { name }, spec,
-});
+const site = (name: string, versionName: string, spec: object) =>
+  JSON.stringify({
+    apiVersion: `${GROUP}/${versionName}`,
+    kind: "Site",
+    metadata: { name },
+    spec,
+  });
 
 function startCopy(copy: Copy): void {
   const { webhooks: port, metrics } = PORTS[copy];
-  const child = cluster.host.start(PROGRAM, [
-    `--webhook-port=${port}`, `--metrics-bind-address=127.0.0.1:${metrics}`,
-    `--cert-dir=${join(cluster.host.dir, "webhook-certs")}`,
-  ], { env: cluster.env });
+  const child = cluster.host.start(
+    PROGRAM,
+    [
+      `--webhook-port=${port}`,
+      `--metrics-bind-address=127.0.0.1:${metrics}`,
+      `--cert-dir=${join(cluster.host.dir, "webhook-certs")}`,
+    ],
+    { env: cluster.env },
+  );
   child.stdout?.resume();
   child.stderr?.resume();
   copies.set(copy, child);
@@ -85,15 +123,24 @@ const READY = '{.status.conditions[?(@.type=="Ready")].status} {.status.replicas
 const readyOf = (name: string) => ["get", `sites.${GROUP}`, name, "-o", `jsonpath=${READY}`];
 
 /** An operator of kubebuilder's shape on controller-runtime (scripts/peers/operator), in Go. */
-describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", { timeout: TIMEOUT_MS },
+describe.runIf(existsSync(PROGRAM))(
+  "an operator on controller-runtime",
+  { timeout: TIMEOUT_MS },
   () => {
     beforeAll(async () => {
       cluster = await TestCluster.start("operator", ["--no-demo"]);
       const now_ms = Date.now();
       const ca = await createCa({ commonName: "webhook-ca", days: 1, now_ms });
-      const pair = await issueCertificate(ca, {
-        commonName: "webhooks", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
-      }, now_ms);
+      const pair = await issueCertificate(
+        ca,
+        {
+          commonName: "webhooks",
+          ipAddresses: ["127.0.0.1"],
+          usages: ["server"],
+          days: 1,
+        },
+        now_ms,
+      );
       const dir = join(cluster.host.dir, "webhook-certs");
       await mkdir(dir);
       await writeFile(join(dir, "tls.crt"), pair.cert);
@@ -105,8 +152,9 @@ describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", { timeo
       await cluster.until("a leader", leader, (name) => name !== "");
       startCopy("b");
       for (const copy of ["a", "b"] as const) {
-        await waitFor(`copy ${copy}`, async () => (await metricsOf(copy)).includes("go_info"),
-          { clock: systemClock() });
+        await waitFor(`copy ${copy}`, async () => (await metricsOf(copy)).includes("go_info"), {
+          clock: systemClock(),
+        });
       }
       await cluster.apply(JSON.stringify(webhooks("Mutating", "mutate", caBundle)));
       await cluster.apply(JSON.stringify(webhooks("Validating", "validate", caBundle)));
@@ -117,8 +165,7 @@ describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", { timeo
     }, TIMEOUT_MS);
 
     it("webhooks default and refuse, with warnings", async () => {
-      const create = (text: string) =>
-        cluster.kubectl(["create", "-f", "-"], { input: text });
+      const create = (text: string) => cluster.kubectl(["create", "-f", "-"], { input: text });
       const refused = await create(site("many", "v1", { replicas: 6 }));
       expect(refused.stderr).toContain("spec.replicas is 6, more than 5");
       const warned = await create(site("none", "v1", {}));
@@ -141,7 +188,8 @@ describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", { timeo
       await cluster.until("the site", readyOf("one"), (text) => text === "True 1");
       expect(await cluster.ask("logs", "deployment/one")).toBe("good day");
       expect(await metricsOf("a")).toMatch(
-        /controller_runtime_reconcile_total{controller="site",result="success"} [1-9]/);
+        /controller_runtime_reconcile_total{controller="site",result="success"} [1-9]/,
+      );
     });
 
     it("the leader is killed, and the other copy goes on", async () => {
@@ -162,7 +210,11 @@ describe.runIf(existsSync(PROGRAM))("an operator on controller-runtime", { timeo
       await cluster.ask("get", "configmap", "farewell-one");
       const left = ["get", "deployments,replicasets,pods", "-l", "site=one", "-o", "name"];
       await cluster.until("no garbage", left, (text) => text === "");
-      await cluster.until("no Deployment", ["get", "deployments", "-o", "name"],
-        (text) => text === "");
+      await cluster.until(
+        "no Deployment",
+        ["get", "deployments", "-o", "name"],
+        (text) => text === "",
+      );
     });
-  });
+  },
+);

@@ -72,12 +72,14 @@ const GREEDY = [
     kind: "Pod",
     spec: {
       terminationGracePeriodSeconds: 1,
-      containers: [{
-        name: "main",
-        image: "r2k.local/busybox:1",
-        command: ["sh", "-c", "dd if=/dev/zero of=/data/big bs=1M count=8; exec sleep 600"],
-        volumeMounts: [{ name: "data", mountPath: "/data" }],
-      }],
+      containers: [
+        {
+          name: "main",
+          image: "r2k.local/busybox:1",
+          command: ["sh", "-c", "dd if=/dev/zero of=/data/big bs=1M count=8; exec sleep 600"],
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: "greedy" } }],
     },
   },

@@ -22,7 +22,9 @@ awk -v of='^${tmpdir()}/r2k-|^/run/netns/cni-|/runtime/cgroup-v1$' '$5 ~ of { pr
 const ROOT = join(import.meta.dirname, "../..");
 /** The command line that `r2k` runs once it has found the bundle to be that of the sources. */
 const BUNDLED = [
-  process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, ".cache/bundle/main.js"),
+  process.execPath,
+  "--disable-warning=ExperimentalWarning",
+  join(ROOT, ".cache/bundle/main.js"),
 ];
 /**
  * Variable of a run of several files that has made the bundle: its sources do not change meanwhile.
@@ -141,8 +143,8 @@ export class OwnHost {
       env: { ...process.env, ...this.env, ...options.env },
     });
     const { timeout_ms } = options;
-    const limit = timeout_ms === undefined
-      ? undefined : machineClock().after(timeout_ms, () => child.kill());
+    const limit =
+      timeout_ms === undefined ? undefined : machineClock().after(timeout_ms, () => child.kill());
     this.#started.add(child);
     child.once("exit", () => {
       limit?.cancel();

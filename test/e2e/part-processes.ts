@@ -2,11 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
-import { clusterFiles } from "../../cli/pki/identities.ts";
-import { nodePaths, ownPluginsDir } from "../../cli/spec/paths.ts";
 import { nodeNetns } from "../../cli/apply/network.ts";
-import { nodeCgroup } from "../../cli/spec/paths.ts";
+import { clusterFiles } from "../../cli/pki/identities.ts";
+import { type ClusterConfig, configPath } from "../../cli/spec/config.ts";
+import { nodeCgroup, nodePaths, ownPluginsDir } from "../../cli/spec/paths.ts";
 import type { TestCluster } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 
@@ -16,15 +15,28 @@ const BUNDLE = join(ROOT, ".cache/bundle/main.js");
 
 /** Every part of a cluster that can be a process of its own, in the order of their need. */
 export const PARTS = [
-  "store", "apiserver", "controllers", "scheduler", "runtime", "proxy", "dns", "kubelet",
-  "csi-hostpath", "csi-provisioner",
+  "store",
+  "apiserver",
+  "controllers",
+  "scheduler",
+  "runtime",
+  "proxy",
+  "dns",
+  "kubelet",
+  "csi-hostpath",
+  "csi-provisioner",
 ] as const;
 
 export type Part = (typeof PARTS)[number];
 
 /** Parts in the node's network namespace. */
 const ON_NODE: readonly Part[] = [
-  "runtime", "proxy", "dns", "kubelet", "csi-hostpath", "csi-provisioner",
+  "runtime",
+  "proxy",
+  "dns",
+  "kubelet",
+  "csi-hostpath",
+  "csi-provisioner",
 ];
 
 /** A cluster's parts, each in a process of its own, over the data of one that `r2k start` made. */
@@ -85,23 +97,44 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
       return apiserverFlags(config, storeSocket);
     case "controllers":
       return [
-        "--kubeconfig", files.kubeconfig("controller-manager"), "--cluster-cidr", config.podCidr,
-        "--root-ca-file", ca.cert, "--cluster-signing-cert-file", ca.cert,
-        "--cluster-signing-key-file", ca.key, "--leader-elect=false",
+        "--kubeconfig",
+        files.kubeconfig("controller-manager"),
+        "--cluster-cidr",
+        config.podCidr,
+        "--root-ca-file",
+        ca.cert,
+        "--cluster-signing-cert-file",
+        ca.cert,
+        "--cluster-signing-key-file",
+        ca.key,
+        "--leader-elect=false",
       ];
     case "scheduler":
       return ["--kubeconfig", files.kubeconfig("scheduler"), "--leader-elect=false"];
     case "runtime":
       return [
-        "--listen", `unix://${paths.criSocket}`, "--root", paths.runtimeRoot,
-        "--state", paths.runtimeState, "--cni-conf-dir", paths.cniConfDir,
-        "--cni-bin-dir", ownPluginsDir(config),
-        "--cgroup-parent", `${nodeCgroup(config)}/sandboxes`, "--demo-images",
+        "--listen",
+        `unix://${paths.criSocket}`,
+        "--root",
+        paths.runtimeRoot,
+        "--state",
+        paths.runtimeState,
+        "--cni-conf-dir",
+        paths.cniConfDir,
+        "--cni-bin-dir",
+        ownPluginsDir(config),
+        "--cgroup-parent",
+        `${nodeCgroup(config)}/sandboxes`,
+        "--demo-images",
       ];
     case "proxy":
       return [
-        "--kubeconfig", files.kubeconfig("proxy"), "--hostname-override", config.nodeName,
-        "--cluster-cidr", config.podCidr,
+        "--kubeconfig",
+        files.kubeconfig("proxy"),
+        "--hostname-override",
+        config.nodeName,
+        "--cluster-cidr",
+        config.podCidr,
       ];
     case "dns":
       return ["--kubeconfig", files.kubeconfig("dns"), "--address", config.nodeAddress];
@@ -109,13 +142,23 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
       return kubeletFlags(config);
     case "csi-hostpath":
       return [
-        "--endpoint", csiSocket, "--nodeid", config.nodeName, "--statedir", paths.csiData,
-        "--registration-dir", join(paths.kubeletRoot, "plugins_registry"),
+        "--endpoint",
+        csiSocket,
+        "--nodeid",
+        config.nodeName,
+        "--statedir",
+        paths.csiData,
+        "--registration-dir",
+        join(paths.kubeletRoot, "plugins_registry"),
       ];
     case "csi-provisioner":
       return [
-        "--kubeconfig", files.kubeconfig("csi-provisioner"), "--csi-address", csiSocket,
-        "--node-deployment", config.nodeName,
+        "--kubeconfig",
+        files.kubeconfig("csi-provisioner"),
+        "--csi-address",
+        csiSocket,
+        "--node-deployment",
+        config.nodeName,
       ];
   }
 }
@@ -125,16 +168,34 @@ function apiserverFlags(config: ClusterConfig, storeSocket: string): string[] {
   const serving = files.pair("apiserver");
   const toKubelets = files.pair("apiserver-kubelet-client");
   return [
-    "--etcd-servers", storeSocket, "--bind-address", "0.0.0.0",
-    "--secure-port", String(config.apiPort), "--advertise-address", config.hostAddress,
-    "--tls-cert-file", serving.cert, "--tls-private-key-file", serving.key,
-    "--client-ca-file", files.pair("ca").cert,
-    "--service-account-issuer", `https://kubernetes.default.svc.${config.clusterDomain}`,
-    "--service-account-signing-key-file", join(files.pkiDir, "sa.key"),
-    "--service-account-key-file", join(files.pkiDir, "sa.pub"),
-    "--service-cluster-ip-range", config.serviceCidr,
-    "--kubelet-client-certificate", toKubelets.cert, "--kubelet-client-key", toKubelets.key,
-    "--kubelet-certificate-authority", files.pair("ca").cert,
+    "--etcd-servers",
+    storeSocket,
+    "--bind-address",
+    "0.0.0.0",
+    "--secure-port",
+    String(config.apiPort),
+    "--advertise-address",
+    config.hostAddress,
+    "--tls-cert-file",
+    serving.cert,
+    "--tls-private-key-file",
+    serving.key,
+    "--client-ca-file",
+    files.pair("ca").cert,
+    "--service-account-issuer",
+    `https://kubernetes.default.svc.${config.clusterDomain}`,
+    "--service-account-signing-key-file",
+    join(files.pkiDir, "sa.key"),
+    "--service-account-key-file",
+    join(files.pkiDir, "sa.pub"),
+    "--service-cluster-ip-range",
+    config.serviceCidr,
+    "--kubelet-client-certificate",
+    toKubelets.cert,
+    "--kubelet-client-key",
+    toKubelets.key,
+    "--kubelet-certificate-authority",
+    files.pair("ca").cert,
   ];
 }
 
@@ -143,12 +204,31 @@ function kubeletFlags(config: ClusterConfig): string[] {
   const files = clusterFiles(config);
   const serving = files.pair("kubelet");
   return [
-    "--kubeconfig", files.kubeconfig("kubelet"), "--hostname-override", config.nodeName,
-    "--node-ip", config.nodeAddress, "--address", config.nodeAddress,
-    "--container-runtime-endpoint", `unix://${paths.criSocket}`,
-    "--root-dir", paths.kubeletRoot, "--pod-logs-dir", paths.podLogs,
-    "--cgroup-root", nodeCgroup(config), "--cluster-dns", config.dnsAddress,
-    "--cluster-domain", config.clusterDomain, "--tls-cert-file", serving.cert,
-    "--tls-private-key-file", serving.key, "--client-ca-file", files.pair("ca").cert,
+    "--kubeconfig",
+    files.kubeconfig("kubelet"),
+    "--hostname-override",
+    config.nodeName,
+    "--node-ip",
+    config.nodeAddress,
+    "--address",
+    config.nodeAddress,
+    "--container-runtime-endpoint",
+    `unix://${paths.criSocket}`,
+    "--root-dir",
+    paths.kubeletRoot,
+    "--pod-logs-dir",
+    paths.podLogs,
+    "--cgroup-root",
+    nodeCgroup(config),
+    "--cluster-dns",
+    config.dnsAddress,
+    "--cluster-domain",
+    config.clusterDomain,
+    "--tls-cert-file",
+    serving.cert,
+    "--tls-private-key-file",
+    serving.key,
+    "--client-ca-file",
+    files.pair("ca").cert,
   ];
 }

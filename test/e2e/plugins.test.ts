@@ -32,8 +32,10 @@ describe("on the plugins of containernetworking", { timeout: TIMEOUT_MS }, () =>
   });
 
   it("a pod's annotations bound its traffic", async () => {
-    const bound = ["--annotations=kubernetes.io/ingress-bandwidth=8M",
-      "--annotations=kubernetes.io/egress-bandwidth=4M"];
+    const bound = [
+      "--annotations=kubernetes.io/ingress-bandwidth=8M",
+      "--annotations=kubernetes.io/egress-bandwidth=4M",
+    ];
     const pod = ["run", "bounded", "--image=r2k.local/busybox:1", ...bound];
     await cluster.ask(...pod, "--", "sleep", "600");
     await cluster.ask("wait", "--for=condition=Ready", "pod/bounded", "--timeout=60s");

@@ -28,20 +28,27 @@ const staticPod = (name: string) =>
 
 const HELLO = /^pod local /;
 const SERVER = {
-  name: "web", image: "r2k.local/web:1",
+  name: "web",
+  image: "r2k.local/web:1",
   readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
 };
-const pod = (name: string, container: object, more: object = {}) => JSON.stringify({
-  apiVersion: "v1", kind: "Pod", metadata: { name, namespace: NAMESPACE },
-  spec: { ...more, containers: [container] },
-});
+const pod = (name: string, container: object, more: object = {}) =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: NAMESPACE },
+    spec: { ...more, containers: [container] },
+  });
 
 describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
   it("a hostPort with hostIP 127.0.0.1 answers on the node alone, by that address", async () => {
     const port = (hostPort: number, more: object) => ({ containerPort: 8080, hostPort, ...more });
-    await cluster.apply(pod("local", {
-      ...SERVER, ports: [port(18_081, { hostIP: LOOPBACK }), port(18_082, {})],
-    }));
+    await cluster.apply(
+      pod("local", {
+        ...SERVER,
+        ports: [port(18_081, { hostIP: LOOPBACK }), port(18_082, {})],
+      }),
+    );
     // The node has a network of its own: a pod in it sees the node's loopback address.
     const command = ["sleep", "600"];
     const shell = { name: "shell", image: "r2k.local/busybox:1", command };
@@ -67,15 +74,17 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
     const node = await cluster.ask("get", "node", "-o", "jsonpath={.items[0].metadata.name}");
     const mirrors = STATIC_PODS.map((name) => `${name}-${node}`);
     const seen = new Set<string>();
-    await Promise.all(mirrors.map(async (mirror) => {
-      const get = ["get", "pod", mirror, "-o", "jsonpath={.metadata.uid}"];
-      for (let i = 0; i < DELETIONS; i++) {
-        const isNew = (uid: string) => uid !== "" && !seen.has(uid);
-        seen.add(await cluster.until("another mirror", get, isNew));
-        // kubectl itself gives up, and fails, when the pod that it deleted is still there.
-        await cluster.ask("delete", "pod", mirror, "--now", "--timeout=30s");
-      }
-    }));
+    await Promise.all(
+      mirrors.map(async (mirror) => {
+        const get = ["get", "pod", mirror, "-o", "jsonpath={.metadata.uid}"];
+        for (let i = 0; i < DELETIONS; i++) {
+          const isNew = (uid: string) => uid !== "" && !seen.has(uid);
+          seen.add(await cluster.until("another mirror", get, isNew));
+          // kubectl itself gives up, and fails, when the pod that it deleted is still there.
+          await cluster.ask("delete", "pod", mirror, "--now", "--timeout=30s");
+        }
+      }),
+    );
     expect(seen.size).toBe(DELETIONS * mirrors.length);
   });
 });

@@ -5,8 +5,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nodeCgroup } from "../../cli/spec/paths.ts";
 import { processTable } from "../../cli/observe/process-table.ts";
+import { nodeCgroup } from "../../cli/spec/paths.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { watchService } from "./load.ts";
 

@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { startLoad } from "./load.ts";
 import { sharedCluster } from "./shared-cluster.ts";
@@ -69,11 +69,15 @@ describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
     expect(failures.length).toBeLessThan(requests);
     // It is the update that lost them: afterwards every request is answered. Its end is not that of
     // the last old pod in the node's rules.
-    await waitFor("rules without the old pods", async () => {
-      const inRules = await addressesInRules();
-      const current = await addresses();
-      return current.some((ip) => inRules.has(ip)) && !old.some((ip) => inRules.has(ip));
-    }, { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS });
+    await waitFor(
+      "rules without the old pods",
+      async () => {
+        const inRules = await addressesInRules();
+        const current = await addresses();
+        return current.some((ip) => inRules.has(ip)) && !old.some((ip) => inRules.has(ip));
+      },
+      { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS },
+    );
     const calm = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
     await expect.poll(calm.count).toBeGreaterThan(200);
     expect((await calm.stop()).failures).toEqual([]);

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pidsBelow, readKeyed } from "@raft2kube/linux/cgroup/cgroup-files.ts";
-import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -13,9 +13,10 @@ const CPU = { cpuQuota_us: 10_000, cpuPeriod_us: 100_000 };
 /** Where the machine's processes get their share of the processors. */
 function cpuHierarchy(): string {
   const mounts = readMountInfo();
-  const found = mounts.find(({ type, superOptions }) => {
-    return type === "cgroup" && superOptions.includes("cpu");
-  }) ?? mounts.find(({ type }) => type === "cgroup2");
+  const found =
+    mounts.find(({ type, superOptions }) => {
+      return type === "cgroup" && superOptions.includes("cpu");
+    }) ?? mounts.find(({ type }) => type === "cgroup2");
   if (found === undefined) throw new Error("no cgroup hierarchy has the cpu controller");
   return found.mountPoint;
 }
@@ -24,8 +25,10 @@ function cpuHierarchy(): string {
 function groupOf(pid: number): string {
   const lines = readFileSync(`/proc/${pid}/cgroup`, "utf8").split("\n");
   const fields = lines.map((line) => /^\d+:([^:]*):(.*)$/.exec(line) ?? []);
-  const [, , group] = fields.find(([, names = ""]) => names.split(",").includes("cpu")) ??
-    fields.find(([, names]) => names === "") ?? [];
+  const [, , group] =
+    fields.find(([, names = ""]) => names.split(",").includes("cpu")) ??
+    fields.find(([, names]) => names === "") ??
+    [];
   return group ?? "/";
 }
 

@@ -48,7 +48,9 @@ describe("each small lab", { timeout: TIMEOUT_MS }, () => {
     const my = join(folder, number);
     writeSkeletons(lab, my);
     await shell(`kubectl apply -f ${my}/given.yaml`, {});
-    const asked = stepsOf(lab).filter(({ holds }) => !holds).map(({ title }) => title);
+    const asked = stepsOf(lab)
+      .filter(({ holds }) => !holds)
+      .map(({ title }) => title);
     expect(await failing(lab, my, 0), "without a solution").toEqual(expect.arrayContaining(asked));
     cpSync(join(LABS_DIR, lab.folder, "solution"), my, { recursive: true });
     const applied = await shell(`kubectl apply -f ${my}/given.yaml`, {});

@@ -13,36 +13,58 @@ const API = "snapshot.storage.k8s.io/v1";
 
 let cluster: TestCluster;
 
-const claim = (name: string, source?: { kind: string; name: string }) => JSON.stringify({
-  apiVersion: "v1", kind: "PersistentVolumeClaim", metadata: { name },
-  spec: {
-    accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "8Mi" } },
-    ...(source && { dataSource: {
-      ...(source.kind === "VolumeSnapshot" ? { apiGroup: "snapshot.storage.k8s.io" } : {}),
-      ...source,
-    } }),
-  },
-});
+const claim = (name: string, source?: { kind: string; name: string }) =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "PersistentVolumeClaim",
+    metadata: { name },
+    spec: {
+      accessModes: ["ReadWriteOnce"],
+      resources: { requests: { storage: "8Mi" } },
+      ...(source && {
+        dataSource: {
+          ...(source.kind === "VolumeSnapshot" ? { apiGroup: "snapshot.storage.k8s.io" } : {}),
+          ...source,
+        },
+      }),
+    },
+  });
 
-const pod = (name: string, command: string, claimName: string) => JSON.stringify({
-  apiVersion: "v1", kind: "Pod", metadata: { name },
-  spec: {
-    restartPolicy: "Never", terminationGracePeriodSeconds: 1,
-    containers: [{
-      name: "main", image: "r2k.local/busybox:1", imagePullPolicy: "IfNotPresent",
-      command: ["sh", "-c", command], volumeMounts: [{ name: "data", mountPath: "/data" }],
-    }],
-    volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
-  },
-});
+const pod = (name: string, command: string, claimName: string) =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        {
+          name: "main",
+          image: "r2k.local/busybox:1",
+          imagePullPolicy: "IfNotPresent",
+          command: ["sh", "-c", command],
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
+    },
+  });
 
 const snapshotClass = {
-  apiVersion: API, kind: "VolumeSnapshotClass", metadata: { name: "local" },
-  driver: DRIVER, deletionPolicy: "Delete",
+  apiVersion: API,
+  kind: "VolumeSnapshotClass",
+  metadata: { name: "local" },
+  driver: DRIVER,
+  deletionPolicy: "Delete",
 };
-const snapshot = (name: string, source: object) => JSON.stringify({
-  apiVersion: API, kind: "VolumeSnapshot", metadata: { name }, spec: source,
-});
+const snapshot = (name: string, source: object) =>
+  JSON.stringify({
+    apiVersion: API,
+    kind: "VolumeSnapshot",
+    metadata: { name },
+    spec: source,
+  });
 
 /** Runs a command in a pod with the claim's volume, until it succeeded. */
 async function inVolume(name: string, command: string, claimName: string): Promise<void> {
@@ -53,15 +75,20 @@ async function inVolume(name: string, command: string, claimName: string): Promi
   await cluster.ask("delete", "pod", name);
 }
 
-const untilReady = (name: string) => cluster.until(`${name} to be ready`,
-  ["get", "volumesnapshot", name, "-o", "jsonpath={.status.readyToUse}"],
-  (text) => text === "true");
+const untilReady = (name: string) =>
+  cluster.until(
+    `${name} to be ready`,
+    ["get", "volumesnapshot", name, "-o", "jsonpath={.status.readyToUse}"],
+    (text) => text === "true",
+  );
 
 const snapshotsOnDisk = () =>
   readdir(join(cluster.host.dir, "data", cluster.name, "csi/snapshots"));
 
-describe.runIf(existsSync(CONTROLLER))("external-snapshotter beside our driver",
-  { timeout: TIMEOUT_MS }, () => {
+describe.runIf(existsSync(CONTROLLER))(
+  "external-snapshotter beside our driver",
+  { timeout: TIMEOUT_MS },
+  () => {
     beforeAll(async () => {
       cluster = await TestCluster.start("snapshot", ["--no-demo"]);
       for (const kind of ["volumesnapshotclasses", "volumesnapshotcontents", "volumesnapshots"]) {
@@ -73,7 +100,8 @@ describe.runIf(existsSync(CONTROLLER))("external-snapshotter beside our driver",
       const { KUBECONFIG } = cluster.env;
       const socket = join(cluster.host.dir, "run", cluster.name, "sock/csi-hostpath.sock");
       for (const [program, ...words] of [
-        [CONTROLLER], [SIDECAR, `--csi-address=${socket}`],
+        [CONTROLLER],
+        [SIDECAR, `--csi-address=${socket}`],
       ] as const) {
         const child = cluster.host.start(program, [`--kubeconfig=${KUBECONFIG}`, ...words]);
         child.stdout?.resume();
@@ -99,13 +127,19 @@ describe.runIf(existsSync(CONTROLLER))("external-snapshotter beside our driver",
     it("a content that was there before is restored", async () => {
       const [content] = await snapshotsOnDisk();
       const volumeSnapshotRef = { name: "known", namespace: cluster.namespace };
-      await cluster.apply(JSON.stringify({
-        apiVersion: API, kind: "VolumeSnapshotContent", metadata: { name: "known" },
-        spec: {
-          driver: DRIVER, deletionPolicy: "Retain", source: { snapshotHandle: content },
-          volumeSnapshotRef,
-        },
-      }));
+      await cluster.apply(
+        JSON.stringify({
+          apiVersion: API,
+          kind: "VolumeSnapshotContent",
+          metadata: { name: "known" },
+          spec: {
+            driver: DRIVER,
+            deletionPolicy: "Retain",
+            source: { snapshotHandle: content },
+            volumeSnapshotRef,
+          },
+        }),
+      );
       const source = { volumeSnapshotContentName: "known" };
       await cluster.apply(snapshot("known", { source }));
       await untilReady("known");
@@ -117,9 +151,12 @@ describe.runIf(existsSync(CONTROLLER))("external-snapshotter beside our driver",
       await cluster.ask("delete", "volumesnapshot", "known");
       expect(await snapshotsOnDisk()).toHaveLength(1);
       await cluster.ask("delete", "volumesnapshot", "taken");
-      await cluster.until("the content of taken to go",
+      await cluster.until(
+        "the content of taken to go",
         ["get", "volumesnapshotcontents", "-o", "name"],
-        (text) => text.split("\n").every((name) => name.endsWith("/known")));
+        (text) => text.split("\n").every((name) => name.endsWith("/known")),
+      );
       expect(await snapshotsOnDisk()).toEqual([]);
     });
-  });
+  },
+);

@@ -32,10 +32,14 @@ async function processOf(name: string): Promise<ClusterProcess> {
 
 /** Waits until a process runs under another id, with a supervisor. */
 async function restarted(before: ClusterProcess): Promise<ClusterProcess> {
-  return await waitFor(`another ${before.name} process`, async () => {
-    const now = await processOf(before.name);
-    return now.pid !== null && now.supervisor !== null && now.pid !== before.pid && now;
-  }, patience);
+  return await waitFor(
+    `another ${before.name} process`,
+    async () => {
+      const now = await processOf(before.name);
+      return now.pid !== null && now.supervisor !== null && now.pid !== before.pid && now;
+    },
+    patience,
+  );
 }
 
 const status = () => cluster.host.r2k(["status", "--name", NAME]);
@@ -52,13 +56,26 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
     await waitFor("the cluster to be well", well, patience);
     expect((await status()).stdout).toMatch(new RegExp(`${name} +pid .*, ended, once, last at`));
     expect(await cluster.ask(...IDS)).toBe(ids);
-    await cluster.ask("run", `after-${name}`, "--image=r2k.local/busybox:1", "--command", "--",
-      "sleep", "1000");
+    await cluster.ask(
+      "run",
+      `after-${name}`,
+      "--image=r2k.local/busybox:1",
+      "--command",
+      "--",
+      "sleep",
+      "1000",
+    );
     const ready = ["wait", "--for=condition=Ready", `pod/after-${name}`, "--timeout=60s"];
     expect(await cluster.ask(...ready)).toContain("condition met");
     expect((await load.stop()).failures).toEqual([]);
-    const events = ["get", "events", "--field-selector", "reason=ProcessRestarted", "-o",
-      "jsonpath={range .items[*]}{.involvedObject.kind} {.message}{'\\n'}{end}"];
+    const events = [
+      "get",
+      "events",
+      "--field-selector",
+      "reason=ProcessRestarted",
+      "-o",
+      "jsonpath={range .items[*]}{.involvedObject.kind} {.message}{'\\n'}{end}",
+    ];
     await cluster.until("the event", events, (text) =>
       text.includes(`Node The ${name} process ended, once, and runs again`),
     );
@@ -88,10 +105,14 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
   it("goes on when a supervisor is killed, and is supervised again", async () => {
     const before = await processOf("node");
     process.kill(before.supervisor!, "SIGKILL");
-    const after = await waitFor("another supervisor", async () => {
-      const now = await processOf("node");
-      return now.supervisor !== null && now.supervisor !== before.supervisor && now;
-    }, patience);
+    const after = await waitFor(
+      "another supervisor",
+      async () => {
+        const now = await processOf("node");
+        return now.supervisor !== null && now.supervisor !== before.supervisor && now;
+      },
+      patience,
+    );
     expect(after.pid).toBe(before.pid);
   });
 
@@ -103,10 +124,16 @@ describe("a cluster whose processes end", { timeout: TIMEOUT_MS }, () => {
       const before = await processOf("control");
       renameSync(file, aside);
       process.kill(before.pid!, "SIGKILL");
-      const output = await waitFor("the crash loop to be reported", async () => {
-        const { code, stdout } = await status();
-        return code === 1 && /control +ended with exit status 1, \d+ times/.test(stdout) && stdout;
-      }, patience);
+      const output = await waitFor(
+        "the crash loop to be reported",
+        async () => {
+          const { code, stdout } = await status();
+          return (
+            code === 1 && /control +ended with exit status 1, \d+ times/.test(stdout) && stdout
+          );
+        },
+        patience,
+      );
       const logs = `r2k logs control --name ${NAME}`;
       expect(output).toContain(`not well (control has ended; why: ${logs})`);
       expect(output).toMatch(/; it is started again \d+ s after that/);

@@ -58,21 +58,27 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
   }, TIMEOUT_MS);
 
   const configOf = (name: string) =>
-    JSON.parse(readFileSync(join(host.dir, "data", name, "cluster.json"), "utf8")) as
-      Record<string, unknown>;
+    JSON.parse(readFileSync(join(host.dir, "data", name, "cluster.json"), "utf8")) as Record<
+      string,
+      unknown
+    >;
 
   /** Links, routes and rules of a cluster: in its namespaces, and on the host. */
   async function networkOf(name: string): Promise<string> {
     const run = join(host.dir, "run", name);
-    const script = "ip -br link; ip route; ip neigh show nud permanent; bridge fdb | grep dst; " +
+    const script =
+      "ip -br link; ip route; ip neigh show nud permanent; bridge fdb | grep dst; " +
       "nft -s list ruleset";
     const spaces = ["netns/underlay", "netns/node", "nodes/node-2/netns/node"];
     const inside = spaces.map((netns) =>
-      host.run("nsenter", [`--net=${join(run, netns)}`, "sh", "-c", script]));
+      host.run("nsenter", [`--net=${join(run, netns)}`, "sh", "-c", script]),
+    );
     const device = `r2k-${name}`;
-    const onHost = await host.run("sh", ["-c",
-      `ip link show ${device}; ip route show dev ${device}; nft -s list table ip ${device}`]);
-    const outputs = [...await Promise.all(inside), onHost];
+    const onHost = await host.run("sh", [
+      "-c",
+      `ip link show ${device}; ip route show dev ${device}; nft -s list table ip ${device}`,
+    ]);
+    const outputs = [...(await Promise.all(inside)), onHost];
     for (const { stdout } of outputs) expect(stdout).not.toBe("");
     const lines = outputs.flatMap(({ stdout }) => stdout.split("\n"));
     // Pods that have connections come and go, and neighbours are reached or asked again.
@@ -101,10 +107,12 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
     const [one, two] = NAMES.map(configOf);
     const keys = ["slot", "apiPort", "hostAddress", "podCidr", "serviceCidr"];
     for (const key of keys) expect(one?.[key], key).not.toEqual(two?.[key]);
-    await Promise.all(clusters.map(async (cluster) => {
-      await cluster.apply(MANIFEST);
-      await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
-    }));
+    await Promise.all(
+      clusters.map(async (cluster) => {
+        await cluster.apply(MANIFEST);
+        await cluster.ask("rollout", "status", "daemonset/agent", "--timeout=60s");
+      }),
+    );
     for (const cluster of clusters) await talks(cluster);
   });
 
@@ -136,7 +144,7 @@ describe.runIf(ASKED)("two clusters of two nodes on one host", { timeout: TIMEOU
     expect(await keptGroups()).toBe("");
     await talks(beta);
     const nodes = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}";
-    const ready = async () => await beta.ask("get", "nodes", "-o", nodes) === "True True";
+    const ready = async () => (await beta.ask("get", "nodes", "-o", nodes)) === "True True";
     await waitFor("both nodes", ready, patience);
     expect(await beta.down()).toMatchObject({ code: 0 });
     expect(differences(before, await host.snapshot(NAMES[0]))).toEqual([]);

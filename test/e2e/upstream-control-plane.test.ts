@@ -62,22 +62,35 @@ done
 `;
 
 /** The mirror pod of its etcd, by which kubeadm and we find the members. */
-const mirrorOf = (address: string) => JSON.stringify({
-  apiVersion: "v1", kind: "List", items: [{
-    apiVersion: "v1", kind: "Node",
-    metadata: { name: "plane", labels: { "node-role.kubernetes.io/control-plane": "" } },
-  }, {
-    apiVersion: "v1", kind: "Pod",
-    metadata: {
-      name: "etcd-plane", namespace: "kube-system",
-      labels: { component: "etcd", tier: "control-plane" },
-      annotations: {
-        "kubeadm.kubernetes.io/etcd.advertise-client-urls": `https://${address}:2379`,
+const mirrorOf = (address: string) =>
+  JSON.stringify({
+    apiVersion: "v1",
+    kind: "List",
+    items: [
+      {
+        apiVersion: "v1",
+        kind: "Node",
+        metadata: { name: "plane", labels: { "node-role.kubernetes.io/control-plane": "" } },
       },
-    },
-    spec: { nodeName: "plane", hostNetwork: true, containers: [{ name: "etcd", image: "etcd" }] },
-  }],
-});
+      {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: {
+          name: "etcd-plane",
+          namespace: "kube-system",
+          labels: { component: "etcd", tier: "control-plane" },
+          annotations: {
+            "kubeadm.kubernetes.io/etcd.advertise-client-urls": `https://${address}:2379`,
+          },
+        },
+        spec: {
+          nodeName: "plane",
+          hostNetwork: true,
+          containers: [{ name: "etcd", image: "etcd" }],
+        },
+      },
+    ],
+  });
 
 describe.skipIf(!isPossible)("ours joins a control plane of upstream's", TIMEOUT, () => {
   let machines: Machines;
@@ -102,13 +115,24 @@ describe.skipIf(!isPossible)("ours joins a control plane of upstream's", TIMEOUT
     const file = join(machines.dir, "ours.yaml");
     const kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
     writeFileSync(file, `${kind}cgroupRoot: /r2k/machines-${process.pid}-ours\n`);
-    const hash = await must(plane.host, `
+    const hash = await must(
+      plane.host,
+      `
       openssl x509 -pubkey -noout -in /etc/kubernetes/pki/ca.crt |
-        openssl pkey -pubin -outform der | sha256sum | cut -d ' ' -f 1`);
+        openssl pkey -pubin -outform der | sha256sum | cut -d ' ' -f 1`,
+    );
     words = [
-      "join", `${plane.address}:6443`, "--token", TOKEN, "--config", file,
-      "--discovery-token-ca-cert-hash", `sha256:${hash.trim()}`,
-      "--control-plane", "--certificate-key", KEY,
+      "join",
+      `${plane.address}:6443`,
+      "--token",
+      TOKEN,
+      "--config",
+      file,
+      "--discovery-token-ca-cert-hash",
+      `sha256:${hash.trim()}`,
+      "--control-plane",
+      "--certificate-key",
+      KEY,
     ];
   }, TIMEOUT.timeout);
 
@@ -130,14 +154,20 @@ describe.skipIf(!isPossible)("ours joins a control plane of upstream's", TIMEOUT
   it("its API server and controllers use that etcd, beside upstream's", async () => {
     const config = configOf(plane.address, externalAt(plane.address));
     await must(plane.host, "cat > /run/external.yaml", config);
-    await must(plane.host, `export PATH=${PEERS}:$PATH
+    await must(
+      plane.host,
+      `export PATH=${PEERS}:$PATH
       for of in "upload-config kubeadm" "upload-certs --upload-certs"; do
         kubeadm init phase $of --config /run/external.yaml
-      done`);
+      done`,
+    );
     if (ASKED) {
       const { imagesDir } = NODE_AGENT;
-      await must(ours.host, `mkdir -p ${imagesDir}
-        ln -s ${await conformanceImages()} ${imagesDir}/conformance.tar`);
+      await must(
+        ours.host,
+        `mkdir -p ${imagesDir}
+        ln -s ${await conformanceImages()} ${imagesDir}/conformance.tar`,
+      );
     }
     const joined = await ours.host.r2k(words);
     expect(joined.code, joined.stderr).toBe(0);

@@ -28,9 +28,7 @@ describe.skipIf(!isPossible)("kubelet 1.36 joins our control plane by kubeadm", 
     const file = join(machines.dir, "plane.yaml");
     const kind = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n";
     writeFileSync(file, `${kind}cgroupRoot: /r2k/machines-${process.pid}-plane\n`);
-    const init = await plane.host.r2k([
-      "init", "--config", file, "--ignore-preflight-errors=all",
-    ]);
+    const init = await plane.host.r2k(["init", "--config", file, "--ignore-preflight-errors=all"]);
     expect(init.code, init.stderr).toBe(0);
   }, TIMEOUT.timeout);
 
@@ -41,11 +39,13 @@ describe.skipIf(!isPossible)("kubelet 1.36 joins our control plane by kubeadm", 
   }, TIMEOUT.timeout);
 
   it.each([
-    ["containerd", "containerd"], ["our runtime", "ours"],
+    ["containerd", "containerd"],
+    ["our runtime", "ours"],
   ] as const)("on %s it runs pods that a Service's name reaches", async (_, runtime) => {
     const name = `on-${runtime}`;
     const machine = await KubeadmMachine.prepare(await machines.add(name), {
-      kubelet: "upstream", runtime,
+      kubelet: "upstream",
+      runtime,
       archives: [ARCHIVE, ...(ASKED ? [await conformanceImages()] : [])],
     });
     joined.push(machine);

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { OwnHost, Outcome } from "./own-host.ts";
+import type { Outcome, OwnHost } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
-import { type Walk, compared, squeezed } from "../../labs/walk.ts";
+import { compared, squeezed, type Walk } from "../../labs/walk.ts";
 import type { OwnHost } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

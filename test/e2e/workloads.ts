@@ -104,8 +104,7 @@ spec:
   expect(await starts()).toBe("db-1\ndb-1\ndb-1");
   const history = await cluster.ask("rollout", "history", "statefulset/db");
   expect(history).toMatch(/^2 .*\n3 /m);
-  const peer = ["exec", "db-0", "--", "nslookup",
-    `db-1.db.${cluster.namespace}.svc.cluster.local`];
+  const peer = ["exec", "db-0", "--", "nslookup", `db-1.db.${cluster.namespace}.svc.cluster.local`];
   expect(await cluster.ask(...peer)).toMatch(/Address.*10\./);
   await cluster.ask("scale", "statefulset", "db", "--replicas=1");
   const pods = ["get", "pods", "-l", "app=db", "-o", "name"];

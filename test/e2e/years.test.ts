@@ -4,8 +4,8 @@ import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ASK_MS, TestCluster } from "./cluster.ts";
 import { Machine } from "./chaos/surroundings.ts";
+import { ASK_MS, TestCluster } from "./cluster.ts";
 
 const TIMEOUT_MS = 180_000;
 const NAME = "years";
@@ -124,10 +124,13 @@ it("a CronJob starts once for the thousands of starts that it missed, and warns"
   type Jobs = { items: { metadata: { name: string; creationTimestamp: string } }[] };
   type CronJob = { status: { lastScheduleTime?: string; active?: { name: string }[] } };
   const jobs = async () => ((await asAdmin("apis/batch/v1/namespaces/default/jobs")) as Jobs).items;
-  const cronJob = async () => (await asAdmin(
-    `apis/batch/v1/namespaces/default/cronjobs/${CRON_JOB}`)) as CronJob;
-  await waitFor("its start to be written", async () =>
-    (await cronJob()).status.lastScheduleTime !== undefined, SOON);
+  const cronJob = async () =>
+    (await asAdmin(`apis/batch/v1/namespaces/default/cronjobs/${CRON_JOB}`)) as CronJob;
+  await waitFor(
+    "its start to be written",
+    async () => (await cronJob()).status.lastScheduleTime !== undefined,
+    SOON,
+  );
   const { status } = await cronJob();
   const scheduled_ms = Date.parse(status.lastScheduleTime!);
   const since_ms = Date.now() + DAYS * 86_400_000 - 3_600_000;
@@ -136,9 +139,10 @@ it("a CronJob starts once for the thousands of starts that it missed, and warns"
   expect(status.active?.map((each) => each.name)).toEqual([name]);
   type Events = { items: { type: string; reason: string }[] };
   const about = `fieldSelector=involvedObject.name=${CRON_JOB}`;
-  const reasons = async () => ((await asAdmin(
-    `api/v1/namespaces/default/events?${about}`)) as Events).items
-    .map(({ type, reason }) => `${type} ${reason}`).sort();
+  const reasons = async () =>
+    ((await asAdmin(`api/v1/namespaces/default/events?${about}`)) as Events).items
+      .map(({ type, reason }) => `${type} ${reason}`)
+      .sort();
   await waitFor("its events", async () => (await reasons()).length >= 2, SOON);
   expect(await reasons()).toEqual(["Normal SuccessfulCreate", "Warning TooManyMissedTimes"]);
   expect((await jobs()).map(({ metadata }) => metadata.name)).toEqual([name]);

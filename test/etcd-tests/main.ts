@@ -12,11 +12,15 @@ import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { reportFailure } from "../../cli/terminal.ts";
 import {
-  readRecord, type Result, type Results, withResult, writeRecord,
+  type Result,
+  type Results,
+  readRecord,
+  withResult,
+  writeRecord,
 } from "../conformance/record.ts";
 import { count } from "../conformance/report.ts";
 import { runTest } from "./one-test.ts";
-import { BIN, buildPrograms, LOGS, namesOf, sourcesOf, SUITES, type Suite } from "./suites.ts";
+import { BIN, buildPrograms, LOGS, namesOf, SUITES, type Suite, sourcesOf } from "./suites.ts";
 
 export const RECORD = join(import.meta.dirname, "results.txt");
 export const HEAD = `# The last result of etcd's own tests on the store, written by

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Verdict } from "../conformance/judge.ts";
-import { LOGS, type Suite, programOf } from "./suites.ts";
+import { LOGS, programOf, type Suite } from "./suites.ts";
 
 /** Seconds for one test: the longest, of 60 clusters, takes over three minutes. */
 const TEST_LIMIT_S = 300;
@@ -21,11 +21,17 @@ export async function runTest(
   const log = join(LOGS, `${suite}-${test}.log`);
   const output = openSync(log, "w");
   const args = [
-    `-test.run=^${test}$`, "-test.v", `-test.timeout=${TEST_LIMIT_S}s`, `-bin-dir=${at.bin}`,
+    `-test.run=^${test}$`,
+    "-test.v",
+    `-test.timeout=${TEST_LIMIT_S}s`,
+    `-bin-dir=${at.bin}`,
   ];
   const timeout = (TEST_LIMIT_S + END_S) * 1000;
   const child = spawn(programOf(suite), args, {
-    cwd: at.sources, stdio: ["ignore", output, output], timeout, killSignal: "SIGKILL",
+    cwd: at.sources,
+    stdio: ["ignore", output, output],
+    timeout,
+    killSignal: "SIGKILL",
     signal: at.signal,
   });
   try {

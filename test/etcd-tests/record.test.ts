@@ -19,7 +19,9 @@ test("the committed record is read and written as it is, and leaves no failure u
 
 test("tests run that have no result of this commit, but for those that do not apply", () => {
   const results = new Map([
-    ["e2e TestA", PASSED], ["e2e TestB", { ...FAILED, cause: "x" }], ["e2e TestC", NEVER],
+    ["e2e TestA", PASSED],
+    ["e2e TestB", { ...FAILED, cause: "x" }],
+    ["e2e TestC", NEVER],
     ["e2e TestD", { ...NEVER, cause: "needs gofail" }],
   ]);
   const at = (commit: string, failed = false) => ({ failed, commit });

@@ -47,5 +47,8 @@ export function sourcesOf(suite: Suite): string {
 export function namesOf(suite: Suite): string[] {
   const options = { cwd: sourcesOf(suite), encoding: "utf8" } as const;
   const list = execFileSync(programOf(suite), ["-test.list=."], options);
-  return list.split("\n").filter((name) => name !== "").map((name) => `${suite} ${name}`);
+  return list
+    .split("\n")
+    .filter((name) => name !== "")
+    .map((name) => `${suite} ${name}`);
 }

@@ -40,8 +40,9 @@ test.each(TARGETS.map(({ name }) => name))(
 /** Inputs that failed once, as text: one file each below `found/TARGET/`. */
 const FOUND = join(import.meta.dirname, "found");
 
-test.each(readdirSync(FOUND, { recursive: true, encoding: "utf8" }).filter((path) =>
-  path.endsWith(".hex")))("%s is taken or refused", async (path) => {
+test.each(
+  readdirSync(FOUND, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".hex")),
+)("%s is taken or refused", async (path) => {
   const input = Buffer.from(readFileSync(join(FOUND, path), "utf8").replace(/\s/g, ""), "hex");
   const target = named(dirname(path));
   expect(await target.read(input)).toMatch(/^(taken|refused)$/);

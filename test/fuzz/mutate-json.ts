@@ -2,8 +2,24 @@ import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 
 /** Values that code does not expect in a field's place. */
 const ODD: readonly unknown[] = [
-  null, true, 0, -1, 1.5, 2 ** 53, 1e308, "", "x", "10.1.0.5/16; }", "a\nb", "../../x", [], {},
-  [null], [[]], { length: -1 }, { toString: 1 },
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  2 ** 53,
+  1e308,
+  "",
+  "x",
+  "10.1.0.5/16; }",
+  "a\nb",
+  "../../x",
+  [],
+  {},
+  [null],
+  [[]],
+  { length: -1 },
+  { toString: 1 },
 ];
 
 /** A copy of a JSON value with one value anywhere in it replaced, taken out, or named oddly. */

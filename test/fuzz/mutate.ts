@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 
 const CHANGES_MAX = 6;
 /** Numbers at which code tends to change its mind. */

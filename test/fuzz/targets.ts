@@ -21,7 +21,25 @@ import { transaction } from "./targets/transaction.ts";
 import { webSocket } from "./targets/web-socket.ts";
 
 export const TARGETS: readonly Target[] = [
-  log, snapshotFile, peerMessage, transaction, cniResult, csiAnswer, deviceMessage, dnsMessage,
-  netlinkAnswer, bboltFile, webSocket, spdy, h2, hpack, kubeletPath, criRequest, kubernetesObject,
-  tarLayer, imageDocument, registryAnswer, overlayNode,
+  log,
+  snapshotFile,
+  peerMessage,
+  transaction,
+  cniResult,
+  csiAnswer,
+  deviceMessage,
+  dnsMessage,
+  netlinkAnswer,
+  bboltFile,
+  webSocket,
+  spdy,
+  h2,
+  hpack,
+  kubeletPath,
+  criRequest,
+  kubernetesObject,
+  tarLayer,
+  imageDocument,
+  registryAnswer,
+  overlayNode,
 ];

@@ -1,14 +1,14 @@
 import type { EtcdErrorName } from "@raft2kube/client-etcd/errors.ts";
 import {
+  RangeRequest_SortTarget as By,
   type Compare,
-  Compare_CompareResult as Result,
-  Compare_CompareTarget as Of,
   type DeleteRangeRequest,
+  Compare_CompareTarget as Of,
+  RangeRequest_SortOrder as Order,
   type PutRequest,
   type RangeRequest,
-  RangeRequest_SortOrder as Order,
-  RangeRequest_SortTarget as By,
   type RequestOp,
+  Compare_CompareResult as Result,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 
@@ -128,7 +128,10 @@ class Work {
     const all = sorted(keys).filter(({ key }) => within(request, key));
     const count = all.length;
     if (countOnly) return { range: [], more: false, count, at: this.#at };
-    const found = inOrder(request, all.filter((rec) => passes(request, rec)));
+    const found = inOrder(
+      request,
+      all.filter((rec) => passes(request, rec)),
+    );
     const cut = limit > 0 ? found.slice(0, limit) : found;
     const range = keysOnly ? cut.map((rec) => ({ ...rec, value: "" })) : cut;
     return { range, more: found.length > cut.length, count, at: this.#at };

@@ -2,9 +2,9 @@
 // cluster of its own; with a NAME, that test alone. Needs `npm run peers -- gateway-conformance`.
 // Writes results.txt, and the suite's output below .peers/gateway-conformance.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { createWriteStream, existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { once } from "node:events";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
@@ -26,12 +26,26 @@ const ECHO = "gcr.io/k8s-staging-gateway-api/echo-basic:v20240412-v1.0.0-394-g40
 /** Image for UDPRoutes, which are not tested: the suite waits for its pod all the same. */
 const UNUSED = "registry.k8s.io/coredns/coredns:v1.12.2";
 const FEATURES = [
-  "Gateway", "HTTPRoute", "GRPCRoute", "ReferenceGrant", "GatewayPort8080",
-  "HTTPRouteMethodMatching", "HTTPRouteQueryParamMatching", "HTTPRoutePathRedirect",
-  "HTTPRoutePortRedirect", "HTTPRouteSchemeRedirect", "HTTPRouteHostRewrite",
-  "HTTPRoutePathRewrite", "HTTPRouteResponseHeaderModification", "HTTPRouteRequestTimeout",
-  "HTTPRouteBackendTimeout", "HTTPRouteBackendProtocolH2C", "HTTPRouteBackendProtocolWebSocket",
-  "HTTPRouteParentRefPort", "HTTPRouteNamedRouteRule", "GRPCRouteNamedRouteRule",
+  "Gateway",
+  "HTTPRoute",
+  "GRPCRoute",
+  "ReferenceGrant",
+  "GatewayPort8080",
+  "HTTPRouteMethodMatching",
+  "HTTPRouteQueryParamMatching",
+  "HTTPRoutePathRedirect",
+  "HTTPRoutePortRedirect",
+  "HTTPRouteSchemeRedirect",
+  "HTTPRouteHostRewrite",
+  "HTTPRoutePathRewrite",
+  "HTTPRouteResponseHeaderModification",
+  "HTTPRouteRequestTimeout",
+  "HTTPRouteBackendTimeout",
+  "HTTPRouteBackendProtocolH2C",
+  "HTTPRouteBackendProtocolWebSocket",
+  "HTTPRouteParentRefPort",
+  "HTTPRouteNamedRouteRule",
+  "GRPCRouteNamedRouteRule",
 ];
 
 async function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -56,16 +70,26 @@ async function writeImage(name: string, path: string): Promise<void> {
 async function suite(test: string | undefined): Promise<string> {
   const output = join(PEER, "output.txt");
   const args = [
-    "-test.v", "-test.timeout=40m", "-gateway-class=r2k",
+    "-test.v",
+    "-test.timeout=40m",
+    "-gateway-class=r2k",
     "-conformance-profiles=GATEWAY-HTTP,GATEWAY-GRPC",
-    `-supported-features=${FEATURES.join(",")}`, "-skip-provisional-tests=true",
-    "-allow-crds-mismatch=true", "-organization=raft2kube", "-project=raft2kube",
-    "-url=https://example.invalid", "-version=0", "-contact=none",
-    `-report-output=${join(PEER, "report.yaml")}`, ...(test ? [`-run-test=${test}`] : []),
+    `-supported-features=${FEATURES.join(",")}`,
+    "-skip-provisional-tests=true",
+    "-allow-crds-mismatch=true",
+    "-organization=raft2kube",
+    "-project=raft2kube",
+    "-url=https://example.invalid",
+    "-version=0",
+    "-contact=none",
+    `-report-output=${join(PEER, "report.yaml")}`,
+    ...(test ? [`-run-test=${test}`] : []),
   ];
   const env = { ...process.env, KUBECONFIG: `/var/lib/r2k/${CLUSTER}/admin.conf` };
   const child = spawn(join(PEER, "conformance.test"), args, {
-    cwd: PEER, env, stdio: ["ignore", "pipe", "pipe"],
+    cwd: PEER,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
   });
   const file = createWriteStream(output);
   for (const stream of [child.stdout, child.stderr]) stream.pipe(file, { end: false });

@@ -1,12 +1,17 @@
 import { execFileSync } from "node:child_process";
 import {
-  chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync,
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Node } from "../contract/kubelet/fixture.ts";
-import { sh, SLEEP, spec } from "../contract/kubelet/specs.ts";
+import { SLEEP, sh, spec } from "../contract/kubelet/specs.ts";
 
 /** Files of a cgroup by which a pod would give itself more, or reach others. */
 const FILES: Readonly<Record<string, string>> = {
@@ -33,11 +38,13 @@ function attacks(loop: string): Record<string, string> {
   const [major, minor] = loop.split(":");
   const writes = (where: string, root: string, before = "") => {
     const all = [...Object.entries(FILES), ["cgroup.procs of a new one", "0"]] as const;
-    return Object.fromEntries(all.map(([file, text]) => {
-      const made = file in FILES ? `${root}/${file}` : `${root}/x/cgroup.procs`;
-      const make = file in FILES ? "" : `mkdir ${root}/x && `;
-      return [`${where}: ${file}`, `${before}${make}echo ${text} > ${made}`];
-    }));
+    return Object.fromEntries(
+      all.map(([file, text]) => {
+        const made = file in FILES ? `${root}/${file}` : `${root}/x/cgroup.procs`;
+        const make = file in FILES ? "" : `mkdir ${root}/x && `;
+        return [`${where}: ${file}`, `${before}${make}echo ${text} > ${made}`];
+      }),
+    );
   };
   const v1 = (name: string) => `mount -t cgroup -o ${name} cgroup /tmp/m`;
   return {
@@ -58,9 +65,12 @@ function attacks(loop: string): Record<string, string> {
   };
 }
 
-const main = (more: object = {}) => [sh("main", SLEEP, {
-  resources: { limits: { memory: "32Mi" } }, ...more,
-})];
+const main = (more: object = {}) => [
+  sh("main", SLEEP, {
+    resources: { limits: { memory: "32Mi" } },
+    ...more,
+  }),
+];
 /** The pods that attack; the last may do all, which shows that the attacks are real. */
 export const ATTACKERS: Readonly<Record<string, Pod["spec"]>> = {
   confined: spec(main({ securityContext: { seccompProfile: { type: "RuntimeDefault" } } })),
@@ -108,7 +118,10 @@ export async function attack(
     mkdirSync(`${tmp}/m`);
     copyFileSync(tool, `${tmp}/own`);
     chmodSync(`${tmp}/own`, 0o755);
-    for (const [how, enter] of [["", ""], [" in a user namespace", "/tmp/own "]] as const) {
+    for (const [how, enter] of [
+      ["", ""],
+      [" in a user namespace", "/tmp/own "],
+    ] as const) {
       writeFileSync(`${tmp}/attacks`, script(enter, loop));
       const said = await node.exec(name, "main", "sh", "/tmp/attacks");
       succeeded[name + how] = said.split("\n").filter(Boolean);

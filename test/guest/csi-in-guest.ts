@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import {
   Controller,
-  Node,
   VolumeCapability_AccessMode_Mode as Mode,
+  Node,
 } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 
 // Run inside a guest, whose root may grow a file system that is mounted: prints `FOUND {...}`.
 
@@ -18,7 +18,10 @@ for (const each of [dir, staging]) mkdirSync(each);
 
 const socket = `${dir}/csi.sock`;
 const driver = await startHostPathDriver({
-  socket, dataDir: `${dir}/data`, nodeId: "n", clock: systemClock(),
+  socket,
+  dataDir: `${dir}/data`,
+  nodeId: "n",
+  clock: systemClock(),
 });
 const channel = connectGrpc(`unix://${socket}`);
 const controller = client(channel, Controller);
@@ -26,7 +29,9 @@ const node = client(channel, Node);
 
 const volumeCapability = { mount: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
 const { volume } = await controller.createVolume({
-  name: "v", volumeCapabilities: [volumeCapability], capacityRange: { requiredBytes: MIB },
+  name: "v",
+  volumeCapabilities: [volumeCapability],
+  capacityRange: { requiredBytes: MIB },
 });
 const { volumeId, volumeContext } = volume!;
 const staged = { volumeId, volumeContext, stagingTargetPath: staging, volumeCapability };
@@ -54,7 +59,8 @@ const grown = [];
 for (const size_MiB of [8, 8, 64]) {
   const capacityRange = { requiredBytes: size_MiB * MIB };
   const { nodeExpansionRequired } = await controller.controllerExpandVolume({
-    volumeId, capacityRange,
+    volumeId,
+    capacityRange,
   });
   const where = { volumeId, volumePath: target, stagingTargetPath: staging, capacityRange };
   const { capacityBytes } = await node.nodeExpandVolume(where);

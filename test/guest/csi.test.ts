@@ -33,7 +33,9 @@ test.runIf(missing === undefined)(
     expect(grown.map(({ capacity_MiB }) => capacity_MiB)).toEqual([8, 8, 64]);
     for (const { size_MiB, capacity_MiB, first } of grown) {
       expect([first, size_MiB > 0.8 * capacity_MiB, size_MiB <= capacity_MiB], line).toEqual([
-        "kept", true, true,
+        "kept",
+        true,
+        true,
       ]);
     }
     expect(after).toEqual({ more: "written", tooMuch: "ENOSPC" });

@@ -2,10 +2,10 @@ import { execFileSync } from "node:child_process";
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { busyboxEntries, IMAGE_PATH } from "@raft2kube/runtime/build/busybox.ts";
 import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
-import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import type { TestCluster } from "../e2e/cluster.ts";
@@ -77,10 +77,18 @@ export async function provideDatabaseImage(cluster: TestCluster): Promise<void> 
   expect(loaded.stdout, loaded.stderr).toBe(`loaded ${DATABASE_IMAGE}\n`);
 
   const config = join(dir, "registry.yml");
-  writeFileSync(config, [
-    "version: 0.1", "storage:", "  filesystem:", `    rootdirectory: ${dir}/content`,
-    "http:", `  addr: 0.0.0.0:${REGISTRY_PORT}`, "",
-  ].join("\n"));
+  writeFileSync(
+    config,
+    [
+      "version: 0.1",
+      "storage:",
+      "  filesystem:",
+      `    rootdirectory: ${dir}/content`,
+      "http:",
+      `  addr: 0.0.0.0:${REGISTRY_PORT}`,
+      "",
+    ].join("\n"),
+  );
   const registry = host.start("docker-registry", ["serve", config]);
   registry.stdout!.resume();
   registry.stderr!.resume();

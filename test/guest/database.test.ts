@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { killAll, TestCluster } from "../e2e/cluster.ts";
@@ -16,8 +16,14 @@ const GUEST = "other";
 /** A node without a kernel of its own. */
 const NODE = "node-2";
 const FLAGS = [
-  "--no-demo", "--nodes", "3", "--nfs-demo", "--node-monitor-grace-period", "20s",
-  "--ready-timeout", "120",
+  "--no-demo",
+  "--nodes",
+  "3",
+  "--nfs-demo",
+  "--node-monitor-grace-period",
+  "20s",
+  "--ready-timeout",
+  "120",
 ];
 const TIMEOUT_MS = wallLimit_ms(600_000);
 /** How often each writer increments the counter. */
@@ -116,10 +122,13 @@ describe.runIf(ASKED && isPossible)(TITLE, { timeout: TIMEOUT_MS }, () => {
     await inWriter(SERVER, "echo 0 > /data/count");
     const increment = "n=$(cat count); echo $((n + 1)) > count";
     const locked = `until flock -n lock sh -c '${increment}'; do :; done`;
-    const script = (node: string) => [
-      "cd /data; i=0", `while [ $i -lt ${ROUNDS} ]; do`,
-      `  ${locked}; echo $i >> own-${node}; i=$((i + 1))`, "done",
-    ].join("\n");
+    const script = (node: string) =>
+      [
+        "cd /data; i=0",
+        `while [ $i -lt ${ROUNDS} ]; do`,
+        `  ${locked}; echo $i >> own-${node}; i=$((i + 1))`,
+        "done",
+      ].join("\n");
     await Promise.all(nodes.map((node) => inWriter(node, script(node))));
     const rounds = Array.from({ length: ROUNDS }, (_, i) => i).join("\n");
     for (const node of nodes) {

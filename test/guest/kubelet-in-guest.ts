@@ -7,8 +7,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { ours } from "../contract/cri/ours.ts";
 import { Node, statusOf } from "../contract/kubelet/fixture.ts";
-import { sh, SLEEP, spec } from "../contract/kubelet/specs.ts";
-import { attack, ATTACKERS } from "./cgroup-attacks.ts";
+import { SLEEP, sh, spec } from "../contract/kubelet/specs.ts";
+import { ATTACKERS, attack } from "./cgroup-attacks.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest: what kubelet and runtime do together on cgroup v2, one line per subject:
@@ -30,14 +30,19 @@ const GREEDY = spec([sh("main", "tail /dev/zero")], {
   resources: { limits: { memory: "16Mi" } },
 });
 /** Fails its liveness probe as soon as it runs, the first time. */
-const LISTLESS = spec([
-  sh("main", `test -f /data/second && touch /tmp/alive; touch /data/second; ${SLEEP}`, {
-    livenessProbe: {
-      exec: { command: ["test", "-f", "/tmp/alive"] }, periodSeconds: 1, failureThreshold: 1,
-    },
-    volumeMounts: [{ name: "data", mountPath: "/data" }],
-  }),
-], { volumes: [{ name: "data", emptyDir: {} }] });
+const LISTLESS = spec(
+  [
+    sh("main", `test -f /data/second && touch /tmp/alive; touch /data/second; ${SLEEP}`, {
+      livenessProbe: {
+        exec: { command: ["test", "-f", "/tmp/alive"] },
+        periodSeconds: 1,
+        failureThreshold: 1,
+      },
+      volumeMounts: [{ name: "data", mountPath: "/data" }],
+    }),
+  ],
+  { volumes: [{ name: "data", emptyDir: {} }] },
+);
 
 const node = await Node.start(ours("crun"), async () => ({ cgroupRoot: CGROUP_ROOT }));
 
@@ -136,9 +141,14 @@ report("restart", { before: containers(pair), after: containers(await node.until
 for (const name of ["pair", "greedy", "listless"]) await node.take(name);
 for (const [name, attacker] of Object.entries(ATTACKERS)) node.put(name, attacker);
 report("attacks", await attack(node, (pod) => cgroupOf(pod, "main")));
-report("attacked", Object.fromEntries(Object.keys(ATTACKERS).map((name) => {
-  return [name, limits(cgroupOf(node.pod(name)!))];
-})));
+report(
+  "attacked",
+  Object.fromEntries(
+    Object.keys(ATTACKERS).map((name) => {
+      return [name, limits(cgroupOf(node.pod(name)!))];
+    }),
+  ),
+);
 
 for (const name of Object.keys(ATTACKERS)) await node.take(name);
 const below = readdirSync(join(MOUNT, CGROUP_ROOT), { recursive: true }).map(String);

@@ -62,18 +62,26 @@ describe.runIf(missing === undefined)("kubelet and runtime on cgroup v2, in a gu
     expect(attacks["confined: unshare"]).toEqual(["125"]);
     expect(attacks["confined in a user namespace"]).toEqual([]);
     // They succeed where nothing is promised.
-    expect(attacks["almighty"]).toEqual(expect.arrayContaining([
-      "mount: cgroup.procs", "second mount: cgroup.subtree_control", "mount made writable",
-      "a disk of the machine", "the log of the kernel", "the exit status of User-Mode Linux",
-    ]));
+    expect(attacks["almighty"]).toEqual(
+      expect.arrayContaining([
+        "mount: cgroup.procs",
+        "second mount: cgroup.subtree_control",
+        "mount made writable",
+        "a disk of the machine",
+        "the log of the kernel",
+        "the exit status of User-Mode Linux",
+      ]),
+    );
   });
 
   it("keeps a pod's limits from one without a seccomp profile, which may divide its cgroup", () => {
     const attacks = found("attacks") as Record<string, string[]>;
     expect(attacks["unfiltered"]).toEqual(["a device that all have"]);
     expect(attacks["unfiltered in a user namespace"]).toEqual([
-      "second mount: cgroup.procs", "second mount: cgroup.threads",
-      "second mount: cgroup.subtree_control", "second mount: memory.oom.group",
+      "second mount: cgroup.procs",
+      "second mount: cgroup.threads",
+      "second mount: cgroup.subtree_control",
+      "second mount: memory.oom.group",
     ]);
     const limits = { memory: String(32 << 20), cpu: "max 100000", pids: "4096" };
     expect(found("attacked")).toMatchObject({ confined: limits, unfiltered: limits });

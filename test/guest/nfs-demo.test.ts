@@ -13,8 +13,11 @@ const LIMIT_MS = wallLimit_ms(TIMEOUT_MS);
 const DEMO = ["start", "--name", NAME, "--no-demo", "--nfs-demo"];
 const WRITERS = join(import.meta.dirname, "../../examples/nfs-writers.yaml");
 const ASKED = process.env["R2K_NFS_DEMO"] !== undefined;
-const isPossible = ASKED &&
-  guestsMissing() === undefined && process.getuid?.() === 0 && existsSync("/usr/sbin/rpc.nfsd");
+const isPossible =
+  ASKED &&
+  guestsMissing() === undefined &&
+  process.getuid?.() === 0 &&
+  existsSync("/usr/sbin/rpc.nfsd");
 
 /** A reader's driver, used in the cluster as lab 17 says. */
 let own: OwnPart;

@@ -18,17 +18,14 @@ export interface GuestServer {
 }
 
 const DISK = [
-  "truncate -s 512M /run/disk", "mkfs.ext4 -q /run/disk",
-  `mkdir -p ${EXPORTED} ${CLIENT}`, `mount -o loop /run/disk ${EXPORTED}`,
+  "truncate -s 512M /run/disk",
+  "mkfs.ext4 -q /run/disk",
+  `mkdir -p ${EXPORTED} ${CLIENT}`,
+  `mount -o loop /run/disk ${EXPORTED}`,
 ];
 
 /** The configuration of nfs-ganesha with one share; `recovery` is a folder of its own. */
-export const ganeshaConfig = (
-  exported: string,
-  share: string,
-  recovery: string,
-  port = 2049,
-) => `
+export const ganeshaConfig = (exported: string, share: string, recovery: string, port = 2049) => `
 NFS_CORE_PARAM { Protocols = 4; Enable_NLM = false; Enable_RQUOTA = false; NFS_Port = ${port}; }
 NFSV4 { Graceless = true; Only_Numeric_Owners = true; RecoveryRoot = ${recovery}; }
 EXPORT {

@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import { nfsPlugin } from "@raft2kube/kubelet/volumes/nfs.ts";
 import type { VolumeSpec } from "@raft2kube/kubelet/volumes/plugin.ts";
-import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
+import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { afterEach, expect, it } from "vitest";
 import { type CsiFixture, refused, WRITER } from "../contract/csi/fixture.ts";
@@ -57,16 +57,17 @@ function awayIn(server: GuestServer): Away {
   return { stop, restart };
 }
 
-const ioFails = (command: string) =>
-  expect(shell(command)).rejects.toThrow("Input/output error");
+const ioFails = (command: string) => expect(shell(command)).rejects.toThrow("Input/output error");
 
 function driverRule(
   csi: CsiFixture,
   driver: NfsUnderTest,
   { server, version, stop, restart }: { server: GuestServer; version: string } & Away,
 ): void {
-  const capabilityOf = (...more: string[]) =>
-    ({ ...WRITER, mount: { mountFlags: [...SOFT, `nfsvers=${version}`, ...more] } });
+  const capabilityOf = (...more: string[]) => ({
+    ...WRITER,
+    mount: { mountFlags: [...SOFT, `nfsvers=${version}`, ...more] },
+  });
   const create = (name: string, parameters: Record<string, string>, capability = capabilityOf()) =>
     csi.create({ name, parameters, volumeCapabilities: [capability] });
   const publish = (volume: Volume, target: string, capability = capabilityOf()) =>
@@ -82,7 +83,8 @@ function driverRule(
     const volume = await create("v", parameters);
     const unpublished = await create("unpublished", parameters);
     const ofOther = capabilityOf(...(server.other ? [server.other.option] : []));
-    const other = server.other &&
+    const other =
+      server.other &&
       (await create("other", { ...parameters, server: server.other.server }, ofOther));
     await publish(volume, "t");
     writeFileSync(csi.path("t/file"), "kept");

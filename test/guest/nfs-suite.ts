@@ -9,12 +9,12 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { CsiFixture, refused, WRITER } from "../contract/csi/fixture.ts";
-import { nfsRules, type NfsUnderTest } from "../contract/csi/nfs-rules.ts";
+import { type NfsUnderTest, nfsRules } from "../contract/csi/nfs-rules.ts";
 import { csiContract } from "../contract/csi/suite.ts";
 import { UpstreamProcess } from "../contract/upstream-process.ts";
+import { GUEST_WAIT_MS } from "./guest-wait.ts";
 import { CLIENT, GANESHA, GANESHA_PID, NFSD } from "./nfs-servers.ts";
 import { softRules } from "./nfs-soft-rules.ts";
-import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run by vitest inside a guest with a server on 127.0.0.1; R2K_NFS names the server and the part.
 
@@ -49,7 +49,8 @@ const driver: NfsUnderTest = {
 
 async function startForeign(dir: string, socket: string) {
   const [program = "", ...args] = R2K_NFS_DRIVER.split(" ").map((word) =>
-    word.replaceAll("DIR", dir));
+    word.replaceAll("DIR", dir),
+  );
   rmSync(socket, { force: true });
   const running = new UpstreamProcess(program, path.join(dir, "log"), {}, { args });
   const patience = { clock: systemClock(), timeout_ms: GUEST_WAIT_MS };
@@ -152,7 +153,8 @@ async function sanity(): Promise<void> {
     "--ginkgo.no-color",
   ];
   const { stdout } = await promisify(execFile)(CSI_SANITY, args).catch((thrown: object) => ({
-    stdout: "", ...thrown,
+    stdout: "",
+    ...thrown,
   }));
   const found = stdout.matchAll(/(?:\d+ Passed \| \d+ Failed|\[FAIL\]).*/g);
   for (const [line] of found) process.stdout.write(`SANITY ${line}\n`);

@@ -69,9 +69,11 @@ async function inGuest(name: "ganesha" | "nfsd", part: string, foreign = "") {
   expect(report, output).toBeDefined();
   const { testResults, numPassedTests } = JSON.parse(report!) as Report;
   const all = testResults.flatMap(({ assertionResults }) => assertionResults);
-  const failed = all.filter(({ status }) => status !== "passed").map((result) => {
-    return `${result.fullName}: ${result.failureMessages.join("\n")}`;
-  });
+  const failed = all
+    .filter(({ status }) => status !== "passed")
+    .map((result) => {
+      return `${result.fullName}: ${result.failureMessages.join("\n")}`;
+    });
   const lines = all.map(lineOf).sort();
   return { output, failed, passed: numPassedTests, lines };
 }
@@ -83,35 +85,51 @@ function lineOf({ title, status, failureMessages: [first = ""] }: Result): strin
 }
 
 describe.runIf(isPossible)("the NFS driver on servers", () => {
-  test.each(["ganesha", "nfsd"] as const)("%s keeps the contract, in a guest", async (name) => {
-    const { failed, passed } = await inGuest(name, "contract");
-    expect(failed).toEqual([]);
-    expect(passed).toBeGreaterThan(15);
-  }, wallLimit_ms(TIMEOUT_MS));
+  test.each(["ganesha", "nfsd"] as const)(
+    "%s keeps the contract, in a guest",
+    async (name) => {
+      const { failed, passed } = await inGuest(name, "contract");
+      expect(failed).toEqual([]);
+      expect(passed).toBeGreaterThan(15);
+    },
+    wallLimit_ms(TIMEOUT_MS),
+  );
 });
 
 const CSI_SANITY = join(ROOT, ".peers/bin/csi-sanity");
 
 describe.runIf(isPossible && existsSync(CSI_SANITY))("csi-sanity 5.4 on NFS", () => {
-  test("passes on ganesha, in a guest", async () => {
-    const { failed, output } = await inGuest("ganesha", "sanity");
-    expect(failed).toEqual([]);
-    expect(output).toMatch(/SANITY \d+ Passed \| 0 Failed/);
-  }, wallLimit_ms(TIMEOUT_MS));
+  test(
+    "passes on ganesha, in a guest",
+    async () => {
+      const { failed, output } = await inGuest("ganesha", "sanity");
+      expect(failed).toEqual([]);
+      expect(output).toMatch(/SANITY \d+ Passed \| 0 Failed/);
+    },
+    wallLimit_ms(TIMEOUT_MS),
+  );
 });
 
 describe.skipIf(!isPossible || R2K_NFS_DRIVER === "")("the driver of R2K_NFS_DRIVER", () => {
   const recorded = (name: string) => join(import.meta.dirname, "nfs-driver", name);
 
-  test.each(["ganesha", "nfsd"] as const)("answers on %s as recorded, in a guest", async (name) => {
-    const { lines } = await inGuest(name, "foreign", R2K_NFS_DRIVER);
-    await expect(lines.join("")).toMatchFileSnapshot(recorded("contract.txt"));
-  }, wallLimit_ms(TIMEOUT_MS));
+  test.each(["ganesha", "nfsd"] as const)(
+    "answers on %s as recorded, in a guest",
+    async (name) => {
+      const { lines } = await inGuest(name, "foreign", R2K_NFS_DRIVER);
+      await expect(lines.join("")).toMatchFileSnapshot(recorded("contract.txt"));
+    },
+    wallLimit_ms(TIMEOUT_MS),
+  );
 
-  test.skipIf(!existsSync(CSI_SANITY))("answers csi-sanity as recorded, in a guest", async () => {
-    const { output } = await inGuest("ganesha", "sanity", R2K_NFS_DRIVER);
-    const found = [...output.matchAll(/SANITY (.*?)\r?$/gm)].map(([, line]) => line);
-    expect(found).not.toEqual([]);
-    await expect(`${found.join("\n")}\n`).toMatchFileSnapshot(recorded("sanity.txt"));
-  }, wallLimit_ms(TIMEOUT_MS));
+  test.skipIf(!existsSync(CSI_SANITY))(
+    "answers csi-sanity as recorded, in a guest",
+    async () => {
+      const { output } = await inGuest("ganesha", "sanity", R2K_NFS_DRIVER);
+      const found = [...output.matchAll(/SANITY (.*?)\r?$/gm)].map(([, line]) => line);
+      expect(found).not.toEqual([]);
+      await expect(`${found.join("\n")}\n`).toMatchFileSnapshot(recorded("sanity.txt"));
+    },
+    wallLimit_ms(TIMEOUT_MS),
+  );
 });

@@ -143,14 +143,16 @@ async function agents(): Promise<PodPlace[]> {
   const line = "{.metadata.name}|{.spec.nodeName}|{.status.podIP}";
   const template = `jsonpath={range .items[*]}${line}{"\\n"}{end}`;
   const text = await cluster.ask("get", "pods", "-l", "app=agent", "-o", template);
-  return text.split("\n").filter(Boolean).map((row) => {
-    const [name = "", at = "", ip = ""] = row.split("|");
-    return { name, node: at, ip };
-  });
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((row) => {
+      const [name = "", at = "", ip = ""] = row.split("|");
+      return { name, node: at, ip };
+    });
 }
 
-const inPod = (pod: string, script: string) =>
-  cluster.ask("exec", pod, "--", "sh", "-c", script);
+const inPod = (pod: string, script: string) => cluster.ask("exec", pod, "--", "sh", "-c", script);
 
 /** Starts a server on the host that the node is on. */
 async function startGanesha() {
@@ -188,9 +190,13 @@ async function nodeProcess(): Promise<number> {
 function childOf(pid: number | undefined): number | undefined {
   const path = `/proc/${pid}/task/${pid}/children`;
   const children = existsSync(path) ? readFileSync(path, "utf8").trim().split(" ") : [];
-  return children.map(Number).find((child) =>
-    existsSync(`/proc/${child}`) &&
-      readFileSync(`/proc/${child}/cmdline`, "utf8").includes("linux.uml"));
+  return children
+    .map(Number)
+    .find(
+      (child) =>
+        existsSync(`/proc/${child}`) &&
+        readFileSync(`/proc/${child}/cmdline`, "utf8").includes("linux.uml"),
+    );
 }
 
 /** The guest's kernel: the node process waits for unshare, that for the first, that for it. */
@@ -276,7 +282,8 @@ describe.runIf(isPossible)("the kubelet and kernel of a guest node", LIMIT, () =
     await cluster.apply(ISOLATED);
     const events = ["get", "events", "--field-selector", "involvedObject.name=isolated"];
     await cluster.until("the refusal", [...events, "-o", "jsonpath={.items[*].message}"], (text) =>
-      text.includes('this node cannot enforce NetworkPolicy "isolated"'));
+      text.includes('this node cannot enforce NetworkPolicy "isolated"'),
+    );
     const { phase } = JSON.parse(await field(".status", "pod", "isolated")) as { phase: string };
     expect(phase).toBe("Pending");
     await cluster.ask("delete", "networkpolicy", "isolated");
@@ -321,8 +328,10 @@ describe.runIf(isPossible && existsSync(GANESHA))("NFS in a guest node", LIMIT, 
     const address = await field(".subsets[0].addresses[0].ip", "endpoints", "kubernetes");
     const example = readFileSync(join(import.meta.dirname, "../../examples/nfs.yaml"), "utf8");
     const deleting = example.replace("onDelete: archive", "onDelete: delete");
-    const provisioned = deleting.replace("# labels: { r2k.io/provisioner-node: NODE }",
-      `labels: { r2k.io/provisioner-node: ${GUEST} }`);
+    const provisioned = deleting.replace(
+      "# labels: { r2k.io/provisioner-node: NODE }",
+      `labels: { r2k.io/provisioner-node: ${GUEST} }`,
+    );
     await cluster.apply(provisioned.replace("nfs.example", address));
     await cluster.apply(NFS_POD);
     await cluster.ask("wait", "--for=condition=Ready", "pod/writer", "--timeout=120s");

@@ -21,7 +21,9 @@ function judge(own: OwnPart): Promise<{ passed: boolean; output: string }> {
   const args = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "test/guest/proxy.test.ts"];
   // Without the file that this run of the tests is bounded to.
   const env = {
-    ...process.env, R2K_TEST_FILES: undefined, NO_COLOR: "1",
+    ...process.env,
+    R2K_TEST_FILES: undefined,
+    NO_COLOR: "1",
     R2K_LAB_TREES: ownTree(LAB, own.env),
   };
   const options = { cwd: ROOT, env, maxBuffer: OUTPUT_BYTES_MAX };

@@ -4,34 +4,39 @@ import { once } from "node:events";
 import { ensureChains } from "@raft2kube/cni/lib/own-chains.ts";
 import { ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { podSourceChains } from "@raft2kube/cni/node/pod-sources.ts";
-import { Guard } from "@raft2kube/overlay/guard.ts";
-import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
-import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
 import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { type Logger, logger } from "@raft2kube/observe/log.ts";
+import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
+import { Guard } from "@raft2kube/overlay/guard.ts";
 import { changeAddresses, hasDevice, removeDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
 import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
 import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
 import type { Rules, RulesOptions } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { servicePort } from "../../testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import {
+  ADDRESSES,
+  type Agent,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  TARGETS,
+} from "../../testing/network/node-network.ts";
+import { servicePort } from "../../testing/service-port.ts";
 import { udpIn } from "../contract/cni/overlay/injection.ts";
 import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { upstream } from "../contract/proxy/upstream.ts";
-import { ADDRESSES, type Agent, CLUSTER_CIDR, createNodeNetwork, TARGETS } from
-  "../../testing/network/node-network.ts";
 import { GUEST_WAIT_MS } from "./guest-wait.ts";
 
 // Run inside a guest, whose kernel has IPVS: judges the modes, and prints
@@ -41,8 +46,11 @@ import { GUEST_WAIT_MS } from "./guest-wait.ts";
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
 /** Parameters that IPVS mode sets beside `ip_forward`. */
 const PARAMETERS = [
-  "net.ipv4.vs.conntrack", "net.ipv4.vs.conn_reuse_mode", "net.ipv4.vs.expire_nodest_conn",
-  "net.ipv4.vs.expire_quiescent_template", "net.ipv4.conf.all.arp_ignore",
+  "net.ipv4.vs.conntrack",
+  "net.ipv4.vs.conn_reuse_mode",
+  "net.ipv4.vs.expire_nodest_conn",
+  "net.ipv4.vs.expire_quiescent_template",
+  "net.ipv4.conf.all.arp_ignore",
   "net.ipv4.conf.all.arp_announce",
 ];
 const [, , sctp] = process.argv;
@@ -98,11 +106,21 @@ async function judgeContract({ name: mode, refuses, start }: Implementation): Pr
 async function judgeSchedulers(): Promise<void> {
   for (const scheduler of SCHEDULERS) {
     await report("ipvs", `scheduler ${scheduler}`, () =>
-      during("ipvs", port("10.96.5.2"), async () => {
-        using ipvs = new Ipvs();
-        assert.deepEqual(ipvs.servers().map((server) => server.scheduler), [scheduler]);
-        assert.match(await net.one.ask("10.96.5.2", 80), /^two /);
-      }, { ipvsScheduler: scheduler }, scheduler === SCHEDULERS.at(-1)));
+      during(
+        "ipvs",
+        port("10.96.5.2"),
+        async () => {
+          using ipvs = new Ipvs();
+          assert.deepEqual(
+            ipvs.servers().map((server) => server.scheduler),
+            [scheduler],
+          );
+          assert.match(await net.one.ask("10.96.5.2", 80), /^two /);
+        },
+        { ipvsScheduler: scheduler },
+        scheduler === SCHEDULERS.at(-1),
+      ),
+    );
   }
 }
 
@@ -116,24 +134,40 @@ async function judgeStrictArp(): Promise<void> {
     return net.outside.ask(ip, 80, { timeout_ms: 5_000 });
   };
   for (const [name, ip, strictArp, expected] of [
-    ["with strict ARP the node does not answer for a Service's address", "10.96.5.7", true,
-      /^silent$|EHOSTUNREACH/],
+    [
+      "with strict ARP the node does not answer for a Service's address",
+      "10.96.5.7",
+      true,
+      /^silent$|EHOSTUNREACH/,
+    ],
     ["without strict ARP it does, also afterwards", "10.96.5.6", false, /^two /],
   ] as const) {
-    await report("ipvs", name, () => during("ipvs", port(ip), async () => {
-      assert.match(await ask(ip), expected);
-    }, { strictArp }));
+    await report("ipvs", name, () =>
+      during(
+        "ipvs",
+        port(ip),
+        async () => {
+          assert.match(await ask(ip), expected);
+        },
+        { strictArp },
+      ),
+    );
   }
 }
 
 /** The virtual servers that other programs made, with their destinations. */
 function serversOfOthers() {
   using ipvs = new Ipvs();
-  return ipvs.servers().filter(({ marked }) => !marked).map((server) => ({
-    ...server,
-    destinations: ipvs.destinations(server).map(({ address, port, weight }) =>
-      `${address}:${port} ${weight}`),
-  })).sort((a, b) => a.port - b.port);
+  return ipvs
+    .servers()
+    .filter(({ marked }) => !marked)
+    .map((server) => ({
+      ...server,
+      destinations: ipvs
+        .destinations(server)
+        .map(({ address, port, weight }) => `${address}:${port} ${weight}`),
+    }))
+    .sort((a, b) => a.port - b.port);
 }
 
 /**
@@ -142,7 +176,11 @@ function serversOfOthers() {
  */
 async function judgeOthers(): Promise<void> {
   const [beside, taken] = [7_000, 30_095].map((port) => ({
-    address: ADDRESSES.node, protocol: "tcp" as const, port, scheduler: "wlc", persistence_s: 60,
+    address: ADDRESSES.node,
+    protocol: "tcp" as const,
+    port,
+    scheduler: "wlc",
+    persistence_s: 60,
   }));
   assert.ok(beside && taken);
   using ipvs = new Ipvs();
@@ -174,7 +212,8 @@ async function judgeOthers(): Promise<void> {
       await rules.rebuild([served], []);
       assert.equal(await rules.intact(), true);
       assert.match(await net.outside.ask(ADDRESSES.node, taken.port), /^two /);
-    }));
+    }),
+  );
 }
 
 /** A destination that is no longer wanted, with a connection to it, and after that. */
@@ -185,7 +224,10 @@ async function judgeLeaving(): Promise<void> {
     using ipvs = new Ipvs();
     const server = { address: ip, protocol: "tcp", port: 80 } as const;
     const found = ipvs.destinations(server);
-    return found.map(({ address, weight }) => `${address} ${weight}`).sort().join();
+    return found
+      .map(({ address, weight }) => `${address} ${weight}`)
+      .sort()
+      .join();
   };
   await report("ipvs", "a destination has weight 0 until its connections have ended", () =>
     during("ipvs", served, async (rules) => {
@@ -199,7 +241,8 @@ async function judgeLeaving(): Promise<void> {
       await one.reset("leaving");
       const isGone = () => destinations() === `${ADDRESSES.one} 1`;
       await waitFor("its removal", isGone, { clock: systemClock(), timeout_ms: GUEST_WAIT_MS });
-    }));
+    }),
+  );
 }
 
 /** Deletes by hand what makes the Service at `ip` work. */
@@ -280,16 +323,22 @@ async function judgeSctp(mode: ModeName, sctp: string): Promise<void> {
   const ip = "10.96.5.3";
   const endpoint = { address: ADDRESSES.two, port: target };
   const served: ServicePort = {
-    ...port(ip), key: "default/sctp:p/SCTP", transport: "sctp", allEndpoints: [endpoint],
+    ...port(ip),
+    key: "default/sctp:p/SCTP",
+    transport: "sctp",
+    allEndpoints: [endpoint],
   };
-  const ask = (netns: string) => inNetns(netns, () => {
-    return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
-  });
+  const ask = (netns: string) =>
+    inNetns(netns, () => {
+      return execFileSync(sctp, ["ask", ip, "80"], { encoding: "utf8" }).trim();
+    });
   await during(mode, served, async () => {
     await report(mode, "SCTP from a pod", async () =>
-      assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`));
+      assert.equal(ask(net.one.netns), `two ${ADDRESSES.one}`),
+    );
     await report(mode, "SCTP from outside", async () =>
-      assert.match(ask(net.outside.netns), /^two /));
+      assert.match(ask(net.outside.netns), /^two /),
+    );
   });
   server.kill();
 }
@@ -313,7 +362,12 @@ async function traces(): Promise<string[]> {
 
 const OTHERS = ["another's server at 7000"];
 const OF_IPVS = [
-  "ipvs chains", "ipvs device", "ipvs sets", "ipvs servers", "ipvs parameters", ...OTHERS,
+  "ipvs chains",
+  "ipvs device",
+  "ipvs sets",
+  "ipvs servers",
+  "ipvs parameters",
+  ...OTHERS,
 ];
 
 /** A restart in IPVS mode, and changes from and to it, while connections are under way. */
@@ -321,14 +375,19 @@ async function judgeChanges(): Promise<void> {
   const { one, outside } = net;
   const ip = "10.96.5.4";
   const dns: ServicePort = {
-    ...port(ip), key: "default/dns:p/UDP", transport: "udp", port: 53,
+    ...port(ip),
+    key: "default/dns:p/UDP",
+    transport: "udp",
+    port: 53,
     allEndpoints: [{ address: ADDRESSES.two, port: TARGETS.dns }],
   };
   let rules: Rules | undefined;
   const use = async (mode: ModeName) => {
     await rules?.close();
     rules = modeNamed(mode).create({
-      clusterCidr: CLUSTER_CIDR, clock: systemClock(), log: logger("guest"),
+      clusterCidr: CLUSTER_CIDR,
+      clock: systemClock(),
+      log: logger("guest"),
     });
     await rules.rebuild([port(ip), dns], []);
     return await removeOthers(mode);
@@ -387,7 +446,9 @@ async function judgeGuard(): Promise<void> {
   const ensure = () => guard.ensure(new OverlayNetwork(), guarded, encapsulation);
   const ip = "10.96.5.5";
   const led: ServicePort = {
-    ...port(ip), key: "default/udp:p/UDP", transport: "udp",
+    ...port(ip),
+    key: "default/udp:p/UDP",
+    transport: "udp",
     allEndpoints: [{ address: ADDRESSES.outside, port: encapsulated }],
   };
   const viaService = () => one.ask(ip, 80, { protocol: "udp", timeout_ms: 1_000 });
@@ -395,7 +456,8 @@ async function judgeGuard(): Promise<void> {
     during("ipvs", led, async () => {
       assert.match(await ask(one, ADDRESSES.outside), /^node /);
       assert.match(await viaService(), /^node /);
-    }));
+    }),
+  );
   await report("guard", "encapsulated packets are taken from nodes alone, none of pods leave", () =>
     during("iptables", led, async () => {
       assert.deepEqual([await ensure(), await ensure()], [true, false]);
@@ -404,11 +466,14 @@ async function judgeGuard(): Promise<void> {
       assert.equal(await viaService(), "silent");
       assert.match(await ask(outside, ADDRESSES.node), /^node /);
       assert.match(await ask(node, ADDRESSES.outside), /^node /);
-    }));
-  await report("guard", "none of pods leave by IPVS", () => during("ipvs", led, async () => {
-    assert.equal(await viaService(), "silent");
-    assert.match(await ask(node, ADDRESSES.outside), /^node /);
-  }));
+    }),
+  );
+  await report("guard", "none of pods leave by IPVS", () =>
+    during("ipvs", led, async () => {
+      assert.equal(await viaService(), "silent");
+      assert.match(await ask(node, ADDRESSES.outside), /^node /);
+    }),
+  );
 }
 
 /**
@@ -424,8 +489,23 @@ async function judgePolicyHooks(): Promise<void> {
   /** Connections of the first pod that have come to INPUT at the priority of nat, 100. */
   const arrived = () =>
     Number(/^ *(\d+) .*10\.244\.0\.11/m.exec(iptables("-t", "nat", "-nvxL", "INPUT"))?.[1]);
-  const dropped = (client: string) => ["OUTPUT", "-p", "tcp", "-s", client, "-d", ADDRESSES.two,
-    "--dport", String(TARGETS.http), "-m", "conntrack", "--ctstate", "NEW", "-j", "DROP"];
+  const dropped = (client: string) => [
+    "OUTPUT",
+    "-p",
+    "tcp",
+    "-s",
+    client,
+    "-d",
+    ADDRESSES.two,
+    "--dport",
+    String(TARGETS.http),
+    "-m",
+    "conntrack",
+    "--ctstate",
+    "NEW",
+    "-j",
+    "DROP",
+  ];
   const served = { ...port(ip), nodePort };
   await report("policies", "IPVS takes a pod's packets out of INPUT before policies judge", () =>
     during("ipvs", served, async () => {
@@ -435,9 +515,11 @@ async function judgePolicyHooks(): Promise<void> {
       assert.match(await one.ask(ADDRESSES.gateway, own), /^node /);
       assert.equal(arrived(), 1);
       iptables("-t", "nat", "-D", ...ofPod);
-    }));
+    }),
+  );
   for (const [agent, client, address, at] of [
-    [one, ADDRESSES.one, ip, 80], [outside, ADDRESSES.outside, ADDRESSES.node, nodePort],
+    [one, ADDRESSES.one, ip, 80],
+    [outside, ADDRESSES.outside, ADDRESSES.node, nodePort],
   ] as const) {
     await report("policies", `OUTPUT has the addresses of ${client} and the endpoint`, () =>
       during("ipvs", served, async () => {
@@ -447,7 +529,8 @@ async function judgePolicyHooks(): Promise<void> {
         assert.match(await agent.say("admitted"), /^two /);
         iptables("-D", ...dropped(client));
         await agent.reset("admitted");
-      }));
+      }),
+    );
   }
 }
 

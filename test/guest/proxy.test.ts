@@ -17,8 +17,8 @@ const TIMEOUT_MS = 600_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
 const PEER_TIMEOUT_MS = 1_800_000;
-const withPeer = process.env["R2K_KUBE_PROXY_IPVS"] === "1" && existsSync(KUBE_PROXY) &&
-  existsSync(IPSET);
+const withPeer =
+  process.env["R2K_KUBE_PROXY_IPVS"] === "1" && existsSync(KUBE_PROXY) && existsSync(IPSET);
 
 interface Found {
   mode: string;
@@ -33,15 +33,19 @@ async function judge(
   shell: string[] = [],
 ): Promise<string[]> {
   const output = await runGuest({
-    script: [...shell, `${before}${process.execPath}${options} ${PROGRAM} ${argument} 2>&1`]
-      .join("\n"),
+    script: [...shell, `${before}${process.execPath}${options} ${PROGRAM} ${argument} 2>&1`].join(
+      "\n",
+    ),
     modules: ["ip_vs", "nf_conntrack_netlink", "sctp"],
     memory_MiB: 1024,
     timeout_ms,
   });
   const lines = [...output.matchAll(/^FOUND (.*)$/gm)];
   const found = lines.map(([, line = ""]) => JSON.parse(line) as Found);
-  expect(found.filter(({ error }) => error !== undefined), output).toEqual([]);
+  expect(
+    found.filter(({ error }) => error !== undefined),
+    output,
+  ).toEqual([]);
   expect(found, output).not.toEqual([]);
   return found.map(({ rule }) => rule);
 }
@@ -61,8 +65,10 @@ async function judgeOurs(): Promise<string[]> {
 }
 
 /** The rules of the contract that an implementation keeps in a guest. */
-const keptBy = ({ refuses }: Implementation) =>
-  [...RULES.map(({ name }) => name).filter((name) => !(name in refuses)), RESTRICTED.name];
+const keptBy = ({ refuses }: Implementation) => [
+  ...RULES.map(({ name }) => name).filter((name) => !(name in refuses)),
+  RESTRICTED.name,
+];
 
 describe.runIf(missing === undefined)("Service proxies in a guest", () => {
   test(
@@ -71,8 +77,12 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
       const found = await judgeOurs();
       const schedulers = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
       const damaged = [
-        "a virtual server", "a destination", "an address of the device", "the device",
-        "the entries of a set", "the rules of a chain",
+        "a virtual server",
+        "a destination",
+        "an address of the device",
+        "the device",
+        "the entries of a set",
+        "the rules of a chain",
       ];
       const carried = ["SCTP from a pod", "SCTP from outside"];
       expect(found).toEqual([
@@ -86,7 +96,8 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         ...damaged.map((what) => `${what} that is deleted by hand comes back`),
         "a start after its device's deletion makes its note again",
         "a cleanup after its device's deletion leaves nothing of it",
-        ...carried, ...carried,
+        ...carried,
+        ...carried,
         "a connection continues while the proxy restarts",
         "a change to iptables leaves nothing of it",
         "after it a pod continues, if there is one endpoint",
@@ -97,8 +108,9 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "encapsulated packets are taken from nodes alone, none of pods leave",
         "none of pods leave by IPVS",
         "IPVS takes a pod's packets out of INPUT before policies judge",
-        ...["10.244.0.11", "198.51.100.2"].map((client) =>
-          `OUTPUT has the addresses of ${client} and the endpoint`),
+        ...["10.244.0.11", "198.51.100.2"].map(
+          (client) => `OUTPUT has the addresses of ${client} and the endpoint`,
+        ),
         "a pod's packets have sources of its node's pods",
       ]);
     },
@@ -107,8 +119,14 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
 });
 
 describe.runIf(missing === undefined && withPeer)("upstream's kube-proxy in a guest", () => {
-  test("keeps the contract in mode ipvs", async () => {
-    const legacy = IPTABLES_PROGRAMS.map((name) => `ln -sf xtables-legacy-multi /usr/sbin/${name}`);
-    expect(await judge("", PEER_TIMEOUT_MS, legacy)).toEqual(keptBy(upstream("ipvs")));
-  }, wallLimit_ms(PEER_TIMEOUT_MS));
+  test(
+    "keeps the contract in mode ipvs",
+    async () => {
+      const legacy = IPTABLES_PROGRAMS.map(
+        (name) => `ln -sf xtables-legacy-multi /usr/sbin/${name}`,
+      );
+      expect(await judge("", PEER_TIMEOUT_MS, legacy)).toEqual(keptBy(upstream("ipvs")));
+    },
+    wallLimit_ms(PEER_TIMEOUT_MS),
+  );
 });

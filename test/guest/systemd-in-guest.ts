@@ -5,7 +5,11 @@ import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { asError, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { endNodeAgent, removeNodeAgent, startNodeAgent } from "../../cli/machine/agent/node-agent.ts";
+import {
+  endNodeAgent,
+  removeNodeAgent,
+  startNodeAgent,
+} from "../../cli/machine/agent/node-agent.ts";
 import { hasUnit, UNIT } from "../../cli/machine/agent/systemd.ts";
 import { NODE_AGENT } from "../../cli/machine/layout.ts";
 import { runningPid } from "../../cli/observe/processes.ts";
@@ -28,7 +32,8 @@ async function first(): Promise<void> {
   await startNodeAgent(signal, { program, env: {} });
   const before = pid();
   found("started", {
-    isRunning: before !== undefined, isActive: await state(),
+    isRunning: before !== undefined,
+    isActive: await state(),
     isEnabled: (await tryCommand("systemctl", "is-enabled", UNIT)).output,
     hasSupervisor: existsSync(join(NODE_AGENT.runDir, "machine.supervisor")),
     verified: await tryCommand("systemd-analyze", "verify", `/etc/systemd/system/${UNIT}`),
@@ -38,7 +43,7 @@ async function first(): Promise<void> {
   found("killed", { isActive: await state() });
   await endNodeAgent(clock);
   found("ended", { isRunning: pid() !== undefined, isInstalled: hasUnit() });
-  const failing = startNodeAgent(signal, { program, env: { [FAILS]: "no \"address\" $HOME" } });
+  const failing = startNodeAgent(signal, { program, env: { [FAILS]: 'no "address" $HOME' } });
   const error = await failing.then(() => undefined, asError);
   found("failed", { message: messageOf(error), cause: messageOf(error?.cause) });
   await startNodeAgent(signal, { program, env: {} });

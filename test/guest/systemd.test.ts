@@ -9,8 +9,15 @@ const TIMEOUT_MS = 150_000;
 const DISK_BYTES = 64 << 20;
 /** Services that a machine without people and without its own devices has no use for. */
 const MASKED = [
-  "console-getty", "getty@tty1", "systemd-logind", "systemd-udevd", "systemd-udev-trigger",
-  "systemd-update-utmp", "systemd-update-utmp-runlevel", "systemd-journal-flush", "dbus",
+  "console-getty",
+  "getty@tty1",
+  "systemd-logind",
+  "systemd-udevd",
+  "systemd-udev-trigger",
+  "systemd-update-utmp",
+  "systemd-update-utmp-runlevel",
+  "systemd-journal-flush",
+  "dbus",
 ];
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 // Not in /tmp, which guests cover.
@@ -22,8 +29,13 @@ let output = "";
 function boot(time: "first" | "second"): Promise<string> {
   const command = `${process.execPath} ${PROGRAM} ${time}`;
   const unit = [
-    "[Service]", "Environment=HOME=/root", "StandardOutput=tty", "StandardError=tty",
-    "TTYPath=/dev/console", `ExecStart=${command}`, "ExecStopPost=poweroff -f",
+    "[Service]",
+    "Environment=HOME=/root",
+    "StandardOutput=tty",
+    "StandardError=tty",
+    "TTYPath=/dev/console",
+    `ExecStart=${command}`,
+    "ExecStopPost=poweroff -f",
   ];
   const script = `
     mkdir /disk; mount /dev/ubda /disk; mkdir -p /disk/etc /disk/work /disk/r2k
@@ -62,7 +74,10 @@ function found(subject: string): unknown {
 describe.runIf(missing === undefined)("the node agent of a machine with systemd", () => {
   it("is a service of its own", () => {
     expect(found("started")).toEqual({
-      isRunning: true, isActive: true, isEnabled: "enabled", hasSupervisor: false,
+      isRunning: true,
+      isActive: true,
+      isEnabled: "enabled",
+      hasSupervisor: false,
       verified: { succeeded: true, output: "" },
     });
   });
@@ -74,7 +89,8 @@ describe.runIf(missing === undefined)("the node agent of a machine with systemd"
 
   it("fails with its own message", () => {
     expect(found("failed")).toEqual({
-      message: 'machine: no "address" $HOME', cause: expect.stringContaining("the log ends with"),
+      message: 'machine: no "address" $HOME',
+      cause: expect.stringContaining("the log ends with"),
     });
     expect(found("started again")).toEqual({ isRunning: true });
   });

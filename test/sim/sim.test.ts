@@ -75,17 +75,18 @@ test(
   async () => {
     const totals = new Totals();
     const failures: string[] = [];
-    const runUpTo = (count: number) => runSeeds({
-      kind: { swarm: true },
-      from: TEST_FROM,
-      count,
-      jobs: TEST_JOBS,
-      minutes: Infinity,
-      totals,
-      commit: "",
-      save: () => undefined,
-      onFailure: (message) => failures.push(message),
-    });
+    const runUpTo = (count: number) =>
+      runSeeds({
+        kind: { swarm: true },
+        from: TEST_FROM,
+        count,
+        jobs: TEST_JOBS,
+        minutes: Infinity,
+        totals,
+        commit: "",
+        save: () => undefined,
+        onFailure: (message) => failures.push(message),
+      });
     const missing = () => totals.counters.missing([...CLASSES, ...SWARM_CLASSES]);
     let count = TEST_SEEDS;
     await runUpTo(count);

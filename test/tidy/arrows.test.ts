@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ARROWS, LAYERS, TOPS, TOP_ARROWS, importedPackages, packageOf } from "./arrows.ts";
+import { ARROWS, importedPackages, LAYERS, packageOf, TOP_ARROWS, TOPS } from "./arrows.ts";
 import { moduleOf } from "./exports.ts";
 import {
   cyclesOf,

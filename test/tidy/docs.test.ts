@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { ROOT, documents, sourceFiles } from "./sources.ts";
+import { documents, ROOT, sourceFiles } from "./sources.ts";
 
 const product = documents();
 

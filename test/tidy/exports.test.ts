@@ -66,7 +66,14 @@ it("no part of the product is there for its tests alone", () => {
 
 /** Packages that list what is public; `./*` is there for tests and labs. */
 const LISTING = [
-  "apiserver", "client/etcd", "client/kube", "controllers", "csi", "device", "kubelet", "runtime",
+  "apiserver",
+  "client/etcd",
+  "client/kube",
+  "controllers",
+  "csi",
+  "device",
+  "kubelet",
+  "runtime",
   "scheduler",
 ];
 

@@ -10,7 +10,16 @@ export interface Module {
 }
 
 const BASE = [
-  "std", "proto", "bbolt", "h2", "rpc", "linux", "pki", "streaming", "observe", "reconcile",
+  "std",
+  "proto",
+  "bbolt",
+  "h2",
+  "rpc",
+  "linux",
+  "pki",
+  "streaming",
+  "observe",
+  "reconcile",
 ];
 
 /** The file of the product that an import means, undefined for packages of others. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { ROOT, handWritten } from "./sources.ts";
+import { handWritten, ROOT } from "./sources.ts";
 
 /** Words that the system and the shell print. */
 const OTHERS = ["EADDRINUSE", "wget -T 5", "r2k.local/busybox"];
@@ -28,7 +28,10 @@ it("docs/TROUBLESHOOTING.md quotes what the product prints", () => {
   expect(quoted.length).toBeGreaterThan(20);
   const wrong = quoted
     .filter((line) => !OTHERS.some((other) => line.startsWith(other)))
-    .flatMap((line) => constantParts(line).filter((part) =>
-      !OTHERS.includes(part) && !printed.includes(part)).map((part) => `${line}: ${part}`));
+    .flatMap((line) =>
+      constantParts(line)
+        .filter((part) => !OTHERS.includes(part) && !printed.includes(part))
+        .map((part) => `${line}: ${part}`),
+    );
   expect(wrong).toEqual([]);
 });

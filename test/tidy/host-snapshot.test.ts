@@ -8,8 +8,10 @@ it("a host's mounts are its own: other clusters and tests come and go meanwhile"
   const points = {
     kept: ["/", "/sys/fs/cgroup/cpu", join(own, "run/one/netns/node"), "/mnt/left", "/run/lock"],
     others: [
-      "/run/r2k/default/netns/node", "/var/lib/r2k/default/kubelet/pods/u/volumes/v",
-      join(tmpdir(), "r2k-other/run/two/netns/node"), "/run/netns/other",
+      "/run/r2k/default/netns/node",
+      "/var/lib/r2k/default/kubelet/pods/u/volumes/v",
+      join(tmpdir(), "r2k-other/run/two/netns/node"),
+      "/run/netns/other",
     ],
   };
   const lines = [...points.kept, ...points.others].map((point, id) => {

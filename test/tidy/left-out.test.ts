@@ -4,9 +4,10 @@ import { expect, it } from "vitest";
 import { missingPeers } from "../left-out.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const REASONS = JSON.parse(
-  readFileSync(join(ROOT, "test/left-out.json"), "utf8"),
-) as Record<string, string>;
+const REASONS = JSON.parse(readFileSync(join(ROOT, "test/left-out.json"), "utf8")) as Record<
+  string,
+  string
+>;
 
 it("what was left out for want of a peer is counted by the command that brings it", () => {
   const reasons = {

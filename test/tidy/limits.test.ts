@@ -1,10 +1,10 @@
-import { AssertionError, assertLimits } from "@raft2kube/std/assert.ts";
+import { join } from "node:path";
 import * as controllers from "@raft2kube/controllers/limits.ts";
-import * as rpc from "@raft2kube/rpc/limits.ts";
 import * as kubelet from "@raft2kube/kubelet/limits.ts";
+import * as rpc from "@raft2kube/rpc/limits.ts";
+import { AssertionError, assertLimits } from "@raft2kube/std/assert.ts";
 import * as store from "@raft2kube/store/limits.ts";
 import { expect, it } from "vitest";
-import { join } from "node:path";
 import { handWritten } from "./sources.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -19,8 +19,9 @@ const UNRELATED: readonly string[] = [
   "pod-security/limits.ts",
 ];
 
-const files = handWritten()
-  .filter(({ path }) => path.endsWith("/limits.ts") && !/^(test|testing|labs)\//.test(path));
+const files = handWritten().filter(
+  ({ path }) => path.endsWith("/limits.ts") && !/^(test|testing|labs)\//.test(path),
+);
 
 it("limits state how they relate, and hold it", async () => {
   const silent = files.filter(({ text }) => !/^assertLimits\(/m.test(text));

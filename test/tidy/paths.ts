@@ -1,5 +1,5 @@
 import type { SourceFile } from "./sources.ts";
-import { statementsOf, type SyntaxNode, walk } from "./syntax.ts";
+import { type SyntaxNode, statementsOf, walk } from "./syntax.ts";
 
 /** Functions that change the file that a path leads to at that moment. */
 const CHANGING = /^(l?chmod|l?chown|l?utimes|cp)(Sync)?$/;

@@ -58,7 +58,10 @@ const group = (name: string, beside = false) => {
 it("groups run beside the ones before them, or when all of these have ended", () => {
   const groups = [group("a"), group("b", true), group("c"), group("d", true)];
   const rows = rowsOf(groups).map((row) => row.map(({ name }) => name));
-  expect(rows).toEqual([["a", "b"], ["c", "d"]]);
+  expect(rows).toEqual([
+    ["a", "b"],
+    ["c", "d"],
+  ]);
   expect(rowsOf([group("c", true)])).toHaveLength(1);
 });
 

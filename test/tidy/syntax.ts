@@ -61,7 +61,10 @@ function joined(comments: NonNullable<Parsed["comments"]>): Comment[] {
   let next: { line: number; column: number } | undefined;
   for (const { type, value, loc } of comments) {
     const { line, column } = loc!.start;
-    const text = value.replaceAll(/\s*\n\s*\* ?/g, " ").replace(/^\*/, "").trim();
+    const text = value
+      .replaceAll(/\s*\n\s*\* ?/g, " ")
+      .replace(/^\*/, "")
+      .trim();
     const isLine = type === "CommentLine" && !text.startsWith("lab:");
     const last = found.at(-1);
     if (last && isLine && next?.line === line && next.column === column) {

@@ -2,7 +2,7 @@ import { globSync } from "node:fs";
 import { dirname } from "node:path";
 import { expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
-import { ROOT, documents } from "./sources.ts";
+import { documents, ROOT } from "./sources.ts";
 
 const FOLDER = "docs/walks";
 const LINES_MAX = 150;

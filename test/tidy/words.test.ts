@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { RETIRED_WORDS } from "./retired-words.ts";
-import { APART, type SourceFile, handWritten } from "./sources.ts";
+import { APART, handWritten, type SourceFile } from "./sources.ts";
 import { declaredNames } from "./syntax.ts";
 
 /** Matches of a pattern in code, as `path:line: text`. Comments do not count. */
@@ -34,7 +34,10 @@ function wordsOf(name: string): string[] {
 
 function splitName(name: string): string[] {
   const humps = name.replace(/([a-z0-9])([A-Z])/g, "$1 $2");
-  return humps.replace(/([A-Z])([A-Z][a-z])/g, "$1 $2").toLowerCase().split(/[^a-z]+/);
+  return humps
+    .replace(/([A-Z])([A-Z][a-z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z]+/);
 }
 
 it("splits names into words", () => {

@@ -27,8 +27,10 @@ export class ExtensionApiserver {
       this.#upgraded.add(socket);
       socket.on("error", () => socket.destroy());
       const { upgrade, "x-remote-user": user } = request.headers;
-      socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" +
-        `Upgrade: ${upgrade}\r\nX-Seen: ${user}\r\n\r\n`);
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" +
+          `Upgrade: ${upgrade}\r\nX-Seen: ${user}\r\n\r\n`,
+      );
       socket.pipe(socket);
     });
   }

@@ -2,8 +2,8 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { SignJWT } from "jose";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { SignJWT } from "jose";
 
 /** An HTTPS server on loopback that answers as the test says; it plays issuers and webhooks. */
 export interface FakeServer {
@@ -57,8 +57,10 @@ interface FakeKey {
   readonly privateKey: KeyObject;
 }
 
-export const newKey = (kid: string): FakeKey =>
-  ({ kid, ...generateKeyPairSync("rsa", { modulusLength: 2048 }) });
+export const newKey = (kid: string): FakeKey => ({
+  kid,
+  ...generateKeyPairSync("rsa", { modulusLength: 2048 }),
+});
 
 /** An issuer of tokens: its documents, its keys, and the tokens that it signs. */
 export class FakeIssuer {
@@ -67,7 +69,8 @@ export class FakeIssuer {
 
   static async start(): Promise<FakeIssuer> {
     const issuer: FakeIssuer = new FakeIssuer(
-      await startFakeServer((request, _, response) => issuer.serve(request, response)));
+      await startFakeServer((request, _, response) => issuer.serve(request, response)),
+    );
     return issuer;
   }
 
@@ -85,14 +88,19 @@ export class FakeIssuer {
     }
     if (request.url !== "/keys") return void response.writeHead(404).end();
     sendJson(response, {
-      keys: this.keys.map(({ kid, publicKey }) =>
-        ({ ...publicKey.export({ format: "jwk" }), kid, use: "sig", alg: "RS256" })),
+      keys: this.keys.map(({ kid, publicKey }) => ({
+        ...publicKey.export({ format: "jwk" }),
+        kid,
+        use: "sig",
+        alg: "RS256",
+      })),
     });
   }
 
   /** A token that is valid for an hour, unless the claims say otherwise. */
   async token(
-    claims: Record<string, unknown> = {}, header: Record<string, unknown> = {},
+    claims: Record<string, unknown> = {},
+    header: Record<string, unknown> = {},
   ): Promise<string> {
     const key = this.keys[0]!;
     const now_s = Math.floor(Date.now() / 1_000);

@@ -15,11 +15,20 @@ export interface FakeKubelet {
 
 /** Listens on 127.0.0.1 with a certificate of `ca`, and requests one of it from clients. */
 export async function startFakeKubelet(
-  ca: KeyPair, exposition: () => string, now_ms = Date.now(),
+  ca: KeyPair,
+  exposition: () => string,
+  now_ms = Date.now(),
 ): Promise<FakeKubelet> {
-  const pair = await issueCertificate(ca, {
-    commonName: "system:node:fake", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1,
-  }, now_ms);
+  const pair = await issueCertificate(
+    ca,
+    {
+      commonName: "system:node:fake",
+      ipAddresses: ["127.0.0.1"],
+      usages: ["server"],
+      days: 1,
+    },
+    now_ms,
+  );
   const state = { exposition, asked: 0 };
   const server = createServer({ ...pair, ca: ca.cert, requestCert: true }, (request, response) => {
     state.asked++;
@@ -58,7 +67,9 @@ interface Container {
 
 /** A body of `/metrics/resource`. */
 export function expositionText(
-  time_ms: number, node: { cpu_s: number; memory_bytes: number }, containers: Container[],
+  time_ms: number,
+  node: { cpu_s: number; memory_bytes: number },
+  containers: Container[],
 ): string {
   const lines = [
     `node_cpu_usage_seconds_total ${node.cpu_s} ${time_ms}`,

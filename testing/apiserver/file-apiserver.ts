@@ -1,7 +1,7 @@
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll } from "vitest";
-import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
-import { type Answer, ask, type AskOptions } from "./ask.ts";
+import { type Answer, type AskOptions, ask } from "./ask.ts";
 import { startApiserverOnEtcd } from "./own-apiserver.ts";
 import type { TestApiserver } from "./test-apiserver.ts";
 

@@ -2,11 +2,11 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Apiserver, startApiserver } from "@raft2kube/apiserver/main.ts";
+import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
-import { type Apiserver, startApiserver } from "@raft2kube/apiserver/main.ts";
-import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 
 /** An apiserver on loopback with a CA of its own, for tests. */
 export interface TestApiserver {

@@ -83,7 +83,9 @@ export class WebhookServer {
 }
 
 async function issue(
-  ca: KeyPair, host: string, dnsNames: readonly string[],
+  ca: KeyPair,
+  host: string,
+  dnsNames: readonly string[],
 ): Promise<SecureContextOptions> {
   const own = { commonName: "webhook", ipAddresses: [host], dnsNames, usages: ["server"] as const };
   return await issueCertificate(ca, { ...own, days: 1 }, Date.now());

@@ -24,7 +24,10 @@ export class Folder {
 
   rename(from: string, to: string): void {
     const inode = this.get(from);
-    this.#change([[from, undefined], [to, inode]]);
+    this.#change([
+      [from, undefined],
+      [to, inode],
+    ]);
   }
 
   remove(name: string): void {

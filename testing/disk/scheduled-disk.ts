@@ -53,22 +53,38 @@ export abstract class ScheduledDisk implements Disk {
       const open = () => this.#file(name, this.image.folder.get(name));
       return this.schedule("open", open, (file) => done(null, file));
     }
-    this.schedule("create", () => this.image.create(name), (made) => {
-      if ("error" in made) return done(made.error);
-      this.syncFolder((error) => done(error, this.#file(name, made.inode)));
-    });
+    this.schedule(
+      "create",
+      () => this.image.create(name),
+      (made) => {
+        if ("error" in made) return done(made.error);
+        this.syncFolder((error) => done(error, this.#file(name, made.inode)));
+      },
+    );
   };
 
   readonly rename = (from: string, to: string, done: Done): void => {
-    this.schedule("rename", () => this.image.folder.rename(from, to), () => done(null));
+    this.schedule(
+      "rename",
+      () => this.image.folder.rename(from, to),
+      () => done(null),
+    );
   };
 
   readonly remove = (name: string, done: Done): void => {
-    this.schedule("remove", () => this.image.folder.remove(name), () => done(null));
+    this.schedule(
+      "remove",
+      () => this.image.folder.remove(name),
+      () => done(null),
+    );
   };
 
   readonly syncFolder = (done: Done): void => {
-    this.schedule("sync folder", () => this.image.folder.sync(), () => done(null));
+    this.schedule(
+      "sync folder",
+      () => this.image.folder.sync(),
+      () => done(null),
+    );
   };
 
   #file(name: string, inode: Inode): DiskFile {

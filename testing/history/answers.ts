@@ -1,4 +1,4 @@
-import { EtcdError, ETCD_ERRORS } from "@raft2kube/client-etcd/errors.ts";
+import { ETCD_ERRORS, EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type {
   KeyValue,
   PutResponse,

@@ -1,8 +1,8 @@
 import {
-  Compare_CompareResult as Result,
-  Compare_CompareTarget as Target,
   PutRequest,
   RangeRequest,
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { expect, test } from "vitest";
 import { type KvOperation, kvLinearizable } from "./history.ts";

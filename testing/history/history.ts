@@ -1,8 +1,8 @@
+import { require } from "../violation.ts";
 import { type KvInput, kvStep } from "./kv-model.ts";
 import { EMPTY_STATE, type KvState } from "./kv-state.ts";
-import { type Operation, type Model, checkLinearizability } from "./linearizability.ts";
+import { checkLinearizability, type Model, type Operation } from "./linearizability.ts";
 import { scrambled } from "./placed-set.ts";
-import { require } from "../violation.ts";
 
 /** A request as its client saw it, with its answer in the model's words. */
 export interface KvOperation extends Operation<KvInput, string> {

@@ -1,16 +1,16 @@
 import {
   type Compare,
-  Compare_CompareResult as Result,
-  Compare_CompareTarget as Target,
   type LeaseCheckpointRequest,
   type PutRequest,
   type RangeRequest,
   type RequestOp,
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEASE_TTL_S_MIN } from "@raft2kube/store/limits.ts";
 import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
-import { type KvEvent, type KvState, type Rec, describeRec, keysIn, stateAt } from "./kv-state.ts";
+import { describeRec, type KvEvent, type KvState, keysIn, type Rec, stateAt } from "./kv-state.ts";
 
 /** Requests of clients and commands of the log. */
 export type KvInput = Command | { kind: "range"; request: RangeRequest };

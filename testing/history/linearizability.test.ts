@@ -1,6 +1,6 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { type Model, type Operation, checkLinearizability } from "./linearizability.ts";
+import { checkLinearizability, type Model, type Operation } from "./linearizability.ts";
 
 type Call = { write: number } | "read";
 const REGISTER: Model<number, Call, number | undefined> = {

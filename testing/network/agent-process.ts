@@ -26,20 +26,22 @@ const TICK_MS = 10;
 const kept = new Map<string, Socket>();
 
 const OPERATIONS: Record<Request["op"], (request: Request) => Promise<string>> = {
-  listen: (request) => request.protocol === "tcp" ? listenTcp(request) : listenUdp(request),
-  ask: (request) => request.protocol === "tcp" ? askTcp(request) : askUdp(request),
+  listen: (request) => (request.protocol === "tcp" ? listenTcp(request) : listenUdp(request)),
+  ask: (request) => (request.protocol === "tcp" ? askTcp(request) : askUdp(request)),
   open,
   say,
   reset,
   many,
 };
 
-createInterface({ input: process.stdin }).on("line", (line) => {
-  const request = JSON.parse(line) as Request;
-  void OPERATIONS[request.op](request).then((answer) => {
-    process.stdout.write(`${JSON.stringify({ id: request.id, answer })}\n`);
-  });
-}).on("close", () => process.exit());
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    const request = JSON.parse(line) as Request;
+    void OPERATIONS[request.op](request).then((answer) => {
+      process.stdout.write(`${JSON.stringify({ id: request.id, answer })}\n`);
+    });
+  })
+  .on("close", () => process.exit());
 
 function listenTcp({ port, name, address }: Request): Promise<string> {
   const server = createServer((socket) => {
@@ -125,9 +127,11 @@ function askUdp({ address, port, localPort, bytes = 0, timeout_ms }: Request): P
     socket.once("message", (message) => done(message.toString().trim()));
     socket.bind(localPort ?? 0, () => {
       socket.connect(port, address);
-      socket.once("connect", () => socket.send("hello".padEnd(bytes), (error) => {
-        if (error) done(wordFor(error));
-      }));
+      socket.once("connect", () =>
+        socket.send("hello".padEnd(bytes), (error) => {
+          if (error) done(wordFor(error));
+        }),
+      );
     });
   });
 }

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { createServer, type Server } from "node:net";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { createNamespaces } from "./namespaces.ts";
 

@@ -1,8 +1,8 @@
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 
 /** Network namespaces of a test, in a folder of their own. */
 export interface Namespaces {

@@ -2,12 +2,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
-import { createNamespaces } from "./namespaces.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { createNamespaces } from "./namespaces.ts";
 
 export const CLUSTER_CIDR = "10.244.0.0/16";
 export const ADDRESSES = {
@@ -154,7 +154,10 @@ export async function createNodeNetwork(): Promise<NodeNetwork> {
   defaultRoute(ADDRESSES.outside);
   const [one, two, outside] = agents as [Agent, Agent, Agent];
   const here = new Agent(node);
-  for (const [agent, name] of [[one, "one"], [two, "two"]] as const) {
+  for (const [agent, name] of [
+    [one, "one"],
+    [two, "two"],
+  ] as const) {
     await agent.listen(PORTS.http, name);
     await agent.listen(PORTS.dns, name, "udp");
   }

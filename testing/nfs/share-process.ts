@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Mounter } from "@raft2kube/csi/drivers/nfs/in-share/mounter.ts";
 import { performerOf } from "@raft2kube/csi/drivers/nfs/in-share/performer.ts";
 import { serveOperations } from "@raft2kube/csi/drivers/nfs/in-share/serve.ts";
-import { MountFlag, bindMount, mount } from "@raft2kube/linux/mount/mount.ts";
+import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
 import { exportedBy } from "./exports.ts";
 
 // The NFS driver's process for calls in shares, with directories of this machine for servers, where

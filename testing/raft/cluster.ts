@@ -1,5 +1,5 @@
-import type { Message } from "@raft2kube/store/core/message.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
 import { TestMember, type TestOptions } from "./member.ts";
 import { observe } from "./observe.ts";

@@ -1,11 +1,10 @@
-import { expect, test } from "vitest";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { Raft } from "@raft2kube/store/core/raft.ts";
-import type { Message } from "@raft2kube/store/core/message.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
+import type { Message } from "@raft2kube/store/core/message.ts";
+import { Raft } from "@raft2kube/store/core/raft.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
-import { CORE_OPTIONS } from "./limits.ts";
+import { expect, test } from "vitest";
 import { acknowledgedIsDurable } from "./checks/acknowledgements.ts";
 import { Ballots } from "./checks/ballots.ts";
 import { Changes } from "./checks/change-order.ts";
@@ -13,6 +12,7 @@ import { Commits } from "./checks/commits.ts";
 import { DurableLog, type DurableLogs } from "./checks/durable-logs.ts";
 import { Fits } from "./checks/fits.ts";
 import { ReadRounds } from "./checks/read-rounds.ts";
+import { CORE_OPTIONS } from "./limits.ts";
 
 const BASE = { index: 1, term: 1 };
 const VOTERS = [1n, 2n, 3n];

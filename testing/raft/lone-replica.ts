@@ -1,18 +1,18 @@
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { memoryBackend } from "../store/memory-backend.ts";
+import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { Raft } from "@raft2kube/store/core/raft.ts";
 import type { CommitConflict, Entry, SnapshotMark } from "@raft2kube/store/core/types.ts";
-import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
 import { restoreState } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state/state.ts";
 import { LeaseExpiry } from "@raft2kube/store/node/lease-expiry.ts";
 import { Replica } from "@raft2kube/store/node/replica.ts";
 import { soleMemberTransport } from "@raft2kube/store/transport/transport.ts";
-import { MemoryDisk } from "../disk/memory-disk.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
+import { MemoryDisk } from "../disk/memory-disk.ts";
+import { memoryBackend } from "../store/memory-backend.ts";
 
 const SELF = 1n;
 const OTHERS = [2n, 3n];

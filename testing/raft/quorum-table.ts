@@ -1,7 +1,7 @@
-import { expect } from "vitest";
-import { type VoterSets, jointIndex, jointVote } from "@raft2kube/store/core/joint.ts";
-import { type VoteOutcome, majorityIndex, majorityVote } from "@raft2kube/store/core/quorum.ts";
+import { jointIndex, jointVote, type VoterSets } from "@raft2kube/store/core/joint.ts";
+import { majorityIndex, majorityVote, type VoteOutcome } from "@raft2kube/store/core/quorum.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { expect } from "vitest";
 
 /** Each member's index or vote; a member that has not answered is not in it. */
 type Known<T> = ReadonlyMap<MemberId, T>;
@@ -89,8 +89,9 @@ function expectJoint(sets: VoterSets, indexes: Known<number>, index: number, why
 function counted(voters: ReadonlySet<MemberId>, indexes: Known<number>): number {
   if (voters.size === 0) return Number.MAX_SAFE_INTEGER;
   const indexOf = reader(indexes);
-  const reached = [...voters].map(indexOf).filter((index) =>
-    [...voters].filter((id) => indexOf(id) >= index).length > voters.size / 2);
+  const reached = [...voters]
+    .map(indexOf)
+    .filter((index) => [...voters].filter((id) => indexOf(id) >= index).length > voters.size / 2);
   return Math.max(0, ...reached);
 }
 

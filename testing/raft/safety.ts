@@ -8,8 +8,8 @@ import {
   CommitsOwnTerm,
   LeaderAppendOnly,
   type LogEntry,
-  StateMachineSafety,
   leaderCompleteness,
+  StateMachineSafety,
 } from "./checks/logs.ts";
 import type { AppliedEntry, TestMember } from "./member.ts";
 

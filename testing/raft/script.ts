@@ -27,72 +27,72 @@ export class ScriptRunner {
   readonly #cluster = new TestCluster({ random: seededRandom(1), inflightAppends_max: 3 });
 
   readonly #commands: Record<string, Run> = {
-    "voters": ([count]) => {
+    voters: ([count]) => {
       this.#cluster.addVoters(Number(count));
       return this.#states();
     },
-    "join": ([id]) => {
+    join: ([id]) => {
       this.#cluster.add(BigInt(id!), { ...NOBODY });
       return [`${id} started empty`];
     },
-    "tick": ([id, count = "1"]) => {
+    tick: ([id, count = "1"]) => {
       for (let i = 0; i < Number(count); i++) this.#member(id).raft.tick();
       return [describeState(this.#member(id).raft)];
     },
-    "campaign": ([id]) => {
+    campaign: ([id]) => {
       this.#member(id).raft.campaign();
       return [describeState(this.#member(id).raft)];
     },
-    "propose": ([id, ...commands]) => {
+    propose: ([id, ...commands]) => {
       const proposed = this.#member(id).raft.propose(commands.map((text) => Buffer.from(text)));
       return [outcome(proposed)];
     },
-    "change": ([id, ...steps]) => [outcome(this.#member(id).raft.proposeChange(change(steps)))],
-    "read": ([id, readId]) => [this.#member(id).raft.requestReadIndex(Number(readId)) ?? "asked"],
-    "transfer": ([id, to]) => {
+    change: ([id, ...steps]) => [outcome(this.#member(id).raft.proposeChange(change(steps)))],
+    read: ([id, readId]) => [this.#member(id).raft.requestReadIndex(Number(readId)) ?? "asked"],
+    transfer: ([id, to]) => {
       return [this.#member(id).raft.transferLeadership(BigInt(to!)) ?? "asked"];
     },
-    "compact": ([id, keep = "0"]) => {
+    compact: ([id, keep = "0"]) => {
       this.#member(id).compact(Number(keep));
       return [describeState(this.#member(id).raft)];
     },
-    "crash": ([id]) => {
+    crash: ([id]) => {
       this.#member(id).crash();
       return [describeState(this.#member(id).raft)];
     },
-    "process": ([id]) => this.#process(this.#member(id).id),
-    "sync": ([id]) => {
+    process: ([id]) => this.#process(this.#member(id).id),
+    sync: ([id]) => {
       const messages = this.#member(id).sync();
       this.#cluster.post(messages);
       return messages.map((message) => `send ${describeMessage(message)}`);
     },
-    "deliver": (words) => this.#deliver(wanted(words)),
-    "lose": (words) => {
+    deliver: (words) => this.#deliver(wanted(words)),
+    lose: (words) => {
       const lost = this.#take(wanted(words));
       for (const message of lost) this.#cluster.lose(message);
       return lost.map((message) => `lost ${describeMessage(message)}`);
     },
-    "unreachable": ([id, to]) => {
+    unreachable: ([id, to]) => {
       this.#member(id).raft.reportUnreachable(BigInt(to!));
       return describeProgress(this.#member(id).raft);
     },
-    "cut": ([from, to]) => {
+    cut: ([from, to]) => {
       this.#cluster.cut.add(`${from}>${to}`).add(`${to}>${from}`);
       return [`no messages between ${from} and ${to}`];
     },
-    "heal": () => {
+    heal: () => {
       this.#cluster.cut.clear();
       return ["all messages pass"];
     },
-    "settle": () => this.#settle(),
-    "quietly": ([command, ...words]) => {
+    settle: () => this.#settle(),
+    quietly: ([command, ...words]) => {
       this.#commands[command!]!(words);
       return this.#states();
     },
-    "states": () => this.#states(),
-    "progress": ([id]) => describeProgress(this.#member(id).raft),
-    "membership": ([id]) => [describeMembership(this.#member(id).raft.state.membership)],
-    "applied": ([id]) => {
+    states: () => this.#states(),
+    progress: ([id]) => describeProgress(this.#member(id).raft),
+    membership: ([id]) => [describeMembership(this.#member(id).raft.state.membership)],
+    applied: ([id]) => {
       const lines = this.#member(id).applied.map(({ index, command }) => `${index} "${command}"`);
       return [lines.join(" ")];
     },
@@ -167,9 +167,7 @@ function outcome(proposed: Proposed): string {
 /** Steps (`membershipStep`); none leaves a joint configuration, `explicit` stays in it. */
 function change(words: string[]): MembershipChange {
   const transition = words.includes("explicit") ? "explicit" : "auto";
-  const steps = words
-    .filter((word) => word !== "explicit" && word !== "leave")
-    .map(membershipStep);
+  const steps = words.filter((word) => word !== "explicit" && word !== "leave").map(membershipStep);
   return { steps, transition, context: Buffer.alloc(0) };
 }
 

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Channel, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { freePort } from "../free-port.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
+import { freePort } from "../free-port.ts";
 import { Proxy } from "./proxy.ts";
 
 /** A member that tests start, stop and start again. */

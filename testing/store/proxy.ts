@@ -1,4 +1,4 @@
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 /** A TCP proxy on the loopback that tests cut and mend, to partition the member behind it. */
 export class Proxy {
@@ -45,7 +45,10 @@ export class Proxy {
   #accept(socket: Socket): void {
     if (this.#isCut) return void socket.destroy();
     const onward = connect(this.#target, "127.0.0.1");
-    for (const [from, to] of [[socket, onward], [onward, socket]] as const) {
+    for (const [from, to] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
       this.#sockets.add(from);
       from.on("error", () => to.destroy());
       from.on("close", () => {

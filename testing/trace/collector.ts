@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../free-port.ts";
@@ -20,15 +20,19 @@ export async function startCollector(): Promise<TraceReceiver> {
   const port = await freePort();
   const [config, file] = [join(dir, "config.yaml"), join(dir, "spans.json")];
   const endpoint = `127.0.0.1:${port}`;
-  writeFileSync(config, `
+  writeFileSync(
+    config,
+    `
 receivers: {otlp: {protocols: {grpc: {endpoint: "${endpoint}"}}}}
 exporters: {file: {path: ${file}, flush_interval: 100ms}}
 service:
   telemetry: {metrics: {level: none}}
   pipelines: {traces: {receivers: [otlp], exporters: [file]}}
-`);
-  const child = spawn(COLLECTOR, ["--config", `file:${config}`],
-    { stdio: ["ignore", "ignore", "pipe"] });
+`,
+  );
+  const child = spawn(COLLECTOR, ["--config", `file:${config}`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let output = "";
   child.stderr.on("data", (text) => (output += text));
   const close = async () => {

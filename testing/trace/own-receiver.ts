@@ -2,29 +2,39 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import { type ExportTraceServiceResponse, TraceService } from "@raft2kube/proto/gen/otlp.ts";
 import { otlpJson } from "@raft2kube/rpc/otlp/traces-of.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
-import { type JsonSpans, type ReceivedSpan, readSpans, type TraceReceiver } from "./received-span.ts";
+import {
+  type JsonSpans,
+  type ReceivedSpan,
+  readSpans,
+  type TraceReceiver,
+} from "./received-span.ts";
 
 /** Answers a request for spans, or throws the call's error. */
 type Answer = (spans: readonly ReceivedSpan[]) => Init<ExportTraceServiceResponse>;
 
 /** Starts a receiver in this process; `port` 0 takes a free one. */
 export async function startReceiver(
-  answer: Answer = () => ({}), port = 0,
+  answer: Answer = () => ({}),
+  port = 0,
 ): Promise<TraceReceiver & { readonly port: number }> {
   const received: ReceivedSpan[] = [];
   const server = await serveGrpc({
     listen: { host: "127.0.0.1", port },
-    services: [serve(TraceService, {
-      export({ resourceSpans }) {
-        const spans = readSpans(JSON.parse(otlpJson({ resourceSpans })) as JsonSpans);
-        const response = answer(spans);
-        received.push(...spans);
-        return response;
-      },
-    })],
+    services: [
+      serve(TraceService, {
+        export({ resourceSpans }) {
+          const spans = readSpans(JSON.parse(otlpJson({ resourceSpans })) as JsonSpans);
+          const response = answer(spans);
+          received.push(...spans);
+          return response;
+        },
+      }),
+    ],
   });
   return {
-    endpoint: `127.0.0.1:${server.port}`, port: server.port,
-    spans: () => received, close: server.close,
+    endpoint: `127.0.0.1:${server.port}`,
+    port: server.port,
+    spans: () => received,
+    close: server.close,
   };
 }

@@ -1,12 +1,20 @@
 /** Bindings of admission policies, with their parameters and actions. */
-import type {
-  MutatingAdmissionPolicyBinding, ParamRef, ValidatingAdmissionPolicyBinding,
-} from "../../gen/admissionregistration/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "../../errors.ts";
+import type {
+  MutatingAdmissionPolicyBinding,
+  ParamRef,
+  ValidatingAdmissionPolicyBinding,
+} from "../../gen/admissionregistration/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
@@ -20,8 +28,8 @@ const NOT_FOUND_ACTIONS = ["Deny", "Allow"];
 function validateParamRef(ref: ParamRef | undefined, path: string): FieldError[] {
   if (ref === undefined) return [];
   const { name = "", selector, parameterNotFoundAction: action = "" } = ref;
-  const errors = name === "" ? []
-    : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
+  const errors =
+    name === "" ? [] : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
   if (name !== "" && selector !== undefined) {
     const why = "name and selector are mutually exclusive";
     errors.push(forbidden(`${path}.name`, why), forbidden(`${path}.selector`, why));
@@ -48,17 +56,25 @@ function validateActions(actions: readonly string[] = [], path: string): FieldEr
     return found;
   });
   if (seen.has("Deny") && seen.has("Warn")) {
-    errors.push(invalid(path, actions, "must not contain both Deny and Warn (repeating the same " +
-      "validation failure information in the API response and headers serves no purpose)"));
+    errors.push(
+      invalid(
+        path,
+        actions,
+        "must not contain both Deny and Warn (repeating the same " +
+          "validation failure information in the API response and headers serves no purpose)",
+      ),
+    );
   }
-  return seen.size > 0 ? errors
+  return seen.size > 0
+    ? errors
     : [...errors, required(path, "at least one validation action is required")];
 }
 
 function validate({ spec }: Binding): FieldError[] {
   const { policyName = "" } = spec;
   return [
-    ...(policyName === "" ? [required("spec.policyName")]
+    ...(policyName === ""
+      ? [required("spec.policyName")]
       : dnsSubdomain(policyName).map((each) => invalid("spec.policyName", policyName, each))),
     ...validateParamRef(spec.paramRef, "spec.paramRef"),
   ];

@@ -10,7 +10,15 @@ import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import type { TypeProvider } from "@raft2kube/cel/library.ts";
 import { objectTypes } from "@raft2kube/cel/objects.ts";
 import {
-  BOOL, DYN, INT, listOf, mapOf, objectType, STRING, TIMESTAMP, type Type,
+  BOOL,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  objectType,
+  STRING,
+  TIMESTAMP,
+  type Type,
 } from "@raft2kube/cel/types.ts";
 
 const LABELS = mapOf(STRING, STRING);
@@ -35,17 +43,38 @@ export const PROVIDER: TypeProvider = objectTypes({
   [KIND.name]: { group: STRING, version: STRING, kind: STRING },
   [RESOURCE.name]: { group: STRING, version: STRING, resource: STRING },
   "kubernetes.UserInfo": {
-    username: STRING, uid: STRING, groups: TEXTS, extra: mapOf(STRING, TEXTS),
+    username: STRING,
+    uid: STRING,
+    groups: TEXTS,
+    extra: mapOf(STRING, TEXTS),
   },
   [REQUEST.name]: {
-    kind: KIND, resource: RESOURCE, subResource: STRING, requestKind: KIND,
-    requestResource: RESOURCE, requestSubResource: STRING, name: STRING, namespace: STRING,
-    operation: STRING, userInfo: objectType("kubernetes.UserInfo"), dryRun: BOOL, options: DYN,
+    kind: KIND,
+    resource: RESOURCE,
+    subResource: STRING,
+    requestKind: KIND,
+    requestResource: RESOURCE,
+    requestSubResource: STRING,
+    name: STRING,
+    namespace: STRING,
+    operation: STRING,
+    userInfo: objectType("kubernetes.UserInfo"),
+    dryRun: BOOL,
+    options: DYN,
   },
   "kubernetes.NamespaceMetadata": {
-    name: STRING, generateName: STRING, namespace: STRING, labels: LABELS, annotations: LABELS,
-    UID: STRING, creationTimestamp: TIMESTAMP, deletionGracePeriodSeconds: INT,
-    deletionTimestamp: TIMESTAMP, generation: INT, resourceVersion: STRING, finalizers: TEXTS,
+    name: STRING,
+    generateName: STRING,
+    namespace: STRING,
+    labels: LABELS,
+    annotations: LABELS,
+    UID: STRING,
+    creationTimestamp: TIMESTAMP,
+    deletionGracePeriodSeconds: INT,
+    deletionTimestamp: TIMESTAMP,
+    generation: INT,
+    resourceVersion: STRING,
+    finalizers: TEXTS,
   },
   "kubernetes.NamespaceSpec": { finalizers: TEXTS },
   "kubernetes.NamespaceStatus": { phase: STRING },
@@ -64,8 +93,8 @@ function isApplied(name: string): boolean {
 
 /** The fields of the variables' types and of patches, which can be constructed. */
 export const PATCHING: TypeProvider = {
-  findType: (name) => isApplied(name) ? objectType(name) : PROVIDER.findType(name),
-  findField: (type, field) => isApplied(type) ? { type: DYN } : PROVIDER.findField(type, field),
+  findType: (name) => (isApplied(name) ? objectType(name) : PROVIDER.findType(name)),
+  findField: (type, field) => (isApplied(type) ? { type: DYN } : PROVIDER.findField(type, field)),
   construct: (type, fields) => new Message(objectType(type), fields),
 };
 
@@ -85,11 +114,15 @@ export function environmentOf(scope: AdmissionScope): Environment {
     provider: patches ? PATCHING : PROVIDER,
     libraries: patches ? [jsonPatchLibrary] : [],
     variables: {
-      object: DYN, oldObject: DYN, request: REQUEST, namespaceObject: NAMESPACE,
+      object: DYN,
+      oldObject: DYN,
+      request: REQUEST,
+      namespaceObject: NAMESPACE,
       ...(params && { params: DYN }),
       ...(authorizer && { authorizer: AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK }),
       ...Object.fromEntries(
-        Object.entries(variables).map(([name, type]) => [`variables.${name}`, type])),
+        Object.entries(variables).map(([name, type]) => [`variables.${name}`, type]),
+      ),
     },
   });
 }

@@ -2,13 +2,18 @@
 import { isDeepStrictEqual } from "node:util";
 import { isIdentifier } from "@raft2kube/cel/field-names.ts";
 import { BOOL, listOf, NULL, STRING, type Type } from "@raft2kube/cel/types.ts";
-import type {
-  AuditAnnotation, MutatingAdmissionPolicy, Mutation, ParamKind, ValidatingAdmissionPolicy,
-  Validation, Variable,
-} from "../../gen/admissionregistration/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  AuditAnnotation,
+  MutatingAdmissionPolicy,
+  Mutation,
+  ParamKind,
+  ValidatingAdmissionPolicy,
+  Validation,
+  Variable,
+} from "../../gen/admissionregistration/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dns1035Label, dnsSubdomain, qualifiedName } from "../../validation/names.ts";
 import { type AdmissionScope, APPLIED, JSON_PATCH } from "./environment.ts";
@@ -39,13 +44,23 @@ function validateParamKind({ apiVersion = "", kind = "" }: ParamKind, path: stri
   }
   if (kind === "") return [...errors, required(`${path}.kind`)];
   const wrong = dns1035Label(kind.toLowerCase());
-  return wrong.length === 0 ? errors : [...errors, invalid(`${path}.kind`, kind,
-    `may have mixed case, but should otherwise match: ${wrong.join(",")}`)];
+  return wrong.length === 0
+    ? errors
+    : [
+        ...errors,
+        invalid(
+          `${path}.kind`,
+          kind,
+          `may have mixed case, but should otherwise match: ${wrong.join(",")}`,
+        ),
+      ];
 }
 
 /** Checks variables in their order: each may use those before it. Gives the scope of the rest. */
 function validateVariables(
-  variables: readonly Variable[] = [], path: string, params: boolean,
+  variables: readonly Variable[] = [],
+  path: string,
+  params: boolean,
 ): { errors: FieldError[]; scope: AdmissionScope } {
   const errors: FieldError[] = [];
   const known: Record<string, Type> = {};
@@ -70,14 +85,17 @@ function validateVariables(
 
 function validateValidation(each: Validation, path: string, scope: AdmissionScope): FieldError[] {
   const { expression = "", message = "", messageExpression = "", reason } = each;
-  const errors = expression.trim() === ""
-    ? [required(`${path}.expression`, "expression is not specified")]
-    : validateExpression(expression, `${path}.expression`, scope, [BOOL]);
+  const errors =
+    expression.trim() === ""
+      ? [required(`${path}.expression`, "expression is not specified")]
+      : validateExpression(expression, `${path}.expression`, scope, [BOOL]);
   if (messageExpression !== "") {
     const at = `${path}.messageExpression`;
-    errors.push(...messageExpression.trim() === ""
-      ? [invalid(at, messageExpression, "must be non-empty if specified")]
-      : validateExpression(messageExpression, at, { ...scope, authorizer: false }, [STRING]));
+    errors.push(
+      ...(messageExpression.trim() === ""
+        ? [invalid(at, messageExpression, "must be non-empty if specified")]
+        : validateExpression(messageExpression, at, { ...scope, authorizer: false }, [STRING])),
+    );
   }
   if (message !== "" && message.trim() === "") {
     errors.push(invalid(`${path}.message`, message, "must be non-empty if specified"));
@@ -91,23 +109,29 @@ function validateValidation(each: Validation, path: string, scope: AdmissionScop
 }
 
 function validateAnnotations(
-  policy: string, list: readonly AuditAnnotation[], path: string, scope: AdmissionScope,
+  policy: string,
+  list: readonly AuditAnnotation[],
+  path: string,
+  scope: AdmissionScope,
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (list.length > ANNOTATIONS_MAX) {
-    errors.push(invalid(path, list,
-      `must not have more than ${ANNOTATIONS_MAX} auditAnnotations`));
+    errors.push(invalid(path, list, `must not have more than ${ANNOTATIONS_MAX} auditAnnotations`));
   }
   const keys = new Set<string>();
   list.forEach(({ key, valueExpression }, index) => {
     const at = `${path}[${index}]`;
     const named = `${policy}/${key}`;
-    errors.push(...policy === ""
-      ? [invalid(`${at}.key`, key, "requires metadata.name be non-empty")]
-      : qualifiedName(named).map((each) => invalid(`${at}.key`, named, each)));
-    errors.push(...valueExpression.trim() === ""
-      ? [required(`${at}.valueExpression`, "valueExpression is not specified")]
-      : validateExpression(valueExpression, `${at}.valueExpression`, scope, [STRING, NULL]));
+    errors.push(
+      ...(policy === ""
+        ? [invalid(`${at}.key`, key, "requires metadata.name be non-empty")]
+        : qualifiedName(named).map((each) => invalid(`${at}.key`, named, each))),
+    );
+    errors.push(
+      ...(valueExpression.trim() === ""
+        ? [required(`${at}.valueExpression`, "valueExpression is not specified")]
+        : validateExpression(valueExpression, `${at}.valueExpression`, scope, [STRING, NULL])),
+    );
     if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
     keys.add(key);
   });
@@ -116,29 +140,45 @@ function validateAnnotations(
 
 function validateCommon({ spec }: Policy, old: Policy | undefined): FieldError[] {
   const { failurePolicy = "", paramKind, matchConstraints, matchConditions } = spec;
-  const errors = FAILURE_POLICIES.includes(failurePolicy) ? []
+  const errors = FAILURE_POLICIES.includes(failurePolicy)
+    ? []
     : [notSupported("spec.failurePolicy", failurePolicy, FAILURE_POLICIES)];
   if (paramKind !== undefined) errors.push(...validateParamKind(paramKind, "spec.paramKind"));
   if (matchConstraints === undefined) errors.push(required("spec.matchConstraints"));
   else if ((matchConstraints.resourceRules ?? []).length === 0) {
     errors.push(required("spec.matchConstraints.resourceRules"));
   }
-  const known = old !== undefined && isDeepStrictEqual(paramKind, old.spec.paramKind) &&
+  const known =
+    old !== undefined &&
+    isDeepStrictEqual(paramKind, old.spec.paramKind) &&
     isDeepStrictEqual(matchConditions, old.spec.matchConditions);
-  return known ? errors : [...errors, ...validateMatchConditions(matchConditions,
-    "spec.matchConditions", paramKind !== undefined)];
+  return known
+    ? errors
+    : [
+        ...errors,
+        ...validateMatchConditions(
+          matchConditions,
+          "spec.matchConditions",
+          paramKind !== undefined,
+        ),
+      ];
 }
 
 function validate(
-  object: ValidatingAdmissionPolicy, old?: ValidatingAdmissionPolicy,
+  object: ValidatingAdmissionPolicy,
+  old?: ValidatingAdmissionPolicy,
 ): FieldError[] {
   const { metadata, spec } = object;
   const { validations = [], auditAnnotations = [] } = spec;
-  const { errors, scope } =
-    validateVariables(spec.variables, "spec.variables", spec.paramKind !== undefined);
+  const { errors, scope } = validateVariables(
+    spec.variables,
+    "spec.variables",
+    spec.paramKind !== undefined,
+  );
   const all = [
     ...validateCommon(object, old),
-    ...validateMatch(spec.matchConstraints, "spec.matchConstraints"), ...errors,
+    ...validateMatch(spec.matchConstraints, "spec.matchConstraints"),
+    ...errors,
   ];
   if (validations.length === 0 && auditAnnotations.length === 0) {
     const why = "validations or auditAnnotations must contain at least one item";
@@ -147,7 +187,8 @@ function validate(
   return [
     ...all,
     ...validations.flatMap((each, index) =>
-      validateValidation(each, `spec.validations[${index}]`, scope)),
+      validateValidation(each, `spec.validations[${index}]`, scope),
+    ),
     ...validateAnnotations(metadata.name ?? "", auditAnnotations, "spec.auditAnnotations", scope),
   ];
 }
@@ -160,13 +201,24 @@ function validateMutation(mutation: Mutation, path: string, scope: AdmissionScop
   }
   const apply = patchType === "ApplyConfiguration";
   const [own, other] = apply ? [applyConfiguration, jsonPatch] : [jsonPatch, applyConfiguration];
-  const [name, otherName] =
-    apply ? ["applyConfiguration", "jsonPatch"] : ["jsonPatch", "applyConfiguration"];
-  const errors = other === undefined ? [] : [invalid(`${path}.${otherName}`, `{${otherName}}`,
-    `must not be specified when patchType is ${patchType}`)];
+  const [name, otherName] = apply
+    ? ["applyConfiguration", "jsonPatch"]
+    : ["jsonPatch", "applyConfiguration"];
+  const errors =
+    other === undefined
+      ? []
+      : [
+          invalid(
+            `${path}.${otherName}`,
+            `{${otherName}}`,
+            `must not be specified when patchType is ${patchType}`,
+          ),
+        ];
   if (own === undefined) {
-    return [...errors, required(`${path}.${name}`,
-      `must be specified when patchType is ${patchType}`)];
+    return [
+      ...errors,
+      required(`${path}.${name}`, `must be specified when patchType is ${patchType}`),
+    ];
   }
   const text = (own.expression ?? "").trim();
   const at = `${path}.${name}.expression`;
@@ -176,22 +228,30 @@ function validateMutation(mutation: Mutation, path: string, scope: AdmissionScop
 }
 
 function validateMutating(
-  object: MutatingAdmissionPolicy, old?: MutatingAdmissionPolicy,
+  object: MutatingAdmissionPolicy,
+  old?: MutatingAdmissionPolicy,
 ): FieldError[] {
   const { spec } = object;
   const { mutations = [], reinvocationPolicy = "" } = spec;
-  const { errors, scope } =
-    validateVariables(spec.variables, "spec.variables", spec.paramKind !== undefined);
+  const { errors, scope } = validateVariables(
+    spec.variables,
+    "spec.variables",
+    spec.paramKind !== undefined,
+  );
   return [
     ...validateCommon(object, old),
-    ...validateMutatingMatch(spec.matchConstraints, "spec.matchConstraints"), ...errors,
+    ...validateMutatingMatch(spec.matchConstraints, "spec.matchConstraints"),
+    ...errors,
     ...(mutations.length === 0
       ? [required("spec.mutations", "mutations must contain at least one item")]
       : mutations.flatMap((each, index) =>
-        validateMutation(each, `spec.mutations[${index}]`, scope))),
-    ...(reinvocationPolicy === "" ? [required("spec.reinvocationPolicy")]
-      : REINVOCATION_POLICIES.includes(reinvocationPolicy) ? []
-      : [notSupported("spec.reinvocationPolicy", reinvocationPolicy, REINVOCATION_POLICIES)]),
+          validateMutation(each, `spec.mutations[${index}]`, scope),
+        )),
+    ...(reinvocationPolicy === ""
+      ? [required("spec.reinvocationPolicy")]
+      : REINVOCATION_POLICIES.includes(reinvocationPolicy)
+        ? []
+        : [notSupported("spec.reinvocationPolicy", reinvocationPolicy, REINVOCATION_POLICIES)]),
   ];
 }
 
@@ -217,14 +277,17 @@ export const validatingPolicy: Kind<ValidatingAdmissionPolicy> =
     validateUpdate: (object, old) => validate(object, old),
     columns: [
       nameColumn,
-      column("Validations", (object) => (object.spec.validations ?? []).length,
-        { type: "integer" }),
-      column("ParamKind", paramKindCell), ageColumn,
+      column("Validations", (object) => (object.spec.validations ?? []).length, {
+        type: "integer",
+      }),
+      column("ParamKind", paramKindCell),
+      ageColumn,
     ],
   });
 
-export const mutatingPolicy: Kind<MutatingAdmissionPolicy> =
-  defineKind<MutatingAdmissionPolicy>(MUTATING, {
+export const mutatingPolicy: Kind<MutatingAdmissionPolicy> = defineKind<MutatingAdmissionPolicy>(
+  MUTATING,
+  {
     generation: "spec",
     unconditionalUpdate: false,
     defaults,
@@ -233,6 +296,8 @@ export const mutatingPolicy: Kind<MutatingAdmissionPolicy> =
     columns: [
       nameColumn,
       column("Mutations", (object) => (object.spec.mutations ?? []).length, { type: "integer" }),
-      column("ParamKind", paramKindCell), ageColumn,
+      column("ParamKind", paramKindCell),
+      ageColumn,
     ],
-  });
+  },
+);

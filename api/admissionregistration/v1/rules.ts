@@ -1,8 +1,12 @@
 /** Which requests a webhook or a policy is asked about. */
+
+import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type {
-  MatchResources, NamedRuleWithOperations, OperationType, RuleWithOperations,
+  MatchResources,
+  NamedRuleWithOperations,
+  OperationType,
+  RuleWithOperations,
 } from "../../gen/admissionregistration/v1.ts";
-import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
 
@@ -13,12 +17,11 @@ const SCOPES = ["*", "Cluster", "Namespaced"];
 export const MATCH_POLICIES: readonly string[] = ["Equivalent", "Exact"];
 
 /** A list that has a member at least, and `*` only alone. */
-function validateStarred(
-  list: readonly string[] = [], path: string, what: string,
-): FieldError[] {
+function validateStarred(list: readonly string[] = [], path: string, what: string): FieldError[] {
   if (list.length === 0) return [required(path)];
   return list.length > 1 && list.includes("*")
-    ? [invalid(path, list, `if '*' is present, must not specify other ${what}`)] : [];
+    ? [invalid(path, list, `if '*' is present, must not specify other ${what}`)]
+    : [];
 }
 
 /** Resources such as `pods`, `pods/status`, `*`, `pods/*`: none says what another says already. */
@@ -52,8 +55,13 @@ function validateResources(resources: readonly string[] = [], path: string): Fie
     errors.push(invalid(path, resources, "if '*/*' is present, must not specify other resources"));
   }
   if (resources.includes("*") && plain) {
-    errors.push(invalid(path, resources,
-      "if '*' is present, must not specify other resources without subresources"));
+    errors.push(
+      invalid(
+        path,
+        resources,
+        "if '*' is present, must not specify other resources without subresources",
+      ),
+    );
   }
   return errors;
 }
@@ -63,14 +71,19 @@ export function validateRule(rule: RuleWithOperations, path: string): FieldError
   const { operations = [], apiVersions = [], scope } = rule;
   return [
     ...validateStarred(operations, `${path}.operations`, "operations"),
-    ...operations.flatMap((each, index) => OPERATIONS.includes(each) ? []
-      : [notSupported(`${path}.operations[${index}]`, each, OPERATIONS)]),
+    ...operations.flatMap((each, index) =>
+      OPERATIONS.includes(each)
+        ? []
+        : [notSupported(`${path}.operations[${index}]`, each, OPERATIONS)],
+    ),
     ...validateStarred(rule.apiGroups, `${path}.apiGroups`, "API groups"),
     ...validateStarred(apiVersions, `${path}.apiVersions`, "API versions"),
     ...apiVersions.flatMap((each, index) =>
-      each === "" ? [required(`${path}.apiVersions[${index}]`)] : []),
+      each === "" ? [required(`${path}.apiVersions[${index}]`)] : [],
+    ),
     ...validateResources(rule.resources, `${path}.resources`),
-    ...(scope === undefined || SCOPES.includes(scope) ? []
+    ...(scope === undefined || SCOPES.includes(scope)
+      ? []
       : [notSupported(`${path}.scope`, scope, SCOPES)]),
   ];
 }
@@ -92,26 +105,32 @@ export function validateMatch(match: MatchResources | undefined, path: string): 
   if (match === undefined) return [];
   const { matchPolicy = "", namespaceSelector, objectSelector } = match;
   return [
-    ...(MATCH_POLICIES.includes(matchPolicy) ? []
+    ...(MATCH_POLICIES.includes(matchPolicy)
+      ? []
       : [notSupported(`${path}.matchPolicy`, matchPolicy, MATCH_POLICIES)]),
     ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`),
     ...validateLabelSelector(objectSelector, `${path}.objectSelector`),
     ...(["resourceRules", "excludeResourceRules"] as const).flatMap((name) =>
       (match[name] ?? []).flatMap((each, index) =>
-        validateNamedRule(each, `${path}.${name}[${index}]`))),
+        validateNamedRule(each, `${path}.${name}[${index}]`),
+      ),
+    ),
   ];
 }
 
 /** The same for policies and webhooks that change objects. */
 export function validateMutatingMatch(
-  match: MatchResources | undefined, path: string,
+  match: MatchResources | undefined,
+  path: string,
 ): FieldError[] {
-  const operations: OperationType[] =
-    (match?.resourceRules ?? []).flatMap((each) => each.operations ?? []);
+  const operations: OperationType[] = (match?.resourceRules ?? []).flatMap(
+    (each) => each.operations ?? [],
+  );
   return [
     ...validateMatch(match, path),
-    ...operations.filter((each) => !MUTATING_OPERATIONS.includes(each)).map((each) =>
-      notSupported(`${path}.resourceRules.operations`, each, MUTATING_OPERATIONS)),
+    ...operations
+      .filter((each) => !MUTATING_OPERATIONS.includes(each))
+      .map((each) => notSupported(`${path}.resourceRules.operations`, each, MUTATING_OPERATIONS)),
   ];
 }
 
@@ -126,7 +145,7 @@ export function defaultMatch(match: MatchResources | undefined): void {
   match.matchPolicy ??= "Equivalent";
   match.namespaceSelector ??= {};
   match.objectSelector ??= {};
-  for (const rule of [...match.resourceRules ?? [], ...match.excludeResourceRules ?? []]) {
+  for (const rule of [...(match.resourceRules ?? []), ...(match.excludeResourceRules ?? [])]) {
     defaultRule(rule);
   }
 }

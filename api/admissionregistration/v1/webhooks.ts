@@ -1,11 +1,15 @@
 /** The two configurations of webhooks: servers that are asked about requests. */
-import type {
-  MutatingWebhook, MutatingWebhookConfiguration, ValidatingWebhook,
-  ValidatingWebhookConfiguration, WebhookClientConfig,
-} from "../../gen/admissionregistration/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  MutatingWebhook,
+  MutatingWebhookConfiguration,
+  ValidatingWebhook,
+  ValidatingWebhookConfiguration,
+  WebhookClientConfig,
+} from "../../gen/admissionregistration/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { dns1035Label } from "../../validation/names.ts";
@@ -36,16 +40,19 @@ function validateVersions(versions: readonly string[] = [], path: string): Field
     return dns1035Label(version).map((each) => invalid(at, version, each));
   });
   if (versions.some((each) => REVIEW_VERSIONS.includes(each))) return errors;
-  return [...errors, invalid(path, versions,
-    `must include at least one of ${REVIEW_VERSIONS.join(", ")}`)];
+  return [
+    ...errors,
+    invalid(path, versions, `must include at least one of ${REVIEW_VERSIONS.join(", ")}`),
+  ];
 }
 
 /** A value of a list, when it is there. */
 function validateChoice(
-  value: string | undefined, allowed: readonly string[], path: string,
+  value: string | undefined,
+  allowed: readonly string[],
+  path: string,
 ): FieldError[] {
-  return value === undefined || allowed.includes(value)
-    ? [] : [notSupported(path, value, allowed)];
+  return value === undefined || allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
 }
 
 function validateHook(hook: Webhook, path: string, conditions: boolean): FieldError[] {
@@ -58,16 +65,24 @@ function validateHook(hook: Webhook, path: string, conditions: boolean): FieldEr
     ...(sideEffects === undefined
       ? [required(`${path}.sideEffects`, `must specify one of ${SIDE_EFFECTS.join(", ")}`)]
       : validateChoice(sideEffects, SIDE_EFFECTS, `${path}.sideEffects`)),
-    ...(timeout >= 1 && timeout <= TIMEOUT_S_MAX ? []
-      : [invalid(`${path}.timeoutSeconds`, timeout,
-        `the timeout value must be between 1 and ${TIMEOUT_S_MAX} seconds`)]),
+    ...(timeout >= 1 && timeout <= TIMEOUT_S_MAX
+      ? []
+      : [
+          invalid(
+            `${path}.timeoutSeconds`,
+            timeout,
+            `the timeout value must be between 1 and ${TIMEOUT_S_MAX} seconds`,
+          ),
+        ]),
     ...validateLabelSelector(hook.namespaceSelector, `${path}.namespaceSelector`),
     ...validateLabelSelector(hook.objectSelector, `${path}.objectSelector`),
-    ...("reinvocationPolicy" in hook ? validateChoice(hook.reinvocationPolicy,
-      REINVOCATION_POLICIES, `${path}.reinvocationPolicy`) : []),
+    ...("reinvocationPolicy" in hook
+      ? validateChoice(hook.reinvocationPolicy, REINVOCATION_POLICIES, `${path}.reinvocationPolicy`)
+      : []),
     ...validateClient(hook.clientConfig, `${path}.clientConfig`),
     ...(conditions
-      ? validateMatchConditions(hook.matchConditions, `${path}.matchConditions`, false) : []),
+      ? validateMatchConditions(hook.matchConditions, `${path}.matchConditions`, false)
+      : []),
     ...validateVersions(hook.admissionReviewVersions, `${path}.admissionReviewVersions`),
   ];
 }

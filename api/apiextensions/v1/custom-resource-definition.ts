@@ -1,7 +1,8 @@
 /** CustomResourceDefinition: a kind that users add. Package apiextensions validates it. */
-import type { CustomResourceDefinition } from "../../gen/apiextensions/v1.ts";
+
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
+import type { CustomResourceDefinition } from "../../gen/apiextensions/v1.ts";
 import type { Kind } from "../../kind.ts";
 
 const HTTPS = 443;
@@ -26,7 +27,6 @@ export const customResourceDefinition: Kind<CustomResourceDefinition> =
     defaults,
     columns: [
       nameColumn,
-      column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null,
-        { type: "date" }),
+      column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null, { type: "date" }),
     ],
   });

@@ -1,8 +1,9 @@
 /** APIService: which server answers for a version of a group. */
-import type { APIService } from "../../gen/apiregistration/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { APIService } from "../../gen/apiregistration/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
 import { dns1035Label, dnsSubdomain, pathSegment, portNumber } from "../../validation/names.ts";
@@ -17,8 +18,13 @@ function validateName({ metadata, spec }: APIService): FieldError[] {
   const { name = "" } = metadata;
   const wanted = `${spec.version ?? ""}.${spec.group ?? ""}`;
   if (name === "" || name === wanted || pathSegment(name).length > 0) return [];
-  return [invalid("metadata.name", name,
-    `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`)];
+  return [
+    invalid(
+      "metadata.name",
+      name,
+      `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(wanted)}`,
+    ),
+  ];
 }
 
 function validateServer({ spec }: APIService): FieldError[] {
@@ -26,11 +32,18 @@ function validateServer({ spec }: APIService): FieldError[] {
   const path = "spec.insecureSkipTLSVerify";
   if (service === undefined) {
     return [
-      ...(caBundle === "" ? [] : [invalid("spec.caBundle",
-        `${Buffer.byteLength(caBundle, "base64")} bytes`,
-        "local APIServices may not have a caBundle")]),
-      ...(trusting ? [invalid(path, trusting,
-        "local APIServices may not have insecureSkipTLSVerify")] : []),
+      ...(caBundle === ""
+        ? []
+        : [
+            invalid(
+              "spec.caBundle",
+              `${Buffer.byteLength(caBundle, "base64")} bytes`,
+              "local APIServices may not have a caBundle",
+            ),
+          ]),
+      ...(trusting
+        ? [invalid(path, trusting, "local APIServices may not have insecureSkipTLSVerify")]
+        : []),
     ];
   }
   const { port = 0 } = service;
@@ -38,9 +51,11 @@ function validateServer({ spec }: APIService): FieldError[] {
     ...((service.namespace ?? "") === "" ? [required("spec.service.namespace")] : []),
     ...((service.name ?? "") === "" ? [required("spec.service.name")] : []),
     ...portNumber(port).map((each) =>
-      invalid("spec.service.port", port, `port is not valid: ${each}`)),
+      invalid("spec.service.port", port, `port is not valid: ${each}`),
+    ),
     ...(trusting && caBundle !== ""
-      ? [invalid(path, trusting, "may not be true if caBundle is present")] : []),
+      ? [invalid(path, trusting, "may not be true if caBundle is present")]
+      : []),
   ];
 }
 
@@ -48,20 +63,31 @@ function validate(object: APIService): FieldError[] {
   const { group = "", version = "", groupPriorityMinimum, versionPriority } = object.spec;
   const errors = validateName(object);
   if (group === "" && version !== "v1") {
-    errors.push(required("spec.group",
-      "only v1 may have an empty group and it better be legacy kube"));
+    errors.push(
+      required("spec.group", "only v1 may have an empty group and it better be legacy kube"),
+    );
   }
   if (group !== "") {
     errors.push(...dnsSubdomain(group).map((each) => invalid("spec.group", group, each)));
   }
   errors.push(...dns1035Label(version).map((each) => invalid("spec.version", version, each)));
   if (groupPriorityMinimum <= 0 || groupPriorityMinimum > GROUP_PRIORITY_MAX) {
-    errors.push(invalid("spec.groupPriorityMinimum", groupPriorityMinimum,
-      `must be positive and less than ${GROUP_PRIORITY_MAX}`));
+    errors.push(
+      invalid(
+        "spec.groupPriorityMinimum",
+        groupPriorityMinimum,
+        `must be positive and less than ${GROUP_PRIORITY_MAX}`,
+      ),
+    );
   }
   if (versionPriority <= 0 || versionPriority > VERSION_PRIORITY_MAX) {
-    errors.push(invalid("spec.versionPriority", versionPriority,
-      `must be positive and less than ${VERSION_PRIORITY_MAX}`));
+    errors.push(
+      invalid(
+        "spec.versionPriority",
+        versionPriority,
+        `must be positive and less than ${VERSION_PRIORITY_MAX}`,
+      ),
+    );
   }
   return [...errors, ...validateServer(object)];
 }
@@ -88,16 +114,23 @@ export const apiService: Kind<APIService> = defineKind<APIService>(SCHEMA, {
   },
   validate,
   status: {
-    validateUpdate: ({ status }) => (status?.conditions ?? []).flatMap((each, index) =>
-      STATUSES.includes(each.status ?? "") ? []
-        : [notSupported(`status.conditions[${index}].status`, each.status ?? "", STATUSES)]),
+    validateUpdate: ({ status }) =>
+      (status?.conditions ?? []).flatMap((each, index) =>
+        STATUSES.includes(each.status ?? "")
+          ? []
+          : [notSupported(`status.conditions[${index}].status`, each.status ?? "", STATUSES)],
+      ),
   },
   columns: [
     nameColumn,
-    column("Service", ({ spec }) => spec.service === undefined
-      ? "Local" : `${spec.service.namespace}/${spec.service.name}`),
-    column("Available", ({ status }) =>
-      status?.conditions?.find((each) => each.type === "Available")?.status ?? "Unknown"),
+    column("Service", ({ spec }) =>
+      spec.service === undefined ? "Local" : `${spec.service.namespace}/${spec.service.name}`,
+    ),
+    column(
+      "Available",
+      ({ status }) =>
+        status?.conditions?.find((each) => each.type === "Available")?.status ?? "Unknown",
+    ),
     ageColumn,
   ],
 });

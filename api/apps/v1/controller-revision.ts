@@ -1,8 +1,9 @@
 /** ControllerRevision: a state that a controller can return to; its data never changes. */
-import type { ControllerRevision } from "../../gen/apps/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { required } from "../../errors.ts";
+import type { ControllerRevision } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 
@@ -19,9 +20,10 @@ function isObject(data: unknown): boolean {
   return typeof data === "object" && data !== null && !Array.isArray(data);
 }
 
-export const controllerRevision: Kind<ControllerRevision> =
-  defineKind<ControllerRevision>("apps/v1.ControllerRevision", {
-    validateCreate: ({ data }) => isObject(data) ? [] : [required("data", "data is mandatory")],
+export const controllerRevision: Kind<ControllerRevision> = defineKind<ControllerRevision>(
+  "apps/v1.ControllerRevision",
+  {
+    validateCreate: ({ data }) => (isObject(data) ? [] : [required("data", "data is mandatory")]),
     validate: (object) => nonNegative("revision", object.revision),
     validateUpdate: (object, old) => immutable("data", object.data, old.data),
     columns: [
@@ -30,4 +32,5 @@ export const controllerRevision: Kind<ControllerRevision> =
       column("Revision", (object) => object.revision),
       ageColumn,
     ],
-  });
+  },
+);

@@ -1,14 +1,19 @@
 /** DaemonSet: one pod on every node that it selects. */
 import { isDeepStrictEqual } from "node:util";
-import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
 import { ageColumn, column, mapCell, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { DaemonSet, DaemonSetUpdateStrategy } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
-  countColumn, defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare,
+  countColumn,
+  defaultTemplate,
+  isZeroShare,
+  selectorColumn,
+  templateColumns,
+  validateShare,
   validateWorkload,
 } from "./workload.ts";
 
@@ -33,7 +38,8 @@ function defaults({ metadata, spec }: DaemonSet): void {
 function countTemplate(object: DaemonSet, count: number): void {
   if (count === 0) return;
   object.metadata.annotations = {
-    ...object.metadata.annotations, [TEMPLATE_COUNT]: String(count),
+    ...object.metadata.annotations,
+    [TEMPLATE_COUNT]: String(count),
   };
 }
 
@@ -61,8 +67,9 @@ function validateStrategy(strategy: DaemonSetUpdateStrategy): FieldError[] {
   const someUnavailable = !isZeroShare(maxUnavailable);
   const someSurge = !isZeroShare(maxSurge);
   if (someUnavailable && someSurge) {
-    errors.push(invalid(`${path}.maxSurge`, maxSurge,
-      "may not be set when maxUnavailable is non-zero"));
+    errors.push(
+      invalid(`${path}.maxSurge`, maxSurge, "may not be set when maxUnavailable is non-zero"),
+    );
   }
   if (!someUnavailable && !someSurge) {
     errors.push(required(`${path}.maxUnavailable`, "cannot be 0 when maxSurge is 0"));
@@ -90,11 +97,18 @@ export const daemonSet: Kind<DaemonSet> = defineKind<DaemonSet>("apps/v1.DaemonS
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),
   status: {
-    validateUpdate: ({ status }) => validateCounts(status, [
-      "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
-      "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
-      "collisionCount",
-    ]),
+    validateUpdate: ({ status }) =>
+      validateCounts(status, [
+        "currentNumberScheduled",
+        "numberMisscheduled",
+        "desiredNumberScheduled",
+        "numberReady",
+        "observedGeneration",
+        "updatedNumberScheduled",
+        "numberAvailable",
+        "numberUnavailable",
+        "collisionCount",
+      ]),
   },
   columns: [
     nameColumn,

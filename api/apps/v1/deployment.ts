@@ -1,15 +1,21 @@
 /** Deployment: pods that are replaced gradually when their template changes. */
-import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
+
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported } from "../../errors.ts";
+import type { Deployment, DeploymentStrategy } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
 import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
-  defaultTemplate, isZeroShare, selectorColumn, templateColumns, validateShare, validateWorkload,
+  defaultTemplate,
+  isZeroShare,
+  selectorColumn,
+  templateColumns,
+  validateShare,
+  validateWorkload,
 } from "./workload.ts";
 
 const QUARTER = "25%";
@@ -33,9 +39,13 @@ function defaults({ spec }: Deployment): void {
 
 /** The strategy as upstream's messages show it, in the form of its Go structure. */
 function shownStrategy({ type, rollingUpdate }: DeploymentStrategy): object {
-  const shares = rollingUpdate === undefined ? null : {
-    MaxUnavailable: rollingUpdate.maxUnavailable ?? 0, MaxSurge: rollingUpdate.maxSurge ?? 0,
-  };
+  const shares =
+    rollingUpdate === undefined
+      ? null
+      : {
+          MaxUnavailable: rollingUpdate.maxUnavailable ?? 0,
+          MaxSurge: rollingUpdate.maxSurge ?? 0,
+        };
   return { Type: type ?? "", RollingUpdate: shares };
 }
 
@@ -44,8 +54,14 @@ function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
   const path = "spec.strategy";
   if (!STRATEGIES.includes(type)) return [notSupported(path, shownStrategy(strategy), STRATEGIES)];
   if (type === "Recreate") {
-    return rollingUpdate === undefined ? [] : [forbidden(`${path}.rollingUpdate`,
-      "may not be specified when strategy `type` is 'Recreate'")];
+    return rollingUpdate === undefined
+      ? []
+      : [
+          forbidden(
+            `${path}.rollingUpdate`,
+            "may not be specified when strategy `type` is 'Recreate'",
+          ),
+        ];
   }
   const at = `${path}.rollingUpdate`;
   const errors = [
@@ -53,8 +69,13 @@ function validateStrategy(strategy: DeploymentStrategy): FieldError[] {
     ...validateShare(rollingUpdate?.maxSurge, `${at}.maxSurge`, false),
   ];
   if (isZeroShare(rollingUpdate?.maxUnavailable) && isZeroShare(rollingUpdate?.maxSurge)) {
-    errors.push(invalid(`${at}.maxUnavailable`, rollingUpdate?.maxUnavailable ?? 0,
-      "may not be 0 when `maxSurge` is 0"));
+    errors.push(
+      invalid(
+        `${at}.maxUnavailable`,
+        rollingUpdate?.maxUnavailable ?? 0,
+        "may not be 0 when `maxSurge` is 0",
+      ),
+    );
   }
   if (errors.length > 0) return errors;
   return validateShare(rollingUpdate?.maxUnavailable, `${at}.maxUnavailable`, true);
@@ -71,8 +92,9 @@ function validate({ spec }: Deployment): FieldError[] {
     ...nonNegative("spec.progressDeadlineSeconds", deadline),
   ];
   if (deadline !== undefined && deadline <= (spec.minReadySeconds ?? 0)) {
-    errors.push(invalid("spec.progressDeadlineSeconds", deadline,
-      "must be greater than minReadySeconds"));
+    errors.push(
+      invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"),
+    );
   }
   return errors;
 }
@@ -82,15 +104,28 @@ function validateStatus(object: Deployment): FieldError[] {
   const { replicas = 0, updatedReplicas, readyReplicas, availableReplicas } = object.status ?? {};
   const counts = { replicas, updatedReplicas, readyReplicas, availableReplicas };
   const errors = validateCounts(object.status, [
-    "observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
-    "unavailableReplicas", "collisionCount",
+    "observedGeneration",
+    "replicas",
+    "updatedReplicas",
+    "readyReplicas",
+    "availableReplicas",
+    "unavailableReplicas",
+    "collisionCount",
   ]);
   const more = Object.entries(counts).filter(([, count]) => (count ?? 0) > replicas);
-  errors.push(...more.map(([name, count]) =>
-    invalid(`status.${name}`, count, "cannot be greater than status.replicas")));
+  errors.push(
+    ...more.map(([name, count]) =>
+      invalid(`status.${name}`, count, "cannot be greater than status.replicas"),
+    ),
+  );
   if ((availableReplicas ?? 0) > (readyReplicas ?? 0)) {
-    errors.push(invalid("status.availableReplicas", availableReplicas,
-      "cannot be greater than readyReplicas"));
+    errors.push(
+      invalid(
+        "status.availableReplicas",
+        availableReplicas,
+        "cannot be greater than readyReplicas",
+      ),
+    );
   }
   return errors;
 }
@@ -109,8 +144,10 @@ export const deployment: Kind<Deployment> = defineKind<Deployment>("apps/v1.Depl
   },
   columns: [
     nameColumn,
-    column("Ready", (object) =>
-      `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`),
+    column(
+      "Ready",
+      (object) => `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`,
+    ),
     column("Up-to-date", (object) => object.status?.updatedReplicas ?? 0),
     column("Available", (object) => object.status?.availableReplicas ?? 0),
     ageColumn,

@@ -7,5 +7,9 @@ import { statefulSet } from "./stateful-set.ts";
 
 /** The kinds of apps/v1. */
 export const APPS_KINDS: readonly Kind[] = [
-  controllerRevision, daemonSet, deployment, replicaSet, statefulSet,
+  controllerRevision,
+  daemonSet,
+  deployment,
+  replicaSet,
+  statefulSet,
 ];

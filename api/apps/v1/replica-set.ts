@@ -1,15 +1,20 @@
 /** ReplicaSet: a number of like pods, kept. */
-import type { ReplicaSet, ReplicaSetStatus } from "../../gen/apps/v1.ts";
+
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, nameColumn } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid } from "../../errors.ts";
+import type { ReplicaSet, ReplicaSetStatus } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
 import { immutable, nonNegative, validateCounts } from "../../validation/metadata.ts";
 import {
-  countColumn, defaultTemplate, selectorColumn, templateColumns, validateWorkload,
+  countColumn,
+  defaultTemplate,
+  selectorColumn,
+  templateColumns,
+  validateWorkload,
 } from "./workload.ts";
 
 const COUNTS = ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] as const;
@@ -25,8 +30,13 @@ export function validateReplicaStatus(status: ReplicaSetStatus = { replicas: 0 }
     }
   }
   if ((status.availableReplicas ?? 0) > (status.readyReplicas ?? 0)) {
-    errors.push(invalid("status.availableReplicas", status.availableReplicas,
-      "cannot be greater than readyReplicas"));
+    errors.push(
+      invalid(
+        "status.availableReplicas",
+        status.availableReplicas,
+        "cannot be greater than readyReplicas",
+      ),
+    );
   }
   return errors;
 }
@@ -42,8 +52,11 @@ export const replicaSet: Kind<ReplicaSet> = defineKind<ReplicaSet>("apps/v1.Repl
   validate: ({ spec }) => [
     ...nonNegative("spec.replicas", spec.replicas),
     ...nonNegative("spec.minReadySeconds", spec.minReadySeconds),
-    ...validateWorkload({ selector: spec.selector, template: spec.template ?? {} }, "deployment",
-      "ReplicaSet"),
+    ...validateWorkload(
+      { selector: spec.selector, template: spec.template ?? {} },
+      "deployment",
+      "ReplicaSet",
+    ),
   ],
   validateUpdate: (object, old) =>
     immutable("spec.selector", object.spec.selector, old.spec.selector),

@@ -1,18 +1,17 @@
 /** ReplicationController, of the core group: the older form of ReplicaSet. */
-import type { ReplicationController } from "../../gen/core/v1.ts";
-import {
-  countColumn, defaultTemplate, templateColumns,
-} from "./workload.ts";
-import { validateReplicaStatus } from "./replica-set.ts";
+
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, mapCell, nameColumn, wide } from "../../columns.ts";
+import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
+import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { ReplicationController } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesLabels, termsOfMap } from "../../selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
-import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
-import { templateWarnings } from "../../core/v1/pod/warnings.ts";
+import { validateReplicaStatus } from "./replica-set.ts";
+import { countColumn, defaultTemplate, templateColumns } from "./workload.ts";
 
 function defaults(object: ReplicationController): void {
   const { spec } = object;
@@ -35,8 +34,13 @@ function validate({ spec }: ReplicationController): FieldError[] {
   if (Object.keys(selector).length === 0) errors.push(required("spec.selector"));
   if (template === undefined) return [...errors, required("spec.template")];
   if (!matchesLabels(termsOfMap(selector), template.metadata?.labels)) {
-    errors.push(invalid("spec.template.metadata.labels", template.metadata?.labels ?? null,
-      "`selector` does not match template `labels`"));
+    errors.push(
+      invalid(
+        "spec.template.metadata.labels",
+        template.metadata?.labels ?? null,
+        "`selector` does not match template `labels`",
+      ),
+    );
   }
   errors.push(...validatePodTemplate(template, "spec.template"));
   const policy = template.spec?.restartPolicy;
@@ -46,8 +50,9 @@ function validate({ spec }: ReplicationController): FieldError[] {
   return errors;
 }
 
-export const replicationController: Kind<ReplicationController> =
-  defineKind<ReplicationController>("core/v1.ReplicationController", {
+export const replicationController: Kind<ReplicationController> = defineKind<ReplicationController>(
+  "core/v1.ReplicationController",
+  {
     generation: "spec",
     warnings: ({ spec }) => templateWarnings(spec?.template),
     defaults,
@@ -70,4 +75,5 @@ export const replicationController: Kind<ReplicationController> =
     selectableFields: {
       "status.replicas": (object) => String(object.status?.replicas ?? 0),
     },
-  });
+  },
+);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { decodeJson } from "../../codec/json.ts";
-import { kindOf } from "../../kinds.ts";
 import type { KubeObject } from "../../kind.ts";
+import { kindOf } from "../../kinds.ts";
 
 const kind = kindOf("apps", "v1", "StatefulSet")!;
 
@@ -11,7 +11,10 @@ function complaints(start: number): string[] {
   const { object } = decodeJson<KubeObject>(kind.schema, {
     metadata: { namespace: "default", name: "db" },
     spec: {
-      replicas: 3, ordinals: { start }, selector: { matchLabels: labels }, serviceName: "db",
+      replicas: 3,
+      ordinals: { start },
+      selector: { matchLabels: labels },
+      serviceName: "db",
       template: { metadata: { labels }, spec: { containers: [container] } },
     },
   });

@@ -1,22 +1,27 @@
 /** StatefulSet: pods with names and volumes that stay theirs. */
 import { isDeepStrictEqual } from "node:util";
-import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import { scaleView } from "../../autoscaling/v1/scale.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
+import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported } from "../../errors.ts";
+import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { termsOf } from "../../selector.ts";
 import { nonNegative, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
-import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { defaultTemplate, templateColumns, validateWorkload } from "./workload.ts";
 
 const HISTORY = 10;
 const RETENTION_POLICIES = ["Retain", "Delete"];
 const CHANGEABLE = [
-  "replicas", "template", "updateStrategy", "minReadySeconds", "ordinals", "revisionHistoryLimit",
+  "replicas",
+  "template",
+  "updateStrategy",
+  "minReadySeconds",
+  "ordinals",
+  "revisionHistoryLimit",
   "persistentVolumeClaimRetentionPolicy",
 ] as const;
 
@@ -52,7 +57,8 @@ function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
   if (claims.length === 0 || pod === undefined) return spec;
   const own = (pod.volumes ?? []).filter((each) => !claims.some(({ name }) => name === each.name));
   return {
-    ...spec, template: { ...spec.template, spec: { ...pod, volumes: [...claims, ...own] } },
+    ...spec,
+    template: { ...spec.template, spec: { ...pod, volumes: [...claims, ...own] } },
   };
 }
 
@@ -60,23 +66,35 @@ function validate({ spec }: StatefulSet): FieldError[] {
   const errors: FieldError[] = [];
   const { podManagementPolicy: policy, updateStrategy: update } = spec;
   if (policy !== "OrderedReady" && policy !== "Parallel") {
-    errors.push(invalid("spec.podManagementPolicy", policy,
-      "must be 'OrderedReady' or 'Parallel'"));
+    errors.push(
+      invalid("spec.podManagementPolicy", policy, "must be 'OrderedReady' or 'Parallel'"),
+    );
   }
   if (update?.type !== "RollingUpdate" && update?.type !== "OnDelete") {
     errors.push(invalid("spec.updateStrategy", update, "must be 'RollingUpdate' or 'OnDelete'"));
   } else if (update.type === "OnDelete" && update.rollingUpdate !== undefined) {
-    errors.push(invalid("spec.updateStrategy.rollingUpdate", update.rollingUpdate,
-      "only allowed for updateStrategy 'RollingUpdate'"));
+    errors.push(
+      invalid(
+        "spec.updateStrategy.rollingUpdate",
+        update.rollingUpdate,
+        "only allowed for updateStrategy 'RollingUpdate'",
+      ),
+    );
   }
-  errors.push(...nonNegative("spec.updateStrategy.rollingUpdate.partition",
-    update?.rollingUpdate?.partition));
+  errors.push(
+    ...nonNegative("spec.updateStrategy.rollingUpdate.partition", update?.rollingUpdate?.partition),
+  );
   const retention = spec.persistentVolumeClaimRetentionPolicy;
   for (const name of ["whenDeleted", "whenScaled"] as const) {
     const policy = retention?.[name];
     if (policy !== undefined && !RETENTION_POLICIES.includes(policy)) {
-      errors.push(notSupported(`spec.persistentVolumeClaimRetentionPolicy.${name}`, policy,
-        RETENTION_POLICIES));
+      errors.push(
+        notSupported(
+          `spec.persistentVolumeClaimRetentionPolicy.${name}`,
+          policy,
+          RETENTION_POLICIES,
+        ),
+      );
     }
   }
   errors.push(...nonNegative("spec.replicas", spec.replicas));
@@ -88,10 +106,16 @@ function validate({ spec }: StatefulSet): FieldError[] {
 /** Fields that are immutable are validated at creation only. */
 function validateCreate({ spec }: StatefulSet): FieldError[] {
   const { serviceName = "", volumeClaimTemplates = [] } = spec;
-  const name = serviceName === "" ? [] : dnsLabel(serviceName).map((each) =>
-    invalid("spec.serviceName", serviceName, each));
-  return [...name, ...volumeClaimTemplates.flatMap((claim, index) =>
-    validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`))];
+  const name =
+    serviceName === ""
+      ? []
+      : dnsLabel(serviceName).map((each) => invalid("spec.serviceName", serviceName, each));
+  return [
+    ...name,
+    ...volumeClaimTemplates.flatMap((claim, index) =>
+      validateClaimSpec(claim.spec, `spec.volumeClaimTemplates[${index}].spec`),
+    ),
+  ];
 }
 
 function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
@@ -102,19 +126,25 @@ function fixedPart(spec: StatefulSetSpec): Partial<StatefulSetSpec> {
 
 function validateUpdate(object: StatefulSet, old: StatefulSet): FieldError[] {
   if (isDeepStrictEqual(fixedPart(object.spec), fixedPart(old.spec))) return [];
-  return [forbidden("spec", "updates to statefulset spec for fields other than 'replicas', " +
-    "'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', " +
-    "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden")];
+  return [
+    forbidden(
+      "spec",
+      "updates to statefulset spec for fields other than 'replicas', " +
+        "'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', " +
+        "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+    ),
+  ];
 }
 
-const PARTS = [
-  "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
-] as const;
+const PARTS = ["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"] as const;
 
 function validateStatus({ status }: StatefulSet): FieldError[] {
   const { replicas = 0, readyReplicas = 0 } = status ?? {};
   const errors = validateCounts(status, [
-    "replicas", ...PARTS, "observedGeneration", "collisionCount",
+    "replicas",
+    ...PARTS,
+    "observedGeneration",
+    "collisionCount",
   ]);
   for (const name of PARTS) {
     const count = status?.[name] ?? 0;
@@ -123,8 +153,16 @@ function validateStatus({ status }: StatefulSet): FieldError[] {
     }
   }
   const available = status?.availableReplicas ?? 0;
-  return available <= readyReplicas ? errors : [...errors, invalid("status.availableReplicas",
-    available, "cannot be greater than status.readyReplicas")];
+  return available <= readyReplicas
+    ? errors
+    : [
+        ...errors,
+        invalid(
+          "status.availableReplicas",
+          available,
+          "cannot be greater than status.readyReplicas",
+        ),
+      ];
 }
 
 export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.StatefulSet", {
@@ -141,8 +179,10 @@ export const statefulSet: Kind<StatefulSet> = defineKind<StatefulSet>("apps/v1.S
   },
   columns: [
     nameColumn,
-    column("Ready", (object) =>
-      `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`),
+    column(
+      "Ready",
+      (object) => `${object.status?.readyReplicas ?? 0}/${object.spec.replicas ?? 0}`,
+    ),
     ageColumn,
     ...templateColumns<StatefulSet>((object) => object.spec.template),
   ],

@@ -1,12 +1,13 @@
 /** The common parts of kinds with a pod template. */
-import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
-import type { LabelSelector } from "../../gen/meta/v1.ts";
-import type { IntOrString } from "../../scalars.ts";
+
 import { column, selectorCell, wide } from "../../columns.ts";
 import { defaultPodSpec } from "../../core/v1/pod/defaults.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
+import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type { Column, KubeObject } from "../../kind.ts";
+import type { IntOrString } from "../../scalars.ts";
 import { matchesSelector } from "../../selector.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { nonNegative } from "../../validation/metadata.ts";
@@ -33,17 +34,25 @@ export type Owner = "deployment" | "daemonset" | "statefulset";
 
 /** The template's labels satisfy the selector; an absent one selects nothing. */
 function validateMatch(
-  selector: LabelSelector | undefined, template: PodTemplateSpec,
+  selector: LabelSelector | undefined,
+  template: PodTemplateSpec,
 ): FieldError[] {
   const labels = template.metadata?.labels;
   if (selector !== undefined && (isEmpty(selector) || matchesSelector(selector, labels))) return [];
-  return [invalid("spec.template.metadata.labels", labels ?? null,
-    "`selector` does not match template `labels`")];
+  return [
+    invalid(
+      "spec.template.metadata.labels",
+      labels ?? null,
+      "`selector` does not match template `labels`",
+    ),
+  ];
 }
 
 /** The rules of selector and template; `owner` is the word in upstream's complaints. */
 export function validateWorkload(
-  spec: WorkloadSpec, owner: Owner, limitOwner: string,
+  spec: WorkloadSpec,
+  owner: Owner,
+  limitOwner: string,
 ): FieldError[] {
   const { selector, template } = spec;
   const errors = validateLabelSelector(selector, "spec.selector");
@@ -63,15 +72,21 @@ export function validateWorkload(
     errors.push(notSupported("spec.template.spec.restartPolicy", policy ?? "", ["Always"]));
   }
   if (template.spec?.activeDeadlineSeconds !== undefined) {
-    errors.push(forbidden("spec.template.spec.activeDeadlineSeconds",
-      `activeDeadlineSeconds in ${limitOwner} is not Supported`));
+    errors.push(
+      forbidden(
+        "spec.template.spec.activeDeadlineSeconds",
+        `activeDeadlineSeconds in ${limitOwner} is not Supported`,
+      ),
+    );
   }
   return errors;
 }
 
 /** A number that is not negative, or a share of at most 100 % where `capped`. */
 export function validateShare(
-  value: IntOrString | undefined, path: string, capped: boolean,
+  value: IntOrString | undefined,
+  path: string,
+  capped: boolean,
 ): FieldError[] {
   if (typeof value === "number") return nonNegative(path, value);
   if (value === undefined) return [];
@@ -94,8 +109,16 @@ export function templateColumns<T extends KubeObject>(
 ): Column<T>[] {
   const containers = (object: T): Container[] => template(object)?.spec?.containers ?? [];
   return [
-    wide("Containers", (object) => containers(object).map((each) => each.name).join(",")),
-    wide("Images", (object) => containers(object).map((each) => each.image ?? "").join(",")),
+    wide("Containers", (object) =>
+      containers(object)
+        .map((each) => each.name)
+        .join(","),
+    ),
+    wide("Images", (object) =>
+      containers(object)
+        .map((each) => each.image ?? "")
+        .join(","),
+    ),
   ];
 }
 
@@ -106,7 +129,8 @@ export function selectorColumn<T extends KubeObject>(
 }
 
 export function countColumn<T extends KubeObject>(
-  name: string, count: (object: T) => number | undefined,
+  name: string,
+  count: (object: T) => number | undefined,
 ): Column<T> {
   return column(name, (object) => count(object) ?? 0, { type: "integer" });
 }

@@ -13,7 +13,8 @@ test("a behavior is read by its fields in any case", () => {
 });
 
 test.each([
-  ["[".repeat(DEPTH) + "]".repeat(DEPTH)], ['{"ScaleUp":'.repeat(DEPTH) + "1" + "}".repeat(DEPTH)],
+  ["[".repeat(DEPTH) + "]".repeat(DEPTH)],
+  ['{"ScaleUp":'.repeat(DEPTH) + "1" + "}".repeat(DEPTH)],
 ])("an annotation of any depth is passed over", (text) => {
   expect(readAnnotations({ [BEHAVIOR]: text }).rest).toEqual({});
 });

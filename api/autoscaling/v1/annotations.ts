@@ -4,24 +4,31 @@
  * the form of Go's internal structure, whose fields start with capitals.
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { decodeJson } from "../../codec/json.ts";
 import type {
-  HorizontalPodAutoscalerCondition, MetricSpec as FirstSpec, MetricStatus as FirstStatus,
+  MetricSpec as FirstSpec,
+  MetricStatus as FirstStatus,
+  HorizontalPodAutoscalerCondition,
 } from "../../gen/autoscaling/v1.ts";
 import type {
-  HorizontalPodAutoscalerBehavior, HPAScalingRules, MetricIdentifier, MetricSpec, MetricStatus,
+  HorizontalPodAutoscalerBehavior,
+  HPAScalingRules,
+  MetricIdentifier,
+  MetricSpec,
+  MetricStatus,
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
-import { parseQuantity } from "@raft2kube/std/quantity.ts";
 
 const METRICS = "autoscaling.alpha.kubernetes.io/metrics";
 const BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior";
 const CURRENT = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions";
 /** Annotations of an alpha version that stored tolerances in them; upstream drops them. */
-const DROPPED = ["up", "down"].map((way) =>
-  `autoscaling.alpha.kubernetes.io/scale-${way}-tolerance`);
+const DROPPED = ["up", "down"].map(
+  (way) => `autoscaling.alpha.kubernetes.io/scale-${way}-tolerance`,
+);
 
 /** The annotations of one object. */
 export interface Annotated {
@@ -34,28 +41,32 @@ export interface Annotated {
 type Annotations = Readonly<Record<string, string>>;
 
 /** Separates the annotations that conversion added, and decodes them. */
-export function readAnnotations(
-  annotations: Annotations | undefined,
-): { rest: Record<string, string>; said: Annotated } {
+export function readAnnotations(annotations: Annotations | undefined): {
+  rest: Record<string, string>;
+  said: Annotated;
+} {
   const rest = { ...annotations };
   const take = <T>(name: string, read: (value: unknown) => T): T | undefined => {
     const text = rest[name];
     delete rest[name];
     return text === undefined ? undefined : readJson(text, read);
   };
-  const metrics = take(METRICS, (value) =>
-    listOf<FirstSpec>("MetricSpec", value).map(specOf));
+  const metrics = take(METRICS, (value) => listOf<FirstSpec>("MetricSpec", value).map(specOf));
   const behavior = take(BEHAVIOR, behaviorOf);
   const currentMetrics = take(CURRENT, (value) =>
-    listOf<FirstStatus>("MetricStatus", value).map(statusOf));
+    listOf<FirstStatus>("MetricStatus", value).map(statusOf),
+  );
   const conditions = take(CONDITIONS, (value) =>
-    listOf<HorizontalPodAutoscalerCondition>("HorizontalPodAutoscalerCondition", value));
+    listOf<HorizontalPodAutoscalerCondition>("HorizontalPodAutoscalerCondition", value),
+  );
   for (const name of DROPPED) delete rest[name];
   return {
     rest,
     said: {
-      ...(metrics && { metrics }), ...(behavior && { behavior }),
-      ...(currentMetrics && { currentMetrics }), ...(conditions && { conditions }),
+      ...(metrics && { metrics }),
+      ...(behavior && { behavior }),
+      ...(currentMetrics && { currentMetrics }),
+      ...(conditions && { conditions }),
     },
   };
 }
@@ -101,89 +112,121 @@ function listOf<T extends object>(type: string, value: unknown): T[] {
 
 type Identified = { metric: MetricIdentifier };
 
-const identifier = (name: string, selector: LabelSelector | undefined): Identified =>
-  ({ metric: { name, ...(selector && { selector }) } });
+const identifier = (name: string, selector: LabelSelector | undefined): Identified => ({
+  metric: { name, ...(selector && { selector }) },
+});
 
 function target(
-  type: string, { value, averageValue, averageUtilization }: Partial<MetricTarget>,
+  type: string,
+  { value, averageValue, averageUtilization }: Partial<MetricTarget>,
 ): { target: MetricTarget } {
-  return { target: {
-    type: type as MetricTarget["type"], ...(value !== undefined && { value }),
-    ...(averageValue !== undefined && { averageValue }),
-    ...(averageUtilization !== undefined && { averageUtilization }),
-  } };
+  return {
+    target: {
+      type: type as MetricTarget["type"],
+      ...(value !== undefined && { value }),
+      ...(averageValue !== undefined && { averageValue }),
+      ...(averageUtilization !== undefined && { averageUtilization }),
+    },
+  };
 }
 
 function firstSpecOf({ type, object, pods, resource, containerResource, external }: MetricSpec) {
   const share = ({ averageUtilization, averageValue }: MetricTarget) => ({
-    targetAverageUtilization: averageUtilization, targetAverageValue: averageValue,
+    targetAverageUtilization: averageUtilization,
+    targetAverageValue: averageValue,
   });
   return {
     type,
     object: object && {
-      target: object.describedObject, metricName: object.metric.name,
-      targetValue: object.target.value ?? "0", selector: object.metric.selector,
+      target: object.describedObject,
+      metricName: object.metric.name,
+      targetValue: object.target.value ?? "0",
+      selector: object.metric.selector,
       averageValue: object.target.averageValue,
     },
     pods: pods && {
-      metricName: pods.metric.name, targetAverageValue: pods.target.averageValue ?? "0",
+      metricName: pods.metric.name,
+      targetAverageValue: pods.target.averageValue ?? "0",
       selector: pods.metric.selector,
     },
     resource: resource && { name: resource.name, ...share(resource.target) },
     containerResource: containerResource && {
-      name: containerResource.name, ...share(containerResource.target),
+      name: containerResource.name,
+      ...share(containerResource.target),
       container: containerResource.container,
     },
     external: external && {
-      metricName: external.metric.name, metricSelector: external.metric.selector,
-      targetValue: external.target.value, targetAverageValue: external.target.averageValue,
+      metricName: external.metric.name,
+      metricSelector: external.metric.selector,
+      targetValue: external.target.value,
+      targetAverageValue: external.target.averageValue,
     },
   };
 }
 
 function specOf({ type, object, pods, resource, containerResource, external }: FirstSpec) {
   const share = (averageUtilization: number | undefined, averageValue: string | undefined) =>
-    target(averageUtilization === undefined ? "AverageValue" : "Utilization",
-      { averageUtilization, averageValue });
+    target(averageUtilization === undefined ? "AverageValue" : "Utilization", {
+      averageUtilization,
+      averageValue,
+    });
   return {
     type,
-    ...(object && { object: {
-      describedObject: object.target, ...identifier(object.metricName, object.selector),
-      ...objectTarget(object),
-    } }),
-    ...(pods && { pods: {
-      ...identifier(pods.metricName, pods.selector),
-      ...target("AverageValue", { averageValue: pods.targetAverageValue }),
-    } }),
-    ...(resource && { resource: {
-      name: resource.name,
-      ...share(resource.targetAverageUtilization, resource.targetAverageValue),
-    } }),
-    ...(containerResource && { containerResource: {
-      name: containerResource.name,
-      ...share(containerResource.targetAverageUtilization, containerResource.targetAverageValue),
-      container: containerResource.container,
-    } }),
-    ...(external && { external: {
-      ...identifier(external.metricName, external.metricSelector),
-      ...target(external.targetValue === undefined ? "AverageValue" : "Value",
-        { value: external.targetValue, averageValue: external.targetAverageValue }),
-    } }),
+    ...(object && {
+      object: {
+        describedObject: object.target,
+        ...identifier(object.metricName, object.selector),
+        ...objectTarget(object),
+      },
+    }),
+    ...(pods && {
+      pods: {
+        ...identifier(pods.metricName, pods.selector),
+        ...target("AverageValue", { averageValue: pods.targetAverageValue }),
+      },
+    }),
+    ...(resource && {
+      resource: {
+        name: resource.name,
+        ...share(resource.targetAverageUtilization, resource.targetAverageValue),
+      },
+    }),
+    ...(containerResource && {
+      containerResource: {
+        name: containerResource.name,
+        ...share(containerResource.targetAverageUtilization, containerResource.targetAverageValue),
+        container: containerResource.container,
+      },
+    }),
+    ...(external && {
+      external: {
+        ...identifier(external.metricName, external.metricSelector),
+        ...target(external.targetValue === undefined ? "AverageValue" : "Value", {
+          value: external.targetValue,
+          averageValue: external.targetAverageValue,
+        }),
+      },
+    }),
   } as MetricSpec;
 }
 
 /** A value of 0 beside an average is one that version 1 could not leave away. */
-function objectTarget(
-  { targetValue: value, averageValue }: NonNullable<FirstSpec["object"]>,
-): { target: MetricTarget } {
+function objectTarget({ targetValue: value, averageValue }: NonNullable<FirstSpec["object"]>): {
+  target: MetricTarget;
+} {
   if (averageValue === undefined) return target("Value", { value });
   const isZero = parseQuantity(value).nanos === 0n;
   return target("AverageValue", { averageValue, ...(isZero ? {} : { value }) });
 }
 
-function firstStatusOf(
-  { type, object, pods, resource, containerResource, external }: MetricStatus,
-) {
+function firstStatusOf({
+  type,
+  object,
+  pods,
+  resource,
+  containerResource,
+  external,
+}: MetricStatus) {
   const share = (current: { averageUtilization?: number; averageValue?: string }) => ({
     currentAverageUtilization: current.averageUtilization,
     currentAverageValue: current.averageValue ?? "0",
@@ -191,59 +234,83 @@ function firstStatusOf(
   return {
     type,
     object: object && {
-      target: object.describedObject, metricName: object.metric.name,
-      currentValue: object.current.value ?? "0", selector: object.metric.selector,
+      target: object.describedObject,
+      metricName: object.metric.name,
+      currentValue: object.current.value ?? "0",
+      selector: object.metric.selector,
       averageValue: object.current.averageValue,
     },
     pods: pods && {
-      metricName: pods.metric.name, currentAverageValue: pods.current.averageValue ?? "0",
+      metricName: pods.metric.name,
+      currentAverageValue: pods.current.averageValue ?? "0",
       selector: pods.metric.selector,
     },
     resource: resource && { name: resource.name, ...share(resource.current) },
     containerResource: containerResource && {
-      name: containerResource.name, ...share(containerResource.current),
+      name: containerResource.name,
+      ...share(containerResource.current),
       container: containerResource.container,
     },
     external: external && {
-      metricName: external.metric.name, metricSelector: external.metric.selector,
+      metricName: external.metric.name,
+      metricSelector: external.metric.selector,
       currentValue: external.current.value ?? "0",
       currentAverageValue: external.current.averageValue,
     },
   };
 }
 
-function statusOf(
-  { type, object, pods, resource, containerResource, external }: FirstStatus,
-): MetricStatus {
+function statusOf({
+  type,
+  object,
+  pods,
+  resource,
+  containerResource,
+  external,
+}: FirstStatus): MetricStatus {
   const share = (averageUtilization: number | undefined, averageValue: string) => ({
     current: { averageValue, ...(averageUtilization !== undefined && { averageUtilization }) },
   });
-  const amounts = (value: string, averageValue: string | undefined) =>
-    ({ current: { value, ...(averageValue !== undefined && { averageValue }) } });
+  const amounts = (value: string, averageValue: string | undefined) => ({
+    current: { value, ...(averageValue !== undefined && { averageValue }) },
+  });
   return {
     type,
-    ...(object && { object: {
-      ...identifier(object.metricName, object.selector),
-      ...amounts(object.currentValue, object.averageValue), describedObject: object.target,
-    } }),
-    ...(pods && { pods: {
-      ...identifier(pods.metricName, pods.selector),
-      current: { averageValue: pods.currentAverageValue },
-    } }),
-    ...(resource && { resource: {
-      name: resource.name,
-      ...share(resource.currentAverageUtilization, resource.currentAverageValue),
-    } }),
-    ...(containerResource && { containerResource: {
-      name: containerResource.name,
-      ...share(containerResource.currentAverageUtilization,
-        containerResource.currentAverageValue),
-      container: containerResource.container,
-    } }),
-    ...(external && { external: {
-      ...identifier(external.metricName, external.metricSelector),
-      ...amounts(external.currentValue, external.currentAverageValue),
-    } }),
+    ...(object && {
+      object: {
+        ...identifier(object.metricName, object.selector),
+        ...amounts(object.currentValue, object.averageValue),
+        describedObject: object.target,
+      },
+    }),
+    ...(pods && {
+      pods: {
+        ...identifier(pods.metricName, pods.selector),
+        current: { averageValue: pods.currentAverageValue },
+      },
+    }),
+    ...(resource && {
+      resource: {
+        name: resource.name,
+        ...share(resource.currentAverageUtilization, resource.currentAverageValue),
+      },
+    }),
+    ...(containerResource && {
+      containerResource: {
+        name: containerResource.name,
+        ...share(
+          containerResource.currentAverageUtilization,
+          containerResource.currentAverageValue,
+        ),
+        container: containerResource.container,
+      },
+    }),
+    ...(external && {
+      external: {
+        ...identifier(external.metricName, external.metricSelector),
+        ...amounts(external.currentValue, external.currentAverageValue),
+      },
+    }),
   };
 }
 
@@ -253,8 +320,12 @@ function internalRules(rules: HPAScalingRules | undefined): object | null {
   return {
     StabilizationWindowSeconds: stabilizationWindowSeconds ?? null,
     SelectPolicy: selectPolicy ?? null,
-    Policies: policies?.map(({ type, value, periodSeconds }) =>
-      ({ Type: type, Value: value, PeriodSeconds: periodSeconds })) ?? null,
+    Policies:
+      policies?.map(({ type, value, periodSeconds }) => ({
+        Type: type,
+        Value: value,
+        PeriodSeconds: periodSeconds,
+      })) ?? null,
     Tolerance: tolerance ?? null,
   };
 }
@@ -263,15 +334,26 @@ const BEHAVIOR_TYPE = "autoscaling/v2.HorizontalPodAutoscalerBehavior";
 
 /** Go reads the names of fields in any case. */
 function behaviorOf(value: unknown): HorizontalPodAutoscalerBehavior | undefined {
-  const { object } = decodeJson<HorizontalPodAutoscalerBehavior>(BEHAVIOR_TYPE,
-    withFieldNames(value) as object);
+  const { object } = decodeJson<HorizontalPodAutoscalerBehavior>(
+    BEHAVIOR_TYPE,
+    withFieldNames(value) as object,
+  );
   return Object.keys(object).length === 0 ? undefined : object;
 }
 
-const FIELDS = new Map([
-  "scaleUp", "scaleDown", "stabilizationWindowSeconds", "selectPolicy", "policies", "tolerance",
-  "type", "value", "periodSeconds",
-].map((name) => [name.toLowerCase(), name]));
+const FIELDS = new Map(
+  [
+    "scaleUp",
+    "scaleDown",
+    "stabilizationWindowSeconds",
+    "selectPolicy",
+    "policies",
+    "tolerance",
+    "type",
+    "value",
+    "periodSeconds",
+  ].map((name) => [name.toLowerCase(), name]),
+);
 
 /** Depth of a behavior: its rules, their policies as a list, and a policy's fields. */
 const BEHAVIOR_DEPTH_MAX = 5;
@@ -280,6 +362,10 @@ const BEHAVIOR_DEPTH_MAX = 5;
 function withFieldNames(value: unknown, depth = 0): unknown {
   if (typeof value !== "object" || value === null || depth > BEHAVIOR_DEPTH_MAX) return value;
   if (Array.isArray(value)) return value.map((each) => withFieldNames(each, depth + 1));
-  return Object.fromEntries(Object.entries(value).map(([name, each]) =>
-    [FIELDS.get(name.toLowerCase()) ?? name, withFieldNames(each, depth + 1)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [
+      FIELDS.get(name.toLowerCase()) ?? name,
+      withFieldNames(each, depth + 1),
+    ]),
+  );
 }

@@ -2,25 +2,29 @@
  * HorizontalPodAutoscaler in its first version, which knows the use of CPU alone. Fields that it
  * lacks are kept in annotations, so that an update through this version loses nothing.
  */
-import type { HorizontalPodAutoscaler } from "../../gen/autoscaling/v1.ts";
-import type {
-  HorizontalPodAutoscaler as Stored, MetricSpec,
-} from "../../gen/autoscaling/v2.ts";
+
 import { defineKind } from "../../define.ts";
-import { validateCounts } from "../../validation/metadata.ts";
+import type { HorizontalPodAutoscaler } from "../../gen/autoscaling/v1.ts";
+import type { MetricSpec, HorizontalPodAutoscaler as Stored } from "../../gen/autoscaling/v2.ts";
 import type { Kind, KubeObject } from "../../kind.ts";
+import { validateCounts } from "../../validation/metadata.ts";
 import {
-  DEFAULT_UTILIZATION, horizontalPodAutoscaler as second, validateAutoscaler,
+  DEFAULT_UTILIZATION,
+  horizontalPodAutoscaler as second,
+  validateAutoscaler,
 } from "../v2/horizontal-pod-autoscaler.ts";
 import { readAnnotations, writeAnnotations } from "./annotations.ts";
 
 type StoredStatus = NonNullable<Stored["status"]>;
 
-const isCpuShare = (metric: MetricSpec): boolean => metric.type === "Resource" &&
-  metric.resource?.name === "cpu" && metric.resource.target.averageUtilization !== undefined;
+const isCpuShare = (metric: MetricSpec): boolean =>
+  metric.type === "Resource" &&
+  metric.resource?.name === "cpu" &&
+  metric.resource.target.averageUtilization !== undefined;
 
 function withAnnotations(
-  metadata: KubeObject["metadata"], annotations: Record<string, string>,
+  metadata: KubeObject["metadata"],
+  annotations: Record<string, string>,
 ): KubeObject["metadata"] {
   const { annotations: _before, ...rest } = metadata;
   return { ...rest, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
@@ -30,14 +34,21 @@ function fromStorage(object: KubeObject): HorizontalPodAutoscaler {
   const stored = object as Stored;
   const { minReplicas, maxReplicas, scaleTargetRef, metrics = [], behavior } = stored.spec;
   const cpu = metrics.find(isCpuShare)?.resource?.target.averageUtilization;
-  const { currentMetrics, conditions, ...status }: StoredStatus =
-    stored.status ?? { desiredReplicas: 0, currentMetrics: [] };
-  const used = currentMetrics?.findLast(({ type, resource }) => type === "Resource" &&
-    resource?.name === "cpu" && resource.current.averageUtilization !== undefined);
+  const { currentMetrics, conditions, ...status }: StoredStatus = stored.status ?? {
+    desiredReplicas: 0,
+    currentMetrics: [],
+  };
+  const used = currentMetrics?.findLast(
+    ({ type, resource }) =>
+      type === "Resource" &&
+      resource?.name === "cpu" &&
+      resource.current.averageUtilization !== undefined,
+  );
   const share = used?.resource?.current.averageUtilization;
   const annotations = writeAnnotations(stored.metadata.annotations, {
     metrics: metrics.filter((each) => !isCpuShare(each)),
-    ...(behavior && { behavior }), ...(currentMetrics && { currentMetrics }),
+    ...(behavior && { behavior }),
+    ...(currentMetrics && { currentMetrics }),
     ...(conditions && { conditions }),
   });
   return {
@@ -45,12 +56,14 @@ function fromStorage(object: KubeObject): HorizontalPodAutoscaler {
     apiVersion: "autoscaling/v1",
     metadata: withAnnotations(stored.metadata, annotations),
     spec: {
-      scaleTargetRef, maxReplicas,
+      scaleTargetRef,
+      maxReplicas,
       ...(minReplicas === undefined ? {} : { minReplicas }),
       ...(cpu === undefined ? {} : { targetCPUUtilizationPercentage: cpu }),
     },
     status: {
-      ...status, currentReplicas: status.currentReplicas ?? 0,
+      ...status,
+      currentReplicas: status.currentReplicas ?? 0,
       ...(share === undefined ? {} : { currentCPUUtilizationPercentage: share }),
     },
   };
@@ -64,11 +77,16 @@ function cpuSpec(averageUtilization: number): MetricSpec {
 function toStorage(object: HorizontalPodAutoscaler): Stored {
   const { rest, said } = readAnnotations(object.metadata.annotations);
   const { targetCPUUtilizationPercentage: cpu, ...spec } = object.spec;
-  const { currentCPUUtilizationPercentage: used, currentReplicas, ...status } =
-    object.status ?? { currentReplicas: 0, desiredReplicas: 0 };
-  const metrics = [...said.metrics ?? [], ...cpu === undefined ? [] : [cpuSpec(cpu)]];
-  const usedNow: StoredStatus["currentMetrics"] = used === undefined ? []
-    : [{ type: "Resource", resource: { name: "cpu", current: { averageUtilization: used } } }];
+  const {
+    currentCPUUtilizationPercentage: used,
+    currentReplicas,
+    ...status
+  } = object.status ?? { currentReplicas: 0, desiredReplicas: 0 };
+  const metrics = [...(said.metrics ?? []), ...(cpu === undefined ? [] : [cpuSpec(cpu)])];
+  const usedNow: StoredStatus["currentMetrics"] =
+    used === undefined
+      ? []
+      : [{ type: "Resource", resource: { name: "cpu", current: { averageUtilization: used } } }];
   return {
     kind: "HorizontalPodAutoscaler",
     apiVersion: "autoscaling/v2",
@@ -81,7 +99,8 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
     status: {
       // The second version leaves a count of nothing away.
       ...(currentReplicas === 0 ? {} : { currentReplicas }),
-      ...status, currentMetrics: [...said.currentMetrics ?? usedNow],
+      ...status,
+      currentMetrics: [...(said.currentMetrics ?? usedNow)],
       ...(said.conditions && { conditions: [...said.conditions] }),
     },
   };

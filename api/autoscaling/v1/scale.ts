@@ -1,7 +1,8 @@
 /** Scale: the number of replicas of anything that has one, through one small object. */
-import type { Scale } from "../../gen/autoscaling/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
-import { invalid, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid } from "../../errors.ts";
+import type { Scale } from "../../gen/autoscaling/v1.ts";
 import type { KubeObject, Printed, View } from "../../kind.ts";
 import { formatLabelTerms, type LabelTerms } from "../../selector.ts";
 
@@ -45,7 +46,8 @@ export function scaleView<T extends Scalable>(podsOf: (object: T) => LabelTerms)
         },
         spec: object.spec.replicas ? { replicas: object.spec.replicas } : {},
         status: {
-          replicas: object.status?.replicas ?? 0, ...(selector === "" ? {} : { selector }),
+          replicas: object.status?.replicas ?? 0,
+          ...(selector === "" ? {} : { selector }),
         },
       };
     },

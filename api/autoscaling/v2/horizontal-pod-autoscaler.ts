@@ -1,17 +1,24 @@
 /** HorizontalPodAutoscaler: replicas that follow measurements. Stored in this version. */
 import { own } from "@raft2kube/std/own.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
+import { ageColumn, column, NONE, nameColumn, UNKNOWN, UNSET } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
 import type {
-  CrossVersionObjectReference, HorizontalPodAutoscaler, HPAScalingPolicy, HPAScalingRules,
-  MetricSpec, MetricStatus,
+  CrossVersionObjectReference,
+  HorizontalPodAutoscaler,
+  HPAScalingPolicy,
+  HPAScalingRules,
+  MetricSpec,
+  MetricStatus,
   MetricTarget,
 } from "../../gen/autoscaling/v2.ts";
-import { ageColumn, column, nameColumn, NONE, UNKNOWN, UNSET } from "../../columns.ts";
-import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
-import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import {
-  METRIC_FIELDS, validateMetric, validateReference, type VersionRule,
+  METRIC_FIELDS,
+  type VersionRule,
+  validateMetric,
+  validateReference,
 } from "./validate-metric.ts";
 
 export const DEFAULT_UTILIZATION = 80;
@@ -30,18 +37,22 @@ const SCALE_UP: HPAScalingRules = {
   ],
 };
 const SCALE_DOWN: HPAScalingRules = {
-  selectPolicy: "Max", policies: [{ type: "Percent", value: 100, periodSeconds: PERIOD_S }],
+  selectPolicy: "Max",
+  policies: [{ type: "Percent", value: 100, periodSeconds: PERIOD_S }],
 };
 
 export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
   spec.minReplicas ??= 1;
   if ((spec.metrics ?? []).length === 0) {
-    spec.metrics = [{
-      type: "Resource",
-      resource: {
-        name: "cpu", target: { type: "Utilization", averageUtilization: DEFAULT_UTILIZATION },
+    spec.metrics = [
+      {
+        type: "Resource",
+        resource: {
+          name: "cpu",
+          target: { type: "Utilization", averageUtilization: DEFAULT_UTILIZATION },
+        },
       },
-    }];
+    ];
   }
   if (spec.behavior === undefined) return;
   spec.behavior.scaleUp = { ...structuredClone(SCALE_UP), ...spec.behavior.scaleUp };
@@ -50,7 +61,8 @@ export function defaultAutoscaler({ spec }: HorizontalPodAutoscaler): void {
 
 /** Invalid values that existed before the update may stay. */
 export function validateAutoscaler(
-  { spec }: HorizontalPodAutoscaler, old?: HorizontalPodAutoscaler,
+  { spec }: HorizontalPodAutoscaler,
+  old?: HorizontalPodAutoscaler,
 ): FieldError[] {
   const { minReplicas, maxReplicas, metrics = [] } = spec;
   const errors: FieldError[] = [];
@@ -61,8 +73,13 @@ export function validateAutoscaler(
   }
   const outside = metrics.some((each) => each.type === "Object" || each.type === "External");
   if (minReplicas === 0 && !outside) {
-    errors.push(forbidden("spec.metrics", "must specify at least one Object or External metric " +
-      "to support scaling to zero replicas"));
+    errors.push(
+      forbidden(
+        "spec.metrics",
+        "must specify at least one Object or External metric " +
+          "to support scaling to zero replicas",
+      ),
+    );
   }
   if (maxReplicas === 0) {
     errors.push(required("spec.maxReplicas", "must be set and greater than 0"));
@@ -70,19 +87,24 @@ export function validateAutoscaler(
     errors.push(invalid("spec.maxReplicas", maxReplicas, "must be greater than or equal to 1"));
   }
   if (minReplicas !== undefined && maxReplicas < minReplicas) {
-    errors.push(invalid("spec.maxReplicas", maxReplicas,
-      "must be greater than or equal to `minReplicas`"));
+    errors.push(
+      invalid("spec.maxReplicas", maxReplicas, "must be greater than or equal to `minReplicas`"),
+    );
   }
   const rule = targetRule(spec.scaleTargetRef, old?.spec.scaleTargetRef);
   errors.push(...validateReference(spec.scaleTargetRef, "spec.scaleTargetRef", rule));
-  return [...errors,
+  return [
+    ...errors,
     ...metrics.flatMap((each, index) => validateMetric(each, `spec.metrics[${index}]`)),
     ...(["scaleUp", "scaleDown"] as const).flatMap((name) =>
-      validateRules(spec.behavior?.[name], `spec.behavior.${name}`))];
+      validateRules(spec.behavior?.[name], `spec.behavior.${name}`),
+    ),
+  ];
 }
 
 function targetRule(
-  { apiVersion, kind }: CrossVersionObjectReference, old: CrossVersionObjectReference | undefined,
+  { apiVersion, kind }: CrossVersionObjectReference,
+  old: CrossVersionObjectReference | undefined,
 ): VersionRule {
   if (old?.apiVersion === apiVersion && old?.kind === kind) return "any";
   // The only core kind that can be scaled.
@@ -104,8 +126,9 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
   if (policies.length === 0) {
     errors.push(required(`${path}.policies`, "must specify at least one Policy"));
   }
-  errors.push(...policies.flatMap((each, index) =>
-    validatePolicy(each, `${path}.policies[${index}]`)));
+  errors.push(
+    ...policies.flatMap((each, index) => validatePolicy(each, `${path}.policies[${index}]`)),
+  );
   if (tolerance !== undefined && parseQuantity(tolerance).nanos < 0n) {
     errors.push(invalid(`${path}.tolerance`, tolerance, "must be greater than or equal to 0"));
   }
@@ -114,14 +137,23 @@ function validateRules(rules: HPAScalingRules | undefined, path: string): FieldE
 
 function validatePolicy(policy: HPAScalingPolicy, path: string): FieldError[] {
   const { type, value, periodSeconds } = policy;
-  const errors: FieldError[] = POLICY_TYPES.includes(type) ? []
+  const errors: FieldError[] = POLICY_TYPES.includes(type)
+    ? []
     : [notSupported(`${path}.type`, type, POLICY_TYPES)];
-  for (const [name, number] of [["value", value], ["periodSeconds", periodSeconds]] as const) {
+  for (const [name, number] of [
+    ["value", value],
+    ["periodSeconds", periodSeconds],
+  ] as const) {
     if (number <= 0) errors.push(invalid(`${path}.${name}`, number, "must be greater than zero"));
   }
   if (periodSeconds > PERIOD_S_MAX) {
-    errors.push(invalid(`${path}.periodSeconds`, periodSeconds,
-      `must be less than or equal to ${PERIOD_S_MAX}`));
+    errors.push(
+      invalid(
+        `${path}.periodSeconds`,
+        periodSeconds,
+        `must be less than or equal to ${PERIOD_S_MAX}`,
+      ),
+    );
   }
   return errors;
 }
@@ -145,8 +177,10 @@ function metricCell(metric: MetricSpec, status: MetricStatus | undefined): strin
     }
     const used = current?.averageUtilization;
     const wanted = target.averageUtilization;
-    return `${named.name}: ${used === undefined ? UNKNOWN : `${used}%`}/` +
-      `${wanted === undefined ? "<auto>" : `${wanted}%`}`;
+    return (
+      `${named.name}: ${used === undefined ? UNKNOWN : `${used}%`}/` +
+      `${wanted === undefined ? "<auto>" : `${wanted}%`}`
+    );
   }
   if (metric.type === "Pods") return `${current?.averageValue ?? UNKNOWN}/${target.averageValue}`;
   if (target.averageValue !== undefined) {
@@ -157,7 +191,8 @@ function metricCell(metric: MetricSpec, status: MetricStatus | undefined): strin
 
 function metricsCell({ spec, status }: HorizontalPodAutoscaler): string {
   const cells = (spec.metrics ?? []).map((each, index) =>
-    metricCell(each, status?.currentMetrics?.[index]));
+    metricCell(each, status?.currentMetrics?.[index]),
+  );
   if (cells.length === 0) return NONE;
   const shown = cells.slice(0, SHOWN).join(", ");
   return cells.length > SHOWN ? `${shown} + ${cells.length - SHOWN} more...` : shown;
@@ -172,8 +207,9 @@ export const horizontalPodAutoscaler: Kind<HorizontalPodAutoscaler> =
       nameColumn,
       column("Reference", ({ spec }) => `${spec.scaleTargetRef.kind}/${spec.scaleTargetRef.name}`),
       column("Targets", metricsCell),
-      column("MinPods", ({ spec }) => spec.minReplicas === undefined
-        ? UNSET : String(spec.minReplicas)),
+      column("MinPods", ({ spec }) =>
+        spec.minReplicas === undefined ? UNSET : String(spec.minReplicas),
+      ),
       column("MaxPods", ({ spec }) => spec.maxReplicas),
       column("Replicas", ({ status }) => status?.currentReplicas ?? 0),
       ageColumn,

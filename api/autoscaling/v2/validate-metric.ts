@@ -1,10 +1,14 @@
 /** Validates a HorizontalPodAutoscaler's metrics: one named source each, with a target. */
 import { own } from "@raft2kube/std/own.ts";
-import type { CrossVersionObjectReference, MetricIdentifier, MetricSpec, MetricTarget } from
-  "../../gen/autoscaling/v2.ts";
-import { validateContainerResourceName } from "../../core/v1/pod/validate-resources.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
+import { validateContainerResourceName } from "../../core/v1/pod/validate-resources.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  CrossVersionObjectReference,
+  MetricIdentifier,
+  MetricSpec,
+  MetricTarget,
+} from "../../gen/autoscaling/v2.ts";
 import { dnsLabel, pathSegment } from "../../validation/names.ts";
 
 /** The fields of sources, in the order in which they are looked at: the first alone is. */
@@ -14,7 +18,10 @@ export type SourceField = (typeof SOURCES)[number];
 
 /** The field that a type of metric is about. */
 export const METRIC_FIELDS: Readonly<Record<string, SourceField>> = {
-  ContainerResource: "containerResource", External: "external", Object: "object", Pods: "pods",
+  ContainerResource: "containerResource",
+  External: "external",
+  Object: "object",
+  Pods: "pods",
   Resource: "resource",
 };
 const METRIC_TYPES = Object.keys(METRIC_FIELDS);
@@ -38,8 +45,12 @@ export function validateMetric(metric: MetricSpec, path: string): FieldError[] {
   errors.push(...unknown);
   // For a single source of another type the only error is that its own is missing.
   if (first === undefined || more.length === 0) return errors;
-  return [...errors, ...[first, ...more].filter((field) => field !== wanted).map((field) =>
-    forbidden(`${path}.${field}`, "must populate the given metric source only"))];
+  return [
+    ...errors,
+    ...[first, ...more]
+      .filter((field) => field !== wanted)
+      .map((field) => forbidden(`${path}.${field}`, "must populate the given metric source only")),
+  ];
 }
 
 function validateSource(metric: MetricSpec, field: SourceField, path: string): FieldError[] {
@@ -64,14 +75,17 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
       return validateIdentifier(metric[field]!.metric, `${path}.metric`);
     case "resource":
       return metric.resource!.name === ""
-        ? [required(`${path}.name`, "must specify a resource name")] : [];
+        ? [required(`${path}.name`, "must specify a resource name")]
+        : [];
     case "containerResource": {
       const { name, container } = metric.containerResource!;
       return [
-        ...name === "" ? [required(`${path}.name`, "must specify a resource name")]
-          : validateContainerResourceName(name, `${path}.name`),
-        ...container === "" ? [required(`${path}.container`, "must specify a container")]
-          : dnsLabel(container).map((each) => invalid(`${path}.container`, container, each)),
+        ...(name === ""
+          ? [required(`${path}.name`, "must specify a resource name")]
+          : validateContainerResourceName(name, `${path}.name`)),
+        ...(container === ""
+          ? [required(`${path}.container`, "must specify a container")]
+          : dnsLabel(container).map((each) => invalid(`${path}.container`, container, each))),
       ];
     }
   }
@@ -79,14 +93,15 @@ function validateSubject(metric: MetricSpec, field: SourceField, path: string): 
 
 /** Validates a metric's name. The selector is for the metrics server and is not validated here. */
 function validateIdentifier({ name }: MetricIdentifier, path: string): FieldError[] {
-  return name === "" ? [required(`${path}.name`, "must specify a metric name")]
+  return name === ""
+    ? [required(`${path}.name`, "must specify a metric name")]
     : pathSegment(name).map((each) => invalid(`${path}.name`, name, each));
 }
 
 function validateTarget(target: MetricTarget, path: string): FieldError[] {
   const type: string = target.type;
-  const errors: FieldError[] = type === ""
-    ? [required(`${path}.type`, "must specify a metric target type")] : [];
+  const errors: FieldError[] =
+    type === "" ? [required(`${path}.type`, "must specify a metric target type")] : [];
   if (!TARGET_TYPES.includes(type)) {
     const why = "must be either Utilization, Value, or AverageValue";
     errors.push(invalid(`${path}.type`, type, why));
@@ -111,17 +126,27 @@ function validateGoal(field: SourceField, target: MetricTarget, path: string): F
   switch (field) {
     case "object":
       return value === undefined && averageValue === undefined
-        ? [required(average, "must set either a target value or averageValue")] : [];
+        ? [required(average, "must set either a target value or averageValue")]
+        : [];
     case "external":
-      return oneOf([value, averageValue], [average, `${path}.value`],
-        "a target value for metric", "a per-pod target");
+      return oneOf(
+        [value, averageValue],
+        [average, `${path}.value`],
+        "a target value for metric",
+        "a per-pod target",
+      );
     case "pods":
       return averageValue === undefined
-        ? [required(average, "must specify a positive target averageValue")] : [];
+        ? [required(average, "must specify a positive target averageValue")]
+        : [];
     case "resource":
     case "containerResource":
-      return oneOf([averageUtilization, averageValue], [`${path}.averageUtilization`, average],
-        "a target raw value", "a target utilization");
+      return oneOf(
+        [averageUtilization, averageValue],
+        [`${path}.averageUtilization`, average],
+        "a target raw value",
+        "a target utilization",
+      );
   }
 }
 
@@ -142,13 +167,18 @@ export type VersionRule = "of a group" | "core too" | "any";
 
 /** Validates what an autoscaler scales or a metric describes. */
 export function validateReference(
-  { kind, name, apiVersion = "" }: CrossVersionObjectReference, path: string, rule: VersionRule,
+  { kind, name, apiVersion = "" }: CrossVersionObjectReference,
+  path: string,
+  rule: VersionRule,
 ): FieldError[] {
-  const errors = Object.entries({ kind, name }).flatMap(([field, text]) => text === ""
-    ? [required(`${path}.${field}`)]
-    : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)));
+  const errors = Object.entries({ kind, name }).flatMap(([field, text]) =>
+    text === ""
+      ? [required(`${path}.${field}`)]
+      : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)),
+  );
   const wrong = complaintOf(apiVersion, rule);
-  return wrong === undefined ? errors
+  return wrong === undefined
+    ? errors
     : [...errors, invalid(`${path}.apiVersion`, apiVersion, wrong)];
 }
 

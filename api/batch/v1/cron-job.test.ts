@@ -26,13 +26,20 @@ function complaints(spec: object, name?: string): string {
 describe("a CronJob", () => {
   it("is filled as upstream fills it", () => {
     expect(made({}).spec).toMatchObject({
-      concurrencyPolicy: "Allow", suspend: false,
-      successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1,
+      concurrencyPolicy: "Allow",
+      suspend: false,
+      successfulJobsHistoryLimit: 3,
+      failedJobsHistoryLimit: 1,
     });
   });
 
   it.each([
-    "* * * * *", "@hourly", "@every 90m", "0 0 13 * 5", "*/15 9-17 * JAN mon-FRI", "0 0 31 2 *",
+    "* * * * *",
+    "@hourly",
+    "@every 90m",
+    "0 0 13 * 5",
+    "*/15 9-17 * JAN mon-FRI",
+    "0 0 31 2 *",
   ])("starts by the schedule %j", (schedule) => expect(complaints({ schedule })).toBe(""));
 
   const inSchedule = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
@@ -44,14 +51,17 @@ describe("a CronJob", () => {
     ["CRON_TZ=Europe/Berlin 0 4 * * *", inSchedule],
   ])("is refused with the schedule %j", (schedule, why) => {
     expect(complaints({ schedule })).toBe(
-      `spec.schedule: Invalid value: ${JSON.stringify(schedule)}: ${why}`);
+      `spec.schedule: Invalid value: ${JSON.stringify(schedule)}: ${why}`,
+    );
   });
 
   it.each(["Europe/Berlin", "UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires"])(
-    "may be in the time zone %s", (timeZone) => expect(complaints({ timeZone })).toBe(""));
+    "may be in the time zone %s",
+    (timeZone) => expect(complaints({ timeZone })).toBe(""),
+  );
 
-  const explicit = "timeZone must be an explicit time zone as defined in " +
-    "https://www.iana.org/time-zones";
+  const explicit =
+    "timeZone must be an explicit time zone as defined in " + "https://www.iana.org/time-zones";
   it.each([
     ["", "timeZone must be nil or non-empty string"],
     ["Mars/Phobos", "unknown time zone Mars/Phobos"],
@@ -60,7 +70,8 @@ describe("a CronJob", () => {
     ["Local", explicit],
   ])("is refused in the time zone %j", (timeZone, why) => {
     expect(complaints({ timeZone })).toBe(
-      `spec.timeZone: Invalid value: ${JSON.stringify(timeZone)}: ${why}`);
+      `spec.timeZone: Invalid value: ${JSON.stringify(timeZone)}: ${why}`,
+    );
   });
 
   it("keeps what it has: a schedule with TZ, an unknown zone, a long name", () => {

@@ -1,10 +1,11 @@
 /** CronJob: a Job made again and again by a timetable. */
-import type { CronJob } from "../../gen/batch/v1.ts";
+
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
-import { age, ageColumn, column, nameColumn, NONE, UNSET } from "../../columns.ts";
+import { age, ageColumn, column, NONE, nameColumn, UNSET } from "../../columns.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { CronJob } from "../../gen/batch/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
@@ -25,8 +26,9 @@ function validateSchedule(schedule: string, old: string | undefined): FieldError
   const read = tz ? undefined : parseSchedule(schedule);
   if (typeof read === "string") errors.push(invalid(path, schedule, read));
   if (tz && old?.includes("TZ") !== true) {
-    errors.push(invalid(path, schedule,
-      "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"));
+    errors.push(
+      invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"),
+    );
   }
   return errors;
 }
@@ -40,8 +42,13 @@ function validateTimeZone(zone: string | undefined): FieldError[] {
   if (!zone.split("/").every((part) => ZONE_PART.test(part))) return [unknown];
   const errors: FieldError[] = [];
   if (zone.toLowerCase() === "local") {
-    errors.push(invalid(path, zone, "timeZone must be an explicit time zone as defined in " +
-      "https://www.iana.org/time-zones"));
+    errors.push(
+      invalid(
+        path,
+        zone,
+        "timeZone must be an explicit time zone as defined in " + "https://www.iana.org/time-zones",
+      ),
+    );
   }
   // An offset such as `+01:00` is no name, though Intl takes it.
   if (zone !== "Local" && (/^[+-]/.test(zone) || !isTimeZone(zone))) errors.push(unknown);
@@ -77,9 +84,9 @@ function validateSpec({ spec }: CronJob, old?: CronJob): FieldError[] {
 
 /** Jobs are named by their CronJob and eleven more characters; longer stored names are borne. */
 function validateName({ metadata }: CronJob): FieldError[] {
-  return (metadata.name ?? "").length <= NAME_MAX ? [] : [
-    invalid("metadata.name", metadata.name, `must be no more than ${NAME_MAX} characters`),
-  ];
+  return (metadata.name ?? "").length <= NAME_MAX
+    ? []
+    : [invalid("metadata.name", metadata.name, `must be no more than ${NAME_MAX} characters`)];
 }
 
 export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
@@ -102,11 +109,18 @@ export const cronJob: Kind<CronJob> = defineKind<CronJob>("batch/v1.CronJob", {
     nameColumn,
     column("Schedule", (object) => object.spec.schedule),
     column("Timezone", (object) => object.spec.timeZone ?? NONE),
-    column("Suspend", (object) => object.spec.suspend === undefined
-      ? UNSET : object.spec.suspend ? "True" : "False", { type: "boolean" }),
+    column(
+      "Suspend",
+      (object) =>
+        object.spec.suspend === undefined ? UNSET : object.spec.suspend ? "True" : "False",
+      { type: "boolean" },
+    ),
     column("Active", (object) => (object.status?.active ?? []).length, { type: "integer" }),
-    column("Last Schedule", (object, now_ms) => object.status?.lastScheduleTime === undefined
-      ? NONE : age(object.status.lastScheduleTime, now_ms)),
+    column("Last Schedule", (object, now_ms) =>
+      object.status?.lastScheduleTime === undefined
+        ? NONE
+        : age(object.status.lastScheduleTime, now_ms),
+    ),
     ageColumn,
     ...templateColumns<CronJob>((object) => object.spec.jobTemplate.spec?.template),
     selectorColumn<CronJob>((object) => object.spec.jobTemplate.spec?.selector),

@@ -1,11 +1,20 @@
 /** When a job gives up or is content before all its pods have ended: rules about both. */
-import type {
-  JobSpec, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
-  PodFailurePolicyRule, SuccessPolicyRule,
-} from "../../gen/batch/v1.ts";
+
 import {
-  duplicate, invalid, notSupported, required, tooMany, type FieldError,
+  duplicate,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+  tooMany,
 } from "../../errors.ts";
+import type {
+  JobSpec,
+  PodFailurePolicyOnExitCodesRequirement,
+  PodFailurePolicyOnPodConditionsPattern,
+  PodFailurePolicyRule,
+  SuccessPolicyRule,
+} from "../../gen/batch/v1.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 import { qualifiedName } from "../../validation/names.ts";
 
@@ -17,9 +26,7 @@ const PATTERNS_MAX = 20;
 const EXIT_CODES_MAX = 255;
 
 /** A value that must be there and be one of a few. */
-function validateChoice(
-  value: string, allowed: readonly string[], path: string,
-): FieldError[] {
+function validateChoice(value: string, allowed: readonly string[], path: string): FieldError[] {
   if (value === "") {
     return [required(path, `valid values: ${JSON.stringify(allowed).replaceAll(",", " ")}`)];
   }
@@ -27,14 +34,24 @@ function validateChoice(
 }
 
 function validateExitCodes(
-  codes: PodFailurePolicyOnExitCodesRequirement, path: string, containers: readonly string[],
+  codes: PodFailurePolicyOnExitCodesRequirement,
+  path: string,
+  containers: readonly string[],
 ): FieldError[] {
-  const { operator = "", containerName, values = [] } = codes as
-    Partial<PodFailurePolicyOnExitCodesRequirement>;
+  const {
+    operator = "",
+    containerName,
+    values = [],
+  } = codes as Partial<PodFailurePolicyOnExitCodesRequirement>;
   const errors = validateChoice(operator, OPERATORS, `${path}.operator`);
   if (containerName !== undefined && !containers.includes(containerName)) {
-    errors.push(invalid(`${path}.containerName`, containerName,
-      "must be one of the container or initContainer names in the pod template"));
+    errors.push(
+      invalid(
+        `${path}.containerName`,
+        containerName,
+        "must be one of the container or initContainer names in the pod template",
+      ),
+    );
   }
   const at = `${path}.values`;
   if (values.length === 0) errors.push(invalid(at, values, "at least one value is required"));
@@ -52,7 +69,8 @@ function validateExitCodes(
 }
 
 function validatePattern(
-  { type = "", status = "" }: Partial<PodFailurePolicyOnPodConditionsPattern>, path: string,
+  { type = "", status = "" }: Partial<PodFailurePolicyOnPodConditionsPattern>,
+  path: string,
 ): FieldError[] {
   return [
     ...qualifiedName(type).map((each) => invalid(`${path}.type`, type, each)),
@@ -61,7 +79,10 @@ function validatePattern(
 }
 
 function validateRule(
-  rule: PodFailurePolicyRule, spec: JobSpec, path: string, containers: readonly string[],
+  rule: PodFailurePolicyRule,
+  spec: JobSpec,
+  path: string,
+  containers: readonly string[],
 ): FieldError[] {
   const { action = "", onExitCodes, onPodConditions = [] } = rule as Partial<PodFailurePolicyRule>;
   const errors = validateChoice(action, ACTIONS, `${path}.action`);
@@ -74,13 +95,23 @@ function validateRule(
   if (onPodConditions.length > PATTERNS_MAX) {
     errors.push(tooMany(`${path}.onPodConditions`, onPodConditions.length, PATTERNS_MAX));
   }
-  errors.push(...onPodConditions.flatMap((each, index) =>
-    validatePattern(each, `${path}.onPodConditions[${index}]`)));
+  errors.push(
+    ...onPodConditions.flatMap((each, index) =>
+      validatePattern(each, `${path}.onPodConditions[${index}]`),
+    ),
+  );
   const [codes, conditions] = [onExitCodes !== undefined, onPodConditions.length > 0];
   if (codes !== conditions) return errors;
-  return [...errors, invalid(path, "", codes
-    ? "specifying both OnExitCodes and OnPodConditions is not supported"
-    : "specifying one of OnExitCodes and OnPodConditions is required")];
+  return [
+    ...errors,
+    invalid(
+      path,
+      "",
+      codes
+        ? "specifying both OnExitCodes and OnPodConditions is not supported"
+        : "specifying one of OnExitCodes and OnPodConditions is required",
+    ),
+  ];
 }
 
 /** Validates the pod failure policy. */
@@ -88,10 +119,12 @@ export function validateFailurePolicy(spec: JobSpec, path: string): FieldError[]
   const rules = spec.podFailurePolicy?.rules ?? [];
   const { containers = [], initContainers = [] } = spec.template.spec ?? {};
   const names = [...containers, ...initContainers].map((each) => each.name);
-  const errors = rules.length > RULES_MAX
-    ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
-  return [...errors, ...rules.flatMap((each, index) =>
-    validateRule(each, spec, `${path}.rules[${index}]`, names))];
+  const errors =
+    rules.length > RULES_MAX ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
+  return [
+    ...errors,
+    ...rules.flatMap((each, index) => validateRule(each, spec, `${path}.rules[${index}]`, names)),
+  ];
 }
 
 /**
@@ -103,8 +136,9 @@ export function countIndexes(text: string, completions: number): number | string
   let count = 0;
   let last = -1;
   for (const part of text.split(",")) {
-    const [from, to = from] = part.split("-")
-      .map((each) => /^\d+$/.test(each) ? Number(each) : NaN);
+    const [from, to = from] = part
+      .split("-")
+      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
     if (from === undefined || to === undefined || Number.isNaN(from + to)) {
       return `cannot convert string to integer for index: ${JSON.stringify(part)}`;
     }
@@ -119,36 +153,54 @@ export function countIndexes(text: string, completions: number): number | string
 /** The intervals of a list of indexes; unreadable ones are left out. */
 export function indexesIn(text: string): [first: number, last: number][] {
   return text.split(",").flatMap((part): [number, number][] => {
-    const [from = NaN, to = from] = part.split("-")
-      .map((each) => /^\d+$/.test(each) ? Number(each) : NaN);
+    const [from = NaN, to = from] = part
+      .split("-")
+      .map((each) => (/^\d+$/.test(each) ? Number(each) : NaN));
     return Number.isNaN(from + to) ? [] : [[from, to]];
   });
 }
 
 function validateSuccessRule(
-  { succeededCount, succeededIndexes }: SuccessPolicyRule, completions: number, path: string,
+  { succeededCount, succeededIndexes }: SuccessPolicyRule,
+  completions: number,
+  path: string,
 ): FieldError[] {
   if (succeededCount === undefined && succeededIndexes === undefined) {
-    return [required(path,
-      "at least one of succeededCount or succeededIndexes must be specified")];
+    return [required(path, "at least one of succeededCount or succeededIndexes must be specified")];
   }
   const errors: FieldError[] = [];
   const counted = countIndexes(succeededIndexes ?? "", completions);
   if (typeof counted === "string") {
-    errors.push(invalid(`${path}.succeededIndexes`, succeededIndexes,
-      `error parsing succeededIndexes: ${counted}`));
+    errors.push(
+      invalid(
+        `${path}.succeededIndexes`,
+        succeededIndexes,
+        `error parsing succeededIndexes: ${counted}`,
+      ),
+    );
   }
   if (succeededCount === undefined) return errors;
   const at = `${path}.succeededCount`;
   errors.push(...nonNegative(at, succeededCount));
   if (succeededCount > completions) {
-    errors.push(invalid(at, succeededCount, `must be less than or equal to ${completions} ` +
-      "(the number of specified completions)"));
+    errors.push(
+      invalid(
+        at,
+        succeededCount,
+        `must be less than or equal to ${completions} ` + "(the number of specified completions)",
+      ),
+    );
   }
   const indexes = typeof counted === "string" ? 0 : counted;
   if (succeededIndexes !== undefined && succeededCount > indexes) {
-    errors.push(invalid(at, succeededCount, `must be less than or equal to ${indexes} ` +
-      "(the number of indexes in the specified succeededIndexes field)"));
+    errors.push(
+      invalid(
+        at,
+        succeededCount,
+        `must be less than or equal to ${indexes} ` +
+          "(the number of indexes in the specified succeededIndexes field)",
+      ),
+    );
   }
   return errors;
 }
@@ -161,12 +213,20 @@ export function validateSuccessPolicy(spec: JobSpec, path: string): FieldError[]
   }
   const rules = spec.successPolicy.rules ?? [];
   if (rules.length === 0) {
-    return [required(`${path}.rules`,
-      "at least one rules must be specified when the successPolicy is specified")];
+    return [
+      required(
+        `${path}.rules`,
+        "at least one rules must be specified when the successPolicy is specified",
+      ),
+    ];
   }
-  const errors = rules.length > RULES_MAX
-    ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
+  const errors =
+    rules.length > RULES_MAX ? [tooMany(`${path}.rules`, rules.length, RULES_MAX)] : [];
   if (spec.completions === undefined) return errors;
-  return [...errors, ...rules.flatMap((each, index) =>
-    validateSuccessRule(each, spec.completions!, `${path}.rules[${index}]`))];
+  return [
+    ...errors,
+    ...rules.flatMap((each, index) =>
+      validateSuccessRule(each, spec.completions!, `${path}.rules[${index}]`),
+    ),
+  ];
 }

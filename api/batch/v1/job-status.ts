@@ -1,7 +1,7 @@
 /** Validates changes of a job's status, also by other controllers (managedBy). */
 import { isDeepStrictEqual } from "node:util";
+import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
 import type { Job, JobStatus } from "../../gen/batch/v1.ts";
-import { duplicate, invalid, required, type FieldError } from "../../errors.ts";
 import { millisOf } from "../../time.ts";
 import { validateCounts } from "../../validation/metadata.ts";
 import { countIndexes, indexesIn } from "./job-policies.ts";
@@ -48,25 +48,39 @@ function validateConditions(job: Job, old: Job, changed: Changed): FieldError[] 
   const success = "SuccessCriteriaMet";
   const [complete, failed, target] = [is("Complete"), is("Failed"), is("FailureTarget")];
   const findings: [boolean, string][] = [
-    [complete && failed && moved("Complete", "Failed"),
-      "cannot set Complete=True and Failed=true conditions"],
-    [complete && target && moved("Complete", "FailureTarget"),
-      "cannot set Complete=True and FailureTarget=true conditions"],
-    [failed && !target && (moved("Failed") || failedIndexes),
-      "cannot set Failed=True condition without the FailureTarget=true condition"],
-    [complete && !is(success) && moved("Complete", success),
-      "cannot set Complete=True condition without the SuccessCriteriaMet=true condition"],
+    [
+      complete && failed && moved("Complete", "Failed"),
+      "cannot set Complete=True and Failed=true conditions",
+    ],
+    [
+      complete && target && moved("Complete", "FailureTarget"),
+      "cannot set Complete=True and FailureTarget=true conditions",
+    ],
+    [
+      failed && !target && (moved("Failed") || failedIndexes),
+      "cannot set Failed=True condition without the FailureTarget=true condition",
+    ],
+    [
+      complete && !is(success) && moved("Complete", success),
+      "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+    ],
     [is(success) && failed, "cannot set SuccessCriteriaMet=True and Failed=true conditions"],
     [is(success) && target, "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"],
-    [job.spec.successPolicy !== undefined && complete && !is(success),
-      "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True"],
-    ...["Failed", "Complete", "FailureTarget"].map((type): [boolean, string] =>
-      [was(type) && !is(type), `cannot disable the terminal ${type}=True condition`]),
+    [
+      job.spec.successPolicy !== undefined && complete && !is(success),
+      "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True",
+    ],
+    ...["Failed", "Complete", "FailureTarget"].map((type): [boolean, string] => [
+      was(type) && !is(type),
+      `cannot disable the terminal ${type}=True condition`,
+    ]),
     [was(success) && !is(success), "cannot disable the SuccessCriteriaMet=True condition"],
-    [was("Complete") && !was(success) && is(success),
-      "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions"],
+    [
+      was("Complete") && !was(success) && is(success),
+      "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions",
+    ],
   ];
-  return findings.flatMap(([broken, detail]) => broken ? [wrong(detail)] : []);
+  return findings.flatMap(([broken, detail]) => (broken ? [wrong(detail)] : []));
 }
 
 function validateTimes(job: Job, old: Job, changed: Changed): FieldError[] {
@@ -83,8 +97,9 @@ function validateTimes(job: Job, old: Job, changed: Changed): FieldError[] {
       complain("cannot set completionTime when there is no Complete=True condition");
     }
     if (completionTime === undefined && complete) {
-      errors.push(required("status.completionTime",
-        "completionTime is required for Complete jobs"));
+      errors.push(
+        required("status.completionTime", "completionTime is required for Complete jobs"),
+      );
     }
   }
   if ((started || ended) && millisOf(completionTime)! < millisOf(startTime)!) {
@@ -97,11 +112,14 @@ function validateTimes(job: Job, old: Job, changed: Changed): FieldError[] {
   if ((started || changed(isFinished)) && isFinished(job) && startTime === undefined && !nothing) {
     errors.push(required("status.startTime", "startTime is required for finished job"));
   }
-  const resuming = holds(old, "Suspended") && job.status?.conditions?.some((each) =>
-    each.type === "Suspended" && each.status === "False") === true;
+  const resuming =
+    holds(old, "Suspended") &&
+    job.status?.conditions?.some((each) => each.type === "Suspended" && each.status === "False") ===
+      true;
   if (started && !resuming && old.status?.startTime !== undefined && job.spec.suspend !== true) {
-    errors.push(invalid("status.startTime", startTime,
-      "field is immutable for unsuspended job once set"));
+    errors.push(
+      invalid("status.startTime", startTime, "field is immutable for unsuspended job once set"),
+    );
   }
   return errors;
 }
@@ -116,14 +134,23 @@ function validateEndCounts(job: Job, changed: Changed): FieldError[] {
     errors.push(invalid("status.active", active, "active>0 is invalid for finished job"));
   }
   const { succeeded = [], failed = [] } = uncountedTerminatedPods ?? {};
-  if (finished && succeeded.length + failed.length > 0 &&
-    (finishing || moved("uncountedTerminatedPods"))) {
-    errors.push(invalid("status.uncountedTerminatedPods", uncountedTerminatedPods,
-      "must be empty for finished job"));
+  if (
+    finished &&
+    succeeded.length + failed.length > 0 &&
+    (finishing || moved("uncountedTerminatedPods"))
+  ) {
+    errors.push(
+      invalid(
+        "status.uncountedTerminatedPods",
+        uncountedTerminatedPods,
+        "must be empty for finished job",
+      ),
+    );
   }
   if (finished && terminating > 0 && (finishing || moved("terminating"))) {
-    errors.push(invalid("status.terminating", terminating,
-      "terminating>0 is invalid for finished job"));
+    errors.push(
+      invalid("status.terminating", terminating, "terminating>0 is invalid for finished job"),
+    );
   }
   if (ready > active && (moved("ready") || moved("active"))) {
     errors.push(invalid("status.ready", ready, "cannot set more ready pods than active"));
@@ -147,18 +174,35 @@ function validateIndexes({ spec, status = {} }: Job, changed: Changed): FieldErr
     unreadable("failedIndexes", failedIndexes ?? "");
   }
   if (completedMoved && completedIndexes !== "" && spec.completionMode !== "Indexed") {
-    errors.push(invalid("status.completedIndexes", completedIndexes,
-      "cannot set non-empty completedIndexes when non-indexed completion mode"));
+    errors.push(
+      invalid(
+        "status.completedIndexes",
+        completedIndexes,
+        "cannot set non-empty completedIndexes when non-indexed completion mode",
+      ),
+    );
   }
   if (failedMoved && failedIndexes !== undefined && backoffLimitPerIndex === undefined) {
-    errors.push(invalid("status.failedIndexes", failedIndexes,
-      "cannot set non-null failedIndexes when backoffLimitPerIndex is null"));
+    errors.push(
+      invalid(
+        "status.failedIndexes",
+        failedIndexes,
+        "cannot set non-null failedIndexes when backoffLimitPerIndex is null",
+      ),
+    );
   }
-  const both = (completedMoved || failedMoved) && completions !== undefined
-    ? firstOfBoth(completedIndexes, failedIndexes ?? "") : undefined;
+  const both =
+    (completedMoved || failedMoved) && completions !== undefined
+      ? firstOfBoth(completedIndexes, failedIndexes ?? "")
+      : undefined;
   if (both !== undefined) {
-    errors.push(invalid("status.failedIndexes", failedIndexes,
-      `failedIndexes and completedIndexes overlap at index: ${both}`));
+    errors.push(
+      invalid(
+        "status.failedIndexes",
+        failedIndexes,
+        `failedIndexes and completedIndexes overlap at index: ${both}`,
+      ),
+    );
   }
   return errors;
 }

@@ -26,10 +26,14 @@ const conditions = (...types: string[]) => types.map((type) => ({ type, status: 
 
 describe("the status of a Job", () => {
   const complaints = (old: object, next: object, spec: object = {}) =>
-    job.subresources.status!.strategy!.validateUpdate(made(spec, next), made(spec, old), CONTEXT)
-      .map(messageOfField).join("\n");
+    job.subresources
+      .status!.strategy!.validateUpdate(made(spec, next), made(spec, old), CONTEXT)
+      .map(messageOfField)
+      .join("\n");
   const done = {
-    startTime: START, completionTime: END, succeeded: 1,
+    startTime: START,
+    completionTime: END,
+    succeeded: 1,
     conditions: conditions("SuccessCriteriaMet", "Complete"),
   };
 
@@ -42,17 +46,32 @@ describe("the status of a Job", () => {
 
   it.each<[string, object, object, object?]>([
     ["cannot disable the terminal Complete=True condition", done, { startTime: START }],
-    ["cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
-      {}, { ...done, conditions: conditions("Complete") }],
-    ["cannot set Failed=True condition without the FailureTarget=true condition",
-      {}, { startTime: START, conditions: conditions("Failed") }],
-    ["cannot set Complete=True and Failed=true conditions",
-      {}, { ...done, conditions: conditions("Complete", "Failed", "FailureTarget") }],
+    [
+      "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
+      {},
+      { ...done, conditions: conditions("Complete") },
+    ],
+    [
+      "cannot set Failed=True condition without the FailureTarget=true condition",
+      {},
+      { startTime: START, conditions: conditions("Failed") },
+    ],
+    [
+      "cannot set Complete=True and Failed=true conditions",
+      {},
+      { ...done, conditions: conditions("Complete", "Failed", "FailureTarget") },
+    ],
     ["completionTime is required for Complete jobs", {}, { ...done, completionTime: undefined }],
-    ["cannot set completionTime when there is no Complete=True condition",
-      {}, { startTime: START, completionTime: END }],
-    ["must be equal to or after `startTime`",
-      {}, { ...done, startTime: END, completionTime: START }],
+    [
+      "cannot set completionTime when there is no Complete=True condition",
+      {},
+      { startTime: START, completionTime: END },
+    ],
+    [
+      "must be equal to or after `startTime`",
+      {},
+      { ...done, startTime: END, completionTime: START },
+    ],
     ["startTime is required for finished job", {}, { ...done, startTime: undefined }],
     ["field is immutable for unsuspended job once set", { startTime: START }, { startTime: END }],
     ["active>0 is invalid for finished job", {}, { ...done, active: 1 }],
@@ -63,9 +82,12 @@ describe("the status of a Job", () => {
     ["cannot decrease the succeeded counter", { succeeded: 2 }, { succeeded: 1 }],
     ["when non-indexed completion mode", {}, { completedIndexes: "0" }],
     ["when backoffLimitPerIndex is null", {}, { failedIndexes: "0" }],
-    ["failedIndexes and completedIndexes overlap at index: 2",
-      {}, { completedIndexes: "0-2", failedIndexes: "2,4" },
-      { completionMode: "Indexed", completions: 5, backoffLimitPerIndex: 1 }],
+    [
+      "failedIndexes and completedIndexes overlap at index: 2",
+      {},
+      { completedIndexes: "0-2", failedIndexes: "2,4" },
+      { completionMode: "Indexed", completions: 5, backoffLimitPerIndex: 1 },
+    ],
   ])("is refused: %s", (why, old, next, spec) => {
     expect(complaints(old, next, spec)).toContain(why);
   });
@@ -92,12 +114,16 @@ describe("the template of a Job", () => {
   it("may say where pods go, and what they get, while the job is suspended", () => {
     const old = made({ suspend: true }, idle);
     expect(complaints(old, direct)).toEqual([]);
-    expect(complaints(old, (next) => {
-      next.spec.template.spec!.containers[0]!.resources = { requests: { cpu: "1" } };
-    })).toEqual([]);
-    expect(complaints(old, (next) => {
-      next.spec.template.spec!.containers[0]!.image = "c:2";
-    }).join()).toContain("spec.template.spec: Invalid value");
+    expect(
+      complaints(old, (next) => {
+        next.spec.template.spec!.containers[0]!.resources = { requests: { cpu: "1" } };
+      }),
+    ).toEqual([]);
+    expect(
+      complaints(old, (next) => {
+        next.spec.template.spec!.containers[0]!.image = "c:2";
+      }).join(),
+    ).toContain("spec.template.spec: Invalid value");
   });
 
   it.each([

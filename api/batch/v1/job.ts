@@ -1,21 +1,22 @@
 /** Job: pods that run to completion. */
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
+
 import { isDeepStrictEqual } from "node:util";
-import type { Job, JobSpec } from "../../gen/batch/v1.ts";
-import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { defaultTemplate, selectorColumn, templateColumns } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validatePodTemplate } from "../../core/v1/pod/validate-spec.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, tooLong, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required, tooLong } from "../../errors.ts";
+import type { Job, JobSpec } from "../../gen/batch/v1.ts";
+import type { Container, PodTemplateSpec } from "../../gen/core/v1.ts";
 import { humanDuration } from "../../human-duration.ts";
 import type { Kind } from "../../kind.ts";
 import { matchesSelector } from "../../selector.ts";
 import { millisOf } from "../../time.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsLabel, domainPath } from "../../validation/names.ts";
-import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { validateFailurePolicy, validateSuccessPolicy } from "./job-policies.ts";
 import { holds, validateJobStatus } from "./job-status.ts";
 
@@ -40,8 +41,8 @@ function defaultJobSpec(spec: JobSpec): void {
   spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? BACKOFF_LIMIT : UNLIMITED;
   spec.completionMode ??= "NonIndexed";
   spec.suspend ??= false;
-  spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined
-    ? "TerminatingOrFailed" : "Failed";
+  spec.podReplacementPolicy ??=
+    spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed";
   spec.manualSelector ??= false;
 }
 
@@ -61,7 +62,8 @@ function selectOwnPods(job: Job): void {
   for (const key of NAME_LABELS) labels[key] = name;
   for (const key of UID_LABELS) labels[key] = uid;
   template.metadata = {
-    ...template.metadata, labels: { ...labels, ...template.metadata?.labels },
+    ...template.metadata,
+    labels: { ...labels, ...template.metadata?.labels },
   };
   job.spec.selector = {
     ...job.spec.selector,
@@ -70,8 +72,13 @@ function selectOwnPods(job: Job): void {
 }
 
 const COUNTS = [
-  "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit",
-  "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes",
+  "parallelism",
+  "completions",
+  "activeDeadlineSeconds",
+  "backoffLimit",
+  "ttlSecondsAfterFinished",
+  "backoffLimitPerIndex",
+  "maxFailedIndexes",
 ] as const;
 
 /** The rules of a job's spec at a path. */
@@ -95,13 +102,18 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
   errors.push(...validatePodTemplate(spec.template, `${path}.template`));
   const policy = spec.template.spec?.restartPolicy ?? "";
   const policyPath = `${path}.template.spec.restartPolicy`;
-  if (policy === "Always" || policy as string === "") {
+  if (policy === "Always" || (policy as string) === "") {
     errors.push(required(policyPath, 'valid values: "OnFailure", "Never"'));
   } else if (policy !== "OnFailure" && policy !== "Never") {
     errors.push(notSupported(policyPath, policy, ["OnFailure", "Never"]));
   } else if (policy === "OnFailure" && spec.podFailurePolicy !== undefined) {
-    errors.push(invalid(policyPath, policy, "only \"Never\" is supported when podFailurePolicy " +
-      "is specified"));
+    errors.push(
+      invalid(
+        policyPath,
+        policy,
+        'only "Never" is supported when podFailurePolicy ' + "is specified",
+      ),
+    );
   }
   return errors;
 }
@@ -112,19 +124,29 @@ function validateIndexedLimits(spec: JobSpec, path: string): FieldError[] {
   const errors: FieldError[] = [];
   const above = (name: "parallelism" | "maxFailedIndexes", limit: number, when: string) => {
     if ((spec[name] ?? 0) <= limit) return;
-    errors.push(invalid(`${path}.${name}`, spec[name],
-      `must be less than or equal to ${limit}${when}`));
+    errors.push(
+      invalid(`${path}.${name}`, spec[name], `must be less than or equal to ${limit}${when}`),
+    );
   };
   above("parallelism", INDEXES_MAX, " when completion mode is Indexed");
   if ((maxFailedIndexes ?? 0) > (spec.completions ?? Infinity)) {
-    errors.push(invalid(`${path}.maxFailedIndexes`, maxFailedIndexes,
-      "must be less than or equal to completions"));
+    errors.push(
+      invalid(
+        `${path}.maxFailedIndexes`,
+        maxFailedIndexes,
+        "must be less than or equal to completions",
+      ),
+    );
   }
   above("maxFailedIndexes", INDEXES_MAX, "");
   if (completions <= INDEXES_MAX || backoffLimitPerIndex === undefined) return errors;
   if (maxFailedIndexes === undefined) {
-    errors.push(required(`${path}.maxFailedIndexes`,
-      `must be specified when completions is above ${INDEXES_MAX}`));
+    errors.push(
+      required(
+        `${path}.maxFailedIndexes`,
+        `must be specified when completions is above ${INDEXES_MAX}`,
+      ),
+    );
   }
   const when = ` when completions are above ${INDEXES_MAX} and used with backoff limit per index`;
   above("parallelism", MANY_INDEXES_MAX, when);
@@ -140,18 +162,22 @@ function validateOptions(spec: JobSpec, path: string): FieldError[] {
     errors.push(required(`${path}.backoffLimitPerIndex`, "when maxFailedIndexes is specified"));
   }
   if (managedBy !== undefined) {
-    errors.push(...domainPath(managedBy).map((each) =>
-      invalid(`${path}.managedBy`, managedBy, each)));
+    errors.push(
+      ...domainPath(managedBy).map((each) => invalid(`${path}.managedBy`, managedBy, each)),
+    );
     if (managedBy.length > MANAGER_MAX) errors.push(tooLong(`${path}.managedBy`, MANAGER_MAX));
   }
   if (spec.completionMode === "Indexed") errors.push(...validateIndexedLimits(spec, path));
-  const replacements = spec.podFailurePolicy === undefined
-    ? ["Failed", "TerminatingOrFailed"] : ["Failed"];
+  const replacements =
+    spec.podFailurePolicy === undefined ? ["Failed", "TerminatingOrFailed"] : ["Failed"];
   if (replacement !== undefined && !replacements.includes(replacement)) {
     errors.push(notSupported(`${path}.podReplacementPolicy`, replacement, replacements));
   }
-  return [...errors, ...validateFailurePolicy(spec, `${path}.podFailurePolicy`),
-    ...validateSuccessPolicy(spec, `${path}.successPolicy`)];
+  return [
+    ...errors,
+    ...validateFailurePolicy(spec, `${path}.podFailurePolicy`),
+    ...validateSuccessPolicy(spec, `${path}.successPolicy`),
+  ];
 }
 
 /** The labels that the pods of a job carry, unless it selects them by other means. */
@@ -161,12 +187,19 @@ function validateOwnLabels({ metadata, spec }: Job): FieldError[] {
   if (spec.manualSelector === true) return [];
   const wanted = [...UID_LABELS.map((key) => [key, uid]), ...NAME_LABELS.map((key) => [key, name])];
   const path = "spec.template.metadata.labels";
-  const errors = wanted.flatMap(([key = "", value]) => labels[key] === value ? []
-    : [labels[key] === undefined ? required(`${path}[${key}]`, `must be '${value}'`)
-      : invalid(`${path}[${key}]`, labels[key], `must be '${value}'`)]);
+  const errors = wanted.flatMap(([key = "", value]) =>
+    labels[key] === value
+      ? []
+      : [
+          labels[key] === undefined
+            ? required(`${path}[${key}]`, `must be '${value}'`)
+            : invalid(`${path}[${key}]`, labels[key], `must be '${value}'`),
+        ],
+  );
   const selected = spec.selector?.matchLabels ?? {};
   const own = UID_LABELS.some((key) => selected[key] === uid);
-  return own || spec.selector === undefined ? errors
+  return own || spec.selector === undefined
+    ? errors
     : [...errors, invalid("spec.selector", spec.selector, "`selector` not auto-generated")];
 }
 
@@ -174,55 +207,83 @@ function validateOwnLabels({ metadata, spec }: Job): FieldError[] {
 function validateIndexedName({ metadata, spec }: Job): FieldError[] {
   if (spec.completionMode !== "Indexed" || spec.completions === undefined) return [];
   const name = `${metadata.name ?? ""}-${Math.max(spec.completions - 1, 0)}`;
-  return dnsLabel(name).length === 0 ? [] : [invalid("metadata.name", metadata.name ?? "",
-    `will not able to create pod with invalid DNS label: ${name}`)];
+  return dnsLabel(name).length === 0
+    ? []
+    : [
+        invalid(
+          "metadata.name",
+          metadata.name ?? "",
+          `will not able to create pod with invalid DNS label: ${name}`,
+        ),
+      ];
 }
 
 function selectsItsPods({ spec }: Job): boolean {
-  return spec.selector !== undefined &&
-    matchesSelector(spec.selector, spec.template.metadata?.labels);
+  return (
+    spec.selector !== undefined && matchesSelector(spec.selector, spec.template.metadata?.labels)
+  );
 }
 
 function validate(job: Job): FieldError[] {
   const errors = [
-    ...validateJobSpec(job.spec, "spec"), ...validateIndexedName(job), ...validateOwnLabels(job),
+    ...validateJobSpec(job.spec, "spec"),
+    ...validateIndexedName(job),
+    ...validateOwnLabels(job),
   ];
   const labels = job.spec.template.metadata?.labels;
   const unreadable = validateLabelSelector(job.spec.selector, "spec.selector");
   errors.push(...unreadable);
   if (job.spec.selector === undefined) errors.push(required("spec.selector"));
   if (unreadable.length === 0 && !selectsItsPods(job)) {
-    errors.push(invalid("spec.template.metadata.labels", labels ?? null,
-      "`selector` does not match template `labels`"));
+    errors.push(
+      invalid(
+        "spec.template.metadata.labels",
+        labels ?? null,
+        "`selector` does not match template `labels`",
+      ),
+    );
   }
   return errors;
 }
 
 /** The fields of a template that may change before its job runs: placement and resources. */
 function withoutDirectives({ spec }: PodTemplateSpec): unknown {
-  const { nodeSelector: _1, tolerations: _2, schedulingGates: _3, affinity, ...rest } =
-    spec ?? { containers: [] };
+  const {
+    nodeSelector: _1,
+    tolerations: _2,
+    schedulingGates: _3,
+    affinity,
+    ...rest
+  } = spec ?? { containers: [] };
   const { nodeAffinity: _4, ...otherAffinity } = affinity ?? {};
   const bare = (containers: readonly Container[] = []) =>
     containers.map(({ resources: _5, ...container }) => container);
   return {
-    ...rest, affinity: otherAffinity,
-    containers: bare(rest.containers), initContainers: bare(rest.initContainers),
+    ...rest,
+    affinity: otherAffinity,
+    containers: bare(rest.containers),
+    initContainers: bare(rest.initContainers),
   };
 }
 
 function validateTemplateUpdate({ spec }: Job, old: Job): FieldError[] {
-  const idle = old.spec.suspend === true && holds(old, "Suspended") &&
-    (old.status?.active ?? 0) === 0;
+  const idle =
+    old.spec.suspend === true && holds(old, "Suspended") && (old.status?.active ?? 0) === 0;
   if (!idle) return immutable("spec.template", spec.template, old.spec.template);
   const same = isDeepStrictEqual(
-    withoutDirectives(spec.template), withoutDirectives(old.spec.template));
+    withoutDirectives(spec.template),
+    withoutDirectives(old.spec.template),
+  );
   return same ? [] : immutable("spec.template.spec", spec.template.spec, old.spec.template.spec);
 }
 
 const FIXED = [
-  "selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex",
-  "managedBy", "successPolicy",
+  "selector",
+  "completionMode",
+  "podFailurePolicy",
+  "backoffLimitPerIndex",
+  "managedBy",
+  "successPolicy",
 ] as const;
 
 function validateUpdate(job: Job, old: Job): FieldError[] {
@@ -230,10 +291,18 @@ function validateUpdate(job: Job, old: Job): FieldError[] {
   errors.push(...validateTemplateUpdate(job, old));
   if (job.spec.completionMode === "Indexed") {
     const { completions, parallelism } = job.spec;
-    return completions === old.spec.completions || completions === undefined ||
-      completions === parallelism ? errors
-      : [...errors, invalid("spec.completions", completions,
-        "can only be modified in tandem with spec.parallelism")];
+    return completions === old.spec.completions ||
+      completions === undefined ||
+      completions === parallelism
+      ? errors
+      : [
+          ...errors,
+          invalid(
+            "spec.completions",
+            completions,
+            "can only be modified in tandem with spec.parallelism",
+          ),
+        ];
   }
   return [...errors, ...immutable("spec.completions", job.spec.completions, old.spec.completions)];
 }

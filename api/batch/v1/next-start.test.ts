@@ -3,8 +3,8 @@ import { isTimeZone } from "./next-start.ts";
 
 it("clocks are kept for some zones, however many ways there are to write their names", () => {
   const letters = [..."europe/berlin"];
-  const written = (way: number) => letters
-    .map((letter, at) => (way >> at) & 1 ? letter.toUpperCase() : letter).join("");
+  const written = (way: number) =>
+    letters.map((letter, at) => ((way >> at) & 1 ? letter.toUpperCase() : letter)).join("");
   const made = vi.spyOn(Intl, "DateTimeFormat");
   try {
     for (let way = 0; way < 32; way++) expect(isTimeZone(written(way))).toBe(true);

@@ -37,8 +37,14 @@ function clockOf(zone: string): Intl.DateTimeFormat {
   let clock = clocks.get(zone);
   if (!clock) {
     clock = new Intl.DateTimeFormat("en-US", {
-      timeZone: zone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric",
-      hour: "numeric", minute: "numeric", second: "numeric",
+      timeZone: zone,
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
     });
     const [oldest] = clocks.keys();
     if (clocks.size >= CLOCKS_MAX && oldest !== undefined) clocks.delete(oldest);
@@ -55,7 +61,7 @@ function clockOf(zone: string): Intl.DateTimeFormat {
 export function nextStart(schedule: Schedule, zone: string, after_ms: number): number | undefined {
   if ("every_ms" in schedule) return Math.floor(after_ms / 1000) * 1000 + schedule.every_ms;
   const after_s = Math.floor(after_ms / 1000) + 1;
-  let from_ms = Math.ceil(after_s * 1000 / MINUTE_MS) * MINUTE_MS;
+  let from_ms = Math.ceil((after_s * 1000) / MINUTE_MS) * MINUTE_MS;
   const year_max = new Date(from_ms + offsetAt(zone, from_ms)).getUTCFullYear() + YEARS_MAX;
   for (;;) {
     const offset_ms = offsetAt(zone, from_ms);

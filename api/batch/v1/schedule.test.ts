@@ -14,7 +14,9 @@ interface Recorded {
 
 /** The recorded results of upstream's library (`scripts/schedules.ts`). */
 const RECORDED = readFileSync(join(import.meta.dirname, "testdata/schedules.jsonl"), "utf8")
-  .trim().split("\n").map((line) => JSON.parse(line) as Recorded);
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line) as Recorded);
 
 function starts({ schedule, zone, from, next = [] }: Recorded): string[] {
   const read = parseSchedule(schedule);

@@ -28,11 +28,14 @@ const MINUTES: Bounds = { min: 0, max: 59 };
 const HOURS: Bounds = { min: 0, max: 23 };
 const DAYS_OF_MONTH: Bounds = { min: 1, max: 31 };
 const MONTHS: Bounds = {
-  min: 1, max: 12,
+  min: 1,
+  max: 12,
   names: ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
 };
 const DAYS_OF_WEEK: Bounds = {
-  min: 0, max: 6, names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
+  min: 0,
+  max: 6,
+  names: ["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
 };
 const MACROS: Readonly<Record<string, string>> = {
   "@yearly": "0 0 1 1 *",
@@ -72,8 +75,7 @@ function read(text: string): Schedule {
   if (text.startsWith("@") && MACROS[text] === undefined) return readEvery(text);
   const parts = (MACROS[text] ?? text).split(/\s+/).filter((part) => part !== "");
   if (parts.length !== 5) {
-    throw new Unreadable(
-      `expected exactly 5 fields, found ${parts.length}: [${parts.join(" ")}]`);
+    throw new Unreadable(`expected exactly 5 fields, found ${parts.length}: [${parts.join(" ")}]`);
   }
   const [minute = "", hour = "", dayOfMonth = "", month = "", dayOfWeek = ""] = parts;
   const minutes = readField(minute, MINUTES);
@@ -97,8 +99,7 @@ function readEvery(text: string): Schedule {
   const duration = text.slice(EVERY.length);
   const nanos = parseDuration(duration);
   if (nanos === undefined) {
-    throw new Unreadable(
-      `failed to parse duration ${text}: time: ${durationComplaint(duration)}`);
+    throw new Unreadable(`failed to parse duration ${text}: time: ${durationComplaint(duration)}`);
   }
   const seconds = Number(nanos / 1_000_000_000n);
   return { every_ms: Math.max(1, seconds) * 1000 };
@@ -107,7 +108,8 @@ function readEvery(text: string): Schedule {
 function durationComplaint(text: string): string {
   const quoted = JSON.stringify(text);
   return /^[+-]?\d+(\.\d*)?$/.test(text)
-    ? `missing unit in duration ${quoted}` : `invalid duration ${quoted}`;
+    ? `missing unit in duration ${quoted}`
+    : `invalid duration ${quoted}`;
 }
 
 /** Ranges between commas; empty ones are passed over. */
@@ -155,8 +157,10 @@ function readValue(text: string, { min, names = [] }: Bounds): number {
 
 function readNumber(text: string): number {
   const failed = (why: string) =>
-    new Unreadable(`failed to parse int from ${text}: strconv.Atoi: ` +
-      `parsing ${JSON.stringify(text)}: ${why}`);
+    new Unreadable(
+      `failed to parse int from ${text}: strconv.Atoi: ` +
+        `parsing ${JSON.stringify(text)}: ${why}`,
+    );
   if (!/^[+-]?\d+$/.test(text)) throw failed("invalid syntax");
   const value = BigInt(text.replace("+", ""));
   if (value > INT64_MAX) throw failed("value out of range");

@@ -8,15 +8,19 @@ const CONTEXT = {
   now_ms: Date.parse("2026-01-01T00:00:00Z"),
   user: { name: "jane", groups: ["dev"], extra: { scope: ["a"] } },
 };
-const PEM = Buffer.from("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n" +
-  "-----END CERTIFICATE REQUEST-----\n").toString("base64");
+const PEM = Buffer.from(
+  "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n" + "-----END CERTIFICATE REQUEST-----\n",
+).toString("base64");
 
 function made(spec: object = {}): CertificateSigningRequest {
   const { object } = decodeJson<CertificateSigningRequest>(kind.schema, {
     metadata: { name: "jane", resourceVersion: "1" },
     spec: {
-      request: PEM, signerName: "kubernetes.io/kube-apiserver-client", usages: ["client auth"],
-      username: "forged", ...spec,
+      request: PEM,
+      signerName: "kubernetes.io/kube-apiserver-client",
+      usages: ["client auth"],
+      username: "forged",
+      ...spec,
     },
   });
   kind.strategy.prepareCreate(object, CONTEXT);
@@ -35,7 +39,9 @@ function approved(condition: object): CertificateSigningRequest {
 describe("CertificateSigningRequest", () => {
   it("has the requester's identity, regardless of the body", () => {
     expect(made().spec).toMatchObject({
-      username: "jane", groups: ["dev"], extra: { scope: ["a"] },
+      username: "jane",
+      groups: ["dev"],
+      extra: { scope: ["a"] },
     });
     expect(kind.strategy.validateCreate(made(), CONTEXT)).toEqual([]);
   });
@@ -52,21 +58,28 @@ describe("CertificateSigningRequest", () => {
 
   it("is approved only through its own subresource", () => {
     const object = approved({ reason: "ok" });
-    expect(object.status?.conditions).toEqual([{
-      type: "Approved", status: "True", reason: "ok", lastUpdateTime: "2026-01-01T00:00:00Z",
-      lastTransitionTime: "2026-01-01T00:00:00Z",
-    }]);
+    expect(object.status?.conditions).toEqual([
+      {
+        type: "Approved",
+        status: "True",
+        reason: "ok",
+        lastUpdateTime: "2026-01-01T00:00:00Z",
+        lastTransitionTime: "2026-01-01T00:00:00Z",
+      },
+    ]);
     expect(approval.validateUpdate(object, made(), CONTEXT)).toEqual([]);
     const status = kind.subresources.status!.strategy!;
-    expect(status.validateUpdate(object, made(), CONTEXT).map(messageOfField).join())
-      .toContain('updates may not add a condition of type "Approved"');
+    expect(status.validateUpdate(object, made(), CONTEXT).map(messageOfField).join()).toContain(
+      'updates may not add a condition of type "Approved"',
+    );
   });
 
   it("cannot be approved and denied", () => {
     const object = approved({});
     object.status!.conditions!.push({ type: "Denied", status: "True" });
-    expect(approval.validateUpdate(object, made(), CONTEXT).map(messageOfField).join())
-      .toContain("mutually exclusive");
+    expect(approval.validateUpdate(object, made(), CONTEXT).map(messageOfField).join()).toContain(
+      "mutually exclusive",
+    );
   });
 
   it("shows its state", () => {

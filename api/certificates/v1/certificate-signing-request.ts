@@ -1,13 +1,19 @@
 /** CertificateSigningRequest: someone asks for a certificate, someone approves, a signer signs. */
 import { isDeepStrictEqual } from "node:util";
-import type {
-  CertificateSigningRequest, CertificateSigningRequestCondition,
-} from "../../gen/certificates/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "../../errors.ts";
+import type {
+  CertificateSigningRequest,
+  CertificateSigningRequestCondition,
+} from "../../gen/certificates/v1.ts";
 import { humanDuration } from "../../human-duration.ts";
 import type { Kind, StrategyContext } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
@@ -16,11 +22,29 @@ import { validateMetadataUpdate } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 
 const USAGES = [
-  "any", "cert sign", "client auth", "code signing", "content commitment", "crl sign",
-  "data encipherment", "decipher only", "digital signature", "email protection",
-  "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", "key agreement",
-  "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth",
-  "signing", "timestamping",
+  "any",
+  "cert sign",
+  "client auth",
+  "code signing",
+  "content commitment",
+  "crl sign",
+  "data encipherment",
+  "decipher only",
+  "digital signature",
+  "email protection",
+  "encipher only",
+  "ipsec end system",
+  "ipsec tunnel",
+  "ipsec user",
+  "key agreement",
+  "key encipherment",
+  "microsoft sgc",
+  "netscape sgc",
+  "ocsp signing",
+  "s/mime",
+  "server auth",
+  "signing",
+  "timestamping",
 ];
 const LIFETIME_S_MIN = 600;
 const LEGACY_SIGNER = "kubernetes.io/legacy-unknown";
@@ -37,11 +61,17 @@ function validateSigner(name: string): FieldError[] {
   }
   const [domain = "", signer, ...rest] = name.split("/");
   if (signer === undefined || rest.length > 0) {
-    return [invalid(path, name,
-      "must be a fully qualified domain and path of the form 'example.com/signer-name'")];
+    return [
+      invalid(
+        path,
+        name,
+        "must be a fully qualified domain and path of the form 'example.com/signer-name'",
+      ),
+    ];
   }
-  return [domain, signer].flatMap((part) => dnsSubdomain(part)
-    .map((each) => invalid(path, part, `validating label "${part}": ${each}`)));
+  return [domain, signer].flatMap((part) =>
+    dnsSubdomain(part).map((each) => invalid(path, part, `validating label "${part}": ${each}`)),
+  );
 }
 
 function validate(csr: CertificateSigningRequest): FieldError[] {
@@ -49,8 +79,9 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   const errors: FieldError[] = [];
   const pem = Buffer.from(request ?? "", "base64").toString("latin1");
   if (!/-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(pem)) {
-    errors.push(invalid("spec.request", request ?? null,
-      "PEM block type must be CERTIFICATE REQUEST"));
+    errors.push(
+      invalid("spec.request", request ?? null, "PEM block type must be CERTIFICATE REQUEST"),
+    );
   }
   if (usages.length === 0) errors.push(required("spec.usages"));
   usages.forEach((usage, index) => {
@@ -60,8 +91,13 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   });
   errors.push(...validateSigner(csr.spec.signerName));
   if (expirationSeconds !== undefined && expirationSeconds < LIFETIME_S_MIN) {
-    errors.push(invalid("spec.expirationSeconds", expirationSeconds,
-      "may not specify a duration less than 600 seconds (10 minutes)"));
+    errors.push(
+      invalid(
+        "spec.expirationSeconds",
+        expirationSeconds,
+        "may not specify a duration less than 600 seconds (10 minutes)",
+      ),
+    );
   }
   return [...errors, ...validateConditions(conditionsOf(csr))];
 }
@@ -81,8 +117,13 @@ function validateConditions(conditions: readonly Condition[]): FieldError[] {
     return found;
   });
   if (DECISIONS.every((each) => seen.has(each))) {
-    errors.push(invalid("status.conditions", "Denied",
-      "Approved and Denied conditions are mutually exclusive"));
+    errors.push(
+      invalid(
+        "status.conditions",
+        "Denied",
+        "Approved and Denied conditions are mutually exclusive",
+      ),
+    );
   }
   return errors;
 }
@@ -101,12 +142,15 @@ function takeIdentity(csr: CertificateSigningRequest, context: StrategyContext):
 
 /** A condition without times gets the server's. */
 function fillTimes(
-  csr: CertificateSigningRequest, old: CertificateSigningRequest, context: StrategyContext,
+  csr: CertificateSigningRequest,
+  old: CertificateSigningRequest,
+  context: StrategyContext,
 ): void {
   const now = timeOf(context.now_ms);
   for (const condition of conditionsOf(csr)) {
-    const same = conditionsOf(old).find((each) =>
-      each.type === condition.type && each.status === condition.status);
+    const same = conditionsOf(old).find(
+      (each) => each.type === condition.type && each.status === condition.status,
+    );
     condition.lastUpdateTime ??= now;
     condition.lastTransitionTime ??= same?.lastTransitionTime ?? now;
   }
@@ -114,7 +158,9 @@ function fillTimes(
 
 /** Writes by this path keep conditions of these types unchanged. */
 function validateKept(
-  csr: CertificateSigningRequest, old: CertificateSigningRequest, fixed: readonly string[],
+  csr: CertificateSigningRequest,
+  old: CertificateSigningRequest,
+  fixed: readonly string[],
 ): FieldError[] {
   const path = "status.conditions";
   const ofType = (each: CertificateSigningRequest, type: string): Condition[] =>
@@ -129,15 +175,17 @@ function validateKept(
     if (now.length > before.length) {
       return [forbidden(path, `updates may not add a condition of type "${type}"`)];
     }
-    return isDeepStrictEqual(now, before) ? []
+    return isDeepStrictEqual(now, before)
+      ? []
       : [forbidden(path, `updates may not modify a condition of type "${type}"`)];
   });
 }
 
 function state(csr: CertificateSigningRequest): string {
   const types = conditionsOf(csr).map((each) => each.type);
-  const words = [types.includes("Denied") ? "Denied"
-    : types.includes("Approved") ? "Approved" : "Pending"];
+  const words = [
+    types.includes("Denied") ? "Denied" : types.includes("Approved") ? "Approved" : "Pending",
+  ];
   if (types.includes("Failed")) words.push("Failed");
   if ((csr.status?.certificate ?? "") !== "") words.push("Issued");
   return words.join(",");
@@ -153,12 +201,21 @@ export const certificateSigningRequest: Kind<CertificateSigningRequest> =
     status: {
       prepareUpdate: fillTimes,
       validateUpdate(object, old) {
-        const changed = old.status?.certificate !== undefined &&
+        const changed =
+          old.status?.certificate !== undefined &&
           object.status?.certificate !== old.status.certificate;
-        return [...validateKept(object, old, DECISIONS),
+        return [
+          ...validateKept(object, old, DECISIONS),
           ...validateConditions(conditionsOf(object)),
-          ...(changed ? [forbidden("status.certificate",
-            "updates may not modify existing certificate content")] : [])];
+          ...(changed
+            ? [
+                forbidden(
+                  "status.certificate",
+                  "updates may not modify existing certificate content",
+                ),
+              ]
+            : []),
+        ];
       },
     },
     subresources: {
@@ -173,7 +230,8 @@ export const certificateSigningRequest: Kind<CertificateSigningRequest> =
           },
           validateUpdate: (object, old) => [
             ...validateMetadataUpdate(object.metadata, old.metadata),
-            ...validateKept(object, old, []), ...validateConditions(conditionsOf(object)),
+            ...validateKept(object, old, []),
+            ...validateConditions(conditionsOf(object)),
           ],
         },
       },
@@ -183,8 +241,11 @@ export const certificateSigningRequest: Kind<CertificateSigningRequest> =
       ageColumn,
       column("SignerName", (object) => object.spec.signerName || NONE),
       column("Requestor", (object) => object.spec.username ?? ""),
-      column("RequestedDuration", (object) => object.spec.expirationSeconds === undefined
-        ? NONE : humanDuration(object.spec.expirationSeconds)),
+      column("RequestedDuration", (object) =>
+        object.spec.expirationSeconds === undefined
+          ? NONE
+          : humanDuration(object.spec.expirationSeconds),
+      ),
       column("Condition", state),
     ],
     selectableFields: { "spec.signerName": (object) => object.spec.signerName },

@@ -1,8 +1,9 @@
 /** Lease: a holder and the time until which it holds; leaders and nodes renew theirs. */
-import type { Lease } from "../../gen/coordination/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid } from "../../errors.ts";
+import type { Lease } from "../../gen/coordination/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { nonNegative } from "../../validation/metadata.ts";
 
@@ -10,8 +11,9 @@ function validate({ spec }: Lease): FieldError[] {
   const { leaseDurationSeconds, leaseTransitions } = spec;
   const errors: FieldError[] = [];
   if (leaseDurationSeconds !== undefined && leaseDurationSeconds <= 0) {
-    errors.push(invalid("spec.leaseDurationSeconds", leaseDurationSeconds,
-      "must be greater than 0"));
+    errors.push(
+      invalid("spec.leaseDurationSeconds", leaseDurationSeconds, "must be greater than 0"),
+    );
   }
   return [...errors, ...nonNegative("spec.leaseTransitions", leaseTransitions)];
 }
@@ -28,7 +30,5 @@ export const lease: Kind<Lease> = defineKind<Lease>("coordination/v1.Lease", {
   prepareCreate: ({ spec }) => dropCoordination(spec),
   prepareUpdate: ({ spec }) => dropCoordination(spec),
   validate,
-  columns: [
-    nameColumn, column("Holder", (object) => object.spec.holderIdentity ?? ""), ageColumn,
-  ],
+  columns: [nameColumn, column("Holder", (object) => object.spec.holderIdentity ?? ""), ageColumn],
 });

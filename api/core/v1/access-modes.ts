@@ -1,16 +1,19 @@
 /** How volumes may be mounted, for claims and volumes alike. */
-import { forbidden, notSupported, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, notSupported } from "../../errors.ts";
 
 const MODES = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const SHORT: readonly (readonly [string, string])[] = [
-  ["ReadWriteOnce", "RWO"], ["ReadOnlyMany", "ROX"], ["ReadWriteMany", "RWX"],
+  ["ReadWriteOnce", "RWO"],
+  ["ReadOnlyMany", "ROX"],
+  ["ReadWriteMany", "RWX"],
   ["ReadWriteOncePod", "RWOP"],
 ];
 
 export const VOLUME_MODES = ["Block", "Filesystem"];
 
 export function validateAccessModes(modes: readonly string[], path: string): FieldError[] {
-  const errors = modes.filter((each) => !MODES.includes(each))
+  const errors = modes
+    .filter((each) => !MODES.includes(each))
     .map((each) => notSupported(path, each, MODES));
   const single = modes.includes("ReadWriteOncePod");
   if (single && modes.some((each) => each !== "ReadWriteOncePod" && MODES.includes(each))) {
@@ -21,5 +24,7 @@ export function validateAccessModes(modes: readonly string[], path: string): Fie
 
 /** The modes as kubectl shows them: `RWO,ROX`. */
 export function accessModesCell(modes: readonly string[] = []): string {
-  return SHORT.filter(([mode]) => modes.includes(mode)).map(([, short]) => short).join(",");
+  return SHORT.filter(([mode]) => modes.includes(mode))
+    .map(([, short]) => short)
+    .join(",");
 }

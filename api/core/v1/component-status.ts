@@ -1,7 +1,8 @@
 /** ComponentStatus: whether the parts of the control plane are well; computed when asked for. */
-import type { ComponentCondition, ComponentStatus } from "../../gen/core/v1.ts";
+
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
+import type { ComponentCondition, ComponentStatus } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 
 function healthOf({ conditions = [] }: ComponentStatus): ComponentCondition | undefined {

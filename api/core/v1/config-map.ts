@@ -1,9 +1,9 @@
 /** ConfigMap: settings by key, as text or bytes. */
 import { isDeepStrictEqual } from "node:util";
-import type { ConfigMap, Secret } from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, tooLong, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, tooLong } from "../../errors.ts";
+import type { ConfigMap, Secret } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { configKey } from "../../validation/names.ts";
 
@@ -13,7 +13,8 @@ export const DATA_BYTES_MAX = 1024 * 1024;
 /** The complaints about keys at a path such as `data`. */
 export function validateKeys(data: Record<string, string> = {}, path: string): FieldError[] {
   return Object.keys(data).flatMap((key) =>
-    configKey(key).map((each) => invalid(`${path}[${key}]`, key, each)));
+    configKey(key).map((each) => invalid(`${path}[${key}]`, key, each)),
+  );
 }
 
 /** The size of base64 texts once decoded. */
@@ -23,7 +24,9 @@ export function decodedBytes(data: Record<string, string> = {}): number {
 
 /** The immutable fields of an object marked immutable. */
 export function validateFrozen(
-  object: ConfigMap | Secret, old: ConfigMap | Secret, fields: readonly string[],
+  object: ConfigMap | Secret,
+  old: ConfigMap | Secret,
+  fields: readonly string[],
 ): FieldError[] {
   if (old.immutable !== true) return [];
   const complaint = "field is immutable when `immutable` is set";
@@ -38,10 +41,13 @@ export function validateFrozen(
 
 function validate(object: ConfigMap): FieldError[] {
   const { data = {}, binaryData = {} } = object;
-  const twice = Object.keys(data).filter((key) => Object.hasOwn(binaryData, key)).map((key) =>
-    invalid(`data[${key}]`, key, "duplicate of key present in binaryData"));
+  const twice = Object.keys(data)
+    .filter((key) => Object.hasOwn(binaryData, key))
+    .map((key) => invalid(`data[${key}]`, key, "duplicate of key present in binaryData"));
   const errors = [
-    ...validateKeys(data, "data"), ...twice, ...validateKeys(binaryData, "binaryData"),
+    ...validateKeys(data, "data"),
+    ...twice,
+    ...validateKeys(binaryData, "binaryData"),
   ];
   const text_bytes = Object.values(data).reduce((sum, each) => sum + Buffer.byteLength(each), 0);
   if (text_bytes + decodedBytes(binaryData) > DATA_BYTES_MAX) {
@@ -55,8 +61,11 @@ export const configMap: Kind<ConfigMap> = defineKind<ConfigMap>("core/v1.ConfigM
   validateUpdate: (object, old) => validateFrozen(object, old, ["data", "binaryData"]),
   columns: [
     nameColumn,
-    column("Data", (object) =>
-      Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length),
+    column(
+      "Data",
+      (object) =>
+        Object.keys(object.data ?? {}).length + Object.keys(object.binaryData ?? {}).length,
+    ),
     ageColumn,
   ],
 });

@@ -1,8 +1,9 @@
 /** Endpoints: the older form of EndpointSlice, one object for each Service. */
-import type { EndpointAddress, Endpoints, EndpointSubset } from "../../gen/core/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { EndpointAddress, EndpointSubset, Endpoints } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateNonSpecialIp } from "../../validation/addresses.ts";
 import { dnsLabel, dnsSubdomain, portNumber, qualifiedName } from "../../validation/names.ts";
@@ -16,8 +17,10 @@ function validateAddress({ ip, hostname = "", nodeName }: EndpointAddress, path:
     errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
   }
   if (nodeName === undefined) return errors;
-  return [...errors,
-    ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each))];
+  return [
+    ...errors,
+    ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each)),
+  ];
 }
 
 function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
@@ -27,9 +30,11 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     errors.push(required(path, "must specify `addresses` or `notReadyAddresses`"));
   }
   addresses.forEach((each, index) =>
-    errors.push(...validateAddress(each, `${path}.addresses[${index}]`)));
+    errors.push(...validateAddress(each, `${path}.addresses[${index}]`)),
+  );
   notReadyAddresses.forEach((each, index) =>
-    errors.push(...validateAddress(each, `${path}.notReadyAddresses[${index}]`)));
+    errors.push(...validateAddress(each, `${path}.notReadyAddresses[${index}]`)),
+  );
   ports.forEach((port, index) => {
     const at = `${path}.ports[${index}]`;
     const name = port.name ?? "";
@@ -43,8 +48,11 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
     }
     const { appProtocol } = port;
     if (appProtocol !== undefined) {
-      errors.push(...qualifiedName(appProtocol).map((each) =>
-        invalid(`${at}.appProtocol`, appProtocol, each)));
+      errors.push(
+        ...qualifiedName(appProtocol).map((each) =>
+          invalid(`${at}.appProtocol`, appProtocol, each),
+        ),
+      );
     }
   });
   return errors;
@@ -52,9 +60,14 @@ function validateSubset(subset: EndpointSubset, path: string): FieldError[] {
 
 function endpointsCell(endpoints: Endpoints): string {
   const all = (endpoints.subsets ?? []).flatMap(({ addresses = [], ports = [] }) =>
-    ports.length === 0 ? addresses.map((each) => each.ip)
-      : ports.flatMap((port) => addresses.map(({ ip }) =>
-        ip.includes(":") ? `[${ip}]:${port.port}` : `${ip}:${port.port}`)));
+    ports.length === 0
+      ? addresses.map((each) => each.ip)
+      : ports.flatMap((port) =>
+          addresses.map(({ ip }) =>
+            ip.includes(":") ? `[${ip}]:${port.port}` : `${ip}:${port.port}`,
+          ),
+        ),
+  );
   if ((endpoints.subsets ?? []).length === 0) return NONE;
   const shown = all.slice(0, SHOWN).join(",");
   return all.length > SHOWN ? `${shown} + ${all.length - SHOWN} more...` : shown;
@@ -68,7 +81,7 @@ export const endpoints: Kind<Endpoints> = defineKind<Endpoints>("core/v1.Endpoin
       port.protocol ||= "TCP";
     }
   },
-  validate: (object) => (object.subsets ?? []).flatMap((each, index) =>
-    validateSubset(each, `subsets[${index}]`)),
+  validate: (object) =>
+    (object.subsets ?? []).flatMap((each, index) => validateSubset(each, `subsets[${index}]`)),
   columns: [nameColumn, column("Endpoints", endpointsCell), ageColumn],
 });

@@ -1,8 +1,9 @@
 /** Event: what happened to an object; kept for an hour. Stored for both groups in this form. */
-import type { Event } from "../../gen/core/v1.ts";
+
 import { age, column, UNKNOWN, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
+import type { Event } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dnsSubdomain, pathSegment, qualifiedName } from "../../validation/names.ts";
 
@@ -19,7 +20,8 @@ function firstSeen(event: Event, now_ms: number): string {
 function lastSeen(event: Event, now_ms: number): string {
   if (event.series !== undefined) return age(event.series.lastObservedTime, now_ms);
   return event.lastTimestamp === undefined
-    ? firstSeen(event, now_ms) : age(event.lastTimestamp, now_ms);
+    ? firstSeen(event, now_ms)
+    : age(event.lastTimestamp, now_ms);
 }
 
 function objectCell({ involvedObject: { kind = "", name = "" } }: Event): string {
@@ -40,9 +42,10 @@ function validatePlace(event: Event): FieldError[] {
   const { namespace: place = "" } = event.metadata;
   const { namespace: object = "" } = event.involvedObject;
   const places = event.eventTime === undefined ? OLD_PLACES : NEW_PLACES;
-  const right = object === "" ? places.includes(place)
-    : event.eventTime !== undefined || object === place;
-  return right ? []
+  const right =
+    object === "" ? places.includes(place) : event.eventTime !== undefined || object === place;
+  return right
+    ? []
     : [invalid("involvedObject.namespace", object, "does not match event.namespace")];
 }
 
@@ -55,8 +58,10 @@ function validateNewStyle(event: Event, controller: string): FieldError[] {
   errors.push(...qualifiedName(reporter).map((each) => invalid(controller, reporter, each)));
   if (instance === "") errors.push(required("reportingInstance"));
   for (const [name, value = "", limit] of [
-    ["reportingInstance", instance, ACTION_BYTES_MAX], ["action", event.action, ACTION_BYTES_MAX],
-    ["reason", event.reason, ACTION_BYTES_MAX], ["message", event.message, NOTE_BYTES_MAX],
+    ["reportingInstance", instance, ACTION_BYTES_MAX],
+    ["action", event.action, ACTION_BYTES_MAX],
+    ["reason", event.reason, ACTION_BYTES_MAX],
+    ["message", event.message, NOTE_BYTES_MAX],
   ] as const) {
     if (value.length > limit) {
       errors.push(invalid(name, "", `can have at most ${limit} characters`));
@@ -69,7 +74,8 @@ function validateNewStyle(event: Event, controller: string): FieldError[] {
 
 /** The rules of both versions. */
 export function validateEvent(
-  event: Event, controller: "reportingComponent" | "reportingController",
+  event: Event,
+  controller: "reportingComponent" | "reportingController",
 ): FieldError[] {
   const { namespace = "" } = event.metadata;
   return [

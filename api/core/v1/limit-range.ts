@@ -2,15 +2,17 @@
  * LimitRange: bounds of the resources that one pod, container or claim in a namespace may request.
  */
 import { randomUUID } from "node:crypto";
-import type { LimitRange, LimitRangeItem } from "../../gen/core/v1.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { duplicate, forbidden, invalid, required, type FieldError } from "../../errors.ts";
+import { duplicate, type FieldError, forbidden, invalid, required } from "../../errors.ts";
+import type { LimitRange, LimitRangeItem } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import {
-  mayOvercommit, validateContainerResourceName, validateResourceName,
+  mayOvercommit,
+  validateContainerResourceName,
+  validateResourceName,
 } from "./pod/validate-resources.ts";
 
 type Bound = "min" | "defaultRequest" | "default" | "max";
@@ -18,13 +20,19 @@ type Bound = "min" | "defaultRequest" | "default" | "max";
 const BOUNDS = ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] as const;
 const TYPES = ["Pod", "Container", "PersistentVolumeClaim"];
 const WORDS: Readonly<Record<Bound, string>> = {
-  min: "min", defaultRequest: "default request", default: "default", max: "max",
+  min: "min",
+  defaultRequest: "default request",
+  default: "default",
+  max: "max",
 };
 /** Pairs of which the first may not exceed the second, and the one that complaints name. */
 const ORDER: readonly (readonly [low: Bound, high: Bound, named: Bound])[] = [
-  ["min", "max", "min"], ["min", "defaultRequest", "defaultRequest"],
-  ["defaultRequest", "max", "defaultRequest"], ["defaultRequest", "default", "defaultRequest"],
-  ["min", "default", "default"], ["default", "max", "default"],
+  ["min", "max", "min"],
+  ["min", "defaultRequest", "defaultRequest"],
+  ["defaultRequest", "max", "defaultRequest"],
+  ["defaultRequest", "default", "defaultRequest"],
+  ["min", "default", "default"],
+  ["default", "max", "default"],
 ];
 
 /** The maximum is a container's default limit; its limit or minimum is the default request. */
@@ -58,21 +66,36 @@ function validateItem(item: LimitRangeItem, path: string): FieldError[] {
     errors.push(...amounts.flatMap((name) => validateName(name, `${path}.${bound}[${name}]`)));
   }
   if (type === "PersistentVolumeClaim" && !item.min?.["storage"] && !item.max?.["storage"]) {
-    errors.push(required(`${path}.limits`,
-      "either minimum or maximum storage value is required, but neither was provided"));
+    errors.push(
+      required(
+        `${path}.limits`,
+        "either minimum or maximum storage value is required, but neither was provided",
+      ),
+    );
   }
-  return [...errors, ...ORDER.flatMap((pair) => validateOrder(item, pair, path)),
-    ...validateRatios(item, path), ...validateFixed(item, path)];
+  return [
+    ...errors,
+    ...ORDER.flatMap((pair) => validateOrder(item, pair, path)),
+    ...validateRatios(item, path),
+    ...validateFixed(item, path),
+  ];
 }
 
 function validateOrder(
-  item: LimitRangeItem, [low, high, named]: (typeof ORDER)[number], path: string,
+  item: LimitRangeItem,
+  [low, high, named]: (typeof ORDER)[number],
+  path: string,
 ): FieldError[] {
   return Object.entries(item[low] ?? {}).flatMap(([name, amount]) => {
     const bound = item[high]?.[name];
     if (bound === undefined || compareQuantity(amount, bound) <= 0) return [];
-    return [invalid(`${path}.${named}[${name}]`, item[named]?.[name],
-      `${WORDS[low]} value ${amount} is greater than ${WORDS[high]} value ${bound}`)];
+    return [
+      invalid(
+        `${path}.${named}[${name}]`,
+        item[named]?.[name],
+        `${WORDS[low]} value ${amount} is greater than ${WORDS[high]} value ${bound}`,
+      ),
+    ];
   });
 }
 
@@ -80,28 +103,38 @@ function validateOrder(
 function validateRatios(item: LimitRangeItem, path: string): FieldError[] {
   return Object.entries(item.maxLimitRequestRatio ?? {}).flatMap(([name, ratio]) => {
     const at = `${path}.maxLimitRequestRatio[${name}]`;
-    const errors = compareQuantity(ratio, "1") < 0
-      ? [invalid(at, ratio, `ratio ${ratio} is less than 1`)] : [];
+    const errors =
+      compareQuantity(ratio, "1") < 0 ? [invalid(at, ratio, `ratio ${ratio} is less than 1`)] : [];
     const [low, high] = [item.min?.[name], item.max?.[name]];
     if (low === undefined || high === undefined) return errors;
     const most = numberOf(high) / numberOf(low);
     const allowed = numberOf(ratio) / numberOf("1") <= most;
-    return allowed || Number.isNaN(most) ? errors : [...errors,
-      invalid(at, ratio, `ratio ${ratio} is greater than max/min = ${most.toFixed(6)}`)];
+    return allowed || Number.isNaN(most)
+      ? errors
+      : [
+          ...errors,
+          invalid(at, ratio, `ratio ${ratio} is greater than max/min = ${most.toFixed(6)}`),
+        ];
   });
 }
 
 /** The default limit is the default request of resources that cannot be overcommitted. */
 function validateFixed(
-  { default: limits = {}, defaultRequest = {} }: LimitRangeItem, path: string,
+  { default: limits = {}, defaultRequest = {} }: LimitRangeItem,
+  path: string,
 ): FieldError[] {
   return Object.entries(limits).flatMap(([name, limit]) => {
     const request = defaultRequest[name];
     if (request === undefined || mayOvercommit(name) || compareQuantity(limit, request) === 0) {
       return [];
     }
-    return [invalid(`${path}.defaultRequest[${name}]`, request,
-      `default value ${limit} must equal to defaultRequest value ${request} in ${name}`)];
+    return [
+      invalid(
+        `${path}.defaultRequest[${name}]`,
+        request,
+        `default value ${limit} must equal to defaultRequest value ${request} in ${name}`,
+      ),
+    ];
   });
 }
 

@@ -1,8 +1,9 @@
 /** Namespace: the scope of names; it empties itself before it goes. */
-import type { Namespace } from "../../gen/core/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid } from "../../errors.ts";
+import type { Namespace } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { keep } from "../../strategy.ts";
 import { validateMetadataUpdate } from "../../validation/metadata.ts";
@@ -29,15 +30,23 @@ function defaults(namespace: Namespace): void {
  * only.
  */
 function validateFinalizers(
-  namespace: Namespace, fieldOf: (index: number) => string,
+  namespace: Namespace,
+  fieldOf: (index: number) => string,
 ): FieldError[] {
   return (namespace.spec.finalizers ?? []).flatMap((name, index) => {
     const field = fieldOf(index);
     const standard = name.includes("/") || name === FINALIZER || name === "orphan";
     return [
       ...qualifiedName(name).map((each) => invalid(field, name, each)),
-      ...(standard ? [] : [invalid(field, name,
-        "name is neither a standard finalizer name nor is it fully qualified")]),
+      ...(standard
+        ? []
+        : [
+            invalid(
+              field,
+              name,
+              "name is neither a standard finalizer name nor is it fully qualified",
+            ),
+          ]),
     ];
   });
 }
@@ -46,12 +55,16 @@ function validatePhase(namespace: Namespace): FieldError[] {
   const phase = namespace.status?.phase;
   const deleted = namespace.metadata.deletionTimestamp !== undefined;
   if (deleted && phase !== "Terminating") {
-    return [invalid("status.Phase", phase,
-      "may only be 'Terminating' if `deletionTimestamp` is not empty")];
+    return [
+      invalid(
+        "status.Phase",
+        phase,
+        "may only be 'Terminating' if `deletionTimestamp` is not empty",
+      ),
+    ];
   }
   if (!deleted && phase !== "Active") {
-    return [invalid("status.Phase", phase,
-      "may only be 'Active' if `deletionTimestamp` is empty")];
+    return [invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")];
   }
   return [];
 }

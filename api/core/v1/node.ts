@@ -1,16 +1,22 @@
 /** Node: a machine that runs pods; cluster-wide. */
-import type { Node } from "../../gen/core/v1.ts";
-import { ageColumn, column, nameColumn, NONE, UNKNOWN, wide } from "../../columns.ts";
+
+import { ageColumn, column, NONE, nameColumn, UNKNOWN, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
 } from "../../errors.ts";
+import type { Node } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateCidr } from "../../validation/addresses.ts";
 import { labelValue, qualifiedName } from "../../validation/names.ts";
 import { firstOfList } from "./first-of-list.ts";
-import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
 import { validateAmount } from "./pod/validate-resources.ts";
+import { TAINT_EFFECTS } from "./pod/validate-scheduling.ts";
 
 const ROLE_PREFIX = "node-role.kubernetes.io/";
 const ROLE_LABEL = "kubernetes.io/role";
@@ -43,7 +49,8 @@ function validateTaints(node: Node): FieldError[] {
     if (seen.has(`${key}:${effect}`)) {
       const shown = { Key: key, Value: value, Effect: effect, TimeAdded: taint.timeAdded ?? null };
       errors.push({
-        ...duplicate(at, shown), detail: "taints must be unique by key and effect pair",
+        ...duplicate(at, shown),
+        detail: "taints must be unique by key and effect pair",
       });
     }
     seen.add(`${key}:${effect}`);
@@ -54,7 +61,9 @@ function validateTaints(node: Node): FieldError[] {
 function validateCapacity(node: Node): FieldError[] {
   return (["capacity", "allocatable"] as const).flatMap((name) =>
     Object.entries(node.status?.[name] ?? {}).flatMap(([resource, amount]) =>
-      validateAmount(resource, amount, `status.${name}.${resource}`)));
+      validateAmount(resource, amount, `status.${name}.${resource}`),
+    ),
+  );
 }
 
 /** The pod range and the provider's name are given once. */
@@ -63,13 +72,18 @@ function validateUpdate(node: Node, old: Node): FieldError[] {
   const before = old.spec.podCIDRs ?? [];
   const now = node.spec.podCIDRs ?? [];
   if (before.length > 0 && before.join() !== now.join()) {
-    errors.push(forbidden("spec.podCIDRs",
-      "node updates may not change podCIDR except from \"\" to valid"));
+    errors.push(
+      forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid'),
+    );
   }
   const provider = old.spec.providerID ?? "";
   if (provider !== "" && provider !== node.spec.providerID) {
-    errors.push(forbidden("spec.providerID",
-      "node updates may not change providerID except from \"\" to valid"));
+    errors.push(
+      forbidden(
+        "spec.providerID",
+        'node updates may not change providerID except from "" to valid',
+      ),
+    );
   }
   return errors;
 }
@@ -81,10 +95,12 @@ function readiness(node: Node): string {
 }
 
 function roles(node: Node): string {
-  const found = Object.entries(node.metadata.labels ?? {}).flatMap(([key, value]) => {
-    if (key.startsWith(ROLE_PREFIX)) return [key.slice(ROLE_PREFIX.length)];
-    return key === ROLE_LABEL ? [value] : [];
-  }).filter((each) => each !== "");
+  const found = Object.entries(node.metadata.labels ?? {})
+    .flatMap(([key, value]) => {
+      if (key.startsWith(ROLE_PREFIX)) return [key.slice(ROLE_PREFIX.length)];
+      return key === ROLE_LABEL ? [value] : [];
+    })
+    .filter((each) => each !== "");
   return found.length === 0 ? NONE : [...new Set(found)].sort().join(",");
 }
 
@@ -113,7 +129,9 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
   /** A kubelet registers its node with the status it has already measured. */
   statusOnCreate: true,
   validate: (object) => [
-    ...validateTaints(object), ...validateCapacity(object), ...validateRanges(object),
+    ...validateTaints(object),
+    ...validateCapacity(object),
+    ...validateRanges(object),
   ],
   // Upstream looks at taints for any node, and again for one that changes.
   validateUpdate: (object, old) => [...validateUpdate(object, old), ...validateTaints(object)],
@@ -128,8 +146,10 @@ export const node: Kind<Node> = defineKind<Node>("core/v1.Node", {
     wide("External-IP", (object) => address(object, "ExternalIP")),
     wide("OS-Image", (object) => object.status?.nodeInfo?.osImage || UNKNOWN),
     wide("Kernel-Version", kernel),
-    wide("Container-Runtime", (object) =>
-      object.status?.nodeInfo?.containerRuntimeVersion || UNKNOWN),
+    wide(
+      "Container-Runtime",
+      (object) => object.status?.nodeInfo?.containerRuntimeVersion || UNKNOWN,
+    ),
   ],
   selectableFields: {
     "spec.unschedulable": (object) => String(object.spec.unschedulable ?? false),

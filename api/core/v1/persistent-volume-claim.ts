@@ -1,15 +1,15 @@
 /** PersistentVolumeClaim: a request for storage, bound to one volume. */
 import { isDeepStrictEqual } from "node:util";
-import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from "../../gen/core/v1.ts";
+import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
-import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
+import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 
@@ -29,16 +29,22 @@ export function validateClaimSpec(spec: PersistentVolumeClaimSpec, path: string)
     errors.push(invalid(sizePath, size, "must be greater than zero"));
   }
   if (storageClassName !== "") {
-    errors.push(...dnsSubdomain(storageClassName).map((each) =>
-      invalid(`${path}.storageClassName`, storageClassName, each)));
+    errors.push(
+      ...dnsSubdomain(storageClassName).map((each) =>
+        invalid(`${path}.storageClassName`, storageClassName, each),
+      ),
+    );
   }
   if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
     errors.push(notSupported(`${path}.volumeMode`, volumeMode, VOLUME_MODES));
   }
   const attributes = spec.volumeAttributesClassName ?? "";
   if (attributes !== "") {
-    errors.push(...dnsSubdomain(attributes).map((each) =>
-      invalid(`${path}.volumeAttributesClassName`, attributes, each)));
+    errors.push(
+      ...dnsSubdomain(attributes).map((each) =>
+        invalid(`${path}.volumeAttributesClassName`, attributes, each),
+      ),
+    );
   }
   return [...errors, ...validateSources(spec, path)];
 }
@@ -52,20 +58,23 @@ function validateSources(spec: PersistentVolumeClaimSpec, path: string): FieldEr
   const { dataSource, dataSourceRef } = spec;
   if (dataSource === undefined || dataSourceRef === undefined) return errors;
   const { namespace: _namespace, ...plain } = dataSourceRef;
-  return isDeepStrictEqual({ ...dataSource }, plain) ? errors
+  return isDeepStrictEqual({ ...dataSource }, plain)
+    ? errors
     : [...errors, invalid(path, {}, "must match dataSourceRef")];
 }
 
 function validateSource(
-  source: { apiGroup?: string; kind: string; name: string }, path: string,
+  source: { apiGroup?: string; kind: string; name: string },
+  path: string,
 ): FieldError[] {
   const { apiGroup = "", kind, name } = source;
   const errors: FieldError[] = [];
   if (name === "") errors.push(required(`${path}.name`));
   if (kind === "") errors.push(required(`${path}.kind`));
   if (apiGroup === "" && kind !== "PersistentVolumeClaim") {
-    errors.push(invalid(path, kind,
-      "must be 'PersistentVolumeClaim' when referencing the default apiGroup"));
+    errors.push(
+      invalid(path, kind, "must be 'PersistentVolumeClaim' when referencing the default apiGroup"),
+    );
   }
   if (apiGroup !== "") {
     errors.push(...dnsSubdomain(apiGroup).map((each) => invalid(path, apiGroup, each)));
@@ -74,8 +83,11 @@ function validateSource(
 }
 
 const RESIZE_STATES = [
-  "ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress",
-  "NodeResizeInfeasible", "NodeResizePending",
+  "ControllerResizeInProgress",
+  "ControllerResizeInfeasible",
+  "NodeResizeInProgress",
+  "NodeResizeInfeasible",
+  "NodeResizePending",
 ];
 
 function validateStatus({ status = {} }: PersistentVolumeClaim): FieldError[] {
@@ -115,8 +127,11 @@ function alignSources(spec: PersistentVolumeClaimSpec): void {
   const { dataSource, dataSourceRef } = spec;
   if (dataSource !== undefined && dataSourceRef === undefined) {
     spec.dataSourceRef = { ...dataSource };
-  } else if (dataSource === undefined && dataSourceRef !== undefined &&
-    (dataSourceRef.namespace ?? "") === "") {
+  } else if (
+    dataSource === undefined &&
+    dataSourceRef !== undefined &&
+    (dataSourceRef.namespace ?? "") === ""
+  ) {
     const { namespace: _namespace, ...plain } = dataSourceRef;
     spec.dataSource = plain;
   }
@@ -127,14 +142,15 @@ function dropUnknownSource(spec: PersistentVolumeClaimSpec): void {
   const source = spec.dataSource;
   if (source === undefined) return;
   const claim = source.kind === "PersistentVolumeClaim" && (source.apiGroup ?? "") === "";
-  const snapshot = source.kind === "VolumeSnapshot" &&
-    source.apiGroup === "snapshot.storage.k8s.io";
+  const snapshot =
+    source.kind === "VolumeSnapshot" && source.apiGroup === "snapshot.storage.k8s.io";
   if (!claim && !snapshot && spec.dataSourceRef === undefined) delete spec.dataSource;
 }
 
 /** The spec with its mutable fields reset: the volume's name once, the size of a bound claim. */
 function withoutChangeable(
-  claim: PersistentVolumeClaim, old: PersistentVolumeClaim,
+  claim: PersistentVolumeClaim,
+  old: PersistentVolumeClaim,
 ): PersistentVolumeClaimSpec {
   const spec = structuredClone(claim.spec);
   if ((old.spec.volumeName ?? "") === "") delete spec.volumeName;
@@ -156,28 +172,38 @@ function validateUpdate(claim: PersistentVolumeClaim, old: PersistentVolumeClaim
   const before = structuredClone(old.spec);
   if ((before.volumeName ?? "") === "") delete before.volumeName;
   if (!isDeepStrictEqual(withoutChangeable(claim, old), before)) {
-    errors.push(forbidden("spec", "spec is immutable after creation except resources.requests " +
-      "and volumeAttributesClassName for bound claims"));
+    errors.push(
+      forbidden(
+        "spec",
+        "spec is immutable after creation except resources.requests " +
+          "and volumeAttributesClassName for bound claims",
+      ),
+    );
   }
   const sizeOf = (each: PersistentVolumeClaim): string =>
     each.spec.resources?.requests?.storage ?? "0";
-  if (compareQuantity(sizeOf(claim), sizeOf(old)) < 0 &&
-    compareQuantity(sizeOf(claim), old.status?.capacity?.storage ?? "0") <= 0) {
-    errors.push(forbidden("spec.resources.requests.storage",
-      "field can not be less than status.capacity"));
+  if (
+    compareQuantity(sizeOf(claim), sizeOf(old)) < 0 &&
+    compareQuantity(sizeOf(claim), old.status?.capacity?.storage ?? "0") <= 0
+  ) {
+    errors.push(
+      forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"),
+    );
   }
   return [...errors, ...immutable("volumeMode", claim.spec.volumeMode, old.spec.volumeMode)];
 }
 
 function phase(claim: PersistentVolumeClaim): string {
   return claim.metadata.deletionTimestamp === undefined
-    ? claim.status?.phase ?? "" : "Terminating";
+    ? (claim.status?.phase ?? "")
+    : "Terminating";
 }
 
 const isBound = (claim: PersistentVolumeClaim): boolean => (claim.spec.volumeName ?? "") !== "";
 
-export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
-  defineKind<PersistentVolumeClaim>("core/v1.PersistentVolumeClaim", {
+export const persistentVolumeClaim: Kind<PersistentVolumeClaim> = defineKind<PersistentVolumeClaim>(
+  "core/v1.PersistentVolumeClaim",
+  {
     defaults(object) {
       object.spec.volumeMode ??= "Filesystem";
       object.status ??= {};
@@ -196,21 +222,31 @@ export const persistentVolumeClaim: Kind<PersistentVolumeClaim> =
     status: { validateUpdate: validateStatus },
     validate: (object) => validateClaimSpec(object.spec, "spec"),
     validateUpdate,
-    warnings: ({ metadata }) => metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []
-      : [`metadata.annotations[${CLASS_ANNOTATION}]: deprecated since v1.8; ` +
-        'use "storageClassName" attribute instead'],
+    warnings: ({ metadata }) =>
+      metadata.annotations?.[CLASS_ANNOTATION] === undefined
+        ? []
+        : [
+            `metadata.annotations[${CLASS_ANNOTATION}]: deprecated since v1.8; ` +
+              'use "storageClassName" attribute instead',
+          ],
     columns: [
       nameColumn,
       column("Status", phase),
       column("Volume", (object) => object.spec.volumeName ?? ""),
       column("Capacity", (object) =>
-        isBound(object) ? object.status?.capacity?.storage ?? "0" : ""),
+        isBound(object) ? (object.status?.capacity?.storage ?? "0") : "",
+      ),
       column("Access Modes", (object) =>
-        isBound(object) ? accessModesCell(object.status?.accessModes) : ""),
-      column("StorageClass", (object) =>
-        object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? ""),
+        isBound(object) ? accessModesCell(object.status?.accessModes) : "",
+      ),
+      column(
+        "StorageClass",
+        (object) =>
+          object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? "",
+      ),
       column("VolumeAttributesClass", (object) => object.spec.volumeAttributesClassName ?? UNSET),
       ageColumn,
       wide("VolumeMode", (object) => object.spec.volumeMode ?? UNSET),
     ],
-  });
+  },
+);

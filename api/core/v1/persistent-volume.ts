@@ -1,34 +1,47 @@
 /** PersistentVolume: a piece of storage; cluster-wide. */
 import { isDeepStrictEqual } from "node:util";
-import type {
-  CSIPersistentVolumeSource, PersistentVolume, PersistentVolumeSpec,
-} from "../../gen/core/v1.ts";
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { ageColumn, column, nameColumn, UNSET, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  CSIPersistentVolumeSource,
+  PersistentVolume,
+  PersistentVolumeSpec,
+} from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
-import { accessModesCell, validateAccessModes, VOLUME_MODES } from "./access-modes.ts";
+import { accessModesCell, VOLUME_MODES, validateAccessModes } from "./access-modes.ts";
 import { validateRequiredTerm } from "./pod/validate-scheduling.ts";
 import {
-  noBacksteps, validateDriverName, validateHostPath, validateNfs,
+  noBacksteps,
+  validateDriverName,
+  validateHostPath,
+  validateNfs,
 } from "./pod/validate-volumes.ts";
 
 const CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class";
 const RECLAIM_POLICIES = ["Delete", "Recycle", "Retain"];
 
-const RECYCLING = "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. " +
+const RECYCLING =
+  "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. " +
   "Instead, the recommended approach is to use dynamic provisioning.";
 
 const NOT_FIXED = "except for updating from beta label to GA";
 
 /** Every field of the spec that is not a source of storage. */
 const NOT_SOURCES = new Set([
-  "capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName",
-  "mountOptions", "volumeMode", "nodeAffinity", "volumeAttributesClassName",
+  "capacity",
+  "accessModes",
+  "claimRef",
+  "persistentVolumeReclaimPolicy",
+  "storageClassName",
+  "mountOptions",
+  "volumeMode",
+  "nodeAffinity",
+  "volumeAttributesClassName",
 ]);
 
 function sourcesOf(spec: PersistentVolumeSpec): Record<string, unknown> {
@@ -52,8 +65,9 @@ function validateCapacity(capacity: Record<string, string>): FieldError[] {
 
 function validateSources(spec: PersistentVolumeSpec, path: string): FieldError[] {
   const names = Object.keys(sourcesOf(spec));
-  const errors = names.slice(1).map((name) =>
-    forbidden(`${path}.${name}`, "may not specify more than 1 volume type"));
+  const errors = names
+    .slice(1)
+    .map((name) => forbidden(`${path}.${name}`, "may not specify more than 1 volume type"));
   if (names.length === 0) errors.push(required(path, "must specify a volume type"));
   const { hostPath, nfs, local } = spec;
   if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
@@ -86,7 +100,8 @@ export function validateInlineVolume(spec: PersistentVolumeSpec, path: string): 
       ? [required(`${path}.csi`, "csi volume source is required for inline volumes")]
       : []),
     ...validateSources(spec, path),
-    ...(volumeMode === undefined || VOLUME_MODES.includes(volumeMode) ? []
+    ...(volumeMode === undefined || VOLUME_MODES.includes(volumeMode)
+      ? []
       : [notSupported(`${path}.volumeMode`, volumeMode, VOLUME_MODES)]),
   ];
 }
@@ -102,7 +117,8 @@ function validateAffinity({ nodeAffinity }: PersistentVolumeSpec): FieldError[] 
     return [required(`${path}.nodeSelectorTerms`, "must have at least one node selector term")];
   }
   return terms.flatMap((each, index) =>
-    validateRequiredTerm(each, `${path}.nodeSelectorTerms[${index}]`));
+    validateRequiredTerm(each, `${path}.nodeSelectorTerms[${index}]`),
+  );
 }
 
 function validate({ spec }: PersistentVolume): FieldError[] {
@@ -116,8 +132,11 @@ function validate({ spec }: PersistentVolume): FieldError[] {
   }
   errors.push(...validateAffinity(spec), ...validateSources(spec, "spec"));
   if ((spec.storageClassName ?? "") !== "") {
-    errors.push(...dnsSubdomain(spec.storageClassName!).map((each) =>
-      invalid("spec.storageClassName", spec.storageClassName, each)));
+    errors.push(
+      ...dnsSubdomain(spec.storageClassName!).map((each) =>
+        invalid("spec.storageClassName", spec.storageClassName, each),
+      ),
+    );
   }
   if (volumeMode !== undefined && !VOLUME_MODES.includes(volumeMode)) {
     errors.push(notSupported("spec.volumeMode", volumeMode, VOLUME_MODES));
@@ -128,12 +147,20 @@ function validate({ spec }: PersistentVolume): FieldError[] {
 function validateUpdate(volume: PersistentVolume, old: PersistentVolume): FieldError[] {
   const same = isDeepStrictEqual(sourcesOf(volume.spec), sourcesOf(old.spec));
   return [
-    ...(same ? [] : [forbidden("spec.persistentvolumesource",
-      "spec.persistentvolumesource is immutable after creation")]),
+    ...(same
+      ? []
+      : [
+          forbidden(
+            "spec.persistentvolumesource",
+            "spec.persistentvolumesource is immutable after creation",
+          ),
+        ]),
     ...immutable("volumeMode", volume.spec.volumeMode, old.spec.volumeMode),
-    ...(old.spec.nodeAffinity === undefined ? []
-      : immutable("nodeAffinity", volume.spec.nodeAffinity ?? null, old.spec.nodeAffinity)
-        .map((each) => ({ ...each, detail: `${each.detail}, ${NOT_FIXED}` }))),
+    ...(old.spec.nodeAffinity === undefined
+      ? []
+      : immutable("nodeAffinity", volume.spec.nodeAffinity ?? null, old.spec.nodeAffinity).map(
+          (each) => ({ ...each, detail: `${each.detail}, ${NOT_FIXED}` }),
+        )),
   ];
 }
 
@@ -142,8 +169,9 @@ function claimCell({ spec }: PersistentVolume): string {
   return claim === undefined ? "" : `${claim.namespace ?? ""}/${claim.name ?? ""}`;
 }
 
-export const persistentVolume: Kind<PersistentVolume> =
-  defineKind<PersistentVolume>("core/v1.PersistentVolume", {
+export const persistentVolume: Kind<PersistentVolume> = defineKind<PersistentVolume>(
+  "core/v1.PersistentVolume",
+  {
     defaults(object) {
       object.spec.persistentVolumeReclaimPolicy ||= "Retain";
       object.spec.volumeMode ??= "Filesystem";
@@ -156,13 +184,15 @@ export const persistentVolume: Kind<PersistentVolume> =
     },
     validate,
     validateUpdate,
-    warnings: ({ spec }) => spec.persistentVolumeReclaimPolicy === "Recycle" ? [RECYCLING] : [],
+    warnings: ({ spec }) => (spec.persistentVolumeReclaimPolicy === "Recycle" ? [RECYCLING] : []),
     status: {
       prepareUpdate(object, old, context) {
         if (object.status === undefined || object.status.phase === old.status?.phase) return;
         // A writer that sets the time too has its own reasons.
-        if (object.status.lastPhaseTransitionTime === old.status?.lastPhaseTransitionTime ||
-          object.status.lastPhaseTransitionTime === undefined) {
+        if (
+          object.status.lastPhaseTransitionTime === old.status?.lastPhaseTransitionTime ||
+          object.status.lastPhaseTransitionTime === undefined
+        ) {
           object.status.lastPhaseTransitionTime = timeOf(context.now_ms);
         }
       },
@@ -172,14 +202,21 @@ export const persistentVolume: Kind<PersistentVolume> =
       column("Capacity", (object) => object.spec.capacity?.storage ?? "0"),
       column("Access Modes", (object) => accessModesCell(object.spec.accessModes)),
       column("Reclaim Policy", (object) => object.spec.persistentVolumeReclaimPolicy ?? ""),
-      column("Status", (object) => object.metadata.deletionTimestamp === undefined
-        ? object.status?.phase ?? "" : "Terminating"),
+      column("Status", (object) =>
+        object.metadata.deletionTimestamp === undefined
+          ? (object.status?.phase ?? "")
+          : "Terminating",
+      ),
       column("Claim", claimCell),
-      column("StorageClass", (object) =>
-        object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? ""),
+      column(
+        "StorageClass",
+        (object) =>
+          object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? "",
+      ),
       column("VolumeAttributesClass", (object) => object.spec.volumeAttributesClassName ?? UNSET),
       column("Reason", (object) => object.status?.reason ?? ""),
       ageColumn,
       wide("VolumeMode", (object) => object.spec.volumeMode ?? UNSET),
     ],
-  });
+  },
+);

@@ -1,7 +1,8 @@
 /** PodTemplate: a template by itself, which no controller of Kubernetes uses. */
-import type { PodTemplate } from "../../gen/core/v1.ts";
+
 import { column, mapCell, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
+import type { PodTemplate } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { defaultPodSpec } from "./pod/defaults.ts";
 import { validatePodTemplate } from "./pod/validate-spec.ts";
@@ -19,9 +20,11 @@ export const podTemplate: Kind<PodTemplate> = defineKind<PodTemplate>("core/v1.P
   columns: [
     nameColumn,
     column("Containers", ({ template }) =>
-      (template?.spec?.containers ?? []).map((each) => each.name).join(",")),
+      (template?.spec?.containers ?? []).map((each) => each.name).join(","),
+    ),
     column("Images", ({ template }) =>
-      (template?.spec?.containers ?? []).map((each) => each.image ?? "").join(",")),
+      (template?.spec?.containers ?? []).map((each) => each.image ?? "").join(","),
+    ),
     column("Pod Labels", ({ template }) => mapCell(template?.metadata?.labels)),
   ],
 });

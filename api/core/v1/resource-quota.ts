@@ -1,17 +1,22 @@
 /** ResourceQuota: bounds of the resources and objects of a namespace. */
 import { isDeepStrictEqual } from "node:util";
-import type {
-  ResourceQuota, ResourceQuotaSpec, ScopedResourceSelectorRequirement,
-} from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
+import type {
+  ResourceQuota,
+  ResourceQuotaSpec,
+  ScopedResourceSelectorRequirement,
+} from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { isQuotaResource, isWithinScope, SCOPES, SCOPES_OF_PODS } from "./quota/resources.ts";
 import { validateAmount, validateResourceName } from "./pod/validate-resources.ts";
+import { isQuotaResource, isWithinScope, SCOPES, SCOPES_OF_PODS } from "./quota/resources.ts";
 
 /** Scopes that exclude each other. */
-const CONTRARY = [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
+const CONTRARY = [
+  ["BestEffort", "NotBestEffort"],
+  ["Terminating", "NotTerminating"],
+];
 
 function validateAmounts(amounts: Record<string, string> = {}, path: string): FieldError[] {
   return Object.entries(amounts).flatMap(([name, amount]) => {
@@ -26,12 +31,15 @@ function validateAmounts(amounts: Record<string, string> = {}, path: string): Fi
 
 /** Validates scopes: known, valid for all limited resources, not contradictory. */
 function validateScopes(
-  { hard = {}, scopes = [] }: ResourceQuotaSpec, named: readonly string[], path: string,
+  { hard = {}, scopes = [] }: ResourceQuotaSpec,
+  named: readonly string[],
+  path: string,
   scopePath: string,
 ): FieldError[] {
   const errors = named.flatMap((scope) => [
     ...(SCOPES.includes(scope) ? [] : [invalid(scopePath, scopes, "unsupported scope")]),
-    ...Object.keys(hard).filter((name) => isQuotaResource(name) && !isWithinScope(scope, name))
+    ...Object.keys(hard)
+      .filter((name) => isQuotaResource(name) && !isWithinScope(scope, name))
       .map(() => invalid(path, scopes, "unsupported scope applied to resource")),
   ]);
   const contrary = CONTRARY.filter((pair) => pair.every((each) => named.includes(each)));
@@ -39,25 +47,45 @@ function validateScopes(
 }
 
 function validateRequirement(
-  { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement, path: string,
+  { scopeName, operator, values = [] }: ScopedResourceSelectorRequirement,
+  path: string,
 ): FieldError[] {
   const errors: FieldError[] = [];
   if (SCOPES_OF_PODS.includes(scopeName) && operator !== "Exists") {
-    errors.push(invalid(`${path}.operator`, operator,
-      `must be 'Exists' when scope is any of ${SCOPES_OF_PODS.join(", ")}`));
+    errors.push(
+      invalid(
+        `${path}.operator`,
+        operator,
+        `must be 'Exists' when scope is any of ${SCOPES_OF_PODS.join(", ")}`,
+      ),
+    );
   }
   switch (operator) {
     case "In":
     case "NotIn":
-      return values.length > 0 ? errors : [...errors, required(`${path}.values`,
-        "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector")];
+      return values.length > 0
+        ? errors
+        : [
+            ...errors,
+            required(
+              `${path}.values`,
+              "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector",
+            ),
+          ];
     case "Exists":
     case "DoesNotExist":
-      return values.length === 0 ? errors : [...errors, invalid(`${path}.values`, values,
-        "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector")];
+      return values.length === 0
+        ? errors
+        : [
+            ...errors,
+            invalid(
+              `${path}.values`,
+              values,
+              "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector",
+            ),
+          ];
     default:
-      return [...errors,
-        invalid(`${path}.operator`, operator, "not a valid selector operator")];
+      return [...errors, invalid(`${path}.operator`, operator, "not a valid selector operator")];
   }
 }
 
@@ -67,25 +95,35 @@ function validate({ spec = {} }: ResourceQuota): FieldError[] {
   return [
     ...validateAmounts(spec.hard, "spec.hard"),
     ...validateScopes(spec, spec.scopes ?? [], "spec.scopes", "spec.scopes"),
-    ...validateScopes(spec, requirements.map((each) => each.scopeName), path, `${path}.scopeName`),
+    ...validateScopes(
+      spec,
+      requirements.map((each) => each.scopeName),
+      path,
+      `${path}.scopeName`,
+    ),
     ...requirements.flatMap((each) => validateRequirement(each, path)),
   ];
 }
 
 function validateUpdate(object: ResourceQuota, old: ResourceQuota): FieldError[] {
   const set = ({ spec = {} }: ResourceQuota): Set<string> => new Set(spec.scopes);
-  return isDeepStrictEqual(set(object), set(old)) ? []
+  return isDeepStrictEqual(set(object), set(old))
+    ? []
     : [invalid("spec.scopes", object.spec?.scopes ?? [], "field is immutable")];
 }
 
 function quotaCell(quota: ResourceQuota, limits: boolean): string {
   const { hard = {}, used = {} } = quota.status ?? {};
-  return Object.keys(hard).filter((name) => name.startsWith("limits.") === limits).sort()
-    .map((name) => `${name}: ${used[name] ?? "0"}/${hard[name]}`).join(", ");
+  return Object.keys(hard)
+    .filter((name) => name.startsWith("limits.") === limits)
+    .sort()
+    .map((name) => `${name}: ${used[name] ?? "0"}/${hard[name]}`)
+    .join(", ");
 }
 
-export const resourceQuota: Kind<ResourceQuota> =
-  defineKind<ResourceQuota>("core/v1.ResourceQuota", {
+export const resourceQuota: Kind<ResourceQuota> = defineKind<ResourceQuota>(
+  "core/v1.ResourceQuota",
+  {
     validate,
     validateUpdate,
     status: {
@@ -100,4 +138,5 @@ export const resourceQuota: Kind<ResourceQuota> =
       column("Limit", (object) => quotaCell(object, true)),
       ageColumn,
     ],
-  });
+  },
+);

@@ -1,12 +1,12 @@
 /** Secret: bytes by key, with a type that says which keys must be there. */
 import { own } from "@raft2kube/std/own.ts";
-import type { Secret } from "../../gen/core/v1.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, tooLong, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required, tooLong } from "../../errors.ts";
+import type { Secret } from "../../gen/core/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
-import { decodedBytes, DATA_BYTES_MAX, validateFrozen, validateKeys } from "./config-map.ts";
+import { DATA_BYTES_MAX, decodedBytes, validateFrozen, validateKeys } from "./config-map.ts";
 
 const ACCOUNT_ANNOTATION = "kubernetes.io/service-account.name";
 
@@ -76,7 +76,8 @@ export const secret: Kind<Secret> = defineKind<Secret>("core/v1.Secret", {
     return [...errors, ...validateType(object)];
   },
   validateUpdate: (object, old) => [
-    ...immutable("type", object.type, old.type), ...validateFrozen(object, old, ["data"]),
+    ...immutable("type", object.type, old.type),
+    ...validateFrozen(object, old, ["data"]),
   ],
   columns: [
     nameColumn,

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../codec/json.ts";
 import { messageOfField } from "../../errors.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "../../gen/core/v1.ts";
-import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 import { persistentVolume } from "./persistent-volume.ts";
+import { persistentVolumeClaim } from "./persistent-volume-claim.ts";
 
 const CONTEXT = { now_ms: 0 };
 
@@ -21,7 +21,9 @@ function volume(spec: object = {}): PersistentVolume {
   const { object } = decodeJson<PersistentVolume>("core/v1.PersistentVolume", {
     metadata: { name: "pv", resourceVersion: "1" },
     spec: {
-      accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" }, hostPath: { path: "/x" },
+      accessModes: ["ReadWriteOnce"],
+      capacity: { storage: "1Gi" },
+      hostPath: { path: "/x" },
       ...spec,
     },
   });
@@ -47,8 +49,10 @@ describe("PersistentVolumeClaim", () => {
     const next = structuredClone(old);
     change(next);
     persistentVolumeClaim.strategy.prepareUpdate(next, old, CONTEXT);
-    return persistentVolumeClaim.strategy.validateUpdate(next, old, CONTEXT)
-      .map(messageOfField).join("\n");
+    return persistentVolumeClaim.strategy
+      .validateUpdate(next, old, CONTEXT)
+      .map(messageOfField)
+      .join("\n");
   }
 
   it("may be bound once, and grow when it is bound", () => {
@@ -63,12 +67,16 @@ describe("PersistentVolumeClaim", () => {
     const bound = claim({ volumeName: "pv" });
     bound.status = { phase: "Bound", capacity: { storage: "1Gi" } };
     expect(update(bound, grow)).toBe("");
-    expect(update(bound, (next) => {
-      next.spec.volumeName = "other";
-    })).toContain("spec is immutable after creation");
-    expect(update(bound, (next) => {
-      next.spec.resources = { requests: { storage: "1Mi" } };
-    })).toContain("field can not be less than status.capacity");
+    expect(
+      update(bound, (next) => {
+        next.spec.volumeName = "other";
+      }),
+    ).toContain("spec is immutable after creation");
+    expect(
+      update(bound, (next) => {
+        next.spec.resources = { requests: { storage: "1Mi" } };
+      }),
+    ).toContain("field can not be less than status.capacity");
   });
 
   it("begins with nothing of another namespace, where no grant is asked for", () => {
@@ -88,7 +96,15 @@ describe("PersistentVolumeClaim", () => {
     bound.status = { phase: "Bound", capacity: { storage: "3Gi" }, accessModes: ["ReadWriteOnce"] };
     const cells = persistentVolumeClaim.columns.map((each) => each.value(bound, 0));
     expect(cells).toEqual([
-      "data", "Bound", "pv", "3Gi", "RWO", "fast", "<unset>", "<unknown>", "Filesystem",
+      "data",
+      "Bound",
+      "pv",
+      "3Gi",
+      "RWO",
+      "fast",
+      "<unset>",
+      "<unknown>",
+      "Filesystem",
     ]);
   });
 });
@@ -106,7 +122,10 @@ describe("PersistentVolume", () => {
 
   it("keeps its source", () => {
     const errors = persistentVolume.strategy.validateUpdate(
-      volume({ hostPath: { path: "/y" } }), volume(), CONTEXT);
+      volume({ hostPath: { path: "/y" } }),
+      volume(),
+      CONTEXT,
+    );
     expect(errors.map(messageOfField).join()).toContain("immutable after creation");
   });
 });

@@ -1,16 +1,26 @@
 /** EndpointSlice: some of the addresses behind a Service. */
-import type { Endpoint, EndpointPort, EndpointSlice } from "../../gen/discovery/v1.ts";
+
 import { isIPv4, isIPv6 } from "node:net";
 import { ageColumn, column, nameColumn, UNSET } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
-  duplicate, invalid, notSupported, required, tooMany, type FieldError,
+  duplicate,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+  tooMany,
 } from "../../errors.ts";
+import type { Endpoint, EndpointPort, EndpointSlice } from "../../gen/discovery/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateNonSpecialIp } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
-  dnsLabel, dnsSubdomain, labelValue, qualifiedName, type TextRule,
+  dnsLabel,
+  dnsSubdomain,
+  labelValue,
+  qualifiedName,
+  type TextRule,
 } from "../../validation/names.ts";
 
 const ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"];
@@ -23,10 +33,12 @@ const SHOWN = 3;
 function validateAddress(address: string, type: string, path: string): FieldError[] {
   switch (type) {
     case "IPv4":
-      return isIPv6(address) ? [invalid(path, address, "must be an IPv4 address")]
+      return isIPv6(address)
+        ? [invalid(path, address, "must be an IPv4 address")]
         : validateNonSpecialIp(address, path);
     case "IPv6":
-      return isIPv4(address) ? [invalid(path, address, "must be an IPv6 address")]
+      return isIPv4(address)
+        ? [invalid(path, address, "must be an IPv6 address")]
         : validateNonSpecialIp(address, path);
     case "FQDN":
       return fullDomain(address, path);
@@ -41,13 +53,16 @@ function fullDomain(name: string, path: string): FieldError[] {
   const plain = name.endsWith(".") ? name.slice(0, -1) : name;
   const wrong = dnsSubdomain(plain);
   if (wrong.length > 0) return [invalid(path, name, wrong.join(","))];
-  return plain.includes(".") ? []
+  return plain.includes(".")
+    ? []
     : [invalid(path, name, "should be a domain with at least two segments separated by dots")];
 }
 
 /** Zones or nodes that an endpoint is meant for. */
 function validateHints(
-  hints: readonly { name: string }[] = [], path: string, rule: TextRule,
+  hints: readonly { name: string }[] = [],
+  path: string,
+  rule: TextRule,
 ): FieldError[] {
   const seen = new Set<string>();
   return hints.flatMap(({ name }, index) => {
@@ -67,17 +82,21 @@ function validateEndpoint(endpoint: Endpoint, type: string, path: string): Field
     errors.push(tooMany(`${path}.addresses`, addresses.length, ADDRESSES_MAX));
   }
   addresses.forEach((each, index) =>
-    errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)));
+    errors.push(...validateAddress(each, type, `${path}.addresses[${index}]`)),
+  );
   if (hostname !== undefined) {
     errors.push(...dnsLabel(hostname).map((each) => invalid(`${path}.hostname`, hostname, each)));
   }
   if (nodeName !== undefined) {
-    errors.push(...dnsSubdomain(nodeName).map((each) =>
-      invalid(`${path}.nodeName`, nodeName, each)));
+    errors.push(
+      ...dnsSubdomain(nodeName).map((each) => invalid(`${path}.nodeName`, nodeName, each)),
+    );
   }
-  return [...errors,
+  return [
+    ...errors,
     ...validateHints(endpoint.hints?.forZones, `${path}.hints.forZones`, labelValue),
-    ...validateHints(endpoint.hints?.forNodes, `${path}.hints.forNodes`, dnsSubdomain)];
+    ...validateHints(endpoint.hints?.forNodes, `${path}.hints.forNodes`, dnsSubdomain),
+  ];
 }
 
 function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
@@ -86,16 +105,22 @@ function validatePorts(ports: readonly EndpointPort[]): FieldError[] {
   return ports.flatMap((port, index) => {
     const at = `ports[${index}]`;
     const name = port.name ?? "";
-    const errors = name === "" ? []
-      : dnsLabel(name).map((each) => invalid(`${at}.name`, name, each));
+    const errors =
+      name === "" ? [] : dnsLabel(name).map((each) => invalid(`${at}.name`, name, each));
     if (names.has(name)) errors.push(duplicate(`${at}.name`, name));
     names.add(name);
     if (!PROTOCOLS.includes(port.protocol ?? "")) {
       errors.push(notSupported(`${at}.protocol`, port.protocol, PROTOCOLS));
     }
     const { appProtocol } = port;
-    return appProtocol === undefined ? errors : [...errors,
-      ...qualifiedName(appProtocol).map((each) => invalid(`${at}.appProtocol`, appProtocol, each))];
+    return appProtocol === undefined
+      ? errors
+      : [
+          ...errors,
+          ...qualifiedName(appProtocol).map((each) =>
+            invalid(`${at}.appProtocol`, appProtocol, each),
+          ),
+        ];
   });
 }
 
@@ -109,10 +134,13 @@ function validate(slice: EndpointSlice): FieldError[] {
   if (endpoints.length > ENDPOINTS_MAX) {
     return [...errors, tooMany("endpoints", endpoints.length, ENDPOINTS_MAX)];
   }
-  return [...errors,
+  return [
+    ...errors,
     ...endpoints.flatMap((each, index) =>
-      validateEndpoint(each, addressType, `endpoints[${index}]`)),
-    ...validatePorts(ports)];
+      validateEndpoint(each, addressType, `endpoints[${index}]`),
+    ),
+    ...validatePorts(ports),
+  ];
 }
 
 function listCell(list: readonly string[]): string {
@@ -121,8 +149,9 @@ function listCell(list: readonly string[]): string {
   return list.length > SHOWN ? `${shown} + ${list.length - SHOWN} more...` : shown;
 }
 
-export const endpointSlice: Kind<EndpointSlice> =
-  defineKind<EndpointSlice>("discovery/v1.EndpointSlice", {
+export const endpointSlice: Kind<EndpointSlice> = defineKind<EndpointSlice>(
+  "discovery/v1.EndpointSlice",
+  {
     generation: "content",
     defaults(object) {
       for (const port of object.ports ?? []) {
@@ -131,17 +160,19 @@ export const endpointSlice: Kind<EndpointSlice> =
       }
     },
     validate,
-    validateUpdate: (object, old) =>
-      immutable("addressType", object.addressType, old.addressType),
-    warnings: (object, old) => old === undefined && object.addressType === "FQDN"
-      ? ["spec.addressType: FQDN endpoints are deprecated"] : [],
+    validateUpdate: (object, old) => immutable("addressType", object.addressType, old.addressType),
+    warnings: (object, old) =>
+      old === undefined && object.addressType === "FQDN"
+        ? ["spec.addressType: FQDN endpoints are deprecated"]
+        : [],
     columns: [
       nameColumn,
       column("AddressType", (object) => object.addressType),
       column("Ports", (object) =>
-        listCell((object.ports ?? []).map((each) => String(each.port ?? (each.name || "*"))))),
-      column("Endpoints", (object) =>
-        listCell(object.endpoints.flatMap((each) => each.addresses))),
+        listCell((object.ports ?? []).map((each) => String(each.port ?? (each.name || "*")))),
+      ),
+      column("Endpoints", (object) => listCell(object.endpoints.flatMap((each) => each.addresses))),
       ageColumn,
     ],
-  });
+  },
+);

@@ -1,18 +1,21 @@
 /** Event of events.k8s.io: the same objects as core's Event, under newer names. */
 import { isDeepStrictEqual } from "node:util";
-import type { Event as CoreEvent } from "../../gen/core/v1.ts";
-import type { Event } from "../../gen/events/v1.ts";
 import { event as coreEvent, validateEvent } from "../../core/v1/event.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
+import type { Event as CoreEvent } from "../../gen/core/v1.ts";
+import type { Event } from "../../gen/events/v1.ts";
 import type { Kind, KubeObject } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 
 /** Fields under other names: [events.k8s.io, core]. */
 const RENAMED: readonly (readonly [keyof Event, keyof CoreEvent])[] = [
-  ["regarding", "involvedObject"], ["note", "message"],
-  ["reportingController", "reportingComponent"], ["deprecatedSource", "source"],
-  ["deprecatedFirstTimestamp", "firstTimestamp"], ["deprecatedLastTimestamp", "lastTimestamp"],
+  ["regarding", "involvedObject"],
+  ["note", "message"],
+  ["reportingController", "reportingComponent"],
+  ["deprecatedSource", "source"],
+  ["deprecatedFirstTimestamp", "firstTimestamp"],
+  ["deprecatedLastTimestamp", "lastTimestamp"],
   ["deprecatedCount", "count"],
 ];
 
@@ -20,8 +23,9 @@ type Fields = Record<string, unknown>;
 
 function renamed(object: Fields, from: 0 | 1): Fields {
   const names = new Map<string, string>(RENAMED.map((pair) => [pair[from], pair[1 - from]!]));
-  return Object.fromEntries(Object.entries(object).map(([key, value]) =>
-    [names.get(key) ?? key, value]));
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [names.get(key) ?? key, value]),
+  );
 }
 
 function toCore(object: Event): CoreEvent {
@@ -42,19 +46,33 @@ const EVENT_TYPES = ["Normal", "Warning"];
 const SERIES_MIN = 2;
 /** Deprecated fields, each with its value when it is not set. */
 const UNSET: readonly (readonly [keyof CoreEvent, unknown])[] = [
-  ["firstTimestamp", undefined], ["lastTimestamp", undefined], ["count", 0],
+  ["firstTimestamp", undefined],
+  ["lastTimestamp", undefined],
+  ["count", 0],
 ];
 /** An event is immutable; only its series changes. */
 const FIXED = [
-  "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count",
-  "type", "eventTime", "action", "related", "reportingComponent", "reportingInstance",
+  "involvedObject",
+  "reason",
+  "message",
+  "source",
+  "firstTimestamp",
+  "lastTimestamp",
+  "count",
+  "type",
+  "eventTime",
+  "action",
+  "related",
+  "reportingComponent",
+  "reportingInstance",
 ] as const;
 
 function validateSeries({ series }: CoreEvent): FieldError[] {
   if (series === undefined) return [];
   return [
     ...((series.count ?? 0) < SERIES_MIN
-      ? [invalid("series.count", "", `should be at least ${SERIES_MIN}`)] : []),
+      ? [invalid("series.count", "", `should be at least ${SERIES_MIN}`)]
+      : []),
     ...(series.lastObservedTime === undefined ? [required("series.lastObservedTime")] : []),
   ];
 }
@@ -66,8 +84,11 @@ function validateCreate(event: CoreEvent): FieldError[] {
   if (!EVENT_TYPES.includes(event.type ?? "")) {
     errors.push(invalid("type", "", `has invalid value: ${event.type ?? ""}`));
   }
-  errors.push(...UNSET.filter(([name, unset]) => (event[name] ?? unset) !== unset)
-    .map(([name]) => invalid(name, "", "needs to be unset")));
+  errors.push(
+    ...UNSET.filter(([name, unset]) => (event[name] ?? unset) !== unset).map(([name]) =>
+      invalid(name, "", "needs to be unset"),
+    ),
+  );
   if (event.source?.component || event.source?.host) {
     errors.push(invalid("source", "", "needs to be unset"));
   }
@@ -77,8 +98,13 @@ function validateCreate(event: CoreEvent): FieldError[] {
 function validateUpdate(event: CoreEvent, old: CoreEvent): FieldError[] {
   return [
     ...(isDeepStrictEqual(event.series, old.series) ? [] : validateSeries(event)),
-    ...FIXED.flatMap((name) => immutable(
-      name === "reportingComponent" ? "reportingController" : name, event[name], old[name])),
+    ...FIXED.flatMap((name) =>
+      immutable(
+        name === "reportingComponent" ? "reportingController" : name,
+        event[name],
+        old[name],
+      ),
+    ),
   ];
 }
 
@@ -91,7 +117,8 @@ export const event: Kind<Event> = defineKind<Event>("events/v1.Event", {
   validateCreate: (object) => validateCreate(toCore(object)),
   validateUpdate: (object, old) => validateUpdate(toCore(object), toCore(old)),
   columns: coreEvent.columns.map((each) => ({
-    ...each, value: (object: Event, now_ms: number) => each.value(toCore(object), now_ms),
+    ...each,
+    value: (object: Event, now_ms: number) => each.value(toCore(object), now_ms),
   })),
   selectableFields: {
     "regarding.kind": (object) => object.regarding?.kind ?? "",

@@ -1,4 +1,4 @@
-import { duplicate, required, type FieldError } from "../../errors.ts";
+import { duplicate, type FieldError, required } from "../../errors.ts";
 
 /** Each condition of a status has a type, and no other has the same. */
 export function validateConditionTypes(

@@ -1,11 +1,15 @@
 /** FlowSchema: which requests go to which priority level. */
 import { isDeepStrictEqual } from "node:util";
-import type {
-  FlowSchema, NonResourcePolicyRule, PolicyRulesWithSubjects, ResourcePolicyRule, Subject,
-} from "../../gen/flowcontrol/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  FlowSchema,
+  NonResourcePolicyRule,
+  PolicyRulesWithSubjects,
+  ResourcePolicyRule,
+  Subject,
+} from "../../gen/flowcontrol/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
 import { validateConditionTypes } from "./conditions.ts";
@@ -16,11 +20,23 @@ const EXEMPT = "exempt";
 const CATCH_ALL = "catch-all";
 const DISTINGUISHERS = ["ByNamespace", "ByUser"];
 const VERBS = [
-  "create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch",
+  "create",
+  "delete",
+  "deletecollection",
+  "get",
+  "list",
+  "patch",
+  "proxy",
+  "update",
+  "watch",
 ];
 
 /** The parts of a subject, and the kind that each belongs to. */
-const PARTS = [["user", "User"], ["group", "Group"], ["serviceAccount", "ServiceAccount"]] as const;
+const PARTS = [
+  ["user", "User"],
+  ["group", "Group"],
+  ["serviceAccount", "ServiceAccount"],
+] as const;
 
 function validateSubject(subject: Subject, path: string): FieldError[] {
   const own = PARTS.find(([, kind]) => kind === subject.kind);
@@ -28,14 +44,17 @@ function validateSubject(subject: Subject, path: string): FieldError[] {
     const kinds = PARTS.map(([, kind]) => kind as string).sort();
     return [notSupported(`${path}.kind`, subject.kind, kinds)];
   }
-  const others = PARTS.filter((each) => each !== own && subject[each[0]] !== undefined)
-    .map(([part, kind]) => forbidden(`${path}.${part}`,
-      `${part} is forbidden when subject kind is not '${kind}'`));
+  const others = PARTS.filter((each) => each !== own && subject[each[0]] !== undefined).map(
+    ([part, kind]) =>
+      forbidden(`${path}.${part}`, `${part} is forbidden when subject kind is not '${kind}'`),
+  );
   return [...validatePart(subject, own, `${path}.${own[0]}`), ...others];
 }
 
 function validatePart(
-  subject: Subject, [part, kind]: (typeof PARTS)[number], path: string,
+  subject: Subject,
+  [part, kind]: (typeof PARTS)[number],
+  path: string,
 ): FieldError[] {
   const value = subject[part];
   if (value === undefined) {
@@ -49,20 +68,25 @@ function validatePart(
   }
   const { namespace } = value;
   if (namespace === "") {
-    return [...errors, required(`${path}.namespace`,
-      "must specify namespace for service account")];
+    return [...errors, required(`${path}.namespace`, "must specify namespace for service account")];
   }
-  return [...errors, ...dnsLabel(namespace).map((each) =>
-    invalid(`${path}.namespace`, namespace, each))];
+  return [
+    ...errors,
+    ...dnsLabel(namespace).map((each) => invalid(`${path}.namespace`, namespace, each)),
+  ];
 }
 
 /** A list of values among which `*` stands alone. */
 function validateStarred(
-  list: readonly string[], path: string, empty: string, others: string,
+  list: readonly string[],
+  path: string,
+  empty: string,
+  others: string,
 ): FieldError[] {
   if (list.length === 0) return [required(path, empty)];
   return list.length > 1 && list.includes("*")
-    ? [invalid(path, list, `if '*' is present, must not specify other ${others}`)] : [];
+    ? [invalid(path, list, `if '*' is present, must not specify other ${others}`)]
+    : [];
 }
 
 function validateVerbs(verbs: readonly string[], path: string): FieldError[] {
@@ -75,20 +99,40 @@ function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldErro
   const { verbs = [], apiGroups = [], resources = [], namespaces = [] } = rule;
   const errors = [
     ...validateVerbs(verbs, `${path}.verbs`),
-    ...validateStarred(apiGroups, `${path}.apiGroups`,
-      "resource rules must supply at least one api group", "api groups"),
-    ...validateStarred(resources, `${path}.resources`,
-      "resource rules must supply at least one resource", "resources"),
+    ...validateStarred(
+      apiGroups,
+      `${path}.apiGroups`,
+      "resource rules must supply at least one api group",
+      "api groups",
+    ),
+    ...validateStarred(
+      resources,
+      `${path}.resources`,
+      "resource rules must supply at least one resource",
+      "resources",
+    ),
   ];
   if (namespaces.length === 0 && rule.clusterScope !== true) {
-    errors.push(required(`${path}.namespaces`, "resource rules that are not cluster scoped must " +
-      "supply at least one namespace"));
+    errors.push(
+      required(
+        `${path}.namespaces`,
+        "resource rules that are not cluster scoped must " + "supply at least one namespace",
+      ),
+    );
   } else if (namespaces.includes("*")) {
     errors.push(...validateStarred(namespaces, `${path}.namespaces`, "", "namespaces"));
   } else {
-    namespaces.forEach((name, index) => errors.push(...dnsLabel(name).map((each) =>
-      invalid(`${path}.namespaces[${index}]`, name,
-        `each member of this list must be '*' or a DNS-1123 label; ${each}`))));
+    namespaces.forEach((name, index) =>
+      errors.push(
+        ...dnsLabel(name).map((each) =>
+          invalid(
+            `${path}.namespaces[${index}]`,
+            name,
+            `each member of this list must be '*' or a DNS-1123 label; ${each}`,
+          ),
+        ),
+      ),
+    );
   }
   return errors;
 }
@@ -102,39 +146,52 @@ function pathComplaint(path: string): string | undefined {
   if (path.includes("//")) return "must not contain double slash";
   const stars = path.split("*").length - 1;
   return stars > 1 || (stars === 1 && !path.endsWith("/*"))
-    ? "wildcard can only do suffix matching" : undefined;
+    ? "wildcard can only do suffix matching"
+    : undefined;
 }
 
 function validatePathRule(rule: NonResourcePolicyRule, path: string): FieldError[] {
   const { verbs = [], nonResourceURLs: paths = [] } = rule;
   const errors = [
     ...validateVerbs(verbs, `${path}.verbs`),
-    ...validateStarred(paths, `${path}.nonResourceURLs`,
-      "nonResourceURLs must contain at least one value", "non-resource URLs"),
+    ...validateStarred(
+      paths,
+      `${path}.nonResourceURLs`,
+      "nonResourceURLs must contain at least one value",
+      "non-resource URLs",
+    ),
   ];
   if (paths.includes("*")) return errors;
-  return [...errors, ...paths.flatMap((each, index) => {
-    const complaint = pathComplaint(each);
-    return complaint === undefined ? []
-      : [invalid(`${path}.nonResourceURLs[${index}]`, each, complaint)];
-  })];
+  return [
+    ...errors,
+    ...paths.flatMap((each, index) => {
+      const complaint = pathComplaint(each);
+      return complaint === undefined
+        ? []
+        : [invalid(`${path}.nonResourceURLs[${index}]`, each, complaint)];
+    }),
+  ];
 }
 
 function validateRule(rule: PolicyRulesWithSubjects, path: string): FieldError[] {
   const { subjects = [], resourceRules = [], nonResourceRules = [] } = rule;
-  const errors = subjects.length === 0
-    ? [required(`${path}.subjects`, "subjects must contain at least one value")]
-    : subjects.flatMap((each, index) => validateSubject(each, `${path}.subjects[${index}]`));
+  const errors =
+    subjects.length === 0
+      ? [required(`${path}.subjects`, "subjects must contain at least one value")]
+      : subjects.flatMap((each, index) => validateSubject(each, `${path}.subjects[${index}]`));
   if (resourceRules.length === 0 && nonResourceRules.length === 0) {
-    errors.push(required(path,
-      "at least one of resourceRules and nonResourceRules has to be non-empty"));
+    errors.push(
+      required(path, "at least one of resourceRules and nonResourceRules has to be non-empty"),
+    );
   }
   return [
     ...errors,
     ...resourceRules.flatMap((each, index) =>
-      validateResourceRule(each, `${path}.resourceRules[${index}]`)),
+      validateResourceRule(each, `${path}.resourceRules[${index}]`),
+    ),
     ...nonResourceRules.flatMap((each, index) =>
-      validatePathRule(each, `${path}.nonResourceRules[${index}]`)),
+      validatePathRule(each, `${path}.nonResourceRules[${index}]`),
+    ),
   ];
 }
 
@@ -148,19 +205,24 @@ function validate(object: FlowSchema): FieldError[] {
     errors.push(invalid(at, precedence, `must not be greater than ${PRECEDENCE_MAX}`));
   }
   if (precedence === 1 && metadata.name !== EXEMPT) {
-    errors.push(invalid(at, precedence,
-      "only the schema named 'exempt' may have matchingPrecedence 1"));
+    errors.push(
+      invalid(at, precedence, "only the schema named 'exempt' may have matchingPrecedence 1"),
+    );
   }
   if (method !== undefined && !DISTINGUISHERS.includes(method.type)) {
     errors.push(notSupported("spec.distinguisherMethod.type", method, DISTINGUISHERS));
   }
   const level = spec.priorityLevelConfiguration.name;
   if (level === "") {
-    errors.push(required("spec.priorityLevelConfiguration.name",
-      "must reference a priority level"));
+    errors.push(
+      required("spec.priorityLevelConfiguration.name", "must reference a priority level"),
+    );
   } else {
-    errors.push(...dnsSubdomain(level).map((each) =>
-      invalid("spec.priorityLevelConfiguration.name", level, each)));
+    errors.push(
+      ...dnsSubdomain(level).map((each) =>
+        invalid("spec.priorityLevelConfiguration.name", level, each),
+      ),
+    );
   }
   return [
     ...errors,
@@ -172,26 +234,36 @@ function validate(object: FlowSchema): FieldError[] {
 
 function everything(...groups: string[]): PolicyRulesWithSubjects[] {
   const all = ["*"];
-  return [{
-    subjects: groups.map((name) => ({ kind: "Group", group: { name } })),
-    resourceRules: [
-      { verbs: all, apiGroups: all, resources: all, namespaces: all, clusterScope: true },
-    ],
-    nonResourceRules: [{ verbs: all, nonResourceURLs: all }],
-  }];
+  return [
+    {
+      subjects: groups.map((name) => ({ kind: "Group", group: { name } })),
+      resourceRules: [
+        { verbs: all, apiGroups: all, resources: all, namespaces: all, clusterScope: true },
+      ],
+      nonResourceRules: [{ verbs: all, nonResourceURLs: all }],
+    },
+  ];
 }
 
 /** The schemas of masters, and of all that no other takes, which cannot be changed. */
 const MANDATORY = new Map<string, FlowSchema["spec"]>([
-  [EXEMPT, {
-    priorityLevelConfiguration: { name: EXEMPT }, matchingPrecedence: 1,
-    rules: everything("system:masters"),
-  }],
-  [CATCH_ALL, {
-    priorityLevelConfiguration: { name: CATCH_ALL }, matchingPrecedence: PRECEDENCE_MAX,
-    distinguisherMethod: { type: "ByUser" },
-    rules: everything("system:unauthenticated", "system:authenticated"),
-  }],
+  [
+    EXEMPT,
+    {
+      priorityLevelConfiguration: { name: EXEMPT },
+      matchingPrecedence: 1,
+      rules: everything("system:masters"),
+    },
+  ],
+  [
+    CATCH_ALL,
+    {
+      priorityLevelConfiguration: { name: CATCH_ALL },
+      matchingPrecedence: PRECEDENCE_MAX,
+      distinguisherMethod: { type: "ByUser" },
+      rules: everything("system:unauthenticated", "system:authenticated"),
+    },
+  ],
 ]);
 
 function validateMandatory({ metadata: { name = "" }, spec }: FlowSchema): FieldError[] {
@@ -213,7 +285,9 @@ export const flowSchema: Kind<FlowSchema> = defineKind<FlowSchema>("flowcontrol/
     column("MatchingPrecedence", ({ spec }) => spec.matchingPrecedence ?? 0),
     column("DistinguisherMethod", ({ spec }) => spec.distinguisherMethod?.type ?? NONE),
     ageColumn,
-    column("MissingPL", ({ status }) =>
-      status?.conditions?.find((each) => each.type === "Dangling")?.status ?? "?"),
+    column(
+      "MissingPL",
+      ({ status }) => status?.conditions?.find((each) => each.type === "Dangling")?.status ?? "?",
+    ),
   ],
 });

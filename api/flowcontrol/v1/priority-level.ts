@@ -1,12 +1,14 @@
 /** PriorityLevelConfiguration: a level's concurrency limit, and its queues. */
 import { isDeepStrictEqual } from "node:util";
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
+import { defineKind } from "../../define.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
 import type {
-  LimitedPriorityLevelConfiguration, LimitResponse, PriorityLevelConfiguration,
+  LimitedPriorityLevelConfiguration,
+  LimitResponse,
+  PriorityLevelConfiguration,
   QueuingConfiguration,
 } from "../../gen/flowcontrol/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
-import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import type { Kind } from "../../kind.ts";
 import { inRange } from "../../validation/names.ts";
 import { validateConditionTypes } from "./conditions.ts";
@@ -59,8 +61,14 @@ function validateQueuing(queuing: QueuingConfiguration, path: string): FieldErro
     return [...errors, invalid(at, handSize, `should not be greater than queues (${queues})`)];
   }
   if (Math.ceil(Math.log2(queues) * handSize) > HASH_BITS_MAX) {
-    errors.push(invalid(at, handSize, `required entropy bits of deckSize ${queues} and ` +
-      `handSize ${handSize} should not be greater than ${HASH_BITS_MAX}`));
+    errors.push(
+      invalid(
+        at,
+        handSize,
+        `required entropy bits of deckSize ${queues} and ` +
+          `handSize ${handSize} should not be greater than ${HASH_BITS_MAX}`,
+      ),
+    );
   }
   return errors;
 }
@@ -69,12 +77,22 @@ function validateResponse(response: Partial<LimitResponse>, path: string): Field
   const { type = "", queuing } = response;
   switch (type) {
     case "Reject":
-      return queuing === undefined ? [] : [forbidden(`${path}.queuing`,
-        "must be nil if limited.limitResponse.type is not Limited")];
+      return queuing === undefined
+        ? []
+        : [
+            forbidden(
+              `${path}.queuing`,
+              "must be nil if limited.limitResponse.type is not Limited",
+            ),
+          ];
     case "Queue":
       return queuing === undefined
-        ? [required(`${path}.queuing`,
-          "must not be empty if limited.limitResponse.type is Limited")]
+        ? [
+            required(
+              `${path}.queuing`,
+              "must not be empty if limited.limitResponse.type is Limited",
+            ),
+          ]
         : validateQueuing(queuing, `${path}.queuing`);
     default:
       return [notSupported(`${path}.type`, type, ["Queue", "Reject"])];
@@ -82,21 +100,24 @@ function validateResponse(response: Partial<LimitResponse>, path: string): Field
 }
 
 function validateShares(
-  level: Partial<LimitedPriorityLevelConfiguration>, path: string,
+  level: Partial<LimitedPriorityLevelConfiguration>,
+  path: string,
 ): FieldError[] {
   const { nominalConcurrencyShares: shares = 0, lendablePercent: lendable = 0 } = level;
   return [
-    ...(shares < 0 ? [invalid(`${path}.nominalConcurrencyShares`, shares,
-      "must be a non-negative integer")] : []),
-    ...inRange(lendable, 0, 100).map((each) =>
-      invalid(`${path}.lendablePercent`, lendable, each)),
+    ...(shares < 0
+      ? [invalid(`${path}.nominalConcurrencyShares`, shares, "must be a non-negative integer")]
+      : []),
+    ...inRange(lendable, 0, 100).map((each) => invalid(`${path}.lendablePercent`, lendable, each)),
   ];
 }
 
 function validateSpec({ metadata, spec }: PriorityLevelConfiguration): FieldError[] {
   const { type, limited, exempt } = spec;
-  const errors = (metadata.name === EXEMPT) === (type === "Exempt") ? []
-    : [invalid("spec.type", type, "must be 'Exempt' if and only if `name` is 'exempt'")];
+  const errors =
+    (metadata.name === EXEMPT) === (type === "Exempt")
+      ? []
+      : [invalid("spec.type", type, "must be 'Exempt' if and only if `name` is 'exempt'")];
   if (type === "Exempt") {
     if (limited !== undefined) {
       errors.push(forbidden("spec.limited", "must be nil if the type is not Limited"));
@@ -117,8 +138,15 @@ function validateSpec({ metadata, spec }: PriorityLevelConfiguration): FieldErro
     ...errors,
     ...validateShares(limited, "spec.limited"),
     ...validateResponse(limited.limitResponse ?? {}, "spec.limited.limitResponse"),
-    ...(borrowing < 0 ? [invalid("spec.limited.borrowingLimitPercent", borrowing,
-      "if specified, must be a non-negative integer")] : []),
+    ...(borrowing < 0
+      ? [
+          invalid(
+            "spec.limited.borrowingLimitPercent",
+            borrowing,
+            "if specified, must be a non-negative integer",
+          ),
+        ]
+      : []),
   ];
 }
 
@@ -126,9 +154,15 @@ function validateSpec({ metadata, spec }: PriorityLevelConfiguration): FieldErro
 function validateMandatory({ metadata, spec }: PriorityLevelConfiguration): FieldError[] {
   if (metadata.name === EXEMPT) {
     const { exempt: _exempt, ...rest } = spec;
-    return isDeepStrictEqual(rest, { type: "Exempt" }) ? []
-      : [invalid("spec", spec,
-        "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value")];
+    return isDeepStrictEqual(rest, { type: "Exempt" })
+      ? []
+      : [
+          invalid(
+            "spec",
+            spec,
+            "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value",
+          ),
+        ];
   }
   if (metadata.name !== CATCH_ALL || isDeepStrictEqual(spec, CATCH_ALL_SPEC)) return [];
   return [invalid("spec", spec, "spec of 'catch-all' must equal the fixed value")];
@@ -141,19 +175,24 @@ export const priorityLevel: Kind<PriorityLevelConfiguration> =
     generation: "spec",
     defaults,
     validate: (object) => [
-      ...validateSpec(object), ...validateMandatory(object),
+      ...validateSpec(object),
+      ...validateMandatory(object),
       ...validateConditionTypes(object.status?.conditions),
     ],
     status: { validateUpdate: ({ status }) => validateConditionTypes(status?.conditions) },
     columns: [
       nameColumn,
       column("Type", ({ spec }) => spec.type),
-      column("NominalConcurrencyShares", ({ spec }) =>
-        spec.limited?.nominalConcurrencyShares ?? NONE),
+      column(
+        "NominalConcurrencyShares",
+        ({ spec }) => spec.limited?.nominalConcurrencyShares ?? NONE,
+      ),
       column("Queues", ({ spec }) => spec.limited?.limitResponse?.queuing?.queues ?? NONE),
       column("HandSize", ({ spec }) => spec.limited?.limitResponse?.queuing?.handSize ?? NONE),
-      column("QueueLengthLimit", ({ spec }) =>
-        spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? NONE),
+      column(
+        "QueueLengthLimit",
+        ({ spec }) => spec.limited?.limitResponse?.queuing?.queueLengthLimit ?? NONE,
+      ),
       ageColumn,
     ],
   });

@@ -1,9 +1,9 @@
 /** ServiceCIDR and IPAddress: the ranges of Services, and each address taken from them. */
 import { isDeepStrictEqual } from "node:util";
-import type { IPAddress, ParentReference, ServiceCIDR } from "../../gen/networking/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
+import type { IPAddress, ParentReference, ServiceCIDR } from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { canonicalIp, validateCanonicalCidr } from "../../validation/canonical-addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
@@ -17,11 +17,18 @@ function validateRanges({ spec }: ServiceCIDR): FieldError[] {
     return [invalid("spec.cidrs", { CIDRs: cidrs }, "may only hold up to 2 values")];
   }
   const errors = cidrs.flatMap((each, index) =>
-    validateCanonicalCidr(each, `spec.cidrs[${index}]`));
+    validateCanonicalCidr(each, `spec.cidrs[${index}]`),
+  );
   const families = new Set(cidrs.map((each) => each.includes(":")));
   if (errors.length > 0 || families.size === cidrs.length) return errors;
-  return [invalid("spec.cidrs", cidrs, "may specify no more than one IP for each IP family, " +
-    "i.e 192.168.0.0/24 and 2001:db8::/64")];
+  return [
+    invalid(
+      "spec.cidrs",
+      cidrs,
+      "may specify no more than one IP for each IP family, " +
+        "i.e 192.168.0.0/24 and 2001:db8::/64",
+    ),
+  ];
 }
 
 /** A range stays; one of the other family may be added. */
@@ -32,7 +39,8 @@ function validateRangesUpdate(object: ServiceCIDR, old: ServiceCIDR): FieldError
     return [invalid("spec.cidrs", now, "field is immutable")];
   }
   const changed = before.flatMap((each, index) =>
-    immutable(`spec.cidrs[${index}]`, now[index], each));
+    immutable(`spec.cidrs[${index}]`, now[index], each),
+  );
   return added ? [...changed, ...validateRanges(object)] : changed;
 }
 
@@ -41,7 +49,9 @@ export const serviceCIDR: Kind<ServiceCIDR> = defineKind<ServiceCIDR>("networkin
   validateUpdate: validateRangesUpdate,
   status: { keepMetadata: true },
   columns: [
-    nameColumn, column("CIDRs", (object) => (object.spec.cidrs ?? []).join(",")), ageColumn,
+    nameColumn,
+    column("CIDRs", (object) => (object.spec.cidrs ?? []).join(",")),
+    ageColumn,
   ],
 });
 
@@ -66,10 +76,10 @@ function validateParent(parent: ParentReference, path: string): FieldError[] {
   const segment = (text: string, at: string): FieldError[] =>
     pathSegment(text).map((each) => invalid(at, text, each));
   return [
-    ...(group === "" ? []
+    ...(group === ""
+      ? []
       : dnsSubdomain(group).map((each) => invalid(`${path}.group`, group, each))),
-    ...(resource === "" ? [required(`${path}.resource`)]
-      : segment(resource, `${path}.resource`)),
+    ...(resource === "" ? [required(`${path}.resource`)] : segment(resource, `${path}.resource`)),
     ...(name === "" ? [required(`${path}.name`)] : segment(name, `${path}.name`)),
     ...segment(namespace, `${path}.namespace`),
   ];
@@ -77,10 +87,14 @@ function validateParent(parent: ParentReference, path: string): FieldError[] {
 
 export const ipAddress: Kind<IPAddress> = defineKind<IPAddress>("networking/v1.IPAddress", {
   nameRule: canonicalIp,
-  validate: ({ spec }) => spec.parentRef === undefined ? [required("spec.parentRef")]
-    : validateParent(spec.parentRef, "spec.parentRef"),
-  validateUpdate: (object, old) => isDeepStrictEqual(object.spec.parentRef, old.spec.parentRef)
-    ? [] : [invalid("spec.parentRef", shownParent(object.spec.parentRef), "field is immutable")],
+  validate: ({ spec }) =>
+    spec.parentRef === undefined
+      ? [required("spec.parentRef")]
+      : validateParent(spec.parentRef, "spec.parentRef"),
+  validateUpdate: (object, old) =>
+    isDeepStrictEqual(object.spec.parentRef, old.spec.parentRef)
+      ? []
+      : [invalid("spec.parentRef", shownParent(object.spec.parentRef), "field is immutable")],
   columns: [nameColumn, column("ParentRef", parentCell), { ...ageColumn, undeclared: true }],
   selectableFields: {
     "spec.parentRef.group": ({ spec }) => spec.parentRef?.group ?? "",

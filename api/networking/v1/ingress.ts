@@ -1,17 +1,33 @@
 /** Ingress and IngressClass: HTTP from outside, by host and path. */
-import type {
-  HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressClassParametersReference,
-} from "../../gen/networking/v1.ts";
-import { ageColumn, column, nameColumn, NONE } from "../../columns.ts";
+
+import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import {
-  forbidden, invalid, notSupported, required, tooLong, type FieldError,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
 } from "../../errors.ts";
+import type {
+  HTTPIngressPath,
+  Ingress,
+  IngressBackend,
+  IngressClass,
+  IngressClassParametersReference,
+} from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateBalancerPlace } from "../../validation/addresses.ts";
 import { immutable } from "../../validation/metadata.ts";
 import {
-  dnsLabel, dnsSubdomain, domainPath, pathSegment, portName, portNumber, wildcardSubdomain,
+  dnsLabel,
+  dnsSubdomain,
+  domainPath,
+  pathSegment,
+  portName,
+  portNumber,
+  wildcardSubdomain,
 } from "../../validation/names.ts";
 
 const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
@@ -23,36 +39,58 @@ const CONTROLLER_LENGTH_MAX = 250;
 
 /** Another object of the namespace, by group, kind and name. */
 function validateReference(
-  { apiGroup, kind, name }: { apiGroup?: string; kind: string; name: string }, path: string,
+  { apiGroup, kind, name }: { apiGroup?: string; kind: string; name: string },
+  path: string,
 ): FieldError[] {
-  const group = apiGroup === undefined ? []
-    : dnsSubdomain(apiGroup).map((each) => invalid(`${path}.apiGroup`, apiGroup, each));
-  return [...group, ...([["kind", kind], ["name", name]] as const).flatMap(([field, text]) =>
-    text === "" ? [required(`${path}.${field}`)]
-      : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)))];
+  const group =
+    apiGroup === undefined
+      ? []
+      : dnsSubdomain(apiGroup).map((each) => invalid(`${path}.apiGroup`, apiGroup, each));
+  return [
+    ...group,
+    ...(
+      [
+        ["kind", kind],
+        ["name", name],
+      ] as const
+    ).flatMap(([field, text]) =>
+      text === ""
+        ? [required(`${path}.${field}`)]
+        : pathSegment(text).map((each) => invalid(`${path}.${field}`, text, each)),
+    ),
+  ];
 }
 
 function validateBackend(backend: IngressBackend, path: string): FieldError[] {
   const { service, resource } = backend;
   if (service === undefined) {
-    return resource === undefined ? [invalid(path, "", "resource or service backend is required")]
+    return resource === undefined
+      ? [invalid(path, "", "resource or service backend is required")]
       : validateReference(resource, `${path}.resource`);
   }
   if (resource !== undefined) {
     return [invalid(path, "", "cannot set both resource and service backends")];
   }
   const { name, port } = service;
-  const errors = name === "" ? [required(`${path}.service.name`)]
-    : dnsLabel(name).map((each) => invalid(`${path}.service.name`, name, each));
+  const errors =
+    name === ""
+      ? [required(`${path}.service.name`)]
+      : dnsLabel(name).map((each) => invalid(`${path}.service.name`, name, each));
   const numbered = (port?.number ?? 0) !== 0;
   const named = (port?.name ?? "") !== "";
   if (named && numbered) errors.push(invalid(path, "", "cannot set both port name & port number"));
   else if (named) {
-    errors.push(...portName(port!.name!).map((each) =>
-      invalid(`${path}.service.port.name`, port!.name, each)));
+    errors.push(
+      ...portName(port!.name!).map((each) =>
+        invalid(`${path}.service.port.name`, port!.name, each),
+      ),
+    );
   } else if (numbered) {
-    errors.push(...portNumber(port!.number!).map((each) =>
-      invalid(`${path}.service.port.number`, port!.number, each)));
+    errors.push(
+      ...portNumber(port!.number!).map((each) =>
+        invalid(`${path}.service.port.number`, port!.number, each),
+      ),
+    );
   } else errors.push(required(path, "port name or number is required"));
   return errors;
 }
@@ -85,12 +123,16 @@ function validate({ spec }: Ingress): FieldError[] {
   tls.forEach(({ hosts = [], secretName = "" }, index) => {
     hosts.forEach((host, position) => {
       const rule = host.includes("*") ? wildcardSubdomain : dnsSubdomain;
-      errors.push(...rule(host).map((each) =>
-        invalid(`spec.tls[${index}].hosts[${position}]`, host, each)));
+      errors.push(
+        ...rule(host).map((each) => invalid(`spec.tls[${index}].hosts[${position}]`, host, each)),
+      );
     });
     if (secretName !== "") {
-      errors.push(...dnsSubdomain(secretName).map((each) =>
-        invalid(`spec.tls[${index}].secretName`, secretName, each)));
+      errors.push(
+        ...dnsSubdomain(secretName).map((each) =>
+          invalid(`spec.tls[${index}].secretName`, secretName, each),
+        ),
+      );
     }
   });
   rules.forEach(({ host = "", http }, index) => {
@@ -99,11 +141,15 @@ function validate({ spec }: Ingress): FieldError[] {
     if (host !== "") errors.push(...rule(host).map((each) => invalid(`${at}.host`, host, each)));
     if (http !== undefined && http.paths.length === 0) errors.push(required(`${at}.http.paths`));
     http?.paths.forEach((each, position) =>
-      errors.push(...validatePath(each, `${at}.http.paths[${position}]`)));
+      errors.push(...validatePath(each, `${at}.http.paths[${position}]`)),
+    );
   });
   if (ingressClassName !== undefined) {
-    errors.push(...dnsSubdomain(ingressClassName).map((each) =>
-      invalid("spec.ingressClassName", ingressClassName, each)));
+    errors.push(
+      ...dnsSubdomain(ingressClassName).map((each) =>
+        invalid("spec.ingressClassName", ingressClassName, each),
+      ),
+    );
   }
   return errors;
 }
@@ -118,7 +164,8 @@ function hostsCell(ingress: Ingress): string {
 
 function addressCell(ingress: Ingress): string {
   const found = (ingress.status?.loadBalancer?.ingress ?? [])
-    .map((each) => each.ip || each.hostname || "").filter((each) => each !== "");
+    .map((each) => each.ip || each.hostname || "")
+    .filter((each) => each !== "");
   return [...new Set(found)].sort().join(",");
 }
 
@@ -126,10 +173,14 @@ export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress
   generation: "spec",
   validate,
   warnings: ({ metadata, spec }, old) =>
-    old !== undefined || spec.ingressClassName !== undefined ||
-      metadata.annotations?.[CLASS_ANNOTATION] === undefined ? []
-      : [`annotation "${CLASS_ANNOTATION}" is deprecated, ` +
-        "please use 'spec.ingressClassName' instead"],
+    old !== undefined ||
+    spec.ingressClassName !== undefined ||
+    metadata.annotations?.[CLASS_ANNOTATION] === undefined
+      ? []
+      : [
+          `annotation "${CLASS_ANNOTATION}" is deprecated, ` +
+            "please use 'spec.ingressClassName' instead",
+        ],
   status: {
     validateUpdate: ({ status }) =>
       (status?.loadBalancer?.ingress ?? []).flatMap(({ ip = "", hostname = "" }, index) => {
@@ -142,7 +193,7 @@ export const ingress: Kind<Ingress> = defineKind<Ingress>("networking/v1.Ingress
     column("Class", (object) => object.spec.ingressClassName ?? NONE),
     column("Hosts", hostsCell),
     column("Address", addressCell),
-    column("Ports", (object) => (object.spec.tls ?? []).length > 0 ? "80, 443" : "80"),
+    column("Ports", (object) => ((object.spec.tls ?? []).length > 0 ? "80, 443" : "80")),
     ageColumn,
   ],
 });
@@ -161,20 +212,24 @@ function validateClass({ spec }: IngressClass): FieldError[] {
   if (controller.length > CONTROLLER_LENGTH_MAX) {
     errors.push(tooLong("spec.controller", CONTROLLER_LENGTH_MAX));
   }
-  return parameters === undefined ? errors : [...errors,
-    ...validateReference(parameters, "spec.parameters"),
-    ...validateScope(parameters, "spec.parameters")];
+  return parameters === undefined
+    ? errors
+    : [
+        ...errors,
+        ...validateReference(parameters, "spec.parameters"),
+        ...validateScope(parameters, "spec.parameters"),
+      ];
 }
 
 /** Where the parameters are: everywhere, or in a namespace that is named. */
 function validateScope(
-  { scope = "", namespace }: IngressClassParametersReference, path: string,
+  { scope = "", namespace }: IngressClassParametersReference,
+  path: string,
 ): FieldError[] {
   if (!SCOPES.includes(scope)) return [notSupported(`${path}.scope`, scope, SCOPES)];
   const at = `${path}.namespace`;
   if (scope === "Cluster") {
-    return namespace === undefined ? []
-      : [forbidden(at, "`parameters.scope` is set to 'Cluster'")];
+    return namespace === undefined ? [] : [forbidden(at, "`parameters.scope` is set to 'Cluster'")];
   }
   if (namespace === undefined) return [required(at, "`parameters.scope` is set to 'Namespace'")];
   return dnsLabel(namespace).map((each) => invalid(at, namespace, each));
@@ -191,8 +246,12 @@ export const ingressClass: Kind<IngressClass> = defineKind<IngressClass>(CLASS, 
   validateUpdate: (object, old) =>
     immutable("spec.controller", object.spec.controller, old.spec.controller),
   columns: [
-    { ...nameColumn, value: (object: IngressClass) => `${object.metadata.name}` +
-      `${object.metadata.annotations?.[DEFAULT_CLASS] === "true" ? " (default)" : ""}` },
+    {
+      ...nameColumn,
+      value: (object: IngressClass) =>
+        `${object.metadata.name}` +
+        `${object.metadata.annotations?.[DEFAULT_CLASS] === "true" ? " (default)" : ""}`,
+    },
     column("Controller", (object) => object.spec.controller ?? ""),
     column("Parameters", parametersCell),
     ageColumn,

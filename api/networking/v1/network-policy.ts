@@ -1,11 +1,14 @@
 /** NetworkPolicy: the peers that selected pods may exchange packets with. */
-import type {
-  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
-} from "../../gen/networking/v1.ts";
+
 import { BlockList, isIPv6 } from "node:net";
 import { ageColumn, column, nameColumn, selectorCell } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../errors.ts";
+import type {
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+} from "../../gen/networking/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { isCidr, validateCidr } from "../../validation/addresses.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
@@ -18,7 +21,10 @@ function defaults({ spec }: NetworkPolicy): void {
   const rules = [...(spec.ingress ?? []), ...(spec.egress ?? [])];
   for (const port of rules.flatMap((each) => each.ports ?? [])) port.protocol ??= "TCP";
   if ((spec.policyTypes ?? []).length === 0) {
-    spec.policyTypes = ["Ingress", ...((spec.egress ?? []).length > 0 ? ["Egress"] as const : [])];
+    spec.policyTypes = [
+      "Ingress",
+      ...((spec.egress ?? []).length > 0 ? (["Egress"] as const) : []),
+    ];
   }
 }
 
@@ -34,18 +40,24 @@ function validatePort(port: NetworkPolicyPort, path: string): FieldError[] {
   }
   if (endPort === undefined) return errors;
   if (number === undefined) {
-    return [...errors, invalid(`${path}.endPort`, endPort,
-      "may not be specified when `port` is not specified")];
+    return [
+      ...errors,
+      invalid(`${path}.endPort`, endPort, "may not be specified when `port` is not specified"),
+    ];
   }
   if (typeof number === "string") {
-    return [...errors, invalid(`${path}.endPort`, endPort,
-      "may not be specified when `port` is non-numeric")];
+    return [
+      ...errors,
+      invalid(`${path}.endPort`, endPort, "may not be specified when `port` is non-numeric"),
+    ];
   }
   if (endPort < number) {
     errors.push(invalid(`${path}.endPort`, number, "must be greater than or equal to `port`"));
   }
-  return [...errors,
-    ...portNumber(endPort).map((each) => invalid(`${path}.endPort`, endPort, each))];
+  return [
+    ...errors,
+    ...portNumber(endPort).map((each) => invalid(`${path}.endPort`, endPort, each)),
+  ];
 }
 
 /** An exception of a range must be a smaller range inside it. */
@@ -58,14 +70,17 @@ function validateExcept(range: string, whole: string, path: string): FieldError[
   const list = new BlockList();
   list.addSubnet(base, Number(prefix), family);
   const inside = list.check(address, isIPv6(address) ? "ipv6" : "ipv4");
-  return inside && Number(bits) > Number(prefix) ? []
+  return inside && Number(bits) > Number(prefix)
+    ? []
     : [invalid(path, range, "must be a strict subset of `cidr`")];
 }
 
 function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
   const { podSelector, namespaceSelector, ipBlock } = peer;
-  const errors = [...validateLabelSelector(podSelector, `${path}.podSelector`),
-    ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`)];
+  const errors = [
+    ...validateLabelSelector(podSelector, `${path}.podSelector`),
+    ...validateLabelSelector(namespaceSelector, `${path}.namespaceSelector`),
+  ];
   const selects = podSelector !== undefined || namespaceSelector !== undefined;
   if (!selects && ipBlock === undefined) errors.push(required(path, "must specify a peer"));
   if (selects && ipBlock !== undefined) {
@@ -75,8 +90,12 @@ function validatePeer(peer: NetworkPolicyPeer, path: string): FieldError[] {
   if (ipBlock.cidr === "") return [...errors, required(`${path}.ipBlock.cidr`)];
   errors.push(...validateCidr(ipBlock.cidr, `${path}.ipBlock.cidr`));
   if (!isCidr(ipBlock.cidr)) return errors;
-  return [...errors, ...(ipBlock.except ?? []).flatMap((each, index) =>
-    validateExcept(each, ipBlock.cidr, `${path}.ipBlock.except[${index}]`))];
+  return [
+    ...errors,
+    ...(ipBlock.except ?? []).flatMap((each, index) =>
+      validateExcept(each, ipBlock.cidr, `${path}.ipBlock.except[${index}]`),
+    ),
+  ];
 }
 
 function validate({ spec }: NetworkPolicy): FieldError[] {
@@ -89,15 +108,19 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
     rules.forEach((rule, index) => {
       const at = `spec.${name}[${index}]`;
       rule.ports?.forEach((each, position) =>
-        errors.push(...validatePort(each, `${at}.ports[${position}]`)));
+        errors.push(...validatePort(each, `${at}.ports[${position}]`)),
+      );
       rule.peers?.forEach((each, position) =>
-        errors.push(...validatePeer(each, `${at}.${word}[${position}]`)));
+        errors.push(...validatePeer(each, `${at}.${word}[${position}]`)),
+      );
     });
   }
   const types = spec.policyTypes ?? [];
   if (types.length > 2) {
-    return [...errors, invalid("spec.policyTypes", types,
-      "may not specify more than two policyTypes")];
+    return [
+      ...errors,
+      invalid("spec.policyTypes", types, "may not specify more than two policyTypes"),
+    ];
   }
   types.forEach((type, index) => {
     if (!TYPES.includes(type)) {
@@ -107,13 +130,16 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
   return errors;
 }
 
-export const networkPolicy: Kind<NetworkPolicy> =
-  defineKind<NetworkPolicy>("networking/v1.NetworkPolicy", {
+export const networkPolicy: Kind<NetworkPolicy> = defineKind<NetworkPolicy>(
+  "networking/v1.NetworkPolicy",
+  {
     generation: "spec",
     defaults,
     validate,
     columns: [
-      nameColumn, column("Pod-Selector", (object) => selectorCell(object.spec.podSelector)),
+      nameColumn,
+      column("Pod-Selector", (object) => selectorCell(object.spec.podSelector)),
       ageColumn,
     ],
-  });
+  },
+);

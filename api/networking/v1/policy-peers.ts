@@ -2,7 +2,9 @@ import { digest } from "@raft2kube/std/digest.ts";
 import type { Pod } from "../../gen/core/v1.ts";
 import type { LabelSelector } from "../../gen/meta/v1.ts";
 import type {
-  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
 } from "../../gen/networking/v1.ts";
 
 /**
@@ -51,8 +53,11 @@ export function rulesOf({ spec }: NetworkPolicy, direction: Direction): PolicyRu
   const isIngress = direction === "ingress";
   if (!policyTypes.includes(isIngress ? "Ingress" : "Egress")) return undefined;
   if (isIngress) {
-    return ingress.map(({ from: peers = [], ports = [] }) =>
-      ({ peers, ports, pods: podPeersOf(peers, false) }));
+    return ingress.map(({ from: peers = [], ports = [] }) => ({
+      peers,
+      ports,
+      pods: podPeersOf(peers, false),
+    }));
   }
   return egress.map(({ to: peers = [], ports = [] }) => {
     // The peers of egress resolve the names of its ports.
@@ -64,7 +69,8 @@ export function rulesOf({ spec }: NetworkPolicy, direction: Direction): PolicyRu
 
 const podPeersOf = (peers: readonly NetworkPolicyPeer[], named: boolean): PodPeer[] =>
   peers.flatMap(({ ipBlock, podSelector, namespaceSelector }) =>
-    ipBlock === undefined ? [{ podSelector, namespaceSelector, named }] : []);
+    ipBlock === undefined ? [{ podSelector, namespaceSelector, named }] : [],
+  );
 
 /** Returns the pod peers of a policy by their keys. */
 export function podPeers(policy: NetworkPolicy): Map<string, PodPeer> {

@@ -1,14 +1,15 @@
 /** RuntimeClass: which handler of the container runtime runs a pod. */
-import type { Toleration } from "../../gen/core/v1.ts";
-import type { RuntimeClass } from "../../gen/node/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
-import { defineKind } from "../../define.ts";
-import { duplicate, invalid, required, type FieldError } from "../../errors.ts";
-import type { Kind } from "../../kind.ts";
-import { validateLabels, immutable } from "../../validation/metadata.ts";
-import { dnsLabel } from "../../validation/names.ts";
 import { validateResources } from "../../core/v1/pod/validate-resources.ts";
 import { validateTolerations } from "../../core/v1/pod/validate-scheduling.ts";
+import { defineKind } from "../../define.ts";
+import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
+import type { Toleration } from "../../gen/core/v1.ts";
+import type { RuntimeClass } from "../../gen/node/v1.ts";
+import type { Kind } from "../../kind.ts";
+import { immutable, validateLabels } from "../../validation/metadata.ts";
+import { dnsLabel } from "../../validation/names.ts";
 
 /** Tolerations that only differ in their seconds are the same. */
 function repeated(tolerations: readonly Toleration[] = [], path: string): FieldError[] {
@@ -26,7 +27,8 @@ export const runtimeClass: Kind<RuntimeClass> = defineKind<RuntimeClass>("node/v
   createOnUpdate: true,
   unconditionalUpdate: false,
   validate: ({ handler, overhead, scheduling }) => [
-    ...(handler === "" ? [required("handler")]
+    ...(handler === ""
+      ? [required("handler")]
       : dnsLabel(handler).map((each) => invalid("handler", handler, each))),
     ...validateResources({ limits: overhead?.podFixed ?? {} }, "overhead"),
     ...validateLabels(scheduling?.nodeSelector, "scheduling.nodeSelector"),

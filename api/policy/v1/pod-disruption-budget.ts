@@ -1,14 +1,15 @@
 /** PodDisruptionBudget: how many pods may be disrupted at the same time. */
-import type { PodDisruptionBudget } from "../../gen/policy/v1.ts";
+
 import { validateShare } from "../../apps/v1/workload.ts";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported } from "../../errors.ts";
+import type { PodDisruptionBudget } from "../../gen/policy/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateConditions } from "../../validation/conditions.ts";
+import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { validateCounts } from "../../validation/metadata.ts";
 import { pathSegment } from "../../validation/names.ts";
-import { validateLabelSelector } from "../../validation/label-selector.ts";
 
 const EVICTION_POLICIES = ["AlwaysAllow", "IfHealthyBudget"];
 
@@ -27,8 +28,9 @@ function validate({ spec }: PodDisruptionBudget): FieldError[] {
   return errors;
 }
 
-export const podDisruptionBudget: Kind<PodDisruptionBudget> =
-  defineKind<PodDisruptionBudget>("policy/v1.PodDisruptionBudget", {
+export const podDisruptionBudget: Kind<PodDisruptionBudget> = defineKind<PodDisruptionBudget>(
+  "policy/v1.PodDisruptionBudget",
+  {
     nameRule: pathSegment,
     generation: "spec",
     unconditionalUpdate: false,
@@ -37,7 +39,10 @@ export const podDisruptionBudget: Kind<PodDisruptionBudget> =
       validateUpdate: ({ status }) => [
         ...validateConditions(status?.conditions, "status.conditions"),
         ...validateCounts(status, [
-          "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods",
+          "disruptionsAllowed",
+          "currentHealthy",
+          "desiredHealthy",
+          "expectedPods",
         ]),
       ],
     },
@@ -45,8 +50,10 @@ export const podDisruptionBudget: Kind<PodDisruptionBudget> =
       nameColumn,
       column("Min Available", (object) => String(object.spec.minAvailable ?? "N/A")),
       column("Max Unavailable", (object) => String(object.spec.maxUnavailable ?? "N/A")),
-      column("Allowed Disruptions", (object) => object.status?.disruptionsAllowed ?? 0,
-        { type: "integer" }),
+      column("Allowed Disruptions", (object) => object.status?.disruptionsAllowed ?? 0, {
+        type: "integer",
+      }),
       ageColumn,
     ],
-  });
+  },
+);

@@ -1,9 +1,9 @@
 /** RoleBinding and ClusterRoleBinding: the subjects that a role is granted to. */
 import { isDeepStrictEqual } from "node:util";
-import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
 import { ageColumn, column, nameColumn, wide } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { ClusterRoleBinding, RoleBinding, RoleRef, Subject } from "../../gen/rbac/v1.ts";
 import type { Column, Kind } from "../../kind.ts";
 import { dnsSubdomain, pathSegment } from "../../validation/names.ts";
 
@@ -27,7 +27,8 @@ function validateSubject(subject: Subject, namespaced: boolean, path: string): F
     return [...errors, notSupported(`${path}.kind`, kind, SUBJECT_KINDS)];
   }
   if (kind !== "ServiceAccount") {
-    return apiGroup === GROUP ? errors
+    return apiGroup === GROUP
+      ? errors
       : [...errors, notSupported(`${path}.apiGroup`, apiGroup, [GROUP])];
   }
   if (name !== "") {
@@ -39,8 +40,8 @@ function validateSubject(subject: Subject, namespaced: boolean, path: string): F
 }
 
 function validateRef(ref: RoleRef, kinds: readonly string[]): FieldError[] {
-  const errors = ref.apiGroup === GROUP ? []
-    : [notSupported("roleRef.apiGroup", ref.apiGroup, [GROUP])];
+  const errors =
+    ref.apiGroup === GROUP ? [] : [notSupported("roleRef.apiGroup", ref.apiGroup, [GROUP])];
   if (!kinds.includes(ref.kind)) errors.push(notSupported("roleRef.kind", ref.kind, kinds));
   if (ref.name === "") errors.push(required("roleRef.name"));
   errors.push(...pathSegment(ref.name).map((each) => invalid("roleRef.name", ref.name, each)));
@@ -51,7 +52,8 @@ function validate(binding: Binding, namespaced: boolean): FieldError[] {
   return [
     ...validateRef(binding.roleRef, namespaced ? ["Role", "ClusterRole"] : ["ClusterRole"]),
     ...(binding.subjects ?? []).flatMap((each, index) =>
-      validateSubject(each, namespaced, `subjects[${index}]`)),
+      validateSubject(each, namespaced, `subjects[${index}]`),
+    ),
   ];
 }
 
@@ -61,8 +63,10 @@ function validateUpdate(binding: Binding, old: Binding): FieldError[] {
 }
 
 function subjectsCell(binding: Binding, kind: string): string {
-  return (binding.subjects ?? []).filter((each) => each.kind === kind).map((each) =>
-    kind === "ServiceAccount" ? `${each.namespace ?? ""}/${each.name}` : each.name).join(", ");
+  return (binding.subjects ?? [])
+    .filter((each) => each.kind === kind)
+    .map((each) => (kind === "ServiceAccount" ? `${each.namespace ?? ""}/${each.name}` : each.name))
+    .join(", ");
 }
 
 const columns: readonly Column<Binding>[] = [
@@ -75,12 +79,22 @@ const columns: readonly Column<Binding>[] = [
 ];
 
 export const roleBinding: Kind<RoleBinding> = defineKind<RoleBinding>("rbac/v1.RoleBinding", {
-  nameRule: pathSegment, createOnUpdate: true, columns, defaults, validateUpdate,
+  nameRule: pathSegment,
+  createOnUpdate: true,
+  columns,
+  defaults,
+  validateUpdate,
   validate: (object) => validate(object, true),
 });
 
-export const clusterRoleBinding: Kind<ClusterRoleBinding> =
-  defineKind<ClusterRoleBinding>("rbac/v1.ClusterRoleBinding", {
-    nameRule: pathSegment, createOnUpdate: true, columns, defaults, validateUpdate,
+export const clusterRoleBinding: Kind<ClusterRoleBinding> = defineKind<ClusterRoleBinding>(
+  "rbac/v1.ClusterRoleBinding",
+  {
+    nameRule: pathSegment,
+    createOnUpdate: true,
+    columns,
+    defaults,
+    validateUpdate,
     validate: (object) => validate(object, false),
-  });
+  },
+);

@@ -1,8 +1,9 @@
 /** Role and ClusterRole: lists of permitted actions. */
-import type { ClusterRole, PolicyRule, Role } from "../../gen/rbac/v1.ts";
+
 import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, required } from "../../errors.ts";
+import type { ClusterRole, PolicyRule, Role } from "../../gen/rbac/v1.ts";
 import type { Column, Kind, KubeObject } from "../../kind.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
@@ -10,16 +11,26 @@ import { pathSegment } from "../../validation/names.ts";
 function validateRule(rule: PolicyRule, namespaced: boolean, path: string): FieldError[] {
   const { verbs = [], apiGroups = [], resources = [], resourceNames = [] } = rule;
   const urls = rule.nonResourceURLs ?? [];
-  const errors = verbs.length === 0
-    ? [required(`${path}.verbs`, "verbs must contain at least one value")] : [];
+  const errors =
+    verbs.length === 0 ? [required(`${path}.verbs`, "verbs must contain at least one value")] : [];
   if (urls.length > 0) {
     if (namespaced) {
-      errors.push(invalid(`${path}.nonResourceURLs`, urls,
-        "namespaced rules cannot apply to non-resource URLs"));
+      errors.push(
+        invalid(
+          `${path}.nonResourceURLs`,
+          urls,
+          "namespaced rules cannot apply to non-resource URLs",
+        ),
+      );
     }
     if (apiGroups.length > 0 || resources.length > 0 || resourceNames.length > 0) {
-      errors.push(invalid(`${path}.nonResourceURLs`, urls,
-        "rules cannot apply to both regular resources and non-resource URLs"));
+      errors.push(
+        invalid(
+          `${path}.nonResourceURLs`,
+          urls,
+          "rules cannot apply to both regular resources and non-resource URLs",
+        ),
+      );
     }
     return errors;
   }
@@ -33,7 +44,8 @@ function validateRule(rule: PolicyRule, namespaced: boolean, path: string): Fiel
 }
 
 function validateRules(
-  rules: readonly PolicyRule[] | undefined, namespaced: boolean,
+  rules: readonly PolicyRule[] | undefined,
+  namespaced: boolean,
 ): FieldError[] {
   return (rules ?? []).flatMap((each, index) => validateRule(each, namespaced, `rules[${index}]`));
 }
@@ -43,19 +55,24 @@ function validateAggregation({ aggregationRule }: ClusterRole): FieldError[] {
   const path = "aggregationRule.clusterRoleSelectors";
   const selectors = aggregationRule.clusterRoleSelectors ?? [];
   if (selectors.length === 0) {
-    return [required(path,
-      "at least one clusterRoleSelector required if aggregationRule is non-nil")];
+    return [
+      required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"),
+    ];
   }
   return selectors.flatMap((each, index) => {
     const errors = validateLabelSelector(each, `${path}[${index}]`);
-    return errors.length === 0 ? []
+    return errors.length === 0
+      ? []
       : [...errors, invalid(`${path}[${index}]`, each, "invalid label selector")];
   });
 }
 
 /** Roles show when they were made, not how old they are. */
-const createdColumn: Column<KubeObject> = column("Created At",
-  (object) => object.metadata.creationTimestamp ?? null, { type: "date" });
+const createdColumn: Column<KubeObject> = column(
+  "Created At",
+  (object) => object.metadata.creationTimestamp ?? null,
+  { type: "date" },
+);
 
 export const role: Kind<Role> = defineKind<Role>("rbac/v1.Role", {
   createOnUpdate: true,

@@ -1,11 +1,20 @@
 /** The devices of a claim: requests, constraints, and configuration for drivers. */
+
+import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type {
-  DeviceClaim, DeviceConstraint, DeviceRequest, DeviceSubRequest, ExactDeviceRequest,
+  DeviceClaim,
+  DeviceConstraint,
+  DeviceRequest,
+  DeviceSubRequest,
+  ExactDeviceRequest,
 } from "../../gen/resource/v1.ts";
-import { invalid, notSupported, required, type FieldError } from "../../errors.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import {
-  validateConfiguration, validateFullName, validateLabel, validateSelectors, validateSet,
+  validateConfiguration,
+  validateFullName,
+  validateLabel,
+  validateSelectors,
+  validateSet,
   validateToleration,
 } from "./names.ts";
 
@@ -18,7 +27,7 @@ const MODES = ["All", "ExactCount"];
 /** A request is for one device unless it says otherwise. */
 export function defaultDeviceClaim(claim: DeviceClaim | undefined): void {
   for (const { exactly, firstAvailable = [] } of claim?.requests ?? []) {
-    for (const request of [...exactly === undefined ? [] : [exactly], ...firstAvailable]) {
+    for (const request of [...(exactly === undefined ? [] : [exactly]), ...firstAvailable]) {
       request.allocationMode ||= "ExactCount";
       if (request.allocationMode === "ExactCount") request.count ||= 1;
     }
@@ -26,23 +35,36 @@ export function defaultDeviceClaim(claim: DeviceClaim | undefined): void {
 }
 
 function validateAmount(
-  { deviceClassName, allocationMode = "", count = 0, ...rest }: ExactDeviceRequest |
-  DeviceSubRequest, path: string,
+  {
+    deviceClassName,
+    allocationMode = "",
+    count = 0,
+    ...rest
+  }: ExactDeviceRequest | DeviceSubRequest,
+  path: string,
 ): FieldError[] {
-  const errors = deviceClassName === "" ? [required(`${path}.deviceClassName`)]
-    : dnsSubdomain(deviceClassName).map((each) =>
-      invalid(`${path}.deviceClassName`, deviceClassName, each));
+  const errors =
+    deviceClassName === ""
+      ? [required(`${path}.deviceClassName`)]
+      : dnsSubdomain(deviceClassName).map((each) =>
+          invalid(`${path}.deviceClassName`, deviceClassName, each),
+        );
   if (!MODES.includes(allocationMode)) {
     errors.push(notSupported(`${path}.allocationMode`, allocationMode, MODES));
   } else if (allocationMode === "All" && count !== 0) {
-    errors.push(invalid(`${path}.count`, count,
-      "must not be specified when allocationMode is 'All'"));
+    errors.push(
+      invalid(`${path}.count`, count, "must not be specified when allocationMode is 'All'"),
+    );
   } else if (allocationMode === "ExactCount" && count <= 0) {
     errors.push(invalid(`${path}.count`, count, "must be greater than zero"));
   }
-  return [...errors, ...validateSelectors(rest.selectors, `${path}.selectors`),
+  return [
+    ...errors,
+    ...validateSelectors(rest.selectors, `${path}.selectors`),
     ...(rest.tolerations ?? []).flatMap((each, index) =>
-      validateToleration(each, `${path}.tolerations[${index}]`))];
+      validateToleration(each, `${path}.tolerations[${index}]`),
+    ),
+  ];
 }
 
 function validateRequest(request: DeviceRequest, path: string): FieldError[] {
@@ -54,39 +76,67 @@ function validateRequest(request: DeviceRequest, path: string): FieldError[] {
   }
   if (exactly !== undefined) return [...errors, ...validateAmount(exactly, `${path}.exactly`)];
   if (firstAvailable.length === 0) return [...errors, required(path, only)];
-  return [...errors, ...validateSet(firstAvailable, `${path}.firstAvailable`, ALTERNATIVES_MAX,
-    (each) => each.name, (each, at) =>
-      [...validateLabel(each.name, `${at}.name`), ...validateAmount(each, at)])];
+  return [
+    ...errors,
+    ...validateSet(
+      firstAvailable,
+      `${path}.firstAvailable`,
+      ALTERNATIVES_MAX,
+      (each) => each.name,
+      (each, at) => [...validateLabel(each.name, `${at}.name`), ...validateAmount(each, at)],
+    ),
+  ];
 }
 
 /** The names that the parts of a claim may refer to: `request`, and `request/alternative`. */
 export function requestNames(claim: DeviceClaim | undefined): ReadonlySet<string> {
-  return new Set((claim?.requests ?? []).flatMap(({ name, firstAvailable = [] }) =>
-    [name, ...firstAvailable.map((each) => `${name}/${each.name}`)]));
+  return new Set(
+    (claim?.requests ?? []).flatMap(({ name, firstAvailable = [] }) => [
+      name,
+      ...firstAvailable.map((each) => `${name}/${each.name}`),
+    ]),
+  );
 }
 
 /** A reference to a request. */
 export function validateReference(
-  name: string, path: string, known: ReadonlySet<string>,
+  name: string,
+  path: string,
+  known: ReadonlySet<string>,
 ): FieldError[] {
   const parts = name.split("/");
-  const stranger = invalid(path, name, "must be the name of a request in the claim or the name " +
-    "of a request and a subrequest separated by '/'");
+  const stranger = invalid(
+    path,
+    name,
+    "must be the name of a request in the claim or the name " +
+      "of a request and a subrequest separated by '/'",
+  );
   if (parts.length > 2) return [stranger];
-  return [...parts.flatMap((part) => validateLabel(part, path)),
-    ...(known.has(name) ? [] : [stranger])];
+  return [
+    ...parts.flatMap((part) => validateLabel(part, path)),
+    ...(known.has(name) ? [] : [stranger]),
+  ];
 }
 
 /** A list of references, each once. */
 export function validateReferences(
-  names: readonly string[] = [], path: string, known: ReadonlySet<string>,
+  names: readonly string[] = [],
+  path: string,
+  known: ReadonlySet<string>,
 ): FieldError[] {
-  return validateSet(names, path, REQUESTS_MAX, (each) => each,
-    (each, at) => validateReference(each, at, known));
+  return validateSet(
+    names,
+    path,
+    REQUESTS_MAX,
+    (each) => each,
+    (each, at) => validateReference(each, at, known),
+  );
 }
 
 function validateConstraint(
-  constraint: DeviceConstraint, path: string, known: ReadonlySet<string>,
+  constraint: DeviceConstraint,
+  path: string,
+  known: ReadonlySet<string>,
 ): FieldError[] {
   const { requests, matchAttribute, distinctAttribute } = constraint;
   const errors = validateReferences(requests, `${path}.requests`, known);
@@ -96,8 +146,14 @@ function validateConstraint(
   if (distinctAttribute !== undefined) {
     return [...errors, ...validateFullName(distinctAttribute, `${path}.distinctAttribute`)];
   }
-  return [...errors, required(path, 'exactly one of "matchAttribute" or "distinctAttribute" is ' +
-    "required, but multiple fields are set")];
+  return [
+    ...errors,
+    required(
+      path,
+      'exactly one of "matchAttribute" or "distinctAttribute" is ' +
+        "required, but multiple fields are set",
+    ),
+  ];
 }
 
 export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldError[] {
@@ -105,10 +161,20 @@ export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldErro
   const each = (): string => String(next++);
   let next = 0;
   return [
-    ...validateSet(claim.requests, `${path}.requests`, REQUESTS_MAX, ({ name }) => name,
-      validateRequest),
-    ...validateSet(claim.constraints ?? [], `${path}.constraints`, CONSTRAINTS_MAX, each,
-      (constraint, at) => validateConstraint(constraint, at, known)),
+    ...validateSet(
+      claim.requests,
+      `${path}.requests`,
+      REQUESTS_MAX,
+      ({ name }) => name,
+      validateRequest,
+    ),
+    ...validateSet(
+      claim.constraints ?? [],
+      `${path}.constraints`,
+      CONSTRAINTS_MAX,
+      each,
+      (constraint, at) => validateConstraint(constraint, at, known),
+    ),
     ...validateSet(claim.config ?? [], `${path}.config`, CONFIGS_MAX, each, (config, at) => [
       ...validateReferences(config.requests, `${at}.requests`, known),
       ...validateConfiguration(config, at),

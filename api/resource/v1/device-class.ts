@@ -1,8 +1,9 @@
 /** DeviceClass: a class of devices, with the configuration for their driver. */
-import type { DeviceClass } from "../../gen/resource/v1.ts";
-import { defineKind } from "../../define.ts";
+
 import { isExtendedResource } from "../../core/v1/pod/validate-resources.ts";
-import { invalid, tooMany, type FieldError } from "../../errors.ts";
+import { defineKind } from "../../define.ts";
+import { type FieldError, invalid, tooMany } from "../../errors.ts";
+import type { DeviceClass } from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { validateConfiguration, validateSelectors } from "./names.ts";
 
@@ -14,7 +15,8 @@ function validate({ spec }: DeviceClass): FieldError[] {
     ...validateSelectors(selectors, "spec.selectors"),
     ...(config.length > CONFIGS_MAX ? [tooMany("spec.config", config.length, CONFIGS_MAX)] : []),
     ...config.flatMap((each, index) => validateConfiguration(each, `spec.config[${index}]`)),
-    ...(name === undefined || isExtendedResource(name) ? []
+    ...(name === undefined || isExtendedResource(name)
+      ? []
       : [invalid("spec.extendedResourceName", name, "must be a valid extended resource name")]),
   ];
 }

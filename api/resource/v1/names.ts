@@ -1,15 +1,24 @@
 /** Names and small parts that the kinds of resource.k8s.io share. */
-import type {
-  DeviceConfiguration, DeviceSelector, DeviceToleration,
-} from "../../gen/resource/v1.ts";
+
 import { BINDINGS } from "@raft2kube/cel/comprehensions.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import { objectTypes } from "@raft2kube/cel/objects.ts";
 import { BOOL, DYN, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import {
-  duplicate, invalid, notSupported, required, tooLong, tooMany, type FieldError,
+  duplicate,
+  type FieldError,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
+  tooMany,
 } from "../../errors.ts";
+import type {
+  DeviceConfiguration,
+  DeviceSelector,
+  DeviceToleration,
+} from "../../gen/resource/v1.ts";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
 
 const ID_LENGTH_MAX = 32;
@@ -37,26 +46,39 @@ const SELECTORS = KUBERNETES.extend({
 
 /** A list whose members differ by a key, each checked by itself. */
 export function validateSet<T>(
-  list: readonly T[], path: string, limit: number, keyOf: (item: T) => string,
+  list: readonly T[],
+  path: string,
+  limit: number,
+  keyOf: (item: T) => string,
   validateItem: (item: T, path: string) => FieldError[],
 ): FieldError[] {
   const errors = list.length > limit ? [tooMany(path, list.length, limit)] : [];
   const seen = new Set<string>();
-  return [...errors, ...list.flatMap((item, index) => {
-    const at = `${path}[${index}]`;
-    const key = keyOf(item);
-    const found = seen.has(key) ? [duplicate(at, key)] : [];
-    seen.add(key);
-    return [...validateItem(item, at), ...found];
-  })];
+  return [
+    ...errors,
+    ...list.flatMap((item, index) => {
+      const at = `${path}[${index}]`;
+      const key = keyOf(item);
+      const found = seen.has(key) ? [duplicate(at, key)] : [];
+      seen.add(key);
+      return [...validateItem(item, at), ...found];
+    }),
+  ];
 }
 
 function identifier(text: string, path: string): FieldError[] {
   const long = text.length > ID_LENGTH_MAX ? [tooLong(path, ID_LENGTH_MAX)] : [];
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(text)) return long;
-  return [...long, invalid(path, text, "a valid C identifier must start with alphabetic " +
-    "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
-    "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')")];
+  return [
+    ...long,
+    invalid(
+      path,
+      text,
+      "a valid C identifier must start with alphabetic " +
+        "character or '_', followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  " +
+        "or 'MY_NAME',  or 'MyName', regex used for validation is '[A-Za-z_][A-Za-z0-9_]*')",
+    ),
+  ];
 }
 
 /** The name of an attribute or a capacity: an identifier, optionally with a domain before it. */
@@ -65,9 +87,11 @@ export function validateName(name: string, path: string): FieldError[] {
   if (second === undefined) return identifier(first, path);
   if (more.length > 0) return [];
   return [
-    ...(first === "" ? [invalid(path, "", "the domain must not be empty")]
+    ...(first === ""
+      ? [invalid(path, "", "the domain must not be empty")]
       : validateDriverName(first, path)),
-    ...(second === "" ? [invalid(path, "", "the name must not be empty")]
+    ...(second === ""
+      ? [invalid(path, "", "the name must not be empty")]
       : identifier(second, path)),
   ];
 }
@@ -75,13 +99,23 @@ export function validateName(name: string, path: string): FieldError[] {
 /** The same where a domain must be there. */
 export function validateFullName(name: string, path: string): FieldError[] {
   const errors = validateName(name, path);
-  return name.includes("/") ? errors : [...errors, invalid(path, name,
-    "a fully qualified name must be a domain and a name separated by a slash")];
+  return name.includes("/")
+    ? errors
+    : [
+        ...errors,
+        invalid(
+          path,
+          name,
+          "a fully qualified name must be a domain and a name separated by a slash",
+        ),
+      ];
 }
 
 /** Keys of a map of attributes, capacities or counters. */
 export function validateKeys(
-  map: object, path: string, validateKey: (name: string, path: string) => FieldError[],
+  map: object,
+  path: string,
+  validateKey: (name: string, path: string) => FieldError[],
 ): FieldError[] {
   return Object.keys(map).flatMap((key) => [
     ...(key.length > NAME_LENGTH_MAX ? [tooLong(path, NAME_LENGTH_MAX)] : []),
@@ -93,8 +127,12 @@ export function validateKeys(
 export function validatePoolName(name: string, path: string): FieldError[] {
   if (name === "") return [required(path)];
   const long = name.length > POOL_LENGTH_MAX ? [tooLong(path, POOL_LENGTH_MAX)] : [];
-  return [...long, ...name.split("/").flatMap((part) =>
-    dnsSubdomain(part).map((each) => invalid(path, part, each)))];
+  return [
+    ...long,
+    ...name
+      .split("/")
+      .flatMap((part) => dnsSubdomain(part).map((each) => invalid(path, part, each))),
+  ];
 }
 
 /** The name of a device, a request or a set of counters. */
@@ -104,26 +142,30 @@ export function validateLabel(name: string, path: string): FieldError[] {
 
 /** Which devices are meant: expressions, all of which must hold. */
 export function validateSelectors(
-  selectors: readonly DeviceSelector[] = [], path: string,
+  selectors: readonly DeviceSelector[] = [],
+  path: string,
 ): FieldError[] {
-  const errors = selectors.length > SELECTORS_MAX
-    ? [tooMany(path, selectors.length, SELECTORS_MAX)] : [];
-  return [...errors, ...selectors.flatMap(({ cel }, index) => {
-    const at = `${path}[${index}].cel`;
-    if (cel === undefined) return [required(at)];
-    if (Buffer.byteLength(cel.expression) > EXPRESSION_BYTES_MAX) {
-      return [tooLong(`${at}.expression`, EXPRESSION_BYTES_MAX)];
-    }
-    const { program, errors } = SELECTORS.compile(cel.expression);
-    if (errors !== undefined) {
-      const complaint = `compilation failed: ${errors.message}`;
+  const errors =
+    selectors.length > SELECTORS_MAX ? [tooMany(path, selectors.length, SELECTORS_MAX)] : [];
+  return [
+    ...errors,
+    ...selectors.flatMap(({ cel }, index) => {
+      const at = `${path}[${index}].cel`;
+      if (cel === undefined) return [required(at)];
+      if (Buffer.byteLength(cel.expression) > EXPRESSION_BYTES_MAX) {
+        return [tooLong(`${at}.expression`, EXPRESSION_BYTES_MAX)];
+      }
+      const { program, errors } = SELECTORS.compile(cel.expression);
+      if (errors !== undefined) {
+        const complaint = `compilation failed: ${errors.message}`;
+        return [invalid(`${at}.expression`, cel.expression, complaint)];
+      }
+      const { type } = program;
+      if (type.is(BOOL) || type.is(DYN)) return [];
+      const complaint = `must evaluate to bool or the unknown type, not ${type}`;
       return [invalid(`${at}.expression`, cel.expression, complaint)];
-    }
-    const { type } = program;
-    if (type.is(BOOL) || type.is(DYN)) return [];
-    const complaint = `must evaluate to bool or the unknown type, not ${type}`;
-    return [invalid(`${at}.expression`, cel.expression, complaint)];
-  })];
+    }),
+  ];
 }
 
 /** Opaque parameters that only the driver reads. */
@@ -136,18 +178,17 @@ export function validateConfiguration({ opaque }: DeviceConfiguration, path: str
   if (typeof parameters !== "object" || Array.isArray(parameters)) {
     return [...errors, invalid(at, "<value omitted>", "must be a valid JSON object")];
   }
-  return Buffer.byteLength(JSON.stringify(parameters)) <= PARAMETERS_BYTES_MAX ? errors
+  return Buffer.byteLength(JSON.stringify(parameters)) <= PARAMETERS_BYTES_MAX
+    ? errors
     : [...errors, tooLong(at, PARAMETERS_BYTES_MAX)];
 }
 
-export function validateToleration(
-  toleration: DeviceToleration, path: string,
-): FieldError[] {
+export function validateToleration(toleration: DeviceToleration, path: string): FieldError[] {
   const { key = "", value = "" } = toleration;
   const operator: string = toleration.operator ?? "Equal";
   const effect: string = toleration.effect ?? "";
-  const errors = key === "" ? []
-    : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  const errors =
+    key === "" ? [] : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
   if (operator === "") errors.push(required(`${path}.operator`));
   else if (operator === "Exists") {
     if (value !== "") {
@@ -156,6 +197,7 @@ export function validateToleration(
   } else if (operator === "Equal") {
     errors.push(...labelValue(value).map((each) => invalid(`${path}.value`, value, each)));
   } else errors.push(notSupported(`${path}.operator`, operator, ["Equal", "Exists"]));
-  return effect === "" || TAINT_EFFECTS.includes(effect) ? errors
+  return effect === "" || TAINT_EFFECTS.includes(effect)
+    ? errors
     : [...errors, notSupported(`${path}.effect`, effect, TAINT_EFFECTS)];
 }

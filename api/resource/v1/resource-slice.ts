@@ -1,19 +1,27 @@
 /** ResourceSlice: devices that a driver offers, on a node or reachable from several. */
-import type {
-  CounterSet, Device, DeviceAttribute, DeviceTaint, ResourceSlice,
-} from "../../gen/resource/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
-import { defineKind } from "../../define.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
-import {
-  invalid, notSupported, required, tooLong, type FieldError,
-} from "../../errors.ts";
+import { defineKind } from "../../define.ts";
+import { type FieldError, invalid, notSupported, required, tooLong } from "../../errors.ts";
+import type {
+  CounterSet,
+  Device,
+  DeviceAttribute,
+  DeviceTaint,
+  ResourceSlice,
+} from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { timeOf } from "../../time.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain, labelValue, qualifiedName } from "../../validation/names.ts";
 import {
-  TAINT_EFFECTS, validateKeys, validateLabel, validateName, validatePoolName, validateSet,
+  TAINT_EFFECTS,
+  validateKeys,
+  validateLabel,
+  validateName,
+  validatePoolName,
+  validateSet,
 } from "./names.ts";
 import { validateNodeSelector } from "./resource-claim.ts";
 
@@ -23,12 +31,21 @@ const COUNTER_SETS_MAX = 8;
 const CONSUMPTIONS_MAX = 2;
 const VALUE_LENGTH_MAX = 64;
 const ATTRIBUTE_TYPES = [
-  "int", "bool", "string", "version", "ints", "bools", "strings", "versions",
+  "int",
+  "bool",
+  "string",
+  "version",
+  "ints",
+  "bools",
+  "strings",
+  "versions",
 ] as const;
 const NUMBER = "(?:0|[1-9]\\d*)";
 const PRERELEASE = `(?:${NUMBER}|\\d*[a-zA-Z-][0-9a-zA-Z-]*)`;
-const SEMVER = new RegExp(`^${NUMBER}\\.${NUMBER}\\.${NUMBER}` +
-  `(?:-${PRERELEASE}(?:\\.${PRERELEASE})*)?(?:\\+[0-9a-zA-Z-]+(?:\\.[0-9a-zA-Z-]+)*)?$`);
+const SEMVER = new RegExp(
+  `^${NUMBER}\\.${NUMBER}\\.${NUMBER}` +
+    `(?:-${PRERELEASE}(?:\\.${PRERELEASE})*)?(?:\\+[0-9a-zA-Z-]+(?:\\.[0-9a-zA-Z-]+)*)?$`,
+);
 
 function validateAttribute(attribute: DeviceAttribute, path: string): FieldError[] {
   const { string = "", version } = attribute;
@@ -38,14 +55,20 @@ function validateAttribute(attribute: DeviceAttribute, path: string): FieldError
   }
   if (version !== undefined) {
     if (!SEMVER.test(version)) {
-      errors.push(invalid(`${path}.version`, version,
-        "must be a string compatible with semver.org spec 2.0.0"));
+      errors.push(
+        invalid(
+          `${path}.version`,
+          version,
+          "must be a string compatible with semver.org spec 2.0.0",
+        ),
+      );
     }
     if (version.length > VALUE_LENGTH_MAX) {
       errors.push(tooLong(`${path}.version`, VALUE_LENGTH_MAX));
     }
   }
-  return ATTRIBUTE_TYPES.filter((name) => attribute[name] !== undefined).length === 1 ? errors
+  return ATTRIBUTE_TYPES.filter((name) => attribute[name] !== undefined).length === 1
+    ? errors
     : [...errors, invalid(path, attribute, "exactly one value must be specified")];
 }
 
@@ -53,20 +76,27 @@ function validateTaint({ key, value = "", effect }: DeviceTaint, path: string): 
   return [
     ...qualifiedName(key).map((each) => invalid(`${path}.key`, key, each)),
     ...labelValue(value).map((each) => invalid(`${path}.value`, value, each)),
-    ...((effect as string) === "" ? [required(`${path}.effect`)]
-      : TAINT_EFFECTS.includes(effect) ? []
-      : [notSupported(`${path}.effect`, effect, TAINT_EFFECTS)]),
+    ...((effect as string) === ""
+      ? [required(`${path}.effect`)]
+      : TAINT_EFFECTS.includes(effect)
+        ? []
+        : [notSupported(`${path}.effect`, effect, TAINT_EFFECTS)]),
   ];
 }
 
 /** Counters of a set, offered or consumed. */
 function validateCounters(
-  name: string, nameField: string, counters: object = {}, path: string,
+  name: string,
+  nameField: string,
+  counters: object = {},
+  path: string,
 ): FieldError[] {
   return [
-    ...(name === "" ? [required(`${path}.${nameField}`)]
+    ...(name === ""
+      ? [required(`${path}.${nameField}`)]
       : validateLabel(name, `${path}.${nameField}`)),
-    ...(Object.keys(counters).length === 0 ? [required(`${path}.counters`)]
+    ...(Object.keys(counters).length === 0
+      ? [required(`${path}.counters`)]
       : validateKeys(counters, `${path}.counters`, validateLabel)),
   ];
 }
@@ -77,21 +107,37 @@ function validateDevice(device: Device, path: string, apart: boolean): FieldErro
     ...validateLabel(device.name, `${path}.name`),
     ...validateKeys(attributes, `${path}.attributes`, validateName),
     ...Object.entries(attributes).flatMap(([name, each]) =>
-      validateAttribute(each, `${path}.attributes[${name}]`)),
+      validateAttribute(each, `${path}.attributes[${name}]`),
+    ),
     ...validateKeys(capacity, `${path}.capacity`, validateName),
     ...taints.flatMap((each, index) => validateTaint(each, `${path}.taints[${index}]`)),
-    ...validateSet(consumesCounters, `${path}.consumesCounters`, CONSUMPTIONS_MAX,
-      (each) => each.counterSet, (each, at) =>
-        validateCounters(each.counterSet, "counterSet", each.counters, at)),
+    ...validateSet(
+      consumesCounters,
+      `${path}.consumesCounters`,
+      CONSUMPTIONS_MAX,
+      (each) => each.counterSet,
+      (each, at) => validateCounters(each.counterSet, "counterSet", each.counters, at),
+    ),
   ];
-  const places = [device.nodeName, device.nodeSelector, device.allNodes]
-    .filter((each) => each !== undefined).length;
+  const places = [device.nodeName, device.nodeSelector, device.allNodes].filter(
+    (each) => each !== undefined,
+  ).length;
   if (places === (apart ? 1 : 0)) return errors;
-  return [...errors, apart && places === 0
-    ? required(path, "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when " +
-      "`perDeviceNodeSelection` is set to true in the ResourceSlice spec")
-    : invalid(path, null, "`nodeName`, `nodeSelector` and `allNodes` can only be set if " +
-      "`perDeviceNodeSelection` is set to true in the ResourceSlice spec")];
+  return [
+    ...errors,
+    apart && places === 0
+      ? required(
+          path,
+          "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when " +
+            "`perDeviceNodeSelection` is set to true in the ResourceSlice spec",
+        )
+      : invalid(
+          path,
+          null,
+          "`nodeName`, `nodeSelector` and `allNodes` can only be set if " +
+            "`perDeviceNodeSelection` is set to true in the ResourceSlice spec",
+        ),
+  ];
 }
 
 /** Where the devices are: one way to say it, and only one. */
@@ -100,8 +146,9 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
   const errors: FieldError[] = [];
   const ways: string[] = [];
   if (nodeName === "") {
-    errors.push(invalid("spec.nodeName", nodeName,
-      "must be either unset or set to a non-empty string"));
+    errors.push(
+      invalid("spec.nodeName", nodeName, "must be either unset or set to a non-empty string"),
+    );
   } else if (nodeName !== undefined) {
     ways.push("`nodeName`");
     errors.push(...dnsSubdomain(nodeName).map((each) => invalid("spec.nodeName", nodeName, each)));
@@ -111,8 +158,13 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
     const terms = nodeSelector.nodeSelectorTerms;
     errors.push(...validateNodeSelector(terms, "spec.nodeSelector"));
     if (terms.length !== 1) {
-      errors.push(invalid("spec.nodeSelector.nodeSelectorTerms", terms,
-        "must have exactly one node selector term"));
+      errors.push(
+        invalid(
+          "spec.nodeSelector.nodeSelectorTerms",
+          terms,
+          "must have exactly one node selector term",
+        ),
+      );
     }
   }
   for (const [name, value] of Object.entries({ allNodes, perDeviceNodeSelection })) {
@@ -121,7 +173,8 @@ function validateWhere({ spec }: ResourceSlice): FieldError[] {
       errors.push(invalid(`spec.${name}`, value, "must be either unset or set to true"));
     }
   }
-  const one = "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` " +
+  const one =
+    "exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` " +
     "is required";
   if (ways.length === 0) errors.push(required("spec", one));
   if (ways.length > 1) {
@@ -135,24 +188,45 @@ function validate(slice: ResourceSlice): FieldError[] {
   const errors = [
     ...validateDriverName(driver, "spec.driver"),
     ...validatePoolName(pool.name, "spec.pool.name"),
-    ...(pool.resourceSliceCount > 0 ? [] : [invalid("spec.pool.resourceSliceCount",
-      pool.resourceSliceCount, "must be greater than zero")]),
-    ...(pool.generation >= 0 ? [] : [invalid("spec.pool.generation", pool.generation,
-      "must be greater than or equal to zero")]),
+    ...(pool.resourceSliceCount > 0
+      ? []
+      : [
+          invalid(
+            "spec.pool.resourceSliceCount",
+            pool.resourceSliceCount,
+            "must be greater than zero",
+          ),
+        ]),
+    ...(pool.generation >= 0
+      ? []
+      : [
+          invalid("spec.pool.generation", pool.generation, "must be greater than or equal to zero"),
+        ]),
     ...validateWhere(slice),
   ];
   if (sharedCounters !== undefined && devices !== undefined) {
     errors.push(invalid("spec", "", "only one of `sharedCounters` or `devices` is allowed"));
   }
-  const special = (devices ?? []).some((each) =>
-    (each.taints ?? []).length > 0 || (each.consumesCounters ?? []).length > 0);
-  return [...errors,
-    ...validateSet(devices ?? [], "spec.devices", special ? DEVICES_WITH_TAINTS_MAX : DEVICES_MAX,
+  const special = (devices ?? []).some(
+    (each) => (each.taints ?? []).length > 0 || (each.consumesCounters ?? []).length > 0,
+  );
+  return [
+    ...errors,
+    ...validateSet(
+      devices ?? [],
+      "spec.devices",
+      special ? DEVICES_WITH_TAINTS_MAX : DEVICES_MAX,
       (each) => each.name,
-      (each, at) => validateDevice(each, at, perDeviceNodeSelection === true)),
-    ...validateSet(sharedCounters ?? [], "spec.sharedCounters", COUNTER_SETS_MAX,
+      (each, at) => validateDevice(each, at, perDeviceNodeSelection === true),
+    ),
+    ...validateSet(
+      sharedCounters ?? [],
+      "spec.sharedCounters",
+      COUNTER_SETS_MAX,
       (each: CounterSet) => each.name,
-      (each, at) => validateCounters(each.name, "name", each.counters, at))];
+      (each, at) => validateCounters(each.name, "name", each.counters, at),
+    ),
+  ];
 }
 
 /** A taint that says no time was added now. */
@@ -162,8 +236,9 @@ function stampTaints({ spec }: ResourceSlice, now_ms: number): void {
   }
 }
 
-export const resourceSlice: Kind<ResourceSlice> =
-  defineKind<ResourceSlice>("resource/v1.ResourceSlice", {
+export const resourceSlice: Kind<ResourceSlice> = defineKind<ResourceSlice>(
+  "resource/v1.ResourceSlice",
+  {
     generation: "spec",
     notActedOn: "ResourceSlice is stored, but devices are not allocated by claims yet",
     prepareCreate: (object, { now_ms }) => stampTaints(object, now_ms),
@@ -185,4 +260,5 @@ export const resourceSlice: Kind<ResourceSlice> =
       column("Pool", ({ spec }) => spec.pool.name),
       ageColumn,
     ],
-  });
+  },
+);

@@ -1,12 +1,12 @@
 /** CSIDriver, CSINode, CSIStorageCapacity: what is known of storage drivers. */
 import { isDeepStrictEqual } from "node:util";
-import type { CSIDriver, CSINode, CSIStorageCapacity, TokenRequest } from "../../gen/storage/v1.ts";
-import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
-import { ageColumn, column, nameColumn, NONE, UNSET } from "../../columns.ts";
-import { defineKind } from "../../define.ts";
-import { duplicate, invalid, notSupported, required, type FieldError } from "../../errors.ts";
-import type { Kind } from "../../kind.ts";
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
+import { ageColumn, column, NONE, nameColumn, UNSET } from "../../columns.ts";
+import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
+import { defineKind } from "../../define.ts";
+import { duplicate, type FieldError, invalid, notSupported, required } from "../../errors.ts";
+import type { CSIDriver, CSINode, CSIStorageCapacity, TokenRequest } from "../../gen/storage/v1.ts";
+import type { Kind } from "../../kind.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { immutable, nonNegative } from "../../validation/metadata.ts";
 import { dnsSubdomain, qualifiedName } from "../../validation/names.ts";
@@ -32,8 +32,13 @@ function validateDriver({ spec }: CSIDriver): FieldError[] {
   }
   const period = spec.nodeAllocatableUpdatePeriodSeconds;
   if (period !== undefined && period < UPDATE_PERIOD_S_MIN) {
-    errors.push(invalid("spec.nodeAllocatableUpdatePeriodSeconds", period,
-      `must be greater than or equal to ${UPDATE_PERIOD_S_MIN} seconds`));
+    errors.push(
+      invalid(
+        "spec.nodeAllocatableUpdatePeriodSeconds",
+        period,
+        `must be greater than or equal to ${UPDATE_PERIOD_S_MIN} seconds`,
+      ),
+    );
   }
   return [...errors, ...validateTokens(spec.tokenRequests)];
 }
@@ -48,12 +53,19 @@ function validateTokens(requests: readonly TokenRequest[] = []): FieldError[] {
     if (expirationSeconds === undefined || expirationSeconds >= TOKEN_EXPIRATION_S_MIN) {
       return errors;
     }
-    return [...errors, invalid(`${path}.expirationSeconds`, expirationSeconds,
-      "may not specify a duration less than 10 minutes")];
+    return [
+      ...errors,
+      invalid(
+        `${path}.expirationSeconds`,
+        expirationSeconds,
+        "may not specify a duration less than 10 minutes",
+      ),
+    ];
   });
 }
 
-const TOKENS_IN_SECRETS = "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI " +
+const TOKENS_IN_SECRETS =
+  "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI " +
   "driver, set to true to prevent possible logging of tokens in volume attributes";
 
 export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSIDriver", {
@@ -64,7 +76,8 @@ export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSID
   warnings({ spec }, old) {
     const asks = (spec.tokenRequests ?? []).length > 0;
     return old === undefined && asks && spec.serviceAccountTokenInSecrets === undefined
-      ? [TOKENS_IN_SECRETS] : [];
+      ? [TOKENS_IN_SECRETS]
+      : [];
   },
   defaults({ spec }) {
     spec.attachRequired ??= true;
@@ -76,23 +89,29 @@ export const csiDriver: Kind<CSIDriver> = defineKind<CSIDriver>("storage/v1.CSID
     if ((spec.volumeLifecycleModes ?? []).length === 0) spec.volumeLifecycleModes = ["Persistent"];
   },
   validate: validateDriver,
-  validateUpdate: (object, old) =>
-    [
-      // The path is upstream's, which names no field.
-      ...immutable("spec.attachedRequired", object.spec.attachRequired, old.spec.attachRequired),
-      ...immutable("spec.volumeLifecycleModes",
-        object.spec.volumeLifecycleModes, old.spec.volumeLifecycleModes),
-    ],
+  validateUpdate: (object, old) => [
+    // The path is upstream's, which names no field.
+    ...immutable("spec.attachedRequired", object.spec.attachRequired, old.spec.attachRequired),
+    ...immutable(
+      "spec.volumeLifecycleModes",
+      object.spec.volumeLifecycleModes,
+      old.spec.volumeLifecycleModes,
+    ),
+  ],
   columns: [
     nameColumn,
     column("AttachRequired", (object) => object.spec.attachRequired ?? true, { type: "boolean" }),
     column("PodInfoOnMount", (object) => object.spec.podInfoOnMount ?? false, { type: "boolean" }),
-    column("StorageCapacity", (object) => object.spec.storageCapacity ?? false,
-      { type: "boolean" }),
-    column("TokenRequests", (object) =>
-      object.spec.tokenRequests?.map((each) => each.audience).join(",") ?? UNSET),
-    column("RequiresRepublish", (object) => object.spec.requiresRepublish ?? false,
-      { type: "boolean" }),
+    column("StorageCapacity", (object) => object.spec.storageCapacity ?? false, {
+      type: "boolean",
+    }),
+    column(
+      "TokenRequests",
+      (object) => object.spec.tokenRequests?.map((each) => each.audience).join(",") ?? UNSET,
+    ),
+    column("RequiresRepublish", (object) => object.spec.requiresRepublish ?? false, {
+      type: "boolean",
+    }),
     column("Modes", (object) => (object.spec.volumeLifecycleModes ?? []).join(",") || NONE),
     ageColumn,
   ],
@@ -107,8 +126,9 @@ function validateNode({ spec }: CSINode): FieldError[] {
     names.add(driver.name);
     if (driver.nodeID === "") errors.push(required(`${at}.nodeID`));
     if (Buffer.byteLength(driver.nodeID) > NODE_ID_BYTES_MAX) {
-      errors.push(invalid(`${at}.nodeID`, driver.nodeID,
-        `must be ${NODE_ID_BYTES_MAX} characters or less`));
+      errors.push(
+        invalid(`${at}.nodeID`, driver.nodeID, `must be ${NODE_ID_BYTES_MAX} characters or less`),
+      );
     }
     driver.topologyKeys?.forEach((key, place, all) => {
       if (key === "") errors.push(required(at));
@@ -126,7 +146,8 @@ function validateNodeUpdate(object: CSINode, old: CSINode): FieldError[] {
     if (before === undefined) return [];
     const { allocatable: _now, ...rest } = driver;
     const { allocatable: _before, ...restBefore } = before;
-    return isDeepStrictEqual(rest, restBefore) ? []
+    return isDeepStrictEqual(rest, restBefore)
+      ? []
       : [invalid("spec.drivers", driver, "field is immutable")];
   });
 }
@@ -143,23 +164,29 @@ export const csiNode: Kind<CSINode> = defineKind<CSINode>("storage/v1.CSINode", 
 });
 
 function nonNegativeAmount(path: string, amount: string | undefined): FieldError[] {
-  return amount === undefined || parseQuantity(amount).nanos >= 0n ? []
+  return amount === undefined || parseQuantity(amount).nanos >= 0n
+    ? []
     : [invalid(path, amount, "must be greater than or equal to 0")];
 }
 
-export const csiStorageCapacity: Kind<CSIStorageCapacity> =
-  defineKind<CSIStorageCapacity>("storage/v1.CSIStorageCapacity", {
+export const csiStorageCapacity: Kind<CSIStorageCapacity> = defineKind<CSIStorageCapacity>(
+  "storage/v1.CSIStorageCapacity",
+  {
     unconditionalUpdate: false,
     validate: (object) => [
       ...validateLabelSelector(object.nodeTopology, "nodeTopology"),
       ...dnsSubdomain(object.storageClassName).map((each) =>
-        invalid("storageClassName", object.storageClassName, each)),
+        invalid("storageClassName", object.storageClassName, each),
+      ),
       ...nonNegativeAmount("capacity", object.capacity),
     ],
-    validateUpdate: (object, old) => (["nodeTopology", "storageClassName"] as const)
-      .flatMap((name) => immutable(name, object[name], old[name])),
+    validateUpdate: (object, old) =>
+      (["nodeTopology", "storageClassName"] as const).flatMap((name) =>
+        immutable(name, object[name], old[name]),
+      ),
     columns: [
       nameColumn,
       column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null, { type: "date" }),
     ],
-  });
+  },
+);

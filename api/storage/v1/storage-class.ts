@@ -1,15 +1,17 @@
 /** StorageClass: how volumes are made when a claim asks for one. */
-import type { StorageClass } from "../../gen/storage/v1.ts";
+
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { invalid, notSupported, required, tooLong, type FieldError } from "../../errors.ts";
+import { type FieldError, invalid, notSupported, required, tooLong } from "../../errors.ts";
+import type { StorageClass } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { qualifiedName } from "../../validation/names.ts";
 import { validateTopologies } from "./topologies.ts";
 
 const DEFAULT_ANNOTATIONS = [
-  "storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class",
+  "storageclass.kubernetes.io/is-default-class",
+  "storageclass.beta.kubernetes.io/is-default-class",
 ];
 const RECLAIM_POLICIES = ["Delete", "Retain"];
 const BINDING_MODES = ["Immediate", "WaitForFirstConsumer"];
@@ -36,9 +38,12 @@ function fillDefaults(object: StorageClass): void {
 function validate(object: StorageClass): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
   // lab:07c begin storage-class-validate
-  const errors = provisioner === "" ? [required("provisioner")]
-    : qualifiedName(provisioner.toLowerCase()).map((each) =>
-      invalid("provisioner", provisioner.toLowerCase(), each));
+  const errors =
+    provisioner === ""
+      ? [required("provisioner")]
+      : qualifiedName(provisioner.toLowerCase()).map((each) =>
+          invalid("provisioner", provisioner.toLowerCase(), each),
+        );
   let size_bytes = 0;
   for (const [key, value] of Object.entries(parameters)) {
     if (key === "") errors.push(invalid("parameters", key, "field can not be empty."));
@@ -58,8 +63,9 @@ function validate(object: StorageClass): FieldError[] {
 /** A class is what claims were made with: its meaning may not change under them. */
 function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
   // lab:07c begin storage-class-update
-  return (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const)
-    .flatMap((name) => immutable(name, object[name], old[name]));
+  return (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const).flatMap(
+    (name) => immutable(name, object[name], old[name]),
+  );
   // lab:07c end
 }
 

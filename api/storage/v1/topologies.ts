@@ -1,14 +1,17 @@
+import { duplicate, type FieldError, invalid, required } from "../../errors.ts";
 import type { TopologySelectorTerm } from "../../gen/core/v1.ts";
-import { duplicate, required, invalid, type FieldError } from "../../errors.ts";
 import { qualifiedName } from "../../validation/names.ts";
 
 function validateTerm(term: TopologySelectorTerm, path: string): FieldError[] {
   const keys = new Set<string>();
   return (term.matchLabelExpressions ?? []).flatMap(({ key, values = [] }, index) => {
     const at = `${path}.matchLabelExpressions[${index}]`;
-    const errors = values.length === 0 ? [required(`${at}.values`)]
-      : values.flatMap((value, place) => values.indexOf(value) === place ? []
-        : [duplicate(`${at}.values[${place}]`, value)]);
+    const errors =
+      values.length === 0
+        ? [required(`${at}.values`)]
+        : values.flatMap((value, place) =>
+            values.indexOf(value) === place ? [] : [duplicate(`${at}.values[${place}]`, value)],
+          );
     errors.push(...qualifiedName(key).map((each) => invalid(`${at}.key`, key, each)));
     if (keys.has(key)) errors.push(duplicate(`${at}.key`, key));
     keys.add(key);
@@ -22,7 +25,8 @@ export function validateTopologies(terms: readonly TopologySelectorTerm[] = []):
   return terms.flatMap((term, index) => {
     const path = `allowedTopologies[${index}]`;
     const places = (term.matchLabelExpressions ?? [])
-      .map(({ key, values = [] }) => [key, [...values].sort()]).sort();
+      .map(({ key, values = [] }) => [key, [...values].sort()])
+      .sort();
     const serialized = JSON.stringify(places);
     const errors = seen.has(serialized) ? [duplicate(`${path}.matchLabelExpressions`, "")] : [];
     seen.add(serialized);

@@ -1,10 +1,11 @@
 /** VolumeAttachment: the wish that a volume be attached to a node. */
-import type { VolumeAttachment } from "../../gen/storage/v1.ts";
+
+import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateInlineVolume } from "../../core/v1/persistent-volume.ts";
 import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
-import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, required, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, required } from "../../errors.ts";
+import type { VolumeAttachment } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { immutable } from "../../validation/metadata.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
@@ -13,8 +14,12 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
   const errors = validateDriverName(spec.attacher, "spec.attacher");
   const { persistentVolumeName: name, inlineVolumeSpec: inline } = spec.source;
   if (inline === undefined && name === undefined) {
-    errors.push(required("spec.source",
-      "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+    errors.push(
+      required(
+        "spec.source",
+        "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
+      ),
+    );
   }
   const path = "spec.source.persistentVolumeName";
   if (name === "") errors.push(required(path, "must specify non empty persistentVolumeName"));
@@ -22,18 +27,24 @@ function validate({ spec }: VolumeAttachment): FieldError[] {
     errors.push(...dnsSubdomain(name).map((each) => invalid(path, name, each)));
   }
   if (inline !== undefined && name !== undefined) {
-    errors.push(forbidden("spec.source",
-      "must specify exactly one of inlineVolumeSpec and persistentVolumeName"));
+    errors.push(
+      forbidden(
+        "spec.source",
+        "must specify exactly one of inlineVolumeSpec and persistentVolumeName",
+      ),
+    );
   } else if (inline !== undefined) {
     errors.push(...validateInlineVolume(inline, "spec.source.inlineVolumeSpec"));
   }
-  errors.push(...dnsSubdomain(spec.nodeName).map((each) =>
-    invalid("spec.nodeName", spec.nodeName, each)));
+  errors.push(
+    ...dnsSubdomain(spec.nodeName).map((each) => invalid("spec.nodeName", spec.nodeName, each)),
+  );
   return errors;
 }
 
-export const volumeAttachment: Kind<VolumeAttachment> =
-  defineKind<VolumeAttachment>("storage/v1.VolumeAttachment", {
+export const volumeAttachment: Kind<VolumeAttachment> = defineKind<VolumeAttachment>(
+  "storage/v1.VolumeAttachment",
+  {
     unconditionalUpdate: false,
     validate,
     validateUpdate: (object, old) => immutable("spec", object.spec, old.spec),
@@ -45,4 +56,5 @@ export const volumeAttachment: Kind<VolumeAttachment> =
       column("Attached", (object) => object.status?.attached ?? false, { type: "boolean" }),
       ageColumn,
     ],
-  });
+  },
+);

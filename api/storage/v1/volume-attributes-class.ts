@@ -1,9 +1,10 @@
 /** VolumeAttributesClass: a name for how a driver is to treat volumes. */
-import type { VolumeAttributesClass } from "../../gen/storage/v1.ts";
+
 import { isDeepStrictEqual } from "node:util";
 import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
-import { forbidden, invalid, required, tooLong, type FieldError } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, required, tooLong } from "../../errors.ts";
+import type { VolumeAttributesClass } from "../../gen/storage/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 
@@ -12,8 +13,12 @@ const PARAMETERS_MAX = 512;
 const PARAMETERS_BYTES_MAX = 256 * 1024;
 
 function validate({ driverName, parameters = {} }: VolumeAttributesClass): FieldError[] {
-  const errors = driverName === "" ? [required("driverName")]
-    : dnsSubdomain(driverName.toLowerCase()).map((each) => invalid("driverName", driverName, each));
+  const errors =
+    driverName === ""
+      ? [required("driverName")]
+      : dnsSubdomain(driverName.toLowerCase()).map((each) =>
+          invalid("driverName", driverName, each),
+        );
   const entries = Object.entries(parameters);
   if (entries.length === 0) {
     errors.push(required("parameters", "must contain at least one key/value pair"));
@@ -22,23 +27,28 @@ function validate({ driverName, parameters = {} }: VolumeAttributesClass): Field
   if (Object.hasOwn(parameters, "")) {
     errors.push(invalid("parameters", "", "field can not be empty."));
   }
-  const size_bytes = entries.reduce((sum, [key, value]) =>
-    sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
-  return size_bytes <= PARAMETERS_BYTES_MAX ? errors
+  const size_bytes = entries.reduce(
+    (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
+    0,
+  );
+  return size_bytes <= PARAMETERS_BYTES_MAX
+    ? errors
     : [...errors, tooLong("parameters", PARAMETERS_BYTES_MAX)];
 }
 
-function validateUpdate(
-  object: VolumeAttributesClass, old: VolumeAttributesClass,
-): FieldError[] {
+function validateUpdate(object: VolumeAttributesClass, old: VolumeAttributesClass): FieldError[] {
   return (["driverName", "parameters"] as const).flatMap((name) =>
-    isDeepStrictEqual(object[name], old[name]) ? []
-      : [forbidden(name, "updates to " + name + " are forbidden.")]);
+    isDeepStrictEqual(object[name], old[name])
+      ? []
+      : [forbidden(name, "updates to " + name + " are forbidden.")],
+  );
 }
 
-export const volumeAttributesClass: Kind<VolumeAttributesClass> =
-  defineKind<VolumeAttributesClass>(SCHEMA, {
+export const volumeAttributesClass: Kind<VolumeAttributesClass> = defineKind<VolumeAttributesClass>(
+  SCHEMA,
+  {
     validate,
     validateUpdate,
     columns: [nameColumn, column("DriverName", (object) => object.driverName), ageColumn],
-  });
+  },
+);

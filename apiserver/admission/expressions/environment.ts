@@ -1,11 +1,14 @@
 import {
-  NAMESPACE, PATCHING, PROVIDER, REQUEST,
+  NAMESPACE,
+  PATCHING,
+  PROVIDER,
+  REQUEST,
 } from "@raft2kube/api/admissionregistration/v1/environment.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
-import type { TypeProvider } from "@raft2kube/cel/library.ts";
 import { AUTHORIZER, RESOURCE_CHECK } from "@raft2kube/cel/libraries/authz.ts";
 import { jsonPatchLibrary } from "@raft2kube/cel/libraries/jsonpatch.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
+import type { TypeProvider } from "@raft2kube/cel/library.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
 
 export { NAMESPACE, PROVIDER, REQUEST };
@@ -32,11 +35,15 @@ function environmentOf(scope: Scope): Environment {
     provider: typed?.provider ?? (patches ? PATCHING : PROVIDER),
     libraries: patches ? [jsonPatchLibrary] : [],
     variables: {
-      object, oldObject: object, request: REQUEST, namespaceObject: NAMESPACE,
+      object,
+      oldObject: object,
+      request: REQUEST,
+      namespaceObject: NAMESPACE,
       ...(params && { params: typed?.params ?? DYN }),
       ...(authorizer && { authorizer: AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK }),
       ...Object.fromEntries(
-        Object.entries(variables).map(([name, type]) => [`variables.${name}`, type])),
+        Object.entries(variables).map(([name, type]) => [`variables.${name}`, type]),
+      ),
     },
   });
 }
@@ -53,7 +60,8 @@ export function compiler(scope: Scope): (text: string) => Expression {
   const environment = environmentOf(scope);
   return (text) => {
     const { program, errors } = environment.compile(text.trim());
-    return program === undefined ? { text, error: `compilation failed: ${errors.message}` }
+    return program === undefined
+      ? { text, error: `compilation failed: ${errors.message}` }
       : { text, program };
   };
 }

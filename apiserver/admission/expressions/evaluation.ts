@@ -1,20 +1,22 @@
+import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { fromJson } from "@raft2kube/cel/json.ts";
 import { Authorization } from "@raft2kube/cel/libraries/authz.ts";
 import type { Spent, Variables } from "@raft2kube/cel/state.ts";
 import { DYN } from "@raft2kube/cel/types.ts";
 import { ErrorValue, isError, type Outcome } from "@raft2kube/cel/value.ts";
-import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import {
+  AUTHENTICATED_GROUP,
+  serviceAccountGroups,
+  serviceAccountName,
+} from "../../authn/identities.ts";
 import { aboutResource } from "../../authz/attributes.ts";
 import type { Authorizer } from "../../authz/authorizer.ts";
-import {
-  AUTHENTICATED_GROUP, serviceAccountGroups, serviceAccountName,
-} from "../../authn/identities.ts";
 import { EXPRESSION_COST_MAX, EXPRESSION_STEPS_MAX } from "../../limits.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
-import { shownRequest, type Shown } from "../shown-request.ts";
+import { type Shown, shownRequest } from "../shown-request.ts";
 import { type Expression, NAMESPACE, PROVIDER, REQUEST } from "./environment.ts";
 
 /** The expressions of a request have cost more than they may together (upstream's words). */
@@ -22,8 +24,11 @@ export class BudgetError extends CodedError {
   override readonly name = "BudgetError";
 
   constructor() {
-    super("CEL_BUDGET", "validation failed due to running out of cost budget, " +
-      "no further validation rules will be run");
+    super(
+      "CEL_BUDGET",
+      "validation failed due to running out of cost budget, " +
+        "no further validation rules will be run",
+    );
   }
 }
 
@@ -57,7 +62,8 @@ export class Evaluation {
 
   constructor(
     { authorizer, steps_max }: { authorizer: Authorizer; steps_max?: number | undefined },
-    inputs: Inputs, costMax: number,
+    inputs: Inputs,
+    costMax: number,
   ) {
     const { request, shown, objects, namespace, params, variables = [] } = inputs;
     this.#left = costMax;
@@ -74,10 +80,15 @@ export class Evaluation {
       ...(params !== undefined && { params: lazily(params) }),
       authorizer: this.#authorization.authorizer,
       "authorizer.requestResource": this.#authorization.requestResource({
-        group: resource.group, resource: resource.resource, namespace: place, name, subresource,
+        group: resource.group,
+        resource: resource.resource,
+        namespace: place,
+        name,
+        subresource,
       }),
-      ...Object.fromEntries(variables.map((each) =>
-        [`variables.${each.name}`, () => this.#variable(each)])),
+      ...Object.fromEntries(
+        variables.map((each) => [`variables.${each.name}`, () => this.#variable(each)]),
+      ),
     };
   }
 
@@ -97,7 +108,8 @@ export class Evaluation {
     try {
       const { value, cost } = program.evaluate(this.#variables, {
         costMax: EXPRESSION_COST_MAX,
-        ...(this.#steps_max === undefined ? { stepsMax: EXPRESSION_STEPS_MAX }
+        ...(this.#steps_max === undefined
+          ? { stepsMax: EXPRESSION_STEPS_MAX }
           : { stepsMax: this.#steps_max, spent: this.#spent }),
       });
       this.#left -= cost;
@@ -116,7 +128,8 @@ export class Evaluation {
     const value = this.#run(expression);
     const fails = expression.error === undefined ? "evaluate" : "compile";
     const outcome = isError(value)
-      ? new ErrorValue(`composited variable "${name}" fails to ${fails}: ${value.message}`) : value;
+      ? new ErrorValue(`composited variable "${name}" fails to ${fails}: ${value.message}`)
+      : value;
     this.#computed.set(name, outcome);
     return outcome;
   }
@@ -131,14 +144,26 @@ function authorizationOf(authorizer: Authorizer, asking: RequestUser): Authoriza
   return new Authorization(async (question) => {
     const { serviceAccount, verb, path = "" } = question;
     const { group = "", resource = "", subresource = "", namespace = "", name = "" } = question;
-    const user = serviceAccount === undefined ? asking
-      : accountUser(serviceAccount.namespace, serviceAccount.name);
+    const user =
+      serviceAccount === undefined
+        ? asking
+        : accountUser(serviceAccount.namespace, serviceAccount.name);
     const { fieldSelector = "" } = question;
-    const { verdict, reason } = await authorizer.decide(aboutResource({
-      user, verb, path, group, version: "*", resource, subresource, namespace, name,
-      fieldSelector, resourceRequest: path === "",
-    }));
+    const { verdict, reason } = await authorizer.decide(
+      aboutResource({
+        user,
+        verb,
+        path,
+        group,
+        version: "*",
+        resource,
+        subresource,
+        namespace,
+        name,
+        fieldSelector,
+        resourceRequest: path === "",
+      }),
+    );
     return { allowed: verdict === "allow", reason };
   });
 }
-

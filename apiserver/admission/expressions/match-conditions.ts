@@ -1,4 +1,7 @@
-import type { FailurePolicyType, MatchCondition } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type {
+  FailurePolicyType,
+  MatchCondition,
+} from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import { isError } from "@raft2kube/cel/value.ts";
 import type { WebhookMetrics } from "../../metrics/webhooks.ts";
 import { compiler, type Expression } from "./environment.ts";

@@ -1,18 +1,41 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import { type Scalar, type Shape, type Special, type Struct, structOf } from "@raft2kube/api/schema.ts";
+import {
+  type Scalar,
+  type Shape,
+  type Special,
+  type Struct,
+  structOf,
+} from "@raft2kube/api/schema.ts";
 import type { TypeProvider } from "@raft2kube/cel/library.ts";
 import {
-  BOOL, BYTES, DOUBLE, DYN, INT, listOf, mapOf, objectType, STRING,
-  TIMESTAMP, type Type,
+  BOOL,
+  BYTES,
+  DOUBLE,
+  DYN,
+  INT,
+  listOf,
+  mapOf,
+  objectType,
+  STRING,
+  TIMESTAMP,
+  type Type,
 } from "@raft2kube/cel/types.ts";
 import { PROVIDER } from "./environment.ts";
 
 const SCALARS: Readonly<Record<Scalar, Type>> = {
-  string: STRING, bool: BOOL, int32: INT, int64: INT, double: DOUBLE, bytes: BYTES,
+  string: STRING,
+  bool: BOOL,
+  int32: INT,
+  int64: INT,
+  double: DOUBLE,
+  bytes: BYTES,
 };
 
 const SPECIALS: Readonly<Partial<Record<Special, Type>>> = {
-  Time: TIMESTAMP, MicroTime: TIMESTAMP, Duration: STRING, Quantity: STRING,
+  Time: TIMESTAMP,
+  MicroTime: TIMESTAMP,
+  Duration: STRING,
+  Quantity: STRING,
 };
 
 /** The types of objects of kinds, from their schemas; of other names those of admission. */

@@ -1,5 +1,7 @@
 import type {
-  MatchPolicyType, MatchResources, NamedRuleWithOperations,
+  MatchPolicyType,
+  MatchResources,
+  NamedRuleWithOperations,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -20,8 +22,9 @@ export function matchedKind(
   { resource }: AdmissionRequest,
   asked: Attributes,
 ): Kind | undefined {
-  const named = rules.filter(({ resourceNames = [] }) =>
-    resourceNames.length === 0 || resourceNames.includes(asked.name));
+  const named = rules.filter(
+    ({ resourceNames = [] }) => resourceNames.length === 0 || resourceNames.includes(asked.name),
+  );
   if (named.some((rule) => matchesRule(rule, asked))) return resource.kind;
   if (matchPolicy !== "Equivalent" || named.length === 0) return undefined;
   const equivalents = equivalentsOf(resources, resource.kind, asked.subresource);
@@ -49,5 +52,5 @@ export async function matchCriteria(
   if (excludeResourceRules.length > 0 && kindOf(excludeResourceRules)) return undefined;
   const kind = resourceRules.length === 0 ? request.resource.kind : kindOf(resourceRules);
   if (kind === undefined) return undefined;
-  return await namespaces.match(match.namespaceSelector, asked, request) ? kind : undefined;
+  return (await namespaces.match(match.namespaceSelector, asked, request)) ? kind : undefined;
 }

@@ -6,11 +6,14 @@ type Matched = Pick<Attributes, "resource" | "subresource" | "operation" | "name
 /** Whether a rule is about a request. */
 export function matchesRule(rule: RuleWithOperations, request: Matched): boolean {
   const { resource, operation } = request;
-  return isInScope(rule, request) && has(rule.operations, operation) &&
-    has(rule.apiGroups, resource.group) && has(rule.apiVersions, resource.version) &&
-    (rule.resources ?? []).some((each) => matchesResource(each, request));
+  return (
+    isInScope(rule, request) &&
+    has(rule.operations, operation) &&
+    has(rule.apiGroups, resource.group) &&
+    has(rule.apiVersions, resource.version) &&
+    (rule.resources ?? []).some((each) => matchesResource(each, request))
+  );
 }
-
 
 function isInScope({ scope = "*" }: RuleWithOperations, { resource, namespace }: Matched): boolean {
   if (scope === "*") return true;

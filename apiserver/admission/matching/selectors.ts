@@ -25,14 +25,17 @@ export class NamespaceSelectors {
    * for a namespace that is not there.
    */
   async match(
-    selector: LabelSelector = {}, { resource, namespace, subresource, operation }: Attributes,
+    selector: LabelSelector = {},
+    { resource, namespace, subresource, operation }: Attributes,
     { object }: AdmissionRequest,
   ): Promise<boolean> {
     const isItself = isNamespace(resource.group, resource.resource);
     if (isEmpty(selector) || (namespace === "" && !isItself)) return true;
     const isWritten = operation === "CREATE" || operation === "UPDATE";
-    const labels = isItself && subresource === "" && isWritten
-      ? object?.metadata.labels : await this.#labelsOf(namespace);
+    const labels =
+      isItself && subresource === "" && isWritten
+        ? object?.metadata.labels
+        : await this.#labelsOf(namespace);
     return matchesSelector(selector, labels ?? {});
   }
 
@@ -50,7 +53,8 @@ export class NamespaceSelectors {
 
 /** Whether the object of a request, new or old, has the labels. Options have no labels. */
 export function matchesObject(
-  selector: LabelSelector = {}, { object, old }: AdmissionRequest,
+  selector: LabelSelector = {},
+  { object, old }: AdmissionRequest,
 ): boolean {
   if (isEmpty(selector)) return true;
   return [object, old].some((each) => {

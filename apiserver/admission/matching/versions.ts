@@ -1,7 +1,7 @@
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import { assert } from "@raft2kube/std/assert.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import type { Resources } from "../../resource/resources.ts";
 import type { Attributes } from "../attributes.ts";
 import type { AdmissionRequest } from "../plugin.ts";
@@ -10,9 +10,12 @@ import type { AdmissionRequest } from "../plugin.ts";
 export function equivalentsOf(resources: Resources, kind: Kind, subresource: string): Kind[] {
   const { storage } = kind;
   if (storage === undefined) return [];
-  return resources.kinds.filter((each) =>
-    each !== kind && each.storage?.prefix === storage.prefix &&
-    (subresource === "" || Object.hasOwn(each.subresources, subresource)));
+  return resources.kinds.filter(
+    (each) =>
+      each !== kind &&
+      each.storage?.prefix === storage.prefix &&
+      (subresource === "" || Object.hasOwn(each.subresources, subresource)),
+  );
 }
 
 /** The attributes of the same request on an equivalent kind. */
@@ -31,7 +34,10 @@ export function attributesIn(attributes: Attributes, kind: Kind): Attributes {
  * Rejects with an ApiError when a conversion webhook fails, or `signal` ends its call.
  */
 export async function inVersion(
-  object: KubeObject, from: Kind, to: Kind, signal?: AbortSignal,
+  object: KubeObject,
+  from: Kind,
+  to: Kind,
+  signal?: AbortSignal,
 ): Promise<KubeObject> {
   const own = cloneObject(object);
   if (from === to || own.kind !== from.kind) return own;
@@ -55,10 +61,11 @@ export interface Versioned {
 }
 
 export async function versioned(
-  { object, old, resource, signal }: AdmissionRequest, kind: Kind,
+  { object, old, resource, signal }: AdmissionRequest,
+  kind: Kind,
 ): Promise<Versioned> {
   if (kind === resource.kind) return { object, old };
   const shown = async (each: KubeObject | undefined) =>
-    each && await inVersion(each, resource.kind, kind, signal);
+    each && (await inVersion(each, resource.kind, kind, signal));
   return { object: await shown(object), old: await shown(old) };
 }

@@ -1,7 +1,7 @@
 import { messageOfField, notSupported } from "@raft2kube/api/errors.ts";
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import type { Pod } from "../../object/pod.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 
 const ALWAYS = "Always";
 const LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
@@ -45,8 +45,11 @@ function isAbout(request: AdmissionRequest): boolean {
 
 function containersOf({ spec }: Pod): [string, Container][] {
   return LISTS.flatMap((list) =>
-    ((spec[list] ?? []) as Container[]).map((each, index): [string, Container] =>
-      [`spec.${list}[${index}]`, each]));
+    ((spec[list] ?? []) as Container[]).map((each, index): [string, Container] => [
+      `spec.${list}[${index}]`,
+      each,
+    ]),
+  );
 }
 
 function imagesOf({ spec }: Pod): [string, { pullPolicy?: string }][] {

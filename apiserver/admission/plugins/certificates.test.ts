@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
-import { grant } from "../../testing/grant.ts";
+import { type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import { grant } from "../../testing/grant.ts";
 
 const CSRS = "/apis/certificates.k8s.io/v1/certificatesigningrequests";
 const SIGNER = "kubernetes.io/kube-apiserver-client";
@@ -86,7 +86,8 @@ it("a node asks for certificates in its own name only", async () => {
     ask(api, CSRS, { ...signingRequest(name, subject, signer), ...node });
   const other = await asNode("other", "/CN=system:node:n2/O=system:nodes");
   expect([other.status, other.body]).toEqual([
-    403, expect.stringContaining("can only create a node CSR with CN=system:node:n1"),
+    403,
+    expect.stringContaining("can only create a node CSR with CN=system:node:n1"),
   ]);
   expect((await asNode("own", "/CN=system:node:n1/O=system:nodes")).status).toBe(201);
 });
@@ -101,7 +102,8 @@ it("setting the Failed condition needs the permission to sign", async () => {
   const failed: AskOptions = { method: "PUT", body: { ...found, status: { conditions } } };
   const refused = await ask(api, `${CSRS}/own/status`, { ...failed, ...reporter });
   expect([refused.status, refused.body]).toEqual([
-    403, expect.stringContaining("user not permitted to sign requests with signerName"),
+    403,
+    expect.stringContaining("user not permitted to sign requests with signerName"),
   ]);
   expect((await asAdmin(`${CSRS}/own/status`, failed)).status).toBe(200);
 });

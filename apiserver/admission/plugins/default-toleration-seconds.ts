@@ -1,6 +1,6 @@
 import type { Toleration } from "@raft2kube/api/gen/core/v1.ts";
-import { type AdmissionPlugin, concerns } from "../plugin.ts";
 import type { Pod } from "../../object/pod.ts";
+import { type AdmissionPlugin, concerns } from "../plugin.ts";
 
 /** How long a pod stays on a node that has gone quiet (upstream's default). */
 const TOLERATION_SECONDS = 300;

@@ -42,14 +42,18 @@ beforeAll(async () => {
 });
 
 const own = {
-  allowPrivilegeEscalation: false, runAsNonRoot: true, capabilities: { drop: ["ALL"] },
+  allowPrivilegeEscalation: false,
+  runAsNonRoot: true,
+  capabilities: { drop: ["ALL"] },
   seccompProfile: { type: "RuntimeDefault" },
 };
 const container = (more: object = {}) => ({ name: "c", image: "i", securityContext: own, ...more });
 
 /** Creates a pod without storing it, and returns its answer's code and its `hostUsers`. */
 async function create(
-  spec: object = {}, namespace = "tight", labels: object = {},
+  spec: object = {},
+  namespace = "tight",
+  labels: object = {},
 ): Promise<[number, unknown]> {
   const body = { metadata: { name: "p", labels }, spec: { containers: [container()], ...spec } };
   const answer = await post(`/api/v1/namespaces/${namespace}/pods?dryRun=All`, body);
@@ -59,8 +63,10 @@ async function create(
 
 /** A node whose runtimes report whether they have user namespaces. */
 async function report(name: string, handlers: Record<string, boolean>): Promise<void> {
-  const runtimeHandlers = Object.entries(handlers)
-    .map(([handler, userNamespaces]) => ({ name: handler, features: { userNamespaces } }));
+  const runtimeHandlers = Object.entries(handlers).map(([handler, userNamespaces]) => ({
+    name: handler,
+    features: { userNamespaces },
+  }));
   await post("/api/v1/nodes", { metadata: { name }, status: { runtimeHandlers } });
 }
 
@@ -87,9 +93,11 @@ it("a pod that names its users keeps them", async () => {
 it("a pod keeps them when a client writes it that does not know the field", async () => {
   const path = "/api/v1/namespaces/tight/pods";
   await post(path, { metadata: { name: "again" }, spec: { containers: [container()] } });
-  const pod = async () => JSON.parse((await server.ask(`${path}/again`)).body) as {
-    metadata: { labels?: object }; spec: { hostUsers?: boolean };
-  };
+  const pod = async () =>
+    JSON.parse((await server.ask(`${path}/again`)).body) as {
+      metadata: { labels?: object };
+      spec: { hostUsers?: boolean };
+    };
   const body = await pod();
   expect(body.spec.hostUsers).toBe(false);
   delete body.spec.hostUsers;
@@ -110,34 +118,52 @@ const mount = { name: "v", mountPath: "/v", mountPropagation: "HostToContainer" 
 const emptyDir = (inner: object) => [{ name: "v", emptyDir: inner }];
 
 it.each([
-  ["a claim, whose file system may not map ids",
-    { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] }],
-  ["an emptyDir in huge pages", {
-    volumes: emptyDir({ medium: "HugePages" }),
-    containers: [container({ resources: {
-      requests: { cpu: "1" }, limits: { "hugepages-2Mi": "2Mi" },
-    } })],
-  }],
-  ["mounts that propagate",
-    { volumes: emptyDir({}), containers: [container({ volumeMounts: [mount] })] }],
+  [
+    "a claim, whose file system may not map ids",
+    { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
+  ],
+  [
+    "an emptyDir in huge pages",
+    {
+      volumes: emptyDir({ medium: "HugePages" }),
+      containers: [
+        container({
+          resources: {
+            requests: { cpu: "1" },
+            limits: { "hugepages-2Mi": "2Mi" },
+          },
+        }),
+      ],
+    },
+  ],
+  [
+    "mounts that propagate",
+    { volumes: emptyDir({}), containers: [container({ volumeMounts: [mount] })] },
+  ],
   ["a device", { containers: [container({ resources: { limits: { "example.com/gpu": 1 } } })] }],
   ["a user whom it would not have", { securityContext: { runAsUser: 65_536 } }],
   ["a group that it would not have", { securityContext: { supplementalGroups: [65_536] } }],
-  ["a sysctl with ids", {
-    securityContext: { sysctls: [{ name: "net.ipv4.ping_group_range", value: "0 70000" }] },
-  }],
+  [
+    "a sysctl with ids",
+    {
+      securityContext: { sysctls: [{ name: "net.ipv4.ping_group_range", value: "0 70000" }] },
+    },
+  ],
 ])("a pod with %s keeps the node's users", async (_what, spec) => {
   expect(await create(spec)).toEqual([201, undefined]);
 });
 
 it("a pod with volumes of the node's own has its own users", async () => {
   const volumes = [
-    ...emptyDir({ medium: "Memory" }), { name: "s", secret: { secretName: "s" } },
+    ...emptyDir({ medium: "Memory" }),
+    { name: "s", secret: { secretName: "s" } },
     { name: "m", configMap: { name: "m" } },
   ];
   const limits = { cpu: "1", memory: "1Gi" };
-  expect(await create({ volumes, containers: [container({ resources: { limits } })] }))
-    .toEqual([201, false]);
+  expect(await create({ volumes, containers: [container({ resources: { limits } })] })).toEqual([
+    201,
+    false,
+  ]);
 });
 
 const add = (path: string, value: unknown) => ({ op: "add", path, value });
@@ -154,11 +180,17 @@ async function inject(name: string, more: object = {}): Promise<void> {
 it.each([
   ["a label", add("/metadata/labels/a", "b"), [201, false]],
   ["a claim", claim, [201, undefined]],
-  ["a user whom it would not have", add("/spec/securityContext/runAsUser", 65_536),
-    [201, undefined]],
+  [
+    "a user whom it would not have",
+    add("/spec/securityContext/runAsUser", 65_536),
+    [201, undefined],
+  ],
   ["the node's users", add("/spec/hostUsers", true), [201, true]],
-  ["root, which the level refuses", { op: "remove", path:
-    "/spec/containers/0/securityContext/runAsNonRoot" }, [403, undefined]],
+  [
+    "root, which the level refuses",
+    { op: "remove", path: "/spec/containers/0/securityContext/runAsNonRoot" },
+    [403, undefined],
+  ],
 ])("the pod is judged with what a webhook gives it: %s", async (_what, operation, expected) => {
   await inject("injector");
   kit.answers.set("injector", () => jsonPatch(operation));

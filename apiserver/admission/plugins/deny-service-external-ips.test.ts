@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";
-const REFUSAL =
-  'services "web" is forbidden: Use of external IPs is denied by admission control';
+const REFUSAL = 'services "web" is forbidden: Use of external IPs is denied by admission control';
 
 let etcd: EtcdServer;
 let api: TestApiserver;

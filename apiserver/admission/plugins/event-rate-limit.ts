@@ -47,7 +47,7 @@ class Buckets {
     if (this.#buckets.size > cacheSize) {
       this.#buckets.delete(this.#buckets.keys().next().value as string);
     }
-    const added = (now_ms - bucket.at_ms) / MS_PER_S * qps;
+    const added = ((now_ms - bucket.at_ms) / MS_PER_S) * qps;
     bucket.tokens = Math.min(burst, bucket.tokens + added);
     bucket.at_ms = now_ms;
     if (bucket.tokens < 1) return `limit reached on type ${type} for key ${key}`;

@@ -3,7 +3,10 @@ import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 
 const NAMESPACE = "/api/v1/namespaces/default";
 /** Resources whose caches see no change while the test runs. */

@@ -2,10 +2,10 @@ import { type Amounts, podAmounts } from "@raft2kube/api/core/v1/pod/amounts.ts"
 import type { Container, LimitRange, LimitRangeItem } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { compareQuantity, milliValueOf } from "@raft2kube/std/quantity.ts";
+import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";
-import type { Pod } from "../../object/pod.ts";
 
 const ANNOTATION = "kubernetes.io/limit-ranger";
 

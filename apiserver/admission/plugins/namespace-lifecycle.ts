@@ -1,9 +1,9 @@
-import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import type { AdmissionContext } from "../context.ts";
-import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { AdmissionContext } from "../context.ts";
 import { namespaceLookup } from "../matching/namespace.ts";
+import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 
 /** Namespaces that the cluster cannot be without. */
 const IMMORTAL = new Set(["default", "kube-system", "kube-public"]);

@@ -1,8 +1,8 @@
-import ipaddr from "ipaddr.js";
 import { covers, parseCidr } from "@raft2kube/api/cidr.ts";
 import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import ipaddr from "ipaddr.js";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
@@ -40,7 +40,8 @@ export async function checkAddresses(
     }
   }
   for (const { spec } of await listed<ServiceCIDR & KubeObject>(
-    "networking.k8s.io/v1", "servicecidrs",
+    "networking.k8s.io/v1",
+    "servicecidrs",
   )) {
     const service = added.find((address) => isIn(spec?.cidrs ?? [], address));
     if (service !== undefined) throw refuse(service, "Services");

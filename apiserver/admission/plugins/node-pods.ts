@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isMirrorPod, MIRROR_ANNOTATION } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
+import type { Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateNonSpecialIp } from "@raft2kube/api/validation/addresses.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
+import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
-import type { Pod } from "../../object/pod.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
 export async function checkPod(

@@ -1,13 +1,22 @@
 import { isDeepStrictEqual } from "node:util";
 import type {
-  Event, NodeSelectorTerm, ObjectReference, PersistentVolume, PersistentVolumeClaim,
+  Event,
+  NodeSelectorTerm,
+  ObjectReference,
+  PersistentVolume,
+  PersistentVolumeClaim,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type {
-  CSIDriver, CSINode, CSIStorageCapacity, StorageClass,
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  StorageClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import {
-  CLAIM_PROVISIONERS, driverOfProvisioner, provisionerIn,
+  CLAIM_PROVISIONERS,
+  driverOfProvisioner,
+  provisionerIn,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { PROVISIONER_NODE, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -188,13 +197,21 @@ async function immediateClassOf({ spec }: Claim, resources: Resources) {
 
 /** Whether a class allows a node, by its name: a node's other labels are its own to write. */
 function allows({ allowedTopologies: terms = [] }: StorageClass, node: string): boolean {
-  return terms.length === 0 || terms.some(({ matchLabelExpressions = [] }) =>
-    matchLabelExpressions.every(({ key, values }) => !namesNode(key) || values.includes(node)));
+  return (
+    terms.length === 0 ||
+    terms.some(({ matchLabelExpressions = [] }) =>
+      matchLabelExpressions.every(({ key, values }) => !namesNode(key) || values.includes(node)),
+    )
+  );
 }
 
 const STATUS_FIELDS = [
-  "capacity", "conditions", "allocatedResources", "allocatedResourceStatuses",
-  "currentVolumeAttributesClassName", "modifyVolumeStatus",
+  "capacity",
+  "conditions",
+  "allocatedResources",
+  "allocatedResourceStatuses",
+  "currentVolumeAttributesClassName",
+  "modifyVolumeStatus",
 ];
 
 /** Throws 403 unless the claim is bound to a volume of the node. */

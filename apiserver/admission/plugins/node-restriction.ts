@@ -2,18 +2,18 @@ import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
 import { type NodePart, nodeOf } from "@raft2kube/api/node-users.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { AdmissionContext } from "../context.ts";
-import {
-  type AdmissionPlugin,
-  type AdmissionRequest,
-  refusal,
-} from "../plugin.ts";
+import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { checkChangedStatus } from "./claim-status.ts";
 import { checkAddresses } from "./node-addresses.ts";
 import { checkNode } from "./node-object.ts";
 import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
 import {
-  checkCapacity, checkClaim, checkEvent, checkVolume, checkVolumeChange,
+  checkCapacity,
+  checkClaim,
+  checkEvent,
+  checkVolume,
+  checkVolumeChange,
 } from "./node-provisioner.ts";
 import { checkToken } from "./node-tokens.ts";
 
@@ -27,7 +27,9 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const user = nodeOf(request.user);
       if (user === undefined) return;
-      const { kind: { group, plural } } = request.resource;
+      const {
+        kind: { group, plural },
+      } = request.resource;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;
       const check = own(CHECKS[user.part], `${group}/${plural}${part}`);
       await check?.(request, user.node, context);
@@ -91,7 +93,10 @@ function checkSlice(request: AdmissionRequest, node: string): void {
 
 /** Status fields of a claim that a node may change: its volume's size and conditions. */
 const CLAIM_STATUS_FIELDS = [
-  "capacity", "conditions", "allocatedResources", "allocatedResourceStatuses",
+  "capacity",
+  "conditions",
+  "allocatedResources",
+  "allocatedResourceStatuses",
 ];
 
 function checkClaimStatus(request: AdmissionRequest, node: string): void {
@@ -99,7 +104,8 @@ function checkClaimStatus(request: AdmissionRequest, node: string): void {
 }
 
 const NODE_SIGNERS = [
-  "kubernetes.io/kubelet-serving", "kubernetes.io/kube-apiserver-client-kubelet",
+  "kubernetes.io/kubelet-serving",
+  "kubernetes.io/kube-apiserver-client-kubelet",
 ];
 
 /** A node asks for certificates in its own name only. */

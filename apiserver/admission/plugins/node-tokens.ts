@@ -1,5 +1,5 @@
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { aboutResource } from "../../authz/attributes.ts";
 import type { AdmissionContext } from "../context.ts";

@@ -1,7 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Entry } from "../../object/entry.ts";
 import { entryOfRow } from "../../cache/entry-of-row.ts";
 import { EMPTY_NAMESPACE_MS, EMPTY_NAMESPACES_MAX, STORE_PAGE_KEYS } from "../../limits.ts";
+import type { Entry } from "../../object/entry.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { prefixOf } from "../../storage/keys.ts";
 import type { AdmissionRequest } from "../plugin.ts";

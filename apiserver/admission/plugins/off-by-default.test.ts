@@ -38,7 +38,9 @@ const none = () => {
 const server = fileApiserver({
   admission: {
     enable: [
-      "EventRateLimit", "OwnerReferencesPermissionEnforcement", "PodNodeSelector",
+      "EventRateLimit",
+      "OwnerReferencesPermissionEnforcement",
+      "PodNodeSelector",
       "PodTolerationRestriction",
     ],
     configuration: await readAdmissionConfiguration(CONFIGURATION, none),
@@ -54,8 +56,10 @@ async function namespace(name: string, annotations: object = {}): Promise<void> 
   await post(`${place(name)}/serviceaccounts`, { metadata: { name: "default" } });
 }
 
-const pod = (name: string, spec: object = {}) =>
-  ({ metadata: { name }, spec: { containers: [{ name: "a", image: "a" }], ...spec } });
+const pod = (name: string, spec: object = {}) => ({
+  metadata: { name },
+  spec: { containers: [{ name: "a", image: "a" }], ...spec },
+});
 
 interface Spec {
   nodeSelector?: object;
@@ -73,13 +77,18 @@ beforeAll(async () => {
 });
 
 it("PodNodeSelector adds the namespace's selector, or the configured one", async () => {
-  const [first, second] = [await post(`${place("own")}/pods`, pod("a")),
-    await post(`${place("bounded")}/pods`, pod("a"))];
+  const [first, second] = [
+    await post(`${place("own")}/pods`, pod("a")),
+    await post(`${place("bounded")}/pods`, pod("a")),
+  ];
   expect(specOf(first).nodeSelector).toEqual({ disk: "ssd" });
   expect(specOf(second).nodeSelector).toEqual({ pool: "all" });
   const other = await post(`${place("own")}/pods`, pod("b", { nodeSelector: { disk: "hdd" } }));
-  expect([other.status, messageOf(other)]).toEqual([403, 'pods "b" is forbidden: pod node label ' +
-    "selector conflicts with its namespace node label selector"]);
+  expect([other.status, messageOf(other)]).toEqual([
+    403,
+    'pods "b" is forbidden: pod node label ' +
+      "selector conflicts with its namespace node label selector",
+  ]);
   const more = await post(`${place("bounded")}/pods`, pod("b", { nodeSelector: { gpu: "yes" } }));
   expect(messageOf(more)).toContain("conflict with its namespace whitelist");
 });
@@ -96,28 +105,34 @@ it("PodTolerationRestriction adds tolerations and refuses others", async () => {
 
 it("EventRateLimit refuses Events beyond the rate of their namespace", async () => {
   const event = (name: string) => ({
-    metadata: { name }, involvedObject: { namespace: "own", kind: "Pod", name: "a" },
+    metadata: { name },
+    involvedObject: { namespace: "own", kind: "Pod", name: "a" },
   });
   const names = Array.from({ length: 20 }, (_, i) => `e-${i}`);
-  const answers =
-    await Promise.all(names.map((name) => post(`${place("own")}/events`, event(name))));
+  const answers = await Promise.all(
+    names.map((name) => post(`${place("own")}/events`, event(name))),
+  );
   const refused = answers.find(({ status }) => status === 429);
   expect(messageOf(refused!)).toBe("limit reached on type Namespace for key own");
 });
 
 it("owners that block are set only by those who may set their finalizers", async () => {
   const maps = `${place("bounded")}/configmaps`;
-  const user = await grant(server, "owner-user", "bounded",
-    [{ apiGroups: [""], resources: ["configmaps"], verbs: ["create", "update", "get"] }]);
+  const user = await grant(server, "owner-user", "bounded", [
+    { apiGroups: [""], resources: ["configmaps"], verbs: ["create", "update", "get"] },
+  ]);
   const owner = { apiVersion: "v1", kind: "Pod", name: "a", uid: "u" };
-  const create = (name: string, more: object) => server.ask(maps, {
-    ...user, method: "POST",
-    body: { metadata: { name, ownerReferences: [{ ...owner, ...more }] } },
-  });
+  const create = (name: string, more: object) =>
+    server.ask(maps, {
+      ...user,
+      method: "POST",
+      body: { metadata: { name, ownerReferences: [{ ...owner, ...more }] } },
+    });
   expect((await create("owned", {})).status).toBe(201);
   expect(messageOf(await create("blocking", { blockOwnerDeletion: true }))).toContain(
     "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set " +
-      "finalizers on");
+      "finalizers on",
+  );
   const body = { metadata: { name: "owned" } };
   const changed = await server.ask(`${maps}/owned`, { ...user, method: "PUT", body });
   expect(messageOf(changed)).toContain("cannot set an ownerRef on a resource you can't delete");
@@ -130,8 +145,9 @@ it("PodTopologyLabels gives a bound pod its node's zone", async () => {
     await post(`${place("bounded")}/pods`, pod(name));
     const target = { kind: "Node", name: "n1" };
     await post(`${place("bounded")}/pods/${name}/binding`, { metadata: { name }, target });
-    const { metadata } = JSON.parse((await server.ask(`${place("bounded")}/pods/${name}`)).body) as
-      { metadata: { labels?: Record<string, string> } };
+    const { metadata } = JSON.parse(
+      (await server.ask(`${place("bounded")}/pods/${name}`)).body,
+    ) as { metadata: { labels?: Record<string, string> } };
     return metadata.labels;
   };
   let attempts = 0;
@@ -140,13 +156,24 @@ it("PodTopologyLabels gives a bound pod its node's zone", async () => {
 });
 
 it("a plugin that takes no configuration, and a wrong one, are refused by name", async () => {
-  const whole = (plugin: string) => "apiVersion: apiserver.config.k8s.io/v1\n" +
+  const whole = (plugin: string) =>
+    "apiVersion: apiserver.config.k8s.io/v1\n" +
     `kind: AdmissionConfiguration\nplugins:\n- ${plugin}\n`;
-  await expect(readAdmissionConfiguration(
-    whole("{name: ValidatingAdmissionWebhook, path: kubeconfig.yaml}"), none))
-    .rejects.toThrow("plugins[0].name: ValidatingAdmissionWebhook takes no configuration here");
+  await expect(
+    readAdmissionConfiguration(
+      whole("{name: ValidatingAdmissionWebhook, path: kubeconfig.yaml}"),
+      none,
+    ),
+  ).rejects.toThrow("plugins[0].name: ValidatingAdmissionWebhook takes no configuration here");
   const limits = "{type: Everything, qps: 1, burst: 1}";
-  await expect(readAdmissionConfiguration(whole("{name: EventRateLimit, configuration: " +
-    "{apiVersion: eventratelimit.admission.k8s.io/v1alpha1, kind: Configuration, " +
-    `limits: [${limits}]}}`), none)).rejects.toThrow("limits[0].type: must be Server");
+  await expect(
+    readAdmissionConfiguration(
+      whole(
+        "{name: EventRateLimit, configuration: " +
+          "{apiVersion: eventratelimit.admission.k8s.io/v1alpha1, kind: Configuration, " +
+          `limits: [${limits}]}}`,
+      ),
+      none,
+    ),
+  ).rejects.toThrow("limits[0].type: must be Server");
 });

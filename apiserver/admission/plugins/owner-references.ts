@@ -22,7 +22,13 @@ export function ownerReferencesPermissionEnforcement(context: AdmissionContext):
   return {
     name: "OwnerReferencesPermissionEnforcement",
     async validate(request) {
-      const { operation, object, old, resource: { kind }, user } = request;
+      const {
+        operation,
+        object,
+        old,
+        resource: { kind },
+        user,
+      } = request;
       if (operation !== "CREATE" && operation !== "UPDATE") return;
       if (concerns(request, "", "pods", "status")) return;
       const [owners, before] = [ownersOf(object), ownersOf(old)];
@@ -33,40 +39,58 @@ export function ownerReferencesPermissionEnforcement(context: AdmissionContext):
         const place = { group, version, resource: plural, subresource, namespace, name };
         const { verdict, reason } = await decide({ user, verb: "delete", ...place });
         if (verdict !== "allow") {
-          throw refusal(request,
-            `cannot set an ownerRef on a resource you can't delete: ${reason}, <nil>`);
+          throw refusal(
+            request,
+            `cannot set an ownerRef on a resource you can't delete: ${reason}, <nil>`,
+          );
         }
       }
-      const blocking = owners.filter((each) => each.blockOwnerDeletion === true &&
-        before.find(({ uid }) => uid === each.uid)?.blockOwnerDeletion !== true);
+      const blocking = owners.filter(
+        (each) =>
+          each.blockOwnerDeletion === true &&
+          before.find(({ uid }) => uid === each.uid)?.blockOwnerDeletion !== true,
+      );
       if (blocking.length > 0) await checkBlocking(request, blocking);
     },
   };
 
   async function checkBlocking(
-    request: AdmissionRequest, owners: readonly OwnerReference[],
+    request: AdmissionRequest,
+    owners: readonly OwnerReference[],
   ): Promise<void> {
     const { user } = request;
     const finalizers = { user, verb: "update", subresource: "finalizers" };
-    const all =
-      await decide({ ...finalizers, group: "*", version: "*", resource: "*", name: "*" });
+    const all = await decide({ ...finalizers, group: "*", version: "*", resource: "*", name: "*" });
     if (all.verdict === "allow") return;
     for (const { apiVersion, kind, name } of owners) {
       const { group = "", version = "" } = parseApiVersion(apiVersion) ?? {};
-      const known = resources.kinds.filter((each) =>
-        each.group === group && each.version === version && each.kind === kind);
+      const known = resources.kinds.filter(
+        (each) => each.group === group && each.version === version && each.kind === kind,
+      );
       if (known.length === 0) {
-        throw refusal(request, "cannot set blockOwnerDeletion in this case because cannot find " +
-          `RESTMapping for APIVersion ${apiVersion} Kind ${kind}: no matches for kind ` +
-          `${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`);
+        throw refusal(
+          request,
+          "cannot set blockOwnerDeletion in this case because cannot find " +
+            `RESTMapping for APIVersion ${apiVersion} Kind ${kind}: no matches for kind ` +
+            `${JSON.stringify(kind)} in version ${JSON.stringify(apiVersion)}`,
+        );
       }
       for (const { plural, namespaced } of known) {
         const namespace = namespaced ? request.namespace : "";
-        const { verdict, reason } =
-          await decide({ ...finalizers, group, version, resource: plural, namespace, name });
+        const { verdict, reason } = await decide({
+          ...finalizers,
+          group,
+          version,
+          resource: plural,
+          namespace,
+          name,
+        });
         if (verdict === "allow") continue;
-        throw refusal(request, "cannot set blockOwnerDeletion if an ownerReference refers to a " +
-          `resource you can't set finalizers on: ${reason}, <nil>`);
+        throw refusal(
+          request,
+          "cannot set blockOwnerDeletion if an ownerReference refers to a " +
+            `resource you can't set finalizers on: ${reason}, <nil>`,
+        );
       }
     }
   }

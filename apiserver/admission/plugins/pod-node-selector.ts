@@ -1,8 +1,8 @@
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { namespaceLookup } from "../matching/namespace.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Pod } from "../../object/pod.ts";
 
 const ANNOTATION = "scheduler.alpha.kubernetes.io/node-selector";
 /** The entry of the configuration for namespaces without the annotation. */
@@ -12,14 +12,19 @@ type Labels = Readonly<Record<string, string>>;
 
 /** `a=b,c=d` as labels. Throws 500 for any other text, as upstream. */
 function labelsIn(text: string): Labels {
-  const parts = text.split(",").map((each) => each.trim()).filter((each) => each !== "");
-  return Object.fromEntries(parts.map((part) => {
-    const [name = "", value, ...more] = part.split("=").map((each) => each.trim());
-    if (name === "" || value === undefined || more.length > 0) {
-      throw internal(`invalid selector: ${JSON.stringify(text)}`);
-    }
-    return [name, value];
-  }));
+  const parts = text
+    .split(",")
+    .map((each) => each.trim())
+    .filter((each) => each !== "");
+  return Object.fromEntries(
+    parts.map((part) => {
+      const [name = "", value, ...more] = part.split("=").map((each) => each.trim());
+      if (name === "" || value === undefined || more.length > 0) {
+        throw internal(`invalid selector: ${JSON.stringify(text)}`);
+      }
+      return [name, value];
+    }),
+  );
 }
 
 /** Gives pods the node selector of their namespace, and refuses those that contradict it. */
@@ -34,18 +39,21 @@ export function podNodeSelector(context: AdmissionContext): AdmissionPlugin {
   };
   const check = (request: AdmissionRequest, required: Labels) => {
     const { nodeSelector = {} } = (request.object as Pod).spec;
-    const contradicts = Object.entries(required).some(([name, value]) =>
-      nodeSelector[name] !== undefined && nodeSelector[name] !== value);
+    const contradicts = Object.entries(required).some(
+      ([name, value]) => nodeSelector[name] !== undefined && nodeSelector[name] !== value,
+    );
     if (contradicts) {
-      throw refusal(request,
-        "pod node label selector conflicts with its namespace node label selector");
+      throw refusal(
+        request,
+        "pod node label selector conflicts with its namespace node label selector",
+      );
     }
     const allowed = labelsIn(selectors[request.namespace] ?? "");
-    const isAllowed = Object.keys(allowed).length === 0 ||
+    const isAllowed =
+      Object.keys(allowed).length === 0 ||
       Object.entries(nodeSelector).every(([name, value]) => allowed[name] === value);
     if (isAllowed) return;
-    throw refusal(request,
-      "pod node label selector labels conflict with its namespace whitelist");
+    throw refusal(request, "pod node label selector labels conflict with its namespace whitelist");
   };
   return {
     name: "PodNodeSelector",

@@ -15,16 +15,22 @@ import { TEMPLATES } from "@raft2kube/pod-security/template.ts";
 import { changesImages } from "@raft2kube/pod-security/update.ts";
 import type { PodSecurityMetrics, PodSecuritySubject } from "../../metrics/admission.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 import { namespaceLookup } from "../matching/namespace.ts";
+import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
 
 /** The start of the audit annotations' keys. */
 const PREFIX = "pod-security.kubernetes.io";
 /** Subresources of pods that do not change what runs. */
 const IGNORED_PARTS = new Set([
-  "exec", "attach", "binding", "eviction", "log", "portforward", "proxy", "status",
+  "exec",
+  "attach",
+  "binding",
+  "eviction",
+  "log",
+  "portforward",
+  "proxy",
+  "status",
 ]);
-
 
 /** Holds pods to the Pod Security Standards that their namespace's labels name. */
 export function podSecurity(context: AdmissionContext): AdmissionPlugin {
@@ -81,7 +87,8 @@ export function podSecurity(context: AdmissionContext): AdmissionPlugin {
 
 /** Returns the violations of a level by a pod or a pod template. */
 type Judge = (
-  mode: "audit" | "enforce" | "warn", level: LevelVersion,
+  mode: "audit" | "enforce" | "warn",
+  level: LevelVersion,
 ) => ReturnType<typeof violations>;
 
 function judgeOf(

@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import { qosClassOf } from "@raft2kube/api/core/v1/pod/qos.ts";
 import type { Toleration } from "@raft2kube/api/gen/core/v1.ts";
 import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
+import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { namespaceLookup } from "../matching/namespace.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns } from "../plugin.ts";
-import type { Pod } from "../../object/pod.ts";
 
 const DEFAULTS = "scheduler.alpha.kubernetes.io/defaultTolerations";
 const ALLOWED = "scheduler.alpha.kubernetes.io/tolerationsWhitelist";
@@ -29,9 +29,9 @@ function merge(first: readonly Toleration[], second: readonly Toleration[]): Tol
   const all = [...first, ...second];
   const kept: Toleration[] = [];
   all.forEach((each, index) => {
-    const isCovered = kept.some((other) => covers(other, each)) ||
-      all.slice(index + 1).some((other) =>
-        !isDeepStrictEqual(other, each) && covers(other, each));
+    const isCovered =
+      kept.some((other) => covers(other, each)) ||
+      all.slice(index + 1).some((other) => !isDeepStrictEqual(other, each) && covers(other, each));
     if (!isCovered) kept.push(each);
   });
   return kept;
@@ -56,7 +56,8 @@ export function podTolerationRestriction(context: AdmissionContext): AdmissionPl
   const find = namespaceLookup(context);
   const annotationOf = async (namespace: string, name: string) =>
     tolerationsIn((await find(namespace))?.metadata.annotations?.[name]);
-  const isAbout = (request: AdmissionRequest) => concerns(request, "", "pods") &&
+  const isAbout = (request: AdmissionRequest) =>
+    concerns(request, "", "pods") &&
     (request.operation === "CREATE" || request.operation === "UPDATE");
   const check = async (request: AdmissionRequest) => {
     const { tolerations = [] } = (request.object as Pod).spec;
@@ -66,16 +67,20 @@ export function podTolerationRestriction(context: AdmissionContext): AdmissionPl
     const isAllowed = tolerations.every((each) => allowed.some((other) => covers(other, each)));
     if (isAllowed) return;
     const scope = own === undefined ? "cluster" : "namespace";
-    throw internal("pod tolerations (possibly merged with namespace default tolerations) " +
-      `conflict with its ${scope} whitelist`);
+    throw internal(
+      "pod tolerations (possibly merged with namespace default tolerations) " +
+        `conflict with its ${scope} whitelist`,
+    );
   };
   return {
     name: "PodTolerationRestriction",
     async admit(request) {
       if (!isAbout(request)) return;
       const { spec } = request.object as Pod;
-      const extra: Toleration[] = request.operation === "CREATE"
-        ? [...await annotationOf(request.namespace, DEFAULTS) ?? configured.defaults] : [];
+      const extra: Toleration[] =
+        request.operation === "CREATE"
+          ? [...((await annotationOf(request.namespace, DEFAULTS)) ?? configured.defaults)]
+          : [];
       if (qosClassOf(spec) !== "BestEffort") {
         const key = "node.kubernetes.io/memory-pressure";
         extra.push({ key, operator: "Exists", effect: "NoSchedule" });

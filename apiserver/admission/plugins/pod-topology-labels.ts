@@ -1,6 +1,6 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { keyOf } from "../../storage/keys.ts";
 import type { Pod } from "../../object/pod.ts";
+import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, concerns } from "../plugin.ts";
 
@@ -27,11 +27,13 @@ export function podTopologyLabels({ resources }: AdmissionContext): AdmissionPlu
       if (!node) return;
       // As upstream, a node that is not there, or not yet in the cache, gives none.
       const labels = (await nodes.cache()).get(keyOf(nodes.kind, "", node))?.labels ?? {};
-      const copied = TOPOLOGY.filter((each) => labels[each] !== undefined)
-        .map((each) => [each, labels[each]!]);
+      const copied = TOPOLOGY.filter((each) => labels[each] !== undefined).map((each) => [
+        each,
+        labels[each]!,
+      ]);
       if (copied.length === 0) return;
       const { metadata } = object!;
-      metadata.labels = { ...metadata.labels, ...Object.fromEntries(copied) as object };
+      metadata.labels = { ...metadata.labels, ...(Object.fromEntries(copied) as object) };
     },
   };
 }

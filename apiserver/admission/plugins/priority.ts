@@ -1,8 +1,8 @@
 import type { PriorityClass as SchedulingClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Pod } from "../../object/pod.ts";
 
 type PriorityClass = SchedulingClass & KubeObject;
 

@@ -1,13 +1,13 @@
-import { own } from "@raft2kube/std/own.ts";
-import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import { type Amounts, isPodLevelResource } from "@raft2kube/api/core/v1/pod/amounts.ts";
 import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/std/quantity.ts";
-import { IDENTITY } from "../../object/identity-name.ts";
-import type { Entry } from "../../object/entry.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { own } from "@raft2kube/std/own.ts";
+import { addQuantity, compareQuantity, subtractQuantity } from "@raft2kube/std/quantity.ts";
+import type { Entry } from "../../object/entry.ts";
+import { IDENTITY } from "../../object/identity-name.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
 import { ObjectsIn } from "./objects-in.ts";

@@ -2,10 +2,10 @@ import { isDeepStrictEqual } from "node:util";
 import type { RuntimeClass as NodeRuntimeClass } from "@raft2kube/api/gen/node/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import type { Pod } from "../../object/pod.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import type { Pod } from "../../object/pod.ts";
 
 type RuntimeClass = NodeRuntimeClass & KubeObject;
 

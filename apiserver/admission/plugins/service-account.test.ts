@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const CORE = "/api/v1/namespaces/default";
@@ -15,7 +15,8 @@ beforeAll(async () => {
   send = await senderTo(api);
   const account = {
     metadata: { name: "tight", annotations: { [ANNOTATION]: "true" } },
-    secrets: [{ name: "own" }], imagePullSecrets: [{ name: "pull" }],
+    secrets: [{ name: "own" }],
+    imagePullSecrets: [{ name: "pull" }],
   };
   const made = await send("POST", `${CORE}/serviceaccounts`, JSON_TYPE, account);
   expect(made.status).toBe(201);
@@ -27,22 +28,30 @@ afterAll(async () => {
 const container = { name: "c", image: "i" };
 const create = (spec: object, metadata: object = { name: "p" }) =>
   send("POST", `${CORE}/pods`, JSON_TYPE, {
-    metadata, spec: { serviceAccountName: "tight", containers: [container], ...spec },
+    metadata,
+    spec: { serviceAccountName: "tight", containers: [container], ...spec },
   });
-const fromSecret = (name: string) =>
-  ({ env: [{ name: "V", valueFrom: { secretKeyRef: { name, key: "k" } } }] });
+const fromSecret = (name: string) => ({
+  env: [{ name: "V", valueFrom: { secretKeyRef: { name, key: "k" } } }],
+});
 const ofSecret = (name: string) => ({ envFrom: [{ secretRef: { name } }] });
 
 describe("an account whose pods may use its own secrets alone", () => {
   it.each([
     ["a volume", { volumes: [{ name: "v", secret: { secretName: "other" } }] }],
-    ["a projected volume",
-      { volumes: [{ name: "v", projected: { sources: [{ secret: { name: "other" } }] } }] }],
+    [
+      "a projected volume",
+      { volumes: [{ name: "v", projected: { sources: [{ secret: { name: "other" } }] } }] },
+    ],
     ["a variable", { containers: [{ ...container, ...fromSecret("other") }] }],
-    ["all of an environment (CVE-2024-3177)",
-      { containers: [{ ...container, ...ofSecret("other") }] }],
-    ["an init container's environment",
-      { initContainers: [{ ...container, name: "i", ...ofSecret("other") }] }],
+    [
+      "all of an environment (CVE-2024-3177)",
+      { containers: [{ ...container, ...ofSecret("other") }] },
+    ],
+    [
+      "an init container's environment",
+      { initContainers: [{ ...container, name: "i", ...ofSecret("other") }] },
+    ],
     ["a pull", { imagePullSecrets: [{ name: "other" }] }],
   ])("another one in %s is refused", async (_where, spec) => {
     const { status, body } = await create(spec);
@@ -71,9 +80,11 @@ describe("a mirror pod", () => {
 
   it.each([
     ["a variable", { containers: [{ ...container, ...fromSecret("own") }] }, "secrets"],
-    ["a projected volume",
+    [
+      "a projected volume",
       { volumes: [{ name: "v", projected: { sources: [{ secret: { name: "own" } }] } }] },
-      "secrets"],
+      "secrets",
+    ],
     ["a pull", { imagePullSecrets: [{ name: "own" }] }, "secrets"],
     ["a token", { volumes: [{ name: "v", projected: { sources: [token] } }] }, "Token"],
   ])("names no secret in %s", async (_where, spec, what) => {

@@ -1,13 +1,13 @@
-import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
-import type { PodSpec, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy } from "@raft2kube/api/core/v1/pod/references.ts";
+import type { PodSpec, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { randomSuffix, systemRandom } from "@raft2kube/std/random.ts";
 import type { ReferringPod } from "../../authz/node/references.ts";
+import { type Pod, startedContainers } from "../../object/pod.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionPlugin, type AdmissionRequest, concerns, refusal } from "../plugin.ts";
-import { type Pod, startedContainers } from "../../object/pod.ts";
 
 const DEFAULT_ACCOUNT = "default";
 const MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -61,8 +61,8 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
     /** Checks the pod after all mutating plugins; ephemeral containers are added by updates. */
     async validate(request) {
       const created = request.operation === "CREATE" && concerns(request, "", "pods");
-      const debugged = request.operation === "UPDATE" &&
-        concerns(request, "", "pods", "ephemeralcontainers");
+      const debugged =
+        request.operation === "UPDATE" && concerns(request, "", "pods", "ephemeralcontainers");
       if (!created && !debugged) return;
       const pod = request.object as Pod;
       if (isMirrorPod(pod)) return;
@@ -72,7 +72,10 @@ export function serviceAccount(context: AdmissionContext): AdmissionPlugin {
       const secrets = secretsNamedBy({ ...pod, spec: rest });
       const foreign =
         namedBeside(account.secrets, secrets) ??
-        namedBeside(account.imagePullSecrets, (pulls ?? []).map(({ name = "" }) => name));
+        namedBeside(
+          account.imagePullSecrets,
+          (pulls ?? []).map(({ name = "" }) => name),
+        );
       if (foreign === undefined) return;
       throw refusal(
         request,

@@ -1,6 +1,6 @@
 import { KINDS } from "@raft2kube/api/kinds.ts";
-import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { OrderedTree } from "@raft2kube/std/ordered-tree.ts";
 import { expect, it } from "vitest";
 import { POLICY_PARAMS_MAX } from "../../limits.ts";
 import type { Entry } from "../../object/entry.ts";
@@ -16,16 +16,20 @@ it("a binding has so many objects with parameters, and no more", async () => {
   let state = OrderedTree.empty<Entry>();
   const resource = { kind, cache: () => Promise.resolve({ state }) };
   const resources = { kinds: KINDS, find: () => resource } as unknown as Resources;
-  const collect = () => collectParams(
-    resources, { apiVersion: "v1", kind: "ConfigMap" }, { selector: {} }, "default");
-  const add = (index: number) => state = state.set({
-    key: `${prefixOf(kind, "default")}${index}`, labels: {}, shared: () => ({ index }),
-  } as unknown as Entry);
+  const collect = () =>
+    collectParams(resources, { apiVersion: "v1", kind: "ConfigMap" }, { selector: {} }, "default");
+  const add = (index: number) =>
+    (state = state.set({
+      key: `${prefixOf(kind, "default")}${index}`,
+      labels: {},
+      shared: () => ({ index }),
+    } as unknown as Entry));
   for (let i = 0; i < POLICY_PARAMS_MAX; i++) add(i);
   expect(await collect()).toHaveLength(POLICY_PARAMS_MAX);
   add(POLICY_PARAMS_MAX);
   await expect(collect()).rejects.toThrow(
-    "paramRef.selector matches more than 1000 objects; narrow it");
+    "paramRef.selector matches more than 1000 objects; narrow it",
+  );
 });
 
 it("a request that is over has no more evaluations in the thread of large requests", async () => {

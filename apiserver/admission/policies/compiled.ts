@@ -1,6 +1,12 @@
 import type {
-  AuditAnnotation, FailurePolicyType, MatchCondition, MatchResources, Mutation, ParamKind,
-  Validation, Variable,
+  AuditAnnotation,
+  FailurePolicyType,
+  MatchCondition,
+  MatchResources,
+  Mutation,
+  ParamKind,
+  Validation,
+  Variable,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { DYN, type Type } from "@raft2kube/cel/types.ts";
@@ -47,8 +53,10 @@ export class CompiledPolicy<P = unknown> {
     this.policy = policy;
     this.name = policy.metadata.name ?? "";
     this.spec = policy.spec;
-    this.conditions =
-      new MatchConditions(this.spec.matchConditions, this.spec.paramKind !== undefined);
+    this.conditions = new MatchConditions(
+      this.spec.matchConditions,
+      this.spec.paramKind !== undefined,
+    );
   }
 
   get expressions(): Expressions {
@@ -74,12 +82,15 @@ export class CompiledPolicy<P = unknown> {
         expression: compile(validation.expression),
         message: validation.messageExpression ? describe(validation.messageExpression) : undefined,
       })),
-      annotations: auditAnnotations.map(({ key, valueExpression }) =>
-        ({ key, expression: compile(valueExpression) })),
+      annotations: auditAnnotations.map(({ key, valueExpression }) => ({
+        key,
+        expression: compile(valueExpression),
+      })),
       mutations: mutations.map((mutation) => ({
         mutation,
         expression: change(
-          mutation.applyConfiguration?.expression ?? mutation.jsonPatch?.expression ?? ""),
+          mutation.applyConfiguration?.expression ?? mutation.jsonPatch?.expression ?? "",
+        ),
       })),
     };
   }

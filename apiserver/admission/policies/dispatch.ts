@@ -3,7 +3,7 @@ import type { MatchResources, ParamRef } from "@raft2kube/api/gen/admissionregis
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { POLICY_COST_MAX, MATCH_CONDITIONS_COST_MAX } from "../../limits.ts";
+import { MATCH_CONDITIONS_COST_MAX, POLICY_COST_MAX } from "../../limits.ts";
 import type { Pass } from "../../metrics/admission.ts";
 import { type Attributes, attributesOf } from "../attributes.ts";
 import type { AdmissionContext } from "../context.ts";
@@ -13,7 +13,7 @@ import { NamespaceSelectors } from "../matching/selectors.ts";
 import { attributesIn, type Versioned, versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
 import type { CompiledPolicy } from "./compiled.ts";
-import { collectParams, ConfigurationError } from "./params.ts";
+import { ConfigurationError, collectParams } from "./params.ts";
 
 type Binding = KubeObject & { spec: { paramRef?: ParamRef; matchResources?: MatchResources } };
 
@@ -56,12 +56,13 @@ export class PolicyDispatch {
 
   /** The evaluations that a request needs, in order, and the policies that cannot be applied. */
   async select<P, B extends Binding>(
-    policies: readonly (readonly [CompiledPolicy<P>, readonly B[]])[], request: AdmissionRequest,
+    policies: readonly (readonly [CompiledPolicy<P>, readonly B[]])[],
+    request: AdmissionRequest,
   ): Promise<{ invocations: Invocation<P, B>[]; misconfigured: Misconfigured<P, B>[] }> {
     const asked = attributesOf(request);
     const invocations: Invocation<P, B>[] = [];
     const add = async (policy: CompiledPolicy<P>, binding: B, at: Place) =>
-      void invocations.push(...await this.#bind(policy, binding, at));
+      void invocations.push(...(await this.#bind(policy, binding, at)));
     const misconfigured: Misconfigured<P, B>[] = [];
     for (const [policy, bindings] of policies) {
       let bound: B | undefined;
@@ -87,7 +88,8 @@ export class PolicyDispatch {
   }
 
   async #bind<P, B extends Binding>(
-    policy: CompiledPolicy<P>, binding: B,
+    policy: CompiledPolicy<P>,
+    binding: B,
     { request, asked, matched, kind }: Place,
   ): Promise<Invocation<P, B>[]> {
     const { matchResources, paramRef } = binding.spec;
@@ -100,7 +102,9 @@ export class PolicyDispatch {
   }
 
   async #matches(
-    match: MatchResources = {}, request: AdmissionRequest, asked: Attributes,
+    match: MatchResources = {},
+    request: AdmissionRequest,
+    asked: Attributes,
   ): Promise<Kind | undefined> {
     const { resources } = this.#context;
     return await matchCriteria({ resources, namespaces: this.#namespaces }, match, request, asked);
@@ -108,7 +112,9 @@ export class PolicyDispatch {
 
   /** Whether the conditions of an invocation hold; their error when that is not known. */
   async holds<P, B>(
-    invocation: Invocation<P, B>, request: AdmissionRequest, objects: Versioned,
+    invocation: Invocation<P, B>,
+    request: AdmissionRequest,
+    objects: Versioned,
   ): Promise<{ holds: boolean; error?: string }> {
     const { policy } = invocation;
     if (policy.conditions.isEmpty) return { holds: true };
@@ -117,7 +123,10 @@ export class PolicyDispatch {
     const labels = { name: policy.name, kind: "policy", type: this.#pass, operation };
     const evaluation = this.evaluation(invocation, request, objects, MATCH_CONDITIONS_COST_MAX);
     const { matches, error } = await policy.conditions.match(
-      evaluation, policy.spec.failurePolicy, { metrics, labels });
+      evaluation,
+      policy.spec.failurePolicy,
+      { metrics, labels },
+    );
     if (error !== undefined) return { holds: false, error };
     if (!matches) metrics.excluded(labels);
     return { holds: matches };
@@ -143,7 +152,10 @@ export class PolicyDispatch {
     costMax = POLICY_COST_MAX,
   ): Evaluation {
     const inputs: Inputs = {
-      request, shown: { asked: attributesOf(request), matched }, objects, namespace,
+      request,
+      shown: { asked: attributesOf(request), matched },
+      objects,
+      namespace,
       ...(policy.spec.paramKind !== undefined && { params }),
       variables: policy.expressions.variables,
     };
@@ -155,7 +167,7 @@ export class PolicyDispatch {
 export function objectsFor(request: AdmissionRequest): (kind: Kind) => Promise<Versioned> {
   const made = new Map<Kind, Versioned>();
   return async (kind) => {
-    const objects = made.get(kind) ?? await versioned(request, kind);
+    const objects = made.get(kind) ?? (await versioned(request, kind));
     made.set(kind, objects);
     return objects;
   };

@@ -1,5 +1,7 @@
 import type {
-  MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, ValidatingAdmissionPolicy,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
+  ValidatingAdmissionPolicy,
   ValidatingAdmissionPolicyBinding,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -39,7 +41,8 @@ class BoundPolicies<P extends KubeObject, B extends AnyBinding> {
   #pair(): Policies<P, B> {
     const bindings = Map.groupBy(
       [...this.#bindings].sort(byName).map(([, binding]) => binding),
-      ({ spec }) => spec.policyName ?? "");
+      ({ spec }) => spec.policyName ?? "",
+    );
     return [...this.#policies].sort(byName).flatMap(([name, policy]) => {
       const own = bindings.get(name);
       return own ? [[policy, own] as const] : [];
@@ -52,9 +55,13 @@ const byName = ([a]: [string, unknown], [b]: [string, unknown]): number => (a < 
 /** The policies of admission and their bindings as the watch caches have them. */
 export class AdmissionPolicies {
   readonly #validating = new BoundPolicies<
-    ValidatingAdmissionPolicy & KubeObject, ValidatingAdmissionPolicyBinding & KubeObject>();
+    ValidatingAdmissionPolicy & KubeObject,
+    ValidatingAdmissionPolicyBinding & KubeObject
+  >();
   readonly #mutating = new BoundPolicies<
-    MutatingAdmissionPolicy & KubeObject, MutatingAdmissionPolicyBinding & KubeObject>();
+    MutatingAdmissionPolicy & KubeObject,
+    MutatingAdmissionPolicyBinding & KubeObject
+  >();
   readonly #stops: (() => void)[] = [];
 
   /** Follows the four kinds; resolves once all have been read. */
@@ -65,7 +72,8 @@ export class AdmissionPolicies {
       made.#stops.push(cache.subscribe(take));
     };
     for (const [prefix, bound] of [
-      ["validating", made.#validating], ["mutating", made.#mutating],
+      ["validating", made.#validating],
+      ["mutating", made.#mutating],
     ] as const) {
       await follow(`${prefix}admissionpolicies`, (event) => bound.takePolicy(event));
       await follow(`${prefix}admissionpolicybindings`, (event) => bound.takeBinding(event));

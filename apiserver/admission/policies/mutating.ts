@@ -1,5 +1,6 @@
 import type {
-  MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding,
+  MutatingAdmissionPolicy,
+  MutatingAdmissionPolicyBinding,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -38,15 +39,19 @@ export function mutatingAdmissionPolicy(context: AdmissionContext): AdmissionPlu
     const callers = reinvocation.of(NAME);
     if (reinvocation.isSecond) callers.resumed(request.object);
     const { invocations, misconfigured } = await dispatch.select(policies.mutating, request);
-    const failures = misconfigured.map(({ policy, binding, message }) =>
-      ({ policy, binding: binding?.metadata.name, message }));
+    const failures = misconfigured.map(({ policy, binding, message }) => ({
+      policy,
+      binding: binding?.metadata.name,
+      message,
+    }));
     for (const invocation of invocations) {
       const { policy, binding } = invocation;
       const uid = keyOf(invocation);
       if (reinvocation.isSecond && !callers.isCalledAgain(uid)) continue;
       const { changed, errors } = await mutate(dispatch, invocation, request);
-      failures.push(...errors.map((message) =>
-        ({ policy, binding: binding.metadata.name, message })));
+      failures.push(
+        ...errors.map((message) => ({ policy, binding: binding.metadata.name, message })),
+      );
       if (changed) {
         callers.changed();
         reinvocation.isRequested = true;
@@ -56,9 +61,11 @@ export function mutatingAdmissionPolicy(context: AdmissionContext): AdmissionPlu
     callers.ended(request.object);
     const messages = failures
       .filter(({ policy }) => policy.spec.failurePolicy !== "Ignore")
-      .map(({ policy, binding, message }) => binding === undefined
-        ? `policy ${JSON.stringify(policy.name)} denied request: ${message}`
-        : `policy '${policy.name}' with binding '${binding}' denied request: ${message}`);
+      .map(({ policy, binding, message }) =>
+        binding === undefined
+          ? `policy ${JSON.stringify(policy.name)} denied request: ${message}`
+          : `policy '${policy.name}' with binding '${binding}' denied request: ${message}`,
+      );
     if (messages.length > 0) throw denied(request, messages);
   }
 }
@@ -68,7 +75,9 @@ const keyOf = ({ policy, binding, params }: Mutations): string =>
 
 /** Applies the mutations of a policy in order, each to the object as those before left it. */
 async function mutate(
-  dispatch: PolicyDispatch, invocation: Mutations, request: AdmissionRequest,
+  dispatch: PolicyDispatch,
+  invocation: Mutations,
+  request: AdmissionRequest,
 ): Promise<{ changed: boolean; errors: string[] }> {
   const { policy, kind, matched } = invocation;
   const errors: string[] = [];
@@ -85,8 +94,10 @@ async function mutate(
     try {
       const made = await evaluation.evaluate(expression);
       if (isError(made)) throw new PatchError(made.message);
-      const next: Json = mutation.patchType === "JSONPatch"
-        ? withOperations(objects.object!, made) : withApplied(kind, objects.object!, made);
+      const next: Json =
+        mutation.patchType === "JSONPatch"
+          ? withOperations(objects.object!, made)
+          : withApplied(kind, objects.object!, made);
       if (await takeMutation(request, matched, kind, next)) changed = true;
     } catch (thrown) {
       const isKnown = thrown instanceof PatchError || thrown instanceof BudgetError;

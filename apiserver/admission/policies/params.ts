@@ -32,17 +32,20 @@ export async function collectParams(
 ): Promise<readonly Param[]> {
   if (paramKind === undefined || ref === undefined) return [null];
   const { apiVersion, kind } = paramKind;
-  const known = resources.kinds.find((each) =>
-    each.kind === kind && apiVersionOf(each) === apiVersion && each.storage !== undefined);
+  const known = resources.kinds.find(
+    (each) => each.kind === kind && apiVersionOf(each) === apiVersion && each.storage !== undefined,
+  );
   const resource = known && resources.find(known.group, known.version, known.plural);
   if (resource === undefined) {
-    throw new ConfigurationError(`failed to find resource referenced by paramKind: ` +
-      `'${apiVersion}, Kind=${kind}'`);
+    throw new ConfigurationError(
+      `failed to find resource referenced by paramKind: ` + `'${apiVersion}, Kind=${kind}'`,
+    );
   }
   const found = await paramsIn(resource, ref, namespaceOf(resource, ref, namespace));
   if (found.length === 0 && ref.parameterNotFoundAction === "Deny") {
     throw new ConfigurationError(
-      "no params found for policy binding with `Deny` parameterNotFoundAction");
+      "no params found for policy binding with `Deny` parameterNotFoundAction",
+    );
   }
   return found;
 }
@@ -52,16 +55,20 @@ function namespaceOf({ kind }: Resource, ref: ParamRef, namespace: string): stri
   if (!kind.namespaced) {
     if (own === "") return "";
     throw new ConfigurationError(
-      "paramRef.namespace must not be provided for a cluster-scoped `paramKind`");
+      "paramRef.namespace must not be provided for a cluster-scoped `paramKind`",
+    );
   }
   const place = own || namespace;
   if (place !== "") return place;
   throw new ConfigurationError(
-    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources");
+    "cannot use namespaced paramRef in policy binding that matches cluster-scoped resources",
+  );
 }
 
 async function paramsIn(
-  resource: Resource, { name = "", selector }: ParamRef, namespace: string,
+  resource: Resource,
+  { name = "", selector }: ParamRef,
+  namespace: string,
 ): Promise<readonly Param[]> {
   const { kind } = resource;
   const cache = await resource.cache();
@@ -77,5 +84,6 @@ async function paramsIn(
   });
   if (found.length <= POLICY_PARAMS_MAX) return found;
   throw new ConfigurationError(
-    `paramRef.selector matches more than ${POLICY_PARAMS_MAX} objects; narrow it`);
+    `paramRef.selector matches more than ${POLICY_PARAMS_MAX} objects; narrow it`,
+  );
 }

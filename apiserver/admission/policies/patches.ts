@@ -1,13 +1,20 @@
-import { Message, toJson } from "@raft2kube/cel/json.ts";
-import { ListValue, MapValue, type Value } from "@raft2kube/cel/value.ts";
+import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type Json } from "@raft2kube/apimachinery/json/json.ts";
 import { mergeApplied } from "@raft2kube/apimachinery/managed-fields/merge-applied.ts";
-import { nameOf, partsOf, type Place, rootPlace } from "@raft2kube/apimachinery/managed-fields/place.ts";
 import {
-  applyJsonPatch, readJsonPatch, TestFailedError,
+  nameOf,
+  type Place,
+  partsOf,
+  rootPlace,
+} from "@raft2kube/apimachinery/managed-fields/place.ts";
+import {
+  applyJsonPatch,
+  readJsonPatch,
+  TestFailedError,
 } from "@raft2kube/apimachinery/patch/json-patch.ts";
-import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
+import { Message, toJson } from "@raft2kube/cel/json.ts";
+import { ListValue, MapValue, type Value } from "@raft2kube/cel/value.ts";
 import { PatchError } from "./errors.ts";
 
 /**
@@ -23,8 +30,10 @@ export function withApplied(kind: Kind, object: KubeObject, made: Value): Json {
   const place = rootPlace(kind.schema);
   const atomic = atomicsIn(place, applied, "");
   if (atomic.length > 0) {
-    throw new PatchError("error applying patch: invalid ApplyConfiguration: may not mutate " +
-      `atomic arrays, maps or structs: ${atomic.join(", ")}`);
+    throw new PatchError(
+      "error applying patch: invalid ApplyConfiguration: may not mutate " +
+        `atomic arrays, maps or structs: ${atomic.join(", ")}`,
+    );
   }
   return mergeApplied(place, JSON.parse(JSON.stringify(object)), applied);
 }
@@ -58,8 +67,10 @@ function checkNames(value: Value | undefined, expected: string): void {
   if (value instanceof Message) {
     if (value.type.name !== expected) {
       const [name, wanted] = [value.type.name, expected].map((each) => JSON.stringify(each));
-      throw new PatchError(`type mismatch: unexpected type name ${name}, expected ${wanted}, ` +
-        "which matches field name path from root Object type");
+      throw new PatchError(
+        `type mismatch: unexpected type name ${name}, expected ${wanted}, ` +
+          "which matches field name path from root Object type",
+      );
     }
     for (const [name, each] of value.fields) checkNames(each, `${expected}.${name}`);
   } else if (value instanceof ListValue) {
@@ -79,4 +90,3 @@ function atomicsIn(place: Place, value: Json, path: string): string[] {
     return atomicsIn(within, each, `${path}${at}`);
   });
 }
-

@@ -1,5 +1,7 @@
 import type {
-  ExpressionWarning, MatchResources, ValidatingAdmissionPolicy,
+  ExpressionWarning,
+  MatchResources,
+  ValidatingAdmissionPolicy,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
@@ -13,22 +15,28 @@ import { SchemaTypes } from "../expressions/schema-types.ts";
  * policy/validating/typechecking.go). They change nothing of what the policy does.
  */
 export function checkTypes(
-  { spec }: ValidatingAdmissionPolicy, kinds: readonly Kind[],
+  { spec }: ValidatingAdmissionPolicy,
+  kinds: readonly Kind[],
 ): ExpressionWarning[] {
   const matched = kindsOf(spec.matchConstraints, kinds);
-  const params = spec.paramKind && kinds.find((each) =>
-    each.kind === spec.paramKind!.kind && apiVersionOf(each) === spec.paramKind!.apiVersion);
-  const compilers = matched.map((kind) =>
-    ({ kind, compile: typedCompiler(spec, kind, params) }));
+  const params =
+    spec.paramKind &&
+    kinds.find(
+      (each) =>
+        each.kind === spec.paramKind!.kind && apiVersionOf(each) === spec.paramKind!.apiVersion,
+    );
+  const compilers = matched.map((kind) => ({ kind, compile: typedCompiler(spec, kind, params) }));
   const expressions = (spec.validations ?? []).flatMap(({ expression, messageExpression }, i) => [
     { fieldRef: `spec.validations[${i}].expression`, text: expression },
     ...(messageExpression
-      ? [{ fieldRef: `spec.validations[${i}].messageExpression`, text: messageExpression }] : []),
+      ? [{ fieldRef: `spec.validations[${i}].messageExpression`, text: messageExpression }]
+      : []),
   ]);
   return expressions.flatMap(({ fieldRef, text }) => {
     const found = compilers.flatMap(({ kind, compile }) => {
       const { error } = compile(text);
-      return error === undefined ? []
+      return error === undefined
+        ? []
         : [`${kind.group}/${kind.version}, Kind=${kind.kind}: ${error}\n`];
     });
     return found.length === 0 ? [] : [{ fieldRef, warning: found.join("\n") }];
@@ -36,7 +44,9 @@ export function checkTypes(
 }
 
 function typedCompiler(
-  spec: ValidatingAdmissionPolicy["spec"], kind: Kind, params: Kind | undefined,
+  spec: ValidatingAdmissionPolicy["spec"],
+  kind: Kind,
+  params: Kind | undefined,
 ): (text: string) => Expression {
   const provider = new SchemaTypes();
   const types = { object: provider.ofKind(kind), params: params ? provider.ofKind(params) : DYN };
@@ -58,7 +68,9 @@ function kindsOf({ resourceRules = [] }: MatchResources = {}, kinds: readonly Ki
   for (const { apiGroups = [], apiVersions = [], resources = [] } of resourceRules) {
     if (![apiGroups, apiVersions, resources].every((each) => isPlain(each))) continue;
     for (const kind of kinds) {
-      const isNamed = apiGroups.includes(kind.group) && apiVersions.includes(kind.version) &&
+      const isNamed =
+        apiGroups.includes(kind.group) &&
+        apiVersions.includes(kind.version) &&
         resources.includes(kind.plural);
       if (isNamed && found.size < POLICY_TYPES_MAX) found.add(kind);
     }

@@ -1,5 +1,6 @@
 import type {
-  ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+  ValidatingAdmissionPolicy,
+  ValidatingAdmissionPolicyBinding,
 } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -47,8 +48,12 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
     const { invocations, misconfigured } = await dispatch.select(policies.validating, request);
     const denials = misconfigured
       .filter(({ policy }) => policy.spec.failurePolicy !== "Ignore")
-      .map(({ policy, binding, message }) =>
-        ({ policy: policy.name, binding: binding?.metadata.name, message, reason: "" }));
+      .map(({ policy, binding, message }) => ({
+        policy: policy.name,
+        binding: binding?.metadata.name,
+        message,
+        reason: "",
+      }));
     const objectsIn = objectsFor(request);
     const published = new Map<string, Set<string>>();
     for (const invocation of invocations) {
@@ -57,16 +62,23 @@ export function validatingAdmissionPolicy(context: AdmissionContext): AdmissionP
       const objects = await objectsIn(kind);
       const { holds, error } = await dispatch.holds(invocation, request, objects);
       if (!holds && error === undefined) continue;
-      const verdict = error === undefined
-        ? await judge(policy, dispatch.evaluation(invocation, request, objects))
-        : failed(policy, error);
+      const verdict =
+        error === undefined
+          ? await judge(policy, dispatch.evaluation(invocation, request, objects))
+          : failed(policy, error);
       for (const [key, value] of verdict.annotations) {
         const name = `${policy.name}/${key}`;
         published.set(name, (published.get(name) ?? new Set()).add(value));
       }
       const found = enforce(invocation, verdict.findings, request, policyMetrics);
-      denials.push(...found.map(({ message, reason }) =>
-        ({ policy: policy.name, binding: binding.metadata.name, message, reason })));
+      denials.push(
+        ...found.map(({ message, reason }) => ({
+          policy: policy.name,
+          binding: binding.metadata.name,
+          message,
+          reason,
+        })),
+      );
     }
     for (const [key, values] of published) request.annotations.add(key, [...values].join(", "));
     if (denials.length > 0) throw denied(request, denials[0]!);
@@ -85,8 +97,10 @@ async function judge(policy: CompiledPolicy, evaluation: Evaluation): Promise<Ve
       if (isError(value)) {
         if (!isLenient) findings.push({ message: value.message, reason: "", index });
       } else if (value !== true) {
-        const made = message && await messageBy(message, evaluation);
-        const why = made || validation.message?.trim() ||
+        const made = message && (await messageBy(message, evaluation));
+        const why =
+          made ||
+          validation.message?.trim() ||
           `failed expression: ${validation.expression.trim()}`;
         findings.push({ message: why, reason: validation.reason ?? "Invalid", index });
       }
@@ -132,20 +146,34 @@ function enforce(
   for (const { message, index } of findings) {
     for (const action of actions) metrics.enforced(labels, action);
     if (actions.includes("Warn")) {
-      request.warnings.push("Validation failed for ValidatingAdmissionPolicy " +
-        `'${policy.name}' with binding '${name}': ${message}`);
+      request.warnings.push(
+        "Validation failed for ValidatingAdmissionPolicy " +
+          `'${policy.name}' with binding '${name}': ${message}`,
+      );
     }
     if (actions.includes("Audit")) {
-      request.annotations.add("validation.policy.admission.k8s.io/validation_failure",
-        JSON.stringify([{ message, policy: policy.name, binding: name, expressionIndex: index,
-          validationActions: actions }]));
+      request.annotations.add(
+        "validation.policy.admission.k8s.io/validation_failure",
+        JSON.stringify([
+          {
+            message,
+            policy: policy.name,
+            binding: name,
+            expressionIndex: index,
+            validationActions: actions,
+          },
+        ]),
+      );
     }
   }
   return actions.includes("Deny") ? findings : [];
 }
 
 const CODES: Readonly<Record<string, number>> = {
-  Forbidden: 403, Unauthorized: 401, RequestEntityTooLarge: 413, Invalid: 422,
+  Forbidden: 403,
+  Unauthorized: 401,
+  RequestEntityTooLarge: 413,
+  Invalid: 422,
 };
 
 interface Denial {
@@ -163,7 +191,9 @@ function denied(request: AdmissionRequest, denial: Denial): ApiError {
   const reason = denial.reason || "Invalid";
   const causes = [{ message: whole }];
   return new ApiError({
-    code: CODES[reason] ?? 422, reason, message: status.message ?? "",
+    code: CODES[reason] ?? 422,
+    reason,
+    message: status.message ?? "",
     details: { ...status.details, causes },
   });
 }

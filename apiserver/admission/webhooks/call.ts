@@ -11,7 +11,7 @@ import { WebhookError } from "../../webhook/errors.ts";
 import type { Versioned } from "../matching/versions.ts";
 import type { AdmissionRequest } from "../plugin.ts";
 import type { Invocation } from "./match.ts";
-import { readVerdict, ReviewError, reviewFor, reviewVersionOf, type Verdict } from "./review.ts";
+import { ReviewError, readVerdict, reviewFor, reviewVersionOf, type Verdict } from "./review.ts";
 
 const log = logger("apiserver");
 
@@ -71,14 +71,16 @@ export class HookCalls {
   ): Promise<T | undefined> {
     const { webhook } = invocation.hook;
     const { clock, webhookMetrics: metrics } = this.#context;
-    const hook: CalledHook =
-      { name: webhook.name, type: this.#type, operation: request.operation };
+    const hook: CalledHook = { name: webhook.name, type: this.#type, operation: request.operation };
     const from_ms = clock.monotonic();
     const ended = (rejected: boolean, code: number) =>
       metrics.called(hook, (clock.monotonic() - from_ms) / MS_PER_S, rejected, code);
     try {
-      const verdict = await traced(SPANS[this.#type], () => attributesOf(invocation, request),
-        () => this.#verdict(invocation, request, objects));
+      const verdict = await traced(
+        SPANS[this.#type],
+        () => attributesOf(invocation, request),
+        () => this.#verdict(invocation, request, objects),
+      );
       const accepted = await accept(verdict);
       ended(false, 200);
       return accepted;
@@ -109,7 +111,9 @@ export class HookCalls {
   }
 
   async #verdict(
-    invocation: Invocation, request: AdmissionRequest, objects: Versioned,
+    invocation: Invocation,
+    request: AdmissionRequest,
+    objects: Versioned,
   ): Promise<Verdict> {
     const { webhook } = invocation.hook;
     const { name, sideEffects, clientConfig, timeoutSeconds = TIMEOUT_S } = webhook;
@@ -118,8 +122,12 @@ export class HookCalls {
     }
     const version = reviewVersionOf(webhook.admissionReviewVersions);
     if (version === undefined) {
-      throw new CallingError(webhook, "could not create admission objects: webhook does not " +
-        "accept known AdmissionReview versions (v1, v1beta1)", 400);
+      throw new CallingError(
+        webhook,
+        "could not create admission objects: webhook does not " +
+          "accept known AdmissionReview versions (v1, v1beta1)",
+        400,
+      );
     }
     const timeout_ms = Math.min(timeoutSeconds * MS_PER_S, this.#leftOf(request));
     if (timeout_ms <= 0) throw outOfTime();
@@ -127,8 +135,7 @@ export class HookCalls {
     let verdict: Verdict;
     try {
       const { signal } = request;
-      const answer =
-        await this.#context.webhooks.post(clientConfig, body, { timeout_ms, signal });
+      const answer = await this.#context.webhooks.post(clientConfig, body, { timeout_ms, signal });
       verdict = readVerdict(version, uid, this.#type === "admit", answer);
     } catch (thrown) {
       throw callingError(webhook, thrown);
@@ -141,8 +148,10 @@ export class HookCalls {
 }
 
 /** Upstream's names of the spans of calls. */
-const SPANS: Readonly<Record<WebhookPass, string>> =
-  { admit: "Call mutating webhook", validating: "Call validating webhook" };
+const SPANS: Readonly<Record<WebhookPass, string>> = {
+  admit: "Call mutating webhook",
+  validating: "Call validating webhook",
+};
 
 function attributesOf({ hook }: Invocation, { operation, resource }: AdmissionRequest): Attributes {
   const { group, version, plural } = resource.kind;
@@ -156,12 +165,20 @@ const outOfTime = (): ApiError => timeout("request did not complete within reque
 
 function callingError(webhook: ValidatingWebhook, thrown: unknown): CallingError {
   if (thrown instanceof ReviewError) {
-    return new CallingError(webhook, `received invalid webhook response: ${thrown.message}`, 503,
-      thrown);
+    return new CallingError(
+      webhook,
+      `received invalid webhook response: ${thrown.message}`,
+      503,
+      thrown,
+    );
   }
   if (!(thrown instanceof WebhookError)) throw thrown;
-  return new CallingError(webhook, `failed to call webhook: ${messageOf(thrown)}`, thrown.http,
-    thrown);
+  return new CallingError(
+    webhook,
+    `failed to call webhook: ${messageOf(thrown)}`,
+    thrown.http,
+    thrown,
+  );
 }
 
 /** A refusal with the status of the webhook, as far as it is one of an error. */

@@ -1,8 +1,11 @@
-import type { MutatingWebhook, ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type {
+  MutatingWebhook,
+  ValidatingWebhook,
+} from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import { MatchConditions } from "../expressions/match-conditions.ts";
 import type { Resources } from "../../resource/resources.ts";
+import { MatchConditions } from "../expressions/match-conditions.ts";
 
 /** One webhook of a configuration. */
 export interface Hook<T extends ValidatingWebhook = ValidatingWebhook> {
@@ -22,10 +25,15 @@ class Hooks<T extends ValidatingWebhook> {
     if (type === "DELETED") this.#byConfiguration.delete(entry.name);
     else {
       const { webhooks = [] } = entry.object<KubeObject & { webhooks?: T[] }>();
-      this.#byConfiguration.set(entry.name, webhooks.map((webhook, index) => ({
-        configuration: entry.name, uid: `${entry.name}/${webhook.name}/${index}`, webhook,
-        conditions: new MatchConditions(webhook.matchConditions),
-      })));
+      this.#byConfiguration.set(
+        entry.name,
+        webhooks.map((webhook, index) => ({
+          configuration: entry.name,
+          uid: `${entry.name}/${webhook.name}/${index}`,
+          webhook,
+          conditions: new MatchConditions(webhook.matchConditions),
+        })),
+      );
     }
     this.all = [...this.#byConfiguration]
       .sort(([a], [b]) => (a < b ? -1 : 1))

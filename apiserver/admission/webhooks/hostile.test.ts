@@ -4,7 +4,12 @@ import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { BODY_BYTES_MAX } from "../../limits.ts";
 import {
-  jsonPatch, MAPS, messageOf, type Review, rule, WebhookKit,
+  jsonPatch,
+  MAPS,
+  messageOf,
+  type Review,
+  rule,
+  WebhookKit,
 } from "../../testing/webhooks.ts";
 
 const clock = systemClock();
@@ -18,34 +23,66 @@ const invalid = (why: string) => failed(`received invalid webhook response: ${wh
 it.each<[string, (review: Review) => object, string]>([
   ["garbage", () => ({ text: "}" }), "json parse error: invalid character '}' looking for"],
   ["nothing", () => ({ text: "" }), "json parse error: unexpected end of JSON input"],
-  ["a list", () => ({ text: "[]" }),
-    invalid("json: cannot unmarshal array into AdmissionReview of type object")],
+  [
+    "a list",
+    () => ({ text: "[]" }),
+    invalid("json: cannot unmarshal array into AdmissionReview of type object"),
+  ],
   ["no response", () => ({ text: "{}" }), invalid("webhook response was absent")],
   ["another request's uid", () => ({ uid: "other" }), 'expected response.uid="'],
-  ["a review of another version",
-    ({ request: { uid } }) => ({ text: JSON.stringify(
-      { apiVersion: "admission.k8s.io/v9", kind: "AdmissionReview", response: { uid } }) }),
+  [
+    "a review of another version",
+    ({ request: { uid } }) => ({
+      text: JSON.stringify({
+        apiVersion: "admission.k8s.io/v9",
+        kind: "AdmissionReview",
+        response: { uid },
+      }),
+    }),
     "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, " +
-      "got admission.k8s.io/v9, Kind=AdmissionReview"],
+      "got admission.k8s.io/v9, Kind=AdmissionReview",
+  ],
   ["a text that allows", () => ({ allowed: "false" }), "cannot unmarshal string into"],
-  ["a patch without its type", () => ({ patch: "W10=" }),
-    invalid("webhook returned response.patch but not response.patchType")],
-  ["a patch of another type", () => ({ patch: "W3t9XQ==", patchType: "Merge" }),
-    invalid('unsupported patch type "Merge"')],
-  ["a patch that is no JSON", () => ({ patch: "e30=", patchType: "JSONPatch" }),
-    failed("received undecodable patch in webhook response: ")],
-  ["a patch outside the object",
+  [
+    "a patch without its type",
+    () => ({ patch: "W10=" }),
+    invalid("webhook returned response.patch but not response.patchType"),
+  ],
+  [
+    "a patch of another type",
+    () => ({ patch: "W3t9XQ==", patchType: "Merge" }),
+    invalid('unsupported patch type "Merge"'),
+  ],
+  [
+    "a patch that is no JSON",
+    () => ({ patch: "e30=", patchType: "JSONPatch" }),
+    failed("received undecodable patch in webhook response: "),
+  ],
+  [
+    "a patch outside the object",
     () => jsonPatch({ op: "replace", path: "/metadata/labels/x/y/z", value: 1 }),
-    'the JSON patch of admission webhook "liar.example.com" does not apply to the object'],
-  ["another type of field", () => jsonPatch({ op: "add", path: "/data", value: [1] }),
-    "Internal error occurred: "],
-  ["no object", () => jsonPatch({ op: "replace", path: "", value: [] }),
-    "Internal error occurred: "],
-  ["an object of another kind", () => jsonPatch({ op: "replace", path: "/kind", value: "Secret" }),
-    'the mutated object is "v1", Kind="Secret", not v1, Kind=ConfigMap'],
-  ["an object in another namespace",
+    'the JSON patch of admission webhook "liar.example.com" does not apply to the object',
+  ],
+  [
+    "another type of field",
+    () => jsonPatch({ op: "add", path: "/data", value: [1] }),
+    "Internal error occurred: ",
+  ],
+  [
+    "no object",
+    () => jsonPatch({ op: "replace", path: "", value: [] }),
+    "Internal error occurred: ",
+  ],
+  [
+    "an object of another kind",
+    () => jsonPatch({ op: "replace", path: "/kind", value: "Secret" }),
+    'the mutated object is "v1", Kind="Secret", not v1, Kind=ConfigMap',
+  ],
+  [
+    "an object in another namespace",
     () => jsonPatch({ op: "replace", path: "/metadata/namespace", value: "kube-system" }),
-    "the namespace of the provided object does not match the namespace sent on the request"],
+    "the namespace of the provided object does not match the namespace sent on the request",
+  ],
 ])("a mutating webhook that answers %s fails the request", async (_, answer, message) => {
   await kit.configure("mutating", "liar");
   await kit.active("liar");
@@ -64,7 +101,8 @@ it("a validating webhook changes nothing", async () => {
   await kit.active("meek");
   kit.answers.set("meek", () => jsonPatch({ op: "add", path: "/data", value: { a: "b" } }));
   expect(messageOf(await kit.post("kept", { meek: "yes" }))).toContain(
-    "validating webhook may not return response.patch");
+    "validating webhook may not return response.patch",
+  );
 });
 
 it("a webhook sets no metadata that is the server's, and moves no object", async () => {
@@ -72,16 +110,23 @@ it("a webhook sets no metadata that is the server's, and moves no object", async
   await kit.active("forger");
   await kit.post("forged", { forger: "yes" });
   const before = JSON.parse((await server.ask(`${MAPS}/forged`)).body) as { metadata: object };
-  kit.answers.set("forger", () => jsonPatch(
-    { op: "replace", path: "/metadata/uid", value: "u" },
-    { op: "replace", path: "/metadata/creationTimestamp", value: "2001-01-01T00:00:00Z" },
-    { op: "replace", path: "/metadata/resourceVersion", value: "1" },
-    { op: "add", path: "/metadata/deletionTimestamp", value: "2001-01-01T00:00:00Z" },
-    { op: "add", path: "/metadata/generation", value: 7 },
-    { op: "add", path: "/data", value: { a: "b" } }));
+  kit.answers.set("forger", () =>
+    jsonPatch(
+      { op: "replace", path: "/metadata/uid", value: "u" },
+      { op: "replace", path: "/metadata/creationTimestamp", value: "2001-01-01T00:00:00Z" },
+      { op: "replace", path: "/metadata/resourceVersion", value: "1" },
+      { op: "add", path: "/metadata/deletionTimestamp", value: "2001-01-01T00:00:00Z" },
+      { op: "add", path: "/metadata/generation", value: 7 },
+      { op: "add", path: "/data", value: { a: "b" } },
+    ),
+  );
   const headers = { "content-type": "application/merge-patch+json" };
-  const patch = () => server.ask(`${MAPS}/forged`,
-    { method: "PATCH", headers, body: { metadata: { annotations: { a: "b" } } } });
+  const patch = () =>
+    server.ask(`${MAPS}/forged`, {
+      method: "PATCH",
+      headers,
+      body: { metadata: { annotations: { a: "b" } } },
+    });
   const answer = await patch();
   expect(answer.status, answer.body).toBe(200);
   const { metadata, data } = JSON.parse(answer.body) as { metadata: object; data: object };
@@ -91,18 +136,26 @@ it("a webhook sets no metadata that is the server's, and moves no object", async
   expect(metadata).not.toHaveProperty("generation");
   expect(data).toEqual({ a: "b" });
   kit.answers.set("forger", () =>
-    jsonPatch({ op: "replace", path: "/metadata/name", value: "elsewhere" }));
+    jsonPatch({ op: "replace", path: "/metadata/name", value: "elsewhere" }),
+  );
   const moved = await patch();
-  expect([moved.status, messageOf(moved)]).toEqual([422, 'ConfigMap "forged" is invalid: ' +
-    'metadata.name: Invalid value: "elsewhere": field is immutable']);
+  expect([moved.status, messageOf(moved)]).toEqual([
+    422,
+    'ConfigMap "forged" is invalid: ' +
+      'metadata.name: Invalid value: "elsewhere": field is immutable',
+  ]);
 });
 
 it("managed fields that a webhook breaks are as they were", async () => {
   await kit.configure("mutating", "breaker");
   await kit.active("breaker");
-  kit.answers.set("breaker", () => jsonPatch({
-    op: "add", path: "/metadata/managedFields", value: [{ manager: "x", operation: "Nothing" }],
-  }));
+  kit.answers.set("breaker", () =>
+    jsonPatch({
+      op: "add",
+      path: "/metadata/managedFields",
+      value: [{ manager: "x", operation: "Nothing" }],
+    }),
+  );
   const answer = await kit.post("owned", { breaker: "yes" }, "?fieldManager=me");
   const { metadata } = JSON.parse(answer.body) as { metadata: { managedFields: object[] } };
   expect(metadata.managedFields).toEqual([expect.objectContaining({ manager: "me" })]);
@@ -115,8 +168,10 @@ it("a refusal is an error, whatever status it claims", async () => {
   for (const code of [0, 200, 302, 999, -1, 400.000001]) {
     kit.answers.set("vague", () => ({ allowed: false, status: { code, status: "Success" } }));
     const answer = await kit.post("no", { vague: "yes" });
-    expect([answer.status, JSON.parse(answer.body)]).toEqual(
-      [400, expect.objectContaining({ status: "Failure", code: 400 })]);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([
+      400,
+      expect.objectContaining({ status: "Failure", code: 400 }),
+    ]);
   }
 });
 
@@ -129,8 +184,11 @@ it("a refusal's details are those of a Status, or are left out", async () => {
     const { details: given } = JSON.parse(body) as { details?: object };
     return [status, headers["retry-after"], given];
   };
-  expect(await detailsOf({ name: "x", retryAfterSeconds: 2 })).toEqual(
-    [429, "2", { name: "x", retryAfterSeconds: 2 }]);
+  expect(await detailsOf({ name: "x", retryAfterSeconds: 2 })).toEqual([
+    429,
+    "2",
+    { name: "x", retryAfterSeconds: 2 },
+  ]);
   for (const retryAfterSeconds of ["1\r\nx: y", [1], 1.5]) {
     expect(await detailsOf({ retryAfterSeconds })).toEqual([429, undefined, undefined]);
   }
@@ -147,8 +205,10 @@ it("a webhook that calls back into itself ends with the request's time", async (
     return {};
   });
   const answer = await kit.post("first", { selfish: "yes" });
-  expect([answer.status, messageOf(answer)]).toEqual(
-    [500, expect.stringContaining("context deadline exceeded")]);
+  expect([answer.status, messageOf(answer)]).toEqual([
+    500,
+    expect.stringContaining("context deadline exceeded"),
+  ]);
   kit.answers.set("selfish", () => ({}));
   expect((await kit.post("later", { selfish: "yes" })).status).toBe(201);
 });

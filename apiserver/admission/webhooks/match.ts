@@ -36,7 +36,9 @@ export class HookMatcher {
    * the labels of a namespace are needed that is not there, 403 when conditions fail.
    */
   async match<T extends ValidatingWebhook>(
-    hook: Hook<T>, request: AdmissionRequest, asked: Attributes,
+    hook: Hook<T>,
+    request: AdmissionRequest,
+    asked: Attributes,
   ): Promise<Invocation<T> | undefined> {
     const { objectSelector, namespaceSelector, rules = [], matchPolicy } = hook.webhook;
     const { resources } = this.#context;
@@ -45,12 +47,13 @@ export class HookMatcher {
     if (!(await this.#namespaces.match(namespaceSelector, asked, request))) return undefined;
     const matched = kind === request.resource.kind ? asked : attributesIn(asked, kind);
     const invocation = { hook, asked, matched, kind };
-    return await this.#holds(invocation, request) ? invocation : undefined;
+    return (await this.#holds(invocation, request)) ? invocation : undefined;
   }
 
   /** Whether the webhook's conditions hold. */
   async #holds(
-    { hook, asked, matched, kind }: Invocation, request: AdmissionRequest,
+    { hook, asked, matched, kind }: Invocation,
+    request: AdmissionRequest,
   ): Promise<boolean> {
     const { webhook, conditions } = hook;
     if (conditions.isEmpty) return true;
@@ -61,8 +64,10 @@ export class HookMatcher {
     const inputs = { request, shown: { asked, matched }, objects, namespace: undefined };
     const evaluation = new Evaluation(this.#context, inputs, MATCH_CONDITIONS_COST_MAX);
     const { failurePolicy } = webhook;
-    const { matches, error } =
-      await conditions.match(evaluation, failurePolicy, { metrics, labels });
+    const { matches, error } = await conditions.match(evaluation, failurePolicy, {
+      metrics,
+      labels,
+    });
     if (error !== undefined) throw refusal(request, error);
     if (!matches) metrics.excluded(labels);
     return matches;

@@ -21,8 +21,7 @@ const NAME = "MutatingAdmissionWebhook";
  */
 export function mutatingAdmissionWebhook(context: AdmissionContext): AdmissionPlugin {
   const { webhookConfigurations: configurations } = context;
-  const pass = new MutatingPass(
-    new HookMatcher(context, "admit"), new HookCalls(context, "admit"));
+  const pass = new MutatingPass(new HookMatcher(context, "admit"), new HookCalls(context, "admit"));
   return {
     name: NAME,
     admit(request) {
@@ -62,26 +61,44 @@ class MutatingPass {
 
   /** Whether the webhook changed the object. */
   async #call(
-    invocation: Invocation<MutatingWebhook>, request: AdmissionRequest, index: number,
+    invocation: Invocation<MutatingWebhook>,
+    request: AdmissionRequest,
+    index: number,
   ): Promise<boolean> {
-    const { kind, hook: { webhook, configuration }, matched } = invocation;
+    const {
+      kind,
+      hook: { webhook, configuration },
+      matched,
+    } = invocation;
     const objects = await versioned(request, kind);
     const round = request.reinvocation.isSecond ? 1 : 0;
     const at = `webhook.admission.k8s.io/round_${round}_index_${index}`;
     const place = `mutation.${at}`;
-    const changed = await this.#calls.ask(invocation, request, objects, `failed-open.${place}`,
-      async ({ patch }) => {
-        const next = patched(webhook, patch, objects);
-        if (next !== undefined) {
-          request.annotations.addOfBody(`patch.${at}`, () => JSON.stringify({
-            configuration, webhook: webhook.name, patch: JSON.parse(patch) as unknown,
-            patchType: "JSONPatch",
-          }));
-        }
-        return next !== undefined && await takeMutation(request, matched, kind, next);
-      }) ?? false;
-    request.annotations.add(place,
-      JSON.stringify({ configuration, webhook: webhook.name, mutated: changed }));
+    const changed =
+      (await this.#calls.ask(
+        invocation,
+        request,
+        objects,
+        `failed-open.${place}`,
+        async ({ patch }) => {
+          const next = patched(webhook, patch, objects);
+          if (next !== undefined) {
+            request.annotations.addOfBody(`patch.${at}`, () =>
+              JSON.stringify({
+                configuration,
+                webhook: webhook.name,
+                patch: JSON.parse(patch) as unknown,
+                patchType: "JSONPatch",
+              }),
+            );
+          }
+          return next !== undefined && (await takeMutation(request, matched, kind, next));
+        },
+      )) ?? false;
+    request.annotations.add(
+      place,
+      JSON.stringify({ configuration, webhook: webhook.name, mutated: changed }),
+    );
     return changed;
   }
 }
@@ -93,8 +110,10 @@ function patched(webhook: MutatingWebhook, patch: string, { object }: Versioned)
   if (operations.length === 0) return undefined;
   const name = JSON.stringify(webhook.name);
   if (object === undefined) {
-    throw internal(`admission webhook ${name} attempted to modify the object, which is not ` +
-      "supported for this operation");
+    throw internal(
+      `admission webhook ${name} attempted to modify the object, which is not ` +
+        "supported for this operation",
+    );
   }
   try {
     return applyJsonPatch(JSON.parse(JSON.stringify(object)), operations);
@@ -105,8 +124,8 @@ function patched(webhook: MutatingWebhook, patch: string, { object }: Versioned)
 }
 
 function operationsIn(webhook: MutatingWebhook, patch: string): ReturnType<typeof readJsonPatch> {
-  const undecodable = (why: string, cause: unknown) => new CallingError(webhook,
-    `received undecodable patch in webhook response: ${why}`, 503, cause);
+  const undecodable = (why: string, cause: unknown) =>
+    new CallingError(webhook, `received undecodable patch in webhook response: ${why}`, 503, cause);
   try {
     return readJsonPatch(JSON.parse(patch));
   } catch (thrown) {

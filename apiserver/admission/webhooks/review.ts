@@ -67,7 +67,10 @@ export class ReviewError extends CodedError {
 
 /** Reads a webhook's answer. Throws ReviewError, in upstream's words. */
 export function readVerdict(
-  version: ReviewVersion, uid: string, mutating: boolean, answer: Json,
+  version: ReviewVersion,
+  uid: string,
+  mutating: boolean,
+  answer: Json,
 ): Verdict {
   const review = typed("", answer, "object");
   const response = typed("response", review["response"], "object?");
@@ -91,7 +94,8 @@ function checkHead(review: JsonObject, response: JsonObject, uid: string): void 
   const given = typed("response.uid", response["uid"], "string?") ?? "";
   if (given !== uid) {
     throw new ReviewError(
-      `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(given)}`);
+      `expected response.uid=${JSON.stringify(uid)}, got ${JSON.stringify(given)}`,
+    );
   }
   const apiVersion = typed("apiVersion", review["apiVersion"], "string?") ?? "";
   const kind = typed("kind", review["kind"], "string?") ?? "";
@@ -155,7 +159,7 @@ function detailsIn(details: JsonObject | undefined): Status["details"] {
 }
 
 interface Types {
-  readonly "object": JsonObject;
+  readonly object: JsonObject;
   readonly "object?": JsonObject | undefined;
   readonly "array?": readonly Json[] | undefined;
   readonly "string?": string | undefined;
@@ -181,6 +185,7 @@ function texts(path: string, value: Json): string[] {
 
 function textMap(path: string, value: Json): Record<string, string> {
   const entries = Object.entries(typed(path, value, "object?") ?? {});
-  return Object.fromEntries(entries.map(([key, each]) =>
-    [key, typed(`${path}.${key}`, each, "string?") ?? ""]));
+  return Object.fromEntries(
+    entries.map(([key, each]) => [key, typed(`${path}.${key}`, each, "string?") ?? ""]),
+  );
 }

@@ -20,17 +20,22 @@ beforeAll(async () => {
   await post(`${APPS}/deployments`, {
     metadata: { name: "web" },
     spec: {
-      selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers } },
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers } },
     },
   });
 });
 
 /** A webhook that is asked about nothing but some resources. */
 async function hook(
-  type: "mutating" | "validating", name: string, resources: string[], group = "",
+  type: "mutating" | "validating",
+  name: string,
+  resources: string[],
+  group = "",
 ): Promise<void> {
   await kit.configure(type, name, {
-    objectSelector: {}, rules: [rule({ resources, apiGroups: [group] })],
+    objectSelector: {},
+    rules: [rule({ resources, apiGroups: [group] })],
   });
 }
 
@@ -38,7 +43,9 @@ it("scale is shown as a Scale, and changed as one", async () => {
   await hook("mutating", "scaled", ["deployments/scale"], "apps");
   const path = `${APPS}/deployments/web/scale`;
   const body = {
-    apiVersion: "autoscaling/v1", kind: "Scale", metadata: { name: "web", namespace: "default" },
+    apiVersion: "autoscaling/v1",
+    kind: "Scale",
+    metadata: { name: "web", namespace: "default" },
     spec: { replicas: 2 },
   };
   const put = (query = "") => server.ask(`${path}${query}`, { method: "PUT", body });
@@ -47,8 +54,10 @@ it("scale is shown as a Scale, and changed as one", async () => {
   const answer = await put();
   expect(kit.asked).toMatchObject({
     kind: { group: "autoscaling", version: "v1", kind: "Scale" },
-    resource: { group: "apps", resource: "deployments" }, subResource: "scale",
-    requestSubResource: "scale", object: { kind: "Scale", spec: { replicas: 2 } },
+    resource: { group: "apps", resource: "deployments" },
+    subResource: "scale",
+    requestSubResource: "scale",
+    object: { kind: "Scale", spec: { replicas: 2 } },
     oldObject: { kind: "Scale", spec: { replicas: 1 } },
   });
   expect(JSON.parse(answer.body)).toMatchObject({ spec: { replicas: 5 } });
@@ -66,7 +75,10 @@ it("status is a subresource of its own", async () => {
   expect(kit.calls).toEqual([]);
   await server.ask(`${CORE}/pods/web/status`, { method: "PUT", body });
   expect(kit.asked).toMatchObject({
-    subResource: "status", kind: { kind: "Pod" }, object: { status: { phase: "Running" } } });
+    subResource: "status",
+    kind: { kind: "Pod" },
+    object: { status: { phase: "Running" } },
+  });
 });
 
 it("a binding is shown before the pod is bound", async () => {
@@ -77,8 +89,12 @@ it("a binding is shown before the pod is bound", async () => {
   kit.answers.set("bindings", () => ({ allowed: false, status: { message: "not there" } }));
   expect(messageOf(await post(path, body))).toContain("denied the request: not there");
   expect(kit.asked).toMatchObject({
-    operation: "CREATE", kind: { group: "", kind: "Binding" }, subResource: "binding",
-    name: "bound", namespace: "default", object: { kind: "Binding", target: { name: "n1" } },
+    operation: "CREATE",
+    kind: { group: "", kind: "Binding" },
+    subResource: "binding",
+    name: "bound",
+    namespace: "default",
+    object: { kind: "Binding", target: { name: "n1" } },
   });
   expect((await server.ask(`${CORE}/pods/bound`)).body).not.toContain("n1");
 });
@@ -86,8 +102,11 @@ it("a binding is shown before the pod is bound", async () => {
 it("an eviction is one request, not a deletion too", async () => {
   await hook("validating", "evicted", ["pods/eviction"]);
   await hook("validating", "deleted", ["pods"]);
-  const eviction = (name: string) =>
-    ({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name } });
+  const eviction = (name: string) => ({
+    apiVersion: "policy/v1",
+    kind: "Eviction",
+    metadata: { name },
+  });
   const dryRun = `${CORE}/pods/web?dryRun=All`;
   await kit.active("deleted", () => server.ask(dryRun, { method: "DELETE" }));
   await kit.active("evicted", () => post(`${CORE}/pods/web/eviction?dryRun=All`, eviction("web")));
@@ -95,7 +114,9 @@ it("an eviction is one request, not a deletion too", async () => {
   expect((await post(`${CORE}/pods/web/eviction`, eviction("web"))).status).toBe(201);
   expect(kit.called).toEqual(["evicted"]);
   expect(kit.asked).toMatchObject({
-    kind: { group: "policy", version: "v1", kind: "Eviction" }, operation: "CREATE" });
+    kind: { group: "policy", version: "v1", kind: "Eviction" },
+    operation: "CREATE",
+  });
 });
 
 it("connections are shown with their options", async () => {
@@ -105,10 +126,19 @@ it("connections are shown with their options", async () => {
   kit.answers.set("connects", () => ({ allowed: false, status: { message: "no shells" } }));
   expect(messageOf(await post(path, {}))).toContain("denied the request: no shells");
   expect(kit.asked).toMatchObject({
-    operation: "CONNECT", subResource: "exec", name: "bound",
-    kind: { group: "", version: "v1", kind: "PodExecOptions" }, options: null, oldObject: null,
-    object: { kind: "PodExecOptions", apiVersion: "v1", container: "a", stdout: true,
-      command: ["sh", "-c"] },
+    operation: "CONNECT",
+    subResource: "exec",
+    name: "bound",
+    kind: { group: "", version: "v1", kind: "PodExecOptions" },
+    options: null,
+    oldObject: null,
+    object: {
+      kind: "PodExecOptions",
+      apiVersion: "v1",
+      container: "a",
+      stdout: true,
+      command: ["sh", "-c"],
+    },
   });
   await post(`${CORE}/pods/bound/attach`, {});
   expect(kit.asked).toMatchObject({ kind: { kind: "PodAttachOptions" } });
@@ -130,7 +160,8 @@ it("a token is refused before it is issued", async () => {
   expect((await post(path, {})).status).toBe(400);
   expect(kit.asked).toMatchObject({
     kind: { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" },
-    subResource: "token", operation: "CREATE",
+    subResource: "token",
+    operation: "CREATE",
   });
 });
 
@@ -139,14 +170,17 @@ it("a token is issued as webhooks left the request", async () => {
   const path = `${CORE}/serviceaccounts/default/token`;
   const ask = () => post(path, { spec: { audiences: ["a"], expirationSeconds: 7_200 } });
   await kit.active("shortened", ask);
-  const spec = (expirationSeconds: number) => jsonPatch(
-    { op: "replace", path: "/spec", value: { audiences: ["b"], expirationSeconds } });
+  const spec = (expirationSeconds: number) =>
+    jsonPatch({ op: "replace", path: "/spec", value: { audiences: ["b"], expirationSeconds } });
   kit.answers.set("shortened", () => spec(600));
   const answer = await ask();
   expect(answer.status, answer.body).toBe(201);
   const { status } = JSON.parse(answer.body) as { status: { token: string } };
-  const claims = JSON.parse(Buffer.from(status.token.split(".")[1]!, "base64url").toString()) as
-    { aud: string[]; exp: number; iat: number };
+  const claims = JSON.parse(Buffer.from(status.token.split(".")[1]!, "base64url").toString()) as {
+    aud: string[];
+    exp: number;
+    iat: number;
+  };
   expect([claims.aud, claims.exp - claims.iat]).toEqual([["b"], 600]);
   kit.answers.set("shortened", () => spec(1));
   expect((await ask()).status).toBe(422);
@@ -155,16 +189,18 @@ it("a token is issued as webhooks left the request", async () => {
 it("an eviction has the options that webhooks left, and a dry run stays one", async () => {
   await post(`${CORE}/pods`, { metadata: { name: "kept" }, spec: { containers } });
   const path = `${CORE}/pods/kept/eviction`;
-  const evict = (deleteOptions: object) => post(path, {
-    apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "kept", namespace: "default" },
-    deleteOptions,
-  });
+  const evict = (deleteOptions: object) =>
+    post(path, {
+      apiVersion: "policy/v1",
+      kind: "Eviction",
+      metadata: { name: "kept", namespace: "default" },
+      deleteOptions,
+    });
   await hook("mutating", "evictions", ["pods/eviction"]);
   await kit.active("evictions", () => evict({ dryRun: ["All"] }));
   expect((await evict({ dryRun: ["All"] })).status).toBe(201);
   expect(kit.asked.dryRun).toBe(true);
-  const made = (value: object) =>
-    () => jsonPatch({ op: "replace", path: "/deleteOptions", value });
+  const made = (value: object) => () => jsonPatch({ op: "replace", path: "/deleteOptions", value });
   kit.answers.set("evictions", made({ gracePeriodSeconds: 3 }));
   expect((await evict({ dryRun: ["All"] })).status).toBe(201);
   expect((await server.ask(`${CORE}/pods/kept`)).status).toBe(200);

@@ -1,7 +1,7 @@
-import type { AdmissionContext } from "../context.ts";
-import { attributesOf, isExempt } from "../attributes.ts";
-import { versioned, type Versioned } from "../matching/versions.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
+import { attributesOf, isExempt } from "../attributes.ts";
+import type { AdmissionContext } from "../context.ts";
+import { type Versioned, versioned } from "../matching/versions.ts";
 import type { AdmissionPlugin, AdmissionRequest } from "../plugin.ts";
 import { HookCalls } from "./call.ts";
 import { HookMatcher, type Invocation } from "./match.ts";

@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
-import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import { domainPath } from "@raft2kube/api/validation/names.ts";
+import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
@@ -51,7 +51,15 @@ export interface AuthenticationConfig {
 
 /** Signature algorithms of tokens of issuers (upstream's allowlist): none is symmetric. */
 export const ALGORITHMS: readonly string[] = [
-  "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512",
+  "RS256",
+  "RS384",
+  "RS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "PS256",
+  "PS384",
+  "PS512",
 ];
 
 const GROUP = "apiserver.config.k8s.io";
@@ -62,19 +70,30 @@ const VERSIONS = ["v1", "v1beta1", "v1alpha1"].map((version) => `${GROUP}/${vers
  * tokens are not for others to verify. Throws ConfigFileError.
  */
 export async function readAuthenticationConfig(
-  text: string, own: readonly string[] = [],
+  text: string,
+  own: readonly string[] = [],
 ): Promise<AuthenticationConfig> {
-  const config = await ConfigFields.read(
-    "AuthenticationConfiguration", text, VERSIONS, ["jwt", "anonymous"]);
-  const issuers = config.objects("jwt",
-    ["issuer", "claimValidationRules", "claimMappings", "userValidationRules"]).map(issuerOf);
+  const config = await ConfigFields.read("AuthenticationConfiguration", text, VERSIONS, [
+    "jwt",
+    "anonymous",
+  ]);
+  const issuers = config
+    .objects("jwt", ["issuer", "claimValidationRules", "claimMappings", "userValidationRules"])
+    .map(issuerOf);
   if (issuers.length > ISSUERS_MAX) config.refuse("jwt", `must have at most ${ISSUERS_MAX} items`);
   issuers.forEach(({ url }, i) => {
     if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
   });
-  config.distinct("jwt", "issuer.url", issuers.map(({ url }) => url));
-  config.distinct("jwt", "issuer.discoveryURL",
-    issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []));
+  config.distinct(
+    "jwt",
+    "issuer.url",
+    issuers.map(({ url }) => url),
+  );
+  config.distinct(
+    "jwt",
+    "issuer.discoveryURL",
+    issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []),
+  );
   const anonymous = config.has("anonymous") ? anonymousOf(config) : undefined;
   return given({ issuers, anonymous });
 }
@@ -94,13 +113,23 @@ function issuerOf(jwt: ConfigFields): JwtIssuer {
   const mappings = mappingsOf(jwt.object("claimMappings", ["username", "groups", "uid", "extra"]));
   checkEmail(jwt, rules.claimRules, mappings);
   return {
-    ...remoteOf(jwt), algorithms: ALGORITHMS, ...rules, ...mappings, userRules: userRulesOf(jwt),
+    ...remoteOf(jwt),
+    algorithms: ALGORITHMS,
+    ...rules,
+    ...mappings,
+    userRules: userRulesOf(jwt),
   };
 }
 
 function remoteOf(jwt: ConfigFields) {
-  const issuer = jwt.object("issuer", ["url", "discoveryURL", "certificateAuthority", "audiences",
-    "audienceMatchPolicy", "egressSelectorType"]);
+  const issuer = jwt.object("issuer", [
+    "url",
+    "discoveryURL",
+    "certificateAuthority",
+    "audiences",
+    "audienceMatchPolicy",
+    "egressSelectorType",
+  ]);
   if (issuer.has("egressSelectorType")) {
     issuer.refuse("egressSelectorType", "this server has no egress selector");
   }
@@ -160,8 +189,16 @@ function claimRulesOf(jwt: ConfigFields) {
       claimRules.push({ message, expression: expressionIn(rule, "expression", true) });
     }
   }
-  jwt.distinct(at, "claim", requiredClaims.map(({ claim }) => claim));
-  jwt.distinct(at, "expression", claimRules.map(({ expression }) => expression.text));
+  jwt.distinct(
+    at,
+    "claim",
+    requiredClaims.map(({ claim }) => claim),
+  );
+  jwt.distinct(
+    at,
+    "expression",
+    claimRules.map(({ expression }) => expression.text),
+  );
   return { requiredClaims, claimRules };
 }
 
@@ -172,7 +209,11 @@ function userRulesOf(jwt: ConfigFields): JwtRule[] {
     const expression = userExpression(rule.text("expression"), refuse);
     return { message: rule.text("message", ""), expression };
   });
-  jwt.distinct(at, "expression", rules.map(({ expression }) => expression.text));
+  jwt.distinct(
+    at,
+    "expression",
+    rules.map(({ expression }) => expression.text),
+  );
   return rules;
 }
 
@@ -184,13 +225,15 @@ function mappingsOf(mappings: ConfigFields) {
   const groups = mappingOf(mappings, "groups", true);
   const uid = mappingOf(mappings, "uid", false);
   const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);
-  mappings.distinct("extra", "key", extra.map(({ key }) => key));
+  mappings.distinct(
+    "extra",
+    "key",
+    extra.map(({ key }) => key),
+  );
   return given({ username, groups, uid, extra });
 }
 
-function mappingOf(
-  mappings: ConfigFields, name: string, prefixed: boolean,
-): Mapping | undefined {
+function mappingOf(mappings: ConfigFields, name: string, prefixed: boolean): Mapping | undefined {
   if (!mappings.has(name)) return undefined;
   const known = ["claim", "expression", ...(prefixed ? ["prefix"] : [])];
   const mapping = mappings.object(name, known);
@@ -233,7 +276,9 @@ function checkEmail(
   if (!("expression" in username) || !readsClaim(username.expression, "email")) return;
   const others = [username, ...extra, ...rules];
   if (others.some(({ expression }) => readsClaim(expression, "email_verified"))) return;
-  jwt.refuse("claimMappings.username.expression",
+  jwt.refuse(
+    "claimMappings.username.expression",
     "claims.email_verified must be used here, in claimMappings.extra[*].valueExpression or in " +
-    "claimValidationRules[*].expression when claims.email is");
+      "claimValidationRules[*].expression when claims.email is",
+  );
 }

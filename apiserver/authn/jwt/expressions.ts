@@ -1,3 +1,5 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Environment, Program } from "@raft2kube/cel/environment.ts";
 import { unescapeName } from "@raft2kube/cel/field-names.ts";
 import { fromJson, JsonList, JsonMap } from "@raft2kube/cel/json.ts";
@@ -6,8 +8,6 @@ import { objectTypes } from "@raft2kube/cel/objects.ts";
 import type { Variables } from "@raft2kube/cel/state.ts";
 import { DYN, listOf, mapOf, objectType, STRING } from "@raft2kube/cel/types.ts";
 import type { Value } from "@raft2kube/cel/value.ts";
-import { isObject } from "@raft2kube/apimachinery/json/json.ts";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { compileExpression } from "../expression.ts";
 
 const USER = objectType("kubernetes.UserInfo");
@@ -18,12 +18,16 @@ const USER_FIELDS = objectTypes({
 });
 
 const CLAIMS_SCOPE: Environment = KUBERNETES.extend({ variables: { claims: CLAIMS } });
-const USER_SCOPE: Environment =
-  KUBERNETES.extend({ variables: { user: USER }, provider: USER_FIELDS });
+const USER_SCOPE: Environment = KUBERNETES.extend({
+  variables: { user: USER },
+  provider: USER_FIELDS,
+});
 
 /** Compiles an expression about `claims`; upstream takes any type for mappings. */
 export function claimsExpression(
-  text: string, isRule: boolean, refuse: (why: string) => never,
+  text: string,
+  isRule: boolean,
+  refuse: (why: string) => never,
 ): Program {
   return compileExpression(CLAIMS_SCOPE, text, isRule, refuse);
 }
@@ -34,8 +38,9 @@ export function userExpression(text: string, refuse: (why: string) => never): Pr
 }
 
 /** The variable `claims`; numbers are doubles, as Go decodes them. */
-export const claimsVariables = (claims: Readonly<Record<string, unknown>>): Variables =>
-  ({ claims: claimValue(claims) });
+export const claimsVariables = (claims: Readonly<Record<string, unknown>>): Variables => ({
+  claims: claimValue(claims),
+});
 
 /** The variable `user`. */
 export function userVariables({ name, uid = "", groups, extra = {} }: RequestUser): Variables {
@@ -57,7 +62,7 @@ class ClaimList extends JsonList {
 /** Claims by their names, which an expression may have to escape: `claims.foo__dot__bar`. */
 class ClaimMap extends JsonMap {
   override get(key: Value): Value | undefined {
-    const name = typeof key === "string" ? unescapeName(key) ?? key : "";
+    const name = typeof key === "string" ? (unescapeName(key) ?? key) : "";
     if (typeof key !== "string" || !Object.hasOwn(this.json, name)) return undefined;
     return claimValue(this.json[name]);
   }

@@ -4,8 +4,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ISSUERS_READY_MS, TOKEN_CACHE_ENTRIES_MAX, TOKEN_CACHE_MS } from "../../limits.ts";
 import type { JwtMetrics } from "../../metrics/jwt.ts";
-import type { TokenAuthority, TokenVerdict } from "../token-authority.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
+import type { TokenAuthority, TokenVerdict } from "../token-authority.ts";
 import type { AuthenticationConfig, JwtIssuer } from "./config.ts";
 import { userOfClaims } from "./jwt-user.ts";
 import { RemoteKeys } from "./remote-keys.ts";
@@ -46,8 +46,14 @@ export class JwtAuthority implements TokenAuthority {
   async #replace(config: AuthenticationConfig): Promise<void> {
     const next = new Issuers(config, this.#parts);
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = this.#parts.clock.after(ISSUERS_READY_MS, () => reject(new CodedError("ISSUER",
-      `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`)));
+    const timer = this.#parts.clock.after(ISSUERS_READY_MS, () =>
+      reject(
+        new CodedError(
+          "ISSUER",
+          `not all of its issuers answered within ${ISSUERS_READY_MS / 1_000} s`,
+        ),
+      ),
+    );
     try {
       await Promise.race([next.ready(), late]);
     } catch (thrown) {
@@ -71,11 +77,13 @@ class Issuers {
   constructor({ issuers }: AuthenticationConfig, parts: Parts) {
     this.#parts = parts;
     this.#known = new AnswerCache(parts.clock, TOKEN_CACHE_ENTRIES_MAX);
-    this.#byUrl = new Map(issuers.map((issuer) => {
-      const fetched = (ok: boolean) =>
-        parts.metrics.fetchedKeys(issuer.url, ok, parts.clock.now());
-      return [issuer.url, { issuer, keys: new RemoteKeys(issuer, parts.clock, fetched) }];
-    }));
+    this.#byUrl = new Map(
+      issuers.map((issuer) => {
+        const fetched = (ok: boolean) =>
+          parts.metrics.fetchedKeys(issuer.url, ok, parts.clock.now());
+        return [issuer.url, { issuer, keys: new RemoteKeys(issuer, parts.clock, fetched) }];
+      }),
+    );
   }
 
   async ready(): Promise<void> {

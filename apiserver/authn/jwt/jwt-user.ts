@@ -1,7 +1,7 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { isError, ListValue, type Outcome } from "@raft2kube/cel/value.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import type { RequestUser } from "@raft2kube/api/kind.ts";
 import { CLAIM_VALUES_MAX } from "../../limits.ts";
 import { evaluateExpression } from "../expression.ts";
 import type { JwtIssuer, JwtRule } from "./config.ts";
@@ -51,7 +51,8 @@ class ClaimsReader {
     for (const { claim, value } of requiredClaims) this.#require(claim, value);
     check("claim validation expression", claimRules, (each) => this.#evaluate(each));
     check("user info validation rule", userRules, (each) =>
-      evaluateExpression(each, userVariables(user)));
+      evaluateExpression(each, userVariables(user)),
+    );
     return user;
   }
 
@@ -64,8 +65,11 @@ class ClaimsReader {
     }
     const { claim, prefix } = username;
     const name = this.#claims[claim];
-    if (typeof name !== "string") throw new Unfit(`parse username claims ${quoted(claim)}: ` +
-      (name === undefined ? "claim not present" : "it is no text"));
+    if (typeof name !== "string")
+      throw new Unfit(
+        `parse username claims ${quoted(claim)}: ` +
+          (name === undefined ? "claim not present" : "it is no text"),
+      );
     const verified = this.#claims["email_verified"];
     if (claim === "email" && verified !== undefined && verified !== true) {
       throw new Unfit("email not verified");
@@ -100,8 +104,9 @@ class ClaimsReader {
 
   #extra(): Record<string, string[]> {
     const { jti } = this.#claims;
-    const given = this.#issuer.extra.map(({ key, expression }) =>
-      [key, this.#texts("extra", expression)] as const);
+    const given = this.#issuer.extra.map(
+      ({ key, expression }) => [key, this.#texts("extra", expression)] as const,
+    );
     return Object.fromEntries([
       ...(typeof jti === "string" && jti !== "" ? [[CREDENTIAL, [`JTI=${jti}`]] as const] : []),
       ...given.filter(([, values]) => values.length > 0),
@@ -114,7 +119,8 @@ class ClaimsReader {
     if (typeof found !== "string") throw new Unfit(`parse claim ${claim}: it is no text`);
     if (found !== value) {
       throw new Unfit(
-        `required claim ${claim} value does not match. Got = ${found}, want = ${value}`);
+        `required claim ${claim} value does not match. Got = ${found}, want = ${value}`,
+      );
     }
   }
 
@@ -136,9 +142,10 @@ class ClaimsReader {
     const value = this.#evaluate(expression);
     if (isError(value)) throw failed(value.message);
     if (value === null) return [];
-    const values = value instanceof ListValue
-      ? Array.from({ length: Math.min(value.size, CLAIM_VALUES_MAX + 1) }, (_, i) => value.at(i))
-      : [value];
+    const values =
+      value instanceof ListValue
+        ? Array.from({ length: Math.min(value.size, CLAIM_VALUES_MAX + 1) }, (_, i) => value.at(i))
+        : [value];
     if (!values.every((each) => typeof each === "string")) {
       throw failed("expression must return a string or a list of strings");
     }
@@ -152,7 +159,9 @@ function bounded(values: string[]): string[] {
 }
 
 function check(
-  what: string, rules: readonly JwtRule[], value: (expression: Program) => Outcome,
+  what: string,
+  rules: readonly JwtRule[],
+  value: (expression: Program) => Outcome,
 ): void {
   for (const { expression, message } of rules) {
     const outcome = value(expression);

@@ -1,9 +1,8 @@
 import { createHmac } from "node:crypto";
-import { ManualClock } from "@raft2kube/std/clock.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
-import { fixed, FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
+import { FollowedFile, fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { FILE_RELOAD_MS } from "@raft2kube/reconcile/limits.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { FakeIssuer, newKey } from "../../../testing/apiserver/fake-issuer.ts";
@@ -25,14 +24,18 @@ afterEach(async () => {
 });
 
 /** The text of a configuration with this issuer; `more` has further fields of it. */
-const textOf = (more: object = {}, of: FakeIssuer = issuer): string => JSON.stringify({
-  kind: "AuthenticationConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
-  jwt: [{
-    issuer: { url: of.url, audiences: ["cluster"], certificateAuthority: of.server.ca },
-    claimMappings: { username: { claim: "sub", prefix: "" } },
-    ...more,
-  }],
-});
+const textOf = (more: object = {}, of: FakeIssuer = issuer): string =>
+  JSON.stringify({
+    kind: "AuthenticationConfiguration",
+    apiVersion: "apiserver.config.k8s.io/v1",
+    jwt: [
+      {
+        issuer: { url: of.url, audiences: ["cluster"], certificateAuthority: of.server.ca },
+        claimMappings: { username: { claim: "sub", prefix: "" } },
+        ...more,
+      },
+    ],
+  });
 
 const read = (more: object): Promise<AuthenticationConfig> =>
   readAuthenticationConfig(textOf(more));
@@ -40,13 +43,21 @@ const read = (more: object): Promise<AuthenticationConfig> =>
 /** An authority that knows the issuer's keys, unless it never answers. */
 async function authorityOf(more: object = {}, waits = true): Promise<JwtAuthority> {
   const metrics = new JwtMetrics(metricsRegistry());
-  const authority =
-    new JwtAuthority(fixed(await read(more)), { clock, metrics, audiences: ["api"] });
+  const authority = new JwtAuthority(fixed(await read(more)), {
+    clock,
+    metrics,
+    audiences: ["api"],
+  });
   closing.push(() => authority.close());
-  if (waits) await waitFor("keys", async () => {
-    const verdict = await authority.verify(await issuer.token());
-    return !(verdict && "refused" in verdict && verdict.refused.includes("not initialized"));
-  }, { clock });
+  if (waits)
+    await waitFor(
+      "keys",
+      async () => {
+        const verdict = await authority.verify(await issuer.token());
+        return !(verdict && "refused" in verdict && verdict.refused.includes("not initialized"));
+      },
+      { clock },
+    );
   return authority;
 }
 
@@ -58,14 +69,17 @@ const refusalOf = async (authority: JwtAuthority, token: string): Promise<string
 it("a token names its user by claims and their prefixes", async () => {
   const authority = await authorityOf({
     claimMappings: {
-      username: { claim: "sub", prefix: "oidc:" }, groups: { claim: "roles", prefix: "g:" },
+      username: { claim: "sub", prefix: "oidc:" },
+      groups: { claim: "roles", prefix: "g:" },
       uid: { claim: "id" },
     },
   });
   const token = await issuer.token({ roles: ["dev", "ops"], id: "u-1", jti: "t-1" });
   expect(await authority.verify(token)).toEqual({
     user: {
-      name: "oidc:jane", groups: ["g:dev", "g:ops"], uid: "u-1",
+      name: "oidc:jane",
+      groups: ["g:dev", "g:ops"],
+      uid: "u-1",
       extra: { "authentication.kubernetes.io/credential-id": ["JTI=t-1"] },
     },
     audiences: ["api"],
@@ -89,7 +103,10 @@ it("expressions map claims, and rules about claims and users must hold", async (
     ],
   });
   const claims = {
-    org: { "na.me": "acme" }, roles: ["k8s-dev", "mail"], level: 3, hd: "example.org",
+    org: { "na.me": "acme" },
+    roles: ["k8s-dev", "mail"],
+    level: 3,
+    hd: "example.org",
   };
   expect(await authority.verify(await issuer.token(claims))).toMatchObject({
     user: { name: "jane@acme", groups: ["k8s-dev"], extra: { "example.org/level": ["3"] } },
@@ -105,22 +122,26 @@ it("expressions map claims, and rules about claims and users must hold", async (
 });
 
 it("an email counts only if it is verified", async () => {
-  const authority =
-    await authorityOf({ claimMappings: { username: { claim: "email", prefix: "" } } });
+  const authority = await authorityOf({
+    claimMappings: { username: { claim: "email", prefix: "" } },
+  });
   const email = "jane@example.org";
-  expect(await authority.verify(await issuer.token({ email, email_verified: true })))
-    .toMatchObject({ user: { name: email } });
+  expect(await authority.verify(await issuer.token({ email, email_verified: true }))).toMatchObject(
+    { user: { name: email } },
+  );
   for (const email_verified of [false, "true", 1]) {
-    expect(await refusalOf(authority, await issuer.token({ email, email_verified })))
-      .toBe("oidc: email not verified");
+    expect(await refusalOf(authority, await issuer.token({ email, email_verified }))).toBe(
+      "oidc: email not verified",
+    );
   }
   const unsafe = { claimMappings: { username: { expression: "claims.email" } } };
   await expect(read(unsafe)).rejects.toThrow("claims.email_verified must be used");
 });
 
 const unsigned = (parts: object[], signature = ""): string =>
-  [...parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")), signature]
-    .join(".");
+  [...parts.map((part) => Buffer.from(JSON.stringify(part)).toString("base64url")), signature].join(
+    ".",
+  );
 
 it("forged tokens are refused", async () => {
   const authority = await authorityOf();
@@ -142,13 +163,21 @@ it("forged tokens are refused", async () => {
   // The attacker's own key, named, in the header or by an address.
   const jwk = own.publicKey.export({ format: "jwk" });
   const headers = [
-    { jwk }, { kid: "own" }, { jku: "https://evil.example/keys" }, { x5u: "https://evil.example" },
-    { kid: "../../../../dev/null" }, { kid: "first' OR '1'='1" }, { kid: "constructor" },
-    { kid: undefined, jwk }, { kid: { toString: "x" } }, { crit: ["b64"], b64: false },
+    { jwk },
+    { kid: "own" },
+    { jku: "https://evil.example/keys" },
+    { x5u: "https://evil.example" },
+    { kid: "../../../../dev/null" },
+    { kid: "first' OR '1'='1" },
+    { kid: "constructor" },
+    { kid: undefined, jwk },
+    { kid: { toString: "x" } },
+    { crit: ["b64"], b64: false },
   ];
   issuer.keys = [own, ...issuer.keys];
   const forged = await Promise.all(
-    headers.map((header) => issuer.token({}, { kid: "first", ...header }).catch(() => "a.b.c")));
+    headers.map((header) => issuer.token({}, { kid: "first", ...header }).catch(() => "a.b.c")),
+  );
   issuer.keys.shift();
   for (const token of forged) expect(await attack(token)).not.toBe("none");
   expect(issuer.server.asked.get("/evil")).toBeUndefined();
@@ -201,7 +230,8 @@ it("a key that is new is fetched once for all tokens, and unknown ones no more o
   await new Promise((resolve) => clock.after(ISSUER_KEYS_AGAIN_MS, () => resolve(undefined)));
   issuer.keys = [newKey("second")];
   const tokens = await Promise.all(
-    Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })));
+    Array.from({ length: 20 }, (_, i) => issuer.token({ jti: `${i}` })),
+  );
   const verdicts = await Promise.all(tokens.map((token) => authority.verify(token)));
   for (const verdict of verdicts) expect(verdict).toMatchObject({ user: { name: "jane" } });
   expect(issuer.server.asked.get("/keys")).toBe(before + 1);
@@ -217,19 +247,22 @@ it("an issuer that hangs, redirects, breaks off or answers without end costs bou
   const serve = issuer.serve.bind(issuer);
   for (const answer of [
     () => undefined,
-    (_: unknown, __: string, response) =>
-      void response.writeHead(302, { location: "/keys" }).end(),
+    (_: unknown, __: string, response) => void response.writeHead(302, { location: "/keys" }).end(),
     (_: unknown, __: string, response) => void response.destroy(),
     (_: unknown, __: string, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       const piece = Buffer.alloc(64 * 1_024, " ");
-      const more = () => { while (!response.destroyed && response.write(piece)); };
+      const more = () => {
+        while (!response.destroyed && response.write(piece));
+      };
       response.on("drain", more);
       more();
     },
     (_: unknown, __: string, response) => void response.writeHead(200).end("[]"),
-    (_: unknown, __: string, response) => void response.writeHead(200)
-      .end(JSON.stringify({ issuer: "https://other", jwks_uri: "https://other" })),
+    (_: unknown, __: string, response) =>
+      void response
+        .writeHead(200)
+        .end(JSON.stringify({ issuer: "https://other", jwks_uri: "https://other" })),
   ] as (typeof server.answer)[]) {
     server.answer = answer;
     const authority = await authorityOf({}, false);
@@ -259,8 +292,9 @@ it("claims that make an expression of the configuration expensive refuse the tok
   const authority = await authorityOf({
     claimMappings: {
       username: { claim: "sub", prefix: "" },
-      groups: { expression:
-        "claims.a.filter(x, claims.a.all(y, claims.a.all(z, x + y + z != 'q')))" },
+      groups: {
+        expression: "claims.a.filter(x, claims.a.all(y, claims.a.all(z, x + y + z != 'q')))",
+      },
     },
     claimValidationRules: [
       { expression: "!claims.text.matches('(a+)+b$') && claims.text.size() < 200000" },
@@ -284,10 +318,17 @@ it("an issuer's documents may be at another place, and are of its own name", asy
     if (request.url === "/keys") return serve(request, body, response);
     response.writeHead(200).end(JSON.stringify({ issuer: url, jwks_uri: `${place}/keys` }));
   };
-  const authority = await authorityOf({ issuer: {
-    url, discoveryURL: `${place}/documents`, audiences: ["cluster"],
-    certificateAuthority: server.ca,
-  } }, false);
+  const authority = await authorityOf(
+    {
+      issuer: {
+        url,
+        discoveryURL: `${place}/documents`,
+        audiences: ["cluster"],
+        certificateAuthority: server.ca,
+      },
+    },
+    false,
+  );
   const token = await issuer.token({ iss: url });
   await waitFor("keys", async () => (await refusalOf(authority, token)) === "none", { clock });
   expect(server.asked.has("/documents")).toBe(true);
@@ -299,9 +340,12 @@ it("an issuer whose documents are another's is not believed", async () => {
   const serve = server.answer;
   server.answer = (request, body, response) => {
     if (request.url === "/keys") return serve(request, body, response);
-    response.writeHead(200).end(JSON.stringify({
-      issuer: "https://other.example", jwks_uri: `${issuer.url}/keys`,
-    }));
+    response.writeHead(200).end(
+      JSON.stringify({
+        issuer: "https://other.example",
+        jwks_uri: `${issuer.url}/keys`,
+      }),
+    );
   };
   const authority = await authorityOf({}, false);
   const wellKnown = "/.well-known/openid-configuration";
@@ -321,13 +365,21 @@ it("a changed file takes effect when its issuers answer; else the last one stays
   const time = new ManualClock(Date.now());
   let reads = 0;
   const file = await FollowedFile.follow({
-    clock: time, log: { info: () => undefined, error: () => undefined }, what: "it",
-    read: () => { reads++; return Promise.resolve(text); },
+    clock: time,
+    log: { info: () => undefined, error: () => undefined },
+    what: "it",
+    read: () => {
+      reads++;
+      return Promise.resolve(text);
+    },
     parse: (each) => readAuthenticationConfig(each),
   });
   const metrics = new JwtMetrics(metricsRegistry());
   const authority = new JwtAuthority(file, { clock, metrics, audiences: ["api"] });
-  closing.push(async () => { await file.close(); await authority.close(); });
+  closing.push(async () => {
+    await file.close();
+    await authority.close();
+  });
   const accepts = async (of: FakeIssuer) =>
     (await refusalOf(authority, await of.token())) === "none";
   await waitFor("keys", () => accepts(issuer), { clock });
@@ -357,8 +409,10 @@ it("refuses files that make no sense, and names the field", async () => {
     [{ issuer: issuerOf({ egressSelectorType: "cluster" }) }, "no egress selector"],
     [{ claimMappings: { username: { claim: "sub" } } }, "prefix: is required"],
     [{ claimMappings: { username: { expression: "claims." } } }, "compilation failed"],
-    [{ claimMappings: { ...claimMappings, extra: [{ key: "k8s.io/x", valueExpression: "''" }] } },
-      "reserved"],
+    [
+      { claimMappings: { ...claimMappings, extra: [{ key: "k8s.io/x", valueExpression: "''" }] } },
+      "reserved",
+    ],
     [{ claimValidationRules: [{ expression: "1" }] }, "must evaluate to bool"],
     [{ claimValidationRules: [{ claim: "a" }, { claim: "a" }] }, "two items have the claim"],
     [{ userValidationRules: [{ expression: "user.nothing == ''" }] }, "compilation failed"],

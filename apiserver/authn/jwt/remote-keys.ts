@@ -1,12 +1,16 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import { isObject } from "@raft2kube/apimachinery/json/json.ts";
 import {
-  ISSUER_BYTES_MAX, ISSUER_KEYS_AGAIN_MS, ISSUER_KEYS_MAX, ISSUER_RETRY_MS, ISSUER_TIMEOUT_MS,
+  ISSUER_BYTES_MAX,
+  ISSUER_KEYS_AGAIN_MS,
+  ISSUER_KEYS_MAX,
+  ISSUER_RETRY_MS,
+  ISSUER_TIMEOUT_MS,
 } from "../../limits.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import type { JwtIssuer } from "./config.ts";
@@ -99,8 +103,10 @@ export class RemoteKeys {
       await this.#looking;
     } catch (thrown) {
       // The keys that are known stay.
-      log.warn("an issuer's keys were not read again",
-        { issuer: this.#issuer.url, reason: messageOf(thrown) });
+      log.warn("an issuer's keys were not read again", {
+        issuer: this.#issuer.url,
+        reason: messageOf(thrown),
+      });
     }
   }
 
@@ -135,7 +141,9 @@ export class RemoteKeys {
 
   async #document(url: string): Promise<Record<string, unknown>> {
     const { status, body } = await this.#server.get(url, {
-      timeout_ms: ISSUER_TIMEOUT_MS, bytes_max: ISSUER_BYTES_MAX, signal: this.#ending.signal,
+      timeout_ms: ISSUER_TIMEOUT_MS,
+      bytes_max: ISSUER_BYTES_MAX,
+      signal: this.#ending.signal,
     });
     if (status !== 200) throw new IssuerError(`${url} answered ${status}`);
     const value: unknown = JSON.parse(body.toString("utf8"));

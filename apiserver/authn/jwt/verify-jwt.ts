@@ -1,7 +1,7 @@
-import { compactVerify, decodeProtectedHeader, errors } from "jose";
 import { parseJson } from "@raft2kube/apimachinery/decode/json-document.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
+import { compactVerify, decodeProtectedHeader, errors } from "jose";
 import { TOKEN_BYTES_MAX } from "../../limits.ts";
 import type { JwtIssuer } from "./config.ts";
 import type { RemoteKeys } from "./remote-keys.ts";
@@ -37,8 +37,11 @@ export async function verifyJwt(
   const { algorithms } = issuer;
   if (!algorithms.includes(alg)) {
     const shown = `[${algorithms.map((each) => JSON.stringify(each)).join(" ")}]`;
-    return { refused: "oidc: id token signed with unsupported algorithm, " +
-      `expected ${shown} got ${JSON.stringify(alg)}` };
+    return {
+      refused:
+        "oidc: id token signed with unsupported algorithm, " +
+        `expected ${shown} got ${JSON.stringify(alg)}`,
+    };
   }
   const candidates = await keys.keysFor(kid);
   if (candidates === undefined) return { refused: "oidc: authenticator not initialized" };
@@ -57,7 +60,9 @@ export async function verifyJwt(
 }
 
 function checked(
-  claims: Claims, { url, audiences }: JwtIssuer, now_ms: number,
+  claims: Claims,
+  { url, audiences }: JwtIssuer,
+  now_ms: number,
 ): { claims: Claims } | { refused: string } {
   const { iss, exp, nbf } = claims;
   if (iss !== url) {
@@ -77,8 +82,11 @@ function checked(
   if (nbf !== undefined) {
     if (typeof nbf !== "number" || now_ms < (nbf - NOT_BEFORE_LEEWAY_S) * 1_000) {
       const at = typeof nbf === "number" ? timeOf(nbf) : "unreadable";
-      return { refused: `oidc: current time ${timeOf(now_ms / 1_000)} before the nbf ` +
-        `(not before) time: ${at}` };
+      return {
+        refused:
+          `oidc: current time ${timeOf(now_ms / 1_000)} before the nbf ` +
+          `(not before) time: ${at}`,
+      };
     }
   }
   return { claims };
@@ -108,7 +116,7 @@ function claimsIn(payload: Buffer): { claims: Claims } | { refused: string } {
 }
 
 const textOf = (value: unknown): string | undefined =>
-  (typeof value === "string" ? value : undefined);
+  typeof value === "string" ? value : undefined;
 
 function headerOf(token: string): { alg?: string; kid?: string } | undefined {
   try {

@@ -16,9 +16,7 @@ interface OfNode extends KubeObject {
 }
 
 /** References to the secrets of a volume that a node may read; others are for controllers. */
-const NODE_SECRETS = [
-  "nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef",
-] as const;
+const NODE_SECRETS = ["nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"] as const;
 
 /** The node of a pod and the objects that the pod refers to. */
 interface NodePod {

@@ -1,7 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Answer, ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
+import { type Answer, type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
@@ -104,7 +104,8 @@ it("a node changes its own Node, and neither its taints nor labels that place wo
 it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-25735)", async () => {
   const path = "/api/v1/nodes/n1";
   const before = JSON.parse((await asAdmin(path)).body) as {
-    metadata: { labels?: object; annotations?: object }; spec: { taints?: object[] };
+    metadata: { labels?: object; annotations?: object };
+    spec: { taints?: object[] };
   };
   const evil = {
     ...before,
@@ -117,7 +118,10 @@ it("a Node is judged by what was stored, through whatever endpoint (CVE-2021-257
     expect([endpoint, put.status]).toEqual([endpoint, 403]);
     for (const type of types) {
       const headers = { "content-type": `application/${type}` };
-      const { metadata: { labels }, spec } = evil;
+      const {
+        metadata: { labels },
+        spec,
+      } = evil;
       const body = { metadata: { labels }, spec };
       const patched = await asNode(`${path}${endpoint}`, { method: "PATCH", body, headers });
       expect([endpoint, type, patched.status]).toEqual([endpoint, type, 403]);
@@ -141,7 +145,11 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [])))).status).toBe(403);
   const node = JSON.parse((await asNode("/api/v1/nodes/n1")).body) as { metadata: { uid: string } };
   const own = {
-    apiVersion: "v1", kind: "Node", name: "n1", uid: node.metadata.uid, controller: true,
+    apiVersion: "v1",
+    kind: "Node",
+    name: "n1",
+    uid: node.metadata.uid,
+    controller: true,
   };
   // A controller without pods of its own would adopt it.
   for (const more of [{ controller: undefined }, { blockOwnerDeletion: true }]) {
@@ -157,18 +165,22 @@ it("a node makes mirror pods of its own, owned by itself", async () => {
     [{ containers: [reading] }, "a mirror pod may not reference secrets"],
     [{ volumes: projected({ secret: { name: "unused" } }) }, "may not reference secrets"],
     [{ imagePullSecrets: [{ name: "unused" }] }, "may not reference secrets"],
-    [{ volumes: [{ name: "v", configMap: { name: "c" } }] },
-      "can not create pods that reference configmaps"],
-    [{ volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
-      "can not create pods that reference persistentvolumeclaims"],
+    [
+      { volumes: [{ name: "v", configMap: { name: "c" } }] },
+      "can not create pods that reference configmaps",
+    ],
+    [
+      { volumes: [{ name: "v", persistentVolumeClaim: { claimName: "c" } }] },
+      "can not create pods that reference persistentvolumeclaims",
+    ],
     // CVE-2025-4563
-    [{ resourceClaims: [{ name: "r", resourceClaimName: "c" }] },
-      "can not create pods that reference resourceclaims"],
+    [
+      { resourceClaims: [{ name: "r", resourceClaimName: "c" }] },
+      "can not create pods that reference resourceclaims",
+    ],
   ] as const) {
     const refused = await naming(more);
-    expect([refused.status, refused.body]).toEqual([
-      403, expect.stringContaining(what),
-    ]);
+    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining(what)]);
   }
   expect((await asNode(`${NS}/pods`, post(mirror("n1", [own])))).status).toBe(201);
   for (const value of [null, "y"]) {
@@ -210,13 +222,20 @@ it("a node writes the status of its own pods, and deletes only them", async () =
 });
 
 it.each([
-  "127.0.0.1", "::ffff:127.0.0.1", "::1", "0.0.0.0", "169.254.169.254", "fe80::1", "224.0.0.1",
+  "127.0.0.1",
+  "::ffff:127.0.0.1",
+  "::1",
+  "0.0.0.0",
+  "169.254.169.254",
+  "fe80::1",
+  "224.0.0.1",
 ])("a node gives no pod the address %s, which no EndpointSlice can have", async (ip) => {
-  const patch = (status: object) => asNode(`${NS}/pods/mine/status`, {
-    method: "PATCH",
-    body: { status },
-    headers: { "content-type": "application/merge-patch+json" },
-  });
+  const patch = (status: object) =>
+    asNode(`${NS}/pods/mine/status`, {
+      method: "PATCH",
+      body: { status },
+      headers: { "content-type": "application/merge-patch+json" },
+    });
   expect((await patch({ podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }] })).status).toBe(200);
   const both = { podIP: "10.244.0.9", podIPs: [{ ip: "10.244.0.9" }, { ip }] };
   for (const status of [{ podIP: ip, podIPs: [{ ip }] }, both]) {
@@ -244,11 +263,13 @@ it("a node gets tokens only for its pods, bound to them", async () => {
 });
 
 it("a node gets tokens for the audiences that volumes of its pods ask for alone", async () => {
-  const tokens = (audience: string) =>
-    [{ name: "v", projected: { sources: [{ serviceAccountToken: { path: "t", audience } }] } }];
+  const tokens = (audience: string) => [
+    { name: "v", projected: { sources: [{ serviceAccountToken: { path: "t", audience } }] } },
+  ];
   const driver = { tokenRequests: [{ audience: "for-driver" }], attachRequired: false };
   await made("/apis/storage.k8s.io/v1/csidrivers", {
-    metadata: { name: "example.com" }, spec: driver,
+    metadata: { name: "example.com" },
+    spec: driver,
   });
   const volumes = [...tokens("vault"), { name: "d", csi: { driver: "example.com" } }];
   const answer = await made(`${NS}/pods`, pod("asking", { nodeName: "n1", volumes }));
@@ -263,8 +284,12 @@ it("a node gets tokens for the audiences that volumes of its pods ask for alone"
   expect((await token("for-driver")).status).toBe(201);
   expect((await token()).status).toBe(201);
   const refused = await token("bank");
-  expect([refused.status, refused.body]).toEqual([403, expect.stringContaining(
-    String.raw`audience \"bank\" not found in pod spec volume, system:node:n1 is not authorized`)]);
+  expect([refused.status, refused.body]).toEqual([
+    403,
+    expect.stringContaining(
+      String.raw`audience \"bank\" not found in pod spec volume, system:node:n1 is not authorized`,
+    ),
+  ]);
   expect((await token("vault", "for-driver")).status).toBe(403);
 });
 
@@ -278,13 +303,19 @@ it("a node keeps its own lease and no other", async () => {
 
 it("a node evicts its own pods only, and nothing is done of what it may not", async () => {
   const evict = (name: string) =>
-    asNode(`${NS}/pods/${name}/eviction`, post({
-      apiVersion: "policy/v1", kind: "Eviction", metadata: { name },
-    }));
+    asNode(
+      `${NS}/pods/${name}/eviction`,
+      post({
+        apiVersion: "policy/v1",
+        kind: "Eviction",
+        metadata: { name },
+      }),
+    );
   await made(`${NS}/pods`, pod("leaving", { nodeName: "n1" }));
   const refused = await evict("theirs");
   expect([refused.status, refused.body]).toEqual([
-    403, expect.stringContaining("node n1 can only evict pods with spec.nodeName set to itself"),
+    403,
+    expect.stringContaining("node n1 can only evict pods with spec.nodeName set to itself"),
   ]);
   expect((await asAdmin(`${NS}/pods/theirs`)).body).not.toContain("DisruptionTarget");
   expect((await evict("leaving")).status).toBe(201);
@@ -335,15 +366,21 @@ it("a volume that is not its claim's does not hide the one that is", async () =>
   const resources = { requests: { storage: "1Gi" } };
   const spec = { accessModes: ["ReadWriteOnce"], resources, volumeName: "bound" };
   const claim = await made(CLAIMS, { metadata: { name: "data" }, spec });
-  const { metadata: { uid: claimUid } } = JSON.parse(claim.body) as { metadata: { uid: string } };
+  const {
+    metadata: { uid: claimUid },
+  } = JSON.parse(claim.body) as { metadata: { uid: string } };
   for (const name of ["for-node", "for-controller"]) {
     await made(`${NS}/secrets`, { metadata: { name } });
   }
   const secret = (name: string) => ({ namespace: "default", name });
   await made(VOLUMES, volume("released", "of-an-earlier-claim", {}));
-  await made(VOLUMES, volume("bound", claimUid, {
-    nodeStageSecretRef: secret("for-node"), controllerPublishSecretRef: secret("for-controller"),
-  }));
+  await made(
+    VOLUMES,
+    volume("bound", claimUid, {
+      nodeStageSecretRef: secret("for-node"),
+      controllerPublishSecretRef: secret("for-controller"),
+    }),
+  );
   const volumes = [{ name: "v", persistentVolumeClaim: { claimName: "data" } }];
   await made(`${NS}/pods`, pod("storing", { nodeName: "n1", volumes }));
   const read = async (path: string) => (await asNode(path)).status;
@@ -385,39 +422,57 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
     as(`/api/v1/nodes/${name}/status`, { method: "PATCH", headers, body });
   const internal = (address: string) => ({ addresses: [{ type: "InternalIP", address }] });
   const ready = (status: string) => ({ conditions: [{ type: "Ready", status }] });
-  const published = (address: string) =>
-    ({ metadata: { annotations: { "flannel.alpha.coreos.com/public-ip": address } } });
+  const published = (address: string) => ({
+    metadata: { annotations: { "flannel.alpha.coreos.com/public-ip": address } },
+  });
   const own = { status: internal("192.0.2.1"), ...published("192.0.2.1") };
   expect((await patch(asNode, "n1", own)).status).toBe(200);
   const theirs = { status: { ...internal("192.0.2.2"), ...ready("True") } };
   await patch(asAdmin, "n2", theirs);
-  const link = (VtepMAC: string) => ({ metadata: { annotations: {
-    "flannel.alpha.coreos.com/backend-data": JSON.stringify({ VNI: 1, VtepMAC }),
-  } } });
+  const link = (VtepMAC: string) => ({
+    metadata: {
+      annotations: {
+        "flannel.alpha.coreos.com/backend-data": JSON.stringify({ VNI: 1, VtepMAC }),
+      },
+    },
+  });
   await patch(asAdmin, "n2", link("02:00:00:00:00:0a"));
   await asAdmin("/api/v1/nodes/n2", {
-    method: "PATCH", headers, body: { spec: { podCIDR: "10.244.2.0/24" } },
+    method: "PATCH",
+    headers,
+    body: { spec: { podCIDR: "10.244.2.0/24" } },
   });
   const list = await asAdmin("/apis/networking.k8s.io/v1/servicecidrs");
   expect(list.body).toContain("10.96.0.0/16");
   const whose = {
-    "192.0.2.2": "Node n2", "10.244.2.9": "pods of Node n2", "10.96.0.1": "Services",
+    "192.0.2.2": "Node n2",
+    "10.244.2.9": "pods of Node n2",
+    "10.96.0.1": "Services",
   };
   const refused = { status: 403 };
   for (const [address, owner] of Object.entries(whose)) {
     const body = expect.stringContaining(`to have the address ${address} of ${owner}`) as string;
-    const taken = await waitFor(owner, async () => {
-      await patch(asNode, "n1", own);
-      const answer = await patch(asNode, "n1", { status: internal(address) });
-      return answer.status === 403 ? answer : undefined;
-    }, patience);
+    const taken = await waitFor(
+      owner,
+      async () => {
+        await patch(asNode, "n1", own);
+        const answer = await patch(asNode, "n1", { status: internal(address) });
+        return answer.status === 403 ? answer : undefined;
+      },
+      patience,
+    );
     expect(taken).toMatchObject({ ...refused, body });
     expect(await patch(asNode, "n1", published(address))).toMatchObject({ ...refused, body });
   }
   // Other texts and places of the address of n2.
   const taken = { ...refused, body: expect.stringContaining("192.0.2.2 of Node n2") as string };
   for (const text of [
-    "::ffff:192.0.2.2", "::ffff:c000:202", "192.0.514", "0300.0.2.2", "0xc0000202", "192.0.2.2 ",
+    "::ffff:192.0.2.2",
+    "::ffff:c000:202",
+    "192.0.514",
+    "0300.0.2.2",
+    "0xc0000202",
+    "192.0.2.2 ",
   ]) {
     for (const type of ["InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"]) {
       const status = { addresses: [{ type, address: text }] };

@@ -1,7 +1,7 @@
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import { objectsNamedBy, reference } from "@raft2kube/api/core/v1/pod/references.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 
 /** A pod, whose spec names other objects. */
 export type ReferringPod = Pod & KubeObject;

@@ -24,7 +24,8 @@ beforeAll(async () => {
   const verbs = ["get", "create", "update", "patch"];
   const written = ["clusterroles", "clusterrolebindings"];
   clerk = await grant(server, "clerk", "", [
-    { verbs, apiGroups: [apiGroup], resources: written }, ...SOME,
+    { verbs, apiGroups: [apiGroup], resources: written },
+    ...SOME,
   ]);
   holder = await grant(server, "holder", "", ALL);
 });
@@ -51,15 +52,17 @@ it("a rule whose lists multiply is refused, unless another covers it as it stand
   const rules = [{ apiGroups, resources, resourceNames, verbs }];
   const refused = await send(clerk, "POST", ROLES, { metadata: { name: "product" }, rules });
   expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("too many")]);
-  expect((await send(holder, "POST", ROLES, { metadata: { name: "product" }, rules })).status)
-    .toBe(201);
+  expect((await send(holder, "POST", ROLES, { metadata: { name: "product" }, rules })).status).toBe(
+    201,
+  );
 });
 
 it("a label that makes others hold a role needs what the role holds", async () => {
   const label = { metadata: { labels: { [`${apiGroup}/aggregate-to-view`]: "true" } } };
   expect((await send(clerk, "PATCH", `${ROLES}/cluster-admin`, label)).status).toBe(403);
-  expect((await send(holder, "PATCH", `${ROLES}/system:node-problem-detector`, label)).status)
-    .toBe(200);
+  expect((await send(holder, "PATCH", `${ROLES}/system:node-problem-detector`, label)).status).toBe(
+    200,
+  );
 });
 
 it("a user that may write roles may delete them, whatever their rules are", async () => {
@@ -79,8 +82,9 @@ it("a role that is made of others needs all there is", async () => {
   expect((await send(holder, "POST", ROLES, body("collector"))).status).toBe(201);
   const selectors = { aggregationRule: { clusterRoleSelectors: [{}] } };
   expect((await send(clerk, "PATCH", `${ROLES}/collector`, selectors)).status).toBe(403);
-  expect((await send(clerk, "PATCH", `${ROLES}/collector`, { aggregationRule: null })).status)
-    .toBe(403);
+  expect((await send(clerk, "PATCH", `${ROLES}/collector`, { aggregationRule: null })).status).toBe(
+    403,
+  );
 });
 
 it("a binding needs what its role holds, or the right to bind it", async () => {
@@ -94,11 +98,14 @@ it("a binding needs what its role holds, or the right to bind it", async () => {
   expect((await send(clerk, "POST", bindings, binding("b2", "nothing"))).status).toBe(404);
   const bind = [
     { verbs: ["create"], apiGroups: [apiGroup], resources: ["clusterrolebindings"] },
-    { verbs: ["bind"], apiGroups: [apiGroup], resources: ["clusterroles"],
-      resourceNames: ["edit"] },
+    {
+      verbs: ["bind"],
+      apiGroups: [apiGroup],
+      resources: ["clusterroles"],
+      resourceNames: ["edit"],
+    },
   ];
   const binder = await grant(server, "binder", "", bind);
   expect((await send(binder, "POST", bindings, binding("b3", "edit"))).status).toBe(201);
-  expect((await send(binder, "POST", bindings, binding("b4", "cluster-admin"))).status)
-    .toBe(403);
+  expect((await send(binder, "POST", bindings, binding("b4", "cluster-admin"))).status).toBe(403);
 });

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { PolicyRule } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
-import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { ROLE_GRANTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { aboutResource } from "../attributes.ts";
@@ -69,7 +69,10 @@ export async function checkEscalation(
  */
 function granting({ metadata, ...content }: RoleLike): object {
   const {
-    ownerReferences: _owners, finalizers: _finalizers, managedFields: _managers, ...others
+    ownerReferences: _owners,
+    finalizers: _finalizers,
+    managedFields: _managers,
+    ...others
   } = metadata;
   return { ...content, metadata: others };
 }

@@ -9,18 +9,27 @@ import { compileExpression, evaluateExpression } from "../../authn/expression.ts
 
 const TEXTS = listOf(STRING);
 const SELECTOR = {
-  rawSelector: STRING, requirements: listOf(objectType("kubernetes.SelectorRequirement")),
+  rawSelector: STRING,
+  requirements: listOf(objectType("kubernetes.SelectorRequirement")),
 };
 const REQUEST = objectType("kubernetes.SubjectAccessReviewSpec");
 const PROVIDER = objectTypes({
   [REQUEST.name]: {
     resourceAttributes: objectType("kubernetes.ResourceAttributes"),
     nonResourceAttributes: objectType("kubernetes.NonResourceAttributes"),
-    user: STRING, groups: TEXTS, extra: mapOf(STRING, TEXTS), uid: STRING,
+    user: STRING,
+    groups: TEXTS,
+    extra: mapOf(STRING, TEXTS),
+    uid: STRING,
   },
   "kubernetes.ResourceAttributes": {
-    namespace: STRING, verb: STRING, group: STRING, version: STRING, resource: STRING,
-    subresource: STRING, name: STRING,
+    namespace: STRING,
+    verb: STRING,
+    group: STRING,
+    version: STRING,
+    resource: STRING,
+    subresource: STRING,
+    name: STRING,
     fieldSelector: objectType("kubernetes.FieldSelectorAttributes"),
     labelSelector: objectType("kubernetes.LabelSelectorAttributes"),
   },
@@ -29,8 +38,10 @@ const PROVIDER = objectTypes({
   "kubernetes.LabelSelectorAttributes": SELECTOR,
   "kubernetes.SelectorRequirement": { key: STRING, operator: STRING, values: TEXTS },
 });
-const SCOPE: Environment =
-  KUBERNETES.extend({ variables: { request: REQUEST }, provider: PROVIDER });
+const SCOPE: Environment = KUBERNETES.extend({
+  variables: { request: REQUEST },
+  provider: PROVIDER,
+});
 
 /** Compiles a condition about `request`, an access review's spec; `refuse` gets why it cannot. */
 export function compileCondition(text: string, refuse: (why: string) => never): Program {
@@ -39,7 +50,8 @@ export function compileCondition(text: string, refuse: (why: string) => never): 
 
 /** Whether all conditions hold; one that does not decides, even if others have errors. */
 export function matches(
-  programs: readonly Program[], spec: SubjectAccessReviewSpec,
+  programs: readonly Program[],
+  spec: SubjectAccessReviewSpec,
 ): { matches: boolean; error?: string } {
   const request = fromJson(shown(spec), REQUEST, PROVIDER);
   const errors: string[] = [];
@@ -59,14 +71,27 @@ function shown(spec: SubjectAccessReviewSpec): object {
   const { namespace = "", verb = "", group = "", version = "" } = asked ?? {};
   const { resource = "", subresource = "", name = "", fieldSelector, labelSelector } = asked ?? {};
   return {
-    user, groups, uid, extra,
-    ...(asked === undefined ? {} : {
-      resourceAttributes: {
-        namespace, verb, group, version, resource, subresource, name,
-        ...(fieldSelector && { fieldSelector }), ...(labelSelector && { labelSelector }),
-      },
-    }),
-    ...(page === undefined ? {}
+    user,
+    groups,
+    uid,
+    extra,
+    ...(asked === undefined
+      ? {}
+      : {
+          resourceAttributes: {
+            namespace,
+            verb,
+            group,
+            version,
+            resource,
+            subresource,
+            name,
+            ...(fieldSelector && { fieldSelector }),
+            ...(labelSelector && { labelSelector }),
+          },
+        }),
+    ...(page === undefined
+      ? {}
       : { nonResourceAttributes: { verb: page.verb ?? "", path: page.path ?? "" } }),
   };
 }

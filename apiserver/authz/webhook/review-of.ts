@@ -1,12 +1,19 @@
-import {
-  type FieldTerm, type LabelTerm, parseFieldSelector, parseLabelSelector, SelectorError,
-} from "@raft2kube/api/selector.ts";
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
+import {
+  type FieldTerm,
+  type LabelTerm,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from "@raft2kube/api/selector.ts";
 import type { Attributes } from "../attributes.ts";
 
 /** The operators of labels in an access review; the others are left out, which asks for more. */
 const OPERATORS: Readonly<Partial<Record<LabelTerm["operator"], string>>> = {
-  in: "In", notin: "NotIn", exists: "Exists", "!": "DoesNotExist",
+  in: "In",
+  notin: "NotIn",
+  exists: "Exists",
+  "!": "DoesNotExist",
 };
 
 /** The spec of an access review about a request, as upstream's webhook authorizer makes it. */
@@ -14,7 +21,8 @@ export function specOf(attributes: Attributes): SubjectAccessReviewSpec {
   const { user, resourceRequest, verb, path } = attributes;
   const { name, uid, groups, extra = {} } = user;
   return {
-    ...(resourceRequest ? { resourceAttributes: resourceIn(attributes) }
+    ...(resourceRequest
+      ? { resourceAttributes: resourceIn(attributes) }
       : { nonResourceAttributes: { path, verb } }),
     user: name,
     ...(groups.length === 0 ? {} : { groups: [...groups] }),

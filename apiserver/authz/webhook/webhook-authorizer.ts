@@ -3,14 +3,17 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { ownerOfUser } from "../../authn/owner.ts";
 import { AUTHORIZATION_CACHE_ENTRIES_MAX, AUTHORIZATION_CACHED_CHARS_MAX } from "../../limits.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
-import { ownerOfUser } from "../../authn/owner.ts";
 import { AnswerCache } from "../../webhook/answer-cache.ts";
 import { RemoteServer } from "../../webhook/remote.ts";
 import { askReview, type ReviewOutcome } from "../../webhook/review.ts";
 import {
-  type Attributes, type AuthorizerPlugin, type Decision, NO_OPINION,
+  type Attributes,
+  type AuthorizerPlugin,
+  type Decision,
+  NO_OPINION,
 } from "../attributes.ts";
 import type { AuthorizationWebhook } from "../config.ts";
 import { compileCondition, matches } from "./match-conditions.ts";
@@ -43,8 +46,12 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     this.#parts = parts;
     this.#server = new RemoteServer(webhook.access, parts.clock);
     this.#known = new AnswerCache(parts.clock, AUTHORIZATION_CACHE_ENTRIES_MAX);
-    this.#conditions = webhook.conditions.map((text) => compileCondition(text, (why) =>
-      assert(false, `a condition was read that does not compile: ${why}`) as never));
+    this.#conditions = webhook.conditions.map((text) =>
+      compileCondition(
+        text,
+        (why) => assert(false, `a condition was read that does not compile: ${why}`) as never,
+      ),
+    );
   }
 
   async decide(attributes: Attributes): Promise<Decision> {
@@ -55,25 +62,33 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     if (known !== undefined) return known.answer;
     let outcome: ReviewOutcome = "error";
     try {
-      const status = await askReview(this.#server, {
-        apiVersion: `authorization.k8s.io/${this.#webhook.version}`, kind: "SubjectAccessReview",
-        spec: this.#webhook.version === "v1" ? spec : inBeta(spec),
-      }, {
-        clock: this.#parts.clock, timeout_ms: this.#webhook.timeout_ms,
-        // By name alone: a review names groups of its author's choice.
-        owner: attributes.asker ?? { name: ownerOfUser(attributes.user).name },
-        attempted: (now, http, seconds) => {
-          outcome = now;
-          this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
+      const status = await askReview(
+        this.#server,
+        {
+          apiVersion: `authorization.k8s.io/${this.#webhook.version}`,
+          kind: "SubjectAccessReview",
+          spec: this.#webhook.version === "v1" ? spec : inBeta(spec),
         },
-      });
+        {
+          clock: this.#parts.clock,
+          timeout_ms: this.#webhook.timeout_ms,
+          // By name alone: a review names groups of its author's choice.
+          owner: attributes.asker ?? { name: ownerOfUser(attributes.user).name },
+          attempted: (now, http, seconds) => {
+            outcome = now;
+            this.#parts.metrics.askedWebhook(this.name, now, http, seconds);
+          },
+        },
+      );
       const decision = decisionIn(status);
       this.#keep(spec, decision);
       return decision;
     } catch (thrown) {
       if (thrown instanceof ApiError) throw thrown;
-      log.warn("a webhook that authorizes gave no answer",
-        { name: this.name, reason: messageOf(thrown) });
+      log.warn("a webhook that authorizes gave no answer", {
+        name: this.name,
+        reason: messageOf(thrown),
+      });
       if (this.#webhook.onFailure === "NoOpinion") {
         this.#parts.metrics.webhookFailedOpen(this.name, outcome);
       }
@@ -92,8 +107,11 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
     const from_ms = clock.monotonic();
     const result = matches(this.#conditions, spec);
     const seconds = (clock.monotonic() - from_ms) / 1_000;
-    metrics.conditionsEvaluated(this.name, seconds,
-      result.error !== undefined ? "error" : result.matches ? "match" : "exclusion");
+    metrics.conditionsEvaluated(
+      this.name,
+      seconds,
+      result.error !== undefined ? "error" : result.matches ? "match" : "exclusion",
+    );
     if (result.error !== undefined) return this.#failed(result.error);
     return result.matches ? undefined : NO_OPINION;
   }
@@ -106,8 +124,7 @@ export class WebhookAuthorizer implements AuthorizerPlugin {
   #keep(spec: object, decision: Decision): void {
     const { authorized_ms, unauthorized_ms } = this.#webhook;
     if (JSON.stringify(spec).length > AUTHORIZATION_CACHED_CHARS_MAX) return;
-    this.#known.set(spec, decision,
-      decision.verdict === "allow" ? authorized_ms : unauthorized_ms);
+    this.#known.set(spec, decision, decision.verdict === "allow" ? authorized_ms : unauthorized_ms);
   }
 }
 

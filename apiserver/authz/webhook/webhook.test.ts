@@ -3,11 +3,13 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import {
-  type FakeServer, sendJson, startFakeServer,
+  type FakeServer,
+  sendJson,
+  startFakeServer,
 } from "../../../testing/apiserver/fake-issuer.ts";
 import { REMOTE_CALLS_MAX, REVIEW_BYTES_MAX, REVIEW_PAUSES, SHARE } from "../../limits.ts";
 import { AuthorizationMetrics, filterDurations } from "../../metrics/access.ts";
-import { aboutResource, type Attributes } from "../attributes.ts";
+import { type Attributes, aboutResource } from "../attributes.ts";
 import { Authorizer } from "../authorizer.ts";
 import { authorizersOf } from "../authorizers.ts";
 import { type AuthorizationConfig, readAuthorizationConfig } from "../config.ts";
@@ -32,33 +34,52 @@ beforeEach(() => {
 });
 
 const WEBHOOK = {
-  timeout: "3s", failurePolicy: "Deny", subjectAccessReviewVersion: "v1",
+  timeout: "3s",
+  failurePolicy: "Deny",
+  subjectAccessReviewVersion: "v1",
   connectionInfo: { type: "KubeConfigFile", kubeConfigFile: "/etc/hook.conf" },
 };
 
-const read = (authorizers: unknown): Promise<AuthorizationConfig> => readAuthorizationConfig(
-  JSON.stringify({
-    kind: "AuthorizationConfiguration", apiVersion: "apiserver.config.k8s.io/v1", authorizers,
-  }), () => Promise.resolve({ url: `${server.url}/authorize`, ca: server.ca }));
+const read = (authorizers: unknown): Promise<AuthorizationConfig> =>
+  readAuthorizationConfig(
+    JSON.stringify({
+      kind: "AuthorizationConfiguration",
+      apiVersion: "apiserver.config.k8s.io/v1",
+      authorizers,
+    }),
+    () => Promise.resolve({ url: `${server.url}/authorize`, ca: server.ca }),
+  );
 
 /** A chain of these authorizers, on a clock that stands unless one is given. */
 async function chain(
-  authorizers: unknown, clock: ConstructorParameters<typeof Authorizer>[2] = systemClock(),
+  authorizers: unknown,
+  clock: ConstructorParameters<typeof Authorizer>[2] = systemClock(),
 ): Promise<Authorizer> {
   const registry = metricsRegistry();
   const metrics = new AuthorizationMetrics(registry, filterDurations(registry));
   const none = { decide: () => ({ verdict: "no-opinion" as const, reason: "none" }) };
   const config = await read(authorizers);
-  return new Authorizer(authorizersOf(config, {
-    clock, metrics,
-    node: { type: "Node", name: "node", ...none },
-    rbac: { type: "RBAC", name: "rbac",
-      decide: ({ verb }) => ({ verdict: verb === "get" ? "allow" : "no-opinion", reason: "" }) },
-  }), metrics, clock);
+  return new Authorizer(
+    authorizersOf(config, {
+      clock,
+      metrics,
+      node: { type: "Node", name: "node", ...none },
+      rbac: {
+        type: "RBAC",
+        name: "rbac",
+        decide: ({ verb }) => ({ verdict: verb === "get" ? "allow" : "no-opinion", reason: "" }),
+      },
+    }),
+    metrics,
+    clock,
+  );
 }
 
-const hook = (more: object = {}, name = "hook") =>
-  ({ type: "Webhook", name, webhook: { ...WEBHOOK, ...more } });
+const hook = (more: object = {}, name = "hook") => ({
+  type: "Webhook",
+  name,
+  webhook: { ...WEBHOOK, ...more },
+});
 const jane = { name: "jane", groups: ["dev"], uid: "7", extra: { "example.org/k": ["v"] } };
 const ask = (more: Partial<Attributes> = {}): Attributes =>
   aboutResource({ user: jane, verb: "list", resource: "pods", namespace: "a", ...more });
@@ -68,23 +89,36 @@ it("a webhook is asked by an access review, and its answer decides", async () =>
   status = { allowed: true, reason: "because" };
   const labelSelector = "app in (a,b),!old,tier=web";
   const fieldSelector = "spec.nodeName=n1,status.phase!=Failed";
-  expect(await authorizer.decide(ask({ labelSelector, fieldSelector })))
-    .toEqual({ verdict: "allow", reason: "because" });
+  expect(await authorizer.decide(ask({ labelSelector, fieldSelector }))).toEqual({
+    verdict: "allow",
+    reason: "because",
+  });
   expect(seen[0]).toMatchObject({
-    kind: "SubjectAccessReview", apiVersion: "authorization.k8s.io/v1",
+    kind: "SubjectAccessReview",
+    apiVersion: "authorization.k8s.io/v1",
     spec: {
-      user: "jane", groups: ["dev"], uid: "7", extra: { "example.org/k": ["v"] },
+      user: "jane",
+      groups: ["dev"],
+      uid: "7",
+      extra: { "example.org/k": ["v"] },
       resourceAttributes: {
-        namespace: "a", verb: "list", version: "v1", resource: "pods",
-        fieldSelector: { requirements: [
-          { key: "spec.nodeName", operator: "In", values: ["n1"] },
-          { key: "status.phase", operator: "NotIn", values: ["Failed"] },
-        ] },
-        labelSelector: { requirements: expect.arrayContaining([
-          { key: "app", operator: "In", values: ["a", "b"] },
-          { key: "old", operator: "DoesNotExist" },
-          { key: "tier", operator: "In", values: ["web"] },
-        ]) as unknown },
+        namespace: "a",
+        verb: "list",
+        version: "v1",
+        resource: "pods",
+        fieldSelector: {
+          requirements: [
+            { key: "spec.nodeName", operator: "In", values: ["n1"] },
+            { key: "status.phase", operator: "NotIn", values: ["Failed"] },
+          ],
+        },
+        labelSelector: {
+          requirements: expect.arrayContaining([
+            { key: "app", operator: "In", values: ["a", "b"] },
+            { key: "old", operator: "DoesNotExist" },
+            { key: "tier", operator: "In", values: ["web"] },
+          ]) as unknown,
+        },
       },
     },
   });
@@ -101,7 +135,8 @@ it("v1beta1 names groups as it does", async () => {
   status = { allowed: true };
   await authorizer.decide(ask());
   expect(seen[0]).toMatchObject({
-    apiVersion: "authorization.k8s.io/v1beta1", spec: { group: ["dev"] },
+    apiVersion: "authorization.k8s.io/v1beta1",
+    spec: { group: ["dev"] },
   });
 });
 
@@ -114,35 +149,54 @@ it("authorizers are asked in the order of the configuration", async () => {
   expect((await last.decide(get)).verdict).toBe("allow");
   const open = await chain([{ type: "AlwaysAllow", name: "open" }]);
   expect((await open.decide(ask())).verdict).toBe("allow");
-  const shut = await chain([{ type: "Node", name: "n" }, { type: "AlwaysDeny", name: "shut" }]);
-  expect(await shut.decide(ask()))
-    .toEqual({ verdict: "no-opinion", reason: "none\nEverything is forbidden." });
+  const shut = await chain([
+    { type: "Node", name: "n" },
+    { type: "AlwaysDeny", name: "shut" },
+  ]);
+  expect(await shut.decide(ask())).toEqual({
+    verdict: "no-opinion",
+    reason: "none\nEverything is forbidden.",
+  });
   const master = ask({ user: { name: "root", groups: ["system:masters"] } });
   expect((await shut.decide(master)).verdict).toBe("allow");
 });
 
 it("conditions decide whether it is asked", async () => {
-  const conditions = (...expressions: string[]) => hook({
-    matchConditionSubjectAccessReviewVersion: "v1",
-    matchConditions: expressions.map((expression) => ({ expression })),
-  });
+  const conditions = (...expressions: string[]) =>
+    hook({
+      matchConditionSubjectAccessReviewVersion: "v1",
+      matchConditions: expressions.map((expression) => ({ expression })),
+    });
   status = { denied: true };
   const verdictOf = async (expressions: string[], attributes = ask()) =>
     (await chain([conditions(...expressions)])).decide(attributes);
-  expect(await verdictOf(["has(request.resourceAttributes)",
-    "request.resourceAttributes.namespace == 'b'"])).toMatchObject({ verdict: "no-opinion" });
+  expect(
+    await verdictOf([
+      "has(request.resourceAttributes)",
+      "request.resourceAttributes.namespace == 'b'",
+    ]),
+  ).toMatchObject({ verdict: "no-opinion" });
   expect(seen).toHaveLength(0);
-  expect(await verdictOf(["request.user == 'jane' && 'dev' in request.groups"]))
-    .toMatchObject({ verdict: "deny" });
+  expect(await verdictOf(["request.user == 'jane' && 'dev' in request.groups"])).toMatchObject({
+    verdict: "deny",
+  });
   expect(seen).toHaveLength(1);
   // An error counts only where no condition excludes the webhook.
   const path = "request.nonResourceAttributes.path == '/x'";
-  expect(await verdictOf([path]))
-    .toMatchObject({ verdict: "deny", error: expect.any(String) as string });
-  expect(await verdictOf([path, "request.user == 'joe'"])).toEqual(
-    { verdict: "no-opinion", reason: "" });
-  expect(await verdictOf(["request.resourceAttributes.labelSelector.requirements[0].key == 'x'"],
-    ask({ labelSelector: "x=1" }))).toMatchObject({ verdict: "deny" });
+  expect(await verdictOf([path])).toMatchObject({
+    verdict: "deny",
+    error: expect.any(String) as string,
+  });
+  expect(await verdictOf([path, "request.user == 'joe'"])).toEqual({
+    verdict: "no-opinion",
+    reason: "",
+  });
+  expect(
+    await verdictOf(
+      ["request.resourceAttributes.labelSelector.requirements[0].key == 'x'"],
+      ask({ labelSelector: "x=1" }),
+    ),
+  ).toMatchObject({ verdict: "deny" });
   await expect(chain([conditions("request.nothing == 1")])).rejects.toThrow("compilation failed");
   await expect(chain([conditions("request.user")])).rejects.toThrow("must evaluate to bool");
 });
@@ -170,8 +224,10 @@ it("answers are known for their time, and large questions are asked again", asyn
 it("a webhook that lies, breaks off or answers garbage is asked no further", async () => {
   // Pauses between attempts take a millisecond, attempts the time that they have.
   const real = systemClock();
-  const clock = { ...real, after: (ms: number, act: () => void) =>
-    real.after(ms <= REVIEW_PAUSES.most_ms ? 1 : ms, act) };
+  const clock = {
+    ...real,
+    after: (ms: number, act: () => void) => real.after(ms <= REVIEW_PAUSES.most_ms ? 1 : ms, act),
+  };
   const answers: [FakeServer["answer"], string][] = [
     [(_, __, response) => void response.destroy(), "EOF"],
     [(_, __, response) => void response.writeHead(200).end("<html>"), "did not answer with JSON"],
@@ -180,12 +236,17 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
     [(_, body, response) => sendJson(response, { ...JSON.parse(body), status: "yes" }), "status"],
     [(_, __, response) => void response.writeHead(302, { location: "/x" }).end(), "redirects"],
     [(_, __, response) => void response.writeHead(403).end("go away"), "go away"],
-    [(_, __, response) =>
-      void response.writeHead(200).end(Buffer.alloc(REVIEW_BYTES_MAX + 1, " ")), "more than"],
+    [
+      (_, __, response) =>
+        void response.writeHead(200).end(Buffer.alloc(REVIEW_BYTES_MAX + 1, " ")),
+      "more than",
+    ],
   ];
   const deny = await chain([hook()], clock);
   const open = await chain(
-    [hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "r" }], clock);
+    [hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "r" }],
+    clock,
+  );
   for (const [answer, why] of answers) {
     server.answer = answer;
     const decision = await deny.decide(ask());
@@ -205,13 +266,18 @@ it("a webhook that lies, breaks off or answers garbage is asked no further", asy
 it("a webhook that hangs is given up, and one user's calls leave room for others'", async () => {
   server.answer = () => undefined;
   server.asked.clear();
-  const authorizer =
-    await chain([hook({ failurePolicy: "NoOpinion" }), { type: "RBAC", name: "rbac" }]);
+  const authorizer = await chain([
+    hook({ failurePolicy: "NoOpinion" }),
+    { type: "RBAC", name: "rbac" },
+  ]);
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
   // Each a service account of its own, whose namespace's editors make as many as they like.
-  const account = (i: number) => ({ user: {
-    name: `system:serviceaccount:team:s${i}`, groups: ["system:serviceaccounts:team"],
-  } });
+  const account = (i: number) => ({
+    user: {
+      name: `system:serviceaccount:team:s${i}`,
+      groups: ["system:serviceaccounts:team"],
+    },
+  });
   const asked = Array.from({ length: share }, (_, i) => authorizer.decide(ask(account(i))));
   // One who made the webhook fail for themselves would evade what it denies.
   const beyond = authorizer.decide(ask({ ...account(share), verb: "get" }));
@@ -232,7 +298,13 @@ it("refuses configurations that make no sense, and names the field", async () =>
     [[], "authorizers: must be a list that is not empty"],
     [[{ type: "ABAC", name: "a" }], "ABAC is not served"],
     [[{ type: "RBAC" }], "name: must be a text"],
-    [[{ type: "RBAC", name: "a" }, { type: "RBAC", name: "b" }], "repeats a"],
+    [
+      [
+        { type: "RBAC", name: "a" },
+        { type: "RBAC", name: "b" },
+      ],
+      "repeats a",
+    ],
     [[{ type: "RBAC", name: "a", webhook: WEBHOOK }], "may only be specified with Webhook"],
     [[{ type: "Webhook", name: "a" }], "webhook: must be an object"],
     [[hook({ timeout: "31s" })], "must be > 0s and <= 30s"],

@@ -1,11 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import { specOf } from "@raft2kube/fairness/fairness.ts";
-import { FLOWS, LEVELS, MANDATORY } from "@raft2kube/fairness/objects.ts";
 import type { FlowSchema, PriorityLevelConfiguration } from "@raft2kube/api/gen/flowcontrol/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { BootstrapServer } from "../server.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
-import type { Resource } from "../../resource/resource.ts";
+import { specOf } from "@raft2kube/fairness/fairness.ts";
+import { FLOWS, LEVELS, MANDATORY } from "@raft2kube/fairness/objects.ts";
 import {
   changeInternally,
   decoded,
@@ -13,6 +11,8 @@ import {
   ensure,
   internalWrite,
 } from "../../registry/internal-write.ts";
+import type { Resource } from "../../resource/resource.ts";
+import type { BootstrapServer } from "../server.ts";
 
 export type Level = PriorityLevelConfiguration & KubeObject;
 export type Schema = FlowSchema & KubeObject;
@@ -24,9 +24,10 @@ const PRODUCER = "api-priority-and-fairness-config-producer-v1";
 const GROUP = "flowcontrol.apiserver.k8s.io/v1";
 
 /** The two kinds. */
-export function flowControlResources(
-  server: BootstrapServer,
-): { levels: Resource; schemas: Resource } {
+export function flowControlResources(server: BootstrapServer): {
+  levels: Resource;
+  schemas: Resource;
+} {
   return {
     levels: server.resources.of(GROUP, "prioritylevelconfigurations"),
     schemas: server.resources.of(GROUP, "flowschemas"),
@@ -41,9 +42,11 @@ export async function ensureFlowControl(server: BootstrapServer): Promise<void> 
   const { levels, schemas } = flowControlResources(server);
   await Promise.all([
     ...Object.entries(LEVELS).map(([name, spec]) =>
-      settle<Level>(server, levels, { metadata: metadata(name), spec } as Level)),
+      settle<Level>(server, levels, { metadata: metadata(name), spec } as Level),
+    ),
     ...Object.keys(FLOWS).map((name) =>
-      settle<Schema>(server, schemas, { metadata: metadata(name), spec: specOf(name) } as Schema)),
+      settle<Schema>(server, schemas, { metadata: metadata(name), spec: specOf(name) } as Schema),
+    ),
   ]);
   await removeStrangers(server, schemas, Object.keys(FLOWS));
   await removeStrangers(server, levels, Object.keys(LEVELS));

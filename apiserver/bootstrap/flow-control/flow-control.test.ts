@@ -63,7 +63,8 @@ it("the annotation, or an unchanged generation, marks objects the server updates
   expect(await annotationOf("kube-scheduler")).toBe("false");
   expect(await annotationOf("system-nodes")).toBe("true");
   expect(await annotationOf("catch-all")).toBe("true");
-  const left = ["older-version", "a-users", "a-users-kept"].map(async (name) =>
-    (await send(`${FLOWS}/${name}`)).status);
+  const left = ["older-version", "a-users", "a-users-kept"].map(
+    async (name) => (await send(`${FLOWS}/${name}`)).status,
+  );
   expect(await Promise.all(left)).toEqual([404, 200, 200]);
 });

@@ -1,15 +1,15 @@
-import type { Runner } from "@raft2kube/reconcile/runner.ts";
+import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { ADJUST_INTERVAL_MS } from "@raft2kube/fairness/limits.ts";
 import { MANDATORY } from "@raft2kube/fairness/objects.ts";
-import type { FlowSchemaCondition } from "@raft2kube/api/gen/flowcontrol/v1.ts";
+import type { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { CacheEvent } from "../../cache/event.ts";
-import type { Entry } from "../../object/entry.ts";
-import type { BootstrapServer } from "../server.ts";
-import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { FLOW_CONTROL_MEND_MS } from "../../limits.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
-import { applyStatus } from "../../registry/internal-write.ts";
+import type { Entry } from "../../object/entry.ts";
 import { type Controller, periodic } from "../../periodic.ts";
+import { applyStatus } from "../../registry/internal-write.ts";
+import type { BootstrapServer } from "../server.ts";
 import { ensureFlowControl, flowControlResources, type Level, type Schema } from "./ensure.ts";
 
 /** The field manager of the statuses, upstream's name of the controller. */
@@ -34,11 +34,16 @@ export class FlowControl implements Controller {
   constructor(server: BootstrapServer) {
     this.#server = server;
     this.#mending = periodic(
-      server.clock, "flow control was not mended", FLOW_CONTROL_MEND_MS,
+      server.clock,
+      "flow control was not mended",
+      FLOW_CONTROL_MEND_MS,
       () => ensureFlowControl(server),
     );
     this.#statuses = periodic(
-      server.clock, "flow schemas have no status", FLOW_CONTROL_MEND_MS, () => this.#update(),
+      server.clock,
+      "flow schemas have no status",
+      FLOW_CONTROL_MEND_MS,
+      () => this.#update(),
     );
     const { clock, fairness } = server;
     this.#lending = periodic(clock, "seats were not lent", ADJUST_INTERVAL_MS, () => {

@@ -41,8 +41,9 @@ it("a start gives roles and bindings back what they lost, unless a user forbids 
   expect(mended.rules).toEqual([
     ...proxier.rules!.slice(1),
     more,
-    ...["endpoints", "services"].flatMap((resource) => ["list", "watch"].map((verb) =>
-      ({ apiGroups: [""], resources: [resource], verbs: [verb] }))),
+    ...["endpoints", "services"].flatMap((resource) =>
+      ["list", "watch"].map((verb) => ({ apiGroups: [""], resources: [resource], verbs: [verb] })),
+    ),
   ]);
   expect(mended.metadata.labels?.[LABEL]).toBe("rbac-defaults");
   expect((await get<Role>("clusterroles/system:heapster")).rules ?? []).toEqual([]);

@@ -1,14 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { BootstrapServer } from "../server.ts";
-import type { Resource } from "../../resource/resource.ts";
+import { type Binding, type PolicyObject, RBAC, type Role } from "../../authz/rbac/policy.ts";
 import { changeInternally, deleteInternally, ensure } from "../../registry/internal-write.ts";
-import {
-  type Binding,
-  type PolicyObject,
-  RBAC,
-  type Role,
-} from "../../authz/rbac/policy.ts";
+import type { Resource } from "../../resource/resource.ts";
+import type { BootstrapServer } from "../server.ts";
 import { mergedBinding, mergedRole } from "./reconciled.ts";
 
 const BOOTSTRAP_LABEL = "kubernetes.io/bootstrapping";

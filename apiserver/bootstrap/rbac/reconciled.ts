@@ -20,8 +20,9 @@ function mergedAggregation(
 ): AggregationRule | undefined {
   if (wanted === undefined) return undefined;
   const held = found?.clusterRoleSelectors ?? [];
-  const missing = (wanted.clusterRoleSelectors ?? []).filter((selector) =>
-    !held.some((each) => isDeepStrictEqual(each, selector)));
+  const missing = (wanted.clusterRoleSelectors ?? []).filter(
+    (selector) => !held.some((each) => isDeepStrictEqual(each, selector)),
+  );
   return missing.length === 0 ? found : { clusterRoleSelectors: [...held, ...missing] };
 }
 
@@ -32,8 +33,9 @@ function mergedAggregation(
 export function mergedBinding(found: Binding, wanted: Binding): Binding | "another" {
   if (!isDeepStrictEqual({ ...found.roleRef }, { ...wanted.roleRef })) return "another";
   const held = found.subjects ?? [];
-  const missing = (wanted.subjects ?? []).filter((subject) =>
-    !held.some((each) => isDeepStrictEqual(each, subject)));
+  const missing = (wanted.subjects ?? []).filter(
+    (subject) => !held.some((each) => isDeepStrictEqual(each, subject)),
+  );
   const merged = withMetadata(found, wanted);
   return missing.length === 0 ? merged : { ...merged, subjects: [...held, ...missing] };
 }

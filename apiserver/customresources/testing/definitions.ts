@@ -1,6 +1,6 @@
-import { expect } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect } from "vitest";
 import type { FileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 type Ask = FileApiserver["ask"];
@@ -35,9 +35,15 @@ export function definitionOf(plural: string, kind: string, version: object = {})
       group: "stable.example.com",
       scope: "Namespaced",
       names: { plural, kind },
-      versions: [{
-        name: "v1", served: true, storage: true, schema: { openAPIV3Schema: SCHEMA }, ...version,
-      }],
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: { openAPIV3Schema: SCHEMA },
+          ...version,
+        },
+      ],
     },
   };
 }
@@ -46,7 +52,8 @@ export const CRONTABS = definitionOf("crontabs", "CronTab");
 
 /** Creates a definition and waits until it is established. */
 export async function define(
-  ask: Ask, definition: { readonly metadata: { name: string }; readonly spec: object },
+  ask: Ask,
+  definition: { readonly metadata: { name: string }; readonly spec: object },
 ): Promise<void> {
   const { name } = definition.metadata;
   const made = await ask(DEFINITIONS, { method: "POST", body: definition });

@@ -8,11 +8,15 @@ type Flags = Readonly<Record<string, string>>;
 /** `/flagz`: upstream's flags with the values that this server runs with. */
 export function flagz(options: ApiserverOptions): ZPage {
   const flags = Object.fromEntries(
-    Object.entries(options.flags ?? flagsOf(options)).sort(([a], [b]) => (a < b ? -1 : 1)));
+    Object.entries(options.flags ?? flagsOf(options)).sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
   return {
     kind: "Flagz",
     word: "flagz",
-    text: () => Object.entries(flags).map(([name, value]) => `${name}:${value}\n`).join(""),
+    text: () =>
+      Object.entries(flags)
+        .map(([name, value]) => `${name}:${value}\n`)
+        .join(""),
     fields: () => ({ flags }),
   };
 }
@@ -21,8 +25,10 @@ export function flagz(options: ApiserverOptions): ZPage {
 function flagsOf(options: ApiserverOptions): Flags {
   const { listen, serviceAccountKey, nodePortRange = NODE_PORTS, admission = {} } = options;
   const { issuer, audiences = [] } = serviceAccountKey;
-  const inFlight = options.inFlightMax ??
-    { reading: READING_IN_FLIGHT_MAX, writing: WRITING_IN_FLIGHT_MAX };
+  const inFlight = options.inFlightMax ?? {
+    reading: READING_IN_FLIGHT_MAX,
+    writing: WRITING_IN_FLIGHT_MAX,
+  };
   const list = (texts: readonly string[] = []) => `[${texts.join(",")}]`;
   return {
     "advertise-address": options.advertiseAddress,

@@ -14,7 +14,9 @@ type Row = readonly (string | number | boolean)[];
  * these requests. undefined for other paths.
  */
 export function dumpFlowControl(
-  context: RequestContext, fairness: Fairness, clock: Clock,
+  context: RequestContext,
+  fairness: Fairness,
+  clock: Clock,
 ): Answer | undefined {
   switch (context.info.path.slice(FLOW_CONTROL_PATH.length)) {
     case "dump_priority_levels":
@@ -33,8 +35,15 @@ export function dumpFlowControl(
 }
 
 const LEVEL_COLUMNS = [
-  "PriorityLevelName", "ActiveQueues", "IsIdle", "IsQuiescing", "WaitingRequests",
-  "ExecutingRequests", "DispatchedRequests", "RejectedRequests", "TimedoutRequests",
+  "PriorityLevelName",
+  "ActiveQueues",
+  "IsIdle",
+  "IsQuiescing",
+  "WaitingRequests",
+  "ExecutingRequests",
+  "DispatchedRequests",
+  "RejectedRequests",
+  "TimedoutRequests",
   "CancelledRequests",
 ];
 
@@ -47,34 +56,71 @@ function levelRow(level: Level, fairness: Fairness): Row {
   const rejected = sum(flows.flatMap(({ refused: by }) => [...by.values()]));
   const active = [...queueSet.queues].filter(({ waiting }) => waiting.size > 0).length;
   return [
-    name, active, queueSet.isIdle, fairness.isQuiescing(level), queueSet.waiting,
-    queueSet.executing, sum(flows.map(({ dispatched }) => dispatched)), rejected,
-    refused("time-out"), refused("cancelled"),
+    name,
+    active,
+    queueSet.isIdle,
+    fairness.isQuiescing(level),
+    queueSet.waiting,
+    queueSet.executing,
+    sum(flows.map(({ dispatched }) => dispatched)),
+    rejected,
+    refused("time-out"),
+    refused("cancelled"),
   ];
 }
 
 const QUEUE_COLUMNS = [
-  "PriorityLevelName", "Index", "PendingRequests", "ExecutingRequests", "SeatsInUse",
-  "NextDispatchR", "InitialSeatsSum", "MaxSeatsSum", "TotalWorkSum",
+  "PriorityLevelName",
+  "Index",
+  "PendingRequests",
+  "ExecutingRequests",
+  "SeatsInUse",
+  "NextDispatchR",
+  "InitialSeatsSum",
+  "MaxSeatsSum",
+  "TotalWorkSum",
 ];
 
 function queueRows({ name, queueSet }: Level): Row[] {
-  return [...queueSet.queues].sort((a, b) => a.index - b.index).map((queue) => {
-    const initial = [...queue.waiting].reduce((sum, { work }) => sum + work.seats, 0);
-    return [
-      name, queue.index, queue.waiting.size, queue.executing, queue.seatsInUse,
-      `${queue.next.toFixed(8)}ss`, initial, queue.seatsWaiting,
-      `${queue.workWaiting.toFixed(8)}ss`,
-    ];
-  });
+  return [...queueSet.queues]
+    .sort((a, b) => a.index - b.index)
+    .map((queue) => {
+      const initial = [...queue.waiting].reduce((sum, { work }) => sum + work.seats, 0);
+      return [
+        name,
+        queue.index,
+        queue.waiting.size,
+        queue.executing,
+        queue.seatsInUse,
+        `${queue.next.toFixed(8)}ss`,
+        initial,
+        queue.seatsWaiting,
+        `${queue.workWaiting.toFixed(8)}ss`,
+      ];
+    });
 }
 
 const REQUEST_COLUMNS = [
-  "PriorityLevelName", "FlowSchemaName", "QueueIndex", "RequestIndexInQueue", "FlowDistingsher",
-  "ArriveTime", "InitialSeats", "FinalSeats", "AdditionalLatency", "StartTime",
+  "PriorityLevelName",
+  "FlowSchemaName",
+  "QueueIndex",
+  "RequestIndexInQueue",
+  "FlowDistingsher",
+  "ArriveTime",
+  "InitialSeats",
+  "FinalSeats",
+  "AdditionalLatency",
+  "StartTime",
 ];
 const DETAIL_COLUMNS = [
-  "UserName", "Verb", "APIPath", "Namespace", "Name", "APIVersion", "Resource", "SubResource",
+  "UserName",
+  "Verb",
+  "APIPath",
+  "Namespace",
+  "Name",
+  "APIVersion",
+  "Resource",
+  "SubResource",
 ];
 /** The index of a request that is in no queue, or not any more. */
 const NONE = -1;
@@ -88,13 +134,22 @@ function requestRows({ name, queueSet }: Level, clock: Clock, isDetailed: boolea
     const { schema, queue, distinguisher, arrived_ms, started_ms, work, subject } = ticket;
     const started = index === NONE ? timeOf(started_ms) : NEVER;
     return [
-      name, schema, queue?.index ?? NONE, index, distinguisher, timeOf(arrived_ms), work.seats,
-      work.finalSeats, `${work.extra_ms}ms`, started,
+      name,
+      schema,
+      queue?.index ?? NONE,
+      index,
+      distinguisher,
+      timeOf(arrived_ms),
+      work.seats,
+      work.finalSeats,
+      `${work.extra_ms}ms`,
+      started,
       ...(isDetailed ? detailsOf(subject as RequestContext) : []),
     ];
   };
   const waiting = [...queueSet.queues].flatMap((queue) =>
-    [...queue.waiting].map((ticket, index) => row(ticket, index)));
+    [...queue.waiting].map((ticket, index) => row(ticket, index)),
+  );
   return [...[...queueSet.tickets].map((ticket) => row(ticket, NONE)), ...waiting];
 }
 
@@ -106,10 +161,22 @@ function detailsOf({ user, info }: RequestContext): Row {
 
 /** Columns as Go's tabwriter aligns them; text that a client chose stays on its line. */
 function table(rows: readonly Row[]): Answer {
-  const texts = rows.map((row) => row.map((cell, at) =>
-    `${String(cell).replace(/[\r\n\t]/g, " ")}${at < row.length - 1 ? "," : ""}`));
+  const texts = rows.map((row) =>
+    row.map(
+      (cell, at) => `${String(cell).replace(/[\r\n\t]/g, " ")}${at < row.length - 1 ? "," : ""}`,
+    ),
+  );
   const width = (at: number) => Math.max(7, ...texts.map((row) => row[at]?.length ?? 0)) + 1;
   const widths = (texts[0] ?? []).map((_, at) => width(at));
-  return textAnswer(200, texts.map((row) => `${row.map((cell, at) =>
-    at < row.length - 1 ? cell.padEnd(widths[at]!) : cell).join("")}\n`).join(""));
+  return textAnswer(
+    200,
+    texts
+      .map(
+        (row) =>
+          `${row
+            .map((cell, at) => (at < row.length - 1 ? cell.padEnd(widths[at]!) : cell))
+            .join("")}\n`,
+      )
+      .join(""),
+  );
 }

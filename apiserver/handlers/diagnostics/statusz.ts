@@ -42,8 +42,10 @@ export function statusz({ clock }: Pick<ApiServer, "clock">): ZPage {
 
 /** Formats a date as Go: `Fri Nov 20 19:53:49 UTC 2026`. */
 function goDate(date: Date): string {
-  const [weekday = "", day = "", month = "", year = "", time = ""] =
-    date.toUTCString().replace(",", "").split(" ");
+  const [weekday = "", day = "", month = "", year = "", time = ""] = date
+    .toUTCString()
+    .replace(",", "")
+    .split(" ");
   return `${weekday} ${month} ${day.replace(/^0/, " ")} ${time} UTC ${year}`;
 }
 

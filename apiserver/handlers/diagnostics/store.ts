@@ -12,14 +12,16 @@ export async function dumpStore(etcd: EtcdClient): Promise<Answer> {
   const single = connection && connection.endpoints.length > 1 ? connection : undefined;
   if (!single) return jsonAnswer({ members: [await memberOf(etcd, "the API server's own")] });
   return jsonAnswer({
-    members: await Promise.all(single.endpoints.map(async (endpoint) => {
-      const client = connectEtcd({ ...single, endpoints: [endpoint], spread: false });
-      try {
-        return await memberOf(client, endpoint);
-      } finally {
-        await client.close();
-      }
-    })),
+    members: await Promise.all(
+      single.endpoints.map(async (endpoint) => {
+        const client = connectEtcd({ ...single, endpoints: [endpoint], spread: false });
+        try {
+          return await memberOf(client, endpoint);
+        } finally {
+          await client.close();
+        }
+      }),
+    ),
   });
 }
 
@@ -29,9 +31,16 @@ async function memberOf(client: EtcdClient, endpoint: string): Promise<object> {
     const { header, ...status } = await client.status({ timeout_ms: STORE_STATUS_MS });
     const { memberId = 0n, revision = 0 } = header ?? {};
     return {
-      endpoint, member: memberId.toString(16), leader: status.leader.toString(16),
-      term: status.raftTerm, index: status.raftIndex, applied: status.raftAppliedIndex,
-      revision, version: status.version, bytes: status.dbSize, isLearner: status.isLearner,
+      endpoint,
+      member: memberId.toString(16),
+      leader: status.leader.toString(16),
+      term: status.raftTerm,
+      index: status.raftIndex,
+      applied: status.raftAppliedIndex,
+      revision,
+      version: status.version,
+      bytes: status.dbSize,
+      isLearner: status.isLearner,
       errors: status.errors,
     };
   } catch (thrown) {

@@ -1,8 +1,8 @@
+import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, jsonAnswer, textAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { accepts, type MediaType, parseAccept } from "../../request/media-type.ts";
-import { JSON_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 
 /** A page that people read as text and programs as an object (KEP-4827, KEP-4828). */
 export interface ZPage {
@@ -24,7 +24,8 @@ const TEXT_TYPE = "text/plain";
 const TYPES = [JSON_TYPE, YAML_TYPE, TEXT_TYPE];
 
 /** Upstream's first line of the text form; programs parse the JSON or YAML form. */
-const NOTICE = "Warning: This endpoint is not meant to be machine parseable, has no formatting " +
+const NOTICE =
+  "Warning: This endpoint is not meant to be machine parseable, has no formatting " +
   "compatibility guarantees and is for debugging purposes only.";
 
 /** Answers in the form that the client asks for, text by default. Throws 406 for any other. */
@@ -55,7 +56,8 @@ async function structured(
 ): Promise<Answer> {
   if (version === DEPRECATED) {
     context.warnings.push(
-      `This version of the ${page.word} endpoint is deprecated. Please use a newer version.`);
+      `This version of the ${page.word} endpoint is deprecated. Please use a newer version.`,
+    );
   }
   const object = {
     kind: page.kind,

@@ -9,11 +9,14 @@ export function aggregatedDiscovery(groups: readonly ServedGroup[]): object {
     metadata: {},
     items: groups.map((group) => ({
       metadata: { ...(group.name === "" ? {} : { name: group.name }), creationTimestamp: null },
-      versions: group.versions.map((served) => served.remote ?? ({
-        version: served.version,
-        resources: served.kinds.map(resourceOf),
-        freshness: "Current",
-      })),
+      versions: group.versions.map(
+        (served) =>
+          served.remote ?? {
+            version: served.version,
+            resources: served.kinds.map(resourceOf),
+            freshness: "Current",
+          },
+      ),
     })),
   };
 }

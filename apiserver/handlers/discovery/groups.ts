@@ -1,8 +1,8 @@
-import type { Kind } from "@raft2kube/api/kind.ts";
 import type { APIVersionDiscovery } from "@raft2kube/api/gen/apidiscovery/v2.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { RemoteVersion } from "./remote.ts";
 import { groupPriorityOf, versionPriorityOf } from "../../resource/group-priorities.ts";
+import type { RemoteVersion } from "./remote.ts";
 
 /** The kinds of one group and version. */
 export interface ServedVersion {
@@ -27,7 +27,8 @@ export interface ServedGroup {
  * their APIServices, then by name.
  */
 export function groupsOf(
-  kinds: readonly Kind[], remotes: readonly RemoteVersion[] = [],
+  kinds: readonly Kind[],
+  remotes: readonly RemoteVersion[] = [],
 ): ServedGroup[] {
   const groups = new Map<string, ServedVersion[]>();
   const add = (group: string, version: ServedVersion) =>
@@ -41,24 +42,27 @@ export function groupsOf(
     add(group, { version, kinds: [], priority, remote });
   }
   const local = new Set(kinds.map(({ group }) => group));
-  const priorityOf = (group: string) => Math.max(
-    local.has(group) ? groupPriorityOf(group) : 0,
-    ...remotes.filter((each) => each.group === group).map((each) => each.groupPriority),
-  );
-  return [...groups].map(([name, versions]) => ({
-    name,
-    priority: priorityOf(name),
-    versions: versions.sort((a, b) =>
-      b.priority - a.priority || stability(b.version) - stability(a.version)),
-  })).sort((a, b) => b.priority - a.priority || compareTexts(a.name, b.name));
+  const priorityOf = (group: string) =>
+    Math.max(
+      local.has(group) ? groupPriorityOf(group) : 0,
+      ...remotes.filter((each) => each.group === group).map((each) => each.groupPriority),
+    );
+  return [...groups]
+    .map(([name, versions]) => ({
+      name,
+      priority: priorityOf(name),
+      versions: versions.sort(
+        (a, b) => b.priority - a.priority || stability(b.version) - stability(a.version),
+      ),
+    }))
+    .sort((a, b) => b.priority - a.priority || compareTexts(a.name, b.name));
 }
 
 /** The groups in the order of `/apis`: upstream compares the names of their APIServices. */
 export function inLegacyOrder(groups: readonly ServedGroup[]): ServedGroup[] {
   const first = ({ name, versions }: ServedGroup) =>
     versions.map(({ version }) => `${version}.${name}`).sort(compareTexts)[0]!;
-  return groups.toSorted((a, b) =>
-    b.priority - a.priority || compareTexts(first(a), first(b)));
+  return groups.toSorted((a, b) => b.priority - a.priority || compareTexts(first(a), first(b)));
 }
 
 function compareTexts(a: string, b: string): number {

@@ -1,5 +1,5 @@
-import type { DocumentPart } from "@raft2kube/openapi/merge.ts";
 import type { APIVersionDiscovery } from "@raft2kube/api/gen/apidiscovery/v2.ts";
+import type { DocumentPart } from "@raft2kube/openapi/merge.ts";
 
 /** A group's version that another server answers for (an APIService that names a Service). */
 export interface RemoteVersion {

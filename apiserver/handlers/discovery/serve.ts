@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import type { ApiServer } from "../server.ts";
 import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { parseAccept } from "../../request/media-type.ts";
+import type { ApiServer } from "../server.ts";
 import { aggregatedDiscovery } from "./aggregated.ts";
 import { groupsOf, type ServedGroup } from "./groups.ts";
-import type { RemoteApis, RemoteVersion } from "./remote.ts";
 import { coreVersions, groupDocument, groupList, resourceList } from "./legacy.ts";
+import type { RemoteApis, RemoteVersion } from "./remote.ts";
 
 const GROUP = "apidiscovery.k8s.io";
 const VERSION = "v2";

@@ -27,7 +27,9 @@ export function* samplesOf(text: string, names: ReadonlySet<string>): Generator<
 }
 
 function labelsOf(text: string): Record<string, string> {
-  const pairs = [...text.slice(1, -1).matchAll(LABEL)].map(([, name = "", value = ""]) =>
-    [name, value.replace(/\\(.)/g, (_, escaped: string) => ESCAPES[escaped] ?? escaped)]);
+  const pairs = [...text.slice(1, -1).matchAll(LABEL)].map(([, name = "", value = ""]) => [
+    name,
+    value.replace(/\\(.)/g, (_, escaped: string) => ESCAPES[escaped] ?? escaped),
+  ]);
   return Object.fromEntries(pairs) as Record<string, string>;
 }

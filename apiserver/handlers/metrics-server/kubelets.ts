@@ -1,4 +1,4 @@
-import { request, type RequestOptions } from "node:https";
+import { type RequestOptions, request } from "node:https";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
@@ -46,7 +46,8 @@ async function scrapeKubelet(place: RequestOptions, closing: AbortSignal): Promi
         bytes += chunk.length;
         const fits = bytes <= METRICS_BYTES_MAX && chunks.length < METRICS_PIECES_MAX;
         if (fits) return void chunks.push(chunk);
-        const message = `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes, ` +
+        const message =
+          `/metrics/resource is longer than ${METRICS_BYTES_MAX} bytes, ` +
           `or comes in more than ${METRICS_PIECES_MAX} pieces`;
         outgoing.destroy(new ScrapeError("TooLarge", message));
       });

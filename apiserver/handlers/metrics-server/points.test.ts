@@ -15,15 +15,18 @@ interface Run {
 /** One scrape of a node with the pod `shop/web`, whose container `main` is in this state. */
 function scrape(time_ms: number, ...runs: Run[]) {
   const containers = runs.map(({ cpu_s, start_ms = 1_000, memory_bytes = 4096 }, index) => ({
-    namespace: "shop", pod: "web", container: index === 0 ? "main" : `c${index}`,
-    cpu_s, memory_bytes, start_ms,
+    namespace: "shop",
+    pod: "web",
+    container: index === 0 ? "main" : `c${index}`,
+    cpu_s,
+    memory_bytes,
+    start_ms,
   }));
   return readPoints(expositionText(time_ms, NODE, containers), time_ms);
 }
 
 function windowOf(...scrapes: ReturnType<typeof scrape>[]): Window {
-  return scrapes.reduce<Window | undefined>((window, each) =>
-    nextWindow(window, each), undefined)!;
+  return scrapes.reduce<Window | undefined>((window, each) => nextWindow(window, each), undefined)!;
 }
 
 const usesOf = (window: Window) => podUsage(window, "shop/web")?.get("main");
@@ -34,7 +37,9 @@ test("two scrapes are a window; one is none", () => {
   expect(nodeUsage(windowOf(first))).toBeUndefined();
   const window = windowOf(first, scrape(START_MS + 15_000, { cpu_s: 13 }));
   expect(usesOf(window)).toEqual({
-    timestamp: "1970-01-01T00:16:55Z", timestamp_ms: START_MS + 15_000, window: "15s",
+    timestamp: "1970-01-01T00:16:55Z",
+    timestamp_ms: START_MS + 15_000,
+    window: "15s",
     usage: { cpu: "200m", memory: "4Ki" },
   });
   expect(nodeUsage(window)?.usage).toEqual({ cpu: "0", memory: "1Ki" });
@@ -56,7 +61,8 @@ test("a container that was restarted is measured again from its start", () => {
   expect(usesOf(windowOf(before, scrape(START_MS + 15_000, restarted)))).toBeUndefined();
   const fresh = { cpu_s: 3, start_ms: START_MS + 3_000 };
   expect(usesOf(windowOf(before, scrape(START_MS + 15_000, fresh)))).toMatchObject({
-    window: "12s", usage: { cpu: "250m" },
+    window: "12s",
+    usage: { cpu: "250m" },
   });
 });
 
@@ -69,21 +75,27 @@ test("a pod of which a container is not measured is left out whole", () => {
   const once = scrape(START_MS, { cpu_s: 5 }, { cpu_s: 5 });
   const later = scrape(START_MS + 15_000, { cpu_s: 6 }, { cpu_s: 6, memory_bytes: 0 });
   expect(podUsage(windowOf(once, later), "shop/web")).toBeUndefined();
-  const joined = windowOf(scrape(START_MS, { cpu_s: 5 }), scrape(START_MS + 15_000, { cpu_s: 6 },
-    { cpu_s: 1 }));
+  const joined = windowOf(
+    scrape(START_MS, { cpu_s: 5 }),
+    scrape(START_MS + 15_000, { cpu_s: 6 }, { cpu_s: 1 }),
+  );
   expect(podUsage(joined, "shop/web")).toBeUndefined();
 });
 
 test("lines that are no samples, strange numbers and labels do no harm", () => {
   const text = [
-    "# HELP x", "}{", "node_cpu_usage_seconds_total NaN", "node_cpu_usage_seconds_total -1 5",
+    "# HELP x",
+    "}{",
+    "node_cpu_usage_seconds_total NaN",
+    "node_cpu_usage_seconds_total -1 5",
     'container_cpu_usage_seconds_total{namespace="a",pod="\\"b\\\\",container="__proto__"} 1 5',
     'container_memory_working_set_bytes{namespace="a",pod="\\"b\\\\",container="__proto__"} 7 5',
   ].join("\n");
   const { node, pods } = readPoints(text, 1);
   expect(node).toBeUndefined();
-  expect([...pods].map(([key, points]) => [key, [...points.keys()]])).toEqual(
-    [['a/"b\\', ["__proto__"]]]);
+  expect([...pods].map(([key, points]) => [key, [...points.keys()]])).toEqual([
+    ['a/"b\\', ["__proto__"]],
+  ]);
 });
 
 const CPU = "container_cpu_usage_seconds_total";
@@ -100,10 +112,13 @@ test("labels are read from the begin on, and not searched for in a long text", (
 });
 
 test.each([
-  ["1e305", "1", START_MS + 15_000], ["111", "1e300", START_MS + 15_000], ["111", "2", 1e15],
+  ["1e305", "1", START_MS + 15_000],
+  ["111", "1e300", START_MS + 15_000],
+  ["111", "2", 1e15],
   ["111", "2", "9".repeat(400)],
 ])("of processor time %s, memory %s at %s there is no usage", (cpu, memory, time_ms) => {
-  const text = `node_cpu_usage_seconds_total ${cpu} ${time_ms}\n` +
+  const text =
+    `node_cpu_usage_seconds_total ${cpu} ${time_ms}\n` +
     `node_memory_working_set_bytes ${memory} ${time_ms}\n`;
   const first = nextWindow(undefined, scrape(START_MS));
   expect(nodeUsage(nextWindow(first, readPoints(text, START_MS)))).toBeUndefined();

@@ -1,11 +1,9 @@
-import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { formatDuration } from "@raft2kube/api/duration.ts";
-import { formatQuantity } from "@raft2kube/std/quantity.ts";
-import { ownText } from "@raft2kube/std/bytes.ts";
+import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
-import {
-  METRICS_FRESH_MS, METRICS_INTERVAL_MS, METRICS_CONTAINERS_MAX,
-} from "../../limits.ts";
+import { ownText } from "@raft2kube/std/bytes.ts";
+import { formatQuantity } from "@raft2kube/std/quantity.ts";
+import { METRICS_CONTAINERS_MAX, METRICS_FRESH_MS, METRICS_INTERVAL_MS } from "../../limits.ts";
 import { samplesOf } from "./exposition.ts";
 
 /** The usage of a node or container at one time. */
@@ -67,7 +65,7 @@ export function readPoints(text: string, now_ms: number): NodePoints {
     if (!(value >= 0 && value < INT64_MAX && time_ms >= 0 && time_ms * 1e6 < INT64_MAX)) continue;
     const isNode = name === NODE_CPU || name === NODE_MEMORY;
     const key = `${labels["namespace"]}/${labels["pod"]}`;
-    const pod = isNode ? undefined : pods.get(key) ?? new Map<string, Building>();
+    const pod = isNode ? undefined : (pods.get(key) ?? new Map<string, Building>());
     if (pod) pods.set(key, pod);
     const container = labels["container"] ?? "";
     const known = pod ? pod.get(container) : node;
@@ -87,9 +85,10 @@ export function readPoints(text: string, now_ms: number): NodePoints {
       if (each.cpu_ns === undefined && each.memory_bytes === undefined) return [];
       return [[name, pointOf(each)] as const];
     });
-    const complete = measured.flatMap(([name, each]) => each ? [[name, each] as const] : []);
+    const complete = measured.flatMap(([name, each]) => (each ? [[name, each] as const] : []));
     return complete.length === measured.length && complete.length > 0
-      ? [[key, new Map(complete)] as const] : [];
+      ? [[key, new Map(complete)] as const]
+      : [];
   });
   return { node: pointOf(node), pods: new Map(whole) };
 }
@@ -112,7 +111,8 @@ export function nextWindow(window: Window | undefined, last: NodePoints): Window
   for (const [key, points] of last.pods) {
     const earlier = new Map<string, Point>();
     for (const [name, point] of points) {
-      const found = fresh(point) ??
+      const found =
+        fresh(point) ??
         earlierOf(point, older.pods.get(key)?.get(name), before.pods.get(key)?.get(name));
       if (found) earlier.set(name, found);
     }
@@ -132,7 +132,9 @@ function fresh(point: Point): Point | undefined {
 
 /** The newest of two earlier points that lies before `point`, in the same run. */
 function earlierOf(
-  point: Point, last: Point | undefined, before: Point | undefined,
+  point: Point,
+  last: Point | undefined,
+  before: Point | undefined,
 ): Point | undefined {
   if (last === undefined || point.start_ms >= last.time_ms) return undefined;
   if (point.time_ms > last.time_ms) return last;

@@ -2,7 +2,10 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
 import {
-  METRICS_FIRST_WINDOW_MS, METRICS_IDLE_MS, METRICS_INTERVAL_MS, METRICS_WAIT_MS,
+  METRICS_FIRST_WINDOW_MS,
+  METRICS_IDLE_MS,
+  METRICS_INTERVAL_MS,
+  METRICS_WAIT_MS,
 } from "../../limits.ts";
 import { Scraper } from "./scraper.ts";
 
@@ -81,10 +84,12 @@ test("a question is answered without usage rather than late", async () => {
   const clock = new ManualClock(1_000_000);
   let answer = () => {};
   const scraper = new Scraper({
-    clock, nodes: async () => ["n1"],
-    scrape: () => new Promise((resolve) => {
-      answer = () => resolve({ node: undefined, pods: new Map() });
-    }),
+    clock,
+    nodes: async () => ["n1"],
+    scrape: () =>
+      new Promise((resolve) => {
+        answer = () => resolve({ node: undefined, pods: new Map() });
+      }),
   });
   const asked = scraper.windows();
   await advance(clock, METRICS_WAIT_MS);

@@ -4,10 +4,13 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  METRICS_FIRST_WINDOW_MS, METRICS_IDLE_MS, METRICS_INTERVAL_MS, METRICS_NODES_AT_ONCE_MAX,
+  METRICS_FIRST_WINDOW_MS,
+  METRICS_IDLE_MS,
+  METRICS_INTERVAL_MS,
+  METRICS_NODES_AT_ONCE_MAX,
   METRICS_WAIT_MS,
 } from "../../limits.ts";
-import { nextWindow, type NodePoints, type Window } from "./points.ts";
+import { type NodePoints, nextWindow, type Window } from "./points.ts";
 
 const log = logger("apiserver-metrics");
 

@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type FakeKubelet, expositionText, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  expositionText,
+  type FakeKubelet,
+  startFakeKubelet,
+} from "../../../testing/apiserver/fake-kubelet.ts";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 const file = fileApiserver();
@@ -20,7 +24,7 @@ const create = async (path: string, body: object) => {
 };
 const putStatus = async (path: string, status: object) => {
   const { body } = await file.ask(path);
-  const object = { ...JSON.parse(body) as object, status };
+  const object = { ...(JSON.parse(body) as object), status };
   const answer = await file.ask(`${path}/status`, { method: "PUT", body: object });
   expect(answer.status, answer.body).toBe(200);
 };
@@ -29,7 +33,13 @@ async function makePod(name: string, nodeName: string, phase = "Running") {
   const path = "/api/v1/namespaces/default/pods";
   await create(path, {
     metadata: { name, labels: { app: name } },
-    spec: { nodeName, containers: [{ name: "main", image: "i" }, { name: "side", image: "i" }] },
+    spec: {
+      nodeName,
+      containers: [
+        { name: "main", image: "i" },
+        { name: "side", image: "i" },
+      ],
+    },
   });
   await putStatus(`${path}/${name}`, { phase });
 }
@@ -39,13 +49,21 @@ beforeAll(async () => {
   const names = ["web", "elsewhere", "ended"];
   kubelet = await startFakeKubelet(file.api.ca, () => {
     const now_ms = Date.now();
-    const cpu_s = (now_ms / 1e3) % 1e6 * POD_CORES;
-    const of = (pod: string, container: string) =>
-      ({ namespace: "default", pod, container, cpu_s, memory_bytes: 3 * 1024 * 1024 });
+    const cpu_s = ((now_ms / 1e3) % 1e6) * POD_CORES;
+    const of = (pod: string, container: string) => ({
+      namespace: "default",
+      pod,
+      container,
+      cpu_s,
+      memory_bytes: 3 * 1024 * 1024,
+    });
     const containers = names.flatMap((pod) => [of(pod, "main"), of(pod, "side")]);
     return expositionText(now_ms, { cpu_s: cpu_s * 8, memory_bytes: 2 ** 30 }, containers);
   });
-  for (const [name, port] of [["n1", kubelet.port], ["n2", 1]] as const) {
+  for (const [name, port] of [
+    ["n1", kubelet.port],
+    ["n2", 1],
+  ] as const) {
     await create("/api/v1/nodes", { metadata: { name, labels: { disk: name } } });
     await putStatus(`/api/v1/nodes/${name}`, {
       addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
@@ -60,14 +78,17 @@ beforeAll(async () => {
 afterAll(() => kubelet.close());
 
 test("a node's usage is there at the first question, of each node that answers", async () => {
-  await waitFor("the node in the cache", async () =>
-    (await json(`${API}/nodes`)).body["items"]?.["length"] === 1,
-  { clock: systemClock(), timeout_ms: 60_000 });
+  await waitFor(
+    "the node in the cache",
+    async () => (await json(`${API}/nodes`)).body["items"]?.["length"] === 1,
+    { clock: systemClock(), timeout_ms: 60_000 },
+  );
   const { body } = await json(`${API}/nodes`);
   expect(body).toMatchObject({ kind: "NodeMetricsList", apiVersion: "metrics.k8s.io/v1beta1" });
   const [item] = body["items"] as unknown as [{ usage: Record<string, string>; window: string }];
   expect(item).toMatchObject({
-    metadata: { name: "n1", labels: { disk: "n1" } }, usage: { memory: "1Gi" },
+    metadata: { name: "n1", labels: { disk: "n1" } },
+    usage: { memory: "1Gi" },
   });
   expect(item.window).toMatch(/^[\d.]+s$/);
   expect(Number.parseInt(item.usage["cpu"]!)).toBeGreaterThan(0);
@@ -78,7 +99,9 @@ test("a pod's usage by container, if its own node reported it and it runs", asyn
   const items = body["items"] as unknown as { metadata: { name: string }; containers: object[] }[];
   expect(items.map(({ metadata }) => metadata.name)).toEqual(["web"]);
   expect(items[0]?.containers).toMatchObject([
-    { name: "main", usage: { memory: "3Mi" } }, { name: "side", usage: { memory: "3Mi" } }]);
+    { name: "main", usage: { memory: "3Mi" } },
+    { name: "side", usage: { memory: "3Mi" } },
+  ]);
 });
 
 test.each([
@@ -97,10 +120,16 @@ test.each([
 test.each([
   [`${API}/nodes/n3`, 404, 'nodes "n3" not found'],
   [`${API}/nodes/n2`, 404, 'nodes.metrics.k8s.io "n2" not found'],
-  [`${API}/namespaces/default/pods/elsewhere`, 404,
-    'pods.metrics.k8s.io "default/elsewhere" not found'],
-  [`${API}/pods?fieldSelector=spec.nodeName%3Dn1`, 400,
-    '"spec.nodeName" is not a known field selector: only "metadata.name", "metadata.namespace"'],
+  [
+    `${API}/namespaces/default/pods/elsewhere`,
+    404,
+    'pods.metrics.k8s.io "default/elsewhere" not found',
+  ],
+  [
+    `${API}/pods?fieldSelector=spec.nodeName%3Dn1`,
+    400,
+    '"spec.nodeName" is not a known field selector: only "metadata.name", "metadata.namespace"',
+  ],
   [`${API}/pods?watch=1`, 405, "the server does not allow this method on the requested resource"],
 ])("%s answers %i", async (path, code, message) => {
   const { status, body } = await json(path);
@@ -110,24 +139,40 @@ test.each([
 test("as a table it has metrics-server's columns, the containers summed up", async () => {
   const { body } = await json(`${API}/namespaces/default/pods`, TABLE);
   const table = body as unknown as {
-    columnDefinitions: { name: string; format: string }[]; rows: { cells: string[] }[];
+    columnDefinitions: { name: string; format: string }[];
+    rows: { cells: string[] }[];
   };
   expect(table.columnDefinitions.map(({ name, format }) => [name, format])).toEqual([
-    ["Name", "name"], ["cpu", "quantity"], ["memory", "quantity"], ["Window", "duration"]]);
+    ["Name", "name"],
+    ["cpu", "quantity"],
+    ["memory", "quantity"],
+    ["Window", "duration"],
+  ]);
   expect(table.rows.map(({ cells: [name, , memory] }) => [name, memory])).toEqual([["web", "6Mi"]]);
 });
 
 test("discovery, the APIService and the role of readers are there", async () => {
   const { body } = await json(API);
   expect(body["resources"]).toEqual([
-    { name: "nodes", singularName: "", namespaced: false, kind: "NodeMetrics",
-      verbs: ["get", "list"] },
-    { name: "pods", singularName: "", namespaced: true, kind: "PodMetrics",
-      verbs: ["get", "list"] },
+    {
+      name: "nodes",
+      singularName: "",
+      namespaced: false,
+      kind: "NodeMetrics",
+      verbs: ["get", "list"],
+    },
+    {
+      name: "pods",
+      singularName: "",
+      namespaced: true,
+      kind: "PodMetrics",
+      verbs: ["get", "list"],
+    },
   ]);
   const service = await json("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io");
   expect(service.body["spec"]).toMatchObject({ groupPriorityMinimum: 100, versionPriority: 100 });
   const role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:aggregated-metrics-reader";
   expect((await json(role)).body["metadata"]?.["labels"]).toMatchObject({
-    "rbac.authorization.k8s.io/aggregate-to-view": "true" });
+    "rbac.authorization.k8s.io/aggregate-to-view": "true",
+  });
 });

@@ -2,13 +2,13 @@ import type { NodeMetrics, PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
 import { notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
-import type { Entry } from "../../object/entry.ts";
 import { selects } from "../../cache/selection.ts";
 import { walkFrom } from "../../cache/states.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import type { Entry } from "../../object/entry.ts";
 import { readListOptions } from "../../registry/list-options.ts";
 import { selectionOf } from "../../registry/selection.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
 import type { ApiServer } from "../server.ts";
@@ -18,7 +18,9 @@ type Windows = ReadonlyMap<string, Window>;
 
 /** Serves NodeMetrics: of the nodes that are there, those that were measured twice. */
 export async function serveNodeMetrics(
-  server: ApiServer, resource: Resource, context: RequestContext,
+  server: ApiServer,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const windows = await server.scraper.windows();
   const metricsOf = (entry: Entry): NodeMetrics | undefined => {
@@ -34,7 +36,9 @@ export async function serveNodeMetrics(
 
 /** Serves PodMetrics: of the pods that run, those that their own node has measured twice. */
 export async function servePodMetrics(
-  server: ApiServer, resource: Resource, context: RequestContext,
+  server: ApiServer,
+  resource: Resource,
+  context: RequestContext,
 ): Promise<Answer> {
   const windows = await server.scraper.windows();
   const metricsOf = (entry: Entry): PodMetrics | undefined => {
@@ -58,7 +62,9 @@ function usageOf(windows: Windows, entry: Entry): Map<string, Usage> | undefined
 }
 
 function head(
-  { clock }: ApiServer, { kind: { group, version, kind } }: Resource, entry: Entry,
+  { clock }: ApiServer,
+  { kind: { group, version, kind } }: Resource,
+  entry: Entry,
 ): KubeObject {
   const { name, namespace, labels } = entry;
   return {
@@ -81,9 +87,12 @@ interface Asked<T extends KubeObject> {
   metricsOf(entry: Entry): T | undefined;
 }
 
-async function answer<T extends KubeObject>(
-  { resource, context, measured, metricsOf }: Asked<T>,
-): Promise<Answer> {
+async function answer<T extends KubeObject>({
+  resource,
+  context,
+  measured,
+  metricsOf,
+}: Asked<T>): Promise<Answer> {
   const { info, query } = context;
   const { kind } = resource;
   const cache = await measured.cache();

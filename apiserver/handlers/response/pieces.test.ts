@@ -6,13 +6,17 @@ const filled = (bytes: number, value: number) => Buffer.alloc(bytes, value);
 
 it("pieces are the parts' bytes in their order, each of one size but the last", () => {
   const parts = [
-    filled(10, 1), filled(3 * ANSWER_PIECE_BYTES, 2), Buffer.alloc(0),
+    filled(10, 1),
+    filled(3 * ANSWER_PIECE_BYTES, 2),
+    Buffer.alloc(0),
     filled(ANSWER_PIECE_BYTES, 3),
   ];
   // All are held: memory that is not given back is not used again.
   const pieces = [...piecesOf(parts)];
-  expect(pieces.map(({ bytes }) => bytes.length)).toEqual(
-    [...Array<number>(4).fill(ANSWER_PIECE_BYTES), 10]);
+  expect(pieces.map(({ bytes }) => bytes.length)).toEqual([
+    ...Array<number>(4).fill(ANSWER_PIECE_BYTES),
+    10,
+  ]);
   expect(Buffer.concat(pieces.map(({ bytes }) => bytes)).equals(Buffer.concat(parts))).toBe(true);
   for (const { written } of pieces) written();
 });

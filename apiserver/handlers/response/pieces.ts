@@ -19,7 +19,7 @@ export function* piecesOf(parts: Iterable<Buffer>): Generator<Piece> {
   let memory = take();
   let used = 0;
   for (const part of parts) {
-    for (let from = 0; from < part.length;) {
+    for (let from = 0; from < part.length; ) {
       if (used === memory.length) {
         yield pieceOf(memory, used);
         [memory, used] = [take(), 0];

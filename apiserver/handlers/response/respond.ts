@@ -1,15 +1,5 @@
 import { isBuiltIn, type Kind, type KubeObject, type Printed } from "@raft2kube/api/kind.ts";
-import { timed } from "@raft2kube/observe/timed.ts";
-import { nextTurn, Slices } from "@raft2kube/std/slices.ts";
-import { parseExact } from "@raft2kube/std/exact-json.ts";
-import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
-import { headerOf, type RequestContext } from "../../request/context.ts";
 import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
-import { type Negotiated, negotiate } from "../../request/negotiate.ts";
-import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
 import {
   COMPACT_JSON,
   encodeSliced,
@@ -19,10 +9,20 @@ import {
   type SlicedForm,
   yamlForm,
 } from "@raft2kube/apimachinery/encode/sliced.ts";
+import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { notAcceptableBecause } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
+import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { nextTurn, Slices } from "@raft2kube/std/slices.ts";
+import { encodeProtobuf, encodeProtobufList } from "../../encoding/protobuf.ts";
+import { listMetadata, Transformer } from "../../encoding/transform.ts";
 import { ANSWER_SMALL_BYTES } from "../../limits.ts";
+import type { Answer, BytesAnswer, ObjectList } from "../../request/answer.ts";
+import { headerOf, type RequestContext } from "../../request/context.ts";
+import { type Negotiated, negotiate } from "../../request/negotiate.ts";
 import { budgetFor, type EncodedAnswer, send, sendBytes } from "./send.ts";
 import { streamWatch } from "./stream-watch.ts";
-import { listMetadata, Transformer } from "../../encoding/transform.ts";
 
 /** Writes the answer of a verb, in the encoding that the client asked for. */
 export async function respond(
@@ -74,7 +74,8 @@ export async function encodeWholeList(
   const encoded = await encodedList(context, answer, now);
   const { body } = encoded;
   const whole = Array.isArray(body)
-    ? await joinSliced(body, `list ${answer.list.kind.plural}: join`) : body;
+    ? await joinSliced(body, `list ${answer.list.kind.plural}: join`)
+    : body;
   return { ...encoded, type: "bytes", body: whole as Buffer | string };
 }
 
@@ -84,8 +85,7 @@ async function encodedList(
   now: () => number,
 ): Promise<EncodedAnswer> {
   const negotiated = negotiateFor(context, list.kind);
-  const body = await encodeList(
-    list, negotiated, transformer(context, list.kind, negotiated, now));
+  const body = await encodeList(list, negotiated, transformer(context, list.kind, negotiated, now));
   return { code: 200, contentType: negotiated.type, body };
 }
 

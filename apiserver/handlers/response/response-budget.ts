@@ -4,9 +4,9 @@ import {
   ANSWER_SMALL_BYTES,
   ANSWERS_BYTES_MAX,
   ANSWERS_WAITING_MAX,
-  sharesOf,
   SMALL_ANSWERS_BYTES_MAX,
   STREAM_BYTES,
+  sharesOf,
 } from "../../limits.ts";
 
 interface Waiting {
@@ -48,7 +48,10 @@ export class ResponseBudget {
    * unread. `waits` is called if there is no room yet.
    */
   async take(
-    owner: Owner, bytes: number, signal: AbortSignal, waits: () => void = () => undefined,
+    owner: Owner,
+    bytes: number,
+    signal: AbortSignal,
+    waits: () => void = () => undefined,
   ): Promise<(() => void) | undefined> {
     if (bytes <= ANSWER_SMALL_BYTES) {
       const held = bytes + STREAM_BYTES;

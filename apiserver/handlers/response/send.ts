@@ -1,13 +1,11 @@
 import { promisify } from "node:util";
 import { constants, gzip as gzipCallback } from "node:zlib";
-import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { joinSliced } from "@raft2kube/apimachinery/encode/sliced.ts";
+import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import { nextTurn } from "@raft2kube/std/slices.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
-import {
-  ANSWER_SMALL_BYTES, ANSWER_STALL_MS, GZIP_BYTES_MIN,
-} from "../../limits.ts";
+import { ANSWER_SMALL_BYTES, ANSWER_STALL_MS, GZIP_BYTES_MIN } from "../../limits.ts";
 import type { BytesAnswer } from "../../request/answer.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
 import { piecesOf } from "./pieces.ts";
@@ -87,7 +85,9 @@ const lengthOf = (parts: readonly Buffer[]): number =>
 
 /** Ends an answer with its last bytes, and waits until the client has taken them, or is gone. */
 function ended(
-  { response, signal }: RequestContext, bytes: Buffer, written?: () => void,
+  { response, signal }: RequestContext,
+  bytes: Buffer,
+  written?: () => void,
 ): Promise<void> {
   return new Promise((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
@@ -106,7 +106,9 @@ function ended(
  * piece for a while.
  */
 async function sendPieces(
-  context: RequestContext, length: number, parts: readonly Buffer[],
+  context: RequestContext,
+  length: number,
+  parts: readonly Buffer[],
 ): Promise<void> {
   const { response, signal, info, after } = context;
   const { promise: late, reject } = Promise.withResolvers<never>();
@@ -127,12 +129,17 @@ async function sendPieces(
       await nextTurn();
       if (signal.aborted) break;
       left -= bytes.length;
-      const next = timed(`send: ${info.verb}`, () => left === 0
-        ? ended(context, bytes, written)
-        : new Promise<void>((resolve) => void response.write(bytes, (failed) => {
-          if (!failed) written();
-          resolve();
-        })));
+      const next = timed(`send: ${info.verb}`, () =>
+        left === 0
+          ? ended(context, bytes, written)
+          : new Promise<void>(
+              (resolve) =>
+                void response.write(bytes, (failed) => {
+                  if (!failed) written();
+                  resolve();
+                }),
+            ),
+      );
       await taken(before);
       before = next;
     }

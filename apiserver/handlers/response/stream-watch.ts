@@ -1,6 +1,6 @@
+import { ownerOf } from "../../authn/owner.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
 import type { WatchReader } from "../../cache/watcher.ts";
-import { ownerOf } from "../../authn/owner.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { WatchSink } from "./watch-sink.ts";

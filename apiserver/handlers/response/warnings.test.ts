@@ -3,8 +3,9 @@ import { warningHeaders } from "./warnings.ts";
 
 test("a few warnings are sent whole, each once", () => {
   const long = "x".repeat(4_000);
-  expect(warningHeaders(["a \"b\"\n", long, "a \"b\"\n"])).toEqual([
-    '299 - "a \\"b\\" "', `299 - "${long}"`,
+  expect(warningHeaders(['a "b"\n', long, 'a "b"\n'])).toEqual([
+    '299 - "a \\"b\\" "',
+    `299 - "${long}"`,
   ]);
 });
 

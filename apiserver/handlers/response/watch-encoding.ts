@@ -1,16 +1,16 @@
-import { zeroStruct } from "@raft2kube/api/codec/json.ts";
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
+import { zeroStruct } from "@raft2kube/api/codec/json.ts";
 import type { Kind, KubeObject } from "@raft2kube/api/kind.ts";
-import protobuf from "protobufjs/minimal.js";
-import type { WatchEncoder, WatchItem } from "../../cache/event.ts";
-import { isWebSocket } from "../../authn/websocket-token.ts";
+import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { notAcceptable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
-import { headerOf, type RequestContext } from "../../request/context.ts";
-import { JSON_TYPE, PROTOBUF_TYPE, YAML_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
-import { negotiate } from "../../request/negotiate.ts";
+import protobuf from "protobufjs/minimal.js";
+import { isWebSocket } from "../../authn/websocket-token.ts";
+import type { WatchEncoder, WatchItem } from "../../cache/event.ts";
 import { encodeProtobuf } from "../../encoding/protobuf.ts";
 import { Transformer } from "../../encoding/transform.ts";
+import { headerOf, type RequestContext } from "../../request/context.ts";
+import { negotiate } from "../../request/negotiate.ts";
 import { framedWatchEncoder } from "./websocket-watch.ts";
 
 /** The form that a watch's client asked for. Throws 406. */
@@ -26,9 +26,10 @@ export function watchEncoderFor(
     throw notAcceptable([JSON_TYPE, PROTOBUF_TYPE].map((type) => `${type};stream=watch`));
   }
   const transformer = new Transformer(kind, negotiated.transform, context.query, now);
-  const encoder = negotiated.type === PROTOBUF_TYPE
-    ? protobufWatchEncoder(kind, transformer)
-    : jsonWatchEncoder(kind, transformer);
+  const encoder =
+    negotiated.type === PROTOBUF_TYPE
+      ? protobufWatchEncoder(kind, transformer)
+      : jsonWatchEncoder(kind, transformer);
   const framed = context.upgrade !== undefined && isWebSocket(context.request);
   return framed ? framedWatchEncoder(encoder) : encoder;
 }

@@ -15,13 +15,15 @@ const encoderOf = (length: number): WatchEncoder => ({
 /** The payloads of frames that follow each other. */
 function payloads(bytes: Buffer): string[] {
   const found: string[] = [];
-  for (let at = 0; at < bytes.length;) {
+  for (let at = 0; at < bytes.length; ) {
     expect(bytes[at]).toBe(0x81);
     const short = bytes[at + 1]!;
     const [start, length] =
-      short < 126 ? [2, short]
-      : short === 126 ? [4, bytes.readUInt16BE(at + 2)]
-      : [10, Number(bytes.readBigUInt64BE(at + 2))];
+      short < 126
+        ? [2, short]
+        : short === 126
+          ? [4, bytes.readUInt16BE(at + 2)]
+          : [10, Number(bytes.readBigUInt64BE(at + 2))];
     found.push(bytes.subarray(at + start, at + start + length).toString());
     at += start + length;
   }

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { upgradeToFrames } from "@raft2kube/streaming/websocket.ts";
+import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
+import { upgradeToFrames } from "@raft2kube/streaming/websocket.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
 import type { WatchEncoder } from "../../cache/event.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
-import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
 import type { WatchSink } from "./watch-sink.ts";
 
 const TEXT = 0x81;

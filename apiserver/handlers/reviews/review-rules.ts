@@ -1,9 +1,9 @@
+import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
 import type {
   FieldSelectorAttributes,
   SubjectAccessReviewSpec,
 } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { FieldSelectorRequirement } from "@raft2kube/api/gen/meta/v1.ts";
-import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
 import { labelValue, qualifiedName } from "@raft2kube/api/validation/names.ts";
 
 /** One condition of a selector. */

@@ -1,6 +1,11 @@
-import { formatLabelTerms, parseFieldSelector, parseLabelSelector, SelectorError } from "@raft2kube/api/selector.ts";
-import { own } from "@raft2kube/std/own.ts";
 import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
+import {
+  formatLabelTerms,
+  parseFieldSelector,
+  parseLabelSelector,
+  SelectorError,
+} from "@raft2kube/api/selector.ts";
+import { own } from "@raft2kube/std/own.ts";
 import type { Requirement, Selector } from "./review-rules.ts";
 
 /**
@@ -17,10 +22,12 @@ export function fieldSelectorText(selector: Selector | undefined): string {
 export function labelSelectorText(selector: Selector | undefined): string {
   const { rawSelector = "", requirements = [] } = selector ?? {};
   if (rawSelector !== "") return parses(parseLabelSelector, rawSelector) ? rawSelector : "";
-  return formatLabelTerms(requirements.flatMap(({ key = "", operator = "", values = [] }) => {
-    const named = own(LABEL_TERMS, operator);
-    return named === undefined ? [] : [{ key, operator: named, values }];
-  }));
+  return formatLabelTerms(
+    requirements.flatMap(({ key = "", operator = "", values = [] }) => {
+      const named = own(LABEL_TERMS, operator);
+      return named === undefined ? [] : [{ key, operator: named, values }];
+    }),
+  );
 }
 
 const LABEL_TERMS = { In: "in", NotIn: "notin", Exists: "exists", DoesNotExist: "!" } as const;
@@ -54,9 +61,7 @@ function ignored(
   isUnderstood: (each: Requirement) => boolean,
 ): string | undefined {
   const { rawSelector = "", requirements = [] } = selector ?? {};
-  const whole = rawSelector === ""
-    ? requirements.every(isUnderstood)
-    : parses(parse, rawSelector);
+  const whole = rawSelector === "" ? requirements.every(isUnderstood) : parses(parse, rawSelector);
   if (whole) return undefined;
   const part = rawSelector === "" && requirements.some(isUnderstood) ? "partially " : "";
   return `spec.resourceAttributes.${name} ${part}ignored due to parse error`;

@@ -1,27 +1,27 @@
+import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { TokenReviewSpec } from "@raft2kube/api/gen/authentication/v1.ts";
 import type {
   SelfSubjectRulesReviewSpec,
   SubjectAccessReviewSpec,
 } from "@raft2kube/api/gen/authorization/v1.ts";
-import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
-import { pathSegment } from "@raft2kube/api/validation/names.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { pathSegment } from "@raft2kube/api/validation/names.ts";
+import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Owner } from "@raft2kube/std/shares.ts";
 import { nodeNameOf } from "../../authn/identities.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import type { Attributes, Decision } from "../../authz/attributes.ts";
-import type { ApiServer } from "../server.ts";
-import { badRequest, invalid, methodNotAllowed } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { writeOptionsOf } from "../write-request.ts";
-import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import type { ApiServer } from "../server.ts";
 import { admitBinding, bindPod } from "../subresources/binding.ts";
+import { successStatus } from "../subresources/success.ts";
+import { writeOptionsOf } from "../write-request.ts";
 import { validateLocalQuestion, validateQuestion } from "./review-rules.ts";
 import { fieldSelectorText, ignoredSelectors, labelSelectorText } from "./review-selectors.ts";
-import { successStatus } from "../subresources/success.ts";
 
 /** The specs of all reviews, combined. */
 type Spec = SubjectAccessReviewSpec & SelfSubjectRulesReviewSpec & TokenReviewSpec;
@@ -99,9 +99,7 @@ function checkMetadata(kind: string, metadata: KubeObject["metadata"]): void {
   if (!kind.endsWith("SubjectAccessReview")) return;
   const { namespace: _namespace, managedFields: _owners, ...others } = metadata;
   if (Object.keys(others).length === 0) return;
-  const why = kind.startsWith("Local")
-    ? "must be empty except for namespace"
-    : "must be empty";
+  const why = kind.startsWith("Local") ? "must be empty except for namespace" : "must be empty";
   throw invalid(SUBJECT, "", [invalidField("metadata", metadata, why)]);
 }
 
@@ -146,18 +144,24 @@ function attributesOf(user: RequestUser, spec: Spec): Attributes {
 
 /** A question counts to its author, who may make its user up: a namespace's admin, or a node. */
 function accessOfSubject(
-  server: ApiServer, context: RequestContext, review: Review,
+  server: ApiServer,
+  context: RequestContext,
+  review: Review,
 ): Promise<object> {
   return access(server, subjectOf(review), review.spec ?? {}, ownerOf(context));
 }
 
 async function access(
-  server: ApiServer, user: RequestUser, spec: Spec, asker?: Owner,
+  server: ApiServer,
+  user: RequestUser,
+  spec: Spec,
+  asker?: Owner,
 ): Promise<object> {
   const asked = { ...attributesOf(user, spec), ...(asker && { asker }) };
   const decision: Decision = await server.authorizer.decide(asked);
   const evaluationError = [ignoredSelectors(spec), decision.error ?? ""]
-    .filter((each) => each !== "").join("; ");
+    .filter((each) => each !== "")
+    .join("; ");
   return {
     allowed: decision.verdict === "allow",
     ...(decision.verdict === "deny" ? { denied: true } : {}),
@@ -173,8 +177,8 @@ function subjectOf(review: Review): RequestUser {
 
 /** Authorizers that cannot list what a user may do, and why, in upstream's words. */
 const UNRESOLVED: Readonly<Record<string, (user: RequestUser) => string[]>> = {
-  Node: (user) => (nodeNameOf(user) === undefined ? []
-    : ["node authorizer does not support user rule resolution"]),
+  Node: (user) =>
+    nodeNameOf(user) === undefined ? [] : ["node authorizer does not support user rule resolution"],
   Webhook: () => ["webhook authorizer does not support user rule resolution"],
 };
 
@@ -196,7 +200,8 @@ function rules(server: ApiServer, context: RequestContext, review: Review): obje
     .filter((rule) => rule.nonResourceURLs?.length)
     .map((rule) => ({ verbs: rule.verbs, nonResourceURLs: rule.nonResourceURLs! }));
   const any = server.authorizer.types.includes("AlwaysAllow")
-    ? [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }] : [];
+    ? [{ verbs: ["*"], apiGroups: ["*"], resources: ["*"] }]
+    : [];
   const anyPath = any.map(({ verbs }) => ({ verbs, nonResourceURLs: ["*"] }));
   const unknown = server.authorizer.types.flatMap((type) => UNRESOLVED[type]?.(context.user) ?? []);
   const evaluationError = unknown.length > 1 ? `[${unknown.join(", ")}]` : unknown[0];

@@ -6,8 +6,12 @@ import type { ApiServer } from "../server.ts";
 
 /** Kinds of the options of connections (core/v1). */
 type OptionsKind =
-  | "NodeProxyOptions" | "PodAttachOptions" | "PodExecOptions" | "PodPortForwardOptions"
-  | "PodProxyOptions" | "ServiceProxyOptions";
+  | "NodeProxyOptions"
+  | "PodAttachOptions"
+  | "PodExecOptions"
+  | "PodPortForwardOptions"
+  | "PodProxyOptions"
+  | "ServiceProxyOptions";
 
 /**
  * Admission of a connection (CONNECT), whose object is its options; returns them as admission left
@@ -24,8 +28,13 @@ export async function admitConnection<T extends object>(
   // Options have no metadata, which plugins read of objects that they know.
   const object = { kind, apiVersion: "v1", ...fields } as T & Partial<KubeObject>;
   const options = { user, dryRun: false, subresource, warnings, signal, deadline_ms };
-  const request =
-    admissionRequest("CONNECT", resource, info, { object: object as KubeObject }, options);
+  const request = admissionRequest(
+    "CONNECT",
+    resource,
+    info,
+    { object: object as KubeObject },
+    options,
+  );
   await admission.admit(request);
   await admission.validate(request);
   return object;

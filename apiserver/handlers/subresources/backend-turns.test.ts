@@ -9,17 +9,20 @@ const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve)
 
 /** A context of a user, and a body that never ends: each read finds many pieces of one byte. */
 const asker = (name: string) => ({
-  user: { name, groups: [] }, request: {} as Incoming, owner: { name },
+  user: { name, groups: [] },
+  request: {} as Incoming,
+  owner: { name },
 });
-const endless = () => new Readable({
-  highWaterMark: 1,
-  read() {
-    for (let i = 0; i < PIECES; i++) this.push("x");
-  },
-}) as unknown as IncomingMessage;
+const endless = () =>
+  new Readable({
+    highWaterMark: 1,
+    read() {
+      for (let i = 0; i < PIECES; i++) this.push("x");
+    },
+  }) as unknown as IncomingMessage;
 
 test("what has come of an answer is one piece", async () => {
-  const [first] = await bodyInTurns(asker("a"), endless()).take(1).toArray() as Buffer[];
+  const [first] = (await bodyInTurns(asker("a"), endless()).take(1).toArray()) as Buffer[];
   expect(first?.length).toBeGreaterThanOrEqual(PIECES);
 });
 

@@ -1,16 +1,16 @@
 import type { Binding as CoreBinding, Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { admissionRequest } from "../../admission/plugin.ts";
-import type { WriteOptions } from "../../registry/write-options.ts";
-import type { ApiServer } from "../server.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, conflict, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
+import type { WriteOptions } from "../../registry/write-options.ts";
 import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
 import type { Resource } from "../../resource/resource.ts";
-import { readObject, writeOptionsOf } from "../write-request.ts";
 import { keyOf } from "../../storage/keys.ts";
+import type { ApiServer } from "../server.ts";
+import { readObject, writeOptionsOf } from "../write-request.ts";
 import { successStatus } from "./success.ts";
 
 /** A pod's place as the scheduler states it (core/v1). */

@@ -1,9 +1,9 @@
-import { authorizeCreate } from "../../authz/authorize-write.ts";
-import type { ApiServer } from "../server.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { authorizeCreate } from "../../authz/authorize-write.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
+import type { ApiServer } from "../server.ts";
 import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, placeOf } from "./kubelet.ts";
 import { tunnel } from "./tunnel.ts";
@@ -76,7 +76,10 @@ function streamOptions(part: "exec" | "attach", query: URLSearchParams): Options
 }
 
 function forwardOptions(query: URLSearchParams): Options {
-  const ports = query.getAll("ports").flatMap((each) => each.split(",")).filter(Boolean);
+  const ports = query
+    .getAll("ports")
+    .flatMap((each) => each.split(","))
+    .filter(Boolean);
   return ports.length === 0 ? {} : { ports: ports.map(Number) };
 }
 

@@ -1,16 +1,16 @@
 import type { Kind } from "@raft2kube/api/kind.ts";
-import type { ApiServer } from "../server.ts";
 import { methodNotAllowed, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { serveGet } from "../read.ts";
+import type { ApiServer } from "../server.ts";
 import { servePatch, serveUpdate } from "../update.ts";
 import { serveBinding } from "./binding.ts";
+import { serveConnect } from "./connect.ts";
 import { serveEviction } from "./eviction.ts";
 import { serveLog } from "./log.ts";
-import { serveConnect } from "./connect.ts";
 import { serveProxy } from "./proxy.ts";
 import { serveScale } from "./scale.ts";
 import { serveToken } from "./token.ts";
@@ -43,9 +43,11 @@ const SPECIAL: Readonly<Record<string, Special>> = {
 
 /** Whether a kind has a subresource of this name; it has itself, which has none. */
 export function isServed(kind: Kind, name: string): boolean {
-  return name === "" ||
+  return (
+    name === "" ||
     Object.hasOwn(SPECIAL, `${kind.group}/${kind.plural}/${name}`) ||
-    Object.hasOwn(kind.subresources, name);
+    Object.hasOwn(kind.subresources, name)
+  );
 }
 
 /** Returns the handler of a verb on a subresource. Throws 404 for an unknown one, else 405. */

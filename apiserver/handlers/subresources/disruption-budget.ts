@@ -4,8 +4,8 @@ import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { DISRUPTED_PODS_MAX } from "../../limits.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { DISRUPTED_PODS_MAX } from "../../limits.ts";
 import { withCondition } from "./conditions.ts";
 
 export type Budget = PodDisruptionBudget & KubeObject;
@@ -42,9 +42,7 @@ export function spendBudget(budget: Budget, pod: string, now_ms: number): Budget
   if (observedGeneration < generation) throw budgetNotReady(name);
   if (disruptionsAllowed < 0) throw odd("pdb disruptions allowed is negative");
   if (Object.keys(disruptedPods).length > DISRUPTED_PODS_MAX) {
-    throw odd(
-      "DisruptedPods map too big - too many evictions not confirmed by PDB controller",
-    );
+    throw odd("DisruptedPods map too big - too many evictions not confirmed by PDB controller");
   }
   if (disruptionsAllowed === 0) throw tooManyRequests(whyNone(budget));
   const left = disruptionsAllowed - 1;
@@ -85,8 +83,9 @@ function whyNone({ metadata, status }: Budget): string {
   const start = `The disruption budget ${metadata.name}`;
   // The counts are stale after a failed sync.
   if (reported?.reason === "SyncFailed") {
-    return `${start} does not allow evicting pods currently because it failed sync: ` +
-      reported.message;
+    return (
+      `${start} does not allow evicting pods currently because it failed sync: ` + reported.message
+    );
   }
   if (currentHealthy <= desiredHealthy) {
     return `${start} needs ${desiredHealthy} healthy pods and has ${currentHealthy} currently`;

@@ -1,21 +1,22 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { admissionRequest } from "../../admission/plugin.ts";
-import { internalWrite } from "../../registry/internal-write.ts";
-import type { ApiServer } from "../server.ts";
 import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
+import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
+import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { checkPreconditions, deleteObject } from "../../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody } from "../../registry/delete-options.ts";
+import { internalWrite } from "../../registry/internal-write.ts";
 import { listObjects } from "../../registry/list.ts";
-import { timeText } from "@raft2kube/apimachinery/time.ts";
-import type { Resource } from "../../resource/resource.ts";
-import { readObject, writeOptionsOf } from "../write-request.ts";
-import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
+import type { ApiServer } from "../server.ts";
+import { readObject, writeOptionsOf } from "../write-request.ts";
 import { withCondition } from "./conditions.ts";
 import {
   type Budget,
@@ -25,7 +26,6 @@ import {
   needsBudget,
   spendBudget,
 } from "./disruption-budget.ts";
-import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { successStatus } from "./success.ts";
 
 interface Eviction extends KubeObject {
@@ -50,10 +50,11 @@ export async function serveEviction(
   if (eviction.metadata.name !== info.name) {
     throw badRequest("name in URL does not match name in Eviction object");
   }
-  const read = (): DeleteRequest => readDeleteBody({
-    ...eviction.deleteOptions,
-    dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
-  });
+  const read = (): DeleteRequest =>
+    readDeleteBody({
+      ...eviction.deleteOptions,
+      dryRun: [...(eviction.deleteOptions?.dryRun ?? []), ...query.getAll("dryRun")],
+    });
   const { dryRun } = read();
   const options = { ...given, dryRun };
   // Before anything of it is done: a budget that was spent is not given back.

@@ -1,17 +1,20 @@
 import {
-  request as httpRequest, type Agent as HttpAgent, type IncomingMessage, type RequestOptions,
+  type Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
 } from "node:http";
-import { request as httpsRequest, type Agent } from "node:https";
+import { type Agent, request as httpsRequest } from "node:https";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
-import type { ApiServer } from "../server.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { hasBody, type RequestContext } from "../../request/context.ts";
 import { BACKEND_READ_BYTES } from "../../limits.ts";
+import { hasBody, type RequestContext } from "../../request/context.ts";
+import type { ApiServer } from "../server.ts";
 import { refusalText } from "./backend-refusal.ts";
 import { backendTurn, bodyInTurns } from "./backend-turns.ts";
 import { linkRewriting } from "./html-links.ts";
@@ -60,7 +63,12 @@ const usualErrors = ({ host, port }: Backend): BackendErrors => ({
 
 /** Hop-by-hop headers. */
 const REFUSED_HEADERS = new Set([
-  "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "location",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+  "location",
 ]);
 
 /**
@@ -141,8 +149,13 @@ function open(
     const carries = backend.body === true && hasBody(context.request);
     const framing = carries && headers["content-length"] === undefined ? CHUNKED : {};
     const request = send({
-      host, port, path, method, headers: { ...headers, ...framing },
-      agent: agent as HttpAgent | undefined, highWaterMark: BACKEND_READ_BYTES,
+      host,
+      port,
+      path,
+      method,
+      headers: { ...headers, ...framing },
+      agent: agent as HttpAgent | undefined,
+      highWaterMark: BACKEND_READ_BYTES,
     } as RequestOptions);
     boundInterimAnswers(request);
     const end = () => request.destroy();

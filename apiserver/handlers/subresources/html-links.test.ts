@@ -1,5 +1,5 @@
-import { buffer } from "node:stream/consumers";
 import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, it, test, vi } from "vitest";
 import { HTML_TAG_BYTES_MAX } from "../../limits.ts";
@@ -23,14 +23,26 @@ test.each([
   ["a > within a value", '<a title="a>b" href="/x">', '<a title="a>b" href="/P/x">'],
   ["attributes without value", '<a hidden href="/x" wide>', '<a hidden href="/P/x" wide>'],
   ["in a comment", '<!--<a href="/x">--><a href="/y">', '<!--<a href="/x">--><a href="/P/y">'],
-  ["in what only begins like an end", '<style></styles><a href="/x"></style >',
-    '<style></styles><a href="/x"></style >'],
-  ["in a script's text", '<script src="/s">"<a href=\'/x\'>"</script><a href="/y">',
-    '<script src="/P/s">"<a href=\'/x\'>"</script><a href="/P/y">'],
-  ["in a title", '<title><a href="/x"></TITLE><a href="/y">',
-    '<title><a href="/x"></TITLE><a href="/P/y">'],
-  ["no tag", 'a < b <3 <> </a> <!doctype html> <a href="/x">',
-    'a < b <3 <> </a> <!doctype html> <a href="/P/x">'],
+  [
+    "in what only begins like an end",
+    '<style></styles><a href="/x"></style >',
+    '<style></styles><a href="/x"></style >',
+  ],
+  [
+    "in a script's text",
+    '<script src="/s">"<a href=\'/x\'>"</script><a href="/y">',
+    '<script src="/P/s">"<a href=\'/x\'>"</script><a href="/P/y">',
+  ],
+  [
+    "in a title",
+    '<title><a href="/x"></TITLE><a href="/y">',
+    '<title><a href="/x"></TITLE><a href="/P/y">',
+  ],
+  [
+    "no tag",
+    'a < b <3 <> </a> <!doctype html> <a href="/x">',
+    'a < b <3 <> </a> <!doctype html> <a href="/P/x">',
+  ],
   ["cut short", '<p>a</p><a href="/x', '<p>a</p><a href="/x'],
 ])("%s", async (_what, page, expected) => {
   expect(await pass(page)).toBe(expected);
@@ -65,7 +77,10 @@ it("a tag without end is passed on, and what is kept of it is bounded", async ()
   expect((await buffer(rewriter)).toString().endsWith('<a href="/P/x">')).toBe(true);
 });
 
-it.each([["whole", HTML_TAG_BYTES_MAX * 2], ["in pieces", 4]])(
+it.each([
+  ["whole", HTML_TAG_BYTES_MAX * 2],
+  ["in pieces", 4],
+])(
   "tags within a tag that does not end cost no more than their bytes, %s",
   async (_what, piece) => {
     const page = `${"<a ".repeat(1_500)}b="> ${" ".repeat(HTML_TAG_BYTES_MAX)}`;

@@ -22,12 +22,23 @@ const TAGS_OF: Readonly<Record<string, string>> = {
   usemap: "img input object",
 };
 
-const LINKS: ReadonlySet<string> = new Set(Object.entries(TAGS_OF).flatMap(([attribute, tags]) =>
-  tags.split(" ").map((tag) => `${tag} ${attribute}`)));
+const LINKS: ReadonlySet<string> = new Set(
+  Object.entries(TAGS_OF).flatMap(([attribute, tags]) =>
+    tags.split(" ").map((tag) => `${tag} ${attribute}`),
+  ),
+);
 
 /** Elements whose content is text up to their own end tag. */
 const RAW_TEXT = new Set([
-  "iframe", "noembed", "noframes", "noscript", "plaintext", "script", "style", "textarea", "title",
+  "iframe",
+  "noembed",
+  "noframes",
+  "noscript",
+  "plaintext",
+  "script",
+  "style",
+  "textarea",
+  "title",
   "xmp",
 ]);
 

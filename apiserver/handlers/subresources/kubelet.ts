@@ -1,8 +1,12 @@
 import { Agent } from "node:https";
 import type { Node as CoreNode, Pod as CorePod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import {
+  badRequest,
+  notFound,
+  serviceUnavailable,
+} from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ApiServer } from "../server.ts";
-import { badRequest, notFound, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 
 const KUBELET_PORT = 10250;
 

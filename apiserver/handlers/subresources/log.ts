@@ -1,11 +1,11 @@
-import type { ApiServer } from "../server.ts";
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { wholeNumber } from "../../request/request-info.ts";
-import { type Answer, textAnswer } from "../../request/answer.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
+import { type Answer, textAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
+import { wholeNumber } from "../../request/request-info.ts";
 import type { Resource } from "../../resource/resource.ts";
+import type { ApiServer } from "../server.ts";
 import { bodyInTurns } from "./backend-turns.ts";
 import { type Backend, forward, openBackend } from "./forward.ts";
 import { kubeletAgent, placeIfAny } from "./kubelet.ts";
@@ -13,7 +13,13 @@ import { sendOverWebSocket } from "./websocket-log.ts";
 
 /** Parameters of PodLogOptions that a kubelet understands under the same name. */
 const PASSED = [
-  "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes",
+  "follow",
+  "previous",
+  "sinceSeconds",
+  "sinceTime",
+  "timestamps",
+  "tailLines",
+  "limitBytes",
   "stream",
 ];
 

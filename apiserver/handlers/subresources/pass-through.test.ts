@@ -5,15 +5,15 @@ import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { gunzipSync, gzipSync } from "node:zlib";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ANONYMOUS } from "../../authn/identities.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { ApiHttpServer } from "../../http/server.ts";
 import type { Incoming, Outgoing, RequestContext } from "../../request/context.ts";
 import { parseRequestInfo } from "../../request/request-info.ts";
-import { ApiHttpServer } from "../../http/server.ts";
 import { headersFor, passThrough, splitPath, turnedBack } from "./pass-through.ts";
 
 const clock = systemClock();
@@ -77,8 +77,10 @@ function listening(backend: Server): Server {
     incoming.resume().on("end", () => answer.end(JSON.stringify({ method, url, headers })));
   });
   backend.on("upgrade", (incoming, socket) => {
-    socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${incoming.headers.upgrade}\r\n` +
-      "Connection: Upgrade\r\n\r\n");
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: ${incoming.headers.upgrade}\r\n` +
+        "Connection: Upgrade\r\n\r\n",
+    );
     socket.pipe(socket);
   });
   return backend.listen(0, "127.0.0.1");
@@ -102,10 +104,22 @@ async function pass(request: Incoming, response: Outgoing, upgrade: RequestConte
   const { port } = backend.address() as AddressInfo;
   const agent = toSecure ? new Agent({ rejectUnauthorized: false }) : undefined;
   try {
-    await passThrough({ closing: new AbortController().signal }, {
-      id: "id", request, response, info, query, user: ANONYMOUS, upgrade, warnings: [],
-      signal: new AbortController().signal, cut: () => undefined,
-    }, { host: "127.0.0.1", port, agent });
+    await passThrough(
+      { closing: new AbortController().signal },
+      {
+        id: "id",
+        request,
+        response,
+        info,
+        query,
+        user: ANONYMOUS,
+        upgrade,
+        warnings: [],
+        signal: new AbortController().signal,
+        cut: () => undefined,
+      },
+      { host: "127.0.0.1", port, agent },
+    );
   } catch (thrown) {
     if (!(thrown instanceof ApiError)) throw thrown;
     response.writeHead(thrown.http).end(thrown.message);
@@ -123,32 +137,44 @@ function ask(path: string, headers: Record<string, string> = {}, method = "GET",
   const to = { port, host: "127.0.0.1", ca: ca.cert, agent: false } as const;
   const init = { ...to, path, method, headers };
   type Asked = { status: number; headers: Record<string, unknown>; body: Buffer; echo: Echo };
-  return new Promise<Asked>(
-    (resolve, reject) => {
-      const sent = request(init, (answer) => {
-        const chunks: Buffer[] = [];
-        answer.on("data", (chunk: Buffer) => chunks.push(chunk));
-        answer.on("end", () => {
-          const bytes = Buffer.concat(chunks);
-          const none = { url: "", method: "", headers: {} };
-          const echo = bytes[0] === 0x7b ? JSON.parse(bytes.toString()) as Echo : none;
-          resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes, echo });
-        });
+  return new Promise<Asked>((resolve, reject) => {
+    const sent = request(init, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.on("end", () => {
+        const bytes = Buffer.concat(chunks);
+        const none = { url: "", method: "", headers: {} };
+        const echo = bytes[0] === 0x7b ? (JSON.parse(bytes.toString()) as Echo) : none;
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: bytes, echo });
       });
-      sent.on("error", reject);
-      sent.end(body);
     });
+    sent.on("error", reject);
+    sent.end(body);
+  });
 }
 
 it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", async (tls) => {
   toSecure = tls;
-  const headers = { cookie: "s=1", "x-mine": "yes", authorization: "Bearer secret",
-    "impersonate-user": "me", connection: "x-hop", "x-hop": "no" };
-  const { status, echo, headers: back } =
-    await ask(`${PREFIX}/a%2Fb/dir/?q=a+b&q=%20`, headers, "POST", "body");
+  const headers = {
+    cookie: "s=1",
+    "x-mine": "yes",
+    authorization: "Bearer secret",
+    "impersonate-user": "me",
+    connection: "x-hop",
+    "x-hop": "no",
+  };
+  const {
+    status,
+    echo,
+    headers: back,
+  } = await ask(`${PREFIX}/a%2Fb/dir/?q=a+b&q=%20`, headers, "POST", "body");
   expect([status, echo.method, echo.url]).toEqual([200, "POST", "/a%2Fb/dir/?q=a+b&q=%20"]);
-  expect(echo.headers).toMatchObject({ cookie: "s=1", "x-mine": "yes",
-    "x-forwarded-for": "127.0.0.1", "x-forwarded-uri": `${PREFIX}/a%2Fb/dir/` });
+  expect(echo.headers).toMatchObject({
+    cookie: "s=1",
+    "x-mine": "yes",
+    "x-forwarded-for": "127.0.0.1",
+    "x-forwarded-uri": `${PREFIX}/a%2Fb/dir/`,
+  });
   for (const name of ["authorization", "impersonate-user", "x-hop"]) {
     expect(echo.headers).not.toHaveProperty(name);
   }
@@ -224,8 +250,9 @@ it.each([false, true])("a connection becomes another protocol's; with TLS: %s", 
   const socket = connect({ host: "127.0.0.1", port, ca: ca.cert, ALPNProtocols: ["http/1.1"] });
   let text = "";
   socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
-  socket.write(`GET ${PREFIX}/chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` +
-    "Upgrade: echo\r\n\r\n");
+  socket.write(
+    `GET ${PREFIX}/chat HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n` + "Upgrade: echo\r\n\r\n",
+  );
   await waitFor("the 101", () => text.includes("101 Switching Protocols"), patience);
   socket.write("through");
   await waitFor("the echo", () => text.endsWith("through"), patience);
@@ -248,8 +275,11 @@ it.each([
 
 it("neither credentials nor names of users go along, however they are written", () => {
   const headers = {
-    "accept": "*/*", "x_remote_user": "root", "x-remote-group": "a", "impersonate_user": "root",
-    "proxy_authorization": "x",
+    accept: "*/*",
+    x_remote_user: "root",
+    "x-remote-group": "a",
+    impersonate_user: "root",
+    proxy_authorization: "x",
     "sec-websocket-protocol": "base64url.bearer.authorization.k8s.io.eA",
   };
   const sent = headersFor({ headers, socket: {} } as unknown as Incoming, "/");

@@ -1,7 +1,7 @@
 import type { Agent } from "node:https";
-import type { ApiServer } from "../server.ts";
 import { noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type Incoming, type RequestContext } from "../../request/context.ts";
+import type { ApiServer } from "../server.ts";
 import { forward } from "./forward.ts";
 import { tunnel } from "./tunnel.ts";
 
@@ -64,8 +64,18 @@ export function splitPath(
 
 /** Headers of the connection and of authentication, which are not forwarded. */
 const OURS = new Set([
-  "authorization", "connection", "expect", "http2-settings", "keep-alive", "proxy-authenticate",
-  "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+  "authorization",
+  "connection",
+  "expect",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
   // A token may be among them; a tunnel sends the others.
   "sec-websocket-protocol",
 ]);
@@ -78,7 +88,10 @@ const isOurs = (name: string): boolean =>
 
 /** Headers of a client that a backend gets: without credentials and those of the connection. */
 export function headersFor(request: Incoming, uri: string): Record<string, string> {
-  const named = headerOf(request, "connection").toLowerCase().split(",").map((each) => each.trim());
+  const named = headerOf(request, "connection")
+    .toLowerCase()
+    .split(",")
+    .map((each) => each.trim());
   const headers: Record<string, string> = {};
   for (const name of Object.keys(request.headers)) {
     if (!isOurs(name) && !named.includes(name)) headers[name] = headerOf(request, name);

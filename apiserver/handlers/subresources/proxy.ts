@@ -1,16 +1,16 @@
 import { Agent } from "node:https";
 import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import { reachable } from "../../object/reachable.ts";
-import type { ApiServer } from "../server.ts";
-import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Answer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
+import type { ApiServer } from "../server.ts";
 import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, kubeletOf } from "./kubelet.ts";
-import { passThrough, type ProxyPlace } from "./pass-through.ts";
+import { type ProxyPlace, passThrough } from "./pass-through.ts";
 
 /** `https:web:8080`, `web:http`, `web`: what stands in the place of a name before `/proxy`. */
 interface ProxyTarget {
@@ -107,8 +107,7 @@ async function podPlace(
   const pod = await resource.store.get<Pod & KubeObject>(namespace, target.name);
   const declared = (pod.spec?.containers ?? []).flatMap((each) => each.ports ?? []);
   const usual = target.scheme === "https" ? 443 : 80;
-  const port =
-    target.port === "" ? (declared[0]?.containerPort ?? usual) : portIn(target.port);
+  const port = target.port === "" ? (declared[0]?.containerPort ?? usual) : portIn(target.port);
   const host = pod.status?.podIP ?? "";
   if (host === "") throw badRequest("address not allowed");
   return { host: reachable(host), port, agent: agentOf(target) };

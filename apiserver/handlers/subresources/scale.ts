@@ -1,17 +1,21 @@
 import { printedScale } from "@raft2kube/api/autoscaling/v1/scale.ts";
 import type { KubeObject, View } from "@raft2kube/api/kind.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
-import type { ApiServer } from "../server.ts";
 import { conflict, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
-import { ownersToParent, ownersToScale, SCALE_TRACKED } from "@raft2kube/apimachinery/managed-fields/scale-owners.ts";
+import {
+  ownersToParent,
+  ownersToScale,
+  SCALE_TRACKED,
+} from "@raft2kube/apimachinery/managed-fields/scale-owners.ts";
 import { trackUpdate } from "@raft2kube/apimachinery/managed-fields/track.ts";
-import { readPatchBody } from "../patch.ts";
-import type { Resource } from "../../resource/resource.ts";
-import { readObject, requireName, writeOptionsOf } from "../write-request.ts";
 import { updateObject } from "../../registry/update.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { Resource } from "../../resource/resource.ts";
+import { readPatchBody } from "../patch.ts";
+import type { ApiServer } from "../server.ts";
+import { readObject, requireName, writeOptionsOf } from "../write-request.ts";
 
 const SCALE = { group: "autoscaling", version: "v1", kind: "Scale" };
 const { schema } = SCALE_TRACKED;

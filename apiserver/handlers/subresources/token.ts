@@ -2,19 +2,19 @@ import { invalid as invalidField, required } from "@raft2kube/api/errors.ts";
 import type { TokenRequest as Question } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { admissionRequest } from "../../admission/plugin.ts";
-import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
-import type { ApiServer } from "../server.ts";
 import type { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, conflict, invalid, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
-import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
-import type { RequestInfo } from "../../request/request-info.ts";
 import { trackUpdate } from "@raft2kube/apimachinery/managed-fields/track.ts";
 import type { Tracked } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { admissionRequest } from "../../admission/plugin.ts";
+import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
+import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
+import { type Answer, objectAnswer } from "../../request/answer.ts";
+import type { RequestContext } from "../../request/context.ts";
+import type { RequestInfo } from "../../request/request-info.ts";
 import type { Resource } from "../../resource/resource.ts";
+import type { ApiServer } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 
 type TokenRequest = KubeObject & {

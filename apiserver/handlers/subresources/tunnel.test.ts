@@ -88,8 +88,10 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
     const protocol = incoming.headers["sec-websocket-protocol"];
     if (protocol !== undefined) protocols.push(protocol);
     if (redirects) {
-      socket.end(`HTTP/1.1 302 Found\r\nLocation: ${api.server}/api/v1/secrets\r\n` +
-        "Content-Length: 5\r\n\r\nmoved");
+      socket.end(
+        `HTTP/1.1 302 Found\r\nLocation: ${api.server}/api/v1/secrets\r\n` +
+          "Content-Length: 5\r\n\r\nmoved",
+      );
     } else if (agrees) {
       socket.write(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n",
@@ -176,8 +178,8 @@ it("a kubelet that breaks off at any point ends the tunnel alone", async () => {
   const fatal: unknown[] = [];
   const note = (thrown: unknown) => void fatal.push(thrown);
   process.on("uncaughtException", note).on("unhandledRejection", note);
-  const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" +
-    "Upgrade: SPDY/3.1\r\n\r\n";
+  const switching =
+    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n" + "Upgrade: SPDY/3.1\r\n\r\n";
   const refusal = "HTTP/1.1 500 Broken\r\nContent-Length: 100\r\n\r\n";
   for (const words of ["", "HTTP/1.1 101", switching, `${switching}x`, refusal, `${refusal}x`]) {
     for (const leave of ["end", "destroy"] as const) {

@@ -1,16 +1,16 @@
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest, type Agent } from "node:https";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { type Agent, request as httpsRequest } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
 import { protocolsWithoutToken } from "../../authn/websocket-token.ts";
-import type { ApiServer } from "../server.ts";
-import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { headerOf, type RequestContext } from "../../request/context.ts";
+import type { ApiServer } from "../server.ts";
 import { refusalText } from "./backend-refusal.ts";
 import { backendTurn } from "./backend-turns.ts";
 

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { type AddressPlan, planAddresses } from "./address-plan.ts";
 import type { IpAddress } from "./cluster-ips.ts";
-import { type ServiceCidr, serviceCidr } from "./service-cidr.ts";
 import type { Service } from "./service.ts";
+import { type ServiceCidr, serviceCidr } from "./service-cidr.ts";
 
 const RANGES: ServiceCidr[] = [serviceCidr("10.96.0.0/16")!];
 const LABELS = {
@@ -27,8 +27,10 @@ const address = (name: string, of: string, labels: object = LABELS): IpAddress =
 /** Describes a plan, a line for each step. */
 function summaryOf({ mends, leaks, warnings }: AddressPlan): string[] {
   return [
-    ...mends.map(({ service, address, replaces }) =>
-      `${replaces ? "replace" : "create"} ${address} for ${service.metadata.name}`),
+    ...mends.map(
+      ({ service, address, replaces }) =>
+        `${replaces ? "replace" : "create"} ${address} for ${service.metadata.name}`,
+    ),
     ...leaks.map(({ address, warning }) => `${warning.reason} ${address.metadata.name}`),
     ...warnings.map(({ about, reason }) => `${reason} ${about.metadata.name}`),
   ];
@@ -43,32 +45,69 @@ const OTHER: IpAddress = {
 it.each<[string, Service[], IpAddress[], string[]]>([
   ["agree", [service("a", "10.96.0.5")], [address("10.96.0.5", "a")], []],
   ["the object is missing", [service("a", "10.96.0.5")], [], ["create 10.96.0.5 for a"]],
-  ["the object refers to a Service that is gone", [service("a", "10.96.0.5")],
-    [address("10.96.0.5", "gone")], ["replace 10.96.0.5 for a"]],
-  ["the object refers to something else", [service("a", "10.96.0.5")], [OTHER],
-    ["replace 10.96.0.5 for a"]],
-  ["the object has lost its labels", [service("a", "10.96.0.5")],
-    [address("10.96.0.5", "a", {})], ["replace 10.96.0.5 for a"]],
-  ["the object is labelled as of the other family", [service("a", "10.96.0.5")],
+  [
+    "the object refers to a Service that is gone",
+    [service("a", "10.96.0.5")],
+    [address("10.96.0.5", "gone")],
+    ["replace 10.96.0.5 for a"],
+  ],
+  [
+    "the object refers to something else",
+    [service("a", "10.96.0.5")],
+    [OTHER],
+    ["replace 10.96.0.5 for a"],
+  ],
+  [
+    "the object has lost its labels",
+    [service("a", "10.96.0.5")],
+    [address("10.96.0.5", "a", {})],
+    ["replace 10.96.0.5 for a"],
+  ],
+  [
+    "the object is labelled as of the other family",
+    [service("a", "10.96.0.5")],
     [address("10.96.0.5", "a", { ...LABELS, "ipaddress.kubernetes.io/ip-family": "IPv6" })],
-    ["replace 10.96.0.5 for a"]],
-  ["two Services have one address", [service("a", "10.96.0.5"), service("b", "10.96.0.5")],
-    [address("10.96.0.5", "a")], ["ClusterIPAlreadyAllocated b"]],
+    ["replace 10.96.0.5 for a"],
+  ],
+  [
+    "two Services have one address",
+    [service("a", "10.96.0.5"), service("b", "10.96.0.5")],
+    [address("10.96.0.5", "a")],
+    ["ClusterIPAlreadyAllocated b"],
+  ],
   ["an address of no range", [service("a", "192.168.0.5")], [], ["ClusterIPOutOfRange a"]],
   ["a broadcast address", [service("a", "10.96.255.255")], [], ["ClusterIPOutOfRange a"]],
-  ["nothing holds the object", [], [address("10.96.0.5", "a")],
-    ["IPAddressNotAllocated 10.96.0.5"]],
-  ["the Service has another address", [service("a", "10.96.0.6")],
+  [
+    "nothing holds the object",
+    [],
+    [address("10.96.0.5", "a")],
+    ["IPAddressNotAllocated 10.96.0.5"],
+  ],
+  [
+    "the Service has another address",
+    [service("a", "10.96.0.6")],
     [address("10.96.0.5", "a"), address("10.96.0.6", "a")],
-    ["IPAddressWrongReference 10.96.0.5"]],
-  ["an object of this allocator that refers to something else", [], [OTHER],
-    ["IPAddressNotAllocated 10.96.0.5"]],
+    ["IPAddressWrongReference 10.96.0.5"],
+  ],
+  [
+    "an object of this allocator that refers to something else",
+    [],
+    [OTHER],
+    ["IPAddressNotAllocated 10.96.0.5"],
+  ],
   ["an object of others", [], [address("10.96.0.5", "a", {})], []],
-  ["Services without an address",
-    [service("a", "None"), service("b", "", { type: "ExternalName" })], [], []],
-  ["the second address of a Service of two families",
+  [
+    "Services without an address",
+    [service("a", "None"), service("b", "", { type: "ExternalName" })],
+    [],
+    [],
+  ],
+  [
+    "the second address of a Service of two families",
     [service("a", "10.96.0.5", { clusterIPs: ["10.96.0.5", "fd00::5"] })],
-    [address("10.96.0.5", "a"), address("fd00::5", "a")], []],
+    [address("10.96.0.5", "a"), address("fd00::5", "a")],
+    [],
+  ],
 ])("%s", (_what, services, addresses, wanted) => {
   expect(summaryOf(planAddresses(services, addresses, RANGES))).toEqual(wanted);
 });

@@ -1,9 +1,9 @@
 import { familyOf } from "@raft2kube/api/cidr.ts";
 import type { Warning } from "../internal-events.ts";
 import { FAMILY_LABEL, type IpAddress, MANAGER, MANAGER_LABEL } from "./cluster-ips.ts";
+import { heldAddress, type Service } from "./service.ts";
 import type { ServiceCidr } from "./service-cidr.ts";
 import { rangeOf } from "./service-ranges.ts";
-import { heldAddress, type Service } from "./service.ts";
 
 /** A Service's address whose object is missing, or is another's. */
 export interface Mend {
@@ -67,49 +67,75 @@ function planService(
   { byKey, ranges }: Around,
 ): void {
   const own = keyOf(service.metadata);
-  const warning = (reason: string, message: string): Warning =>
-    ({ about: service, reason, message });
+  const warning = (reason: string, message: string): Warning => ({
+    about: service,
+    reason,
+    message,
+  });
   if (rangeOf(ranges, address) === undefined) {
-    plan.warnings.push(warning("ClusterIPOutOfRange", `Cluster IP [IPv4]: ${address} is not ` +
-      "within any configured Service CIDR; please recreate service"));
+    plan.warnings.push(
+      warning(
+        "ClusterIPOutOfRange",
+        `Cluster IP [IPv4]: ${address} is not ` +
+          "within any configured Service CIDR; please recreate service",
+      ),
+    );
     return;
   }
-  const mend = (message: string) => plan.mends.push({
-    service, address, replaces: object, warning: warning("ClusterIPNotAllocated", message),
-  });
+  const mend = (message: string) =>
+    plan.mends.push({
+      service,
+      address,
+      replaces: object,
+      warning: warning("ClusterIPNotAllocated", message),
+    });
   if (object === undefined) {
     mend(`Cluster IP [IPv4]: ${address} is not allocated; repairing`);
     return;
   }
-  const wrong = `the ClusterIP [IPv4]: ${address} for Service ${own} has a wrong reference; ` +
-    "repairing";
+  const wrong =
+    `the ClusterIP [IPv4]: ${address} for Service ${own} has a wrong reference; ` + "repairing";
   const parent = serviceKeyOf(object);
   const other = parent === undefined ? undefined : byKey.get(parent);
   if (parent !== own && (other === undefined || !addressesOf(other).includes(address))) {
     mend(wrong);
   } else if (parent !== own) {
-    plan.warnings.push(warning("ClusterIPAlreadyAllocated", `Cluster IP [IPv4]:${address} was ` +
-      "assigned to multiple services; please recreate service"));
+    plan.warnings.push(
+      warning(
+        "ClusterIPAlreadyAllocated",
+        `Cluster IP [IPv4]:${address} was ` +
+          "assigned to multiple services; please recreate service",
+      ),
+    );
   } else if (!hasLabels(object)) mend(wrong);
 }
 
 function leakOf(address: IpAddress, byKey: ReadonlyMap<string, Service>): Leak | undefined {
   const { name = "" } = address.metadata;
-  const leak = (reason: string, message: string): Leak =>
-    ({ address, warning: { about: address, reason, message } });
+  const leak = (reason: string, message: string): Leak => ({
+    address,
+    warning: { about: address, reason, message },
+  });
   const parent = serviceKeyOf(address);
   if (parent === undefined) {
-    return leak("IPAddressNotAllocated", `IPAddress ${name} appears to have been modified, ` +
-      "not referencing a Service: cleaning up");
+    return leak(
+      "IPAddressNotAllocated",
+      `IPAddress ${name} appears to have been modified, ` +
+        "not referencing a Service: cleaning up",
+    );
   }
   const service = byKey.get(parent);
   if (service === undefined) {
-    return leak("IPAddressNotAllocated",
-      `IPAddress: ${name} for Service ${parent} appears to have leaked: cleaning up`);
+    return leak(
+      "IPAddressNotAllocated",
+      `IPAddress: ${name} for Service ${parent} appears to have leaked: cleaning up`,
+    );
   }
   if (addressesOf(service).includes(name)) return undefined;
-  return leak("IPAddressWrongReference",
-    `IPAddress: ${name} for Service ${parent} has a wrong reference; cleaning up`);
+  return leak(
+    "IPAddressWrongReference",
+    `IPAddress: ${name} for Service ${parent} has a wrong reference; cleaning up`,
+  );
 }
 
 const keyOf = ({ namespace = "", name = "" }: { namespace?: string; name?: string }): string =>
@@ -123,7 +149,7 @@ function serviceKeyOf({ spec: { parentRef } }: IpAddress): string | undefined {
 
 function addressesOf(service: Service): readonly string[] {
   const held = heldAddress(service);
-  return held === undefined ? [] : service.spec.clusterIPs ?? [held];
+  return held === undefined ? [] : (service.spec.clusterIPs ?? [held]);
 }
 
 function hasLabels({ metadata: { name = "", labels = {} } }: IpAddress): boolean {

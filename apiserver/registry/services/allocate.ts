@@ -1,13 +1,12 @@
-import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
+import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Controller } from "../../periodic.ts";
-import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { ServiceMetrics } from "../../metrics/allocators.ts";
+import type { Controller } from "../../periodic.ts";
 import type { Allocation, Reservation } from "../../resource/allocation.ts";
-import type { ServiceWriter } from "./service-writer.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
 import { ServiceRepair } from "./repair.ts";
@@ -19,6 +18,7 @@ import {
   wantsHealthPort,
   wantsNodePorts,
 } from "./service.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 
 const log = logger("apiserver");
 
@@ -35,8 +35,9 @@ export function allocateServices(writer: ServiceWriter): Controller {
   const ports = new NodePorts(writer);
   const { services } = writer.metrics;
   services.addresses.show("ips", () => addresses.stocks);
-  services.ports.show("ports", () => ports.stock === undefined ? []
-    : [{ labels: {}, ...ports.stock }]);
+  services.ports.show("ports", () =>
+    ports.stock === undefined ? [] : [{ labels: {}, ...ports.stock }],
+  );
   resource.allocation = new ServiceAllocation(addresses, ports, services);
   return new ServiceRepair(writer, resource, addresses, ports);
 }

@@ -1,13 +1,16 @@
 import { Agent } from "node:https";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
-import { systemClock, type Clock } from "@raft2kube/std/clock.ts";
+import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { REPAIR_INTERVAL_MS } from "../../limits.ts";
-import { prefixEnd } from "../../storage/rows.ts";
 import { type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
+import { REPAIR_INTERVAL_MS } from "../../limits.ts";
+import { prefixEnd } from "../../storage/rows.ts";
 import type { Service } from "./service.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";

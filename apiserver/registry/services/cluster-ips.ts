@@ -1,20 +1,20 @@
+import { familyOf } from "@raft2kube/api/cidr.ts";
 import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { IPAddress } from "@raft2kube/api/gen/networking/v1.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
-import { familyOf } from "@raft2kube/api/cidr.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import type { ServiceWriter } from "./service-writer.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { internal, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
-import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
-import { decoded, internalWrite } from "../internal-write.ts";
-import { keyOf } from "../../storage/keys.ts";
-import { fillSystemFields } from "../metadata.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { ADDRESS_ATTEMPTS_MAX } from "../../limits.ts";
 import type { Resource } from "../../resource/resource.ts";
+import { keyOf } from "../../storage/keys.ts";
+import { decoded, internalWrite } from "../internal-write.ts";
+import { fillSystemFields } from "../metadata.ts";
+import type { Service } from "./service.ts";
 import { addressAt, offsetOf, type ServiceCidr } from "./service-cidr.ts";
 import { rangeOf, ServiceRanges } from "./service-ranges.ts";
-import type { Service } from "./service.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 
 export type IpAddress = IPAddress & KubeObject;
 
@@ -51,9 +51,10 @@ export class ClusterIps {
 
   /** Takes the address that a Service asks for. Throws 422 when it is taken or in no range. */
   async take(service: Service, address: string): Promise<void> {
-    const range = rangeOf(await this.ranges.ready(), address)
+    const range =
+      rangeOf(await this.ranges.ready(), address) ??
       // The range may be newer than the cache.
-      ?? rangeOf(await this.ranges.ready({ fresh: true }), address);
+      rangeOf(await this.ranges.ready({ fresh: true }), address);
     if (range === undefined) {
       throw this.#refusal(service, "the provided network does not match the current range");
     }
@@ -66,8 +67,9 @@ export class ClusterIps {
   /** Takes any free address. Throws 500 when all ranges are used up. */
   async takeAny(service: Service): Promise<string> {
     const tried = new Set<string>();
-    const address = await this.#takeFrom(service, await this.ranges.ready(), tried)
-      ?? await this.#takeFrom(service, await this.ranges.ready({ fresh: true }), tried);
+    const address =
+      (await this.#takeFrom(service, await this.ranges.ready(), tried)) ??
+      (await this.#takeFrom(service, await this.ranges.ready({ fresh: true }), tried));
     if (address === undefined) throw full(service);
     return address;
   }
@@ -116,15 +118,17 @@ export class ClusterIps {
     const ranges = await this.ranges.ready();
     if (rangeOf(ranges, address) !== undefined) return;
     const texts = ranges.map(({ text }) => text).join(", ");
-    throw this.#refusal(service, `the provided IP (${address}) is not in the valid range. ` +
-      `The range of valid IPs is ${texts}`);
+    throw this.#refusal(
+      service,
+      `the provided IP (${address}) is not in the valid range. ` +
+        `The range of valid IPs is ${texts}`,
+    );
   }
 
   async #isFree(tried: ReadonlySet<string>): Promise<(address: string) => boolean> {
     const { kind } = this.#addresses;
     const cache = await this.#addresses.cache();
-    return (address) =>
-      !tried.has(address) && cache.get(keyOf(kind, "", address)) === undefined;
+    return (address) => !tried.has(address) && cache.get(keyOf(kind, "", address)) === undefined;
   }
 
   /** A free address from a random place on: above the static band first, then inside it. */

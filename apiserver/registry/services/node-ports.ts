@@ -1,12 +1,12 @@
-import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { decodeObject, isEnvelope, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
-import type { ServiceWriter } from "./service-writer.ts";
+import { invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { conflict, internal, invalid, MODIFIED } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
 import { UPDATE_ATTEMPTS_MAX } from "../../limits.ts";
 import { REGISTRY_ROOT } from "../../storage/keys.ts";
 import { Rows } from "../../storage/rows.ts";
-import { PLAIN } from "@raft2kube/encryption/value-encryption.ts";
 import type { Service } from "./service.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 
 export const NODE_PORTS = { from: 30_000, to: 32_767 };
 

@@ -1,13 +1,13 @@
 import type { Runner } from "@raft2kube/reconcile/runner.ts";
-import { type Controller, periodic } from "../../periodic.ts";
-import type { ServiceWriter } from "./service-writer.ts";
 import { REPAIR_INTERVAL_MS, REPAIRS_UNTIL_RELEASE } from "../../limits.ts";
+import { type Controller, periodic } from "../../periodic.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { InternalEvents, type Warning } from "../internal-events.ts";
 import { type AddressPlan, type Leak, type Mend, planAddresses } from "./address-plan.ts";
 import type { ClusterIps } from "./cluster-ips.ts";
 import type { NodePorts } from "./node-ports.ts";
 import { heldPorts, type Service } from "./service.ts";
+import type { ServiceWriter } from "./service-writer.ts";
 
 /**
  * Repairs reservations after a crash between two writes. An address or port that a Service uses
@@ -33,10 +33,16 @@ export class ServiceRepair implements Controller {
     this.#addresses = addresses;
     this.#ports = ports;
     this.#events = new InternalEvents(
-      writer, "ipallocator-repair-controller", "ClusterIPAllocation");
+      writer,
+      "ipallocator-repair-controller",
+      "ClusterIPAllocation",
+    );
     this.#mending = periodic(
-      writer.clock, "reservations of Services were not mended", REPAIR_INTERVAL_MS,
-      () => this.#counted(), REPAIR_INTERVAL_MS,
+      writer.clock,
+      "reservations of Services were not mended",
+      REPAIR_INTERVAL_MS,
+      () => this.#counted(),
+      REPAIR_INTERVAL_MS,
     );
   }
 

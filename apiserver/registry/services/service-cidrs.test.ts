@@ -2,10 +2,13 @@ import type { IPAddress, ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { REPAIR_INTERVAL_MS, SERVICE_CIDR_INTERVAL_MS } from "../../limits.ts";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
+import { REPAIR_INTERVAL_MS, SERVICE_CIDR_INTERVAL_MS } from "../../limits.ts";
 import type { Service } from "./service.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";
@@ -74,16 +77,25 @@ describe("ranges of Services", () => {
     const first = await read();
     expect(first).toMatchObject({
       spec: { cidrs: [RANGE] },
-      status: { conditions: [
-        { type: "Ready", status: "True", message: "Kubernetes default Service CIDR is ready" },
-      ] },
+      status: {
+        conditions: [
+          { type: "Ready", status: "True", message: "Kubernetes default Service CIDR is ready" },
+        ],
+      },
     });
     expect((await send("DELETE", path)).status).toBe(200);
-    await waitFor("another", async () => {
-      const { metadata, status } = await read();
-      return metadata.uid !== undefined && metadata.uid !== first.metadata.uid &&
-        status?.conditions?.[0]?.status === "True";
-    }, { clock });
+    await waitFor(
+      "another",
+      async () => {
+        const { metadata, status } = await read();
+        return (
+          metadata.uid !== undefined &&
+          metadata.uid !== first.metadata.uid &&
+          status?.conditions?.[0]?.status === "True"
+        );
+      },
+      { clock },
+    );
   });
 
   it("every address of a range is allocated, none twice, and then those of another", async () => {
@@ -92,8 +104,11 @@ describe("ranges of Services", () => {
     const all = Array.from({ length: 13 }, (_, i) => `10.96.0.${i + 2}`);
     expect(made.toSorted()).toEqual(all.toSorted());
     const { status, object } = await create("full");
-    expect([status, object.message]).toEqual([500, "Internal error occurred: failed to allocate " +
-      'a serviceIP for Service "full": range is full']);
+    expect([status, object.message]).toEqual([
+      500,
+      "Internal error occurred: failed to allocate " +
+        'a serviceIP for Service "full": range is full',
+    ]);
     expect((await range("more", "10.97.0.0/30")).status).toBe(201);
     const more = [addressOf(await create("m1")), addressOf(await create("m2"))];
     expect(more.toSorted()).toEqual(["10.97.0.1", "10.97.0.2"]);
@@ -111,22 +126,27 @@ describe("ranges of Services", () => {
       const { status, object } = await create("x", { clusterIP: "10.98.0.9" });
       return [status, object.message];
     };
-    const why = "failed to allocate IP 10.98.0.9: " +
-      "the provided network does not match the current range";
-    const message = 'Service "x" is invalid: spec.clusterIPs: Invalid value: ' +
-      `["10.98.0.9"]: ${why}`;
+    const why =
+      "failed to allocate IP 10.98.0.9: " + "the provided network does not match the current range";
+    const message =
+      'Service "x" is invalid: spec.clusterIPs: Invalid value: ' + `["10.98.0.9"]: ${why}`;
     expect(await refused()).toEqual([422, message]);
     expect((await create("any")).status).toBe(500);
     await sayReady("apart", "True");
     expect(addressOf(await create("x", { clusterIP: "10.98.0.9" }))).toBe("10.98.0.9");
     const finalizers = ["example.com/hold"];
     await ask(server, `${NETWORKING}/servicecidrs/apart`, {
-      method: "PATCH", body: JSON.stringify({ metadata: { finalizers } }), ...admin,
+      method: "PATCH",
+      body: JSON.stringify({ metadata: { finalizers } }),
+      ...admin,
       headers: { "content-type": "application/merge-patch+json" },
     });
     await send("DELETE", `${NETWORKING}/servicecidrs/apart`);
-    await waitFor("no address any more", async () =>
-      (await create("y", { clusterIP: "10.98.0.10" })).status === 422, { clock });
+    await waitFor(
+      "no address any more",
+      async () => (await create("y", { clusterIP: "10.98.0.10" })).status === 422,
+      { clock },
+    );
     // An address allocated before is freed with its Service.
     await send("DELETE", `${SERVICES}/x`);
     expect((await addressObject("10.98.0.9")).status).toBe(404);
@@ -142,9 +162,11 @@ describe("ranges of Services", () => {
   });
 
   it("a dry run takes no address, and refuses one of no range", async () => {
-    const dry = (clusterIP: string) => send("POST", `${SERVICES}?dryRun=All`, {
-      metadata: { name: "dry" }, spec: { ports: [{ port: 80 }], clusterIP },
-    });
+    const dry = (clusterIP: string) =>
+      send("POST", `${SERVICES}?dryRun=All`, {
+        metadata: { name: "dry" },
+        spec: { ports: [{ port: 80 }], clusterIP },
+      });
     expect((await dry("10.99.0.20")).status).toBe(201);
     expect((await addressObject("10.99.0.20")).status).toBe(404);
     expect((await dry("172.16.0.1")).status).toBe(422);
@@ -161,15 +183,17 @@ describe("addresses and the objects that stand for them", () => {
     await create("passing", { clusterIP: "10.99.0.31" });
     // Several rounds of the repair: this one is put right in the first of them.
     await send("DELETE", `${NETWORKING}/ipaddresses/10.99.0.31`);
-    await waitFor("the repair", async () =>
-      (await addressObject("10.99.0.31")).status === 200, { clock });
+    await waitFor("the repair", async () => (await addressObject("10.99.0.31")).status === 200, {
+      clock,
+    });
     expect((await addressObject("10.99.0.30")).status).toBe(200);
   });
 
   it("what refers to no Service, or to another, is put right, with Events", async () => {
     await create("right", { clusterIP: "10.99.0.40" });
     const labels = {
-      [MANAGER]: "ipallocator.k8s.io", "ipaddress.kubernetes.io/ip-family": "IPv4",
+      [MANAGER]: "ipallocator.k8s.io",
+      "ipaddress.kubernetes.io/ip-family": "IPv4",
     };
     const put = async (name: string, service: string) => {
       await send("DELETE", `${NETWORKING}/ipaddresses/${name}`);
@@ -179,16 +203,28 @@ describe("addresses and the objects that stand for them", () => {
     };
     await put("10.99.0.40", "gone");
     await put("10.99.0.41", "gone");
-    await waitFor("the reference", async () => {
-      const { object } = await addressObject("10.99.0.40");
-      return (object as unknown as IPAddress).spec?.parentRef?.name === "right";
-    }, { clock });
-    await waitFor("the end of the leak", async () =>
-      (await addressObject("10.99.0.41")).status === 404, { clock });
-    await waitFor("the events", async () => {
-      const known = await reasons();
-      return ["ClusterIPNotAllocated", "IPAddressNotAllocated"]
-        .every((reason) => known.includes(reason));
-    }, { clock });
+    await waitFor(
+      "the reference",
+      async () => {
+        const { object } = await addressObject("10.99.0.40");
+        return (object as unknown as IPAddress).spec?.parentRef?.name === "right";
+      },
+      { clock },
+    );
+    await waitFor(
+      "the end of the leak",
+      async () => (await addressObject("10.99.0.41")).status === 404,
+      { clock },
+    );
+    await waitFor(
+      "the events",
+      async () => {
+        const known = await reasons();
+        return ["ClusterIPNotAllocated", "IPAddressNotAllocated"].every((reason) =>
+          known.includes(reason),
+        );
+      },
+      { clock },
+    );
   });
 });

@@ -1,6 +1,6 @@
+import { hasAddress } from "@raft2kube/api/cidr.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { hasAddress } from "@raft2kube/api/cidr.ts";
 import type { WatchCache } from "../../cache/watch-cache.ts";
 import type { Resource } from "../../resource/resource.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -41,8 +41,8 @@ export class ServiceRanges {
   }
 
   async #ranges(fresh: boolean): Promise<Ranges> {
-    const cache = (fresh ? await this.#resource.freshCache() : undefined)
-      ?? (await this.#resource.cache());
+    const cache =
+      (fresh ? await this.#resource.freshCache() : undefined) ?? (await this.#resource.cache());
     return this.#of(cache);
   }
 
@@ -73,9 +73,6 @@ function rangesOf(objects: readonly Stored[]): ServiceCidr[] {
 }
 
 /** The range that an address can be allocated from. */
-export function rangeOf(
-  ranges: readonly ServiceCidr[],
-  address: string,
-): ServiceCidr | undefined {
+export function rangeOf(ranges: readonly ServiceCidr[], address: string): ServiceCidr | undefined {
   return ranges.find(({ cidr }) => hasAddress(cidr, address));
 }

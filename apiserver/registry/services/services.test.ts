@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ask } from "../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { addressAt, offsetOf, parseServiceCidr, serviceCidr } from "./service-cidr.ts";
 
 const SERVICES = "/api/v1/namespaces/default/services";
@@ -75,18 +78,26 @@ it("a refused Service leaves nothing reserved", async () => {
 
 it.each<[string, object, string]>([
   ["IPv6 alone", { ipFamilies: ["IPv6"] }, "spec.ipFamilies[0]"],
-  ["both, where they can be had", {
-    ipFamilies: ["IPv4", "IPv6"],
-    ipFamilyPolicy: "PreferDualStack",
-  }, "spec.ipFamilies[1]"],
+  [
+    "both, where they can be had",
+    {
+      ipFamilies: ["IPv4", "IPv6"],
+      ipFamilyPolicy: "PreferDualStack",
+    },
+    "spec.ipFamilies[1]",
+  ],
   ["an IPv6 address", { clusterIP: "fd00::7" }, "spec.ipFamilies[0]"],
-  ["IPv6, headless", { type: "ClusterIP", clusterIP: "None", ipFamilies: ["IPv6"],
-    selector: { app: "x" } }, "spec.ipFamilies[0]"],
+  [
+    "IPv6, headless",
+    { type: "ClusterIP", clusterIP: "None", ipFamilies: ["IPv6"], selector: { app: "x" } },
+    "spec.ipFamilies[0]",
+  ],
 ])("a family that the cluster has not is refused: %s", async (_what, spec, field) => {
   const made = await create(servers[0]!, "six", spec);
   expect(made.status).toBe(422);
   expect(JSON.parse(made.body)).toMatchObject({
-    message: 'Service "six" is invalid: ' +
+    message:
+      'Service "six" is invalid: ' +
       `${field}: Invalid value: "IPv6": not configured on this cluster`,
   });
 });
@@ -107,8 +118,9 @@ it("offsets and addresses agree, and the low band is left to static assignments"
   expect(offsetOf(cidr, "10.96.255.255")).toBeUndefined();
   expect(offsetOf(cidr, "10.97.0.1")).toBeUndefined();
   // Upstream's calculateRangeOffset.
-  const bands = ["/16", "/20", "/23", "/24", "/26", "/27", "/28", "/30"]
-    .map((bits) => serviceCidr(`10.96.0.0${bits}`)?.band);
+  const bands = ["/16", "/20", "/23", "/24", "/26", "/27", "/28", "/30"].map(
+    (bits) => serviceCidr(`10.96.0.0${bits}`)?.band,
+  );
   expect(bands).toEqual([256, 256, 32, 16, 16, 16, 0, 0]);
   const sizes = ["/24", "/30", "/31", "/32"].map((bits) => serviceCidr(`10.96.0.0${bits}`)?.size);
   expect(sizes).toEqual([254, 2, 0, 0]);

@@ -1,5 +1,5 @@
-import { HEADER_LIST_BYTES_MAX, KNOWN_BLOCKS_MAX } from "../limits.ts";
 import { Http2Error } from "../frame.ts";
+import { HEADER_LIST_BYTES_MAX, KNOWN_BLOCKS_MAX } from "../limits.ts";
 import { DEFAULT_HEADER_TABLE_BYTES } from "../settings.ts";
 import { DynamicTable, fieldSize } from "./dynamic-table.ts";
 import { decodeHuffman } from "./huffman.ts";

@@ -1,12 +1,21 @@
 import { execFileSync } from "node:child_process";
 import {
-  closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync,
-  statSync, symlinkSync, writeFileSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { codeOf } from "@raft2kube/std/errors.ts";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Directory, type Links } from "./directory.ts";
 import { removePath, removeTree } from "./remove-tree.ts";
 import { walk } from "./walk.ts";
@@ -47,7 +56,12 @@ test("a path is looked up beneath the directory, links refused", () => {
   expect(text("a/b/../b/file", "refuse")).toBe("inside");
   const refused = ["out/secret", "in/b/file", "a/up", "../secret", outside("secret"), "a/../.."];
   expect(refused.map((name) => failure(() => text(name, "refuse")))).toEqual([
-    "ELOOP", "ELOOP", "ELOOP", "EXDEV", "EXDEV", "EXDEV",
+    "ELOOP",
+    "ELOOP",
+    "ELOOP",
+    "EXDEV",
+    "EXDEV",
+    "EXDEV",
   ]);
 });
 
@@ -70,7 +84,8 @@ test("links may be followed as long as they stay beneath the directory", () => {
   expect(text("a/near/file", "beneath")).toBe("inside");
   expect(text("a/around", "beneath")).toBe("inside");
   expect(["absolute/file", "a/up"].map((name) => failure(() => text(name, "beneath")))).toEqual([
-    "EXDEV", "EXDEV",
+    "EXDEV",
+    "EXDEV",
   ]);
 });
 

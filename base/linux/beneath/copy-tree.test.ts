@@ -1,7 +1,18 @@
 import { execFileSync } from "node:child_process";
 import {
-  chmodSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync,
-  statSync, symlinkSync, truncateSync, utimesSync, writeFileSync,
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -94,8 +105,11 @@ test("a directory that is swapped for a link meanwhile leads to nothing outside"
       const target = await copy(`copy${round}`);
       const found = ["target", "spare", "link"].filter((name) => {
         const place = path.join(target, name);
-        return existsSync(place) && lstatSync(place).isDirectory() &&
-          existsSync(path.join(place, "secret"));
+        return (
+          existsSync(place) &&
+          lstatSync(place).isDirectory() &&
+          existsSync(path.join(place, "secret"))
+        );
       });
       expect(found).toEqual([]);
     }

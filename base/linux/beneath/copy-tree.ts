@@ -1,5 +1,11 @@
 import {
-  closeSync, constants, copyFileSync, ftruncateSync, readSync, type Stats, writeSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  ftruncateSync,
+  readSync,
+  type Stats,
+  writeSync,
 } from "node:fs";
 import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
@@ -25,11 +31,7 @@ const FORMAT = 0o170000;
  * ever copied. A mount is EXDEV, deeper nesting than DEPTH is ELOOP, and once aborted it rejects
  * with the signal's reason.
  */
-export async function copyTree(
-  from: Directory,
-  to: Directory,
-  signal: AbortSignal,
-): Promise<void> {
+export async function copyTree(from: Directory, to: Directory, signal: AbortSignal): Promise<void> {
   const slices = new Slices();
   const copy: Copy = { root: to, linked: new Map(), chunk: Buffer.alloc(CHUNK_BYTES) };
   const steps = copying(from, to, "", copy, 1);
@@ -92,7 +94,8 @@ function isThere(directory: Directory, name: Buffer): boolean {
 /** Opens a directory; undefined when the name has gone, or leads elsewhere by now. */
 function directoryOf(from: Directory, name: Buffer): Directory | undefined {
   return tolerateSync(
-    () => from.directory(name, { oneMount: true }), errno("ENOENT", "ENOTDIR", "ELOOP"),
+    () => from.directory(name, { oneMount: true }),
+    errno("ENOENT", "ENOTDIR", "ELOOP"),
   );
 }
 
@@ -127,12 +130,7 @@ function* copyContent(
 }
 
 /** Copies a regular file's content to a name that must be free; its mode is 600. */
-export function copyFileContent(
-  source: Handle,
-  stats: Stats,
-  to: Directory,
-  name: FileName,
-): void {
+export function copyFileContent(source: Handle, stats: Stats, to: Directory, name: FileName): void {
   const chunk = Buffer.alloc(Math.min(stats.size + 1, CHUNK_BYTES));
   const steps = copyContent(source, stats, to, name, chunk);
   while (!steps.next().done);
@@ -153,12 +151,7 @@ function sharesBlocks(source: Handle, target: number): boolean {
 }
 
 /** Copies what a file held when it was looked at; chunks of zeros become holes. */
-function* copyBytes(
-  from: number,
-  to: number,
-  size: number,
-  chunk: Buffer,
-): Generator<void, void> {
+function* copyBytes(from: number, to: number, size: number, chunk: Buffer): Generator<void, void> {
   for (let offset = 0; offset < size; ) {
     const length = readSync(from, chunk, 0, Math.min(chunk.length, size - offset), offset);
     if (length === 0) break;

@@ -1,9 +1,9 @@
-import { closeSync, openSync, opendirSync, readSync, type Dir } from "node:fs";
+import { closeSync, type Dir, opendirSync, openSync, readSync } from "node:fs";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { SystemCallError } from "../syscall/libc.ts";
-import * as calls from "./calls.ts";
 import { O_PATH } from "../syscall/numbers.ts";
-import { O_DIRECTORY, O_NOFOLLOW, Resolve, type FileName } from "./calls.ts";
+import * as calls from "./calls.ts";
+import { type FileName, O_DIRECTORY, O_NOFOLLOW, Resolve } from "./calls.ts";
 import { Handle } from "./handle.ts";
 
 /**
@@ -224,7 +224,10 @@ const SLASH = 0x2f;
 
 /** The parts of a path, the last one first. A character stands for a byte. */
 function partsOf(name: FileName): string[] {
-  return Buffer.from(name as string).toString("latin1").split("/").reverse();
+  return Buffer.from(name as string)
+    .toString("latin1")
+    .split("/")
+    .reverse();
 }
 
 /** Names come as bytes; Node's types know no directory that is read so. */

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { Directory } from "./directory.ts";
 import type { FileName } from "./calls.ts";
+import { Directory } from "./directory.ts";
 
 /** Names removed before the event loop gets its turn. */
 const STEPS_AT_ONCE = 256;

@@ -1,6 +1,12 @@
 import { execFileSync } from "node:child_process";
 import {
-  linkSync, mkdirSync, mkdtempSync, statfsSync, statSync, symlinkSync, writeFileSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  statfsSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -2,8 +2,8 @@ import type { Stats } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import { Directory } from "./directory.ts";
 import type { FileName } from "./calls.ts";
+import { Directory } from "./directory.ts";
 
 /** The usage of a tree in its file system. */
 export interface TreeUsage {
@@ -82,7 +82,8 @@ function statsOf(directory: Directory, name: FileName): Stats | undefined {
 
 function directoryOf(parent: Directory, name: FileName): Directory | undefined {
   return tolerateSync(
-    () => parent.directory(name, { oneMount: true }), errno("ENOENT", "ENOTDIR", "ELOOP", "EXDEV"),
+    () => parent.directory(name, { oneMount: true }),
+    errno("ENOENT", "ENOTDIR", "ELOOP", "EXDEV"),
   );
 }
 

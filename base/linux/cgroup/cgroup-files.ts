@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { assert } from "@raft2kube/std/assert.ts";
-import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { step } from "../syscall/steps.ts";
 
@@ -14,7 +14,8 @@ const UNLIMITED_BYTES = 2 ** 62;
 /** The content of an interface file, or undefined when the group (or file) is not there. */
 export function readControl(directory: string, file: string): string | undefined {
   return tolerateSync(
-    () => readFileSync(path.join(directory, file), "utf8").trim(), errno("ENOENT", "ENODEV"),
+    () => readFileSync(path.join(directory, file), "utf8").trim(),
+    errno("ENOENT", "ENODEV"),
   );
 }
 
@@ -66,7 +67,10 @@ export function pidsBelow(directory: string): number[] {
   return groupsBelow(directory).flatMap((group) => {
     const text = readControl(group, "cgroup.procs") ?? "";
     // A 0 stands for a process of another pid namespace: not ours to see, nor to kill.
-    return text.split("\n").map(Number).filter((pid) => pid > 0);
+    return text
+      .split("\n")
+      .map(Number)
+      .filter((pid) => pid > 0);
   });
 }
 

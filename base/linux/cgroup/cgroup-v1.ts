@@ -1,5 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
@@ -12,13 +14,24 @@ import {
   requireBelowRoot,
   writeControl,
 } from "./cgroup-files.ts";
-import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import { assert } from "@raft2kube/std/assert.ts";
 
 /** The controllers whose groups we make: the ones that a container's limits and counts live in. */
 const USED = [
-  "cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids", "hugetlb",
-  "net_cls", "net_prio", "perf_event", "rdma", "misc", "name=systemd",
+  "cpu",
+  "cpuacct",
+  "cpuset",
+  "memory",
+  "devices",
+  "freezer",
+  "blkio",
+  "pids",
+  "hugetlb",
+  "net_cls",
+  "net_prio",
+  "perf_event",
+  "rdma",
+  "misc",
+  "name=systemd",
 ];
 
 /** v1 cpuset groups are born empty, and refuse processes until they have what their parent has. */
@@ -75,8 +88,9 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
   const controllers = USED.filter((controller) => mounts.has(controller));
   const roots = [...new Set(controllers.map((controller) => mounts.get(controller)!))];
   // Where another program left a folder of a controller's name, crun writes files into it.
-  const unmounted = USED.filter((name) => !mounts.has(name) && /^\w+$/.test(name))
-    .map((name) => path.join(path.dirname(roots[0]!), name));
+  const unmounted = USED.filter((name) => !mounts.has(name) && /^\w+$/.test(name)).map((name) =>
+    path.join(path.dirname(roots[0]!), name),
+  );
   const atOf = (group: string) => (controller: string) => {
     const root = mounts.get(controller);
     assert(group.startsWith("/"), `cgroup path is not absolute: ${group}`);

@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { assert } from "@raft2kube/std/assert.ts";
+import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
@@ -12,8 +14,6 @@ import {
   requireBelowRoot,
   writeControl,
 } from "./cgroup-files.ts";
-import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
-import { assert } from "@raft2kube/std/assert.ts";
 
 const WANTED = ["cpu", "cpuset", "memory", "pids", "io"];
 const DEFAULT_PERIOD_US = 100_000;

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parseMountInfoLine } from "../mount/mountinfo.ts";
-import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
 import { cgroupV1 } from "./cgroup-v1.ts";
 import { cgroupV2, weightOfShares } from "./cgroup-v2.ts";
+import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
 
 const clock = systemClock();
 
@@ -49,8 +49,11 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
     cgroups.create(group);
     try {
       cgroups.setLimits(group, {
-        cpuShares: 512, cpuQuota_us: 50_000, cpuPeriod_us: 100_000,
-        memory_bytes: 64 << 20, pids: 20,
+        cpuShares: 512,
+        cpuQuota_us: 50_000,
+        cpuPeriod_us: 100_000,
+        memory_bytes: 64 << 20,
+        pids: 20,
       });
       expect(cgroups.usage(group)?.memory.limit_bytes).toBe(64 << 20);
       expect(cgroups.oomKills(group)).toBe(0);

@@ -1,9 +1,9 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { type MountInfo, readMountInfo } from "../mount/mountinfo.ts";
+import type { Cgroups } from "./cgroup.ts";
 import { noCgroups } from "./cgroup-none.ts";
 import { cgroupV1 } from "./cgroup-v1.ts";
 import { cgroupV2 } from "./cgroup-v2.ts";
-import type { Cgroups } from "./cgroup.ts";
-import { readMountInfo, type MountInfo } from "../mount/mountinfo.ts";
 
 /**
  * `machine`: the hierarchies that are mounted. `none`: pods go without limits and statistics, where

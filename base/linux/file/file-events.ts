@@ -1,4 +1,4 @@
-import { watch, type FSWatcher } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 /** Reports changes in one directory, until it is closed. */

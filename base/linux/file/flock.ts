@@ -1,8 +1,14 @@
 import {
-  closeSync, constants, fstatSync, openSync, readdirSync, readFileSync, statSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
 } from "node:fs";
-import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { check, libc } from "../syscall/libc.ts";
 

@@ -74,7 +74,12 @@ export class DetachedMount implements Disposable {
   /** Shows the mount at the place of a descriptor, as `attach` does. */
   attachAt(place: number): void {
     const result = libc.move_mount(
-      SYS_MOVE_MOUNT, this.#fd, "", place, "", MOVE_FROM_EMPTY_PATH | MOVE_TO_EMPTY_PATH,
+      SYS_MOVE_MOUNT,
+      this.#fd,
+      "",
+      place,
+      "",
+      MOVE_FROM_EMPTY_PATH | MOVE_TO_EMPTY_PATH,
     );
     check("move_mount", result, String(place));
   }
@@ -82,7 +87,12 @@ export class DetachedMount implements Disposable {
   /** Shows the mount at `target`, no link, where it stays when this is disposed of. */
   attach(target: string): void {
     const result = libc.move_mount(
-      SYS_MOVE_MOUNT, this.#fd, "", AT_FDCWD, target, MOVE_FROM_EMPTY_PATH,
+      SYS_MOVE_MOUNT,
+      this.#fd,
+      "",
+      AT_FDCWD,
+      target,
+      MOVE_FROM_EMPTY_PATH,
     );
     check("move_mount", result, target);
   }

@@ -1,9 +1,9 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { check, libc, SystemCallError } from "../syscall/libc.ts";
-import { mountOf, readMountInfo, type MountInfo } from "./mountinfo.ts";
 import { splitDeviceNumber } from "../file/special-file.ts";
+import { check, libc, SystemCallError } from "../syscall/libc.ts";
+import { type MountInfo, mountOf, readMountInfo } from "./mountinfo.ts";
 
 /** Requests of ioctl(2), and LO_FLAGS_AUTOCLEAR (include/uapi/linux/{loop,fs}.h). */
 const LOOP_CTL_ADD = 0x4c80;
@@ -195,7 +195,12 @@ function attach(file: string, { flags }: { flags: number }): OpenDevice {
 
 function configure(
   control: number,
-  { backing, flags, access, file }: {
+  {
+    backing,
+    flags,
+    access,
+    file,
+  }: {
     backing: number;
     flags: number;
     access: string;

@@ -1,5 +1,5 @@
-import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { MNT_DETACH } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
 
@@ -46,19 +46,28 @@ export function mount(what: {
 
 const PROPAGATIONS = ["unbindable", "private", "slave", "shared"] as const;
 const OPTIONS = [
-  ["remount", 32], ["bind", 4096], ["ro", 1], ["nosuid", 2], ["nodev", 4], ["noexec", 8],
+  ["remount", 32],
+  ["bind", 4096],
+  ["ro", 1],
+  ["nosuid", 2],
+  ["nodev", 4],
+  ["noexec", 8],
 ] as const;
 
 /** The mount(8) of a mount. */
-export function mountCommand(
-  { source, target, type = null, flags = 0, data = null }: {
-    source: string;
-    target: string;
-    type?: string | null;
-    flags?: number;
-    data?: string | null;
-  },
-): string[] {
+export function mountCommand({
+  source,
+  target,
+  type = null,
+  flags = 0,
+  data = null,
+}: {
+  source: string;
+  target: string;
+  type?: string | null;
+  flags?: number;
+  data?: string | null;
+}): string[] {
   const recursive = (flags & MountFlag.recursive) === 0 ? "" : "r";
   const propagation = PROPAGATIONS.find((name) => (flags & MountFlag[name]) !== 0);
   if (propagation) return ["mount", `--make-${recursive}${propagation}`, target];
@@ -68,8 +77,11 @@ export function mountCommand(
   });
   const options = [...set.map(([name]) => name), ...(data ? [data] : [])].join(",");
   return [
-    "mount", ...(isBind ? [`--${recursive}bind`] : type === null ? [] : ["-t", type]),
-    ...(options ? ["-o", options] : []), source, target,
+    "mount",
+    ...(isBind ? [`--${recursive}bind`] : type === null ? [] : ["-t", type]),
+    ...(options ? ["-o", options] : []),
+    source,
+    target,
   ];
 }
 

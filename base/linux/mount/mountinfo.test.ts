@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mountOf, mountPointsBelow, parseMountInfoLine, type MountInfo } from "./mountinfo.ts";
+import { type MountInfo, mountOf, mountPointsBelow, parseMountInfoLine } from "./mountinfo.ts";
 
 const lines = [
   "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard",
@@ -11,7 +11,10 @@ const mounts = lines.map((line) => parseMountInfoLine(line)) as MountInfo[];
 
 test("a line with optional fields and escapes is read", () => {
   expect(mounts[2]).toMatchObject({
-    id: 31, mountPoint: "/run/a b", propagation: ["shared:6", "master:2"], type: "overlay",
+    id: 31,
+    mountPoint: "/run/a b",
+    propagation: ["shared:6", "master:2"],
+    type: "overlay",
     superOptions: ["rw", "lowerdir=/x"],
   });
   expect(parseMountInfoLine("")).toBeUndefined();

@@ -57,8 +57,7 @@ export function mountOf(
   let best: MountInfo | undefined;
   for (const mount of mounts) {
     const { mountPoint } = mount;
-    const inside =
-      mountPoint === "/" || path === mountPoint || path.startsWith(`${mountPoint}/`);
+    const inside = mountPoint === "/" || path === mountPoint || path.startsWith(`${mountPoint}/`);
     if (inside && mountPoint.length >= (best?.mountPoint.length ?? 0)) best = mount;
   }
   return best;

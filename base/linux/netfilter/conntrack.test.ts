@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { forgetFlows, listFlows } from "./conntrack.ts";
-import { getLink, openRoute, setLink } from "../netlink/link.ts";
-import { enterNetns } from "../namespace/netns.ts";
-import { applyRuleset } from "./nft.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
+import { enterNetns } from "../namespace/netns.ts";
+import { getLink, openRoute, setLink } from "../netlink/link.ts";
+import { forgetFlows, listFlows } from "./conntrack.ts";
+import { applyRuleset } from "./nft.ts";
 
 const FLOWS = 2_000;
 const TRACK = `table ip track {
@@ -43,10 +43,14 @@ describe.runIf(process.getuid?.() === 0)("tracked connections", () => {
     };
     setImmediate(count);
     const isEven = (port: number) => port % 2 === 0;
-    const forgotten = await forgetFlows("udp", ({ original }) => {
-      clock.advance(1);
-      return isEven(original.destinationPort);
-    }, new Slices(clock));
+    const forgotten = await forgetFlows(
+      "udp",
+      ({ original }) => {
+        clock.advance(1);
+        return isEven(original.destinationPort);
+      },
+      new Slices(clock),
+    );
     isDone = true;
     expect(forgotten).toBe(FLOWS / 2);
     const left = listFlows("udp").map(({ original }) => original.destinationPort);

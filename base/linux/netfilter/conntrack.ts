@@ -1,9 +1,14 @@
-import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
-import { attribute, nest, parseAttributes, u32Attribute, u8Attribute } from
-  "../netlink/attributes.ts";
-import { addressText } from "../socket/address-bytes.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inSlices, type Slices } from "@raft2kube/std/slices.ts";
+import {
+  attribute,
+  nest,
+  parseAttributes,
+  u8Attribute,
+  u32Attribute,
+} from "../netlink/attributes.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { addressText } from "../socket/address-bytes.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
 const SUBSYS_CTNETLINK = 1 << 8;

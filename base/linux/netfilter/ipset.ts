@@ -1,18 +1,36 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { splitCidr } from "../netlink/address.ts";
-import { attribute, nest, parseAttributes, textAttribute, u8Attribute } from
-  "../netlink/attributes.ts";
-import { addressBytes } from "../socket/address-bytes.ts";
+import {
+  attribute,
+  nest,
+  parseAttributes,
+  textAttribute,
+  u8Attribute,
+} from "../netlink/attributes.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { addressBytes } from "../socket/address-bytes.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
 // linux/netfilter/ipset/ip_set.h
 const SUBSYS_IPSET = 6 << 8;
 const CMD = {
-  CREATE: 2, DESTROY: 3, FLUSH: 4, LIST: 7, ADD: 9, DEL: 10, HEADER: 12,
+  CREATE: 2,
+  DESTROY: 3,
+  FLUSH: 4,
+  LIST: 7,
+  ADD: 9,
+  DEL: 10,
+  HEADER: 12,
 } as const;
 const ATTR = {
-  PROTOCOL: 1, SETNAME: 2, TYPENAME: 3, REVISION: 4, FAMILY: 5, FLAGS: 6, DATA: 7, ADT: 8,
+  PROTOCOL: 1,
+  SETNAME: 2,
+  TYPENAME: 3,
+  REVISION: 4,
+  FAMILY: 5,
+  FLAGS: 6,
+  DATA: 7,
+  ADT: 8,
   LINENO: 9,
 } as const;
 const DATA = { IP: 1, PORT: 4, PROTO: 7, MAXELEM: 19, IP2: 20, CIDR2: 21 } as const;
@@ -82,8 +100,11 @@ export class Ipsets implements Disposable {
   create(set: string, type: IpsetType, most: number): void {
     const data = nest(ATTR.DATA, numberAttribute(DATA.MAXELEM, most));
     const parts = [
-      name(set), textAttribute(ATTR.TYPENAME, type), u8Attribute(ATTR.REVISION, REVISION),
-      u8Attribute(ATTR.FAMILY, AF_INET), data,
+      name(set),
+      textAttribute(ATTR.TYPENAME, type),
+      u8Attribute(ATTR.REVISION, REVISION),
+      u8Attribute(ATTR.FAMILY, AF_INET),
+      data,
     ];
     this.#request(CMD.CREATE, `create set ${set}`, ...parts);
   }

@@ -5,11 +5,11 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { iptables } from "./iptables.ts";
-import { IptablesSession } from "./iptables-session.ts";
-import { enterNetns } from "../namespace/netns.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { withPrograms } from "../../../testing/programs.ts";
+import { enterNetns } from "../namespace/netns.ts";
+import { iptables } from "./iptables.ts";
+import { IptablesSession } from "./iptables-session.ts";
 
 const LIMITS = { idle_ms: 1_000, callsMax: 3, call_ms: 9_000, end_ms: 500 };
 const WAIT = { clock: systemClock(), timeout_ms: 20_000 };
@@ -28,7 +28,8 @@ function isRunning(pid: number): boolean {
 const ended = (pid: number) => waitFor(`the end of process ${pid}`, () => !isRunning(pid), WAIT);
 
 describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
-  "iptables-%s-restore, kept running", (kind) => {
+  "iptables-%s-restore, kept running",
+  (kind) => {
     const tools = iptables(kind);
     let namespaces: Namespaces;
     let clock: ManualClock;
@@ -48,8 +49,8 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await tools.restore(await removal());
     });
 
-    const chains = async () => (await tools.save("nat")).flatMap((line) =>
-      /^:(\S+) - /.exec(line)?.[1] ?? []);
+    const chains = async () =>
+      (await tools.save("nat")).flatMap((line) => /^:(\S+) - /.exec(line)?.[1] ?? []);
     const removal = async () => {
       const names = await chains();
       return transaction(...names.map(chain), ...names.map((name) => `-X ${name}`));
@@ -68,18 +69,23 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
     });
 
     test("commits a transaction while the next is made, and holds no lock", async () => {
-      await session.restore(async function* () {
-        yield transaction(chain("A"));
-        await waitFor("the first", async () => (await chains()).includes("A"), WAIT);
-        await tools.restore(transaction(chain("OTHER")));
-        yield transaction(chain("B"), "-A B -j OTHER");
-      }());
+      await session.restore(
+        (async function* () {
+          yield transaction(chain("A"));
+          await waitFor("the first", async () => (await chains()).includes("A"), WAIT);
+          await tools.restore(transaction(chain("OTHER")));
+          yield transaction(chain("B"), "-A B -j OTHER");
+        })(),
+      );
       expect((await chains()).toSorted()).toEqual(["A", "B", "OTHER"]);
     });
 
     test("passes on more than a pipe takes", async () => {
-      const rules = Array.from({ length: 200 }, (_, i) =>
-        `-A A -m comment --comment "${"x".repeat(200)}" -p tcp --dport ${i + 1} -j RETURN`);
+      const rules = Array.from(
+        { length: 200 },
+        (_, i) =>
+          `-A A -m comment --comment "${"x".repeat(200)}" -p tcp --dport ${i + 1} -j RETURN`,
+      );
       const parts = Array.from({ length: 10 }, () => transaction(chain("A"), ...rules));
       await session.restore([...parts, transaction(chain("LAST"))]);
       expect(await chains()).toEqual(["A", "LAST"]);
@@ -89,10 +95,13 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await session.restore([transaction(chain("A"))]);
       const first = running();
       const refused = session.restore([
-        transaction(chain("B")), transaction(chain("C"), "-A C -j"), transaction(chain("D")),
+        transaction(chain("B")),
+        transaction(chain("C"), "-A C -j"),
+        transaction(chain("D")),
       ]);
       await expect(refused).rejects.toMatchObject({
-        name: "IptablesError", code: "iptables-refused",
+        name: "IptablesError",
+        code: "iptables-refused",
         message: expect.stringMatching(/^iptables-\w+-restore: .*line:? 6\b/s) as string,
       });
       expect([await chains(), session.pid]).toEqual([["A", "B"], undefined]);
@@ -105,11 +114,13 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await session.restore([transaction(chain("A"), chain("B"), "-A B -j A")]);
       await tools.restore(transaction(chain("B"), chain("OTHER"), "-X B"));
       await session.restore([transaction("-X A"), transaction("-A OTHER -j RETURN")]);
-      expect((await tools.save("nat")).filter((line) => line.startsWith("-A")))
-        .toEqual(["-A OTHER -j RETURN"]);
+      expect((await tools.save("nat")).filter((line) => line.startsWith("-A"))).toEqual([
+        "-A OTHER -j RETURN",
+      ]);
       await tools.restore(transaction(chain("OTHER"), "-X OTHER"));
-      await expect(session.restore([transaction("-A OTHER -j RETURN")]))
-        .rejects.toMatchObject({ code: "iptables-refused" });
+      await expect(session.restore([transaction("-A OTHER -j RETURN")])).rejects.toMatchObject({
+        code: "iptables-refused",
+      });
     });
 
     test("another process follows one that was killed between two calls", async () => {
@@ -124,10 +135,14 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
 
     test("a call fails whose process is killed, and the next does not", async () => {
       await session.restore([transaction(chain("A"))]);
-      await expect(session.restore(function* () {
-        process.kill(running(), "SIGKILL");
-        yield transaction(chain("B"));
-      }())).rejects.toMatchObject({ code: "iptables-failed", message: /SIGKILL/ });
+      await expect(
+        session.restore(
+          (function* () {
+            process.kill(running(), "SIGKILL");
+            yield transaction(chain("B"));
+          })(),
+        ),
+      ).rejects.toMatchObject({ code: "iptables-failed", message: /SIGKILL/ });
       await session.restore([transaction(chain("C"))]);
       expect(await chains()).toEqual(["A", "C"]);
     });
@@ -136,10 +151,12 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       const counted: number[] = [];
       for (let call = 1; call <= LIMITS.callsMax; call++) {
         expect(counted.every(isRunning)).toBe(true);
-        await session.restore(function* () {
-          yield transaction(chain("A"));
-          counted.push(running());
-        }());
+        await session.restore(
+          (function* () {
+            yield transaction(chain("A"));
+            counted.push(running());
+          })(),
+        );
       }
       expect([new Set(counted).size, session.pid]).toEqual([1, undefined]);
       await ended(counted[0]!);
@@ -161,7 +178,9 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       const late = session.restore([transaction(chain("B"))]);
       clock.advance(LIMITS.call_ms);
       await expect(late).rejects.toMatchObject({
-        name: "IptablesError", code: "iptables-failed", message: /took too long/,
+        name: "IptablesError",
+        code: "iptables-failed",
+        message: /took too long/,
       });
       await ended(first);
       await session.restore([transaction(chain("C"))]);
@@ -184,18 +203,21 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
     test("is closed during a call, which is rejected, and takes no other", async () => {
       let written = () => {};
       const first = new Promise<void>((resolve) => (written = resolve));
-      const call = session.restore(async function* () {
-        yield transaction(chain("A"));
-        written();
-        await new Promise(() => {});
-      }());
+      const call = session.restore(
+        (async function* () {
+          yield transaction(chain("A"));
+          written();
+          await new Promise(() => {});
+        })(),
+      );
       const failed = expect(call).rejects.toMatchObject({ code: "iptables-failed" });
       await first;
       await session.close();
       await failed;
       expect(await chains()).toEqual(["A"]);
-      await expect(session.restore([transaction(chain("B"))]))
-        .rejects.toMatchObject({ code: "iptables-failed" });
+      await expect(session.restore([transaction(chain("B"))])).rejects.toMatchObject({
+        code: "iptables-failed",
+      });
     });
 
     test("takes one input where it answers only at the end of it, as before 1.8.5", async () => {
@@ -208,8 +230,9 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
         await session.restore([transaction(chain("A")), transaction(chain("B"))]);
         expect([await chains(), session.pid]).toEqual([["A", "B"], undefined]);
         await session.restore([transaction("-X A")]);
-        await expect(session.restore([transaction(chain("C")), transaction("-A C -j")]))
-          .rejects.toMatchObject({ code: "iptables-refused", message: /line:? 5\b/ });
+        await expect(
+          session.restore([transaction(chain("C")), transaction("-A C -j")]),
+        ).rejects.toMatchObject({ code: "iptables-refused", message: /line:? 5\b/ });
         expect(await chains()).toEqual(["B", "C"]);
       });
     });
@@ -238,7 +261,8 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
         }`;
       const command = [process.execPath, "--input-type=module", "-e", script];
       const limited = spawn("sh", ["-c", 'ulimit -n 256; exec "$@"', "sh", ...command], {
-        stdio: ["ignore", "pipe", "inherit"], cwd: import.meta.dirname,
+        stdio: ["ignore", "pipe", "inherit"],
+        cwd: import.meta.dirname,
       });
       let said = "";
       limited.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
@@ -255,7 +279,8 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
         await session.restore(["*nat\\n:A - [0:0]\\nCOMMIT\\n"]);
         process.stdout.write(String(session.pid));`;
       const owner = spawn(process.execPath, ["--input-type=module", "-e", script], {
-        stdio: ["ignore", "pipe", "inherit"], cwd: import.meta.dirname,
+        stdio: ["ignore", "pipe", "inherit"],
+        cwd: import.meta.dirname,
       });
       const [said] = (await once(owner.stdout, "data")) as [Buffer];
       const pid = Number(said);

@@ -3,7 +3,11 @@ import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  iptables, iptablesCode, IptablesError, type IptablesKind, RESTORE_ARGS,
+  IptablesError,
+  type IptablesKind,
+  iptables,
+  iptablesCode,
+  RESTORE_ARGS,
 } from "./iptables.ts";
 
 /** Characters kept of the program's output about a transaction; the rest repeats it. */
@@ -65,7 +69,7 @@ export class IptablesSession {
     this.#idle?.cancel();
     try {
       const { callsMax, idle_ms } = this.#limits;
-      this.#callsMax ??= await iptables(this.#kind).answersAtOnce() ? callsMax : 1;
+      this.#callsMax ??= (await iptables(this.#kind).answersAtOnce()) ? callsMax : 1;
       if (this.#isClosed) throw new IptablesError("iptables-failed", "the session was closed");
       if (this.#program?.hasEnded) this.#program = undefined;
       const program = (this.#program ??= new RestoreProgram(this.#kind));
@@ -220,8 +224,10 @@ class RestoreProgram {
   #failure(): IptablesError {
     const why = this.#isLate ? "killed: it took too long" : this.#status;
     const said = this.#errors.trim() || (this.#error ? messageOf(this.#error) : why);
-    const inInput = said.replaceAll(/\bline(:?) (\d+)/g, (_, colon: string, line: string) =>
-      `line${colon} ${Number(line) - this.#linesBefore}`);
+    const inInput = said.replaceAll(
+      /\bline(:?) (\d+)/g,
+      (_, colon: string, line: string) => `line${colon} ${Number(line) - this.#linesBefore}`,
+    );
     const code = this.#error ? iptablesCode(this.#error) : this.#code;
     return new IptablesError(code, `${this.#name}: ${inInput}`, { cause: this.#error });
   }

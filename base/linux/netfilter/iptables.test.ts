@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { findIptables, hasNatTable, iptables } from "./iptables.ts";
 import { withPrograms } from "../../../testing/programs.ts";
+import { findIptables, hasNatTable, iptables } from "./iptables.ts";
 
 /** A read of the tables that the kernel refuses. */
 const failing = (code: string) => () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { CodedError, errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { nftSupports, nftTableExists } from "./nft.ts";
 import { runProgram } from "../process/run-program.ts";
+import { nftSupports, nftTableExists } from "./nft.ts";
 
 /**
  * The programs refused an input (`iptables-refused`), are missing (`iptables-missing`), or were not
@@ -26,8 +26,10 @@ const VERSION_THAT_ANSWERS = [1, 8, 5];
  * below 1024 of the node (`masquerades` of nft.ts).
  */
 export const MASQUERADES: readonly { readonly match: string; readonly target: string }[] = [
-  ...["tcp", "udp", "sctp"].map((protocol) =>
-    ({ match: ` -p ${protocol}`, target: "MASQUERADE --to-ports 1024-65535" })),
+  ...["tcp", "udp", "sctp"].map((protocol) => ({
+    match: ` -p ${protocol}`,
+    target: "MASQUERADE --to-ports 1024-65535",
+  })),
   { match: "", target: "MASQUERADE" },
 ];
 
@@ -101,9 +103,12 @@ const readText = (path: string) => readFileSync(path, "utf8");
 
 function tableNames(read: (path: string) => string): string[] {
   // A kernel without the legacy tables, or an ordinary user's namespace, where they are unread.
-  return tolerateSync(
-    () => read("/proc/thread-self/net/ip_tables_names").split("\n"), errno("ENOENT", "EACCES"),
-  ) ?? [];
+  return (
+    tolerateSync(
+      () => read("/proc/thread-self/net/ip_tables_names").split("\n"),
+      errno("ENOENT", "EACCES"),
+    ) ?? []
+  );
 }
 
 /** The programs of one kind. */

@@ -6,21 +6,38 @@ import { destinationAttribute, parseDestination, parseServer, serverAttribute } 
 // The bytes are those that the kernel's headers ask for (linux/ip_vs.h, ip_set.h): little-endian
 // lengths and types, ports and addresses in network order. The guest group sends them to a kernel.
 
-const hex = (bytes: Buffer) => bytes.toString("hex").replaceAll(/(.{8})/g, "$1 ").trim();
+const hex = (bytes: Buffer) =>
+  bytes
+    .toString("hex")
+    .replaceAll(/(.{8})/g, "$1 ")
+    .trim();
 const server = {
-  address: "10.96.0.1", protocol: "tcp", port: 443, scheduler: "rr", persistence_s: undefined,
+  address: "10.96.0.1",
+  protocol: "tcp",
+  port: 443,
+  scheduler: "rr",
+  persistence_s: undefined,
 } as const;
 
 describe("a virtual server", () => {
   test("is identified by family, protocol, address and port", () => {
     const { scheduler: _scheduler, persistence_s: _persistence_s, ...key } = server;
-    expect(hex(serverAttribute(key))).toBe([
-      "30000180", // nest SERVICE, 48 bytes
-      "06000100", "02000000", // AF_INET
-      "06000200", "06000000", // TCP
-      "14000300", "0a600001", "00000000", "00000000", "00000000",
-      "06000400", "01bb0000",
-    ].join(" "));
+    expect(hex(serverAttribute(key))).toBe(
+      [
+        "30000180", // nest SERVICE, 48 bytes
+        "06000100",
+        "02000000", // AF_INET
+        "06000200",
+        "06000000", // TCP
+        "14000300",
+        "0a600001",
+        "00000000",
+        "00000000",
+        "00000000",
+        "06000400",
+        "01bb0000",
+      ].join(" "),
+    );
   });
 
   test("has a scheduler, and keeps clients when it is persistent", () => {
@@ -35,7 +52,9 @@ describe("a virtual server", () => {
   });
 
   test.each([
-    { persistence_s: undefined }, { persistence_s: 300 }, { persistence_s: 300, marked: true },
+    { persistence_s: undefined },
+    { persistence_s: 300 },
+    { persistence_s: 300, marked: true },
     { marked: true },
   ])("is read back: %j", (changes) => {
     const wanted = { ...server, ...changes };

@@ -1,25 +1,52 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
+import {
+  attribute,
+  nest,
+  parseAttributes,
+  textAttribute,
+  textOf,
+  u16Attribute,
+  u32Attribute,
+} from "../netlink/attributes.ts";
 import { genericAttributes, genericMessage, openGeneric } from "../netlink/generic-netlink.ts";
-import { attribute, nest, parseAttributes, textAttribute, textOf, u16Attribute, u32Attribute } from
-  "../netlink/attributes.ts";
-import { addressBytes, addressText } from "../socket/address-bytes.ts";
-import type { NetlinkSocket } from "../netlink/netlink.ts";
 import { decodeBody, type NetlinkMessage } from "../netlink/messages.ts";
+import type { NetlinkSocket } from "../netlink/netlink.ts";
+import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 
 // linux/ip_vs.h
 const VERSION = 1;
 const CMD = {
-  NEW_SERVICE: 1, SET_SERVICE: 2, DEL_SERVICE: 3, GET_SERVICE: 4,
-  NEW_DEST: 5, SET_DEST: 6, DEL_DEST: 7, GET_DEST: 8,
+  NEW_SERVICE: 1,
+  SET_SERVICE: 2,
+  DEL_SERVICE: 3,
+  GET_SERVICE: 4,
+  NEW_DEST: 5,
+  SET_DEST: 6,
+  DEL_DEST: 7,
+  GET_DEST: 8,
 } as const;
 const CMD_ATTR = { SERVICE: 1, DEST: 2 } as const;
 const SVC = {
-  AF: 1, PROTOCOL: 2, ADDR: 3, PORT: 4, SCHED_NAME: 6, FLAGS: 7, TIMEOUT: 8, NETMASK: 9,
+  AF: 1,
+  PROTOCOL: 2,
+  ADDR: 3,
+  PORT: 4,
+  SCHED_NAME: 6,
+  FLAGS: 7,
+  TIMEOUT: 8,
+  NETMASK: 9,
 } as const;
 const DEST = {
-  ADDR: 1, PORT: 2, FWD_METHOD: 3, WEIGHT: 4, U_THRESH: 5, L_THRESH: 6,
-  ACTIVE_CONNS: 7, INACT_CONNS: 8, ADDR_FAMILY: 11,
+  ADDR: 1,
+  PORT: 2,
+  FWD_METHOD: 3,
+  WEIGHT: 4,
+  U_THRESH: 5,
+  L_THRESH: 6,
+  ACTIVE_CONNS: 7,
+  INACT_CONNS: 8,
+  ADDR_FAMILY: 11,
 } as const;
 const ADDRESS_BYTES = 16;
 const FLAG_PERSISTENT = 1;
@@ -127,14 +154,16 @@ export function parseServer(body: Buffer): VirtualServer[] {
   if (inner.get(SVC.AF)?.readUInt16LE() !== AF_INET || !address || !protocol) return [];
   const flags = inner.get(SVC.FLAGS)?.readUInt32LE() ?? 0;
   const persistent = (flags & FLAG_PERSISTENT) !== 0;
-  return [{
-    address: addressText(address.subarray(0, 4)),
-    protocol: protocol as IpvsProtocol,
-    port: inner.get(SVC.PORT)?.readUInt16BE() ?? 0,
-    scheduler: textOf(inner.get(SVC.SCHED_NAME) ?? Buffer.alloc(0)),
-    persistence_s: persistent ? inner.get(SVC.TIMEOUT)?.readUInt32LE() : undefined,
-    ...((flags & FLAG_MARK) === 0 ? {} : { marked: true }),
-  }];
+  return [
+    {
+      address: addressText(address.subarray(0, 4)),
+      protocol: protocol as IpvsProtocol,
+      port: inner.get(SVC.PORT)?.readUInt16BE() ?? 0,
+      scheduler: textOf(inner.get(SVC.SCHED_NAME) ?? Buffer.alloc(0)),
+      persistence_s: persistent ? inner.get(SVC.TIMEOUT)?.readUInt32LE() : undefined,
+      ...((flags & FLAG_MARK) === 0 ? {} : { marked: true }),
+    },
+  ];
 }
 
 /** A destination, of a message. */
@@ -143,13 +172,15 @@ export function parseDestination(body: Buffer): DestinationState[] {
   const address = inner.get(DEST.ADDR);
   if (!address) return [];
   const u32 = (type: number) => inner.get(type)?.readUInt32LE() ?? 0;
-  return [{
-    address: addressText(address.subarray(0, 4)),
-    port: inner.get(DEST.PORT)?.readUInt16BE() ?? 0,
-    weight: u32(DEST.WEIGHT),
-    activeConnections: u32(DEST.ACTIVE_CONNS),
-    inactiveConnections: u32(DEST.INACT_CONNS),
-  }];
+  return [
+    {
+      address: addressText(address.subarray(0, 4)),
+      port: inner.get(DEST.PORT)?.readUInt16BE() ?? 0,
+      weight: u32(DEST.WEIGHT),
+      activeConnections: u32(DEST.ACTIVE_CONNS),
+      inactiveConnections: u32(DEST.INACT_CONNS),
+    },
+  ];
 }
 
 const text = ({ address, protocol, port }: VirtualServerKey) => `${protocol} ${address}:${port}`;
@@ -206,7 +237,8 @@ export class Ipvs implements Disposable {
   deleteServer(server: VirtualServerKey): boolean {
     const doing = `delete virtual server ${text(server)}`;
     return this.#unlessGone(() =>
-      this.#request(CMD.DEL_SERVICE, doing, serverAttribute(key(server))));
+      this.#request(CMD.DEL_SERVICE, doing, serverAttribute(key(server))),
+    );
   }
 
   /** Adds a destination, or changes the weight of the one that is there. */
@@ -248,5 +280,8 @@ export class Ipvs implements Disposable {
   }
 }
 
-const key = ({ address, protocol, port }: VirtualServerKey): VirtualServerKey =>
-  ({ address, protocol, port });
+const key = ({ address, protocol, port }: VirtualServerKey): VirtualServerKey => ({
+  address,
+  protocol,
+  port,
+});

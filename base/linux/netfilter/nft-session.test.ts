@@ -1,12 +1,12 @@
 import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import koffi from "../syscall/koffi.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { enterNetns } from "../namespace/netns.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
+import koffi from "../syscall/koffi.ts";
 import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
 import { NftSession, openSockets } from "./nft-session.ts";
-import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 
 const O_CLOEXEC = 0o2000000;
 const TABLE = "r2k-session";
@@ -30,8 +30,16 @@ function sockets(): Map<string, boolean> {
 
 /** mallinfo2(3). */
 const MallocInfo = koffi.struct({
-  arena: "size_t", ordblks: "size_t", smblks: "size_t", hblks: "size_t", hblkhd: "size_t",
-  usmblks: "size_t", fsmblks: "size_t", uordblks: "size_t", fordblks: "size_t", keepcost: "size_t",
+  arena: "size_t",
+  ordblks: "size_t",
+  smblks: "size_t",
+  hblks: "size_t",
+  hblkhd: "size_t",
+  usmblks: "size_t",
+  fsmblks: "size_t",
+  uordblks: "size_t",
+  fordblks: "size_t",
+  keepcost: "size_t",
 });
 const mallinfo = koffi.load(null).func("mallinfo2", MallocInfo, []);
 
@@ -131,7 +139,9 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
     const before = sockets();
     using other = new NftSession();
     const opened = [...sockets()].filter(([socket]) => !before.has(socket));
-    expect([other instanceof NftSession, opened.map(([, inherited]) => inherited)])
-      .toEqual([true, [false, false]]);
+    expect([other instanceof NftSession, opened.map(([, inherited]) => inherited)]).toEqual([
+      true,
+      [false, false],
+    ]);
   });
 });

@@ -1,10 +1,10 @@
 import { readdirSync, readlinkSync } from "node:fs";
-import koffi from "../syscall/koffi.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { libc } from "../syscall/libc.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
-import { generationOf, nftRefusal, NftError } from "./nft.ts";
+import koffi from "../syscall/koffi.ts";
+import { libc } from "../syscall/libc.ts";
+import { generationOf, NftError, nftRefusal } from "./nft.ts";
 
 /** The library that the program nft consists of, with the number of its interface. */
 const LIBRARY = "libnftables.so.1";

@@ -1,6 +1,6 @@
 import { CodedError, errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { parseAttributes, textAttribute, textOf } from "../netlink/attributes.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import { runProgram } from "../process/run-program.ts";
 import { step } from "../syscall/steps.ts";
 

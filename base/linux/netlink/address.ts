@@ -1,12 +1,12 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { addressBytes, addressText } from "../socket/address-bytes.ts";
+import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
+import { step } from "../syscall/steps.ts";
+import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
+import { linkName } from "./link.ts";
+import { NetlinkError } from "./messages.ts";
 import type { NetlinkSocket } from "./netlink.ts";
 import { NLM_F } from "./netlink.ts";
-import { NetlinkError } from "./messages.ts";
-import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
-import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
-import { addressBytes, addressText } from "../socket/address-bytes.ts";
-import { linkName } from "./link.ts";
-import { step } from "../syscall/steps.ts";
 
 const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;

@@ -1,6 +1,6 @@
 import { closeSync } from "node:fs";
-import koffi from "../syscall/koffi.ts";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import koffi from "../syscall/koffi.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_INET } from "../syscall/numbers.ts";
 

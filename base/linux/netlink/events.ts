@@ -1,10 +1,10 @@
 import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { asError } from "@raft2kube/std/errors.ts";
-import { check, libc } from "../syscall/libc.ts";
-import { messagesOf, type NetlinkMessage } from "./messages.ts";
-import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
 import { adoptDescriptor } from "../socket/socket.ts";
+import { check, libc } from "../syscall/libc.ts";
+import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
+import { messagesOf, type NetlinkMessage } from "./messages.ts";
 
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const NETLINK_ROUTE = 0;

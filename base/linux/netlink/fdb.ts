@@ -1,5 +1,9 @@
 import {
-  deleteEntry, type EntryKey, listEntries, type Neighbour, replaceEntry,
+  deleteEntry,
+  type EntryKey,
+  listEntries,
+  type Neighbour,
+  replaceEntry,
 } from "./neighbour-messages.ts";
 import type { NetlinkSocket } from "./netlink.ts";
 

@@ -1,7 +1,7 @@
+import { isErrno } from "@raft2kube/std/errors.ts";
+import { parseAttributes, textAttribute } from "./attributes.ts";
 import { NetlinkError } from "./messages.ts";
 import { NETLINK_GENERIC, NetlinkSocket } from "./netlink.ts";
-import { parseAttributes, textAttribute } from "./attributes.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 
 const GENL_ID_CTRL = 16;
 const CTRL_CMD_GETFAMILY = 3;

@@ -1,18 +1,34 @@
 import { closeSync, openSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inNetns } from "../namespace/netns.ts";
-import { NETLINK_ROUTE, NetlinkSocket, NLM_F } from "./netlink.ts";
-import { decodeBody, NetlinkError } from "./messages.ts";
-import { attribute, nest, parseAttributes, textAttribute, textOf, u32Attribute, u8Attribute } from
-  "./attributes.ts";
 import { macBytes, macText } from "../socket/address-bytes.ts";
-import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
 import { step } from "../syscall/steps.ts";
+import {
+  attribute,
+  nest,
+  parseAttributes,
+  textAttribute,
+  textOf,
+  u8Attribute,
+  u32Attribute,
+} from "./attributes.ts";
+import { decodeBody, NetlinkError } from "./messages.ts";
+import { NETLINK_ROUTE, NetlinkSocket, NLM_F } from "./netlink.ts";
+import { parseVxlan, type Vxlan, vxlanAttributes } from "./vxlan.ts";
 
 const RTM = { NEWLINK: 16, DELLINK: 17, GETLINK: 18, SETLINK: 19 } as const;
 const IFLA = {
-  ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, PROTINFO: 12, OPERSTATE: 16, LINKINFO: 18,
-  IFALIAS: 20, GROUP: 27, NET_NS_FD: 28,
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  PROTINFO: 12,
+  OPERSTATE: 16,
+  LINKINFO: 18,
+  IFALIAS: 20,
+  GROUP: 27,
+  NET_NS_FD: 28,
 } as const;
 const INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
@@ -20,7 +36,13 @@ const BRPORT = { HAIRPIN: 4, ISOLATED: 33 } as const;
 const AF_BRIDGE = 7;
 const IFF = { UP: 0x1, PROMISC: 0x100 } as const;
 const OPERSTATES = [
-  "unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up",
+  "unknown",
+  "notpresent",
+  "down",
+  "lowerlayerdown",
+  "testing",
+  "dormant",
+  "up",
 ] as const;
 
 /** A network interface as the kernel has it. */
@@ -157,7 +179,12 @@ function settingAttributes(settings: LinkSettings): Buffer[] {
 function settingWords(route: NetlinkSocket, settings: LinkSettings): string[] {
   const { up, mtu, mac, alias, master, netns, name, promiscuous } = settings;
   const words = {
-    name, mtu, address: mac, alias, netns, master: master && linkName(route, master),
+    name,
+    mtu,
+    address: mac,
+    alias,
+    netns,
+    master: master && linkName(route, master),
     promisc: promiscuous === undefined ? undefined : promiscuous ? "on" : "off",
   };
   const pairs = Object.entries(words).filter(([, value]) => value !== undefined);
@@ -186,7 +213,11 @@ export function setLink(route: NetlinkSocket, link: Pick<Link, "index">, to: Lin
 type NewLink = Omit<LinkSettings, "alias"> & { name: string; group?: number };
 
 function create(
-  route: NetlinkSocket, kind: string, link: NewLink, data: Buffer[], more: readonly string[] = [],
+  route: NetlinkSocket,
+  kind: string,
+  link: NewLink,
+  data: Buffer[],
+  more: readonly string[] = [],
 ): void {
   const { flags, change } = flagBits(link);
   step(() => {

@@ -48,11 +48,7 @@ const text = (table: NeighbourTable, { link, address, mac }: EntryKey) =>
   `${table === "ip" ? "neighbour" : "forwarding entry"} ${address} at ${mac} of link ${link}`;
 
 /** Adds a permanent entry, in the place of the one for the same address (`bridge`: `mac`). */
-export function replaceEntry(
-  route: NetlinkSocket,
-  table: NeighbourTable,
-  entry: EntryKey,
-): void {
+export function replaceEntry(route: NetlinkSocket, table: NeighbourTable, entry: EntryKey): void {
   const body = Buffer.concat([
     header(table, entry.link, NUD_PERMANENT),
     attribute(NDA.DST, addressBytes(entry.address)),
@@ -62,11 +58,7 @@ export function replaceEntry(
 }
 
 /** Deletes an entry. Returns false when it was not there. */
-export function deleteEntry(
-  route: NetlinkSocket,
-  table: NeighbourTable,
-  entry: EntryKey,
-): boolean {
+export function deleteEntry(route: NetlinkSocket, table: NeighbourTable, entry: EntryKey): boolean {
   const body = Buffer.concat([
     header(table, entry.link),
     ...(entry.address === "" ? [] : [attribute(NDA.DST, addressBytes(entry.address))]),

@@ -1,7 +1,14 @@
 import { addressBytes } from "../socket/address-bytes.ts";
-import { attribute, u32Attribute, u8Attribute } from "./attributes.ts";
+import { attribute, u8Attribute, u32Attribute } from "./attributes.ts";
 import {
-  deleteEntry, type EntryKey, header, listEntries, NDA, type Neighbour, replaceEntry, RTM,
+  deleteEntry,
+  type EntryKey,
+  header,
+  listEntries,
+  NDA,
+  type Neighbour,
+  RTM,
+  replaceEntry,
 } from "./neighbour-messages.ts";
 import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 

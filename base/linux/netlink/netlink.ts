@@ -1,8 +1,8 @@
 import { closeSync } from "node:fs";
 import { check, errnoName, libc } from "../syscall/libc.ts";
+import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
 import { parseAttributes } from "./attributes.ts";
 import { decodeBody, messagesOf, NetlinkError, type NetlinkMessage } from "./messages.ts";
-import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
 
 /** Netlink protocols (linux/netlink.h). */
 export const NETLINK_ROUTE = 0;

@@ -1,17 +1,24 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { execFileSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createNetns, deleteNetns, inNetns, isNetns } from "../namespace/netns.ts";
+import { applyRuleset, deleteTable, listRuleset } from "../netfilter/nft.ts";
+import { readSysctl, writeSysctl } from "../proc/sysctl.ts";
 import { addAddress, deleteAddress, listAddresses, splitCidr } from "./address.ts";
 import {
-  createBridge, createVeth, deleteLink, findLink, getLink, listLinks, openRoute,
-  setBridgePort, setLink,
+  createBridge,
+  createVeth,
+  deleteLink,
+  findLink,
+  getLink,
+  listLinks,
+  openRoute,
+  setBridgePort,
+  setLink,
 } from "./link.ts";
-import { applyRuleset, deleteTable, listRuleset } from "../netfilter/nft.ts";
-import { createNetns, deleteNetns, inNetns, isNetns } from "../namespace/netns.ts";
 import { addRoute, deleteRoute, listAllRoutes, listRoutes, replaceRoute } from "./route.ts";
-import { readSysctl, writeSysctl } from "../proc/sysctl.ts";
 
 const root = mkdtempSync(join(tmpdir(), "r2k-linux-"));
 const one = join(root, "netns one");
@@ -41,7 +48,11 @@ describe("network namespaces", () => {
   });
 
   test("the caller is back home after an error too", () => {
-    expect(() => inNetns(one, () => { throw new Error("inside"); })).toThrow("inside");
+    expect(() =>
+      inNetns(one, () => {
+        throw new Error("inside");
+      }),
+    ).toThrow("inside");
     using after = openRoute();
     expect(listLinks(after).length).toBeGreaterThan(1);
   });
@@ -114,12 +125,17 @@ describe("addresses, routes", () => {
     expect(found).toContain("fd00:9::1/64");
 
     addRoute(route, { to: "10.77.0.0/16", via: "10.9.0.9", link, mtu: 1300, metric: 5 });
-    expect(() => addRoute(route, { to: "10.77.0.0/16", via: "10.9.0.9", link, metric: 5 }))
-      .toThrow(/EEXIST/);
-    replaceRoute(route, { to: "10.77.0.0/16", via: "10.9.0.8", link, metric: 5 });
-    expect(listRoutes(route)).toContainEqual(
-      { to: "10.77.0.0/16", via: "10.9.0.8", link, metric: 5, scope: 0 },
+    expect(() => addRoute(route, { to: "10.77.0.0/16", via: "10.9.0.9", link, metric: 5 })).toThrow(
+      /EEXIST/,
     );
+    replaceRoute(route, { to: "10.77.0.0/16", via: "10.9.0.8", link, metric: 5 });
+    expect(listRoutes(route)).toContainEqual({
+      to: "10.77.0.0/16",
+      via: "10.9.0.8",
+      link,
+      metric: 5,
+      scope: 0,
+    });
     for (const table of [77, 1077]) addRoute(route, { to: "10.78.0.0/16", link, table });
     const elsewhere = listAllRoutes(route, 4).filter(({ to }) => to === "10.78.0.0/16");
     expect(elsewhere.map(({ table }) => table).sort()).toEqual([1077, 77]);
@@ -158,8 +174,10 @@ describe("sysctl and nft", () => {
     expect(objects.some((object) => object.chain?.name === "c")).toBe(true);
     const bad = "add table ip r2kother\nadd rule ip r2kother absent accept\n";
     await expect(applyRuleset(bad, { netns: one })).rejects.toThrow(/absent/);
-    await expect(listRuleset(["table", "ip", "r2kother"], { netns: one }))
-      .rejects.toMatchObject({ name: "NftError", code: "ENOENT" });
+    await expect(listRuleset(["table", "ip", "r2kother"], { netns: one })).rejects.toMatchObject({
+      name: "NftError",
+      code: "ENOENT",
+    });
     await expect(listRuleset(["table", "ip", "r2ktest"])).rejects.toMatchObject({ code: "ENOENT" });
     await deleteTable("ip", "r2ktest", { netns: one });
     await deleteTable("ip", "r2ktest", { netns: one });

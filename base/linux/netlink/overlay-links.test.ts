@@ -5,17 +5,23 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createNetns, deleteNetns, inNetns } from "../namespace/netns.ts";
+import { readSysctl } from "../proc/sysctl.ts";
 import { addAddress } from "./address.ts";
 import { setTransmitChecksum } from "./ethtool.ts";
-import {
-  createBridge, createVxlan, deleteLink, getLink, type Link, openRoute, setLink,
-} from "./link.ts";
-import { deleteFdbEntry, listFdb, replaceFdbEntry } from "./fdb.ts";
-import { deleteNeighbour, listNeighbours, replaceNeighbour } from "./neighbour.ts";
 import { RTMGRP, watchRoute } from "./events.ts";
-import { createNetns, deleteNetns, inNetns } from "../namespace/netns.ts";
+import { deleteFdbEntry, listFdb, replaceFdbEntry } from "./fdb.ts";
+import {
+  createBridge,
+  createVxlan,
+  deleteLink,
+  getLink,
+  type Link,
+  openRoute,
+  setLink,
+} from "./link.ts";
+import { deleteNeighbour, listNeighbours, replaceNeighbour } from "./neighbour.ts";
 import { deleteRoute, listRoutes, replaceRoute } from "./route.ts";
-import { readSysctl } from "../proc/sysctl.ts";
 
 const root = mkdtempSync(join(tmpdir(), "r2k-vxlan-"));
 const netns = join(root, "ns");
@@ -45,7 +51,10 @@ afterAll(() => {
 
 test("a VXLAN link is read as it was made", () => {
   expect(device).toMatchObject({
-    kind: "vxlan", mac: MAC, mtu: 1400, up: true,
+    kind: "vxlan",
+    mac: MAC,
+    mtu: 1400,
+    up: true,
     vxlan: { vni: 77, port: 4790, local: "192.0.2.1", learning: false },
   });
 });
@@ -67,9 +76,12 @@ test.each([
 
 test("a permanent entry finds space in a full table of neighbours", () => {
   const size = Number(readSysctl("net/ipv4/neigh/default/gc_thresh3"));
-  const lines = Array.from({ length: size + 64 }, (_, i) =>
-    `neigh replace 10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255} lladdr ${MAC} dev vx ` +
-    "nud reachable\n");
+  const lines = Array.from(
+    { length: size + 64 },
+    (_, i) =>
+      `neigh replace 10.${100 + (i >> 16)}.${(i >> 8) & 255}.${i & 255} lladdr ${MAC} dev vx ` +
+      "nud reachable\n",
+  );
   const { index: link } = device;
   const entry = { link, address: "192.0.2.8", mac: "02:00:00:00:00:08" };
   // The machine has one table for all namespaces: it is full for this one call alone.
@@ -89,7 +101,11 @@ test("a permanent entry finds space in a full table of neighbours", () => {
 test("a route may have a gateway on link and an owner", () => {
   using route = inNetns(netns, openRoute);
   const item = {
-    to: "10.9.2.0/24", via: "10.9.2.0", link: device.index, onlink: true, protocol: 114,
+    to: "10.9.2.0/24",
+    via: "10.9.2.0",
+    link: device.index,
+    onlink: true,
+    protocol: 114,
   };
   replaceRoute(route, item);
   expect(listRoutes(route)).toContainEqual({ ...item, scope: 0 });
@@ -110,12 +126,14 @@ test("changes are reported, and ENOBUFS when they come faster than they are read
   const clock = systemClock();
   const seen: number[] = [];
   const lost: Error[] = [];
-  const events = inNetns(netns, () => watchRoute({
-    groups: RTMGRP.LINK,
-    onMessage: ({ type }) => void seen.push(type),
-    onLost: (error) => void lost.push(error),
-    buffer_bytes: 8_192,
-  }));
+  const events = inNetns(netns, () =>
+    watchRoute({
+      groups: RTMGRP.LINK,
+      onMessage: ({ type }) => void seen.push(type),
+      onLost: (error) => void lost.push(error),
+      buffer_bytes: 8_192,
+    }),
+  );
   using route = inNetns(netns, openRoute);
   setLink(route, device, { alias: "yours" });
   await waitFor("the change", () => seen.includes(16), { clock });
@@ -128,10 +146,15 @@ test("changes are reported, and ENOBUFS when they come faster than they are read
 
 test("closing ends the reports", async () => {
   let count = 0;
-  const watch = () => inNetns(netns, () => watchRoute({
-    groups: RTMGRP.LINK, onMessage: () => void count++, onLost: () => void count++,
-    buffer_bytes: 65_536,
-  }));
+  const watch = () =>
+    inNetns(netns, () =>
+      watchRoute({
+        groups: RTMGRP.LINK,
+        onMessage: () => void count++,
+        onLost: () => void count++,
+        buffer_bytes: 65_536,
+      }),
+    );
   watch().close();
   const second = watch();
   using route = inNetns(netns, openRoute);

@@ -1,15 +1,21 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { splitCidr } from "./address.ts";
-import { type NetlinkSocket, NLM_F } from "./netlink.ts";
-import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
-import { attribute, nest, parseAttributes, u32Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
-import { linkName } from "./link.ts";
+import { AF_INET, AF_INET6 } from "../syscall/numbers.ts";
 import { step } from "../syscall/steps.ts";
+import { splitCidr } from "./address.ts";
+import { attribute, nest, parseAttributes, u32Attribute } from "./attributes.ts";
+import { linkName } from "./link.ts";
+import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 
 const RTM = { NEWROUTE: 24, DELROUTE: 25, GETROUTE: 26 } as const;
 const RTA = {
-  DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, METRICS: 8, TABLE: 15,
+  DST: 1,
+  OIF: 4,
+  GATEWAY: 5,
+  PRIORITY: 6,
+  PREFSRC: 7,
+  METRICS: 8,
+  TABLE: 15,
 } as const;
 const RTAX = { MTU: 2, ADVMSS: 8 } as const;
 const RTPROT_STATIC = 4;

@@ -1,7 +1,13 @@
+import {
+  attribute,
+  nest,
+  parseAttributes,
+  textAttribute,
+  textOf,
+  u32Attribute,
+} from "./attributes.ts";
 import type { NetlinkSocket } from "./netlink.ts";
 import { NLM_F } from "./netlink.ts";
-import { attribute, nest, parseAttributes, textAttribute, textOf, u32Attribute } from
-  "./attributes.ts";
 
 // rtnetlink's traffic control: linux/rtnetlink.h, linux/pkt_sched.h.
 const RTM = { NEWQDISC: 36, GETQDISC: 38 } as const;

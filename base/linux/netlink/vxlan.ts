@@ -1,8 +1,13 @@
-import { attribute, parseAttributes, u32Attribute, u8Attribute } from "./attributes.ts";
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
+import { attribute, parseAttributes, u8Attribute, u32Attribute } from "./attributes.ts";
 
 const VXLAN = {
-  ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, UDP_CSUM: 18,
+  ID: 1,
+  LINK: 3,
+  LOCAL: 4,
+  LEARNING: 7,
+  PORT: 15,
+  UDP_CSUM: 18,
 } as const;
 
 /** Attributes of a VXLAN link (linux/if_link.h, IFLA_VXLAN_*). */

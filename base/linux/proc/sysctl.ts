@@ -1,6 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+import { CodedError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { step } from "../syscall/steps.ts";
 
 /**

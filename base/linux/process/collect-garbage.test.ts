@@ -21,13 +21,13 @@ const CALLS = `
   });
 `;
 
-it.each([["collectCode", true], ["collectGarbage", false]])(
-  "%s drops the code of functions that were called just before: %s",
-  (name, expected) => {
-    const args = ["--input-type=module", "--eval", CALLS, name];
-    const printed = execFileSync(process.execPath, args, { encoding: "utf8" });
-    const [collected, after] = JSON.parse(printed) as [number, number];
-    expect(after).toBeGreaterThan(200_000);
-    expect(collected < after / 4).toBe(expected);
-  },
-);
+it.each([
+  ["collectCode", true],
+  ["collectGarbage", false],
+])("%s drops the code of functions that were called just before: %s", (name, expected) => {
+  const args = ["--input-type=module", "--eval", CALLS, name];
+  const printed = execFileSync(process.execPath, args, { encoding: "utf8" });
+  const [collected, after] = JSON.parse(printed) as [number, number];
+  expect(after).toBeGreaterThan(200_000);
+  expect(collected < after / 4).toBe(expected);
+});

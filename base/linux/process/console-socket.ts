@@ -1,10 +1,10 @@
-import koffi from "../syscall/koffi.ts";
 import { closeSync, rmSync } from "node:fs";
 import { isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { unixAddress } from "../socket/socket.ts";
+import koffi from "../syscall/koffi.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_UNIX, SOCK_STREAM, SOL_SOCKET } from "../syscall/numbers.ts";
-import { unixAddress } from "../socket/socket.ts";
-import { terminalOf, type Terminal } from "./terminal.ts";
+import { type Terminal, terminalOf } from "./terminal.ts";
 
 const NONBLOCK = 0o4000;
 const CLOEXEC = 0o2000000;

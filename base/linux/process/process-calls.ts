@@ -1,5 +1,5 @@
-import koffi from "../syscall/koffi.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import koffi from "../syscall/koffi.ts";
 import { check, systemCall } from "../syscall/libc.ts";
 import { step } from "../syscall/steps.ts";
 
@@ -9,9 +9,7 @@ const call = systemCall(
   "long syscall(long number, long a, const void *b, const void *c, const void *d, long e)",
 );
 const paths = systemCall("long syscall(long number, const char *a, const char *b)");
-const closeRangeCall = systemCall(
-  "long syscall(long number, ulong first, ulong last, long flags)",
-);
+const closeRangeCall = systemCall("long syscall(long number, ulong first, ulong last, long flags)");
 const keyctlCall = systemCall("long syscall(long number, long operation, const char *name)");
 const prctlCall = systemCall("int prctl(int option, ulong a, ulong b, ulong c, ulong d)");
 const execveCall = systemCall(
@@ -22,9 +20,7 @@ const setsidCall = systemCall("int setsid(void)");
 const signalCall = koffi.load(null).func("void *signal(int number, long handler)");
 const setrlimitCall = systemCall("int setrlimit(int resource, const void *limit)");
 const sendmsgCall = systemCall("long sendmsg(int fd, const void *message, int flags)");
-const bpfCall = systemCall(
-  "long syscall(long number, long command, void *attribute, size_t size)",
-);
+const bpfCall = systemCall("long syscall(long number, long command, void *attribute, size_t size)");
 
 interface Numbers {
   readonly pivotRoot: number;

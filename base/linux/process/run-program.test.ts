@@ -19,7 +19,9 @@ test("a program without a limit of its own is killed after a minute", async () =
 });
 
 test.each([
-  ["nowhere", "ENOENT"], ["kill -9 $$", "SIGKILL"], ["exit 1", "EXIT"],
+  ["nowhere", "ENOENT"],
+  ["kill -9 $$", "SIGKILL"],
+  ["exit 1", "EXIT"],
 ])("a program that failed, `%s`, is an error with code %s", async (script, code) => {
   const [name, args] = code === "ENOENT" ? [script, []] : ["sh", ["-c", script]];
   await expect(runProgram(name, args, "")).rejects.toMatchObject({ code });

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import { check, libc } from "../syscall/libc.ts";
@@ -21,7 +21,11 @@ export interface PipedChild {
 export function spawnOnPipes(
   program: string,
   args: readonly string[],
-  { stdio, owner, failed }: {
+  {
+    stdio,
+    owner,
+    failed,
+  }: {
     stdio: StdioOptions;
     owner?: { uid: number; gid: number } | undefined;
     failed: (cause: Error) => void;

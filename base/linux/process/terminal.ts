@@ -1,8 +1,8 @@
 import { closeSync, openSync } from "node:fs";
 import type { Socket } from "node:net";
+import { adoptDescriptor } from "../socket/socket.ts";
 import { check, libc } from "../syscall/libc.ts";
 import { O_CLOEXEC, TIOCGPTN, TIOCSWINSZ } from "../syscall/numbers.ts";
-import { adoptDescriptor } from "../socket/socket.ts";
 
 const O_RDWR = 2;
 const O_NOCTTY = 0o400;

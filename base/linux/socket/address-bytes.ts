@@ -1,5 +1,5 @@
-import ipaddr from "ipaddr.js";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import ipaddr from "ipaddr.js";
 
 /** An IP address in network order: 4 or 16 bytes. */
 export function addressBytes(address: string): Buffer {

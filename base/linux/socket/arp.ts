@@ -81,7 +81,8 @@ export function openArp(
 function parseArp(frame: Buffer): ArpPacket | undefined {
   if (frame.length < FRAME_BYTES || frame.toString("latin1", 14, 20) !== TYPES) return undefined;
   const party = (at: number) => ({
-    mac: macText(frame.subarray(at, at + 6)), ip: addressText(frame.subarray(at + 6, at + 10)),
+    mac: macText(frame.subarray(at, at + 6)),
+    ip: addressText(frame.subarray(at + 6, at + 10)),
   });
   return { operation: frame.readUInt16BE(20), sender: party(22), target: party(32) };
 }

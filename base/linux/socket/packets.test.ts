@@ -1,5 +1,5 @@
-import { closeSync, writeSync } from "node:fs";
 import { once } from "node:events";
+import { closeSync, writeSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { check, libc } from "../syscall/libc.ts";
 import { AF_UNIX } from "../syscall/numbers.ts";

@@ -1,5 +1,5 @@
-import { assert } from "@raft2kube/std/assert.ts";
 import type { Socket } from "node:net";
+import { assert } from "@raft2kube/std/assert.ts";
 import { check, libc } from "../syscall/libc.ts";
 
 /** ioctl of tcp(7): bytes of the send queue that the peer has not acknowledged. */

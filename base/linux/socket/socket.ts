@@ -3,8 +3,8 @@ import { Socket, type SocketConstructorOpts } from "node:net";
 import { basename, dirname } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { check, libc } from "../syscall/libc.ts";
-import { addressBytes } from "./address-bytes.ts";
 import { O_CLOEXEC, O_PATH } from "../syscall/numbers.ts";
+import { addressBytes } from "./address-bytes.ts";
 
 const AF = { UNIX: 1, INET: 2, INET6: 10 } as const;
 const SOCK = { STREAM: 1, DGRAM: 2, SEQPACKET: 5, NONBLOCK: 0o4000, CLOEXEC: 0o2000000 } as const;

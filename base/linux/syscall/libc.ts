@@ -1,6 +1,6 @@
-import koffi from "./koffi.ts";
 import { constants } from "node:os";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import koffi from "./koffi.ts";
 
 // The C library that Node itself is linked with, glibc or musl. Only calls that Node lacks are
 // bound.
@@ -99,9 +99,11 @@ export const libc = {
  * ENOTSUP that of EOPNOTSUPP, the names that the manual pages of the system calls use.
  */
 const ERRNO_ALIASES = ["EWOULDBLOCK", "ENOTSUP"];
-const ERRNO_NAMES = new Map(Object.entries(constants.errno)
-  .filter(([name]) => !ERRNO_ALIASES.includes(name))
-  .map(([name, value]) => [value, name]));
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => !ERRNO_ALIASES.includes(name))
+    .map(([name, value]) => [value, name]),
+);
 
 /** The name of an errno (2 is ENOENT), or `E<number>` for one that Node has no name for. */
 export function errnoName(errno: number): string {

@@ -10,9 +10,11 @@ let prefix = "";
 
 /** Words as a shell reads them. */
 export function shellWords(words: readonly string[]): string {
-  return words.map((word) => {
-    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-  }).join(" ");
+  return words
+    .map((word) => {
+      return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+    })
+    .join(" ");
 }
 
 /**

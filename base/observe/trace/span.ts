@@ -68,7 +68,8 @@ export class Span implements SpanContext {
   #attributes = 0;
 
   constructor(
-    owner: SpanOwner, name: string,
+    owner: SpanOwner,
+    name: string,
     { kind = "internal", attributes, start_ms, links = [] }: SpanOptions,
     { parent, isSampled }: { parent?: SpanContext | undefined; isSampled: boolean },
   ) {
@@ -116,8 +117,9 @@ export class Span implements SpanContext {
   /** Notes a moment of the operation. */
   event(name: string, attributes: Readonly<Record<string, Attribute>> = {}): void {
     if (!this.isSampled || this.events.length >= SPAN_EVENTS_MAX) return;
-    const short = Object.entries(attributes)
-      .map(([key, value]) => [key, boundedValue(value)] as const);
+    const short = Object.entries(attributes).map(
+      ([key, value]) => [key, boundedValue(value)] as const,
+    );
     const at_ms = this.time.now_ms();
     this.events.push({ name, at_ms, attributes: Object.fromEntries(short) });
   }
@@ -170,7 +172,9 @@ export function untraced<T>(work: () => T): T {
  * span's failure. `attributes` is called for sampled spans alone.
  */
 export function traced<T>(
-  name: string, attributes: (() => Attributes) | undefined, work: () => Promise<T>,
+  name: string,
+  attributes: (() => Attributes) | undefined,
+  work: () => Promise<T>,
 ): Promise<T> {
   const parent = activeSpan();
   if (!parent?.isSampled) return work();

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import { ATTRIBUTE_CHARS_MAX, SAMPLING_RATE_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import { RecentSpans } from "./recent-spans.ts";
 import { activeSpan, beginSpan, type Span, traced } from "./span.ts";
-import { type EndedSpan, type SpanSink, Tracer } from "./tracer.ts";
 import { parseTraceparent, traceparentOf } from "./traceparent.ts";
+import { type EndedSpan, type SpanSink, Tracer } from "./tracer.ts";
 
 const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN = "00f067aa0ba902b7";
@@ -26,9 +26,14 @@ class EndedSpans implements SpanSink {
 
 const sink = new EndedSpans();
 
-const tracerOf = (samplingRatePerMillion: number) => new Tracer({
-  service: { name: "test" }, sink, samplingRatePerMillion, clock, random: seededRandom(1),
-});
+const tracerOf = (samplingRatePerMillion: number) =>
+  new Tracer({
+    service: { name: "test" },
+    sink,
+    samplingRatePerMillion,
+    clock,
+    random: seededRandom(1),
+  });
 
 describe("traceparent", () => {
   it.each([
@@ -121,25 +126,42 @@ describe("the active span", () => {
 describe("a span", () => {
   it("has the times of its tracer's clock, its parts and its failure", async () => {
     const kept = new EndedSpans();
-    const tracer = new Tracer({ service: { name: "test" }, sink: kept, clock,
-      samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(2) });
+    const tracer = new Tracer({
+      service: { name: "test" },
+      sink: kept,
+      clock,
+      samplingRatePerMillion: SAMPLING_RATE_MAX,
+      random: seededRandom(2),
+    });
     const root = tracer.root("root");
-    const failing = root.run(() => traced("part", () => ({ key: "k", none: undefined }), () => {
-      clock.advance(5);
-      activeSpan()?.event("moment", { n: 1 });
-      clock.advance(5);
-      throw new Error("it broke");
-    }));
+    const failing = root.run(() =>
+      traced(
+        "part",
+        () => ({ key: "k", none: undefined }),
+        () => {
+          clock.advance(5);
+          activeSpan()?.event("moment", { n: 1 });
+          clock.advance(5);
+          throw new Error("it broke");
+        },
+      ),
+    );
     await expect(failing).rejects.toThrow("it broke");
     root.end();
     root.end();
     const [part, whole] = kept.all.map(({ span }) => span);
     expect(kept.all).toHaveLength(2);
-    expect(part).toMatchObject({ name: "part", parentId: root.spanId, traceId: root.traceId,
-      attributes: { key: "k" }, failure: "it broke" });
+    expect(part).toMatchObject({
+      name: "part",
+      parentId: root.spanId,
+      traceId: root.traceId,
+      attributes: { key: "k" },
+      failure: "it broke",
+    });
     expect(part!.end_ms! - part!.start_ms).toBe(10);
     expect(part!.events).toEqual([
-      { name: "moment", at_ms: part!.start_ms + 5, attributes: { n: 1 } }]);
+      { name: "moment", at_ms: part!.start_ms + 5, attributes: { n: 1 } },
+    ]);
     expect(whole).toMatchObject({ name: "root", parentId: undefined, failure: undefined });
   });
 
@@ -154,8 +176,13 @@ describe("a span", () => {
 
 it("a process keeps its newest spans", () => {
   const kept = new RecentSpans(3);
-  const tracer = new Tracer({ service: { name: "test" }, sink: kept, clock,
-    samplingRatePerMillion: SAMPLING_RATE_MAX, random: seededRandom(3) });
+  const tracer = new Tracer({
+    service: { name: "test" },
+    sink: kept,
+    clock,
+    samplingRatePerMillion: SAMPLING_RATE_MAX,
+    random: seededRandom(3),
+  });
   for (const name of "abcde") tracer.root(name).end();
   expect(kept.recent().map(({ span }) => span.name)).toEqual(["c", "d", "e"]);
 });

@@ -2,7 +2,12 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { SAMPLING_RATE_MAX } from "../limits.ts";
 import {
-  activeSpan, type Attributes, during, Span, type SpanOptions, type SpanOwner,
+  type Attributes,
+  activeSpan,
+  during,
+  Span,
+  type SpanOptions,
+  type SpanOwner,
 } from "./span.ts";
 import type { SpanContext } from "./traceparent.ts";
 
@@ -55,7 +60,9 @@ export class Tracer implements SpanOwner {
     const { clock } = options;
     this.#epoch_ms = clock.now() - clock.monotonic();
     this.unsampled = {
-      traceId: this.newTraceId(), spanId: this.newSpanId(), isSampled: false,
+      traceId: this.newTraceId(),
+      spanId: this.newSpanId(),
+      isSampled: false,
     };
   }
 

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { TextDecoder } from "node:util";
-import { JsonError, fromJson, parseJson } from "@raft2kube/proto/json.ts";
 import type { MessageType } from "@raft2kube/proto/codec.ts";
-import { RpcError, Status } from "../error.ts";
+import { fromJson, JsonError, parseJson } from "@raft2kube/proto/json.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
+import { RpcError, Status } from "../error.ts";
 import {
   GATEWAY_BODIES_BYTES_MAX,
   GATEWAY_BODY_TIMEOUT_MS,

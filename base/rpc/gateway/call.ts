@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CallMetadata } from "../call-metadata.ts";
 import { RpcError, Status } from "../error.ts";
 import { timeoutOf } from "../grpc-request.ts";
 import type { Call } from "../server.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 
 /** Header fields that become metadata under the rest of their name. */
 const METADATA_PREFIX = "grpc-metadata-";

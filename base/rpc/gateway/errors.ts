@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { JsonError } from "@raft2kube/proto/json.ts";
-import { RpcError, Status, asRpcError } from "../error.ts";
+import { asRpcError, RpcError, Status } from "../error.ts";
 
 /** The HTTP status of each gRPC status, as grpc-gateway maps them. */
 const HTTP_STATUS: Readonly<Record<Status, number>> = {

@@ -8,8 +8,8 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { freePort } from "../../../testing/free-port.ts";
 import { startReceiver } from "../../../testing/trace/own-receiver.ts";
 import { RpcError, Status } from "../error.ts";
-import { OtlpExporter } from "./exporter.ts";
 import { EXPORT_INTERVAL_MS, SPANS_BATCH_MAX, SPANS_QUEUED_MAX } from "../limits.ts";
+import { OtlpExporter } from "./exporter.ts";
 import { checkTracing, startTracing } from "./tracing.ts";
 
 const real = systemClock();
@@ -33,12 +33,20 @@ const messages = () => lines.map((line) => (JSON.parse(line) as { msg: string })
 
 function start(endpoint: string) {
   const exporter = new OtlpExporter(`http://${endpoint}`, clock);
-  const tracer = new Tracer({ service: { name: "test", instance: "i" }, sink: exporter, clock,
-    samplingRatePerMillion: SAMPLING_RATE_MAX, random: systemRandom });
+  const tracer = new Tracer({
+    service: { name: "test", instance: "i" },
+    sink: exporter,
+    clock,
+    samplingRatePerMillion: SAMPLING_RATE_MAX,
+    random: systemRandom,
+  });
   closers.push(() => exporter.close());
-  return { exporter, add: (count: number) => {
-    for (let i = 0; i < count; i++) tracer.root(`span ${i}`).end();
-  } };
+  return {
+    exporter,
+    add: (count: number) => {
+      for (let i = 0; i < count; i++) tracer.root(`span ${i}`).end();
+    },
+  };
 }
 
 async function receiver(...options: Parameters<typeof startReceiver>) {
@@ -87,7 +95,9 @@ it("keeps spans for a receiver that is away, counts those beyond, and logs one l
 
 it("drops what the receiver refuses for good, and counts what it takes in part", async () => {
   const answers = [
-    () => { throw new RpcError(Status.INVALID_ARGUMENT, "not these"); },
+    () => {
+      throw new RpcError(Status.INVALID_ARGUMENT, "not these");
+    },
     () => ({ partialSuccess: { rejectedSpans: 2, errorMessage: "too old" } }),
   ];
   let requests = 0;
@@ -106,8 +116,13 @@ it("does not wait for a receiver that does not answer, when it closes", async ()
   const { endpoint } = await receiver(() => promise as never);
   closers.push(resolve);
   const exporter = new OtlpExporter(`http://${endpoint}`, real);
-  const tracer = new Tracer({ service: { name: "test" }, sink: exporter, clock: real,
-    samplingRatePerMillion: SAMPLING_RATE_MAX, random: systemRandom });
+  const tracer = new Tracer({
+    service: { name: "test" },
+    sink: exporter,
+    clock: real,
+    samplingRatePerMillion: SAMPLING_RATE_MAX,
+    random: systemRandom,
+  });
   tracer.root("root").end();
   await exporter.close();
   expect(exporter.dropped).toBe(1);
@@ -124,7 +139,12 @@ it.each([
   expect(() => startTracing({ name: "test" }, config)).toThrow(new RegExp(`^${field}: `));
 });
 
-it.each(["localhost:4317", "127.0.0.1:4317", "[::1]:4317", "dns:///collector.monitoring:4317",
-  "unix:///run/collector.sock"])("accepts the address %s", (endpoint) => {
+it.each([
+  "localhost:4317",
+  "127.0.0.1:4317",
+  "[::1]:4317",
+  "dns:///collector.monitoring:4317",
+  "unix:///run/collector.sock",
+])("accepts the address %s", (endpoint) => {
   expect(() => checkTracing({ endpoint })).not.toThrow();
 });

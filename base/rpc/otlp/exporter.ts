@@ -1,13 +1,16 @@
-import { TraceService, type TraceServiceMethods } from "@raft2kube/proto/gen/otlp.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { untraced } from "@raft2kube/observe/trace/span.ts";
 import type { EndedSpan, SpanSink } from "@raft2kube/observe/trace/tracer.ts";
+import { TraceService, type TraceServiceMethods } from "@raft2kube/proto/gen/otlp.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Channel, client, connectGrpc, type RpcClient } from "../client.ts";
 import { asRpcError, Status } from "../error.ts";
 import {
-  EXPORT_INTERVAL_MS, EXPORT_TIMEOUT_MS, LAST_EXPORT_TIMEOUT_MS, SPANS_BATCH_MAX,
+  EXPORT_INTERVAL_MS,
+  EXPORT_TIMEOUT_MS,
+  LAST_EXPORT_TIMEOUT_MS,
+  SPANS_BATCH_MAX,
   SPANS_QUEUED_MAX,
 } from "../limits.ts";
 import { resourceSpans } from "./spans.ts";
@@ -16,8 +19,13 @@ const log = logger("traces");
 
 /** Statuses after which the same spans are sent again: OTLP's table of retryable codes. */
 const RETRYABLE: readonly Status[] = [
-  Status.CANCELLED, Status.DEADLINE_EXCEEDED, Status.RESOURCE_EXHAUSTED, Status.ABORTED,
-  Status.OUT_OF_RANGE, Status.UNAVAILABLE, Status.DATA_LOSS,
+  Status.CANCELLED,
+  Status.DEADLINE_EXCEEDED,
+  Status.RESOURCE_EXHAUSTED,
+  Status.ABORTED,
+  Status.OUT_OF_RANGE,
+  Status.UNAVAILABLE,
+  Status.DATA_LOSS,
 ];
 
 /**
@@ -104,8 +112,10 @@ export class OtlpExporter implements SpanSink {
     const end = this.#end;
     try {
       const request = { resourceSpans: resourceSpans(batch) };
-      const { partialSuccess } =
-        await this.#service.export(request, { timeout_ms: EXPORT_TIMEOUT_MS, signal: end.signal });
+      const { partialSuccess } = await this.#service.export(request, {
+        timeout_ms: EXPORT_TIMEOUT_MS,
+        signal: end.signal,
+      });
       const rejected = partialSuccess?.rejectedSpans ?? 0;
       this.#dropped += rejected;
       if (rejected > 0) this.#failed(partialSuccess?.errorMessage ?? "");

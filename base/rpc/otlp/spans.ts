@@ -1,19 +1,22 @@
+import type { Attribute, Span } from "@raft2kube/observe/trace/span.ts";
+import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
+import type { EndedSpan, TracedService } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type AnyValue,
   type KeyValue,
+  Span_SpanKind as Kind,
   type ResourceSpans,
   type Span as SpanMessage,
-  Span_SpanKind as Kind,
   Status_StatusCode as StatusCode,
 } from "@raft2kube/proto/gen/otlp.ts";
-import type { Attribute, Span } from "@raft2kube/observe/trace/span.ts";
-import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
-import type { EndedSpan, TracedService } from "@raft2kube/observe/trace/tracer.ts";
 
 const SCOPE = { name: "raft2kube" };
-const KINDS = { internal: Kind.SPAN_KIND_INTERNAL, server: Kind.SPAN_KIND_SERVER,
-  client: Kind.SPAN_KIND_CLIENT } as const;
+const KINDS = {
+  internal: Kind.SPAN_KIND_INTERNAL,
+  server: Kind.SPAN_KIND_SERVER,
+  client: Kind.SPAN_KIND_CLIENT,
+} as const;
 const NS_PER_MS = 1_000_000;
 
 /** Returns ended spans as OTLP's messages, those of a service together. */
@@ -36,7 +39,8 @@ function byService(ended: readonly EndedSpan[]): [TracedService, Span[]][] {
 
 function resourceOf({ name, instance }: TracedService): Record<string, Attribute> {
   return {
-    "service.name": name, ...(instance === undefined ? {} : { "service.instance.id": instance }),
+    "service.name": name,
+    ...(instance === undefined ? {} : { "service.instance.id": instance }),
   };
 }
 
@@ -50,11 +54,15 @@ function spanMessage(span: Span): Init<SpanMessage> {
     startTimeUnixNano: nanoseconds(span.start_ms),
     endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
     attributes: keyValues(span.attributes),
-    events: span.events.map(({ name, at_ms, attributes }) =>
-      ({ name, timeUnixNano: nanoseconds(at_ms), attributes: keyValues(attributes) })),
+    events: span.events.map(({ name, at_ms, attributes }) => ({
+      name,
+      timeUnixNano: nanoseconds(at_ms),
+      attributes: keyValues(attributes),
+    })),
     links: span.links.map(ids),
     ...(failure === undefined
-      ? {} : { status: { code: StatusCode.STATUS_CODE_ERROR, message: failure } }),
+      ? {}
+      : { status: { code: StatusCode.STATUS_CODE_ERROR, message: failure } }),
   };
 }
 

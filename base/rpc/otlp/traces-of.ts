@@ -13,14 +13,20 @@ export const TRACES_PATH = "/debug/traces";
 export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): string | undefined {
   const all = tracer?.recent();
   if (all === undefined) return undefined;
-  const wanted = new Set(all.filter(({ span }) => occursIn(span, names))
-    .map(({ span }) => span.traceId));
+  const wanted = new Set(
+    all.filter(({ span }) => occursIn(span, names)).map(({ span }) => span.traceId),
+  );
   return spansJson(all.filter(({ span }) => wanted.has(span.traceId)).slice(-SPANS_SHOWN_MAX));
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
-  return Object.values(attributes).flat().some((value) => typeof value === "string" &&
-    names.some((name) => value === name || value.endsWith(`/${name}`)));
+  return Object.values(attributes)
+    .flat()
+    .some(
+      (value) =>
+        typeof value === "string" &&
+        names.some((name) => value === name || value.endsWith(`/${name}`)),
+    );
 }
 
 /** Returns spans in OTLP's JSON encoding: ids in hexadecimal, 64-bit integers as strings. */

@@ -45,13 +45,18 @@ export function exporterTo(endpoint: string): SpanSink {
 
 /** Starts a component's tracer, whose spans go to the configured receiver, or to `sink`. */
 export function startTracing(
-  service: TracedService, config: TracingConfig, sink?: SpanSink,
+  service: TracedService,
+  config: TracingConfig,
+  sink?: SpanSink,
 ): Tracer {
   checkTracing(config);
   const clock = systemClock({ unref: true });
   const { endpoint = DEFAULT_ENDPOINT, samplingRatePerMillion = 0 } = config;
   return new Tracer({
-    service, samplingRatePerMillion, clock, random: systemRandom,
+    service,
+    samplingRatePerMillion,
+    clock,
+    random: systemRandom,
     sink: sink ?? exporterTo(endpoint),
   });
 }

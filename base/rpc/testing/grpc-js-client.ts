@@ -3,8 +3,8 @@ import {
   type ClientDuplexStream,
   type ClientReadableStream,
   type ClientWritableStream,
-  Metadata,
   credentials,
+  Metadata,
 } from "@grpc/grpc-js";
 import type { MethodTable, ServiceTable } from "@raft2kube/proto/service.ts";
 import type { CallOptions, ChannelOptions, RpcClient } from "../client.ts";

@@ -1,17 +1,17 @@
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { asError } from "@raft2kube/std/errors.ts";
+import { StreamingError } from "../errors.ts";
 import { Unread } from "../inflow.ts";
 import { CONTROL_BYTES, PING_MS, STREAMS } from "../limits.ts";
-import { StreamingError } from "../errors.ts";
 import {
   controlFrame,
   dataHeader,
   FLAG_FIN,
+  type Frame,
   FrameParser,
   FrameType,
   numbers,
-  type Frame,
 } from "./frames.ts";
 import { HeaderCodec, type SpdyHeaders } from "./headers.ts";
 import { SpdyStream, type StreamCarrier } from "./stream.ts";

@@ -1,5 +1,5 @@
-import { FRAME_BYTES } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
+import { FRAME_BYTES } from "../limits.ts";
 
 /** Control frame types (SPDY draft 3.1, section 2.6). */
 export const FrameType = {

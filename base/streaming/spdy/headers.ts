@@ -1,6 +1,6 @@
 import { constants, createDeflate, createInflate, type Deflate, type Inflate } from "node:zlib";
-import { HEADER_BYTES, HEADERS } from "../limits.ts";
 import { StreamingError } from "../errors.ts";
+import { HEADER_BYTES, HEADERS } from "../limits.ts";
 import { SPDY_DICTIONARY } from "./dictionary.ts";
 
 /** Names in lower case; several values of one name are joined by a zero byte on the wire. */

@@ -1,7 +1,7 @@
 import { Duplex } from "node:stream";
+import { StreamingError } from "../errors.ts";
 import { Inflow, type Unread } from "../inflow.ts";
 import { CHUNK_BYTES } from "../limits.ts";
-import { StreamingError } from "../errors.ts";
 import type { SpdyHeaders } from "./headers.ts";
 
 /** The parts of a connection that a stream uses. */

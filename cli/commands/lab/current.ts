@@ -1,7 +1,7 @@
-import { lastSaved_ms } from "../../../labs/runner/own-tree.ts";
-import { type Lab, findLab } from "../../../labs/runner/manifest.ts";
-import { readState } from "../../../labs/runner/state.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { findLab, type Lab } from "../../../labs/runner/manifest.ts";
+import { lastSaved_ms } from "../../../labs/runner/own-tree.ts";
+import { readState } from "../../../labs/runner/state.ts";
 import { CommandError } from "../../terminal.ts";
 
 /** Prints a line. */

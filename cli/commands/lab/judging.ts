@@ -1,19 +1,27 @@
+import { type ReplayFlags, ReplayServer, writeReplay } from "../../../labs/replay/replay-lab.ts";
 import type { CheckOutcome, OnOutcome } from "../../../labs/runner/check.ts";
 import { requireContract, runContract } from "../../../labs/runner/contract.ts";
 import { costsBeside } from "../../../labs/runner/costs.ts";
 import { showDiff } from "../../../labs/runner/diff.ts";
-import { type Lab, findLab, readLabs } from "../../../labs/runner/manifest.ts";
+import { findLab, type Lab, readLabs } from "../../../labs/runner/manifest.ts";
 import { ownDigest, ownRoot, ownTree } from "../../../labs/runner/own-tree.ts";
+import { assembledPicture } from "../../../labs/runner/picture.ts";
 import { nextLab } from "../../../labs/runner/progress.ts";
 import {
-  type CheckRequest, checkLab, describeEnd, describeLeftOut, describeOutcome, describeUnwritten,
-  judgesOwn, partsUnderCheck, plantedMistake, topicOf,
+  type CheckRequest,
+  checkLab,
+  describeEnd,
+  describeLeftOut,
+  describeOutcome,
+  describeUnwritten,
+  judgesOwn,
+  partsUnderCheck,
+  plantedMistake,
+  topicOf,
 } from "../../../labs/runner/report.ts";
 import { showLab } from "../../../labs/runner/show.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
-import { assembledPicture } from "../../../labs/runner/picture.ts";
 import { KEYS, onEveryChange, onKeys } from "../../../labs/runner/watch.ts";
-import { type ReplayFlags, ReplayServer, writeReplay } from "../../../labs/replay/replay-lab.ts";
 import { clusterFiles } from "../../pki/identities.ts";
 import { runningOwnParts } from "../../supervisor/own-parts.ts";
 import { reportFailure } from "../../terminal.ts";
@@ -108,23 +116,32 @@ export async function watchLab(number: string | undefined, flags: WatchFlags): P
   const watched = new Watched(current(number), flags);
   await watched.listen();
   const pokes = new EventTarget();
-  const { keys, close } = onKeys(process.stdin, {
-    h: () => watched.hint(),
-    a: () => {
-      watched.judgesAll = true;
-      pokes.dispatchEvent(new Event("poke"));
+  const { keys, close } = onKeys(
+    process.stdin,
+    {
+      h: () => watched.hint(),
+      a: () => {
+        watched.judgesAll = true;
+        pokes.dispatchEvent(new Event("poke"));
+      },
+      d: () => watched.diff(),
+      n: () => watched.next(),
+      q: () => end.abort(),
     },
-    d: () => watched.diff(),
-    n: () => watched.next(),
-    q: () => end.abort(),
-  }, reportFailure);
+    reportFailure,
+  );
   const folder = number === undefined ? ownRoot() : ownTree(watched.item.number);
   try {
-    await onEveryChange(folder, async () => {
-      if (number === undefined) await watched.turnTo(current(undefined));
-      await watched.judge();
-      say(`Waiting for you to save ... (${keys ? KEYS : "Ctrl-C ends"})`);
-    }, end.signal, pokes);
+    await onEveryChange(
+      folder,
+      async () => {
+        if (number === undefined) await watched.turnTo(current(undefined));
+        await watched.judge();
+        say(`Waiting for you to save ... (${keys ? KEYS : "Ctrl-C ends"})`);
+      },
+      end.signal,
+      pokes,
+    );
   } finally {
     close();
     await watched.close();

@@ -4,10 +4,10 @@ import { readLabs, readmeOf } from "../../../labs/runner/manifest.ts";
 import { ownTree } from "../../../labs/runner/own-tree.ts";
 import { standingOf } from "../../../labs/runner/parts.ts";
 import { pathLines, timeText } from "../../../labs/runner/paths-of-labs.ts";
-import { LEGEND, clusterPicture } from "../../../labs/runner/picture.ts";
+import { clusterPicture, LEGEND } from "../../../labs/runner/picture.ts";
 import { nextLab, progressBar } from "../../../labs/runner/progress.ts";
-import { stepsOf } from "../../../labs/runner/steps.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
+import { stepsOf } from "../../../labs/runner/steps.ts";
 import { current, now, say } from "./current.ts";
 
 export function list(): void {

@@ -8,7 +8,12 @@ import { endProcess } from "../../apply/end-process.ts";
 import { flagsOf } from "../../apply/processes.ts";
 import { putAside } from "../../supervisor/log-file.ts";
 import {
-  ANNOUNCE_TO, type Announcement, ownProgram, READY_TIMEOUT_MS, startFailure, startProcess,
+  ANNOUNCE_TO,
+  type Announcement,
+  ownProgram,
+  READY_TIMEOUT_MS,
+  startFailure,
+  startProcess,
 } from "../../supervisor/supervise.ts";
 import { KUBELET_CONFIG, NODE_AGENT } from "../layout.ts";
 import { hasSystemd, hasUnit, removeUnit, startUnit, stopUnit } from "./systemd.ts";
@@ -68,10 +73,12 @@ function prepareLog(path: string): void {
 }
 
 function ownVariables(): Record<string, string> {
-  return Object.fromEntries(OWN_VARIABLES.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value] as const];
-  }));
+  return Object.fromEntries(
+    OWN_VARIABLES.flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }
 
 /** Resolves with what the service writes about its start. */

@@ -30,7 +30,10 @@ function isChosen(value: unknown): boolean {
  * 0 are values too.
  */
 function unknownFields(
-  value: Fields, known: readonly string[], pointers: readonly string[], above = "",
+  value: Fields,
+  known: readonly string[],
+  pointers: readonly string[],
+  above = "",
 ): string[] {
   return Object.entries(value).flatMap(([name, inner]) => {
     const path = above + name;
@@ -56,10 +59,16 @@ export function requireValid(what: string, wrong: readonly string[]): void {
 
 /** Throws CommandError `CONFIG` for a field with a value that is not known: nothing is ignored. */
 export function refuseOthers(
-  what: string, value: Fields, known: readonly string[], pointers: readonly string[] = [],
+  what: string,
+  value: Fields,
+  known: readonly string[],
+  pointers: readonly string[] = [],
 ): void {
   const others = unknownFields(value, known, pointers);
-  requireValid(what, others.map((path) => `the field ${path} is not supported`));
+  requireValid(
+    what,
+    others.map((path) => `the field ${path} is not supported`),
+  );
 }
 
 /** The value at a dotted path. */

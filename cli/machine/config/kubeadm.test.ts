@@ -17,54 +17,109 @@ test("no file has kubeadm's defaults", () => {
 });
 
 test("documents of one file are merged with the defaults", () => {
-  const { cluster, init, kubelet } = parse([
-    document("ClusterConfiguration", "networking: { podSubnet: 10.1.0.0/16 }"),
-    document("InitConfiguration", "localAPIEndpoint: { advertiseAddress: 10.0.0.1 }"),
-    document("KubeletConfiguration", "maxPods: 20", "kubelet.config.k8s.io/v1beta1"),
-  ].join("---\n"));
+  const { cluster, init, kubelet } = parse(
+    [
+      document("ClusterConfiguration", "networking: { podSubnet: 10.1.0.0/16 }"),
+      document("InitConfiguration", "localAPIEndpoint: { advertiseAddress: 10.0.0.1 }"),
+      document("KubeletConfiguration", "maxPods: 20", "kubelet.config.k8s.io/v1beta1"),
+    ].join("---\n"),
+  );
   expect(cluster.networking).toEqual({
-    dnsDomain: "cluster.local", podSubnet: "10.1.0.0/16", serviceSubnet: "10.96.0.0/12",
+    dnsDomain: "cluster.local",
+    podSubnet: "10.1.0.0/16",
+    serviceSubnet: "10.96.0.0/12",
   });
   expect(init.localAPIEndpoint).toEqual({ advertiseAddress: "10.0.0.1", bindPort: 6443 });
   expect(kubelet["maxPods"]).toBe(20);
 });
 
 test.each([
-  ["a field", "ClusterConfiguration", "etcd: { external: { timeout: 1s } }",
-    "the field etcd.external.timeout is not supported"],
-  ["plain HTTP of nowhere", "ClusterConfiguration",
+  [
+    "a field",
+    "ClusterConfiguration",
+    "etcd: { external: { timeout: 1s } }",
+    "the field etcd.external.timeout is not supported",
+  ],
+  [
+    "plain HTTP of nowhere",
+    "ClusterConfiguration",
     "etcd: { external: { endpoints: ['http://a:1'], httpEndpoints: [a] } }",
-    "etcd.external.httpEndpoints: no URL with port: a"],
-  ["a store without a port", "ClusterConfiguration", "etcd: { external: { endpoints: [a] } }",
-    "etcd.external.endpoints: no URL with port: a"],
-  ["a store of nowhere", "ClusterConfiguration", "etcd: { external: { caFile: ca.crt } }",
-    "endpoints: at least one is needed; etcd.external.caFile: not an absolute path: ca.crt"],
-  ["two stores", "ClusterConfiguration",
+    "etcd.external.httpEndpoints: no URL with port: a",
+  ],
+  [
+    "a store without a port",
+    "ClusterConfiguration",
+    "etcd: { external: { endpoints: [a] } }",
+    "etcd.external.endpoints: no URL with port: a",
+  ],
+  [
+    "a store of nowhere",
+    "ClusterConfiguration",
+    "etcd: { external: { caFile: ca.crt } }",
+    "endpoints: at least one is needed; etcd.external.caFile: not an absolute path: ca.crt",
+  ],
+  [
+    "two stores",
+    "ClusterConfiguration",
     "etcd: { external: { endpoints: ['http://a:1'] }, local: { dataDir: /d } }",
-    "etcd.external.excludes etcd.local"],
-  ["half a pair", "ClusterConfiguration",
+    "etcd.external.excludes etcd.local",
+  ],
+  [
+    "half a pair",
+    "ClusterConfiguration",
     "etcd: { external: { endpoints: ['http://a:1'], keyFile: /k } }",
-    "certFile and keyFile belong together"],
-  ["a component's field", "ClusterConfiguration", "apiServer: { extraEnvs: [{ name: a }] }",
-    "the field apiServer.extraEnvs is not supported"],
+    "certFile and keyFile belong together",
+  ],
+  [
+    "a component's field",
+    "ClusterConfiguration",
+    "apiServer: { extraEnvs: [{ name: a }] }",
+    "the field apiServer.extraEnvs is not supported",
+  ],
   ["a range", "ClusterConfiguration", "networking: { podSubnet: none }", "not an IPv4 range: none"],
-  ["overlapping ranges", "ClusterConfiguration", "networking: { podSubnet: 10.96.1.0/24 }",
-    "overlaps serviceSubnet"],
+  [
+    "overlapping ranges",
+    "ClusterConfiguration",
+    "networking: { podSubnet: 10.96.1.0/24 }",
+    "overlaps serviceSubnet",
+  ],
   ["a version", "ClusterConfiguration", "kubernetesVersion: v1.20.0", "this r2k is v1.36.0 only"],
-  ["another runtime", "InitConfiguration",
-    "nodeRegistration: { criSocket: unix:///var/run/dockershim.sock }", "the product's own"],
-  ["a field of an argument", "ClusterConfiguration",
+  [
+    "another runtime",
+    "InitConfiguration",
+    "nodeRegistration: { criSocket: unix:///var/run/dockershim.sock }",
+    "the product's own",
+  ],
+  [
+    "a field of an argument",
+    "ClusterConfiguration",
     "apiServer: { extraArgs: [{ name: v, value: a }, { name: v, values: [a] }] }",
-    "the field apiServer.extraArgs\\[1\\].values is not supported"],
-  ["a field of a taint", "InitConfiguration",
+    "the field apiServer.extraArgs\\[1\\].values is not supported",
+  ],
+  [
+    "a field of a taint",
+    "InitConfiguration",
     "nodeRegistration: { taints: [{ key: a, effects: NoSchedule }] }",
-    "nodeRegistration.taints\\[0\\].effects"],
-  ["arguments in the form of v1beta3", "ClusterConfiguration", "apiServer: { extraArgs: { v: a } }",
-    "the field apiServer.extraArgs is not supported"],
-  ["a usage of a token", "InitConfiguration", "bootstrapTokens: [{ usages: [sign] }]",
-    "bootstrapTokens\\[0\\].usages: sign is neither"],
-  ["a group of a token", "InitConfiguration", "bootstrapTokens: [{ groups: [\"system:masters\"] }]",
-    "bootstrapTokens\\[0\\].groups: system:masters is no group"],
+    "nodeRegistration.taints\\[0\\].effects",
+  ],
+  [
+    "arguments in the form of v1beta3",
+    "ClusterConfiguration",
+    "apiServer: { extraArgs: { v: a } }",
+    "the field apiServer.extraArgs is not supported",
+  ],
+  [
+    "a usage of a token",
+    "InitConfiguration",
+    "bootstrapTokens: [{ usages: [sign] }]",
+    "bootstrapTokens\\[0\\].usages: sign is neither",
+  ],
+  [
+    "a group of a token",
+    "InitConfiguration",
+    'bootstrapTokens: [{ groups: ["system:masters"] }]',
+    "bootstrapTokens\\[0\\].groups: system:masters is no group",
+  ],
   ["a kind", "UpgradeConfiguration", "", "UpgradeConfiguration of .* is not supported"],
 ])("%s that is not supported is refused by its name", (_, kind, text, says) => {
   expect(() => parse(document(kind, text))).toThrow(new RegExp(says));
@@ -72,9 +127,11 @@ test.each([
 
 test("an older version is refused with its remedy", () => {
   const old = document("ClusterConfiguration", "", "kubeadm.k8s.io/v1beta3");
-  expect(() => parse(old)).toThrow(expect.objectContaining({
-    remedy: expect.stringContaining("kubeadm.k8s.io/v1beta4") as string,
-  }) as Error);
+  expect(() => parse(old)).toThrow(
+    expect.objectContaining({
+      remedy: expect.stringContaining("kubeadm.k8s.io/v1beta4") as string,
+    }) as Error,
+  );
 });
 
 test("how kubeadm makes certificates is refused of a new cluster, not of one that runs", () => {
@@ -92,10 +149,15 @@ test("an unknown cgroup driver of a kubelet is refused, fields that are not set 
 });
 
 test("another runtime of a kubelet is refused when the file is read", () => {
-  const kubelet = (endpoint: string) => document("KubeletConfiguration",
-    `containerRuntimeEndpoint: ${endpoint}`, "kubelet.config.k8s.io/v1beta1");
-  expect(() => parse(kubelet("unix:///run/containerd/containerd.sock")))
-    .toThrow("a machine's runtime is the product's own");
+  const kubelet = (endpoint: string) =>
+    document(
+      "KubeletConfiguration",
+      `containerRuntimeEndpoint: ${endpoint}`,
+      "kubelet.config.k8s.io/v1beta1",
+    );
+  expect(() => parse(kubelet("unix:///run/containerd/containerd.sock"))).toThrow(
+    "a machine's runtime is the product's own",
+  );
   expect(() => parse(kubelet('""'))).not.toThrow();
 });
 

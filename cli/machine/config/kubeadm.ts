@@ -56,7 +56,9 @@ export interface ClusterSection {
   readonly certificateValidityPeriod?: string;
   readonly caCertificateValidityPeriod?: string;
   readonly networking: {
-    readonly dnsDomain: string; readonly podSubnet: string; readonly serviceSubnet: string;
+    readonly dnsDomain: string;
+    readonly podSubnet: string;
+    readonly serviceSubnet: string;
   };
   readonly apiServer: ComponentConfig & { readonly certSANs?: readonly string[] };
   readonly controllerManager: ComponentConfig;
@@ -104,8 +106,10 @@ export interface InitSection {
 export interface JoinSection {
   readonly discovery: {
     readonly bootstrapToken?: {
-      readonly token: string; readonly apiServerEndpoint: string;
-      readonly caCertHashes?: readonly string[]; readonly unsafeSkipCAVerification?: boolean;
+      readonly token: string;
+      readonly apiServerEndpoint: string;
+      readonly caCertHashes?: readonly string[];
+      readonly unsafeSkipCAVerification?: boolean;
     };
     readonly file?: { readonly kubeConfigPath: string };
     readonly tlsBootstrapToken?: string;
@@ -135,8 +139,12 @@ const COMPONENT = [
   ...under("extraVolumes[]", ["name", "hostPath", "mountPath", "readOnly", "pathType"]),
 ];
 const NODE = [
-  "name", "criSocket", ...under("taints[]", ["key", "value", "effect"]),
-  ...under("kubeletExtraArgs[]", ARG), "ignorePreflightErrors", "imagePullPolicy",
+  "name",
+  "criSocket",
+  ...under("taints[]", ["key", "value", "effect"]),
+  ...under("kubeletExtraArgs[]", ARG),
+  "ignorePreflightErrors",
+  "imagePullPolicy",
 ];
 
 /** How certificates are made here, by kubeadm's fields for it. */
@@ -149,27 +157,39 @@ const OF_CERTIFICATES = {
 /** The fields of each kind that are supported. */
 const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ClusterConfiguration: [
-    "clusterName", "kubernetesVersion", "controlPlaneEndpoint", "certificatesDir",
-    "imageRepository", ...Object.keys(OF_CERTIFICATES),
+    "clusterName",
+    "kubernetesVersion",
+    "controlPlaneEndpoint",
+    "certificatesDir",
+    "imageRepository",
+    ...Object.keys(OF_CERTIFICATES),
     ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
-    ...under("apiServer", [...COMPONENT, "certSANs"]), ...under("controllerManager", COMPONENT),
+    ...under("apiServer", [...COMPONENT, "certSANs"]),
+    ...under("controllerManager", COMPONENT),
     ...under("scheduler", COMPONENT),
     ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
     ...under("etcd.external", ["endpoints", "httpEndpoints", "caFile", "certFile", "keyFile"]),
   ],
   InitConfiguration: [
     ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    ...under("nodeRegistration", NODE), "skipPhases", "certificateKey",
+    ...under("nodeRegistration", NODE),
+    "skipPhases",
+    "certificateKey",
     "patches.directory",
     ...under("bootstrapTokens[]", ["token", "ttl", "expires", "usages", "groups", "description"]),
   ],
   JoinConfiguration: [
     ...under("discovery.bootstrapToken", [
-      "token", "apiServerEndpoint", "caCertHashes", "unsafeSkipCAVerification",
+      "token",
+      "apiServerEndpoint",
+      "caCertHashes",
+      "unsafeSkipCAVerification",
     ]),
-    "discovery.file.kubeConfigPath", "discovery.tlsBootstrapToken",
+    "discovery.file.kubeConfigPath",
+    "discovery.tlsBootstrapToken",
     ...under("controlPlane.localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    "controlPlane.certificateKey", "patches.directory",
+    "controlPlane.certificateKey",
+    "patches.directory",
     ...under("nodeRegistration", NODE),
   ],
 };
@@ -181,7 +201,9 @@ const DEFAULT_CLUSTER: ClusterSection = {
   imageRepository: IMAGE_REPOSITORY,
   // kubeadm has no default for pods, as it leaves their network to others.
   networking: {
-    dnsDomain: "cluster.local", podSubnet: "10.244.0.0/16", serviceSubnet: "10.96.0.0/12",
+    dnsDomain: "cluster.local",
+    podSubnet: "10.244.0.0/16",
+    serviceSubnet: "10.96.0.0/12",
   },
   apiServer: {},
   controllerManager: {},
@@ -189,7 +211,10 @@ const DEFAULT_CLUSTER: ClusterSection = {
   etcd: { local: { dataDir: ETCD_DATA_DIR } },
 };
 const DEFAULT_INIT: InitSection = {
-  localAPIEndpoint: { bindPort: 6443 }, nodeRegistration: {}, bootstrapTokens: [], skipPhases: [],
+  localAPIEndpoint: { bindPort: 6443 },
+  nodeRegistration: {},
+  bootstrapTokens: [],
+  skipPhases: [],
 };
 
 /** Reads a file of kubeadm's; without one the defaults. */
@@ -201,9 +226,7 @@ export async function readKubeadmConfig(path: string | undefined): Promise<Kubea
  * Parses the documents of a file. Throws CommandError `CONFIG` that names each fault. Of a cluster
  * that is there, as its ConfigMap describes it, version and certificates may be another's.
  */
-export function parseKubeadmConfig(
-  text: string, path: string, isOfCluster = false,
-): KubeadmConfig {
+export function parseKubeadmConfig(text: string, path: string, isOfCluster = false): KubeadmConfig {
   const found = new Map<string, Fields>();
   for (const document of parseAllDocuments(text)) {
     const [fault] = document.errors;
@@ -229,8 +252,9 @@ export function parseKubeadmConfig(
   };
   const ownFaults = isOfCluster ? [] : faultsOfNew(config.cluster);
   requireValid(path || "the configuration", [...faultsOf(config), ...ownFaults]);
-  const sockets = [config.init, config.join].map(({ nodeRegistration }) =>
-    nodeRegistration.criSocket);
+  const sockets = [config.init, config.join].map(
+    ({ nodeRegistration }) => nodeRegistration.criSocket,
+  );
   for (const socket of [...sockets, kubelet["containerRuntimeEndpoint"]]) {
     if (socket) requireOwnRuntime(String(socket));
   }
@@ -251,7 +275,8 @@ function requireVersion(path: string, kind: string, version: string): void {
   const is = `${path}: ${kind} of ${version} is not supported`;
   const isOld = version.startsWith("kubeadm.k8s.io/") && kind !== "undefined";
   throw new CommandError("CONFIG", is, {
-    remedy: isOld ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
+    remedy: isOld
+      ? `write it as ${KUBEADM_VERSION}; r2k config migrate does so`
       : `documents are ${Object.keys(VERSIONS).join(", ")}`,
   });
 }
@@ -280,7 +305,9 @@ function faultsOf({ cluster, init, join }: KubeadmConfig): string[] {
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(dnsDomain)) {
     faults.push(`networking.dnsDomain: not a domain: ${dnsDomain}`);
   }
-  for (const { nodeRegistration: { imagePullPolicy: policy } } of [init, join]) {
+  for (const {
+    nodeRegistration: { imagePullPolicy: policy },
+  } of [init, join]) {
     if (policy !== "Always") continue;
     faults.push("nodeRegistration.imagePullPolicy Always: the images are the release's own");
   }
@@ -294,7 +321,8 @@ function faultsOfNew(cluster: ClusterSection): string[] {
   const names = Object.keys(OF_CERTIFICATES) as (keyof typeof OF_CERTIFICATES)[];
   return [
     ...(isOwn ? [] : [`kubernetesVersion ${kubernetesVersion}: this r2k is ${API_LEVEL} only`]),
-    ...names.filter((name) => ![undefined, OF_CERTIFICATES[name]].includes(cluster[name] as never))
+    ...names
+      .filter((name) => ![undefined, OF_CERTIFICATES[name]].includes(cluster[name] as never))
       .map((name) => `${name} ${cluster[name]}: ${OF_CERTIFICATES[name]} only`),
   ];
 }
@@ -311,11 +339,14 @@ function storeFaults({ local, external }: ClusterSection["etcd"]): string[] {
     ...(local === DEFAULT_CLUSTER.etcd.local ? [] : ["excludes etcd.local"]),
     ...(listed.length === 0 ? ["endpoints: at least one is needed"] : []),
     ...listed.filter((each) => !isUrl(each)).map((each) => `endpoints: no URL with port: ${each}`),
-    ...listOf(httpEndpoints).filter((each) => !isUrl(each))
+    ...listOf(httpEndpoints)
+      .filter((each) => !isUrl(each))
       .map((each) => `httpEndpoints: no URL with port: ${each}`),
-    ...files.filter(([, file]) => !isAbsolute(String(file)))
+    ...files
+      .filter(([, file]) => !isAbsolute(String(file)))
       .map(([name, file]) => `${name}: not an absolute path: ${file}`),
-    ...((certFile === undefined) === (keyFile === undefined) ? []
+    ...((certFile === undefined) === (keyFile === undefined)
+      ? []
       : ["certFile and keyFile belong together"]),
   ];
   return faults.map((fault) => `etcd.external.${fault}`);
@@ -325,13 +356,16 @@ const GROUP = /^system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]$/;
 
 function tokenFaults({ ttl, expires, usages = [], groups = [] }: BootstrapToken, index: number) {
   const faults = [
-    ...usages.filter((each) => !["signing", "authentication"].includes(each))
+    ...usages
+      .filter((each) => !["signing", "authentication"].includes(each))
       .map((each) => `usages: ${each} is neither signing nor authentication`),
-    ...groups.filter((each) => !GROUP.test(each))
+    ...groups
+      .filter((each) => !GROUP.test(each))
       .map((each) => `groups: ${each} is no group system:bootstrappers:NAME`),
     ...(expires !== undefined && ttl !== undefined ? ["ttl and expires exclude each other"] : []),
     ...(expires !== undefined && Number.isNaN(Date.parse(expires))
-      ? [`expires: not a time: ${expires}`] : []),
+      ? [`expires: not a time: ${expires}`]
+      : []),
   ];
   return faults.map((fault) => `bootstrapTokens[${index}].${fault}`);
 }
@@ -341,7 +375,10 @@ export function clusterDocument(cluster: ClusterSection): string {
   const { local, external } = cluster.etcd;
   const etcd = external ? { external } : { local };
   return stringify({
-    apiVersion: KUBEADM_VERSION, kind: "ClusterConfiguration", ...cluster, etcd,
+    apiVersion: KUBEADM_VERSION,
+    kind: "ClusterConfiguration",
+    ...cluster,
+    etcd,
   });
 }
 

@@ -5,7 +5,11 @@ import { parse } from "yaml";
 import type { Fields } from "./fields.ts";
 import { checkKubeletConfig, kubeletOptions, podsCgroupIn } from "./kubelet-config.ts";
 
-test.each([[undefined, "/kubepods"], ["/", "/kubepods"], ["/a.slice", "/a.slice/kubepods"]])(
+test.each([
+  [undefined, "/kubepods"],
+  ["/", "/kubepods"],
+  ["/a.slice", "/a.slice/kubepods"],
+])(
   "with the cgroup root %s pods have a group of their own, which reset removes",
   (cgroupRoot, group) => {
     const config = cgroupRoot === undefined ? {} : { cgroupRoot };
@@ -31,10 +35,17 @@ test.each([
 });
 
 test.each([
-  "enableDebuggingHandlers: false", "enableServer: false", "registerNode: false",
-  "cpuCFSQuota: false", "serializeImagePulls: false", "eventRecordQPS: 0", "registryPullQPS: 0",
-  "oomScoreAdj: 0", "reservedSystemCPUs: \"0\"", "featureGates: { Some: false }",
-  "systemReserved: { cpu: \"0\" }",
+  "enableDebuggingHandlers: false",
+  "enableServer: false",
+  "registerNode: false",
+  "cpuCFSQuota: false",
+  "serializeImagePulls: false",
+  "eventRecordQPS: 0",
+  "registryPullQPS: 0",
+  "oomScoreAdj: 0",
+  'reservedSystemCPUs: "0"',
+  "featureGates: { Some: false }",
+  'systemReserved: { cpu: "0" }',
 ])("%s is a choice, which is refused by name", (text) => {
   const fields = parse(text) as Fields;
   const says = `the field ${Object.keys(fields)[0]} is not supported`;
@@ -48,15 +59,18 @@ test.each(["failSwapOn: false", "enableServer: null", "featureGates: {}", "readO
 
 test.each(["", null])("healthzBindAddress %j is not set", (healthzBindAddress) => {
   const fields = { healthzBindAddress, healthzPort: null };
-  expect(kubeletOptions(checkKubeletConfig("kubelet", fields)).healthz)
-    .toEqual({ host: "127.0.0.1", port: 10_248 });
+  expect(kubeletOptions(checkKubeletConfig("kubelet", fields)).healthz).toEqual({
+    host: "127.0.0.1",
+    port: 10_248,
+  });
 });
 
 test("the file that kubeadm writes for a kubelet is read", () => {
   const file = join(import.meta.dirname, "testdata/kubeadm-kubelet.yaml");
   const config = checkKubeletConfig(file, parse(readFileSync(file, "utf8")) as Fields);
   expect(kubeletOptions(config)).toMatchObject({
-    staticPodDir: "/etc/kubernetes/manifests", clusterDns: ["10.96.0.10"],
+    staticPodDir: "/etc/kubernetes/manifests",
+    clusterDns: ["10.96.0.10"],
     healthz: { host: "127.0.0.1", port: 10_248 },
   });
   expect(kubeletOptions({ ...config, healthzPort: 0 })).not.toHaveProperty("healthz");

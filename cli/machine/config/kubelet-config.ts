@@ -36,13 +36,34 @@ export interface KubeletConfig {
 }
 
 const KNOWN = [
-  "apiVersion", "kind", "staticPodPath", "clusterDNS", "clusterDomain", "cgroupRoot", "address",
-  "port", "maxPods", "podPidsLimit", "resolvConf", "seccompDefault", "nodeLeaseDurationSeconds",
-  "evictionHard", "imageGCHighThresholdPercent", "imageGCLowThresholdPercent", "kubeReserved",
-  "authentication.x509.clientCAFile", "cgroupDriver", "authentication.webhook.enabled",
-  "authentication.webhook.cacheTTL", "authorization.mode", "rotateCertificates",
-  "containerRuntimeEndpoint", "healthzBindAddress", "healthzPort",
-  "tracing.endpoint", "tracing.samplingRatePerMillion",
+  "apiVersion",
+  "kind",
+  "staticPodPath",
+  "clusterDNS",
+  "clusterDomain",
+  "cgroupRoot",
+  "address",
+  "port",
+  "maxPods",
+  "podPidsLimit",
+  "resolvConf",
+  "seccompDefault",
+  "nodeLeaseDurationSeconds",
+  "evictionHard",
+  "imageGCHighThresholdPercent",
+  "imageGCLowThresholdPercent",
+  "kubeReserved",
+  "authentication.x509.clientCAFile",
+  "cgroupDriver",
+  "authentication.webhook.enabled",
+  "authentication.webhook.cacheTTL",
+  "authorization.mode",
+  "rotateCertificates",
+  "containerRuntimeEndpoint",
+  "healthzBindAddress",
+  "healthzPort",
+  "tracing.endpoint",
+  "tracing.samplingRatePerMillion",
 ];
 
 /**
@@ -50,11 +71,25 @@ const KNOWN = [
  * values are choices. Left out is failSwapOn, of which false is what this kubelet does.
  */
 const POINTERS = [
-  "cgroupsPerQOS", "cpuCFSQuota", "enableControllerAttachDetach", "enableDebugFlagsHandler",
-  "enableDebuggingHandlers", "enableProfilingHandler", "enableServer", "enableSystemLogHandler",
-  "eventRecordQPS", "featureGates", "kubeAPIQPS", "localStorageCapacityIsolation",
-  "makeIPTablesUtilChains", "memoryThrottlingFactor", "nodeStatusMaxImages", "oomScoreAdj",
-  "registerNode", "registryPullQPS", "serializeImagePulls",
+  "cgroupsPerQOS",
+  "cpuCFSQuota",
+  "enableControllerAttachDetach",
+  "enableDebugFlagsHandler",
+  "enableDebuggingHandlers",
+  "enableProfilingHandler",
+  "enableServer",
+  "enableSystemLogHandler",
+  "eventRecordQPS",
+  "featureGates",
+  "kubeAPIQPS",
+  "localStorageCapacityIsolation",
+  "makeIPTablesUtilChains",
+  "memoryThrottlingFactor",
+  "nodeStatusMaxImages",
+  "oomScoreAdj",
+  "registerNode",
+  "registryPullQPS",
+  "serializeImagePulls",
 ];
 
 /** Fields of which one value is supported, with the reason. */
@@ -74,10 +109,13 @@ const ABSOLUTE = /^\/(?!.*\.\.)/;
 /** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
 export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
   refuseOthers(what, value, KNOWN, POINTERS);
-  requireValid(what, Object.entries(ONLY).flatMap(([path, [only, why]]) => {
-    const found = at(value, path);
-    return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
-  }));
+  requireValid(
+    what,
+    Object.entries(ONLY).flatMap(([path, [only, why]]) => {
+      const found = at(value, path);
+      return found === undefined || found === only ? [] : [`${path} ${String(found)}: ${why}`];
+    }),
+  );
   const { cgroupRoot, cgroupDriver = "cgroupfs" } = value;
   // As upstream's: a runtime that has a driver, as ours has cgroupfs, decides in spite of the file.
   if (!["cgroupfs", "systemd", ""].includes(String(cgroupDriver))) {
@@ -119,7 +157,9 @@ export function podsCgroupIn(text: string | undefined): string {
  * that name no seccomp profile: else they can make user namespaces.
  */
 export function defaultKubeletConfig(
-  dns: string, domain: string, certificatesDir = CERTIFICATES_DIR,
+  dns: string,
+  domain: string,
+  certificatesDir = CERTIFICATES_DIR,
 ): KubeletConfig & Fields {
   return {
     apiVersion: "kubelet.config.k8s.io/v1beta1",
@@ -142,9 +182,13 @@ export async function readKubeletConfig(path = KUBELET_CONFIG): Promise<KubeletC
 /** The kubelet's options of its configuration. */
 export function kubeletOptions(config: KubeletConfig) {
   const { evictionHard, imageGCHighThresholdPercent: high, kubeReserved } = config;
-  const [host, port] =
-    [config.healthzBindAddress || HEALTHZ.host, config.healthzPort ?? HEALTHZ.port];
-  const thresholds = Object.entries(evictionHard ?? {}).map((pair) => pair.join("<")).join(",");
+  const [host, port] = [
+    config.healthzBindAddress || HEALTHZ.host,
+    config.healthzPort ?? HEALTHZ.port,
+  ];
+  const thresholds = Object.entries(evictionHard ?? {})
+    .map((pair) => pair.join("<"))
+    .join(",");
   const options = {
     staticPodDir: config.staticPodPath,
     clusterDns: config.clusterDNS ?? [],
@@ -158,9 +202,13 @@ export function kubeletOptions(config: KubeletConfig) {
     reserved: kubeReserved,
     healthz: port === 0 ? undefined : { host, port },
     evictionHard: thresholds === "" ? undefined : parseEvictionHard(thresholds),
-    imageGc: high === undefined ? undefined : {
-      highPercent: high, lowPercent: config.imageGCLowThresholdPercent ?? high - 5,
-    },
+    imageGc:
+      high === undefined
+        ? undefined
+        : {
+            highPercent: high,
+            lowPercent: config.imageGCLowThresholdPercent ?? high - 5,
+          },
   };
   return given(options) as Partial<KubeletOptions> &
     Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "cgroupRoot">;

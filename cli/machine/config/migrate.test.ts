@@ -21,7 +21,10 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 maxPods: 20
 `);
-  const args = [{ name: "v", value: "2" }, { name: "audit-log-path", value: "/a" }];
+  const args = [
+    { name: "v", value: "2" },
+    { name: "audit-log-path", value: "/a" },
+  ];
   expect(cluster.apiServer).toEqual({ extraArgs: args, certSANs: ["a.example"] });
   expect(cluster.etcd.local.extraArgs).toEqual([{ name: "snapshot-count", value: "5" }]);
   expect(init.nodeRegistration.kubeletExtraArgs).toEqual([{ name: "node-labels", value: "a=b" }]);
@@ -42,8 +45,10 @@ tokenTTL: 1h0m0s
 nodeName: first
 `);
   expect(cluster).toMatchObject({
-    controlPlaneEndpoint: "a.example:7443", etcd: { local: { dataDir: "/data" } },
-    networking: { podSubnet: "10.1.0.0/16" }, apiServer: { extraArgs: [{ name: "v", value: "2" }] },
+    controlPlaneEndpoint: "a.example:7443",
+    etcd: { local: { dataDir: "/data" } },
+    networking: { podSubnet: "10.1.0.0/16" },
+    apiServer: { extraArgs: [{ name: "v", value: "2" }] },
   });
   expect(init).toMatchObject({
     localAPIEndpoint: { advertiseAddress: "10.0.0.1", bindPort: 7443 },
@@ -59,8 +64,12 @@ test.each([
   ["a field without a place", master("kubeProxy: { config: 1 }"), /the field kubeProxy is unknown/],
   ["a shim of docker's", master("criSocket: /var/run/dockershim.sock"), /the product's own/],
   ["an image of etcd's", master("etcd: { local: { image: a } }"), /etcd.local.image is not/],
-  ["a field of v1beta3", "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n" +
-    "apiServer: { timeoutForControlPlane: 4m }", /timeoutForControlPlane is not supported/],
+  [
+    "a field of v1beta3",
+    "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n" +
+      "apiServer: { timeoutForControlPlane: 4m }",
+    /timeoutForControlPlane is not supported/,
+  ],
 ])("%s is refused by its name", (_, text, says) => {
   expect(() => migrate(text)).toThrow(says);
 });

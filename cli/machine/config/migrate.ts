@@ -7,8 +7,11 @@ import { KUBEADM_VERSION, parseKubeadmConfig } from "./kubeadm.ts";
 const OLD = "kubeadm.k8s.io/";
 /** Places of maps of flags, which are lists since v1beta4. */
 const ARGS = [
-  "apiServer.extraArgs", "controllerManager.extraArgs", "scheduler.extraArgs",
-  "etcd.local.extraArgs", "nodeRegistration.kubeletExtraArgs",
+  "apiServer.extraArgs",
+  "controllerManager.extraArgs",
+  "scheduler.extraArgs",
+  "etcd.local.extraArgs",
+  "nodeRegistration.kubeletExtraArgs",
 ];
 /** Where the fields of v1alpha1 and v1alpha2's MasterConfiguration went, by their kind. */
 const MOVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -81,8 +84,11 @@ function fromMaster(value: Fields, path: string): Fields[] {
     for (const [from, to] of Object.entries(moves)) {
       const found = at(rest, from);
       if (found === undefined) continue;
-      set(document, to, /ExtraArgs$|extraArgs$/.test(from) && isObject(found) ? listed(found)
-        : found);
+      set(
+        document,
+        to,
+        /ExtraArgs$|extraArgs$/.test(from) && isObject(found) ? listed(found) : found,
+      );
       remove(rest, from);
     }
     return document;
@@ -93,7 +99,10 @@ function fromMaster(value: Fields, path: string): Fields[] {
   const left = Object.keys(rest).filter((name) => {
     return !isObject(rest[name]) || Object.keys(rest[name]).length > 0;
   });
-  requireValid(`${path}: MasterConfiguration`, left.map((name) => `the field ${name} is unknown`));
+  requireValid(
+    `${path}: MasterConfiguration`,
+    left.map((name) => `the field ${name} is unknown`),
+  );
   return documents.flatMap((document) => migrated(document, path));
 }
 

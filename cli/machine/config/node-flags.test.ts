@@ -2,14 +2,20 @@ import { expect, test } from "vitest";
 import { nodeFlagsText, parseNodeFlags } from "./node-flags.ts";
 
 test("flags that are written are read", () => {
-  const text = nodeFlagsText(new Map([["node-ip", "10.0.0.1"], ["node-labels", "a=b,c="]]));
+  const text = nodeFlagsText(
+    new Map([
+      ["node-ip", "10.0.0.1"],
+      ["node-labels", "a=b,c="],
+    ]),
+  );
   expect(parseNodeFlags(text)).toMatchObject({
-    nodeIp: "10.0.0.1", nodeLabels: { a: "b", c: "" },
+    nodeIp: "10.0.0.1",
+    nodeLabels: { a: "b", c: "" },
   });
   expect(parseNodeFlags("")).toMatchObject({ nodeLabels: {} });
 });
 
-test.each(["a\"", "a --node-ip=10.0.0.2", "a\nb"])("the value %j is refused", (value) => {
+test.each(['a"', "a --node-ip=10.0.0.2", "a\nb"])("the value %j is refused", (value) => {
   const flags = new Map([["node-labels", value]]);
   expect(() => nodeFlagsText(flags)).toThrow("has a quote or a space");
 });

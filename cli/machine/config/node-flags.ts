@@ -13,7 +13,10 @@ export interface NodeFlags {
 const VARIABLE = "KUBELET_KUBEADM_ARGS";
 /** `kubeletExtraArgs` that are supported. */
 export const NODE_FLAGS = [
-  "hostname-override", "node-ip", "node-labels", "register-with-taints",
+  "hostname-override",
+  "node-ip",
+  "node-labels",
+  "register-with-taints",
   "container-runtime-endpoint",
 ];
 
@@ -43,11 +46,16 @@ export function parseNodeFlags(text: string): NodeFlags {
     });
   }
   const words = found?.[1] ?? found?.[2] ?? "";
-  const flags = new Map(words.split(/\s+/).filter(Boolean).map((word) => {
-    const [, name = word, value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
-    if (NODE_FLAGS.includes(name)) return [name, value] as const;
-    throw new CommandError("FLAG", `${KUBELET_FLAGS}: the flag ${word} is not supported`);
-  }));
+  const flags = new Map(
+    words
+      .split(/\s+/)
+      .filter(Boolean)
+      .map((word) => {
+        const [, name = word, value = ""] = /^--([a-z-]+)=(.*)$/.exec(word) ?? [];
+        if (NODE_FLAGS.includes(name)) return [name, value] as const;
+        throw new CommandError("FLAG", `${KUBELET_FLAGS}: the flag ${word} is not supported`);
+      }),
+  );
   const endpoint = flags.get("container-runtime-endpoint");
   if (endpoint !== undefined) requireOwnRuntime(endpoint);
   const list = (name: string) => flags.get(name)?.split(",").filter(Boolean) ?? [];
@@ -55,10 +63,12 @@ export function parseNodeFlags(text: string): NodeFlags {
   return {
     ...(hostnameOverride === undefined ? {} : { hostnameOverride }),
     ...(nodeIp === undefined ? {} : { nodeIp }),
-    nodeLabels: Object.fromEntries(list("node-labels").map((pair) => {
-      const [name = "", value = ""] = pair.split("=", 2);
-      return [name, value];
-    })),
+    nodeLabels: Object.fromEntries(
+      list("node-labels").map((pair) => {
+        const [name = "", value = ""] = pair.split("=", 2);
+        return [name, value];
+      }),
+    ),
     registerWithTaints: list("register-with-taints"),
   };
 }

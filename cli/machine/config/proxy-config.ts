@@ -15,8 +15,16 @@ export interface ProxyConfig {
 }
 
 const KNOWN = [
-  "apiVersion", "kind", "bindAddress", "clientConnection.kubeconfig", "clusterCIDR", "mode",
-  "hostnameOverride", "nodePortAddresses", "ipvs.scheduler", "ipvs.strictARP",
+  "apiVersion",
+  "kind",
+  "bindAddress",
+  "clientConnection.kubeconfig",
+  "clusterCIDR",
+  "mode",
+  "hostnameOverride",
+  "nodePortAddresses",
+  "ipvs.scheduler",
+  "ipvs.strictARP",
 ];
 
 /** Checks a KubeProxyConfiguration. Throws CommandError `CONFIG` with every fault. */

@@ -8,18 +8,18 @@ import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
-import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { applyFile, applyManifest } from "../../apply/add-ons.ts";
 import type { Manifest } from "../../apply/last-applied.ts";
+import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { CommandError } from "../../terminal.ts";
-import { addressOf, clusterDocument } from "../config/kubeadm.ts";
 import { pathsOf } from "../certificates.ts";
+import { addressOf, clusterDocument } from "../config/kubeadm.ts";
 import { checkProxyConfig } from "../config/proxy-config.ts";
 import { adminClient, endpointOf, type MachineContext } from "../context.ts";
 import { CERTIFICATES_DIR } from "../layout.ts";
 import { type Component, imageOf } from "../release-images.ts";
-import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
+import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
 import { kubeletConfigOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
@@ -30,13 +30,15 @@ const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Runs `work` with the client of an administrator. */
 export function asAdmin<T>(
-  context: MachineContext, work: (client: KubeClient) => Promise<T>,
+  context: MachineContext,
+  work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
   return asUser(context, undefined, work);
 }
 
 export async function asUser<T>(
-  context: Pick<MachineContext, "clock">, user: string | undefined,
+  context: Pick<MachineContext, "clock">,
+  user: string | undefined,
   work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
   const client = await adminClient(context, user);
@@ -50,8 +52,10 @@ export async function asUser<T>(
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
 export async function waitControlPlane(context: MachineContext, user?: string): Promise<void> {
   const { clock, progress, signal } = context;
-  progress.note("[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
-    "static Pods from directory \"/etc/kubernetes/manifests\"");
+  progress.note(
+    "[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
+      'static Pods from directory "/etc/kubernetes/manifests"',
+  );
   await asUser(context, user, async (client) => {
     let last = "";
     const isReady = async () => {
@@ -69,7 +73,8 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
     } catch (cause) {
       signal.throwIfAborted();
       throw new CommandError("CONTROL_PLANE", `the API does not answer: ${last}`, {
-        remedy: "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
+        remedy:
+          "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
           "with --skip-phases=preflight, or r2k reset",
         cause,
       });
@@ -80,8 +85,10 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
 /** Stores the configuration, which `join` and `upgrade` read. */
 export async function uploadConfig(context: MachineContext): Promise<void> {
   const { config, progress } = context;
-  progress.note("[upload-config] Storing the configuration used in ConfigMap \"kubeadm-config\" " +
-    "in the \"kube-system\" Namespace");
+  progress.note(
+    '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" ' +
+      'in the "kube-system" Namespace',
+  );
   await asAdmin(context, async (client) => {
     // RBAC is an administrator's to give; super-admin has it from the start.
     await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
@@ -104,8 +111,10 @@ export async function uploadCerts({ config, ...context }: MachineContext): Promi
   if (certificateKey === undefined) {
     return progress.note("[upload-certs] Skipping phase. Please see --upload-certs");
   }
-  progress.note("[upload-certs] Storing the certificates in Secret \"kubeadm-certs\" in the " +
-    "\"kube-system\" Namespace");
+  progress.note(
+    '[upload-certs] Storing the certificates in Secret "kubeadm-certs" in the ' +
+      '"kube-system" Namespace',
+  );
   await asAdmin({ ...context, config }, (client) => {
     return uploadCertificates(client, config.cluster, certificateKey);
   });
@@ -113,7 +122,10 @@ export async function uploadCerts({ config, ...context }: MachineContext): Promi
 }
 
 function applyConfigMap(
-  client: KubeClient, name: string, data: Record<string, string>, namespace = "kube-system",
+  client: KubeClient,
+  name: string,
+  data: Record<string, string>,
+  namespace = "kube-system",
 ): Promise<void> {
   const manifest = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data };
   return applyManifest(client, manifest as Manifest);
@@ -122,8 +134,10 @@ function applyConfigMap(
 export async function markControlPlane(context: MachineContext): Promise<void> {
   const { clock, nodeName: name, progress, config } = context;
   const taints = config.init.nodeRegistration.taints ?? [{ key: LABEL, effect: "NoSchedule" }];
-  progress.note(`[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
-    `labels: [${LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`);
+  progress.note(
+    `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
+      `labels: [${LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`,
+  );
   await asAdmin(context, async (client) => {
     const nodes = client.resource<Node>(NODES);
     const mark = async () => {
@@ -135,7 +149,8 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
       });
       const spec = { ...found.spec, taints: [...others, ...taints] };
       return tolerate(
-        nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec }), isConflict,
+        nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec }),
+        isConflict,
       );
     };
     const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
@@ -145,7 +160,10 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
 
 /** Lets machines join: a token, what it may do, and where the cluster is found. */
 export async function bootstrapToken(context: MachineContext): Promise<void> {
-  const { config: { cluster, init }, progress } = context;
+  const {
+    config: { cluster, init },
+    progress,
+  } = context;
   const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
   await asAdmin(context, async (client) => {
     await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
@@ -163,27 +181,33 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
     }
     const kubeconfig = stringify({
       apiVersion: "v1",
-      clusters: [{
-        cluster: {
-          "certificate-authority-data": Buffer.from(ca).toString("base64"),
-          server: `https://${endpointOf(context)}`,
+      clusters: [
+        {
+          cluster: {
+            "certificate-authority-data": Buffer.from(ca).toString("base64"),
+            server: `https://${endpointOf(context)}`,
+          },
+          name: "",
         },
-        name: "",
-      }],
+      ],
       contexts: [],
       "current-context": "",
       kind: "Config",
       users: [],
     });
     await applyConfigMap(client, "cluster-info", { kubeconfig }, "kube-public");
-    progress.note("[bootstrap-token] Creating the \"cluster-info\" ConfigMap in the " +
-      "\"kube-public\" namespace");
+    progress.note(
+      '[bootstrap-token] Creating the "cluster-info" ConfigMap in the ' + '"kube-public" namespace',
+    );
   });
 }
 
 /** Applies the proxy and DNS. */
 export async function addonPhase(context: MachineContext): Promise<void> {
-  const { config: { cluster, proxy }, progress } = context;
+  const {
+    config: { cluster, proxy },
+    progress,
+  } = context;
   const { dnsDomain, serviceSubnet, podSubnet } = cluster.networking;
   const proxyConfig = {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
@@ -203,7 +227,8 @@ export async function addonPhase(context: MachineContext): Promise<void> {
   };
   await asAdmin(context, async (client) => {
     await applyConfigMap(client, "kube-proxy", {
-      "config.conf": stringify(proxyConfig), "kubeconfig.conf": proxyKubeconfig(context),
+      "config.conf": stringify(proxyConfig),
+      "kubeconfig.conf": proxyKubeconfig(context),
     });
     await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
     progress.note("[addons] Applied essential addon: CoreDNS");
@@ -218,12 +243,15 @@ function proxyKubeconfig(context: MachineContext): string {
   return stringify({
     apiVersion: "v1",
     kind: "Config",
-    clusters: [{
-      cluster: {
-        "certificate-authority": `${account}/ca.crt`, server: `https://${endpointOf(context)}`,
+    clusters: [
+      {
+        cluster: {
+          "certificate-authority": `${account}/ca.crt`,
+          server: `https://${endpointOf(context)}`,
+        },
+        name,
       },
-      name,
-    }],
+    ],
     contexts: [{ context: { cluster: name, namespace: name, user: name }, name }],
     "current-context": name,
     users: [{ name, user: { tokenFile: `${account}/token` } }],
@@ -238,19 +266,25 @@ export async function joinCommand(client: KubeClient, endpoint: string, dir = CE
 }
 
 export function joinLine(endpoint: string, token: string, ca: string): string {
-  const hashes = certificatesIn(ca)
-    .map((cert) => ` --discovery-token-ca-cert-hash ${caHash(cert)}`);
+  const hashes = certificatesIn(ca).map(
+    (cert) => ` --discovery-token-ca-cert-hash ${caHash(cert)}`,
+  );
   return `r2k join ${endpoint} --token ${token}${hashes.join("")}`;
 }
 
 export async function showJoinCommand(context: MachineContext): Promise<void> {
-  const { cluster: { certificatesDir }, init: { certificateKey } } = context.config;
+  const {
+    cluster: { certificatesDir },
+    init: { certificateKey },
+  } = context.config;
   const line = await asAdmin(context, (client) => {
     return joinCommand(client, endpointOf(context), certificatesDir);
   });
-  const planes = certificateKey === undefined ? "" :
-    "You can now join any number of control-plane nodes by running the following on each " +
-    `as root:\n\n${line} --control-plane --certificate-key ${certificateKey}\n\n`;
+  const planes =
+    certificateKey === undefined
+      ? ""
+      : "You can now join any number of control-plane nodes by running the following on each " +
+        `as root:\n\n${line} --control-plane --certificate-key ${certificateKey}\n\n`;
   process.stdout.write(`
 Your Kubernetes control-plane has initialized successfully!
 

@@ -11,24 +11,39 @@ import { runningPid } from "../../observe/processes.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import {
-  authoritiesOf, ensureAuthority, ensureLeaf, ensureTokenKey, issueBy, leavesOf, pathsOf,
+  authoritiesOf,
+  ensureAuthority,
+  ensureLeaf,
+  ensureTokenKey,
+  issueBy,
+  leavesOf,
+  pathsOf,
 } from "../certificates.ts";
 import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
 import { defaultKubeletConfig } from "../config/kubelet-config.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
 import {
-  KUBELET_CONFIG, KUBELET_DIR, KUBELET_FLAGS, kubeconfigPath, manifestPath, MANIFESTS_DIR,
+  KUBELET_CONFIG,
+  KUBELET_DIR,
+  KUBELET_FLAGS,
+  kubeconfigPath,
+  MANIFESTS_DIR,
+  manifestPath,
   NODE_AGENT,
 } from "../layout.ts";
 import { patchKubelet, patchPod } from "../patches.ts";
-import { checkExtraArgs, CONTROL_PLANE, staticPod, type StaticPod } from "../static-pods.ts";
+import { CONTROL_PLANE, checkExtraArgs, type StaticPod, staticPod } from "../static-pods.ts";
 
 const CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule";
 
 /** Makes the certificates that are not there; what is there is used. */
 export async function certsPhase(context: MachineContext): Promise<void> {
-  const { config: { cluster }, clock, progress } = context;
+  const {
+    config: { cluster },
+    clock,
+    progress,
+  } = context;
   const dir = cluster.certificatesDir;
   const now_ms = clock.now();
   const leaves = leavesOf(cluster, context);
@@ -48,8 +63,12 @@ function usersOf(context: MachineContext) {
   const { address, bindPort, nodeName } = context;
   const local = `https://${address}:${bindPort}`;
   const shared = `https://${endpointOf(context)}`;
-  const user = (file: string, name: string, groups: readonly string[], server = local) =>
-    ({ file, user: name, groups, server });
+  const user = (file: string, name: string, groups: readonly string[], server = local) => ({
+    file,
+    user: name,
+    groups,
+    server,
+  });
   return [
     user("admin", "kubernetes-admin", ["kubeadm:cluster-admins"], shared),
     user("super-admin", "kubernetes-super-admin", ["system:masters"]),
@@ -64,9 +83,14 @@ export const JOINED_KUBECONFIGS = ["admin", "controller-manager", "scheduler"];
 
 /** Makes the kubeconfigs that are not there; one of another cluster is refused. */
 export async function kubeconfigPhase(
-  context: MachineContext, wanted?: readonly string[],
+  context: MachineContext,
+  wanted?: readonly string[],
 ): Promise<void> {
-  const { config: { cluster }, clock, progress } = context;
+  const {
+    config: { cluster },
+    clock,
+    progress,
+  } = context;
   const dir = cluster.certificatesDir;
   const ca = await ensureAuthority(dir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
@@ -95,14 +119,20 @@ async function requireSameCluster(path: string, ca: string): Promise<void> {
 
 /** Writes the manifests of static pods, complete or not at all. */
 export async function writeManifests(
-  context: MachineContext, pods: readonly StaticPod[],
+  context: MachineContext,
+  pods: readonly StaticPod[],
 ): Promise<void> {
-  const { config: { cluster }, progress } = context;
+  const {
+    config: { cluster },
+    progress,
+  } = context;
   for (const pod of pods) {
     await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
     await replaceFile(manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
-    progress.note(`[${pod === "etcd" ? "etcd" : "control-plane"}] Creating static Pod manifest ` +
-      `for "${pod}"`);
+    progress.note(
+      `[${pod === "etcd" ? "etcd" : "control-plane"}] Creating static Pod manifest ` +
+        `for "${pod}"`,
+    );
   }
   if (pods.includes("etcd")) {
     await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
@@ -111,9 +141,16 @@ export async function writeManifests(
 
 /** The text of a static pod's manifest for this machine. */
 export async function manifestOf(
-  context: MachineContext, pod: StaticPod, initialCluster?: string,
+  context: MachineContext,
+  pod: StaticPod,
+  initialCluster?: string,
 ): Promise<string> {
-  const { config: { cluster, init }, nodeName, address, bindPort } = context;
+  const {
+    config: { cluster, init },
+    nodeName,
+    address,
+    bindPort,
+  } = context;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
@@ -129,13 +166,17 @@ export const controlPlanePhase = (context: MachineContext) =>
 
 export async function etcdPhase(context: MachineContext): Promise<void> {
   if (context.config.cluster.etcd.external === undefined) return writeManifests(context, ["etcd"]);
-  context.progress.note("[etcd] External etcd mode: Skipping the creation of a manifest for " +
-    "local etcd");
+  context.progress.note(
+    "[etcd] External etcd mode: Skipping the creation of a manifest for " + "local etcd",
+  );
 }
 
 /** The KubeletConfiguration of a cluster. */
 export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
-  const { certificatesDir, networking: { serviceSubnet, dnsDomain } } = config.cluster;
+  const {
+    certificatesDir,
+    networking: { serviceSubnet, dnsDomain },
+  } = config.cluster;
   const defaults = defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain, certificatesDir);
   return { ...defaults, ...config.kubelet };
 }
@@ -151,7 +192,14 @@ export async function kubeletStart(
   context: MachineContext,
   node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
 ): Promise<void> {
-  const { address, nodeName, config: { cluster, init }, clock, signal, progress } = context;
+  const {
+    address,
+    nodeName,
+    config: { cluster, init },
+    clock,
+    signal,
+    progress,
+  } = context;
   await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
   const taints = taintsOf(node.registration, node.isControlPlane);
   const flags = new Map([
@@ -194,6 +242,8 @@ export async function placeImages(context: MachineContext): Promise<void> {
 export function kubeletStartPhase(context: MachineContext): Promise<void> {
   const registration = context.config.init.nodeRegistration;
   return kubeletStart(context, {
-    registration, kubelet: kubeletConfigOf(context), isControlPlane: true,
+    registration,
+    kubelet: kubeletConfigOf(context),
+    isControlPlane: true,
   });
 }

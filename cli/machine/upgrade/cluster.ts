@@ -73,7 +73,8 @@ export interface StoredConfig {
 
 /** Reads the configuration; `cluster` and `kubelet` are in reach of every node. */
 export async function storedConfig(
-  client: KubeClient, isControlPlane: boolean,
+  client: KubeClient,
+  isControlPlane: boolean,
 ): Promise<StoredConfig> {
   const text = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
   const cluster = parse(text) as Fields;
@@ -91,12 +92,16 @@ export async function storedConfig(
 
 /** The versions of all parts of a cluster. */
 export async function versionsOf(client: KubeClient, cluster: string): Promise<ClusterVersions> {
-  const { gitVersion } =
-    await client.request<{ gitVersion: string }>({ method: "GET", path: "/version" });
+  const { gitVersion } = await client.request<{ gitVersion: string }>({
+    method: "GET",
+    path: "/version",
+  });
   const { items } = await client.resource<Node>(NODES).listAll({});
-  const kubelets = new Map(items.map(({ metadata: { name = "" }, status }) => {
-    return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
-  }));
+  const kubelets = new Map(
+    items.map(({ metadata: { name = "" }, status }) => {
+      return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
+    }),
+  );
   return { cluster, apiServer: gitVersion, kubelets };
 }
 

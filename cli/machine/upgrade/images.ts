@@ -14,9 +14,15 @@ import { allImages, type Component, imageOf } from "../release-images.ts";
  * build that is part of a component's tag: empty where the version alone distinguishes releases.
  */
 export async function loadReleaseImages(
-  context: MachineContext, build: string,
+  context: MachineContext,
+  build: string,
 ): Promise<(component: Component) => string> {
-  const { config: { cluster: { imageRepository } }, progress } = context;
+  const {
+    config: {
+      cluster: { imageRepository },
+    },
+    progress,
+  } = context;
   const { runtimeRoot } = NODE_AGENT;
   const images = new ImageStore(join(runtimeRoot, "images"), () => layersOfOthers([runtimeRoot]));
   await images.open();

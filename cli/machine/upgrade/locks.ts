@@ -1,5 +1,5 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { tryLock } from "@raft2kube/linux/file/flock.ts";
 import { aborted, waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../../terminal.ts";
@@ -25,11 +25,17 @@ export async function withOwnLock<T>(work: () => Promise<T>): Promise<T> {
  * without one, and not without two. Throws CommandError `BUSY`.
  */
 export async function withLease<T>(
-  { nodeName: identity, clock, signal }: MachineContext, client: KubeClient,
+  { nodeName: identity, clock, signal }: MachineContext,
+  client: KubeClient,
   work: () => Promise<T>,
 ): Promise<T> {
   const election = new LeaderElection({
-    client, lease: LEASE, identity, clock, duration_ms: LEASE_MS, renewDeadline_ms: LEASE_MS,
+    client,
+    lease: LEASE,
+    identity,
+    clock,
+    duration_ms: LEASE_MS,
+    renewDeadline_ms: LEASE_MS,
     lead: (lost) => aborted(lost),
   });
   election.start();
@@ -38,7 +44,8 @@ export async function withLease<T>(
     await waitFor("the lease of upgrades", () => election.leading, held).catch((cause: unknown) => {
       signal.throwIfAborted();
       throw new CommandError("BUSY", "another control plane machine is being upgraded", {
-        remedy: `kubectl get lease -n ${LEASE.namespace} ${LEASE.name} names it; one that was ` +
+        remedy:
+          `kubectl get lease -n ${LEASE.namespace} ${LEASE.name} names it; one that was ` +
           `interrupted is waited for ${LEASE_MS / 1000} s`,
         cause,
       });

@@ -9,8 +9,8 @@ import { installPlugins } from "../../apply/plugins.ts";
 import { argumentsOf } from "../../observe/process-table.ts";
 import { runningPid } from "../../observe/processes.ts";
 import { CommandError } from "../../terminal.ts";
-import type { MachineContext } from "../context.ts";
 import { type AgentProgram, endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
+import type { MachineContext } from "../context.ts";
 import { NODE_AGENT } from "../layout.ts";
 import { asUser } from "../phases/cluster.ts";
 import { placeImages } from "../phases/files.ts";
@@ -56,7 +56,8 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
     await startNodeAgent(new AbortController().signal, former);
     signal.throwIfAborted();
     throw new CommandError("UPGRADE", `the kubelet: ${messageOf(cause)}; the former one runs`, {
-      remedy: `read ${NODE_AGENT.logPath}; then r2k upgrade again`, cause,
+      remedy: `read ${NODE_AGENT.logPath}; then r2k upgrade again`,
+      cause,
     });
   }
 }

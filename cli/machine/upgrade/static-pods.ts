@@ -33,7 +33,8 @@ const formerPath = (pod: StaticPod) => join(UPGRADE_BACKUP_DIR, `${pod}.uid`);
  * it. Run again after an interruption it goes on: the backup lasts until all are healthy.
  */
 export async function upgradeStaticPods(
-  context: MachineContext, texts: ReadonlyMap<StaticPod, string>,
+  context: MachineContext,
+  texts: ReadonlyMap<StaticPod, string>,
 ): Promise<void> {
   const runtime = connectRuntime(`unix://${NODE_AGENT.criSocket}`);
   try {
@@ -45,10 +46,14 @@ export async function upgradeStaticPods(
         // A full disk takes no former manifest either.
         if (context.signal.aborted || isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
         await goBack(context, runtime);
-        throw new CommandError("UPGRADE", `${pod} did not become healthy: ${messageOf(cause)}; ` +
-          "the former manifests are back", {
-          remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`, cause,
-        });
+        throw new CommandError(
+          "UPGRADE",
+          `${pod} did not become healthy: ${messageOf(cause)}; ` + "the former manifests are back",
+          {
+            remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`,
+            cause,
+          },
+        );
       }
     }
     await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
@@ -58,7 +63,10 @@ export async function upgradeStaticPods(
 }
 
 async function upgradeOne(
-  context: MachineContext, runtime: Runtime, pod: StaticPod, text: string,
+  context: MachineContext,
+  runtime: Runtime,
+  pod: StaticPod,
+  text: string,
 ): Promise<void> {
   const { progress } = context;
   const old = await readIfPresent(manifestPath(pod));
@@ -74,8 +82,10 @@ async function upgradeOne(
     await replaceFile(backupPath(pod), old ?? "", { mode: 0o600 });
   }
   if (old !== text) await replaceFile(manifestPath(pod), text, { mode: 0o600 });
-  progress.note(`[upgrade/staticpods] Moved new manifest to "${manifestPath(pod)}" and backed up ` +
-    `old manifest to "${backupPath(pod)}"`);
+  progress.note(
+    `[upgrade/staticpods] Moved new manifest to "${manifestPath(pod)}" and backed up ` +
+      `old manifest to "${backupPath(pod)}"`,
+  );
   await untilHealthy(context, runtime, { pod, text, former: await readIfPresent(formerPath(pod)) });
   progress.note(`[upgrade/staticpods] Component "${pod}" upgraded successfully!`);
 }
@@ -104,7 +114,9 @@ interface Wanted {
 
 /** Waits for a container of another pod than the former one, whose readiness probe succeeds. */
 async function untilHealthy(
-  context: MachineContext, runtime: Runtime, { pod, text, former }: Wanted,
+  context: MachineContext,
+  runtime: Runtime,
+  { pod, text, former }: Wanted,
 ): Promise<void> {
   const { clock, signal } = context;
   let failure: CommandError | undefined;
@@ -133,16 +145,15 @@ async function probe(manifest: string): Promise<boolean> {
 }
 
 /** The containers of a static pod on this machine, the newest first. */
-async function containersOf(
-  { nodeName }: MachineContext, { runtime }: Runtime, pod: StaticPod,
-) {
+async function containersOf({ nodeName }: MachineContext, { runtime }: Runtime, pod: StaticPod) {
   const labelSelector = {
     "io.kubernetes.pod.namespace": "kube-system",
     "io.kubernetes.pod.name": `${pod}-${nodeName}`,
   };
   const filter = { id: "", podSandboxId: "", labelSelector };
   const { containers } = await runtime.listContainers({ filter });
-  return containers.sort((a, b) => (a.createdAt > b.createdAt ? -1 : 1))
+  return containers
+    .sort((a, b) => (a.createdAt > b.createdAt ? -1 : 1))
     .map(({ labels, state, metadata }) => {
       return { uid: labels["io.kubernetes.pod.uid"] ?? "", state, attempt: metadata?.attempt ?? 0 };
     });

@@ -1,8 +1,8 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
 import type { MachineContext } from "../context.ts";
@@ -33,7 +33,8 @@ const INTERVAL_MS = 500;
 
 /** The manifests of this release for a machine, with what is this machine's own in the old ones. */
 export async function newManifests(
-  context: MachineContext, { manifests }: Pick<OwnMachine, "manifests">,
+  context: MachineContext,
+  { manifests }: Pick<OwnMachine, "manifests">,
 ): Promise<Map<StaticPod, string>> {
   const etcd = manifests.get("etcd") ?? "";
   // The manifest of a member that joined names the others; the store has its members since then.
@@ -49,20 +50,24 @@ export async function newManifests(
 /** `upgrade apply`: the first control plane machine, then what all machines share. */
 export function applyUpgrade({ context, machine, cluster, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
-  return withOwnLock(() => asAdmin(context, (client) => withLease(context, client, async () => {
-    const { progress } = context;
-    progress.note("[preflight] Running pre-flight checks");
-    const versions = await versionsOf(client, cluster);
-    requireNone(upgradeFaults(API_LEVEL, versions));
-    await requireHealthy(client);
-    progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
-    progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
-    const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
-    await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
-    await uploadConfig(upgraded);
-    await upgradeNodeAgent(upgraded, build);
-    await upgradeAddons(upgraded, client);
-  })));
+  return withOwnLock(() =>
+    asAdmin(context, (client) =>
+      withLease(context, client, async () => {
+        const { progress } = context;
+        progress.note("[preflight] Running pre-flight checks");
+        const versions = await versionsOf(client, cluster);
+        requireNone(upgradeFaults(API_LEVEL, versions));
+        await requireHealthy(client);
+        progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
+        progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
+        const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
+        await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
+        await uploadConfig(upgraded);
+        await upgradeNodeAgent(upgraded, build);
+        await upgradeAddons(upgraded, client);
+      }),
+    ),
+  );
 }
 
 /** `upgrade node`: this machine, after the first control plane machine. */
@@ -81,10 +86,12 @@ export function upgradeNode({ context, machine, cluster, build }: Upgrade): Prom
 
 /** Reads what a machine may read of the cluster: a worker by its kubelet's certificate. */
 export function asMachine<T>(
-  context: Pick<MachineContext, "clock">, machine: OwnMachine,
+  context: Pick<MachineContext, "clock">,
+  machine: OwnMachine,
   work: (client: KubeClient) => Promise<T>,
 ): Promise<T> {
-  return machine.manifests.size > 0 ? asUser(context, undefined, work)
+  return machine.manifests.size > 0
+    ? asUser(context, undefined, work)
     : asUser(context, "kubelet", work);
 }
 
@@ -93,18 +100,22 @@ export function asMachine<T>(
  * CommandError `UPGRADE` where it does not come back.
  */
 export async function untilAnswered(
-  context: Pick<MachineContext, "clock">, machine: OwnMachine,
+  context: Pick<MachineContext, "clock">,
+  machine: OwnMachine,
 ): Promise<void> {
   const limits = { clock: context.clock, timeout_ms: API_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  const ask = () => asMachine(context, machine, async (client) => {
-    await client.requestText({ method: "GET", path: "/readyz" });
-    return true;
-  }).catch(() => undefined);
+  const ask = () =>
+    asMachine(context, machine, async (client) => {
+      await client.requestText({ method: "GET", path: "/readyz" });
+      return true;
+    }).catch(() => undefined);
   await waitFor("the API server", ask, limits).catch((cause: unknown) => {
-    const text = `the API server does not answer since an upgrade was interrupted: ${
-      messageOf(cause)}`;
+    const text = `the API server does not answer since an upgrade was interrupted: ${messageOf(
+      cause,
+    )}`;
     throw new CommandError("UPGRADE", text, {
-      remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`, cause,
+      remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`,
+      cause,
     });
   });
 }
@@ -130,15 +141,24 @@ async function requireHealthy(client: KubeClient): Promise<void> {
 
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
-  const { config: { cluster }, nodeName, clock, signal, progress } = context;
+  const {
+    config: { cluster },
+    nodeName,
+    clock,
+    signal,
+    progress,
+  } = context;
   const wanted = (["kube-proxy", "coredns"] as const satisfies Component[]).map((component) =>
-    imageOf(component, cluster.imageRepository, context.buildOf?.(component)));
+    imageOf(component, cluster.imageRepository, context.buildOf?.(component)),
+  );
   const lacking = async () => {
     const { items } = await client.resource<Node>(NODES).listAll({});
-    return items.filter(({ status }) => {
-      const names = new Set((status?.images ?? []).flatMap((image) => image.names ?? []));
-      return wanted.some((image) => !names.has(image));
-    }).map(({ metadata }) => metadata.name ?? "");
+    return items
+      .filter(({ status }) => {
+        const names = new Set((status?.images ?? []).flatMap((image) => image.names ?? []));
+        return wanted.some((image) => !names.has(image));
+      })
+      .map(({ metadata }) => metadata.name ?? "");
   };
   const own = async () => !(await lacking()).includes(nodeName);
   const limits = { clock, signal, timeout_ms: IMAGES_TIMEOUT_MS, interval_ms: INTERVAL_MS };
@@ -147,6 +167,8 @@ async function upgradeAddons(context: MachineContext, client: KubeClient): Promi
   });
   const others = await lacking();
   if (others.length === 0) return addonPhase(context);
-  progress.note(`[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
-    "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply");
+  progress.note(
+    `[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
+      "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply",
+  );
 }

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { nodeFaults, parseVersion, upgradeFaults } from "./versions.ts";
 
-const found = (cluster: string, kubelets: Record<string, string> = {}, apiServer = cluster) =>
-  ({ cluster, apiServer, kubelets: new Map(Object.entries(kubelets)) });
+const found = (cluster: string, kubelets: Record<string, string> = {}, apiServer = cluster) => ({
+  cluster,
+  apiServer,
+  kubelets: new Map(Object.entries(kubelets)),
+});
 
 test.each([
   ["the next minor version", "v1.36.0", found("v1.35.4", { a: "v1.35.4", b: "v1.33.0" })],

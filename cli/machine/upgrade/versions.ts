@@ -43,8 +43,10 @@ export function upgradeFaults(target: string, versions: ClusterVersions): string
   }
   const faults = [];
   if (wanted.major !== major || wanted.minor > minor + 1) {
-    faults.push(`from ${newest} to ${target} is more than one minor version: upgrade to ` +
-      `v${major}.${minor + 1} first`);
+    faults.push(
+      `from ${newest} to ${target} is more than one minor version: upgrade to ` +
+        `v${major}.${minor + 1} first`,
+    );
   }
   for (const [node, version] of versions.kubelets) {
     if (!VERSION.test(version)) {
@@ -55,8 +57,10 @@ export function upgradeFaults(target: string, versions: ClusterVersions): string
     if (compare(version, target) > 0) {
       faults.push(`the kubelet of ${node} is ${version}, newer than ${target}`);
     } else if (kubelet.minor < wanted.minor - KUBELET_SKEW_MAX) {
-      faults.push(`the kubelet of ${node} is ${version}; beside ${target} the oldest is ` +
-        `v${wanted.major}.${wanted.minor - KUBELET_SKEW_MAX}`);
+      faults.push(
+        `the kubelet of ${node} is ${version}; beside ${target} the oldest is ` +
+          `v${wanted.major}.${wanted.minor - KUBELET_SKEW_MAX}`,
+      );
     }
   }
   return faults;
@@ -66,9 +70,11 @@ export function upgradeFaults(target: string, versions: ClusterVersions): string
 export function nodeFaults(target: string, cluster: string): string[] {
   const order = compare(target, cluster);
   if (order === 0) return [];
-  return [order > 0
-    ? `the cluster is ${cluster}: r2k upgrade apply on a control plane machine comes first`
-    : `the cluster is ${cluster}, newer than ${target}: an upgrade never goes back`];
+  return [
+    order > 0
+      ? `the cluster is ${cluster}: r2k upgrade apply on a control plane machine comes first`
+      : `the cluster is ${cluster}, newer than ${target}: an upgrade never goes back`,
+  ];
 }
 
 /** Throws CommandError `UPGRADE` with each fault. */

@@ -8,8 +8,8 @@ test("questions about rights are bounded, because each user may ask for every pa
   const asked: ((answer: object) => void)[] = [];
   const request = () => new Promise((resolve) => asked.push(resolve));
   const reviews = new AccessReviews({ request } as unknown as KubeClient, new ManualClock());
-  const ask = (path: string) => reviews.isAllowed({ name: "u", groups: [] },
-    { nonResourceAttributes: { path, verb: "get" } });
+  const ask = (path: string) =>
+    reviews.isAllowed({ name: "u", groups: [] }, { nonResourceAttributes: { path, verb: "get" } });
   const answers = Array.from({ length: REVIEWS_AT_ONCE_MAX }, (_, index) => ask(`/${index}`));
   await expect(ask("/more")).rejects.toMatchObject({ status: 429 });
   expect(asked).toHaveLength(REVIEWS_AT_ONCE_MAX);

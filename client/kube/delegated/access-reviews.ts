@@ -1,5 +1,6 @@
 import type {
-  SubjectAccessReview, SubjectAccessReviewSpec,
+  SubjectAccessReview,
+  SubjectAccessReviewSpec,
 } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";

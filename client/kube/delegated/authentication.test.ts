@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import type { KubeClient } from "../rest/client.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
+import type { KubeClient } from "../rest/client.ts";
 import { Authentication } from "./authentication.ts";
 
 test("reviews of unknown tokens are bounded", async () => {

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
-import type { KubeClient } from "../rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
+import type { KubeClient } from "../rest/client.ts";
 import { ExpiringCache } from "./expiring-cache.ts";
 import { HttpError } from "./http-error.ts";
 

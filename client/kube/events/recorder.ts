@@ -1,16 +1,16 @@
 import type { Event, ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { isNotFound, KubeError, TransportError } from "../errors.ts";
-import { type Correlation, EventCorrelator, type Occurrence } from "./correlator.ts";
 import { EVENT_ATTEMPTS_MAX, EVENTS_PENDING_MAX, EVENTS_REMEMBERED_MAX } from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
+import { timeText } from "../object/time.ts";
+import type { KubeClient } from "../rest/client.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
 import { EVENTS } from "../rest/resources.ts";
-import type { KubeClient } from "../rest/client.ts";
-import { timeText } from "../object/time.ts";
+import { type Correlation, EventCorrelator, type Occurrence } from "./correlator.ts";
 
 export interface EventRecorderOptions {
   client: KubeClient;

@@ -1,9 +1,9 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { Informer } from "./informer.ts";
 import type { KubeObject } from "../object/object.ts";
+import type { KubeClient } from "../rest/client.ts";
 import type { Selection } from "../rest/query.ts";
 import { groupResourceOf, type ResourceType } from "../rest/resource.ts";
-import type { KubeClient } from "../rest/client.ts";
+import { Informer } from "./informer.ts";
 
 interface Shared {
   informer: Informer<KubeObject>;

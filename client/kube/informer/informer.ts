@@ -2,10 +2,10 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { KubeObject } from "../object/object.ts";
 import type { Selection } from "../rest/query.ts";
-import { type Handler, InformerCopy } from "./copy.ts";
-import { Reflector } from "./reflector.ts";
 import { apiVersionOf, type ResourceType } from "../rest/resource.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";
+import { type Handler, InformerCopy } from "./copy.ts";
+import { Reflector } from "./reflector.ts";
 import type { IndexFunction, ReadStore } from "./store.ts";
 
 export interface InformerOptions<T extends KubeObject> {

@@ -1,11 +1,11 @@
+import { logger } from "@raft2kube/observe/log.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { logger } from "@raft2kube/observe/log.ts";
-import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { isExpired } from "../errors.ts";
-import { REFLECTOR_BACKOFF_MS_MAX, REFLECTOR_BACKOFF_MS, WATCH_TIMEOUT_S } from "../limits.ts";
+import { REFLECTOR_BACKOFF_MS, REFLECTOR_BACKOFF_MS_MAX, WATCH_TIMEOUT_S } from "../limits.ts";
 import type { KubeList, KubeObject } from "../object/object.ts";
 import type { ListOptions, Selection } from "../rest/query.ts";
 import type { ResourceClient } from "../rest/resource-client.ts";

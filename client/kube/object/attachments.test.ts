@@ -3,8 +3,10 @@ import { expect, test } from "vitest";
 import { INLINE_VOLUMES_MAX } from "../limits.ts";
 import { inlineVolumesOf, uniqueVolumeName } from "./attachments.ts";
 
-const podWith = (...volumes: Volume[]): Pod =>
-  ({ metadata: { name: "p", namespace: "ns" }, spec: { containers: [], volumes } });
+const podWith = (...volumes: Volume[]): Pod => ({
+  metadata: { name: "p", namespace: "ns" },
+  spec: { containers: [], volumes },
+});
 const cinder = (volumeID: string): Volume => ({ name: volumeID, cinder: { volumeID } });
 const nameOf = (handle: string) => uniqueVolumeName("cinder.csi.openstack.org", handle);
 
@@ -19,6 +21,7 @@ test("they are translated once, and only as many as a node mounts", () => {
   const pod = podWith(...all);
   const volumes = inlineVolumesOf(pod);
   expect([...volumes.keys()]).toEqual(
-    all.slice(0, INLINE_VOLUMES_MAX).map(({ name }) => nameOf(name)));
+    all.slice(0, INLINE_VOLUMES_MAX).map(({ name }) => nameOf(name)),
+  );
   expect(inlineVolumesOf(pod)).toBe(volumes);
 });

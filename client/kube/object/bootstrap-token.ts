@@ -25,7 +25,8 @@ export interface TokenSettings {
 
 /** The Secret by which apiserver and controllers know a token. */
 export function tokenSecret(
-  token: string, { expires_ms, description, usages, groups }: TokenSettings,
+  token: string,
+  { expires_ms, description, usages, groups }: TokenSettings,
 ): Secret {
   const [id = "", secret = ""] = token.split(".");
   const expiration = expires_ms === undefined ? undefined : new Date(expires_ms).toISOString();

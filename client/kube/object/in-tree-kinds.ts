@@ -7,8 +7,13 @@ import { CodedError } from "@raft2kube/std/errors.ts";
 
 /** Fields of the sources that CSI drivers took over, in volumes of pods and PersistentVolumes. */
 export type InTreeField =
-  | "awsElasticBlockStore" | "azureDisk" | "azureFile" | "cinder" | "gcePersistentDisk"
-  | "portworxVolume" | "vsphereVolume";
+  | "awsElasticBlockStore"
+  | "azureDisk"
+  | "azureFile"
+  | "cinder"
+  | "gcePersistentDisk"
+  | "portworxVolume"
+  | "vsphereVolume";
 
 /** The object that a source is in. */
 export interface Origin {
@@ -142,10 +147,18 @@ export const IN_TREE_KINDS: readonly InTreeKind[] = [
     parameters: {
       ...FSTYPE,
       storagepolicyname: ["storagepolicyname"],
-      ...Object.fromEntries([
-        "datastore", "diskformat", "hostfailurestotolerate", "forceprovisioning",
-        "cachereservation", "diskstripes", "objectspacereservation", "iopslimit",
-      ].map((name) => [name, [`${name}-migrationparam`]])),
+      ...Object.fromEntries(
+        [
+          "datastore",
+          "diskformat",
+          "hostfailurestotolerate",
+          "forceprovisioning",
+          "cachereservation",
+          "diskstripes",
+          "objectspacereservation",
+          "iopslimit",
+        ].map((name) => [name, [`${name}-migrationparam`]]),
+      ),
     },
     onlyThese: true,
     added: () => ({ csimigration: "true" }),
@@ -174,8 +187,10 @@ export const IN_TREE_KINDS: readonly InTreeKind[] = [
         volumeHandle: volumeID,
         ...common({ ...(fsType !== undefined && { fsType }) }),
         ...(secret && {
-          controllerPublishSecretRef: secret, nodeStageSecretRef: secret,
-          nodePublishSecretRef: secret, controllerExpandSecretRef: secret,
+          controllerPublishSecretRef: secret,
+          nodeStageSecretRef: secret,
+          nodePublishSecretRef: secret,
+          controllerExpandSecretRef: secret,
           nodeExpandSecretRef: secret,
         }),
       };
@@ -200,7 +215,11 @@ function hasParameter(parameters: Readonly<Record<string, string>>, name: string
 
 function secretParameters(part: "name" | "namespace"): string[] {
   return [
-    "provisioner", "controller-publish", "node-publish", "node-stage", "controller-expand",
+    "provisioner",
+    "controller-publish",
+    "node-publish",
+    "node-stage",
+    "controller-expand",
     "node-expand",
   ].map((use) => `csi.storage.k8s.io/${use}-secret-${part}`);
 }

@@ -25,12 +25,16 @@ export const MIGRATED_PLUGINS = "storage.alpha.kubernetes.io/migrated-plugins";
 export const IN_TREE_PREFIX = "kubernetes.io/";
 
 const ZONES = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"] as const;
-const REGIONS =
-  ["topology.kubernetes.io/region", "failure-domain.beta.kubernetes.io/region"] as const;
+const REGIONS = [
+  "topology.kubernetes.io/region",
+  "failure-domain.beta.kubernetes.io/region",
+] as const;
 
 /** The value of MIGRATED_PLUGINS. */
 export function migratedPlugins(): string {
-  return IN_TREE_KINDS.map(({ plugin }) => plugin).sort().join(",");
+  return IN_TREE_KINDS.map(({ plugin }) => plugin)
+    .sort()
+    .join(",");
 }
 
 /** The CSI driver that a class's provisioner means: its own name, unless it is in-tree. */
@@ -88,7 +92,8 @@ export function translateInline(volume: Volume, namespace: string): PersistentVo
   const source = kind.source(inTree, origin);
   const bytes = Buffer.byteLength(source.volumeHandle);
   if (bytes === 0 || bytes > INLINE_HANDLE_BYTES_MAX) {
-    const message = `the handle of volume ${name} has ${bytes} bytes, ` +
+    const message =
+      `the handle of volume ${name} has ${bytes} bytes, ` +
       `1 to ${INLINE_HANDLE_BYTES_MAX} are allowed: correct its ${kind.field}`;
     throw new CodedError("NotTranslated", message);
   }
@@ -133,8 +138,10 @@ function translateTopology(
   const terms = spec.nodeAffinity?.required?.nodeSelectorTerms ?? [];
   if (zoneKey === undefined) return terms;
   const keys = new Set(terms.flatMap(keysOf));
-  const generation = [0, 1].find((at) => keys.has(ZONES[at]!)) ??
-    [0, 1].find((at) => labels[ZONES[at]!] !== undefined) ?? 0;
+  const generation =
+    [0, 1].find((at) => keys.has(ZONES[at]!)) ??
+    [0, 1].find((at) => labels[ZONES[at]!] !== undefined) ??
+    0;
   const zoned = moveKey(terms, ZONES[generation]!, zoneKey, labels);
   if (regionKey !== undefined) return moveKey(zoned, REGIONS[generation]!, regionKey, labels);
   return generation === 1 ? moveKey(zoned, REGIONS[1], REGIONS[0], {}) : zoned;
@@ -154,14 +161,17 @@ function moveKey(
     return terms.map((term) => ({
       ...term,
       matchExpressions: (term.matchExpressions ?? []).map((each) =>
-        each.key === from ? { ...each, key: to } : each),
+        each.key === from ? { ...each, key: to } : each,
+      ),
     }));
   }
   const values = [...new Set(labels[from]?.split("__").filter((each) => each !== "") ?? [])].sort();
   if (values.length === 0) return [...terms];
   const required = { key: to, operator: "In" as const, values };
-  return (terms.length === 0 ? [{}] : terms).map((term: NodeSelectorTerm) =>
-    ({ ...term, matchExpressions: [...(term.matchExpressions ?? []), required] }));
+  return (terms.length === 0 ? [{}] : terms).map((term: NodeSelectorTerm) => ({
+    ...term,
+    matchExpressions: [...(term.matchExpressions ?? []), required],
+  }));
 }
 
 /**

@@ -30,8 +30,7 @@ export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
   for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
     if (node.metadata.labels?.[key] !== value) return false;
   }
-  const required =
-    pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return !required || selectsNode(required, node);
 }
 

@@ -4,8 +4,8 @@ import type {
   Pod,
   Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
+import { compareQuantity } from "@raft2kube/std/quantity.ts";
 
 /**
  * The rules by which claims and volumes find each other: scheduler and volume binder must agree.

@@ -3,8 +3,13 @@ import { activeSpan } from "@raft2kube/observe/trace/span.ts";
 import { TRACEPARENT, traceparentOf } from "@raft2kube/observe/trace/traceparent.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
-import { KubeError, REFUSED_STREAM, STALE_CONNECTION, type Status, TransportError } from "../errors.ts";
+import {
+  KubeError,
+  REFUSED_STREAM,
+  STALE_CONNECTION,
+  type Status,
+  TransportError,
+} from "../errors.ts";
 import {
   ATTEMPTS_MAX,
   BURST_DEFAULT,
@@ -14,14 +19,18 @@ import {
   RETRY_AFTER_MS_MAX,
 } from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
-import { RateLimit } from "./rate-limit.ts";
-import type { ResourceType } from "./resource.ts";
-import type { KubeRequest, KubeRequester } from "./request.ts";
-import { ResourceClient } from "./resource-client.ts";
+import { type KubeConnection, type TokenReader, tokenReader } from "../transport/credentials.ts";
 import { httpTransport } from "../transport/http.ts";
 import {
-  type HttpRequest, type HttpResponse, readBody, type Transport,
+  type HttpRequest,
+  type HttpResponse,
+  readBody,
+  type Transport,
 } from "../transport/transport.ts";
+import { RateLimit } from "./rate-limit.ts";
+import type { KubeRequest, KubeRequester } from "./request.ts";
+import type { ResourceType } from "./resource.ts";
+import { ResourceClient } from "./resource-client.ts";
 
 /**
  * Receives each attempt of a request: its method, the status of the answer (0 without one), and the
@@ -98,8 +107,11 @@ export class KubeClient implements KubeRequester {
   /** Sends a request and gives the answer's head with its body unread (watches, logs). */
   open(request: KubeRequest): Promise<HttpResponse> {
     const { timeout_ms = REQUEST_TIMEOUT_MS } = request;
-    return this.#attempt(request, (sent) =>
-      this.#transport.send({ ...sent, timeout_ms }), () => Infinity);
+    return this.#attempt(
+      request,
+      (sent) => this.#transport.send({ ...sent, timeout_ms }),
+      () => Infinity,
+    );
   }
 
   /** The whole answer; its time covers waiting, all attempts and the body. */
@@ -107,9 +119,13 @@ export class KubeClient implements KubeRequester {
     const { timeout_ms = REQUEST_TIMEOUT_MS } = request;
     const end_ms = this.clock.monotonic() + timeout_ms;
     const left_ms = () => Math.ceil(end_ms - this.clock.monotonic());
-    return this.#attempt(request, (sent) => {
-      return this.#transport.fetch({ ...sent, timeout_ms: Math.max(1, left_ms()) });
-    }, left_ms);
+    return this.#attempt(
+      request,
+      (sent) => {
+        return this.#transport.fetch({ ...sent, timeout_ms: Math.max(1, left_ms()) });
+      },
+      left_ms,
+    );
   }
 
   /**
@@ -170,7 +186,8 @@ export class KubeClient implements KubeRequester {
     }
     const caller = activeSpan();
     const span = caller?.child(`HTTP ${method}`, {
-      kind: "client", attributes: { "http.request.method": method, "url.full": this.server + path },
+      kind: "client",
+      attributes: { "http.request.method": method, "url.full": this.server + path },
     });
     if (caller) headers[TRACEPARENT] = traceparentOf(span ?? caller);
     const begun_ms = this.clock.monotonic();
@@ -199,7 +216,8 @@ function encode(body: unknown): Buffer {
 }
 
 async function errorOf(
-  { body, ...response }: HttpResponse<Readable | Buffer>, what: string,
+  { body, ...response }: HttpResponse<Readable | Buffer>,
+  what: string,
 ): Promise<KubeError> {
   const whole = Buffer.isBuffer(body) ? body : await readBody({ ...response, body }, what);
   const text = whole.toString("utf8");

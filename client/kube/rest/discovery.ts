@@ -1,5 +1,5 @@
-import type { ResourceType } from "./resource.ts";
 import type { KubeRequester } from "./request.ts";
+import type { ResourceType } from "./resource.ts";
 
 /** A resource that a server offers. */
 export interface DiscoveredResource extends ResourceType {

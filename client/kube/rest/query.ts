@@ -54,9 +54,7 @@ export const PATCH_CONTENT_TYPES: Record<PatchType, string> = {
 };
 
 /** Encodes what is set; an undefined value is left out. */
-export function queryString(
-  values: Record<string, string | number | boolean | undefined>,
-): string {
+export function queryString(values: Record<string, string | number | boolean | undefined>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (value !== undefined && value !== "") query.set(name, String(value));

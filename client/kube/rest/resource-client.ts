@@ -1,7 +1,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "../limits.ts";
 import type { KubeList, KubeObject, ObjectName } from "../object/object.ts";
 import { nameOf } from "../object/object.ts";
-import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "../limits.ts";
 import {
   type DeleteOptions,
   type ListOptions,
@@ -12,9 +12,9 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from "./query.ts";
-import { apiVersionOf, type ResourceAddress, resourcePath, type ResourceType } from "./resource.ts";
 import type { KubeRequester } from "./request.ts";
-import { watchStream, type WatchStream } from "./watch.ts";
+import { apiVersionOf, type ResourceAddress, type ResourceType, resourcePath } from "./resource.ts";
+import { type WatchStream, watchStream } from "./watch.ts";
 
 const METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 const METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";

@@ -32,10 +32,12 @@ export const POD_DISRUPTION_BUDGETS = grouped(
   "poddisruptionbudgets",
 );
 export const HORIZONTAL_POD_AUTOSCALERS: ResourceType = {
-  ...grouped("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers"), version: "v2",
+  ...grouped("autoscaling", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+  version: "v2",
 };
 export const POD_METRICS: ResourceType = {
-  ...grouped("metrics.k8s.io", "PodMetrics", "pods"), version: "v1beta1",
+  ...grouped("metrics.k8s.io", "PodMetrics", "pods"),
+  version: "v1beta1",
 };
 export const NETWORK_POLICIES = grouped("networking.k8s.io", "NetworkPolicy", "networkpolicies");
 export const INGRESSES = grouped("networking.k8s.io", "Ingress", "ingresses");
@@ -71,10 +73,15 @@ export const VOLUME_ATTACHMENTS = grouped(
 );
 /** Custom resources, which upstream's external-snapshotter defines. */
 export const VOLUME_SNAPSHOTS = grouped(
-  "snapshot.storage.k8s.io", "VolumeSnapshot", "volumesnapshots",
+  "snapshot.storage.k8s.io",
+  "VolumeSnapshot",
+  "volumesnapshots",
 );
 export const VOLUME_SNAPSHOT_CONTENTS = grouped(
-  "snapshot.storage.k8s.io", "VolumeSnapshotContent", "volumesnapshotcontents", false,
+  "snapshot.storage.k8s.io",
+  "VolumeSnapshotContent",
+  "volumesnapshotcontents",
+  false,
 );
 export const RESOURCE_CLAIMS = grouped("resource.k8s.io", "ResourceClaim", "resourceclaims");
 export const CERTIFICATE_SIGNING_REQUESTS = grouped(

@@ -3,8 +3,8 @@ import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { KubeError, type Status, TransportError } from "../errors.ts";
 import { WATCH_LINE_BYTES_MAX } from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
-import type { KubeRequester } from "./request.ts";
 import type { HttpResponse } from "../transport/transport.ts";
+import type { KubeRequester } from "./request.ts";
 
 /** A change. Of a bookmark only `metadata.resourceVersion` (and annotations) mean something. */
 export interface WatchEvent<T> {

@@ -31,7 +31,8 @@ export function healthPage(
     const check = all.get(path.slice(page.length + 1));
     if (check === undefined) return { status: 404, body: "404 page not found\n" };
     const why = failureOf(check);
-    return why === undefined ? { status: 200, body: "ok" }
+    return why === undefined
+      ? { status: 200, body: "ok" }
       : { status: 500, body: `internal server error: ${why}\n` };
   }
   const excluded = new Set(searchParams.getAll("exclude"));

@@ -6,13 +6,13 @@ import { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { AccessReviews } from "../delegated/access-reviews.ts";
 import { Authentication } from "../delegated/authentication.ts";
 import { limitConnections } from "../delegated/connection-limits.ts";
 import { HttpError } from "../delegated/http-error.ts";
-import type { KubeClient } from "../rest/client.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
+import type { KubeClient } from "../rest/client.ts";
 import { HEALTH_PAGES, type HealthChecks, healthPage, measureHealth } from "./health.ts";
 
 /** Where and how a component serves its health and metrics. */
@@ -81,7 +81,7 @@ async function serveMetrics(
     return exposition(registry);
   };
   const server = https.createServer({
-    ...(tls ?? await ownCertificate(client.clock.now())),
+    ...(tls ?? (await ownCertificate(client.clock.now()))),
     // Never the public CAs, which are the default.
     ca: clientCa ?? [],
     requestCert: clientCa !== undefined,
@@ -117,10 +117,7 @@ interface Page {
   readonly status?: number;
 }
 
-async function respond(
-  response: ServerResponse,
-  answer: () => Promise<Page>,
-): Promise<void> {
+async function respond(response: ServerResponse, answer: () => Promise<Page>): Promise<void> {
   try {
     const { type, body, status = 200 } = await answer();
     response.writeHead(status, { "content-type": type }).end(body);
@@ -135,8 +132,11 @@ async function respond(
 async function ownCertificate(now_ms: number): Promise<{ cert: string; key: string }> {
   const ca = await createCa({ commonName: "component-ca", days: SERVING_DAYS, now_ms });
   const subject = {
-    commonName: "component", usages: ["server" as const], ipAddresses: ["127.0.0.1"],
-    dnsNames: ["localhost"], days: SERVING_DAYS,
+    commonName: "component",
+    usages: ["server" as const],
+    ipAddresses: ["127.0.0.1"],
+    dnsNames: ["localhost"],
+    days: SERVING_DAYS,
   };
   return issueCertificate(ca, subject, now_ms);
 }

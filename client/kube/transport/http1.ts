@@ -1,12 +1,10 @@
 import * as http from "node:http";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
-import type { KubeConnection } from "./credentials.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
 import { SOCKETS_MAX } from "../limits.ts";
-import {
-  type HttpRequest, type HttpResponse, readBody, type Transport,
-} from "./transport.ts";
+import type { KubeConnection } from "./credentials.ts";
+import { type HttpRequest, type HttpResponse, readBody, type Transport } from "./transport.ts";
 
 /** HTTP/1.1 without TLS, connections kept for the next request. */
 export function http1Transport(connection: KubeConnection, clock: Clock): Transport {
@@ -16,7 +14,8 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = url.port || 80;
   const send = (
-    { method, path, headers, body, signal, timeout_ms }: HttpRequest, whole: boolean,
+    { method, path, headers, body, signal, timeout_ms }: HttpRequest,
+    whole: boolean,
   ): Promise<HttpResponse> =>
     new Promise((resolve, reject) => {
       const what = `${method} ${connection.server}${path}`;

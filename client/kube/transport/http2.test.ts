@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { type Http2ServerResponse, constants, createSecureServer } from "node:http2";
+import { constants, createSecureServer, type Http2ServerResponse } from "node:http2";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
@@ -16,7 +16,8 @@ afterEach(async () => {
 
 /** A client of a server that answers every request so, over HTTP/2. */
 async function serve(
-  answer: (response: Http2ServerResponse) => void, created: { ca?: string } = {},
+  answer: (response: Http2ServerResponse) => void,
+  created: { ca?: string } = {},
 ): Promise<KubeClient> {
   const now_ms = clock.now();
   const ca = await createCa({ commonName: "ca", days: 1, now_ms });
@@ -90,8 +91,9 @@ describe("an answer over HTTP/2", () => {
   test("that stops half-way ends at the deadline, or when its request is canceled", async () => {
     const client = await serve((response) => void response.write("the first half"));
     const request = { method: "GET", path: "/" };
-    await expect(client.requestText({ ...request, timeout_ms: 50 }))
-      .rejects.toMatchObject({ code: "ETIMEDOUT" });
+    await expect(client.requestText({ ...request, timeout_ms: 50 })).rejects.toMatchObject({
+      code: "ETIMEDOUT",
+    });
     const end = new AbortController();
     const canceled = client.requestText({ ...request, signal: end.signal });
     const outcome = expect(canceled).rejects.toMatchObject({ code: "ECANCELED" });

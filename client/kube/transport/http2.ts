@@ -1,11 +1,11 @@
-import * as http2 from "node:http2";
 import type { IncomingHttpHeaders } from "node:http";
+import * as http2 from "node:http2";
 import { Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import type { KubeConnection } from "./credentials.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
 import { PING_INTERVAL_MS, PING_TIMEOUT_MS, STREAMS_PER_CONNECTION_MAX } from "../limits.ts";
+import type { KubeConnection } from "./credentials.ts";
 import { collect, type HttpRequest, type HttpResponse, type Transport } from "./transport.ts";
 
 /** HTTP/2 over TLS. A connection that is full, ending or silent is left for a new one. */
@@ -13,10 +13,14 @@ export function http2Transport(connection: KubeConnection, clock: Clock): Transp
   const pool = new ConnectionPool(connection, clock);
   const { server } = connection;
   return {
-    send: (request) => new Promise((resolve, reject) =>
-      exchange({ pool, server, clock }, request, { resolve, reject })),
-    fetch: (request) => new Promise((resolve, reject) =>
-      exchange({ pool, server, clock }, request, { whole: true, resolve, reject })),
+    send: (request) =>
+      new Promise((resolve, reject) =>
+        exchange({ pool, server, clock }, request, { resolve, reject }),
+      ),
+    fetch: (request) =>
+      new Promise((resolve, reject) =>
+        exchange({ pool, server, clock }, request, { whole: true, resolve, reject }),
+      ),
     close: () => pool.close(),
   };
 }
@@ -124,7 +128,8 @@ interface Peer {
 
 type Outcome = { reject(error: Error): void } & (
   | { whole?: never; resolve(response: HttpResponse): void }
-  | { whole: true; resolve(response: HttpResponse<Buffer>): void });
+  | { whole: true; resolve(response: HttpResponse<Buffer>): void }
+);
 
 /** Sends a request; resolves with the answer, or with its head unless `whole` is asked for. */
 function exchange(

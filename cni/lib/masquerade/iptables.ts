@@ -2,7 +2,11 @@ import { MASQUERADES } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CniError } from "../errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
-  addOwnedRules, deleteOwnedRules, listOwnedRules, type OwnedRule, type SharedChains,
+  addOwnedRules,
+  deleteOwnedRules,
+  listOwnedRules,
+  type OwnedRule,
+  type SharedChains,
 } from "../iptables-rules.ts";
 import { ownerComment } from "../owner.ts";
 import type { PluginCall } from "../skel.ts";
@@ -24,7 +28,8 @@ export const iptablesMasquerade: MasqueradeBackend = {
     // Rules for the address that an attachment has left which was never deleted.
     const sources = ips.map((ip) => `-A ${CHAIN} ${sourceOf(ip)} `);
     const left = (await listOwnedRules(CHAINS)).filter(({ line }) =>
-      sources.some((source) => line.startsWith(source)));
+      sources.some((source) => line.startsWith(source)),
+    );
     if (left.length > 0) {
       await deleteOwnedRules(CHAINS, (comment) => left.some((rule) => rule.comment === comment));
     }
@@ -35,8 +40,12 @@ export const iptablesMasquerade: MasqueradeBackend = {
 
   async missing(call, ips) {
     const present = await listOwnedRules(CHAINS);
-    return ips.find((ip) => rulesOf(call, ip).some(({ matches, comment }) =>
-      !present.some((rule) => rule.comment === comment && rule.line.includes(` ${matches} `))));
+    return ips.find((ip) =>
+      rulesOf(call, ip).some(
+        ({ matches, comment }) =>
+          !present.some((rule) => rule.comment === comment && rule.line.includes(` ${matches} `)),
+      ),
+    );
   },
 };
 
@@ -48,7 +57,11 @@ function rulesOf(call: PluginCall, ip: ResultIp): OwnedRule[] {
   const own = `${source} -d ${formatSubnet(subnetOf(ip.address))}`;
   return [
     { chain: CHAIN, matches: own, target: "RETURN", comment },
-    ...MASQUERADES.map(({ match, target }) =>
-      ({ chain: CHAIN, matches: `${source} ! -d 224.0.0.0/4${match}`, target, comment })),
+    ...MASQUERADES.map(({ match, target }) => ({
+      chain: CHAIN,
+      matches: `${source} ! -d 224.0.0.0/4${match}`,
+      target,
+      comment,
+    })),
   ];
 }

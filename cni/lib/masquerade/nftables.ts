@@ -1,8 +1,12 @@
-import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { applyRuleset, masquerades } from "@raft2kube/linux/netfilter/nft.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../ip.ts";
 import {
-  addElement, deleteElement, deleteElements, listElements, type NftElement,
+  addElement,
+  deleteElement,
+  deleteElements,
+  listElements,
+  type NftElement,
 } from "../nft-elements.ts";
 import { networkMark, ownerComment } from "../owner.ts";
 import type { PluginCall } from "../skel.ts";

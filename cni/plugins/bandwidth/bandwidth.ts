@@ -1,5 +1,11 @@
 import {
-  createIfb, deleteLink, findLink, getLink, type Link, listLinks, openRoute,
+  createIfb,
+  deleteLink,
+  findLink,
+  getLink,
+  type Link,
+  listLinks,
+  openRoute,
 } from "@raft2kube/linux/netlink/link.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
 import { addTokenBucket, listQdiscs } from "@raft2kube/linux/netlink/traffic-control.ts";
@@ -17,7 +23,9 @@ import { ifbGroup, ifbName, planBucket } from "./plan.ts";
  * that they would go round the spoof checks of the bridge plugin, whose chains come before these.
  */
 const redirections = new IngressChains({
-  table: "r2k-cni-bandwidth", priority: 0, policy: "accept",
+  table: "r2k-cni-bandwidth",
+  priority: 0,
+  policy: "accept",
 });
 
 /**

@@ -3,13 +3,17 @@ import { ifbName, planBucket } from "./plan.ts";
 
 test("a bound becomes bytes, with 25 ms of traffic that waits", () => {
   expect(planBucket({ rate_bits: 8_000_000, burst_bits: 80_000 })).toEqual({
-    rate: 1_000_000, burst_bytes: 10_000, limit_bytes: 35_000,
+    rate: 1_000_000,
+    burst_bytes: 10_000,
+    limit_bytes: 35_000,
   });
 });
 
 test("bounds of less than a byte are one", () => {
   expect(planBucket({ rate_bits: 1, burst_bits: 1 })).toEqual({
-    rate: 1, burst_bytes: 1, limit_bytes: 1,
+    rate: 1,
+    burst_bytes: 1,
+    limit_bytes: 1,
   });
 });
 

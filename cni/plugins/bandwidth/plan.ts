@@ -23,7 +23,9 @@ export function planBucket({ rate_bits, burst_bits }: Bound): TokenBucket {
  * plugin, so that either deletes what the other made.
  */
 export function ifbName(network: string, containerId: string): string {
-  const digest = createHash("sha512").update(network + containerId).digest("hex");
+  const digest = createHash("sha512")
+    .update(network + containerId)
+    .digest("hex");
   return `${IFB_PREFIX}${digest}`.slice(0, IFNAME_LENGTH);
 }
 
@@ -32,5 +34,5 @@ export function ifbName(network: string, containerId: string): string {
  * record. Unlike an alias the kernel takes it with the link's birth. Never 0, every link's default.
  */
 export function ifbGroup(network: string): number {
-  return (parseInt(networkMark(network).slice(0, 8), 16) & 0x7fffffff) || 1;
+  return parseInt(networkMark(network).slice(0, 8), 16) & 0x7fffffff || 1;
 }

@@ -6,7 +6,10 @@ import { checkFailed } from "../../lib/check.ts";
 import { hasIpam, ipamAdd, ipamRun } from "../../lib/delegate.ts";
 import { CniError } from "../../lib/errors.ts";
 import {
-  addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
+  addMasquerade,
+  deleteMasquerade,
+  deleteStaleMasquerade,
+  requireMasquerade,
 } from "../../lib/masquerade.ts";
 import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
 import { takeAll } from "../../lib/take-all.ts";

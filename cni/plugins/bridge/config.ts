@@ -1,6 +1,6 @@
 import { CniError } from "../../lib/errors.ts";
-import { requireIfName } from "../../lib/names.ts";
 import { masqueradeBackend } from "../../lib/masquerade.ts";
+import { requireIfName } from "../../lib/names.ts";
 import { flagOf, mtuOf } from "../../lib/options.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 

@@ -16,7 +16,9 @@ const SIX = { address: "fd00::5/64" };
 describe("addresses", () => {
   test("without isGateway are those of IPAM, on the container's end", () => {
     expect(plan({}, { ips: [FOUR] })).toEqual({
-      ips: [{ ...FOUR, interface: 2 }], routes: [], gateways: [],
+      ips: [{ ...FOUR, interface: 2 }],
+      routes: [],
+      gateways: [],
     });
   });
 
@@ -35,7 +37,8 @@ describe("addresses", () => {
   test("isDefaultGateway adds a default route to each family that has none", () => {
     const routes = [{ dst: "::/0", gw: "fd00::9" }];
     expect(plan({ isDefaultGateway: true }, { ips: [FOUR, SIX], routes }).routes).toEqual([
-      ...routes, { dst: "0.0.0.0/0", gw: "10.1.0.1" },
+      ...routes,
+      { dst: "0.0.0.0/0", gw: "10.1.0.1" },
     ]);
   });
 });
@@ -44,7 +47,8 @@ test("the result leaves out what there is none of", () => {
   const ends = [{ name: "cni0" }];
   const none = { ips: [], routes: [], gateways: [] };
   expect(planResult(ends, none, { cniVersion: "1.1.0" })).toEqual({
-    cniVersion: "1.1.0", interfaces: ends,
+    cniVersion: "1.1.0",
+    interfaces: ends,
   });
 });
 
@@ -60,10 +64,12 @@ describe("configuration", () => {
 
   test("ipspoofchk checks hardware addresses too", () => {
     expect(configOf(call({ ipspoofchk: true }))).toMatchObject({
-      checksMac: true, checksAddresses: true,
+      checksMac: true,
+      checksAddresses: true,
     });
     expect(configOf(call({ macspoofchk: true }))).toMatchObject({
-      checksMac: true, checksAddresses: false,
+      checksMac: true,
+      checksAddresses: false,
     });
   });
 

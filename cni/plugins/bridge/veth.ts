@@ -1,15 +1,23 @@
 import { randomBytes } from "node:crypto";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import {
-  createBridge, getLink, type Link, setBridgePort, setLink,
+  createBridge,
+  getLink,
+  type Link,
+  setBridgePort,
+  setLink,
 } from "@raft2kube/linux/netlink/link.ts";
 import type { NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { familyOf } from "../../lib/ip.ts";
 import { disableRouteLearning } from "../../lib/route-learning.ts";
 import {
-  type ContainerInterface, createPair, deletePair, enableForwarding, type VethPair,
+  type ContainerInterface,
+  createPair,
+  deletePair,
+  enableForwarding,
+  type VethPair,
 } from "../../lib/veth.ts";
 import type { BridgeConfig } from "./config.ts";
 

@@ -76,7 +76,8 @@ export function addedConfigs(dir: string, network: string, files = promises) {
 async function containersIn(dir: string, unfinished: string): Promise<string[]> {
   try {
     const names = (await promises.readdir(dir)).map((name) =>
-      name.endsWith(unfinished) ? name.slice(0, -unfinished.length) : name);
+      name.endsWith(unfinished) ? name.slice(0, -unfinished.length) : name,
+    );
     return [...new Set(names)].filter((name) => !name.endsWith(".new"));
   } catch (thrown) {
     if (isErrno(thrown, "ENOENT")) return [];

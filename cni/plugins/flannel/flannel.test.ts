@@ -1,24 +1,36 @@
 import { describe, expect, test } from "vitest";
-import { formatSubnetEnv, parseSubnetEnv } from "../../lib/subnet-env.ts";
 import type { PluginCall } from "../../lib/skel.ts";
+import { formatSubnetEnv, parseSubnetEnv } from "../../lib/subnet-env.ts";
 import { configOf, delegateConfig } from "./config.ts";
 
 const env = {
-  networks: ["10.244.0.0/16"], subnets: ["10.244.3.1/24"], mtu: 1450, ipMasq: false,
+  networks: ["10.244.0.0/16"],
+  subnets: ["10.244.3.1/24"],
+  mtu: 1450,
+  ipMasq: false,
 };
 
-const call = (config: object) => ({
-  network: "net", version: "1.0.0", config: { type: "flannel", ...config },
-}) as unknown as PluginCall;
+const call = (config: object) =>
+  ({
+    network: "net",
+    version: "1.0.0",
+    config: { type: "flannel", ...config },
+  }) as unknown as PluginCall;
 
 const delegated = (config: object, of = env) =>
   delegateConfig(call(config), configOf(call(config)), of);
 
 test("by default a bridge with host-local addresses of the node's range", () => {
   expect(delegated({})).toEqual({
-    type: "bridge", name: "net", cniVersion: "1.0.0", isGateway: true, ipMasq: true, mtu: 1450,
+    type: "bridge",
+    name: "net",
+    cniVersion: "1.0.0",
+    isGateway: true,
+    ipMasq: true,
+    mtu: 1450,
     ipam: {
-      type: "host-local", ranges: [[{ subnet: "10.244.3.0/24" }]],
+      type: "host-local",
+      ranges: [[{ subnet: "10.244.3.0/24" }]],
       routes: [{ dst: "10.244.0.0/16" }],
     },
   });
@@ -31,7 +43,10 @@ test("the delegate's own options win, and runtimeConfig is passed on", () => {
     runtimeConfig: { bandwidth: {} },
   };
   expect(delegated(config)).toMatchObject({
-    type: "ptp", mtu: 1300, ipMasq: false, runtimeConfig: { bandwidth: {} },
+    type: "ptp",
+    mtu: 1300,
+    ipMasq: false,
+    runtimeConfig: { bandwidth: {} },
     ipam: { dataDir: "/d", routes: [{ dst: "0.0.0.0/0" }, { dst: "10.244.0.0/16" }] },
   });
   expect(delegated(config)).not.toHaveProperty("isGateway");
@@ -52,7 +67,8 @@ test.each([
 });
 
 describe("subnet.env", () => {
-  const text = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\n" +
+  const text =
+    "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\n" +
     "FLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n";
 
   test("is flannel's", () => {
@@ -62,7 +78,8 @@ describe("subnet.env", () => {
 
   test("both families, and several networks", () => {
     const both = {
-      ...env, networks: ["10.1.0.0/16", "10.2.0.0/16", "fd00::/56"],
+      ...env,
+      networks: ["10.1.0.0/16", "10.2.0.0/16", "fd00::/56"],
       subnets: ["10.1.3.1/24", "fd00:0:0:3::1/64"],
     };
     expect(parseSubnetEnv(formatSubnetEnv(both), "f")).toEqual(both);

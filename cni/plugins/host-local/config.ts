@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
-import { parseIp, type Ip } from "../../lib/ip.ts";
+import { type Ip, parseIp } from "../../lib/ip.ts";
 import { routesOf } from "../../lib/options.ts";
 import { argument, type PluginCall } from "../../lib/skel.ts";
 import type { Dns, ResultRoute } from "../../lib/types.ts";
@@ -57,9 +57,9 @@ function requireOneFamily(set: Range[], index: number): void {
 
 function requireDisjoint(ranges: Range[]): void {
   for (const [index, a] of ranges.entries()) {
-    const b = ranges.slice(index + 1).find(
-      (other) => other.family === a.family && other.start <= a.end && a.start <= other.end,
-    );
+    const b = ranges
+      .slice(index + 1)
+      .find((other) => other.family === a.family && other.start <= a.end && a.start <= other.end);
     if (b) throw new CniError("invalid-config", `ranges ${a.text} and ${b.text} overlap`);
   }
 }

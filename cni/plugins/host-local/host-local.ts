@@ -6,7 +6,7 @@ import type { CniPlugin, PluginCall } from "../../lib/skel.ts";
 import type { CniResult, ResultIp } from "../../lib/types.ts";
 import { configOf, type HostLocalConfig, readResolvConf } from "./config.ts";
 import { type Choice, nextFree, rangeOf } from "./range.ts";
-import { type AddressStore, openStore, type Owner } from "./store.ts";
+import { type AddressStore, type Owner, openStore } from "./store.ts";
 
 /** Allocates addresses of ranges and stores them on this host's disk. */
 export const hostLocal: CniPlugin = {

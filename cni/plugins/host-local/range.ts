@@ -1,5 +1,5 @@
 import { CniError } from "../../lib/errors.ts";
-import { contains, formatIp, lastOf, parseIp, parseSubnet, type Ip } from "../../lib/ip.ts";
+import { contains, formatIp, type Ip, lastOf, parseIp, parseSubnet } from "../../lib/ip.ts";
 
 /** A range of the configuration. */
 export interface RangeConfig {

@@ -1,10 +1,10 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
-import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { isIP } from "node:net";
+import { join } from "node:path";
+import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { CniError } from "../../lib/errors.ts";
 import { LOCK_RETRY_MS, LOCK_WAIT_MS } from "../../limits.ts";
 

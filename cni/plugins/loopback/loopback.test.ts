@@ -1,7 +1,7 @@
-import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "../../../testing/network/namespaces.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { afterAll, expect, test } from "vitest";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import type { PluginCall } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";
 import { loopback } from "./loopback.ts";

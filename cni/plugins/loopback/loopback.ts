@@ -1,7 +1,7 @@
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import type { CniPlugin } from "../../lib/skel.ts";
 import type { CniResult } from "../../lib/types.ts";

@@ -13,7 +13,10 @@ export interface PortmapConfig {
 }
 
 const UNSUPPORTED = [
-  "conditionsV4", "conditionsV6", "externalSetMarkChain", "markMasqBit",
+  "conditionsV4",
+  "conditionsV6",
+  "externalSetMarkChain",
+  "markMasqBit",
 ] as const;
 
 /** Parses the configuration; error 2 for an unsupported option, 7 for an invalid value. */
@@ -39,8 +42,10 @@ export function configOf(call: PluginCall): PortmapConfig {
 
 /** Names are read in upper case too, as Go reads JSON: containerd writes `HostPort`. */
 function mappingOf(value: unknown): PortMapping {
-  const fields = Object.entries(value ?? {})
-    .map(([name, field]) => [`${name[0]?.toLowerCase()}${name.slice(1)}`, field]);
+  const fields = Object.entries(value ?? {}).map(([name, field]) => [
+    `${name[0]?.toLowerCase()}${name.slice(1)}`,
+    field,
+  ]);
   const mapping = Object.fromEntries(fields) as Partial<PortMapping>;
   const invalid = (why: string) =>
     new CniError("invalid-config", `port mapping ${JSON.stringify(value)}: ${why}`);

@@ -2,7 +2,11 @@ import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { CniError } from "../../lib/errors.ts";
 import { familyOf, formatSubnet, subnetOf } from "../../lib/ip.ts";
 import {
-  addOwnedRules, deleteOwnedRules, listOwnedRules, type OwnedRule, type SharedChains,
+  addOwnedRules,
+  deleteOwnedRules,
+  listOwnedRules,
+  type OwnedRule,
+  type SharedChains,
 } from "../../lib/iptables-rules.ts";
 import type { CniResult, PortMapping } from "../../lib/types.ts";
 import type { Backend } from "./backend.ts";
@@ -42,15 +46,18 @@ function planRules(
     throw new CniError("unsupported-field", what);
   }
   const addresses = (result.ips ?? []).map(({ address }) => address);
-  return addresses.filter((address) => familyOf(address) === 4).flatMap((address) =>
-    mappings.flatMap((mapping) => {
-      const matches = matchesOf(mapping);
-      const from = masqAll ? "" : `-s ${formatSubnet(subnetOf(address))} `;
-      const marking = { chain: DNAT, matches: `${from}${matches}`, target: SETMARK, comment };
-      const to = `${address.split("/")[0]}:${mapping.containerPort}`;
-      const target = `DNAT --to-destination ${to}`;
-      return [...(snat ? [marking] : []), { chain: DNAT, matches, target, comment }];
-    }));
+  return addresses
+    .filter((address) => familyOf(address) === 4)
+    .flatMap((address) =>
+      mappings.flatMap((mapping) => {
+        const matches = matchesOf(mapping);
+        const from = masqAll ? "" : `-s ${formatSubnet(subnetOf(address))} `;
+        const marking = { chain: DNAT, matches: `${from}${matches}`, target: SETMARK, comment };
+        const to = `${address.split("/")[0]}:${mapping.containerPort}`;
+        const target = `DNAT --to-destination ${to}`;
+        return [...(snat ? [marking] : []), { chain: DNAT, matches, target, comment }];
+      }),
+    );
 }
 
 function matchesOf({ hostIP, protocol, hostPort }: PortMapping): string {

@@ -1,10 +1,10 @@
 import { isIPv4 } from "node:net";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { LOCALNET_ATTEMPTS_MAX } from "../../limits.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { listElements, type NftElement } from "../../lib/nft-elements.ts";
 import type { CniResult, PortMapping } from "../../lib/types.ts";
+import { LOCALNET_ATTEMPTS_MAX } from "../../limits.ts";
 
 /**
  * The set of `interface . container address` pairs that need route_localnet: replies of a container
@@ -31,10 +31,7 @@ export function localnetsOf(elements: readonly NftElement[]): string[] {
 }
 
 /** Sets route_localnet off for the interfaces that only `gone` need. */
-export function closeLocalnets(
-  gone: readonly NftElement[],
-  kept: readonly NftElement[],
-): void {
+export function closeLocalnets(gone: readonly NftElement[], kept: readonly NftElement[]): void {
   const used = localnetsOf(kept);
   for (const name of localnetsOf(gone)) if (!used.includes(name)) setLocalnet(name, false);
 }

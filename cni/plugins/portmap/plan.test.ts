@@ -17,14 +17,17 @@ const RESULT: CniResult = {
 const HTTP = { hostPort: 8080, containerPort: 80, protocol: "tcp" };
 
 const keysOf = (mapping: object, config: object = {}) =>
-  planElements(configOf(call([mapping], config)), RESULT, "owner")
-    .map(({ set, key, value }) => `${set}: ${key}${value && ` : ${value}`}`);
+  planElements(configOf(call([mapping], config)), RESULT, "owner").map(
+    ({ set, key, value }) => `${set}: ${key}${value && ` : ${value}`}`,
+  );
 
 describe("a mapping", () => {
   test("leads to the container's address of each family, and hairpins its subnet", () => {
     expect(keysOf(HTTP)).toEqual([
-      "ports4: tcp . 8080 : 10.1.0.5 . 80", "hairpins4: 10.1.0.0/24 . 10.1.0.5",
-      "ports6: tcp . 8080 : fd00::5 . 80", "hairpins6: fd00::/64 . fd00::5",
+      "ports4: tcp . 8080 : 10.1.0.5 . 80",
+      "hairpins4: 10.1.0.0/24 . 10.1.0.5",
+      "ports6: tcp . 8080 : fd00::5 . 80",
+      "hairpins6: fd00::/64 . fd00::5",
     ]);
   });
 
@@ -50,8 +53,10 @@ describe("a mapping", () => {
   test("of a loopback address opens route_localnet of the host's interfaces alone", () => {
     expect(keysOf({ ...HTTP, hostIP: "127.0.0.2" })).toEqual([
       "hostports4: 127.0.0.2 . tcp . 8080 : 10.1.0.5 . 80",
-      "hairpins4: 10.1.0.0/24 . 10.1.0.5", "hairpins4: 127.0.0.0/8 . 10.1.0.5",
-      'localnets: "cni0" . 10.1.0.5', 'localnets: "veth1" . 10.1.0.5',
+      "hairpins4: 10.1.0.0/24 . 10.1.0.5",
+      "hairpins4: 127.0.0.0/8 . 10.1.0.5",
+      'localnets: "cni0" . 10.1.0.5',
+      'localnets: "veth1" . 10.1.0.5',
     ]);
   });
 

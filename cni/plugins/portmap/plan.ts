@@ -26,8 +26,7 @@ function tableRules(): string[] {
   for (const { family, type } of FAMILIES) {
     const target = `${type} . inet_service`;
     lines.push(
-      `add map inet ${TABLE} ports${family} ` +
-        `{ type inet_proto . inet_service : ${target}; }`,
+      `add map inet ${TABLE} ports${family} ` + `{ type inet_proto . inet_service : ${target}; }`,
       `add map inet ${TABLE} hostports${family} ` +
         `{ type ${type} . inet_proto . inet_service : ${target}; }`,
       `add set inet ${TABLE} hairpins${family} { type ${type} . ${type}; flags interval; }`,

@@ -1,7 +1,7 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import { isStale, ownerComment } from "../../lib/owner.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "../../lib/skel.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Backend } from "./backend.ts";
 import { configOf } from "./config.ts";
 import { iptablesBackend } from "./iptables.ts";
@@ -61,5 +61,4 @@ function backendOf({ config: { backend = "nftables" } }: PluginCall): Backend {
   throw new CniError("unsupported-field", what);
 }
 
-const commentOf = (call: PluginCall) =>
-  ownerComment(call.network, call.containerId, call.ifName);
+const commentOf = (call: PluginCall) => ownerComment(call.network, call.containerId, call.ifName);

@@ -1,5 +1,5 @@
-import { CniError } from "../../lib/errors.ts";
 import { hasIpam } from "../../lib/delegate.ts";
+import { CniError } from "../../lib/errors.ts";
 import { masqueradeBackend } from "../../lib/masquerade.ts";
 import { flagOf, mtuOf } from "../../lib/options.ts";
 import type { PluginCall } from "../../lib/skel.ts";

@@ -9,7 +9,10 @@ const result = (...ips: { address: string; gateway?: string }[]) => ({ cniVersio
 test("the gateway is on the link, the subnet behind it", () => {
   expect(planPtp(result({ address: "10.1.0.5/24", gateway: "10.1.0.1" }))).toEqual({
     ips: [{ address: "10.1.0.5/24", gateway: "10.1.0.1", interface: 1 }],
-    routes: [{ dst: "10.1.0.1/32", scope: SCOPE_LINK }, { dst: "10.1.0.0/24", gw: "10.1.0.1" }],
+    routes: [
+      { dst: "10.1.0.1/32", scope: SCOPE_LINK },
+      { dst: "10.1.0.0/24", gw: "10.1.0.1" },
+    ],
     hostAddresses: ["10.1.0.1/32"],
     hostRoutes: ["10.1.0.5/32"],
   });

@@ -6,13 +6,21 @@ import { checkFailed, checkHostEnd, checkInside } from "../../lib/check.ts";
 import { ipamAdd, ipamRun } from "../../lib/delegate.ts";
 import { CniError } from "../../lib/errors.ts";
 import {
-  addMasquerade, deleteMasquerade, deleteStaleMasquerade, requireMasquerade,
+  addMasquerade,
+  deleteMasquerade,
+  deleteStaleMasquerade,
+  requireMasquerade,
 } from "../../lib/masquerade.ts";
 import { type CniPlugin, type PluginCall, requireFirst } from "../../lib/skel.ts";
 import { takeAll } from "../../lib/take-all.ts";
 import type { CniResult } from "../../lib/types.ts";
 import {
-  configureInside, createPair, deletePair, enableForwarding, linkIn, type VethPair,
+  configureInside,
+  createPair,
+  deletePair,
+  enableForwarding,
+  linkIn,
+  type VethPair,
 } from "../../lib/veth.ts";
 import { configOf, type PtpConfig } from "./config.ts";
 import { planPtp } from "./plan.ts";

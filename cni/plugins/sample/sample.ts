@@ -1,5 +1,12 @@
 import {
-  access, constants, mkdir, readdir, readFile, rename, rm, writeFile,
+  access,
+  constants,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
@@ -70,8 +77,7 @@ function directoryOf({ config: { dataDir }, network }: PluginCall): string {
 
 const fileOf = (containerId: string, ifName: string) => `${containerId}:${ifName}`;
 
-const contentOf = ({ ips }: CniResult) =>
-  (ips ?? []).map(({ address }) => `${address}\n`).join("");
+const contentOf = ({ ips }: CniResult) => (ips ?? []).map(({ address }) => `${address}\n`).join("");
 
 async function contentAt(file: string): Promise<string | undefined> {
   try {

@@ -43,7 +43,10 @@ function configured(value: unknown, index: number): ResultIp {
 function requestedBy(call: PluginCall): ResultIp[] | undefined {
   const runtime = call.config.runtimeConfig as { ips?: unknown } | undefined;
   const args = call.config.args as { cni?: { ips?: unknown } } | undefined;
-  for (const [field, given] of [["ips", runtime?.ips], ["args.cni.ips", args?.cni?.ips]] as const) {
+  for (const [field, given] of [
+    ["ips", runtime?.ips],
+    ["args.cni.ips", args?.cni?.ips],
+  ] as const) {
     const texts = listOf(given, field);
     if (texts.length > 0) return texts.map((text) => ipOf(text, undefined, field));
   }
@@ -52,7 +55,8 @@ function requestedBy(call: PluginCall): ResultIp[] | undefined {
   const gateways = split(argument(call.args, "GATEWAY"));
   return texts.map((text) => {
     const gateway = gateways.find((each) =>
-      contains(parseSubnet(text, "IP"), parseIp(each, "GATEWAY")));
+      contains(parseSubnet(text, "IP"), parseIp(each, "GATEWAY")),
+    );
     return ipOf(text, gateway, "IP");
   });
 }

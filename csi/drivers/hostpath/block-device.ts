@@ -57,11 +57,7 @@ export async function publishBlock(
 }
 
 /** Detaches the volume's devices. Throws FAILED_PRECONDITION while one is published. */
-export async function unstageBlock(
-  held: HeldDevices,
-  id: string,
-  content: string,
-): Promise<void> {
+export async function unstageBlock(held: HeldDevices, id: string, content: string): Promise<void> {
   const [published] = mountsOfVolume(content);
   if (published) {
     throw failedPrecondition(`volume ${id} is still published at ${published.mountPoint}`);

@@ -68,9 +68,7 @@ export interface CheckedCapability {
 }
 
 /** The capability a node call works with. Throws INVALID_ARGUMENT, or FAILED_PRECONDITION. */
-export function requireCapability(
-  capability: VolumeCapability | undefined,
-): CheckedCapability {
+export function requireCapability(capability: VolumeCapability | undefined): CheckedCapability {
   if (!capability) throw invalidArgument("volume_capability is missing");
   const why = unsupported(capability);
   if (why !== undefined) throw failedPrecondition(why);

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  Controller,
   ControllerServiceCapability_RPC_Type as Capability,
+  Controller,
   type ControllerExpandVolumeRequest,
   type ControllerMethods,
   type CreateVolumeRequest,
@@ -12,20 +12,20 @@ import {
   type ValidateVolumeCapabilitiesResponse,
   type VolumeCondition,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
+import { capacityOf } from "../../lib/capacity.ts";
 import { invalidArgument, outOfRange } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
+import { requireParameters } from "../../lib/parameters.ts";
 import { unsupported } from "./capability.ts";
-import { capacityOf } from "../../lib/capacity.ts";
 import { planCreateVolume } from "./create-volume.ts";
-import { deleteVolume, makeVolume, requireVolume, type HostPathDriver } from "./driver.ts";
+import { deleteVolume, type HostPathDriver, makeVolume, requireVolume } from "./driver.ts";
 import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf, volumeMessage } from "./messages.ts";
-import { requireParameters } from "../../lib/parameters.ts";
 import { snapshotHandlers } from "./snapshots.ts";
-import { withVolume, type HostPathVolume } from "./state.ts";
+import { type HostPathVolume, withVolume } from "./state.ts";
 import { conditionOfExcess } from "./volume-usage.ts";
 
 // GET_SNAPSHOT of CSI 1.12 is left out: csi-sanity 5.4 fails a plugin that declares it.
@@ -122,7 +122,10 @@ async function createVolume(
   const keys = sourceId === undefined ? [request.name] : [request.name, sourceId];
   return driver.pending.run(keys, async () => {
     const plan = planCreateVolume(
-      driver.state.current, request, driver.place, driver.mutableParameters,
+      driver.state.current,
+      request,
+      driver.place,
+      driver.mutableParameters,
     );
     if (plan.kind === "existing") return plan.volume;
     const volume: HostPathVolume = { id: `vol-${randomUUID()}`, ...plan.volume };

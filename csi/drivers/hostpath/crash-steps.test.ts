@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { deleteVolume, makeVolume, openDriver, type HostPathDriver } from "./driver.ts";
+import { deleteVolume, type HostPathDriver, makeVolume, openDriver } from "./driver.ts";
 import { withVolume } from "./state.ts";
 
 /** File system calls that a process makes before it dies: later ones never return. */
@@ -63,7 +63,11 @@ const MIB = 1024 ** 2;
 const place = { topologyKey: "topology.d/node", nodeId: "n" };
 const open = (dataDir: string) => openDriver({ dataDir, place, clock: systemClock() });
 const volume = (id: string) => ({
-  id, name: id, capacity_bytes: MIB, block: true, ephemeral: false,
+  id,
+  name: id,
+  capacity_bytes: MIB,
+  block: true,
+  ephemeral: false,
 });
 
 /** Sizes of the volumes that callers know of; undefined while a call is under way. */

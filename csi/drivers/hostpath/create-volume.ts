@@ -3,23 +3,18 @@ import type {
   TopologyRequirement,
   VolumeContentSource,
 } from "@raft2kube/proto/gen/csi.ts";
-import {
-  alreadyExists,
-  invalidArgument,
-  notFound,
-  resourceExhausted,
-} from "../../lib/errors.ts";
-import { requireString } from "../../lib/fields.ts";
-import { requireCapabilities } from "./capability.ts";
 import { capacityOf, newSize, satisfies } from "../../lib/capacity.ts";
-import { CAPACITY_BYTES_MAX, VOLUMES_MAX } from "./limits.ts";
+import { alreadyExists, invalidArgument, notFound, resourceExhausted } from "../../lib/errors.ts";
+import { requireString } from "../../lib/fields.ts";
 import { requireParameters } from "../../lib/parameters.ts";
+import { requireCapabilities } from "./capability.ts";
+import { CAPACITY_BYTES_MAX, VOLUMES_MAX } from "./limits.ts";
 import {
-  snapshotOf,
-  volumeOf,
   type ContentSource,
   type HostPathState,
   type HostPathVolume,
+  snapshotOf,
+  volumeOf,
 } from "./state.ts";
 
 /** Where this driver's volumes live. */

@@ -6,18 +6,18 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { failedPrecondition, notFound } from "../../lib/errors.ts";
 import { PendingOperations } from "../../lib/pending-operations.ts";
 import { StateFile, StateFileError } from "../../lib/state-file.ts";
+import { requireUnstaged } from "./block-device.ts";
 import type { Place } from "./create-volume.ts";
+import { HeldDevices } from "./held-devices.ts";
 import {
-  hostPathSchema,
-  volumeOf,
-  withVolume,
-  withoutVolume,
   type HostPathState,
   type HostPathVolume,
+  hostPathSchema,
+  volumeOf,
+  withoutVolume,
+  withVolume,
 } from "./state.ts";
-import { VolumeContents, type ContentForm } from "./volume-contents.ts";
-import { requireUnstaged } from "./block-device.ts";
-import { HeldDevices } from "./held-devices.ts";
+import { type ContentForm, VolumeContents } from "./volume-contents.ts";
 import { mountsOfVolume } from "./volume-mounts.ts";
 
 const log = logger("csi-hostpath");
@@ -62,7 +62,15 @@ export async function openDriver(options: {
   const { place, clock, maxVolumesPerNode = 0, mutableParameters = [] } = options;
   const pending = new PendingOperations();
   return {
-    place, dataDir, state, contents, held, pending, clock, maxVolumesPerNode, mutableParameters,
+    place,
+    dataDir,
+    state,
+    contents,
+    held,
+    pending,
+    clock,
+    maxVolumesPerNode,
+    mutableParameters,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { NodePublishVolumeRequest } from "@raft2kube/proto/gen/csi.ts";
 import { alreadyExists, invalidArgument } from "../../lib/errors.ts";
 import { CAPACITY_DEFAULT_BYTES } from "../../lib/limits.ts";
-import { makeVolume, type HostPathDriver } from "./driver.ts";
+import { type HostPathDriver, makeVolume } from "./driver.ts";
 import { volumeOf } from "./state.ts";
 
 /**

@@ -1,26 +1,26 @@
 import { randomUUID } from "node:crypto";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  GroupController,
   GroupControllerServiceCapability_RPC_Type as Capability,
   type CreateVolumeGroupSnapshotRequest,
+  GroupController,
   type GroupControllerMethods,
   type VolumeGroupSnapshot,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import { alreadyExists, invalidArgument, notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
-import { requireVolume, type HostPathDriver } from "./driver.ts";
+import { requireParameters } from "../../lib/parameters.ts";
+import { type HostPathDriver, requireVolume } from "./driver.ts";
 import { GROUP_VOLUMES_MAX } from "./limits.ts";
 import { snapshotMessage, timestampOf } from "./messages.ts";
-import { requireParameters } from "../../lib/parameters.ts";
 import { requireSnapshotSpace } from "./snapshots.ts";
 import {
-  withSnapshot,
-  withoutSnapshot,
   type HostPathSnapshot,
   type HostPathState,
+  withoutSnapshot,
+  withSnapshot,
 } from "./state.ts";
 import type { VolumeContents } from "./volume-contents.ts";
 
@@ -69,15 +69,17 @@ async function createGroup(
     if (plan.kind === "existing") return plan.members;
     const group = { id: `group-${randomUUID()}`, name: request.name };
     const volumes = plan.sourceVolumeIds.map((id) => requireVolume(driver, id));
-    const members = volumes.map(({ id, capacity_bytes, block }): HostPathSnapshot => ({
-      id: `snap-${randomUUID()}`,
-      name: `${group.id}-${id}`,
-      sourceVolumeId: id,
-      size_bytes: capacity_bytes,
-      block,
-      created_ms: clock.now(),
-      group,
-    }));
+    const members = volumes.map(
+      ({ id, capacity_bytes, block }): HostPathSnapshot => ({
+        id: `snap-${randomUUID()}`,
+        name: `${group.id}-${id}`,
+        sourceVolumeId: id,
+        size_bytes: capacity_bytes,
+        block,
+        created_ms: clock.now(),
+        group,
+      }),
+    );
     await createContents(contents, members);
     await state.change((current) => members.reduce(withSnapshot, current));
     return members;

@@ -1,12 +1,12 @@
 import path from "node:path";
 import {
-  attachLoopDevice,
   attachedLoopDevices,
+  attachLoopDevice,
   detachLoopDevice,
   isReadOnlyDevice,
+  type LoopDevice,
   loopDevicesOf,
   openLoopDeviceOf,
-  type LoopDevice,
 } from "@raft2kube/linux/mount/loop-device.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";

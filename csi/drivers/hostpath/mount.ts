@@ -1,4 +1,4 @@
-import { MountFlag, bindMount, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
+import { bindMount, MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountOf } from "@raft2kube/linux/mount/mountinfo.ts";
 import { internal } from "../../lib/errors.ts";
 import type { VolumeContents } from "./volume-contents.ts";

@@ -1,15 +1,16 @@
 import path from "node:path";
 import {
-  Node,
   NodeServiceCapability_RPC_Type as Capability,
   VolumeCapability_AccessMode_Mode as Mode,
+  Node,
   type NodeMethods,
   type NodePublishVolumeRequest,
   type NodeStageVolumeRequest,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
+import { capacityOf } from "../../lib/capacity.ts";
 import {
   alreadyExists,
   failedPrecondition,
@@ -27,21 +28,23 @@ import {
   requireDirectory,
   unmountAll,
 } from "../../lib/mount-point.ts";
-import { requireCapability, type CheckedCapability } from "./capability.ts";
-import { capacityOf } from "../../lib/capacity.ts";
-import { deleteVolume, requireVolume, type HostPathDriver } from "./driver.ts";
+import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
+import { type CheckedCapability, requireCapability } from "./capability.ts";
+import { deleteVolume, type HostPathDriver, requireVolume } from "./driver.ts";
 import { isEphemeral, makeEphemeralVolume } from "./ephemeral.ts";
-import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { detachSwapped } from "./held-devices.ts";
+import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import { topologyOf } from "./messages.ts";
 import { bind, mountVolume } from "./mount.ts";
-import { publishBlock, stageBlock, unstageBlock } from "./block-device.ts";
-import { volumeOf, type HostPathVolume } from "./state.ts";
-import { requireSpace, volumeStats } from "./volume-usage.ts";
+import { type HostPathVolume, volumeOf } from "./state.ts";
 import { syncFileSystem } from "./volume-image.ts";
 import {
-  isImageAt, isLoopDeviceNode, loopDeviceWithNodeAt, mountsOfVolume,
+  isImageAt,
+  isLoopDeviceNode,
+  loopDeviceWithNodeAt,
+  mountsOfVolume,
 } from "./volume-mounts.ts";
+import { requireSpace, volumeStats } from "./volume-usage.ts";
 
 const CAPABILITIES = [
   Capability.STAGE_UNSTAGE_VOLUME,
@@ -182,10 +185,7 @@ async function publish(
 }
 
 /** Throws INVALID_ARGUMENT for a block device that is to be mounted, and the reverse. */
-function requireAccessType(
-  { id, block }: HostPathVolume,
-  capability: CheckedCapability,
-): void {
+function requireAccessType({ id, block }: HostPathVolume, capability: CheckedCapability): void {
   if (block === (capability.mount === undefined)) return;
   const is = block ? "a block device" : "a file system";
   throw invalidArgument(`volume ${id} is ${is}: volume_capability has the other access type`);

@@ -4,16 +4,16 @@ import type { Handlers } from "@raft2kube/rpc/server.ts";
 import { alreadyExists, invalidArgument, resourceExhausted } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
-import { requireVolume, type HostPathDriver } from "./driver.ts";
+import { requireParameters } from "../../lib/parameters.ts";
+import { type HostPathDriver, requireVolume } from "./driver.ts";
 import { SNAPSHOTS_MAX } from "./limits.ts";
 import { snapshotMessage } from "./messages.ts";
-import { requireParameters } from "../../lib/parameters.ts";
 import {
-  snapshotOf,
-  withSnapshot,
-  withoutSnapshot,
   type HostPathSnapshot,
   type HostPathState,
+  snapshotOf,
+  withoutSnapshot,
+  withSnapshot,
 } from "./state.ts";
 
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot" | "listSnapshots";

@@ -6,7 +6,10 @@ const FIRST = {
   volumes: {
     v1: { id: "v1", name: "pvc-1", capacity_bytes: 1024, ephemeral: false },
     v2: {
-      id: "v2", name: "pvc-2", capacity_bytes: 1024, ephemeral: false,
+      id: "v2",
+      name: "pvc-2",
+      capacity_bytes: 1024,
+      ephemeral: false,
       source: { kind: "snapshot", id: "s1" },
     },
   },
@@ -16,7 +19,10 @@ const FIRST = {
 };
 
 it("a state of the format's first release has file systems and single snapshots", () => {
-  const { volumes: { v1, v2 }, snapshots: { s1 } } = FIRST;
+  const {
+    volumes: { v1, v2 },
+    snapshots: { s1 },
+  } = FIRST;
   expect(hostPathSchema.parse(FIRST)).toEqual({
     volumes: { v1: { ...v1, block: false }, v2: { ...v2, block: false } },
     snapshots: { s1: { ...s1, block: false } },

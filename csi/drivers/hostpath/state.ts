@@ -1,9 +1,7 @@
 import type { StateSchema } from "../../lib/state-file.ts";
 
 /** Where a volume's first content came from. */
-export type ContentSource =
-  | { kind: "snapshot"; id: string }
-  | { kind: "volume"; id: string };
+export type ContentSource = { kind: "snapshot"; id: string } | { kind: "volume"; id: string };
 
 export interface HostPathVolume {
   id: string;

@@ -6,13 +6,13 @@ import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { loopDevicesOf, updateLoopDeviceSize } from "@raft2kube/linux/mount/loop-device.ts";
 import { syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
+import { loopDevicesOf, updateLoopDeviceSize } from "@raft2kube/linux/mount/loop-device.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition, internal, resourceExhausted } from "../../lib/errors.ts";
-import { syncDevices } from "./block-device.ts";
 import { copyFileSparsely, growFile } from "./block-content.ts";
+import { syncDevices } from "./block-device.ts";
 import { COPY_TIMEOUT_MS } from "./limits.ts";
 import {
   growImage,
@@ -103,7 +103,9 @@ export class VolumeContents {
     }
     const fresh = path.join(path.dirname(file), `.${id}.new`);
     await this.#make(fresh, "image", {
-      capacity_bytes, block: false, source: { kind: "volumes", id },
+      capacity_bytes,
+      block: false,
+      source: { kind: "volumes", id },
     });
     await rename(fresh, file);
     await syncDirectory(path.dirname(file));

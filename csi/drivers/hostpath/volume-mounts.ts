@@ -1,5 +1,6 @@
 import { lstatSync, statSync } from "node:fs";
 import path from "node:path";
+import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import {
   attachedLoopDevices,
   deviceNumber,
@@ -7,8 +8,7 @@ import {
   loopDevicesOf,
   loopNodes,
 } from "@raft2kube/linux/mount/loop-device.ts";
-import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
-import { mountOf, readMountInfo, type MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { type MountInfo, mountOf, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 
 /** The number of the kernel's driver for loop devices (admin-guide/devices.txt). */
 const LOOP_MAJOR = 7;

@@ -1,9 +1,9 @@
 import { statfs } from "node:fs/promises";
-import { treeUsage, type TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
+import { type TreeUsage, treeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  VolumeUsage_Unit as Unit,
   type NodeGetVolumeStatsResponse,
+  VolumeUsage_Unit as Unit,
   type VolumeCondition,
 } from "@raft2kube/proto/gen/csi.ts";
 import { resourceExhausted } from "../../lib/errors.ts";

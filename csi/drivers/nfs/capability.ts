@@ -3,7 +3,7 @@ import {
   type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
 import { invalidArgument } from "../../lib/errors.ts";
-import { mountOptionsOf, READ_ONLY, type MountOptions } from "./mount-options.ts";
+import { type MountOptions, mountOptionsOf, READ_ONLY } from "./mount-options.ts";
 
 const MODES: ReadonlySet<number> = new Set(
   Object.values(Mode).filter((mode) => mode !== Mode.UNKNOWN),

@@ -1,7 +1,7 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  Controller,
   ControllerServiceCapability_RPC_Type as Capability,
+  Controller,
   type ControllerExpandVolumeRequest,
   type ControllerMethods,
   type CreateVolumeRequest,
@@ -10,8 +10,8 @@ import {
   type Volume,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import { capacityOf } from "../../lib/capacity.ts";
 import { invalidArgument, notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
@@ -23,7 +23,7 @@ import { volumeMessage } from "./messages.ts";
 import type { VolumeRecord } from "./record.ts";
 import { contentOf } from "./share-processes.ts";
 import { snapshotHandlers } from "./snapshots.ts";
-import { parseId, type ObjectId } from "./volume-id.ts";
+import { type ObjectId, parseId } from "./volume-id.ts";
 
 // Nothing is listed: a call that names no volume names no share.
 const CAPABILITIES = [
@@ -86,9 +86,14 @@ async function deleteVolume(
   { share, key }: ObjectId,
 ): Promise<void> {
   await driver.pending.run([id, key], () =>
-    driver.processes.run("deleteVolume", { ...inShare(driver, share), key }, {
-      server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS,
-    }),
+    driver.processes.run(
+      "deleteVolume",
+      { ...inShare(driver, share), key },
+      {
+        server: contentOf(share.server),
+        timeout_ms: CONTENT_TIMEOUT_MS,
+      },
+    ),
   );
 }
 
@@ -102,9 +107,14 @@ function requireId(volumeId: string): ObjectId {
 
 function getVolume(driver: NfsDriver, { share, key }: ObjectId): Promise<VolumeRecord> {
   const { server } = share;
-  return driver.processes.run("getVolume", { ...inShare(driver, share), key }, {
-    server, timeout_ms: SHARE_TIMEOUT_MS,
-  });
+  return driver.processes.run(
+    "getVolume",
+    { ...inShare(driver, share), key },
+    {
+      server,
+      timeout_ms: SHARE_TIMEOUT_MS,
+    },
+  );
 }
 
 async function expandVolume(

@@ -9,7 +9,7 @@ import { CAPACITY_BYTES_MAX } from "./limits.ts";
 import type { MountOptions } from "./mount-options.ts";
 import { parametersOf } from "./parameters.ts";
 import type { ContentSource } from "./record.ts";
-import { sourceOf, type Share } from "./share.ts";
+import { type Share, sourceOf } from "./share.ts";
 import { idOf, keyOf, parseId } from "./volume-id.ts";
 
 export interface CreateVolumePlan {

@@ -1,10 +1,10 @@
 import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { PendingOperations } from "../../lib/pending-operations.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { PendingOperations } from "../../lib/pending-operations.ts";
 import type { InShare } from "./in-share/operations.ts";
-import type { ShareProcesses } from "./share-processes.ts";
-import { ownMountOptions, type MountOptions } from "./mount-options.ts";
+import { type MountOptions, ownMountOptions } from "./mount-options.ts";
 import type { Share } from "./share.ts";
+import type { ShareProcesses } from "./share-processes.ts";
 
 /** The common parts of the driver's services. */
 export interface NfsDriver {

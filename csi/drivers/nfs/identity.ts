@@ -1,11 +1,11 @@
 import {
-  Identity,
-  PluginCapability_Service_Type as Service,
   PluginCapability_VolumeExpansion_Type as Expansion,
+  Identity,
   type IdentityMethods,
+  PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import { DRIVER_VERSION } from "../../lib/serve-driver.ts";
 
 /** The Identity service: the plugin's name, and which other services it has. */

@@ -3,11 +3,11 @@ import { PendingOperations } from "../../lib/pending-operations.ts";
 import { serveDriver } from "../../lib/serve-driver.ts";
 import { controllerService } from "./controller.ts";
 import type { NfsDriver } from "./driver.ts";
-import { nfsMounter } from "./in-share/mounter.ts";
-import { ShareProcesses, SHARE_PROCESS } from "./share-processes.ts";
 import { identityService } from "./identity.ts";
+import { nfsMounter } from "./in-share/mounter.ts";
 import { mountOptionsOf } from "./mount-options.ts";
 import { nodeService } from "./node.ts";
+import { SHARE_PROCESS, ShareProcesses } from "./share-processes.ts";
 
 export const NFS_DRIVER_NAME = "nfs.csi.r2k.dev";
 

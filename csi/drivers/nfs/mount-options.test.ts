@@ -19,8 +19,17 @@ describe("mountOptionsOf", () => {
 
   it("refuses what is unknown, malformed or contradicts itself, by name", () => {
     const wrong = [
-      "timeo", "timeo=-1", "hard=1", "proto=udp", "__proto__", "constructor=1", "sec=krb5",
-      "noconstructor", "x-systemd.automount", "source=/", "vers=2",
+      "timeo",
+      "timeo=-1",
+      "hard=1",
+      "proto=udp",
+      "__proto__",
+      "constructor=1",
+      "sec=krb5",
+      "noconstructor",
+      "x-systemd.automount",
+      "source=/",
+      "vers=2",
     ];
     for (const option of wrong) expect(() => read("hard", option), option).toThrow(option);
     expect(() => read("vers=3", "nfsvers=4.2")).toThrow("nfsvers=4.2 contradicts nfsvers=3");

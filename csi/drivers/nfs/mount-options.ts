@@ -33,8 +33,18 @@ const FLAGS = ["hard", "soft", "softerr", "softreval", "sync"];
 const NEGATABLE = ["ac", "acl", "cto", "lock", "rdirplus", "resvport", "fsc"];
 /** Options with a number. */
 const NUMBERS = [
-  "timeo", "retrans", "rsize", "wsize", "acregmin", "acregmax", "acdirmin", "acdirmax", "actimeo",
-  "port", "mountport", "nconnect",
+  "timeo",
+  "retrans",
+  "rsize",
+  "wsize",
+  "acregmin",
+  "acregmax",
+  "acdirmin",
+  "acdirmax",
+  "actimeo",
+  "port",
+  "mountport",
+  "nconnect",
 ];
 /** Options with one of some values. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -75,8 +85,10 @@ function take(field: string, found: MountOptions, option: string): void {
     found.attributes |= ATTRIBUTES[name]!;
   } else if (!(value === undefined && DEFAULTS.includes(name))) {
     if (!isKnown(name, value)) {
-      throw invalidArgument(`${field}: ${JSON.stringify(option)} is not a mount option of NFS ` +
-        "that this driver supports");
+      throw invalidArgument(
+        `${field}: ${JSON.stringify(option)} is not a mount option of NFS ` +
+          "that this driver supports",
+      );
     }
     found.options.push(option);
   }

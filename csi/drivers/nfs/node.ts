@@ -2,17 +2,17 @@ import { isAbsolute } from "node:path";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  Node,
   NodeServiceCapability_RPC_Type as Capability,
   VolumeCapability_AccessMode_Mode as Mode,
-  VolumeUsage_Unit as Unit,
+  Node,
   type NodeGetVolumeStatsResponse,
   type NodeMethods,
   type NodePublishVolumeRequest,
+  VolumeUsage_Unit as Unit,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import {
   alreadyExists,
   failedPrecondition,
@@ -179,9 +179,14 @@ async function unmountOf(driver: NfsDriver, server: string, target: string): Pro
   for (const detach of [false, true]) {
     try {
       const timeout_ms = UNMOUNT_TIMEOUT_MS;
-      await driver.processes.run("unmount", { target, detach }, {
-        server: detach ? `${server}, detaching` : unmountsOf(server), timeout_ms,
-      });
+      await driver.processes.run(
+        "unmount",
+        { target, detach },
+        {
+          server: detach ? `${server}, detaching` : unmountsOf(server),
+          timeout_ms,
+        },
+      );
       return;
     } catch (thrown) {
       if (isGone()) return;

@@ -1,7 +1,7 @@
 import { invalidArgument } from "../../lib/errors.ts";
 import { requireSmallMap } from "../../lib/fields.ts";
 import { SIDECAR_PREFIX } from "../../lib/parameters.ts";
-import { shareOf, type Share } from "./share.ts";
+import { type Share, shareOf } from "./share.ts";
 import { fillSubDir, requireSubDir } from "./sub-dir.ts";
 
 /** Treatment of a volume's directory when the volume is deleted. */

@@ -40,8 +40,12 @@ export function parseVolume(text: string, where: string): VolumeRecord {
   const value = objectIn(text, where);
   const { state, name, subDir, capacity_bytes, onDelete, source } = value;
   const isWhole =
-    STATES.includes(state) && typeof name === "string" && typeof subDir === "string" &&
-    isSize(capacity_bytes) && ON_DELETE.includes(onDelete) && isSource(source);
+    STATES.includes(state) &&
+    typeof name === "string" &&
+    typeof subDir === "string" &&
+    isSize(capacity_bytes) &&
+    ON_DELETE.includes(onDelete) &&
+    isSource(source);
   if (!isWhole) throw damaged(where);
   return value as unknown as VolumeRecord;
 }
@@ -51,7 +55,9 @@ export function parseSnapshot(text: string, where: string): SnapshotRecord {
   const value = objectIn(text, where);
   const { name, volumeKey, size_bytes, created_ms } = value;
   const isWhole =
-    typeof name === "string" && typeof volumeKey === "string" && isSize(size_bytes) &&
+    typeof name === "string" &&
+    typeof volumeKey === "string" &&
+    isSize(size_bytes) &&
     isSize(created_ms);
   if (!isWhole) throw damaged(where);
   return value as unknown as SnapshotRecord;

@@ -1,8 +1,8 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { type ChildProcess, spawn } from "node:child_process";
 import { logger } from "@raft2kube/observe/log.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { internal } from "../../lib/errors.ts";
 import type {
   FromProcess,

@@ -49,9 +49,14 @@ async function createSnapshot(
   const key = keyOf(name);
   const asked = { key, name, volumeKey, created_ms: driver.clock.now() };
   const record = await driver.pending.run([key, volumeKey], () =>
-    driver.processes.run("createSnapshot", { ...inShare(driver, share), ...asked }, {
-      server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS,
-    }),
+    driver.processes.run(
+      "createSnapshot",
+      { ...inShare(driver, share), ...asked },
+      {
+        server: contentOf(share.server),
+        timeout_ms: CONTENT_TIMEOUT_MS,
+      },
+    ),
   );
   return snapshotMessage(share, record);
 }

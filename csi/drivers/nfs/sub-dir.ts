@@ -19,10 +19,7 @@ const UNPRINTABLE = /[\u0000-\u001f\u007f]/;
  * Fills the names of claim and volume into the template of a class. Throws INVALID_ARGUMENT for an
  * unknown name, and for one whose value the provisioner does not send.
  */
-export function fillSubDir(
-  template: string,
-  parameters: Readonly<Record<string, string>>,
-): string {
+export function fillSubDir(template: string, parameters: Readonly<Record<string, string>>): string {
   // lab:17 begin fill
   return template.replace(/\$\{([^}]*)\}?/g, (whole, name: string) => {
     const key = NAMES[name];

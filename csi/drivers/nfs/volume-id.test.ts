@@ -19,8 +19,15 @@ it("an id that would exceed the specification's 128 bytes is refused by its para
 it("any other text is the id of nothing", () => {
   const key = keyOf("v");
   const others = [
-    "", "#", `a#b#${key}`, `a#/b#${key}#`, `a#/b#${key.slice(1)}`, `a#/../b#${key}`,
-    `a b#/b#${key}`, "a#/b#../../x", "__proto__",
+    "",
+    "#",
+    `a#b#${key}`,
+    `a#/b#${key}#`,
+    `a#/b#${key.slice(1)}`,
+    `a#/../b#${key}`,
+    `a b#/b#${key}`,
+    "a#/b#../../x",
+    "__proto__",
   ];
   for (const id of others) expect(parseId(id), id).toBeUndefined();
 });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { invalidArgument } from "../../lib/errors.ts";
 import { STRING_BYTES_MAX } from "../../lib/limits.ts";
-import { shareOf, type Share } from "./share.ts";
+import { type Share, shareOf } from "./share.ts";
 
 /**
  * The parts of a volume's or snapshot's id, `server#share#key`: DeleteVolume receives nothing else,

@@ -1,10 +1,10 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { requireDevice } from "../../lib/device-node.ts";
 import { startDevicePlugin } from "../../lib/device-plugin.ts";
 import { DeviceSet } from "../../lib/device-set.ts";
-import { requireDevice } from "../../lib/device-node.ts";
 import { followFile } from "../../lib/follow-file.ts";
-import { type Gpus, allocationOf, preferPacked, sharesOf } from "./gpu.ts";
+import { allocationOf, type Gpus, preferPacked, sharesOf } from "./gpu.ts";
 import { GPUS_MAX, SHARES_MAX } from "./limits.ts";
 
 export const GPU_RESOURCE_NAME = "r2k.dev/gpu";
@@ -35,10 +35,13 @@ export async function startGpuPlugin(
   const node = gpusOf(options);
   await requireDevice(node.devicePath);
   const devices = new DeviceSet(sharesOf(node, new Set()));
-  const health = healthFile === undefined ? undefined : followFile(healthFile, clock, (text) => {
-    const unhealthy = new Set(text.split("\n").map((line) => line.trim()));
-    devices.set(sharesOf(node, unhealthy));
-  });
+  const health =
+    healthFile === undefined
+      ? undefined
+      : followFile(healthFile, clock, (text) => {
+          const unhealthy = new Set(text.split("\n").map((line) => line.trim()));
+          devices.set(sharesOf(node, unhealthy));
+        });
   const plugin = startDevicePlugin({
     kubeletDir,
     socketName: `${GPU_RESOURCE_NAME.replaceAll("/", "_")}.sock`,

@@ -1,8 +1,8 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { requireDevice } from "../../lib/device-node.ts";
 import { startDevicePlugin } from "../../lib/device-plugin.ts";
 import { DeviceSet } from "../../lib/device-set.ts";
-import { requireDevice } from "../../lib/device-node.ts";
 import { followFile } from "../../lib/follow-file.ts";
 import { allocationOf, deviceIds, devicesOf, preferLowest } from "./devices.ts";
 
@@ -40,9 +40,12 @@ export async function startSampleDevicePlugin(
   await requireDevice(devicePath);
   const known = new Set(deviceIds(count));
   const devices = new DeviceSet(devicesOf(count, ""));
-  const health = healthFile === undefined ? undefined : followFile(healthFile, clock, (text) => {
-    devices.set(devicesOf(count, text));
-  });
+  const health =
+    healthFile === undefined
+      ? undefined
+      : followFile(healthFile, clock, (text) => {
+          devices.set(devicesOf(count, text));
+        });
   const plugin = startDevicePlugin({
     kubeletDir,
     socketName: `${resourceName.replaceAll("/", "_")}.sock`,

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
-import { logger } from "@raft2kube/observe/log.ts";
-import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { nftGeneration } from "@raft2kube/linux/netfilter/nft.ts";
-import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
-import { withPrograms } from "../../../testing/programs.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
+import { withPrograms } from "../../../testing/programs.ts";
 import { servicePort } from "../../../testing/service-port.ts";
 import type { Rules } from "../rules.ts";
 import { IPTABLES_MODE } from "./apply.ts";
@@ -32,8 +32,9 @@ const change = (i: number, endpoint: string) => {
 
 /** The programs that this process runs, by pid; one that has ended has no file any more. */
 const programs = () =>
-  (readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? [])
-    .filter((pid) => existsSync(`/proc/${pid}/exe`));
+  (readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? []).filter(
+    (pid) => existsSync(`/proc/${pid}/exe`),
+  );
 
 describe.runIf(process.getuid?.() === 0)("rules of every kind", () => {
   it.each(["nft", "legacy"] as const)("are as iptables-%s-save prints them", async (kind) => {
@@ -49,8 +50,13 @@ describe.runIf(process.getuid?.() === 0)("rules of every kind", () => {
       { key: "ns/many:p/TCP", allEndpoints: endpoints(30), nodePort: 30_001 },
       { key: "ns/sticky:p/TCP", allEndpoints: endpoints(3), affinity_s: 60 },
       { key: "ns/local:p/UDP", transport: "udp", allEndpoints: endpoints(3), ...local },
-      { key: "ns/lb:p/TCP", externalIps: guarded.addresses, firewall: guarded, ...local,
-        allEndpoints: endpoints(3) },
+      {
+        key: "ns/lb:p/TCP",
+        externalIps: guarded.addresses,
+        firewall: guarded,
+        ...local,
+        allEndpoints: endpoints(3),
+      },
       { key: "ns/sctp:p/SCTP", transport: "sctp", allEndpoints: endpoints(1) },
     ] as const;
     const fragments = ports.map((port, i) => {
@@ -75,9 +81,14 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
     namespaces = createNamespaces("r2k-iptapply-");
     enterNetns(namespaces.add("node"));
     rules = IPTABLES_MODE.create({
-      clusterCidr: "10.1.0.0/16", clock: systemClock(), log: logger("test"),
+      clusterCidr: "10.1.0.0/16",
+      clock: systemClock(),
+      log: logger("test"),
     });
-    await rules.rebuild(Array.from({ length: SERVICES }, (_, i) => service(i)), []);
+    await rules.rebuild(
+      Array.from({ length: SERVICES }, (_, i) => service(i)),
+      [],
+    );
   });
   afterEach(async () => {
     await rules.close();
@@ -138,7 +149,8 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
     process.kill(Number(pid), "SIGSTOP");
     const refused = `kill -CONT ${pid}; echo refused >&2; exit 1`;
     await withPrograms({ "iptables-nft-save": refused }, () =>
-      expect(rules.rebuild(services, [])).rejects.toThrow("refused"));
+      expect(rules.rebuild(services, [])).rejects.toThrow("refused"),
+    );
     await rules.rebuild([service(0)], []);
     expect(await rules.intact()).toBe(true);
   });
@@ -146,8 +158,9 @@ describe.runIf(process.getuid?.() === 0)("the tables of iptables mode", () => {
   it("are rebuilt after a change that was refused", async () => {
     const [, own] = /-j (KUBE-SVC-\S+)/.exec((await rulesOf(/-d 10.96.0.0\/32/))[0] ?? "") ?? [];
     await tools.restore(`*nat\n:KUBE-SERVICES - [0:0]\n:${own} - [0:0]\n-X ${own}\nCOMMIT\n`);
-    await expect(rules.change(new Map([[service(0).key, undefined]])))
-      .rejects.toMatchObject({ code: "iptables-refused" });
+    await expect(rules.change(new Map([[service(0).key, undefined]]))).rejects.toMatchObject({
+      code: "iptables-refused",
+    });
     await rules.rebuild([service(1)], []);
     expect(await rules.intact()).toBe(true);
   });

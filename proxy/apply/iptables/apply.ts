@@ -1,13 +1,16 @@
 import { findIptables, type Iptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { IptablesSession } from "@raft2kube/linux/netfilter/iptables-session.ts";
-import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
 import { generationOf } from "@raft2kube/linux/netfilter/nft.ts";
+import { NETLINK_NETFILTER, NetlinkSocket } from "@raft2kube/linux/netlink/netlink.ts";
 import {
-  RESTORE_CALLS_MAX, RESTORE_END_MS_MAX, RESTORE_IDLE_MS, RESTORE_MS_MAX,
+  RESTORE_CALLS_MAX,
+  RESTORE_END_MS_MAX,
+  RESTORE_IDLE_MS,
+  RESTORE_MS_MAX,
 } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
-import { FrontendOwners } from "../frontend-owners.ts";
 import { externalReservation } from "../external-reservation.ts";
+import { FrontendOwners } from "../frontend-owners.ts";
 import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
@@ -15,8 +18,10 @@ import { TablesState } from "./state.ts";
 import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
 
 const LIMITS = {
-  idle_ms: RESTORE_IDLE_MS, callsMax: RESTORE_CALLS_MAX,
-  call_ms: RESTORE_MS_MAX, end_ms: RESTORE_END_MS_MAX,
+  idle_ms: RESTORE_IDLE_MS,
+  callsMax: RESTORE_CALLS_MAX,
+  call_ms: RESTORE_MS_MAX,
+  end_ms: RESTORE_END_MS_MAX,
 };
 
 /** The programs of a namespace, and the sessions that stay open between transactions. */
@@ -85,8 +90,9 @@ function iptablesRules(options: RulesOptions): Rules {
       await session.restore(transactions());
     },
     async change(changes) {
-      const fragments = [...owners.change(changes)].map(([key, port]) =>
-        [key, port && renderPort(port, clusterCidr)] as const);
+      const fragments = [...owners.change(changes)].map(
+        ([key, port]) => [key, port && renderPort(port, clusterCidr)] as const,
+      );
       const transactions = state.change(new Map(fragments));
       if (transactions.length === 0) return;
       const now = await open();

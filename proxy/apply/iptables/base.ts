@@ -21,8 +21,12 @@ export interface Jump {
 }
 
 export const NEW = "-m conntrack --ctstate NEW ";
-export const jump = (table: Table, from: string, to: string, match = ""): Jump =>
-  ({ table, from, to, match });
+export const jump = (table: Table, from: string, to: string, match = ""): Jump => ({
+  table,
+  from,
+  to,
+  match,
+});
 
 /** A mode's shared chains and rules, beside the Services' own chains. */
 export interface Layout {
@@ -66,7 +70,11 @@ export const LAYOUT: Layout = {
   jumps: JUMPS,
   shared: {
     filter: [
-      CHAINS.services, CHAINS.externalServices, CHAINS.forward, CHAINS.nodePorts, CHAINS.firewall,
+      CHAINS.services,
+      CHAINS.externalServices,
+      CHAINS.forward,
+      CHAINS.nodePorts,
+      CHAINS.firewall,
     ],
     nat: [CHAINS.services, CHAINS.nodePorts, CHAINS.postrouting, CHAINS.markMasq],
   },
@@ -92,10 +100,12 @@ export function baseRules(nodePortAddresses: readonly string[] | undefined): Rul
     // Else the packet is masqueraded again if it passes the network stack again.
     nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
     ...MASQUERADES.map(({ match, target }) =>
-      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart())),
+      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart()),
+    ),
     nat(CHAINS.markMasq, "-j MARK --or-mark 0x4000"),
     ...destinations.map((to) =>
-      nat(CHAINS.services, `${to}${local} ${LAST} -j ${CHAINS.nodePorts}`)),
+      nat(CHAINS.services, `${to}${local} ${LAST} -j ${CHAINS.nodePorts}`),
+    ),
     forward("-m conntrack --ctstate INVALID -j DROP"),
     forward(`-m mark --mark ${MASQUERADE_MARK} -j ACCEPT`),
     forward("-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),

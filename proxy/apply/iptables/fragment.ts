@@ -116,9 +116,12 @@ function addExternalChain(to: Rendering, usable: readonly Target[]): void {
   const { port, names, chains, clusterCidr } = to;
   const { firewall } = port;
   if (firewall) {
-    const from = (range: string) => range.endsWith("/0") ? "" : `-s ${range} `;
-    add(chains, names.firewall, firewall.ranges.map((range) =>
-      `${from(range)}-j ${names.external}`));
+    const from = (range: string) => (range.endsWith("/0") ? "" : `-s ${range} `);
+    add(
+      chains,
+      names.firewall,
+      firewall.ranges.map((range) => `${from(range)}-j ${names.external}`),
+    );
   }
   if (!port.externalLocal) {
     add(chains, names.external, [`-j ${CHAINS.markMasq}`, `-j ${names.cluster}`]);
@@ -137,8 +140,8 @@ function addExternalChain(to: Rendering, usable: readonly Target[]): void {
 function addPolicyChains(to: Rendering): void {
   const { port, names, chains, shared } = to;
   const texts = [...shared.map(({ text }) => text), ...[...chains.values()].flat()];
-  const used = (chain: string) => texts.some((text) => text.endsWith(` -j ${chain}`) ||
-    text === `-j ${chain}`);
+  const used = (chain: string) =>
+    texts.some((text) => text.endsWith(` -j ${chain}`) || text === `-j ${chain}`);
   const policies = [
     { chain: names.cluster, targets: port.allEndpoints },
     { chain: names.local, targets: port.localEndpoints },
@@ -158,8 +161,12 @@ const recent = (name: string) => `--name ${name} --mask 255.255.255.255 --rsourc
 function choice(to: Rendering, targets: readonly Target[]): string[] {
   const { affinity_s } = to.port;
   const names = targets.map((target) => to.names.endpoint(target));
-  const sticky = affinity_s === undefined ? [] : names.map((name) =>
-    `-m recent --rcheck --seconds ${affinity_s} --reap ${recent(name)} -j ${name}`);
+  const sticky =
+    affinity_s === undefined
+      ? []
+      : names.map(
+          (name) => `-m recent --rcheck --seconds ${affinity_s} --reap ${recent(name)} -j ${name}`,
+        );
   const random = names.map((name, at) => {
     const left = names.length - at;
     const probability = (Math.round(CERTAIN / left) / CERTAIN).toFixed(11);
@@ -176,10 +183,7 @@ function endpointRules(to: Rendering, { address, port: number }: Target): string
   const name = to.names.endpoint({ address, port: number });
   const remember = affinity_s === undefined ? "" : `-m recent --set ${recent(name)} `;
   const destination = `-j DNAT --to-destination ${address}:${number}`;
-  return [
-    `-s ${address}/32 -j ${CHAINS.markMasq}`,
-    `-p ${transport} ${remember}${destination}`,
-  ];
+  return [`-s ${address}/32 -j ${CHAINS.markMasq}`, `-p ${transport} ${remember}${destination}`];
 }
 
 function add(chains: Map<string, string[]>, chain: string, rules: readonly string[]): void {

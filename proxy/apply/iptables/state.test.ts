@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { ServicePort } from "../../plan/model.ts";
 import { servicePort } from "../../../testing/service-port.ts";
-import { ipvsRules, LAYOUT as IPVS_LAYOUT } from "../ipvs/layout.ts";
+import type { ServicePort } from "../../plan/model.ts";
+import { LAYOUT as IPVS_LAYOUT, ipvsRules } from "../ipvs/layout.ts";
 import { baseRules, LAYOUT } from "./base.ts";
 import { renderPort } from "./fragment.ts";
 import { chainsOf, portName } from "./names.ts";
@@ -9,9 +9,13 @@ import { hasJumps, removal, TablesState } from "./state.ts";
 
 const ONE = { address: "10.180.0.1", port: 80 };
 const TWO = { address: "10.180.0.2", port: 80 };
-const port = (changes: Partial<ServicePort> = {}) => servicePort({
-  key: "ns1/svc1:p80/TCP", clusterIps: ["172.30.0.41"], allEndpoints: [ONE], ...changes,
-});
+const port = (changes: Partial<ServicePort> = {}) =>
+  servicePort({
+    key: "ns1/svc1:p80/TCP",
+    clusterIps: ["172.30.0.41"],
+    allEndpoints: [ONE],
+    ...changes,
+  });
 const SVC = "KUBE-SVC-XPGD46QRK7WJZT7O";
 const SEP = "KUBE-SEP-SXIVWICOYRO3J4NJ";
 const CIDR = "10.0.0.0/8";
@@ -43,11 +47,10 @@ describe("names of chains", () => {
 describe("a Service port", () => {
   test("has upstream's chains", () => {
     const { shared, chains } = renderPort(port(), CIDR);
-    const match = "-d 172.30.0.41/32 -p tcp -m tcp --dport 80 " +
+    const match =
+      "-d 172.30.0.41/32 -p tcp -m tcp --dport 80 " +
       '-m comment --comment "ns1/svc1:p80 cluster IP"';
-    expect(shared).toEqual([
-      { table: "nat", chain: "KUBE-SERVICES", text: `${match} -j ${SVC}` },
-    ]);
+    expect(shared).toEqual([{ table: "nat", chain: "KUBE-SERVICES", text: `${match} -j ${SVC}` }]);
     expect(Object.fromEntries(chains)).toEqual({
       [SVC]: [`! -s ${CIDR} -j KUBE-MARK-MASQ`, `-j ${SEP}`],
       [SEP]: [
@@ -99,8 +102,9 @@ describe("a Service port", () => {
     const { chains } = renderPort(port({ ...local, localEndpoints: [TWO] }), CIDR);
     const names = chainsOf(port());
     expect(chains.get(names.external)?.at(-1)).toBe(`-j ${names.local}`);
-    expect(chains.get(names.local)?.[0])
-      .toMatch(/^! -s 10.0.0.0\/8 -d 172.30.0.41\/32 -p tcp .*-j KUBE-MARK-MASQ$/);
+    expect(chains.get(names.local)?.[0]).toMatch(
+      /^! -s 10.0.0.0\/8 -d 172.30.0.41\/32 -p tcp .*-j KUBE-MARK-MASQ$/,
+    );
   });
 
   test("source ranges are checked before the Service, and others dropped", () => {
@@ -156,9 +160,13 @@ describe("the input of iptables-restore", () => {
     const { tables } = state(port());
     const input = tables.change(new Map([[port().key, undefined]]));
     expect(lines(input.join(""))).toEqual([
-      "*nat", `:${SVC} - [0:0]`, `:${SEP} - [0:0]`,
+      "*nat",
+      `:${SVC} - [0:0]`,
+      `:${SEP} - [0:0]`,
       expect.stringMatching(new RegExp(`^-D KUBE-SERVICES .* -j ${SVC}$`)),
-      `-X ${SVC}`, `-X ${SEP}`, "COMMIT",
+      `-X ${SVC}`,
+      `-X ${SEP}`,
+      "COMMIT",
     ]);
   });
 
@@ -171,7 +179,8 @@ describe("the input of iptables-restore", () => {
 type TableName = "filter" | "nat";
 
 const BUILT_IN = {
-  filter: ["INPUT", "FORWARD", "OUTPUT"], nat: ["PREROUTING", "OUTPUT", "POSTROUTING"],
+  filter: ["INPUT", "FORWARD", "OUTPUT"],
+  nat: ["PREROUTING", "OUTPUT", "POSTROUTING"],
 } as const;
 
 /** Tables that take input by transactions, as the kernel: no jump to a missing chain. */
@@ -181,7 +190,12 @@ class Tables {
 
   /** Applies at most `most` transactions; returns how many of the table nat there were. */
   restore(input: string | string[], most = Infinity, afterEach = () => {}): number {
-    const all = [...[input].flat().join("").matchAll(/^\*(\w+)\n([^]*?)^COMMIT$/gm)].slice(0, most);
+    const all = [
+      ...[input]
+        .flat()
+        .join("")
+        .matchAll(/^\*(\w+)\n([^]*?)^COMMIT$/gm),
+    ].slice(0, most);
     for (const [, name, body = ""] of all) {
       const chains = this[name as TableName];
       for (const line of lines(body)) take(chains, line);
@@ -193,8 +207,11 @@ class Tables {
   }
 
   saved(): Record<TableName, string[]> {
-    const save = (name: TableName) => [...this[name]].flatMap(([chain, rules]) =>
-      [`:${chain} - [0:0]`, ...rules.map((rule) => `-A ${chain} ${rule}`)]);
+    const save = (name: TableName) =>
+      [...this[name]].flatMap(([chain, rules]) => [
+        `:${chain} - [0:0]`,
+        ...rules.map((rule) => `-A ${chain} ${rule}`),
+      ]);
     return { filter: save("filter"), nat: save("nat") };
   }
 
@@ -206,7 +223,8 @@ class Tables {
 }
 
 function take(chains: Map<string, string[]>, line: string): void {
-  const [verb = "", chain = ""] = line.startsWith(":") ? [":", line.split(" ")[0]?.slice(1)]
+  const [verb = "", chain = ""] = line.startsWith(":")
+    ? [":", line.split(" ")[0]?.slice(1)]
     : line.split(" ");
   const rules = chains.get(chain) ?? [];
   const text = line.slice(`${verb} ${chain} `.length);
@@ -218,8 +236,9 @@ function take(chains: Map<string, string[]>, line: string): void {
     expect(rules).toContain(text);
     rules.splice(rules.indexOf(text), 1);
   } else if (verb === "-X") {
-    expect([rules, [...chains.values()].flat().filter((rule) => targetOf(rule) === chain)])
-      .toEqual([[], []]);
+    expect([rules, [...chains.values()].flat().filter((rule) => targetOf(rule) === chain)]).toEqual(
+      [[], []],
+    );
     chains.delete(chain);
   }
 }
@@ -227,9 +246,12 @@ function take(chains: Map<string, string[]>, line: string): void {
 const targetOf = (rule: string) => / ?-j (KUBE-\S+)/.exec(rule)?.[1];
 
 describe("many Services", () => {
-  const numbered = (i: number, at = i) => port({
-    key: `ns1/s${i}:p/TCP`, clusterIps: [`172.30.1.${at}`], nodePort: 30_000 + at,
-  });
+  const numbered = (i: number, at = i) =>
+    port({
+      key: `ns1/s${i}:p/TCP`,
+      clusterIps: [`172.30.1.${at}`],
+      nodePort: 30_000 + at,
+    });
   const many = (names: readonly number[]) => names.map((i) => numbered(i));
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
   const fragmentsOf = (ports: readonly ServicePort[]) =>
@@ -272,8 +294,11 @@ describe("many Services", () => {
     kernel.nat.set(endpoint(ONE), ["-j RETURN", "-j RETURN"]);
     expect(written(services)).toEqual([endpoint(ONE)]);
     const moved = fragmentsOf([{ ...numbered(7), allEndpoints: [TWO] }]);
-    expect(written(new Map([...services, ...moved])))
-      .toEqual([cluster, endpoint(TWO), endpoint(ONE)]);
+    expect(written(new Map([...services, ...moved]))).toEqual([
+      cluster,
+      endpoint(TWO),
+      endpoint(ONE),
+    ]);
   });
 
   test("are one transaction where each would write the whole table", () => {
@@ -309,9 +334,11 @@ describe("many Services", () => {
   });
 
   test.each([
-    ["to a Service of a later part", (i: number) =>
-      i < 10 ? undefined : numbered(i, i < 85 ? i : i - 85)],
-    ["to a Service of an earlier part", (i: number) => i < 85 ? numbered(i, i + 10) : undefined],
+    [
+      "to a Service of a later part",
+      (i: number) => (i < 10 ? undefined : numbered(i, i < 85 ? i : i - 85)),
+    ],
+    ["to a Service of an earlier part", (i: number) => (i < 85 ? numbered(i, i + 10) : undefined)],
     ["between two Services", (i: number) => numbered(i, 94 - i)],
   ])("a frontend that moves %s has a rule all the time", (_, moved) => {
     const before = fragmentsOf(many(range(0, 95)));
@@ -319,12 +346,16 @@ describe("many Services", () => {
     const kernel = new Tables();
     kernel.restore(tables.rebuild(before, NOTHING));
     const changes = range(0, 95).map((i) => [numbered(i).key, moved(i)] as const);
-    const served = () => (kernel.nat.get("KUBE-SERVICES") ?? []).flatMap((rule) =>
-      /-d (172\S+)\/32/.exec(rule)?.[1] ?? []);
-    const kept = changes.flatMap(([, now]) => now?.clusterIps ?? [])
+    const served = () =>
+      (kernel.nat.get("KUBE-SERVICES") ?? []).flatMap(
+        (rule) => /-d (172\S+)\/32/.exec(rule)?.[1] ?? [],
+      );
+    const kept = changes
+      .flatMap(([, now]) => now?.clusterIps ?? [])
       .filter((address) => served().includes(address));
-    const input = tables.change(new Map(changes.map(([key, now]) =>
-      [key, now && renderPort(now, CIDR)])));
+    const input = tables.change(
+      new Map(changes.map(([key, now]) => [key, now && renderPort(now, CIDR)])),
+    );
     kernel.restore(input, Infinity, () => {
       for (const address of kept) expect(served()).toContain(address);
     });

@@ -1,5 +1,5 @@
-import { isJump, type Jump, jumpText, LAYOUT, type Layout, type Rule, type Table } from "./base.ts";
 import { CHAINS_OF_A_PORT, PORTS_PER_TRANSACTION } from "../../limits.ts";
+import { isJump, type Jump, jumpText, LAYOUT, type Layout, type Rule, type Table } from "./base.ts";
 import type { Fragment } from "./fragment.ts";
 import { CHAINS, isOwnChain } from "./names.ts";
 
@@ -95,8 +95,9 @@ export class TablesState {
     let ports = 0;
     for (const [key, fragment] of fragments) {
       this.#fragments.set(key, fragment);
-      const differing = [...fragment.chains].filter(([name, rules]) =>
-        found.get(name)?.join("\n") !== rules.join("\n"));
+      const differing = [...fragment.chains].filter(
+        ([name, rules]) => found.get(name)?.join("\n") !== rules.join("\n"),
+      );
       if (differing.length === 0) continue;
       for (const [name, rules] of differing) write(section, name, rules);
       if (++ports % this.#portsAtOnce !== 0) continue;
@@ -110,7 +111,11 @@ export class TablesState {
   #mark(): Section {
     const section = new Section("nat");
     const rules = this.#base.filter(({ chain }) => chain === CHAINS.markMasq);
-    write(section, CHAINS.markMasq, rules.map(({ text }) => text));
+    write(
+      section,
+      CHAINS.markMasq,
+      rules.map(({ text }) => text),
+    );
     return section;
   }
 
@@ -131,9 +136,10 @@ export class TablesState {
     }
     const wanted = new Set(all.flatMap(({ chains }) => [...chains.keys()]));
     const stale = ownChains(saved, this.#layout).filter((name) => !wanted.has(name));
-    return textsOf([
-      ...this.#own, sections.filter, sections.nat, ...removals(stale, this.#portsAtOnce),
-    ], this.#portsAtOnce);
+    return textsOf(
+      [...this.#own, sections.filter, sections.nat, ...removals(stale, this.#portsAtOnce)],
+      this.#portsAtOnce,
+    );
   }
 
   /**
@@ -169,10 +175,13 @@ export class TablesState {
       fragment.shared.forEach(count);
       for (const [name, rules] of fragment.chains) wanted.nat.set(name, rules.length);
     }
-    return missingJumps(saved, this.#layout).length === 0 && TABLES.every((table) => {
-      const found = rulesIn(saved[table]);
-      return [...wanted[table]].every(([name, rules]) => found.get(name)?.length === rules);
-    });
+    return (
+      missingJumps(saved, this.#layout).length === 0 &&
+      TABLES.every((table) => {
+        const found = rulesIn(saved[table]);
+        return [...wanted[table]].every(([name, rules]) => found.get(name)?.length === rules);
+      })
+    );
   }
 }
 
@@ -203,11 +212,7 @@ function replace(old: Fragment, now: Fragment, first: Sections, last: Sections):
  * chains that the first transactions emptied, so that a removal that was interrupted is found and
  * can be repeated.
  */
-export function removal(
-  saved: Saved,
-  layout: Layout,
-  portsAtOnce = PORTS_PER_TRANSACTION,
-): string {
+export function removal(saved: Saved, layout: Layout, portsAtOnce = PORTS_PER_TRANSACTION): string {
   const [emptied, last] = [newSections(), newSections()];
   const missing = missingJumps(saved, layout);
   const jumps = layout.jumps.filter((jump) => !missing.includes(jump));
@@ -222,10 +227,14 @@ export function removal(
   for (const jump of jumps) {
     last[jump.table].rules.push(`-D ${jump.from} ${jumpText(jump, layout)}`);
   }
-  return textsOf([
-    ...Object.values(emptied), ...removals(ownChains(saved, layout), portsAtOnce),
-    ...Object.values(last),
-  ], portsAtOnce).join("");
+  return textsOf(
+    [
+      ...Object.values(emptied),
+      ...removals(ownChains(saved, layout), portsAtOnce),
+      ...Object.values(last),
+    ],
+    portsAtOnce,
+  ).join("");
 }
 
 /** The chains of single Services that are there. */

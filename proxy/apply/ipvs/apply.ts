@@ -5,14 +5,19 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
-import { FrontendOwners } from "../frontend-owners.ts";
 import { externalReservation } from "../external-reservation.ts";
+import { FrontendOwners } from "../frontend-owners.ts";
 import { TablesState } from "../iptables/state.ts";
 import { removeLayout, saveTables } from "../iptables/tables.ts";
-import type { Mode, Rules, RulesOptions } from "../rules.ts";
 import type { ParameterValues } from "../parameters.ts";
-import { changeAddresses, deviceAddresses, hasDevice, nodePortAddresses, removeDevice } from
-  "./device.ts";
+import type { Mode, Rules, RulesOptions } from "../rules.ts";
+import {
+  changeAddresses,
+  deviceAddresses,
+  hasDevice,
+  nodePortAddresses,
+  removeDevice,
+} from "./device.ts";
 import { ipvsRules, LAYOUT, SET_TYPES, type SetName } from "./layout.ts";
 import { formerParameters, giveParametersBack, takeParameters } from "./parameters.ts";
 import { deleteAllServers, hasServers, VirtualServers } from "./servers.ts";
@@ -37,8 +42,14 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
   const servers = new VirtualServers(clock, log);
   const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
-    state.change(new Map([...ports].map(([key, port]) =>
-      [key, port && wantedOf(port, { scheduler, nodeAddresses })])));
+    state.change(
+      new Map(
+        [...ports].map(([key, port]) => [
+          key,
+          port && wantedOf(port, { scheduler, nodeAddresses }),
+        ]),
+      ),
+    );
   return {
     async rebuild(ports, apiServers) {
       requireIpvs();
@@ -55,7 +66,10 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       await servers.rebuild(state.servers());
       const wanted = state.addresses();
       const found = deviceAddresses();
-      changeAddresses(wanted, [...found].filter((address) => !wanted.has(address)));
+      changeAddresses(
+        wanted,
+        [...found].filter((address) => !wanted.has(address)),
+      );
     },
     async change(changes) {
       const done: Steps = steps(owners.change(changes));

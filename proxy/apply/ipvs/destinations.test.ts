@@ -23,6 +23,13 @@ test("a destination leaves with weight 0 while it has connections, then it is re
 });
 
 test("a destination of UDP is removed at once", () => {
-  const { removed } = planDestinations("udp", [two], [{ ...one, ...busy }, { ...two, ...busy }]);
+  const { removed } = planDestinations(
+    "udp",
+    [two],
+    [
+      { ...one, ...busy },
+      { ...two, ...busy },
+    ],
+  );
   expect(removed).toEqual([{ ...one, weight: 1 }]);
 });

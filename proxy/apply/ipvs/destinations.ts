@@ -1,4 +1,8 @@
-import type { Destination, DestinationState, IpvsProtocol } from "@raft2kube/linux/netfilter/ipvs.ts";
+import type {
+  Destination,
+  DestinationState,
+  IpvsProtocol,
+} from "@raft2kube/linux/netfilter/ipvs.ts";
 import { keyOf, type Target } from "../../plan/model.ts";
 
 /** The weight of a destination that gets connections. */

@@ -1,7 +1,7 @@
-import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "../../../testing/network/namespaces.ts";
+import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { ensureDevice, hasDevice } from "./device.ts";
 import { DEVICE } from "./layout.ts";
 
@@ -12,9 +12,12 @@ describe.runIf(process.getuid?.() === 0)("the device of the Services' addresses"
     enterNetns(namespaces.add("node"));
     using route = openRoute();
     createVeth(route, { name: DEVICE }, { name: "other" });
-    expect(() => ensureDevice("")).toThrow(expect.objectContaining({
-      code: "EEXIST", remedy: expect.stringContaining("ipvsadm --clear") as string,
-    }));
+    expect(() => ensureDevice("")).toThrow(
+      expect.objectContaining({
+        code: "EEXIST",
+        remedy: expect.stringContaining("ipvsadm --clear") as string,
+      }),
+    );
     expect(hasDevice()).toBe(false);
   });
 });

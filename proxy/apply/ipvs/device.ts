@@ -1,9 +1,16 @@
 import { networkInterfaces } from "node:os";
-import ipaddr from "ipaddr.js";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { createDummy, deleteLink, findLink, getLink, type Link, openRoute, setLink } from
-  "@raft2kube/linux/netlink/link.ts";
+import {
+  createDummy,
+  deleteLink,
+  findLink,
+  getLink,
+  type Link,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
+import ipaddr from "ipaddr.js";
 import { DEVICE, DEVICE_OWNER } from "./layout.ts";
 
 /**
@@ -23,7 +30,8 @@ export function ensureDevice(note: string): void {
   // The kernel sets no alias while it creates a link.
   if (isNew || isOurs(link)) return setLink(route, link, { alias: aliasOf(note), up: true });
   throw new CodedError("EEXIST", `link ${DEVICE} belongs to another program`, {
-    remedy: "if no other proxy runs here, remove what one left: kube-proxy --cleanup, or " +
+    remedy:
+      "if no other proxy runs here, remove what one left: kube-proxy --cleanup, or " +
       `ip link delete ${DEVICE} and ipvsadm --clear`,
   });
 }
@@ -64,14 +72,15 @@ export function changeAddresses(added: Iterable<string>, removed: Iterable<strin
 
 /** Returns the node's own IPv4 addresses that serve node ports. */
 export function nodePortAddresses(ranges: readonly string[] | undefined): string[] {
-  const wanted = (ranges ?? []).filter((range) => ipaddr.IPv4.isValidCIDR(range))
+  const wanted = (ranges ?? [])
+    .filter((range) => ipaddr.IPv4.isValidCIDR(range))
     .map((range) => ipaddr.IPv4.parseCIDR(range));
   const own = Object.entries(networkInterfaces())
     .filter(([name]) => name !== DEVICE)
     .flatMap(([, addresses]) => addresses ?? [])
     .filter(({ family, internal }) => family === "IPv4" && !internal)
     .map(({ address }) => address);
-  const serves = (address: string) => !ranges?.length ||
-    wanted.some((range) => ipaddr.IPv4.parse(address).match(range));
+  const serves = (address: string) =>
+    !ranges?.length || wanted.some((range) => ipaddr.IPv4.parse(address).match(range));
   return [...new Set(own)].filter(serves).sort();
 }

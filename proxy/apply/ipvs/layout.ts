@@ -70,9 +70,10 @@ export function ipvsRules(clusterCidr: string | undefined): Rule[] {
   const filter = (chain: string, text: string): Rule => ({ table: "filter", chain, text });
   const mark = `-j ${CHAINS.markMasq}`;
   // Without a range: the node itself, which takes the Service's address as its own.
-  const outside = clusterCidr === undefined
-    ? `-m set --match-set ${SETS.clusterIp} src,dst`
-    : `! -s ${clusterCidr} ${to(SETS.clusterIp)}`;
+  const outside =
+    clusterCidr === undefined
+      ? `-m set --match-set ${SETS.clusterIp} src,dst`
+      : `! -s ${clusterCidr} ${to(SETS.clusterIp)}`;
   return [
     nat(CHAINS.services, `${outside} ${mark}`),
     nat(CHAINS.services, `${to(SETS.external)} ${mark}`),
@@ -82,7 +83,8 @@ export function ipvsRules(clusterCidr: string | undefined): Rule[] {
     nat(CHAINS.postrouting, `-m mark ! --mark ${MASQUERADE_MARK} -j RETURN`),
     nat(CHAINS.postrouting, "-j MARK --xor-mark 0x4000"),
     ...MASQUERADES.map(({ match, target }) =>
-      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart())),
+      nat(CHAINS.postrouting, `${match} -j ${target} --random-fully`.trimStart()),
+    ),
     // Other ports of the Services' addresses would be the node's own.
     filter(CHAINS.filter, `${to(SETS.clusterIp)} -j RETURN`),
     filter(CHAINS.filter, `${to(SETS.external)} -j RETURN`),

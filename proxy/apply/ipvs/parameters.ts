@@ -1,8 +1,14 @@
-import type { Logger } from "@raft2kube/observe/log.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
 import {
-  formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
-  restoreParameters, setParameters,
+  formerValues,
+  notedValues,
+  noteOf,
+  type Parameter,
+  type ParameterTraces,
+  type ParameterValues,
+  restoreParameters,
+  setParameters,
 } from "../parameters.ts";
 import { deviceNote, ensureDevice } from "./device.ts";
 import { hasServers } from "./servers.ts";
@@ -38,7 +44,10 @@ export function takeParameters(
   const noted = notedValues(TRACES, log, former);
   const values = formerValues(wanted, noted);
   ensureDevice(noteOf(values));
-  restoreParameters(ALL.filter((one) => !wanted.includes(one)), noted);
+  restoreParameters(
+    ALL.filter((one) => !wanted.includes(one)),
+    noted,
+  );
   setParameters(wanted);
   // Stays: the node's other parts forward packets, too.
   writeSysctl("net.ipv4.ip_forward", 1);

@@ -9,7 +9,12 @@ const failing = (code: string) => ({
   },
 });
 const server = (port: number, marked: boolean): VirtualServer => ({
-  address: "10.96.0.1", protocol: "tcp", port, scheduler: "rr", persistence_s: undefined, marked,
+  address: "10.96.0.1",
+  protocol: "tcp",
+  port,
+  scheduler: "rr",
+  persistence_s: undefined,
+  marked,
 });
 
 test("virtual servers without our mark belong to others", () => {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { LEAVING_CHECK_MS, SERVERS_PER_TURN } from "../../limits.ts";
 import { keyOf } from "../../plan/model.ts";
@@ -73,9 +73,7 @@ export class VirtualServers {
   #set(ipvs: Ipvs, { server, targets }: WantedServer): void {
     if (this.#isTaken(ipvs, server)) return;
     ipvs.setServer({ ...server, marked: true });
-    this.#step(ipvs, server, planDestinations(
-      server.protocol, targets, ipvs.destinations(server),
-    ));
+    this.#step(ipvs, server, planDestinations(server.protocol, targets, ipvs.destinations(server)));
   }
 
   #step(ipvs: Ipvs, server: VirtualServer, { set, removed, leaving }: DestinationSteps): void {
@@ -106,7 +104,8 @@ export class VirtualServers {
     }
     if (!this.#taken.has(name)) {
       this.#log.warn("a virtual server without our mark is where a Service's would be; it stays", {
-        server: name, remedy: "if no program needs it: ipvsadm -D",
+        server: name,
+        remedy: "if no program needs it: ipvsadm -D",
       });
     }
     this.#taken.add(name);

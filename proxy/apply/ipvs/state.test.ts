@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { ServicePort } from "../../plan/model.ts";
 import { servicePort } from "../../../testing/service-port.ts";
+import type { ServicePort } from "../../plan/model.ts";
 import { IpvsState } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
 
@@ -17,11 +17,18 @@ const setsOf = (changes: Partial<ServicePort>) =>
 describe("a Service port", () => {
   test("has a virtual server for each frontend", () => {
     expect(frontends({ externalIps: ["203.0.113.1"], nodePort: 30080 })).toEqual([
-      "10.96.0.7:80", "203.0.113.1:80", "192.0.2.1:30080", "192.0.2.2:30080",
+      "10.96.0.7:80",
+      "203.0.113.1:80",
+      "192.0.2.1:30080",
+      "192.0.2.2:30080",
     ]);
     expect(wanted({ affinity_s: 60 }).servers[0]).toEqual({
       server: {
-        address: "10.96.0.7", protocol: "tcp", port: 80, scheduler: "wlc", persistence_s: 60,
+        address: "10.96.0.7",
+        protocol: "tcp",
+        port: 80,
+        scheduler: "wlc",
+        persistence_s: 60,
       },
       targets: TARGETS,
     });
@@ -34,7 +41,10 @@ describe("a Service port", () => {
     const local = { ...external, externalLocal: true };
     expect(wanted(local).servers.map(({ targets }) => targets.length)).toEqual([1, 0, 0, 0]);
     expect(setsOf(local)).toEqual([
-      "KUBE-CLUSTER-IP", "KUBE-EXTERNAL-IP-LOCAL", "KUBE-IPVS-IPS", "KUBE-LOOP-BACK",
+      "KUBE-CLUSTER-IP",
+      "KUBE-EXTERNAL-IP-LOCAL",
+      "KUBE-IPVS-IPS",
+      "KUBE-LOOP-BACK",
     ]);
     expect(wanted({ internalLocal: true }).servers[0]?.targets).toEqual([]);
   });
@@ -46,7 +56,8 @@ describe("a Service port", () => {
     expect(entries).toContainEqual({ set: "KUBE-LOAD-BALANCER-FW", entry });
     const second = "198.51.100.0/24";
     expect(entries).toContainEqual({
-      set: "KUBE-LOAD-BALANCER-SOURCE-CIDR", entry: { ...entry, second },
+      set: "KUBE-LOAD-BALANCER-SOURCE-CIDR",
+      entry: { ...entry, second },
     });
   });
 });
@@ -66,7 +77,12 @@ describe("a change", () => {
   test("keeps what two Service ports share until the last is gone", () => {
     const state = new IpvsState();
     const other = wanted({ key: "shop/web:b/TCP", port: 81 });
-    state.change(new Map([["a", wanted()], ["b", other]]));
+    state.change(
+      new Map([
+        ["a", wanted()],
+        ["b", other],
+      ]),
+    );
     const first = state.change(new Map([["a", undefined]]));
     expect(first.servers.removed.map(({ server }) => server.port)).toEqual([80]);
     expect(first.addresses.removed).toEqual([]);

@@ -1,7 +1,7 @@
 import type { IpsetEntry } from "@raft2kube/linux/netfilter/ipset.ts";
 import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
-import type { Target } from "../../plan/model.ts";
 import { type Difference, Ownership } from "@raft2kube/linux/netfilter/ownership.ts";
+import type { Target } from "../../plan/model.ts";
 import type { SetName } from "./layout.ts";
 import type { Wanted } from "./wanted.ts";
 
@@ -120,7 +120,7 @@ function entrySteps(differences: readonly Difference[]): Steps["entries"] {
 }
 
 function addressSteps(differences: readonly Difference[]): Steps["addresses"] {
-  const names = (wanted: boolean) => differences
-    .filter(({ is }) => (is !== undefined) === wanted).map(({ name }) => name);
+  const names = (wanted: boolean) =>
+    differences.filter(({ is }) => (is !== undefined) === wanted).map(({ name }) => name);
   return { added: names(true), removed: names(false) };
 }

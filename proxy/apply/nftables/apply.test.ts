@@ -1,8 +1,8 @@
 import { closeSync, openSync } from "node:fs";
-import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
+import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { servicePort } from "../../../testing/service-port.ts";
 import { nftablesRules } from "./apply.ts";
 
@@ -60,7 +60,10 @@ describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
     await rules.rebuild(many, []);
     await applyRuleset(`flush map ip ${TABLE} service-endpoints\n`);
     const removed = rules.change(new Map(many.map(({ key }) => [key, undefined])));
-    const error = await removed.then(() => undefined, (thrown: Error) => thrown);
+    const error = await removed.then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
     expect(error?.message.length).toBeLessThan(MESSAGE_MAX);
     await rules.rebuild(many.slice(0, 1), []);
     expect(await rules.intact()).toBe(true);

@@ -1,6 +1,6 @@
+import { deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
-import { deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import type { Mode, Rules } from "../rules.ts";
 import { type BaseOptions, baseRules } from "./base.ts";

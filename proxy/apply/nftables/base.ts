@@ -35,7 +35,9 @@ const SETS = `  set cluster-ips { type ipv4_addr; }
 const MASQUERADE = [
   "ct status dnat ip saddr . ip daddr @hairpin-connections",
   `ct mark and ${MASQUERADE_MARK} == ${MASQUERADE_MARK}`,
-].flatMap((match) => masquerades("fully-random").map((rule) => `    ${match} ${rule}\n`)).join("");
+]
+  .flatMap((match) => masquerades("fully-random").map((rule) => `    ${match} ${rule}\n`))
+  .join("");
 
 export interface BaseOptions {
   table: string;

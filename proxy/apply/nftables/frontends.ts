@@ -1,8 +1,8 @@
+import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { REJECT_CHAIN } from "./base.ts";
-import { digest } from "@raft2kube/std/digest.ts";
-import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 
 /** Names of the chains that serve a port's frontends. */
 export interface FrontendChains {
@@ -77,7 +77,8 @@ export function addFirewall({ transport, port, firewall }: ServicePort, fragment
  */
 export function addHairpins(port: ServicePort, { elements }: Fragment): void {
   // lab:14b begin hairpins
-  const targets = port.externalLocal ? reachableEndpoints(port)
+  const targets = port.externalLocal
+    ? reachableEndpoints(port)
     : [...port.localEndpoints, ...port.unplacedEndpoints];
   for (const { address } of targets) {
     elements.push({ set: "hairpin-connections", key: `${address} . ${address}`, value: "" });

@@ -1,6 +1,6 @@
+import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { ENDPOINT_MARK, MARK_MASQ_CHAIN } from "./base.ts";
-import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { FrontendChains } from "./frontends.ts";
 
 /** First number of a frontend's local endpoints, which are listed after all its endpoints. */

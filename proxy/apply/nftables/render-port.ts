@@ -1,5 +1,5 @@
-import type { ServicePort } from "../../plan/model.ts";
 import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
+import type { ServicePort } from "../../plan/model.ts";
 import { addFirewall, addFrontends, addHairpins } from "./frontends.ts";
 import { renderRandomEndpoint } from "./random-endpoint.ts";
 import { renderSessionAffinity } from "./session-affinity.ts";

@@ -1,13 +1,19 @@
 import { expect, test } from "vitest";
-import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
 import { servicePort } from "../../../testing/service-port.ts";
+import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
 import { renderPort } from "./render-port.ts";
 import { AffinityShares } from "./session-affinity.ts";
 
-const port = (key: string, endpoints: number) => servicePort({
-  key, clusterIps: ["10.96.0.7"], affinity_s: 60,
-  allEndpoints: Array.from({ length: endpoints }, (_, i) => ({ address: "10.1.0.1", port: i + 1 })),
-});
+const port = (key: string, endpoints: number) =>
+  servicePort({
+    key,
+    clusterIps: ["10.96.0.7"],
+    affinity_s: 60,
+    allEndpoints: Array.from({ length: endpoints }, (_, i) => ({
+      address: "10.1.0.1",
+      port: i + 1,
+    })),
+  });
 
 /** Returns how many clients the sets of some ports have at most, rendered one after the other. */
 function clientsOf(ports: readonly ReturnType<typeof port>[]): number[] {

@@ -1,10 +1,10 @@
+import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
+import { digest } from "@raft2kube/std/digest.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
 import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
 import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
 import { MARK_MASQ_CHAIN } from "./base.ts";
-import { digest } from "@raft2kube/std/digest.ts";
-import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { FrontendChains } from "./frontends.ts";
 import { internalClients } from "./random-endpoint.ts";
 

@@ -1,13 +1,16 @@
+import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { describe, expect, test } from "vitest";
-import type { ServicePort } from "../../plan/model.ts";
 import { atOnce } from "../../../testing/at-once.ts";
 import { servicePort } from "../../../testing/service-port.ts";
+import type { ServicePort } from "../../plan/model.ts";
 import { renderPort } from "./render-port.ts";
-import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 
-const port = (changes: Partial<ServicePort> = {}) => servicePort({
-  clusterIps: ["10.96.0.7"], allEndpoints: [{ address: "10.1.0.1", port: 8080 }], ...changes,
-});
+const port = (changes: Partial<ServicePort> = {}) =>
+  servicePort({
+    clusterIps: ["10.96.0.7"],
+    allEndpoints: [{ address: "10.1.0.1", port: 8080 }],
+    ...changes,
+  });
 
 const change = (from: ServicePort) => ({ owner: from.key, fragment: renderPort(from, undefined) });
 const lines = (text: string) => text.trim().split("\n");
@@ -41,7 +44,10 @@ describe("a transaction contains only differences", () => {
   test("the first Service with a number of endpoints adds the chain for it", () => {
     const table = new TableState("t");
     atOnce(table.apply([change(port())]));
-    const both = [{ address: "10.1.0.1", port: 8080 }, { address: "10.1.0.2", port: 8080 }];
+    const both = [
+      { address: "10.1.0.1", port: 8080 },
+      { address: "10.1.0.2", port: 8080 },
+    ];
     const text = atOnce(table.apply([change(port({ allEndpoints: both }))]));
     const rule = "add rule ip t service-endpoints-2";
     expect(lines(text).slice(0, 4)).toEqual([
@@ -55,7 +61,8 @@ describe("a transaction contains only differences", () => {
       "add element ip t service-ips { 10.96.0.7 . tcp . 80 : goto service-endpoints-2 }",
     ]);
     expect(lines(text).slice(-2)).toEqual([
-      "flush chain ip t service-endpoints-1", "delete chain ip t service-endpoints-1",
+      "flush chain ip t service-endpoints-1",
+      "delete chain ip t service-endpoints-1",
     ]);
   });
 
@@ -87,7 +94,10 @@ describe("objects with several owners", () => {
     const first = port({ nodePort: 30080 });
     const allEndpoints = [{ address: "10.1.0.7", port: 1 }];
     const second = port({
-      key: "shop/other:/TCP", clusterIps: ["10.96.0.8"], nodePort: 30080, allEndpoints,
+      key: "shop/other:/TCP",
+      clusterIps: ["10.96.0.8"],
+      nodePort: 30080,
+      allEndpoints,
     });
     atOnce(table.apply([change(first), change(second)]));
     expect(table.conflicts(second.key)).toEqual([
@@ -124,14 +134,20 @@ describe("external traffic", () => {
 test("hairpins are of endpoints that may be pods of this node", () => {
   const [local, unplaced, distant] = [1, 2, 3].map((i) => ({ address: `10.1.0.${i}`, port: 80 }));
   const endpoints = {
-    allEndpoints: [local!, unplaced!, distant!], localEndpoints: [local!],
+    allEndpoints: [local!, unplaced!, distant!],
+    localEndpoints: [local!],
     unplacedEndpoints: [unplaced!],
   };
-  const hairpins = (changes: Partial<ServicePort>) => renderPort(port(changes), undefined).elements
-    .filter(({ set }) => set === "hairpin-connections").map(({ key }) => key.split(" ")[0]);
+  const hairpins = (changes: Partial<ServicePort>) =>
+    renderPort(port(changes), undefined)
+      .elements.filter(({ set }) => set === "hairpin-connections")
+      .map(({ key }) => key.split(" ")[0]);
   expect(hairpins(endpoints)).toEqual(["10.1.0.1", "10.1.0.2"]);
-  expect(hairpins({ ...endpoints, externalLocal: true }))
-    .toEqual(["10.1.0.1", "10.1.0.2", "10.1.0.3"]);
+  expect(hairpins({ ...endpoints, externalLocal: true })).toEqual([
+    "10.1.0.1",
+    "10.1.0.2",
+    "10.1.0.3",
+  ]);
 });
 
 describe("session affinity", () => {

@@ -1,21 +1,30 @@
+import { applyRuleset, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { addAddress, deleteAddress, listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { applyRuleset, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf, remedyOf } from "@raft2kube/std/errors.ts";
-import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from
-  "../../limits.ts";
+import { CONNECTIONS_MAX, CONNECTIONS_PER_CLIENT_MAX, PORTS_OPENED_AT_ONCE } from "../../limits.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
+import { forgetKnownFlows } from "../known-flows.ts";
 import { nftablesMode, nftablesRules } from "../nftables/apply.ts";
 import {
-  formerValues, notedValues, noteOf, type Parameter, type ParameterTraces, type ParameterValues,
-  restoreParameters, setParameters,
+  formerValues,
+  notedValues,
+  noteOf,
+  type Parameter,
+  type ParameterTraces,
+  type ParameterValues,
+  restoreParameters,
+  setParameters,
 } from "../parameters.ts";
-import { forgetKnownFlows } from "../known-flows.ts";
 import type { Mode, PortChanges, Rules, RulesOptions } from "../rules.ts";
 import {
-  ClientAddresses, hasClientRules, PROXY_ADDRESS, PROXY_CIDR, removeClientRules,
+  ClientAddresses,
+  hasClientRules,
+  PROXY_ADDRESS,
+  PROXY_CIDR,
+  removeClientRules,
 } from "./clients.ts";
 import { PortNumbers, portNumbers } from "./port-numbers.ts";
 import { Budget, type PortContext, type ProxyPort } from "./proxy-port.ts";
@@ -30,7 +39,9 @@ const TABLE = "r2k-proxy-userspace";
  */
 const REUSE: Parameter = { name: "net.ipv4.tcp_tw_reuse", ours: "1", initial: "2" };
 const TRACES: ParameterTraces = {
-  all: [REUSE], note, isPresent: hasAddress,
+  all: [REUSE],
+  note,
+  isPresent: hasAddress,
 };
 const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
@@ -76,11 +87,13 @@ function userspaceRules(options: RulesOptions): Rules {
     const unused: (ProxyPort | undefined)[] = [];
     const all = [...changes];
     for (let at = 0; at < all.length; at += PORTS_OPENED_AT_ONCE) {
-      await Promise.all(all.slice(at, at + PORTS_OPENED_AT_ONCE).map(async ([key, port]) => {
-        const done = await proxied(key, port);
-        result.set(key, done.port);
-        unused.push(...done.unused);
-      }));
+      await Promise.all(
+        all.slice(at, at + PORTS_OPENED_AT_ONCE).map(async ([key, port]) => {
+          const done = await proxied(key, port);
+          result.set(key, done.port);
+          unused.push(...done.unused);
+        }),
+      );
     }
     return { result, unused: unused.filter((one) => one !== undefined) };
   };
@@ -93,7 +106,10 @@ function userspaceRules(options: RulesOptions): Rules {
       for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
       const { result, unused } = await proxiedAll(changes);
-      await rules.rebuild([...result.values()].filter((port) => port !== undefined), apiServers);
+      await rules.rebuild(
+        [...result.values()].filter((port) => port !== undefined),
+        apiServers,
+      );
       setParameters(TRACES.all);
       closeAll(unused);
       await forgetClosed(opened);
@@ -108,7 +124,10 @@ function userspaceRules(options: RulesOptions): Rules {
     intact: async () => hasAddress() && hasClientRules() && (await rules.intact()),
     conflicts: (key) => rules.conflicts(key),
     close() {
-      closeAll([...opened.values()].flatMap(({ all, local }) => [all, local]), true);
+      closeAll(
+        [...opened.values()].flatMap(({ all, local }) => [all, local]),
+        true,
+      );
       opened.clear();
       return rules.close();
     },
@@ -116,9 +135,14 @@ function userspaceRules(options: RulesOptions): Rules {
 }
 
 /** The rules that lead to proxy ports, in a table with that comment. */
-const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRules({
-  ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS, note,
-});
+const rulesToPorts = (options: RulesOptions, note: () => string) =>
+  nftablesRules({
+    ...options,
+    table: TABLE,
+    masquerade: false,
+    proxyAddress: PROXY_ADDRESS,
+    note,
+  });
 
 /**
  * Returns what opens proxy ports, with numbers of the namespace that the first is in, and the
@@ -126,7 +150,8 @@ const rulesToPorts = (options: RulesOptions, note: () => string) => nftablesRule
  * is no reason not to serve the others.
  */
 function portOpener(
-  { clock, log, clusterCidr }: RulesOptions, known: ReadonlyMap<string, unknown>,
+  { clock, log, clusterCidr }: RulesOptions,
+  known: ReadonlyMap<string, unknown>,
 ) {
   const clients = new ClientAddresses(clusterCidr);
   const context = { clock, log, clients, budget: new Budget({ ...BOUNDS, clock, log }) };
@@ -151,7 +176,8 @@ function openers(context: PortContext) {
   const { budget: within, ...others } = context;
   const { clock, log } = others;
   const { listeners, udpClients } = portNumbers(
-    readSysctl("net.ipv4.ip_local_port_range"), readSysctl("net.ipv4.ip_local_reserved_ports"),
+    readSysctl("net.ipv4.ip_local_port_range"),
+    readSysctl("net.ipv4.ip_local_reserved_ports"),
   );
   const [tcp, udp] = [new PortNumbers(listeners), new PortNumbers(listeners)];
   const ofUdp = { ...others, budget: new Budget({ clock, log, most: udpClients, within }) };
@@ -260,7 +286,7 @@ const table = nftablesMode(TABLE);
 /** The mode whose connections pass this process. */
 export const USERSPACE_MODE: Mode = {
   create: userspaceRules,
-  isPresent: async () => hasAddress() || await table.isPresent(),
+  isPresent: async () => hasAddress() || (await table.isPresent()),
   async remove() {
     const log = logger("proxy");
     restoreParameters(TRACES.all, notedValues(TRACES, log));

@@ -15,7 +15,12 @@ test("each connection begins with the next endpoint, and may try all", () => {
   const { made } = balancer();
   const seen = [1, 2, 3, 4].map(() => first(made, "c"));
   expect(seen).toEqual(["10.1.0.1", "10.1.0.2", "10.1.0.3", "10.1.0.1"]);
-  expect(made.order("c").map(({ address }) => address).sort()).toHaveLength(3);
+  expect(
+    made
+      .order("c")
+      .map(({ address }) => address)
+      .sort(),
+  ).toHaveLength(3);
 });
 
 test("a client stays with the endpoint that served it, until the timeout", () => {

@@ -1,12 +1,12 @@
-import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { applyRuleset, deleteTable, nftTableComment } from "@raft2kube/linux/netfilter/nft.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { USERSPACE_MODE } from "./apply.ts";
 
 const NAME = "net.ipv4.tcp_tw_reuse";

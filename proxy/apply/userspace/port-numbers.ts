@@ -19,12 +19,16 @@ export interface NumbersPart {
  */
 export function portNumbers(range: string, reserved: string): NumbersPart {
   const [low = 0, high = 0] = range.split(/\s+/).map(Number);
-  const kept = reserved.split(",").filter((part) => part !== "").map((part) => {
-    const [first = 0, last = first] = part.split("-").map(Number);
-    return { first, last };
-  });
-  const all = Array.from({ length: high - low + 1 }, (_, i) => high - i).filter((number) =>
-    !kept.some(({ first, last }) => first <= number && number <= last));
+  const kept = reserved
+    .split(",")
+    .filter((part) => part !== "")
+    .map((part) => {
+      const [first = 0, last = first] = part.split("-").map(Number);
+      return { first, last };
+    });
+  const all = Array.from({ length: high - low + 1 }, (_, i) => high - i).filter(
+    (number) => !kept.some(({ first, last }) => first <= number && number <= last),
+  );
   const isLate = (number: number) => (number - low) % 2 === 1;
   const ordered = [...all.filter(isLate), ...all.filter((number) => !isLate(number))];
   return {

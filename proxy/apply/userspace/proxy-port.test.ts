@@ -13,7 +13,8 @@ function budgetOf(most: number, mostPerClient: number) {
   const lines: string[] = [];
   let now_ms = 0;
   const budget = new Budget({
-    most, mostPerClient,
+    most,
+    mostPerClient,
     clock: { monotonic: () => now_ms },
     log: { warn: (line) => void lines.push(line) },
   });
@@ -55,7 +56,9 @@ test("the log has one line for many refusals", () => {
 /** Whether the kernel has a timer for each end of a connection to `port`: for probes. */
 function areProbed(port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  const rows = readFileSync("/proc/self/net/tcp", "utf8").split("\n").slice(1)
+  const rows = readFileSync("/proc/self/net/tcp", "utf8")
+    .split("\n")
+    .slice(1)
     .map((line) => line.trim().split(/\s+/))
     .filter(([, , remote, state]) => remote?.endsWith(`:${hex}`) && state === "01");
   return rows.length > 0 && rows.every(([, , , , , timer]) => timer?.startsWith("02:"));

@@ -73,8 +73,9 @@ export class Budget {
  * sees the node: a pod drops packets with its own address as their source.
  */
 export async function sourceOf(
-  { clients }: Pick<PortContext, "clients">, client: string,
+  { clients }: Pick<PortContext, "clients">,
+  client: string,
 ): Promise<(endpoint: Target) => string | undefined> {
   const source = await clients?.of(client);
-  return ({ address }) => address === client ? undefined : source;
+  return ({ address }) => (address === client ? undefined : source);
 }

@@ -1,8 +1,8 @@
-import type { Logger } from "@raft2kube/observe/log.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { createNamespaces } from "../../../testing/network/namespaces.ts";
+import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, test } from "vitest";
+import { createNamespaces } from "../../../testing/network/namespaces.ts";
 import { servicePort } from "../../../testing/service-port.ts";
 import { USERSPACE_MODE } from "./apply.ts";
 
@@ -13,7 +13,10 @@ describe.runIf(process.getuid?.() === 0)("SCTP in userspace mode", () => {
     const warnings: unknown[] = [];
     const ignore = () => {};
     const log: Logger = {
-      debug: ignore, info: ignore, error: ignore, warn: (...line) => void warnings.push(line),
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (...line) => void warnings.push(line),
     };
     const rules = USERSPACE_MODE.create({ clock: systemClock(), log });
     const shared = { clusterIps: ["10.96.0.7"], allEndpoints: [{ address: "10.1.0.1", port: 80 }] };

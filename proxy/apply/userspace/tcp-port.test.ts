@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { logger } from "@raft2kube/observe/log.ts";
 import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { Budget } from "./proxy-port.ts";
@@ -26,7 +26,7 @@ async function connected(
   proxy.update([{ address: HOST, port: (server.address() as AddressInfo).port }], undefined);
   const accepted = once(server, "connection");
   const client = connect({ port: proxy.port, host: HOST, allowHalfOpen: true });
-  const [endpoint] = await accepted as [Socket];
+  const [endpoint] = (await accepted) as [Socket];
   onTestFinished(() => {
     for (const socket of [client, endpoint]) socket.destroy();
     proxy.close(true);
@@ -40,7 +40,8 @@ async function connected(
 }
 
 test.each([
-  ["client", "endpoint"], ["endpoint", "client"],
+  ["client", "endpoint"],
+  ["endpoint", "client"],
 ] as const)("a reset by the %s is a reset for the %s", async (first, other) => {
   const sides = await connected();
   const errors: unknown[] = [];
@@ -153,7 +154,10 @@ test("a client that does not read is looked at less and less often, until its ti
   for (let chunks = 4; chunks <= 16; chunks += 2) seen.push(await pausesAfterReset(chunks * CHUNK));
   const waited = seen.filter(([{ length }]) => length > 0);
   expect(waited).not.toEqual([]);
-  expect(waited).toEqual(waited.map(() => [
-    [10, 20, 40, 80, 160, 320, 640, ...Array.from({ length: 8 }, () => 1_000), 730], "ECONNRESET",
-  ]));
+  expect(waited).toEqual(
+    waited.map(() => [
+      [10, 20, 40, 80, 160, 320, 640, ...Array.from({ length: 8 }, () => 1_000), 730],
+      "ECONNRESET",
+    ]),
+  );
 });

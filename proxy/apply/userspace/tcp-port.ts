@@ -5,8 +5,12 @@ import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import {
-  CONNECT_TIMEOUTS_MS, CONNECTIONS_PER_PORT_MAX, DELIVERY_CHECK_FIRST_MS, DELIVERY_CHECK_MS_MAX,
-  DELIVERY_MS_MAX, KEEP_ALIVE_MS,
+  CONNECT_TIMEOUTS_MS,
+  CONNECTIONS_PER_PORT_MAX,
+  DELIVERY_CHECK_FIRST_MS,
+  DELIVERY_CHECK_MS_MAX,
+  DELIVERY_MS_MAX,
+  KEEP_ALIVE_MS,
 } from "../../limits.ts";
 import type { Target } from "../../plan/model.ts";
 import { Balancer } from "./balancer.ts";
@@ -14,7 +18,9 @@ import { type PortContext, type ProxyPort, sourceOf } from "./proxy-port.ts";
 
 /** Both sides of a connection: one side may end first, and one that vanished is found out. */
 export const SOCKET = {
-  allowHalfOpen: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS,
+  allowHalfOpen: true,
+  keepAlive: true,
+  keepAliveInitialDelay: KEEP_ALIVE_MS,
 } as const;
 
 /**
@@ -94,7 +100,10 @@ async function serve(
  * refuses or is slow, or `client` ends.
  */
 export function dial(
-  target: Target, timeout_ms: number, client: Socket, localAddress?: string,
+  target: Target,
+  timeout_ms: number,
+  client: Socket,
+  localAddress?: string,
 ): Promise<Socket | undefined> {
   // lab:14a begin dial
   return new Promise((resolve) => {

@@ -1,5 +1,11 @@
 import { TAR_EXTENSION_BYTES, TAR_RECORDS_ALL } from "../../limits.ts";
-import { BLOCK_BYTES, decodeHeader, malformed, type HeaderBlock, type TarHeader } from "./header.ts";
+import {
+  BLOCK_BYTES,
+  decodeHeader,
+  type HeaderBlock,
+  malformed,
+  type TarHeader,
+} from "./header.ts";
 import { completeHeader, decodePax, type PaxRecords } from "./pax.ts";
 
 /** One entry of an archive. Its content can be read once, before the next entry is asked for. */
@@ -129,9 +135,7 @@ async function nextHeader(bytes: Bytes): Promise<TarHeader | undefined> {
  * errors of the source are passed on. Bytes after the end are read too, so that a hash of the
  * source covers all of it.
  */
-export async function* tarEntries(
-  source: AsyncIterable<Buffer>,
-): AsyncGenerator<TarEntry> {
+export async function* tarEntries(source: AsyncIterable<Buffer>): AsyncGenerator<TarEntry> {
   const bytes = new Bytes(source);
   try {
     for (;;) {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { TAR_EXTENSION_BYTES, TAR_RECORDS, TAR_RECORDS_ALL } from "../../limits.ts";
 import { BLOCK_BYTES, checksumOf, type TarHeader } from "./header.ts";
 import { tarEntries } from "./read.ts";
-import { writeTar, type TarInput } from "./write.ts";
+import { type TarInput, writeTar } from "./write.ts";
 
 const END = Buffer.alloc(2 * BLOCK_BYTES);
 
@@ -43,11 +43,13 @@ async function read(...parts: Buffer[]): Promise<(TarHeader & { text: string })[
 
 test("what is written is read again, long names and attributes too", async () => {
   const long = `${"d/".repeat(80)}${"n".repeat(120)}`;
-  const written = await buffer(writeTar([
-    { name: long, content: "x".repeat(1_000), mode: 0o4711, uid: 5, gid: 6 },
-    { name: "l", type: "symlink", linkname: long },
-    { name: "a", attributes: { "user.a": Buffer.from([0, 10, 255]) }, mtime: new Date(5_000) },
-  ]));
+  const written = await buffer(
+    writeTar([
+      { name: long, content: "x".repeat(1_000), mode: 0o4711, uid: 5, gid: 6 },
+      { name: "l", type: "symlink", linkname: long },
+      { name: "a", attributes: { "user.a": Buffer.from([0, 10, 255]) }, mtime: new Date(5_000) },
+    ]),
+  );
   const [first, second, third] = await read(written);
   expect(first).toMatchObject({ name: Buffer.from(long), mode: 0o4711, uid: 5, gid: 6 });
   expect(first!.text).toBe("x".repeat(1_000));
@@ -66,7 +68,8 @@ test("GNU's long names, numbers in base 256, and folders of old archives", async
     END,
   );
   expect(first).toMatchObject({
-    name: Buffer.from("n".repeat(300)), linkname: Buffer.from("k".repeat(300)),
+    name: Buffer.from("n".repeat(300)),
+    linkname: Buffer.from("k".repeat(300)),
   });
   expect(second).toMatchObject({ type: "directory", size: 0, name: Buffer.from("folder/") });
 });
@@ -96,17 +99,23 @@ test.each<[string, Buffer[], RegExp]>([
   ["has a record that is too long", [extended("x", "99 a=b\n"), END], /wrong length/],
   ["has a record without a value", [extended("x", "6 abc\n"), END], /KEY=VALUE/],
   ["has a size in words", [extended("x", "11 size=2k\n"), header({}), END], /size is no number/],
-  ["has the user that changes nothing", [
-    extended("x", "18 uid=4294967295\n"), header({}), END,
-  ], /user 4294967295/],
+  [
+    "has the user that changes nothing",
+    [extended("x", "18 uid=4294967295\n"), header({}), END],
+    /user 4294967295/,
+  ],
   ["has a sparse file of GNU", [header({}, { 156: "S" }), END], /"S", which is not supported/],
-  ["has a sparse file of pax", [
-    extended("x", "22 GNU.sparse.major=1\n"), header({}), END,
-  ], /sparse files/],
+  [
+    "has a sparse file of pax",
+    [extended("x", "22 GNU.sparse.major=1\n"), header({}), END],
+    /sparse files/,
+  ],
   ["has another volume", [header({}, { 156: "M" }), END], /not supported/],
-  ["has a header that is too large", [
-    header({}, { 156: "x", ...size(TAR_EXTENSION_BYTES + 1) }), END,
-  ], /extended header of/],
+  [
+    "has a header that is too large",
+    [header({}, { 156: "x", ...size(TAR_EXTENSION_BYTES + 1) }), END],
+    /extended header of/,
+  ],
 ])("an archive that %s is refused", async (_, parts, message) => {
   await expect(read(...parts)).rejects.toMatchObject({
     code: "invalid-argument",
@@ -132,9 +141,11 @@ test("records of extended headers are bounded, in one header and in all", async 
   await expect(read(records(TAR_RECORDS + 1), header({}), END)).rejects.toThrow(/too many records/);
   const one = records(TAR_RECORDS);
   const headers = Math.ceil(TAR_RECORDS_ALL / TAR_RECORDS);
-  const many = Readable.from((function* () {
-    for (let i = 0; i < headers; i++) yield one;
-    yield Buffer.concat([header({}), END]);
-  })());
+  const many = Readable.from(
+    (function* () {
+      for (let i = 0; i < headers; i++) yield one;
+      yield Buffer.concat([header({}), END]);
+    })(),
+  );
   await expect(tarEntries(many).next()).rejects.toThrow(/too many extended headers/);
 }, 60_000);

@@ -5,7 +5,7 @@ import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { isWhiteout } from "../whiteout.ts";
 import type { TarType } from "./header.ts";
-import { headersOf, paddingOf, tarEnd, type TarFields } from "./write.ts";
+import { headersOf, paddingOf, type TarFields, tarEnd } from "./write.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const WHITEOUT = ".wh.";
@@ -40,8 +40,10 @@ function typeOf(stats: Stats): TarType | undefined {
 
 /** Attributes that belong to the file itself: not overlayfs's, nor the machine's. */
 function attributesOf(handle: Handle): Record<string, Buffer> {
-  const kept = [...handle.attributes()].filter(([name]) =>
-    name === "security.capability" || (/^user\./.test(name) && !/^user\.overlay\./.test(name)));
+  const kept = [...handle.attributes()].filter(
+    ([name]) =>
+      name === "security.capability" || (/^user\./.test(name) && !/^user\.overlay\./.test(name)),
+  );
   return Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 

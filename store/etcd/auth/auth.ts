@@ -13,15 +13,15 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Unary } from "@raft2kube/proto/service.ts";
 import { isAdmin } from "../../auth/authorize.ts";
-import type { AuthCommandKind } from "../../mvcc/apply/apply-auth.ts";
 import { ROOT } from "../../auth/caller.ts";
-import type { Responses } from "../../mvcc/apply/responses.ts";
+import type { AuthCommandKind } from "../../mvcc/apply/apply-auth.ts";
 import type { Command } from "../../mvcc/apply/command.ts";
+import type { Responses } from "../../mvcc/apply/responses.ts";
 import { header } from "../../mvcc/state/state.ts";
-import { authenticate } from "./authenticate.ts";
 import { requireAdmin } from "../request/caller.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 import type { Verb } from "../request/verb.ts";
+import { authenticate } from "./authenticate.ts";
 import { userAdd } from "./user-add.ts";
 import { userChangePassword } from "./user-change-password.ts";
 

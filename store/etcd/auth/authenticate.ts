@@ -1,7 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { AuthenticateRequest, AuthenticateResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { SIGN_IN_ATTEMPTS_MAX } from "../../limits.ts";
-import { type EtcdContext, anonymous, proposeCommand, readBarrier } from "../request/context.ts";
+import { anonymous, type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
 
 /**
  * Auth.Authenticate: a password for a token. The password is checked here, where it takes its

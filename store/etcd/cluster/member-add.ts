@@ -1,6 +1,6 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
 import type { MemberAddRequest, MemberAddResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { memberIdOf } from "../../node/member-ids.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 import { allVotersAnswer, readyToAddVoter } from "./member-health.ts";

@@ -1,5 +1,5 @@
 import type { Member, MemberListResponse, ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
-import { type State, header } from "../../mvcc/state/state.ts";
+import { header, type State } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Cluster.MemberList. */

@@ -3,9 +3,9 @@ import { MemberPromoteRequest, MemberPromoteResponse } from "@raft2kube/proto/ge
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { LEARNER_READY_SHARE } from "../../limits.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
+import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 import { readyToPromote } from "./member-health.ts";
 import { clusterHeader, membersOf } from "./member-list.ts";
-import { type LeaderVerb, onLeader } from "../request/on-leader.ts";
 
 /** Cluster.MemberPromote: only the leader knows how far a learner has come. */
 export async function memberPromote(

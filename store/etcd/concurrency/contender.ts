@@ -1,32 +1,32 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import {
   Compare,
-  Compare_CompareTarget as Target,
   DeleteRangeRequest,
   Event_EventType as EventType,
+  WatchCreateRequest_FilterType as Filter,
   type KeyValue,
   LeaseGrantRequest,
+  RangeRequest_SortOrder as Order,
   PutRequest,
   RangeRequest,
-  RangeRequest_SortOrder as Order,
-  RangeRequest_SortTarget as SortTarget,
   RequestOp,
   type ResponseHeader,
+  RangeRequest_SortTarget as SortTarget,
+  Compare_CompareTarget as Target,
   TxnRequest,
   type TxnResponse,
   WatchCreateRequest,
-  WatchCreateRequest_FilterType as Filter,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { SESSION_TTL_S } from "../../limits.ts";
-import { requireUser } from "../request/caller.ts";
-import type { EtcdContext } from "../request/context.ts";
-import { leaseGrant } from "../lease/lease-grant.ts";
 import { range } from "../kv/range.ts";
 import { txn } from "../kv/txn.ts";
-import { type KeysChanged, cancelled, watchKeys } from "./watch-keys.ts";
+import { leaseGrant } from "../lease/lease-grant.ts";
+import { requireUser } from "../request/caller.ts";
+import type { EtcdContext } from "../request/context.ts";
+import { cancelled, type KeysChanged, watchKeys } from "./watch-keys.ts";
 
 const log = logger("store");
 
@@ -80,10 +80,14 @@ export async function enter(
   value: Buffer,
 ): Promise<Entered> {
   const key = Buffer.concat([contendersOf(name).key, Buffer.from(lease.toString(16))]);
-  const created = await ifCreatedAt(context, { key, rev: 0 }, {
-    success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }, firstOf(name)],
-    failure: [{ requestRange: { ...RangeRequest.create(), key } }, firstOf(name)],
-  });
+  const created = await ifCreatedAt(
+    context,
+    { key, rev: 0 },
+    {
+      success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }, firstOf(name)],
+      failure: [{ requestRange: { ...RangeRequest.create(), key } }, firstOf(name)],
+    },
+  );
   const header = created.header!;
   const [entered, leading] = created.responses.map(({ responseRange }) => responseRange?.kvs[0]);
   const rev = entered ? entered.createRevision : header.revision;
@@ -97,9 +101,13 @@ export async function propose(
   { key, rev, lease }: Contender,
   value: Buffer,
 ): Promise<ResponseHeader | undefined> {
-  const { succeeded, header } = await ifCreatedAt(context, { key, rev }, {
-    success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }],
-  });
+  const { succeeded, header } = await ifCreatedAt(
+    context,
+    { key, rev },
+    {
+      success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }],
+    },
+  );
   return succeeded ? header : undefined;
 }
 
@@ -108,9 +116,13 @@ export async function leave(
   context: EtcdContext,
   { key, rev }: Pick<Contender, "key" | "rev">,
 ): Promise<ResponseHeader> {
-  const { header } = await ifCreatedAt(context, { key, rev }, {
-    success: [{ requestDeleteRange: { ...DeleteRangeRequest.create(), key } }],
-  });
+  const { header } = await ifCreatedAt(
+    context,
+    { key, rev },
+    {
+      success: [{ requestDeleteRange: { ...DeleteRangeRequest.create(), key } }],
+    },
+  );
   return header!;
 }
 
@@ -175,8 +187,7 @@ async function deletion(
   signal: AbortSignal,
 ): Promise<void> {
   const create = { ...WatchCreateRequest.create(), key, startRevision, filters: [Filter.NOPUT] };
-  const deleted = ({ events }: KeysChanged) =>
-    events.some(({ type }) => type === EventType.DELETE);
+  const deleted = ({ events }: KeysChanged) => events.some(({ type }) => type === EventType.DELETE);
   for await (const changed of watchKeys(context, create, signal)) if (deleted(changed)) return;
   throw etcdError("stopped");
 }

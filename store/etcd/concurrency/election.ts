@@ -16,8 +16,8 @@ import {
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { EtcdContext } from "../request/context.ts";
 import {
-  type Contender,
   always,
+  type Contender,
   concurrencyError,
   contendersOf,
   enter,

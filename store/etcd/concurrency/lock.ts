@@ -7,10 +7,17 @@ import {
   type UnlockResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
-import type { EtcdContext } from "../request/context.ts";
 import { deleteRange } from "../kv/delete-range.ts";
 import { range } from "../kv/range.ts";
-import { always, concurrencyError, enter, orLeave, sessionLease, waitForTurn } from "./contender.ts";
+import type { EtcdContext } from "../request/context.ts";
+import {
+  always,
+  concurrencyError,
+  enter,
+  orLeave,
+  sessionLease,
+  waitForTurn,
+} from "./contender.ts";
 import { cancelled } from "./watch-keys.ts";
 
 const NO_VALUE = Buffer.alloc(0);

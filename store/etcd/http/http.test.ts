@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { type RequestOptions, request as httpRequest } from "node:http";
+import { request as httpRequest, type RequestOptions } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,8 +53,8 @@ describe("plain", () => {
     ask(httpRequest, { host: "127.0.0.1", port, path, method });
 
   test.each([
-    ["/health", 200, "{\"health\":\"true\",\"reason\":\"\"}"],
-    ["/health?serializable=true", 200, "{\"health\":\"true\",\"reason\":\"\"}"],
+    ["/health", 200, '{"health":"true","reason":""}'],
+    ["/health?serializable=true", 200, '{"health":"true","reason":""}'],
     ["/livez", 200, "ok\n"],
     ["/livez?verbose&exclude=serializable_read", 200, "ok\n"],
     ["/readyz", 200, "ok\n"],
@@ -86,11 +86,19 @@ describe("plain", () => {
     const own = expect.stringMatching(/^[0-9a-f]{8,16}$/) as string;
     const index = expect.any(Number) as number;
     expect(vars["raft.status"]).toEqual({
-      id: own, term: 2, vote: own, commit: index, lead: own, raftState: "StateLeader",
-      applied: index, leadtransferee: "0",
+      id: own,
+      term: 2,
+      vote: own,
+      commit: index,
+      lead: own,
+      raftState: "StateLeader",
+      applied: index,
+      leadtransferee: "0",
       progress: {
         [(vars["raft.status"] as { id: string }).id]: {
-          match: index, next: index, state: "StateReplicate",
+          match: index,
+          next: index,
+          state: "StateReplicate",
         },
       },
     });

@@ -1,16 +1,16 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { exposition } from "@raft2kube/observe/exposition.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { exposition } from "@raft2kube/observe/exposition.ts";
 import { NONE } from "../../core/types.ts";
 import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
 import { ETCD_VERSION } from "../../version.ts";
 import { alarmName } from "../maintenance/alarm-text.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
-import { LIVE, READY, checkPages } from "./health-checks.ts";
-import { storeMetrics } from "./store-metrics.ts";
 import { debugVars } from "./debug-vars.ts";
-import { type Answer, type Page, json, text } from "./page.ts";
+import { checkPages, LIVE, READY } from "./health-checks.ts";
+import { type Answer, json, type Page, text } from "./page.ts";
+import { storeMetrics } from "./store-metrics.ts";
 
 /** etcd's plain HTTP endpoints: /health, /livez and /readyz with their parts, and so on. */
 export function httpPages(context: EtcdContext): RequestListener {

@@ -1,17 +1,17 @@
 import {
+  addMetric,
+  type Histogram,
   type MetricHead,
   type Sample,
-  type Histogram,
-  addMetric,
 } from "@raft2kube/observe/families.ts";
 import { Gauge, type Registry } from "@raft2kube/observe/metrics.ts";
 import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import { NONE } from "../../core/types.ts";
+import { featuresOf } from "../../metrics/features.ts";
 import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
 import { ETCD_VERSION } from "../../version.ts";
 import { alarmName } from "../maintenance/alarm-text.ts";
 import type { EtcdContext } from "../request/context.ts";
-import { featuresOf } from "../../metrics/features.ts";
 
 /** A metric that is read when it is collected: one value, or one for each set of labels. */
 type Metric = readonly [
@@ -68,20 +68,48 @@ function raftMetrics({ replica, state }: EtcdContext): Metric[] {
   const isLearner = () => state.membership.learners.includes(state.identity.memberId);
   const reads = replica.readMetrics;
   return [
-    ["gauge", "etcd_server_has_leader", "1 when this member knows a leader.", () =>
-      raft().leader === NONE ? 0 : 1],
-    ["gauge", "etcd_server_is_leader", "1 when this member leads.", () =>
-      replica.raft.isLeader ? 1 : 0],
-    ["gauge", "etcd_server_is_learner", "1 when this member is a learner.", () =>
-      isLearner() ? 1 : 0],
-    ["gauge", "etcd_server_proposals_committed_total", "Index of the last committed entry.", () =>
-      raft().log.committed],
-    ["gauge", "etcd_server_proposals_applied_total", "Index of the last applied entry.", () =>
-      state.appliedIndex],
-    ["gauge", "etcd_server_proposals_pending", "Proposals not yet applied.", () =>
-      replica.pendingProposals],
-    ["gauge", "etcd_server_snapshot_apply_in_progress_total", "1 while one is installed.", () =>
-      replica.installs > 0 ? 1 : 0],
+    [
+      "gauge",
+      "etcd_server_has_leader",
+      "1 when this member knows a leader.",
+      () => (raft().leader === NONE ? 0 : 1),
+    ],
+    [
+      "gauge",
+      "etcd_server_is_leader",
+      "1 when this member leads.",
+      () => (replica.raft.isLeader ? 1 : 0),
+    ],
+    [
+      "gauge",
+      "etcd_server_is_learner",
+      "1 when this member is a learner.",
+      () => (isLearner() ? 1 : 0),
+    ],
+    [
+      "gauge",
+      "etcd_server_proposals_committed_total",
+      "Index of the last committed entry.",
+      () => raft().log.committed,
+    ],
+    [
+      "gauge",
+      "etcd_server_proposals_applied_total",
+      "Index of the last applied entry.",
+      () => state.appliedIndex,
+    ],
+    [
+      "gauge",
+      "etcd_server_proposals_pending",
+      "Proposals not yet applied.",
+      () => replica.pendingProposals,
+    ],
+    [
+      "gauge",
+      "etcd_server_snapshot_apply_in_progress_total",
+      "1 while one is installed.",
+      () => (replica.installs > 0 ? 1 : 0),
+    ],
     ["counter", "etcd_server_slow_read_indexes_total", "Asked for again.", () => reads.slow],
     ["counter", "etcd_server_read_indexes_failed_total", "Reads that failed.", () => reads.failed],
   ];
@@ -95,14 +123,27 @@ function memberMetrics({ state, transport }: EtcdContext): Metric[] {
   };
   const isActive = (id: bigint) => (transport.connectedSince_ms(id) === undefined ? 0 : 1);
   return [
-    ["gauge", "etcd_network_active_peers", "Members with a stream to them.", () =>
-      others().map(({ ID }) => among(ID, isActive(ID)))],
-    ["gauge", "etcd_network_known_peers", "Members, this one included.", () =>
-      state.members.values().map(({ ID }) => among(ID, 1))],
-    ["gauge", "etcd_debugging_server_alarms", "Alarms that are on.", () =>
-      state.alarms.list().map(({ memberID, alarm }) => {
-        return { labels: { server_id: hex(memberID), alarm_type: alarmName(alarm) }, value: 1 };
-      })],
+    [
+      "gauge",
+      "etcd_network_active_peers",
+      "Members with a stream to them.",
+      () => others().map(({ ID }) => among(ID, isActive(ID))),
+    ],
+    [
+      "gauge",
+      "etcd_network_known_peers",
+      "Members, this one included.",
+      () => state.members.values().map(({ ID }) => among(ID, 1)),
+    ],
+    [
+      "gauge",
+      "etcd_debugging_server_alarms",
+      "Alarms that are on.",
+      () =>
+        state.alarms.list().map(({ memberID, alarm }) => {
+          return { labels: { server_id: hex(memberID), alarm_type: alarmName(alarm) }, value: 1 };
+        }),
+    ],
   ];
 }
 
@@ -110,10 +151,18 @@ function clientMetrics({ metrics }: EtcdContext): Metric[] {
   const sum = (of: (traffic: Traffic) => number) => () =>
     metrics.clientServers.reduce((all, server) => all + of(server.traffic()), 0);
   return [
-    ["counter", "etcd_network_client_grpc_received_bytes_total", "Bytes from clients.",
-      sum(({ receivedBytes }) => receivedBytes)],
-    ["counter", "etcd_network_client_grpc_sent_bytes_total", "Bytes to clients.",
-      sum(({ sentBytes }) => sentBytes)],
+    [
+      "counter",
+      "etcd_network_client_grpc_received_bytes_total",
+      "Bytes from clients.",
+      sum(({ receivedBytes }) => receivedBytes),
+    ],
+    [
+      "counter",
+      "etcd_network_client_grpc_sent_bytes_total",
+      "Bytes to clients.",
+      sum(({ sentBytes }) => sentBytes),
+    ],
   ];
 }
 
@@ -121,16 +170,32 @@ type Traffic = ReturnType<EtcdContext["metrics"]["clientServers"][number]["traff
 
 function stateMetrics({ state, quota, metrics }: EtcdContext): Metric[] {
   return [
-    ["gauge", "etcd_server_quota_backend_bytes", "The bound of the backend.", () =>
-      quota.bytes_max],
-    ["gauge", "etcd_debugging_mvcc_current_revision", "The current revision.", () =>
-      state.revision],
-    ["gauge", "etcd_debugging_mvcc_compact_revision", "The revision last compacted to.", () =>
-      state.compactRevision],
+    [
+      "gauge",
+      "etcd_server_quota_backend_bytes",
+      "The bound of the backend.",
+      () => quota.bytes_max,
+    ],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_current_revision",
+      "The current revision.",
+      () => state.revision,
+    ],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_compact_revision",
+      "The revision last compacted to.",
+      () => state.compactRevision,
+    ],
     ["gauge", "etcd_debugging_mvcc_keys_total", "Keys that exist.", () => state.index.live],
     ["gauge", "etcd_debugging_auth_revision", "The auth revision.", () => state.auth.revision],
-    ["gauge", "etcd_mvcc_db_open_read_transactions", "Views of the backend that are open.", () =>
-      metrics.openReads],
+    [
+      "gauge",
+      "etcd_mvcc_db_open_read_transactions",
+      "Views of the backend that are open.",
+      () => metrics.openReads,
+    ],
   ];
 }
 
@@ -148,37 +213,68 @@ function countMetrics({ state }: EtcdContext): Metric[] {
     counter("etcd_mvcc_put_total", "Puts.", () => metrics.puts),
     counter("etcd_mvcc_delete_total", "Deletions.", () => metrics.deletes),
     counter("etcd_mvcc_txn_total", "Transactions of several operations.", () => metrics.txns),
-    ["gauge", "etcd_debugging_mvcc_total_put_size_in_bytes", "Keys and values of all puts.", () =>
-      metrics.putBytes],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_total_put_size_in_bytes",
+      "Keys and values of all puts.",
+      () => metrics.putBytes,
+    ],
     counter("etcd_debugging_lease_granted_total", "Leases granted.", () => metrics.leasesGranted),
     counter("etcd_debugging_lease_revoked_total", "Leases ended.", () => metrics.leasesRevoked),
     counter("etcd_debugging_lease_renewed_total", "Renewals.", () => metrics.leasesRenewed),
-    counter("etcd_debugging_server_lease_expired_total", "Leases that this leader found expired.",
-      () => metrics.leasesExpired),
+    counter(
+      "etcd_debugging_server_lease_expired_total",
+      "Leases that this leader found expired.",
+      () => metrics.leasesExpired,
+    ),
   ];
 }
 
 function watchMetrics({ watches }: EtcdContext): Metric[] {
   return [
     ["gauge", "etcd_debugging_mvcc_watcher_total", "Watches.", () => watches.watcherCount],
-    ["gauge", "etcd_debugging_mvcc_watch_stream_total", "Watch streams.", () =>
-      watches.streamCount],
-    ["gauge", "etcd_debugging_mvcc_slow_watcher_total", "Watches that lag behind.", () =>
-      watches.slowCount],
-    ["gauge", "etcd_debugging_mvcc_pending_events_total", "Events not yet sent.", () =>
-      watches.pendingEvents],
-    ["counter", "etcd_debugging_mvcc_events_total", "Events given to watches.", () =>
-      watches.eventCount],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_watch_stream_total",
+      "Watch streams.",
+      () => watches.streamCount,
+    ],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_slow_watcher_total",
+      "Watches that lag behind.",
+      () => watches.slowCount,
+    ],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_pending_events_total",
+      "Events not yet sent.",
+      () => watches.pendingEvents,
+    ],
+    [
+      "counter",
+      "etcd_debugging_mvcc_events_total",
+      "Events given to watches.",
+      () => watches.eventCount,
+    ],
   ];
 }
 
 function compactionMetrics({ compactor }: EtcdContext): Metric[] {
   const { metrics } = compactor;
   return [
-    ["gauge", "etcd_debugging_mvcc_db_compaction_last", "Its end, since 1970.", () =>
-      metrics.lastEnd_s],
-    ["counter", "etcd_debugging_mvcc_db_compaction_keys_total", "Records removed.", () =>
-      metrics.records],
+    [
+      "gauge",
+      "etcd_debugging_mvcc_db_compaction_last",
+      "Its end, since 1970.",
+      () => metrics.lastEnd_s,
+    ],
+    [
+      "counter",
+      "etcd_debugging_mvcc_db_compaction_keys_total",
+      "Records removed.",
+      () => metrics.records,
+    ],
   ];
 }
 
@@ -208,9 +304,14 @@ function constants({ state, initialCorruptCheck, serving }: EtcdContext): Metric
     ["gauge", "etcd_server_id", help, one({ server_id: hex(state.identity.memberId) })],
     ["gauge", "etcd_server_version", help, one({ server_version: ETCD_VERSION })],
     ["gauge", "etcd_cluster_version", help, () => one({ cluster_version: cluster() })()],
-    ["gauge", "etcd_server_feature_enabled", "1 for a feature that is on.", () =>
-      featuresOf({ initialCorruptCheck, serving }).map(({ name, stage, on }) => {
-        return { labels: { name, stage }, value: on ? 1 : 0 };
-      })],
+    [
+      "gauge",
+      "etcd_server_feature_enabled",
+      "1 for a feature that is on.",
+      () =>
+        featuresOf({ initialCorruptCheck, serving }).map(({ name, stage, on }) => {
+          return { labels: { name, stage }, value: on ? 1 : 0 };
+        }),
+    ],
   ];
 }

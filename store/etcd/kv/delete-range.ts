@@ -1,6 +1,6 @@
 import type { DeleteRangeRequest, DeleteRangeResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { checkDeleteRange } from "./check.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
+import { checkDeleteRange } from "./check.ts";
 
 /** KV.DeleteRange. */
 export async function deleteRange(

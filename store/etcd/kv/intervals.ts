@@ -1,6 +1,6 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { DeleteRangeRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
-import { type KeyRange, inRange, keyRange } from "../../structures/key-range.ts";
+import { inRange, type KeyRange, keyRange } from "../../structures/key-range.ts";
 
 interface Writes {
   puts: Set<string>;

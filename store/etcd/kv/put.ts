@@ -1,6 +1,6 @@
 import type { PutRequest, PutResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { checkPut } from "./check.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
+import { checkPut } from "./check.ts";
 
 /** KV.Put. */
 export async function put(context: EtcdContext, request: PutRequest): Promise<PutResponse> {

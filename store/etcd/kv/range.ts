@@ -7,8 +7,8 @@ import type { KeyPoint } from "../../mvcc/index/key-history.ts";
 import { finishRange, planRange } from "../../mvcc/kv/range.ts";
 import { header } from "../../mvcc/state/state.ts";
 import { readAllowed } from "../request/caller.ts";
-import { checkRange } from "./check.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
+import { checkRange } from "./check.ts";
 
 /**
  * KV.Range. Long ones read their records over several turns of the loop, at the revision of the

@@ -4,8 +4,8 @@ import type { Caller } from "../../auth/caller.ts";
 import { isReadOnly, txn as runTxn } from "../../mvcc/kv/txn.ts";
 import { WriteTransaction } from "../../mvcc/kv/write-transaction.ts";
 import { readAllowed } from "../request/caller.ts";
-import { checkTxn } from "./check.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";
+import { checkTxn } from "./check.ts";
 
 /** KV.Txn. One that only reads does not go through the log. */
 export async function txn(context: EtcdContext, request: TxnRequest): Promise<TxnResponse> {

@@ -1,6 +1,6 @@
 import {
-  type AlarmRequest,
   AlarmRequest_AlarmAction as Action,
+  type AlarmRequest,
   type AlarmResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { header } from "../../mvcc/state/state.ts";

@@ -1,10 +1,10 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
 import {
-  type DowngradeRequest,
   DowngradeRequest_DowngradeAction as Action,
+  type DowngradeRequest,
   type DowngradeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
 import { header } from "../../mvcc/state/state.ts";
 import { type EtcdContext, proposeCommand, readBarrier } from "../request/context.ts";

@@ -1,6 +1,6 @@
 import { EtcdError, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
 import type { MoveLeaderRequest, MoveLeaderResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { header } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { bboltFile, bytesOf, layOut } from "@raft2kube/bbolt/write.ts";
 import type { SnapshotRequest, SnapshotResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { etcdBuckets, storageVersion } from "../../bbolt/etcd-buckets.ts";
-import { bboltFile, bytesOf, layOut } from "@raft2kube/bbolt/write.ts";
 import { SNAPSHOT_BLOB_BYTES } from "../../limits.ts";
 import type { EtcdContext } from "../request/context.ts";
 

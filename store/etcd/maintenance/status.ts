@@ -1,11 +1,11 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { StatusResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { describeAlarm } from "./alarm-text.ts";
 import { NONE } from "../../core/types.ts";
 import { clusterVersion } from "../../mvcc/apply/downgrade.ts";
 import { header } from "../../mvcc/state/state.ts";
 import { ETCD_VERSION } from "../../version.ts";
 import type { EtcdContext } from "../request/context.ts";
+import { describeAlarm } from "./alarm-text.ts";
 
 /** Maintenance.Status: this member's own view, without asking others. */
 export async function status(context: EtcdContext): Promise<StatusResponse> {

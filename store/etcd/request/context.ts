@@ -1,18 +1,18 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { beginSpan } from "@raft2kube/observe/trace/span.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
 import { AlarmRequest_AlarmAction as Action, AlarmType } from "@raft2kube/proto/gen/etcd.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Caller } from "../../auth/caller.ts";
 import type { AuthSetup } from "../../auth/setup.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Responses } from "../../mvcc/apply/responses.ts";
 import type { MemberMetrics } from "../../metrics/member.ts";
 import type { Command, CommandKind } from "../../mvcc/apply/command.ts";
+import type { Responses } from "../../mvcc/apply/responses.ts";
+import { spaceCost } from "../../mvcc/apply/space-cost.ts";
 import type { Compactor } from "../../mvcc/persist/compaction/compactor.ts";
 import type { Flusher } from "../../mvcc/persist/flush/flusher.ts";
 import type { State } from "../../mvcc/state/state.ts";
 import type { WatchHub } from "../../mvcc/watch/hub.ts";
-import { spaceCost } from "../../mvcc/apply/space-cost.ts";
 import type { DiskReserve } from "../../node/disk-reserve.ts";
 import type { SpaceLimit } from "../../node/quota.ts";
 import type { Replica } from "../../node/replica.ts";
@@ -124,4 +124,3 @@ export function readBarrier(context: EtcdContext): Promise<void> {
     context.replica.readBarrier((error) => (error ? reject(error) : resolve()));
   });
 }
-

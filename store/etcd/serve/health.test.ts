@@ -69,7 +69,10 @@ test("without that gate it goes on serving", async () => {
   await start();
   const statuses = watch("");
   expect(await next(statuses)).toBe(Status.SERVING);
-  const change = next(statuses).then((status) => `now ${status}`, () => "ended");
+  const change = next(statuses).then(
+    (status) => `now ${status}`,
+    () => "ended",
+  );
   await client(channel, Maintenance).defragment({});
   // A change that the defragmentation caused would come before this answer, on the same connection.
   await client(channel, Health).check({ service: "" });

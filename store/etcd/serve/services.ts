@@ -15,20 +15,20 @@ import { Health } from "@raft2kube/proto/gen/health.ts";
 import type { MethodTable, ServiceTable } from "@raft2kube/proto/service.ts";
 import { Batch } from "@raft2kube/rpc/batch.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
+import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Call, type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { type Call, type Handlers, serve } from "@raft2kube/rpc/server.ts";
-import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { STREAM_RESPONSES_PER_S, STREAM_REST_MS_MAX, STREAM_REST_MS_MIN } from "../../limits.ts";
 import { actingFor, credentialsOf } from "../request/caller.ts";
 import type { EtcdContext } from "../request/context.ts";
 import type { Verb } from "../request/verb.ts";
-import { healthCheck, healthWatch } from "./health.ts";
-import { LeaderLoss, admit, endedByLoss, whenLost } from "./require-leader.ts";
-import { VERBS, invoke, invokeStream } from "./verbs.ts";
-import { WatchEncoding } from "../watch/watch-encoding.ts";
 import { WatchSession } from "../watch/watch.ts";
+import { WatchEncoding } from "../watch/watch-encoding.ts";
+import { healthCheck, healthWatch } from "./health.ts";
+import { admit, endedByLoss, LeaderLoss, whenLost } from "./require-leader.ts";
+import { invoke, invokeStream, VERBS } from "./verbs.ts";
 
 /** etcd's services over the verbs. An RPC that is not here answers UNIMPLEMENTED, naming itself. */
 export function etcdServices(context: EtcdContext): ServedService[] {
@@ -66,7 +66,8 @@ export function etcdServices(context: EtcdContext): ServedService[] {
     serve(Lease, {
       ...unaryHandlers(Lease, unary),
       leaseKeepAlive: stream((requests, call) =>
-        endedByLoss(loss, call, keepAlives(context, requests, call))),
+        endedByLoss(loss, call, keepAlives(context, requests, call)),
+      ),
     }),
     serve(Maintenance, {
       ...unaryHandlers(Maintenance, unary),

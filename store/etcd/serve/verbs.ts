@@ -1,6 +1,6 @@
 import {
-  type AlarmRequest,
   AlarmRequest_AlarmAction as Action,
+  type AlarmRequest,
   type MemberListRequest,
   type RangeRequest,
 } from "@raft2kube/proto/gen/etcd.ts";

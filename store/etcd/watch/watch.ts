@@ -1,15 +1,11 @@
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { WatchCreateRequest, WatchRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { goCodeName } from "@raft2kube/rpc/error.ts";
-import type {
-  WatchCreateRequest,
-  WatchRequest,
-  WatchResponse,
-} from "@raft2kube/proto/gen/etcd.ts";
 import { checkRead } from "../../auth/authorize.ts";
-import { isEmptyRange, keyRange } from "../../structures/key-range.ts";
 import type { State } from "../../mvcc/state/state.ts";
 import type { WatchStreamQueue } from "../../mvcc/watch/stream-queue.ts";
 import { filtersOf } from "../../mvcc/watch/watcher.ts";
+import { isEmptyRange, keyRange } from "../../structures/key-range.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 const ANSWER_BYTES = 64;

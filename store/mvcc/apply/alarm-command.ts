@@ -1,14 +1,14 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
-  type AlarmRequest,
   AlarmRequest_AlarmAction as Action,
+  type AlarmRequest,
   type AlarmResponse,
   AlarmType,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { alarmKey } from "../state/cluster/alarms.ts";
+import { header, notePending, type State } from "../state/state.ts";
 import type { Command } from "./command.ts";
 import { spaceCost } from "./space-cost.ts";
-import { type State, header, notePending } from "../state/state.ts";
 
 /** Switches an alarm on or off; the answer names it when it is on, or was. */
 export function alarm(state: State, request: AlarmRequest): AlarmResponse {

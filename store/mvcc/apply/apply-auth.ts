@@ -1,14 +1,9 @@
 import { unreachable } from "@raft2kube/std/assert.ts";
-import type { Command } from "./command.ts";
-import type { Responses } from "./responses.ts";
 import type { State } from "../state/state.ts";
+import type { Command } from "./command.ts";
 import { authDisable, authEnable, signIn } from "./enable-commands.ts";
-import {
-  roleAdd,
-  roleDelete,
-  roleGrantPermission,
-  roleRevokePermission,
-} from "./role-commands.ts";
+import type { Responses } from "./responses.ts";
+import { roleAdd, roleDelete, roleGrantPermission, roleRevokePermission } from "./role-commands.ts";
 import {
   userAdd,
   userChangePassword,

@@ -1,11 +1,15 @@
-import { assert, unreachable } from "@raft2kube/std/assert.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { assert, unreachable } from "@raft2kube/std/assert.ts";
+import { deleteRange } from "../kv/delete-range.ts";
+import { checkKept, checkLease, put } from "../kv/put.ts";
+import { txn } from "../kv/txn.ts";
+import { WriteTransaction } from "../kv/write-transaction.ts";
+import { header, type State } from "../state/state.ts";
+import { alarm, refuseAlarmed } from "./alarm-command.ts";
 import { applyAuth } from "./apply-auth.ts";
 import { checkCommandAllowed } from "./check-command.ts";
-import { alarm, refuseAlarmed } from "./alarm-command.ts";
 import { type Command, decodeCommand } from "./command.ts";
 import { compact } from "./compact.ts";
-import { deleteRange } from "../kv/delete-range.ts";
 import { downgradeSet } from "./downgrade.ts";
 import { leaseCheckpoint, leaseGrant, leaseRevoke } from "./lease-commands.ts";
 import {
@@ -15,11 +19,7 @@ import {
   memberRemove,
   memberUpdate,
 } from "./member-commands.ts";
-import { checkKept, checkLease, put } from "../kv/put.ts";
 import type { Applied, Outcome, Responses } from "./responses.ts";
-import { type State, header } from "../state/state.ts";
-import { txn } from "../kv/txn.ts";
-import { WriteTransaction } from "../kv/write-transaction.ts";
 
 /** Where an entry stands in the log. */
 export interface LogPosition {

@@ -1,5 +1,3 @@
-import type { Command } from "./command.ts";
-import { isAuthCommand } from "./apply-auth.ts";
 import {
   type AuthView,
   checkAdmin,
@@ -8,6 +6,8 @@ import {
   checkPutAllowed,
   checkTxnAllowed,
 } from "../../auth/authorize.ts";
+import { isAuthCommand } from "./apply-auth.ts";
+import type { Command } from "./command.ts";
 
 /**
  * Checks the caller's permissions when a command is applied. Commands about members and leases that

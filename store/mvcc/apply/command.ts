@@ -1,6 +1,6 @@
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { MessageType } from "@raft2kube/proto/codec.ts";
 import {
+  AlarmRequest,
   AuthDisableRequest,
   AuthEnableRequest,
   AuthRoleAddRequest,
@@ -12,7 +12,6 @@ import {
   AuthUserDeleteRequest,
   AuthUserGrantRoleRequest,
   AuthUserRevokeRoleRequest,
-  AlarmRequest,
   CompactionRequest,
   DeleteRangeRequest,
   LeaseCheckpointRequest,
@@ -25,6 +24,7 @@ import {
   PutRequest,
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { SignIn } from "../../auth/sign-in.ts";
 

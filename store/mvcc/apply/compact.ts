@@ -1,6 +1,6 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { CompactionRequest, CompactionResponse } from "@raft2kube/proto/gen/etcd.ts";
-import { type State, header } from "../state/state.ts";
+import { header, type State } from "../state/state.ts";
 
 /**
  * Declares revisions below `revision` gone: from now on reads of them are refused (S6). The

@@ -1,8 +1,8 @@
 import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { CLUSTER_VERSION, VERSION_BEFORE } from "../../version.ts";
+import { header, notePending, type State } from "../state/state.ts";
 import type { DowngradeSet } from "./command.ts";
-import { type State, header, notePending } from "../state/state.ts";
 
 /** The backend key of the downgrade: etcd's bucket and key. */
 export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");

@@ -1,8 +1,8 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { AuthDisableResponse, AuthEnableResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { ROOT } from "../../auth/caller.ts";
-import type { SignIn, SignedIn } from "../../auth/sign-in.ts";
-import { type State, header } from "../state/state.ts";
+import type { SignedIn, SignIn } from "../../auth/sign-in.ts";
+import { header, type State } from "../state/state.ts";
 
 /** Turns auth on, which takes a user root that has the role root. No revision, as etcd. */
 export function authEnable(state: State): AuthEnableResponse {

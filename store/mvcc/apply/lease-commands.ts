@@ -8,9 +8,9 @@ import type {
   LeaseRevokeResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEASE_TTL_S_MAX, LEASE_TTL_S_MIN } from "../../limits.ts";
-import { type Lease, StoredLease, leaseKey } from "../state/lease/lease.ts";
-import { type State, header, notePending } from "../state/state.ts";
 import type { WriteTransaction } from "../kv/write-transaction.ts";
+import { type Lease, leaseKey, StoredLease } from "../state/lease/lease.ts";
+import { header, notePending, type State } from "../state/state.ts";
 
 /** Makes a lease; the proposer has chosen an id where the client had not. */
 export function leaseGrant(state: State, request: LeaseGrantRequest): LeaseGrantResponse {

@@ -6,9 +6,14 @@ import type {
   MemberUpdateRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { LEARNERS_MAX } from "../../limits.ts";
-import { type MemberRecord, encodeMember, memberKey, removedKey } from "../state/cluster/members.ts";
+import {
+  encodeMember,
+  type MemberRecord,
+  memberKey,
+  removedKey,
+} from "../state/cluster/members.ts";
+import { header, notePending, type State } from "../state/state.ts";
 import type { MemberChanged } from "./responses.ts";
-import { type State, header, notePending } from "../state/state.ts";
 
 /** Adds a member whose id the proposer has made. Raft's own change goes along in the same entry. */
 export function memberAdd(state: State, request: Member): MemberChanged {

@@ -1,5 +1,6 @@
 import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type {
+  AlarmResponse,
   AuthDisableResponse,
   AuthEnableResponse,
   AuthRoleAddResponse,
@@ -11,7 +12,6 @@ import type {
   AuthUserDeleteResponse,
   AuthUserGrantRoleResponse,
   AuthUserRevokeRoleResponse,
-  AlarmResponse,
   CompactionResponse,
   DeleteRangeResponse,
   LeaseCheckpointResponse,
@@ -22,8 +22,8 @@ import type {
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { SignedIn } from "../../auth/sign-in.ts";
-import type { CommandKind } from "./command.ts";
 import type { Change } from "../records/recent.ts";
+import type { CommandKind } from "./command.ts";
 
 /** The response of a command that changes the members; the proposer adds the list of them. */
 export interface MemberChanged {

@@ -11,9 +11,9 @@ import type {
   Permission,
   Role,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type State, header } from "../state/state.ts";
 import { ROOT } from "../../auth/caller.ts";
 import { isPermissionRange } from "../../auth/permissions.ts";
+import { header, type State } from "../state/state.ts";
 
 export function roleAdd(state: State, { name }: AuthRoleAddRequest): AuthRoleAddResponse {
   if (name === "") throw etcdError("roleEmpty");

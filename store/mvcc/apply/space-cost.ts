@@ -21,8 +21,7 @@ export function spaceCost(command: Command): number {
   }
 }
 
-const costOfPut = ({ key, value }: PutRequest) =>
-  RECORD_OVERHEAD_BYTES + key.length + value.length;
+const costOfPut = ({ key, value }: PutRequest) => RECORD_OVERHEAD_BYTES + key.length + value.length;
 
 /** Puts of nested transactions count too, which etcd forgets. */
 function costOfAll(operations: RequestOp[]): number {

@@ -12,8 +12,8 @@ import type {
   AuthUserRevokeRoleResponse,
   User,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type State, header } from "../state/state.ts";
 import { ROOT } from "../../auth/caller.ts";
+import { header, type State } from "../state/state.ts";
 
 /** Makes a user. Its password was hashed before the request went into the log. */
 export function userAdd(state: State, request: AuthUserAddRequest): AuthUserAddResponse {
@@ -27,10 +27,7 @@ export function userAdd(state: State, request: AuthUserAddRequest): AuthUserAddR
   return { header: header(state) };
 }
 
-export function userDelete(
-  state: State,
-  { name }: AuthUserDeleteRequest,
-): AuthUserDeleteResponse {
+export function userDelete(state: State, { name }: AuthUserDeleteRequest): AuthUserDeleteResponse {
   if (state.auth.enabled && name === ROOT) throw etcdError("invalidAuthManagement");
   existing(state, name);
   state.auth.removeUser(name);

@@ -1,6 +1,6 @@
-import { KeyHistory, type KeyPoint } from "./key-history.ts";
-import type { KeyRange } from "../../structures/key-range.ts";
 import { OrderedMap } from "@raft2kube/std/ordered-map.ts";
+import type { KeyRange } from "../../structures/key-range.ts";
+import { KeyHistory, type KeyPoint } from "./key-history.ts";
 
 /**
  * The index entry of a key. A key that was written once, as the first change of a transaction, has

@@ -1,13 +1,13 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import {
   type Compare,
+  type KeyValue,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
-  type KeyValue,
 } from "@raft2kube/proto/gen/etcd.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { keyRange } from "../../structures/key-range.ts";
-import type { RangeSource } from "./range.ts";
 import type { State } from "../state/state.ts";
+import type { RangeSource } from "./range.ts";
 
 /** A missing key's values in comparisons. */
 const ABSENT: KeyValue = {

@@ -1,7 +1,7 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { KeyValue, PutRequest } from "@raft2kube/proto/gen/etcd.ts";
-import type { RangeSource } from "./range.ts";
 import type { State } from "../state/state.ts";
+import type { RangeSource } from "./range.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 /** The record of one key as `source` sees it. */

@@ -1,13 +1,13 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type KeyValue,
-  type RangeRequest,
   RangeRequest_SortOrder as Order,
+  type RangeRequest,
   RangeRequest_SortTarget as Target,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { KeyPoint } from "../index/key-history.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { type KeyRange, keyRange } from "../../structures/key-range.ts";
+import type { KeyPoint } from "../index/key-history.ts";
 import type { State } from "../state/state.ts";
 
 /** The source of a range: the state, or a transaction over it. */
@@ -90,7 +90,11 @@ export function finishRange(request: RangeRequest, plan: RangePlan, read: KeyVal
 /** A range in one go, for transactions and short reads. */
 export function range(state: State, source: RangeSource, request: RangeRequest): RangeResult {
   const plan = planRange(state, request, source.revision);
-  return finishRange(request, plan, plan.points.map(({ main, sub }) => source.read(main, sub)));
+  return finishRange(
+    request,
+    plan,
+    plan.points.map(({ main, sub }) => source.read(main, sub)),
+  );
 }
 
 function passes(request: RangeRequest, kv: KeyValue): boolean {

@@ -1,15 +1,10 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type {
-  RequestOp,
-  ResponseOp,
-  TxnRequest,
-  TxnResponse,
-} from "@raft2kube/proto/gen/etcd.ts";
+import type { RequestOp, ResponseOp, TxnRequest, TxnResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { header, innerHeader, type State } from "../state/state.ts";
 import { compareHolds } from "./compare.ts";
 import { deleteRange } from "./delete-range.ts";
 import { checkKept, checkLease, put } from "./put.ts";
 import { type RangeSource, range } from "./range.ts";
-import { type State, header, innerHeader } from "../state/state.ts";
 import type { WriteTransaction } from "./write-transaction.ts";
 
 /**
@@ -36,11 +31,7 @@ export function isReadOnly(request: TxnRequest): boolean {
  * Executes a transaction: compare, check everything that may fail, then act. One revision at most
  * (S3).
  */
-export function txn(
-  state: State,
-  transaction: WriteTransaction,
-  request: TxnRequest,
-): TxnResponse {
+export function txn(state: State, transaction: WriteTransaction, request: TxnRequest): TxnResponse {
   const path = choosePath(state, transaction, request);
   checkPath(state, transaction, path);
   const response = act(state, transaction, path);

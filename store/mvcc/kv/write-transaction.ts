@@ -1,5 +1,5 @@
-import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import type { KeyRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
 import type { State } from "../state/state.ts";

@@ -1,12 +1,12 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
+import { parseRecordKey, RECORD_PREFIX_BYTES } from "../records/revision.ts";
+import type { State } from "../state/state.ts";
 import type { Compactor } from "./compaction/compactor.ts";
 import type { Flusher } from "./flush/flusher.ts";
 import { META_KEY } from "./flush/meta.ts";
 import { bucket } from "./restore/restore.ts";
-import { RECORD_PREFIX_BYTES, parseRecordKey } from "../records/revision.ts";
-import type { State } from "../state/state.ts";
 
 /** A checksum over the records of the revisions up to one. */
 export interface KvHash {

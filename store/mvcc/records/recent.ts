@@ -1,5 +1,5 @@
-import { assert } from "@raft2kube/std/assert.ts";
 import type { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 
 /**
  * One key changed in a revision. For a deletion `kv` has the key and the revision only, as etcd

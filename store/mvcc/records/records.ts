@@ -1,5 +1,5 @@
-import { assert } from "@raft2kube/std/assert.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import { assert } from "@raft2kube/std/assert.ts";
 import type { Backend } from "../../backend/backend.ts";
 import type { RecentRevisions } from "./recent.ts";
 import type { RecordCache } from "./record-cache.ts";

@@ -2,19 +2,19 @@ import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type KeyValue,
   PutRequest,
-  RangeRequest,
   type RangeRequest as Range,
+  RangeRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../core/membership.ts";
 import { apply } from "../apply/apply.ts";
 import type { Command } from "../apply/command.ts";
+import { range } from "../kv/range.ts";
 import { Compactor } from "../persist/compaction/compactor.ts";
 import { Flusher } from "../persist/flush/flusher.ts";
-import { range } from "../kv/range.ts";
 import { restoreState } from "../persist/restore/restore.ts";
 import type { State } from "./state.ts";
 
@@ -59,7 +59,10 @@ const describeRecord = ({ key, value, createRevision, modRevision, version }: Ke
 
 function readAll(state: State, revision: number): string[] {
   const request: Range = {
-    ...RangeRequest.create(), key: Buffer.from("a"), rangeEnd: Buffer.from([0]), revision,
+    ...RangeRequest.create(),
+    key: Buffer.from("a"),
+    rangeEnd: Buffer.from([0]),
+    revision,
   };
   const { records } = state;
   const read = (main: number, sub: number) => records.read(main, sub);
@@ -77,12 +80,21 @@ function randomCommand(random: Random, model: Model): Command {
   if (die < 0.7) {
     const from = pick(random, KEYS);
     const to = pick(random, KEYS);
-    model.change([], KEYS.filter((each) => each >= from && each < to));
+    model.change(
+      [],
+      KEYS.filter((each) => each >= from && each < to),
+    );
     const request = { key: Buffer.from(from), rangeEnd: Buffer.from(to), prevKv: false };
     return { kind: "delete-range", request };
   }
   const [first, second] = ["a", "d"];
-  model.change([[first, value], [second, value]], []);
+  model.change(
+    [
+      [first, value],
+      [second, value],
+    ],
+    [],
+  );
   const success = [first, second].map((each) => ({ requestPut: putRequest(each, value) }));
   return { kind: "txn", request: { compare: [], success, failure: [] } };
 }

@@ -1,19 +1,19 @@
-import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ResponseHeader } from "@raft2kube/proto/gen/etcd.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { AuthTable } from "../../auth/auth-table.ts";
 import { SimpleTokens } from "../../auth/simple-tokens.ts";
 import type { Backend, BackendWrite } from "../../backend/backend.ts";
 import type { Membership } from "../../core/types.ts";
-import { AlarmTable } from "./cluster/alarms.ts";
-import { type OperationMetrics, newOperationMetrics } from "../../metrics/operations.ts";
+import { newOperationMetrics, type OperationMetrics } from "../../metrics/operations.ts";
+import { Slabs } from "../../structures/slabs.ts";
 import { KeyIndex } from "../index/key-index.ts";
-import { LeaseTable } from "./lease/lease.ts";
-import { LeaseTimers } from "./lease/lease-timers.ts";
-import { MemberTable } from "./cluster/members.ts";
 import { RecentRevisions } from "../records/recent.ts";
 import { RecordCache } from "../records/record-cache.ts";
 import { Records } from "../records/records.ts";
-import { Slabs } from "../../structures/slabs.ts";
+import { AlarmTable } from "./cluster/alarms.ts";
+import { MemberTable } from "./cluster/members.ts";
+import { LeaseTable } from "./lease/lease.ts";
+import { LeaseTimers } from "./lease/lease-timers.ts";
 
 export interface Identity {
   clusterId: bigint;

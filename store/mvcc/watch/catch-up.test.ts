@@ -30,7 +30,10 @@ async function writeMany(client: EtcdClient, from: number, to: number): Promise<
 function watchAll(client: EtcdClient, startRevision: number): WatchStream {
   const stream = client.watch();
   stream.create({
-    key: Buffer.from("key-"), rangeEnd: Buffer.from("key."), startRevision, prevKv: true,
+    key: Buffer.from("key-"),
+    rangeEnd: Buffer.from("key."),
+    startRevision,
+    prevKv: true,
   });
   return stream;
 }

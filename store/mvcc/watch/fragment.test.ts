@@ -39,7 +39,8 @@ test("each part is below the limit by a byte at least, and no smaller than it mu
   expect(shape(fragments(response, two + 1))).toEqual(["2 and more", "2 and more", "1"]);
   for (const part of fragments(response, two + 1)) expect(wireSize(part)).toBeLessThan(two + 1);
   expect(shape(fragments(response, two))).toEqual([
-    ...["1 and more", "1 and more", "1 and more", "1 and more"], "1",
+    ...["1 and more", "1 and more", "1 and more", "1 and more"],
+    "1",
   ]);
 });
 

@@ -2,13 +2,13 @@ import type { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { Event, ResponseHeader, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { inRange } from "../../structures/key-range.ts";
 import type { Change } from "../records/recent.ts";
-import { type State, header } from "../state/state.ts";
+import { header, type State } from "../state/state.ts";
 import { CatchUp } from "./catch-up.ts";
 import { EventRun } from "./event-run.ts";
 import { type ChangeEvent, changeEvent } from "./events.ts";
 import { fragments } from "./fragment.ts";
 import { STREAM_LIMITS, type StreamLimits, WatchStreamQueue } from "./stream-queue.ts";
-import { type Watcher, filterEvents } from "./watcher.ts";
+import { filterEvents, type Watcher } from "./watcher.ts";
 
 const RESPONSE_OVERHEAD_BYTES = 64;
 

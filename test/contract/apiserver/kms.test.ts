@@ -28,12 +28,21 @@ let dir: string;
 let config: string;
 let etcd: EtcdServer;
 let plugin: RpcServer;
-const text = () => JSON.stringify({
-  kind: "EncryptionConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
-  resources: [{ resources: ["secrets"], providers: [
-    { kms: { apiVersion: "v2", name: "sample", endpoint: `unix://${join(dir, "kms.sock")}` } },
-  ] }],
-});
+const text = () =>
+  JSON.stringify({
+    kind: "EncryptionConfiguration",
+    apiVersion: "apiserver.config.k8s.io/v1",
+    resources: [
+      {
+        resources: ["secrets"],
+        providers: [
+          {
+            kms: { apiVersion: "v2", name: "sample", endpoint: `unix://${join(dir, "kms.sock")}` },
+          },
+        ],
+      },
+    ],
+  });
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "r2k-kms-"));
@@ -61,16 +70,22 @@ it("a Secret is encrypted by the plugin's key, and health shows the plugin", asy
   const encryption = await readEncryption(text());
   const api = await startTestApiserver(etcd.client, { encryption });
   const admin = await api.credentials("admin", ["system:masters"]);
-  expect((await ask(api, SECRETS, { ...admin, method: "POST", body: secret("ours") })).status)
-    .toBe(201);
+  expect((await ask(api, SECRETS, { ...admin, method: "POST", body: secret("ours") })).status).toBe(
+    201,
+  );
   expect(await stored("ours")).toMatch(/^k8s:enc:kms:v2:sample:/);
   expect((await ask(api, "/healthz/kms-providers", admin)).body).toBe("ok");
   await api.restart();
   expect((await ask(api, `${SECRETS}/ours`, admin)).body).toContain("dmFsdWU=");
   const { body: metrics } = await ask(api, "/metrics", admin);
-  const of = (name: string, ...labels: string[]) => metrics.split("\n").find((line) =>
-    line.startsWith(`apiserver_envelope_encryption_${name}{`) &&
-    [...labels, 'provider_name="sample"'].every((label) => line.includes(label)));
+  const of = (name: string, ...labels: string[]) =>
+    metrics
+      .split("\n")
+      .find(
+        (line) =>
+          line.startsWith(`apiserver_envelope_encryption_${name}{`) &&
+          [...labels, 'provider_name="sample"'].every((label) => line.includes(label)),
+      );
   const hash = createHash("sha256").update("one").digest("hex");
   const key = `key_id_hash="sha256:${hash}"`;
   for (const way of ["to_storage", "from_storage"]) {
@@ -78,8 +93,13 @@ it("a Secret is encrypted by the plugin's key, and health shows the plugin", asy
     expect(of("key_id_hash_last_timestamp_seconds", key, way)).toMatch(/ \d{10}(\.\d+)?$/);
   }
   for (const method of ["Status", "Encrypt"]) {
-    expect(of("kms_operations_latency_seconds_count", 'grpc_status_code="OK"',
-      `method_name="/v2.KeyManagementService/${method}"`)).toMatch(/ 1$/);
+    expect(
+      of(
+        "kms_operations_latency_seconds_count",
+        'grpc_status_code="OK"',
+        `method_name="/v2.KeyManagementService/${method}"`,
+      ),
+    ).toMatch(/ 1$/);
   }
   await api.close();
   await closePlugins(encryption);
@@ -101,31 +121,41 @@ it("after a rotation a replace rewrites with the new key", async () => {
   await closePlugins(encryption);
 }, 60_000);
 
-it.skipIf(!existsSync(BINARY))("a plugin's Secrets are kube-apiserver's too", async () => {
-  const upstream = await startUpstream(BINARY,
-    { "etcd-servers": etcd.url, "encryption-provider-config": config });
-  try {
-    const read = await upstream.send("GET", `${SECRETS}/ours`, "", undefined);
-    expect(read.body).toMatchObject({ data: { k: "dmFsdWU=" } });
-    const made = await upstream.send("POST", SECRETS, "application/json", secret("theirs"));
-    expect(made.status).toBe(201);
-  } finally {
-    await upstream.close();
-  }
-  const encryption = await readEncryption(text());
-  const api = await startTestApiserver(etcd.client, { encryption });
-  const admin = await api.credentials("admin", ["system:masters"]);
-  expect(await stored("theirs")).toMatch(/^k8s:enc:kms:v2:sample:/);
-  for (const query of ["", "?resourceVersion=0"]) {
-    await waitFor("the list", async () => {
-      const { body } = await ask(api, `${SECRETS}${query}`, admin);
-      return (JSON.parse(body) as { items?: unknown[] }).items?.length === 2;
-    }, { clock: systemClock() });
-  }
-  expect((await ask(api, `${SECRETS}/theirs`, admin)).body).toContain("dmFsdWU=");
-  await api.close();
-  await closePlugins(encryption);
-}, 120_000);
+it.skipIf(!existsSync(BINARY))(
+  "a plugin's Secrets are kube-apiserver's too",
+  async () => {
+    const upstream = await startUpstream(BINARY, {
+      "etcd-servers": etcd.url,
+      "encryption-provider-config": config,
+    });
+    try {
+      const read = await upstream.send("GET", `${SECRETS}/ours`, "", undefined);
+      expect(read.body).toMatchObject({ data: { k: "dmFsdWU=" } });
+      const made = await upstream.send("POST", SECRETS, "application/json", secret("theirs"));
+      expect(made.status).toBe(201);
+    } finally {
+      await upstream.close();
+    }
+    const encryption = await readEncryption(text());
+    const api = await startTestApiserver(etcd.client, { encryption });
+    const admin = await api.credentials("admin", ["system:masters"]);
+    expect(await stored("theirs")).toMatch(/^k8s:enc:kms:v2:sample:/);
+    for (const query of ["", "?resourceVersion=0"]) {
+      await waitFor(
+        "the list",
+        async () => {
+          const { body } = await ask(api, `${SECRETS}${query}`, admin);
+          return (JSON.parse(body) as { items?: unknown[] }).items?.length === 2;
+        },
+        { clock: systemClock() },
+      );
+    }
+    expect((await ask(api, `${SECRETS}/theirs`, admin)).body).toContain("dmFsdWU=");
+    await api.close();
+    await closePlugins(encryption);
+  },
+  120_000,
+);
 
 /** Upstream's mock in Go: it does what each line says, and answers. */
 class Mock {
@@ -156,39 +186,51 @@ class Mock {
   }
 }
 
-it.skipIf(!existsSync(MOCK))("upstream's mock fails, recovers and rotates", async () => {
-  const socket = join(dir, "mock.sock");
-  const mock = await Mock.start(socket);
-  const time = new ManualClock();
-  const made = await readEncryption(text().replace(join(dir, "kms.sock"), socket), time);
-  try {
-    const secrets = made({ group: "", plural: "secrets" });
-    const encrypt = () => secrets.encrypt("/a", Buffer.from("hush"));
-    const old = encrypt();
-    await mock.ask("fail");
-    time.advance(KMS_WRITE_MS + 1);
-    await waitFor("the failure", () => {
-      time.advance(KMS_STATUS_MS);
-      return made.plugins[0]!.counters.calls.has("Status FailedPrecondition");
-    }, { clock: systemClock() });
-    expect(encrypt).toThrow("key disabled");
-    expect(secrets.decrypt("/a", old).value.toString()).toBe("hush");
-    await mock.ask("recover");
-    await mock.ask("rotate");
-    await waitFor("the next key", () => {
-      time.advance(KMS_STATUS_MS);
-      return secrets.decrypt("/a", old).stale;
-    }, { clock: systemClock() });
-    const next = await readEncryption(made.config!, new ManualClock());
-    const restarted = next({ group: "", plural: "secrets" });
-    const now = encrypt();
-    await restarted.prepare!([old, now]);
-    expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
-    expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
-    expect(next.plugins[0]!.counters.misses).toBe(2);
-    await closePlugins(next);
-  } finally {
-    await closePlugins(made);
-    await mock.close();
-  }
-}, 60_000);
+it.skipIf(!existsSync(MOCK))(
+  "upstream's mock fails, recovers and rotates",
+  async () => {
+    const socket = join(dir, "mock.sock");
+    const mock = await Mock.start(socket);
+    const time = new ManualClock();
+    const made = await readEncryption(text().replace(join(dir, "kms.sock"), socket), time);
+    try {
+      const secrets = made({ group: "", plural: "secrets" });
+      const encrypt = () => secrets.encrypt("/a", Buffer.from("hush"));
+      const old = encrypt();
+      await mock.ask("fail");
+      time.advance(KMS_WRITE_MS + 1);
+      await waitFor(
+        "the failure",
+        () => {
+          time.advance(KMS_STATUS_MS);
+          return made.plugins[0]!.counters.calls.has("Status FailedPrecondition");
+        },
+        { clock: systemClock() },
+      );
+      expect(encrypt).toThrow("key disabled");
+      expect(secrets.decrypt("/a", old).value.toString()).toBe("hush");
+      await mock.ask("recover");
+      await mock.ask("rotate");
+      await waitFor(
+        "the next key",
+        () => {
+          time.advance(KMS_STATUS_MS);
+          return secrets.decrypt("/a", old).stale;
+        },
+        { clock: systemClock() },
+      );
+      const next = await readEncryption(made.config!, new ManualClock());
+      const restarted = next({ group: "", plural: "secrets" });
+      const now = encrypt();
+      await restarted.prepare!([old, now]);
+      expect(restarted.decrypt("/a", old)).toEqual({ value: Buffer.from("hush"), stale: true });
+      expect(restarted.decrypt("/a", now)).toEqual({ value: Buffer.from("hush"), stale: false });
+      expect(next.plugins[0]!.counters.misses).toBe(2);
+      await closePlugins(next);
+    } finally {
+      await closePlugins(made);
+      await mock.close();
+    }
+  },
+  60_000,
+);

@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { startStore } from "@raft2kube/store/main.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
 import { type SendJson, senderTo } from "../../../testing/apiserver/send-json.ts";
 import {
@@ -9,8 +11,6 @@ import {
   type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
 import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
-import { startStore } from "@raft2kube/store/main.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
 const JSON_TYPE = "application/json";

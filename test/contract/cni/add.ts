@@ -1,18 +1,20 @@
-import { expect, test } from "vitest";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { findLink, getLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
-import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
+import { expect, test } from "vitest";
 import { ADDRESSES, ask, routeFromOutside } from "../../../testing/network/host-network.ts";
+import { addressOf, type Bench, GATEWAY, SUBNET } from "./bench.ts";
 
 /** Rules for the result of ADD: addresses, routes, and connections that work. */
 export function addContract(bench: () => Bench): void {
   test("gives the container its address, its route and the bridge as gateway", async () => {
     const { netns, result, address } = await bench().attach(bench().conflist());
-    expect(result.interfaces?.map((link) => link.name)).toEqual(
-      ["cni0", expect.stringMatching(/^veth/), "eth0"],
-    );
+    expect(result.interfaces?.map((link) => link.name)).toEqual([
+      "cni0",
+      expect.stringMatching(/^veth/),
+      "eth0",
+    ]);
     expect(result.interfaces?.[2]?.sandbox).toBe(netns);
     expect(result.ips).toEqual([{ address: `${address}/24`, gateway: GATEWAY, interface: 2 }]);
     expect(result.routes).toContainEqual({ dst: "0.0.0.0/0" });
@@ -24,18 +26,17 @@ export function addContract(bench: () => Bench): void {
     expect(readSysctl("net.ipv4.ip_forward")).toBe("1");
   });
 
-  test("two containers reach each other, the gateway and the host; the host reaches them",
-    async () => {
-      const list = bench().conflist();
-      const [one, two] = [await bench().attach(list), await bench().attach(list)];
-      expect(one.address).not.toBe(two.address);
-      await bench().serve(two.netns, 80);
-      await bench().serve(bench().net.host, 8080);
-      expect(await ask(one.netns, two.address, 80)).toBe(one.address);
-      expect(await ask(one.netns, GATEWAY, 8080)).toBe(one.address);
-      expect(await ask(one.netns, ADDRESSES.host, 8080)).toBe(one.address);
-      expect(await ask(bench().net.host, two.address, 80)).toBe(GATEWAY);
-    });
+  test("two containers reach each other, the gateway and the host; the host reaches them", async () => {
+    const list = bench().conflist();
+    const [one, two] = [await bench().attach(list), await bench().attach(list)];
+    expect(one.address).not.toBe(two.address);
+    await bench().serve(two.netns, 80);
+    await bench().serve(bench().net.host, 8080);
+    expect(await ask(one.netns, two.address, 80)).toBe(one.address);
+    expect(await ask(one.netns, GATEWAY, 8080)).toBe(one.address);
+    expect(await ask(one.netns, ADDRESSES.host, 8080)).toBe(one.address);
+    expect(await ask(bench().net.host, two.address, 80)).toBe(GATEWAY);
+  });
 
   test("ipMasq hides the container behind the host, but not from its own network", async () => {
     const list = bench().conflist({ bridge: { ipMasq: true } });
@@ -118,20 +119,20 @@ export function addLimitsContract(bench: () => Bench): void {
 
 /** Rules for the bridge's own addresses. */
 export function gatewaysContract(bench: () => Bench): void {
-  test("of two IPv4 gateways the second is refused, or replaces the first with forceAddress",
-    async () => {
-      const networkOf = (name: string, forceAddress: boolean) => bench().conflist({
+  test("of two IPv4 gateways the second is refused, or replaces the first with forceAddress", async () => {
+    const networkOf = (name: string, forceAddress: boolean) =>
+      bench().conflist({
         bridge: { bridge: name, forceAddress },
         ipam: { ranges: [[{ subnet: "10.90.0.0/24" }], [{ subnet: "10.91.0.0/24" }]] },
       });
-      const addressesOf = (name: string) => {
-        using route = openRoute();
-        const all = listAddresses(route, getLink(route, name).index).map(({ cidr }) => cidr);
-        return all.filter((cidr) => cidr.includes("."));
-      };
-      await expect(bench().attach(networkOf("cni2", false))).rejects.toThrow(/address/);
-      expect(addressesOf("cni2")).toEqual(["10.90.0.1/24"]);
-      await bench().attach(networkOf("cni3", true));
-      expect(addressesOf("cni3")).toEqual(["10.91.0.1/24"]);
-    });
+    const addressesOf = (name: string) => {
+      using route = openRoute();
+      const all = listAddresses(route, getLink(route, name).index).map(({ cidr }) => cidr);
+      return all.filter((cidr) => cidr.includes("."));
+    };
+    await expect(bench().attach(networkOf("cni2", false))).rejects.toThrow(/address/);
+    expect(addressesOf("cni2")).toEqual(["10.90.0.1/24"]);
+    await bench().attach(networkOf("cni3", true));
+    expect(addressesOf("cni3")).toEqual(["10.91.0.1/24"]);
+  });
 }

@@ -1,14 +1,17 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
-import { parseInterfaceCounters } from "@raft2kube/linux/proc/interface-counters.ts";
+import type { CapabilityArgs, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { deleteLink, findLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listQdiscs } from "@raft2kube/linux/netlink/traffic-control.ts";
-import type { CapabilityArgs, NetworkList } from "@raft2kube/cni/lib/types.ts";
-import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
+import { parseInterfaceCounters } from "@raft2kube/linux/proc/interface-counters.ts";
+import { describe, expect, test } from "vitest";
 import { ask } from "../../../testing/network/host-network.ts";
+import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 
 const BOUNDS = {
-  ingressRate: 8_000_000, ingressBurst: 800_000, egressRate: 4_000_000, egressBurst: 400_000,
+  ingressRate: 8_000_000,
+  ingressBurst: 800_000,
+  egressRate: 4_000_000,
+  egressBurst: 400_000,
 };
 
 function shapedList(bench: Bench, bandwidth: object = {}): NetworkList {
@@ -65,10 +68,7 @@ export function bandwidthContract(bench: () => Bench): void {
 }
 
 /** CHECK, DEL and GC of token buckets, and settings that cannot be. */
-export function bandwidthUpkeepContract(
-  bench: () => Bench,
-  implementation: Implementation,
-): void {
+export function bandwidthUpkeepContract(bench: () => Bench, implementation: Implementation): void {
   const list = (bandwidth: object = {}) => shapedList(bench(), bandwidth);
 
   test("CHECK passes after ADD, fails without the link; DEL does not", async () => {

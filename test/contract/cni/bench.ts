@@ -1,18 +1,25 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { findPlugin } from "@raft2kube/cni/lib/plugins.ts";
 import type {
-  Attachment, CapabilityArgs, CniResult, Invoke, NetworkList, PortMapping,
+  Attachment,
+  CapabilityArgs,
+  CniResult,
+  Invoke,
+  NetworkList,
+  PortMapping,
 } from "@raft2kube/cni/lib/types.ts";
 import type { CniVersion } from "@raft2kube/cni/lib/version.ts";
 import { deleteLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { expect } from "vitest";
 import {
-  createHostNetwork, echoAddress, type HostNetwork,
+  createHostNetwork,
+  echoAddress,
+  type HostNetwork,
 } from "../../../testing/network/host-network.ts";
 
 /** A set of plugins under test. */

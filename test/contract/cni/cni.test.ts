@@ -1,11 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cniContract } from "./suite.ts";
 
 const DEBIAN = "/usr/lib/cni";
@@ -29,22 +29,34 @@ cniContract("ours, in process", { ...ours, invoke });
 
 describe.runIf(existsSync(join(DEBIAN, "bridge")))("the reference plugins", () => {
   cniContract("containernetworking", {
-    pluginDir: () => DEBIAN, newest: "1.0.0", ours: false, checksPorts: false,
+    pluginDir: () => DEBIAN,
+    newest: "1.0.0",
+    ours: false,
+    checksPorts: false,
   });
 });
 
 describe.runIf(existsSync(join(CURRENT, "bridge")))("containernetworking's plugins 1.9", () => {
   cniContract("by CNI 1.1", {
-    pluginDir: () => CURRENT, newest: "1.1.0", ours: false, checksPorts: true,
+    pluginDir: () => CURRENT,
+    newest: "1.1.0",
+    ours: false,
+    checksPorts: true,
   });
 });
 
 describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the other", () => {
   const at = (command: "ADD" | "DEL", containerId: string, dataDir: string) => ({
-    command, containerId, netns: "/proc/self/ns/net", ifName: "eth0", args: "",
+    command,
+    containerId,
+    netns: "/proc/self/ns/net",
+    ifName: "eth0",
+    args: "",
     path: [DEBIAN],
     config: {
-      type: "host-local", name: "shared", cniVersion: "1.0.0",
+      type: "host-local",
+      name: "shared",
+      cniVersion: "1.0.0",
       ipam: { type: "host-local", dataDir, ranges: [[{ subnet: "10.99.0.0/29" }]] },
     },
   });
@@ -52,30 +64,33 @@ describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the 
   const files = (dir: string) =>
     readdirSync(join(dir, "shared")).filter((name) => /^10/.test(name));
 
-  test.each([["ours", "theirs"], ["theirs", "ours"]])("addresses of %s are known to %s",
-    async (first) => {
-      const [one, two] = first === "ours" ? [built, DEBIAN] : [DEBIAN, built];
-      const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
-      try {
-        await exec(join(one, "host-local"), at("ADD", "a", dataDir));
-        await exec(join(two, "host-local"), at("ADD", "b", dataDir));
-        expect(files(dataDir)).toEqual(["10.99.0.2", "10.99.0.3"]);
-        await exec(join(two, "host-local"), at("DEL", "a", dataDir));
-        expect(files(dataDir)).toEqual(["10.99.0.3"]);
-        // The one after the last given out, not the first free one.
-        await exec(join(one, "host-local"), at("ADD", "c", dataDir));
-        expect(files(dataDir)).toEqual(["10.99.0.3", "10.99.0.4"]);
-      } finally {
-        rmSync(dataDir, { recursive: true });
-      }
-    });
+  test.each([
+    ["ours", "theirs"],
+    ["theirs", "ours"],
+  ])("addresses of %s are known to %s", async (first) => {
+    const [one, two] = first === "ours" ? [built, DEBIAN] : [DEBIAN, built];
+    const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
+    try {
+      await exec(join(one, "host-local"), at("ADD", "a", dataDir));
+      await exec(join(two, "host-local"), at("ADD", "b", dataDir));
+      expect(files(dataDir)).toEqual(["10.99.0.2", "10.99.0.3"]);
+      await exec(join(two, "host-local"), at("DEL", "a", dataDir));
+      expect(files(dataDir)).toEqual(["10.99.0.3"]);
+      // The one after the last given out, not the first free one.
+      await exec(join(one, "host-local"), at("ADD", "c", dataDir));
+      expect(files(dataDir)).toEqual(["10.99.0.3", "10.99.0.4"]);
+    } finally {
+      rmSync(dataDir, { recursive: true });
+    }
+  });
 
   test("at the same time: no address is given twice", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "r2k-cni-shared-"));
     try {
       const plugins = [built, DEBIAN, built, DEBIAN, built];
-      await Promise.all(plugins.map((dir, index) =>
-        exec(join(dir, "host-local"), at("ADD", `c${index}`, dataDir))));
+      await Promise.all(
+        plugins.map((dir, index) => exec(join(dir, "host-local"), at("ADD", `c${index}`, dataDir))),
+      );
       expect(files(dataDir)).toHaveLength(5);
     } finally {
       rmSync(dataDir, { recursive: true });
@@ -85,13 +100,21 @@ describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the 
 
 test("what one exec of a plugin costs", async () => {
   const request = {
-    command: "VERSION" as const, containerId: "", netns: "", ifName: "", args: "", path: [],
+    command: "VERSION" as const,
+    containerId: "",
+    netns: "",
+    ifName: "",
+    args: "",
+    path: [],
     config: { type: "bridge", cniVersion: "1.0.0" },
   };
   const exec = execInvoke(10_000);
   const rounds = 10;
   const lines: string[] = [];
-  for (const [name, dir] of [["ours", built], ["containernetworking", DEBIAN]] as const) {
+  for (const [name, dir] of [
+    ["ours", built],
+    ["containernetworking", DEBIAN],
+  ] as const) {
     if (!existsSync(join(dir, "bridge"))) continue;
     const start_ms = performance.now();
     for (let round = 0; round < rounds; round++) await exec(join(dir, "bridge"), request);

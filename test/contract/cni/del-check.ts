@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { deleteLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { deleteLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { expect, test } from "vitest";
 import type { Bench } from "./bench.ts";
 
 /** DEL takes everything away, as often as it is called. */

@@ -31,7 +31,11 @@ beforeAll(async () => {
   const notExec = () => Promise.reject(new Error("our own build was exec'd"));
   invoke = inProcessInvoke({ plugins, exec: notExec });
   bench = new Bench({
-    pluginDir: () => built, newest: "1.1.0", ours: true, checksPorts: true, invoke,
+    pluginDir: () => built,
+    newest: "1.1.0",
+    ours: true,
+    checksPorts: true,
+    invoke,
   });
 });
 afterAll(async () => {

@@ -1,13 +1,13 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
 import { formatSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
-import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { type Bench, GATEWAY } from "./bench.ts";
+import { expect, test } from "vitest";
 import { ask } from "../../../testing/network/host-network.ts";
+import { type Bench, GATEWAY } from "./bench.ts";
 
 const NETWORK = "10.80.0.0/12";
 
@@ -23,7 +23,11 @@ function flannelList(bench: Bench, options: object = {}): NetworkList {
 
 function writeEnv(bench: Bench, changes: object = {}): void {
   const env = {
-    networks: [NETWORK], subnets: [`${GATEWAY}/24`], mtu: 1450, ipMasq: true, ...changes,
+    networks: [NETWORK],
+    subnets: [`${GATEWAY}/24`],
+    mtu: 1450,
+    ipMasq: true,
+    ...changes,
   };
   const { subnetFile } = paths(bench);
   mkdirSync(join(bench.net.root, "overlay"), { recursive: true });

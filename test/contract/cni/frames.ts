@@ -1,9 +1,9 @@
 import { closeSync, readSync } from "node:fs";
-import ipaddr from "ipaddr.js";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import ipaddr from "ipaddr.js";
 
 const AF_PACKET = 17;
 const SOCK_RAW_NONBLOCK = 3 | 0o4000 | 0o2000000;
@@ -74,8 +74,13 @@ export function arp(
   target: { mac: string; ip: string },
 ): Buffer {
   return Buffer.concat([
-    be16(1, 0x0800), Buffer.from([6, 4]), be16(operation),
-    macBytes(sender.mac), ipBytes(sender.ip), macBytes(target.mac), ipBytes(target.ip),
+    be16(1, 0x0800),
+    Buffer.from([6, 4]),
+    be16(operation),
+    macBytes(sender.mac),
+    ipBytes(sender.ip),
+    macBytes(target.mac),
+    ipBytes(target.ip),
   ]);
 }
 
@@ -94,7 +99,11 @@ export function udp4(from: string, to: string, text: string): Buffer {
   const data = Buffer.from(text);
   const udp = Buffer.concat([be16(9, 9, 8 + data.length, 0), data]);
   const header = Buffer.concat([
-    be16(0x4500, 20 + udp.length, 0, 0), Buffer.from([64, 17]), be16(0), ipBytes(from), ipBytes(to),
+    be16(0x4500, 20 + udp.length, 0, 0),
+    Buffer.from([64, 17]),
+    be16(0),
+    ipBytes(from),
+    ipBytes(to),
   ]);
   header.writeUInt16BE(checksum(header), 10);
   return Buffer.concat([header, udp]);
@@ -104,11 +113,17 @@ export function udp4(from: string, to: string, text: string): Buffer {
 export function icmp6(from: string, to: string, type: number, body: Buffer): Buffer {
   const message = Buffer.concat([Buffer.from([type, 0, 0, 0]), body]);
   const pseudo = Buffer.concat([
-    ipBytes(from), ipBytes(to), be16(0, message.length, 0, 58), message,
+    ipBytes(from),
+    ipBytes(to),
+    be16(0, message.length, 0, 58),
+    message,
   ]);
   message.writeUInt16BE(checksum(pseudo), 2);
   const header = Buffer.concat([
-    be16(0x6000, 0, message.length), Buffer.from([58, 255]), ipBytes(from), ipBytes(to),
+    be16(0x6000, 0, message.length),
+    Buffer.from([58, 255]),
+    ipBytes(from),
+    ipBytes(to),
   ]);
   return Buffer.concat([header, message]);
 }
@@ -116,7 +131,9 @@ export function icmp6(from: string, to: string, type: number, body: Buffer): Buf
 /** RFC 4861: a router for half an hour, with a prefix to make addresses of. */
 export function routerAdvertisement(mac: string, from: string): Buffer {
   const prefix = Buffer.concat([
-    Buffer.from([3, 4, 64, 0xc0]), be16(0, 1800, 0, 1800, 0, 0), ipBytes("2001:db8:bad::"),
+    Buffer.from([3, 4, 64, 0xc0]),
+    be16(0, 1800, 0, 1800, 0, 0),
+    ipBytes("2001:db8:bad::"),
   ]);
   const source = Buffer.concat([Buffer.from([1, 1]), macBytes(mac)]);
   const lifetimes = Buffer.concat([Buffer.from([64, 0]), be16(1800, 0, 0, 0, 0)]);

@@ -22,7 +22,9 @@ const hasty: Clock = {
 };
 const FORWARD = "net.ipv4.ip_forward";
 const RANGES = {
-  nodeRange: "10.200.0.0/24", podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/16",
+  nodeRange: "10.200.0.0/24",
+  podCidr: "10.244.0.0/16",
+  serviceCidr: "10.96.0.0/16",
 };
 const [SOURCE, GATEWAY, SECOND] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const HOST = { name: "kept", hostDevice: "r2k-kept", ...RANGES };
@@ -38,13 +40,21 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
     await createUnderlay({ ...HOST, netnsPath, hostAddress: SOURCE, gateway: GATEWAY });
     const podCidr = "10.244.3.0/24";
     await underlay.addNode({
-      name: "second", netns: "", dir: "", subnetFile: "", address: SECOND, podCidr,
+      name: "second",
+      netns: "",
+      dir: "",
+      subnetFile: "",
+      address: SECOND,
+      podCidr,
     });
     const keep = egressRepair({ ...HOST, netnsPath });
     expect([await keep(), await keep(), await keep()]).toEqual([true, false, false]);
     routes = startNodeRoutes({
       client: await underlay.client("admin", ["system:masters"]),
-      device: HOST.hostDevice, source: SOURCE, keep, clock: hasty,
+      device: HOST.hostDevice,
+      source: SOURCE,
+      keep,
+      clock: hasty,
       scope: { ...RANGES, shared: [RANGES.serviceCidr], gateway: GATEWAY },
     });
     await waitFor("the routes", () => /10\.244\.3\.0\/24 via/.test(state()), patience);
@@ -62,7 +72,8 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
       execFileSync(program, args, { encoding: "utf8" });
     return [
       run("ip", "route", "show", "dev", HOST.hostDevice).replaceAll(" linkdown", ""),
-      run("nft", "list", "ruleset"), readSysctl(FORWARD),
+      run("nft", "list", "ruleset"),
+      readSysctl(FORWARD),
     ].join("\n");
   }
 
@@ -96,7 +107,8 @@ describe.runIf(process.getuid?.() === 0)("a cluster's part of the host's network
       configureLog({});
     }
     await waitFor("the repair", () => state() === before, patience);
-    const failures = lines.filter((line) => line.includes("trying again"))
+    const failures = lines
+      .filter((line) => line.includes("trying again"))
       .map((line) => (JSON.parse(line) as { error: string }).error);
     expect(failures).not.toEqual([]);
     expect(failures).toEqual([...new Set(failures)]);

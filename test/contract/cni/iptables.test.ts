@@ -2,15 +2,15 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 import { Bench, type Implementation } from "./bench.ts";
 import { portsContract } from "./ports.ts";
 import { privilegedPortContract } from "./privileged-port.ts";
-import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 
 const pluginDir = mkdtempSync(join(tmpdir(), "r2k-cni-names-"));
 await buildPlugins(pluginDir);
@@ -19,7 +19,9 @@ const notExec = () => Promise.reject(new Error("our own build was exec'd"));
 const OURS: Implementation = {
   pluginDir: () => pluginDir,
   invoke: inProcessInvoke({ plugins: PLUGINS, exec: notExec }),
-  newest: "1.1.0", ours: true, checksPorts: true,
+  newest: "1.1.0",
+  ours: true,
+  checksPorts: true,
   rules: { bridge: { ipMasqBackend: "iptables" }, portmap: { backend: "iptables" } },
 };
 

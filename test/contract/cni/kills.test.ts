@@ -8,8 +8,8 @@ import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { formatSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import type { Attachment, Invoke, NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
-import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -31,7 +31,11 @@ let count = 0;
 beforeAll(async () => {
   await buildPlugins(built);
   bench = new Bench({
-    pluginDir: () => built, newest: "1.1.0", ours: true, checksPorts: true, invoke: inProcess,
+    pluginDir: () => built,
+    newest: "1.1.0",
+    ours: true,
+    checksPorts: true,
+    invoke: inProcess,
   });
 });
 afterAll(() => {
@@ -40,7 +44,11 @@ afterAll(() => {
 });
 
 const BRIDGE = {
-  type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true,
+  type: "bridge",
+  bridge: "cni0",
+  isGateway: true,
+  ipspoofchk: true,
+  ipMasq: true,
 };
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
 
@@ -49,19 +57,20 @@ const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
  * loopback, and not static.
  */
 const NETWORKS: Readonly<Record<string, () => NetworkList>> = {
-  bridge: () => bench.listOf([
-    { ...BRIDGE, ipam: bench.hostLocal({ routes: ROUTES }) },
-    PORTMAP,
-    { type: "bandwidth", ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
-  ]),
-  iptables: () => bench.listOf([
-    { ...BRIDGE, ipMasqBackend: "iptables", ipam: bench.hostLocal({ routes: ROUTES }) },
-    { ...PORTMAP, backend: "iptables" },
-  ]),
+  bridge: () =>
+    bench.listOf([
+      { ...BRIDGE, ipam: bench.hostLocal({ routes: ROUTES }) },
+      PORTMAP,
+      { type: "bandwidth", ingressRate: 8e6, ingressBurst: 8e5, egressRate: 8e6, egressBurst: 8e5 },
+    ]),
+  iptables: () =>
+    bench.listOf([
+      { ...BRIDGE, ipMasqBackend: "iptables", ipam: bench.hostLocal({ routes: ROUTES }) },
+      { ...PORTMAP, backend: "iptables" },
+    ]),
   "host-local": () => bench.listOf([{ type: "host-local", ipam: bench.hostLocal() }]),
-  ptp: () => bench.listOf([
-    { type: "ptp", ipMasq: true, ipam: bench.hostLocal({ routes: ROUTES }) },
-  ]),
+  ptp: () =>
+    bench.listOf([{ type: "ptp", ipMasq: true, ipam: bench.hostLocal({ routes: ROUTES }) }]),
   flannel: flannelList,
 };
 
@@ -97,8 +106,10 @@ const cniOf = (invoke: Invoke): Cni =>
   createCni({ pluginDirs: [built], cacheDir: join(bench.net.root, "cache"), invoke });
 
 /** The runtime is killed with the plugin: it does not undo an ADD. */
-const withoutUndo = (invoke: Invoke): Invoke => (file, request) =>
-  request.command === "DEL" ? Promise.resolve(undefined) : invoke(file, request);
+const withoutUndo =
+  (invoke: Invoke): Invoke =>
+  (file, request) =>
+    request.command === "DEL" ? Promise.resolve(undefined) : invoke(file, request);
 
 /** Everything outside of containers that the plugins make for one of them. */
 function state(): Record<string, unknown> {
@@ -120,8 +131,11 @@ interface Victim {
   readonly command: "ADD" | "DEL";
 }
 
-const tracedOf = (victim: Victim) =>
-  ({ ...victim, dir: join(bench.net.root, "traced"), others: inProcess });
+const tracedOf = (victim: Victim) => ({
+  ...victim,
+  dir: join(bench.net.root, "traced"),
+  others: inProcess,
+});
 
 /** Kills one plugin of an ADD or a DEL at a point; returns whether it came that far. */
 async function killAt(
@@ -207,8 +221,13 @@ const ALL = process.env["R2K_CNI_KILLS"] !== undefined;
 
 describe.runIf(ALL)("plugins killed at each system call", { timeout: ALL_TIMEOUT_MS }, () => {
   test.each([
-    ["bridge", "bridge"], ["bridge", "portmap"], ["bridge", "bandwidth"], ["ptp", "ptp"],
-    ["flannel", "flannel"], ["iptables", "bridge"], ["iptables", "portmap"],
+    ["bridge", "bridge"],
+    ["bridge", "portmap"],
+    ["bridge", "bandwidth"],
+    ["ptp", "ptp"],
+    ["flannel", "flannel"],
+    ["iptables", "bridge"],
+    ["iptables", "portmap"],
     ["host-local", "host-local"],
   ])("%s: %s", async (network, plugin) => {
     const list = NETWORKS[network]!();

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
+import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { unmountBelow } from "../../../cli/apply/remove.ts";
 import { LEFT_BEHIND_MS, removeLeftBehind } from "../../left-behind.ts";
@@ -24,8 +24,10 @@ test.runIf(process.getuid?.() === 0)("a run removes what killed ones left, nothi
   };
   const [left, others] = [add("r2k-lan-1", 2 * LEFT_BEHIND_MS), add("mine", 2 * LEFT_BEHIND_MS)];
   const fresh = add("r2k-lan-2", LEFT_BEHIND_MS / 2);
-  const mounted = () => [left, others, fresh].map((path) =>
-    readMountInfo().some(({ mountPoint }) => mountPoint === join(path, "one")));
+  const mounted = () =>
+    [left, others, fresh].map((path) =>
+      readMountInfo().some(({ mountPoint }) => mountPoint === join(path, "one")),
+    );
   expect(mounted()).toEqual([true, true, true]);
   expect(removeLeftBehind(now_ms, dir)).toEqual([left]);
   expect(mounted()).toEqual([false, true, true]);

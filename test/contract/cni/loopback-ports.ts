@@ -1,13 +1,13 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { expect, test } from "vitest";
 import type { PortMapping } from "@raft2kube/cni/lib/types.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { expect, test } from "vitest";
+import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 import { ethernet, openRaw, udp4 } from "./frames.ts";
-import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
 
 const IP = 0x0800;
 const LOOPBACK = "127.0.0.1";
@@ -15,8 +15,9 @@ const BRIDGE_LOCALNET = "net/ipv4/conf/cni0/route_localnet";
 /** The port that `udp4` sends to. */
 const DISCARD = 9;
 
-const onLoopback = (hostPort: number, hostIP = LOOPBACK): PortMapping[] =>
-  [{ hostPort, containerPort: 80, protocol: "tcp", hostIP }];
+const onLoopback = (hostPort: number, hostIP = LOOPBACK): PortMapping[] => [
+  { hostPort, containerPort: 80, protocol: "tcp", hostIP },
+];
 
 /** A port with a hostIP in 127.0.0.0/8 is the host's alone, and opens nothing else of it. */
 export function loopbackPortsContract(bench: () => Bench, implementation: Implementation): void {
@@ -46,42 +47,37 @@ export function loopbackPortsContract(bench: () => Bench, implementation: Implem
 
 /** route_localnet follows the mappings. */
 function localnetContract(bench: () => Bench): void {
-  test(
-    "route_localnet is on while one is mapped; DEL and GC turn it off with the last",
-    async () => {
-      const list = bench().conflist();
-      const plain: PortMapping[] = [{ hostPort: 8091, containerPort: 80, protocol: "tcp" }];
-      await bench().attach(list, { ports: plain });
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
-      const one = await bench().attach(list, { ports: onLoopback(8091) });
-      const two = await bench().attach(list, { ports: onLoopback(8092) });
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
-      await bench().cni.delNetworkList(list, one.attachment);
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
-      const { containerId: containerID, ifName: ifname } = two.attachment;
-      await bench().cni.gcNetworkList(list, [{ containerID, ifname }]);
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
-      await bench().cni.gcNetworkList(list, []);
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
-    },
-  );
+  test("route_localnet is on while one is mapped; DEL and GC turn it off with the last", async () => {
+    const list = bench().conflist();
+    const plain: PortMapping[] = [{ hostPort: 8091, containerPort: 80, protocol: "tcp" }];
+    await bench().attach(list, { ports: plain });
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
+    const one = await bench().attach(list, { ports: onLoopback(8091) });
+    const two = await bench().attach(list, { ports: onLoopback(8092) });
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
+    await bench().cni.delNetworkList(list, one.attachment);
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
+    const { containerId: containerID, ifName: ifname } = two.attachment;
+    await bench().cni.gcNetworkList(list, [{ containerID, ifname }]);
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
+    await bench().cni.gcNetworkList(list, []);
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
+  });
 
-  test(
-    "added and deleted at the same time, they leave route_localnet as the last one needs it",
-    async () => {
-      const list = bench().conflist();
-      const pods = await Promise.all([8093, 8094, 8095, 8096].map((port) =>
-        bench().attach(list, { ports: onLoopback(port) })));
-      const [last, ...others] = pods;
-      const late = bench().attach(list, { ports: onLoopback(8097) });
-      const del = (pod: (typeof pods)[number] | undefined) =>
-        pod && bench().cni.delNetworkList(list, pod.attachment);
-      await Promise.all([late, ...others.map(del)]);
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
-      await Promise.all([del(last), del(await late)]);
-      expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
-    },
-  );
+  test("added and deleted at the same time, they leave route_localnet as the last one needs it", async () => {
+    const list = bench().conflist();
+    const pods = await Promise.all(
+      [8093, 8094, 8095, 8096].map((port) => bench().attach(list, { ports: onLoopback(port) })),
+    );
+    const [last, ...others] = pods;
+    const late = bench().attach(list, { ports: onLoopback(8097) });
+    const del = (pod: (typeof pods)[number] | undefined) =>
+      pod && bench().cni.delNetworkList(list, pod.attachment);
+    await Promise.all([late, ...others.map(del)]);
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("1");
+    await Promise.all([del(last), del(await late)]);
+    expect(readSysctl(BRIDGE_LOCALNET)).toBe("0");
+  });
 
   test("CHECK finds route_localnet turned off", async () => {
     const list = bench().conflist();
@@ -95,31 +91,29 @@ function localnetContract(bench: () => Bench): void {
 
 /** Rules that the sysctl for the mappings exposes no other service of the host. */
 function guardContract(bench: () => Bench): void {
-  test(
-    "CVE-2020-8558: what listens on the host's loopback hears no container", async () => {
-      // Without the check of senders, so that a loopback address as the sender gets to the host.
-      const list = bench().conflist({ bridge: { ipspoofchk: false } });
-      const pod = await bench().attach(list, { ports: onLoopback(8099) });
-      const { net } = bench();
-      const received: string[] = [];
-      using socket = closable(createSocket("udp4"));
-      socket.it.on("message", (message) => received.push(String(message)));
-      // Without a host, bind() makes its socket before it returns: in the namespace.
-      inNetns(net.host, () => socket.it.bind(DISCARD));
-      await once(socket.it, "listening");
-      using raw = closable(openRaw(pod.netns, "eth0"));
-      const [mac, bridge] = [macOf(pod.netns, "eth0"), macOf(net.host, "cni0")];
-      const send = (from: string, to: string, text: string) =>
-        raw.it.send(ethernet(bridge, mac, IP, udp4(from, to, text)));
-      const marked = once(socket.it, "message");
-      send(pod.address, LOOPBACK, "to loopback");
-      // 127.0.0.1 is an address of the host, which the kernel refuses as a sender by itself.
-      send("127.0.0.2", GATEWAY, "from loopback");
-      send(pod.address, GATEWAY, "marker");
-      await marked;
-      expect(received).toEqual(["marker"]);
-    },
-  );
+  test("CVE-2020-8558: what listens on the host's loopback hears no container", async () => {
+    // Without the check of senders, so that a loopback address as the sender gets to the host.
+    const list = bench().conflist({ bridge: { ipspoofchk: false } });
+    const pod = await bench().attach(list, { ports: onLoopback(8099) });
+    const { net } = bench();
+    const received: string[] = [];
+    using socket = closable(createSocket("udp4"));
+    socket.it.on("message", (message) => received.push(String(message)));
+    // Without a host, bind() makes its socket before it returns: in the namespace.
+    inNetns(net.host, () => socket.it.bind(DISCARD));
+    await once(socket.it, "listening");
+    using raw = closable(openRaw(pod.netns, "eth0"));
+    const [mac, bridge] = [macOf(pod.netns, "eth0"), macOf(net.host, "cni0")];
+    const send = (from: string, to: string, text: string) =>
+      raw.it.send(ethernet(bridge, mac, IP, udp4(from, to, text)));
+    const marked = once(socket.it, "message");
+    send(pod.address, LOOPBACK, "to loopback");
+    // 127.0.0.1 is an address of the host, which the kernel refuses as a sender by itself.
+    send("127.0.0.2", GATEWAY, "from loopback");
+    send(pod.address, GATEWAY, "marker");
+    await marked;
+    expect(received).toEqual(["marker"]);
+  });
 
   test("without snat are refused by name", async () => {
     const list = bench().conflist();

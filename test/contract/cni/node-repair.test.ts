@@ -7,24 +7,28 @@ import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { configureGuest, createNode, deleteNode } from "@raft2kube/cni/node/node.ts";
 import { guestRepair, NODE_DEVICE, nodeRepair } from "@raft2kube/cni/node/node-repair.ts";
 import { createUnderlay, deleteUnderlay } from "@raft2kube/cni/node/underlay.ts";
-import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
-import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { createVeth, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { LOOK_MS, startRepairLoop } from "../../../cli/process/repair-loop.ts";
+import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 
 const clock = systemClock();
 const patience = { clock, timeout_ms: 20_000 };
 const NODE = {
-  hostAddress: "10.200.0.1", nodeAddress: "10.200.0.2", nodeRange: "10.200.0.0/24",
-  podCidr: "10.244.0.0/16", serviceCidr: "10.96.0.0/16",
+  hostAddress: "10.200.0.1",
+  nodeAddress: "10.200.0.2",
+  nodeRange: "10.200.0.0/24",
+  podCidr: "10.244.0.0/16",
+  serviceCidr: "10.96.0.0/16",
 };
 const SETTINGS = [
-  "net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables",
+  "net/ipv4/ip_forward",
+  "net/bridge/bridge-nf-call-iptables",
   `net/ipv4/conf/${NODE_DEVICE}/accept_redirects`,
 ];
 
@@ -51,7 +55,11 @@ const settings = SETTINGS.map((name): [string, () => unknown] => {
 
 describe("a node in its namespace", () => {
   // In any order: a table that comes back is the last.
-  const rules = () => nft("-t list ruleset").split(/^(?=table)/m).sort().join("");
+  const rules = () =>
+    nft("-t list ruleset")
+      .split(/^(?=table)/m)
+      .sort()
+      .join("");
   const repair = nodeRepair(NODE);
   const lines: string[] = [];
   let looks = 0;
@@ -68,7 +76,10 @@ describe("a node in its namespace", () => {
     const underlayNetns = join(net.root, "underlay");
     const netnsPath = join(net.root, "node");
     const underlay = {
-      ...NODE, name: "one", hostDevice: "r2k-one", netnsPath: underlayNetns,
+      ...NODE,
+      name: "one",
+      hostDevice: "r2k-one",
+      netnsPath: underlayNetns,
       gateway: NODE.nodeAddress,
     };
     const node = { ...NODE, netnsPath, underlayNetns, port: "first" };

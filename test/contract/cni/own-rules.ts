@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
+import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
 import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -28,13 +28,17 @@ export function ownRulesContract(bench: () => Bench): void {
     remember("cni0");
     inNetns(netns, () => remember("eth0"));
 
-    const { plugins: [bridge] } = list;
+    const {
+      plugins: [bridge],
+    } = list;
     if (bridge) bridge.capabilities = { ips: true };
     const other = await bench().attach(list, { capabilityArgs: { ips: ["10.88.0.77"] } });
     const { mac } = other.result.interfaces?.[2] ?? {};
     const learned = () => {
-      return macOf("10.88.0.77", "cni0") === mac
-        && inNetns(netns, () => macOf("10.88.0.77", "eth0")) === mac;
+      return (
+        macOf("10.88.0.77", "cni0") === mac &&
+        inNetns(netns, () => macOf("10.88.0.77", "eth0")) === mac
+      );
     };
     await waitFor("the host and the other container to learn it", learned, {
       clock: systemClock(),

@@ -1,25 +1,24 @@
-import { expect, test } from "vitest";
 import type { PortMapping } from "@raft2kube/cni/lib/types.ts";
-import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
+import { expect, test } from "vitest";
 import { ADDRESSES, ask } from "../../../testing/network/host-network.ts";
+import { type Bench, GATEWAY, type Implementation } from "./bench.ts";
 
 /** Port mappings lead to the container from everywhere, and end with it. */
 export function portsContract(bench: () => Bench, implementation: Implementation): void {
-  test("reach the container from outside, from the host, from itself and its neighbour",
-    async () => {
-      const list = bench().conflist();
-      const ports: PortMapping[] = [{ hostPort: 8081, containerPort: 80, protocol: "tcp" }];
-      const one = await bench().attach(list, { ports });
-      const two = await bench().attach(list);
-      await bench().serve(one.netns, 80);
-      expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBe(ADDRESSES.outside);
-      expect(await ask(bench().net.host, ADDRESSES.host, 8081)).toBeTruthy();
-      expect(await ask(two.netns, ADDRESSES.host, 8081)).toBeTruthy();
-      expect(await ask(one.netns, ADDRESSES.host, 8081)).toBeTruthy();
-      if (implementation.checksPorts) await bench().cni.checkNetworkList(list, one.attachment);
-      await bench().cni.delNetworkList(list, one.attachment);
-      expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBeUndefined();
-    });
+  test("reach the container from outside, from the host, from itself and its neighbour", async () => {
+    const list = bench().conflist();
+    const ports: PortMapping[] = [{ hostPort: 8081, containerPort: 80, protocol: "tcp" }];
+    const one = await bench().attach(list, { ports });
+    const two = await bench().attach(list);
+    await bench().serve(one.netns, 80);
+    expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBe(ADDRESSES.outside);
+    expect(await ask(bench().net.host, ADDRESSES.host, 8081)).toBeTruthy();
+    expect(await ask(two.netns, ADDRESSES.host, 8081)).toBeTruthy();
+    expect(await ask(one.netns, ADDRESSES.host, 8081)).toBeTruthy();
+    if (implementation.checksPorts) await bench().cni.checkNetworkList(list, one.attachment);
+    await bench().cni.delNetworkList(list, one.attachment);
+    expect(await ask(bench().net.outside, ADDRESSES.host, 8081)).toBeUndefined();
+  });
 
   test("take over no connection to another machine, or to another container", async () => {
     const list = bench().conflist();

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { ADDRESSES } from "../../../testing/network/host-network.ts";
 import { expect, test } from "vitest";
+import { ADDRESSES } from "../../../testing/network/host-network.ts";
 import type { Bench } from "./bench.ts";
 
 const PORT = 111;

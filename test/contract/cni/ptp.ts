@@ -1,11 +1,11 @@
-import { expect, test } from "vitest";
-import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
-import { type Bench, GATEWAY, SUBNET } from "./bench.ts";
+import { expect, test } from "vitest";
 import { ADDRESSES, ask, routeFromOutside } from "../../../testing/network/host-network.ts";
+import { type Bench, GATEWAY, SUBNET } from "./bench.ts";
 
 function ptpList(bench: Bench, ptp: object = {}, ipam: object = {}): NetworkList {
   const routes = [{ dst: "0.0.0.0/0" }];
@@ -26,14 +26,18 @@ export function ptpContract(bench: () => Bench): void {
     expect(host).toMatchObject({ up: true, mtu: 1400 });
     const own = listAddresses(route, host.index).map(({ cidr }) => cidr);
     expect(own.filter((cidr) => !cidr.startsWith("fe80:"))).toEqual([`${GATEWAY}/32`]);
-    const to = listRoutes(route).filter(({ link }) => link === host.index).map((each) => each.to);
+    const to = listRoutes(route)
+      .filter(({ link }) => link === host.index)
+      .map((each) => each.to);
     expect(to).toEqual([`${address}/32`]);
     const inside = inNetns(netns, () => {
       using there = openRoute();
       return listRoutes(there).map(({ to, via }) => [to, via]);
     });
     expect(inside.sort()).toEqual([
-      ["0.0.0.0/0", GATEWAY], [SUBNET, GATEWAY], [`${GATEWAY}/32`, undefined],
+      ["0.0.0.0/0", GATEWAY],
+      [SUBNET, GATEWAY],
+      [`${GATEWAY}/32`, undefined],
     ]);
   });
 

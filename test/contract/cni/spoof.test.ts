@@ -3,20 +3,28 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import type { Attachment } from "@raft2kube/cni/lib/types.ts";
-import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  arp, BROADCAST, duplicateProbe, ethernet, icmp6, neighbourAdvertisement, openRaw, type RawLink,
-  routerAdvertisement, udp4,
-} from "./frames.ts";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
+import {
+  arp,
+  BROADCAST,
+  duplicateProbe,
+  ethernet,
+  icmp6,
+  neighbourAdvertisement,
+  openRaw,
+  type RawLink,
+  routerAdvertisement,
+  udp4,
+} from "./frames.ts";
 
 const clock = systemClock();
 const ALL_NODES_MAC = "33:33:00:00:00:01";
@@ -54,15 +62,28 @@ afterAll(() => net.close());
  * plugins that follow it.
  */
 async function network(name: string, subnet: number, checks: object, chained: object[] = []) {
-  const list = parseConflist(JSON.stringify({
-    name, cniVersion: "1.1.0", plugins: [{
-      type: "bridge", bridge: `br-${name}`, isGateway: true, hairpinMode: true, ...checks,
-      ipam: {
-        type: "host-local", dataDir: join(net.root, "ipam"),
-        ranges: [[{ subnet: `10.88.${subnet}.0/24` }], [{ subnet: `fd00:${subnet}::/64` }]],
-      },
-    }, ...chained],
-  }), name);
+  const list = parseConflist(
+    JSON.stringify({
+      name,
+      cniVersion: "1.1.0",
+      plugins: [
+        {
+          type: "bridge",
+          bridge: `br-${name}`,
+          isGateway: true,
+          hairpinMode: true,
+          ...checks,
+          ipam: {
+            type: "host-local",
+            dataDir: join(net.root, "ipam"),
+            ranges: [[{ subnet: `10.88.${subnet}.0/24` }], [{ subnet: `fd00:${subnet}::/64` }]],
+          },
+        },
+        ...chained,
+      ],
+    }),
+    name,
+  );
   const pod = async (): Promise<Pod> => {
     const netns = net.container();
     const attachment = { containerId: `${name}-${netns.split("/").pop()}`, netns, ifName: "eth0" };
@@ -85,10 +106,14 @@ async function arrives(from: Pod, to: Pod, frame: Buffer): Promise<boolean> {
   const marker = udp4(from.ips[0], to.ips[0], `marker ${Math.random()}`);
   from.raw.send(ethernet(to.mac, from.mac, IP, marker));
   const seen: Buffer[] = [];
-  await waitFor("the frame after it", () => {
-    seen.push(...to.raw.receive());
-    return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
-  }, { clock });
+  await waitFor(
+    "the frame after it",
+    () => {
+      seen.push(...to.raw.receive());
+      return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
+    },
+    { clock },
+  );
   // The tag of a VLAN does not come with the frame (packet(7), PACKET_AUXDATA).
   const tagged = frame.readUInt16BE(12) === VLAN;
   const bare = tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;
@@ -151,9 +176,12 @@ const FORGED: typeof HONEST = {
   "a redirect": (own, to) =>
     ethernet(to.mac, own.mac, IP6, icmp6(own.ips[1], to.ips[1], 137, Buffer.alloc(36))),
   "a tagged frame with another's address inside": (own, to) =>
-    ethernet(to.mac, own.mac, VLAN, Buffer.concat([
-      Buffer.from([0, 5, 8, 0]), udp4(GATEWAY(own), to.ips[0], "hello"),
-    ])),
+    ethernet(
+      to.mac,
+      own.mac,
+      VLAN,
+      Buffer.concat([Buffer.from([0, 5, 8, 0]), udp4(GATEWAY(own), to.ips[0], "hello")]),
+    ),
 };
 
 /** A redirection by tc takes frames before netfilter's ingress, and they come back after it. */
@@ -174,7 +202,8 @@ describe.each([
   });
 
   test.each(Object.entries({ ...FORGED, ...FORGED_MAC }))(
-    "does not send %s", async (_what, frame) => {
+    "does not send %s",
+    async (_what, frame) => {
       const { attacker, victim } = pods;
       expect(await arrives(attacker, victim, frame(attacker, victim))).toBe(false);
     },
@@ -225,20 +254,23 @@ describe("a pod that is not checked", () => {
   beforeAll(async () => {
     ({ attacker, victim } = await network("unchecked", 4, {}));
   });
-  const defaultRoutes = (netns: string) => inNetns(netns, () => {
-    using route = openRoute();
-    return listRoutes(route, 6).filter(({ to }) => to === "::/0");
-  });
+  const defaultRoutes = (netns: string) =>
+    inNetns(netns, () => {
+      using route = openRoute();
+      return listRoutes(route, 6).filter(({ to }) => to === "::/0");
+    });
 
   // So that the tests above are about the checks.
   test.each(Object.entries({ ...HONEST, ...FORGED, ...FORGED_MAC }))(
-    "sends %s", async (_what, frame) => {
+    "sends %s",
+    async (_what, frame) => {
       expect(await arrives(attacker, victim, frame(attacker, victim))).toBe(true);
     },
   );
 
   test.each([ALL_NODES_MAC, LINK_LOCAL_MAC])(
-    "CVE-2020-10749: gives neither node nor pod a route by offering one to %s", async (to) => {
+    "CVE-2020-10749: gives neither node nor pod a route by offering one to %s",
+    async (to) => {
       const offer = routerAdvertisement(attacker.mac, linkLocal(attacker));
       const frame = ethernet(to, attacker.mac, IP6, offer);
       await arrives(attacker, victim, frame);

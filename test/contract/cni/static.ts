@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
 import type { CapabilityArgs } from "@raft2kube/cni/lib/types.ts";
-import type { Bench } from "./bench.ts";
+import { expect, test } from "vitest";
 import { ask } from "../../../testing/network/host-network.ts";
+import type { Bench } from "./bench.ts";
 
 const CONFIGURED = { address: "10.88.0.50/24", gateway: "10.88.0.1" };
 
@@ -37,7 +37,9 @@ export function staticContract(bench: () => Bench): void {
   test("the capability ips comes before the configuration", async () => {
     const capabilityArgs: CapabilityArgs = { ips: ["10.88.0.62/24"] };
     const bridge = {
-      type: "bridge", bridge: "cni2", capabilities: { ips: true },
+      type: "bridge",
+      bridge: "cni2",
+      capabilities: { ips: true },
       ipam: { type: "static", addresses: [CONFIGURED] },
     };
     const { result } = await bench().attach(bench().listOf([bridge]), { capabilityArgs });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, macOf } from "@raft2kube/cni/node/underlay.ts";
+import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -13,7 +13,9 @@ const [IP, ARP, VLAN] = [0x0800, 0x0806, 0x8100];
 const [HOST, OWN, OTHER] = ["10.200.0.1", "10.200.0.2", "10.200.0.3"];
 const [MAC, OTHER_MAC] = [macOf(OWN), macOf(OTHER)];
 const RANGES = {
-  hostAddress: HOST, nodeRange: "10.200.0.0/24", podCidr: "10.244.0.0/16",
+  hostAddress: HOST,
+  nodeRange: "10.200.0.0/24",
+  podCidr: "10.244.0.0/16",
   serviceCidr: "10.96.0.0/16",
 };
 
@@ -21,7 +23,10 @@ let net: HostNetwork;
 let nodes: NodeLink[];
 let [attacker, victim]: RawLink[] = [];
 const underlay = () => ({
-  ...RANGES, name: "one", hostDevice: "r2k-one", netnsPath: join(net.root, "underlay"),
+  ...RANGES,
+  name: "one",
+  hostDevice: "r2k-one",
+  netnsPath: join(net.root, "underlay"),
   gateway: OWN,
 });
 
@@ -29,7 +34,10 @@ beforeAll(async () => {
   net = createHostNetwork();
   await createUnderlay(underlay());
   nodes = [OWN, OTHER].map((nodeAddress, index) => ({
-    ...RANGES, nodeAddress, port: `${index}-node`, underlayNetns: underlay().netnsPath,
+    ...RANGES,
+    nodeAddress,
+    port: `${index}-node`,
+    underlayNetns: underlay().netnsPath,
     netnsPath: join(net.root, `node-${index}`),
   }));
   for (const node of nodes) await createNode(node);
@@ -50,10 +58,14 @@ async function arrives(frame: Buffer): Promise<boolean> {
   const marker = udp4(OWN, OTHER, `marker ${Math.random()}`);
   from.send(ethernet(OTHER_MAC, MAC, IP, marker));
   const seen: Buffer[] = [];
-  await waitFor("the frame after it", () => {
-    seen.push(...to.receive());
-    return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
-  }, { clock });
+  await waitFor(
+    "the frame after it",
+    () => {
+      seen.push(...to.receive());
+      return seen.some((each) => each.subarray(14, 14 + marker.length).equals(marker)) || undefined;
+    },
+    { clock },
+  );
   // The tag of a VLAN does not come with the frame (packet(7), PACKET_AUXDATA).
   const tagged = frame.readUInt16BE(12) === VLAN;
   const bare = tagged ? Buffer.concat([frame.subarray(0, 12), frame.subarray(16)]) : frame;
@@ -66,10 +78,14 @@ const claim = (ip: string, mac = MAC) =>
 describe("a node on the underlay", () => {
   test.each([
     ["a datagram from its address", ethernet(OTHER_MAC, MAC, IP, udp4(OWN, OTHER, "hello"))],
-    ["a datagram from a pod's address",
-      ethernet(OTHER_MAC, MAC, IP, udp4("10.244.1.2", OTHER, "hello"))],
-    ["a datagram from a Service's address",
-      ethernet(OTHER_MAC, MAC, IP, udp4("10.96.0.10", OTHER, "hello"))],
+    [
+      "a datagram from a pod's address",
+      ethernet(OTHER_MAC, MAC, IP, udp4("10.244.1.2", OTHER, "hello")),
+    ],
+    [
+      "a datagram from a Service's address",
+      ethernet(OTHER_MAC, MAC, IP, udp4("10.96.0.10", OTHER, "hello")),
+    ],
     ["an ARP announcement", claim(OWN)],
     ["an ARP request from a Service's address", claim("10.96.0.10")],
   ])("sends %s", async (_what, frame) => {
@@ -77,16 +93,26 @@ describe("a node on the underlay", () => {
   });
 
   test.each([
-    ["a datagram from another hardware address",
-      ethernet(OTHER_MAC, macOf(HOST), IP, udp4(OWN, OTHER, "hello"))],
-    ["a datagram from the host's address",
-      ethernet(OTHER_MAC, MAC, IP, udp4(HOST, OTHER, "hello"))],
+    [
+      "a datagram from another hardware address",
+      ethernet(OTHER_MAC, macOf(HOST), IP, udp4(OWN, OTHER, "hello")),
+    ],
+    [
+      "a datagram from the host's address",
+      ethernet(OTHER_MAC, MAC, IP, udp4(HOST, OTHER, "hello")),
+    ],
     ["an announcement of the host's address, where the API is", claim(HOST)],
     ["an announcement of another node's address", claim("10.200.0.9")],
     ["an answer with another's hardware address", claim(OWN, macOf(HOST))],
-    ["a tagged announcement of the host's address", ethernet(BROADCAST, MAC, VLAN, Buffer.concat([
-      Buffer.from([0, 0, 8, 6]), claim(HOST).subarray(14),
-    ]))],
+    [
+      "a tagged announcement of the host's address",
+      ethernet(
+        BROADCAST,
+        MAC,
+        VLAN,
+        Buffer.concat([Buffer.from([0, 0, 8, 6]), claim(HOST).subarray(14)]),
+      ),
+    ],
   ])("does not send %s", async (_what, frame) => {
     expect(await arrives(frame)).toBe(false);
   });
@@ -94,11 +120,15 @@ describe("a node on the underlay", () => {
   test("loses its rules with its port", async () => {
     const [, second] = nodes as [NodeLink, NodeLink];
     const chains = async () =>
-      (await listRuleset(["chains", "netdev"], { netns: second.underlayNetns }))
-        .filter((object) => "chain" in object).length;
+      (await listRuleset(["chains", "netdev"], { netns: second.underlayNetns })).filter(
+        (object) => "chain" in object,
+      ).length;
     expect(await chains()).toBe(2);
     const third = {
-      ...second, port: "third", nodeAddress: "10.200.0.4", netnsPath: join(net.root, "node-3"),
+      ...second,
+      port: "third",
+      nodeAddress: "10.200.0.4",
+      netnsPath: join(net.root, "node-3"),
     };
     await createNode(third);
     await createNode(third);

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { atLeast, CNI_VERSIONS, type CniVersion } from "@raft2kube/cni/lib/version.ts";
+import { expect, test } from "vitest";
 import type { Bench, Implementation } from "./bench.ts";
 
 /** Results have the shape of the version asked for. */

@@ -1,7 +1,7 @@
 import type { Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import type { ControlPlane } from "./control-plane.ts";
@@ -16,16 +16,21 @@ export function accountTokenRules(given: () => ControlPlane): void {
   const accounts = () => given().admin.resource<ServiceAccount>(SERVICE_ACCOUNTS);
   const until = <T>(what: string, holds: () => Promise<T>) =>
     waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
-  const ask = (name: string, account: string) => secrets().create({
-    metadata: { namespace, name, annotations: { [NAMED]: account } },
-    type: "kubernetes.io/service-account-token",
-  });
-  const dataOf = (name: string) => until(`the token in ${name}`, async () => {
-    const { data } = await secrets().get({ namespace, name });
-    return data?.["token"] === undefined ? undefined : data;
-  });
-  const isGone = (name: string) => until(`${name} to go`, async () =>
-    (await undefinedIfNotFound(secrets().get({ namespace, name }))) === undefined);
+  const ask = (name: string, account: string) =>
+    secrets().create({
+      metadata: { namespace, name, annotations: { [NAMED]: account } },
+      type: "kubernetes.io/service-account-token",
+    });
+  const dataOf = (name: string) =>
+    until(`the token in ${name}`, async () => {
+      const { data } = await secrets().get({ namespace, name });
+      return data?.["token"] === undefined ? undefined : data;
+    });
+  const isGone = (name: string) =>
+    until(
+      `${name} to go`,
+      async () => (await undefinedIfNotFound(secrets().get({ namespace, name }))) === undefined,
+    );
   const text = (value = "") => Buffer.from(value, "base64").toString("utf8");
 
   it("a Secret of the type gets a token by which its account may ask", async () => {
@@ -34,7 +39,9 @@ export function accountTokenRules(given: () => ControlPlane): void {
     const data = await dataOf("robot-token");
     expect(text(data["namespace"])).toBe(namespace);
     expect(text(data["ca.crt"])).toBe(given().ca.cert);
-    const { metadata: { annotations } } = await secrets().get({ namespace, name: "robot-token" });
+    const {
+      metadata: { annotations },
+    } = await secrets().get({ namespace, name: "robot-token" });
     expect(annotations?.["kubernetes.io/service-account.uid"]).toBe(metadata.uid);
     const { server, ca } = await given().connection("nobody");
     const { clock } = given();

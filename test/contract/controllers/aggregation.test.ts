@@ -2,7 +2,7 @@ import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
 import { CLUSTER_ROLES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
 let plane: ControlPlane;
 

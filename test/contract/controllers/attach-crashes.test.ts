@@ -1,9 +1,9 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AttachFixture, TIMEOUT_MS } from "./attach-fixture.ts";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { startDying } from "./dying-controllers.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
 const CONTROLLER = "persistentvolume-attach-detach-controller";
 /** More writes than one move of a volume takes. */
@@ -17,10 +17,12 @@ let ahead_ms = 0;
 
 beforeAll(async () => {
   plane = await startControlPlane({
-    controllers: ["*", `-${CONTROLLER}`], nodeMonitorGracePeriod_ms: 2_000,
+    controllers: ["*", `-${CONTROLLER}`],
+    nodeMonitorGracePeriod_ms: 2_000,
   });
-  kubelets = await Promise.all(["n1", "n2", "mute"].map((name) =>
-    startHollowKubelet(plane, name, { renew_ms: 500 })));
+  kubelets = await Promise.all(
+    ["n1", "n2", "mute"].map((name) => startHollowKubelet(plane, name, { renew_ms: 500 })),
+  );
   fixture = new AttachFixture(plane);
   await fixture.start();
   for (const { name } of kubelets) await fixture.manage(name);

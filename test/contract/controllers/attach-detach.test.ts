@@ -1,16 +1,18 @@
 import { attachmentName } from "@raft2kube/client-kube/object/attachments.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AttachFixture, DRIVER, LOCAL, TIMEOUT_MS } from "./attach-fixture.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const EBS = "ebs.csi.aws.com";
 const NODES = ["n1", "n2", "lost", "gone"];
 
 const CONTROLLERS = {
   "our attach-detach controller": {
-    possible: true, servedOnly: true, start: () => startControlPlane(),
+    possible: true,
+    servedOnly: true,
+    start: () => startControlPlane(),
   },
   "attach and detach by kube-controller-manager 1.36": {
     possible: hasUpstreamManagers(),
@@ -91,7 +93,8 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
       await fixture.pod("other", "single", "n2");
       const { message } = await fixture.event("other", "FailedAttachVolume");
       expect(message).toBe(
-        'Multi-Attach error for volume "single" Volume is already used by pod(s) holder');
+        'Multi-Attach error for volume "single" Volume is already used by pod(s) holder',
+      );
       expect(await fixture.attachment("single", "n2")).toBeUndefined();
       await fixture.deletePod("holder");
       await fixture.untilAttached("single", "n2");
@@ -117,7 +120,8 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
         expect(spec.attacher).toBe(EBS);
         const inline = spec.source.inlineVolumeSpec;
         expect([spec.source.persistentVolumeName, inline?.csi?.volumeHandle]).toEqual(
-          handle === "vol-inline" ? [undefined, handle] : ["in-tree", undefined]);
+          handle === "vol-inline" ? [undefined, handle] : ["in-tree", undefined],
+        );
       }
       await fixture.deletePod("in-tree");
       for (const handle of ["vol-claimed", "vol-inline"]) {
@@ -136,13 +140,16 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
       const { spec } = await fixture.attachedBy(EBS, volumeHandle, "n1");
       expect(spec.source.persistentVolumeName).toBeUndefined();
       const csi = spec.source.inlineVolumeSpec?.csi;
-      expect([csi?.volumeHandle, csi?.controllerPublishSecretRef]).toEqual(
-        [volumeHandle, undefined]);
+      expect([csi?.volumeHandle, csi?.controllerPublishSecretRef]).toEqual([
+        volumeHandle,
+        undefined,
+      ]);
       await fixture.deletePod("names");
       await fixture.detachedBy(EBS, volumeHandle, "n1");
     });
 
-    it.runIf(servedOnly)("attaches no volume that a pod names to a node without its driver",
+    it.runIf(servedOnly)(
+      "attaches no volume that a pod names to a node without its driver",
       async () => {
         const ids = Array.from({ length: 5_000 }, (_, at) => `c${at}`);
         await fixture.inlinePod("many", "n2", [
@@ -159,7 +166,8 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
         await fixture.attachedBy(EBS, "vol-later", "n2");
         await fixture.deletePod("many");
         await fixture.detachedBy(EBS, "vol-later", "n2");
-      });
+      },
+    );
 
     it("tells a pod why its volume is not attached", async () => {
       fixture.failing.set("broken", "rpc error: code = Internal desc = no disk");
@@ -168,7 +176,8 @@ for (const [name, { possible, servedOnly, start }] of Object.entries(CONTROLLERS
       const { message } = await fixture.event("unlucky", "FailedAttachVolume");
       expect(message).toBe(
         'AttachVolume.Attach failed for volume "broken" : ' +
-          "rpc error: code = Internal desc = no disk");
+          "rpc error: code = Internal desc = no disk",
+      );
       expect(await fixture.isListed("broken", "n1")).toBe(false);
       await fixture.deletePod("unlucky");
       // Upstream's takes the volume for mounted until the node's status changes.

@@ -1,19 +1,34 @@
 import type {
-  Event, Node, PersistentVolume, PersistentVolumeAccessMode, PersistentVolumeClaim,
-  PersistentVolumeSpec, Pod, Volume,
+  Event,
+  Node,
+  PersistentVolume,
+  PersistentVolumeAccessMode,
+  PersistentVolumeClaim,
+  PersistentVolumeSpec,
+  Pod,
+  Volume,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  attachmentName, CONTROLLER_ATTACHES, uniqueVolumeName,
+  attachmentName,
+  CONTROLLER_ATTACHES,
+  uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
 import {
-  MIGRATED_PLUGINS, migratedPlugins,
+  MIGRATED_PLUGINS,
+  migratedPlugins,
 } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
-  CSI_DRIVERS, CSI_NODES, EVENTS, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS,
+  CSI_DRIVERS,
+  CSI_NODES,
+  EVENTS,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
@@ -121,14 +136,19 @@ export class AttachFixture {
   }
 
   async #bind(
-    name: string, accessModes: PersistentVolumeAccessMode[], source: Partial<PersistentVolumeSpec>,
+    name: string,
+    accessModes: PersistentVolumeAccessMode[],
+    source: Partial<PersistentVolumeSpec>,
   ): Promise<void> {
     const storage = { storage: "1Gi" };
     await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
       metadata: { name },
       spec: {
-        accessModes, capacity: storage, storageClassName: name,
-        persistentVolumeReclaimPolicy: "Retain", ...source,
+        accessModes,
+        capacity: storage,
+        storageClassName: name,
+        persistentVolumeReclaimPolicy: "Retain",
+        ...source,
       },
     });
     const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
@@ -136,8 +156,10 @@ export class AttachFixture {
       metadata: { namespace, name },
       spec: { accessModes, storageClassName: name, resources: { requests: storage } },
     });
-    await this.until(`claim ${name} to be bound`, async () =>
-      (await claims.get({ namespace, name })).status?.phase === "Bound");
+    await this.until(
+      `claim ${name} to be bound`,
+      async () => (await claims.get({ namespace, name })).status?.phase === "Bound",
+    );
   }
 
   /** Registers a driver on a node whose kubelet takes in-tree volumes for CSI volumes. */
@@ -154,9 +176,11 @@ export class AttachFixture {
     await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
       metadata: { name },
       spec: {
-        accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        capacity: { storage: "1Gi" },
         persistentVolumeReclaimPolicy: "Retain",
-        claimRef: { namespace: "other", name, uid: "gone" }, ...source,
+        claimRef: { namespace: "other", name, uid: "gone" },
+        ...source,
       },
     });
   }
@@ -208,8 +232,10 @@ export class AttachFixture {
 
   detachedBy(driver: string, handle: string, node: string): Promise<unknown> {
     const name = attachmentName(driver, handle, node);
-    return this.until(`${handle} off ${node}`, async () =>
-      (await undefinedIfNotFound(this.#resource.get({ name }))) === undefined);
+    return this.until(
+      `${handle} off ${node}`,
+      async () => (await undefinedIfNotFound(this.#resource.get({ name }))) === undefined,
+    );
   }
 
   /** Deletes a claim and then its volume, and waits until neither is there. */
@@ -217,11 +243,15 @@ export class AttachFixture {
     const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     const volumes = this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
     await claims.delete({ namespace, name });
-    await this.until(`claim ${name} to be gone`, async () =>
-      (await undefinedIfNotFound(claims.get({ namespace, name }))) === undefined);
+    await this.until(
+      `claim ${name} to be gone`,
+      async () => (await undefinedIfNotFound(claims.get({ namespace, name }))) === undefined,
+    );
     await volumes.delete({ name });
-    await this.until(`volume ${name} to be gone`, async () =>
-      (await undefinedIfNotFound(volumes.get({ name }))) === undefined);
+    await this.until(
+      `volume ${name} to be gone`,
+      async () => (await undefinedIfNotFound(volumes.get({ name }))) === undefined,
+    );
   }
 
   async pod(name: string, claimName: string, nodeName: string): Promise<void> {
@@ -267,8 +297,10 @@ export class AttachFixture {
   }
 
   untilDetached(volume: string, node: string): Promise<unknown> {
-    return this.until(`${volume} off ${node}`, async () =>
-      (await this.attachment(volume, node)) === undefined);
+    return this.until(
+      `${volume} off ${node}`,
+      async () => (await this.attachment(volume, node)) === undefined,
+    );
   }
 
   /** Reports as the kubelet of a node that it has these volumes in use. */
@@ -287,8 +319,9 @@ export class AttachFixture {
   }
 
   async until<T>(what: string, probe: () => Promise<T>) {
-    return waitFor(what, probe, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS }) as
-      Promise<Exclude<T, undefined | false>>;
+    return waitFor(what, probe, { clock: this.#plane.clock, timeout_ms: TIMEOUT_MS }) as Promise<
+      Exclude<T, undefined | false>
+    >;
   }
 
   async taint(name: string): Promise<void> {

@@ -1,17 +1,19 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
-import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import {
-  DEPLOYMENTS, HORIZONTAL_POD_AUTOSCALERS, POD_METRICS,
+  DEPLOYMENTS,
+  HORIZONTAL_POD_AUTOSCALERS,
+  POD_METRICS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { PodUses } from "./autoscaler-rules.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
+import { startDying, startLagging, startLate, startPair } from "./dying-controllers.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startLagging, startLate, startDying, startPair } from "./dying-controllers.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 120_000;
 const ACCOUNT = "horizontal-pod-autoscaler-controller";
@@ -29,8 +31,7 @@ let watched: Informer<Deployment>;
 let sizes: number[] = [];
 
 const deployments = () => plane.admin.resource<Deployment>(DEPLOYMENTS);
-const autoscalers = () =>
-  plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
+const autoscalers = () => plane.admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS);
 const until = (what: string, holds: () => Promise<boolean> | boolean) =>
   waitFor(what, async () => holds(), { clock: plane.clock, timeout_ms: TIMEOUT_MS });
 
@@ -44,12 +45,20 @@ beforeAll(async () => {
   const resources = { requests: { cpu: "100m" } };
   await deployments().create({
     metadata: place,
-    spec: { replicas: 2, selector: { matchLabels: { app: "crashed" } }, template: {
-      metadata: { labels }, spec: { containers: [{ name: "web", image: "web:1", resources }] } } },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: { app: "crashed" } },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: "web", image: "web:1", resources }] },
+      },
+    },
   });
   const metrics = plane.admin.resource<PodMetrics>(POD_METRICS);
-  await until("two pods measured", async () =>
-    (await metrics.list({ namespace: place.namespace })).items.length === 2);
+  await until(
+    "two pods measured",
+    async () => (await metrics.list({ namespace: place.namespace })).items.length === 2,
+  );
   watched = new Informer<Deployment>({ resource: deployments(), clock: plane.clock });
   const note = ({ spec }: Deployment) => {
     if (sizes.at(-1) !== spec.replicas) sizes.push(spec.replicas ?? 1);
@@ -70,14 +79,24 @@ afterAll(async () => {
 /** Two replicas again, and an autoscaler that sets three, the least, and by metrics four. */
 async function begin(): Promise<void> {
   await deployments().patch(place, "merge", { spec: { replicas: 2 } });
-  await until("two pods", async () =>
-    (await deployments().get(place)).status?.readyReplicas === 2 && sizes.at(-1) === 2);
+  await until(
+    "two pods",
+    async () => (await deployments().get(place)).status?.readyReplicas === 2 && sizes.at(-1) === 2,
+  );
   sizes = [2];
   const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: place.name };
-  const metrics: HorizontalPodAutoscaler["spec"]["metrics"] = [{ type: "Resource", resource: {
-    name: "cpu", target: { type: "Utilization", averageUtilization: 50 } } }];
+  const metrics: HorizontalPodAutoscaler["spec"]["metrics"] = [
+    {
+      type: "Resource",
+      resource: {
+        name: "cpu",
+        target: { type: "Utilization", averageUtilization: 50 },
+      },
+    },
+  ];
   await autoscalers().create({
-    metadata: place, spec: { scaleTargetRef, minReplicas: 3, maxReplicas: 4, metrics },
+    metadata: place,
+    spec: { scaleTargetRef, minReplicas: 3, maxReplicas: 4, metrics },
   });
 }
 
@@ -92,7 +111,8 @@ async function end(): Promise<void> {
 }
 
 test.each(Array.from({ length: WRITES_MAX }, (_, writes) => writes))(
-  "killed after %i writes, the next controllers go on", async (writes) => {
+  "killed after %i writes, the next controllers go on",
+  async (writes) => {
     await begin();
     const dying = await startDying(plane, writes, HPA);
     await dying.died;
@@ -100,45 +120,67 @@ test.each(Array.from({ length: WRITES_MAX }, (_, writes) => writes))(
     const next = await startDying(plane, Infinity, HPA);
     await end();
     await next.close();
-  }, TIMEOUT_MS);
+  },
+  TIMEOUT_MS,
+);
 
-test("informers that lag scale nothing twice", async () => {
-  const lagging = await startLagging(plane, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
-  await begin();
-  await end();
-  await lagging.close();
-}, TIMEOUT_MS);
+test(
+  "informers that lag scale nothing twice",
+  async () => {
+    const lagging = await startLagging(plane, { horizontalpodautoscalers: 700, pods: 700 }, HPA);
+    await begin();
+    await end();
+    await lagging.close();
+  },
+  TIMEOUT_MS,
+);
 
-test("an apiserver that answers late lets it scale nothing twice", async () => {
-  await begin();
-  const late = await startLate(plane, 400, HPA);
-  await end();
-  // Both scalings, and a status for each.
-  expect(late.count()).toBeGreaterThanOrEqual(4);
-  await late.close();
-}, TIMEOUT_MS);
+test(
+  "an apiserver that answers late lets it scale nothing twice",
+  async () => {
+    await begin();
+    const late = await startLate(plane, 400, HPA);
+    await end();
+    // Both scalings, and a status for each.
+    expect(late.count()).toBeGreaterThanOrEqual(4);
+    await late.close();
+  },
+  TIMEOUT_MS,
+);
 
-test("of two managers with one lease the second goes on when the first is killed", async () => {
-  await begin();
-  const pair = await startPair(plane, 1, HPA);
-  await pair.died;
-  expect(await pair.leader()).toBe("first");
-  await end();
-  expect(await pair.leader()).toBe("second");
-  await pair.close();
-}, TIMEOUT_MS);
+test(
+  "of two managers with one lease the second goes on when the first is killed",
+  async () => {
+    await begin();
+    const pair = await startPair(plane, 1, HPA);
+    await pair.died;
+    expect(await pair.leader()).toBe("first");
+    await end();
+    expect(await pair.leader()).toBe("second");
+    await pair.close();
+  },
+  TIMEOUT_MS,
+);
 
-test("two controllers at once do the work of one", async () => {
-  await begin();
-  const both = await Promise.all([1, 2].map(() => startDying(plane, Infinity, HPA)));
-  await end();
-  await Promise.all(both.map((each) => each.close()));
-}, TIMEOUT_MS);
+test(
+  "two controllers at once do the work of one",
+  async () => {
+    await begin();
+    const both = await Promise.all([1, 2].map(() => startDying(plane, Infinity, HPA)));
+    await end();
+    await Promise.all(both.map((each) => each.close()));
+  },
+  TIMEOUT_MS,
+);
 
-test("an apiserver that is away for a while delays it", async () => {
-  const controllers = await startDying(plane, Infinity, HPA);
-  await plane.restartApiserver();
-  await begin();
-  await end();
-  await controllers.close();
-}, TIMEOUT_MS);
+test(
+  "an apiserver that is away for a while delays it",
+  async () => {
+    const controllers = await startDying(plane, Infinity, HPA);
+    await plane.restartApiserver();
+    await begin();
+    await end();
+    await controllers.close();
+  },
+  TIMEOUT_MS,
+);

@@ -1,17 +1,22 @@
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
-import {
-  DEPLOYMENTS, EVENTS, HORIZONTAL_POD_AUTOSCALERS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS,
-  STATEFUL_SETS,
-} from "@raft2kube/client-kube/rest/resources.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
-import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import {
+  DEPLOYMENTS,
+  EVENTS,
+  HORIZONTAL_POD_AUTOSCALERS,
+  PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
 import { AUTOSCALER_CASES, type AutoscalerCase, type Use } from "./autoscaler-cases.ts";
 import type { ControlPlane } from "./control-plane.ts";
 
@@ -80,15 +85,17 @@ export function autoscalerRules(subject: () => Subject): void {
   }, TIMEOUT_MS);
 
   it.each(cases.map(([name, each], index) => [name, index, each] as const))(
-    "%s", async (_name, index, { ends, conditions, says = {}, events = [], metrics }) => {
+    "%s",
+    async (_name, index, { ends, conditions, says = {}, events = [], metrics }) => {
       const name = nameOf(index);
       const shown = { replicas: -1, conditions: [] as string[] };
       try {
         await until(name, async () => {
           shown.replicas = (await deployments().get({ namespace, name })).spec.replicas ?? 0;
           const { status } = await autoscalers().get({ namespace, name });
-          shown.conditions = (status?.conditions ?? []).map((each) =>
-            `${each.type} ${each.status} ${each.reason}`);
+          shown.conditions = (status?.conditions ?? []).map(
+            (each) => `${each.type} ${each.status} ${each.reason}`,
+          );
           return shown.replicas === ends && shown.conditions.join() === conditions.join();
         });
       } catch (thrown) {
@@ -101,10 +108,13 @@ export function autoscalerRules(subject: () => Subject): void {
       }
       if (metrics) expect(status?.currentMetrics).toEqual(metrics);
       for (const words of events) {
-        await until(words, async () => (await eventsOf(subject(), name)).some((each) =>
-          each.startsWith(words)));
+        await until(words, async () =>
+          (await eventsOf(subject(), name)).some((each) => each.startsWith(words)),
+        );
       }
-    }, TIMEOUT_MS);
+    },
+    TIMEOUT_MS,
+  );
 
   ambiguousRule(autoscalers, until);
   targetRules(subject, until);
@@ -118,54 +128,71 @@ export function autoscalerRules(subject: () => Subject): void {
 type Until = (what: string, holds: () => Promise<boolean>) => Promise<unknown>;
 
 function ambiguousRule(
-  autoscalers: () => ResourceClient<HorizontalPodAutoscaler>, until: Until,
+  autoscalers: () => ResourceClient<HorizontalPodAutoscaler>,
+  until: Until,
 ): void {
-  it("pods that two autoscalers select are scaled by neither", async () => {
-    const second = autoscalerOf(0, cases[0]![1]);
-    await autoscalers().create({ ...second, metadata: { namespace, name: "rival" } });
-    for (const name of [nameOf(0), "rival"]) {
-      let said = "";
-      await until(`${name} is ambiguous`, async () => {
-        const { status } = await autoscalers().get({ namespace, name });
-        const active = status?.conditions?.find(({ type }) => type === "ScalingActive");
-        said = active?.message ?? "";
-        return active?.reason === "AmbiguousSelector";
+  it(
+    "pods that two autoscalers select are scaled by neither",
+    async () => {
+      const second = autoscalerOf(0, cases[0]![1]);
+      await autoscalers().create({ ...second, metadata: { namespace, name: "rival" } });
+      for (const name of [nameOf(0), "rival"]) {
+        let said = "";
+        await until(`${name} is ambiguous`, async () => {
+          const { status } = await autoscalers().get({ namespace, name });
+          const active = status?.conditions?.find(({ type }) => type === "ScalingActive");
+          said = active?.message ?? "";
+          return active?.reason === "AmbiguousSelector";
+        });
+        expect(said.replace("rival default/hpa-0", "hpa-0 default/rival")).toBe(
+          "pods by selector app=hpa-0 are controlled by multiple HPAs: " +
+            "[default/hpa-0 default/rival]",
+        );
+      }
+      await autoscalers().delete({ namespace, name: "rival" });
+      await until("one alone scales again", async () => {
+        const { status } = await autoscalers().get({ namespace, name: nameOf(0) });
+        return status?.conditions?.some(({ reason }) => reason === "ValidMetricFound") ?? false;
       });
-      expect(said.replace("rival default/hpa-0", "hpa-0 default/rival")).toBe(
-        "pods by selector app=hpa-0 are controlled by multiple HPAs: " +
-        "[default/hpa-0 default/rival]");
-    }
-    await autoscalers().delete({ namespace, name: "rival" });
-    await until("one alone scales again", async () => {
-      const { status } = await autoscalers().get({ namespace, name: nameOf(0) });
-      return status?.conditions?.some(({ reason }) => reason === "ValidMetricFound") ?? false;
-    });
-  }, 3 * TIMEOUT_MS);
+    },
+    3 * TIMEOUT_MS,
+  );
 }
 
 const TARGETS: readonly [ResourceType, apiVersion: string][] = [
-  [REPLICA_SETS, "apps/v1"], [STATEFUL_SETS, "apps/v1"], [REPLICATION_CONTROLLERS, "v1"],
+  [REPLICA_SETS, "apps/v1"],
+  [STATEFUL_SETS, "apps/v1"],
+  [REPLICATION_CONTROLLERS, "v1"],
 ];
 
 /** Rules that every kind with a `/scale` is scaled: here by the autoscaler's bounds alone. */
 function targetRules(subject: () => Subject, until: Until): void {
-  it.each(TARGETS)("scales $plural", async (type, apiVersion) => {
-    const { kind = "", plural } = type;
-    const { admin } = subject();
-    const labels = { app: plural };
-    const selector = kind === "ReplicationController" ? labels : { matchLabels: labels };
-    const template = { metadata: { labels },
-      spec: { containers: [{ name: "web", image: "web:1" }] } };
-    const resource = admin.resource<Scalable>(type);
-    const metadata = { namespace, name: plural };
-    await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
-    await admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS).create({
-      metadata, spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
-    });
-    await until(`one of ${plural}`, async () =>
-      (await resource.get(metadata)).spec.replicas === 1);
-    await resource.delete(metadata);
-  }, TIMEOUT_MS);
+  it.each(TARGETS)(
+    "scales $plural",
+    async (type, apiVersion) => {
+      const { kind = "", plural } = type;
+      const { admin } = subject();
+      const labels = { app: plural };
+      const selector = kind === "ReplicationController" ? labels : { matchLabels: labels };
+      const template = {
+        metadata: { labels },
+        spec: { containers: [{ name: "web", image: "web:1" }] },
+      };
+      const resource = admin.resource<Scalable>(type);
+      const metadata = { namespace, name: plural };
+      await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
+      await admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS).create({
+        metadata,
+        spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
+      });
+      await until(
+        `one of ${plural}`,
+        async () => (await resource.get(metadata)).spec.replicas === 1,
+      );
+      await resource.delete(metadata);
+    },
+    TIMEOUT_MS,
+  );
 }
 
 type Scalable = KubeObject & { spec: { replicas?: number } };
@@ -179,9 +206,12 @@ function deploymentOf(index: number, { replicas, requests }: AutoscalerCase): De
   return {
     metadata: { namespace, name: nameOf(index) },
     spec: {
-      replicas, selector: { matchLabels: labels },
-      template: { metadata: { labels: { ...labels, [USE_LABEL]: String(index) } },
-        spec: { containers } },
+      replicas,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels: { ...labels, [USE_LABEL]: String(index) } },
+        spec: { containers },
+      },
     },
   };
 }

@@ -1,16 +1,17 @@
-import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { afterAll, beforeAll, describe } from "vitest";
+import { type FakeKubelet, startFakeKubelet } from "../../../testing/apiserver/fake-kubelet.ts";
 import { autoscalerRules, PodUses } from "./autoscaler-rules.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 180_000;
 const SYNC = { "horizontal-pod-autoscaler-sync-period": "1s" };
 
 const MANAGERS = {
   "our controllers": {
-    possible: true, start: () => startControlPlane({ autoscalers: { syncPeriod_ms: 1_000 } }),
+    possible: true,
+    start: () => startControlPlane({ autoscalers: { syncPeriod_ms: 1_000 } }),
   },
   "kube-controller-manager 1.36": {
     possible: hasUpstreamManagers(),

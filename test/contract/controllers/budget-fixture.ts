@@ -2,6 +2,7 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   DEPLOYMENTS,
   EVENTS,
@@ -10,11 +11,10 @@ import {
   PODS,
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
 /** Time limit of each rule, programs of others included. */
 export const TIMEOUT_MS = 180_000;
@@ -126,8 +126,10 @@ export class BudgetFixture {
   async reported(about: string, reason: string): Promise<void> {
     await this.eventually(`the event ${reason}`, async () => {
       const { items } = await this.#plane.admin.resource<Event>(EVENTS).list({ namespace });
-      return items.some(({ involvedObject, reason: reported }) =>
-        reported === reason && involvedObject.name === about);
+      return items.some(
+        ({ involvedObject, reason: reported }) =>
+          reported === reason && involvedObject.name === about,
+      );
     });
   }
 

@@ -8,10 +8,12 @@ import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CERTIFICATE_SIGNING_REQUESTS, EVENTS, NODES,
+  CERTIFICATE_SIGNING_REQUESTS,
+  EVENTS,
+  NODES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { fileControlPlane } from "./file-control-plane.ts";
 
 const plane = fileControlPlane([]);
@@ -22,7 +24,10 @@ const CSR_ROLES = "system:certificates.k8s.io:certificatesigningrequests";
 
 const RBAC = "rbac.authorization.k8s.io";
 const CLUSTER_ROLE_BINDINGS = {
-  group: RBAC, version: "v1", plural: "clusterrolebindings", kind: "ClusterRoleBinding",
+  group: RBAC,
+  version: "v1",
+  plural: "clusterrolebindings",
+  kind: "ClusterRoleBinding",
   namespaced: false,
 };
 
@@ -117,7 +122,8 @@ describe("a joining machine", () => {
   test("gets a certificate for the name that was checked, whatever it spells", async () => {
     const signed = await ask("quoted", subject);
     expect((await signed()).toLegacyObject().subject).toMatchObject({
-      CN: 'system:node:x"system:kube-controller-manager"', O: "system:nodes",
+      CN: 'system:node:x"system:kube-controller-manager"',
+      O: "system:nodes",
     });
   });
 
@@ -155,7 +161,8 @@ describe("a joining machine", () => {
       return items[0];
     });
     expect([event.reason, event.message]).toEqual([
-      "NodeExists", "Node taken exists: delete it first, or approve the request by hand",
+      "NodeExists",
+      "Node taken exists: delete it first, or approve the request by hand",
     ]);
     const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
     expect((await requests.get({ name: "again" })).status?.conditions ?? []).toEqual([]);

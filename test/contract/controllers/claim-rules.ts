@@ -1,11 +1,19 @@
 import type {
-  Event, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec,
+  Event,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeSpec,
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
-  EVENTS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, PODS, STORAGE_CLASSES,
+  EVENTS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, it } from "vitest";
 import type { ControlPlane } from "./control-plane.ts";
@@ -78,7 +86,9 @@ class Claims {
 
   /** A volume and a claim of one name, once they are bound. */
   async bound(
-    name: string, more: Partial<PersistentVolumeSpec>, annotations?: Record<string, string>,
+    name: string,
+    more: Partial<PersistentVolumeSpec>,
+    annotations?: Record<string, string>,
   ): Promise<void> {
     await this.volume(name, more, annotations);
     await this.claim(name, { storageClassName: name });
@@ -86,13 +96,17 @@ class Claims {
   }
 
   untilPhase(name: string, phase: string): Promise<unknown> {
-    return this.until(`claim ${name} to be ${phase}`, async () =>
-      (await this.claims.get({ namespace, name })).status?.phase === phase);
+    return this.until(
+      `claim ${name} to be ${phase}`,
+      async () => (await this.claims.get({ namespace, name })).status?.phase === phase,
+    );
   }
 
   untilVolume(name: string, phase: string): Promise<unknown> {
-    return this.until(`volume ${name} to be ${phase}`, async () =>
-      (await this.volumes.get({ name })).status?.phase === phase);
+    return this.until(
+      `volume ${name} to be ${phase}`,
+      async () => (await this.volumes.get({ name })).status?.phase === phase,
+    );
   }
 
   async event(name: string, reason: string): Promise<Event> {
@@ -108,8 +122,10 @@ class Claims {
 
   async deleteClaim(name: string): Promise<void> {
     await this.claims.delete({ namespace, name });
-    await this.until(`claim ${name} to be gone`, async () =>
-      (await undefinedIfNotFound(this.claims.get({ namespace, name }))) === undefined);
+    await this.until(
+      `claim ${name} to be gone`,
+      async () => (await undefinedIfNotFound(this.claims.get({ namespace, name }))) === undefined,
+    );
   }
 }
 
@@ -126,7 +142,8 @@ export function claimRules(plane: () => ControlPlane, until: Until): void {
 function inTreeRules(storage: Claims): void {
   it("asks the CSI driver of an in-tree provisioner", async () => {
     await storage.classes.create({
-      metadata: { name: "ebs" }, provisioner: "kubernetes.io/aws-ebs",
+      metadata: { name: "ebs" },
+      provisioner: "kubernetes.io/aws-ebs",
     });
     await storage.claim("ebs", { storageClassName: "ebs" });
     const { message } = await storage.event("ebs", "ExternalProvisioning");
@@ -171,8 +188,10 @@ function reclaimRules(storage: Claims): void {
     await storage.deleteClaim("static");
     await storage.untilVolume("static", "Failed");
     const { message } = await storage.event("static", "VolumeFailedDelete");
-    expect(message).toBe('error getting deleter volume plugin for volume "static": ' +
-      "no deletable volume plugin matched");
+    expect(message).toBe(
+      'error getting deleter volume plugin for volume "static": ' +
+        "no deletable volume plugin matched",
+    );
   });
 
   it.each([
@@ -226,7 +245,8 @@ function protectionRules(storage: Claims): void {
   it("keeps no claim of an ephemeral volume for a pod that only finalizers keep", async () => {
     const volumeClaimTemplate = {
       spec: {
-        storageClassName: "unheard-of", accessModes: ["ReadWriteOnce" as const],
+        storageClassName: "unheard-of",
+        accessModes: ["ReadWriteOnce" as const],
         resources: { requests: { storage: "1Gi" } },
       },
     };
@@ -239,12 +259,16 @@ function protectionRules(storage: Claims): void {
       },
     });
     const name = { namespace, name: "brief-scratch" };
-    await storage.until("the claim", async () =>
-      (await undefinedIfNotFound(storage.claims.get(name))) !== undefined);
+    await storage.until(
+      "the claim",
+      async () => (await undefinedIfNotFound(storage.claims.get(name))) !== undefined,
+    );
     await storage.pods.delete({ namespace, name: "brief" }, { gracePeriodSeconds: 0 });
     await storage.claims.delete(name);
-    await storage.until("the claim to be gone", async () =>
-      (await undefinedIfNotFound(storage.claims.get(name))) === undefined);
+    await storage.until(
+      "the claim to be gone",
+      async () => (await undefinedIfNotFound(storage.claims.get(name))) === undefined,
+    );
     const patch = { metadata: { finalizers: null } };
     await storage.pods.patch({ namespace, name: "brief" }, "merge", patch);
   });

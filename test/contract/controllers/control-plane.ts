@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startApiserver } from "@raft2kube/apiserver/main.ts";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
-import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
-import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import {
-  type ControllersOptions, type RunningControllers, startControllers,
+  type ControllersOptions,
+  type RunningControllers,
+  startControllers,
 } from "@raft2kube/controllers/main.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { startScheduler } from "@raft2kube/scheduler/main.ts";
@@ -32,13 +34,18 @@ export interface ControlPlane {
 export type PlaneAccess = Pick<ControlPlane, "clock" | "admin" | "connection">;
 
 type Settings =
-  | "autoscalers" | "clusterCidr" | "controllers" | "nodeCidrMask" | "nodeMonitorGracePeriod_ms";
+  | "autoscalers"
+  | "clusterCidr"
+  | "controllers"
+  | "nodeCidrMask"
+  | "nodeMonitorGracePeriod_ms";
 
 type ControlPlaneOptions = Partial<
-  Pick<ControllersOptions, Settings> & Pick<ApiserverOptions, "admission"> & {
-    /** Starts other controllers and another scheduler in the place of ours. */
-    startOthers(others: Others): Promise<{ close(): Promise<void> }>;
-  }
+  Pick<ControllersOptions, Settings> &
+    Pick<ApiserverOptions, "admission"> & {
+      /** Starts other controllers and another scheduler in the place of ours. */
+      startOthers(others: Others): Promise<{ close(): Promise<void> }>;
+    }
 >;
 
 /** Options for controllers and a scheduler of others. */

@@ -25,12 +25,16 @@ import {
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { describe, expect, test } from "vitest";
+import { fileControlPlane, isGone } from "./file-control-plane.ts";
 import { startHollowKubelet } from "./hollow-kubelet.ts";
-import { isGone, fileControlPlane } from "./file-control-plane.ts";
 
-const plane = fileControlPlane(["n1", "n2"], {}, {
-  getsReady: (pod) => pod.spec.containers[0]?.image !== "broken",
-});
+const plane = fileControlPlane(
+  ["n1", "n2"],
+  {},
+  {
+    getsReady: (pod) => pod.spec.containers[0]?.image !== "broken",
+  },
+);
 const { eventually } = plane;
 const namespace = "default";
 const HOST = "kubernetes.io/hostname";
@@ -126,17 +130,23 @@ describe("a Deployment", () => {
     await setImage("web:2");
     await complete("web");
     // Pods that end count no more, and are there for a moment yet.
-    const onlyRuns = (image: string) => eventually(`nothing but ${image}`, async () =>
-      (await podsOf("web")).every((pod) => pod.spec.containers[0]?.image === image));
+    const onlyRuns = (image: string) =>
+      eventually(`nothing but ${image}`, async () =>
+        (await podsOf("web")).every((pod) => pod.spec.containers[0]?.image === image),
+      );
     await onlyRuns("web:2");
     await setImage("web:1");
     await complete("web");
     await onlyRuns("web:1");
     const { items } = await sets.list({ namespace, labelSelector: "app=web" });
     const revisions = items.map(({ metadata, spec }) => [
-      metadata.annotations?.["deployment.kubernetes.io/revision"], spec.replicas,
+      metadata.annotations?.["deployment.kubernetes.io/revision"],
+      spec.replicas,
     ]);
-    expect(revisions.sort()).toEqual([["2", 0], ["3", 4]]);
+    expect(revisions.sort()).toEqual([
+      ["2", 0],
+      ["3", 4],
+    ]);
   });
 
   test("with a broken image keeps its old pods in service", async () => {
@@ -234,7 +244,10 @@ describe("a Service", () => {
     });
     await eventually("the Endpoints", async () => {
       const { subsets = [] } = await endpoints.get({ namespace, name: "api" });
-      const ips = subsets.flatMap((subset) => subset.addresses ?? []).map(({ ip }) => ip).sort();
+      const ips = subsets
+        .flatMap((subset) => subset.addresses ?? [])
+        .map(({ ip }) => ip)
+        .sort();
       return JSON.stringify(ips) === JSON.stringify(addresses);
     });
     await services.delete({ namespace, name: "api" });
@@ -283,7 +296,8 @@ describe("the scheduler", () => {
     });
     expect(condition).toMatchObject({
       reason: "Unschedulable",
-      message: "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. " +
+      message:
+        "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. " +
         "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
     });
     await nodes.patch({ name: "n2" }, "merge", { metadata: { labels: { disk: "ssd" } } });
@@ -333,7 +347,10 @@ describe("the scheduler", () => {
     const type = { group: "scheduling.k8s.io", version: "v1", plural: "priorityclasses" };
     const classes = plane.admin.resource<PriorityClass>({ ...type, namespaced: false });
     const kind = { apiVersion: "scheduling.k8s.io/v1", kind: "PriorityClass" };
-    for (const [name, value] of [["low", 1], ["high", 1_000]] as const) {
+    for (const [name, value] of [
+      ["low", 1],
+      ["high", 1_000],
+    ] as const) {
       await classes.create({ ...kind, metadata: { name }, value });
     }
     await create("lowly", "low");

@@ -2,8 +2,8 @@ import type { CronJob, Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict } from "@raft2kube/client-kube/errors.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { CRON_JOBS, EVENTS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { ControlPlane } from "./control-plane.ts";
@@ -75,7 +75,8 @@ export class CronFixture {
 
   async status(name: string, holds: (status: CronJob["status"]) => boolean): Promise<void> {
     await this.until(`the status of ${name} to hold`, async () =>
-      holds((await this.#cronJobs.get({ namespace, name })).status));
+      holds((await this.#cronJobs.get({ namespace, name })).status),
+    );
   }
 
   async jobs(owner: string): Promise<Job[]> {
@@ -84,8 +85,10 @@ export class CronFixture {
   }
 
   async jobsOf(owner: string, count: number): Promise<Job[]> {
-    await this.until(`${count} jobs of ${owner}`, async () =>
-      (await this.jobs(owner)).length >= count);
+    await this.until(
+      `${count} jobs of ${owner}`,
+      async () => (await this.jobs(owner)).length >= count,
+    );
     return this.jobs(owner);
   }
 
@@ -93,11 +96,17 @@ export class CronFixture {
   async makeFrom(name: string, jobName: string): Promise<Job> {
     const { metadata, spec } = await this.#cronJobs.get({ namespace, name });
     const owner = {
-      apiVersion: "batch/v1", kind: "CronJob", name, uid: metadata.uid ?? "", controller: true,
+      apiVersion: "batch/v1",
+      kind: "CronJob",
+      name,
+      uid: metadata.uid ?? "",
+      controller: true,
     };
     return this.jobClient.create({
       metadata: {
-        namespace, name: jobName, ownerReferences: [owner],
+        namespace,
+        name: jobName,
+        ownerReferences: [owner],
         annotations: { "cronjob.kubernetes.io/instantiate": "manual" },
       },
       spec: spec.jobTemplate.spec!,
@@ -108,8 +117,12 @@ export class CronFixture {
   async finish(job: Job, outcome: "Complete" | "Failed", ago_ms = 0): Promise<string> {
     const time = timeText(this.#plane().clock.now() - ago_ms);
     const before = outcome === "Complete" ? "SuccessCriteriaMet" : "FailureTarget";
-    const conditions = [before, outcome].map((type) =>
-      ({ type, status: "True", lastTransitionTime: time, lastProbeTime: time }));
+    const conditions = [before, outcome].map((type) => ({
+      type,
+      status: "True",
+      lastTransitionTime: time,
+      lastProbeTime: time,
+    }));
     const end = outcome === "Complete" ? { completionTime: time } : {};
     const status = { ...job.status, startTime: time, conditions, ...end };
     await this.jobClient.updateStatus({ ...job, status });
@@ -121,7 +134,9 @@ export class CronFixture {
    * one that is due.
    */
   async startOnce(
-    name: string, days: number, spec: Partial<CronJob["spec"]> = {},
+    name: string,
+    days: number,
+    spec: Partial<CronJob["spec"]> = {},
   ): Promise<number> {
     const { hourly, last_ms } = this.hourly();
     await this.create(name, { schedule: hourly, suspend: true, ...spec });
@@ -139,7 +154,8 @@ export class CronFixture {
 
   /** Lets a CronJob start, and again while its job runs; gives the first job's metadata. */
   async startTwice(
-    name: string, concurrencyPolicy: NonNullable<CronJob["spec"]["concurrencyPolicy"]>,
+    name: string,
+    concurrencyPolicy: NonNullable<CronJob["spec"]["concurrencyPolicy"]>,
   ) {
     const last_ms = await this.startOnce(name, 1, { concurrencyPolicy });
     const [job] = await this.jobsOf(name, 1);
@@ -154,7 +170,8 @@ export class CronFixture {
   async event(name: string, reason: string, message: string): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.#plane().admin.resource<Event>(EVENTS)
+      const { items } = await this.#plane()
+        .admin.resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => event.message === message);
     });

@@ -1,8 +1,8 @@
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { expect, it } from "vitest";
-import { CronFixture } from "./cron-fixture.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import { CronFixture } from "./cron-fixture.ts";
 
 /** The rules of every cronjob controller; time is moved by the last start that the status names. */
 export function cronRules(plane: () => Pick<ControlPlane, "clock" | "admin">): void {
@@ -18,19 +18,28 @@ export function cronRules(plane: () => Pick<ControlPlane, "clock" | "admin">): v
       annotations: { "batch.kubernetes.io/cronjob-scheduled-timestamp": scheduled },
       ownerReferences: [{ apiVersion: "batch/v1", kind: "CronJob", controller: true }],
     });
-    await fixture.status("years", (status) =>
-      status?.lastScheduleTime === scheduled && status.active?.[0]?.uid === job?.metadata.uid);
+    await fixture.status(
+      "years",
+      (status) =>
+        status?.lastScheduleTime === scheduled && status.active?.[0]?.uid === job?.metadata.uid,
+    );
     await fixture.event("years", "SuccessfulCreate", `Created job ${job?.metadata.name}`);
-    await fixture.event("years", "TooManyMissedTimes", "too many missed start times. Set or " +
-      "decrease .spec.startingDeadlineSeconds or check clock skew");
+    await fixture.event(
+      "years",
+      "TooManyMissedTimes",
+      "too many missed start times. Set or " +
+        "decrease .spec.startingDeadlineSeconds or check clock skew",
+    );
     expect(await fixture.jobsOf("years", 1)).toHaveLength(1);
   });
 
   it("sees a job completed, and remembers when", async () => {
     const [job] = await fixture.jobsOf("years", 1);
     const completed = await fixture.finish(job!, "Complete");
-    await fixture.status("years", (status) =>
-      status?.lastSuccessfulTime === completed && (status.active ?? []).length === 0);
+    await fixture.status(
+      "years",
+      (status) => status?.lastSuccessfulTime === completed && (status.active ?? []).length === 0,
+    );
     const message = `Saw completed job: ${job?.metadata.name}, condition: Complete`;
     await fixture.event("years", "SawCompletedJob", message);
   });
@@ -40,7 +49,9 @@ export function cronRules(plane: () => Pick<ControlPlane, "clock" | "admin">): v
     const limits = { successfulJobsHistoryLimit: 1, failedJobsHistoryLimit: 1 };
     await fixture.create("history", { schedule: hourly, ...limits });
     for (const [name, outcome] of [
-      ["old-good", "Complete"], ["old-bad", "Failed"], ["new-good", "Complete"],
+      ["old-good", "Complete"],
+      ["old-bad", "Failed"],
+      ["new-good", "Complete"],
       ["new-bad", "Failed"],
     ] as const) {
       const job = await fixture.makeFrom("history", name);
@@ -59,8 +70,11 @@ export function cronRules(plane: () => Pick<ControlPlane, "clock" | "admin">): v
 function concurrencyRules(fixture: CronFixture): void {
   it("does not start beside a running job when it forbids that", async () => {
     await fixture.startTwice("forbids", "Forbid");
-    await fixture.event("forbids", "JobAlreadyActive", "Not starting job because prior execution " +
-      "is running and concurrency policy is Forbid");
+    await fixture.event(
+      "forbids",
+      "JobAlreadyActive",
+      "Not starting job because prior execution " + "is running and concurrency policy is Forbid",
+    );
     expect(await fixture.jobs("forbids")).toHaveLength(1);
   });
 

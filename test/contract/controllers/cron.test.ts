@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { cronRules } from "./cron-rules.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 120_000;
 

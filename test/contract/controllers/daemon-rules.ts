@@ -4,10 +4,14 @@ import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { DAEMON_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadFixture,
-} from "./workload-fixture.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import {
+  imagesOf,
+  TIMEOUT_MS,
+  templateOf,
+  templatePatch,
+  WorkloadFixture,
+} from "./workload-fixture.ts";
 
 const FIXTURE = "daemons";
 const NODES = ["daemon-1", "daemon-2", "daemon-3"];
@@ -45,8 +49,12 @@ function create(fixture: Fixture, name: string, spec: Partial<DaemonSet["spec"]>
 }
 
 const counts = (count: number) => ({
-  desiredNumberScheduled: count, currentNumberScheduled: count, numberReady: count,
-  numberAvailable: count, updatedNumberScheduled: count, numberMisscheduled: 0,
+  desiredNumberScheduled: count,
+  currentNumberScheduled: count,
+  numberReady: count,
+  numberAvailable: count,
+  updatedNumberScheduled: count,
+  numberMisscheduled: 0,
   numberUnavailable: 0,
 });
 
@@ -59,23 +67,38 @@ async function everyNode(fixture: Fixture): Promise<void> {
   expect(pods.map(({ spec }) => spec.nodeName).sort()).toEqual(NODES);
   const [revision] = await fixture.revisions("each");
   for (const pod of pods) {
-    expect(pod.metadata.ownerReferences).toEqual([{
-      apiVersion: "apps/v1", kind: "DaemonSet", name: "each", uid: metadata.uid,
-      controller: true, blockOwnerDeletion: true,
-    }]);
+    expect(pod.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: "apps/v1",
+        kind: "DaemonSet",
+        name: "each",
+        uid: metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ]);
     expect(pod.metadata.labels).toEqual({
-      app: "each", [HASH]: revision?.metadata.labels?.[HASH], "pod-template-generation": "1",
+      app: "each",
+      [HASH]: revision?.metadata.labels?.[HASH],
+      "pod-template-generation": "1",
     });
-    const required = pod.spec.affinity?.nodeAffinity
-      ?.requiredDuringSchedulingIgnoredDuringExecution;
-    expect(required?.nodeSelectorTerms).toEqual([{
-      matchFields: [{ key: "metadata.name", operator: "In", values: [pod.spec.nodeName] }],
-    }]);
-    const names = pod.spec.tolerations?.map(({ key, effect }) =>
-      `${key?.replace("node.kubernetes.io/", "")}:${effect}`);
+    const required =
+      pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+    expect(required?.nodeSelectorTerms).toEqual([
+      {
+        matchFields: [{ key: "metadata.name", operator: "In", values: [pod.spec.nodeName] }],
+      },
+    ]);
+    const names = pod.spec.tolerations?.map(
+      ({ key, effect }) => `${key?.replace("node.kubernetes.io/", "")}:${effect}`,
+    );
     expect(names?.sort()).toEqual([
-      "disk-pressure:NoSchedule", "memory-pressure:NoSchedule", "not-ready:NoExecute",
-      "pid-pressure:NoSchedule", "unreachable:NoExecute", "unschedulable:NoSchedule",
+      "disk-pressure:NoSchedule",
+      "memory-pressure:NoSchedule",
+      "not-ready:NoExecute",
+      "pid-pressure:NoSchedule",
+      "unreachable:NoExecute",
+      "unschedulable:NoSchedule",
     ]);
   }
   await fixture.status("each", counts(3));
@@ -85,8 +108,10 @@ async function everyNode(fixture: Fixture): Promise<void> {
 }
 
 async function labels(fixture: Fixture): Promise<void> {
-  const label = (value: string | null) => fixture.nodes.patch({ name: "daemon-3" }, "merge",
-    { metadata: { labels: { special: value } } });
+  const label = (value: string | null) =>
+    fixture.nodes.patch({ name: "daemon-3" }, "merge", {
+      metadata: { labels: { special: value } },
+    });
   const template = templateOf(FIXTURE, "special", "c:1");
   template.spec!.nodeSelector = { fixture: FIXTURE, special: "yes" };
   await create(fixture, "special", { template });
@@ -100,15 +125,18 @@ async function labels(fixture: Fixture): Promise<void> {
 }
 
 async function taints(fixture: Fixture): Promise<void> {
-  const set = (taint: Taint[]) => fixture.nodes.patch({ name: "daemon-1" }, "merge",
-    { spec: { taints: taint } });
+  const set = (taint: Taint[]) =>
+    fixture.nodes.patch({ name: "daemon-1" }, "merge", { spec: { taints: taint } });
   await create(fixture, "tainted");
   await fixture.running("tainted", 3);
   await set([{ key: "k", effect: "NoSchedule" }]);
   // Upstream's does not look at a set again for a taint that keeps its pods.
   await fixture.patch("tainted", { revisionHistoryLimit: 9 });
   await fixture.status("tainted", {
-    desiredNumberScheduled: 2, currentNumberScheduled: 2, numberMisscheduled: 1, numberReady: 2,
+    desiredNumberScheduled: 2,
+    currentNumberScheduled: 2,
+    numberMisscheduled: 1,
+    numberReady: 2,
   } as DaemonSet["status"]);
   await fixture.running("tainted", 3);
   await set([{ key: "k", effect: "NoExecute" }]);
@@ -124,7 +152,9 @@ async function rolling(fixture: Fixture): Promise<void> {
   await fixture.running("rolls", 3);
   await update(fixture, "rolls", "c:2", { unready: true });
   await fixture.status("rolls", {
-    updatedNumberScheduled: 1, numberAvailable: 2, numberUnavailable: 1,
+    updatedNumberScheduled: 1,
+    numberAvailable: 2,
+    numberUnavailable: 1,
   } as DaemonSet["status"]);
   const half = await fixture.running("rolls", 3);
   expect(imagesOf(half).sort()).toEqual(["c:1", "c:1", "c:2"]);
@@ -136,8 +166,9 @@ async function rolling(fixture: Fixture): Promise<void> {
   const revisions = await fixture.revisions("rolls");
   expect(revisions.map(({ revision }) => revision)).toEqual([2, 3, 4]);
   const first = revisions.at(-1)?.metadata;
-  expect((await fixture.pods("rolls")).map(({ metadata }) => metadata.labels?.[HASH]))
-    .toEqual([1, 2, 3].map(() => first?.labels?.[HASH]));
+  expect((await fixture.pods("rolls")).map(({ metadata }) => metadata.labels?.[HASH])).toEqual(
+    [1, 2, 3].map(() => first?.labels?.[HASH]),
+  );
 }
 
 async function surging(fixture: Fixture): Promise<void> {
@@ -147,37 +178,52 @@ async function surging(fixture: Fixture): Promise<void> {
   // Of two pods of a node the older one counts; of two of the same second their names decide.
   const made_ms = Math.max(...first.map(({ metadata }) => timeOf(metadata.creationTimestamp) ?? 0));
   const { clock } = fixture.plane;
-  await waitFor("the next second", async () => clock.now() >= made_ms + 1_000,
-    { clock, timeout_ms: TIMEOUT_MS });
+  await waitFor("the next second", async () => clock.now() >= made_ms + 1_000, {
+    clock,
+    timeout_ms: TIMEOUT_MS,
+  });
   await update(fixture, "surges", "c:2", { unready: true });
   const four = await fixture.running("surges", 4);
   expect(imagesOf(four).sort()).toEqual(["c:1", "c:1", "c:1", "c:2"]);
   await fixture.status("surges", { numberAvailable: 3 } as DaemonSet["status"]);
   await update(fixture, "surges", "c:3");
   await fixture.status("surges", counts(3));
-  await fixture.podsUntil("surges", "three new pods", (pods) =>
-    imagesOf(pods).join() === "c:3,c:3,c:3");
+  await fixture.podsUntil(
+    "surges",
+    "three new pods",
+    (pods) => imagesOf(pods).join() === "c:3,c:3,c:3",
+  );
 }
 
 async function onDelete(fixture: Fixture): Promise<void> {
   await create(fixture, "waits", { updateStrategy: { type: "OnDelete" } });
   const pods = await fixture.running("waits", 3);
   await update(fixture, "waits", "c:2");
-  await fixture.status("waits",
-    { updatedNumberScheduled: 0, numberReady: 3 } as DaemonSet["status"]);
+  await fixture.status("waits", {
+    updatedNumberScheduled: 0,
+    numberReady: 3,
+  } as DaemonSet["status"]);
   await fixture.podClient.delete({ namespace: "default", name: pods[0]!.metadata.name! });
-  await fixture.podsUntil("waits", "one new pod", (all) =>
-    imagesOf(all).sort().join() === "c:1,c:1,c:2");
-  await fixture.status("waits",
-    { updatedNumberScheduled: 1, numberReady: 3 } as DaemonSet["status"]);
+  await fixture.podsUntil(
+    "waits",
+    "one new pod",
+    (all) => imagesOf(all).sort().join() === "c:1,c:1,c:2",
+  );
+  await fixture.status("waits", {
+    updatedNumberScheduled: 1,
+    numberReady: 3,
+  } as DaemonSet["status"]);
 }
 
 async function failed(fixture: Fixture): Promise<void> {
   const template = templateOf(FIXTURE, "fails", "c:1", { exit: 1 });
   template.spec!.nodeName = "daemon-2";
   await create(fixture, "fails", { template });
-  await fixture.event("fails", "FailedDaemonPod",
-    /^Found failed daemon pod default\/fails-\w+ on node daemon-2, will try to kill it$/);
+  await fixture.event(
+    "fails",
+    "FailedDaemonPod",
+    /^Found failed daemon pod default\/fails-\w+ on node daemon-2, will try to kill it$/,
+  );
   await fixture.event("fails", "SuccessfulDelete");
   await fixture.delete("fails", "Background");
 }
@@ -196,8 +242,13 @@ async function orphaned(fixture: Fixture): Promise<void> {
   const [before] = await fixture.revisions("daemon-heir");
   await fixture.delete("daemon-heir", "Orphan");
   const { metadata } = await create(fixture, "daemon-heir");
-  const pods = await fixture.podsUntil("daemon-heir", "adopted pods", (all) => all.length === 3 &&
-    all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid));
+  const pods = await fixture.podsUntil(
+    "daemon-heir",
+    "adopted pods",
+    (all) =>
+      all.length === 3 &&
+      all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
+  );
   expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
   await fixture.status("daemon-heir", counts(3));
   const revisions = await fixture.revisions("daemon-heir");

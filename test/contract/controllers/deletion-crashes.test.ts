@@ -2,29 +2,43 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, REPLICA_SETS,
-  REPLICATION_CONTROLLERS, STATEFUL_SETS,
+  CONTROLLER_REVISIONS,
+  CRON_JOBS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  JOBS,
+  PODS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { CronFixture } from "./cron-fixture.ts";
 import { startDying } from "./dying-controllers.ts";
-import { type Counted, templateOf, TIMEOUT_MS, WorkloadFixture } from "./workload-fixture.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { type Counted, TIMEOUT_MS, templateOf, WorkloadFixture } from "./workload-fixture.ts";
 
 const FIXTURE = "deleted";
 const namespace = "default";
 const CONTROLLERS = [
-  "deployment-controller", "replicaset-controller", "replicationcontroller-controller",
-  "daemonset-controller", "statefulset-controller", "job-controller", "cronjob-controller",
+  "deployment-controller",
+  "replicaset-controller",
+  "replicationcontroller-controller",
+  "daemonset-controller",
+  "statefulset-controller",
+  "job-controller",
+  "cronjob-controller",
   "garbage-collector-controller",
 ];
 /** One write each: the next one is made by others. */
 const WRITES = 1;
 
 const forever = (name: string) => templateOf(FIXTURE, name, "c:1");
-const selected = (name: string) =>
-  ({ selector: { matchLabels: { app: name } }, template: forever(name) });
+const selected = (name: string) => ({
+  selector: { matchLabels: { app: name } },
+  template: forever(name),
+});
 function jobSpec(name: string) {
   const { metadata, spec } = forever(name);
   return { template: { metadata, spec: { ...spec, restartPolicy: "Never" as const } } };
@@ -33,17 +47,24 @@ function jobSpec(name: string) {
 /** An object of each kind with one pod, on one node. */
 const KINDS: Record<string, [ResourceType, (name: string) => object]> = {
   deployment: [DEPLOYMENTS, (name) => ({ replicas: 1, ...selected(name) })],
-  replication: [REPLICATION_CONTROLLERS, (name) =>
-    ({ replicas: 1, selector: { app: name }, template: forever(name) })],
+  replication: [
+    REPLICATION_CONTROLLERS,
+    (name) => ({ replicas: 1, selector: { app: name }, template: forever(name) }),
+  ],
   daemon: [DAEMON_SETS, selected],
   stateful: [STATEFUL_SETS, (name) => ({ replicas: 1, serviceName: name, ...selected(name) })],
   job: [JOBS, jobSpec],
-  cron: [CRON_JOBS, (name) =>
-    ({ jobTemplate: { metadata: { labels: { app: name } }, spec: jobSpec(name) } })],
+  cron: [
+    CRON_JOBS,
+    (name) => ({ jobTemplate: { metadata: { labels: { app: name } }, spec: jobSpec(name) } }),
+  ],
 };
 /** All that there is in the namespace of these kinds, and what they own. */
 const TYPES = [
-  PODS, REPLICA_SETS, CONTROLLER_REVISIONS, ...Object.values(KINDS).map(([type]) => type),
+  PODS,
+  REPLICA_SETS,
+  CONTROLLER_REVISIONS,
+  ...Object.values(KINDS).map(([type]) => type),
 ];
 
 let plane: ControlPlane;
@@ -75,10 +96,12 @@ async function create(kind: string, name: string): Promise<void> {
 }
 
 async function leftovers(): Promise<string[]> {
-  const lists = await Promise.all(TYPES.map(async (type) => {
-    const { items } = await plane.admin.resource(type).list({ namespace });
-    return items.map(({ metadata }) => `${type.kind} ${metadata.name}`);
-  }));
+  const lists = await Promise.all(
+    TYPES.map(async (type) => {
+      const { items } = await plane.admin.resource(type).list({ namespace });
+      return items.map(({ metadata }) => `${type.kind} ${metadata.name}`);
+    }),
+  );
   return lists.flat();
 }
 
@@ -100,11 +123,17 @@ test.each(["Background", "Foreground"] as const)(
       await owners.delete({ namespace, name }, { propagationPolicy });
     }
     let left: string[] = [];
-    const gone = waitFor("nothing left", async () => {
-      left = await leftovers();
-      return left.length === 0;
-    }, { clock: plane.clock, timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 })
-      .then(() => "gone", () => "left");
+    const gone = waitFor(
+      "nothing left",
+      async () => {
+        left = await leftovers();
+        return left.length === 0;
+      },
+      { clock: plane.clock, timeout_ms: 2 * TIMEOUT_MS, interval_ms: 200 },
+    ).then(
+      () => "gone",
+      () => "left",
+    );
     let deaths = 0;
     for (;;) {
       const dying = await startDying(plane, WRITES, { controllers: CONTROLLERS });
@@ -117,4 +146,6 @@ test.each(["Background", "Foreground"] as const)(
     // The pods, and what is between them and the six objects.
     expect(deaths).toBeGreaterThanOrEqual(2 * kinds.length - 2);
     expect(made).toEqual(before);
-  }, 3 * TIMEOUT_MS);
+  },
+  3 * TIMEOUT_MS,
+);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { TIMEOUT_MS } from "./budget-fixture.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { disruptionRules } from "./disruption-rules.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 let plane: ControlPlane;
 

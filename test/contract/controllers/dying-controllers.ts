@@ -123,7 +123,9 @@ class LateTransport implements Transport {
 type Apiserver = Pick<ControlPlane, "clock" | "connection">;
 
 async function startOver<T extends Transport>(
-  plane: Apiserver, transportOf: (http: Transport) => T, options: Partial<ControllersOptions>,
+  plane: Apiserver,
+  transportOf: (http: Transport) => T,
+  options: Partial<ControllersOptions>,
 ) {
   const connection = await plane.connection("admin", ["system:masters"]);
   const transport = transportOf(httpTransport(connection, plane.clock));
@@ -131,8 +133,12 @@ async function startOver<T extends Transport>(
   const rate = { qps: 1_000, burst: 1_000 };
   const controllers = await startControllers({
     connection: { ...connection, ...rate, transport } as typeof connection,
-    clusterCidr: "10.244.0.0/16", rootCa: "", clock: plane.clock,
-    leaderElect: false, useServiceAccountCredentials: false, ...options,
+    clusterCidr: "10.244.0.0/16",
+    rootCa: "",
+    clock: plane.clock,
+    leaderElect: false,
+    useServiceAccountCredentials: false,
+    ...options,
   });
   const close = async () => {
     await controllers.close();
@@ -143,7 +149,8 @@ async function startOver<T extends Transport>(
 
 /** Controllers whose informers lag: of these resources by so many milliseconds. */
 export function startLagging(
-  plane: Apiserver, lags_ms: Readonly<Record<string, number>>,
+  plane: Apiserver,
+  lags_ms: Readonly<Record<string, number>>,
   options: Partial<ControllersOptions>,
 ) {
   return startOver(plane, (http) => new LaggingTransport(http, plane.clock, lags_ms), options);
@@ -151,19 +158,29 @@ export function startLagging(
 
 /** Controllers whose writes are answered so many milliseconds late; `count` says how many were. */
 export async function startLate(
-  plane: Apiserver, late_ms: number, options: Partial<ControllersOptions>,
+  plane: Apiserver,
+  late_ms: number,
+  options: Partial<ControllersOptions>,
 ) {
-  const { transport, close } = await startOver(plane, (http) =>
-    new LateTransport(http, plane.clock, late_ms), options);
+  const { transport, close } = await startOver(
+    plane,
+    (http) => new LateTransport(http, plane.clock, late_ms),
+    options,
+  );
   return { close, count: () => transport.count };
 }
 
 /** Controllers that die, as if killed, when they have made so many writes. */
 export async function startDying(
-  plane: Apiserver, writes: number, options: Partial<ControllersOptions>,
+  plane: Apiserver,
+  writes: number,
+  options: Partial<ControllersOptions>,
 ) {
-  const { transport, close } = await startOver(plane, (http) =>
-    new DyingTransport(http, writes), options);
+  const { transport, close } = await startOver(
+    plane,
+    (http) => new DyingTransport(http, writes),
+    options,
+  );
   return { died: transport.died, close };
 }
 
@@ -174,7 +191,8 @@ const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
  * stands by from the beginning.
  */
 export async function startPair(
-  plane: Apiserver & Pick<ControlPlane, "admin">, writes: number,
+  plane: Apiserver & Pick<ControlPlane, "admin">,
+  writes: number,
   options: Partial<ControllersOptions>,
 ) {
   const elected = { ...options, leaderElect: true };
@@ -183,8 +201,10 @@ export async function startPair(
     const lease = plane.admin.resource<Lease>(LEASES).get(LEASE);
     return (await undefinedIfNotFound(lease))?.spec.holderIdentity;
   };
-  await waitFor("the first to lead", async () => await leader() === "first",
-    { clock: plane.clock, timeout_ms: 30_000 });
+  await waitFor("the first to lead", async () => (await leader()) === "first", {
+    clock: plane.clock,
+    timeout_ms: 30_000,
+  });
   const second = await startDying(plane, Infinity, { ...elected, identity: "second" });
   const close = async () => {
     await second.close();

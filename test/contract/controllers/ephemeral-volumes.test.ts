@@ -1,7 +1,7 @@
 import { describe } from "vitest";
 import { ephemeralRules } from "./ephemeral-rules.ts";
-import { hintRules } from "./hint-rules.ts";
 import { fileControlPlane } from "./file-control-plane.ts";
+import { hintRules } from "./hint-rules.ts";
 
 const plane = fileControlPlane(["n1"]);
 

@@ -7,7 +7,7 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ClusterRole } from "@raft2kube/api/gen/rbac/v1.ts";
-import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CLUSTER_ROLES,
   DEPLOYMENTS,
@@ -16,27 +16,29 @@ import {
   PODS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { aggregatedRules } from "@raft2kube/controllers/clusterroleaggregation/plan.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startUpstream } from "../../../testing/apiserver/upstream-apiserver.ts";
+import { type ControlPlane, startControlPlane, startOurManagers } from "./control-plane.ts";
 import { cronRules } from "./cron-rules.ts";
 import { daemonRules } from "./daemon-rules.ts";
 import { disruptionRules } from "./disruption-rules.ts";
 import { ephemeralRules } from "./ephemeral-rules.ts";
 import { hintRules } from "./hint-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import {
-  hasUpstreamManagers, startUpstreamManagers, upstreamControllers,
-} from "./upstream-managers.ts";
 import { jobRules } from "./job-rules.ts";
 import { rangeRules } from "./range-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
 import { tokenRules } from "./token-rules.ts";
-import { startOurManagers, startControlPlane, type ControlPlane } from "./control-plane.ts";
+import {
+  hasUpstreamManagers,
+  startUpstreamManagers,
+  upstreamControllers,
+} from "./upstream-managers.ts";
 
 /** Programs of another language start, list everything and elect a leader first. */
 const TIMEOUT_MS = 180_000;
@@ -181,8 +183,13 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
         const { items } = await roles.list();
         const aggregating = items.filter(({ aggregationRule }) => aggregationRule !== undefined);
         const { length } = aggregating;
-        return length === 3 && aggregating.every((role) =>
-          role.rules?.length && isDeepStrictEqual(role.rules, aggregatedRules(role, items)));
+        return (
+          length === 3 &&
+          aggregating.every(
+            (role) =>
+              role.rules?.length && isDeepStrictEqual(role.rules, aggregatedRules(role, items)),
+          )
+        );
       });
       const { metadata } = await roles.get({ name: "view" });
       const byController = { manager: "clusterrole-aggregation-controller", operation: "Apply" };

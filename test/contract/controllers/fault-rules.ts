@@ -1,7 +1,7 @@
 import type { ControllersOptions } from "@raft2kube/controllers/main.ts";
 import { describe, expect, test } from "vitest";
-import { startLagging, startLate, startDying, startPair } from "./dying-controllers.ts";
 import type { ControlPlane } from "./control-plane.ts";
+import { startDying, startLagging, startLate, startPair } from "./dying-controllers.ts";
 
 const TIMEOUT_MS = 120_000;
 /** More writes than any of the cases takes. */
@@ -31,7 +31,9 @@ type Settings = () => Partial<ControllersOptions>;
 
 /** The rules of all cases; the control plane runs none of their controllers. */
 export function faultRules(
-  given: () => ControlPlane, cases: readonly FaultCase[], settings: Settings = () => ({}),
+  given: () => ControlPlane,
+  cases: readonly FaultCase[],
+  settings: Settings = () => ({}),
 ): void {
   const all = cases.flatMap(({ controllers }) => controllers);
   /** Cases of other controllers do not meet. */
@@ -45,7 +47,8 @@ export function faultRules(
   describe("a controller killed after any of its writes", { timeout, concurrent }, () => {
     test.each(cases.map((each) => [each.kind, each] as const))(
       "does nothing twice and leaves nothing out: %s",
-      (_kind, each) => killed(given(), each, optionsOf([each])));
+      (_kind, each) => killed(given(), each, optionsOf([each])),
+    );
   });
 
   const playAll = async (some: readonly FaultCase[], by: string) => {
@@ -55,23 +58,31 @@ export function faultRules(
   };
 
   test.each([...new Set(cases.flatMap(({ reads }) => reads))])(
-    "a cache of %s that lags makes nothing twice", async (resource) => {
+    "a cache of %s that lags makes nothing twice",
+    async (resource) => {
       const some = cases.filter(({ reads }) => reads.includes(resource));
       const lags_ms = { [resource]: LAG_MS };
       const controllers = await startLagging(given(), lags_ms, optionsOf(some));
       await playAll(some, resource);
       await controllers.close();
-    }, TIMEOUT_MS);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("an apiserver that answers late makes nothing twice", async () => {
-    const controllers = await startLate(given(), LATE_MS, optionsOf(cases));
-    await playAll(cases, "late");
-    const least = cases.reduce((sum, { writes_min }) => sum + writes_min, 0);
-    expect(controllers.count()).toBeGreaterThanOrEqual(least);
-    await controllers.close();
-  }, TIMEOUT_MS);
+  test(
+    "an apiserver that answers late makes nothing twice",
+    async () => {
+      const controllers = await startLate(given(), LATE_MS, optionsOf(cases));
+      await playAll(cases, "late");
+      const least = cases.reduce((sum, { writes_min }) => sum + writes_min, 0);
+      expect(controllers.count()).toBeGreaterThanOrEqual(least);
+      await controllers.close();
+    },
+    TIMEOUT_MS,
+  );
 
-  test("of two managers with one lease the second waits, and goes on when the first is killed",
+  test(
+    "of two managers with one lease the second waits, and goes on when the first is killed",
     async () => {
       const pair = await startPair(given(), FIRST_WRITES, optionsOf(cases));
       const played = playAll(cases, "lease");
@@ -80,11 +91,14 @@ export function faultRules(
       await played;
       expect(await pair.leader()).toBe("second");
       await pair.close();
-    }, TIMEOUT_MS);
+    },
+    TIMEOUT_MS,
+  );
 }
 
 async function killed(
-  plane: ControlPlane, { kind, writes_min, play, check, remove }: FaultCase,
+  plane: ControlPlane,
+  { kind, writes_min, play, check, remove }: FaultCase,
   options: Partial<ControllersOptions>,
 ): Promise<void> {
   let deaths = 0;

@@ -2,8 +2,8 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, type HollowOptions, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 50_000;
 const INTERVAL_MS = 20;

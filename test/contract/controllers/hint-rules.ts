@@ -2,12 +2,16 @@ import { isDeepStrictEqual } from "node:util";
 import type { Event, Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointHints, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import {
-  ENDPOINT_SLICES, EVENTS, NODES, PODS, SERVICES,
+  ENDPOINT_SLICES,
+  EVENTS,
+  NODES,
+  PODS,
+  SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, it } from "vitest";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 120_000;
@@ -18,7 +22,6 @@ const MODE = "service.kubernetes.io/topology-mode";
 /** Two nodes of the same size, each the only one of its zone. */
 const ZONES = { "hint-a": "zone-a", "hint-b": "zone-b" } as const;
 type NodeName = keyof typeof ZONES;
-
 
 /** Pods and Services on two nodes, each of its zone. */
 class HintFixture {
@@ -46,8 +49,11 @@ class HintFixture {
     const { items } = await this.#nodes.list();
     this.#others = items.map(({ metadata }) => metadata.name!);
     await this.#mark("");
-    this.#kubelets = await Promise.all(Object.entries(ZONES).map(([name, zone]) =>
-      startHollowKubelet(this.#plane, name, { labels: { [ZONE]: zone } })));
+    this.#kubelets = await Promise.all(
+      Object.entries(ZONES).map(([name, zone]) =>
+        startHollowKubelet(this.#plane, name, { labels: { [ZONE]: zone } }),
+      ),
+    );
   }
 
   async close(): Promise<void> {
@@ -56,8 +62,10 @@ class HintFixture {
       await this.#pods.deleteCollection({ namespace, labelSelector: `app=${name}` });
     }
     const labelSelector = "app in (near,auto)";
-    await this.#until("no pods with hints", async () =>
-      (await this.#pods.list({ namespace, labelSelector })).items.length === 0);
+    await this.#until(
+      "no pods with hints",
+      async () => (await this.#pods.list({ namespace, labelSelector })).items.length === 0,
+    );
     await Promise.all(this.#kubelets.map((each) => each.close()));
     for (const { name } of this.#kubelets) await this.#nodes.delete({ name });
     await this.#mark(null);
@@ -88,14 +96,17 @@ class HintFixture {
   }
 
   async #endpointsOf(name: string): Promise<Endpoint[]> {
-    const { items } = await this.#plane.admin.resource<EndpointSlice>(ENDPOINT_SLICES)
+    const { items } = await this.#plane.admin
+      .resource<EndpointSlice>(ENDPOINT_SLICES)
       .list({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
     return items.flatMap(({ endpoints }) => endpoints ?? []);
   }
 
   /** Waits for so many endpoints of a Service, each with the hints that its node gives. */
   async hinted(
-    name: string, count: number, hintsOf: (node: NodeName) => EndpointHints | undefined,
+    name: string,
+    count: number,
+    hintsOf: (node: NodeName) => EndpointHints | undefined,
   ): Promise<void> {
     const isHinted = ({ nodeName, hints }: Endpoint) =>
       isDeepStrictEqual(hints, hintsOf(nodeName as NodeName));
@@ -108,7 +119,8 @@ class HintFixture {
   event(name: string, reason: string, message: string): Promise<unknown> {
     return this.#until(`${reason} of ${name}`, async () => {
       const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
-      const { items } = await this.#plane.admin.resource<Event>(EVENTS)
+      const { items } = await this.#plane.admin
+        .resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((each) => each.message === message);
     });
@@ -128,35 +140,51 @@ export function hintRules(given: () => PlaneAccess): void {
   }, TIMEOUT_MS);
   afterAll(() => fixture?.close(), TIMEOUT_MS);
 
-  it("trafficDistribution: an endpoint is for its zone, or for its node too", async () => {
-    await fixture.addPod("near", "hint-a", 0);
-    await fixture.addPod("near", "hint-b", 0);
-    await fixture.addService("near", { trafficDistribution: "PreferSameZone" });
-    await fixture.hinted("near", 2, ofZone);
-    const change = (trafficDistribution: string | null) => fixture.services
-      .patch({ namespace, name: "near" }, "merge", { spec: { trafficDistribution } });
-    await change("PreferSameNode");
-    await fixture.hinted("near", 2, ofNode);
-    await change("PreferClose");
-    await fixture.hinted("near", 2, ofZone);
-    await change(null);
-    await fixture.hinted("near", 2, none);
-  }, TIMEOUT_MS);
+  it(
+    "trafficDistribution: an endpoint is for its zone, or for its node too",
+    async () => {
+      await fixture.addPod("near", "hint-a", 0);
+      await fixture.addPod("near", "hint-b", 0);
+      await fixture.addService("near", { trafficDistribution: "PreferSameZone" });
+      await fixture.hinted("near", 2, ofZone);
+      const change = (trafficDistribution: string | null) =>
+        fixture.services.patch({ namespace, name: "near" }, "merge", {
+          spec: { trafficDistribution },
+        });
+      await change("PreferSameNode");
+      await fixture.hinted("near", 2, ofNode);
+      await change("PreferClose");
+      await fixture.hinted("near", 2, ofZone);
+      await change(null);
+      await fixture.hinted("near", 2, none);
+    },
+    TIMEOUT_MS,
+  );
 
-  it("topology-mode: zones share by their CPU, when there are endpoints enough", async () => {
-    await fixture.addPod("auto", "hint-a", 0);
-    await fixture.addService("auto", {}, { [MODE]: "Auto" });
-    await fixture.event("auto", "TopologyAwareHintsDisabled",
-      "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4");
-    await fixture.hinted("auto", 1, none);
-    await fixture.addPod("auto", "hint-a", 1);
-    await fixture.addPod("auto", "hint-b", 0);
-    await fixture.addPod("auto", "hint-b", 1);
-    await fixture.hinted("auto", 4, ofZone);
-    await fixture.event("auto", "TopologyAwareHintsEnabled",
-      "Topology Aware Hints has been enabled, addressType: IPv4");
-    const metadata = { annotations: { [MODE]: null } };
-    await fixture.services.patch({ namespace, name: "auto" }, "merge", { metadata });
-    await fixture.hinted("auto", 4, none);
-  }, TIMEOUT_MS);
+  it(
+    "topology-mode: zones share by their CPU, when there are endpoints enough",
+    async () => {
+      await fixture.addPod("auto", "hint-a", 0);
+      await fixture.addService("auto", {}, { [MODE]: "Auto" });
+      await fixture.event(
+        "auto",
+        "TopologyAwareHintsDisabled",
+        "Insufficient number of endpoints (1 endpoints, 2 zones), addressType: IPv4",
+      );
+      await fixture.hinted("auto", 1, none);
+      await fixture.addPod("auto", "hint-a", 1);
+      await fixture.addPod("auto", "hint-b", 0);
+      await fixture.addPod("auto", "hint-b", 1);
+      await fixture.hinted("auto", 4, ofZone);
+      await fixture.event(
+        "auto",
+        "TopologyAwareHintsEnabled",
+        "Topology Aware Hints has been enabled, addressType: IPv4",
+      );
+      const metadata = { annotations: { [MODE]: null } };
+      await fixture.services.patch({ namespace, name: "auto" }, "merge", { metadata });
+      await fixture.hinted("auto", 4, none);
+    },
+    TIMEOUT_MS,
+  );
 }

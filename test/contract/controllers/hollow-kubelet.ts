@@ -3,9 +3,9 @@ import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound, TransportError } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { microTimeText, timeText } from "@raft2kube/client-kube/object/time.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -113,10 +113,13 @@ async function register(
     metadata: { name, labels: { "kubernetes.io/hostname": name, ...labels } },
     spec: {},
   });
-  const place = port === undefined ? {} : {
-    addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-    daemonEndpoints: { kubeletEndpoint: { Port: port } },
-  };
+  const place =
+    port === undefined
+      ? {}
+      : {
+          addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+          daemonEndpoints: { kubeletEndpoint: { Port: port } },
+        };
   const status = { capacity: amounts, allocatable: amounts, conditions, ...place };
   await nodes.patch({ name, subresource: "status" }, "strategic", { status });
   const leases = client.resource<Lease>(LEASES);

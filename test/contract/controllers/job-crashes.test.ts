@@ -4,10 +4,10 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type FaultCase, faultRules } from "./fault-rules.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { JobFixture, TIMEOUT_MS } from "./job-fixture.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
   pods.handle({
     added: ({ metadata }) => {
       const { name = "" } = controllerOf({ metadata }) ?? {};
-      made.set(name, [...made.get(name) ?? [], metadata.uid ?? ""]);
+      made.set(name, [...(made.get(name) ?? []), metadata.uid ?? ""]);
     },
   });
   pods.start();
@@ -44,8 +44,10 @@ function exitCode(pod: Pod): number | undefined {
   const annotations = pod.metadata.annotations ?? {};
   const index = annotations["batch.kubernetes.io/job-completion-index"];
   const job = controllerOf(pod)?.name ?? "";
-  const fails = index === undefined ? made.get(job)?.[0] === pod.metadata.uid
-    : index === "1" && annotations["batch.kubernetes.io/job-index-failure-count"] === "0";
+  const fails =
+    index === undefined
+      ? made.get(job)?.[0] === pod.metadata.uid
+      : index === "1" && annotations["batch.kubernetes.io/job-index-failure-count"] === "0";
   if (fails) return 1;
   return job.startsWith("stops") ? undefined : 0;
 }
@@ -65,30 +67,44 @@ const INDEXED = { completionMode: "Indexed", completions: 3, parallelism: 3 } as
 
 const JOBS: [string, Partial<Job["spec"]>, object][] = [
   ["three", { completions: 3, parallelism: 3 }, { succeeded: 3, failed: 1 }],
-  ["each", { ...INDEXED, backoffLimitPerIndex: 1 },
-    { succeeded: 3, failed: 1, completedIndexes: "0-2", failedIndexes: "" }],
+  [
+    "each",
+    { ...INDEXED, backoffLimitPerIndex: 1 },
+    { succeeded: 3, failed: 1, completedIndexes: "0-2", failedIndexes: "" },
+  ],
   ["stops", { completions: 3, parallelism: 3, backoffLimit: 0 }, {}],
 ];
 
 /** Each pod that was ever made is counted once. */
-const cases = JOBS.map(([kind, spec, counted]): FaultCase => ({
-  kind, controllers: ["job-controller"], reads: ["jobs", "pods"], writes_min: 9,
-  async play(name) {
-    await fixture.create(name, undefined, spec);
-    await fixture.ended(name);
-    await fixture.released(name);
-  },
-  async check(name, when) {
-    const { counts } = await fixture.ended(name);
-    const { succeeded = 0, failed = 0 } = counts as { succeeded?: number; failed?: number };
-    const total = made.get(name)?.length;
-    expect(counts, when).toMatchObject(counted);
-    expect(succeeded + failed, `${when}, of ${total} pods`).toBe(total);
-  },
-  async remove(name) {
-    await fixture.jobs.delete({ namespace: "default", name }, { propagationPolicy: "Background" });
-    await fixture.until(`no pods of ${name}`, async () => (await fixture.pods(name)).length === 0);
-  },
-}));
+const cases = JOBS.map(
+  ([kind, spec, counted]): FaultCase => ({
+    kind,
+    controllers: ["job-controller"],
+    reads: ["jobs", "pods"],
+    writes_min: 9,
+    async play(name) {
+      await fixture.create(name, undefined, spec);
+      await fixture.ended(name);
+      await fixture.released(name);
+    },
+    async check(name, when) {
+      const { counts } = await fixture.ended(name);
+      const { succeeded = 0, failed = 0 } = counts as { succeeded?: number; failed?: number };
+      const total = made.get(name)?.length;
+      expect(counts, when).toMatchObject(counted);
+      expect(succeeded + failed, `${when}, of ${total} pods`).toBe(total);
+    },
+    async remove(name) {
+      await fixture.jobs.delete(
+        { namespace: "default", name },
+        { propagationPolicy: "Background" },
+      );
+      await fixture.until(
+        `no pods of ${name}`,
+        async () => (await fixture.pods(name)).length === 0,
+      );
+    },
+  }),
+);
 
 faultRules(() => plane, cases, settings);

@@ -3,8 +3,8 @@ import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { EVENTS, JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
 export const TIMEOUT_MS = 120_000;
 const namespace = "default";
@@ -77,8 +77,10 @@ export class JobFixture {
 
   /** Waits for pods of a job that run, and gives them. */
   async running(name: string, count: number): Promise<Pod[]> {
-    const now = async () => (await this.pods(name)).filter(({ metadata, status }) =>
-      status?.phase === "Running" && !metadata.deletionTimestamp);
+    const now = async () =>
+      (await this.pods(name)).filter(
+        ({ metadata, status }) => status?.phase === "Running" && !metadata.deletionTimestamp,
+      );
     await this.until(`${count} pods of ${name} to run`, async () => (await now()).length === count);
     return now();
   }
@@ -86,16 +88,19 @@ export class JobFixture {
   /** Waits until a status holds, and gives the job. */
   async status(name: string, holds: (status: JobStatus) => boolean): Promise<Job> {
     await this.until(`the status of ${name}`, async () =>
-      holds((await this.get(name)).status ?? {}));
+      holds((await this.get(name)).status ?? {}),
+    );
     return this.get(name);
   }
 
   /** Waits for the end of a job, and gives what its conditions say and what was counted. */
   async ended(name: string) {
     const { status = {} } = await this.status(name, ({ conditions = [] }) =>
-      conditions.some(({ type }) => type === "Complete" || type === "Failed"));
+      conditions.some(({ type }) => type === "Complete" || type === "Failed"),
+    );
     const { succeeded, failed, completedIndexes, failedIndexes, active } = status;
-    const conditions = status.conditions?.filter((each) => each.status === "True")
+    const conditions = status.conditions
+      ?.filter((each) => each.status === "True")
       .map(({ type, reason, message }) => ({ type, reason, message }));
     const counts = { succeeded, failed, active, completedIndexes, failedIndexes };
     return { conditions, counts: JSON.parse(JSON.stringify(counts)) as object, status };
@@ -104,13 +109,15 @@ export class JobFixture {
   /** Waits until no pod of a job is held by the controller's finalizer. */
   async released(name: string): Promise<void> {
     await this.until(`the pods of ${name} to be released`, async () =>
-      (await this.pods(name)).every(({ metadata }) => metadata.finalizers === undefined));
+      (await this.pods(name)).every(({ metadata }) => metadata.finalizers === undefined),
+    );
   }
 
   async event(name: string, reason: string, message?: string): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.plane.admin.resource<Event>(EVENTS)
+      const { items } = await this.plane.admin
+        .resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message === message);
     });
@@ -120,7 +127,10 @@ export class JobFixture {
 /** The two conditions of an end, which say the same. */
 export function ending(type: "Complete" | "Failed", reason: string, message: string) {
   const first = type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget";
-  return [{ type: first, reason, message }, { type, reason, message }];
+  return [
+    { type: first, reason, message },
+    { type, reason, message },
+  ];
 }
 
 function exitCode({ metadata }: Pod): number | undefined {

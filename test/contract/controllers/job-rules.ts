@@ -1,12 +1,15 @@
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { ending, JobFixture, TIMEOUT_MS } from "./job-fixture.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { ending, JobFixture, TIMEOUT_MS } from "./job-fixture.ts";
 
 const TRACKING = "batch.kubernetes.io/job-tracking";
-const REACHED = ending("Complete", "CompletionsReached",
-  "Reached expected number of succeeded pods");
+const REACHED = ending(
+  "Complete",
+  "CompletionsReached",
+  "Reached expected number of succeeded pods",
+);
 
 /** The rules of every job controller, on every apiserver. */
 export function jobRules(given: () => PlaneAccess): void {
@@ -52,8 +55,10 @@ async function completions(fixture: JobFixture): Promise<void> {
     expect(pod.metadata.name).toMatch(/^three-[a-z0-9]{5}$/);
     expect(pod.metadata.finalizers).toBe(undefined);
     expect(pod.metadata.labels).toMatchObject({
-      "job-name": "three", "batch.kubernetes.io/job-name": "three",
-      "controller-uid": metadata.uid, "batch.kubernetes.io/controller-uid": metadata.uid,
+      "job-name": "three",
+      "batch.kubernetes.io/job-name": "three",
+      "controller-uid": metadata.uid,
+      "batch.kubernetes.io/controller-uid": metadata.uid,
     });
   }
   await fixture.event("three", "SuccessfulCreate", `Created pod: ${pods[0]!.metadata.name}`);
@@ -86,19 +91,26 @@ async function workQueue(fixture: JobFixture): Promise<void> {
 
 /** Ends a pod, as its kubelet would have when it had just started. */
 async function endPod(
-  fixture: JobFixture, place: ObjectName, phase: "Succeeded" | "Failed", exitCode: number,
+  fixture: JobFixture,
+  place: ObjectName,
+  phase: "Succeeded" | "Failed",
+  exitCode: number,
 ): Promise<void> {
   const pod = await fixture.podClient.get(place);
   const containerStatuses = pod.status?.containerStatuses?.map((each) => ({
-    ...each, state: { terminated: { exitCode, finishedAt: pod.status?.startTime } },
+    ...each,
+    state: { terminated: { exitCode, finishedAt: pod.status?.startTime } },
   }));
   const status = { ...pod.status, phase, containerStatuses };
   await fixture.podClient.updateStatus({ ...pod, status });
 }
 
 async function indexed(fixture: JobFixture): Promise<void> {
-  await fixture.create("each", { all: 0 },
-    { completionMode: "Indexed", completions: 3, parallelism: 3 });
+  await fixture.create(
+    "each",
+    { all: 0 },
+    { completionMode: "Indexed", completions: 3, parallelism: 3 },
+  );
   const { conditions, counts } = await fixture.ended("each");
   expect([conditions, counts]).toEqual([REACHED, { succeeded: 3, completedIndexes: "0-2" }]);
   const pods = await fixture.pods("each");
@@ -110,8 +122,9 @@ async function indexed(fixture: JobFixture): Promise<void> {
     expect(metadata.name).toMatch(new RegExp(`^each-${index}-[a-z0-9]{5}$`));
     expect(spec.hostname).toBe(`each-${index}`);
     const fieldRef = { apiVersion: "v1", fieldPath: `metadata.labels['${key}']` };
-    expect(spec.containers[0]?.env).toEqual(
-      [{ name: "JOB_COMPLETION_INDEX", valueFrom: { fieldRef } }]);
+    expect(spec.containers[0]?.env).toEqual([
+      { name: "JOB_COMPLETION_INDEX", valueFrom: { fieldRef } },
+    ]);
   }
 }
 
@@ -121,20 +134,28 @@ async function perIndex(fixture: JobFixture): Promise<void> {
   await fixture.create("limit", { all: 0, 1: 7 }, { ...INDEXED, backoffLimitPerIndex: 0 });
   const { conditions, counts } = await fixture.ended("limit");
   expect(conditions).toEqual(ending("Failed", "FailedIndexes", "Job has failed indexes"));
-  expect(counts).toEqual(
-    { succeeded: 2, failed: 1, completedIndexes: "0,2", failedIndexes: "1" });
-  const failures = (await fixture.pods("limit")).map(({ metadata }) =>
-    metadata.annotations?.["batch.kubernetes.io/job-index-failure-count"]);
+  expect(counts).toEqual({ succeeded: 2, failed: 1, completedIndexes: "0,2", failedIndexes: "1" });
+  const failures = (await fixture.pods("limit")).map(
+    ({ metadata }) => metadata.annotations?.["batch.kubernetes.io/job-index-failure-count"],
+  );
   expect(failures).toEqual(["0", "0", "0"]);
   await fixture.released("limit");
 }
 
 async function maxFailedIndexes(fixture: JobFixture): Promise<void> {
-  await fixture.create("most", { 0: 1, 1: 1 },
-    { ...INDEXED, backoffLimitPerIndex: 0, maxFailedIndexes: 1 });
+  await fixture.create(
+    "most",
+    { 0: 1, 1: 1 },
+    { ...INDEXED, backoffLimitPerIndex: 0, maxFailedIndexes: 1 },
+  );
   const { conditions, counts } = await fixture.ended("most");
-  expect(conditions).toEqual(ending("Failed", "MaxFailedIndexesExceeded",
-    "Job has exceeded the specified maximal number of failed indexes"));
+  expect(conditions).toEqual(
+    ending(
+      "Failed",
+      "MaxFailedIndexesExceeded",
+      "Job has exceeded the specified maximal number of failed indexes",
+    ),
+  );
   expect(counts).toEqual({ failed: 3, failedIndexes: "0,1" });
 }
 
@@ -144,7 +165,8 @@ async function failJob(fixture: JobFixture): Promise<void> {
   await fixture.create("policy", { all: 42 }, { podFailurePolicy });
   const { conditions, counts } = await fixture.ended("policy");
   const [pod] = await fixture.pods("policy");
-  const message = `Container c for pod default/${pod?.metadata.name} failed with exit code 42 ` +
+  const message =
+    `Container c for pod default/${pod?.metadata.name} failed with exit code 42 ` +
     "matching FailJob rule at index 0";
   expect(conditions).toEqual(ending("Failed", "PodFailurePolicy", message));
   expect(counts).toEqual({ failed: 1 });
@@ -153,17 +175,22 @@ async function failJob(fixture: JobFixture): Promise<void> {
 async function failIndex(fixture: JobFixture): Promise<void> {
   const onExitCodes = { operator: "In" as const, values: [42] };
   const podFailurePolicy = { rules: [{ action: "FailIndex" as const, onExitCodes }] };
-  await fixture.create("index", { all: 0, 2: 42 },
-    { ...INDEXED, backoffLimitPerIndex: 5, podFailurePolicy });
+  await fixture.create(
+    "index",
+    { all: 0, 2: 42 },
+    { ...INDEXED, backoffLimitPerIndex: 5, podFailurePolicy },
+  );
   const { conditions, counts } = await fixture.ended("index");
   expect(conditions).toEqual(ending("Failed", "FailedIndexes", "Job has failed indexes"));
-  expect(counts).toEqual(
-    { succeeded: 2, failed: 1, completedIndexes: "0,1", failedIndexes: "2" });
+  expect(counts).toEqual({ succeeded: 2, failed: 1, completedIndexes: "0,1", failedIndexes: "2" });
 }
 
 async function successPolicy(fixture: JobFixture): Promise<void> {
-  await fixture.create("enough", { 1: 0 },
-    { ...INDEXED, successPolicy: { rules: [{ succeededIndexes: "1" }] } });
+  await fixture.create(
+    "enough",
+    { 1: 0 },
+    { ...INDEXED, successPolicy: { rules: [{ succeededIndexes: "1" }] } },
+  );
   const { conditions, counts } = await fixture.ended("enough");
   expect(conditions).toEqual(ending("Complete", "SuccessPolicy", "Matched rules at index 0"));
   expect(counts).toEqual({ succeeded: 1, completedIndexes: "1" });
@@ -172,8 +199,10 @@ async function successPolicy(fixture: JobFixture): Promise<void> {
 
 async function suspended(fixture: JobFixture): Promise<void> {
   await fixture.create("sleeps", undefined, { suspend: true, parallelism: 2 });
-  const { status } = await fixture.status("sleeps", ({ conditions = [] }) =>
-    conditions[0]?.type === "Suspended" && conditions[0].status === "True");
+  const { status } = await fixture.status(
+    "sleeps",
+    ({ conditions = [] }) => conditions[0]?.type === "Suspended" && conditions[0].status === "True",
+  );
   expect(status?.startTime).toBe(undefined);
   expect(await fixture.pods("sleeps")).toEqual([]);
   await fixture.patch("sleeps", { suspend: false });
@@ -182,8 +211,10 @@ async function suspended(fixture: JobFixture): Promise<void> {
   expect(awake?.startTime).toBeDefined();
   await fixture.event("sleeps", "Resumed", "Job resumed");
   await fixture.patch("sleeps", { suspend: true });
-  const { status: again } = await fixture.status("sleeps", ({ active = 0, startTime }) =>
-    active === 0 && startTime === undefined);
+  const { status: again } = await fixture.status(
+    "sleeps",
+    ({ active = 0, startTime }) => active === 0 && startTime === undefined,
+  );
   expect(again?.failed).toBe(undefined);
   await fixture.until("its pods are gone", async () => (await fixture.pods("sleeps")).length === 0);
   await fixture.event("sleeps", "Suspended", "Job suspended");
@@ -200,8 +231,9 @@ async function managedElsewhere(fixture: JobFixture): Promise<void> {
 async function deadline(fixture: JobFixture): Promise<void> {
   await fixture.create("late", undefined, { activeDeadlineSeconds: 1 });
   const { conditions, counts } = await fixture.ended("late");
-  expect(conditions).toEqual(ending("Failed", "DeadlineExceeded",
-    "Job was active longer than specified deadline"));
+  expect(conditions).toEqual(
+    ending("Failed", "DeadlineExceeded", "Job was active longer than specified deadline"),
+  );
   expect(counts).toEqual({ failed: 1 });
 }
 
@@ -210,8 +242,10 @@ async function scaledDown(fixture: JobFixture): Promise<void> {
   await fixture.running("fewer", 3);
   await fixture.patch("fewer", { parallelism: 1 });
   await fixture.running("fewer", 1);
-  const { status } = await fixture.status("fewer", ({ active, terminating }) =>
-    active === 1 && terminating === 0);
+  const { status } = await fixture.status(
+    "fewer",
+    ({ active, terminating }) => active === 1 && terminating === 0,
+  );
   expect(status?.failed).toBe(undefined);
 }
 
@@ -230,8 +264,10 @@ async function replaced(fixture: JobFixture): Promise<void> {
     leaving.set(name, place);
   }
   await fixture.running("at-once", 1);
-  await fixture.status("at-once", ({ active, terminating, failed }) =>
-    active === 1 && terminating === 1 && failed === 1);
+  await fixture.status(
+    "at-once",
+    ({ active, terminating, failed }) => active === 1 && terminating === 1 && failed === 1,
+  );
   // As long afterwards the other job has not replaced its pod, which is not counted yet either.
   const { status } = await fixture.get("at-end");
   expect(status).toMatchObject({ terminating: 1 });
@@ -239,8 +275,10 @@ async function replaced(fixture: JobFixture): Promise<void> {
   expect(await fixture.pods("at-end")).toHaveLength(1);
   await endPod(fixture, leaving.get("at-end")!, "Failed", 1);
   await fixture.running("at-end", 1);
-  await fixture.status("at-end", ({ active, terminating, failed }) =>
-    active === 1 && terminating === 0 && failed === 1);
+  await fixture.status(
+    "at-end",
+    ({ active, terminating, failed }) => active === 1 && terminating === 0 && failed === 1,
+  );
   for (const [name, place] of leaving) {
     await fixture.podClient.patch(place, "merge", { metadata: { finalizers: null } });
     await fixture.jobs.delete({ namespace: "default", name }, { propagationPolicy: "Background" });
@@ -277,7 +315,9 @@ async function heir(fixture: JobFixture): Promise<void> {
   const labels = { app: "job-heir" };
   const containers = [{ name: "c", image: "c:1" }];
   const spec = {
-    parallelism: 2, manualSelector: true, selector: { matchLabels: labels },
+    parallelism: 2,
+    manualSelector: true,
+    selector: { matchLabels: labels },
     template: { metadata: { labels }, spec: { restartPolicy: "Never" as const, containers } },
   };
   await fixture.create("job-heir", undefined, spec);
@@ -285,12 +325,23 @@ async function heir(fixture: JobFixture): Promise<void> {
   const name = { namespace: "default", name: "job-heir" };
   await fixture.jobs.delete(name, { propagationPolicy: "Orphan" });
   await fixture.until("the job to be gone", () =>
-    fixture.get("job-heir").then(() => false, (thrown) => isNotFound(thrown)));
-  const { metadata: { uid } } = await fixture.create("job-heir", undefined, spec);
+    fixture.get("job-heir").then(
+      () => false,
+      (thrown) => isNotFound(thrown),
+    ),
+  );
+  const {
+    metadata: { uid },
+  } = await fixture.create("job-heir", undefined, spec);
   await fixture.until("two tracked pods", async () => {
     const pods = await fixture.pods("job-heir");
-    return pods.length === 2 && pods.every(({ metadata }) =>
-      metadata.ownerReferences?.[0]?.uid === uid && metadata.finalizers?.includes(TRACKING));
+    return (
+      pods.length === 2 &&
+      pods.every(
+        ({ metadata }) =>
+          metadata.ownerReferences?.[0]?.uid === uid && metadata.finalizers?.includes(TRACKING),
+      )
+    );
   });
   expect((await fixture.pods("job-heir")).map(({ metadata }) => metadata.uid).sort()).toEqual(uids);
   await fixture.status("job-heir", ({ active }) => active === 2);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { jobRules } from "./job-rules.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { TIMEOUT_MS } from "./job-fixture.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { jobRules } from "./job-rules.ts";
 
 let plane: ControlPlane;
 

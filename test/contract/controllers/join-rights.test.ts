@@ -26,7 +26,8 @@ test("a token sees what nodes may not, until the cluster has the manifests", asy
   const client = new KubeClient({ ...connection, clock: plane.clock });
   try {
     await expect(requireNodeRights(client)).rejects.toMatchObject({
-      code: "RIGHTS", message: expect.stringMatching("list nodes, networkpolicies, end") as string,
+      code: "RIGHTS",
+      message: expect.stringMatching("list nodes, networkpolicies, end") as string,
     });
     await create("06-overlay.yaml");
     const missing = "nodes list networkpolicies, endpointslices: ";

@@ -1,23 +1,30 @@
 import type { ConfigMap, Pod, Secret, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  CONFIG_MAPS, PODS, SECRETS, SERVICE_ACCOUNTS,
-} from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import {
+  CONFIG_MAPS,
+  PODS,
+  SECRETS,
+  SERVICE_ACCOUNTS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { accountTokenRules } from "./account-token-rules.ts";
-import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 import {
-  type Others, startOurManagers, startControlPlane, type ControlPlane,
+  type ControlPlane,
+  type Others,
+  startControlPlane,
+  startOurManagers,
 } from "./control-plane.ts";
+import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
 
 const TIMEOUT_MS = 180_000;
 const namespace = "default";
 const INVALID_SINCE = "kubernetes.io/legacy-token-invalid-since";
 const LAST_USED = "kubernetes.io/legacy-token-last-used";
 const RECORD = {
-  namespace: "kube-system", name: "kube-apiserver-legacy-service-account-token-tracking",
+  namespace: "kube-system",
+  name: "kube-apiserver-legacy-service-account-token-tracking",
 };
 const MARKED = { [INVALID_SINCE]: "2000-01-02" };
 const TOKENS: Readonly<Record<string, Record<string, string>>> = {
@@ -35,7 +42,8 @@ const IMPLEMENTATIONS = {
     possible: true,
     start: (others: Others) =>
       startOurManagers(others.connection, others.ca, {
-        legacyTokenUnused_ms: 1, serviceAccountKey: others.serviceAccountKey,
+        legacyTokenUnused_ms: 1,
+        serviceAccountKey: others.serviceAccountKey,
       }),
   },
   "kube-controller-manager 1.36": {
@@ -53,15 +61,21 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
   await waitFor("the record", () => record.get(RECORD), { clock, timeout_ms: TIMEOUT_MS / 2 });
   await record.patch(RECORD, "merge", { data: { since: "2000-01-01" } });
   const names = Object.keys(TOKENS).filter((name) => name !== "made-by-hand");
-  const { metadata: { uid = "" } } = await admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({
-    metadata: { namespace, name: "build" }, secrets: names.map((name) => ({ name })),
+  const {
+    metadata: { uid = "" },
+  } = await admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({
+    metadata: { namespace, name: "build" },
+    secrets: names.map((name) => ({ name })),
   });
   for (const [name, labels] of Object.entries(TOKENS)) {
     await admin.resource<Secret>(SECRETS).create({
       metadata: {
-        namespace, name, labels,
+        namespace,
+        name,
+        labels,
         annotations: {
-          "kubernetes.io/service-account.name": "build", "kubernetes.io/service-account.uid": uid,
+          "kubernetes.io/service-account.name": "build",
+          "kubernetes.io/service-account.uid": uid,
         },
       },
       type: "kubernetes.io/service-account-token",
@@ -72,7 +86,8 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
   await admin.resource<Pod>(PODS).create({
     metadata: { namespace, name: "mounts" },
     spec: {
-      serviceAccountName: "build", automountServiceAccountToken: false,
+      serviceAccountName: "build",
+      automountServiceAccountToken: false,
       containers: [{ name: "c", image: "c" }],
       volumes: [{ name: "v", secret: { secretName: "marked-and-mounted" } }],
     },
@@ -98,14 +113,24 @@ for (const [name, { possible, start }] of Object.entries(IMPLEMENTATIONS)) {
     it("marks generated tokens that are not used, and deletes those marked before", async () => {
       const labels = async () => {
         const { items } = await plane.admin.resource<Secret>(SECRETS).list({ namespace });
-        return Object.fromEntries(items.filter(({ metadata }) => metadata.name! in TOKENS)
-          .map(({ metadata }) => [metadata.name!, metadata.labels ?? {}]));
+        return Object.fromEntries(
+          items
+            .filter(({ metadata }) => metadata.name! in TOKENS)
+            .map(({ metadata }) => [metadata.name!, metadata.labels ?? {}]),
+        );
       };
-      await waitFor("the first look", async () => {
-        const now = await labels();
-        return !("marked" in now) && INVALID_SINCE in now["unused"]! &&
-          INVALID_SINCE in now["used-long-ago"]!;
-      }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+      await waitFor(
+        "the first look",
+        async () => {
+          const now = await labels();
+          return (
+            !("marked" in now) &&
+            INVALID_SINCE in now["unused"]! &&
+            INVALID_SINCE in now["used-long-ago"]!
+          );
+        },
+        { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+      );
       const day = expect.stringMatching(/^2\d{3}-\d\d-\d\d$/);
       const { marked: _deleted, ...kept } = TOKENS;
       expect(await labels()).toEqual({

@@ -3,8 +3,8 @@ import type { Event, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { DEPLOYMENTS, EVENTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 /** More than 10.244.0.0/16 has ranges of /24. */
 const NODES_WANTED = 300;
@@ -33,9 +33,13 @@ async function listed(): Promise<Node[]> {
 }
 
 const ranges = (nodes: Node[]) => new Set(nodes.flatMap(({ spec }) => spec?.podCIDR ?? []));
-const waits = ({ status }: Node) => (status?.conditions ?? []).some((each) =>
-  each.type === "NetworkUnavailable" && each.status === "True" &&
-  each.reason === "CIDRNotAvailable");
+const waits = ({ status }: Node) =>
+  (status?.conditions ?? []).some(
+    (each) =>
+      each.type === "NetworkUnavailable" &&
+      each.status === "True" &&
+      each.reason === "CIDRNotAvailable",
+  );
 
 test("the 257th node and those after it wait, and pods go on", { timeout: 200_000 }, async () => {
   plane = await startControlPlane();
@@ -48,11 +52,16 @@ test("the 257th node and those after it wait, and pods go on", { timeout: 200_00
   });
   expect(ranges(all).size).toBe(RANGES);
   expect(all.filter(waits).length).toBe(NODES_WANTED - RANGES);
-  const late = all.filter(waits).map(({ metadata }) => metadata.name).sort();
+  const late = all
+    .filter(waits)
+    .map(({ metadata }) => metadata.name)
+    .sort();
   const said = async () => {
     const { items } = await plane.admin.resource<Event>(EVENTS).listAll({});
-    return items.filter(({ reason }) => reason === "CIDRNotAvailable")
-      .map(({ involvedObject, count }) => `${involvedObject.name} ${count}`).sort();
+    return items
+      .filter(({ reason }) => reason === "CIDRNotAvailable")
+      .map(({ involvedObject, count }) => `${involvedObject.name} ${count}`)
+      .sort();
   };
   const once = late.map((name) => `${name} 1`);
   await eventually("an event of each", async () => (await said()).length === once.length);
@@ -60,14 +69,17 @@ test("the 257th node and those after it wait, and pods go on", { timeout: 200_00
   const name = { namespace: "default", name: "web" };
   const labels = { app: "web" };
   const template = {
-    metadata: { labels }, spec: { containers: [{ name: "c", image: "web:1" }] },
+    metadata: { labels },
+    spec: { containers: [{ name: "c", image: "web:1" }] },
   };
   await deployments.create({
     metadata: name,
     spec: { replicas: 5, selector: { matchLabels: labels }, template },
   });
-  await eventually("the pods to be available", async () =>
-    (await deployments.get(name)).status?.availableReplicas === 5);
+  await eventually(
+    "the pods to be available",
+    async () => (await deployments.get(name)).status?.availableReplicas === 5,
+  );
   expect(await said()).toEqual(once);
 });
 

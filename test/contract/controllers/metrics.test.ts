@@ -1,22 +1,25 @@
-import { request } from "node:https";
 import { readFileSync } from "node:fs";
+import { request } from "node:https";
 import { join } from "node:path";
-import type { ClusterRole, ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
-import type {
-  PersistentVolumeClaim, Service, ServiceAccount,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolumeClaim, Service, ServiceAccount } from "@raft2kube/api/gen/core/v1.ts";
+import type { ClusterRole, ClusterRoleBinding } from "@raft2kube/api/gen/rbac/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import {
-  CLUSTER_ROLES, JOBS, PERSISTENT_VOLUME_CLAIMS, SERVICE_ACCOUNTS, SERVICES, STORAGE_CLASSES,
+  CLUSTER_ROLES,
+  JOBS,
+  PERSISTENT_VOLUME_CLAIMS,
+  SERVICE_ACCOUNTS,
+  SERVICES,
+  STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { RunningControllers } from "@raft2kube/controllers/main.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { metricsIn } from "../apiserver/metrics/metric-table.ts";
+import { type ControlPlane, startControlPlane, startOurControllers } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startOurControllers, startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 90_000;
 const DIVERGENCE = join(import.meta.dirname, "../../../docs/DIVERGENCE.md");
@@ -31,7 +34,8 @@ beforeAll(async () => {
   plane = await startControlPlane({
     async startOthers({ connection, ca }) {
       controllers = await startOurControllers(connection, ca, {
-        serve: { host: "127.0.0.1", port: 0, clientCa: ca.cert }, leaderElect: true,
+        serve: { host: "127.0.0.1", port: 0, clientCa: ca.cert },
+        leaderElect: true,
       });
       return controllers;
     },
@@ -81,16 +85,20 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
 
   it("health has a check for each controller that runs", async () => {
     const { cert, key } = await plane.connection("prometheus", ["system:masters"]);
-    await waitFor("the election", async () =>
-      (await get("/healthz/job-controller", { cert, key }))[0] === 200, { clock: plane.clock });
+    await waitFor(
+      "the election",
+      async () => (await get("/healthz/job-controller", { cert, key }))[0] === 200,
+      { clock: plane.clock },
+    );
     expect((await get("/healthz/job-controller"))[0]).toBe(401);
     const [status, body] = await get("/healthz?verbose");
     expect(status).toBe(200);
     expect(body).toMatch(/^\[\+\]leaderElection ok\n/);
     expect(body).toContain("[+]garbage-collector-controller ok\n");
     expect(body).toMatch(/healthz check passed\n$/);
-    expect((await get("/healthz?verbose&exclude=job-controller"))[1])
-      .toContain("[+]job-controller excluded: ok\n");
+    expect((await get("/healthz?verbose&exclude=job-controller"))[1]).toContain(
+      "[+]job-controller excluded: ok\n",
+    );
     expect((await get("/healthz/no-controller", { cert, key }))[0]).toBe(404);
   });
 
@@ -102,7 +110,8 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
     const account = { namespace: "default", name: "prometheus" };
     await plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({ metadata: account });
     await plane.admin.resource<ClusterRole>(CLUSTER_ROLES).create({
-      metadata: { name: "scrape" }, rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
+      metadata: { name: "scrape" },
+      rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
     });
     const kind = { kind: "ClusterRoleBinding", plural: "clusterrolebindings" };
     const bindings = { ...CLUSTER_ROLES, ...kind };
@@ -111,9 +120,12 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "scrape" },
       subjects: [{ kind: "ServiceAccount", ...account }],
     });
-    const { status } = await plane.admin.resource(SERVICE_ACCOUNTS)
+    const { status } = await plane.admin
+      .resource(SERVICE_ACCOUNTS)
       .createSubresource<TokenRequest>(account, "token", {
-        apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {},
+        apiVersion: "authentication.k8s.io/v1",
+        kind: "TokenRequest",
+        spec: {},
       });
     expect((await get("/metrics", { token: status!.token }))[0]).toBe(200);
     expect((await get("/flagz", { token: status!.token }))[0]).toBe(403);
@@ -123,20 +135,27 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
 const template = (app: string) => ({
   metadata: { labels: { app } },
   spec: {
-    nodeName: "n1", restartPolicy: "Never" as const, containers: [{ name: "c", image: "c:1" }],
+    nodeName: "n1",
+    restartPolicy: "Never" as const,
+    containers: [{ name: "c", image: "c:1" }],
   },
 });
 
 describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
   it("count indexes, failures that a rule handles, ended pods, others' Jobs", async () => {
     const jobs = plane.admin.resource<Job>(JOBS);
-    const create = (name: string, spec: Partial<Job["spec"]>) => jobs.create({
-      metadata: { namespace: "default", name }, spec: { ...spec, template: template(name) },
-    });
+    const create = (name: string, spec: Partial<Job["spec"]>) =>
+      jobs.create({
+        metadata: { namespace: "default", name },
+        spec: { ...spec, template: template(name) },
+      });
     await create("theirs", { managedBy: "example.com/queue" });
     const onExitCodes = { operator: "In" as const, values: [42] };
     await create("each", {
-      completionMode: "Indexed", completions: 3, parallelism: 3, backoffLimitPerIndex: 0,
+      completionMode: "Indexed",
+      completions: 3,
+      parallelism: 3,
+      backoffLimitPerIndex: 0,
       podFailurePolicy: { rules: [{ action: "FailIndex", onExitCodes }] },
     });
     const wanted = [
@@ -147,10 +166,14 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
       /^job_controller_terminated_pods_tracking_finalizer_total\{.*"delete"\} 3$/m,
       /^job_controller_jobs_by_external_controller_total\{.*"example.com\/queue"\} 1$/m,
     ];
-    await waitFor("the Jobs in the metrics", async () => {
-      const text = await scrape();
-      return wanted.every((line) => line.test(text));
-    }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+    await waitFor(
+      "the Jobs in the metrics",
+      async () => {
+        const text = await scrape();
+        return wanted.every((line) => line.test(text));
+      },
+      { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+    );
   });
 
   it("count claims that get the default class after their creation", async () => {
@@ -160,13 +183,16 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
     });
     await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
       metadata: {
-        name: "standard", annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
+        name: "standard",
+        annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
       },
       provisioner: "example.com/none",
     });
-    await waitFor("the class in the metrics", async () =>
-      /^retroactive_storageclass_total 1$/m.test(await scrape()),
-    { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+    await waitFor(
+      "the class in the metrics",
+      async () => /^retroactive_storageclass_total 1$/m.test(await scrape()),
+      { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+    );
     expect(await scrape()).toMatch(/^retroactive_storageclass_errors_total 0$/m);
   });
 
@@ -181,13 +207,18 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
       spec: { completions: 2, ttlSecondsAfterFinished: 0, template: template("web") },
     });
     let text = "";
-    await waitFor("the job's end in the metrics", async () => {
-      text = await scrape();
-      return /^ttl_after_finished_controller_job_deletion_duration_seconds_count 1$/m.test(text);
-    }, { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 });
+    await waitFor(
+      "the job's end in the metrics",
+      async () => {
+        text = await scrape();
+        return /^ttl_after_finished_controller_job_deletion_duration_seconds_count 1$/m.test(text);
+      },
+      { clock: plane.clock, timeout_ms: TIMEOUT_MS / 2 },
+    );
     expect(text).toMatch(/^job_controller_jobs_finished_total\{.*CompletionsReached"\} 1$/m);
     expect(text).toMatch(
-      /^job_controller_job_pods_finished_total\{.*"NonIndexed",.*"succeeded"\} 2$/m);
+      /^job_controller_job_pods_finished_total\{.*"NonIndexed",.*"succeeded"\} 2$/m,
+    );
     expect(text).toMatch(/^workqueue_adds_total\{name="job"\} [1-9]/m);
     expect(text).toMatch(/^workqueue_work_duration_seconds_count\{name="endpoint_slice"\} [1-9]/m);
     expect(text).toMatch(/^rest_client_requests_total\{code="201",.*method="POST"\} [1-9]/m);
@@ -203,20 +234,27 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
 
 function differences(text: string): string[] {
   const own = metricsIn(text);
-  const [, section = ""] = readFileSync(DIVERGENCE, "utf8")
-    .split("## Metrics of `r2k controllers`\n");
+  const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(
+    "## Metrics of `r2k controllers`\n",
+  );
   const cells = [...section.split("\n## ")[0]!.matchAll(/^\| (`[^|]+`) \|/gm)];
   const absent = cells.flatMap(([, cell = ""]) =>
-    [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!));
-  const isAbsent = (name: string) => absent.some((pattern) =>
-    pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern);
-  return readFileSync(RECORDED, "utf8").trim().split("\n").flatMap((line) => {
-    const [name = "", type = "", labels = ""] = line.split(" ");
-    const metric = own.get(name);
-    if (!metric) return isAbsent(name) ? [] : [`${name} is not there`];
-    if (isAbsent(name)) return [`${name} is there, and named as absent`];
-    if (metric.type !== type) return [`${name} is a ${metric.type}, upstream's a ${type}`];
-    if (metric.labels === undefined || metric.labels === labels) return [];
-    return [`${name} has the labels ${metric.labels}, upstream's ${labels}`];
-  });
+    [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!),
+  );
+  const isAbsent = (name: string) =>
+    absent.some((pattern) =>
+      pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
+    );
+  return readFileSync(RECORDED, "utf8")
+    .trim()
+    .split("\n")
+    .flatMap((line) => {
+      const [name = "", type = "", labels = ""] = line.split(" ");
+      const metric = own.get(name);
+      if (!metric) return isAbsent(name) ? [] : [`${name} is not there`];
+      if (isAbsent(name)) return [`${name} is there, and named as absent`];
+      if (metric.type !== type) return [`${name} is a ${metric.type}, upstream's a ${type}`];
+      if (metric.labels === undefined || metric.labels === labels) return [];
+      return [`${name} has the labels ${metric.labels}, upstream's ${labels}`];
+    });
 }

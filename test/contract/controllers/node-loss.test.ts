@@ -2,6 +2,7 @@ import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import {
   DEPLOYMENTS,
   ENDPOINT_SLICES,
@@ -10,7 +11,6 @@ import {
   PODS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { expect, test } from "vitest";
 import { fileControlPlane } from "./file-control-plane.ts";
 
@@ -41,7 +41,9 @@ test("a node whose kubelet says that it is not ready keeps its endpoints", async
     return nodes.patch({ name: "n1", subresource: "status" }, "strategic", patch);
   };
   const tainted = async () => {
-    const { spec: { taints = [] } } = await nodes.get({ name: "n1" });
+    const {
+      spec: { taints = [] },
+    } = await nodes.get({ name: "n1" });
     return taints.some((taint) => taint.key === "node.kubernetes.io/not-ready");
   };
   await say("False");
@@ -107,8 +109,9 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
   const lease = await leases.get({ namespace: "kube-node-lease", name: "n1" });
   const changed = lost.status?.conditions?.find(({ type }) => type === "Ready")?.lastTransitionTime;
   // A condition's time leaves out the part of a second.
-  expect(Date.parse(changed ?? "") - Date.parse(lease.spec.renewTime ?? ""))
-    .toBeGreaterThan(GRACE_MS - 1_000);
+  expect(Date.parse(changed ?? "") - Date.parse(lease.spec.renewTime ?? "")).toBeGreaterThan(
+    GRACE_MS - 1_000,
+  );
   await eventually("its endpoints to go", async () => (await readyOn("n1")) === 0);
   await eventually("all pods on the other node", async () => {
     const running = await live();
@@ -116,7 +119,9 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
   });
   await eventually("all of them serving", async () => (await readyOn("n2")) === 4);
   // Their containers may still run: only their kubelet can end them and let their names go.
-  for (const { metadata: { name = "", uid } } of served) {
+  for (const {
+    metadata: { name = "", uid },
+  } of served) {
     const { metadata } = await pods.get({ namespace, name });
     expect(metadata).toMatchObject({ uid, deletionTimestamp: expect.any(String) as string });
   }
@@ -131,7 +136,9 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     });
   });
   const taints = await eventually("its taint", async () => {
-    const { spec: { taints: found } } = await nodes.get({ name: "n2" });
+    const {
+      spec: { taints: found },
+    } = await nodes.get({ name: "n2" });
     return found?.length ? found : undefined;
   });
   expect(taints.map(({ effect }) => effect)).toEqual(["NoSchedule"]);

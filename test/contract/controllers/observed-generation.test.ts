@@ -3,8 +3,8 @@ import type { PriorityClass } from "@raft2kube/api/gen/scheduling/v1.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 // Each writer of a pod's condition names the generation of the pod that it saw (KEP-5067).
 
@@ -27,7 +27,9 @@ afterAll(async () => {
 async function node(name: string): Promise<HollowKubelet> {
   const allocatable = { cpu: "1", memory: "1Gi", pods: "10" };
   const kubelet = await startHollowKubelet(plane, name, {
-    allocatable, labels: { [HOST]: name }, renew_ms: 300,
+    allocatable,
+    labels: { [HOST]: name },
+    renew_ms: 300,
   });
   kubelets.push(kubelet);
   return kubelet;
@@ -46,17 +48,19 @@ async function pod(name: string, where: string, more: Partial<Pod["spec"]> = {})
   });
 }
 
-async function condition(
-  name: string,
-  wanted: Partial<PodCondition>,
-): Promise<PodCondition> {
+async function condition(name: string, wanted: Partial<PodCondition>): Promise<PodCondition> {
   const pods = plane.admin.resource<Pod>(PODS);
   const fields = Object.keys(wanted) as (keyof PodCondition)[];
-  return waitFor(`${name}: ${JSON.stringify(wanted)}`, async () => {
-    const { status } = await pods.get({ namespace, name });
-    return status?.conditions?.find((each) =>
-      fields.every((field) => each[field] === wanted[field]));
-  }, { clock: plane.clock, timeout_ms: 50_000, interval_ms: 30 });
+  return waitFor(
+    `${name}: ${JSON.stringify(wanted)}`,
+    async () => {
+      const { status } = await pods.get({ namespace, name });
+      return status?.conditions?.find((each) =>
+        fields.every((field) => each[field] === wanted[field]),
+      );
+    },
+    { clock: plane.clock, timeout_ms: 50_000, interval_ms: 30 },
+  );
 }
 
 async function letGo(name: string): Promise<void> {

@@ -11,7 +11,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 
 const QUOTAS = {
   group: "",
@@ -93,13 +93,17 @@ test("a quota gives nothing for what another one refuses", async () => {
   const pod = admin.resource<Pod>(PODS);
   await pod.deleteCollection({ namespace }, { gracePeriodSeconds: 0 });
   await quotas.delete({ namespace, name: "q" });
-  for (const [name, hard] of [["a-room", { pods: "9" }], ["b-none", { pods: "0" }]] as const) {
+  for (const [name, hard] of [
+    ["a-room", { pods: "9" }],
+    ["b-none", { pods: "0" }],
+  ] as const) {
     await quotas.create({ metadata: { name, namespace }, spec: { hard } });
     // As admission sees it: out of the apiserver's cache.
     const counted = async () => {
       const { items } = await quotas.list({ namespace, resourceVersion: "0" });
-      return items.some(({ metadata, status }) =>
-        metadata.name === name && status?.used?.["pods"] === "0");
+      return items.some(
+        ({ metadata, status }) => metadata.name === name && status?.used?.["pods"] === "0",
+      );
     };
     await waitFor(`the first count of ${name}`, counted, { clock, timeout_ms: 60_000 });
   }
@@ -122,21 +126,28 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
     const metadata = { name, namespace: "default" };
     await quotas.create({ metadata, spec: { hard: { secrets: "9" } } });
     await deployments.create({
-      metadata, spec: { selector: { matchLabels: labels }, template },
+      metadata,
+      spec: { selector: { matchLabels: labels }, template },
     });
     const job = { template: { spec: { ...template.spec, restartPolicy: "Never" as const } } };
     await jobs.create({ metadata, spec: { ...job, activeDeadlineSeconds: 3_000 } });
     const jobTemplate = { spec: job };
     await cronJobs.create({ metadata, spec: { schedule: "0 0 1 1 *", jobTemplate } });
   }
-  await waitFor("all to be looked at", async () => {
-    const counted = (await quotas.list({ namespace: "default" })).items;
-    const rolled = (await deployments.list({ namespace: "default" })).items;
-    const started = (await jobs.list({ namespace: "default" })).items;
-    return started.every(({ status }) => status?.active === 1) &&
-      counted.every(({ status }) => status?.used) &&
-      rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1);
-  }, { clock, timeout_ms: 60_000 });
+  await waitFor(
+    "all to be looked at",
+    async () => {
+      const counted = (await quotas.list({ namespace: "default" })).items;
+      const rolled = (await deployments.list({ namespace: "default" })).items;
+      const started = (await jobs.list({ namespace: "default" })).items;
+      return (
+        started.every(({ status }) => status?.active === 1) &&
+        counted.every(({ status }) => status?.used) &&
+        rolled.every(({ status }) => status?.observedGeneration === 1 && status.replicas === 1)
+      );
+    },
+    { clock, timeout_ms: 60_000 },
+  );
   // One for each quota, deployment, job and CronJob.
   expect(timers()).toBeGreaterThan(before + 3 * MANY);
   for (const name of names) {
@@ -146,6 +157,7 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
     await cronJobs.delete({ namespace: "default", name });
   }
   await waitFor("their timers to go", async () => timers() < before + MANY / 2, {
-    clock, timeout_ms: 50_000,
+    clock,
+    timeout_ms: 50_000,
   });
 });

@@ -6,7 +6,7 @@ import {
   SERVICE_ACCOUNTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
-import { isGone, fileControlPlane } from "./file-control-plane.ts";
+import { fileControlPlane, isGone } from "./file-control-plane.ts";
 
 const namespace = "default";
 const plane = fileControlPlane([]);
@@ -31,11 +31,10 @@ test("a namespace's pods go first: what guards them stays until the last is gone
     const condition = status?.conditions?.find(({ type }) => type === "NamespaceContentRemaining");
     return condition?.status === "True" ? condition : undefined;
   });
-  expect(remaining.message).toBe(
-    "Some resources are remaining: pods. has 1 resource instances",
-  );
-  expect((await maps.get({ namespace: team, name: "guard" })).metadata.deletionTimestamp)
-    .toBeUndefined();
+  expect(remaining.message).toBe("Some resources are remaining: pods. has 1 resource instances");
+  expect(
+    (await maps.get({ namespace: team, name: "guard" })).metadata.deletionTimestamp,
+  ).toBeUndefined();
   await pods.patch({ namespace: team, name: "slow" }, "merge", { metadata: { finalizers: [] } });
   await eventually("the end of the namespace", () => {
     return isGone(() => namespaces.get({ name: team }));

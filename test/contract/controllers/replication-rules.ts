@@ -1,8 +1,8 @@
 import type { ReplicationController } from "@raft2kube/api/gen/core/v1.ts";
 import { REPLICATION_CONTROLLERS } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { templateOf, TIMEOUT_MS, WorkloadFixture } from "./workload-fixture.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { TIMEOUT_MS, templateOf, WorkloadFixture } from "./workload-fixture.ts";
 
 const FIXTURE = "replication";
 const namespace = "default";
@@ -24,14 +24,23 @@ export function replicationRules(given: () => PlaneAccess): void {
     for (const pod of pods) {
       expect(pod.metadata.name).toMatch(/^rc-[a-z0-9]{5}$/);
       expect(pod.metadata.labels).toEqual({ app: "rc" });
-      expect(pod.metadata.ownerReferences).toEqual([{
-        apiVersion: "v1", kind: "ReplicationController", name: "rc", uid: metadata.uid,
-        controller: true, blockOwnerDeletion: true,
-      }]);
+      expect(pod.metadata.ownerReferences).toEqual([
+        {
+          apiVersion: "v1",
+          kind: "ReplicationController",
+          name: "rc",
+          uid: metadata.uid,
+          controller: true,
+          blockOwnerDeletion: true,
+        },
+      ]);
     }
     const { status } = await fixture.status("rc", { replicas: 2, availableReplicas: 2 });
     expect(status).toEqual({
-      replicas: 2, fullyLabeledReplicas: 2, readyReplicas: 2, availableReplicas: 2,
+      replicas: 2,
+      fullyLabeledReplicas: 2,
+      readyReplicas: 2,
+      availableReplicas: 2,
       observedGeneration: 1,
     });
     await fixture.event("rc", "SuccessfulCreate", `Created pod: ${pods[0]?.metadata.name}`);
@@ -52,8 +61,11 @@ export function replicationRules(given: () => PlaneAccess): void {
     const name = first!.metadata.name!;
     const change = { metadata: { labels: { app: "free" } } };
     await fixture.podClient.patch({ namespace, name }, "merge", change);
-    await fixture.podsUntil("loses", "another pod", ([pod, ...more]) =>
-      more.length === 0 && pod !== undefined && pod.metadata.name !== name);
+    await fixture.podsUntil(
+      "loses",
+      "another pod",
+      ([pod, ...more]) => more.length === 0 && pod !== undefined && pod.metadata.name !== name,
+    );
     const free = await fixture.podClient.get({ namespace, name });
     expect(free.metadata.ownerReferences).toBe(undefined);
   });
@@ -63,8 +75,13 @@ export function replicationRules(given: () => PlaneAccess): void {
     const uids = (await fixture.running("heir", 2)).map(({ metadata }) => metadata.uid);
     await fixture.delete("heir", "Orphan");
     const { metadata } = await create("heir", 2);
-    const pods = await fixture.podsUntil("heir", "two adopted pods", (all) => all.length === 2 &&
-      all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid));
+    const pods = await fixture.podsUntil(
+      "heir",
+      "two adopted pods",
+      (all) =>
+        all.length === 2 &&
+        all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
+    );
     expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
     await fixture.status("heir", { replicas: 2, readyReplicas: 2 });
   });

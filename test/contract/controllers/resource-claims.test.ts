@@ -18,19 +18,23 @@ test("a pod says whether its resource claim is missing or only not allocated", a
       containers: [{ name: "c", image: "web:1" }],
     },
   });
-  const says = (why: string) => eventually(why, async () => {
-    const { spec, status } = await pods.get(name);
-    expect(spec.nodeName).toBeUndefined();
-    return status?.conditions?.some(({ message }) => message?.includes(why));
-  });
+  const says = (why: string) =>
+    eventually(why, async () => {
+      const { spec, status } = await pods.get(name);
+      expect(spec.nodeName).toBeUndefined();
+      return status?.conditions?.some(({ message }) => message?.includes(why));
+    });
   await says('resourceclaim "devices" not found (spec.resourceClaims: gpu)');
   await plane.admin.resource<ResourceClaim>(RESOURCE_CLAIMS).create({
-    metadata: { namespace, name: "devices" }, spec: { devices: { requests: [] } },
+    metadata: { namespace, name: "devices" },
+    spec: { devices: { requests: [] } },
   });
   await says('resourceclaim "devices" cannot be allocated');
   await eventually("the event", async () => {
     const { items } = await plane.admin.resource<Event>(EVENTS).list({ namespace });
-    return items.some(({ reason, message = "" }) =>
-      reason === "FailedScheduling" && message.includes('"devices" cannot be allocated'));
+    return items.some(
+      ({ reason, message = "" }) =>
+        reason === "FailedScheduling" && message.includes('"devices" cannot be allocated'),
+    );
   });
 });

@@ -1,9 +1,9 @@
+import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
-import { LEASES, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { LEASES, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Clock, ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import { fileControlPlane } from "./file-control-plane.ts";

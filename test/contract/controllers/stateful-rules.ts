@@ -1,14 +1,16 @@
 import type { StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import {
-  PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS,
-} from "@raft2kube/client-kube/rest/resources.ts";
+import { PERSISTENT_VOLUME_CLAIMS, STATEFUL_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { dataHash, type RevisionData } from "@raft2kube/controllers/history/plan.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadFixture,
-} from "./workload-fixture.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import {
+  imagesOf,
+  TIMEOUT_MS,
+  templateOf,
+  templatePatch,
+  WorkloadFixture,
+} from "./workload-fixture.ts";
 
 const FIXTURE = "stateful";
 const namespace = "default";
@@ -54,7 +56,10 @@ const update = (fixture: Fixture, name: string, image: string, shape = {}) =>
   fixture.patch(name, { template: templatePatch(FIXTURE, name, image, shape) });
 
 const counts = (count: number): Partial<Status> => ({
-  replicas: count, readyReplicas: count, availableReplicas: count, updatedReplicas: count,
+  replicas: count,
+  readyReplicas: count,
+  availableReplicas: count,
+  updatedReplicas: count,
   currentReplicas: count,
 });
 
@@ -64,8 +69,9 @@ const status = (fixture: Fixture, name: string, wanted: Partial<Status>) =>
 const namesOf = (pods: readonly Pod[]) => pods.map(({ metadata }) => metadata.name);
 
 async function claimNames(fixture: Fixture, name: string): Promise<(string | undefined)[]> {
-  const { items } = await fixture.plane.admin.resource<PersistentVolumeClaim>(
-    PERSISTENT_VOLUME_CLAIMS).list({ namespace, labelSelector: `app=${name}` });
+  const { items } = await fixture.plane.admin
+    .resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS)
+    .list({ namespace, labelSelector: `app=${name}` });
   return items.map(({ metadata }) => metadata.name).sort();
 }
 
@@ -78,19 +84,29 @@ async function ordered(fixture: Fixture): Promise<void> {
   expect(now).toMatchObject({ currentRevision: name, updateRevision: name, collisionCount: 0 });
   expect(revision?.revision).toBe(1);
   const hash = dataHash(revision!.data as unknown as RevisionData, 0);
-  expect([name, revision?.metadata.labels]).toEqual(
-    [`db-${hash}`, { app: "db", "controller.kubernetes.io/hash": hash }]);
+  expect([name, revision?.metadata.labels]).toEqual([
+    `db-${hash}`,
+    { app: "db", "controller.kubernetes.io/hash": hash },
+  ]);
   for (const [index, pod] of pods.entries()) {
     expect(pod.metadata.name).toBe(`db-${index}`);
     expect(pod.metadata.labels).toEqual({
-      app: "db", "controller-revision-hash": name, "apps.kubernetes.io/pod-index": String(index),
+      app: "db",
+      "controller-revision-hash": name,
+      "apps.kubernetes.io/pod-index": String(index),
       "statefulset.kubernetes.io/pod-name": `db-${index}`,
     });
     expect([pod.spec.hostname, pod.spec.subdomain]).toEqual([`db-${index}`, "db"]);
-    expect(pod.metadata.ownerReferences).toEqual([{
-      apiVersion: "apps/v1", kind: "StatefulSet", name: "db", uid: metadata.uid,
-      controller: true, blockOwnerDeletion: true,
-    }]);
+    expect(pod.metadata.ownerReferences).toEqual([
+      {
+        apiVersion: "apps/v1",
+        kind: "StatefulSet",
+        name: "db",
+        uid: metadata.uid,
+        controller: true,
+        blockOwnerDeletion: true,
+      },
+    ]);
   }
   await fixture.event("db", "SuccessfulCreate", /^create Pod db-0 in StatefulSet db successful$/i);
   await fixture.patch("db", { replicas: 1 });
@@ -118,8 +134,11 @@ async function ordinals(fixture: Fixture): Promise<void> {
   await create(fixture, "from", { ordinals: { start: 4 } });
   expect(namesOf(await fixture.running("from", 2))).toEqual(["from-4", "from-5"]);
   await fixture.patch("from", { ordinals: { start: 5 } });
-  await fixture.podsUntil("from", "from-5 and from-6", (pods) =>
-    namesOf(pods).join() === "from-5,from-6");
+  await fixture.podsUntil(
+    "from",
+    "from-5 and from-6",
+    (pods) => namesOf(pods).join() === "from-5,from-6",
+  );
   await status(fixture, "from", counts(2));
 }
 
@@ -128,8 +147,12 @@ async function rolling(fixture: Fixture): Promise<void> {
   await fixture.running("rolls", 2);
   const [first] = await fixture.revisions("rolls");
   await update(fixture, "rolls", "c:2", { unready: true });
-  const half = await status(fixture, "rolls",
-    { replicas: 2, readyReplicas: 1, updatedReplicas: 1, currentReplicas: 1 });
+  const half = await status(fixture, "rolls", {
+    replicas: 2,
+    readyReplicas: 1,
+    updatedReplicas: 1,
+    currentReplicas: 1,
+  });
   expect(imagesOf(await fixture.running("rolls", 2))).toEqual(["c:1", "c:2"]);
   expect(half.status?.currentRevision).toBe(first?.metadata.name);
   expect(half.status?.updateRevision).not.toBe(first?.metadata.name);
@@ -139,8 +162,10 @@ async function rolling(fixture: Fixture): Promise<void> {
   await status(fixture, "rolls", counts(2));
   expect(imagesOf(await fixture.pods("rolls"))).toEqual(["c:3", "c:3"]);
   await update(fixture, "rolls", "c:1");
-  const { status: back } = await status(fixture, "rolls",
-    { ...counts(2), updateRevision: first?.metadata.name! });
+  const { status: back } = await status(fixture, "rolls", {
+    ...counts(2),
+    updateRevision: first?.metadata.name!,
+  });
   expect(back?.currentRevision).toBe(first?.metadata.name);
   expect((await fixture.revisions("rolls")).map(({ revision }) => revision)).toEqual([2, 3, 4]);
 }
@@ -153,8 +178,11 @@ async function partition(fixture: Fixture): Promise<void> {
   await status(fixture, "parted", { readyReplicas: 2, updatedReplicas: 1, currentReplicas: 1 });
   expect(imagesOf(await fixture.running("parted", 2))).toEqual(["c:1", "c:2"]);
   await fixture.podClient.delete({ namespace, name: "parted-0" });
-  await fixture.podsUntil("parted", "the old revision again", (pods) =>
-    imagesOf(pods).join() === "c:1,c:2");
+  await fixture.podsUntil(
+    "parted",
+    "the old revision again",
+    (pods) => imagesOf(pods).join() === "c:1,c:2",
+  );
   await fixture.patch("parted", { updateStrategy: { rollingUpdate: { partition: 0 } } });
   await status(fixture, "parted", counts(2));
   expect(imagesOf(await fixture.pods("parted"))).toEqual(["c:2", "c:2"]);
@@ -166,14 +194,18 @@ async function onDelete(fixture: Fixture): Promise<void> {
   await update(fixture, "waits", "c:2");
   await status(fixture, "waits", { readyReplicas: 2, updatedReplicas: 0 });
   await fixture.podClient.delete({ namespace, name: "waits-0" });
-  await fixture.podsUntil("waits", "a new first pod", (pods) =>
-    imagesOf(pods).join() === "c:2,c:1");
+  await fixture.podsUntil(
+    "waits",
+    "a new first pod",
+    (pods) => imagesOf(pods).join() === "c:2,c:1",
+  );
   await status(fixture, "waits", { readyReplicas: 2, updatedReplicas: 1 });
 }
 
 async function stuck(fixture: Fixture): Promise<void> {
   await create(fixture, "stuck", {
-    replicas: 1, template: templateOf(FIXTURE, "stuck", "c:1", { unready: true }),
+    replicas: 1,
+    template: templateOf(FIXTURE, "stuck", "c:1", { unready: true }),
   });
   const [pod] = await fixture.running("stuck", 1);
   await update(fixture, "stuck", "c:2");
@@ -188,32 +220,45 @@ async function failed(fixture: Fixture): Promise<void> {
   const template = templateOf(FIXTURE, "fails", "c:1", { exit: 1 });
   await create(fixture, "fails", { replicas: 1, template });
   const [pod] = await fixture.podsUntil("fails", "a first pod", ({ length }) => length === 1);
-  await fixture.podsUntil("fails", "another of the same name", ([next]) =>
-    next !== undefined && next.metadata.uid !== pod?.metadata.uid);
+  await fixture.podsUntil(
+    "fails",
+    "another of the same name",
+    ([next]) => next !== undefined && next.metadata.uid !== pod?.metadata.uid,
+  );
   await fixture.event("fails", "SuccessfulDelete");
   await fixture.delete("fails", "Background");
 }
 
-const CLAIMS = [{
-  metadata: { name: "data" },
-  spec: {
-    accessModes: ["ReadWriteOnce" as const], storageClassName: "none",
-    resources: { requests: { storage: "1Mi" } },
+const CLAIMS = [
+  {
+    metadata: { name: "data" },
+    spec: {
+      accessModes: ["ReadWriteOnce" as const],
+      storageClassName: "none",
+      resources: { requests: { storage: "1Mi" } },
+    },
   },
-}];
+];
 
 /** Pods with claims that nothing binds stay unscheduled. */
 async function retained(fixture: Fixture): Promise<void> {
   await create(fixture, "keeps", {
-    podManagementPolicy: "Parallel", volumeClaimTemplates: CLAIMS,
+    podManagementPolicy: "Parallel",
+    volumeClaimTemplates: CLAIMS,
   });
   const pods = await fixture.podsUntil("keeps", "two pods", ({ length }) => length === 2);
-  expect(pods.map(({ spec }) => spec.volumes?.find(({ name }) => name === "data")))
-    .toEqual([0, 1].map((place) =>
-      ({ name: "data", persistentVolumeClaim: { claimName: `data-keeps-${place}` } })));
+  expect(pods.map(({ spec }) => spec.volumes?.find(({ name }) => name === "data"))).toEqual(
+    [0, 1].map((place) => ({
+      name: "data",
+      persistentVolumeClaim: { claimName: `data-keeps-${place}` },
+    })),
+  );
   expect(await claimNames(fixture, "keeps")).toEqual(["data-keeps-0", "data-keeps-1"]);
-  await fixture.event("keeps", "SuccessfulCreate",
-    /^create Claim data-keeps-0 Pod keeps-0 in StatefulSet keeps success$/i);
+  await fixture.event(
+    "keeps",
+    "SuccessfulCreate",
+    /^create Claim data-keeps-0 Pod keeps-0 in StatefulSet keeps success$/i,
+  );
   await fixture.patch("keeps", { replicas: 1 });
   await fixture.podsUntil("keeps", "one pod", ({ length }) => length === 1);
   await fixture.delete("keeps", "Background");
@@ -222,13 +267,16 @@ async function retained(fixture: Fixture): Promise<void> {
 
 async function deleted(fixture: Fixture): Promise<void> {
   await create(fixture, "drops", {
-    podManagementPolicy: "Parallel", volumeClaimTemplates: CLAIMS,
+    podManagementPolicy: "Parallel",
+    volumeClaimTemplates: CLAIMS,
     persistentVolumeClaimRetentionPolicy: { whenDeleted: "Delete", whenScaled: "Delete" },
   });
   await fixture.podsUntil("drops", "two pods", ({ length }) => length === 2);
   await fixture.patch("drops", { replicas: 1 });
-  await fixture.until("one claim", async () =>
-    (await claimNames(fixture, "drops")).join() === "data-drops-0");
+  await fixture.until(
+    "one claim",
+    async () => (await claimNames(fixture, "drops")).join() === "data-drops-0",
+  );
   await fixture.patch("drops", { replicas: 2 });
   await fixture.until("two claims", async () => (await claimNames(fixture, "drops")).length === 2);
   await fixture.podsUntil("drops", "two pods", ({ length }) => length === 2);
@@ -250,8 +298,13 @@ async function orphaned(fixture: Fixture): Promise<void> {
   const [before] = await fixture.revisions("stateful-heir");
   await fixture.delete("stateful-heir", "Orphan");
   const { metadata } = await create(fixture, "stateful-heir");
-  const pods = await fixture.podsUntil("stateful-heir", "adopted pods", (all) => all.length === 2 &&
-    all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid));
+  const pods = await fixture.podsUntil(
+    "stateful-heir",
+    "adopted pods",
+    (all) =>
+      all.length === 2 &&
+      all.every((pod) => pod.metadata.ownerReferences?.[0]?.uid === metadata.uid),
+  );
   expect(pods.map((pod) => pod.metadata.uid)).toEqual(uids);
   await status(fixture, "stateful-heir", counts(2));
   const [after] = await fixture.revisions("stateful-heir");

@@ -6,6 +6,10 @@ import type {
   StorageClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
 import {
+  MIGRATED_PLUGINS,
+  migratedPlugins,
+} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
+import {
   CSI_DRIVERS,
   CSI_NODES,
   CSI_STORAGE_CAPACITIES,
@@ -17,13 +21,10 @@ import {
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  MIGRATED_PLUGINS, migratedPlugins,
-} from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { claimRules } from "./claim-rules.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { hasUpstreamManagers, startUpstreamManagers } from "./upstream-managers.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 const NAMESPACE = "default";
@@ -108,8 +109,10 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       await refusal("tracked", "did not have enough free storage");
       await publish("n2", "3Gi");
       const name = { namespace: NAMESPACE, name: "tracked" };
-      const selected = await until("the selected node", async () =>
-        (await claims().get(name)).metadata.annotations?.[SELECTED_NODE]);
+      const selected = await until(
+        "the selected node",
+        async () => (await claims().get(name)).metadata.annotations?.[SELECTED_NODE],
+      );
       expect(selected).toBe("n2");
     });
 
@@ -128,8 +131,10 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
         await capacities.delete({ namespace: NAMESPACE, name: metadata.name ?? "" });
       }
       await claims().patch(name, "merge", { metadata: { annotations: { [SELECTED_NODE]: null } } });
-      await until("the other node", async () =>
-        (await claims().get(name)).metadata.annotations?.[SELECTED_NODE] === "n1");
+      await until(
+        "the other node",
+        async () => (await claims().get(name)).metadata.annotations?.[SELECTED_NODE] === "n1",
+      );
     });
 
     it("puts no more volumes on a node than its CSINode allows", async () => {
@@ -179,13 +184,14 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
           spec: { drivers: [...csiNode.spec.drivers, entry] },
         });
       }
-      const withDisk = (name: string) => pods().create({
-        metadata: { namespace: NAMESPACE, name },
-        spec: {
-          containers: [{ name: "c", image: "web:1" }],
-          volumes: [{ name: "disk", awsElasticBlockStore: { volumeID: `vol-${name}` } }],
-        },
-      });
+      const withDisk = (name: string) =>
+        pods().create({
+          metadata: { namespace: NAMESPACE, name },
+          spec: {
+            containers: [{ name: "c", image: "web:1" }],
+            volumes: [{ name: "disk", awsElasticBlockStore: { volumeID: `vol-${name}` } }],
+          },
+        });
       await withDisk("disk1");
       await withDisk("disk2");
       for (const each of ["disk1", "disk2"]) await until(`a node for ${each}`, () => nodeOf(each));

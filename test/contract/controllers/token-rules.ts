@@ -17,11 +17,12 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
     waitFor(what, holds, { clock: given().clock, timeout_ms: TIMEOUT_MS });
   const secrets = () => given().admin.resource<Secret>(SECRETS);
   const maps = () => given().admin.resource<ConfigMap>(CONFIG_MAPS);
-  const create = (id: string, fields: Record<string, string>, type = TYPE) => secrets().create({
-    metadata: { namespace: "kube-system", name: `bootstrap-token-${id}` },
-    type,
-    stringData: { "token-id": id, "token-secret": SECRET, ...fields },
-  });
+  const create = (id: string, fields: Record<string, string>, type = TYPE) =>
+    secrets().create({
+      metadata: { namespace: "kube-system", name: `bootstrap-token-${id}` },
+      type,
+      stringData: { "token-id": id, "token-secret": SECRET, ...fields },
+    });
   const inTime = (left_ms: number) => ({ expiration: timeText(given().clock.now() + left_ms) });
 
   it("a bootstrap token is deleted at its end, and no other Secret", async () => {
@@ -31,8 +32,10 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
     await create("passes", inTime(2_000));
     const names = async () => {
       const { items } = await secrets().list({ namespace: "kube-system" });
-      return items.map(({ metadata }) => metadata.name)
-        .filter((name) => name?.startsWith("bootstrap-token-")).sort();
+      return items
+        .map(({ metadata }) => metadata.name)
+        .filter((name) => name?.startsWith("bootstrap-token-"))
+        .sort();
     };
     await until("two to go", async () => (await names()).length === 2);
     expect(await names()).toEqual(["bootstrap-token-behind", "bootstrap-token-lasts1"]);
@@ -58,8 +61,10 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
       let seen: Record<string, string> = {};
       await until(what, async () => {
         seen = await signatures();
-        return JSON.stringify(Object.entries(seen).sort()) ===
-          JSON.stringify(Object.entries(wanted).sort());
+        return (
+          JSON.stringify(Object.entries(seen).sort()) ===
+          JSON.stringify(Object.entries(wanted).sort())
+        );
       });
       expect(seen).toEqual(wanted);
     };
@@ -75,8 +80,10 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
 
   it("a node of a small cluster may keep Secrets for no time", async () => {
     const node = () => given().admin.resource<Node>(NODES).get({ name: "n1" });
-    await until("the annotation", async () =>
-      (await node()).metadata.annotations?.["node.alpha.kubernetes.io/ttl"] === "0");
+    await until(
+      "the annotation",
+      async () => (await node()).metadata.annotations?.["node.alpha.kubernetes.io/ttl"] === "0",
+    );
   });
 }
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import { rangeRules } from "./range-rules.ts";
 import { tokenRules } from "./token-rules.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const TIMEOUT_MS = 60_000;
 let plane: ControlPlane;

@@ -8,7 +8,7 @@ import {
   VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { expect, test } from "vitest";
-import { isGone, fileControlPlane } from "./file-control-plane.ts";
+import { fileControlPlane, isGone } from "./file-control-plane.ts";
 
 const plane = fileControlPlane(["n1", "n2"]);
 const { eventually } = plane;
@@ -58,8 +58,9 @@ function podWith(name: string, claimName: string): Pod {
 async function refusal(name: string, message: string): Promise<void> {
   await eventually(`the reason why ${name} waits`, async () => {
     const { status } = await plane.admin.resource<Pod>(PODS).get({ namespace, name });
-    expect(status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message)
-      .toBe(message);
+    expect(status?.conditions?.find(({ reason }) => reason === "Unschedulable")?.message).toBe(
+      message,
+    );
     return true;
   });
 }
@@ -69,8 +70,11 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
   const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const pods = plane.admin.resource<Pod>(PODS);
   await pods.create(podWith("user", "data"));
-  await refusal("user", '0/2 nodes are available: persistentvolumeclaim "data" not found. ' +
-    "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
+  await refusal(
+    "user",
+    '0/2 nodes are available: persistentvolumeclaim "data" not found. ' +
+      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+  );
   await claims.create(claim("data", ""));
   await volumes.create(volume("v1", ""));
   await eventually("the claim to be bound", async () => {
@@ -85,7 +89,8 @@ test("a claim finds its volume, is kept while a pod uses it, and releases it", a
   expect(held.metadata.deletionTimestamp).toBeDefined();
   await pods.delete({ namespace, name: "user" });
   await eventually("the claim to be gone", () =>
-    isGone(() => claims.get({ namespace, name: "data" })));
+    isGone(() => claims.get({ namespace, name: "data" })),
+  );
   await eventually("the volume to be released", async () => {
     return (await volumes.get({ name: "v1" })).status?.phase === "Released";
   });
@@ -112,9 +117,11 @@ test("a class that waits for its first consumer binds where the pod can go", asy
   const bound = await claims.get({ namespace, name: "late" });
   expect(bound.spec.volumeName).toBe("on-n2");
   await pods.create(podWith("second", "later"));
-  await refusal("second",
+  await refusal(
+    "second",
     "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind. " +
-      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.");
+      "preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.",
+  );
   await volumes.create(volume("on-n1", "local", "n1"));
   await eventually("the other to run", async () => {
     const { spec, status } = await pods.get({ namespace, name: "second" });
@@ -133,10 +140,11 @@ test("claims of a dynamic class name their provisioner, and the node when known"
     provisioner,
     volumeBindingMode: "WaitForFirstConsumer",
   });
-  const asked = (name: string) => eventually(`the annotations of ${name}`, async () => {
-    const { annotations } = (await claims.get({ namespace, name })).metadata;
-    return annotations?.["volume.kubernetes.io/storage-provisioner"] ? annotations : undefined;
-  });
+  const asked = (name: string) =>
+    eventually(`the annotations of ${name}`, async () => {
+      const { annotations } = (await claims.get({ namespace, name })).metadata;
+      return annotations?.["volume.kubernetes.io/storage-provisioner"] ? annotations : undefined;
+    });
   await claims.create(claim("now", "now"));
   expect((await asked("now"))["volume.kubernetes.io/selected-node"]).toBeUndefined();
   await claims.create(claim("then", "then"));
@@ -154,13 +162,17 @@ test("a class of attributes is kept while a claim names it", async () => {
   wanting.spec.volumeAttributesClassName = "gold";
   await claims.create(wanting);
   for (const name of ["gold", "unused"]) await classes.delete({ name });
-  await eventually("the unused class to be gone", async () =>
-    (await classes.listAll({})).items.length === 1);
+  await eventually(
+    "the unused class to be gone",
+    async () => (await classes.listAll({})).items.length === 1,
+  );
   const kept = await classes.get({ name: "gold" });
   expect(kept.metadata.finalizers).toEqual(["kubernetes.io/vac-protection"]);
   await claims.delete({ namespace, name: "golden" });
-  await eventually("the other to be gone", async () =>
-    (await classes.listAll({})).items.length === 0);
+  await eventually(
+    "the other to be gone",
+    async () => (await classes.listAll({})).items.length === 0,
+  );
 });
 
 test("a volume that is deleted before its claim goes with it", async () => {

@@ -2,15 +2,15 @@
 // usual client.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseAllDocuments } from "yaml";
-import { expect, it } from "vitest";
 import type { Deployment } from "@raft2kube/api/gen/apps/v1.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DEPLOYMENTS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { define } from "../../../apiserver/customresources/testing/definitions.ts";
-import { startWebsites, type Website, WEBSITES } from "../../../examples/website/controller.ts";
+import { startWebsites, WEBSITES, type Website } from "../../../examples/website/controller.ts";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 const FOLDER = join(import.meta.dirname, "../../../examples/website");
@@ -37,8 +37,9 @@ it("the example's websites have a Deployment, a Service and a status", async () 
     expect(deployment.spec?.replicas).toBe(2);
     expect(deployment.metadata.ownerReferences?.[0]?.uid).toBe(made.metadata.uid);
     const service = await client.resource(SERVICES).get(front);
-    expect((await websites.get(front)).status?.address)
-      .toBe((service as unknown as { spec: { clusterIP: string } }).spec.clusterIP);
+    expect((await websites.get(front)).status?.address).toBe(
+      (service as unknown as { spec: { clusterIP: string } }).spec.clusterIP,
+    );
 
     const scale = { spec: { replicas: 3 } };
     await websites.patch({ ...front, subresource: "scale" }, "merge", scale);

@@ -5,17 +5,27 @@ import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  CONTROLLER_REVISIONS, CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, REPLICA_SETS,
-  REPLICATION_CONTROLLERS, STATEFUL_SETS,
+  CONTROLLER_REVISIONS,
+  CRON_JOBS,
+  DAEMON_SETS,
+  DEPLOYMENTS,
+  REPLICA_SETS,
+  REPLICATION_CONTROLLERS,
+  STATEFUL_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { CronFixture } from "./cron-fixture.ts";
-import { type FaultCase, faultRules } from "./fault-rules.ts";
 import { startDying } from "./dying-controllers.ts";
+import { type FaultCase, faultRules } from "./fault-rules.ts";
 import {
-  type Counted, imagesOf, templateOf, templatePatch, TIMEOUT_MS, WorkloadFixture,
+  type Counted,
+  imagesOf,
+  TIMEOUT_MS,
+  templateOf,
+  templatePatch,
+  WorkloadFixture,
 } from "./workload-fixture.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 const FIXTURE = "crashes";
 const namespace = "default";
@@ -46,34 +56,60 @@ const replicas = { replicas: 2, updatedReplicas: 2, availableReplicas: 2 };
 
 const POD_KINDS: PodKind[] = [
   {
-    kind: "daemon", type: DAEMON_SETS, controllers: ["daemonset-controller"],
-    reads: ["pods", "controllerrevisions", "daemonsets"], writes_min: 9,
+    kind: "daemon",
+    type: DAEMON_SETS,
+    controllers: ["daemonset-controller"],
+    reads: ["pods", "controllerrevisions", "daemonsets"],
+    writes_min: 9,
     spec: (name) => ({ selector: selector(name), template: template(name) }),
-    status: daemons, changed: daemons, identities: 2, ...UPDATED,
+    status: daemons,
+    changed: daemons,
+    identities: 2,
+    ...UPDATED,
   },
   {
-    kind: "stateful", type: STATEFUL_SETS, controllers: ["statefulset-controller"],
-    reads: ["pods", "controllerrevisions", "statefulsets"], writes_min: 9,
+    kind: "stateful",
+    type: STATEFUL_SETS,
+    controllers: ["statefulset-controller"],
+    reads: ["pods", "controllerrevisions", "statefulsets"],
+    writes_min: 9,
     spec: (name) => ({
-      replicas: 2, serviceName: name, selector: selector(name), template: template(name),
+      replicas: 2,
+      serviceName: name,
+      selector: selector(name),
+      template: template(name),
     }),
-    status: members, changed: members, identities: 2, ...UPDATED,
+    status: members,
+    changed: members,
+    identities: 2,
+    ...UPDATED,
   },
   {
-    kind: "deployment", type: DEPLOYMENTS,
+    kind: "deployment",
+    type: DEPLOYMENTS,
     controllers: ["deployment-controller", "replicaset-controller"],
-    reads: ["pods", "replicasets", "deployments"], writes_min: 12,
+    reads: ["pods", "replicasets", "deployments"],
+    writes_min: 12,
     spec: (name) => ({ replicas: 2, selector: selector(name), template: template(name) }),
-    status: replicas, changed: replicas, identities: 4, ...UPDATED,
+    status: replicas,
+    changed: replicas,
+    identities: 4,
+    ...UPDATED,
   },
   {
-    kind: "replication", type: REPLICATION_CONTROLLERS,
+    kind: "replication",
+    type: REPLICATION_CONTROLLERS,
     controllers: ["replicationcontroller-controller"],
-    reads: ["pods", "replicationcontrollers"], writes_min: 6,
+    reads: ["pods", "replicationcontrollers"],
+    writes_min: 6,
     spec: (name) => ({ replicas: 3, selector: { app: name }, template: template(name) }),
     status: { replicas: 3, availableReplicas: 3 },
-    change: () => ({ replicas: 1 }), changed: { replicas: 1, availableReplicas: 1 },
-    images: ["c:1"], made: 3, identities: 3, revisions: [],
+    change: () => ({ replicas: 1 }),
+    changed: { replicas: 1, availableReplicas: 1 },
+    images: ["c:1"],
+    made: 3,
+    identities: 3,
+    revisions: [],
   },
 ];
 
@@ -87,10 +123,18 @@ const made = new Map<string, string[]>();
 /** Pods that were made while another of their identity was there and not being deleted. */
 const doubled: string[] = [];
 
-const cases: FaultCase[] = [...POD_KINDS.map(caseOf), {
-  kind: "cron", controllers: ["cronjob-controller"], reads: ["cronjobs", "jobs"], writes_min: 8,
-  play: startTwice, check: checkStarts, remove: removeCronJobs,
-}];
+const cases: FaultCase[] = [
+  ...POD_KINDS.map(caseOf),
+  {
+    kind: "cron",
+    controllers: ["cronjob-controller"],
+    reads: ["cronjobs", "jobs"],
+    writes_min: 8,
+    play: startTwice,
+    check: checkStarts,
+    remove: removeCronJobs,
+  },
+];
 
 beforeAll(async () => {
   const others = cases.flatMap(({ controllers }) => controllers).map((name) => `-${name}`);
@@ -116,7 +160,7 @@ afterAll(async () => {
 }, TIMEOUT_MS);
 
 function note(owner: string, identity: string): void {
-  made.set(owner, [...made.get(owner) ?? [], identity]);
+  made.set(owner, [...(made.get(owner) ?? []), identity]);
 }
 
 const appOf = ({ metadata }: Pod) => metadata.labels?.["app"] ?? "";
@@ -131,8 +175,14 @@ function identityOf(pod: Pod): string {
 function notePod(pod: Pod): void {
   const identity = identityOf(pod);
   note(appOf(pod), identity);
-  const others = pods.store.list().filter((each) => identityOf(each) === identity &&
-    !each.metadata.deletionTimestamp && each.metadata.uid !== pod.metadata.uid);
+  const others = pods.store
+    .list()
+    .filter(
+      (each) =>
+        identityOf(each) === identity &&
+        !each.metadata.deletionTimestamp &&
+        each.metadata.uid !== pod.metadata.uid,
+    );
   if (others.length > 0) doubled.push(identity);
 }
 
@@ -148,8 +198,9 @@ async function revisionsOf(name: string): Promise<number[]> {
   const isOwn = (object: ControllerRevision | ReplicaSet) => controllerOf(object)?.name === name;
   return [
     ...own.items.filter(isOwn).map(({ revision }) => revision),
-    ...sets.items.filter(isOwn).map(({ metadata }) =>
-      Number(metadata.annotations?.["deployment.kubernetes.io/revision"])),
+    ...sets.items
+      .filter(isOwn)
+      .map(({ metadata }) => Number(metadata.annotations?.["deployment.kubernetes.io/revision"])),
   ].sort();
 }
 
@@ -170,29 +221,44 @@ function caseOf(shape: PodKind): FaultCase {
       expect(identities, when).toHaveLength(shape.made);
       expect(new Set(identities).size, when).toBe(shape.identities);
       expect(await revisionsOf(name), when).toEqual(shape.revisions);
-      expect(doubled.filter((identity) => identity.startsWith(`${name} `)), when).toEqual([]);
+      expect(
+        doubled.filter((identity) => identity.startsWith(`${name} `)),
+        when,
+      ).toEqual([]);
     },
     async remove(name) {
       await fixture().delete(name, "Background");
-      await fixture().until(`nothing left of ${name}`, async () =>
-        (await podsOf(name)).length === 0 && (await revisionsOf(name)).length === 0);
+      await fixture().until(
+        `nothing left of ${name}`,
+        async () => (await podsOf(name)).length === 0 && (await revisionsOf(name)).length === 0,
+      );
     },
   };
 }
 
 /** CronJobs that start twice, by how many of the two jobs are there afterwards. */
 const POLICIES = { Allow: 2, Replace: 1 } as const;
-const cronNames = (name: string) => (["Allow", "Replace"] as const).map((policy) =>
-  ({ policy, cronName: `${name}-${policy.toLowerCase()}`, left: POLICIES[policy] }));
+const cronNames = (name: string) =>
+  (["Allow", "Replace"] as const).map((policy) => ({
+    policy,
+    cronName: `${name}-${policy.toLowerCase()}`,
+    left: POLICIES[policy],
+  }));
 
 async function startTwice(name: string): Promise<void> {
-  await Promise.all(cronNames(name).map(async ({ policy, cronName, left }) => {
-    const { uid } = await cron.startTwice(cronName, policy);
-    await cron.status(cronName, ({ active = [] } = {}) =>
-      active.length === left && active.some((job) => job.uid !== uid));
-    await cron.until(`both jobs of ${cronName} in the cache`, async () =>
-      (made.get(cronName) ?? []).length >= 2);
-  }));
+  await Promise.all(
+    cronNames(name).map(async ({ policy, cronName, left }) => {
+      const { uid } = await cron.startTwice(cronName, policy);
+      await cron.status(
+        cronName,
+        ({ active = [] } = {}) => active.length === left && active.some((job) => job.uid !== uid),
+      );
+      await cron.until(
+        `both jobs of ${cronName} in the cache`,
+        async () => (made.get(cronName) ?? []).length >= 2,
+      );
+    }),
+  );
 }
 
 /** Each of the two starts made one job: none was missed, none made twice. */
@@ -209,8 +275,10 @@ async function removeCronJobs(name: string): Promise<void> {
   const fixture = new WorkloadFixture<Counted>(plane, CRON_JOBS);
   for (const { cronName } of cronNames(name)) {
     await fixture.delete(cronName, "Background");
-    await cron.until(`no jobs of ${cronName}`, async () =>
-      (await cron.jobs(cronName)).length === 0);
+    await cron.until(
+      `no jobs of ${cronName}`,
+      async () => (await cron.jobs(cronName)).length === 0,
+    );
   }
 }
 
@@ -219,10 +287,13 @@ faultRules(() => plane, cases);
 test.each(cases.filter(({ kind }) => kind === "stateful" || kind === "cron"))(
   "two controllers at once make nothing twice: $kind",
   async ({ kind, controllers, play, check, remove }) => {
-    const both = await Promise.all([1, 2].map(() =>
-      startDying(plane, Infinity, { controllers: [...controllers] })));
+    const both = await Promise.all(
+      [1, 2].map(() => startDying(plane, Infinity, { controllers: [...controllers] })),
+    );
     await play(`${kind}-both`);
     await check(`${kind}-both`, "by two at once");
     await remove(`${kind}-both`);
     await Promise.all(both.map((each) => each.close()));
-  }, TIMEOUT_MS);
+  },
+  TIMEOUT_MS,
+);

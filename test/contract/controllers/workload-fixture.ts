@@ -5,11 +5,14 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  CONTROLLER_REVISIONS, EVENTS, NODES, PODS,
+  CONTROLLER_REVISIONS,
+  EVENTS,
+  NODES,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 import type { PlaneAccess } from "./control-plane.ts";
+import { type HollowKubelet, startHollowKubelet } from "./hollow-kubelet.ts";
 
 export const TIMEOUT_MS = 120_000;
 const namespace = "default";
@@ -36,8 +39,9 @@ export class WorkloadFixture<T extends Counted> {
   /** Nodes with the label `fixture` of this value. */
   async start(fixture: string, names: readonly string[]): Promise<void> {
     const options = { labels: { fixture }, getsReady, exitCode };
-    this.#kubelets = await Promise.all(names.map((name) =>
-      startHollowKubelet(this.plane, name, options)));
+    this.#kubelets = await Promise.all(
+      names.map((name) => startHollowKubelet(this.plane, name, options)),
+    );
   }
 
   async close(): Promise<void> {
@@ -84,15 +88,16 @@ export class WorkloadFixture<T extends Counted> {
 
   async pods(name: string): Promise<Pod[]> {
     const { items } = await this.podClient.list({ namespace });
-    return items.filter((pod) => this.#owns(name, pod))
+    return items
+      .filter((pod) => this.#owns(name, pod))
       .sort((a, b) => (a.metadata.name! < b.metadata.name! ? -1 : 1));
   }
 
   async revisions(name: string): Promise<ControllerRevision[]> {
-    const { items } = await this.plane.admin.resource<ControllerRevision>(CONTROLLER_REVISIONS)
+    const { items } = await this.plane.admin
+      .resource<ControllerRevision>(CONTROLLER_REVISIONS)
       .list({ namespace });
-    return items.filter((each) => this.#owns(name, each))
-      .sort((a, b) => a.revision - b.revision);
+    return items.filter((each) => this.#owns(name, each)).sort((a, b) => a.revision - b.revision);
   }
 
   #owns(name: string, object: KubeObject): boolean {
@@ -111,8 +116,11 @@ export class WorkloadFixture<T extends Counted> {
   }
 
   running(name: string, count: number): Promise<Pod[]> {
-    return this.podsUntil(name, `${count} running pods`, (pods) =>
-      pods.length === count && pods.every(({ status }) => status?.phase === "Running"));
+    return this.podsUntil(
+      name,
+      `${count} running pods`,
+      (pods) => pods.length === count && pods.every(({ status }) => status?.phase === "Running"),
+    );
   }
 
   /** Waits until the status has these fields, and returns the object. */
@@ -122,8 +130,10 @@ export class WorkloadFixture<T extends Counted> {
       object = await this.get(name);
       const status = (object.status ?? {}) as Record<string, unknown>;
       const current = status.observedGeneration === object.metadata.generation;
-      return current && Object.entries(wanted ?? {}).every(([key, value]) =>
-        (status[key] ?? 0) === value);
+      return (
+        current &&
+        Object.entries(wanted ?? {}).every(([key, value]) => (status[key] ?? 0) === value)
+      );
     });
     return object;
   }
@@ -136,7 +146,8 @@ export class WorkloadFixture<T extends Counted> {
   async event(name: string, reason: string, message?: string | RegExp): Promise<void> {
     const fieldSelector = `involvedObject.name=${name},reason=${reason}`;
     await this.until(`${reason} of ${name}`, async () => {
-      const { items } = await this.plane.admin.resource<Event>(EVENTS)
+      const { items } = await this.plane.admin
+        .resource<Event>(EVENTS)
         .list({ namespace, fieldSelector });
       return items.some((event) => message === undefined || event.message?.match(message));
     });
@@ -145,7 +156,10 @@ export class WorkloadFixture<T extends Counted> {
 
 /** A template of pods on the nodes of a fixture; those of an `unready` one do not get ready. */
 export function templateOf(
-  fixture: string, app: string, image: string, shape: { unready?: boolean; exit?: number } = {},
+  fixture: string,
+  app: string,
+  image: string,
+  shape: { unready?: boolean; exit?: number } = {},
 ): PodTemplateSpec {
   const annotations = {
     ...(shape.unready && { [UNREADY]: "yes" }),

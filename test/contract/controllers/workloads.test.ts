@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { type ControlPlane, startControlPlane } from "./control-plane.ts";
 import { daemonRules } from "./daemon-rules.ts";
 import { replicationRules } from "./replication-rules.ts";
 import { statefulRules } from "./stateful-rules.ts";
 import { TIMEOUT_MS } from "./workload-fixture.ts";
-import { startControlPlane, type ControlPlane } from "./control-plane.ts";
 
 let plane: ControlPlane;
 

@@ -19,7 +19,10 @@ test.runIf(missing === undefined)(
     expect(JSON.parse(line!)).toEqual({
       limits: [String(64 << 20), "50000 100000", "20"],
       updated: String(128 << 20),
-      exitCode: 137, reason: "OOMKilled", ended: true, left: 0,
+      exitCode: 137,
+      reason: "OOMKilled",
+      ended: true,
+      left: 0,
       opened: { container: "/tmp/n", step: "/tmp/n", first: "" },
       workingSet: expect.any(Number),
     });

@@ -12,15 +12,24 @@ export function confinementRules(bench: Bench): void {
   const startWith = async (securityContext: object) => {
     const { pods } = bench;
     const pod = await pods.run();
-    return pods.start(pod, { config: { linux: { securityContext: {
-      namespaceOptions: pods.namespaceOptions({}), ...securityContext,
-    } } } });
+    return pods.start(pod, {
+      config: {
+        linux: {
+          securityContext: {
+            namespaceOptions: pods.namespaceOptions({}),
+            ...securityContext,
+          },
+        },
+      },
+    });
   };
 
   describe("what a container may reach", () => {
     test("a read-only root, masked and read-only paths", async () => {
       const id = await startWith({
-        readonlyRootfs: true, maskedPaths: ["/proc/version"], readonlyPaths: ["/proc/sys"],
+        readonlyRootfs: true,
+        maskedPaths: ["/proc/version"],
+        readonlyPaths: ["/proc/sys"],
       });
       const { pods } = bench;
       expect(await pods.shell(id, "touch /x 2>&1 || true")).toMatch(/Read-only/);
@@ -47,9 +56,14 @@ export function confinementRules(bench: Bench): void {
     test("a privileged container has devices and may mount", async () => {
       const { pods } = bench;
       const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };
-      const pod = await pods.run({ config: { linux: {
-        cgroupParent: `${bench.host.cgroupParent}/privileged`, securityContext,
-      } } });
+      const pod = await pods.run({
+        config: {
+          linux: {
+            cgroupParent: `${bench.host.cgroupParent}/privileged`,
+            securityContext,
+          },
+        },
+      });
       const id = await pods.start(pod, { config: { linux: { securityContext } } });
       await pods.shell(id, "mkdir /m && mount -t tmpfs none /m && touch /m/file");
       expect(await pods.shell(id, "stat -c %t:%T /dev/kmsg")).toBe("1:b");
@@ -67,7 +81,10 @@ export function confinementRules(bench: Bench): void {
     });
 
     test("the machine's console is not a container's, also after an update", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const id = await startWith({});
       const opens = "rm -f /c; mknod /c c 5 1 && (: > /c) 2>&1 || true";
       expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);

@@ -1,10 +1,10 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { busyboxRecipe } from "@raft2kube/runtime/build/busybox.ts";
@@ -24,9 +24,11 @@ const PAUSE_IMAGE = "r2k.local/pause:1";
 type Mirrors = Readonly<Record<string, string>>;
 
 function configText(host: RuntimeHost, mirrors: Mirrors): string {
-  const places = Object.entries(mirrors).map(([domain, url]) => `
+  const places = Object.entries(mirrors).map(
+    ([domain, url]) => `
   [plugins."io.containerd.grpc.v1.cri".registry.mirrors."${domain}"]
-    endpoint = ["${url}"]`);
+    endpoint = ["${url}"]`,
+  );
   return `
 version = 2
 root = "${host.dir}/data"
@@ -89,9 +91,16 @@ export const containerd = containerdWith({});
 export function containerdWith(mirrors: Mirrors): Implementation {
   return {
     knows: {
-      recursiveReadOnly: false, boundedFiles: false, events: false, cgroups: false,
-      webSocketV5: false, lastWords: false, firstWords: false, imageVolumes: false,
-      userNamespaces: false, tracedFirstProcess: false,
+      recursiveReadOnly: false,
+      boundedFiles: false,
+      events: false,
+      cgroups: false,
+      webSocketV5: false,
+      lastWords: false,
+      firstWords: false,
+      imageVolumes: false,
+      userNamespaces: false,
+      tracedFirstProcess: false,
     },
     async start(host) {
       let child = await launch(host, mirrors);

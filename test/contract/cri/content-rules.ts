@@ -45,7 +45,8 @@ export function contentRules(bench: Bench): void {
       await pods.says(web, "tr '\\0' ' ' < /proc/1/cmdline", "/bin/init --");
       const id = await pods.start(pod, {
         config: {
-          metadata: { name: "env", attempt: 0 }, envs: [{ key: "A", value: "b=c" }],
+          metadata: { name: "env", attempt: 0 },
+          envs: [{ key: "A", value: "b=c" }],
           workingDir: "/tmp",
         },
       });
@@ -67,10 +68,14 @@ async function recursively({ pods, host, served }: Bench): Promise<void> {
   try {
     const pod = await pods.run({ hostNetwork: true });
     const readonly = true;
-    const id = await pods.start(pod, { config: { mounts: [
-      { containerPath: "/plain", hostPath, readonly },
-      { containerPath: "/deep", hostPath, readonly, recursiveReadOnly: true },
-    ] } });
+    const id = await pods.start(pod, {
+      config: {
+        mounts: [
+          { containerPath: "/plain", hostPath, readonly },
+          { containerPath: "/deep", hostPath, readonly, recursiveReadOnly: true },
+        ],
+      },
+    });
     const said = (file: string) => pods.shell(id, `touch ${file} 2>&1 && echo written || true`);
     expect(await said("/plain/new")).toContain("Read-only file system");
     expect(await said("/plain/inner/new")).toBe("written");

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import { freePort } from "../../../testing/free-port.ts";
 import { digestOf } from "@raft2kube/runtime/image/blobs.ts";
 import { hostPlatform, MediaType } from "@raft2kube/runtime/image/manifest.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "../../../testing/free-port.ts";
 
 /** A docker-registry on the loopback, which keeps what it is given under `directory`. */
 export interface DockerRegistry {
@@ -32,14 +32,21 @@ export async function startDockerRegistry(
   mkdirSync(directory, { recursive: true });
   const domain = `127.0.0.1:${await freePort()}`;
   const config = join(directory, "registry.yml");
-  writeFileSync(config, [
-    "version: 0.1", "storage:", "  filesystem:", `    rootdirectory: ${directory}/registry`,
-    "http:", `  addr: ${domain}`,
-    ...(options.credentials
-      ? ["auth:", "  htpasswd:", "    realm: test", `    path: ${directory}/htpasswd`]
-      : (options.auth ?? [])),
-    "",
-  ].join("\n"));
+  writeFileSync(
+    config,
+    [
+      "version: 0.1",
+      "storage:",
+      "  filesystem:",
+      `    rootdirectory: ${directory}/registry`,
+      "http:",
+      `  addr: ${domain}`,
+      ...(options.credentials
+        ? ["auth:", "  htpasswd:", "    realm: test", `    path: ${directory}/htpasswd`]
+        : (options.auth ?? [])),
+      "",
+    ].join("\n"),
+  );
   writeFileSync(join(directory, "htpasswd"), `${REGISTRY_USER.username}:${PASSWORD_HASH}\n`);
   const registry = spawn("docker-registry", ["serve", config], { stdio: "ignore" });
   const answers = () => fetch(`http://${domain}/v2/`).then(({ status }) => status < 500);

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
 import { asRpcError, RpcError } from "@raft2kube/rpc/error.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function execRules(bench: Bench): void {
@@ -14,7 +14,9 @@ export function execRules(bench: Bench): void {
       const cmd = ["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr; exit 42"];
       const answer = await bench.served.runtime.execSync({ containerId, cmd, timeout: 10 });
       expect([answer.stdout.toString(), answer.stderr.toString(), answer.exitCode]).toEqual([
-        "out\n", "err\n", 42,
+        "out\n",
+        "err\n",
+        42,
       ]);
     });
 
@@ -45,8 +47,9 @@ export function execRules(bench: Bench): void {
     test("needs a running container", async () => {
       const { pods, served } = bench;
       const containerId = await pods.create(await pods.run({ hostNetwork: true }));
-      await expect(served.runtime.execSync({ containerId, cmd: ["true"], timeout: 5 })).rejects
-        .toThrow();
+      await expect(
+        served.runtime.execSync({ containerId, cmd: ["true"], timeout: 5 }),
+      ).rejects.toThrow();
     });
   });
 }

@@ -13,7 +13,8 @@ export function execStreamRules(bench: Bench): void {
       const ended = await (await open(kind, url, wanted)).ended;
       expect([ended.stdout, ended.stderr]).toEqual(["out\n", "err\n"]);
       expect(JSON.parse(ended.status)).toMatchObject({
-        status: "Failure", reason: "NonZeroExitCode",
+        status: "Failure",
+        reason: "NonZeroExitCode",
         details: { causes: [{ reason: "ExitCode", message: "3" }] },
       });
     });

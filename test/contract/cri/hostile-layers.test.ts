@@ -1,12 +1,21 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { mountRootfs, unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
-import { writeTar, type TarInput } from "@raft2kube/runtime/image/tar/write.ts";
+import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type DockerRegistry, pushImage, startDockerRegistry } from "./docker-registry.ts";
 
@@ -66,12 +75,14 @@ describe.runIf(process.getuid?.() === 0)("an image of hand-made layers, pulled",
     ["a whiteout of ..", () => [{ name: ".wh..." }]],
     ["a whiteout of .", () => [{ name: "a/.wh.." }]],
     ["a whiteout of nothing", () => [{ name: ".wh." }]],
-    ["a hard link to the host's file", () => [
-      { name: "x", type: "link", linkname: join(victim, "secret") },
-    ]],
-    ["a hard link through a link", () => [
-      link("out"), { name: "x", type: "link", linkname: "out/secret" },
-    ]],
+    [
+      "a hard link to the host's file",
+      () => [{ name: "x", type: "link", linkname: join(victim, "secret") }],
+    ],
+    [
+      "a hard link through a link",
+      () => [link("out"), { name: "x", type: "link", linkname: "out/secret" }],
+    ],
     ["a name with ..", () => [{ name: `a/../../../../../../../../${victim}/x` }]],
   ] as [string, () => TarInput[]][])("%s is refused", async (_, entries) => {
     const before = look();
@@ -84,21 +95,25 @@ describe.runIf(process.getuid?.() === 0)("an image of hand-made layers, pulled",
   });
 
   test.each([
-    ["a folder's late time through a link", () => [
-      { name: "a/folder/", type: "directory", ...late }, link("a"),
-    ]],
+    [
+      "a folder's late time through a link",
+      () => [{ name: "a/folder/", type: "directory", ...late }, link("a")],
+    ],
     ["files through a link", () => [link("out"), { ...suid, name: "out/shell" }]],
     ["an opaque folder through a link", () => [link("out"), { name: "out/.wh..wh..opq" }]],
     ["a whiteout through a link", () => [link("out"), { name: "out/.wh.folder" }]],
-    ["a folder through a link", () => [
-      link("out"), { name: "out/folder/", type: "directory", ...late },
-    ]],
-    ["a link that climbs", () => [
-      link("out", `../../../../../../../../..${victim}`), { ...suid, name: "out/shell" },
-    ]],
-    ["a link over a folder", () => [
-      { name: "d/", type: "directory" }, link("d"), { ...suid, name: "d/shell" },
-    ]],
+    [
+      "a folder through a link",
+      () => [link("out"), { name: "out/folder/", type: "directory", ...late }],
+    ],
+    [
+      "a link that climbs",
+      () => [link("out", `../../../../../../../../..${victim}`), { ...suid, name: "out/shell" }],
+    ],
+    [
+      "a link over a folder",
+      () => [{ name: "d/", type: "directory" }, link("d"), { ...suid, name: "d/shell" }],
+    ],
   ] as [string, () => TarInput[]][])("%s stays inside", async (_, entries) => {
     const before = look();
     await pull(entries());
@@ -107,9 +122,10 @@ describe.runIf(process.getuid?.() === 0)("an image of hand-made layers, pulled",
   });
 
   test("a later layer reaches nothing of an earlier one", async () => {
-    const image = await pull([{ name: "a/b", content: "first" }], [
-      link("a", `../${"../".repeat(20)}`), { name: "a/b", content: "second" },
-    ]);
+    const image = await pull(
+      [{ name: "a/b", content: "first" }],
+      [link("a", `../${"../".repeat(20)}`), { name: "a/b", content: "second" }],
+    );
     const [, first] = store.lowerDirectories(image);
     expect(readdirSync(first!)).toEqual(["a"]);
     expect(lstatSync(join(first!, "a/b")).size).toBe("first".length);

@@ -1,14 +1,21 @@
-import { describe, expect, test } from "vitest";
 import { SecurityProfile_ProfileType as ProfileType } from "@raft2kube/proto/gen/cri.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function identityRules(bench: Bench): void {
   const startWith = async (securityContext: object) => {
     const { pods } = bench;
     const pod = await pods.run();
-    return pods.start(pod, { config: { linux: { securityContext: {
-      namespaceOptions: pods.namespaceOptions({}), ...securityContext,
-    } } } });
+    return pods.start(pod, {
+      config: {
+        linux: {
+          securityContext: {
+            namespaceOptions: pods.namespaceOptions({}),
+            ...securityContext,
+          },
+        },
+      },
+    });
   };
   const statusLine = async (id: string, name: string) => {
     const line = await bench.pods.shell(id, `grep ^${name}: /proc/self/status`);
@@ -18,7 +25,9 @@ export function identityRules(bench: Bench): void {
   describe("the user and groups of a container's process", () => {
     test("user, group and supplemental groups", async () => {
       const id = await startWith({
-        runAsUser: { value: 1000 }, runAsGroup: { value: 2000 }, supplementalGroups: [3000],
+        runAsUser: { value: 1000 },
+        runAsGroup: { value: 2000 },
+        supplementalGroups: [3000],
       });
       expect(await bench.pods.shell(id, "id -u; id -g; id -G")).toMatch(
         /^1000\n2000\n2000( 2000)? 3000$/,
@@ -35,7 +44,8 @@ export function identityRules(bench: Bench): void {
 
     test("no new privileges and seccomp reach the process", async () => {
       const id = await startWith({
-        noNewPrivs: true, seccomp: { profileType: ProfileType.RuntimeDefault },
+        noNewPrivs: true,
+        seccomp: { profileType: ProfileType.RuntimeDefault },
       });
       expect(await statusLine(id, "NoNewPrivs")).toBe("1");
       expect(await statusLine(id, "Seccomp")).toBe("2");

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ImageService, PodSandboxState, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
-import { client, connectGrpc, type Channel } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -24,9 +24,19 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
 
   async function launch(): Promise<void> {
     const args = [
-      "--listen", `unix://${host.dir}/cri.sock`, "--root", `${host.dir}/data`,
-      "--state", `${host.dir}/run`, "--cni-conf-dir", host.cniConfDir,
-      "--cni-bin-dir", "/usr/lib/cni", "--cgroup-parent", host.cgroupParent, "--demo-images",
+      "--listen",
+      `unix://${host.dir}/cri.sock`,
+      "--root",
+      `${host.dir}/data`,
+      "--state",
+      `${host.dir}/run`,
+      "--cni-conf-dir",
+      host.cniConfDir,
+      "--cni-bin-dir",
+      "/usr/lib/cni",
+      "--cgroup-parent",
+      host.cgroupParent,
+      "--demo-images",
     ];
     child = spawn(process.execPath, [join(ROOT, "cli/main.ts"), "runtime", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
@@ -91,7 +101,10 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
     await waitFor("its process to end", () => identify(main) === undefined, { clock });
   });
 
-  for (const [when, restarts] of [["while it runs", false], ["before it starts", true]] as const) {
+  for (const [when, restarts] of [
+    ["while it runs", false],
+    ["before it starts", true],
+  ] as const) {
     test(`pods whose files are deleted ${when} end, and others run`, async () => {
       const pod = await pods.run();
       const id = await pods.start(pod, { command: ["sleep", "1000"] });
@@ -105,8 +118,9 @@ describe.runIf(process.getuid?.() === 0)("the runtime as a process, killed", () 
       expect(await pods.exited(id)).toMatchObject({ exitCode: 255, reason: "Unknown" });
       const state = async () =>
         (await served.runtime.podSandboxStatus({ podSandboxId: pod })).status?.state;
-      await waitFor("the pod", async () =>
-        (await state()) === PodSandboxState.SANDBOX_NOTREADY, { clock });
+      await waitFor("the pod", async () => (await state()) === PodSandboxState.SANDBOX_NOTREADY, {
+        clock,
+      });
       await served.runtime.removePodSandbox({ podSandboxId: pod });
       const brief = await pods.start(await pods.run(), { command: ["sh", "-c", "exit 9"] });
       expect(await pods.exited(brief)).toMatchObject({ exitCode: 9, reason: "Error" });

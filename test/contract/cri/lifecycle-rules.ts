@@ -1,11 +1,14 @@
-import { describe, expect, test } from "vitest";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function lifecycleRules(bench: Bench): void {
   describe("containers", () => {
     test("one is created, runs, ends with its code, and is removed", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod, { command: ["sh", "-c", "exit 3"] });
       expect((await pods.status(containerId)).state).toBe(ContainerState.CONTAINER_CREATED);
@@ -20,17 +23,25 @@ export function lifecycleRules(bench: Bench): void {
     });
 
     test("a command that is not there fails to start, and the container says why", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.create(pod, { command: ["/no/such/program"] });
       await expect(runtime.startContainer({ containerId })).rejects.toThrow(/no such file/i);
       expect(await pods.status(containerId)).toMatchObject({
-        state: ContainerState.CONTAINER_EXITED, exitCode: 128, reason: "StartError",
+        state: ContainerState.CONTAINER_EXITED,
+        exitCode: 128,
+        reason: "StartError",
       });
     });
 
     test("of two that are created at once with one name one is refused", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const made = await Promise.allSettled([pods.create(pod), pods.create(pod)]);
       expect(made.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 const clock = systemClock();
@@ -23,7 +23,10 @@ export function limitRules(bench: Bench): void {
     });
 
     test("limits are set, and change while it runs", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const containerId = await pods.start(pod, {
         config: { linux: { resources: { memoryLimitInBytes: 32 << 20, cpuShares: 512 } } },
@@ -38,7 +41,10 @@ export function limitRules(bench: Bench): void {
     });
 
     test("statistics of a container that has ended count what it left on the disk", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const command = ["dd", "if=/dev/zero", "of=/file", "bs=1M", "count=2"];
       const containerId = await pods.start(pod, { command });
@@ -52,7 +58,10 @@ export function limitRules(bench: Bench): void {
     });
 
     test.runIf(cgroups)("statistics count what it uses", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];
       const containerId = await pods.start(pod, { command });

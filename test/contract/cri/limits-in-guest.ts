@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { limitDevicesBeside } from "@raft2kube/runtime/by-hand/cgroup.ts";
 import { capabilitySets, ownCapabilities } from "@raft2kube/runtime/oci/capabilities.ts";
 import { devicesFor } from "@raft2kube/runtime/oci/devices.ts";
 import type { OciSpec } from "@raft2kube/runtime/oci/spec.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { ours } from "./ours.ts";
 import { Pods } from "./pods.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
@@ -33,7 +33,10 @@ const busy = await pods.start(pod, {
   config: {
     linux: {
       resources: {
-        memoryLimitInBytes: 64 << 20, cpuShares: 512, cpuQuota: 50_000, cpuPeriod: 100_000,
+        memoryLimitInBytes: 64 << 20,
+        cpuShares: 512,
+        cpuQuota: 50_000,
+        cpuPeriod: 100_000,
       },
     },
   },
@@ -102,7 +105,12 @@ const opened = { container, step: openedByStep("/r2k/step"), first: openedAsFirs
 await pods.removeAll();
 const left = (await runtime.listContainers({})).containers.length;
 const result = {
-  limits, updated, left, exitCode, reason, opened,
+  limits,
+  updated,
+  left,
+  exitCode,
+  reason,
+  opened,
   ended: state === ContainerState.CONTAINER_EXITED,
   workingSet: stats.memory?.workingSetBytes?.value ?? 0,
 };

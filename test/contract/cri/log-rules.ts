@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync } from "node:fs";
-import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 const clock = systemClock();
@@ -22,7 +22,10 @@ export function logRules(bench: Bench): void {
     });
 
     test("a renamed log is opened again on request", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const script = "while true; do echo tick; sleep 0.05; done";
       const containerId = await pods.start(pod, { command: ["sh", "-c", script] });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { ImageService, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
-import { startRuntime, type RuntimeOptions } from "@raft2kube/runtime/main.ts";
+import { type RuntimeOptions, startRuntime } from "@raft2kube/runtime/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Implementation } from "./implementation.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
@@ -27,12 +27,20 @@ function optionsFor(host: RuntimeHost, kind: "crun" | "runc"): RuntimeOptions {
 
 /** Our runtime over an OCI runtime. */
 export function ours(
-  kind: "crun" | "runc", more: Pick<RuntimeOptions, "registries" | "tracer"> = {},
+  kind: "crun" | "runc",
+  more: Pick<RuntimeOptions, "registries" | "tracer"> = {},
 ): Implementation {
   return {
     knows: {
-      recursiveReadOnly: true, boundedFiles: true, events: true, cgroups: true, webSocketV5: true,
-      lastWords: true, firstWords: true, imageVolumes: true, userNamespaces: kind === "crun",
+      recursiveReadOnly: true,
+      boundedFiles: true,
+      events: true,
+      cgroups: true,
+      webSocketV5: true,
+      lastWords: true,
+      firstWords: true,
+      imageVolumes: true,
+      userNamespaces: kind === "crun",
       tracedFirstProcess: true,
     },
     async start(host) {

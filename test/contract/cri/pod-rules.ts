@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
 import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function podRules(bench: Bench): void {
@@ -39,7 +39,9 @@ export function podRules(bench: Bench): void {
           linux: {
             securityContext: {
               namespaceOptions: {
-                network: NamespaceMode.POD, ipc: NamespaceMode.POD, pid: NamespaceMode.TARGET,
+                network: NamespaceMode.POD,
+                ipc: NamespaceMode.POD,
+                pid: NamespaceMode.TARGET,
                 targetId: main,
               },
             },

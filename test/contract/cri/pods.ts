@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Init } from "@raft2kube/proto/codec.ts";
-import { NamespaceMode, type ContainerConfig, type PodSandboxConfig } from
-  "@raft2kube/proto/gen/cri.ts";
+import {
+  type ContainerConfig,
+  ContainerState,
+  NamespaceMode,
+  type PodSandboxConfig,
+} from "@raft2kube/proto/gen/cri.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import type { Served } from "./implementation.ts";
 import type { RuntimeHost } from "./runtime-host.ts";
 

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, test } from "vitest";
 import { forwarded } from "./stream-client.ts";
 import type { Bench } from "./suite.ts";
 
@@ -9,7 +9,10 @@ const clock = systemClock();
 export function portForwardRules(bench: Bench): void {
   describe("port-forward", () => {
     test("reaches a port inside the pod", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const podSandboxId = await pods.run();
       await pods.start(podSandboxId, { image: "r2k.local/web:1", config: { command: [] } });
       const get = async () => {
@@ -23,7 +26,10 @@ export function portForwardRules(bench: Bench): void {
     });
 
     test("reports that no process listens", async () => {
-      const { pods, served: { runtime } } = bench;
+      const {
+        pods,
+        served: { runtime },
+      } = bench;
       const podSandboxId = await pods.run();
       const { url } = await runtime.portForward({ podSandboxId, port: [81] });
       expect((await forwarded(url, 81, "x")).error).toMatch(/refused|ECONNREFUSED/);

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { buildImage } from "@raft2kube/runtime/build/image-builder.ts";
 import { pullImage } from "@raft2kube/runtime/image/pull.ts";
@@ -9,7 +9,7 @@ import { pushImage } from "@raft2kube/runtime/image/push.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { REGISTRY_USER, startDockerRegistry, type DockerRegistry } from "./docker-registry.ts";
+import { type DockerRegistry, REGISTRY_USER, startDockerRegistry } from "./docker-registry.ts";
 import { startTokenServer, type TokenServer } from "./token-server.ts";
 
 const clock = systemClock();
@@ -64,8 +64,9 @@ test("a wrong password is refused, and what is private to those without a user",
   await expect(push(source, name, wrong)).rejects.toMatchObject({ code: "permission-denied" });
   const hidden = `${registry.domain}/private/big:1`;
   const store = await open("refused");
-  await expect(pullImage(store, hidden, { clock, endpoints: {} }))
-    .rejects.toMatchObject({ code: "permission-denied" });
+  await expect(pullImage(store, hidden, { clock, endpoints: {} })).rejects.toMatchObject({
+    code: "permission-denied",
+  });
   expect(store.list()).toEqual([]);
 });
 
@@ -77,10 +78,14 @@ test("a repository of the same registry gives its layers, with a token for both"
   await store.receive(() => store.add(to, store.get(from).manifestDigest));
   tokens.given.length = 0;
   expect(await push(store, to)).toEqual([expect.stringMatching(/: Layer already exists$/)]);
-  const sorted = tokens.given.map((scopes) => scopes.map((scope) => {
-    const at = scope.lastIndexOf(":") + 1;
-    return scope.slice(0, at) + scope.slice(at).split(",").sort().join();
-  }).sort());
+  const sorted = tokens.given.map((scopes) =>
+    scopes
+      .map((scope) => {
+        const at = scope.lastIndexOf(":") + 1;
+        return scope.slice(0, at) + scope.slice(at).split(",").sort().join();
+      })
+      .sort(),
+  );
   const both = ["repository:private/copy:pull,push", "repository:public/big:pull"];
   expect(sorted).toContainEqual(both);
   const again = await open("copied");

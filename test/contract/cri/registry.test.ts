@@ -9,7 +9,7 @@ import { pullImage } from "@raft2kube/runtime/image/pull.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startDockerRegistry, type DockerRegistry } from "./docker-registry.ts";
+import { type DockerRegistry, startDockerRegistry } from "./docker-registry.ts";
 import { BUSYBOX, CATATONIT } from "./ours.ts";
 
 const run = promisify(execFile);

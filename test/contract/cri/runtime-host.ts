@@ -1,9 +1,9 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
-import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 
 const CLONE_NEWNET = 0x40000000;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, test } from "vitest";
 import { PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
+import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
 export function sandboxRules(bench: Bench): void {

@@ -1,10 +1,10 @@
 import { once } from "node:events";
-import { request, type IncomingMessage } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import type { Duplex } from "node:stream";
 import { buffer, text } from "node:stream/consumers";
-import { WebSocket } from "ws";
 import { SpdyConnection } from "@raft2kube/streaming/spdy/connection.ts";
 import type { SpdyStream } from "@raft2kube/streaming/spdy/stream.ts";
+import { WebSocket } from "ws";
 
 export interface Ended {
   stdout: string;
@@ -35,12 +35,17 @@ async function spdyUpgrade(url: string, protocol: string): Promise<Duplex> {
   const upgrade = request(url, {
     method: "POST",
     headers: {
-      Connection: "Upgrade", Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": protocol,
+      Connection: "Upgrade",
+      Upgrade: "SPDY/3.1",
+      "X-Stream-Protocol-Version": protocol,
     },
   });
   upgrade.end();
-  const [response, socket, head] = (await once(upgrade, "upgrade")) as
-    [IncomingMessage, Duplex, Buffer];
+  const [response, socket, head] = (await once(upgrade, "upgrade")) as [
+    IncomingMessage,
+    Duplex,
+    Buffer,
+  ];
   if (response.headers["x-stream-protocol-version"] !== protocol) throw new Error("not agreed");
   if (head.length > 0) socket.unshift(head);
   return socket;
@@ -95,7 +100,9 @@ export async function webSocketSession(
   const send = (channel: number, data: string) =>
     socket.send(Buffer.concat([Buffer.of(channel), Buffer.from(data)]));
   const ended = once(socket, "close").then(() => ({
-    stdout: seen[1]!, stderr: seen[2]!, status: seen[3]!,
+    stdout: seen[1]!,
+    stderr: seen[2]!,
+    status: seen[3]!,
   }));
   return {
     write: (data) => wanted.stdin && send(0, data),

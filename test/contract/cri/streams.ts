@@ -1,6 +1,6 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { spdySession, webSocketSession, type Session, type Wanted } from "./stream-client.ts";
+import { type Session, spdySession, type Wanted, webSocketSession } from "./stream-client.ts";
 import type { Bench } from "./suite.ts";
 
 const clock = systemClock();

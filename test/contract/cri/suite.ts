@@ -1,23 +1,23 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { confinementRules } from "./confinement-rules.ts";
-import { descriptorRules } from "./descriptor-rules.ts";
 import { contentRules } from "./content-rules.ts";
+import { descriptorRules } from "./descriptor-rules.ts";
 import { eventRules } from "./event-rules.ts";
 import { execRules } from "./exec-rules.ts";
 import { execStreamRules } from "./exec-stream-rules.ts";
 import { identityRules } from "./identity-rules.ts";
+import type { Implementation, Served } from "./implementation.ts";
 import { lifecycleRules } from "./lifecycle-rules.ts";
 import { limitRules } from "./limit-rules.ts";
 import { logRules } from "./log-rules.ts";
 import { podRules } from "./pod-rules.ts";
+import { Pods } from "./pods.ts";
 import { portForwardRules } from "./port-forward-rules.ts";
+import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
 import { sandboxRules } from "./sandbox-rules.ts";
 import { statusRules } from "./status-rules.ts";
 import { stopRules } from "./stop-rules.ts";
 import { terminalRules } from "./terminal-rules.ts";
-import type { Implementation, Served } from "./implementation.ts";
-import { Pods } from "./pods.ts";
-import { createRuntimeHost, type RuntimeHost } from "./runtime-host.ts";
 
 /** Dependencies of the rules; set before each runs. */
 export interface Bench {
@@ -28,9 +28,22 @@ export interface Bench {
 }
 
 const RULES = [
-  statusRules, sandboxRules, podRules, eventRules, lifecycleRules, stopRules, logRules, limitRules,
-  contentRules, identityRules, confinementRules, descriptorRules, execRules, execStreamRules,
-  terminalRules, portForwardRules,
+  statusRules,
+  sandboxRules,
+  podRules,
+  eventRules,
+  lifecycleRules,
+  stopRules,
+  logRules,
+  limitRules,
+  contentRules,
+  identityRules,
+  confinementRules,
+  descriptorRules,
+  execRules,
+  execStreamRules,
+  terminalRules,
+  portForwardRules,
 ];
 
 /** The rules that every CRI v1 runtime keeps, or others of one runtime. */

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { describe, expect, test } from "vitest";
 import { streamsOf } from "./streams.ts";
 import type { Bench } from "./suite.ts";
 

@@ -41,8 +41,14 @@ export async function startTokenServer(directory: string): Promise<TokenServer> 
   const tokenOf = (scopes: readonly string[]) => {
     const iat = Math.floor(clock.now() / 1000);
     const claims = {
-      iss: ISSUER, sub: "", aud: SERVICE, iat, nbf: iat - 60, exp: iat + TOKEN_S,
-      jti: randomUUID(), access: scopes.map(accessOf),
+      iss: ISSUER,
+      sub: "",
+      aud: SERVICE,
+      iat,
+      nbf: iat - 60,
+      exp: iat + TOKEN_S,
+      jti: randomUUID(),
+      access: scopes.map(accessOf),
     };
     const text = `${base64({ typ: "JWT", alg: "ES256", x5c })}.${base64(claims)}`;
     const signature = sign("sha256", Buffer.from(text), { key, dsaEncoding: "ieee-p1363" });
@@ -66,8 +72,12 @@ export async function startTokenServer(directory: string): Promise<TokenServer> 
   await once(server, "listening");
   const realm = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`;
   const auth = [
-    "auth:", "  token:", `    realm: ${realm}`, `    service: ${SERVICE}`,
-    `    issuer: ${ISSUER}`, `    rootcertbundle: ${bundle}`,
+    "auth:",
+    "  token:",
+    `    realm: ${realm}`,
+    `    service: ${SERVICE}`,
+    `    issuer: ${ISSUER}`,
+    `    rootcertbundle: ${bundle}`,
   ];
   return { auth, given, close: () => void server.close() };
 }

@@ -24,9 +24,14 @@ export function userNamespaceRules(bench: Bench): void {
 /** Runs a pod; `options` are those of its other namespaces. */
 function runWith(bench: Bench, usernsOptions: object = mapped, options: object = {}) {
   const namespaceOptions = { ...bench.pods.namespaceOptions({}), usernsOptions, ...options };
-  return bench.pods.run({ config: { linux: {
-    cgroupParent: bench.host.cgroupParent, securityContext: { namespaceOptions },
-  } } });
+  return bench.pods.run({
+    config: {
+      linux: {
+        cgroupParent: bench.host.cgroupParent,
+        securityContext: { namespaceOptions },
+      },
+    },
+  });
 }
 
 function volume({ host }: Bench, name: string, own: object = mappings) {
@@ -61,8 +66,9 @@ function processRules(bench: Bench): void {
 
   test("the image's files are its root's, and it writes beside them", async () => {
     const id = await bench.pods.start(await run());
-    expect(await bench.pods.shell(id, "stat -c %u:%g / /bin /bin/busybox /etc/hosts /dev/shm"))
-      .toBe("0:0\n0:0\n0:0\n0:0\n0:0");
+    expect(
+      await bench.pods.shell(id, "stat -c %u:%g / /bin /bin/busybox /etc/hosts /dev/shm"),
+    ).toBe("0:0\n0:0\n0:0\n0:0\n0:0");
     await bench.pods.shell(id, "echo a > /made && chown 7:8 /made");
     await bench.pods.shell(id, "echo 1.2.3.4 x >> /etc/hosts");
     expect(await bench.pods.shell(id, "stat -c %u:%g /made")).toBe("7:8");
@@ -81,13 +87,20 @@ function processRules(bench: Bench): void {
   });
 
   test("its root administers the pod's network, and nothing of the node", async () => {
-    const id = await bench.pods.start(await run(), { config: { linux: { securityContext: {
-      capabilities: { addCapabilities: ["NET_ADMIN", "SYS_ADMIN", "SYS_TIME"] },
-    } } } });
+    const id = await bench.pods.start(await run(), {
+      config: {
+        linux: {
+          securityContext: {
+            capabilities: { addCapabilities: ["NET_ADMIN", "SYS_ADMIN", "SYS_TIME"] },
+          },
+        },
+      },
+    });
     await bench.pods.shell(id, "ip link set eth0 mtu 1400");
     expect(await bench.pods.shell(id, "cat /sys/class/net/eth0/mtu")).toBe("1400");
-    expect(await bench.pods.shell(id, "date -s 2020-01-01 2>&1 || true"))
-      .toContain("Operation not permitted");
+    expect(await bench.pods.shell(id, "date -s 2020-01-01 2>&1 || true")).toContain(
+      "Operation not permitted",
+    );
   });
 }
 
@@ -96,10 +109,13 @@ function userRules(bench: Bench): void {
 
   test("a user is one of its namespace", async () => {
     const pod = await run();
-    const as = (value: number) => bench.pods.start(pod, { config: {
-      metadata: { name: `as-${value}`, attempt: 0 },
-      linux: { securityContext: { runAsUser: { value } } },
-    } });
+    const as = (value: number) =>
+      bench.pods.start(pod, {
+        config: {
+          metadata: { name: `as-${value}`, attempt: 0 },
+          linux: { securityContext: { runAsUser: { value } } },
+        },
+      });
     expect(await bench.pods.shell(await as(1000), "id -u")).toBe("1000");
     await expect(as(COUNT)).rejects.toThrow(/user 65536 is not mapped/);
   });
@@ -132,14 +148,21 @@ function volumeRules(bench: Bench): void {
   test("a volume without mappings belongs to no user that the pod has", async () => {
     const config = { mounts: [volume(bench, "bare", {})] };
     const id = await bench.pods.start(await run(), { config });
-    expect(await bench.pods.shell(id, "stat -c %u:%g /vol; touch /vol/x 2>&1 || true"))
-      .toMatch(/^65534:65534\n.*Permission denied$/);
+    expect(await bench.pods.shell(id, "stat -c %u:%g /vol; touch /vol/x 2>&1 || true")).toMatch(
+      /^65534:65534\n.*Permission denied$/,
+    );
   });
 
   test("an image as a volume belongs to its root", async () => {
-    const config = { mounts: [{
-      containerPath: "/vol", image: { image: "r2k.local/web:1" }, readonly: true,
-    }] };
+    const config = {
+      mounts: [
+        {
+          containerPath: "/vol",
+          image: { image: "r2k.local/web:1" },
+          readonly: true,
+        },
+      ],
+    };
     const id = await bench.pods.start(await run(), { config });
     expect(await bench.pods.shell(id, "stat -c %u:%g /vol /vol/bin")).toBe("0:0\n0:0");
   });
@@ -148,8 +171,9 @@ function volumeRules(bench: Bench): void {
     const others = [{ ...mapping, hostId: 2 * FIRST }];
     const mount = volume(bench, "other", { uidMappings: others, gidMappings: others });
     const config = { mounts: [mount] };
-    await expect(bench.pods.start(await run(), { config }))
-      .rejects.toThrow("are not those of the pod's user namespace");
+    await expect(bench.pods.start(await run(), { config })).rejects.toThrow(
+      "are not those of the pod's user namespace",
+    );
   });
 }
 
@@ -157,10 +181,16 @@ function refusalRules(bench: Bench): void {
   const run = (...options: object[]) => runWith(bench, ...options);
 
   test.each([
-    ["two mappings", { ...mapped, uids: [mapping, { ...mapping, containerId: COUNT }] },
-      "uids must have one mapping, not 2"],
-    ["no mapping of id 0", { ...mapped, gids: [{ ...mapping, containerId: 1 }] },
-      "gids must map the container's id 0"],
+    [
+      "two mappings",
+      { ...mapped, uids: [mapping, { ...mapping, containerId: COUNT }] },
+      "uids must have one mapping, not 2",
+    ],
+    [
+      "no mapping of id 0",
+      { ...mapped, gids: [{ ...mapping, containerId: 1 }] },
+      "gids must map the container's id 0",
+    ],
     ["the mode of containers", { ...mapped, mode: NamespaceMode.CONTAINER }, "mode 1"],
     ["mappings of the node", { ...mapped, mode: NamespaceMode.NODE }, "takes no mappings"],
   ])("is refused with %s", async (_, options, why) => {
@@ -168,7 +198,8 @@ function refusalRules(bench: Bench): void {
   });
 
   test("is refused with the node's network", async () => {
-    await expect(run(mapped, { network: NamespaceMode.NODE }))
-      .rejects.toThrow("cannot have the node's network namespace");
+    await expect(run(mapped, { network: NamespaceMode.NODE })).rejects.toThrow(
+      "cannot have the node's network namespace",
+    );
   });
 }

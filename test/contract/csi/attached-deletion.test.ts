@@ -3,24 +3,32 @@ import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
+  CSI_NODES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import {
-  Controller, ControllerServiceCapability_RPC_Type as Rpc, type CreateVolumeRequest, Identity,
-  Node as NodeService, PluginCapability_Service_Type as Service,
+  Controller,
+  type CreateVolumeRequest,
+  Identity,
+  Node as NodeService,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 const DRIVER = "disk.example.com";
 const clock = systemClock();
@@ -50,14 +58,16 @@ beforeAll(async () => {
         probe: () => ({}),
         getPluginInfo: () => ({ name: DRIVER, vendorVersion: "1" }),
         getPluginCapabilities: () => ({
-          capabilities: [Service.CONTROLLER_SERVICE, Service.VOLUME_ACCESSIBILITY_CONSTRAINTS]
-            .map((type) => ({ service: { type } })),
+          capabilities: [Service.CONTROLLER_SERVICE, Service.VOLUME_ACCESSIBILITY_CONSTRAINTS].map(
+            (type) => ({ service: { type } }),
+          ),
         }),
       }),
       serve(NodeService, { nodeGetInfo: () => ({ nodeId: "central" }) }),
       serve(Controller, {
-        controllerGetCapabilities: () =>
-          ({ capabilities: types.map((type) => ({ rpc: { type } })) }),
+        controllerGetCapabilities: () => ({
+          capabilities: types.map((type) => ({ rpc: { type } })),
+        }),
         createVolume(request) {
           asked.push(request);
           if (!isInTime) throw new RpcError(Status.DEADLINE_EXCEEDED, "still at it");
@@ -92,8 +102,10 @@ async function release(name: string): Promise<void> {
   const volume = await volumes().create({
     metadata: { name, annotations: { "pv.kubernetes.io/provisioned-by": DRIVER } },
     spec: {
-      accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
-      persistentVolumeReclaimPolicy: "Delete", csi: { driver: DRIVER, volumeHandle: name },
+      accessModes: ["ReadWriteOnce"],
+      capacity: { storage: "1Gi" },
+      persistentVolumeReclaimPolicy: "Delete",
+      csi: { driver: DRIVER, volumeHandle: name },
     },
   });
   await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
@@ -113,7 +125,9 @@ test("a volume that is made after its claim and its node are gone is deleted", a
   const classes = client.resource<StorageClass>(STORAGE_CLASSES);
   const metadata = { name: "disk" };
   await classes.create({
-    metadata, provisioner: DRIVER, volumeBindingMode: "WaitForFirstConsumer",
+    metadata,
+    provisioner: DRIVER,
+    volumeBindingMode: "WaitForFirstConsumer",
   });
   await client.resource(NODES).create({ metadata: { name: "n1", labels: { [zone]: "a" } } });
   const drivers = [{ name: DRIVER, nodeID: "n1", topologyKeys: [zone] }];
@@ -122,14 +136,16 @@ test("a volume that is made after its claim and its node are gone is deleted", a
   const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const claim = await claims.create({
     metadata: {
-      namespace: "default", name: "late",
+      namespace: "default",
+      name: "late",
       annotations: {
         "volume.kubernetes.io/storage-provisioner": DRIVER,
         "volume.kubernetes.io/selected-node": "n1",
       },
     },
     spec: {
-      accessModes: ["ReadWriteOnce"], storageClassName: "disk",
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: "disk",
       resources: { requests: { storage: "1Gi" } },
     },
   });
@@ -138,14 +154,20 @@ test("a volume that is made after its claim and its node are gone is deleted", a
   await client.resource(CSI_NODES).delete({ name: "n1" });
   // Its finalizer is that of a controller that does not run here.
   await claims.delete({ namespace: "default", name: "late" });
-  await undefinedIfNotFound(claims.patch({ namespace: "default", name: "late" }, "merge",
-    { metadata: { finalizers: null } }));
+  await undefinedIfNotFound(
+    claims.patch({ namespace: "default", name: "late" }, "merge", {
+      metadata: { finalizers: null },
+    }),
+  );
   const before = asked.length;
   await waitFor("the driver to be asked again", () => asked.length > before, { clock });
   isInTime = true;
   const name = `pvc-${claim.metadata.uid}`;
-  const volume = await waitFor("the volume's object", () =>
-    undefinedIfNotFound(volumes().get({ name })), { clock });
+  const volume = await waitFor(
+    "the volume's object",
+    () => undefinedIfNotFound(volumes().get({ name })),
+    { clock },
+  );
   expect(asked.at(-1)).toEqual(asked[0]);
   await volumes().updateStatus({ ...volume, status: { phase: "Released" } });
   await waitFor("the volume to be deleted", () => deleted.includes(name), { clock });

@@ -3,23 +3,29 @@ import os from "node:os";
 import path from "node:path";
 import type { PersistentVolume, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CSI_NODES, PERSISTENT_VOLUMES, SECRETS, VOLUME_ATTACHMENTS,
+  CSI_NODES,
+  PERSISTENT_VOLUMES,
+  SECRETS,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { startAttacher } from "@raft2kube/csi/sidecars/attacher.ts";
 import {
-  Controller, Identity, type ControllerPublishVolumeRequest,
-  ControllerServiceCapability_RPC_Type as Rpc, PluginCapability_Service_Type as Service,
+  Controller,
+  type ControllerPublishVolumeRequest,
+  Identity,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "disk.example.com";
@@ -71,7 +77,8 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
       spec: { drivers: [{ name: DRIVER, nodeID: "id-of-n1", topologyKeys: [] }] },
     });
     await client.resource<Secret>(SECRETS).create({
-      metadata: { namespace: "default", name: "s" }, data: { user: btoa("me") },
+      metadata: { namespace: "default", name: "s" },
+      data: { user: btoa("me") },
     });
   });
   afterAll(async () => {
@@ -103,8 +110,9 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
         serve(Identity, {
           probe: () => ({}),
           getPluginInfo: () => ({ name: DRIVER, vendorVersion: "1" }),
-          getPluginCapabilities: () =>
-            ({ capabilities: [{ service: { type: Service.CONTROLLER_SERVICE } }] }),
+          getPluginCapabilities: () => ({
+            capabilities: [{ service: { type: Service.CONTROLLER_SERVICE } }],
+          }),
         }),
         serve(Controller, {
           controllerGetCapabilities: () => ({ capabilities: [{ rpc: { type } }] }),
@@ -136,10 +144,13 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await volumes().create({
       metadata: { name },
       spec: {
-        accessModes: ["ReadWriteOnce"], capacity: { storage: "1Gi" },
+        accessModes: ["ReadWriteOnce"],
+        capacity: { storage: "1Gi" },
         persistentVolumeReclaimPolicy: "Retain",
         csi: {
-          driver: DRIVER, volumeHandle: `h-${name}`, volumeAttributes: { tier: "fast" },
+          driver: DRIVER,
+          volumeHandle: `h-${name}`,
+          volumeAttributes: { tier: "fast" },
           controllerPublishSecretRef,
         },
       },
@@ -158,10 +169,15 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await request("one");
     await untilAttached("one");
     // Upstream's calls again for an event of its own write that comes before the last one's.
-    expect(isOurs ? published : published.slice(0, 1)).toMatchObject([{
-      volumeId: "h-one", nodeId: "id-of-n1", readonly: false,
-      secrets: { user: "me" }, volumeContext: { tier: "fast" },
-    }]);
+    expect(isOurs ? published : published.slice(0, 1)).toMatchObject([
+      {
+        volumeId: "h-one",
+        nodeId: "id-of-n1",
+        readonly: false,
+        secrets: { user: "me" },
+        volumeContext: { tier: "fast" },
+      },
+    ]);
     const { metadata, status } = (await get("one"))!;
     expect(status).toEqual({ attached: true, attachmentMetadata: { device: "/dev/x" } });
     expect(metadata.finalizers).toEqual([FINALIZER]);
@@ -181,8 +197,10 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     await start();
     fails = "no disk";
     await request("two");
-    const error = await until("an attachError", async () =>
-      (await get("two"))?.status?.attachError?.message);
+    const error = await until(
+      "an attachError",
+      async () => (await get("two"))?.status?.attachError?.message,
+    );
     expect(error).toContain("no disk");
     fails = undefined;
     await untilAttached("two");
@@ -190,8 +208,10 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     if (isOurs) expect((await get("two"))?.status?.attachError).toBeUndefined();
     fails = "busy";
     await attachments().delete({ name: "two" });
-    const stuck = await until("a detachError", async () =>
-      (await get("two"))?.status?.detachError?.message);
+    const stuck = await until(
+      "a detachError",
+      async () => (await get("two"))?.status?.detachError?.message,
+    );
     expect(stuck).toContain("busy");
     expect([...attached]).toEqual(["h-two@id-of-n1"]);
     fails = undefined;

@@ -2,7 +2,7 @@ import { open, stat } from "node:fs/promises";
 import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
-import { BLOCK_WRITER, MIB, WRITER, refused, type CsiFixture } from "./fixture.ts";
+import { BLOCK_WRITER, type CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
 
 const BLOCK_BYTES = 4096;
 

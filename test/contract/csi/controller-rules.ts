@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
-import { MIB, WRITER, refused, type CsiFixture } from "./fixture.ts";
+import { type CsiFixture, MIB, refused, WRITER } from "./fixture.ts";
 
 /** The Controller's other calls on volumes (CSI spec 1.12). */
 export function controllerRules(csi: CsiFixture): void {
@@ -74,7 +74,8 @@ export function snapshotRules(csi: CsiFixture): void {
     await csi.controller.deleteSnapshot({ snapshotId });
     if (csi.lists) expect(await count()).toBe(0);
     const restored = csi.create({
-      name: "gone", volumeContentSource: { snapshot: { snapshotId } },
+      name: "gone",
+      volumeContentSource: { snapshot: { snapshotId } },
     });
     await expect(restored).rejects.toEqual(refused(Status.NOT_FOUND));
   });

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
@@ -7,8 +7,8 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import {
   Controller,
-  Node,
   type ControllerMethods,
+  Node,
   type NodeMethods,
 } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
@@ -168,7 +168,10 @@ it("hostpath, killed at any moment: what it acknowledged is there, and nothing e
     const ids = entries.map(({ volume }) => volume!.volumeId);
     const context = `seed ${seed}`;
     expect(ids, context).toEqual(expect.arrayContaining([...made.values()]));
-    expect(ids.filter((id) => deleted.has(id)), context).toEqual([]);
+    expect(
+      ids.filter((id) => deleted.has(id)),
+      context,
+    ).toEqual([]);
     const directories = await readdir(path.join(dir, "data", "volumes"));
     expect(directories.sort(), context).toEqual(ids.sort());
     for (const [name, volumeId] of made) {

@@ -2,7 +2,7 @@ import type { Init } from "@raft2kube/proto/codec.ts";
 import type { CreateVolumeRequest } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
-import { MIB, refused, type CsiFixture } from "./fixture.ts";
+import { type CsiFixture, MIB, refused } from "./fixture.ts";
 
 /** CreateVolume and DeleteVolume (CSI spec 1.12). */
 export function createVolumeRules(csi: CsiFixture): void {

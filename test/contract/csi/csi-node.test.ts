@@ -1,16 +1,16 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
-import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";
+import { CSI_DRIVERS, CSI_NODES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { CsiDriver } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { csiNodePublisher } from "@raft2kube/kubelet/plugins/csi-node-publisher.ts";
 import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
-import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 
 /** The CSINode that a kubelet writes for its drivers, with a node's own permissions only. */
 describe("CSINode and topology labels, as system:node:n1", () => {

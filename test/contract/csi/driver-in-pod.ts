@@ -16,16 +16,19 @@ const { values } = parseArgs({
   },
 });
 const { "driver-name": driverName = "", "registration-dir": registrationDir } = values;
-const served = registrationDir === undefined
-  ? await startHostPathDriver({
-    socket: values.endpoint ?? "",
-    dataDir: values["state-dir"] ?? "",
-    nodeId: "node",
-    driverName,
-    form: "directory",
-    clock: systemClock(),
-  })
-  : await serveRegistration({
-    registrationDir, driverName, socket: values["kubelet-registration-path"] ?? "",
-  });
+const served =
+  registrationDir === undefined
+    ? await startHostPathDriver({
+        socket: values.endpoint ?? "",
+        dataDir: values["state-dir"] ?? "",
+        nodeId: "node",
+        driverName,
+        form: "directory",
+        clock: systemClock(),
+      })
+    : await serveRegistration({
+        registrationDir,
+        driverName,
+        socket: values["kubelet-registration-path"] ?? "",
+      });
 process.on("SIGTERM", () => void served.close().then(() => process.exit(0)));

@@ -7,21 +7,21 @@ import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   Controller,
-  ControllerServiceCapability_RPC_Type as Rpc,
-  GroupController,
-  Identity,
-  Node,
-  NodeServiceCapability_RPC_Type as NodeRpc,
-  VolumeCapability_AccessMode_Mode as Mode,
   type ControllerMethods,
   type CreateVolumeRequest,
+  GroupController,
   type GroupControllerMethods,
+  Identity,
   type IdentityMethods,
+  VolumeCapability_AccessMode_Mode as Mode,
+  Node,
   type NodeMethods,
+  NodeServiceCapability_RPC_Type as NodeRpc,
+  ControllerServiceCapability_RPC_Type as Rpc,
   type Volume,
   type VolumeCapability,
 } from "@raft2kube/proto/gen/csi.ts";
-import { client, connectGrpc, type Channel, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { type Channel, client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
 import { expect } from "vitest";
 
 /** A driver under test: ours, or anyone's that answers on a Unix socket. */

@@ -1,24 +1,28 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver, CSINode } from "@raft2kube/api/gen/storage/v1.ts";
+import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
 import {
-  CSI_DRIVERS, CSI_NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+  CSI_DRIVERS,
+  CSI_NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { mount, MountFlag, unmount } from "@raft2kube/linux/mount/mount.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { bundle, ROOT } from "../../../scripts/build/bundle.ts";
 import { type ApiNode, startApiNode } from "../kubelet/api-node.ts";
 import { isReady } from "../kubelet/fixture.ts";
-import { sh, SLEEP, spec } from "../kubelet/specs.ts";
+import { SLEEP, sh, spec } from "../kubelet/specs.ts";
 
 const CUSTOMARY = "/var/lib/kubelet";
 const namespace = "default";
@@ -67,30 +71,41 @@ async function podOf({ metadata, spec: { template } = {} as never }: DaemonSet):
   await bundle({ outDir, entries: { driver: "test/contract/csi/driver-in-pod" } });
   const program = [process.execPath, join(ROOT, outDir, "driver.js")];
   const places = [ROOT, "/usr", "/lib", "/lib64"];
-  const mounts = places.map((mountPath, index) =>
-    ({ name: `program-${index}`, mountPath, readOnly: true }));
+  const mounts = places.map((mountPath, index) => ({
+    name: `program-${index}`,
+    mountPath,
+    readOnly: true,
+  }));
   const containers = template.spec!.containers.map(({ command = [], ...rest }) => ({
     ...rest,
     command: [...program, ...command.slice(1)],
     env: [{ name: "R2K_ROOT", value: ROOT }],
-    volumeMounts: [...rest.volumeMounts ?? [], ...mounts],
+    volumeMounts: [...(rest.volumeMounts ?? []), ...mounts],
   }));
-  const volumes = [...template.spec!.volumes ?? [], ...places.map((path, index) =>
-    ({ name: `program-${index}`, hostPath: { path } }))];
+  const volumes = [
+    ...(template.spec!.volumes ?? []),
+    ...places.map((path, index) => ({ name: `program-${index}`, hostPath: { path } })),
+  ];
   const name = `${metadata.name}-1`;
   return { metadata: { name, namespace }, spec: { ...template.spec!, containers, volumes } };
 }
 
-const untilReady = (name: string) => waitFor(`${name} to be ready`, async () => {
-  const pod = await pods().get({ namespace, name });
-  if (isReady(pod)) return pod;
-  throw new Error(JSON.stringify(pod.status));
-}, { clock });
+const untilReady = (name: string) =>
+  waitFor(
+    `${name} to be ready`,
+    async () => {
+      const pod = await pods().get({ namespace, name });
+      if (isReady(pod)) return pod;
+      throw new Error(JSON.stringify(pod.status));
+    },
+    { clock },
+  );
 
 async function makeVolume(driverName: string): Promise<void> {
   const channel = connectGrpc(`unix://${join(api.node.rootDir, "plugins/csi-foreign/csi.sock")}`);
   const { volume } = await client(channel, Controller).createVolume({
-    name: "v", capacityRange: { requiredBytes: 1 << 20 },
+    name: "v",
+    capacityRange: { requiredBytes: 1 << 20 },
     volumeCapabilities: [{ mount: {}, accessMode: { mode: 1 } }],
   });
   channel.close();
@@ -98,7 +113,9 @@ async function makeVolume(driverName: string): Promise<void> {
   await api.plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
     metadata: { name: "v" },
     spec: {
-      ...shape, capacity: { storage: "1Mi" }, claimRef: { namespace, name: "c" },
+      ...shape,
+      capacity: { storage: "1Mi" },
+      claimRef: { namespace, name: "c" },
       csi: { driver: driverName, volumeHandle: volume!.volumeId },
     },
   });
@@ -111,21 +128,31 @@ async function makeVolume(driverName: string): Promise<void> {
 it("a driver's published manifest serves volumes, wherever the kubelet's root is", async () => {
   const manifest = new URL("./manifests/driver.yaml", import.meta.url);
   const [driver, daemonSet] = await yamlDocuments(manifest);
-  const { metadata: { name = "" } } = await api.plane.admin.resource<CSIDriver>(CSI_DRIVERS)
-    .create(driver as CSIDriver);
+  const {
+    metadata: { name = "" },
+  } = await api.plane.admin.resource<CSIDriver>(CSI_DRIVERS).create(driver as CSIDriver);
   await pods().create(await podOf(daemonSet as DaemonSet));
   await untilReady("foreign-csi-node-1");
-  await waitFor("the driver to register", async () => {
-    const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
-    return csiNode.spec.drivers.some((each) => each.name === name);
-  }, { clock });
+  await waitFor(
+    "the driver to register",
+    async () => {
+      const csiNode = await api.plane.admin.resource<CSINode>(CSI_NODES).get({ name: "node" });
+      return csiNode.spec.drivers.some((each) => each.name === name);
+    },
+    { clock },
+  );
   await makeVolume(name);
   await pods().create({
     metadata: { name: "user", namespace },
-    spec: spec([sh("main", `echo hello > /data/file; ${SLEEP}`, {
-      volumeMounts: [{ name: "data", mountPath: "/data" }],
-      readinessProbe: { exec: { command: ["grep", "hello", "/data/file"] }, periodSeconds: 1 },
-    })], { volumes: [{ name: "data", persistentVolumeClaim: { claimName: "c" } }] }),
+    spec: spec(
+      [
+        sh("main", `echo hello > /data/file; ${SLEEP}`, {
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+          readinessProbe: { exec: { command: ["grep", "hello", "/data/file"] }, periodSeconds: 1 },
+        }),
+      ],
+      { volumes: [{ name: "data", persistentVolumeClaim: { claimName: "c" } }] },
+    ),
   });
   const { metadata } = await untilReady("user");
   const { rootDir } = api.node;
@@ -133,7 +160,8 @@ it("a driver's published manifest serves volumes, wherever the kubelet's root is
   const staged = join(rootDir, "plugins/kubernetes.io/csi", name);
   expect(mounted().filter((each) => each.startsWith(staged))).toHaveLength(1);
   expect(mounted()).toContain(
-    join(rootDir, "pods", metadata.uid!, "volumes/kubernetes.io~csi/data/mount"));
+    join(rootDir, "pods", metadata.uid!, "volumes/kubernetes.io~csi/data/mount"),
+  );
   await remove(metadata);
   expect(mounted().filter((each) => each.includes("csi/"))).toEqual([]);
   expect(there()).toEqual(before);

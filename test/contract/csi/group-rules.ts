@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
-import { refused, type CsiFixture } from "./fixture.ts";
+import { type CsiFixture, refused } from "./fixture.ts";
 
 /** Group snapshots (CSI spec 1.12, GroupController service). */
 export function groupRules(csi: CsiFixture): void {

@@ -11,7 +11,7 @@ import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import type { VolumePlugin } from "@raft2kube/kubelet/volumes/plugin.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
 import { Identity, Node } from "@raft2kube/proto/gen/csi.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -42,8 +42,10 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const spec = { attachRequired: false, volumeLifecycleModes: ["Ephemeral" as const] };
     const none = async () => undefined;
     const objects = {
-      csiDriver: async () => ({ metadata, spec }), secret: async () => ({}),
-      node: none, attachment: none,
+      csiDriver: async () => ({ metadata, spec }),
+      secret: async () => ({}),
+      node: none,
+      attachment: none,
       patchClaimStatus: async (claim: PersistentVolumeClaim) => claim,
     };
     const inUse = new VolumesInUse();
@@ -77,7 +79,10 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     const socket = path.join(dir, "csi.sock");
     const registrationDir = path.join(dir, "registry");
     const registration = await serveRegistration({ registrationDir, driverName: DRIVER, socket });
-    closers.push(() => registration.close(), () => server.close());
+    closers.push(
+      () => registration.close(),
+      () => server.close(),
+    );
     await waitFor("registration", () => drivers.list().length === 1, { clock });
     return server;
   }
@@ -98,7 +103,10 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
     });
   const tearDown = async () =>
     plugin.tearDown({
-      podUid: "u", volumeName: "v", dir: await volumeDir(), inside: undefined,
+      podUid: "u",
+      volumeName: "v",
+      dir: await volumeDir(),
+      inside: undefined,
     });
 
   it("a call that hangs fails in time, and the volume is still taken away", async () => {

@@ -4,20 +4,20 @@ import { mkdir, readdir, rm, stat, truncate, writeFile } from "node:fs/promises"
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { mountsOfVolume } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
+import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import {
   attachLoopDevice,
   detachLoopDevice,
   loopDevicesOf,
 } from "@raft2kube/linux/mount/loop-device.ts";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import type { Volume } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blockRules } from "./block-rules.ts";
-import { BLOCK_WRITER, CsiFixture, MIB, refused, type DriverUnderTest } from "./fixture.ts";
+import { BLOCK_WRITER, CsiFixture, type DriverUnderTest, MIB, refused } from "./fixture.ts";
 import { groupRules } from "./group-rules.ts";
 import { csiContract } from "./suite.ts";
 
@@ -92,10 +92,13 @@ describe("the hostPath driver's block devices", () => {
 
   it.each([
     ["", async () => {}],
-    [", after a restart of the driver too", async () => {
-      await csi.stop();
-      await csi.start();
-    }],
+    [
+      ", after a restart of the driver too",
+      async () => {
+        await csi.stop();
+        await csi.start();
+      },
+    ],
   ])("a device that its pod gives another file is unpublished and detached%s", async (_, then) => {
     const read = await publish("swapped", true);
     const target = await numberOf("swapped");
@@ -161,7 +164,9 @@ describe("the hostPath driver's block devices", () => {
 
 describe("the hostPath driver's options", () => {
   const options: Options = {
-    maxVolumesPerNode: 7, mutableParameters: ["speed"], form: "directory",
+    maxVolumesPerNode: 7,
+    mutableParameters: ["speed"],
+    form: "directory",
   };
   const csi = new CsiFixture(driverWith(options));
   beforeEach(() => csi.open());

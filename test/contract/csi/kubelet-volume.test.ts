@@ -1,7 +1,12 @@
-import { mkdir, mkdtemp, readFile, readdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { ClaimResourceStatus, PersistentVolume, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type {
+  ClaimResourceStatus,
+  PersistentVolume,
+  Pod,
+  Volume,
+} from "@raft2kube/api/gen/core/v1.ts";
 import type { CSIDriver } from "@raft2kube/api/gen/storage/v1.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
@@ -127,7 +132,10 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
   };
   const tearDown = async (uid: string) =>
     plugin.tearDown({
-      podUid: uid, volumeName: "data", dir: await volumeDir(uid), inside: undefined,
+      podUid: uid,
+      volumeName: "data",
+      dir: await volumeDir(uid),
+      inside: undefined,
     });
   const contentOf = (uid: string) =>
     readFile(path.join(dir, "pods", uid, "volumes", plugin.name, "data/mount/file"), "utf8");
@@ -158,7 +166,9 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     const content = path.join(dir, "data", "volumes", spec.claim!.pv.spec.csi!.volumeHandle);
     const device = path.join(await volumeDir("a"), "device");
     expect(await setUp("a", spec)).toEqual({
-      kind: "block", devicePath: device, readOnly: false,
+      kind: "block",
+      devicePath: device,
+      readOnly: false,
     });
     expect((await stat(device)).isBlockDevice()).toBe(true);
     await setUp("b", spec);

@@ -12,13 +12,13 @@ import { lstat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
-  VolumeCapability_AccessMode_Mode as Mode,
   type CreateVolumeRequest,
+  VolumeCapability_AccessMode_Mode as Mode,
   type Volume,
 } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { capability, CsiFixture, refused, WRITER, type DriverUnderTest } from "./fixture.ts";
+import { CsiFixture, capability, type DriverUnderTest, refused, WRITER } from "./fixture.ts";
 
 export interface NfsUnderTest extends DriverUnderTest {
   parameters: Record<string, string>;
@@ -99,9 +99,11 @@ function directoryRules(csi: CsiFixture, driver: NfsUnderTest, share: Share): vo
       });
     }
     await create({});
-    expect(readdirSync(share()).filter((name) => name !== "lost+found").sort()).toEqual([
-      ".r2k-csi", "v",
-    ]);
+    expect(
+      readdirSync(share())
+        .filter((name) => name !== "lost+found")
+        .sort(),
+    ).toEqual([".r2k-csi", "v"]);
   });
 
   it("a name keeps its directory, and mountPermissions are the directory's", async () => {
@@ -124,7 +126,9 @@ function deleteRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
       await expect(got).rejects.toEqual(refused(Status.NOT_FOUND));
     }
     expect(readdirSync(share("x")).sort()).toEqual([
-      "archived-archive", "archived-archive.1", "retain",
+      "archived-archive",
+      "archived-archive.1",
+      "retain",
     ]);
     expect(readFileSync(share("x/retain/file"), "utf8")).toBe("kept");
     expect(readdirSync(share(".r2k-csi/trash"))).toEqual([]);
@@ -185,7 +189,10 @@ function linkRules(csi: CsiFixture, share: Share, createIn: CreateIn): void {
     await writeFile(share("victim/file"), "precious");
     const volume = await createIn("ns/v");
     renameSync(share("ns/v"), share("ns/was"));
-    for (const [at, to] of [["ns/v", "../victim"], ["ns", "victim"]] as const) {
+    for (const [at, to] of [
+      ["ns/v", "../victim"],
+      ["ns", "victim"],
+    ] as const) {
       if (at === "ns") renameSync(share("ns"), share("moved"));
       symlinkSync(to, share(at));
       const published = csi.node.nodePublishVolume(csi.publication(volume, "t"));
@@ -207,7 +214,8 @@ function accessRules(csi: CsiFixture, driver: NfsUnderTest, share: Share): void 
     }
     const block = { block: {}, accessMode: { mode: Mode.SINGLE_NODE_WRITER } };
     const asked: Init<CreateVolumeRequest> & { name: string } = {
-      name: "block", volumeCapabilities: [block],
+      name: "block",
+      volumeCapabilities: [block],
     };
     await expect(csi.create(asked)).rejects.toEqual(refused(Status.INVALID_ARGUMENT));
   });
@@ -230,9 +238,11 @@ function accessRules(csi: CsiFixture, driver: NfsUnderTest, share: Share): void 
       targetPath: csi.path("t"),
       volumeCapability: capability(Mode.MULTI_NODE_MULTI_WRITER),
     };
-    const publish = (subDir: string) => csi.node.nodePublishVolume({
-      ...request, volumeContext: { server, share: exported, subDir },
-    });
+    const publish = (subDir: string) =>
+      csi.node.nodePublishVolume({
+        ...request,
+        volumeContext: { server, share: exported, subDir },
+      });
     await expect(publish("by/../hand")).rejects.toEqual(refused(Status.INVALID_ARGUMENT));
     await expect(publish("missing")).rejects.toEqual(refused(Status.NOT_FOUND));
     await publish("by/hand");

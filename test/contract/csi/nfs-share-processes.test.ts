@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
 import { mountOptionsOf } from "@raft2kube/csi/drivers/nfs/mount-options.ts";
+import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";

@@ -5,9 +5,9 @@ import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CsiFixture, refused } from "./fixture.ts";
 import { exportedBy } from "../../../testing/nfs/exports.ts";
-import { nfsRules, type NfsUnderTest } from "./nfs-rules.ts";
+import { CsiFixture, refused } from "./fixture.ts";
+import { type NfsUnderTest, nfsRules } from "./nfs-rules.ts";
 import { csiContract } from "./suite.ts";
 
 const driver: NfsUnderTest = {
@@ -41,7 +41,8 @@ describe("NFS driver: calls that wait for a server", () => {
     const stopped = csi.path("stopped/nfs.test");
     mkdirSync(stopped, { recursive: true });
     for (let i = 0; i < PROCESSES_PER_SERVER_MAX; i++) call().catch(() => undefined);
-    await expect.poll(() => readdirSync(stopped), { timeout: 30_000 })
+    await expect
+      .poll(() => readdirSync(stopped), { timeout: 30_000 })
       .toHaveLength(PROCESSES_PER_SERVER_MAX);
     rmSync(stopped, { recursive: true });
   }

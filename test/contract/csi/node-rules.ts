@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { expect, it } from "vitest";
-import { capability, refused, type CsiFixture } from "./fixture.ts";
+import { type CsiFixture, capability, refused } from "./fixture.ts";
 
 /** Rules for the persistence of a volume's data (CSI spec 1.12, Node service). */
 export function nodeDataRules(csi: CsiFixture): void {

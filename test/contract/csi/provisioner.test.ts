@@ -1,42 +1,50 @@
 import { mkdtemp, readdir, realpath, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type {
-  Event, Node, PersistentVolume, PersistentVolumeClaim,
-} from "@raft2kube/api/gen/core/v1.ts";
 import type { CustomResourceDefinition } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import type {
+  Event,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+} from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CSI_NODES,
   EVENTS,
   NODES,
-  PERSISTENT_VOLUMES,
   PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
   STORAGE_CLASSES,
   VOLUME_SNAPSHOT_CONTENTS,
   VOLUME_SNAPSHOTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
-import type { VolumeSnapshot, VolumeSnapshotContent } from
-  "@raft2kube/csi/sidecars/volume-snapshot.ts";
+import type {
+  VolumeSnapshot,
+  VolumeSnapshotContent,
+} from "@raft2kube/csi/sidecars/volume-snapshot.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
-import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
 const DRIVER = "hostpath.csi.r2k.dev";
 const CUSTOM_RESOURCE_DEFINITIONS = {
-  group: "apiextensions.k8s.io", version: "v1", kind: "CustomResourceDefinition",
-  plural: "customresourcedefinitions", namespaced: false,
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  kind: "CustomResourceDefinition",
+  plural: "customresourcedefinitions",
+  namespaced: false,
 };
 const TOPOLOGY = `topology.${DRIVER}/node`;
 const clock = systemClock();
@@ -93,9 +101,14 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
       const more = { volumeBindingMode, allowVolumeExpansion: true };
       await classes.create({ metadata: { name }, provisioner: DRIVER, ...more });
     }
-    for (const [name, values] of [["there", ["node-3"]], ["nowhere", ["node-8"]]] as const) {
+    for (const [name, values] of [
+      ["there", ["node-3"]],
+      ["nowhere", ["node-8"]],
+    ] as const) {
       await classes.create({
-        metadata: { name }, provisioner: DRIVER, volumeBindingMode: "Immediate",
+        metadata: { name },
+        provisioner: DRIVER,
+        volumeBindingMode: "Immediate",
         allowedTopologies: [{ matchLabelExpressions: [{ key: TOPOLOGY, values: [...values] }] }],
       });
     }
@@ -103,10 +116,11 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const parameters = { unheardOf: "x" };
     await classes.create({ metadata: { name: "strange" }, provisioner: DRIVER, parameters });
   });
-  const registerDriver = (name: string) => client.resource<CSINode>(CSI_NODES).create({
-    metadata: { name },
-    spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
-  });
+  const registerDriver = (name: string) =>
+    client.resource<CSINode>(CSI_NODES).create({
+      metadata: { name },
+      spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
+    });
   afterAll(async () => {
     client.close();
     sidecarClient.close();
@@ -207,14 +221,20 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
   });
 
   const chosen = (node: string) => ({ "volume.kubernetes.io/selected-node": node });
-  const untilGivenUp = (name: string) => waitFor(`the node of ${name} to be given up`, async () => {
-    const { metadata } = await claims().get({ namespace: "default", name });
-    return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
-  }, { clock });
+  const untilGivenUp = (name: string) =>
+    waitFor(
+      `the node of ${name} to be given up`,
+      async () => {
+        const { metadata } = await claims().get({ namespace: "default", name });
+        return metadata.annotations?.["volume.kubernetes.io/selected-node"] === undefined;
+      },
+      { clock },
+    );
 
   async function register(name: string): Promise<void> {
     await client.resource<Node>(NODES).create({
-      metadata: { name, labels: { [TOPOLOGY]: name } }, spec: {},
+      metadata: { name, labels: { [TOPOLOGY]: name } },
+      spec: {},
     });
     await registerDriver(name);
   }
@@ -272,7 +292,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const left = await claim("book", "now", {}, { dataSourceRef });
     const event = await eventOf("book", "Provisioning");
     expect([event.type, event.message]).toEqual([
-      "Normal", "Assuming an external populator will provision the volume",
+      "Normal",
+      "Assuming an external populator will provision the volume",
     ]);
     const control = await claim("after-book", "now");
     await volumeOf(control);
@@ -299,7 +320,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const image = path.join(dir, "data/volumes", source.spec.csi!.volumeHandle);
     const channel = connectGrpc(`unix://${path.join(dir, "csi.sock")}`);
     const { snapshot } = await rpcClient(channel, Controller).createSnapshot({
-      name: "s1", sourceVolumeId: source.spec.csi!.volumeHandle,
+      name: "s1",
+      sourceVolumeId: source.spec.csi!.volumeHandle,
     });
     channel.close();
     await rm(image, { recursive: true });
@@ -311,7 +333,8 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     const contents = client.resource<VolumeSnapshotContent>(VOLUME_SNAPSHOT_CONTENTS);
     const volumeSnapshotRef = { name: "s", namespace: "default", uid: metadata.uid! };
     await contents.create({
-      metadata: { name: "k" }, spec: { driver: DRIVER, volumeSnapshotRef },
+      metadata: { name: "k" },
+      spec: { driver: DRIVER, volumeSnapshotRef },
       status: { snapshotHandle: snapshot!.snapshotId },
     });
     const status = { boundVolumeSnapshotContentName: "k", readyToUse: true };
@@ -364,17 +387,28 @@ async function defineSnapshots(client: KubeClient): Promise<void> {
   const kinds = [VOLUME_SNAPSHOTS, VOLUME_SNAPSHOT_CONTENTS];
   for (const { group, kind = "", plural, namespaced } of kinds) {
     const name = `${plural}.${group}`;
-    const schema = { openAPIV3Schema: {
-      type: "object", "x-kubernetes-preserve-unknown-fields": true,
-    } };
+    const schema = {
+      openAPIV3Schema: {
+        type: "object",
+        "x-kubernetes-preserve-unknown-fields": true,
+      },
+    };
     await definitions.create({
       metadata: { name, annotations: { "api-approved.kubernetes.io": "unapproved, a test" } },
       spec: {
-        group, scope: namespaced ? "Namespaced" : "Cluster", names: { kind, plural },
+        group,
+        scope: namespaced ? "Namespaced" : "Cluster",
+        names: { kind, plural },
         versions: [{ name: "v1", served: true, storage: true, schema }],
       },
     });
-    await waitFor(name, async () => (await definitions.get({ name })).status?.conditions?.some(
-      ({ type, status }) => type === "Established" && status === "True"), { clock });
+    await waitFor(
+      name,
+      async () =>
+        (await definitions.get({ name })).status?.conditions?.some(
+          ({ type, status }) => type === "Established" && status === "True",
+        ),
+      { clock },
+    );
   }
 }

@@ -9,8 +9,6 @@ import type {
   VolumeAttributesClass,
 } from "@raft2kube/api/gen/storage/v1.ts";
 import { nodeUser } from "@raft2kube/api/node-users.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
   CSI_DRIVERS,
@@ -24,16 +22,18 @@ import {
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import {
   Controller,
-  ControllerServiceCapability_RPC_Type as Rpc,
   Identity,
   Node as NodeService,
+  ControllerServiceCapability_RPC_Type as Rpc,
   PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, serveGrpc, type RpcServer } from "@raft2kube/rpc/server.ts";
+import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { applyAddons } from "../node-users/cluster-apiserver.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -93,11 +93,14 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
     await applyAddons(client, api.dir);
     await client.resource<CSIDriver>(CSI_DRIVERS).create({
-      metadata: { name: DRIVER }, spec: { storageCapacity: true },
+      metadata: { name: DRIVER },
+      spec: { storageCapacity: true },
     });
     await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
     await client.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true,
+      metadata: { name: "disk" },
+      provisioner: DRIVER,
+      allowVolumeExpansion: true,
     });
     const attributes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
     for (const [name, iops] of Object.entries({ gold: "9000", silver: "500" })) {
@@ -120,7 +123,10 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       if (fails !== undefined) throw new RpcError(fails, "not now");
     };
     const types = [
-      Rpc.CREATE_DELETE_VOLUME, Rpc.EXPAND_VOLUME, Rpc.MODIFY_VOLUME, Rpc.GET_CAPACITY,
+      Rpc.CREATE_DELETE_VOLUME,
+      Rpc.EXPAND_VOLUME,
+      Rpc.MODIFY_VOLUME,
+      Rpc.GET_CAPACITY,
     ];
     const services = [Service.CONTROLLER_SERVICE, Service.VOLUME_ACCESSIBILITY_CONSTRAINTS];
     server = await serveGrpc({
@@ -135,7 +141,8 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
         }),
         serve(NodeService, {
           nodeGetInfo: () => ({
-            nodeId: "n1", accessibleTopology: { segments: { [TOPOLOGY]: "n1" } },
+            nodeId: "n1",
+            accessibleTopology: { segments: { [TOPOLOGY]: "n1" } },
           }),
         }),
         serve(Controller, {
@@ -212,7 +219,8 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     await until("the node's turn", async () => (await stateOf("online")) === "NodeResizePending");
     const { status } = await get("online");
     expect(status).toMatchObject({
-      capacity: { storage: "1Gi" }, allocatedResources: { storage: "2Gi" },
+      capacity: { storage: "1Gi" },
+      allocatedResources: { storage: "2Gi" },
     });
     expect(await conditionsOf("online")).toEqual(["Resizing", "FileSystemResizePending"]);
     expect((await volumes().get({ name: "pv-online" })).spec.capacity).toEqual({ storage: "2Gi" });
@@ -223,13 +231,17 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     fails = Status.OUT_OF_RANGE;
     await bound("recovers");
     await ask("recovers", "100Gi");
-    await until("the refusal", async () =>
-      (await stateOf("recovers")) === "ControllerResizeInfeasible");
+    await until(
+      "the refusal",
+      async () => (await stateOf("recovers")) === "ControllerResizeInfeasible",
+    );
     expect(await conditionsOf("recovers")).toContain("ControllerResizeError");
     fails = undefined;
     await ask("recovers", "3Gi");
-    await until("the smaller size", async () =>
-      (await get("recovers")).status?.capacity?.["storage"] === "3Gi");
+    await until(
+      "the smaller size",
+      async () => (await get("recovers")).status?.capacity?.["storage"] === "3Gi",
+    );
     expect(await stateOf("recovers")).toBeUndefined();
     expect(await conditionsOf("recovers")).toEqual([]);
   });
@@ -243,8 +255,10 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     await sidecars.close();
     fails = undefined;
     await startSidecars();
-    await until("the size", async () =>
-      (await get("begun")).status?.capacity?.["storage"] === "6Gi");
+    await until(
+      "the size",
+      async () => (await get("begun")).status?.capacity?.["storage"] === "6Gi",
+    );
     expect([...new Set(sizes)]).toEqual([5 * GIB, 6 * GIB]);
   });
 
@@ -253,13 +267,16 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     await bound("busy");
     await ask("busy", "8Gi");
     await until("the refusal", async () =>
-      (await conditionsOf("busy")).includes("ControllerResizeError"));
+      (await conditionsOf("busy")).includes("ControllerResizeError"),
+    );
     expect(await stateOf("busy")).toBe("ControllerResizeInProgress");
     await ask("busy", "4Gi");
     await until("the other size", async () => sizes.includes(4 * GIB));
     fails = undefined;
-    await until("the size", async () =>
-      (await get("busy")).status?.capacity?.["storage"] === "4Gi");
+    await until(
+      "the size",
+      async () => (await get("busy")).status?.capacity?.["storage"] === "4Gi",
+    );
     expect(await conditionsOf("busy")).toEqual([]);
   });
 
@@ -270,24 +287,30 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
       claims().patch(name, "merge", { spec: { volumeAttributesClassName: each } });
     fails = Status.INVALID_ARGUMENT;
     await ofClass("gold");
-    await until("the refusal", async () =>
-      (await get("golden")).status?.modifyVolumeStatus?.status === "Infeasible");
+    await until(
+      "the refusal",
+      async () => (await get("golden")).status?.modifyVolumeStatus?.status === "Infeasible",
+    );
     expect((await get("golden")).status?.conditions).toMatchObject([
       { type: "ModifyingVolume", status: "True", message: expect.stringContaining("failed") },
       { type: "ModifyVolumeError", reason: "InvalidArgument", message: "not now" },
     ]);
     fails = undefined;
     await ofClass("silver");
-    await until("the attributes", async () =>
-      (await get("golden")).status?.currentVolumeAttributesClassName === "silver");
+    await until(
+      "the attributes",
+      async () => (await get("golden")).status?.currentVolumeAttributesClassName === "silver",
+    );
     expect(modified).toEqual([{ iops: "500" }]);
     const { status } = await get("golden");
     expect([status?.modifyVolumeStatus, status?.conditions ?? []]).toEqual([undefined, []]);
     const { spec } = await volumes().get({ name: "pv-golden" });
     expect(spec.volumeAttributesClassName).toBe("silver");
     await ofClass("absent");
-    await until("the class to be missed", async () =>
-      (await get("golden")).status?.modifyVolumeStatus?.status === "Pending");
+    await until(
+      "the class to be missed",
+      async () => (await get("golden")).status?.modifyVolumeStatus?.status === "Pending",
+    );
   });
 
   itOfOurs("publishes the driver's free space for its topology, again and again", async () => {
@@ -306,8 +329,10 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     available = 3 * GIB;
     const classes = client.resource<StorageClass>(STORAGE_CLASSES);
     await classes.create({ metadata: { name: "other" }, provisioner: DRIVER });
-    await until("both classes", async () =>
-      (await list()).map(({ capacity }) => capacity).join() === "3Gi,3Gi");
+    await until(
+      "both classes",
+      async () => (await list()).map(({ capacity }) => capacity).join() === "3Gi,3Gi",
+    );
     await classes.delete({ name: "other" });
     await until("the class to be gone", async () => (await list()).length === 1);
   });

@@ -4,13 +4,15 @@ import os from "node:os";
 import path from "node:path";
 import type { Node, PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
-import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
-import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { attachmentName, uniqueVolumeName } from "@raft2kube/client-kube/object/attachments.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CSI_NODES, NODES, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES,
+  CSI_NODES,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { serveRegistration } from "@raft2kube/csi/lib/registration.ts";
@@ -18,17 +20,19 @@ import { startAttacher } from "@raft2kube/csi/sidecars/attacher.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { startPluginWatcher } from "@raft2kube/kubelet/plugins/plugin-watcher.ts";
-import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { csiPlugin } from "@raft2kube/kubelet/volumes/csi.ts";
+import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { FilesBudget } from "@raft2kube/kubelet/volumes/files.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { Controller, Identity, Node as NodeService } from "@raft2kube/proto/gen/csi.ts";
-import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startApiserverOnEtcd } from "../../../testing/apiserver/own-apiserver.ts";
+import type { TestApiserver } from "../../../testing/apiserver/test-apiserver.ts";
 import { UpstreamProcess } from "../upstream-process.ts";
 import { hasUpstreamSidecars, startUpstreamSidecars } from "./upstream-sidecars.ts";
 
@@ -95,7 +99,9 @@ describe.skipIf(R2K_CSI_DRIVER === "")("our sidecars beside the driver of R2K_CS
   lifeOfVolume(named, ours);
 });
 describe.skipIf(R2K_CSI_DRIVER === "" || !hasTheirs)(
-  "upstream's sidecars beside the driver of R2K_CSI_DRIVER", () => lifeOfVolume(named, theirs));
+  "upstream's sidecars beside the driver of R2K_CSI_DRIVER",
+  () => lifeOfVolume(named, theirs),
+);
 
 /** Tests from a claim to the volume's end; the binder is played here. */
 function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
@@ -123,7 +129,9 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     ({ nodeId } = await rpcClient(channel, NodeService).nodeGetInfo({}));
     channel.close();
     await client.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: { name: "foreign" }, provisioner: driverName, allowVolumeExpansion: true,
+      metadata: { name: "foreign" },
+      provisioner: driverName,
+      allowVolumeExpansion: true,
     });
     await client.resource<CSINode>(CSI_NODES).create({
       metadata: { name: NODE },
@@ -168,7 +176,8 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   it("provisions the volume of a claim", async () => {
     const { metadata } = await claims().create({
       metadata: {
-        ...claim, annotations: { "volume.kubernetes.io/storage-provisioner": driverName },
+        ...claim,
+        annotations: { "volume.kubernetes.io/storage-provisioner": driverName },
       },
       spec: {
         storageClassName: "foreign",
@@ -178,7 +187,8 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     });
     volumeName = `pvc-${metadata.uid}`;
     const { spec } = await until("the volume", () =>
-      undefinedIfNotFound(volumes().get({ name: volumeName })));
+      undefinedIfNotFound(volumes().get({ name: volumeName })),
+    );
     expect(spec).toMatchObject({
       capacity: { storage: "1Gi" },
       claimRef: { ...claim, uid: metadata.uid },
@@ -194,7 +204,9 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   });
 
   it("attaches it to a node, and keeps what the driver says about the device", async () => {
-    const { spec: { csi } } = await volumes().get({ name: volumeName });
+    const {
+      spec: { csi },
+    } = await volumes().get({ name: volumeName });
     attachment = attachmentName(driverName, csi!.volumeHandle, NODE);
     const source = { persistentVolumeName: volumeName };
     const spec = { attacher: driverName, nodeName: NODE, source };
@@ -211,8 +223,11 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     const spec = { resources: { requests: { storage: "2Gi" } } };
     await claims().patch(claim, "merge", { spec });
     const statusOf = async () => (await claims().get(claim)).status;
-    await until("the node's turn", async () =>
-      (await statusOf())?.allocatedResourceStatuses?.["storage"] === "NodeResizePending");
+    await until(
+      "the node's turn",
+      async () =>
+        (await statusOf())?.allocatedResourceStatuses?.["storage"] === "NodeResizePending",
+    );
     expect((await statusOf())?.capacity).toEqual({ storage: "1Gi" });
     expect((await volumes().get({ name: volumeName })).spec.capacity).toEqual({ storage: "2Gi" });
   });
@@ -239,7 +254,7 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     const volume = { name: "data", persistentVolumeClaim: { claimName: "data" } };
     const spec = { name: "data", volume, claim: { pvc: await claims().get(claim), pv } };
     const how = { fsGroup: undefined, readOnly: false, budget: new FilesBudget() };
-    const { hostPath } = await plugin.setUp({ pod, spec, dir: place, ...how }) as {
+    const { hostPath } = (await plugin.setUp({ pod, spec, dir: place, ...how })) as {
       hostPath: string;
     };
     expect(existsSync(hostPath)).toBe(true);
@@ -254,12 +269,17 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
   it("detaches it, and deletes it when it is released", async () => {
     const volume = await volumes().get({ name: volumeName });
     await attachments().delete({ name: attachment });
-    await until("the attachment to go", async () =>
-      (await undefinedIfNotFound(attachments().get({ name: attachment }))) === undefined);
+    await until(
+      "the attachment to go",
+      async () =>
+        (await undefinedIfNotFound(attachments().get({ name: attachment }))) === undefined,
+    );
     await claims().delete(claim);
     const status = { phase: "Released" };
     await volumes().patch({ name: volumeName, subresource: "status" }, "merge", { status });
-    await until("the driver's volume to go", async () =>
-      !(await handlesOfDriver()).includes(volume.spec.csi!.volumeHandle));
+    await until(
+      "the driver's volume to go",
+      async () => !(await handlesOfDriver()).includes(volume.spec.csi!.volumeHandle),
+    );
   });
 }

@@ -4,8 +4,8 @@ import path from "node:path";
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { startSampleDevicePlugin } from "@raft2kube/device/plugins/sample/main.ts";
 import {
-  startDeviceManager,
   type RunningDeviceManager,
+  startDeviceManager,
 } from "@raft2kube/kubelet/devices/device-manager.ts";
 import { PLUGIN_GONE_GRACE_MS } from "@raft2kube/kubelet/devices/limits.ts";
 import { Registration } from "@raft2kube/proto/gen/deviceplugin.ts";

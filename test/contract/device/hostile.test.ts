@@ -6,21 +6,23 @@ import path from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { readCheckpoint } from "@raft2kube/kubelet/devices/checkpoint.ts";
 import {
-  startDeviceManager,
   type RunningDeviceManager,
+  startDeviceManager,
 } from "@raft2kube/kubelet/devices/device-manager.ts";
 import {
-  ALLOCATION_BYTES_MAX, DEVICES_MAX, DEVICE_ID_BYTES_MAX,
+  ALLOCATION_BYTES_MAX,
+  DEVICE_ID_BYTES_MAX,
+  DEVICES_MAX,
 } from "@raft2kube/kubelet/devices/limits.ts";
 import { watchDirectory } from "@raft2kube/linux/file/file-events.ts";
 import {
   DevicePlugin,
-  Registration,
   type DevicePluginMethods,
+  Registration,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
-import { serve, serveGrpc, type Handlers } from "@raft2kube/rpc/server.ts";
+import { type Handlers, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -146,9 +148,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     await allocatable("good", 1);
     await allocatable("names", 0);
     const { manager } = devices;
-    await expect(manager.admit(podWith("large"))).rejects.toMatchObject(
-      refusal("an answer of "),
-    );
+    await expect(manager.admit(podWith("large"))).rejects.toMatchObject(refusal("an answer of "));
     await manager.admit(podWith("good"));
     const file = path.join(pluginDir(), "kubelet_internal_checkpoint");
     const { entries, resources } = await readCheckpoint(file);
@@ -166,10 +166,14 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     };
     const file = path.join(pluginDir(), "kubelet_internal_checkpoint");
     const times = new Set<number>();
-    const watching = watchDirectory(pluginDir(), () => {
-      const found = statSync(file, { throwIfNoEntry: false });
-      if (found) times.add(found.mtimeMs);
-    }, () => undefined);
+    const watching = watchDirectory(
+      pluginDir(),
+      () => {
+        const found = statSync(file, { throwIfNoEntry: false });
+        if (found) times.add(found.mtimeMs);
+      },
+      () => undefined,
+    );
     closers.push(async () => watching.close());
     await startPlugin("flood", { listAndWatch: (_, call) => flood(call.signal) });
     await allocatable("flood", 7);

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   AlarmRequest_AlarmAction as Action,
@@ -8,12 +8,12 @@ import {
   AlarmType,
   Maintenance,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type Channel, client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytes, expectError, shorthand } from "./fixture.ts";
 import {
-  ETCDCTL_36_PROGRAM,
   ETCD_36_PROGRAM,
+  ETCDCTL_36_PROGRAM,
   type Running,
   servedWith,
   startEtcd,

@@ -190,8 +190,7 @@ const KEY_ACTIONS: Record<string, Action> = {
   async "lease-grant"(client, o, [id]) {
     return `lease ${(await client.leaseGrant({ ID: BigInt(id!), TTL: 100 }, o)).ID}`;
   },
-  "lease-revoke": async (client, o, [id]) =>
-    said(await client.leaseRevoke({ ID: BigInt(id!) }, o)),
+  "lease-revoke": async (client, o, [id]) => said(await client.leaseRevoke({ ID: BigInt(id!) }, o)),
   async "lease-keys"(client, o, [id]) {
     const { keys } = await client.leaseTimeToLive({ ID: BigInt(id!), keys: true }, o);
     return `keys: ${keys.map(printed).join(" ")}`;
@@ -204,7 +203,10 @@ const KEY_ACTIONS: Record<string, Action> = {
   },
   async leases(client, o) {
     const { leases } = await client.leaseLeases(o);
-    return `leases: ${leases.map(({ ID }) => ID).sort().join(" ")}`;
+    return `leases: ${leases
+      .map(({ ID }) => ID)
+      .sort()
+      .join(" ")}`;
   },
 };
 

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuthCases } from "./auth-cases.ts";
 import {
   ETCD_36_PROGRAM,
+  embedded,
   type Implementation,
   type Running,
-  embedded,
   served,
   threeMembers,
   upstream36,

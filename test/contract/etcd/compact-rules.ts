@@ -16,9 +16,12 @@ export function compactRules(running: () => Running): void {
     await expectError(client().range({ key: bytes(key), revision: first }), "compacted");
     expect(await use().get(key, first + 1)).toMatchObject({ value: bytes("2"), version: 2 });
     expect(await use().get(key)).toMatchObject({ modRevision: third, version: 3 });
-    await expectError(client().txn({
-      success: [{ requestRange: { key: bytes(key), revision: first } }],
-    }), "compacted");
+    await expectError(
+      client().txn({
+        success: [{ requestRange: { key: bytes(key), revision: first } }],
+      }),
+      "compacted",
+    );
   });
 
   test("compacting again, or beyond the present, is refused", async () => {

@@ -113,7 +113,8 @@ function concurrency(implementation: Implementation): void {
     const first = await post<Elected>("election/campaign", { name: b64(name), value: b64("a") });
     expect((await values.next()).value).toBe("a");
     const second = watched(
-      post<Elected>("election/campaign", { name: b64(name), value: b64("b") }));
+      post<Elected>("election/campaign", { name: b64(name), value: b64("b") }),
+    );
     await waitForContenders(name, 2);
     await post("election/proclaim", { leader: first.leader, value: b64("again") });
     expect((await values.next()).value).toBe("again");
@@ -144,7 +145,8 @@ function concurrency(implementation: Implementation): void {
       await elections.proclaim({ leader, value: Buffer.from("b") });
       await elections.resign({ leader });
       await expect(elections.leader({ name })).rejects.toMatchObject({
-        status: Status.UNKNOWN, message: "election: no leader",
+        status: Status.UNKNOWN,
+        message: "election: no leader",
       });
     } finally {
       await channel.close();

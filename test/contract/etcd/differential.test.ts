@@ -11,15 +11,15 @@ import type {
   ResponseHeader,
   TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytes } from "./fixture.ts";
 import {
   ETCD_36_PROGRAM,
   ETCD_PROGRAM,
+  embedded,
   type Implementation,
   type Running,
-  embedded,
   upstream,
   upstream36,
 } from "./implementations.ts";
@@ -155,8 +155,11 @@ function shown(_key: string, value: unknown): unknown {
 /** A response without its member. */
 async function outcome(call: Promise<unknown>): Promise<unknown> {
   try {
-    return JSON.parse(JSON.stringify(await call, (key, value: unknown) =>
-      key === "header" ? { revision: (value as ResponseHeader).revision } : shown(key, value)));
+    return JSON.parse(
+      JSON.stringify(await call, (key, value: unknown) =>
+        key === "header" ? { revision: (value as ResponseHeader).revision } : shown(key, value),
+      ),
+    );
   } catch (thrown) {
     if (thrown instanceof EtcdError) return { status: thrown.status, message: thrown.message };
     throw thrown;
@@ -204,4 +207,5 @@ function comparison(judge: Implementation, seeds: readonly number[]): void {
 
 describe.runIf(existsSync(ETCD_PROGRAM))("beside etcd", () => comparison(upstream, [1, 2, 3]));
 describe.runIf(existsSync(ETCD_36_PROGRAM))("beside etcd 3.6", () =>
-  comparison(upstream36, [4, 5, 6]));
+  comparison(upstream36, [4, 5, 6]),
+);

@@ -4,7 +4,7 @@ import {
   DowngradeRequest_DowngradeAction as Action,
   Maintenance,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -88,10 +88,14 @@ describe("a downgrade is allowed, begun and ended as by etcd", () => {
   });
 });
 
-test.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", async () => {
-  const lines = await casesOn(upstream36.start);
-  if (process.env.R2K_RECORD === "1") {
-    writeFileSync(RECORDED, `${JSON.stringify(lines, undefined, 1)}\n`);
-  }
-  expect(lines).toEqual(recorded());
-}, 90_000);
+test.runIf(existsSync(ETCD_36_PROGRAM))(
+  "etcd 3.6 says what is recorded",
+  async () => {
+    const lines = await casesOn(upstream36.start);
+    if (process.env.R2K_RECORD === "1") {
+      writeFileSync(RECORDED, `${JSON.stringify(lines, undefined, 1)}\n`);
+    }
+    expect(lines).toEqual(recorded());
+  },
+  90_000,
+);

@@ -74,7 +74,10 @@ describe.runIf(existsSync(STRACE))("S1", () => {
       const fd = /pwrite64\(([0-9]+)/.exec(lines[written] ?? "")?.[1];
       const synced = durable(lines, written, fd);
       const answered = lines.findIndex(
-        (line, i) => i > written && /write|send/.test(line) && !line.includes("pwrite64") &&
+        (line, i) =>
+          i > written &&
+          /write|send/.test(line) &&
+          !line.includes("pwrite64") &&
           line.includes(mark),
       );
       expect(written, `${mark} in the log`).toBeGreaterThan(0);

@@ -61,29 +61,36 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
     return started;
   }
 
-  test("a lock never has two owners, and every client gets it in the end", async () => {
-    const diary = join(folder, "diary");
-    writeFileSync(diary, "");
-    const script = `echo in >> ${diary}; sleep 0.3; echo out >> ${diary}`;
-    const { signal } = ending;
-    // One that a dying member failed asks again, as a person would.
-    const contend = async () => {
-      for (let attempt = 1; !signal.aborted && attempt <= ATTEMPTS_MAX; attempt++) {
-        const asked = run("lock", "--ttl=10", "--", "mutex", "sh", "-c", script);
-        if ((await asked.code) === 0) return;
-        expect(attempt, asked.output).toBeLessThan(ATTEMPTS_MAX);
-      }
-    };
-    const all = Promise.all(Array.from({ length: CONTENDERS }, contend));
-    const lines = () => readFileSync(diary, "utf8").split("\n").filter((line) => line !== "");
-    await waitFor("the first owner", () => lines().length > 0, { clock, timeout_ms: TURNS_MS });
-    const leader = await members.leader(client);
-    await members.kill(leader);
-    await all;
-    await members.resume(leader);
-    expect(lines().length).toBeGreaterThanOrEqual(2 * CONTENDERS);
-    expect(lines()).toEqual(lines().map((_, i) => (i % 2 === 0 ? "in" : "out")));
-  }, TURNS_MS);
+  test(
+    "a lock never has two owners, and every client gets it in the end",
+    async () => {
+      const diary = join(folder, "diary");
+      writeFileSync(diary, "");
+      const script = `echo in >> ${diary}; sleep 0.3; echo out >> ${diary}`;
+      const { signal } = ending;
+      // One that a dying member failed asks again, as a person would.
+      const contend = async () => {
+        for (let attempt = 1; !signal.aborted && attempt <= ATTEMPTS_MAX; attempt++) {
+          const asked = run("lock", "--ttl=10", "--", "mutex", "sh", "-c", script);
+          if ((await asked.code) === 0) return;
+          expect(attempt, asked.output).toBeLessThan(ATTEMPTS_MAX);
+        }
+      };
+      const all = Promise.all(Array.from({ length: CONTENDERS }, contend));
+      const lines = () =>
+        readFileSync(diary, "utf8")
+          .split("\n")
+          .filter((line) => line !== "");
+      await waitFor("the first owner", () => lines().length > 0, { clock, timeout_ms: TURNS_MS });
+      const leader = await members.leader(client);
+      await members.kill(leader);
+      await all;
+      await members.resume(leader);
+      expect(lines().length).toBeGreaterThanOrEqual(2 * CONTENDERS);
+      expect(lines()).toEqual(lines().map((_, i) => (i % 2 === 0 ? "in" : "out")));
+    },
+    TURNS_MS,
+  );
 
   /** Stands for an office until it is won; one that a dying member failed stands again. */
   function campaign(name: string) {
@@ -107,25 +114,34 @@ describe.runIf(existsSync(ETCDCTL))("clients over TLS while members die", () => 
     };
   }
 
-  test("an election goes to the next when its winner resigns, leader or no leader", async () => {
-    const standing = { key: Buffer.from("chief/"), rangeEnd: Buffer.from("chief0") };
-    // Longer than the minute for which etcdctl's lease keeps the place of one that was failed.
-    const until = (what: string, condition: () => boolean | Promise<boolean>) =>
-      waitFor(what, condition, { clock, timeout_ms: 90_000 });
-    const first = campaign("first");
-    await until("the first", () => first.won());
-    const second = campaign("second");
-    await until("the second to stand", async () => (await client.range(standing)).count === 2);
-    const leader = await members.leader(client);
-    await members.kill(leader);
-    try {
-      await until("a new leader", () => client.range(standing).then(() => true, () => false));
-      expect(second.won()).toBe(false);
-      await first.resign();
-      await until("the second to win", () => second.won());
-      await second.resign();
-    } finally {
-      await members.resume(leader);
-    }
-  }, 2 * TURNS_MS);
+  test(
+    "an election goes to the next when its winner resigns, leader or no leader",
+    async () => {
+      const standing = { key: Buffer.from("chief/"), rangeEnd: Buffer.from("chief0") };
+      // Longer than the minute for which etcdctl's lease keeps the place of one that was failed.
+      const until = (what: string, condition: () => boolean | Promise<boolean>) =>
+        waitFor(what, condition, { clock, timeout_ms: 90_000 });
+      const first = campaign("first");
+      await until("the first", () => first.won());
+      const second = campaign("second");
+      await until("the second to stand", async () => (await client.range(standing)).count === 2);
+      const leader = await members.leader(client);
+      await members.kill(leader);
+      try {
+        await until("a new leader", () =>
+          client.range(standing).then(
+            () => true,
+            () => false,
+          ),
+        );
+        expect(second.won()).toBe(false);
+        await first.resign();
+        await until("the second to win", () => second.won());
+        await second.resign();
+      } finally {
+        await members.resume(leader);
+      }
+    },
+    2 * TURNS_MS,
+  );
 });

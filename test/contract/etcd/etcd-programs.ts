@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { PATIENT } from "./etcdctl.ts";
 import { freePort } from "../../../testing/free-port.ts";
+import { PATIENT } from "./etcdctl.ts";
 
 /** A release of etcd's programs. */
 export interface EtcdRelease {

@@ -4,9 +4,9 @@ import { compactRules } from "./compact-rules.ts";
 import {
   ETCD_36_PROGRAM,
   ETCD_PROGRAM,
+  embedded,
   type Implementation,
   type Running,
-  embedded,
   served,
   threeMembers,
   upstream,

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
-import { Etcd3, type IOptions } from "etcd3";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { Etcd3, type IOptions } from "etcd3";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { SecureMembers } from "./secure-members.ts";
 
@@ -49,39 +49,45 @@ export function etcd3FailoverRules(members: () => SecureMembers): void {
     stranger.close();
   });
 
-  test("reads, writes, a watch and a lease outlive the leader", async () => {
-    const watcher = await persist("a watch", () => client.watch().prefix("told/").create());
-    const recorded: string[] = [];
-    watcher.on("put", ({ value }) => recorded.push(value.toString()));
-    const lease = client.lease(LEASE_TTL_S);
-    let lost: unknown;
-    lease.on("lost", (reason) => (lost = reason));
-    await persist("a lease", () => lease.put("leased").value("kept"));
-    await put("told/before", "before");
-    await until("the watch", () => recorded.includes("before"));
+  test(
+    "reads, writes, a watch and a lease outlive the leader",
+    async () => {
+      const watcher = await persist("a watch", () => client.watch().prefix("told/").create());
+      const recorded: string[] = [];
+      watcher.on("put", ({ value }) => recorded.push(value.toString()));
+      const lease = client.lease(LEASE_TTL_S);
+      let lost: unknown;
+      lease.on("lost", (reason) => (lost = reason));
+      await persist("a lease", () => lease.put("leased").value("kept"));
+      await put("told/before", "before");
+      await until("the watch", () => recorded.includes("before"));
 
-    const operator = await members().client();
-    const leader = await members().leader(operator);
-    await operator.close();
-    await members().kill(leader);
-    try {
-      for (const value of ["first", "second", "third"]) await put(`told/${value}`, value);
-      await until("the watch to go on", () => recorded.includes("third"));
-      // A put that was tried again may have been done twice; none is missing, none out of order.
-      expect([...new Set(recorded)]).toEqual(["before", "first", "second", "third"]);
-      const all = () => client.getAll().prefix("told/").count();
-      expect(await persist("a list", all)).toBe(4);
-      const renewed = await persist("a renewal", () => lease.keepaliveOnce());
-      expect(Number(renewed.TTL)).toBeGreaterThan(0);
-      expect(await persist("a read", () => client.get("leased").string())).toBe("kept");
-      expect(lost).toBeUndefined();
-    } finally {
-      await members().resume(leader);
-    }
-    const back = new Etcd3({ hosts: leader.endpoint, credentials });
-    expect(await persist("the one that died", () => back.get("told/third").string())).toBe("third");
-    back.close();
-    lease.release();
-    await watcher.cancel();
-  }, 4 * TURNS_MS);
+      const operator = await members().client();
+      const leader = await members().leader(operator);
+      await operator.close();
+      await members().kill(leader);
+      try {
+        for (const value of ["first", "second", "third"]) await put(`told/${value}`, value);
+        await until("the watch to go on", () => recorded.includes("third"));
+        // A put that was tried again may have been done twice; none is missing, none out of order.
+        expect([...new Set(recorded)]).toEqual(["before", "first", "second", "third"]);
+        const all = () => client.getAll().prefix("told/").count();
+        expect(await persist("a list", all)).toBe(4);
+        const renewed = await persist("a renewal", () => lease.keepaliveOnce());
+        expect(Number(renewed.TTL)).toBeGreaterThan(0);
+        expect(await persist("a read", () => client.get("leased").string())).toBe("kept");
+        expect(lost).toBeUndefined();
+      } finally {
+        await members().resume(leader);
+      }
+      const back = new Etcd3({ hosts: leader.endpoint, credentials });
+      expect(await persist("the one that died", () => back.get("told/third").string())).toBe(
+        "third",
+      );
+      back.close();
+      lease.release();
+      await watcher.cancel();
+    },
+    4 * TURNS_MS,
+  );
 }

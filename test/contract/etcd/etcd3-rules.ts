@@ -1,15 +1,15 @@
 import { once } from "node:events";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import {
+  Etcd3,
   EtcdLockFailedError,
   EtcdPermissionDeniedError,
   EtcdUserNotFoundError,
-  Etcd3,
   type Lease,
   type Namespace,
   Range,
 } from "etcd3";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { freshPrefix } from "./fixture.ts";
 import type { Running } from "./implementations.ts";
@@ -45,7 +45,9 @@ interface Use {
 function readRules({ keys }: Use): void {
   test("get in each form, and of what is not there", async () => {
     await keys().put("n").value(42);
-    await keys().put("j").value(JSON.stringify({ a: [1] }));
+    await keys()
+      .put("j")
+      .value(JSON.stringify({ a: [1] }));
     expect(await keys().get("n").number()).toBe(42);
     expect(await keys().get("n").string()).toBe("42");
     expect(await keys().get("j").json()).toEqual({ a: [1] });
@@ -56,14 +58,22 @@ function readRules({ keys }: Use): void {
   });
 
   test("getAll by prefix and range, sorted, limited, counted", async () => {
-    for (const [key, value] of [["p/1", "c"], ["p/2", "b"], ["p/3", "a"], ["q", "d"]] as const) {
+    for (const [key, value] of [
+      ["p/1", "c"],
+      ["p/2", "b"],
+      ["p/3", "a"],
+      ["q", "d"],
+    ] as const) {
       await keys().put(key).value(value);
     }
     expect(await keys().getAll().prefix("p/").strings()).toEqual({
-      "p/1": "c", "p/2": "b", "p/3": "a",
+      "p/1": "c",
+      "p/2": "b",
+      "p/3": "a",
     });
     expect(await keys().getAll().prefix("p/").sort("Value", "Ascend").limit(2).keys()).toEqual([
-      "p/3", "p/2",
+      "p/3",
+      "p/2",
     ]);
     expect(await keys().getAll().prefix("p/").count()).toBe(3);
     const range = { start: "p/2", end: "q" };
@@ -143,18 +153,22 @@ function txnRules({ keys }: Use): void {
   test("transactions in memory retry after a conflict", async () => {
     await keys().put("sum").value("1");
     let attempts = 0;
-    await keys().stm({ retries: 5 }).transact(async (tx) => {
-      const now = Number(await tx.get("sum"));
-      if (attempts++ === 0) await keys().put("sum").value("10");
-      await tx.put("sum").value(String(now + 1));
-    });
+    await keys()
+      .stm({ retries: 5 })
+      .transact(async (tx) => {
+        const now = Number(await tx.get("sum"));
+        if (attempts++ === 0) await keys().put("sum").value("10");
+        await tx.put("sum").value(String(now + 1));
+      });
     expect(await keys().get("sum")).toBe("11");
     expect(attempts).toBe(2);
-    const lost = keys().stm({ retries: 0 }).transact(async (tx) => {
-      await tx.get("sum");
-      await keys().put("sum").value("0");
-      await tx.put("sum").value("lost");
-    });
+    const lost = keys()
+      .stm({ retries: 0 })
+      .transact(async (tx) => {
+        await tx.get("sum");
+        await keys().put("sum").value("0");
+        await tx.put("sum").value("lost");
+      });
     await expect(lost).rejects.toThrow();
     expect(await keys().get("sum")).toBe("0");
   });
@@ -228,7 +242,11 @@ function lockAndElectionRules({ keys }: Use): void {
     const first = await keys().lock("l").ttl(30).acquire();
     await expect(keys().lock("l").acquire()).rejects.toBeInstanceOf(EtcdLockFailedError);
     await first.release();
-    expect(await keys().lock("l").do(() => "mine")).toBe("mine");
+    expect(
+      await keys()
+        .lock("l")
+        .do(() => "mine"),
+    ).toBe("mine");
   });
 
   test("an election has one winner, then the next", async () => {

@@ -24,6 +24,8 @@ function contract(implementation: Implementation): void {
 describe("the npm client etcd3 on ours", () => contract(served));
 describe("the npm client etcd3 on three of ours", () => contract(threeMembers));
 describe.runIf(existsSync(ETCD_PROGRAM))("the npm client etcd3 on etcd 3.4", () =>
-  contract(upstream));
+  contract(upstream),
+);
 describe.runIf(existsSync(ETCD_36_PROGRAM))("the npm client etcd3 on etcd 3.6", () =>
-  contract(upstream36));
+  contract(upstream36),
+);

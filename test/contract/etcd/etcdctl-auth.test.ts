@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ETCDCTL, etcdctl, withoutIdentity, words } from "./etcdctl.ts";
 import {
-  ETCDCTL_36_PROGRAM,
   ETCD_36_PROGRAM,
   ETCD_PROGRAM,
+  ETCDCTL_36_PROGRAM,
   type Implementation,
   type Running,
   served,
@@ -87,11 +87,13 @@ function sameAnswers(peer: Implementation, program: string, session: string[]): 
 }
 
 describe.runIf(existsSync(ETCDCTL) && existsSync(ETCD_PROGRAM))("etcdctl 3.4, auth", () =>
-  sameAnswers(upstream, ETCDCTL, SESSION));
+  sameAnswers(upstream, ETCDCTL, SESSION),
+);
 
 const SESSION_36 = ["auth status", ...SESSION, "role get root -w json", "auth status -w json"];
 
 const has36 = existsSync(ETCDCTL_36_PROGRAM) && existsSync(ETCD_36_PROGRAM);
 
 describe.runIf(has36)("etcdctl 3.6, auth", () =>
-  sameAnswers(upstream36, ETCDCTL_36_PROGRAM, SESSION_36));
+  sameAnswers(upstream36, ETCDCTL_36_PROGRAM, SESSION_36),
+);

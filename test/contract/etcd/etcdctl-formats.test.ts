@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { startStore } from "@raft2kube/store/main.ts";
-import { freePort } from "../../../testing/free-port.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { FORMATS, type Format, type Printed, comparable } from "./etcdctl-output.ts";
-import { SESSION } from "./etcdctl-session.ts";
-import { PATIENT } from "./etcdctl.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { ETCD_34, ETCD_36, type EtcdRelease, isThere, startEtcd } from "./etcd-programs.ts";
+import { PATIENT } from "./etcdctl.ts";
+import { comparable, FORMATS, type Format, type Printed } from "./etcdctl-output.ts";
+import { SESSION } from "./etcdctl-session.ts";
 
 const LEASE = 0x4d2n;
 const COMMAND_TIMEOUT_MS = 55_000;
@@ -124,7 +124,12 @@ function sameOutput(release: EtcdRelease): void {
         const printed = await run(release, endpoint, [...line.split(" "), "-w", format]);
         // Members come in the order of their ids, which are random.
         const pieces = comparable(line, format, printed).split(/[\n,|{}[\]]+/);
-        lines.push(pieces.map((piece) => piece.trim()).sort().join(" "));
+        lines.push(
+          pieces
+            .map((piece) => piece.trim())
+            .sort()
+            .join(" "),
+        );
         return printed.output.toString();
       };
       const added = await say("member add x --learner --peer-urls=http://127.0.0.1:9", "json");

@@ -86,7 +86,10 @@ function textOf(line: string, format: Format, { code, output }: Printed): string
   if (line !== "watch") return text;
   if (format === "fields") return text.replace(HEADER_FIELDS, "");
   if (format !== "json") return text.trim();
-  const answers = text.trim().split("\n").map((each) => JSON.parse(each) as { Events: unknown[] });
+  const answers = text
+    .trim()
+    .split("\n")
+    .map((each) => JSON.parse(each) as { Events: unknown[] });
   return JSON.stringify(answers.flatMap(({ Events }) => Events));
 }
 

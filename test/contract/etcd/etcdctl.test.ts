@@ -25,10 +25,10 @@ const SESSION: [string, string?][] = [
   ["get none -w json"],
   ["put foo --ignore-value"],
   ["put none --ignore-value"],
-  ["put \"\" x"],
-  ["txn", "mod(\"foo\") > \"1\"\n\nput foo txn\nget foo\n\nput foo failed\n\n"],
-  ["txn -w json", "version(\"none\") = \"0\"\nvalue(\"foo\") = \"txn\"\n\ndel foo2\n\nget foo\n\n"],
-  ["txn", "value(\"foo\") = \"x\"\n\nput a b\n\nget foo\n\n"],
+  ['put "" x'],
+  ["txn", 'mod("foo") > "1"\n\nput foo txn\nget foo\n\nput foo failed\n\n'],
+  ["txn -w json", 'version("none") = "0"\nvalue("foo") = "txn"\n\ndel foo2\n\nget foo\n\n'],
+  ["txn", 'value("foo") = "x"\n\nput a b\n\nget foo\n\n'],
   ["txn", "\nput dup 1\nput dup 2\n\n\n"],
   ["lease grant 100"],
   ["lease grant 1"],
@@ -44,7 +44,7 @@ const SESSION: [string, string?][] = [
   ["del foo --prev-kv"],
   ["del --prefix foo"],
   ["del none"],
-  ["get --prefix \"\" -w json"],
+  ['get --prefix "" -w json'],
 ];
 
 const available = existsSync(ETCDCTL) && existsSync(ETCD_PROGRAM);

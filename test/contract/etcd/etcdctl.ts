@@ -39,10 +39,10 @@ export function withoutIdentity({ code, output }: Result): Result {
   const common = output
     .split("\n")
     // The client logs its retries, with addresses and times.
-    .filter((line) => !line.startsWith("{\"level\":\"warn\""))
+    .filter((line) => !line.startsWith('{"level":"warn"'))
     .join("\n")
-    .replace(/"(cluster_id|member_id|raft_term)":[0-9]+/g, "\"$1\":0")
-    .replace(/"(ClusterID|MemberID|RaftTerm)" : [0-9]+/g, "\"$1\" : 0")
+    .replace(/"(cluster_id|member_id|raft_term)":[0-9]+/g, '"$1":0')
+    .replace(/"(ClusterID|MemberID|RaftTerm)" : [0-9]+/g, '"$1" : 0')
     .replace(/lease [0-9a-f]+/g, "lease ID")
     .replace(/remaining\([0-9]+s\)/g, "remaining(s)");
   return { code, output: common };
@@ -50,5 +50,5 @@ export function withoutIdentity({ code, output }: Result): Result {
 
 /** A line's words; `""` is an empty one. */
 export function words(line: string): string[] {
-  return line.split(" ").map((word) => (word === "\"\"" ? "" : word));
+  return line.split(" ").map((word) => (word === '""' ? "" : word));
 }

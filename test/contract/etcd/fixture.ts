@@ -1,7 +1,7 @@
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError, type EtcdErrorName, etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { KeyValue, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
+import type { KeyValue, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { expect } from "vitest";
 
 export const bytes = (text: string): Buffer => Buffer.from(text, "latin1");

@@ -42,11 +42,16 @@ export const CASES: readonly GatewayRequest[] = [
   post("kv/range", {}),
   post("kv/range", ""),
   post("kv/range", "null", { looseText: true, differs34: "null is an empty message there" }),
-  ...([
-    `{"key":"${a}","key":"${b}"}`, `{"key":"${a}","range_end":"${b}","rangeEnd":"${b}"}`,
-    `{"key":"${a}","limit":"01"}`, `{"key":"${a}","limit":"+1"}`, `{"key":"${a}","limit":" 1"}`,
-    `{"key":"${a}","limit":"1.5"}`, `{"key":"${a}","limit":"1e-1"}`, `{"key":"+_8="}`,
-  ].map((body) => post("kv/range", body, { looseText: true, differs34: LAX }))),
+  ...[
+    `{"key":"${a}","key":"${b}"}`,
+    `{"key":"${a}","range_end":"${b}","rangeEnd":"${b}"}`,
+    `{"key":"${a}","limit":"01"}`,
+    `{"key":"${a}","limit":"+1"}`,
+    `{"key":"${a}","limit":" 1"}`,
+    `{"key":"${a}","limit":"1.5"}`,
+    `{"key":"${a}","limit":"1e-1"}`,
+    `{"key":"+_8="}`,
+  ].map((body) => post("kv/range", body, { looseText: true, differs34: LAX })),
   ...["1e0", "1.0", "10e-1", "-0"].map((limit) => {
     return post("kv/range", { key: a, limit }, { differs34: LAX });
   }),
@@ -55,18 +60,27 @@ export const CASES: readonly GatewayRequest[] = [
   post("kv/range", "[]", { looseText: true }),
   post("kv/range", { key: 5 }, { looseText: true }),
   post("kv/range", { key: "%%" }, { looseText: true }),
-  post("kv/range", { key: a, sort_order: "NO" }, {
-    looseText: true,
-    differs36: "a name that an enum does not have is passed over there",
-  }),
+  post(
+    "kv/range",
+    { key: a, sort_order: "NO" },
+    {
+      looseText: true,
+      differs36: "a name that an enum does not have is passed over there",
+    },
+  ),
   post("kv/range", { key: a, revision: "x" }, { looseText: true }),
   post("kv/range", { key: a, revision: "9223372036854775808" }, { looseText: true }),
   post("kv/range", { key: a }, { headers: { "grpc-timeout": "x" } }),
   post("kv/range", { key: a }, { headers: { "grpc-timeout": "10S" } }),
   ...["1n", "0S", "-1S", "+10S", "123456789S", ""].map((timeout) => {
-    return post("kv/range", { key: a }, {
-      headers: { "grpc-timeout": timeout }, differs34: NO_SIGN,
-    });
+    return post(
+      "kv/range",
+      { key: a },
+      {
+        headers: { "grpc-timeout": timeout },
+        differs34: NO_SIGN,
+      },
+    );
   }),
   post("/kv/range", { key: a }, { differs34: "Go's router redirects with 301 there" }),
   post("kv/./x/../range", { key: a }, { differs34: "Go's router redirects with 301 there" }),

@@ -3,7 +3,12 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { CASES, type GatewayRequest } from "./gateway-cases.ts";
 import {
-  ETCD_36_PROGRAM, ETCD_PROGRAM, type Implementation, served, upstream, upstream36,
+  ETCD_36_PROGRAM,
+  ETCD_PROGRAM,
+  type Implementation,
+  served,
+  upstream,
+  upstream36,
 } from "./implementations.ts";
 
 /** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
@@ -42,12 +47,17 @@ function judged(value: unknown, { looseText }: GatewayRequest): unknown {
 async function ask(endpoint: string, token: string, request: GatewayRequest): Promise<Answered> {
   const { path, body, method = "POST", lines } = request;
   const given = Object.entries(request.headers ?? {});
-  const headers = Object.fromEntries(given.map(([name, value]) => {
-    return [name, value.replace("ALICE", token)];
-  }));
+  const headers = Object.fromEntries(
+    given.map(([name, value]) => {
+      return [name, value.replace("ALICE", token)];
+    }),
+  );
   const ended = new AbortController();
   const response = await fetch(`${endpoint}/v3/${path}`, {
-    method, headers, signal: ended.signal, redirect: "manual",
+    method,
+    headers,
+    signal: ended.signal,
+    redirect: "manual",
     ...(method === "GET" ? {} : { body }),
   });
   let text = "";

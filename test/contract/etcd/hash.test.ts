@@ -5,14 +5,14 @@ import { promisify } from "node:util";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
-import { client as rpcClient, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { connectGrpc, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { bytes } from "./fixture.ts";
 import {
-  ETCDCTL_36_PROGRAM,
   ETCD_36_PROGRAM,
+  ETCDCTL_36_PROGRAM,
   type Running,
   served,
   startEtcd,

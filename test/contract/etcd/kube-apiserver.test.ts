@@ -3,13 +3,13 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import {
-  type UpstreamApiserver,
-  startUpstream,
-} from "../../../testing/apiserver/upstream-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  startUpstream,
+  type UpstreamApiserver,
+} from "../../../testing/apiserver/upstream-apiserver.ts";
 import { SecureMembers } from "./secure-members.ts";
 
 const BINARY = join(import.meta.dirname, "../../../.peers/bin/kube-apiserver");
@@ -80,9 +80,7 @@ describe.runIf(existsSync(BINARY))("upstream's kube-apiserver on three members o
     expect((await send("DELETE", `${CONFIG_MAPS}/r2k-a`, "", undefined)).status).toBe(200);
     expect((await send("GET", `${CONFIG_MAPS}/r2k-a`, "", undefined)).status).toBe(404);
     await waitFor("three events", () => events.length >= 3, { clock });
-    expect(events.map(brief)).toEqual([
-      "ADDED r2k-a 1", "MODIFIED r2k-a 2", "DELETED r2k-a 2",
-    ]);
+    expect(events.map(brief)).toEqual(["ADDED r2k-a 1", "MODIFIED r2k-a 2", "DELETED r2k-a 2"]);
     stop();
   });
 

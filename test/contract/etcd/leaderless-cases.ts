@@ -106,7 +106,9 @@ type Open = Awaited<ReturnType<typeof openStreams>>;
 
 async function endsOf({ watch, renewals, health }: Open): Promise<Cases> {
   const [watched, renewed, looked] = await Promise.all([
-    recorded(watch.next()), recorded(renewals.next()), recorded(health.next()),
+    recorded(watch.next()),
+    recorded(renewals.next()),
+    recorded(health.next()),
   ]);
   return { watch: watched, "lease keep-alive": renewed, "health watch": looked };
 }
@@ -117,7 +119,10 @@ async function endsOf({ watch, renewals, health }: Open): Promise<Cases> {
  */
 async function stillServed(open: Open, others: Promise<unknown>): Promise<Cases> {
   const { watching, renewing, watch, renewals, health } = open;
-  const change = health.next().then(() => "changed", () => "ended");
+  const change = health.next().then(
+    () => "changed",
+    () => "ended",
+  );
   renewing.send({ ID: LEASE });
   const renewal = recorded(renewals.next());
   await others;
@@ -178,9 +183,16 @@ async function answers(channel: Channel, more: Options): Promise<Cases> {
 }
 
 const PAGES = [
-  "/health", "/health?serializable=true", "/livez", "/livez?verbose", "/livez/serializable_read",
-  "/readyz", "/readyz?verbose&exclude=linearizable_read", "/readyz/linearizable_read",
-  "/readyz/serializable_read", "/readyz/non_learner?verbose",
+  "/health",
+  "/health?serializable=true",
+  "/livez",
+  "/livez?verbose",
+  "/livez/serializable_read",
+  "/readyz",
+  "/readyz?verbose&exclude=linearizable_read",
+  "/readyz/linearizable_read",
+  "/readyz/serializable_read",
+  "/readyz/non_learner?verbose",
 ];
 
 /** Each page's status, kind and lines; etcd's order of the lines is any. */

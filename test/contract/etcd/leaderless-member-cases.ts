@@ -6,12 +6,12 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { bytes } from "./fixture.ts";
 import {
   type Cases,
+  loseLeader,
   type Options,
   PATIENCE_MS,
+  titled,
   WITH,
   WITHOUT,
-  loseLeader,
-  titled,
 } from "./leaderless-cases.ts";
 import type { ThreeMembers } from "./three-members.ts";
 
@@ -46,7 +46,9 @@ export async function leaderlessMemberCases(members: ThreeMembers): Promise<Case
       return late ? `later: ${answer}` : `at once: ${answer}`;
     };
     const [required, indifferent] = await Promise.all([
-      answers(channel, ids, WITH, noted), answers(channel, ids, WITHOUT, noted), over,
+      answers(channel, ids, WITH, noted),
+      answers(channel, ids, WITHOUT, noted),
+      over,
     ]);
     return { ...titled("with hasleader", required), ...titled("without", indifferent) };
   } finally {

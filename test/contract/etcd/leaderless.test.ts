@@ -44,30 +44,50 @@ function record(file: string, cases: Cases): void {
 }
 
 describe("a member that has lost its leader", () => {
-  test("answers as etcd's, with and without hasleader", async () => {
-    expect(await casesOf(threeOfOurs(), leaderlessCases)).toEqual(recorded(RECORDED));
-  }, REPORTED_MS);
+  test(
+    "answers as etcd's, with and without hasleader",
+    async () => {
+      expect(await casesOf(threeOfOurs(), leaderlessCases)).toEqual(recorded(RECORDED));
+    },
+    REPORTED_MS,
+  );
 
-  test("answers changes of members at once where etcd does, and waits where it does", async () => {
-    const cases = await memberCasesOf((strict) => threeOfOurs({ looseReconfiguration: !strict }));
-    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
-  }, REPORTED_MS);
+  test(
+    "answers changes of members at once where etcd does, and waits where it does",
+    async () => {
+      const cases = await memberCasesOf((strict) => threeOfOurs({ looseReconfiguration: !strict }));
+      expect(cases).toEqual(recorded(MEMBERS_RECORDED));
+    },
+    REPORTED_MS,
+  );
 });
 
 describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6 says what is recorded", () => {
-  test("without a leader", async () => {
-    const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM), leaderlessCases);
-    record(RECORDED, cases);
-    expect(cases).toEqual(recorded(RECORDED));
-  }, REPORTED_MS);
+  test(
+    "without a leader",
+    async () => {
+      const cases = await casesOf(threeEtcds(ETCD_36_PROGRAM), leaderlessCases);
+      record(RECORDED, cases);
+      expect(cases).toEqual(recorded(RECORDED));
+    },
+    REPORTED_MS,
+  );
 
-  test("of changes of members without a leader", async () => {
-    const cases = await ofEtcd(ETCD_36_PROGRAM);
-    record(MEMBERS_RECORDED, cases);
-    expect(cases).toEqual(recorded(MEMBERS_RECORDED));
-  }, REPORTED_MS);
+  test(
+    "of changes of members without a leader",
+    async () => {
+      const cases = await ofEtcd(ETCD_36_PROGRAM);
+      record(MEMBERS_RECORDED, cases);
+      expect(cases).toEqual(recorded(MEMBERS_RECORDED));
+    },
+    REPORTED_MS,
+  );
 });
 
-test("etcd 3.4 says the same of changes of members", async () => {
-  expect(await ofEtcd(ETCD_PROGRAM)).toEqual(recorded(MEMBERS_RECORDED));
-}, REPORTED_MS);
+test(
+  "etcd 3.4 says the same of changes of members",
+  async () => {
+    expect(await ofEtcd(ETCD_PROGRAM)).toEqual(recorded(MEMBERS_RECORDED));
+  },
+  REPORTED_MS,
+);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bytes, expectError, freshPrefix, shorthand } from "./fixture.ts";
 import type { Running } from "./implementations.ts";
-import { Watching, describeEvent } from "./watch-fixture.ts";
+import { describeEvent, Watching } from "./watch-fixture.ts";
 
 /** The Lease service. */
 export function leaseRules(running: () => Running): void {

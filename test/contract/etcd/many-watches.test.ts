@@ -102,36 +102,43 @@ function manyRules({ start }: Implementation, { slow_min, pending_max }: Stalled
     await running.stop();
   });
 
-  test(`${WATCHES} watches of one connection get all events, past slow readers`, async () => {
-    const { put } = shorthand(running.client);
-    const streams = Array.from({ length: STREAMS }, () => new ManyWatches(channel));
-    await Promise.all(streams.map((stream) => stream.create()));
-    expect(await watchMetrics(running)).toEqual({
-      watches: WATCHES, streams: STREAMS, slow: 0, pending: 0,
-    });
-    const [slow, fast] = [streams.slice(0, SLOW_STREAMS), streams.slice(SLOW_STREAMS)];
-    const taken = Promise.all(fast.map((stream) => stream.takeAll()));
-    for (let i = 0; i < PUTS; i++) await put(`${PREFIX}k`, "x".repeat(VALUE_BYTES));
-    await taken;
-    const stalled = await watchMetrics(running);
-    expect(stalled.watches).toBe(WATCHES);
-    expect(stalled.slow).toBeGreaterThanOrEqual(slow_min);
-    expect(stalled.slow).toBeLessThanOrEqual(SLOW_STREAMS * WATCHES_PER_STREAM);
-    expect(stalled.pending).toBeLessThanOrEqual(pending_max);
-    await Promise.all(slow.map((stream) => stream.takeAll()));
-    const versions = Array.from({ length: PUTS }, (_, i) => i + 1).join();
-    for (const { seen } of streams) {
-      for (const each of seen.values()) expect(each.join()).toBe(versions);
-    }
-    const caughtUp = async () => {
-      const { slow: behind, pending } = await watchMetrics(running);
-      return behind <= 0 && pending === 0;
-    };
-    await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: REPORTED_MS });
-    await Promise.all(streams.map((stream) => stream.end()));
-    const gone = async () => (await watchMetrics(running)).watches === 0;
-    await waitFor("the watches to end", gone, { clock, timeout_ms: REPORTED_MS });
-  }, 2 * REPORTED_MS);
+  test(
+    `${WATCHES} watches of one connection get all events, past slow readers`,
+    async () => {
+      const { put } = shorthand(running.client);
+      const streams = Array.from({ length: STREAMS }, () => new ManyWatches(channel));
+      await Promise.all(streams.map((stream) => stream.create()));
+      expect(await watchMetrics(running)).toEqual({
+        watches: WATCHES,
+        streams: STREAMS,
+        slow: 0,
+        pending: 0,
+      });
+      const [slow, fast] = [streams.slice(0, SLOW_STREAMS), streams.slice(SLOW_STREAMS)];
+      const taken = Promise.all(fast.map((stream) => stream.takeAll()));
+      for (let i = 0; i < PUTS; i++) await put(`${PREFIX}k`, "x".repeat(VALUE_BYTES));
+      await taken;
+      const stalled = await watchMetrics(running);
+      expect(stalled.watches).toBe(WATCHES);
+      expect(stalled.slow).toBeGreaterThanOrEqual(slow_min);
+      expect(stalled.slow).toBeLessThanOrEqual(SLOW_STREAMS * WATCHES_PER_STREAM);
+      expect(stalled.pending).toBeLessThanOrEqual(pending_max);
+      await Promise.all(slow.map((stream) => stream.takeAll()));
+      const versions = Array.from({ length: PUTS }, (_, i) => i + 1).join();
+      for (const { seen } of streams) {
+        for (const each of seen.values()) expect(each.join()).toBe(versions);
+      }
+      const caughtUp = async () => {
+        const { slow: behind, pending } = await watchMetrics(running);
+        return behind <= 0 && pending === 0;
+      };
+      await waitFor("the slow ones to catch up", caughtUp, { clock, timeout_ms: REPORTED_MS });
+      await Promise.all(streams.map((stream) => stream.end()));
+      const gone = async () => (await watchMetrics(running)).watches === 0;
+      await waitFor("the watches to end", gone, { clock, timeout_ms: REPORTED_MS });
+    },
+    2 * REPORTED_MS,
+  );
 }
 
 /** A stream is full at its bound, and takes one response more at most. */

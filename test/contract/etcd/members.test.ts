@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
-import { Status } from "@raft2kube/rpc/error.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "../../../testing/free-port.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freePort } from "../../../testing/free-port.ts";
 import { ETCDCTL, PATIENT } from "./etcdctl.ts";
 import { bytes, shorthand } from "./fixture.ts";
 

@@ -7,7 +7,11 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { bytes } from "./fixture.ts";
 import {
-  ETCD_36_PROGRAM, type Implementation, type Running, served, upstream36,
+  ETCD_36_PROGRAM,
+  type Implementation,
+  type Running,
+  served,
+  upstream36,
 } from "./implementations.ts";
 
 /** Answers of etcd 3.6.5: `R2K_RECORD=1` records it again, where the built peer is. */
@@ -18,10 +22,12 @@ type Values = Record<string, unknown>;
 async function samplesOf({ endpoint }: Running, name: string): Promise<Map<string, number>> {
   const text = await (await fetch(`${endpoint}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line.startsWith(name));
-  return new Map(lines.map((line) => {
-    const at = line.lastIndexOf(" ");
-    return [line.slice(name.length, at), Number(line.slice(at + 1))];
-  }));
+  return new Map(
+    lines.map((line) => {
+      const at = line.lastIndexOf(" ");
+      return [line.slice(name.length, at), Number(line.slice(at + 1))];
+    }),
+  );
 }
 
 /** How many keys there are, after each of several changes. */
@@ -49,7 +55,7 @@ async function keyCounts(running: Running): Promise<number[]> {
 /** The code that a stream is counted with whose client resets it after the first answer. */
 async function codeOf(running: Running, method: string): Promise<string> {
   const handled = async () => {
-    const all = [...await samplesOf(running, "grpc_server_handled_total")];
+    const all = [...(await samplesOf(running, "grpc_server_handled_total"))];
     const service = method === "Watch" ? "etcdserverpb.Watch" : "v3electionpb.Election";
     const path = `grpc_method="${method}",grpc_service="${service}"`;
     const own = all.filter(([labels]) => labels.includes(path));
@@ -59,18 +65,25 @@ async function codeOf(running: Running, method: string): Promise<string> {
   const abort = new AbortController();
   const channel = connectGrpc(running.endpoint!);
   const { signal } = abort;
-  const stream = method === "Watch"
-    ? client(channel, Watch).watch(open({ createRequest: { key: bytes("k") } }), { signal })
-    : client(channel, Election).observe({ name: bytes("e") }, { signal });
-  await expect((async () => {
-    for await (const answer of stream) if (answer.header) abort.abort();
-  })()).rejects.toThrow("Cancelled on client");
+  const stream =
+    method === "Watch"
+      ? client(channel, Watch).watch(open({ createRequest: { key: bytes("k") } }), { signal })
+      : client(channel, Election).observe({ name: bytes("e") }, { signal });
+  await expect(
+    (async () => {
+      for await (const answer of stream) if (answer.header) abort.abort();
+    })(),
+  ).rejects.toThrow("Cancelled on client");
   let code: string | undefined;
-  await waitFor(`${method} to be counted`, async () => {
-    const now = [...await handled()];
-    code = now.find(([each, value]) => value > (before.get(each) ?? 0))?.[0];
-    return code !== undefined;
-  }, { clock: systemClock(), timeout_ms: 5_000 });
+  await waitFor(
+    `${method} to be counted`,
+    async () => {
+      const now = [...(await handled())];
+      code = now.find(([each, value]) => value > (before.get(each) ?? 0))?.[0];
+      return code !== undefined;
+    },
+    { clock: systemClock(), timeout_ms: 5_000 },
+  );
   channel.close();
   return code!;
 }

@@ -16,10 +16,12 @@ interface Metric {
 
 function recorded(): Map<string, Metric> {
   const lines = readFileSync(RECORDED, "utf8").trim().split("\n");
-  return new Map(lines.map((line) => {
-    const [name = "", type = "", labels = ""] = line.split(" ");
-    return [name, { type, labels }];
-  }));
+  return new Map(
+    lines.map((line) => {
+      const [name = "", type = "", labels = ""] = line.split(" ");
+      return [name, { type, labels }];
+    }),
+  );
 }
 
 /** Reads the metrics that a running store serves. */
@@ -41,9 +43,7 @@ function absent(): (name: string) => boolean {
   const [table = ""] = section.split("\n## ");
   const names = [...table.matchAll(/^\| `(\S+)` \|/gm)].map((match) => match[1]!);
   return (name) =>
-    names.some((each) =>
-      each.endsWith("*") ? name.startsWith(each.slice(0, -1)) : name === each,
-    );
+    names.some((each) => (each.endsWith("*") ? name.startsWith(each.slice(0, -1)) : name === each));
 }
 
 async function use({ client }: Running): Promise<void> {

@@ -11,7 +11,13 @@ import type { Implementation, Running } from "./implementations.ts";
 async function five(client: EtcdClient) {
   const prefix = freshPrefix();
   const { put } = shorthand(client);
-  for (const [key, value] of [["c", "1"], ["a", "5"], ["e", "3"], ["b", "2"], ["d", "4"]]) {
+  for (const [key, value] of [
+    ["c", "1"],
+    ["a", "5"],
+    ["e", "3"],
+    ["b", "2"],
+    ["d", "4"],
+  ]) {
     await put(prefix + key, value);
   }
   for (let i = 0; i < 3; i++) await put(`${prefix}b`, "2");
@@ -103,7 +109,9 @@ function sortRules(running: () => Running, implementation: Implementation): void
   test("sorts by version, the greatest first", async () => {
     const { prefix, names } = await five(client());
     const sorted = await use().list(prefix, {
-      sortTarget: Target.VERSION, sortOrder: Order.DESCEND, limit: 2,
+      sortTarget: Target.VERSION,
+      sortOrder: Order.DESCEND,
+      limit: 2,
     });
     expect(names(keysOf(sorted))).toBe("bc");
   });
@@ -123,7 +131,8 @@ function sortRules(running: () => Running, implementation: Implementation): void
     const maxMod = await use().list(prefix, { maxModRevision: d!.modRevision });
     expect(names(keysOf(maxMod))).toBe("ade");
     const created = await use().list(prefix, {
-      minCreateRevision: b!.createRevision, maxCreateRevision: d!.createRevision,
+      minCreateRevision: b!.createRevision,
+      maxCreateRevision: d!.createRevision,
     });
     expect(names(keysOf(created))).toBe("bd");
   });

@@ -1,7 +1,7 @@
-import { Status } from "@raft2kube/rpc/error.ts";
 import { existsSync } from "node:fs";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { RequestOp, TxnRequest, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { Status } from "@raft2kube/rpc/error.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytes, expectError, shorthand } from "./fixture.ts";
 import {
@@ -83,15 +83,14 @@ function limitRules(start: () => Promise<Running>): void {
     // With the records before they are more than one message holds.
     await client().txn({ success: events("b") });
     const shape = ({ fragment, events: part }: WatchResponse) => [
-      fragment, ...part.map(({ kv, prevKv }) => `${kv!.key} ${prevKv!.value.length}`),
+      fragment,
+      ...part.map(({ kv, prevKv }) => `${kv!.key} ${prevKv!.value.length}`),
     ];
     expect([shape(await cut.next()), shape(await cut.next())]).toEqual([
       [true, "f0 190000", "f1 190000"],
       [false, "f2 190000"],
     ]);
-    expect(shape(await whole.next())).toEqual([
-      false, "f0 190000", "f1 190000", "f2 190000",
-    ]);
+    expect(shape(await whole.next())).toEqual([false, "f0 190000", "f1 190000", "f2 190000"]);
     await cut.close();
     await whole.close();
   });
@@ -106,7 +105,9 @@ describe("limits of requests", () => {
   };
   describe("ours", () => limitRules(() => servedWith(limits)));
   describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () =>
-    limitRules(() => startEtcd(ETCD_PROGRAM, FLAGS)));
+    limitRules(() => startEtcd(ETCD_PROGRAM, FLAGS)),
+  );
 });
 describe.runIf(existsSync(ETCD_36_PROGRAM))("etcd 3.6", () =>
-  limitRules(() => startEtcd(ETCD_36_PROGRAM, FLAGS)));
+  limitRules(() => startEtcd(ETCD_36_PROGRAM, FLAGS)),
+);

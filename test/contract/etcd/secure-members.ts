@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { type KeyPair, createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { freePort } from "../../../testing/free-port.ts";
@@ -93,8 +93,12 @@ export class SecureMembers {
   /** A member's id; undefined when it does not answer. */
   async #idOf(member: SecureMember): Promise<bigint | undefined> {
     const own = await this.#clientOf(member);
-    return await own.status({ timeout_ms: ANSWER_TIMEOUT_MS })
-      .then(({ header }) => header!.memberId, () => undefined)
+    return await own
+      .status({ timeout_ms: ANSWER_TIMEOUT_MS })
+      .then(
+        ({ header }) => header!.memberId,
+        () => undefined,
+      )
       .finally(() => own.close());
   }
 
@@ -115,15 +119,26 @@ export class SecureMembers {
       const { ca, cert, key } = await this.filesFor(name);
       const [endpoint, peer] = [url(2 * i), url(2 * i + 1)];
       const flags = [
-        `--name=${name}`, `--data-dir=${join(this.#folder, `${name}.etcd`)}`,
-        `--listen-client-urls=${endpoint}`, `--advertise-client-urls=${endpoint}`,
-        `--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`,
-        `--initial-cluster=${cluster}`, "--initial-cluster-state=new",
-        `--cert-file=${cert}`, `--key-file=${key}`, `--trusted-ca-file=${ca}`,
-        "--client-cert-auth=true", "--peer-client-cert-auth=true", `--peer-cert-file=${cert}`,
-        `--peer-key-file=${key}`, `--peer-trusted-ca-file=${ca}`,
-        "--watch-progress-notify-interval=5s", "--snapshot-count=10000",
-        "--feature-gates=InitialCorruptCheck=true", "--log-level=error",
+        `--name=${name}`,
+        `--data-dir=${join(this.#folder, `${name}.etcd`)}`,
+        `--listen-client-urls=${endpoint}`,
+        `--advertise-client-urls=${endpoint}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=${cluster}`,
+        "--initial-cluster-state=new",
+        `--cert-file=${cert}`,
+        `--key-file=${key}`,
+        `--trusted-ca-file=${ca}`,
+        "--client-cert-auth=true",
+        "--peer-client-cert-auth=true",
+        `--peer-cert-file=${cert}`,
+        `--peer-key-file=${key}`,
+        `--peer-trusted-ca-file=${ca}`,
+        "--watch-progress-notify-interval=5s",
+        "--snapshot-count=10000",
+        "--feature-gates=InitialCorruptCheck=true",
+        "--log-level=error",
       ];
       this.all.push({ name, endpoint, flags, process: this.#spawn(flags) });
     }
@@ -144,7 +159,11 @@ export class SecureMembers {
     const clock = systemClock();
     for (const member of this.all) {
       const client = await this.#clientOf(member);
-      const answer = () => client.leaseLeases({ timeout_ms: 2_000 }).then(() => true, () => false);
+      const answer = () =>
+        client.leaseLeases({ timeout_ms: 2_000 }).then(
+          () => true,
+          () => false,
+        );
       await waitFor(`${member.name} to answer`, answer, { clock, timeout_ms: UP_TIMEOUT_MS });
       await client.close();
     }

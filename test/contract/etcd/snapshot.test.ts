@@ -2,19 +2,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   ETCD_34,
   ETCD_36,
   type EtcdRelease,
-  type RunningEtcd,
   isThere,
+  type RunningEtcd,
   runProgram,
   startEtcd,
 } from "./etcd-programs.ts";

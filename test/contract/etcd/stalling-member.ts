@@ -6,9 +6,9 @@ import type { EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { Cluster, Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { freePort } from "../../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { Proxy } from "../../../testing/store/proxy.ts";
 import type { LogState, PassWrites } from "./stalled-log.ts";
 
@@ -55,12 +55,16 @@ export class StallingMember {
   start(folder: string, cluster: StallingMember[], state: "new" | "existing"): void {
     const { name, endpoint, peerUrl } = this;
     const flags = [
-      `--name=${name}`, `--data-dir=${join(folder, name)}`, ...TIMING,
-      `--listen-client-urls=${endpoint}`, `--advertise-client-urls=${endpoint}`,
+      `--name=${name}`,
+      `--data-dir=${join(folder, name)}`,
+      ...TIMING,
+      `--listen-client-urls=${endpoint}`,
+      `--advertise-client-urls=${endpoint}`,
       `--listen-peer-urls=http://127.0.0.1:${this.#peerPort}`,
       `--initial-advertise-peer-urls=${peerUrl}`,
       `--initial-cluster=${cluster.map((each) => `${each.name}=${each.peerUrl}`).join(",")}`,
-      `--initial-cluster-state=${state}`, "--strict-reconfig-check=false",
+      `--initial-cluster-state=${state}`,
+      "--strict-reconfig-check=false",
     ];
     const execArgv = ["--import", STALLED_LOG];
     const child = fork(PROGRAM, ["store", ...flags], { execArgv, silent: true });

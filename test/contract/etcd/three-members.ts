@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { freePort } from "../../../testing/free-port.ts";
 import type { StoreOptions } from "@raft2kube/store/options.ts";
+import { freePort } from "../../../testing/free-port.ts";
 import { TestMembers } from "../../../testing/store/members.ts";
 
 /** Three members, of which a test asks one, and takes the other two away. */
@@ -46,9 +46,13 @@ export async function threeEtcds(program: string, more: string[] = []): Promise<
   const processes = names.map((name, i) => {
     const [client, peer] = [url(2 * i), url(2 * i + 1)];
     const flags = [
-      `--name=${name}`, `--data-dir=${join(folder, name)}`, `--initial-cluster=${cluster}`,
-      `--listen-client-urls=${client}`, `--advertise-client-urls=${client}`,
-      `--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`,
+      `--name=${name}`,
+      `--data-dir=${join(folder, name)}`,
+      `--initial-cluster=${cluster}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
       ...more,
     ];
     return spawn(program, flags, { stdio: "ignore" });

@@ -73,37 +73,44 @@ async function addE({ a, b, d, e }: Five): Promise<void> {
   await b.kill();
 }
 
-test("S11: a crash between two changes of membership does not split the cluster", async () => {
-  const five = await threeAndLearner();
-  const { a, b, c, d, e } = five;
-  const ID = await addD(five);
-  await addE(five);
-  await shorthand(a.client).put("key", "X");
+test(
+  "S11: a crash between two changes of membership does not split the cluster",
+  async () => {
+    const five = await threeAndLearner();
+    const { a, b, c, d, e } = five;
+    const ID = await addD(five);
+    await addE(five);
+    await shorthand(a.client).put("key", "X");
 
-  // Now b and c see each other alone. Each learns from the other's requests for votes.
-  const { raftTerm } = await c.client.status();
-  for (const member of [a, d, e]) member.signal("SIGSTOP");
-  await c.until("to have no leader", async () => (await c.client.status()).leader === 0n);
-  c.proxy.mend();
-  b.start(folder, [b], "existing");
-  const decided = async () => {
-    const { members } = await c.cluster.memberList({ linearizable: false });
-    const knows = members.some((member) => member.ID === ID && !member.isLearner);
-    return knows || (await c.client.status()).leader !== 0n;
-  };
-  await c.until("to know d, or to have a leader", decided);
-  await expect(shorthand(c.client).put("key", "Y")).rejects.toThrow(EtcdError);
-  // A pre-vote leaves the term as it is: in a later one, b was elected or stood for election.
-  expect((await c.client.status()).raftTerm).toBe(raftTerm);
+    // Now b and c see each other alone. Each learns from the other's requests for votes.
+    const { raftTerm } = await c.client.status();
+    for (const member of [a, d, e]) member.signal("SIGSTOP");
+    await c.until("to have no leader", async () => (await c.client.status()).leader === 0n);
+    c.proxy.mend();
+    b.start(folder, [b], "existing");
+    const decided = async () => {
+      const { members } = await c.cluster.memberList({ linearizable: false });
+      const knows = members.some((member) => member.ID === ID && !member.isLearner);
+      return knows || (await c.client.status()).leader !== 0n;
+    };
+    await c.until("to know d, or to have a leader", decided);
+    await expect(shorthand(c.client).put("key", "Y")).rejects.toThrow(EtcdError);
+    // A pre-vote leaves the term as it is: in a later one, b was elected or stood for election.
+    expect((await c.client.status()).raftTerm).toBe(raftTerm);
 
-  for (const member of [a, d, e]) member.signal("SIGCONT");
-  for (const member of all) {
-    await member.isUp();
-    const found = await member.until("to answer", () => shorthand(member.client).get("key"));
-    expect(String(found.value), member.name).toBe("X");
-    const { members } = await member.cluster.memberList({ linearizable: true });
-    expect(members.map(({ isLearner }) => isLearner), member.name).toEqual(Array(5).fill(false));
-  }
-  const hashes = await Promise.all(all.map((each) => each.maintenance.hashKV({ revision: 2 })));
-  expect(new Set(hashes.map(({ hash }) => hash)).size).toBe(1);
-}, 5 * TIMEOUT_MS);
+    for (const member of [a, d, e]) member.signal("SIGCONT");
+    for (const member of all) {
+      await member.isUp();
+      const found = await member.until("to answer", () => shorthand(member.client).get("key"));
+      expect(String(found.value), member.name).toBe("X");
+      const { members } = await member.cluster.memberList({ linearizable: true });
+      expect(
+        members.map(({ isLearner }) => isLearner),
+        member.name,
+      ).toEqual(Array(5).fill(false));
+    }
+    const hashes = await Promise.all(all.map((each) => each.maintenance.hashKV({ revision: 2 })));
+    expect(new Set(hashes.map(({ hash }) => hash)).size).toBe(1);
+  },
+  5 * TIMEOUT_MS,
+);

@@ -1,10 +1,10 @@
+import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type Compare,
+  type RequestOp,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
-  type RequestOp,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { Init } from "@raft2kube/proto/codec.ts";
 import { expect, test } from "vitest";
 import { bytes, endOf, expectError, freshPrefix, keysOf, shorthand } from "./fixture.ts";
 import type { Implementation, Running } from "./implementations.ts";
@@ -32,7 +32,10 @@ function changeRules(running: () => Running): void {
   test("create if absent: the shape that Kubernetes creates with", async () => {
     const key = `${freshPrefix()}k`;
     const absent: Condition = {
-      key: bytes(key), target: Target.MOD, result: Result.EQUAL, modRevision: 0,
+      key: bytes(key),
+      target: Target.MOD,
+      result: Result.EQUAL,
+      modRevision: 0,
     };
     const create = { compare: [absent], success: [put(key, "v")], failure: [get(key)] };
     const first = await client().txn(create);
@@ -96,10 +99,12 @@ function compareRules(running: () => Running): void {
     const holds = async (condition: Condition) =>
       (await client().txn({ compare: [{ ...condition, key }] })).succeeded;
     expect(await holds({ target: Target.VERSION, result: Result.EQUAL, version: 0 })).toBe(true);
-    expect(await holds({ target: Target.CREATE, result: Result.LESS, createRevision: 1 }))
-      .toBe(true);
-    expect(await holds({ target: Target.VALUE, result: Result.NOT_EQUAL, value: bytes("x") }))
-      .toBe(false);
+    expect(await holds({ target: Target.CREATE, result: Result.LESS, createRevision: 1 })).toBe(
+      true,
+    );
+    expect(await holds({ target: Target.VALUE, result: Result.NOT_EQUAL, value: bytes("x") })).toBe(
+      false,
+    );
   });
 
   test("a condition on a range holds when it holds for each key", async () => {
@@ -118,7 +123,10 @@ function compareRules(running: () => Running): void {
     const key = `${prefix}k`;
     await use().put(key, "old");
     const isOld: Condition = {
-      key: bytes(key), target: Target.VALUE, result: Result.EQUAL, value: bytes("old"),
+      key: bytes(key),
+      target: Target.VALUE,
+      result: Result.EQUAL,
+      value: bytes("old"),
     };
     const inner = { compare: [isOld], success: [put(`${prefix}in`, "1")], failure: [] };
     const response = await client().txn({ success: [put(key, "new"), { requestTxn: inner }] });

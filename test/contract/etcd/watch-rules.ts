@@ -2,7 +2,7 @@ import { WatchCreateRequest_FilterType as Filter } from "@raft2kube/proto/gen/et
 import { afterEach, expect, test } from "vitest";
 import { bytes, endOf, freshPrefix, shorthand } from "./fixture.ts";
 import type { Implementation, Running } from "./implementations.ts";
-import { Watching, describeEvent } from "./watch-fixture.ts";
+import { describeEvent, Watching } from "./watch-fixture.ts";
 
 /** Watch.Watch (S5). */
 export function watchRules(running: () => Running, implementation: Implementation): void {

@@ -18,7 +18,10 @@ function putRules(running: () => Running): void {
     const second = (await use().put(key, "2")).header!.revision;
     expect(second).toBe(first + 1);
     expect(await use().get(key)).toMatchObject({
-      createRevision: first, modRevision: second, version: 2, value: bytes("2"),
+      createRevision: first,
+      modRevision: second,
+      version: 2,
+      value: bytes("2"),
     });
   });
 

@@ -2,7 +2,7 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeletOptions } from "@raft2kube/kubelet/main.ts";
 import { issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { startControlPlane, type ControlPlane } from "../controllers/control-plane.ts";
+import { type ControlPlane, startControlPlane } from "../controllers/control-plane.ts";
 import type { Implementation } from "../cri/implementation.ts";
 import { ours } from "../cri/ours.ts";
 import { Node } from "./fixture.ts";

@@ -1,5 +1,4 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { PODS, SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { ApiConnection } from "@raft2kube/kubelet/api/api-connection.ts";
@@ -8,6 +7,7 @@ import { admitsUnderPressure, isCritical } from "@raft2kube/kubelet/eviction/pla
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 const clock = systemClock();
 const server = fileApiserver();

@@ -3,13 +3,7 @@ import { join } from "node:path";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
-import {
-  CONFIG_MAPS,
-  EVENTS,
-  LEASES,
-  NODES,
-  PODS,
-} from "@raft2kube/client-kube/rest/resources.ts";
+import { CONFIG_MAPS, EVENTS, LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -18,7 +12,7 @@ import type { ControlPlane } from "../controllers/control-plane.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask as askNode, MASTER } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 60_000;
@@ -58,10 +52,16 @@ async function shown(name: string, wanted: (pod: Pod) => boolean): Promise<Pod |
 async function deletedAsByKubectl(name: string, { metadata }: Pod): Promise<void> {
   await pods().delete(where(name), { gracePeriodSeconds: 1 });
   const selection = { namespace: "default", fieldSelector: `metadata.name=${name}` };
-  const { next } = await waitFor(`${name} to be gone`, async () => {
-    const { items: [next] } = await pods().listAll(selection);
-    return next?.metadata.uid !== metadata.uid && { next };
-  }, { clock, timeout_ms, interval_ms: 5 });
+  const { next } = await waitFor(
+    `${name} to be gone`,
+    async () => {
+      const {
+        items: [next],
+      } = await pods().listAll(selection);
+      return next?.metadata.uid !== metadata.uid && { next };
+    },
+    { clock, timeout_ms, interval_ms: 5 },
+  );
   expect(next).toBeUndefined();
 }
 
@@ -75,8 +75,7 @@ async function gone(name: string): Promise<boolean> {
   }
 }
 
-const readyOf = ({ status }: KubeNode) =>
-  status?.conditions?.find(({ type }) => type === "Ready");
+const readyOf = ({ status }: KubeNode) => status?.conditions?.find(({ type }) => type === "Ready");
 
 const readyCondition = async () =>
   readyOf(await plane.admin.resource<KubeNode>(NODES).get({ name: "node" }));
@@ -121,10 +120,14 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     renameSync(file, `${file}.away`);
     // The kubelet compares every 10 s, and immediately when others have changed its status.
     await setUnknown();
-    const lost = await waitFor("the node to be NotReady", async () => {
-      const condition = await readyCondition();
-      return condition?.status === "False" && condition;
-    }, { clock });
+    const lost = await waitFor(
+      "the node to be NotReady",
+      async () => {
+        const condition = await readyCondition();
+        return condition?.status === "False" && condition;
+      },
+      { clock },
+    );
     expect(lost.reason).toBe("KubeletNotReady");
     expect(lost.message).toContain("NetworkReady=false reason:NetworkPluginNotReady");
     expect(lost.message).toContain(cniConfDir);
@@ -222,10 +225,14 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const containerOf = (pod: Pod) => pod.status?.containerStatuses?.[0]?.containerID;
     expect(containerOf(second)).toBe(containerOf(first));
     await deletedAsByKubectl(mirror, second);
-    await waitFor("a third mirror", async () => {
-      const pod = await another();
-      return pod && pod.metadata.uid !== second.metadata.uid;
-    }, { clock });
+    await waitFor(
+      "a third mirror",
+      async () => {
+        const pod = await another();
+        return pod && pod.metadata.uid !== second.metadata.uid;
+      },
+      { clock },
+    );
     await node.take("still");
     await waitFor("the mirror to go", () => gone(mirror), { clock });
   });
@@ -234,13 +241,23 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     const [started, probed] = ["started", "probed"].map((name) => join(node.host.dir, name));
     writeFileSync(started!, "");
     const exec = (...command: string[]) => ({
-      exec: { command }, periodSeconds: 1, failureThreshold: 1,
+      exec: { command },
+      periodSeconds: 1,
+      failureThreshold: 1,
     });
-    const { metadata } = await run("probed", spec([sh("main", SLEEP, {
-      startupProbe: exec("test", "-f", "/host/started"),
-      readinessProbe: exec("touch", "/host/probed"),
-      volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], { volumes: [{ name: "host", hostPath: { path: node.host.dir } }] }));
+    const { metadata } = await run(
+      "probed",
+      spec(
+        [
+          sh("main", SLEEP, {
+            startupProbe: exec("test", "-f", "/host/started"),
+            readinessProbe: exec("touch", "/host/probed"),
+            volumeMounts: [{ name: "host", mountPath: "/host" }],
+          }),
+        ],
+        { volumes: [{ name: "host", hostPath: { path: node.host.dir } }] },
+      ),
+    );
     await node.stopKubelet();
     for (const file of [started!, probed!]) rmSync(file);
     await node.startKubelet();
@@ -256,7 +273,9 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
     configureLog({ level: "warn", stream: { write: (line) => void lines.push(line) } });
     try {
       const sleeps = sh("main", "trap 'sleep 1; exit' TERM; while true; do sleep 0.1; done");
-      const { metadata: { uid = "" } } = await run("swapped", spec([sleeps]));
+      const {
+        metadata: { uid = "" },
+      } = await run("swapped", spec([sleeps]));
       await pods().delete(where("swapped"), { gracePeriodSeconds: 0 });
       const nowhere = spec([sleeps], { nodeSelector: { no: "node" } });
       await pods().create({ metadata: where("swapped"), spec: nowhere });

@@ -2,25 +2,36 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** How pods end, are replaced, or never start. */
 export function endRules(node: () => Node): void {
   it("runs preStop within the grace period, then stops", async () => {
     const mark = join(node().host.dir, "stopped");
-    node().put("hook", spec([sh("main", SLEEP, {
-      lifecycle: { preStop: { exec: { command: ["touch", "/host/stopped"] } } },
-      volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], { volumes: [{ name: "host", hostPath: { path: node().host.dir } }] }));
+    node().put(
+      "hook",
+      spec(
+        [
+          sh("main", SLEEP, {
+            lifecycle: { preStop: { exec: { command: ["touch", "/host/stopped"] } } },
+            volumeMounts: [{ name: "host", mountPath: "/host" }],
+          }),
+        ],
+        { volumes: [{ name: "host", hostPath: { path: node().host.dir } }] },
+      ),
+    );
     await node().untilReady("hook");
     await node().take("hook");
     expect(existsSync(mark)).toBe(true);
   });
 
   it("lets a pod that is not to restart come to its end", async () => {
-    node().put("once", spec([sh("good", "exit 0"), sh("bad", "exit 2")], {
-      restartPolicy: "Never",
-    }));
+    node().put(
+      "once",
+      spec([sh("good", "exit 0"), sh("bad", "exit 2")], {
+        restartPolicy: "Never",
+      }),
+    );
     const pod = await node().until("end", "once", (one) => one.status?.phase === "Failed");
     expect(statusOf(pod, "good")?.state?.terminated?.reason).toBe("Completed");
     expect(statusOf(pod, "bad")?.state?.terminated?.exitCode).toBe(2);

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** Images as volumes (KEP-4639). */
 export function imageVolumeRules(node: () => Node): void {
@@ -10,9 +10,12 @@ export function imageVolumeRules(node: () => Node): void {
       { name: "web", mountPath: "/part", subPath: "www" },
     ];
     const image = { reference: "r2k.local/web:1", pullPolicy: "Never" as const };
-    node().put("pictured", spec([sh("main", SLEEP, { volumeMounts })], {
-      volumes: [{ name: "web", image }],
-    }));
+    node().put(
+      "pictured",
+      spec([sh("main", SLEEP, { volumeMounts })], {
+        volumes: [{ name: "web", image }],
+      }),
+    );
     await node().untilReady("pictured");
     const run = (script: string) => node().exec("pictured", "main", "sh", "-c", script);
     expect(await run("ls /part")).toBe(await run("ls /all/www"));
@@ -24,21 +27,27 @@ export function imageVolumeRules(node: () => Node): void {
     const absent = "127.0.0.1:1/absent:1";
     const policies = {
       "never-absent": { reference: absent, pullPolicy: "Never" as const },
-      "absent": { reference: absent, pullPolicy: "IfNotPresent" as const },
-      "always": { reference: present, pullPolicy: "Always" as const },
-      "present": { reference: present, pullPolicy: "IfNotPresent" as const },
+      absent: { reference: absent, pullPolicy: "IfNotPresent" as const },
+      always: { reference: present, pullPolicy: "Always" as const },
+      present: { reference: present, pullPolicy: "IfNotPresent" as const },
     };
     const names = Object.keys(policies);
     const containers = names.map((name) =>
-      sh(name, SLEEP, { volumeMounts: [{ name, mountPath: "/image" }] }));
+      sh(name, SLEEP, { volumeMounts: [{ name, mountPath: "/image" }] }),
+    );
     const volumes = Object.entries(policies).map(([name, image]) => ({ name, image }));
     node().put("policies", spec(containers, { volumes }));
     const refused = /^(ErrImagePull|ImagePullBackOff)$/;
-    const states = { "never-absent": /^ErrImageNeverPull$/, "absent": refused, "always": refused };
-    await node().until("have its images", "policies", (pod) =>
-      statusOf(pod, "present")?.state?.running !== undefined &&
-      Object.entries(states).every(([name, reason]) =>
-        reason.test(statusOf(pod, name)?.state?.waiting?.reason ?? "")));
+    const states = { "never-absent": /^ErrImageNeverPull$/, absent: refused, always: refused };
+    await node().until(
+      "have its images",
+      "policies",
+      (pod) =>
+        statusOf(pod, "present")?.state?.running !== undefined &&
+        Object.entries(states).every(([name, reason]) =>
+          reason.test(statusOf(pod, name)?.state?.waiting?.reason ?? ""),
+        ),
+    );
     expect(await node().exec("policies", "present", "ls", "/image")).toContain("www");
     await node().take("policies");
   });

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** Rules for a kubelet that is started again. */
 export function kubeletRestartRules(node: () => Node): void {
@@ -16,9 +16,17 @@ export function kubeletRestartRules(node: () => Node): void {
   });
 
   it("clears away pods whose file went while it was not there", async () => {
-    node().put("left", spec([sh("main", SLEEP, {
-      volumeMounts: [{ name: "memory", mountPath: "/memory" }],
-    })], { volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }] }));
+    node().put(
+      "left",
+      spec(
+        [
+          sh("main", SLEEP, {
+            volumeMounts: [{ name: "memory", mountPath: "/memory" }],
+          }),
+        ],
+        { volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }] },
+      ),
+    );
     const { metadata } = await node().untilReady("left");
     await node().stopKubelet();
     node().remove("left");

@@ -7,7 +7,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ours } from "../cri/ours.ts";
 import { Node } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const COLLECTOR = new URL("../../../.peers/bin/collector", import.meta.url).pathname;
 const LINES = 36_000;
@@ -56,20 +56,21 @@ describe.runIf(existsSync(COLLECTOR))("OpenTelemetry's collector", { timeout: TI
   function collected(): number[] {
     const file = join(node.host.dir, "collected.json");
     if (!existsSync(file)) return [];
-    return [...readFileSync(file, "utf8").matchAll(/"stringValue":"line-(\d+)-/g)]
-      .map(([, number]) => Number(number));
+    return [...readFileSync(file, "utf8").matchAll(/"stringValue":"line-(\d+)-/g)].map(
+      ([, number]) => Number(number),
+    );
   }
 
   it("reads a log by its link through rotations, each line once", async () => {
-    const print = `awk 'BEGIN { p = sprintf("%${WIDTH}s", ""); ` +
+    const print =
+      `awk 'BEGIN { p = sprintf("%${WIDTH}s", ""); ` +
       // No spaces: the collector trims each part of a line that the runtime has split.
       `gsub(/ /, "x", p); for (i = 1; i <= ${LINES}; i++) { print "line-" i "-" p; ` +
       // Slower than the kubelet's checks of its size.
       `if (i % ${LINES / 6} == 0) { fflush(); system("sleep 1.5") } } }'`;
     node.put("writer", spec([sh("main", `${print}; ${SLEEP}`)]));
     const pod = await node.untilReady("writer");
-    const logs = join(node.host.dir, "pod-logs",
-      `default_writer-node_${pod.metadata.uid}`, "main");
+    const logs = join(node.host.dir, "pod-logs", `default_writer-node_${pod.metadata.uid}`, "main");
     const all = () => collector.exitCode !== null || collected().length >= LINES;
     const limits = { clock, timeout_ms: 40_000, interval_ms: 1_000 };
     await waitFor("all lines", all, limits).catch((cause: unknown) => {

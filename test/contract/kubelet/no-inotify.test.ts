@@ -26,7 +26,9 @@ function without(inotify: string, program: string): string[] {
     env: { ...process.env, R2K_LOG: "none" },
     timeout: 30_000,
   });
-  const errors = String(stderr).split("\n").filter((line) => /Error/.test(line));
+  const errors = String(stderr)
+    .split("\n")
+    .filter((line) => /Error/.test(line));
   return [...errors, ...String(stdout).split("\n").filter(Boolean)];
 }
 

@@ -12,7 +12,10 @@ import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
-  pushImage, REGISTRY_USER, startDockerRegistry, type DockerRegistry,
+  type DockerRegistry,
+  pushImage,
+  REGISTRY_USER,
+  startDockerRegistry,
 } from "../cri/docker-registry.ts";
 
 const clock = systemClock();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** Read-only mounts of a volume with another mount beneath it (KEP-3857). */
 export function readOnlyRules(node: () => Node): void {
@@ -26,20 +26,27 @@ export function readOnlyRules(node: () => Node): void {
 }
 
 const mount = (name: string, mode?: "IfPossible" | "Enabled") => ({
-  name: "outer", mountPath: `/${name}`, readOnly: true, ...(mode && { recursiveReadOnly: mode }),
+  name: "outer",
+  mountPath: `/${name}`,
+  readOnly: true,
+  ...(mode && { recursiveReadOnly: mode }),
 });
 
 async function mayWrite(node: Node, path: string, can: boolean): Promise<void> {
   const volumeMounts = [mount("plain"), mount("possible", "IfPossible")];
-  node.put("fixed", spec([sh("main", SLEEP, { volumeMounts })], {
-    volumes: [{ name: "outer", hostPath: { path } }],
-  }));
+  node.put(
+    "fixed",
+    spec([sh("main", SLEEP, { volumeMounts })], {
+      volumes: [{ name: "outer", hostPath: { path } }],
+    }),
+  );
   const pod = await node.untilReady("fixed");
   expect(statusOf(pod, "main")?.volumeMounts).toEqual([
     { ...mount("plain"), recursiveReadOnly: "Disabled" },
     { ...mount("possible"), recursiveReadOnly: can ? "Enabled" : "Disabled" },
   ]);
-  const write = "for at in plain plain/inner possible possible/inner; do " +
+  const write =
+    "for at in plain plain/inner possible possible/inner; do " +
     "touch /$at/new 2>/dev/null && echo $at; done; true";
   const written = (await node.exec("fixed", "main", "sh", "-c", write)).trim().split("\n");
   expect(written).toEqual(can ? ["plain/inner"] : ["plain/inner", "possible/inner"]);
@@ -48,9 +55,12 @@ async function mayWrite(node: Node, path: string, can: boolean): Promise<void> {
 
 async function isRefused(node: Node, path: string, can: boolean): Promise<void> {
   const volumeMounts = [mount("deep", "Enabled")];
-  node.put("deep", spec([sh("main", SLEEP, { volumeMounts })], {
-    volumes: [{ name: "outer", hostPath: { path } }],
-  }));
+  node.put(
+    "deep",
+    spec([sh("main", SLEEP, { volumeMounts })], {
+      volumes: [{ name: "outer", hostPath: { path } }],
+    }),
+  );
   if (can) {
     const pod = await node.untilReady("deep");
     expect(statusOf(pod, "main")?.volumeMounts).toEqual([mount("deep", "Enabled")]);
@@ -58,8 +68,11 @@ async function isRefused(node: Node, path: string, can: boolean): Promise<void> 
     expect(await node.exec("deep", "main", "sh", "-c", write)).toContain("Read-only file system");
   } else {
     const waiting = (pod: Pod) => statusOf(pod, "main")?.state?.waiting;
-    const pod = await node.until("be refused", "deep", (one) =>
-      waiting(one)?.reason === "CreateContainerConfigError");
+    const pod = await node.until(
+      "be refused",
+      "deep",
+      (one) => waiting(one)?.reason === "CreateContainerConfigError",
+    );
     expect(waiting(pod)?.message).toContain("it is not supported by the runtime");
   }
   await node.take("deep");

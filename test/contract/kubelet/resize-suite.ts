@@ -9,8 +9,8 @@ import type {
   ResourceRequirements,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { EVENTS, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
-import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { milliValueOf } from "@raft2kube/std/quantity.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Implementation } from "../cri/implementation.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { isReady, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 90_000;
@@ -77,11 +77,15 @@ class ResizeBench {
 
   /** Waits until a pod is as wanted, and returns it. */
   until(what: string, name: string, wanted: (pod: Pod) => boolean): Promise<Pod> {
-    return waitFor(`${name} to ${what}`, async () => {
-      const pod = await this.#pods.get({ namespace: "default", name });
-      if (wanted(pod)) return pod;
-      throw new Error(JSON.stringify(pod.status));
-    }, { clock, timeout_ms });
+    return waitFor(
+      `${name} to ${what}`,
+      async () => {
+        const pod = await this.#pods.get({ namespace: "default", name });
+        if (wanted(pod)) return pod;
+        throw new Error(JSON.stringify(pod.status));
+      },
+      { clock, timeout_ms },
+    );
   }
 
   resize(name: string, resources: ResourceRequirements, list = "containers"): Promise<Pod> {
@@ -128,7 +132,8 @@ class ResizeBench {
   /** Returns the quota of the pod's own cgroup, in microseconds of each period. */
   podQuota(pod: Pod): number {
     const files = readMountInfo().flatMap(({ mountPoint }) =>
-      ["cpu.cfs_quota_us", "cpu.max"].map((name) => mountPoint + this.#cgroupOf(pod) + "/" + name));
+      ["cpu.cfs_quota_us", "cpu.max"].map((name) => mountPoint + this.#cgroupOf(pod) + "/" + name),
+    );
     const text = readFileSync(files.find(existsSync) ?? "no cgroup", "utf8");
     return Number(text.split(" ")[0]);
   }
@@ -141,11 +146,19 @@ class ResizeBench {
   /** Waits for events about a pod, and returns the first message of each reason. */
   async events(pod: Pod, reasons: string[]): Promise<string[]> {
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
-    return waitFor(`the events ${reasons.join(", ")}`, async () => {
-      const { items } = await this.#api.plane.admin.resource<Event>(EVENTS).list({ fieldSelector });
-      const found = reasons.map((reason) => items.find((each) => each.reason === reason)?.message);
-      return found.every((message) => message !== undefined) ? found : undefined;
-    }, { clock, timeout_ms });
+    return waitFor(
+      `the events ${reasons.join(", ")}`,
+      async () => {
+        const { items } = await this.#api.plane.admin
+          .resource<Event>(EVENTS)
+          .list({ fieldSelector });
+        const found = reasons.map(
+          (reason) => items.find((each) => each.reason === reason)?.message,
+        );
+        return found.every((message) => message !== undefined) ? found : undefined;
+      },
+      { clock, timeout_ms },
+    );
   }
 
   async close(): Promise<void> {
@@ -177,10 +190,13 @@ export function resizeContract(name: string, implementation: Implementation): vo
 
 function growRules(bench: () => ResizeBench): void {
   it("grows and shrinks cpu and memory of a running container", async () => {
-    const { uid } = (await bench().run("grow", [
-      sh("main", SLEEP, { resources: amounts("100m", "32Mi") }),
-    ])).metadata;
-    for (const [cpu, memory] of [["200m", 64], ["150m", 48]] as const) {
+    const { uid } = (
+      await bench().run("grow", [sh("main", SLEEP, { resources: amounts("100m", "32Mi") })])
+    ).metadata;
+    for (const [cpu, memory] of [
+      ["200m", 64],
+      ["150m", 48],
+    ] as const) {
       await bench().resize("grow", amounts(cpu, `${memory}Mi`));
       const pod = await bench().until("be resized", "grow", isResized);
       expect(statusOf(pod, "main")?.restartCount).toBe(0);
@@ -198,19 +214,29 @@ function growRules(bench: () => ResizeBench): void {
   });
 
   it("restarts a container where its policy asks for it", async () => {
-    await bench().run("again", [sh("main", SLEEP, {
-      resources: amounts("100m", "32Mi"),
-      resizePolicy: [
-        { resourceName: "cpu", restartPolicy: "NotRequired" },
-        { resourceName: "memory", restartPolicy: "RestartContainer" },
+    await bench().run(
+      "again",
+      [
+        sh("main", SLEEP, {
+          resources: amounts("100m", "32Mi"),
+          resizePolicy: [
+            { resourceName: "cpu", restartPolicy: "NotRequired" },
+            { resourceName: "memory", restartPolicy: "RestartContainer" },
+          ],
+        }),
+        sh("other", SLEEP, { resources: amounts("10m", "16Mi") }),
       ],
-    }), sh("other", SLEEP, { resources: amounts("10m", "16Mi") })], { restartPolicy: "OnFailure" });
+      { restartPolicy: "OnFailure" },
+    );
     await bench().resize("again", amounts("200m", "32Mi"));
     const updated = await bench().until("have more cpu", "again", isResized);
     expect(statusOf(updated, "main")?.restartCount).toBe(0);
     await bench().resize("again", amounts("200m", "24Mi"));
-    const pod = await bench().until("be restarted", "again", (one) => isResized(one) &&
-      statusOf(one, "main")?.restartCount === 1 && isReady(one));
+    const pod = await bench().until(
+      "be restarted",
+      "again",
+      (one) => isResized(one) && statusOf(one, "main")?.restartCount === 1 && isReady(one),
+    );
     expect(statusOf(pod, "other")?.restartCount).toBe(0);
     const limits = async () => bench().limits(pod);
     await expect.poll(limits).toEqual({ memory: 24 * MI, quota: 20_000, pod: 40 * MI });
@@ -219,13 +245,17 @@ function growRules(bench: () => ResizeBench): void {
 
   it("updates a sidecar", async () => {
     const side = sh("main", SLEEP, {
-      restartPolicy: "Always", resources: { requests: { cpu: "10m" }, limits: { memory: "16Mi" } },
+      restartPolicy: "Always",
+      resources: { requests: { cpu: "10m" }, limits: { memory: "16Mi" } },
     });
     await bench().run("side", [sh("regular", SLEEP)], { initContainers: [side] });
     const more = { requests: { cpu: "20m", memory: "16Mi" }, limits: { memory: "32Mi" } };
     await bench().resize("side", more, "initContainers");
-    const pod = await bench().until("be resized", "side", (one) =>
-      statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && isResized(one));
+    const pod = await bench().until(
+      "be resized",
+      "side",
+      (one) => statusOf(one, "main")?.resources?.limits?.["memory"] === "32Mi" && isResized(one),
+    );
     expect((await bench().limits(pod)).memory).toBe(32 * MI);
     expect(statusOf(pod, "main")?.restartCount).toBe(0);
     await bench().delete("side");
@@ -233,7 +263,8 @@ function growRules(bench: () => ResizeBench): void {
 }
 
 function wholePodRules(bench: () => ResizeBench): void {
-  const isWhole = (pod: Pod, amount: ResourceRequirements) => isResized(pod) &&
+  const isWhole = (pod: Pod, amount: ResourceRequirements) =>
+    isResized(pod) &&
     isDeepStrictEqual(pod.status?.resources, amount) &&
     isDeepStrictEqual(pod.status?.allocatedResources, amount.requests);
 
@@ -243,7 +274,11 @@ function wholePodRules(bench: () => ResizeBench): void {
     const containers = [sh("main", SLEEP), sh("inner", SLEEP, inner)];
     const { status } = await bench().run("whole", containers, { resources: first });
     expect(status?.qosClass).toBe("Guaranteed");
-    for (const [cpu, memory] of [["100m", 64], ["300m", 96], ["200m", 80]] as const) {
+    for (const [cpu, memory] of [
+      ["100m", 64],
+      ["300m", 96],
+      ["200m", 80],
+    ] as const) {
       const wanted = amounts(cpu, `${memory}Mi`);
       await bench().resizeWhole("whole", wanted);
       const pod = await bench().until("be resized", "whole", (one) => isWhole(one, wanted));
@@ -263,10 +298,15 @@ function wholePodRules(bench: () => ResizeBench): void {
     const volumeMounts = [{ name: "memory", mountPath: "/memory" }];
     const volumes = [{ name: "memory", emptyDir: { medium: "Memory" } }];
     await bench().create("greedy", [sh("main", fill, { volumeMounts })], {
-      volumes, restartPolicy: "Never", resources: amounts("200m", "16Mi"),
+      volumes,
+      restartPolicy: "Never",
+      resources: amounts("200m", "16Mi"),
     });
-    const dead = await bench().until("be killed", "greedy", (one) =>
-      statusOf(one, "main")?.state?.terminated !== undefined);
+    const dead = await bench().until(
+      "be killed",
+      "greedy",
+      (one) => statusOf(one, "main")?.state?.terminated !== undefined,
+    );
     expect(statusOf(dead, "main")?.state?.terminated?.exitCode).toBe(137);
     await bench().delete("greedy");
   });
@@ -284,11 +324,12 @@ function refusalRules(bench: () => ResizeBench): void {
       status: "True",
       reason: "Infeasible",
       observedGeneration: 2,
-      message: "Node didn't have enough capacity: cpu, requested: 1000000, " +
-        `capacity: ${capacity}`,
+      message:
+        "Node didn't have enough capacity: cpu, requested: 1000000, " + `capacity: ${capacity}`,
     });
     expect(statusOf(pod, "main")).toMatchObject({
-      allocatedResources: small.requests, resources: small,
+      allocatedResources: small.requests,
+      resources: small,
     });
     const [message] = await bench().events(pod, ["ResizeInfeasible"]);
     expect(message).toMatch(/^Pod resize Infeasible: /);
@@ -303,11 +344,15 @@ function refusalRules(bench: () => ResizeBench): void {
     await bench().run("filler", [sh("main", SLEEP, { resources: taken })]);
     await bench().run("waits", [sh("main", SLEEP, { resources: { requests: { cpu: "100m" } } })]);
     await bench().resize("waits", { requests: { cpu: "900m" } });
-    const pod = await bench().until("be deferred", "waits", (one) =>
-      conditionOf(one, "PodResizePending")?.reason === "Deferred");
+    const pod = await bench().until(
+      "be deferred",
+      "waits",
+      (one) => conditionOf(one, "PodResizePending")?.reason === "Deferred",
+    );
     const used = "Node didn't have enough resource: cpu, requested: 900, used: \\d+, capacity: ";
     expect(conditionOf(pod, "PodResizePending")?.message).toMatch(
-      new RegExp(`^${used}${most + 500}$`));
+      new RegExp(`^${used}${most + 500}$`),
+    );
     await bench().delete("filler");
     await bench().until("be resized", "waits", isResized);
     await bench().events(pod, ["ResizeDeferred", "ResizeStarted", "ResizeCompleted"]);
@@ -320,10 +365,16 @@ function kubeletRestartRules(bench: () => ResizeBench): void {
   const fill = "dd if=/dev/zero of=/memory/file bs=1M count=48 2>/dev/null";
 
   it("does not lower a limit below the usage; a restarted kubelet goes on with it", async () => {
-    const created = await bench().run("used", [sh("main", SLEEP, {
-      resources: amounts("100m", "128Mi"),
-      volumeMounts: [{ name: "memory", mountPath: "/memory" }],
-    })], { volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }] });
+    const created = await bench().run(
+      "used",
+      [
+        sh("main", SLEEP, {
+          resources: amounts("100m", "128Mi"),
+          volumeMounts: [{ name: "memory", mountPath: "/memory" }],
+        }),
+      ],
+      { volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }] },
+    );
     await bench().shell(created, fill);
     await bench().resize("used", small);
     const failed = (one: Pod) => conditionOf(one, "PodResizeInProgress")?.reason === "Error";
@@ -332,10 +383,12 @@ function kubeletRestartRules(bench: () => ResizeBench): void {
       status: "True",
       observedGeneration: 2,
       message: expect.stringMatching(
-        /^cannot decrease memory limits: \[attempting to set pod memory limit \(33554432\) below/),
+        /^cannot decrease memory limits: \[attempting to set pod memory limit \(33554432\) below/,
+      ),
     });
     expect(statusOf(pod, "main")).toMatchObject({
-      allocatedResources: small.requests, resources: { limits: { memory: "128Mi" } },
+      allocatedResources: small.requests,
+      resources: { limits: { memory: "128Mi" } },
     });
     expect((await bench().limits(pod)).memory).toBe(128 * MI);
     await bench().events(pod, ["ResizeStarted", "ResizeError"]);

@@ -2,16 +2,27 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** Containers that end, or that have to. */
 export function restartRules(node: () => Node): void {
   it("starts a container again when it ends, counted, with its last words", async () => {
-    const script = "test -f /data/second && { " + SLEEP + "; }; touch /data/second; " +
+    const script =
+      "test -f /data/second && { " +
+      SLEEP +
+      "; }; touch /data/second; " +
       "echo farewell > /dev/termination-log; exit 3";
-    node().put("crash", spec([sh("main", script, {
-      volumeMounts: [{ name: "data", mountPath: "/data" }],
-    })], { volumes: [{ name: "data", emptyDir: {} }] }));
+    node().put(
+      "crash",
+      spec(
+        [
+          sh("main", script, {
+            volumeMounts: [{ name: "data", mountPath: "/data" }],
+          }),
+        ],
+        { volumes: [{ name: "data", emptyDir: {} }] },
+      ),
+    );
     const pod = await node().until("run again", "crash", (one) => {
       return statusOf(one, "main")?.restartCount === 1 && !!statusOf(one, "main")?.ready;
     });
@@ -33,15 +44,25 @@ export function restartRules(node: () => Node): void {
   it("kills and restarts what fails its liveness probe, and then ends well", async () => {
     const alive = join(node().host.dir, "alive");
     writeFileSync(alive, "");
-    node().put("alive", spec([sh("main", SLEEP, {
-      livenessProbe: {
-        exec: { command: ["test", "-f", "/host/alive"] }, periodSeconds: 1, failureThreshold: 1,
-      },
-      volumeMounts: [{ name: "host", mountPath: "/host" }],
-    })], {
-      restartPolicy: "OnFailure",
-      volumes: [{ name: "host", hostPath: { path: node().host.dir } }],
-    }));
+    node().put(
+      "alive",
+      spec(
+        [
+          sh("main", SLEEP, {
+            livenessProbe: {
+              exec: { command: ["test", "-f", "/host/alive"] },
+              periodSeconds: 1,
+              failureThreshold: 1,
+            },
+            volumeMounts: [{ name: "host", mountPath: "/host" }],
+          }),
+        ],
+        {
+          restartPolicy: "OnFailure",
+          volumes: [{ name: "host", hostPath: { path: node().host.dir } }],
+        },
+      ),
+    );
     await node().untilReady("alive");
     rmSync(alive);
     await node().until("be restarted", "alive", (one) => {

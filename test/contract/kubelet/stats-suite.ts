@@ -7,7 +7,7 @@ import type { Implementation } from "../cri/implementation.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { ask, MASTER } from "./ask.ts";
 import { isReady } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 60_000;
@@ -19,26 +19,29 @@ const SCRIPT =
   `head -c ${WRITTEN_BYTES} /dev/urandom | tee /disk/file /memory/file > /layer; ` +
   `echo said; touch /disk/done; ${SLEEP}`;
 
-const POD = spec([
-  sh("main", SCRIPT, {
-    resources: { limits: { memory: "64Mi" } },
-    readinessProbe: { exec: { command: ["test", "-f", "/disk/done"] }, periodSeconds: 1 },
-    volumeMounts: [
-      { name: "disk", mountPath: "/disk" },
-      { name: "memory", mountPath: "/memory" },
-      { name: "words", mountPath: "/words" },
-      { name: "host", mountPath: "/host" },
-    ],
-  }),
-], {
-  initContainers: [sh("sidecar", SLEEP, { restartPolicy: "Always" })],
-  volumes: [
-    { name: "disk", emptyDir: {} },
-    { name: "memory", emptyDir: { medium: "Memory", sizeLimit: String(MEMORY_BYTES) } },
-    { name: "words", configMap: { name: "words" } },
-    { name: "host", hostPath: { path: "/tmp" } },
+const POD = spec(
+  [
+    sh("main", SCRIPT, {
+      resources: { limits: { memory: "64Mi" } },
+      readinessProbe: { exec: { command: ["test", "-f", "/disk/done"] }, periodSeconds: 1 },
+      volumeMounts: [
+        { name: "disk", mountPath: "/disk" },
+        { name: "memory", mountPath: "/memory" },
+        { name: "words", mountPath: "/words" },
+        { name: "host", mountPath: "/host" },
+      ],
+    }),
   ],
-});
+  {
+    initContainers: [sh("sidecar", SLEEP, { restartPolicy: "Always" })],
+    volumes: [
+      { name: "disk", emptyDir: {} },
+      { name: "memory", emptyDir: { medium: "Memory", sizeLimit: String(MEMORY_BYTES) } },
+      { name: "words", configMap: { name: "words" } },
+      { name: "host", hostPath: { path: "/tmp" } },
+    ],
+  },
+);
 
 const number = expect.any(Number);
 const FS = {

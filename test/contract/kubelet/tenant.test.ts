@@ -22,7 +22,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ApiNode, startApiNode } from "./api-node.ts";
 import { statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
 const STEP_TIMEOUT_MS = 90_000;
@@ -47,7 +47,9 @@ beforeAll(async () => {
 }, START_TIMEOUT_MS);
 afterAll(async () => {
   const { items } = await pods().list({ namespace: NAMESPACE });
-  for (const { metadata: { name = "" } } of items) {
+  for (const {
+    metadata: { name = "" },
+  } of items) {
     await pods().delete({ namespace: NAMESPACE, name });
   }
   await waitFor("no pod to be left", () => api.node.kubelet.pods().length === 0, { clock });
@@ -145,7 +147,8 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
   });
 
   it.concurrent("is evicted for what a dead container left behind", async () => {
-    const write = `if [ -e /data/first ]; then ${SLEEP}; fi; touch /data/first;` +
+    const write =
+      `if [ -e /data/first ]; then ${SLEEP}; fi; touch /data/first;` +
       "dd if=/dev/zero of=/tmp/file bs=1M count=50; exit 1";
     const volumeMounts = [{ name: "data", mountPath: "/data" }];
     const resources = { limits: { "ephemeral-storage": "10Mi" } };
@@ -228,10 +231,13 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
 
   it("may be root of a user namespace, which is none of the node's users", async () => {
     const securityContext = {
-      ...restricted("").securityContext, runAsUser: 0, runAsNonRoot: false,
+      ...restricted("").securityContext,
+      runAsUser: 0,
+      runAsNonRoot: false,
     };
-    await expect(create("root", restricted(SLEEP, { securityContext })))
-      .rejects.toThrow("violates PodSecurity");
+    await expect(create("root", restricted(SLEEP, { securityContext }))).rejects.toThrow(
+      "violates PodSecurity",
+    );
     const script = "test $(id -u) = 0 && ! grep -q '^ *0 *0 ' /proc/self/uid_map";
     await create("root", restricted(script, { securityContext }), { hostUsers: false });
     await until("succeed", { name: "root" }, (pod) => pod.status?.phase === "Succeeded");
@@ -239,7 +245,8 @@ describe("a tenant of a restricted namespace", { timeout: STEP_TIMEOUT_MS }, () 
 
   it("has nothing of the node's namespaces beside its own users", async () => {
     const own = { hostUsers: false, hostPID: true };
-    await expect(create("shared", restricted(SLEEP), own))
-      .rejects.toThrow("spec.hostPID: Forbidden: when `hostUsers` is false");
+    await expect(create("shared", restricted(SLEEP), own)).rejects.toThrow(
+      "spec.hostPID: Forbidden: when `hostUsers` is false",
+    );
   });
 });

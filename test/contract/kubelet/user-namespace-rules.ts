@@ -2,7 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const FIRST = 65_536;
 const MOUNTS = [
@@ -14,22 +14,29 @@ const MOUNTS = [
 
 /** Pods with users of their own (`hostUsers: false`, KEP-127). */
 export function userNamespaceRules(node: () => Node): void {
-  const put = (name: string) => node().put(name, spec([
-    sh("main", SLEEP, { volumeMounts: MOUNTS }),
-  ], {
-    hostUsers: false,
-    securityContext: { fsGroup: 77 },
-    initContainers: [sh("step", "echo step > /data/step; echo end > /dev/termination-log", {
-      volumeMounts: MOUNTS,
-    })],
-    volumes: [
-      { name: "data", emptyDir: {} },
-      { name: "memory", emptyDir: { medium: "Memory" } },
-      { name: "info", downwardAPI: {
-        items: [{ path: "name", fieldRef: { fieldPath: "metadata.name" } }],
-      } },
-    ],
-  }));
+  const put = (name: string) =>
+    node().put(
+      name,
+      spec([sh("main", SLEEP, { volumeMounts: MOUNTS })], {
+        hostUsers: false,
+        securityContext: { fsGroup: 77 },
+        initContainers: [
+          sh("step", "echo step > /data/step; echo end > /dev/termination-log", {
+            volumeMounts: MOUNTS,
+          }),
+        ],
+        volumes: [
+          { name: "data", emptyDir: {} },
+          { name: "memory", emptyDir: { medium: "Memory" } },
+          {
+            name: "info",
+            downwardAPI: {
+              items: [{ path: "name", fieldRef: { fieldPath: "metadata.name" } }],
+            },
+          },
+        ],
+      }),
+    );
   const run = (name: string, script: string) => node().exec(name, "main", "sh", "-c", script);
   const firstOf = async (name: string) => {
     return Number((await run(name, "cat /proc/self/uid_map")).trim().split(/\s+/)[1]);
@@ -41,8 +48,9 @@ export function userNamespaceRules(node: () => Node): void {
     expect(statusOf(pod, "step")?.state?.terminated?.message).toBe("end\n");
     expect(await firstOf("mapped")).toBeGreaterThanOrEqual(FIRST);
     await run("mapped", "touch /data/a /part/b /memory/c; chown 5:6 /memory/c");
-    expect(await run("mapped", "stat -c '%n %u:%g' /data/step /part/b /memory/c /etc/hosts"))
-      .toBe("/data/step 0:77\n/part/b 0:77\n/memory/c 5:6\n/etc/hosts 0:0\n");
+    expect(await run("mapped", "stat -c '%n %u:%g' /data/step /part/b /memory/c /etc/hosts")).toBe(
+      "/data/step 0:77\n/part/b 0:77\n/memory/c 5:6\n/etc/hosts 0:0\n",
+    );
     expect(await run("mapped", "cat /info/name")).toBe("mapped-node");
     const uid = pod.metadata.uid ?? "";
     const data = join(node().rootDir, "pods", uid, "volumes/kubernetes.io~empty-dir/data");

@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 import { ours } from "../cri/ours.ts";
 import { startApiNode } from "./api-node.ts";
 import { statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 const clock = systemClock();
 
@@ -19,10 +19,14 @@ it("on a runtime without user namespaces a pod that asks for one gets no contain
       spec: spec([sh("main", SLEEP)], { hostUsers: false, nodeName: "node" }),
     });
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
-    const found = await waitFor("the event", async () => {
-      const { items } = await admin.resource<Event>(EVENTS).list({ fieldSelector });
-      return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
-    }, { clock });
+    const found = await waitFor(
+      "the event",
+      async () => {
+        const { items } = await admin.resource<Event>(EVENTS).list({ fieldSelector });
+        return items.find(({ reason }) => reason === "FailedCreatePodSandBox");
+      },
+      { clock },
+    );
     expect(found.message).toContain("hostUsers: false asks for a user namespace");
     const seen = await admin.resource<Pod>(PODS).get({ namespace: "default", name: "mapped" });
     expect(statusOf(seen, "main")?.state?.running).toBeUndefined();

@@ -3,43 +3,46 @@ import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
-import { sh, SLEEP, spec } from "./specs.ts";
+import { SLEEP, sh, spec } from "./specs.ts";
 
 /** A pod with a little of everything. */
-const WHOLE = spec([
-  sh("main", SLEEP, {
-    env: [
-      { name: "NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-      { name: "GREETING", value: "hello $(NAME)" },
-    ],
-    readinessProbe: { exec: { command: ["test", "-f", "/data/step"] }, periodSeconds: 1 },
-    volumeMounts: [
-      { name: "data", mountPath: "/data" },
-      { name: "data", mountPath: "/part", subPath: "part" },
-      { name: "memory", mountPath: "/memory" },
-      { name: "info", mountPath: "/info" },
-      { name: "data", mountPath: "/fixed", readOnly: true, recursiveReadOnly: "IfPossible" },
-    ],
-  }),
-], {
-  initContainers: [
-    sh("step", "echo done > /data/step; mkdir /data/part; echo inside > /data/part/file", {
-      volumeMounts: [{ name: "data", mountPath: "/data" }],
+const WHOLE = spec(
+  [
+    sh("main", SLEEP, {
+      env: [
+        { name: "NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+        { name: "GREETING", value: "hello $(NAME)" },
+      ],
+      readinessProbe: { exec: { command: ["test", "-f", "/data/step"] }, periodSeconds: 1 },
+      volumeMounts: [
+        { name: "data", mountPath: "/data" },
+        { name: "data", mountPath: "/part", subPath: "part" },
+        { name: "memory", mountPath: "/memory" },
+        { name: "info", mountPath: "/info" },
+        { name: "data", mountPath: "/fixed", readOnly: true, recursiveReadOnly: "IfPossible" },
+      ],
     }),
-    sh("sidecar", SLEEP, { restartPolicy: "Always" }),
   ],
-  hostAliases: [{ ip: "10.1.2.3", hostnames: ["alias"] }],
-  volumes: [
-    { name: "data", emptyDir: {} },
-    { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
-    {
-      name: "info",
-      downwardAPI: {
-        items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }],
+  {
+    initContainers: [
+      sh("step", "echo done > /data/step; mkdir /data/part; echo inside > /data/part/file", {
+        volumeMounts: [{ name: "data", mountPath: "/data" }],
+      }),
+      sh("sidecar", SLEEP, { restartPolicy: "Always" }),
+    ],
+    hostAliases: [{ ip: "10.1.2.3", hostnames: ["alias"] }],
+    volumes: [
+      { name: "data", emptyDir: {} },
+      { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+      {
+        name: "info",
+        downwardAPI: {
+          items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }],
+        },
       },
-    },
-  ],
-});
+    ],
+  },
+);
 
 /** All parts of a pod come together in its containers. */
 export function wholePodRules(node: () => Node): void {
@@ -50,16 +53,27 @@ export function wholePodRules(node: () => Node): void {
     expect(statusOf(pod, "step")?.state?.terminated?.exitCode).toBe(0);
     expect(statusOf(pod, "sidecar")?.state?.running).toBeDefined();
     const seen = await node().exec(
-      "whole", "main", "sh", "-c",
+      "whole",
+      "main",
+      "sh",
+      "-c",
       "echo $GREETING; cat /data/step /part/file /info/labels; grep memory /proc/mounts; " +
         "grep alias /etc/hosts; grep $(hostname) /etc/hosts; cat /etc/resolv.conf; " +
         "touch /fixed/new 2>&1 || true",
     );
     for (const word of [
-      "hello whole-node", "done", "inside", 'name="whole"', "size=1024k", "10.1.2.3\talias",
-      pod.status?.podIP ?? "no address", "nameserver 10.96.0.10",
-      "default.svc.cluster.local", "Read-only file system",
-    ]) expect(seen).toContain(word);
+      "hello whole-node",
+      "done",
+      "inside",
+      'name="whole"',
+      "size=1024k",
+      "10.1.2.3\talias",
+      pod.status?.podIP ?? "no address",
+      "nameserver 10.96.0.10",
+      "default.svc.cluster.local",
+      "Read-only file system",
+    ])
+      expect(seen).toContain(word);
     await node().take("whole");
   });
   it("links logs by names that a file system takes, and runs the hooks that follow", async () => {
@@ -93,8 +107,11 @@ export function wholePodRules(node: () => Node): void {
     };
     node().put("guarded", spec([sh("main", SLEEP)]));
     const waiting = (pod: Pod) => statusOf(pod, "main")?.state?.waiting?.reason;
-    const pod = await node().until("wait for its network", "guarded",
-      (each) => waiting(each) === "NetworkNotReady");
+    const pod = await node().until(
+      "wait for its network",
+      "guarded",
+      (each) => waiting(each) === "NetworkNotReady",
+    );
     expect(asked[0]).toBe(`guarded-node ${pod.status?.podIP}`);
     node().admitNetwork = () => Promise.resolve();
     await node().untilReady("guarded");

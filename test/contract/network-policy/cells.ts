@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { PEER_LABEL, podPeers } from "@raft2kube/api/networking/v1/policy-peers.ts";
-import { peerGroups, PeerSelection } from "@raft2kube/controllers/networkpolicy/select.ts";
+import { PeerSelection, peerGroups } from "@raft2kube/controllers/networkpolicy/select.ts";
 import type { NftTable } from "@raft2kube/linux/netfilter/nft-table/nft-table.ts";
 import { Planner } from "@raft2kube/network-policy/planner.ts";
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
@@ -27,11 +27,17 @@ export interface Place {
 export function podAt(place: number, address: string, label?: string): Pod {
   const [namespace, index] = [Math.floor(place / PODS.length), place % PODS.length];
   const name = PODS[index]!;
-  const ports = (["TCP", "UDP"] as const).map((protocol) =>
-    ({ name: "web", protocol, containerPort: PORTS.web }));
+  const ports = (["TCP", "UDP"] as const).map((protocol) => ({
+    name: "web",
+    protocol,
+    containerPort: PORTS.web,
+  }));
   return {
     metadata: {
-      namespace: NAMESPACES[namespace]!, name, uid: `${place}`, labels: { pod: label ?? name },
+      namespace: NAMESPACES[namespace]!,
+      name,
+      uid: `${place}`,
+      labels: { pod: label ?? name },
     },
     spec: { containers: [{ name: "c", image: "i", ports }] },
     status: { podIPs: [{ ip: address }] },
@@ -51,9 +57,15 @@ export const keyOf = ({ metadata: { namespace, name } }: Pod | NetworkPolicy) =>
 
 /** Serves the pods' ports; each answer starts with the pod's key. */
 export async function servePorts(places: readonly Place[]): Promise<void> {
-  await Promise.all(places.flatMap(({ agent, address }, place) =>
-    Object.values(PORTS).flatMap((port) => (["tcp", "udp"] as const).map((protocol) =>
-      agent.listen(port, keyOf(podAt(place, address)), protocol)))));
+  await Promise.all(
+    places.flatMap(({ agent, address }, place) =>
+      Object.values(PORTS).flatMap((port) =>
+        (["tcp", "udp"] as const).map((protocol) =>
+          agent.listen(port, keyOf(podAt(place, address)), protocol),
+        ),
+      ),
+    ),
+  );
 }
 
 function endOf({ metadata, status }: Pod): End {
@@ -65,18 +77,22 @@ function endOf({ metadata, status }: Pod): End {
 
 /** The slices that the controller makes for policies' peers. */
 function slicesOf(policies: readonly NetworkPolicy[], pods: readonly Pod[]): EndpointSlice[] {
-  return policies.flatMap((policy) => [...podPeers(policy)].flatMap(([key, peer]) => {
-    const { namespace = "" } = policy.metadata;
-    const selection = new PeerSelection(namespace, peer);
-    const selected = pods.filter((pod) => {
-      const name = pod.metadata.namespace!;
-      return selection.hasNamespace(name, { ns: name }) && selection.hasPod(pod);
-    });
-    return peerGroups(selected, peer.named).map(({ family, ports, endpoints }, index) => ({
-      metadata: { namespace, name: `${key}-${index}`, labels: { [PEER_LABEL]: key } },
-      addressType: family, ports, endpoints,
-    }));
-  }));
+  return policies.flatMap((policy) =>
+    [...podPeers(policy)].flatMap(([key, peer]) => {
+      const { namespace = "" } = policy.metadata;
+      const selection = new PeerSelection(namespace, peer);
+      const selected = pods.filter((pod) => {
+        const name = pod.metadata.namespace!;
+        return selection.hasNamespace(name, { ns: name }) && selection.hasPod(pod);
+      });
+      return peerGroups(selected, peer.named).map(({ family, ports, endpoints }, index) => ({
+        metadata: { namespace, name: `${key}-${index}`, labels: { [PEER_LABEL]: key } },
+        addressType: family,
+        ports,
+        endpoints,
+      }));
+    }),
+  );
 }
 
 /** A node's rules; a change is one transaction. */
@@ -92,7 +108,9 @@ export class PolicyNode {
 
   /** Replaces policies and pods; the node enforces them for `own`, its own pods. */
   async apply(
-    policies: readonly NetworkPolicy[], pods: readonly Pod[], own: readonly Pod[],
+    policies: readonly NetworkPolicy[],
+    pods: readonly Pod[],
+    own: readonly Pod[],
   ): Promise<void> {
     for (const policy of this.#policies) this.planner.setPolicy(keyOf(policy), undefined);
     for (const slice of this.#slices) this.planner.setSlice(slice, false);
@@ -109,7 +127,9 @@ export class PolicyNode {
  * returns the cells that are not as the policies' texts say.
  */
 export async function wrongCells(
-  places: readonly Place[], pods: readonly Pod[], policies: readonly NetworkPolicy[],
+  places: readonly Place[],
+  pods: readonly Pod[],
+  policies: readonly NetworkPolicy[],
   at: (place: number) => string = (place) => places[place]!.address,
 ): Promise<string[]> {
   const wrong: string[] = [];
@@ -132,8 +152,14 @@ export async function wrongCells(
     wrong.push(`${keyOf(source)} -> ${keyOf(target)}:${port}/${protocol}: ${answer}; ${why}`);
   };
   const all = [...places.keys()];
-  await Promise.all(all.flatMap((from) => all.flatMap((to) =>
-    Object.values(PORTS).flatMap((port) => (["tcp", "udp"] as const).map((protocol) =>
-      probe(from, to, port, protocol))))));
+  await Promise.all(
+    all.flatMap((from) =>
+      all.flatMap((to) =>
+        Object.values(PORTS).flatMap((port) =>
+          (["tcp", "udp"] as const).map((protocol) => probe(from, to, port, protocol)),
+        ),
+      ),
+    ),
+  );
   return wrong;
 }

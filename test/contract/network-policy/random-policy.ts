@@ -1,6 +1,8 @@
 import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type {
-  NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
 } from "@raft2kube/api/gen/networking/v1.ts";
 import { pick, type Random } from "@raft2kube/std/random.ts";
 
@@ -53,7 +55,8 @@ function podSelector(draw: Draw): LabelSelector {
 
 function namespaceSelector(draw: Draw): LabelSelector {
   return draw<LabelSelector>([
-    {}, { matchLabels: { ns: draw(NAMESPACES) } },
+    {},
+    { matchLabels: { ns: draw(NAMESPACES) } },
     { matchExpressions: [{ key: "ns", operator: "NotIn", values: ["x"] }] },
   ]);
 }
@@ -74,9 +77,13 @@ function ports(draw: Draw): NetworkPolicyPort[] {
   return some(draw, () => {
     const protocol = draw(["TCP", "UDP"] as const);
     return draw<NetworkPolicyPort>([
-      { protocol }, { protocol, port: PORTS.web }, { protocol, port: "web" },
-      { protocol, port: "none" }, { protocol, port: PORTS.other },
-      { protocol, port: 8_000, endPort: 8_080 }, { protocol, port: 8_081, endPort: 9_000 },
+      { protocol },
+      { protocol, port: PORTS.web },
+      { protocol, port: "web" },
+      { protocol, port: "none" },
+      { protocol, port: PORTS.other },
+      { protocol, port: 8_000, endPort: 8_080 },
+      { protocol, port: 8_081, endPort: 9_000 },
     ]);
   });
 }

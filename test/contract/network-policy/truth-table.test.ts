@@ -12,7 +12,13 @@ import { Agent, connectToNode } from "../../../testing/network/node-network.ts";
 import { ours } from "../proxy/ours.ts";
 import { ask as askSctp, sendInit, serveSctp } from "../proxy/sctp-rule.ts";
 import {
-  keyOf, movedPods, type Place, podAt, PolicyNode, servePorts, wrongCells as wrongOf,
+  keyOf,
+  movedPods,
+  type Place,
+  PolicyNode,
+  podAt,
+  servePorts,
+  wrongCells as wrongOf,
 } from "./cells.ts";
 import { NAMESPACES, PODS, PORTS, randomPolicies } from "./random-policy.ts";
 
@@ -28,7 +34,7 @@ const BLOCKS = 10_000;
 const GATEWAY = "10.244.0.1";
 
 const addressOf = (place: number) =>
-  `10.244.${Math.floor(place / PODS.length) + 1}.${place % PODS.length + 11}`;
+  `10.244.${Math.floor(place / PODS.length) + 1}.${(place % PODS.length) + 11}`;
 const clusterIpOf = (place: number) => `10.96.7.${place + 1}`;
 
 describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_MS }, () => {
@@ -39,7 +45,11 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
   const random = seededRandom(seed);
   let policies: NetworkPolicy[] = [];
   let pods: Pod[] = [];
-  const randomSet = () => randomPolicies(random, places.map(({ address }) => address));
+  const randomSet = () =>
+    randomPolicies(
+      random,
+      places.map(({ address }) => address),
+    );
 
   beforeAll(async () => {
     console.log(`R2K_SEED=${seed}`);
@@ -69,7 +79,10 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
   const wrongCells = (at?: (place: number) => string) => wrongOf(places, pods, policies, at);
 
   it("without policies every pod reaches every pod", async () => {
-    await apply([], places.map(({ address }, place) => podAt(place, address)));
+    await apply(
+      [],
+      places.map(({ address }, place) => podAt(place, address)),
+    );
     expect(await wrongCells()).toEqual([]);
   });
 
@@ -111,25 +124,45 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
 
   it("a policy of 10,000 blocks of addresses is in force", async () => {
     const own = [2, 3].map((namespace) => ({ ipBlock: { cidr: `10.244.${namespace}.0/24` } }));
-    const others = Array.from({ length: BLOCKS }, (_, block) =>
-      ({ ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.0/24` } }));
-    await apply([{
-      metadata: { namespace: "x", name: "many", uid: "many" },
-      spec: { podSelector: {}, policyTypes: ["Ingress"], ingress: [{ from: [...others, ...own] }] },
-    }], pods);
+    const others = Array.from({ length: BLOCKS }, (_, block) => ({
+      ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.0/24` },
+    }));
+    await apply(
+      [
+        {
+          metadata: { namespace: "x", name: "many", uid: "many" },
+          spec: {
+            podSelector: {},
+            policyTypes: ["Ingress"],
+            ingress: [{ from: [...others, ...own] }],
+          },
+        },
+      ],
+      pods,
+    );
     expect(await wrongCells()).toEqual([]);
     expect(await node.table.intact()).toBe(true);
   });
 
   it("SCTP is judged by address and port", async () => {
     const [to, from, other] = places as [Place, Place, Place];
-    await apply([{
-      metadata: { namespace: "x", name: "sctp", uid: "sctp" },
-      spec: { podSelector: { matchLabels: { pod: "a" } }, ingress: [{
-        from: [{ podSelector: { matchLabels: { pod: "b" } } }],
-        ports: [{ protocol: "SCTP", port: 9_000, endPort: 9_001 }],
-      }] },
-    }], places.map(({ address }, place) => podAt(place, address)));
+    await apply(
+      [
+        {
+          metadata: { namespace: "x", name: "sctp", uid: "sctp" },
+          spec: {
+            podSelector: { matchLabels: { pod: "a" } },
+            ingress: [
+              {
+                from: [{ podSelector: { matchLabels: { pod: "b" } } }],
+                ports: [{ protocol: "SCTP", port: 9_000, endPort: 9_001 }],
+              },
+            ],
+          },
+        },
+      ],
+      places.map(({ address }, place) => podAt(place, address)),
+    );
     const servers = [9_000, 9_002].map((port) => serveSctp(to.agent.netns, port));
     try {
       // Packets that are not admitted are sent first, and would arrive first.
@@ -158,17 +191,26 @@ describe.runIf(process.getuid?.() === 0)("network policies", { timeout: TIMEOUT_
 
 /** Makes a Service whose only endpoint is a pod. */
 async function lead(
-  proxy: Awaited<ReturnType<ReturnType<typeof ours>["start"]>>, place: number, address: string,
+  proxy: Awaited<ReturnType<ReturnType<typeof ours>["start"]>>,
+  place: number,
+  address: string,
 ): Promise<void> {
-  const ports = Object.values(PORTS).flatMap((port) => (["TCP", "UDP"] as const).map((protocol) =>
-    ({ name: `${protocol.toLowerCase()}-${port}`, protocol, port })));
+  const ports = Object.values(PORTS).flatMap((port) =>
+    (["TCP", "UDP"] as const).map((protocol) => ({
+      name: `${protocol.toLowerCase()}-${port}`,
+      protocol,
+      port,
+    })),
+  );
   const [name, clusterIP] = [`pod${place}`, clusterIpOf(place)];
   const metadata = { namespace: "default", name };
   await proxy.set(
     { metadata, spec: { type: "ClusterIP", clusterIP, clusterIPs: [clusterIP], ports } },
     {
       metadata: { ...metadata, labels: { "kubernetes.io/service-name": name } },
-      addressType: "IPv4", ports, endpoints: [{ addresses: [address] }],
+      addressType: "IPv4",
+      ports,
+      endpoints: [{ addresses: [address] }],
     },
   );
 }

@@ -2,7 +2,7 @@ import { SELECTED_NODE, STORAGE_PROVISIONER } from "@raft2kube/client-kube/objec
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type As, HOSTPATH, NFS, type NodeName, clusterApiserver } from "./cluster-apiserver.ts";
+import { type As, clusterApiserver, HOSTPATH, NFS, type NodeName } from "./cluster-apiserver.ts";
 
 const cluster = clusterApiserver();
 const VOLUMES = "/api/v1/persistentvolumes";
@@ -18,7 +18,10 @@ beforeAll(async () => {
   const allowedTopologies = [{ matchLabelExpressions: [{ key, values: ["n1"] }] }];
   for (const [name, more] of Object.entries({ now: {}, "on-n1": { allowedTopologies } })) {
     await cluster.make("/apis/storage.k8s.io/v1/storageclasses", {
-      metadata: { name }, provisioner: HOSTPATH, volumeBindingMode: "Immediate", ...more,
+      metadata: { name },
+      provisioner: HOSTPATH,
+      volumeBindingMode: "Immediate",
+      ...more,
     });
   }
   await cluster.make("/api/v1/namespaces", { metadata: { name: "victim" } });
@@ -36,7 +39,9 @@ async function claim(
   const selected = node === undefined ? {} : { [SELECTED_NODE]: node };
   const annotations = { [STORAGE_PROVISIONER]: driver, ...selected };
   const spec = {
-    storageClassName, accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } },
+    storageClassName,
+    accessModes: ["ReadWriteOnce"],
+    resources: { requests: { storage: "1Gi" } },
   };
   return (await cluster.make(CLAIMS, { metadata: { name, annotations }, spec })).metadata.uid;
 }
@@ -84,8 +89,11 @@ describe("a volume of a node's provisioner", () => {
     const uid = await claim("used", "n2");
     const gold = { namespace: "victim", name: "gold" };
     for (const field of [
-      "nodePublishSecretRef", "nodeStageSecretRef", "nodeExpandSecretRef",
-      "controllerPublishSecretRef", "controllerExpandSecretRef",
+      "nodePublishSecretRef",
+      "nodeStageSecretRef",
+      "nodeExpandSecretRef",
+      "controllerPublishSecretRef",
+      "controllerExpandSecretRef",
     ]) {
       const evil = volume("used", uid, {}, { [field]: gold });
       await refused(create(EVIL, evil), `may not create volumes that name a Secret (${field})`);
@@ -196,11 +204,13 @@ function affinity(...terms: object[][]): object {
 
 describe("a claim, for a node's provisioner", () => {
   type Claim = { metadata: { annotations: Record<string, string> }; spec: object };
-  const select = (node: string | undefined) => ({ metadata, ...rest }: Claim) => {
-    const { [SELECTED_NODE]: _before, ...others } = metadata.annotations;
-    const selected = node === undefined ? {} : { [SELECTED_NODE]: node };
-    return { ...rest, metadata: { ...metadata, annotations: { ...others, ...selected } } };
-  };
+  const select =
+    (node: string | undefined) =>
+    ({ metadata, ...rest }: Claim) => {
+      const { [SELECTED_NODE]: _before, ...others } = metadata.annotations;
+      const selected = node === undefined ? {} : { [SELECTED_NODE]: node };
+      return { ...rest, metadata: { ...metadata, annotations: { ...others, ...selected } } };
+    };
   const update = (as: As, name: string, change: (claim: Claim) => object) =>
     replace(as, `${CLAIMS}/${name}`, change);
 
@@ -226,8 +236,10 @@ describe("a claim, for a node's provisioner", () => {
 
   it("has no other field that it may change", async () => {
     await claim("fixed", "n2");
-    const annotated = ({ metadata, ...rest }: Claim) =>
-      ({ ...rest, metadata: { ...metadata, annotations: { ...metadata.annotations, a: "b" } } });
+    const annotated = ({ metadata, ...rest }: Claim) => ({
+      ...rest,
+      metadata: { ...metadata, annotations: { ...metadata.annotations, a: "b" } },
+    });
     await refused(update(EVIL, "fixed", annotated), "may only select itself");
     const sized = ({ spec, ...rest }: Claim) => ({ ...rest, spec: { ...spec, volumeName: "v" } });
     await refused(update(EVIL, "fixed", sized), "may only select itself");
@@ -248,8 +260,12 @@ describe("a claim, for a node's provisioner", () => {
 
 it("a node publishes the free space of its own topology alone", async () => {
   const path = "/apis/storage.k8s.io/v1/namespaces/kube-system/csistoragecapacities";
-  const capacity = (name: string, nodeTopology: object) =>
-    ({ metadata: { name }, storageClassName: "standard", capacity: "1Gi", nodeTopology });
+  const capacity = (name: string, nodeTopology: object) => ({
+    metadata: { name },
+    storageClassName: "standard",
+    capacity: "1Gi",
+    nodeTopology,
+  });
   const of = (node: string) => ({ matchLabels: { [`topology.${HOSTPATH}/node`]: node } });
   const why = "may only publish capacities of its own topology";
   await refused(create(EVIL, capacity("c1", of("n1")), path), why);
@@ -266,7 +282,11 @@ it("a node publishes the free space of its own topology alone", async () => {
 
 it("a node's provisioner records events about its claims and volumes alone", async () => {
   const event = (name: string, involvedObject: object, namespace = "default") => ({
-    metadata: { name, namespace }, involvedObject, reason: "R", message: "m", type: "Normal",
+    metadata: { name, namespace },
+    involvedObject,
+    reason: "R",
+    message: "m",
+    type: "Normal",
     source: { component: "c" },
   });
   const about = (kind: string, name: string) => ({ kind, name, namespace: "default" });
@@ -294,16 +314,22 @@ it("a kubelet reads the secrets of a volume only where its claim is bound to it"
   const earlier = "00000000-0000-4000-8000-000000000002";
   await cluster.make(VOLUMES, volume("again", earlier, {}, secretOf("gold")));
   // Two claims that name a volume which is another's: one of another name, one of another UID.
-  for (const [name, of] of [["thief", uid], ["again", earlier]] as const) {
+  for (const [name, of] of [
+    ["thief", uid],
+    ["again", earlier],
+  ] as const) {
     await claim(name);
     await bind(name, of);
   }
   const claims = ["storing", "thief", "again", "last"];
-  await cluster.make(`${NS}/pods`, { metadata: { name: "storing" }, spec: {
-    nodeName: "n2",
-    containers: [{ name: "c", image: "i" }],
-    volumes: claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
-  } });
+  await cluster.make(`${NS}/pods`, {
+    metadata: { name: "storing" },
+    spec: {
+      nodeName: "n2",
+      containers: [{ name: "c", image: "i" }],
+      volumes: claims.map((name) => ({ name, persistentVolumeClaim: { claimName: name } })),
+    },
+  });
   const last = await claim("last");
   await cluster.make(VOLUMES, volume("last", last, {}, secretOf("silver")));
   await bind("last", last);

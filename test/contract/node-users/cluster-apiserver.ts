@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { NODE_PARTS, type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
-import { type Answer, ask, type AskOptions } from "../../../testing/apiserver/ask.ts";
-import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
-import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { applyFolder } from "@raft2kube/cli/apply/add-ons.ts";
 import { ADDONS_DIR, NFS_ADDONS_DIR, NODE_ADDONS_DIR } from "@raft2kube/cli/assets.ts";
 import { type ClusterConfig, planCluster } from "@raft2kube/cli/spec/config.ts";
 import { planJoiningNode } from "@raft2kube/cli/spec/nodes.ts";
+import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { beforeAll, expect } from "vitest";
+import { type Answer, type AskOptions, ask } from "../../../testing/apiserver/ask.ts";
+import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
 
 export const HOSTPATH = "hostpath.csi.r2k.dev";
 export const NFS = "nfs.csi.r2k.dev";

@@ -24,17 +24,36 @@ interface Askable {
 
 /** Rights that discovery does not list, and reads by which programs are run. */
 const UNLISTED: readonly Askable[] = [
-  ...["users", "groups", "serviceaccounts"].map((resource) =>
-    ({ group: "", resource, namespaced: true, verbs: ["impersonate"] })),
-  ...["roles", "clusterroles"].map((resource) =>
-    ({ group: "rbac.authorization.k8s.io", resource, namespaced: true,
-      verbs: ["bind", "escalate"] })),
-  { group: "certificates.k8s.io", resource: "signers", namespaced: false,
-    verbs: ["approve", "attest", "sign"] },
-  ...["attach", "exec", "portforward", "proxy"].map((part) =>
-    ({ group: "", resource: `pods/${part}`, namespaced: true, verbs: ["get"] })),
-  ...["nodes/proxy", "services/proxy"].map((resource) =>
-    ({ group: "", resource, namespaced: resource.startsWith("s"), verbs: ["get"] })),
+  ...["users", "groups", "serviceaccounts"].map((resource) => ({
+    group: "",
+    resource,
+    namespaced: true,
+    verbs: ["impersonate"],
+  })),
+  ...["roles", "clusterroles"].map((resource) => ({
+    group: "rbac.authorization.k8s.io",
+    resource,
+    namespaced: true,
+    verbs: ["bind", "escalate"],
+  })),
+  {
+    group: "certificates.k8s.io",
+    resource: "signers",
+    namespaced: false,
+    verbs: ["approve", "attest", "sign"],
+  },
+  ...["attach", "exec", "portforward", "proxy"].map((part) => ({
+    group: "",
+    resource: `pods/${part}`,
+    namespaced: true,
+    verbs: ["get"],
+  })),
+  ...["nodes/proxy", "services/proxy"].map((resource) => ({
+    group: "",
+    resource,
+    namespaced: resource.startsWith("s"),
+    verbs: ["get"],
+  })),
 ];
 
 async function askable(): Promise<Askable[]> {
@@ -43,11 +62,13 @@ async function askable(): Promise<Askable[]> {
     groups: { name: string; versions: { groupVersion: string }[] }[];
   }>("/apis");
   const served = groups.flatMap(({ name, versions }) =>
-    versions.map(({ groupVersion }) => ({ group: name, path: `/apis/${groupVersion}` })));
+    versions.map(({ groupVersion }) => ({ group: name, path: `/apis/${groupVersion}` })),
+  );
   const found = new Map<string, Askable>();
   for (const { group, path } of [{ group: "", path: "/api/v1" }, ...served]) {
     const { resources } = await get<{ resources: (Omit<Askable, "group"> & { name: string })[] }>(
-      path);
+      path,
+    );
     for (const { name: resource, namespaced, verbs } of resources) {
       const writes = verbs.filter((verb) => !READS.includes(verb));
       found.set(`${group}/${resource}`, { group, resource, namespaced, verbs: writes });
@@ -86,19 +107,21 @@ async function rights(): Promise<string[]> {
     const { name, group } = nodeUser(part, NODE);
     return { part, user: [name, group] as const };
   });
-  const rows = await Promise.all((await askable()).map(async (each) => {
-    const resource = each.group === "" ? each.resource : `${each.group}/${each.resource}`;
-    const allowed = new Map<string, string[]>();
-    for (const verb of each.verbs) {
-      if (await isAllowed(["nobody", "nothing"], each, verb)) continue;
-      for (const { part, user } of users) {
-        if (!(await isAllowed(user, each, verb))) continue;
-        allowed.set(part, [...(allowed.get(part) ?? []), verb]);
+  const rows = await Promise.all(
+    (await askable()).map(async (each) => {
+      const resource = each.group === "" ? each.resource : `${each.group}/${each.resource}`;
+      const allowed = new Map<string, string[]>();
+      for (const verb of each.verbs) {
+        if (await isAllowed(["nobody", "nothing"], each, verb)) continue;
+        for (const { part, user } of users) {
+          if (!(await isAllowed(user, each, verb))) continue;
+          allowed.set(part, [...(allowed.get(part) ?? []), verb]);
+        }
       }
-    }
-    const row = (part: string, verbs: string[]) => `${part} | ${resource} | ${verbs.join(", ")}`;
-    return [...allowed].map(([part, verbs]) => row(part, verbs.sort()));
-  }));
+      const row = (part: string, verbs: string[]) => `${part} | ${resource} | ${verbs.join(", ")}`;
+      return [...allowed].map(([part, verbs]) => row(part, verbs.sort()));
+    }),
+  );
   return rows.flat().sort();
 }
 
@@ -118,20 +141,32 @@ beforeAll(async () => {
   await cluster.make(path("configmaps"), { metadata });
   const resources = { requests: { storage: "1Gi" } };
   await cluster.make(path("persistentvolumeclaims"), {
-    metadata, spec: { accessModes: ["ReadWriteOnce"], resources, volumeName: NODE },
+    metadata,
+    spec: { accessModes: ["ReadWriteOnce"], resources, volumeName: NODE },
   });
-  await cluster.make("/apis/resource.k8s.io/v1/resourceslices", { metadata, spec: {
-    driver: "r2k.test", nodeName: NODE, devices: [{ name: "d" }],
-    pool: { name: NODE, generation: 1, resourceSliceCount: 1 },
-  } });
+  await cluster.make("/apis/resource.k8s.io/v1/resourceslices", {
+    metadata,
+    spec: {
+      driver: "r2k.test",
+      nodeName: NODE,
+      devices: [{ name: "d" }],
+      pool: { name: NODE, generation: 1, resourceSliceCount: 1 },
+    },
+  });
   const volumes = [
     { name: "s", secret: { secretName: NODE } },
     { name: "c", configMap: { name: NODE } },
     { name: "v", persistentVolumeClaim: { claimName: NODE } },
   ];
-  await cluster.make(path("pods"), { metadata, spec: {
-    nodeName: NODE, serviceAccountName: NODE, containers: [{ name: "c", image: "i" }], volumes,
-  } });
+  await cluster.make(path("pods"), {
+    metadata,
+    spec: {
+      nodeName: NODE,
+      serviceAccountName: NODE,
+      containers: [{ name: "c", image: "i" }],
+      volumes,
+    },
+  });
   const seen = async () => (await cluster.send("n1/kubelet", `${path("pods")}/n1`)).status === 200;
   await waitFor("the pod in the node graph", seen, { clock: systemClock() });
 });

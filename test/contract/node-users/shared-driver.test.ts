@@ -6,20 +6,22 @@ import { nodeUser } from "@raft2kube/api/node-users.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { STORAGE_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES } from
-  "@raft2kube/client-kube/rest/resources.ts";
+import {
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import { startProvisioner } from "@raft2kube/csi/sidecars/provisioner.ts";
 import {
   Controller,
-  ControllerServiceCapability_RPC_Type as Rpc,
   Identity,
+  ControllerServiceCapability_RPC_Type as Rpc,
   PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
-import { NFS, type NodeName, NODES, clusterApiserver } from "./cluster-apiserver.ts";
+import { clusterApiserver, NFS, NODES, type NodeName } from "./cluster-apiserver.ts";
 
 const clock = systemClock();
 const cluster = clusterApiserver();
@@ -67,17 +69,22 @@ it("the node that a class names makes, grows and deletes what any node can reach
   const client = clientOf(admin);
   const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const volumes = client.resource<PersistentVolume>(PERSISTENT_VOLUMES);
-  const running = await Promise.all(NODES.map(async (node) => {
-    const driverSocket = join(dir, `${node}.sock`);
-    const driver = await serveDriver(driverSocket, calls[node]);
-    const { name, group } = nodeUser("csi-provisioner", node);
-    const own = clientOf(await api.credentials(name, [group]));
-    const provisioner = await startProvisioner({
-      client: own, driverSocket, nodeName: node, clock,
-    });
-    await provisioner.ready;
-    return { driver, own, provisioner };
-  }));
+  const running = await Promise.all(
+    NODES.map(async (node) => {
+      const driverSocket = join(dir, `${node}.sock`);
+      const driver = await serveDriver(driverSocket, calls[node]);
+      const { name, group } = nodeUser("csi-provisioner", node);
+      const own = clientOf(await api.credentials(name, [group]));
+      const provisioner = await startProvisioner({
+        client: own,
+        driverSocket,
+        nodeName: node,
+        clock,
+      });
+      await provisioner.ready;
+      return { driver, own, provisioner };
+    }),
+  );
   try {
     const name = { namespace: "default", name: "shared" };
     const { metadata } = await claims.create({
@@ -101,10 +108,14 @@ it("the node that a class names makes, grows and deletes what any node can reach
     await waitFor("the size", async () => (await size()) === "2Gi", { clock });
     const grown = await volumes.get({ name: volumeName });
     await volumes.updateStatus({ ...grown, status: { phase: "Released" } });
-    await waitFor("its deletion", async () => {
-      const { finalizers = [], deletionTimestamp } = (await find())?.metadata ?? {};
-      return deletionTimestamp && finalizers.every((each) => !each.startsWith("external"));
-    }, { clock });
+    await waitFor(
+      "its deletion",
+      async () => {
+        const { finalizers = [], deletionTimestamp } = (await find())?.metadata ?? {};
+        return deletionTimestamp && finalizers.every((each) => !each.startsWith("external"));
+      },
+      { clock },
+    );
     expect(calls).toEqual({ n1: ["create", "expand", "delete"], n2: [] });
   } finally {
     for (const { driver, own, provisioner } of running) {

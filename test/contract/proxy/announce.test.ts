@@ -9,15 +9,21 @@ import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/re
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import {
-  createBridge, createVeth, getLink, openRoute, setLink,
+  createBridge,
+  createVeth,
+  getLink,
+  openRoute,
+  setLink,
 } from "@raft2kube/linux/netlink/link.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
 import { Agent } from "../../../testing/network/node-network.ts";
 import { arp, BROADCAST, ethernet, openRaw } from "../cni/frames.ts";
@@ -69,9 +75,17 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
 
   function startProxy(name: Name): void {
     const flags = [
-      "proxy", "--kubeconfig", kubeconfig, "--hostname-override", name,
-      "--cluster-cidr", "10.244.0.0/16", "--announce-load-balancers", "eth0",
-      "--proxy-mode", MODES[name],
+      "proxy",
+      "--kubeconfig",
+      kubeconfig,
+      "--hostname-override",
+      name,
+      "--cluster-cidr",
+      "10.244.0.0/16",
+      "--announce-load-balancers",
+      "eth0",
+      "--proxy-mode",
+      MODES[name],
     ];
     const start = () =>
       spawn(process.execPath, [CLI, ...flags], { stdio: ["ignore", "ignore", "inherit"] });
@@ -123,49 +137,77 @@ describe.runIf(process.getuid?.() === 0)("addresses announced on a LAN", () => {
 
   test("a client reaches the address by one node", () => untilBy(CARRIER), TIMEOUT_MS);
 
-  test("no node answers for an address that the Service's status has beside its own", async () => {
-    expect(await client.ask(FURTHER, 80, { timeout_ms: TRY_MS })).not.toContain("server");
-    const { stdout } = await promisify(execFile)("nsenter", [
-      `--net=${join(namespaces.root, "lan")}`, "ip", "neigh", "show", FURTHER,
-    ]);
-    expect(stdout).not.toContain("lladdr");
-  }, TIMEOUT_MS);
+  test(
+    "no node answers for an address that the Service's status has beside its own",
+    async () => {
+      expect(await client.ask(FURTHER, 80, { timeout_ms: TRY_MS })).not.toContain("server");
+      const { stdout } = await promisify(execFile)("nsenter", [
+        `--net=${join(namespaces.root, "lan")}`,
+        "ip",
+        "neigh",
+        "show",
+        FURTHER,
+      ]);
+      expect(stdout).not.toContain("lladdr");
+    },
+    TIMEOUT_MS,
+  );
 
-  test("a stranger's claim of it is answered, and the client returns to the node", async () => {
-    const stranger = openRaw(paths.get("server")!, "eth0");
-    const mac = inNetns(paths.get("server")!, () => {
-      using route = openRoute();
-      return getLink(route, "eth0").mac;
-    });
-    const own = { mac, ip: VIP };
-    stranger.send(ethernet(BROADCAST, mac, ARP, arp(1, own, own)));
-    const announced = await waitFor("the defence", () => stranger.receive().find((frame) =>
-      frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP), patience);
-    expect(announced.subarray(22, 28).toString("hex")).not.toBe(mac.replaceAll(":", ""));
-    stranger.close();
-    await untilBy(CARRIER);
-  }, TIMEOUT_MS);
+  test(
+    "a stranger's claim of it is answered, and the client returns to the node",
+    async () => {
+      const stranger = openRaw(paths.get("server")!, "eth0");
+      const mac = inNetns(paths.get("server")!, () => {
+        using route = openRoute();
+        return getLink(route, "eth0").mac;
+      });
+      const own = { mac, ip: VIP };
+      stranger.send(ethernet(BROADCAST, mac, ARP, arp(1, own, own)));
+      const announced = await waitFor(
+        "the defence",
+        () =>
+          stranger
+            .receive()
+            .find(
+              (frame) => frame.readUInt16BE(12) === ARP && frame.subarray(28, 32).join(".") === VIP,
+            ),
+        patience,
+      );
+      expect(announced.subarray(22, 28).toString("hex")).not.toBe(mac.replaceAll(":", ""));
+      stranger.close();
+      await untilBy(CARRIER);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("its process is killed: the other node answers, and gives it back", async () => {
-    await endProxy(CARRIER, "SIGKILL");
-    await untilBy(OTHER);
-    startProxy(CARRIER);
-    await untilBy(CARRIER);
-  }, TIMEOUT_MS);
-
-  test("its cable is pulled: the other node answers", async () => {
-    const port = (up: boolean) => {
-      using route = openRoute();
-      setLink(route, getLink(route, `p-${CARRIER}`), { up });
-    };
-    port(false);
-    try {
+  test(
+    "its process is killed: the other node answers, and gives it back",
+    async () => {
+      await endProxy(CARRIER, "SIGKILL");
       await untilBy(OTHER);
-    } finally {
-      port(true);
-    }
-    await untilBy(CARRIER);
-  }, TIMEOUT_MS);
+      startProxy(CARRIER);
+      await untilBy(CARRIER);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "its cable is pulled: the other node answers",
+    async () => {
+      const port = (up: boolean) => {
+        using route = openRoute();
+        setLink(route, getLink(route, `p-${CARRIER}`), { up });
+      };
+      port(false);
+      try {
+        await untilBy(OTHER);
+      } finally {
+        port(true);
+      }
+      await untilBy(CARRIER);
+    },
+    TIMEOUT_MS,
+  );
 });
 
 /** Nodes, and a Service that has an address and the server as its endpoint. */
@@ -186,7 +228,9 @@ async function createObjects(api: TestApiserver): Promise<void> {
   await services.updateStatus({ ...service, status: { loadBalancer } });
   await kube.resource<EndpointSlice>(ENDPOINT_SLICES).create({
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
-    addressType: "IPv4", endpoints: [{ addresses: [SERVER] }], ports: [{ port: PORT }],
+    addressType: "IPv4",
+    endpoints: [{ addresses: [SERVER] }],
+    ports: [{ port: PORT }],
   });
   kube.close();
 }

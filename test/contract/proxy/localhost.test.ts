@@ -6,17 +6,21 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { EVENTS, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import {
-  HOST_CONNECTIONS_MAX, HOST_PORTS_MAX, HOST_UDP_CLIENTS_MAX,
+  HOST_CONNECTIONS_MAX,
+  HOST_PORTS_MAX,
+  HOST_UDP_CLIENTS_MAX,
 } from "@raft2kube/proxy/limits.ts";
 import { startHostPorts } from "@raft2kube/proxy/localhost/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  ADDRESSES,
+  createNodeNetwork,
+  type NodeNetwork,
+} from "../../../testing/network/node-network.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
-import {
-  ADDRESSES, createNodeNetwork, type NodeNetwork,
-} from "../../../testing/network/node-network.ts";
 
 // The namespace `node` stands for the host, and the machine beyond it for a node.
 
@@ -91,15 +95,26 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     });
   const remove = (name: string) => services().delete({ namespace: "default", name });
   const answer = (port: number, expected: RegExp, protocol: "tcp" | "udp" = "tcp") =>
-    waitFor(`port ${port}`, async () => {
-      const options = { protocol, timeout_ms: 1_000 };
-      return expected.test(await net.node.ask("127.0.0.1", port, options));
-    }, { clock, timeout_ms: WAIT_MS });
-  const eventOf = (service: string) => waitFor("the event", async () => {
-    const { items } = await admin.resource<Event>(EVENTS).list({ namespace: "default" });
-    return items.find(({ reason, involvedObject: { kind, name } }) =>
-      reason === "HostPortInUse" && kind === "Service" && name === service);
-  }, { clock, timeout_ms: WAIT_MS });
+    waitFor(
+      `port ${port}`,
+      async () => {
+        const options = { protocol, timeout_ms: 1_000 };
+        return expected.test(await net.node.ask("127.0.0.1", port, options));
+      },
+      { clock, timeout_ms: WAIT_MS },
+    );
+  const eventOf = (service: string) =>
+    waitFor(
+      "the event",
+      async () => {
+        const { items } = await admin.resource<Event>(EVENTS).list({ namespace: "default" });
+        return items.find(
+          ({ reason, involvedObject: { kind, name } }) =>
+            reason === "HostPortInUse" && kind === "Service" && name === service,
+        );
+      },
+      { clock, timeout_ms: WAIT_MS },
+    );
 
   test("are passed on to a node that is ready, until the Service goes", async () => {
     await create("web", 30_101, ["TCP", "UDP"]);
@@ -110,8 +125,12 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     await answer(30_101, /^refused$/, "udp");
   });
 
-  test.each([["TCP", 30_102], ["UDP", 30_103]] as const)(
-    "of %s that another program has are an event of the Service", async (protocol, port) => {
+  test.each([
+    ["TCP", 30_102],
+    ["UDP", 30_103],
+  ] as const)(
+    "of %s that another program has are an event of the Service",
+    async (protocol, port) => {
       const name = `taken-${port}`;
       await create(name, port, [protocol]);
       expect((await eventOf(name)).message).toContain(`127.0.0.1:${port} (${protocol})`);
@@ -152,12 +171,13 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
 
   /** Lets so many clients ask, some at a time; returns their answers. */
   async function inTurns(
-    clients: number, ask: (client: number) => Promise<string>,
+    clients: number,
+    ask: (client: number) => Promise<string>,
   ): Promise<string[]> {
     const said: string[] = [];
     while (said.length < clients) {
       const next = Array.from({ length: CLIENTS_AT_ONCE }, (_, at) => ask(said.length + at));
-      said.push(...await Promise.all(next));
+      said.push(...(await Promise.all(next)));
     }
     return said;
   }
@@ -166,9 +186,12 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
   test(`have ${HOST_UDP_CLIENTS_MAX} UDP clients, a further one is logged`, async () => {
     await create("busy", 30_104, ["UDP", "TCP"]);
     await answer(30_104, /^node 30104 /);
-    const ask = (client: number) => net.node.ask("127.0.0.1", 30_104, {
-      protocol: "udp", localPort: FIRST_CLIENT_PORT + client, timeout_ms: 2_000,
-    });
+    const ask = (client: number) =>
+      net.node.ask("127.0.0.1", 30_104, {
+        protocol: "udp",
+        localPort: FIRST_CLIENT_PORT + client,
+        timeout_ms: 2_000,
+      });
     const said = await inTurns(HOST_UDP_CLIENTS_MAX, ask);
     expect(said.filter((each) => !/^udp 30104 /.test(each))).toEqual([]);
     expect(refusals()).toEqual([]);

@@ -8,11 +8,16 @@ import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  ADDRESSES,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  type NodeNetwork,
+  TARGETS,
+} from "../../../testing/network/node-network.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
 import { freshPort, serve, type Wish } from "./steps.ts";
 import { startApi } from "./upstream.ts";
-import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
-  "../../../testing/network/node-network.ts";
 
 // The whole proxy on an apiserver: what its modes do over time, and to one another.
 
@@ -26,7 +31,10 @@ const HEALTH = 31_009;
 const DNS = "10.96.9.2";
 /** One for each mode: the kernel remembers the clients of the former. */
 const NODE_PORTS: Readonly<Record<ModeName, number>> = {
-  nftables: 30_096, iptables: 30_097, userspace: 30_098, ipvs: 30_099,
+  nftables: 30_096,
+  iptables: 30_097,
+  userspace: 30_098,
+  ipvs: 30_099,
 };
 const WAIT_MS = 30_000;
 /** Clients that connect again and again while the mode changes. */
@@ -47,7 +55,12 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     const { server, ca } = api.server;
     const { cert, key } = await api.server.credentials("system:kube-proxy");
     client = new KubeClient({
-      server, ca: ca.cert, cert, key, tlsServerName: "localhost", clock,
+      server,
+      ca: ca.cert,
+      cert,
+      key,
+      tlsServerName: "localhost",
+      clock,
     });
     await served.set(SERVICE, slice([ADDRESSES.two]));
   }, 60_000);
@@ -63,16 +76,26 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   const use = async (mode: ModeName) => {
     await proxy?.close();
     proxy = await startProxy({
-      client, nodeName: NODE_NAME, clusterCidr: CLUSTER_CIDR, clock: hasty, mode,
+      client,
+      nodeName: NODE_NAME,
+      clusterCidr: CLUSTER_CIDR,
+      clock: hasty,
+      mode,
     });
     await proxy.ready;
   };
-  const answered = (what: string) => waitFor(what, async () => {
-    return /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 }));
-  }, patience);
+  const answered = (what: string) =>
+    waitFor(
+      what,
+      async () => {
+        return /^two /.test(await net.outside.ask(IP, 80, { timeout_ms: 500 }));
+      },
+      patience,
+    );
 
   test.each(["nftables", "iptables"] as const)(
-    "%s: a connection continues while the proxy restarts", async (mode) => {
+    "%s: a connection continues while the proxy restarts",
+    async (mode) => {
       await use(mode);
       expect(await net.outside.open("kept", IP, 80)).toMatch(/^two /);
       await proxy?.close();
@@ -83,7 +106,8 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
   );
 
   const changes = MODES.flatMap((from) =>
-    MODES.filter((to) => to !== from).map((to) => [from, to] as const));
+    MODES.filter((to) => to !== from).map((to) => [from, to] as const),
+  );
   test.each(changes)("a change from %s to %s leaves nothing of the former", async (from, to) => {
     await use(from);
     expect(await net.outside.open("moved", IP, 80)).toMatch(/^two /);
@@ -97,7 +121,8 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
 
   // From userspace the node refuses until the new process has rules: the former's ports are closed.
   test.each(changes.filter(([from]) => from !== "userspace"))(
-    "a change from %s to %s fails no new connection", async (from, to) => {
+    "a change from %s to %s fails no new connection",
+    async (from, to) => {
       await use(from);
       const answers: string[] = [];
       let isOver = false;
@@ -118,9 +143,15 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     },
   );
 
-  const dns = (address: string, more: Partial<Wish> = {}) => serve(served, {
-    name: "dns", ip: DNS, port: 53, protocol: "udp", endpoints: [{ address }], ...more,
-  });
+  const dns = (address: string, more: Partial<Wish> = {}) =>
+    serve(served, {
+      name: "dns",
+      ip: DNS,
+      port: 53,
+      protocol: "udp",
+      endpoints: [{ address }],
+      ...more,
+    });
   const query = (localPort: number, [ip, port]: readonly [string, number] = [DNS, 53]) =>
     net.outside.ask(ip, port, { protocol: "udp", localPort, timeout_ms: 500 });
 
@@ -201,12 +232,16 @@ const SERVICE: Service = {
 function slice(addresses: string[], nodeName = NODE_NAME): EndpointSlice {
   return {
     metadata: {
-      namespace: "default", name: "modes-1", labels: { "kubernetes.io/service-name": "modes" },
+      namespace: "default",
+      name: "modes-1",
+      labels: { "kubernetes.io/service-name": "modes" },
     },
     addressType: "IPv4",
     ports: [{ name: "p", port: TARGETS.http, protocol: "TCP" }],
     endpoints: addresses.map((address) => ({
-      addresses: [address], nodeName, conditions: { ready: true },
+      addresses: [address],
+      nodeName,
+      conditions: { ready: true },
     })),
   };
 }

@@ -1,10 +1,20 @@
 import assert from "node:assert/strict";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { NODE_NAME, NODE_ZONE } from "./implementation.ts";
-import { answers, clock, elsewhere, ONE, type Pod, serve, spread, TWO, WAIT_MS, type Wish } from
-  "./steps.ts";
-import type { Rule } from "./suite.ts";
 import { ADDRESSES, type Agent } from "../../../testing/network/node-network.ts";
+import { NODE_NAME, NODE_ZONE } from "./implementation.ts";
+import {
+  answers,
+  clock,
+  elsewhere,
+  ONE,
+  type Pod,
+  serve,
+  spread,
+  TWO,
+  WAIT_MS,
+  type Wish,
+} from "./steps.ts";
+import type { Rule } from "./suite.ts";
 
 // Which endpoints are near enough: by the hints of slices, and by externalTrafficPolicy Local.
 
@@ -21,7 +31,10 @@ async function goesTo(agent: Agent, ip: string, names: string): Promise<void> {
 
 /** A Service with external addresses, for which clients outside get endpoints of this node. */
 const external = (name: string, ip: string, addresses: readonly [string, string]): Wish => ({
-  name, ip, endpoints: [elsewhere(ONE), TWO], balancer: [addresses[1]],
+  name,
+  ip,
+  endpoints: [elsewhere(ONE), TWO],
+  balancer: [addresses[1]],
   spec: { type: "LoadBalancer", externalTrafficPolicy: "Local", externalIPs: [addresses[0]] },
 });
 

@@ -5,12 +5,12 @@ import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import { HealthChecks } from "@raft2kube/proxy/health-checks.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planOf } from "../../../testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
+import { planOf } from "../../../testing/plan-of.ts";
 import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 import { SCTP } from "./sctp-rule.ts";
-import { CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
 
 const LOCAL_DROP = "internalTrafficPolicy Local drops without an endpoint of this node";
 const RETRY = "a connection that an endpoint refuses is tried at another";
@@ -51,16 +51,17 @@ export function ours(mode: ModeName): Implementation {
 async function start(mode: ModeName, nodePortAddresses?: string[]): Promise<Served> {
   const log = logger("proxy-test");
   const rules = modeNamed(mode).create({
-    clusterCidr: CLUSTER_CIDR, nodePortAddresses, clock: systemClock(), log,
+    clusterCidr: CLUSTER_CIDR,
+    nodePortAddresses,
+    clock: systemClock(),
+    log,
   });
   const healthChecks = new HealthChecks(log);
   await rules.rebuild([], []);
   const applied = new Map<string, Map<string, ServicePort>>();
   return {
     async set(service, slice) {
-      const { ports, healthCheck } = planOf(
-        service, [slice], NODE_NAME, undefined, NODE_ZONE,
-      );
+      const { ports, healthCheck } = planOf(service, [slice], NODE_NAME, undefined, NODE_ZONE);
       const now = new Map(ports.map((port) => [port.key, port]));
       await change(rules, applied.get(service.metadata.name ?? ""), now);
       applied.set(service.metadata.name ?? "", now);

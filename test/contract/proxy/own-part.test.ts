@@ -1,11 +1,16 @@
 // In a process of its own: it enters a network namespace, and starts programs there.
 import { nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OwnPart, markOf } from "../../../labs/testing/own-part.ts";
-import { ADDRESSES, CLUSTER_CIDR, createNodeNetwork, TARGETS, type NodeNetwork } from
-  "../../../testing/network/node-network.ts";
+import { markOf, OwnPart } from "../../../labs/testing/own-part.ts";
+import {
+  ADDRESSES,
+  CLUSTER_CIDR,
+  createNodeNetwork,
+  type NodeNetwork,
+  TARGETS,
+} from "../../../testing/network/node-network.ts";
 import { NODE_NAME } from "./implementation.ts";
 import { startApi } from "./upstream.ts";
 
@@ -34,7 +39,9 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     await api.served.set(
       { metadata, spec: { clusterIP: IP, clusterIPs: [IP], ports } },
       {
-        metadata: { ...metadata, name: "web-1", labels }, addressType: "IPv4", endpoints,
+        metadata: { ...metadata, name: "web-1", labels },
+        addressType: "IPv4",
+        endpoints,
         ports: [{ ...ports[0]!, port: TARGETS.http }],
       },
     );
@@ -45,13 +52,26 @@ describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_
     net.close();
   });
 
-  const start = (mode: string) => own.start(main, [
-    "proxy", "--kubeconfig", kubeconfig, "--hostname-override", NODE_NAME,
-    "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", mode,
-  ]);
-  const answered = (pattern: RegExp) => waitFor(`${pattern}`, async () => {
-    return pattern.test(await net.outside.ask(IP, 80, { timeout_ms: 1_000 }));
-  }, patience);
+  const start = (mode: string) =>
+    own.start(main, [
+      "proxy",
+      "--kubeconfig",
+      kubeconfig,
+      "--hostname-override",
+      NODE_NAME,
+      "--cluster-cidr",
+      CLUSTER_CIDR,
+      "--proxy-mode",
+      mode,
+    ]);
+  const answered = (pattern: RegExp) =>
+    waitFor(
+      `${pattern}`,
+      async () => {
+        return pattern.test(await net.outside.ask(IP, 80, { timeout_ms: 1_000 }));
+      },
+      patience,
+    );
 
   test("is used once it has passed", async () => {
     await expect(own.lab("use", "own", "14")).rejects.toThrow(/none has passed/);

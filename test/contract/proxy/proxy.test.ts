@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import { afterAll, beforeAll, describe, test } from "vitest";
+import { createNodeNetwork, type NodeNetwork } from "../../../testing/network/node-network.ts";
 import type { Implementation, Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { SCTP } from "./sctp-rule.ts";
 import { NODE_PORT_ADDRESSES, RESTRICTED, RULES } from "./suite.ts";
 import { KUBE_PROXY, upstream } from "./upstream.ts";
-import { createNodeNetwork, type NodeNetwork } from "../../../testing/network/node-network.ts";
 
 /** The host's kernel has no IPVS: `test/guest/proxy.test.ts` runs these rules in that mode. */
 const HERE = MODE_NAMES.filter((mode) => mode !== "ipvs");
@@ -38,9 +38,13 @@ function judge(implementations: readonly Implementation[]): void {
       }, 60_000);
       afterAll(() => served.close());
 
-      test.each(ALL.filter((rule) => refuses[rule.name] === undefined))("$name", async (rule) => {
-        await rule.run(net, served);
-      }, 200_000);
+      test.each(ALL.filter((rule) => refuses[rule.name] === undefined))(
+        "$name",
+        async (rule) => {
+          await rule.run(net, served);
+        },
+        200_000,
+      );
 
       test(RESTRICTED.name, async () => {
         await served.close();

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
-import { addressBytes, addressText } from "@raft2kube/linux/socket/address-bytes.ts";
-import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { AF_INET, O_CLOEXEC } from "@raft2kube/linux/syscall/numbers.ts";
+import { addressBytes, addressText } from "@raft2kube/linux/socket/address-bytes.ts";
 import { adoptDescriptor } from "@raft2kube/linux/socket/socket.ts";
+import { check, libc } from "@raft2kube/linux/syscall/libc.ts";
+import { AF_INET, O_CLOEXEC } from "@raft2kube/linux/syscall/numbers.ts";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { ADDRESSES } from "../../../testing/network/node-network.ts";
 import { clock, freshPort, serve, TWO, WAIT_MS } from "./steps.ts";
 import type { Rule } from "./suite.ts";
-import { ADDRESSES } from "../../../testing/network/node-network.ts";
 
 // SCTP by raw sockets: the kernel translates its packets also where it has no SCTP of its own.
 
@@ -108,24 +108,29 @@ export async function ask(
 ): Promise<void> {
   const sent = new Set<number>();
   let isAcknowledged = false;
-  const open = () => rawSocket(netns, address).on("data", (bytes: Buffer) => {
-    const { type, source, from: answering, to } = decode(bytes);
-    const isReply = source === address && answering === port && sent.has(to);
-    isAcknowledged ||= type === INIT_ACK && isReply;
-  });
+  const open = () =>
+    rawSocket(netns, address).on("data", (bytes: Buffer) => {
+      const { type, source, from: answering, to } = decode(bytes);
+      const isReply = source === address && answering === port && sent.has(to);
+      isAcknowledged ||= type === INIT_ACK && isReply;
+    });
   let socket = open();
   try {
-    await waitFor(`${address}:${port} to answer by SCTP`, () => {
-      if (isAcknowledged) return true;
-      if (socket.destroyed) {
-        refused();
-        socket = open();
-      }
-      const from = freshPort();
-      sent.add(from);
-      socket.write(encode({ type: INIT, from, to: port, tag: 0 }));
-      return false;
-    }, { clock, timeout_ms: WAIT_MS });
+    await waitFor(
+      `${address}:${port} to answer by SCTP`,
+      () => {
+        if (isAcknowledged) return true;
+        if (socket.destroyed) {
+          refused();
+          socket = open();
+        }
+        const from = freshPort();
+        sent.add(from);
+        socket.write(encode({ type: INIT, from, to: port, tag: 0 }));
+        return false;
+      },
+      { clock, timeout_ms: WAIT_MS },
+    );
   } finally {
     socket.destroy();
   }
@@ -147,7 +152,8 @@ export const SCTP: Rule = {
       await serve(served, { ...wish, endpoints: [TWO] });
       await asked;
       for (const [agent, source] of [
-        [one, ADDRESSES.one], [outside, ADDRESSES.gateway],
+        [one, ADDRESSES.one],
+        [outside, ADDRESSES.gateway],
       ] as const) {
         server.clients.length = 0;
         await ask(agent.netns, ip, 80);

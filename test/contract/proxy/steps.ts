@@ -3,9 +3,13 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointHints, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import {
+  ADDRESSES,
+  type Agent,
+  type Protocol,
+  TARGETS,
+} from "../../../testing/network/node-network.ts";
 import { NODE_NAME, type Served } from "./implementation.ts";
-import { ADDRESSES, type Agent, type Protocol, TARGETS } from
-  "../../../testing/network/node-network.ts";
 
 // The steps that the rules of the contract consist of.
 
@@ -85,8 +89,10 @@ function sliceOf(
 function endpointOf({ address, node = NODE_NAME, hints, ready = true, terminating = false }: Pod) {
   const conditions = { ready: ready && !terminating, serving: ready, terminating };
   return {
-    addresses: [address], conditions,
-    ...(node === "" ? {} : { nodeName: node }), ...(hints ? { hints } : {}),
+    addresses: [address],
+    conditions,
+    ...(node === "" ? {} : { nodeName: node }),
+    ...(hints ? { hints } : {}),
   };
 }
 
@@ -105,7 +111,8 @@ export async function answers(
   };
   try {
     return await waitFor(`${ip}:${port} to answer ${expected}`, probe, {
-      clock, timeout_ms: within_ms,
+      clock,
+      timeout_ms: within_ms,
     });
   } catch (thrown) {
     throw new assert.AssertionError({

@@ -1,12 +1,24 @@
 import assert from "node:assert/strict";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { ADDRESSES, type NodeNetwork, TARGETS } from "../../../testing/network/node-network.ts";
 import type { Served } from "./implementation.ts";
 import { NEAR } from "./near-rules.ts";
 import {
-  answers, clock, elsewhere, freshPort, ONE, type Pod, REFUSED, serve, SILENCE_MS, spread, TWO,
-  unplaced, WAIT_MS, type Wish,
+  answers,
+  clock,
+  elsewhere,
+  freshPort,
+  ONE,
+  type Pod,
+  REFUSED,
+  SILENCE_MS,
+  serve,
+  spread,
+  TWO,
+  unplaced,
+  WAIT_MS,
+  type Wish,
 } from "./steps.ts";
-import { ADDRESSES, TARGETS, type NodeNetwork } from "../../../testing/network/node-network.ts";
 
 /** One rule of the contract: resolves if the proxy keeps it, throws otherwise. */
 export interface Rule {
@@ -164,7 +176,10 @@ const EXTERNAL: readonly Rule[] = [
     name: "a NodePort is served to other machines, pods and the node",
     async run({ node, one, outside }, served) {
       await serve(served, {
-        name: "np", ip: "10.96.2.1", nodePort: 30081, endpoints: [ONE, TWO],
+        name: "np",
+        ip: "10.96.2.1",
+        nodePort: 30081,
+        endpoints: [ONE, TWO],
         spec: { type: "NodePort" },
       });
       for (const agent of [outside, one, node]) {
@@ -177,7 +192,11 @@ const EXTERNAL: readonly Rule[] = [
     name: "a NodePort is not on the node's loopback address",
     async run({ node, outside }, served) {
       await serve(served, {
-        name: "lo", ip: "10.96.2.2", nodePort: 30082, endpoints: [ONE], spec: { type: "NodePort" },
+        name: "lo",
+        ip: "10.96.2.2",
+        nodePort: 30082,
+        endpoints: [ONE],
+        spec: { type: "NodePort" },
       });
       await answers(outside, [ADDRESSES.node, 30082], /^one /);
       assert.match(await node.ask("127.0.0.1", 30082), REFUSED);
@@ -241,14 +260,19 @@ const EXTERNAL: readonly Rule[] = [
     async run(_net, served) {
       const healthCheckNodePort = 31_010;
       const spec: Wish["spec"] = {
-        type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort,
+        type: "LoadBalancer",
+        externalTrafficPolicy: "Local",
+        healthCheckNodePort,
       };
       const probe = async () => {
         const answer = await fetch(`http://${ADDRESSES.node}:${healthCheckNodePort}/healthz`);
-        const { localEndpoints } = await answer.json() as { localEndpoints: number };
+        const { localEndpoints } = (await answer.json()) as { localEndpoints: number };
         return `${answer.status} ${localEndpoints}`;
       };
-      for (const [pod, expected] of [[TWO, "200 1"], [elsewhere(TWO), "503 0"]] as const) {
+      for (const [pod, expected] of [
+        [TWO, "200 1"],
+        [elsewhere(TWO), "503 0"],
+      ] as const) {
         await serve(served, { name: "hc", ip: "10.96.2.11", endpoints: [pod], spec });
         const isSo = async () => (await probe().catch(String)) === expected;
         await waitFor(`the health check to be ${expected}`, isSo, { clock, timeout_ms: WAIT_MS });
@@ -277,8 +301,10 @@ const EXTERNAL: readonly Rule[] = [
     async run({ one, outside }, served) {
       const balancer = ["203.0.113.3"];
       const wish = { name: "lbr", ip: "10.96.2.10", endpoints: [TWO], balancer };
-      const only = (range: string): Wish["spec"] =>
-        ({ type: "LoadBalancer", loadBalancerSourceRanges: [range] });
+      const only = (range: string): Wish["spec"] => ({
+        type: "LoadBalancer",
+        loadBalancerSourceRanges: [range],
+      });
       await serve(served, { ...wish, spec: only("198.51.100.0/24") });
       await answers(outside, ["203.0.113.3", 80], /^two /);
       await answers(one, ["203.0.113.3", 80], /^silent$/, { timeout_ms: SILENCE_MS });
@@ -317,12 +343,19 @@ const CONNECTIONS: readonly Rule[] = [
     name: "UDP clients of node ports and external addresses leave an endpoint that is gone",
     async run({ outside }, served) {
       const wish: Wish = {
-        name: "udpx", ip: "10.96.3.8", port: 53, protocol: "udp", endpoints: [ONE],
-        nodePort: 30092, balancer: ["203.0.113.22"],
+        name: "udpx",
+        ip: "10.96.3.8",
+        port: 53,
+        protocol: "udp",
+        endpoints: [ONE],
+        nodePort: 30092,
+        balancer: ["203.0.113.22"],
         spec: { type: "LoadBalancer", externalIPs: ["203.0.113.21"] },
       };
       const frontends = [
-        [ADDRESSES.node, 30092], ["203.0.113.21", 53], ["203.0.113.22", 53],
+        [ADDRESSES.node, 30092],
+        ["203.0.113.21", 53],
+        ["203.0.113.22", 53],
       ] as const;
       const clients = frontends.map((to) => {
         return { to, options: { protocol: "udp", localPort: freshPort() } as const };
@@ -395,7 +428,11 @@ export const RESTRICTED: Rule = {
   name: "a NodePort is on the addresses of --nodeport-addresses alone",
   async run({ node, one, outside }, served) {
     await serve(served, {
-      name: "npr", ip: "10.96.5.1", nodePort: 30091, endpoints: [TWO], spec: { type: "NodePort" },
+      name: "npr",
+      ip: "10.96.5.1",
+      nodePort: 30091,
+      endpoints: [TWO],
+      spec: { type: "NodePort" },
     });
     for (const agent of [outside, one, node]) {
       await answers(agent, [ADDRESSES.node, 30091], /^two /);
@@ -445,7 +482,11 @@ const HOSTILE: readonly Rule[] = [
       const spec: Wish["spec"] = { externalIPs: [ip, ADDRESSES.two, "203.0.113.4"] };
       await serve(served, { name: "greedy", ip: "10.96.4.3", endpoints: [ONE], spec });
       await serve(served, {
-        name: "greedy2", ip: "10.96.4.4", port: TARGETS.http, endpoints: [ONE], spec,
+        name: "greedy2",
+        ip: "10.96.4.4",
+        port: TARGETS.http,
+        endpoints: [ONE],
+        spec,
       });
       await answers(outside, ["203.0.113.4", TARGETS.http], /^one /);
       assert.deepEqual(await spread(outside, ip, 80), ["two"]);
@@ -460,5 +501,9 @@ const HOSTILE: readonly Rule[] = [
 
 /** The contract of a Service proxy. */
 export const RULES: readonly Rule[] = [
-  ...CLUSTER_IP, ...NEAR, ...EXTERNAL, ...CONNECTIONS, ...HOSTILE,
+  ...CLUSTER_IP,
+  ...NEAR,
+  ...EXTERNAL,
+  ...CONNECTIONS,
+  ...HOSTILE,
 ];

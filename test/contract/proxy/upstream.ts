@@ -4,15 +4,17 @@ import { openSync } from "node:fs";
 import { join } from "node:path";
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../testing/apiserver/test-apiserver.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { deleteTable } from "@raft2kube/linux/netfilter/nft.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
+import { startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { ADDRESSES, CLUSTER_CIDR } from "../../../testing/network/node-network.ts";
+import { type Implementation, NODE_NAME, NODE_ZONE, type Served } from "./implementation.ts";
 
 /** Upstream's kube-proxy, where it was built: `npm run peers -- kube-proxy`. */
 export const KUBE_PROXY = join(import.meta.dirname, "../../../.peers/bin/kube-proxy");
@@ -22,8 +24,12 @@ export const IPSET = "/usr/sbin/ipset";
 
 /** The other ones: in a guest those that work without nftables, whose kernel has no NAT of it. */
 export const IPTABLES_PROGRAMS = [
-  "iptables", "iptables-save", "iptables-restore",
-  "ip6tables", "ip6tables-save", "ip6tables-restore",
+  "iptables",
+  "iptables-save",
+  "iptables-restore",
+  "ip6tables",
+  "ip6tables-save",
+  "ip6tables-restore",
 ];
 
 /** Where kube-proxy serves its metrics. */
@@ -127,8 +133,14 @@ export async function startApi(): Promise<{ server: TestApiserver; served: Serve
   const server = await startTestApiserver(etcd.client);
   const { cert, key } = await server.credentials("admin", ["system:masters"]);
   const client = new KubeClient({
-    server: server.server, ca: server.ca.cert, cert, key, tlsServerName: "localhost",
-    clock: systemClock(), qps: 1_000, burst: 1_000,
+    server: server.server,
+    ca: server.ca.cert,
+    cert,
+    key,
+    tlsServerName: "localhost",
+    clock: systemClock(),
+    qps: 1_000,
+    burst: 1_000,
   });
   const services = client.resource<Service>(SERVICES);
   const slices = client.resource<EndpointSlice>(ENDPOINT_SLICES);

@@ -2,14 +2,18 @@ import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { USERSPACE_MODE } from "@raft2kube/proxy/apply/userspace/apply.ts";
-import { servicePort } from "../../../testing/service-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  ADDRESSES,
+  createNodeNetwork,
+  type NodeNetwork,
+  TARGETS,
+} from "../../../testing/network/node-network.ts";
+import { servicePort } from "../../../testing/service-port.ts";
 import type { Served } from "./implementation.ts";
 import { ours } from "./ours.ts";
 import { answers, freshPort, serve, TWO } from "./steps.ts";
-import { ADDRESSES, createNodeNetwork, TARGETS, type NodeNetwork } from
-  "../../../testing/network/node-network.ts";
 
 /** Numbers that the node gives to connections, of which the proxy makes one for each client's. */
 const NUMBERS = 32;
@@ -24,10 +28,14 @@ describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP sha
     const net = await createNodeNetwork();
     writeSysctl("net.ipv4.ip_local_port_range", `${SHARED} ${SHARED}`);
     const rules = USERSPACE_MODE.create({ clock: systemClock(), log: logger("test") });
-    const shared = (transport: "tcp" | "udp", target: number) => servicePort({
-      key: `default/dns:${transport}`, transport, port: 53, clusterIps: [IP],
-      allEndpoints: [{ address: ADDRESSES.two, port: target }],
-    });
+    const shared = (transport: "tcp" | "udp", target: number) =>
+      servicePort({
+        key: `default/dns:${transport}`,
+        transport,
+        port: 53,
+        clusterIps: [IP],
+        allEndpoints: [{ address: ADDRESSES.two, port: target }],
+      });
     const [udp, tcp] = [shared("udp", TARGETS.dns), shared("tcp", TARGETS.http)];
     const clients = () => listFlows("udp").filter(({ reply }) => reply.sourcePort === SHARED);
     try {
@@ -50,10 +58,14 @@ describe.runIf(process.getuid?.() === 0)("a number that ports of TCP and UDP sha
 describe.runIf(process.getuid?.() === 0)("a number that a former process had", () => {
   test("leads its UDP clients to their own Service, whichever has it now", async () => {
     const net = await createNodeNetwork();
-    const dns = (ip: string, address: string) => servicePort({
-      key: `default/${ip}`, transport: "udp", port: 53, clusterIps: [ip],
-      allEndpoints: [{ address, port: TARGETS.dns }],
-    });
+    const dns = (ip: string, address: string) =>
+      servicePort({
+        key: `default/${ip}`,
+        transport: "udp",
+        port: 53,
+        clusterIps: [ip],
+        allEndpoints: [{ address, port: TARGETS.dns }],
+      });
     const [first, second] = [dns("10.96.8.3", ADDRESSES.one), dns(IP, ADDRESSES.two)];
     const start = async (...ports: ReturnType<typeof servicePort>[]) => {
       const rules = USERSPACE_MODE.create({ clock: systemClock(), log: logger("test") });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createServer } from "node:tls";
 import { ApiHttpServer } from "@raft2kube/apiserver/http/server.ts";
-import { serveKubelet, type ServerContext } from "@raft2kube/kubelet/server/server.ts";
+import { type ServerContext, serveKubelet } from "@raft2kube/kubelet/server/server.ts";
 import { Health } from "@raft2kube/proto/gen/health.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -29,7 +29,9 @@ afterAll(() => rmSync(dir, { recursive: true }));
 
 test("the offers are real: a server that takes everything takes each", async () => {
   const server = createServer({
-    ...pair, minVersion: "TLSv1", ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0",
+    ...pair,
+    minVersion: "TLSv1",
+    ciphers: "ALL:COMPLEMENTOFALL:@SECLEVEL=0",
     ALPNProtocols: ["h2", "http/1.1"],
   });
   const old = createServer({ ...pair, minVersion: "TLSv1.3" });
@@ -50,7 +52,9 @@ test("the offers are real: a server that takes everything takes each", async () 
 
 test("the API server", async () => {
   const server = await ApiHttpServer.listen({
-    listen: [listen], tls: pair, clientCa: pair.cert,
+    listen: [listen],
+    tls: pair,
+    clientCa: pair.cert,
     listener: { handle: (_, response) => response.end(), upgrade: () => undefined },
   });
   try {

@@ -1,14 +1,18 @@
 import { once } from "node:events";
-import { connect, type ConnectionOptions, type SecureVersion } from "node:tls";
+import { type ConnectionOptions, connect, type SecureVersion } from "node:tls";
 
 /** Makes OpenSSL offer what it refuses by itself, so that a refusal is the server's. */
 const LEVEL = "@SECLEVEL=0";
 
 const version = (only: SecureVersion): ConnectionOptions => ({
-  minVersion: only, maxVersion: only, ciphers: `ALL:COMPLEMENTOFALL:${LEVEL}`,
+  minVersion: only,
+  maxVersion: only,
+  ciphers: `ALL:COMPLEMENTOFALL:${LEVEL}`,
 });
 const ciphers = (list: string): ConnectionOptions => ({
-  minVersion: "TLSv1.2", maxVersion: "TLSv1.2", ciphers: `${list}:${LEVEL}`,
+  minVersion: "TLSv1.2",
+  maxVersion: "TLSv1.2",
+  ciphers: `${list}:${LEVEL}`,
 });
 
 /** Offers that a client can make and that no server of ours takes, by what is weak in them. */

@@ -10,7 +10,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import {
-  startTestApiserver, type TestApiserver,
+  startTestApiserver,
+  type TestApiserver,
 } from "../../../testing/apiserver/test-apiserver.ts";
 import type { ReceivedSpan, TraceReceiver } from "../../../testing/trace/received-span.ts";
 
@@ -54,12 +55,16 @@ export class TracedPlanes {
   async traceOf(find: (span: ReceivedSpan) => boolean, count = 1): Promise<ReceivedSpan[]> {
     let trace: ReceivedSpan[] = [];
     const limits = { clock: systemClock(), timeout_ms: SPANS_TIMEOUT_MS, interval_ms: 100 };
-    await waitFor(`${count} spans`, () => {
-      const all = this.#receiver.spans();
-      const found = all.find(find);
-      trace = all.filter(({ traceId }) => traceId === found?.traceId);
-      return trace.length >= count;
-    }, limits);
+    await waitFor(
+      `${count} spans`,
+      () => {
+        const all = this.#receiver.spans();
+        const found = all.find(find);
+        trace = all.filter(({ traceId }) => traceId === found?.traceId);
+        return trace.length >= count;
+      },
+      limits,
+    );
     return trace;
   }
 
@@ -71,7 +76,10 @@ export class TracedPlanes {
 
 /** Creates a ConfigMap as a user of `groups`, if allowed to; as a part of `caller`, if given. */
 export async function create(
-  apiserver: TestApiserver, name: string, groups: readonly string[], caller?: Span,
+  apiserver: TestApiserver,
+  name: string,
+  groups: readonly string[],
+  caller?: Span,
 ): Promise<void> {
   const { ca, server } = apiserver;
   const credentials = await apiserver.credentials("tester", groups);
@@ -87,5 +95,7 @@ export async function create(
 }
 
 /** Whether a span is the write of a ConfigMap to the store. */
-export const written = (name: string) => ({ attributes, ...span }: ReceivedSpan): boolean =>
-  span.name === "Create etcd3" && attributes["key"] === `/registry/configmaps/default/${name}`;
+export const written =
+  (name: string) =>
+  ({ attributes, ...span }: ReceivedSpan): boolean =>
+    span.name === "Create etcd3" && attributes["key"] === `/registry/configmaps/default/${name}`;

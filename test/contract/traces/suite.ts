@@ -20,9 +20,13 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
   afterEach(() => planes.close());
   afterAll(() => receiver?.close());
 
-  describe.each([["over gRPC", false], ["embedded", true]] as const)(
-    "a store %s", (_, embedded) => {
-      it("continues the request's trace, under upstream's names", async () => {
+  describe.each([
+    ["over gRPC", false],
+    ["embedded", true],
+  ] as const)("a store %s", (_, embedded) => {
+    it(
+      "continues the request's trace, under upstream's names",
+      async () => {
         const name = `traced-${embedded}`;
         await create(await planes.start(ALL, embedded), name, MASTERS);
         const expected = pathsOfCreate(embedded);
@@ -30,47 +34,73 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
         const trace = await planes.traceOf(written(name), expected.length);
         expect(trace.map((span) => pathOf(span, trace)).sort()).toEqual(expected);
         const [root] = trace.filter(({ parentId }) => parentId === "");
-        expect(root).toMatchObject({ service: "apiserver", name: POST, kind: 2,
-          attributes: { "http.request.method": "POST", "http.response.status_code": 201 } });
+        expect(root).toMatchObject({
+          service: "apiserver",
+          name: POST,
+          kind: 2,
+          attributes: { "http.request.method": "POST", "http.response.status_code": 201 },
+        });
         for (const span of trace) expect(span.end_ns).toBeGreaterThanOrEqual(span.start_ns);
-      }, TIMEOUT_MS);
-    });
+      },
+      TIMEOUT_MS,
+    );
+  });
 
-  it("continues a trace for system:masters; for others starts one, linked to it", async () => {
-    const plane = await planes.start(ALL);
-    const tracer = planes.tracer("client", ALL);
-    const [trusted, other] = [tracer.root("trusted"), tracer.root("other")];
-    await create(plane, "continued", MASTERS, trusted);
-    await create(plane, "linked", ["strangers"], other);
-    const continued = await planes.traceOf(written("continued"));
-    expect(continued.map(({ traceId }) => traceId)).toContain(trusted.traceId);
-    const linked = await planes.traceOf(({ links }) => links.includes(other.traceId));
-    expect(linked).toContainEqual(expect.objectContaining({ service: "apiserver", name: POST,
-      parentId: "", attributes: expect.objectContaining({ "http.response.status_code": 403 }) }));
-    expect(linked.map(({ traceId }) => traceId)).not.toContain(other.traceId);
-  }, TIMEOUT_MS);
+  it(
+    "continues a trace for system:masters; for others starts one, linked to it",
+    async () => {
+      const plane = await planes.start(ALL);
+      const tracer = planes.tracer("client", ALL);
+      const [trusted, other] = [tracer.root("trusted"), tracer.root("other")];
+      await create(plane, "continued", MASTERS, trusted);
+      await create(plane, "linked", ["strangers"], other);
+      const continued = await planes.traceOf(written("continued"));
+      expect(continued.map(({ traceId }) => traceId)).toContain(trusted.traceId);
+      const linked = await planes.traceOf(({ links }) => links.includes(other.traceId));
+      expect(linked).toContainEqual(
+        expect.objectContaining({
+          service: "apiserver",
+          name: POST,
+          parentId: "",
+          attributes: expect.objectContaining({ "http.response.status_code": 403 }),
+        }),
+      );
+      expect(linked.map(({ traceId }) => traceId)).not.toContain(other.traceId);
+    },
+    TIMEOUT_MS,
+  );
 
-  it("without a rate, traces what its caller traces, and nothing else", async () => {
-    const plane = await planes.start(ASKED);
-    await create(plane, "not-asked", MASTERS);
-    await create(plane, "not-sampled", MASTERS, planes.tracer("client", ASKED).root("other"));
-    await create(plane, "asked", MASTERS, planes.tracer("client", ALL).root("asked"));
-    await planes.traceOf(written("asked"));
-    const others = ["not-asked", "not-sampled"].map(written);
-    expect(receiver.spans().filter((span) => others.some((isOf) => isOf(span)))).toEqual([]);
-  }, TIMEOUT_MS);
+  it(
+    "without a rate, traces what its caller traces, and nothing else",
+    async () => {
+      const plane = await planes.start(ASKED);
+      await create(plane, "not-asked", MASTERS);
+      await create(plane, "not-sampled", MASTERS, planes.tracer("client", ASKED).root("other"));
+      await create(plane, "asked", MASTERS, planes.tracer("client", ALL).root("asked"));
+      await planes.traceOf(written("asked"));
+      const others = ["not-asked", "not-sampled"].map(written);
+      expect(receiver.spans().filter((span) => others.some((isOf) => isOf(span)))).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
 }
 
 /** The spans of a create, each with those above it, sorted. */
 function pathsOfCreate(embedded: boolean): string[] {
-  const filters = ["authentication", "audit", "impersonation", "authorization",
-    "priorityandfairness"];
+  const filters = [
+    "authentication",
+    "audit",
+    "impersonation",
+    "authorization",
+    "priorityandfairness",
+  ];
   const request = `apiserver ${POST}`;
   const parts = ["SerializeObject", "admit", "validate", "Create etcd3"];
   const create = `${request} > apiserver Create`;
   const call = `${create} > apiserver Create etcd3${embedded ? "" : ` > apiserver ${TXN}`}`;
   return [
-    request, create,
+    request,
+    create,
     ...filters.map((each) => `${request} > apiserver ${each}`),
     ...parts.map((each) => `${create} > apiserver ${each}`),
     ...(embedded ? [] : [call]),

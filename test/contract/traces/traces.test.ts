@@ -30,4 +30,5 @@ it("counts at /metrics the spans that a receiver does not take", async () => {
 }, 60_000);
 
 describe.runIf(existsSync(COLLECTOR))("traces, to OpenTelemetry's collector", () =>
-  tracesSuite(startCollector));
+  tracesSuite(startCollector),
+);

@@ -1,10 +1,10 @@
-import { type RpcClient, client, connectGrpc } from "@raft2kube/rpc/client.ts";
-import { RpcError } from "@raft2kube/rpc/error.ts";
-import { type ClusterMethods, Cluster as ClusterService } from "@raft2kube/proto/gen/etcd.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { type ClusterMethods, Cluster as ClusterService } from "@raft2kube/proto/gen/etcd.ts";
+import { client, connectGrpc, type RpcClient } from "@raft2kube/rpc/client.ts";
+import { RpcError } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { Violation, require } from "../../../testing/violation.ts";
+import { require, Violation } from "../../../testing/violation.ts";
 import { ChaosMember } from "./member.ts";
 import { Machine, openHub, openSharedMemory } from "./surroundings.ts";
 

@@ -1,7 +1,7 @@
-import { closeSync, existsSync, openSync, readFileSync, readdirSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
 import { bucket } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
 import { Backends } from "@raft2kube/store/node/backends.ts";
@@ -35,7 +35,12 @@ function pickFile(member: string, kind: DamagedFile, random: Random): string | u
 
 function backendFolder(member: string): string {
   const folders = existsSync(member) ? readdirSync(member) : [];
-  return folders.filter((name) => /^db/.test(name)).sort().at(-1) ?? "db";
+  return (
+    folders
+      .filter((name) => /^db/.test(name))
+      .sort()
+      .at(-1) ?? "db"
+  );
 }
 
 function trailingZeros(bytes: Buffer): number {

@@ -1,9 +1,9 @@
-import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import type { WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { described } from "../../sim/workload/watching.ts";
 import { require } from "../../../testing/violation.ts";
+import { described } from "../../sim/workload/watching.ts";
 import type { ChaosMember } from "./member.ts";
 
 const FIRST_REVISION = 2;

@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { ChaosCluster } from "./cluster.ts";
 import { DAMAGED, falsify, flipBit } from "./damage.ts";
 import type { ChaosMember } from "./member.ts";
@@ -99,17 +99,19 @@ const DISK: readonly ChaosFault[] = [
       return true;
     },
   },
-  ...DAMAGED.map((kind): ChaosFault => ({
-    name: `bit flipped in the ${kind}`,
-    alone: true,
-    async begin(cluster, victim, random) {
-      await victim.kill();
-      const done = flipBit(victim.dataDir, kind, random);
-      victim.suspect ||= done;
-      victim.start(cluster.members, "existing");
-      return done;
-    },
-  })),
+  ...DAMAGED.map(
+    (kind): ChaosFault => ({
+      name: `bit flipped in the ${kind}`,
+      alone: true,
+      async begin(cluster, victim, random) {
+        await victim.kill();
+        const done = flipBit(victim.dataDir, kind, random);
+        victim.suspect ||= done;
+        victim.start(cluster.members, "existing");
+        return done;
+      },
+    }),
+  ),
   {
     name: "value changed behind its checksum",
     alone: true,

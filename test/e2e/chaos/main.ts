@@ -12,10 +12,10 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { systemRandom, randomInteger } from "@raft2kube/std/random.ts";
+import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
 import { Violation } from "../../../testing/violation.ts";
 import { LEAVE_MOUNTS } from "../own-host.ts";
-import { THIS_RELEASE, checkOut } from "./releases.ts";
+import { checkOut, THIS_RELEASE } from "./releases.ts";
 import { Chaos } from "./rounds.ts";
 import { rollingUpgrade } from "./upgrade.ts";
 

@@ -1,9 +1,14 @@
-import { type KvInput, isSerializable, kvStep, text } from "../../../testing/history/kv-model.ts";
 import type { KvOperation } from "../../../testing/history/history.ts";
-import { EMPTY_STATE, type KvEvent, type KvState, describeRec } from "../../../testing/history/kv-state.ts";
-import { serializableKept } from "../../sim/check/serializable.ts";
 import { kvLinearizable } from "../../../testing/history/history.ts";
+import { isSerializable, type KvInput, kvStep, text } from "../../../testing/history/kv-model.ts";
+import {
+  describeRec,
+  EMPTY_STATE,
+  type KvEvent,
+  type KvState,
+} from "../../../testing/history/kv-state.ts";
 import { require } from "../../../testing/violation.ts";
+import { serializableKept } from "../../sim/check/serializable.ts";
 import type { RevisionEvents } from "../../sim/check/watches.ts";
 import type { LoggedRevision } from "./event-log.ts";
 import type { Recorded } from "./recorder.ts";

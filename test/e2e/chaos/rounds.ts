@@ -1,8 +1,8 @@
-import { type Random, pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { pick, type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
+import { require, Violation } from "../../../testing/violation.ts";
 import { leasesKept } from "../../sim/check/leases.ts";
-import { Violation, require } from "../../../testing/violation.ts";
 import { watchKept } from "../../sim/check/watches.ts";
 import { Counters } from "../../sim/world/counters.ts";
 import { ChaosCluster } from "./cluster.ts";

@@ -1,11 +1,11 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { delay } from "@raft2kube/std/wait.ts";
-import { PutRequest, type RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
+import { PutRequest, type RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import type { KvInput } from "../../../testing/history/kv-model.ts";
-import type { LeaseHistory } from "../../sim/check/leases.ts";
 import { require } from "../../../testing/violation.ts";
+import type { LeaseHistory } from "../../sim/check/leases.ts";
 import type { WatchHistory } from "../../sim/check/watches.ts";
 import { KEYS, randomRequest, readOne, updateIfUnchanged } from "../../sim/workload/requests.ts";
 import { take } from "../../sim/workload/watching.ts";

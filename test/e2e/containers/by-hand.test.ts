@@ -26,15 +26,24 @@ test("a container is run, published, changed, committed and removed", () => {
 });
 
 test("a build's bytes are the same twice, and nothing of the host is in its reach", () => {
-  hand.context({ a: "content\n", Dockerfile: [
-    "FROM bb:1 AS one", "COPY a /x/", "RUN cat /x/a > /y && ls /sys/class/net > /n",
-    "RUN mknod /c c 5 1 && mknod /d c 1 3 && : > /d && ! (: > /c); rm /c /d",
-    "FROM bb:1", "COPY --from=one /y /n /", "CMD cat /y /n",
-  ].join("\n") });
+  hand.context({
+    a: "content\n",
+    Dockerfile: [
+      "FROM bb:1 AS one",
+      "COPY a /x/",
+      "RUN cat /x/a > /y && ls /sys/class/net > /n",
+      "RUN mknod /c c 5 1 && mknod /d c 1 3 && : > /d && ! (: > /c); rm /c /d",
+      "FROM bb:1",
+      "COPY --from=one /y /n /",
+      "CMD cat /y /n",
+    ].join("\n"),
+  });
   const build = "c build -q --no-cache -t made:1 context; ";
-  const [first, second, ...ran] = hand.sh(build + build + "c run --rm made:1", {
-    SOURCE_DATE_EPOCH: "1000",
-  }).split("\n");
+  const [first, second, ...ran] = hand
+    .sh(build + build + "c run --rm made:1", {
+      SOURCE_DATE_EPOCH: "1000",
+    })
+    .split("\n");
   expect(second).toBe(first);
   expect(ran).toEqual(["content", "lo", ""]);
   const folder = hand.context({ Dockerfile: "FROM bb:1\nCOPY evil /x\n" });
@@ -59,7 +68,15 @@ test("a container starts again by its policy, and its health is tested", () => {
     c inspect -f '{{.RestartCount}}' f; c rm -f f a h >/dev/null
   `);
   expect(output.split("\n")).toEqual([
-    "unhealthy", "healthy", "1", "a", "a", "a exited", "3", "2", "",
+    "unhealthy",
+    "healthy",
+    "1",
+    "a",
+    "a",
+    "a exited",
+    "3",
+    "2",
+    "",
   ]);
 });
 
@@ -77,14 +94,19 @@ test("people's networks have names, and those within lead nowhere", () => {
 });
 
 test("RUN mounts caches, files and memory, of which a layer has nothing; ADD checks a URL", () => {
-  const folder = hand.context({ data: "data\n", Dockerfile: [
-    "FROM bb:1", "RUN --mount=type=cache,target=/c echo x >> /c/f; cat /c/f > /out",
-    "RUN --mount=type=bind,source=data,target=/d/e cat /d/e >> /out",
-    "RUN --mount=type=bind,from=bb:1,source=/etc,target=/d ! touch /d/n && cat /d/group >> /out",
-    "RUN --mount=type=tmpfs,target=/t echo 1 > /t/x", "ARG SUM",
-    "ADD --checksum=sha256:$SUM http://127.0.0.1:8000/data /url",
-    "CMD cat /out /url; ls -d /c /d /t",
-  ].join("\n") });
+  const folder = hand.context({
+    data: "data\n",
+    Dockerfile: [
+      "FROM bb:1",
+      "RUN --mount=type=cache,target=/c echo x >> /c/f; cat /c/f > /out",
+      "RUN --mount=type=bind,source=data,target=/d/e cat /d/e >> /out",
+      "RUN --mount=type=bind,from=bb:1,source=/etc,target=/d ! touch /d/n && cat /d/group >> /out",
+      "RUN --mount=type=tmpfs,target=/t echo 1 > /t/x",
+      "ARG SUM",
+      "ADD --checksum=sha256:$SUM http://127.0.0.1:8000/data /url",
+      "CMD cat /out /url; ls -d /c /d /t",
+    ].join("\n"),
+  });
   const output = hand.sh(`
     busybox httpd -f -p 8000 -h ${folder} >/dev/null 2>&1 &
     trap "kill $!" EXIT; sum=$(sha256sum < ${folder}/data | cut -d' ' -f1)
@@ -107,8 +129,11 @@ test("an image is exported, imported, saved, loaded, tagged and removed", () => 
     gunzip s.tar.gz; skopeo inspect --format '{{.Os}}' docker-archive:s.tar:ex:1
   `);
   expect(output.split("\n").slice(0, 5)).toEqual([
-    expect.stringContaining(" 3        4 "), "Untagged: ex:1", "Deleted:",
-    "Loaded image: docker.io/library/ex:1", "Loaded image: docker.io/library/bb:1",
+    expect.stringContaining(" 3        4 "),
+    "Untagged: ex:1",
+    "Deleted:",
+    "Loaded image: docker.io/library/ex:1",
+    "Loaded image: docker.io/library/bb:1",
   ]);
   expect(output.split("\n").slice(5)).toEqual(["q", "used", "container e", "2", "linux", ""]);
 });
@@ -168,13 +193,26 @@ test("a build explains what each step made, and why the cache was used or not", 
     echo without; explained --no-cache
   `);
   const made = /^layer sha256:[0-9a-f]{64}, 1 entries, 2048 bytes$/;
-  const why = output.trim().split("\n").filter((line) => !made.test(line));
+  const why = output
+    .trim()
+    .split("\n")
+    .filter((line) => !made.test(line));
   const isNew = "not from the cache: its text, arguments or files are new";
   const isAfter = "not from the cache: the step before it was made again";
   const isSame = "the same as an earlier build's";
   const isAsked = "not from the cache: --no-cache";
   expect(why).toEqual([
-    isNew, isAfter, "again", isSame, isSame, "changed", isNew, isAfter, "without", isAsked, isAsked,
+    isNew,
+    isAfter,
+    "again",
+    isSame,
+    isSame,
+    "changed",
+    isNew,
+    isAfter,
+    "without",
+    isAsked,
+    isAsked,
   ]);
 });
 
@@ -226,26 +264,34 @@ test("networks do not reach each other, an internal one nothing, and none sends 
 });
 
 test("a trace has each step to a container as the command that a person would type", () => {
-  const lines = hand.sh(`
+  const lines = hand
+    .sh(`
     c trace run -d --name t -p 8088:80 -m 64m --memory-swap -1 bb:1 httpd -f -h /www 2>trace >id
     curl -sf --retry 20 --retry-connrefused http://127.0.0.1:8088/f
     c exec t cat /www/f; c stop -t 0 t; c start t
     c inspect -f '{{.GraphDriver.Data.UpperDir}} {{.GraphDriver.Data.MergedDir}}' t
     c rm -f t; c trace stop t 2>&1 || cat trace
-  `).split("\n");
+  `)
+    .split("\n");
   const [upper, merged] = lines[4]!.split(" ") as [string, string];
   expect(lines.slice(0, 4)).toEqual(["hi", "hi", "t", "t"]);
   expect(lines[6]).toContain("trace stop is not supported");
   const trace = lines.slice(7).map((line) => line.replace(/^ *\+ /, ""));
   let at = -1;
   for (const wanted of [
-    /^touch .* && unshare --net=\S+ true$/, /^ip link add name veth\S+ .*type veth peer name eth0/,
+    /^touch .* && unshare --net=\S+ true$/,
+    /^ip link add name veth\S+ .*type veth peer name eth0/,
     /^nsenter --net=\S+ ip addr add 10\.187\.\d+\.\d+\/22 dev eth0$/,
     `mount -t overlay -o lowerdir=.*,upperdir=${upper},workdir=\\S+ overlay ${merged}$`,
-    /^\S*conmon /, /^unshare --mount --pid$/, /^echo \$\$ > \S+\/cgroup.procs$/,
-    /^pivot_root \. \.$/, /^mount -t proc -o nosuid,nodev,noexec proc \/proc$/,
-    /^echo 67108864 > \S+\/memory\.\w+$/, /^setpriv --bounding-set=-all,\+chown,/,
-    /^# seccomp_load: SCMP_ACT_ALLOW/, /^exec \/bin\/httpd -f -h \/www$/,
+    /^\S*conmon /,
+    /^unshare --mount --pid$/,
+    /^echo \$\$ > \S+\/cgroup.procs$/,
+    /^pivot_root \. \.$/,
+    /^mount -t proc -o nosuid,nodev,noexec proc \/proc$/,
+    /^echo 67108864 > \S+\/memory\.\w+$/,
+    /^setpriv --bounding-set=-all,\+chown,/,
+    /^# seccomp_load: SCMP_ACT_ALLOW/,
+    /^exec \/bin\/httpd -f -h \/www$/,
   ]) {
     at = trace.findIndex((line, index) => index > at && new RegExp(wanted).test(line));
     expect(at, String(wanted)).toBeGreaterThanOrEqual(0);

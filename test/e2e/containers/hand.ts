@@ -9,8 +9,11 @@ const SETUP = `ip link set lo up; c() { "$R2K" container "$@"; }; set -e; cd "$D
 export class Hand {
   readonly dir = mkdtempSync("/tmp/hd-");
   readonly environment = {
-    DIR: this.dir, R2K: join(ROOT, "r2k"), R2K_DATA: join(this.dir, "d"),
-    R2K_RUN: join(this.dir, "r"), DOCKER_CONFIG: join(this.dir, "docker"),
+    DIR: this.dir,
+    R2K: join(ROOT, "r2k"),
+    R2K_DATA: join(this.dir, "d"),
+    R2K_RUN: join(this.dir, "r"),
+    DOCKER_CONFIG: join(this.dir, "docker"),
   };
 
   /** Makes the folders; with `disk_mib` all that is kept is on a disk of its own, of this size. */

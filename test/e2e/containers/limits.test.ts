@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { afterAll, expect, test } from "vitest";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterAll, expect, test } from "vitest";
 import { Hand } from "./hand.ts";
 
 const DISK_MIB = 128;
@@ -21,8 +21,17 @@ test("on a disk that a container has filled, containers are shown, stopped and r
     c run --rm --network none bb:1 echo again; ls "$R2K_RUN"/default/hand/containers | wc -l
   `);
   expect(output.split("\n")).toEqual([
-    "the disk is full", "beside", "full running", "beside exited", "full", "3", "beside", "beside",
-    "again", "0", "",
+    "the disk is full",
+    "beside",
+    "full running",
+    "beside exited",
+    "full",
+    "3",
+    "beside",
+    "beside",
+    "again",
+    "0",
+    "",
   ]);
 });
 
@@ -53,7 +62,8 @@ test("Ctrl-C, which comes twice, ends a build and all that its step runs", async
   hand.context({ Dockerfile: "FROM bb:1\nRUN sleep 4322 & sleep 4322\n" });
   const { R2K } = hand.environment;
   const build = spawn("unshare", ["-n", R2K, "container", "build", `${hand.dir}/context`], {
-    detached: true, stdio: ["ignore", "ignore", "pipe"],
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, ...hand.environment },
   });
   let output = "";
@@ -70,14 +80,22 @@ test("Ctrl-C, which comes twice, ends a build and all that its step runs", async
 });
 
 test("two builds of one cache at once make the same image", () => {
-  hand.context({ a: "a\n", Dockerfile: [
-    "FROM bb:1", "COPY a /a", ...[1, 2, 3, 4].map((each) => `RUN echo ${each} > /${each}`),
-  ].join("\n") });
-  const output = hand.sh(`
+  hand.context({
+    a: "a\n",
+    Dockerfile: [
+      "FROM bb:1",
+      "COPY a /a",
+      ...[1, 2, 3, 4].map((each) => `RUN echo ${each} > /${each}`),
+    ].join("\n"),
+  });
+  const output = hand.sh(
+    `
     for n in 1 2 3; do c build -q context > id.$n & pids="$pids $!"; done
     for pid in $pids; do wait $pid; done; sort -u id.* | wc -l; c build -q context | cmp - id.1
     c run --rm --network none $(cat id.1) cat /a /1 /4; c system prune -f >/dev/null
-  `, { SOURCE_DATE_EPOCH: "1000" });
+  `,
+    { SOURCE_DATE_EPOCH: "1000" },
+  );
   expect(output).toBe("1\na\n1\n4\n");
 });
 
@@ -96,20 +114,46 @@ test("archives of xz and bzip2 are added, loaded and imported", () => {
 
 test("names that are flags are refused, and flags after the image are the command's", () => {
   const refused = [
-    "run --name --rm bb:1", "run --name=-x bb:1 true", "run --network=--rm bb:1 true",
-    "run -v=-x:/m bb:1 true", "create --name=--privileged bb:1", "tag bb:1 -- --x", "tag bb:1 -x",
-    "rename -- f -x", "rename f --x", "volume create -- -x", "network create -- --x", "pull -- -x",
-    "push -- --all", "rmi -- -f", "rm -- -f", "stop -- -t", "exec -- -it sh", "commit -- f --x",
-    "build -t=--x context", "load -i", "save -- -o", "import -- - -x", "logs -- -f", "cp -- -x -y",
-    "inspect -- -f", "network rm -- -x", "volume rm -- --all", "run -- -it sh",
+    "run --name --rm bb:1",
+    "run --name=-x bb:1 true",
+    "run --network=--rm bb:1 true",
+    "run -v=-x:/m bb:1 true",
+    "create --name=--privileged bb:1",
+    "tag bb:1 -- --x",
+    "tag bb:1 -x",
+    "rename -- f -x",
+    "rename f --x",
+    "volume create -- -x",
+    "network create -- --x",
+    "pull -- -x",
+    "push -- --all",
+    "rmi -- -f",
+    "rm -- -f",
+    "stop -- -t",
+    "exec -- -it sh",
+    "commit -- f --x",
+    "build -t=--x context",
+    "load -i",
+    "save -- -o",
+    "import -- - -x",
+    "logs -- -f",
+    "cp -- -x -y",
+    "inspect -- -f",
+    "network rm -- -x",
+    "volume rm -- --all",
+    "run -- -it sh",
   ];
   hand.context({ Dockerfile: "FROM bb:1\nCOPY -x /\n", "-x": "dashed\n" });
   const output = hand.sh(`
     c create --name f --network none bb:1 true >/dev/null
     state() { c ps -a --format '{{.Names}}'; c images -q; c volume ls; c network ls; }
     state > before
-    ${refused.map((words) => `if c ${words} </dev/null >/dev/null 2>err; then
-      echo "taken: ${words}"; elif ! grep -q . err; then echo "silent: ${words}"; fi`).join("\n")}
+    ${refused
+      .map(
+        (words) => `if c ${words} </dev/null >/dev/null 2>err; then
+      echo "taken: ${words}"; elif ! grep -q . err; then echo "silent: ${words}"; fi`,
+      )
+      .join("\n")}
     state | diff before - || :
     c run --rm --network none bb:1 echo --rm -it --privileged; c build -q -t x:1 context >/dev/null
     c run --rm --network none x:1 cat /-x; c cp f:/bin/busybox -- -y 2>/dev/null || :

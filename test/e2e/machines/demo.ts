@@ -12,7 +12,9 @@ const SERVE = `require("http").createServer((_, answer) => {
 
 /** Waits until what kubectl prints is as wanted; throws with what it printed last. */
 export async function printed(
-  kubectl: Kubectl, args: readonly string[], holds: (stdout: string) => boolean,
+  kubectl: Kubectl,
+  args: readonly string[],
+  holds: (stdout: string) => boolean,
 ): Promise<string> {
   let last = "";
   const look = async () => {
@@ -26,8 +28,13 @@ export async function printed(
   });
 }
 
-export const readyOf = (name: string) =>
-  ["get", "node", name, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"];
+export const readyOf = (name: string) => [
+  "get",
+  "node",
+  name,
+  "-o",
+  "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
+];
 
 /** Lets control planes take pods of all kinds. */
 export const UNTAINT = ["taint", "nodes", "--all", "node-role.kubernetes.io/control-plane-"];
@@ -41,22 +48,31 @@ export async function demoOn(kubectl: Kubectl, node: string, image: string): Pro
   const labels = { app: name };
   const container = { name: "web", image, command: [NODE, "-e", SERVE] };
   const pod = { nodeName: node, terminationGracePeriodSeconds: 0, containers: [container] };
-  const manifests = [{
-    apiVersion: "apps/v1", kind: "Deployment", metadata: { name },
-    spec: {
-      replicas: 2, selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec: pod },
+  const manifests = [
+    {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name },
+      spec: {
+        replicas: 2,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: pod },
+      },
     },
-  }, {
-    apiVersion: "v1", kind: "Service", metadata: { name },
-    spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
-  }];
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name },
+      spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+    },
+  ];
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: manifests });
   const created = await kubectl(["create", "-f", "-"], list);
   expect(created.code, created.stderr).toBe(0);
   const ready = ["get", "deployment", name, "-o", "jsonpath={.status.readyReplicas}"];
   await printed(kubectl, ready, (count) => count === "2");
-  const ask = `fetch("http://${name}.default.svc.cluster.local")` +
+  const ask =
+    `fetch("http://${name}.default.svc.cluster.local")` +
     ".then(async (answer) => console.log(await answer.text()))";
   const exec = ["exec", `deployment/${name}`, "--", NODE, "-e", ask];
   await printed(kubectl, exec, (text) => text.startsWith(`served by ${name}-`));

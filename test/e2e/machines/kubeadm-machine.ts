@@ -20,7 +20,8 @@ const SCRIPT_TIMEOUT_MS = 360_000;
 export const POD_SUBNET = "10.244.0.0/16";
 
 const SOCKETS = {
-  ours: "unix:///run/r2k/cri.sock", containerd: "unix:///run/containerd/containerd.sock",
+  ours: "unix:///run/r2k/cri.sock",
+  containerd: "unix:///run/containerd/containerd.sock",
 };
 
 /** The programs of a machine, and the images that its runtime loads. */
@@ -36,7 +37,8 @@ const CONFLIST = JSON.stringify({
   name: "overlay",
   plugins: [
     {
-      type: "flannel", subnetFile: "/run/r2k/overlay/subnet.env",
+      type: "flannel",
+      subnetFile: "/run/r2k/overlay/subnet.env",
       delegate: { isDefaultGateway: true, hairpinMode: true },
     },
     { type: "portmap", capabilities: { portMappings: true } },
@@ -92,14 +94,17 @@ export class KubeadmMachine {
     made.#install(programs.kubelet);
     await installPlugins(join(machine.host.dir, "-opt-cni/bin"));
     // Without systemd in a namespace, kubeadm is to find no systemctl either.
-    await made.shell(`
+    await made.shell(
+      `
       service=$(command -v systemctl || true)
       [ -z "$service" ] || mount --bind /dev/null "$service"
       for group in /sys/fs/cgroup /sys/fs/cgroup/*; do
         if [ -e $group/cgroup.procs ]; then mkdir -p $group${made.#cgroup}; fi
       done
       mkdir -p /etc/cni/net.d
-      cat > /etc/cni/net.d/10-flannel.conflist`, CONFLIST);
+      cat > /etc/cni/net.d/10-flannel.conflist`,
+      CONFLIST,
+    );
     if (programs.runtime === "containerd") await made.#startContainerd(programs);
     else await made.#startRuntime(programs);
     await made.shell("cat > /run/kubelet-service", KUBELET_SERVICE);
@@ -116,8 +121,10 @@ export class KubeadmMachine {
     if (kubelet === "ours") script("kubelet", "r2k kubelet");
     const peers = ["kubeadm", ...(kubelet === "upstream" ? ["kubelet"] : [])];
     for (const name of peers) symlinkSync(join(PEERS, name), join(this.#bin, name));
-    writeFileSync(join(this.patches, "kubeletconfiguration+merge.yaml"),
-      `cgroupRoot: ${this.#cgroup}\ncgroupDriver: cgroupfs\nfailCgroupV1: false\n`);
+    writeFileSync(
+      join(this.patches, "kubeletconfiguration+merge.yaml"),
+      `cgroupRoot: ${this.#cgroup}\ncgroupDriver: cgroupfs\nfailCgroupV1: false\n`,
+    );
   }
 
   async #startContainerd({ archives }: Programs): Promise<void> {

@@ -33,13 +33,19 @@ export class Machines {
     const machine = await Machine.start(name, `10.77.0.${number + 10}`, join(this.dir, name));
     this.#all.push(machine);
     const port = `ip link add port${number} type veth`;
-    await must(this.#switch, `${port} peer name eth0 netns ${machine.pid}
-      ip link set port${number} master lan up`);
-    await must(machine.host, `ip link set lo up
+    await must(
+      this.#switch,
+      `${port} peer name eth0 netns ${machine.pid}
+      ip link set port${number} master lan up`,
+    );
+    await must(
+      machine.host,
+      `ip link set lo up
       ip address add ${machine.address}/24 dev eth0
       ip link set eth0 up
       ip route add default via 10.77.0.1
-      sysctl -qw net.ipv4.ip_forward=1`);
+      sysctl -qw net.ipv4.ip_forward=1`,
+    );
     return machine;
   }
 
@@ -65,7 +71,10 @@ export class Machine {
   readonly #holder: ChildProcess;
 
   private constructor(
-    name: string, address: string, place: { dir: string; pid: number }, holder: ChildProcess,
+    name: string,
+    address: string,
+    place: { dir: string; pid: number },
+    holder: ChildProcess,
   ) {
     this.name = name;
     this.address = address;

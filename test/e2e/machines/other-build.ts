@@ -1,5 +1,11 @@
 import {
-  appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync,
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 
@@ -7,7 +13,9 @@ const ROOT = join(import.meta.dirname, "../../..");
 
 /** Another build of the product, in a folder: the same but for a comment and what `change` does. */
 export function otherBuild(
-  root: string, comment = "another build", change = (text: string) => text,
+  root: string,
+  comment = "another build",
+  change = (text: string) => text,
 ): readonly [string, ...string[]] {
   mkdirSync(join(root, ".cache"), { recursive: true });
   for (const name of readdirSync(ROOT).filter((each) => each !== ".cache")) {

@@ -1,18 +1,20 @@
 import { execFile } from "node:child_process";
 import type { Server } from "node:net";
 import { join } from "node:path";
+import { buildPlugins } from "@raft2kube/cni/build.ts";
+import { createCni } from "@raft2kube/cni/lib/cni.ts";
+import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
+import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
+import type { Attachment, Invoke } from "@raft2kube/cni/lib/types.ts";
 import { bridgeConflist } from "@raft2kube/cni/node/conflist.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
-import { createCni } from "@raft2kube/cni/lib/cni.ts";
-import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
-import type { Attachment, Invoke } from "@raft2kube/cni/lib/types.ts";
-import { buildPlugins } from "@raft2kube/cni/build.ts";
-import { inProcessInvoke } from "@raft2kube/cni/lib/in-process.ts";
 import { PLUGINS } from "@raft2kube/cni/plugins/index.ts";
 import { enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
-  createHostNetwork, echoAddress, type HostNetwork,
+  createHostNetwork,
+  echoAddress,
+  type HostNetwork,
 } from "../../../testing/network/host-network.ts";
 
 export const RANGES = {
@@ -63,7 +65,9 @@ export async function createNetworkCluster(
     invoke: inProcessInvoke({ plugins: PLUGINS, exec }),
   });
   const text = bridgeConflist({
-    name: "pods", podCidr: RANGES.podCidr, dataDir: join(net.root, "ipam"),
+    name: "pods",
+    podCidr: RANGES.podCidr,
+    dataDir: join(net.root, "ipam"),
   });
   const list = parseConflist(text, "pods.conflist");
   const attachments: Attachment[] = [];

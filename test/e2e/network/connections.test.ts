@@ -4,11 +4,11 @@ import { placeAt } from "@raft2kube/cni/lib/own-table.ts";
 import { connectionBounds } from "@raft2kube/cni/node/connection-bound.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { createUnderlay, deleteUnderlay, type Underlay } from "@raft2kube/cni/node/underlay.ts";
-import { addAddress } from "@raft2kube/linux/netlink/address.ts";
-import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
-import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
+import { addAddress } from "@raft2kube/linux/netlink/address.ts";
+import { createVeth, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createHostNetwork, type HostNetwork } from "../../../testing/network/host-network.ts";
 

@@ -5,13 +5,16 @@ import { restoreForwarding } from "@raft2kube/cni/node/forwarding.ts";
 import { createNode, deleteNode, type NodeLink } from "@raft2kube/cni/node/node.ts";
 import { applyRoutes, planRoutes } from "@raft2kube/cni/node/node-routes.ts";
 import {
-  createUnderlay, deleteUnderlay, egressRepair, type Underlay,
+  createUnderlay,
+  deleteUnderlay,
+  egressRepair,
+  type Underlay,
 } from "@raft2kube/cni/node/underlay.ts";
+import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
 import { deleteLink, getLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listNeighbours } from "@raft2kube/linux/netlink/neighbour.ts";
-import { inNetns, isNetns } from "@raft2kube/linux/namespace/netns.ts";
-import { applyRuleset, listRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { deleteRoute, listRoutes } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl, writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -65,8 +68,12 @@ async function host(): Promise<unknown> {
   const tables = await listRuleset(["ruleset"]);
   return {
     links: listLinks(route).map(({ name, up }) => `${name} ${up}`),
-    addresses: listAddresses(route).map(({ cidr }) => cidr).filter((cidr) => !/^fe80/.test(cidr)),
-    routes: listRoutes(route).map(({ to, via, source }) => `${to} ${via} ${source}`).sort(),
+    addresses: listAddresses(route)
+      .map(({ cidr }) => cidr)
+      .filter((cidr) => !/^fe80/.test(cidr)),
+    routes: listRoutes(route)
+      .map(({ to, via, source }) => `${to} ${via} ${source}`)
+      .sort(),
     rules: tables.filter((object) => !("metainfo" in object)).map(withoutHandle),
     forward: readSysctl("net.ipv4.ip_forward"),
   };
@@ -116,12 +123,15 @@ test("making it again repairs what was lost, and changes nothing else", async ()
   const one = network("one", 0);
   await make(one);
   const whole = await host();
-  const ports = () => inNetns(one.underlay.netnsPath, () => {
-    using route = openRoute();
-    const bridge = getLink(route, "br0").index;
-    return listLinks(route).filter((link) => link.master === bridge && link.up)
-      .map(({ name }) => name).sort();
-  });
+  const ports = () =>
+    inNetns(one.underlay.netnsPath, () => {
+      using route = openRoute();
+      const bridge = getLink(route, "br0").index;
+      return listLinks(route)
+        .filter((link) => link.master === bridge && link.up)
+        .map(({ name }) => name)
+        .sort();
+    });
   expect(ports()).toEqual(["first", "host"]);
   await make(one);
   {
@@ -184,10 +194,13 @@ test("two clusters share forwarding: it goes with the last one, whichever that i
 test.each([
   ["with their links", () => undefined],
   // Which go with the underlay's namespace while the cluster's mounts are removed.
-  ["after the kernel has deleted their links", (cluster: ReturnType<typeof network>) => {
-    using route = openRoute();
-    deleteLink(route, cluster.underlay.hostDevice);
-  }],
+  [
+    "after the kernel has deleted their links",
+    (cluster: ReturnType<typeof network>) => {
+      using route = openRoute();
+      deleteLink(route, cluster.underlay.hostDevice);
+    },
+  ],
 ])("two clusters removed at once, %s, leave forwarding as it was", async (_how, prepare) => {
   const both = [network("one", 0), network("two", 1)];
   for (const cluster of both) await make(cluster);
@@ -283,7 +296,8 @@ test("nodes reach each other over the bridge; one that is deleted leaves the oth
     [one.node.netnsPath, "10.200.0.3"],
     [second.netnsPath, "10.200.0.2"],
     [second.netnsPath, hostAddress],
-  ] as const) expect(await pings(netns, to), to).toBe(true);
+  ] as const)
+    expect(await pings(netns, to), to).toBe(true);
   const whole = await host();
   await deleteNode(second);
   expect(await host()).toEqual(whole);
@@ -300,8 +314,10 @@ test("routes follow the nodes, and those of others stay", async () => {
   const routes = () => {
     using route = openRoute();
     const { index } = getLink(route, hostDevice);
-    return listRoutes(route).filter(({ link, via }) => link === index && via)
-      .map(({ to, via }) => `${to} ${via}`).sort();
+    return listRoutes(route)
+      .filter(({ link, via }) => link === index && via)
+      .map(({ to, via }) => `${to} ${via}`)
+      .sort();
   };
   /** Neighbours that the kernel keeps when their table is full. */
   const kept = () => {
@@ -312,14 +328,19 @@ test("routes follow the nodes, and those of others stay", async () => {
   };
   const shared = [podCidr, serviceCidr];
   const node = (last: number, ready: boolean) => ({
-    name: `n${last}`, address: `10.200.0.${last}`, podCidr: `10.244.${last}.0/24`, ready,
+    name: `n${last}`,
+    address: `10.200.0.${last}`,
+    podCidr: `10.244.${last}.0/24`,
+    ready,
   });
   const scope = { nodeRange, podCidr, shared };
   const follow = (...nodes: ReturnType<typeof node>[]) =>
     applyRoutes(hostDevice, hostAddress, planRoutes(nodes, scope));
   follow(node(2, true), node(3, true));
   expect(routes()).toEqual([
-    "10.244.0.0/16 10.200.0.2", "10.244.2.0/24 10.200.0.2", "10.244.3.0/24 10.200.0.3",
+    "10.244.0.0/16 10.200.0.2",
+    "10.244.2.0/24 10.200.0.2",
+    "10.244.3.0/24 10.200.0.3",
     "10.96.0.0/16 10.200.0.2",
   ]);
   expect(kept()).toEqual(["10.200.0.2", "10.200.0.3"]);
@@ -328,7 +349,9 @@ test("routes follow the nodes, and those of others stay", async () => {
   expect(await host()).toEqual(beside);
   follow(node(3, true));
   expect(routes()).toEqual([
-    "10.244.0.0/16 10.200.0.3", "10.244.3.0/24 10.200.0.3", "10.96.0.0/16 10.200.0.3",
+    "10.244.0.0/16 10.200.0.3",
+    "10.244.3.0/24 10.200.0.3",
+    "10.96.0.0/16 10.200.0.3",
   ]);
   expect(kept()).toEqual(["10.200.0.3"]);
   await remove(one);

@@ -1,17 +1,19 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { type NodePart, nodeUser } from "@raft2kube/api/node-users.ts";
-import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../testing/apiserver/test-apiserver.ts";
-import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { ENDPOINT_SLICES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Dns, startDns } from "@raft2kube/dns/main.ts";
 import { deleteTable, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../testing/apiserver/test-apiserver.ts";
 import { ask } from "../../../testing/network/host-network.ts";
 import { applyAddons } from "../../contract/node-users/cluster-apiserver.ts";
 import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
@@ -37,7 +39,12 @@ const clientOf = (part: NodePart) => {
 async function clientAs(user: string, organizations: string[] = []): Promise<KubeClient> {
   const { cert, key } = await api.credentials(user, organizations);
   const client = new KubeClient({
-    server: api.server, ca: api.ca.cert, cert, key, tlsServerName: "localhost", clock,
+    server: api.server,
+    ca: api.ca.cert,
+    cert,
+    key,
+    tlsServerName: "localhost",
+    clock,
   });
   clients.push(client);
   return client;
@@ -47,7 +54,10 @@ async function startOwnProxy(): Promise<void> {
   const nodeName = "here";
   const client = await clientOf("proxy");
   proxy = await startProxy({
-    client, nodeName, clusterCidr: "10.244.0.0/16", clock,
+    client,
+    nodeName,
+    clusterCidr: "10.244.0.0/16",
+    clock,
   });
   await proxy.ready;
 }
@@ -66,7 +76,10 @@ beforeAll(async () => {
   await applyAddons(admin, api.dir);
   await startOwnProxy();
   dns = await startDns({
-    client: await clientOf("dns"), address: RANGES.nodeAddress, upstreams: [], clock,
+    client: await clientOf("dns"),
+    address: RANGES.nodeAddress,
+    upstreams: [],
+    clock,
   });
   await dns.ready;
 });
@@ -86,7 +99,9 @@ const slices = () => admin.resource<EndpointSlice>(ENDPOINT_SLICES);
 
 const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
   metadata: {
-    name, namespace: "default", labels: { "kubernetes.io/service-name": name },
+    name,
+    namespace: "default",
+    labels: { "kubernetes.io/service-name": name },
   },
   addressType: "IPv4",
   endpoints: addresses.map((address) => ({ addresses: [address], nodeName: "here" })),
@@ -102,14 +117,22 @@ async function createService(name: string, spec: Partial<Service["spec"]> = {}):
 
 /** Waits until a client in `netns` is answered by this server. */
 const answered = (netns: string, ip: string, port: number, by: RegExp) =>
-  waitFor(`${ip}:${port} to be answered by ${by}`, async () => {
-    return by.test((await ask(netns, ip, port)) ?? "") || undefined;
-  }, { clock, timeout_ms: 40_000 });
+  waitFor(
+    `${ip}:${port} to be answered by ${by}`,
+    async () => {
+      return by.test((await ask(netns, ip, port)) ?? "") || undefined;
+    },
+    { clock, timeout_ms: 40_000 },
+  );
 
 test("pods reach the apiserver by the Service `kubernetes`", async () => {
-  await waitFor("the apiserver's endpoints", async () => {
-    return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
-  }, { clock, timeout_ms: 40_000 });
+  await waitFor(
+    "the apiserver's endpoints",
+    async () => {
+      return (await refusal(one.netns, "10.96.0.1", 443)) === "" || undefined;
+    },
+    { clock, timeout_ms: 40_000 },
+  );
 });
 
 test("a Service is served as soon as it has endpoints, follows them, and ends", async () => {
@@ -124,19 +147,27 @@ test("a Service is served as soon as it has endpoints, follows them, and ends", 
   await slices().update({ ...slice("web", 80, [two.address]), metadata });
   await answered(cluster.net.host, ip, 80, /^two /);
   await services().delete({ name: "web", namespace: "default" });
-  await waitFor("the Service to end", async () => {
-    return /refused/.test(await refusal(cluster.net.host, ip, 80)) || undefined;
-  }, { clock, timeout_ms: 40_000 });
+  await waitFor(
+    "the Service to end",
+    async () => {
+      return /refused/.test(await refusal(cluster.net.host, ip, 80)) || undefined;
+    },
+    { clock, timeout_ms: 40_000 },
+  );
   expect(await refusal(cluster.net.host, RANGES.nodeAddress, nodePort)).toMatch(/refused/);
 });
 
 test("a new Service's name is found, from the host's side of the DNS server too", async () => {
   const ip = await createService("named");
   for (const netns of [one.netns, cluster.net.host]) {
-    await waitFor("the name", async () => {
-      const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
-      return said.includes(ip) || undefined;
-    }, { clock, timeout_ms: 40_000 });
+    await waitFor(
+      "the name",
+      async () => {
+        const said = await lookUp(netns, "named.default.svc.cluster.local", RANGES.nodeAddress);
+        return said.includes(ip) || undefined;
+      },
+      { clock, timeout_ms: 40_000 },
+    );
   }
 });
 
@@ -156,9 +187,13 @@ test("a Service with the API's address as external address does not block the AP
   await proxy.close();
   await startOwnProxy();
   await services().delete({ name: "greedy", namespace: "default" });
-  await waitFor("its rules to end", async () => {
-    return /refused/.test(await refusal(two.netns, ip, 6443)) || undefined;
-  }, { clock, timeout_ms: 40_000 });
+  await waitFor(
+    "its rules to end",
+    async () => {
+      return /refused/.test(await refusal(two.netns, ip, 6443)) || undefined;
+    },
+    { clock, timeout_ms: 40_000 },
+  );
 });
 
 test("without the apiserver Services go on", async () => {

@@ -1,23 +1,23 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
-import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
-import { findLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { listFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
 import { deleteTable, listRuleset, nftTableExists } from "@raft2kube/linux/netfilter/nft.ts";
+import { listAddresses } from "@raft2kube/linux/netlink/address.ts";
+import { findLink, listLinks, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { nftablesRules } from "@raft2kube/proxy/apply/nftables/apply.ts";
-import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
+import { deleteStaleFlows } from "@raft2kube/proxy/apply/stale-flows.ts";
 import type { ServicePort } from "@raft2kube/proxy/plan/model.ts";
-import { planOf } from "../../../testing/plan-of.ts";
 import { staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ADDRESSES, ask, echoAddress } from "../../../testing/network/host-network.ts";
-import { createNetworkCluster, type NetworkCluster, lookUp, RANGES, refusal } from "./cluster.ts";
+import { planOf } from "../../../testing/plan-of.ts";
+import { createNetworkCluster, lookUp, type NetworkCluster, RANGES, refusal } from "./cluster.ts";
 
 const CLUSTER_CIDR = "10.244.0.0/16";
 let cluster: NetworkCluster;
@@ -67,7 +67,9 @@ async function serve(wish: Wish): Promise<void> {
     metadata: { namespace: "default", name: `${name}-1` },
     addressType: "IPv4",
     endpoints: wish.endpoints.map(({ address, node = "here", ready = true }) => ({
-      addresses: [address], nodeName: node, conditions: { ready },
+      addresses: [address],
+      nodeName: node,
+      conditions: { ready },
     })),
     ports: [{ port: targetPort, protocol }],
   };
@@ -128,9 +130,14 @@ describe("ClusterIP", () => {
   });
 
   test("ClientIP affinity keeps a client at its endpoint", async () => {
-    await serve({ name: "sticky", ip: "10.96.0.51", endpoints: both(), spec: {
-      sessionAffinity: "ClientIP",
-    } });
+    await serve({
+      name: "sticky",
+      ip: "10.96.0.51",
+      endpoints: both(),
+      spec: {
+        sessionAffinity: "ClientIP",
+      },
+    });
     expect(namesOf(await askMany(host, "10.96.0.51", 80))).toHaveLength(1);
     expect(namesOf(await askMany(one.netns, "10.96.0.51", 80))).toHaveLength(1);
   });
@@ -163,18 +170,26 @@ describe("NodePort", () => {
       using route = openRoute();
       replaceRoute(route, { to: `${nodeAddress}/32`, via: ADDRESSES.host, link: 0 });
     });
-    await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, spec, endpoints: [
-      { address: one.address }, { address: two.address },
-    ] });
+    await serve({
+      name: "np",
+      ip: "10.96.0.60",
+      nodePort: 30080,
+      spec,
+      endpoints: [{ address: one.address }, { address: two.address }],
+    });
     expect(namesOf(await askMany(host, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
     expect(namesOf(await askMany(one.netns, nodeAddress, 30080, 24))).toEqual(["one", "two"]);
     expect(await ask(cluster.net.outside, nodeAddress, 30080)).toMatch(/^(one|two) 10\.244/);
   });
 
   test("with externalTrafficPolicy Local the client's address arrives", async () => {
-    await serve({ name: "np", ip: "10.96.0.60", nodePort: 30080, endpoints: [
-      { address: one.address, node: "elsewhere" }, { address: two.address },
-    ], spec: { ...spec, externalTrafficPolicy: "Local" } });
+    await serve({
+      name: "np",
+      ip: "10.96.0.60",
+      nodePort: 30080,
+      endpoints: [{ address: one.address, node: "elsewhere" }, { address: two.address }],
+      spec: { ...spec, externalTrafficPolicy: "Local" },
+    });
     const answers = await askMany(cluster.net.outside, nodeAddress, 30080);
     expect(new Set(answers)).toEqual(new Set([`two ${ADDRESSES.outside}`]));
   });
@@ -189,19 +204,30 @@ describe("NodePort", () => {
 describe("external addresses", () => {
   const { hostAddress, nodeAddress } = RANGES;
   const kubernetes = (addresses: string[]): Wish => ({
-    name: "kubernetes", ip: "10.96.0.1", port: 443, targetPort: 6443,
+    name: "kubernetes",
+    ip: "10.96.0.1",
+    port: 443,
+    targetPort: 6443,
     endpoints: addresses.map((address) => ({ address, node: "none" })),
   });
   /** A Service of a tenant with an address that is another's. */
   const greedy = (address: string, port: number, ready = true): Wish => ({
-    name: "greedy", ip: "10.96.0.62", port, endpoints: [{ address: one.address, ready }],
+    name: "greedy",
+    ip: "10.96.0.62",
+    port,
+    endpoints: [{ address: one.address, ready }],
     spec: { externalIPs: [address] },
   });
 
   test("are served", async () => {
-    await serve({ name: "ext", ip: "10.96.0.61", endpoints: [{ address: one.address }], spec: {
-      externalIPs: ["10.96.200.1"],
-    } });
+    await serve({
+      name: "ext",
+      ip: "10.96.0.61",
+      endpoints: [{ address: one.address }],
+      spec: {
+        externalIPs: ["10.96.200.1"],
+      },
+    });
     expect(await ask(host, "10.96.200.1", 80)).toMatch(/^one /);
   });
 
@@ -249,7 +275,11 @@ describe("external addresses", () => {
 test("UDP: the kernel forgets connections to an endpoint that is gone", async () => {
   const ip = "10.96.0.70";
   const wish: Wish = {
-    name: "udp", ip, port: 53, targetPort: 53, protocol: "UDP",
+    name: "udp",
+    ip,
+    port: 53,
+    targetPort: 53,
+    protocol: "UDP",
     endpoints: [{ address: one.address }],
   };
   await serve(wish);
@@ -315,8 +345,12 @@ describe("the node's link", () => {
       const link = findLink(route, "r2k-test");
       return {
         addresses: listAddresses(route, link?.index ?? -1).map(({ cidr }) => cidr),
-        routes: listRoutes(route).filter((item) => item.link === link?.index).map(({ to }) => to),
-        links: listLinks(route).map(({ name }) => name).sort(),
+        routes: listRoutes(route)
+          .filter((item) => item.link === link?.index)
+          .map(({ to }) => to),
+        links: listLinks(route)
+          .map(({ name }) => name)
+          .sort(),
       };
     });
     expect(seen.links).toEqual(["lo", "r2k-test", "up0"]);
@@ -325,4 +359,3 @@ describe("the node's link", () => {
     expect(await listRuleset(["tables"], { netns: host })).toHaveLength(2);
   });
 });
-

@@ -1,5 +1,7 @@
 import type {
-  HttpRequest, HttpResponse, Transport,
+  HttpRequest,
+  HttpResponse,
+  Transport,
 } from "@raft2kube/client-kube/transport/transport.ts";
 import type { ComponentRun } from "./run-of-component.ts";
 

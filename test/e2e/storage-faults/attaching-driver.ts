@@ -1,22 +1,22 @@
 import path from "node:path";
 import { controllerService } from "@raft2kube/csi/drivers/hostpath/controller.ts";
-import { openDriver, type HostPathDriver } from "@raft2kube/csi/drivers/hostpath/driver.ts";
+import { type HostPathDriver, openDriver } from "@raft2kube/csi/drivers/hostpath/driver.ts";
 import { nodeService } from "@raft2kube/csi/drivers/hostpath/node.ts";
 import type { ContentForm } from "@raft2kube/csi/drivers/hostpath/volume-contents.ts";
 import { failedPrecondition } from "@raft2kube/csi/lib/errors.ts";
 import { StateFile, type StateSchema } from "@raft2kube/csi/lib/state-file.ts";
 import {
   Controller,
-  ControllerServiceCapability_RPC_Type as Rpc,
-  Identity,
-  Node,
-  PluginCapability_Service_Type as Service,
   type ControllerMethods,
+  Identity,
   type IdentityMethods,
+  Node,
   type NodeMethods,
+  ControllerServiceCapability_RPC_Type as Rpc,
+  PluginCapability_Service_Type as Service,
 } from "@raft2kube/proto/gen/csi.ts";
-import { serve, type Handlers } from "@raft2kube/rpc/server.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
+import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 export const DRIVER_NAME = "attaching.csi.r2k.dev";
@@ -38,11 +38,17 @@ export interface AttachingDriver {
   readonly services: readonly ServedService[];
 }
 
-export async function openAttachingDriver(
-  { dataDir, form, nodeId, clock }: {
-    dataDir: string; form: ContentForm | undefined; nodeId: string; clock: Clock;
-  },
-): Promise<AttachingDriver> {
+export async function openAttachingDriver({
+  dataDir,
+  form,
+  nodeId,
+  clock,
+}: {
+  dataDir: string;
+  form: ContentForm | undefined;
+  nodeId: string;
+  clock: Clock;
+}): Promise<AttachingDriver> {
   const place = { topologyKey: `topology.${DRIVER_NAME}/node`, nodeId };
   const hostPath = await openDriver({ dataDir, place, clock, form });
   const state = await StateFile.open(path.join(hostPath.dataDir, "attached.json"), schema);

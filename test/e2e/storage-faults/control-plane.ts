@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { openSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
-import { freePort } from "../../../testing/free-port.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { freePort } from "../../../testing/free-port.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const NODE = join(ROOT, "node_modules/node/bin/node");
@@ -43,14 +43,28 @@ export class ControlPlane {
     const port = await freePort();
     const socket = `unix://${join(dir, "store.sock")}`;
     const server = `https://127.0.0.1:${port}`;
-    const plane = new ControlPlane(dir, { server, ca: pki.ca.cert, ...pki.admin }, {
-      store: ["--data-dir", join(dir, "store"), "--listen-client-urls", socket],
-      apiserver: [
-        "--etcd-servers", socket, "--bind-address", "127.0.0.1", "--secure-port", String(port),
-        "--advertise-address", "192.0.2.10", "--service-cluster-ip-range", "10.96.0.0/16",
-        "--service-account-issuer", "https://kubernetes.default.svc", ...pki.flags,
-      ],
-    });
+    const plane = new ControlPlane(
+      dir,
+      { server, ca: pki.ca.cert, ...pki.admin },
+      {
+        store: ["--data-dir", join(dir, "store"), "--listen-client-urls", socket],
+        apiserver: [
+          "--etcd-servers",
+          socket,
+          "--bind-address",
+          "127.0.0.1",
+          "--secure-port",
+          String(port),
+          "--advertise-address",
+          "192.0.2.10",
+          "--service-cluster-ip-range",
+          "10.96.0.0/16",
+          "--service-account-issuer",
+          "https://kubernetes.default.svc",
+          ...pki.flags,
+        ],
+      },
+    );
     plane.#spawn("store");
     plane.#spawn("apiserver");
     await plane.ready();
@@ -105,9 +119,17 @@ async function writePki(dir: string) {
   const now_ms = clock.now();
   const ca = await createCa({ commonName: "r2k-storage-faults", days: 2, now_ms });
   const issue = (commonName: string, usage: "client" | "server", organizations: string[] = []) =>
-    issueCertificate(ca, {
-      commonName, organizations, usages: [usage], ipAddresses: ["127.0.0.1"], days: 2,
-    }, now_ms);
+    issueCertificate(
+      ca,
+      {
+        commonName,
+        organizations,
+        usages: [usage],
+        ipAddresses: ["127.0.0.1"],
+        days: 2,
+      },
+      now_ms,
+    );
   const admin = await issue("admin", "client", ["system:masters"]);
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const write = async (name: string, text: string) => {
@@ -125,10 +147,22 @@ async function writePki(dir: string) {
   const verifying = await write("sa.pub", keys.publicKey.export(spki) as string);
   const caFile = await write("ca.crt", ca.cert);
   const flags = [
-    "--tls-cert-file", cert, "--tls-private-key-file", key, "--client-ca-file", caFile,
-    "--service-account-signing-key-file", signing, "--service-account-key-file", verifying,
-    "--kubelet-client-certificate", kubeletCert, "--kubelet-client-key", kubeletKey,
-    "--kubelet-certificate-authority", caFile,
+    "--tls-cert-file",
+    cert,
+    "--tls-private-key-file",
+    key,
+    "--client-ca-file",
+    caFile,
+    "--service-account-signing-key-file",
+    signing,
+    "--service-account-key-file",
+    verifying,
+    "--kubelet-client-certificate",
+    kubeletCert,
+    "--kubelet-client-key",
+    kubeletKey,
+    "--kubelet-certificate-authority",
+    caFile,
   ];
   return { ca, admin, flags };
 }

@@ -1,7 +1,7 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { MethodTable, ServiceTable } from "@raft2kube/proto/service.ts";
-import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { CallOptions, RpcClient } from "@raft2kube/rpc/client.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Call } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -114,7 +114,9 @@ export class DriverHost {
       await run.pass(`${name}: before the answer`);
       return method.response.decode(Buffer.from(method.response.encode(answer as Init<unknown>)));
     };
-    const lost = run.died.then(() => { throw gone(); });
+    const lost = run.died.then(() => {
+      throw gone();
+    });
     const answer = await Promise.race([lost, this.#answer(run, method, perform)]);
     await caller?.pass(`${name}: before its answer is read`);
     this.#options.onCall(name, "answered");

@@ -2,13 +2,17 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import {
-  NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS, VOLUME_ATTACHMENTS,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
-import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import { NODE_NAME } from "./objects.ts";
 import type { StorageStack } from "./storage-stack.ts";
 
@@ -52,11 +56,16 @@ async function directories(stack: StorageStack): Promise<string[]> {
   const driver = stack.host.driver.hostPath.dataDir;
   const staged = "plugins/kubernetes.io/csi/attaching.csi.r2k.dev";
   const parents = [
-    join(stack.kubeletDir, "pods"), join(stack.kubeletDir, staged),
-    join(driver, "volumes"), join(driver, "snapshots"),
+    join(stack.kubeletDir, "pods"),
+    join(stack.kubeletDir, staged),
+    join(driver, "volumes"),
+    join(driver, "snapshots"),
   ];
-  const found = await Promise.all(parents.map(async (parent) =>
-    (await namesIn(parent)).map((name) => `directory ${below(stack, join(parent, name))}`)));
+  const found = await Promise.all(
+    parents.map(async (parent) =>
+      (await namesIn(parent)).map((name) => `directory ${below(stack, join(parent, name))}`),
+    ),
+  );
   const files = await readdir(driver);
   const strays = files.filter((name) => name.includes(".tmp"));
   return [...found.flat(), ...strays.map((name) => `file ${name}`)];
@@ -65,9 +74,7 @@ async function directories(stack: StorageStack): Promise<string[]> {
 async function objects(stack: StorageStack): Promise<string[]> {
   const { client } = stack.plane;
   const left: string[] = [];
-  for (const type of [
-    PODS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS,
-  ]) {
+  for (const type of [PODS, PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS]) {
     const { items } = await client.resource(type).list();
     left.push(...items.map(({ metadata }) => `${type.plural} ${metadata.name}`));
   }

@@ -12,8 +12,8 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { recordOf } from "./record.ts";
 import { clusterFaults } from "./cluster/run.ts";
+import { recordOf } from "./record.ts";
 import { isGood, nameOfCase, type Outcome, Trials } from "./trials.ts";
 
 const RECORD = join(import.meta.dirname, "results.txt");
@@ -22,13 +22,15 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 function read(file: string | undefined): Outcome[] {
   if (file === undefined || !existsSync(file)) return [];
-  const lines = readFileSync(file, "utf8").split("\n").filter((line) => line !== "");
+  const lines = readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
   return lines.map((line) => JSON.parse(line) as Outcome);
 }
 
 /** Which part a case is of, by its name: the order of points differs from run to run. */
 function partOf(name: string, parts: number): number {
-  return createHash("sha256").update(name).digest().readUInt32LE() % parts + 1;
+  return (createHash("sha256").update(name).digest().readUInt32LE() % parts) + 1;
 }
 
 function describe({ name, faults, left, error }: Outcome): string {
@@ -52,10 +54,13 @@ async function main(): Promise<number> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     options: {
-      only: { ...text, default: "" }, part: { ...text, default: "1/1" }, outcomes: text,
+      only: { ...text, default: "" },
+      part: { ...text, default: "1/1" },
+      outcomes: text,
       record: { type: "boolean", default: false },
       cluster: { type: "boolean", default: false },
-      rounds: { ...text, default: "8" }, seed: text,
+      rounds: { ...text, default: "8" },
+      seed: text,
     },
   });
   if (values.cluster) {

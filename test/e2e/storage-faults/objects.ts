@@ -3,7 +3,10 @@ import type { CSIDriver, CSINode, StorageClass } from "@raft2kube/api/gen/storag
 import { CONTROLLER_ATTACHES } from "@raft2kube/client-kube/object/attachments.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  CSI_DRIVERS, CSI_NODES, NODES, STORAGE_CLASSES,
+  CSI_DRIVERS,
+  CSI_NODES,
+  NODES,
+  STORAGE_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { DRIVER_NAME } from "./attaching-driver.ts";
 
@@ -23,10 +26,14 @@ export async function makeStorageObjects(client: KubeClient): Promise<void> {
     spec: { drivers: [{ name: DRIVER_NAME, nodeID: NODE_NAME, topologyKeys: [] }] },
   });
   await client.resource<CSIDriver>(CSI_DRIVERS).create({
-    metadata: { name: DRIVER_NAME }, spec: { attachRequired: true, fsGroupPolicy: "None" },
+    metadata: { name: DRIVER_NAME },
+    spec: { attachRequired: true, fsGroupPolicy: "None" },
   });
   await client.resource<StorageClass>(STORAGE_CLASSES).create({
-    metadata: { name: CLASS_NAME }, provisioner: DRIVER_NAME, allowVolumeExpansion: true,
-    volumeBindingMode: "Immediate", reclaimPolicy: "Delete",
+    metadata: { name: CLASS_NAME },
+    provisioner: DRIVER_NAME,
+    allowVolumeExpansion: true,
+    volumeBindingMode: "Immediate",
+    reclaimPolicy: "Delete",
   });
 }

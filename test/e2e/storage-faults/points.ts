@@ -1,6 +1,14 @@
 /** Phases of a volume's existence, in their order. */
 export const PHASES = [
-  "provision", "attach", "stage", "publish", "expand", "snapshot", "unpublish", "unstage", "detach",
+  "provision",
+  "attach",
+  "stage",
+  "publish",
+  "expand",
+  "snapshot",
+  "unpublish",
+  "unstage",
+  "detach",
   "delete",
 ] as const;
 
@@ -8,7 +16,13 @@ export type Phase = (typeof PHASES)[number];
 
 /** Components that are killed. The last two are processes; the others are objects in this one. */
 export const COMPONENTS = [
-  "provisioner", "attacher", "driver", "kubelet", "controllers", "apiserver", "store",
+  "provisioner",
+  "attacher",
+  "driver",
+  "kubelet",
+  "controllers",
+  "apiserver",
+  "store",
 ] as const;
 
 /** `client` makes claims and pods; it is not killed. */

@@ -6,8 +6,12 @@ import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
-  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, SERVICE_ACCOUNTS, STORAGE_CLASSES,
-  VOLUME_ATTACHMENTS, VOLUME_ATTRIBUTES_CLASSES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  SERVICE_ACCOUNTS,
+  STORAGE_CLASSES,
+  VOLUME_ATTACHMENTS,
+  VOLUME_ATTRIBUTES_CLASSES,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { httpTransport } from "@raft2kube/client-kube/transport/http.ts";
 import { startControllers } from "@raft2kube/controllers/main.ts";
@@ -28,7 +32,7 @@ import { ControlPlane } from "./control-plane.ts";
 import { DriverHost } from "./driver-host.ts";
 import { fasterClock } from "./faster-clock.ts";
 import { makeStorageObjects, NODE_NAME } from "./objects.ts";
-import { type Component, type Phase, PHASES, Schedule } from "./points.ts";
+import { type Component, PHASES, type Phase, Schedule } from "./points.ts";
 import { ComponentRun } from "./run-of-component.ts";
 import { interruptSystemCalls } from "./system-calls.ts";
 import { VolumeKubelet } from "./volume-kubelet.ts";
@@ -38,8 +42,10 @@ const SPEED = 10;
 const RESTART_MS = 20;
 
 const CONTROLLERS = [
-  "serviceaccount-controller", "persistentvolume-binder-controller",
-  "persistentvolume-attach-detach-controller", "persistentvolumeclaim-protection-controller",
+  "serviceaccount-controller",
+  "persistentvolume-binder-controller",
+  "persistentvolume-attach-detach-controller",
+  "persistentvolumeclaim-protection-controller",
   "persistentvolume-protection-controller",
 ];
 
@@ -66,7 +72,9 @@ export class StorageStack {
     this.plane = plane;
     this.#restore = restore;
     this.host = new DriverHost({
-      dataDir: join(dir, "driver"), nodeId: NODE_NAME, clock: systemClock(),
+      dataDir: join(dir, "driver"),
+      nodeId: NODE_NAME,
+      clock: systemClock(),
       schedule: () => this.schedule,
       onCall: (method, state) => this.#follow(method, state),
     });
@@ -81,10 +89,15 @@ export class StorageStack {
     await makeStorageObjects(plane.client);
     await stack.#startDriver();
     await stack.#keep("controllers", (run) => stack.#startControllers(run));
-    await stack.#keep("provisioner", (run) => stack.#startSidecars(run, PROVISIONER_READS,
-      (options) => [new Provisioner(options), new Resizer(options)]));
-    await stack.#keep("attacher", (run) => stack.#startSidecars(run, ATTACHER_READS,
-      (options) => [new Attacher(options)]));
+    await stack.#keep("provisioner", (run) =>
+      stack.#startSidecars(run, PROVISIONER_READS, (options) => [
+        new Provisioner(options),
+        new Resizer(options),
+      ]),
+    );
+    await stack.#keep("attacher", (run) =>
+      stack.#startSidecars(run, ATTACHER_READS, (options) => [new Attacher(options)]),
+    );
     await stack.#keep("kubelet", (run) => stack.#startKubelet(run));
     const account = { namespace: "default", name: "default" };
     const there = () => plane.client.resource(SERVICE_ACCOUNTS).get(account);
@@ -185,8 +198,13 @@ export class StorageStack {
     const connection = this.#connection(run);
     const { ca = "" } = connection;
     const controllers = await startControllers({
-      connection, clusterCidr: "10.244.0.0/16", rootCa: ca, clock: this.#clock,
-      leaderElect: false, useServiceAccountCredentials: false, controllers: CONTROLLERS,
+      connection,
+      clusterCidr: "10.244.0.0/16",
+      rootCa: ca,
+      clock: this.#clock,
+      leaderElect: false,
+      useServiceAccountCredentials: false,
+      controllers: CONTROLLERS,
     });
     return () => void controllers.close();
   }
@@ -203,12 +221,20 @@ export class StorageStack {
     const events = new EventRecorder({ client, component: run.component, clock });
     const { capabilities } = await this.host.client(Controller).controllerGetCapabilities({});
     const driver = {
-      name: DRIVER_NAME, hasTopology: false, topology: {},
+      name: DRIVER_NAME,
+      hasTopology: false,
+      topology: {},
       controller: this.host.client(Controller, run),
       capabilities: new Set(capabilities.map(({ rpc }) => rpc?.type ?? 0)),
     };
     const loops = loopsOf({
-      client, driver, nodeName: undefined, extraCreateMetadata: false, informers, events, clock,
+      client,
+      driver,
+      nodeName: undefined,
+      extraCreateMetadata: false,
+      informers,
+      events,
+      clock,
     });
     informers.start();
     await informers.synced();
@@ -222,20 +248,30 @@ export class StorageStack {
   async #startKubelet(run: ComponentRun): Promise<() => void> {
     const { capabilities } = await this.host.client(NodeService).nodeGetCapabilities({});
     const driver = {
-      name: DRIVER_NAME, endpoint: "", nodeId: NODE_NAME, topology: {}, maxVolumes: 0,
+      name: DRIVER_NAME,
+      endpoint: "",
+      nodeId: NODE_NAME,
+      topology: {},
+      maxVolumes: 0,
       capabilities: new Set(capabilities.map(({ rpc }) => rpc?.type ?? 0)),
       node: this.host.client(NodeService, run),
     };
     const kubelet = await VolumeKubelet.start({
-      client: this.#client(run), nodeName: NODE_NAME, rootDir: this.kubeletDir,
-      drivers: { require: () => driver, list: () => [driver] }, clock: this.#clock,
+      client: this.#client(run),
+      nodeName: NODE_NAME,
+      rootDir: this.kubeletDir,
+      drivers: { require: () => driver, list: () => [driver] },
+      clock: this.#clock,
     });
     return () => void kubelet.close();
   }
 }
 
 const PROVISIONER_READS = [
-  PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_ATTRIBUTES_CLASSES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  STORAGE_CLASSES,
+  VOLUME_ATTRIBUTES_CLASSES,
 ];
 const ATTACHER_READS = [PERSISTENT_VOLUMES, VOLUME_ATTACHMENTS];
 

@@ -16,12 +16,18 @@ const GROWS: ReadonlySet<string> = new Set(["mkdir", "writeFile", "write", "open
 
 /** Requests of ioctl(2) that change a device or a file system. */
 const IOCTLS: Readonly<Record<number, string>> = {
-  0x4c0a: "LOOP_CONFIGURE", 0x4c07: "LOOP_SET_CAPACITY", 0x4c01: "LOOP_CLR_FD",
+  0x4c0a: "LOOP_CONFIGURE",
+  0x4c07: "LOOP_SET_CAPACITY",
+  0x4c01: "LOOP_CLR_FD",
   0x40086610: "EXT4_IOC_RESIZE_FS",
 };
 /** Calls of the C library that change something, with the place of their path. */
 const LIBC_CALLS: Readonly<Record<string, number>> = {
-  mount: 1, umount2: 0, move_mount: 4, mkdirat: 1, unlinkat: 1,
+  mount: 1,
+  umount2: 0,
+  move_mount: 4,
+  mkdirat: 1,
+  unlinkat: 1,
 };
 /** Calls that return a descriptor. */
 const OPENING = ["fsopen", "fsmount", "openat2"] as const;

@@ -1,9 +1,9 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { ANSWERS, type WrongAnswer } from "./driver-host.ts";
 import { leftAfterHealing } from "./leftovers.ts";
-import { COMPONENTS, type Form, FORMS, nameOfPoint, type Point, Schedule } from "./points.ts";
-import { VolumeTrial } from "./volume-trial.ts";
+import { COMPONENTS, FORMS, type Form, nameOfPoint, type Point, Schedule } from "./points.ts";
 import { StorageStack } from "./storage-stack.ts";
+import { VolumeTrial } from "./volume-trial.ts";
 
 /** One volume with one fault: a component killed at a point, or one call answered wrongly. */
 export interface Case {
@@ -28,9 +28,18 @@ export function isGood({ left, error }: Outcome): boolean {
 
 /** Calls of the driver that a volume needs. */
 const METHODS = [
-  "CreateVolume", "ControllerPublishVolume", "NodeStageVolume", "NodePublishVolume",
-  "ControllerExpandVolume", "NodeExpandVolume", "CreateSnapshot", "NodeUnpublishVolume",
-  "NodeUnstageVolume", "ControllerUnpublishVolume", "DeleteSnapshot", "DeleteVolume",
+  "CreateVolume",
+  "ControllerPublishVolume",
+  "NodeStageVolume",
+  "NodePublishVolume",
+  "ControllerExpandVolume",
+  "NodeExpandVolume",
+  "CreateSnapshot",
+  "NodeUnpublishVolume",
+  "NodeUnstageVolume",
+  "ControllerUnpublishVolume",
+  "DeleteSnapshot",
+  "DeleteVolume",
 ] as const;
 
 export function nameOfCase({ form, point, wrong }: Case): string {
@@ -105,8 +114,11 @@ export class Trials {
 export function sampleOf(cases: readonly Case[], count: number): Case[] {
   const step = cases.length / count;
   const spread = Array.from({ length: count }, (_, i) => cases[Math.floor(i * step)]!);
-  const missing = COMPONENTS.filter((name) =>
-    !spread.some(({ point }) => point?.component === name));
-  return [...spread, ...missing.flatMap((name) =>
-    cases.find(({ point }) => point?.component === name) ?? [])];
+  const missing = COMPONENTS.filter(
+    (name) => !spread.some(({ point }) => point?.component === name),
+  );
+  return [
+    ...spread,
+    ...missing.flatMap((name) => cases.find(({ point }) => point?.component === name) ?? []),
+  ];
 }

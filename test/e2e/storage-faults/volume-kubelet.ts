@@ -1,6 +1,9 @@
 import { join } from "node:path";
 import type {
-  Node, PersistentVolume, PersistentVolumeClaim, Pod,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
@@ -8,10 +11,12 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
-  NODES, PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
-import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { CsiDrivers } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
 import { NO_OBJECTS, type PodObjects } from "@raft2kube/kubelet/pods/pod-objects.ts";
 import { podDir, podsDir } from "@raft2kube/kubelet/pods/pod-paths.ts";
@@ -20,8 +25,9 @@ import { csiObjects } from "@raft2kube/kubelet/volumes/csi-objects.ts";
 import { PodVolumes } from "@raft2kube/kubelet/volumes/pod-volumes.ts";
 import { VolumesInUse } from "@raft2kube/kubelet/volumes/volumes-in-use.ts";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
+import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 export interface VolumeKubeletOptions {
@@ -167,8 +173,11 @@ export class VolumeKubelet {
 }
 
 function running(pod: Pod, now: string): Pod["status"] {
-  const conditions = ["Ready", "ContainersReady"].map((type) =>
-    ({ type, status: "True" as const, lastTransitionTime: now }));
+  const conditions = ["Ready", "ContainersReady"].map((type) => ({
+    type,
+    status: "True" as const,
+    lastTransitionTime: now,
+  }));
   return { ...pod.status, phase: "Running", startTime: now, conditions };
 }
 

@@ -1,13 +1,11 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type {
-  PersistentVolume, PersistentVolumeClaim, Pod,
-} from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isAlreadyExists, isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import {
-  isAlreadyExists, isNotFound, undefinedIfNotFound,
-} from "@raft2kube/client-kube/errors.ts";
-import {
-  PERSISTENT_VOLUMES, PERSISTENT_VOLUME_CLAIMS, PODS,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { openImage } from "@raft2kube/csi/drivers/hostpath/volume-image.ts";
 import { Controller } from "@raft2kube/proto/gen/csi.ts";
@@ -53,8 +51,10 @@ export class VolumeTrial {
     if (growsFirst) {
       schedule.phase = "expand";
       await this.#askForMore();
-      await this.#until("the driver's expansion", async () =>
-        (await this.#resizeState()) === "NodeResizePending");
+      await this.#until(
+        "the driver's expansion",
+        async () => (await this.#resizeState()) === "NodeResizePending",
+      );
     }
     schedule.phase = "attach";
     await this.#mount();
@@ -77,7 +77,8 @@ export class VolumeTrial {
 
   async #provision(): Promise<void> {
     const spec: PersistentVolumeClaim["spec"] = {
-      accessModes: ["ReadWriteOnce"], storageClassName: CLASS_NAME,
+      accessModes: ["ReadWriteOnce"],
+      storageClassName: CLASS_NAME,
       volumeMode: this.#form === "block" ? "Block" : "Filesystem",
       resources: { requests: { storage: "1Mi" } },
     };
@@ -98,7 +99,8 @@ export class VolumeTrial {
   async #mount(): Promise<void> {
     const block = this.#form === "block";
     const container = {
-      name: "c", image: "c:1",
+      name: "c",
+      image: "c:1",
       ...(block
         ? { volumeDevices: [{ name: "data", devicePath: "/dev/data" }] }
         : { volumeMounts: [{ name: "data", mountPath: "/data" }] }),
@@ -106,7 +108,9 @@ export class VolumeTrial {
     const pod: Pod = {
       metadata: { namespace, name: this.#name },
       spec: {
-        nodeName: NODE_NAME, automountServiceAccountToken: false, containers: [container],
+        nodeName: NODE_NAME,
+        automountServiceAccountToken: false,
+        containers: [container],
         volumes: [{ name: "data", persistentVolumeClaim: { claimName: this.#name } }],
       },
     };
@@ -149,8 +153,10 @@ export class VolumeTrial {
   async #unmount(): Promise<void> {
     const name = { namespace, name: this.#name };
     await this.#persist(() => this.#pods.delete(name), isNotFound);
-    await this.#until("the pod to be gone", async () =>
-      (await undefinedIfNotFound(this.#pods.get(name))) === undefined);
+    await this.#until(
+      "the pod to be gone",
+      async () => (await undefinedIfNotFound(this.#pods.get(name))) === undefined,
+    );
     const attached = () => this.#stack.host.driver.attached()[this.#handle];
     await this.#until("the volume to be detached", async () => attached() === undefined);
   }
@@ -164,8 +170,10 @@ export class VolumeTrial {
       return left?.metadata.uid !== claim.metadata.uid;
     });
     const name = claim.spec.volumeName ?? "";
-    await this.#until("the volume to be gone", async () =>
-      (await undefinedIfNotFound(this.#volumes.get({ name }))) === undefined);
+    await this.#until(
+      "the volume to be gone",
+      async () => (await undefinedIfNotFound(this.#volumes.get({ name }))) === undefined,
+    );
   }
 
   /** Where the pod has the volume. */

@@ -1,13 +1,13 @@
-import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { BboltError } from "@raft2kube/bbolt/errors.ts";
-import { fillBackend } from "@raft2kube/store/bbolt/fill-backend.ts";
 import { META_PAGE_BYTES, sealMetaPage } from "@raft2kube/bbolt/meta-page.ts";
 import { PAGE_BYTES } from "@raft2kube/bbolt/page.ts";
 import { openBbolt } from "@raft2kube/bbolt/read.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { fillBackend } from "@raft2kube/store/bbolt/fill-backend.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import type { Target } from "../target.ts";
 
 const FIXTURES = join(import.meta.dirname, "../../../store/bbolt/testdata");

@@ -1,10 +1,10 @@
-import { pick } from "@raft2kube/std/random.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { parseOutput } from "@raft2kube/cni/lib/exec.ts";
 import { parseResult, resultForVersion } from "@raft2kube/cni/lib/result.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import { CNI_VERSIONS } from "@raft2kube/cni/lib/version.ts";
-import { portmapRules, planElements } from "@raft2kube/cni/plugins/portmap/plan.ts";
+import { planElements, portmapRules } from "@raft2kube/cni/plugins/portmap/plan.ts";
+import { pick } from "@raft2kube/std/random.ts";
 import { mutateJson } from "../mutate-json.ts";
 import type { Target } from "../target.ts";
 
@@ -61,12 +61,20 @@ function checkTexts({ interfaces = [], ips = [], routes = [], dns = {} }: CniRes
     ...interfaces.flatMap(({ name, mac, sandbox }) => [name, mac, sandbox]),
     ...ips.flatMap(({ address, gateway }) => [address, gateway]),
     ...routes.flatMap(({ dst, gw }) => [dst, gw]),
-    dns.domain, ...(dns.nameservers ?? []), ...(dns.search ?? []), ...(dns.options ?? []),
+    dns.domain,
+    ...(dns.nameservers ?? []),
+    ...(dns.search ?? []),
+    ...(dns.options ?? []),
   ];
   const numbers = [
     ...interfaces.map(({ mtu }) => mtu),
-    ...routes.flatMap(({ mtu, advmss, priority, table, scope }) =>
-      [mtu, advmss, priority, table, scope]),
+    ...routes.flatMap(({ mtu, advmss, priority, table, scope }) => [
+      mtu,
+      advmss,
+      priority,
+      table,
+      scope,
+    ]),
   ];
   const are = (values: unknown[], type: string) =>
     values.every((value) => value === undefined || typeof value === type);

@@ -22,8 +22,13 @@ import { messageCase, messageTarget } from "./message.ts";
 
 const OWN = ownCapabilities("CapEff:\t000001ffffffffff\n");
 const resources = {
-  cpuShares: 512, cpuQuota: 20_000, cpuPeriod: 100_000, memoryLimitInBytes: 1 << 26,
-  oomScoreAdj: 999, cpusetCpus: "0-1", unified: { "memory.high": "1" },
+  cpuShares: 512,
+  cpuQuota: 20_000,
+  cpuPeriod: 100_000,
+  memoryLimitInBytes: 1 << 26,
+  oomScoreAdj: 999,
+  cpusetCpus: "0-1",
+  unified: { "memory.high": "1" },
   hugepageLimits: [{ pageSize: "2MB", limit: 0 }],
 };
 const sandbox = {
@@ -87,13 +92,21 @@ function planContainer({ config }: CreateContainerRequest): void {
   const { capabilities } = linux?.securityContext ?? {};
   orRefuse(() => capabilitySets(capabilities, { privileged: false, root: true, own: OWN }));
   // Only devices that every machine has: names are looked up.
-  orRefuse(() => devicesFor(devices.filter((each) => each.hostPath === "/dev/null"), {
-    privileged: false,
-  }));
+  orRefuse(() =>
+    devicesFor(
+      devices.filter((each) => each.hostPath === "/dev/null"),
+      {
+        privileged: false,
+      },
+    ),
+  );
   rootPropagation(mounts);
-  combineMounts([], mounts.map(({ containerPath, hostPath }) => {
-    return { destination: containerPath, source: hostPath, type: "bind", options: [] };
-  }));
+  combineMounts(
+    [],
+    mounts.map(({ containerPath, hostPath }) => {
+      return { destination: containerPath, source: hostPath, type: "bind", options: [] };
+    }),
+  );
 }
 
 /**

@@ -1,13 +1,19 @@
 import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { persistentVolumeOf } from "@raft2kube/csi/sidecars/persistent-volume.ts";
-import { missingTopologyLabels, withDriver } from "@raft2kube/kubelet/plugins/csi-node.ts";
 import type { CsiDriver } from "@raft2kube/kubelet/plugins/csi-drivers.ts";
+import { missingTopologyLabels, withDriver } from "@raft2kube/kubelet/plugins/csi-node.ts";
 import {
-  ControllerExpandVolumeResponse, ControllerGetCapabilitiesResponse,
-  ControllerPublishVolumeResponse, CreateVolumeResponse, GetPluginCapabilitiesResponse,
-  GetPluginInfoResponse, NodeGetCapabilitiesResponse, NodeGetInfoResponse,
-  NodeGetVolumeStatsResponse, ProbeResponse,
+  ControllerExpandVolumeResponse,
+  ControllerGetCapabilitiesResponse,
+  ControllerPublishVolumeResponse,
+  CreateVolumeResponse,
+  GetPluginCapabilitiesResponse,
+  GetPluginInfoResponse,
+  NodeGetCapabilitiesResponse,
+  NodeGetInfoResponse,
+  NodeGetVolumeStatsResponse,
+  ProbeResponse,
 } from "@raft2kube/proto/gen/csi.ts";
 import { messageCase, messageTarget } from "./message.ts";
 
@@ -22,10 +28,14 @@ const topology = { segments: { "topology.driver/node": "one" } };
 export const csiAnswer = messageTarget("csi-answer", [
   messageCase(
     CreateVolumeResponse,
-    { volume: {
-      capacityBytes: 1 << 30, volumeId: "v", volumeContext: { a: "b" },
-      accessibleTopology: [topology],
-    } },
+    {
+      volume: {
+        capacityBytes: 1 << 30,
+        volumeId: "v",
+        volumeContext: { a: "b" },
+        accessibleTopology: [topology],
+      },
+    },
     ({ volume }) => volume && void persistentVolumeOf(claim, storageClass, "driver", volume),
   ),
   messageCase(

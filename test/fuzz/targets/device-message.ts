@@ -1,7 +1,10 @@
 import { mergeResponses } from "@raft2kube/kubelet/devices/allocation-response.ts";
 import { acceptPreference, planDevices } from "@raft2kube/kubelet/devices/plan.ts";
 import {
-  AllocateResponse, DevicePluginOptions, ListAndWatchResponse, PreferredAllocationResponse,
+  AllocateResponse,
+  DevicePluginOptions,
+  ListAndWatchResponse,
+  PreferredAllocationResponse,
   RegisterRequest,
 } from "@raft2kube/proto/gen/deviceplugin.ts";
 import { messageCase, messageTarget } from "./message.ts";
@@ -10,20 +13,27 @@ import { messageCase, messageTarget } from "./message.ts";
 export const deviceMessage = messageTarget("device-message", [
   messageCase(
     ListAndWatchResponse,
-    { devices: [
-      { ID: "a", health: "Healthy", topology: { nodes: [{ ID: 0 }] } },
-      { ID: "b", health: "Unhealthy" },
-    ] },
+    {
+      devices: [
+        { ID: "a", health: "Healthy", topology: { nodes: [{ ID: 0 }] } },
+        { ID: "b", health: "Unhealthy" },
+      ],
+    },
     ({ devices }) => void planDevices(2, { reusable: [], free: devices.map(({ ID }) => ID) }),
   ),
   messageCase(
     AllocateResponse,
-    { containerResponses: [{
-      envs: { A: "b", constructor: "e" }, annotations: { c: "d", constructor: "f" },
-      cdiDevices: [{ name: "v/c=d" }],
-      mounts: [{ containerPath: "/a", hostPath: "/b", readOnly: true }],
-      devices: [{ containerPath: "/dev/a", hostPath: "/dev/b", permissions: "rw" }],
-    }] },
+    {
+      containerResponses: [
+        {
+          envs: { A: "b", constructor: "e" },
+          annotations: { c: "d", constructor: "f" },
+          cdiDevices: [{ name: "v/c=d" }],
+          mounts: [{ containerPath: "/a", hostPath: "/b", readOnly: true }],
+          devices: [{ containerPath: "/dev/a", hostPath: "/dev/b", permissions: "rw" }],
+        },
+      ],
+    },
     ({ containerResponses }) => {
       const { envs, annotations } = mergeResponses(containerResponses);
       const named = containerResponses.flatMap((each) => Object.keys(each.envs));
@@ -44,7 +54,9 @@ export const deviceMessage = messageTarget("device-message", [
     },
   ),
   messageCase(RegisterRequest, {
-    version: "v1beta1", endpoint: "plugin.sock", resourceName: "example.com/device",
+    version: "v1beta1",
+    endpoint: "plugin.sock",
+    resourceName: "example.com/device",
     options: { preStartRequired: true },
   }),
   messageCase(DevicePluginOptions, { getPreferredAllocationAvailable: true }),

@@ -1,17 +1,33 @@
-import packet from "dns-packet";
 import { AnswerCache, timeToLive } from "@raft2kube/dns/forward/cache.ts";
 import {
-  datagramLimit, RCODE, readQuery, relayReply, replyOf, writeError, writeReply,
+  datagramLimit,
+  RCODE,
+  readQuery,
+  relayReply,
+  replyOf,
+  writeError,
+  writeReply,
 } from "@raft2kube/dns/wire/message.ts";
+import packet from "dns-packet";
 import type { Fate, Target } from "../target.ts";
 
 const question = { name: "web.default.svc.cluster.local", type: "A", class: "IN" };
 const opt = {
-  name: ".", type: "OPT" as const, udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0,
-  flags: 0, options: [],
+  name: ".",
+  type: "OPT" as const,
+  udpPayloadSize: 1232,
+  extendedRcode: 0,
+  ednsVersion: 0,
+  flags: 0,
+  options: [],
 };
 const soa = {
-  mname: "ns.example.com", rname: "root.example.com", serial: 1, refresh: 2, retry: 3, expire: 4,
+  mname: "ns.example.com",
+  rname: "root.example.com",
+  serial: 1,
+  refresh: 2,
+  retry: 3,
+  expire: 4,
   minimum: 5,
 };
 const NONE = { answers: [], authorities: [], additionals: [] };
@@ -28,13 +44,17 @@ export const dnsMessage: Target = {
       packet.encode({ ...query, additionals: [opt] }),
       packet.encode({ ...query, questions: [{ ...question, type: "SRV" }] }),
       packet.encode({ ...response, answers: [{ name, type: "A", ttl: 5, data: "10.0.0.1" }] }),
-      packet.encode({ ...response, answers: [
-        { name, type: "CNAME", ttl: 5, data: "example.com" },
-        { name: "example.com", type: "TXT", ttl: 5, data: ["text"] },
-      ] }),
-      packet.encode({ ...response, authorities: [
-        { name: "com", type: "SOA", ttl: 9, data: soa },
-      ] }),
+      packet.encode({
+        ...response,
+        answers: [
+          { name, type: "CNAME", ttl: 5, data: "example.com" },
+          { name: "example.com", type: "TXT", ttl: 5, data: ["text"] },
+        ],
+      }),
+      packet.encode({
+        ...response,
+        authorities: [{ name: "com", type: "SOA", ttl: 9, data: soa }],
+      }),
     ];
   },
   async read(bytes) {
@@ -68,9 +88,15 @@ function readAsAnswer(bytes: Buffer): Fate {
     const cache = new AnswerCache();
     cache.put("key", bytes, 0, "10.0.0.1");
     cache.get("key", 1_000);
-    const query = readQuery(packet.encode({
-      id: 9, type: "query", flags: 0, questions: [question], ...NONE,
-    }));
+    const query = readQuery(
+      packet.encode({
+        id: 9,
+        type: "query",
+        flags: 0,
+        questions: [question],
+        ...NONE,
+      }),
+    );
     if (typeof query === "object") relayReply(query, bytes, 512);
     return "taken";
   } catch (thrown) {

@@ -7,8 +7,8 @@ import { Health, HealthCheckResponse_ServingStatus } from "@raft2kube/proto/gen/
 import { Connections } from "@raft2kube/rpc/connections.ts";
 import { routesOf } from "@raft2kube/rpc/routes.ts";
 import { serve } from "@raft2kube/rpc/server.ts";
-import { frameMessage, rawFrame } from "../../../testing/raw-client.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { frameMessage, rawFrame } from "../../../testing/raw-client.ts";
 import type { Target } from "../target.ts";
 
 const HEAD: readonly HeaderField[] = [
@@ -116,8 +116,8 @@ export const hpack: Target = {
     try {
       for (let at = 0; at < bytes.length; at += 1 + bytes[at]!) {
         const fields = decoder.decode(bytes.subarray(at + 1, at + 1 + bytes[at]!));
-        const again = fields && new HpackDecoder((list) => list)
-          .decode(new HpackEncoder().encode(fields));
+        const again =
+          fields && new HpackDecoder((list) => list).decode(new HpackEncoder().encode(fields));
         if (JSON.stringify(again) !== JSON.stringify(fields)) throw new Error("another list");
       }
       return "taken";

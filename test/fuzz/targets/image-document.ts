@@ -1,11 +1,11 @@
-import { pick } from "@raft2kube/std/random.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { parseImageConfig, type ImageConfig } from "@raft2kube/runtime/image/config.ts";
+import { type ImageConfig, parseImageConfig } from "@raft2kube/runtime/image/config.ts";
 import {
   choosePlatform,
-  parseManifest,
   type Descriptor,
+  parseManifest,
 } from "@raft2kube/runtime/image/manifest.ts";
+import { pick } from "@raft2kube/std/random.ts";
 import { mutateJson } from "../mutate-json.ts";
 import type { Target } from "../target.ts";
 

@@ -1,5 +1,5 @@
-import { accessOf } from "@raft2kube/kubelet/server/authorization.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
+import { accessOf } from "@raft2kube/kubelet/server/authorization.ts";
 import { parseTarget } from "@raft2kube/kubelet/server/request-target.ts";
 import type { Target } from "../target.ts";
 

@@ -7,7 +7,9 @@ import type { Target } from "../target.ts";
 
 /** Objects as upstream encodes them: `core.v1.Pod.pb`. */
 const DIR = join(import.meta.dirname, "../../../api/codec/testdata");
-const NAMES = readdirSync(DIR).filter((name) => name.endsWith(".pb")).sort();
+const NAMES = readdirSync(DIR)
+  .filter((name) => name.endsWith(".pb"))
+  .sort();
 
 /** `core.v1.Pod.pb` is of the schema `core/v1.Pod`; options are the same in every group. */
 const schemaOf = (file: string) => {

@@ -4,9 +4,9 @@ import { LogDamagedError, LogFormatError } from "@raft2kube/store/wal/errors.ts"
 import { RECORD_HEADER_BYTES, recordSize } from "@raft2kube/store/wal/record.ts";
 import { recoverLog } from "@raft2kube/store/wal/recover.ts";
 import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
-import { MemoryDisk } from "../../../testing/disk/memory-disk.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import { Wal } from "@raft2kube/store/wal/wal.ts";
+import { MemoryDisk } from "../../../testing/disk/memory-disk.ts";
 import type { Target } from "../target.ts";
 
 const identity = { clusterId: 7n, memberId: 1n };

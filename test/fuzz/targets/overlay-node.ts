@@ -1,26 +1,35 @@
 import { isIPv4 } from "node:net";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
+import { includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { parseSubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { parseNetConf } from "@raft2kube/overlay/net-conf.ts";
 import { planOverlay } from "@raft2kube/overlay/plan.ts";
-import { includes, ipv4Subnet } from "@raft2kube/cni/lib/subnet.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { pick } from "@raft2kube/std/random.ts";
 import { mutateJson } from "../mutate-json.ts";
 import type { Target } from "../target.ts";
 
 const NET_CONF = '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}';
-const SUBNET_ENV = "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\n" +
+const SUBNET_ENV =
+  "FLANNEL_NETWORK=10.244.0.0/16\nFLANNEL_SUBNET=10.244.3.1/24\n" +
   "FLANNEL_MTU=1450\nFLANNEL_IPMASQ=true\n";
 const INPUTS = [
   {
-    podCidr: "10.244.2.0/24", managed: "true", backend: "vxlan", ip: "192.0.2.2",
-    data: '{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}', env: SUBNET_ENV,
+    podCidr: "10.244.2.0/24",
+    managed: "true",
+    backend: "vxlan",
+    ip: "192.0.2.2",
+    data: '{"VNI":1,"VtepMAC":"02:00:00:00:00:02"}',
+    env: SUBNET_ENV,
   },
   {
-    podCidr: "10.0.0.0/8", managed: "true", backend: "vxlan", ip: "10.244.1.7",
-    data: '{"VtepMAC":"00:00:00:00:00:00"}', env: "",
+    podCidr: "10.0.0.0/8",
+    managed: "true",
+    backend: "vxlan",
+    ip: "10.244.1.7",
+    data: '{"VtepMAC":"00:00:00:00:00:00"}',
+    env: "",
   },
   { podCidr: "fd00::/64", managed: "", backend: "host-gw", ip: "::1", data: "null", env: "=" },
 ];
@@ -68,8 +77,15 @@ function textsOf(bytes: Buffer): Record<string, string> {
     parsed = { data: bytes.toString(), env: bytes.toString() };
   }
   const entries = Object.entries((parsed ?? {}) as object);
-  return Object.fromEntries(entries.map(([key, value]) => [key, `${JSON.stringify(value)}`
-    .replace(/^"|"$/g, "").replaceAll('\\"', '"').replaceAll("\\n", "\n")]));
+  return Object.fromEntries(
+    entries.map(([key, value]) => [
+      key,
+      `${JSON.stringify(value)}`
+        .replace(/^"|"$/g, "")
+        .replaceAll('\\"', '"')
+        .replaceAll("\\n", "\n"),
+    ]),
+  );
 }
 
 function nodeOf({ podCidr = "", managed = "", backend = "", ip = "", data = "" }): Node {
@@ -78,8 +94,10 @@ function nodeOf({ podCidr = "", managed = "", backend = "", ip = "", data = "" }
     metadata: {
       name: "other",
       annotations: {
-        [`${prefix}kube-subnet-manager`]: managed, [`${prefix}backend-type`]: backend,
-        [`${prefix}public-ip`]: ip, [`${prefix}backend-data`]: data,
+        [`${prefix}kube-subnet-manager`]: managed,
+        [`${prefix}backend-type`]: backend,
+        [`${prefix}public-ip`]: ip,
+        [`${prefix}backend-data`]: data,
       },
     },
     spec: { podCIDR: podCidr },

@@ -2,10 +2,10 @@ import { DecodeError } from "@raft2kube/proto/codec.ts";
 import { Frame } from "@raft2kube/proto/gen/peer.ts";
 import type { StreamedMessage } from "@raft2kube/store/transport/codec.ts";
 import {
-  PeerMessageError,
   decodeMessage,
   encodeMessage,
   messageBytes,
+  PeerMessageError,
 } from "@raft2kube/store/transport/codec.ts";
 import type { Target } from "../target.ts";
 

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
-import { parseChallenge } from "@raft2kube/runtime/image/registry-auth.ts";
 import { errorsOf } from "@raft2kube/runtime/image/registry.ts";
+import { parseChallenge } from "@raft2kube/runtime/image/registry-auth.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Target } from "../target.ts";
 

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "@raft2kube/std/bytes.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
-import { META_KEY, encodeMeta } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
+import { encodeMeta, META_KEY } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
 import { BLOCK_HEAD_BYTES, SNAPSHOT_HEADER_BYTES } from "@raft2kube/store/snapshot/format.ts";
 import { checkSnapshot, loadSnapshot } from "@raft2kube/store/snapshot/load.ts";
 import { writeSnapshot } from "@raft2kube/store/snapshot/write.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import type { Fate, Target } from "../target.ts";
 
 const CODES = ["SNAPSHOT_DAMAGED", "SNAPSHOT_FORMAT", "STATE_FORMAT", "STATE_DAMAGED"];

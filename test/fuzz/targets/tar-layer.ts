@@ -7,7 +7,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { BLOCK_BYTES, checksumOf } from "@raft2kube/runtime/image/tar/header.ts";
-import { writeTar, type TarInput } from "@raft2kube/runtime/image/tar/write.ts";
+import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { unpackLayer } from "@raft2kube/runtime/image/unpack.ts";
 import type { Target } from "../target.ts";
 

@@ -10,7 +10,6 @@ import {
 } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import { initialMembership } from "@raft2kube/store/core/membership.ts";
 import { checkTxn } from "@raft2kube/store/etcd/kv/check.ts";
 import { TXN_OPERATIONS_MAX } from "@raft2kube/store/limits.ts";
@@ -19,8 +18,9 @@ import type { Command } from "@raft2kube/store/mvcc/apply/command.ts";
 import { range } from "@raft2kube/store/mvcc/kv/range.ts";
 import { restoreState } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
 import type { State } from "@raft2kube/store/mvcc/state/state.ts";
-import { type Rec, type Answer, type TxnAnswers, TxnModel, text } from "../txn-model.ts";
+import { memoryBackend } from "../../../testing/store/memory-backend.ts";
 import type { Target } from "../target.ts";
+import { type Answer, type Rec, type TxnAnswers, TxnModel, text } from "../txn-model.ts";
 import { BEFORE, LEASE, randomTxn } from "./transactions.ts";
 
 const COMPACTED = 3;

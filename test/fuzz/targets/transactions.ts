@@ -1,6 +1,6 @@
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { Compare, RangeRequest, RequestOp, TxnRequest } from "@raft2kube/proto/gen/etcd.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 
 /** The one lease that there is. */
 export const LEASE = 7n;

@@ -2,8 +2,8 @@ import type { IncomingMessage } from "node:http";
 import { duplexPair, type Readable } from "node:stream";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { ResizeFeed } from "@raft2kube/streaming/resize.ts";
-import { WebSocketChannels } from "@raft2kube/streaming/websocket-channels.ts";
 import { upgradeToFrames } from "@raft2kube/streaming/websocket.ts";
+import { WebSocketChannels } from "@raft2kube/streaming/websocket-channels.ts";
 import type { Target } from "../target.ts";
 
 const REQUEST = {

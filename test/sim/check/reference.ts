@@ -7,10 +7,10 @@ import type { Entry } from "@raft2kube/store/core/types.ts";
 import { decodeCommand, ticketOf } from "@raft2kube/store/mvcc/apply/command.ts";
 import { type KvInput, kvStep, text } from "../../../testing/history/kv-model.ts";
 import {
-  EMPTY_STATE,
-  type KvState,
   describeKvState,
   describeRec,
+  EMPTY_STATE,
+  type KvState,
   keysIn,
 } from "../../../testing/history/kv-state.ts";
 import { Counters } from "../world/counters.ts";

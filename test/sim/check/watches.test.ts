@@ -79,7 +79,10 @@ test("watch: what was there before comes only if asked for, and is right", () =>
   ];
   watchKept(watch(before, { prevKv: true }), REVISIONS);
   expect(() => watchKept(watch(before), REVISIONS)).toThrow("revision 3 came as");
-  const wrong: [number, ...string[]][] = [[2, "PUT a=1"], [3, "PUT a=2 over a=7"]];
+  const wrong: [number, ...string[]][] = [
+    [2, "PUT a=1"],
+    [3, "PUT a=2 over a=7"],
+  ];
   const asked = { prevKv: true, open: false };
   expect(() => watchKept(watch(wrong, asked), REVISIONS)).toThrow("over a=7");
 });

@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { hasCommittedInTerm } from "@raft2kube/store/core/commit.ts";
 import { everyMember } from "@raft2kube/store/core/membership.ts";
 import type {
@@ -7,8 +7,8 @@ import type {
   MembershipChange,
   MembershipStep,
 } from "@raft2kube/store/core/types.ts";
-import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Generation } from "./generation.ts";
 import type { Member } from "./member.ts";

@@ -1,22 +1,22 @@
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { asError } from "@raft2kube/std/errors.ts";
-import { type Random, pick } from "@raft2kube/std/random.ts";
+import { pick, type Random } from "@raft2kube/std/random.ts";
 import { everyMember, initialMembership } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
-import { LEADER_VERBS } from "@raft2kube/store/etcd/serve/leader-verbs.ts";
 import { answerAsLeader } from "@raft2kube/store/etcd/request/on-leader.ts";
-import type { Transcript } from "../transcript.ts";
-import { Network, type Parcel } from "../world/network.ts";
-import type { Counters } from "../world/counters.ts";
-import type { Streams } from "../world/streams.ts";
+import { LEADER_VERBS } from "@raft2kube/store/etcd/serve/leader-verbs.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
+import type { Transcript } from "../transcript.ts";
+import type { Counters } from "../world/counters.ts";
+import { Network, type Parcel } from "../world/network.ts";
+import type { Streams } from "../world/streams.ts";
 import type { Generation } from "./generation.ts";
 import { Member } from "./member.ts";
 import { type Release, translate, unheardOf } from "./release.ts";
-import { markOf } from "./snapshot.ts";
 import type { Seams } from "./seams.ts";
 import type { Setting } from "./setting.ts";
+import { markOf } from "./snapshot.ts";
 import type { Witness } from "./witness.ts";
 
 export interface ClusterOptions {

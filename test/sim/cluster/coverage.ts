@@ -49,20 +49,24 @@ function describe(raft: RaftState): number {
     installs ||= state === "snapshot";
   }
   const open = log.committed < log.lastIndex;
-  return ROLES.indexOf(role) + ROLES.length * bits(
-    membership.learners.includes(id),
-    !raft.voterSets.voters.has(id),
-    membership.outgoing.length > 0,
-    open,
-    log.persisted < log.lastIndex,
-    applied < log.committed,
-    !leads && log.lastTerm < raft.term && open,
-    leads && leader.pendingChangeIndex > applied,
-    leads && log.term(log.committed) !== raft.term,
-    leads && leader.transferee !== 0n,
-    leads && leader.reads.lastRound > 0,
-    probes,
-    installs,
+  return (
+    ROLES.indexOf(role) +
+    ROLES.length *
+      bits(
+        membership.learners.includes(id),
+        !raft.voterSets.voters.has(id),
+        membership.outgoing.length > 0,
+        open,
+        log.persisted < log.lastIndex,
+        applied < log.committed,
+        !leads && log.lastTerm < raft.term && open,
+        leads && leader.pendingChangeIndex > applied,
+        leads && log.term(log.committed) !== raft.term,
+        leads && leader.transferee !== 0n,
+        leads && leader.reads.lastRound > 0,
+        probes,
+        installs,
+      )
   );
 }
 

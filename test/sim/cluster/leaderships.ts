@@ -1,7 +1,7 @@
 import { election_ms } from "@raft2kube/store/node/timing.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { ReferenceLog } from "../check/reference.ts";
 import type { LeaseBook } from "../workload/lease-book.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 import type { Generation } from "./generation.ts";
 
 export interface LeadershipWorld {
@@ -36,7 +36,11 @@ export class Leaderships {
   }
 
   #begins({ state, replica }: Generation): void {
-    const { reference, timeline, leases: { bounds } } = this.#world;
+    const {
+      reference,
+      timeline,
+      leases: { bounds },
+    } = this.#world;
     const { leases } = reference.at(state.appliedIndex);
     const { now_ms } = timeline;
     bounds.began(leases, election_ms(replica.timing), now_ms);

@@ -1,7 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { MemberId, Membership, MembershipStep } from "@raft2kube/store/core/types.ts";
-import type { Counters } from "../world/counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
+import type { Counters } from "../world/counters.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Generation } from "./generation.ts";
 import type { Member } from "./member.ts";

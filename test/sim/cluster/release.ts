@@ -1,9 +1,9 @@
 import { Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import {
-  type StreamedMessage,
   decodeMessage,
   encodeMessage,
+  type StreamedMessage,
 } from "@raft2kube/store/transport/codec.ts";
 
 /**

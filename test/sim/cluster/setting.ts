@@ -1,6 +1,6 @@
+import { pick, type Random } from "@raft2kube/std/random.ts";
+import { DEFAULT_TIMING, type Timing } from "@raft2kube/store/node/timing.ts";
 import { CORE_OPTIONS } from "../../../testing/raft/limits.ts";
-import { type Random, pick } from "@raft2kube/std/random.ts";
-import { type Timing, DEFAULT_TIMING } from "@raft2kube/store/node/timing.ts";
 import { EVERYDAY_FAULTS, type WeightedFault } from "../faults/plan.ts";
 import {
   CLIENTS,

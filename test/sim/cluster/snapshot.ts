@@ -1,7 +1,7 @@
 import type { BackendWrite } from "@raft2kube/store/backend/backend.ts";
 import { INVENTORY_KEY } from "@raft2kube/store/backend/inventory.ts";
 import type { MemberId, SnapshotMark } from "@raft2kube/store/core/types.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
+import { decodeMeta, encodeMeta, META_KEY } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
 
 /** The point of the log that a backend's state is at; undefined while it has none. */
 export function markOf(pairs: ReadonlyMap<string, Buffer>): SnapshotMark | undefined {

@@ -1,9 +1,9 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
-import { drawFaults } from "../faults/plan.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { CORE_OPTIONS } from "../../../testing/raft/limits.ts";
+import { drawFaults } from "../faults/plan.ts";
 import { LOSS_MAX, REPLAY_MAX, STRAGGLERS_MAX } from "../limits.ts";
 import type { ClientRole } from "../workload/client.ts";
-import { EVEN_PACE, drawLatePace, drawPace } from "../world/pace.ts";
+import { drawLatePace, drawPace, EVEN_PACE } from "../world/pace.ts";
 import type { Streams } from "../world/streams.ts";
 import type { Setting } from "./setting.ts";
 

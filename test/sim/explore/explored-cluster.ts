@@ -2,12 +2,12 @@ import { hash } from "node:crypto";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
+import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
 import { TestCluster } from "../../../testing/raft/cluster.ts";
+import { Consensus } from "../../../testing/raft/consensus.ts";
 import { describeMessage, describeReady } from "../../../testing/raft/describe.ts";
 import type { TestMember } from "../../../testing/raft/member.ts";
 import { SafetyChecker } from "../../../testing/raft/safety.ts";
-import type { MemberId, Membership, MembershipChange } from "@raft2kube/store/core/types.ts";
-import { Consensus } from "../../../testing/raft/consensus.ts";
 import type { Seams } from "../cluster/seams.ts";
 
 /** The explored setting: its members, and the changes that are proposed in order. */

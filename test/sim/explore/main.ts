@@ -6,13 +6,13 @@
 //   --record         with one departure and with two, and writes their numbers to states.json
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { describeMessage } from "../../../testing/raft/describe.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { describeMessage } from "../../../testing/raft/describe.ts";
 import { MUTANTS } from "../mutants/all.ts";
+import type { Scenario, Step } from "./explored-cluster.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { explore } from "./search.ts";
 import { type Counted, type Recorded, STATES } from "./states.ts";
-import type { Scenario, Step } from "./explored-cluster.ts";
 
 const { values } = parseArgs({
   options: {

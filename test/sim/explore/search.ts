@@ -1,5 +1,5 @@
 import type { Seams } from "../cluster/seams.ts";
-import { type Scenario, type Step, ExploredCluster } from "./explored-cluster.ts";
+import { ExploredCluster, type Scenario, type Step } from "./explored-cluster.ts";
 
 export interface Bounds {
   /** How often a path may do something else than the oldest thing that waits. */

@@ -1,8 +1,8 @@
-import { type Random, pick } from "@raft2kube/std/random.ts";
+import { pick, type Random } from "@raft2kube/std/random.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Member } from "../cluster/member.ts";
 import { link } from "../world/partition.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 import type { FaultWorld } from "./inject.ts";
 
 /** How long others have to elect a leader, and a member to refuse its append and to start. */

@@ -1,7 +1,7 @@
 import type { Member } from "../cluster/member.ts";
-import type { FaultWorld } from "./inject.ts";
-import { around, when } from "./between-leaders.ts";
 import { link } from "../world/partition.ts";
+import { around, when } from "./between-leaders.ts";
+import type { FaultWorld } from "./inject.ts";
 
 /** How long others have to elect a leader, its append to arrive, and the old leader to return. */
 const ELECTION_MS_MAX = 4_000;

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
 import type { Random } from "@raft2kube/std/random.ts";
+import { expect, test } from "vitest";
 import { drawFaults, EVERYDAY_FAULTS } from "./plan.ts";
 
 /** Chooses the everyday fault at `index` alone. */

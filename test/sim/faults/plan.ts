@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { BACKEND_FAULTS } from "../world/backend.ts";
 import { DISK_FAULTS } from "../world/disk.ts";
 import { PARTITIONS } from "../world/partition.ts";

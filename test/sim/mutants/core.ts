@@ -1,14 +1,14 @@
 import { broadcastAppend } from "@raft2kube/store/core/append.ts";
 import { appendOwn } from "@raft2kube/store/core/leadership.ts";
-import { MembershipError, changeMembership } from "@raft2kube/store/core/membership.ts";
+import { changeMembership, MembershipError } from "@raft2kube/store/core/membership.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
 import { majorityIndex } from "@raft2kube/store/core/quorum.ts";
 import type { Raft } from "@raft2kube/store/core/raft.ts";
-import type { PendingRead } from "@raft2kube/store/core/read-queue.ts";
 import { startPostponedReads } from "@raft2kube/store/core/read-index.ts";
+import type { PendingRead } from "@raft2kube/store/core/read-queue.ts";
 import { type LeaderState, send } from "@raft2kube/store/core/state.ts";
 import type { MembershipChange } from "@raft2kube/store/core/types.ts";
-import { type Mutant, inside, insideLeader, matchOf, onProgress } from "./mutant.ts";
+import { inside, insideLeader, type Mutant, matchOf, onProgress } from "./mutant.ts";
 
 /** Commits up to an append's commit index, also beyond the entries that match. */
 function commitBeyondMatch(raft: Raft): void {

@@ -1,15 +1,15 @@
-import { NONE } from "@raft2kube/store/core/types.ts";
-import { bucket } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
-import { META_KEY } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
-import type { Restored } from "@raft2kube/store/core/raft.ts";
-import type { Backend, BackendPair, BackendWrite } from "@raft2kube/store/backend/backend.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import { CRC_BYTES, CheckedBackend, seal } from "@raft2kube/store/backend/checked.ts";
+import type { Backend, BackendPair, BackendWrite } from "@raft2kube/store/backend/backend.ts";
+import { CheckedBackend, CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
+import type { Restored } from "@raft2kube/store/core/raft.ts";
+import { NONE } from "@raft2kube/store/core/types.ts";
+import { META_KEY } from "@raft2kube/store/mvcc/persist/flush/meta.ts";
+import { bucket } from "@raft2kube/store/mvcc/persist/restore/restore.ts";
 import { decodeRecord } from "@raft2kube/store/wal/record.ts";
-import { SEGMENT_HEADER_BYTES, decodeSegmentHeader } from "@raft2kube/store/wal/segment.ts";
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
 import { SYNCED_NAME } from "@raft2kube/store/wal/synced-mark.ts";
 import type { Generation } from "../cluster/generation.ts";
-import { type Mutant, database, disk } from "./mutant.ts";
+import { database, disk, type Mutant } from "./mutant.ts";
 
 /** Files whose sync reports success, regardless of the disk's result. */
 const syncLies = (sync: "skips" | "ignores failure") =>

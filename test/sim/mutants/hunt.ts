@@ -1,7 +1,7 @@
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { runScript } from "../run.ts";
 import type { Kind } from "../script.ts";
-import { type Task, runPool } from "../seeds/pool.ts";
+import { runPool, type Task } from "../seeds/pool.ts";
 import { ELSEWHERE } from "./all.ts";
 import type { Mutant } from "./mutant.ts";
 

@@ -1,6 +1,6 @@
 import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { switchMembership } from "@raft2kube/store/core/reconfigure.ts";
-import { type Mutant, inside, insideLeader } from "./mutant.ts";
+import { inside, insideLeader, type Mutant } from "./mutant.ts";
 
 /** A candidate with a log of the same length is up to date, regardless of its last term. */
 function comparesLengthOnly(raft: Raft): void {

@@ -80,7 +80,10 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
         const { leaseTimers } = state;
         const restart = leaseTimers.restart.bind(leaseTimers);
         leaseTimers.restart = (leases, grace_ms) => {
-          restart([...leases].map((lease) => ({ ...lease, remaining_s: 0 })), grace_ms);
+          restart(
+            [...leases].map((lease) => ({ ...lease, remaining_s: 0 })),
+            grace_ms,
+          );
         };
       },
     },

@@ -1,8 +1,8 @@
-import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { jointIndex } from "@raft2kube/store/core/joint.ts";
+import type { Raft } from "@raft2kube/store/core/raft.ts";
 import { type LeaderState, type RaftState, sendAfterPersist } from "@raft2kube/store/core/state.ts";
 import { NONE } from "@raft2kube/store/core/types.ts";
-import { type Mutant, inside, matchOf, onProgress } from "./mutant.ts";
+import { inside, type Mutant, matchOf, onProgress } from "./mutant.ts";
 
 /** Steps each message into the core after `change`. */
 function onStep(before: (raft: RaftState, message: Parameters<Raft["step"]>[0]) => boolean) {

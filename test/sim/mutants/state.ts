@@ -1,7 +1,7 @@
 import {
+  type RequestOp,
   Compare_CompareResult as Result,
   Compare_CompareTarget as Target,
-  type RequestOp,
 } from "@raft2kube/proto/gen/etcd.ts";
 import type { Restored } from "@raft2kube/store/core/raft.ts";
 import { hashKv } from "@raft2kube/store/mvcc/persist/hash.ts";

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import {
+  checkLinearizability,
   type Model,
   type Operation,
-  checkLinearizability,
 } from "../../../testing/history/linearizability.ts";
 
 const CALLS = 10_000;
@@ -135,7 +135,9 @@ function compare(name: string, histories: readonly Call[][], porcupine: string):
 const folder = mkdtempSync(join(tmpdir(), "r2k-porcupine-"));
 try {
   const go = (...args: string[]) =>
-    execFileSync("go", args, { cwd: import.meta.dirname }).toString().trim();
+    execFileSync("go", args, { cwd: import.meta.dirname })
+      .toString()
+      .trim();
   const porcupine = join(folder, "porcupine");
   go("build", "-o", porcupine, ".");
   const module = go("list", "-m", "-f", "{{.Dir}}", PORCUPINE);

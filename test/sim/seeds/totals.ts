@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { Counters } from "../world/counters.ts";
 import type { Kind } from "../script.ts";
+import { Counters } from "../world/counters.ts";
 import type { Verdict } from "./pool.ts";
 
 interface Failure {

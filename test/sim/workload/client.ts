@@ -1,24 +1,24 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
 import type {
   DeleteRangeResponse,
   KeyValue,
   RangeResponse,
   TxnResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
-import { type KvInput, isSerializable, text } from "../../../testing/history/kv-model.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { describeAnswer, describeRefusal } from "../../../testing/history/answers.ts";
+import { isSerializable, type KvInput, text } from "../../../testing/history/kv-model.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Counters } from "../world/counters.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 import type { LeaseBook } from "./lease-book.ts";
-import type { Recorder } from "./recorder.ts";
 import { perform } from "./perform.ts";
+import type { Recorder } from "./recorder.ts";
 import {
+  deleteAll,
   KEYS,
   type Knowledge,
-  deleteAll,
   randomRequest,
   readOne,
   updateIfUnchanged,

@@ -1,13 +1,13 @@
-import { type Event, Event_EventType, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { EtcdError } from "@raft2kube/client-etcd/errors.ts";
-import { type Random, pick } from "@raft2kube/std/random.ts";
+import { type Event, Event_EventType, RangeRequest } from "@raft2kube/proto/gen/etcd.ts";
+import { pick, type Random } from "@raft2kube/std/random.ts";
 import { text } from "../../../testing/history/kv-model.ts";
-import { type Rec, describeKeys } from "../../../testing/history/kv-state.ts";
+import { describeKeys, type Rec } from "../../../testing/history/kv-state.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import { require } from "../../../testing/violation.ts";
 import type { Generation } from "../cluster/generation.ts";
 import { isDamage } from "../world/backend.ts";
 import type { Counters } from "../world/counters.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 
 export interface InformerWorld {
   timeline: Timeline;

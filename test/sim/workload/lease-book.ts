@@ -1,7 +1,7 @@
+import type { Timeline } from "../../../testing/timeline.ts";
 import { LeaseBounds } from "../check/lease-bounds.ts";
 import { type LeaseHistory, type LeaseSeen, leaseRead } from "../check/leases.ts";
 import type { Applied, ReferenceLog } from "../check/reference.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 
 /** The leases that clients know, and the times at which the log ended them. */
 export class LeaseBook {

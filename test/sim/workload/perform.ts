@@ -1,4 +1,4 @@
-import { callByName, type CallName, CALLS } from "@raft2kube/client-etcd/calls.ts";
+import { CALLS, type CallName, callByName } from "@raft2kube/client-etcd/calls.ts";
 import type { CallOptions, EtcdClient } from "@raft2kube/client-etcd/client.ts";
 import type { KvInput } from "../../../testing/history/kv-model.ts";
 

@@ -1,12 +1,12 @@
 import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { Generation } from "../cluster/generation.ts";
-import { type KvInput, isSerializable } from "../../../testing/history/kv-model.ts";
-import type { HashSeen } from "../check/kv-hash.ts";
-import { serializableKept } from "../check/serializable.ts";
 import type { KvOperation } from "../../../testing/history/history.ts";
-import { type ReferenceLog, ticketName } from "../check/reference.ts";
-import type { Counters } from "../world/counters.ts";
+import { isSerializable, type KvInput } from "../../../testing/history/kv-model.ts";
 import { require } from "../../../testing/violation.ts";
+import type { HashSeen } from "../check/kv-hash.ts";
+import { type ReferenceLog, ticketName } from "../check/reference.ts";
+import { serializableKept } from "../check/serializable.ts";
+import type { Generation } from "../cluster/generation.ts";
+import type { Counters } from "../world/counters.ts";
 
 /** A request from its call to its answer. */
 export interface Recorded {

@@ -1,15 +1,15 @@
 import {
   type Compare,
-  Compare_CompareResult as Result,
-  Compare_CompareTarget as Target,
   DeleteRangeRequest,
   type KeyValue,
   PutRequest,
   RangeRequest,
   type RequestOp,
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
   type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type { KvInput } from "../../../testing/history/kv-model.ts";
 
 /** Ten hot keys. */

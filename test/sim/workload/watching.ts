@@ -1,19 +1,19 @@
+import type { WatchStream } from "@raft2kube/client-etcd/client.ts";
+import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
 import {
   type Event,
   Event_EventType,
   type KeyValue,
   type WatchResponse,
 } from "@raft2kube/proto/gen/etcd.ts";
-import type { WatchStream } from "@raft2kube/client-etcd/client.ts";
-import { isEtcdError } from "@raft2kube/client-etcd/errors.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { text } from "../../../testing/history/kv-model.ts";
 import { describeRec } from "../../../testing/history/kv-state.ts";
+import type { Timeline } from "../../../testing/timeline.ts";
 import type { WatchHistory } from "../check/watches.ts";
 import type { Generation } from "../cluster/generation.ts";
 import type { Transcript } from "../transcript.ts";
 import type { Counters } from "../world/counters.ts";
-import type { Timeline } from "../../../testing/timeline.ts";
 import { KEYS } from "./requests.ts";
 
 export interface WatchWorld {

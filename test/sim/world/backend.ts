@@ -1,3 +1,5 @@
+import { codeOf } from "@raft2kube/std/errors.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 import type {
   Backend,
   BackendPair,
@@ -7,12 +9,10 @@ import type {
 import { CRC_BYTES, seal } from "@raft2kube/store/backend/checked.ts";
 import { INVENTORY_KEY } from "@raft2kube/store/backend/inventory.ts";
 import { memoryBackend } from "../../../testing/store/memory-backend.ts";
-import { codeOf } from "@raft2kube/std/errors.ts";
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import type { Counters } from "./counters.ts";
 import type { Host } from "./host.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Power } from "./power.ts";
-import type { Counters } from "./counters.ts";
 
 /** A fault that a database's next write meets. */
 export const BACKEND_FAULTS = ["EIO in the backend", "ENOSPC in the backend"] as const;

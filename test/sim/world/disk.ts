@@ -1,13 +1,13 @@
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { SEGMENT_HEADER_BYTES } from "@raft2kube/store/wal/segment.ts";
-import type { Host } from "./host.ts";
 import { DiskImage } from "../../../testing/disk/image.ts";
 import type { Inode } from "../../../testing/disk/inode.ts";
 import { type Operation, ScheduledDisk } from "../../../testing/disk/scheduled-disk.ts";
 import { SECTOR_BYTES, tornAtOneSector } from "../../../testing/disk/survival.ts";
+import type { Counters } from "./counters.ts";
+import type { Host } from "./host.ts";
 import type { DiskPace } from "./pace.ts";
 import type { Moment, Power } from "./power.ts";
-import type { Counters } from "./counters.ts";
 
 /** A fault that the next fitting operation meets. */
 export const DISK_FAULTS = [
@@ -186,13 +186,13 @@ export class FaultyImage extends DiskImage {
 
 /** How long an operation takes on average, and which moment of power it is. */
 const OPERATIONS: Readonly<Record<Operation, { mean_ms: number; moment?: Moment }>> = {
-  "open": { mean_ms: 0.2 },
-  "create": { mean_ms: 0.2, moment: "create" },
-  "write": { mean_ms: 0.1, moment: "save" },
-  "sync": { mean_ms: 2, moment: "sync" },
-  "close": { mean_ms: 0.1 },
-  "rename": { mean_ms: 0.2, moment: "rename" },
-  "remove": { mean_ms: 0.2, moment: "remove" },
+  open: { mean_ms: 0.2 },
+  create: { mean_ms: 0.2, moment: "create" },
+  write: { mean_ms: 0.1, moment: "save" },
+  sync: { mean_ms: 2, moment: "sync" },
+  close: { mean_ms: 0.1 },
+  rename: { mean_ms: 0.2, moment: "rename" },
+  remove: { mean_ms: 0.2, moment: "remove" },
   "sync folder": { mean_ms: 2, moment: "sync folder" },
 };
 

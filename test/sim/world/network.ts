@@ -1,8 +1,8 @@
 import type { Random } from "@raft2kube/std/random.ts";
 import type { Message } from "@raft2kube/store/core/message.ts";
-import { type PartitionShape, cutLinks, link } from "./partition.ts";
-import type { Counters } from "./counters.ts";
 import type { Timeline } from "../../../testing/timeline.ts";
+import type { Counters } from "./counters.ts";
+import { cutLinks, link, type PartitionShape } from "./partition.ts";
 
 /** A message under way, and for a snapshot the state that goes with it. */
 export interface Parcel {

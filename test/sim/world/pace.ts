@@ -1,4 +1,4 @@
-import { type Random, pick } from "@raft2kube/std/random.ts";
+import { pick, type Random } from "@raft2kube/std/random.ts";
 
 /** How long a disk takes for an operation that takes `mean_ms` on an everyday disk. */
 export type DiskPace = (random: Random, mean_ms: number) => number;

@@ -1,4 +1,4 @@
-import { type Random, pick, randomInteger } from "@raft2kube/std/random.ts";
+import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
 
 /** The shapes in which a network comes apart. */
 export const PARTITIONS = ["symmetric", "one-way", "isolate one", "ring", "bridge"] as const;

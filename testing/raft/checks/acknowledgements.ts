@@ -1,6 +1,6 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
-import type { DurableLogs } from "./durable-logs.ts";
 import { require } from "../../violation.ts";
+import type { DurableLogs } from "./durable-logs.ts";
 
 /** A follower acknowledges only entries that its disk has (S1). */
 export function acknowledgedIsDurable(disks: DurableLogs, message: Message): void {

@@ -1,10 +1,10 @@
-import { MembershipError, changeMembership } from "@raft2kube/store/core/membership.ts";
+import { changeMembership, MembershipError } from "@raft2kube/store/core/membership.ts";
 import type { Message, VoteMessage, VoteReplyMessage } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
+import { require } from "../../violation.ts";
 import type { DurableLogs } from "./durable-logs.ts";
 import { isQuorum } from "./quorum.ts";
-import { require } from "../../violation.ts";
 
 /**
  * Ballots: term and vote are durable before any message that depends on them leaves (Raft section

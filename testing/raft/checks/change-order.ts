@@ -1,8 +1,8 @@
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { Entry, MemberId } from "@raft2kube/store/core/types.ts";
-import type { DurableLogs } from "./durable-logs.ts";
 import { require } from "../../violation.ts";
 import { changesKnown } from "./changes.ts";
+import type { DurableLogs } from "./durable-logs.ts";
 
 /**
  * Membership changes come one after the other (dissertation section 4.1): a leader appends one only

@@ -2,9 +2,9 @@ import type { RaftLog } from "@raft2kube/store/core/log.ts";
 import type { AppendMessage } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
+import { require } from "../../violation.ts";
 import type { DurableLogs } from "./durable-logs.ts";
 import { isQuorum } from "./quorum.ts";
-import { require } from "../../violation.ts";
 
 /**
  * The committed entries, as they become so: by a leader, once a quorum of its configuration has the

@@ -1,6 +1,6 @@
 import type { MemberId, Membership } from "@raft2kube/store/core/types.ts";
-import { isQuorum } from "./quorum.ts";
 import { require } from "../../violation.ts";
+import { isQuorum } from "./quorum.ts";
 
 /**
  * Any quorum of a committed configuration meets any quorum of the next one (dissertation section

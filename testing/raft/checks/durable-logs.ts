@@ -1,5 +1,5 @@
-import type { Write } from "@raft2kube/store/core/ready.ts";
 import type { RaftLog } from "@raft2kube/store/core/log.ts";
+import type { Write } from "@raft2kube/store/core/ready.ts";
 import type { HardState, LogBase, MemberId } from "@raft2kube/store/core/types.ts";
 
 /** The part of one member's log that is certain to survive a power cut now. */

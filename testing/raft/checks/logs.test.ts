@@ -5,8 +5,8 @@ import {
   LeaderAppendOnly,
   LogMatching,
   type LogView,
-  StateMachineSafety,
   leaderCompleteness,
+  StateMachineSafety,
 } from "./logs.ts";
 
 /** A log whose entries have these terms, from entry 1 on. */

@@ -1,8 +1,8 @@
 import type { Message } from "@raft2kube/store/core/message.ts";
 import type { RaftState } from "@raft2kube/store/core/state.ts";
 import type { MemberId } from "@raft2kube/store/core/types.ts";
-import { isQuorum } from "./quorum.ts";
 import { require } from "../../violation.ts";
+import { isQuorum } from "./quorum.ts";
 
 /** The reads that one leader knows of in one term. */
 interface Leadership {

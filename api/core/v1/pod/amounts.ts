@@ -75,8 +75,9 @@ export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amo
  */
 export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
   const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = status ?? {};
-  const known = new Map([...initContainerStatuses, ...containerStatuses]
-    .map((each) => [each.name, each]));
+  const known = new Map(
+    [...initContainerStatuses, ...containerStatuses].map((each) => [each.name, each]),
+  );
   const pending = conditions.find(({ type }) => type === "PodResizePending");
   const asked = pending?.reason !== "Infeasible";
   const resized = (container: Container): Container => {
@@ -95,7 +96,8 @@ export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
     containers: containers.map(resized),
     ...(initContainers && {
       initContainers: initContainers.map((each) =>
-        each.restartPolicy === "Always" ? resized(each) : each),
+        each.restartPolicy === "Always" ? resized(each) : each,
+      ),
     }),
   };
 }

@@ -1,5 +1,5 @@
+import { age, ageColumn, column, NONE, nameColumn, wide } from "../../../columns.ts";
 import type { Container, ContainerStatus, Pod } from "../../../gen/core/v1.ts";
-import { age, ageColumn, column, nameColumn, NONE, wide } from "../../../columns.ts";
 import type { Column } from "../../../kind.ts";
 import { millisOf } from "../../../time.ts";
 
@@ -26,7 +26,10 @@ function countRestart(summary: Summary, status: ContainerStatus): void {
 
 /** Why the pod is still initialising; undefined when this container does not hold it up. */
 function initReason(
-  status: ContainerStatus, container: Container | undefined, index: number, count: number,
+  status: ContainerStatus,
+  container: Container | undefined,
+  index: number,
+  count: number,
 ): string | undefined {
   const { terminated, waiting } = status.state ?? {};
   if (terminated?.exitCode === 0) return undefined;
@@ -34,7 +37,8 @@ function initReason(
   if (terminated !== undefined) {
     if ((terminated.reason ?? "") !== "") return `Init:${terminated.reason}`;
     return (terminated.signal ?? 0) !== 0
-      ? `Init:Signal:${terminated.signal}` : `Init:ExitCode:${terminated.exitCode}`;
+      ? `Init:Signal:${terminated.signal}`
+      : `Init:ExitCode:${terminated.exitCode}`;
   }
   if ((waiting?.reason ?? "") !== "" && waiting?.reason !== "PodInitializing") {
     return `Init:${waiting?.reason}`;
@@ -67,8 +71,8 @@ function addMain(summary: Summary, pod: Pod): void {
     if ((waiting?.reason ?? "") !== "") summary.reason = waiting!.reason!;
     else if (terminated !== undefined) {
       const { reason = "", signal = 0, exitCode } = terminated;
-      summary.reason = reason !== "" ? reason
-        : signal !== 0 ? `Signal:${signal}` : `ExitCode:${exitCode}`;
+      summary.reason =
+        reason !== "" ? reason : signal !== 0 ? `Signal:${signal}` : `ExitCode:${exitCode}`;
       if (exitCode !== 0) failure = summary.reason;
     } else if (status.ready && status.state?.running !== undefined) {
       running = true;
@@ -82,8 +86,9 @@ function addMain(summary: Summary, pod: Pod): void {
 }
 
 function hasCondition(pod: Pod, type: string): boolean {
-  return pod.status?.conditions?.some((each) =>
-    each.type === type && each.status === "True") === true;
+  return (
+    pod.status?.conditions?.some((each) => each.type === type && each.status === "True") === true
+  );
 }
 
 /** Reads a pod as kubectl's list does. */
@@ -96,8 +101,9 @@ export function summarize(pod: Pod): Summary {
     restarts: 0,
     lastRestart: undefined,
   };
-  const gated = pod.status?.conditions?.some((each) =>
-    each.type === "PodScheduled" && each.reason === "SchedulingGated");
+  const gated = pod.status?.conditions?.some(
+    (each) => each.type === "PodScheduled" && each.reason === "SchedulingGated",
+  );
   if (gated === true) summary.reason = "SchedulingGated";
   const sidecars: Summary = { ...summary };
   const initializing = addInit(summary, sidecars, pod);
@@ -128,10 +134,14 @@ function gatesCell(pod: Pod): string {
 
 export const podColumns: readonly Column<Pod>[] = [
   nameColumn,
-  column("Ready", (pod) => {
-    const { ready, total } = summarize(pod);
-    return `${ready}/${total}`;
-  }, { description: "Containers that are ready, of all." }),
+  column(
+    "Ready",
+    (pod) => {
+      const { ready, total } = summarize(pod);
+      return `${ready}/${total}`;
+    },
+    { description: "Containers that are ready, of all." },
+  ),
   column("Status", (pod) => summarize(pod).reason, { description: "Phase, or why not yet." }),
   column("Restarts", restartsCell, { description: "Restarts of containers, and the last." }),
   ageColumn,

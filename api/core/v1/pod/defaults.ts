@@ -1,7 +1,19 @@
 /** The defaults of a pod; templates of workloads get the `PodSpec` part. */
 import type {
-  Container, ContainerPort, EphemeralContainer, Lifecycle, LifecycleHandler, ObjectFieldSelector,
-  Pod, PodIP, PodSpec, PodStatus, Probe, PullPolicy, ResourceRequirements, Volume,
+  Container,
+  ContainerPort,
+  EphemeralContainer,
+  Lifecycle,
+  LifecycleHandler,
+  ObjectFieldSelector,
+  Pod,
+  PodIP,
+  PodSpec,
+  PodStatus,
+  Probe,
+  PullPolicy,
+  ResourceRequirements,
+  Volume,
 } from "../../../gen/core/v1.ts";
 import { firstOfList } from "../first-of-list.ts";
 import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
@@ -16,8 +28,10 @@ const HOST_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
 const HOST = `(?:${HOST_LABEL}(?:\\.${HOST_LABEL})*|\\[[0-9a-fA-F:]+\\])`;
 const DOMAIN = `${HOST}(?::[0-9]+)?`;
 /** Registry, path, tag and digest, as the distribution specification spells them. */
-const REFERENCE = new RegExp(`^(?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*` +
-  "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$");
+const REFERENCE = new RegExp(
+  `^(?:${DOMAIN}/)?${COMPONENT}(?:/${COMPONENT})*` +
+    "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-fA-F]{32,})?$",
+);
 const REFERENCE_MAX = 255;
 
 /** `Always` for an image whose tag is, or is taken to be, `latest`. */
@@ -147,8 +161,12 @@ export function defaultPodRequests(spec: PodSpec): void {
   if (!resources) return;
   const { requests = {}, limits = {} } = resources;
   if (Object.keys({ ...requests, ...limits }).length > 0) {
-    fillIn(resources, "limits", containersAmounts(spec, "limits"), (name) =>
-      !mayOvercommit(name) && !Object.hasOwn(requests, name));
+    fillIn(
+      resources,
+      "limits",
+      containersAmounts(spec, "limits"),
+      (name) => !mayOvercommit(name) && !Object.hasOwn(requests, name),
+    );
   }
   if (Object.keys(resources.limits ?? {}).length === 0) return;
   fillIn(resources, "requests", containersAmounts(spec, "requests"), mayOvercommit);
@@ -162,8 +180,9 @@ function fillIn(
   amounts: Readonly<Amounts>,
   isWanted: (name: string) => boolean,
 ): void {
-  const wanted = Object.entries(amounts).filter(([name]) =>
-    isPodLevelResource(name) && isWanted(name));
+  const wanted = Object.entries(amounts).filter(
+    ([name]) => isPodLevelResource(name) && isWanted(name),
+  );
   if (wanted.length === 0) return;
   resources[which] = { ...Object.fromEntries(wanted), ...resources[which] };
 }

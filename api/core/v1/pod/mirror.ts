@@ -1,6 +1,7 @@
 /** Mirror pods: what the API shows of pods that a node runs from files. */
+
+import { type FieldError, forbidden } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
-import { forbidden, type FieldError } from "../../../errors.ts";
 
 /** Annotation of a mirror pod; the value is a hash of the static pod. */
 export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";

@@ -8,11 +8,17 @@ import { prepareResize, validateResize } from "./resize.ts";
 const CONTEXT = { now_ms: Date.parse("2026-01-01T00:00:00Z") };
 
 function made(resources: object | undefined, ...containers: object[]): Pod {
-  const list = containers.map((own, index) =>
-    ({ name: `c${index}`, image: "web:1", resources: own }));
+  const list = containers.map((own, index) => ({
+    name: `c${index}`,
+    image: "web:1",
+    resources: own,
+  }));
   const spec = { ...(resources && { resources }), containers: list };
   const { object } = decodeJson<Pod>("core/v1.Pod", {
-    apiVersion: "v1", kind: "Pod", metadata: { name: "a", namespace: "b" }, spec,
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "a", namespace: "b" },
+    spec,
   });
   pod.strategy.defaults(object);
   pod.strategy.prepareCreate(object, CONTEXT);
@@ -22,23 +28,42 @@ function made(resources: object | undefined, ...containers: object[]): Pod {
 // Facts of upstream's TestSetDefaultResources with PodLevelResources.
 describe("defaults of a pod's own resources", () => {
   it.each([
-    ["requests are the limits where containers ask for nothing",
-      { limits: { cpu: "1", memory: "1Gi" } }, [{}],
-      { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1", memory: "1Gi" } }],
-    ["requests are those of the containers, also of what has no limit",
-      { limits: { cpu: "1" } }, [{ requests: { cpu: "100m", memory: "1Mi" } },
-        { limits: { cpu: "200m" } }],
-      { requests: { cpu: "300m", memory: "1Mi" }, limits: { cpu: "1" } }],
-    ["what is given stays", { limits: { cpu: "1" }, requests: { cpu: "500m" } },
-      [{ requests: { cpu: "100m" } }], { limits: { cpu: "1" }, requests: { cpu: "500m" } }],
-    ["without limits none is added", { requests: { cpu: "1" } },
-      [{ requests: { memory: "1Mi" } }], { requests: { cpu: "1" } }],
-    ["huge pages are limited to those of the containers", { requests: { cpu: "1" } },
+    [
+      "requests are the limits where containers ask for nothing",
+      { limits: { cpu: "1", memory: "1Gi" } },
+      [{}],
+      { requests: { cpu: "1", memory: "1Gi" }, limits: { cpu: "1", memory: "1Gi" } },
+    ],
+    [
+      "requests are those of the containers, also of what has no limit",
+      { limits: { cpu: "1" } },
+      [{ requests: { cpu: "100m", memory: "1Mi" } }, { limits: { cpu: "200m" } }],
+      { requests: { cpu: "300m", memory: "1Mi" }, limits: { cpu: "1" } },
+    ],
+    [
+      "what is given stays",
+      { limits: { cpu: "1" }, requests: { cpu: "500m" } },
+      [{ requests: { cpu: "100m" } }],
+      { limits: { cpu: "1" }, requests: { cpu: "500m" } },
+    ],
+    [
+      "without limits none is added",
+      { requests: { cpu: "1" } },
+      [{ requests: { memory: "1Mi" } }],
+      { requests: { cpu: "1" } },
+    ],
+    [
+      "huge pages are limited to those of the containers",
+      { requests: { cpu: "1" } },
       [{ limits: { "hugepages-2Mi": "4Mi", cpu: "1" } }],
-      { requests: { cpu: "1", "hugepages-2Mi": "4Mi" }, limits: { "hugepages-2Mi": "4Mi" } }],
-    ["what only containers may have is left out", { limits: { cpu: "1" } },
+      { requests: { cpu: "1", "hugepages-2Mi": "4Mi" }, limits: { "hugepages-2Mi": "4Mi" } },
+    ],
+    [
+      "what only containers may have is left out",
+      { limits: { cpu: "1" } },
       [{ requests: { "ephemeral-storage": "1Mi", "example.com/x": "1" } }],
-      { limits: { cpu: "1" }, requests: { cpu: "1" } }],
+      { limits: { cpu: "1" }, requests: { cpu: "1" } },
+    ],
     ["nothing is set where nothing is given", {}, [{ limits: { cpu: "1" } }], {}],
   ])("%s", (_, own, containers, expected) => {
     expect(made(own, ...containers).spec.resources).toEqual(expected);
@@ -62,35 +87,80 @@ describe("validation of a pod's own resources", () => {
     pod.strategy.validateCreate(made(own, ...containers), CONTEXT).map(messageOfField);
 
   it.each<[string, object, object[], string[]]>([
-    ["as much as the containers", { requests: { cpu: "300m" } },
-      [{ requests: { cpu: "100m" } }, { requests: { cpu: "0.2" } }], []],
-    ["less than the containers", { requests: { cpu: "250m" } },
+    [
+      "as much as the containers",
+      { requests: { cpu: "300m" } },
+      [{ requests: { cpu: "100m" } }, { requests: { cpu: "0.2" } }],
+      [],
+    ],
+    [
+      "less than the containers",
+      { requests: { cpu: "250m" } },
       [{ requests: { cpu: "100m" } }, { requests: { cpu: "200m" } }],
-      ['spec.resources.requests[cpu]: Invalid value: "250m": must be greater than or equal to ' +
-        "aggregate container requests of 300m"]],
-    ["limits below those of one container", { limits: { memory: "1Mi" }, requests: {} },
+      [
+        'spec.resources.requests[cpu]: Invalid value: "250m": must be greater than or equal to ' +
+          "aggregate container requests of 300m",
+      ],
+    ],
+    [
+      "limits below those of one container",
+      { limits: { memory: "1Mi" }, requests: {} },
       [{ requests: { memory: "1Mi" }, limits: { memory: "2Mi" } }],
-      ['spec.resources.containers[0][memory].limits: Invalid value: "2Mi": must be less than or ' +
-        "equal to pod limits of 1Mi"]],
-    ["limits below their sum", { limits: { memory: "3Mi" }, requests: { memory: "2Mi" } },
-      [{ requests: { memory: "1Mi" }, limits: { memory: "2Mi" } },
-        { requests: { memory: "1Mi" }, limits: { memory: "2Mi" } }], []],
-    ["huge pages below their sum", {
-      requests: { cpu: "1", "hugepages-2Mi": "2Mi" }, limits: { "hugepages-2Mi": "2Mi" },
-    }, [{ requests: { cpu: "1" }, limits: { "hugepages-2Mi": "2Mi" } },
-      { requests: { cpu: "0" }, limits: { "hugepages-2Mi": "2Mi" } }],
-    ['spec.resources.requests[hugepages-2Mi]: Invalid value: "2Mi": must be greater than or ' +
-      "equal to aggregate container requests of 4Mi",
-    'spec.resources.limits[hugepages-2Mi]: Invalid value: "2Mi": must be greater than or equal ' +
-      "to aggregate container limits of 4Mi"]],
-    ["a request beyond the limit", { requests: { cpu: "2" }, limits: { cpu: "1" } }, [{}],
-      ['spec.resources.requests: Invalid value: "2": must be less than or equal to cpu limit ' +
-        "of 1"]],
-    ["what only containers may have", { limits: { "ephemeral-storage": "1Gi" } }, [{}],
-      ['spec.resources.limits[ephemeral-storage]: Unsupported value: "ephemeral-storage": ' +
-        'supported values: "cpu", "hugepages-", "memory"']],
-    ["claims", { claims: [{ name: "x" }] }, [{}],
-      ["spec.resources.claims: Forbidden: claims may not be set for Resources at pod-level"]],
+      [
+        'spec.resources.containers[0][memory].limits: Invalid value: "2Mi": must be less than or ' +
+          "equal to pod limits of 1Mi",
+      ],
+    ],
+    [
+      "limits below their sum",
+      { limits: { memory: "3Mi" }, requests: { memory: "2Mi" } },
+      [
+        { requests: { memory: "1Mi" }, limits: { memory: "2Mi" } },
+        { requests: { memory: "1Mi" }, limits: { memory: "2Mi" } },
+      ],
+      [],
+    ],
+    [
+      "huge pages below their sum",
+      {
+        requests: { cpu: "1", "hugepages-2Mi": "2Mi" },
+        limits: { "hugepages-2Mi": "2Mi" },
+      },
+      [
+        { requests: { cpu: "1" }, limits: { "hugepages-2Mi": "2Mi" } },
+        { requests: { cpu: "0" }, limits: { "hugepages-2Mi": "2Mi" } },
+      ],
+      [
+        'spec.resources.requests[hugepages-2Mi]: Invalid value: "2Mi": must be greater than or ' +
+          "equal to aggregate container requests of 4Mi",
+        'spec.resources.limits[hugepages-2Mi]: Invalid value: "2Mi": must be greater than or equal ' +
+          "to aggregate container limits of 4Mi",
+      ],
+    ],
+    [
+      "a request beyond the limit",
+      { requests: { cpu: "2" }, limits: { cpu: "1" } },
+      [{}],
+      [
+        'spec.resources.requests: Invalid value: "2": must be less than or equal to cpu limit ' +
+          "of 1",
+      ],
+    ],
+    [
+      "what only containers may have",
+      { limits: { "ephemeral-storage": "1Gi" } },
+      [{}],
+      [
+        'spec.resources.limits[ephemeral-storage]: Unsupported value: "ephemeral-storage": ' +
+          'supported values: "cpu", "hugepages-", "memory"',
+      ],
+    ],
+    [
+      "claims",
+      { claims: [{ name: "x" }] },
+      [{}],
+      ["spec.resources.claims: Forbidden: claims may not be set for Resources at pod-level"],
+    ],
   ])("%s", (_, own, containers, expected) => {
     expect(complaints(own, ...containers)).toEqual(expected);
   });
@@ -99,7 +169,8 @@ describe("validation of a pod's own resources", () => {
     const object = made({ limits: { cpu: "1" } }, {});
     object.spec.os = { name: "windows" };
     expect(pod.strategy.validateCreate(object, CONTEXT).map(messageOfField)).toContain(
-      "spec.resources: Forbidden: may not be set for a windows pod");
+      "spec.resources: Forbidden: may not be set for a windows pod",
+    );
   });
 });
 
@@ -117,21 +188,48 @@ describe("a resize of a pod's own resources", () => {
   const small = { requests: { cpu: "1" }, limits: { cpu: "2" } };
   it.each<[string, object | undefined, object | undefined, string[]]>([
     ["may change amounts", small, { requests: { cpu: "2" }, limits: { cpu: "3" } }, []],
-    ["may add memory", small,
-      { requests: { cpu: "1", memory: "1Mi" }, limits: { cpu: "2", memory: "2Mi" } }, []],
-    ["may not remove a limit", small, { requests: { cpu: "1" } },
-      ["spec.resources.limits: Forbidden: pod-level resource limits cannot be removed"]],
-    ["may not remove them", small, undefined,
-      ["spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing",
-        "spec.resources: Forbidden: pod-level resources cannot be removed"]],
-    ["may not change the class", small, { requests: { cpu: "1", memory: "1Mi" },
-      limits: { cpu: "1", memory: "1Mi" } },
-    ["spec: Invalid value: \"Burstable\": Pod QOS Class may not change as a result of resizing"]],
-    ["may not add them to a pod without", undefined, {},
-      ["spec: Forbidden: only cpu and memory resources are mutable at pod-level"]],
-    ["may not change huge pages", small, {
-      requests: { cpu: "1", "hugepages-2Mi": "2Mi" }, limits: { cpu: "2", "hugepages-2Mi": "2Mi" },
-    }, ["spec: Forbidden: only cpu and memory resources are mutable at pod-level"]],
+    [
+      "may add memory",
+      small,
+      { requests: { cpu: "1", memory: "1Mi" }, limits: { cpu: "2", memory: "2Mi" } },
+      [],
+    ],
+    [
+      "may not remove a limit",
+      small,
+      { requests: { cpu: "1" } },
+      ["spec.resources.limits: Forbidden: pod-level resource limits cannot be removed"],
+    ],
+    [
+      "may not remove them",
+      small,
+      undefined,
+      [
+        'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing',
+        "spec.resources: Forbidden: pod-level resources cannot be removed",
+      ],
+    ],
+    [
+      "may not change the class",
+      small,
+      { requests: { cpu: "1", memory: "1Mi" }, limits: { cpu: "1", memory: "1Mi" } },
+      ['spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'],
+    ],
+    [
+      "may not add them to a pod without",
+      undefined,
+      {},
+      ["spec: Forbidden: only cpu and memory resources are mutable at pod-level"],
+    ],
+    [
+      "may not change huge pages",
+      small,
+      {
+        requests: { cpu: "1", "hugepages-2Mi": "2Mi" },
+        limits: { cpu: "2", "hugepages-2Mi": "2Mi" },
+      },
+      ["spec: Forbidden: only cpu and memory resources are mutable at pod-level"],
+    ],
   ])("%s", (_, before, after, expected) => {
     expect(complaints(before, after)).toEqual(expected);
   });

@@ -14,7 +14,10 @@ const CONTEXT = { now_ms: Date.parse("2026-01-01T00:00:00Z") };
 
 function made(spec: object, metadata: object = {}): Pod {
   const { object } = decodeJson<Pod>("core/v1.Pod", {
-    apiVersion: "v1", kind: "Pod", metadata: { name: "a", namespace: "b", ...metadata }, spec,
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "a", namespace: "b", ...metadata },
+    spec,
   });
   pod.strategy.defaults(object);
   pod.strategy.prepareCreate(object, CONTEXT);
@@ -30,27 +33,42 @@ const image = { name: "c", image: "web:1" };
 describe("defaults", () => {
   it("fill what the author left out", () => {
     const object = made({
-      containers: [{ ...image, ports: [{ containerPort: 80 }],
-        readinessProbe: { httpGet: { port: 80 } } }],
+      containers: [
+        { ...image, ports: [{ containerPort: 80 }], readinessProbe: { httpGet: { port: 80 } } },
+      ],
       volumes: [{ name: "v" }, { name: "c", configMap: { name: "m" } }],
     });
     expect(object).toEqual({
-      kind: "Pod", apiVersion: "v1",
+      kind: "Pod",
+      apiVersion: "v1",
       metadata: { name: "a", namespace: "b", generation: 1 },
       spec: {
-        containers: [{
-          ...image, imagePullPolicy: "IfNotPresent", resources: {},
-          ports: [{ containerPort: 80, protocol: "TCP" }],
-          readinessProbe: {
-            httpGet: { path: "/", port: 80, scheme: "HTTP" }, timeoutSeconds: 1,
-            periodSeconds: 10, successThreshold: 1, failureThreshold: 3,
+        containers: [
+          {
+            ...image,
+            imagePullPolicy: "IfNotPresent",
+            resources: {},
+            ports: [{ containerPort: 80, protocol: "TCP" }],
+            readinessProbe: {
+              httpGet: { path: "/", port: 80, scheme: "HTTP" },
+              timeoutSeconds: 1,
+              periodSeconds: 10,
+              successThreshold: 1,
+              failureThreshold: 3,
+            },
+            terminationMessagePath: "/dev/termination-log",
+            terminationMessagePolicy: "File",
           },
-          terminationMessagePath: "/dev/termination-log", terminationMessagePolicy: "File",
-        }],
-        volumes: [{ name: "v", emptyDir: {} },
-          { name: "c", configMap: { name: "m", defaultMode: 420 } }],
-        dnsPolicy: "ClusterFirst", restartPolicy: "Always", securityContext: {},
-        terminationGracePeriodSeconds: 30, schedulerName: "default-scheduler",
+        ],
+        volumes: [
+          { name: "v", emptyDir: {} },
+          { name: "c", configMap: { name: "m", defaultMode: 420 } },
+        ],
+        dnsPolicy: "ClusterFirst",
+        restartPolicy: "Always",
+        securityContext: {},
+        terminationGracePeriodSeconds: 30,
+        schedulerName: "default-scheduler",
         enableServiceLinks: true,
       },
       status: { phase: "Pending", qosClass: "BestEffort" },
@@ -58,16 +76,23 @@ describe("defaults", () => {
   });
 
   it("give the same twice", () => {
-    const once = made({ hostNetwork: true, containers: [{ ...image, ports: [{ containerPort: 1 }],
-      resources: { limits: { cpu: "1" } } }] });
+    const once = made({
+      hostNetwork: true,
+      containers: [
+        { ...image, ports: [{ containerPort: 1 }], resources: { limits: { cpu: "1" } } },
+      ],
+    });
     const twice = structuredClone(once);
     pod.strategy.defaults(twice);
     expect(twice).toEqual(once);
   });
 
   it.each([
-    ["web", "Always"], ["web:latest", "Always"], ["web:1", "IfNotPresent"],
-    ["localhost:5000/web", "Always"], ["localhost:5000/web:2", "IfNotPresent"],
+    ["web", "Always"],
+    ["web:latest", "Always"],
+    ["web:1", "IfNotPresent"],
+    ["localhost:5000/web", "Always"],
+    ["localhost:5000/web:2", "IfNotPresent"],
     ["web@sha256:abc", "IfNotPresent"],
   ])("pull %s: %s", (name, policy) => {
     expect(pullPolicyOf(name)).toBe(policy);
@@ -76,9 +101,12 @@ describe("defaults", () => {
 
 describe("quality of service", () => {
   it.each([
-    [{}, "BestEffort"], [{ requests: { cpu: "1" } }, "Burstable"],
-    [{ limits: { cpu: "1", memory: "1Gi" }, requests: { cpu: "1000m", memory: "1024Mi" } },
-      "Guaranteed"],
+    [{}, "BestEffort"],
+    [{ requests: { cpu: "1" } }, "Burstable"],
+    [
+      { limits: { cpu: "1", memory: "1Gi" }, requests: { cpu: "1000m", memory: "1024Mi" } },
+      "Guaranteed",
+    ],
     [{ limits: { cpu: "1" }, requests: { cpu: "1" } }, "Burstable"],
   ])("of %j is %s", (resources, expected) => {
     expect(qosClassOf({ containers: [{ ...image, resources }] })).toBe(expected);
@@ -86,7 +114,8 @@ describe("quality of service", () => {
 });
 
 const BLOCK = [
-  { name: "v", persistentVolumeClaim: { claimName: "c" } }, { name: "e", emptyDir: {} },
+  { name: "v", persistentVolumeClaim: { claimName: "c" } },
+  { name: "e", emptyDir: {} },
 ];
 
 describe("validation", () => {
@@ -95,23 +124,31 @@ describe("validation", () => {
   });
 
   it.each([
-    [{ name: "v", devicePath: "../../etc/profile.d/x.sh" }, 'devicePath: Invalid value: ' +
-      "\"../../etc/profile.d/x.sh\": can not contain backsteps ('..')"],
+    [
+      { name: "v", devicePath: "../../etc/profile.d/x.sh" },
+      "devicePath: Invalid value: " +
+        "\"../../etc/profile.d/x.sh\": can not contain backsteps ('..')",
+    ],
     [{ name: "v", devicePath: "" }, "devicePath: Required value"],
     [{ name: "w", devicePath: "/dev/x" }, 'name: Not found: "w"'],
-    [{ name: "e", devicePath: "/dev/x" }, 'name: Invalid value: "e": can only use volume source ' +
-      "type of PersistentVolumeClaim or Ephemeral for block mode"],
+    [
+      { name: "e", devicePath: "/dev/x" },
+      'name: Invalid value: "e": can only use volume source ' +
+        "type of PersistentVolumeClaim or Ephemeral for block mode",
+    ],
   ])("refuses the volume device %j", (device, complaint) => {
     const containers = [{ ...image, volumeDevices: [device] }];
-    expect(complaints({ containers, volumes: BLOCK }))
-      .toContain(`spec.containers[0].volumeDevices[0].${complaint}`);
+    expect(complaints({ containers, volumes: BLOCK })).toContain(
+      `spec.containers[0].volumeDevices[0].${complaint}`,
+    );
   });
 
   it("refuses a volume's device in a user namespace", () => {
     const containers = [{ ...image, volumeDevices: [{ name: "v", devicePath: "/dev/x" }] }];
     expect(complaints({ containers, volumes: BLOCK })).toEqual([]);
-    expect(complaints({ containers, volumes: BLOCK, hostUsers: false }))
-      .toEqual(["spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false"]);
+    expect(complaints({ containers, volumes: BLOCK, hostUsers: false })).toEqual([
+      "spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false",
+    ]);
   });
 
   it.each(["Always", "OnRootMismatch"])("accepts fsGroupChangePolicy %s", (policy) => {
@@ -121,44 +158,74 @@ describe("validation", () => {
 
   it.each([
     [{ containers: [] }, "spec.containers: Required value"],
-    [{ containers: [{ name: "A", image: "x" }] },
-      'spec.containers[0].name: Invalid value: "A": a lowercase RFC 1123 label must consist of'],
+    [
+      { containers: [{ name: "A", image: "x" }] },
+      'spec.containers[0].name: Invalid value: "A": a lowercase RFC 1123 label must consist of',
+    ],
     [{ containers: [image, image] }, 'spec.containers[1].name: Duplicate value: "c"'],
     [{ containers: [{ name: "c" }] }, "spec.containers[0].image: Required value"],
-    [{ containers: [{ ...image, ports: [{ containerPort: 70000 }] }] },
+    [
+      { containers: [{ ...image, ports: [{ containerPort: 70000 }] }] },
       "spec.containers[0].ports[0].containerPort: Invalid value: 70000: " +
-      "must be between 1 and 65535, inclusive"],
-    [{ containers: [{ ...image, ports: [{ containerPort: 80, protocol: "X" }] }] },
+        "must be between 1 and 65535, inclusive",
+    ],
+    [
+      { containers: [{ ...image, ports: [{ containerPort: 80, protocol: "X" }] }] },
       'spec.containers[0].ports[0].protocol: Unsupported value: "X": ' +
-      'supported values: "SCTP", "TCP", "UDP"'],
-    [{ containers: [image], restartPolicy: "Sometimes" },
+        'supported values: "SCTP", "TCP", "UDP"',
+    ],
+    [
+      { containers: [image], restartPolicy: "Sometimes" },
       'spec.restartPolicy: Unsupported value: "Sometimes": ' +
-      'supported values: "Always", "OnFailure", "Never"'],
-    [{ containers: [{ ...image, volumeMounts: [{ name: "v", mountPath: "/v" }] }] },
-      'spec.containers[0].volumeMounts[0].name: Not found: "v"'],
-    [{ containers: [image], volumes: [{ name: "v", emptyDir: {}, hostPath: { path: "/x" } }] },
-      "may not specify more than 1 volume type"],
-    [{ containers: [{ ...image, resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }] },
+        'supported values: "Always", "OnFailure", "Never"',
+    ],
+    [
+      { containers: [{ ...image, volumeMounts: [{ name: "v", mountPath: "/v" }] }] },
+      'spec.containers[0].volumeMounts[0].name: Not found: "v"',
+    ],
+    [
+      { containers: [image], volumes: [{ name: "v", emptyDir: {}, hostPath: { path: "/x" } }] },
+      "may not specify more than 1 volume type",
+    ],
+    [
+      { containers: [{ ...image, resources: { requests: { cpu: "2" }, limits: { cpu: "1" } } }] },
       'spec.containers[0].resources.requests: Invalid value: "2": ' +
-      "must be less than or equal to cpu limit of 1"],
-    [{ containers: [{ ...image, resources: { limits: { bananas: "1" } } }] },
+        "must be less than or equal to cpu limit of 1",
+    ],
+    [
+      { containers: [{ ...image, resources: { limits: { bananas: "1" } } }] },
       'spec.containers[0].resources.limits[bananas]: Invalid value: "bananas": ' +
-      "must be a standard resource for containers"],
-    [{ containers: [{ ...image, livenessProbe: {} }] },
-      "spec.containers[0].livenessProbe: Required value: must specify a handler type"],
-    [{ containers: [{ ...image, env: [{ name: "a=b" }] }] },
-      'spec.containers[0].env[0].name: Invalid value: "a=b"'],
-    [{ containers: [image], tolerations: [{ key: "k", operator: "Maybe" }] },
-      'spec.tolerations[0].operator: Unsupported value: "Maybe"'],
-    [{ containers: [image], initContainers: [{ ...image, name: "i", livenessProbe: { exec:
-      { command: ["x"] } } }] },
-    "spec.initContainers[0].livenessProbe: Forbidden: " +
-      "may not be set for init containers without restartPolicy=Always"],
-    [{ containers: [image], securityContext: { fsGroupChangePolicy: "x" } },
+        "must be a standard resource for containers",
+    ],
+    [
+      { containers: [{ ...image, livenessProbe: {} }] },
+      "spec.containers[0].livenessProbe: Required value: must specify a handler type",
+    ],
+    [
+      { containers: [{ ...image, env: [{ name: "a=b" }] }] },
+      'spec.containers[0].env[0].name: Invalid value: "a=b"',
+    ],
+    [
+      { containers: [image], tolerations: [{ key: "k", operator: "Maybe" }] },
+      'spec.tolerations[0].operator: Unsupported value: "Maybe"',
+    ],
+    [
+      {
+        containers: [image],
+        initContainers: [{ ...image, name: "i", livenessProbe: { exec: { command: ["x"] } } }],
+      },
+      "spec.initContainers[0].livenessProbe: Forbidden: " +
+        "may not be set for init containers without restartPolicy=Always",
+    ],
+    [
+      { containers: [image], securityContext: { fsGroupChangePolicy: "x" } },
       'spec.securityContext.fsGroupChangePolicy: Unsupported value: "x": ' +
-      'supported values: "Always", "OnRootMismatch"'],
-    [{ containers: [image], activeDeadlineSeconds: 0 },
-      "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive"],
+        'supported values: "Always", "OnRootMismatch"',
+    ],
+    [
+      { containers: [image], activeDeadlineSeconds: 0 },
+      "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and 2147483647, inclusive",
+    ],
   ])("refuses %j", (spec, message) => {
     expect(complaints(spec).join("\n")).toContain(message);
   });
@@ -166,15 +233,22 @@ describe("validation", () => {
   it.each([
     [{ awsElasticBlockStore: { volumeID: "" } }, ["awsElasticBlockStore.volumeID: Required value"]],
     [{ gcePersistentDisk: {} }, ["gcePersistentDisk.pdName: Required value"]],
-    [{ gcePersistentDisk: { pdName: "d", partition: 256 } }, [
-      "gcePersistentDisk.partition: Invalid value: 256: must be between 1 and 255, inclusive",
-    ]],
-    [{ azureDisk: { diskName: "" } },
-      ["azureDisk.diskName: Required value", "azureDisk.diskURI: Required value"]],
-    [{ azureFile: {} },
-      ["azureFile.secretName: Required value", "azureFile.shareName: Required value"]],
-    [{ cinder: { secretRef: {} } },
-      ["cinder.volumeID: Required value", "cinder.secretRef.name: Required value"]],
+    [
+      { gcePersistentDisk: { pdName: "d", partition: 256 } },
+      ["gcePersistentDisk.partition: Invalid value: 256: must be between 1 and 255, inclusive"],
+    ],
+    [
+      { azureDisk: { diskName: "" } },
+      ["azureDisk.diskName: Required value", "azureDisk.diskURI: Required value"],
+    ],
+    [
+      { azureFile: {} },
+      ["azureFile.secretName: Required value", "azureFile.shareName: Required value"],
+    ],
+    [
+      { cinder: { secretRef: {} } },
+      ["cinder.volumeID: Required value", "cinder.secretRef.name: Required value"],
+    ],
     [{ portworxVolume: {} }, ["portworxVolume.volumeID: Required value"]],
     [{ vsphereVolume: {} }, ["vsphereVolume.volumePath: Required value"]],
     [{ cinder: { volumeID: "c", secretRef: { name: "s" } } }, []],
@@ -182,7 +256,8 @@ describe("validation", () => {
   ])("of a volume %j refuses %j", (source, messages) => {
     const volumes = [{ name: "v", ...source }];
     expect(complaints({ containers: [image], volumes })).toEqual(
-      messages.map((each) => `spec.volumes[0].${each}`));
+      messages.map((each) => `spec.volumes[0].${each}`),
+    );
   });
 
   it("bounds what the scheduler compares with every other pod", () => {
@@ -193,14 +268,18 @@ describe("validation", () => {
       Array.from({ length: count }, (_, index) => item(index));
     const spread = (count: number) => ({
       topologySpreadConstraints: times(count, (index) => ({
-        maxSkew: 1, topologyKey: `k${index}`, whenUnsatisfiable: "DoNotSchedule",
+        maxSkew: 1,
+        topologyKey: `k${index}`,
+        whenUnsatisfiable: "DoNotSchedule",
       })),
     });
     const weighted = () => ({ weight: 1, podAffinityTerm: { topologyKey } });
-    const near = (count: number) =>
-      ({ affinity: { podAffinity: { [soft]: times(count, weighted) } } });
-    const apart = (count: number) =>
-      ({ affinity: { podAntiAffinity: { [hard]: times(count, () => ({ topologyKey })) } } });
+    const near = (count: number) => ({
+      affinity: { podAffinity: { [soft]: times(count, weighted) } },
+    });
+    const apart = (count: number) => ({
+      affinity: { podAntiAffinity: { [hard]: times(count, () => ({ topologyKey })) } },
+    });
     for (const terms of [spread, near, apart]) {
       const containers = [image];
       expect(complaints({ containers, ...terms(SCHEDULING_TERMS_MAX) })).toEqual([]);
@@ -214,7 +293,15 @@ describe("validation", () => {
 describe("warnings", () => {
   it("name what is probably not meant", () => {
     const object = made({
-      containers: [{ ...image, env: [{ name: "A", value: "1" }, { name: "A", value: "2" }] }],
+      containers: [
+        {
+          ...image,
+          env: [
+            { name: "A", value: "1" },
+            { name: "A", value: "2" },
+          ],
+        },
+      ],
       volumes: [{ name: "v", rbd: { image: "i", monitors: ["m"] } }],
     });
     expect(pod.strategy.warnings(object)).toEqual([
@@ -234,7 +321,8 @@ describe("warnings", () => {
       deployment.strategy.warnings({ metadata: {}, spec: { selector, template } }),
       podTemplate.strategy.warnings({ metadata: {}, template }),
       cronJob.strategy.warnings({
-        metadata: {}, spec: { schedule: "@daily", jobTemplate: { spec: { template } } },
+        metadata: {},
+        spec: { schedule: "@daily", jobTemplate: { spec: { template } } },
       }),
     ];
     expect(texts).toEqual([
@@ -293,20 +381,56 @@ describe("columns", () => {
 
   it.each([
     [{ phase: "Pending" }, ["0/1", "Pending", "0"]],
-    [{ phase: "Running", containerStatuses: [{ name: "c", ready: true, restartCount: 2,
-      state: { running: {} }, lastState: { terminated: { exitCode: 1,
-        finishedAt: "2025-12-31T23:59:00Z" } } }] },
-    ["1/1", "Running", "2 (60s ago)"]],
-    [{ phase: "Running", containerStatuses: [{ name: "c", ready: false, restartCount: 0,
-      state: { waiting: { reason: "CrashLoopBackOff" } } }] }, ["0/1", "CrashLoopBackOff", "0"]],
-    [{ phase: "Succeeded", containerStatuses: [{ name: "c", ready: false, restartCount: 0,
-      state: { terminated: { exitCode: 0, reason: "Completed" } } }] }, ["0/1", "Completed", "0"]],
+    [
+      {
+        phase: "Running",
+        containerStatuses: [
+          {
+            name: "c",
+            ready: true,
+            restartCount: 2,
+            state: { running: {} },
+            lastState: { terminated: { exitCode: 1, finishedAt: "2025-12-31T23:59:00Z" } },
+          },
+        ],
+      },
+      ["1/1", "Running", "2 (60s ago)"],
+    ],
+    [
+      {
+        phase: "Running",
+        containerStatuses: [
+          {
+            name: "c",
+            ready: false,
+            restartCount: 0,
+            state: { waiting: { reason: "CrashLoopBackOff" } },
+          },
+        ],
+      },
+      ["0/1", "CrashLoopBackOff", "0"],
+    ],
+    [
+      {
+        phase: "Succeeded",
+        containerStatuses: [
+          {
+            name: "c",
+            ready: false,
+            restartCount: 0,
+            state: { terminated: { exitCode: 0, reason: "Completed" } },
+          },
+        ],
+      },
+      ["0/1", "Completed", "0"],
+    ],
   ])("of %j are %j", (status, expected) => {
     expect(cells(status)).toEqual(expected);
   });
 
   it("say Terminating while a pod goes", () => {
-    expect(cells({ phase: "Running" }, { deletionTimestamp: "2026-01-01T00:00:00Z" })[1])
-      .toBe("Terminating");
+    expect(cells({ phase: "Running" }, { deletionTimestamp: "2026-01-01T00:00:00Z" })[1]).toBe(
+      "Terminating",
+    );
   });
 });

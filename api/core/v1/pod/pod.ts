@@ -1,17 +1,21 @@
 /** Pod: the smallest thing that runs. */
-import type { Pod, PodStatus } from "../../../gen/core/v1.ts";
+
 import { defineKind } from "../../../define.ts";
+import type { Pod, PodStatus } from "../../../gen/core/v1.ts";
 import type { Kind, StrategyContext } from "../../../kind.ts";
 import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
-import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { timeOf } from "../../../time.ts";
+import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
 import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 import { validatePodSpec } from "./validate-spec.ts";
 import {
-  validateEphemeralUpdate, validatePodStatusUpdate, validatePodUpdate, validateTrimmedImages,
+  validateEphemeralUpdate,
+  validatePodStatusUpdate,
+  validatePodUpdate,
+  validateTrimmedImages,
 } from "./validate-update.ts";
 import { podWarnings } from "./warnings.ts";
 
@@ -21,11 +25,15 @@ function firstStatus(pod: Pod, context: StrategyContext): PodStatus {
   if ((pod.spec.schedulingGates ?? []).length === 0) return status;
   return {
     ...status,
-    conditions: [{
-      type: "PodScheduled", status: "False", reason: "SchedulingGated",
-      message: "Scheduling is blocked due to non-empty scheduling gates",
-      lastTransitionTime: timeOf(context.now_ms),
-    }],
+    conditions: [
+      {
+        type: "PodScheduled",
+        status: "False",
+        reason: "SchedulingGated",
+        message: "Scheduling is blocked due to non-empty scheduling gates",
+        lastTransitionTime: timeOf(context.now_ms),
+      },
+    ],
   };
 }
 
@@ -53,7 +61,8 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
     object.status = firstStatus(object, context);
   },
   validate: (object) => [
-    ...validatePodSpec(object.spec, "spec", true), ...validateTrimmedImages(object.spec),
+    ...validatePodSpec(object.spec, "spec", true),
+    ...validateTrimmedImages(object.spec),
   ],
   validateUpdate: validatePodUpdate,
   warnings: (object) => podWarnings(object.spec, "spec"),
@@ -72,7 +81,8 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
         prepareUpdate: (object, old) => keepAllBut(object, old, "ephemeralContainers"),
         validateUpdate: (object, old) => [
           ...validateMetadataUpdate(object.metadata, old.metadata),
-          ...validatePodSpec(object.spec, "spec", true), ...validateEphemeralUpdate(object, old),
+          ...validatePodSpec(object.spec, "spec", true),
+          ...validateEphemeralUpdate(object, old),
         ],
       },
     },

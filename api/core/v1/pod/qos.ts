@@ -1,6 +1,7 @@
 /** The quality-of-service class, fixed when a pod is created. Source: "Pod Quality of Service". */
-import type { PodQOSClass, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
+
 import { addQuantity, compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
+import type { PodQOSClass, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
 
 const COUNTED = ["cpu", "memory"];
 
@@ -27,9 +28,10 @@ function limitsBoth(resources: ResourceRequirements | undefined): boolean {
  * count instead of its containers'.
  */
 export function qosClassOf(spec: PodSpec): PodQOSClass {
-  const holders = spec.resources !== undefined
-    ? [spec.resources]
-    : [...spec.containers, ...(spec.initContainers ?? [])].map((each) => each.resources);
+  const holders =
+    spec.resources !== undefined
+      ? [spec.resources]
+      : [...spec.containers, ...(spec.initContainers ?? [])].map((each) => each.resources);
   const requests: Sums = new Map();
   const limits: Sums = new Map();
   for (const each of holders) {
@@ -37,7 +39,8 @@ export function qosClassOf(spec: PodSpec): PodQOSClass {
     add(limits, each?.limits);
   }
   if (requests.size === 0 && limits.size === 0) return "BestEffort";
-  const equal = requests.size === limits.size && [...requests].every(([name, amount]) =>
-    compareQuantity(amount, limits.get(name) ?? "0") === 0);
+  const equal =
+    requests.size === limits.size &&
+    [...requests].every(([name, amount]) => compareQuantity(amount, limits.get(name) ?? "0") === 0);
   return holders.every(limitsBoth) && equal ? "Guaranteed" : "Burstable";
 }

@@ -1,7 +1,7 @@
 /** `/resize`: the amounts of cpu and memory of a pod that exists, and nothing else. */
 import { isDeepStrictEqual } from "node:util";
+import { type FieldError, forbidden, invalid } from "../../../errors.ts";
 import type { Container, Pod, ResourceRequirements } from "../../../gen/core/v1.ts";
-import { forbidden, invalid, type FieldError } from "../../../errors.ts";
 import { keep, keepMetadata, raiseGeneration } from "../../../strategy.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { isMirrorPod } from "./mirror.ts";
@@ -59,8 +59,13 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     ...validatePodSpec(pod.spec, "spec", true),
   ];
   if (qosClassOf(pod.spec) !== (old.status?.qosClass ?? qosClassOf(old.spec))) {
-    errors.push(invalid("spec", pod.status?.qosClass ?? "",
-      "Pod QOS Class may not change as a result of resizing"));
+    errors.push(
+      invalid(
+        "spec",
+        pod.status?.qosClass ?? "",
+        "Pod QOS Class may not change as a result of resizing",
+      ),
+    );
   }
   if (!isSupported(old)) {
     errors.push(forbidden("spec", "Pod running on node without support for resize"));
@@ -72,18 +77,27 @@ export function validateResize(pod: Pod, old: Pod): FieldError[] {
     ...errors,
     ...(["initContainers", "containers"] as const).flatMap((list) =>
       (old.spec[list] ?? []).flatMap((before, index) =>
-        validateRemoved(pod.spec[list]![index]!.resources, before.resources,
-          `spec.${list}[${index}].resources`))),
+        validateRemoved(
+          pod.spec[list]![index]!.resources,
+          before.resources,
+          `spec.${list}[${index}].resources`,
+        ),
+      ),
+    ),
     ...old.spec.containers.flatMap((before, index) =>
-      isSameBut(pod.spec.containers[index]!, before) ? [] : [forbidden("spec", ONLY)]),
+      isSameBut(pod.spec.containers[index]!, before) ? [] : [forbidden("spec", ONLY)],
+    ),
     ...(old.spec.initContainers ?? []).flatMap((before, index) =>
-      validateInit(pod.spec.initContainers![index]!, before, `spec.initContainers[${index}]`)),
+      validateInit(pod.spec.initContainers![index]!, before, `spec.initContainers[${index}]`),
+    ),
   ];
 }
 
 /** Resources of the pod itself grow and shrink where it was created with them. */
 function validatePodLevel(
-  now: ResourceRequirements | undefined, before: ResourceRequirements | undefined, path: string,
+  now: ResourceRequirements | undefined,
+  before: ResourceRequirements | undefined,
+  path: string,
 ): FieldError[] {
   if (now === undefined) {
     return before === undefined ? [] : [forbidden(path, "pod-level resources cannot be removed")];
@@ -107,32 +121,50 @@ function validateOrder(pod: Pod, old: Pod, list: (typeof LISTS)[number]): FieldE
   if (now.length !== before.length) {
     return [forbidden(`spec.${list}`, `${list} may not be added or removed on resize`)];
   }
-  return before.flatMap(({ name }, index) => now[index]!.name === name ? []
-    : [forbidden(`spec.${list}[${index}].name`,
-      `${list} may not be renamed or reordered on resize`)]);
+  return before.flatMap(({ name }, index) =>
+    now[index]!.name === name
+      ? []
+      : [
+          forbidden(
+            `spec.${list}[${index}].name`,
+            `${list} may not be renamed or reordered on resize`,
+          ),
+        ],
+  );
 }
 
 function validateRemoved(
-  now: ResourceRequirements | undefined, before: ResourceRequirements | undefined, path: string,
+  now: ResourceRequirements | undefined,
+  before: ResourceRequirements | undefined,
+  path: string,
   what = "",
 ): FieldError[] {
   return (["requests", "limits"] as const).flatMap((list) => {
     const left = now?.[list] ?? {};
     const kept = Object.keys(before?.[list] ?? {}).every((name) => Object.hasOwn(left, name));
-    return kept ? []
-      : [forbidden(`${path}.${list}`, `${what}resource ${list} cannot be removed`)];
+    return kept ? [] : [forbidden(`${path}.${list}`, `${what}resource ${list} cannot be removed`)];
   });
 }
 
 /** An init container that has run to its end is not run again because of a resize. */
 function validateInit(now: Container, before: Container, path: string): FieldError[] {
-  const errors = isSameBut(now, before) ? []
+  const errors = isSameBut(now, before)
+    ? []
     : [forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable")];
   if (now.restartPolicy === "Always" || isDeepStrictEqual(now, before)) return errors;
-  const restarts = (now.resizePolicy ?? []).filter((each) =>
-    each.restartPolicy === "RestartContainer");
-  return [...errors, ...restarts.map(() => forbidden(path, "non-sidecar init containers with a " +
-    "resize policy of RestartContainer cannot be resized"))];
+  const restarts = (now.resizePolicy ?? []).filter(
+    (each) => each.restartPolicy === "RestartContainer",
+  );
+  return [
+    ...errors,
+    ...restarts.map(() =>
+      forbidden(
+        path,
+        "non-sidecar init containers with a " +
+          "resize policy of RestartContainer cannot be resized",
+      ),
+    ),
+  ];
 }
 
 /** Whether only mutable amounts differ. */
@@ -146,7 +178,7 @@ function fixedPart({ resources, ...rest }: Container): object {
 
 /** Returns the part of resources that may not change. */
 function fixedResources({ requests, limits, claims }: ResourceRequirements = {}): object {
-  const fixed = (list: Record<string, string> = {}): object => Object.fromEntries(
-    Object.entries(list).filter(([name]) => !MUTABLE.includes(name)));
+  const fixed = (list: Record<string, string> = {}): object =>
+    Object.fromEntries(Object.entries(list).filter(([name]) => !MUTABLE.includes(name)));
   return { claims, requests: fixed(requests), limits: fixed(limits) };
 }

@@ -1,10 +1,21 @@
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
-import type {
-  Container, ContainerPort, EphemeralContainer, SecurityContext, Volume, VolumeMount,
-} from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notFound, notSupported, required, type FieldError,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notFound,
+  notSupported,
+  required,
 } from "../../../errors.ts";
+import type {
+  Container,
+  ContainerPort,
+  EphemeralContainer,
+  SecurityContext,
+  Volume,
+  VolumeMount,
+} from "../../../gen/core/v1.ts";
 import { dnsLabel, inRange, portName, portNumber } from "../../../validation/names.ts";
 import { validateDevices } from "./validate-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validate-env.ts";
@@ -39,12 +50,16 @@ function validatePorts(ports: readonly ContainerPort[] = [], path: string): Fiel
     }
     if (port.containerPort === 0) errors.push(required(`${at}.containerPort`));
     else {
-      errors.push(...portNumber(port.containerPort)
-        .map((each) => invalid(`${at}.containerPort`, port.containerPort, each)));
+      errors.push(
+        ...portNumber(port.containerPort).map((each) =>
+          invalid(`${at}.containerPort`, port.containerPort, each),
+        ),
+      );
     }
     if ((port.hostPort ?? 0) !== 0) {
-      errors.push(...portNumber(port.hostPort!)
-        .map((each) => invalid(`${at}.hostPort`, port.hostPort, each)));
+      errors.push(
+        ...portNumber(port.hostPort!).map((each) => invalid(`${at}.hostPort`, port.hostPort, each)),
+      );
     }
     return [...errors, ...oneOf(port.protocol, PROTOCOLS, `${at}.protocol`)];
   });
@@ -52,14 +67,18 @@ function validatePorts(ports: readonly ContainerPort[] = [], path: string): Fiel
 
 /** A value that must be given and be one of a few. */
 export function oneOf(
-  value: string | undefined, allowed: readonly string[], path: string,
+  value: string | undefined,
+  allowed: readonly string[],
+  path: string,
 ): FieldError[] {
   if ((value ?? "") === "") return [required(path)];
   return allowed.includes(value!) ? [] : [notSupported(path, value, allowed)];
 }
 
 function validateMounts(
-  container: Container | EphemeralContainer, scope: PodScope, path: string,
+  container: Container | EphemeralContainer,
+  scope: PodScope,
+  path: string,
 ): FieldError[] {
   const paths = new Set<string>();
   const volumes = new Set(scope.volumes.map(({ name }) => name));
@@ -80,11 +99,19 @@ function validateMounts(
       errors.push(invalid(`${at}.name`, mount.name, "must not already exist in volumeDevices"));
     }
     if (devicePaths.has(mount.mountPath)) {
-      errors.push(invalid(`${at}.mountPath`, mount.mountPath,
-        "must not already exist as a path in volumeDevices"));
+      errors.push(
+        invalid(
+          `${at}.mountPath`,
+          mount.mountPath,
+          "must not already exist as a path in volumeDevices",
+        ),
+      );
     }
-    return [...errors, ...validateSubPath(mount, at, path),
-      ...validatePropagation(mount, container, path)];
+    return [
+      ...errors,
+      ...validateSubPath(mount, at, path),
+      ...validatePropagation(mount, container, path),
+    ];
   });
 }
 
@@ -94,22 +121,26 @@ function validateSubPath(mount: VolumeMount, at: string, list: string): FieldErr
   const errors = subPath === "" ? [] : descendingPath(subPath, `${list}.subPath`);
   if (subPathExpr === "") return errors;
   if (subPath !== "") {
-    errors.push(invalid(`${at}.subPathExpr`, subPathExpr,
-      "subPathExpr and subPath are mutually exclusive"));
+    errors.push(
+      invalid(`${at}.subPathExpr`, subPathExpr, "subPathExpr and subPath are mutually exclusive"),
+    );
   }
   return [...errors, ...descendingPath(subPathExpr, `${list}.subPathExpr`)];
 }
 
 function validatePropagation(
-  mount: VolumeMount, container: Container | EphemeralContainer, list: string,
+  mount: VolumeMount,
+  container: Container | EphemeralContainer,
+  list: string,
 ): FieldError[] {
   const mode = mount.mountPropagation;
   if (mode === undefined) return [];
   const path = `${list}.mountPropagation`;
   if (!PROPAGATIONS.includes(mode)) return [notSupported(path, mode, PROPAGATIONS)];
   if (mode !== "Bidirectional" || container.securityContext?.privileged === true) return [];
-  return [forbidden(path,
-    "Bidirectional mount propagation is available only to privileged containers")];
+  return [
+    forbidden(path, "Bidirectional mount propagation is available only to privileged containers"),
+  ];
 }
 
 /** The security settings of one container. */
@@ -123,12 +154,23 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
   }
   if (context.allowPrivilegeEscalation === false) {
     if (context.privileged === true) {
-      errors.push(invalid(path, context,
-        "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"));
+      errors.push(
+        invalid(
+          path,
+          context,
+          "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+        ),
+      );
     }
     if (context.capabilities?.add?.includes("CAP_SYS_ADMIN") === true) {
-      errors.push(invalid(path, context, "cannot set `allowPrivilegeEscalation` to false and " +
-        "`capabilities.Add` CAP_SYS_ADMIN"));
+      errors.push(
+        invalid(
+          path,
+          context,
+          "cannot set `allowPrivilegeEscalation` to false and " +
+            "`capabilities.Add` CAP_SYS_ADMIN",
+        ),
+      );
     }
   }
   return [...errors, ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
@@ -137,17 +179,26 @@ function validateSecurity(context: SecurityContext | undefined, path: string): F
 const SECCOMP_TYPES = ["Localhost", "RuntimeDefault", "Unconfined"];
 
 export function validateSeccomp(
-  profile: { type: string; localhostProfile?: string } | undefined, path: string,
+  profile: { type: string; localhostProfile?: string } | undefined,
+  path: string,
 ): FieldError[] {
   if (profile === undefined) return [];
   if (profile.type === "Localhost") {
     const { localhostProfile = "" } = profile;
-    return localhostProfile !== "" ? descendingPath(localhostProfile, `${path}.localhostProfile`)
+    return localhostProfile !== ""
+      ? descendingPath(localhostProfile, `${path}.localhostProfile`)
       : [required(`${path}.localhostProfile`, "must be set when seccomp type is Localhost")];
   }
-  const errors = profile.localhostProfile === undefined ? []
-    : [invalid(`${path}.localhostProfile`, profile.localhostProfile,
-      "can only be set when seccomp type is Localhost")];
+  const errors =
+    profile.localhostProfile === undefined
+      ? []
+      : [
+          invalid(
+            `${path}.localhostProfile`,
+            profile.localhostProfile,
+            "can only be set when seccomp type is Localhost",
+          ),
+        ];
   if (profile.type === "") {
     return [required(`${path}.type`, "type is required when seccompProfile is set")];
   }
@@ -157,15 +208,21 @@ export function validateSeccomp(
 
 /** The rules that all containers share. */
 export function validateContainer(
-  container: Container | EphemeralContainer, scope: PodScope, path: string,
+  container: Container | EphemeralContainer,
+  scope: PodScope,
+  path: string,
 ): FieldError[] {
   const { name } = container;
   return [
-    ...(name === "" ? [required(`${path}.name`)]
+    ...(name === ""
+      ? [required(`${path}.name`)]
       : dnsLabel(name).map((each) => invalid(`${path}.name`, name, each))),
     ...((container.image ?? "") === "" ? [required(`${path}.image`)] : []),
-    ...oneOf(container.terminationMessagePolicy, MESSAGE_POLICIES,
-      `${path}.terminationMessagePolicy`),
+    ...oneOf(
+      container.terminationMessagePolicy,
+      MESSAGE_POLICIES,
+      `${path}.terminationMessagePolicy`,
+    ),
     ...validatePorts(container.ports, `${path}.ports`),
     ...validateEnv(container.env, `${path}.env`),
     ...validateEnvFrom(container.envFrom, `${path}.envFrom`),
@@ -197,7 +254,8 @@ function hostPortConflicts(containers: readonly Container[], path: string): Fiel
       if (taken.has(key)) return [duplicate(`${path}[${index}].ports[${position}].hostPort`, key)];
       taken.add(key);
       return [];
-    }));
+    }),
+  );
 }
 
 function uniqueName(name: string, taken: Set<string>, path: string): FieldError[] {
@@ -208,7 +266,9 @@ function uniqueName(name: string, taken: Set<string>, path: string): FieldError[
 
 /** The containers proper: at least one. */
 export function validateContainers(
-  containers: readonly Container[], scope: PodScope, path: string,
+  containers: readonly Container[],
+  scope: PodScope,
+  path: string,
 ): FieldError[] {
   if (containers.length === 0) return [required(path)];
   const names = new Set<string>();
@@ -217,7 +277,8 @@ export function validateContainers(
     const policy = container.restartPolicy;
     const known = policy === undefined || RESTART_POLICIES.includes(policy);
     return [
-      ...validateContainer(container, scope, at), ...uniqueName(container.name, names, at),
+      ...validateContainer(container, scope, at),
+      ...uniqueName(container.name, names, at),
       ...validateHooks(container, scope, at),
       ...(known ? [] : [notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES)]),
     ];
@@ -229,21 +290,33 @@ const ONLY_FOR_SIDECARS = ["lifecycle", "livenessProbe", "readinessProbe", "star
 
 /** Containers that run before the others; with restartPolicy Always they run on beside them. */
 export function validateInitContainers(
-  containers: readonly Container[] = [], regular: readonly Container[], scope: PodScope,
+  containers: readonly Container[] = [],
+  regular: readonly Container[],
+  scope: PodScope,
   path: string,
 ): FieldError[] {
   const names = new Set(regular.map((each) => each.name));
   return containers.flatMap((container, index) => {
     const at = `${path}[${index}]`;
     const policy = container.restartPolicy;
-    const errors = [...validateContainer(container, scope, at),
-      ...uniqueName(container.name, names, at), ...hostPortConflicts([container], path)];
+    const errors = [
+      ...validateContainer(container, scope, at),
+      ...uniqueName(container.name, names, at),
+      ...hostPortConflicts([container], path),
+    ];
     if (policy !== undefined && !RESTART_POLICIES.includes(policy)) {
       errors.push(notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES));
     }
     if (policy === "Always") return [...errors, ...validateHooks(container, scope, at)];
     const set = ONLY_FOR_SIDECARS.filter((name) => container[name] !== undefined);
-    return [...errors, ...set.map((name) => forbidden(`${at}.${name}`,
-      "may not be set for init containers without restartPolicy=Always"))];
+    return [
+      ...errors,
+      ...set.map((name) =>
+        forbidden(
+          `${at}.${name}`,
+          "may not be set for init containers without restartPolicy=Always",
+        ),
+      ),
+    ];
   });
 }

@@ -1,4 +1,4 @@
-import { invalid, notFound, required, type FieldError } from "../../../errors.ts";
+import { type FieldError, invalid, notFound, required } from "../../../errors.ts";
 import type { Container, EphemeralContainer, Volume } from "../../../gen/core/v1.ts";
 import { noBacksteps } from "./validate-volumes.ts";
 
@@ -7,7 +7,9 @@ const WRONG_SOURCE =
 
 /** The volumes that a container has as devices, at `path`. */
 export function validateDevices(
-  container: Container | EphemeralContainer, volumes: readonly Volume[], path: string,
+  container: Container | EphemeralContainer,
+  volumes: readonly Volume[],
+  path: string,
 ): FieldError[] {
   const sources = new Map(volumes.map((volume) => [volume.name, volume]));
   const mounts = container.volumeMounts ?? [];

@@ -1,28 +1,46 @@
+import { type FieldError, invalid, notSupported, required } from "../../../errors.ts";
 import type {
-  EnvFromSource, EnvVar, ObjectFieldSelector, ResourceFieldSelector,
+  EnvFromSource,
+  EnvVar,
+  ObjectFieldSelector,
+  ResourceFieldSelector,
 } from "../../../gen/core/v1.ts";
-import { invalid, notSupported, required, type FieldError } from "../../../errors.ts";
-import {
-  configKey, dnsSubdomain, envVarName, qualifiedName,
-} from "../../../validation/names.ts";
+import { configKey, dnsSubdomain, envVarName, qualifiedName } from "../../../validation/names.ts";
 
 const ENV_FIELDS = [
-  "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName",
-  "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
+  "spec.nodeName",
+  "spec.serviceAccountName",
+  "status.hostIP",
+  "status.hostIPs",
+  "status.podIP",
+  "status.podIPs",
 ];
 const VOLUME_FIELDS = [
-  "metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid",
+  "metadata.annotations",
+  "metadata.labels",
+  "metadata.name",
+  "metadata.namespace",
+  "metadata.uid",
 ];
 const RESOURCE_FIELDS = [
-  "limits.cpu", "limits.ephemeral-storage", "limits.memory", "requests.cpu",
-  "requests.ephemeral-storage", "requests.memory",
+  "limits.cpu",
+  "limits.ephemeral-storage",
+  "limits.memory",
+  "requests.cpu",
+  "requests.ephemeral-storage",
+  "requests.memory",
 ];
 const HUGE_PAGES = /^(limits|requests)\.hugepages-/;
 const SUBSCRIPT = /^(.*)\['(.*)'\]$/;
 
 /** A field of the pod that a variable or a file shows. */
 export function validateFieldRef(
-  selector: ObjectFieldSelector, path: string, place: "env" | "volume",
+  selector: ObjectFieldSelector,
+  path: string,
+  place: "env" | "volume",
 ): FieldError[] {
   const { fieldPath } = selector;
   if (fieldPath === "") return [required(`${path}.fieldPath`)];
@@ -40,13 +58,20 @@ export function validateFieldRef(
   if ([...ENV_FIELDS, ...VOLUME_FIELDS, "spec.restartPolicy"].includes(fieldPath)) {
     return [notSupported(`${path}.fieldPath`, fieldPath, allowed)];
   }
-  return [invalid(`${path}.fieldPath`, fieldPath, "error converting fieldPath: field label not " +
-    `supported: ${fieldPath}`)];
+  return [
+    invalid(
+      `${path}.fieldPath`,
+      fieldPath,
+      "error converting fieldPath: field label not " + `supported: ${fieldPath}`,
+    ),
+  ];
 }
 
 /** A request or limit of a container that a variable or a file shows. */
 export function validateResourceRef(
-  selector: ResourceFieldSelector, path: string, place: "env" | "volume",
+  selector: ResourceFieldSelector,
+  path: string,
+  place: "env" | "volume",
 ): FieldError[] {
   const { resource, containerName = "" } = selector;
   if (place === "volume" && containerName === "") return [required(`${path}.containerName`)];
@@ -55,14 +80,14 @@ export function validateResourceRef(
   return [notSupported(`${path}.resource`, resource, RESOURCE_FIELDS)];
 }
 
-function validateKeyRef(
-  selector: { name?: string; key: string }, path: string,
-): FieldError[] {
+function validateKeyRef(selector: { name?: string; key: string }, path: string): FieldError[] {
   const name = selector.name ?? "";
   const errors = dnsSubdomain(name).map((each) => invalid(`${path}.name`, name, each));
   if (selector.key === "") return [...errors, required(`${path}.key`)];
-  return [...errors,
-    ...configKey(selector.key).map((each) => invalid(`${path}.key`, selector.key, each))];
+  return [
+    ...errors,
+    ...configKey(selector.key).map((each) => invalid(`${path}.key`, selector.key, each)),
+  ];
 }
 
 function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
@@ -79,8 +104,14 @@ function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
   if (from.secretKeyRef) errors.push(...validateKeyRef(from.secretKeyRef, `${path}.secretKeyRef`));
   const sources = Object.values(from).filter((each) => each !== undefined).length;
   if (sources === 0) {
-    errors.push(invalid(path, "", "must specify one of: `fieldRef`, `resourceFieldRef`, " +
-      "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"));
+    errors.push(
+      invalid(
+        path,
+        "",
+        "must specify one of: `fieldRef`, `resourceFieldRef`, " +
+          "`configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+      ),
+    );
   } else if ((variable.value ?? "") !== "") {
     errors.push(invalid(path, "", "may not be specified when `value` is not empty"));
   } else if (sources > 1) {
@@ -93,25 +124,31 @@ function validateValueFrom(variable: EnvVar, path: string): FieldError[] {
 export function validateEnv(variables: readonly EnvVar[] = [], path: string): FieldError[] {
   return variables.flatMap((variable, index) => {
     const at = `${path}[${index}]`;
-    const name = variable.name === ""
-      ? [required(`${at}.name`)]
-      : envVarName(variable.name).map((each) => invalid(`${at}.name`, variable.name, each));
+    const name =
+      variable.name === ""
+        ? [required(`${at}.name`)]
+        : envVarName(variable.name).map((each) => invalid(`${at}.name`, variable.name, each));
     return [...name, ...validateValueFrom(variable, `${at}.valueFrom`)];
   });
 }
 
 /** Whole ConfigMaps and Secrets taken as variables. */
 export function validateEnvFrom(
-  sources: readonly EnvFromSource[] = [], path: string,
+  sources: readonly EnvFromSource[] = [],
+  path: string,
 ): FieldError[] {
   return sources.flatMap((source, index) => {
     const at = `${path}[${index}]`;
     const errors: FieldError[] = [];
     if ((source.prefix ?? "") !== "") {
-      errors.push(...envVarName(source.prefix!)
-        .map((each) => invalid(`${at}.prefix`, source.prefix, each)));
+      errors.push(
+        ...envVarName(source.prefix!).map((each) => invalid(`${at}.prefix`, source.prefix, each)),
+      );
     }
-    const refs = [["configMapRef", source.configMapRef], ["secretRef", source.secretRef]] as const;
+    const refs = [
+      ["configMapRef", source.configMapRef],
+      ["secretRef", source.secretRef],
+    ] as const;
     const given = refs.filter(([, ref]) => ref !== undefined);
     for (const [key, ref] of given) {
       const name = ref?.name ?? "";

@@ -1,15 +1,23 @@
 /** A gated pod's node selector and affinity can be narrowed, not widened. */
 import { isDeepStrictEqual } from "node:util";
+import { type FieldError, invalid } from "../../../errors.ts";
 import type { NodeSelectorTerm, PodSpec } from "../../../gen/core/v1.ts";
-import { invalid, type FieldError } from "../../../errors.ts";
 
 const HARD = "requiredDuringSchedulingIgnoredDuringExecution";
 
 function validateSelector(now: PodSpec, before: PodSpec): FieldError[] {
-  const kept = Object.entries(before.nodeSelector ?? {})
-    .every(([key, value]) => now.nodeSelector?.[key] === value);
-  return kept ? [] : [invalid("spec.nodeSelector", now.nodeSelector ?? null,
-    "only additions to spec.nodeSelector are allowed (no mutations or deletions)")];
+  const kept = Object.entries(before.nodeSelector ?? {}).every(
+    ([key, value]) => now.nodeSelector?.[key] === value,
+  );
+  return kept
+    ? []
+    : [
+        invalid(
+          "spec.nodeSelector",
+          now.nodeSelector ?? null,
+          "only additions to spec.nodeSelector are allowed (no mutations or deletions)",
+        ),
+      ];
 }
 
 /** Conditions may follow those that were there; a term without any stays so. */
@@ -32,12 +40,25 @@ function validateAffinity(now: PodSpec, before: PodSpec): FieldError[] {
   const path = `spec.affinity.nodeAffinity.${HARD}.nodeSelectorTerms`;
   if (old.length === 0) return [];
   if (old.length !== next.length) {
-    return [invalid(path, next.length === 0 ? null : next,
-      "no additions/deletions to non-empty NodeSelectorTerms list are allowed")];
+    return [
+      invalid(
+        path,
+        next.length === 0 ? null : next,
+        "no additions/deletions to non-empty NodeSelectorTerms list are allowed",
+      ),
+    ];
   }
-  return old.flatMap((term, index) => onlyAdds(next[index], term) ? []
-    : [invalid(`${path}[${index}]`, next[index],
-      "only additions are allowed (no mutations or deletions)")]);
+  return old.flatMap((term, index) =>
+    onlyAdds(next[index], term)
+      ? []
+      : [
+          invalid(
+            `${path}[${index}]`,
+            next[index],
+            "only additions are allowed (no mutations or deletions)",
+          ),
+        ],
+  );
 }
 
 /** The rules of a change of a gated pod; none for a pod without gates. */

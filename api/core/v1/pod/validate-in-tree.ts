@@ -1,5 +1,5 @@
-import type { Volume } from "../../../gen/core/v1.ts";
 import { type FieldError, invalid, required } from "../../../errors.ts";
+import type { Volume } from "../../../gen/core/v1.ts";
 
 /** Fields that sources of volumes which CSI drivers took over must have (upstream's rules). */
 const REQUIRED = {
@@ -19,7 +19,8 @@ export function validateInTree(volume: Volume, path: string): FieldError[] {
   const errors = Object.entries(REQUIRED).flatMap(([kind, fields]) => {
     const source = volume[kind as keyof typeof REQUIRED] as Record<string, unknown> | undefined;
     if (source === undefined) return [];
-    return fields.filter((field) => !source[field])
+    return fields
+      .filter((field) => !source[field])
       .map((field) => required(`${path}.${kind}.${field}`));
   });
   const { secretRef } = volume.cinder ?? {};
@@ -27,8 +28,13 @@ export function validateInTree(volume: Volume, path: string): FieldError[] {
   for (const kind of ["awsElasticBlockStore", "gcePersistentDisk"] as const) {
     const partition = volume[kind]?.partition ?? 0;
     if (partition >= 0 && partition <= PARTITION_MAX) continue;
-    errors.push(invalid(`${path}.${kind}.partition`, partition,
-      `must be between 1 and ${PARTITION_MAX}, inclusive`));
+    errors.push(
+      invalid(
+        `${path}.${kind}.partition`,
+        partition,
+        `must be between 1 and ${PARTITION_MAX}, inclusive`,
+      ),
+    );
   }
   return errors;
 }

@@ -1,6 +1,6 @@
-import type { LifecycleHandler, Lifecycle, Probe } from "../../../gen/core/v1.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../../errors.ts";
+import type { Lifecycle, LifecycleHandler, Probe } from "../../../gen/core/v1.ts";
 import type { IntOrString } from "../../../scalars.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../../errors.ts";
 import { nonNegative } from "../../../validation/metadata.ts";
 import { httpHeaderName, portName, portNumber } from "../../../validation/names.ts";
 
@@ -27,7 +27,10 @@ function validateHttpGet(http: NonNullable<Handler["httpGet"]>, path: string): F
 }
 
 function validateOne(
-  handler: Handler, name: (typeof HANDLERS)[number], path: string, grace_s: number,
+  handler: Handler,
+  name: (typeof HANDLERS)[number],
+  path: string,
+  grace_s: number,
 ): FieldError[] {
   switch (name) {
     case "exec":
@@ -41,8 +44,13 @@ function validateOne(
     case "sleep": {
       const seconds = handler.sleep?.seconds ?? 0;
       if (seconds >= 0 && seconds <= grace_s) return [];
-      return [invalid(path, seconds, "must be non-negative and less than " +
-        `terminationGracePeriodSeconds (${grace_s})`)];
+      return [
+        invalid(
+          path,
+          seconds,
+          "must be non-negative and less than " + `terminationGracePeriodSeconds (${grace_s})`,
+        ),
+      ];
     }
   }
 }
@@ -53,18 +61,25 @@ function validateHandler(handler: Handler, path: string, grace_s: number): Field
   if (first === undefined) return [required(path, "must specify a handler type")];
   return [
     ...validateOne(handler, first, `${path}.${first}`, grace_s),
-    ...given.slice(1).map((name) =>
-      forbidden(`${path}.${name}`, "may not specify more than 1 handler type")),
+    ...given
+      .slice(1)
+      .map((name) => forbidden(`${path}.${name}`, "may not specify more than 1 handler type")),
   ];
 }
 
 const COUNTS = [
-  "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold",
+  "initialDelaySeconds",
+  "timeoutSeconds",
+  "periodSeconds",
+  "successThreshold",
+  "failureThreshold",
 ] as const;
 
 /** A probe; liveness and startup have a success threshold of 1, readiness has no grace period. */
 export function validateProbe(
-  probe: Probe | undefined, kind: "liveness" | "readiness" | "startup", path: string,
+  probe: Probe | undefined,
+  kind: "liveness" | "readiness" | "startup",
+  path: string,
   grace_s: number,
 ): FieldError[] {
   if (probe === undefined) return [];
@@ -86,7 +101,9 @@ export function validateProbe(
 
 /** The hooks of a container. */
 export function validateLifecycle(
-  lifecycle: Lifecycle | undefined, path: string, grace_s: number,
+  lifecycle: Lifecycle | undefined,
+  path: string,
+  grace_s: number,
 ): FieldError[] {
   return (["postStart", "preStop"] as const).flatMap((name) => {
     const handler = lifecycle?.[name];

@@ -7,10 +7,14 @@ import { validatePodSpec } from "./validate-spec.ts";
 function complaints(procMount: string, hostUsers?: boolean): string[] {
   const one = (name: string) => ({ name, image: "web:1", securityContext: { procMount } });
   const spec = {
-    restartPolicy: "Always", dnsPolicy: "Default", containers: [one("a")],
-    initContainers: [one("b")], ...(hostUsers !== undefined && { hostUsers }),
+    restartPolicy: "Always",
+    dnsPolicy: "Default",
+    containers: [one("a")],
+    initContainers: [one("b")],
+    ...(hostUsers !== undefined && { hostUsers }),
   };
-  return validatePodSpec(spec as unknown as PodSpec, "spec", true).map(messageOfField)
+  return validatePodSpec(spec as unknown as PodSpec, "spec", true)
+    .map(messageOfField)
     .filter((each) => each.includes("procMount"));
 }
 

@@ -1,20 +1,35 @@
 /** Validates containers' resources: names, amounts, limits against requests. */
 import { own } from "@raft2kube/std/own.ts";
-import type { Container, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
-import { forbidden, invalid, notSupported, required, type FieldError } from "../../../errors.ts";
 import { compareQuantity, parseQuantity } from "@raft2kube/std/quantity.ts";
+import { type FieldError, forbidden, invalid, notSupported, required } from "../../../errors.ts";
+import type { Container, PodSpec, ResourceRequirements } from "../../../gen/core/v1.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.ts";
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
 /** Resources that are whole numbers. */
 const COUNTED = new Set([
-  "pods", "resourcequotas", "services", "replicationcontrollers", "secrets", "configmaps",
-  "persistentvolumeclaims", "services.nodeports", "services.loadbalancers",
+  "pods",
+  "resourcequotas",
+  "services",
+  "replicationcontrollers",
+  "secrets",
+  "configmaps",
+  "persistentvolumeclaims",
+  "services.nodeports",
+  "services.loadbalancers",
 ]);
 const STANDARD = new Set([
-  ...FOR_CONTAINERS, ...COUNTED, "requests.cpu", "requests.memory", "requests.ephemeral-storage",
-  "limits.cpu", "limits.memory", "limits.ephemeral-storage", "storage", "requests.storage",
+  ...FOR_CONTAINERS,
+  ...COUNTED,
+  "requests.cpu",
+  "requests.memory",
+  "requests.ephemeral-storage",
+  "limits.cpu",
+  "limits.memory",
+  "limits.ephemeral-storage",
+  "storage",
+  "requests.storage",
 ]);
 const NATIVE_DOMAIN = "kubernetes.io/";
 const HUGE_PAGES = "hugepages-";
@@ -27,8 +42,11 @@ const isNative = (name: string): boolean => !name.includes("/") || name.includes
 
 /** Resources that device plugins offer: another domain, whole numbers, no overcommitment. */
 export function isExtendedResource(name: string): boolean {
-  return !isNative(name) && !name.startsWith("requests.") &&
-    qualifiedName(`requests.${name}`).length === 0;
+  return (
+    !isNative(name) &&
+    !name.startsWith("requests.") &&
+    qualifiedName(`requests.${name}`).length === 0
+  );
 }
 
 /** Whether a container may use more than it asked for. */
@@ -49,7 +67,8 @@ export function validateResourceName(name: string, path: string): FieldError[] {
 export function validateContainerResourceName(name: string, path: string): FieldError[] {
   const errors = validateResourceName(name, path);
   if (!name.includes("/")) {
-    return FOR_CONTAINERS.has(name) || isHugePages(name) ? errors
+    return FOR_CONTAINERS.has(name) || isHugePages(name)
+      ? errors
       : [...errors, invalid(path, name, "must be a standard resource for containers")];
   }
   if (isNative(name) || isExtendedResource(name)) return errors;
@@ -86,15 +105,25 @@ export function validatePodResources(spec: PodSpec, path: string): FieldError[] 
   const at = `${path}.resources`;
   if (spec.os?.name === "windows") return [forbidden(at, "may not be set for a windows pod")];
   return [
-    ...(resources.claims === undefined ? []
+    ...(resources.claims === undefined
+      ? []
       : [forbidden(`${at}.claims`, "claims may not be set for Resources at pod-level")]),
     ...validateResources(resources, at, validatePodResourceName),
-    ...atLeast(resources.requests, containersAmounts(spec, "requests"), `${at}.requests`,
-      "requests"),
-    ...atLeast(resources.limits, hugePagesOf(containersAmounts(spec, "limits")), `${at}.limits`,
-      "limits"),
+    ...atLeast(
+      resources.requests,
+      containersAmounts(spec, "requests"),
+      `${at}.requests`,
+      "requests",
+    ),
+    ...atLeast(
+      resources.limits,
+      hugePagesOf(containersAmounts(spec, "limits")),
+      `${at}.limits`,
+      "limits",
+    ),
     ...spec.containers.flatMap((container, index) =>
-      withinPod(container, resources, `${at}.containers[${index}]`)),
+      withinPod(container, resources, `${at}.containers[${index}]`),
+    ),
   ];
 }
 
@@ -103,30 +132,46 @@ function hugePagesOf(amounts: Amounts): Amounts {
 }
 
 function atLeast(
-  list: Amounts | undefined, aggregate: Amounts, path: string, what: string,
+  list: Amounts | undefined,
+  aggregate: Amounts,
+  path: string,
+  what: string,
 ): FieldError[] {
   return Object.entries(aggregate).flatMap(([name, amount]) => {
     const own = list?.[name];
     if (own === undefined || compareQuantity(amount, own) <= 0) return [];
-    return [invalid(`${path}[${name}]`, own,
-      `must be greater than or equal to aggregate container ${what} of ${amount}`)];
+    return [
+      invalid(
+        `${path}[${name}]`,
+        own,
+        `must be greater than or equal to aggregate container ${what} of ${amount}`,
+      ),
+    ];
   });
 }
 
 function withinPod(
-  container: Container, { limits }: ResourceRequirements, path: string,
+  container: Container,
+  { limits }: ResourceRequirements,
+  path: string,
 ): FieldError[] {
   return Object.entries(container.resources?.limits ?? {}).flatMap(([name, amount]) => {
     const most = limits?.[name];
     if (most === undefined || compareQuantity(amount, most) <= 0) return [];
-    return [invalid(`${path}[${name}].limits`, amount,
-      `must be less than or equal to pod limits of ${most}`)];
+    return [
+      invalid(
+        `${path}[${name}].limits`,
+        amount,
+        `must be less than or equal to pod limits of ${most}`,
+      ),
+    ];
   });
 }
 
 /** `path` is that of `resources`. */
 export function validateResources(
-  resources: ResourceRequirements | undefined, path: string,
+  resources: ResourceRequirements | undefined,
+  path: string,
   validateName = validateContainerResourceName,
 ): FieldError[] {
   const { limits = {}, requests = {} } = resources ?? {};
@@ -148,10 +193,14 @@ export function validateResources(
 }
 
 function againstLimit(
-  name: string, request: string, limit: string | undefined, path: string,
+  name: string,
+  request: string,
+  limit: string | undefined,
+  path: string,
 ): FieldError[] {
   if (limit === undefined) {
-    return mayOvercommit(name) ? []
+    return mayOvercommit(name)
+      ? []
       : [required(`${path}.limits`, "Limit must be set for non overcommitable resources")];
   }
   const order = compareQuantity(request, limit);
@@ -159,6 +208,7 @@ function againstLimit(
     return [invalid(`${path}.requests`, request, `must be equal to ${name} limit of ${limit}`)];
   }
   if (order <= 0) return [];
-  return [invalid(`${path}.requests`, request,
-    `must be less than or equal to ${name} limit of ${limit}`)];
+  return [
+    invalid(`${path}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`),
+  ];
 }

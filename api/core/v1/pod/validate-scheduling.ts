@@ -1,28 +1,56 @@
 /** Where a pod may run: tolerations, affinity, spreading. */
+
+import {
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+  tooMany,
+} from "../../../errors.ts";
 import type {
-  Affinity, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
+  Affinity,
+  NodeSelectorRequirement,
+  NodeSelectorTerm,
+  PodAffinityTerm,
+  Toleration,
   TopologySpreadConstraint,
 } from "../../../gen/core/v1.ts";
-import {
-  duplicate, forbidden, invalid, notSupported, required, tooMany, type FieldError,
-} from "../../../errors.ts";
 import { SCHEDULING_TERMS_MAX } from "../../../limits.ts";
 import { validateLabelSelector } from "../../../validation/label-selector.ts";
-import { dnsLabel, dnsSubdomain, inRange, labelValue, qualifiedName } from "../../../validation/names.ts";
+import {
+  dnsLabel,
+  dnsSubdomain,
+  inRange,
+  labelValue,
+  qualifiedName,
+} from "../../../validation/names.ts";
 
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 function validateToleration(toleration: Toleration, path: string): FieldError[] {
   const { key = "", operator = "", value = "", effect = "" } = toleration;
-  const errors: FieldError[] = key === "" ? []
-    : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
+  const errors: FieldError[] =
+    key === "" ? [] : qualifiedName(key).map((each) => invalid(`${path}.key`, key, each));
   if (key === "" && operator !== "Exists") {
-    errors.push(invalid(`${path}.operator`, operator, "operator must be Exists when `key` is " +
-      'empty, which means "match all values and all keys"'));
+    errors.push(
+      invalid(
+        `${path}.operator`,
+        operator,
+        "operator must be Exists when `key` is " +
+          'empty, which means "match all values and all keys"',
+      ),
+    );
   }
   if (toleration.tolerationSeconds !== undefined && effect !== "NoExecute") {
-    errors.push(invalid(`${path}.effect`, effect,
-      "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+    errors.push(
+      invalid(
+        `${path}.effect`,
+        effect,
+        "effect must be 'NoExecute' when `tolerationSeconds` is set",
+      ),
+    );
   }
   if (operator === "Equal" || operator === "") {
     const complaints = labelValue(value);
@@ -31,14 +59,16 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
     }
   } else if (operator === "Exists") {
     if (value !== "") {
-      errors.push(invalid(`${path}.operator`, value,
-        "value must be empty when `operator` is 'Exists'"));
+      errors.push(
+        invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"),
+      );
     }
   } else {
     const known = ["Equal", "Exists"];
     const compares = operator === "Lt" || operator === "Gt";
-    errors.push(notSupported(`${path}.operator`, operator,
-      compares ? [...known, "Lt", "Gt"] : known));
+    errors.push(
+      notSupported(`${path}.operator`, operator, compares ? [...known, "Lt", "Gt"] : known),
+    );
   }
   if (effect !== "" && !TAINT_EFFECTS.includes(effect)) {
     errors.push(notSupported(`${path}.effect`, effect, TAINT_EFFECTS));
@@ -47,36 +77,44 @@ function validateToleration(toleration: Toleration, path: string): FieldError[] 
 }
 
 export function validateTolerations(
-  tolerations: readonly Toleration[] = [], path: string,
+  tolerations: readonly Toleration[] = [],
+  path: string,
 ): FieldError[] {
   return tolerations.flatMap((each, index) => validateToleration(each, `${path}[${index}]`));
 }
 
-function validateNodeRequirement(
-  requirement: NodeSelectorRequirement, path: string,
-): FieldError[] {
+function validateNodeRequirement(requirement: NodeSelectorRequirement, path: string): FieldError[] {
   const { key, operator, values = [] } = requirement;
   const errors: FieldError[] = [];
   switch (operator) {
     case "In":
     case "NotIn":
       if (values.length === 0) {
-        errors.push(required(`${path}.values`,
-          "must be specified when `operator` is 'In' or 'NotIn'"));
+        errors.push(
+          required(`${path}.values`, "must be specified when `operator` is 'In' or 'NotIn'"),
+        );
       }
       break;
     case "Exists":
     case "DoesNotExist":
       if (values.length > 0) {
-        errors.push(forbidden(`${path}.values`,
-          "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"));
+        errors.push(
+          forbidden(
+            `${path}.values`,
+            "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",
+          ),
+        );
       }
       break;
     case "Gt":
     case "Lt":
       if (values.length !== 1) {
-        errors.push(required(`${path}.values`,
-          "must be specified single value when `operator` is 'Lt' or 'Gt'"));
+        errors.push(
+          required(
+            `${path}.values`,
+            "must be specified single value when `operator` is 'Lt' or 'Gt'",
+          ),
+        );
       }
       break;
     default:
@@ -88,8 +126,12 @@ function validateNodeRequirement(
 /** Values that a node's label cannot have. */
 function validateNodeValues(term: NodeSelectorTerm, path: string): FieldError[] {
   return (term.matchExpressions ?? []).flatMap(({ values = [] }, index) =>
-    values.flatMap((value, position) => labelValue(value).map((each) =>
-      invalid(`${path}.matchExpressions[${index}].values[${position}]`, value, each))));
+    values.flatMap((value, position) =>
+      labelValue(value).map((each) =>
+        invalid(`${path}.matchExpressions[${index}].values[${position}]`, value, each),
+      ),
+    ),
+  );
 }
 
 /** A term that must hold: its values are checked, as a wrong one would never match. */
@@ -101,7 +143,8 @@ export function validateRequiredTerm(term: NodeSelectorTerm, path: string): Fiel
 function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((each, index) =>
-      validateNodeRequirement(each, `${path}.matchExpressions[${index}]`)),
+      validateNodeRequirement(each, `${path}.matchExpressions[${index}]`),
+    ),
     ...(term.matchFields ?? []).flatMap((each, index) => {
       const at = `${path}.matchFields[${index}]`;
       const { key, operator, values = [] } = each;
@@ -109,14 +152,25 @@ function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
       if (operator !== "In" && operator !== "NotIn") {
         errors.push(invalid(`${at}.operator`, operator, "not a valid selector operator"));
       } else if (values.length !== 1) {
-        errors.push(required(`${at}.values`, "must be only one value when `operator` is 'In' or " +
-          "'NotIn' for node field selector"));
+        errors.push(
+          required(
+            `${at}.values`,
+            "must be only one value when `operator` is 'In' or " +
+              "'NotIn' for node field selector",
+          ),
+        );
       }
       if (key !== "metadata.name") {
         return [...errors, invalid(`${at}.key`, key, "not a valid field selector key")];
       }
-      return [...errors, ...values.flatMap((value, place) => dnsSubdomain(value).map((complaint) =>
-        invalid(`${at}.values[${place}]`, value, complaint)))];
+      return [
+        ...errors,
+        ...values.flatMap((value, place) =>
+          dnsSubdomain(value).map((complaint) =>
+            invalid(`${at}.values[${place}]`, value, complaint),
+          ),
+        ),
+      ];
     }),
   ];
 }
@@ -126,15 +180,18 @@ function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
     ...validateLabelSelector(term.labelSelector, `${path}.labelSelector`),
     ...validateLabelSelector(term.namespaceSelector, `${path}.namespaceSelector`),
     ...(term.namespaces ?? []).flatMap((name) =>
-      dnsLabel(name).map((each) => invalid(`${path}.namespace`, name, each))),
+      dnsLabel(name).map((each) => invalid(`${path}.namespace`, name, each)),
+    ),
     ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
     ...qualifiedName(term.topologyKey).map((each) =>
-      invalid(`${path}.topologyKey`, term.topologyKey, each)),
+      invalid(`${path}.topologyKey`, term.topologyKey, each),
+    ),
   ];
 }
 
 function validateWeight(weight: number, path: string): FieldError[] {
-  return inRange(weight, 1, 100).length === 0 ? []
+  return inRange(weight, 1, 100).length === 0
+    ? []
     : [invalid(`${path}.weight`, weight, "must be in the range 1-100")];
 }
 
@@ -149,12 +206,15 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
       errors.push(required(at, "must have at least one node selector term"));
     }
     required_.nodeSelectorTerms.forEach((each, index) =>
-      errors.push(...validateRequiredTerm(each, `${at}[${index}]`)));
+      errors.push(...validateRequiredTerm(each, `${at}[${index}]`)),
+    );
   }
   affinity?.nodeAffinity?.[soft]?.forEach((each, index) => {
     const at = `${path}.nodeAffinity.${soft}[${index}]`;
-    errors.push(...validateWeight(each.weight, at),
-      ...validateNodeTerm(each.preference, `${at}.preference`));
+    errors.push(
+      ...validateWeight(each.weight, at),
+      ...validateNodeTerm(each.preference, `${at}.preference`),
+    );
   });
   for (const name of ["podAffinity", "podAntiAffinity"] as const) {
     for (const list of [hard, soft] as const) {
@@ -163,11 +223,14 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
       return [...errors, tooMany(`${path}.${name}.${list}`, count, SCHEDULING_TERMS_MAX)];
     }
     affinity?.[name]?.[hard]?.forEach((each, index) =>
-      errors.push(...validatePodTerm(each, `${path}.${name}.${hard}[${index}]`)));
+      errors.push(...validatePodTerm(each, `${path}.${name}.${hard}[${index}]`)),
+    );
     affinity?.[name]?.[soft]?.forEach((each, index) => {
       const at = `${path}.${name}.${soft}[${index}]`;
-      errors.push(...validateWeight(each.weight, at),
-        ...validatePodTerm(each.podAffinityTerm, `${at}.podAffinityTerm`));
+      errors.push(
+        ...validateWeight(each.weight, at),
+        ...validatePodTerm(each.podAffinityTerm, `${at}.podAffinityTerm`),
+      );
     });
   }
   return errors;
@@ -176,7 +239,8 @@ export function validateAffinity(affinity: Affinity | undefined, path: string): 
 const UNSATISFIABLE = ["DoNotSchedule", "ScheduleAnyway"];
 
 export function validateSpreading(
-  constraints: readonly TopologySpreadConstraint[] = [], path: string,
+  constraints: readonly TopologySpreadConstraint[] = [],
+  path: string,
 ): FieldError[] {
   const { length } = constraints;
   if (length > SCHEDULING_TERMS_MAX) return [tooMany(path, length, SCHEDULING_TERMS_MAX)];

@@ -1,19 +1,37 @@
 /** The rules of a pod's spec, for pods and for templates of workloads. */
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
-import type {
-  EphemeralContainer, PodDNSConfig, PodSecurityContext, PodSpec, PodTemplateSpec,
-} from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notFound, notSupported, required, type FieldError,
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notFound,
+  notSupported,
+  required,
 } from "../../../errors.ts";
+import type {
+  EphemeralContainer,
+  PodDNSConfig,
+  PodSecurityContext,
+  PodSpec,
+  PodTemplateSpec,
+} from "../../../gen/core/v1.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
-  dnsLabel, dnsSubdomain, inRange, qualifiedName, searchDomain,
+  dnsLabel,
+  dnsSubdomain,
+  inRange,
+  qualifiedName,
+  searchDomain,
 } from "../../../validation/names.ts";
 import {
-  oneOf, validateContainer, validateContainers, validateInitContainers, validateSeccomp,
+  oneOf,
   type PodScope,
+  validateContainer,
+  validateContainers,
+  validateInitContainers,
+  validateSeccomp,
 } from "./validate-container.ts";
 import { validateOs } from "./validate-os.ts";
 import { validateProcMounts } from "./validate-proc-mount.ts";
@@ -34,43 +52,70 @@ const SEARCH_CHARACTERS_MAX = 2048;
 type Named = "hostname" | "subdomain" | "serviceAccountName" | "nodeName" | "priorityClassName";
 
 const NAMED_FIELDS: readonly (readonly [Named, (text: string) => string[]])[] = [
-  ["hostname", dnsLabel], ["subdomain", dnsLabel], ["serviceAccountName", dnsSubdomain],
-  ["nodeName", dnsSubdomain], ["priorityClassName", dnsSubdomain],
+  ["hostname", dnsLabel],
+  ["subdomain", dnsLabel],
+  ["serviceAccountName", dnsSubdomain],
+  ["nodeName", dnsSubdomain],
+  ["priorityClassName", dnsSubdomain],
 ];
 
 function validateDns(
-  config: PodDNSConfig | undefined, policy: string | undefined, path: string,
+  config: PodDNSConfig | undefined,
+  policy: string | undefined,
+  path: string,
 ): FieldError[] {
   if (policy === "None") {
     if (config === undefined) {
       return [required(path, "must provide `dnsConfig` when `dnsPolicy` is None")];
     }
     if ((config.nameservers ?? []).length === 0) {
-      return [required(`${path}.nameservers`,
-        "must provide at least one DNS nameserver when `dnsPolicy` is None")];
+      return [
+        required(
+          `${path}.nameservers`,
+          "must provide at least one DNS nameserver when `dnsPolicy` is None",
+        ),
+      ];
     }
   }
   const { nameservers = [], searches = [], options = [] } = config ?? {};
   const errors: FieldError[] = [];
   if (nameservers.length > NAMESERVERS_MAX) {
-    errors.push(invalid(`${path}.nameservers`, nameservers,
-      `must not have more than ${NAMESERVERS_MAX} nameservers`));
+    errors.push(
+      invalid(
+        `${path}.nameservers`,
+        nameservers,
+        `must not have more than ${NAMESERVERS_MAX} nameservers`,
+      ),
+    );
   }
   nameservers.forEach((each, index) =>
-    errors.push(...validateIp(each, `${path}.nameservers[${index}]`)));
+    errors.push(...validateIp(each, `${path}.nameservers[${index}]`)),
+  );
   if (searches.length > SEARCH_PATHS_MAX) {
-    errors.push(invalid(`${path}.searches`, searches,
-      `must not have more than ${SEARCH_PATHS_MAX} search paths`));
+    errors.push(
+      invalid(
+        `${path}.searches`,
+        searches,
+        `must not have more than ${SEARCH_PATHS_MAX} search paths`,
+      ),
+    );
   }
   if (searches.join(" ").length > SEARCH_CHARACTERS_MAX) {
-    errors.push(invalid(`${path}.searches`, searches, "must not have more than " +
-      `${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`));
+    errors.push(
+      invalid(
+        `${path}.searches`,
+        searches,
+        "must not have more than " +
+          `${SEARCH_CHARACTERS_MAX} characters (including spaces) in the search list`,
+      ),
+    );
   }
   searches.forEach((search, index) => {
     if (search === ".") return;
     const name = search.replace(/\.$/, "");
-    errors.push(...searchDomain(name).map((each) =>
-      invalid(`${path}.searches[${index}]`, name, each)));
+    errors.push(
+      ...searchDomain(name).map((each) => invalid(`${path}.searches[${index}]`, name, each)),
+    );
   });
   options.forEach((each, index) => {
     if ((each.name ?? "") === "") {
@@ -84,15 +129,22 @@ function validateSecurity(context: PodSecurityContext | undefined, path: string)
   if (context === undefined) return [];
   const ids = (["runAsUser", "runAsGroup", "fsGroup"] as const).flatMap((name) => {
     const id = context[name];
-    return id === undefined ? []
+    return id === undefined
+      ? []
       : inRange(id, 0, INT32_MAX).map((each) => invalid(`${path}.${name}`, id, each));
   });
   const groups = (context.supplementalGroups ?? []).flatMap((id, index) =>
-    inRange(id, 0, INT32_MAX)
-      .map((each) => invalid(`${path}.supplementalGroups[${index}]`, id, each)));
-  return [...ids, ...groups, ...validateSysctls(context.sysctls, `${path}.sysctls`),
+    inRange(id, 0, INT32_MAX).map((each) =>
+      invalid(`${path}.supplementalGroups[${index}]`, id, each),
+    ),
+  );
+  return [
+    ...ids,
+    ...groups,
+    ...validateSysctls(context.sysctls, `${path}.sysctls`),
     ...validateChangePolicy(context.fsGroupChangePolicy, `${path}.fsGroupChangePolicy`),
-    ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`)];
+    ...validateSeccomp(context.seccompProfile, `${path}.seccompProfile`),
+  ];
 }
 
 function validateChangePolicy(policy: string | undefined, path: string): FieldError[] {
@@ -100,9 +152,7 @@ function validateChangePolicy(policy: string | undefined, path: string): FieldEr
   return [notSupported(path, policy, FS_GROUP_CHANGE_POLICIES)];
 }
 
-function validateSysctls(
-  sysctls: readonly { name: string }[] = [], path: string,
-): FieldError[] {
+function validateSysctls(sysctls: readonly { name: string }[] = [], path: string): FieldError[] {
   const names = new Set<string>();
   return sysctls.flatMap(({ name }, index) => {
     const at = `${path}[${index}].name`;
@@ -110,8 +160,13 @@ function validateSysctls(
     names.add(name);
     if (name === "") return [required(at)];
     if (name.length > SYSCTL_NAME_MAX || !new RegExp(SYSCTL).test(name)) {
-      return [invalid(at, name,
-        `must have at most ${SYSCTL_NAME_MAX} characters and match regex ${SYSCTL}`)];
+      return [
+        invalid(
+          at,
+          name,
+          `must have at most ${SYSCTL_NAME_MAX} characters and match regex ${SYSCTL}`,
+        ),
+      ];
     }
     return twice ? [duplicate(at, name)] : [];
   });
@@ -122,9 +177,16 @@ function validateTokens(spec: PodSpec, path: string): FieldError[] {
   if ((spec.serviceAccountName ?? "") !== "") return [];
   return (spec.volumes ?? []).flatMap((volume, index) =>
     (volume.projected?.sources ?? []).flatMap((source, position) =>
-      source.serviceAccountToken === undefined ? [] : [forbidden(
-        `${path}.volumes[${index}].projected.sources[${position}].serviceAccountToken`,
-        "must not be specified when serviceAccountName is not set")]));
+      source.serviceAccountToken === undefined
+        ? []
+        : [
+            forbidden(
+              `${path}.volumes[${index}].projected.sources[${position}].serviceAccountToken`,
+              "must not be specified when serviceAccountName is not set",
+            ),
+          ],
+    ),
+  );
 }
 
 function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
@@ -133,9 +195,15 @@ function validateHostNetwork(spec: PodSpec, path: string, isPod: boolean): Field
     (container.ports ?? []).flatMap((port, position) => {
       const host = port.hostPort ?? 0;
       if ((!isPod && host === 0) || host === port.containerPort) return [];
-      return [invalid(`${path}.containers[${index}].ports[${position}].hostPort`, host,
-        "must match `containerPort` when `hostNetwork` is true")];
-    }));
+      return [
+        invalid(
+          `${path}.containers[${index}].ports[${position}].hostPort`,
+          host,
+          "must match `containerPort` when `hostNetwork` is true",
+        ),
+      ];
+    }),
+  );
 }
 
 function validateNames(spec: PodSpec, path: string): FieldError[] {
@@ -150,7 +218,9 @@ function validateGates(spec: PodSpec, path: string): FieldError[] {
   const seen = new Set<string>();
   const readiness = (spec.readinessGates ?? []).flatMap(({ conditionType }, index) =>
     qualifiedName(conditionType).map((each) =>
-      invalid(`${path}.readinessGates[${index}].conditionType`, conditionType, each)));
+      invalid(`${path}.readinessGates[${index}].conditionType`, conditionType, each),
+    ),
+  );
   const scheduling = (spec.schedulingGates ?? []).flatMap(({ name }, index) => {
     const at = `${path}.schedulingGates[${index}]`;
     const errors = qualifiedName(name).map((each) => invalid(at, name, each));
@@ -162,14 +232,22 @@ function validateGates(spec: PodSpec, path: string): FieldError[] {
 }
 
 const NOT_FOR_EPHEMERAL = [
-  "ports", "lifecycle", "livenessProbe", "readinessProbe", "startupProbe",
+  "ports",
+  "lifecycle",
+  "livenessProbe",
+  "readinessProbe",
+  "startupProbe",
 ] as const;
 
 function validateEphemeral(
-  containers: readonly EphemeralContainer[] = [], spec: PodSpec, scope: PodScope, path: string,
+  containers: readonly EphemeralContainer[] = [],
+  spec: PodSpec,
+  scope: PodScope,
+  path: string,
 ): FieldError[] {
-  const others = new Set([...spec.containers, ...(spec.initContainers ?? [])]
-    .map((each) => each.name));
+  const others = new Set(
+    [...spec.containers, ...(spec.initContainers ?? [])].map((each) => each.name),
+  );
   const taken = new Set(others);
   return containers.flatMap((container, index) => {
     const at = `${path}[${index}]`;
@@ -195,30 +273,42 @@ function validateEphemeral(
 /** Namespaces and devices of the node, which no pod with a user namespace has. */
 function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   if (spec.hostUsers !== false) return [];
-  const namespaces = (["hostNetwork", "hostPID", "hostIPC"] as const)
-    .filter((name) => spec[name] === true);
-  const devices = (["initContainers", "containers", "ephemeralContainers"] as const)
-    .flatMap((list) => (spec[list] ?? []).flatMap(({ volumeDevices = [] }, index) => {
-      return volumeDevices.length === 0 ? [] : [`${list}[${index}].volumeDevices`];
-    }));
-  return [...namespaces, ...devices]
-    .map((name) => forbidden(`${path}.${name}`, "when `hostUsers` is false"));
+  const namespaces = (["hostNetwork", "hostPID", "hostIPC"] as const).filter(
+    (name) => spec[name] === true,
+  );
+  const devices = (["initContainers", "containers", "ephemeralContainers"] as const).flatMap(
+    (list) =>
+      (spec[list] ?? []).flatMap(({ volumeDevices = [] }, index) => {
+        return volumeDevices.length === 0 ? [] : [`${list}[${index}].volumeDevices`];
+      }),
+  );
+  return [...namespaces, ...devices].map((name) =>
+    forbidden(`${path}.${name}`, "when `hostUsers` is false"),
+  );
 }
 
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
-    volumes: volumes.right, grace_s: spec.terminationGracePeriodSeconds ?? 0,
+    volumes: volumes.right,
+    grace_s: spec.terminationGracePeriodSeconds ?? 0,
   };
   const errors = [
-    ...volumes.errors, ...validateProcMounts(spec, path), ...validateTokens(spec, path),
+    ...volumes.errors,
+    ...validateProcMounts(spec, path),
+    ...validateTokens(spec, path),
     ...validateContainers(spec.containers, scope, `${path}.containers`),
-    ...validateInitContainers(spec.initContainers, spec.containers, scope,
-      `${path}.initContainers`),
+    ...validateInitContainers(
+      spec.initContainers,
+      spec.containers,
+      scope,
+      `${path}.initContainers`,
+    ),
     ...validateEphemeral(spec.ephemeralContainers, spec, scope, `${path}.ephemeralContainers`),
     ...validatePodResources(spec, path),
-    ...validateHostNetwork(spec, path, isPod), ...validateHostUsers(spec, path),
+    ...validateHostNetwork(spec, path, isPod),
+    ...validateHostUsers(spec, path),
     ...oneOf(spec.restartPolicy, RESTART_POLICIES, `${path}.restartPolicy`),
     ...oneOf(spec.dnsPolicy, DNS_POLICIES, `${path}.dnsPolicy`),
     ...validateLabels(spec.nodeSelector, `${path}.nodeSelector`),
@@ -232,21 +322,32 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
   ];
   const deadline = spec.activeDeadlineSeconds;
   if (deadline !== undefined) {
-    errors.push(...inRange(deadline, 1, INT32_MAX)
-      .map((each) => invalid(`${path}.activeDeadlineSeconds`, deadline, each)));
+    errors.push(
+      ...inRange(deadline, 1, INT32_MAX).map((each) =>
+        invalid(`${path}.activeDeadlineSeconds`, deadline, each),
+      ),
+    );
   }
   for (const [index, alias] of (spec.hostAliases ?? []).entries()) {
     errors.push(...validateIp(alias.ip, `${path}.hostAliases[${index}].ip`));
-    alias.hostnames?.forEach((name, position) => errors.push(...dnsSubdomain(name).map((each) =>
-      invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each))));
+    alias.hostnames?.forEach((name, position) =>
+      errors.push(
+        ...dnsSubdomain(name).map((each) =>
+          invalid(`${path}.hostAliases[${index}].hostnames[${position}]`, name, each),
+        ),
+      ),
+    );
   }
   const preemption = spec.preemptionPolicy;
   if (preemption !== undefined) {
     errors.push(...oneOf(preemption, PREEMPTION_POLICIES, `${path}.preemptionPolicy`));
   }
   if (spec.runtimeClassName !== undefined) {
-    errors.push(...dnsSubdomain(spec.runtimeClassName).map((each) =>
-      invalid(`${path}.runtimeClassName`, spec.runtimeClassName, each)));
+    errors.push(
+      ...dnsSubdomain(spec.runtimeClassName).map((each) =>
+        invalid(`${path}.runtimeClassName`, spec.runtimeClassName, each),
+      ),
+    );
   }
   return [...errors, ...validateOs(spec, path)];
 }
@@ -260,8 +361,12 @@ export function validatePodTemplate(template: PodTemplateSpec, path: string): Fi
     ...validatePodSpec(spec, `${path}.spec`, false),
   ];
   if ((spec.ephemeralContainers ?? []).length > 0) {
-    errors.push(forbidden(`${path}.spec.ephemeralContainers`,
-      "ephemeral containers not allowed in pod template"));
+    errors.push(
+      forbidden(
+        `${path}.spec.ephemeralContainers`,
+        "ephemeral containers not allowed in pod template",
+      ),
+    );
   }
   return errors;
 }

@@ -1,8 +1,9 @@
 /** The fields of an existing pod that may change. */
-import { INT32_MAX } from "@raft2kube/std/limits.ts";
+
 import { isDeepStrictEqual } from "node:util";
+import { INT32_MAX } from "@raft2kube/std/limits.ts";
+import { duplicate, type FieldError, forbidden, invalid, required } from "../../../errors.ts";
 import type { Container, Pod, PodSpec, Toleration } from "../../../gen/core/v1.ts";
-import { duplicate, forbidden, invalid, required, type FieldError } from "../../../errors.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { immutable } from "../../../validation/metadata.ts";
 import { dnsSubdomain, inRange, qualifiedName } from "../../../validation/names.ts";
@@ -10,7 +11,9 @@ import { validateMirrorUpdate } from "./mirror.ts";
 import { validateGatedUpdate, withoutGatedChanges } from "./validate-gated-update.ts";
 
 const CHANGEABLE = [
-  "`spec.containers[*].image`", "`spec.initContainers[*].image`", "`spec.activeDeadlineSeconds`",
+  "`spec.containers[*].image`",
+  "`spec.initContainers[*].image`",
+  "`spec.activeDeadlineSeconds`",
   "`spec.tolerations` (only additions to existing tolerations)",
   "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
 ].join(",");
@@ -31,7 +34,9 @@ function validateTrimmed(image: string, path: string): FieldError[] {
 export function validateTrimmedImages(spec: PodSpec): FieldError[] {
   return (["containers", "initContainers"] as const).flatMap((name) =>
     (spec[name] ?? []).flatMap(({ image = "" }, index) =>
-      validateTrimmed(image, `spec.${name}[${index}].image`)));
+      validateTrimmed(image, `spec.${name}[${index}].image`),
+    ),
+  );
 }
 
 function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
@@ -39,7 +44,8 @@ function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
   const next = now.activeDeadlineSeconds;
   const previous = before.activeDeadlineSeconds;
   if (next === undefined) {
-    return previous === undefined ? []
+    return previous === undefined
+      ? []
       : [invalid(path, null, "must not update from a positive integer to nil value")];
   }
   const range = inRange(next, 0, INT32_MAX);
@@ -50,15 +56,22 @@ function validateDeadline(now: PodSpec, before: PodSpec): FieldError[] {
 
 /** Tolerations may be added, and their seconds changed. */
 function validateKeptTolerations(
-  now: readonly Toleration[] = [], before: readonly Toleration[] = [],
+  now: readonly Toleration[] = [],
+  before: readonly Toleration[] = [],
 ): FieldError[] {
   // By their text, each looked for once: a pod may have very many.
   const bare = ({ key, operator, value, effect }: Toleration): string =>
     JSON.stringify([key, operator, value, effect]);
   const known = new Set(now.map(bare));
   const kept = before.every((old) => known.has(bare(old)));
-  return kept ? [] : [forbidden("spec.tolerations",
-    "existing toleration can not be modified except its tolerationSeconds")];
+  return kept
+    ? []
+    : [
+        forbidden(
+          "spec.tolerations",
+          "existing toleration can not be modified except its tolerationSeconds",
+        ),
+      ];
 }
 
 function withImages(now: readonly Container[], before: readonly Container[]): Container[] {
@@ -73,7 +86,8 @@ function withoutChangeable(now: PodSpec, before: PodSpec): PodSpec {
   const spec: PodSpec = {
     ...now,
     containers: withImages(now.containers, before.containers),
-    ...(now.initContainers === undefined ? {}
+    ...(now.initContainers === undefined
+      ? {}
       : { initContainers: withImages(now.initContainers, before.initContainers ?? []) }),
   };
   const put = <K extends keyof PodSpec>(name: K): void => {
@@ -104,21 +118,35 @@ export function validatePodUpdate(pod: Pod, old: Pod): FieldError[] {
     ...images,
     ...validateDeadline(pod.spec, old.spec),
     ...validateKeptTolerations(pod.spec.tolerations, old.spec.tolerations),
-    ...(pod.spec.schedulingGates ?? []).flatMap(({ name }, index) => gates.has(name) ? []
-      : [forbidden(`spec.schedulingGates[${index}].name`,
-        `only deletion is allowed, but found new scheduling gate '${name}'`)]),
+    ...(pod.spec.schedulingGates ?? []).flatMap(({ name }, index) =>
+      gates.has(name)
+        ? []
+        : [
+            forbidden(
+              `spec.schedulingGates[${index}].name`,
+              `only deletion is allowed, but found new scheduling gate '${name}'`,
+            ),
+          ],
+    ),
   ];
   errors.push(...validateGatedUpdate(pod.spec, old.spec));
   const rest = withoutChangeable(pod.spec, old.spec);
   if (isDeepStrictEqual(rest, old.spec)) return errors;
-  return [...errors, forbidden("spec", "pod updates may not change fields other than " +
-    `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`)];
+  return [
+    ...errors,
+    forbidden(
+      "spec",
+      "pod updates may not change fields other than " +
+        `${CHANGEABLE}\n${changedFields(rest, old.spec).join("\n")}`,
+    ),
+  ];
 }
 
 /** The names of the fields that differ: more useful to the user than the whole spec. */
 function changedFields(now: PodSpec, before: PodSpec): string[] {
   const names = new Set([...Object.keys(now), ...Object.keys(before)]) as Set<keyof PodSpec>;
-  return [...names].filter((name) => !isDeepStrictEqual(now[name], before[name]))
+  return [...names]
+    .filter((name) => !isDeepStrictEqual(now[name], before[name]))
     .map((name) => `spec.${name} differs`);
 }
 
@@ -130,13 +158,16 @@ function validateNominated(name = "", old: Pod): FieldError[] {
   if (name === "" || name === (old.status?.nominatedNodeName ?? "")) return [];
   const path = "status.nominatedNodeName";
   const errors = dnsSubdomain(name).map((each) => invalid(path, name, each));
-  return (old.spec.nodeName ?? "") === "" ? errors
+  return (old.spec.nodeName ?? "") === ""
+    ? errors
     : [...errors, forbidden(path, "may not be set on pods that are already bound to a node")];
 }
 
 /** The first address of the list is the one that stands alone; one of each family at most. */
 function validateAddresses(
-  list: readonly { ip: string }[] = [], first: string | undefined, name: "podIP" | "hostIP",
+  list: readonly { ip: string }[] = [],
+  first: string | undefined,
+  name: "podIP" | "hostIP",
 ): FieldError[] {
   const path = `status.${name}s`;
   const errors = list.flatMap(({ ip }, index) => validateIp(ip, `${path}[${index}]`));
@@ -155,13 +186,18 @@ function validateAddresses(
 export function validatePodStatusUpdate(pod: Pod, old: Pod): FieldError[] {
   return [
     ...validateMirrorUpdate(pod, old),
-    ...(pod.spec.nodeName === old.spec.nodeName ? []
+    ...(pod.spec.nodeName === old.spec.nodeName
+      ? []
       : [forbidden("status.nodeName", "may not be changed directly")]),
     ...immutable("status.qosClass", pod.status?.qosClass, old.status?.qosClass),
     ...validateNominated(pod.status?.nominatedNodeName, old),
     ...(pod.status?.conditions ?? []).flatMap(({ type }, index) =>
-      OWN_CONDITIONS.includes(type) ? [] : qualifiedName(type).map((each) =>
-        invalid(`status.conditions[${index}].Type`, type, each))),
+      OWN_CONDITIONS.includes(type)
+        ? []
+        : qualifiedName(type).map((each) =>
+            invalid(`status.conditions[${index}].Type`, type, each),
+          ),
+    ),
     ...validateAddresses(pod.status?.podIPs, pod.status?.podIP, "podIP"),
     ...validateAddresses(pod.status?.hostIPs, pod.status?.hostIP, "hostIP"),
   ];
@@ -172,11 +208,14 @@ export function validateEphemeralUpdate(pod: Pod, old: Pod): FieldError[] {
   const path = "spec.ephemeralContainers";
   const now = new Map((pod.spec.ephemeralContainers ?? []).map((each) => [each.name, each]));
   const mirror = validateMirrorUpdate(pod, old);
-  return mirror.concat((old.spec.ephemeralContainers ?? []).flatMap((before) => {
-    const after = now.get(before.name);
-    const subject = `existing ephemeral containers "${before.name}"`;
-    if (after === undefined) return [forbidden(path, `${subject} may not be removed\n`)];
-    return isDeepStrictEqual(after, before) ? []
-      : [forbidden(path, `${subject} may not be changed\n`)];
-  }));
+  return mirror.concat(
+    (old.spec.ephemeralContainers ?? []).flatMap((before) => {
+      const after = now.get(before.name);
+      const subject = `existing ephemeral containers "${before.name}"`;
+      if (after === undefined) return [forbidden(path, `${subject} may not be removed\n`)];
+      return isDeepStrictEqual(after, before)
+        ? []
+        : [forbidden(path, `${subject} may not be changed\n`)];
+    }),
+  );
 }

@@ -1,17 +1,33 @@
+import { parseQuantity } from "@raft2kube/std/quantity.ts";
+import {
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+  tooLong,
+} from "../../../errors.ts";
 import type {
-  DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, NFSVolumeSource, ProjectedVolumeSource,
+  DownwardAPIVolumeFile,
+  HostPathVolumeSource,
+  KeyToPath,
+  NFSVolumeSource,
+  ProjectedVolumeSource,
   Volume,
 } from "../../../gen/core/v1.ts";
-import {
-  duplicate, forbidden, invalid, notSupported, required, tooLong, type FieldError,
-} from "../../../errors.ts";
-import { parseQuantity } from "@raft2kube/std/quantity.ts";
 import { dnsLabel, dnsSubdomain } from "../../../validation/names.ts";
 import { validateFieldRef, validateResourceRef } from "./validate-env.ts";
 import { validateInTree } from "./validate-in-tree.ts";
 
 const HOST_PATH_TYPES = [
-  "", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate",
+  "",
+  "BlockDevice",
+  "CharDevice",
+  "Directory",
+  "DirectoryOrCreate",
+  "File",
+  "FileOrCreate",
   "Socket",
 ];
 const MODE_COMPLAINT = "must be a number between 0 and 0777 (octal), both inclusive";
@@ -29,8 +45,7 @@ export function noBacksteps(target: string, path: string): FieldError[] {
 
 /** A path inside a volume. */
 export function descendingPath(target: string, path: string): FieldError[] {
-  const absolute = target.startsWith("/")
-    ? [invalid(path, target, "must be a relative path")] : [];
+  const absolute = target.startsWith("/") ? [invalid(path, target, "must be a relative path")] : [];
   return [...absolute, ...noBacksteps(target, path)];
 }
 
@@ -60,12 +75,18 @@ function validateDownwardFile(file: DownwardAPIVolumeFile, path: string): FieldE
   if (file.fieldRef) {
     errors.push(...validateFieldRef(file.fieldRef, `${path}.fieldRef`, "volume"));
     if (file.resourceFieldRef) {
-      errors.push(invalid(path, "resource",
-        "fieldRef and resourceFieldRef can not be specified simultaneously"));
+      errors.push(
+        invalid(
+          path,
+          "resource",
+          "fieldRef and resourceFieldRef can not be specified simultaneously",
+        ),
+      );
     }
   } else if (file.resourceFieldRef) {
-    errors.push(...validateResourceRef(file.resourceFieldRef, `${path}.resourceFieldRef`,
-      "volume"));
+    errors.push(
+      ...validateResourceRef(file.resourceFieldRef, `${path}.resourceFieldRef`, "volume"),
+    );
   } else errors.push(required(path, "one of fieldRef and resourceFieldRef is required"));
   return [...errors, ...validateMode(file.mode, `${path}.mode`)];
 }
@@ -76,19 +97,32 @@ const TOKEN_LIFETIME_S_MAX = 2 ** 32;
 
 /** Upstream names the volume, not the source, in complaints about the token's path. */
 function validateToken(
-  token: { expirationSeconds?: number; path: string }, path: string, volumePath: string,
+  token: { expirationSeconds?: number; path: string },
+  path: string,
+  volumePath: string,
 ): FieldError[] {
   const seconds = token.expirationSeconds ?? 0;
   const errors: FieldError[] = [];
   if (seconds < TOKEN_LIFETIME_S_MIN) {
-    errors.push(invalid(`${path}.expirationSeconds`, seconds,
-      "may not specify a duration less than 10 minutes"));
+    errors.push(
+      invalid(
+        `${path}.expirationSeconds`,
+        seconds,
+        "may not specify a duration less than 10 minutes",
+      ),
+    );
   }
   if (seconds > TOKEN_LIFETIME_S_MAX) {
-    errors.push(invalid(`${path}.expirationSeconds`, seconds,
-      "may not specify a duration larger than 2^32 seconds"));
+    errors.push(
+      invalid(
+        `${path}.expirationSeconds`,
+        seconds,
+        "may not specify a duration larger than 2^32 seconds",
+      ),
+    );
   }
-  return token.path === "" ? [...errors, required(`${volumePath}.path`)]
+  return token.path === ""
+    ? [...errors, required(`${volumePath}.path`)]
     : [...errors, ...filePath(token.path, `${volumePath}.path`)];
 }
 
@@ -107,7 +141,8 @@ function validateProjected(projected: ProjectedVolumeSource, path: string): Fiel
       found.push(...validateItems(from.items, `${at}.${name}.items`));
     }
     source.downwardAPI?.items?.forEach((item) =>
-      found.push(...validateDownwardFile(item, `${at}.downwardAPI`)));
+      found.push(...validateDownwardFile(item, `${at}.downwardAPI`)),
+    );
     if (source.serviceAccountToken) {
       found.push(...validateToken(source.serviceAccountToken, `${at}.serviceAccountToken`, path));
     }
@@ -125,25 +160,24 @@ export function validateDriverName(name: string, path: string): FieldError[] {
 
 /** A folder or file of the node, in a pod or a PersistentVolume. */
 export function validateHostPath(
-  { path: place, type = "" }: HostPathVolumeSource, path: string,
+  { path: place, type = "" }: HostPathVolumeSource,
+  path: string,
 ): FieldError[] {
   return [
     ...(place === "" ? [required(`${path}.path`)] : []),
     ...noBacksteps(place, `${path}.path`),
-    ...(HOST_PATH_TYPES.includes(type) ? []
+    ...(HOST_PATH_TYPES.includes(type)
+      ? []
       : [notSupported(`${path}.type`, type, HOST_PATH_TYPES)]),
   ];
 }
 
 /** An export of an NFS server, in a pod or a PersistentVolume. */
-export function validateNfs(
-  { server, path: place }: NFSVolumeSource, path: string,
-): FieldError[] {
+export function validateNfs({ server, path: place }: NFSVolumeSource, path: string): FieldError[] {
   return [
     ...(server === "" ? [required(`${path}.server`)] : []),
     ...(place === "" ? [required(`${path}.path`)] : []),
-    ...(place.startsWith("/") ? []
-      : [invalid(`${path}.path`, place, "must be an absolute path")]),
+    ...(place.startsWith("/") ? [] : [invalid(`${path}.path`, place, "must be an absolute path")]),
   ];
 }
 
@@ -152,8 +186,9 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   const errors: FieldError[] = validateInTree(volume, path);
   const { emptyDir, hostPath, configMap, secret, downwardAPI, projected, csi, nfs } = volume;
   if (emptyDir?.sizeLimit !== undefined && parseQuantity(emptyDir.sizeLimit).nanos < 0n) {
-    errors.push(forbidden(`${path}.emptyDir.sizeLimit`,
-      "SizeLimit field must be a valid resource quantity"));
+    errors.push(
+      forbidden(`${path}.emptyDir.sizeLimit`, "SizeLimit field must be a valid resource quantity"),
+    );
   }
   if (hostPath !== undefined) errors.push(...validateHostPath(hostPath, `${path}.hostPath`));
   if (configMap !== undefined) {
@@ -169,7 +204,8 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   if (downwardAPI !== undefined) {
     errors.push(...validateMode(downwardAPI.defaultMode, `${path}.downwardAPI.defaultMode`));
     downwardAPI.items?.forEach((item) =>
-      errors.push(...validateDownwardFile(item, `${path}.downwardAPI`)));
+      errors.push(...validateDownwardFile(item, `${path}.downwardAPI`)),
+    );
   }
   if (projected !== undefined) errors.push(...validateProjected(projected, `${path}.projected`));
   if (volume.persistentVolumeClaim?.claimName === "") {
@@ -187,7 +223,8 @@ function validateSource(volume: Volume, path: string): FieldError[] {
 
 /** The volumes of a pod: names differ, each has one source. Mounts may name the right ones. */
 export function validateVolumes(
-  volumes: readonly Volume[] = [], path: string,
+  volumes: readonly Volume[] = [],
+  path: string,
 ): { errors: FieldError[]; right: Volume[] } {
   const names = new Set<string>();
   const right: Volume[] = [];
@@ -207,9 +244,14 @@ function validateVolume(volume: Volume, at: string): FieldError[] {
   const sources = Object.keys(volume).filter((key) => key !== "name");
   const errors = validateSource(volume, at);
   if (sources.length === 0) errors.push(required(at, "must specify a volume type"));
-  errors.push(...sources.slice(1).map((key) =>
-    forbidden(`${at}.${key}`, "may not specify more than 1 volume type")));
+  errors.push(
+    ...sources
+      .slice(1)
+      .map((key) => forbidden(`${at}.${key}`, "may not specify more than 1 volume type")),
+  );
   if (volume.name === "") return [...errors, required(`${at}.name`)];
-  return [...errors,
-    ...dnsLabel(volume.name).map((each) => invalid(`${at}.name`, volume.name, each))];
+  return [
+    ...errors,
+    ...dnsLabel(volume.name).map((each) => invalid(`${at}.name`, volume.name, each)),
+  ];
 }

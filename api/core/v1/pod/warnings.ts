@@ -1,8 +1,13 @@
 /** Warnings for valid but probably unintended fields of a pod, as `Warning:` headers. */
-import type {
-  Container, ContainerPort, PodSpec, PodTemplateSpec, Volume,
-} from "../../../gen/core/v1.ts";
+
 import { parseQuantity } from "@raft2kube/std/quantity.ts";
+import type {
+  Container,
+  ContainerPort,
+  PodSpec,
+  PodTemplateSpec,
+  Volume,
+} from "../../../gen/core/v1.ts";
 
 /** Kinds of volumes that upstream no longer serves, by field. */
 const GONE_VOLUMES: Readonly<Record<string, string>> = {
@@ -33,18 +38,26 @@ function envWarnings(container: Container, path: string): string[] {
   return (container.env ?? []).flatMap(({ name, value = "" }, index) => {
     const hidden = values.has(name) && !value.includes(`$(${name})`);
     values.set(name, value);
-    return hidden ? [`${path}.env[${index}]: hides previous definition of "${name}", ` +
-      "which may be dropped when using apply"] : [];
+    return hidden
+      ? [
+          `${path}.env[${index}]: hides previous definition of "${name}", ` +
+            "which may be dropped when using apply",
+        ]
+      : [];
   });
 }
 
 function fractionWarnings(container: Container, path: string): string[] {
-  return (["limits", "requests"] as const).flatMap((list) => WHOLE_BYTES.flatMap((name) => {
-    const amount = container.resources?.[list]?.[name];
-    if (amount === undefined || parseQuantity(amount).nanos % BILLION === 0n) return [];
-    return [`${path}.resources.${list}[${name}]: fractional byte value "${amount}" is invalid, ` +
-      "must be an integer"];
-  }));
+  return (["limits", "requests"] as const).flatMap((list) =>
+    WHOLE_BYTES.flatMap((name) => {
+      const amount = container.resources?.[list]?.[name];
+      if (amount === undefined || parseQuantity(amount).nanos % BILLION === 0n) return [];
+      return [
+        `${path}.resources.${list}[${name}]: fractional byte value "${amount}" is invalid, ` +
+          "must be an integer",
+      ];
+    }),
+  );
 }
 
 function portWarnings(containers: readonly Container[], path: string): string[] {
@@ -57,32 +70,44 @@ function portWarnings(containers: readonly Container[], path: string): string[] 
         names.set(name, at);
         return [];
       }
-      return [`${at}: duplicate port name "${name}" with ${first}, services and probes that ` +
-        `select ports by name will use ${first}`];
-    }));
+      return [
+        `${at}: duplicate port name "${name}" with ${first}, services and probes that ` +
+          `select ports by name will use ${first}`,
+      ];
+    }),
+  );
 }
 
 /** The warnings about a spec at a path. */
 export function podWarnings(spec: PodSpec, path: string): string[] {
-  const lists = [["initContainers", spec.initContainers ?? []], ["containers", spec.containers]];
+  const lists = [
+    ["initContainers", spec.initContainers ?? []],
+    ["containers", spec.containers],
+  ];
   const containers = lists as [string, Container[]][];
   const warnings = [
     ...(spec.volumes ?? []).flatMap((each, index) =>
-      volumeWarnings(each, `${path}.volumes[${index}]`)),
-    ...(spec.imagePullSecrets ?? []).flatMap(({ name = "" }, index) => name !== "" ? []
-      : [`${path}.imagePullSecrets[${index}].name: invalid empty name ""`]),
-    ...containers.flatMap(([list, members]) => members.flatMap((each, index) => [
-      ...fractionWarnings(each, `${path}.${list}[${index}]`),
-      ...envWarnings(each, `${path}.${list}[${index}]`),
-    ])),
+      volumeWarnings(each, `${path}.volumes[${index}]`),
+    ),
+    ...(spec.imagePullSecrets ?? []).flatMap(({ name = "" }, index) =>
+      name !== "" ? [] : [`${path}.imagePullSecrets[${index}].name: invalid empty name ""`],
+    ),
+    ...containers.flatMap(([list, members]) =>
+      members.flatMap((each, index) => [
+        ...fractionWarnings(each, `${path}.${list}[${index}]`),
+        ...envWarnings(each, `${path}.${list}[${index}]`),
+      ]),
+    ),
     ...portWarnings(spec.containers, `${path}.containers`),
   ];
   if ((spec.resourceClaims ?? []).length > 0) {
     warnings.push(`${path}.resourceClaims: ${RESOURCE_CLAIMS}`);
   }
   if ((spec.terminationGracePeriodSeconds ?? 0) < 0) {
-    warnings.push(`${path}.terminationGracePeriodSeconds: must be >= 0; negative values are ` +
-      "invalid and will be treated as 1");
+    warnings.push(
+      `${path}.terminationGracePeriodSeconds: must be >= 0; negative values are ` +
+        "invalid and will be treated as 1",
+    );
   }
   return warnings;
 }

@@ -1,21 +1,37 @@
 /** The resources that a ResourceQuota can limit, and their scopes. */
 
-const COMPUTE = [
-  "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory",
-];
+const COMPUTE = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 const STANDARD = new Set([
-  ...COMPUTE, "ephemeral-storage", "requests.ephemeral-storage", "limits.ephemeral-storage",
-  "requests.storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
-  "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers",
+  ...COMPUTE,
+  "ephemeral-storage",
+  "requests.ephemeral-storage",
+  "limits.ephemeral-storage",
+  "requests.storage",
+  "pods",
+  "resourcequotas",
+  "services",
+  "replicationcontrollers",
+  "secrets",
+  "configmaps",
+  "persistentvolumeclaims",
+  "services.nodeports",
+  "services.loadbalancers",
 ]);
 const OF_CLAIMS = ["persistentvolumeclaims", "requests.storage"];
 
 /** Scopes that hold of a pod or do not; they are not compared with values. */
 export const SCOPES_OF_PODS: readonly string[] = [
-  "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity",
+  "Terminating",
+  "NotTerminating",
+  "BestEffort",
+  "NotBestEffort",
+  "CrossNamespacePodAffinity",
 ];
-export const SCOPES: readonly string[] =
-  [...SCOPES_OF_PODS, "PriorityClass", "VolumeAttributesClass"];
+export const SCOPES: readonly string[] = [
+  ...SCOPES_OF_PODS,
+  "PriorityClass",
+  "VolumeAttributesClass",
+];
 
 /** Whether a name without a domain is one that quotas know. */
 export function isQuotaResource(name: string): boolean {

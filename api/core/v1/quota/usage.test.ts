@@ -19,11 +19,13 @@ function pod({ wants, has, allocated, condition }: Shape): Pod {
   const status: PodStatus = {
     phase: "Running",
     ...(has && {
-      containerStatuses: [{
-        ...{ name: "c", ready: true, restartCount: 0, image: "", imageID: "" },
-        resources: { requests: { ...has }, limits: { ...has } },
-        ...(allocated && { allocatedResources: { ...allocated } }),
-      }],
+      containerStatuses: [
+        {
+          ...{ name: "c", ready: true, restartCount: 0, image: "", imageID: "" },
+          resources: { requests: { ...has }, limits: { ...has } },
+          ...(allocated && { allocatedResources: { ...allocated } }),
+        },
+      ],
     }),
     ...(condition && {
       conditions: [{ type: "PodResizePending", status: "True" as const, reason: condition }],
@@ -38,22 +40,44 @@ test.each<[string, Shape, string, string]>([
   ["no status", { wants: { cpu: "2" } }, "2", "2"],
   ["a larger wish", { wants: { cpu: "2" }, has: { cpu: "1" } }, "2", "2"],
   ["a smaller wish", { wants: { cpu: "1" }, has: { cpu: "2" } }, "2", "2"],
-  ["a larger allocation", { wants: { cpu: "1" }, has: { cpu: "1" }, allocated: { cpu: "3" } },
-    "3", "1"],
-  ["a wish that waits", { wants: { cpu: "4" }, has: { cpu: "1" }, condition: "Deferred" },
-    "4", "4"],
-  ["a wish that cannot be", {
-    wants: { cpu: "4" }, has: { cpu: "1" }, allocated: { cpu: "2" }, condition: "Infeasible",
-  }, "2", "1"],
+  [
+    "a larger allocation",
+    { wants: { cpu: "1" }, has: { cpu: "1" }, allocated: { cpu: "3" } },
+    "3",
+    "1",
+  ],
+  [
+    "a wish that waits",
+    { wants: { cpu: "4" }, has: { cpu: "1" }, condition: "Deferred" },
+    "4",
+    "4",
+  ],
+  [
+    "a wish that cannot be",
+    {
+      wants: { cpu: "4" },
+      has: { cpu: "1" },
+      allocated: { cpu: "2" },
+      condition: "Infeasible",
+    },
+    "2",
+    "1",
+  ],
 ])("of a pod with %s the quota counts %j", (_name, shape, requests, limits) => {
   const usage = usageOf(PODS, pod(shape));
-  expect([usage["requests.cpu"], usage["cpu"], usage["limits.cpu"]])
-    .toEqual([requests, requests, limits]);
+  expect([usage["requests.cpu"], usage["cpu"], usage["limits.cpu"]]).toEqual([
+    requests,
+    requests,
+    limits,
+  ]);
 });
 
 test("of init containers sidecars alone are resized", () => {
-  const init = (name: string, restartPolicy?: "Always") =>
-    ({ name, ...(restartPolicy && { restartPolicy }), resources: { requests: { cpu: "1" } } });
+  const init = (name: string, restartPolicy?: "Always") => ({
+    name,
+    ...(restartPolicy && { restartPolicy }),
+    resources: { requests: { cpu: "1" } },
+  });
   const has = (name: string) => ({
     ...{ name, ready: true, restartCount: 0, image: "", imageID: "" },
     resources: { requests: { cpu: "5" } },

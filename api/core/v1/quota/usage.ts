@@ -1,7 +1,7 @@
 /** The usage of one object in a namespace's ResourceQuotas, by the quotas' names. */
 import type { PersistentVolumeClaim, Pod, Service } from "../../../gen/core/v1.ts";
 import type { GroupVersionKind, KubeObject } from "../../../kind.ts";
-import { addAmounts, podAmounts, resizedSpec, type Amounts } from "../pod/amounts.ts";
+import { type Amounts, addAmounts, podAmounts, resizedSpec } from "../pod/amounts.ts";
 
 /** A resource by the words of its URL. */
 export interface Counted extends Pick<GroupVersionKind, "group"> {

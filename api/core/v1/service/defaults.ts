@@ -3,8 +3,8 @@ import type { Service, ServicePort } from "../../../gen/core/v1.ts";
 
 const CLIENT_AFFINITY_S = 3 * 3600;
 
-export const isHeadless = (service: Service): boolean => service.spec.clusterIP === "None" ||
-  service.spec.clusterIPs?.[0] === "None";
+export const isHeadless = (service: Service): boolean =>
+  service.spec.clusterIP === "None" || service.spec.clusterIPs?.[0] === "None";
 
 /** Types that have an address of their own in the Service range. */
 export function needsClusterIP(service: Service): boolean {
@@ -14,13 +14,17 @@ export function needsClusterIP(service: Service): boolean {
 /** Types whose ports open on every node. */
 export function needsNodePort(service: Service): boolean {
   const { type, allocateLoadBalancerNodePorts } = service.spec;
-  return type === "NodePort" ||
-    (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false);
+  return (
+    type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false)
+  );
 }
 
 function externallyAccessible({ spec }: Service): boolean {
-  return spec.type === "LoadBalancer" || spec.type === "NodePort" ||
-    (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0);
+  return (
+    spec.type === "LoadBalancer" ||
+    spec.type === "NodePort" ||
+    (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0)
+  );
 }
 
 function defaultPort(port: ServicePort): void {
@@ -143,8 +147,11 @@ export function dropForType(service: Service, old: Service): void {
   if (needsNodePort(old) && !needsNodePort(service) && portsText(service) === portsText(old)) {
     for (const port of spec.ports ?? []) delete port.nodePort;
   }
-  if (externallyAccessible(old) && !externallyAccessible(service) &&
-    same("externalTrafficPolicy")) {
+  if (
+    externallyAccessible(old) &&
+    !externallyAccessible(service) &&
+    same("externalTrafficPolicy")
+  ) {
     delete spec.externalTrafficPolicy;
   }
   if (old.spec.type === "LoadBalancer" && spec.type !== "LoadBalancer") {

@@ -8,7 +8,8 @@ const CONTEXT = { now_ms: 0 };
 
 function made(spec: object): Service {
   const { object } = decodeJson<Service>("core/v1.Service", {
-    metadata: { name: "web", namespace: "default", resourceVersion: "1" }, spec,
+    metadata: { name: "web", namespace: "default", resourceVersion: "1" },
+    spec,
   });
   service.strategy.defaults(object);
   service.strategy.prepareCreate(object, CONTEXT);
@@ -24,9 +25,13 @@ const ports = [{ port: 80 }];
 describe("a Service", () => {
   it("is filled", () => {
     expect(made({ selector: { app: "web" }, ports }).spec).toEqual({
-      selector: { app: "web" }, ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
-      type: "ClusterIP", sessionAffinity: "None", internalTrafficPolicy: "Cluster",
-      ipFamilies: ["IPv4"], ipFamilyPolicy: "SingleStack",
+      selector: { app: "web" },
+      ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+      type: "ClusterIP",
+      sessionAffinity: "None",
+      internalTrafficPolicy: "Cluster",
+      ipFamilies: ["IPv4"],
+      ipFamilyPolicy: "SingleStack",
     });
     expect(complaints({ ports })).toBe("");
   });
@@ -34,17 +39,28 @@ describe("a Service", () => {
   it.each([
     [{}, "spec.ports: Required value"],
     [{ ports: [{ port: 80 }, { port: 81 }] }, "spec.ports[0].name: Required value"],
-    [{ ports: [{ port: 0 }] },
-      "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"],
-    [{ ports, type: "Cluster" }, 'spec.type: Unsupported value: "Cluster": supported values: ' +
-      '"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"'],
-    [{ ports, type: "NodePort", clusterIP: "None" },
-      "may not be set to 'None' for NodePort services"],
+    [
+      { ports: [{ port: 0 }] },
+      "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive",
+    ],
+    [
+      { ports, type: "Cluster" },
+      'spec.type: Unsupported value: "Cluster": supported values: ' +
+        '"ClusterIP", "ExternalName", "LoadBalancer", "NodePort"',
+    ],
+    [
+      { ports, type: "NodePort", clusterIP: "None" },
+      "may not be set to 'None' for NodePort services",
+    ],
     [{ type: "ExternalName" }, "spec.externalName: Required value"],
-    [{ ports, clusterIP: "10.0.0.256" }, 'spec.clusterIPs[0]: Invalid value: "10.0.0.256": ' +
-      "must be a valid IP address"],
-    [{ ports: [{ port: 80, nodePort: 30000 }] },
-      "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"],
+    [
+      { ports, clusterIP: "10.0.0.256" },
+      'spec.clusterIPs[0]: Invalid value: "10.0.0.256": ' + "must be a valid IP address",
+    ],
+    [
+      { ports: [{ port: 80, nodePort: 30000 }] },
+      "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+    ],
   ])("with %j is refused", (spec, message) => {
     expect(complaints(spec)).toContain(message);
   });
@@ -61,35 +77,51 @@ describe("a Service", () => {
 
   it("keeps its address and node ports when an update names none", () => {
     const before = {
-      ports: [{ port: 80, nodePort: 30080 }], type: "NodePort", clusterIP: "10.96.0.9",
+      ports: [{ port: 80, nodePort: 30080 }],
+      type: "NodePort",
+      clusterIP: "10.96.0.9",
     };
     const { object, errors } = updated(before, { ports, type: "NodePort" });
     expect(errors).toBe("");
     expect(object.spec).toMatchObject({
-      clusterIP: "10.96.0.9", clusterIPs: ["10.96.0.9"], ports: [{ nodePort: 30080 }],
+      clusterIP: "10.96.0.9",
+      clusterIPs: ["10.96.0.9"],
+      ports: [{ nodePort: 30080 }],
     });
   });
 
   it("may not change its address", () => {
     const after = { ports, clusterIP: "10.96.0.8", clusterIPs: ["10.96.0.9"] };
-    expect(updated({ ports, clusterIP: "10.96.0.9" }, after).errors)
-      .toContain("spec.clusterIPs[0]: Invalid value: [\"10.96.0.8\"]: may not change once set");
+    expect(updated({ ports, clusterIP: "10.96.0.9" }, after).errors).toContain(
+      'spec.clusterIPs[0]: Invalid value: ["10.96.0.8"]: may not change once set',
+    );
   });
 
   it("gives up what only its old type had", () => {
     const { object, errors } = updated(
       { ports: [{ port: 80, nodePort: 30080 }], type: "NodePort", clusterIP: "10.96.0.9" },
-      { ports: [{ port: 80, nodePort: 30080 }], externalTrafficPolicy: "Cluster" });
+      { ports: [{ port: 80, nodePort: 30080 }], externalTrafficPolicy: "Cluster" },
+    );
     expect(errors).toBe("");
     expect(object.spec.ports?.[0]?.nodePort).toBeUndefined();
     expect(object.spec.externalTrafficPolicy).toBeUndefined();
   });
 
   it("shows its ports and addresses", () => {
-    const object = made({ ports: [{ port: 80, nodePort: 30080 }], type: "NodePort",
-      clusterIP: "10.96.0.9", selector: { b: "2", a: "1" } });
+    const object = made({
+      ports: [{ port: 80, nodePort: 30080 }],
+      type: "NodePort",
+      clusterIP: "10.96.0.9",
+      selector: { b: "2", a: "1" },
+    });
     expect(service.columns.map((each) => each.value(object, 0))).toEqual([
-      "web", "NodePort", "10.96.0.9", "<none>", "80:30080/TCP", "<unknown>", "a=1,b=2",
+      "web",
+      "NodePort",
+      "10.96.0.9",
+      "<none>",
+      "80:30080/TCP",
+      "<unknown>",
+      "a=1,b=2",
     ]);
   });
 });

@@ -1,18 +1,24 @@
 /** Service: one stable address for the pods that a selector finds. */
-import type { Service } from "../../../gen/core/v1.ts";
-import { ageColumn, column, mapCell, nameColumn, NONE, UNKNOWN, wide } from "../../../columns.ts";
+
+import { ageColumn, column, mapCell, NONE, nameColumn, UNKNOWN, wide } from "../../../columns.ts";
 import { defineKind } from "../../../define.ts";
+import type { Service } from "../../../gen/core/v1.ts";
 import type { Kind } from "../../../kind.ts";
 import { dnsLabel } from "../../../validation/names.ts";
 import {
-  alignClusterIPs, defaultFamilies, defaultService, dropForType, keepAllocated,
+  alignClusterIPs,
+  defaultFamilies,
+  defaultService,
+  dropForType,
+  keepAllocated,
 } from "./defaults.ts";
 import { validateService, validateServiceStatus, validateServiceUpdate } from "./validate.ts";
 import { serviceWarnings } from "./warnings.ts";
 
 function balancerAddresses(service: Service): string[] {
   const found = (service.status?.loadBalancer?.ingress ?? [])
-    .map((each) => each.ip || each.hostname || "").filter((each) => each !== "");
+    .map((each) => each.ip || each.hostname || "")
+    .filter((each) => each !== "");
   return [...new Set(found)].sort();
 }
 
@@ -33,7 +39,8 @@ function externalCell(service: Service): string {
 
 function portsCell(service: Service): string {
   const ports = (service.spec.ports ?? []).map(({ port, nodePort = 0, protocol }) =>
-    nodePort > 0 ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`);
+    nodePort > 0 ? `${port}:${nodePort}/${protocol}` : `${port}/${protocol}`,
+  );
   return ports.join(",") || NONE;
 }
 

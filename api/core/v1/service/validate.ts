@@ -1,16 +1,29 @@
 /** The rules of Services. */
 import { isIP } from "node:net";
+import {
+  duplicate,
+  type FieldError,
+  forbidden,
+  invalid,
+  notSupported,
+  required,
+} from "../../../errors.ts";
 import type { Service, ServicePort } from "../../../gen/core/v1.ts";
 import {
-  duplicate, forbidden, invalid, notSupported, required, type FieldError,
-} from "../../../errors.ts";
+  validateBalancerPlace,
+  validateCidr,
+  validateIp,
+  validateNonSpecialIp,
+} from "../../../validation/addresses.ts";
 import { validateLabels } from "../../../validation/metadata.ts";
 import {
-  dnsLabel, dnsSubdomain, inRange, portName, portNumber, qualifiedName,
+  dnsLabel,
+  dnsSubdomain,
+  inRange,
+  portName,
+  portNumber,
+  qualifiedName,
 } from "../../../validation/names.ts";
-import {
-  validateBalancerPlace, validateCidr, validateIp, validateNonSpecialIp,
-} from "../../../validation/addresses.ts";
 import { isHeadless } from "./defaults.ts";
 
 const PROTOCOLS = ["SCTP", "TCP", "UDP"];
@@ -35,8 +48,11 @@ function validatePort(port: ServicePort, named: boolean, path: string): FieldErr
   const target = typeof targetPort === "string" ? portName(targetPort) : portNumber(targetPort);
   errors.push(...target.map((each) => invalid(`${path}.targetPort`, targetPort, each)));
   if (appProtocol !== undefined) {
-    errors.push(...qualifiedName(appProtocol).map((each) =>
-      invalid(`${path}.appProtocol`, appProtocol, each)));
+    errors.push(
+      ...qualifiedName(appProtocol).map((each) =>
+        invalid(`${path}.appProtocol`, appProtocol, each),
+      ),
+    );
   }
   return errors;
 }
@@ -67,10 +83,16 @@ function validatePorts(service: Service): FieldError[] {
     }
     const key = `${port.protocol}/${port.port}`;
     if (numbers.has(key)) {
-      errors.push(duplicate(path, {
-        Name: "", Protocol: port.protocol, AppProtocol: null, Port: port.port, TargetPort: 0,
-        NodePort: 0,
-      }));
+      errors.push(
+        duplicate(path, {
+          Name: "",
+          Protocol: port.protocol,
+          AppProtocol: null,
+          Port: port.port,
+          TargetPort: 0,
+          NodePort: 0,
+        }),
+      );
     }
     numbers.add(key);
   });
@@ -82,8 +104,9 @@ function validateType({ spec }: Service): FieldError[] {
   const none = spec.clusterIPs?.[0] === "None";
   const errors: FieldError[] = [];
   if ((type === "LoadBalancer" || type === "NodePort") && none) {
-    errors.push(invalid("spec.clusterIPs[0]", "None",
-      `may not be set to 'None' for ${type} services`));
+    errors.push(
+      invalid("spec.clusterIPs[0]", "None", `may not be set to 'None' for ${type} services`),
+    );
   }
   if (type === "ExternalName") {
     for (const name of ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] as const) {
@@ -91,8 +114,11 @@ function validateType({ spec }: Service): FieldError[] {
       errors.push(forbidden(`spec.${name}`, "may not be set for ExternalName services"));
     }
     const host = (spec.externalName ?? "").replace(/\.$/, "");
-    errors.push(...(host === "" ? [required("spec.externalName")]
-      : dnsSubdomain(host).map((each) => invalid("spec.externalName", host, each))));
+    errors.push(
+      ...(host === ""
+        ? [required("spec.externalName")]
+        : dnsSubdomain(host).map((each) => invalid("spec.externalName", host, each))),
+    );
   }
   if (type === "") errors.push(required("spec.type"));
   else if (!TYPES.includes(type)) errors.push(notSupported("spec.type", type, TYPES));
@@ -107,16 +133,23 @@ function validateAffinity({ spec }: Service): FieldError[] {
     return [notSupported("spec.sessionAffinity", affinity, AFFINITIES)];
   }
   if (affinity === "None") {
-    return config === undefined ? []
+    return config === undefined
+      ? []
       : [forbidden(path, "must not be set when session affinity is None")];
   }
   const seconds = config?.clientIP?.timeoutSeconds;
   if (seconds === undefined) {
     return [required(path, "when session affinity type is ClientIP")];
   }
-  return inRange(seconds, 1, AFFINITY_S_MAX).length === 0 ? []
-    : [invalid(`${path}.clientIP.timeoutSeconds`, seconds,
-      `must be greater than 0 and less than ${AFFINITY_S_MAX}`)];
+  return inRange(seconds, 1, AFFINITY_S_MAX).length === 0
+    ? []
+    : [
+        invalid(
+          `${path}.clientIP.timeoutSeconds`,
+          seconds,
+          `must be greater than 0 and less than ${AFFINITY_S_MAX}`,
+        ),
+      ];
 }
 
 function validateAddresses({ spec }: Service): FieldError[] {
@@ -158,8 +191,13 @@ function validateAddresses({ spec }: Service): FieldError[] {
 function againstFamily(ip: string, family: string | undefined, index: number): FieldError[] {
   const actual = ip.includes(":") ? "IPv6" : "IPv4";
   if (family === undefined || !FAMILIES.includes(family) || family === actual) return [];
-  return [invalid(`spec.clusterIPs[${index}]`, ip,
-    `expected an ${family} value as indicated by \`ipFamilies[${index}]\``)];
+  return [
+    invalid(
+      `spec.clusterIPs[${index}]`,
+      ip,
+      `expected an ${family} value as indicated by \`ipFamilies[${index}]\``,
+    ),
+  ];
 }
 
 function validatePolicies({ spec }: Service): FieldError[] {
@@ -168,32 +206,53 @@ function validatePolicies({ spec }: Service): FieldError[] {
   if (internal !== undefined && !POLICIES.includes(internal)) {
     errors.push(notSupported("spec.internalTrafficPolicy", internal, POLICIES));
   }
-  const outside = spec.type === "NodePort" || spec.type === "LoadBalancer" ||
+  const outside =
+    spec.type === "NodePort" ||
+    spec.type === "LoadBalancer" ||
     (spec.type === "ClusterIP" && (spec.externalIPs ?? []).length > 0);
   if (external !== undefined && !outside) {
-    errors.push(invalid("spec.externalTrafficPolicy", external,
-      "may only be set for externally-accessible services"));
+    errors.push(
+      invalid(
+        "spec.externalTrafficPolicy",
+        external,
+        "may only be set for externally-accessible services",
+      ),
+    );
   } else if (external !== undefined && !POLICIES.includes(external)) {
     errors.push(notSupported("spec.externalTrafficPolicy", external, POLICIES));
   }
   const checked = spec.type === "LoadBalancer" && external === "Local";
   if (!checked && (spec.healthCheckNodePort ?? 0) !== 0) {
-    errors.push(invalid("spec.healthCheckNodePort", spec.healthCheckNodePort, "may only be set " +
-      "when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"));
+    errors.push(
+      invalid(
+        "spec.healthCheckNodePort",
+        spec.healthCheckNodePort,
+        "may only be set " + "when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'",
+      ),
+    );
   }
   if (spec.type === "LoadBalancer") errors.push(...validateBalancer(spec));
   else {
     if (spec.allocateLoadBalancerNodePorts !== undefined) {
-      errors.push(forbidden("spec.allocateLoadBalancerNodePorts",
-        "may only be used when `type` is 'LoadBalancer'"));
+      errors.push(
+        forbidden(
+          "spec.allocateLoadBalancerNodePorts",
+          "may only be used when `type` is 'LoadBalancer'",
+        ),
+      );
     }
     if ((spec.loadBalancerSourceRanges ?? []).length > 0) {
-      errors.push(forbidden("spec.LoadBalancerSourceRanges",
-        "may only be used when `type` is 'LoadBalancer'"));
+      errors.push(
+        forbidden(
+          "spec.LoadBalancerSourceRanges",
+          "may only be used when `type` is 'LoadBalancer'",
+        ),
+      );
     }
     if (spec.loadBalancerClass !== undefined) {
-      errors.push(forbidden("spec.loadBalancerClass",
-        "may only be used when `type` is 'LoadBalancer'"));
+      errors.push(
+        forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"),
+      );
     }
   }
   return errors;
@@ -202,19 +261,25 @@ function validatePolicies({ spec }: Service): FieldError[] {
 function validateBalancer(spec: Service["spec"]): FieldError[] {
   const name = spec.loadBalancerClass;
   const ranges = (spec.loadBalancerSourceRanges ?? []).flatMap((range, index) =>
-    validateCidr(range.trim(), `spec.LoadBalancerSourceRanges[${index}]`));
+    validateCidr(range.trim(), `spec.LoadBalancerSourceRanges[${index}]`),
+  );
   if (name === undefined) return ranges;
-  return [...ranges,
-    ...qualifiedName(name).map((each) => invalid("spec.loadBalancerClass", name, each))];
+  return [
+    ...ranges,
+    ...qualifiedName(name).map((each) => invalid("spec.loadBalancerClass", name, each)),
+  ];
 }
 
 export function validateService(service: Service): FieldError[] {
   return [
-    ...validatePorts(service), ...validateType(service),
+    ...validatePorts(service),
+    ...validateType(service),
     ...validateLabels(service.spec.selector, "spec.selector"),
-    ...validateAffinity(service), ...validateAddresses(service),
+    ...validateAffinity(service),
+    ...validateAddresses(service),
     ...(service.spec.externalIPs ?? []).flatMap((ip, index) =>
-      validateNonSpecialIp(ip, `spec.externalIPs[${index}]`)),
+      validateNonSpecialIp(ip, `spec.externalIPs[${index}]`),
+    ),
     ...validatePolicies(service),
   ];
 }
@@ -230,13 +295,15 @@ export function validateServiceStatus({ spec, status }: Service): FieldError[] {
     const at = `${path}[${index}]`;
     const errors = validateBalancerPlace(ip, hostname, at);
     if (ip === "") {
-      return ipMode === undefined ? errors : [...errors,
-        forbidden(`${at}.ipMode`, "may not be specified when `ip` is not set")];
+      return ipMode === undefined
+        ? errors
+        : [...errors, forbidden(`${at}.ipMode`, "may not be specified when `ip` is not set")];
     }
     if (ipMode === undefined) {
       return [...errors, required(`${at}.ipMode`, "must be specified when `ip` is set")];
     }
-    return IP_MODES.includes(ipMode) ? errors
+    return IP_MODES.includes(ipMode)
+      ? errors
       : [...errors, notSupported(`${at}.ipMode`, ipMode, IP_MODES)];
   });
 }
@@ -245,7 +312,8 @@ export function validateServiceStatus({ spec, status }: Service): FieldError[] {
 function validateClassUpdate(service: Service, old: Service): FieldError[] {
   if (service.spec.type !== "LoadBalancer" || old.spec.type !== "LoadBalancer") return [];
   const [now, before] = [service.spec.loadBalancerClass, old.spec.loadBalancerClass];
-  return now === before ? []
+  return now === before
+    ? []
     : [invalid("spec.loadBalancerClass", now ?? null, "may not change once set")];
 }
 

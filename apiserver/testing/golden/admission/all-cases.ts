@@ -1,4 +1,4 @@
-import { POD_CASES, type Case } from "./cases.ts";
+import { type Case, POD_CASES } from "./cases.ts";
 import { CLASS_CASES } from "./class-cases.ts";
 
 /** All that a server without a configuration of its own is asked. */

@@ -1,4 +1,4 @@
-import { type Json, namespace, type Case } from "./cases.ts";
+import { type Case, type Json, namespace } from "./cases.ts";
 
 const DEFAULT_INGRESS = "ingressclass.kubernetes.io/is-default-class";
 const INGRESSES = "/apis/networking.k8s.io/v1/namespaces/ingresses/ingresses";

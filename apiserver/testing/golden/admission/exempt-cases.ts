@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Json, level, namespace, type Case } from "./cases.ts";
+import { type Case, type Json, level, namespace } from "./cases.ts";
 
 /** The configuration of both servers for these cases. */
 export const EXEMPT_CONFIG = join(import.meta.dirname, "exempt.yaml");

@@ -2,14 +2,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
-import { type AdmissionConfiguration, readAdmissionConfiguration } from "../../../admission/configuration.ts";
-import type { Case } from "./cases.ts";
-import { EXEMPT_CONFIG, EXEMPT_CASES } from "./exempt-cases.ts";
-import { judge, type Verdict } from "./record.ts";
+import {
+  type AdmissionConfiguration,
+  readAdmissionConfiguration,
+} from "../../../admission/configuration.ts";
 import { CASES } from "./all-cases.ts";
+import type { Case } from "./cases.ts";
+import { EXEMPT_CASES, EXEMPT_CONFIG } from "./exempt-cases.ts";
+import { judge, type Verdict } from "./record.ts";
 
 type Verdicts = Record<string, Verdict>;
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
+import { type SendJson, senderTo } from "../../../../testing/apiserver/send-json.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { type Outcome, play } from "./record.ts";
 import { SEQUENCES } from "./sequences.ts";

@@ -1,7 +1,7 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import { NftSession } from "../nft-session.ts";
 import { applyRuleset, listRuleset } from "../nft.ts";
+import { NftSession } from "../nft-session.ts";
 import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./shape.ts";
 import { type Change, TableState } from "./table-state.ts";
 
@@ -38,7 +38,7 @@ export class NftTable {
   async rebuild(base: string, changes: Iterable<Change>): Promise<void> {
     this.#state = new TableState(this.#name);
     this.#base = shapeOfText(base);
-    await this.#apply(base + await inSlices(this.#state.apply(changes)), true);
+    await this.#apply(base + (await inSlices(this.#state.apply(changes))), true);
   }
 
   /** Applies what differs. After NftError the caller has to rebuild. */

@@ -41,6 +41,8 @@ export function shapeOfListing(listing: readonly NftObject[]): Shape {
  */
 export function isIntact(found: Shape, base: Shape, owned: Shape): boolean {
   const chains = [...base.rules, ...owned.rules];
-  return chains.every(([name, count]) => found.rules.get(name) === count) &&
-    [...owned.elements].every(([name, count]) => found.elements.get(name) === count);
+  return (
+    chains.every(([name, count]) => found.rules.get(name) === count) &&
+    [...owned.elements].every(([name, count]) => found.elements.get(name) === count)
+  );
 }

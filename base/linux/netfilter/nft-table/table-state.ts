@@ -1,6 +1,6 @@
 import { type Difference, Ownership } from "../ownership.ts";
-import type { Shape } from "./shape.ts";
 import type { Element, Fragment } from "./fragment.ts";
+import type { Shape } from "./shape.ts";
 
 /** Elements in one statement of a transaction. */
 const ELEMENTS_PER_STATEMENT = 500;
@@ -67,8 +67,11 @@ export class TableState {
       else this.#names.set(owner, namesOf(now));
       yield;
     }
-    const lines =
-      yield* this.#statements(this.#chains.take(), this.#sets.take(), this.#elements.take());
+    const lines = yield* this.#statements(
+      this.#chains.take(),
+      this.#sets.take(),
+      this.#elements.take(),
+    );
     return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
   }
 
@@ -113,8 +116,14 @@ export class TableState {
     return [
       ...declared,
       ...rules,
-      ...yield* this.#elementStatements("delete", elements.filter(({ was }) => was !== undefined)),
-      ...yield* this.#elementStatements("add", elements.filter(({ is }) => is !== undefined)),
+      ...(yield* this.#elementStatements(
+        "delete",
+        elements.filter(({ was }) => was !== undefined),
+      )),
+      ...(yield* this.#elementStatements(
+        "add",
+        elements.filter(({ is }) => is !== undefined),
+      )),
       // All are flushed before the first is deleted, since they refer to one another.
       ...removed.map(({ name }) => `flush chain ${at(name)}`),
       ...removed.map(({ name }) => `delete chain ${at(name)}`),
@@ -155,7 +164,7 @@ function wantedOf({ chains, sets, elements }: Fragment): Wanted {
 }
 
 function namesOf({ chains, sets, elements }: Wanted): Names {
-  const all = (named: ReadonlyMap<string, string>) => named.size > 0 ? [...named.keys()] : NONE;
+  const all = (named: ReadonlyMap<string, string>) => (named.size > 0 ? [...named.keys()] : NONE);
   return { chains: all(chains), sets: all(sets), elements: all(elements) };
 }
 

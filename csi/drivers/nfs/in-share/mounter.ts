@@ -6,7 +6,7 @@ import { assert } from "@raft2kube/std/assert.ts";
 import { codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { notFound } from "../../../lib/errors.ts";
 import type { MountOptions } from "../mount-options.ts";
-import { sourceOf, type Share } from "../share.ts";
+import { type Share, sourceOf } from "../share.ts";
 
 /** A mount that only its holder sees, until it is attached to a path. */
 export interface OpenMount extends Disposable {

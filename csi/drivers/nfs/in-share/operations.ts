@@ -1,7 +1,7 @@
 import type { MountOptions } from "../mount-options.ts";
-import type { Share } from "../share.ts";
 import type { OnDelete } from "../parameters.ts";
 import type { ContentSource, SnapshotRecord, VolumeRecord } from "../record.ts";
+import type { Share } from "../share.ts";
 
 /** A share and how the driver mounts it for itself. */
 export interface InShare {

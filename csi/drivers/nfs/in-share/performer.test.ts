@@ -3,12 +3,13 @@ import { expect, test } from "vitest";
 import { mountOptionsOf } from "../mount-options.ts";
 import { performerOf } from "./performer.ts";
 
-const failing = (code: string) => performerOf({
-  async open() {
-    throw Object.assign(new Error(`${code}: i/o error, open`), { code });
-  },
-  sourceOfMount: () => undefined,
-});
+const failing = (code: string) =>
+  performerOf({
+    async open() {
+      throw Object.assign(new Error(`${code}: i/o error, open`), { code });
+    },
+    sourceOfMount: () => undefined,
+  });
 
 test("a server that is away leaves a call undecided: it is repeated", async () => {
   const share = { server: "nfs.test", path: "/" };
@@ -23,7 +24,8 @@ test("a server that is away leaves a call undecided: it is repeated", async () =
       () => calls.publish({ share, mount, key, subDir, target: "/none" }),
     ]) {
       await expect(call()).rejects.toMatchObject({
-        status: Status.UNAVAILABLE, message: expect.stringContaining(code),
+        status: Status.UNAVAILABLE,
+        message: expect.stringContaining(code),
       });
     }
   }

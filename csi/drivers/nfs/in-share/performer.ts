@@ -17,18 +17,20 @@ export function performerOf(mounter: Mounter): Performer {
   const within = async <R>(
     { share, mount }: InShare,
     act: (contents: ShareContents) => R | Promise<R>,
-  ): Promise<R> => answering(async () => {
-    using root = await mounter.open(share, "", mount);
-    using directory = Directory.open(root.path);
-    return await act(new ShareContents(directory, share));
-  });
+  ): Promise<R> =>
+    answering(async () => {
+      using root = await mounter.open(share, "", mount);
+      using directory = Directory.open(root.path);
+      return await act(new ShareContents(directory, share));
+    });
   return {
     createVolume: (request) => within(request, (share) => createVolume(share, request.volume)),
     getVolume: (request) => within(request, (share) => getVolume(share, request.key)),
     expandVolume: (request) => within(request, (share) => expandVolume(share, request)),
-    deleteVolume: (request) => within(request, (share) => {
-      return deleteVolume(share, request.key, mounter);
-    }),
+    deleteVolume: (request) =>
+      within(request, (share) => {
+        return deleteVolume(share, request.key, mounter);
+      }),
     createSnapshot: (request) => within(request, (share) => createSnapshot(share, request)),
     deleteSnapshot: (request) => within(request, (share) => deleteSnapshot(share, request.key)),
     publish: (request) => answering(() => mountVolume(mounter, request)),
@@ -36,16 +38,17 @@ export function performerOf(mounter: Mounter): Performer {
       unmount(target, { detach });
       return null;
     },
-    stats: ({ path }) => answering(async () => {
-      const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path);
-      return {
-        total_bytes: blocks * bsize,
-        available_bytes: bavail * bsize,
-        used_bytes: (blocks - bfree) * bsize,
-        inodes: files,
-        inodesFree: ffree,
-      };
-    }),
+    stats: ({ path }) =>
+      answering(async () => {
+        const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path);
+        return {
+          total_bytes: blocks * bsize,
+          available_bytes: bavail * bsize,
+          used_bytes: (blocks - bfree) * bsize,
+          inodes: files,
+          inodesFree: ffree,
+        };
+      }),
   };
 }
 

@@ -1,9 +1,9 @@
-import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { copyTree } from "@raft2kube/linux/beneath/copy-tree.ts";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { newSize, satisfies, type Capacity } from "../../../lib/capacity.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { type Capacity, newSize, satisfies } from "../../../lib/capacity.ts";
 import {
   aborted,
   alreadyExists,
@@ -14,7 +14,7 @@ import {
   resourceExhausted,
 } from "../../../lib/errors.ts";
 import { CONTENT_WORK_TIMEOUT_MS } from "../limits.ts";
-import { parseSnapshot, parseVolume, type ContentSource, type VolumeRecord } from "../record.ts";
+import { type ContentSource, parseSnapshot, parseVolume, type VolumeRecord } from "../record.ts";
 import { sourceOf } from "../share.ts";
 import { keyOf } from "../volume-id.ts";
 import { extractSnapshot } from "./archive.ts";
@@ -28,10 +28,7 @@ import { archiveDirectory, claimDirectory, parentOf, removeEmptyParents } from "
  * and says so, so that after a crash at any point the next attempt continues. Throws ALREADY_EXISTS
  * for the same name with another size, source or directory.
  */
-export async function createVolume(
-  share: ShareContents,
-  volume: NewVolume,
-): Promise<VolumeRecord> {
+export async function createVolume(share: ShareContents, volume: NewVolume): Promise<VolumeRecord> {
   // lab:17 begin create
   await forgetAbandoned(share, volume);
   const existing = share.read("volumes", volume.key, parseVolume);

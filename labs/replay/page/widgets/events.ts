@@ -1,4 +1,4 @@
-import { type Playback, isQuietEvent } from "../../playback.ts";
+import { isQuietEvent, type Playback } from "../../playback.ts";
 import type { ReplayEvent, StateEvent, TrackState } from "../../recording.ts";
 import { html, timeText } from "../dom.ts";
 
@@ -26,10 +26,12 @@ export class Events {
     this.#onPick = onPick;
     this.#before = statesBefore(playback);
     const { events } = playback.recording;
-    this.#lines = events.filter((event) => !isQuietEvent(event)).flatMap((event) => {
-      const text = this.describe(event);
-      return text === "" ? [] : [{ at: event.at, kind: kindOf(event), text }];
-    });
+    this.#lines = events
+      .filter((event) => !isQuietEvent(event))
+      .flatMap((event) => {
+        const text = this.describe(event);
+        return text === "" ? [] : [{ at: event.at, kind: kindOf(event), text }];
+      });
   }
 
   show(at: number): void {

@@ -21,11 +21,7 @@ export class Scrubber {
   readonly #handle = svg("rect", { class: "handle", y: 0, width: 4, height: HEIGHT, rx: 2 });
   readonly #past = svg("rect", { class: "past", x: 0, y: 0, width: 0, height: HEIGHT });
 
-  constructor(
-    playback: Playback,
-    deviation: Deviation | undefined,
-    onSeek: (at: number) => void,
-  ) {
+  constructor(playback: Playback, deviation: Deviation | undefined, onSeek: (at: number) => void) {
     this.#playback = playback;
     this.element.append(
       svg("rect", { class: "ground", x: 0, y: 0, width: WIDTH, height: HEIGHT }),

@@ -1,8 +1,8 @@
 import { Playback } from "../../playback.ts";
 import type { Deviation, MessageEvent, NoteEvent } from "../../recording.ts";
 import { svg, timeText } from "../dom.ts";
+import { drawBands, drawTimers, type Rows, rowsOf } from "./bands.ts";
 import { LabelPlacer } from "./labels.ts";
-import { type Rows, drawBands, drawTimers, rowsOf } from "./bands.ts";
 
 /** Where in the view the present is, from the left. */
 const PRESENT_SHARE = 0.58;

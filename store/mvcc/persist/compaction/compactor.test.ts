@@ -4,8 +4,8 @@ import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { apply } from "../../apply/apply.ts";
 import { encodeCommand } from "../../apply/command.ts";
-import { Compactor } from "./compactor.ts";
 import { restoreState } from "../restore/restore.ts";
+import { Compactor } from "./compactor.ts";
 
 /** A state of four records of one key, two of them compacted away. */
 async function compactedState() {

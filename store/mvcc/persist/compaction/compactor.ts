@@ -1,7 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
-import { CompactionMetrics } from "../../../metrics/compaction.ts";
 import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
+import { CompactionMetrics } from "../../../metrics/compaction.ts";
 import { recordKey } from "../../records/revision.ts";
 import type { State } from "../../state/state.ts";
 

@@ -1,13 +1,13 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import type { BackendWrite } from "../../../backend/backend.ts";
 import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
+import type { BackendWrite } from "../../../backend/backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { FLUSH_INTERVAL_MS } from "../../../limits.ts";
-import { Compactor } from "../compaction/compactor.ts";
-import { Flusher } from "./flusher.ts";
-import { restoreState } from "../restore/restore.ts";
 import { notePending } from "../../state/state.ts";
+import { Compactor } from "../compaction/compactor.ts";
+import { restoreState } from "../restore/restore.ts";
+import { Flusher } from "./flusher.ts";
 
 test("S4: after a batch that failed there is no other: what it took would be missing", async () => {
   const clock = new ManualClock();

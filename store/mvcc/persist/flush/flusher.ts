@@ -1,11 +1,11 @@
-import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
-import type { Membership } from "../../../core/types.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
+import type { Membership } from "../../../core/types.ts";
 import { FLUSH_BYTES, FLUSH_INTERVAL_MS } from "../../../limits.ts";
-import { META_KEY, encodeMeta } from "./meta.ts";
 import { recordKey } from "../../records/revision.ts";
 import type { State } from "../../state/state.ts";
+import { encodeMeta, META_KEY } from "./meta.ts";
 
 /** The state that a flush made durable. */
 export interface Flushed {

@@ -1,7 +1,7 @@
-import { initialMembership } from "../../../core/membership.ts";
 import { expect, test } from "vitest";
+import { initialMembership } from "../../../core/membership.ts";
 import { decodeCommand } from "../../apply/command.ts";
-import { STATE_FORMAT_VERSION, decodeMeta, encodeMeta } from "./meta.ts";
+import { decodeMeta, encodeMeta, STATE_FORMAT_VERSION } from "./meta.ts";
 
 const meta = {
   ...{ clusterId: 7n, memberId: 2n ** 63n, appliedIndex: 5, appliedTerm: 2, revision: 3 },

@@ -1,8 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DeleteRangeRequest, PutRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
+import { DeleteRangeRequest, PutRequest } from "@raft2kube/proto/gen/etcd.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, expect, test } from "vitest";
@@ -10,11 +10,11 @@ import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
 import { apply } from "../../apply/apply.ts";
 import type { Command } from "../../apply/command.ts";
+import type { State } from "../../state/state.ts";
 import { Compactor } from "../compaction/compactor.ts";
 import { Flusher } from "../flush/flusher.ts";
 import { writeIndex } from "./index-file.ts";
 import { restoreState } from "./restore.ts";
-import type { State } from "../../state/state.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "r2k-index-"));
 const path = join(folder, "index");

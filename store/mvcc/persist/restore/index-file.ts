@@ -1,11 +1,11 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { BlockReader, BlockWriter } from "./index-bytes.ts";
-import { KeyHistory, type Generation } from "../../index/key-history.ts";
+import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { type Generation, KeyHistory } from "../../index/key-history.ts";
 import { type IndexEntry, KeyIndex } from "../../index/key-index.ts";
-import { META_KEY } from "../flush/meta.ts";
 import type { State } from "../../state/state.ts";
+import { META_KEY } from "../flush/meta.ts";
+import { BlockReader, BlockWriter } from "./index-bytes.ts";
 
 const MAGIC = "r2k-ix\n\0";
 /** A file of another version is ignored: the index is then rebuilt from the records, slower. */

@@ -1,17 +1,17 @@
-import { CodedError } from "@raft2kube/std/errors.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { KeyValue } from "@raft2kube/proto/gen/etcd.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { AUTH_BUCKETS } from "../../../auth/auth-table.ts";
 import type { Backend, BackendWrite, ScanRange } from "../../../backend/backend.ts";
 import type { LogBase, Membership } from "../../../core/types.ts";
-import { AUTH_BUCKETS } from "../../../auth/auth-table.ts";
 import { RECENT_BYTES_MAX, RECORD_CACHE_BYTES_MAX } from "../../../limits.ts";
 import { decodeDowngrade } from "../../apply/downgrade.ts";
-import { readIndexFile } from "./index-file.ts";
-import { StoredLease } from "../../state/lease/lease.ts";
-import { type MemberRecord, encodeMember, memberKey } from "../../state/cluster/members.ts";
-import { META_KEY, decodeMeta, encodeMeta } from "../flush/meta.ts";
 import { parseRecordKey } from "../../records/revision.ts";
-import { type Identity, type State, newState } from "../../state/state.ts";
+import { encodeMember, type MemberRecord, memberKey } from "../../state/cluster/members.ts";
+import { StoredLease } from "../../state/lease/lease.ts";
+import { type Identity, newState, type State } from "../../state/state.ts";
+import { decodeMeta, encodeMeta, META_KEY } from "../flush/meta.ts";
+import { readIndexFile } from "./index-file.ts";
 
 /** An empty store's revision, as etcd's. */
 const FIRST_REVISION = 1;

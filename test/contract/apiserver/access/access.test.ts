@@ -3,9 +3,11 @@ import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import { fixed } from "@raft2kube/reconcile/followed-file.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { type Answer, ask, type AskOptions } from "../../../../testing/apiserver/ask.ts";
+import { type Answer, type AskOptions, ask } from "../../../../testing/apiserver/ask.ts";
 import {
-  type FakeServer, sendJson, startFakeServer,
+  type FakeServer,
+  sendJson,
+  startFakeServer,
 } from "../../../../testing/apiserver/fake-issuer.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
@@ -33,7 +35,8 @@ const answer: FakeServer["answer"] = (_, body, response) => {
     const authenticated = review.spec.token === "hook-token";
     const user = { username: "hooked", groups: ["g"], extra: { k: ["v"] } };
     return sendJson(response, {
-      ...review, status: authenticated ? { authenticated, user } : { error: "unheard of" },
+      ...review,
+      status: authenticated ? { authenticated, user } : { error: "unheard of" },
     });
   }
   const { user, resourceAttributes } = review.spec;
@@ -41,7 +44,8 @@ const answer: FakeServer["answer"] = (_, body, response) => {
   if (user.startsWith("made-up-")) {
     return void madeUp.push(() => sendJson(response, { ...review, status: {} }));
   }
-  const allowed = user === "hooked" && resourceAttributes?.resource === "configmaps" ||
+  const allowed =
+    (user === "hooked" && resourceAttributes?.resource === "configmaps") ||
     /^(local)?subjectaccessreviews$/.test(resourceAttributes?.resource ?? "");
   const denied = resourceAttributes?.resource === "secrets";
   sendJson(response, { ...review, status: { allowed, denied, reason: denied ? "secret" : "" } });
@@ -52,15 +56,26 @@ beforeAll(async () => {
   const access = (path: string) => ({ url: `${hooks.url}${path}`, ca: hooks.ca });
   api = await startApiserverOnEtcd({
     authentication: {
-      tokenFile: TOKENS, webhook: { access: access("/tokens"), version: "v1" }, anonymous: false,
+      tokenFile: TOKENS,
+      webhook: { access: access("/tokens"), version: "v1" },
+      anonymous: false,
     },
     authorization: fixed({
       authorizers: [
         { type: "Node", name: "node" },
-        { type: "Webhook", name: "hook", webhook: {
-          access: access("/access"), version: "v1", timeout_ms: 8_000, authorized_ms: 60_000,
-          unauthorized_ms: 60_000, onFailure: "NoOpinion", conditions: [],
-        } },
+        {
+          type: "Webhook",
+          name: "hook",
+          webhook: {
+            access: access("/access"),
+            version: "v1",
+            timeout_ms: 8_000,
+            authorized_ms: 60_000,
+            unauthorized_ms: 60_000,
+            onFailure: "NoOpinion",
+            conditions: [],
+          },
+        },
         { type: "RBAC", name: "rbac" },
       ],
     }),
@@ -78,7 +93,8 @@ const as = (token: string, path: string, more: AskOptions = {}): Promise<Answer>
 const json = ({ body }: Answer) => JSON.parse(body) as Record<string, any>;
 
 const post = (kind: string, group: string, spec?: object): AskOptions => ({
-  method: "POST", body: { kind, apiVersion: `${group}/v1`, ...(spec && { spec }) },
+  method: "POST",
+  body: { kind, apiVersion: `${group}/v1`, ...(spec && { spec }) },
 });
 
 async function whoAmI(token: string): Promise<object> {
@@ -89,11 +105,15 @@ async function whoAmI(token: string): Promise<object> {
 
 it("tokens of the file and of the webhook name their users", async () => {
   expect(await whoAmI("file-token")).toEqual({
-    username: "joe", uid: "u-1", groups: ["dev", "ops", "system:authenticated"],
+    username: "joe",
+    uid: "u-1",
+    groups: ["dev", "ops", "system:authenticated"],
   });
   expect(await whoAmI("plain")).toMatchObject({ username: "ann" });
   expect(await whoAmI("hook-token")).toEqual({
-    username: "hooked", groups: ["g", "system:authenticated"], extra: { k: ["v"] },
+    username: "hooked",
+    groups: ["g", "system:authenticated"],
+    extra: { k: ["v"] },
   });
   expect(await whoAmI("others")).toEqual({ status: 401 });
   const asked = hooks.asked.get("/tokens");
@@ -107,11 +127,16 @@ it("a request without credentials is refused where anonymous ones are", async ()
 });
 
 it("a TokenReview has the webhook's word", async () => {
-  const review = async (token: string) => json(await ask(api,
-    "/apis/authentication.k8s.io/v1/tokenreviews",
-    { ...admin, ...post("TokenReview", "authentication.k8s.io", { token }) }))["status"];
+  const review = async (token: string) =>
+    json(
+      await ask(api, "/apis/authentication.k8s.io/v1/tokenreviews", {
+        ...admin,
+        ...post("TokenReview", "authentication.k8s.io", { token }),
+      }),
+    )["status"];
   expect(await review("hook-token")).toMatchObject({
-    authenticated: true, user: { username: "hooked" },
+    authenticated: true,
+    user: { username: "hooked" },
   });
   expect((await review("others")).error).toContain("unheard of");
   const asked = hooks.asked.get("/tokens");
@@ -126,26 +151,41 @@ it("the webhook's word is the last before RBAC's", async () => {
   expect(secrets.status).toBe(403);
   expect(secrets.body).toContain("secret");
   expect((await as("hook-token", at("pods"))).status).toBe(403);
-  const rules = json(await as("hook-token",
-    "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
-    post("SelfSubjectRulesReview", "authorization.k8s.io", { namespace: "default" })));
+  const rules = json(
+    await as(
+      "hook-token",
+      "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+      post("SelfSubjectRulesReview", "authorization.k8s.io", { namespace: "default" }),
+    ),
+  );
   expect(rules["status"]).toMatchObject({
-    incomplete: true, evaluationError: "webhook authorizer does not support user rule resolution",
+    incomplete: true,
+    evaluationError: "webhook authorizer does not support user rule resolution",
   });
   const metrics = (await ask(api, "/metrics", admin)).body;
-  const decided = metrics.split("\n")
+  const decided = metrics
+    .split("\n")
     .filter((line) => line.startsWith("apiserver_authorization_decisions_total{"));
-  expect(decided.find((line) => ['name="hook"', 'type="Webhook"', 'decision="denied"']
-    .every((label) => line.includes(label)))).toMatch(/ 1$/);
+  expect(
+    decided.find((line) =>
+      ['name="hook"', 'type="Webhook"', 'decision="denied"'].every((label) => line.includes(label)),
+    ),
+  ).toMatch(/ 1$/);
   expect(metrics).toMatch(
-    /apiserver_authorization_webhook_evaluations_total{name="hook",result="success"} [1-9]/);
+    /apiserver_authorization_webhook_evaluations_total{name="hook",result="success"} [1-9]/,
+  );
 });
 
 const SHARES = sharesOf(REMOTE_CALLS_MAX);
 const OF_TEAM = ["system:serviceaccounts", "system:serviceaccounts:team"];
 it.each([
-  ["LocalSubjectAccessReview", "namespaces/team/", "system:serviceaccount:team:asker", OF_TEAM,
-    SHARES.each],
+  [
+    "LocalSubjectAccessReview",
+    "namespaces/team/",
+    "system:serviceaccount:team:asker",
+    OF_TEAM,
+    SHARES.each,
+  ],
   ["SubjectAccessReview", "", "system:node:n1", ["system:nodes"], SHARES.eachOfReserve!],
 ])("%ss about made-up users count to who asks", async (kind, at, name, groups, share) => {
   const asker = await api.credentials(name, groups);
@@ -176,7 +216,8 @@ it("webhooks that hang delay no other request, and end with their time", async (
     return status;
   });
   const hanging = Array.from({ length: 40 }, () =>
-    as("hang", "/api/v1/pods").catch(() => undefined));
+    as("hang", "/api/v1/pods").catch(() => undefined),
+  );
   const isHanging = () => unanswered.slow === hung.length && unanswered.hang > 0;
   await waitFor("both webhooks to hang", isHanging, { clock: machineClock() });
   expect((await as("hook-token", "/api/v1/namespaces/default/configmaps")).status).toBe(200);

@@ -19,15 +19,20 @@ export const LOGIN = { id: "kubectl" };
 export async function startIssuer(): Promise<Issuer> {
   const now_ms = Date.now();
   const ca = await createCa({ commonName: "issuer-ca", days: 1, now_ms });
-  const subject = { commonName: "issuer", days: 1, usages: ["server" as const],
-    ipAddresses: ["127.0.0.1"] };
+  const subject = {
+    commonName: "issuer",
+    days: 1,
+    usages: ["server" as const],
+    ipAddresses: ["127.0.0.1"],
+  };
   const server = createServer(await issueCertificate(ca, subject, now_ms));
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   serve(server, providerOf(url));
   return {
-    url, ca: ca.cert,
+    url,
+    ca: ca.cert,
     close() {
       server.closeAllConnections();
       server.close();
@@ -49,19 +54,26 @@ function providerOf(url: string): Provider {
   return new Provider(url, {
     clients: [
       {
-        client_id: MACHINE.id, client_secret: MACHINE.secret,
-        grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+        client_id: MACHINE.id,
+        client_secret: MACHINE.secret,
+        grant_types: ["client_credentials"],
+        redirect_uris: [],
+        response_types: [],
       },
       {
-        client_id: LOGIN.id, application_type: "native", token_endpoint_auth_method: "none",
-        grant_types: ["authorization_code"], redirect_uris: ["http://127.0.0.1"],
+        client_id: LOGIN.id,
+        application_type: "native",
+        token_endpoint_auth_method: "none",
+        grant_types: ["authorization_code"],
+        redirect_uris: ["http://127.0.0.1"],
       },
     ],
     scopes: ["openid", "groups", "dev", "ops"],
     claims: { openid: ["sub"], groups: ["groups"] },
     conformIdTokenClaims: false,
     findAccount: (_, accountId) => ({
-      accountId, claims: () => ({ sub: accountId, groups: ["dev"] }),
+      accountId,
+      claims: () => ({ sub: accountId, groups: ["dev"] }),
     }),
     /** No one is asked whether the client may have the scopes. */
     async loadExistingGrant({ oidc }) {
@@ -78,7 +90,9 @@ function providerOf(url: string): Provider {
         enabled: true,
         defaultResource: ({ oidc }) => (oidc.client?.clientId === MACHINE.id ? "urn:cluster" : []),
         getResourceServerInfo: () => ({
-          scope: "dev ops", audience: "urn:cluster", accessTokenFormat: "jwt",
+          scope: "dev ops",
+          audience: "urn:cluster",
+          accessTokenFormat: "jwt",
           jwt: { sign: { alg: "RS256" } },
         }),
       },

@@ -14,11 +14,9 @@ import { commandWith, type FlagsOf } from "../../../../cli/flags.ts";
 import { ACCESS_FLAGS, accessOf } from "../../../../cli/parts/apiserver-access.ts";
 import { ask } from "../../../../testing/apiserver/ask.ts";
 import { startApiserverOnEtcd } from "../../../../testing/apiserver/own-apiserver.ts";
-import { freePort } from "../../../../testing/free-port.ts";
 import type { TestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
-import {
-  browser, type Issuer, LOGIN, loginPlugin, machinePlugin, startIssuer,
-} from "./issuer.ts";
+import { freePort } from "../../../../testing/free-port.ts";
+import { browser, type Issuer, LOGIN, loginPlugin, machinePlugin, startIssuer } from "./issuer.ts";
 
 const run = promisify(execFile);
 const clock = systemClock();
@@ -35,35 +33,53 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "r2k-oidc-"));
   issuer = await startIssuer();
   await writeFile(join(dir, "ca.pem"), issuer.ca);
-  const config = await readAuthenticationConfig(JSON.stringify({
-    kind: "AuthenticationConfiguration", apiVersion: "apiserver.config.k8s.io/v1",
-    jwt: [{
-      issuer: { url: issuer.url, audiences: ["urn:cluster"], certificateAuthority: issuer.ca },
-      claimMappings: {
-        username: { expression: "'oidc:' + claims.sub" },
-        groups: { expression: "claims.scope.split(' ')" },
-      },
-      userValidationRules: [{ expression: "!user.username.startsWith('system:')" }],
-    }],
-    anonymous: { enabled: true, conditions: [{ path: "/livez" }] },
-  }));
+  const config = await readAuthenticationConfig(
+    JSON.stringify({
+      kind: "AuthenticationConfiguration",
+      apiVersion: "apiserver.config.k8s.io/v1",
+      jwt: [
+        {
+          issuer: { url: issuer.url, audiences: ["urn:cluster"], certificateAuthority: issuer.ca },
+          claimMappings: {
+            username: { expression: "'oidc:' + claims.sub" },
+            groups: { expression: "claims.scope.split(' ')" },
+          },
+          userValidationRules: [{ expression: "!user.username.startsWith('system:')" }],
+        },
+      ],
+      anonymous: { enabled: true, conditions: [{ path: "/livez" }] },
+    }),
+  );
   configured = await startApiserverOnEtcd({ authentication: { config: fixed(config) } });
   const port = await freePort();
   const { privateKey, publicKey } = generateKeyPairSync("ec", {
-    namedCurve: "P-256", privateKeyEncoding: { type: "pkcs8", format: "pem" },
+    namedCurve: "P-256",
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
     publicKeyEncoding: { type: "spki", format: "pem" },
   });
   const access = await optionsOf(
-    "--oidc-issuer-url", issuer.url, "--oidc-client-id", LOGIN.id,
-    "--oidc-ca-file", join(dir, "ca.pem"), "--oidc-username-prefix", "oidc:",
-    "--oidc-groups-claim", "groups", "--oidc-groups-prefix", "oidc:",
-    "--oidc-required-claim", "sub=jane");
+    "--oidc-issuer-url",
+    issuer.url,
+    "--oidc-client-id",
+    LOGIN.id,
+    "--oidc-ca-file",
+    join(dir, "ca.pem"),
+    "--oidc-username-prefix",
+    "oidc:",
+    "--oidc-groups-claim",
+    "groups",
+    "--oidc-groups-prefix",
+    "oidc:",
+    "--oidc-required-claim",
+    "sub=jane",
+  );
   // Its tokens' issuer is where a relying party finds it.
   flagged = await startApiserverOnEtcd({
-    ...access, listen: [{ host: "127.0.0.1", port }],
-    advertiseAddress: "127.0.0.1", advertisePort: port,
-    serviceAccountKey:
-      { privateKey, publicKeys: [publicKey], issuer: `https://127.0.0.1:${port}` },
+    ...access,
+    listen: [{ host: "127.0.0.1", port }],
+    advertiseAddress: "127.0.0.1",
+    advertisePort: port,
+    serviceAccountKey: { privateKey, publicKeys: [publicKey], issuer: `https://127.0.0.1:${port}` },
   });
 }, 60_000);
 
@@ -93,17 +109,32 @@ function kubectlWith(api: TestApiserver, command: string, ...args: string[]) {
   return async (...words: string[]): Promise<string> => {
     const config = join(dir, "config");
     const ca = Buffer.from(api.ca.cert).toString("base64");
-    await writeFile(config, JSON.stringify({
-      apiVersion: "v1", kind: "Config", "current-context": "c",
-      clusters: [{ name: "c",
-        cluster: { server: api.server, "certificate-authority-data": ca } }],
-      users: [{ name: "u", user: { exec: {
-        apiVersion: `client.authentication.k8s.io/${version}`, command, args,
-        interactiveMode: "Never",
-        env: [{ name: "NODE_EXTRA_CA_CERTS", value: join(dir, "ca.pem") }],
-      } } }],
-      contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-    }));
+    await writeFile(
+      config,
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        "current-context": "c",
+        clusters: [
+          { name: "c", cluster: { server: api.server, "certificate-authority-data": ca } },
+        ],
+        users: [
+          {
+            name: "u",
+            user: {
+              exec: {
+                apiVersion: `client.authentication.k8s.io/${version}`,
+                command,
+                args,
+                interactiveMode: "Never",
+                env: [{ name: "NODE_EXTRA_CA_CERTS", value: join(dir, "ca.pem") }],
+              },
+            },
+          },
+        ],
+        contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+      }),
+    );
     const { stdout } = await run("kubectl", ["--kubeconfig", config, ...words]);
     return stdout;
   };
@@ -112,14 +143,23 @@ function kubectlWith(api: TestApiserver, command: string, ...args: string[]) {
 /** Returns the server's name for kubectl's user, once it has the issuer's keys. */
 async function whoIs(kubectl: (...words: string[]) => Promise<string>): Promise<object> {
   const whoami = () => kubectl("auth", "whoami", "-o", "json");
-  await waitFor("the issuer's keys", () => whoami().then(() => true, () => false), { clock });
+  await waitFor(
+    "the issuer's keys",
+    () =>
+      whoami().then(
+        () => true,
+        () => false,
+      ),
+    { clock },
+  );
   return (JSON.parse(await whoami()) as { status: { userInfo: object } }).status.userInfo;
 }
 
 it("kubectl comes in by a plugin that asks a real issuer, with the issuer's groups", async () => {
   const kubectl = kubectlWith(configured, await script("machine", machinePlugin(issuer)));
   expect(await whoIs(kubectl)).toMatchObject({
-    username: "oidc:machine", groups: ["dev", "system:authenticated"],
+    username: "oidc:machine",
+    groups: ["dev", "system:authenticated"],
   });
   await expect(kubectl("get", "pods")).rejects.toThrow('User "oidc:machine" cannot list');
   const admin = await configured.credentials("admin", ["system:masters"]);
@@ -127,15 +167,24 @@ it("kubectl comes in by a plugin that asks a real issuer, with the issuer's grou
   const subject = { apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: "dev" };
   const rules = [{ apiGroups: [""], resources: ["pods"], verbs: ["list"] }];
   for (const [plural, more] of [
-    ["clusterroles", { rules }], ["clusterrolebindings", { roleRef, subjects: [subject] }],
+    ["clusterroles", { rules }],
+    ["clusterrolebindings", { roleRef, subjects: [subject] }],
   ] as const) {
     const body = { metadata: { name: "pods" }, ...more };
     const path = `/apis/rbac.authorization.k8s.io/v1/${plural}`;
-    expect(await ask(configured, path, { ...admin, method: "POST", body }))
-      .toMatchObject({ status: 201 });
+    expect(await ask(configured, path, { ...admin, method: "POST", body })).toMatchObject({
+      status: 201,
+    });
   }
-  await waitFor("the right", () =>
-    kubectl("get", "pods").then(() => true, () => false), { clock });
+  await waitFor(
+    "the right",
+    () =>
+      kubectl("get", "pods").then(
+        () => true,
+        () => false,
+      ),
+    { clock },
+  );
 }, 60_000);
 
 const JANE = { username: "oidc:jane", groups: ["oidc:dev", "system:authenticated"] };
@@ -151,14 +200,37 @@ it("kubectl comes in with an ID token of a login, by the flags of OIDC", async (
 }, 60_000);
 
 const TITLE = "kubectl comes in by kubelogin with an ID token";
-it.skipIf(!existsSync(KUBELOGIN))(TITLE, async () => {
-  const kubectl = kubectlWith(flagged, KUBELOGIN, "get-token", "--oidc-issuer-url", issuer.url,
-    "--oidc-client-id", LOGIN.id, "--oidc-use-pkce", "--oidc-extra-scope", "groups",
-    "--certificate-authority", join(dir, "ca.pem"), "--grant-type", "authcode",
-    "--listen-address", "127.0.0.1:0", "--oidc-redirect-url-hostname", "127.0.0.1",
-    "--browser-command", await script("browser", browser()), "--token-cache-dir", dir);
-  expect(await whoIs(kubectl)).toMatchObject(JANE);
-}, 60_000);
+it.skipIf(!existsSync(KUBELOGIN))(
+  TITLE,
+  async () => {
+    const kubectl = kubectlWith(
+      flagged,
+      KUBELOGIN,
+      "get-token",
+      "--oidc-issuer-url",
+      issuer.url,
+      "--oidc-client-id",
+      LOGIN.id,
+      "--oidc-use-pkce",
+      "--oidc-extra-scope",
+      "groups",
+      "--certificate-authority",
+      join(dir, "ca.pem"),
+      "--grant-type",
+      "authcode",
+      "--listen-address",
+      "127.0.0.1:0",
+      "--oidc-redirect-url-hostname",
+      "127.0.0.1",
+      "--browser-command",
+      await script("browser", browser()),
+      "--token-cache-dir",
+      dir,
+    );
+    expect(await whoIs(kubectl)).toMatchObject(JANE);
+  },
+  60_000,
+);
 
 /** A relying party of others: discovery by openid-client, verification by jose. */
 const RELYING_PARTY = `
@@ -178,8 +250,11 @@ it("a relying party verifies a service account's token by discovery", async () =
   const rbac = "rbac.authorization.k8s.io";
   await create(`/apis/${rbac}/v1/clusterrolebindings`, {
     metadata: { name: "discovery" },
-    roleRef:
-      { apiGroup: rbac, kind: "ClusterRole", name: "system:service-account-issuer-discovery" },
+    roleRef: {
+      apiGroup: rbac,
+      kind: "ClusterRole",
+      name: "system:service-account-issuer-discovery",
+    },
     subjects: [{ apiGroup: rbac, kind: "Group", name: "system:unauthenticated" }],
   });
   const accounts = "/api/v1/namespaces/default/serviceaccounts";
@@ -190,11 +265,16 @@ it("a relying party verifies a service account's token by discovery", async () =
   };
   const ca = join(dir, "cluster-ca.pem");
   await writeFile(ca, flagged.ca.cert);
-  const verify = (token: string) => run(process.execPath,
-    ["--input-type=module", "-e", RELYING_PARTY, flagged.server, token],
-    { cwd: ROOT, env: { ...process.env, NODE_EXTRA_CA_CERTS: ca } });
-  await waitFor("the right to read the documents", async () =>
-    (await ask(flagged, "/openid/v1/jwks")).status === 200, { clock });
+  const verify = (token: string) =>
+    run(process.execPath, ["--input-type=module", "-e", RELYING_PARTY, flagged.server, token], {
+      cwd: ROOT,
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: ca },
+    });
+  await waitFor(
+    "the right to read the documents",
+    async () => (await ask(flagged, "/openid/v1/jwks")).status === 200,
+    { clock },
+  );
   const { stdout } = await verify(await tokenFor("vault"));
   expect(stdout).toBe("system:serviceaccount:default:robot");
   await expect(verify(await tokenFor("other"))).rejects.toThrow('unexpected "aud" claim');

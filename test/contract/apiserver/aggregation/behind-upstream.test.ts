@@ -10,12 +10,16 @@ import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../../testing/apiserver/test-apiserver.ts";
-import { startUpstream, type UpstreamApiserver } from
-  "../../../../testing/apiserver/upstream-apiserver.ts";
 import { ask } from "../../../../testing/apiserver/ask.ts";
+import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../../testing/apiserver/test-apiserver.ts";
+import {
+  startUpstream,
+  type UpstreamApiserver,
+} from "../../../../testing/apiserver/upstream-apiserver.ts";
 
 const BINARY = join(import.meta.dirname, "../../../../.peers/bin/kube-apiserver");
 const START_TIMEOUT_MS = 180_000;
@@ -25,25 +29,43 @@ const GROUP = "books.example.com";
 const VERSION = `/apis/${GROUP}/v1`;
 const BOOKS = `${VERSION}/namespaces/default/books`;
 const HEADERS = {
-  usernameHeaders: ["X-Remote-User"], uidHeaders: ["X-Remote-Uid"],
-  groupHeaders: ["X-Remote-Group"], extraHeaderPrefixes: ["X-Remote-Extra-"],
+  usernameHeaders: ["X-Remote-User"],
+  uidHeaders: ["X-Remote-Uid"],
+  groupHeaders: ["X-Remote-Group"],
+  extraHeaderPrefixes: ["X-Remote-Extra-"],
 };
 const DEFINITION = {
-  apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition",
+  apiVersion: "apiextensions.k8s.io/v1",
+  kind: "CustomResourceDefinition",
   metadata: { name: `books.${GROUP}` },
   spec: {
-    group: GROUP, scope: "Namespaced", names: { kind: "Book", plural: "books" },
-    versions: [{
-      name: "v1", served: true, storage: true,
-      schema: { openAPIV3Schema: { type: "object", properties: {
-        spec: { type: "object", properties: { pages: { type: "integer", maximum: 999 } } },
-      } } },
-    }],
+    group: GROUP,
+    scope: "Namespaced",
+    names: { kind: "Book", plural: "books" },
+    versions: [
+      {
+        name: "v1",
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            properties: {
+              spec: { type: "object", properties: { pages: { type: "integer", maximum: 999 } } },
+            },
+          },
+        },
+      },
+    ],
   },
 };
 
-interface Listed<T> { items: T[] }
-interface Named { metadata: { name: string } }
+interface Listed<T> {
+  items: T[];
+}
+interface Named {
+  metadata: { name: string };
+}
 
 /**
  * Our server behind upstream's aggregator, as a server of one group: its own custom resources. It
@@ -65,7 +87,9 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(dir, name), text);
     etcd = await startEtcd();
     const requestHeader = {
-      ...HEADERS, clientCa: front.cert, allowedNames: ["front-proxy-client"],
+      ...HEADERS,
+      clientCa: front.cert,
+      allowedNames: ["front-proxy-client"],
     };
     ours = await startTestApiserver(etcd.client, { requestHeader });
     upstream = await startUpstream(BINARY, {
@@ -96,8 +120,11 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     const path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     const { status, body } = await ask(ours, path, { ...pair, method: "POST", body: DEFINITION });
     expect(status, body).toBe(201);
-    await waitFor("books in ours", async () =>
-      (await ask(ours, BOOKS, pair)).status === 200, patience);
+    await waitFor(
+      "books in ours",
+      async () => (await ask(ours, BOOKS, pair)).status === 200,
+      patience,
+    );
   }
 
   async function register(): Promise<void> {
@@ -105,37 +132,61 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     const made = async (path: string, body: object) =>
       expect((await send("POST", path, body)).status).toBe(201);
     await made("/api/v1/namespaces/default/services", {
-      metadata: { name: service.name }, spec: { type: "ExternalName", externalName: "localhost" },
+      metadata: { name: service.name },
+      spec: { type: "ExternalName", externalName: "localhost" },
     });
     await made("/apis/apiregistration.k8s.io/v1/apiservices", {
       metadata: { name: `v1.${GROUP}` },
       spec: {
-        group: GROUP, version: "v1", groupPriorityMinimum: 100, versionPriority: 100,
-        service, insecureSkipTLSVerify: true,
+        group: GROUP,
+        version: "v1",
+        groupPriorityMinimum: 100,
+        versionPriority: 100,
+        service,
+        insecureSkipTLSVerify: true,
       },
     });
   }
 
   test("it is available, and its kinds are in discovery and OpenAPI", async () => {
-    await waitFor("the APIService", async () => {
-      const { body } = await send("GET", `/apis/apiregistration.k8s.io/v1/apiservices/v1.${GROUP}`);
-      const { conditions } = body["status"] as { conditions: { status: string }[] };
-      return conditions?.[0]?.status === "True";
-    }, patience);
+    await waitFor(
+      "the APIService",
+      async () => {
+        const { body } = await send(
+          "GET",
+          `/apis/apiregistration.k8s.io/v1/apiservices/v1.${GROUP}`,
+        );
+        const { conditions } = body["status"] as { conditions: { status: string }[] };
+        return conditions?.[0]?.status === "True";
+      },
+      patience,
+    );
     const { body } = await send("GET", VERSION);
     expect((body["resources"] as { name: string }[]).map(({ name }) => name)).toEqual(["books"]);
     const path = VERSION.slice(1);
-    await waitFor("OpenAPI", async () =>
-      path in ((await send("GET", "/openapi/v3")).body["paths"] as object), patience);
+    await waitFor(
+      "OpenAPI",
+      async () => path in ((await send("GET", "/openapi/v3")).body["paths"] as object),
+      patience,
+    );
     const { body: document } = await send("GET", `/openapi/v3/${path}`);
     expect(JSON.stringify(document["components"])).toContain('"maximum":999');
-    await waitFor("OpenAPI v2", async () => Object.keys(
-      (await send("GET", "/openapi/v2")).body["paths"] as object).includes(`${VERSION}/books`),
-    patience);
-    await waitFor("aggregated discovery", async () => {
-      const { items } = (await discovered()) as unknown as Listed<Named>;
-      return items.some(({ metadata }) => metadata.name === GROUP);
-    }, patience);
+    await waitFor(
+      "OpenAPI v2",
+      async () =>
+        Object.keys((await send("GET", "/openapi/v2")).body["paths"] as object).includes(
+          `${VERSION}/books`,
+        ),
+      patience,
+    );
+    await waitFor(
+      "aggregated discovery",
+      async () => {
+        const { items } = (await discovered()) as unknown as Listed<Named>;
+        return items.some(({ metadata }) => metadata.name === GROUP);
+      },
+      patience,
+    );
   });
 
   test("objects are created, watched, patched, refused, applied, deleted", async () => {
@@ -152,26 +203,30 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     const applied = { ...book, metadata: { name: "applied" }, spec: { pages: 3 } };
     expect((await send("PATCH", apply, applied, "application/apply-patch+yaml")).status).toBe(201);
     const { body } = await send("GET", BOOKS);
-    expect((body as unknown as Listed<Named>).items.map(({ metadata }) => metadata.name).sort())
-      .toEqual(["applied", "first"]);
+    expect(
+      (body as unknown as Listed<Named>).items.map(({ metadata }) => metadata.name).sort(),
+    ).toEqual(["applied", "first"]);
     expect((await send("DELETE", `${BOOKS}/first`)).status).toBe(200);
     await waitFor(`the last of ${events.join()}`, () => events.length >= 4, patience);
-    expect(events).toEqual([
-      "ADDED first", "MODIFIED first", "ADDED applied", "DELETED first",
-    ]);
+    expect(events).toEqual(["ADDED first", "MODIFIED first", "ADDED applied", "DELETED first"]);
     stop();
   });
 
   test("the user is the one that the aggregator names, and needs rights in ours too", async () => {
     const path = "/apis/rbac.authorization.k8s.io/v1";
-    const role = { metadata: { name: "reader" }, rules: [
-      { apiGroups: [GROUP], resources: ["books"], verbs: ["list"] },
-    ] };
+    const role = {
+      metadata: { name: "reader" },
+      rules: [{ apiGroups: [GROUP], resources: ["books"], verbs: ["list"] }],
+    };
     const binding = {
-      metadata: { name: "reader" }, subjects: [{ kind: "User", name: "jane" }],
+      metadata: { name: "reader" },
+      subjects: [{ kind: "User", name: "jane" }],
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "reader" },
     };
-    const roles = [["clusterroles", role], ["clusterrolebindings", binding]] as const;
+    const roles = [
+      ["clusterroles", role],
+      ["clusterrolebindings", binding],
+    ] as const;
     const list = async (): Promise<[number | undefined, string]> => {
       const answer = await requested(BOOKS, JSON_TYPE, { "impersonate-user": "jane" });
       return [answer.statusCode, await text(answer)];
@@ -195,7 +250,9 @@ describe.runIf(existsSync(BINARY))("ours behind upstream's aggregator", () => {
     new Promise<IncomingMessage>((resolve, reject) => {
       const headers = { authorization: `Bearer ${upstream.token}`, accept, ...more };
       const to = { host: "127.0.0.1", port: upstream.port, rejectUnauthorized: false };
-      request({ ...to, path, headers, agent: false }, resolve).once("error", reject).end();
+      request({ ...to, path, headers, agent: false }, resolve)
+        .once("error", reject)
+        .end();
     });
 
   async function discovered(): Promise<object> {

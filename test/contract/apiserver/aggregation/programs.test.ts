@@ -8,11 +8,13 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ask, type AskOptions } from "../../../../testing/apiserver/ask.ts";
+import { type AskOptions, ask } from "../../../../testing/apiserver/ask.ts";
 import { type EtcdServer, startEtcd } from "../../../../testing/apiserver/etcd-server.ts";
 import { expositionText, startFakeKubelet } from "../../../../testing/apiserver/fake-kubelet.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../../testing/apiserver/test-apiserver.ts";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../../testing/apiserver/test-apiserver.ts";
 import { freePort } from "../../../../testing/free-port.ts";
 
 const BIN = join(import.meta.dirname, "../../../../.peers/bin");
@@ -51,8 +53,12 @@ async function start(): Promise<void> {
     proxyClient: await issueCertificate(ca, wanted, now_ms),
     services: { resolve: async (_, name) => ({ host: "127.0.0.1", port: ports.get(name)! }) },
     requestHeader: {
-      clientCa: ca.cert, allowedNames: ["front-proxy-client"], usernameHeaders: ["X-Remote-User"],
-      uidHeaders: [], groupHeaders: ["X-Remote-Group"], extraHeaderPrefixes: ["X-Remote-Extra-"],
+      clientCa: ca.cert,
+      allowedNames: ["front-proxy-client"],
+      usernameHeaders: ["X-Remote-User"],
+      uidHeaders: [],
+      groupHeaders: ["X-Remote-Group"],
+      extraHeaderPrefixes: ["X-Remote-Extra-"],
     },
   });
   admin = await api.credentials("admin", ["system:masters"]);
@@ -74,7 +80,10 @@ async function close(): Promise<void> {
 
 /** Starts a program behind a Service and registers its version; resolves when it is available. */
 async function serve(
-  name: string, program: string, versions: readonly [string, string][], flags: string[],
+  name: string,
+  program: string,
+  versions: readonly [string, string][],
+  flags: string[],
 ): Promise<void> {
   const port = await freePort();
   ports.set(name, port);
@@ -85,11 +94,20 @@ async function serve(
   const [certFile, keyFile] = [join(api.dir, `${name}.crt`), join(api.dir, `${name}.key`)];
   await writeFile(certFile, pair.cert);
   await writeFile(keyFile, pair.key);
-  const child = spawn(program, [
-    `--secure-port=${port}`, "--bind-address=127.0.0.1", `--kubeconfig=${kubeconfig}`,
-    `--authentication-kubeconfig=${kubeconfig}`, `--authorization-kubeconfig=${kubeconfig}`,
-    `--tls-cert-file=${certFile}`, `--tls-private-key-file=${keyFile}`, ...flags,
-  ], { stdio: ["ignore", "ignore", "pipe"], cwd: api.dir });
+  const child = spawn(
+    program,
+    [
+      `--secure-port=${port}`,
+      "--bind-address=127.0.0.1",
+      `--kubeconfig=${kubeconfig}`,
+      `--authentication-kubeconfig=${kubeconfig}`,
+      `--authorization-kubeconfig=${kubeconfig}`,
+      `--tls-cert-file=${certFile}`,
+      `--tls-private-key-file=${keyFile}`,
+      ...flags,
+    ],
+    { stdio: ["ignore", "ignore", "pipe"], cwd: api.dir },
+  );
   children.push(child);
   let log = "";
   child.stderr?.on("data", (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-4_000)));
@@ -98,29 +116,47 @@ async function serve(
   const caBundle = Buffer.from(ca.cert).toString("base64");
   for (const [group, version] of versions) {
     const service = { name, namespace: "default" };
-    const body = { group, version, service, caBundle, groupPriorityMinimum: 100,
-      versionPriority: 100 };
+    const body = {
+      group,
+      version,
+      service,
+      caBundle,
+      groupPriorityMinimum: 100,
+      versionPriority: 100,
+    };
     const metadata = { name: `${version}.${group}` };
     const there = await send(`${SERVICES}/${metadata.name}`);
     if (there.status === 404) await create(SERVICES, { metadata, spec: body });
     else {
-      await json(`${SERVICES}/${metadata.name}`, { method: "PATCH", body: { spec: body },
-        headers: { "content-type": "application/merge-patch+json" } });
+      await json(`${SERVICES}/${metadata.name}`, {
+        method: "PATCH",
+        body: { spec: body },
+        headers: { "content-type": "application/merge-patch+json" },
+      });
     }
-    await waitFor(`${metadata.name} to be available`, async () => {
-      if (child.exitCode !== null) throw new Error(`${name} ended: ${log}`);
-      type Found = { status?: { conditions?: { status: string; reason: string }[] } };
-      const { status } = await json<Found>(`${SERVICES}/${metadata.name}`);
-      const [found] = status?.conditions ?? [];
-      return found?.status === "True" && found.reason === "Passed";
-    }, patience);
+    await waitFor(
+      `${metadata.name} to be available`,
+      async () => {
+        if (child.exitCode !== null) throw new Error(`${name} ended: ${log}`);
+        type Found = { status?: { conditions?: { status: string; reason: string }[] } };
+        const { status } = await json<Found>(`${SERVICES}/${metadata.name}`);
+        const [found] = status?.conditions ?? [];
+        return found?.status === "True" && found.reason === "Passed";
+      },
+      patience,
+    );
   }
 }
 
 interface Discovered {
-  items: { metadata: { name: string }; versions: {
-    version: string; freshness: string; resources?: { resource: string }[];
-  }[] }[];
+  items: {
+    metadata: { name: string };
+    versions: {
+      version: string;
+      freshness: string;
+      resources?: { resource: string }[];
+    }[];
+  }[];
 }
 const V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -128,7 +164,8 @@ async function resourcesOf(group: string): Promise<string[]> {
   const { items } = await json<Discovered>("/apis", { headers: { accept: V2 } });
   const found = items.find(({ metadata }) => metadata.name === group);
   return (found?.versions ?? []).flatMap(({ version, freshness, resources = [] }) =>
-    freshness === "Current" ? resources.map(({ resource }) => `${version}/${resource}`) : []);
+    freshness === "Current" ? resources.map(({ resource }) => `${version}/${resource}`) : [],
+  );
 }
 
 describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", () => {
@@ -139,8 +176,15 @@ describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", ()
   beforeAll(async () => {
     own = await startEtcd();
     await start();
-    await serve("wardle", SAMPLE, [[GROUP, "v1alpha1"], [GROUP, "v1beta1"]],
-      [`--etcd-servers=${own.url}`]);
+    await serve(
+      "wardle",
+      SAMPLE,
+      [
+        [GROUP, "v1alpha1"],
+        [GROUP, "v1beta1"],
+      ],
+      [`--etcd-servers=${own.url}`],
+    );
   }, START_TIMEOUT_MS);
   afterAll(async () => {
     await close();
@@ -155,15 +199,24 @@ describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", ()
     watch.on("response", (answer) => {
       isOpen = true;
       answer.on("error", () => undefined);
-      answer.on("data", (chunk: Buffer) => events.push(
-        ...[...chunk.toString().matchAll(/"type":"([A-Z]+)"/g)].map(([, type]) => type!)));
+      answer.on("data", (chunk: Buffer) =>
+        events.push(
+          ...[...chunk.toString().matchAll(/"type":"([A-Z]+)"/g)].map(([, type]) => type!),
+        ),
+      );
     });
     watch.end();
     await waitFor("the watch", () => isOpen, patience);
-    await create(FLUNDERS, { apiVersion: `${GROUP}/v1alpha1`, kind: "Flunder",
-      metadata: { name: "first", labels: { a: "b" } } });
-    await json(`${FLUNDERS}/first`, { method: "PATCH", body: { metadata: { labels: { c: "d" } } },
-      headers: { "content-type": "application/merge-patch+json" } });
+    await create(FLUNDERS, {
+      apiVersion: `${GROUP}/v1alpha1`,
+      kind: "Flunder",
+      metadata: { name: "first", labels: { a: "b" } },
+    });
+    await json(`${FLUNDERS}/first`, {
+      method: "PATCH",
+      body: { metadata: { labels: { c: "d" } } },
+      headers: { "content-type": "application/merge-patch+json" },
+    });
     const beta = FLUNDERS.replace("v1alpha1", "v1beta1");
     const list = await json<{ items: { metadata: { labels: object } }[] }>(beta);
     expect(list.items.map(({ metadata }) => metadata.labels)).toEqual([{ a: "b", c: "d" }]);
@@ -179,21 +232,28 @@ describe.runIf(existsSync(SAMPLE))("upstream's sample-apiserver behind ours", ()
   });
 
   test("discovery and OpenAPI have them", async () => {
-    await waitFor("discovery", async () =>
-      (await resourcesOf(GROUP)).includes("v1alpha1/flunders"), patience);
+    await waitFor(
+      "discovery",
+      async () => (await resourcesOf(GROUP)).includes("v1alpha1/flunders"),
+      patience,
+    );
     expect(await resourcesOf(GROUP)).toEqual(
-      expect.arrayContaining(["v1alpha1/fischers", "v1alpha1/flunders", "v1beta1/flunders"]));
+      expect.arrayContaining(["v1alpha1/fischers", "v1alpha1/flunders", "v1beta1/flunders"]),
+    );
     type Index = { paths: Record<string, { serverRelativeURL: string }> };
     const path = `apis/${GROUP}/v1alpha1`;
-    await waitFor("OpenAPI", async () =>
-      path in (await json<Index>("/openapi/v3")).paths, patience);
+    await waitFor(
+      "OpenAPI",
+      async () => path in (await json<Index>("/openapi/v3")).paths,
+      patience,
+    );
     const { paths } = await json<Index>("/openapi/v3");
     const document = await json<{ components: { schemas: object } }>(
-      paths[path]!.serverRelativeURL);
+      paths[path]!.serverRelativeURL,
+    );
     expect(Object.keys(document.components.schemas).join()).toMatch(/wardle\.v1alpha1\.Flunder/);
     const v2 = await json<{ paths: object; definitions: object }>("/openapi/v2");
-    expect(Object.keys(v2.paths)).toContain(
-      `/${path}/namespaces/{namespace}/flunders/{name}`);
+    expect(Object.keys(v2.paths)).toContain(`/${path}/namespaces/{namespace}/flunders/{name}`);
     expect(Object.keys(v2.definitions).join()).toMatch(/wardle\.v1alpha1\.Flunder/);
   });
 });
@@ -203,33 +263,58 @@ describe.runIf(existsSync(METRICS))("metrics-server behind ours", () => {
   beforeAll(start, START_TIMEOUT_MS);
   afterAll(close);
 
-  test("it takes over metrics.k8s.io, and gives it back", async () => {
-    const kubelet = await startFakeKubelet(api.ca, () => {
-      const cpu_s = (Date.now() / 1e3) % 1e6 * 0.5;
-      return expositionText(Date.now(), { cpu_s, memory_bytes: 2 ** 30 }, []);
-    });
-    await create("/api/v1/nodes", { metadata: { name: "n1" } });
-    const node = await json<object>("/api/v1/nodes/n1");
-    await json("/api/v1/nodes/n1/status", { method: "PUT", body: { ...node, status: {
-      addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
-      daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
-    } } });
-    const name = "v1beta1.metrics.k8s.io";
-    await serve("metrics-server", METRICS, [["metrics.k8s.io", "v1beta1"]], [
-      "--metric-resolution=10s", "--kubelet-request-timeout=5s", "--kubelet-insecure-tls",
-      "--kubelet-preferred-address-types=InternalIP", "--kubelet-use-node-status-port",
-    ]);
-    type Metrics = { items: { metadata: { name: string }; usage: { memory: string } }[] };
-    const asked = kubelet.asked;
-    await waitFor("the metrics of the node", async () =>
-      (await json<Metrics>(`${API}/nodes`)).items.length === 1, patience);
-    const { items } = await json<Metrics>(`${API}/nodes`);
-    expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
-    expect(kubelet.asked).toBeGreaterThan(asked);
-    await end(children.at(-1)!);
-    await json(`${SERVICES}/${name}`, { method: "DELETE" });
-    await waitFor("our own metrics", async () =>
-      JSON.parse((await send(`${API}/nodes`)).body).items?.[0]?.usage.memory === "1Gi", patience);
-    await kubelet.close();
-  }, START_TIMEOUT_MS);
+  test(
+    "it takes over metrics.k8s.io, and gives it back",
+    async () => {
+      const kubelet = await startFakeKubelet(api.ca, () => {
+        const cpu_s = ((Date.now() / 1e3) % 1e6) * 0.5;
+        return expositionText(Date.now(), { cpu_s, memory_bytes: 2 ** 30 }, []);
+      });
+      await create("/api/v1/nodes", { metadata: { name: "n1" } });
+      const node = await json<object>("/api/v1/nodes/n1");
+      await json("/api/v1/nodes/n1/status", {
+        method: "PUT",
+        body: {
+          ...node,
+          status: {
+            addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+            daemonEndpoints: { kubeletEndpoint: { Port: kubelet.port } },
+          },
+        },
+      });
+      const name = "v1beta1.metrics.k8s.io";
+      await serve(
+        "metrics-server",
+        METRICS,
+        [["metrics.k8s.io", "v1beta1"]],
+        [
+          "--metric-resolution=10s",
+          "--kubelet-request-timeout=5s",
+          "--kubelet-insecure-tls",
+          "--kubelet-preferred-address-types=InternalIP",
+          "--kubelet-use-node-status-port",
+        ],
+      );
+      type Metrics = { items: { metadata: { name: string }; usage: { memory: string } }[] };
+      const asked = kubelet.asked;
+      await waitFor(
+        "the metrics of the node",
+        async () => (await json<Metrics>(`${API}/nodes`)).items.length === 1,
+        patience,
+      );
+      const { items } = await json<Metrics>(`${API}/nodes`);
+      expect(items).toMatchObject([{ metadata: { name: "n1" }, usage: { memory: "1Gi" } }]);
+      expect(kubelet.asked).toBeGreaterThan(asked);
+      await end(children.at(-1)!);
+      await json(`${SERVICES}/${name}`, { method: "DELETE" });
+      await waitFor(
+        "our own metrics",
+        async () =>
+          JSON.parse((await send(`${API}/nodes`)).body).items?.[0]?.usage.memory === "1Gi",
+        patience,
+      );
+      await kubelet.close();
+    },
+    START_TIMEOUT_MS,
+  );
 });

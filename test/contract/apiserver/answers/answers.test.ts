@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { subjects } from "./cases.ts";
-import { differences, type Difference, type Share, shares } from "./compare.ts";
+import { type Difference, differences, type Share, shares } from "./compare.ts";
 import { readGolden } from "./golden.ts";
 import { askOurs } from "./ours.ts";
 import { readTable } from "./table.ts";
@@ -20,22 +20,26 @@ beforeAll(async () => {
 
 describe("answers agree with upstream's", () => {
   it("in cases that were all recorded", () => {
-    const ids = all.flatMap(({ creates, updates }) => [...creates, ...updates])
-      .map(({ id }) => id);
+    const ids = all.flatMap(({ creates, updates }) => [...creates, ...updates]).map(({ id }) => id);
     expect(ids.filter((id) => !golden.has(id))).toEqual([]);
     expect(golden.size).toBe(ids.length);
   });
 
   const recorded = readTable();
   it("for the kinds that docs/FEATURES.md has", () => {
-    expect([...found.values()].map(({ schema, asked }) => [schema, asked]))
-      .toEqual(recorded.map(({ schema, asked }) => [schema, asked]));
+    expect([...found.values()].map(({ schema, asked }) => [schema, asked])).toEqual(
+      recorded.map(({ schema, asked }) => [schema, asked]),
+    );
   });
 
   it.each(recorded)("$schema, at least as often as docs/FEATURES.md says", (row) => {
-    const shown = differing.filter(({ schema }) => schema === row.schema).slice(0, SHOWN)
-      .map(({ id, ours, upstream }) =>
-        `${id}\n  ours: ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(upstream)}`);
+    const shown = differing
+      .filter(({ schema }) => schema === row.schema)
+      .slice(0, SHOWN)
+      .map(
+        ({ id, ours, upstream }) =>
+          `${id}\n  ours: ${JSON.stringify(ours)}\n  upstream: ${JSON.stringify(upstream)}`,
+      );
     const { answers_percent, objects_percent } = found.get(row.schema)!;
     expect(answers_percent, shown.join("\n")).toBeGreaterThanOrEqual(row.answers_percent);
     expect(objects_percent, shown.join("\n")).toBeGreaterThanOrEqual(row.objects_percent);

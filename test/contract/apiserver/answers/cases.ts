@@ -10,7 +10,7 @@ import type { BuiltInKind, KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
-import { changed, changes, type Change } from "./mutations.ts";
+import { type Change, changed, changes } from "./mutations.ts";
 
 /** One request, made of the object as it is stored (as the base has it, for a creation). */
 export interface Case {
@@ -36,7 +36,10 @@ export interface Subject {
 
 /** Kinds whose texts are compared too, and which are asked about more. */
 export const WITH_TEXTS: ReadonlySet<string> = new Set([
-  "core/v1.Pod", "core/v1.Service", "apps/v1.Deployment", "core/v1.PersistentVolumeClaim",
+  "core/v1.Pod",
+  "core/v1.Service",
+  "apps/v1.Deployment",
+  "core/v1.PersistentVolumeClaim",
 ]);
 
 type Verb = "create" | "update" | "status";
@@ -49,9 +52,13 @@ const BASES = join(import.meta.dirname, "bases");
 const DRY_RUN = "?dryRun=All";
 
 function readBases(): KubeObject[] {
-  return readdirSync(BASES).sort().flatMap((file) =>
-    parseAllDocuments(readFileSync(join(BASES, file), "utf8")).map(
-      (document) => document.toJS() as KubeObject));
+  return readdirSync(BASES)
+    .sort()
+    .flatMap((file) =>
+      parseAllDocuments(readFileSync(join(BASES, file), "utf8")).map(
+        (document) => document.toJS() as KubeObject,
+      ),
+    );
 }
 
 /** All that is asked, in a fixed order. */
@@ -73,7 +80,9 @@ function subjectOf(kind: BuiltInKind, object: KubeObject, name: string): Subject
   const stored = kind.storage !== undefined;
   const hasStatus = kind.subresources["status"] !== undefined && "status" in object;
   return {
-    schema, object, stored,
+    schema,
+    object,
+    stored,
     collection: `${root}/${kind.version}${scope}/${kind.plural}`,
     creates: creates(about, schema, object),
     updates: stored
@@ -83,33 +92,49 @@ function subjectOf(kind: BuiltInKind, object: KubeObject, name: string): Subject
 }
 
 function creates(about: string, schema: string, object: KubeObject): Case[] {
-  const post = (id: string, query: string, body: Case["body"]): Case =>
-    ({ id: `${about} created ${id}`, method: "POST", path: query, body });
+  const post = (id: string, query: string, body: Case["body"]): Case => ({
+    id: `${about} created ${id}`,
+    method: "POST",
+    path: query,
+    body,
+  });
   return [
     post("as it is", DRY_RUN, (base) => base),
-    post("strictly with an unknown field", `${DRY_RUN}&fieldValidation=Strict`,
-      (base) => ({ ...base, unknown: 1 })),
+    post("strictly with an unknown field", `${DRY_RUN}&fieldValidation=Strict`, (base) => ({
+      ...base,
+      unknown: 1,
+    })),
     ...some("create", schema, changes(object, schema, "create")).map((change) =>
-      post(nameOf(change), DRY_RUN, (base) => changed(base, change))),
+      post(nameOf(change), DRY_RUN, (base) => changed(base, change)),
+    ),
   ];
 }
 
 function updates(about: string, schema: string, object: KubeObject): Case[] {
-  const put = (id: string, name: string, body: Case["body"]): Case =>
-    ({ id: `${about} updated ${id}`, method: "PUT", path: `/${name}${DRY_RUN}`, body });
+  const put = (id: string, name: string, body: Case["body"]): Case => ({
+    id: `${about} updated ${id}`,
+    method: "PUT",
+    path: `/${name}${DRY_RUN}`,
+    body,
+  });
   const name = object.metadata.name!;
-  const withMetadata = (more: Partial<KubeObject["metadata"]>): Case["body"] => (stored) =>
-    ({ ...stored, metadata: { ...stored.metadata, ...more } });
+  const withMetadata =
+    (more: Partial<KubeObject["metadata"]>): Case["body"] =>
+    (stored) => ({ ...stored, metadata: { ...stored.metadata, ...more } });
   return [
     put("as it is", name, (stored) => stored),
     put("without a version", name, changedBy(["metadata", "resourceVersion"], undefined)),
     put("with an old version", name, withMetadata({ resourceVersion: "1" })),
     put("with another uid", name, withMetadata({ uid: "other" })),
-    put("where there is none", "none-there", ({ metadata: _metadata, ...rest }) =>
-      ({ ...rest, metadata: { name: "none-there" } })),
-    ...some("update", schema, changes(object, schema, "update")
-      .filter(({ path }) => path[0] !== "status")).map((change) =>
-      put(nameOf(change), name, (stored) => changed(stored, change))),
+    put("where there is none", "none-there", ({ metadata: _metadata, ...rest }) => ({
+      ...rest,
+      metadata: { name: "none-there" },
+    })),
+    ...some(
+      "update",
+      schema,
+      changes(object, schema, "update").filter(({ path }) => path[0] !== "status"),
+    ).map((change) => put(nameOf(change), name, (stored) => changed(stored, change))),
   ];
 }
 
@@ -117,13 +142,16 @@ function statuses(about: string, schema: string, object: KubeObject): Case[] {
   const withStatus = (stored: KubeObject): KubeObject =>
     ({ ...stored, status: (object as KubeObject & { status: unknown }).status }) as KubeObject;
   const put = (id: string, body: Case["body"]): Case => ({
-    id: `${about} status ${id}`, method: "PUT",
-    path: `/${object.metadata.name}/status${DRY_RUN}`, body,
+    id: `${about} status ${id}`,
+    method: "PUT",
+    path: `/${object.metadata.name}/status${DRY_RUN}`,
+    body,
   });
   return [
     put("as it is", withStatus),
     ...some("status", schema, changes(object, schema, "update", "status")).map((change) =>
-      put(nameOf(change), (stored) => changed(withStatus(stored), change))),
+      put(nameOf(change), (stored) => changed(withStatus(stored), change)),
+    ),
   ];
 }
 
@@ -139,8 +167,9 @@ function nameOf({ path, name }: Change): string {
 function some(verb: Verb, schema: string, all: readonly Change[]): Change[] {
   const limit = (WITH_TEXTS.has(schema) ? CASES_MAX_WITH_TEXTS : CASES_MAX)[verb];
   const digests = new Map(all.map((each) => [each, digestOf(nameOf(each))]));
-  const chosen = new Set([...all]
-    .sort((a, b) => (digests.get(a)! < digests.get(b)! ? -1 : 1)).slice(0, limit));
+  const chosen = new Set(
+    [...all].sort((a, b) => (digests.get(a)! < digests.get(b)! ? -1 : 1)).slice(0, limit),
+  );
   return all.filter((each) => chosen.has(each));
 }
 

@@ -39,7 +39,8 @@ export function differences(
       const { object, ...rest } = theirs;
       if (JSON.stringify(ownRest) === JSON.stringify(rest)) {
         return ownObject === object
-          ? [] : [{ id, schema, objectOnly: true, ours: own, upstream: theirs }];
+          ? []
+          : [{ id, schema, objectOnly: true, ours: own, upstream: theirs }];
       }
     }
     return [{ id, schema, objectOnly: false, ours: own, upstream: theirs }];
@@ -53,23 +54,28 @@ export function shares(
   upstream: ReadonlyMap<string, Golden>,
 ): Share[] {
   const kinds = Map.groupBy(casesOf(subjects), (each) => each.schema);
-  return [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([schema, cases]) => {
-    const own = differing.filter((each) => each.schema === schema);
-    const wrong = own.filter((each) => !each.objectOnly);
-    const refused = new Set(wrong.map((each) => each.id));
-    const accepted = cases.filter(({ id }) =>
-      upstream.get(id)?.object !== undefined && !refused.has(id)).length;
-    return {
-      schema, asked: cases.length,
-      answers_percent: percent(cases.length - wrong.length, cases.length),
-      objects_percent: percent(accepted - (own.length - wrong.length), accepted),
-    };
-  });
+  return [...kinds]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([schema, cases]) => {
+      const own = differing.filter((each) => each.schema === schema);
+      const wrong = own.filter((each) => !each.objectOnly);
+      const refused = new Set(wrong.map((each) => each.id));
+      const accepted = cases.filter(
+        ({ id }) => upstream.get(id)?.object !== undefined && !refused.has(id),
+      ).length;
+      return {
+        schema,
+        asked: cases.length,
+        answers_percent: percent(cases.length - wrong.length, cases.length),
+        objects_percent: percent(accepted - (own.length - wrong.length), accepted),
+      };
+    });
 }
 
 function casesOf(subjects: readonly Subject[]): { id: string; schema: string }[] {
   return subjects.flatMap(({ schema, creates, updates }) =>
-    [...creates, ...updates].map(({ id }) => ({ id, schema })));
+    [...creates, ...updates].map(({ id }) => ({ id, schema })),
+  );
 }
 
 /** Rounded down to a tenth, so that 100 means all. */

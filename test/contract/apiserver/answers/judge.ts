@@ -27,16 +27,21 @@ const NAMESPACES = "/api/v1/namespaces";
 const GROUND: readonly (readonly [path: string, object: object])[] = [
   [NAMESPACES, { metadata: { name: "limited" } }],
   [`${NAMESPACES}/default/serviceaccounts`, { metadata: { name: "default" } }],
-  [`${NAMESPACES}/default/serviceaccounts`,
-    { metadata: { name: "sa" }, automountServiceAccountToken: false }],
-  ["/apis/scheduling.k8s.io/v1/priorityclasses",
-    { metadata: { name: "pc" }, value: 5, preemptionPolicy: "Never" }],
+  [
+    `${NAMESPACES}/default/serviceaccounts`,
+    { metadata: { name: "sa" }, automountServiceAccountToken: false },
+  ],
+  [
+    "/apis/scheduling.k8s.io/v1/priorityclasses",
+    { metadata: { name: "pc" }, value: 5, preemptionPolicy: "Never" },
+  ],
   ["/apis/node.k8s.io/v1/runtimeclasses", { metadata: { name: "rc" }, handler: "crun" }],
 ];
 
 /** Asks a server everything; the answers by the case's id, those to creations first. */
 export async function judge(
-  subjects: readonly Subject[], send: SendJson,
+  subjects: readonly Subject[],
+  send: SendJson,
 ): Promise<Map<string, Answer>> {
   for (const [path, object] of GROUND) {
     const { status, body } = await send("POST", path, JSON_TYPE, object);
@@ -44,8 +49,11 @@ export async function judge(
     if (status !== 201 && status !== 409) throw new Error(`${path}: ${JSON.stringify(body)}`);
   }
   const asker = new Asker(send);
-  await asker.all(subjects.flatMap((subject) =>
-    subject.creates.map((each) => ({ subject, case: each, object: subject.object }))));
+  await asker.all(
+    subjects.flatMap((subject) =>
+      subject.creates.map((each) => ({ subject, case: each, object: subject.object })),
+    ),
+  );
   const updates: Asked[] = [];
   for (const subject of subjects.filter((each) => each.stored)) {
     const { collection, object } = subject;
@@ -96,10 +104,13 @@ class Asker {
     const ask = async (from: KubeObject): Promise<Answer> => {
       const body = each.body(from);
       // A stored object keeps its port, which is not allocated to another one.
-      const asksForPort = JSON.stringify(each.method === "PUT" ? [from, body] : body)
-        .includes(GIVEN_PORT);
-      return await this.#send(each.method, path, JSON_TYPE, body)
-        .then((answer) => read(subject, each.id, answer, asksForPort), withoutAnswer);
+      const asksForPort = JSON.stringify(each.method === "PUT" ? [from, body] : body).includes(
+        GIVEN_PORT,
+      );
+      return await this.#send(each.method, path, JSON_TYPE, body).then(
+        (answer) => read(subject, each.id, answer, asksForPort),
+        withoutAnswer,
+      );
     };
     const answer = await ask(object);
     if (answer.code !== CONFLICT || each.method !== "PUT") return answer;
@@ -123,7 +134,9 @@ interface Refusal {
 }
 
 function read(
-  { schema, stored }: Subject, id: string, { status, body }: Awaited<ReturnType<SendJson>>,
+  { schema, stored }: Subject,
+  id: string,
+  { status, body }: Awaited<ReturnType<SendJson>>,
   asksForPort: boolean,
 ): Answer {
   // The result of a review depends on the server and the requester.
@@ -131,13 +144,18 @@ function read(
   if (status < 400) return { code: status, object: comparable(body, id, asksForPort) };
   const { reason = "", message = "", details } = body as Refusal;
   const texts = WITH_TEXTS.has(schema);
-  const causes = (details?.causes ?? []).map((each) => [each.reason ?? "", each.field ?? "",
-    ...(texts ? [settled((each.message ?? "").split("\n")[0]!)] : [])]);
+  const causes = (details?.causes ?? []).map((each) => [
+    each.reason ?? "",
+    each.field ?? "",
+    ...(texts ? [settled((each.message ?? "").split("\n")[0]!)] : []),
+  ]);
   const unique = new Map(causes.map((each) => [JSON.stringify(each), each]));
   return {
-    code: status, reason,
+    code: status,
+    reason,
     ...(causes.length > 0
-      ? { causes: [...unique.keys()].sort().map((key) => unique.get(key)!) } : {}),
+      ? { causes: [...unique.keys()].sort().map((key) => unique.get(key)!) }
+      : {}),
     ...(texts && causes.length === 0 ? { message: settled(message) } : {}),
   };
 }
@@ -153,14 +171,14 @@ const CHOSEN_PORT = new RegExp(`(?<=[nN]odePort":)${GIVEN_PORT}`, "g");
 const MADE_UP: readonly (readonly [RegExp, (found: string) => string])[] = [
   [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, () => "UID"],
   [/kube-api-access-[a-z0-9]{5}/g, () => "kube-api-access"],
-  [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => GIVEN_TIME.test(found) ? found : "NOW"],
-  [/\b10\.96\.\d+\.\d+/g, (found) => found === "10.96.0.5" ? found : "ADDRESS"],
+  [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => (GIVEN_TIME.test(found) ? found : "NOW")],
+  [/\b10\.96\.\d+\.\d+/g, (found) => (found === "10.96.0.5" ? found : "ADDRESS")],
   // A server may take the address from the ServiceCIDR of another case.
   [/(?<="clusterIPs?":\[?")10\.200\.\d+\.\d+/g, () => "ADDRESS"],
   // The recorder's token says the one of its user, a certificate the other.
   [/"uid":"admin",/g, () => ""],
   [/"extra":\{"authentication.kubernetes.io\/credential-id":\["X509[^\]]*"\]\},?/g, () => ""],
-  [/(?<=[nN]odePort":)3\d{4}/g, (found) => found === GIVEN_PORT ? found : '"PORT"'],
+  [/(?<=[nN]odePort":)3\d{4}/g, (found) => (found === GIVEN_PORT ? found : '"PORT"')],
 ];
 
 /** The same text on each run. */
@@ -169,16 +187,24 @@ function settled(text: string): string {
 }
 
 /** Kinds whose status a controller within upstream's apiserver writes when it likes. */
-const FOLLOWED = new Set(["APIService", "CustomResourceDefinition", "FlowSchema",
-  "PriorityLevelConfiguration", "ServiceCIDR"]);
+const FOLLOWED = new Set([
+  "APIService",
+  "CustomResourceDefinition",
+  "FlowSchema",
+  "PriorityLevelConfiguration",
+  "ServiceCIDR",
+]);
 
 /**
  * An object as it is compared: without generated values. Unset fields are left out: Go writes
  * `null` for some lists and times, see docs/DIVERGENCE.md.
  */
 function comparable(body: object, id: string, asksForPort: boolean): object {
-  const { metadata = {}, ...rest } =
-    body as { metadata?: Record<string, unknown>; kind?: string; status?: unknown };
+  const { metadata = {}, ...rest } = body as {
+    metadata?: Record<string, unknown>;
+    kind?: string;
+    status?: unknown;
+  };
   for (const key of ["uid", "resourceVersion", "creationTimestamp", "managedFields"]) {
     delete metadata[key];
   }
@@ -192,8 +218,10 @@ function comparable(body: object, id: string, asksForPort: boolean): object {
 function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(sorted);
-  return Object.fromEntries(Object.entries(value)
-    .filter(([, child]) => child !== null && !(Array.isArray(child) && child.length === 0))
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, child]) => [key, sorted(child)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, child]) => child !== null && !(Array.isArray(child) && child.length === 0))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, child]) => [key, sorted(child)]),
+  );
 }

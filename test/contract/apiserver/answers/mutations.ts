@@ -1,5 +1,5 @@
 /** One leaf of an object changed in the ways that rules are about. Pure. */
-import { structOf, type Shape } from "@raft2kube/api/schema.ts";
+import { type Shape, structOf } from "@raft2kube/api/schema.ts";
 
 /** Which write a change is made for: an update has the reasons of a creation already. */
 export type Write = "create" | "update";
@@ -26,25 +26,38 @@ const ABSENT = ["absent", undefined] as const;
 
 /** Forms that some kinds take as a name, and others do not. */
 const NAMES: Ways = [
-  ABSENT, ["empty", ""], ["dotted", "a.b"], ["with a digit first", "1a"], ["upper", "Aa"],
-  ["of two segments", "a/b"], ["of 64 characters", "a".repeat(64)], ["long", LONG],
-  ["with a colon", "a:b"], ["two dots", ".."],
+  ABSENT,
+  ["empty", ""],
+  ["dotted", "a.b"],
+  ["with a digit first", "1a"],
+  ["upper", "Aa"],
+  ["of two segments", "a/b"],
+  ["of 64 characters", "a".repeat(64)],
+  ["long", LONG],
+  ["with a colon", "a:b"],
+  ["two dots", ".."],
 ];
 
 /** Every change of an object of a schema, in the order of its fields; `only` picks a part. */
 export function changes(object: object, schema: string, write: Write, only?: "status"): Change[] {
-  const places = [...placesOf(object, { is: "struct", of: schema }, [])].filter(({ path }) =>
-    path[0] !== "apiVersion" && path[0] !== "kind" && path.join(".") !== "metadata.namespace" &&
-    (only === undefined || path[0] === only));
+  const places = [...placesOf(object, { is: "struct", of: schema }, [])].filter(
+    ({ path }) =>
+      path[0] !== "apiVersion" &&
+      path[0] !== "kind" &&
+      path.join(".") !== "metadata.namespace" &&
+      (only === undefined || path[0] === only),
+  );
   return places.flatMap((place) =>
-    waysOf(place, write).map(([name, value]) => ({ path: place.path, name, value })));
+    waysOf(place, write).map(([name, value]) => ({ path: place.path, name, value })),
+  );
 }
 
 /** A copy of an object with one change made; the object as it is where the place is not there. */
 export function changed<T>(object: T, { path, value }: Pick<Change, "path" | "value">): T {
   const copy = structuredClone(object);
-  const parent = path.slice(0, -1).reduce<unknown>(
-    (at, key) => (at as Container | undefined)?.[key], copy);
+  const parent = path
+    .slice(0, -1)
+    .reduce<unknown>((at, key) => (at as Container | undefined)?.[key], copy);
   const last = path.at(-1)!;
   if (typeof parent !== "object" || parent === null) return copy;
   if (value !== undefined) (parent as Container)[last] = value;
@@ -110,16 +123,24 @@ function scalarWays(value: unknown, allowed: readonly string[], write: Write): W
     return [ABSENT, ["not", !value], ...created(write, [["of another type", "x"]])];
   }
   if (typeof value === "number") {
-    return [ABSENT, ["negative", -1], ["zero", 0],
-      ...(write === "create" ? [["big", 70_000], ["of another type", "x"]] as const
-        : [["one more", value + 1]] as const)];
+    return [
+      ABSENT,
+      ["negative", -1],
+      ["zero", 0],
+      ...(write === "create"
+        ? ([
+            ["big", 70_000],
+            ["of another type", "x"],
+          ] as const)
+        : ([["one more", value + 1]] as const)),
+    ];
   }
   const others = allowed.filter((each) => each !== value).map((each) => [each, each] as const);
   const empty = ["empty", ""] as const;
   const bad = ["bad", "Bad_Value!"] as const;
   if (others.length > 0) return [ABSENT, empty, bad, ...others];
   if (write === "update") return [ABSENT, bad, ["another", "other"]];
-  const upward = String(value).includes("/") ? [["upward", "../x"]] as const : [];
+  const upward = String(value).includes("/") ? ([["upward", "../x"]] as const) : [];
   return [ABSENT, empty, bad, ["long", LONG], ...upward, ["of another type", 7]];
 }
 
@@ -130,14 +151,22 @@ function created(write: Write, ways: Ways): Ways {
 function specialWays(special: string, value: unknown, write: Write): Ways {
   switch (special) {
     case "Quantity":
-      return [ABSENT, ["negative", "-1"], ["zero", "0"], ["a fraction", "1500m"],
-        ...created(write, [["bad", "x"]])];
+      return [
+        ABSENT,
+        ["negative", "-1"],
+        ["zero", "0"],
+        ["a fraction", "1500m"],
+        ...created(write, [["bad", "x"]]),
+      ];
     case "IntOrString":
       return [ABSENT, ["negative", -1], ["zero", 0], ["bad", "Bad_Value!"], ["percent", "150%"]];
     case "Time":
     case "MicroTime":
-      return [ABSENT, ["later", String(value).replace(/^\d{4}/, (year) => `${Number(year) + 1}`)],
-        ...created(write, [["bad", "yesterday"]])];
+      return [
+        ABSENT,
+        ["later", String(value).replace(/^\d{4}/, (year) => `${Number(year) + 1}`)],
+        ...created(write, [["bad", "yesterday"]]),
+      ];
     default:
       return [ABSENT, ["a text", "x"], ["empty", {}]];
   }

@@ -13,14 +13,14 @@ import {
   type V1ConfigMap,
   V1MicroTime,
 } from "@kubernetes/client-node";
-import {
-  startTestApiserver,
-  type TestApiserver,
-} from "../../../../testing/apiserver/test-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../../testing/apiserver/test-apiserver.ts";
 
 const namespace = "default";
 const TIMEOUT_MS = 60_000;

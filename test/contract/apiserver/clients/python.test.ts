@@ -4,9 +4,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startTestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { describe, expect, it } from "vitest";
+import { startTestApiserver } from "../../../../testing/apiserver/test-apiserver.ts";
 
 const PYTHON = join(import.meta.dirname, "../../../../.peers/python/bin/python");
 const PROGRAM = join(import.meta.dirname, "python-client.py");

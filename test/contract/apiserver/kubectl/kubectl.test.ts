@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Server, startOurs } from "../transcripts/servers.ts";
 import { KUBECTLS } from "./kubectls.ts";
-import { setStage, type Stage } from "./play.ts";
+import { type Stage, setStage } from "./play.ts";
 import { readRecorded, readTable, shown, tableOf } from "./recording.ts";
 import { readScripts } from "./script.ts";
 
@@ -11,7 +11,12 @@ const TIMEOUT_MS = 240_000;
 
 describe("the table of commands", () => {
   it("is made of the recordings", () => {
-    expect(readTable()).toBe(tableOf(KUBECTLS.map(({ version }) => version), SCRIPTS));
+    expect(readTable()).toBe(
+      tableOf(
+        KUBECTLS.map(({ version }) => version),
+        SCRIPTS,
+      ),
+    );
   });
 });
 

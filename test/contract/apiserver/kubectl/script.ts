@@ -11,9 +11,11 @@ export interface Script {
 
 /** Every script, as `scripts/NAME.sh` has it: a command to a line, after `#` what it is about. */
 export function readScripts(): Script[] {
-  return readdirSync(SCRIPTS).sort().map((file) => {
-    const text = readFileSync(join(SCRIPTS, file), "utf8");
-    const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-    return { name: file.replace(/\.sh$/, ""), lines };
-  });
+  return readdirSync(SCRIPTS)
+    .sort()
+    .map((file) => {
+      const text = readFileSync(join(SCRIPTS, file), "utf8");
+      const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+      return { name: file.replace(/\.sh$/, ""), lines };
+    });
 }

@@ -7,8 +7,15 @@ const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const MERGE = "application/merge-patch+json";
 const CONTAINERS = [{ name: "c", image: "i" }];
 const PAGES = [
-  "/healthz", "/livez", "/readyz", "/healthz/ping", "/version", "/openapi/v2", "/openapi/v3",
-  "/api", "/apis",
+  "/healthz",
+  "/livez",
+  "/readyz",
+  "/healthz/ping",
+  "/version",
+  "/openapi/v2",
+  "/openapi/v3",
+  "/api",
+  "/apis",
 ];
 
 /** Sends a server a little of everything, so that all its metrics have samples. */
@@ -45,8 +52,8 @@ class Load {
   /** Watches any events, in requests that end by themselves. */
   async watch(): Promise<void> {
     const maps = `${HERE}/configmaps?watch=1&timeoutSeconds=2`;
-    const listed = "sendInitialEvents=true&allowWatchBookmarks=true" +
-      "&resourceVersionMatch=NotOlderThan";
+    const listed =
+      "sendInitialEvents=true&allowWatchBookmarks=true" + "&resourceVersionMatch=NotOlderThan";
     await Promise.all([
       this.get(`${maps}&resourceVersion=0`),
       this.get(maps, { accept: PROTOBUF }),
@@ -142,13 +149,16 @@ class Load {
 
   async askAsOthers(): Promise<void> {
     const pods = `${HERE}/pods`;
-    const bearer = (token: string) =>
-      ({ anonymous: true, headers: { authorization: `Bearer ${token}` } });
+    const bearer = (token: string) => ({
+      anonymous: true,
+      headers: { authorization: `Bearer ${token}` },
+    });
     await this.get(pods, { anonymous: true });
     await this.get(pods, bearer("nobody's"));
     const asked = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
     const { status } = jsonOf<{ status: { token: string } }>(
-      await this.post(`${HERE}/serviceaccounts/default/token`, asked));
+      await this.post(`${HERE}/serviceaccounts/default/token`, asked),
+    );
     for (let i = 0; i < 3; i++) await this.get(pods, bearer(status.token));
     await this.get(pods, { headers: { "impersonate-user": "somebody" } });
     await this.get("/api", { headers: { "impersonate-user": "somebody" } });

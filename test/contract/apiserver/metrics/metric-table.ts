@@ -63,7 +63,8 @@ export function absentNames(heading: "Metrics" | "Health checks"): string[] {
   const [, section = ""] = readFileSync(DIVERGENCE, "utf8").split(title);
   const [table = ""] = section.split("\n## ");
   return [...table.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell = ""]) =>
-    [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!));
+    [...cell.matchAll(/`(\S+?)`/g)].map((match) => match[1]!),
+  );
 }
 
 /** Whether one of these names means a metric. */

@@ -45,8 +45,9 @@ describe("metrics", () => {
 
   it("names nothing as absent that upstream has not", () => {
     const known = readTable().map(({ name }) => name);
-    expect(absentNames("Metrics").filter((pattern) => !known.some((name) => names(pattern, name))))
-      .toEqual([]);
+    expect(
+      absentNames("Metrics").filter((pattern) => !known.some((name) => names(pattern, name))),
+    ).toEqual([]);
   });
 });
 
@@ -55,8 +56,9 @@ describe("diagnostic pages", () => {
   /** Upstream's answer without the checks that are not there. */
   const expected = ({ body, ...page }: PageAnswer): PageAnswer => {
     if (!Array.isArray(body)) return body === undefined ? page : { ...page, body };
-    const lines = (body as string[]).filter((line) =>
-      !absent.some((name) => line === `[+]${name} ok`));
+    const lines = (body as string[]).filter(
+      (line) => !absent.some((name) => line === `[+]${name} ok`),
+    );
     return { ...page, body: lines };
   };
 

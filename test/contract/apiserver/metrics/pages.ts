@@ -21,20 +21,45 @@ export const PAGES_FILE = join(import.meta.dirname, "recorded/pages.json");
 const zpage = (kind: string, version: string) => `v=${version};g=config.k8s.io;as=${kind}`;
 const STATUSZ = zpage("Statusz", "v1beta1");
 const ACCEPTS = [
-  "", "*/*", "application/json", "text/plain", "text/html", "application/yaml",
-  `application/json;${STATUSZ}`, `application/yaml;${STATUSZ}`,
-  `application/json;${zpage("Statusz", "v1alpha1")}`, `application/json;${zpage("Statusz", "v2")}`,
-  `application/json;${zpage("Flagz", "v1beta1")}`, `application/json;${zpage("Flagz", "v1alpha1")}`,
+  "",
+  "*/*",
+  "application/json",
+  "text/plain",
+  "text/html",
+  "application/yaml",
+  `application/json;${STATUSZ}`,
+  `application/yaml;${STATUSZ}`,
+  `application/json;${zpage("Statusz", "v1alpha1")}`,
+  `application/json;${zpage("Statusz", "v2")}`,
+  `application/json;${zpage("Flagz", "v1beta1")}`,
+  `application/json;${zpage("Flagz", "v1alpha1")}`,
   `text/html, application/json;${STATUSZ}`,
 ];
 const CHECKS = [
-  "?verbose", "?exclude=etcd", "?verbose&exclude=etcd", "?verbose&exclude=nothing&exclude=any",
-  "/ping", "/etcd", "/etcd?verbose", "/nothing", "/ping?exclude=ping",
-  "/poststarthook/rbac/bootstrap-roles", "/verbose", "",
+  "?verbose",
+  "?exclude=etcd",
+  "?verbose&exclude=etcd",
+  "?verbose&exclude=nothing&exclude=any",
+  "/ping",
+  "/etcd",
+  "/etcd?verbose",
+  "/nothing",
+  "/ping?exclude=ping",
+  "/poststarthook/rbac/bootstrap-roles",
+  "/verbose",
+  "",
 ];
 const PAGES = [
-  "/healthz", "/livez", "/readyz", "/readyz/ping", "/metrics", "/metrics/slis", "/statusz",
-  "/flagz", "/configz", "/version",
+  "/healthz",
+  "/livez",
+  "/readyz",
+  "/readyz/ping",
+  "/metrics",
+  "/metrics/slis",
+  "/statusz",
+  "/flagz",
+  "/configz",
+  "/version",
 ];
 const NOT_THERE = ["/configz", "/logs/", "/metrics/cadvisor", "/metrics/resource"];
 const MONITOR = { "impersonate-user": "m", "impersonate-group": "system:monitoring" };
@@ -48,7 +73,10 @@ export async function askPages(call: Call): Promise<PageAnswer[]> {
     const { warning } = headers;
     const said = bodyOf(path, status, type, body.toString("utf8"));
     recorded.push({
-      path, ...more, status, type,
+      path,
+      ...more,
+      status,
+      type,
       ...(warning === undefined ? {} : { warning: String(warning) }),
       ...(said === undefined ? {} : { body: said }),
     });

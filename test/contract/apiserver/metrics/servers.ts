@@ -8,13 +8,15 @@ import * as servers from "../transcripts/servers.ts";
 const ENCRYPTION = JSON.stringify({
   apiVersion: "apiserver.config.k8s.io/v1",
   kind: "EncryptionConfiguration",
-  resources: [{
-    resources: ["secrets"],
-    providers: [
-      { secretbox: { keys: [{ name: "key1", secret: Buffer.alloc(32, 1).toString("base64") }] } },
-      { identity: {} },
-    ],
-  }],
+  resources: [
+    {
+      resources: ["secrets"],
+      providers: [
+        { secretbox: { keys: [{ name: "key1", secret: Buffer.alloc(32, 1).toString("base64") }] } },
+        { identity: {} },
+      ],
+    },
+  ],
 });
 
 /** kube-apiserver 1.36 on etcd 3.6. */

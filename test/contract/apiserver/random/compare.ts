@@ -4,7 +4,7 @@ import { differences } from "../transcripts/differences.ts";
 import { type Asked, type Exchange, record } from "../transcripts/recorder.ts";
 import { whyKnown } from "./known.ts";
 import { shrink, smaller } from "./shrink.ts";
-import { type Step, caseOf } from "./step.ts";
+import { caseOf, type Step } from "./step.ts";
 
 /** The first answer of a sequence that differs. */
 export interface Parting {
@@ -30,7 +30,8 @@ export class Pair {
   async parting(steps: readonly Step[]): Promise<Parting | undefined> {
     const testCase = caseOf(`random-${++this.#recorded}`, steps);
     const [theirs, ours] = await Promise.all([
-      record(testCase, named("theirs", this.#theirs)), record(testCase, named("ours", this.#ours)),
+      record(testCase, named("theirs", this.#theirs)),
+      record(testCase, named("ours", this.#ours)),
     ]);
     this.requests += steps.length;
     for (const [index, each] of theirs.entries()) {
@@ -60,17 +61,19 @@ const named = (whose: string, server: Asked): Asked => ({
   call: guarded(whose, server.call),
 });
 
-const guarded = (whose: string, call: Call): Call => async (method, path, sent) => {
-  try {
-    const received = await call(method, path, sent);
-    const isStream = /protobuf;stream=watch/.test(String(received.headers["content-type"]));
-    return isStream ? { ...received, body: framesOf(received.body) } : received;
-  } catch (cause) {
-    const text = `${whose} broke off: ${String(cause)}`;
-    const headers = { "content-type": "text/plain" };
-    return { status: 0, headers, body: Buffer.from(text) };
-  }
-};
+const guarded =
+  (whose: string, call: Call): Call =>
+  async (method, path, sent) => {
+    try {
+      const received = await call(method, path, sent);
+      const isStream = /protobuf;stream=watch/.test(String(received.headers["content-type"]));
+      return isStream ? { ...received, body: framesOf(received.body) } : received;
+    } catch (cause) {
+      const text = `${whose} broke off: ${String(cause)}`;
+      const headers = { "content-type": "text/plain" };
+      return { status: 0, headers, body: Buffer.from(text) };
+    }
+  };
 
 /** The number of a protobuf watch's events; their content is not compared. */
 function framesOf(body: Buffer): Buffer {

@@ -6,8 +6,22 @@ type Members = Record<string, Json>;
 
 /** Keys of list items: they usually stay. */
 const KEYS = new Set([
-  "name", "key", "type", "containerPort", "port", "protocol", "ip", "topologyKey", "mountPath",
-  "whenUnsatisfiable", "devicePath", "uid", "operator", "apiGroup", "kind", "apiVersion",
+  "name",
+  "key",
+  "type",
+  "containerPort",
+  "port",
+  "protocol",
+  "ip",
+  "topologyKey",
+  "mountPath",
+  "whenUnsatisfiable",
+  "devicePath",
+  "uid",
+  "operator",
+  "apiGroup",
+  "kind",
+  "apiVersion",
 ]);
 const KEY_KEPT = 0.96;
 
@@ -27,7 +41,8 @@ export function fragmentOf(random: Random, value: Json, share: number): Json {
   }
   if (!isObject(value)) return value;
   const kept = Object.entries(value).filter(([name]) =>
-    chance(random, KEYS.has(name) ? KEY_KEPT : share));
+    chance(random, KEYS.has(name) ? KEY_KEPT : share),
+  );
   return Object.fromEntries(kept.map(([name, each]) => [name, fragmentOf(random, each, share)]));
 }
 
@@ -35,8 +50,11 @@ export function fragmentOf(random: Random, value: Json, share: number): Json {
 export function disturbed(random: Random, value: Json, share: number): Json {
   if (Array.isArray(value)) return value.map((each) => disturbed(random, each, share));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) =>
-    chance(random, share) ? [name, other(random, each)] : [name, disturbed(random, each, share)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, each]) =>
+      chance(random, share) ? [name, other(random, each)] : [name, disturbed(random, each, share)],
+    ),
+  );
 }
 
 function other(random: Random, value: Json): Json {

@@ -1,9 +1,9 @@
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, it } from "vitest";
+import type { Answered, Recorder } from "../transcripts/recorder.ts";
 import { AREAS } from "./areas/all.ts";
 import { shrink, smaller } from "./shrink.ts";
 import { caseOf } from "./step.ts";
-import type { Answered, Recorder } from "../transcripts/recorder.ts";
 
 describe("random sequences", () => {
   it.each(Object.entries(AREAS))("%s: a seed makes the same sequence again", (_name, make) => {
@@ -33,8 +33,12 @@ describe("random sequences", () => {
     };
     const { run } = caseOf("s", [
       { method: "GET", path: "configmaps/a" },
-      { method: "PUT", path: "configmaps/a?resourceVersion={rv}", onto: "configmaps/a",
-        body: { data: { b: null, c: "{uid}" } } },
+      {
+        method: "PUT",
+        path: "configmaps/a?resourceVersion={rv}",
+        onto: "configmaps/a",
+        body: { data: { b: null, c: "{uid}" } },
+      },
     ]);
     await run({ ask, ns: "n" } as Recorder);
     const body = { metadata, data: { a: "1", c: "u1" } };

@@ -42,10 +42,17 @@ export function* smaller(value: unknown): Generator<unknown> {
   const isList = Array.isArray(value);
   const entries = Object.entries(value);
   const whole = [...entries].sort(([, a], [, b]) => sizeOf(b) - sizeOf(a));
-  for (const [name] of whole) yield rebuilt(entries.filter(([each]) => each !== name), isList);
+  for (const [name] of whole)
+    yield rebuilt(
+      entries.filter(([each]) => each !== name),
+      isList,
+    );
   for (const [name, member] of whole) {
     for (const less of smaller(member)) {
-      yield rebuilt(entries.map(([each, old]) => [each, each === name ? less : old]), isList);
+      yield rebuilt(
+        entries.map(([each, old]) => [each, each === name ? less : old]),
+        isList,
+      );
     }
   }
 }

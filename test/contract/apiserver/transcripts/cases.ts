@@ -14,7 +14,13 @@ export const GENERATED: readonly Case[] = [...BODIES_OF_SUBRESOURCES, ...COLUMNS
  * groups that are served, what admission refuses.
  */
 const ALONE = [
-  /^ranges: /, /^columns: /, /^crd /, /^custom resources: /, /^cr /, /^webhooks: /, /^policies: /,
+  /^ranges: /,
+  /^columns: /,
+  /^crd /,
+  /^custom resources: /,
+  /^cr /,
+  /^webhooks: /,
+  /^policies: /,
   /^apiservices: /,
 ];
 

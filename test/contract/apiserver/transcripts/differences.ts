@@ -8,7 +8,8 @@ export function differences(theirs: unknown, ours: unknown, at = ""): string[] {
   }
   const names = new Set([...Object.keys(theirs), ...Object.keys(ours)]);
   return [...names].flatMap((name) =>
-    differences(theirs[name], ours[name], at === "" ? name : `${at}.${name}`));
+    differences(theirs[name], ours[name], at === "" ? name : `${at}.${name}`),
+  );
 }
 
 const isContainer = (value: unknown): value is Record<string, unknown> =>

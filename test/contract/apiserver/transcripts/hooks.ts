@@ -98,15 +98,19 @@ async function answer(
   for await (const chunk of request) chunks.push(chunk as Buffer);
   const text = Buffer.concat(chunks).toString("utf8");
   const body = text === "" ? undefined : (JSON.parse(text) as Review);
-  const kept = HEADERS.flatMap((name) => name in headers ? [[name, String(headers[name])]] : []);
-  const each: Got = { method, path: url, headers: Object.fromEntries(kept) as Got["headers"],
-    ...(body === undefined ? {} : { body }) };
+  const kept = HEADERS.flatMap((name) => (name in headers ? [[name, String(headers[name])]] : []));
+  const each: Got = {
+    method,
+    path: url,
+    headers: Object.fromEntries(kept) as Got["headers"],
+    ...(body === undefined ? {} : { body }),
+  };
   got.set(path, [...(got.get(path) ?? []), each]);
   const serving = served.get(path) ?? { status: 404, body: "no such path" };
   if (serving.delay_ms !== undefined) await delay(systemClock(), serving.delay_ms);
   const { status = 200, headers: more } = serving;
-  const said = body === undefined || serving.body !== undefined ? serving.body
-    : reviewed(body, serving);
+  const said =
+    body === undefined || serving.body !== undefined ? serving.body : reviewed(body, serving);
   const isText = typeof said === "string";
   const type = isText ? "text/plain" : "application/json";
   response.writeHead(status, { "content-type": type, ...more });
@@ -117,8 +121,11 @@ async function answer(
 function reviewed({ apiVersion, kind, request }: Review, { response, converts }: Serving): object {
   const { uid, desiredAPIVersion = "", objects = [] } = request;
   if (kind === "ConversionReview" && converts !== undefined) {
-    const convertedObjects = objects.map((object) =>
-      ({ ...object, ...converts[desiredAPIVersion], apiVersion: desiredAPIVersion }));
+    const convertedObjects = objects.map((object) => ({
+      ...object,
+      ...converts[desiredAPIVersion],
+      apiVersion: desiredAPIVersion,
+    }));
     const result = { status: "Success" };
     return { apiVersion, kind, response: { uid, result, convertedObjects } };
   }

@@ -84,8 +84,8 @@ export class Names {
   }
 
   #object(object: Record<string, unknown>): Json {
-    const isList = Array.isArray(object["items"]) || object["items"] === null ||
-      object["kind"] === "Table";
+    const isList =
+      Array.isArray(object["items"]) || object["items"] === null || object["kind"] === "Table";
     const named: Record<string, Json> = {};
     for (const [name, member] of Object.entries(object)) {
       const bookmarked = name === "object" && object["type"] === "BOOKMARK";

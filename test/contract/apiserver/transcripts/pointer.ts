@@ -8,7 +8,10 @@ type Container = Record<string, unknown>;
 const MEMBER = /^\[([^=]+)=(.*)\]$/;
 
 const segmentsOf = (pointer: string): string[] =>
-  pointer.split("/").slice(1).map((each) => each.replaceAll("~1", "/").replaceAll("~0", "~"));
+  pointer
+    .split("/")
+    .slice(1)
+    .map((each) => each.replaceAll("~1", "/").replaceAll("~0", "~"));
 
 /** Returns the member of `value` that a pointer names; undefined if it has none. */
 export function memberAt(value: unknown, pointer: string): unknown {
@@ -16,8 +19,7 @@ export function memberAt(value: unknown, pointer: string): unknown {
     const [, path, text] = MEMBER.exec(segment) ?? [];
     if (path === undefined) return (at as Container | undefined)?.[segment];
     const members = Array.isArray(at) ? (at as unknown[]) : [];
-    return members.find((each) =>
-      String(memberAt(each, `/${path.replaceAll(".", "/")}`)) === text);
+    return members.find((each) => String(memberAt(each, `/${path.replaceAll(".", "/")}`)) === text);
   }, value);
 }
 

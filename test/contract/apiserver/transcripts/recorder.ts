@@ -1,6 +1,6 @@
+import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parse } from "yaml";
-import { decodeObject, readEnvelope } from "@raft2kube/api/codec/envelope.ts";
 import type { Received, Sent } from "./caller.ts";
 import { Names } from "./normalise.ts";
 import { memberAt } from "./pointer.ts";
@@ -67,13 +67,22 @@ const PATCH_TYPES = {
 
 /** Headers that clients act on. */
 const HEADERS = [
-  "content-type", "content-encoding", "cache-control", "warning", "retry-after", "location",
-  "www-authenticate", "allow", "vary",
+  "content-type",
+  "content-encoding",
+  "cache-control",
+  "warning",
+  "retry-after",
+  "location",
+  "www-authenticate",
+  "allow",
+  "vary",
 ];
 
 /** Headers recorded of a request with an audit id of its own. */
 const NAMED_HEADERS = [
-  "audit-id", "x-kubernetes-pf-flowschema-uid", "x-kubernetes-pf-prioritylevel-uid",
+  "audit-id",
+  "x-kubernetes-pf-flowschema-uid",
+  "x-kubernetes-pf-prioritylevel-uid",
 ];
 
 /** Our warning about a write of a kind that no controller acts on (docs/DIVERGENCE.md). */
@@ -116,8 +125,12 @@ function recorderOf(ns: string, server: Asked, names: Names, exchanges: Exchange
   return {
     ns,
     note: (title, body) =>
-      void exchanges.push({ ask: numbered(title), status: 200, headers: USUAL,
-        body: names.value(body) }),
+      void exchanges.push({
+        ask: numbered(title),
+        status: 200,
+        headers: USUAL,
+        body: names.value(body),
+      }),
     conceal: ({ port, ca }) => names.conceal({ [ca]: "CA", [`:${port}`]: ":HOOKS" }, port),
     sign: (claims) => signToken(serviceAccountKey, claims),
     ask,

@@ -119,5 +119,6 @@ export function contains(value: unknown, part: unknown): boolean {
   if (part === null) return value === undefined || value === null;
   if (typeof part !== "object") return value === part;
   return Object.entries(part).every(([name, each]) =>
-    contains((value as Record<string, unknown> | undefined)?.[name], each));
+    contains((value as Record<string, unknown> | undefined)?.[name], each),
+  );
 }

@@ -1,5 +1,5 @@
-import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
+import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Sent } from "./caller.ts";

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { answered, casesOf, GENERATED, isAlone } from "./cases.ts";
 import { differences } from "./differences.ts";
 import { readKnown, readPending, whyKnown } from "./known.ts";
+import { type Case, record } from "./recorder.ts";
 import { readRecording } from "./recording.ts";
 import { type Server, startOurs } from "./servers.ts";
-import { answered, casesOf, GENERATED, isAlone } from "./cases.ts";
-import { type Case, record } from "./recorder.ts";
 
 // Recorded on upstream's kube-apiserver by scripts/record-transcripts.ts.
 const RECORDING = readRecording();
@@ -29,7 +29,8 @@ describe("ours answers as kube-apiserver 1.36", { timeout: TIMEOUT_MS }, () => {
     const missing = GENERATED.filter(({ name }) => !RECORDING.has(name));
     expect(missing.map(({ name }) => name)).toEqual([]);
     const unanswered = [...RECORDING].filter(([, steps]) =>
-      steps.some(({ isRecorded, answer }) => isRecorded && answer === undefined));
+      steps.some(({ isRecorded, answer }) => isRecorded && answer === undefined),
+    );
     expect(unanswered.map(([name]) => name)).toEqual([]);
   });
 
@@ -65,13 +66,16 @@ describe("ours answers as kube-apiserver 1.36", { timeout: TIMEOUT_MS }, () => {
 
   it("knows of no difference in what is not asked", () => {
     const known = Object.values(KNOWN).flatMap((names) =>
-      Object.entries(names).flatMap(([name, asks]) => asks.map((ask) => `${name}: ${ask}`)));
+      Object.entries(names).flatMap(([name, asks]) => asks.map((ask) => `${name}: ${ask}`)),
+    );
     expect(known.filter((each) => !asked.has(each))).toEqual([]);
   });
 
   afterAll(() => {
     // A change may mend some without knowing this list, but the list must not grow stale.
-    expect(mended.length, `known.json has what no longer differs: ${mended.join("; ")}`)
-      .toBeLessThanOrEqual(MENDED_MAX);
+    expect(
+      mended.length,
+      `known.json has what no longer differs: ${mended.join("; ")}`,
+    ).toBeLessThanOrEqual(MENDED_MAX);
   });
 });

@@ -59,7 +59,10 @@ function requestText({ path, headers = {}, protocols }: Case, token: string): st
 
 const HEAD_END = "\r\n\r\n";
 const SHOWN = [
-  "upgrade", "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-version",
+  "upgrade",
+  "sec-websocket-accept",
+  "sec-websocket-protocol",
+  "sec-websocket-version",
 ];
 
 class Received {
@@ -89,10 +92,14 @@ class Received {
   }
 
   outcome(): Outcome {
-    const lines = this.head!.split("\r\n").slice(1).map((line) => line.split(": "));
-    const headers = Object.fromEntries(lines
-      .map(([name = "", value = ""]) => [name.toLowerCase(), value] as const)
-      .filter(([name]) => SHOWN.includes(name)));
+    const lines = this.head!.split("\r\n")
+      .slice(1)
+      .map((line) => line.split(": "));
+    const headers = Object.fromEntries(
+      lines
+        .map(([name = "", value = ""]) => [name.toLowerCase(), value] as const)
+        .filter(([name]) => SHOWN.includes(name)),
+    );
     const upgraded = this.#status === 101;
     const frames = upgraded ? this.#frames : [];
     const message = upgraded ? undefined : this.#message;
@@ -125,8 +132,8 @@ class Received {
 }
 
 function lengthOf(frame: Buffer): { head: number; payload: number } | undefined {
-  if (frame.length < 4) return frame.length >= 2 && frame[1]! < 126
-    ? { head: 2, payload: frame[1]! } : undefined;
+  if (frame.length < 4)
+    return frame.length >= 2 && frame[1]! < 126 ? { head: 2, payload: frame[1]! } : undefined;
   if (frame[1] === 126) return { head: 4, payload: frame.readUInt16BE(2) };
   if (frame[1] !== 127) return { head: 2, payload: frame[1]! };
   return frame.length < 10 ? undefined : { head: 10, payload: Number(frame.readBigUInt64BE(2)) };

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileApiserver } from "../../../../testing/apiserver/file-apiserver.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { beforeAll, expect, it } from "vitest";
+import { fileApiserver } from "../../../../testing/apiserver/file-apiserver.ts";
 import { CASES } from "./cases.ts";
 import { exchange, type Outcome } from "./exchange.ts";
 

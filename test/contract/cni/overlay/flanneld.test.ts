@@ -27,10 +27,11 @@ describe.runIf(hasFlanneld)("flanneld 0.28", () => {
       await other.ready;
       const reaches = () => ping(two.netns, "10.244.1.0");
       await waitFor("packets", reaches, patience);
-      const mac = () => inNetns(one.netns, () => {
-        const text = execFileSync("ip", ["link", "show", "flannel.1"], { encoding: "utf8" });
-        return /link\/ether (\S+)/.exec(text)?.[1];
-      });
+      const mac = () =>
+        inNetns(one.netns, () => {
+          const text = execFileSync("ip", ["link", "show", "flannel.1"], { encoding: "utf8" });
+          return /link\/ether (\S+)/.exec(text)?.[1];
+        });
       const before = mac();
       await stop();
       rmSync(one.subnetFile);

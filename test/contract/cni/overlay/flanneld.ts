@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -25,17 +25,23 @@ export async function startFlanneld(
   await writeFile(conf, JSON.stringify({ Network: NETWORK, Backend: backend }));
   const kubeconfig = await underlay.api.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
   const args = [
-    "--kube-subnet-mgr", `--kubeconfig-file=${kubeconfig}`, `--net-config-path=${conf}`,
-    `--subnet-file=${subnetFile}`, "--iface=eth0", `--ip-masq=${masquerade}`,
+    "--kube-subnet-mgr",
+    `--kubeconfig-file=${kubeconfig}`,
+    `--net-config-path=${conf}`,
+    `--subnet-file=${subnetFile}`,
+    "--iface=eth0",
+    `--ip-masq=${masquerade}`,
   ];
   let output = "";
   let status: number | string | undefined;
   const child = inNetns(netns, () => {
     const env = { ...process.env, NODE_NAME: name };
-    return spawn(FLANNELD, args, { env, stdio: ["ignore", "ignore", "pipe"] })
-      .on("error", (error) => {
+    return spawn(FLANNELD, args, { env, stdio: ["ignore", "ignore", "pipe"] }).on(
+      "error",
+      (error) => {
         status = error.message;
-      });
+      },
+    );
   });
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     output = (output + text).slice(-OUTPUT_BYTES);
@@ -51,10 +57,14 @@ export async function startFlanneld(
     await ended;
   };
   underlay.later(stop);
-  await waitFor("flanneld", () => {
-    if (status !== undefined) throw new Error(`flanneld ended with ${status}: ${output}`);
-    return existsSync(subnetFile);
-  }, patience);
+  await waitFor(
+    "flanneld",
+    () => {
+      if (status !== undefined) throw new Error(`flanneld ended with ${status}: ${output}`);
+      return existsSync(subnetFile);
+    },
+    patience,
+  );
   return stop;
 }
 

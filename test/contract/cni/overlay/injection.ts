@@ -1,9 +1,9 @@
 import { createSocket, type Socket } from "node:dgram";
+import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import { createVeth, getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
-import { addressBytes } from "@raft2kube/linux/socket/address-bytes.ts";
-import { createNetns, deleteNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
+import { addressBytes } from "@raft2kube/linux/socket/address-bytes.ts";
 import { bindUdp } from "@raft2kube/linux/socket/socket.ts";
 import type { Machine } from "./underlay.ts";
 
@@ -21,7 +21,11 @@ export function udpIn(netns: string, address: string, port = 0): Socket {
  * source.
  */
 export function frame(to: {
-  mac: string; source: string; address: string; port: number; text: string;
+  mac: string;
+  source: string;
+  address: string;
+  port: number;
+  text: string;
 }): Buffer {
   const text = Buffer.from(to.text);
   const vxlan = Buffer.from([8, 0, 0, 0, 0, 0, 1, 0]);
@@ -54,14 +58,10 @@ export interface Sender {
 }
 
 /** Sends a frame to a machine's VXLAN port. */
-export async function inject(
-  { netns, address }: Sender,
-  to: string,
-  bytes: Buffer,
-): Promise<void> {
+export async function inject({ netns, address }: Sender, to: string, bytes: Buffer): Promise<void> {
   const socket = udpIn(netns, address);
   await new Promise<void>((resolve, reject) => {
-    socket.send(bytes, VXLAN_PORT, to, (error) => error ? reject(error) : resolve());
+    socket.send(bytes, VXLAN_PORT, to, (error) => (error ? reject(error) : resolve()));
   });
   socket.close();
 }

@@ -4,7 +4,7 @@ import { buildPlugins } from "@raft2kube/cni/build.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OwnPart, markOf } from "../../../../labs/testing/own-part.ts";
+import { markOf, OwnPart } from "../../../../labs/testing/own-part.ts";
 import { ours } from "./ours.ts";
 import { PLUGINS } from "./suite.ts";
 import { NETWORK, patience, ping, Underlay } from "./underlay.ts";
@@ -39,15 +39,27 @@ describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 18
     const kubeconfig = await underlay.api.kubeconfigFor(user, ["system:nodes"]);
     const conf = join(own.folder, "net-conf.json");
     writeFileSync(conf, JSON.stringify({ Network: NETWORK, Backend: { Type: "vxlan" } }));
-    const said = inNetns(one.netns, () => own.start(main, [
-      "overlay", "--kubeconfig", kubeconfig, "--hostname-override", one.name,
-      "--net-config-path", conf, "--subnet-file", one.subnetFile,
-    ]));
+    const said = inNetns(one.netns, () =>
+      own.start(main, [
+        "overlay",
+        "--kubeconfig",
+        kubeconfig,
+        "--hostname-override",
+        one.name,
+        "--net-config-path",
+        conf,
+        "--subnet-file",
+        one.subnetFile,
+      ]),
+    );
     await ours({ Type: "vxlan" }).start(underlay, two);
     await waitFor("subnet.env", () => existsSync(one.subnetFile), patience);
     const first = await underlay.pod(one, PLUGINS);
     const second = await underlay.pod(two, PLUGINS);
-    for (const [from, to] of [[first, second], [second, first]] as const) {
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       await waitFor("a packet", () => ping(from.netns, to.address), patience);
     }
     expect(said()).toContain(markOf(LAB));

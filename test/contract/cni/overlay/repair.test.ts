@@ -2,14 +2,14 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { applyRoutes } from "@raft2kube/cni/node/node-routes.ts";
-import type { OverlayHandle } from "@raft2kube/overlay/main.ts";
-import { cleanup } from "@raft2kube/overlay/main.ts";
-import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
-import { OVERLAY_VERIFY_MS } from "@raft2kube/overlay/limits.ts";
-import { setTransmitChecksum, transmitChecksum } from "@raft2kube/linux/netlink/ethtool.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { setTransmitChecksum, transmitChecksum } from "@raft2kube/linux/netlink/ethtool.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
+import { OverlayNetwork } from "@raft2kube/overlay/apply.ts";
+import { OVERLAY_VERIFY_MS } from "@raft2kube/overlay/limits.ts";
+import type { OverlayHandle } from "@raft2kube/overlay/main.ts";
+import { cleanup } from "@raft2kube/overlay/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,7 +17,14 @@ import { attachPod, frame, inject, type Sender, udpIn } from "./injection.ts";
 import { startOurs } from "./ours.ts";
 import { addTwin, routesOf } from "./suite.ts";
 import {
-  clock, HOST, type Machine, patience, ping, send, serveEchoes, Underlay,
+  clock,
+  HOST,
+  type Machine,
+  patience,
+  ping,
+  send,
+  serveEchoes,
+  Underlay,
 } from "./underlay.ts";
 
 const VXLAN = { Type: "vxlan" };
@@ -70,27 +77,48 @@ describe("what is changed by hand comes back", () => {
     ["a route deleted", () => route(one, "del", "10.244.2.0/24")],
     ["a route replaced", () => route(one, "replace", "10.244.2.0/24", "via", "10.77.0.1")],
     ["a neighbour deleted", () => ip(one, "neigh", "del", "10.244.2.0", "dev", "flannel.1")],
-    ["a neighbour replaced", () => ip(
-      one, "neigh", "replace", "10.244.2.0", "lladdr", "02:00:00:00:00:55", "dev", "flannel.1",
-      "nud", "permanent",
-    )],
-    ["forwarding entries deleted", () => {
-      for (const line of fdb(one, "show", "dev", "flannel.1").trim().split("\n")) {
-        const [mac = "", , dst = ""] = line.split(" ");
-        fdb(one, "del", mac, "dev", "flannel.1", "dst", dst, "self");
-      }
-      return "";
-    }],
-    ["a forwarding entry for floods added", () => fdb(
-      one, "append", "00:00:00:00:00:00", "dev", "flannel.1", "dst", "10.77.0.66", "self",
-    )],
+    [
+      "a neighbour replaced",
+      () =>
+        ip(
+          one,
+          "neigh",
+          "replace",
+          "10.244.2.0",
+          "lladdr",
+          "02:00:00:00:00:55",
+          "dev",
+          "flannel.1",
+          "nud",
+          "permanent",
+        ),
+    ],
+    [
+      "forwarding entries deleted",
+      () => {
+        for (const line of fdb(one, "show", "dev", "flannel.1").trim().split("\n")) {
+          const [mac = "", , dst = ""] = line.split(" ");
+          fdb(one, "del", mac, "dev", "flannel.1", "dst", dst, "self");
+        }
+        return "";
+      },
+    ],
+    [
+      "a forwarding entry for floods added",
+      () =>
+        fdb(one, "append", "00:00:00:00:00:00", "dev", "flannel.1", "dst", "10.77.0.66", "self"),
+    ],
     ["the link set down", () => ip(one, "link", "set", "flannel.1", "down")],
     ["the link deleted", () => ip(one, "link", "del", "flannel.1")],
-    ["the link's address deleted", () =>
-      ip(one, "addr", "del", "10.244.1.0/32", "dev", "flannel.1")],
+    [
+      "the link's address deleted",
+      () => ip(one, "addr", "del", "10.244.1.0/32", "dev", "flannel.1"),
+    ],
     ["the link's MTU changed", () => ip(one, "link", "set", "flannel.1", "mtu", "1300")],
-    ["the link's hardware address changed", () =>
-      ip(one, "link", "set", "flannel.1", "address", "02:00:00:00:00:77")],
+    [
+      "the link's hardware address changed",
+      () => ip(one, "link", "set", "flannel.1", "address", "02:00:00:00:00:77"),
+    ],
   ])("%s", async (_what, change) => {
     const tables = () => tablesOf(one, "flannel.1");
     const before = tables();
@@ -100,11 +128,12 @@ describe("what is changed by hand comes back", () => {
   });
 
   test("a rule that keeps forged packets out, with the next look", async () => {
-    const table = () => inNetns(one.netns, () => {
-      return execFileSync("nft", ["list", "table", "ip", "r2k-overlay-guard"], {
-        encoding: "utf8",
+    const table = () =>
+      inNetns(one.netns, () => {
+        return execFileSync("nft", ["list", "table", "ip", "r2k-overlay-guard"], {
+          encoding: "utf8",
+        });
       });
-    });
     const whole = table();
     inNetns(one.netns, () => {
       execFileSync("nft", ["flush", "chain", "ip", "r2k-overlay-guard", "input"]);
@@ -119,7 +148,9 @@ describe("what is changed by hand comes back", () => {
     const metadata = { annotations: { [key]: "10.77.0.200" } };
     await underlay.nodes.patch({ name: one.name }, "merge", { metadata });
     const published = async () => {
-      const { metadata: { annotations } } = await underlay.nodes.get({ name: one.name });
+      const {
+        metadata: { annotations },
+      } = await underlay.nodes.get({ name: one.name });
       return annotations?.[key] === one.address;
     };
     await waitFor("the annotation", published, patience);
@@ -137,10 +168,14 @@ describe("packets into the overlay come from nodes alone", () => {
     const socket = udpIn(two.netns, to.address, PORT);
     socket.on("message", (text) => void found.push(text.toString()));
     await inject(forger, two.address, frame({ ...to, text: "forged" }));
-    await waitFor("a node's frame", async () => {
-      await inject(node, two.address, frame({ ...to, text: "node" }));
-      return found.includes("node");
-    }, patience);
+    await waitFor(
+      "a node's frame",
+      async () => {
+        await inject(node, two.address, frame({ ...to, text: "node" }));
+        return found.includes("node");
+      },
+      patience,
+    );
     socket.close();
     return found;
   };
@@ -183,16 +218,26 @@ async function pairOf(backend: object) {
 
 describe("with other configurations", () => {
   test.each([
-    ["host-gw", { Type: "host-gw" }, "eth0", [
-      (here: Machine, range: string) => route(here, "del", range),
-      (here: Machine, range: string) => route(here, "replace", range, "via", "10.77.0.1"),
-    ]],
-    ["UDP", { Type: "udp" }, "flannel0", [
-      (here: Machine, range: string) => route(here, "del", range),
-      (here: Machine) => ip(here, "addr", "flush", "dev", "flannel0"),
-      (here: Machine) => ip(here, "link", "set", "flannel0", "down"),
-      (here: Machine) => ip(here, "link", "del", "flannel0"),
-    ]],
+    [
+      "host-gw",
+      { Type: "host-gw" },
+      "eth0",
+      [
+        (here: Machine, range: string) => route(here, "del", range),
+        (here: Machine, range: string) => route(here, "replace", range, "via", "10.77.0.1"),
+      ],
+    ],
+    [
+      "UDP",
+      { Type: "udp" },
+      "flannel0",
+      [
+        (here: Machine, range: string) => route(here, "del", range),
+        (here: Machine) => ip(here, "addr", "flush", "dev", "flannel0"),
+        (here: Machine) => ip(here, "link", "set", "flannel0", "down"),
+        (here: Machine) => ip(here, "link", "del", "flannel0"),
+      ],
+    ],
   ])("%s: what is changed by hand comes back", async (_what, backend, device, changes) => {
     await using pair = await pairOf(backend);
     const [here, there] = pair.machines;
@@ -202,9 +247,13 @@ describe("with other configurations", () => {
     const before = tablesOf(here, device);
     for (const change of changes) {
       change(here, there.podCidr);
-      await waitFor(`the repair after ${change}`, () => {
-        return ip(here, "link").includes(device) && tablesOf(here, device) === before;
-      }, patience);
+      await waitFor(
+        `the repair after ${change}`,
+        () => {
+          return ip(here, "link").includes(device) && tablesOf(here, device) === before;
+        },
+        patience,
+      );
       await waitFor("packets", carries, patience);
     }
   });
@@ -214,9 +263,10 @@ describe("with other configurations", () => {
     const [here, there] = pair.machines;
     using from = attachPod(here);
     using to = attachPod(there);
-    const isOff = () => pair.machines.every(({ netns }) => {
-      return inNetns(netns, () => transmitChecksum("flannel.1") === false);
-    });
+    const isOff = () =>
+      pair.machines.every(({ netns }) => {
+        return inNetns(netns, () => transmitChecksum("flannel.1") === false);
+      });
     expect(isOff()).toBe(true);
     await waitFor("packets", () => ping(from.netns, to.address), patience);
     const server = await serveEchoes(to.netns, 7_001);
@@ -301,7 +351,8 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
       expect(stderr).toContain("No buffer space available");
       for (const address of [there.podCidr.replace("/24", ""), apiServer.address]) {
         const { status } = inNetns(here.netns, () =>
-          spawnSync("busybox", ["ping", "-c", "1", "-w", "2", address]));
+          spawnSync("busybox", ["ping", "-c", "1", "-w", "2", address]),
+        );
         expect(status, address).toBe(0);
       }
     } finally {
@@ -323,7 +374,9 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
     const words = ["-4", "neigh", "show", "dev", "eth0", "nud", "all"];
     const entries = inNetns(pod.netns, () => {
       return execFileSync("ip", words, { encoding: "utf8" });
-    }).trim().split("\n");
+    })
+      .trim()
+      .split("\n");
     expect(entries.length).toBeGreaterThan(200);
     expect(entries.filter((line) => !line.startsWith("10.244.1."))).toEqual([]);
   });
@@ -359,38 +412,56 @@ test("a node's new address is published, and the others send there", async () =>
   ip(two, "addr", "del", `${two.address}/24`, "dev", "eth0");
   ip(two, "addr", "add", "10.77.0.222/24", "dev", "eth0");
   route(two, "add", "default", "via", "10.77.0.1");
-  await waitFor("the others' entries", () => {
-    return fdb(one, "show", "dev", "flannel.1").includes("10.77.0.222");
-  }, patience);
+  await waitFor(
+    "the others' entries",
+    () => {
+      return fdb(one, "show", "dev", "flannel.1").includes("10.77.0.222");
+    },
+    patience,
+  );
   await waitFor("packets", reaches, patience);
 });
 
 test("an underlay's smaller MTU is taken over, and told the plugins", async () => {
   ip(one, "link", "set", "eth0", "mtu", "1400");
-  await waitFor("the file", () => {
-    return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1350");
-  }, patience);
+  await waitFor(
+    "the file",
+    () => {
+      return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1350");
+    },
+    patience,
+  );
   expect(ip(one, "link", "show", "flannel.1")).toContain("mtu 1350");
   ip(one, "link", "set", "eth0", "mtu", "1500");
-  await waitFor("the file", () => {
-    return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1450");
-  }, patience);
+  await waitFor(
+    "the file",
+    () => {
+      return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1450");
+    },
+    patience,
+  );
 });
 
 describe("garbage of another node", () => {
   const peer = (podCidr: string, address = "10.77.0.150") => ({
-    ...two, name: "garbage", podCidr, address,
+    ...two,
+    name: "garbage",
+    podCidr,
+    address,
   });
   const annotated = async (annotations: Record<string, string>) => {
     const named = Object.entries(annotations).map(([key, value]) => [
-      `flannel.alpha.coreos.com/${key}`, value,
+      `flannel.alpha.coreos.com/${key}`,
+      value,
     ]);
     await underlay.nodes.patch({ name: "garbage" }, "merge", {
       metadata: { annotations: Object.fromEntries(named) },
     });
   };
   const fine = {
-    "kube-subnet-manager": "true", "backend-type": "vxlan", "public-ip": "10.77.0.150",
+    "kube-subnet-manager": "true",
+    "backend-type": "vxlan",
+    "public-ip": "10.77.0.150",
     "backend-data": '{"VNI":1,"VtepMAC":"02:00:00:00:01:50"}',
   };
 

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { patience, type Pod } from "./underlay.ts";
+import { type Pod, patience } from "./underlay.ts";
 
 /** Bytes that one end sends in a segment, of the path's MTU, and that it takes (TCP_INFO). */
 export interface Segments {
@@ -23,13 +23,17 @@ export async function segmentsOf(
   });
   const ended = once(program, "exit");
   try {
-    return await waitFor("both ends of the connection", () => {
-      const ends = {
-        client: segmentsIn(client, `dport = :${port}`),
-        server: segmentsIn(server, `sport = :${port}`),
-      };
-      return ends.client && ends.server && { client: ends.client, server: ends.server };
-    }, patience);
+    return await waitFor(
+      "both ends of the connection",
+      () => {
+        const ends = {
+          client: segmentsIn(client, `dport = :${port}`),
+          server: segmentsIn(server, `sport = :${port}`),
+        };
+        return ends.client && ends.server && { client: ends.client, server: ends.server };
+      },
+      patience,
+    );
   } finally {
     program.kill();
     await ended;

@@ -26,7 +26,8 @@ export async function leadTo(
   });
   const metadata = { namespace: "default", name: NAME };
   const service: Service = {
-    metadata, spec: { type: "ClusterIP", clusterIP: SERVICE, clusterIPs: [SERVICE], ports },
+    metadata,
+    spec: { type: "ClusterIP", clusterIP: SERVICE, clusterIPs: [SERVICE], ports },
   };
   const slice: EndpointSlice = {
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": NAME } },

@@ -2,15 +2,23 @@ import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildPlugins } from "@raft2kube/cni/build.ts";
-import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
+import { getLink, openRoute } from "@raft2kube/linux/netlink/link.ts";
 import { listRoutes, replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Segments, segmentsOf } from "./segments.ts";
 import { echoDatagrams, leadTo, missingEchoes, SERVICE } from "./service.ts";
 import {
-  HOST, type Machine, patience, patienceWithLabs, ping, type Pod, send, serveEchoes, Underlay,
+  HOST,
+  type Machine,
+  type Pod,
+  patience,
+  patienceWithLabs,
+  ping,
+  send,
+  serveEchoes,
+  Underlay,
 } from "./underlay.ts";
 
 /** An overlay under test. */
@@ -35,7 +43,9 @@ export const PLUGINS = join(tmpdir(), `r2k-overlay-bin-${process.pid}`);
 export function routesOf({ netns }: Pick<Machine, "netns">): string[] {
   return inNetns(netns, () => {
     using route = openRoute();
-    return listRoutes(route).filter(({ protocol }) => protocol !== 2).map(({ to }) => to);
+    return listRoutes(route)
+      .filter(({ protocol }) => protocol !== 2)
+      .map(({ to }) => to);
   });
 }
 
@@ -108,7 +118,10 @@ export function overlayContract(
   });
 }
 
-const directions = [["one way", 0, 1], ["the other", 1, 0]] as const;
+const directions = [
+  ["one way", 0, 1],
+  ["the other", 1, 0],
+] as const;
 
 /** Sizes of datagrams: all up to the MTU, those above it in two fragments, and two in several. */
 const sizesFor = (mtu: number) => [...Array(mtu - UDP_HEADERS_BYTES + 51).keys(), 4_000, 20_000];
@@ -161,10 +174,14 @@ function hostRules(the: () => Started, mtu: number): void {
     expect(ends).toEqual({ client, server: segmentsFor(mtu) });
     expect(await send(HOST.netns, SERVICE, PORT, 4 * MIB)).toBeDefined();
     const [largest, full] = [mtu - UDP_HEADERS_BYTES, MTU - UDP_HEADERS_BYTES];
-    await waitFor("the path's MTU", async () => {
-      const lost = await missingEchoes(HOST, SERVICE, PORT, [full], PATH_MTU_WAIT_MS);
-      return lost.length === 0;
-    }, patience);
+    await waitFor(
+      "the path's MTU",
+      async () => {
+        const lost = await missingEchoes(HOST, SERVICE, PORT, [full], PATH_MTU_WAIT_MS);
+        return lost.length === 0;
+      },
+      patience,
+    );
     const around = [0, largest, largest + 1, full, full + 1, 4_000, 20_000];
     expect(await missingEchoes(HOST, SERVICE, PORT, around)).toEqual([]);
   });

@@ -6,32 +6,39 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { startTestApiserver, type TestApiserver } from
-  "../../../../testing/apiserver/test-apiserver.ts";
-import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Cni, createCni } from "@raft2kube/cni/lib/cni.ts";
 import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
 import { execInvoke } from "@raft2kube/cni/lib/exec.ts";
 import type { Attachment, Invoke, NetworkList } from "@raft2kube/cni/lib/types.ts";
+import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { addAddress } from "@raft2kube/linux/netlink/address.ts";
 import {
-  createBridge, createVeth, getLink, openRoute, setLink,
+  createBridge,
+  createVeth,
+  getLink,
+  openRoute,
+  setLink,
 } from "@raft2kube/linux/netlink/link.ts";
-import { createNetns, deleteNetns, enterNetns, inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { parseAllDocuments } from "yaml";
+import {
+  startTestApiserver,
+  type TestApiserver,
+} from "../../../../testing/apiserver/test-apiserver.ts";
 
 export const clock = systemClock();
 export const patience = { clock, timeout_ms: 30_000 };
 /**
  * Patience for tests of a lab's part (`lab check 13 --contract`), whose faults may never be mended.
  */
-export const patienceWithLabs =
-  process.env["R2K_LAB_TREES"] ? { clock, timeout_ms: 10_000 } : patience;
+export const patienceWithLabs = process.env["R2K_LAB_TREES"]
+  ? { clock, timeout_ms: 10_000 }
+  : patience;
 export const NETWORK = "10.244.0.0/16";
 const API_ADDRESS = "10.77.0.1";
 /** The machine that has the underlay's bridge, and no overlay: where this process lives. */
@@ -82,7 +89,10 @@ export class Underlay {
     const store = await startStore({ dataDir: join(machines.root, "store"), listenClient });
     const listen = [{ host: API_ADDRESS, port: 0 }];
     machines.#api = await startTestApiserver(store.client, { listen });
-    machines.#closers.push(() => machines.#api?.close(), () => store.close());
+    machines.#closers.push(
+      () => machines.#api?.close(),
+      () => store.close(),
+    );
     machines.#admin = await machines.client("admin", ["system:masters"]);
     for (const document of parseAllDocuments(await readFile(MANIFEST, "utf8"))) {
       const body = document.toJS() as { kind: string };
@@ -133,7 +143,8 @@ export class Underlay {
     // As the node lifecycle controller sets it; flanneld fails on a Node without any annotation.
     const annotations = { "node.alpha.kubernetes.io/ttl": "0" };
     await this.nodes.create({
-      metadata: { name, annotations }, spec: { podCIDR: podCidr, podCIDRs: [podCidr] },
+      metadata: { name, annotations },
+      spec: { podCIDR: podCidr, podCIDRs: [podCidr] },
       status: { addresses: [{ type: "InternalIP", address }] },
     });
   }
@@ -172,15 +183,22 @@ export class Underlay {
       invoke: inside(machine.netns),
     });
     const { subnetFile, dir } = machine;
-    const list = parseConflist(JSON.stringify({
-      name: "overlay",
-      cniVersion: "1.0.0",
-      plugins: [{
-        type: "flannel", subnetFile, dataDir: join(dir, "flannel"),
-        ipam: { dataDir: join(dir, "networks") },
-        delegate: { isDefaultGateway: true, hairpinMode: true, ipMasq: false, ...delegate },
-      }],
-    }), "10-overlay.conflist");
+    const list = parseConflist(
+      JSON.stringify({
+        name: "overlay",
+        cniVersion: "1.0.0",
+        plugins: [
+          {
+            type: "flannel",
+            subnetFile,
+            dataDir: join(dir, "flannel"),
+            ipam: { dataDir: join(dir, "networks") },
+            delegate: { isDefaultGateway: true, hairpinMode: true, ipMasq: false, ...delegate },
+          },
+        ],
+      }),
+      "10-overlay.conflist",
+    );
     const attachment = { containerId: id, netns, ifName: "eth0" };
     const { ips } = await cni.addNetworkList(list, attachment);
     this.#attached.push([cni, list, attachment]);

@@ -2,8 +2,8 @@
 // prints a JSON line for each attempt, until its input has data. Usage: node client.ts KUBECONFIG
 import { setTimeout as pause } from "node:timers/promises";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
-import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
+import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS } from "@raft2kube/client-kube/rest/resources.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
@@ -20,7 +20,10 @@ const ATTEMPT_TIMEOUT_MS = 15_000;
 
 const clock = systemClock();
 const client = new KubeClient({
-  ...(await kubeConnection(process.argv[2] ?? "")), clock, qps: 1_000, burst: 1_000,
+  ...(await kubeConnection(process.argv[2] ?? "")),
+  clock,
+  qps: 1_000,
+  burst: 1_000,
 });
 const path = `/api/v1/namespaces/${NAMESPACE}/configmaps`;
 let order = 0;

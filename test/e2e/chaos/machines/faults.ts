@@ -77,8 +77,9 @@ export const ROLLED: MachineFault = {
       await machines.well();
     }
     const informer = await endInformer?.();
-    require(informer === undefined || informer.failed.length + informer.missed.length === 0,
-      "no request of client-go fails, its informer misses nothing", JSON.stringify(informer));
+    require(informer === undefined ||
+      informer.failed.length + informer.missed.length ===
+        0, "no request of client-go fails, its informer misses nothing", JSON.stringify(informer));
     const failed = machines.attempts.filter(({ failure }) => failure !== undefined);
     require(failed.length === 0, "no request fails", JSON.stringify(failed.slice(0, 5)));
   },
@@ -98,8 +99,9 @@ export const MAJORITY_LOST: MachineFault = {
     const refused = machines.attempts.filter(({ failure }) => REFUSED.test(failure ?? ""));
     await machines.signal(others[0]!, "SIGCONT");
     const back_ms = performance.now();
-    require(refused.length > 0, "a write without a majority is refused with a reason",
-      String(machines.attempts.slice(-5).map(({ failure }) => failure)));
+    require(refused.length > 0, "a write without a majority is refused with a reason", String(
+      machines.attempts.slice(-5).map(({ failure }) => failure),
+    ));
     await machines.answers(20);
     const took_ms = Math.round(performance.now() - back_ms);
     await machines.signal(others[1]!, "SIGCONT");
@@ -107,5 +109,12 @@ export const MAJORITY_LOST: MachineFault = {
   },
 };
 
-export const FAULTS: readonly MachineFault[] =
-  [KILLED, PAUSED, CUT_OFF, DISK_FULL, REPLACED, MAJORITY_LOST, ROLLED];
+export const FAULTS: readonly MachineFault[] = [
+  KILLED,
+  PAUSED,
+  CUT_OFF,
+  DISK_FULL,
+  REPLACED,
+  MAJORITY_LOST,
+  ROLLED,
+];

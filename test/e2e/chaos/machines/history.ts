@@ -1,5 +1,7 @@
 import {
-  checkLinearizability, type Model, type Operation,
+  checkLinearizability,
+  type Model,
+  type Operation,
 } from "../../../../testing/history/linearizability.ts";
 import { require } from "../../../../testing/violation.ts";
 
@@ -38,7 +40,8 @@ const REGISTER: Model<string, Input, string> = {
  * real time: no acknowledged write is lost, no read is stale. `initial` has each object's value.
  */
 export function checkHistory(
-  attempts: readonly Attempt[], initial: ReadonlyMap<string, string> = new Map(),
+  attempts: readonly Attempt[],
+  initial: ReadonlyMap<string, string> = new Map(),
 ): void {
   for (const [key, all] of Map.groupBy(attempts, (attempt) => attempt.key)) {
     const operations = all.flatMap((one): Operation<Input, string>[] => {

@@ -27,8 +27,12 @@ interface InformerResult {
   readonly missed: readonly string[];
 }
 const RESTARTS = ".status.containerStatuses[0].restartCount";
-const PODS = ["get", "pods", "-o",
-  `jsonpath={range .items[*]}{.metadata.uid} {${RESTARTS}}{'\\n'}{end}`];
+const PODS = [
+  "get",
+  "pods",
+  "-o",
+  `jsonpath={range .items[*]}{.metadata.uid} {${RESTARTS}}{'\\n'}{end}`,
+];
 
 const WORKLOAD = `
 apiVersion: apps/v1
@@ -166,9 +170,7 @@ export class Machines {
   async cable(machine: Machine, state: "up" | "down"): Promise<void> {
     const { host, name } = this.cluster;
     const netns = join(host.dir, "run", name, "netns/underlay");
-    const cut = await host.run("nsenter", [
-      `--net=${netns}`, "ip", "link", "set", machine, state,
-    ]);
+    const cut = await host.run("nsenter", [`--net=${netns}`, "ip", "link", "set", machine, state]);
     require(cut.code === 0, "fault", cut.stderr);
   }
 
@@ -224,10 +226,17 @@ export class Machines {
       require(started.code === 0, "recovery", started.stderr);
     }
     await this.answers(20);
-    await waitFor("all API servers ready", async () => {
-      const states = this.#balancerLog().at(-1)?.match(/ ready/g) ?? [];
-      return states.length === CONTROL_PLANES.length;
-    }, { clock, timeout_ms: WELL_MS, interval_ms: 200 });
+    await waitFor(
+      "all API servers ready",
+      async () => {
+        const states =
+          this.#balancerLog()
+            .at(-1)
+            ?.match(/ ready/g) ?? [];
+        return states.length === CONTROL_PLANES.length;
+      },
+      { clock, timeout_ms: WELL_MS, interval_ms: 200 },
+    );
   }
 
   #balancerLog(): string[] {
@@ -241,10 +250,12 @@ export class Machines {
     const { host, name } = this.cluster;
     const data = join(`/proc/${host.pid}/root`, host.dir, "data", name);
     const files = globSync("{logs,control-planes/*/logs}/*.log", { cwd: data });
-    return files.map((file) => {
-      const lines = readFileSync(join(data, file), "utf8").trimEnd().split("\n");
-      return [`--- ${file}`, ...lines.slice(-LOG_LINES)].join("\n");
-    }).join("\n");
+    return files
+      .map((file) => {
+        const lines = readFileSync(join(data, file), "utf8").trimEnd().split("\n");
+        return [`--- ${file}`, ...lines.slice(-LOG_LINES)].join("\n");
+      })
+      .join("\n");
   }
 
   /** How long a fault lasts is not longer on a busy machine. */

@@ -28,7 +28,9 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 
 /** A fault while clients work; resolves with the time that its goal is about. */
 export async function round(
-  machines: Machines, fault: MachineFault, victim: Parameters<MachineFault["run"]>[1],
+  machines: Machines,
+  fault: MachineFault,
+  victim: Parameters<MachineFault["run"]>[1],
 ): Promise<number> {
   await machines.startClients();
   const returned_ms = await fault.run(machines, victim);
@@ -42,8 +44,12 @@ export async function round(
 export async function machines(args: readonly string[]): Promise<number> {
   const text = { type: "string" } as const;
   const options = { minutes: { ...text, default: "1" }, seed: text, result: text, only: text };
-  const { minutes, only = "", result, seed = String(randomInteger(systemRandom, 1, 2 ** 31)) } =
-    parseArgs({ args: [...args], options }).values;
+  const {
+    minutes,
+    only = "",
+    result,
+    seed = String(randomInteger(systemRandom, 1, 2 ** 31)),
+  } = parseArgs({ args: [...args], options }).values;
   say(`seed ${seed}`);
   const random = seededRandom(Number(seed));
   const faults = FAULTS.filter(({ name }) => name.includes(only));

@@ -12,7 +12,12 @@ import { answerOf, type Case, linesOf, makeContext, PLAIN, readCases } from "./c
 const FILE = join(import.meta.dirname, "dockerfiles.txt");
 const { cases } = readCases(readFileSync(FILE, "utf8"));
 const OPTIONS = {
-  buildArgs: {}, labels: {}, noCache: false, network: "none", explain: false, epoch_ms: undefined,
+  buildArgs: {},
+  labels: {},
+  noCache: false,
+  network: "none",
+  explain: false,
+  epoch_ms: undefined,
 };
 
 let hand: Hand;

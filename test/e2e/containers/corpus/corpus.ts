@@ -1,8 +1,16 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync,
-  utimesSync, writeFileSync,
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -20,7 +28,11 @@ export interface Case {
 
 /** The image that the cases start from. */
 export const PLAIN: Case = {
-  name: "", dockerfile: "FROM bb:1", ignore: undefined, differs: undefined, answer: [],
+  name: "",
+  dockerfile: "FROM bb:1",
+  ignore: undefined,
+  differs: undefined,
+  answer: [],
 };
 
 const ANSWER = "| ";
@@ -36,7 +48,10 @@ export function readCases(text: string): { introduction: string; cases: Case[] }
     const differs = lines.find((line) => line.startsWith("! "))?.slice(2);
     const [, ignore, rest] = /^--- \.dockerignore\n(.*?\n)(FROM .*)$/s.exec(given) ?? [];
     cases.push({
-      name: parts[at]!, dockerfile: rest ?? given, ignore, differs,
+      name: parts[at]!,
+      dockerfile: rest ?? given,
+      ignore,
+      differs,
       answer: answer.map((line) => line.slice(ANSWER.length)),
     });
   }
@@ -44,13 +59,21 @@ export function readCases(text: string): { introduction: string; cases: Case[] }
 }
 
 export function writeCases({ introduction, cases }: ReturnType<typeof readCases>): string {
-  return introduction + cases.map(({ name, dockerfile, ignore, differs, answer }) => [
-    `=== ${name}`, ...(ignore === undefined ? [] : ["--- .dockerignore", ignore.trimEnd()]),
-    dockerfile,
-    ...(differs === undefined ? [] : [`! ${differs}`]),
-    ...answer.map((line) => ANSWER + line),
-    "",
-  ].join("\n")).join("");
+  return (
+    introduction +
+    cases
+      .map(({ name, dockerfile, ignore, differs, answer }) =>
+        [
+          `=== ${name}`,
+          ...(ignore === undefined ? [] : ["--- .dockerignore", ignore.trimEnd()]),
+          dockerfile,
+          ...(differs === undefined ? [] : [`! ${differs}`]),
+          ...answer.map((line) => ANSWER + line),
+          "",
+        ].join("\n"),
+      )
+      .join("")
+  );
 }
 
 /** Times of the context's files; what a build makes is later. */
@@ -69,9 +92,18 @@ export function makeContext(folder: string, { dockerfile, ignore }: Case): void 
     utimesSync(join(folder, name), OLD_S, OLD_S);
   };
   for (const name of [
-    "a", "old", "dir/a.txt", "dir/b.txt", "dir/c.md", "dir/long.txt", "dir/sub/deep.txt", "dir2/x",
-    "with blank/b l", "../tree/f",
-  ]) write(name);
+    "a",
+    "old",
+    "dir/a.txt",
+    "dir/b.txt",
+    "dir/c.md",
+    "dir/long.txt",
+    "dir/sub/deep.txt",
+    "dir2/x",
+    "with blank/b l",
+    "../tree/f",
+  ])
+    write(name);
   write("exec", 0o755);
   write("secret", 0o600);
   symlinkSync("../a", join(folder, "links/to-a"));
@@ -107,9 +139,13 @@ export function linesOf(root: string): string[] {
       using handle = directory.handle(name);
       const attributes = [...(stats.isSymbolicLink() ? [] : handle.attributes())]
         .filter(([key]) => key === "security.capability" || key.startsWith("user."))
-        .map(([key, value]) => ` ${key}=${value.toString("hex")}`).join("");
-      const content = stats.isSymbolicLink() ? ` -> ${readlinkSync(file)}`
-        : stats.isFile() ? ` ${first === undefined ? contentOf(file) : `= ${first}`}` : "";
+        .map(([key, value]) => ` ${key}=${value.toString("hex")}`)
+        .join("");
+      const content = stats.isSymbolicLink()
+        ? ` -> ${readlinkSync(file)}`
+        : stats.isFile()
+          ? ` ${first === undefined ? contentOf(file) : `= ${first}`}`
+          : "";
       const time = isOld ? ` @${stats.mtimeMs / 1000}` : "";
       const owner = `${stats.uid}:${stats.gid}`;
       lines.push(`${stats.mode.toString(8)} ${owner} ${shown}${content}${time}${attributes}`);
@@ -132,7 +168,14 @@ function contentOf(file: string): string {
 
 /** Settings of an image that a Dockerfile gives; empty ones are none. */
 const SETTINGS = [
-  "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
+  "User",
+  "ExposedPorts",
+  "Env",
+  "Entrypoint",
+  "Cmd",
+  "Volumes",
+  "WorkingDir",
+  "Labels",
   "StopSignal",
 ];
 
@@ -141,11 +184,14 @@ const MOUNT_POINT = /^\d+ 0:0 \/(dev|proc|run|sys|etc\/(hostname|hosts|resolv.co
 
 /** The answer of a build: its settings, and the files that the base has not so. */
 export function answerOf(
-  config: Readonly<Record<string, unknown>>, files: readonly string[], base: readonly string[],
+  config: Readonly<Record<string, unknown>>,
+  files: readonly string[],
+  base: readonly string[],
 ): string[] {
   const settings = SETTINGS.flatMap((name) => {
     const value = sorted(config[name]);
-    const isEmpty = [undefined, null, "", "/"].includes(value as string) ||
+    const isEmpty =
+      [undefined, null, "", "/"].includes(value as string) ||
       (typeof value === "object" && Object.keys(value!).length === 0);
     return isEmpty ? [] : [`${name} ${JSON.stringify(value)}`];
   });
@@ -162,6 +208,9 @@ const placeOf = (line: string) => line.replace(/^\S+ \S+ (.*?)( ->| "| sha256:| 
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value) || typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value)
-    .filter(([key]) => key !== "io.buildah.version").sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => key !== "io.buildah.version")
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
 }

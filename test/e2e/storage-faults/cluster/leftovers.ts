@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { attachedLoopDevices } from "@raft2kube/linux/mount/loop-device.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { waitFor, WaitTimeoutError } from "@raft2kube/std/wait.ts";
+import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 import type { TestCluster } from "../../cluster.ts";
 import { attachingData } from "./targets.ts";
 
@@ -13,10 +13,14 @@ export async function leftOf(cluster: TestCluster): Promise<string[]> {
   let left: string[] = [];
   const patience = { clock: systemClock(), timeout_ms: HEALING_MS, interval_ms: LOOK_MS };
   try {
-    await waitFor("no leftovers", async () => {
-      left = await leftovers(cluster);
-      return left.length === 0;
-    }, patience);
+    await waitFor(
+      "no leftovers",
+      async () => {
+        left = await leftovers(cluster);
+        return left.length === 0;
+      },
+      patience,
+    );
     return [];
   } catch (thrown) {
     if (!(thrown instanceof WaitTimeoutError)) throw thrown;
@@ -30,7 +34,8 @@ async function leftovers(cluster: TestCluster): Promise<string[]> {
   const points = mounts.stdout.split("\n").map((line) => line.split(" ")[4] ?? "");
   return [
     ...points.filter((point) => VOLUME.test(point)).map((point) => `mount ${point}`),
-    ...attachedLoopDevices().filter(({ file }) => file.startsWith(dir))
+    ...attachedLoopDevices()
+      .filter(({ file }) => file.startsWith(dir))
       .map(({ name, file }) => `${name} of ${file}`),
     ...(await directories(cluster)),
     ...(await objects(cluster)),
@@ -42,14 +47,18 @@ const VOLUME = /\/kubernetes\.io~csi\/|\/plugins\/kubernetes\.io\/csi\/|\/csi\/v
 async function directories(cluster: TestCluster): Promise<string[]> {
   const { dir } = cluster.host;
   const places = [
-    ".*/csi/volumes/[^/]+", ".*/attaching/volumes/[^/]+",
+    ".*/csi/volumes/[^/]+",
+    ".*/attaching/volumes/[^/]+",
     ".*/kubelet/pods/[^/]+/volumes/kubernetes.io~csi/[^/]+",
     ".*/plugins/kubernetes.io/csi/[^/]+/[^/]+",
   ];
   const regex = `\\(${places.join("\\|")}\\)`;
   const roots = [join(dir, "data"), attachingData(cluster)];
   const { stdout } = await cluster.host.run("find", [...roots, "-regex", regex]);
-  return stdout.split("\n").filter((line) => line !== "").map((line) => `directory ${line}`);
+  return stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => `directory ${line}`);
 }
 
 async function objects(cluster: TestCluster): Promise<string[]> {

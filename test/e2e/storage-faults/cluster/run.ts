@@ -2,8 +2,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { TestCluster } from "../../cluster.ts";
-import { CLASS_NAME } from "../objects.ts";
 import { DRIVER_NAME } from "../attaching-driver.ts";
+import { CLASS_NAME } from "../objects.ts";
 import { leftOf } from "./leftovers.ts";
 import { OTHER_NODE, startTargets, type Target } from "./targets.ts";
 import { comeAndGo, tracksOf } from "./work.ts";
@@ -42,9 +42,15 @@ export interface ClusterOutcome {
  * together, and are started again. The seed decides which and when; how far the others are then is
  * not repeated.
  */
-export async function clusterFaults(
-  { rounds, seed, say }: { rounds: number; seed: number; say(line: string): void },
-): Promise<ClusterOutcome> {
+export async function clusterFaults({
+  rounds,
+  seed,
+  say,
+}: {
+  rounds: number;
+  seed: number;
+  say(line: string): void;
+}): Promise<ClusterOutcome> {
   const cluster = await TestCluster.start(NAME, ["--no-demo"]);
   const kills = new Map<string, number>();
   const ended: string[] = [];
@@ -59,16 +65,18 @@ export async function clusterFaults(
     const tracks = tracksOf(first, OTHER_NODE);
     const lost: string[] = [];
     let working = true;
-    const work = Promise.all(tracks.map(async (track, n) => {
-      for (let round = 0; round < rounds; round++) {
-        try {
-          lost.push(...(await comeAndGo(cluster, track, `l${n}-${round}`)));
-        } catch (thrown) {
-          lost.push(String(thrown));
+    const work = Promise.all(
+      tracks.map(async (track, n) => {
+        for (let round = 0; round < rounds; round++) {
+          try {
+            lost.push(...(await comeAndGo(cluster, track, `l${n}-${round}`)));
+          } catch (thrown) {
+            lost.push(String(thrown));
+          }
+          say(`track ${n}: round ${round}`);
         }
-        say(`track ${n}: round ${round}`);
-      }
-    })).finally(() => {
+      }),
+    ).finally(() => {
       working = false;
     });
     await killWhile(() => working, targets, { seed, kills, ended });
@@ -89,11 +97,13 @@ async function killWhile(
   while (working()) {
     const count = pick(random, [1, 1, 2, 3]);
     const chosen = new Set(Array.from({ length: count }, () => pick(random, targets)));
-    await Promise.all([...chosen].map(async (target) => {
-      const itself = await target.kill();
-      if (itself !== undefined) ended.push(itself);
-      kills.set(target.name, (kills.get(target.name) ?? 0) + 1);
-    }));
+    await Promise.all(
+      [...chosen].map(async (target) => {
+        const itself = await target.kill();
+        if (itself !== undefined) ended.push(itself);
+        kills.set(target.name, (kills.get(target.name) ?? 0) + 1);
+      }),
+    );
     await delay(clock, randomInteger(random, 0, 800));
     for (const target of chosen) target.start();
     await delay(clock, randomInteger(random, 500, 4_000));

@@ -2,10 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { clusterFiles } from "../../../../cli/pki/identities.ts";
 import { type ClusterConfig, configPath } from "../../../../cli/spec/config.ts";
 import { nodePaths } from "../../../../cli/spec/paths.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { killAll, type TestCluster } from "../../cluster.ts";
 import { PARTS, PartProcesses } from "../../part-processes.ts";
 
@@ -37,7 +37,9 @@ export async function startTargets(cluster: TestCluster): Promise<Target[]> {
   const parts = new PartProcesses(cluster);
   const targets = [
     ...PARTS.map((name) => ({
-      name, kill: () => endedByItself(() => parts.kill(name)), start: () => parts.start(name),
+      name,
+      kill: () => endedByItself(() => parts.kill(name)),
+      start: () => parts.start(name),
     })),
     ...attachingProcesses(cluster),
   ];
@@ -72,7 +74,10 @@ function attachingProcesses(cluster: TestCluster): Target[] {
   const data = attachingData(cluster);
   mkdirSync(data);
   const access = [
-    "--kubeconfig", clusterFiles(config).kubeconfig("admin"), "--csi-address", `unix://${socket}`,
+    "--kubeconfig",
+    clusterFiles(config).kubeconfig("admin"),
+    "--csi-address",
+    `unix://${socket}`,
   ];
   const main = join(import.meta.dirname, "attaching-main.ts");
   const commands = {

@@ -28,7 +28,9 @@ export function tracksOf(first: string, other: string): Track[] {
  * then all is deleted. Resolves with the names of claims whose data was not found.
  */
 export async function comeAndGo(
-  cluster: TestCluster, track: Track, name: string,
+  cluster: TestCluster,
+  track: Track,
+  name: string,
 ): Promise<string[]> {
   const claims = track.classes.map((className, i) => ({ name: `${name}-${i}`, className }));
   const paths = claims.map((claim) => `/${claim.name}`);
@@ -61,21 +63,33 @@ spec:
 `;
 
 function podOf(
-  name: string, { node }: Track, claims: readonly { name: string }[], command: string,
+  name: string,
+  { node }: Track,
+  claims: readonly { name: string }[],
+  command: string,
 ): string {
   const mounts = claims.map((claim) => ({ name: claim.name, mountPath: `/${claim.name}` }));
   return JSON.stringify({
-    apiVersion: "v1", kind: "Pod", metadata: { name },
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name },
     spec: {
-      restartPolicy: "OnFailure", terminationGracePeriodSeconds: 1,
+      restartPolicy: "OnFailure",
+      terminationGracePeriodSeconds: 1,
       nodeSelector: { "kubernetes.io/hostname": node },
       tolerations: [{ operator: "Exists" }],
-      containers: [{
-        name: "main", image: "r2k.local/busybox:1", imagePullPolicy: "IfNotPresent",
-        command: ["sh", "-c", command], volumeMounts: mounts,
-      }],
+      containers: [
+        {
+          name: "main",
+          image: "r2k.local/busybox:1",
+          imagePullPolicy: "IfNotPresent",
+          command: ["sh", "-c", command],
+          volumeMounts: mounts,
+        },
+      ],
       volumes: claims.map((claim) => ({
-        name: claim.name, persistentVolumeClaim: { claimName: claim.name },
+        name: claim.name,
+        persistentVolumeClaim: { claimName: claim.name },
       })),
     },
   });

@@ -40,8 +40,13 @@ function oneDeleted(random: Random, path: string): Step[] {
 }
 
 function collectionDeleted(random: Random, collection: string): Step[] {
-  const more = { limit: ["1", "2", "x"], resourceVersion: ["{rv}", "0", "1"],
-    continue: ["x", "{continue}"], timeoutSeconds: ["3", "x"], resourceVersionMatch: ["Exact"] };
+  const more = {
+    limit: ["1", "2", "x"],
+    resourceVersion: ["{rv}", "0", "1"],
+    continue: ["x", "{continue}"],
+    timeoutSeconds: ["3", "x"],
+    resourceVersionMatch: ["Exact"],
+  };
   const query = queryOf(random, { ...PARAMETERS, ...selectors(random), ...more }, 3);
   return [
     { method: "DELETE", path: `${collection}${query}`, ...options(random), ...acceptOf(random) },
@@ -71,7 +76,9 @@ function options(random: Random): { body?: unknown; type?: string } {
 function released(random: Random, path: string): Step {
   const finalizers = pick(random, [null, [], ["example.com/more"], ["orphan"], ["kubernetes"]]);
   return {
-    method: "PATCH", path, type: "application/merge-patch+json",
+    method: "PATCH",
+    path,
+    type: "application/merge-patch+json",
     body: { metadata: { finalizers } },
   };
 }

@@ -5,12 +5,36 @@ import type { Step } from "../step.ts";
 import { acceptOf, COLLECTIONS, made, NAMES, queryOf, selectors, stock } from "./objects.ts";
 
 const FLAGS = ["true", "false", "1", "0", "x", "", "TRUE"];
-const REVISIONS = ["", "0", "{rv}", "{rv}", "{first-rv}", "{first-rv}", "1", "-1", "abc", "00",
-  "0x1", "01", "1.0", "99999999999999999999", "%201"];
+const REVISIONS = [
+  "",
+  "0",
+  "{rv}",
+  "{rv}",
+  "{first-rv}",
+  "{first-rv}",
+  "1",
+  "-1",
+  "abc",
+  "00",
+  "0x1",
+  "01",
+  "1.0",
+  "99999999999999999999",
+  "%201",
+];
 const PARAMETERS = {
   limit: ["1", "2", "3", "0", "-1", "x", "500", "1.5", "", "9999999999999999999", "+1", "%2B1"],
-  continue: ["{continue}", "{continue}", "{continue}", "{continue-cut}", "{continue-old}",
-    "{continue-late}", "{continue-odd}", "", "x"],
+  continue: [
+    "{continue}",
+    "{continue}",
+    "{continue}",
+    "{continue-cut}",
+    "{continue-old}",
+    "{continue-late}",
+    "{continue-odd}",
+    "",
+    "x",
+  ],
   resourceVersion: REVISIONS,
   resourceVersionMatch: ["Exact", "NotOlderThan", "NotOlderThan", "", "exact"],
   sendInitialEvents: FLAGS,
@@ -65,7 +89,8 @@ function watch(random: Random, collection: string): Step {
   const on = pick(random, ["true", "1", "1", "true", "0", "x"]);
   const name = chance(random, 0.1) ? `/${pick(random, NAMES)}` : "";
   return {
-    method: "GET", path: `${collection}${name}?watch=${on}&timeoutSeconds=1${query}`,
+    method: "GET",
+    path: `${collection}${name}?watch=${on}&timeoutSeconds=1${query}`,
     ...acceptOf(random),
   };
 }

@@ -1,8 +1,8 @@
 /** Several managers write one object through all endpoints; compares the fields' owners. */
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { pick, type Random, randomInteger } from "@raft2kube/std/random.ts";
-import { changed, changes } from "../../answers/mutations.ts";
 import { subjects } from "../../answers/cases.ts";
+import { changed, changes } from "../../answers/mutations.ts";
 import { chance, directed, disturbed, fragmentOf, jsonPatchOf } from "../fragments.ts";
 import type { Step } from "../step.ts";
 
@@ -19,7 +19,8 @@ type Subject = (typeof ALL)[number];
 
 /** Kinds whose lists and maps are of all sorts, or that have several versions. */
 const OFTEN = ALL.filter(({ schema }) =>
-  /\.(Deployment|Pod|Service|ConfigMap|Node|HorizontalPodAutoscaler|StatefulSet)$/.test(schema));
+  /\.(Deployment|Pod|Service|ConfigMap|Node|HorizontalPodAutoscaler|StatefulSet)$/.test(schema),
+);
 const SCALED = /^apps\/v1\.(Deployment|StatefulSet|ReplicaSet)$/;
 
 function placed(object: KubeObject): KubeObject {
@@ -32,11 +33,15 @@ const STEPS = { from: 4, to: 14 };
 /** A sequence of writes to one object. */
 export function ownersSteps(random: Random): Step[] {
   const subject = pick(random, chance(random, 0.5) ? OFTEN : ALL);
-  const twins = ALL.filter(({ object, schema }) =>
-    object.kind === subject.object.kind && schema.split("/")[0] === subject.schema.split("/")[0] &&
-    object.metadata.name === subject.object.metadata.name);
+  const twins = ALL.filter(
+    ({ object, schema }) =>
+      object.kind === subject.object.kind &&
+      schema.split("/")[0] === subject.schema.split("/")[0] &&
+      object.metadata.name === subject.object.metadata.name,
+  );
   const writes = Array.from({ length: randomInteger(random, STEPS.from, STEPS.to) }, () =>
-    write(random, pick(random, twins)));
+    write(random, pick(random, twins)),
+  );
   const path = pathOf(subject);
   return [
     ...(path.includes("{ns}") ? [] : cleared(path)),
@@ -91,7 +96,8 @@ function write(random: Random, subject: Subject): Step[] {
 
 function partOf(random: Random, { object, schema }: Subject): KubeObject {
   const whole = chance(random, 0.25)
-    ? changed(object, pick(random, changes(object, schema, "update"))) : object;
+    ? changed(object, pick(random, changes(object, schema, "update")))
+    : object;
   const part = fragmentOf(random, whole, pick(random, [0.25, 0.5, 0.8]));
   return (chance(random, 0.5) ? disturbed(random, part, 0.05) : part) as KubeObject;
 }
@@ -111,7 +117,9 @@ function merge(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...body } = partOf(random, subject);
   const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
-    method: "PATCH", path, type: "application/merge-patch+json",
+    method: "PATCH",
+    path,
+    type: "application/merge-patch+json",
     body: disturbed(random, body, 0.1),
   };
 }
@@ -120,7 +128,9 @@ function strategic(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...body } = partOf(random, subject);
   const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
-    method: "PATCH", path, type: "application/strategic-merge-patch+json",
+    method: "PATCH",
+    path,
+    type: "application/strategic-merge-patch+json",
     body: directed(random, body),
   };
 }
@@ -129,7 +139,9 @@ function jsonPatch(random: Random, subject: Subject): Step {
   const { apiVersion: _version, kind: _kind, ...object } = subject.object;
   const path = `${pathOf(subject)}${subresource(random, subject)}${managed(random)}`;
   return {
-    method: "PATCH", path, type: "application/json-patch+json",
+    method: "PATCH",
+    path,
+    type: "application/json-patch+json",
     body: jsonPatchOf(random, object),
   };
 }
@@ -138,7 +150,9 @@ function update(random: Random, subject: Subject): Step {
   const path = pathOf(subject);
   const body = withHead(disturbed(random, partOf(random, subject), 0.08), subject.object);
   return {
-    method: "PUT", path: `${path}${subresource(random, subject)}${managed(random)}`, body,
+    method: "PUT",
+    path: `${path}${subresource(random, subject)}${managed(random)}`,
+    body,
     ...(chance(random, 0.9) ? { onto: path } : {}),
   };
 }
@@ -146,29 +160,46 @@ function update(random: Random, subject: Subject): Step {
 function scale(random: Random, subject: Subject): Step {
   const path = `${pathOf(subject)}/scale`;
   const body = {
-    apiVersion: "autoscaling/v1", kind: "Scale", metadata: { name: subject.object.metadata.name },
+    apiVersion: "autoscaling/v1",
+    kind: "Scale",
+    metadata: { name: subject.object.metadata.name },
     spec: { replicas: randomInteger(random, 0, 4) },
   };
   const manager = pick(random, MANAGERS);
   if (chance(random, 0.3)) return { method: "PUT", path: `${path}${managed(random)}`, body };
   if (chance(random, 0.3)) {
-    return { method: "PATCH", path: `${path}${managed(random)}`,
-      type: "application/merge-patch+json", body: { spec: body.spec } };
+    return {
+      method: "PATCH",
+      path: `${path}${managed(random)}`,
+      type: "application/merge-patch+json",
+      body: { spec: body.spec },
+    };
   }
   const force = chance(random, 0.4) ? "&force=true" : "";
-  return { method: "PATCH", path: `${path}?fieldManager=${manager}${force}`,
-    type: "application/apply-patch+yaml", body };
+  return {
+    method: "PATCH",
+    path: `${path}?fieldManager=${manager}${force}`,
+    type: "application/apply-patch+yaml",
+    body,
+  };
 }
 
 /** Clients may write the list of owners themselves. */
 function reown(random: Random, subject: Subject): Step {
   const type = "application/merge-patch+json";
   const entry = {
-    manager: pick(random, MANAGERS), operation: pick(random, ["Apply", "Update"]),
-    apiVersion: subject.object.apiVersion, fieldsType: "FieldsV1", time: "2026-01-01T00:00:00Z",
+    manager: pick(random, MANAGERS),
+    operation: pick(random, ["Apply", "Update"]),
+    apiVersion: subject.object.apiVersion,
+    fieldsType: "FieldsV1",
+    time: "2026-01-01T00:00:00Z",
     fieldsV1: { "f:metadata": { "f:labels": { ".": {}, "f:a": {} } } },
   };
   const managedFields = pick(random, [[], [{}], null, [entry], [{ ...entry, fieldsType: "x" }]]);
-  return { method: "PATCH", path: `${pathOf(subject)}${managed(random)}`, type,
-    body: { metadata: { managedFields } } };
+  return {
+    method: "PATCH",
+    path: `${pathOf(subject)}${managed(random)}`,
+    type,
+    body: { metadata: { managedFields } },
+  };
 }

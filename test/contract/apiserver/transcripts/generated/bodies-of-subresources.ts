@@ -36,11 +36,16 @@ const resources = {
   limits: { cpu: "1", memory: "64Mi" },
 };
 
-const pod = (more: object = {}) =>
-  ({ metadata: { name: "p", labels: { app: "p" } }, spec: { containers: [CONTAINER], ...more } });
+const pod = (more: object = {}) => ({
+  metadata: { name: "p", labels: { app: "p" } },
+  spec: { containers: [CONTAINER], ...more },
+});
 
-const typed = <T extends object>(apiVersion: string, kind: string, more: T) =>
-  ({ apiVersion, kind, ...more });
+const typed = <T extends object>(apiVersion: string, kind: string, more: T) => ({
+  apiVersion,
+  kind,
+  ...more,
+});
 
 export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
@@ -92,8 +97,10 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
     name: "bodies of subresources: resize",
     async run({ post, get, put }) {
-      await post("pods", { metadata: { name: "p" },
-        spec: { containers: [{ name: "c", image: "i", resources }] } });
+      await post("pods", {
+        metadata: { name: "p" },
+        spec: { containers: [{ name: "c", image: "i", resources }] },
+      });
       const now = inOrder(await get("pods/p")) as KubeObject;
       delete now.metadata.managedFields;
       const below = "spec.containers.0";
@@ -105,18 +112,32 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
   {
     name: "bodies of subresources: ephemeral containers",
     async run({ post, get, put }) {
-      await post("pods", { metadata: { name: "p" },
+      await post("pods", {
+        metadata: { name: "p" },
         spec: {
-          containers: [{ name: "c", image: "i" }], volumes: [{ name: "v", emptyDir: {} }],
-        } });
+          containers: [{ name: "c", image: "i" }],
+          volumes: [{ name: "v", emptyDir: {} }],
+        },
+      });
       const now = inOrder(await get("pods/p")) as KubeObject & { spec: object };
       delete now.metadata.managedFields;
-      const ephemeralContainers = [{
-        name: "debug", image: "busybox", command: ["sh"], args: ["-c"], workingDir: "/",
-        env: [{ name: "A", value: "1" }], imagePullPolicy: "Always", stdin: true, tty: true,
-        volumeMounts: [{ name: "v", mountPath: "/v" }], targetContainerName: "c",
-        terminationMessagePolicy: "File", securityContext: { privileged: false, runAsUser: 1 },
-      }];
+      const ephemeralContainers = [
+        {
+          name: "debug",
+          image: "busybox",
+          command: ["sh"],
+          args: ["-c"],
+          workingDir: "/",
+          env: [{ name: "A", value: "1" }],
+          imagePullPolicy: "Always",
+          stdin: true,
+          tty: true,
+          volumeMounts: [{ name: "v", mountPath: "/v" }],
+          targetContainerName: "c",
+          terminationMessagePolicy: "File",
+          securityContext: { privileged: false, runAsUser: 1 },
+        },
+      ];
       const with_ = { ...now, spec: { ...now.spec, ephemeralContainers } };
       for (const each of variants(with_, "core/v1.Pod", "spec.ephemeralContainers")) {
         await put(`pods/p/ephemeralcontainers${DRY}`, each);
@@ -127,19 +148,33 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
     name: "bodies of subresources: approval",
     async run({ post, get, put, ns, delete: remove }) {
       const place = `/apis/certificates.k8s.io/v1/certificatesigningrequests`;
-      await post(place, { metadata: { name: ns }, spec: {
-        request: REQUEST, signerName: "example.com/signer", usages: ["client auth"] } });
+      await post(place, {
+        metadata: { name: ns },
+        spec: {
+          request: REQUEST,
+          signerName: "example.com/signer",
+          usages: ["client auth"],
+        },
+      });
       const now = await get(`${place}/${ns}`);
-      const conditions = [{
-        type: "Approved", status: "True", reason: "Because", message: "of this",
-        lastUpdateTime: "2001-01-01T00:00:00Z", lastTransitionTime: "2001-01-01T00:00:00Z",
-      }];
+      const conditions = [
+        {
+          type: "Approved",
+          status: "True",
+          reason: "Because",
+          message: "of this",
+          lastUpdateTime: "2001-01-01T00:00:00Z",
+          lastTransitionTime: "2001-01-01T00:00:00Z",
+        },
+      ];
       const schema = "certificates/v1.CertificateSigningRequest";
       for (const each of variants({ ...now, status: { conditions } }, schema, "status")) {
         await put(`${place}/${ns}/approval${DRY}`, each);
       }
-      await put(`${place}/${ns}/approval${DRY}`,
-        { ...now, status: { certificate: "eA==", conditions } });
+      await put(`${place}/${ns}/approval${DRY}`, {
+        ...now,
+        status: { certificate: "eA==", conditions },
+      });
       await remove(`${place}/${ns}`);
     },
   },

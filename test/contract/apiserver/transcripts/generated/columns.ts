@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { AS_UPSTREAM } from "../../../../../testing/apiserver/as-upstream.ts";
+import type { Kind } from "@raft2kube/api/kind.ts";
 import { KINDS, kindOf } from "@raft2kube/api/kinds.ts";
 import { parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { parseAllDocuments } from "yaml";
-import type { Kind } from "@raft2kube/api/kind.ts";
+import { AS_UPSTREAM } from "../../../../../testing/apiserver/as-upstream.ts";
 import type { Case } from "../recorder.ts";
 
 interface Made {
