@@ -14,6 +14,15 @@ import { caHash } from "./tokens.ts";
 
 const token = "abcdef.0123456789abcdef";
 const server = "https://10.0.0.1:6443";
+const context = {
+  clock: systemClock(),
+  signal: new AbortController().signal,
+  progress: {
+    step: <T>(_: string, work: () => Promise<T>) => work(),
+    note: (line: string) => void notes.push(line),
+  },
+};
+const notes: string[] = [];
 const newCa = () => createCa({ commonName: "kubernetes", days: 1, now_ms: Date.now() });
 let ca: string;
 let kubeconfig: string;
@@ -81,9 +90,9 @@ test("a file that names only a cluster, as kubeadm has it, is enough beside a to
   const file = { kubeConfigPath: join(dir, "discovery.conf") };
   const section = { discovery: { file, tlsBootstrapToken: token }, nodeRegistration: {} };
   writeFileSync(file.kubeConfigPath, `${kubeconfig}contexts: []\nusers: []\n`);
-  expect(await discover(section, systemClock())).toEqual({ server, ca, token });
+  expect(await discover(section, context)).toEqual({ server, ca, token });
   writeFileSync(file.kubeConfigPath, kubeconfig.replace("https://", "http://"));
-  await expect(discover(section, systemClock())).rejects.toThrow("no server by https");
+  await expect(discover(section, context)).rejects.toThrow("no server by https");
 });
 
 async function serve(
@@ -116,7 +125,7 @@ test("an answer that breaks off is a failure", async () => {
     response.write("{", () => response.socket?.destroy());
   });
   await expect(clusterInfo("127.0.0.1", port, undefined)).rejects.toMatchObject({
-    code: "DISCOVERY",
+    code: "UNREACHED",
   });
 });
 
@@ -129,6 +138,44 @@ test("an answer that comes byte by byte ends with the time for all of it", async
   await expect(asked).rejects.toThrow("no whole answer in 300 ms");
 });
 
+test("a connection that breaks off, or an answer of a busy server, is asked for again", async () => {
+  const own = await newCa();
+  const kubeconfig = kubeconfigOf(own.cert);
+  const data = { kubeconfig, "jws-kubeconfig-abcdef": signatureOf(kubeconfig) };
+  let asked = 0;
+  const port = await serve((response) => {
+    asked += 1;
+    if (asked % 3 === 1) return response.socket?.destroy();
+    if (asked % 3 === 2) response.statusCode = 503;
+    response.end(JSON.stringify({ metadata: {}, data }));
+  }, own);
+  const bootstrapToken = {
+    token,
+    apiServerEndpoint: `127.0.0.1:${port}`,
+    caCertHashes: [caHash(own.cert)],
+  };
+  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
+  expect(await discover(section, context)).toMatchObject({ ca: own.cert, token });
+  expect(asked).toBe(6);
+  expect(notes.filter((line) => line.includes("trying again"))).toHaveLength(4);
+});
+
+test("Ctrl-C ends the attempts", async () => {
+  const interrupt = new AbortController();
+  const port = await serve((response) => {
+    interrupt.abort(new Error("interrupted"));
+    response.socket?.destroy();
+  });
+  const bootstrapToken = {
+    token,
+    apiServerEndpoint: `127.0.0.1:${port}`,
+    unsafeSkipCAVerification: true,
+  };
+  const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
+  const surroundings = { ...context, signal: interrupt.signal };
+  await expect(discover(section, surroundings)).rejects.toThrow("interrupted");
+});
+
 test("one in between that relays a true cluster-info is refused by its certificate", async () => {
   const port = await serve((response) => response.end(JSON.stringify(info("0123456789abcdef"))));
   const bootstrapToken = {
@@ -137,9 +184,7 @@ test("one in between that relays a true cluster-info is refused by its certifica
     caCertHashes: [caHash(ca)],
   };
   const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
-  await expect(discover(section, systemClock())).rejects.toThrow(
-    "another machine answers in its place",
-  );
+  await expect(discover(section, context)).rejects.toThrow("another machine answers in its place");
 });
 
 test("a certificate of a later time is refused by the clocks", async () => {

@@ -2,16 +2,23 @@ import { request } from "node:https";
 import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
 import { CommandError } from "../terminal.ts";
 import type { JoinSection } from "./config/kubeadm.ts";
+import type { MachineContext } from "./context.ts";
 import { caHash, certificatesIn, parseToken } from "./tokens.ts";
 
 const TIMEOUT_MS = 10_000;
-const SIGNED_MS_MAX = 3_000;
+/** The default of kubeadm's `timeouts.discovery`, and its pause between attempts as the longest. */
+const DISCOVERY_MS_MAX = 300_000;
+const PAUSES = { first_ms: 250, most_ms: 5_000 };
+/** The code of a question that may be answered later. */
+const UNREACHED = "UNREACHED";
+const SIGNED_MS_MAX = 10_000;
 const SIGNED_RETRY_MS = 250;
 const ANSWER_BYTES_MAX = 1 << 20;
 const PATH = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
@@ -24,17 +31,23 @@ export interface Discovered {
   readonly token: string;
 }
 
-function refused(text: string, remedy: string): CommandError {
-  return new CommandError("DISCOVERY", `discovery: ${text}`, { remedy });
+function refused(text: string, remedy: string, code = "DISCOVERY"): CommandError {
+  return new CommandError(code, `discovery: ${text}`, { remedy });
 }
+
+type Surroundings = Pick<MachineContext, "clock" | "signal" | "progress">;
 
 const NEW_TOKEN = "on a control plane machine: r2k token create --print-join-command";
 
 /**
  * Finds the cluster: by the file, or at its API server, which is believed when the token has signed
- * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`.
+ * `cluster-info` and the CA in it has one of the hashes. Throws CommandError `DISCOVERY`, or
+ * `UNREACHED` when no server has answered for `DISCOVERY_MS_MAX`.
  */
-export async function discover({ discovery }: JoinSection, clock: Clock): Promise<Discovered> {
+export async function discover(
+  { discovery }: JoinSection,
+  context: Surroundings,
+): Promise<Discovered> {
   const { bootstrapToken, file, tlsBootstrapToken } = discovery;
   if (file !== undefined) return fromFile(file.kubeConfigPath, tlsBootstrapToken);
   if (bootstrapToken === undefined) throw refused("neither a token nor a file is given", NEW_TOKEN);
@@ -48,14 +61,34 @@ export async function discover({ discovery }: JoinSection, clock: Clock): Promis
     );
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
-  const info = await signedInfo(() => clusterInfo(host, port, undefined), token, clock);
+  const ask = (ca?: string) => untilAnswered(context, () => clusterInfo(host, port, ca));
+  const info = await signedInfo(ask, token, context.clock);
   const found = checkInfo(info, token, caCertHashes);
   // Once more, over a connection that the CA vouches for: no one in between has made it up.
-  const again = await clusterInfo(host, port, found.ca);
+  const again = await ask(found.ca);
   if (again.data?.["kubeconfig"] === info.data?.["kubeconfig"]) {
     return { ...found, token: tlsBootstrapToken ?? token };
   }
   throw refused("cluster-info is another one over a verified connection", NEW_TOKEN);
+}
+
+/** Asks until a server answers, as kubeadm does: servers restart, and balancers take a moment. */
+async function untilAnswered<T>(
+  { clock, signal, progress }: Surroundings,
+  ask: () => Promise<T>,
+): Promise<T> {
+  const end_ms = clock.monotonic() + DISCOVERY_MS_MAX;
+  const backoff = new Backoff(PAUSES);
+  for (;;) {
+    try {
+      return await ask();
+    } catch (thrown) {
+      signal.throwIfAborted();
+      if (codeOf(thrown) !== UNREACHED || clock.monotonic() >= end_ms) throw thrown;
+      progress.note(`[discovery] ${messageOf(thrown)}; trying again`);
+    }
+    await delay(clock, backoff.next(), signal);
+  }
 }
 
 /** A controller signs for a token a moment after it was made. Resolves with the last one else. */
@@ -151,7 +184,9 @@ const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: OTHER_CA,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: OTHER_CA,
 };
-const UNREACHED = "see that the API server runs and can be reached from here";
+const REACH = "see that the API server runs and can be reached from here";
+/** Answers of a server, or of a balancer before it, that may be another later. */
+const isPassing = (status = 0) => status === 429 || status >= 500;
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
@@ -163,12 +198,13 @@ export function clusterInfo(
   const signal = AbortSignal.timeout(timeout_ms);
   const verify = ca === undefined ? { rejectUnauthorized: false } : { ca };
   return new Promise((resolve, reject) => {
-    const fail = (text: string, remedy = UNREACHED) =>
-      reject(refused(`${host}:${port}: ${text}`, remedy));
+    const fail = (text: string, { remedy = REACH, code = "DISCOVERY" } = {}) =>
+      reject(refused(`${host}:${port}: ${text}`, remedy, code));
     const failBy = (error: Error) => {
-      if (signal.aborted) return fail(`no whole answer in ${timeout_ms} ms`);
-      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [messageOf(error)];
-      fail(text, remedy);
+      const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [];
+      if (text !== undefined) return fail(text, { remedy });
+      const why = signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error);
+      fail(why, { code: UNREACHED });
     };
     const options = { host, port, path: PATH, signal, ...verify };
     const call = request(options, (response) => {
@@ -181,7 +217,9 @@ export function clusterInfo(
       });
       response.on("error", failBy); // also an answer that ends before its length
       response.on("end", () => {
-        if (response.statusCode !== 200) return fail(`cluster-info: HTTP ${response.statusCode}`);
+        const { statusCode } = response;
+        const code = isPassing(statusCode) ? UNREACHED : undefined;
+        if (statusCode !== 200) return fail(`cluster-info: HTTP ${statusCode}`, { code });
         try {
           resolve(JSON.parse(body) as ConfigMap);
         } catch (thrown) {

@@ -46,7 +46,7 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const isControlPlane = config.join.controlPlane !== undefined;
   progress.note("[preflight] Running pre-flight checks");
   await runPreflight(context, checksOf(context, "join"));
-  const found = await discover(config.join, clock);
+  const found = await discover(config.join, context);
   const { server, ca, token } = found;
   const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
   try {
