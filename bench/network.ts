@@ -159,6 +159,8 @@ backend b
 
 /** A pod with a haproxy that has one frontend. */
 function serverOf(name: string, lines: string): string {
+  const path = "jsonpath={.spec.template.spec.containers[0].image}";
+  const image = kubectl("get", "deployment", "ingress", "-n", "ingress", "-o", path);
   const config = `defaults
   mode http
   timeout client 60s
@@ -183,7 +185,7 @@ ${lines}
           containers: [
             {
               name: "haproxy",
-              image: "r2k.local/ingress:1",
+              image,
               command: ["/usr/sbin/haproxy", "-f", "/config/haproxy.cfg"],
               volumeMounts: [{ name: "config", mountPath: "/config" }],
               readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },

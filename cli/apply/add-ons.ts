@@ -23,7 +23,7 @@ export function applyAddOns({ cluster }: StepOf<"add-ons">, context: Context): P
 export async function applyFolder(
   client: KubeClient,
   folder: string,
-  config: ClusterConfig,
+  config: object,
 ): Promise<void> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml")).sort();
   for (const name of names) await applyFile(client, join(folder, name), config);

@@ -104,12 +104,13 @@ export function productFiles(bundle: string): Map<string, string> {
   return files;
 }
 
-/** Identifies this build of the product: a digest of its bundles. */
-export function buildOf(bundle: string): string {
+/** Identifies this build of the product: a digest of its bundles, and of folders it reads. */
+export function buildOf(bundle: string, folders: readonly string[] = []): string {
   const bundles = new Map<string, string>();
   takeBundle(join(ROOT_DIR, BUNDLES, bundle), bundles, new Set());
   const hash = createHash("sha256");
-  for (const [place, path] of [...bundles].sort()) hash.update(place).update(readFileSync(path));
+  const files = [...bundles, ...folders.flatMap(filesIn)].sort();
+  for (const [place, path] of files) hash.update(place).update(readFileSync(path));
   return hash.digest("hex").slice(0, BUILD_DIGITS);
 }
 

@@ -303,6 +303,9 @@ describe("the dashboard in the cluster", { timeout: TIMEOUT_MS }, () => {
   beforeAll(async () => {
     const started = await cluster.host.r2k(["start", "--name", cluster.name, "--dashboard"]);
     expect(started.code, started.stderr).toBe(0);
+    const image = "jsonpath={.items[*].spec.containers[0].image}";
+    const pods = await cluster.ask("get", "pods", "-n", NAMESPACE, "-o", image);
+    expect(pods, "the tag is that of the build").toMatch(/^r2k\.local\/dashboard:[0-9a-f]{8}$/);
     address = await cluster.ask(
       "get",
       "service",
