@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Mounter } from "@raft2kube/csi/drivers/nfs/in-share/mounter.ts";
 import { performerOf } from "@raft2kube/csi/drivers/nfs/in-share/performer.ts";
 import { serveOperations } from "@raft2kube/csi/drivers/nfs/in-share/serve.ts";
-import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
+import { attachMount, cloneMount, setMountAttributes } from "@raft2kube/linux/mount/mount-tree.ts";
 import { exportedBy } from "./exports.ts";
 
 // The NFS driver's process for calls in shares, with directories of this machine for servers, where
@@ -22,15 +22,12 @@ const directories: Mounter = {
     }
     const directory = path.join(exports, "exports", server, share, subDir);
     if (subDir === "") mkdirSync(directory, { recursive: true });
+    const fd = cloneMount(directory, { recursive: false });
+    setMountAttributes(fd, { set: attributes, recursive: false });
     return {
-      path: `${directory}/.`,
-      attach(target) {
-        bindMount(directory, target);
-        if ((attributes & 1) === 0) return;
-        const flags = MountFlag.bind | MountFlag.remount | MountFlag.readonly;
-        mount({ source: directory, target, flags });
-      },
-      [Symbol.dispose]() {},
+      path: `/proc/${process.pid}/fd/${fd}/.`,
+      attach: (target) => attachMount(fd, target),
+      [Symbol.dispose]: () => closeSync(fd),
     };
   },
   sourceOfMount: exportedBy,

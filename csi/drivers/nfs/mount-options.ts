@@ -17,6 +17,8 @@ const VERSION_NAMES: Readonly<Record<string, string>> = { "4": "4.0" };
 
 /** MOUNT_ATTR_ of linux/mount.h; the others are the default. */
 export const READ_ONLY = 0x01;
+/** Links in the mount are read and made, and not followed (Linux 5.14). */
+export const NO_SYMLINKS = 0x20_0000;
 const ATTRIBUTES: Readonly<Record<string, number>> = {
   ro: READ_ONLY,
   nosuid: 0x02,

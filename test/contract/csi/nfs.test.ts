@@ -1,4 +1,17 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import { PROCESSES_PER_SERVER_MAX } from "@raft2kube/csi/drivers/nfs/limits.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
@@ -69,5 +82,43 @@ describe("NFS driver: calls that wait for a server", () => {
     await expect(got).rejects.toEqual(refused(Status.UNAVAILABLE));
     await csi.unpublish(volume, "t");
     expect(csi.mounts()).toEqual([]);
+  });
+});
+
+/** More than tar reads from a pipe before it unpacks something. */
+const FIRST_BYTES = 20_480;
+
+describe("NFS driver: a hostile server", () => {
+  const csi = new CsiFixture(driver);
+  beforeEach(() => csi.open());
+  afterEach(() => csi.close());
+
+  it("a directory that becomes a link while a snapshot is unpacked leads nowhere", async () => {
+    const share = (name: string) => path.join(driver.exported(csi.dir), name);
+    const { volumeId } = await csi.create({ name: "v" });
+    mkdirSync(share("v/a"));
+    for (const name of ["1", "2"]) writeFileSync(share(`v/a/${name}`), Buffer.alloc(FIRST_BYTES));
+    const request = { sourceVolumeId: volumeId, name: "snap" };
+    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
+    mkdirSync(csi.path("victim"));
+    const file = share(`.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`);
+    const archive = readFileSync(file);
+    rmSync(file);
+    execFileSync("mkfifo", [file]);
+    const pipe = openSync(file, constants.O_RDWR);
+    const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
+    copy.catch(() => undefined);
+    writeSync(pipe, archive.subarray(0, FIRST_BYTES));
+    const made = () => readdirSync(share(".r2k-csi/new"), { recursive: true, encoding: "utf8" });
+    await expect
+      .poll(() => made().find((name) => /a.[12]$/.test(name)), { timeout: 30_000 })
+      .toBeDefined();
+    const place = share(`.r2k-csi/new/${made()[0]}`);
+    renameSync(`${place}/a`, `${place}/was`);
+    symlinkSync(csi.path("victim"), `${place}/a`);
+    writeSync(pipe, archive.subarray(FIRST_BYTES));
+    closeSync(pipe);
+    await expect(copy).rejects.toThrow("Too many levels of symbolic links");
+    expect(readdirSync(csi.path("victim"))).toEqual([]);
   });
 });

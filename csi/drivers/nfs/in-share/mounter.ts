@@ -70,7 +70,10 @@ const REMEDIES: Readonly<Record<string, [status: number, text: string]>> = {
   EPERM: [Status.PERMISSION_DENIED, "the driver may not mount, or the server refuses this node"],
   EACCES: [Status.PERMISSION_DENIED, "the server refuses this node: see its exports"],
   EPROTONOSUPPORT: [Status.FAILED_PRECONDITION, "the server has no such version of NFS"],
-  EINVAL: [Status.INVALID_ARGUMENT, "the kernel refuses the mount options"],
+  EINVAL: [
+    Status.INVALID_ARGUMENT,
+    "the kernel refuses the mount options, or is older than Linux 5.14",
+  ],
 };
 
 /** The error of a mount as a status of CSI, with its remedy. */

@@ -4,6 +4,7 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition } from "../../../lib/errors.ts";
+import { NO_SYMLINKS } from "../mount-options.ts";
 import type { Mounter } from "./mounter.ts";
 import type { InShare, Performer } from "./operations.ts";
 import { mountVolume } from "./publish.ts";
@@ -13,13 +14,18 @@ import { createVolume, deleteVolume, expandVolume, getVolume } from "./volumes.t
 
 /** The operations of a process on the shares that `mounter` mounts. */
 export function performerOf(mounter: Mounter): Performer {
-  /** Mounts the share for one operation; nothing but this process ever sees the mount. */
+  /**
+   * Mounts the share for one operation; nothing but this process ever sees the mount. No link in it
+   * is followed, also not by tar: a hostile server may show one in the place of a directory that
+   * tar has just made.
+   */
   const within = async <R>(
     { share, mount }: InShare,
     act: (contents: ShareContents) => R | Promise<R>,
   ): Promise<R> =>
     answering(async () => {
-      using root = await mounter.open(share, "", mount);
+      const attributes = mount.attributes | NO_SYMLINKS;
+      using root = await mounter.open(share, "", { ...mount, attributes });
       using directory = Directory.open(root.path);
       return await act(new ShareContents(directory, share));
     });
