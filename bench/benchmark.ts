@@ -7,16 +7,31 @@ export interface Row {
   readonly goal?: string;
   /** The least and the greatest of several rounds, where all of them are printed. */
   readonly ranges?: { readonly ours: Range; readonly peer: Range };
+  /** CPU time of each operation in microseconds, of the server and of its load apart. */
+  readonly cpu_us?: { readonly ours: CpuTime; readonly peer: CpuTime };
   /** The same at another size. */
   readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
   /** Growth of the cost between sizes ten times apart, as a power of the size. */
   readonly exponent?: { readonly ours: number; readonly peer: number };
 }
 
+/** The server's with all members and threads, with the least and the greatest of the rounds. */
+export interface CpuTime {
+  readonly server: number;
+  readonly range?: Range;
+  readonly generator: number;
+}
+
 export type Range = readonly [least: number, greatest: number];
 
 /** Measures and returns its rows; prints progress to standard error. */
 export type Benchmark = (args: readonly string[]) => Promise<Row[]>;
+
+/** The least and the greatest of several runs. */
+export const rangeOf = (values: readonly number[]): Range => [
+  Math.min(...values),
+  Math.max(...values),
+];
 
 /** The middle of several runs. */
 export function median(values: readonly number[]): number {

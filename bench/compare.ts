@@ -6,7 +6,7 @@ import { makeCredentials } from "./apiserver/credentials.ts";
 import { type Measurements, SHORT, SHORT_PODS, type Subject } from "./apiserver/phases.ts";
 import { type Side as ApiserverSide, oursOf as apiserverOf, ROOT } from "./apiserver/sides.ts";
 import { begin, folder } from "./apiserver.ts";
-import { median, type Row } from "./benchmark.ts";
+import { median, type Row, rangeOf } from "./benchmark.ts";
 import { type Side as StoreSide, oursOf as storeOf } from "./store/cluster.ts";
 import { ROWS } from "./store/rows.ts";
 import { once } from "./store.ts";
@@ -70,8 +70,6 @@ export async function compare(args: readonly string[]): Promise<Row[]> {
   });
 }
 
-const rangeOf = (values: number[]) => [Math.min(...values), Math.max(...values)] as const;
-
 function rowsOf(): readonly (readonly [key: string, what: string, unit: string])[] {
   const store = storeRows().flatMap(({ name, what, unit }) => [
     [name, what, unit] as const,
@@ -85,7 +83,7 @@ function storeRows() {
 }
 
 function storeRounds(roots: readonly string[]): Round {
-  const sides = roots.map(storeOf);
+  const sides = roots.map((root) => storeOf(root));
   return (order) => storeRound(sides, order);
 }
 

@@ -42,6 +42,7 @@ async function main(name: string | undefined, args: readonly string[]): Promise<
     const peer = row.peer === undefined ? "" : `   ${row.peer.name}: ${format(row.peer.value)}`;
     process.stdout.write(`${row.what}: ${format(row.ours)} ${row.unit}${peer}${ratio}\n`);
     if (row.ranges) process.stdout.write(`  ${asRanges(row.ranges)}\n`);
+    if (row.cpu_us) process.stdout.write(`  ${asCpuTimes(row.cpu_us)}\n`);
     if (row.at) process.stdout.write(`  ${atTheOtherSize(row, row.at)}\n`);
   }
   const machine = { cores: cpus().length, cpu: cpus()[0]?.model, kernel: release() };
@@ -65,6 +66,15 @@ function asRanges({ ours, peer }: NonNullable<Row["ranges"]>): string {
   const overlap = ours[0] <= peer[1] && peer[0] <= ours[1];
   const [here, there] = [ours, peer].map((range) => range.map(format).join(" to "));
   return `${here}, peer: ${there}: ${overlap ? "overlap" : "apart"}`;
+}
+
+function asCpuTimes({ ours, peer }: NonNullable<Row["cpu_us"]>): string {
+  const [here, there] = [ours, peer].map(({ server, range, generator }) => {
+    const rounds = range ? ` (${range.map(format).join(" to ")})` : "";
+    return `${format(server)} us${rounds}, load ${format(generator)}`;
+  });
+  const ratio = (ours.server / peer.server).toFixed(2);
+  return `CPU time of each: ${here}, peer: ${there}   ${ratio} x`;
 }
 
 function atTheOtherSize({ unit, exponent }: Row, at: NonNullable<Row["at"]>): string {

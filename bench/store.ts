@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { median, type Row } from "./benchmark.ts";
-import { type Cluster, type Side, sides } from "./store/cluster.ts";
+import { type CpuTime, median, type Range, type Row, rangeOf } from "./benchmark.ts";
+import { type Cluster, pin, type Side, sides } from "./store/cluster.ts";
 import { benchmark, PUT_BYTES } from "./store/generator.ts";
 import { type Measurement, ROWS, type StoreRow } from "./store/rows.ts";
 
@@ -22,33 +22,46 @@ interface MeasuredRow extends Row {
   readonly rounds: number;
   /** Additional results, at the size and at ten times it. */
   readonly also?: Beside;
-  /** The load generator's share of the processors' time beside the store's. */
-  readonly generator?: { readonly ours: number; readonly peer: number };
-  /** The store's own time on a processor, in microseconds for each of the row's size. */
-  readonly cpu_us?: { readonly ours: number; readonly peer: number };
+  /** Whether store and load generator had processors of their own. */
+  readonly pinned: boolean;
   /** The machine's load average before: other work makes measurements smaller, ratios less sure. */
   readonly load: number;
 }
 
+/** How rows are measured. */
+interface Way {
+  readonly sides: readonly [Side, Side];
+  readonly rounds: number;
+  readonly tenfold: boolean;
+  readonly pinned: boolean;
+}
+
 /**
- * `bench -- store [--rounds N] [--no-10x] [ROW...]`: ours and etcd in turn, a few short rounds of
- * each, medians. Rows that are not named keep their former results.
+ * `bench -- store [--row NAME] [--rounds N] [--no-10x] [--pinned]`: ours and etcd alternately, a few
+ * short rounds of each, medians. Rows that are not named keep their former results.
  */
 export async function store(args: readonly string[]): Promise<Row[]> {
-  const { values, positionals } = parseArgs({
+  const { values } = parseArgs({
     args: [...args],
-    allowPositionals: true,
-    options: { rounds: { type: "string", default: "3" }, "no-10x": { type: "boolean" } },
+    options: {
+      row: { type: "string", multiple: true, default: ROWS.map(({ name }) => name) },
+      rounds: { type: "string", default: "5" },
+      "no-10x": { type: "boolean", default: false },
+      pinned: { type: "boolean", default: false },
+    },
   });
-  const unknown = positionals.filter((name) => !ROWS.some((row) => row.name === name));
+  const { row: names, rounds, pinned } = values;
+  const unknown = names.filter((name) => !ROWS.some((row) => row.name === name));
   if (unknown.length > 0) {
     throw new Error(`no row ${unknown}; there are ${ROWS.map(({ name }) => name).join(", ")}`);
   }
+  const tenfold = !values["no-10x"];
+  const way = { sides: sides(pinned ? pin() : []), rounds: Number(rounds), tenfold, pinned };
   const before = earlier();
-  const wanted = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const wanted = ROWS.filter(({ name }) => names.includes(name));
   const measured: MeasuredRow[] = [];
   for (const rows of together(wanted)) {
-    measured.push(...(await measure(rows, Number(values.rounds), values["no-10x"] !== true)));
+    measured.push(...(await measure(rows, way)));
   }
   return ROWS.flatMap(({ name }) => {
     const row = [...measured, ...before].find((each) => each.name === name);
@@ -70,8 +83,9 @@ function together(rows: readonly StoreRow[]): StoreRow[][] {
 /** `bench -- store-put`: the two Puts of one member alone, for a first look in half a minute. */
 export async function storePut(): Promise<Row[]> {
   const rows: Row[] = [];
+  const way = { sides: sides([]), rounds: PUT_ROUNDS, tenfold: false, pinned: false };
   for (const row of ROWS.filter(({ name }) => name === "put" || name === "put-seq")) {
-    rows.push(...(await measure([row], PUT_ROUNDS, false)));
+    rows.push(...(await measure([row], way)));
   }
   return rows;
 }
@@ -86,32 +100,28 @@ function earlier(): readonly MeasuredRow[] {
 }
 
 /** Measures rows of the same size, whose measurements come from the same runs. */
-async function measure(
-  rows: readonly StoreRow[],
-  rounds: number,
-  tenfold: boolean,
-): Promise<MeasuredRow[]> {
-  const both = sides();
+async function measure(rows: readonly StoreRow[], way: Way): Promise<MeasuredRow[]> {
+  const { rounds, pinned } = way;
   const load = Math.round(loadavg()[0]! * TEN) / TEN;
   const { size } = rows[0]!;
-  const here = await inTurn(rows, both, size, rounds);
-  const there = tenfold ? await inTurn(rows, both, size * TEN, 1) : undefined;
+  const here = await inTurn(rows, way.sides, size, rounds);
+  const there = way.tenfold ? await inTurn(rows, way.sides, size * TEN, 1) : undefined;
   return rows.map((row, i) => {
     const [ours, theirs] = here[i]!;
     const { name, what, unit, goal } = row;
-    const peer = { name: both[1].name, value: theirs.value };
-    const common = { name, what, unit, goal, size, rounds, load, ours: ours.value, peer };
-    const generator = { ours: ours.generator, peer: theirs.generator };
-    const cpu_us = { ours: ours.cpu_us, peer: theirs.cpu_us };
-    const shares = ours.generator === undefined ? {} : { generator: generator as never, cpu_us };
-    if (!there) return { ...common, ...shares, ...beside([here[i]!]) };
+    const peer = { name: way.sides[1].name, value: theirs.value };
+    const ranges = { ours: ours.range, peer: theirs.range };
+    const all = { name, what, unit, goal, size, rounds, pinned, load, ours: ours.value, peer };
+    const cpu_us = ours.cpu_us && theirs.cpu_us && { ours: ours.cpu_us, peer: theirs.cpu_us };
+    const common = { ...all, ranges, ...(cpu_us && { cpu_us }) };
+    if (!there) return { ...common, ...beside([here[i]!]) };
     const [ours10, theirs10] = there[i]!;
     const at = { size: size * TEN, ours: ours10.value, peer: theirs10.value };
     const exponent = {
       ours: growth(row, ours.value, ours10.value),
       peer: growth(row, theirs.value, theirs10.value),
     };
-    return { ...common, ...shares, ...beside([here[i]!, there[i]!]), at, exponent };
+    return { ...common, ...beside([here[i]!, there[i]!]), at, exponent };
   });
 }
 
@@ -132,14 +142,14 @@ function growth({ costIsValue }: StoreRow, small: number, big: number): number {
 
 interface Median {
   readonly value: number;
-  readonly generator: number | undefined;
-  readonly cpu_us: number;
+  readonly range: Range;
+  readonly cpu_us: CpuTime | undefined;
   readonly also: Readonly<Record<string, number>>;
 }
 
 type Pair = readonly [ours: Median, theirs: Median];
 
-/** Short runs of each side after the other, so that a change of the machine's load hits both. */
+/** Short runs of the sides in turn, first one and then the other: load and order hit both. */
 async function inTurn(
   rows: readonly StoreRow[],
   both: readonly [Side, Side],
@@ -148,7 +158,9 @@ async function inTurn(
 ): Promise<Pair[]> {
   const runs: { side: Side; measurements: Measured[] }[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const side of both) runs.push({ side, measurements: await once(rows, side, size) });
+    for (const side of round % 2 === 0 ? both : both.toReversed()) {
+      runs.push({ side, measurements: await once(rows, side, size) });
+    }
   }
   return rows.map((_, i) => {
     const of = (wanted: Side) =>
@@ -158,13 +170,19 @@ async function inTurn(
 }
 
 function middle(runs: readonly Measured[]): Median {
-  const shares = runs.flatMap(({ share }) => (share === undefined ? [] : [share]));
-  const generator = shares.length > 0 ? Math.round(median(shares) * 100) / 100 : undefined;
-  const cpu_us = Math.round(median(runs.map((run) => run.cpu_us)) * TEN) / TEN;
+  const values = runs.map(({ value }) => value);
   const names = Object.keys(runs[0]?.also ?? {});
   const of = (name: string) => median(runs.map((run) => run.also?.[name] ?? Number.NaN));
   const also = Object.fromEntries(names.map((name) => [name, of(name)]));
-  return { value: median(runs.map(({ value }) => value)), generator, cpu_us, also };
+  return { value: median(values), range: rangeOf(values), cpu_us: cpuTime(runs), also };
+}
+
+/** Returns the CPU time of an operation; undefined for rows without a load generator. */
+function cpuTime(runs: readonly Measured[]): CpuTime | undefined {
+  const generators = runs.flatMap(({ load_us }) => (load_us === undefined ? [] : [load_us]));
+  if (generators.length === 0) return undefined;
+  const servers = runs.map(({ cpu_us }) => cpu_us);
+  return { server: median(servers), range: rangeOf(servers), generator: median(generators) };
 }
 
 /** Rates are those of a store that has been at work for a second, not of its first moments. */
@@ -173,8 +191,9 @@ async function warmUp({ endpoints }: Cluster): Promise<void> {
 }
 
 interface Measured extends Measurement {
-  readonly share: number | undefined;
+  /** CPU time of each operation, of the store and of the load generator, in microseconds. */
   readonly cpu_us: number;
+  readonly load_us: number | undefined;
 }
 
 /** Measures the rows one after the other, on one store. */
@@ -194,9 +213,10 @@ export async function once(
       const before_s = cluster.cpu_s();
       const measurement = await row.measure(cluster, size);
       const store_s = cluster.cpu_s() - before_s;
+      const us_each = 1e6 / (row.operations?.(size) ?? size);
       const { generator_s } = measurement;
-      const share = generator_s === undefined ? undefined : generator_s / (generator_s + store_s);
-      measured.push({ ...measurement, share, cpu_us: (store_s * 1e6) / size });
+      const load_us = generator_s === undefined ? undefined : rounded(generator_s * us_each);
+      measured.push({ ...measurement, cpu_us: rounded(store_s * us_each), load_us });
       const said = `${row.name}: ${measurement.value.toFixed(1)} ${row.unit}`;
       process.stderr.write(`  ${side.name}, size ${size}, ${said}\n`);
     }
@@ -205,3 +225,5 @@ export async function once(
     await cluster.close();
   }
 }
+
+const rounded = (value: number) => Number(value.toPrecision(3));

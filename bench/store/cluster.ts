@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -41,22 +41,35 @@ export interface Memory {
   readonly anonymous: number;
 }
 
+/**
+ * Pins this thread, and with it the load generators that it starts, to the second half of the
+ * processors; returns the words that start a store on the first half. taskset becomes the program.
+ */
+export function pin(): readonly string[] {
+  const count = availableParallelism();
+  const half = Math.ceil(count / 2);
+  const own = `${Math.min(half, count - 1)}-${count - 1}`;
+  const { status } = spawnSync("taskset", ["-cp", own, String(process.pid)]);
+  if (status !== 0) throw new Error("taskset failed: the rows are measured without --pinned");
+  return ["taskset", "-c", `0-${half - 1}`];
+}
+
 /** Ours from the bundle of a checkout. */
-export function oursOf(root: string): Side {
-  const command = [...bundleOf(root).store, "store"];
+export function oursOf(root: string, pinned: readonly string[] = []): Side {
+  const command = [...pinned, ...bundleOf(root).store, "store"];
   return { name: "r2k store", start: (members) => startAll(command, members, 24_790) };
 }
 
 /** Ours from the bundle, and etcd. */
-export function sides(): readonly [ours: Side, theirs: Side] {
+export function sides(pinned: readonly string[]): readonly [ours: Side, theirs: Side] {
   const etcd = peer("etcd");
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
   return [
-    oursOf(ROOT),
+    oursOf(ROOT, pinned),
     {
       name: `etcd ${version}`,
-      start: (members) => startAll([etcd], members, 24_690),
+      start: (members) => startAll([...pinned, etcd], members, 24_690),
     },
   ];
 }
@@ -140,15 +153,23 @@ function status_mib(pid: number, field: string): number {
   return Number(kib) / 1024;
 }
 
+/** Returns the processor time in seconds of all children of this process that have ended. */
+export const childrenCpu_s = (): number => times_s(process.pid, 13);
+
 /** Returns a process's processor time in seconds; 0 after its end. */
-export function cpu_s(pid: number): number {
+function cpu_s(pid: number): number {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S;
+    return times_s(pid, 11);
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return 0;
     throw thrown;
   }
+}
+
+/** Returns a user and a system time of /proc/PID/stat (proc_pid_stat(5)), added. */
+function times_s(pid: number, field: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[field]) + Number(fields[field + 1])) / TICKS_PER_S;
 }
 
 async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {

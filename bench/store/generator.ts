@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
 import { peer } from "../apiserver/sides.ts";
-import { cpu_s } from "./cluster.ts";
+import { childrenCpu_s } from "./cluster.ts";
 
-const CPU_LOOK_MS = 50;
-
-/** A program's output and its processor time. */
+/** A program's output and its processor time, with that of others which ended meanwhile. */
 export interface Run {
   readonly output: string;
   readonly cpu_s: number;
@@ -16,15 +14,12 @@ export function run(program: string, args: readonly string[]): Promise<Run> {
     const child = spawn(peer(program), args, { stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let complaint = "";
-    let cpu = 0;
-    // Node does not report a child's processor time: it is sampled until the child ends.
-    const look = setInterval(() => (cpu = Math.max(cpu, cpu_s(child.pid!))), CPU_LOOK_MS);
+    const before_s = childrenCpu_s();
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (complaint += text));
     child.once("error", reject);
     child.once("close", (code) => {
-      clearInterval(look);
-      if (code === 0) resolve({ output, cpu_s: cpu });
+      if (code === 0) resolve({ output, cpu_s: childrenCpu_s() - before_s });
       else reject(new Error(`${program} ${args.join(" ")}: ${complaint.slice(-2_000)}`));
     });
   });

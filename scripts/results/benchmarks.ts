@@ -4,12 +4,18 @@ import { tableOf } from "./table.ts";
 
 type Range = readonly [least: number, greatest: number];
 
+interface CpuTime {
+  readonly server: number;
+  readonly generator: number;
+}
+
 interface Row {
   readonly what: string;
   readonly unit: string;
   readonly ours: number;
   readonly peer?: { readonly name: string; readonly value: number };
   readonly goal?: string;
+  readonly cpu_us?: { readonly ours: CpuTime; readonly peer: CpuTime };
   readonly ranges?: { readonly ours: Range; readonly peer: Range };
   readonly at?: { readonly size: number; readonly ours: number; readonly peer: number };
 }
@@ -71,8 +77,17 @@ const COLUMNS: readonly { readonly head: string; readonly cell: (row: Row) => st
     cell: ({ at }) =>
       at ? `${amount(at.ours)}, ${amount(at.peer)}: ${times(at.ours / at.peer)}` : "",
   },
+  {
+    head: "CPU time of each, and of its load",
+    cell: ({ cpu_us }) =>
+      cpu_us
+        ? `${cpuTime(cpu_us.ours)}, ${cpuTime(cpu_us.peer)}: ${times(cpu_us.ours.server / cpu_us.peer.server)}`
+        : "",
+  },
   { head: "met", cell: (row) => verdictOf(row) + (verdictOf(row) === "no" ? overlap(row) : "") },
 ];
+
+const cpuTime = ({ server, generator }: CpuTime) => `${amount(server)} us (+ ${amount(generator)})`;
 
 function overlap({ ranges }: Row): string {
   if (!ranges) return "";
