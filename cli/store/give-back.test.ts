@@ -1,6 +1,8 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import { givingBackWhenIdle, IDLE_MS } from "./give-back.ts";
 
 /** Drops 60 MB of buffers that have grown old, and prints by how much less it has then. */
 const PROGRAM = `
@@ -20,4 +22,28 @@ test("unreferenced buffers are returned to the kernel", () => {
   const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
   const said = execFileSync(process.execPath, args, { encoding: "utf8", env });
   expect(Number(said.split(" ")[0])).toBeGreaterThan(30 << 20);
+});
+
+test("memory is given back once the loop is idle, and not while reads follow a burst", () => {
+  const clock = new ManualClock();
+  let active = 1;
+  let given = 0;
+  const onIdle = givingBackWhenIdle(
+    clock,
+    () => given++,
+    () => active,
+  );
+  onIdle();
+  clock.advance(IDLE_MS);
+  onIdle();
+  clock.advance(IDLE_MS);
+  expect(given).toBe(0);
+  active = 0.01;
+  clock.advance(IDLE_MS);
+  expect(given).toBe(1);
+  clock.advance(10 * IDLE_MS);
+  expect(given).toBe(1);
+  onIdle();
+  clock.advance(IDLE_MS);
+  expect(given).toBe(2);
 });

@@ -1,7 +1,48 @@
 import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** Time after which, once, what a start needed is given back: few writes a second are no burst. */
 export const STARTED_MS = 30_000;
+
+/** Pause between two looks at the loop, and its active share of a pause that counts as idle. */
+export const IDLE_MS = 1_000;
+const ACTIVE_MAX = 0.2;
+
+/**
+ * Returns a function that gives memory back once the loop is idle: a burst of writes may have ended
+ * while reads go on, whose clients would wait for the collection. Calls meanwhile count as one.
+ * `activeShare` returns the loop's active share of the time since its last call.
+ */
+export function givingBackWhenIdle(
+  clock: Clock,
+  giveBack: () => unknown,
+  activeShare = loopActivity(),
+): () => void {
+  let waits = false;
+  const wait = () => {
+    activeShare();
+    clock.after(IDLE_MS, () => {
+      if (activeShare() > ACTIVE_MAX) return wait();
+      waits = false;
+      giveBack();
+    });
+  };
+  return () => {
+    if (waits) return;
+    waits = true;
+    wait();
+  };
+}
+
+function loopActivity(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
 
 /**
  * Returns memory to the kernel after a burst of writes: unreferenced buffers, which V8 sees no

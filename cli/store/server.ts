@@ -7,7 +7,7 @@ import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
 import { withEnvironment } from "./environment.ts";
-import { giveMemoryBack, STARTED_MS } from "./give-back.ts";
+import { giveMemoryBack, givingBackWhenIdle, STARTED_MS } from "./give-back.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
@@ -28,10 +28,11 @@ export async function runServer(words: readonly string[]): Promise<void> {
   const options = storeOptions(settings);
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
-  const onIdle = () => void giveMemoryBack();
+  const clock = systemClock({ unref: true });
+  const onIdle = givingBackWhenIdle(clock, giveMemoryBack);
   const tracer = tracingOf(settings);
   const store = await startStore({ ...options, tracer, onFatal: end, onIdle });
-  systemClock({ unref: true }).after(STARTED_MS, onIdle);
+  clock.after(STARTED_MS, onIdle);
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => stop(store, tracer));
