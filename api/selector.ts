@@ -71,12 +71,7 @@ const OPERATORS: Readonly<Record<string, LabelOperator>> = {
 export function termsOf(selector: LabelSelector | undefined): LabelTerms | null {
   if (selector === undefined) return null;
   const equal = Object.entries(selector.matchLabels ?? {}).map(
-    ([key, value]): LabelTerm => ({
-      key,
-      operator: "in",
-      values: [value],
-      equality: true,
-    }),
+    ([key, value]): LabelTerm => ({ key, operator: "in", values: [value], equality: true }),
   );
   const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
     const known = own(OPERATORS, operator);

@@ -59,10 +59,7 @@ test("alternatives in alternatives are counted, and a check of too many ends", (
     anyOf: [{ maximum: -1 }, { maximum: -2 }],
     ...(depth === 0 ? {} : { allOf: [doubled(depth - 1), doubled(depth - 1)] }),
   });
-  const schema = structuralOf({
-    type: "array",
-    items: { type: "integer", ...doubled(6) },
-  });
+  const schema = structuralOf({ type: "array", items: { type: "integer", ...doubled(6) } });
   const errors = validateValue(
     schema,
     Array.from({ length: 20_000 }, () => 1),

@@ -75,11 +75,7 @@ test("version 2 lacks alternatives, defaults, and types that may be null", () =>
       oneOf: [{ required: ["a"] }],
       properties: { a: { type: "string", nullable: true }, b: { type: "integer" } },
     }),
-  ).toEqual({
-    type: "object",
-    required: ["b"],
-    properties: { a: {}, b: { type: "integer" } },
-  });
+  ).toEqual({ type: "object", required: ["b"], properties: { a: {}, b: { type: "integer" } } });
   expect(
     specIn("v2", {
       type: "object",

@@ -65,12 +65,7 @@ export function sum(memory: Memory): number {
 function furtherNodes(alone: Memory, nodes: Memory): Row[] {
   const [alone_mib, first_mib] = [alone.get(FIRST_NODE)!, nodes.get(FIRST_NODE)!];
   const row = (what: string, ours: number): Row[] => [
-    {
-      what,
-      unit: "MiB",
-      ours,
-      goal: `<= ${(alone_mib * FURTHER_NODE_GOAL).toFixed(1)} MiB`,
-    },
+    { what, unit: "MiB", ours, goal: `<= ${(alone_mib * FURTHER_NODE_GOAL).toFixed(1)} MiB` },
     { what: `${what}, of the first node's alone`, unit: "%", ours: (100 * ours) / alone_mib },
     {
       what: `${what}, of the first node's in the same cluster`,

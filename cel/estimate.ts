@@ -254,11 +254,7 @@ class Coster {
   }
 
   #localOf(expr: Expr): Local {
-    return {
-      path: this.#pathOf(expr),
-      size: this.#sizeOf(expr),
-      entries: this.#entriesOf(expr),
-    };
+    return { path: this.#pathOf(expr), size: this.#sizeOf(expr), entries: this.#entriesOf(expr) };
   }
 
   /** Pushes what the variables are: a list's items, a map's keys, or indexes or keys and values. */
@@ -402,10 +398,7 @@ function estimateStandard(
         resultSize: { min: size(0).min, max: wrapped(size(0).max * 4n) },
       };
     case "bytes_to_string":
-      return {
-        cost: traversal(size(0)),
-        resultSize: { min: size(0).min / 4n, max: size(0).max },
-      };
+      return { cost: traversal(size(0)), resultSize: { min: size(0).min / 4n, max: size(0).max } };
     case "strings_quote":
       return {
         cost: traversal(size(0)),

@@ -19,10 +19,7 @@ const PROVIDER: TypeProvider = {
   fieldOf: (_type, property) => (property === "namespace" ? "__namespace__" : undefined),
   construct: (_type, fields) => new Message(SPEC, fields),
 };
-const ENVIRONMENT = new Environment({
-  variables: { self: SPEC, any: DYN },
-  provider: PROVIDER,
-});
+const ENVIRONMENT = new Environment({ variables: { self: SPEC, any: DYN }, provider: PROVIDER });
 const SELF = {
   size: 3,
   names: ["a", "b"],

@@ -81,15 +81,7 @@ function unreadable(text: string, at: number): string {
   return UNREADABLE.exec(text)?.[0] ?? String.fromCodePoint(text.codePointAt(at)!);
 }
 
-const PLAIN: Readonly<Record<string, number>> = {
-  a: 7,
-  b: 8,
-  f: 12,
-  n: 10,
-  r: 13,
-  t: 9,
-  v: 11,
-};
+const PLAIN: Readonly<Record<string, number>> = { a: 7, b: 8, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
 /** The value of a string or bytes token: text, and octets as bytes have them. */
 export function unquote(word: string, at: number): { text: string; bytes: Uint8Array } {

@@ -162,19 +162,13 @@ export const OPTIONALS: Library = {
     {
       name: "optional.unwrap",
       overloads: [
-        {
-          ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap),
-          steps: unwrapSteps,
-        },
+        { ...overload("optional_unwrap", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps },
       ],
     },
     {
       name: "unwrapOpt",
       overloads: [
-        {
-          ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap),
-          steps: unwrapSteps,
-        },
+        { ...method("optional_unwrapOpt", [listOf(OPTIONAL)], LIST, unwrap), steps: unwrapSteps },
       ],
     },
   ],

@@ -77,10 +77,7 @@ export function accountToken(manager: KubeClient, account: string, clock: Clock)
     const { status } = await requestToken(manager, account);
     if (!status) throw new TypeError(`the token of ${account} came without a status`);
     const end_ms = timeOf(status.expirationTimestamp) ?? begun_ms;
-    current = {
-      token: status.token,
-      renew_ms: begun_ms + (end_ms - begun_ms) * TOKEN_RENEW_SHARE,
-    };
+    current = { token: status.token, renew_ms: begun_ms + (end_ms - begun_ms) * TOKEN_RENEW_SHARE };
     return status.token;
   };
   return {

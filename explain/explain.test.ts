@@ -101,9 +101,7 @@ describe("a pod", () => {
     ],
     [
       "of a scheduler that is not there",
-      {
-        "pods/x": pod({ schedulerName: "mine" }, { phase: "Pending" }),
-      },
+      { "pods/x": pod({ schedulerName: "mine" }, { phase: "Pending" }) },
       /wrong .*scheduler named mine/,
     ],
     [
@@ -196,12 +194,7 @@ const service = (spec: object) => ({
 });
 const slices = (ready: boolean, name = "") => ({
   "/apis/discovery.k8s.io/v1/namespaces/n/endpointslices": {
-    items: [
-      {
-        endpoints: [{ addresses: ["10.1.0.1"], conditions: { ready } }],
-        ports: [{ name }],
-      },
-    ],
+    items: [{ endpoints: [{ addresses: ["10.1.0.1"], conditions: { ready } }], ports: [{ name }] }],
   },
 });
 
@@ -277,10 +270,7 @@ describe("a claim", () => {
   it.each<[string, Objects, RegExp]>([
     [
       "of an unknown class",
-      {
-        "persistentvolumeclaims/x": claim({ storageClassName: "slow" }),
-        ...classes("Immediate"),
-      },
+      { "persistentvolumeclaims/x": claim({ storageClassName: "slow" }), ...classes("Immediate") },
       /class slow, which does not exist.*or use one of fast/,
     ],
     [

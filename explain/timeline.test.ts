@@ -37,9 +37,7 @@ test("one apply is followed to its containers, and to no other object's", () => 
         {
           name: "c",
           state: { running: { startedAt: at(4) } },
-          lastState: {
-            terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) },
-          },
+          lastState: { terminated: { exitCode: 3, startedAt: at(2), finishedAt: at(3) } },
         },
       ],
     },
@@ -115,9 +113,7 @@ test("traces of an object's writes and of its pods are steps, with their exact t
   const start_ms = Date.parse(at(0));
   const web = object("Deployment", "web");
   const pod = object("Pod", "p", "web", {
-    status: {
-      conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }],
-    },
+    status: { conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(0) }] },
   });
   const family = [web, pod].map(({ metadata }) => Object.assign(metadata, { namespace: "n" }));
   expect(family).toHaveLength(2);

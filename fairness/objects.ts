@@ -30,11 +30,7 @@ export const LEVELS: Readonly<Record<string, PriorityLevelConfiguration["spec"]>
   exempt: { type: "Exempt", exempt: { nominalConcurrencyShares: 0, lendablePercent: 0 } },
   "catch-all": {
     type: "Limited",
-    limited: {
-      nominalConcurrencyShares: 5,
-      lendablePercent: 0,
-      limitResponse: { type: "Reject" },
-    },
+    limited: { nominalConcurrencyShares: 5, lendablePercent: 0, limitResponse: { type: "Reject" } },
   },
   system: queued(30, 33, 64, 6),
   "node-high": queued(40, 25, 64, 6),

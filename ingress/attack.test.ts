@@ -207,10 +207,7 @@ describe("routes that haproxy would refuse", () => {
       const type = "RequestHeaderModifier";
       return [
         `remove ${JSON.stringify(name)}`,
-        {
-          backendRefs,
-          filters: [{ type, requestHeaderModifier: { remove: [name] } }],
-        },
+        { backendRefs, filters: [{ type, requestHeaderModifier: { remove: [name] } }] },
       ];
     }),
     ["a long timeout", { backendRefs, timeouts: { request: "99999h99999h99999h99999h" } }],

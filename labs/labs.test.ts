@@ -113,9 +113,7 @@ for (const lab of labs) {
         async () => {
           const tree = join(scratch, `${lab.number}-contract`);
           writeReference(lab, tree, lab.mutants[contract.detects - 1]!);
-          const { passed, output } = await runContract(lab, [tree], {
-            untilFailure: true,
-          });
+          const { passed, output } = await runContract(lab, [tree], { untilFailure: true });
           expect(passed, output).toBe(false);
           expect(output).toMatch(/Tests .*[1-9]\d* passed/);
         },

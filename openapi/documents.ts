@@ -177,9 +177,7 @@ function* documentV2(kinds: readonly BuiltInKind[]): Steps<Json> {
     info: INFO,
     paths: yield* paths(kinds, definitions),
     definitions: definitions.all(),
-    securityDefinitions: {
-      BearerToken: { type: "apiKey", name: "authorization", in: "header" },
-    },
+    securityDefinitions: { BearerToken: { type: "apiKey", name: "authorization", in: "header" } },
     security: [{ BearerToken: [] }],
   };
 }
@@ -193,9 +191,7 @@ export function* documentV3(kinds: readonly Kind[]): Steps<Json> {
     paths: yield* paths(kinds, definitions),
     components: {
       schemas: definitions.all(),
-      securitySchemes: {
-        BearerToken: { type: "apiKey", name: "authorization", in: "header" },
-      },
+      securitySchemes: { BearerToken: { type: "apiKey", name: "authorization", in: "header" } },
     },
   };
 }

@@ -163,10 +163,7 @@ export class OverlayLoop {
     const own = nodes.store.get(nodeName);
     if (!own) throw new OverlayError("no-subnet", `there is no Node ${nodeName} yet`);
     const subnet = ownSubnet(own, conf);
-    const underlay = network.underlay({
-      iface: this.#options.iface,
-      addresses: internalIps(own),
-    });
+    const underlay = network.underlay({ iface: this.#options.iface, addresses: internalIps(own) });
     const name = conf.backend.type === "vxlan" ? deviceName(conf.backend) : undefined;
     // A link that is there keeps its address, which the other nodes have in their tables.
     const mac = (name && network.find(name)?.mac) || vtepMac(nodeName);

@@ -41,10 +41,6 @@ test("a port that another program has is logged, and served by the next update",
     );
   expect(await waitFor("the health check", answer, { clock })).toEqual([
     200,
-    {
-      service: { namespace: "shop", name: "web" },
-      localEndpoints: 2,
-      serviceProxyHealthy: true,
-    },
+    { service: { namespace: "shop", name: "web" }, localEndpoints: 2, serviceProxyHealthy: true },
   ]);
 });

@@ -44,11 +44,9 @@ const OBJECTS: Readonly<Record<string, object>> = {
 };
 
 /** An API server with those objects; `touch` reports one of them as modified. */
-async function serve(objects = OBJECTS): Promise<{
-  client: KubeClient;
-  touch(plural: string): Promise<void>;
-  close(): Promise<void>;
-}> {
+async function serve(
+  objects = OBJECTS,
+): Promise<{ client: KubeClient; touch(plural: string): Promise<void>; close(): Promise<void> }> {
   const watchers = new Map<string, http.ServerResponse>();
   const server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
@@ -130,10 +128,7 @@ test("the state has the last error until the rules are applied", async () => {
 const DNS = { clusterIP: "10.96.0.10", ports: [{ name: "dns", port: 53, protocol: "UDP" }] };
 
 test("without ctnetlink the rules are applied, and the log says once what is left", async () => {
-  const { client, touch, close } = await serve({
-    ...OBJECTS,
-    services: { metadata, spec: DNS },
-  });
+  const { client, touch, close } = await serve({ ...OBJECTS, services: { metadata, spec: DNS } });
   const warnings: [string, LogFields?][] = [];
   const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
   let asked = 0;
@@ -183,10 +178,7 @@ test("endpoints that must not be served are left out, and logged with their Serv
   const warnings: [string, LogFields?][] = [];
   const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
   let served: readonly ServicePort[] = [];
-  const rules: Rules = {
-    ...NO_RULES,
-    rebuild: (ports) => Promise.resolve(void (served = ports)),
-  };
+  const rules: Rules = { ...NO_RULES, rebuild: (ports) => Promise.resolve(void (served = ports)) };
   const loop = startLoop(client, { rules, log, clock });
   await loop.ready;
   expect(served.map(({ allEndpoints }) => allEndpoints)).toEqual([

@@ -247,12 +247,7 @@ export class ProxyLoop {
     this.#state = { isApplied: true, failures: 0 };
     this.#first.resolve();
     return isRebuild
-      ? {
-          kind: "applied",
-          rebuilt_ms: applied_ms,
-          apiServers,
-          verify_ms: applied_ms + VERIFY_MS,
-        }
+      ? { kind: "applied", rebuilt_ms: applied_ms, apiServers, verify_ms: applied_ms + VERIFY_MS }
       : kernel;
   }
 

@@ -13,10 +13,7 @@ const ipv4 = (address: string) => [
 ];
 
 test("the node's addresses are reserved, those that IPVS mode serves are not", () => {
-  const own = nodeAddresses({
-    eth0: ipv4("203.0.113.9"),
-    "kube-ipvs0": ipv4("198.51.100.7"),
-  });
+  const own = nodeAddresses({ eth0: ipv4("203.0.113.9"), "kube-ipvs0": ipv4("198.51.100.7") });
   const reserved = reservedBy(["192.0.2.1"], own);
   expect(reserved("192.0.2.1")).toBe("the API server's");
   expect(reserved("203.0.113.9")).toBe("this node's");

@@ -40,10 +40,7 @@ function filesGroup(argument: string): Group {
   return {
     name: argument,
     run: () =>
-      runPatterns(files, {
-        ...(files.some(isReal) && { workers: 1 }),
-        ...(title && { title }),
-      }),
+      runPatterns(files, { ...(files.some(isReal) && { workers: 1 }), ...(title && { title }) }),
   };
 }
 

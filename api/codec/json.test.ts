@@ -18,10 +18,7 @@ describe("decodeJson", () => {
   it("opens inlined structures", () => {
     const { object, unknownFields } = decodeJson(
       "core/v1.Pod",
-      pod({
-        containers: [],
-        volumes: [{ name: "v", configMap: { name: "c" } }],
-      }),
+      pod({ containers: [], volumes: [{ name: "v", configMap: { name: "c" } }] }),
     );
     expect(unknownFields).toEqual([]);
     expect(object).toMatchObject({ spec: { volumes: [{ name: "v", configMap: { name: "c" } }] } });
@@ -34,11 +31,7 @@ describe("decodeJson", () => {
     });
     expect(object).toEqual({
       metadata: { name: "d" },
-      spec: {
-        replicas: 0,
-        strategy: {},
-        template: { metadata: {}, spec: { containers: [] } },
-      },
+      spec: { replicas: 0, strategy: {}, template: { metadata: {}, spec: { containers: [] } } },
       status: {},
     });
   });
@@ -46,9 +39,7 @@ describe("decodeJson", () => {
   it("makes quantities, times and durations canonical", () => {
     const { object } = decodeJson(
       "core/v1.Pod",
-      pod({
-        containers: [{ name: "a", resources: { requests: { cpu: 0.5, memory: "1024Mi" } } }],
-      }),
+      pod({ containers: [{ name: "a", resources: { requests: { cpu: 0.5, memory: "1024Mi" } } }] }),
     );
     expect(object).toMatchObject({
       spec: { containers: [{ resources: { requests: { cpu: "500m", memory: "1Gi" } } }] },

@@ -34,12 +34,7 @@ describe("CVE-2021-25737: no Service leads to one", () => {
 
   it("by an EndpointSlice", () => {
     const errors = endpointSlice.strategy.validateCreate(
-      {
-        metadata,
-        addressType: "IPv4",
-        endpoints: [{ addresses: ["127.0.0.1"] }],
-        ports: [],
-      },
+      { metadata, addressType: "IPv4", endpoints: [{ addresses: ["127.0.0.1"] }], ports: [] },
       CONTEXT,
     );
     expect(fieldsOf(errors)).toEqual(["endpoints[0].addresses[0]"]);
@@ -47,10 +42,7 @@ describe("CVE-2021-25737: no Service leads to one", () => {
 
   it("by Endpoints", () => {
     const errors = endpoints.strategy.validateCreate(
-      {
-        metadata,
-        subsets: [{ addresses: [{ ip: "169.254.169.254" }] }],
-      },
+      { metadata, subsets: [{ addresses: [{ ip: "169.254.169.254" }] }] },
       CONTEXT,
     );
     expect(fieldsOf(errors)).toEqual(["subsets[0].addresses[0].ip"]);

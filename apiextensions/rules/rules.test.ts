@@ -84,12 +84,7 @@ function titleOf(rules: readonly ValidationRule[], schema: JSONSchemaProps): str
 const compilations = recorded<Compilations>("rule-costs.json").flatMap(({ schema, cases }) =>
   cases
     .filter(({ rules }) => !isDifferent(rules))
-    .map(({ rules, results }) => ({
-      title: titleOf(rules, schema),
-      schema,
-      rules,
-      results,
-    })),
+    .map(({ rules, results }) => ({ title: titleOf(rules, schema), schema, rules, results })),
 );
 
 describe("rules compile, and cost at most, as upstream's", () => {
@@ -120,11 +115,7 @@ describe("rules compile, and cost at most, as upstream's", () => {
 const validations = recorded<Validations>("rule-outcomes.json").flatMap(({ cases, ...about }) =>
   cases
     .filter(({ rules }) => !isDifferent(rules))
-    .map((each) => ({
-      title: titleOf(each.rules, about.schema),
-      ...about,
-      ...each,
-    })),
+    .map((each) => ({ title: titleOf(each.rules, about.schema), ...about, ...each })),
 );
 
 describe("rules about objects end, and cost, as upstream's", () => {

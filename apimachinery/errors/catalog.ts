@@ -95,12 +95,7 @@ export function methodNotAllowed(
   message = "the server does not allow this method on the requested resource",
   details: NonNullable<Status["details"]> = {},
 ): ApiError {
-  return new ApiError({
-    code: 405,
-    reason: "MethodNotAllowed",
-    message,
-    details,
-  });
+  return new ApiError({ code: 405, reason: "MethodNotAllowed", message, details });
 }
 
 /** 406 for a form of answer that this object has not. */

@@ -21,12 +21,7 @@ interface Deployment extends KubeObject {
 function decoded(value: object): Deployment {
   return decodeDocument<Deployment>(
     { value, duplicates: [] },
-    {
-      kind,
-      schema: kind.schema,
-      fieldValidation: "Strict",
-      warnings: [],
-    },
+    { kind, schema: kind.schema, fieldValidation: "Strict", warnings: [] },
   );
 }
 

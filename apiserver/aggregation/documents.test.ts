@@ -262,10 +262,7 @@ it("a server's part of OpenAPI is merged, and what differs by one name gets anot
         [`${meta}Preconditions`]: {
           type: "object",
           description: "other words",
-          properties: {
-            resourceVersion: { type: "string" },
-            uid: { type: "string" },
-          },
+          properties: { resourceVersion: { type: "string" }, uid: { type: "string" } },
         },
       }),
       "application/json",

@@ -26,10 +26,7 @@ const LIST = "as=APIGroupDiscoveryList";
 const ACCEPT = ["v2", "v2beta1"]
   .map((version) => `application/json;g=${GROUP};v=${version};${LIST}`)
   .join(",");
-const BOUNDS = {
-  timeout_ms: AGGREGATED_DISCOVERY_MS,
-  bytes_max: AGGREGATED_DISCOVERY_BYTES_MAX,
-};
+const BOUNDS = { timeout_ms: AGGREGATED_DISCOVERY_MS, bytes_max: AGGREGATED_DISCOVERY_BYTES_MAX };
 
 /**
  * Reads the resources of a remote version: from the server's aggregated discovery, else from the

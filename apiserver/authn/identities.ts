@@ -10,10 +10,7 @@ export const NODES_GROUP = NODE_USERS.kubelet.group;
 export const SERVICE_ACCOUNTS_GROUP = "system:serviceaccounts";
 
 /** A request without credentials. */
-export const ANONYMOUS: RequestUser = {
-  name: "system:anonymous",
-  groups: [UNAUTHENTICATED_GROUP],
-};
+export const ANONYMOUS: RequestUser = { name: "system:anonymous", groups: [UNAUTHENTICATED_GROUP] };
 
 /** The server acting for itself: creating what must be there at start. */
 export const APISERVER_USER: RequestUser = {

@@ -59,9 +59,7 @@ it("what was found out of one token says nothing of another with other audiences
   expect(await review(foreign, [`x${OURS}`])).toMatchObject({ authenticated: true });
   expect(await shown(`${foreign}x`)).toBe(401);
   const own = await tokenFor(OURS);
-  expect(await review(own.slice(0, -1), [own.slice(-1) + OURS])).toMatchObject({
-    error: INVALID,
-  });
+  expect(await review(own.slice(0, -1), [own.slice(-1) + OURS])).toMatchObject({ error: INVALID });
   expect(await shown(own)).toBe(200);
 });
 

@@ -54,10 +54,7 @@ const STEPS: readonly Step[] = [
   { names: ["rbac/bootstrap-roles"], run: reconcilePolicy },
   { names: ["scheduling/bootstrap-system-priority-classes"], run: ensurePriorityClasses },
   { names: [], keep: (server) => new PolicyStatuses(server) },
-  {
-    names: ["priority-and-fairness-config-producer"],
-    keep: (server) => new FlowControl(server),
-  },
+  { names: ["priority-and-fairness-config-producer"], keep: (server) => new FlowControl(server) },
   { names: ["bootstrap-controller"], keep: (server) => new KubernetesService(server) },
   {
     names: ["start-kubernetes-service-cidr-controller"],

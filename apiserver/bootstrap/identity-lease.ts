@@ -86,11 +86,7 @@ export class IdentityLease implements Controller {
         namespace: NAMESPACE,
         labels: { [IDENTITY_LABEL]: IDENTITY, [HOSTNAME_LABEL]: this.#host },
       },
-      spec: {
-        holderIdentity: this.#holder,
-        leaseDurationSeconds: IDENTITY_LEASE_S,
-        renewTime,
-      },
+      spec: { holderIdentity: this.#holder, leaseDurationSeconds: IDENTITY_LEASE_S, renewTime },
     };
   }
 

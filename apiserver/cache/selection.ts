@@ -18,12 +18,7 @@ export interface Selection {
 }
 
 /** Selects every object. */
-export const EVERYTHING: Selection = {
-  id: "",
-  namespace: "",
-  prefix: "",
-  matches: () => true,
-};
+export const EVERYTHING: Selection = { id: "", namespace: "", prefix: "", matches: () => true };
 
 export function selects(selection: Selection, entry: Entry): boolean {
   if (selection.namespace !== "" && selection.namespace !== entry.namespace) return false;

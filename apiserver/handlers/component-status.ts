@@ -74,10 +74,5 @@ function statusOf(name: string, wrong: string | undefined): ComponentStatus {
     wrong === undefined
       ? { type: "Healthy", status: "True", message: "ok" }
       : { type: "Healthy", status: "False", message: wrong };
-  return {
-    kind: "ComponentStatus",
-    apiVersion: "v1",
-    metadata: { name },
-    conditions: [health],
-  };
+  return { kind: "ComponentStatus", apiVersion: "v1", metadata: { name }, conditions: [health] };
 }

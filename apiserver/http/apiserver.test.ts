@@ -279,10 +279,7 @@ describe("what is sent", () => {
       ).body,
     ) as { metadata: { resourceVersion: string; uid: string }; data?: object };
     const put = (object: object) =>
-      asAdmin(`${path}/twice`, {
-        method: "PUT",
-        body: JSON.stringify(object),
-      });
+      asAdmin(`${path}/twice`, { method: "PUT", body: JSON.stringify(object) });
     expect((await put({ ...made, data: { a: "1" } })).status).toBe(200);
     const late = await put({ ...made, data: { a: "2" } });
     expect(late.status).toBe(409);

@@ -228,10 +228,7 @@ describe("requests", () => {
     const user = await api.credentials("system:node:n1", ["system:nodes"]);
     const level = {
       type: "Limited",
-      limited: {
-        nominalConcurrencyShares: 1,
-        limitResponse: { type: "Reject" },
-      },
+      limited: { nominalConcurrencyShares: 1, limitResponse: { type: "Reject" } },
     };
     const group = "/apis/flowcontrol.apiserver.k8s.io/v1";
     const rules = [

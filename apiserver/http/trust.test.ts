@@ -16,23 +16,13 @@ const newCa = (commonName: string) => createCa({ commonName, days: 1, now_ms });
 const client = (ca: KeyPair) =>
   issueCertificate(
     ca,
-    {
-      commonName: "root",
-      organizations: ["system:masters"],
-      days: 1,
-      usages: ["client"],
-    },
+    { commonName: "root", organizations: ["system:masters"], days: 1, usages: ["client"] },
     now_ms,
   );
 const serving = (ca: KeyPair, commonName: string) =>
   issueCertificate(
     ca,
-    {
-      commonName,
-      days: 1,
-      usages: ["server"],
-      ipAddresses: ["127.0.0.1"],
-    },
+    { commonName, days: 1, usages: ["server"], ipAddresses: ["127.0.0.1"] },
     now_ms,
   );
 

@@ -156,11 +156,7 @@ describe("what happens is counted:", () => {
   it("authentication and authorization", async () => {
     const act = async () => {
       await ask(`${NS}/pods`, { cert: "", key: "" });
-      await ask(`${NS}/pods`, {
-        cert: "",
-        key: "",
-        headers: { authorization: "Bearer x" },
-      });
+      await ask(`${NS}/pods`, { cert: "", key: "", headers: { authorization: "Bearer x" } });
       await ask(`${NS}/pods`, { headers: { "impersonate-user": "somebody" } });
     };
     expect(

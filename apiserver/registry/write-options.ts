@@ -50,9 +50,7 @@ export function readWriteOptions(
   request: Pick<
     RequestContext,
     "user" | "info" | "warnings" | "signal" | "deadline_ms" | "audit"
-  > & {
-    readonly userAgent: string;
-  },
+  > & { readonly userAgent: string },
 ): WriteOptions {
   const { user, info, warnings, userAgent, signal, deadline_ms } = request;
   const named = own(OPTIONS, info.verb) ?? "CreateOptions";

@@ -14,9 +14,6 @@ it("what is left out of an answer's annotations is one line of the log", () => {
   expect(annotations.get("hook.example.com/k255")).toBe("v");
   expect(annotations.get("hook.example.com/k256")).toBeUndefined();
   expect(lines.map((line) => JSON.parse(line) as object)).toEqual([
-    expect.objectContaining({
-      of: "hook.example.com",
-      count: 10_001 - AUDIT_ANNOTATIONS_MAX,
-    }),
+    expect.objectContaining({ of: "hook.example.com", count: 10_001 - AUDIT_ANNOTATIONS_MAX }),
   ]);
 });

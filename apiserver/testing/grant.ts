@@ -42,11 +42,7 @@ export async function grant(
       const answer = await ask(
         server.api,
         "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-        {
-          ...credentials,
-          method: "POST",
-          body: { spec },
-        },
+        { ...credentials, method: "POST", body: { spec } },
       );
       return answer.body.includes('"allowed":true');
     },

@@ -75,10 +75,5 @@ export function logger(component: string): Logger {
       root[level]({ component, ...fields, ...leftOut }, message);
     };
   };
-  return {
-    debug: write("debug"),
-    info: write("info"),
-    warn: write("warn"),
-    error: write("error"),
-  };
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }

@@ -50,9 +50,7 @@ const CLIENTS = {
 
 describe.each(["ours", "grpc-js's"] as const)("client: %s", (make) => {
   test("messages larger than every window pass, both ways and many at a time", async () => {
-    const echo = serve(KV, {
-      put: ({ key, value }) => ({ prevKv: { key, value } }),
-    });
+    const echo = serve(KV, { put: ({ key, value }) => ({ prevKv: { key, value } }) });
     const { kv } = CLIENTS[make](await start(echo));
     const sizes = [0, 1, 16_379, 16_380, 65_535, MIB, 6 * MIB, 10 * MIB];
     const answers = await Promise.all(
@@ -88,9 +86,7 @@ describe.each(["ours", "grpc-js's"] as const)("client: %s", (make) => {
 
   test("calls under way are answered when the server closes, new ones go elsewhere", async () => {
     let answer: (() => void) | undefined;
-    const slow = serve(KV, {
-      put: () => new Promise((resolve) => (answer = () => resolve({}))),
-    });
+    const slow = serve(KV, { put: () => new Promise((resolve) => (answer = () => resolve({}))) });
     const server = await serveGrpc({ listen: { path: join(dir, "rpc.sock") }, services: [slow] });
     const { kv } = CLIENTS[make](server.address);
     const underWay = kv.put({});

@@ -111,10 +111,7 @@ export class OrderedMap<V> {
     const atEnd = position === this.#chunks.length - 1;
     const cut = atEnd ? CHUNK_APPENDED_MAX : CHUNK_MAX >> 1;
     const right = { keys: chunk.keys.slice(cut), values: chunk.values.slice(cut) };
-    this.#chunks[position] = {
-      keys: chunk.keys.slice(0, cut),
-      values: chunk.values.slice(0, cut),
-    };
+    this.#chunks[position] = { keys: chunk.keys.slice(0, cut), values: chunk.values.slice(0, cut) };
     this.#chunks.splice(position + 1, 0, right);
   }
 }

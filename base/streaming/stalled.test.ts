@@ -24,11 +24,9 @@ afterEach(() => {
 });
 
 /** Serves a command that never reads its input; resolves with the client's and our connection. */
-async function open(headers: Record<string, string>): Promise<{
-  client: Socket;
-  ours: Socket;
-  remote: ReturnType<typeof acceptRemoteCommand>;
-}> {
+async function open(
+  headers: Record<string, string>,
+): Promise<{ client: Socket; ours: Socket; remote: ReturnType<typeof acceptRemoteCommand> }> {
   const asked = once(server, "upgrade") as Promise<[IncomingMessage, Socket, Buffer]>;
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
   const lines = Object.entries({ Host: "x", Connection: "Upgrade", ...headers });

@@ -153,12 +153,7 @@ function* changes({ name, plural, asked, make }: Shape): Generator<Deed> {
     yield { ...label, what: `event of ${name} as ${form}`, watched };
   }
   yield patch("a label", "application/merge-patch+json", body);
-  yield {
-    what: `delete ${name}`,
-    path,
-    options: { method: "DELETE" },
-    codes: [200],
-  };
+  yield { what: `delete ${name}`, path, options: { method: "DELETE" }, codes: [200] };
 }
 
 /** Steps of a JSON patch, up to its limit. */

@@ -129,11 +129,7 @@ function podOf(name: string, nodeName: string): Pod {
       nodeName,
       automountServiceAccountToken: false,
       containers: [
-        {
-          name: "c",
-          image: "c:1",
-          volumeMounts: [{ name: "data", mountPath: "/data" }],
-        },
+        { name: "c", image: "c:1", volumeMounts: [{ name: "data", mountPath: "/data" }] },
       ],
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: name } }],
     },

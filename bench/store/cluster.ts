@@ -67,10 +67,7 @@ export function sides(pinned: readonly string[]): readonly [ours: Side, theirs: 
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
   return [
     oursOf(ROOT, pinned),
-    {
-      name: `etcd ${version}`,
-      start: (members) => startAll([...pinned, etcd], members, 24_690),
-    },
+    { name: `etcd ${version}`, start: (members) => startAll([...pinned, etcd], members, 24_690) },
   ];
 }
 

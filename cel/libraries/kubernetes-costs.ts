@@ -290,10 +290,5 @@ const RULE_OF = new Map(
 export const KUBERNETES_COSTS: CostModel = {
   callCost: (name, overload, args, result) => RULE_OF.get(name)?.count({ overload, args, result }),
   estimateCall: (name, overload, target, args, sizes: SizeEstimator) =>
-    RULE_OF.get(name)?.estimate({
-      overload,
-      target,
-      args,
-      size: (node) => sizeOf(node, sizes),
-    }),
+    RULE_OF.get(name)?.estimate({ overload, target, args, size: (node) => sizeOf(node, sizes) }),
 };

@@ -36,11 +36,7 @@ async function user({ clientName, org, token, config }: Flags): Promise<void> {
   const paths = pathsOf(dir, "ca");
   const ca = { cert: await readFile(paths.cert, "utf8"), key: await readIfPresent(paths.key) };
   const { server } = await readKubeconfig(kubeconfigPath("admin"));
-  const request = {
-    commonName: clientName,
-    organizations: org ?? [],
-    usages: ["client" as const],
-  };
+  const request = { commonName: clientName, organizations: org ?? [], usages: ["client" as const] };
   const credentials =
     token !== undefined ? { token } : await issueBy(dir, "ca", ca, request, systemClock().now());
   const access = { server, ca: ca.cert, ...credentials };

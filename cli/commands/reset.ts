@@ -9,9 +9,7 @@ export const command = () =>
   commandWith(
     "reset",
     "Undo init or join on this machine.",
-    {
-      "-f, --force": "do not ask",
-    },
+    { "-f, --force": "do not ask" },
     async ({ force }) => {
       if (!force) {
         const text = "reset removes this machine's pods, certificates and the data of its etcd";

@@ -60,11 +60,7 @@ async function create(given: string | undefined, flags: CreateFlags): Promise<vo
   const { ttl, description, printJoinCommand, kubeconfig } = flags;
   const token = given ?? newToken();
   await withClient(flags, (client) =>
-    createToken(client, {
-      token,
-      ttl,
-      ...(description === undefined ? {} : { description }),
-    }),
+    createToken(client, { token, ttl, ...(description === undefined ? {} : { description }) }),
   );
   if (!printJoinCommand) return void process.stdout.write(`${token}\n`);
   const { server, ca } = await readKubeconfig(kubeconfig);

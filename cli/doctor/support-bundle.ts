@@ -92,10 +92,9 @@ async function listOf(client: KubeClient, resource: DiscoveredResource, length_m
   let next: string | undefined;
   try {
     do {
-      const page = await client.resource<KubeObject>(resource).list({
-        limit: PAGE_OBJECTS,
-        ...given({ continue: next }),
-      });
+      const page = await client
+        .resource<KubeObject>(resource)
+        .list({ limit: PAGE_OBJECTS, ...given({ continue: next }) });
       for (const item of page.items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);
         length += text.length;

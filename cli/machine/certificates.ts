@@ -83,44 +83,27 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
     {
       name: "front-proxy-client",
       authority: "front-proxy-ca",
-      request: {
-        commonName: "front-proxy-client",
-        usages: client,
-      },
+      request: { commonName: "front-proxy-client", usages: client },
     },
     {
       name: "etcd/server",
       authority: "etcd/ca",
-      request: {
-        commonName: nodeName,
-        ...local,
-        usages: both,
-      },
+      request: { commonName: nodeName, ...local, usages: both },
     },
     {
       name: "etcd/peer",
       authority: "etcd/ca",
-      request: {
-        commonName: nodeName,
-        ...local,
-        usages: both,
-      },
+      request: { commonName: nodeName, ...local, usages: both },
     },
     {
       name: "etcd/healthcheck-client",
       authority: "etcd/ca",
-      request: {
-        commonName: "kube-etcd-healthcheck-client",
-        usages: client,
-      },
+      request: { commonName: "kube-etcd-healthcheck-client", usages: client },
     },
     {
       name: "apiserver-etcd-client",
       authority: "etcd/ca",
-      request: {
-        commonName: "kube-apiserver-etcd-client",
-        usages: client,
-      },
+      request: { commonName: "kube-apiserver-etcd-client", usages: client },
     },
   ];
 }

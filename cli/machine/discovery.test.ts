@@ -102,12 +102,7 @@ async function serve(
 ): Promise<string> {
   const pair = await issueCertificate(
     ca ?? (await newCa()),
-    {
-      commonName: "server",
-      ipAddresses: ["127.0.0.1"],
-      usages: ["server"],
-      days: 1,
-    },
+    { commonName: "server", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1 },
     now_ms,
   );
   const server = createServer(pair, (_, response) => answer(response));

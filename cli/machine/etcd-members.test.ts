@@ -37,9 +37,7 @@ etcd: { local: { dataDir: "${join(folder, nodeName, "data")}" } }
     spec: {
       containers: [{ command }],
     },
-  } = parse(yaml) as {
-    spec: { containers: [{ command: string[] }] };
-  };
+  } = parse(yaml) as { spec: { containers: [{ command: string[] }] } };
   const start = async () => {
     // The machines share loopback, and want no page of metrics.
     const flags = command

@@ -117,10 +117,9 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
 export async function memberUrls(client: KubeClient): Promise<string[]> {
   const nodes = await client.resource<Node>(NODES).listAll({ labelSelector: CONTROL_PLANE });
   const names = new Set(nodes.items.map(({ metadata }) => metadata.name));
-  const pods = await client.resource<Pod>(PODS).listAll({
-    namespace: "kube-system",
-    labelSelector: "component=etcd,tier=control-plane",
-  });
+  const pods = await client
+    .resource<Pod>(PODS)
+    .listAll({ namespace: "kube-system", labelSelector: "component=etcd,tier=control-plane" });
   // A worker, too, may create a mirror pod with these labels.
   return pods.items
     .filter(({ spec }) => names.has(spec.nodeName))

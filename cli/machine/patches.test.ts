@@ -44,10 +44,7 @@ metadata: { labels: { from: second-document } }
     spec: {
       priority: 5,
       containers: [
-        {
-          command: plain.spec.containers[0].command,
-          env: [{ name: "A", value: "two" }],
-        },
+        { command: plain.spec.containers[0].command, env: [{ name: "A", value: "two" }] },
       ],
     },
   });

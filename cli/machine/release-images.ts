@@ -39,23 +39,11 @@ export const RELEASE_IMAGES = {
     words: ["scheduler", "--secure-port=10259"],
     semiSpace_MiB: 4,
   },
-  "kube-proxy": {
-    name: `kube-proxy:${API_LEVEL}`,
-    words: ["proxy"],
-  },
-  coredns: {
-    name: `coredns/coredns:${COREDNS_TAG}`,
-    words: ["coredns"],
-  },
-  etcd: {
-    name: `etcd:${ETCD_TAG}`,
-    words: ["store"],
-    semiSpace_MiB: 4,
-  },
+  "kube-proxy": { name: `kube-proxy:${API_LEVEL}`, words: ["proxy"] },
+  coredns: { name: `coredns/coredns:${COREDNS_TAG}`, words: ["coredns"] },
+  etcd: { name: `etcd:${ETCD_TAG}`, words: ["store"], semiSpace_MiB: 4 },
   // kubeadm pulls it, and other runtimes start each pod with it; ours has no need of an image.
-  pause: {
-    name: `pause:${PAUSE_TAG}`,
-  },
+  pause: { name: `pause:${PAUSE_TAG}` },
 } as const satisfies Readonly<Record<string, ReleaseImage>>;
 
 export type Component = keyof typeof RELEASE_IMAGES;

@@ -78,10 +78,7 @@ function plain(name: string, value: unknown): string {
 }
 
 interface Manifest {
-  spec: {
-    containers: [{ command: string[]; volumeMounts: object[] }];
-    volumes: object[];
-  };
+  spec: { containers: [{ command: string[]; volumeMounts: object[] }]; volumes: object[] };
 }
 
 /** The manifest of a component's static pod. */

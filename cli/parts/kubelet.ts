@@ -109,11 +109,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const server = await kubeletServer(config, node, clock.now());
   const tracer =
     config.tracing && startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
-  const options = {
-    ...(await optionsOf(flags)),
-    ...ofFileAndFlags,
-    ...given({ server, tracer }),
-  };
+  const options = { ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }) };
   await runPart("kubelet", async () => {
     const kubelet = await start(options);
     const renewal = isRenewed ? startRenewal(node, files, clock) : undefined;

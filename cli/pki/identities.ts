@@ -81,10 +81,7 @@ export function pairRequests(config: ClusterConfig): Record<string, Unlimited> {
   if (config.controlPlane === undefined && hasSeveral(config)) return { kubelet };
   return {
     apiserver: apiserverCertificate(config),
-    "apiserver-kubelet-client": {
-      commonName: "kube-apiserver-kubelet-client",
-      usages: ["client"],
-    },
+    "apiserver-kubelet-client": { commonName: "kube-apiserver-kubelet-client", usages: ["client"] },
     ...(config.controlPlane === undefined ? { kubelet } : {}),
   };
 }

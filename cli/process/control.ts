@@ -129,10 +129,7 @@ async function startApi(
       advertisePort: config.apiPort,
       ...(config.controlPlane === undefined
         ? {}
-        : {
-            machineName: config.nodeName,
-            shutdown: { delay_ms: SHUTDOWN_DELAY_MS },
-          }),
+        : { machineName: config.nodeName, shutdown: { delay_ms: SHUTDOWN_DELAY_MS } }),
       kubeletClient: { ...kubeletClient, ca },
       ...frontProxy,
       audit,
@@ -197,12 +194,7 @@ async function startControl(
       connection: await kubeConnection(files.kubeconfig("scheduler")),
       tracer,
       ...election,
-      serve: {
-        host: ownAddress(config),
-        port: SCHEDULER_PORT,
-        clientCa: ca.cert,
-        optional: true,
-      },
+      serve: { host: ownAddress(config), port: SCHEDULER_PORT, clientCa: ca.cert, optional: true },
     }),
   );
 }

@@ -154,9 +154,7 @@ const TUNING: Flag[] = [
   ...nothing("addresses of peers are not compared with their certificates", {
     "peer-skip-client-san-verification": "switch",
   }),
-  ...nothing("rotate the file from outside", {
-    "log-rotation-config-json": "text",
-  }),
+  ...nothing("rotate the file from outside", { "log-rotation-config-json": "text" }),
 ];
 
 const LIMITED: Flag[] = [

@@ -90,10 +90,7 @@ export function tracingOf(settings: Settings): Tracer | undefined {
   const name = settings.text("distributed-tracing-service-name");
   return startTracing(
     { name, instance: settings.path("distributed-tracing-instance-id") },
-    {
-      endpoint: settings.text("distributed-tracing-address"),
-      samplingRatePerMillion: rate,
-    },
+    { endpoint: settings.text("distributed-tracing-address"), samplingRatePerMillion: rate },
   );
 }
 

@@ -84,21 +84,15 @@ export const ETCD_ERRORS = {
     /** No leader took a proposal in time. */
     deadlineExceeded: "context deadline exceeded",
   }),
-  ...withStatus(Status.DATA_LOSS, {
-    corrupt: "etcdserver: corrupt cluster",
-  }),
+  ...withStatus(Status.DATA_LOSS, { corrupt: "etcdserver: corrupt cluster" }),
   // Errors of etcd's auth without a status of their own.
   ...withStatus(Status.UNKNOWN, {
     noPasswordUser: "auth: authentication failed, password was given for no password user",
     passwordTooLong: "bcrypt: password length exceeds 72 bytes",
     verifyOnly: "auth: token signing attempted with verify-only key",
   }),
-  ...withStatus(Status.PERMISSION_DENIED, {
-    permissionDenied: "etcdserver: permission denied",
-  }),
-  ...withStatus(Status.UNAUTHENTICATED, {
-    invalidAuthToken: "etcdserver: invalid auth token",
-  }),
+  ...withStatus(Status.PERMISSION_DENIED, { permissionDenied: "etcdserver: permission denied" }),
+  ...withStatus(Status.UNAUTHENTICATED, { invalidAuthToken: "etcdserver: invalid auth token" }),
 };
 
 export type EtcdErrorName = keyof typeof ETCD_ERRORS;

@@ -17,10 +17,7 @@ const MAGIC: readonly (readonly [magic: string, decompressor: Decompressor])[] =
   ["28b52ffd", { kind: "zstd" }],
   [
     "fd377a585a00",
-    {
-      kind: "program",
-      words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`],
-    },
+    { kind: "program", words: ["xz", "-dc", `--memlimit-decompress=${DECOMPRESSION_MIB}MiB`] },
   ],
   ["425a68", { kind: "program", words: ["bzip2", "-dc"] }],
 ];

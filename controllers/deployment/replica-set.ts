@@ -31,10 +31,7 @@ export function makeReplicaSet(
     spec: {
       replicas: newReplicaSetSize(deployment, old, 0),
       minReadySeconds,
-      selector: {
-        ...selector,
-        matchLabels: { ...selector.matchLabels, [TEMPLATE_HASH]: hash },
-      },
+      selector: { ...selector, matchLabels: { ...selector.matchLabels, [TEMPLATE_HASH]: hash } },
       template: { ...template, metadata: { ...template.metadata, labels } },
     },
   };

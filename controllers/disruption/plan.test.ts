@@ -142,12 +142,7 @@ describe("statusOf", () => {
 describe("staleIn_ms", () => {
   const marked = (reason: string, more: Partial<Pod["metadata"]> = {}, phase = "Running"): Pod => {
     const made = pod("p");
-    const condition = {
-      type: "DisruptionTarget",
-      status: "True",
-      reason,
-      lastTransitionTime: NOW,
-    };
+    const condition = { type: "DisruptionTarget", status: "True", reason, lastTransitionTime: NOW };
     return {
       ...made,
       metadata: { ...made.metadata, ...more },

@@ -74,11 +74,7 @@ describe("shares of zones", () => {
 const endpoint = (zone: string | undefined, ready: boolean | undefined = true): Endpoint => ({
   addresses: ["10.0.0.1"],
   ...(zone && { zone }),
-  ...(ready === undefined
-    ? {}
-    : {
-        conditions: { ready },
-      }),
+  ...(ready === undefined ? {} : { conditions: { ready } }),
 });
 const slice = (...endpoints: Endpoint[]): EndpointSlice => ({
   metadata: { name: "s" },

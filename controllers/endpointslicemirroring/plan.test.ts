@@ -16,10 +16,7 @@ const BY_HAND: Endpoints = {
 };
 
 const settle = (made: EndpointSlice[]) =>
-  made.map((slice, i) => ({
-    ...slice,
-    metadata: { ...slice.metadata, name: `db-${i}` },
-  }));
+  made.map((slice, i) => ({ ...slice, metadata: { ...slice.metadata, name: `db-${i}` } }));
 
 test("only what was written by hand for a Service without a selector is mirrored", () => {
   expect(isMirrored(SERVICE, BY_HAND)).toBe(true);

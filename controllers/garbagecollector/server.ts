@@ -79,10 +79,7 @@ export class OwnerServer {
     await this.setOwners(
       node,
       object,
-      owners.map((owner) => ({
-        ...owner,
-        blockOwnerDeletion: false,
-      })),
+      owners.map((owner) => ({ ...owner, blockOwnerDeletion: false })),
     );
     return this.latest(node);
   }

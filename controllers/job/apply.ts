@@ -113,10 +113,7 @@ async function deletePods(
 /** Removes the finalizer of a pod, if it has it; fails with NotFound when the pod is gone. */
 export async function stopTracking({ pods }: Pick<JobControl, "pods">, pod: Pod): Promise<void> {
   if (!isTracked(pod)) return;
-  const metadata = {
-    uid: pod.metadata.uid,
-    "$deleteFromPrimitiveList/finalizers": [TRACKING],
-  };
+  const metadata = { uid: pod.metadata.uid, "$deleteFromPrimitiveList/finalizers": [TRACKING] };
   await pods.patch(nameOf(pod), "strategic", { metadata });
 }
 

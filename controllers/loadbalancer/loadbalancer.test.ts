@@ -51,11 +51,7 @@ const service = (key: string, more: Partial<Wanted> = {}): Wanted => ({
   ...more,
 });
 
-const POOLS = poolsOf({
-  default: "10.0.0.1-10.0.0.2",
-  blue: "10.0.1.1",
-  own: "10.0.2.1",
-});
+const POOLS = poolsOf({ default: "10.0.0.1-10.0.0.2", blue: "10.0.1.1", own: "10.0.2.1" });
 
 /** Returns the last octets or the refusals, by key. */
 function decided(services: Wanted[], pools = POOLS): Record<string, string> {

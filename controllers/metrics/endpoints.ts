@@ -126,10 +126,7 @@ export class EndpointSliceMetrics extends SliceMetrics {
     else this.#distributions.set(service, distribution);
     const { create, update, delete: gone } = change;
     this.#slices
-      .of({
-        topology: auto ? "Auto" : "Disabled",
-        traffic_distribution: distribution ?? "",
-      })
+      .of({ topology: auto ? "Auto" : "Disabled", traffic_distribution: distribution ?? "" })
       .observe(create.length + update.length + gone.length);
   }
 

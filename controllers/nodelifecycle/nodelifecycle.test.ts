@@ -11,9 +11,7 @@ function node(conditions: Record<string, string>, spec: Partial<Node["spec"]> = 
   return {
     metadata: { name: "n", uid: "n" },
     spec,
-    status: {
-      conditions: Object.entries(conditions).map(([type, status]) => ({ type, status })),
-    },
+    status: { conditions: Object.entries(conditions).map(([type, status]) => ({ type, status })) },
   };
 }
 
@@ -85,9 +83,7 @@ describe("planTaints", () => {
       "well again: ours go, others stay",
       node(
         { Ready: "True" },
-        {
-          taints: [taint("not-ready", "NoSchedule"), { key: "mine", effect: "NoSchedule" }],
-        },
+        { taints: [taint("not-ready", "NoSchedule"), { key: "mine", effect: "NoSchedule" }] },
       ),
       true,
       ["mine:NoSchedule"],
@@ -96,9 +92,7 @@ describe("planTaints", () => {
       "already so",
       node(
         { Ready: "False" },
-        {
-          taints: [taint("not-ready", "NoSchedule"), taint("not-ready", "NoExecute")],
-        },
+        { taints: [taint("not-ready", "NoSchedule"), taint("not-ready", "NoExecute")] },
       ),
       true,
       undefined,

@@ -104,19 +104,13 @@ describe("planClaim", () => {
       "none, the class can make one",
       claim(),
       view([], [storageClass("fast")]),
-      {
-        do: "provision",
-        provisioner: "csi.example.com",
-      },
+      { do: "provision", provisioner: "csi.example.com" },
     ],
     [
       "waits for its first consumer",
       claim(),
       view([volume("a")], [waits]),
-      {
-        do: "wait",
-        event: { reason: "WaitForFirstConsumer" },
-      },
+      { do: "wait", event: { reason: "WaitForFirstConsumer" } },
     ],
     [
       "its consumer was given a node",
@@ -128,18 +122,13 @@ describe("planClaim", () => {
       "waiting, but its volume was made",
       claim(),
       view([volume("a", mine)], [waits]),
-      {
-        do: "bind",
-      },
+      { do: "bind" },
     ],
     [
       "no class and no volume",
       claim({ storageClassName: "" }),
       view([]),
-      {
-        do: "wait",
-        event: { reason: "FailedBinding" },
-      },
+      { do: "wait", event: { reason: "FailedBinding" } },
     ],
     [
       "the class of an in-tree provisioner",
@@ -157,10 +146,7 @@ describe("planClaim", () => {
       "an unknown class",
       claim(),
       view([]),
-      {
-        do: "wait",
-        event: { reason: "ProvisioningFailed" },
-      },
+      { do: "wait", event: { reason: "ProvisioningFailed" } },
     ],
     ["names a volume that is not there yet", claim({ volumeName: "a" }), view([]), { do: "wait" }],
     ["names a free volume", claim({ volumeName: "a" }), view([volume("a")]), { do: "bind" }],
@@ -168,9 +154,7 @@ describe("planClaim", () => {
       "names a volume of another",
       claim({ volumeName: "a" }),
       view([volume("a", others)]),
-      {
-        do: "wait",
-      },
+      { do: "wait" },
     ],
     [
       "names one that does not fit",
@@ -183,10 +167,7 @@ describe("planClaim", () => {
       "bound, its volume is gone",
       claim({ volumeName: "a" }, BOUND),
       view([]),
-      {
-        do: "lost",
-        event: { reason: "ClaimLost" },
-      },
+      { do: "lost", event: { reason: "ClaimLost" } },
     ],
     [
       "bound, its volume is another's",
@@ -220,10 +201,7 @@ describe("planVolume", () => {
       "kept by name",
       volume("a", { claimRef: { namespace: "ns", name: "data" } }),
       undefined,
-      {
-        do: "phase",
-        phase: "Available",
-      },
+      { do: "phase", phase: "Available" },
     ],
     ["bound", volume("a", mine), bound, { do: "phase", phase: "Bound" }],
     ["its claim is gone", provisioned(mine), undefined, { do: "phase", phase: "Released" }],

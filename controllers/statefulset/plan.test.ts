@@ -211,9 +211,7 @@ describe("updates", () => {
   const rolling = (partition?: number) => ({
     updateStrategy: {
       type: "RollingUpdate" as const,
-      ...(partition !== undefined && {
-        rollingUpdate: { partition },
-      }),
+      ...(partition !== undefined && { rollingUpdate: { partition } }),
     },
   });
   test.each<[string, Partial<StatefulSetSpec>, string[], string[]]>([

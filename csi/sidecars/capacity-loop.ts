@@ -92,10 +92,7 @@ export class CapacityPublishing {
       ([key]) => !key.startsWith("csi.storage.k8s.io/"),
     );
     const { availableCapacity, maximumVolumeSize } = await driver.controller.getCapacity(
-      {
-        parameters: Object.fromEntries(own),
-        accessibleTopology: { segments: driver.topology },
-      },
+      { parameters: Object.fromEntries(own), accessibleTopology: { segments: driver.topology } },
       { timeout_ms: CONTROLLER_CALL_TIMEOUT_MS },
     );
     const maximum_bytes = maximumVolumeSize?.value;

@@ -26,11 +26,7 @@ const claim = (
   spec: Partial<PersistentVolumeClaim["spec"]> = {},
 ): PersistentVolumeClaim => ({
   metadata: { name: "c", namespace: "n", uid: "u1", annotations },
-  spec: {
-    accessModes: ["ReadWriteOnce"],
-    resources: { requests: { storage: "1Gi" } },
-    ...spec,
-  },
+  spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } }, ...spec },
 });
 const storageClass = (more: Partial<StorageClass> = {}): StorageClass => ({
   metadata: { name: "class" },

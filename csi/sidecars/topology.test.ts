@@ -12,12 +12,14 @@ function found(...labels: Record<string, string>[]) {
     metadata: { name: `n${index}`, labels: each },
     spec: {},
   }));
-  const csiNodes = nodes.slice(0, -1).map(
-    ({ metadata: { name, labels: own } }): CSINode => ({
-      metadata: { name },
-      spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: Object.keys(own) }] },
-    }),
-  );
+  const csiNodes = nodes
+    .slice(0, -1)
+    .map(
+      ({ metadata: { name, labels: own } }): CSINode => ({
+        metadata: { name },
+        spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: Object.keys(own) }] },
+      }),
+    );
   return driverTopologies(csiNodes, nodes, DRIVER);
 }
 

@@ -33,13 +33,7 @@ export default function PacketPath({ object, isPod }: { object: AnyObject; isPod
     return { nodes: nodes.items ?? [], slices: slices.items ?? [] };
   }, [object]);
   const from = chosen ?? facts?.nodes[0]?.metadata.name ?? "";
-  const path = facts
-    ? pathOf({
-        from,
-        ...facts,
-        [isPod ? "pod" : "service"]: object,
-      })
-    : undefined;
+  const path = facts ? pathOf({ from, ...facts, [isPod ? "pod" : "service"]: object }) : undefined;
   const addresses = path?.addresses ?? [];
   const [rules, noRules] = useAsked(
     async () => (from !== "" && addresses.length > 0 ? rulesAt(from, addresses) : ""),

@@ -10,6 +10,4 @@ export const REGISTER_BACK_OFF_MS_MAX = 30_000;
 /** Timeout of Register. */
 export const REGISTER_TIMEOUT_MS = 10_000;
 
-assertLimits({
-  "back-offs grow": REGISTER_BACK_OFF_MS <= REGISTER_BACK_OFF_MS_MAX,
-});
+assertLimits({ "back-offs grow": REGISTER_BACK_OFF_MS <= REGISTER_BACK_OFF_MS_MAX });

@@ -43,11 +43,7 @@ const VIEW = viewOf(
   ],
   [
     {
-      metadata: {
-        name: "s",
-        namespace: "shop",
-        labels: { "kubernetes.io/service-name": "big" },
-      },
+      metadata: { name: "s", namespace: "shop", labels: { "kubernetes.io/service-name": "big" } },
       addressType: "IPv4",
       ports: [],
       endpoints: many.map((address) => ({ addresses: [address] })),

@@ -35,11 +35,7 @@ const SERVICES = [
 
 const SLICES: EndpointSlice[] = [
   {
-    metadata: {
-      name: "db-1",
-      namespace: "shop",
-      labels: { "kubernetes.io/service-name": "db" },
-    },
+    metadata: { name: "db-1", namespace: "shop", labels: { "kubernetes.io/service-name": "db" } },
     addressType: "IPv4",
     ports: [{ name: "sql", port: 5432, protocol: "TCP" }],
     endpoints: [
@@ -119,9 +115,7 @@ describe("a Service with a ClusterIP", () => {
     const answer = query("WEB.Shop.svc.Cluster.local", "A");
     expect(answer).toMatchObject({
       kind: "reply",
-      reply: {
-        answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }],
-      },
+      reply: { answers: [{ name: "WEB.Shop.svc.Cluster.local", data: "10.96.0.7" }] },
     });
   });
 

@@ -236,9 +236,7 @@ it("stored bytes that are damaged are errors of theirs alone", async () => {
       { keyID: "" },
       { encryptedData: Buffer.alloc(0) },
       { encryptedDEKSourceType: 7 },
-      {
-        encryptedDEKSource: randomBytes(40),
-      },
+      { encryptedDEKSource: randomBytes(40) },
     ].map((more) => asBuffer(EncryptedObject.encode({ ...object, ...more }))),
   ].map((bytes) => Buffer.concat([prefix, bytes]));
   await secrets.prepare!([...damaged, stored]);

@@ -52,12 +52,7 @@ describe("classes", () => {
     const ingresses = [
       ingressOf({ age: 1 }, [ruleOf("a.test")]),
       ingressOf(
-        {
-          age: 2,
-          name: "second",
-          namespace: "other",
-          spec: { ingressClassName: "others" },
-        },
+        { age: 2, name: "second", namespace: "other", spec: { ingressClassName: "others" } },
         [ruleOf("b.test")],
       ),
     ];
@@ -90,11 +85,7 @@ describe("a host belongs to the namespace that was first", () => {
     expect(refusals).toHaveLength(1);
     expect(refusals[0]).toMatchObject({
       reason: "HostTaken",
-      about: {
-        metadata: {
-          namespace: "other",
-        },
-      },
+      about: { metadata: { namespace: "other" } },
     });
   });
 

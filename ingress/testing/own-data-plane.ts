@@ -50,10 +50,7 @@ export class OwnDataPlane {
 
   planOf(sites: readonly Site[], backends: readonly Backend[]): Plan {
     const frontend = { name: "http", binds: [{ port: this.port }], sites };
-    return {
-      frontends: [frontend],
-      backends: new Map(backends.map((each) => [each.name, each])),
-    };
+    return { frontends: [frontend], backends: new Map(backends.map((each) => [each.name, each])) };
   }
 
   /** The process that serves; each reload starts another. */

@@ -51,10 +51,7 @@ export async function startNodePlugins(options: NodePluginsOptions): Promise<Nod
   const inUse = await VolumesInUse.find(rootDir);
   const watcher = await startPluginWatcher({
     registryDir: join(rootDir, "plugins_registry"),
-    handlers: {
-      DevicePlugin: devices,
-      ...(drivers ? { CSIPlugin: drivers } : {}),
-    },
+    handlers: { DevicePlugin: devices, ...(drivers ? { CSIPlugin: drivers } : {}) },
     clock,
   });
   const volumes = [

@@ -18,22 +18,12 @@ afterEach(() => rm(dir, { recursive: true }));
 
 const RUNNING: PodStatus = {
   containerStatuses: [
-    {
-      name: "c",
-      image: "",
-      imageID: "",
-      ready: true,
-      restartCount: 0,
-      state: { running: {} },
-    },
+    { name: "c", image: "", imageID: "", ready: true, restartCount: 0, state: { running: {} } },
   ],
 };
 const ENDED: PodStatus = {
   containerStatuses: [
-    {
-      ...RUNNING.containerStatuses![0]!,
-      state: { terminated: { exitCode: 0 } },
-    },
+    { ...RUNNING.containerStatuses![0]!, state: { terminated: { exitCode: 0 } } },
   ],
 };
 
@@ -75,11 +65,7 @@ test("a scrape measures only the claims' volumes of pods with a running containe
   const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS });
   const { body } = await kubeletMetrics(
     workers,
-    claimUsages({
-      clock: systemClock(),
-      workers,
-      volumes,
-    }),
+    claimUsages({ clock: systemClock(), workers, volumes }),
   );
   expect(measured).toEqual([path.relative(dir, volumeDir(paths, "runs", plugin.name, "data"))]);
   expect(body.match(/^kubelet_volume_stats_used_bytes.*$/gm)).toEqual([

@@ -76,11 +76,7 @@ test("cAdvisor's metrics leave out what was not measured, a limit that is not se
   const networks = new Map([
     [
       "u",
-      {
-        timestamp: 0n,
-        defaultInterface: { name: "eth0", rxBytes: { value: 13 } },
-        interfaces: [],
-      },
+      { timestamp: 0n, defaultInterface: { name: "eth0", rxBytes: { value: 13 } }, interfaces: [] },
     ],
   ]);
   const space = { capacity_bytes: 14, available_bytes: 1, inodes: 15, inodesFree: 1 };

@@ -238,13 +238,7 @@ function nodeNetworkStats({ defaultName, interfaces }: NodeNetwork, now_ms: numb
 }
 
 function ownInterface({ name, rx_bytes, rx_errors, tx_bytes, tx_errors }: InterfaceCounters) {
-  return {
-    name,
-    rxBytes: rx_bytes,
-    rxErrors: rx_errors,
-    txBytes: tx_bytes,
-    txErrors: tx_errors,
-  };
+  return { name, rxBytes: rx_bytes, rxErrors: rx_errors, txBytes: tx_bytes, txErrors: tx_errors };
 }
 
 /** RFC 3339 with whole seconds; null is how upstream's API writes a time that is not known. */

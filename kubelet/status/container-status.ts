@@ -65,11 +65,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
         const state = { waiting: { ...facts.waiting } };
         return { ...base, state, lastState: terminated(current, facts) };
       }
-      return {
-        ...base,
-        state: terminated(current, facts),
-        lastState: last(before) ?? {},
-      };
+      return { ...base, state: terminated(current, facts), lastState: last(before) ?? {} };
     case "created":
     case "unknown":
       return {

@@ -187,9 +187,8 @@ describe("container statuses", () => {
   const both = [ran("a", "running", 0, 1), ran("a", "exited", 3, 0), ran("b", "running")];
 
   test("a restarted container shows its former end", () => {
-    const [a] = statusOf(podOf(), both, {
-      terminationMessage: () => "farewell",
-    }).containerStatuses!;
+    const [a] = statusOf(podOf(), both, { terminationMessage: () => "farewell" })
+      .containerStatuses!;
     expect(a).toMatchObject({
       containerID: "r2k://a1",
       restartCount: 1,

@@ -58,9 +58,7 @@ describe("whether an object has the reported status", () => {
     ["a condition gone", { conditions: [] }, false],
     [
       "a resize that has ended",
-      {
-        conditions: [...reported.conditions, { type: "PodResizePending", status: "True" }],
-      },
+      { conditions: [...reported.conditions, { type: "PodResizePending", status: "True" }] },
       false,
     ],
     ["another phase", { phase: "Failed" }, false],

@@ -97,12 +97,7 @@ async function setUp(uid: string, more: Partial<CsiPluginOptions> = {}) {
   return plugin(more).setUp({ pod, spec, dir: volumeDir(uid), ...how });
 }
 const tearDown = (uid: string) =>
-  plugin().tearDown({
-    podUid: uid,
-    volumeName: "data",
-    dir: volumeDir(uid),
-    inside: undefined,
-  });
+  plugin().tearDown({ podUid: uid, volumeName: "data", dir: volumeDir(uid), inside: undefined });
 const report = () => inUse.shown(inUse.list());
 
 test("a volume is mounted after it was reported in use, with the context of its attaching", async () => {

@@ -182,11 +182,7 @@ async function publish(
     target,
     staging,
     context,
-  }: {
-    target: string;
-    staging: string;
-    context: Record<string, string>;
-  },
+  }: { target: string; staging: string; context: Record<string, string> },
 ): Promise<void> {
   const secrets = plan.publishSecret ? await options.objects.secret(plan.publishSecret) : {};
   await call(() =>

@@ -73,10 +73,7 @@ test.each<[string, Volume, string[]]>([
   ],
   [
     "that no driver serves",
-    {
-      name: "v",
-      azureDisk: { diskName: "d", diskURI: "http://d", kind: "Dedicated" },
-    },
+    { name: "v", azureDisk: { diskName: "d", diskURI: "http://d", kind: "Dedicated" } },
     ["azureDisk", "Dedicated"],
   ],
   ["that is not translated", { name: "v", cephfs: { monitors: ["m"] } }, ["cephfs"]],

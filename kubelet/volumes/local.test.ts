@@ -59,12 +59,7 @@ function request(uid: string, { fsGroup, readOnly, volumeMode = "Filesystem", at
 
 const use = (uid: string, how: Use = {}) => plugin.setUp(request(uid, how));
 const leave = (uid: string) =>
-  plugin.tearDown({
-    podUid: uid,
-    volumeName: "v",
-    dir: request(uid, {}).dir,
-    inside: undefined,
-  });
+  plugin.tearDown({ podUid: uid, volumeName: "v", dir: request(uid, {}).dir, inside: undefined });
 
 test("is a directory, or a block device where its mode says so", async () => {
   expect(await use("a")).toMatchObject({ kind: "filesystem", hostPath: path });

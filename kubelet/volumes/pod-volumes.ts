@@ -108,10 +108,7 @@ export class PodVolumes {
     {
       names,
       measured,
-    }: {
-      names?: ReadonlySet<string>;
-      measured?: ReadonlyMap<string, TreeUsage>;
-    } = {},
+    }: { names?: ReadonlySet<string>; measured?: ReadonlyMap<string, TreeUsage> } = {},
   ): Promise<Map<string, VolumeUsage>> {
     const found = new Map<string, VolumeUsage>();
     const root = volumesDir(this.#options.paths, uidOf(pod));

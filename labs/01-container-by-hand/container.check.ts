@@ -243,10 +243,7 @@ check("container: capabilities and no_new_privs are as asked for", async () => {
   await judgeStatus(
     spec,
     { CapInh: one, CapAmb: "0000000000000000" },
-    {
-      when: "one capability, not ambient, from a runtime that has it as ambient",
-      why,
-    },
+    { when: "one capability, not ambient, from a runtime that has it as ambient", why },
     words,
   );
 });

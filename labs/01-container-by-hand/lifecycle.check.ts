@@ -243,9 +243,7 @@ check(
           options: ["bind"],
         }),
       "a device": (spec) =>
-        Object.assign(spec.linux, {
-          devices: [{ ...device, fileMode: 0o666, uid: 0, gid: 0 }],
-        }),
+        Object.assign(spec.linux, { devices: [{ ...device, fileMode: 0o666, uid: 0, gid: 0 }] }),
     };
     for (const [what, ask] of Object.entries(asks)) {
       const spec = { ...specOf("echo up"), root: { path: "rootfs", readonly: false } };

@@ -82,10 +82,7 @@ check("image: a step adds its layer and its history, or its history alone", () =
   const first = withStep(
     emptyDraft(),
     { diffId: "sha256:1", size: 10, entries: 1 },
-    {
-      created: CREATED,
-      created_by: "COPY a /a",
-    },
+    { created: CREATED, created_by: "COPY a /a" },
   );
   const second = withStep(first, undefined, { created: CREATED, created_by: "ENV A=1" });
   mustEqual(

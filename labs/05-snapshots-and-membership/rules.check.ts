@@ -297,11 +297,7 @@ check("a change takes effect when it is applied", () => {
 });
 
 check("a new leader leaves a joint configuration only once it has committed in its term", () => {
-  const joint = {
-    ...initialMembership([1n, 2n, 3n]),
-    outgoing: [1n, 2n, 3n],
-    autoLeave: true,
-  };
+  const joint = { ...initialMembership([1n, 2n, 3n]), outgoing: [1n, 2n, 3n], autoLeave: true };
   const raft = coreWith({ term: 1, log: [1], commit: 1, membership: joint });
   electMember1(raft);
   work(raft);

@@ -108,10 +108,7 @@ check("plan: how many pods are created or deleted", () => {
     mustEqual(
       { create: plan.create, delete: plan.delete.length },
       { create, delete: remove },
-      {
-        when: `replicas ${replicas ?? "not given"}, pods ${JSON.stringify(shapes)}`,
-        why,
-      },
+      { when: `replicas ${replicas ?? "not given"}, pods ${JSON.stringify(shapes)}`, why },
     );
   }
 });

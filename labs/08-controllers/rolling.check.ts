@@ -34,10 +34,7 @@ check("rollout: how far above and below the size it may go", () => {
     mustEqual(
       rollingBounds(deploymentOf(replicas, given)),
       { maxSurge, maxUnavailable },
-      {
-        when: `${replicas} replicas, ${JSON.stringify(given)}`,
-        why,
-      },
+      { when: `${replicas} replicas, ${JSON.stringify(given)}`, why },
     );
   }
   const recreated = deploymentOf(4);

@@ -46,12 +46,7 @@ export function preempted(wanted: Pod, cluster: Snapshot): string {
   if (decision.kind === "scheduled") return `it fits on ${decision.suggestedHost.name}`;
   const { nodeToStatus } = decision;
   const info = podInfo(wanted);
-  const { candidate } = findCandidate({
-    info,
-    snapshot: cluster,
-    handle: FRAMEWORK,
-    nodeToStatus,
-  });
+  const { candidate } = findCandidate({ info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus });
   if (!candidate) return "nothing";
   const names = candidate.victims.map((victim) => victim.pod.metadata.name);
   return `${candidate.node}: ${names.join(" ")}`;

@@ -71,12 +71,7 @@ function starterOf(
     own,
     before,
     subject,
-  }: {
-    note: string;
-    own: string;
-    before: readonly string[];
-    subject: string;
-  },
+  }: { note: string; own: string; before: readonly string[]; subject: string },
 ): string {
   const isFirst = note.endsWith("#0");
   switch (kindOf(spec, nameOf(note))) {

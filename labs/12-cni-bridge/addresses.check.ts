@@ -14,10 +14,7 @@ import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { DEBIAN, NETWORK, ownInvoke, unlessInstalled } from "./host.ts";
 
-const NO_OPTIONS = {
-  isGateway: false,
-  isDefaultGateway: false,
-} as BridgeConfig;
+const NO_OPTIONS = { isGateway: false, isDefaultGateway: false } as BridgeConfig;
 const ONE: CniResult = { cniVersion: "1.1.0", ips: [{ address: "10.88.0.5/24" }] };
 const DUAL: CniResult = {
   cniVersion: "1.1.0",

@@ -78,10 +78,7 @@ check("ADD: the result has the bridge, the host's end and the container's, as th
     mustEqual(
       interfaces.map(({ sandbox }) => sandbox ?? "host"),
       ["host", "host", one.netns],
-      {
-        when: "where they are",
-        why: "an interface without a sandbox is the host's",
-      },
+      { when: "where they are", why: "an interface without a sandbox is the host's" },
     );
   }),
 );

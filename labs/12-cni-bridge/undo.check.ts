@@ -73,10 +73,7 @@ check("ADD: one that finds an eth0 takes no address", async () => {
       why: "DEL may never come: what is taken before the pair exists needs an undo of its own",
     };
     await mustFail(host.call("ADD", one), CniError, fails);
-    judge(!asked.includes("ADD"), {
-      ...fails,
-      happened: `IPAM got ${asked.join(", ")}`,
-    });
+    judge(!asked.includes("ADD"), { ...fails, happened: `IPAM got ${asked.join(", ")}` });
   }, invoke);
 });
 

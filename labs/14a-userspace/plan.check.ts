@@ -174,12 +174,7 @@ check("plan: a change names the UDP flows that conntrack must forget", () => {
       to: left,
       gone: [metrics],
     },
-    {
-      when: "an endpoint of TCP is removed",
-      from: webPort([one!]),
-      to: webPort([]),
-      gone: [],
-    },
+    { when: "an endpoint of TCP is removed", from: webPort([one!]), to: webPort([]), gone: [] },
   ];
   for (const { when, from, to, gone } of cases) {
     const flow = stale(gone);

@@ -116,10 +116,7 @@ const DEFAULTED: readonly Case[] = [
   ],
   [
     spec({
-      sizes: {
-        type: "object",
-        additionalProperties: object({ n: { ...COUNT, default: 1 } }),
-      },
+      sizes: { type: "object", additionalProperties: object({ n: { ...COUNT, default: 1 } }) },
     }),
     { spec: { sizes: { a: {}, b: { n: 2 } } } },
     { spec: { sizes: { a: { n: 1 }, b: { n: 2 } } } },

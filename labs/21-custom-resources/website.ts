@@ -68,23 +68,12 @@ export function definition(
   const conditions =
     established === "absent"
       ? []
-      : [
-          {
-            type: "Established",
-            status: established,
-            reason: "InitialNamesAccepted",
-            message: "",
-          },
-        ];
+      : [{ type: "Established", status: established, reason: "InitialNamesAccepted", message: "" }];
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
     metadata: { name: `${names.plural}.${GROUP}` },
     spec: { group: GROUP, scope: "Namespaced", names, versions: [] },
-    status: {
-      conditions,
-      storedVersions: [],
-      acceptedNames: { plural: "", kind: "", ...given },
-    },
+    status: { conditions, storedVersions: [], acceptedNames: { plural: "", kind: "", ...given } },
   };
 }

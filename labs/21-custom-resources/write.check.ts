@@ -16,10 +16,7 @@ const PAGES: JSONSchemaProps = {
   "x-kubernetes-list-map-keys": ["path"],
   items: {
     type: "object",
-    properties: {
-      path: { type: "string" },
-      title: { type: "string", maxLength: 3 },
-    },
+    properties: { path: { type: "string" }, title: { type: "string", maxLength: 3 } },
   },
 };
 const STRICT: JSONSchemaProps = {

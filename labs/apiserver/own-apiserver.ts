@@ -47,10 +47,7 @@ export class OwnApiserver {
   /** `kubectl get -w`, to the server's end: events and names as they come, `ADDED web`. */
   follow(words: string): string[] {
     const get = ["get", ...words.split(" "), "-w", "--output-watch-events", "--no-headers"];
-    const child = spawn(KUBECTL!, get, {
-      env: this.#env,
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const child = spawn(KUBECTL!, get, { env: this.#env, stdio: ["ignore", "pipe", "inherit"] });
     this.#watching.push(child);
     const lines: string[] = [];
     createInterface({ input: child.stdout }).on("line", (line) => {

@@ -110,11 +110,7 @@ async function record(
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     timeout: RECORD_MS_MAX,
     killSignal: "SIGKILL",
-    env: {
-      ...process.env,
-      R2K_LAB_TREES: trees.join(":"),
-      R2K_REPLAY: JSON.stringify(request),
-    },
+    env: { ...process.env, R2K_LAB_TREES: trees.join(":"), R2K_REPLAY: JSON.stringify(request) },
   });
   let output = "";
   for (const stream of [child.stdout!, child.stderr!]) {

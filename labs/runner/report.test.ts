@@ -99,15 +99,7 @@ it("names unwritten bodies in one line, and other labs whose parts were loaded",
   ]);
   const trees = ["/my/11", "/my/02"];
   const end = (used: string[]) =>
-    describeEnd(
-      findLab("11"),
-      {},
-      {
-        outcomes: [outcome("a")],
-        ...NONE,
-        trees: used,
-      },
-    );
+    describeEnd(findLab("11"), {}, { outcomes: [outcome("a")], ...NONE, trees: used });
   expect(end(trees)).toContain("1 of 1 checks pass (with your part of lab 02): lab 11 is done");
   expect(end(["/my/11"])).toContain("1 of 1 checks pass: lab 11 is done");
 });

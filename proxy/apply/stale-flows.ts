@@ -18,11 +18,7 @@ export function deleteStaleFlows(
     strays,
     kept,
     forget = forgetFlows,
-  }: {
-    strays?: Selection;
-    kept?: Selection;
-    forget?: typeof forgetFlows;
-  } = {},
+  }: { strays?: Selection; kept?: Selection; forget?: typeof forgetFlows } = {},
 ): Promise<number> {
   if (stale.length === 0 && !strays) return Promise.resolve(0);
   // By frontend, so that the kernel's table is read once for all changes.

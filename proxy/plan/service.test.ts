@@ -163,9 +163,7 @@ describe("stale flows", () => {
       [
         slice(
           addresses.map((address) => at(address)),
-          {
-            ports: [{ name: "http", port: 5353, protocol: "UDP" }],
-          },
+          { ports: [{ name: "http", port: 5353, protocol: "UDP" }] },
         ),
       ],
       "here",

@@ -22,10 +22,12 @@ export function cgroupPlaces(group: string | undefined): CgroupPlace[] {
   const mounts = readMountInfo();
   const v1 = mounts.filter((item) => item.type === "cgroup" && item.root === "/");
   const hierarchies = v1.length > 0 ? v1 : mounts.filter((item) => item.type === "cgroup2");
-  const places = hierarchies.slice(0, v1.length > 0 ? undefined : 1).map(({ mountPoint }) => ({
-    name: v1.length > 0 ? path.basename(mountPoint) : "",
-    directory: path.join(mountPoint, group),
-  }));
+  const places = hierarchies
+    .slice(0, v1.length > 0 ? undefined : 1)
+    .map(({ mountPoint }) => ({
+      name: v1.length > 0 ? path.basename(mountPoint) : "",
+      directory: path.join(mountPoint, group),
+    }));
   return places.filter(({ directory }) => existsSync(directory));
 }
 

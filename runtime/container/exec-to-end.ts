@@ -49,11 +49,7 @@ export async function execToEnd(
   timeout_s: number,
 ): Promise<ExecOutcome> {
   // lab:10 begin execToEnd
-  const exec = await startExec(runtime, id, {
-    cmd,
-    tty: false,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["ignore", "pipe", "pipe"] });
   using output = runtime.execOutputs.hold();
   const stdout = output.collect(exec.stdout!);
   const stderr = output.collect(exec.stderr!);

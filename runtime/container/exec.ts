@@ -47,11 +47,7 @@ function launch(
     stdio,
     owner,
     log,
-  }: {
-    stdio: StdioOptions;
-    owner: { uid: number; gid: number } | undefined;
-    log: string;
-  },
+  }: { stdio: StdioOptions; owner: { uid: number; gid: number } | undefined; log: string },
 ): PipedChild & Pick<Exec, "exited"> {
   const { promise: exited, resolve, reject } = Promise.withResolvers<number>();
   const failed = (cause: Error) => {

@@ -35,9 +35,6 @@ export async function updateResources(
       await ociOf(runtime, record).update(id, file);
       await rm(file);
     }
-    await runtime.containers.put({
-      ...record,
-      resources: resources as LinuxContainerResources,
-    });
+    await runtime.containers.put({ ...record, resources: resources as LinuxContainerResources });
   });
 }

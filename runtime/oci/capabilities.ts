@@ -104,11 +104,5 @@ export function capabilitySets(
   const bounding = CAPABILITIES.filter((name) => set.has(name) && options.own.has(name));
   const raised = ambient.filter((name) => bounding.includes(name));
   const permitted = options.root ? bounding : raised;
-  return {
-    bounding,
-    effective: permitted,
-    permitted,
-    inheritable: raised,
-    ambient: raised,
-  };
+  return { bounding, effective: permitted, permitted, inheritable: raised, ambient: raised };
 }

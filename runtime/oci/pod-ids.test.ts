@@ -32,9 +32,7 @@ test("an id that a pod does not have is refused: on the node it is another pod's
   expect(() => of(65_536, 0)).toThrow("user 65536 is not an id of the pod");
   expect(() => of(0, 70_000)).toThrow("group 70000 is not an id of the pod");
   expect(() => of(65_536, 0)).toThrow(
-    expect.objectContaining({
-      remedy: expect.stringContaining("hostUsers: true"),
-    }),
+    expect.objectContaining({ remedy: expect.stringContaining("hostUsers: true") }),
   );
 });
 

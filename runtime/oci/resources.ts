@@ -44,10 +44,7 @@ export function resourcesFor(
     ...(options.deviceRules && { devices: options.deviceRules }),
     ...(Object.keys(cpu).length > 0 && { cpu }),
     ...(memoryLimitInBytes && {
-      memory: {
-        limit: memoryLimitInBytes,
-        ...(swap && { swap: memorySwapLimitInBytes }),
-      },
+      memory: { limit: memoryLimitInBytes, ...(swap && { swap: memorySwapLimitInBytes }) },
     }),
     ...(hasUnified && { unified }),
   };

@@ -24,12 +24,7 @@ describe("a pod's bounds of traffic", () => {
     [
       "both",
       { [INGRESS]: "20M", [EGRESS]: "1Gi" },
-      {
-        ingressRate: 2e7,
-        ingressBurst: 2e6,
-        egressRate: 2 ** 30,
-        egressBurst: 107_374_182,
-      },
+      { ingressRate: 2e7, ingressBurst: 2e6, egressRate: 2 ** 30, egressBurst: 107_374_182 },
     ],
   ])("%s", (_what, annotations, expected) => {
     expect(bandwidthOf(annotations)).toEqual(expected);

@@ -106,13 +106,7 @@ describe("the selector of the defaults", () => {
     const controllers = {
       ...NO_WORKLOADS,
       replicationControllers: new Map([
-        [
-          "default/web",
-          {
-            metadata: {},
-            spec: { selector: { app: "web" } },
-          },
-        ],
+        ["default/web", { metadata: {}, spec: { selector: { app: "web" } } }],
       ]),
     };
     const ofController = owned("p", { app: "web" }, "ReplicationController");

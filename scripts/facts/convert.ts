@@ -89,10 +89,7 @@ function protobufOf(tag: string): { id?: number; name?: string } {
   if (tag === "") return {};
   const parts = tag.split(",");
   const name = parts.find((each) => each.startsWith("name="))?.slice("name=".length);
-  return {
-    id: Number(parts[1]),
-    ...(name === undefined ? {} : { name }),
-  };
+  return { id: Number(parts[1]), ...(name === undefined ? {} : { name }) };
 }
 
 function fieldFact(field: GoField, here: ApiPackage): FieldFact {

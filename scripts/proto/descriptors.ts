@@ -22,11 +22,7 @@ const FILES: readonly ReflectedFile[] = [
     packageName: "etcdserverpb",
     dependencies: ["mvccpb.proto", "authpb.proto"],
   },
-  {
-    path: "etcd/v3lockpb",
-    packageName: "v3lockpb",
-    dependencies: ["etcdserverpb.proto"],
-  },
+  { path: "etcd/v3lockpb", packageName: "v3lockpb", dependencies: ["etcdserverpb.proto"] },
   {
     path: "etcd/v3electionpb",
     packageName: "v3electionpb",

@@ -86,12 +86,14 @@ function stored(object: unknown): unknown {
 export function cases(): Case[] {
   const created = creations();
   const first = (base: number): unknown => created.find((each) => each.base === base)?.object;
-  const updates = created.filter(mayUpdate).map((each) => ({
-    ...each,
-    id: `${each.id}, as an update`,
-    object: stored(each.object),
-    old: stored(first(each.base)),
-  }));
+  const updates = created
+    .filter(mayUpdate)
+    .map((each) => ({
+      ...each,
+      id: `${each.id}, as an update`,
+      object: stored(each.object),
+      old: stored(first(each.base)),
+    }));
   return [...created, ...updates].map(({ base: _base, ...rest }) => rest);
 }
 

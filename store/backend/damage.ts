@@ -10,10 +10,7 @@ export class BackendDamagedError extends CodedError {
   override readonly name = "BackendDamagedError";
 
   constructor(folder: string, what: string, cause?: unknown) {
-    super("BACKEND_DAMAGED", `${folder}: ${what}`, {
-      cause,
-      remedy: REBUILD,
-    });
+    super("BACKEND_DAMAGED", `${folder}: ${what}`, { cause, remedy: REBUILD });
   }
 }
 

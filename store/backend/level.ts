@@ -63,10 +63,7 @@ export async function levelBackend(folder: string): Promise<Backend> {
     },
     snapshot() {
       const snapshot = db.snapshot();
-      return {
-        scan: (range) => scan(range, { snapshot }),
-        close: () => snapshot.close(),
-      };
+      return { scan: (range) => scan(range, { snapshot }), close: () => snapshot.close() };
     },
     compactRange: (range) => db.compactRange(range.from, range.to),
     async size() {

@@ -110,9 +110,7 @@ async function main(): Promise<void> {
   const options = { containerd: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   if (!existsSync(join(PEER, "critest"))) {
-    throw new CodedError("NO_PEER", "critest is not built", {
-      remedy: "npm run peers -- critest",
-    });
+    throw new CodedError("NO_PEER", "critest is not built", { remedy: "npm run peers -- critest" });
   }
   const which = values.containerd ? "containerd" : "ours";
   const host = createRuntimeHost();

@@ -63,10 +63,7 @@ describe("network policies", { timeout: TIMEOUT_MS }, () => {
       policy("to-one", {
         podSelector: { matchLabels: { app: "one" } },
         ingress: [
-          {
-            from: [{ podSelector: { matchLabels: { app: "three" } } }],
-            ports: [{ port: "web" }],
-          },
+          { from: [{ podSelector: { matchLabels: { app: "three" } } }], ports: [{ port: "web" }] },
         ],
       }),
     );

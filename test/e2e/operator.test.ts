@@ -36,10 +36,7 @@ const version = (name: string, number: string, text: string, storage: boolean) =
       properties: {
         spec: {
           type: "object",
-          properties: {
-            [number]: { type: "integer" },
-            [text]: { type: "string" },
-          },
+          properties: { [number]: { type: "integer" }, [text]: { type: "string" } },
         },
         status: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
       },
@@ -93,12 +90,7 @@ const webhooks = (kind: "Mutating" | "Validating", verb: string, caBundle: strin
 });
 
 const site = (name: string, versionName: string, spec: object) =>
-  JSON.stringify({
-    apiVersion: `${GROUP}/${versionName}`,
-    kind: "Site",
-    metadata: { name },
-    spec,
-  });
+  JSON.stringify({ apiVersion: `${GROUP}/${versionName}`, kind: "Site", metadata: { name }, spec });
 
 function startCopy(copy: Copy): void {
   const { webhooks: port, metrics } = PORTS[copy];
@@ -133,12 +125,7 @@ describe.runIf(existsSync(PROGRAM))(
       const ca = await createCa({ commonName: "webhook-ca", days: 1, now_ms });
       const pair = await issueCertificate(
         ca,
-        {
-          commonName: "webhooks",
-          ipAddresses: ["127.0.0.1"],
-          usages: ["server"],
-          days: 1,
-        },
+        { commonName: "webhooks", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1 },
         now_ms,
       );
       const dir = join(cluster.host.dir, "webhook-certs");

@@ -44,10 +44,7 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
   it("a hostPort with hostIP 127.0.0.1 answers on the node alone, by that address", async () => {
     const port = (hostPort: number, more: object) => ({ containerPort: 8080, hostPort, ...more });
     await cluster.apply(
-      pod("local", {
-        ...SERVER,
-        ports: [port(18_081, { hostIP: LOOPBACK }), port(18_082, {})],
-      }),
+      pod("local", { ...SERVER, ports: [port(18_081, { hostIP: LOOPBACK }), port(18_082, {})] }),
     );
     // The node has a network of its own: a pod in it sees the node's loopback address.
     const command = ["sleep", "600"];

@@ -59,12 +59,7 @@ const snapshotClass = {
   deletionPolicy: "Delete",
 };
 const snapshot = (name: string, source: object) =>
-  JSON.stringify({
-    apiVersion: API,
-    kind: "VolumeSnapshot",
-    metadata: { name },
-    spec: source,
-  });
+  JSON.stringify({ apiVersion: API, kind: "VolumeSnapshot", metadata: { name }, spec: source });
 
 /** Runs a command in a pod with the claim's volume, until it succeeded. */
 async function inVolume(name: string, command: string, claimName: string): Promise<void> {

@@ -28,12 +28,7 @@ export async function openCheckout(host: OwnHost, user: number): Promise<UserChe
   return {
     own,
     r2k: [join(checkout, "node_modules/node/bin/node"), join(checkout, ".cache/bundle/main.js")],
-    env: {
-      R2K_ROOT: checkout,
-      R2K_DATA: join(own, "data"),
-      R2K_RUN: join(own, "run"),
-      HOME: own,
-    },
+    env: { R2K_ROOT: checkout, R2K_DATA: join(own, "data"), R2K_RUN: join(own, "run"), HOME: own },
     close: async () => void (await host.run("umount", [checkout])),
   };
 }

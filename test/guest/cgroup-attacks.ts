@@ -66,10 +66,7 @@ function attacks(loop: string): Record<string, string> {
 }
 
 const main = (more: object = {}) => [
-  sh("main", SLEEP, {
-    resources: { limits: { memory: "32Mi" } },
-    ...more,
-  }),
+  sh("main", SLEEP, { resources: { limits: { memory: "32Mi" } }, ...more }),
 ];
 /** The pods that attack; the last may do all, which shows that the attacks are real. */
 export const ATTACKERS: Readonly<Record<string, Pod["spec"]>> = {

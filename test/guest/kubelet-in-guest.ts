@@ -26,9 +26,7 @@ const PAIR = spec([
   sh("busy", "while :; do :; done", { resources: { limits: { memory: "32Mi", cpu: "50m" } } }),
 ]);
 /** A container whose limit is the pod's own. */
-const GREEDY = spec([sh("main", "tail /dev/zero")], {
-  resources: { limits: { memory: "16Mi" } },
-});
+const GREEDY = spec([sh("main", "tail /dev/zero")], { resources: { limits: { memory: "16Mi" } } });
 /** Fails its liveness probe as soon as it runs, the first time. */
 const LISTLESS = spec(
   [

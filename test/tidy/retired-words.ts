@@ -8,10 +8,7 @@ interface RetiredWords {
 }
 
 export const RETIRED_WORDS: readonly RetiredWords[] = [
-  {
-    words: ["figure", "figures", "measures", "tally"],
-    instead: "metrics, histogram, counter",
-  },
+  { words: ["figure", "figures", "measures", "tally"], instead: "metrics, histogram, counter" },
   {
     words: ["told", "tell", "tells", "teller", "story", "stories", "scene", "scenes"],
     instead: "recorded, recorder, report, case, transcript",
@@ -38,16 +35,8 @@ export const RETIRED_WORDS: readonly RetiredWords[] = [
     instead: "metrics, counters",
     folders: ["apiserver", "base/observe", "controllers/metrics", "store/metrics", "store/mvcc"],
   },
-  {
-    words: ["quiet"],
-    instead: "idle",
-    folders: ["apiserver", "cli/store", "store", "base/std"],
-  },
-  {
-    words: ["rounds"],
-    instead: "periodic, repairs, scrapes",
-    folders: ["apiserver"],
-  },
+  { words: ["quiet"], instead: "idle", folders: ["apiserver", "cli/store", "store", "base/std"] },
+  { words: ["rounds"], instead: "periodic, repairs, scrapes", folders: ["apiserver"] },
   {
     words: ["held"],
     instead: "cached",

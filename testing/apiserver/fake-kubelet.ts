@@ -21,12 +21,7 @@ export async function startFakeKubelet(
 ): Promise<FakeKubelet> {
   const pair = await issueCertificate(
     ca,
-    {
-      commonName: "system:node:fake",
-      ipAddresses: ["127.0.0.1"],
-      usages: ["server"],
-      days: 1,
-    },
+    { commonName: "system:node:fake", ipAddresses: ["127.0.0.1"], usages: ["server"], days: 1 },
     now_ms,
   );
   const state = { exposition, asked: 0 };

@@ -57,11 +57,7 @@ export async function testOptions(
   );
   const kubelet = await issueCertificate(
     ca,
-    {
-      commonName: "kube-apiserver-kubelet-client",
-      usages: ["client"],
-      days: 1,
-    },
+    { commonName: "kube-apiserver-kubelet-client", usages: ["client"], days: 1 },
     now_ms,
   );
   const keys = generateKeyPairSync("ec", { namedCurve: "P-256" });

@@ -46,13 +46,7 @@ export function describeRefusal(thrown: unknown): string | undefined {
 }
 
 function describeKv({ key, value, createRevision, modRevision, version, lease }: KeyValue): string {
-  const rec = {
-    value: text(value),
-    create: createRevision,
-    mod: modRevision,
-    version,
-    lease,
-  };
+  const rec = { value: text(value), create: createRevision, mod: modRevision, version, lease };
   return describeRec(text(key), rec);
 }
 

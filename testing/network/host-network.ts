@@ -41,13 +41,7 @@ export function createHostNetwork(): HostNetwork {
     using there = openRoute();
     addAddress(there, getLink(there, "up1").index, `${OUTSIDE}/24`);
   });
-  return {
-    root,
-    host,
-    outside,
-    container: () => add(`c${containers++}`),
-    close,
-  };
+  return { root, host, outside, container: () => add(`c${containers++}`), close };
 }
 
 /** Lets the machine outside know the way to the containers, for tests that need no masquerade. */

@@ -89,14 +89,7 @@ export class TestMember {
       applied: mark.index,
       membership: mark.membership,
     };
-    return new Raft(
-      {
-        id: this.id,
-        ...CORE_OPTIONS,
-        ...this.#options,
-      },
-      restored,
-    );
+    return new Raft({ id: this.id, ...CORE_OPTIONS, ...this.#options }, restored);
   }
 
   /** Stops immediately: writes that were not durable are gone. */

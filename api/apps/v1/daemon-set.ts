@@ -37,10 +37,7 @@ function defaults({ metadata, spec }: DaemonSet): void {
 /** Changes of the template are counted where a field of older versions counted them. */
 function countTemplate(object: DaemonSet, count: number): void {
   if (count === 0) return;
-  object.metadata.annotations = {
-    ...object.metadata.annotations,
-    [TEMPLATE_COUNT]: String(count),
-  };
+  object.metadata.annotations = { ...object.metadata.annotations, [TEMPLATE_COUNT]: String(count) };
 }
 
 /** Upstream has the count in the annotation for clients of the object alone. */

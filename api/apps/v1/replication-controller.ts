@@ -72,8 +72,6 @@ export const replicationController: Kind<ReplicationController> = defineKind<Rep
       ...templateColumns<ReplicationController>((object) => object.spec.template),
       wide("Selector", (object) => mapCell(object.spec.selector)),
     ],
-    selectableFields: {
-      "status.replicas": (object) => String(object.status?.replicas ?? 0),
-    },
+    selectableFields: { "status.replicas": (object) => String(object.status?.replicas ?? 0) },
   },
 );

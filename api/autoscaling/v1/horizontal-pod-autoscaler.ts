@@ -91,11 +91,7 @@ function toStorage(object: HorizontalPodAutoscaler): Stored {
     kind: "HorizontalPodAutoscaler",
     apiVersion: "autoscaling/v2",
     metadata: withAnnotations(object.metadata, rest),
-    spec: {
-      ...spec,
-      metrics,
-      ...(said.behavior && { behavior: said.behavior }),
-    },
+    spec: { ...spec, metrics, ...(said.behavior && { behavior: said.behavior }) },
     status: {
       // The second version leaves a count of nothing away.
       ...(currentReplicas === 0 ? {} : { currentReplicas }),

@@ -12,10 +12,7 @@ const of = (kind: string, apiVersion: string | undefined, minReplicas = 1) =>
       metrics: [
         {
           type: "External",
-          external: {
-            metric: { name: "q" },
-            target: { type: "Value", value: "1" },
-          },
+          external: { metric: { name: "q" }, target: { type: "Value", value: "1" } },
         },
       ],
     },

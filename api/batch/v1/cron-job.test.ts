@@ -7,9 +7,7 @@ import { cronJob } from "./cron-job.ts";
 const CONTEXT = { now_ms: 0 };
 
 function made(spec: object, name = "nightly"): CronJob {
-  const template = {
-    spec: { restartPolicy: "Never", containers: [{ name: "c", image: "c:1" }] },
-  };
+  const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "c:1" }] } };
   const { object } = decodeJson<CronJob>("batch/v1.CronJob", {
     metadata: { name, namespace: "default", resourceVersion: "1" },
     spec: { schedule: "0 4 * * *", jobTemplate: { spec: { template } }, ...spec },

@@ -9,9 +9,7 @@ const START = "2026-01-01T00:00:00Z";
 const END = "2026-01-01T00:01:00Z";
 
 function made(spec: object = {}, status: object = {}): Job {
-  const template = {
-    spec: { restartPolicy: "Never", containers: [{ name: "c", image: "c:1" }] },
-  };
+  const template = { spec: { restartPolicy: "Never", containers: [{ name: "c", image: "c:1" }] } };
   const { object } = decodeJson<Job>("batch/v1.Job", {
     metadata: { name: "once", namespace: "default", uid: "u", resourceVersion: "1" },
     spec: { template, ...spec },

@@ -61,10 +61,7 @@ function selectOwnPods(job: Job): void {
   const labels: Record<string, string> = {};
   for (const key of NAME_LABELS) labels[key] = name;
   for (const key of UID_LABELS) labels[key] = uid;
-  template.metadata = {
-    ...template.metadata,
-    labels: { ...labels, ...template.metadata?.labels },
-  };
+  template.metadata = { ...template.metadata, labels: { ...labels, ...template.metadata?.labels } };
   job.spec.selector = {
     ...job.spec.selector,
     matchLabels: { [SELECTED_LABEL]: uid, ...job.spec.selector?.matchLabels },

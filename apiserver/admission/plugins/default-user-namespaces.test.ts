@@ -127,12 +127,7 @@ it.each([
     {
       volumes: emptyDir({ medium: "HugePages" }),
       containers: [
-        container({
-          resources: {
-            requests: { cpu: "1" },
-            limits: { "hugepages-2Mi": "2Mi" },
-          },
-        }),
+        container({ resources: { requests: { cpu: "1" }, limits: { "hugepages-2Mi": "2Mi" } } }),
       ],
     },
   ],
@@ -145,9 +140,7 @@ it.each([
   ["a group that it would not have", { securityContext: { supplementalGroups: [65_536] } }],
   [
     "a sysctl with ids",
-    {
-      securityContext: { sysctls: [{ name: "net.ipv4.ping_group_range", value: "0 70000" }] },
-    },
+    { securityContext: { sysctls: [{ name: "net.ipv4.ping_group_range", value: "0 70000" }] } },
   ],
 ])("a pod with %s keeps the node's users", async (_what, spec) => {
   expect(await create(spec)).toEqual([201, undefined]);

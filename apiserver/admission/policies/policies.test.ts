@@ -111,9 +111,7 @@ it("a policy without a binding is not in effect, and a binding narrows it", asyn
     "validating",
     "narrow",
     { validations },
-    {
-      matchResources: { excludeResourceRules: [{ ...rule(), resourceNames: ["spared"] }] },
-    },
+    { matchResources: { excludeResourceRules: [{ ...rule(), resourceNames: ["spared"] }] } },
   );
   await until("narrow", refused);
   expect((await post("spared", "narrow")).status).toBe(201);
@@ -159,10 +157,7 @@ it("parameters come by name or selector, of custom kinds too, or are missed", as
           served: true,
           storage: true,
           schema: {
-            openAPIV3Schema: {
-              type: "object",
-              properties: { most: { type: "integer" } },
-            },
+            openAPIV3Schema: { type: "object", properties: { most: { type: "integer" } } },
           },
         },
       ],
@@ -275,9 +270,7 @@ it("what a mutating policy cannot change is refused", async () => {
     mutations: [
       {
         patchType: "ApplyConfiguration",
-        applyConfiguration: {
-          expression: "Object{metadata: Object.spec{labels: {}}}",
-        },
+        applyConfiguration: { expression: "Object{metadata: Object.spec{labels: {}}}" },
       },
     ],
   });

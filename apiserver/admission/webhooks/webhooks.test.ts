@@ -284,11 +284,7 @@ it("a webhook that wants to see later changes is called again, after the plugins
   expect(kit.called).toEqual(["r-1", "r-2", "r-3"]);
   kit.calls.length = 0;
   kit.answers.set("r-2", () =>
-    jsonPatch({
-      op: "add",
-      path: "/spec/containers/-",
-      value: { name: "side", image: "b" },
-    }),
+    jsonPatch({ op: "add", path: "/spec/containers/-", value: { name: "side", image: "b" } }),
   );
   const answer = await server.ask(pods, { method: "POST", body: pod("twice") });
   expect(answer.status, answer.body).toBe(201);

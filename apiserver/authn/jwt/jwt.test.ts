@@ -340,12 +340,9 @@ it("an issuer whose documents are another's is not believed", async () => {
   const serve = server.answer;
   server.answer = (request, body, response) => {
     if (request.url === "/keys") return serve(request, body, response);
-    response.writeHead(200).end(
-      JSON.stringify({
-        issuer: "https://other.example",
-        jwks_uri: `${issuer.url}/keys`,
-      }),
-    );
+    response
+      .writeHead(200)
+      .end(JSON.stringify({ issuer: "https://other.example", jwks_uri: `${issuer.url}/keys` }));
   };
   const authority = await authorityOf({}, false);
   const wellKnown = "/.well-known/openid-configuration";

@@ -305,11 +305,7 @@ it("a node evicts its own pods only, and nothing is done of what it may not", as
   const evict = (name: string) =>
     asNode(
       `${NS}/pods/${name}/eviction`,
-      post({
-        apiVersion: "policy/v1",
-        kind: "Eviction",
-        metadata: { name },
-      }),
+      post({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name } }),
     );
   await made(`${NS}/pods`, pod("leaving", { nodeName: "n1" }));
   const refused = await evict("theirs");
@@ -431,9 +427,7 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
   await patch(asAdmin, "n2", theirs);
   const link = (VtepMAC: string) => ({
     metadata: {
-      annotations: {
-        "flannel.alpha.coreos.com/backend-data": JSON.stringify({ VNI: 1, VtepMAC }),
-      },
+      annotations: { "flannel.alpha.coreos.com/backend-data": JSON.stringify({ VNI: 1, VtepMAC }) },
     },
   });
   await patch(asAdmin, "n2", link("02:00:00:00:00:0a"));

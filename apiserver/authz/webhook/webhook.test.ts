@@ -273,10 +273,7 @@ it("a webhook that hangs is given up, and one user's calls leave room for others
   const share = Math.ceil(REMOTE_CALLS_MAX * SHARE);
   // Each a service account of its own, whose namespace's editors make as many as they like.
   const account = (i: number) => ({
-    user: {
-      name: `system:serviceaccount:team:s${i}`,
-      groups: ["system:serviceaccounts:team"],
-    },
+    user: { name: `system:serviceaccount:team:s${i}`, groups: ["system:serviceaccounts:team"] },
   });
   const asked = Array.from({ length: share }, (_, i) => authorizer.decide(ask(account(i))));
   // One who made the webhook fail for themselves would evade what it denies.

@@ -16,10 +16,7 @@ import { successStatus } from "./success.ts";
 /** A pod's place as the scheduler states it (core/v1). */
 export type Binding = Partial<CoreBinding> & KubeObject;
 
-const FORM = {
-  kind: { group: "", version: "v1", kind: "Binding" },
-  schema: "core/v1.Binding",
-};
+const FORM = { kind: { group: "", version: "v1", kind: "Binding" }, schema: "core/v1.Binding" };
 const PART = { group: "", name: "pods/binding" };
 
 type Pod = CorePod & KubeObject;

@@ -86,11 +86,7 @@ async function nodePlace(server: ApiServer, target: ProxyTarget): Promise<ProxyP
   if (target.port === "" || target.port === String(kubelet.port)) {
     return { ...kubelet, agent: kubeletAgent(server) };
   }
-  return {
-    host: reachable(kubelet.host),
-    port: portIn(target.port),
-    agent: agentOf(target),
-  };
+  return { host: reachable(kubelet.host), port: portIn(target.port), agent: agentOf(target) };
 }
 
 function portIn(text: string): number {

@@ -17,10 +17,7 @@ import type { Resource } from "../../resource/resource.ts";
 import type { ApiServer } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 
-type TokenRequest = KubeObject & {
-  spec?: Partial<Question["spec"]>;
-  status?: Question["status"];
-};
+type TokenRequest = KubeObject & { spec?: Partial<Question["spec"]>; status?: Question["status"] };
 
 const KIND = { group: "authentication.k8s.io", version: "v1", kind: "TokenRequest" };
 const SUBJECT = { group: KIND.group, name: KIND.kind };

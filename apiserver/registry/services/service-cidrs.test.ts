@@ -191,10 +191,7 @@ describe("addresses and the objects that stand for them", () => {
 
   it("what refers to no Service, or to another, is put right, with Events", async () => {
     await create("right", { clusterIP: "10.99.0.40" });
-    const labels = {
-      [MANAGER]: "ipallocator.k8s.io",
-      "ipaddress.kubernetes.io/ip-family": "IPv4",
-    };
+    const labels = { [MANAGER]: "ipallocator.k8s.io", "ipaddress.kubernetes.io/ip-family": "IPv4" };
     const put = async (name: string, service: string) => {
       await send("DELETE", `${NETWORKING}/ipaddresses/${name}`);
       const parentRef = { resource: "services", namespace: "default", name: service };

@@ -80,10 +80,7 @@ it.each<[string, object, string]>([
   ["IPv6 alone", { ipFamilies: ["IPv6"] }, "spec.ipFamilies[0]"],
   [
     "both, where they can be had",
-    {
-      ipFamilies: ["IPv4", "IPv6"],
-      ipFamilyPolicy: "PreferDualStack",
-    },
+    { ipFamilies: ["IPv4", "IPv6"], ipFamilyPolicy: "PreferDualStack" },
     "spec.ipFamilies[1]",
   ],
   ["an IPv6 address", { clusterIP: "fd00::7" }, "spec.ipFamilies[0]"],

@@ -1,9 +1,5 @@
 /** The file type bits of mknod(2) and stat(2). */
-export const FileType = {
-  fifo: 0o010000,
-  character: 0o020000,
-  block: 0o060000,
-} as const;
+export const FileType = { fifo: 0o010000, character: 0o020000, block: 0o060000 } as const;
 
 /** The kernel's device number of `major:minor` (makedev(3)). */
 export function deviceNumber(major: number, minor: number): number {
@@ -13,8 +9,5 @@ export function deviceNumber(major: number, minor: number): number {
 
 /** `major` and `minor` of a device number, as `rdev` in stat(2). */
 export function splitDeviceNumber(device: number): { major: number; minor: number } {
-  return {
-    major: (device >>> 8) & 0xfff,
-    minor: (device & 0xff) | ((device >>> 12) & 0xfff00),
-  };
+  return { major: (device >>> 8) & 0xfff, minor: (device & 0xff) | ((device >>> 12) & 0xfff00) };
 }

@@ -200,12 +200,7 @@ function configure(
     flags,
     access,
     file,
-  }: {
-    backing: number;
-    flags: number;
-    access: string;
-    file: string;
-  },
+  }: { backing: number; flags: number; access: string; file: string },
 ): OpenDevice {
   const config = Buffer.alloc(CONFIG_BYTES);
   config.writeUInt32LE(backing, 0);

@@ -13,15 +13,7 @@ import { AF_INET } from "../syscall/numbers.ts";
 
 // linux/netfilter/ipset/ip_set.h
 const SUBSYS_IPSET = 6 << 8;
-const CMD = {
-  CREATE: 2,
-  DESTROY: 3,
-  FLUSH: 4,
-  LIST: 7,
-  ADD: 9,
-  DEL: 10,
-  HEADER: 12,
-} as const;
+const CMD = { CREATE: 2, DESTROY: 3, FLUSH: 4, LIST: 7, ADD: 9, DEL: 10, HEADER: 12 } as const;
 const ATTR = {
   PROTOCOL: 1,
   SETNAME: 2,

@@ -8,15 +8,7 @@ import { linkName } from "./link.ts";
 import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 
 const RTM = { NEWROUTE: 24, DELROUTE: 25, GETROUTE: 26 } as const;
-const RTA = {
-  DST: 1,
-  OIF: 4,
-  GATEWAY: 5,
-  PRIORITY: 6,
-  PREFSRC: 7,
-  METRICS: 8,
-  TABLE: 15,
-} as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, METRICS: 8, TABLE: 15 } as const;
 const RTAX = { MTU: 2, ADVMSS: 8 } as const;
 const RTPROT_STATIC = 4;
 const RTNH_F_ONLINK = 4;

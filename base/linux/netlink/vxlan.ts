@@ -1,14 +1,7 @@
 import { addressBytes, addressText } from "../socket/address-bytes.ts";
 import { attribute, parseAttributes, u8Attribute, u32Attribute } from "./attributes.ts";
 
-const VXLAN = {
-  ID: 1,
-  LINK: 3,
-  LOCAL: 4,
-  LEARNING: 7,
-  PORT: 15,
-  UDP_CSUM: 18,
-} as const;
+const VXLAN = { ID: 1, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, UDP_CSUM: 18 } as const;
 
 /** Attributes of a VXLAN link (linux/if_link.h, IFLA_VXLAN_*). */
 export interface Vxlan {

@@ -59,11 +59,7 @@ export class Tracer implements SpanOwner {
     this.#options = options;
     const { clock } = options;
     this.#epoch_ms = clock.now() - clock.monotonic();
-    this.unsampled = {
-      traceId: this.newTraceId(),
-      spanId: this.newSpanId(),
-      isSampled: false,
-    };
+    this.unsampled = { traceId: this.newTraceId(), spanId: this.newSpanId(), isSampled: false };
   }
 
   /** Starts a part of a span, here or in another process; its decision whether to sample counts. */

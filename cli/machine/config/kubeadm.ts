@@ -374,12 +374,7 @@ function tokenFaults({ ttl, expires, usages = [], groups = [] }: BootstrapToken,
 export function clusterDocument(cluster: ClusterSection): string {
   const { local, external } = cluster.etcd;
   const etcd = external ? { external } : { local };
-  return stringify({
-    apiVersion: KUBEADM_VERSION,
-    kind: "ClusterConfiguration",
-    ...cluster,
-    etcd,
-  });
+  return stringify({ apiVersion: KUBEADM_VERSION, kind: "ClusterConfiguration", ...cluster, etcd });
 }
 
 /** The address of a range: 1 is `kubernetes.default`, 10 is kubeadm's for DNS. */

@@ -205,10 +205,7 @@ export function kubeletOptions(config: KubeletConfig) {
     imageGc:
       high === undefined
         ? undefined
-        : {
-            highPercent: high,
-            lowPercent: config.imageGCLowThresholdPercent ?? high - 5,
-          },
+        : { highPercent: high, lowPercent: config.imageGCLowThresholdPercent ?? high - 5 },
   };
   return given(options) as Partial<KubeletOptions> &
     Pick<KubeletOptions, "clusterDns" | "clusterDomain" | "cgroupRoot">;

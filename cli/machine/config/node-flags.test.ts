@@ -8,10 +8,7 @@ test("flags that are written are read", () => {
       ["node-labels", "a=b,c="],
     ]),
   );
-  expect(parseNodeFlags(text)).toMatchObject({
-    nodeIp: "10.0.0.1",
-    nodeLabels: { a: "b", c: "" },
-  });
+  expect(parseNodeFlags(text)).toMatchObject({ nodeIp: "10.0.0.1", nodeLabels: { a: "b", c: "" } });
   expect(parseNodeFlags("")).toMatchObject({ nodeLabels: {} });
 });
 

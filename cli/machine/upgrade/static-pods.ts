@@ -49,10 +49,7 @@ export async function upgradeStaticPods(
         throw new CommandError(
           "UPGRADE",
           `${pod} did not become healthy: ${messageOf(cause)}; ` + "the former manifests are back",
-          {
-            remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`,
-            cause,
-          },
+          { remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`, cause },
         );
       }
     }

@@ -111,16 +111,11 @@ describe("a PersistentVolume of an in-tree kind is that of its driver", () => {
     [
       "Cinder",
       volume({ cinder: { volumeID: "c" } }),
-      {
-        driver: "cinder.csi.openstack.org",
-        volumeHandle: "c",
-      },
+      { driver: "cinder.csi.openstack.org", volumeHandle: "c" },
     ],
     [
       "vSphere",
-      volume({
-        vsphereVolume: { volumePath: "[d] x.vmdk", storagePolicyName: "gold" },
-      }),
+      volume({ vsphereVolume: { volumePath: "[d] x.vmdk", storagePolicyName: "gold" } }),
       {
         driver: "csi.vsphere.vmware.com",
         volumeHandle: "[d] x.vmdk",
@@ -130,10 +125,7 @@ describe("a PersistentVolume of an in-tree kind is that of its driver", () => {
     [
       "Portworx",
       volume({ portworxVolume: { volumeID: "p" } }),
-      {
-        driver: "pxd.portworx.com",
-        volumeHandle: "p",
-      },
+      { driver: "pxd.portworx.com", volumeHandle: "p" },
     ],
   ])("%s", (_name, given, csi) => {
     const { spec } = translateVolume(given);
@@ -149,15 +141,11 @@ describe("a PersistentVolume of an in-tree kind is that of its driver", () => {
   it.each<[string, PersistentVolume]>([
     [
       "an unmanaged disk of Azure",
-      volume({
-        azureDisk: { diskName: "d", diskURI: "https://x/vhds/d", kind: "Dedicated" },
-      }),
+      volume({ azureDisk: { diskName: "d", diskURI: "https://x/vhds/d", kind: "Dedicated" } }),
     ],
     [
       "a share whose secret is in no namespace",
-      volume({
-        azureFile: { ...share, secretNamespace: "" },
-      }),
+      volume({ azureFile: { ...share, secretNamespace: "" } }),
     ],
     ["an id that is none", volume({ awsElasticBlockStore: { volumeID: "aws://zone/other" } })],
     ["zones of two regions", volume(gce, zoned("us-central1-a__us-east1-b"))],
@@ -282,26 +270,17 @@ describe("a class of an in-tree provisioner", () => {
     [
       "kubernetes.io/azure-disk",
       { fsType: "xfs", kind: "Managed" },
-      {
-        fsType: "xfs",
-        kind: "Managed",
-      },
+      { fsType: "xfs", kind: "Managed" },
     ],
     [
       "kubernetes.io/cinder",
       { availability: "nova", fstype: "ext4" },
-      {
-        availability: "nova",
-        "csi.storage.k8s.io/fstype": "ext4",
-      },
+      { availability: "nova", "csi.storage.k8s.io/fstype": "ext4" },
     ],
     [
       "kubernetes.io/vsphere-volume",
       { datastore: "d", unheardOf: "x" },
-      {
-        "datastore-migrationparam": "d",
-        csimigration: "true",
-      },
+      { "datastore-migrationparam": "d", csimigration: "true" },
     ],
     ["example.com/own", { fsType: "xfs" }, { fsType: "xfs" }],
   ])("%s has the driver's parameters", (provisioner, given, expected) => {

@@ -204,9 +204,7 @@ export function translateClass(storageClass: StorageClass): StorageClass {
     ...storageClass,
     provisioner: kind.driver,
     parameters: { ...parameters, ...kind.added?.(given) },
-    ...(topologies && {
-      allowedTopologies: topologies.map((term) => translateTerm(term, kind)),
-    }),
+    ...(topologies && { allowedTopologies: topologies.map((term) => translateTerm(term, kind)) }),
   };
 }
 

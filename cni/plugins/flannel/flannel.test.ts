@@ -3,12 +3,7 @@ import type { PluginCall } from "../../lib/skel.ts";
 import { formatSubnetEnv, parseSubnetEnv } from "../../lib/subnet-env.ts";
 import { configOf, delegateConfig } from "./config.ts";
 
-const env = {
-  networks: ["10.244.0.0/16"],
-  subnets: ["10.244.3.1/24"],
-  mtu: 1450,
-  ipMasq: false,
-};
+const env = { networks: ["10.244.0.0/16"], subnets: ["10.244.3.1/24"], mtu: 1450, ipMasq: false };
 
 const call = (config: object) =>
   ({

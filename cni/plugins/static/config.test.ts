@@ -7,11 +7,7 @@ const CONFIGURED = { address: "10.88.0.50/24", gateway: "10.88.0.1" };
 const call = (ipam: object, more: object = {}, args = "") =>
   ({
     args,
-    config: {
-      type: "bridge",
-      ipam: { type: "static", addresses: [CONFIGURED], ...ipam },
-      ...more,
-    },
+    config: { type: "bridge", ipam: { type: "static", addresses: [CONFIGURED], ...ipam }, ...more },
   }) as unknown as PluginCall;
 
 const runtime = (...ips: string[]) => ({ runtimeConfig: { ips } });

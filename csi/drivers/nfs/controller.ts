@@ -89,10 +89,7 @@ async function deleteVolume(
     driver.processes.run(
       "deleteVolume",
       { ...inShare(driver, share), key },
-      {
-        server: contentOf(share.server),
-        timeout_ms: CONTENT_TIMEOUT_MS,
-      },
+      { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
     ),
   );
 }
@@ -110,10 +107,7 @@ function getVolume(driver: NfsDriver, { share, key }: ObjectId): Promise<VolumeR
   return driver.processes.run(
     "getVolume",
     { ...inShare(driver, share), key },
-    {
-      server,
-      timeout_ms: SHARE_TIMEOUT_MS,
-    },
+    { server, timeout_ms: SHARE_TIMEOUT_MS },
   );
 }
 

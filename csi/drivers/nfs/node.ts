@@ -182,10 +182,7 @@ async function unmountOf(driver: NfsDriver, server: string, target: string): Pro
       await driver.processes.run(
         "unmount",
         { target, detach },
-        {
-          server: detach ? `${server}, detaching` : unmountsOf(server),
-          timeout_ms,
-        },
+        { server: detach ? `${server}, detaching` : unmountsOf(server), timeout_ms },
       );
       return;
     } catch (thrown) {

@@ -52,10 +52,7 @@ async function createSnapshot(
     driver.processes.run(
       "createSnapshot",
       { ...inShare(driver, share), ...asked },
-      {
-        server: contentOf(share.server),
-        timeout_ms: CONTENT_TIMEOUT_MS,
-      },
+      { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
     ),
   );
   return snapshotMessage(share, record);

@@ -247,11 +247,7 @@ const targetOf = (rule: string) => / ?-j (KUBE-\S+)/.exec(rule)?.[1];
 
 describe("many Services", () => {
   const numbered = (i: number, at = i) =>
-    port({
-      key: `ns1/s${i}:p/TCP`,
-      clusterIps: [`172.30.1.${at}`],
-      nodePort: 30_000 + at,
-    });
+    port({ key: `ns1/s${i}:p/TCP`, clusterIps: [`172.30.1.${at}`], nodePort: 30_000 + at });
   const many = (names: readonly number[]) => names.map((i) => numbered(i));
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
   const fragmentsOf = (ports: readonly ServicePort[]) =>

@@ -38,11 +38,7 @@ const TABLE = "r2k-proxy-userspace";
  * 28,000 are all that there are to one endpoint. The kernel then takes 5 ms to find none.
  */
 const REUSE: Parameter = { name: "net.ipv4.tcp_tw_reuse", ours: "1", initial: "2" };
-const TRACES: ParameterTraces = {
-  all: [REUSE],
-  note,
-  isPresent: hasAddress,
-};
+const TRACES: ParameterTraces = { all: [REUSE], note, isPresent: hasAddress };
 const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
 /** The proxy ports of a Service port: of all its endpoints, and of this node's. */
@@ -136,13 +132,7 @@ function userspaceRules(options: RulesOptions): Rules {
 
 /** The rules that lead to proxy ports, in a table with that comment. */
 const rulesToPorts = (options: RulesOptions, note: () => string) =>
-  nftablesRules({
-    ...options,
-    table: TABLE,
-    masquerade: false,
-    proxyAddress: PROXY_ADDRESS,
-    note,
-  });
+  nftablesRules({ ...options, table: TABLE, masquerade: false, proxyAddress: PROXY_ADDRESS, note });
 
 /**
  * Returns what opens proxy ports, with numbers of the namespace that the first is in, and the
@@ -232,11 +222,7 @@ function served(
     return undefined;
   }
   const usesLocal = policies.internalLocal || policies.externalLocal;
-  return {
-    transport,
-    all: allEndpoints.length > 0,
-    local: usesLocal && localEndpoints.length > 0,
-  };
+  return { transport, all: allEndpoints.length > 0, local: usesLocal && localEndpoints.length > 0 };
 }
 
 /** The Service port as nftables serves it. The proxy ports see each client's own address. */

@@ -104,9 +104,7 @@ export async function propose(
   const { succeeded, header } = await ifCreatedAt(
     context,
     { key, rev },
-    {
-      success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }],
-    },
+    { success: [{ requestPut: { ...PutRequest.create(), key, value, lease } }] },
   );
   return succeeded ? header : undefined;
 }
@@ -119,9 +117,7 @@ export async function leave(
   const { header } = await ifCreatedAt(
     context,
     { key, rev },
-    {
-      success: [{ requestDeleteRange: { ...DeleteRangeRequest.create(), key } }],
-    },
+    { success: [{ requestDeleteRange: { ...DeleteRangeRequest.create(), key } }] },
   );
   return header!;
 }

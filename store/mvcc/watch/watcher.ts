@@ -38,8 +38,5 @@ export function filterEvents(watcher: Watcher, events: Event[]): Event[] {
 }
 
 export function filtersOf(filters: readonly number[]): { noPut: boolean; noDelete: boolean } {
-  return {
-    noPut: filters.includes(Filter.NOPUT),
-    noDelete: filters.includes(Filter.NODELETE),
-  };
+  return { noPut: filters.includes(Filter.NOPUT), noDelete: filters.includes(Filter.NODELETE) };
 }

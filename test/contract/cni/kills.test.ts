@@ -43,13 +43,7 @@ afterAll(() => {
   rmSync(built, { recursive: true });
 });
 
-const BRIDGE = {
-  type: "bridge",
-  bridge: "cni0",
-  isGateway: true,
-  ipspoofchk: true,
-  ipMasq: true,
-};
+const BRIDGE = { type: "bridge", bridge: "cni0", isGateway: true, ipspoofchk: true, ipMasq: true };
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
 
 /**

@@ -141,16 +141,18 @@ export class AttachFixture {
     source: Partial<PersistentVolumeSpec>,
   ): Promise<void> {
     const storage = { storage: "1Gi" };
-    await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
-      metadata: { name },
-      spec: {
-        accessModes,
-        capacity: storage,
-        storageClassName: name,
-        persistentVolumeReclaimPolicy: "Retain",
-        ...source,
-      },
-    });
+    await this.#plane.admin
+      .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .create({
+        metadata: { name },
+        spec: {
+          accessModes,
+          capacity: storage,
+          storageClassName: name,
+          persistentVolumeReclaimPolicy: "Retain",
+          ...source,
+        },
+      });
     const claims = this.#plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
     await claims.create({
       metadata: { namespace, name },
@@ -165,24 +167,28 @@ export class AttachFixture {
   /** Registers a driver on a node whose kubelet takes in-tree volumes for CSI volumes. */
   async serve(node: string, driver: string): Promise<void> {
     const annotations = { [MIGRATED_PLUGINS]: migratedPlugins() };
-    await this.#plane.admin.resource<CSINode>(CSI_NODES).create({
-      metadata: { name: node, annotations },
-      spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: [] }] },
-    });
+    await this.#plane.admin
+      .resource<CSINode>(CSI_NODES)
+      .create({
+        metadata: { name: node, annotations },
+        spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: [] }] },
+      });
   }
 
   /** Creates a volume that was another namespace's, whose claim is gone. */
   async released(name: string, source: Partial<PersistentVolumeSpec>): Promise<void> {
-    await this.#plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
-      metadata: { name },
-      spec: {
-        accessModes: ["ReadWriteOnce"],
-        capacity: { storage: "1Gi" },
-        persistentVolumeReclaimPolicy: "Retain",
-        claimRef: { namespace: "other", name, uid: "gone" },
-        ...source,
-      },
-    });
+    await this.#plane.admin
+      .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+      .create({
+        metadata: { name },
+        spec: {
+          accessModes: ["ReadWriteOnce"],
+          capacity: { storage: "1Gi" },
+          persistentVolumeReclaimPolicy: "Retain",
+          claimRef: { namespace: "other", name, uid: "gone" },
+          ...source,
+        },
+      });
   }
 
   /** A pod that names volumes without claims. */

@@ -113,24 +113,13 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
       metrics: [
         {
           type: "Resource",
-          resource: {
-            name: "memory",
-            target: { type: "AverageValue", averageValue: "100Mi" },
-          },
+          resource: { name: "memory", target: { type: "AverageValue", averageValue: "100Mi" } },
         },
       ],
     },
     conditions: [READY, VALID, TOO_MANY],
     metrics: [
-      {
-        type: "Resource",
-        resource: {
-          name: "memory",
-          current: {
-            averageValue: "151Mi",
-          },
-        },
-      },
+      { type: "Resource", resource: { name: "memory", current: { averageValue: "151Mi" } } },
     ],
   },
   "one container's share": {
@@ -154,11 +143,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     metrics: [
       {
         type: "ContainerResource",
-        containerResource: {
-          name: "memory",
-          container: "side",
-          current: { averageValue: "1Mi" },
-        },
+        containerResource: { name: "memory", container: "side", current: { averageValue: "1Mi" } },
       },
     ],
   },
@@ -243,10 +228,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
       metrics: [
         {
           type: "Pods",
-          pods: {
-            metric: { name: "hits" },
-            target: { type: "AverageValue", averageValue: "10" },
-          },
+          pods: { metric: { name: "hits" }, target: { type: "AverageValue", averageValue: "10" } },
         },
       ],
     },
@@ -358,11 +340,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     ends: 3,
     spec: {
       metrics: [cpu(20)],
-      behavior: {
-        scaleUp: {
-          policies: [{ type: "Pods", value: 1, periodSeconds: 600 }],
-        },
-      },
+      behavior: { scaleUp: { policies: [{ type: "Pods", value: 1, periodSeconds: 600 }] } },
     },
     conditions: [READY, VALID, "ScalingLimited True ScaleUpLimit"],
     says: {
@@ -375,10 +353,7 @@ export const AUTOSCALER_CASES: Readonly<Record<string, AutoscalerCase>> = {
     ends: 3,
     spec: {
       behavior: {
-        scaleDown: {
-          ...now,
-          policies: [{ type: "Percent", value: 25, periodSeconds: 600 }],
-        },
+        scaleDown: { ...now, policies: [{ type: "Percent", value: 25, periodSeconds: 600 }] },
       },
     },
     conditions: [READY, VALID, "ScalingLimited True ScaleDownLimit"],

@@ -88,10 +88,7 @@ async function begin(): Promise<void> {
   const metrics: HorizontalPodAutoscaler["spec"]["metrics"] = [
     {
       type: "Resource",
-      resource: {
-        name: "cpu",
-        target: { type: "Utilization", averageUtilization: 50 },
-      },
+      resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 50 } },
     },
   ];
   await autoscalers().create({

@@ -181,10 +181,12 @@ function targetRules(subject: () => Subject, until: Until): void {
       const resource = admin.resource<Scalable>(type);
       const metadata = { namespace, name: plural };
       await resource.create({ metadata, spec: { replicas: 2, selector, template } } as Scalable);
-      await admin.resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS).create({
-        metadata,
-        spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
-      });
+      await admin
+        .resource<HorizontalPodAutoscaler>(HORIZONTAL_POD_AUTOSCALERS)
+        .create({
+          metadata,
+          spec: { scaleTargetRef: { apiVersion, kind, name: plural }, maxReplicas: 1 },
+        });
       await until(
         `one of ${plural}`,
         async () => (await resource.get(metadata)).spec.replicas === 1,

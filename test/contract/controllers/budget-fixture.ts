@@ -80,10 +80,12 @@ export class BudgetFixture {
 
   async deploy(name: string, replicas: number): Promise<void> {
     const selector = { matchLabels: { app: name } };
-    await this.#plane.admin.resource<Deployment>(DEPLOYMENTS).create({
-      metadata: this.nameOf(name),
-      spec: { replicas, selector, template: this.pod(name) },
-    });
+    await this.#plane.admin
+      .resource<Deployment>(DEPLOYMENTS)
+      .create({
+        metadata: this.nameOf(name),
+        spec: { replicas, selector, template: this.pod(name) },
+      });
   }
 
   async scale(name: string, replicas: number): Promise<void> {

@@ -32,11 +32,13 @@ const CLUSTER_ROLE_BINDINGS = {
 };
 
 async function bindClusterRole(name: string, role: string, groupName: string): Promise<void> {
-  await plane.admin.resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS).create({
-    metadata: { name },
-    roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: role },
-    subjects: [{ apiGroup: RBAC, kind: "Group", name: groupName }],
-  });
+  await plane.admin
+    .resource<ClusterRoleBinding>(CLUSTER_ROLE_BINDINGS)
+    .create({
+      metadata: { name },
+      roleRef: { apiGroup: RBAC, kind: "ClusterRole", name: role },
+      subjects: [{ apiGroup: RBAC, kind: "Group", name: groupName }],
+    });
 }
 
 /** A signing request for a new key, in base64. */

@@ -31,9 +31,7 @@ import { startHollowKubelet } from "./hollow-kubelet.ts";
 const plane = fileControlPlane(
   ["n1", "n2"],
   {},
-  {
-    getsReady: (pod) => pod.spec.containers[0]?.image !== "broken",
-  },
+  { getsReady: (pod) => pod.spec.containers[0]?.image !== "broken" },
 );
 const { eventually } = plane;
 const namespace = "default";

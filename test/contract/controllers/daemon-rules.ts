@@ -85,9 +85,7 @@ async function everyNode(fixture: Fixture): Promise<void> {
     const required =
       pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     expect(required?.nodeSelectorTerms).toEqual([
-      {
-        matchFields: [{ key: "metadata.name", operator: "In", values: [pod.spec.nodeName] }],
-      },
+      { matchFields: [{ key: "metadata.name", operator: "In", values: [pod.spec.nodeName] }] },
     ]);
     const names = pod.spec.tolerations?.map(
       ({ key, effect }) => `${key?.replace("node.kubernetes.io/", "")}:${effect}`,

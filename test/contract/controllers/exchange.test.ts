@@ -136,14 +136,18 @@ for (const [name, { possible, start }] of Object.entries(EXCHANGES)) {
     };
 
     it("the demo's Deployment and Service: scheduled, ready, published", async () => {
-      await plane.admin.resource<Service>(SERVICES).create({
-        metadata: { namespace, name: "web" },
-        spec: { selector: labels, ports: [{ port: 80 }] },
-      });
-      await plane.admin.resource<Deployment>(DEPLOYMENTS).create({
-        metadata: { namespace, name: "web" },
-        spec: { replicas: 3, selector: { matchLabels: labels }, template: template("web:1") },
-      });
+      await plane.admin
+        .resource<Service>(SERVICES)
+        .create({
+          metadata: { namespace, name: "web" },
+          spec: { selector: labels, ports: [{ port: 80 }] },
+        });
+      await plane.admin
+        .resource<Deployment>(DEPLOYMENTS)
+        .create({
+          metadata: { namespace, name: "web" },
+          spec: { replicas: 3, selector: { matchLabels: labels }, template: template("web:1") },
+        });
       const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
       await until("three available", async () => {
         const { status } = await deployments.get({ namespace, name: "web" });

@@ -63,10 +63,9 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
   const names = Object.keys(TOKENS).filter((name) => name !== "made-by-hand");
   const {
     metadata: { uid = "" },
-  } = await admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({
-    metadata: { namespace, name: "build" },
-    secrets: names.map((name) => ({ name })),
-  });
+  } = await admin
+    .resource<ServiceAccount>(SERVICE_ACCOUNTS)
+    .create({ metadata: { namespace, name: "build" }, secrets: names.map((name) => ({ name })) });
   for (const [name, labels] of Object.entries(TOKENS)) {
     await admin.resource<Secret>(SECRETS).create({
       metadata: {
@@ -83,15 +82,17 @@ async function makeTokens({ connection, ca }: Others): Promise<void> {
       stringData: { token: "t", namespace, "ca.crt": ca.cert },
     });
   }
-  await admin.resource<Pod>(PODS).create({
-    metadata: { namespace, name: "mounts" },
-    spec: {
-      serviceAccountName: "build",
-      automountServiceAccountToken: false,
-      containers: [{ name: "c", image: "c" }],
-      volumes: [{ name: "v", secret: { secretName: "marked-and-mounted" } }],
-    },
-  });
+  await admin
+    .resource<Pod>(PODS)
+    .create({
+      metadata: { namespace, name: "mounts" },
+      spec: {
+        serviceAccountName: "build",
+        automountServiceAccountToken: false,
+        containers: [{ name: "c", image: "c" }],
+        volumes: [{ name: "v", secret: { secretName: "marked-and-mounted" } }],
+      },
+    });
   admin.close();
 }
 

@@ -68,10 +68,7 @@ test("the 257th node and those after it wait, and pods go on", { timeout: 200_00
   const deployments = plane.admin.resource<Deployment>(DEPLOYMENTS);
   const name = { namespace: "default", name: "web" };
   const labels = { app: "web" };
-  const template = {
-    metadata: { labels },
-    spec: { containers: [{ name: "c", image: "web:1" }] },
-  };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "c", image: "web:1" }] } };
   await deployments.create({
     metadata: name,
     spec: { replicas: 5, selector: { matchLabels: labels }, template },

@@ -109,17 +109,21 @@ describe("the controllers' server", { timeout: TIMEOUT_MS }, () => {
     expect((await get("/metrics", { cert, key }))[0]).toBe(403);
     const account = { namespace: "default", name: "prometheus" };
     await plane.admin.resource<ServiceAccount>(SERVICE_ACCOUNTS).create({ metadata: account });
-    await plane.admin.resource<ClusterRole>(CLUSTER_ROLES).create({
-      metadata: { name: "scrape" },
-      rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
-    });
+    await plane.admin
+      .resource<ClusterRole>(CLUSTER_ROLES)
+      .create({
+        metadata: { name: "scrape" },
+        rules: [{ verbs: ["get"], nonResourceURLs: ["/metrics"] }],
+      });
     const kind = { kind: "ClusterRoleBinding", plural: "clusterrolebindings" };
     const bindings = { ...CLUSTER_ROLES, ...kind };
-    await plane.admin.resource<ClusterRoleBinding>(bindings).create({
-      metadata: { name: "scrape" },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "scrape" },
-      subjects: [{ kind: "ServiceAccount", ...account }],
-    });
+    await plane.admin
+      .resource<ClusterRoleBinding>(bindings)
+      .create({
+        metadata: { name: "scrape" },
+        roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "scrape" },
+        subjects: [{ kind: "ServiceAccount", ...account }],
+      });
     const { status } = await plane.admin
       .resource(SERVICE_ACCOUNTS)
       .createSubresource<TokenRequest>(account, "token", {
@@ -177,17 +181,21 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("count claims that get the default class after their creation", async () => {
-    await plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
-      metadata: { namespace: "default", name: "early" },
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
-    });
-    await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: {
-        name: "standard",
-        annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
-      },
-      provisioner: "example.com/none",
-    });
+    await plane.admin
+      .resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS)
+      .create({
+        metadata: { namespace: "default", name: "early" },
+        spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+      });
+    await plane.admin
+      .resource<StorageClass>(STORAGE_CLASSES)
+      .create({
+        metadata: {
+          name: "standard",
+          annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
+        },
+        provisioner: "example.com/none",
+      });
     await waitFor(
       "the class in the metrics",
       async () => /^retroactive_storageclass_total 1$/m.test(await scrape()),
@@ -197,10 +205,12 @@ describe("metrics of the controllers", { timeout: TIMEOUT_MS }, () => {
   });
 
   it("are upstream's, by name, type and labels, but for those named as absent", async () => {
-    await plane.admin.resource<Service>(SERVICES).create({
-      metadata: { namespace: "default", name: "web" },
-      spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
-    });
+    await plane.admin
+      .resource<Service>(SERVICES)
+      .create({
+        metadata: { namespace: "default", name: "web" },
+        spec: { selector: { app: "web" }, ports: [{ port: 80 }] },
+      });
     const jobs = plane.admin.resource<Job>(JOBS);
     await jobs.create({
       metadata: { namespace: "default", name: "one" },

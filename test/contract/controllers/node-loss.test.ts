@@ -68,18 +68,22 @@ test("a node that falls silent loses its endpoints, then its pods, to the others
     containers: [{ name: "c", image: "web:1" }],
     tolerations: [{ ...toleration, tolerationSeconds: 1 }],
   };
-  await plane.admin.resource<Service>(SERVICES).create({
-    metadata: { namespace, name: "web" },
-    spec: { selector: labels, ports: [{ port: 80 }] },
-  });
-  await plane.admin.resource<Deployment>(DEPLOYMENTS).create({
-    metadata: { namespace, name: "web" },
-    spec: {
-      replicas: 4,
-      selector: { matchLabels: labels },
-      template: { metadata: { labels }, spec },
-    },
-  });
+  await plane.admin
+    .resource<Service>(SERVICES)
+    .create({
+      metadata: { namespace, name: "web" },
+      spec: { selector: labels, ports: [{ port: 80 }] },
+    });
+  await plane.admin
+    .resource<Deployment>(DEPLOYMENTS)
+    .create({
+      metadata: { namespace, name: "web" },
+      spec: {
+        replicas: 4,
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec },
+      },
+    });
   const live = async () => {
     const { items } = await pods.list({ namespace, labelSelector: "app=web" });
     return items.filter((pod) => !pod.metadata.deletionTimestamp);

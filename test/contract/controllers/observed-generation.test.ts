@@ -38,14 +38,16 @@ async function node(name: string): Promise<HollowKubelet> {
 /** A pod that stays when it is deleted, so that its conditions can be read. */
 async function pod(name: string, where: string, more: Partial<Pod["spec"]> = {}): Promise<void> {
   const resources = { requests: { cpu: "600m" } };
-  await plane.admin.resource<Pod>(PODS).create({
-    metadata: { namespace, name, finalizers: [HOLD] },
-    spec: {
-      nodeSelector: { [HOST]: where },
-      containers: [{ name: "c", image: "web:1", resources }],
-      ...more,
-    },
-  });
+  await plane.admin
+    .resource<Pod>(PODS)
+    .create({
+      metadata: { namespace, name, finalizers: [HOLD] },
+      spec: {
+        nodeSelector: { [HOST]: where },
+        containers: [{ name: "c", image: "web:1", resources }],
+        ...more,
+      },
+    });
 }
 
 async function condition(name: string, wanted: Partial<PodCondition>): Promise<PodCondition> {

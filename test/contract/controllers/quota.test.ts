@@ -38,13 +38,17 @@ beforeAll(async () => {
 afterAll(() => plane.close());
 
 const create = (name: string, cpu?: string, ofPod?: ResourceRequirements) =>
-  plane.admin.resource<Pod>(PODS).create({
-    metadata: { name, namespace },
-    spec: {
-      ...(ofPod && { resources: ofPod }),
-      containers: [{ name: "c", image: "i", ...(cpu ? { resources: { requests: { cpu } } } : {}) }],
-    },
-  });
+  plane.admin
+    .resource<Pod>(PODS)
+    .create({
+      metadata: { name, namespace },
+      spec: {
+        ...(ofPod && { resources: ofPod }),
+        containers: [
+          { name: "c", image: "i", ...(cpu ? { resources: { requests: { cpu } } } : {}) },
+        ],
+      },
+    });
 
 const used = async () => {
   const quota = await plane.admin.resource<ResourceQuota>(QUOTAS).get({ namespace, name: "q" });
@@ -125,10 +129,7 @@ test("nothing is planned for objects that are gone", PATIENCE, async () => {
   for (const name of names) {
     const metadata = { name, namespace: "default" };
     await quotas.create({ metadata, spec: { hard: { secrets: "9" } } });
-    await deployments.create({
-      metadata,
-      spec: { selector: { matchLabels: labels }, template },
-    });
+    await deployments.create({ metadata, spec: { selector: { matchLabels: labels }, template } });
     const job = { template: { spec: { ...template.spec, restartPolicy: "Never" as const } } };
     await jobs.create({ metadata, spec: { ...job, activeDeadlineSeconds: 3_000 } });
     const jobTemplate = { spec: job };

@@ -25,10 +25,9 @@ test("a pod says whether its resource claim is missing or only not allocated", a
       return status?.conditions?.some(({ message }) => message?.includes(why));
     });
   await says('resourceclaim "devices" not found (spec.resourceClaims: gpu)');
-  await plane.admin.resource<ResourceClaim>(RESOURCE_CLAIMS).create({
-    metadata: { namespace, name: "devices" },
-    spec: { devices: { requests: [] } },
-  });
+  await plane.admin
+    .resource<ResourceClaim>(RESOURCE_CLAIMS)
+    .create({ metadata: { namespace, name: "devices" }, spec: { devices: { requests: [] } } });
   await says('resourceclaim "devices" cannot be allocated');
   await eventually("the event", async () => {
     const { items } = await plane.admin.resource<Event>(EVENTS).list({ namespace });

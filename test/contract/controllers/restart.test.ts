@@ -31,10 +31,7 @@ function replicaSet(name: string, replicas: number): ReplicaSet {
     spec: {
       replicas,
       selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { containers: [{ name: "c", image: "web:1" }] },
-      },
+      template: { metadata: { labels }, spec: { containers: [{ name: "c", image: "web:1" }] } },
     },
   };
 }

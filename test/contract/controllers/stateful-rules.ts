@@ -242,10 +242,7 @@ const CLAIMS = [
 
 /** Pods with claims that nothing binds stay unscheduled. */
 async function retained(fixture: Fixture): Promise<void> {
-  await create(fixture, "keeps", {
-    podManagementPolicy: "Parallel",
-    volumeClaimTemplates: CLAIMS,
-  });
+  await create(fixture, "keeps", { podManagementPolicy: "Parallel", volumeClaimTemplates: CLAIMS });
   const pods = await fixture.podsUntil("keeps", "two pods", ({ length }) => length === 2);
   expect(pods.map(({ spec }) => spec.volumes?.find(({ name }) => name === "data"))).toEqual(
     [0, 1].map((place) => ({

@@ -89,11 +89,13 @@ for (const [name, { possible, start }] of Object.entries(SCHEDULERS)) {
       const drivers = plane.admin.resource<CSIDriver>(CSI_DRIVERS);
       const capacities = plane.admin.resource<CSIStorageCapacity>(CSI_STORAGE_CAPACITIES);
       await drivers.create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
-      await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
-        metadata: { name: "tracked" },
-        provisioner: DRIVER,
-        volumeBindingMode: "WaitForFirstConsumer",
-      });
+      await plane.admin
+        .resource<StorageClass>(STORAGE_CLASSES)
+        .create({
+          metadata: { name: "tracked" },
+          provisioner: DRIVER,
+          volumeBindingMode: "WaitForFirstConsumer",
+        });
       const publish = (node: string, capacity: string, more: Partial<CSIStorageCapacity> = {}) =>
         capacities.create({
           metadata: { namespace: NAMESPACE, generateName: "capacity-" },

@@ -100,11 +100,13 @@ test("a class that waits for its first consumer binds where the pod can go", asy
   const claims = plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
   const volumes = plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES);
   const pods = plane.admin.resource<Pod>(PODS);
-  await plane.admin.resource<StorageClass>(STORAGE_CLASSES).create({
-    metadata: { name: "local" },
-    provisioner: "kubernetes.io/no-provisioner",
-    volumeBindingMode: "WaitForFirstConsumer",
-  });
+  await plane.admin
+    .resource<StorageClass>(STORAGE_CLASSES)
+    .create({
+      metadata: { name: "local" },
+      provisioner: "kubernetes.io/no-provisioner",
+      volumeBindingMode: "WaitForFirstConsumer",
+    });
   await volumes.create(volume("on-n2", "local", "n2"));
   await claims.create(claim("late", "local"));
   await claims.create(claim("later", "local"));

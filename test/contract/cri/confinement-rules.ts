@@ -15,10 +15,7 @@ export function confinementRules(bench: Bench): void {
     return pods.start(pod, {
       config: {
         linux: {
-          securityContext: {
-            namespaceOptions: pods.namespaceOptions({}),
-            ...securityContext,
-          },
+          securityContext: { namespaceOptions: pods.namespaceOptions({}), ...securityContext },
         },
       },
     });
@@ -58,10 +55,7 @@ export function confinementRules(bench: Bench): void {
       const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };
       const pod = await pods.run({
         config: {
-          linux: {
-            cgroupParent: `${bench.host.cgroupParent}/privileged`,
-            securityContext,
-          },
+          linux: { cgroupParent: `${bench.host.cgroupParent}/privileged`, securityContext },
         },
       });
       const id = await pods.start(pod, { config: { linux: { securityContext } } });

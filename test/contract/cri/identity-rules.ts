@@ -9,10 +9,7 @@ export function identityRules(bench: Bench): void {
     return pods.start(pod, {
       config: {
         linux: {
-          securityContext: {
-            namespaceOptions: pods.namespaceOptions({}),
-            ...securityContext,
-          },
+          securityContext: { namespaceOptions: pods.namespaceOptions({}), ...securityContext },
         },
       },
     });

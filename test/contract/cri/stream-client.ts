@@ -34,11 +34,7 @@ export interface Wanted {
 async function spdyUpgrade(url: string, protocol: string): Promise<Duplex> {
   const upgrade = request(url, {
     method: "POST",
-    headers: {
-      Connection: "Upgrade",
-      Upgrade: "SPDY/3.1",
-      "X-Stream-Protocol-Version": protocol,
-    },
+    headers: { Connection: "Upgrade", Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": protocol },
   });
   upgrade.end();
   const [response, socket, head] = (await once(upgrade, "upgrade")) as [

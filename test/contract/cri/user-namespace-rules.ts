@@ -26,10 +26,7 @@ function runWith(bench: Bench, usernsOptions: object = mapped, options: object =
   const namespaceOptions = { ...bench.pods.namespaceOptions({}), usernsOptions, ...options };
   return bench.pods.run({
     config: {
-      linux: {
-        cgroupParent: bench.host.cgroupParent,
-        securityContext: { namespaceOptions },
-      },
+      linux: { cgroupParent: bench.host.cgroupParent, securityContext: { namespaceOptions } },
     },
   });
 }
@@ -155,13 +152,7 @@ function volumeRules(bench: Bench): void {
 
   test("an image as a volume belongs to its root", async () => {
     const config = {
-      mounts: [
-        {
-          containerPath: "/vol",
-          image: { image: "r2k.local/web:1" },
-          readonly: true,
-        },
-      ],
+      mounts: [{ containerPath: "/vol", image: { image: "r2k.local/web:1" }, readonly: true }],
     };
     const id = await bench.pods.start(await run(), { config });
     expect(await bench.pods.shell(id, "stat -c %u:%g /vol /vol/bin")).toBe("0:0\n0:0");

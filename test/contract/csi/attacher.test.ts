@@ -72,14 +72,15 @@ function attacherRules(startOne: (beside: Beside) => Promise<Running>): void {
     api = await startApiserverOnEtcd();
     const { cert, key } = await api.credentials("admin", ["system:masters"]);
     client = new KubeClient({ server: api.server, ca: api.ca.cert, cert, key });
-    await client.resource<CSINode>(CSI_NODES).create({
-      metadata: { name: "n1" },
-      spec: { drivers: [{ name: DRIVER, nodeID: "id-of-n1", topologyKeys: [] }] },
-    });
-    await client.resource<Secret>(SECRETS).create({
-      metadata: { namespace: "default", name: "s" },
-      data: { user: btoa("me") },
-    });
+    await client
+      .resource<CSINode>(CSI_NODES)
+      .create({
+        metadata: { name: "n1" },
+        spec: { drivers: [{ name: DRIVER, nodeID: "id-of-n1", topologyKeys: [] }] },
+      });
+    await client
+      .resource<Secret>(SECRETS)
+      .create({ metadata: { namespace: "default", name: "s" }, data: { user: btoa("me") } });
   });
   afterAll(async () => {
     client.close();

@@ -110,19 +110,23 @@ async function makeVolume(driverName: string): Promise<void> {
   });
   channel.close();
   const shape = { accessModes: ["ReadWriteOnce" as const], storageClassName: "" };
-  await api.plane.admin.resource<PersistentVolume>(PERSISTENT_VOLUMES).create({
-    metadata: { name: "v" },
-    spec: {
-      ...shape,
-      capacity: { storage: "1Mi" },
-      claimRef: { namespace, name: "c" },
-      csi: { driver: driverName, volumeHandle: volume!.volumeId },
-    },
-  });
-  await api.plane.admin.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).create({
-    metadata: { name: "c", namespace },
-    spec: { ...shape, volumeName: "v", resources: { requests: { storage: "1Mi" } } },
-  });
+  await api.plane.admin
+    .resource<PersistentVolume>(PERSISTENT_VOLUMES)
+    .create({
+      metadata: { name: "v" },
+      spec: {
+        ...shape,
+        capacity: { storage: "1Mi" },
+        claimRef: { namespace, name: "c" },
+        csi: { driver: driverName, volumeHandle: volume!.volumeId },
+      },
+    });
+  await api.plane.admin
+    .resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS)
+    .create({
+      metadata: { name: "c", namespace },
+      spec: { ...shape, volumeName: "v", resources: { requests: { storage: "1Mi" } } },
+    });
 }
 
 it("a driver's published manifest serves volumes, wherever the kubelet's root is", async () => {

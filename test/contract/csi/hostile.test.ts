@@ -102,12 +102,7 @@ describe("a kubelet and a CSI driver that misbehaves", () => {
       budget: new FilesBudget(),
     });
   const tearDown = async () =>
-    plugin.tearDown({
-      podUid: "u",
-      volumeName: "v",
-      dir: await volumeDir(),
-      inside: undefined,
-    });
+    plugin.tearDown({ podUid: "u", volumeName: "v", dir: await volumeDir(), inside: undefined });
 
   it("a call that hangs fails in time, and the volume is still taken away", async () => {
     await startDriver();

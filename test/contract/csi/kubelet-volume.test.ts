@@ -165,11 +165,7 @@ describe("kubelet CSI volumes on the hostPath driver", () => {
     const spec = await makeVolume("block");
     const content = path.join(dir, "data", "volumes", spec.claim!.pv.spec.csi!.volumeHandle);
     const device = path.join(await volumeDir("a"), "device");
-    expect(await setUp("a", spec)).toEqual({
-      kind: "block",
-      devicePath: device,
-      readOnly: false,
-    });
+    expect(await setUp("a", spec)).toEqual({ kind: "block", devicePath: device, readOnly: false });
     expect((await stat(device)).isBlockDevice()).toBe(true);
     await setUp("b", spec);
     plugin = newPlugin();

@@ -117,10 +117,12 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     await classes.create({ metadata: { name: "strange" }, provisioner: DRIVER, parameters });
   });
   const registerDriver = (name: string) =>
-    client.resource<CSINode>(CSI_NODES).create({
-      metadata: { name },
-      spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
-    });
+    client
+      .resource<CSINode>(CSI_NODES)
+      .create({
+        metadata: { name },
+        spec: { drivers: [{ name: DRIVER, nodeID: name, topologyKeys: [TOPOLOGY] }] },
+      });
   afterAll(async () => {
     client.close();
     sidecarClient.close();
@@ -232,10 +234,9 @@ function provisionerRules(start: (beside: Beside) => ReturnType<typeof startProv
     );
 
   async function register(name: string): Promise<void> {
-    await client.resource<Node>(NODES).create({
-      metadata: { name, labels: { [TOPOLOGY]: name } },
-      spec: {},
-    });
+    await client
+      .resource<Node>(NODES)
+      .create({ metadata: { name, labels: { [TOPOLOGY]: name } }, spec: {} });
     await registerDriver(name);
   }
 
@@ -388,10 +389,7 @@ async function defineSnapshots(client: KubeClient): Promise<void> {
   for (const { group, kind = "", plural, namespaced } of kinds) {
     const name = `${plural}.${group}`;
     const schema = {
-      openAPIV3Schema: {
-        type: "object",
-        "x-kubernetes-preserve-unknown-fields": true,
-      },
+      openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true },
     };
     await definitions.create({
       metadata: { name, annotations: { "api-approved.kubernetes.io": "unapproved, a test" } },

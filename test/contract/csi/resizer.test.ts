@@ -92,16 +92,13 @@ function resizerRules(start: (beside: Beside) => ReturnType<typeof startProvisio
     const pair = { cert: own.cert, key: own.key };
     sidecarClient = new KubeClient({ server: api.server, ca: api.ca.cert, ...pair });
     await applyAddons(client, api.dir);
-    await client.resource<CSIDriver>(CSI_DRIVERS).create({
-      metadata: { name: DRIVER },
-      spec: { storageCapacity: true },
-    });
+    await client
+      .resource<CSIDriver>(CSI_DRIVERS)
+      .create({ metadata: { name: DRIVER }, spec: { storageCapacity: true } });
     await client.resource<Node>(NODES).create({ metadata: { name: "n1" }, spec: {} });
-    await client.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: { name: "disk" },
-      provisioner: DRIVER,
-      allowVolumeExpansion: true,
-    });
+    await client
+      .resource<StorageClass>(STORAGE_CLASSES)
+      .create({ metadata: { name: "disk" }, provisioner: DRIVER, allowVolumeExpansion: true });
     const attributes = client.resource<VolumeAttributesClass>(VOLUME_ATTRIBUTES_CLASSES);
     for (const [name, iops] of Object.entries({ gold: "9000", silver: "500" })) {
       await attributes.create({ metadata: { name }, driverName: DRIVER, parameters: { iops } });

@@ -128,15 +128,19 @@ function lifeOfVolume(foreign: ForeignDriver, startSidecars: Sidecars): void {
     ({ name: driverName } = await rpcClient(channel, Identity).getPluginInfo({}));
     ({ nodeId } = await rpcClient(channel, NodeService).nodeGetInfo({}));
     channel.close();
-    await client.resource<StorageClass>(STORAGE_CLASSES).create({
-      metadata: { name: "foreign" },
-      provisioner: driverName,
-      allowVolumeExpansion: true,
-    });
-    await client.resource<CSINode>(CSI_NODES).create({
-      metadata: { name: NODE },
-      spec: { drivers: [{ name: driverName, nodeID: nodeId, topologyKeys: [] }] },
-    });
+    await client
+      .resource<StorageClass>(STORAGE_CLASSES)
+      .create({
+        metadata: { name: "foreign" },
+        provisioner: driverName,
+        allowVolumeExpansion: true,
+      });
+    await client
+      .resource<CSINode>(CSI_NODES)
+      .create({
+        metadata: { name: NODE },
+        spec: { drivers: [{ name: driverName, nodeID: nodeId, topologyKeys: [] }] },
+      });
     sidecars = await startSidecars({ api, client, driverSocket: socket() });
   });
   afterAll(async () => {

@@ -31,15 +31,7 @@ export const hasUpstreamSidecars = (...names: readonly UpstreamSidecar[]): boole
 /** Starts upstream's sidecars beside a driver, as an administrator of the apiserver. */
 export async function startUpstreamSidecars(
   names: readonly UpstreamSidecar[],
-  {
-    api,
-    driverSocket,
-    nodeName,
-  }: {
-    api: TestApiserver;
-    driverSocket: string;
-    nodeName?: string;
-  },
+  { api, driverSocket, nodeName }: { api: TestApiserver; driverSocket: string; nodeName?: string },
 ): Promise<{ ready: Promise<void>; close(): Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-sidecars-"));
   const kubeconfig = await api.kubeconfigFor("sidecars", ["system:masters"]);

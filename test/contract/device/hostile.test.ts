@@ -136,9 +136,7 @@ describe("a kubelet and a device plugin that misbehaves", () => {
     await startPlugin("names", { listAndWatch: (_, call) => listLong(call.signal) });
     await startPlugin("large", {
       listAndWatch: (_, call) => healthy(1, call.signal),
-      allocate: () => ({
-        containerResponses: [{ envs: { A: "x".repeat(ALLOCATION_BYTES_MAX) } }],
-      }),
+      allocate: () => ({ containerResponses: [{ envs: { A: "x".repeat(ALLOCATION_BYTES_MAX) } }] }),
     });
     await startPlugin("good", {
       listAndWatch: (_, call) => healthy(1, call.signal),

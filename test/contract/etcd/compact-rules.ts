@@ -17,9 +17,7 @@ export function compactRules(running: () => Running): void {
     expect(await use().get(key, first + 1)).toMatchObject({ value: bytes("2"), version: 2 });
     expect(await use().get(key)).toMatchObject({ modRevision: third, version: 3 });
     await expectError(
-      client().txn({
-        success: [{ requestRange: { key: bytes(key), revision: first } }],
-      }),
+      client().txn({ success: [{ requestRange: { key: bytes(key), revision: first } }] }),
       "compacted",
     );
   });

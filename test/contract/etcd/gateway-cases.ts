@@ -63,10 +63,7 @@ export const CASES: readonly GatewayRequest[] = [
   post(
     "kv/range",
     { key: a, sort_order: "NO" },
-    {
-      looseText: true,
-      differs36: "a name that an enum does not have is passed over there",
-    },
+    { looseText: true, differs36: "a name that an enum does not have is passed over there" },
   ),
   post("kv/range", { key: a, revision: "x" }, { looseText: true }),
   post("kv/range", { key: a, revision: "9223372036854775808" }, { looseText: true }),
@@ -76,10 +73,7 @@ export const CASES: readonly GatewayRequest[] = [
     return post(
       "kv/range",
       { key: a },
-      {
-        headers: { "grpc-timeout": timeout },
-        differs34: NO_SIGN,
-      },
+      { headers: { "grpc-timeout": timeout }, differs34: NO_SIGN },
     );
   }),
   post("/kv/range", { key: a }, { differs34: "Go's router redirects with 301 there" }),

@@ -99,10 +99,7 @@ function limitRules(start: () => Promise<Running>): void {
 const FLAGS = [`--max-txn-ops=${OPERATIONS_MAX}`, `--max-request-bytes=${REQUEST_BYTES_MAX}`];
 
 describe("limits of requests", () => {
-  const limits = {
-    transactionOperations_max: OPERATIONS_MAX,
-    requestBytes_max: REQUEST_BYTES_MAX,
-  };
+  const limits = { transactionOperations_max: OPERATIONS_MAX, requestBytes_max: REQUEST_BYTES_MAX };
   describe("ours", () => limitRules(() => servedWith(limits)));
   describe.runIf(existsSync(ETCD_PROGRAM))("etcd 3.4", () =>
     limitRules(() => startEtcd(ETCD_PROGRAM, FLAGS)),

@@ -28,9 +28,7 @@ export function endRules(node: () => Node): void {
   it("lets a pod that is not to restart come to its end", async () => {
     node().put(
       "once",
-      spec([sh("good", "exit 0"), sh("bad", "exit 2")], {
-        restartPolicy: "Never",
-      }),
+      spec([sh("good", "exit 0"), sh("bad", "exit 2")], { restartPolicy: "Never" }),
     );
     const pod = await node().until("end", "once", (one) => one.status?.phase === "Failed");
     expect(statusOf(pod, "good")?.state?.terminated?.reason).toBe("Completed");

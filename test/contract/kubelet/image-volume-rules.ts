@@ -12,9 +12,7 @@ export function imageVolumeRules(node: () => Node): void {
     const image = { reference: "r2k.local/web:1", pullPolicy: "Never" as const };
     node().put(
       "pictured",
-      spec([sh("main", SLEEP, { volumeMounts })], {
-        volumes: [{ name: "web", image }],
-      }),
+      spec([sh("main", SLEEP, { volumeMounts })], { volumes: [{ name: "web", image }] }),
     );
     await node().untilReady("pictured");
     const run = (script: string) => node().exec("pictured", "main", "sh", "-c", script);

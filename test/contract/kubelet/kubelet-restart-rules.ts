@@ -18,14 +18,9 @@ export function kubeletRestartRules(node: () => Node): void {
   it("clears away pods whose file went while it was not there", async () => {
     node().put(
       "left",
-      spec(
-        [
-          sh("main", SLEEP, {
-            volumeMounts: [{ name: "memory", mountPath: "/memory" }],
-          }),
-        ],
-        { volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }] },
-      ),
+      spec([sh("main", SLEEP, { volumeMounts: [{ name: "memory", mountPath: "/memory" }] })], {
+        volumes: [{ name: "memory", emptyDir: { medium: "Memory" } }],
+      }),
     );
     const { metadata } = await node().untilReady("left");
     await node().stopKubelet();

@@ -14,14 +14,9 @@ export function restartRules(node: () => Node): void {
       "echo farewell > /dev/termination-log; exit 3";
     node().put(
       "crash",
-      spec(
-        [
-          sh("main", script, {
-            volumeMounts: [{ name: "data", mountPath: "/data" }],
-          }),
-        ],
-        { volumes: [{ name: "data", emptyDir: {} }] },
-      ),
+      spec([sh("main", script, { volumeMounts: [{ name: "data", mountPath: "/data" }] })], {
+        volumes: [{ name: "data", emptyDir: {} }],
+      }),
     );
     const pod = await node().until("run again", "crash", (one) => {
       return statusOf(one, "main")?.restartCount === 1 && !!statusOf(one, "main")?.ready;

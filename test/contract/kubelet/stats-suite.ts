@@ -183,11 +183,7 @@ function nodeRules(summary: AskSummary): void {
     expect(node.runtime.imageFs).toEqual(FS);
     expect(node.runtime.containerFs).toEqual(FS);
     expect(node.rlimit).toEqual({ time: TIME, maxpid: number, curproc: number });
-    expect(node.swap).toEqual({
-      time: TIME,
-      swapAvailableBytes: number,
-      swapUsageBytes: number,
-    });
+    expect(node.swap).toEqual({ time: TIME, swapAvailableBytes: number, swapUsageBytes: number });
   });
 
   it("has what the runtime's images take", async () => {

@@ -30,9 +30,7 @@ export function userNamespaceRules(node: () => Node): void {
           { name: "memory", emptyDir: { medium: "Memory" } },
           {
             name: "info",
-            downwardAPI: {
-              items: [{ path: "name", fieldRef: { fieldPath: "metadata.name" } }],
-            },
+            downwardAPI: { items: [{ path: "name", fieldRef: { fieldPath: "metadata.name" } }] },
           },
         ],
       }),

@@ -14,10 +14,12 @@ it("on a runtime without user namespaces a pod that asks for one gets no contain
   const api = await startApiNode({}, ours("runc"));
   try {
     const { admin } = api.plane;
-    const pod = await admin.resource<Pod>(PODS).create({
-      metadata: { namespace: "default", name: "mapped" },
-      spec: spec([sh("main", SLEEP)], { hostUsers: false, nodeName: "node" }),
-    });
+    const pod = await admin
+      .resource<Pod>(PODS)
+      .create({
+        metadata: { namespace: "default", name: "mapped" },
+        spec: spec([sh("main", SLEEP)], { hostUsers: false, nodeName: "node" }),
+      });
     const fieldSelector = `involvedObject.uid=${pod.metadata.uid}`;
     const found = await waitFor(
       "the event",

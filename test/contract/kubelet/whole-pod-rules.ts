@@ -36,9 +36,7 @@ const WHOLE = spec(
       { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
       {
         name: "info",
-        downwardAPI: {
-          items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }],
-        },
+        downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] },
       },
     ],
   },

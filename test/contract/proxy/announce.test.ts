@@ -226,11 +226,13 @@ async function createObjects(api: TestApiserver): Promise<void> {
   const service = await services.create({ metadata, spec: { type: "LoadBalancer", ports } });
   const loadBalancer = { ingress: [VIP, FURTHER].map((ip) => ({ ip, ipMode: "VIP" })) };
   await services.updateStatus({ ...service, status: { loadBalancer } });
-  await kube.resource<EndpointSlice>(ENDPOINT_SLICES).create({
-    metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
-    addressType: "IPv4",
-    endpoints: [{ addresses: [SERVER] }],
-    ports: [{ port: PORT }],
-  });
+  await kube
+    .resource<EndpointSlice>(ENDPOINT_SLICES)
+    .create({
+      metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
+      addressType: "IPv4",
+      endpoints: [{ addresses: [SERVER] }],
+      ports: [{ port: PORT }],
+    });
   kube.close();
 }

@@ -52,13 +52,15 @@ describe.runIf(process.getuid?.() === 0)("node ports on the host's localhost", (
     };
     admin = await clientAs("admin", ["system:masters"]);
     const node = await admin.resource<Node>(NODES).get({ name: NODE_NAME });
-    await admin.resource<Node>(NODES).updateStatus({
-      ...node,
-      status: {
-        addresses: [{ type: "InternalIP", address: ADDRESSES.outside }],
-        conditions: [{ type: "Ready", status: "True" }],
-      },
-    } as Node);
+    await admin
+      .resource<Node>(NODES)
+      .updateStatus({
+        ...node,
+        status: {
+          addresses: [{ type: "InternalIP", address: ADDRESSES.outside }],
+          conditions: [{ type: "Ready", status: "True" }],
+        },
+      } as Node);
     for (const port of [30_101, 30_102, 30_104]) {
       await net.outside.listen(port, `node ${port}`);
     }

@@ -54,14 +54,7 @@ describe.runIf(process.getuid?.() === 0)("the proxy's modes", () => {
     served = api.served;
     const { server, ca } = api.server;
     const { cert, key } = await api.server.credentials("system:kube-proxy");
-    client = new KubeClient({
-      server,
-      ca: ca.cert,
-      cert,
-      key,
-      tlsServerName: "localhost",
-      clock,
-    });
+    client = new KubeClient({ server, ca: ca.cert, cert, key, tlsServerName: "localhost", clock });
     await served.set(SERVICE, slice([ADDRESSES.two]));
   }, 60_000);
 

@@ -40,9 +40,7 @@ test("a build's bytes are the same twice, and nothing of the host is in its reac
   });
   const build = "c build -q --no-cache -t made:1 context; ";
   const [first, second, ...ran] = hand
-    .sh(build + build + "c run --rm made:1", {
-      SOURCE_DATE_EPOCH: "1000",
-    })
+    .sh(build + build + "c run --rm made:1", { SOURCE_DATE_EPOCH: "1000" })
     .split("\n");
   expect(second).toBe(first);
   expect(ran).toEqual(["content", "lo", ""]);

@@ -53,12 +53,7 @@ async function clientAs(user: string, organizations: string[] = []): Promise<Kub
 async function startOwnProxy(): Promise<void> {
   const nodeName = "here";
   const client = await clientOf("proxy");
-  proxy = await startProxy({
-    client,
-    nodeName,
-    clusterCidr: "10.244.0.0/16",
-    clock,
-  });
+  proxy = await startProxy({ client, nodeName, clusterCidr: "10.244.0.0/16", clock });
   await proxy.ready;
 }
 
@@ -98,11 +93,7 @@ const services = () => admin.resource<Service>(SERVICES);
 const slices = () => admin.resource<EndpointSlice>(ENDPOINT_SLICES);
 
 const slice = (name: string, port: number, addresses: string[]): EndpointSlice => ({
-  metadata: {
-    name,
-    namespace: "default",
-    labels: { "kubernetes.io/service-name": name },
-  },
+  metadata: { name, namespace: "default", labels: { "kubernetes.io/service-name": name } },
   addressType: "IPv4",
   endpoints: addresses.map((address) => ({ addresses: [address], nodeName: "here" })),
   ports: [{ port, protocol: "TCP" }],

@@ -134,9 +134,7 @@ describe("ClusterIP", () => {
       name: "sticky",
       ip: "10.96.0.51",
       endpoints: both(),
-      spec: {
-        sessionAffinity: "ClientIP",
-      },
+      spec: { sessionAffinity: "ClientIP" },
     });
     expect(namesOf(await askMany(host, "10.96.0.51", 80))).toHaveLength(1);
     expect(namesOf(await askMany(one.netns, "10.96.0.51", 80))).toHaveLength(1);
@@ -224,9 +222,7 @@ describe("external addresses", () => {
       name: "ext",
       ip: "10.96.0.61",
       endpoints: [{ address: one.address }],
-      spec: {
-        externalIPs: ["10.96.200.1"],
-      },
+      spec: { externalIPs: ["10.96.200.1"] },
     });
     expect(await ask(host, "10.96.200.1", 80)).toMatch(/^one /);
   });

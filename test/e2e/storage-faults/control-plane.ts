@@ -121,13 +121,7 @@ async function writePki(dir: string) {
   const issue = (commonName: string, usage: "client" | "server", organizations: string[] = []) =>
     issueCertificate(
       ca,
-      {
-        commonName,
-        organizations,
-        usages: [usage],
-        ipAddresses: ["127.0.0.1"],
-        days: 2,
-      },
+      { commonName, organizations, usages: [usage], ipAddresses: ["127.0.0.1"], days: 2 },
       now_ms,
     );
   const admin = await issue("admin", "client", ["system:masters"]);

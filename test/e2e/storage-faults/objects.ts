@@ -21,19 +21,25 @@ export async function makeStorageObjects(client: KubeClient): Promise<void> {
   await nodes.patch({ name: NODE_NAME }, "merge", { spec: { taints: null } });
   const status = { conditions: [{ type: "Ready", status: "True" }] };
   await nodes.patch({ name: NODE_NAME, subresource: "status" }, "strategic", { status });
-  await client.resource<CSINode>(CSI_NODES).create({
-    metadata: { name: NODE_NAME },
-    spec: { drivers: [{ name: DRIVER_NAME, nodeID: NODE_NAME, topologyKeys: [] }] },
-  });
-  await client.resource<CSIDriver>(CSI_DRIVERS).create({
-    metadata: { name: DRIVER_NAME },
-    spec: { attachRequired: true, fsGroupPolicy: "None" },
-  });
-  await client.resource<StorageClass>(STORAGE_CLASSES).create({
-    metadata: { name: CLASS_NAME },
-    provisioner: DRIVER_NAME,
-    allowVolumeExpansion: true,
-    volumeBindingMode: "Immediate",
-    reclaimPolicy: "Delete",
-  });
+  await client
+    .resource<CSINode>(CSI_NODES)
+    .create({
+      metadata: { name: NODE_NAME },
+      spec: { drivers: [{ name: DRIVER_NAME, nodeID: NODE_NAME, topologyKeys: [] }] },
+    });
+  await client
+    .resource<CSIDriver>(CSI_DRIVERS)
+    .create({
+      metadata: { name: DRIVER_NAME },
+      spec: { attachRequired: true, fsGroupPolicy: "None" },
+    });
+  await client
+    .resource<StorageClass>(STORAGE_CLASSES)
+    .create({
+      metadata: { name: CLASS_NAME },
+      provisioner: DRIVER_NAME,
+      allowVolumeExpansion: true,
+      volumeBindingMode: "Immediate",
+      reclaimPolicy: "Delete",
+    });
 }

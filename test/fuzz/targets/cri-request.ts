@@ -95,9 +95,7 @@ function planContainer({ config }: CreateContainerRequest): void {
   orRefuse(() =>
     devicesFor(
       devices.filter((each) => each.hostPath === "/dev/null"),
-      {
-        privileged: false,
-      },
+      { privileged: false },
     ),
   );
   rootPropagation(mounts);

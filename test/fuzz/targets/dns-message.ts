@@ -89,13 +89,7 @@ function readAsAnswer(bytes: Buffer): Fate {
     cache.put("key", bytes, 0, "10.0.0.1");
     cache.get("key", 1_000);
     const query = readQuery(
-      packet.encode({
-        id: 9,
-        type: "query",
-        flags: 0,
-        questions: [question],
-        ...NONE,
-      }),
+      packet.encode({ id: 9, type: "query", flags: 0, questions: [question], ...NONE }),
     );
     if (typeof query === "object") relayReply(query, bytes, 512);
     return "taken";

@@ -122,10 +122,7 @@ describe("validation of a pod's own resources", () => {
     ],
     [
       "huge pages below their sum",
-      {
-        requests: { cpu: "1", "hugepages-2Mi": "2Mi" },
-        limits: { "hugepages-2Mi": "2Mi" },
-      },
+      { requests: { cpu: "1", "hugepages-2Mi": "2Mi" }, limits: { "hugepages-2Mi": "2Mi" } },
       [
         { requests: { cpu: "1" }, limits: { "hugepages-2Mi": "2Mi" } },
         { requests: { cpu: "0" }, limits: { "hugepages-2Mi": "2Mi" } },

@@ -86,9 +86,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
         ],
       },
     },
-    resize: {
-      strategy: { prepareUpdate: prepareResize, validateUpdate: validateResize },
-    },
+    resize: { strategy: { prepareUpdate: prepareResize, validateUpdate: validateResize } },
   },
   columns: podColumns,
   rowConditions: podRowConditions,

@@ -54,12 +54,7 @@ test.each<[string, Shape, string, string]>([
   ],
   [
     "a wish that cannot be",
-    {
-      wants: { cpu: "4" },
-      has: { cpu: "1" },
-      allocated: { cpu: "2" },
-      condition: "Infeasible",
-    },
+    { wants: { cpu: "4" }, has: { cpu: "1" }, allocated: { cpu: "2" }, condition: "Infeasible" },
     "2",
     "1",
   ],

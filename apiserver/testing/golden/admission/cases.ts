@@ -38,10 +38,7 @@ const POLICY = "pod-security.kubernetes.io";
 export function namespace(name: string, labels: Json = {}): Case["made"] {
   return [
     { path: "/api/v1/namespaces", body: { metadata: { name, labels } } },
-    {
-      path: `/api/v1/namespaces/${name}/serviceaccounts`,
-      body: { metadata: { name: "default" } },
-    },
+    { path: `/api/v1/namespaces/${name}/serviceaccounts`, body: { metadata: { name: "default" } } },
   ];
 }
 

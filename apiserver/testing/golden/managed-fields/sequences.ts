@@ -169,9 +169,7 @@ const DEPLOYMENTS: Readonly<Record<string, Steps>> = {
     step(
       "apply",
       "c",
-      partial(deployment(name, {}), {
-        status: { conditions: [{ type: "Fine", status: "True" }] },
-      }),
+      partial(deployment(name, {}), { status: { conditions: [{ type: "Fine", status: "True" }] } }),
       "status",
     ),
     step("merge", "a", { status: { replicas: 7 } }),
@@ -257,11 +255,7 @@ const CONFIG_MAPS: Readonly<Record<string, Steps>> = {
       configMap(
         name,
         { x: "1" },
-        {
-          labels: { l: "1" },
-          annotations: { n: "1" },
-          finalizers: ["r2k.test/a"],
-        },
+        { labels: { l: "1" }, annotations: { n: "1" }, finalizers: ["r2k.test/a"] },
       ),
     ),
     step(
@@ -345,17 +339,13 @@ const PODS: Readonly<Record<string, Steps>> = {
     step(
       "strategic",
       "other",
-      {
-        status: { conditions: [{ type: "Ready", status: "False", reason: "X" }] },
-      },
+      { status: { conditions: [{ type: "Ready", status: "False", reason: "X" }] } },
       "status",
     ),
     step(
       "strategic",
       "kubelet",
-      {
-        status: { conditions: [{ type: "Ready", $patch: "delete" }] },
-      },
+      { status: { conditions: [{ type: "Ready", $patch: "delete" }] } },
       "status",
     ),
   ],
@@ -394,9 +384,7 @@ const PODS: Readonly<Record<string, Steps>> = {
     step(
       "strategic",
       "b",
-      {
-        spec: { ephemeralContainers: [{ name: "d", image: "d:1" }] },
-      },
+      { spec: { ephemeralContainers: [{ name: "d", image: "d:1" }] } },
       "ephemeralcontainers",
     ),
   ],

@@ -151,11 +151,7 @@ async function serve(
 interface Discovered {
   items: {
     metadata: { name: string };
-    versions: {
-      version: string;
-      freshness: string;
-      resources?: { resource: string }[];
-    }[];
+    versions: { version: string; freshness: string; resources?: { resource: string }[] }[];
   }[];
 }
 const V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";

@@ -49,9 +49,7 @@ const NOTES: V1CustomResourceDefinition = {
         schema: {
           openAPIV3Schema: {
             type: "object",
-            properties: {
-              spec: { type: "object", properties: { n: { type: "integer" } } },
-            },
+            properties: { spec: { type: "object", properties: { n: { type: "integer" } } } },
           },
         },
       },

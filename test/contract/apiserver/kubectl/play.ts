@@ -31,10 +31,7 @@ export async function setStage(path: string, server: Server): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), "r2k-kubectl-"));
   for (const folder of ["bin", "tmp"]) await mkdir(join(dir, folder));
   await symlink(path, join(dir, "bin/kubectl"));
-  return {
-    play: (script) => play(script, server, dir),
-    close: () => rm(dir, { recursive: true }),
-  };
+  return { play: (script) => play(script, server, dir), close: () => rm(dir, { recursive: true }) };
 }
 
 async function play({ name, lines }: Script, server: Server, home: string): Promise<Played[]> {

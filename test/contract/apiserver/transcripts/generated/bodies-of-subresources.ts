@@ -114,10 +114,7 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
     async run({ post, get, put }) {
       await post("pods", {
         metadata: { name: "p" },
-        spec: {
-          containers: [{ name: "c", image: "i" }],
-          volumes: [{ name: "v", emptyDir: {} }],
-        },
+        spec: { containers: [{ name: "c", image: "i" }], volumes: [{ name: "v", emptyDir: {} }] },
       });
       const now = inOrder(await get("pods/p")) as KubeObject & { spec: object };
       delete now.metadata.managedFields;
@@ -150,11 +147,7 @@ export const BODIES_OF_SUBRESOURCES: readonly Case[] = [
       const place = `/apis/certificates.k8s.io/v1/certificatesigningrequests`;
       await post(place, {
         metadata: { name: ns },
-        spec: {
-          request: REQUEST,
-          signerName: "example.com/signer",
-          usages: ["client auth"],
-        },
+        spec: { request: REQUEST, signerName: "example.com/signer", usages: ["client auth"] },
       });
       const now = await get(`${place}/${ns}`);
       const conditions = [
