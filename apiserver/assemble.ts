@@ -1,7 +1,7 @@
 import type { BuiltInKind } from "@raft2kube/api/kind.ts";
 import { KINDS } from "@raft2kube/api/kinds.ts";
 import { definitionKind } from "@raft2kube/apiextensions/definition/kind.ts";
-import { NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
+import { type Encryption, NO_ENCRYPTION } from "@raft2kube/encryption/config.ts";
 import { measured } from "@raft2kube/encryption/measured.ts";
 import { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { type Followed, fixed } from "@raft2kube/reconcile/followed-file.ts";
@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { Admission } from "./admission/chain.ts";
 import { NO_CONFIGURATION } from "./admission/configuration.ts";
+import type { AdmissionContext } from "./admission/context.ts";
 import { admissionPlugins } from "./admission/plugins.ts";
 import { AdmissionPolicies } from "./admission/policies/index.ts";
 import { WebhookConfigurations } from "./admission/webhooks/configurations.ts";
@@ -85,10 +86,7 @@ export async function assemble(
 ): Promise<{ server: Assembled; stops: Stop[] }> {
   const { etcd, clock = systemClock(), random = systemRandom, serviceAccountKey } = options;
   const metrics = new Metrics(clock);
-  const { encryption: given = NO_ENCRYPTION } = options;
-  const encryption = measured(given, metrics.registry, clock);
-  showConfig(metrics.registry, "encryption", () => given.config, options.encryptionReloads);
-  showPlugins(metrics.registry, given);
+  const encryption = encryptionOf(options, metrics, clock);
   const resources = new Resources(SERVED, etcd, clock, { ...options, encryption });
   metrics.show(resources, etcd);
   const stops: Stop[] = [() => resources.close(), () => metrics.close()];
@@ -113,13 +111,9 @@ export async function assemble(
       recordUsage: (secret, labels) =>
         recordTokenUsage(server, resources.of("v1", "secrets"), secret, labels),
     });
-    const { configuration = NO_CONFIGURATION } = options.admission ?? {};
     const node = new NodeAuthorizer(graph, rulesOf(policy, "system:node"));
-    const authorizer = authorizerOf(
-      options.authorization,
-      { node, rbac: new RbacAuthorizer(roles), clock, metrics: metrics.authorization },
-      metrics,
-    );
+    const rbac = new RbacAuthorizer(roles);
+    const authorizer = authorizerOf(options.authorization, { node, rbac, clock }, metrics);
     stops.unshift(() => authorizer.close());
     const scraper = startScraper({ options, resources, closing, clock });
     const aggregation = await Aggregation.follow({ options, resources, clock, random, closing });
@@ -133,31 +127,14 @@ export async function assemble(
     stops.unshift(stop);
     const audit = auditOf(options.audit, new AuditMetrics(metrics.registry), clock);
     stops.push(() => audit?.close());
+    const followed = { ...indexes, resources, clock, authorizer, webhooks, steps_max };
     const server: Assembled = {
       steps_max,
       ...{ options, clock, random, etcd, resources, customResources, policy, roles },
       ...{ leaving, closing },
       authenticator,
       authorizer,
-      admission: new Admission(
-        admissionPlugins(
-          {
-            ...indexes,
-            resources,
-            clock,
-            authorizer,
-            configuration,
-            webhooks,
-            steps_max,
-            metrics: metrics.podSecurity,
-            webhookMetrics: metrics.webhooks,
-            policyMetrics: metrics.policies,
-          },
-          options.admission,
-        ),
-        metrics.admission,
-        clock,
-      ),
+      admission: admissionOf(options, followed, metrics),
       audit,
       fairness: fairnessOf(options, clock),
       scraper,
@@ -173,11 +150,39 @@ export async function assemble(
   }
 }
 
+function encryptionOf(options: ApiserverOptions, { registry }: Metrics, clock: Clock): Encryption {
+  const { encryption = NO_ENCRYPTION, encryptionReloads } = options;
+  showConfig(registry, "encryption", () => encryption.config, encryptionReloads);
+  showPlugins(registry, encryption);
+  return measured(encryption, registry, clock);
+}
+
+type Shown = "configuration" | "metrics" | "webhookMetrics" | "policyMetrics";
+
+function admissionOf(
+  { admission: options }: ApiserverOptions,
+  followed: Omit<AdmissionContext, Shown>,
+  metrics: Metrics,
+): Admission {
+  const plugins = admissionPlugins(
+    {
+      ...followed,
+      configuration: options?.configuration ?? NO_CONFIGURATION,
+      metrics: metrics.podSecurity,
+      webhookMetrics: metrics.webhooks,
+      policyMetrics: metrics.policies,
+    },
+    options,
+  );
+  return new Admission(plugins, metrics.admission, followed.clock);
+}
+
 function authorizerOf(
   followed: Followed<AuthorizationConfig> = fixed(NODE_AND_RBAC),
-  parts: AuthorizerParts,
+  own: Omit<AuthorizerParts, "metrics">,
   metrics: Metrics,
 ): Authorizer {
+  const parts = { ...own, metrics: metrics.authorization };
   const first = authorizersOf(followed.current, parts);
   const authorizer = new Authorizer(first, parts.metrics, parts.clock);
   followed.onChange((next) => authorizer.replace(authorizersOf(next, parts)));

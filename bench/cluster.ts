@@ -63,46 +63,17 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
   };
   const all: Machine[] = [];
   for (const name of NAMES) all.push(await machines.add(name));
-  const [first, ...others] = all;
-  const init = [
-    "init",
-    "--config",
-    configOf(first!),
-    "--control-plane-endpoint",
-    `${first!.address}:6443`,
-    "--upload-certs",
-  ];
-  const init_s: number[] = [];
-  const join_s: number[] = [];
-  let certificateKey = "";
-  for (let run = 1; run <= RUNS; run++) {
-    note(`init, round ${run} of ${RUNS}`);
-    let out = "";
-    init_s.push(
-      await timed_s(async () => {
-        out = await r2k(first!, ...init);
-        await ready(first!, first!.name);
-      }),
-    );
-    certificateKey = /--certificate-key (\w{64})/.exec(out)![1]!;
-    join_s.push(
-      await timed_s(async () => {
-        await r2k(others[0]!, ...(await joinWords(first!)), "--config", configOf(others[0]!));
-        await ready(first!, others[0]!.name);
-      }),
-    );
-    if (run === RUNS) break;
-    for (const machine of [others[0]!, first!]) await r2k(machine, "reset", "--force");
-  }
+  const [first, ...others] = all as [Machine, ...Machine[]];
+  const { init_s, join_s, certificateKey } = await rounds(first, others[0]!, configOf);
   const theirs = await upstream(machines, programs);
   await delay(systemClock(), SETTLE_MS);
-  const single = memoryOf(within(first!), OURS);
+  const single = memoryOf(within(first), OURS);
   for (const [index, machine] of others.slice(1).entries()) {
     const asControlPlane = index < CONTROL_PLANES - 1;
     const more = asControlPlane ? ["--control-plane", "--certificate-key", certificateKey] : [];
     note(`${machine.name} joins`);
-    await r2k(machine, ...(await joinWords(first!)), ...more, "--config", configOf(machine));
-    await ready(first!, machine.name);
+    await r2k(machine, ...(await joinWords(first)), ...more, "--config", configOf(machine));
+    await ready(first, machine.name);
   }
   note(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle`);
   await delay(systemClock(), SETTLE_MS);
@@ -131,6 +102,41 @@ async function measured(machines: Machines, programs: readonly string[]): Promis
       goal: `<= ${STATIC_PODS_GOAL_MIB} MiB`,
     },
   ];
+}
+
+/** Times RUNS rounds of init and join; the last one's two machines stay a cluster. */
+async function rounds(first: Machine, second: Machine, configOf: (machine: Machine) => string) {
+  const init = [
+    "init",
+    "--config",
+    configOf(first),
+    "--control-plane-endpoint",
+    `${first.address}:6443`,
+    "--upload-certs",
+  ];
+  const init_s: number[] = [];
+  const join_s: number[] = [];
+  let certificateKey = "";
+  for (let run = 1; run <= RUNS; run++) {
+    note(`init, round ${run} of ${RUNS}`);
+    let out = "";
+    init_s.push(
+      await timed_s(async () => {
+        out = await r2k(first, ...init);
+        await ready(first, first.name);
+      }),
+    );
+    certificateKey = /--certificate-key (\w{64})/.exec(out)![1]!;
+    join_s.push(
+      await timed_s(async () => {
+        await r2k(second, ...(await joinWords(first)), "--config", configOf(second));
+        await ready(first, second.name);
+      }),
+    );
+    if (run === RUNS) break;
+    for (const machine of [second, first]) await r2k(machine, "reset", "--force");
+  }
+  return { init_s, join_s, certificateKey };
 }
 
 /** Our components' processes: Node with a program of this name. */

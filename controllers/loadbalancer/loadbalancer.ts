@@ -65,20 +65,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const served = services.store.list().filter(isServed);
     const outcomes = allocate(served.map(wantedOf), pools);
     const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
-    events.report(
-      served.flatMap((service) => {
-        const outcome = outcomeOf(service);
-        return "address" in outcome
-          ? []
-          : [
-              {
-                about: referenceTo(service),
-                reason: "SyncLoadBalancerFailed",
-                message: outcome.refused,
-              },
-            ];
-      }),
-    );
+    events.report(served.flatMap((service) => refusalOf(service, outcomeOf(service))));
     for (const service of served) await write(service, outcomeOf(service));
   };
 
@@ -97,6 +84,12 @@ export function startLoadBalancers(context: ControllerContext): Running {
   };
   services.handle({ added: (service) => lookAt(service), updated: lookAt, deleted: lookAt });
   return closeAll(loop, recorder);
+}
+
+function refusalOf(service: Service, outcome: Outcome) {
+  if ("address" in outcome) return [];
+  const { refused: message } = outcome;
+  return [{ about: referenceTo(service), reason: "SyncLoadBalancerFailed", message }];
 }
 
 /** Whether a Service gets an address; one that ends keeps its own, which nodes serve until then. */

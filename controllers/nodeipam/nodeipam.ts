@@ -7,6 +7,7 @@ import { closeAll, startLoop } from "../loop.ts";
 import type { NodeIpamMetrics } from "../metrics/nodes.ts";
 import { type ClusterRange, clusterRanges, freePart, rangeCondition, saysNoRange } from "./plan.ts";
 
+const NAME = "node-ipam-controller";
 const ACCOUNT = "node-controller";
 
 /** Gives each node its part of the pod range. One worker: two must not choose the same part. */
@@ -27,14 +28,14 @@ export function startNodeIpam(context: ControllerContext): Running {
     const node = nodes.store.get(name);
     if (!node) return forget(name);
     if (node.spec?.podCIDR) return settle(node, name);
-    const used = nodes.store.list().flatMap((other) => other.spec?.podCIDRs ?? []);
-    used.push(...[...given.values()].flat());
+    const seen = nodes.store.list().map((other) => other.spec?.podCIDRs ?? []);
+    const used = [...seen, ...given.values()].flat();
     const podCIDRs = given.get(name) ?? freeParts(ranges, used, metrics);
     const [podCIDR] = podCIDRs;
     if (podCIDR === undefined || podCIDRs.length < ranges.length) return wait(node, name);
     given.set(name, podCIDRs);
-    const metadata = { uid: node.metadata.uid };
-    await writer.patch({ name }, "strategic", { metadata, spec: { podCIDR, podCIDRs } });
+    const { uid } = node.metadata;
+    await writer.patch({ name }, "strategic", { metadata: { uid }, spec: { podCIDR, podCIDRs } });
     await settle(node, name);
   };
 
@@ -66,18 +67,13 @@ export function startNodeIpam(context: ControllerContext): Running {
     await writer.patch({ name, subresource: "status" }, "strategic", patch);
   };
 
-  const loop = startLoop(context, {
-    name: "node-ipam-controller",
-    reads: [nodes],
-    workers: 1,
-    reconcile,
-  });
+  const loop = startLoop(context, { name: NAME, reads: [nodes], workers: 1, reconcile });
   const look = (node: Node) => {
     const { name = "" } = node.metadata;
     if (node.spec?.podCIDR) metrics.taken(name, ranges);
     if (node.spec?.podCIDR ? saysNoRange(node) : !waiting.has(name)) loop.queue.add(name);
   };
-  const deleted = (node: Node) => loop.queue.add(node.metadata.name ?? "");
+  const deleted = ({ metadata: { name = "" } }: Node) => loop.queue.add(name);
   nodes.handle({ added: look, updated: look, deleted });
   return closeAll(loop, recorder);
 }

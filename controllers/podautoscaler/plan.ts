@@ -96,13 +96,15 @@ class Findings {
   }
 }
 
+const READY_FOR_NEW_SCALE = {
+  reason: "ReadyForNewScale",
+  message: "recommended size matches current size",
+};
+
 /** Plans one step of an autoscaler whose target's scale was read (upstream's reconcile). */
 export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
-  const {
-    autoscaler: { spec, status },
-    scale,
-    now_ms,
-  } = view;
+  const { autoscaler, scale, now_ms } = view;
+  const { spec, status } = autoscaler;
   const current = scale.spec?.replicas ?? 0;
   const min = spec.minReplicas ?? 1;
   const history = view.history ?? beginHistory(current, now_ms);
@@ -139,7 +141,7 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     return end(status?.desiredReplicas ?? 0, read.metrics, { readings, failed: true });
   }
   const normal = normalize({
-    autoscaler: view.autoscaler,
+    autoscaler,
     history,
     current,
     desired: read.desired,
@@ -148,14 +150,8 @@ export function planAutoscaler(view: AutoscalerView): AutoscalerPlan {
     downscale_ms: view.settings.downscaleStabilization_ms,
   });
   const { stabilized, limited } = normal;
-  if (stabilized.replicas === read.desired) {
-    findings.set(
-      "AbleToScale",
-      "True",
-      "ReadyForNewScale",
-      "recommended size matches current size",
-    );
-  } else findings.set("AbleToScale", "True", stabilized.reason, stabilized.message);
+  const able = stabilized.replicas === read.desired ? READY_FOR_NEW_SCALE : stabilized;
+  findings.set("AbleToScale", "True", able.reason, able.message);
   findings.set(
     "ScalingLimited",
     limited.replicas === stabilized.replicas ? "False" : "True",

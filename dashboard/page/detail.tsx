@@ -167,24 +167,14 @@ function Overview({
         : undefined,
     [object],
   );
-  const of = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=${kind.kind}`);
-  const within = namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
-  const [events, noEvents] = useAsked(
-    () => get<{ items: EventLine[] }>(`/api/v1${within}/events?fieldSelector=${of}&limit=100`),
-    [object],
-  );
-  const conditions = (object.status?.["conditions"] ?? []) as Condition[];
   const owner = (word: string, named: string) => {
     const found = kinds.find((each) => each.kind === word);
+    if (!found) return named;
+    const open = () => openObject(keyOf(found), found.namespaced ? namespace : undefined, named);
     return (
-      found && (
-        <button
-          class="link"
-          onClick={() => openObject(keyOf(found), found.namespaced ? namespace : undefined, named)}
-        >
-          {named}
-        </button>
-      )
+      <button class="link" onClick={open}>
+        {named}
+      </button>
     );
   };
   return (
@@ -204,7 +194,7 @@ function Overview({
           <>
             <dt>Owner</dt>
             <dd>
-              {each.kind} {owner(each.kind, each.name) ?? each.name}
+              {each.kind} {owner(each.kind, each.name)}
             </dd>
           </>
         ))}
@@ -216,20 +206,40 @@ function Overview({
         </dd>
       </dl>
       {keyOf(kind) === "pods" && <Ports pod={object} />}
-      {conditions.length > 0 && (
-        <>
-          <h3>Conditions</h3>
-          <ul class="events">
-            {conditions.map((each) => (
-              <li>
-                <b>{each.type}</b> <Status text={String(each.status)} /> {each.message ?? ""}
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Conditions of={(object.status?.["conditions"] ?? []) as Condition[]} />
+      <Events kind={kind} object={object} />
+    </>
+  );
+}
+
+function Conditions({ of }: { of: readonly Condition[] }) {
+  if (of.length === 0) return null;
+  return (
+    <>
+      <h3>Conditions</h3>
+      <ul class="events">
+        {of.map((each) => (
+          <li>
+            <b>{each.type}</b> <Status text={String(each.status)} /> {each.message ?? ""}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Events({ kind, object }: { kind: Kind; object: AnyObject }) {
+  const { name, namespace } = object.metadata;
+  const of = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=${kind.kind}`);
+  const within = namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
+  const [events, problem] = useAsked(
+    () => get<{ items: EventLine[] }>(`/api/v1${within}/events?fieldSelector=${of}&limit=100`),
+    [object],
+  );
+  return (
+    <>
       <h3>Events</h3>
-      <Problem text={noEvents} />
+      <Problem text={problem} />
       <ul class="events">
         {(events?.items ?? []).map((event) => (
           <li>

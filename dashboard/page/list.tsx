@@ -45,6 +45,11 @@ function useTable(kind: Kind, namespace: string, selector: string) {
   return [live, drawn] as const;
 }
 
+const shownColumns = (live: LiveTable | undefined) =>
+  (live?.columns ?? [])
+    .map((column, i) => ({ ...column, i }))
+    .filter(({ priority }) => priority === 0);
+
 /** Rows in the order of their names, or of a column. */
 function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): Row[] {
   const found = [...rows].filter(({ name }) => name.includes(filter));
@@ -56,28 +61,19 @@ function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): 
   });
 }
 
-/** A table of the server's columns; only the rows in sight are in the document. */
-export function List({
-  kind,
-  namespace,
-  selector,
-}: {
+interface Listed {
   kind: Kind;
   namespace: string;
   selector: string;
-}) {
+}
+
+/** A table of the server's columns; only the rows in sight are in the document. */
+export function List({ kind, namespace, selector }: Listed) {
   const [live, drawn] = useTable(kind, namespace, selector);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>();
   const [passed, setPassed] = useState(0);
-  const [logs, showLogs] = useState(false);
-  const columns = useMemo(
-    () =>
-      (live?.columns ?? [])
-        .map((column, i) => ({ ...column, i }))
-        .filter(({ priority }) => priority === 0),
-    [live?.columns],
-  );
+  const columns = useMemo(() => shownColumns(live), [live?.columns]);
   const rows = useMemo(
     () => sorted(live?.rows.values() ?? [], filter, order),
     [live, drawn, filter, order],
@@ -89,29 +85,8 @@ export function List({
   const by = (i: number) => setOrder({ by: i, down: order?.by === i && !order.down });
   return (
     <>
-      <div class="bar">
-        <h1>{kind.kind}</h1>
-        <span class="count">{rows.length}</span>
-        <input
-          id="filter"
-          aria-label="Filter by name"
-          placeholder="name"
-          onInput={(event) => setFilter(event.currentTarget.value)}
-        />
-        <input
-          aria-label="Label selector"
-          placeholder="label=value"
-          value={selector}
-          onChange={(event) => go({ labels: event.currentTarget.value || undefined })}
-        />
-        {keyOf(kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}
-      </div>
+      <Bar at={{ kind, namespace, selector }} count={rows.length} setFilter={setFilter} />
       <Problem text={live?.problem?.message} />
-      {logs && (
-        <Dialog title="Logs" close={() => showLogs(false)}>
-          <SelectedLogs namespace={namespace} selector={selector} />
-        </Dialog>
-      )}
       <div
         class="scroll"
         tabIndex={0}
@@ -154,6 +129,45 @@ export function List({
         </table>
         {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
       </div>
+    </>
+  );
+}
+
+/** Names the list and narrows it; shows the logs of the pods in it. */
+function Bar({
+  at,
+  count,
+  setFilter,
+}: {
+  at: Listed;
+  count: number;
+  setFilter(filter: string): void;
+}) {
+  const [logs, showLogs] = useState(false);
+  return (
+    <>
+      <div class="bar">
+        <h1>{at.kind.kind}</h1>
+        <span class="count">{count}</span>
+        <input
+          id="filter"
+          aria-label="Filter by name"
+          placeholder="name"
+          onInput={(event) => setFilter(event.currentTarget.value)}
+        />
+        <input
+          aria-label="Label selector"
+          placeholder="label=value"
+          value={at.selector}
+          onChange={(event) => go({ labels: event.currentTarget.value || undefined })}
+        />
+        {keyOf(at.kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}
+      </div>
+      {logs && (
+        <Dialog title="Logs" close={() => showLogs(false)}>
+          <SelectedLogs namespace={at.namespace} selector={at.selector} />
+        </Dialog>
+      )}
     </>
   );
 }

@@ -14,7 +14,7 @@ interface Calls {
 }
 
 /** Values that one key id encrypted or decrypted. */
-interface Uses {
+export interface Uses {
   readonly keyId: string;
   readonly transformation_type: Direction;
   count: number;

@@ -37,23 +37,27 @@ export interface PodPortsFrom {
   devices: DeviceManager;
 }
 
+// Log directories may be reached by links; files beneath them are opened without following links.
+async function makePaths({ rootDir, podLogsDir, containerLogsDir }: KubeletOptions) {
+  const made = async (dir: string) => {
+    await mkdir(dir, { recursive: true });
+    return realpath(dir);
+  };
+  return {
+    rootDir,
+    podLogsDir: await made(podLogsDir),
+    containerLogsDir: containerLogsDir && (await made(containerLogsDir)),
+  };
+}
+
 /** Constructs what the operations on pods take, from the options and the parts made so far. */
 export async function podPorts(
   options: KubeletOptions,
   { clock, runtime, version }: ConnectedRuntime,
   { api, node, volumes, devices }: PodPortsFrom,
 ) {
-  const { rootDir, podLogsDir, containerLogsDir, cgroupRoot } = options;
-  // Log directories may be reached by links; files beneath them are opened without following links.
-  const made = async (dir: string) => {
-    await mkdir(dir, { recursive: true });
-    return realpath(dir);
-  };
-  const paths = {
-    rootDir,
-    podLogsDir: await made(podLogsDir),
-    containerLogsDir: containerLogsDir && (await made(containerLogsDir)),
-  };
+  const { rootDir, cgroupRoot } = options;
+  const paths = await makePaths(options);
   const events = api?.events ?? logEvents();
   const objects = api?.objects ?? NO_OBJECTS;
   const cgroups = new PodCgroups(cgroupsOf(options.cgroups ?? "machine"), cgroupRoot, clock, {

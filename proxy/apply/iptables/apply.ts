@@ -46,6 +46,8 @@ function finder(): () => Promise<Iptables> {
   return find;
 }
 
+const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);
+
 /** Makes the rules of kube-proxy's iptables mode. */
 function iptablesRules(options: RulesOptions): Rules {
   const { clusterCidr, nodePortAddresses, clock, log } = options;
@@ -65,7 +67,6 @@ function iptablesRules(options: RulesOptions): Rules {
     opened = { tools, session, netfilter };
     return opened;
   };
-  const generationNow = ({ netfilter }: Open) => netfilter && generationOf(netfilter);
   const rendered = function* (ports: ReadonlyMap<string, ServicePort | undefined>) {
     for (const [key, port] of ports) if (port) yield [key, renderPort(port, clusterCidr)] as const;
   };

@@ -78,21 +78,6 @@ function userspaceRules(options: RulesOptions): Rules {
     const unused = [known.all, known.local].filter((one) => one !== next.all && one !== next.local);
     return { port: wanted && port && translated(port, wanted, next), unused };
   };
-  const proxiedAll = async (changes: PortChanges) => {
-    const result = new Map<string, ServicePort | undefined>();
-    const unused: (ProxyPort | undefined)[] = [];
-    const all = [...changes];
-    for (let at = 0; at < all.length; at += PORTS_OPENED_AT_ONCE) {
-      await Promise.all(
-        all.slice(at, at + PORTS_OPENED_AT_ONCE).map(async ([key, port]) => {
-          const done = await proxied(key, port);
-          result.set(key, done.port);
-          unused.push(...done.unused);
-        }),
-      );
-    }
-    return { result, unused: unused.filter((one) => one !== undefined) };
-  };
   return {
     async rebuild(ports, apiServers) {
       rules.open();
@@ -101,7 +86,7 @@ function userspaceRules(options: RulesOptions): Rules {
       const changes = new Map<string, ServicePort | undefined>();
       for (const key of [...opened.keys(), ...unopened.keys()]) changes.set(key, undefined);
       for (const port of ports) changes.set(port.key, port);
-      const { result, unused } = await proxiedAll(changes);
+      const { result, unused } = await proxiedAll(changes, proxied);
       await rules.rebuild(
         [...result.values()].filter((port) => port !== undefined),
         apiServers,
@@ -111,7 +96,7 @@ function userspaceRules(options: RulesOptions): Rules {
       await forgetClosed(opened);
     },
     async change(changes) {
-      const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]));
+      const { result, unused } = await proxiedAll(new Map([...unopened, ...changes]), proxied);
       await rules.change(result);
       closeAll(unused);
       // Else it takes longer than the change: the kernel waits at the end of its socket.
@@ -128,6 +113,30 @@ function userspaceRules(options: RulesOptions): Rules {
       return rules.close();
     },
   };
+}
+
+interface Proxied {
+  port: ServicePort | undefined;
+  unused: (ProxyPort | undefined)[];
+}
+
+async function proxiedAll(
+  changes: PortChanges,
+  proxied: (key: string, port: ServicePort | undefined) => Promise<Proxied>,
+) {
+  const result = new Map<string, ServicePort | undefined>();
+  const unused: (ProxyPort | undefined)[] = [];
+  const all = [...changes];
+  for (let at = 0; at < all.length; at += PORTS_OPENED_AT_ONCE) {
+    await Promise.all(
+      all.slice(at, at + PORTS_OPENED_AT_ONCE).map(async ([key, port]) => {
+        const done = await proxied(key, port);
+        result.set(key, done.port);
+        unused.push(...done.unused);
+      }),
+    );
+  }
+  return { result, unused: unused.filter((one) => one !== undefined) };
 }
 
 /** The rules that lead to proxy ports, in a table with that comment. */
