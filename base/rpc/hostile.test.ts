@@ -37,8 +37,7 @@ import {
   STREAM_ANSWERS_BYTES_MAX,
   UNFINISHED_REQUESTS_BYTES_MAX,
 } from "./limits.ts";
-import type { ServedService } from "./routes.ts";
-import { routesOf } from "./routes.ts";
+import { routesOf, type ServedService } from "./routes.ts";
 import { type Call, serve, serveGrpc } from "./server.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "r2k-rpc-"));
@@ -66,6 +65,22 @@ async function start(...services: ServedService[]) {
   const client = await RawClient.connect(path);
   closers.push(server.close, () => client.socket.destroy());
   return client;
+}
+
+/** Connections of a server without a socket, and a client of one of them. */
+function paired(service: ServedService) {
+  const clock = new ManualClock();
+  const [routes, http] = [routesOf([service]), undefined];
+  const connections = new Connections({
+    clock,
+    routes,
+    messageBytes_max: MIB,
+    streams_max: 100,
+    http,
+  });
+  const [near, far] = duplexPair();
+  connections.add(far);
+  return { clock, connections, near, far, client: new RawClient(near) };
 }
 
 const goneWith = async (client: RawClient, reason: keyof typeof H2_ERROR) => {
@@ -183,17 +198,12 @@ test.each([
   ["PRIORITY", FRAME.PRIORITY, Buffer.alloc(5)],
   ["WINDOW_UPDATE", FRAME.WINDOW_UPDATE, Buffer.from([0, 0, 0, 1])],
   ["frames of unknown types", 0xbe, Buffer.alloc(3)],
+  ["empty data", FRAME.DATA, Buffer.alloc(0)],
 ])("a flood of %s", async (_name, type, payload) => {
   const client = await start();
-  const flood = rawFrame(type, 0, type === FRAME.PRIORITY ? 1 : 0, payload);
-  client.socket.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(flood)));
-  await goneWith(client, "ENHANCE_YOUR_CALM");
-});
-
-test("a flood of empty data", async () => {
-  const client = await start();
-  client.open(1, CHECK);
-  const flood = rawFrame(FRAME.DATA, 0, 1, Buffer.alloc(0));
+  const ofStream = type === FRAME.PRIORITY || type === FRAME.DATA;
+  if (ofStream) client.open(1, CHECK);
+  const flood = rawFrame(type, 0, ofStream ? 1 : 0, payload);
   client.socket.write(Buffer.concat(Array<Buffer>(2 * IDLE_FRAMES_MAX).fill(flood)));
   await goneWith(client, "ENHANCE_YOUR_CALM");
 });
@@ -327,19 +337,9 @@ test("a deadline ends the call, on the server too", async () => {
 });
 
 test("slow bodies and silent connections are given up", async () => {
-  const clock = new ManualClock();
-  const connections = new Connections({
-    clock,
-    routes: routesOf([serve(Health, OK)]),
-    messageBytes_max: MIB,
-    streams_max: 100,
-    http: undefined,
-  });
-  const [near, far] = duplexPair();
+  const { clock, connections, far, client: slow } = paired(serve(Health, OK));
   const [, silent] = duplexPair();
-  connections.add(far);
   connections.add(silent);
-  const slow = new RawClient(near);
   slow.open(1, CHECK);
   slow.send(FRAME.DATA, 0, 1, Buffer.from([0, 0, 0, 0, 9]));
   await expect.poll(() => slow.frames.length).toBeGreaterThan(1);
@@ -359,17 +359,7 @@ test("a stream of answers that is not read ends, and with it what it holds", asy
       holds = false;
     }
   }
-  const clock = new ManualClock();
-  const connections = new Connections({
-    clock,
-    routes: routesOf([serve(Maintenance, { snapshot })]),
-    messageBytes_max: MIB,
-    streams_max: 100,
-    http: undefined,
-  });
-  const [near, far] = duplexPair();
-  connections.add(far);
-  const client = new RawClient(near);
+  const { clock, client } = paired(serve(Maintenance, { snapshot }));
   // It never opens its windows.
   client.call(1, "/etcdserverpb.Maintenance/Snapshot", EMPTY);
   await expect.poll(() => client.frames.length).toBeGreaterThan(4);
@@ -389,18 +379,9 @@ test("a closing server ends streams of requests at once: their clients would not
       yield {};
     }
   }
-  const connections = new Connections({
-    // The clock stands still: waiting for other calls' deadlines never ends.
-    clock: new ManualClock(),
-    routes: routesOf([serve(Watch, { watch })]),
-    messageBytes_max: MIB,
-    streams_max: 100,
-    http: undefined,
-  });
-  const [near, far] = duplexPair();
+  // The clock stands still: waiting for other calls' deadlines never ends.
+  const { connections, near, client } = paired(serve(Watch, { watch }));
   near.once("end", () => near.end());
-  connections.add(far);
-  const client = new RawClient(near);
   client.open(1, "/etcdserverpb.Watch/Watch");
   client.send(FRAME.DATA, 0, 1, EMPTY);
   await expect.poll(() => taken.length).toBe(1);

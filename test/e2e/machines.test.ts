@@ -93,13 +93,10 @@ const clockAt = (moved: string) => ({
   NO_FAKE_STAT: "1",
 });
 
-const readyOf = (name: string) => [
-  "get",
-  "node",
-  name,
-  "-o",
-  "jsonpath={.status.conditions[?(@.type=='Ready')].status}",
-];
+/** The words of kubectl that print a field of `what`. */
+const field = (what: string, path: string) => ["get", ...what.split(" "), "-o", `jsonpath=${path}`];
+const readyOf = (name: string) =>
+  field(`node ${name}`, "{.status.conditions[?(@.type=='Ready')].status}");
 
 /** Runs the product on the first machine where a folder takes no more files. */
 function onFullDisk(place: string, args: readonly string[]) {
@@ -176,8 +173,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     await until("the node", readyOf("cp-1"), (answer) => answer === "True");
     const pods = ["get", "pods", "-n", "kube-system", "-l", "tier=control-plane", "-o", "name"];
     await until("the static pods", pods, (names) => names.trim().split("\n").length === 4);
-    const capacity = ["get", "node", "cp-1", "-o", "jsonpath={.status.capacity.pods}"];
-    expect((await kubectl(...capacity)).stdout).toBe("42");
+    const capacity = await kubectl(...field("node cp-1", "{.status.capacity.pods}"));
+    expect(capacity.stdout).toBe("42");
     const patched = ["get", "pods", "-n", "kube-system", "-l", "patched=yes", "-o", "name"];
     expect((await kubectl(...patched)).stdout).toBe("pod/etcd-cp-1\n");
   });
@@ -301,15 +298,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(subject).toContain("CN=system:node:worker-1");
     expect(validToDate.getTime()).toBeGreaterThan(Date.now() + 24 * 3_600_000);
     // It goes on with the new one, in a process of its own.
-    const since = [
-      "get",
-      "lease",
-      "-n",
-      "kube-node-lease",
-      "worker-1",
-      "-o",
-      "jsonpath={.spec.renewTime}",
-    ];
+    const since = field("lease -n kube-node-lease worker-1", "{.spec.renewTime}");
     const { stdout: last } = await kubectl(...since);
     await until("its lease", since, (time) => time > last);
     expect(await must(second.host, AGENT)).not.toBe(before);
@@ -348,16 +337,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
       "console.log(await r.text()))";
     const args = ["exec", "deploy/web", "--", node, "-e", ask];
     await until("the answer", args, (answer) => answer === "served\n");
-    const dns = [
-      "get",
-      "pods",
-      "-n",
-      "kube-system",
-      "-l",
-      "k8s-app=kube-dns",
-      "-o",
-      "jsonpath={.items[*].metadata.name}",
-    ];
+    const dns = field("pods -n kube-system -l k8s-app=kube-dns", "{.items[*].metadata.name}");
     const pods = (await kubectl(...dns)).stdout.split(" ");
     const counts = await Promise.all(
       pods.map((pod) => {
@@ -372,40 +352,24 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
 
   it("a load balancer's address from a pool answers on the machines' link", async () => {
     const address = "10.77.0.200";
-    await kubectl(
-      "create",
-      "configmap",
-      "-n",
-      "kube-system",
-      "load-balancer-pools",
-      `--from-literal=default=${address}`,
-    );
+    const map = ["configmap", "-n", "kube-system", "load-balancer-pools"];
+    await kubectl("create", ...map, `--from-literal=default=${address}`);
     await kubectl("patch", "service", "web", "-p", '{"spec":{"type":"LoadBalancer"}}');
-    const ip = "jsonpath={.status.loadBalancer.ingress[0].ip}";
-    await until("the address", ["get", "service", "web", "-o", ip], (text) => text === address);
+    const ip = field("service web", "{.status.loadBalancer.ingress[0].ip}");
+    await until("the address", ip, (text) => text === address);
     // A machine of the link that is in no cluster: it finds the address by ARP alone.
     const ask = async () => (await third.host.run("curl", ["-s", "-m", "1", address])).stdout;
     const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 200 };
     await waitFor("the answer", async () => (await ask()) === "served" || undefined, limits);
-    await kubectl("delete", "configmap", "-n", "kube-system", "load-balancer-pools");
-    await until("no address", ["get", "service", "web", "-o", ip], (text) => text === "");
+    await kubectl("delete", ...map);
+    await until("no address", ip, (text) => text === "");
   });
 
   it("an upgrade that was killed goes on; pods and their connections are not touched", async () => {
-    const [web, proxy] = await Promise.all(
-      ["app=web", "k8s-app=kube-proxy"].map(async (label) => {
-        const { stdout } = await kubectl(
-          "get",
-          "pods",
-          "-A",
-          "-l",
-          label,
-          "-o",
-          "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}",
-        );
-        return stdout;
-      }),
-    );
+    const uids = "{range .items[*]}{.metadata.uid}{..restartCount} {end}";
+    const podsOf = async (label: string) =>
+      (await kubectl(...field(`pods -A -l ${label}`, uids))).stdout;
+    const [web, proxy] = [await podsOf("app=web"), await podsOf("k8s-app=kube-proxy")];
     const next = otherBuild(join(machines.dir, "next"));
     const patches = ["--patches", join(machines.dir, "patches")];
     for (const { host } of [first, second]) host.program = next;
@@ -423,15 +387,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
     const node = await second.host.r2k(["upgrade", "node"]);
     expect(node.code, node.stderr).toBe(0);
-    const { stdout: uids } = await kubectl(
-      "get",
-      "pods",
-      "-l",
-      "app=web",
-      "-o",
-      "jsonpath={range .items[*]}{.metadata.uid}{..restartCount} {end}",
-    );
-    expect(uids).toBe(web);
+    expect(await podsOf("app=web")).toBe(web);
     // Now every node has the images of proxy and DNS.
     await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
     const both = await Promise.all([first.host.r2k(apply), first.host.r2k(apply)]);
@@ -439,19 +395,11 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const stderr = both.map((each) => each.stderr).join("");
     expect(stderr).toContain("another upgrade of this machine runs");
     expect(stderr).toContain("manifests of etcd are equal, skipping");
+    const images = "{.items[*].spec.containers[0].image}";
     await until(
       "another proxy",
-      [
-        "get",
-        "pods",
-        "-n",
-        "kube-system",
-        "-l",
-        "k8s-app=kube-proxy",
-        "-o",
-        "jsonpath={.items[*].spec.containers[0].image}",
-      ],
-      (images) => images.split(" ").every((image) => image.includes("_r2k.")),
+      field("pods -n kube-system -l k8s-app=kube-proxy", images),
+      (seen) => seen.split(" ").every((image) => image.includes("_r2k.")),
     );
     expect(proxy).not.toBe("");
   });
@@ -506,26 +454,15 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
 
   it("an edited manifest changes the component; one with an error does not end it", async () => {
     const file = "/etc/kubernetes/manifests/kube-scheduler.yaml";
-    const uid = [
-      "get",
-      "pod",
-      "-n",
-      "kube-system",
-      "kube-scheduler-cp-1",
-      "-o",
-      "jsonpath={.metadata.annotations.kubernetes\\.io/config\\.hash}",
-    ];
+    const hash = "{.metadata.annotations.kubernetes\\.io/config\\.hash}";
+    const uid = field("pod -n kube-system kube-scheduler-cp-1", hash);
     const { stdout: before } = await kubectl(...uid);
     await must(first.host, `sed -i s/leader-elect=true/leader-elect=false/ ${file}`);
-    const after = await until("another pod", uid, (hash) => hash !== "" && hash !== before);
+    const after = await until("another pod", uid, (now) => now !== "" && now !== before);
     const running = async () => {
       const args = await must(first.host, "ps -eo args --no-headers");
-      return (
-        args
-          .split("\n")
-          .filter((line) => line.includes("kube-scheduler --auth"))
-          .join("\n") || undefined
-      );
+      const own = args.split("\n").filter((line) => line.includes("kube-scheduler --auth"));
+      return own.join("\n") || undefined;
     };
     const limits = { clock: systemClock(), timeout_ms: 30_000, interval_ms: 250 };
     expect(await waitFor("its process", running, limits)).toContain("--leader-elect=false");
@@ -533,13 +470,8 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     const log = "grep 'a static pod file cannot be used' /var/lib/r2k/.machine/logs/machine.log";
     const said = async () => (await first.host.run("sh", ["-c", log])).stdout || undefined;
     expect(await waitFor("the error", said, limits)).toContain(file);
-    const events = [
-      "get",
-      "events",
-      "--field-selector=reason=InvalidStaticPod",
-      "-o",
-      "jsonpath={.items[*].message}",
-    ];
+    const reason = "--field-selector=reason=InvalidStaticPod";
+    const events = field(`events ${reason}`, "{.items[*].message}");
     await until("its event", events, (message) => message.includes(file));
     expect(await running()).toContain("--leader-elect=false");
     expect((await kubectl(...uid)).stdout).toBe(after);

@@ -10,6 +10,7 @@ import { differences, type HostSnapshot } from "./host-snapshot.ts";
 import { answersAt, balancedAddress, loadBalancing } from "./load-balancer.ts";
 import { NodeClocks, ownMarks } from "./moved-clock.ts";
 import { IdentityWatch, leftovers } from "./node-holdings.ts";
+import { MANIFEST } from "./nodes-manifest.ts";
 import { OwnHost } from "./own-host.ts";
 import { everyStreamArrives, hostReaches, PING_BYTES, STREAM_BYTES } from "./packet-sizes.ts";
 import { policiesAcrossNodes } from "./policies.ts";
@@ -21,76 +22,9 @@ const DEMO = join(import.meta.dirname, "../../examples/web.yaml");
 const NAME = "three";
 const TIMEOUT_MS = 180_000;
 const GRACE_S = 6;
-const IMAGE = "r2k.local/busybox:1";
 /** A slow link lets out a stream in a second, and holds back what is more. */
 const SLOW_LINK = ["rate", "8mbit", "burst", "16kb", "latency", "400ms"];
 const patience = { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS };
-/** A server on each node that answers with its pod and node; it leaves lost nodes after 1 s. */
-const serverSpec = (more = "") => `
-      terminationGracePeriodSeconds: 1${more}
-      tolerations:
-        - { key: node.kubernetes.io/unreachable, effect: NoExecute, tolerationSeconds: 1 }
-        - { key: node.kubernetes.io/not-ready, effect: NoExecute, tolerationSeconds: 1 }
-      containers:
-        - name: main
-          image: ${IMAGE}
-          command:
-            - sh
-            - -c
-            - >-
-              head -c ${STREAM_BYTES} /dev/zero > /tmp/stream;
-              echo "$POD $NODE" | tee /tmp/index.html; httpd -f -p 8080 -h /tmp
-          env:
-            - { name: POD, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
-            - { name: POD_UID, valueFrom: { fieldRef: { fieldPath: metadata.uid } } }
-            - { name: NODE, valueFrom: { fieldRef: { fieldPath: spec.nodeName } } }
-          readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }`;
-
-const service = (name: string, selector: string, type: string) => `
----
-apiVersion: v1
-kind: Service
-metadata: { name: ${name} }
-spec: { selector: { ${selector} }, ports: [{ port: 80, targetPort: 8080 }], type: ${type} }
-`;
-
-const MANIFEST = `
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: { name: agent }
-spec:
-  selector: { matchLabels: { app: agent } }
-  template:
-    metadata: { labels: { app: agent } }
-    spec:${serverSpec()}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: moving }
-spec:
-  replicas: 3
-  selector: { matchLabels: { app: moving } }
-  template:
-    metadata: { labels: { app: moving } }
-    spec:${serverSpec()}
----
-apiVersion: apps/v1
-kind: StatefulSet
-metadata: { name: single }
-spec:
-  serviceName: single
-  selector: { matchLabels: { app: single } }
-  template:
-    metadata: { labels: { app: single } }
-    spec:${serverSpec(`
-      affinity:
-        nodeAffinity:
-          preferredDuringSchedulingIgnoredDuringExecution:
-            - weight: 100
-              preference:
-                matchExpressions:
-                  - { key: kubernetes.io/hostname, operator: In, values: [node-2] }`)}
-${service("agents", "app: agent", "NodePort")}${service("moving", "app: moving", "ClusterIP")}`;
 
 interface PodPlace {
   readonly name: string;

@@ -112,21 +112,7 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
     case "scheduler":
       return ["--kubeconfig", files.kubeconfig("scheduler"), "--leader-elect=false"];
     case "runtime":
-      return [
-        "--listen",
-        `unix://${paths.criSocket}`,
-        "--root",
-        paths.runtimeRoot,
-        "--state",
-        paths.runtimeState,
-        "--cni-conf-dir",
-        paths.cniConfDir,
-        "--cni-bin-dir",
-        ownPluginsDir(config),
-        "--cgroup-parent",
-        `${nodeCgroup(config)}/sandboxes`,
-        "--demo-images",
-      ];
+      return runtimeFlags(config);
     case "proxy":
       return [
         "--kubeconfig",
@@ -161,6 +147,25 @@ function flagsOf(part: Part, config: ClusterConfig): string[] {
         config.nodeName,
       ];
   }
+}
+
+function runtimeFlags(config: ClusterConfig): string[] {
+  const paths = nodePaths(config);
+  return [
+    "--listen",
+    `unix://${paths.criSocket}`,
+    "--root",
+    paths.runtimeRoot,
+    "--state",
+    paths.runtimeState,
+    "--cni-conf-dir",
+    paths.cniConfDir,
+    "--cni-bin-dir",
+    ownPluginsDir(config),
+    "--cgroup-parent",
+    `${nodeCgroup(config)}/sandboxes`,
+    "--demo-images",
+  ];
 }
 
 function apiserverFlags(config: ClusterConfig, storeSocket: string): string[] {

@@ -9,7 +9,7 @@ const namespace = "default";
 
 /** The rules that every controller of ReplicationControllers keeps. */
 export function replicationRules(given: () => PlaneAccess): void {
-  let fixture: WorkloadFixture<ReplicationController>;
+  let fixture: Fixture;
   beforeAll(async () => {
     fixture = new WorkloadFixture(given(), REPLICATION_CONTROLLERS);
     await fixture.start(FIXTURE, ["replication-node"]);
@@ -18,7 +18,16 @@ export function replicationRules(given: () => PlaneAccess): void {
   const create = (name: string, replicas: number) =>
     fixture.create(name, { replicas, template: templateOf(FIXTURE, name, "c:1") });
 
+  countRules(() => fixture, create);
+  ownershipRules(() => fixture, create);
+}
+
+type Fixture = WorkloadFixture<ReplicationController>;
+type Create = (name: string, replicas: number) => Promise<ReplicationController>;
+
+function countRules(given: () => Fixture, create: Create): void {
   it("as many pods as it asks for, of its template, counted in its status", async () => {
+    const fixture = given();
     const { metadata } = await create("rc", 2);
     const pods = await fixture.running("rc", 2);
     for (const pod of pods) {
@@ -47,6 +56,7 @@ export function replicationRules(given: () => PlaneAccess): void {
   });
 
   it("fewer when it is scaled down", async () => {
+    const fixture = given();
     await create("scaled", 3);
     await fixture.running("scaled", 3);
     const scale = { ...{ namespace, name: "scaled" }, subresource: "scale" };
@@ -54,8 +64,11 @@ export function replicationRules(given: () => PlaneAccess): void {
     await fixture.status("scaled", { replicas: 1 });
     await fixture.event("scaled", "SuccessfulDelete", /^Deleted pod: scaled-/);
   });
+}
 
+function ownershipRules(given: () => Fixture, create: Create): void {
   it("a pod that does not match any more is released and replaced", async () => {
+    const fixture = given();
     await create("loses", 1);
     const [first] = await fixture.running("loses", 1);
     const name = first!.metadata.name!;
@@ -71,6 +84,7 @@ export function replicationRules(given: () => PlaneAccess): void {
   });
 
   it("pods that a deletion orphaned are adopted by a new one", async () => {
+    const fixture = given();
     await create("heir", 2);
     const uids = (await fixture.running("heir", 2)).map(({ metadata }) => metadata.uid);
     await fixture.delete("heir", "Orphan");

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { ConfigMap, Node, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { CONFIG_MAPS, NODES, SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -57,17 +58,8 @@ export function tokenRules(given: () => Pick<ControlPlane, "clock" | "admin">): 
       "jws-kubeconfig-abcdef": signature(content, "abcdef"),
       "jws-kubeconfig-fedcba": signature(content, "fedcba"),
     });
-    const become = async (what: string, wanted: Record<string, string>) => {
-      let seen: Record<string, string> = {};
-      await until(what, async () => {
-        seen = await signatures();
-        return (
-          JSON.stringify(Object.entries(seen).sort()) ===
-          JSON.stringify(Object.entries(wanted).sort())
-        );
-      });
-      expect(seen).toEqual(wanted);
-    };
+    const become = (what: string, wanted: Record<string, string>) =>
+      until(what, async () => isDeepStrictEqual(await signatures(), wanted));
     await become("two signatures", both(kubeconfig));
     const other = `${kubeconfig}clusters: []\n`;
     await maps().patch(INFO, "merge", { data: { kubeconfig: other } });

@@ -9,83 +9,81 @@ import type { Bench } from "./suite.ts";
 
 export function confinementRules(bench: Bench): void {
   firstProcessRule(bench);
-  const startWith = async (securityContext: object) => {
+  describe("what a container may reach", () => {
+    fileRules(bench);
+    deviceRules(bench);
+  });
+}
+
+async function startWith({ pods }: Bench, more: object): Promise<string> {
+  const securityContext = { namespaceOptions: pods.namespaceOptions({}), ...more };
+  return pods.start(await pods.run(), { config: { linux: { securityContext } } });
+}
+
+function fileRules(bench: Bench): void {
+  test("a read-only root, masked and read-only paths", async () => {
+    const id = await startWith(bench, {
+      readonlyRootfs: true,
+      maskedPaths: ["/proc/version"],
+      readonlyPaths: ["/proc/sys"],
+    });
+    const { pods } = bench;
+    expect(await pods.shell(id, "touch /x 2>&1 || true")).toMatch(/Read-only/);
+    expect(await pods.shell(id, "wc -c < /proc/version")).toBe("0");
+    expect(await pods.shell(id, "grep -c ' /proc/sys proc ro' /proc/mounts")).toBe("1");
+  });
+
+  test.runIf(bench.implementation.knows.boundedFiles)(
+    "what it writes to resolv.conf, hostname, hosts and /dev/shm is bounded, and what it opens",
+    async () => {
+      const { pods } = bench;
+      const id = await startWith(bench, {});
+      for (const file of ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]) {
+        const grow = `dd if=/dev/zero of=${file} bs=1M count=4 2>&1 || true`;
+        expect(await pods.shell(id, grow)).toContain("No space left");
+      }
+      const fill = "dd if=/dev/zero of=/dev/shm/f bs=1M count=65 2>&1 || true";
+      expect(await pods.shell(id, fill)).toContain("No space left");
+      const [, own] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))!;
+      expect(await pods.shell(id, "ulimit -n")).toBe(own);
+    },
+  );
+}
+
+function deviceRules(bench: Bench): void {
+  test("a privileged container has devices and may mount", async () => {
+    const { pods } = bench;
+    const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };
+    const pod = await pods.run({
+      config: { linux: { cgroupParent: `${bench.host.cgroupParent}/privileged`, securityContext } },
+    });
+    const id = await pods.start(pod, { config: { linux: { securityContext } } });
+    await pods.shell(id, "mkdir /m && mount -t tmpfs none /m && touch /m/file");
+    expect(await pods.shell(id, "stat -c %t:%T /dev/kmsg")).toBe("1:b");
+  });
+
+  test("a device that is asked for is there, others are not", async () => {
     const { pods } = bench;
     const pod = await pods.run();
-    return pods.start(pod, {
-      config: {
-        linux: {
-          securityContext: { namespaceOptions: pods.namespaceOptions({}), ...securityContext },
-        },
-      },
-    });
-  };
-
-  describe("what a container may reach", () => {
-    test("a read-only root, masked and read-only paths", async () => {
-      const id = await startWith({
-        readonlyRootfs: true,
-        maskedPaths: ["/proc/version"],
-        readonlyPaths: ["/proc/sys"],
-      });
-      const { pods } = bench;
-      expect(await pods.shell(id, "touch /x 2>&1 || true")).toMatch(/Read-only/);
-      expect(await pods.shell(id, "wc -c < /proc/version")).toBe("0");
-      expect(await pods.shell(id, "grep -c ' /proc/sys proc ro' /proc/mounts")).toBe("1");
-    });
-
-    test.runIf(bench.implementation.knows.boundedFiles)(
-      "what it writes to resolv.conf, hostname, hosts and /dev/shm is bounded, and what it opens",
-      async () => {
-        const { pods } = bench;
-        const id = await startWith({});
-        for (const file of ["/etc/resolv.conf", "/etc/hostname", "/etc/hosts"]) {
-          const grow = `dd if=/dev/zero of=${file} bs=1M count=4 2>&1 || true`;
-          expect(await pods.shell(id, grow)).toContain("No space left");
-        }
-        const fill = "dd if=/dev/zero of=/dev/shm/f bs=1M count=65 2>&1 || true";
-        expect(await pods.shell(id, fill)).toContain("No space left");
-        const [, own] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))!;
-        expect(await pods.shell(id, "ulimit -n")).toBe(own);
-      },
+    const devices = [{ hostPath: "/dev/kmsg", containerPath: "/dev/mine", permissions: "r" }];
+    const id = await pods.start(pod, { config: { devices } });
+    expect(await pods.shell(id, "stat -c %t:%T /dev/mine")).toBe("1:b");
+    expect(await pods.shell(id, "mknod /dev/k c 1 2 && (cat /dev/k 2>&1 || true)")).toMatch(
+      /not permitted|denied/,
     );
+  });
 
-    test("a privileged container has devices and may mount", async () => {
-      const { pods } = bench;
-      const securityContext = { privileged: true, namespaceOptions: pods.namespaceOptions({}) };
-      const pod = await pods.run({
-        config: {
-          linux: { cgroupParent: `${bench.host.cgroupParent}/privileged`, securityContext },
-        },
-      });
-      const id = await pods.start(pod, { config: { linux: { securityContext } } });
-      await pods.shell(id, "mkdir /m && mount -t tmpfs none /m && touch /m/file");
-      expect(await pods.shell(id, "stat -c %t:%T /dev/kmsg")).toBe("1:b");
-    });
-
-    test("a device that is asked for is there, others are not", async () => {
-      const { pods } = bench;
-      const pod = await pods.run();
-      const devices = [{ hostPath: "/dev/kmsg", containerPath: "/dev/mine", permissions: "r" }];
-      const id = await pods.start(pod, { config: { devices } });
-      expect(await pods.shell(id, "stat -c %t:%T /dev/mine")).toBe("1:b");
-      expect(await pods.shell(id, "mknod /dev/k c 1 2 && (cat /dev/k 2>&1 || true)")).toMatch(
-        /not permitted|denied/,
-      );
-    });
-
-    test("the machine's console is not a container's, also after an update", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
-      const id = await startWith({});
-      const opens = "rm -f /c; mknod /c c 5 1 && (: > /c) 2>&1 || true";
-      expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
-      await runtime.updateContainerResources({ containerId: id, linux: { cpuShares: 2_000 } });
-      expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
-      expect(await pods.shell(id, "echo x > /dev/null; head -c 1 /dev/urandom | wc -c")).toBe("1");
-    });
+  test("the machine's console is not a container's, also after an update", async () => {
+    const {
+      pods,
+      served: { runtime },
+    } = bench;
+    const id = await startWith(bench, {});
+    const opens = "rm -f /c; mknod /c c 5 1 && (: > /c) 2>&1 || true";
+    expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
+    await runtime.updateContainerResources({ containerId: id, linux: { cpuShares: 2_000 } });
+    expect(await pods.shell(id, opens)).toMatch(/not permitted|denied/);
+    expect(await pods.shell(id, "echo x > /dev/null; head -c 1 /dev/urandom | wc -c")).toBe("1");
   });
 }
 

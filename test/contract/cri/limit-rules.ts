@@ -7,10 +7,16 @@ import type { Bench } from "./suite.ts";
 const clock = systemClock();
 
 export function limitRules(bench: Bench): void {
-  const { cgroups } = bench.implementation.knows;
-
   describe("limits and statistics", () => {
-    test.runIf(cgroups)("running out of memory has its own reason", async () => {
+    resourceRules(bench);
+    statisticsRules(bench);
+  });
+}
+
+function resourceRules(bench: Bench): void {
+  test.runIf(bench.implementation.knows.cgroups)(
+    "running out of memory has its own reason",
+    async () => {
       const { pods } = bench;
       const pod = await pods.run({ hostNetwork: true });
       const id = await pods.start(pod, {
@@ -20,65 +26,67 @@ export function limitRules(bench: Bench): void {
       expect(await pods.exited(id)).toMatchObject({ exitCode: 137, reason: "OOMKilled" });
       // conmon's note of it belongs to the container, not where the runtime was started.
       expect(existsSync("oom")).toBe(false);
-    });
+    },
+  );
 
-    test("limits are set, and change while it runs", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
-      const pod = await pods.run({ hostNetwork: true });
-      const containerId = await pods.start(pod, {
-        config: { linux: { resources: { memoryLimitInBytes: 32 << 20, cpuShares: 512 } } },
-      });
-      const limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max";
-      const memory = () => pods.shell(containerId, `${limit} 2>/dev/null || true`);
-      expect(await memory()).toBe(String(32 << 20));
-      const linux = { memoryLimitInBytes: 64 << 20, cpuQuota: -1, cpuPeriod: 100_000 };
-      await runtime.updateContainerResources({ containerId, linux });
-      expect(await memory()).toBe(String(64 << 20));
-      expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
+  test("limits are set, and change while it runs", async () => {
+    const {
+      pods,
+      served: { runtime },
+    } = bench;
+    const pod = await pods.run({ hostNetwork: true });
+    const containerId = await pods.start(pod, {
+      config: { linux: { resources: { memoryLimitInBytes: 32 << 20, cpuShares: 512 } } },
     });
+    const limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max";
+    const memory = () => pods.shell(containerId, `${limit} 2>/dev/null || true`);
+    expect(await memory()).toBe(String(32 << 20));
+    const linux = { memoryLimitInBytes: 64 << 20, cpuQuota: -1, cpuPeriod: 100_000 };
+    await runtime.updateContainerResources({ containerId, linux });
+    expect(await memory()).toBe(String(64 << 20));
+    expect((await pods.status(containerId)).resources?.linux?.memoryLimitInBytes).toBe(64 << 20);
+  });
+}
 
-    test("statistics of a container that has ended count what it left on the disk", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
-      const pod = await pods.run({ hostNetwork: true });
-      const command = ["dd", "if=/dev/zero", "of=/file", "bs=1M", "count=2"];
-      const containerId = await pods.start(pod, { command });
-      await pods.exited(containerId);
-      const wrote = async () => {
-        const { stats } = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
-        const left = stats.find(({ attributes }) => attributes?.id === containerId);
-        return (left?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
-      };
-      await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
-    });
+function statisticsRules(bench: Bench): void {
+  test("statistics of a container that has ended count what it left on the disk", async () => {
+    const {
+      pods,
+      served: { runtime },
+    } = bench;
+    const pod = await pods.run({ hostNetwork: true });
+    const command = ["dd", "if=/dev/zero", "of=/file", "bs=1M", "count=2"];
+    const containerId = await pods.start(pod, { command });
+    await pods.exited(containerId);
+    const wrote = async () => {
+      const { stats } = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
+      const left = stats.find(({ attributes }) => attributes?.id === containerId);
+      return (left?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
+    };
+    await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
+  });
 
-    test.runIf(cgroups)("statistics count what it uses", async () => {
-      const {
-        pods,
-        served: { runtime },
-      } = bench;
-      const pod = await pods.run({ hostNetwork: true });
-      const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];
-      const containerId = await pods.start(pod, { command });
-      const used = async () => {
-        const { stats } = await runtime.containerStats({ containerId });
-        return (stats?.cpu?.usageCoreNanoSeconds?.value ?? 0) > 10_000_000 && stats;
-      };
-      const stats = await waitFor("statistics", used, { clock });
-      expect(stats.attributes?.id).toBe(containerId);
-      expect(stats.memory?.workingSetBytes?.value).toBeGreaterThan(10_000);
-      const all = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
-      expect(all.stats.map(({ attributes }) => attributes?.id)).toEqual([containerId]);
-      const wrote = async () => {
-        const again = await runtime.containerStats({ containerId });
-        return (again.stats?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
-      };
-      await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
-    });
+  test.runIf(bench.implementation.knows.cgroups)("statistics count what it uses", async () => {
+    const {
+      pods,
+      served: { runtime },
+    } = bench;
+    const pod = await pods.run({ hostNetwork: true });
+    const command = ["sh", "-c", "dd if=/dev/zero of=/file bs=1M count=2; while :; do :; done"];
+    const containerId = await pods.start(pod, { command });
+    const used = async () => {
+      const { stats } = await runtime.containerStats({ containerId });
+      return (stats?.cpu?.usageCoreNanoSeconds?.value ?? 0) > 10_000_000 && stats;
+    };
+    const stats = await waitFor("statistics", used, { clock });
+    expect(stats.attributes?.id).toBe(containerId);
+    expect(stats.memory?.workingSetBytes?.value).toBeGreaterThan(10_000);
+    const all = await runtime.listContainerStats({ filter: { podSandboxId: pod } });
+    expect(all.stats.map(({ attributes }) => attributes?.id)).toEqual([containerId]);
+    const wrote = async () => {
+      const again = await runtime.containerStats({ containerId });
+      return (again.stats?.writableLayer?.usedBytes?.value ?? 0) >= 2 << 20;
+    };
+    await waitFor("the size of what it wrote", wrote, { clock, timeout_ms: 40_000 });
   });
 }

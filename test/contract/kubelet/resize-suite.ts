@@ -182,6 +182,7 @@ export function resizeContract(name: string, implementation: Implementation): vo
     afterAll(() => started?.close(), START_TIMEOUT_MS);
 
     growRules(bench);
+    restartRules(bench);
     wholePodRules(bench);
     refusalRules(bench);
     kubeletRestartRules(bench);
@@ -212,7 +213,9 @@ function growRules(bench: () => ResizeBench): void {
     expect(completed).toMatch(/^Pod resize completed: .*"generation":2\}$/);
     await bench().delete("grow");
   });
+}
 
+function restartRules(bench: () => ResizeBench): void {
   it("restarts a container where its policy asks for it", async () => {
     await bench().run(
       "again",

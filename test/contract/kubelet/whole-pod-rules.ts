@@ -44,6 +44,11 @@ const WHOLE = spec(
 
 /** All parts of a pod come together in its containers. */
 export function wholePodRules(node: () => Node): void {
+  compositionRules(node);
+  runningRules(node);
+}
+
+function compositionRules(node: () => Node): void {
   it("runs init steps, then sidecar and container, with volumes, env and hosts", async () => {
     node().put("whole", WHOLE);
     const pod = await node().untilReady("whole");
@@ -74,6 +79,7 @@ export function wholePodRules(node: () => Node): void {
       expect(seen).toContain(word);
     await node().take("whole");
   });
+
   it("links logs by names that a file system takes, and runs the hooks that follow", async () => {
     const name = "long".repeat(50);
     const postStart = { exec: { command: ["touch", "/started"] } };
@@ -86,7 +92,9 @@ export function wholePodRules(node: () => Node): void {
     expect(existsSync(join(node().host.dir, "container-logs", link))).toBe(true);
     await node().take(name);
   });
+}
 
+function runningRules(node: () => Node): void {
   it("lets a debug container see the processes of its target, once that runs", async () => {
     const debug = { ...sh("debug", SLEEP), targetContainerName: "main" };
     node().put("debugged", spec([sh("main", SLEEP)], { ephemeralContainers: [debug] }));

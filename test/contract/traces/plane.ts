@@ -30,6 +30,11 @@ export class TracedPlanes {
     this.#receiver = receiver;
   }
 
+  /** All spans that the receiver has. */
+  spans(): readonly ReceivedSpan[] {
+    return this.#receiver.spans();
+  }
+
   tracer(name: string, config: TracingConfig): Tracer {
     const tracer = startTracing({ name }, { ...config, endpoint: this.#receiver.endpoint });
     this.#closers.push(() => tracer.close());

@@ -20,6 +20,12 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
   afterEach(() => planes.close());
   afterAll(() => receiver?.close());
 
+  const given = () => planes;
+  createRules(given);
+  parentRules(given);
+}
+
+function createRules(given: () => TracedPlanes): void {
   describe.each([
     ["over gRPC", false],
     ["embedded", true],
@@ -27,6 +33,7 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
     it(
       "continues the request's trace, under upstream's names",
       async () => {
+        const planes = given();
         const name = `traced-${embedded}`;
         await create(await planes.start(ALL, embedded), name, MASTERS);
         const expected = pathsOfCreate(embedded);
@@ -45,10 +52,13 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
       TIMEOUT_MS,
     );
   });
+}
 
+function parentRules(given: () => TracedPlanes): void {
   it(
     "continues a trace for system:masters; for others starts one, linked to it",
     async () => {
+      const planes = given();
       const plane = await planes.start(ALL);
       const tracer = planes.tracer("client", ALL);
       const [trusted, other] = [tracer.root("trusted"), tracer.root("other")];
@@ -73,13 +83,14 @@ export function tracesSuite(start: () => Promise<TraceReceiver>): void {
   it(
     "without a rate, traces what its caller traces, and nothing else",
     async () => {
+      const planes = given();
       const plane = await planes.start(ASKED);
       await create(plane, "not-asked", MASTERS);
       await create(plane, "not-sampled", MASTERS, planes.tracer("client", ASKED).root("other"));
       await create(plane, "asked", MASTERS, planes.tracer("client", ALL).root("asked"));
       await planes.traceOf(written("asked"));
       const others = ["not-asked", "not-sampled"].map(written);
-      expect(receiver.spans().filter((span) => others.some((isOf) => isOf(span)))).toEqual([]);
+      expect(planes.spans().filter((span) => others.some((isOf) => isOf(span)))).toEqual([]);
     },
     TIMEOUT_MS,
   );

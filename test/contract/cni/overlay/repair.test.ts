@@ -36,18 +36,13 @@ let one: Machine;
 let two: Machine;
 let here: OverlayHandle;
 
-/** iproute2 in a machine's namespace, as a person uses it. */
-function ip(machine: Machine, ...args: string[]): string {
-  return inNetns(machine.netns, () => execFileSync("ip", args, { encoding: "utf8" }));
-}
+/** A program in a machine's namespace, as a person uses it. */
+const run = ({ netns }: Pick<Sender, "netns">, program: string, words: string) =>
+  inNetns(netns, () => execFileSync(program, words.split(" "), { encoding: "utf8" }));
 
-const route = (machine: Machine, ...words: string[]) => ip(machine, "route", ...words);
-
-function fdb(machine: Machine, ...args: string[]): string {
-  return inNetns(machine.netns, () => {
-    return execFileSync("bridge", ["fdb", ...args], { encoding: "utf8" });
-  });
-}
+const ip = (machine: Sender, words: string) => run(machine, "ip", words);
+const route = (machine: Machine, words = "show") => ip(machine, `route ${words}`);
+const fdb = (machine: Machine, words: string) => run(machine, "bridge", `fdb ${words}`);
 
 const reaches = () => ping(one.netns, "10.244.2.0");
 
@@ -55,10 +50,10 @@ const reaches = () => ping(one.netns, "10.244.2.0");
 function tablesOf(machine: Machine, device: string): string {
   return [
     route(machine).replaceAll(/ (linkdown|dead)/g, ""),
-    ip(machine, "neigh", "show", "dev", device, "nud", "permanent"),
-    device === "flannel.1" ? fdb(machine, "show", "dev", device) : "",
-    ip(machine, "-o", "addr", "show", "dev", device, "scope", "global").replace(/^\d+/, ""),
-    /mtu \d+/.exec(ip(machine, "link", "show", device))?.[0],
+    ip(machine, `neigh show dev ${device} nud permanent`),
+    device === "flannel.1" ? fdb(machine, `show dev ${device}`) : "",
+    ip(machine, `-o addr show dev ${device} scope global`).replace(/^\d+/, ""),
+    /mtu \d+/.exec(ip(machine, `link show ${device}`))?.[0],
   ].join("\n");
 }
 
@@ -74,50 +69,35 @@ afterAll(() => underlay.close());
 
 describe("what is changed by hand comes back", () => {
   test.each([
-    ["a route deleted", () => route(one, "del", "10.244.2.0/24")],
-    ["a route replaced", () => route(one, "replace", "10.244.2.0/24", "via", "10.77.0.1")],
-    ["a neighbour deleted", () => ip(one, "neigh", "del", "10.244.2.0", "dev", "flannel.1")],
+    ["a route deleted", () => route(one, "del 10.244.2.0/24")],
+    ["a route replaced", () => route(one, "replace 10.244.2.0/24 via 10.77.0.1")],
+    ["a neighbour deleted", () => ip(one, "neigh del 10.244.2.0 dev flannel.1")],
     [
       "a neighbour replaced",
       () =>
-        ip(
-          one,
-          "neigh",
-          "replace",
-          "10.244.2.0",
-          "lladdr",
-          "02:00:00:00:00:55",
-          "dev",
-          "flannel.1",
-          "nud",
-          "permanent",
-        ),
+        ip(one, "neigh replace 10.244.2.0 lladdr 02:00:00:00:00:55 dev flannel.1 nud permanent"),
     ],
     [
       "forwarding entries deleted",
       () => {
-        for (const line of fdb(one, "show", "dev", "flannel.1").trim().split("\n")) {
+        for (const line of fdb(one, "show dev flannel.1").trim().split("\n")) {
           const [mac = "", , dst = ""] = line.split(" ");
-          fdb(one, "del", mac, "dev", "flannel.1", "dst", dst, "self");
+          fdb(one, `del ${mac} dev flannel.1 dst ${dst} self`);
         }
         return "";
       },
     ],
     [
       "a forwarding entry for floods added",
-      () =>
-        fdb(one, "append", "00:00:00:00:00:00", "dev", "flannel.1", "dst", "10.77.0.66", "self"),
+      () => fdb(one, "append 00:00:00:00:00:00 dev flannel.1 dst 10.77.0.66 self"),
     ],
-    ["the link set down", () => ip(one, "link", "set", "flannel.1", "down")],
-    ["the link deleted", () => ip(one, "link", "del", "flannel.1")],
-    [
-      "the link's address deleted",
-      () => ip(one, "addr", "del", "10.244.1.0/32", "dev", "flannel.1"),
-    ],
-    ["the link's MTU changed", () => ip(one, "link", "set", "flannel.1", "mtu", "1300")],
+    ["the link set down", () => ip(one, "link set flannel.1 down")],
+    ["the link deleted", () => ip(one, "link del flannel.1")],
+    ["the link's address deleted", () => ip(one, "addr del 10.244.1.0/32 dev flannel.1")],
+    ["the link's MTU changed", () => ip(one, "link set flannel.1 mtu 1300")],
     [
       "the link's hardware address changed",
-      () => ip(one, "link", "set", "flannel.1", "address", "02:00:00:00:00:77"),
+      () => ip(one, "link set flannel.1 address 02:00:00:00:00:77"),
     ],
   ])("%s", async (_what, change) => {
     const tables = () => tablesOf(one, "flannel.1");
@@ -128,18 +108,11 @@ describe("what is changed by hand comes back", () => {
   });
 
   test("a rule that keeps forged packets out, with the next look", async () => {
-    const table = () =>
-      inNetns(one.netns, () => {
-        return execFileSync("nft", ["list", "table", "ip", "r2k-overlay-guard"], {
-          encoding: "utf8",
-        });
-      });
+    const table = () => run(one, "nft", "list table ip r2k-overlay-guard");
     const whole = table();
-    inNetns(one.netns, () => {
-      execFileSync("nft", ["flush", "chain", "ip", "r2k-overlay-guard", "input"]);
-    });
+    run(one, "nft", "flush chain ip r2k-overlay-guard input");
     expect(table()).not.toBe(whole);
-    route(one, "del", "10.244.2.0/24");
+    route(one, "del 10.244.2.0/24");
     await waitFor("the rule", () => table() === whole, patience);
   });
 
@@ -203,9 +176,8 @@ async function pairOf(backend: object) {
   const machines = [await underlay.machine(), await underlay.machine()] as const;
   const handles = await Promise.all(machines.map((each) => startOurs(underlay, each, backend)));
   const [here, there] = machines;
-  const areRouted = () => {
-    return routesOf(here).includes(there.podCidr) && routesOf(there).includes(here.podCidr);
-  };
+  const areRouted = () =>
+    routesOf(here).includes(there.podCidr) && routesOf(there).includes(here.podCidr);
   await waitFor("their routes", areRouted, patience);
   return {
     machines,
@@ -223,8 +195,8 @@ describe("with other configurations", () => {
       { Type: "host-gw" },
       "eth0",
       [
-        (here: Machine, range: string) => route(here, "del", range),
-        (here: Machine, range: string) => route(here, "replace", range, "via", "10.77.0.1"),
+        (here: Machine, range: string) => route(here, `del ${range}`),
+        (here: Machine, range: string) => route(here, `replace ${range} via 10.77.0.1`),
       ],
     ],
     [
@@ -232,10 +204,10 @@ describe("with other configurations", () => {
       { Type: "udp" },
       "flannel0",
       [
-        (here: Machine, range: string) => route(here, "del", range),
-        (here: Machine) => ip(here, "addr", "flush", "dev", "flannel0"),
-        (here: Machine) => ip(here, "link", "set", "flannel0", "down"),
-        (here: Machine) => ip(here, "link", "del", "flannel0"),
+        (here: Machine, range: string) => route(here, `del ${range}`),
+        (here: Machine) => ip(here, "addr flush dev flannel0"),
+        (here: Machine) => ip(here, "link set flannel0 down"),
+        (here: Machine) => ip(here, "link del flannel0"),
       ],
     ],
   ])("%s: what is changed by hand comes back", async (_what, backend, device, changes) => {
@@ -249,9 +221,7 @@ describe("with other configurations", () => {
       change(here, there.podCidr);
       await waitFor(
         `the repair after ${change}`,
-        () => {
-          return ip(here, "link").includes(device) && tablesOf(here, device) === before;
-        },
+        () => ip(here, "link").includes(device) && tablesOf(here, device) === before,
         patience,
       );
       await waitFor("packets", carries, patience);
@@ -264,9 +234,9 @@ describe("with other configurations", () => {
     using from = attachPod(here);
     using to = attachPod(there);
     const isOff = () =>
-      pair.machines.every(({ netns }) => {
-        return inNetns(netns, () => transmitChecksum("flannel.1") === false);
-      });
+      pair.machines.every(({ netns }) =>
+        inNetns(netns, () => transmitChecksum("flannel.1") === false),
+      );
     expect(isOff()).toBe(true);
     await waitFor("packets", () => ping(from.netns, to.address), patience);
     const server = await serveEchoes(to.netns, 7_001);
@@ -307,7 +277,7 @@ test("changes that were missed are followed by a look at everything", async () =
   expect(has()).toBe(false);
   await waitFor("the route", has, patience);
   await waitFor("an overlay that waits for changes", () => isIdle, patience);
-  route(machine, "del", two.podCidr);
+  route(machine, `del ${two.podCidr}`);
   await waitFor("the route, by a change that is reported", has, patience);
   configureLog({});
   const missed = lines.filter((line) => line.includes("changes of the network were missed"));
@@ -331,12 +301,12 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
     const [here, there] = pair.machines;
     // And its guard takes packets from there: nothing is applied while this process waits below.
     const knows = (machine: Machine, { address }: Machine) => {
-      const guard = inNetns(machine.netns, () => execFileSync("nft", ["list", "ruleset"]));
-      return ip(machine, "neigh", "show", address).includes("lladdr") && guard.includes(address);
+      const guard = run(machine, "nft", "list ruleset");
+      return ip(machine, `neigh show ${address}`).includes("lladdr") && guard.includes(address);
     };
     await waitFor("their entries", () => knows(here, there) && knows(there, here), patience);
     const apiServer = { address: new URL(underlay.api.server).hostname };
-    const isKept = () => ip(here, "neigh", "show", apiServer.address).includes("lladdr");
+    const isKept = () => ip(here, `neigh show ${apiServer.address}`).includes("lladdr");
     await waitFor("the API server's entry", isKept, patience);
     // The API server's machine, which is the gateway too, keeps its nodes as the host does.
     const plan = { routes: new Map([[here.podCidr, here.address]]), gateway: undefined };
@@ -371,12 +341,7 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
       }
     }
     socket.close();
-    const words = ["-4", "neigh", "show", "dev", "eth0", "nud", "all"];
-    const entries = inNetns(pod.netns, () => {
-      return execFileSync("ip", words, { encoding: "utf8" });
-    })
-      .trim()
-      .split("\n");
+    const entries = ip(pod, "-4 neigh show dev eth0 nud all").trim().split("\n");
     expect(entries.length).toBeGreaterThan(200);
     expect(entries.filter((line) => !line.startsWith("10.244.1."))).toEqual([]);
   });
@@ -385,17 +350,16 @@ describe("a table of neighbours, which all namespaces of a machine share", () =>
 test("neighbours of the underlay are kept while they are needed", async () => {
   const machine = await underlay.machine();
   // Else the API server would be kept as the gateway.
-  route(machine, "del", "default");
-  const permanent = ["lladdr", "02:00:00:00:00:55", "dev", "eth0", "nud", "permanent"];
-  ip(machine, "neigh", "add", one.address, ...permanent);
+  route(machine, "del default");
+  ip(machine, `neigh add ${one.address} lladdr 02:00:00:00:00:55 dev eth0 nud permanent`);
   const handle = await startOurs(underlay, machine, VXLAN, { iface: "eth0" });
   await handle.ready;
-  const kept = () => ip(machine, "neigh", "show", "dev", "eth0", "protocol", "114");
+  const kept = () => ip(machine, "neigh show dev eth0 protocol 114");
   await waitFor("the entry", () => kept().includes(two.address), patience);
   expect(kept()).toContain(`${new URL(underlay.api.server).hostname} `);
-  route(machine, "add", "198.51.100.0/24", "via", "10.77.0.254");
+  route(machine, "add 198.51.100.0/24 via 10.77.0.254");
   await waitFor("a gateway's", () => kept().includes("10.77.0.254"), patience);
-  route(machine, "del", "198.51.100.0/24");
+  route(machine, "del 198.51.100.0/24");
   await waitFor("its end", () => !kept().includes("10.77.0.254"), patience);
   const other = await addTwin(underlay, two);
   await waitFor("a new node's", () => kept().includes(other.address), patience);
@@ -404,42 +368,26 @@ test("neighbours of the underlay are kept while they are needed", async () => {
   await handle.close();
   await cleanup(machine);
   expect(kept()).toBe("");
-  expect(ip(machine, "neigh", "show", one.address)).toContain("PERMANENT");
+  expect(ip(machine, `neigh show ${one.address}`)).toContain("PERMANENT");
   await underlay.nodes.delete({ name: machine.name });
 });
 
 test("a node's new address is published, and the others send there", async () => {
-  ip(two, "addr", "del", `${two.address}/24`, "dev", "eth0");
-  ip(two, "addr", "add", "10.77.0.222/24", "dev", "eth0");
-  route(two, "add", "default", "via", "10.77.0.1");
-  await waitFor(
-    "the others' entries",
-    () => {
-      return fdb(one, "show", "dev", "flannel.1").includes("10.77.0.222");
-    },
-    patience,
-  );
+  ip(two, `addr del ${two.address}/24 dev eth0`);
+  ip(two, "addr add 10.77.0.222/24 dev eth0");
+  route(two, "add default via 10.77.0.1");
+  const isTaken = () => fdb(one, "show dev flannel.1").includes("10.77.0.222");
+  await waitFor("the others' entries", isTaken, patience);
   await waitFor("packets", reaches, patience);
 });
 
 test("an underlay's smaller MTU is taken over, and told the plugins", async () => {
-  ip(one, "link", "set", "eth0", "mtu", "1400");
-  await waitFor(
-    "the file",
-    () => {
-      return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1350");
-    },
-    patience,
-  );
-  expect(ip(one, "link", "show", "flannel.1")).toContain("mtu 1350");
-  ip(one, "link", "set", "eth0", "mtu", "1500");
-  await waitFor(
-    "the file",
-    () => {
-      return readFileSync(one.subnetFile, "utf8").includes("FLANNEL_MTU=1450");
-    },
-    patience,
-  );
+  ip(one, "link set eth0 mtu 1400");
+  const names = (mtu: number) => readFileSync(one.subnetFile, "utf8").includes(`_MTU=${mtu}`);
+  await waitFor("the file", () => names(1_350), patience);
+  expect(ip(one, "link show flannel.1")).toContain("mtu 1350");
+  ip(one, "link set eth0 mtu 1500");
+  await waitFor("the file", () => names(1_450), patience);
 });
 
 describe("garbage of another node", () => {
@@ -504,17 +452,17 @@ test("a start after an end changes nothing, another back end takes the link away
   const first = await startOurs(underlay, machine, VXLAN);
   await first.ready;
   await first.close();
-  const before = ip(machine, "-d", "link", "show", "flannel.1");
+  const before = ip(machine, "-d link show flannel.1");
   const second = await startOurs(underlay, machine, VXLAN);
   await second.ready;
-  expect(ip(machine, "-d", "link", "show", "flannel.1")).toBe(before);
+  expect(ip(machine, "-d link show flannel.1")).toBe(before);
   await second.close();
   const third = await startOurs(underlay, machine, { Type: "vxlan", VNI: 9 });
   await third.ready;
-  expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toMatch(/^flannel\.9 .*\n$/);
+  expect(ip(machine, "-br link show type vxlan")).toMatch(/^flannel\.9 .*\n$/);
   await third.close();
   await cleanup(machine);
-  expect(ip(machine, "-br", "link", "show", "type", "vxlan")).toBe("");
+  expect(ip(machine, "-br link show type vxlan")).toBe("");
   await underlay.nodes.delete({ name: machine.name });
 });
 
@@ -547,8 +495,5 @@ test("pods' packets to other networks have their node's address, with --ip-masq"
   expect(readFileSync(machine.subnetFile, "utf8")).toContain("FLANNEL_IPMASQ=true");
   await handle.close();
   await cleanup(machine);
-  const rules = inNetns(machine.netns, () => {
-    return execFileSync("nft", ["list", "ruleset"], { encoding: "utf8" });
-  });
-  expect(rules).toBe("");
+  expect(run(machine, "nft", "list ruleset")).toBe("");
 });
