@@ -88,10 +88,13 @@ export const UDP_IDLE_MS = 60_000;
 export const UDP_WAITING_MAX = 16;
 /** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */
 export const LEAVING_CHECK_MS = 10_000;
-/** IPVS mode: virtual servers that are set in one turn of the loop; about 10 ms. */
-export const SERVERS_PER_TURN = 100;
 /** IPVS mode: entries of one set, frontends or endpoints of all Services; the kernel's memory. */
 export const IPVS_SET_ENTRIES_MAX = 1 << 20;
+/**
+ * IPVS mode: entries of all sets that the Services of a namespace have, so that none fills a set:
+ * that would stop the changes of all.
+ */
+export const IPVS_ENTRIES_OF_NAMESPACE = 1 << 17;
 /** Node ports on the host's loopback address, and connections under way in all of them. */
 export const HOST_PORTS_MAX = 512;
 export const HOST_CONNECTIONS_MAX = 1_024;

@@ -197,6 +197,27 @@ async function judgeLeaving(): Promise<void> {
   );
 }
 
+/** Each endpoint is a call to the kernel. */
+async function judgeTurns(): Promise<void> {
+  const allEndpoints = Array.from({ length: 1_000 }, (_, at) => ({
+    address: ADDRESSES.two,
+    port: 1 + at,
+  }));
+  const served = port("10.96.5.11");
+  await report("ipvs", "other work has turns while a Service of many endpoints is set", () =>
+    during("ipvs", served, async (rules) => {
+      let turns = 0;
+      let turn = setImmediate(function count() {
+        turns++;
+        turn = setImmediate(count);
+      });
+      await rules.change(new Map([[served.key, { ...served, allEndpoints }]]));
+      clearImmediate(turn);
+      assert.ok(turns > 1, `${turns} turns`);
+    }),
+  );
+}
+
 /** Deletes by hand what makes the Service at `ip` work. */
 const damages = (ip: string): Readonly<Record<string, () => void | Promise<unknown>>> => ({
   "a virtual server": () => {
@@ -392,6 +413,7 @@ else {
   await judgeSchedulers();
   await judgeOthers();
   await judgeLeaving();
+  await judgeTurns();
   await judgeRepairs();
   await judgeLostDevice();
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);

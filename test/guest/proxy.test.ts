@@ -93,6 +93,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "virtual servers of others stay over syncs and a removal",
         "a node port that another program had is served once it is free",
         "a destination has weight 0 until its connections have ended",
+        "other work has turns while a Service of many endpoints is set",
         ...damaged.map((what) => `${what} that is deleted by hand comes back`),
         "a start after its device's deletion makes its note again",
         "a cleanup after its device's deletion leaves nothing of it",

@@ -1,7 +1,7 @@
 import { Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
 import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
@@ -41,8 +41,8 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   let former: ParameterValues = new Map();
   const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
   const servers = new VirtualServers(clock, log);
-  const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) =>
-    state.change(
+  const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) => {
+    const done = state.change(
       new Map(
         [...ports].map(([key, port]) => [
           key,
@@ -50,6 +50,9 @@ function ipvsRulesOf(options: RulesOptions): Rules {
         ]),
       ),
     );
+    if (done.refused.length > 0) logRefused(log, done.refused);
+    return done;
+  };
   return {
     async rebuild(ports, apiServers) {
       requireIpvs();
@@ -92,6 +95,14 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       return Promise.resolve();
     },
   };
+}
+
+function logRefused(log: Logger, refused: readonly string[]): void {
+  log.warn("Service ports are not served: those of their namespace have its part of the sets", {
+    ports: refused.length,
+    first: refused[0],
+    remedy: "fewer ports or endpoints in that namespace, or another proxy mode",
+  });
 }
 
 function requireIpvs(): void {

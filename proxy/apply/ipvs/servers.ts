@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { setImmediate } from "node:timers/promises";
 import { Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
-import { LEAVING_CHECK_MS, SERVERS_PER_TURN } from "../../limits.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
+import { LEAVING_CHECK_MS } from "../../limits.ts";
 import { keyOf } from "../../plan/model.ts";
 import { type DestinationSteps, planDestinations } from "./destinations.ts";
 import { serverName, type WantedServer } from "./state.ts";
@@ -64,21 +64,33 @@ export class VirtualServers {
   }
 
   async #setAll(ipvs: Ipvs, wanted: readonly WantedServer[]): Promise<void> {
-    for (const [at, item] of wanted.entries()) {
-      if (at % SERVERS_PER_TURN === SERVERS_PER_TURN - 1) await setImmediate();
-      this.#set(ipvs, item);
+    await inSlices(this.#setting(ipvs, wanted));
+  }
+
+  /** Yields before each call to the kernel: there are thousands for a Service of many endpoints. */
+  *#setting(ipvs: Ipvs, wanted: readonly WantedServer[]): Generator<void, void> {
+    for (const { server, targets } of wanted) {
+      yield;
+      if (this.#isTaken(ipvs, server)) continue;
+      ipvs.setServer({ ...server, marked: true });
+      const found = ipvs.destinations(server);
+      yield* this.#step(ipvs, server, planDestinations(server.protocol, targets, found));
     }
   }
 
-  #set(ipvs: Ipvs, { server, targets }: WantedServer): void {
-    if (this.#isTaken(ipvs, server)) return;
-    ipvs.setServer({ ...server, marked: true });
-    this.#step(ipvs, server, planDestinations(server.protocol, targets, ipvs.destinations(server)));
-  }
-
-  #step(ipvs: Ipvs, server: VirtualServer, { set, removed, leaving }: DestinationSteps): void {
-    for (const destination of set) ipvs.setDestination(server, destination);
-    for (const target of removed) ipvs.deleteDestination(server, target);
+  *#step(
+    ipvs: Ipvs,
+    server: VirtualServer,
+    { set, removed, leaving }: DestinationSteps,
+  ): Generator<void, void> {
+    for (const destination of set) {
+      yield;
+      ipvs.setDestination(server, destination);
+    }
+    for (const target of removed) {
+      yield;
+      ipvs.deleteDestination(server, target);
+    }
     const name = serverName(server);
     if (leaving.length === 0) {
       this.#leaving.delete(name);
@@ -133,7 +145,7 @@ export class VirtualServers {
         continue;
       }
       const found = ipvs.destinations(server).filter((one) => targets.has(keyOf(one)));
-      this.#step(ipvs, server, planDestinations(server.protocol, [], found));
+      Array.from(this.#step(ipvs, server, planDestinations(server.protocol, [], found)));
     }
   }
 }
