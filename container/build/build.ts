@@ -2,12 +2,10 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { pullImage } from "@raft2kube/runtime/image/pull.ts";
-import { parseReference } from "@raft2kube/runtime/image/reference.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { fetchImage } from "../engine/images.ts";
 import { DOCKERFILE_BYTES } from "../limits.ts";
-import { authFor } from "../registry/auth-file.ts";
 import type { Builder } from "./builder.ts";
 import type { BuildSources } from "./doing.ts";
 import { ignoredBy } from "./ignore.ts";
@@ -212,16 +210,7 @@ class Build implements BuildSources {
   }
 
   async #image(name: string): Promise<NamedImage> {
-    const { images, host } = this.#builder;
-    const found = images.find(name);
-    if (found && !this.#wish.pull) return found;
-    const auth = await authFor(parseReference(name).domain);
-    await pullImage(images, name, {
-      endpoints: host.registries,
-      clock: host.clock,
-      signal: this.#builder.signal,
-      ...(auth && { auth }),
-    });
-    return images.get(name);
+    const found = this.#wish.pull ? undefined : this.#builder.images.find(name);
+    return found ?? fetchImage(this.#builder, name, { signal: this.#builder.signal });
   }
 }

@@ -24,26 +24,12 @@ export interface Instruction {
   escape: "\\" | "`";
 }
 
-const NAMES = new Set([
-  "FROM",
-  "RUN",
-  "CMD",
-  "LABEL",
-  "MAINTAINER",
-  "EXPOSE",
-  "ENV",
-  "ADD",
-  "COPY",
-  "ENTRYPOINT",
-  "VOLUME",
-  "USER",
-  "WORKDIR",
-  "ARG",
-  "ONBUILD",
-  "STOPSIGNAL",
-  "HEALTHCHECK",
-  "SHELL",
-]);
+const NAMES = new Set(
+  (
+    "FROM RUN CMD LABEL MAINTAINER EXPOSE ENV ADD COPY ENTRYPOINT VOLUME " +
+    "USER WORKDIR ARG ONBUILD STOPSIGNAL HEALTHCHECK SHELL"
+  ).split(" "),
+);
 /** Flags by instruction; any other is refused. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   FROM: ["platform"],

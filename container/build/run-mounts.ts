@@ -22,22 +22,11 @@ export interface RunMount extends CacheWish {
   isReadOnly: boolean;
 }
 
-const KEYS = new Set([
-  "type",
-  "target",
-  "dst",
-  "destination",
-  "source",
-  "src",
-  "from",
-  "id",
-  "ro",
-  "readonly",
-  "rw",
-  "readwrite",
-  "sharing",
-  "mode",
-]);
+const KEYS = new Set(
+  (
+    "type target dst destination source src from id " + "ro readonly rw readwrite sharing mode"
+  ).split(" "),
+);
 
 /** Reads the mounts of a RUN; `secret` and `ssh` are refused. */
 export function mountsOf({ flags, line, escape }: Instruction, variables: Variables): RunMount[] {

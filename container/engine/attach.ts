@@ -11,13 +11,6 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 const STDERR = 3;
 const RESIZE = 1;
 
-/** The terminal or pipes of a person at a container's. */
-export interface Ends {
-  stdin: NodeJS.ReadStream | undefined;
-  stdout: Writable;
-  stderr: Writable;
-}
-
 /** Reads `ctrl-p,ctrl-q` as the bytes that are typed. */
 export function detachSequence(keys: string): Buffer {
   return Buffer.from(
@@ -55,13 +48,13 @@ async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStrea
 }
 
 /**
- * Connects a container under conmon with these ends. Resolves when it has ended, with `detached`
+ * Connects a container under conmon with this process's terminal or pipes. Resolves when it has ended, with `detached`
  * when the keys were typed. The container must be there; it need not have been started.
  */
 export function attachHere(
   paths: ContainerPaths,
-  ends: Ends,
-  options: { tty: boolean; detachKeys: string },
+  stdin: NodeJS.ReadStream | undefined,
+  options: { tty: boolean; keys: string },
 ): { over: Promise<"ended" | "detached"> } {
   const { incoming, outgoing } = packetConnection(connectSeqpacket(paths.attachSocket));
   const { promise, resolve } = Promise.withResolvers<"ended" | "detached">();
@@ -72,7 +65,7 @@ export function attachHere(
     resolve(how);
   };
   incoming.on("data", (packet: Buffer) => {
-    const to = packet[0] === STDERR ? ends.stderr : ends.stdout;
+    const to = packet[0] === STDERR ? process.stderr : process.stdout;
     if (to.write(packet.subarray(1))) return;
     incoming.pause();
     to.once("drain", () => incoming.resume());
@@ -80,9 +73,7 @@ export function attachHere(
   incoming.on("close", () => finish("ended"));
   outgoing.on("error", () => undefined);
   if (options.tty) followSize(paths, undo);
-  if (ends.stdin) {
-    forward(ends.stdin, outgoing, { ...options, undo, detach: () => finish("detached") });
-  }
+  if (stdin) forward(stdin, outgoing, { ...options, undo, detach: () => finish("detached") });
   return { over: promise };
 }
 
@@ -98,10 +89,10 @@ function followSize(paths: ContainerPaths, undo: (() => void)[]): void {
 function forward(
   stdin: NodeJS.ReadStream,
   to: Writable,
-  options: { tty: boolean; detachKeys: string; undo: (() => void)[]; detach: () => void },
+  options: { tty: boolean; keys: string; undo: (() => void)[]; detach: () => void },
 ): void {
   const { tty, undo, detach } = options;
-  const isTyped = keyFinder(detachSequence(options.detachKeys));
+  const isTyped = keyFinder(detachSequence(options.keys));
   if (tty && stdin.isTTY) {
     stdin.setRawMode(true);
     undo.push(() => stdin.setRawMode(false));

@@ -52,10 +52,13 @@ export function getImage(from: Pick<OpenImages, "images">, name: string): NamedI
 }
 
 /** Fetches an image from its registry with the credentials of `login`. */
-export async function fetchImage({ images, host }: OpenImages, name: string): Promise<NamedImage> {
+export async function fetchImage(
+  { images, host: { registries: endpoints, clock } }: OpenImages,
+  name: string,
+  options: { signal?: AbortSignal } = {},
+): Promise<NamedImage> {
   const auth = await authFor(parseReference(name).domain);
-  const endpoints = host.registries;
-  await pullImage(images, name, { endpoints, clock: host.clock, ...(auth && { auth }) });
+  await pullImage(images, name, { endpoints, clock, ...options, ...(auth && { auth }) });
   return images.get(name);
 }
 

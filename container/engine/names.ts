@@ -1,50 +1,14 @@
 import { randomInt } from "node:crypto";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 
-const FIRST = [
-  "bold",
-  "brave",
-  "calm",
-  "clever",
-  "eager",
-  "fair",
-  "gentle",
-  "happy",
-  "keen",
-  "kind",
-  "lively",
-  "loyal",
-  "merry",
-  "nimble",
-  "proud",
-  "quick",
-  "quiet",
-  "swift",
-  "vivid",
-  "wise",
-];
-const SECOND = [
-  "babbage",
-  "curie",
-  "dijkstra",
-  "euler",
-  "fermat",
-  "gauss",
-  "hamming",
-  "hopper",
-  "johnson",
-  "kepler",
-  "knuth",
-  "lamport",
-  "liskov",
-  "lovelace",
-  "noether",
-  "ongaro",
-  "pascal",
-  "ritchie",
-  "shannon",
-  "turing",
-];
+const FIRST = (
+  "bold brave calm clever eager fair gentle happy keen kind " +
+  "lively loyal merry nimble proud quick quiet swift vivid wise"
+).split(" ");
+const SECOND = (
+  "babbage curie dijkstra euler fermat gauss hamming hopper johnson kepler " +
+  "knuth lamport liskov lovelace noether ongaro pascal ritchie shannon turing"
+).split(" ");
 
 /** A name for a container or volume that was given none; `isTaken` names are not returned. */
 export function randomName(isTaken: (name: string) => boolean): string {

@@ -12,7 +12,7 @@ import type { Engine } from "./open-engine.ts";
 /** The annotation of a sandbox that names its network. */
 export const NETWORK_ANNOTATION = "r2k.io/network";
 /** The namespace of sandboxes that belong to no pod. */
-const NAMESPACE = "by-hand";
+export const NAMESPACE = "by-hand";
 
 const PROTOCOLS = { tcp: Protocol.TCP, udp: Protocol.UDP, sctp: Protocol.SCTP } as const;
 

@@ -1,3 +1,4 @@
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { template } from "./template.ts";
 
@@ -9,6 +10,26 @@ export interface ListFlags {
   quiet?: boolean;
   /** Fields in whole. */
   trunc?: boolean;
+}
+
+/** What chooses a list's items, by a filter's key, from its value. */
+type Filters<T> = Readonly<Record<string, (value: string) => (item: T) => boolean>>;
+
+/** Returns whether an item passes all filters, each `KEY=VALUE` of a key that there is. */
+export function passes<T>(filters: readonly string[], known: Filters<T>): (item: T) => boolean {
+  const tests = filters.map((filter) => {
+    const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
+    if (Object.hasOwn(known, key)) return known[key]!(value);
+    const message = `--filter ${JSON.stringify(filter)} is not supported`;
+    throw new RuntimeError("invalid-argument", message);
+  });
+  return (item) => tests.every((test) => test(item));
+}
+
+/** Whether labels have one of `NAME`, or of `NAME=VALUE`. */
+export function hasLabel(labels: Readonly<Record<string, string>>, wanted: string): boolean {
+  const [name = "", value] = wanted.split(/=(.*)/s);
+  return Object.hasOwn(labels, name) && (value === undefined || labels[name] === value);
 }
 
 /** Prints a list: a table of `columns` (heading by field), or by `--format`, or the ids alone. */

@@ -63,6 +63,10 @@ export function many(flags: string, description: string): Option {
     .argParser((value: string, all: string[]) => [...all, value]);
 }
 
+/** The flag of the keys by which a terminal is left. */
+export const detachKeys = (): Option =>
+  new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q");
+
 const ONE: readonly (readonly [flags: string, description: string])[] = [
   ["-i, --interactive", "keep standard input open"],
   ["-t, --tty", "give it a terminal"],

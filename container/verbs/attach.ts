@@ -1,8 +1,9 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
+import { detachKeys } from "../run/flags.ts";
 import { passSignals } from "../run/signals.ts";
 
 export function command(find: FindHost): Command {
@@ -10,18 +11,14 @@ export function command(find: FindHost): Command {
     .argument("<container>")
     .description("Take a running container's input and output.")
     .option("--no-stdin", "its output alone")
-    .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))
+    .addOption(detachKeys())
     .action(async (name: string, flags: { stdin: boolean; detachKeys: string }) => {
       const host = await find();
       const found = await withEngine(host, async ({ containers }) => containers.running(name));
       const { tty, stdin } = found.record.config;
-      const ends = {
-        stdin: stdin && flags.stdin ? process.stdin : undefined,
-        stdout: process.stdout,
-        stderr: process.stderr,
-      };
+      const input = stdin && flags.stdin ? process.stdin : undefined;
       const paths = pathsOf(host).container(found.record.id);
-      const { over } = attachHere(paths, ends, { tty, detachKeys: flags.detachKeys });
+      const { over } = attachHere(paths, input, { tty, keys: flags.detachKeys });
       const stop = passSignals(found, { tty });
       if ((await over) === "ended") process.exitCode = await exitOf(host, found);
       stop();

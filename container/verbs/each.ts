@@ -1,5 +1,8 @@
 import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
+import { withEngine } from "../engine/engine.ts";
+import type { FindHost } from "../engine/host.ts";
+import type { Engine } from "../engine/open-engine.ts";
 
 /** Handles several items; a failure of one ends no other, and the command fails. */
 export async function each<T>(
@@ -14,9 +17,23 @@ export async function each<T>(
       failures.push(asError(error));
     }
   }
-  const [last] = failures;
-  for (const { message } of failures.slice(0, -1)) {
-    process.stderr.write(`r2k: ${printable(message)}\n`);
-  }
-  if (last !== undefined) throw failures.at(-1)!;
+  const last = failures.pop();
+  for (const { message } of failures) process.stderr.write(`r2k: ${printable(message)}\n`);
+  if (last !== undefined) throw last;
+}
+
+/**
+ * Handles things by their names, each while no other command changes containers, and prints what
+ * `work` returns of each, or its name.
+ */
+export async function eachIn(
+  find: FindHost,
+  names: readonly string[],
+  work: (engine: Engine, name: string) => Promise<string | void>,
+): Promise<void> {
+  const host = await find();
+  await each(names, async (name) => {
+    const shown = await withEngine(host, (engine) => work(engine, name));
+    process.stdout.write(`${shown ?? name}\n`);
+  });
 }

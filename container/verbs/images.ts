@@ -1,10 +1,9 @@
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { isUntagged, shortName } from "../engine/image-names.ts";
 import { openImages } from "../engine/images.ts";
-import { type Line, type ListFlags, printList } from "../format/list.ts";
+import { hasLabel, type Line, type ListFlags, passes, printList } from "../format/list.ts";
 import { shortId, sizeWords, spanWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 
@@ -34,10 +33,9 @@ export function command(find: FindHost): Command {
     .action(async (name: string | undefined, flags: Flags) => {
       const { host, images: store } = await openImages(await find());
       const images = store.list();
-      const matches = flags.filter.map(matcher);
       // One that was pushed has a manifest for each compression of its layers.
       const lines = [...new Map(images.map((image) => [image.id, image])).values()]
-        .filter((image) => matches.every((match) => match(image)))
+        .filter(passes(flags.filter, FILTERS))
         .sort((a, b) => createdOf(b) - createdOf(a))
         .flatMap((image) => linesOf(image, flags, host.clock.now()))
         .filter(
@@ -52,26 +50,15 @@ export function command(find: FindHost): Command {
 
 const createdOf = ({ config }: NamedImage) => Date.parse(config.created ?? "") || 0;
 
-function matcher(filter: string): (image: NamedImage) => boolean {
-  const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
-  switch (key) {
-    case "reference":
-      return ({ repoTags }) => repoTags.some((tag) => shortName(tag).startsWith(value));
-    case "dangling":
-      return (image) => isUntagged(image) === (value === "true");
-    case "label":
-      return ({ config }) => {
-        const labels = config.config?.Labels ?? {};
-        const [name = "", wanted] = value.split(/=(.*)/s);
-        return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
-      };
-    default:
-      throw new RuntimeError(
-        "invalid-argument",
-        `--filter ${JSON.stringify(filter)} is not supported`,
-      );
-  }
-}
+const FILTERS = {
+  reference: (value: string) => {
+    return ({ repoTags }: NamedImage) => repoTags.some((tag) => shortName(tag).startsWith(value));
+  },
+  dangling: (value: string) => (image: NamedImage) => isUntagged(image) === (value === "true"),
+  label: (value: string) => {
+    return ({ config }: NamedImage) => hasLabel(config.config?.Labels ?? {}, value);
+  },
+};
 
 function linesOf(image: NamedImage, flags: Flags, now_ms: number): Line[] {
   const created_ms = createdOf(image);

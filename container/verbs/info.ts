@@ -3,17 +3,12 @@ import { runCommand } from "@raft2kube/runtime/command.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost, Host } from "../engine/host.ts";
-import { template } from "../format/template.ts";
+import { print } from "../format/list.ts";
+import { printDocuments } from "./inspect.ts";
 
 function show(value: object, format: string | undefined): void {
-  const lines = Object.entries(value).map(([name, field]) => `${name}: ${String(field)}`);
-  const text =
-    format === undefined
-      ? lines.join("\n")
-      : format === "json"
-        ? JSON.stringify(value)
-        : template(format)(value);
-  process.stdout.write(`${text}\n`);
+  if (format !== undefined) return printDocuments([value], format);
+  print(Object.entries(value).map(([name, field]) => `${name}: ${String(field)}`));
 }
 
 async function versionOf(program: string): Promise<string> {

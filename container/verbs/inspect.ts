@@ -11,19 +11,20 @@ import { template } from "../format/template.ts";
 
 type Kind = "container" | "image" | "volume" | "network";
 
-export function command(find: FindHost): Command {
-  return new Command("inspect")
+/** `inspect`, or a kind's own: `volume inspect`. */
+export function command(find: FindHost, only?: Kind): Command {
+  const inspect = new Command("inspect")
     .argument("<name...>")
     .description("All that is known of containers, images, volumes and networks.")
-    .option("-f, --format <template>", "json, or a template: {{.State.Pid}}")
-    .option("--type <kind>", "container, image, volume or network")
-    .option("-s, --size", "with sizes")
-    .action(async (names: string[], { format, type }: { format?: string; type?: Kind }) => {
-      const documents = await withEngine(await find(), (engine) =>
-        Promise.all(names.map((name) => documentOf(engine, name, type))),
-      );
-      printDocuments(documents, format);
-    });
+    .option("-f, --format <template>", "json, or a template: {{.State.Pid}}");
+  if (only === undefined) inspect.option("--type <kind>", "container, image, volume or network");
+  return inspect.action(async (names: string[], flags: { format?: string; type?: Kind }) => {
+    const { format, type = only } = flags;
+    const documents = await withEngine(await find(), (engine) =>
+      Promise.all(names.map((name) => documentOf(engine, name, type))),
+    );
+    printDocuments(documents, format);
+  });
 }
 
 /** Prints documents as a JSON list, or each by a template. */

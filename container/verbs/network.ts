@@ -3,12 +3,11 @@ import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { networkDocument } from "../format/documents.ts";
 import { type ListFlags, printList } from "../format/list.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
-import { each } from "./each.ts";
-import { printDocuments } from "./inspect.ts";
+import { eachIn } from "./each.ts";
+import { command as inspect } from "./inspect.ts";
 
 interface CreateFlags {
   subnet?: string;
@@ -54,26 +53,11 @@ export function command(find: FindHost): Command {
         "Name",
       );
     });
-  network
-    .command("inspect")
-    .argument("<name...>")
-    .option("-f, --format <template>", "")
-    .action(async (names: string[], { format }: { format?: string }) => {
-      const documents = await withEngine(await find(), async (engine) =>
-        names.map((name) => networkDocument(engine, engine.networks.get(name))),
-      );
-      printDocuments(documents, format);
-    });
+  network.addCommand(inspect(find, "network"));
   network
     .command("rm")
     .argument("<name...>")
-    .action(async (names: string[]) => {
-      const host = await find();
-      await each(names, async (name) => {
-        await withEngine(host, (engine) => remove(engine, name));
-        process.stdout.write(`${name}\n`);
-      });
-    });
+    .action((names: string[]) => eachIn(find, names, remove));
   network
     .command("prune")
     .option("-f, --force", "without a question")

@@ -1,31 +1,26 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
 import { Command } from "commander";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { stateOf } from "../engine/state.ts";
-import { each } from "./each.ts";
+import { eachIn } from "./each.ts";
 
 function freezing(find: FindHost, word: "pause" | "unpause", description: string): Command {
   return new Command(word)
     .argument("<container...>")
     .description(description)
-    .action(async (names: string[]) => {
-      const host = await find();
-      await each(names, async (name) => {
-        await withEngine(host, async (engine) => {
-          const found = engine.containers.running(name);
-          const isPaused = stateOf(engine, found) === "paused";
-          if (isPaused === (word === "pause")) {
-            const state = isPaused ? "paused already" : "not paused";
-            throw new RuntimeError("failed-precondition", `container ${name} is ${state}`);
-          }
-          const oci = ociOf(engine.runtime, found.record);
-          await (isPaused ? oci.resume(found.record.id) : oci.pause(found.record.id));
-        });
-        process.stdout.write(`${name}\n`);
-      });
-    });
+    .action((names: string[]) =>
+      eachIn(find, names, async (engine, name) => {
+        const found = engine.containers.running(name);
+        const isPaused = stateOf(engine, found) === "paused";
+        if (isPaused === (word === "pause")) {
+          const state = isPaused ? "paused already" : "not paused";
+          throw new RuntimeError("failed-precondition", `container ${name} is ${state}`);
+        }
+        const oci = ociOf(engine.runtime, found.record);
+        await (isPaused ? oci.resume(found.record.id) : oci.pause(found.record.id));
+      }),
+    );
 }
 
 export function command(find: FindHost): Command {

@@ -1,11 +1,10 @@
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { portWords, stateOf, statusWords } from "../engine/state.ts";
-import { type Line, type ListFlags, printList } from "../format/list.ts";
+import { hasLabel, type Line, type ListFlags, passes, printList } from "../format/list.ts";
 import { labelWords, shortId, sizeWords, spanWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 
@@ -52,7 +51,7 @@ export function command(find: FindHost): Command {
 }
 
 async function list(engine: Engine, flags: Flags): Promise<Line[]> {
-  const matches = flags.filter.map((filter) => matcher(engine, filter));
+  const isWanted = passes<HandContainer>(flags.filter, filtersOf(engine));
   const wantsAll =
     flags.all ||
     flags.last !== undefined ||
@@ -62,48 +61,46 @@ async function list(engine: Engine, flags: Flags): Promise<Line[]> {
     .all()
     .filter(
       (container) =>
-        (wantsAll || container.record.phase.state === "running") &&
-        matches.every((match) => match(container)),
+        (wantsAll || container.record.phase.state === "running") && isWanted(container),
     );
   const count = flags.latest ? 1 : flags.last === undefined ? found.length : Number(flags.last);
   return Promise.all(found.slice(0, count).map((container) => lineOf(engine, container, flags)));
 }
 
-function matcher(engine: Engine, filter: string): (container: HandContainer) => boolean {
-  const [, key = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(filter) ?? [];
-  switch (key) {
-    case "name":
-      return ({ hand }) => hand.name.includes(value);
-    case "id":
-      return ({ record }) => record.id.startsWith(value);
-    case "status":
-      return (container) => stateOf(engine, container) === value;
-    case "ancestor":
-      return ({ record, hand }) =>
-        hand.image === value || engine.runtime.images.find(value)?.id === record.image.id;
-    case "network":
-      return ({ hand }) => hand.network === value;
-    case "volume":
-      return ({ hand }) =>
-        hand.mounts.some(({ name, destination }) => name === value || destination === value);
-    case "exited":
-      return ({ record: { phase } }) =>
-        phase.state === "exited" && phase.exit.exitCode === Number(value);
-    case "label":
-      return ({ record }) => {
-        const { labels } = record.config;
-        const [name = "", wanted] = value.split(/=(.*)/s);
-        return Object.hasOwn(labels, name) && (wanted === undefined || labels[name] === wanted);
-      };
-    case "health":
-      return (container) => statusWords(engine, container).includes(`(${value})`);
-    default:
-      throw new RuntimeError(
-        "invalid-argument",
-        `--filter ${JSON.stringify(filter)} is not supported`,
-      );
-  }
-}
+/** The filters of containers, by their keys. */
+const filtersOf = (engine: Engine) => ({
+  name:
+    (value: string) =>
+    ({ hand }: HandContainer) =>
+      hand.name.includes(value),
+  id:
+    (value: string) =>
+    ({ record }: HandContainer) =>
+      record.id.startsWith(value),
+  status: (value: string) => (container: HandContainer) => stateOf(engine, container) === value,
+  ancestor:
+    (value: string) =>
+    ({ record, hand }: HandContainer) =>
+      hand.image === value || engine.runtime.images.find(value)?.id === record.image.id,
+  network:
+    (value: string) =>
+    ({ hand }: HandContainer) =>
+      hand.network === value,
+  volume:
+    (value: string) =>
+    ({ hand }: HandContainer) =>
+      hand.mounts.some(({ name, destination }) => name === value || destination === value),
+  exited:
+    (value: string) =>
+    ({ record: { phase } }: HandContainer) =>
+      phase.state === "exited" && phase.exit.exitCode === Number(value),
+  label:
+    (value: string) =>
+    ({ record }: HandContainer) =>
+      hasLabel(record.config.labels, value),
+  health: (value: string) => (container: HandContainer) =>
+    statusWords(engine, container).includes(`(${value})`),
+});
 
 async function lineOf(engine: Engine, container: HandContainer, flags: Flags): Promise<Line> {
   const { record, hand } = container;

@@ -1,23 +1,18 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { Command } from "commander";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { getImage } from "../engine/images.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { each } from "./each.ts";
+import { eachIn } from "./each.ts";
 
 export function command(find: FindHost): Command {
   return new Command("rmi")
     .argument("<image...>")
     .description("Remove images, or their names.")
     .option("-f, --force", "also with several names, or with containers that have ended")
-    .action(async (names: string[], { force = false }: { force?: boolean }) => {
-      const host = await find();
-      await each(names, async (name) => {
-        const done = await withEngine(host, (engine) => remove(engine, name, force));
-        process.stdout.write(`${done}\n`);
-      });
-    });
+    .action((names: string[], { force = false }: { force?: boolean }) =>
+      eachIn(find, names, (engine, name) => remove(engine, name, force)),
+    );
 }
 
 async function remove(engine: Engine, name: string, force: boolean): Promise<string> {

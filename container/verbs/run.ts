@@ -1,5 +1,5 @@
 import { existsSync, writeFileSync } from "node:fs";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
@@ -10,11 +10,9 @@ import { release, removeHand } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
 import { createHand } from "../run/create.ts";
-import { addRunFlags, type RunFlags } from "../run/flags.ts";
+import { addRunFlags, detachKeys, type RunFlags } from "../run/flags.ts";
 import { passSignals } from "../run/signals.ts";
 import { badFlag } from "../run/values.ts";
-
-const DETACH_KEYS = "ctrl-p,ctrl-q";
 
 interface Flags extends RunFlags {
   detach?: boolean;
@@ -45,9 +43,7 @@ export function command(find: FindHost): Command {
     .argument("[command...]")
     .description("Create a container and start it.")
     .option("-d, --detach", "in the background: print its id");
-  addRunFlags(run).addOption(
-    new Option("--detach-keys <keys>", "leave it running").default(DETACH_KEYS),
-  );
+  addRunFlags(run).addOption(detachKeys());
   return run.action(async (image: string, args: string[], flags: Flags) => {
     const host = await find();
     // Before the lock: a registry may be slow.
@@ -113,17 +109,13 @@ async function inForeground(
   args: string[],
 ): Promise<number> {
   const tty = flags.tty ?? false;
-  const ends = {
-    stdin: flags.interactive ? process.stdin : undefined,
-    stdout: process.stdout,
-    stderr: process.stderr,
-  };
+  const stdin = flags.interactive ? process.stdin : undefined;
   let over: Promise<"ended" | "detached"> | undefined;
   const container = await withEngine(host, async (engine) => {
     const made = await make(engine, flags, image, args);
     const paths = pathsOf(host).container(made.record.id);
     const created = async () => {
-      over = attachHere(paths, ends, { tty, detachKeys: flags.detachKeys }).over;
+      over = attachHere(paths, stdin, { tty, keys: flags.detachKeys }).over;
     };
     return startMade(engine, made, { created, isWatched: true });
   });

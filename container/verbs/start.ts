@@ -1,13 +1,14 @@
 import { stopContainer } from "@raft2kube/runtime/container/stop.ts";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { attachHere } from "../engine/attach.ts";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { release } from "../engine/settle.ts";
 import { startHand } from "../engine/start.ts";
 import { exitOf, pathsOf } from "../engine/wait.ts";
+import { detachKeys } from "../run/flags.ts";
 import { integerOf } from "../run/values.ts";
-import { each } from "./each.ts";
+import { each, eachIn } from "./each.ts";
 
 interface Flags {
   attach?: boolean;
@@ -21,20 +22,19 @@ export function command(find: FindHost): Command {
     .description("Start containers again.")
     .option("-a, --attach", "with their output here")
     .option("-i, --interactive", "with input too")
-    .addOption(new Option("--detach-keys <keys>", "leave it running").default("ctrl-p,ctrl-q"))
+    .addOption(detachKeys())
     .action(async (names: string[], flags: Flags) => {
       const host = await find();
       await each(names, async (name) => {
-        const { attach, interactive, detachKeys } = flags;
+        const { attach, interactive, detachKeys: keys } = flags;
         let over: Promise<"ended" | "detached"> | undefined;
         const started = await withEngine(host, (engine) => {
           const found = engine.containers.get(name);
           const { tty } = found.record.config;
           const stdin = interactive ? process.stdin : undefined;
-          const { stdout, stderr } = process;
           const paths = pathsOf(host).container(found.record.id);
           const created = async () => {
-            over = attachHere(paths, { stdin, stdout, stderr }, { tty, detachKeys }).over;
+            over = attachHere(paths, stdin, { tty, keys }).over;
           };
           return startHand(engine, found, attach || interactive ? { created } : {});
         });
@@ -50,19 +50,15 @@ export function restartCommand(find: FindHost): Command {
     .argument("<container...>")
     .description("Stop containers, and start them.")
     .option("-t, --time <seconds>", "between the stop signal and SIGKILL")
-    .action(async (names: string[], { time }: { time?: string }) => {
-      const host = await find();
-      await each(names, async (name) => {
-        await withEngine(host, async (engine) => {
-          const found = engine.containers.get(name);
-          const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
-          await engine.containers.hold(found);
-          await stopContainer(engine.runtime, found.record.id, grace_s);
-          const ended = engine.containers.again(found);
-          await release(engine, { ...ended, hand: { ...ended.hand, removesItself: false } });
-          await startHand(engine, ended);
-        });
-        process.stdout.write(`${name}\n`);
-      });
-    });
+    .action((names: string[], { time }: { time?: string }) =>
+      eachIn(find, names, async (engine, name) => {
+        const found = engine.containers.get(name);
+        const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
+        await engine.containers.hold(found);
+        await stopContainer(engine.runtime, found.record.id, grace_s);
+        const ended = engine.containers.again(found);
+        await release(engine, { ...ended, hand: { ...ended.hand, removesItself: false } });
+        await startHand(engine, ended);
+      }),
+    );
 }

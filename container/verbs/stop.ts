@@ -4,35 +4,30 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
 import { signal } from "@raft2kube/runtime/process-identity.ts";
 import { Command, Option } from "commander";
-import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import { release } from "../engine/settle.ts";
 import { stateOf } from "../engine/state.ts";
 import { integerOf } from "../run/values.ts";
-import { each } from "./each.ts";
+import { eachIn } from "./each.ts";
 
 export function command(find: FindHost): Command {
   return new Command("stop")
     .argument("<container...>")
     .description("Stop containers: their stop signal, then SIGKILL.")
     .option("-t, --time <seconds>", "between the two; 10 by default")
-    .action(async (names: string[], { time }: { time?: string }) => {
-      const host = await find();
-      await each(names, async (name) => {
-        await withEngine(host, async (engine) => {
-          const { runtime, containers } = engine;
-          const found = await containers.hold(containers.get(name));
-          const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
-          // A frozen process gets no signal.
-          if (stateOf(engine, found) === "paused") {
-            await ociOf(runtime, found.record).resume(found.record.id);
-          }
-          await stopContainer(runtime, found.record.id, grace_s);
-          await release(engine, containers.again(found));
-        });
-        process.stdout.write(`${name}\n`);
-      });
-    });
+    .action((names: string[], { time }: { time?: string }) =>
+      eachIn(find, names, async (engine, name) => {
+        const { runtime, containers } = engine;
+        const found = await containers.hold(containers.get(name));
+        const grace_s = time === undefined ? found.hand.stopTimeout_s : integerOf("-t", time);
+        // A frozen process gets no signal.
+        if (stateOf(engine, found) === "paused") {
+          await ociOf(runtime, found.record).resume(found.record.id);
+        }
+        await stopContainer(runtime, found.record.id, grace_s);
+        await release(engine, containers.again(found));
+      }),
+    );
 }
 
 /** `kill`: a signal to the first process. */
@@ -41,18 +36,14 @@ export function killCommand(find: FindHost): Command {
     .argument("<container...>")
     .description("Send containers a signal.")
     .addOption(new Option("-s, --signal <signal>", "by name or number").default("SIGKILL"))
-    .action(async (names: string[], { signal: word }: { signal: string }) => {
-      const host = await find();
-      const number = signalNumber(/^\d+$|^SIG/.test(word) ? word : `SIG${word}`);
-      await each(names, async (name) => {
-        await withEngine(host, async ({ containers }) => {
-          const found = containers.running(name);
-          const { phase } = found.record;
-          if (number === 9) await containers.hold(found);
-          if (phase.state === "running" && signal(phase.process, number)) return;
-          throw new RuntimeError("failed-precondition", `container ${name} has ended`);
-        });
-        process.stdout.write(`${name}\n`);
+    .action((names: string[], { signal: word }: { signal: string }) => {
+      const number = signalNumber(word);
+      return eachIn(find, names, async ({ containers }, name) => {
+        const found = containers.running(name);
+        const { phase } = found.record;
+        if (number === 9) await containers.hold(found);
+        if (phase.state === "running" && signal(phase.process, number)) return;
+        throw new RuntimeError("failed-precondition", `container ${name} has ended`);
       });
     });
 }

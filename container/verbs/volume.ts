@@ -3,13 +3,12 @@ import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
-import { volumeDocument } from "../format/documents.ts";
 import { type ListFlags, printList } from "../format/list.ts";
 import { labelWords } from "../format/words.ts";
 import { many } from "../run/flags.ts";
 import { pairsOf } from "../run/values.ts";
-import { each } from "./each.ts";
-import { printDocuments } from "./inspect.ts";
+import { eachIn } from "./each.ts";
+import { command as inspect } from "./inspect.ts";
 
 export function command(find: FindHost): Command {
   const volume = new Command("volume").description("Managed volumes.");
@@ -37,29 +36,14 @@ export function command(find: FindHost): Command {
       });
       printList(lines, { Driver: "DRIVER", Name: "VOLUME NAME" }, flags, "Name");
     });
-  volume
-    .command("inspect")
-    .argument("<name...>")
-    .option("-f, --format <template>", "")
-    .action(async (names: string[], { format }: { format?: string }) => {
-      const documents = await withEngine(await find(), (engine) =>
-        Promise.all(
-          names.map(async (name) => volumeDocument(engine, await engine.volumes.get(name))),
-        ),
-      );
-      printDocuments(documents, format);
-    });
+  volume.addCommand(inspect(find, "volume"));
   volume
     .command("rm")
     .argument("<name...>")
     .option("-f, --force", "no error for one that is not there")
-    .action(async (names: string[], { force }: { force?: boolean }) => {
-      const host = await find();
-      await each(names, async (name) => {
-        await withEngine(host, (engine) => remove(engine, name, force ?? false));
-        process.stdout.write(`${name}\n`);
-      });
-    });
+    .action((names: string[], { force = false }: { force?: boolean }) =>
+      eachIn(find, names, (engine, name) => remove(engine, name, force)),
+    );
   volume
     .command("prune")
     .option("-f, --force", "without a question")

@@ -12,10 +12,12 @@ import type { ContainerExit, ContainerRecord } from "./record.ts";
 export type ExitPorts = ProcessPorts & Events;
 
 /** Exit code of a container whose end was not observed. */
-const UNKNOWN_CODE = 255;
+export const UNKNOWN_CODE = 255;
 
 /** Reads the exit file of conmon; undefined while there is none. */
-async function readExitFile(file: string): Promise<{ code: number; at_ms: number } | undefined> {
+export async function readExitFile(
+  file: string,
+): Promise<{ code: number; at_ms: number } | undefined> {
   try {
     const [text, { mtimeMs }] = await Promise.all([readFile(file, "utf8"), stat(file)]);
     return text.trim() === "" ? undefined : { code: Number(text), at_ms: Math.floor(mtimeMs) };
