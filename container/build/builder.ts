@@ -9,6 +9,7 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { readMappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { runCommand } from "@raft2kube/runtime/command.ts";
 import { DiskReserve } from "@raft2kube/runtime/image/disk-reserve.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
@@ -18,21 +19,21 @@ import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import { withRemedy } from "../engine/full-disk.ts";
-import type { Hand } from "../engine/hand.ts";
 import type { Host } from "../engine/host.ts";
 import { type OpenImages, openImages } from "../engine/images.ts";
 import { Networks } from "../engine/networks.ts";
-import { sandboxConfig } from "../engine/sandbox.ts";
+import { NAMESPACE } from "../engine/sandbox.ts";
 import { DISK_WATCH_INTERVAL_MS, ENGINE_LOCK_TIMEOUT_MS } from "../limits.ts";
 import { BuildCache } from "./cache.ts";
 
 /** The beginning of the names of steps' bundles. */
 export const STEP = "build-";
 
-/** The signal that ends a build, and the memory in bytes that one of its steps may use. */
+/** The signal that ends a build, and the memory in bytes and processes that a step may use. */
 export interface BuildLimits {
   signal: AbortSignal;
   memory_bytes: number;
+  pids: number;
 }
 
 /** The folders, images and machine of one build. */
@@ -46,16 +47,15 @@ export class Builder {
   readonly state: string;
   /** The signal is aborted when the build is interrupted, or the disk is nearly full. */
   readonly signal: AbortSignal;
-  /** Memory of one step's processes, in bytes. */
-  readonly memory_bytes: number;
+  readonly limits: BuildLimits;
   readonly machine;
   readonly #networks: Networks;
   #cgroups: Disposable | undefined;
 
-  constructor({ host, images }: OpenImages, id: string, { signal, memory_bytes }: BuildLimits) {
+  constructor({ host, images }: OpenImages, id: string, limits: BuildLimits) {
     this.host = host;
-    this.signal = signal;
-    this.memory_bytes = memory_bytes;
+    this.signal = limits.signal;
+    this.limits = limits;
     this.machine = {
       cgroups: cgroupsOf(host.cgroups),
       ownCapabilities: ownCapabilities(),
@@ -88,15 +88,11 @@ export class Builder {
 
   async attach(id: string, netns: string, network: string): Promise<void> {
     await this.#networks.separate();
-    await this.#podNetwork(network).attach(this.#record(id, netns, network), netns);
+    await this.#podNetwork(network).attach(this.#record(id, netns), netns);
   }
 
   async #detach(id: string, netns: string, network: string): Promise<void> {
-    const list = this.#networks.find(network) && this.#networks.listOf(network);
-    await this.#podNetwork(network).detach({
-      ...this.#record(id, netns, network),
-      ...(list && { network: list }),
-    });
+    await this.#podNetwork(network).detach(this.#record(id, netns));
   }
 
   get oci(): string[] {
@@ -141,48 +137,16 @@ export class Builder {
       binDirs: [cniBinDir],
       cacheDir: path.join(state, "cni"),
       invoke: cniInvoke,
-      networkOf: () => this.#networks.listOf(network),
+      networkOf: () => this.#networks.find(network) && this.#networks.listOf(network),
     });
   }
 
   /** A step's end of a network, which has no sandbox. */
-  #record(id: string, netns: string, network: string): SandboxRecord {
-    const hand: Hand = {
-      name: id,
-      image: "",
-      network,
-      hostname: "build",
-      addedHosts: [],
-      ports: [],
-      mounts: [],
-      restart: { name: "no" },
-      restarts: 0,
-      removesItself: true,
-      stopTimeout_s: 0,
-      hasInit: false,
-      log: "",
-    };
-    const dns = { servers: [], searches: [], options: [] };
-    const config = sandboxConfig({
-      hand,
-      id,
-      logDirectory: "",
-      sysctls: {},
-      dns,
-      isPrivileged: false,
-      ipc: "own",
-      pid: "own",
-    });
-    return {
-      id,
-      config,
-      runtimeHandler: "",
-      createdAt_ms: 0,
-      state: "ready",
-      netns,
-      ips: [],
-      cgroup: "",
-    };
+  #record(id: string, netns: string): SandboxRecord {
+    const metadata = { name: id, namespace: NAMESPACE, uid: id };
+    const config = PodSandboxConfig.decode(PodSandboxConfig.encode({ metadata }));
+    const rest = { runtimeHandler: "", createdAt_ms: 0, ips: [], cgroup: "" };
+    return { id, config, state: "ready", netns, ...rest };
   }
 }
 

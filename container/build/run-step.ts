@@ -12,11 +12,16 @@ import { clampOomScore } from "@raft2kube/runtime/oci/resources.ts";
 import { defaultProfile } from "@raft2kube/runtime/oci/seccomp.ts";
 import type { OciMount, OciNamespace, OciSpec } from "@raft2kube/runtime/oci/spec.ts";
 import { homeOf, resolveUser } from "@raft2kube/runtime/oci/user.ts";
-import { RUN_PIDS, RUN_TIMEOUT_MS } from "../limits.ts";
+import { RUN_TIMEOUT_MS } from "../limits.ts";
 import { type Builder, STEP } from "./builder.ts";
 import { runToEnd } from "./run-to-end.ts";
 
 export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Exit code of a program that SIGKILL has ended. */
+const KILLED_CODE = 137;
+/** Words of programs whose fork(2) failed. */
+const FORK_FAILED = /can(no|')t fork|resource temporarily unavailable/i;
 
 /** A command to run in the root of a step. */
 export interface RunStep {
@@ -84,8 +89,8 @@ function specOf(
       resources: hasCgroups
         ? {
             devices: devicesFor([], { privileged: false }).rules,
-            pids: { limit: RUN_PIDS },
-            memory: { limit: builder.memory_bytes },
+            pids: { limit: builder.limits.pids },
+            memory: { limit: builder.limits.memory_bytes },
           }
         : {},
       seccomp: defaultProfile(capabilities.bounding),
@@ -116,6 +121,8 @@ export async function runInside(
   const netns = isAttached ? path.join(bundle, "netns") : undefined;
   const cgroup = builder.cgroupOf(id);
   const end = () => builder.kill(id);
+  const { memory_bytes, pids } = builder.limits;
+  let hasFailedToFork = false;
   try {
     if (netns !== undefined) {
       await writeFile(path.join(bundle, "network"), step.network);
@@ -137,8 +144,16 @@ export async function runInside(
       timeout_ms: RUN_TIMEOUT_MS,
       signal: builder.signal,
       end,
-      output,
-      killedBy: `as one is that uses more memory than ${builder.memory_bytes} bytes (build -m)`,
+      output: (chunk) => {
+        hasFailedToFork ||= FORK_FAILED.test(chunk.toString("latin1"));
+        output(chunk);
+      },
+      reason: (code) =>
+        code === KILLED_CODE
+          ? `: killed, as one is that uses more memory than ${memory_bytes} bytes (build -m)`
+          : hasFailedToFork
+            ? `: it may have no more than ${pids} processes (build --pids-limit)`
+            : "",
     });
   } finally {
     await builder.endStep(id);

@@ -13,7 +13,7 @@ function run(script: string, timeout_ms: number, signal = new AbortController().
     clock: systemClock(),
     timeout_ms,
     signal,
-    killedBy: "as of memory",
+    reason: (code) => (code === 137 ? ": killed, as of memory" : ""),
     end: async () => void ends++,
     output: (chunk) => {
       pid = Number(chunk);

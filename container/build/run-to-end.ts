@@ -4,9 +4,6 @@ import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { DRAIN_MS } from "../limits.ts";
 
-/** Exit code of a program that SIGKILL has ended. */
-const KILLED_CODE = 137;
-
 /**
  * Runs a program that starts a step's processes, to its end, its time's, or the signal's. Then
  * `end` ends those processes; what still holds the output later is not waited for.
@@ -20,8 +17,8 @@ export function runToEnd(
     signal: AbortSignal;
     end: () => Promise<unknown>;
     output: (chunk: Buffer) => void;
-    /** The likely reason why a step was killed, for its error. */
-    killedBy: string;
+    /** The likely reason of an exit code, for the error. */
+    reason: (code: number | null) => string;
   },
 ): Promise<void> {
   const { clock, timeout_ms, signal, end, output } = options;
@@ -47,12 +44,11 @@ export function runToEnd(
   if (signal.aborted) aborted();
   child.on("exit", (code, killed) => {
     const how = killed ? `was ended by ${killed}` : `ended with exit code ${code}`;
-    const why = code === KILLED_CODE ? `: killed, ${options.killedBy}` : "";
     const settle = () => {
       for (const pipe of pipes) pipe.destroy();
       if (stopped !== undefined) reject(stopped);
       else if (code === 0) resolve();
-      else reject(failed(how + why));
+      else reject(failed(how + options.reason(code)));
     };
     const drain = clock.after(DRAIN_MS, settle);
     void closed.then(() => {

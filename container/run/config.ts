@@ -5,8 +5,10 @@ import {
   MountPropagation,
   NamespaceMode,
   SecurityProfile_ProfileType as Profile,
+  Signal,
 } from "@raft2kube/proto/gen/cri.ts";
 import type { OciExtras } from "@raft2kube/runtime/container/record.ts";
+import { criSignal } from "@raft2kube/runtime/container/signals.ts";
 import type { HealthCheck, ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "@raft2kube/runtime/oci/confinement.ts";
 import type { OciMount } from "@raft2kube/runtime/oci/spec.ts";
@@ -79,6 +81,13 @@ function limitsOf(flags: RunFlags) {
     memoryLimitInBytes: memory,
     memorySwapLimitInBytes: swap,
   };
+}
+
+/** CRI's word for the signal of `--stop-signal`; by default the image's. */
+export function stopSignalOf(text = ""): Signal {
+  const found = criSignal(text.toUpperCase().replace(/^(SIG)?(?=.)/, "SIG"));
+  if (found !== Signal.RUNTIME_DEFAULT || text === "") return found;
+  throw badFlag("--stop-signal", text, "no name of a signal such as SIGUSR1");
 }
 
 interface SeccompProfile {
@@ -156,6 +165,7 @@ export function containerConfig(
       stdin: flags.interactive ?? false,
       stdinOnce: (flags.interactive ?? false) && !flags.tty,
       tty: flags.tty ?? false,
+      stopSignal: stopSignalOf(flags.stopSignal),
       linux: {
         resources: limitsOf(flags),
         securityContext: {

@@ -6,7 +6,7 @@ import { buildImage, readDockerfile } from "../build/build.ts";
 import { withBuilder } from "../build/builder.ts";
 import type { ProgressKind } from "../build/progress.ts";
 import type { FindHost } from "../engine/host.ts";
-import { RUN_MEMORY_SHARE } from "../limits.ts";
+import { RUN_MEMORY_SHARE, RUN_PIDS } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
 
@@ -24,6 +24,7 @@ interface Flags {
   explain?: boolean;
   iidfile?: string;
   memory?: string;
+  pidsLimit: string;
 }
 
 export function command(find: FindHost): Command {
@@ -40,6 +41,7 @@ export function command(find: FindHost): Command {
     .option("-q, --quiet", "print the id alone")
     .option("--explain", "print what each step made, and why the cache was used or not")
     .option("-m, --memory <bytes>", "of a step's processes; by default 9/10 of the machine's")
+    .option("--pids-limit <number>", "processes of a step", String(RUN_PIDS))
     .option("--iidfile <file>", "write the image's id there")
     .addOption(
       new Option("--progress <kind>", "")
@@ -73,7 +75,8 @@ export function command(find: FindHost): Command {
         flags.memory === undefined
           ? Math.floor(totalmem() * RUN_MEMORY_SHARE)
           : bytesOf("-m", flags.memory);
-      const limits = { signal: interrupted.signal, memory_bytes };
+      const pids = integerOf("--pids-limit", flags.pidsLimit, 1);
+      const limits = { signal: interrupted.signal, memory_bytes, pids };
       const image = await withBuilder(host, limits, (builder) =>
         buildImage(builder, wish, {
           buildArgs: pairsOf("--build-arg", flags.buildArg, (name) => process.env[name]),

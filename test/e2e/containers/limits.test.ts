@@ -35,7 +35,7 @@ test("on a disk that a container has filled, containers are shown, stopped and r
   ]);
 });
 
-test("a build ends when the disk is nearly full, or a step needs more memory than it may", () => {
+test("a build ends when the disk is nearly full, or a step needs more than it may", () => {
   const failing = (step: string, ...flags: string[]) => {
     hand.context({ Dockerfile: `FROM bb:1\nRUN ${step}\n` });
     const words = flags.join(" ");
@@ -49,9 +49,12 @@ test("a build ends when the disk is nearly full, or a step needs more memory tha
   expect(full).toContain("no room for images");
   const memory = failing("dd if=/dev/zero of=/dev/null bs=64M count=1", "-m", "16m");
   expect(memory).toContain("killed, as one is that uses more memory than 16777216 bytes");
+  const forks = "for each in $(seq 64); do sleep 1000 & done; wait";
+  const pids = failing(forks, "--pids-limit", "16");
+  expect(pids).toContain("it may have no more than 16 processes (build --pids-limit)");
   const [used, left] = before.trim().split("\n").slice(-2).map(Number);
   expect(left).toBe(0);
-  for (const output of [full, memory]) {
+  for (const output of [full, memory, pids]) {
     const [now, leftNow] = output.trim().split("\n").slice(-2).map(Number);
     expect(leftNow).toBe(0);
     expect(now).toBeLessThan(used! + 1024);
