@@ -22,6 +22,7 @@ import { Volumes } from "./volumes.ts";
  */
 export async function withEngine<T>(host: Host, work: (engine: Engine) => Promise<T>): Promise<T> {
   const networks = new Networks(host);
+  await networks.load();
   const { runtime, close } = await openRuntime({
     rootDir: host.root,
     stateDir: host.state,
@@ -42,6 +43,7 @@ export async function withEngine<T>(host: Host, work: (engine: Engine) => Promis
     clock: host.clock,
   });
   try {
+    // Again: others have changed them meanwhile.
     await networks.load();
     const volumes = new Volumes(path.join(host.root, "volumes"), host.clock);
     const containers = new Containers(runtime);
@@ -68,7 +70,8 @@ function publishedBy(containers: Containers): PublishedPort[] {
 
 function networkOf(host: Host, networks: Networks): PodNetwork {
   const find = ({ config }: SandboxRecord): NetworkList | undefined => {
-    return networks.listOf(config.annotations[NETWORK_ANNOTATION] ?? "none");
+    const name = config.annotations[NETWORK_ANNOTATION] ?? "none";
+    return networks.find(name) && networks.listOf(name);
   };
   return new PodNetwork({
     confDir: path.join(host.state, "no-networks"),

@@ -56,10 +56,11 @@ export async function removeHand(
   options: { volumes: boolean },
 ): Promise<void> {
   const { runtime, containers, volumes, host } = engine;
+  // Before its record, by which alone it is found again.
+  await rm(path.join(host.root, "logs", hand.log), { recursive: true, force: true });
   await removeContainer(runtime, record.id);
   const isShared = containers.all().some((other) => other.record.sandboxId === record.sandboxId);
   if (!isShared) await removePodSandbox(runtime, record.sandboxId);
-  await rm(path.join(host.root, "logs", hand.log), { recursive: true, force: true });
   if (!options.volumes) return;
   const others = containers.all().flatMap((other) => other.hand.mounts);
   for (const { name, isAnonymous } of hand.mounts) {

@@ -12,7 +12,7 @@ export interface ListFlags {
   trunc?: boolean;
 }
 
-/** What chooses a list's items, by a filter's key, from its value. */
+/** Tests of a list's items, by the keys of filters, made of a filter's value. */
 type Filters<T> = Readonly<Record<string, (value: string) => (item: T) => boolean>>;
 
 /** Returns whether an item passes all filters, each `KEY=VALUE` of a key that there is. */

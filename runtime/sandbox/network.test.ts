@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseConflist } from "@raft2kube/cni/lib/conflist.ts";
+import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { afterAll, describe, expect, test } from "vitest";
 import { bandwidthOf, PodNetwork } from "./network.ts";
 
@@ -72,4 +74,26 @@ describe("whether pods can get a network", () => {
     rmSync(file);
     expect(await network.condition()).toEqual(refused(/no configuration in/));
   });
+});
+
+test("a sandbox whose attachment a kill cut short is detached from its network", async () => {
+  const commands: string[] = [];
+  const list = { cniVersion: "1.1.0", name: "net", plugins: [{ type: "some" }] } as const;
+  const binDir = mkdtempSync(join(tmpdir(), "r2k-pod-network-"));
+  writeFileSync(join(binDir, "some"), "", { mode: 0o755 });
+  const network = new PodNetwork({
+    confDir: "",
+    binDirs: [binDir],
+    cacheDir: binDir,
+    invoke: async (_file, { command, containerId }) => {
+      commands.push(`${command} ${containerId}`);
+      return { cniVersion: "1.1.0", supportedVersions: ["1.1.0"] };
+    },
+    networkOf: () => parseConflist(JSON.stringify(list), "net"),
+  });
+  const config = PodSandboxConfig.decode(PodSandboxConfig.encode({}));
+  const rest = { config, runtimeHandler: "", createdAt_ms: 0, ips: [], cgroup: "" };
+  await network.detach({ ...rest, id: "killed", state: "notready", netns: "/gone" });
+  rmSync(binDir, { recursive: true });
+  expect(commands).toContain("DEL killed");
 });

@@ -167,7 +167,8 @@ export class PodNetwork implements SandboxNetwork {
   /** Detaches a sandbox; again, or after its namespace is gone, is no error. */
   async detach(record: SandboxRecord): Promise<void> {
     if (record.netns === undefined) return;
-    const now = () => (this.#hasNetworks ? undefined : loadNetwork(this.#confDir));
+    // One whose attachment was cut short by a kill has no record of it.
+    const now = () => (this.#hasNetworks ? this.#networkOf(record) : loadNetwork(this.#confDir));
     const network = record.network ?? now();
     // Without a network nothing can be taken down, nor could anything have been set up by it.
     if (!network) return;
