@@ -1,20 +1,16 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
-import { resolveOverlaid } from "./own-tree.ts";
 
-const trees = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
-
-/** The product's contract suites, with a reader's trees over the product. */
+/**
+ * The product's contract suites, with a reader's trees over the product. Node loads the modules,
+ * and keeps them compiled: vite transforms hundreds of them in each run.
+ */
 export default defineConfig({
-  plugins: [
-    {
-      name: "r2k-lab-trees",
-      enforce: "pre",
-      resolveId: (source, importer) => resolveOverlaid(source, importer, trees) ?? null,
-    },
-  ],
   test: {
     include: ["test/contract/**/*.test.ts", "apiserver/{registry,storage}/*.test.ts"],
     pool: "forks",
+    execArgv: ["--import", join(import.meta.dirname, "overlay.ts")],
+    experimental: { viteModuleRunner: false, nodeLoader: false },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

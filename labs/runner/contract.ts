@@ -5,6 +5,7 @@ import { LabError } from "./lab-error.ts";
 import type { Lab } from "./manifest.ts";
 import { LABS_DIR, ROOT_DIR } from "./paths.ts";
 import { withScratch } from "./scratch.ts";
+import { compiledFolder } from "./workspace.ts";
 
 /** The suite's result and its output. */
 export interface ContractResult {
@@ -46,6 +47,7 @@ export function runContract(
   ];
   const run = (folder: string) =>
     resultOf(args, {
+      NODE_COMPILE_CACHE: compiledFolder(),
       ...process.env,
       R2K_LAB_TREES: trees.join(":"),
       NO_COLOR: "1",
