@@ -193,7 +193,9 @@ it.each([
   const [name] = Object.keys(change);
   const altered = join(dir, `altered-${name}.age`);
   const place = { ...config, dataDir: join(dir, `altered-${name}`) };
-  await cp(config.dataDir, place.dataDir, { recursive: true });
+  // Without the store's megabytes.
+  const filter = (path: string) => path !== storeDir(config);
+  await cp(config.dataDir, place.dataDir, { recursive: true, filter });
   await writeCluster({ ...config, ...change }, place.dataDir);
   const store = await startStore({
     dataDir: storeDir(place),
