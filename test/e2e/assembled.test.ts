@@ -35,7 +35,7 @@ let cluster: TestCluster;
 let plugin: ChildProcess;
 
 beforeAll(async () => {
-  await own.useUnjudged();
+  own.useUnjudged();
   const host = await OwnHost.create();
   host.program = await programOf(own);
   cluster = await TestCluster.startIn(host, "whole", ["--store-members", "3"]);

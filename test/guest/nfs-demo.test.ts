@@ -67,7 +67,7 @@ describe.runIf(isPossible)("r2k start --nfs-demo", { timeout: LIMIT_MS }, () => 
   });
 
   it("two nodes write to one claim by a reader's driver; status shows the server", async () => {
-    await own.useUnjudged();
+    own.useUnjudged();
     const variables = ["R2K_ROOT", "R2K_LABS"].map((name) => `${name}=${own.env[name] ?? ""}`);
     host.program = ["env", ...variables, process.execPath, await own.bundle()];
     cluster = await TestCluster.startIn(host, NAME, ["--no-demo", "--nfs-demo"]);

@@ -97,29 +97,3 @@ describe.runIf(existsSync(join(DEBIAN, "host-local")))("one takes over from the 
     }
   });
 });
-
-test("what one exec of a plugin costs", async () => {
-  const request = {
-    command: "VERSION" as const,
-    containerId: "",
-    netns: "",
-    ifName: "",
-    args: "",
-    path: [],
-    config: { type: "bridge", cniVersion: "1.0.0" },
-  };
-  const exec = execInvoke(10_000);
-  const rounds = 10;
-  const lines: string[] = [];
-  for (const [name, dir] of [
-    ["ours", built],
-    ["containernetworking", DEBIAN],
-  ] as const) {
-    if (!existsSync(join(dir, "bridge"))) continue;
-    const start_ms = performance.now();
-    for (let round = 0; round < rounds; round++) await exec(join(dir, "bridge"), request);
-    lines.push(`${name} ${((performance.now() - start_ms) / rounds).toFixed(1)} ms`);
-  }
-  process.stdout.write(`one exec of the bridge plugin: ${lines.join(", ")}\n`);
-  expect(lines.length).toBeGreaterThan(0);
-});
