@@ -4,7 +4,7 @@ import { jointVote } from "./joint.ts";
 import type { ReadMessage, ReadReplyMessage } from "./message.ts";
 import type { Refusal } from "./options.ts";
 import type { PendingRead } from "./read-queue.ts";
-import { isSoleVoter, type LeaderState, type RaftState, send } from "./state.ts";
+import { type LeaderState, type RaftState, send } from "./state.ts";
 import { type MemberId, NONE } from "./types.ts";
 
 /**
@@ -46,7 +46,10 @@ export function startPostponedReads(raft: LeaderState): void {
 
 function startRead(raft: LeaderState, readId: number, from: MemberId): void {
   const index = raft.log.committed;
-  if (isSoleVoter(raft)) return answer(raft, { readId, from, index });
+  // A member that asks in this term had entered no later one when it asked: with two or three
+  // voters that is a quorum. It counts for this read alone, as others may have come since.
+  const own = new Map([raft.id, from].map((member) => [member, true]));
+  if (jointVote(raft.voterSets, own) === "won") return answer(raft, { readId, from, index });
   // The round is numbered here, not by the requester: members' own numbers may be equal.
   const round = ++raft.readRound;
   raft.reads.add({ readId, from, index, acks: new Map([[raft.id, true]]), round });

@@ -193,6 +193,9 @@ test("a read is answered by a quorum of voters that was asked after it came", ()
   reads.sent(leader, [beat(2)]);
   reads.answered(leader, 3n, 2);
   reads.confirmed(leader, 1n, 71);
+  for (const from of [2n, 4n]) reads.asked(leader, from, 72);
+  reads.confirmed(leader, 2n, 72);
+  expect(() => reads.confirmed(leader, 4n, 72)).toThrow("answers 72 of 4 without a quorum");
 });
 
 test("a read index is not behind what was committed when it was asked for", () => {

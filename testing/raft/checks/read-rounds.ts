@@ -18,7 +18,7 @@ interface Leadership {
 /**
  * Reads by index (dissertation section 6.4): the leader answers one after a quorum has answered
  * heartbeats that left after it came, and with no less than was committed anywhere when it was
- * asked for.
+ * asked for. The requester counts, as it asked in the leader's term.
  */
 export class ReadRounds {
   readonly #leaderships = new Map<MemberId, Leadership>();
@@ -62,7 +62,8 @@ export class ReadRounds {
     const { asked, answered } = this.#leadership(raft);
     const came = asked.get(`${from}/${readId}`);
     if (came === undefined) return;
-    const agrees = (member: MemberId) => member === id || (answered.get(member) ?? 0) > came;
+    const agrees = (member: MemberId) =>
+      member === id || member === from || (answered.get(member) ?? 0) > came;
     const message = () => `${id} in term ${term} answers ${readId} of ${from} without a quorum`;
     require(isQuorum(membership, agrees), "read by a quorum", message);
   }
