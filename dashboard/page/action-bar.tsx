@@ -1,7 +1,7 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { ACTIONS, type Action } from "./actions.ts";
 import type { Target } from "./kinds.ts";
-import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 300;

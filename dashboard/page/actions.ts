@@ -71,7 +71,7 @@ const unschedulable = (title: string, value: boolean, means: string): Action => 
 export const ACTIONS: readonly Action[] = [
   {
     title: "Scale",
-    fits: (at) => at.kind.parts.includes("scale"),
+    fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
     field: { label: "Replicas", value: ({ object }) => String(object.spec?.["replicas"] ?? 1) },
     run: async ({ path }, value) =>
@@ -108,12 +108,8 @@ export const ACTIONS: readonly Action[] = [
     title: "Delete",
     fits: (at) => can(at, "delete"),
     preview: (at) => dependents(at),
-    run: async ({
-      path,
-      object: {
-        metadata: { uid },
-      },
-    }) => {
+    run: async ({ path, object }) => {
+      const { uid } = object.metadata;
       // Not another one of the same name that came in its place.
       await send("DELETE", path, { propagationPolicy: "Background", preconditions: { uid } });
     },

@@ -1,5 +1,6 @@
 import type { Read } from "@raft2kube/explain/gather.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import type { Forward } from "../server/forwards.ts";
 
 interface OwnerReference {
   apiVersion: string;
@@ -113,15 +114,6 @@ export async function send<T = AnyObject>(
 
 export async function text(path: string): Promise<string> {
   return (await ask(`/kube${path}`, { headers: { ...own(), accept: "*/*" } })).text();
-}
-
-/** A port of a pod at a loopback address and port of this machine. */
-export interface Forward {
-  namespace: string;
-  pod: string;
-  port: number;
-  host: string;
-  local: number;
 }
 
 /** Asks the dashboard's own server for forwarded ports; resolves with all of them. */

@@ -1,15 +1,15 @@
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { FunctionComponent } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ActionBar } from "./action-bar.tsx";
 import { type AnyObject, get, read, serverNow_ms } from "./api.ts";
 import { Editor } from "./editor.tsx";
 import { Ports } from "./forwards.tsx";
-import { type Kind, keyOf, pathOf } from "./kinds.ts";
+import { type Kind, keyOf, pathOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
 import { openObject } from "./place.ts";
-import { messageOf } from "./text.ts";
 import { age, Dialog, Problem, Status, useAsked, Why } from "./widgets.tsx";
 
 interface EventLine {
@@ -50,20 +50,16 @@ function selectorOf({ spec = {} }: AnyObject): string | undefined {
     .join(",");
 }
 
-/** One object: why it is so, what can be done with it, YAML, logs, a terminal, its use. */
-export function Detail({
-  kind,
-  kinds,
-  namespace,
-  name,
-  close,
-}: {
+interface Opened {
   kind: Kind;
   kinds: readonly Kind[];
   namespace: string;
   name: string;
   close(): void;
-}) {
+}
+
+/** One object: why it is so, what can be done with it, YAML, logs, a terminal, its use. */
+export function Detail({ kind, kinds, namespace, name, close }: Opened) {
   const [tab, setTab] = useState("Overview");
   const path = pathOf(kind, namespace, name);
   const [object, problem] = useLive(kind, namespace, name);
@@ -85,24 +81,13 @@ export function Detail({
         ))}
       </nav>
       <Problem text={problem} />
-      {object && <View tab={tab} kind={kind} kinds={kinds} object={object} path={path} />}
+      {object && <View tab={tab} at={{ kind, kinds, object, path }} />}
     </Dialog>
   );
 }
 
-function View({
-  tab,
-  kind,
-  kinds,
-  object,
-  path,
-}: {
-  tab: string;
-  kind: Kind;
-  kinds: readonly Kind[];
-  object: AnyObject;
-  path: string;
-}) {
+function View({ tab, at }: { tab: string; at: Target }) {
+  const { kind, object, path } = at;
   const isPod = keyOf(kind) === "pods";
   switch (tab) {
     case "YAML":
@@ -125,7 +110,7 @@ function View({
     case "Usage":
       return <Later load={() => import("./usage.tsx")} with={{ object, isNode: !isPod }} />;
     default:
-      return <Overview kind={kind} kinds={kinds} object={object} />;
+      return <Overview {...at} />;
   }
 }
 
@@ -150,15 +135,7 @@ export function Later<T extends object>({
   return part ? <part.of {...given} /> : <Problem text={problem} />;
 }
 
-function Overview({
-  kind,
-  kinds,
-  object,
-}: {
-  kind: Kind;
-  kinds: readonly Kind[];
-  object: AnyObject;
-}) {
+function Overview({ kind, kinds, object }: Target) {
   const { name, namespace = "", ownerReferences = [], labels = {} } = object.metadata;
   const [why, problem] = useAsked(
     async () =>

@@ -1,5 +1,5 @@
 import { type AnyObject, ApiError, get, send } from "./api.ts";
-import type { Target } from "./kinds.ts";
+import { PODS, pathOf, type Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
@@ -67,9 +67,7 @@ export async function drain(
 }
 
 async function evict({ metadata: { namespace = "", name, uid } }: AnyObject): Promise<void> {
-  const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
-    name,
-  )}/eviction`;
+  const path = pathOf(PODS, namespace, name, "eviction");
   const body = {
     apiVersion: "policy/v1",
     kind: "Eviction",

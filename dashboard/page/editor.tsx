@@ -1,7 +1,8 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, get, send } from "./api.ts";
 import { discover, type Kind, pathOf } from "./kinds.ts";
-import { InputError, messageOf } from "./text.ts";
+import { InputError } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
 const APPLY = "application/apply-patch+yaml";

@@ -1,6 +1,6 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { type AnyObject, byToken, forwards } from "./api.ts";
-import { messageOf } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 interface Port {

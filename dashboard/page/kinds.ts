@@ -1,17 +1,12 @@
+import {
+  canDo,
+  type DiscoveredResource,
+  discover as discoverAll,
+} from "@raft2kube/client-kube/rest/discovery.ts";
 import { type AnyObject, get } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
-export interface Kind {
-  group: string;
-  version: string;
-  plural: string;
-  kind: string;
-  namespaced: boolean;
-  verbs: string[];
-  short: string[];
-  /** Subresources: `scale`, `log`. */
-  parts: string[];
-}
+export type Kind = DiscoveredResource;
 
 /** The object that an action is for. */
 export interface Target {
@@ -21,25 +16,6 @@ export interface Target {
   path: string;
 }
 
-interface Discovery {
-  items?: {
-    metadata?: { name?: string };
-    versions?: {
-      version: string;
-      resources?: {
-        resource: string;
-        scope: string;
-        verbs: string[];
-        shortNames?: string[];
-        responseKind?: { kind: string };
-        subresources?: { subresource: string }[];
-      }[];
-    }[];
-  }[];
-}
-
-const ACCEPT = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
   group: "",
@@ -48,37 +24,14 @@ export const PODS: Kind = {
   kind: "Pod",
   namespaced: true,
   verbs: ["get", "list", "watch"],
-  short: ["po"],
-  parts: [],
+  shortNames: ["po"],
+  subresources: [],
 };
 
 /** Every listable kind, in its group's preferred version. */
 export async function discover(): Promise<Kind[]> {
-  const found = new Map<string, Kind>();
-  const asked = ["/api", "/apis"].map((path) => get<Discovery>(path, ACCEPT));
-  for (const list of await Promise.all(asked)) {
-    for (const { metadata, versions = [] } of list.items ?? []) {
-      const group = metadata?.name ?? "";
-      for (const { version, resources = [] } of versions) {
-        for (const resource of resources) {
-          const { resource: plural, scope, verbs, shortNames, responseKind } = resource;
-          const key = `${group}/${plural}`;
-          if (found.has(key) || !responseKind || !verbs.includes("list")) continue;
-          found.set(key, {
-            group,
-            version,
-            plural,
-            verbs,
-            kind: responseKind.kind,
-            namespaced: scope === "Namespaced",
-            short: shortNames ?? [],
-            parts: (resource.subresources ?? []).map(({ subresource }) => subresource),
-          });
-        }
-      }
-    }
-  }
-  return [...found.values()];
+  const all = await discoverAll({ request: ({ path, accept }) => get(path, accept) });
+  return all.filter((each) => canDo(each, "list"));
 }
 
 export const keyOf = ({ group, plural }: Pick<Kind, "group" | "plural">) =>

@@ -220,19 +220,9 @@ function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   next.focus();
 }
 
-function Cell({
-  kind,
-  row,
-  name,
-  value,
-  aged,
-}: {
-  kind: Kind;
-  row: Row;
-  name: string;
-  value: unknown;
-  aged: string;
-}) {
+type CellProps = Pick<RowProps, "kind" | "row" | "aged"> & { name: string; value: unknown };
+
+function Cell({ kind, row, name, value, aged }: CellProps) {
   const text = String(value ?? "");
   if (name === "Name") {
     const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);

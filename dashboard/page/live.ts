@@ -1,7 +1,7 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, ApiError, get, lines } from "./api.ts";
 import { type Kind, pathOf } from "./kinds.ts";
-import { messageOf } from "./text.ts";
 
 const RETRY_MS = 2_000;
 const WATCH_LINE_CHARS_MAX = 4 << 20;

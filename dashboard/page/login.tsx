@@ -1,6 +1,6 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { signIn } from "./api.ts";
-import { messageOf } from "./text.ts";
 import { Problem } from "./widgets.tsx";
 
 /** Asks for a token; the page then has its rights. */

@@ -1,6 +1,7 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type AnyObject, get, lines, text } from "./api.ts";
-import { messageOf } from "./text.ts";
+import { PODS, pathOf } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
@@ -22,19 +23,15 @@ export function sourcesOf(pods: readonly AnyObject[]): Source[] {
     );
     return all.map((container) => ({
       label: pods.length > 1 ? `${name} ${container.name}` : container.name,
-      path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
-        name,
-      )}/log?container=${encodeURIComponent(container.name)}`,
+      path: `${pathOf(PODS, namespace, name, "log")}?container=${encodeURIComponent(container.name)}`,
     }));
   });
 }
 
 /** The logs of the pods of a selector. */
 export function SelectedLogs({ namespace, selector }: { namespace: string; selector: string }) {
-  const within = namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
-  const path = `/api/v1${within}/pods?limit=${FOLLOWED_MAX}&labelSelector=${encodeURIComponent(
-    selector,
-  )}`;
+  const query = `limit=${FOLLOWED_MAX}&labelSelector=${encodeURIComponent(selector)}`;
+  const path = `${pathOf(PODS, namespace)}?${query}`;
   const [pods, problem] = useAsked(() => get<{ items: AnyObject[] | null }>(path), [path]);
   return (
     <>

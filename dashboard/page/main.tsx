@@ -1,3 +1,4 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { byToken, get, hasSession, signIn, signOut } from "./api.ts";
@@ -9,7 +10,7 @@ import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { closeObject, go, type Place, place } from "./place.ts";
 import { Rights } from "./rights.tsx";
-import { messageOf, showUnseen } from "./text.ts";
+import { showUnseen } from "./text.ts";
 import { Dialog, Problem, useAsked } from "./widgets.tsx";
 
 const KEYS: readonly [string, string][] = [
@@ -63,7 +64,7 @@ function commandsFor(
   return [
     ...kinds.map((kind) => ({
       title: kind.kind,
-      hint: [keyOf(kind), ...kind.short].join(" "),
+      hint: [keyOf(kind), ...kind.shortNames].join(" "),
       run: () => go({ view: undefined, kind: keyOf(kind), name: undefined }),
     })),
     ...["", ...spaces].map((ns) => ({

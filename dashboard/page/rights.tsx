@@ -1,7 +1,7 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { send } from "./api.ts";
-import { messageOf } from "./text.ts";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
 interface Rule {
   verbs: string[];
@@ -37,29 +37,16 @@ export function Rights({ namespace }: { namespace: string }) {
       <Question namespace={within} />
       <Problem text={problem} />
       {rules?.status.incomplete && <Problem text="the server does not list all rights" />}
-      <div class="scroll" tabIndex={0} role="region" aria-label="Rights">
-        <table>
-          <thead>
-            <tr>
-              <th>Resources</th>
-              <th>Names</th>
-              <th>Verbs</th>
-            </tr>
-          </thead>
-          <tbody>
-            {all.map((rule) => (
-              <tr>
-                <td>
-                  {(rule.resources ?? rule.nonResourceURLs ?? []).join(", ")}
-                  {rule.apiGroups?.some(Boolean) && ` (${rule.apiGroups.join(", ")})`}
-                </td>
-                <td>{(rule.resourceNames ?? []).join(", ")}</td>
-                <td>{rule.verbs.join(", ")}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <WholeTable
+        label="Rights"
+        columns={["Resources", "Names", "Verbs"]}
+        rows={all.map(({ resources, nonResourceURLs, apiGroups, resourceNames, verbs }) => [
+          (resources ?? nonResourceURLs ?? []).join(", ") +
+            (apiGroups?.some(Boolean) ? ` (${apiGroups.join(", ")})` : ""),
+          (resourceNames ?? []).join(", "),
+          verbs.join(", "),
+        ])}
+      />
     </>
   );
 }

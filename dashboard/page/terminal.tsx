@@ -2,6 +2,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Screen } from "@xterm/xterm";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type AnyObject, openSocket } from "./api.ts";
+import { PODS, pathOf } from "./kinds.ts";
 import { Problem } from "./widgets.tsx";
 
 /** Channels of the API server's streams: the first byte of each message. */
@@ -24,7 +25,7 @@ export default function Terminal({ pod }: { pod: AnyObject }) {
   const ref = useRef<HTMLDivElement>(null);
   useEffect(() => {
     setEnd(undefined);
-    return open(ref.current!, pathOf(pod, container, attached), setEnd);
+    return open(ref.current!, socketPath(pod, container, attached), setEnd);
   }, [container.name, attached, tries]);
   return (
     <>
@@ -53,7 +54,7 @@ export default function Terminal({ pod }: { pod: AnyObject }) {
   );
 }
 
-function pathOf({ metadata }: AnyObject, { name, stdin, tty }: Container, attached: boolean) {
+function socketPath({ metadata }: AnyObject, { name, stdin, tty }: Container, attached: boolean) {
   const { namespace = "", name: pod } = metadata;
   const query = new URLSearchParams({ container: name, stdout: "true" });
   if (attached) {
@@ -64,9 +65,8 @@ function pathOf({ metadata }: AnyObject, { name, stdin, tty }: Container, attach
     for (const flag of ["stdin", "tty"]) query.set(flag, "true");
     for (const word of ["sh", "-c", SHELL]) query.append("command", word);
   }
-  return `/socket/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
-    pod,
-  )}/${attached ? "attach" : "exec"}?${query.toString()}`;
+  const path = pathOf(PODS, namespace, pod, attached ? "attach" : "exec");
+  return `/socket${path}?${query.toString()}`;
 }
 
 /** Connects a screen, and returns a function that ends it. */

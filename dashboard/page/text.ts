@@ -22,31 +22,5 @@ export function showUnseen(): void {
   };
 }
 
-const SUFFIXES: Readonly<Record<string, number>> = {
-  n: 1e-9,
-  u: 1e-6,
-  m: 1e-3,
-  "": 1,
-  k: 1e3,
-  M: 1e6,
-  G: 1e9,
-  T: 1e12,
-  P: 1e15,
-  Ki: 2 ** 10,
-  Mi: 2 ** 20,
-  Gi: 2 ** 30,
-  Ti: 2 ** 40,
-  Pi: 2 ** 50,
-};
-
-/** A quantity of the API (`250m`, `64Mi`) as a number; NaN when it is none. */
-export function quantity(text: string | undefined): number {
-  const [, digits, suffix = ""] = /^([\d.]+(?:e\d+)?)([a-zA-Z]*)$/.exec(text ?? "") ?? [];
-  return Number(digits) * (SUFFIXES[suffix] ?? Number.NaN);
-}
-
 /** An input that the page cannot do what it asks for. */
 export class InputError extends Error {}
-
-export const messageOf = (thrown: unknown): string =>
-  thrown instanceof Error ? thrown.message : String(thrown);

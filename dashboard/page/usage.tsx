@@ -1,8 +1,8 @@
-import { useEffect, useState } from "preact/hooks";
+import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
+import { useState } from "preact/hooks";
 import { type AnyObject, get, serverNow_ms } from "./api.ts";
 import Graph, { type Points } from "./graph.tsx";
-import { messageOf, quantity } from "./text.ts";
-import { Problem } from "./widgets.tsx";
+import { Problem, useRepeated } from "./widgets.tsx";
 
 const EVERY_MS = 5_000;
 const POINTS_MAX = 720;
@@ -19,33 +19,19 @@ export function usePoints(
   keys: unknown[],
 ): [Points | undefined, string | undefined] {
   const [points, setPoints] = useState<Points>();
-  const [problem, setProblem] = useState<string>();
-  useEffect(() => {
-    let timer = 0;
-    let open = true;
-    const next = async () => {
-      try {
-        const now_s = serverNow_ms() / 1_000;
-        const values = await ask(now_s);
-        if (!open) return;
-        setProblem(undefined);
-        setPoints(
-          (before) =>
-            [now_s, ...values].map((value, i) =>
-              [...(before?.[i] ?? []), value].slice(-POINTS_MAX),
-            ) as Points,
-        );
-      } catch (thrown) {
-        if (open) setProblem(messageOf(thrown));
-      }
-      if (open) timer = window.setTimeout(next, EVERY_MS);
-    };
-    void next();
-    return () => {
-      open = false;
-      clearTimeout(timer);
-    };
-  }, keys);
+  const problem = useRepeated(
+    async () => {
+      const now_s = serverNow_ms() / 1_000;
+      return [now_s, ...(await ask(now_s))];
+    },
+    (values) =>
+      setPoints(
+        (before) =>
+          values.map((value, i) => [...(before?.[i] ?? []), value].slice(-POINTS_MAX)) as Points,
+      ),
+    EVERY_MS,
+    keys,
+  );
   return [points, problem];
 }
 
@@ -59,9 +45,11 @@ export default function Usage({ object, isNode }: { object: AnyObject; isNode: b
   const [points, problem] = usePoints(async () => {
     const found = await get<{ usage?: Use; containers?: { usage: Use }[] }>(path);
     const uses = found.usage ? [found.usage] : (found.containers ?? []).map(({ usage }) => usage);
-    const sum = (of: (use: Use) => string | undefined) =>
-      uses.reduce((total, use) => total + quantity(of(use)), 0);
-    return [sum(({ cpu }) => cpu), sum(({ memory }) => memory)];
+    const sum = (of: (use: Use) => number) => uses.reduce((total, use) => total + of(use), 0);
+    return [
+      sum(({ cpu = "0" }) => milliValueOf(cpu) / 1_000),
+      sum(({ memory = "0" }) => valueOf(memory)),
+    ];
   }, [path]);
   return (
     <>

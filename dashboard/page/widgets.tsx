@@ -1,4 +1,5 @@
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
@@ -98,6 +99,71 @@ export function Dialog({
   );
 }
 
+/** Asks now and again while a view is open; returns why there is no new answer. */
+export function useRepeated<T>(
+  ask: () => Promise<T>,
+  take: (answer: T) => void,
+  every_ms: number,
+  keys: unknown[],
+): string | undefined {
+  const [problem, setProblem] = useState<string>();
+  useEffect(() => {
+    let [open, timer] = [true, 0];
+    const next = async () => {
+      try {
+        const answer = await ask();
+        if (!open) return;
+        take(answer);
+        setProblem(undefined);
+      } catch (thrown) {
+        if (!open) return;
+        setProblem(messageOf(thrown));
+      }
+      timer = window.setTimeout(next, every_ms);
+    };
+    void next();
+    return () => {
+      open = false;
+      clearTimeout(timer);
+    };
+  }, keys);
+  return problem;
+}
+
+/** A table that is shown whole. */
+export function WholeTable({
+  label,
+  columns,
+  rows,
+}: {
+  label: string;
+  columns: readonly string[];
+  rows: readonly ComponentChildren[][];
+}) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+      <table>
+        <thead>
+          <tr>
+            {columns.map((each) => (
+              <th scope="col">{each}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((cells) => (
+            <tr>
+              {cells.map((each) => (
+                <td>{each}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
 /** The value of a promise, asked before the first paint, and again when a key changes. */
@@ -107,9 +173,7 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
     let current = true;
     ask().then(
       (value) => current && set([value, undefined]),
-      (thrown: unknown) => {
-        if (current) set([undefined, thrown instanceof Error ? thrown.message : String(thrown)]);
-      },
+      (thrown: unknown) => current && set([undefined, messageOf(thrown)]),
     );
     return () => {
       current = false;

@@ -5,6 +5,8 @@ import type { ResourceType } from "./resource.ts";
 export interface DiscoveredResource extends ResourceType {
   readonly kind: string;
   readonly verbs: readonly string[];
+  readonly shortNames: readonly string[];
+  readonly subresources: readonly string[];
 }
 
 interface GroupDiscoveryList {
@@ -16,7 +18,9 @@ interface GroupDiscoveryList {
         resource: string;
         scope: string;
         verbs: string[];
+        shortNames?: string[];
         responseKind?: { group?: string; version?: string; kind: string };
+        subresources?: { subresource: string }[];
       }[];
     }[];
   }[];
@@ -33,22 +37,29 @@ const isName = (text: string) => NAME.test(text) && !text.includes("..");
  * Lists the resources of a server, each in its group's preferred version. Those with names that
  * cannot be are passed over: an aggregated server answers with what it likes.
  */
-export async function discover(client: KubeRequester): Promise<DiscoveredResource[]> {
+export async function discover(
+  client: Pick<KubeRequester, "request">,
+): Promise<DiscoveredResource[]> {
   const documents = await Promise.all(
-    ["/api", "/apis"].map((path) => {
-      return client.request<GroupDiscoveryList>({ method: "GET", path, accept: AGGREGATED });
-    }),
+    ["/api", "/apis"].map((path) =>
+      client.request<GroupDiscoveryList>({ method: "GET", path, accept: AGGREGATED }),
+    ),
   );
   const found = new Map<string, DiscoveredResource>();
   for (const { metadata, versions = [] } of documents.flatMap(({ items = [] }) => items)) {
     const group = metadata?.name ?? "";
     for (const { version, resources = [] } of versions) {
-      for (const { resource: plural, scope, verbs, responseKind } of resources) {
+      for (const { resource: plural, scope, responseKind, ...offered } of resources) {
+        const { verbs, shortNames = [], subresources = [] } = offered;
         const key = `${group}/${plural}`;
         if (found.has(key) || !responseKind) continue;
         if (![plural, version, ...(group === "" ? [] : [group])].every(isName)) continue;
-        const namespaced = scope === "Namespaced";
-        found.set(key, { group, version, plural, namespaced, kind: responseKind.kind, verbs });
+        found.set(key, {
+          ...{ group, version, plural, verbs, shortNames },
+          namespaced: scope === "Namespaced",
+          kind: responseKind.kind,
+          subresources: subresources.map(({ subresource }) => subresource),
+        });
       }
     }
   }
