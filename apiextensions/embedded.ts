@@ -3,7 +3,7 @@ import { decodeJson } from "@raft2kube/api/codec/json.ts";
 import { type FieldError, invalid, required } from "@raft2kube/api/errors.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 import { validateMetadata } from "@raft2kube/api/validation/metadata.ts";
-import { dns1035Label } from "@raft2kube/api/validation/names.ts";
+import { dns1035Label, pathSegment } from "@raft2kube/api/validation/names.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { memberSchema } from "./defaults.ts";
 import { firstErrors } from "./findings.ts";
@@ -58,12 +58,4 @@ function validateResource(value: JsonObject, path: string): FieldError[] {
   const namespaced = (metadata.namespace ?? "") !== "";
   const at = `${path}.metadata`;
   return [...errors, ...validateMetadata(metadata, namespaced, pathSegment, at, "any")];
-}
-
-/** A name that can stand in a path: the kind's own rule is not known here. */
-function pathSegment(name: string): string[] {
-  if (name === "." || name === "..") return [`may not be '${name}'`];
-  return ["/", "%"]
-    .filter((each) => name.includes(each))
-    .map((each) => `may not contain '${each}'`);
 }

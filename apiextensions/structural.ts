@@ -1,5 +1,6 @@
 /** The schema of a custom resource, in the form that objects are pruned, defaulted, checked by. */
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
+import { isSchema } from "./definition/walk.ts";
 
 /** The rules about values that need no preparation, as they stand in the definition. */
 type ValueRules = Pick<
@@ -110,7 +111,3 @@ const VALUE_RULES = [
   "minProperties",
   "required",
 ] as const satisfies readonly (keyof ValueRules)[];
-
-function isSchema(value: unknown): value is JSONSchemaProps {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}

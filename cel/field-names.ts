@@ -3,7 +3,8 @@
  * language reserves has underscores around it. Source: k8s.io/apiserver/pkg/cel/escaping.go.
  */
 
-const RESERVED = new Set([
+/** The words that are no names. */
+export const RESERVED: ReadonlySet<string> = new Set([
   "true",
   "false",
   "null",

@@ -1,6 +1,7 @@
 /** Optional values: `a.?b`, `list[?0]`, `{?k: v}` and their functions (cel-go's version 2). */
 import { error } from "./failures.ts";
-import type { Library, Overload } from "./library.ts";
+import { method, call as overload } from "./libraries/declare.ts";
+import type { Library } from "./library.ts";
 import { OPTIONAL_MACROS } from "./macros.ts";
 import { keysSteps } from "./operations.ts";
 import {
@@ -13,7 +14,6 @@ import {
   optionalOf,
   parameter,
   STRING,
-  type Type,
 } from "./types.ts";
 import {
   ArrayList,
@@ -32,19 +32,6 @@ const V = parameter("V");
 const OPTIONAL = optionalOf(V);
 const LIST = listOf(V);
 const MAP = mapOf(K, V);
-
-function overload(
-  id: string,
-  args: readonly Type[],
-  result: Type,
-  call: Overload["call"],
-): Overload {
-  return { id, args, result, call };
-}
-
-function method(id: string, args: readonly Type[], result: Type, call: Overload["call"]): Overload {
-  return { id, args, result, call, member: true };
-}
 
 /** Indexes, `or` and `orValue` are planned as such, without a call. */
 const special = (): Outcome => error("no such overload");

@@ -1,5 +1,6 @@
 /** CEL's grammar by recursive descent. Source: cel-go's CEL.g4; macros are expanded on the way. */
 import type { Entry, Expr, FieldInit, Macro } from "./ast.ts";
+import { RESERVED } from "./field-names.ts";
 import { type Issues, ParseError } from "./issues.ts";
 import { type Token, tokensOf, unquote } from "./lexer.ts";
 import { EXPRESSION_LENGTH_MAX, RULE_DEPTH_MAX } from "./limits.ts";
@@ -28,29 +29,6 @@ export function macroKey(name: string, arity: number, member: boolean): string {
   return `${name}:${arity}:${member}`;
 }
 
-const RESERVED = new Set([
-  "as",
-  "break",
-  "const",
-  "continue",
-  "else",
-  "false",
-  "for",
-  "function",
-  "if",
-  "import",
-  "in",
-  "let",
-  "loop",
-  "package",
-  "namespace",
-  "null",
-  "return",
-  "true",
-  "var",
-  "void",
-  "while",
-]);
 const RELATIONS = new Set(["<", "<=", ">=", ">", "==", "!=", "in"]);
 const OPERAND =
   "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', " +

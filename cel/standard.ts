@@ -6,6 +6,7 @@
 import { concat, concatSteps } from "./collections.ts";
 import { toBool, toDouble, toDuration, toInt, toText, toTimestamp, toUint } from "./conversions.ts";
 import { error, NO_OVERLOAD } from "./failures.ts";
+import { method, call as overload } from "./libraries/declare.ts";
 import type { FunctionDeclaration, Library, Overload } from "./library.ts";
 import { STANDARD_MACROS } from "./macros.ts";
 import {
@@ -47,14 +48,6 @@ const A = parameter("A");
 const B = parameter("B");
 const LIST = listOf(A);
 const MAP = mapOf(A, B);
-
-function overload(id: string, args: readonly Type[], result: Type, call: Call): Overload {
-  return { id, args, result, call };
-}
-
-function method(id: string, args: readonly Type[], result: Type, call: Call): Overload {
-  return { id, member: true, args, result, call };
-}
 
 function binary(id: string, type: Type, call: Call): Overload {
   return overload(id, [type, type], type, call);

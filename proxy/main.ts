@@ -1,6 +1,6 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { Informer, trimMetadata } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
@@ -103,13 +103,4 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
 /** Removes the rules of all modes in the network namespace of this process. */
 export async function cleanup(): Promise<void> {
   await removeOthers();
-}
-
-/** Drops managed fields and annotations, which the proxy never reads, to save memory. */
-function trimMetadata<T extends { metadata: { managedFields?: unknown; annotations?: unknown } }>(
-  object: T,
-): T {
-  delete object.metadata.managedFields;
-  delete object.metadata.annotations;
-  return object;
 }

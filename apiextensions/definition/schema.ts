@@ -15,7 +15,7 @@ import { validateListKeys, validateListType, validateMapType } from "./list-rule
 import { RuleAudit, RulePlace } from "./rules.ts";
 import { validateDefaults } from "./schema-defaults.ts";
 import { unstructured, validateStructural } from "./structural-rules.ts";
-import { TYPES } from "./walk.ts";
+import { isSchema, TYPES } from "./walk.ts";
 
 type Schema = JSONSchemaProps;
 
@@ -275,10 +275,6 @@ const UNSUPPORTED = [
 function isGiven(value: unknown): boolean {
   if (typeof value === "object" && value !== null) return Object.keys(value).length > 0;
   return value !== undefined && value !== "";
-}
-
-function isSchema(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const REASONS = [

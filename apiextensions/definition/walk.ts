@@ -13,7 +13,8 @@ export const TYPES: readonly string[] = [
   "string",
 ];
 
-function isSchema(value: unknown): value is Schema {
+/** Whether a value that a schema may have elsewhere is a schema. */
+export function isSchema(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -41,7 +41,8 @@ const KIBI = 1024n;
 /** Amounts further from zero than an int64 are brought back to it, as upstream does. */
 const NANOS_MAX = ((1n << 63n) - 1n) * NANOS;
 
-const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
+/** The powers of ten of the decimal suffixes. */
+export const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
   n: -9,
   u: -6,
   m: -3,

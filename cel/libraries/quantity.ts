@@ -1,6 +1,7 @@
 /** Quantities: `quantity("1.5Gi").isGreaterThan(quantity("100Mi"))`. */
 import { QUANTITY_LENGTH_MAX } from "@raft2kube/std/limits.ts";
 import {
+  DECIMAL_EXPONENTS,
   isQuantity,
   type ParsedQuantity,
   parseQuantity,
@@ -17,18 +18,6 @@ const NANO_DIGITS = 9;
 /** Decimal digits that upstream keeps in an int64; longer amounts become big decimals. */
 const INT64_DIGITS_MAX = 18;
 const NUMBER = /^[+-]?0*(\d*)(?:\.(\d*))?([a-zA-Z]*)([+-]?\d*)$/;
-const DECIMAL_EXPONENTS: Readonly<Record<string, number>> = {
-  n: -9,
-  u: -6,
-  m: -3,
-  "": 0,
-  k: 3,
-  M: 6,
-  G: 9,
-  T: 12,
-  P: 15,
-  E: 18,
-};
 
 /**
  * An amount. `scale` is the power of ten that upstream's int64 form counts in; undefined when the

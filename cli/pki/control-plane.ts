@@ -6,7 +6,7 @@ import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certifi
 import type { ClusterConfig } from "../spec/config.ts";
 import { usablePair } from "./front-proxy.ts";
 import { clusterFiles, peerRequest } from "./identities.ts";
-import { readKeyPair } from "./key-pair.ts";
+import { readKeyPair, writeKeyPair } from "./key-pair.ts";
 import { ensurePki } from "./pki.ts";
 import { CERTIFICATE_DAYS } from "./renew.ts";
 
@@ -57,7 +57,7 @@ async function ensureStoreCa(cluster: ClusterConfig, now_ms: number): Promise<Ke
   });
   if (found) return found;
   await mkdir(dirname(paths.cert), { recursive: true, mode: 0o700 });
-  return write(paths, await createCa({ commonName: "etcd-ca", days: CA_DAYS, now_ms }));
+  return writeKeyPair(paths, await createCa({ commonName: "etcd-ca", days: CA_DAYS, now_ms }));
 }
 
 /** Ensures the certificate of a member: one that ends soon, or is of another CA, is replaced. */
@@ -65,14 +65,5 @@ async function ensurePeer(own: ClusterConfig, ca: KeyPair, now_ms: number): Prom
   const files = clusterFiles(own);
   if ((await usablePair(files, PEER, now_ms, ca.cert)) !== undefined) return;
   const request = { ...peerRequest(own), days: CERTIFICATE_DAYS };
-  await write(files.pair(PEER), await issueCertificate(ca, request, now_ms));
-}
-
-async function write(
-  paths: { readonly cert: string; readonly key: string },
-  pair: KeyPair,
-): Promise<KeyPair> {
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
-  return pair;
+  await writeKeyPair(files.pair(PEER), await issueCertificate(ca, request, now_ms));
 }

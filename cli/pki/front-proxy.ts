@@ -2,13 +2,13 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { parseCertificate } from "./certificates.ts";
 import { type ClusterFiles, clusterFiles } from "./identities.ts";
+import { writeKeyPair } from "./key-pair.ts";
 
 const CA = "front-proxy-ca";
 const CLIENT = "front-proxy-client";
@@ -24,10 +24,10 @@ export async function ensureFrontProxy(config: ClusterConfig, now_ms: number): P
   const files = clusterFiles(config);
   const ca =
     (await usablePair(files, CA, now_ms)) ??
-    (await write(files, CA, await createCa({ commonName: CA, days: CA_DAYS, now_ms })));
+    (await writeKeyPair(files.pair(CA), await createCa({ commonName: CA, days: CA_DAYS, now_ms })));
   if ((await usablePair(files, CLIENT, now_ms, ca.cert)) !== undefined) return;
   const request = { commonName: CLIENT, usages: ["client"] as const, days: CLIENT_DAYS };
-  await write(files, CLIENT, await issueCertificate(ca, request, now_ms));
+  await writeKeyPair(files.pair(CLIENT), await issueCertificate(ca, request, now_ms));
 }
 
 /** The API server's options for those files: the headers are upstream's. */
@@ -64,11 +64,4 @@ export async function usablePair(
   if (from_ms > now_ms || isDue || !parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
   const isIssued = ca === undefined || parsed.verify(new X509Certificate(ca).publicKey);
   return isIssued ? { cert, key } : undefined;
-}
-
-async function write(files: ClusterFiles, name: string, pair: KeyPair): Promise<KeyPair> {
-  const paths = files.pair(name);
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
-  return pair;
 }

@@ -1,4 +1,6 @@
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import type { KeyPair } from "@raft2kube/pki/certificate.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
@@ -19,4 +21,14 @@ export async function readKeyPair(
   throw new CommandError("MISSING_HALF", `${missing} is missing, but ${other} exists`, {
     remedy: remedy(missing, other),
   });
+}
+
+/** Writes a certificate and its key durably, the key first. */
+export async function writeKeyPair(
+  paths: { readonly cert: string; readonly key: string },
+  pair: KeyPair,
+): Promise<KeyPair> {
+  await replaceFile(paths.key, pair.key, { mode: 0o600 });
+  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+  return pair;
 }

@@ -93,6 +93,7 @@ export function peerUrlOf(config: ClusterConfig, name: string): string {
   return `https://${apiServers(config).get(name)}:${PEER_PORT}`;
 }
 
-function namesIn(folder: string): string[] {
+/** The names in a folder; none where it is not there. */
+export function namesIn(folder: string): string[] {
   return tolerateSync(() => readdirSync(folder), errno("ENOENT")) ?? [];
 }

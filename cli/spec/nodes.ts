@@ -1,8 +1,7 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RESERVED_PORTS } from "@raft2kube/cni/node/underlay.ts";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type GuestConfig,
   readConfigFile,
 } from "./config.ts";
+import { namesIn } from "./control-planes.ts";
 import { nodeCgroup } from "./paths.ts";
 
 /** The nodes of a cluster on one host, the first included; the first has address .2. */
@@ -169,7 +169,3 @@ export function isOwnBalanced({ slot }: Pick<ClusterConfig, "slot">, address: st
 }
 
 const balancedPrefix = (slot: number) => `10.201.${slot}.`;
-
-function namesIn(folder: string): string[] {
-  return tolerateSync(() => readdirSync(folder), errno("ENOENT")) ?? [];
-}

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 import { CONFIG_BYTES, PLUGINS_IN_LIST } from "../limits.ts";
 import { CniError } from "./errors.ts";
 import { requireNetworkName, requirePluginType } from "./names.ts";
@@ -8,10 +9,6 @@ import type { NetworkList, PluginConfig } from "./types.ts";
 import { CNI_VERSIONS, type CniVersion, isCniVersion } from "./version.ts";
 
 type Json = Record<string, unknown>;
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** Parses and validates a `.conflist`, or a single plugin's `.conf` as a list of one. */
 export function parseConflist(text: string, source: string): NetworkList {
@@ -22,7 +19,7 @@ export function parseConflist(text: string, source: string): NetworkList {
   } catch (thrown) {
     throw new CniError("decoding-failure", `${source}: ${messageOf(thrown)}`, { cause: thrown });
   }
-  if (!isObject(json)) throw invalid("is not a JSON object");
+  if (!isRecord(json)) throw invalid("is not a JSON object");
   const single = json.plugins === undefined && typeof json.type === "string";
   const plugins = single ? [json] : json.plugins;
   if (!Array.isArray(plugins) || plugins.length === 0) throw invalid('has no "plugins"');
@@ -67,13 +64,13 @@ function versionsOf(json: Json): CniVersion[] {
 
 function parsePlugin(plugin: unknown, index: number): PluginConfig {
   const where = `plugins[${index}]`;
-  if (!isObject(plugin)) throw new CniError("invalid-config", `${where} is not an object`);
+  if (!isRecord(plugin)) throw new CniError("invalid-config", `${where} is not an object`);
   const type = requirePluginType(plugin.type);
-  if (plugin.capabilities !== undefined && !isObject(plugin.capabilities)) {
+  if (plugin.capabilities !== undefined && !isRecord(plugin.capabilities)) {
     throw new CniError("invalid-config", `${where}.capabilities is not an object`);
   }
   if (plugin.ipam !== undefined) {
-    if (!isObject(plugin.ipam)) {
+    if (!isRecord(plugin.ipam)) {
       throw new CniError("invalid-config", `${where}.ipam is not an object`);
     }
     if (plugin.ipam.type !== undefined) requirePluginType(plugin.ipam.type);

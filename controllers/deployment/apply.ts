@@ -37,7 +37,7 @@ export async function applyDeployment(
   for (const update of plan.update) await resize(control, deployment, update);
   for (const { metadata } of plan.delete) {
     const name = { namespace: metadata.namespace, name: metadata.name ?? "" };
-    await ignoreNotFound(
+    await undefinedIfNotFound(
       control.replicaSets.delete(name, { preconditions: { uid: metadata.uid } }),
     );
   }
@@ -116,7 +116,7 @@ async function writeStatus(
   const sameStatus = canonical(deployment.status) === canonical(status);
   if (sameStatus && annotations[REVISION] === before[REVISION]) return;
   const metadata = { ...deployment.metadata, annotations };
-  await ignoreNotFound(control.deployments.updateStatus({ ...deployment, metadata, status }));
+  await undefinedIfNotFound(control.deployments.updateStatus({ ...deployment, metadata, status }));
 }
 
 function canonical(status: DeploymentStatus | undefined): string {
@@ -131,8 +131,4 @@ function canonical(status: DeploymentStatus | undefined): string {
     condition.lastUpdateTime,
   ]);
   return JSON.stringify([set.sort(([a], [b]) => (a < b ? -1 : 1)), parts]);
-}
-
-async function ignoreNotFound(writing: Promise<unknown>): Promise<void> {
-  await undefinedIfNotFound(writing);
 }

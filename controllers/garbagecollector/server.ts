@@ -65,7 +65,7 @@ export class OwnerServer {
     const { uid, resourceVersion } = object.metadata;
     const preconditions = { uid, resourceVersion };
     const options = { propagationPolicy: propagation, preconditions };
-    await ignoreNotFound(this.#client.resource(node.type).delete(node.name, options));
+    await undefinedIfNotFound(this.#client.resource(node.type).delete(node.name, options));
   }
 
   async setOwners(node: GraphNode, object: KubeObject, owners: OwnerReference[]): Promise<void> {
@@ -95,7 +95,7 @@ export class OwnerServer {
   async #patch({ type, name }: GraphNode, { metadata }: KubeObject, change: object): Promise<void> {
     const { uid, resourceVersion } = metadata;
     const patch = { metadata: { uid, resourceVersion, ...change } };
-    await ignoreNotFound(this.#client.resource(type).patch(name, "merge", patch));
+    await undefinedIfNotFound(this.#client.resource(type).patch(name, "merge", patch));
   }
 
   async #get(type: ResourceType, name: ObjectName): Promise<KubeObject | undefined> {
@@ -105,8 +105,4 @@ export class OwnerServer {
 
 function kindKey(apiVersion: string, kind: string): string {
   return `${apiVersion}/${kind}`;
-}
-
-async function ignoreNotFound(writing: Promise<unknown>): Promise<void> {
-  await undefinedIfNotFound(writing);
 }

@@ -1,6 +1,6 @@
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
+import { Informer, trimMetadata } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -72,11 +72,4 @@ export function informerView(client: KubeClient, clock: Clock): InformerView {
       await Promise.all(all.map((informer) => informer.close()));
     },
   };
-}
-
-/** Drops managed fields and annotations, which no name depends on, to save memory. */
-function trimMetadata<T extends KubeObject>(object: T): T {
-  delete object.metadata.managedFields;
-  delete object.metadata.annotations;
-  return object;
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
+import { isRecord } from "@raft2kube/std/record.ts";
 
 /** A pull secret's credential for an image. */
 export interface PullCredential {
@@ -70,10 +71,6 @@ function jsonOrNothing(bytes: Buffer): unknown {
     if (thrown instanceof SyntaxError) return undefined;
     throw thrown;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {

@@ -13,6 +13,7 @@ import { nameOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { containersNamed, type FoundPod, findPod } from "./pod-lookup.ts";
+import { flag } from "./request-target.ts";
 
 const log = logger("kubelet-logs");
 
@@ -92,10 +93,6 @@ function logOptions(query: URLSearchParams, now_ms: number): LogOptions {
     limitBytes: number(query, "limitBytes"),
     stream: stream === "Stdout" ? "stdout" : stream === "Stderr" ? "stderr" : undefined,
   };
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  return ["true", "1"].includes(query.get(name) ?? "");
 }
 
 function number(query: URLSearchParams, name: string): number | undefined {

@@ -45,3 +45,8 @@ function unescaped(segment: string): string {
 function malformed(part: string, why: string): HttpError {
   return new HttpError(400, `malformed path segment ${JSON.stringify(part)}: ${why}`);
 }
+
+/** Whether a parameter of the query is set, in either of the ways in which clients write it. */
+export function flag(query: URLSearchParams, name: string): boolean {
+  return ["true", "1"].includes(query.get(name) ?? "");
+}

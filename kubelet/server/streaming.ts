@@ -7,6 +7,7 @@ import type { Runtime } from "../cri/runtime.ts";
 import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
 import { findPod, runningContainer } from "./pod-lookup.ts";
+import { flag } from "./request-target.ts";
 
 export interface StreamingContext {
   workers: PodWorkers;
@@ -61,10 +62,6 @@ function portNumber(text: string): number {
   const port = Number(text);
   if (/^[0-9]+$/.test(text) && port > 0 && port < 65_536) return port;
   throw new HttpError(400, `port ${JSON.stringify(text)} is not a number from 1 to 65535`);
-}
-
-function flag(query: URLSearchParams, name: string): boolean {
-  return ["true", "1"].includes(query.get(name) ?? "");
 }
 
 /** Headers that are not forwarded: they belong to this hop or to the caller's identity. */

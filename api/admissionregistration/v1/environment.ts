@@ -106,19 +106,26 @@ export interface AdmissionScope {
   readonly patches?: boolean;
   /** Types of the variables that the policy has declared so far. */
   readonly variables?: Readonly<Record<string, Type>>;
+  /** Types of the objects, to find errors early; by default they are not known. */
+  readonly typed?: {
+    readonly object: Type;
+    readonly params: Type;
+    readonly provider: TypeProvider;
+  };
 }
 
 export function environmentOf(scope: AdmissionScope): Environment {
-  const { params, authorizer, patches = false, variables = {} } = scope;
+  const { params, authorizer, patches = false, variables = {}, typed } = scope;
+  const object = typed?.object ?? DYN;
   return KUBERNETES.extend({
-    provider: patches ? PATCHING : PROVIDER,
+    provider: typed?.provider ?? (patches ? PATCHING : PROVIDER),
     libraries: patches ? [jsonPatchLibrary] : [],
     variables: {
-      object: DYN,
-      oldObject: DYN,
+      object,
+      oldObject: object,
       request: REQUEST,
       namespaceObject: NAMESPACE,
-      ...(params && { params: DYN }),
+      ...(params && { params: typed?.params ?? DYN }),
       ...(authorizer && { authorizer: AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK }),
       ...Object.fromEntries(
         Object.entries(variables).map(([name, type]) => [`variables.${name}`, type]),

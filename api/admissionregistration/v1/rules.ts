@@ -9,20 +9,13 @@ import type {
 } from "../../gen/admissionregistration/v1.ts";
 import { validateLabelSelector } from "../../validation/label-selector.ts";
 import { pathSegment } from "../../validation/names.ts";
+import { validateStarred } from "../../validation/starred.ts";
 
 const OPERATIONS = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 /** The operations that can mutate an object: a deletion has nothing to mutate. */
 const MUTATING_OPERATIONS = ["*", "CONNECT", "CREATE", "UPDATE"];
 const SCOPES = ["*", "Cluster", "Namespaced"];
 export const MATCH_POLICIES: readonly string[] = ["Equivalent", "Exact"];
-
-/** A list that has a member at least, and `*` only alone. */
-function validateStarred(list: readonly string[] = [], path: string, what: string): FieldError[] {
-  if (list.length === 0) return [required(path)];
-  return list.length > 1 && list.includes("*")
-    ? [invalid(path, list, `if '*' is present, must not specify other ${what}`)]
-    : [];
-}
 
 /** Resources such as `pods`, `pods/status`, `*`, `pods/*`: none says what another says already. */
 function validateResources(resources: readonly string[] = [], path: string): FieldError[] {

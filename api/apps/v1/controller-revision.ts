@@ -1,5 +1,6 @@
 /** ControllerRevision: a state that a controller can return to; its data never changes. */
 
+import { isRecord } from "@raft2kube/std/record.ts";
 import { ageColumn, column, NONE, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import { required } from "../../errors.ts";
@@ -16,14 +17,10 @@ function controllerCell(object: ControllerRevision): string {
   return `${owner.kind.toLowerCase()}${group}/${owner.name}`;
 }
 
-function isObject(data: unknown): boolean {
-  return typeof data === "object" && data !== null && !Array.isArray(data);
-}
-
 export const controllerRevision: Kind<ControllerRevision> = defineKind<ControllerRevision>(
   "apps/v1.ControllerRevision",
   {
-    validateCreate: ({ data }) => (isObject(data) ? [] : [required("data", "data is mandatory")]),
+    validateCreate: ({ data }) => (isRecord(data) ? [] : [required("data", "data is mandatory")]),
     validate: (object) => nonNegative("revision", object.revision),
     validateUpdate: (object, old) => immutable("data", object.data, old.data),
     columns: [

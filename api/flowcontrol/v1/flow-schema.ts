@@ -12,6 +12,7 @@ import type {
 } from "../../gen/flowcontrol/v1.ts";
 import type { Kind } from "../../kind.ts";
 import { dnsLabel, dnsSubdomain } from "../../validation/names.ts";
+import { validateStarred } from "../../validation/starred.ts";
 import { validateConditionTypes } from "./conditions.ts";
 
 const PRECEDENCE_MAX = 10_000;
@@ -76,21 +77,8 @@ function validatePart(
   ];
 }
 
-/** A list of values among which `*` stands alone. */
-function validateStarred(
-  list: readonly string[],
-  path: string,
-  empty: string,
-  others: string,
-): FieldError[] {
-  if (list.length === 0) return [required(path, empty)];
-  return list.length > 1 && list.includes("*")
-    ? [invalid(path, list, `if '*' is present, must not specify other ${others}`)]
-    : [];
-}
-
 function validateVerbs(verbs: readonly string[], path: string): FieldError[] {
-  const errors = validateStarred(verbs, path, "verbs must contain at least one value", "verbs");
+  const errors = validateStarred(verbs, path, "verbs", "verbs must contain at least one value");
   if (verbs.includes("*") || verbs.every((each) => VERBS.includes(each))) return errors;
   return [...errors, notSupported(path, verbs, VERBS)];
 }
@@ -102,14 +90,14 @@ function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldErro
     ...validateStarred(
       apiGroups,
       `${path}.apiGroups`,
-      "resource rules must supply at least one api group",
       "api groups",
+      "resource rules must supply at least one api group",
     ),
     ...validateStarred(
       resources,
       `${path}.resources`,
-      "resource rules must supply at least one resource",
       "resources",
+      "resource rules must supply at least one resource",
     ),
   ];
   if (namespaces.length === 0 && rule.clusterScope !== true) {
@@ -120,7 +108,7 @@ function validateResourceRule(rule: ResourcePolicyRule, path: string): FieldErro
       ),
     );
   } else if (namespaces.includes("*")) {
-    errors.push(...validateStarred(namespaces, `${path}.namespaces`, "", "namespaces"));
+    errors.push(...validateStarred(namespaces, `${path}.namespaces`, "namespaces"));
   } else {
     namespaces.forEach((name, index) =>
       errors.push(
@@ -157,8 +145,8 @@ function validatePathRule(rule: NonResourcePolicyRule, path: string): FieldError
     ...validateStarred(
       paths,
       `${path}.nonResourceURLs`,
-      "nonResourceURLs must contain at least one value",
       "non-resource URLs",
+      "nonResourceURLs must contain at least one value",
     ),
   ];
   if (paths.includes("*")) return errors;

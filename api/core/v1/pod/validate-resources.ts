@@ -8,7 +8,7 @@ import { type Amounts, containersAmounts, isPodLevelResource } from "./amounts.t
 
 const FOR_CONTAINERS = new Set(["cpu", "memory", "ephemeral-storage"]);
 /** Resources that are whole numbers. */
-const COUNTED = new Set([
+export const COUNTED: ReadonlySet<string> = new Set([
   "pods",
   "resourcequotas",
   "services",

@@ -1,5 +1,7 @@
 /** The resources that a ResourceQuota can limit, and their scopes. */
 
+import { COUNTED } from "../pod/validate-resources.ts";
+
 const COMPUTE = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 const STANDARD = new Set([
   ...COMPUTE,
@@ -7,15 +9,7 @@ const STANDARD = new Set([
   "requests.ephemeral-storage",
   "limits.ephemeral-storage",
   "requests.storage",
-  "pods",
-  "resourcequotas",
-  "services",
-  "replicationcontrollers",
-  "secrets",
-  "configmaps",
-  "persistentvolumeclaims",
-  "services.nodeports",
-  "services.loadbalancers",
+  ...COUNTED,
 ]);
 const OF_CLAIMS = ["persistentvolumeclaims", "requests.storage"];
 
