@@ -144,8 +144,14 @@ export class ConfigFields {
     return this.refuse(name, `must be a list${required ? " that is not empty" : ""}`);
   }
 
-  /** Refuses a list of which two items have the same value of a field. */
-  distinct(name: string, field: string, values: readonly string[]): void {
+  /** Refuses a list of which two items have the same value of a field; `of` reads it. */
+  distinct<T>(
+    name: string,
+    field: string,
+    items: readonly T[],
+    of: (item: T) => string | undefined = String,
+  ): void {
+    const values = items.map(of).filter((value) => value !== undefined);
     const twice = values.find((value, i) => values.indexOf(value) < i);
     if (twice === undefined) return;
     this.refuse(name, `two items have the ${field} ${JSON.stringify(twice)}`);

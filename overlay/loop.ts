@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -6,11 +5,12 @@ import { formatIp, type Subnet } from "@raft2kube/cni/lib/ip.ts";
 import { isUnicast } from "@raft2kube/cni/lib/subnet.ts";
 import { formatSubnetEnv, type SubnetEnv } from "@raft2kube/cni/lib/subnet-env.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { RouteEvents } from "@raft2kube/linux/netlink/events.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { OverlayNetwork } from "./apply.ts";
 import { watchDrift } from "./drift.ts";
 import { OverlayError } from "./errors.ts";
@@ -236,7 +236,7 @@ export class OverlayLoop {
     const { conf, ipMasq, subnetFile, onSubnet } = this.#options;
     const env = { networks: [networkText(conf)], subnets: [gateway], mtu, ipMasq };
     const text = formatSubnetEnv(env);
-    if ((await contentOf(subnetFile)) !== text) {
+    if ((await readIfPresent(subnetFile)) !== text) {
       await replaceFile(subnetFile, text, { mode: 0o644 });
     }
     if (this.#announced === text) return;
@@ -291,8 +291,4 @@ function isChanged(node: Node, old: Node): boolean {
 function internalIps(node: Node): string[] {
   const addresses = node.status?.addresses ?? [];
   return addresses.filter(({ type }) => type === INTERNAL_IP).map(({ address }) => address);
-}
-
-async function contentOf(file: string): Promise<string | undefined> {
-  return tolerate(readFile(file, "utf8"), errno("ENOENT"));
 }

@@ -84,16 +84,8 @@ export async function readAuthenticationConfig(
   issuers.forEach(({ url }, i) => {
     if (own.includes(url)) config.refuse(`jwt[${i}].issuer.url`, "is this server's own issuer");
   });
-  config.distinct(
-    "jwt",
-    "issuer.url",
-    issuers.map(({ url }) => url),
-  );
-  config.distinct(
-    "jwt",
-    "issuer.discoveryURL",
-    issuers.flatMap(({ discoveryUrl }) => discoveryUrl ?? []),
-  );
+  config.distinct("jwt", "issuer.url", issuers, ({ url }) => url);
+  config.distinct("jwt", "issuer.discoveryURL", issuers, ({ discoveryUrl }) => discoveryUrl);
   const anonymous = config.has("anonymous") ? anonymousOf(config) : undefined;
   return given({ issuers, anonymous });
 }
@@ -189,16 +181,8 @@ function claimRulesOf(jwt: ConfigFields) {
       claimRules.push({ message, expression: expressionIn(rule, "expression", true) });
     }
   }
-  jwt.distinct(
-    at,
-    "claim",
-    requiredClaims.map(({ claim }) => claim),
-  );
-  jwt.distinct(
-    at,
-    "expression",
-    claimRules.map(({ expression }) => expression.text),
-  );
+  jwt.distinct(at, "claim", requiredClaims, ({ claim }) => claim);
+  jwt.distinct(at, "expression", claimRules, ({ expression }) => expression.text);
   return { requiredClaims, claimRules };
 }
 
@@ -209,11 +193,7 @@ function userRulesOf(jwt: ConfigFields): JwtRule[] {
     const expression = userExpression(rule.text("expression"), refuse);
     return { message: rule.text("message", ""), expression };
   });
-  jwt.distinct(
-    at,
-    "expression",
-    rules.map(({ expression }) => expression.text),
-  );
+  jwt.distinct(at, "expression", rules, ({ expression }) => expression.text);
   return rules;
 }
 
@@ -225,11 +205,7 @@ function mappingsOf(mappings: ConfigFields) {
   const groups = mappingOf(mappings, "groups", true);
   const uid = mappingOf(mappings, "uid", false);
   const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);
-  mappings.distinct(
-    "extra",
-    "key",
-    extra.map(({ key }) => key),
-  );
+  mappings.distinct("extra", "key", extra, ({ key }) => key);
   return given({ username, groups, uid, extra });
 }
 

@@ -1,4 +1,4 @@
-import { isWithoutSelector } from "@raft2kube/api/core/v1/service/defaults.ts";
+import { isWithoutSelector, needsNodePort } from "@raft2kube/api/core/v1/service/defaults.ts";
 import { type FieldError, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
@@ -10,14 +10,7 @@ import type { Allocation, Reservation } from "../../resource/allocation.ts";
 import { ClusterIps } from "./cluster-ips.ts";
 import { NodePorts } from "./node-ports.ts";
 import { ServiceRepair } from "./repair.ts";
-import {
-  heldAddress,
-  heldPorts,
-  type Service,
-  wantsAddress,
-  wantsHealthPort,
-  wantsNodePorts,
-} from "./service.ts";
+import { heldAddress, heldPorts, type Service, wantsAddress, wantsHealthPort } from "./service.ts";
 import type { ServiceWriter } from "./service-writer.ts";
 
 const log = logger("apiserver");
@@ -166,7 +159,7 @@ function portsWanted(service: Service, before: Service | undefined) {
   const held = heldPorts(before);
   const asked = [...heldPorts(service)].filter((port) => !held.has(port));
   const { ports = [], healthCheckNodePort } = service.spec;
-  const open: Open[] = wantsNodePorts(service) ? ports.filter((port) => !port.nodePort) : [];
+  const open: Open[] = needsNodePort(service) ? ports.filter((port) => !port.nodePort) : [];
   return { asked, open, health: wantsHealthPort(service) && !healthCheckNodePort };
 }
 

@@ -17,14 +17,6 @@ export function heldAddress(service: Service | undefined): string | undefined {
   return service.spec.clusterIP || undefined;
 }
 
-/** Whether a Service is reached by a port of every node. */
-export function wantsNodePorts(service: Service): boolean {
-  const { type, allocateLoadBalancerNodePorts } = service.spec;
-  return (
-    type === "NodePort" || (type === "LoadBalancer" && allocateLoadBalancerNodePorts !== false)
-  );
-}
-
 /** Whether load balancers ask the nodes where its pods are. */
 export function wantsHealthPort(service: Service): boolean {
   return service.spec.type === "LoadBalancer" && service.spec.externalTrafficPolicy === "Local";
