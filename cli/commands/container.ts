@@ -6,6 +6,7 @@ import type { Host } from "@raft2kube/container/engine/host.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { PLUGINS_DIR } from "../assets.ts";
+import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { findProgram } from "../preflight/programs.ts";
 import { byHandCommand } from "../process/by-hand.ts";
 import { checkClusterName, clusterRoots } from "../spec/config.ts";
@@ -56,7 +57,7 @@ export async function hostOf(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<Host> {
   if (process.getuid?.() !== 0) {
-    const remedy = "sudo r2k container ...";
+    const remedy = "sudo r2k container ..., or in a shell of `unshare -Urnm` (TROUBLESHOOTING.md)";
     throw new CommandError("NOT_ROOT", "r2k container needs root", { remedy });
   }
   const roots = clusterRoots(environment);
@@ -76,7 +77,7 @@ export async function hostOf(
     imagesDir: join(nodeRoot, "images"),
     nodeRoot,
     cgroupParent: cgroupOf(roots.run, name),
-    cgroups: "machine",
+    cgroups: await cgroupModeHere(),
     crun: await program("crun"),
     byHand: { command: byHandCommand(), isUsed: false },
     conmon: await program("conmon"),

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
 import type { HandContainer } from "./hand.ts";
+import { requireCgroups } from "./host.ts";
 import type { Engine } from "./open-engine.ts";
 import { stateOf } from "./state.ts";
 
@@ -22,10 +22,7 @@ export async function whileFrozen<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (stateOf(engine, container) !== "running") return work();
-  if (engine.runtime.cgroups.version === "none") {
-    const why = "without cgroups the processes of a container cannot be frozen";
-    throw new RuntimeError("failed-precondition", why, { remedy: "commit --no-pause" });
-  }
+  requireCgroups(engine.host, "commit without --no-pause");
   await writeFile(markOf(engine, container), "");
   try {
     await ociOf(engine.runtime, container.record).pause(container.record.id);

@@ -1,5 +1,6 @@
 import type { Invoke } from "@raft2kube/cni/lib/types.ts";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
+import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import type { RegistryEndpoints } from "@raft2kube/runtime/image/registry.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { PublishedPort } from "./hand.ts";
@@ -33,6 +34,14 @@ export interface Host {
   readonly registries: RegistryEndpoints;
   readonly clock: Clock;
   readonly version: string;
+}
+
+/** Throws for what needs cgroups, where an ordinary user's namespaces have none. */
+export function requireCgroups({ cgroups }: Pick<Host, "cgroups">, what: string): void {
+  if (cgroups !== "none") return;
+  throw new RuntimeError("failed-precondition", `${what} needs cgroups, and there are none here`, {
+    remedy: "sudo r2k container ..., or do without",
+  });
 }
 
 /** A host that is looked up when a command needs it: help needs none. */

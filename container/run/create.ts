@@ -6,6 +6,7 @@ import type { ImageDefaults } from "@raft2kube/runtime/image/config.ts";
 import { newId } from "@raft2kube/runtime/record-table.ts";
 import { removePodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
 import type { Hand, HandContainer, HandMount, PublishedPort } from "../engine/hand.ts";
+import { type Host, requireCgroups } from "../engine/host.ts";
 import { randomName, requireName } from "../engine/names.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { reportToPeers, type SandboxWish, startSandbox, writeHosts } from "../engine/sandbox.ts";
@@ -78,7 +79,15 @@ function networkOf(engine: Engine, { network }: RunFlags): string {
   return name;
 }
 
-function requireModes({ pid, ipc }: RunFlags): void {
+/** Flags of limits, which are of cgroups. */
+const LIMITS = ["memory", "memorySwap", "cpus", "cpuShares", "cpusetCpus", "pidsLimit"] as const;
+
+function requireModes(host: Host, flags: RunFlags): void {
+  const { pid, ipc } = flags;
+  const limit = LIMITS.find((name) => flags[name] !== undefined);
+  if (limit !== undefined) {
+    requireCgroups(host, `--${limit.replace(/[A-Z]/, (letter) => `-${letter.toLowerCase()}`)}`);
+  }
   if (pid !== undefined && pid !== "host") throw badFlag("--pid", pid, "only host is supported");
   if (ipc !== undefined && ipc !== "host") throw badFlag("--ipc", ipc, "only host is supported");
 }
@@ -141,7 +150,7 @@ export async function createHand(
   { image: name, args }: { image: string; args: readonly string[] },
 ): Promise<HandContainer> {
   const { runtime, host, containers } = engine;
-  requireModes(flags);
+  requireModes(host, flags);
   const found = runtime.images.get(name);
   const defaults = found.config.config ?? {};
   const id = newId();

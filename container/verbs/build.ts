@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { buildImage, readDockerfile } from "../build/build.ts";
 import { withBuilder } from "../build/builder.ts";
 import type { ProgressKind } from "../build/progress.ts";
-import type { FindHost } from "../engine/host.ts";
+import { type FindHost, requireCgroups } from "../engine/host.ts";
 import { RUN_MEMORY_SHARE, RUN_PIDS } from "../limits.ts";
 import { many } from "../run/flags.ts";
 import { bytesOf, integerOf, pairsOf } from "../run/values.ts";
@@ -24,7 +24,7 @@ interface Flags {
   explain?: boolean;
   iidfile?: string;
   memory?: string;
-  pidsLimit: string;
+  pidsLimit?: string;
 }
 
 export function command(find: FindHost): Command {
@@ -41,7 +41,7 @@ export function command(find: FindHost): Command {
     .option("-q, --quiet", "print the id alone")
     .option("--explain", "print what each step made, and why the cache was used or not")
     .option("-m, --memory <bytes>", "of a step's processes; by default 9/10 of the machine's")
-    .option("--pids-limit <number>", "processes of a step", String(RUN_PIDS))
+    .option("--pids-limit <number>", `processes of a step, by default ${RUN_PIDS}`)
     .option("--iidfile <file>", "write the image's id there")
     .addOption(
       new Option("--progress <kind>", "")
@@ -75,7 +75,10 @@ export function command(find: FindHost): Command {
         flags.memory === undefined
           ? Math.floor(totalmem() * RUN_MEMORY_SHARE)
           : bytesOf("-m", flags.memory);
-      const pids = integerOf("--pids-limit", flags.pidsLimit, 1);
+      const pids =
+        flags.pidsLimit === undefined ? RUN_PIDS : integerOf("--pids-limit", flags.pidsLimit, 1);
+      if (flags.memory !== undefined) requireCgroups(host, "-m");
+      if (flags.pidsLimit !== undefined) requireCgroups(host, "--pids-limit");
       const limits = { signal: interrupted.signal, memory_bytes, pids };
       const image = await withBuilder(host, limits, (builder) =>
         buildImage(builder, wish, {

@@ -1,7 +1,7 @@
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
 import { ociOf } from "@raft2kube/runtime/ports.ts";
 import { Command } from "commander";
-import type { FindHost } from "../engine/host.ts";
+import { type FindHost, requireCgroups } from "../engine/host.ts";
 import { stateOf } from "../engine/state.ts";
 import { eachIn } from "./each.ts";
 
@@ -11,6 +11,7 @@ function freezing(find: FindHost, word: "pause" | "unpause", description: string
     .description(description)
     .action((names: string[]) =>
       eachIn(find, names, async (engine, name) => {
+        requireCgroups(engine.host, word);
         const found = engine.containers.running(name);
         const isPaused = stateOf(engine, found) === "paused";
         if (isPaused === (word === "pause")) {

@@ -2,7 +2,7 @@ import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
 import type { HandContainer } from "../engine/hand.ts";
-import type { FindHost } from "../engine/host.ts";
+import { type FindHost, requireCgroups } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { type Line, type ListFlags, printList } from "../format/list.ts";
 import { shortId, sizeWords } from "../format/words.ts";
@@ -26,6 +26,7 @@ export function command(find: FindHost): Command {
     .option("--format <format>", "json, a template, or table TEMPLATE")
     .action(async (names: string[], flags: ListFlags & { stream?: boolean }) => {
       const host = await find();
+      requireCgroups(host, "stats");
       do {
         const { engine, found } = await withEngine(host, async (open) => {
           const running = open.containers

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { withEngine } from "../engine/engine.ts";
-import type { FindHost } from "../engine/host.ts";
+import { type FindHost, requireCgroups } from "../engine/host.ts";
 import { type Line, printList } from "../format/list.ts";
 
 export function command(find: FindHost): Command {
@@ -10,7 +10,9 @@ export function command(find: FindHost): Command {
     .argument("<container>")
     .description("The processes of a container.")
     .action(async (name: string) => {
-      const pids = await withEngine(await find(), async ({ containers, runtime }) => {
+      const host = await find();
+      requireCgroups(host, "top");
+      const pids = await withEngine(host, async ({ containers, runtime }) => {
         return runtime.cgroups.pids(containers.running(name).record.cgroup);
       });
       const lines = pids.sort((a, b) => a - b).flatMap(processLine);
