@@ -203,7 +203,14 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
 }
 
 /** Applies the proxy and DNS. */
-export async function addonPhase(context: MachineContext): Promise<void> {
+/**
+ * Applies proxy and DNS. In between it waits for `proxied`: while a node's proxy is replaced, its
+ * rules follow no change, and would lead to pods of DNS that are gone.
+ */
+export async function addonPhase(
+  context: MachineContext,
+  proxied?: (client: KubeClient) => Promise<void>,
+): Promise<void> {
   const {
     config: { cluster, proxy },
     progress,
@@ -230,10 +237,11 @@ export async function addonPhase(context: MachineContext): Promise<void> {
       "config.conf": stringify(proxyConfig),
       "kubeconfig.conf": proxyKubeconfig(context),
     });
-    await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
-    progress.note("[addons] Applied essential addon: CoreDNS");
     await applyFile(client, join(MACHINE_ADDONS_DIR, "kube-proxy.yaml"), values);
     progress.note("[addons] Applied essential addon: kube-proxy");
+    await proxied?.(client);
+    await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
+    progress.note("[addons] Applied essential addon: CoreDNS");
   });
 }
 

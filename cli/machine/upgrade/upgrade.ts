@@ -1,6 +1,7 @@
+import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { DAEMON_SETS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../../terminal.ts";
@@ -27,7 +28,8 @@ export interface Upgrade {
   readonly build: string;
 }
 
-const IMAGES_TIMEOUT_MS = 60_000;
+/** A node that is away has neither the images nor a new proxy: no one waits for longer. */
+const ADDONS_TIMEOUT_MS = 60_000;
 const API_TIMEOUT_MS = 60_000;
 const INTERVAL_MS = 500;
 
@@ -139,6 +141,19 @@ async function requireHealthy(client: KubeClient): Promise<void> {
   });
 }
 
+/** Whether every node's proxy is of the newest template, and runs. */
+async function proxied(client: KubeClient): Promise<boolean> {
+  const name = { namespace: "kube-system", name: "kube-proxy" };
+  const { metadata, status } = await client.resource<DaemonSet>(DAEMON_SETS).get(name);
+  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return false;
+  const {
+    desiredNumberScheduled = 0,
+    updatedNumberScheduled = 0,
+    numberAvailable = 0,
+  } = status ?? {};
+  return Math.min(updatedNumberScheduled, numberAvailable) >= desiredNumberScheduled;
+}
+
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
   const {
@@ -161,12 +176,16 @@ async function upgradeAddons(context: MachineContext, client: KubeClient): Promi
       .map(({ metadata }) => metadata.name ?? "");
   };
   const own = async () => !(await lacking()).includes(nodeName);
-  const limits = { clock, signal, timeout_ms: IMAGES_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  await waitFor("the Node to have the images", own, limits).catch((thrown: unknown) => {
-    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
-  });
+  const limits = { clock, signal, timeout_ms: ADDONS_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  const awaited = async (what: string, holds: () => Promise<boolean>) => {
+    await waitFor(what, holds, limits).catch((thrown: unknown) => {
+      if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+    });
+  };
+  await awaited("the Node to have the images", own);
   const others = await lacking();
-  if (others.length === 0) return addonPhase(context);
+  if (others.length === 0)
+    return addonPhase(context, (by) => awaited("proxies", () => proxied(by)));
   progress.note(
     `[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
       "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply",
