@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { removeContainer } from "@raft2kube/runtime/container/remove.ts";
 import { unmountRootfs } from "@raft2kube/runtime/container/rootfs.ts";
 import { removePodSandbox, stopPodSandbox } from "@raft2kube/runtime/sandbox/stop.ts";
@@ -10,7 +11,7 @@ import type { Engine } from "./open-engine.ts";
 /**
  * Releases what ended containers still have: their network, mounts and namespaces; those of `--rm`
  * go altogether. Containers that an interrupted command had not made to the end are removed, as are
- * sandboxes without a container; processes that it froze go on.
+ * sandboxes and logs without a container; processes that it froze go on.
  */
 export async function settle(engine: Engine): Promise<void> {
   const { runtime, containers } = engine;
@@ -23,6 +24,11 @@ export async function settle(engine: Engine): Promise<void> {
   const used = new Set(containers.all().map(({ record }) => record.sandboxId));
   for (const { id } of runtime.sandboxes.values()) {
     if (!used.has(id)) await removePodSandbox(runtime, id);
+  }
+  const folder = path.join(engine.host.root, "logs");
+  const logs = new Set(containers.all().map(({ hand }) => hand.log));
+  for (const name of await namesIn(folder)) {
+    if (!logs.has(name)) await rm(path.join(folder, name), { recursive: true, force: true });
   }
 }
 
@@ -56,11 +62,10 @@ export async function removeHand(
   options: { volumes: boolean },
 ): Promise<void> {
   const { runtime, containers, volumes, host } = engine;
-  // Before its record, by which alone it is found again.
-  await rm(path.join(host.root, "logs", hand.log), { recursive: true, force: true });
   await removeContainer(runtime, record.id);
   const isShared = containers.all().some((other) => other.record.sandboxId === record.sandboxId);
   if (!isShared) await removePodSandbox(runtime, record.sandboxId);
+  await rm(path.join(host.root, "logs", hand.log), { recursive: true, force: true });
   if (!options.volumes) return;
   const others = containers.all().flatMap((other) => other.hand.mounts);
   for (const { name, isAnonymous } of hand.mounts) {
