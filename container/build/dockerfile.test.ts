@@ -4,7 +4,7 @@ import { portsOf } from "../run/ports.ts";
 import { expand, expandPairs } from "./expand.ts";
 import { ignoredBy } from "./ignore.ts";
 import { parseDockerfile } from "./parse.ts";
-import { planStages } from "./stages.ts";
+import { argumentsOf, planStages } from "./stages.ts";
 
 const variables = new Map([
   ["A", "one"],
@@ -37,6 +37,14 @@ describe("variables", () => {
 });
 
 describe("a Dockerfile", () => {
+  test("of very many spaces is read like one of few", () => {
+    const spaces = " ".repeat(400_000);
+    const [from, arg] = parseDockerfile(`# a=${spaces}b\nFROM x\nARG A=1${spaces}.`);
+    expect(from!.line).toBe(2);
+    expect(() => argumentsOf(arg!, new Map(), {})).toThrow("not NAME=VALUE");
+    expect(ignoredBy(`${"/".repeat(400_000)}a/`)("a")).toBe(true);
+  });
+
   test("has continued lines, comments among them, and here-documents", () => {
     const [, run, copy] = parseDockerfile(
       'FROM x\nRUN a \\\n# no\n  b\nCOPY <<"EOF" /f\n$X\nEOF\n',

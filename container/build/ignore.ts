@@ -16,7 +16,7 @@ export function ignoredBy(text: string): (place: string) => boolean {
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => {
       const isException = line.startsWith("!");
-      const pattern = (isException ? line.slice(1) : line).trim().replace(/^\/+|\/+$/g, "");
+      const pattern = (isException ? line.slice(1) : line).trim().replace(/^\/+|(?<!\/)\/+$/g, "");
       return { isException, parts: partsOf(pattern.replace(/^(\.\/)+/, "")) };
     });
   return (place) => {

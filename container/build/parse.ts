@@ -48,7 +48,8 @@ export function badLine(line: number, why: string): RuntimeError {
 /** Parser directives: comments `# NAME=VALUE` before all else (Dockerfile reference). */
 function escapeOf(lines: readonly string[]): "\\" | "`" {
   for (const line of lines) {
-    const [, name = "", value = ""] = /^#\s*([a-zA-Z]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+    const [, name = "", given = ""] = /^#\s*([a-zA-Z]+)\s*=(.*)$/.exec(line) ?? [];
+    const value = given.trim();
     if (name === "") return "\\";
     if (name.toLowerCase() !== "escape") continue;
     if (value === "\\" || value === "`") return value;
@@ -90,6 +91,8 @@ function jsonOf(text: string): string[] | undefined {
 class Lines {
   readonly #lines: readonly string[];
   at = 0;
+  /** Number of the first line of the last logical one, from 1 on. */
+  first = 0;
 
   constructor(lines: readonly string[]) {
     this.#lines = lines;
@@ -104,8 +107,10 @@ class Lines {
     let whole: string | undefined;
     for (let line = this.next(); line !== undefined; line = this.next()) {
       if (/^\s*(#|$)/.test(line)) continue;
-      const rest = line.replace(/\s+$/, "");
-      whole = (whole ?? "") + (whole === undefined ? rest.trimStart() : rest);
+      // Without a pattern, whose time would grow with the square of what a line has of spaces.
+      const rest = line.trimEnd();
+      if (whole === undefined) this.first = this.at;
+      whole = whole === undefined ? rest.trimStart() : whole + rest;
       if (!whole.endsWith(escape)) return whole;
       whole = whole.slice(0, -1);
     }
@@ -141,10 +146,9 @@ export function parseDockerfile(source: string): Instruction[] {
   const lines = new Lines(all);
   const instructions: Instruction[] = [];
   for (;;) {
-    const before = lines.at;
     const logical = lines.logical(escape);
     if (logical === undefined) return instructions;
-    const line = all.findIndex((text, at) => at >= before && !/^\s*(#|$)/.test(text)) + 1;
+    const line = lines.first;
     if (instructions.length === INSTRUCTIONS)
       throw badLine(line, `over ${INSTRUCTIONS} instructions`);
     instructions.push(parseInstruction(logical, line, escape, lines));

@@ -49,6 +49,8 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
     }
     const target = take("target", "dst", "destination");
     if (!target?.startsWith("/")) throw badLine(line, "--mount needs target=/...");
+    const mode = take("mode") ?? "755";
+    if (!/^[0-7]{3,4}$/.test(mode)) throw badLine(line, `--mount mode=${mode} is no octal mode`);
     const from = take("from");
     const isReadOnly =
       type === "bind" ? take("rw", "readwrite") !== "true" : take("ro", "readonly") === "true";
@@ -59,7 +61,7 @@ export function mountsOf({ flags, line, escape }: Instruction, variables: Variab
       source: take("source", "src") ?? ".",
       id: take("id") ?? target,
       isReadOnly,
-      mode: Number.parseInt(take("mode") ?? "755", 8),
+      mode: Number.parseInt(mode, 8),
       ...(from !== undefined && { from }),
     };
   });

@@ -112,7 +112,7 @@ export function argumentsOf(
   variables: ReadonlyMap<string, string>,
   buildArgs: Readonly<Record<string, string>>,
 ): [name: string, value: string | undefined][] {
-  return text.split(/\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((each) => {
+  return text.split(/(?<=\S)\s+(?=[A-Za-z_]\w*(?:=|\s|$))/).map((each) => {
     const [name = ""] = each.split("=", 1);
     const given = Object.hasOwn(buildArgs, name) ? buildArgs[name] : undefined;
     if (!each.includes("=")) return [name, given];
