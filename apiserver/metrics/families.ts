@@ -16,6 +16,10 @@ export const PROMISE_BOUNDS_S = REQUEST_BOUNDS_S.filter((bound) => bound >= 0.05
 /** Buckets of authentication's and authorization's durations. */
 export const ACCESS_BOUNDS_S = exponentialBounds(0.001, 2, 15);
 
+/** The type of a metric that is one number, by which upstream names it. */
+export const typeOf = (name: string): "counter" | "gauge" =>
+  name.endsWith("_total") ? "counter" : "gauge";
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** Values by key, each created at its first use. */

@@ -13,7 +13,7 @@ import {
 } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { Known } from "./families.ts";
+import { Known, typeOf } from "./families.ts";
 import { type RequestKind, Utilization } from "./flow-utilization.ts";
 
 const QUEUE_BOUNDS = [0, 10, 25, 50, 100, 250, 500, 1000];
@@ -118,89 +118,57 @@ export class FlowControlMetrics {
   }
 }
 
-type Declared<T> = readonly [
-  name: string,
-  type: "counter" | "gauge",
-  help: string,
-  value: (of: T) => number,
-];
+type Declared<T> = readonly [name: string, help: string, value: (of: T) => number];
 
 const OF_LEVELS: readonly Declared<Level>[] = [
-  ["nominal_limit_seats", "gauge", "Configured seats.", ({ seats }) => seats.nominal],
-  [
-    "request_concurrency_limit",
-    "gauge",
-    "The same, by its older name.",
-    ({ seats }) => seats.nominal,
-  ],
-  ["lower_limit_seats", "gauge", "Seats that are not lent.", ({ seats }) => seats.least],
-  ["upper_limit_seats", "gauge", "Seats with all that may be borrowed.", ({ seats }) => seats.most],
-  ["current_limit_seats", "gauge", "Seats now.", ({ current }) => current],
+  ["nominal_limit_seats", "Configured seats.", ({ seats }) => seats.nominal],
+  ["request_concurrency_limit", "The same, by its older name.", ({ seats }) => seats.nominal],
+  ["lower_limit_seats", "Seats that are not lent.", ({ seats }) => seats.least],
+  ["upper_limit_seats", "Seats with all that may be borrowed.", ({ seats }) => seats.most],
+  ["current_limit_seats", "Seats now.", ({ current }) => current],
   [
     "demand_seats_high_watermark",
-    "gauge",
     "Most seats asked for, in the last interval.",
     ({ demand }) => demand.most,
   ],
   [
     "demand_seats_average",
-    "gauge",
     "Average of seats asked for, in the last interval.",
     ({ demand }) => demand.average,
   ],
-  ["demand_seats_stdev", "gauge", "Their standard deviation.", ({ demand }) => demand.deviation],
-  ["demand_seats_smoothed", "gauge", "Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
+  ["demand_seats_stdev", "Their standard deviation.", ({ demand }) => demand.deviation],
+  ["demand_seats_smoothed", "Seats asked for, smoothed.", ({ demand }) => demand.smoothed],
   [
     "target_seats",
-    "gauge",
     "Seats that it should have, before all are divided.",
     (level) => claimOf(level).target,
   ],
   [
     "current_r",
-    "gauge",
     "Progress of the queues, in seat seconds.",
     ({ queueSet }) => queueSet.progress.current,
   ],
-  [
-    "dispatch_r",
-    "gauge",
-    "The same at the last dispatch.",
-    ({ queueSet }) => queueSet.progress.dispatch,
-  ],
+  ["dispatch_r", "The same at the last dispatch.", ({ queueSet }) => queueSet.progress.dispatch],
   [
     "latest_s",
-    "gauge",
     "Virtual start of the request dispatched last.",
     ({ queueSet }) => queueSet.progress.latest,
   ],
 ];
 
 const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
-  ["current_inqueue_requests", "gauge", "Requests in queues.", ({ waiting }) => waiting],
-  [
-    "current_inqueue_seats",
-    "gauge",
-    "Seats that those wait for.",
-    ({ waitingSeats }) => waitingSeats,
-  ],
-  ["current_executing_requests", "gauge", "Requests worked on.", ({ executing }) => executing],
-  ["current_executing_seats", "gauge", "Seats taken.", ({ executingSeats }) => executingSeats],
+  ["current_inqueue_requests", "Requests in queues.", ({ waiting }) => waiting],
+  ["current_inqueue_seats", "Seats that those wait for.", ({ waitingSeats }) => waitingSeats],
+  ["current_executing_requests", "Requests worked on.", ({ executing }) => executing],
+  ["current_executing_seats", "Seats taken.", ({ executingSeats }) => executingSeats],
   [
     "request_concurrency_in_use",
-    "gauge",
     "The same, by its older name.",
     ({ executingSeats }) => executingSeats,
   ],
-  [
-    "dispatched_requests_total",
-    "counter",
-    "Requests that were worked on.",
-    ({ dispatched }) => dispatched,
-  ],
+  ["dispatched_requests_total", "Requests that were worked on.", ({ dispatched }) => dispatched],
   [
     "request_dispatch_no_accommodation_total",
-    "counter",
     "Times that the next request had to wait for its seats.",
     ({ notAccommodated }) => notAccommodated,
   ],
@@ -208,22 +176,24 @@ const OF_FLOWS: readonly Declared<FlowMetrics>[] = [
 
 /** Shows what the levels count, when the metrics are read. */
 function showFlowControl(registry: Registry, fairness: Fairness): void {
-  const add = (name: string, type: "counter" | "gauge", help: string, samples: () => Sample[]) =>
-    addMetric(registry, { name: `apiserver_flowcontrol_${name}`, type, help }, samples);
-  for (const [name, type, help, value] of OF_LEVELS) {
-    add(name, type, help, () =>
+  const add = (of: string, help: string, samples: () => Sample[]) => {
+    const name = `apiserver_flowcontrol_${of}`;
+    addMetric(registry, { name, type: typeOf(name), help }, samples);
+  };
+  for (const [name, help, value] of OF_LEVELS) {
+    add(name, help, () =>
       fairness.levels.map((level) => ({
         labels: { priority_level: level.name },
         value: value(level),
       })),
     );
   }
-  for (const [name, type, help, value] of OF_FLOWS) {
-    add(name, type, help, () =>
+  for (const [name, help, value] of OF_FLOWS) {
+    add(name, help, () =>
       flowsOf(fairness).map(({ labels, flow }) => ({ labels, value: value(flow) })),
     );
   }
-  add("rejected_requests_total", "counter", "Requests refused.", () =>
+  add("rejected_requests_total", "Requests refused.", () =>
     flowsOf(fairness).flatMap(({ labels, flow }) =>
       [...flow.refused].map(([reason, value]) => ({ labels: { ...labels, reason }, value })),
     ),
@@ -236,7 +206,7 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
       SERVICE_S,
     ],
   ] as const) {
-    add(name, "gauge", help, () =>
+    add(name, help, () =>
       fairness.levels.flatMap((level) => {
         const starts = [...level.queueSet.queues]
           .filter(({ oldest }) => oldest !== undefined)
@@ -251,13 +221,8 @@ function showFlowControl(registry: Registry, fairness: Fairness): void {
       }),
     );
   }
-  add(
-    "epoch_advance_total",
-    "counter",
-    "Times that virtual time went back, which it never does.",
-    () => [],
-  );
-  add("seat_fair_frac", "gauge", "Factor of demands by which seats were divided.", () => [
+  add("epoch_advance_total", "Times that virtual time went back, which it never does.", () => []);
+  add("seat_fair_frac", "Factor of demands by which seats were divided.", () => [
     { labels: {}, value: fairness.lentBy },
   ]);
 }

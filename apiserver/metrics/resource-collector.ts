@@ -4,7 +4,7 @@ import type { Registry } from "@raft2kube/observe/metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { HISTORY_EVENTS_MAX, OBJECT_COUNT_MS } from "../limits.ts";
-import type { Labels } from "./families.ts";
+import { type Labels, typeOf } from "./families.ts";
 import {
   type CacheMetrics,
   type ResourceMetrics,
@@ -15,127 +15,95 @@ import { type MeasuredResource, type MeasuredResources, type Shared, sharedOf } 
 
 const log = logger("apiserver");
 
-type Type = "counter" | "gauge";
 /** A metric with one sample of each resource. */
-type Declared<T> = readonly [name: string, type: Type, help: string, value: (of: T) => number];
+type Declared<T> = readonly [name: string, help: string, value: (of: T) => number];
 
 /** Metrics of each resource in the store (upstream: storage/etcd3/metrics). */
 const STORED: readonly Declared<StoreMetrics>[] = [
-  [
-    "apiserver_storage_list_total",
-    "counter",
-    "Lists made from the store.",
-    (store) => store.lists.value,
-  ],
+  ["apiserver_storage_list_total", "Lists made from the store.", (store) => store.lists.value],
   [
     "apiserver_storage_list_fetched_objects_total",
-    "counter",
     "Objects read for that.",
     (store) => store.listFetched.value,
   ],
   [
     "apiserver_storage_list_evaluated_objects_total",
-    "counter",
     "Objects of them that were looked at.",
     (store) => store.listFetched.value,
   ],
   [
     "apiserver_storage_list_returned_objects_total",
-    "counter",
     "Objects of them that a client got.",
     (store) => store.listReturned.value,
   ],
   [
     "apiserver_storage_decode_errors_total",
-    "counter",
     "Values that were no objects.",
     (store) => store.decodeErrors.value,
   ],
   [
     "apiserver_storage_events_received_total",
-    "counter",
     "Events of the store's watches.",
     (store) => store.events.value,
   ],
   [
     "etcd_bookmark_total",
-    "counter",
     "Notices of progress of the store's watches.",
     (store) => store.bookmarks.value,
   ],
-  [
-    "etcd_bookmark_counts",
-    "gauge",
-    "The same, by its older name.",
-    (store) => store.bookmarks.value,
-  ],
+  ["etcd_bookmark_counts", "The same, by its older name.", (store) => store.bookmarks.value],
 ];
 
 /** Metrics of each resource with a cache (upstream: storage/cacher/metrics). */
 const CACHED: readonly Declared<Shared>[] = [
   [
     "apiserver_watch_cache_initializations_total",
-    "counter",
     "Listings taken over whole.",
     ({ metrics }) => metrics.cache.initializations.value,
   ],
   [
     "apiserver_watch_cache_events_dispatched_total",
-    "counter",
     "Events offered to watchers.",
     ({ metrics }) => metrics.cache.dispatched.value,
   ],
   [
     "apiserver_watch_cache_events_received_total",
-    "counter",
     "Events taken from the store's watch.",
     ({ metrics }) => metrics.store.events.value,
   ],
   [
     "apiserver_init_events_total",
-    "counter",
     "Objects that watches began with.",
     ({ metrics }) => metrics.cache.initial.value,
   ],
   [
     "apiserver_terminated_watchers_total",
-    "counter",
     "Watchers closed because they did not read.",
     ({ metrics }) => metrics.cache.terminated.value,
   ],
   [
     "apiserver_cache_list_returned_objects_total",
-    "counter",
     "Objects that lists from the cache gave.",
     ({ metrics }) => metrics.cache.listReturned.value,
   ],
-  [
-    "watch_cache_capacity",
-    "gauge",
-    "Events that a cache remembers at most.",
-    () => HISTORY_EVENTS_MAX,
-  ],
+  ["watch_cache_capacity", "Events that a cache remembers at most.", () => HISTORY_EVENTS_MAX],
   [
     "r2k_watch_cache_bytes",
-    "gauge",
     "Objects in a cache, as JSON.",
     ({ caches }) => sum(caches.map(({ bytes }) => bytes)),
   ],
   [
     "r2k_watch_history_bytes",
-    "gauge",
     "What a cache's remembered events take.",
     ({ caches }) => sum(caches.map(({ historyBytes }) => historyBytes)),
   ],
   [
     "apiserver_watch_cache_resource_version",
-    "gauge",
     "The newest revision in the cache.",
     ({ caches }) => Math.max(...caches.map(({ revision }) => revision)),
   ],
   [
     "apiserver_resource_size_estimate_bytes",
-    "gauge",
     "Bytes of objects as JSON, of what a cache holds.",
     ({ caches }) => Math.max(...caches.map(({ bytes }) => bytes)),
   ],
@@ -143,15 +111,9 @@ const CACHED: readonly Declared<Shared>[] = [
 
 /** The same with the label `index`, which is empty: no cache here has one. */
 const INDEXED: readonly Declared<CacheMetrics>[] = [
-  [
-    "apiserver_cache_list_total",
-    "counter",
-    "Lists made from the cache.",
-    (cache) => cache.lists.value,
-  ],
+  ["apiserver_cache_list_total", "Lists made from the cache.", (cache) => cache.lists.value],
   [
     "apiserver_cache_list_fetched_objects_total",
-    "counter",
     "Objects looked at for that.",
     (cache) => cache.listFetched.value,
   ],
@@ -170,18 +132,18 @@ export function showResources(
 ): void {
   const stored = () => sharedOf(resources);
   const cached = () => stored().filter(({ caches }) => caches.length > 0);
-  for (const [name, type, help, value] of STORED) {
-    addMetric(registry, { name, type, help }, () =>
+  for (const [name, help, value] of STORED) {
+    addMetric(registry, { name, type: typeOf(name), help }, () =>
       stored().map(({ metrics }) => ({ labels: labelsOf(metrics), value: value(metrics.store) })),
     );
   }
-  for (const [name, type, help, value] of CACHED) {
-    addMetric(registry, { name, type, help }, () =>
+  for (const [name, help, value] of CACHED) {
+    addMetric(registry, { name, type: typeOf(name), help }, () =>
       cached().map((shared) => ({ labels: labelsOf(shared.metrics), value: value(shared) })),
     );
   }
-  for (const [name, type, help, value] of INDEXED) {
-    addMetric(registry, { name, type, help }, () =>
+  for (const [name, help, value] of INDEXED) {
+    addMetric(registry, { name, type: typeOf(name), help }, () =>
       cached().map(({ metrics }) => ({
         labels: { ...labelsOf(metrics), index: "" },
         value: value(metrics.cache),
