@@ -13,13 +13,16 @@ export function stateOf(engine: Engine, { record }: HandContainer): StateName {
   return state === "running" && isPaused(engine, record.cgroup) ? "paused" : state;
 }
 
-/** Whether the freezer holds a cgroup: v1 by its own hierarchy, v2 by a file of the group. */
+/**
+ * Whether the freezer holds a cgroup: v1 by its own hierarchy, v2 by a file of the group. One that
+ * is still on its way there (FREEZING) is held too: a command that thaws it must not pass it over.
+ */
 function isPaused({ runtime }: Engine, cgroup: string): boolean {
-  const [file, word] =
+  const [file, thawed] =
     runtime.cgroups.version === 2
-      ? [`/sys/fs/cgroup${cgroup}/cgroup.freeze`, "1"]
-      : [`/sys/fs/cgroup/freezer${cgroup}/freezer.state`, "FROZEN"];
-  return existsSync(file) && readFileSync(file, "utf8").trim() === word;
+      ? [`/sys/fs/cgroup${cgroup}/cgroup.freeze`, "0"]
+      : [`/sys/fs/cgroup/freezer${cgroup}/freezer.state`, "THAWED"];
+  return existsSync(file) && readFileSync(file, "utf8").trim() !== thawed;
 }
 
 /** `Up 2 hours (healthy)`, `Exited (0) 3 days ago`. */
