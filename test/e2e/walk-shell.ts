@@ -11,7 +11,8 @@ const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 200 }
 /** Commands that only ask: their answer may still be on its way. */
 const READS = "get|describe|logs|top|auth|rollout history|exec \\S+ -- rows";
 const ASKS = new RegExp(`^(kubectl (-s \\S+ )?(${READS})|curl|for) `);
-const ASSIGNMENT = /^([A-Z]+)=(.*)$/;
+/** A command after a value is no assignment: the value is for that command alone. */
+const ASSIGNMENT = /^([A-Z]+)=(\S*|\$\(.*\))$/;
 
 /** The host of a document's shell, and the cluster that the document calls `default`. */
 interface Place {
