@@ -53,6 +53,7 @@ const PEERS: Readonly<Record<string, () => void>> = {
       "github.com/prometheus-operator/prometheus-operator/cmd/operator",
       "prometheus-operator",
     ),
+  "cert-manager": () => buildTool("cert-manager", ".", "cert-manager"),
   prometheus: buildPrometheus,
   collector: () => buildTool("collector", ".", "collector"),
   flanneld: () => buildFlanneld(bin),

@@ -1,6 +1,6 @@
 /**
  * Runs what users bring, unmodified, in a cluster of `r2k start`, and writes docs/COMPATIBILITY.md.
- * Usage: npm run peers -- helm kustomize prometheus-operator; npm run compat [-- NAME...]. With
+ * Usage: npm run peers -- helm kustomize prometheus-operator cert-manager; npm run compat [-- NAME...]. With
  * names, those alone run, and the page stays as it is.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { clusterRoots } from "@raft2kube/cli/spec/config.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { certManager } from "./cert-manager.ts";
 import { helm } from "./helm.ts";
 import { kustomize } from "./kustomize.ts";
 import { pageOf, type Row } from "./page.ts";
@@ -21,7 +22,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const BIN = join(ROOT, ".peers/bin");
 const CLUSTER = "compat";
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
-const PROGRAMS: readonly Program[] = [helm, kustomize, prometheusOperator];
+const PROGRAMS: readonly Program[] = [helm, kustomize, prometheusOperator, certManager];
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !PROGRAMS.some((each) => idOf(each) === name));
@@ -61,6 +62,7 @@ function placeWith(kubeconfig: string): Place & { leave(): void } {
   const env = { KUBECONFIG: kubeconfig };
   const started: ChildProcess[] = [];
   return {
+    kubeconfig,
     run: (program, ...args) => run(join(BIN, program), args, env),
     kubectl(...args) {
       const last = args.at(-1);

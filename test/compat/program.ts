@@ -15,6 +15,7 @@ export interface Use {
 
 /** The cluster as a program sees it: KUBECONFIG is set. */
 export interface Place {
+  readonly kubeconfig: string;
   /** Runs a program; resolves with its output, rejects with it where it fails. */
   run(program: string, ...args: string[]): Promise<string>;
   kubectl(...args: (string | { readonly input: string })[]): Promise<string>;

@@ -1,19 +1,10 @@
-import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { moduleSources } from "./go-module.ts";
 import { mustHave, type Place, type Program } from "./program.ts";
 
 const MODULE = "github.com/prometheus-operator/prometheus-operator";
 const WEB = ["--web.listen-address", "127.0.0.1:19444"];
 const TIMEOUT = "--timeout=60s";
-
-/** The folder of a module's sources, which building the program has brought. */
-async function sources(): Promise<string> {
-  const cwd = join(import.meta.dirname, "../../scripts/peers/prometheus-operator");
-  const list = ["list", "-mod=mod", "-m", "-f", "{{.Dir}}", MODULE];
-  const { stdout } = await promisify(execFile)("go", list, { cwd });
-  return stdout.trim();
-}
 
 const apply = (place: Place, object: object) =>
   place.kubectl("apply", "--server-side", "-f", "-", { input: JSON.stringify(object) });
@@ -35,7 +26,10 @@ export const prometheusOperator: Program = {
     {
       use: "apply its ten definitions, of up to 800 KB, on the server",
       async run(place) {
-        const dir = join(await sources(), "example/prometheus-operator-crd");
+        const dir = join(
+          await moduleSources("prometheus-operator", MODULE),
+          "example/prometheus-operator-crd",
+        );
         await place.kubectl("apply", "--server-side", "-f", dir);
         await place.kubectl("wait", "--for=condition=Established", "crd", "--all", TIMEOUT);
       },

@@ -1,0 +1,159 @@
+import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import { moduleSources } from "./go-module.ts";
+import { mustHave, type Place, type Program } from "./program.ts";
+
+const NAMESPACE = "cert-manager";
+const WEBHOOK_PORT = 19446;
+const WEBHOOK_CA = "cert-manager-webhook-ca";
+const TIMEOUT = "--timeout=60s";
+const IN = ["-n", NAMESPACE];
+
+const apply = (place: Place, ...items: object[]) =>
+  place.kubectl("apply", "--server-side", "-f", "-", {
+    input: JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+  });
+
+const object = (kind: string, name: string, spec: object) => ({
+  apiVersion: "cert-manager.io/v1",
+  kind,
+  metadata: { namespace: NAMESPACE, name },
+  spec,
+});
+
+const certificate = (name: string, issuer: string, more: object) =>
+  object("Certificate", name, { secretName: name, issuerRef: { name: issuer }, ...more });
+
+const waitFor = (place: Place, condition: string, ...what: string[]) =>
+  place.kubectl("wait", `--for=${condition}`, ...what, ...IN, TIMEOUT);
+
+async function secretField(place: Place, name: string, field: string): Promise<string> {
+  const path = `jsonpath={.data.${field.replace(".", "\\.")}}`;
+  return place.kubectl("get", "secret", name, ...IN, "-o", path);
+}
+
+/** Reads the certificate in a Secret of TLS. Throws where its own authority did not sign it. */
+async function issued(place: Place, name: string): Promise<X509Certificate> {
+  const [leaf, authority] = await Promise.all(
+    ["tls.crt", "ca.crt"].map(
+      async (field) =>
+        new X509Certificate(Buffer.from(await secretField(place, name, field), "base64")),
+    ),
+  );
+  if (!leaf!.verify(authority!.publicKey)) throw new Error(`${name}: not signed by its ca.crt`);
+  return leaf!;
+}
+
+/** What kubectl prints of a request that must be refused. */
+const refusal = (place: Place, item: object) =>
+  apply(place, item).then(
+    () => "it was taken",
+    (thrown: Error) => thrown.message,
+  );
+
+/** The rule of cert-manager's chart for its webhook, which listens on the host here. */
+async function registerWebhook(place: Place): Promise<void> {
+  await place.kubectl("wait", "--for=create", `secret/${WEBHOOK_CA}`, ...IN, TIMEOUT);
+  await apply(place, {
+    apiVersion: "admissionregistration.k8s.io/v1",
+    kind: "ValidatingWebhookConfiguration",
+    metadata: { name: "cert-manager-webhook" },
+    webhooks: [
+      {
+        name: "webhook.cert-manager.io",
+        admissionReviewVersions: ["v1"],
+        sideEffects: "None",
+        failurePolicy: "Fail",
+        rules: [
+          {
+            apiGroups: ["cert-manager.io", "acme.cert-manager.io"],
+            apiVersions: ["v1"],
+            operations: ["CREATE", "UPDATE"],
+            resources: ["*/*"],
+          },
+        ],
+        clientConfig: {
+          url: `https://localhost:${WEBHOOK_PORT}/validate`,
+          caBundle: await secretField(place, WEBHOOK_CA, "ca.crt"),
+        },
+      },
+    ],
+  });
+}
+
+/** cert-manager: an authority of the cluster's own, its certificates, renewed, and its webhook. */
+export const certManager: Program = {
+  name: "cert-manager",
+  version: "v1.21.2",
+  needs: ["cert-manager"],
+  uses: [
+    {
+      use: "apply its six definitions; start its controllers and its webhook",
+      async run(place) {
+        const module = "github.com/cert-manager/cert-manager";
+        const dir = join(await moduleSources("cert-manager", module), "deploy/crds");
+        await place.kubectl("apply", "--server-side", "-f", dir);
+        await place.kubectl("wait", "--for=condition=Established", "crd", "--all", TIMEOUT);
+        await place.kubectl("create", "namespace", NAMESPACE);
+        const { kubeconfig } = place;
+        await place.start(
+          "cert-manager",
+          "-kubeconfig",
+          kubeconfig,
+          "-webhook-port",
+          `${WEBHOOK_PORT}`,
+        );
+        await registerWebhook(place);
+      },
+    },
+    {
+      use: "issue a certificate of an authority that it made itself",
+      async run(place) {
+        await apply(
+          place,
+          object("Issuer", "self", { selfSigned: {} }),
+          certificate("authority", "self", { isCA: true, commonName: "authority" }),
+          object("Issuer", "authority", { ca: { secretName: "authority" } }),
+          certificate("web", "authority", { dnsNames: ["web.example"] }),
+        );
+        await waitFor(place, "condition=Ready", "issuer/authority", "certificate/web");
+        const { subjectAltName } = await issued(place, "web");
+        mustHave(subjectAltName ?? "", "DNS:web.example");
+      },
+    },
+    {
+      use: "renew a certificate when its time has come",
+      async run(place) {
+        // Due five seconds after it was issued.
+        const life = { duration: "1h", renewBefore: "59m55s" };
+        await apply(place, certificate("short", "authority", { dnsNames: ["short"], ...life }));
+        await waitFor(place, "jsonpath={.status.revision}=1", "certificate/short");
+        const first = await issued(place, "short");
+        await waitFor(place, "jsonpath={.status.revision}=2", "certificate/short");
+        const second = await issued(place, "short");
+        if (first.serialNumber === second.serialNumber) throw new Error("the same certificate");
+        await place.kubectl("delete", "certificate", "short", ...IN, TIMEOUT);
+      },
+    },
+    {
+      use: "refuse what its webhook refuses, and a request in another user's name",
+      async run(place) {
+        mustHave(await refusal(place, certificate("bad", "authority", {})), "at least one of");
+        const request = object("CertificateRequest", "forged", {
+          request: "bm9uZQ==",
+          issuerRef: { name: "authority" },
+          username: "someone-else",
+        });
+        mustHave(await refusal(place, request), "username");
+      },
+    },
+    {
+      use: "remove its definitions with all that is of them",
+      async run(place) {
+        await place.kubectl("delete", "validatingwebhookconfiguration", "cert-manager-webhook");
+        await place.kubectl("delete", "crd", "certificates.cert-manager.io", TIMEOUT);
+        await place.kubectl("delete", "namespace", NAMESPACE, TIMEOUT);
+      },
+    },
+  ],
+};
