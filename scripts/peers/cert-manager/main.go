@@ -7,6 +7,7 @@ import (
 	"context"
 	"flag"
 	"log"
+	"os"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -37,9 +38,11 @@ const (
 )
 
 func main() {
-	kubeconfig := flag.String("kubeconfig", "", "path of the kubeconfig")
-	port := flag.Int("webhook-port", 0, "port of the webhook, on every address")
-	flag.Parse()
+	// A set of its own: controller-runtime has put a -kubeconfig into the default one.
+	flags := flag.NewFlagSet("cert-manager", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "path of the kubeconfig")
+	port := flags.Int("webhook-port", 0, "port of the webhook, on every address")
+	flags.Parse(os.Args[1:])
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{
