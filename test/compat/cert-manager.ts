@@ -5,6 +5,8 @@ import { mustHave, type Place, type Program } from "./program.ts";
 
 const NAMESPACE = "cert-manager";
 const WEBHOOK_PORT = 19446;
+const WEBHOOK = "cert-manager-webhook";
+const KINDS = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] as const;
 const WEBHOOK_CA = "cert-manager-webhook-ca";
 const TIMEOUT = "--timeout=60s";
 const IN = ["-n", NAMESPACE];
@@ -51,34 +53,42 @@ const refusal = (place: Place, item: object) =>
     (thrown: Error) => thrown.message,
   );
 
-/** The rule of cert-manager's chart for its webhook, which listens on the host here. */
-async function registerWebhook(place: Place): Promise<void> {
+/** A webhook of cert-manager's chart, which listens on the host here. */
+const webhook = (kind: string, path: string, caBundle: string, rule: object) => ({
+  apiVersion: "admissionregistration.k8s.io/v1",
+  kind,
+  metadata: { name: WEBHOOK },
+  webhooks: [
+    {
+      name: "webhook.cert-manager.io",
+      admissionReviewVersions: ["v1"],
+      sideEffects: "None",
+      failurePolicy: "Fail",
+      rules: [{ apiVersions: ["v1"], ...rule }],
+      clientConfig: { url: `https://localhost:${WEBHOOK_PORT}/${path}`, caBundle },
+    },
+  ],
+});
+
+/** Registers the chart's webhooks: a request gets its user's name, and every object is judged. */
+async function registerWebhooks(place: Place): Promise<void> {
   await place.kubectl("wait", "--for=create", `secret/${WEBHOOK_CA}`, ...IN, TIMEOUT);
-  await apply(place, {
-    apiVersion: "admissionregistration.k8s.io/v1",
-    kind: "ValidatingWebhookConfiguration",
-    metadata: { name: "cert-manager-webhook" },
-    webhooks: [
-      {
-        name: "webhook.cert-manager.io",
-        admissionReviewVersions: ["v1"],
-        sideEffects: "None",
-        failurePolicy: "Fail",
-        rules: [
-          {
-            apiGroups: ["cert-manager.io", "acme.cert-manager.io"],
-            apiVersions: ["v1"],
-            operations: ["CREATE", "UPDATE"],
-            resources: ["*/*"],
-          },
-        ],
-        clientConfig: {
-          url: `https://localhost:${WEBHOOK_PORT}/validate`,
-          caBundle: await secretField(place, WEBHOOK_CA, "ca.crt"),
-        },
-      },
-    ],
-  });
+  const caBundle = await secretField(place, WEBHOOK_CA, "ca.crt");
+  const requests = {
+    apiGroups: ["cert-manager.io"],
+    operations: ["CREATE"],
+    resources: ["certificaterequests"],
+  };
+  const all = {
+    apiGroups: ["cert-manager.io", "acme.cert-manager.io"],
+    operations: ["CREATE", "UPDATE"],
+    resources: ["*/*"],
+  };
+  await apply(
+    place,
+    webhook(KINDS[0], "mutate", caBundle, requests),
+    webhook(KINDS[1], "validate", caBundle, all),
+  );
 }
 
 /** cert-manager: an authority of the cluster's own, its certificates, renewed, and its webhook. */
@@ -103,7 +113,7 @@ export const certManager: Program = {
           "-webhook-port",
           `${WEBHOOK_PORT}`,
         );
-        await registerWebhook(place);
+        await registerWebhooks(place);
       },
     },
     {
@@ -136,21 +146,17 @@ export const certManager: Program = {
       },
     },
     {
-      use: "refuse what its webhook refuses, and a request in another user's name",
+      use: "refuse a certificate without names, and a request that is none, by its webhook",
       async run(place) {
         mustHave(await refusal(place, certificate("bad", "authority", {})), "at least one of");
-        const request = object("CertificateRequest", "forged", {
-          request: "bm9uZQ==",
-          issuerRef: { name: "authority" },
-          username: "someone-else",
-        });
-        mustHave(await refusal(place, request), "username");
+        const none = { request: "bm9uZQ==", issuerRef: { name: "authority" } };
+        mustHave(await refusal(place, object("CertificateRequest", "none", none)), "PEM");
       },
     },
     {
       use: "remove its definitions with all that is of them",
       async run(place) {
-        await place.kubectl("delete", "validatingwebhookconfiguration", "cert-manager-webhook");
+        for (const kind of KINDS) await place.kubectl("delete", kind, WEBHOOK);
         await place.kubectl("delete", "crd", "certificates.cert-manager.io", TIMEOUT);
         await place.kubectl("delete", "namespace", NAMESPACE, TIMEOUT);
       },

@@ -50,7 +50,8 @@ export function pageOf(rows: readonly Row[]): string {
   return `# What users bring
 
 Programs of others, unmodified, in a cluster of \`npm start\`. \`npm run compat\` writes this page
-from what it saw; \`npm run peers -- helm kustomize prometheus-operator cert-manager\` brings the programs.
+from what it saw; \`npm run peers -- helm kustomize prometheus-operator cert-manager\` brings the
+programs.
 
 | program | version | use | outcome |
 | --- | --- | --- | --- |
