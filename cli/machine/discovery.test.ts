@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { createServer as createPlainServer } from "node:http";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -180,6 +181,22 @@ test("one in between that relays a true cluster-info is refused by its certifica
   };
   const section = { discovery: { bootstrapToken }, nodeRegistration: {} };
   await expect(discover(section, context)).rejects.toThrow("another machine answers in its place");
+});
+
+test("a name that the certificate lacks, and a port without TLS, are not asked for again", async () => {
+  const own = await newCa();
+  const port = await serve((response) => response.end("{}"), own);
+  await expect(clusterInfo("localhost", port, own.cert)).rejects.toMatchObject({
+    code: "DISCOVERY",
+    remedy: expect.stringContaining("certSANs") as string,
+  });
+  const plain = createPlainServer((_, response) => response.end("{}"));
+  await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void plain.close());
+  const { port: other } = plain.address() as AddressInfo;
+  await expect(clusterInfo("127.0.0.1", String(other), undefined)).rejects.toMatchObject({
+    code: "DISCOVERY",
+  });
 });
 
 test("a certificate of a later time is refused by the clocks", async () => {

@@ -3,7 +3,6 @@ import type { ConfigMap } from "@raft2kube/api/gen/core/v1.ts";
 import { detachedSignature } from "@raft2kube/controllers/bootstrapsigner/plan.ts";
 import { readClusterAlone, readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { parseAllDocuments } from "yaml";
@@ -62,7 +61,7 @@ export async function discover(
   }
   const [host = "", port = "6443"] = apiServerEndpoint.replace(/^https:\/\//, "").split(":");
   const ask = (ca?: string) => untilAnswered(context, () => clusterInfo(host, port, ca));
-  const info = await signedInfo(ask, token, context.clock);
+  const info = await signedInfo(ask, token, context);
   const found = checkInfo(info, token, caCertHashes);
   // Once more, over a connection that the CA vouches for: no one in between has made it up.
   const again = await ask(found.ca);
@@ -95,14 +94,16 @@ async function untilAnswered<T>(
 async function signedInfo(
   ask: () => Promise<ConfigMap>,
   token: string,
-  clock: Clock,
+  { clock, signal }: Surroundings,
 ): Promise<ConfigMap> {
   const name = signatureOf(parseToken(token).id);
-  const end_ms = clock.now() + SIGNED_MS_MAX;
+  let end_ms: number | undefined;
   for (;;) {
     const info = await ask();
-    if (info.data?.[name] !== undefined || clock.now() >= end_ms) return info;
-    await delay(clock, SIGNED_RETRY_MS);
+    // From the first answer on, however long it was waited for.
+    end_ms ??= clock.monotonic() + SIGNED_MS_MAX;
+    if (info.data?.[name] !== undefined || clock.monotonic() >= end_ms) return info;
+    await delay(clock, SIGNED_RETRY_MS, signal);
   }
 }
 
@@ -173,6 +174,10 @@ const OTHER_CA = [
   "another machine answers in its place: its certificate is not of the cluster's CA",
   "find out who is between; nothing was sent to it, and nothing written here",
 ] as const;
+const OTHER_NAME = [
+  "its certificate is not valid for the name or address by which it was asked",
+  "join by one that the certificate has, or add this one to the control plane's certSANs",
+] as const;
 /** Texts and remedies of failed verifications, by Node's codes. */
 const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string]>> = {
   CERT_NOT_YET_VALID: OTHER_TIME,
@@ -183,10 +188,22 @@ const UNVERIFIED: Readonly<Record<string, readonly [text: string, remedy: string
   UNABLE_TO_GET_ISSUER_CERT: OTHER_CA,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: OTHER_CA,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: OTHER_CA,
+  ERR_TLS_CERT_ALTNAME_INVALID: OTHER_NAME,
 };
+/** Codes of connections that another moment may bring about; every other failure is final. */
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  "EAI_AGAIN",
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
 const REACH = "see that the API server runs and can be reached from here";
 /** Answers of a server, or of a balancer before it, that may be another later. */
-const isPassing = (status = 0) => status === 429 || status >= 500;
+const mayPass = (status = 0) => status === 429 || status >= 500;
 
 /** Reads `cluster-info`; without a CA it trusts any server that answers. */
 export function clusterInfo(
@@ -204,7 +221,8 @@ export function clusterInfo(
       const [text, remedy] = UNVERIFIED[codeOf(error) ?? ""] ?? [];
       if (text !== undefined) return fail(text, { remedy });
       const why = signal.aborted ? `no whole answer in ${timeout_ms} ms` : messageOf(error);
-      fail(why, { code: UNREACHED });
+      const isPassing = signal.aborted || UNREACHABLE.has(codeOf(error) ?? "");
+      fail(why, { code: isPassing ? UNREACHED : undefined });
     };
     const options = { host, port, path: PATH, signal, ...verify };
     const call = request(options, (response) => {
@@ -218,7 +236,7 @@ export function clusterInfo(
       response.on("error", failBy); // also an answer that ends before its length
       response.on("end", () => {
         const { statusCode } = response;
-        const code = isPassing(statusCode) ? UNREACHED : undefined;
+        const code = mayPass(statusCode) ? UNREACHED : undefined;
         if (statusCode !== 200) return fail(`cluster-info: HTTP ${statusCode}`, { code });
         try {
           resolve(JSON.parse(body) as ConfigMap);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { givingBackWhenIdle, IDLE_MS } from "./give-back.ts";
+import { BUSY_LOOKS_MAX, givingBackWhenIdle, IDLE_MS } from "./give-back.ts";
 
 /** Drops 60 MB of buffers that have grown old, and prints by how much less it has then. */
 const PROGRAM = `
@@ -46,4 +46,10 @@ test("memory is given back once the loop is idle, and not while reads follow a b
   onIdle();
   clock.advance(IDLE_MS);
   expect(given).toBe(2);
+  active = 1;
+  onIdle();
+  clock.advance((BUSY_LOOKS_MAX - 1) * IDLE_MS);
+  expect(given).toBe(2);
+  clock.advance(IDLE_MS);
+  expect(given).toBe(3); // from a loop that is never idle, too
 });

@@ -7,6 +7,8 @@ export const STARTED_MS = 30_000;
 /** Pause between two looks at the loop, and its active share of a pause that counts as idle. */
 export const IDLE_MS = 1_000;
 const ACTIVE_MAX = 0.2;
+/** Looks after which memory is given back from a loop that is never idle. */
+export const BUSY_LOOKS_MAX = 60;
 
 /**
  * Returns a function that gives memory back once the loop is idle: a burst of writes may have ended
@@ -19,10 +21,10 @@ export function givingBackWhenIdle(
   activeShare = loopActivity(),
 ): () => void {
   let waits = false;
-  const wait = () => {
+  const wait = (looks = 1) => {
     activeShare();
     clock.after(IDLE_MS, () => {
-      if (activeShare() > ACTIVE_MAX) return wait();
+      if (looks < BUSY_LOOKS_MAX && activeShare() > ACTIVE_MAX) return wait(looks + 1);
       waits = false;
       giveBack();
     });

@@ -21,7 +21,7 @@ export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 /** Exit code of a program that SIGKILL has ended. */
 const KILLED_CODE = 137;
 /** Words of programs whose fork(2) failed. */
-const FORK_FAILED = /can(no|')t fork|resource temporarily unavailable/i;
+const FORK_FAILED = /can(no|')t fork|fork: .*resource temporarily unavailable/i;
 
 /** A command to run in the root of a step. */
 export interface RunStep {

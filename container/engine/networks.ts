@@ -146,11 +146,12 @@ export class Networks {
   async remove(name: string): Promise<void> {
     const { isDefault, bridge } = this.get(name);
     if (isDefault) throw new RuntimeError("invalid-argument", `network ${name} is always there`);
-    await rm(path.join(this.#directory, `${name}.json`), { force: true });
-    this.#own = this.#own.filter((network) => network.name !== name);
     using route = openRoute();
     const link = findLink(route, bridge);
     if (link) deleteLink(route, bridge);
+    // Last: a removal that was cut short is repeated, and finds the network by its file.
+    await rm(path.join(this.#directory, `${name}.json`), { force: true });
+    this.#own = this.#own.filter((network) => network.name !== name);
   }
 
   #default(): Network {

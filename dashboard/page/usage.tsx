@@ -1,4 +1,4 @@
-import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
+import { parseQuantity, valueOf } from "@raft2kube/std/quantity.ts";
 import { useState } from "preact/hooks";
 import { type AnyObject, get, serverNow_ms } from "./api.ts";
 import Graph, { type Points } from "./graph.tsx";
@@ -47,7 +47,7 @@ export default function Usage({ object, isNode }: { object: AnyObject; isNode: b
     const uses = found.usage ? [found.usage] : (found.containers ?? []).map(({ usage }) => usage);
     const sum = (of: (use: Use) => number) => uses.reduce((total, use) => total + of(use), 0);
     return [
-      sum(({ cpu = "0" }) => milliValueOf(cpu) / 1_000),
+      sum(({ cpu = "0" }) => Number(parseQuantity(cpu).nanos) / 1e9),
       sum(({ memory = "0" }) => valueOf(memory)),
     ];
   }, [path]);

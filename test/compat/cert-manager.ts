@@ -46,7 +46,7 @@ async function issued(place: Place, name: string): Promise<X509Certificate> {
   return leaf!;
 }
 
-/** What kubectl prints of a request that must be refused. */
+/** Returns what kubectl prints of an object that must be refused. */
 const refusal = (place: Place, item: object) =>
   apply(place, item).then(
     () => "it was taken",

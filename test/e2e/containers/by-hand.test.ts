@@ -111,9 +111,12 @@ test("RUN mounts caches, files and memory, of which a layer has nothing; ADD che
     b() { c build -q --network host --build-arg SUM=$sum "$@" context >/dev/null; }
     b --no-cache -t m:1; c run --rm m:1 2>&1 || :
     b -t m:2; c images -q m | uniq | wc -l
+    c build -q --no-cache --network typo context 2>&1 | grep -o 'no such network: typo'
     c build -q --build-arg SUM=\${sum/?/x} -t m:1 context 2>&1 || :
   `);
-  expect(output).toMatch(/^x\ndata\nroot:x:0:\nu:x:1000:\ndata\n(ls: \/[cdt]: No such.*\n){3}1\n/);
+  expect(output).toMatch(
+    /^x\ndata\nroot:x:0:\nu:x:1000:\ndata\n(ls: \/[cdt]: No such.*\n){3}1\nno such network: typo\n/,
+  );
   expect(output).toContain("needs --checksum");
 });
 
@@ -240,7 +243,7 @@ test("networks do not reach each other, an internal one nothing, and none sends 
     for n in bridge o j; do c run -d --name at-$n --network $n --cap-add NET_ADMIN bb:1 \
       httpd -f -h /www >/dev/null; done
     ip() { c inspect -f '{{.NetworkSettings.IPAddress}}' at-$1; }
-    ask() { c exec at-$1 timeout 4 wget -qO- http://$2/f 2>/dev/null || echo no; }
+    ask() { c exec at-$1 timeout 2 wget -qO- http://$2/f 2>/dev/null || echo no; }
     for n in bridge o j; do
       c exec at-$n sh -c 'until wget -qO- http://127.0.0.1/f; do sleep 0.1; done'; done
     ask o $(ip o); ask o $(ip bridge); ask bridge $(ip o)
