@@ -1,4 +1,4 @@
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { removeIfEmpty } from "@raft2kube/linux/file/remove-if-empty.ts";
@@ -13,19 +13,20 @@ interface Tried {
   readonly refused: string | undefined;
 }
 
-/** The group that is made and removed to see whether that can be done. */
-export const PROBE = "r2k-preflight";
+/** Prefix of the group that is made and removed to see whether that can be done. */
+export const PROBE = "r2k-preflight-";
 
 async function tryCgroups(): Promise<Tried> {
   const mounts = await readFile("/proc/self/mountinfo", "utf8");
   const v1 = /^.* (\S+) rw\S* .*- cgroup \S+ \S*\bmemory\b/m.exec(mounts);
   const memoryRoot = v1?.[0].split(" ")[4] ?? "/sys/fs/cgroup";
   const where = `${v1 ? "v1" : "v2"} at ${memoryRoot}`;
-  const probe = join(memoryRoot, PROBE);
   try {
-    // A preflight that was killed has left it; another one that runs now may remove it.
-    await mkdir(probe, { recursive: true });
-    await removeIfEmpty(probe);
+    await mkdtemp(join(memoryRoot, PROBE));
+    // All of them: a preflight that was killed has left one, and no other needs its own any more.
+    const names = await readdir(memoryRoot);
+    const probes = names.filter((name) => name.startsWith(PROBE));
+    await Promise.all(probes.map((name) => removeIfEmpty(join(memoryRoot, name))));
     return { where, refused: undefined };
   } catch (thrown) {
     return { where, refused: messageOf(thrown) };
