@@ -38,8 +38,9 @@ async function tryCgroups(): Promise<Tried> {
  * works without when they cannot be written; elsewhere that is a failure, which the check reports.
  */
 export async function cgroupModeHere(): Promise<CgroupMode> {
+  if (!inUserNamespace(readMappedIds())) return "machine";
   const { refused } = await tryCgroups();
-  return refused !== undefined && inUserNamespace(readMappedIds()) ? "none" : "machine";
+  return refused === undefined ? "machine" : "none";
 }
 
 export const cgroups = {

@@ -202,7 +202,6 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   });
 }
 
-/** Applies the proxy and DNS. */
 /**
  * Applies proxy and DNS. In between it waits for `proxied`: while a node's proxy is replaced, its
  * rules follow no change, and would lead to pods of DNS that are gone.
