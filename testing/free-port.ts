@@ -1,6 +1,10 @@
 import { createServer } from "node:net";
 import { randomInteger, systemRandom } from "@raft2kube/std/random.ts";
 
+/** The range ends below Services' node ports: tests choose some, clusters take them at random. */
+const FIRST = 10_000;
+const END = 30_000;
+
 /** Ports returned by this process: they may not be in use yet. */
 const returned = new Set<number>();
 
@@ -11,7 +15,7 @@ const returned = new Set<number>();
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInteger(systemRandom, 10_000, 32_000);
+    const port = randomInteger(systemRandom, FIRST, END);
     if (returned.has(port)) continue;
     returned.add(port);
     if ((await isUnclaimed(port)) && (await isFree(port))) return port;
