@@ -7,8 +7,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 
-/** A tenth of a processor. */
-const CPU = { cpuQuota_us: 10_000, cpuPeriod_us: 100_000 };
+/** A fifth of a processor: enough for a pod in a minute where processors are slow. */
+const CPU = { cpuQuota_us: 20_000, cpuPeriod_us: 100_000 };
 
 /** Where the machine's processes get their share of the processors. */
 function cpuHierarchy(): string {
@@ -32,7 +32,7 @@ function groupOf(pid: number): string {
   return group ?? "/";
 }
 
-/** A process, and all that it starts, with a tenth of a processor. */
+/** A process, and all that it starts, with a fifth of a processor. */
 export class SlowProcess {
   readonly #pid: number;
   readonly #before: string;
