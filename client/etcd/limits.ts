@@ -13,8 +13,11 @@ export const MESSAGE_BYTES_MAX = 0x7fff_ffff;
 export const ENDPOINT_REST_MS = 500;
 export const ENDPOINT_REST_MS_MAX = 8_000;
 
-/** A call that no endpoint takes is made again until it is so old, with a pause between rounds. */
-export const RETRIES_MS = 3_000;
+/**
+ * A call that no endpoint takes is made again until it is so old, with a pause between rounds: as
+ * long as etcd gives a proposal. A member whose static pod is replaced is away for 2 to 5 s.
+ */
+export const RETRIES_MS = 7_000;
 export const RETRY_PAUSE_MS = 100;
 
 assertLimits({
