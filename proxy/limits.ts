@@ -80,7 +80,7 @@ export const PORTS_OPENED_AT_ONCE = 64;
 export const DELIVERY_MS_MAX = 10_000;
 export const DELIVERY_CHECK_FIRST_MS = 10;
 export const DELIVERY_CHECK_MS_MAX = 1_000;
-/** Userspace mode: how long each endpoint in turn may take to accept (upstream's values). */
+/** Userspace mode: how long an endpoint may take to accept in each attempt (upstream's values). */
 export const CONNECT_TIMEOUTS_MS = [250, 500, 1_000, 2_000] as const;
 /** Userspace mode: idle time after which a UDP client's endpoint is chosen again. */
 export const UDP_IDLE_MS = 60_000;

@@ -54,11 +54,13 @@ export class ServerPort {
     }
   }
 
-  /** The first server that accepts gets the connection; without one it is reset. */
+  /** The first server that accepts gets the connection; without one it is reset, as by `serve`. */
   async #serve(client: Socket): Promise<void> {
-    const order = this.#balancer.order("").slice(0, API_CONNECT_TIMEOUTS_MS.length);
-    for (const [at, target] of order.entries()) {
-      const server = await dial(target, API_CONNECT_TIMEOUTS_MS[at] ?? 0, client);
+    const order = this.#balancer.order("");
+    for (const [at, timeout_ms] of API_CONNECT_TIMEOUTS_MS.entries()) {
+      const target = order[at % order.length];
+      if (!target) break;
+      const server = await dial(target, timeout_ms, client);
       if (client.destroyed) return void server?.destroy();
       if (!server) continue;
       this.#track(client, keyOf(target));

@@ -1,8 +1,11 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { unacknowledgedBytes } from "@raft2kube/linux/socket/socket-queue.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
@@ -160,4 +163,57 @@ test("a client that does not read is looked at less and less often, until its ti
       "ECONNRESET",
     ]),
   );
+});
+
+/**
+ * Starts a program that listens and whose queue of connections is full, so that the kernel answers
+ * no further one, until it is resumed.
+ */
+async function startFull(): Promise<{ port: number; resume(): void }> {
+  const serve = `
+    const { readSync, writeSync } = require("node:fs");
+    const { createServer } = require("node:net");
+    const server = createServer((socket) => socket.on("error", () => {}).pipe(socket));
+    server.listen(0, "${HOST}", 1, () => {
+      writeSync(1, String(server.address().port));
+      readSync(0, Buffer.alloc(1));
+    });`;
+  const child = spawn(process.execPath, ["-e", serve], { stdio: ["pipe", "pipe", "inherit"] });
+  const [text] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(text);
+  const filling = Array.from({ length: 2 }, () => connect(port, HOST).on("error", () => {}));
+  await Promise.all(filling.map((socket) => once(socket, "connect")));
+  onTestFinished(() => {
+    for (const socket of filling) socket.destroy();
+    child.kill();
+  });
+  return { port, resume: () => void child.stdin.write("\n") };
+}
+
+/** The local ports of attempts to connect to a port that have no answer: state SYN_SENT. */
+function attemptsTo(port: number): string[] {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return readFileSync("/proc/self/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , to, state]) => to?.endsWith(remote) && state === "02")
+    .map(([, from]) => from ?? "");
+}
+
+test("a single endpoint that accepts too late is tried again", async () => {
+  const { port, resume } = await startFull();
+  const clock = systemClock();
+  const budget = new Budget({ most: 9, clock, log });
+  const proxy = await openTcpPort(HOST, { clock, budget, log });
+  onTestFinished(() => proxy.close(true));
+  proxy.update([{ address: HOST, port }], undefined);
+  const client = connect(proxy.port, HOST);
+  client.write("question");
+  const answer = once(client, "data");
+  const first = await waitFor("an attempt", () => attemptsTo(port)[0], { clock });
+  const isSecond = () => attemptsTo(port).some((attempt) => attempt !== first);
+  await Promise.race([waitFor("another attempt", isSecond, { clock }), answer]);
+  resume();
+  expect(String(await answer)).toBe("question");
+  client.destroy();
 });

@@ -69,7 +69,8 @@ export async function openTcpPort(
 
 /**
  * Passes a client's connection to the first endpoint, in the balancer's order, that accepts one in
- * its time, and resets it if none does.
+ * its time, and resets it if none does. Fewer endpoints than there are times are tried again, as
+ * upstream's: a process that had no processor for one of the times finds its attempt too late.
  */
 async function serve(
   client: Socket,
@@ -80,9 +81,10 @@ async function serve(
   const { clock, log } = context;
   const source = await sourceOf(context, from);
   // lab:14a begin serve
-  const order = balancer.order(from).slice(0, CONNECT_TIMEOUTS_MS.length);
-  for (const [at, target] of order.entries()) {
-    const timeout_ms = CONNECT_TIMEOUTS_MS[at] ?? 0;
+  const order = balancer.order(from);
+  for (const [at, timeout_ms] of CONNECT_TIMEOUTS_MS.entries()) {
+    const target = order[at % order.length];
+    if (!target) break;
     const endpoint = await dial(target, timeout_ms, client, source(target));
     if (client.destroyed) return void endpoint?.destroy();
     if (!endpoint) continue;
@@ -90,7 +92,7 @@ async function serve(
     join(client, endpoint, clock);
     return;
   }
-  log.debug("no endpoint accepted a connection", { tried: order.length });
+  log.debug("no endpoint accepted a connection", { endpoints: order.length });
   client.resetAndDestroy();
   // lab:14a end
 }
