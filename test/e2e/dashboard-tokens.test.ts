@@ -13,7 +13,6 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 120_000;
-const POLL = { timeout: 30_000 };
 const NAMED = "dashboard.example";
 const OTHER = "rebound.example";
 /** These names lead to this machine, as DNS of an attacker can make them. */
@@ -160,7 +159,7 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
       await page.go("kind=pods");
       return await page.text();
     };
-    await expect.poll(gone, POLL).toContain("no others");
+    await expect.poll(gone).toContain("no others");
     await page.fill("Token", token);
     await page.click("Sign in");
     await page.shows("the API server does not accept this token");
@@ -190,7 +189,7 @@ describe("attacks", { timeout: TIMEOUT_MS }, () => {
     await new Promise<void>((resolve) => site.listen(0, "127.0.0.1", resolve));
     try {
       await browser.open(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`, DESK);
-      await expect.poll(() => browser.errors.join(), POLL).toMatch(/Refused to (display|frame)/);
+      await expect.poll(() => browser.errors.join()).toMatch(/Refused to (display|frame)/);
       const outcomes = await browser.evaluate<string[]>(`Promise.all([
         fetch("${plain.link}kube/api/v1/pods", { credentials: "include" }),
         fetch("${plain.link}kube/api/v1/pods", { headers: { "x-r2k-dashboard": "x" } }),

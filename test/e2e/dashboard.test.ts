@@ -12,7 +12,6 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { DashboardPage, DESK, PHONE } from "./dashboard-page.ts";
 
 const TIMEOUT_MS = 120_000;
-const POLL = { timeout: 30_000 };
 const FIRST_LOAD_BYTES_MAX = 300 << 10;
 const HTML = "<img src=x onerror=document.title='run'>";
 
@@ -83,7 +82,7 @@ describe("the dashboard's server", { timeout: TIMEOUT_MS }, () => {
     const tenant = await Browser.start();
     try {
       await tenant.open(`http://127.0.0.1:${(frame.address() as AddressInfo).port}/`, DESK);
-      await expect.poll(() => tenant.errors.join(), POLL).toMatch(/Refused to (display|frame)/);
+      await expect.poll(() => tenant.errors.join()).toMatch(/Refused to (display|frame)/);
     } finally {
       await tenant.close();
       frame.close();
@@ -134,7 +133,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows("Pod first waits for the scheduler");
     await page.click("YAML");
     const yaml = `document.querySelector("textarea")?.value ?? ""`;
-    await expect.poll(() => browser.evaluate<string>(yaml), POLL).toContain(HTML);
+    await expect.poll(() => browser.evaluate<string>(yaml)).toContain(HTML);
     expect(await browser.evaluate<string>("document.title")).toBe("raft2kube");
     expect(browser.errors).toEqual([]);
   });
@@ -159,11 +158,11 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       browser.evaluate<string>(
         "[...document.querySelectorAll('.link')].map((each) => each.textContent).join()",
       );
-    await expect.poll(names, POLL).toBe("second");
+    await expect.poll(names).toBe("second");
     await page.fill("Label selector", "");
-    await expect.poll(names, POLL).toBe("first,second");
+    await expect.poll(names).toBe("first,second");
     await page.fill("Filter by name", "fir");
-    await expect.poll(names, POLL).toBe("first");
+    await expect.poll(names).toBe("first");
   });
 
   it("is used by keys alone: palette, namespace, rows, and back", async () => {
@@ -171,7 +170,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows("There are none here.");
     await browser.press("k", true);
     const typesInto = () => browser.evaluate<string>("document.activeElement.ariaLabel ?? ''");
-    await expect.poll(typesInto, POLL).toBe("Command");
+    await expect.poll(typesInto).toBe("Command");
     await browser.type("pods");
     await browser.type(" po");
     await browser.press("Enter");
@@ -182,7 +181,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await browser.press("Enter");
     await page.shows("Pod second");
     await browser.press("Escape");
-    await expect.poll(() => page.text(), POLL).not.toContain("Pod second");
+    await expect.poll(() => page.text()).not.toContain("Pod second");
     await browser.press("?");
     await page.shows("create from YAML");
   });
@@ -201,7 +200,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       await own.ask(pods);
       return await page.text();
     };
-    await expect.poll(asked, POLL).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
+    await expect.poll(asked).toMatch(/requests\s[1-9][\d.]*\/s[^]*half\s[1-9]\d* ms/);
   });
 
   it("shows the store's member, live", async () => {
@@ -211,7 +210,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
       browser.evaluate<number>("Number(document.querySelectorAll('td')[4].innerText)");
     const before = await applied();
     await post(pods, pod("another"));
-    await expect.poll(applied, POLL).toBeGreaterThan(before);
+    await expect.poll(applied).toBeGreaterThan(before);
   });
 
   it("fits a phone", async () => {
@@ -303,7 +302,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     await own.api.restart();
     await post(pods, pod("third"));
     await page.shows("third");
-    await expect.poll(() => page.text(), POLL).not.toMatch(/does not answer|was lost/);
+    await expect.poll(() => page.text()).not.toMatch(/does not answer|was lost/);
   });
 
   it("does not ask again and again for an object older than the server's history", async () => {

@@ -103,7 +103,7 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
       (text) => text === "true true",
     );
     await expect
-      .poll(() => curl(`http://${address}/`, "-H", "Host: web.test"), { timeout: 20_000 })
+      .poll(() => curl(`http://${address}/`, "-H", "Host: web.test"))
       .toMatch(/^pod web-/);
     const port = await cluster.ask(
       "get",
@@ -133,7 +133,7 @@ describe("the ingress controller of r2k start --gateway", { timeout: TIMEOUT_MS 
     const own = await cluster.until("the Gateway's address", fields, (text) => text !== "");
     expect(own).not.toBe(address);
     await expect
-      .poll(() => curl(`http://${own}/gate`, "-H", "Host: gate.test"), { timeout: 20_000 })
+      .poll(() => curl(`http://${own}/gate`, "-H", "Host: gate.test"))
       .toMatch(/^pod web-/);
     expect(await curl(`http://${own}/`, "-H", "Host: web.test")).toBe("no such host or path\n");
     expect(await curl(`http://${address}/gate`, "-H", "Host: gate.test")).toBe(

@@ -73,7 +73,7 @@ describe("network policies", { timeout: TIMEOUT_MS }, () => {
     await reaches("two", one, true);
     await cluster.ask("label", "pod", "two", "app=two", "--overwrite");
     await reaches("two", one, false);
-    await cluster.ask("wait", "--for=condition=Ready", "pod", "one", "--timeout=10s");
+    await cluster.ask("wait", "--for=condition=Ready", "pod", "one", "--timeout=60s");
   });
 
   it("`r2k explain policy` names the rule", async () => {

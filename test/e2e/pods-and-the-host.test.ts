@@ -78,7 +78,7 @@ describe("pods and their host", { timeout: TIMEOUT_MS }, () => {
           const isNew = (uid: string) => uid !== "" && !seen.has(uid);
           seen.add(await cluster.until("another mirror", get, isNew));
           // kubectl itself gives up, and fails, when the pod that it deleted is still there.
-          await cluster.ask("delete", "pod", mirror, "--now", "--timeout=30s");
+          await cluster.ask("delete", "pod", mirror, "--now", "--timeout=60s");
         }
       }),
     );
