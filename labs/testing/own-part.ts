@@ -1,16 +1,35 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
+import { isErrno } from "@raft2kube/std/errors.ts";
 import { bundle } from "../../scripts/build/bundle.ts";
-import { entryPoints } from "../../scripts/build/entries.ts";
-import { findLab, type Mutant } from "../runner/manifest.ts";
-import { ownTree } from "../runner/own-tree.ts";
+import { entryPoints, productSources } from "../../scripts/build/entries.ts";
+import { findLab, type Mutant, readLabs } from "../runner/manifest.ts";
+import { ownTree, treesDigest } from "../runner/own-tree.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
 import type { LabProgress, LabState } from "../runner/state.ts";
 import { cacheFolder, writeReference } from "../runner/workspace.ts";
 
 const run = promisify(execFile);
+
+/** Every lab that has a part of the product. */
+export const PARTS = readLabs()
+  .filter(({ files }) => files.length > 0)
+  .map(({ number }) => number);
+
+/** The bundle with every lab's part: test files share it, as it takes 4 s of a processor. */
+const ASSEMBLED = "own-bundle-";
 
 /** The line that a process with a reader's part of a lab prints at its start. */
 export function markOf(number: string): string {
@@ -18,17 +37,18 @@ export function markOf(number: string): string {
 }
 
 /**
- * A reader's parts of some labs, used as a reader does it; the reference is copied as their code.
+ * A reader's parts of some labs, by default of all, used as a reader does it; the reference is copied as their code.
  * It has its own folder, with the programs that are started from it.
  */
 export class OwnPart {
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
   readonly #labs: readonly string[];
+  #isWrong = false;
   readonly #processes: ChildProcess[] = [];
   readonly #byName = new Map<string, ChildProcess>();
 
-  constructor(name: string, labs: readonly string[]) {
+  constructor(name: string, labs: readonly string[] = PARTS) {
     this.folder = mkdtempSync(join(cacheFolder(), `${name}-`));
     this.env = { ...process.env, R2K_LABS: join(this.folder, "my"), R2K_ROOT: ROOT_DIR };
     this.#labs = labs;
@@ -70,6 +90,7 @@ export class OwnPart {
   }
 
   #writeAll(mutants: readonly Mutant[] = []): void {
+    this.#isWrong = mutants.length > 0;
     for (const number of this.#labs) {
       const tree = ownTree(number, this.env);
       const item = findLab(number);
@@ -86,9 +107,13 @@ export class OwnPart {
   /** Bundles the product with these parts; returns its `main.js`. */
   async bundle(): Promise<string> {
     const trees = this.#labs.map((number) => ownTree(number, this.env));
+    const kept = join(cacheFolder(), ASSEMBLED + bundleKey(trees));
+    if (existsSync(kept)) return join(kept, "main.js");
     const outDir = join(this.folder, "bundle");
     await bundle({ outDir, entries: entryPoints(), trees });
-    return join(outDir, "main.js");
+    if (this.#labs !== PARTS || this.#isWrong) return join(outDir, "main.js");
+    keepBundle(outDir, kept);
+    return join(kept, "main.js");
   }
 
   /** Starts a program of the bundle; returns a function that returns its output so far. */
@@ -114,5 +139,29 @@ export class OwnPart {
   remove(): void {
     for (const child of this.#processes) child.kill("SIGKILL");
     rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** A digest of what a bundle is made of. */
+function bundleKey(trees: readonly string[]): string {
+  const hash = createHash("sha256").update(`${trees.map((tree) => basename(tree))}\0`);
+  const paths = ["package-lock.json", ...globSync("scripts/build/*.ts", { cwd: ROOT_DIR })];
+  for (const path of [...productSources(), ...paths]) {
+    hash.update(`${path}\0${statSync(join(ROOT_DIR, path)).mtimeMs}\0`);
+  }
+  return hash.update(treesDigest(trees)).digest("hex");
+}
+
+/** Moves the bundle with every lab's part to its place, unless another process did it meanwhile. */
+function keepBundle(made: string, kept: string): void {
+  const former = globSync(`${ASSEMBLED}*`, { cwd: cacheFolder() });
+  for (const name of former) {
+    const path = join(cacheFolder(), name);
+    if (path !== kept) rmSync(path, { recursive: true, force: true });
+  }
+  try {
+    renameSync(made, kept);
+  } catch (thrown) {
+    if (!isErrno(thrown, "ENOTEMPTY", "EEXIST")) throw thrown;
   }
 }

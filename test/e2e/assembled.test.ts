@@ -4,18 +4,15 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findLab, readLabs } from "../../labs/runner/manifest.ts";
+import { findLab } from "../../labs/runner/manifest.ts";
 import { LABS_DIR } from "../../labs/runner/paths.ts";
 import { judgeSteps, namespaceOf } from "../../labs/runner/steps.ts";
-import { markOf, OwnPart } from "../../labs/testing/own-part.ts";
+import { markOf, OwnPart, PARTS } from "../../labs/testing/own-part.ts";
 import { ASK_MS, TestCluster } from "./cluster.ts";
 import { OwnHost } from "./own-host.ts";
 
 const START_TIMEOUT_MS = 300_000;
 const STEP_TIMEOUT_MS = 180_000;
-const LABS = readLabs()
-  .filter(({ files }) => files.length > 0)
-  .map(({ number }) => number);
 
 /** The labs of the network between nodes, each with a mistake for a node of its own. */
 const MISTAKES = {
@@ -29,7 +26,7 @@ const WRONG = "wrong";
 /** curl's exit code when a server refuses (curl(1)). */
 const CURL_REFUSED = 7;
 
-const own = new OwnPart("assembled", LABS);
+const own = new OwnPart("assembled");
 const mistaken = new OwnPart("mistaken", Object.keys(MISTAKES));
 let cluster: TestCluster;
 let plugin: ChildProcess;
@@ -104,7 +101,7 @@ describe("the cluster of every lab's part", { timeout: STEP_TIMEOUT_MS }, () => 
       ownParts: string[];
       views: { differences: string[] };
     };
-    expect(ownParts).toEqual(LABS);
+    expect(ownParts).toEqual(PARTS);
     expect(views.differences).toEqual([]);
   });
 

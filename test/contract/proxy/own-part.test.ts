@@ -20,7 +20,7 @@ const patience = { clock: systemClock(), timeout_ms: 60_000 };
 
 /** The program of a cluster's node, with the parts of a reader of labs 14a and 14b. */
 describe.runIf(process.getuid?.() === 0)("a reader's own proxy", { timeout: 180_000 }, () => {
-  const own = new OwnPart("own-proxy", LABS);
+  const own = new OwnPart("own-proxy");
   let net: NodeNetwork;
   let api: Awaited<ReturnType<typeof startApi>>;
   let main: string;

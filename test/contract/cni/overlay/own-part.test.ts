@@ -13,7 +13,7 @@ const LAB = "13";
 
 /** The program of a cluster's node, with the parts of a reader of lab 13, beside the product's. */
 describe.runIf(process.getuid?.() === 0)("a reader's own overlay", { timeout: 180_000 }, () => {
-  const own = new OwnPart("own-overlay", [LAB]);
+  const own = new OwnPart("own-overlay");
   let underlay: Underlay;
 
   beforeAll(async () => {
