@@ -36,13 +36,28 @@ async function addresses(): Promise<string[]> {
   return (await cluster.ask("get", "pods", "-l", "app=web", "-o", fields)).split(" ");
 }
 
+/** Runs a program in the network namespace of the cluster's node. */
+function onNode(...command: string[]) {
+  const netns = `--net=${join(cluster.host.dir, "run", cluster.name, "netns/node")}`;
+  return cluster.host.run("nsenter", [netns, ...command]);
+}
+
 /** The addresses in the proxy's rules on the cluster's node. */
 async function addressesInRules(): Promise<Set<string>> {
-  const netns = `--net=${join(cluster.host.dir, "run", cluster.name, "netns/node")}`;
-  const list = ["nft", "list", "table", "ip", "r2k-proxy"];
-  const { code, stdout, stderr } = await cluster.host.run("nsenter", [netns, ...list]);
+  const { code, stdout, stderr } = await onNode("nft", "list", "table", "ip", "r2k-proxy");
   if (code !== 0) throw new Error(stderr);
   return new Set(stdout.match(/\b\d+(\.\d+){3}\b/g));
+}
+
+/**
+ * Makes the node's kernel forget the connections that no pod has answered. For two minutes it sends
+ * a client with the port of such a one to the same pod, which is gone, regardless of the rules.
+ */
+async function forgetUnanswered(ip: string): Promise<void> {
+  const unanswered = ["-p", "tcp", "-d", ip, "--state", "SYN_SENT"];
+  await onNode("conntrack", "-D", ...unanswered);
+  const { code, stdout, stderr } = await onNode("conntrack", "-L", ...unanswered);
+  expect([code, stdout], stderr).toEqual([0, ""]);
 }
 
 beforeAll(async () => {
@@ -78,6 +93,7 @@ describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
       },
       { clock: systemClock(), timeout_ms: 60_000, interval_ms: ASK_MS },
     );
+    await forgetUnanswered(ip);
     const calm = startLoad(cluster.host, `http://${ip}/`, CLIENTS);
     await expect.poll(calm.count).toBeGreaterThan(200);
     expect((await calm.stop()).failures).toEqual([]);
