@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 
-/** Returns hexadecimal digits, at most 64, that stand for a longer text in an object's name. */
-export function digest(text: string, digits = 12): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, digits);
+/**
+ * Returns hexadecimal digits that stand for a longer text in an object's name: 128 bits, since of
+ * 48 a tenant finds a name with the digits of another's within hours.
+ */
+export function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
 }

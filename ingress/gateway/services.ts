@@ -80,7 +80,7 @@ const textOf = (ports: Ports) =>
   JSON.stringify(ports.map(({ port, targetPort }) => [port, targetPort]));
 
 function serviceOf(key: string, namespace: string, ports: Ports): Service {
-  const name = `gateway-${digest(key, 32)}`;
+  const name = `gateway-${digest(key)}`;
   return {
     metadata: { name, namespace, annotations: { [OF_GATEWAY]: key } },
     spec: {

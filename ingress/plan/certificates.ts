@@ -46,7 +46,7 @@ export function pairOf(certText: string, keyText: string): TimedPair {
   createSecureContext({ cert, key, ciphers: "DEFAULT:@SECLEVEL=2" });
   const pem = `${cert}${key}`;
   return {
-    id: digest(pem, 32),
+    id: digest(pem),
     pem,
     from_ms: Date.parse(first.validFrom),
     until_ms: Date.parse(first.validTo),

@@ -29,7 +29,7 @@ export interface PodPeer {
 /** The name of a peer among those of its namespace: 32 hexadecimal digits, a label's value. */
 export function peerKey({ podSelector, namespaceSelector, named }: PodPeer): string {
   const text = JSON.stringify([terms(podSelector), terms(namespaceSelector), named]);
-  return digest(text, 32);
+  return digest(text);
 }
 
 /** Every pod of the cluster, by whose ports a rule without peers resolves a port's name. */

@@ -301,7 +301,7 @@ test("changes leave the same table as building it again", async () => {
   const changed = await shape();
   await rules.rebuild([...applied.values()], [RANGES.hostAddress]);
   expect(changed).toEqual(await shape());
-  expect(changed.some((object) => /service-[0-9a-f]{12}/.test(object))).toBe(true);
+  expect(changed.some((object) => /service-[0-9a-f]{32}/.test(object))).toBe(true);
 });
 
 /** An object of nft's listing without what depends on the order of things: handles, clients. */
