@@ -64,6 +64,43 @@ test("files, directories and links are copied with modes and times", async () =>
   expect(of("a/b").mtimeMs).toBe(2_000_000);
 });
 
+test("names of one file stay such below names that are no text, and deeper than a path", async () => {
+  const bytes = Buffer.concat([Buffer.from(`${source}/`), Buffer.from([0xff, 0xfe])]);
+  mkdirSync(bytes);
+  const inBytes = (name: string) => Buffer.concat([bytes, Buffer.from(`/${name}`)]);
+  writeFileSync(inBytes("file"), "");
+  linkSync(inBytes("file"), inBytes("again"));
+  const names = Array.from({ length: 20 }, () => "d".repeat(255));
+  const deepest = (top: Directory, made: boolean) =>
+    names.reduce((above, name) => {
+      using held = above;
+      if (made) held.makeDirectory(name, 0o755);
+      return held.directory(name);
+    }, top);
+  const below = deepest(Directory.open(source), true);
+  writeFileSync(`/proc/self/fd/${below.fd}/file`, "");
+  below.makeLink("again", below, "file");
+  below[Symbol.dispose]();
+  const target = await copy();
+  const copied = Buffer.concat([Buffer.from(`${target}/`), Buffer.from([0xff, 0xfe])]);
+  expect(lstatSync(Buffer.concat([copied, Buffer.from("/again")])).nlink).toBe(2);
+  using found = deepest(Directory.open(target), false);
+  expect([...found.names()].map(String).sort()).toEqual(["again", "file"]);
+});
+
+test("names of many files with long paths take a bounded memory", async () => {
+  const deep = Array.from({ length: 15 }, () => "d".repeat(255)).join("/");
+  mkdirSync(at(deep), { recursive: true });
+  const numbers = Array.from({ length: 9_000 }, (_, number) => number);
+  for (const number of numbers) {
+    writeFileSync(at(`${deep}/${number}`), "");
+    linkSync(at(`${deep}/${number}`), at(`${deep}/${number}.again`));
+  }
+  const target = await copy();
+  const links = numbers.map((number) => lstatSync(path.join(target, deep, `${number}`)).nlink);
+  expect(new Set(links)).toEqual(new Set([1, 2]));
+});
+
 test("holes stay holes", async () => {
   writeFileSync(at("sparse"), "begin");
   truncateSync(at("sparse"), 64 << 20);

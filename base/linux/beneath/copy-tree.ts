@@ -7,7 +7,6 @@ import {
   type Stats,
   writeSync,
 } from "node:fs";
-import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import { SystemCallError } from "../syscall/libc.ts";
@@ -18,8 +17,13 @@ import type { Handle } from "./handle.ts";
 
 /** Levels of directories; each holds three descriptors. */
 const DEPTH = 500;
-/** Files with several names that are remembered; a name beyond becomes a file of its own. */
-const LINKED_FILES = 65_536;
+/**
+ * Memory for the places of files with several names; a further name becomes a file of its own. So
+ * does one of a place that no path leads to.
+ */
+const LINKED_BYTES = 32 << 20;
+const LINKED_ENTRY_BYTES = 100;
+const PATH_MAX = 4_096;
 const CHUNK_BYTES = 1 << 20;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const FORMAT = 0o170000;
@@ -33,7 +37,12 @@ const FORMAT = 0o170000;
  */
 export async function copyTree(from: Directory, to: Directory, signal: AbortSignal): Promise<void> {
   const slices = new Slices();
-  const copy: Copy = { root: to, linked: new Map(), chunk: Buffer.alloc(CHUNK_BYTES) };
+  const copy: Copy = {
+    root: to,
+    linked: new Map(),
+    linked_bytes: 0,
+    chunk: Buffer.alloc(CHUNK_BYTES),
+  };
   const steps = copying(from, to, "", copy, 1);
   while (!steps.next().done) {
     signal.throwIfAborted();
@@ -44,8 +53,9 @@ export async function copyTree(from: Directory, to: Directory, signal: AbortSign
 
 interface Copy {
   root: Directory;
-  /** Where the copy of a file with several names is, by its inode number. */
+  /** Where the copy of a file with several names is, by its inode number; latin1, as bytes. */
   linked: Map<number, string>;
+  linked_bytes: number;
   chunk: Buffer;
 }
 
@@ -62,7 +72,7 @@ function* copying(
     // It vanished, or was renamed to a name that comes again.
     if (!source || isThere(to, name)) continue;
     const stats = source.stats();
-    const place = path.join(below, String(name));
+    const place = `${below}${name.toString("latin1")}`;
     if (stats.isDirectory()) {
       if (depth === DEPTH) {
         throw new SystemCallError("copy", ELOOP, `${source.label} is nested too deeply`);
@@ -71,7 +81,7 @@ function* copying(
       if (!inner) continue;
       to.makeDirectory(name, 0o700);
       using made = to.directory(name);
-      yield* copying(inner, made, place, copy, depth + 1);
+      yield* copying(inner, made, `${place}/`, copy, depth + 1);
       finish(made, inner, inner.stats());
       continue;
     }
@@ -81,8 +91,7 @@ function* copying(
     else to.makeNode(name, stats.mode & FORMAT, stats.rdev);
     using made = to.handle(name);
     finish(made, source, stats);
-    const remembers = stats.nlink > 1 && copy.linked.size < LINKED_FILES;
-    if (remembers) copy.linked.set(stats.ino, place);
+    if (stats.nlink > 1) remember(copy, stats, place);
   }
 }
 
@@ -99,12 +108,20 @@ function directoryOf(from: Directory, name: Buffer): Directory | undefined {
   );
 }
 
+function remember(copy: Copy, { ino }: Stats, place: string): void {
+  const bytes = place.length + LINKED_ENTRY_BYTES;
+  if (place.length >= PATH_MAX || copy.linked_bytes + bytes > LINKED_BYTES) return;
+  copy.linked.set(ino, place);
+  copy.linked_bytes += bytes;
+}
+
 /** Gives another name to the copy of a file that was met before. */
 function linkAgain(to: Directory, name: Buffer, stats: Stats, { root, linked }: Copy): boolean {
   const place = linked.get(stats.ino);
   if (stats.nlink < 2 || place === undefined) return false;
-  using parent = root.directory(path.dirname(place));
-  to.makeLink(name, parent, path.basename(place));
+  const at = place.lastIndexOf("/") + 1;
+  using parent = root.directory(at === 0 ? "." : Buffer.from(place.slice(0, at), "latin1"));
+  to.makeLink(name, parent, Buffer.from(place.slice(at), "latin1"));
   return true;
 }
 
