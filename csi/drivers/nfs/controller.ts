@@ -21,8 +21,9 @@ import { inShare, type NfsDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX, CONTENT_TIMEOUT_MS, SHARE_TIMEOUT_MS } from "./limits.ts";
 import { volumeMessage } from "./messages.ts";
 import type { VolumeRecord } from "./record.ts";
-import { contentOf } from "./share-processes.ts";
+import { copiesOf, removalsOf } from "./share-processes.ts";
 import { snapshotHandlers } from "./snapshots.ts";
+import { PVC_NAMESPACE } from "./sub-dir.ts";
 import { type ObjectId, parseId } from "./volume-id.ts";
 
 // Nothing is listed: a call that names no volume names no share.
@@ -70,8 +71,13 @@ async function createVolume(
   request: CreateVolumeRequest,
 ): Promise<Init<Volume>> {
   const { share, mount, volume } = planCreateVolume(request);
+  const namespace = request.parameters[PVC_NAMESPACE];
   const limits = volume.source
-    ? { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS }
+    ? {
+        server: copiesOf(share.server),
+        timeout_ms: CONTENT_TIMEOUT_MS,
+        ...(namespace !== undefined && { namespace }),
+      }
     : { server: share.server, timeout_ms: SHARE_TIMEOUT_MS };
   const keys = [volume.name, volume.key, ...(volume.source ? [volume.source.key] : [])];
   const record = await driver.pending.run(keys, () =>
@@ -89,7 +95,7 @@ async function deleteVolume(
     driver.processes.run(
       "deleteVolume",
       { ...inShare(driver, share), key },
-      { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
+      { server: removalsOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
     ),
   );
 }

@@ -22,10 +22,12 @@ export const CONTENT_TIMEOUT_MS = 10 * 60_000;
 export const CONTENT_WORK_TIMEOUT_MS = CONTENT_TIMEOUT_MS - 60_000;
 
 /**
- * Processes at work on one server, those on content apart: with more, a server that hangs would
- * take those of others.
+ * Processes at work on one server, copies, removals and unmounting apart: with more, a server that
+ * hangs would take those of others.
  */
 export const PROCESSES_PER_SERVER_MAX = 4;
+/** Copies of these that a namespace may have: some never end in time, and are tried again. */
+export const PROCESSES_PER_NAMESPACE_MAX = 2;
 
 /** Processes that wait for work, and how long they do. */
 export const PROCESSES_IDLE_MAX = 2;
@@ -33,6 +35,12 @@ export const PROCESS_IDLE_MS = 30_000;
 
 /** Time until a process must have sent its first report; it is killed after it. */
 export const PROCESS_START_TIMEOUT_MS = 20_000;
+
+/**
+ * Memory of tar, which keeps the names of files that have several, and of directories whose times
+ * it sets at the end: their users choose how many there are, and how long their paths.
+ */
+export const TAR_MEMORY_KIB_MAX = 512 << 10;
 
 /** Messages of a failed program that are kept. */
 export const PROGRAM_OUTPUT_BYTES_MAX = 16 << 10;
@@ -55,6 +63,7 @@ export const OWN_TIMEO_DS = 50;
 export const OWN_RETRANS = 2;
 
 assertLimits({
+  "a namespace leaves copies to others": PROCESSES_PER_NAMESPACE_MAX < PROCESSES_PER_SERVER_MAX,
   "statistics fail before a mount": STATS_TIMEOUT_MS < MOUNT_TIMEOUT_MS,
   "a content call may take longer than one on records": SHARE_TIMEOUT_MS < CONTENT_WORK_TIMEOUT_MS,
   "a content call can clean up before it is ended":

@@ -17,12 +17,14 @@ const VERSION_NAMES: Readonly<Record<string, string>> = { "4": "4.0" };
 
 /** MOUNT_ATTR_ of linux/mount.h; the others are the default. */
 export const READ_ONLY = 0x01;
+/** Devices in the mount are made and seen, and not opened. */
+export const NO_DEVICES = 0x04;
 /** Links in the mount are read and made, and not followed (Linux 5.14). */
 export const NO_SYMLINKS = 0x20_0000;
 const ATTRIBUTES: Readonly<Record<string, number>> = {
   ro: READ_ONLY,
   nosuid: 0x02,
-  nodev: 0x04,
+  nodev: NO_DEVICES,
   noexec: 0x08,
   noatime: 0x10,
   strictatime: 0x20,

@@ -15,6 +15,7 @@ import {
   PROCESS_IDLE_MS,
   PROCESS_START_TIMEOUT_MS,
   PROCESSES_IDLE_MAX,
+  PROCESSES_PER_NAMESPACE_MAX,
   PROCESSES_PER_SERVER_MAX,
 } from "./limits.ts";
 
@@ -27,6 +28,8 @@ interface ShareProcess {
   child: ChildProcess;
   /** The server of the operation under way; undefined while it waits for one. */
   server: string | undefined;
+  /** The namespace that the operation is for, if it is known. */
+  namespace: string | undefined;
   settle: ((reply: FromProcess | Error) => void) | undefined;
   idle: Timer | undefined;
 }
@@ -50,19 +53,23 @@ export class ShareProcesses {
 
   /**
    * Carries out one operation; `server` is the key of those that it counts with: the server that
-   * it waits for, or `contentOf` or `unmountsOf` it. Throws its RpcError,
-   * UNAVAILABLE while too many wait for that server, or DEADLINE_EXCEEDED after `timeout_ms`.
+   * it waits for, or `copiesOf`, `removalsOf` or `unmountsOf` it. Throws its RpcError, UNAVAILABLE
+   * while too many wait for that server, or too many of `namespace`, where that is given, or
+   * DEADLINE_EXCEEDED after `timeout_ms`.
    */
   async run<N extends OperationName>(
     name: N,
     request: RequestOf<N>,
-    { server, timeout_ms }: { server: string; timeout_ms: number },
+    { server, namespace, timeout_ms }: { server: string; namespace?: string; timeout_ms: number },
   ): Promise<ResultOf<N>> {
-    const busy = [...this.#all].filter((worker) => worker.server === server).length;
-    if (busy >= PROCESSES_PER_SERVER_MAX) {
-      throw new RpcError(Status.UNAVAILABLE, `${busy} calls are waiting for server ${server}`);
+    const busy = [...this.#all].filter((worker) => worker.server === server);
+    const own = busy.filter((worker) => worker.namespace === namespace).length;
+    const isOver = namespace !== undefined && own >= PROCESSES_PER_NAMESPACE_MAX;
+    if (busy.length >= PROCESSES_PER_SERVER_MAX || isOver) {
+      const count = isOver ? `${own} calls of namespace ${namespace}` : `${busy.length} calls`;
+      throw new RpcError(Status.UNAVAILABLE, `${count} are waiting for server ${server}`);
     }
-    const worker = await this.#take(server);
+    const worker = await this.#take(server, namespace);
     const what = `${name} on server ${server}`;
     const reply = this.#reply(worker, timeout_ms, what);
     worker.child.send({ name, request } satisfies ToProcess, (thrown) => {
@@ -81,26 +88,27 @@ export class ShareProcesses {
   }
 
   /** A process for an operation on this server: one that waits, or a new one. */
-  async #take(server: string): Promise<ShareProcess> {
+  async #take(server: string, namespace: string | undefined): Promise<ShareProcess> {
     const waiting = [...this.#all].find((worker) => worker.idle !== undefined);
     if (waiting) {
       waiting.idle?.cancel();
       waiting.idle = undefined;
       waiting.server = server;
+      waiting.namespace = namespace;
       return waiting;
     }
-    const worker = this.#start(server);
+    const worker = this.#start(server, namespace);
     await this.#reply(worker, PROCESS_START_TIMEOUT_MS, "the start of a process");
     return worker;
   }
 
-  #start(server: string): ShareProcess {
+  #start(server: string, namespace: string | undefined): ShareProcess {
     const child = spawn(process.execPath, [...process.execArgv, this.#program.pathname], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       // A group of its own, so that programs that it runs end with it.
       detached: true,
     });
-    const worker: ShareProcess = { child, server, settle: undefined, idle: undefined };
+    const worker: ShareProcess = { child, server, namespace, settle: undefined, idle: undefined };
     const over = (why: string) => {
       this.#all.delete(worker);
       worker.idle?.cancel();
@@ -140,11 +148,16 @@ export class ShareProcesses {
 }
 
 /**
- * The key of calls that copy, archive or remove content: they run for minutes, and pods are not to
- * wait for them with mounts and statistics of the same server.
+ * The key of calls that copy or archive content: they run for minutes, and pods are not to wait for
+ * them with mounts and statistics of the same server.
  */
-export function contentOf(server: string): string {
-  return `${server}, content`;
+export function copiesOf(server: string): string {
+  return `${server}, copies`;
+}
+
+/** The key of calls that remove content, which copies that fail for their size do not delay. */
+export function removalsOf(server: string): string {
+  return `${server}, removals`;
 }
 
 /**

@@ -11,7 +11,7 @@ import { requireParameters } from "../../lib/parameters.ts";
 import { inShare, type NfsDriver } from "./driver.ts";
 import { CONTENT_TIMEOUT_MS } from "./limits.ts";
 import { snapshotMessage } from "./messages.ts";
-import { contentOf } from "./share-processes.ts";
+import { copiesOf, removalsOf } from "./share-processes.ts";
 import { keyOf, parseId } from "./volume-id.ts";
 
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot";
@@ -27,7 +27,7 @@ export function snapshotHandlers(
       const found = parseId(id);
       if (!found) return {};
       const { share, key } = found;
-      const limits = { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS };
+      const limits = { server: removalsOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS };
       await driver.pending.run([key], () =>
         driver.processes.run("deleteSnapshot", { ...inShare(driver, share), key }, limits),
       );
@@ -52,7 +52,7 @@ async function createSnapshot(
     driver.processes.run(
       "createSnapshot",
       { ...inShare(driver, share), ...asked },
-      { server: contentOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
+      { server: copiesOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
     ),
   );
   return snapshotMessage(share, record);

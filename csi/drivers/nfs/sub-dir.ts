@@ -7,10 +7,13 @@ import { NAME_BYTES_MAX, SUB_DIR_PARTS_MAX } from "./limits.ts";
  */
 export const META_DIR = ".r2k-csi";
 
+/** The provisioner's parameter with the namespace of the claim. */
+export const PVC_NAMESPACE = "csi.storage.k8s.io/pvc/namespace";
+
 /** Names that a class may use, and the parameter of the provisioner that has the value. */
 const NAMES: Readonly<Record<string, string>> = {
   "pvc.metadata.name": "csi.storage.k8s.io/pvc/name",
-  "pvc.metadata.namespace": "csi.storage.k8s.io/pvc/namespace",
+  "pvc.metadata.namespace": PVC_NAMESPACE,
   "pv.metadata.name": "csi.storage.k8s.io/pv/name",
 };
 const UNPRINTABLE = /[\u0000-\u001f\u007f]/;

@@ -6,6 +6,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,10 +14,15 @@ import {
   writeSync,
 } from "node:fs";
 import path from "node:path";
-import { PROCESSES_PER_SERVER_MAX } from "@raft2kube/csi/drivers/nfs/limits.ts";
+import {
+  PROCESSES_PER_NAMESPACE_MAX,
+  PROCESSES_PER_SERVER_MAX,
+  TAR_MEMORY_KIB_MAX,
+} from "@raft2kube/csi/drivers/nfs/limits.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exportedBy } from "../../../testing/nfs/exports.ts";
 import { CsiFixture, refused } from "./fixture.ts";
@@ -50,11 +56,11 @@ describe("NFS driver: calls that wait for a server", () => {
   afterEach(() => csi.close());
 
   /** Fills the places of one kind of call; none of them ends. */
-  async function fill(call: () => Promise<unknown>): Promise<void> {
+  async function fill(call: () => Promise<unknown>, places = PROCESSES_PER_SERVER_MAX) {
     const stopped = csi.path("stopped/nfs.test");
     mkdirSync(stopped, { recursive: true });
-    for (let i = 0; i < PROCESSES_PER_SERVER_MAX; i++) call().catch(() => undefined);
-    await expect.poll(() => readdirSync(stopped)).toHaveLength(PROCESSES_PER_SERVER_MAX);
+    for (let i = 0; i < places; i++) call().catch(() => undefined);
+    await expect.poll(() => readdirSync(stopped), { timeout: 30_000 }).toHaveLength(places);
     rmSync(stopped, { recursive: true });
   }
   let next = 0;
@@ -70,6 +76,21 @@ describe("NFS driver: calls that wait for a server", () => {
     await csi.node.nodeGetVolumeStats({ volumeId, volumePath: csi.path("t") });
     await csi.unpublish(volume, "t");
     expect(csi.mounts()).toEqual([]);
+  });
+
+  it("copies of one namespace leave some to others, and removals alone", async () => {
+    const copyFor = (namespace: string) =>
+      csi.create({
+        name: `copy-${next++}`,
+        parameters: { ...driver.parameters, "csi.storage.k8s.io/pvc/namespace": namespace },
+        volumeContentSource: { volume: { volumeId: otherId() } },
+      });
+    await fill(() => copyFor("ten"), PROCESSES_PER_NAMESPACE_MAX);
+    await expect(copyFor("ten")).rejects.toEqual(refused(Status.UNAVAILABLE));
+    await expect(copyFor("shop")).rejects.toEqual(refused(Status.NOT_FOUND));
+    await fill(() => copyFor("shop"), PROCESSES_PER_SERVER_MAX - PROCESSES_PER_NAMESPACE_MAX);
+    await expect(copyFor("third")).rejects.toEqual(refused(Status.UNAVAILABLE));
+    expect(await csi.controller.deleteVolume({ volumeId: otherId() })).toEqual({});
   });
 
   it("calls that hang keep no pod from its end: unmounts have places of their own", async () => {
@@ -108,7 +129,9 @@ describe("NFS driver: a hostile server", () => {
     copy.catch(() => undefined);
     writeSync(pipe, archive.subarray(0, FIRST_BYTES));
     const made = () => readdirSync(share(".r2k-csi/new"), { recursive: true, encoding: "utf8" });
-    await expect.poll(() => made().find((name) => /a.[12]$/.test(name))).toBeDefined();
+    await expect
+      .poll(() => made().find((name) => /a.[12]$/.test(name)), { timeout: 30_000 })
+      .toBeDefined();
     const place = share(`.r2k-csi/new/${made()[0]}`);
     renameSync(`${place}/a`, `${place}/was`);
     symlinkSync(csi.path("victim"), `${place}/a`);
@@ -116,5 +139,49 @@ describe("NFS driver: a hostile server", () => {
     closeSync(pipe);
     await expect(copy).rejects.toThrow("Too many levels of symbolic links");
     expect(readdirSync(csi.path("victim"))).toEqual([]);
+  });
+
+  it("a device in the place of a snapshot's archive is not read", async () => {
+    const { volumeId } = await csi.create({ name: "v" });
+    const request = { sourceVolumeId: volumeId, name: "snap" };
+    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
+    const archive = `.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`;
+    const file = path.join(driver.exported(csi.dir), archive);
+    rmSync(file);
+    // Of zeros alone: an empty archive.
+    execFileSync("mknod", [file, "c", "1", "5"]);
+    const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
+    await expect(copy).rejects.toThrow("EACCES");
+  });
+
+  it("tar has a bounded memory", async () => {
+    const { volumeId } = await csi.create({ name: "v" });
+    const request = { sourceVolumeId: volumeId, name: "snap" };
+    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
+    const archive = `.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`;
+    const file = path.join(driver.exported(csi.dir), archive);
+    rmSync(file);
+    execFileSync("mkfifo", [file]);
+    const pipe = openSync(file, constants.O_RDWR);
+    const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
+    copy.catch(() => undefined);
+    const runsTar = (pid: string) =>
+      tolerateSync(
+        () =>
+          readFileSync(`/proc/${pid}/comm`, "utf8") === "tar\n" &&
+          readlinkSync(`/proc/${pid}/fd/0`).endsWith(archive),
+        errno("ENOENT", "ESRCH"),
+      );
+    let pid: string | undefined;
+    await expect
+      .poll(
+        () => (pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && runsTar(name))),
+        { timeout: 30_000 },
+      )
+      .toBeDefined();
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    expect(limits).toMatch(new RegExp(`^Max address space +${TAR_MEMORY_KIB_MAX * 1024} `, "m"));
+    closeSync(pipe);
+    await copy.catch(() => undefined);
   });
 });

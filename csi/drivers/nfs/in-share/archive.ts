@@ -3,7 +3,7 @@ import { closeSync, constants, fsyncSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { internal, notFound, resourceExhausted } from "../../../lib/errors.ts";
-import { PROGRAM_OUTPUT_BYTES_MAX } from "../limits.ts";
+import { PROGRAM_OUTPUT_BYTES_MAX, TAR_MEMORY_KIB_MAX } from "../limits.ts";
 import type { ShareContents } from "./share-contents.ts";
 
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -79,7 +79,7 @@ function archiveName(key: string): string {
   return `${key}.tar`;
 }
 
-/** Runs tar in a directory. It ends with this process's group, which the driver ends. */
+/** Runs tar in a directory, with a bounded memory. It ends with this process's group, which the driver ends. */
 function tar(
   args: readonly string[],
   directory: Directory,
@@ -87,7 +87,8 @@ function tar(
   signal: AbortSignal,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn("tar", args, {
+    const bounded = `ulimit -v ${TAR_MEMORY_KIB_MAX} && exec tar "$@"`;
+    const child = spawn("/bin/sh", ["-c", bounded, "tar", ...args], {
       cwd: `/proc/${process.pid}/fd/${directory.fd}`,
       stdio: [input ?? "ignore", output ?? "ignore", "pipe"],
       signal,

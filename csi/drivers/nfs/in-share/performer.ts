@@ -4,7 +4,7 @@ import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { failedPrecondition } from "../../../lib/errors.ts";
-import { NO_SYMLINKS } from "../mount-options.ts";
+import { NO_DEVICES, NO_SYMLINKS } from "../mount-options.ts";
 import type { Mounter } from "./mounter.ts";
 import type { InShare, Performer } from "./operations.ts";
 import { mountVolume } from "./publish.ts";
@@ -17,14 +17,15 @@ export function performerOf(mounter: Mounter): Performer {
   /**
    * Mounts the share for one operation; nothing but this process ever sees the mount. No link in it
    * is followed, also not by tar: a hostile server may show one in the place of a directory that
-   * tar has just made.
+   * tar has just made. No device is opened, which would be the node's: a server may show one in the
+   * place of an archive, of which tar looks through all of a disk for files to unpack.
    */
   const within = async <R>(
     { share, mount }: InShare,
     act: (contents: ShareContents) => R | Promise<R>,
   ): Promise<R> =>
     answering(async () => {
-      const attributes = mount.attributes | NO_SYMLINKS;
+      const attributes = mount.attributes | NO_SYMLINKS | NO_DEVICES;
       using root = await mounter.open(share, "", { ...mount, attributes });
       using directory = Directory.open(root.path);
       return await act(new ShareContents(directory, share));
