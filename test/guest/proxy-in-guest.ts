@@ -216,6 +216,20 @@ async function judgeTurns(): Promise<void> {
       assert.ok(turns > 1, `${turns} turns`);
     }),
   );
+  await report("ipvs", "an endpoint whose address the kernel refuses stops no other", () =>
+    during("ipvs", served, async (rules) => {
+      const broadcast = { address: ADDRESSES.node.replace(/\d+$/, "255"), port: 80 };
+      const both = { ...served, allEndpoints: [broadcast, ...served.allEndpoints] };
+      for (const apply of [
+        () => rules.change(new Map([[served.key, both]])),
+        () => rules.rebuild([both], []),
+      ]) {
+        await apply();
+        assert.equal(await rules.intact(), true);
+        assert.match(await net.one.ask("10.96.5.11", 80), /^two /);
+      }
+    }),
+  );
 }
 
 /** Deletes by hand what makes the Service at `ip` work. */

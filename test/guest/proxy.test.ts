@@ -94,6 +94,7 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "a node port that another program had is served once it is free",
         "a destination has weight 0 until its connections have ended",
         "other work has turns while a Service of many endpoints is set",
+        "an endpoint whose address the kernel refuses stops no other",
         ...damaged.map((what) => `${what} that is deleted by hand comes back`),
         "a start after its device's deletion makes its note again",
         "a cleanup after its device's deletion leaves nothing of it",

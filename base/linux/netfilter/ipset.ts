@@ -34,7 +34,7 @@ const NET_BYTEORDER = 0x4000;
 const PROTOCOL = 7;
 const REVISION = 1;
 /** Entries in one message, whose length is a 16-bit number. */
-const ENTRIES_PER_MESSAGE = 500;
+const ENTRIES_PER_MESSAGE = 250;
 const PROTO = { tcp: 6, udp: 17, sctp: 132 } as const;
 
 /** Types of sets that are hashes, as ipset(8) calls them. */
@@ -128,21 +128,27 @@ export class Ipsets implements Disposable {
     return this.#unlessMissing(() => this.#request(CMD.DESTROY, `destroy set ${set}`, name(set)));
   }
 
-  /** Adds entries; those that are there stay. */
-  add(set: string, entries: readonly IpsetEntry[]): void {
-    this.#change(CMD.ADD, `add to set ${set}`, set, entries);
+  /** Adds entries, a message in each step; those that are there stay. */
+  add(set: string, entries: readonly IpsetEntry[]): Generator<void, void> {
+    return this.#change(CMD.ADD, `add to set ${set}`, set, entries);
   }
 
-  /** Removes entries; those that are not there do not matter. */
-  remove(set: string, entries: readonly IpsetEntry[]): void {
-    this.#change(CMD.DEL, `remove from set ${set}`, set, entries);
+  /** Removes entries, a message in each step; those that are not there do not matter. */
+  remove(set: string, entries: readonly IpsetEntry[]): Generator<void, void> {
+    return this.#change(CMD.DEL, `remove from set ${set}`, set, entries);
   }
 
-  #change(command: number, doing: string, set: string, entries: readonly IpsetEntry[]): void {
+  *#change(
+    command: number,
+    doing: string,
+    set: string,
+    entries: readonly IpsetEntry[],
+  ): Generator<void, void> {
     const line = attribute(ATTR.LINENO, Buffer.alloc(4));
     for (let from = 0; from < entries.length; from += ENTRIES_PER_MESSAGE) {
       const some = entries.slice(from, from + ENTRIES_PER_MESSAGE).map(entryAttribute);
       this.#request(command, doing, name(set), line, nest(ATTR.ADT, ...some));
+      yield;
     }
   }
 

@@ -3,6 +3,7 @@ import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { externalReservation } from "../external-reservation.ts";
@@ -62,7 +63,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       nodeAddresses = nodePortAddresses(options.nodePortAddresses);
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
       const { entries } = steps(granted);
-      replaceSets(entries.added);
+      await inSlices(replaceSets(entries.added));
       const tools = await findIptables();
       await tools.restore(tables.rebuild([], await saveTables(tools)));
       // Destinations before addresses: a packet of an address without them is refused.
@@ -76,13 +77,13 @@ function ipvsRulesOf(options: RulesOptions): Rules {
     },
     async change(changes) {
       const done: Steps = steps(owners.change(changes));
-      changeSets(done.entries);
+      await inSlices(changeSets(done.entries));
       await servers.change(done.servers.set, done.servers.removed);
       changeAddresses(done.addresses.added, done.addresses.removed);
     },
     async intact() {
       if (!hasDevice() || !hasSets(state.entryCounts())) return false;
-      if (!servers.isIntact(state.servers())) return false;
+      if (!(await servers.isIntact(state.servers()))) return false;
       const found = deviceAddresses();
       if ([...state.addresses()].some((address) => !found.has(address))) return false;
       const now = nodePortAddresses(options.nodePortAddresses);
@@ -98,7 +99,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
 }
 
 function logRefused(log: Logger, refused: readonly string[]): void {
-  log.warn("Service ports are not served: those of their namespace have its part of the sets", {
+  log.warn("Service ports are not served: others have their namespace's part of the sets", {
     ports: refused.length,
     first: refused[0],
     remedy: "fewer ports or endpoints in that namespace, or another proxy mode",
@@ -123,19 +124,20 @@ function hasSets(counts: ReadonlyMap<SetName, number>): boolean {
   return SET_NAMES.every((name) => sets.size(name) === (counts.get(name) ?? 0));
 }
 
-function replaceSets(entries: Steps["entries"]["added"]): void {
+function* replaceSets(entries: Steps["entries"]["added"]): Generator<void, void> {
   using sets = new Ipsets();
   for (const name of SET_NAMES) {
+    yield;
     sets.create(name, SET_TYPES[name], IPVS_SET_ENTRIES_MAX);
     sets.flush(name);
-    sets.add(name, entries.get(name) ?? []);
+    yield* sets.add(name, entries.get(name) ?? []);
   }
 }
 
-function changeSets({ added, removed }: Steps["entries"]): void {
+function* changeSets({ added, removed }: Steps["entries"]): Generator<void, void> {
   using sets = new Ipsets();
-  for (const [name, entries] of removed) sets.remove(name, entries);
-  for (const [name, entries] of added) sets.add(name, entries);
+  for (const [name, entries] of removed) yield* sets.remove(name, entries);
+  for (const [name, entries] of added) yield* sets.add(name, entries);
 }
 
 /** The mode of virtual servers in the kernel. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
+import { type Destination, Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -21,6 +21,8 @@ export class VirtualServers {
   readonly #leaving = new Map<string, { server: VirtualServer; targets: Set<string> }>();
   /** Names that are wanted, and that another program has. */
   readonly #taken = new Set<string>();
+  /** Destinations that the kernel refuses, by the name of their virtual server. */
+  readonly #refused = new Map<string, Set<string>>();
   #timer: Timer | undefined;
 
   constructor(clock: Clock, log: Logger) {
@@ -45,21 +47,34 @@ export class VirtualServers {
   }
 
   /** Whether the kernel has all of our virtual servers with their destinations, and no more. */
-  isIntact(wanted: ReadonlyMap<string, WantedServer>): boolean {
+  async isIntact(wanted: ReadonlyMap<string, WantedServer>): Promise<boolean> {
     using ipvs = new Ipvs();
     const found = new Map(ipvs.servers().map((server) => [serverName(server), server]));
     if ([...found].some(([name, { marked }]) => marked && !wanted.has(name))) return false;
-    return [...wanted].every(([name, { server, targets }]) => {
+    return await inSlices(this.#comparing(ipvs, wanted, found));
+  }
+
+  *#comparing(
+    ipvs: Ipvs,
+    wanted: ReadonlyMap<string, WantedServer>,
+    found: ReadonlyMap<string, VirtualServer>,
+  ): Generator<void, boolean> {
+    for (const [name, { server, targets }] of wanted) {
+      yield;
       const there = found.get(name);
-      if (!there?.marked) return there !== undefined && this.#taken.has(name);
-      if (this.#taken.has(name)) return false;
+      const isTaken = this.#taken.has(name);
+      if (there && !there.marked && isTaken) continue;
+      if (!there?.marked || isTaken) return false;
       const used = ipvs.destinations(server).filter(({ weight }) => weight > 0);
       const usedKeys = new Set(used.map(keyOf));
-      return used.length === targets.length && targets.every((one) => usedKeys.has(keyOf(one)));
-    });
+      const taken = targets.map(keyOf).filter((key) => !this.#refused.get(name)?.has(key));
+      if (used.length !== taken.length || !taken.every((key) => usedKeys.has(key))) return false;
+    }
+    return true;
   }
 
   close(): void {
+    this.#leaving.clear();
     this.#timer?.cancel();
   }
 
@@ -72,6 +87,7 @@ export class VirtualServers {
     for (const { server, targets } of wanted) {
       yield;
       if (this.#isTaken(ipvs, server)) continue;
+      this.#refused.delete(serverName(server));
       ipvs.setServer({ ...server, marked: true });
       const found = ipvs.destinations(server);
       yield* this.#step(ipvs, server, planDestinations(server.protocol, targets, found));
@@ -83,25 +99,45 @@ export class VirtualServers {
     server: VirtualServer,
     { set, removed, leaving }: DestinationSteps,
   ): Generator<void, void> {
+    const name = serverName(server);
+    // Until the end: a check between two steps would remove those that are wanted again.
+    this.#leaving.delete(name);
     for (const destination of set) {
       yield;
-      ipvs.setDestination(server, destination);
+      this.#setDestination(ipvs, server, destination);
     }
     for (const target of removed) {
       yield;
       ipvs.deleteDestination(server, target);
     }
-    const name = serverName(server);
-    if (leaving.length === 0) {
-      this.#leaving.delete(name);
-      return;
-    }
+    if (leaving.length === 0) return;
     this.#leaving.set(name, { server, targets: new Set(leaving.map(keyOf)) });
     this.#checkLater();
   }
 
+  /**
+   * Adds a destination, if the kernel takes its address: it refuses the broadcast address of a
+   * network that the node is in, which a pod's status may have.
+   */
+  #setDestination(ipvs: Ipvs, server: VirtualServer, destination: Destination): void {
+    const name = serverName(server);
+    try {
+      ipvs.setDestination(server, destination);
+    } catch (thrown) {
+      if (!isErrno(thrown, "EINVAL")) throw thrown;
+      const refused = this.#refused.get(name) ?? new Set();
+      this.#refused.set(name, refused.add(keyOf(destination)));
+      if (refused.size > 1) return;
+      this.#log.warn("an endpoint is not served: the kernel refuses its address", {
+        server: name,
+        endpoint: keyOf(destination),
+      });
+    }
+  }
+
   #delete(ipvs: Ipvs, server: VirtualServer): void {
     this.#leaving.delete(serverName(server));
+    this.#refused.delete(serverName(server));
     this.#taken.delete(serverName(server));
     if (ipvs.find(server)?.marked) ipvs.deleteServer(server);
   }
@@ -128,18 +164,23 @@ export class VirtualServers {
   #checkLater(): void {
     this.#timer ??= this.#clock.after(LEAVING_CHECK_MS, () => {
       this.#timer = undefined;
-      try {
-        this.#check();
-      } catch (thrown) {
+      const failed = (thrown: unknown) => {
         this.#log.warn("destinations could not be removed", { error: messageOf(thrown) });
-      }
-      if (this.#leaving.size > 0) this.#checkLater();
+      };
+      void inSlices(this.#checking())
+        .catch(failed)
+        .then(() => this.#leaving.size > 0 && this.#checkLater());
     });
   }
 
-  #check(): void {
+  /** One virtual server in each step: a change meanwhile finds none half checked. */
+  *#checking(): Generator<void, void> {
     using ipvs = new Ipvs();
-    for (const [name, { server, targets }] of [...this.#leaving]) {
+    for (const name of [...this.#leaving.keys()]) {
+      yield;
+      const leaving = this.#leaving.get(name);
+      if (!leaving) continue;
+      const { server, targets } = leaving;
       if (!ipvs.find(server)?.marked) {
         this.#leaving.delete(name);
         continue;

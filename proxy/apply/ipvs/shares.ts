@@ -1,17 +1,23 @@
-import { IPVS_ENTRIES_OF_NAMESPACE } from "../../limits.ts";
+import { IPVS_ENTRIES_OF_NAMESPACE, IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
 import type { Wanted } from "./wanted.ts";
 
 type Changes = ReadonlyMap<string, Wanted | undefined>;
 
+/** The part of one namespace is kept for these: other namespaces leave it together. */
+const RESERVED_FOR: readonly string[] = ["default", "kube-system"];
+
 /**
- * Divides the kernel's sets among namespaces. A Service port beyond the part of its namespace is
- * not served until others of that namespace have left; those that came earlier keep theirs. Pure.
+ * Divides the kernel's sets among namespaces. A Service port beyond the part of its namespace, or
+ * beyond what all may have together, is not served until others have left; those that came earlier
+ * keep theirs. No set is ever full, which would stop the changes of all. Pure.
  */
 export class NamespaceShares {
   /** Entries of each port that has its part. */
   readonly #sizes = new Map<string, number>();
   /** Entries of the ports of each namespace that has some. */
   readonly #totals = new Map<string, number>();
+  /** Entries of all ports. */
+  #all = 0;
   /** The ports that are left out, by namespace. */
   readonly #waiting = new Map<string, Map<string, Wanted>>();
 
@@ -22,6 +28,7 @@ export class NamespaceShares {
   change(changes: Changes): { admitted: Map<string, Wanted | undefined>; refused: string[] } {
     const admitted = new Map<string, Wanted | undefined>();
     const refused: string[] = [];
+    const before = this.#all;
     const namespaces = new Set([...changes.keys()].map(namespaceOf));
     for (const key of changes.keys()) this.#count(key, undefined);
     for (const [key, wanted] of changes) {
@@ -32,7 +39,8 @@ export class NamespaceShares {
       if (fits) waiting.delete(key);
       else waiting.set(key, wanted);
     }
-    for (const namespace of namespaces) {
+    const freed = this.#all < before ? this.#waiting.keys() : [];
+    for (const namespace of new Set([...namespaces, ...freed])) {
       const waiting = this.#waitingIn(namespace);
       for (const [key, wanted] of waiting) {
         if (!this.#count(key, wanted)) continue;
@@ -47,10 +55,15 @@ export class NamespaceShares {
   /** Replaces what a port counts; false, and it counts nothing, where that is beyond the part. */
   #count(key: string, wanted: Wanted | undefined): boolean {
     const namespace = namespaceOf(key);
-    const others = (this.#totals.get(namespace) ?? 0) - (this.#sizes.get(key) ?? 0);
+    const before = this.#sizes.get(key) ?? 0;
+    const others = (this.#totals.get(namespace) ?? 0) - before;
     const size = wanted?.entries.length ?? 0;
-    const fits = others + size <= IPVS_ENTRIES_OF_NAMESPACE;
+    const reserve = RESERVED_FOR.includes(namespace) ? 0 : IPVS_ENTRIES_OF_NAMESPACE;
+    const fits =
+      others + size <= IPVS_ENTRIES_OF_NAMESPACE &&
+      this.#all - before + size <= IPVS_SET_ENTRIES_MAX - reserve;
     const total = fits ? others + size : others;
+    this.#all += total - others - before;
     if (total > 0) this.#totals.set(namespace, total);
     else this.#totals.delete(namespace);
     if (fits && wanted) this.#sizes.set(key, size);

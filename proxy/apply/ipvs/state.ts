@@ -40,6 +40,7 @@ export class IpvsState {
   readonly #entries = new Ownership();
   readonly #addresses = new Ownership();
   readonly #shares = new NamespaceShares();
+  readonly #counts = new Map<SetName, number>();
 
   change(changes: ReadonlyMap<string, Wanted | undefined>): Steps {
     const { admitted, refused } = this.#shares.change(changes);
@@ -57,9 +58,12 @@ export class IpvsState {
       if (admitted.get(key)) this.#wanted.set(key, now);
       else this.#wanted.delete(key);
     }
+    const entries = entrySteps(this.#entries.take());
+    this.#count(entries.added, 1);
+    this.#count(entries.removed, -1);
     return {
       servers: serverSteps(this.#servers.take()),
-      entries: entrySteps(this.#entries.take()),
+      entries,
       addresses: addressSteps(this.#addresses.take()),
       refused,
     };
@@ -71,14 +75,15 @@ export class IpvsState {
     return new Map(all.map(([name, value]) => [name, parse<WantedServer>(value)]));
   }
 
-  /** The number of entries of each set that is not empty. */
-  entryCounts(): Map<SetName, number> {
-    const counts = new Map<SetName, number>();
-    for (const [name] of this.#entries.applied()) {
-      const { set } = parse<Wanted["entries"][number]>(name);
-      counts.set(set, (counts.get(set) ?? 0) + 1);
+  /** The number of entries of each set; sets that never had one are left out. */
+  entryCounts(): ReadonlyMap<SetName, number> {
+    return this.#counts;
+  }
+
+  #count(changed: ReadonlyMap<SetName, readonly IpsetEntry[]>, sign: 1 | -1): void {
+    for (const [set, { length }] of changed) {
+      this.#counts.set(set, (this.#counts.get(set) ?? 0) + sign * length);
     }
-    return counts;
   }
 
   addresses(): Set<string> {

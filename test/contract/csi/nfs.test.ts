@@ -60,7 +60,7 @@ describe("NFS driver: calls that wait for a server", () => {
     const stopped = csi.path("stopped/nfs.test");
     mkdirSync(stopped, { recursive: true });
     for (let i = 0; i < places; i++) call().catch(() => undefined);
-    await expect.poll(() => readdirSync(stopped), { timeout: 30_000 }).toHaveLength(places);
+    await expect.poll(() => readdirSync(stopped)).toHaveLength(places);
     rmSync(stopped, { recursive: true });
   }
   let next = 0;
@@ -129,9 +129,7 @@ describe("NFS driver: a hostile server", () => {
     copy.catch(() => undefined);
     writeSync(pipe, archive.subarray(0, FIRST_BYTES));
     const made = () => readdirSync(share(".r2k-csi/new"), { recursive: true, encoding: "utf8" });
-    await expect
-      .poll(() => made().find((name) => /a.[12]$/.test(name)), { timeout: 30_000 })
-      .toBeDefined();
+    await expect.poll(() => made().find((name) => /a.[12]$/.test(name))).toBeDefined();
     const place = share(`.r2k-csi/new/${made()[0]}`);
     renameSync(`${place}/a`, `${place}/was`);
     symlinkSync(csi.path("victim"), `${place}/a`);
@@ -174,10 +172,7 @@ describe("NFS driver: a hostile server", () => {
       );
     let pid: string | undefined;
     await expect
-      .poll(
-        () => (pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && runsTar(name))),
-        { timeout: 30_000 },
-      )
+      .poll(() => (pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && runsTar(name))))
       .toBeDefined();
     const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
     expect(limits).toMatch(new RegExp(`^Max address space +${TAR_MEMORY_KIB_MAX * 1024} `, "m"));
