@@ -82,7 +82,7 @@ async function codeOf(running: Running, method: string): Promise<string> {
       code = now.find(([each, value]) => value > (before.get(each) ?? 0))?.[0];
       return code !== undefined;
     },
-    { clock: systemClock(), timeout_ms: 5_000 },
+    { clock: systemClock() },
   );
   channel.close();
   return code!;
