@@ -17,6 +17,11 @@ export const FULL_SYNC_MS = 3_600_000;
  */
 export const CHANGE_WORK = 2_000;
 export const PORT_WORK = 20;
+/**
+ * Time of a pass for changes; what is left waits for the next one, which plans what changed since:
+ * one Service of 100 ports and endpoints with session affinity takes nftables a minute.
+ */
+export const PASS_MS = 1_000;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
 export const PROBLEMS_LOGGED_MAX = 8;
 /** New endpoints that a trace names. */

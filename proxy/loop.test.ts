@@ -17,7 +17,7 @@ import { expect, test } from "vitest";
 import { servicePort } from "../testing/service-port.ts";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { CHANGE_WORK, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import { CHANGE_WORK, PASS_MS, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
 import { type LoopOptions, listed, ProxyLoop, partsOf, type SyncState } from "./loop.ts";
 import type { ServicePort } from "./plan/model.ts";
 
@@ -251,7 +251,7 @@ test("other events are processed while a Service of many ports is planned", asyn
   await close();
 });
 
-test("changes are applied in parts of some work, removals last", () => {
+test("changes are applied in parts of some work, small namespaces first, removals last", () => {
   const port = (work: number) =>
     servicePort({
       clusterIps: ["10.96.0.7"],
@@ -261,18 +261,53 @@ test("changes are applied in parts of some work, removals last", () => {
   const small = port(PORT_WORK);
   const parts = partsOf(
     new Map([
-      ["removed", { before: half, after: undefined }],
-      ["one", { before: undefined, after: half }],
-      ["two", { before: half, after: small }],
-      ["three", { before: small, after: small }],
-      ["large", { before: small, after: port(CHANGE_WORK * 5) }],
+      ["shop/removed", { before: half, after: undefined }],
+      ["shop/one", { before: undefined, after: half }],
+      ["shop/two", { before: half, after: small }],
+      ["shop/three", { before: small, after: small }],
+      ["shop/large", { before: small, after: port(CHANGE_WORK * 5) }],
+      ["other/first", { before: small, after: half }],
     ]),
   );
   expect([...parts].map((part) => [...part.keys()])).toEqual([
-    ["one", "two"],
-    ["three", "large"],
-    ["removed"],
+    ["other/first", "shop/one"],
+    ["shop/two", "shop/three", "shop/large"],
+    ["shop/removed"],
   ]);
+});
+
+test("a change that takes long is left to further passes, which plan what others changed", async () => {
+  const ports = Array.from({ length: CHANGE_WORK / 8 }, (_, at) => ({
+    name: `p${at}`,
+    port: 1 + at,
+  }));
+  const spec = { clusterIP: "10.96.0.7", ports };
+  const { client, touch, close } = await serve({ ...OBJECTS, services: { metadata, spec } });
+  const manual = new ManualClock();
+  const calls: string[] = [];
+  const rules: Rules = {
+    ...NO_RULES,
+    async change() {
+      calls.push("change");
+      await new Promise((resolve) => setImmediate(resolve));
+      manual.advance(PASS_MS);
+    },
+    conflicts() {
+      if (calls.at(-1) === "change") calls.push("end of the pass");
+      return [];
+    },
+  };
+  const loop = startLoop(client, { rules, log: SILENT, clock: manual });
+  await loop.ready;
+  await touch("services");
+  const isDone = () => {
+    manual.advance(SYNC_DELAY_MS);
+    return calls.length >= 6;
+  };
+  await waitFor("the passes", isDone, { clock });
+  expect(calls.slice(0, 4)).toEqual(["change", "end of the pass", "change", "end of the pass"]);
+  await loop.close();
+  await close();
 });
 
 test("a change while the rules are compared is applied after that", async () => {

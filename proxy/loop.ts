@@ -18,6 +18,7 @@ import {
   ADDRESSES_TRACED_MAX,
   CHANGE_WORK,
   FULL_SYNC_MS,
+  PASS_MS,
   PORT_WORK,
   PROBLEMS_LOGGED_MAX,
   RETRY_FIRST_MS,
@@ -99,7 +100,9 @@ export class ProxyLoop {
   readonly #planned = new Map<string, Map<string, ServicePort>>();
   /** The problems in the log by Service, and the conflicts by port key, while there are any. */
   readonly #logged = new Map<string, string>();
-  /** Entries to delete once what was planned is applied. */
+  /** Changes of ports that are planned and not applied yet, by port key. */
+  readonly #waiting = new Map<string, PortChange>();
+  /** Entries to delete, of changes that are applied. */
   readonly #stale: StaleFlow[] = [];
   /** Ends the informers' handlers. */
   readonly #release: (() => void)[] = [];
@@ -171,7 +174,8 @@ export class ProxyLoop {
     if (kernel.kind === "applied" && clock.monotonic() >= kernel.verify_ms) {
       kernel = await this.#compared(kernel);
     }
-    if (kernel.kind === "unknown" || this.#dirty.size > 0) kernel = await this.#sync(kernel);
+    const isDue = this.#dirty.size > 0 || this.#waiting.size > 0;
+    if (kernel.kind === "unknown" || isDue) kernel = await this.#sync(kernel);
     this.#kernel = kernel;
     return kernel.verify_ms - clock.monotonic();
   }
@@ -210,7 +214,10 @@ export class ProxyLoop {
     if (hasSynced) this.#passes.request();
   }
 
-  /** Applies the changed Services, or all of them if what the kernel has is unknown. */
+  /**
+   * Applies the changed Services, or all of them if what the kernel has is unknown. Changes that
+   * take longer than PASS_MS are left to the next pass, so that others do not wait for them.
+   */
   async #sync(kernel: Kernel): Promise<Applied> {
     const { rules, clock } = this.#options;
     const isRebuild = kernel.kind === "unknown";
@@ -219,18 +226,33 @@ export class ProxyLoop {
     const apiServers = isRebuild ? await this.#options.apiServers() : kernel.apiServers;
     const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
     const slices = new Slices(clock);
-    const changes = new Map<string, PortChange>();
     const reserved = reservedBy(apiServers, own);
     for (const service of dirty) {
-      await inSlices(this.#plan(service, changes, reserved), slices);
+      await inSlices(this.#plan(service, reserved), slices);
     }
-    await this.#traced(changes, async () => {
-      if (isRebuild) return await rules.rebuild([...this.#allPorts()], apiServers);
-      for (const part of partsOf(changes)) {
+    const changes = new Map<string, PortChange>();
+    const applied = (keys: Iterable<string>) => {
+      for (const key of keys) {
+        const change = this.#waiting.get(key)!;
+        changes.set(key, change);
+        this.#stale.push(...staleFlows(change.before, change.after));
+        this.#waiting.delete(key);
+      }
+    };
+    await this.#traced(this.#waiting, async () => {
+      if (isRebuild) {
+        await rules.rebuild([...this.#allPorts()], apiServers);
+        return applied([...this.#waiting.keys()]);
+      }
+      const until_ms = clock.monotonic() + PASS_MS;
+      for (const part of partsOf(new Map(this.#waiting))) {
         await rules.change(part);
+        applied(part.keys());
         if (slices.due) await slices.pause();
+        if (clock.monotonic() >= until_ms) break;
       }
     });
+    if (this.#waiting.size > 0) this.#passes.request();
     const applied_ms = clock.monotonic();
     if (!this.#state.isApplied) await this.#options.removeOthers();
     const touched = isRebuild ? this.#allPorts() : [...changes.values()].map(({ after }) => after);
@@ -265,7 +287,7 @@ export class ProxyLoop {
   }
 
   /** Plans a Service, a port in each step. */
-  *#plan(name: string, changes: Map<string, PortChange>, reserved: Reservation): Generator<void> {
+  *#plan(name: string, reserved: Reservation): Generator<void> {
     const { services, slices, nodes, nodeName } = this.#options;
     const service = services.store.get(name);
     const zone = zoneOf(nodes.store.get(nodeName));
@@ -279,9 +301,9 @@ export class ProxyLoop {
     if (now.size > 0) this.#planned.set(name, now);
     else this.#planned.delete(name);
     for (const key of new Set([...(old?.keys() ?? []), ...now.keys()])) {
-      const change = { before: old?.get(key), after: now.get(key) };
-      changes.set(key, change);
-      this.#stale.push(...staleFlows(change.before, change.after));
+      const waiting = this.#waiting.get(key);
+      const before = waiting ? waiting.before : old?.get(key);
+      this.#waiting.set(key, { before, after: now.get(key) });
       yield;
     }
   }
@@ -313,17 +335,33 @@ export class ProxyLoop {
 }
 
 /**
- * Divides changes into those that are made in one turn, of about CHANGE_WORK.
- * Removals are the last: a frontend that another Service gets always has one.
+ * Divides changes into those that are made in one turn, of about CHANGE_WORK. Namespaces with less
+ * work come first, and of all removals the last: a frontend that another Service gets always has
+ * one.
  */
 export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<PortChanges> {
   let part = new Map<string, ServicePort | undefined>();
   let work = 0;
-  const isRemoval = ({ after }: PortChange) => Number(after === undefined);
-  for (const [key, change] of [...changes].sort(([, a], [, b]) => isRemoval(a) - isRemoval(b))) {
-    const { before, after } = change;
-    part.set(key, after);
-    work += PORT_WORK + Math.max(workOf(before), workOf(after));
+  const sized = [...changes].map(([key, { before, after }]) => ({
+    key,
+    namespace: key.slice(0, key.indexOf("/")),
+    after,
+    work: PORT_WORK + Math.max(workOf(before), workOf(after)),
+  }));
+  const totals = new Map<string, number>();
+  for (const { namespace, work: more } of sized) {
+    totals.set(namespace, (totals.get(namespace) ?? 0) + more);
+  }
+  const place = ({ namespace, after }: (typeof sized)[number]) => [
+    Number(after === undefined),
+    totals.get(namespace)!,
+  ];
+  const inOrder = sized
+    .map((one) => [place(one), one] as const)
+    .sort(([[a, m]], [[b, n]]) => a! - b! || m! - n!);
+  for (const [, one] of inOrder) {
+    part.set(one.key, one.after);
+    work += one.work;
     if (work < CHANGE_WORK) continue;
     yield part;
     part = new Map();
