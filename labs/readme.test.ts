@@ -91,6 +91,14 @@ for (const lab of labs) {
       expect(text).toMatch(/<details><summary>.+\?<\/summary>/);
     });
 
+    it("takes as long as lab.yaml has", () => {
+      const said = /\b(?:about) (an hour|two|three)( and a half)?/i.exec(readme(lab.folder));
+      if (!said) return;
+      const hours = { "an hour": 1, two: 2, three: 3 }[said[1]!.toLowerCase()]!;
+      const minutes = 60 * hours + (said[2] ? 30 : 0);
+      expect(Math.abs(minutes - lab.minutes), said[0]).toBeLessThanOrEqual(15);
+    });
+
     it("creates no Deployment that the demo has", () => {
       expect(DEMO).not.toEqual([]);
       const created = namesIn(readme(lab.folder), /kubectl create deployment (\S+)/g);

@@ -50,7 +50,10 @@ export class WatchChannel implements Flushable {
     this.#watchers.delete(watcher);
   }
 
-  /** Sends with the next flush. Encodings made for other channels are in `shared`. */
+  /**
+   * Sends with the next flush, and observes the size as often as there are watchers. Encodings made
+   * for other channels are in `shared`.
+   */
   push(item: Exclude<WatchItem, { type: "ERROR" }>, shared: Map<string, Buffer>): void {
     // lab:07b begin channel-push
     const form = `${item.type} ${this.encoder.id}`;

@@ -202,7 +202,11 @@ export class Watcher implements Lagging {
     return this.#encoder.encode({ type: "ERROR", status });
   }
 
-  /** Called by the channel, in order of revision. */
+  /**
+   * Gives a chunk to a reader that takes more; else the chunk is kept (`Chunk.keep`) and waits.
+   * With more than WATCHER_QUEUE_EVENTS_MAX waiting events, or with more than
+   * WATCHER_QUEUE_BYTES_MAX in several chunks, the watch is terminated. Called in order of revision.
+   */
   deliver(chunk: Chunk): void {
     // lab:07b begin deliver
     if (this.#hasEnded || chunk.events === 0) return;

@@ -55,7 +55,10 @@ export function createdOf(
   return last ?? new Date(epoch_ms ?? clock.now()).toISOString();
 }
 
-/** A draft with one more step: its layer and its history; one without a layer says so there. */
+/**
+ * A draft with one more step: its layer, which lies in the store as the plain tar (its digest is the
+ * diff id), and its history; a step without a layer says so there (`empty_layer`).
+ */
 export function withStep(draft: Draft, layer: MadeLayer | undefined, step: HistoryEntry): Draft {
   // lab:01b begin with-step
   if (layer === undefined) {

@@ -261,27 +261,29 @@ check("volume: an empty one gets what the image has there, whole or not at all",
   const rootfs = layers.make("rootfs");
   writeFileSync(join(layers.make("rootfs/data/d"), "x"), "x");
   const volumes = new Volumes(layers.at("volumes"), clock);
-  await volumes.ensure("v");
-  await volumes.fill("v", rootfs, "/data");
-  const data = volumes.dataOf("v");
   const why = "a database that starts on an empty volume takes it from its image";
+  const fill = (name: string, place: string, when: string) =>
+    mustPass(volumes.fill(name, rootfs, place), { when, expected: "no error", why });
+  await volumes.ensure("v");
+  await fill("v", "/data", "a new volume over /data");
+  const data = volumes.dataOf("v");
   mustEqual(pathsIn(data), ["d/", "d/x"], { when: "a new volume over /data", why });
   writeFileSync(join(data, "own"), "own");
   writeFileSync(join(rootfs, "data/later"), "");
-  await volumes.fill("v", rootfs, "/data");
+  await fill("v", "/data", "a volume that has data");
   mustEqual(pathsIn(data), ["d/", "d/x", "own"], {
     when: "the same volume in another container",
     why: "it has data: nothing is copied over them",
   });
   await volumes.ensure("w");
   writeFileSync(join(layers.make("volumes/w/_data.new"), "half"), "half");
-  await volumes.fill("w", rootfs, "/data");
+  await fill("w", "/data", "a copy that was cut short, and the next one");
   mustEqual(pathsIn(volumes.dataOf("w")), ["d/", "d/x", "later"], {
     when: "a copy that was cut short, and the next one",
     why: "half a copy looks like data",
   });
   await volumes.ensure("n");
-  await volumes.fill("n", rootfs, "/nowhere");
+  await fill("n", "/nowhere", "a place that the image has not");
   mustEqual(pathsIn(volumes.dataOf("n")), [], { when: "a place that the image has not", why });
 });
 

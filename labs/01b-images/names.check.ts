@@ -35,9 +35,8 @@ check("names: what a name of a layer hides", async () => {
     });
   }
   for (const name of [".wh.", ".wh..", ".wh..."]) {
-    await mustRefuse(() => meaning(name), /whiteout of no name/, {
+    await mustRefuse(() => meaning(name), {
       when: JSON.stringify(name),
-      expected: "it is refused",
       why: "it would hide the folder itself, or the one above it",
     });
   }
@@ -65,15 +64,13 @@ check("names: the folder and the last name, and none leads out", async () => {
     });
   }
   for (const name of ["..", "../x", "a/../../etc/passwd", "a/..", "/.."]) {
-    await mustRefuse(() => parts(name), /leads out/, {
+    await mustRefuse(() => parts(name), {
       when: JSON.stringify(name),
-      expected: "it is refused",
       why: "the tar comes from a registry, and whoever unpacks it is root on this machine",
     });
   }
-  await mustRefuse(() => parts("d/".repeat(501)), /deep/, {
+  await mustRefuse(() => parts("d/".repeat(501)), {
     when: "a name of 501 folders",
-    expected: "it is refused",
     why: "all folders of a name are made in one turn of the event loop",
   });
 });

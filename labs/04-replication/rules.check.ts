@@ -69,8 +69,9 @@ check("an append is acknowledged once it is on disk, up to its own last entry", 
   judge(short?.index === 2, {
     when: "the log has entries 1 to 4; an append carries entry 2 alone, which matches",
     expected: "accepted up to 2: entries 3 and 4 may conflict",
-    happened: short ? `accepted up to ${short.index}` : "no reply",
+    happened: short ? `accepted up to ${short.index}` : "no reply: no write carries it",
     why: "later entries may differ from the leader's: counted, they would be committed",
+    body: short ? undefined : "takeWrite",
   });
 });
 

@@ -364,6 +364,7 @@ check("fan-out: a watcher that does not read is closed, the others miss no event
       expected: "it is closed and removed",
       happened: cut ? `${cache.watchers} watchers are registered` : "it is kept",
       why: "its queue would grow without bound; dropped events would be a silent gap",
+      body: "deliver",
     });
   }),
 );

@@ -117,7 +117,7 @@ export class LayerStore {
   }
 
   /**
-   * Unpacks a layer beside its place, and gives it its name and then its state once its tar's hash
+   * Unpacks a layer beside its place, in a folder of mode 755, and gives it its name and then its state once its tar's hash
    * is found to be the diff id. A failure removes what was unpacked. Where another process has
    * brought the layer meanwhile, that one stays.
    */

@@ -4,6 +4,7 @@ import type { TarHeader } from "./tar/header.ts";
 
 /** Where an entry belongs: its folder's path beneath the layer's root, and its last name. */
 export interface Place {
+  /** `.` for the root. */
   folder: Buffer;
   /** The last name of the path; empty for the root itself. */
   last: Buffer;
@@ -18,8 +19,8 @@ export function refuse(header: TarHeader, why: string): RuntimeError {
 }
 
 /**
- * Splits the name of an entry, or of a link's target. A `..` is refused, as none needs it, and a
- * name of more than LAYER_DEPTH parts.
+ * Splits the name of an entry, or of a link's target. Empty parts and `.` name nothing. A `..` is
+ * refused, as none needs it, and a name of more than LAYER_DEPTH parts.
  */
 export function placeOf(header: TarHeader, name: Buffer): Place {
   // lab:01b begin place-of

@@ -83,7 +83,11 @@ function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean 
   // lab:03 end
 }
 
-/** Answers a request for a vote; the caller has dealt with terms. */
+/**
+ * Answers a request for a vote; the caller has dealt with terms. A member grants it to the candidate
+ * that has its vote, or to any while it has neither voted nor a leader, and a pre-vote of a later
+ * term to any. A grant is in the term that was asked for, a refusal in the member's own.
+ */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 begin handle-vote
   takeCommitNews(raft, message);
@@ -101,7 +105,10 @@ export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 end
 }
 
-/** Counts an answer to the ballot under way; answers to another kind of ballot are old. */
+/**
+ * Counts the first answer of each member to the ballot under way. Answers to another kind of ballot
+ * are old, and so is a granted pre-vote of another term than the next.
+ */
 export function handleVoteReply(raft: RaftState, message: VoteReplyMessage): void {
   // lab:03 begin handle-vote-reply
   takeCommitNews(raft, message);

@@ -68,8 +68,10 @@ function followedChange({ log }: RaftState): number {
 }
 
 /**
- * Term and vote are written when they change; the commit index rides along, or when a change
- * needs it.
+ * Returns the next write. There is one for new entries, a restored snapshot, a changed term or
+ * vote, a commit index up to `commitNeeded` that was not handed out, and, even without content, for
+ * messages that wait (`outboxAfterPersist`), since earlier writes may be under way. The hard state
+ * is written when term or vote changed or the commit index is needed, and not for a commit alone.
  */
 function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): Write | undefined {
   // lab:04 begin take-write

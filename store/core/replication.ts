@@ -6,7 +6,11 @@ import { type LeaderState, type RaftState, send, sendAfterPersist } from "./stat
 import { transferIfCaughtUp } from "./transfer.ts";
 import type { MemberId } from "./types.ts";
 
-/** AppendEntries at a follower (Raft section 5.3; etcd: MsgApp). */
+/**
+ * AppendEntries at a follower (Raft section 5.3; etcd: MsgApp). An append from before the commit
+ * index is acknowledged up to that index. A membership change proves that the one before it in the
+ * log is committed (S11).
+ */
 export function handleAppendEntries(raft: RaftState, message: AppendMessage): void {
   // lab:04 begin handle-append
   const { log } = raft;
@@ -44,7 +48,8 @@ function acknowledge(raft: RaftState, to: MemberId, index: number): void {
 
 /**
  * The response to AppendEntries at the leader (etcd: MsgAppResp): updates the follower's progress,
- * commits, and sends the next entries.
+ * commits, and sends the next entries, as many as the window takes. A follower that was paused gets
+ * an append in any case, from which it learns the commit index.
  */
 export function handleAppendEntriesReply(raft: RaftState, message: AppendReplyMessage): void {
   // lab:04 begin handle-append-reply

@@ -205,7 +205,10 @@ export class WatchHub {
     }
   }
 
-  /** Sends the events of one revision, or notes that the watcher now lags behind. */
+  /**
+   * Sends the events of one revision. One whose stream is full lags from this revision on, and
+   * catches up; one that lags already, or starts later, is passed over.
+   */
   #offer(watcher: Watcher, main: number, events: ChangeEvent[]): void {
     // lab:06 begin hub-offer
     if (watcher.behind || main < watcher.nextRevision) return;
@@ -274,7 +277,7 @@ export class WatchHub {
 
   /**
    * The watch asked for revisions that are compacted away: it ends, naming the first it may ask
-   * for (S6).
+   * for (S6). The header's revision is 0, as etcd's: a present one would read as progress.
    */
   cancelCompacted(watcher: Watcher): void {
     // lab:06 begin cancel-compacted
