@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +22,17 @@ afterAll(() => rmSync(built, { recursive: true }));
 
 const ours = { pluginDir: () => built, newest: "1.1.0", ours: true, checksPorts: true } as const;
 
-cniContract("ours, exec'd", ours);
+cniContract("ours, exec'd", { ...ours, executablesAlone: true });
+
+test.each([...PLUGINS.keys()])("the executable of %s names the versions that it speaks", (name) => {
+  const env = { ...process.env, CNI_COMMAND: "VERSION" };
+  const input = JSON.stringify({ cniVersion: ours.newest });
+  const answer = execFileSync(join(built, name), { env, input, encoding: "utf8" });
+  expect(JSON.parse(answer)).toMatchObject({
+    cniVersion: ours.newest,
+    supportedVersions: expect.arrayContaining(["0.4.0", ours.newest]),
+  });
+});
 
 const notExec = () => Promise.reject(new Error("our own build was exec'd"));
 const invoke = inProcessInvoke({ plugins: PLUGINS, exec: notExec });

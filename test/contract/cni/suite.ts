@@ -31,28 +31,33 @@ export function cniContract(name: string, implementation: Implementation): void 
       addContract(bench);
       if (implementation.ours) privilegedPortContract(bench);
     });
-    describe("the limits of ADD", () => addLimitsContract(bench));
-    describe("gateways", () => gatewaysContract(bench));
-    describe.runIf(implementation.ours)("beyond the reference", () => ownRulesContract(bench));
     describe("bad configuration is an error that names it", () => badConfigContract(bench));
     describe("DEL", () => delContract(bench));
     describe("CHECK", () => checkContract(bench));
     describe("port mappings", () => portsContract(bench, implementation));
     describe("ports of loopback addresses", () => loopbackPortsContract(bench, implementation));
-    describe("a link with two ends (ptp)", () => {
-      ptpContract(bench);
-      ptpLimitsContract(bench);
-    });
-    describe("fixed addresses (static)", () => staticContract(bench));
-    describe("bounds of traffic (bandwidth)", () => {
-      bandwidthContract(bench);
-      bandwidthUpkeepContract(bench, implementation);
-    });
     // containernetworking's have it no more.
     describe.runIf(implementation.ours)("a range of an overlay (flannel)", () => {
       flannelContract(bench);
     });
+    if (!implementation.executablesAlone) codeContract(bench, implementation);
     describe("versions", () => versionsContract(bench, implementation));
     describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));
+  });
+}
+
+/** Rules that depend on neither a process of the plugin's own nor on one that it starts. */
+function codeContract(bench: () => Bench, implementation: Implementation): void {
+  describe("the limits of ADD", () => addLimitsContract(bench));
+  describe("gateways", () => gatewaysContract(bench));
+  describe.runIf(implementation.ours)("beyond the reference", () => ownRulesContract(bench));
+  describe("a link with two ends (ptp)", () => {
+    ptpContract(bench);
+    ptpLimitsContract(bench);
+  });
+  describe("fixed addresses (static)", () => staticContract(bench));
+  describe("bounds of traffic (bandwidth)", () => {
+    bandwidthContract(bench);
+    bandwidthUpkeepContract(bench, implementation);
   });
 }
