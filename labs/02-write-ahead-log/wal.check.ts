@@ -74,9 +74,12 @@ function write(id: number) {
   return { id, entries: [entry(id)], hardState: undefined, snapshot: undefined };
 }
 
+/** Bytes of a segment: the disk in memory allocates and copies all of them. */
+const SEGMENT_BYTES = 65_536;
+
 function openLog(disk: CrashDisk, failures: LogWriteError[] = []) {
   const onFatal = (reason: LogWriteError) => failures.push(reason);
-  return Wal.open({ disk, identity, clock, onFatal });
+  return Wal.open({ disk, identity, clock, onFatal, segmentBytes: SEGMENT_BYTES });
 }
 
 /** Appends 1..count; resolves with the acknowledged indexes once all are, or the disk is dead. */
