@@ -1,8 +1,8 @@
 // Each test stands alone: one that fails is repeated without the minutes of the others.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, describe, expect, it } from "vitest";
+import { DRAW_SEED, drawn } from "../testing/drawn.ts";
 import { hintOfCheck } from "./runner/bodies.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { runContract } from "./runner/contract.ts";
@@ -16,8 +16,6 @@ const MUTANTS_MIN = 3;
 /** Mutants of each lab that a run of the suite judges; with R2K_LAB_MUTANTS=all, every one. */
 const MUTANTS_DRAWN = 2;
 const JUDGES_ALL = process.env["R2K_LAB_MUTANTS"] === "all";
-/** Draws the mutants; R2K_LAB_SEED draws those of a former run again. */
-const SEED = Number(process.env["R2K_LAB_SEED"] ?? Date.now() % 1_000_000);
 const TIMEOUT_MS = JUDGES_ALL ? 1_200_000 : 600_000;
 const DIAGRAM = /why it matters: [^]*member 1 +member 2/;
 const scratch = mkdtempSync(join(cacheFolder(), "labs-test-"));
@@ -54,14 +52,9 @@ async function failureOf(lab: Lab, tree: string, only: string): Promise<string> 
 }
 
 /** The mutants that this run judges. */
-function drawn({ number, mutants }: Lab): readonly Mutant[] {
+function judged({ number, mutants }: Lab): readonly Mutant[] {
   if (JUDGES_ALL) return mutants;
-  const random = seededRandom(SEED + Number.parseInt(number, 10));
-  const left = [...mutants];
-  const count = Math.min(MUTANTS_DRAWN, left.length);
-  return Array.from({ length: count }, () => {
-    return left.splice(randomInteger(random, 0, left.length), 1)[0]!;
-  });
+  return drawn(mutants, MUTANTS_DRAWN, DRAW_SEED + Number.parseInt(number, 10));
 }
 
 /** Titles of the tests of the course among a lab's checks. */
@@ -128,9 +121,9 @@ for (const lab of labs) {
     });
 
     it(
-      `catches wrong answers (seed ${SEED})`,
+      `catches wrong answers (seed ${DRAW_SEED})`,
       async () => {
-        for (const [i, mutant] of drawn(lab).entries()) {
+        for (const [i, mutant] of judged(lab).entries()) {
           const tree = join(scratch, `${lab.number}-mutant-${i}`);
           writeReference(lab, tree, mutant);
           expect(await failureOf(lab, tree, mutant.caughtBy), `mutant "${mutant.name}"`).toMatch(
@@ -147,10 +140,10 @@ for (const lab of labs) {
 }
 
 it(
-  `a skeleton type-checks as a reader's files do (seed ${SEED})`,
+  `a skeleton type-checks as a reader's files do (seed ${DRAW_SEED})`,
   async () => {
     // The compiler sees all skeletons in one run in `runner/editor.test.ts`.
-    const lab = labs[SEED % labs.length]!;
+    const lab = labs[DRAW_SEED % labs.length]!;
     const tree = join(scratch, "types");
     writeSkeletons(lab, tree);
     expect(await typeCheck(lab, tree), lab.number).toBe("");

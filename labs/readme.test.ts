@@ -3,8 +3,8 @@ import { execFile } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { afterAll, describe, expect, it } from "vitest";
+import { DRAW_SEED, drawn } from "../testing/drawn.ts";
 import { bodiesOfLab } from "./runner/bodies.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { bodiesOf, signatureOf } from "./runner/cut.ts";
@@ -14,10 +14,11 @@ import { cacheFolder, writeReference } from "./runner/workspace.ts";
 import { compared, squeezed, walksOf } from "./walk.ts";
 
 const COMMAND_TIMEOUT_MS = 120_000;
-/** Whether random checks run as often as a page's commands have it: labs.test.ts repeats them. */
+/**
+ * Whether every experiment is played, and random checks run as often as a page's commands have it,
+ * which labs.test.ts does.
+ */
 const RUNS_ALL = process.env["R2K_LAB_RUNS"] === "all";
-/** Draws the experiment that this run plays; with R2K_LAB_RUNS=all, every one. */
-const SEED = Number(process.env["R2K_LAB_SEED"] ?? Date.now() % 1_000_000);
 const run = promisify(execFile);
 const scratch = mkdtempSync(join(cacheFolder(), "labs-readme-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -177,12 +178,10 @@ function experimentsOf(lab: Lab): Experiment[] {
   });
 }
 
-describe(`what to break next (seed ${SEED})`, { timeout: COMMAND_TIMEOUT_MS }, () => {
+describe(`what to break next (seed ${DRAW_SEED})`, { timeout: COMMAND_TIMEOUT_MS }, () => {
   const isRoot = process.getuid?.() === 0;
   const possible = labs.filter((lab) => isRoot || !lab.namespaces).flatMap(experimentsOf);
-  const drawn = randomInteger(seededRandom(SEED), 0, possible.length);
-  const playsAll = process.env["R2K_LAB_RUNS"] === "all";
-  const played = playsAll ? possible : [possible[drawn]!];
+  const played = RUNS_ALL ? possible : drawn(possible, 1);
 
   it.each(played)("lab $lab.number, planted $planted", async (experiment) => {
     const { lab, planted, only, names } = experiment;

@@ -31,8 +31,8 @@ async function main(args: readonly string[]): Promise<number> {
   const groups = selected(args);
   if (groups === undefined) return 2;
   if (args.length === 0) forgetCompiled();
-  // The labs draw wrong answers by it: a second try judges the same ones.
-  process.env["R2K_LAB_SEED"] ??= String(Date.now() % 1_000_000);
+  // Tests draw by it what they judge (testing/drawn.ts): a second try judges the same.
+  process.env["R2K_SEED"] ??= String(Date.now() % 1_000_000);
   await installTestPrograms(print);
   if (groups.some(({ folders }) => folders?.some((one) => USES_BUNDLE.test(one)))) {
     await makeBundle();
