@@ -37,8 +37,8 @@ interface Way {
 }
 
 /**
- * `bench -- store [--row NAME] [--rounds N] [--no-10x] [--pinned]`: ours and etcd alternately, a few
- * short rounds of each, medians. Rows that are not named keep their former results.
+ * `bench -- store [--row NAME] [--rounds N] [--no-10x] [--pinned]`: ours and etcd alternately, a
+ * few short rounds of each, medians. Rows that are not named keep their former results.
  */
 export async function store(args: readonly string[]): Promise<Row[]> {
   const { values } = parseArgs({

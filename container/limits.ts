@@ -36,7 +36,9 @@ export const CONTEXT_FILES = 500_000;
 export const ADD_URL_BYTES = 2 * 2 ** 30;
 /** How long one build step may run. */
 export const RUN_TIMEOUT_MS = 4 * 3_600_000;
-/** Processes of one build step by default, and the share of the machine's memory that they may use. */
+/**
+ * Processes of one build step by default, and the share of the machine's memory that they may use.
+ */
 export const RUN_PIDS = 4_096;
 export const RUN_MEMORY_SHARE = 0.9;
 /** How often it is looked whether the disk has room for a build's steps to go on. */

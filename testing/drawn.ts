@@ -1,8 +1,8 @@
 import { randomInteger, seededRandom, systemRandom } from "@raft2kube/std/random.ts";
 
 /**
- * The seed of what this run judges. `npm test` sets R2K_SEED for all its processes, so that a second
- * try draws alike; a person sets it to draw what a former run did.
+ * The seed of what this run judges. `npm test` sets R2K_SEED for all its processes, so that a
+ * second try draws alike; a person sets it to draw what a former run did.
  */
 export const DRAW_SEED = Number(process.env["R2K_SEED"] ?? randomInteger(systemRandom, 0, 1e6));
 

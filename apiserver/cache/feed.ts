@@ -249,8 +249,8 @@ export class Feed {
   /**
    * Takes one response of the store's watch: applies its events; one without events says that
    * nothing up to its header's revision is missing, which is progress. `created` says that the
-   * watch is there; its header is no progress. Rejects with CompactedError, or with WATCH_ENDED and the store's reason, when
-   * the watch was canceled.
+   * watch is there; its header is no progress. Rejects with CompactedError, or with WATCH_ENDED and
+   * the store's reason, when the watch was canceled.
    */
   async #take(response: WatchResponse): Promise<void> {
     // lab:07b begin take

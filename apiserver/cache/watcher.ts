@@ -205,7 +205,8 @@ export class Watcher implements Lagging {
   /**
    * Gives a chunk to a reader that takes more; else the chunk is kept (`Chunk.keep`) and waits.
    * With more than WATCHER_QUEUE_EVENTS_MAX waiting events, or with more than
-   * WATCHER_QUEUE_BYTES_MAX in several chunks, the watch is terminated. Called in order of revision.
+   * WATCHER_QUEUE_BYTES_MAX in several chunks, the watch is terminated. Called in order of
+   * revision.
    */
   deliver(chunk: Chunk): void {
     // lab:07b begin deliver

@@ -56,8 +56,8 @@ export function createdOf(
 }
 
 /**
- * A draft with one more step: its layer, which lies in the store as the plain tar (its digest is the
- * diff id), and its history; a step without a layer says so there (`empty_layer`).
+ * A draft with one more step: its layer, which lies in the store as the plain tar (its digest is
+ * the diff id), and its history; a step without a layer says so there (`empty_layer`).
  */
 export function withStep(draft: Draft, layer: MadeLayer | undefined, step: HistoryEntry): Draft {
   // lab:01b begin with-step

@@ -48,8 +48,9 @@ async function resize({ controlFifo }: ContainerPaths, stdout: NodeJS.WriteStrea
 }
 
 /**
- * Connects a container under conmon with this process's terminal or pipes. Resolves when it has ended, with `detached`
- * when the keys were typed. The container must be there; it need not have been started.
+ * Connects a container under conmon with this process's terminal or pipes. Resolves when it has
+ * ended, with `detached` when the keys were typed. The container must be there; it need not have
+ * been started.
  */
 export function attachHere(
   paths: ContainerPaths,

@@ -262,25 +262,27 @@ check("volume: an empty one gets what the image has there, whole or not at all",
   writeFileSync(join(layers.make("rootfs/data/d"), "x"), "x");
   const volumes = new Volumes(layers.at("volumes"), clock);
   const why = "a database that starts on an empty volume takes it from its image";
-  const fill = (name: string, place: string, when: string) =>
-    mustPass(volumes.fill(name, rootfs, place), { when, expected: "no error", why });
+  const fill = (name: string, place: string, when: string, reason = why) =>
+    mustPass(volumes.fill(name, rootfs, place), { when, expected: "no error", why: reason });
+  const hasData = "it has data: nothing is copied over them";
+  const isHalf = "half a copy looks like data";
   await volumes.ensure("v");
   await fill("v", "/data", "a new volume over /data");
   const data = volumes.dataOf("v");
   mustEqual(pathsIn(data), ["d/", "d/x"], { when: "a new volume over /data", why });
   writeFileSync(join(data, "own"), "own");
   writeFileSync(join(rootfs, "data/later"), "");
-  await fill("v", "/data", "a volume that has data");
+  await fill("v", "/data", "a volume that has data", hasData);
   mustEqual(pathsIn(data), ["d/", "d/x", "own"], {
     when: "the same volume in another container",
-    why: "it has data: nothing is copied over them",
+    why: hasData,
   });
   await volumes.ensure("w");
   writeFileSync(join(layers.make("volumes/w/_data.new"), "half"), "half");
-  await fill("w", "/data", "a copy that was cut short, and the next one");
+  await fill("w", "/data", "a copy that was cut short, and the next one", isHalf);
   mustEqual(pathsIn(volumes.dataOf("w")), ["d/", "d/x", "later"], {
     when: "a copy that was cut short, and the next one",
-    why: "half a copy looks like data",
+    why: isHalf,
   });
   await volumes.ensure("n");
   await fill("n", "/nowhere", "a place that the image has not");

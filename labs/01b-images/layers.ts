@@ -87,7 +87,8 @@ export async function mustRefuse(
   } catch (thrown) {
     if (isUnwritten(thrown)) throw thrown;
     if (thrown instanceof RuntimeError && thrown.code === "invalid-argument") return;
-    happened = String(thrown);
+    happened =
+      thrown instanceof RuntimeError ? `${thrown.code}: ${thrown.message}` : String(thrown);
   }
   judge(false, { ...judgement, happened, expected: "it is refused as invalid-argument" });
 }

@@ -15,7 +15,7 @@ import { untilQuiet } from "../quiet.ts";
 const PATIENCE = 2;
 const AFFINITY_S = 60;
 
-check("userspace: connections begin at the endpoints in turn, and may try each once", () => {
+check("userspace: connections begin at the endpoints in turn, and may try each", () => {
   const balancer = new Balancer(clock);
   const three = endpoints(3);
   balancer.update(three, undefined);
@@ -258,7 +258,7 @@ check("userspace: without an endpoint that accepts, the client is reset at once"
   ),
 );
 
-check("userspace: as many endpoints are tried as there are timeouts, each once", () =>
+check("userspace: as many endpoints are tried as there are timeouts", () =>
   withEndpoints(async (one, _two, refusing) => {
     const refused = CONNECT_TIMEOUTS_MS.map(() => refusing);
     await withProxyPort([...refused, one.target], async (port) => {

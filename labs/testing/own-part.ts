@@ -14,7 +14,7 @@ import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { bundle } from "../../scripts/build/bundle.ts";
-import { entryPoints, productSources } from "../../scripts/build/entries.ts";
+import { bundledSources, entryPoints } from "../../scripts/build/entries.ts";
 import { findLab, type Mutant, readLabs } from "../runner/manifest.ts";
 import { ownTree, treesDigest } from "../runner/own-tree.ts";
 import { ROOT_DIR } from "../runner/paths.ts";
@@ -28,8 +28,14 @@ export const PARTS = readLabs()
   .filter(({ files }) => files.length > 0)
   .map(({ number }) => number);
 
-/** The bundle with every lab's part: test files share it, as it takes 4 s of a processor. */
+/**
+ * The beginning of the name of the folder that has the bundle with every lab's part: test files
+ * share it, as making it takes 4 s of a processor.
+ */
 const ASSEMBLED = "own-bundle-";
+
+/** No test runs for so long from a bundle that sources have changed since. */
+const FORMER_MS = 3_600_000;
 
 /** The line that a process with a reader's part of a lab prints at its start. */
 export function markOf(number: string): string {
@@ -37,8 +43,8 @@ export function markOf(number: string): string {
 }
 
 /**
- * A reader's parts of some labs, by default of all, used as a reader does it; the reference is copied as their code.
- * It has its own folder, with the programs that are started from it.
+ * A reader's parts of some labs, by default of all, used as a reader does it; the reference is
+ * copied as their code. It has its own folder, with the programs that are started from it.
  */
 export class OwnPart {
   readonly folder: string;
@@ -144,20 +150,27 @@ export class OwnPart {
 
 /** A digest of what a bundle is made of. */
 function bundleKey(trees: readonly string[]): string {
-  const hash = createHash("sha256").update(`${trees.map((tree) => basename(tree))}\0`);
-  const paths = ["package-lock.json", ...globSync("scripts/build/*.ts", { cwd: ROOT_DIR })];
-  for (const path of [...productSources(), ...paths]) {
+  const names = trees.map((tree) => basename(tree));
+  const hash = createHash("sha256").update(`${process.version}\0${names}\0`);
+  const paths = ["package-lock.json", ...globSync("scripts/build/*.ts", { cwd: ROOT_DIR }).sort()];
+  for (const path of [...bundledSources(), ...paths]) {
     hash.update(`${path}\0${statSync(join(ROOT_DIR, path)).mtimeMs}\0`);
   }
   return hash.update(treesDigest(trees)).digest("hex");
 }
 
-/** Moves the bundle with every lab's part to its place, unless another process did it meanwhile. */
+const madeAt = (folder: string) => statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/**
+ * Moves the bundle with every lab's part to its place, unless another process did it meanwhile.
+ * Removes former ones, which no test that still runs uses.
+ */
 function keepBundle(made: string, kept: string): void {
   const former = globSync(`${ASSEMBLED}*`, { cwd: cacheFolder() });
   for (const name of former) {
     const path = join(cacheFolder(), name);
-    if (path !== kept) rmSync(path, { recursive: true, force: true });
+    const age_ms = madeAt(made) - madeAt(path);
+    if (path !== kept && age_ms > FORMER_MS) rmSync(path, { recursive: true, force: true });
   }
   try {
     renameSync(made, kept);

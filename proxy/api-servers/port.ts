@@ -54,7 +54,10 @@ export class ServerPort {
     }
   }
 
-  /** The first server that accepts gets the connection; without one it is reset, as by `serve`. */
+  /**
+   * The first server that accepts gets the connection; without one it is reset, as in userspace
+   * mode.
+   */
   async #serve(client: Socket): Promise<void> {
     const order = this.#balancer.order("");
     for (const [at, timeout_ms] of API_CONNECT_TIMEOUTS_MS.entries()) {

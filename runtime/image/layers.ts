@@ -117,9 +117,9 @@ export class LayerStore {
   }
 
   /**
-   * Unpacks a layer beside its place, in a folder of mode 755, and gives it its name and then its state once its tar's hash
-   * is found to be the diff id. A failure removes what was unpacked. Where another process has
-   * brought the layer meanwhile, that one stays.
+   * Unpacks a layer beside its place, in a folder of mode 755, and gives it its name and then its
+   * state once its tar's hash is found to be the diff id. A failure removes what was unpacked.
+   * Where another process has brought the layer meanwhile, that one stays.
    */
   async #unpack(diffId: string, digest: string, source: AsyncIterable<Buffer>): Promise<void> {
     // lab:01b begin unpack

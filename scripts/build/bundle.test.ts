@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { bundle, ROOT } from "./bundle.ts";
+import { BUNDLED } from "./entries.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "r2k-bundle-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,6 +24,18 @@ test("a bundle that imports node:http has all that it asks for, and not undici",
   await bundle({ outDir: relative(ROOT, folder), entries });
   const said = execFileSync(process.execPath, [join(folder, "program.js")], { encoding: "utf8" });
   expect(JSON.parse(said)).toEqual({ same: true, ok: "OK", loaded: false });
+});
+
+test("a bundle is made again when any folder changes that it has sources of", async () => {
+  const outDir = join(relative(ROOT, folder), "whole");
+  await bundle({ outDir, entries: { main: "cli/main" } });
+  const texts = globSync("**/*.js", { cwd: join(ROOT, outDir) }).map((path) => {
+    return readFileSync(join(ROOT, outDir, path), "utf8");
+  });
+  const folders = texts.flatMap((text) => [...text.matchAll(/^\/\/ ([\w-]+)\/.+\.ts$/gm)]);
+  const found = new Set(folders.map(([, name]) => name!));
+  expect(found.size).toBeGreaterThan(20);
+  expect([...found].filter((name) => !BUNDLED.includes(name))).toEqual([]);
 });
 
 test("a bundle has the values of YAML files' documents, and needs no such files", async () => {

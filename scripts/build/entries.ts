@@ -15,7 +15,7 @@ export function entryPoints(): Record<string, string> {
     ingress: "cli/ingress",
     dashboard: "cli/dashboard",
   };
-  for (const path of productSources()) {
+  for (const path of bundledSources(PRODUCT)) {
     const text = readFileSync(join(ROOT, path), "utf8");
     for (const match of text.matchAll(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g)) {
       const thread = join(dirname(path), match[1]!);
@@ -25,7 +25,7 @@ export function entryPoints(): Record<string, string> {
   return entries;
 }
 
-export const PRODUCT = [
+const PRODUCT = [
   "base",
   "api",
   "cel",
@@ -34,6 +34,7 @@ export const PRODUCT = [
   "pod-security",
   "apiextensions",
   "encryption",
+  "fairness",
   "client",
   "store",
   "apiserver",
@@ -55,11 +56,14 @@ export const PRODUCT = [
   "cli",
 ];
 
+/** The folders that a bundle is made of: `r2k lab` is among the commands. */
+export const BUNDLED = [...PRODUCT, "labs"];
+
 /** Sources that the command line may load, without tests, and data that is bundled with them. */
-export function productSources(): string[] {
+export function bundledSources(folders: readonly string[] = BUNDLED): string[] {
   const page = ["-o", "-path", "dashboard/page/*"];
   const names = ["-name", "*.ts", "-not", "-name", "*.test.ts", "-o", "-name", "*.yaml", ...page];
-  const args = ["-L", ...PRODUCT, ...names];
+  const args = ["-L", ...folders, ...names];
   const output = execFileSync("find", args, { cwd: ROOT, encoding: "utf8" });
   return output
     .split("\n")

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { ownParts } from "../../labs/runner/own-parts.ts";
 import { labsInUse, treesInUse } from "../../labs/runner/state.ts";
-import { entryPoints, PRODUCT, productSources } from "./entries.ts";
+import { BUNDLED, bundledSources, entryPoints } from "./entries.ts";
 
 const root = join(import.meta.dirname, "../..");
 const outDir = ".cache/bundle";
@@ -26,7 +26,7 @@ async function refresh(): Promise<void> {
   const started_s = Date.now() / 1000;
   const trees = treesInUse();
   const newest_ms = Math.max(
-    ...productSources().map((path) => modified(join(root, path))),
+    ...bundledSources().map((path) => modified(join(root, path))),
     ...trees.flatMap(treeFiles).map(modified),
     modified(join(root, "package-lock.json")),
   );
@@ -62,7 +62,7 @@ async function refresh(): Promise<void> {
   await writePage(join(root, ".cache/dashboard"));
   mkdirSync(join(root, outDir), { recursive: true });
   if (trees.length > 0) rmSync(sources, { force: true });
-  else writeFileSync(sources, `${[...PRODUCT, "package-lock.json"].join(" ")}\n`);
+  else writeFileSync(sources, `${[...BUNDLED, "package-lock.json"].join(" ")}\n`);
   writeFileSync(stamp, how);
 }
 

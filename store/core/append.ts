@@ -22,8 +22,8 @@ export function broadcastHeartbeat(raft: LeaderState, round: number): void {
 
 /**
  * Sends one append as the follower's state allows, a snapshot when the log no longer reaches back
- * to it. Without `evenEmpty`, only when there are entries to send; with a full window in `replicate`
- * there are none. Returns whether something was sent.
+ * to it. Without `evenEmpty`, only when there are entries to send; with a full window in
+ * `replicate` there are none. Returns whether something was sent.
  */
 export function sendAppend(
   raft: LeaderState,

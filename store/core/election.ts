@@ -84,9 +84,10 @@ function isUpToDate(log: RaftLog, lastIndex: number, lastTerm: number): boolean 
 }
 
 /**
- * Answers a request for a vote; the caller has dealt with terms. A member grants it to the candidate
- * that has its vote, or to any while it has neither voted nor a leader, and a pre-vote of a later
- * term to any. A grant is in the term that was asked for, a refusal in the member's own.
+ * Answers a request for a vote; the caller has dealt with terms. A candidate whose log is up to
+ * date gets the vote of a member that voted for it, or that has neither voted nor a leader, and the
+ * pre-vote of any member for a later term. A grant is in the term that was asked for, a refusal in
+ * the member's own.
  */
 export function handleVote(raft: RaftState, message: VoteMessage): void {
   // lab:03 begin handle-vote

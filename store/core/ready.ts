@@ -69,9 +69,9 @@ function followedChange({ log }: RaftState): number {
 
 /**
  * Returns the next write. There is one for new entries, a restored snapshot, a changed term or
- * vote, a commit index up to `commitNeeded` that was not handed out, and, even without content, for
- * messages that wait (`outboxAfterPersist`), since earlier writes may be under way. The hard state
- * is written when term or vote changed or the commit index is needed, and not for a commit alone.
+ * vote, a needed commit index (`commitNeeded`) above the last one written, and, even without
+ * content, for messages that wait (`outboxAfterPersist`), since earlier writes may be under way. An
+ * advance of the commit index that is not needed makes no write.
  */
 function takeWrite(raft: RaftState, states: HardStates, commitNeeded: number): Write | undefined {
   // lab:04 begin take-write

@@ -1,7 +1,7 @@
 /**
  * Runs what users bring, unmodified, in a cluster of `r2k start`, and writes docs/COMPATIBILITY.md.
- * Usage: npm run peers -- helm kustomize prometheus-operator cert-manager; npm run compat [-- NAME...]. With
- * names, those alone run, and the page stays as it is.
+ * Usage: npm run peers -- helm kustomize prometheus-operator cert-manager; npm run compat [--
+ * NAME...]. With names, those alone run, and the page stays as it is.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -51,7 +51,8 @@ async function addressesInRules(): Promise<Set<string>> {
 
 /**
  * Makes the node's kernel forget the connections that no pod has answered. For two minutes it sends
- * a client with the port of such a one to the same pod, which is gone, regardless of the rules.
+ * a client that uses the port of such a connection to the same pod, which is gone, regardless of
+ * the rules.
  */
 async function forgetUnanswered(ip: string): Promise<void> {
   const unanswered = ["-p", "tcp", "-d", ip, "--state", "SYN_SENT"];
@@ -82,8 +83,9 @@ describe("the demo without probe and preStop", { timeout: TIMEOUT_MS }, () => {
     const { requests, failures } = await load.stop();
     expect(failures.length).toBeGreaterThan(0);
     expect(failures.length).toBeLessThan(requests);
-    // It is the update that lost them: afterwards every request is answered. Its end is not that of
-    // the last old pod in the node's rules.
+    // It is the update that lost them: afterwards every request is answered, but of clients whose
+    // port the kernel still leads to an old pod. The update's end is not that of the last old pod
+    // in the node's rules.
     await waitFor(
       "rules without the old pods",
       async () => {

@@ -4,8 +4,8 @@ import { header, type State } from "../state/state.ts";
 
 /**
  * Declares revisions below `revision` gone: from now on reads of them are refused (S6). The
- * records themselves leave later, in the background, see `Compactor`. A revision that is declared
- * gone already, or is yet to come, is refused.
+ * records themselves leave later, in the background, see `Compactor`. A revision up to that of
+ * the last compaction, or one that is yet to come, is refused.
  */
 export function compact(state: State, request: CompactionRequest): CompactionResponse {
   // lab:06 begin compact

@@ -206,8 +206,8 @@ export class WatchHub {
   }
 
   /**
-   * Sends the events of one revision. One whose stream is full lags from this revision on, and
-   * catches up; one that lags already, or starts later, is passed over.
+   * Sends the events of one revision. A watcher whose stream is full lags from this revision on,
+   * and catches up; a watcher that lags already, or starts later, is passed over.
    */
   #offer(watcher: Watcher, main: number, events: ChangeEvent[]): void {
     // lab:06 begin hub-offer

@@ -28,7 +28,7 @@ export interface Implementation {
   pluginDir(): string;
   /** How they are called; the default is exec. */
   invoke?: Invoke;
-  /** Whether the same code is judged in this process too: here only what executables add is. */
+  /** Whether the same code is also judged in this process; then only what executables add is. */
   executablesAlone?: boolean;
   /** The newest CNI version that it speaks; 1.1.0 is the first with STATUS and GC. */
   newest: CniVersion;

@@ -46,7 +46,7 @@ export function cniContract(name: string, implementation: Implementation): void 
   });
 }
 
-/** Rules that depend on neither a process of the plugin's own nor on one that it starts. */
+/** Rules that depend neither on the plugin's own process nor on one that it starts. */
 function codeContract(bench: () => Bench, implementation: Implementation): void {
   describe("the limits of ADD", () => addLimitsContract(bench));
   describe("gateways", () => gatewaysContract(bench));

@@ -79,7 +79,10 @@ function archiveName(key: string): string {
   return `${key}.tar`;
 }
 
-/** Runs tar in a directory, with a bounded memory. It ends with this process's group, which the driver ends. */
+/**
+ * Runs tar in a directory, with a bounded memory. It ends with this process's group, which the
+ * driver ends.
+ */
 function tar(
   args: readonly string[],
   directory: Directory,

@@ -77,7 +77,10 @@ function isOurs(pid: string): boolean {
   }
 }
 
-/** Files, mounts, groups, links of the network and processes that there are, once conmons have ended. */
+/**
+ * Files, mounts, groups, links of the network and processes that there are, once conmons have
+ * ended.
+ */
 async function remains(): Promise<string[]> {
   const { R2K_DATA = "", R2K_RUN = "" } = process.env;
   const pids = () => readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && isOurs(pid));
