@@ -13,13 +13,16 @@ export const VERIFY_PAUSE_FACTOR = 100;
 export const FULL_SYNC_MS = 3_600_000;
 /**
  * Work of the Service ports that are changed in one turn of the event loop, about 10 ms: each
- * frontend and endpoint counts as one, and a port as PORT_WORK.
+ * frontend and endpoint counts as one, with session affinity as AFFINITY_WORK, and a port as
+ * PORT_WORK.
  */
 export const CHANGE_WORK = 2_000;
 export const PORT_WORK = 20;
+export const AFFINITY_WORK = 10;
 /**
- * Time of a pass for changes; what is left waits for the next one, which plans what changed since:
- * one Service of 100 ports and endpoints with session affinity takes nftables a minute.
+ * Time of a pass for changes, but for two turns; what is left waits for the next one, which plans
+ * what changed since: one Service of 100 ports and endpoints with session affinity takes nftables a
+ * minute.
  */
 export const PASS_MS = 1_000;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */

@@ -14,11 +14,10 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { servicePort } from "../testing/service-port.ts";
 import type { Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { CHANGE_WORK, PASS_MS, PORT_WORK, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
-import { type LoopOptions, listed, ProxyLoop, partsOf, type SyncState } from "./loop.ts";
+import { CHANGE_WORK, PASS_MS, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import { type LoopOptions, listed, ProxyLoop, type SyncState } from "./loop.ts";
 import type { ServicePort } from "./plan/model.ts";
 
 const clock = systemClock();
@@ -251,33 +250,8 @@ test("other events are processed while a Service of many ports is planned", asyn
   await close();
 });
 
-test("changes are applied in parts of some work, small namespaces first, removals last", () => {
-  const port = (work: number) =>
-    servicePort({
-      clusterIps: ["10.96.0.7"],
-      allEndpoints: Array(work - PORT_WORK).fill({ address: "10.1.0.1", port: 80 }),
-    });
-  const half = port(CHANGE_WORK / 2);
-  const small = port(PORT_WORK);
-  const parts = partsOf(
-    new Map([
-      ["shop/removed", { before: half, after: undefined }],
-      ["shop/one", { before: undefined, after: half }],
-      ["shop/two", { before: half, after: small }],
-      ["shop/three", { before: small, after: small }],
-      ["shop/large", { before: small, after: port(CHANGE_WORK * 5) }],
-      ["other/first", { before: small, after: half }],
-    ]),
-  );
-  expect([...parts].map((part) => [...part.keys()])).toEqual([
-    ["other/first", "shop/one"],
-    ["shop/two", "shop/three", "shop/large"],
-    ["shop/removed"],
-  ]);
-});
-
 test("a change that takes long is left to further passes, which plan what others changed", async () => {
-  const ports = Array.from({ length: CHANGE_WORK / 8 }, (_, at) => ({
+  const ports = Array.from({ length: CHANGE_WORK / 4 }, (_, at) => ({
     name: `p${at}`,
     port: 1 + at,
   }));
@@ -305,7 +279,8 @@ test("a change that takes long is left to further passes, which plan what others
     return calls.length >= 6;
   };
   await waitFor("the passes", isDone, { clock });
-  expect(calls.slice(0, 4)).toEqual(["change", "end of the pass", "change", "end of the pass"]);
+  // From the second on, a pass has a turn of what is left too.
+  expect(calls.join()).toMatch(/^change,end of the pass,change,change,end of the pass,change/);
   await loop.close();
   await close();
 });

@@ -11,15 +11,13 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
-import type { PortChanges, Rules } from "./apply/rules.ts";
+import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
 import {
   ADDRESSES_TRACED_MAX,
-  CHANGE_WORK,
   FULL_SYNC_MS,
   PASS_MS,
-  PORT_WORK,
   PROBLEMS_LOGGED_MAX,
   RETRY_FIRST_MS,
   RETRY_MS_MAX,
@@ -27,10 +25,11 @@ import {
   VERIFY_MS,
   VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
-import type { ServicePlan, ServicePort } from "./plan/model.ts";
+import type { HealthCheck, ServicePlan, ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { nodeAddresses, reservedBy } from "./reserved.ts";
+import { type PortChange, turnsOf } from "./turns.ts";
 
 /** The label that names a slice's Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -66,7 +65,7 @@ export interface SyncState {
   readonly error?: string;
 }
 
-/** The kernel has what was planned last. */
+/** The kernel has what was planned last, but for changes that wait. */
 interface Applied {
   readonly kind: "applied";
   /** When all rules were written (monotonic), and the API's addresses then. */
@@ -81,12 +80,6 @@ type Kernel = Applied | { readonly kind: "unknown" };
 
 const UNKNOWN: Kernel = { kind: "unknown" };
 
-/** A Service port before and after a change; undefined: there is none. */
-export interface PortChange {
-  readonly before: ServicePort | undefined;
-  readonly after: ServicePort | undefined;
-}
-
 /**
  * Connects informers, plan and rules: collects the Services that changed, plans them and applies
  * the difference. One pass runs at a time; a rebuild of the table follows a failed one.
@@ -100,8 +93,10 @@ export class ProxyLoop {
   readonly #planned = new Map<string, Map<string, ServicePort>>();
   /** The problems in the log by Service, and the conflicts by port key, while there are any. */
   readonly #logged = new Map<string, string>();
-  /** Changes of ports that are planned and not applied yet, by port key. */
+  /** Changes of ports that are planned and not applied yet, by port key, the oldest first. */
   readonly #waiting = new Map<string, PortChange>();
+  /** Checks of Services with endpoints here, until the rules are applied. */
+  readonly #checks = new Map<string, HealthCheck>();
   /** Entries to delete, of changes that are applied. */
   readonly #stale: StaleFlow[] = [];
   /** Ends the informers' handlers. */
@@ -226,6 +221,7 @@ export class ProxyLoop {
     const apiServers = isRebuild ? await this.#options.apiServers() : kernel.apiServers;
     const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
     const slices = new Slices(clock);
+    const old = new Set(this.#waiting.keys());
     const reserved = reservedBy(apiServers, own);
     for (const service of dirty) {
       await inSlices(this.#plan(service, reserved), slices);
@@ -239,20 +235,22 @@ export class ProxyLoop {
         this.#waiting.delete(key);
       }
     };
-    await this.#traced(this.#waiting, async () => {
-      if (isRebuild) {
-        await rules.rebuild([...this.#allPorts()], apiServers);
-        return applied([...this.#waiting.keys()]);
-      }
-      const until_ms = clock.monotonic() + PASS_MS;
-      for (const part of partsOf(new Map(this.#waiting))) {
-        await rules.change(part);
-        applied(part.keys());
-        if (slices.due) await slices.pause();
-        if (clock.monotonic() >= until_ms) break;
-      }
-    });
+    if (isRebuild) {
+      const all = [...this.#waiting.keys()];
+      await this.#traced(all, () => rules.rebuild([...this.#allPorts()], apiServers));
+      applied(all);
+    }
+    const until_ms = clock.monotonic() + PASS_MS;
+    let turns = 0;
+    for (const part of turnsOf(this.#waiting, old)) {
+      await this.#traced(part.keys(), () => rules.change(part));
+      applied(part.keys());
+      if (slices.due) await slices.pause();
+      // The second is that of the oldest changes, if a pass has left some.
+      if (++turns >= (old.size > 0 ? 2 : 1) && clock.monotonic() >= until_ms) break;
+    }
     if (this.#waiting.size > 0) this.#passes.request();
+    this.#setChecks();
     const applied_ms = clock.monotonic();
     if (!this.#state.isApplied) await this.#options.removeOthers();
     const touched = isRebuild ? this.#allPorts() : [...changes.values()].map(({ after }) => after);
@@ -274,9 +272,10 @@ export class ProxyLoop {
   }
 
   /** Makes the write of new endpoints' rules a trace, by which a pod's page finds it. */
-  #traced(changes: ReadonlyMap<string, PortChange>, write: () => Promise<void>): Promise<void> {
+  #traced(keys: Iterable<string>, write: () => Promise<void>): Promise<void> {
     const { tracer } = this.#options;
-    const addresses = tracer ? newAddresses(changes.values()) : [];
+    const changes = () => [...keys].map((key) => this.#waiting.get(key)!);
+    const addresses = tracer ? newAddresses(changes()) : [];
     if (!tracer || addresses.length === 0) return write();
     return tracer.trace("syncProxyRules", () => ({ addresses }), write);
   }
@@ -295,7 +294,13 @@ export class ProxyLoop {
       ? yield* planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
       : { ports: [], problems: [] };
     this.#logProblems(name, listed(plan.problems));
-    this.#options.healthChecks.update(name, plan.healthCheck);
+    // A balancer sends connections here once the rules are there, and stops before they are gone.
+    if (plan.healthCheck && plan.healthCheck.localEndpoints > 0) {
+      this.#checks.set(name, plan.healthCheck);
+    } else {
+      this.#checks.delete(name);
+      this.#options.healthChecks.update(name, plan.healthCheck);
+    }
     const old = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
     if (now.size > 0) this.#planned.set(name, now);
@@ -305,6 +310,16 @@ export class ProxyLoop {
       const before = waiting ? waiting.before : old?.get(key);
       this.#waiting.set(key, { before, after: now.get(key) });
       yield;
+    }
+  }
+
+  /** Sets the checks of Services whose rules are applied. */
+  #setChecks(): void {
+    for (const [name, check] of this.#checks) {
+      const ports = this.#planned.get(name)?.keys() ?? [];
+      if ([...ports].some((key) => this.#waiting.has(key))) continue;
+      this.#checks.delete(name);
+      this.#options.healthChecks.update(name, check);
     }
   }
 
@@ -333,46 +348,6 @@ export class ProxyLoop {
     this.#logProblems(port, listed(texts));
   }
 }
-
-/**
- * Divides changes into those that are made in one turn, of about CHANGE_WORK. Namespaces with less
- * work come first, and of all removals the last: a frontend that another Service gets always has
- * one.
- */
-export function* partsOf(changes: ReadonlyMap<string, PortChange>): Generator<PortChanges> {
-  let part = new Map<string, ServicePort | undefined>();
-  let work = 0;
-  const sized = [...changes].map(([key, { before, after }]) => ({
-    key,
-    namespace: key.slice(0, key.indexOf("/")),
-    after,
-    work: PORT_WORK + Math.max(workOf(before), workOf(after)),
-  }));
-  const totals = new Map<string, number>();
-  for (const { namespace, work: more } of sized) {
-    totals.set(namespace, (totals.get(namespace) ?? 0) + more);
-  }
-  const place = ({ namespace, after }: (typeof sized)[number]) => [
-    Number(after === undefined),
-    totals.get(namespace)!,
-  ];
-  const inOrder = sized
-    .map((one) => [place(one), one] as const)
-    .sort(([[a, m]], [[b, n]]) => a! - b! || m! - n!);
-  for (const [, one] of inOrder) {
-    part.set(one.key, one.after);
-    work += one.work;
-    if (work < CHANGE_WORK) continue;
-    yield part;
-    part = new Map();
-    work = 0;
-  }
-  if (part.size > 0) yield part;
-}
-
-/** The endpoints of a port's frontends, each of which modes have a rule or an element for. */
-const workOf = (port: ServicePort | undefined): number =>
-  port ? port.allEndpoints.length * (port.clusterIps.length + port.externalIps.length) : 0;
 
 /** Addresses of endpoints that their ports did not have before. */
 function newAddresses(changes: Iterable<PortChange>): string[] {
