@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { withSwapper } from "../../../testing/swapper.ts";
+import { mount, unmount } from "../mount/mount.ts";
 import { copyTree } from "./copy-tree.ts";
 import { Directory } from "./directory.ts";
 import { removePath } from "./remove-tree.ts";
@@ -117,6 +118,34 @@ test("a copy that is aborted ends", async () => {
 });
 
 describe.runIf(process.getuid?.() === 0)("as root", () => {
+  test("files whose inode numbers are alike as doubles are copied apart", async () => {
+    const layers = ["upper", "lower"].map((name) => path.join(base, name));
+    for (const layer of layers) {
+      mkdirSync(layer);
+      mount({ source: "tmpfs", target: layer, type: "tmpfs" });
+    }
+    try {
+      for (const name of ["1", "2"]) {
+        writeFileSync(path.join(layers[1]!, name), name);
+        linkSync(path.join(layers[1]!, name), path.join(layers[1]!, `${name}.again`));
+      }
+      // overlayfs puts the layer into the highest bits of an inode number.
+      const data = `lowerdir=${layers.join(":")},xino=on`;
+      mount({ source: "overlay", target: source, type: "overlay", data });
+      try {
+        expect(statSync(at("1")).ino).toBe(statSync(at("2")).ino);
+        const target = await copy();
+        const contentOf = (name: string) => readFileSync(path.join(target, name), "utf8");
+        const names = ["1", "1.again", "2", "2.again"];
+        expect(names.map(contentOf)).toEqual(["1", "1", "2", "2"]);
+      } finally {
+        unmount(source);
+      }
+    } finally {
+      for (const layer of layers) unmount(layer);
+    }
+  });
+
   test("owners, devices and attributes are copied", async () => {
     writeFileSync(at("file"), "");
     execFileSync("chown", ["5:6", at("file")]);

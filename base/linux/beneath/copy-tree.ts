@@ -54,7 +54,7 @@ export async function copyTree(from: Directory, to: Directory, signal: AbortSign
 interface Copy {
   root: Directory;
   /** Where the copy of a file with several names is, by its inode number; latin1, as bytes. */
-  linked: Map<number, string>;
+  linked: Map<bigint, string>;
   linked_bytes: number;
   chunk: Buffer;
 }
@@ -85,13 +85,14 @@ function* copying(
       finish(made, inner, inner.stats());
       continue;
     }
-    if (linkAgain(to, name, stats, copy)) continue;
+    const inode = stats.nlink > 1 ? source.inode() : undefined;
+    if (inode !== undefined && linkAgain(to, name, inode, copy)) continue;
     if (stats.isSymbolicLink()) to.makeSymlink(name, source.readLink());
     else if (stats.isFile()) yield* copyContent(source, stats, to, name, copy.chunk);
     else to.makeNode(name, stats.mode & FORMAT, stats.rdev);
     using made = to.handle(name);
     finish(made, source, stats);
-    if (stats.nlink > 1) remember(copy, stats, place);
+    if (inode !== undefined) remember(copy, inode, place);
   }
 }
 
@@ -108,17 +109,17 @@ function directoryOf(from: Directory, name: Buffer): Directory | undefined {
   );
 }
 
-function remember(copy: Copy, { ino }: Stats, place: string): void {
+function remember(copy: Copy, inode: bigint, place: string): void {
   const bytes = place.length + LINKED_ENTRY_BYTES;
   if (place.length >= PATH_MAX || copy.linked_bytes + bytes > LINKED_BYTES) return;
-  copy.linked.set(ino, place);
+  copy.linked.set(inode, place);
   copy.linked_bytes += bytes;
 }
 
 /** Gives another name to the copy of a file that was met before. */
-function linkAgain(to: Directory, name: Buffer, stats: Stats, { root, linked }: Copy): boolean {
-  const place = linked.get(stats.ino);
-  if (stats.nlink < 2 || place === undefined) return false;
+function linkAgain(to: Directory, name: Buffer, inode: bigint, { root, linked }: Copy): boolean {
+  const place = linked.get(inode);
+  if (place === undefined) return false;
   const at = place.lastIndexOf("/") + 1;
   using parent = root.directory(at === 0 ? "." : Buffer.from(place.slice(0, at), "latin1"));
   to.makeLink(name, parent, Buffer.from(place.slice(at), "latin1"));

@@ -26,6 +26,11 @@ export class Handle implements Disposable {
     return fstatSync(this.fd);
   }
 
+  /** The inode number, whole: `stats` rounds those above 2^53, which servers and overlayfs give. */
+  inode(): bigint {
+    return fstatSync(this.fd, { bigint: true }).ino;
+  }
+
   /** Where a symbolic link leads, as it is written. EINVAL for anything else. */
   readLink(): Buffer {
     return readLinkOf(this.fd, this.label);
