@@ -6,7 +6,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -22,8 +21,7 @@ import {
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exportedBy } from "../../../testing/nfs/exports.ts";
 import { CsiFixture, refused } from "./fixture.ts";
 import { type NfsUnderTest, nfsRules } from "./nfs-rules.ts";
@@ -110,21 +108,38 @@ const FIRST_BYTES = 20_480;
 describe("NFS driver: a hostile server", () => {
   const csi = new CsiFixture(driver);
   beforeEach(() => csi.open());
-  afterEach(() => csi.close());
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await csi.close();
+  });
+  const share = (name: string) => path.join(driver.exported(csi.dir), name);
+
+  /** Makes the processes that the driver starts from now on run a script as tar. */
+  function tarBy(script: string): void {
+    mkdirSync(csi.path("bin"));
+    writeFileSync(csi.path("bin/tar"), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    vi.stubEnv("R2K_TAR", execFileSync("which", ["tar"], { encoding: "utf8" }).trim());
+    vi.stubEnv("PATH", `${csi.path("bin")}:${process.env["PATH"]}`);
+  }
+
+  /** A volume's snapshot, and its archive in the share. */
+  async function snapshotOf(volumeId: string): Promise<{ snapshotId: string; archive: string }> {
+    const request = { sourceVolumeId: volumeId, name: "snap" };
+    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
+    return { snapshotId, archive: share(`.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`) };
+  }
 
   it("a directory that becomes a link while a snapshot is unpacked leads nowhere", async () => {
-    const share = (name: string) => path.join(driver.exported(csi.dir), name);
+    execFileSync("mkfifo", [csi.path("pipe")]);
+    const input = `case "$*" in *--extract*) exec "$R2K_TAR" "$@" < ${csi.path("pipe")} ;; esac`;
+    tarBy(`${input}; exec "$R2K_TAR" "$@"`);
     const { volumeId } = await csi.create({ name: "v" });
     mkdirSync(share("v/a"));
     for (const name of ["1", "2"]) writeFileSync(share(`v/a/${name}`), Buffer.alloc(FIRST_BYTES));
-    const request = { sourceVolumeId: volumeId, name: "snap" };
-    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
+    const { snapshotId, archive: file } = await snapshotOf(volumeId);
     mkdirSync(csi.path("victim"));
-    const file = share(`.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`);
     const archive = readFileSync(file);
-    rmSync(file);
-    execFileSync("mkfifo", [file]);
-    const pipe = openSync(file, constants.O_RDWR);
+    const pipe = openSync(csi.path("pipe"), constants.O_RDWR);
     const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
     copy.catch(() => undefined);
     writeSync(pipe, archive.subarray(0, FIRST_BYTES));
@@ -139,44 +154,28 @@ describe("NFS driver: a hostile server", () => {
     expect(readdirSync(csi.path("victim"))).toEqual([]);
   });
 
-  it("a device in the place of a snapshot's archive is not read", async () => {
+  it("an archive that is no regular file is not opened", async () => {
     const { volumeId } = await csi.create({ name: "v" });
-    const request = { sourceVolumeId: volumeId, name: "snap" };
-    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
-    const archive = `.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`;
-    const file = path.join(driver.exported(csi.dir), archive);
-    rmSync(file);
+    const { snapshotId, archive } = await snapshotOf(volumeId);
     // Of zeros alone: an empty archive.
-    execFileSync("mknod", [file, "c", "1", "5"]);
-    const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
-    await expect(copy).rejects.toThrow("EACCES");
+    for (const [program, ...more] of [["mknod", "c", "1", "5"], ["mkfifo"]] as const) {
+      rmSync(archive);
+      execFileSync(program, [archive, ...more]);
+      const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
+      await expect(copy, program).rejects.toEqual(refused(Status.FAILED_PRECONDITION));
+    }
+  });
+
+  it("no device of the share is opened, also not by tar", async () => {
+    tarBy("cat null >&2; exit 2");
+    const { volumeId } = await csi.create({ name: "v" });
+    execFileSync("mknod", [share("v/null"), "c", "1", "3"]);
+    await expect(snapshotOf(volumeId)).rejects.toThrow("null: Permission denied");
   });
 
   it("tar has a bounded memory", async () => {
-    const { volumeId } = await csi.create({ name: "v" });
-    const request = { sourceVolumeId: volumeId, name: "snap" };
-    const { snapshotId } = (await csi.controller.createSnapshot(request)).snapshot!;
-    const archive = `.r2k-csi/snapshots/${snapshotId.split("#").at(-1)}.tar`;
-    const file = path.join(driver.exported(csi.dir), archive);
-    rmSync(file);
-    execFileSync("mkfifo", [file]);
-    const pipe = openSync(file, constants.O_RDWR);
-    const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
-    copy.catch(() => undefined);
-    const runsTar = (pid: string) =>
-      tolerateSync(
-        () =>
-          readFileSync(`/proc/${pid}/comm`, "utf8") === "tar\n" &&
-          readlinkSync(`/proc/${pid}/fd/0`).endsWith(archive),
-        errno("ENOENT", "ESRCH"),
-      );
-    let pid: string | undefined;
-    await expect
-      .poll(() => (pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && runsTar(name))))
-      .toBeDefined();
-    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
-    expect(limits).toMatch(new RegExp(`^Max address space +${TAR_MEMORY_KIB_MAX * 1024} `, "m"));
-    closeSync(pipe);
-    await copy.catch(() => undefined);
+    tarBy(`ulimit -v > ${csi.path("limit")}; exec "$R2K_TAR" "$@"`);
+    await snapshotOf((await csi.create({ name: "v" })).volumeId);
+    expect(readFileSync(csi.path("limit"), "utf8").trim()).toBe(String(TAR_MEMORY_KIB_MAX));
   });
 });

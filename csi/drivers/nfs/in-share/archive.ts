@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { closeSync, constants, fsyncSync } from "node:fs";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
-import { internal, notFound, resourceExhausted } from "../../../lib/errors.ts";
+import { failedPrecondition, internal, notFound, resourceExhausted } from "../../../lib/errors.ts";
 import { PROGRAM_OUTPUT_BYTES_MAX, TAR_MEMORY_KIB_MAX } from "../limits.ts";
 import type { ShareContents } from "./share-contents.ts";
 
@@ -45,7 +45,10 @@ export async function writeArchive(
   }
 }
 
-/** Unpacks a snapshot into an empty directory that no other process uses. */
+/**
+ * Unpacks a snapshot into an empty directory that no other process uses. An archive that is no
+ * regular file is FAILED_PRECONDITION: open(2) of a fifo would block this thread, with its timers.
+ */
 export async function extractSnapshot(
   share: ShareContents,
   key: string,
@@ -55,6 +58,9 @@ export async function extractSnapshot(
   using snapshots = share.meta("snapshots");
   using archive = snapshots.find(archiveName(key), { oneMount: true });
   if (!archive) throw notFound(`the archive of snapshot ${key} is missing from the share`);
+  if (!archive.stats().isFile()) {
+    throw failedPrecondition(`the archive of snapshot ${key} is no regular file in the share`);
+  }
   const fd = archive.reopen(constants.O_RDONLY);
   try {
     const what = ["--extract", "--preserve-permissions", "--same-owner", "--file=-"];
