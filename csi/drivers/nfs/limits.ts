@@ -26,7 +26,10 @@ export const CONTENT_WORK_TIMEOUT_MS = CONTENT_TIMEOUT_MS - 60_000;
  * hangs would take those of others.
  */
 export const PROCESSES_PER_SERVER_MAX = 4;
-/** Copies of these that a namespace may have: some never end in time, and are tried again. */
+/**
+ * Copies of these that a namespace may have, and snapshots of all namespaces together: some never
+ * end in time, and are tried again.
+ */
 export const PROCESSES_PER_NAMESPACE_MAX = 2;
 
 /** Processes that wait for work, and how long they do. */

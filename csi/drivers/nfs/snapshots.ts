@@ -36,6 +36,12 @@ export function snapshotHandlers(
   };
 }
 
+/**
+ * The namespace that all snapshots count with, since a request has none: together they leave places
+ * to clones. It is no name that a namespace can have.
+ */
+const SNAPSHOTS = "(snapshots)";
+
 async function createSnapshot(
   driver: NfsDriver,
   request: CreateSnapshotRequest,
@@ -52,7 +58,7 @@ async function createSnapshot(
     driver.processes.run(
       "createSnapshot",
       { ...inShare(driver, share), ...asked },
-      { server: copiesOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
+      { server: copiesOf(share.server), namespace: SNAPSHOTS, timeout_ms: CONTENT_TIMEOUT_MS },
     ),
   );
   return snapshotMessage(share, record);

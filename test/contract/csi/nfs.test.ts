@@ -91,6 +91,17 @@ describe("NFS driver: calls that wait for a server", () => {
     expect(await csi.controller.deleteVolume({ volumeId: otherId() })).toEqual({});
   });
 
+  it("snapshots of all namespaces leave places to clones", async () => {
+    const snapshot = () => {
+      return csi.controller.createSnapshot({ name: `s${next}`, sourceVolumeId: otherId() });
+    };
+    await fill(snapshot, PROCESSES_PER_NAMESPACE_MAX);
+    await expect(snapshot()).rejects.toEqual(refused(Status.UNAVAILABLE));
+    const volumeContentSource = { volume: { volumeId: otherId() } };
+    const clone = csi.create({ name: "clone", volumeContentSource });
+    await expect(clone).rejects.toEqual(refused(Status.NOT_FOUND));
+  });
+
   it("calls that hang keep no pod from its end: unmounts have places of their own", async () => {
     const volume = await csi.create({ name: "v" });
     await csi.publish(volume, "t");
