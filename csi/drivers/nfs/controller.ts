@@ -21,7 +21,7 @@ import { inShare, type NfsDriver } from "./driver.ts";
 import { CAPACITY_BYTES_MAX, CONTENT_TIMEOUT_MS, SHARE_TIMEOUT_MS } from "./limits.ts";
 import { volumeMessage } from "./messages.ts";
 import type { VolumeRecord } from "./record.ts";
-import { copiesOf, removalsOf } from "./share-processes.ts";
+import { copiesOf } from "./share-processes.ts";
 import { snapshotHandlers } from "./snapshots.ts";
 import { PVC_NAMESPACE } from "./sub-dir.ts";
 import { type ObjectId, parseId } from "./volume-id.ts";
@@ -92,11 +92,7 @@ async function deleteVolume(
   { share, key }: ObjectId,
 ): Promise<void> {
   await driver.pending.run([id, key], () =>
-    driver.processes.run(
-      "deleteVolume",
-      { ...inShare(driver, share), key },
-      { server: removalsOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS },
-    ),
+    driver.removals.run("deleteVolume", { ...inShare(driver, share), key }),
   );
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { PendingOperations } from "../../lib/pending-operations.ts";
 import type { InShare } from "./in-share/operations.ts";
 import { type MountOptions, ownMountOptions } from "./mount-options.ts";
+import type { Removals } from "./removals.ts";
 import type { Share } from "./share.ts";
 import type { ShareProcesses } from "./share-processes.ts";
 
@@ -10,6 +11,7 @@ import type { ShareProcesses } from "./share-processes.ts";
 export interface NfsDriver {
   readonly nodeId: string;
   readonly processes: ShareProcesses;
+  readonly removals: Removals;
   readonly pending: PendingOperations;
   /** The options of the driver's own mounts, beside those of a class. */
   readonly mount: MountOptions;

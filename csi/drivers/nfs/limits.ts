@@ -32,6 +32,9 @@ export const PROCESSES_PER_SERVER_MAX = 4;
  */
 export const PROCESSES_PER_NAMESPACE_MAX = 2;
 
+/** Removals that are remembered because they did not end in time; the oldest are forgotten. */
+export const LONG_REMOVALS_MAX = 1024;
+
 /** Processes that wait for work, and how long they do. */
 export const PROCESSES_IDLE_MAX = 2;
 export const PROCESS_IDLE_MS = 30_000;

@@ -7,6 +7,7 @@ import { identityService } from "./identity.ts";
 import { nfsMounter } from "./in-share/mounter.ts";
 import { mountOptionsOf } from "./mount-options.ts";
 import { nodeService } from "./node.ts";
+import { Removals } from "./removals.ts";
 import { SHARE_PROCESS, ShareProcesses } from "./share-processes.ts";
 
 export const NFS_DRIVER_NAME = "nfs.csi.r2k.dev";
@@ -39,6 +40,7 @@ export async function startNfsDriver(
   const driver: NfsDriver = {
     nodeId,
     processes,
+    removals: new Removals(processes),
     pending: new PendingOperations(),
     mount: mountOptionsOf("mountOptions", mountOptions),
     sourceOfMount: options.seam?.sourceOfMount ?? nfsMounter.sourceOfMount,

@@ -53,9 +53,9 @@ export class ShareProcesses {
 
   /**
    * Carries out one operation; `server` is the key of those that it counts with: the server that
-   * it waits for, or `copiesOf`, `removalsOf` or `unmountsOf` it. Throws its RpcError, UNAVAILABLE
-   * while too many wait for that server, or too many of `namespace`, where that is given, or
-   * DEADLINE_EXCEEDED after `timeout_ms`.
+   * it waits for, or one kind of call on it (`copiesOf`, `unmountsOf`, `Removals`). Throws its
+   * RpcError, UNAVAILABLE while too many wait for that server, or too many of `namespace`, where
+   * that is given, or DEADLINE_EXCEEDED after `timeout_ms`.
    */
   async run<N extends OperationName>(
     name: N,
@@ -153,11 +153,6 @@ export class ShareProcesses {
  */
 export function copiesOf(server: string): string {
   return `${server}, copies`;
-}
-
-/** The key of calls that remove content, which copies that fail for their size do not delay. */
-export function removalsOf(server: string): string {
-  return `${server}, removals`;
 }
 
 /**

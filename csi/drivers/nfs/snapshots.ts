@@ -11,7 +11,7 @@ import { requireParameters } from "../../lib/parameters.ts";
 import { inShare, type NfsDriver } from "./driver.ts";
 import { CONTENT_TIMEOUT_MS } from "./limits.ts";
 import { snapshotMessage } from "./messages.ts";
-import { copiesOf, removalsOf } from "./share-processes.ts";
+import { copiesOf } from "./share-processes.ts";
 import { keyOf, parseId } from "./volume-id.ts";
 
 type SnapshotMethods = "createSnapshot" | "deleteSnapshot";
@@ -27,9 +27,8 @@ export function snapshotHandlers(
       const found = parseId(id);
       if (!found) return {};
       const { share, key } = found;
-      const limits = { server: removalsOf(share.server), timeout_ms: CONTENT_TIMEOUT_MS };
       await driver.pending.run([key], () =>
-        driver.processes.run("deleteSnapshot", { ...inShare(driver, share), key }, limits),
+        driver.removals.run("deleteSnapshot", { ...inShare(driver, share), key }),
       );
       return {};
     },

@@ -14,20 +14,21 @@ import {
 } from "node:fs";
 import path from "node:path";
 import {
+  CONTENT_TIMEOUT_MS,
   PROCESSES_PER_NAMESPACE_MAX,
   PROCESSES_PER_SERVER_MAX,
   TAR_MEMORY_KIB_MAX,
 } from "@raft2kube/csi/drivers/nfs/limits.ts";
 import { startNfsDriver } from "@raft2kube/csi/drivers/nfs/main.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exportedBy } from "../../../testing/nfs/exports.ts";
 import { CsiFixture, refused } from "./fixture.ts";
 import { type NfsUnderTest, nfsRules } from "./nfs-rules.ts";
 import { csiContract } from "./suite.ts";
 
-const driver: NfsUnderTest = {
+const driverBy = (clock: Clock): NfsUnderTest => ({
   parameters: { server: "nfs.test", share: "/data" },
   unknownId: `nfs.test#/data#${"0".repeat(32)}`,
   exported: (dir) => path.join(dir, "exports/nfs.test/data"),
@@ -39,27 +40,33 @@ const driver: NfsUnderTest = {
       process: new URL("../../../testing/nfs/share-process.ts", import.meta.url),
       sourceOfMount: exportedBy,
     };
-    const clock = systemClock();
     const { close } = await startNfsDriver({ socket, nodeId: "node-1", seam, clock });
     return { socket, close };
   },
-};
+});
+const driver = driverBy(systemClock());
 
 csiContract("NFS, on directories in place of a server", driver);
 nfsRules("on directories in place of a server", driver);
 
 describe("NFS driver: calls that wait for a server", () => {
-  const csi = new CsiFixture(driver);
+  const clock = new ManualClock();
+  const csi = new CsiFixture(driverBy(clock));
   beforeEach(() => csi.open());
   afterEach(() => csi.close());
 
-  /** Fills the places of one kind of call; none of them ends. */
-  async function fill(call: () => Promise<unknown>, places = PROCESSES_PER_SERVER_MAX) {
+  /** Fills the places of one kind of call; none of them ends before its time limit. */
+  async function fill(
+    call: (place: number) => Promise<unknown>,
+    places = PROCESSES_PER_SERVER_MAX,
+  ) {
     const stopped = csi.path("stopped/nfs.test");
     mkdirSync(stopped, { recursive: true });
-    for (let i = 0; i < places; i++) call().catch(() => undefined);
+    const calls = Array.from({ length: places }, (_, place) => call(place));
+    const settled = Promise.allSettled(calls);
     await expect.poll(() => readdirSync(stopped)).toHaveLength(places);
     rmSync(stopped, { recursive: true });
+    return { settled };
   }
   let next = 0;
   const otherId = () => `nfs.test#/data#${String(next++).padStart(32, "0")}`;
@@ -100,6 +107,30 @@ describe("NFS driver: calls that wait for a server", () => {
     const volumeContentSource = { volume: { volumeId: otherId() } };
     const clone = csi.create({ name: "clone", volumeContentSource });
     await expect(clone).rejects.toEqual(refused(Status.NOT_FOUND));
+  });
+
+  it("removals that did not end in time leave the places of removals to others", async () => {
+    const volumes = Array.from({ length: PROCESSES_PER_SERVER_MAX }, otherId);
+    const snapshots = Array.from({ length: PROCESSES_PER_SERVER_MAX }, otherId);
+    const removeVolume = (place: number) =>
+      csi.controller.deleteVolume({ volumeId: volumes[place]! });
+    const removeSnapshot = (place: number) =>
+      csi.controller.deleteSnapshot({ snapshotId: snapshots[place]! });
+    const removeOther = () => csi.controller.deleteVolume({ volumeId: otherId() });
+    for (const remove of [removeVolume, removeSnapshot]) {
+      const first = await fill(remove);
+      clock.advance(CONTENT_TIMEOUT_MS);
+      for (const result of await first.settled) {
+        expect(result).toMatchObject({ reason: { status: Status.DEADLINE_EXCEEDED } });
+      }
+      await expect.poll(() => removeOther().catch(() => undefined)).toEqual({});
+    }
+    await fill(removeVolume);
+    await expect(removeSnapshot(0)).rejects.toEqual(refused(Status.UNAVAILABLE));
+    expect(await removeOther()).toEqual({});
+    expect(await csi.controller.deleteSnapshot({ snapshotId: otherId() })).toEqual({});
+    clock.advance(CONTENT_TIMEOUT_MS);
+    await expect.poll(() => removeSnapshot(0).catch(() => undefined)).toEqual({});
   });
 
   it("calls that hang keep no pod from its end: unmounts have places of their own", async () => {
