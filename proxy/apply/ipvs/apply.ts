@@ -47,7 +47,7 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       new Map(
         [...ports].map(([key, port]) => [
           key,
-          port && wantedOf(port, { scheduler, nodeAddresses }),
+          port && (() => wantedOf(port, { scheduler, nodeAddresses })),
         ]),
       ),
     );

@@ -66,10 +66,10 @@ describe("a Service port", () => {
 describe("a change", () => {
   test("sets the virtual server whose endpoints changed, and nothing else", () => {
     const state = new IpvsState();
-    state.change(new Map([["a", wanted()]]));
-    expect(state.change(new Map([["a", wanted()]])).servers.set).toEqual([]);
+    state.change(new Map([["a", () => wanted()]]));
+    expect(state.change(new Map([["a", () => wanted()]])).servers.set).toEqual([]);
     const both = [...TARGETS, { address: "10.244.0.2", port: 8080 }];
-    const steps = state.change(new Map([["a", wanted({ allEndpoints: both })]]));
+    const steps = state.change(new Map([["a", () => wanted({ allEndpoints: both })]]));
     expect(steps.servers.set.map(({ targets }) => targets.length)).toEqual([2]);
     expect([...steps.entries.added.keys()]).toEqual(["KUBE-LOOP-BACK"]);
     expect(steps.addresses).toEqual({ added: [], removed: [] });
@@ -80,8 +80,8 @@ describe("a change", () => {
     const other = wanted({ key: "shop/web:b/TCP", port: 81 });
     state.change(
       new Map([
-        ["a", wanted()],
-        ["b", other],
+        ["a", () => wanted()],
+        ["b", () => other],
       ]),
     );
     const first = state.change(new Map([["a", undefined]]));
@@ -99,7 +99,7 @@ describe("a namespace with more endpoints than its part of the sets", () => {
   const endpoints = Array.from({ length: 4_096 }, (_, at) => `10.244.${at >> 8}.${at & 255}`);
   const wide = (number: number) => {
     const allEndpoints = endpoints.map((address) => ({ address, port: number }));
-    return wanted({ port: number, allEndpoints });
+    return () => wanted({ port: number, allEndpoints });
   };
   const numbers = Array.from({ length: 36 }, (_, at) => at + 1);
   const entriesOf = (state: IpvsState) =>
@@ -112,7 +112,7 @@ describe("a namespace with more endpoints than its part of the sets", () => {
     expect(entriesOf(state)).toBeLessThanOrEqual(IPVS_ENTRIES_OF_NAMESPACE);
     expect(refused).toEqual(hostile.slice(state.servers().size).map(([key]) => key));
     const other = wanted({ clusterIps: ["10.96.0.8"] });
-    expect(state.change(new Map([["shop/web:p/TCP", other]])).servers.set).toHaveLength(1);
+    expect(state.change(new Map([["shop/web:p/TCP", () => other]])).servers.set).toHaveLength(1);
   });
 
   test("has a port that was left out served once another is gone", () => {

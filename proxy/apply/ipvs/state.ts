@@ -3,7 +3,7 @@ import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { type Difference, Ownership } from "@raft2kube/linux/netfilter/ownership.ts";
 import type { Target } from "../../plan/model.ts";
 import type { SetName } from "./layout.ts";
-import { NamespaceShares } from "./shares.ts";
+import { NamespaceShares, type WantedChanges } from "./shares.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** A virtual server with its destinations. */
@@ -42,7 +42,7 @@ export class IpvsState {
   readonly #shares = new NamespaceShares();
   readonly #counts = new Map<SetName, number>();
 
-  change(changes: ReadonlyMap<string, Wanted | undefined>): Steps {
+  change(changes: WantedChanges): Steps {
     const { admitted, refused } = this.#shares.change(changes);
     const next = new Map([...admitted].map(([key, wanted]) => [key, named(wanted ?? NOTHING)]));
     for (const [key, now] of next) {
