@@ -6,8 +6,8 @@ import { step } from "../syscall/steps.ts";
 
 /**
  * nft refused a transaction: nothing of it was applied, and `message` has nft's output. Or it is
- * missing (`nft-missing`), was not started for another reason, or was killed, after a minute at the
- * latest (`nft-failed`).
+ * missing (`nft-missing`), was not started for another reason, or was killed, after a minute, and
+ * ten seconds more for each megabyte of text, at the latest (`nft-failed`).
  */
 export class NftError extends CodedError {
   override readonly name = "NftError";
@@ -19,6 +19,10 @@ export function nftRefusal(said: string, cause?: unknown): NftError {
   return new NftError(missing ? "ENOENT" : "nft-refused", said, { cause });
 }
 
+/** When nft is killed: a large table is slow, and each further attempt would be as slow. */
+const NFT_MS_MAX = 60_000;
+const NFT_MS_PER_KB = 10;
+
 /** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
 export interface NftOptions {
   netns?: string;
@@ -26,7 +30,8 @@ export interface NftOptions {
 
 async function run(args: string[], input: string, { netns }: NftOptions): Promise<string> {
   try {
-    return await runProgram("nft", args, input, { netns });
+    const timeout_ms = NFT_MS_MAX + Math.ceil(input.length / 1_000) * NFT_MS_PER_KB;
+    return await runProgram("nft", args, input, { netns, timeout_ms });
   } catch (thrown) {
     const cause = thrown;
     if (isErrno(thrown, "ENOENT")) {

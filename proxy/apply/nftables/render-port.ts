@@ -7,6 +7,7 @@ import { renderSessionAffinity } from "./session-affinity.ts";
 /**
  * Renders a Service port. Clients in `clusterCidr` are not masqueraded. Without session affinity a
  * port is elements and shared chains; with it, it has chains of its own, and sets of `clients`.
+ * Without any of these it has no affinity.
  */
 export function renderPort(
   port: ServicePort,
@@ -14,7 +15,8 @@ export function renderPort(
   clients?: number,
 ): Fragment {
   const fragment: Fragment = { chains: new Map(), sets: new Map(), elements: [] };
-  const render = port.affinity_s === undefined ? renderRandomEndpoint : renderSessionAffinity;
+  const isSticky = port.affinity_s !== undefined && clients !== 0;
+  const render = isSticky ? renderSessionAffinity : renderRandomEndpoint;
   const chains = render(port, clusterCidr, fragment, clients);
   addFrontends(port, chains, fragment);
   addFirewall(port, fragment);

@@ -1,6 +1,11 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { servicePort } from "../../../testing/service-port.ts";
-import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
+import {
+  AFFINITY_CLIENTS,
+  AFFINITY_CLIENTS_OF_NAMESPACE,
+  AFFINITY_ENDPOINTS_MAX,
+  AFFINITY_ENDPOINTS_OF_NAMESPACE,
+} from "../../limits.ts";
 import { renderPort } from "./render-port.ts";
 import { AffinityShares } from "./session-affinity.ts";
 
@@ -50,4 +55,51 @@ test("a port that has no affinity any more gives its share back", () => {
   expect(shares.share(one.key, one)).toBe(AFFINITY_CLIENTS_OF_NAMESPACE / 2);
   shares.share("shop/two:/TCP", undefined);
   expect(shares.share(one.key, one)).toBe(AFFINITY_CLIENTS_OF_NAMESPACE);
+});
+
+describe("endpoints beyond the part of a namespace", () => {
+  const key = (at: number, namespace = "ten") => `${namespace}/s${at}:/TCP`;
+
+  test("have no set each; a port that came earlier keeps its own", () => {
+    const shares = new AffinityShares();
+    const many = Array.from({ length: 400 }, (_, at) => port(key(at), 100));
+    const setsOf = () =>
+      many.map((one) => renderPort(one, undefined, shares.share(one.key, one)).sets.size);
+    const sets = setsOf();
+    const sum = sets.reduce((total, size) => total + size, 0);
+    expect(sum).toBeLessThanOrEqual(AFFINITY_ENDPOINTS_OF_NAMESPACE);
+    expect(sets[0]).toBe(100);
+    const refused = many.filter((_, at) => sets[at] === 0).map((one) => one.key);
+    expect(shares.takeRefused()).toEqual(refused);
+    expect(setsOf()).toEqual(sets);
+    expect(shares.takeRefused()).toEqual([]);
+  });
+
+  test("leave the control plane its part, in namespaces however many", () => {
+    const shares = new AffinityShares();
+    const many = Array.from({ length: 400 }, (_, at) => port(key(at, `ten${at}`), 100));
+    const served = many.filter((one) => shares.share(one.key, one) > 0);
+    expect((served.length + 1) * 100 + AFFINITY_ENDPOINTS_OF_NAMESPACE).toBeGreaterThan(
+      AFFINITY_ENDPOINTS_MAX,
+    );
+    expect(served.length * 100 + AFFINITY_ENDPOINTS_OF_NAMESPACE).toBeLessThanOrEqual(
+      AFFINITY_ENDPOINTS_MAX,
+    );
+    const system = port("kube-system/web:/TCP", AFFINITY_ENDPOINTS_OF_NAMESPACE);
+    expect(shares.share(system.key, system)).toBeGreaterThan(0);
+    expect(served.every((one) => shares.share(one.key, one) > 0)).toBe(true);
+  });
+
+  test("are counted while their port is there, and wants affinity", () => {
+    const shares = new AffinityShares();
+    const [first, second] = [1, 2].map((at) => port(key(at), AFFINITY_ENDPOINTS_OF_NAMESPACE));
+    const shareOf = (one = first!, changes = {}) => shares.share(one.key, { ...one, ...changes });
+    expect([shareOf(first) > 0, shareOf(second)]).toEqual([true, 0]);
+    shareOf(first, { affinity_s: undefined });
+    expect([shareOf(second) > 0, shareOf(first)]).toEqual([true, 0]);
+    shareOf(second, { allEndpoints: [] });
+    expect(shareOf(first)).toBeGreaterThan(0);
+    shares.share(first!.key, undefined);
+    expect(shareOf(second)).toBeGreaterThan(0);
+  });
 });

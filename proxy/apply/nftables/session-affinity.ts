@@ -1,27 +1,50 @@
 import type { Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { Groups } from "@raft2kube/std/groups.ts";
-import { AFFINITY_CLIENTS, AFFINITY_CLIENTS_OF_NAMESPACE } from "../../limits.ts";
+import {
+  AFFINITY_CLIENTS,
+  AFFINITY_CLIENTS_OF_NAMESPACE,
+  AFFINITY_ENDPOINTS_MAX,
+  AFFINITY_ENDPOINTS_OF_NAMESPACE,
+} from "../../limits.ts";
 import { reachableEndpoints } from "../../plan/endpoints.ts";
 import type { ServicePort, Target } from "../../plan/model.ts";
+import { NamespaceParts, namespaceOf } from "../namespace-parts.ts";
 import { MARK_MASQ_CHAIN } from "./base.ts";
 import type { FrontendChains } from "./frontends.ts";
 import { internalClients } from "./random-endpoint.ts";
 
-/** Divides the clients of a namespace among its ports with session affinity. */
+/** Divides clients and endpoints among ports with session affinity. */
 export class AffinityShares {
   readonly #ports = new Groups();
+  readonly #endpoints = new NamespaceParts(AFFINITY_ENDPOINTS_OF_NAMESPACE, AFFINITY_ENDPOINTS_MAX);
+  readonly #refused = new Set<string>();
+  readonly #refusedSince = new Set<string>();
 
   /**
-   * Takes note of a port; returns how many clients all sets of it may have. Sets keep the size they
-   * were made with until the next rebuild, since a new one would forget its clients: ports that are
-   * added one by one have the harmonic sum of the namespace's bound, ten times it for 10,000.
+   * Takes note of a port; returns how many clients all sets of it may have: 0, and it has no
+   * affinity, where its endpoints are beyond the part of its namespace, or of all. Sets keep the
+   * size they were made with until the next rebuild, since a new one would forget its clients:
+   * ports that are added one by one have the harmonic sum of the namespace's bound, ten times it
+   * for 10,000.
    */
   share(key: string, port: ServicePort | undefined): number {
-    const [namespace = ""] = key.split("/");
-    if (port?.affinity_s === undefined) this.#ports.delete(namespace, key);
-    else this.#ports.add(namespace, key);
-    return AFFINITY_CLIENTS_OF_NAMESPACE / Math.max(1, this.#ports.of(namespace).size);
+    const namespace = namespaceOf(key);
+    const wants = port?.affinity_s !== undefined;
+    const fits = this.#endpoints.count(key, wants ? reachableEndpoints(port).length : undefined);
+    if (wants && fits) this.#ports.add(namespace, key);
+    else this.#ports.delete(namespace, key);
+    if (!fits && !this.#refused.has(key)) this.#refusedSince.add(key);
+    if (fits) this.#refused.delete(key);
+    else this.#refused.add(key);
+    return fits ? AFFINITY_CLIENTS_OF_NAMESPACE / Math.max(1, this.#ports.of(namespace).size) : 0;
+  }
+
+  /** Returns the ports that are without the affinity they want since the last call. */
+  takeRefused(): string[] {
+    const since = [...this.#refusedSince].filter((key) => this.#refused.has(key));
+    this.#refusedSince.clear();
+    return since;
   }
 }
 
