@@ -108,6 +108,8 @@ export const IPVS_SET_ENTRIES_MAX = 1 << 20;
  * that would stop the changes of all.
  */
 export const IPVS_ENTRIES_OF_NAMESPACE = 1 << 17;
+/** Source ranges of one Service; each of its ports has them in iptables and IPVS mode. */
+export const SOURCE_RANGES_MAX = 1_000;
 /** Node ports on the host's loopback address, and connections under way in all of them. */
 export const HOST_PORTS_MAX = 512;
 export const HOST_CONNECTIONS_MAX = 1_024;

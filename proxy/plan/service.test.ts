@@ -3,6 +3,7 @@ import type { Endpoint, EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts
 import { describe, expect, test } from "vitest";
 import { planOf } from "../../testing/plan-of.ts";
 import { servicePort } from "../../testing/service-port.ts";
+import { SOURCE_RANGES_MAX } from "../limits.ts";
 import { staleFlows } from "./stale-flows.ts";
 
 const service = (spec: Partial<Service["spec"]> = {}, labels = {}): Service => ({
@@ -133,6 +134,17 @@ describe("external addresses", () => {
       const all = balanced({ loadBalancerSourceRanges: [everyone] });
       expect(all.ports[0]?.firewall).toBeUndefined();
     }
+  });
+
+  test("admit no client if there are too many source ranges", () => {
+    const loadBalancerSourceRanges = Array.from({ length: SOURCE_RANGES_MAX + 1 }, (_, at) => {
+      return `10.${at >> 8}.${at & 255}.0/24`;
+    });
+    const plan = balanced({ loadBalancerSourceRanges });
+    expect(plan.ports[0]?.firewall).toEqual({ addresses: ["192.0.2.1"], ranges: [] });
+    expect(plan.problems).toEqual(["no client is admitted: more than 1000 source ranges"]);
+    const most = balanced({ loadBalancerSourceRanges: loadBalancerSourceRanges.slice(1) });
+    expect(most.ports[0]?.firewall?.ranges).toHaveLength(SOURCE_RANGES_MAX);
   });
 
   test("with policy Local have a port where a load balancer asks for ready endpoints", () => {

@@ -2,7 +2,7 @@ import { isIPv4 } from "node:net";
 import type { ServicePort as ApiPort, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import ipaddr from "ipaddr.js";
-import { AFFINITY_DEFAULT_S } from "../limits.ts";
+import { AFFINITY_DEFAULT_S, SOURCE_RANGES_MAX } from "../limits.ts";
 import { endpointsOf } from "./endpoints.ts";
 import type { HealthCheck, ServicePlan, ServicePort, Transport } from "./model.ts";
 
@@ -107,6 +107,10 @@ function firewallOf(
 ): ServicePort["firewall"] {
   const wanted = spec.loadBalancerSourceRanges ?? [];
   if (addresses.length === 0 || wanted.length === 0) return undefined;
+  if (wanted.length > SOURCE_RANGES_MAX) {
+    problems.add(`no client is admitted: more than ${SOURCE_RANGES_MAX} source ranges`);
+    return { addresses, ranges: [] };
+  }
   // A range that is none admits no client, rather than every one.
   const ranges = wanted
     .map((range) => range.trim())

@@ -48,7 +48,11 @@ export class Ownership {
       this.#touch(name, owned);
       if (!owned) this.#names.set(name, { owner, value, waiting: undefined });
       else if (owned.owner === owner) owned.value = value;
-      else (owned.waiting ??= new Map()).set(owner, value);
+      else {
+        // One text for all: a firewall's has 30 kB, and thousands of ports own it.
+        const shared = value === owned.value ? owned.value : value;
+        (owned.waiting ??= new Map()).set(owner, shared);
+      }
     }
   }
 

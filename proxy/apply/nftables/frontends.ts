@@ -56,14 +56,27 @@ export function addFrontends(
   // lab:14b end
 }
 
+type Firewall = NonNullable<ServicePort["firewall"]>;
+
+/** The chains of firewalls: all ports of a Service have one, thousands at most. */
+const firewallChains = new WeakMap<Firewall, { chain: string; rules: string }>();
+
+/** Returns a chain that ports with the same ranges share, and its rules, which are lines. */
+function firewallChain(firewall: Firewall): { chain: string; rules: string } {
+  const known = firewallChains.get(firewall);
+  if (known) return known;
+  const ranges = [...new Set(firewall.ranges)].sort();
+  const rules = [...ranges.map((range) => `ip saddr ${range} return`), "drop"].join("\n");
+  const made = { chain: `firewall-${digest(ranges.join())}`, rules };
+  firewallChains.set(firewall, made);
+  return made;
+}
+
 /** Drops clients that are not in the source ranges of a load balancer's address. */
 export function addFirewall({ transport, port, firewall }: ServicePort, fragment: Fragment): void {
   if (!firewall) return;
-  const ranges = [...new Set(firewall.ranges)].sort();
-  // Ports with the same ranges share the chain.
-  const chain = `firewall-${digest(ranges.join())}`;
-  const admitted = ranges.map((range) => `ip saddr ${range} return`);
-  fragment.chains.set(chain, [...admitted, "drop"]);
+  const { chain, rules } = firewallChain(firewall);
+  fragment.chains.set(chain, [rules]);
   for (const ip of firewall.addresses) {
     const key = `${ip} . ${transport} . ${port}`;
     fragment.elements.push({ set: "firewall-ips", key, value: `goto ${chain}` });

@@ -1,6 +1,6 @@
 /** The objects that one owner needs in the table; owners may share objects. */
 export interface Fragment {
-  /** The rules of each chain. */
+  /** The rules of each chain: lines, of which a text may have several. */
   chains: Map<string, string[]>;
   /** The definition of each set or map, nft's text between the braces. */
   sets: Map<string, string>;
