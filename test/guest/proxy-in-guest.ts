@@ -10,7 +10,7 @@ import { replaceRoute } from "@raft2kube/linux/netlink/route.ts";
 import { readSysctl } from "@raft2kube/linux/proc/sysctl.ts";
 import { type Logger, logger } from "@raft2kube/observe/log.ts";
 import { changeAddresses, hasDevice, removeDevice } from "@raft2kube/proxy/apply/ipvs/device.ts";
-import { SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
+import { FRESH_SET, SETS } from "@raft2kube/proxy/apply/ipvs/layout.ts";
 import { modeNamed, removeOthers } from "@raft2kube/proxy/apply/modes.ts";
 import type { Rules } from "@raft2kube/proxy/apply/rules.ts";
 import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
@@ -232,6 +232,48 @@ async function judgeTurns(): Promise<void> {
   );
 }
 
+/** The sets while those of a Service with many source ranges change, in each turn between. */
+async function judgeSets(): Promise<void> {
+  const ip = "203.0.113.20";
+  const ranges = Array.from({ length: 4_000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
+  const firewall = { addresses: [ip], ranges };
+  const served = { ...port("10.96.5.12"), externalIps: [ip], firewall };
+  const inEachTurn = async (judge: () => boolean, work: () => Promise<void>) => {
+    const found: boolean[] = [];
+    let turn = setImmediate(function again() {
+      found.push(judge());
+      turn = setImmediate(again);
+    });
+    await work();
+    clearImmediate(turn);
+    assert.ok(found.length > 1 && !found.includes(false), `${found}`);
+  };
+  using sets = new Ipsets();
+  using ipvs = new Ipvs();
+  const sizes = () => Object.values(SETS).map((name) => sets.size(name));
+  await during("ipvs", served, async (rules) => {
+    await report("ipvs", "no set lacks an entry while all are written again", async () => {
+      const before = sizes();
+      sets.create(FRESH_SET, "hash:ip", 1); // of a process that was killed
+      const isWhole = () => sizes().join() === before.join();
+      await inEachTurn(isWhole, () => rules.rebuild([served], []));
+      assert.deepEqual([isWhole(), sets.exists(FRESH_SET)], [true, false]);
+    });
+    await report("ipvs", "source ranges of a deleted Service outlive its servers", async () => {
+      const isGuarded = () =>
+        sets.size(SETS.guarded) === 1 || !ipvs.servers().some(({ address }) => address === ip);
+      for (const remove of [
+        () => rules.change(new Map([[served.key, undefined]])),
+        () => rules.rebuild([], []),
+      ]) {
+        await rules.rebuild([served], []);
+        await inEachTurn(isGuarded, remove);
+        assert.deepEqual([sets.size(SETS.guarded), sets.size(SETS.admitted)], [0, 0]);
+      }
+    });
+  });
+}
+
 /** Deletes by hand what makes the Service at `ip` work. */
 const damages = (ip: string): Readonly<Record<string, () => void | Promise<unknown>>> => ({
   "a virtual server": () => {
@@ -428,6 +470,7 @@ else {
   await judgeOthers();
   await judgeLeaving();
   await judgeTurns();
+  await judgeSets();
   await judgeRepairs();
   await judgeLostDevice();
   for (const mode of ["ipvs", "iptables"] as const) await judgeSctp(mode, sctp);

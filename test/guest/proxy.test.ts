@@ -95,6 +95,8 @@ describe.runIf(missing === undefined)("Service proxies in a guest", () => {
         "a destination has weight 0 until its connections have ended",
         "other work has turns while a Service of many endpoints is set",
         "an endpoint whose address the kernel refuses stops no other",
+        "no set lacks an entry while all are written again",
+        "source ranges of a deleted Service outlive its servers",
         ...damaged.map((what) => `${what} that is deleted by hand comes back`),
         "a start after its device's deletion makes its note again",
         "a cleanup after its device's deletion leaves nothing of it",

@@ -13,10 +13,20 @@ import { AF_INET } from "../syscall/numbers.ts";
 
 // linux/netfilter/ipset/ip_set.h
 const SUBSYS_IPSET = 6 << 8;
-const CMD = { CREATE: 2, DESTROY: 3, FLUSH: 4, LIST: 7, ADD: 9, DEL: 10, HEADER: 12 } as const;
+const CMD = {
+  CREATE: 2,
+  DESTROY: 3,
+  FLUSH: 4,
+  SWAP: 6,
+  LIST: 7,
+  ADD: 9,
+  DEL: 10,
+  HEADER: 12,
+} as const;
 const ATTR = {
   PROTOCOL: 1,
   SETNAME: 2,
+  /** The second name of a swap has the number of the type's. */
   TYPENAME: 3,
   REVISION: 4,
   FAMILY: 5,
@@ -121,6 +131,12 @@ export class Ipsets implements Disposable {
 
   flush(set: string): void {
     this.#request(CMD.FLUSH, `flush set ${set}`, name(set));
+  }
+
+  /** Exchanges the entries of two sets of one type in one step; rules keep the set of their name. */
+  swap(set: string, other: string): void {
+    const second = textAttribute(ATTR.TYPENAME, other);
+    this.#request(CMD.SWAP, `swap sets ${set} and ${other}`, name(set), second);
   }
 
   /** Removes a set that no rule uses. Returns false if there was none. */

@@ -1,4 +1,4 @@
-import { Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
+import { type IpsetEntry, Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
 import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { type Logger, logger } from "@raft2kube/observe/log.ts";
@@ -19,7 +19,7 @@ import {
   nodePortAddresses,
   removeDevice,
 } from "./device.ts";
-import { ipvsRules, LAYOUT, SET_TYPES, type SetName } from "./layout.ts";
+import { FRESH_SET, ipvsRules, LAYOUT, SET_TYPES, SETS, type SetName } from "./layout.ts";
 import { formerParameters, giveParametersBack, takeParameters } from "./parameters.ts";
 import { deleteAllServers, hasServers, VirtualServers } from "./servers.ts";
 import { IpvsState, type Steps } from "./state.ts";
@@ -28,6 +28,8 @@ import { wantedOf } from "./wanted.ts";
 /** IPVS schedulers of upstream's documentation. */
 const SCHEDULERS = ["rr", "wrr", "lc", "wlc", "sh", "dh", "sed", "nq"];
 const SET_NAMES = Object.keys(SET_TYPES) as SetName[];
+/** The sets without whose entries an address of a load balancer admits all clients. */
+const GUARDS: readonly SetName[] = [SETS.guarded, SETS.admitted];
 
 /** Makes the rules of kube-proxy's IPVS mode. CodedError `unknown-scheduler`. */
 function ipvsRulesOf(options: RulesOptions): Rules {
@@ -43,14 +45,10 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   const tables = new TablesState(LAYOUT, ipvsRules(clusterCidr));
   const servers = new VirtualServers(clock, log);
   const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) => {
-    const done = state.change(
-      new Map(
-        [...ports].map(([key, port]) => [
-          key,
-          port && (() => wantedOf(port, { scheduler, nodeAddresses })),
-        ]),
-      ),
-    );
+    const wanted = [...ports].map(([key, port]) => {
+      return [key, port && (() => wantedOf(port, { scheduler, nodeAddresses }))] as const;
+    });
+    const done = state.change(new Map(wanted));
     if (done.refused.length > 0) logRefused(log, done.refused);
     return done;
   };
@@ -63,22 +61,29 @@ function ipvsRulesOf(options: RulesOptions): Rules {
       nodeAddresses = nodePortAddresses(options.nodePortAddresses);
       const granted = owners.change(new Map(ports.map((port) => [port.key, port])));
       const { entries } = steps(granted);
+      servers.removeOthers(state.servers()); // before the source ranges that guard them
       await inSlices(replaceSets(entries.added));
       const tools = await findIptables();
       await tools.restore(tables.rebuild([], await saveTables(tools)));
       // Destinations before addresses: a packet of an address without them is refused.
-      await servers.rebuild(state.servers());
+      await servers.change([...state.servers().values()], []);
       const wanted = state.addresses();
-      const found = deviceAddresses();
-      changeAddresses(
-        wanted,
-        [...found].filter((address) => !wanted.has(address)),
-      );
+      const others = [...deviceAddresses()].filter((address) => !wanted.has(address));
+      changeAddresses(wanted, others);
     },
     async change(changes) {
       const done: Steps = steps(owners.change(changes));
-      await inSlices(changeSets(done.entries));
+      const isGuard = ([set]: SetEntries[number]) => GUARDS.includes(set);
+      const removed = [...done.entries.removed];
+      await inSlices(
+        changeSets(
+          removed.filter((one) => !isGuard(one)),
+          [...done.entries.added],
+        ),
+      );
       await servers.change(done.servers.set, done.servers.removed);
+      // Last: the virtual servers that they guard were there until now.
+      await inSlices(changeSets(removed.filter(isGuard), []));
       changeAddresses(done.addresses.added, done.addresses.removed);
     },
     async intact() {
@@ -124,17 +129,22 @@ function hasSets(counts: ReadonlyMap<SetName, number>): boolean {
   return SET_NAMES.every((name) => sets.size(name) === (counts.get(name) ?? 0));
 }
 
+/** Replaces the entries of each set in one step, however many turns of the event loop it takes. */
 function* replaceSets(entries: Steps["entries"]["added"]): Generator<void, void> {
   using sets = new Ipsets();
+  sets.destroy(FRESH_SET); // of a process that was killed
   for (const name of SET_NAMES) {
     yield;
-    sets.create(name, SET_TYPES[name], IPVS_SET_ENTRIES_MAX);
-    sets.flush(name);
-    yield* sets.add(name, entries.get(name) ?? []);
+    for (const set of [name, FRESH_SET]) sets.create(set, SET_TYPES[name], IPVS_SET_ENTRIES_MAX);
+    yield* sets.add(FRESH_SET, entries.get(name) ?? []);
+    sets.swap(FRESH_SET, name);
+    sets.destroy(FRESH_SET);
   }
 }
 
-function* changeSets({ added, removed }: Steps["entries"]): Generator<void, void> {
+type SetEntries = readonly (readonly [SetName, readonly IpsetEntry[]])[];
+
+function* changeSets(removed: SetEntries, added: SetEntries): Generator<void, void> {
   using sets = new Ipsets();
   for (const [name, entries] of removed) yield* sets.remove(name, entries);
   for (const [name, entries] of added) yield* sets.add(name, entries);
@@ -150,7 +160,7 @@ export const IPVS_MODE: Mode = {
     deleteAllServers();
     await removeLayout(LAYOUT);
     using sets = new Ipsets();
-    for (const name of SET_NAMES) sets.destroy(name);
+    for (const name of [...SET_NAMES, FRESH_SET]) sets.destroy(name);
     giveParametersBack(former);
     // Last: a removal that was interrupted is found by it, and repeated.
     removeDevice();

@@ -19,6 +19,9 @@ export const SETS = {
   admitted: "KUBE-LOAD-BALANCER-SOURCE-CIDR",
 } as const;
 
+/** The set that is filled, and then takes the place of one of these; no rule has it. */
+export const FRESH_SET = "R2K-FRESH";
+
 export type SetName = (typeof SETS)[keyof typeof SETS];
 
 export const SET_TYPES: Readonly<Record<SetName, IpsetType>> = {

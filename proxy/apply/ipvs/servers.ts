@@ -30,14 +30,13 @@ export class VirtualServers {
     this.#log = log;
   }
 
-  /** Makes our virtual servers those that are wanted. */
-  async rebuild(wanted: ReadonlyMap<string, WantedServer>): Promise<void> {
+  /** Removes our virtual servers that are not wanted. */
+  removeOthers(wanted: ReadonlyMap<string, WantedServer>): void {
     using ipvs = new Ipvs();
     for (const name of this.#taken) if (!wanted.has(name)) this.#taken.delete(name);
     for (const server of ipvs.servers()) {
       if (!wanted.has(serverName(server))) this.#delete(ipvs, server);
     }
-    await this.#setAll(ipvs, [...wanted.values()]);
   }
 
   async change(set: readonly WantedServer[], removed: readonly WantedServer[]): Promise<void> {
