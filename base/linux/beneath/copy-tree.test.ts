@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
@@ -112,9 +113,12 @@ test("holes stay holes", async () => {
   expect(readFileSync(path.join(target, "sparse")).subarray(0, 6).toString()).toBe("begin\0");
 });
 
-test("a copy that is aborted ends", async () => {
+test("a copy that is aborted ends, and closes what it has opened", async () => {
   for (let i = 0; i < 10; i++) writeFileSync(at(String(i)), "x");
+  const opened = () => readdirSync("/proc/self/fd").length;
+  const before = opened();
   await expect(copy("copy", AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
+  expect(opened()).toBe(before);
 });
 
 describe.runIf(process.getuid?.() === 0)("as root", () => {

@@ -43,7 +43,7 @@ export async function copyTree(from: Directory, to: Directory, signal: AbortSign
     linked_bytes: 0,
     chunk: Buffer.alloc(CHUNK_BYTES),
   };
-  const steps = copying(from, to, "", copy, 1);
+  using steps = copying(from, to, "", copy, 1);
   while (!steps.next().done) {
     signal.throwIfAborted();
     if (slices.due) await slices.pause();
