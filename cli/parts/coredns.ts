@@ -9,6 +9,7 @@ import { Registry } from "@raft2kube/observe/metrics.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { Command } from "commander";
 import type { Closable } from "../process/started-parts.ts";
 import { CommandError } from "../terminal.ts";
@@ -65,6 +66,7 @@ async function start(
   return {
     async close() {
       reload.close();
+      await delay(clock, corefile.lameduck_ms ?? 0);
       for (const page of pages) page?.close();
       await dns.close();
       client.close();

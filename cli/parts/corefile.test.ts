@@ -30,6 +30,7 @@ test("the Corefile that kubeadm writes is read", () => {
     forward: ["/etc/resolv.conf"],
     ttl_s: 30,
     healthPort: 8080,
+    lameduck_ms: 5_000,
     readyPort: 8181,
     metricsPort: 9153,
   });
@@ -45,6 +46,7 @@ test.each([
   ["a zone beside another", ".:53", ". example.org", "the block"],
   ["a port", ".:53", ".:99999", "the block's port 99999"],
   ["a TTL", "ttl 30", "ttl abc", "ttl abc"],
+  ["a delay of the end", "lameduck 5s", "lameduck 2m", "lameduck 2m is no duration up to 60s"],
   ["an address of metrics", "prometheus :9153", "prometheus localhost:9153", "only :PORT"],
   ["a block without its end", "loadbalance\n}", "loadbalance", "a } is missing"],
 ])("%s that is not supported is refused by its name", (_, from, to, says) => {

@@ -1,3 +1,4 @@
+import { parseDuration } from "@raft2kube/api/duration.ts";
 import { CommandError } from "../terminal.ts";
 
 /** The settings in a Corefile of the cluster's DNS. */
@@ -7,6 +8,8 @@ export interface Corefile {
   readonly ttl_s?: number;
   /** Where `/health` and `/ready` are served; absent without the plugin. */
   readonly healthPort?: number;
+  /** How long it goes on to answer when it is to end: rules of other nodes lead here meanwhile. */
+  readonly lameduck_ms?: number;
   readonly readyPort?: number;
   readonly metricsPort?: number;
   /** Addresses of resolvers, or the path of a resolv.conf. */
@@ -14,6 +17,8 @@ export interface Corefile {
 }
 
 const PORT_MAX = 65_535;
+/** The longest that an end is delayed, twice the time that pods have for it by default. */
+const LAMEDUCK_MS_MAX = 60_000;
 /** The longest TTL that coredns' plugin kubernetes takes. */
 const TTL_S_MAX = 3_600;
 
@@ -75,12 +80,14 @@ export function parseCorefile(text: string): Corefile {
   const [from = ".", ...forward] = find("forward")?.args ?? [];
   if (from !== ".") throw wrong(`forward ${from}: only everything (.)`);
   const ttl = option("kubernetes", "ttl");
+  const lameduck = option("health", "lameduck");
   return {
     port: port === undefined ? 53 : numberOf("the block's port", port, 1, PORT_MAX),
     clusterDomain: kubernetes.args[0],
     forward,
     ...(ttl === undefined ? {} : { ttl_s: numberOf("ttl", ttl, 0, TTL_S_MAX) }),
     ...portOf("healthPort", find("health"), 8080),
+    ...(lameduck === undefined ? {} : { lameduck_ms: lameduckOf(lameduck) }),
     ...portOf("readyPort", find("ready"), 8181),
     ...portOf("metricsPort", find("prometheus"), 9153),
   };
@@ -93,6 +100,13 @@ function portOf(name: string, plugin: Plugin | undefined, otherwise: number) {
   const port = /^:(\d+)$/.exec(address)?.[1];
   if (port === undefined) throw wrong(`${plugin.name} ${address}: only :PORT, on all addresses`);
   return { [name]: numberOf(`the port of ${plugin.name}`, port, 1, PORT_MAX) };
+}
+
+function lameduckOf(text: string): number {
+  const duration_ns = parseDuration(text);
+  const value = duration_ns === undefined ? NaN : Number(duration_ns / 1_000_000n);
+  if (value >= 0 && value <= LAMEDUCK_MS_MAX) return value;
+  throw wrong(`lameduck ${text} is no duration up to ${LAMEDUCK_MS_MAX / 1_000}s`);
 }
 
 function numberOf(what: string, text: string, min: number, max: number): number {
