@@ -176,7 +176,7 @@ async function deploy(): Promise<void> {
       },
     },
   ];
-  // What asks counts from its start on: the server is there before.
+  // The asking pods count from their start on: the server is there before.
   const asking = items.pop()!;
   for (const some of [items, [asking]]) {
     const list = { apiVersion: "v1", kind: "List", items: some };
