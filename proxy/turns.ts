@@ -1,3 +1,4 @@
+import { namespaceOf } from "./apply/namespace-parts.ts";
 import type { PortChanges } from "./apply/rules.ts";
 import { AFFINITY_WORK, CHANGE_WORK, PORT_WORK } from "./limits.ts";
 import type { ServicePort } from "./plan/model.ts";
@@ -58,8 +59,6 @@ function* inParts(changes: readonly Sized[]): Generator<Sized[], undefined> {
   }
   if (part.length > 0) yield part;
 }
-
-const namespaceOf = (key: string) => key.slice(0, key.indexOf("/"));
 
 function workOf({ before, after }: PortChange): number {
   return PORT_WORK + Math.max(sizeOf(before), sizeOf(after));
