@@ -10,6 +10,7 @@ import {
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { addressText, blockRanges, merged, type Range } from "./blocks.ts";
+import { RULES_OF_POD_MAX } from "./limits.ts";
 
 /** A port by its name, which pods resolve. */
 type NamedPort = Pick<PodPort, "name" | "protocol">;
@@ -27,7 +28,7 @@ export interface AddressSet {
 export interface CompiledRules {
   readonly chain: string;
   readonly rules: readonly string[];
-  /** The rules, and the ranges of addresses in them. */
+  /** The rules, the ranges of addresses in them, and the selectors of each set. */
   readonly cost: number;
   readonly sets: readonly AddressSet[];
   /** Named ports of the pods that the policy is for. */
@@ -64,28 +65,32 @@ function compile(
   list: readonly PolicyRule[],
 ): CompiledRules {
   const { namespace = "" } = policy.metadata;
+  const chain = `${direction}-${digest(keyOf(policy))}`;
   const sets = new Map<string, AddressSet>();
   const ports = new Map<string, NamedPort>();
-  let ranges = 0;
-  const rules = list.flatMap((rule) => {
+  let cost = 0;
+  const rulesOfOne = (rule: PolicyRule): string[] => {
     const [address, verdict] =
       direction === "ingress" ? ["ip saddr", "accept"] : ["ip daddr", `goto ${TO_PODS}`];
     const pods = rule.pods.map((peer) => `${namespace}/${peerKey(peer)}`);
+    const peers = [...new Set(pods)].sort();
+    const named = namedPorts(rule.ports);
+    const blocks = blockRanges(rule.peers.flatMap(({ ipBlock }) => ipBlock ?? []));
+    const lookups = (pods.length > 0 ? 1 : 0) + (direction === "egress" ? named.length : 0);
+    cost += blocks.length + lookups * (1 + peers.length);
+    if (cost > RULES_OF_POD_MAX) return [];
+    const all = digest(JSON.stringify(peers));
     const setOf = (port?: NamedPort): string => {
-      const peers = [...new Set(pods)].sort();
-      const name = `peers-${digest(JSON.stringify([peers, port]))}`;
+      const name = `peers-${digest(JSON.stringify([all, port]))}`;
       sets.set(name, { name, peers, ...(port && { port }) });
       return name;
     };
-    const blocks = blockRanges(rule.peers.flatMap(({ ipBlock }) => ipBlock ?? []));
-    ranges += blocks.length;
     const isOpen = rule.peers.length === 0;
     const sources = [
       ...(isOpen ? [""] : []),
       ...(!isOpen && pods.length > 0 ? [`${address} @${setOf()} `] : []),
       ...(blocks.length > 0 ? [`${address} { ${blocks.map(addressText).join(", ")} } `] : []),
     ];
-    const named = namedPorts(rule.ports);
     const byNumber = sources.flatMap((source) =>
       numberMatches(rule.ports).map((port) => `${source}${port}${verdict}`),
     );
@@ -104,11 +109,17 @@ function compile(
         ),
       ),
     ];
-  });
-  const chain = `${direction}-${digest(keyOf(policy))}`;
+  };
+  const rules: string[] = [];
+  for (const rule of list) {
+    const made = rulesOfOne(rule);
+    cost += made.length;
+    if (cost > RULES_OF_POD_MAX) return { chain, rules: ["drop"], cost, sets: [], ports: [] };
+    rules.push(...made);
+  }
   // The table has no chains without rules.
   if (rules.length === 0) rules.push("return");
-  const cost = rules.length + ranges;
+  cost = Math.max(cost, rules.length);
   return { chain, rules, cost, sets: [...sets.values()], ports: [...ports.values()] };
 }
 

@@ -7,10 +7,20 @@ export const POLICY_VERIFY_MS = 5_000;
 /** How long a pod may wait for its rules before it is not started, and tried again. */
 export const POLICY_ADMIT_MS = 10_000;
 /**
- * Rules that a new connection of one pod may pass in one direction, and ranges of addresses in
- * them. A pod with policies of more is cut off in that direction: they would take the node's time
- * and memory, which are not the tenant's alone.
+ * Rules that a new connection of one pod may pass in one direction, ranges of addresses in them,
+ * and selectors of pods for each set that they look up. A pod with policies of more is cut off in
+ * that direction: they would take the node's time and memory, which are not the tenant's alone.
  */
 export const RULES_OF_POD_MAX = 12_000;
+/**
+ * The same of all policies of a namespace, each of which counts as RULES_OF_A_POLICY more: every
+ * node has all of them, in one transaction. Pods of a namespace with more are cut off.
+ */
+export const RULES_OF_NAMESPACE_MAX = 64_000;
+export const RULES_OF_A_POLICY = 20;
 
-assertLimits({ "a pod waits for at least one retry": POLICY_VERIFY_MS < POLICY_ADMIT_MS });
+assertLimits({
+  "a pod waits for at least one retry": POLICY_VERIFY_MS < POLICY_ADMIT_MS,
+  "a namespace has what one pod may have in both directions":
+    2 * RULES_OF_POD_MAX < RULES_OF_NAMESPACE_MAX,
+});

@@ -3,7 +3,7 @@ import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { PEER_LABEL, podPeers } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { TableState } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { beforeEach, describe, expect, it } from "vitest";
-import { RULES_OF_POD_MAX } from "./limits.ts";
+import { RULES_OF_NAMESPACE_MAX, RULES_OF_POD_MAX } from "./limits.ts";
 import { Planner } from "./planner.ts";
 
 const pod = (name: string, labels: Record<string, string> = {}): Pod => ({
@@ -103,11 +103,14 @@ describe("the plan of a node's policies", () => {
     expect(added.map((line) => line.replace(/^.*\{/, ""))).toEqual([" 10.0.0.3 }"]);
   });
 
-  it("a pod with policies of too many rules is cut off, and named", () => {
-    planner.setPod("ns/a", pod("a"), "10.0.0.1");
-    const from = Array.from({ length: RULES_OF_POD_MAX }, (_, block) => ({
+  const blocks = (length: number) =>
+    Array.from({ length }, (_, block) => ({
       ipBlock: { cidr: `10.${block >> 7}.${(block & 127) << 1}.1/32` },
     }));
+
+  it("a pod with policies of too many rules is cut off, and named", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    const from = blocks(RULES_OF_POD_MAX);
     planner.setPolicy("ns/wide", policy("wide", { podSelector: {}, ingress: [{ from }] }));
     const lines = transaction();
     expect(lines).toContain("add rule ip t pods-ingress-none drop");
@@ -116,5 +119,43 @@ describe("the plan of a node's policies", () => {
     planner.setPolicy("ns/wide", undefined);
     transaction();
     expect([...planner.cutOff]).toEqual([]);
+  });
+
+  it("a rule of many selectors and many names of ports has no set of all for each name", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    const many = Array.from({ length: 200 }, (_, at) => `p${at}`);
+    const to = many.map((app) => ({ podSelector: { matchLabels: { app } } }));
+    const egress = [{ to, ports: many.map((port) => ({ port })) }];
+    planner.setPolicy(
+      "ns/wide",
+      policy("wide", { podSelector: {}, policyTypes: ["Egress"], egress }),
+    );
+    const lines = transaction();
+    expect(lines.filter((line) => line.startsWith("add set"))).toEqual([]);
+    expect(lines).toContain("add rule ip t pods-egress-none drop");
+  });
+
+  it("a namespace whose policies are too many is cut off until some have gone", () => {
+    const other = { namespace: "other", name: "b", uid: "b" };
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPod("other/b", { ...pod("b"), metadata: other }, "10.0.0.2");
+    planner.setPolicy("other/p", { metadata: other, spec: { podSelector: {} } });
+    const from = blocks(RULES_OF_POD_MAX / 2);
+    const count = Math.ceil(RULES_OF_NAMESPACE_MAX / from.length);
+    for (let at = 0; at < count; at++) {
+      const podSelector = { matchLabels: { app: `${at}` } };
+      const allowed = [{ from: [{ podSelector }] }, { from }];
+      planner.setPolicy(`ns/p${at}`, policy(`p${at}`, { podSelector, ingress: allowed }));
+    }
+    const lines = transaction();
+    expect(lines.join().length).toBeLessThan(10_000);
+    expect(lines.filter((line) => line.startsWith("add set"))).toEqual([]);
+    expect([...planner.cutOff]).toEqual(["ns/a ingress", "ns/a egress"]);
+    expect(lines).toContainEqual(expect.stringMatching(/10\.0\.0\.2 : goto pods-ingress-\w{32}/));
+    planner.setPolicy("ns/p0", undefined);
+    const restored = transaction();
+    expect([...planner.cutOff]).toEqual([]);
+    expect(restored.filter((line) => line.startsWith("add chain"))).toHaveLength(count - 1);
+    expect(restored.filter((line) => line.startsWith("add set"))).toHaveLength(count - 1);
   });
 });

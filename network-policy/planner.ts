@@ -13,6 +13,7 @@ import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { Element, Fragment } from "@raft2kube/linux/netfilter/nft-table/fragment.ts";
 import type { Change } from "@raft2kube/linux/netfilter/nft-table/table-state.ts";
 import { digest } from "@raft2kube/std/digest.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
 import { ADDRESS_SET, PORT_SET } from "./base.ts";
 import {
   type AddressSet,
@@ -21,7 +22,7 @@ import {
   compilePolicy,
   localPortSet,
 } from "./compile.ts";
-import { RULES_OF_POD_MAX } from "./limits.ts";
+import { RULES_OF_A_POLICY, RULES_OF_NAMESPACE_MAX, RULES_OF_POD_MAX } from "./limits.ts";
 
 /** A policy with its rules, which are made once. */
 interface Known {
@@ -36,12 +37,16 @@ interface Known {
  */
 export class Planner {
   readonly #policies = new Map<string, Known>();
+  /** The costs of all policies of each namespace that has some. */
+  readonly #costs = new Map<string, number>();
   /** This node's pods that have an address, by key. */
   readonly #pods = new Map<string, { readonly pod: Pod; readonly address: string }>();
   /** The slices of each peer, by their keys. */
   readonly #peers = new Map<string, Map<string, EndpointSlice>>();
   /** The sets that rules look up, and the policies that do. */
   readonly #sets = new Map<string, { readonly set: AddressSet; readonly users: Set<string> }>();
+  /** The names of these by the peers that they have. */
+  readonly #setsOf = new Groups();
   /** Owners of fragments to be rendered again: a policy, a pod or a set, and its key. */
   readonly #dirty = new Set<string>();
   /** Pods whose policies are too many, by direction; for the log. */
@@ -55,7 +60,18 @@ export class Planner {
     if (policy && compiled) this.#policies.set(key, { policy, compiled });
     else this.#policies.delete(key);
     this.#dirty.add(`policy ${key}`);
-    const { namespace } = (policy ?? before?.policy)?.metadata ?? {};
+    const { namespace = "" } = (policy ?? before?.policy)?.metadata ?? {};
+    const wasOver = this.#isOver(namespace);
+    const cost = (this.#costs.get(namespace) ?? 0) + costOf(compiled) - costOf(before?.compiled);
+    if (cost > 0) this.#costs.set(namespace, cost);
+    else this.#costs.delete(namespace);
+    if (this.#isOver(namespace) !== wasOver) {
+      for (const [name, known] of this.#policies) {
+        if (known.policy.metadata.namespace !== namespace) continue;
+        this.#dirty.add(`policy ${name}`);
+        for (const set of setsOf(known.compiled)) this.#dirty.add(`set ${set.name}`);
+      }
+    }
     for (const [name, { pod }] of this.#pods) {
       if (pod.metadata.namespace === namespace) this.#dirty.add(`pod ${name}`);
     }
@@ -83,9 +99,7 @@ export class Planner {
     else slices.delete(keyOf(slice));
     if (slices.size > 0) this.#peers.set(peer, slices);
     else this.#peers.delete(peer);
-    for (const [name, { set }] of this.#sets) {
-      if (set.peers.includes(peer)) this.#dirty.add(`set ${name}`);
-    }
+    for (const name of this.#setsOf.of(peer)) this.#dirty.add(`set ${name}`);
   }
 
   /** Whether something changed since the last call of `take` or `all`. */
@@ -118,6 +132,11 @@ export class Planner {
     return this.take();
   }
 
+  /** Whether the policies of a namespace are too many: its pods are cut off. */
+  #isOver(namespace: string | undefined): boolean {
+    return (this.#costs.get(namespace ?? "") ?? 0) > RULES_OF_NAMESPACE_MAX;
+  }
+
   /** Notes whether a policy looks up a set. */
   #use(set: AddressSet, policy: string, isUsed: boolean): void {
     const { users } = this.#sets.get(set.name) ?? { users: new Set<string>() };
@@ -126,17 +145,22 @@ export class Planner {
     else users.delete(policy);
     if (users.size > 0) this.#sets.set(set.name, { set, users });
     else this.#sets.delete(set.name);
-    if (before > 0 !== users.size > 0) this.#dirty.add(`set ${set.name}`);
+    if (before > 0 === users.size > 0) return;
+    this.#dirty.add(`set ${set.name}`);
+    for (const peer of set.peers) {
+      if (isUsed) this.#setsOf.add(peer, set.name);
+      else this.#setsOf.delete(peer, set.name);
+    }
   }
 
   #policyFragment(key: string): Fragment | undefined {
     const known = this.#policies.get(key);
-    if (!known) return undefined;
+    if (!known || this.#isOver(known.policy.metadata.namespace)) return undefined;
     const fragment = emptyFragment();
     for (const direction of DIRECTIONS) {
       const rules = known.compiled[direction];
       if (!rules) continue;
-      fragment.chains.set(rules.chain, rules.cost > RULES_OF_POD_MAX ? ["drop"] : [...rules.rules]);
+      fragment.chains.set(rules.chain, [...rules.rules]);
       for (const port of rules.ports) fragment.sets.set(localPortSet(port), PORT_SET);
     }
     return fragment;
@@ -144,7 +168,8 @@ export class Planner {
 
   #setFragment(name: string): Fragment | undefined {
     const used = this.#sets.get(name);
-    if (!used) return undefined;
+    const isInForce = [...(used?.users ?? [])].some((key) => !this.#isOver(namespaceOf(key)));
+    if (!used || !isInForce) return undefined;
     const { peers, port } = used.set;
     const fragment = emptyFragment();
     fragment.sets.set(name, port ? PORT_SET : ADDRESS_SET);
@@ -175,10 +200,11 @@ export class Planner {
       const number = `${named.protocol.toLowerCase()} . ${named.port}`;
       fragment.elements.push({ set, key: `${address} . ${number}`, value: "" });
     }
-    const policies = this.#policiesOf(pod);
+    const isOver = this.#isOver(pod.metadata.namespace);
+    const policies = isOver ? [] : this.#policiesOf(pod);
     for (const direction of DIRECTIONS) {
       const applied = policies.flatMap(({ compiled }) => compiled[direction] ?? []);
-      if (applied.length === 0) continue;
+      if (applied.length === 0 && !isOver) continue;
       const chain = this.#podChain(`${key} ${direction}`, direction, applied, fragment);
       fragment.elements.push({ set: direction, key: address, value: `goto ${chain}` });
     }
@@ -188,7 +214,7 @@ export class Planner {
     return fragment;
   }
 
-  /** Adds the chain of the pods that have the same policies; returns its name. */
+  /** Adds the chain of the pods that have the same policies, all or none; returns its name. */
   #podChain(
     name: string,
     direction: Direction,
@@ -197,7 +223,7 @@ export class Planner {
   ): string {
     const jumps = applied.map(({ chain }) => `jump ${chain}`).sort();
     const cost = applied.reduce((sum, each) => sum + each.cost, jumps.length);
-    const isOver = cost > RULES_OF_POD_MAX;
+    const isOver = cost > RULES_OF_POD_MAX || applied.length === 0;
     if (isOver) this.cutOff.add(name);
     const chain = `pods-${direction}-${isOver ? "none" : digest(jumps.join())}`;
     fragment.chains.set(chain, isOver ? ["drop"] : [...jumps, "drop"]);
@@ -210,6 +236,16 @@ export class Planner {
         metadata.namespace === namespace && matchesSelector(spec.podSelector ?? {}, labels),
     );
   }
+}
+
+/** The namespace of a policy's key. */
+const namespaceOf = (key: string) => key.slice(0, key.indexOf("/"));
+
+function costOf(compiled: CompiledPolicy | undefined): number {
+  if (!compiled) return 0;
+  const costs = DIRECTIONS.map((direction) => compiled[direction]?.cost ?? 0);
+  const made = costs.map((cost) => (cost > RULES_OF_POD_MAX ? 1 : cost));
+  return made.reduce((sum, cost) => sum + cost, RULES_OF_A_POLICY);
 }
 
 function setsOf(compiled: CompiledPolicy = {}): AddressSet[] {

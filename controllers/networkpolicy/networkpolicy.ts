@@ -52,8 +52,11 @@ export function startNetworkPolicies(context: ControllerContext): Running {
       );
 
   const reconcile = async (queued: string) => {
-    if (!slices.isSeen(queued)) return { again_ms: UNSEEN_MS };
     const [namespace = "", key = ""] = queued.split("/");
+    const policies = () => read.policies.store.by(NAMESPACE_INDEX, namespace);
+    for (const peer of peers.take(namespace, policies)) loop.queue.add(peer);
+    if (key === "") return;
+    if (!slices.isSeen(queued)) return { again_ms: UNSEEN_MS };
     const selection = peers.get(namespace, key);
     const metadata = {
       namespace,
@@ -79,15 +82,17 @@ interface Sources {
   readonly slices: OwnSlices;
 }
 
-/** Queues the peers whose pods may be others after a change. */
+/** Queues the peers whose pods may be others after a change, or a namespace with other policies. */
 function follow(
   queue: WorkQueue,
   peers: PolicyPeers,
   { policies, pods, namespaces, slices }: Sources,
 ): void {
   const add = (keys: readonly string[]) => keys.forEach((key) => queue.add(key));
-  const look = ({ metadata: { namespace = "" } }: NetworkPolicy) =>
-    add(peers.set(namespace, policies.store.by(NAMESPACE_INDEX, namespace)));
+  const look = ({ metadata: { namespace = "" } }: NetworkPolicy) => {
+    peers.changed(namespace);
+    queue.add(`${namespace}/`);
+  };
   policies.handle({ added: look, updated: look, deleted: look });
 
   const lookAtPods = (...states: Pod[]) => {

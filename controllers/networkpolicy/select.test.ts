@@ -33,6 +33,35 @@ it("a policy of 10,000 peers selects none of them, by an event; others' peers st
   expect(peers.keys(() => true)).toHaveLength(2 + PEERS_OF_NAMESPACE_MAX);
 });
 
+it("policies of a namespace that change together are read once", () => {
+  const peers = new PolicyPeers({ record: () => undefined });
+  let reads = 0;
+  const policies = () => {
+    reads++;
+    return [policyOf("ns", "own", 3)];
+  };
+  for (let at = 0; at < 3; at++) peers.changed("ns");
+  expect([1, 2].map(() => peers.take("ns", policies).length)).toEqual([3, 0]);
+  expect(reads).toBe(1);
+});
+
+it("a change of one policy reads no selectors of the others", () => {
+  const peers = new PolicyPeers({ record: () => undefined });
+  let reads = 0;
+  const { metadata, spec } = policyOf("ns", "own", 3);
+  const counted = {
+    metadata,
+    get spec() {
+      reads++;
+      return spec;
+    },
+  };
+  peers.set("ns", [counted]);
+  const before = reads;
+  expect(peers.set("ns", [counted, policyOf("ns", "other", 2)])).toHaveLength(2);
+  expect(reads).toBe(before);
+});
+
 it("a pod of the host's network is no peer", () => {
   const pod = (hostNetwork: boolean): Pod => ({
     metadata: { namespace: "n", name: "p" },

@@ -47,6 +47,9 @@ export class PeerSelection {
 /** The peers of all policies, by namespace and key. */
 export class PolicyPeers {
   readonly #peers = new Map<string, Map<string, PeerSelection>>();
+  /** The peers of each policy: at a change of one all of its namespace are asked for theirs. */
+  readonly #known = new WeakMap<NetworkPolicy, ReadonlyMap<string, PodPeer>>();
+  readonly #changed = new Set<string>();
   readonly #recorder: Pick<EventRecorder, "record">;
 
   constructor(recorder: Pick<EventRecorder, "record">) {
@@ -57,13 +60,26 @@ export class PolicyPeers {
     return this.#peers.get(namespace)?.get(key);
   }
 
+  /** Notes that policies of a namespace have changed: all of them are read at the next `take`. */
+  changed(namespace: string): void {
+    this.#changed.add(namespace);
+  }
+
+  /** Returns the keys of a namespace's peers that are new or gone since the last call. */
+  take(namespace: string, policies: () => readonly NetworkPolicy[]): string[] {
+    return this.#changed.delete(namespace) ? this.set(namespace, policies()) : [];
+  }
+
   /** Sets the policies of a namespace; returns the keys of peers that are new or gone. */
   set(namespace: string, policies: readonly NetworkPolicy[]): string[] {
     const before = this.#peers.get(namespace) ?? new Map<string, PeerSelection>();
     const now = new Map<string, PeerSelection>();
     for (const policy of policies) {
-      const own = [...podPeers(policy)].filter(([key]) => !now.has(key));
-      if (now.size + own.length > PEERS_OF_NAMESPACE_MAX) {
+      const all = this.#known.get(policy) ?? podPeers(policy);
+      this.#known.set(policy, all);
+      const isOver = all.size > PEERS_OF_NAMESPACE_MAX;
+      const own = isOver ? [] : [...all].filter(([key]) => !now.has(key));
+      if (isOver || now.size + own.length > PEERS_OF_NAMESPACE_MAX) {
         const message =
           `the namespace's policies have more than ${PEERS_OF_NAMESPACE_MAX} ` +
           "different selectors of peers; those of this policy select no pods";
