@@ -11,7 +11,7 @@ import { enterNetns } from "../namespace/netns.ts";
 import { iptables } from "./iptables.ts";
 import { IptablesSession } from "./iptables-session.ts";
 
-const LIMITS = { idle_ms: 1_000, callsMax: 3, call_ms: 9_000, end_ms: 500 };
+const LIMITS = { idle_ms: 1_000, callsMax: 3, transaction_ms: 9_000, end_ms: 500 };
 const WAIT = { clock: systemClock(), timeout_ms: 20_000 };
 const transaction = (...statements: string[]) => `*nat\n${statements.join("\n")}\nCOMMIT\n`;
 const chain = (name: string) => `:${name} - [0:0]`;
@@ -176,7 +176,7 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       const first = running();
       process.kill(first, "SIGSTOP");
       const late = session.restore([transaction(chain("B"))]);
-      clock.advance(LIMITS.call_ms);
+      clock.advance(LIMITS.transaction_ms);
       await expect(late).rejects.toMatchObject({
         name: "IptablesError",
         code: "iptables-failed",
@@ -185,6 +185,18 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       await ended(first);
       await session.restore([transaction(chain("C"))]);
       expect(await chains()).toEqual(["A", "C"]);
+    });
+
+    test("has its time for each transaction of a call", async () => {
+      const names = ["A", "B", "C"];
+      const slow = function* () {
+        for (const name of names) {
+          yield transaction(chain(name));
+          clock.advance(LIMITS.transaction_ms - 1);
+        }
+      };
+      await session.restore(slow());
+      expect((await chains()).toSorted()).toEqual(names);
     });
 
     test.each(["idle", "closed"])("is killed where it does not end when it is %s", async (why) => {
@@ -244,7 +256,7 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
         import { systemClock } from "@raft2kube/std/clock.ts";
         import { waitFor } from "@raft2kube/std/wait.ts";
         const clock = systemClock();
-        const limits = { idle_ms: 600_000, callsMax: 9, call_ms: 600_000, end_ms: 600_000 };
+        const limits = { idle_ms: 600_000, callsMax: 9, transaction_ms: 600_000, end_ms: 600_000 };
         const [used, other] = [1, 2].map(() => new IptablesSession("${kind}", clock, limits));
         await used.restore(["*nat\\nCOMMIT\\n"]);
         process.kill(used.pid, "SIGKILL");
@@ -274,7 +286,7 @@ describe.runIf(process.getuid?.() === 0).each(["nft", "legacy"] as const)(
       const script = `
         import { IptablesSession } from "${join(import.meta.dirname, "iptables-session.ts")}";
         import { systemClock } from "@raft2kube/std/clock.ts";
-        const limits = { idle_ms: 600_000, callsMax: 9, call_ms: 600_000, end_ms: 600_000 };
+        const limits = { idle_ms: 600_000, callsMax: 9, transaction_ms: 600_000, end_ms: 600_000 };
         const session = new IptablesSession("${kind}", systemClock(), limits);
         await session.restore(["*nat\\n:A - [0:0]\\nCOMMIT\\n"]);
         process.stdout.write(String(session.pid));`;

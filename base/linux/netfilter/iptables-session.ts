@@ -19,8 +19,8 @@ export interface IptablesSessionLimits {
   idle_ms: number;
   /** Calls of `restore` after which the program is ended. */
   callsMax: number;
-  /** Time for one call of `restore`; the program is killed after it. */
-  call_ms: number;
+  /** Time for each transaction of a call, and the answer to the last; it is killed after it. */
+  transaction_ms: number;
   /** Time for the program to exit after its input ended; it is killed after it. */
   end_ms: number;
 }
@@ -61,7 +61,8 @@ export class IptablesSession {
    * Applies transactions, each up to its COMMIT, as they come: the program commits one while the
    * next is made. Resolves when the last is committed. IptablesError if one is refused: those
    * before it are applied, and none after it. Also if the program was ended, by `close` too, or
-   * took too long (`iptables-failed`). The next call starts another program. One call at a time.
+   * took too long for one (`iptables-failed`). The next call starts another program. One call at a
+   * time.
    */
   async restore(transactions: Iterable<string> | AsyncIterable<string>): Promise<void> {
     assert(!this.#isBusy, "iptables-restore has another input");
@@ -74,8 +75,14 @@ export class IptablesSession {
       if (this.#program?.hasEnded) this.#program = undefined;
       const program = (this.#program ??= new RestoreProgram(this.#kind));
       const isLast = program.calls + 1 >= this.#callsMax;
-      const deadline = this.#clock.after(this.#limits.call_ms, () => program.kill());
-      await program.apply(transactions, isLast).finally(() => deadline.cancel());
+      const { transaction_ms } = this.#limits;
+      const kill = () => program.kill();
+      let deadline = this.#clock.after(transaction_ms, kill);
+      const isRead = () => {
+        deadline.cancel();
+        deadline = this.#clock.after(transaction_ms, kill);
+      };
+      await program.apply(transactions, { isLast, isRead }).finally(() => deadline.cancel());
       if (isLast) this.#end();
       else if (!this.#isClosed) this.#idle = this.#clock.after(idle_ms, () => this.#end());
     } catch (thrown) {
@@ -161,10 +168,10 @@ class RestoreProgram {
     return this.#child.pid;
   }
 
-  /** `isLast`: the input ends with these. */
+  /** `isLast`: the input ends with these. Calls `isRead` when the program has a transaction. */
   async apply(
     transactions: Iterable<string> | AsyncIterable<string>,
-    isLast: boolean,
+    { isLast, isRead }: { isLast: boolean; isRead(): void },
   ): Promise<void> {
     this.#errors = "";
     this.#marker = `# ${++this.calls}`;
@@ -172,7 +179,7 @@ class RestoreProgram {
     const reached = new Promise<void>((resolve) => {
       this.#reached = resolve;
     });
-    const answered = this.#writeAll(transactions).then(() => {
+    const answered = this.#writeAll(transactions, isRead).then(() => {
       if (isLast) void this.end();
       return reached;
     });
@@ -194,13 +201,17 @@ class RestoreProgram {
     this.#child.kill("SIGKILL");
   }
 
-  async #writeAll(transactions: Iterable<string> | AsyncIterable<string>): Promise<void> {
+  async #writeAll(
+    transactions: Iterable<string> | AsyncIterable<string>,
+    isRead: () => void,
+  ): Promise<void> {
     this.#linesBefore += this.#lines;
     this.#lines = 1;
     for await (const transaction of transactions) {
       if (this.#isEnding || this.hasEnded) return;
       this.#lines += transaction.split("\n").length - 1;
       await this.#write(transaction);
+      isRead();
     }
     await this.#write(`${this.#marker}\n`);
   }

@@ -20,7 +20,7 @@ import { hasLayout, portsAtOnce, removeLayout, saveTables } from "./tables.ts";
 const LIMITS = {
   idle_ms: RESTORE_IDLE_MS,
   callsMax: RESTORE_CALLS_MAX,
-  call_ms: RESTORE_MS_MAX,
+  transaction_ms: RESTORE_MS_MAX,
   end_ms: RESTORE_END_MS_MAX,
 };
 
