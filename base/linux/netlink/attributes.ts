@@ -48,6 +48,15 @@ export function parseAttributes(bytes: Buffer, at = 0): Map<number, Buffer> {
   return attributes;
 }
 
+/** The number of attributes, repeated ones too. */
+export function countAttributes(bytes: Buffer): number {
+  let count = 0;
+  for (let at = 0; at + 4 <= bytes.length; count++) {
+    at += Math.max(4, (bytes.readUInt16LE(at) + 3) & ~3);
+  }
+  return count;
+}
+
 /** The value of a NUL-terminated text attribute. */
 export function textOf(value: Buffer): string {
   const end = value.indexOf(0);

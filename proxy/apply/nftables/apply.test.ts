@@ -3,6 +3,7 @@ import { enterNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { applyRuleset } from "@raft2kube/linux/netfilter/nft.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createNamespaces, type Namespaces } from "../../../testing/network/namespaces.ts";
+import { withPrograms } from "../../../testing/programs.ts";
 import { servicePort } from "../../../testing/service-port.ts";
 import { nftablesRules } from "./apply.ts";
 
@@ -51,6 +52,25 @@ describe.runIf(process.getuid?.() === 0)("the table of Services", () => {
     expect(await rules.intact()).toBe(false);
     await rules.rebuild([service(0)], []);
     expect(await rules.intact()).toBe(true);
+    await rules.close();
+  });
+
+  it("is compared without a list of the clients of session affinity", async () => {
+    const rules = nftablesRules({ table: TABLE, clusterCidr: "10.1.0.0/16" });
+    const sticky = { ...service(1), affinity_s: 600 };
+    await rules.rebuild([service(0), sticky], []);
+    await applyRuleset(`add set ip ${TABLE} of-others { type ipv4_addr; }\n`);
+    // The program nft lists a table with all elements, of which those of clients are a million.
+    await withPrograms({ nft: "exit 1" }, async () => expect(await rules.intact()).toBe(true));
+    for (const damage of ["flush map", "flush chain"]) {
+      const name = damage === "flush map" ? "service-ips" : "services";
+      await applyRuleset(`${damage} ip ${TABLE} ${name}\n`);
+      expect(await rules.intact()).toBe(false);
+      await rules.rebuild([service(0), sticky], []);
+      expect(await rules.intact()).toBe(true);
+    }
+    await applyRuleset(`delete table ip ${TABLE}\n`);
+    expect(await rules.intact()).toBe(false);
     await rules.close();
   });
 

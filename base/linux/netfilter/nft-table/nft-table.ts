@@ -1,8 +1,8 @@
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import { applyRuleset, listRuleset } from "../nft.ts";
+import { applyRuleset } from "../nft.ts";
 import { NftSession } from "../nft-session.ts";
-import { isIntact, type Shape, shapeOfListing, shapeOfText } from "./shape.ts";
+import { isIntact, type Shape, shapeInKernel, shapeOfText } from "./shape.ts";
 import { type Change, TableState } from "./table-state.ts";
 
 /** A longer transaction is applied by the program nft, whose memory ends with it. */
@@ -52,8 +52,9 @@ export class NftTable {
     const now = this.open().generation();
     if (this.#generation === now) return true;
     try {
-      const found = shapeOfListing(await listRuleset(["table", "ip", this.#name]));
-      if (!isIntact(found, this.#base, this.#state.shape())) return false;
+      const wanted = this.#state.shape();
+      const found = await inSlices(shapeInKernel(this.#name, wanted.elements.keys()));
+      if (!isIntact(found, this.#base, wanted)) return false;
     } catch (thrown) {
       if (isErrno(thrown, "ENOENT")) return false;
       throw thrown;
