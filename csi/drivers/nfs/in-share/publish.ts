@@ -31,7 +31,7 @@ export async function mountVolume(
   using mounted = Directory.open(volume.path);
   const [a, b] = [wanted.stats(), mounted.stats()];
   if (!a.isDirectory()) throw failedPrecondition(`${source} is not a directory`);
-  if (a.dev !== b.dev || a.ino !== b.ino) {
+  if (a.dev !== b.dev || wanted.inode() !== mounted.inode()) {
     throw failedPrecondition(`${source} is another directory than that of its name: a link?`);
   }
   volume.attach(target);
