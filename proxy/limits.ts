@@ -20,8 +20,9 @@ export const CHANGE_WORK = 2_000;
 export const PORT_WORK = 20;
 export const AFFINITY_WORK = 10;
 /**
- * Time of a pass for changes, but for two turns; what is left waits for the next one, which plans
- * what changed since: one Service of 4,000 endpoints with session affinity takes nftables seconds.
+ * Time of a pass for planning, but for one Service, and for changes, but for two turns; what is
+ * left waits for the next one, which plans what changed since: one Service of 4,000 endpoints with
+ * session affinity takes nftables seconds.
  */
 export const PASS_MS = 1_000;
 /** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
@@ -39,8 +40,8 @@ export const RESTORE_IDLE_MS = 30_000;
 /** iptables mode: inputs of one iptables-restore; the next starts another, without its memory. */
 export const RESTORE_CALLS_MAX = 1_000;
 /**
- * iptables mode: time that iptables-restore has for one sync, else it is killed and the rules are
- * rebuilt by another. A full sync of 10,000 Services takes it seconds.
+ * iptables mode: time that iptables-restore has for a transaction, else it is killed and the rules
+ * are rebuilt by another. A full sync of 10,000 Services takes it seconds.
  */
 export const RESTORE_MS_MAX = 60_000;
 /** iptables mode: time that iptables-restore has to end after its input; it is killed then. */
@@ -101,13 +102,16 @@ export const UDP_IDLE_MS = 60_000;
 export const UDP_WAITING_MAX = 16;
 /** IPVS mode: interval between checks whether destinations with weight 0 can be removed. */
 export const LEAVING_CHECK_MS = 10_000;
-/** IPVS mode: entries of one set, frontends or endpoints of all Services; the kernel's memory. */
-export const IPVS_SET_ENTRIES_MAX = 1 << 20;
 /**
- * IPVS mode: entries of all sets that the Services of a namespace have, so that none fills a set:
- * that would stop the changes of all.
+ * Rules of the Service ports of a namespace, and of all: every node keeps them in its memory and
+ * the kernel's, and writes them again at a start and after a failure. Each frontend and each
+ * endpoint of it counts as one, with session affinity as RULES_OF_AFFINITY, each source range as
+ * one, and a port as RULES_OF_A_PORT. Also the entries that a set of IPVS mode takes.
  */
-export const IPVS_ENTRIES_OF_NAMESPACE = 1 << 17;
+export const RULES_OF_NAMESPACE = 1 << 17;
+export const RULES_MAX = 1 << 20;
+export const RULES_OF_A_PORT = 4;
+export const RULES_OF_AFFINITY = 4;
 /** Source ranges of one Service; each of its ports has them in iptables and IPVS mode. */
 export const SOURCE_RANGES_MAX = 1_000;
 /** Node ports on the host's loopback address, and connections under way in all of them. */

@@ -10,13 +10,20 @@ import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import type { LogFields, Logger } from "@raft2kube/observe/log.ts";
 import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import type { Rules } from "./apply/rules.ts";
+import type { PortChanges, Rules } from "./apply/rules.ts";
 import { HealthChecks } from "./health-checks.ts";
-import { CHANGE_WORK, PASS_MS, SYNC_DELAY_MS, VERIFY_MS } from "./limits.ts";
+import {
+  CHANGE_WORK,
+  PASS_MS,
+  RULES_OF_NAMESPACE,
+  SOURCE_RANGES_MAX,
+  SYNC_DELAY_MS,
+  VERIFY_MS,
+} from "./limits.ts";
 import { type LoopOptions, listed, ProxyLoop, type SyncState } from "./loop.ts";
 import type { ServicePort } from "./plan/model.ts";
 
@@ -29,7 +36,8 @@ test("the log has a bounded number of a Service's problems", () => {
 });
 
 const metadata = { namespace: "shop", name: "web", resourceVersion: "1" };
-const OBJECTS: Readonly<Record<string, object>> = {
+const NEWER = { resourceVersion: "2" };
+const OBJECTS: Readonly<Record<string, object | object[]>> = {
   services: { metadata, spec: { clusterIP: "10.96.0.7", ports: [{ name: "http", port: 80 }] } },
   endpointslices: {
     metadata: { ...metadata, labels: { "kubernetes.io/service-name": "web" } },
@@ -42,10 +50,14 @@ const OBJECTS: Readonly<Record<string, object>> = {
   nodes: { metadata: { name: "here", resourceVersion: "1" } },
 };
 
-/** An API server with those objects; `touch` reports one of them as modified. */
+/** An API server with those objects; `touch` reports one of them, or another, as modified. */
 async function serve(
   objects = OBJECTS,
-): Promise<{ client: KubeClient; touch(plural: string): Promise<void>; close(): Promise<void> }> {
+): Promise<{
+  client: KubeClient;
+  touch(plural: string, object?: object): Promise<void>;
+  close(): Promise<void>;
+}> {
   const watchers = new Map<string, http.ServerResponse>();
   const server = http.createServer(({ url = "" }, response) => {
     response.writeHead(200, { "content-type": "application/json" });
@@ -54,7 +66,7 @@ async function serve(
       watchers.set(plural, response);
       return response.flushHeaders();
     }
-    const list = { metadata: { resourceVersion: "1" }, items: [objects[plural]] };
+    const list = { metadata: { resourceVersion: "1" }, items: [objects[plural]].flat() };
     response.end(JSON.stringify(list));
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -62,9 +74,8 @@ async function serve(
   const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
   return {
     client,
-    async touch(plural: string) {
+    async touch(plural, object = { ...objects[plural], metadata: { ...metadata, ...NEWER } }) {
       const watcher = await waitFor("the watch", () => watchers.get(plural), { clock });
-      const object = { ...objects[plural], metadata: { ...metadata, resourceVersion: "2" } };
       watcher.write(`${JSON.stringify({ type: "MODIFIED", object })}\n`);
     },
     close() {
@@ -315,6 +326,94 @@ test("a change while the rules are compared is applied after that", async () => 
   };
   await waitFor("the change", isChanged, { clock });
   expect(calls).toEqual(["compare", "compared", "change"]);
+  await loop.close();
+  await close();
+});
+
+test("ports beyond their namespace's part of the rules are served once others have left", async () => {
+  const octets = Array.from({ length: SOURCE_RANGES_MAX }, (_, at) => [at >> 8, at & 255]);
+  const guarded = (namespace: string, name: string, count: number) => ({
+    metadata: { ...metadata, namespace, name },
+    spec: {
+      type: "LoadBalancer",
+      clusterIP: "10.96.0.9",
+      loadBalancerSourceRanges: octets.map((two) => `10.${two.join(".")}.0/24`),
+      ports: Array.from({ length: count }, (_, at) => ({ name: `p${at}`, port: 1 + at })),
+    },
+    status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } },
+  });
+  const count = Math.ceil(RULES_OF_NAMESPACE / SOURCE_RANGES_MAX);
+  const services = [
+    guarded("ten", "many", count),
+    guarded("ten", "later", 1),
+    guarded("shop", "web", 1),
+  ];
+  const { client, touch, close } = await serve({ ...OBJECTS, services });
+  const served = new Set<string>();
+  const problems: unknown[] = [];
+  const log = {
+    ...SILENT,
+    warn: (_: string, fields?: LogFields) => problems.push(fields?.["problems"]),
+  };
+  const rules: Rules = {
+    ...NO_RULES,
+    rebuild: (ports) => Promise.resolve(ports.forEach(({ key }) => served.add(key))),
+    change(changes) {
+      for (const [key, port] of changes) port ? served.add(key) : served.delete(key);
+      return Promise.resolve();
+    },
+  };
+  const loop = startLoop(client, { rules, log, clock });
+  await loop.ready;
+  expect(served).toContain("shop/web:p0/TCP");
+  expect([...served].filter((key) => key.startsWith("ten/many:"))).toHaveLength(count - 2);
+  expect(served).not.toContain("ten/later:p0/TCP");
+  expect(problems).toEqual([
+    expect.stringMatching(`^port p${count - 2} and those after it are not served`),
+    expect.stringMatching("^port p0 and those after it are not served"),
+  ]);
+  await touch("services", {
+    ...guarded("ten", "many", 1),
+    metadata: { ...services[0]!.metadata, ...NEWER },
+  });
+  await waitFor("the later Service", () => served.has("ten/later:p0/TCP"), { clock });
+  await loop.close();
+  await close();
+});
+
+test("a pass plans Services for a time, in rotation of their namespaces", async () => {
+  const keys = ["ten/a", "ten/b", "shop/web"];
+  const named = (key: string, resourceVersion = "1") => {
+    const [namespace, name] = key.split("/");
+    const externalIPs = [`fd00::${resourceVersion}`];
+    const spec = { clusterIP: "10.96.0.7", externalIPs, ports: [{ port: 80 }] };
+    return { metadata: { namespace, name, resourceVersion }, spec };
+  };
+  const all = keys.map((key) => named(key));
+  const { client, touch, close } = await serve({ ...OBJECTS, services: all });
+  const manual = new ManualClock();
+  const services = new Informer<Service>({ resource: client.resource(SERVICES), clock });
+  // Each Service has a problem, which is another one once it is touched: its plan takes a pass.
+  let taken_ms = 0;
+  const log = { ...SILENT, warn: () => void (taken_ms += PASS_MS) };
+  const slow: Clock = {
+    now: () => manual.now(),
+    monotonic: () => manual.monotonic() + taken_ms,
+    after: (delay_ms, run) => manual.after(delay_ms, run),
+  };
+  const passes: string[][] = [];
+  const change = (changes: PortChanges) => Promise.resolve(void passes.push([...changes.keys()]));
+  const loop = startLoop(client, { rules: { ...NO_RULES, change }, log, clock: slow, services });
+  await loop.ready;
+  for (const key of keys) await touch("services", named(key, "2"));
+  const isThere = (key: string) => services.store.get(key)?.metadata.resourceVersion === "2";
+  await waitFor("the changes", () => keys.every(isThere), { clock });
+  const isDone = () => {
+    manual.advance(SYNC_DELAY_MS);
+    return passes.flat().length >= keys.length;
+  };
+  await waitFor("the passes", isDone, { clock });
+  expect(passes).toEqual([["ten/a:/TCP"], ["shop/web:/TCP"], ["ten/b:/TCP"]]);
   await loop.close();
   await close();
 });

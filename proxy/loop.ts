@@ -11,6 +11,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
+import { NamespaceParts, namespaceOf } from "./apply/namespace-parts.ts";
 import type { Rules } from "./apply/rules.ts";
 import { deleteStaleFlows, keptOf, straysOf } from "./apply/stale-flows.ts";
 import type { HealthChecks } from "./health-checks.ts";
@@ -21,15 +22,19 @@ import {
   PROBLEMS_LOGGED_MAX,
   RETRY_FIRST_MS,
   RETRY_MS_MAX,
+  RULES_MAX,
+  RULES_OF_A_PORT,
+  RULES_OF_AFFINITY,
+  RULES_OF_NAMESPACE,
   SYNC_DELAY_MS,
   VERIFY_MS,
   VERIFY_PAUSE_FACTOR,
 } from "./limits.ts";
-import type { HealthCheck, ServicePlan, ServicePort } from "./plan/model.ts";
+import { type HealthCheck, rulesOf, type ServicePlan, type ServicePort } from "./plan/model.ts";
 import { planService, type Reservation } from "./plan/service.ts";
 import { type StaleFlow, staleFlows } from "./plan/stale-flows.ts";
 import { nodeAddresses, reservedBy } from "./reserved.ts";
-import { type PortChange, turnsOf } from "./turns.ts";
+import { inRotation, type PortChange, turnsOf } from "./turns.ts";
 
 /** The label that names a slice's Service. */
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -91,6 +96,9 @@ export class ProxyLoop {
   readonly #dirty = new Set<string>();
   /** Ports by Service and port key, as planned last; none of them is empty. */
   readonly #planned = new Map<string, Map<string, ServicePort>>();
+  readonly #parts = new NamespaceParts({ each: RULES_OF_NAMESPACE, all: RULES_MAX });
+  /** Services with ports beyond the part of their namespace. */
+  readonly #refused = new Set<string>();
   /** The problems in the log by Service, and the conflicts by port key, while there are any. */
   readonly #logged = new Map<string, string>();
   /** Changes of ports that are planned and not applied yet, by port key, the oldest first. */
@@ -210,21 +218,25 @@ export class ProxyLoop {
   }
 
   /**
-   * Applies the changed Services, or all of them if what the kernel has is unknown. Changes that
-   * take longer than PASS_MS are left to the next pass, so that others do not wait for them.
+   * Applies the changed Services, or all of them if what the kernel has is unknown. Plans and
+   * changes that take longer than PASS_MS are left to the next pass, so that others do not wait for
+   * them.
    */
   async #sync(kernel: Kernel): Promise<Applied> {
     const { rules, clock } = this.#options;
     const isRebuild = kernel.kind === "unknown";
-    const dirty = isRebuild ? this.#allKeys() : [...this.#dirty];
+    const dirty = isRebuild ? this.#allKeys() : inRotation(this.#dirty);
     this.#dirty.clear();
     const apiServers = isRebuild ? await this.#options.apiServers() : kernel.apiServers;
     const own = nodeAddresses(); // of up to 10,000 addresses in IPVS mode
     const slices = new Slices(clock);
     const old = new Set(this.#waiting.keys());
     const reserved = reservedBy(apiServers, own);
-    for (const service of dirty) {
-      await inSlices(this.#plan(service, reserved), slices);
+    const planned_ms = clock.monotonic() + PASS_MS;
+    for (let at = 0; at < dirty.length; at++) {
+      this.#dirty.delete(dirty[at]!);
+      await inSlices(this.#plan(dirty[at]!, reserved), slices);
+      if (!isRebuild && clock.monotonic() >= planned_ms) this.#leave(dirty.splice(at + 1));
     }
     const changes = new Map<string, PortChange>();
     const applied = (keys: Iterable<string>) => {
@@ -249,7 +261,7 @@ export class ProxyLoop {
       // The second is that of the oldest changes, if a pass has left some.
       if (++turns >= (old.size > 0 ? 2 : 1) && clock.monotonic() >= until_ms) break;
     }
-    if (this.#waiting.size > 0) this.#passes.request();
+    if (this.#waiting.size > 0 || this.#dirty.size > 0) this.#passes.request();
     this.#setChecks();
     const applied_ms = clock.monotonic();
     if (!this.#state.isApplied) await this.#options.removeOthers();
@@ -271,6 +283,13 @@ export class ProxyLoop {
       : kernel;
   }
 
+  /** Leaves Services to the next pass, in this order, before those that have changed since. */
+  #leave(services: readonly string[]): void {
+    const all = [...services, ...this.#dirty];
+    this.#dirty.clear();
+    for (const service of all) this.#dirty.add(service);
+  }
+
   /** Makes the write of new endpoints' rules a trace, by which a pod's page finds it. */
   #traced(keys: Iterable<string>, write: () => Promise<void>): Promise<void> {
     const { tracer } = this.#options;
@@ -290,9 +309,16 @@ export class ProxyLoop {
     const { services, slices, nodes, nodeName } = this.#options;
     const service = services.store.get(name);
     const zone = zoneOf(nodes.store.get(nodeName));
+    const old = this.#planned.get(name);
+    const { taken } = this.#parts;
+    for (const key of old?.keys() ?? []) this.#parts.count(key, undefined);
+    this.#refused.delete(name);
+    const admission = { reserved, admits: (port: ServicePort) => this.#admits(name, port) };
+    const own = slices.store.by(BY_SERVICE, name);
     const plan: ServicePlan = service
-      ? yield* planService(service, slices.store.by(BY_SERVICE, name), nodeName, reserved, zone)
+      ? yield* planService(service, own, nodeName, admission, zone)
       : { ports: [], problems: [] };
+    if (this.#parts.taken < taken) this.#retry(name, taken);
     this.#logProblems(name, listed(plan.problems));
     // A balancer sends connections here once the rules are there, and stops before they are gone.
     if (plan.healthCheck && plan.healthCheck.localEndpoints > 0) {
@@ -301,7 +327,6 @@ export class ProxyLoop {
       this.#checks.delete(name);
       this.#options.healthChecks.update(name, plan.healthCheck);
     }
-    const old = this.#planned.get(name);
     const now = new Map(plan.ports.map((port) => [port.key, port]));
     if (now.size > 0) this.#planned.set(name, now);
     else this.#planned.delete(name);
@@ -310,6 +335,27 @@ export class ProxyLoop {
       const before = waiting ? waiting.before : old?.get(key);
       this.#waiting.set(key, { before, after: now.get(key) });
       yield;
+    }
+  }
+
+  /** Counts a port's rules; false, and its Service is refused, beyond the namespace's part. */
+  #admits(service: string, port: ServicePort): boolean {
+    // Those of the API always: in its namespace others may have Services.
+    if (port.apiAddresses.length > 0) return true;
+    const rules = RULES_OF_A_PORT + rulesOf(port, RULES_OF_AFFINITY);
+    if (this.#parts.count(port.key, rules)) return true;
+    this.#refused.add(service);
+    return false;
+  }
+
+  /** Plans refused Services again after one of `taken` rules of all has some less. */
+  #retry(service: string, taken: number): void {
+    // Below that none was refused but for its namespace.
+    const isFull = taken > RULES_MAX - 2 * RULES_OF_NAMESPACE;
+    const namespace = namespaceOf(service);
+    for (const other of this.#refused) {
+      const isConcerned = isFull || namespaceOf(other) === namespace;
+      if (other !== service && isConcerned) this.#dirty.add(other);
     }
   }
 

@@ -1,19 +1,20 @@
 import { expect, test } from "vitest";
 import { servicePort } from "../testing/service-port.ts";
 import { AFFINITY_WORK, CHANGE_WORK, PORT_WORK } from "./limits.ts";
-import { turnsOf } from "./turns.ts";
+import { inRotation, type PortChange, turnsOf } from "./turns.ts";
 
+/** The work of a port with a frontend and no endpoints. */
+const LEAST_WORK = PORT_WORK + 1;
 const port = (work: number, affinity_s?: number) =>
   servicePort({
     clusterIps: ["10.96.0.7"],
-    allEndpoints: Array((work - PORT_WORK) / (affinity_s === undefined ? 1 : AFFINITY_WORK)).fill({
-      address: "10.1.0.1",
-      port: 80,
-    }),
+    allEndpoints: Array(
+      Math.ceil((work - LEAST_WORK) / (affinity_s === undefined ? 1 : AFFINITY_WORK)),
+    ).fill({ address: "10.1.0.1", port: 80 }),
     affinity_s,
   });
 const half = port(CHANGE_WORK / 2);
-const small = port(PORT_WORK);
+const small = port(LEAST_WORK);
 const keysOf = (turns: Iterable<ReadonlyMap<string, unknown>>) =>
   [...turns].map((turn) => [...turn.keys()]);
 
@@ -49,5 +50,33 @@ test("what earlier passes left comes in every second turn, the oldest first, rem
     ["shop/removed"],
     ["a/new"],
     ["shop/left"],
+  ]);
+});
+
+test("a port's source ranges are work, for each of its load balancer's addresses", () => {
+  const ranges = Array.from(
+    { length: CHANGE_WORK / 2 },
+    (_, at) => `10.${at >> 8}.${at & 255}.0/24`,
+  );
+  const guarded = { ...small, firewall: { addresses: ["192.0.2.1", "192.0.2.2"], ranges } };
+  const waiting = ["shop/one", "shop/two"].map((key) => [
+    key,
+    { before: undefined, after: guarded },
+  ]);
+  expect(keysOf(turnsOf(new Map(waiting as [string, PortChange][])))).toEqual([
+    ["shop/one"],
+    ["shop/two"],
+  ]);
+});
+
+test("Services are planned in rotation of their namespaces, each one's in their order", () => {
+  const services = ["ten/a", "ten/b", "ten/c", "shop/web", "other/x", "shop/api"];
+  expect(inRotation(services)).toEqual([
+    "ten/a",
+    "shop/web",
+    "other/x",
+    "ten/b",
+    "shop/api",
+    "ten/c",
   ]);
 });

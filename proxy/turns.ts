@@ -1,7 +1,7 @@
 import { namespaceOf } from "./apply/namespace-parts.ts";
 import type { PortChanges } from "./apply/rules.ts";
 import { AFFINITY_WORK, CHANGE_WORK, PORT_WORK } from "./limits.ts";
-import type { ServicePort } from "./plan/model.ts";
+import { rulesOf, type ServicePort } from "./plan/model.ts";
 
 /** A Service port before and after a change; undefined: there is none. */
 export interface PortChange {
@@ -61,13 +61,17 @@ function* inParts(changes: readonly Sized[]): Generator<Sized[], undefined> {
 }
 
 function workOf({ before, after }: PortChange): number {
-  return PORT_WORK + Math.max(sizeOf(before), sizeOf(after));
+  const work = (port: ServicePort | undefined) => (port ? rulesOf(port, AFFINITY_WORK) : 0);
+  return PORT_WORK + Math.max(work(before), work(after));
 }
 
-/** The endpoints of a port's frontends, each of which modes have a rule or an element for. */
-function sizeOf(port: ServicePort | undefined): number {
-  if (!port) return 0;
-  const { allEndpoints, clusterIps, externalIps, affinity_s } = port;
-  const each = affinity_s === undefined ? 1 : AFFINITY_WORK;
-  return allEndpoints.length * (clusterIps.length + externalIps.length) * each;
+/** Orders Services: one of each namespace, then the next of each, as they come. */
+export function inRotation(services: Iterable<string>): string[] {
+  const counts = new Map<string, number>();
+  const placed = [...services].map((service) => {
+    const place = counts.get(namespaceOf(service)) ?? 0;
+    counts.set(namespaceOf(service), place + 1);
+    return { service, place };
+  });
+  return placed.sort((a, b) => a.place - b.place).map(({ service }) => service);
 }

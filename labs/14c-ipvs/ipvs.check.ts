@@ -144,11 +144,11 @@ check("ipvs: a change of one Service leaves the virtual servers of others alone"
   const other = { ...port(), key: "shop/api:http/TCP", clusterIps: ["10.96.0.11"] };
   state.change(
     new Map([
-      ["web", () => wantedOf(port(), CONTEXT)],
-      ["api", () => wantedOf(other, CONTEXT)],
+      ["web", wantedOf(port(), CONTEXT)],
+      ["api", wantedOf(other, CONTEXT)],
     ]),
   );
-  const { servers } = state.change(new Map([["web", () => wantedOf(webPort([ONE!]), CONTEXT)]]));
+  const { servers } = state.change(new Map([["web", wantedOf(webPort([ONE!]), CONTEXT)]]));
   const found = servers.set.map(
     ({ server, targets }) => `${server.address} -> ${describeTargets(targets)}`,
   );

@@ -44,18 +44,19 @@ const REJECTED_RANGES: readonly (readonly [range: string, addresses: RegExp])[] 
  * Returns a port's endpoints from all slices of its Service: the ready ones, those hinted for this
  * node or zone if all have hints and any has this one, or without a ready one those that are
  * terminating and serving (KEP-1669). Local ones are not chosen by hints. Loopback and link-local
- * addresses are rejected (CVE-2021-25737).
+ * addresses are rejected (CVE-2021-25737). `numbers`: the slices' ports.
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
   port: { name: string; protocol: string },
   place: ClientPlace,
+  numbers = slices.map(portNumbers),
 ): PortEndpoints {
   const candidates = new Map<string, Candidate>();
   const problems: string[] = [];
-  for (const slice of slices) {
+  for (const [at, slice] of slices.entries()) {
     if (slice.addressType !== "IPv4") continue;
-    const number = portOf(slice, port);
+    const number = numbers[at]!.get(`${port.name}/${port.protocol}`);
     if (number === undefined) continue;
     for (const endpoint of slice.endpoints ?? []) {
       const [address] = endpoint.addresses; // more than one means the same endpoint (API reference)
@@ -86,14 +87,11 @@ export function reachableEndpoints({
   return [...new Map(all.map((target) => [keyOf(target), target])).values()];
 }
 
-function portOf(
-  slice: EndpointSlice,
-  port: { name: string; protocol: string },
-): number | undefined {
-  const found = (slice.ports ?? []).find(
-    ({ name = "", protocol = "TCP" }) => name === port.name && protocol === port.protocol,
+/** Returns the numbers of a slice's ports, by name and protocol: it may have 20,000. */
+export function portNumbers({ ports = [] }: EndpointSlice): Map<string, number | undefined> {
+  return new Map(
+    ports.map(({ name = "", protocol = "TCP", port }) => [`${name}/${protocol}`, port]),
   );
-  return found?.port;
 }
 
 function addCandidate(

@@ -39,6 +39,19 @@ export interface ServicePort {
   firewall: { addresses: string[]; ranges: string[] } | undefined;
 }
 
+/**
+ * Returns about how many rules or elements modes have for a port: each frontend, each endpoint of
+ * it, with session affinity `affinity` of them, and each source range.
+ */
+export function rulesOf(port: ServicePort, affinity: number): number {
+  const { clusterIps, externalIps, nodePort, allEndpoints, localEndpoints, firewall } = port;
+  const frontends = clusterIps.length + externalIps.length + (nodePort === undefined ? 0 : 1);
+  const endpoints = allEndpoints.length + localEndpoints.length;
+  const each = port.affinity_s === undefined ? 1 : affinity;
+  const ranges = firewall ? firewall.addresses.length * firewall.ranges.length : 0;
+  return frontends * (1 + endpoints * each) + ranges;
+}
+
 /** `healthCheckNodePort`: where a load balancer asks whether this node has endpoints. */
 export interface HealthCheck {
   /** `namespace/name`. */

@@ -156,7 +156,7 @@ describe("external addresses", () => {
   test("are not served if reserved, and the problem names the owner", () => {
     const reserved = (address: string) => (address === "192.0.2.1" ? "this node's" : undefined);
     const object = { ...service({ type: "LoadBalancer", externalIPs: ["192.0.2.9"] }), status };
-    const plan = planOf(object, [], "here", reserved);
+    const plan = planOf(object, [], "here", { reserved });
     expect(plan.ports[0]?.externalIps).toEqual(["192.0.2.9"]);
     expect(plan.problems).toEqual(["external address 192.0.2.1 is not served: it is this node's"]);
   });
@@ -217,4 +217,34 @@ describe("stale flows", () => {
     const tcp = planOf(service(), [slice([at("10.1.0.1")])], "here").ports[0];
     expect(staleFlows(tcp, undefined)).toEqual([]);
   });
+});
+
+test("the ports from one on that is not admitted are left out, and none is planned after it", () => {
+  const ports = ["a", "b", "c"].map((name, at) => ({ name, port: 80 + at }));
+  const asked: string[] = [];
+  const admits = ({ key }: { key: string }) => asked.push(key) < 2;
+  const plan = planOf(service({ ports }), [], "here", { admits });
+  expect(plan.ports.map(({ key }) => key)).toEqual(["shop/web:a/TCP"]);
+  expect(asked).toHaveLength(2);
+  expect(plan.problems).toEqual([
+    "port b and those after it are not served: the namespace has its part of the rules",
+  ]);
+});
+
+test("a slice's ports are read once for all ports of a Service", () => {
+  const names = Array.from({ length: 100 }, (_, at) => ({ name: `p${at}`, port: 1 + at }));
+  let reads = 0;
+  const read = slice([at("10.1.0.1")]);
+  const counted = {
+    ...read,
+    get ports() {
+      reads++;
+      return names;
+    },
+  };
+  const { ports } = planOf(service({ ports: names }), [counted], "here");
+  expect(ports.map(({ allEndpoints: [target] }) => target?.port)).toEqual(
+    names.map(({ port }) => port),
+  );
+  expect(reads).toBe(1);
 });

@@ -3,7 +3,7 @@ import type { ServicePort as ApiPort, Service } from "@raft2kube/api/gen/core/v1
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import ipaddr from "ipaddr.js";
 import { AFFINITY_DEFAULT_S, SOURCE_RANGES_MAX } from "../limits.ts";
-import { endpointsOf } from "./endpoints.ts";
+import { endpointsOf, portNumbers } from "./endpoints.ts";
 import type { HealthCheck, ServicePlan, ServicePort, Transport } from "./model.ts";
 
 const TRANSPORTS: Readonly<Record<string, Transport>> = { TCP: "tcp", UDP: "udp", SCTP: "sctp" };
@@ -21,16 +21,24 @@ function isProxied({ metadata, spec }: Service): boolean {
 /** Returns the owner of an address that no Service may have as an external one, else undefined. */
 export type Reservation = (address: string) => string | undefined;
 
+/** Bounds of a Service that others set. */
+interface Admission {
+  reserved?: Reservation;
+  /** Whether a port may be served, beside those before it. */
+  admits?(port: ServicePort): boolean;
+}
+
 /**
  * Returns the endpoints of a Service's ports for the node `nodeName` in `zone` (empty: in none),
  * one step for each port: a hundred ports of a thousand endpoints are much. External addresses that
- * are `reserved` are not served, and a problem. Pure.
+ * are `reserved` are not served, and a problem; so are the ports from one on that `admits` refuses.
+ * Pure, but for `admits`.
  */
 export function* planService(
   service: Service,
   slices: readonly EndpointSlice[],
   nodeName: string,
-  reserved: Reservation = () => undefined,
+  { reserved = () => undefined, admits = () => true }: Admission = {},
   zone = "",
 ): Generator<void, ServicePlan> {
   if (!isProxied(service)) return { ports: [], problems: [] };
@@ -49,14 +57,21 @@ export function* planService(
     firewall: firewallOf(service, balanced, problems),
   };
   const ports: ServicePort[] = [];
+  const numbers = slices.map(portNumbers);
   for (const port of service.spec.ports ?? []) {
     const { name = "", protocol = "TCP" } = port;
-    const found = endpointsOf(slices, { name, protocol }, { nodeName, zone });
+    const found = endpointsOf(slices, { name, protocol }, { nodeName, zone }, numbers);
     const { problems: ignored, ...targets } = found;
     for (const problem of ignored) problems.add(problem);
     const api = isApi(service) ? targets.allEndpoints : [];
     const apiAddresses = api.map(({ address }) => address);
-    ports.push({ ...planServicePort(service, port), ...addresses, apiAddresses, ...targets });
+    const planned = { ...planServicePort(service, port), ...addresses, apiAddresses, ...targets };
+    if (!admits(planned)) {
+      const which = `port ${name || port.port} and those after it`;
+      problems.add(`${which} are not served: the namespace has its part of the rules`);
+      break;
+    }
+    ports.push(planned);
     yield;
   }
   const healthCheck = healthCheckOf(service, slices, nodeName);

@@ -1,10 +1,10 @@
 import { type IpsetEntry, Ipsets } from "@raft2kube/linux/netfilter/ipset.ts";
 import { findIptables } from "@raft2kube/linux/netfilter/iptables.ts";
 import { Ipvs } from "@raft2kube/linux/netfilter/ipvs.ts";
-import { type Logger, logger } from "@raft2kube/observe/log.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
-import { IPVS_SET_ENTRIES_MAX } from "../../limits.ts";
+import { RULES_MAX } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { externalReservation } from "../external-reservation.ts";
 import { FrontendOwners } from "../frontend-owners.ts";
@@ -46,11 +46,9 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   const servers = new VirtualServers(clock, log);
   const steps = (ports: ReadonlyMap<string, ServicePort | undefined>) => {
     const wanted = [...ports].map(([key, port]) => {
-      return [key, port && (() => wantedOf(port, { scheduler, nodeAddresses }))] as const;
+      return [key, port && wantedOf(port, { scheduler, nodeAddresses })] as const;
     });
-    const done = state.change(new Map(wanted));
-    if (done.refused.length > 0) logRefused(log, done.refused);
-    return done;
+    return state.change(new Map(wanted));
   };
   return {
     async rebuild(ports, apiServers) {
@@ -103,14 +101,6 @@ function ipvsRulesOf(options: RulesOptions): Rules {
   };
 }
 
-function logRefused(log: Logger, refused: readonly string[]): void {
-  log.warn("Service ports are not served: others have their namespace's part of the sets", {
-    ports: refused.length,
-    first: refused[0],
-    remedy: "fewer ports or endpoints in that namespace, or another proxy mode",
-  });
-}
-
 function requireIpvs(): void {
   try {
     using ipvs = new Ipvs();
@@ -135,7 +125,7 @@ function* replaceSets(entries: Steps["entries"]["added"]): Generator<void, void>
   sets.destroy(FRESH_SET); // of a process that was killed
   for (const name of SET_NAMES) {
     yield;
-    for (const set of [name, FRESH_SET]) sets.create(set, SET_TYPES[name], IPVS_SET_ENTRIES_MAX);
+    for (const set of [name, FRESH_SET]) sets.create(set, SET_TYPES[name], RULES_MAX);
     yield* sets.add(FRESH_SET, entries.get(name) ?? []);
     sets.swap(FRESH_SET, name);
     sets.destroy(FRESH_SET);

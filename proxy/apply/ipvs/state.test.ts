@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import { servicePort } from "../../../testing/service-port.ts";
-import { IPVS_ENTRIES_OF_NAMESPACE } from "../../limits.ts";
 import type { ServicePort } from "../../plan/model.ts";
 import { IpvsState } from "./state.ts";
 import { wantedOf } from "./wanted.ts";
@@ -66,10 +65,10 @@ describe("a Service port", () => {
 describe("a change", () => {
   test("sets the virtual server whose endpoints changed, and nothing else", () => {
     const state = new IpvsState();
-    state.change(new Map([["a", () => wanted()]]));
-    expect(state.change(new Map([["a", () => wanted()]])).servers.set).toEqual([]);
+    state.change(new Map([["a", wanted()]]));
+    expect(state.change(new Map([["a", wanted()]])).servers.set).toEqual([]);
     const both = [...TARGETS, { address: "10.244.0.2", port: 8080 }];
-    const steps = state.change(new Map([["a", () => wanted({ allEndpoints: both })]]));
+    const steps = state.change(new Map([["a", wanted({ allEndpoints: both })]]));
     expect(steps.servers.set.map(({ targets }) => targets.length)).toEqual([2]);
     expect([...steps.entries.added.keys()]).toEqual(["KUBE-LOOP-BACK"]);
     expect(steps.addresses).toEqual({ added: [], removed: [] });
@@ -80,8 +79,8 @@ describe("a change", () => {
     const other = wanted({ key: "shop/web:b/TCP", port: 81 });
     state.change(
       new Map([
-        ["a", () => wanted()],
-        ["b", () => other],
+        ["a", wanted()],
+        ["b", other],
       ]),
     );
     const first = state.change(new Map([["a", undefined]]));
@@ -92,36 +91,5 @@ describe("a change", () => {
     expect(last.addresses.removed).toEqual(["10.96.0.7"]);
     expect(last.entries.removed.get("KUBE-LOOP-BACK")).toHaveLength(1);
     expect([state.servers().size, state.addresses().size]).toEqual([0, 0]);
-  });
-});
-
-describe("a namespace with more endpoints than its part of the sets", () => {
-  const endpoints = Array.from({ length: 4_096 }, (_, at) => `10.244.${at >> 8}.${at & 255}`);
-  const wide = (number: number) => {
-    const allEndpoints = endpoints.map((address) => ({ address, port: number }));
-    return () => wanted({ port: number, allEndpoints });
-  };
-  const numbers = Array.from({ length: 36 }, (_, at) => at + 1);
-  const entriesOf = (state: IpvsState) =>
-    [...state.entryCounts().values()].reduce((sum, count) => sum + count, 0);
-
-  test("leaves the rest to others", () => {
-    const state = new IpvsState();
-    const hostile = numbers.map((number) => [`ten/many:p${number}/TCP`, wide(number)] as const);
-    const { refused } = state.change(new Map(hostile));
-    expect(entriesOf(state)).toBeLessThanOrEqual(IPVS_ENTRIES_OF_NAMESPACE);
-    expect(refused).toEqual(hostile.slice(state.servers().size).map(([key]) => key));
-    const other = wanted({ clusterIps: ["10.96.0.8"] });
-    expect(state.change(new Map([["shop/web:p/TCP", () => other]])).servers.set).toHaveLength(1);
-  });
-
-  test("has a port that was left out served once another is gone", () => {
-    const state = new IpvsState();
-    const ports = new Map(numbers.map((number) => [`ten/many:p${number}/TCP`, wide(number)]));
-    const [first] = state.change(ports).refused;
-    expect(state.change(new Map([[first!, ports.get(first!)]]))).toMatchObject({ refused: [] });
-    const { servers } = state.change(new Map([["ten/many:p1/TCP", undefined]]));
-    expect(servers.removed.map(({ server }) => server.port)).toEqual([1]);
-    expect(servers.set.map(({ server }) => `ten/many:p${server.port}/TCP`)).toEqual([first]);
   });
 });

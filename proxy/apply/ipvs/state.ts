@@ -3,7 +3,6 @@ import type { VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import { type Difference, Ownership } from "@raft2kube/linux/netfilter/ownership.ts";
 import type { Target } from "../../plan/model.ts";
 import type { SetName } from "./layout.ts";
-import { NamespaceShares, type WantedChanges } from "./shares.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** A virtual server with its destinations. */
@@ -17,8 +16,6 @@ export interface Steps {
   servers: { set: WantedServer[]; removed: WantedServer[] };
   entries: { added: Map<SetName, IpsetEntry[]>; removed: Map<SetName, IpsetEntry[]> };
   addresses: { added: string[]; removed: string[] };
-  /** Service ports that are not served any more, as their namespace has its part of the sets. */
-  refused: string[];
 }
 
 /** The objects that an owner needs, by kind; a value is the object's JSON. */
@@ -39,12 +36,10 @@ export class IpvsState {
   readonly #servers = new Ownership();
   readonly #entries = new Ownership();
   readonly #addresses = new Ownership();
-  readonly #shares = new NamespaceShares();
   readonly #counts = new Map<SetName, number>();
 
-  change(changes: WantedChanges): Steps {
-    const { admitted, refused } = this.#shares.change(changes);
-    const next = new Map([...admitted].map(([key, wanted]) => [key, named(wanted ?? NOTHING)]));
+  change(changes: ReadonlyMap<string, Wanted | undefined>): Steps {
+    const next = new Map([...changes].map(([key, wanted]) => [key, named(wanted ?? NOTHING)]));
     for (const [key, now] of next) {
       const old = this.#wanted.get(key) ?? named(NOTHING);
       this.#servers.release(key, old.servers.keys(), now.servers);
@@ -55,7 +50,7 @@ export class IpvsState {
       this.#servers.acquire(key, now.servers);
       this.#entries.acquire(key, now.entries);
       this.#addresses.acquire(key, now.addresses);
-      if (admitted.get(key)) this.#wanted.set(key, now);
+      if (changes.get(key)) this.#wanted.set(key, now);
       else this.#wanted.delete(key);
     }
     const entries = entrySteps(this.#entries.take());
@@ -65,7 +60,6 @@ export class IpvsState {
       servers: serverSteps(this.#servers.take()),
       entries,
       addresses: addressSteps(this.#addresses.take()),
-      refused,
     };
   }
 

@@ -17,7 +17,10 @@ import { internalClients } from "./random-endpoint.ts";
 /** Divides clients and endpoints among ports with session affinity. */
 export class AffinityShares {
   readonly #ports = new Groups();
-  readonly #endpoints = new NamespaceParts(AFFINITY_ENDPOINTS_OF_NAMESPACE, AFFINITY_ENDPOINTS_MAX);
+  readonly #endpoints = new NamespaceParts({
+    each: AFFINITY_ENDPOINTS_OF_NAMESPACE,
+    all: AFFINITY_ENDPOINTS_MAX,
+  });
   readonly #refused = new Set<string>();
   readonly #refusedSince = new Set<string>();
 
