@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -8,12 +7,11 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay, waitFor } from "@raft2kube/std/wait.ts";
 import type { Row } from "./benchmark.ts";
+import { r2k, removeCluster } from "./own-cluster.ts";
 import { summarizeHeap } from "./soak/heap-summary.ts";
 import { Load } from "./soak/load.ts";
 import { least, type Sample, sample, unitOf } from "./soak/sample.ts";
 
-const ROOT = join(import.meta.dirname, "..");
-const NAME = "soak";
 const MINUTES_DEFAULT = 30;
 /** The end is compared with the load's fifth minute, or with the middle of a shorter one. */
 const BASE_MINUTES = 5;
@@ -44,17 +42,17 @@ export async function soak(args: readonly string[]): Promise<Row[]> {
   if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes}: must be a number above 0`);
   const snapshots = resolve(values.snapshots ?? mkdtempSync(join(tmpdir(), "r2k-soak-")));
   mkdirSync(snapshots, { recursive: true });
-  r2k({}, "down", "--purge");
+  removeCluster();
   try {
     const flags = `--heapsnapshot-signal=SIGUSR2 --diagnostic-dir=${snapshots}`;
-    const started = r2k({ NODE_OPTIONS: flags }, "start", "--no-demo", "-o", "json");
+    const started = r2k(["start", "--no-demo", "-o", "json"], { NODE_OPTIONS: flags });
     const { kubeconfig } = JSON.parse(started) as { kubeconfig: string };
     const client = new KubeClient({ ...(await kubeConnection(kubeconfig)), qps: 500, burst: 500 });
     const rows = await measure(client, kubeconfig, minutes);
     client.close();
     return [...rows, ...(await heapRows(snapshots))];
   } finally {
-    r2k({}, "down", "--purge");
+    removeCluster();
     if (values.snapshots === undefined) rmSync(snapshots, { recursive: true, force: true });
   }
 }
@@ -119,7 +117,7 @@ async function heapRows(dir: string): Promise<Row[]> {
   interface Status {
     readonly processes: readonly { name: ProcessName; pid: number }[];
   }
-  const { processes } = JSON.parse(r2k({}, "status", "-o", "json")) as Status;
+  const { processes } = JSON.parse(r2k(["status", "-o", "json"])) as Status;
   const rows: Row[] = [];
   for (const { name, pid } of processes) {
     process.kill(pid, "SIGUSR2");
@@ -146,14 +144,4 @@ async function written(dir: string, pid: number): Promise<string> {
     },
     { clock, timeout_ms: SNAPSHOT_TIMEOUT_MS, interval_ms: 1_000 },
   );
-}
-
-function r2k(env: Readonly<Record<string, string>>, ...args: string[]): string {
-  const result = spawnSync(join(ROOT, "r2k"), [...args, "--name", NAME], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, ...env },
-  });
-  if (result.status !== 0) throw new Error(`r2k ${args.join(" ")} ended with ${result.status}`);
-  return result.stdout;
 }

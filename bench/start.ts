@@ -1,12 +1,11 @@
-import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { median, type Row } from "./benchmark.ts";
+import { r2k, removeCluster } from "./own-cluster.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-const NAME = "bench";
 const RUNS = 3;
 const SETTLE_MS = 60_000;
 const WARM_GOAL_S = 5;
@@ -21,14 +20,14 @@ const FIRST_NODE = "node";
  * and of each node beside the first.
  */
 export async function start(): Promise<Row[]> {
-  r2k("down", "--purge");
+  removeCluster();
   rmSync(join(ROOT, ".cache/bundle"), { recursive: true, force: true });
-  const cold_s = timed("start");
-  r2k("down", "--purge");
+  const cold_s = timedStart();
+  removeCluster();
   const warm: number[] = [];
   for (let run = 0; run < RUNS; run++) {
-    warm.push(timed("start"));
-    r2k("down", "--purge");
+    warm.push(timedStart());
+    removeCluster();
   }
   const alone = await idleMemory();
   const nodes = await idleMemory("--nodes", String(NODES));
@@ -84,18 +83,9 @@ function furtherNodes(alone: Memory, nodes: Memory): Row[] {
   ];
 }
 
-function r2k(...args: string[]): string {
-  const result = spawnSync(join(ROOT, "r2k"), [...args, "--name", NAME], {
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  if (result.status !== 0) throw new Error(`r2k ${args.join(" ")} ended with ${result.status}`);
-  return result.stdout;
-}
-
-function timed(...args: string[]): number {
+function timedStart(): number {
   const start_ms = performance.now();
-  r2k(...args);
+  r2k(["start"]);
   return (performance.now() - start_ms) / 1000;
 }
 
@@ -105,16 +95,16 @@ interface StatusOutput {
 
 /** Starts a cluster, lets it settle, and takes it down; PSS of each of its processes, in MiB. */
 export async function idleMemory(...flags: string[]): Promise<Map<string, number>> {
-  r2k("start", "--no-demo", ...flags);
+  r2k(["start", "--no-demo", ...flags]);
   process.stderr.write(`waiting ${SETTLE_MS / 1000} s for the idle cluster to settle\n`);
   await delay(systemClock(), SETTLE_MS);
-  const status = JSON.parse(r2k("status", "-o", "json")) as StatusOutput;
+  const status = JSON.parse(r2k(["status", "-o", "json"])) as StatusOutput;
   const memory = new Map(
     status.processes.map(({ name, pid }) => {
       const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
       return [name, Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1] ?? 0) / 1024];
     }),
   );
-  r2k("down", "--purge");
+  removeCluster();
   return memory;
 }
