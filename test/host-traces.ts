@@ -4,15 +4,20 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { WaitTimeoutError, waitFor } from "@raft2kube/std/wait.ts";
 
 const OWN = /r2k/;
+const SUPERVISOR = /^\S*sh \S*\/supervise\.sh /;
 const FORWARDING = "/proc/sys/net/ipv4/ip_forward";
 
-/** Names the links, namespaces, tables and mounts of ours on this host; whether it forwards. */
+/**
+ * Names the links, namespaces, tables, mounts and supervisors of ours on this host, of which the
+ * last start a cluster's processes again; whether it forwards.
+ */
 export function hostTraces(): ReadonlySet<string> {
   const named = [
     ...linesOf("ip", "-o", "link", "show").map((line) => `link ${line.split(": ")[1]}`),
     ...linesOf("ip", "netns", "list").map((line) => `network namespace ${line.split(" ")[0]}`),
     ...linesOf("nft", "list", "tables"),
     ...lines(readFileSync("/proc/mounts", "utf8")).map((line) => `mount ${line.split(" ")[1]}`),
+    ...linesOf("ps", "-eo", "args=").filter((line) => SUPERVISOR.test(line)),
   ];
   const forwarding = `forwarding ${readFileSync(FORWARDING, "utf8").trim()}`;
   return new Set([...named.filter((name) => OWN.test(name)), forwarding]);

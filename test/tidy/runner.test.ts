@@ -1,5 +1,6 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -92,4 +93,16 @@ it.runIf(process.getuid?.() === 0)("a table that a test leaves on the host is na
     execFileSync("nft", ["delete", ...table.split(" ")]);
   }
   expect(await left()).not.toContain(table);
+});
+
+it.runIf(process.getuid?.() === 0)("a supervisor that a test leaves running is named", async () => {
+  const left = watchHost(1_000);
+  const script = join(dir, "supervise.sh");
+  writeFileSync(script, "read -r _\n");
+  const supervisor = spawn("sh", [script, "r2k-left"], { stdio: ["pipe", "ignore", "ignore"] });
+  const ended = once(supervisor, "exit");
+  expect(await left()).toContain(`sh ${script} r2k-left`);
+  supervisor.stdin.end();
+  await ended;
+  expect(await left()).not.toContain(`sh ${script} r2k-left`);
 });
