@@ -26,12 +26,19 @@ async function expectKubectl(
   });
 }
 
+const NAMESPACE_WITH_MAPS = {
+  apiVersion: "v1",
+  kind: "List",
+  items: [
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: "lab" } },
+    ...["a", "b", "c"].map((name) => mapOf(name)),
+  ],
+};
+
 async function listsAndWatches(own: OwnApiserver): Promise<void> {
-  await expectKubectl(own, "create namespace lab", "namespace/lab created");
-  for (const name of ["a", "b", "c"]) {
-    const words = `-n lab create configmap ${name} --from-literal=n=0`;
-    await expectKubectl(own, words, `configmap/${name} created`);
-  }
+  const named = (name: string) => `configmap/${name} created`;
+  const created = ["namespace/lab created", ...["a", "b", "c"].map(named)].join("\n");
+  await expectKubectl(own, "create -f -", created, NAMESPACE_WITH_MAPS);
   const pages = "-n lab get configmaps --chunk-size=2 -o name";
   await expectKubectl(own, pages, "configmap/a\nconfigmap/b\nconfigmap/c");
   const lines = own.follow("-n lab configmaps");
