@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-const PROGRAM = join(import.meta.dirname, "csi-in-guest.ts");
 const TIMEOUT_MS = 170_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
@@ -20,7 +19,7 @@ test.runIf(missing === undefined)(
   "a volume grows while it is mounted, where the kernel lets the driver, in a guest",
   async () => {
     const output = await runGuest({
-      script: `${process.execPath} ${PROGRAM} 2>&1`,
+      script: `${await bundled("guest/csi-in-guest")} 2>&1`,
       modules: ["loop"],
       memory_MiB: 1024,
       timeout_ms: TIMEOUT_MS,

@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-const PROGRAM = join(import.meta.dirname, "kubelet-in-guest.ts");
 const TIMEOUT_MS = 300_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
@@ -11,7 +10,7 @@ let output = "";
 beforeAll(async () => {
   if (missing !== undefined) return;
   output = await runGuest({
-    script: `${process.execPath} ${PROGRAM} 2>&1`,
+    script: `${await bundled("guest/kubelet-in-guest")} 2>&1`,
     modules: ["loop"],
     memory_MiB: 1024,
     timeout_ms: TIMEOUT_MS,

@@ -2,17 +2,15 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { bundled } from "../../testing/guest-program.ts";
 import type { Implementation } from "../contract/proxy/implementation.ts";
 import { ours } from "../contract/proxy/ours.ts";
 import { RESTRICTED, RULES } from "../contract/proxy/suite.ts";
 import { IPSET, IPTABLES_PROGRAMS, KUBE_PROXY, upstream } from "../contract/proxy/upstream.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-const PROGRAM = join(import.meta.dirname, "proxy-in-guest.ts");
-/** Trees of a reader of the labs, over the product (labs/runner/overlay.ts). */
-const { R2K_LAB_TREES: trees } = process.env;
-const OVERLAY = join(import.meta.dirname, "../../labs/runner/overlay.ts");
-const [before, options] = trees ? [`R2K_LAB_TREES=${trees} `, ` --import ${OVERLAY}`] : ["", ""];
+/** Trees of a reader of the labs, over the product. */
+const TREES = (process.env["R2K_LAB_TREES"] ?? "").split(":").filter(Boolean);
 const TIMEOUT_MS = 600_000;
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 /** Minutes pass until kube-proxy has made each of its syncs in a guest. */
@@ -33,7 +31,7 @@ async function judge(
   shell: string[] = [],
 ): Promise<string[]> {
   const output = await runGuest({
-    script: [...shell, `${before}${process.execPath}${options} ${PROGRAM} ${argument} 2>&1`].join(
+    script: [...shell, `${await bundled("guest/proxy-in-guest", TREES)} ${argument} 2>&1`].join(
       "\n",
     ),
     modules: ["ip_vs", "nf_conntrack_netlink", "sctp"],

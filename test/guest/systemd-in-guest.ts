@@ -1,5 +1,6 @@
-// Runs in a guest whose first process is systemd: `node systemd-in-guest.ts first|second`, before
-// and after a restart of the machine. Prints what it found as lines `FOUND <subject> <JSON>`.
+// Runs in a guest whose first process is systemd: `systemd-in-guest first|second AGENT...`, before
+// and after a restart of the machine; AGENT is the command line of systemd-agent.ts. Prints what it
+// found as lines `FOUND <subject> <JSON>`.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
@@ -14,12 +15,12 @@ import { hasUnit, UNIT } from "../../cli/machine/agent/systemd.ts";
 import { NODE_AGENT } from "../../cli/machine/layout.ts";
 import { runningPid } from "../../cli/observe/processes.ts";
 import { tryCommand } from "../../cli/preflight/command.ts";
-import { FAILS } from "./systemd-agent.ts";
 
 const TIMEOUT_MS = 60_000;
 const clock = machineClock();
 const { signal } = new AbortController();
-const program = [process.execPath, join(import.meta.dirname, "systemd-agent.ts"), "$HOME", "100%"];
+const [, , time, ...agent] = process.argv;
+const program = [...agent, "$HOME", "100%"];
 
 const found = (subject: string, what: unknown) =>
   process.stdout.write(`FOUND ${subject} ${JSON.stringify(what)}\n`);
@@ -43,7 +44,10 @@ async function first(): Promise<void> {
   found("killed", { isActive: await state() });
   await endNodeAgent(clock);
   found("ended", { isRunning: pid() !== undefined, isInstalled: hasUnit() });
-  const failing = startNodeAgent(signal, { program, env: { [FAILS]: 'no "address" $HOME' } });
+  const failing = startNodeAgent(signal, {
+    program,
+    env: { R2K_TEST_FAILS: 'no "address" $HOME' },
+  });
   const error = await failing.then(() => undefined, asError);
   found("failed", { message: messageOf(error), cause: messageOf(error?.cause) });
   await startNodeAgent(signal, { program, env: {} });
@@ -58,4 +62,4 @@ async function second(): Promise<void> {
   found("removed", { isRunning: pid() !== undefined, isInstalled: hasUnit(), isKnown });
 }
 
-await (process.argv[2] === "first" ? first() : second());
+await (time === "first" ? first() : second());

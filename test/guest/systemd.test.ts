@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bundled } from "../../testing/guest-program.ts";
 import { guestsMissing, runGuest, wallLimit_ms } from "./guest.ts";
 
-const PROGRAM = join(import.meta.dirname, "systemd-in-guest.ts");
 const TIMEOUT_MS = 150_000;
 const DISK_BYTES = 64 << 20;
 /** Services that a machine without people and without its own devices has no use for. */
@@ -26,15 +26,14 @@ const disk = join(dir, "disk");
 let output = "";
 
 /** Boots the machine, whose /etc and logs are on its disk, with systemd as its first process. */
-function boot(time: "first" | "second"): Promise<string> {
-  const command = `${process.execPath} ${PROGRAM} ${time}`;
+function boot(time: "first" | "second", program: string, agent: string): Promise<string> {
   const unit = [
     "[Service]",
     "Environment=HOME=/root",
     "StandardOutput=tty",
     "StandardError=tty",
     "TTYPath=/dev/console",
-    `ExecStart=${command}`,
+    `ExecStart=${program} ${time} ${agent}`,
     "ExecStopPost=poweroff -f",
   ];
   const script = `
@@ -56,8 +55,12 @@ beforeAll(async () => {
   writeFileSync(disk, "");
   truncateSync(disk, DISK_BYTES);
   execFileSync("mkfs.ext4", ["-q", disk]);
-  output = await boot("first");
-  output += await boot("second");
+  const [program, agent] = [
+    await bundled("guest/systemd-in-guest"),
+    await bundled("guest/systemd-agent"),
+  ];
+  output = await boot("first", program, agent);
+  output += await boot("second", program, agent);
 }, 2 * wallLimit_ms(TIMEOUT_MS));
 
 afterAll(() => {

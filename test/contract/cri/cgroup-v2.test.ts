@@ -1,15 +1,14 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import { bundled } from "../../../testing/guest-program.ts";
 import { guestsMissing, runGuest } from "../../guest/guest.ts";
 
-const PROGRAM = join(import.meta.dirname, "limits-in-guest.ts");
 const missing = guestsMissing() ?? (process.getuid?.() === 0 ? undefined : "needs root");
 
 test.runIf(missing === undefined)(
   "limits, devices, statistics and the OOM reason come from cgroup v2 where that is there alone",
   async () => {
     const output = await runGuest({
-      script: `${process.execPath} ${PROGRAM} 2>&1`,
+      script: `${await bundled("contract/cri/limits-in-guest")} 2>&1`,
       modules: [],
       memory_MiB: 1024,
       timeout_ms: 170_000,
