@@ -92,20 +92,15 @@ const ALL: readonly Group[] = [
   // From here on groups wait more than they compute, and have nothing on the machine in common.
   // The longest start: one that starts last would be waited for alone.
   { ...e2e("clusters a-m", "test/e2e/[a-m]*.test.ts", hasItsOwn), beside: false },
-  e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
-  contract("network and disks", ALONE),
-  contract("pods", ALONE),
   testsIn("guest", ["test/guest"], ALONE, { beside: true }),
+  e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
+  // Computes more than those, which wait: both processors are busy then.
   testsIn("labs", ["labs"], REAL, { beside: true }),
   e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
-  contract("servers", REAL),
-  testsIn(
-    "sim",
-    ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"],
-    {},
-    { beside: true },
-  ),
+  contract("network and disks", ALONE),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
+  contract("servers", REAL),
+  contract("pods", ALONE),
   contract("controllers", WAITING),
   {
     name: "servers",
@@ -113,6 +108,12 @@ const ALL: readonly Group[] = [
     folders: PACKAGES,
     run: () => runPatterns(filesOfPackages({ startServers: true }), WAITING),
   },
+  testsIn(
+    "sim",
+    ["test/sim", "test/clock", "test/conformance", "test/critest", "test/etcd-tests"],
+    {},
+    { beside: true },
+  ),
   testsIn("fuzz", ["test/fuzz"], {}, { beside: true }),
 ];
 
