@@ -3,11 +3,12 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect } from "vitest";
 import { compared, squeezed, type Walk } from "../../labs/walk.ts";
+import { ASK_MS } from "./cluster.ts";
 import type { OwnHost } from "./own-host.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** A CronJob's next start may be a minute away, an autoscaler's step three of its looks. */
-const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: 200 };
+const patience = { clock: systemClock(), timeout_ms: 120_000, interval_ms: ASK_MS };
 /** Commands that only ask: their answer may still be on its way. */
 const READS = "get|describe|logs|top|auth|rollout history|exec \\S+ -- rows";
 const ASKS = new RegExp(`^(kubectl (-s \\S+ )?(${READS})|curl|for) `);
