@@ -10,7 +10,7 @@ interface Expected {
 /**
  * The writes of a controller that its informer has not shown yet. While one is expected the
  * controller must not count objects: it would create or delete twice. Expectations that stay unmet
- * for five minutes are given up, as upstream.
+ * for more than EXPECTATIONS_MS are given up, as upstream.
  */
 export class Expectations {
   readonly #clock: Clock;
@@ -46,7 +46,7 @@ export class Expectations {
     // lab:08 end
   }
 
-  /** Whether the informer can be trusted about the objects of this key. */
+  /** Whether nothing is expected of this key, or its expectations are given up. */
   satisfied(key: string): boolean {
     // lab:08 begin satisfied
     const expected = this.#expected.get(key);

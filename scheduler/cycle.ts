@@ -85,7 +85,7 @@ interface Found {
 
 /**
  * Filters nodes from `nextStartNodeIndex` on, round the end, until enough are feasible. A pod must
- * fit with the nominated pods of a node, and without them.
+ * fit with the nominated pods of a node, and without them, both in the cycle's `state`.
  */
 function findNodesThatPass(input: CycleInput, state: CycleState): Found {
   // lab:09 begin find-nodes-that-pass

@@ -108,7 +108,10 @@ function started({ pod }: PodInfo): number {
   return timeOf(pod.status?.startTime) ?? timeOf(pod.metadata.creationTimestamp) ?? 0;
 }
 
-/** Upstream's order: the lowest priorities, the fewest victims, then the latest start times. */
+/**
+ * Orders candidates, the better first: the lowest priority of the most important victim, the lowest
+ * sum of priorities, the fewest victims, then the latest start of their earliest victim.
+ */
 function compareCandidates(a: Candidate, b: Candidate): number {
   // lab:09 begin compare-candidates
   const priorities = ({ victims }: Candidate) => victims.map(({ pod }) => priorityOf(pod));

@@ -87,7 +87,10 @@ export class WorkQueue {
     this.#delayed.delete(key);
   }
 
-  /** Adds a key after a delay; an earlier time for the same key wins. */
+  /**
+   * Adds a key after a delay, or now if it is 0 or less; an earlier time for the same key wins. The
+   * observer gets every call, unless the queue is closed: then nothing is added.
+   */
   addAfter(key: string, delay_ms: number): void {
     // lab:08 begin add-after
     if (this.#closed) return;

@@ -201,7 +201,8 @@ function mountCgroups(
 
 /**
  * Hides paths: a file beneath its copy of /dev/null, a directory beneath an empty file system that
- * is read-only; one that is not there is left out.
+ * is read-only; one that is not there is left out. A directory need not have a copy. The copies are
+ * closed by execve.
  */
 export function maskPaths(masked: readonly string[], sources: OpenSources): void {
   // lab:01 begin mask-paths

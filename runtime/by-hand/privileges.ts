@@ -59,7 +59,9 @@ export function privilegesCommand({ user, capabilities, noNewPrivileges }: OciPr
  * Gives the calling thread a process's user, capabilities, no_new_privs and filter. The order
  * matters: the bounding set needs CAP_SETPCAP, the groups CAP_SETGID, and the user comes last of
  * the ids; a filter without no_new_privs needs CAP_SYS_ADMIN, so that it comes before the
- * capabilities are dropped, and with no_new_privs it comes at the very end.
+ * capabilities are dropped, and with no_new_privs it comes at the very end. `own` has the
+ * capabilities of this process: the bounding set loses only those of them that are not asked for.
+ * Without `setsGroups` the groups are set only if there are any, so that the kernel refuses them.
  */
 export function dropPrivileges(
   { user, capabilities, noNewPrivileges }: OciProcess,

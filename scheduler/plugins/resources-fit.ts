@@ -18,7 +18,11 @@ export const resourcesFit: FilterPlugin & ScorePlugin = {
   score: (_state, info, node) => leastAllocated(info, node),
 };
 
-/** Rejects a node that lacks something, naming all of it; unresolvable if it never had enough. */
+/**
+ * Rejects a node that lacks something, naming all of it: `Too many pods`, `Insufficient cpu`.
+ * Unresolvable if the pod requests more of a resource than the whole node has; too many pods are
+ * not. A request of 0 always fits.
+ */
 function insufficient(info: PodInfo, node: NodeInfo): Result {
   // lab:09 begin insufficient
   const reasons: string[] = [];

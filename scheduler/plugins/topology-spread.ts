@@ -213,7 +213,11 @@ function occupancy({ constraints, needsAllKeys }: Soft = NO_SOFT, { labels }: No
   return Math.round(sum);
 }
 
-/** Gives the domain with the fewest pods 100, and nodes without the label 0. */
+/**
+ * Inverts scores, as upstream: with the least and the most of those that are finite, a node gets
+ * SCORE_MAX * (most + least - score) / most, rounded down, or SCORE_MAX if `most` is 0. One without
+ * the label, whose score is infinite, gets 0.
+ */
 function invert(scores: number[]): number[] {
   // lab:09 begin invert
   const finite = scores.filter(Number.isFinite);
