@@ -32,8 +32,8 @@ export function isRolling(deployment: Deployment): boolean {
 /**
  * Percentages of the wanted replicas: surge rounds up, unavailable rounds down; one that is not
  * given is 25%, the API's default. If both come out as 0 one pod may be unavailable, or nothing
- * could move (upstream's ResolveFenceposts). Never more may be unavailable than are wanted, which of
- * none is 0. With the strategy Recreate both are 0.
+ * could move (upstream's ResolveFenceposts). Never more may be unavailable than are wanted, which
+ * of none is 0. With the strategy Recreate both are 0.
  */
 export function rollingBounds(deployment: Deployment): RollingBounds {
   // lab:08 begin rolling-bounds
