@@ -74,6 +74,11 @@ export const PODS_PIDS_SHARE = 0.9;
  * more: execve(2) takes 6 MiB of both at most.
  */
 export const EXPANDED_CHARACTERS_MAX = 6 * 2 ** 20;
+/**
+ * The environments of a pod's containers, and their command lines: each is written several times to
+ * the node's disk, where it does not count as the pod's.
+ */
+export const EXPANDED_OF_POD_CHARACTERS_MAX = 12 * 2 ** 20;
 
 /**
  * The files of one pod's configMap, secret, downwardAPI and projected volumes, in whole pages: as

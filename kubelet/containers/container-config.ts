@@ -40,7 +40,7 @@ export interface ContainerParts {
 
 /**
  * Returns the CRI configuration of one container. Throws ContainerConfigError, and RangeError for a
- * command line longer than EXPANDED_CHARACTERS_MAX.
+ * command line longer than the container's part of EXPANDED_OF_POD_CHARACTERS_MAX.
  */
 export function containerConfig(
   pod: Pod,
@@ -49,7 +49,7 @@ export function containerConfig(
 ): Init<ContainerConfig> {
   const { attempt, image, env, devices } = parts;
   const lookup = (name: string) => env.get(name);
-  const budget = new ExpansionBudget();
+  const budget = new ExpansionBudget(pod);
   return {
     metadata: { name: container.name, attempt },
     image: { image: image.imageRef, userSpecifiedImage: container.image ?? "" },

@@ -121,6 +121,18 @@ describe("a container whose variables expand without end", () => {
     await expect(env(doubled(40))).rejects.toThrow(/more than 6291456 characters/);
   });
 
+  test("has an equal part of what its pod's containers have together", async () => {
+    const containers = Array.from({ length: 200 }, (_, i) => ({ name: `c${i}` }));
+    const pod = { ...POD, spec: { ...POD.spec, containers } };
+    const large = { name: "c", env: doubled(12) };
+    expect((await makeEnv(POD, large, SOURCES, CONTEXT)).size).toBe(13);
+    await expect(makeEnv(pod, large, SOURCES, CONTEXT)).rejects.toThrow(/more than 62914 char/);
+    const parts = { ...PARTS, env: new Map([["V", "x".repeat(60_000)]]) };
+    const command = { name: "c", command: ["$(V)"], args: ["$(V)"] };
+    expect(() => containerConfig(POD, command, parts)).not.toThrow();
+    expect(() => containerConfig(pod, command, parts)).toThrow(/more than 62914 characters/);
+  });
+
   test("is refused for its command line", async () => {
     const container = { name: "c", args: Array(200).fill("$(V10)".repeat(100)) as string[] };
     const made = new Map(Object.entries(await env(doubled(11))));

@@ -29,7 +29,7 @@ export interface EnvContext {
  * Returns the environment of a container: Services first, then envFrom, then env in order, later
  * values override, with `$(NAME)` of earlier variables expanded. Throws ContainerConfigError when a
  * ConfigMap, Secret or key that is not optional is missing, RangeError when the result is longer
- * than EXPANDED_CHARACTERS_MAX.
+ * than the container's part of EXPANDED_OF_POD_CHARACTERS_MAX.
  */
 export async function makeEnv(
   pod: Pod,
@@ -38,7 +38,7 @@ export async function makeEnv(
   context: EnvContext,
 ): Promise<Map<string, string>> {
   const services = await sources.services();
-  const budget = new ExpansionBudget();
+  const budget = new ExpansionBudget(pod);
   const result = new Map<string, string>();
   const add = (name: string, value: string) => result.set(budget.take(name), budget.take(value));
   for (const source of container.envFrom ?? []) {

@@ -1,11 +1,21 @@
-import { EXPANDED_CHARACTERS_MAX } from "../limits.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { EXPANDED_CHARACTERS_MAX, EXPANDED_OF_POD_CHARACTERS_MAX } from "../limits.ts";
+import { containersOf } from "../pods/pod-identity.ts";
 
 /**
  * Budget of characters for one container's expanded variables: each may repeat those before it, so
- * that a few lines could expand beyond all memory.
+ * that a few lines could expand beyond all memory. The containers of `pod` have equal parts of its
+ * own bound.
  */
 export class ExpansionBudget {
-  #left = EXPANDED_CHARACTERS_MAX;
+  readonly #most: number;
+  #left: number;
+
+  constructor(pod?: Pod) {
+    const ofPod = pod ? Math.floor(EXPANDED_OF_POD_CHARACTERS_MAX / containersOf(pod).length) : 0;
+    this.#most = pod ? Math.min(EXPANDED_CHARACTERS_MAX, ofPod) : EXPANDED_CHARACTERS_MAX;
+    this.#left = this.#most;
+  }
 
   /**
    * Takes the text's length from the budget and returns the text. Throws RangeError when the budget
@@ -16,7 +26,7 @@ export class ExpansionBudget {
     if (this.#left >= 0) return text;
     throw new RangeError(
       "environment or command line too long: with variables expanded, more than " +
-        `${EXPANDED_CHARACTERS_MAX} characters, with which no program can be started`,
+        `${this.#most} characters, a container's part of what its pod may have`,
     );
   }
 }

@@ -88,6 +88,14 @@ function usersOf({ paths }: Base, { id, config }: SandboxRecord): PodUsers | und
   return { namespace, uid: ids.users.hostID, gid: ids.groups.hostID };
 }
 
+/**
+ * Returns the configuration that the record of a pod's container keeps in memory. Its variables and
+ * its command line, megabytes, are in config.json alone: only containers made by hand are renewed.
+ */
+function withoutProgram(config: ContainerConfig): ContainerConfig {
+  return { ...config, command: [], args: [], envs: [] };
+}
+
 /** Creates the container's files and bundle. Returns its record. */
 async function build(
   runtime: ProcessPorts & Images,
@@ -134,7 +142,7 @@ async function build(
   return {
     id,
     sandboxId: sandbox.id,
-    config: asked,
+    config: extras ? asked : withoutProgram(asked),
     image: {
       id: image.id,
       ref: image.repoDigests[0] ?? image.id,

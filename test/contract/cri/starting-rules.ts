@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
+import { runtimePaths } from "@raft2kube/runtime/paths.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
 
@@ -22,6 +25,17 @@ export function startingRules(bench: Bench): void {
         exitCode: 137,
       });
       await starting;
+    });
+
+    test("has its variables and its command line in its bundle, not in its record", async () => {
+      const { pods, host } = bench;
+      const pod = await pods.run({ hostNetwork: true });
+      const args = ["-c", "echo $LONG | wc -c; sleep 1000"];
+      const envs = [{ key: "LONG", value: "v".repeat(9_999) }];
+      const id = await pods.start(pod, { config: { command: ["sh"], args, envs } });
+      const record = readFileSync(runtimePaths(join(host.dir, "data"), "").container(id).record);
+      expect(record.includes("vvv") || record.includes("wc -c")).toBe(false);
+      expect(await pods.shell(id, "echo $LONG | wc -c")).toBe("10000");
     });
 
     test("ends with its sandbox", async () => {
