@@ -11,3 +11,9 @@ export const UNKNOWN_FIELDS_MAX = 100;
  * compares each of them with every pod. Upstream has no bound.
  */
 export const SCHEDULING_TERMS_MAX = 100;
+
+/**
+ * Containers of a pod in each of its lists: with every event a node compares each of them with all
+ * others. Upstream has no bound.
+ */
+export const CONTAINERS_MAX = 256;

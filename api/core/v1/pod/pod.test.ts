@@ -4,7 +4,7 @@ import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
-import { SCHEDULING_TERMS_MAX } from "../../../limits.ts";
+import { CONTAINERS_MAX, SCHEDULING_TERMS_MAX } from "../../../limits.ts";
 import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
@@ -258,6 +258,15 @@ describe("validation", () => {
     expect(complaints({ containers: [image], volumes })).toEqual(
       messages.map((each) => `spec.volumes[0].${each}`),
     );
+  });
+
+  it.each(["containers", "initContainers", "ephemeralContainers"])("bounds its %s", (list) => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ ...image, name: `n${index}` }));
+    expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX) })).toEqual([]);
+    expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX + 1) })).toEqual([
+      `spec.${list}: Too many: 257: must have at most 256 items`,
+    ]);
   });
 
   it("bounds what the scheduler compares with every other pod", () => {

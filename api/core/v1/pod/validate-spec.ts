@@ -8,6 +8,7 @@ import {
   notFound,
   notSupported,
   required,
+  tooMany,
 } from "../../../errors.ts";
 import type {
   EphemeralContainer,
@@ -16,6 +17,7 @@ import type {
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
+import { CONTAINERS_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
@@ -270,17 +272,18 @@ function validateEphemeral(
   });
 }
 
+const CONTAINER_LISTS = ["initContainers", "containers", "ephemeralContainers"] as const;
+
 /** Namespaces and devices of the node, which no pod with a user namespace has. */
 function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   if (spec.hostUsers !== false) return [];
   const namespaces = (["hostNetwork", "hostPID", "hostIPC"] as const).filter(
     (name) => spec[name] === true,
   );
-  const devices = (["initContainers", "containers", "ephemeralContainers"] as const).flatMap(
-    (list) =>
-      (spec[list] ?? []).flatMap(({ volumeDevices = [] }, index) => {
-        return volumeDevices.length === 0 ? [] : [`${list}[${index}].volumeDevices`];
-      }),
+  const devices = CONTAINER_LISTS.flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ volumeDevices = [] }, index) => {
+      return volumeDevices.length === 0 ? [] : [`${list}[${index}].volumeDevices`];
+    }),
   );
   return [...namespaces, ...devices].map((name) =>
     forbidden(`${path}.${name}`, "when `hostUsers` is false"),
@@ -289,6 +292,9 @@ function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
 
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  const countOf = (list: (typeof CONTAINER_LISTS)[number]) => spec[list]?.length ?? 0;
+  const crowded = CONTAINER_LISTS.find((list) => countOf(list) > CONTAINERS_MAX);
+  if (crowded) return [tooMany(`${path}.${crowded}`, countOf(crowded), CONTAINERS_MAX)];
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
     volumes: volumes.right,
