@@ -53,6 +53,18 @@ describe("label selectors", () => {
   });
 });
 
+it("a selector object is read once, for any number of objects", () => {
+  let reads = 0;
+  const selector = {
+    get matchLabels() {
+      reads++;
+      return { app: "web" };
+    },
+  };
+  const found = ["web", "db", "web"].map((app) => matchesSelector(selector, { app }));
+  expect([found, reads]).toEqual([[true, false, true], 1]);
+});
+
 describe("field selectors", () => {
   const object: Record<string, string> = { "metadata.name": "a,b", phase: "Running" };
   const read = (field: string): string => object[field] ?? "";

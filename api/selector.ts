@@ -83,13 +83,23 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
   return [...equal, ...set];
 }
 
-/** Whether labels satisfy a selector object; an absent selector matches nothing. */
+/** Terms by selector: one of 1 MB is asked about each pod of its namespace. */
+const known = new WeakMap<LabelSelector, LabelTerms>();
+
+/**
+ * Whether labels satisfy a selector object, which is read once; an absent selector matches nothing.
+ */
 export function matchesSelector(
   selector: LabelSelector | undefined,
   labels: Labels | undefined,
 ): boolean {
-  const terms = termsOf(selector);
-  return terms !== null && matchesLabels(terms, labels);
+  if (selector === undefined) return false;
+  let terms = known.get(selector);
+  if (terms === undefined) {
+    terms = termsOf(selector) ?? [];
+    known.set(selector, terms);
+  }
+  return matchesLabels(terms, labels);
 }
 
 /** A plain map as Services have it: empty matches nothing there, so callers ask before. */
