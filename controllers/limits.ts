@@ -11,6 +11,9 @@ export const REPLICAS_BURST = 500;
 /** Pods that one Parallel StatefulSet creates, and that it scales away, in one step. */
 export const STATEFUL_PODS_BURST = 500;
 
+/** Claims of those pods, which are planned together; a pod with more is created alone. */
+export const STATEFUL_CLAIMS_BURST = 10_000;
+
 /** How often a scale is written again after a conflict (client-go's). */
 export const SCALE_ATTEMPTS_MAX = 5;
 

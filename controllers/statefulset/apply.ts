@@ -11,7 +11,7 @@ import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { slowStart } from "../pod-control.ts";
 import type { WriteTracker } from "../write-tracker.ts";
-import { claimsOf, hasIdentity, withIdentity } from "./identity.ts";
+import { claimNamesOf, claimsOf, hasIdentity, withIdentity } from "./identity.ts";
 import type { StatefulPlan, StatefulView, Task } from "./plan.ts";
 import { planRetention } from "./retention.ts";
 
@@ -173,9 +173,7 @@ async function retainClaims(
   { pod, ordinal }: Task,
 ): Promise<void> {
   const { set } = view;
-  for (const {
-    metadata: { name = "" },
-  } of claimsOf(set, ordinal)) {
+  for (const name of claimNamesOf(set, ordinal)) {
     const claim = view.claim(name);
     if (!claim) continue;
     const { owners, conflict } = planRetention(set, pod, ordinal, claim);

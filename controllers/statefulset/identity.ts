@@ -57,7 +57,8 @@ export function withIdentity(set: StatefulSet, pod: Pod, ordinal: number): Pod {
     name,
     persistentVolumeClaim: { claimName: claimName(set, name, ordinal) },
   }));
-  const own = pod.spec.volumes?.filter((each) => !claims.some(({ name }) => name === each.name));
+  const taken = new Set(claims.map(({ name }) => name));
+  const own = pod.spec.volumes?.filter(({ name }) => !taken.has(name));
   const volumes = [...claims, ...(own ?? [])];
   return {
     ...pod,
@@ -69,8 +70,9 @@ export function withIdentity(set: StatefulSet, pod: Pod, ordinal: number): Pod {
 /** Whether a pod has the label and the volumes of its ordinal. */
 export function hasIdentity(set: StatefulSet, pod: Pod, ordinal: number): boolean {
   if (pod.metadata.labels?.[POD_NAME] !== pod.metadata.name) return false;
+  const volumes = new Map(pod.spec.volumes?.map((each) => [each.name, each]));
   return (set.spec.volumeClaimTemplates ?? []).every(({ metadata: { name = "" } }) => {
-    const volume = pod.spec.volumes?.find((each) => each.name === name);
+    const volume = volumes.get(name);
     return volume?.persistentVolumeClaim?.claimName === claimName(set, name, ordinal);
   });
 }
@@ -79,11 +81,21 @@ function claimName(set: StatefulSet, template: string, ordinal: number): string 
   return `${template}-${set.metadata.name}-${ordinal}`;
 }
 
-/** The claims of an ordinal, as the templates describe them. */
-export function claimsOf(set: StatefulSet, ordinal: number): PersistentVolumeClaim[] {
-  return (set.spec.volumeClaimTemplates ?? []).map((template) => {
+/** The names of an ordinal's claims, in the order of the templates. */
+export function claimNamesOf(set: StatefulSet, ordinal: number): string[] {
+  return (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>
+    claimName(set, name, ordinal),
+  );
+}
+
+/**
+ * The claims of an ordinal, as the templates describe them. Each is made when it is asked for: it
+ * has all labels of the set, so all of them together can be a thousand times the set's size.
+ */
+export function* claimsOf(set: StatefulSet, ordinal: number): Generator<PersistentVolumeClaim> {
+  for (const template of set.spec.volumeClaimTemplates ?? []) {
     const { metadata, spec } = structuredClone(template);
-    return {
+    yield {
       metadata: {
         ...metadata,
         namespace: set.metadata.namespace,
@@ -92,5 +104,5 @@ export function claimsOf(set: StatefulSet, ordinal: number): PersistentVolumeCla
       },
       spec,
     };
-  });
+  }
 }

@@ -8,7 +8,7 @@ import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { dataOf } from "../history/plan.ts";
-import { STATEFUL_PODS_BURST } from "../limits.ts";
+import { STATEFUL_CLAIMS_BURST, STATEFUL_PODS_BURST } from "../limits.ts";
 import { statusChanged } from "../status-change.ts";
 import { claimsOf, hasIdentity, ordinalOf, podOf } from "./identity.ts";
 import { planStep, type StatefulView } from "./plan.ts";
@@ -194,6 +194,27 @@ describe("as many replicas as the field holds", () => {
     expect([gone[0], gone.at(-1)]).toEqual(["delete db-501", "delete db-2"]);
   });
 
+  test("Parallel: their claims are bounded, too, and made one by one", () => {
+    let reads = 0;
+    const selector = {
+      get matchLabels() {
+        reads++;
+        return { app: "db" };
+      },
+    };
+    const volumeClaimTemplates = Array.from({ length: STATEFUL_CLAIMS_BURST / 2 }, (_, at) => ({
+      metadata: { name: `v${at}` },
+      spec: {},
+    }));
+    const set = { ...statefulSet({ ...PARALLEL, replicas }) };
+    set.spec = { ...set.spec, volumeClaimTemplates };
+    Object.defineProperty(set.spec, "selector", { get: () => selector });
+    expect(steps(view(set, []))).toEqual(["create db-0 new", "create db-1 new"]);
+    expect(reads).toBe(0);
+    claimsOf(set, 0)[Symbol.iterator]().next();
+    expect(reads).toBe(1);
+  });
+
   test("OrderedReady: one", () => {
     expect(steps(view(statefulSet({ replicas }), ["0:new"]))).toEqual(["create db-1 new"]);
   });
@@ -277,7 +298,7 @@ describe("the identity of a pod", () => {
       subdomain: "db",
       volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data-db-1" } }],
     });
-    expect(claimsOf(set, 1)[0]?.metadata).toEqual({
+    expect([...claimsOf(set, 1)][0]?.metadata).toEqual({
       name: "data-db-1",
       namespace: "ns",
       labels: { tier: "x", app: "db" },
@@ -288,7 +309,7 @@ describe("the identity of a pod", () => {
     const given = view(
       set,
       ["1:new", "2:new", "3:new"],
-      claimsOf(set, 1).concat(claimsOf(set, 2), claimsOf(set, 3)),
+      [1, 2, 3].flatMap((ordinal) => [...claimsOf(set, ordinal)]),
     );
     expect(steps(given)).toEqual([]);
     delete given.pods[1]!.metadata.labels!["statefulset.kubernetes.io/pod-name"];
@@ -364,7 +385,7 @@ describe("claims", () => {
   test("missing ones of a pending pod are made", () => {
     const set = statefulSet({ ...WITH_CLAIM, replicas: 1 });
     expect(steps(view(set, ["0:new pending"]))).toEqual(["claims db-0"]);
-    expect(steps(view(set, ["0:new pending"], claimsOf(set, 0)))).toEqual([]);
+    expect(steps(view(set, ["0:new pending"], [...claimsOf(set, 0)]))).toEqual([]);
   });
 
   test("a pod is not made while its claim goes with the one before", () => {

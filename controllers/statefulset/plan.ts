@@ -1,10 +1,10 @@
 import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { templateOf } from "../history/plan.ts";
-import { STATEFUL_PODS_BURST } from "../limits.ts";
+import { STATEFUL_CLAIMS_BURST, STATEFUL_PODS_BURST } from "../limits.ts";
 import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
 import {
-  claimsOf,
+  claimNamesOf,
   hasIdentity,
   isWanted,
   ordinalOf,
@@ -51,8 +51,8 @@ interface PodWithOrdinal {
  * Plans the next step of a StatefulSet, as upstream: pods in the order of their ordinals, each when
  * all before it are available; then those that are too many, the last first; then the update of one
  * pod. With Parallel no pod waits for another, except for the update; a step creates at most
- * STATEFUL_PODS_BURST pods, and their events bring the set back for the others. The work is bounded
- * by that and by what exists, not by `replicas`.
+ * STATEFUL_PODS_BURST pods, with STATEFUL_CLAIMS_BURST claims or one pod, and their events bring
+ * the set back for the others. The work is bounded by that and by what exists, not by `replicas`.
  */
 export function planStep(view: StatefulView): StatefulPlan {
   const { set } = view;
@@ -63,8 +63,10 @@ export function planStep(view: StatefulView): StatefulPlan {
   const placed = placedPods(view);
   const byOrdinal = new Map(placed.map((each) => [each.ordinal, each.pod]));
   const wanted: Task[] = [];
+  const claims = set.spec.volumeClaimTemplates?.length ?? 0;
+  const most = Math.min(STATEFUL_PODS_BURST, Math.ceil(STATEFUL_CLAIMS_BURST / claims));
   let created = 0;
-  for (let place = 0; place < count && created < STATEFUL_PODS_BURST; place++) {
+  for (let place = 0; place < count && created < most; place++) {
     const ordinal = start + place;
     const { tasks, blocks } = planReplica(view, ordinal, byOrdinal.get(ordinal));
     wanted.push(...tasks);
@@ -175,9 +177,7 @@ function newPod({ set, current, update }: StatefulView, ordinal: number): Pod {
 }
 
 function claimsIn(view: StatefulView, ordinal: number): PersistentVolumeClaim[] {
-  return claimsOf(view.set, ordinal).flatMap(
-    ({ metadata }) => view.claim(metadata.name ?? "") ?? [],
-  );
+  return claimNamesOf(view.set, ordinal).flatMap((name) => view.claim(name) ?? []);
 }
 
 /** Whether the owners of the claims that are there are as the retention policy has them. */
