@@ -135,4 +135,23 @@ describe("server-side apply", () => {
     const wanted = { metadata: { name: "web", managedFields: [] } };
     expect(() => apply(undefined, "me", wanted)).toThrow("metadata.managedFields must be nil");
   });
+
+  it("owners in another version compare the object once together", () => {
+    const object = apply(undefined, "me", web({ replicas: 2 }));
+    const [own] = object.metadata.managedFields!;
+    object.metadata.managedFields = ["a", "b", "c"].map((manager) => {
+      return { ...own!, manager, apiVersion: "apps/v1beta1" };
+    });
+    let compared = 0;
+    const convert = (each: KubeObject) => {
+      compared++;
+      return each;
+    };
+    const elsewhere = () => ({ schema: kind.schema, convert });
+    const next = structuredClone(object);
+    next.spec.replicas = 3;
+    const writer = { manager: "x", operation: "Update", subresource: "", now_ms: 0 } as const;
+    trackUpdate({ ...tracked, elsewhere }, next, object, writer);
+    expect([compared, Object.keys(ownersOf(next))]).toEqual([2, ["a", "b", "c", "x"]]);
+  });
 });

@@ -76,7 +76,7 @@ function pruned(
   const place = rootPlace(tracked.schema);
   const merged = mergeApplied(place, live ?? {}, wanted) as JsonObject;
   if (own === undefined) return merged as JsonObject & KubeObject;
-  const kept = claims.reduce((sum, each) => sum.union(each), new FieldSet());
+  const kept = FieldSet.unionOf(claims);
   const givenUp = own.fields.difference(claims.at(-1)!);
   return prune(place, merged, givenUp, kept) as JsonObject & KubeObject;
 }

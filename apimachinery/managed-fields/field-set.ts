@@ -72,6 +72,13 @@ export class FieldSet {
     this.#children.set(element, child);
   }
 
+  /** Fields of any, joined in pairs: a single sum would be copied for each of thousands. */
+  static unionOf(sets: readonly FieldSet[]): FieldSet {
+    const half = sets.length >> 1;
+    if (half === 0) return sets[0] ?? new FieldSet();
+    return FieldSet.unionOf(sets.slice(0, half)).union(FieldSet.unionOf(sets.slice(half)));
+  }
+
   /** Fields of either. Sets that are combined share what they have in common. */
   union(other: FieldSet): FieldSet {
     let children: Map<string, FieldSet> | undefined;
@@ -88,10 +95,10 @@ export class FieldSet {
   /** Fields of this one that the other has not; this very set when it loses nothing. */
   difference(other: FieldSet): FieldSet {
     let children: Map<string, FieldSet> | undefined;
-    for (const [element, theirs] of other.children) {
-      const own = this.children.get(element);
-      const left = own?.difference(theirs);
-      if (own === undefined || left === own || left === undefined) continue;
+    for (const element of this.#common(other)) {
+      const own = this.children.get(element)!;
+      const left = own.difference(other.children.get(element)!);
+      if (left === own) continue;
       children ??= new Map(this.children);
       if (left.empty) children.delete(element);
       else children.set(element, left);
@@ -103,11 +110,18 @@ export class FieldSet {
   intersection(other: FieldSet): FieldSet {
     const set = new FieldSet();
     set.member = this.member && other.member;
-    for (const [element, theirs] of other.children) {
-      const common = this.children.get(element)?.intersection(theirs);
-      if (common !== undefined && !common.empty) set.#put(element, common);
+    for (const element of this.#common(other)) {
+      const common = this.children.get(element)!.intersection(other.children.get(element)!);
+      if (!common.empty) set.#put(element, common);
     }
     return set;
+  }
+
+  /** Elements of both, at the cost of the smaller: thousands of owners may have a field each. */
+  *#common({ children }: FieldSet): Generator<string> {
+    const own = this.children;
+    const [few, many] = own.size < children.size ? [own, children] : [children, own];
+    for (const element of few.keys()) if (many.has(element)) yield element;
   }
 
   #with(member: boolean, children: Map<string, FieldSet> | undefined): FieldSet {

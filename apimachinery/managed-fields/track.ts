@@ -67,12 +67,16 @@ export function withoutDifference(
   next: KubeObject,
 ): Owner[] {
   if (difference.changed.empty && difference.removed.empty) return [...owners];
-  const lost = difference.changed.union(difference.removed);
+  const lost = new Map<string, FieldSet | undefined>([
+    [tracked.apiVersion, difference.changed.union(difference.removed)],
+  ]);
   return owners.flatMap((owner) => {
-    const gone =
-      owner.apiVersion === tracked.apiVersion
-        ? lost
-        : lostElsewhere(tracked, owner.apiVersion, before, next);
+    const { apiVersion } = owner;
+    // Once for each version: a client may write thousands of owners, each compares the object.
+    if (!lost.has(apiVersion)) {
+      lost.set(apiVersion, lostElsewhere(tracked, apiVersion, before, next));
+    }
+    const gone = lost.get(apiVersion);
     return gone ? [{ ...owner, fields: owner.fields.difference(gone) }] : [];
   });
 }
@@ -129,21 +133,22 @@ function capped(owners: readonly Owner[]): readonly Owner[] {
   let surplus = updaters.length - UPDATE_OWNERS_MAX;
   if (surplus <= 0) return owners;
   const left = new Set(owners);
-  const oldest = new Map<string, Owner>();
+  const oldest = new Map<string, Owner[]>();
   for (const owner of updaters.sort((a, b) => ((a.time ?? "") < (b.time ?? "") ? -1 : 1))) {
     if (surplus <= 0) break;
-    const first = oldest.get(owner.apiVersion);
-    if (first === undefined) {
-      oldest.set(owner.apiVersion, owner);
+    const same = oldest.get(owner.apiVersion);
+    if (same === undefined) {
+      oldest.set(owner.apiVersion, [owner]);
       continue;
     }
-    const fields = first.fields.union(owner.fields);
-    const joined: Owner = { ...owner, manager: ANCIENT, subresource: "", fields };
-    left.delete(first);
-    left.delete(owner);
-    left.add(joined);
-    oldest.set(owner.apiVersion, joined);
+    same.push(owner);
     surplus--;
+  }
+  for (const same of oldest.values()) {
+    if (same.length === 1) continue;
+    for (const owner of same) left.delete(owner);
+    const fields = FieldSet.unionOf(same.map((owner) => owner.fields));
+    left.add({ ...same.at(-1)!, manager: ANCIENT, subresource: "", fields });
   }
   return [...left];
 }
