@@ -2,9 +2,11 @@ import type { Affinity, Node, Pod, PodAffinityTerm } from "@raft2kube/api/gen/co
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
+import { CycleState } from "../framework/cycle-state.ts";
 import { podInfo } from "../node-info.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { NO_WORKLOADS, node, pod, snapshot } from "../testing/objects.ts";
+import { interPodAffinity } from "./inter-pod-affinity.ts";
 import { topologySpread } from "./topology-spread.ts";
 
 const ZONE = "topology.kubernetes.io/zone";
@@ -47,6 +49,22 @@ describe("InterPodAffinity", () => {
       [inZone("b1", "b"), []],
     ];
     expect(decide(pod("p", { affinity: affinityTo(term("web")) }), placed)).toBe("a2");
+  });
+
+  test("each term of required affinity is asked about a pod once", () => {
+    const terms = ["a", "b", "c"].map((key) => term("web", key));
+    const info = podInfo(pod("p", { affinity: affinityTo(...terms) }));
+    let asked = 0;
+    const required = info.affinity.required.map((each) => ({
+      ...each,
+      matches: (...args: Parameters<typeof each.matches>) => {
+        asked++;
+        return each.matches(...args);
+      },
+    }));
+    const state = new CycleState(snapshot([[inZone("a1", "a"), [web]]]));
+    interPodAffinity.preFilter(state, { ...info, affinity: { ...info.affinity, required } });
+    expect(asked).toBeLessThanOrEqual(2 * terms.length);
   });
 
   test("required affinity without a matching pod rejects", () => {

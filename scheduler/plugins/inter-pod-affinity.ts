@@ -96,8 +96,9 @@ function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot): NodeFilter 
 function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
   const terms = affinity.requiredAnti;
   if (terms.length === 0) return undefined;
-  const counts = countPods(terms, snapshot, (term, other) => {
-    return term.matches(other.pod, labelsIn(snapshot));
+  const labels = labelsIn(snapshot);
+  const counts = countPods(terms, snapshot, ({ pod: other }) => {
+    return terms.filter((term) => term.matches(other, labels));
   });
   return (node) => {
     const matched = terms.some(({ topologyKey }, index) => {
@@ -116,8 +117,8 @@ function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): NodeFilter
   const terms = affinity.required;
   if (terms.length === 0) return undefined;
   const labels = labelsIn(snapshot);
-  const counts = countPods(terms, snapshot, (_term, other) => {
-    return terms.every((term) => term.matches(other.pod, labels));
+  const counts = countPods(terms, snapshot, ({ pod: other }) => {
+    return terms.every((term) => term.matches(other, labels)) ? terms : [];
   });
   const noMatch = counts.every((domains) => domains.size === 0);
   const first = noMatch && terms.every((term) => term.matches(pod, labels));
@@ -130,21 +131,19 @@ function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): NodeFilter
   };
 }
 
+/** Counts the pods of each term in its domains; `termsOf` is asked once for each pod. */
 function countPods(
   terms: readonly PodTerm[],
   snapshot: Snapshot,
-  matches: (term: PodTerm, other: PodInfo) => boolean,
+  termsOf: (other: PodInfo) => readonly PodTerm[],
 ): Domains[] {
-  const counts = terms.map((): Domains => new Map());
+  const counts = new Map(terms.map((term): [PodTerm, Domains] => [term, new Map()]));
   for (const node of snapshot.nodes) {
     for (const other of node.pods.values()) {
-      terms.forEach((term, index) => {
-        const domains = counts[index];
-        if (domains && matches(term, other)) add(domains, node, term.topologyKey, 1);
-      });
+      for (const term of termsOf(other)) add(counts.get(term)!, node, term.topologyKey, 1);
     }
   }
-  return counts;
+  return [...counts.values()];
 }
 
 /** Sums the weights of preferred terms, this pod's and those of existing pods, by domain. */
