@@ -11,6 +11,8 @@ export interface TimedPair extends Pair {
   readonly until_ms: number;
 }
 
+const known = new WeakMap<Secret, ReturnType<typeof readPair>>();
+
 const CHAIN_MAX = 10;
 const BYTES_MAX = 64 * 1024;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
@@ -18,10 +20,17 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-
 /**
  * Reads the pair of a Secret of the type kubernetes.io/tls, or returns why it cannot be used.
  * haproxy refuses its whole configuration for one bad pair, so all that it checks is checked here:
- * that the key fits, and OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1).
+ * that the key fits, and OpenSSL's security level 2 (RSA of 2048 bits, no SHA-1). Each Secret is
+ * read once, and not by each pass for each Ingress that names it.
  */
 export function readPair(secret: Secret | undefined): TimedPair | { readonly problem: string } {
   if (!secret) return { problem: "there is no such Secret of the type kubernetes.io/tls" };
+  const pair = known.get(secret) ?? pairIn(secret);
+  known.set(secret, pair);
+  return pair;
+}
+
+function pairIn(secret: Secret): TimedPair | { readonly problem: string } {
   const [cert, key] = ["tls.crt", "tls.key"].map((name) => secret.data?.[name]);
   if (!cert || !key) return { problem: "it has no tls.crt and tls.key" };
   if (cert.length + key.length > BYTES_MAX) return { problem: "it is too large" };

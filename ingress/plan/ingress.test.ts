@@ -5,7 +5,9 @@ import {
   ingressOf,
   inputOf,
   type Objects,
+  pairFor,
   ruleOf,
+  tlsSecret,
 } from "../testing/objects.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
@@ -201,6 +203,20 @@ describe("a host belongs to the namespace that was first", () => {
     const later = ingressOf({ age: 2, namespace: "other" }, [ruleOf("")]);
     expect(reasons({ ingresses: [first, later] })).toEqual(["HostTaken other"]);
   });
+});
+
+test("certificates for the hosts of all rules are compared with them once", async () => {
+  const names = ["b.test", "c.test"];
+  const own = ingressOf({ age: 1 }, [ruleOf("a.test")]);
+  const tls = Array.from({ length: 3 }, () => ({ secretName: "tls" }));
+  const evil = ingressOf(
+    { age: 2, namespace: "evil", spec: { tls: [{ secretName: "none" }, ...tls] } },
+    ["a.test", ...names].map((host) => ruleOf(host)),
+  );
+  const secrets = { "evil/tls": tlsSecret(await pairFor(names)) };
+  const { certificates, refusals } = plan({ ingresses: [own, evil], secrets });
+  expect(certificates.map(({ hosts }) => hosts)).toEqual([[], names]);
+  expect(refusals.filter(({ reason }) => reason === "HostTaken")).toHaveLength(2);
 });
 
 test("of two rules of one path the older Ingress has it", () => {

@@ -4,7 +4,6 @@ import type {
   Ingress,
   IngressBackend,
   IngressClass,
-  IngressTLS,
 } from "@raft2kube/api/gen/networking/v1.ts";
 import type { Refusal } from "@raft2kube/client-kube/events/refusals.ts";
 import { digest } from "@raft2kube/std/digest.ts";
@@ -142,7 +141,7 @@ class Planner {
       for (const path of http?.paths ?? []) this.#addPath(ingress, host, path, options);
       if (rest || !http) this.#addRest(ingress, host, rest);
     }
-    for (const tls of spec.tls ?? []) this.#addCertificate(ingress, tls);
+    this.#addCertificates(ingress);
   }
 
   result(): Omit<IngressPlan, "served"> {
@@ -244,25 +243,40 @@ class Planner {
     return "nothing";
   }
 
-  #addCertificate(ingress: Ingress, { hosts = [], secretName = "" }: IngressTLS): void {
-    if (secretName === "") return;
+  /** The first certificate that names no hosts is for those of all rules: others have none left. */
+  #addCertificates(ingress: Ingress): void {
+    const { rules = [], tls = [] } = ingress.spec;
+    let ofRules: string[] | undefined = rules.flatMap(({ host }) => host || []);
+    for (const { hosts = [], secretName = "" } of tls) {
+      const named: string[] | undefined = hosts.length > 0 ? hosts : ofRules;
+      if (secretName === "" || named === undefined) continue;
+      const pair = this.#pair(ingress, secretName);
+      if (pair === undefined) continue;
+      if (named === ofRules) ofRules = undefined;
+      this.#certify(ingress, pair, named);
+    }
+  }
+
+  #pair(ingress: Ingress, secretName: string): Pair | undefined {
     const { namespace = "" } = ingress.metadata;
     const pair = readPair(this.#input.secret(`${namespace}/${secretName}`));
     const about = `Secret ${secretName}`;
     if ("problem" in pair) {
-      return this.#refuse(ingress, "BadCertificate", `${about}: ${pair.problem}`);
+      this.#refuse(ingress, "BadCertificate", `${about}: ${pair.problem}`);
+      return undefined;
     }
     const late = outOfTime(pair, this.#input.now_ms);
     if (late) this.#refuse(ingress, "CertificateOutOfTime", `${about}: ${late}`);
-    const named =
-      hosts.length > 0 ? hosts : (ingress.spec.rules ?? []).flatMap(({ host }) => host || []);
+    return pair;
+  }
+
+  #certify(ingress: Ingress, { id, pem }: Pair, named: readonly string[]): void {
     const free = named.filter((host) => {
       return this.#claim(ingress, host) && !this.#certified.has(host);
     });
     if (free.length === 0) return;
     if (!this.#count(ingress, "certificates", CERTIFICATES_OF_NAMESPACE_MAX)) return;
     for (const host of free) this.#certified.add(host);
-    const { id, pem } = pair;
     const known = this.#certificates.get(id)?.hosts ?? [];
     this.#certificates.set(id, { id, pem, hosts: [...known, ...free] });
   }
