@@ -32,19 +32,29 @@ export function podAddresses(pod: Pod): string[] {
   return podIP ? [podIP] : [];
 }
 
-/** The port of a pod that a Service's port leads to; a name it does not have leads nowhere. */
-export function targetPort(pod: Pod, port: ServicePort): number | undefined {
-  const { targetPort: target, protocol = "TCP" } = port;
-  if (target === undefined || target === "" || target === 0) return port.port;
-  if (typeof target === "number") return target;
-  const sidecars = (pod.spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
-  for (const container of [...pod.spec.containers, ...sidecars]) {
-    for (const candidate of container.ports ?? []) {
-      const same = (candidate.protocol ?? "TCP") === protocol && candidate.name === target;
-      if (same) return candidate.containerPort;
-    }
-  }
-  return undefined;
+/**
+ * The ports of a pod that a Service's ports lead to, in their order; a name it does not have leads
+ * nowhere. The pod's names are read once: both may have thousands.
+ */
+export function targetPorts(pod: Pod, ports: readonly ServicePort[]): (number | undefined)[] {
+  let named: ReadonlyMap<string, number> | undefined;
+  return ports.map(({ port, targetPort, protocol = "TCP" }) => {
+    if (targetPort === undefined || targetPort === "" || targetPort === 0) return port;
+    if (typeof targetPort === "number") return targetPort;
+    named ??= namedPorts(pod);
+    return named.get(`${protocol}/${targetPort}`);
+  });
+}
+
+/** The ports by protocol and name; of one name the first counts. */
+function namedPorts({ spec }: Pod): Map<string, number> {
+  const sidecars = (spec.initContainers ?? []).filter((c) => c.restartPolicy === "Always");
+  const ports = [...spec.containers, ...sidecars].flatMap((container) => container.ports ?? []);
+  return new Map(
+    ports
+      .reverse()
+      .map(({ protocol = "TCP", name, containerPort }) => [`${protocol}/${name}`, containerPort]),
+  );
 }
 
 /** The name a pod has under its headless Service, if it asks for one. */

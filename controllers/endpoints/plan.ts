@@ -5,8 +5,9 @@ import type {
   Endpoints,
   Pod,
   Service,
+  ServicePort,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { canServe, hostnameIn, podAddresses, targetPort } from "../endpoint-pods.ts";
+import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
 import { ENDPOINTS_ADDRESSES_MAX } from "../limits.ts";
 import { isPodReady } from "../pod-state.ts";
 
@@ -28,6 +29,7 @@ export function planEndpoints(
   old: Endpoints | undefined,
 ): Endpoints {
   const groups = new Map<string, Group>();
+  const wanted = service.spec?.ports ?? [];
   let left = ENDPOINTS_ADDRESSES_MAX;
   let cut = false;
   for (const pod of [...pods].sort(byAddress)) {
@@ -35,23 +37,26 @@ export function planEndpoints(
     const publishAll = service.spec?.publishNotReadyAddresses === true;
     if (!canServe(pod) || (leaving && !publishAll)) continue;
     const address = addressOf(service, pod);
-    const ports = portsOf(service, pod);
-    if (!address || !ports) continue;
+    const targets = targetPorts(pod, wanted);
+    const offersNone = wanted.length > 0 && targets.every((each) => each === undefined);
+    if (!address || offersNone) continue;
     if (left <= 0) cut = true;
     if (left-- <= 0) continue;
-    const key = JSON.stringify(ports);
-    const group = groups.get(key) ?? { ports, ready: [], notReady: [] };
+    const key = targets.join();
+    const group = groups.get(key) ?? { ports: portsOf(wanted, targets), ready: [], notReady: [] };
     groups.set(key, group);
     (publishAll || isPodReady(pod) ? group.ready : group.notReady).push(address);
   }
   const { namespace, name } = service.metadata;
-  const subsets = [...groups.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const subsets = [...groups.values()]
+    .map((group) => ({ key: JSON.stringify(group.ports), group }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
   const annotations = { ...old?.metadata.annotations };
   if (cut) annotations[OVER_CAPACITY] = "truncated";
   else delete annotations[OVER_CAPACITY];
   return {
     metadata: { ...old?.metadata, namespace, name, labels: labelsOf(service), annotations },
-    subsets: subsets.map(([, group]) => subsetOf(group)),
+    subsets: subsets.map(({ group }) => subsetOf(group)),
   };
 }
 
@@ -107,12 +112,12 @@ function addressOf(service: Service, pod: Pod): EndpointAddress | undefined {
   };
 }
 
-/** The ports it offers; undefined when the Service has ports and this pod none of them. */
-function portsOf(service: Service, pod: Pod): EndpointPort[] | undefined {
-  const wanted = service.spec?.ports ?? [];
-  if (wanted.length === 0) return [];
-  const ports = wanted.flatMap((port): EndpointPort[] => {
-    const number = targetPort(pod, port);
+function portsOf(
+  wanted: readonly ServicePort[],
+  targets: readonly (number | undefined)[],
+): EndpointPort[] {
+  return wanted.flatMap((port, index): EndpointPort[] => {
+    const number = targets[index];
     if (number === undefined) return [];
     const { name, protocol = "TCP", appProtocol } = port;
     return [
@@ -124,7 +129,6 @@ function portsOf(service: Service, pod: Pod): EndpointPort[] | undefined {
       },
     ];
   });
-  return ports.length === 0 ? undefined : ports;
 }
 
 function labelsOf(service: Service): Record<string, string> {

@@ -1,6 +1,6 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
-import { canServe, hostnameIn, podAddresses, targetPort } from "../endpoint-pods.ts";
+import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
 import { isPodReady } from "../pod-state.ts";
 
 export type AddressFamily = "IPv4" | "IPv6";
@@ -21,12 +21,13 @@ export function desiredGroups(
   const groups = new Map<string, EndpointGroup>();
   for (const pod of pods) {
     if (!canServe(pod)) continue;
-    const ports = portsOf(service, pod);
+    const targets = targetPorts(pod, service.spec?.ports ?? []);
+    const offered = targets.join();
     for (const family of familiesOf(service)) {
       const address = podAddresses(pod).find((ip) => ip.includes(":") === (family === "IPv6"));
       if (address === undefined) continue;
-      const key = groupKey(family, ports);
-      const group = groups.get(key) ?? { family, ports, endpoints: [] };
+      const key = `${family}|${offered}`;
+      const group = groups.get(key) ?? { family, ports: portsOf(service, targets), endpoints: [] };
       groups.set(key, group);
       group.endpoints.push(endpointOf(service, pod, address, nodeOf));
     }
@@ -47,9 +48,9 @@ export function familiesOf(service: Service): AddressFamily[] {
   return families.length === 0 ? ["IPv4"] : families.map((f) => (f === "IPv6" ? "IPv6" : "IPv4"));
 }
 
-function portsOf(service: Service, pod: Pod): EndpointPort[] {
-  return (service.spec?.ports ?? []).flatMap((port): EndpointPort[] => {
-    const number = targetPort(pod, port);
+function portsOf(service: Service, targets: readonly (number | undefined)[]): EndpointPort[] {
+  return (service.spec?.ports ?? []).flatMap((port, index): EndpointPort[] => {
+    const number = targets[index];
     if (number === undefined) return [];
     const { name = "", protocol = "TCP", appProtocol } = port;
     return [{ name, protocol, port: number, ...(appProtocol ? { appProtocol } : {}) }];

@@ -97,6 +97,24 @@ describe("conditions of an endpoint", () => {
   });
 });
 
+test("the names of a pod's ports are read once, for any number of a Service's ports", () => {
+  let reads = 0;
+  const named = ["a", "b", "c"].map((name, at) => ({ name, containerPort: 8000 + at }));
+  const one = pod("p");
+  Object.defineProperty(one.spec.containers[0]!, "ports", {
+    get() {
+      reads++;
+      return named;
+    },
+  });
+  const ports = ["a", "b", "c", "d"].map((name, at) => ({ name, port: 80 + at, targetPort: name }));
+  const [slice] = planSlices(service({ ports }), [one], []).create;
+  expect(slice?.ports?.map(({ port }) => port)).toEqual([8000, 8001, 8002]);
+  const [subset] = planEndpoints(service({ ports }), [one], undefined).subsets ?? [];
+  expect(subset?.ports?.map(({ port }) => port)).toEqual([8000, 8001, 8002]);
+  expect(reads).toBe(2);
+});
+
 describe("hints of an endpoint", () => {
   const MODE = "service.kubernetes.io/topology-mode";
   const near =
