@@ -122,6 +122,23 @@ describe("OwnerGraph", () => {
     expect(graph.put(PODS, object("p1")).inspect).toEqual(["rs"]);
   });
 
+  test("an owner may have more dependents than a call has arguments", () => {
+    const graph = new OwnerGraph();
+    const count = 140_000;
+    const owners = [owner("rs", true)];
+    for (let at = 0; at < count; at++) graph.put(PODS, object(`p${at}`, { owners }));
+    const waiting = { finalizers: ["foregroundDeletion"], deleting: true };
+    expect(graph.put(REPLICA_SETS, object("rs", waiting)).inspect).toHaveLength(1 + count);
+  });
+
+  test("an owner that an object names many times is looked at once", () => {
+    const graph = new OwnerGraph();
+    graph.put(REPLICA_SETS, object("rs", { finalizers: ["foregroundDeletion"], deleting: true }));
+    const owners = Array.from({ length: 3 }, () => owner("rs"));
+    graph.put(PODS, object("p1", { owners }));
+    expect(graph.put(PODS, object("p1", { owners })).inspect).toEqual(["rs"]);
+  });
+
   test("orphaning is asked for by the owner's finalizer", () => {
     const graph = new OwnerGraph();
     const work = graph.put(REPLICA_SETS, object("rs", { finalizers: ["orphan"], deleting: true }));

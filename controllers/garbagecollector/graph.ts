@@ -61,7 +61,7 @@ export class OwnerGraph {
     if (OwnerGraph.isForeground(node)) {
       work.inspect.push(uid);
       if (!old || !OwnerGraph.isForeground(old)) {
-        work.inspect.push(...this.dependentsOf(uid).map((dependent) => dependent.uid));
+        for (const dependent of this.dependentsOf(uid)) work.inspect.push(dependent.uid);
       }
     }
     const ownersChanged = JSON.stringify(old?.owners ?? []) !== JSON.stringify(owners);
@@ -98,15 +98,18 @@ export class OwnerGraph {
 
   /** Owners in foreground deletion that a dependent no longer blocks. */
   #unblocked(old: GraphNode, node: GraphNode): string[] {
-    const blocks = (owners: readonly OwnerReference[], uid: string) =>
-      owners.some((owner) => owner.uid === uid && owner.blockOwnerDeletion);
-    return this.#waitingOwners(old).filter((uid) => !blocks(node.owners, uid));
+    const blocked = new Set(
+      node.owners.flatMap(({ uid, blockOwnerDeletion }) => (blockOwnerDeletion ? uid : [])),
+    );
+    return this.#waitingOwners(old).filter((uid) => !blocked.has(uid));
   }
 
+  /** An object may name one owner thousands of times. */
   #waitingOwners(node: GraphNode): string[] {
-    return node.owners.flatMap(({ uid }) => {
+    const uids = new Set(node.owners.map(({ uid }) => uid));
+    return [...uids].filter((uid) => {
       const owner = this.#nodes.get(uid);
-      return owner && OwnerGraph.isForeground(owner) ? [uid] : [];
+      return owner !== undefined && OwnerGraph.isForeground(owner);
     });
   }
 
