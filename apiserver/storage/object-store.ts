@@ -149,7 +149,9 @@ export class ObjectStore {
   /**
    * Changes one object by compare and swap until an attempt succeeds (upstream's GuaranteedUpdate).
    * A write that leaves the stored bytes as they are is not made: the resourceVersion stays. An
-   * attempt that fails on a cached object is repeated on the stored one.
+   * attempt that fails on a cached object is repeated on the stored one, if that has another
+   * revision; else its error is final, for a change may call webhooks. Throws 409 Conflict after
+   * UPDATE_ATTEMPTS_MAX attempts.
    */
   async change<T extends KubeObject>(
     namespace: string,

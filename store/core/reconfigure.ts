@@ -11,7 +11,8 @@ import { type Membership, type MembershipChange, NONE } from "./types.ts";
 
 /**
  * Whether a change may be proposed now (S9: only after an entry of the leader's own term is
- * committed).
+ * committed, and the last change is applied), and fits the membership. The caller remembers its
+ * index.
  */
 export function refuseChange(raft: LeaderState, change: MembershipChange): Refusal | undefined {
   // lab:05 begin refuse-change
@@ -42,8 +43,8 @@ export function applyChange(raft: RaftState, change: MembershipChange): Membersh
 }
 
 /**
- * Puts a membership into effect; a leader commits what a smaller quorum allows, and probes
- * newcomers.
+ * Puts a membership into effect; a leader commits what a smaller quorum allows, probes
+ * newcomers, and gives up a transfer to a member that is no voter any more.
  */
 export function switchMembership(raft: RaftState, membership: Membership): void {
   adoptMembership(raft, membership);
@@ -68,7 +69,10 @@ function probeNewcomers(raft: LeaderState): void {
   }
 }
 
-/** The leader leaves a joint configuration by itself once it is applied, when asked to. */
+/**
+ * The leader leaves a joint configuration by itself once it is applied, when asked to, by a change
+ * without steps, under the rules of every change (S9).
+ */
 export function leaveJointIfDue(raft: RaftState): void {
   // lab:05 begin leave-joint-if-due
   if (raft.role !== "leader" || !raft.membership.autoLeave) return;

@@ -12,7 +12,8 @@ import type { MemberId, SnapshotMark } from "./types.ts";
 
 /**
  * The leader's part (Raft section 7): its log no longer reaches back to the follower, which needs
- * the state instead. Returns whether it was sent.
+ * the state instead. Returns whether it was sent: it is not to a follower that has not answered
+ * lately (`recentActive`).
  */
 export function sendSnapshot(raft: LeaderState, to: MemberId, progress: Progress): boolean {
   // lab:05 begin send-snapshot
@@ -46,7 +47,10 @@ export function handleSnapshot(raft: RaftState, message: SnapshotMessage): void 
   // lab:05 end
 }
 
-/** Takes the state at `mark` for the log's beginning, where there is need to; commits up to it. */
+/**
+ * Takes the state at `mark` for the log's beginning; one up to the commit index changes nothing.
+ * If the log has the mark's entry, with the same term, it stays, and only commits up to it.
+ */
 function restore(raft: RaftState, mark: SnapshotMark): void {
   // lab:05 begin restore
   if (mark.index <= raft.log.committed) return;

@@ -31,9 +31,10 @@ function fillDefaults(object: StorageClass): void {
 }
 
 /**
- * Returns what is wrong, field by field: a provisioner that is missing or no qualified name (in
- * lower case); an empty key in `parameters`, or more than PARAMETERS_BYTES_MAX of their keys and
- * values; a policy or binding mode that does not exist.
+ * Returns what is wrong, field by field, with upstream's reasons: a provisioner that is missing
+ * (required) or no qualified name in lower case (invalid); an empty key in `parameters` (invalid),
+ * or more than PARAMETERS_BYTES_MAX of their keys and values (too long); a policy or binding mode
+ * that does not exist (not supported). An empty policy is accepted.
  */
 function validate(object: StorageClass): FieldError[] {
   const { provisioner, reclaimPolicy, volumeBindingMode, parameters = {} } = object;
@@ -60,7 +61,10 @@ function validate(object: StorageClass): FieldError[] {
   // lab:07c end
 }
 
-/** A class is what claims were made with: its meaning may not change under them. */
+/**
+ * A class is what claims were made with: its `parameters`, `provisioner`, `reclaimPolicy` and
+ * `volumeBindingMode` may not change under them. All else may.
+ */
 function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
   // lab:07c begin storage-class-update
   return (["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] as const).flatMap(
@@ -69,7 +73,7 @@ function validateUpdate(object: StorageClass, old: StorageClass): FieldError[] {
   // lab:07c end
 }
 
-/** The class's name, and whether claims that name none get it. */
+/** The class's name, with ` (default)` after it if claims that name none get it. */
 function nameCell(object: StorageClass): string {
   // lab:07c begin storage-class-name
   return `${object.metadata.name}${isDefaultClass(object) ? " (default)" : ""}`;
