@@ -11,5 +11,10 @@ export const JSON_PATCH_COPIES_BYTES_MAX = 3 * 1024 * 1024;
  * out: as many as its operations may in a list of 5,000. A longer list is for fewer operations.
  */
 export const JSON_PATCH_ITEMS_MOVED_MAX = 5_000 * JSON_PATCH_OPERATIONS_MAX;
+/**
+ * Characters of the findings about one object, after which no further one is added: each may show
+ * a whole list, once for each of its thousands of items.
+ */
+export const FINDINGS_CHARS_MAX = 1024 * 1024;
 /** Owners of one object that came by updates; the oldest are joined (upstream's 10). */
 export const UPDATE_OWNERS_MAX = 10;

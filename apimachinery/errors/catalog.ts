@@ -1,5 +1,6 @@
-import { bodyOf, type FieldError, messageOfField } from "@raft2kube/api/errors.ts";
+import { bodyOf, type FieldError } from "@raft2kube/api/errors.ts";
 import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
+import { FINDINGS_CHARS_MAX } from "../limits.ts";
 import { ApiError, type Status } from "./api-error.ts";
 
 /**
@@ -65,15 +66,22 @@ export function forbidden(resource: GroupName, name: string, why: string): ApiEr
   });
 }
 
-/** 422, with every finding as a cause; `kind` is the kind, not the resource. */
+/**
+ * 422, with the findings as causes up to FINDINGS_CHARS_MAX; `kind` is the kind, not the resource.
+ */
 export function invalid(kind: GroupName, name: string, findings: readonly FieldError[]): ApiError {
-  const lines = [...new Set(findings.map(messageOfField))];
+  const causes: StatusCause[] = [];
+  let chars = 0;
+  for (const finding of findings) {
+    const message = bodyOf(finding);
+    causes.push({ reason: finding.type, message, field: finding.field });
+    chars += message.length;
+    if (chars > FINDINGS_CHARS_MAX) break;
+  }
+  const lines = [...new Set(causes.map(({ field, message }) => `${field}: ${message}`))];
+  const left = findings.length - causes.length;
+  if (left > 0) lines.push(`${left} more`);
   const whole = lines.length === 1 ? lines[0]! : `[${lines.join(", ")}]`;
-  const causes: StatusCause[] = findings.map((finding) => ({
-    reason: finding.type,
-    message: bodyOf(finding),
-    field: finding.field,
-  }));
   return new ApiError({
     code: 422,
     reason: "Invalid",
