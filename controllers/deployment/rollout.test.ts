@@ -264,6 +264,15 @@ describe("a revision", () => {
     });
   });
 
+  test("a history of a user's, of 256 KiB, is cut to the newest that fit", () => {
+    const old = set("12");
+    const history = "revision-history";
+    old.metadata.annotations![`deployment.kubernetes.io/${history}`] = "1,".repeat(128_000);
+    const written = annotationsOfNew({ metadata: {} } as Deployment, old, 13n);
+    const cut = `${"1,".repeat(998)},12`;
+    expect(written[`deployment.kubernetes.io/${history}`]).toBe(cut);
+  });
+
   test.each(["9223372036854775808", "1e3", "1.5", "", "x"])("%j is none, and stays", (text) => {
     expect(revisionOf(set(text))).toBe(0n);
     expect(nextRevision([set(text), set("7")])).toBe(8n);
