@@ -55,7 +55,7 @@ function withClaimVolumes(spec: StatefulSetSpec): StatefulSetSpec {
   const claims = [...names].map((name) => ({ name, persistentVolumeClaim: { claimName: name } }));
   const pod = spec.template.spec;
   if (claims.length === 0 || pod === undefined) return spec;
-  const own = (pod.volumes ?? []).filter((each) => !claims.some(({ name }) => name === each.name));
+  const own = (pod.volumes ?? []).filter(({ name }) => !names.has(name));
   return {
     ...spec,
     template: { ...spec.template, spec: { ...pod, volumes: [...claims, ...own] } },

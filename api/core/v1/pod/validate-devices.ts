@@ -13,6 +13,8 @@ export function validateDevices(
 ): FieldError[] {
   const sources = new Map(volumes.map((volume) => [volume.name, volume]));
   const mounts = container.volumeMounts ?? [];
+  const mountedNames = new Set(mounts.map(({ name }) => name));
+  const mountedPaths = new Set(mounts.map(({ mountPath }) => mountPath));
   const names = new Set<string>();
   const paths = new Set<string>();
   return (container.volumeDevices ?? []).flatMap(({ name, devicePath }, index) => {
@@ -27,10 +29,10 @@ export function validateDevices(
     if (devicePath === "") errors.push(required(`${at}.devicePath`));
     if (paths.has(devicePath)) ofPath("must be unique");
     if (noBacksteps(devicePath, at).length > 0) ofPath("can not contain backsteps ('..')");
-    if (mounts.some((mount) => mount.name === name)) {
+    if (mountedNames.has(name)) {
       ofName("must not already exist in volumeMounts");
     }
-    if (mounts.some((mount) => mount.mountPath === devicePath)) {
+    if (mountedPaths.has(devicePath)) {
       ofPath("must not already exist as a path in volumeMounts");
     }
     names.add(name);
