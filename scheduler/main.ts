@@ -10,6 +10,7 @@ import type {
   ReplicationController,
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
+import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { ResourceClaim } from "@raft2kube/api/gen/resource/v1.ts";
 import type {
   CSIDriver,
@@ -33,6 +34,7 @@ import {
   NODES,
   PERSISTENT_VOLUME_CLAIMS,
   PERSISTENT_VOLUMES,
+  POD_DISRUPTION_BUDGETS,
   PODS,
   REPLICA_SETS,
   REPLICATION_CONTROLLERS,
@@ -49,6 +51,7 @@ import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { SchedulerCache } from "./cache.ts";
+import type { BudgetsOf } from "./disruption-budgets.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
@@ -154,6 +157,7 @@ function run(
   const profileList = options.profiles ?? [DEFAULT_PROFILE];
   const component = profileList[0]?.schedulerName ?? DEFAULT_PROFILE.schedulerName;
   const recorder = new EventRecorder({ client, component, clock });
+  const preemptionClients = { pods: podClient, recorder, clock, attempted: metrics.preempted };
   // Not in the set, whose synchronization is awaited: older API servers lack this resource.
   const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
   const resourceClaims = new Informer({ resource, clock });
@@ -163,7 +167,7 @@ function run(
     nodeVolumeLimits(view),
     volumeBinding(view, binder),
     dynamicResources(resourceClaims.store),
-    defaultPreemption({ pods: podClient, recorder, clock, attempted: metrics.preempted }),
+    defaultPreemption(preemptionClients, budgetsOf(informers)),
     defaultBinder(podClient),
   ];
   const { tracer } = options;
@@ -236,6 +240,12 @@ function workloadsOf(informers: InformerSet): Workloads {
     replicaSets: informers.of<ReplicaSet>(REPLICA_SETS).store,
     statefulSets: informers.of<StatefulSet>(STATEFUL_SETS).store,
   };
+}
+
+function budgetsOf(informers: InformerSet): BudgetsOf {
+  const budgets = informers.of<PodDisruptionBudget>(POD_DISRUPTION_BUDGETS);
+  budgets.index(NAMESPACE_INDEX, ({ metadata }) => [metadata.namespace ?? ""]);
+  return (namespace) => budgets.store.by(NAMESPACE_INDEX, namespace);
 }
 
 /** The objects of storage that plugins read. */

@@ -1,6 +1,7 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { schedulePod } from "./cycle.ts";
 import { podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
@@ -14,13 +15,19 @@ function sized(name: string, cpu: string, priority: number, shape: object = {}):
   return pod(name, { requests: { cpu }, priority, ...shape });
 }
 
-function candidate(wanted: Pod, placed: [Node, Pod[]][]): string | undefined {
+function candidate(
+  wanted: Pod,
+  placed: [Node, Pod[]][],
+  budgets: readonly PodDisruptionBudget[] = [],
+): string | undefined {
   const info = podInfo(wanted);
   const view = snapshot(placed);
   const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
   if (decision.kind === "scheduled") throw new Error("it fits without preemption");
   const { nodeToStatus } = decision;
-  const input = { info, snapshot: view, handle: framework, nodeToStatus };
+  const budgetsOf = (namespace: string) =>
+    budgets.filter(({ metadata }) => metadata.namespace === namespace);
+  const input = { info, snapshot: view, handle: framework, nodeToStatus, budgetsOf };
   const { candidate: found } = findCandidate(input);
   return found && `${found.node}: ${found.victims.map((v) => v.pod.metadata.name).join(" ")}`;
 }
@@ -44,6 +51,72 @@ test("the node with the lowest victim priorities wins, then the fewest victims",
   const one = full("z", sized("z", "2", 5));
   expect(candidate(high, [important, two])).toBe("y: y y2");
   expect(candidate(high, [important, two, one])).toBe("z: z");
+});
+
+test("negative priorities do not make more victims the better choice", () => {
+  const two: [Node, Pod[]] = [node("y", { cpu: "2" }), [sized("y", "1", -5), sized("y2", "1", -5)]];
+  const one: [Node, Pod[]] = [node("z", { cpu: "2" }), [sized("z", "2", -5)]];
+  expect(candidate(high, [two, one])).toBe("z: z");
+});
+
+test("of equal victims the most important ones that started last are chosen", () => {
+  const at = (pod: Pod, startTime: string): Pod => ({ ...pod, status: { startTime } });
+  const full = (name: string, important: string, other: string): [Node, Pod[]] => [
+    node(name, { cpu: "2" }),
+    [at(sized(name, "1", 9), important), at(sized(`${name}2`, "1", 1), other)],
+  ];
+  const early = full("y", "2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z");
+  const late = full("z", "2026-01-03T00:00:00Z", "2026-01-01T00:00:00Z");
+  expect(candidate(high, [early, late])).toBe("z: z z2");
+});
+
+describe("PodDisruptionBudgets", () => {
+  const budget = (disruptionsAllowed: number, more: object = {}): PodDisruptionBudget => ({
+    metadata: { name: "keep", namespace: "default" },
+    spec: { selector: { matchLabels: { app: "kept" } } },
+    status: { disruptionsAllowed, currentHealthy: 2, desiredHealthy: 2, expectedPods: 2, ...more },
+  });
+  const labels = { app: "kept" };
+  const kept = (name: string, priority: number) => sized(name, "1", priority, { labels });
+  const places: [Node, Pod[]][] = [
+    [node("y", { cpu: "2" }), [kept("y", 1), sized("y2", "1", 1)]],
+    [node("z", { cpu: "2" }), [sized("z", "1", 50), sized("z2", "1", 50)]],
+  ];
+
+  test("a node whose victims break none comes before one of less important victims", () => {
+    expect(candidate(high, places)).toBe("y: y y2");
+    expect(candidate(high, places, [budget(0)])).toBe("z: z z2");
+  });
+
+  test("one that allows a disruption is not broken by it", () => {
+    expect(candidate(high, places, [budget(1)])).toBe("y: y y2");
+  });
+
+  test("pods that one protects stay before more important ones", () => {
+    const there = [kept("a", 1), sized("b", "1", 5), sized("c", "1", 5)];
+    const asking = sized("high", "1", 100);
+    const full: [Node, Pod[]] = [node("n", { cpu: "3" }), there];
+    expect(candidate(asking, [full])).toBe("n: a");
+    expect(candidate(asking, [full], [budget(0)])).toBe("n: c");
+  });
+
+  test("of pods that one protects, those beyond its disruptions stay first", () => {
+    const there = [kept("a", 2), kept("b", 1)];
+    const asking = sized("high", "1", 100);
+    const full: [Node, Pod[]] = [node("n", { cpu: "2" }), there];
+    expect(candidate(asking, [full], [budget(1)])).toBe("n: a");
+    expect(candidate(asking, [full], [budget(1, { disruptedPods: { a: "" } })])).toBe("n: b");
+  });
+
+  test("an empty selector and other namespaces' budgets protect nothing here", () => {
+    const empty = { ...budget(0), spec: { selector: {} } };
+    const other = { ...budget(0), metadata: { name: "keep", namespace: "other" } };
+    expect(candidate(high, places, [empty, other])).toBe("y: y y2");
+  });
+
+  test("victims are chosen where each breaks one", () => {
+    expect(candidate(high, [places[0]!], [budget(0)])).toBe("y: y y2");
+  });
 });
 
 test("preempts for a used host port, not for a missing label", () => {
@@ -90,7 +163,9 @@ test("the message says why there is no candidate, as in upstream's event", () =>
     const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
     if (decision.kind === "scheduled") throw new Error("it fits without preemption");
     const { nodeToStatus } = decision;
-    const found = findCandidate({ info, snapshot: view, handle: framework, nodeToStatus });
+    const budgetsOf = () => [];
+    const input = { info, snapshot: view, handle: framework, nodeToStatus, budgetsOf };
+    const found = findCandidate(input);
     return found.message;
   };
   const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];

@@ -1,5 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { type BudgetsOf, splitByBudgets } from "./disruption-budgets.ts";
 import { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf } from "./framework/plugin.ts";
 import type { Snapshot } from "./framework/snapshot.ts";
@@ -11,6 +12,8 @@ import type { NodeInfo, PodInfo } from "./node-info.ts";
 export interface Candidate {
   node: string;
   victims: PodInfo[];
+  /** Victims whose end breaks a PodDisruptionBudget. */
+  violations: number;
 }
 
 export interface PreemptionInput {
@@ -19,7 +22,12 @@ export interface PreemptionInput {
   handle: Handle;
   /** Why each node was rejected. */
   nodeToStatus: ReadonlyMap<string, Status>;
+  /** The budgets that victims should not break, if others will do. */
+  budgetsOf: BudgetsOf;
 }
+
+/** Upstream adds it to each priority before the sum, so that it grows with each victim. */
+const PRIORITY_OFFSET = 2 ** 31;
 
 /** The chosen candidate, or upstream's message that says why there is none. */
 export type Preemption =
@@ -27,11 +35,12 @@ export type Preemption =
   | { candidate: undefined; message: string };
 
 /**
- * Chooses the node to preempt on: victims have a lower priority than the pod, and are as few and as
- * unimportant as possible. None if no deletion helps, or if earlier victims are still terminating.
+ * Chooses the node to preempt on: victims have a lower priority than the pod, break as few
+ * PodDisruptionBudgets as possible, and are as few and as unimportant as possible. None if no
+ * deletion helps, or if earlier victims are still terminating.
  */
 export function findCandidate(input: PreemptionInput): Preemption {
-  const { info, snapshot, nodeToStatus } = input;
+  const { info, snapshot, nodeToStatus, budgetsOf } = input;
   const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
   if (info.pod.spec.preemptionPolicy === "Never") {
     return none("not eligible due to preemptionPolicy=Never.");
@@ -48,8 +57,12 @@ export function findCandidate(input: PreemptionInput): Preemption {
       continue;
     }
     const victims = selectVictimsOnNode(input, node);
-    if (Array.isArray(victims)) candidates.push({ node: node.name, victims });
-    else statuses.push(victims);
+    if (!Array.isArray(victims)) {
+      statuses.push(victims);
+      continue;
+    }
+    const { violating } = splitByBudgets(victims, budgetsOf);
+    candidates.push({ node: node.name, victims, violations: violating.length });
   }
   const candidate = candidates.sort(compareCandidates)[0];
   return candidate ? { candidate } : none(fitErrorMessage(snapshot.nodes.length, statuses));
@@ -64,9 +77,10 @@ function hasTerminatingVictims(pod: Pod, snapshot: Snapshot): boolean {
 }
 
 /**
- * Returns the pods to delete from one node: all of lower priority, except those with which the pod
- * still fits, the most important first. Returns a status if the pod does
- * not fit even without all of them.
+ * Returns the pods to delete from one node, the most important first: all of lower priority, except
+ * those with which the pod still fits. Those stay first whose end breaks a PodDisruptionBudget,
+ * then the most important (`reprieveOrder`). Returns a status if the pod does not fit even without
+ * all of them.
  */
 function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] | Status {
   // lab:09 begin select-victims-on-node
@@ -83,14 +97,20 @@ function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] 
   const status = filterOn(input, trial, copy);
   if (status) return status;
   const victims: PodInfo[] = [];
-  for (const reprieved of lower.sort(moreImportantFirst)) {
+  for (const reprieved of reprieveOrder(lower.sort(moreImportantFirst), input)) {
     copy.add(reprieved);
     if (!filterOn(input, trial, copy)) continue;
     copy.remove(reprieved.pod);
     victims.push(reprieved);
   }
-  return victims;
+  return victims.sort(moreImportantFirst);
   // lab:09 end
+}
+
+/** Puts pods whose end breaks a PodDisruptionBudget before the others, else in their order. */
+function reprieveOrder(pods: readonly PodInfo[], { budgetsOf }: PreemptionInput): PodInfo[] {
+  const { violating, others } = splitByBudgets(pods, budgetsOf);
+  return [...violating, ...others];
 }
 
 /** Runs PreFilter and Filter as if the cluster were `trial`. */
@@ -109,16 +129,24 @@ function started({ pod }: PodInfo): number {
 }
 
 /**
- * Orders candidates, the better first: the lowest priority of the most important victim, the lowest
- * sum of priorities, the fewest victims, then the latest start of their earliest victim.
+ * Orders candidates, the better first: the fewest violations, the lowest priority of the most
+ * important victim, the lowest sum of priorities, each with `PRIORITY_OFFSET`, the fewest victims,
+ * then the latest start of the earliest of the most important victims.
  */
 function compareCandidates(a: Candidate, b: Candidate): number {
   // lab:09 begin compare-candidates
   const priorities = ({ victims }: Candidate) => victims.map(({ pod }) => priorityOf(pod));
   const highest = (candidate: Candidate) => Math.max(...priorities(candidate));
-  const sum = (candidate: Candidate) => priorities(candidate).reduce((all, one) => all + one, 0);
-  const earliest = ({ victims }: Candidate) => Math.min(...victims.map(started));
+  const sum = (candidate: Candidate) =>
+    priorities(candidate).reduce((all, one) => all + one + PRIORITY_OFFSET, 0);
+  const earliest = (candidate: Candidate) => {
+    const most = highest(candidate);
+    return Math.min(
+      ...candidate.victims.filter(({ pod }) => priorityOf(pod) === most).map(started),
+    );
+  };
   return (
+    a.violations - b.violations ||
     highest(a) - highest(b) ||
     sum(a) - sum(b) ||
     a.victims.length - b.victims.length ||

@@ -46,7 +46,9 @@ export function preempted(wanted: Pod, cluster: Snapshot): string {
   if (decision.kind === "scheduled") return `it fits on ${decision.suggestedHost.name}`;
   const { nodeToStatus } = decision;
   const info = podInfo(wanted);
-  const { candidate } = findCandidate({ info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus });
+  const budgetsOf = () => [];
+  const input = { info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus, budgetsOf };
+  const { candidate } = findCandidate(input);
   if (!candidate) return "nothing";
   const names = candidate.victims.map((victim) => victim.pod.metadata.name);
   return `${candidate.node}: ${names.join(" ")}`;

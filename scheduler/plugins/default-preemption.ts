@@ -1,14 +1,19 @@
+import type { BudgetsOf } from "../disruption-budgets.ts";
 import type { PostFilterPlugin } from "../framework/plugin.ts";
 import { findCandidate } from "../preemption.ts";
 import { type PreemptionClients, prepareCandidate } from "../prepare-candidate.ts";
 
 /** Nominates a node on which deleting pods of lower priority lets the pod fit. */
-export function defaultPreemption(clients: PreemptionClients): PostFilterPlugin {
+export function defaultPreemption(
+  clients: PreemptionClients,
+  budgetsOf: BudgetsOf,
+): PostFilterPlugin {
   return {
     name: "DefaultPreemption",
     events: [],
     postFilter({ snapshot }, info, nodeToStatus, handle) {
-      const { candidate, message } = findCandidate({ info, snapshot, nodeToStatus, handle });
+      const input = { info, snapshot, nodeToStatus, handle, budgetsOf };
+      const { candidate, message } = findCandidate(input);
       clients.attempted?.(candidate?.victims.length);
       if (!candidate) return { nominatedNodeName: undefined, message };
       return {

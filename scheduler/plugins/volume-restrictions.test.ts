@@ -33,7 +33,9 @@ function decide(wanted: Pod, first: Pod) {
   const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
   if (decision.kind === "scheduled") return "scheduled";
   const { nodeToStatus, message } = decision;
-  const { candidate } = findCandidate({ info, snapshot: nodes, handle: framework, nodeToStatus });
+  const budgetsOf = () => [];
+  const input = { info, snapshot: nodes, handle: framework, nodeToStatus, budgetsOf };
+  const { candidate } = findCandidate(input);
   return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
 }
 
