@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { WorkQueue } from "./workqueue.ts";
 
 /** Brings one object nearer to its desired state. May ask to be called again after a time. */
@@ -20,13 +21,16 @@ export interface WorkersOptions {
 
 /**
  * Runs a reconciler over a queue with some workers, until the queue is closed; resolves when the
- * last worker has finished. A failure is logged and its key tried again with back-off.
+ * last worker has finished. Keys for which nothing is written wait for no I/O: thousands of them are
+ * divided into slices, so that others use the event loop in between. A failure is logged and its key tried again with back-off.
  */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
   const { name, queue, workers, reconcile, isExpected } = options;
   const log = logger(name);
+  const slices = new Slices();
   const work = async () => {
     for (;;) {
+      if (slices.due) await slices.pause();
       const key = await queue.take();
       if (key === undefined) return;
       try {
