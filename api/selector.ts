@@ -5,7 +5,7 @@
 
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { own } from "@raft2kube/std/own.ts";
-import type { LabelSelector } from "./gen/meta/v1.ts";
+import type { LabelSelector, LabelSelectorRequirement } from "./gen/meta/v1.ts";
 import { labelValue, qualifiedName } from "./validation/names.ts";
 
 /** The text is no selector. The apiserver answers 400 with this message. */
@@ -73,33 +73,33 @@ export function termsOf(selector: LabelSelector | undefined): LabelTerms | null 
   const equal = Object.entries(selector.matchLabels ?? {}).map(
     ([key, value]): LabelTerm => ({ key, operator: "in", values: [value], equality: true }),
   );
-  const set = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }): LabelTerm => {
-    const known = own(OPERATORS, operator);
-    if (known === undefined) {
-      throw new SelectorError(`"${operator}" is not a valid label selector operator`);
-    }
-    return { key, operator: known, values };
-  });
-  return [...equal, ...set];
+  return [...equal, ...(selector.matchExpressions ?? []).map(termOf)];
 }
 
-/** Terms by selector: one of 1 MB is asked about each pod of its namespace. */
-const known = new WeakMap<LabelSelector, LabelTerms>();
-
-/**
- * Whether labels satisfy a selector object, which is read once; an absent selector matches nothing.
- */
-export function matchesSelector(
-  selector: LabelSelector | undefined,
-  labels: Labels | undefined,
-): boolean {
-  if (selector === undefined) return false;
-  let terms = known.get(selector);
-  if (terms === undefined) {
-    terms = termsOf(selector) ?? [];
-    known.set(selector, terms);
+function termOf({ key, operator, values = [] }: LabelSelectorRequirement): LabelTerm {
+  const known = own(OPERATORS, operator);
+  if (known === undefined) {
+    throw new SelectorError(`"${operator}" is not a valid label selector operator`);
   }
-  return matchesLabels(terms, labels);
+  return { key, operator: known, values };
+}
+
+/** Whether labels satisfy a selector object; an absent selector matches nothing. */
+export function matchesSelector(selector: LabelSelector | undefined, labels: Labels = {}): boolean {
+  if (selector === undefined || !matchesMap(selector.matchLabels ?? {}, labels)) return false;
+  return (selector.matchExpressions ?? []).every((each) => matchesTerm(termOf(each), labels));
+}
+
+/** The numbers of pairs: one map of 60,000 is compared with each pod, of few labels. */
+const sizes = new WeakMap<Labels, number>();
+
+/** Whether labels have all pairs of a map; those of an empty one they have. */
+export function matchesMap(map: Labels, labels: Labels = {}): boolean {
+  const size = sizes.get(map) ?? Object.keys(map).length;
+  sizes.set(map, size);
+  if (size === 0) return true;
+  if (size > Object.keys(labels).length) return false;
+  return Object.keys(map).every((key) => Object.hasOwn(labels, key) && labels[key] === map[key]);
 }
 
 /** A plain map as Services have it: empty matches nothing there, so callers ask before. */

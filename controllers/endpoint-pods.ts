@@ -1,5 +1,6 @@
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesMap } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
@@ -13,9 +14,8 @@ import { isPodReady, isPodTerminal } from "./pod-state.ts";
 /** Whether a Service's selector picks a pod. A Service without selector picks none. */
 export function picks(service: Service, pod: Pod): boolean {
   const { selector, type } = service.spec ?? {};
-  if (type === "ExternalName" || !selector) return false;
-  const pairs = Object.entries(selector);
-  return pairs.length > 0 && pairs.every(([key, value]) => pod.metadata.labels?.[key] === value);
+  if (type === "ExternalName" || !selector || matchesMap(selector, {})) return false;
+  return matchesMap(selector, pod.metadata.labels);
 }
 
 /**

@@ -6,7 +6,7 @@ import type {
   TopologySpreadConstraint,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "@raft2kube/api/gen/meta/v1.ts";
-import { matchesSelector } from "@raft2kube/api/selector.ts";
+import { matchesMap } from "@raft2kube/api/selector.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DEFAULT_SPREAD } from "../limits.ts";
@@ -42,8 +42,7 @@ function selectorOf(pod: Pod, workloads: Workloads): LabelSelector | undefined {
   const matchLabels: Record<string, string> = {};
   for (const { spec } of workloads.services(namespace)) {
     const own = spec?.selector ?? {};
-    if (Object.keys(own).length === 0) continue;
-    if (matchesSelector({ matchLabels: own }, labels)) Object.assign(matchLabels, own);
+    if (matchesMap(own, labels)) Object.assign(matchLabels, own);
   }
   const matchExpressions = controllerSelector(pod, workloads);
   const terms = Object.keys(matchLabels).length + matchExpressions.length;

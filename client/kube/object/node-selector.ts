@@ -5,6 +5,7 @@ import type {
   NodeSelectorTerm,
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
+import { matchesMap } from "@raft2kube/api/selector.ts";
 import { own } from "@raft2kube/std/own.ts";
 
 type Labels = Record<string, string>;
@@ -27,9 +28,7 @@ export function termMatches(term: NodeSelectorTerm, node: Node): boolean {
 
 /** Whether a node matches the pod's nodeSelector and required node affinity. */
 export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
-  for (const [key, value] of Object.entries(pod.spec.nodeSelector ?? {})) {
-    if (node.metadata.labels?.[key] !== value) return false;
-  }
+  if (!matchesMap(pod.spec.nodeSelector ?? {}, node.metadata.labels)) return false;
   const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
   return !required || selectsNode(required, node);
 }
