@@ -21,8 +21,8 @@ export interface WorkersOptions {
 
 /**
  * Runs a reconciler over a queue with some workers, until the queue is closed; resolves when the
- * last worker has finished. Keys for which nothing is written wait for no I/O: thousands of them are
- * divided into slices, so that others use the event loop in between. A failure is logged and its key tried again with back-off.
+ * last worker has finished. A failure is logged and its key tried again with back-off. Keys for
+ * which nothing is written wait for no I/O: others use the event loop between slices of them.
  */
 export async function runWorkers(options: WorkersOptions): Promise<void> {
   const { name, queue, workers, reconcile, isExpected } = options;
