@@ -185,6 +185,18 @@ test("a namespace's routes have a bound; the newest exceed it, another's are ser
   expect(reasons.slice(62)).toEqual(["Accepted TooMany", "Accepted TooMany", "Accepted"]);
 });
 
+test("a route's paths count for each of its hosts", () => {
+  const rules = Array.from({ length: 16 }, (_, rule) => ({
+    matches: Array.from({ length: 50 }, (_, i) => ({ path: { value: `/p${rule}-${i}` } })),
+    backendRefs: [{ name: "web", port: 80 }],
+  }));
+  const reasonsOf = (hosts: number) => {
+    const hostnames = Array.from({ length: hosts }, (_, i) => `h${i}.test`);
+    return reasonOf({ gateways: [gatewayOf([HTTP])], routes: [routeOf({ rules, hostnames })] });
+  };
+  expect([15, 16].map(reasonsOf)).toEqual([["Accepted"], ["Accepted TooMany"]]);
+});
+
 test("rules with conditions have a bound, of a namespace and of a port; others are served", () => {
   const rules = Array.from({ length: 10 }, (_, i) => ({
     matches: [{ method: "GET", path: { value: `/p${i}` } }],

@@ -123,7 +123,7 @@ function amountsOf(
   const own = `of namespace ${namespace}`;
   const rules = "rules with conditions";
   return [
-    [`paths ${own}`, paths.length, PATHS_OF_NAMESPACE_MAX],
+    [`paths ${own}`, paths.length * hosts, PATHS_OF_NAMESPACE_MAX],
     [`backends ${own}`, backends.length, BACKENDS_OF_NAMESPACE_MAX],
     [`${rules} ${own}`, lines, CONDITION_LINES_OF_NAMESPACE_MAX],
     [`${rules} at port ${at.port} of ${keyOf(at.gateway)}`, lines, CONDITION_LINES_MAX],
