@@ -33,14 +33,16 @@ export function allocate(
   services: readonly Wanted[],
   pools: readonly Pool[],
 ): Map<string, Outcome> {
-  const holders = new Map<string, Wanted[]>();
+  const holders = new Map<string, Holder>();
   /** The addresses of each group of Services that may share. */
   const shared = new Map<string, Set<string>>();
   const outcomes = new Map<string, Outcome>();
   const hold = (service: Wanted, address: string) => {
-    holders.set(address, [...(holders.get(address) ?? []), service]);
-    outcomes.set(service.key, { address });
     const group = groupOf(service);
+    const holder = holders.get(address) ?? { group, ports: new Set() };
+    holders.set(address, holder);
+    for (const port of service.ports) holder.ports.add(port);
+    outcomes.set(service.key, { address });
     if (group !== undefined) shared.set(group, (shared.get(group) ?? new Set()).add(address));
   };
   /** Why a Service may not have an address; undefined: it may. */
@@ -50,7 +52,8 @@ export function allocate(
     if (!pool) return `${address} is in no pool`;
     const name = service.pool ?? (service.address === undefined ? DEFAULT_POOL : pool.name);
     if (pool.name !== name) return `${address} is not in pool ${name}`;
-    return (holders.get(address) ?? []).some((other) => !mayShare(service, other))
+    const holder = holders.get(address);
+    return holder && !mayShare(service, holder)
       ? `${address} is in use by another Service`
       : undefined;
   };
@@ -97,11 +100,16 @@ function* freeAddresses(
 const groupOf = ({ namespace, sharing, local }: Wanted) =>
   sharing === undefined ? undefined : JSON.stringify([namespace, sharing, local]);
 
-function mayShare(service: Wanted, other: Wanted): boolean {
-  const group = groupOf(service);
+/** The Services that have an address: all of one group, with the ports of all. */
+interface Holder {
+  readonly group: string | undefined;
+  readonly ports: Set<string>;
+}
+
+function mayShare(service: Wanted, { group, ports }: Holder): boolean {
   return (
     group !== undefined &&
-    group === groupOf(other) &&
-    !service.ports.some((port) => other.ports.includes(port))
+    group === groupOf(service) &&
+    !service.ports.some((port) => ports.has(port))
   );
 }

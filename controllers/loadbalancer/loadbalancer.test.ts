@@ -8,6 +8,21 @@ const poolsOf = (data: Record<string, string>): Pool[] => {
   return pools;
 };
 
+it("ports of Services that share an address are compared once with all before", () => {
+  const pools = poolsOf({ default: "10.0.0.1" });
+  let reads = 0;
+  const services = [1, 2, 3, 4].map((at) => {
+    const one = service(`n/s${at}`, { sharing: "web" });
+    const ports = () => {
+      reads++;
+      return [`TCP/${at}`];
+    };
+    return Object.defineProperty(one, "ports", { get: ports });
+  });
+  expect(new Set(allocate(services, pools).values())).toContainEqual({ address: "10.0.0.1" });
+  expect(reads).toBeLessThan(2 * services.length);
+});
+
 it.each([
   ["10.0.0.7", ["10.0.0.7"]],
   ["10.0.0.7-10.0.0.9", ["10.0.0.7", "10.0.0.8", "10.0.0.9"]],
