@@ -52,7 +52,8 @@ function graceFor(kind: Kind, object: KubeObject, request: DeleteRequest): numbe
 }
 
 function sameItems(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item) => b.includes(item));
+  const known = new Set(b);
+  return a.length === b.length && a.every((item) => known.has(item));
 }
 
 function marked(

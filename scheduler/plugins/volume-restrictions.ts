@@ -34,7 +34,8 @@ function claimsOf(pod: Pod): string[] {
 }
 
 function isUsed({ nodes }: Snapshot, claims: readonly string[]): boolean {
+  const asked = new Set(claims);
   return nodes.some(({ pods }) =>
-    [...pods.values()].some(({ pod }) => claimsOf(pod).some((key) => claims.includes(key))),
+    [...pods.values()].some(({ pod }) => claimsOf(pod).some((key) => asked.has(key))),
   );
 }

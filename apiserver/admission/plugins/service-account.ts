@@ -109,7 +109,8 @@ function secretsNamedBy(pod: Pod): string[] {
 }
 
 function namedBeside(allowed: { name?: string }[] = [], names: string[]): string | undefined {
-  return names.find((name) => !allowed.some((each) => each.name === name));
+  const known = new Set(allowed.map(({ name }) => name));
+  return names.find((name) => !known.has(name));
 }
 
 function mountToken(spec: PodSpec): void {
