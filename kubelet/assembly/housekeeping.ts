@@ -6,7 +6,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { Evictions } from "../eviction/evictions.ts";
 import { StorageLimits } from "../eviction/storage-limits.ts";
-import { collectContainers } from "../housekeeping/container-gc.ts";
+import { collectContainers, removeEndedPods } from "../housekeeping/container-gc.ts";
 import { ImageGc } from "../housekeeping/image-gc.ts";
 import { LogRotation } from "../housekeeping/rotate-logs.ts";
 import {
@@ -55,6 +55,7 @@ export function startHousekeeping(
     rootDir: options.rootDir,
     thresholds: { ...EVICTION_HARD, ...options.evictionHard },
     async freeDisk() {
+      await removeEndedPods(workers);
       await collectContainers(runtime, workers, paths);
       await imageGc.freeAll();
     },

@@ -36,7 +36,7 @@ export interface EvictionsOptions {
   rootDir: string;
   paths: PodPaths;
   thresholds: Required<EvictionThresholds>;
-  /** Frees disk space without evicting a pod: dead containers, unused images. */
+  /** Frees disk space without evicting a pod: ended pods, dead containers, unused images. */
   freeDisk(): Promise<void>;
   /** Called when the set of pressure conditions has changed. */
   changed(): void;
@@ -61,12 +61,14 @@ export class Evictions {
     if (pressure.update(pressureOf(found))) changed();
     if (found.length === 0 || this.#isLeaving()) return;
     // Freeing takes time: when little is left, the pod that writes most is evicted first.
-    if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
+    const isFull = found.some(({ critical }) => critical);
+    if (pressureOf(found).disk && !isFull) {
       await this.#options.freeDisk();
       found = shortages(await this.#signals(), this.#options.thresholds);
     }
     const [shortage] = found;
     if (shortage) await this.#relieve(shortage);
+    if (pressureOf(found).disk && isFull) await this.#options.freeDisk();
   }
 
   /** Evicts a pod. `disrupted`: sets DisruptionTarget, as the pod exceeded no limit of its own. */

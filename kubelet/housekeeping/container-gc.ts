@@ -1,15 +1,18 @@
 import { access, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
-import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { logger } from "@raft2kube/observe/log.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { observePod } from "../cri/observe.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
 import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
 import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
-import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
+import { fullNameOf, nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+
+const log = logger("kubelet-container-gc");
 
 /** Containers and sandboxes of a pod that can be removed. */
 export interface Garbage {
@@ -36,6 +39,21 @@ export function garbageOf(observed: ObservedPod): Garbage {
   return { containers, sandboxes };
 }
 
+/**
+ * Removes what ended pods have on the disk, as upstream under pressure: no eviction of pods that run
+ * would free it. One that cannot be removed is logged and does not delay others.
+ */
+export async function removeEndedPods(workers: Pick<PodWorkers, "list">): Promise<void> {
+  for (const worker of workers.list()) {
+    try {
+      await worker.removeRemains();
+    } catch (thrown) {
+      const fields = { pod: fullNameOf(worker.pod), error: messageOf(thrown) };
+      log.warn("an ended pod's files could not be removed", fields);
+    }
+  }
+}
+
 /** Removes the garbage of every pod, with the logs of the removed containers. */
 export async function collectContainers(
   runtime: Runtime,
@@ -57,10 +75,10 @@ export async function collectContainers(
 }
 
 function removeLog(podLogsDir: string, logPath: string): void {
-  using log = openLogDirectory(podLogsDir, logPath);
-  if (!log) return;
-  for (const name of logFiles(log)) {
-    tolerateSync(() => log.directory.remove(name), errno("ENOENT"));
+  using opened = openLogDirectory(podLogsDir, logPath);
+  if (!opened) return;
+  for (const name of logFiles(opened)) {
+    tolerateSync(() => opened.directory.remove(name), errno("ENOENT"));
   }
 }
 

@@ -1,7 +1,13 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
-import { expect, test } from "vitest";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { removeEndedPods } from "../housekeeping/container-gc.ts";
+import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
 import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
 
 const deleted = (deletionGracePeriodSeconds: number) =>
@@ -65,4 +71,79 @@ test("a grace period that is shortened while the pod is observed is the one it g
   seen.resolve();
   expect(await stopped.promise).toBe(1);
   worker.close();
+});
+
+test("an ended pod's containers and files are removed for their space, once it is reclaimed", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const paths = {
+    rootDir: join(dir, "k"),
+    podLogsDir: join(dir, "l"),
+    containerLogsDir: undefined,
+  };
+  const pod: Pod = {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: { containers: [{ name: "main" }] },
+    status: { phase: "Succeeded", startTime: "2026-01-01T00:00:00Z" },
+  };
+  for (const folder of [podDir(paths, "u"), podLogDir(paths, pod)]) {
+    mkdirSync(folder, { recursive: true });
+  }
+  writeFileSync(hostsFile(paths, "u"), "large");
+  const [torn, removed] = [Promise.withResolvers<void>(), [] as string[]];
+  const runtime = {
+    ...runtimeOf(
+      Promise.resolve(),
+      () => undefined,
+      () => undefined,
+    ),
+    removeContainer: async ({ containerId }: { containerId: string }) => removed.push(containerId),
+  };
+  const exited = async () => {
+    const { status } = await runtimeOf(
+      torn.promise,
+      () => undefined,
+      () => undefined,
+    ).containerStatus();
+    return { status: { ...status, state: ContainerState.CONTAINER_EXITED } };
+  };
+  const nothing = async () => undefined;
+  const ports = {
+    clock: systemClock(),
+    runtime: { runtime: { ...runtime, containerStatus: exited } },
+    runtimeName: "test",
+    paths,
+    node: { hostIPs: [] },
+    volumes: { tearDown: () => torn.promise },
+    cgroups: { remove: nothing },
+    devices: { release: nothing },
+    users: { release: nothing },
+    images: { forget: nothing },
+    restartBackOff: { forgetAll: () => undefined },
+    allocations: { allocated: (one: Pod) => one, before: () => undefined, forget: nothing },
+  } as unknown as WorkerPorts;
+  const worker = new PodWorker(
+    ports,
+    { publish: nothing, freed: nothing } as unknown as WorkerHooks,
+    pod,
+  );
+  onTestFinished(() => worker.close());
+  worker.trigger();
+  const free = () => removeEndedPods({ list: () => [worker] });
+  await waitFor("the pod's end", async () => worker.state === "terminated", {
+    clock: systemClock(),
+  });
+  await free();
+  expect([removed, existsSync(hostsFile(paths, "u"))]).toEqual([[], true]);
+  torn.resolve();
+  await waitFor("the removal", async () => (await free(), removed.length > 0), {
+    clock: systemClock(),
+  });
+  expect([podDir(paths, "u"), podLogDir(paths, pod)].map((path) => existsSync(path))).toEqual([
+    false,
+    false,
+  ]);
+  expect([worker.state, worker.status?.phase]).toEqual(["terminated", "Succeeded"]);
+  await free();
+  expect(removed).toEqual(["c"]);
 });

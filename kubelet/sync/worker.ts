@@ -91,6 +91,8 @@ export class PodWorker {
   readonly #backoff = new Backoff({ first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX });
   readonly #steps: Runner;
   #pod: Pod;
+  /** Whether the ended pod's remains are removed while its object stays. */
+  #isBare = false;
   #state: WorkerState = { kind: "syncing", admitted: false };
   /** Cancels what a sync waits for (an image pull). Aborted unless the state is `syncing`. */
   readonly #leaveSync = new AbortController();
@@ -171,6 +173,17 @@ export class PodWorker {
     if (this.#state.kind !== "syncing") return;
     this.#order(grace_s, { verdict });
     this.trigger();
+  }
+
+  /**
+   * Removes what an ended pod still has on the node's disk: its containers with their layers, its
+   * logs and messages. Its status stays. No effect on any other pod.
+   */
+  async removeRemains(): Promise<void> {
+    const state = this.#state;
+    if (state.kind !== "terminated" || !state.reclaimed || this.#isBare) return;
+    await removePodRemains(this.#ports, this.#pod, await this.#view.observe(this.#pod));
+    this.#isBare = true;
   }
 
   /** Takes a step soon. Call it when something may have changed. */
