@@ -37,7 +37,7 @@ interface World {
   readonly secrets?: Record<string, Secret>;
 }
 
-function plan({ gateways, routes = [], grants = [], secrets = {} }: World) {
+function plan({ gateways, routes = [], grants = [], secrets = {} }: World, lookedUp = () => {}) {
   const input: GatewayInput = {
     gateways,
     routes,
@@ -46,7 +46,10 @@ function plan({ gateways, routes = [], grants = [], secrets = {} }: World) {
     namespace: (name) => ({ metadata: { name, labels: { team: name } }, spec: {} }),
     portOf: (_, port) => 20_000 + port,
     services: {
-      slices: () => [],
+      slices: () => {
+        lookedUp();
+        return [];
+      },
       service: (key) =>
         key.endsWith("/web") ? { metadata: {}, spec: { ports: [{ port: 80 }] } } : undefined,
     },
@@ -78,6 +81,19 @@ describe("hosts", () => {
 });
 
 describe("attachment", () => {
+  test("a target that many rules name, at many listeners, is looked up once", () => {
+    const listeners = Array.from({ length: 9 }, (_, i) => ({
+      ...HTTP,
+      name: `l${i}`,
+      port: i + 1,
+    }));
+    const backendRefs = Array(16).fill({ name: "web", port: 80 }) as { name: string }[];
+    const rules = Array(16).fill({ backendRefs }) as object[];
+    let lookedUp = 0;
+    plan({ gateways: [gatewayOf(listeners)], routes: [routeOf({ rules })] }, () => lookedUp++);
+    expect(lookedUp).toBe(1);
+  });
+
   test("a listener allows routes of its namespace, of all, or of those it selects", () => {
     const from = (how: string, selector?: object) => [
       gatewayOf([

@@ -10,6 +10,7 @@ import {
 import { Bounds } from "../plan/bounds.ts";
 import type { Backend, Certificate, Frontend, PathRule, Plan } from "../plan/model.ts";
 import { byAge } from "../plan/owners.ts";
+import { type Services, Targets } from "../plan/targets.ts";
 import {
   type Finding,
   finding,
@@ -20,7 +21,8 @@ import {
 import { type PlannedRules, planRules, type RuleInput } from "./rules.ts";
 import { type Gateway, GROUP, type ParentReference, type Route } from "./types.ts";
 
-export interface GatewayInput extends ListenerInput, Omit<RuleInput, "listener"> {
+export interface GatewayInput extends ListenerInput, Omit<RuleInput, "listener" | "targets"> {
+  readonly services: Services;
   /** Gateways of this controller's classes. */
   readonly gateways: readonly Gateway[];
   readonly routes: readonly Route[];
@@ -61,6 +63,7 @@ const UNATTACHED = { port: 80, protocol: "HTTP" };
 export function planGateways(input: GatewayInput): GatewayPlan {
   const backends = new Map<string, Backend>();
   const bounds = new Bounds();
+  const targets = new Targets(input.services);
   const parents: PlannedParent[] = [];
   const attached = new Map<PlannedListener, number>();
   const planned = input.gateways.map((gateway) => {
@@ -71,7 +74,7 @@ export function planGateways(input: GatewayInput): GatewayPlan {
   const serve = (route: Route, { listener, hosts }: Attachment): readonly Finding[] => {
     attached.set(listener, (attached.get(listener) ?? 0) + 1);
     const port = ports.find((one) => one.listeners.includes(listener))!;
-    const rules = planRules(route, { ...input, listener: listener.listener });
+    const rules = planRules(route, { ...input, targets, listener: listener.listener });
     const isRefused = rules.findings.some(({ type }) => type === "Accepted");
     if (isRefused || !listener.isProgrammed) return rules.findings;
     const excess = bounds.take(...amountsOf(route, rules, port, hosts.length));
@@ -95,7 +98,7 @@ export function planGateways(input: GatewayInput): GatewayPlan {
       const more =
         listeners.length > 0
           ? listeners.flatMap((each) => serve(route, each))
-          : planRules(route, { ...input, listener: UNATTACHED }).findings.filter(
+          : planRules(route, { ...input, targets, listener: UNATTACHED }).findings.filter(
               ({ type }) => type === "ResolvedRefs",
             );
       parents.push({ route, parent, findings: [...findings, ...more] });

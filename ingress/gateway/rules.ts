@@ -4,7 +4,7 @@ import { goDuration_ms } from "@raft2kube/std/go-values.ts";
 import { ANSWER_MS_MAX } from "../limits.ts";
 import { isPath } from "../plan/annotations.ts";
 import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
-import { type Services, targetOf } from "../plan/targets.ts";
+import type { Targets } from "../plan/targets.ts";
 import { type Finding, finding, isGranted } from "./listeners.ts";
 import type {
   BackendReference,
@@ -27,7 +27,7 @@ export interface PlannedRules {
 }
 
 export interface RuleInput {
-  readonly services: Services;
+  readonly targets: Targets;
   readonly grants: readonly ReferenceGrant[];
   /** The port of the listener, for redirects that name none. */
   readonly listener: { readonly port: number; readonly protocol: string };
@@ -97,7 +97,7 @@ function grpcPath(method: Exclude<RouteMatch["method"], string | undefined>) {
 function resolve(
   route: Route,
   reference: BackendReference,
-  { services, grants }: RuleInput,
+  { targets, grants }: RuleInput,
 ): Omit<Target, "weight"> | { problem: Finding } {
   const refuse = (reason: string, message: string) => ({
     problem: finding("ResolvedRefs", reason, message),
@@ -109,7 +109,7 @@ function resolve(
   if (!isGranted(grants, from, { group, kind, namespace, name })) {
     return refuse("RefNotPermitted", `no ReferenceGrant allows ${namespace}/${name}`);
   }
-  const found = targetOf(services, `${namespace}/${name}`, port);
+  const found = targets.of(`${namespace}/${name}`, port);
   if ("problem" in found) {
     return refuse(found.isMissing ? "BackendNotFound" : "UnsupportedProtocol", found.problem);
   }

@@ -270,6 +270,15 @@ test("annotations with our prefix are read, or are events", () => {
   ]);
 });
 
+test("the endpoints of a port that many rules name are collected once", () => {
+  const rules = Array.from({ length: 200 }, (_, i) => ruleOf(`a${i}.test`, `/${i}`));
+  const input = inputOf({ services, ingresses: [ingressOf({}, rules)] }, fallback);
+  let collected = 0;
+  const slices = (key: string) => (collected++, input.services.slices(key));
+  const { sites } = planIngresses({ ...input, services: { ...input.services, slices } });
+  expect([sites.length, collected]).toEqual([200, 1]);
+});
+
 test("endpoints on loopback and link-local addresses are not used", () => {
   const endpoints = ["127.0.0.1", "169.254.169.254", "10.0.0.9"].map((address) => ({
     address,

@@ -18,7 +18,7 @@ import { Bounds } from "./bounds.ts";
 import { outOfTime, readPair } from "./certificates.ts";
 import type { Backend, Certificate, Filter, Pair, PathRule, Site } from "./model.ts";
 import { byAge, claim, recordedOwners, recordOf } from "./owners.ts";
-import { type Services, targetOf } from "./targets.ts";
+import { type Services, Targets } from "./targets.ts";
 
 /** The objects that the plan reads. */
 export interface IngressInput {
@@ -99,9 +99,11 @@ class Planner {
   readonly #certified = new Set<string>();
   readonly #refusals: Refusal[] = [];
   readonly #bounds = new Bounds();
+  readonly #targets: Targets;
 
   constructor(input: IngressInput) {
     this.#input = input;
+    this.#targets = new Targets(input.services);
   }
 
   /** Restores the hosts of an Ingress that were its namespace's so far. */
@@ -221,7 +223,7 @@ class Planner {
     const plain = extras === "[[],null,null]" ? "" : `:${digest(extras)}`;
     const name = `${namespace}:${service?.name ?? ""}:${port}${plain}`;
     const found = service
-      ? targetOf(this.#input.services, key, port)
+      ? this.#targets.of(key, port)
       : { problem: "resource backends are not supported", isMissing: false };
     if ("problem" in found) this.#refuse(ingress, "BadBackend", found.problem);
     if (this.#backends.has(name)) return name;

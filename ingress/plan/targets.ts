@@ -16,15 +16,33 @@ const REJECTED = /^(0|127|169\.254|22[4-9]|23\d|255)\./;
 const HTTP2 = new Set(["kubernetes.io/h2c", "grpc"]);
 const REFUSED_PROTOCOLS = new Set(["https", "kubernetes.io/wss"]);
 
+type FoundTarget =
+  | Omit<Target, "weight">
+  | { readonly problem: string; readonly isMissing: boolean };
+
+/** Looks up the targets of one plan, each once: thousands of rules may name the same. */
+export class Targets {
+  readonly #services: Services;
+  readonly #found = new Map<string, FoundTarget>();
+
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
+  /** Returns the target of a Service's port, by its number or its name. */
+  of(key: string, reference: number | string): FoundTarget {
+    const id = `${key} ${typeof reference} ${reference}`;
+    const found = this.#found.get(id) ?? targetOf(this.#services, key, reference);
+    this.#found.set(id, found);
+    return found;
+  }
+}
+
 /**
  * Returns the endpoints of a Service's port, or the reason why requests cannot be sent there: a
  * Service with a name elsewhere would lead them out of the cluster.
  */
-export function targetOf(
-  services: Services,
-  key: string,
-  reference: number | string,
-): Omit<Target, "weight"> | { readonly problem: string; readonly isMissing: boolean } {
+function targetOf(services: Services, key: string, reference: number | string): FoundTarget {
   const service = services.service(key);
   if (!service) return { problem: `Service ${key} does not exist`, isMissing: true };
   const refuse = (problem: string) => ({ problem, isMissing: false });
