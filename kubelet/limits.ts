@@ -128,6 +128,8 @@ export const IMAGE_GC_HIGH_PERCENT = 85;
 export const IMAGE_GC_LOW_PERCENT = 80;
 export const IMAGE_GC_PERIOD_MS = 300_000;
 export const IMAGE_GC_MIN_AGE_MS = 120_000;
+/** Images kept that no container uses: pods may name any number of small ones, which are listed. */
+export const IMAGES_MAX = 1_000;
 export const CONTAINER_GC_PERIOD_MS = 60_000;
 /** Dead containers kept per container of a living pod, for `logs --previous`. */
 export const DEAD_PER_CONTAINER_MAX = 1;

@@ -46,5 +46,7 @@ describe("image garbage", () => {
     expect(plan(5)).toEqual(["older"]);
     expect(plan(11)).toEqual(["older", "old"]);
     expect(plan(1_000)).toEqual(["older", "old"]);
+    const wanted = { free_bytes: 0, free_images: 1, now_ms: 1_000_000 };
+    expect(planImageGc(images, new Set(["used"]), seen, wanted).remove).toEqual(["older"]);
   });
 });

@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { IMAGE_GC_MIN_AGE_MS } from "../limits.ts";
+import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
 import { filesystemSpace } from "../node/machine.ts";
 
 const log = logger("kubelet-image-gc");
@@ -11,6 +11,11 @@ interface Seen {
   lastUsed_ms: number;
 }
 
+interface Wanted {
+  free_bytes: number;
+  free_images?: number;
+}
+
 export interface ImageGcPlan {
   /** Images in the order of removal, least recently used first. */
   remove: string[];
@@ -18,14 +23,14 @@ export interface ImageGcPlan {
 }
 
 /**
- * Returns the images to remove to free `free_bytes`: never one that a container uses, that is
- * pinned, or that is new.
+ * Returns the images to remove to free `free_bytes`, and as many as `free_images`: never one that a
+ * container uses, that is pinned, or that is new.
  */
 export function planImageGc(
   images: Image[],
   inUse: ReadonlySet<string>,
   seen: ReadonlyMap<string, Seen>,
-  { free_bytes, now_ms }: { free_bytes: number; now_ms: number },
+  { free_bytes, free_images = 0, now_ms }: Wanted & { now_ms: number },
 ): ImageGcPlan {
   const plan: ImageGcPlan = { remove: [], freed_bytes: 0 };
   const candidates = images
@@ -34,7 +39,7 @@ export function planImageGc(
     .filter(({ seen }) => now_ms - seen.first_ms >= IMAGE_GC_MIN_AGE_MS)
     .sort((a, b) => a.seen.lastUsed_ms - b.seen.lastUsed_ms || a.seen.first_ms - b.seen.first_ms);
   for (const { image } of candidates) {
-    if (plan.freed_bytes >= free_bytes) break;
+    if (plan.freed_bytes >= free_bytes && plan.remove.length >= free_images) break;
     plan.remove.push(image.id);
     plan.freed_bytes += image.size;
   }
@@ -48,7 +53,7 @@ export interface ImageGcOptions {
   now_ms(): number;
 }
 
-/** Removes unused images when their disk is filling up. */
+/** Removes unused images when their disk is filling up, or when there are more than IMAGES_MAX. */
 export class ImageGc {
   readonly #options: ImageGcOptions;
   readonly #seen = new Map<string, Seen>();
@@ -66,15 +71,17 @@ export class ImageGc {
     if (!mountpoint) return;
     const { capacity_bytes, available_bytes } = await filesystemSpace(mountpoint);
     const used_bytes = capacity_bytes - available_bytes;
-    if (used_bytes * 100 < highPercent * capacity_bytes) return;
-    const free_bytes = used_bytes - (capacity_bytes * lowPercent) / 100;
-    await this.#free(images, inUse, free_bytes);
+    const isFull = used_bytes * 100 >= highPercent * capacity_bytes;
+    const free_bytes = isFull ? used_bytes - (capacity_bytes * lowPercent) / 100 : 0;
+    const free_images = images.length - IMAGES_MAX;
+    if (!isFull && free_images <= 0) return;
+    await this.#free(images, inUse, { free_bytes, free_images });
   }
 
   /** Removes every unused image: the disk is under pressure. */
   async freeAll(): Promise<void> {
     const { images, inUse } = await this.#list();
-    await this.#free(images, inUse, Infinity);
+    await this.#free(images, inUse, { free_bytes: Infinity });
   }
 
   async #list(): Promise<{ images: Image[]; inUse: Set<string> }> {
@@ -94,11 +101,12 @@ export class ImageGc {
     return { images, inUse };
   }
 
-  async #free(images: Image[], inUse: Set<string>, free_bytes: number): Promise<void> {
+  async #free(images: Image[], inUse: Set<string>, wanted: Wanted): Promise<void> {
     const { runtime, now_ms } = this.#options;
-    const plan = planImageGc(images, inUse, this.#seen, { free_bytes, now_ms: now_ms() });
+    const plan = planImageGc(images, inUse, this.#seen, { ...wanted, now_ms: now_ms() });
+    const { free_bytes } = wanted;
     for (const image of plan.remove) {
-      log.info("removing an unused image to free disk space", { image });
+      log.info("removing an unused image", { image });
       await runtime.images.removeImage({ image: { image } });
     }
     if (plan.freed_bytes < free_bytes && free_bytes !== Infinity) {

@@ -146,7 +146,7 @@ async function build(
     image: {
       id: image.id,
       ref: image.repoDigests[0] ?? image.id,
-      diffIds: [...image.config.rootfs.diff_ids, ...diffIds],
+      diffIds: [...image.diffIds, ...diffIds],
     },
     createdAt_ms: runtime.clock.now(),
     phase: { state: "created" },

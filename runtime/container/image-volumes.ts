@@ -52,7 +52,7 @@ export async function mountImageVolumes(
     else await withMappedLayers(paths, layers, users, (mapped) => mountLayers(mapped, target));
     const hostPath = subPathIn(target, each.imageSubPath);
     volumes.mounts.push({ ...each, hostPath, image: undefined });
-    volumes.diffIds.push(...image.config.rootfs.diff_ids);
+    volumes.diffIds.push(...image.diffIds);
   }
   return volumes;
 }

@@ -9,7 +9,7 @@ import { withRpcErrors } from "./errors.ts";
 
 function imageLine(image: NamedImage): Init<Image> {
   const { id, repoTags, repoDigests, size_bytes: size } = image;
-  const [user = ""] = (image.config.config?.User ?? "").split(":");
+  const [user = ""] = image.user.split(":");
   return {
     id,
     repoTags,

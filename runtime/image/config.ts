@@ -48,12 +48,16 @@ export interface ImageDefaults {
   Shell?: string[];
 }
 
+/** A user and a group, as they may be in /etc/passwd: they stay in memory. */
+const USER_CHARACTERS = 1_024;
+
 /** Users and groups above are no ids to an OCI runtime, nor to the kubelet. */
 const ID_MAX = 2 ** 31 - 1;
 
 /** `user[:group]`, by name or number. A number that is no id would be taken for one elsewhere. */
 function decodeUser(fields: Fields): string | undefined {
   const user = fields.text("User");
+  if (user && user.length > USER_CHARACTERS) throw malformed("the config's User is too long");
   for (const part of user?.split(":") ?? []) {
     if (/^[0-9]+$/.test(part) && Number(part) > ID_MAX) {
       throw malformed(`the config's User names the id ${part.slice(0, 40)}, over ${ID_MAX}`);
@@ -135,6 +139,9 @@ function decodeHistory(value: unknown): HistoryEntry {
   return { ...Object.fromEntries(texts), ...(empty && { empty_layer: true }) };
 }
 
+/** Steps of an image's history: one of empty objects has 60 bytes of memory for each byte. */
+const HISTORY = 10_000;
+
 /** An image's configuration, with one diff id per layer of its manifest. */
 export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   const fields = new Fields(parseJson(bytes, "the config"), "the config");
@@ -146,8 +153,12 @@ export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   const defaults = fields.fields("config");
   const [created, author] = [fields.text("created"), fields.text("author")];
   const steps = fields.raw("history");
-  // Of no use to a container: one that is malformed refuses no image.
-  const history = Array.isArray(steps) && steps.every(isRecord) && steps.map(decodeHistory);
+  // Of no use to a container: one that is malformed or too long refuses no image.
+  const history =
+    Array.isArray(steps) &&
+    steps.length <= HISTORY &&
+    steps.every(isRecord) &&
+    steps.map(decodeHistory);
   return {
     architecture: fields.text("architecture") ?? "",
     os: fields.text("os") ?? "",

@@ -60,6 +60,17 @@ describe.runIf(process.getuid?.() === 0)("the image store", () => {
     expect(() => again.get("r2k.local/none:1")).toThrow(/not found/);
   });
 
+  test("an image's manifest and configuration stay on disk until they are asked for", async () => {
+    const store = await open("a");
+    await buildDemoImages(store, programs);
+    const { id, config, user } = store.get("r2k.local/web:1");
+    expect(config.config?.User ?? "").toBe(user);
+    rmSync(path.join(base, "a/blobs", id.replace(":", "/")));
+    expect(store.list().map((image) => image.repoTags[0])).toContain("r2k.local/web:1");
+    expect(() => store.get(id).config).toThrow();
+    expect(() => store.get(id).manifest).toThrow();
+  });
+
   test("an image leaves as an archive and comes back with the same digest", async () => {
     const store = await open("a");
     await buildDemoImages(store, programs);

@@ -28,8 +28,15 @@ export interface StoredImage {
   id: string;
   /** The digest of its manifest. */
   manifestDigest: string;
-  manifest: ImageManifest;
-  config: ImageConfig;
+  /** Megabytes that the image's author chooses, read from the disk each time. */
+  readonly manifest: ImageManifest;
+  readonly config: ImageConfig;
+  /** The user of the configuration, `user[:group]`. */
+  user: string;
+  /** Its configuration and its layers as they travel. */
+  blobs: { digest: string; size: number }[];
+  /** Its layers unpacked. */
+  diffIds: string[];
   /** Layers as they travel, plus manifest and configuration, in bytes. */
   size_bytes: number;
 }
@@ -42,7 +49,7 @@ export interface NamedImage extends StoredImage {
 
 /**
  * The images of a runtime: content by digest, unpacked layers, and the names. Everything is on disk
- * under one folder; only names and manifests are kept in memory.
+ * under one folder; only names, digests and sizes are kept in memory.
  */
 export class ImageStore {
   readonly blobs: BlobStore;
@@ -112,7 +119,7 @@ export class ImageStore {
     const image = this.#readImage(manifestDigest);
     const { layers } = image.manifest;
     for (const [index, layer] of layers.entries()) {
-      const diffId = image.config.rootfs.diff_ids[index]!;
+      const diffId = image.diffIds[index]!;
       const open = () => decompress(this.blobs.open(layer.digest), layer.mediaType);
       await this.layers.add(diffId, layer.digest, open);
     }
@@ -127,7 +134,7 @@ export class ImageStore {
   /** The image of a name or id (`sha256:...`), or undefined. A malformed name throws. */
   find(nameOrId: string): NamedImage | undefined {
     const image = this.#findStored(nameOrId);
-    return image && this.#named(image);
+    return image && this.#named(image, this.#references);
   }
 
   /** The image of a name or id; not-found when it is not here. */
@@ -139,7 +146,11 @@ export class ImageStore {
 
   list(): NamedImage[] {
     this.#refresh();
-    return [...this.#images.values()].map((image) => this.#named(image));
+    const idOf = ([, { manifest }]: [string, Target]) => this.#images.get(manifest)?.id;
+    const references = Map.groupBy(this.#references, idOf);
+    return [...this.#images.values()].map((image) =>
+      this.#named(image, references.get(image.id) ?? []),
+    );
   }
 
   /** Removes an image with all its names, and the content that no other image needs. */
@@ -173,9 +184,9 @@ export class ImageStore {
   async diskUsage(): Promise<{ used_bytes: number; inodes: number }> {
     const blobs = new Map<string, number>();
     const diffIds = new Set<string>();
-    for (const { manifest, config } of this.#images.values()) {
-      for (const { digest, size } of [manifest.config, ...manifest.layers]) blobs.set(digest, size);
-      for (const diffId of config.rootfs.diff_ids) diffIds.add(diffId);
+    for (const image of this.#images.values()) {
+      for (const { digest, size } of image.blobs) blobs.set(digest, size);
+      for (const diffId of image.diffIds) diffIds.add(diffId);
     }
     const layers = await Promise.all([...diffIds].map((diffId) => this.layers.usage(diffId)));
     const sum = (numbers: Iterable<number>) => [...numbers].reduce((a, b) => a + b, 0);
@@ -187,7 +198,7 @@ export class ImageStore {
 
   /** Folders of an image's layers, the topmost first, as overlayfs wants its lower directories. */
   lowerDirectories(image: StoredImage): string[] {
-    return image.config.rootfs.diff_ids.map((diffId) => this.layers.folder(diffId)).reverse();
+    return image.diffIds.map((diffId) => this.layers.folder(diffId)).reverse();
   }
 
   /** Changes the names; other processes and calls wait. */
@@ -236,16 +247,20 @@ export class ImageStore {
     return undefined;
   }
 
-  #named(image: StoredImage): NamedImage {
+  #named(image: StoredImage, references: Iterable<[string, Target]>): NamedImage {
     const repoTags = new Set<string>();
     const repoDigests = new Set<string>();
-    for (const [name, { manifest, target }] of this.#references) {
+    for (const [name, { manifest, target }] of references) {
       if (this.#images.get(manifest)?.id !== image.id) continue;
       const reference = parseReference(name);
       if (reference.digest === undefined) repoTags.add(name);
       repoDigests.add(`${repositoryOf(reference)}@${target}`);
     }
-    return { ...image, repoTags: [...repoTags].sort(), repoDigests: [...repoDigests].sort() };
+    // Inherits the rest, which is read when it is asked for.
+    const named = Object.create(image) as NamedImage;
+    named.repoTags = [...repoTags].sort();
+    named.repoDigests = [...repoDigests].sort();
+    return named;
   }
 
   /** Skips an image on disk that cannot be used. */
@@ -260,7 +275,27 @@ export class ImageStore {
     }
   }
 
+  /** Reads an image, of which megabytes stay on disk. */
   #readImage(manifestDigest: string): StoredImage {
+    const { manifest, config, size_bytes } = this.#readContent(manifestDigest);
+    const read = () => this.#readContent(manifestDigest);
+    return {
+      id: manifest.config.digest,
+      manifestDigest,
+      get manifest() {
+        return read().manifest;
+      },
+      get config() {
+        return read().config;
+      },
+      user: config.config?.User ?? "",
+      blobs: [manifest.config, ...manifest.layers].map(({ digest, size }) => ({ digest, size })),
+      diffIds: config.rootfs.diff_ids,
+      size_bytes: manifest.layers.reduce((sum, layer) => sum + layer.size, size_bytes),
+    };
+  }
+
+  #readContent(manifestDigest: string) {
     const bytes = this.blobs.readSync(manifestDigest, MANIFEST_BYTES);
     const parsed = parseManifest(bytes);
     if (parsed.kind !== "manifest") {
@@ -269,14 +304,7 @@ export class ImageStore {
     const { manifest } = parsed;
     const configBytes = this.blobs.readSync(manifest.config.digest, IMAGE_CONFIG_BYTES);
     const config = parseImageConfig(configBytes, manifest.layers.length);
-    const layersSize = manifest.layers.reduce((sum, layer) => sum + layer.size, 0);
-    return {
-      id: manifest.config.digest,
-      manifestDigest,
-      manifest,
-      config,
-      size_bytes: layersSize + bytes.length + configBytes.length,
-    };
+    return { manifest, config, size_bytes: bytes.length + configBytes.length };
   }
 
   /** Removes blobs and layers that no image and no container needs. */
@@ -291,10 +319,10 @@ export class ImageStore {
     const blobs = new Set<string>(kept.blobs);
     const layers = new Set<string>([...(await this.#layersInUse()), ...kept.layers]);
     for (const { target } of this.#references.values()) blobs.add(target);
-    for (const { manifestDigest, manifest, config } of this.#images.values()) {
-      blobs.add(manifestDigest).add(manifest.config.digest);
-      for (const layer of manifest.layers) blobs.add(layer.digest);
-      for (const diffId of config.rootfs.diff_ids) layers.add(diffId);
+    for (const image of this.#images.values()) {
+      blobs.add(image.manifestDigest);
+      for (const { digest } of image.blobs) blobs.add(digest);
+      for (const diffId of image.diffIds) layers.add(diffId);
     }
     for (const digest of await this.blobs.list()) {
       if (!blobs.has(digest)) await this.blobs.remove(digest);
