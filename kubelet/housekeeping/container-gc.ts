@@ -40,8 +40,8 @@ export function garbageOf(observed: ObservedPod): Garbage {
 }
 
 /**
- * Removes what ended pods have on the disk, as upstream under pressure: no eviction of pods that run
- * would free it. One that cannot be removed is logged and does not delay others.
+ * Removes what ended pods have on the disk, as upstream under pressure: evicting others would not
+ * free it. One that cannot be removed is logged and does not delay others.
  */
 export async function removeEndedPods(workers: Pick<PodWorkers, "list">): Promise<void> {
   for (const worker of workers.list()) {

@@ -33,9 +33,9 @@ export interface StoredImage {
   readonly config: ImageConfig;
   /** The user of the configuration, `user[:group]`. */
   user: string;
-  /** Its configuration and its layers as they travel. */
+  /** Digests and sizes of the configuration and the layers, as they travel. */
   blobs: { digest: string; size: number }[];
-  /** Its layers unpacked. */
+  /** Diff ids of the layers. */
   diffIds: string[];
   /** Layers as they travel, plus manifest and configuration, in bytes. */
   size_bytes: number;
