@@ -13,6 +13,12 @@ export const UNKNOWN_FIELDS_MAX = 100;
 export const SCHEDULING_TERMS_MAX = 100;
 
 /**
+ * Expressions of a label selector: controllers compare each of them with every pod of a namespace.
+ * Upstream has no bound.
+ */
+export const SELECTOR_EXPRESSIONS_MAX = 1_000;
+
+/**
  * Containers of a pod in each of its lists: with every event a node compares each of them with all
  * others. Upstream has no bound.
  */

@@ -1,5 +1,6 @@
-import { type FieldError, forbidden, invalid, required } from "../errors.ts";
+import { type FieldError, forbidden, invalid, required, tooMany } from "../errors.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "../gen/meta/v1.ts";
+import { SELECTOR_EXPRESSIONS_MAX } from "../limits.ts";
 import { validateLabels } from "./metadata.ts";
 import { labelValue, qualifiedName } from "./names.ts";
 
@@ -37,10 +38,12 @@ export function validateLabelSelector(
   path: string,
 ): FieldError[] {
   if (selector === undefined) return [];
+  const { matchLabels, matchExpressions = [] } = selector;
+  const at = `${path}.matchExpressions`;
+  const { length } = matchExpressions;
+  if (length > SELECTOR_EXPRESSIONS_MAX) return [tooMany(at, length, SELECTOR_EXPRESSIONS_MAX)];
   return [
-    ...validateLabels(selector.matchLabels, `${path}.matchLabels`),
-    ...(selector.matchExpressions ?? []).flatMap((each, index) =>
-      validateRequirement(each, `${path}.matchExpressions[${index}]`),
-    ),
+    ...validateLabels(matchLabels, `${path}.matchLabels`),
+    ...matchExpressions.flatMap((each, index) => validateRequirement(each, `${at}[${index}]`)),
   ];
 }
