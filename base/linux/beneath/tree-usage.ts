@@ -35,7 +35,7 @@ export async function treeUsage(file: string): Promise<TreeUsage> {
     throw error;
   }
   using held = root;
-  const measure = { usage, linked: new Set<number>(), complete: true };
+  const measure = { usage, linked: new Set<bigint>(), complete: true };
   await inSlices(measuring(held, measure, 1));
   if (measure.complete) return usage;
   const { blocks, bsize, files } = await statfs(file);
@@ -45,7 +45,7 @@ export async function treeUsage(file: string): Promise<TreeUsage> {
 interface Measure {
   usage: TreeUsage;
   /** Inode numbers of files with several names that have been counted. */
-  linked: Set<number>;
+  linked: Set<bigint>;
   /** Whether all was counted: false when directories were nested too deeply. */
   complete: boolean;
 }
@@ -53,8 +53,9 @@ interface Measure {
 function* measuring(directory: Directory, measure: Measure, depth: number): Generator<void, void> {
   for (const name of directory.names()) {
     yield;
-    const stats = statsOf(directory, name);
-    if (!stats || isCounted(stats, measure)) continue;
+    const found = statsOf(directory, name);
+    if (!found || isCounted(found.inode, measure)) continue;
+    const { stats } = found;
     measure.usage.used_bytes += stats.blocks * BLOCK_BYTES;
     measure.usage.inodes++;
     if (!stats.isDirectory()) continue;
@@ -67,13 +68,21 @@ function* measuring(directory: Directory, measure: Measure, depth: number): Gene
   }
 }
 
+interface Found {
+  stats: Stats;
+  /** The inode's number, of a file with several names. */
+  inode: bigint | undefined;
+}
+
 /**
  * Stats of a file; undefined for a mount of another file system, and for a file that has vanished.
  */
-function statsOf(directory: Directory, name: FileName): Stats | undefined {
+function statsOf(directory: Directory, name: FileName): Found | undefined {
   try {
     using handle = directory.handle(name, { oneMount: true });
-    return handle.stats();
+    const stats = handle.stats();
+    const isLinked = stats.nlink > 1 && !stats.isDirectory();
+    return { stats, inode: isLinked ? handle.inode() : undefined };
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENOTDIR", "EXDEV")) return undefined;
     throw error;
@@ -88,9 +97,9 @@ function directoryOf(parent: Directory, name: FileName): Directory | undefined {
 }
 
 /** Whether a file was counted under another of its names; remembers it if not. */
-function isCounted(stats: Stats, { linked }: Measure): boolean {
-  if (stats.nlink < 2 || stats.isDirectory()) return false;
-  if (linked.has(stats.ino)) return true;
-  if (linked.size < LINKED_FILES) linked.add(stats.ino);
+function isCounted(inode: bigint | undefined, { linked }: Measure): boolean {
+  if (inode === undefined) return false;
+  if (linked.has(inode)) return true;
+  if (linked.size < LINKED_FILES) linked.add(inode);
   return false;
 }

@@ -111,12 +111,14 @@ async function* below(
     // Sockets are left out: they belong to processes.
     if (type === undefined) continue;
     const entry = entryOf(walk, handle, stats, full, type);
-    const first = walk.links.get(`${stats.dev} ${stats.ino}`);
-    if (type !== "directory" && stats.nlink > 1 && first) {
+    const isLinked = type !== "directory" && stats.nlink > 1;
+    const inode = isLinked ? `${stats.dev} ${handle.inode()}` : undefined;
+    const first = inode && walk.links.get(inode);
+    if (first) {
       yield* headersOf({ ...entry, type: "link", linkname: first, attributes: {} }, 0);
       continue;
     }
-    if (stats.nlink > 1) walk.links.set(`${stats.dev} ${stats.ino}`, full);
+    if (inode) walk.links.set(inode, full);
     yield* headersOf(entry, type === "file" ? stats.size : 0);
     if (type === "file") {
       yield* contentOf(handle, stats.size, walk.slices);
