@@ -1,12 +1,10 @@
+import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
-import { type LabelTerms, matchesLabels, termsOf } from "@raft2kube/api/selector.ts";
+import { matchesMap, matchesSelector } from "@raft2kube/api/selector.ts";
 import type { PodInfo } from "./node-info.ts";
 
 /** Returns the budgets of a namespace. */
 export type BudgetsOf = (namespace: string) => readonly PodDisruptionBudget[];
-
-/** Selectors as they were read: each budget is compared with the pods of every node. */
-const selectors = new WeakMap<PodDisruptionBudget, LabelTerms>();
 
 /**
  * Divides pods, in their order, into those whose end would break a PodDisruptionBudget and the
@@ -21,8 +19,8 @@ export function splitByBudgets(pods: readonly PodInfo[], budgetsOf: BudgetsOf) {
     const { name = "", namespace = "", labels } = info.pod.metadata;
     let breaks = false;
     for (const budget of labels ? budgetsOf(namespace) : []) {
-      const terms = selectorOf(budget);
-      if (terms.length === 0 || !matchesLabels(terms, labels)) continue;
+      const { selector } = budget.spec;
+      if (selectsAll(selector) || !matchesSelector(selector, labels)) continue;
       if (budget.status?.disruptedPods?.[name] !== undefined) continue;
       const rest = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
       left.set(budget, rest);
@@ -33,8 +31,6 @@ export function splitByBudgets(pods: readonly PodInfo[], budgetsOf: BudgetsOf) {
   return { violating, others };
 }
 
-function selectorOf(budget: PodDisruptionBudget): LabelTerms {
-  const known = selectors.get(budget) ?? termsOf(budget.spec?.selector) ?? [];
-  selectors.set(budget, known);
-  return known;
+function selectsAll({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): boolean {
+  return matchExpressions.length === 0 && matchesMap(matchLabels, {});
 }
