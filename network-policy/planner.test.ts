@@ -135,9 +135,10 @@ describe("the plan of a node's policies", () => {
     expect(lines).toContain("add rule ip t pods-egress-none drop");
   });
 
-  it("a namespace whose policies are too many is cut off until some have gone", () => {
+  it("pods that too many policies of a namespace select are cut off until some have gone", () => {
     const other = { namespace: "other", name: "b", uid: "b" };
-    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    planner.setPod("ns/a", pod("a", { app: "1" }), "10.0.0.1");
+    planner.setPod("ns/free", pod("free"), "10.0.0.3");
     planner.setPod("other/b", { ...pod("b"), metadata: other }, "10.0.0.2");
     planner.setPolicy("other/p", { metadata: other, spec: { podSelector: {} } });
     const from = blocks(RULES_OF_POD_MAX / 2);
@@ -150,12 +151,14 @@ describe("the plan of a node's policies", () => {
     const lines = transaction();
     expect(lines.join().length).toBeLessThan(10_000);
     expect(lines.filter((line) => line.startsWith("add set"))).toEqual([]);
-    expect([...planner.cutOff]).toEqual(["ns/a ingress", "ns/a egress"]);
+    expect([...planner.cutOff]).toEqual(["ns/a ingress"]);
+    expect(lines.filter((line) => line.includes("10.0.0.3 : goto"))).toEqual([]);
     expect(lines).toContainEqual(expect.stringMatching(/10\.0\.0\.2 : goto pods-ingress-\w{32}/));
     planner.setPolicy("ns/p0", undefined);
     const restored = transaction();
     expect([...planner.cutOff]).toEqual([]);
-    expect(restored.filter((line) => line.startsWith("add chain"))).toHaveLength(count - 1);
+    // One of each policy, and the pod's own.
+    expect(restored.filter((line) => line.startsWith("add chain"))).toHaveLength(count);
     expect(restored.filter((line) => line.startsWith("add set"))).toHaveLength(count - 1);
   });
 });

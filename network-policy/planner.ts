@@ -201,11 +201,12 @@ export class Planner {
       fragment.elements.push({ set, key: `${address} . ${number}`, value: "" });
     }
     const isOver = this.#isOver(pod.metadata.namespace);
-    const policies = isOver ? [] : this.#policiesOf(pod);
+    const policies = this.#policiesOf(pod);
     for (const direction of DIRECTIONS) {
       const applied = policies.flatMap(({ compiled }) => compiled[direction] ?? []);
-      if (applied.length === 0 && !isOver) continue;
-      const chain = this.#podChain(`${key} ${direction}`, direction, applied, fragment);
+      if (applied.length === 0) continue;
+      const inForce = isOver ? [] : applied;
+      const chain = this.#podChain(`${key} ${direction}`, direction, inForce, fragment);
       fragment.elements.push({ set: direction, key: address, value: `goto ${chain}` });
     }
     if (fragment.chains.size > 0) {
