@@ -108,6 +108,15 @@ describe("PodDisruptionBudgets", () => {
     expect(candidate(asking, [full], [budget(1, { disruptedPods: { a: "" } })])).toBe("n: b");
   });
 
+  test("a victim that was beyond the disruptions breaks it, also where it is the only one", () => {
+    const large = sized("large", "2", 1, { labels });
+    const y: [Node, Pod[]] = [node("y", { cpu: "3" }), [kept("first", 2), large]];
+    const z: [Node, Pod[]] = [node("z", { cpu: "2" }), [sized("z", "2", 50)]];
+    expect(candidate(high, [y, z])).toBe("y: large");
+    expect(candidate(high, [y, z], [budget(1)])).toBe("z: z");
+    expect(candidate(high, [y, z], [budget(2)])).toBe("y: large");
+  });
+
   test("an empty selector and other namespaces' budgets protect nothing here", () => {
     const empty = { ...budget(0), spec: { selector: {} } };
     const other = { ...budget(0), metadata: { name: "keep", namespace: "other" } };

@@ -40,7 +40,7 @@ export type Preemption =
  * deletion helps, or if earlier victims are still terminating.
  */
 export function findCandidate(input: PreemptionInput): Preemption {
-  const { info, snapshot, nodeToStatus, budgetsOf } = input;
+  const { info, snapshot, nodeToStatus } = input;
   const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
   if (info.pod.spec.preemptionPolicy === "Never") {
     return none("not eligible due to preemptionPolicy=Never.");
@@ -61,8 +61,7 @@ export function findCandidate(input: PreemptionInput): Preemption {
       statuses.push(victims);
       continue;
     }
-    const { violating } = splitByBudgets(victims, budgetsOf);
-    candidates.push({ node: node.name, victims, violations: violating.length });
+    candidates.push({ node: node.name, victims, violations: violationsOf(victims, node, input) });
   }
   const candidate = candidates.sort(compareCandidates)[0];
   return candidate ? { candidate } : none(fitErrorMessage(snapshot.nodes.length, statuses));
@@ -105,6 +104,17 @@ function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] 
   }
   return victims.sort(moreImportantFirst);
   // lab:09 end
+}
+
+/**
+ * Counts the victims whose end breaks a PodDisruptionBudget if all less important pods of the node
+ * ended, the most important first, as upstream does.
+ */
+function violationsOf(victims: PodInfo[], node: NodeInfo, { info, budgetsOf }: PreemptionInput) {
+  const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
+  const { violating } = splitByBudgets(lower.sort(moreImportantFirst), budgetsOf);
+  const breaking = new Set(violating);
+  return victims.filter((victim) => breaking.has(victim)).length;
 }
 
 /** Puts pods whose end breaks a PodDisruptionBudget before the others, else in their order. */
