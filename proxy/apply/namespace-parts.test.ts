@@ -13,6 +13,13 @@ test("namespaces that have their parts leave one to the control plane", () => {
   expect(parts.count("shop/web:p/TCP", 1)).toBe(true);
 });
 
+test("a port that is larger than a namespace's part has none, also where it is the first", () => {
+  const parts = new NamespaceParts(LIMITS);
+  expect(parts.count(names[0]!, LIMITS.each + 1)).toBe(false);
+  expect(parts.count("kube-system/dns:p/UDP", LIMITS.each + 1)).toBe(false);
+  expect(parts.taken).toBe(0);
+});
+
 test("a port keeps its part, in a namespace or of all, while others want one", () => {
   const parts = new NamespaceParts(LIMITS);
   const [first, second] = ["ten/one:p/TCP", "ten/two:p/TCP"];

@@ -9,11 +9,13 @@ const RESERVED_FOR: readonly string[] = ["default", "kube-system"];
  */
 export class NamespaceParts {
   readonly #shares: Shares;
+  readonly #each: number;
   /** Functions that give back the objects of each port that has its part. */
   readonly #taken = new Map<string, () => void>();
 
-  /** A namespace has at most `each` objects, or a single port, and all together `all`. */
+  /** A namespace has at most `each` objects, and all together `all`. */
   constructor(limits: { each: number; all: number }) {
+    this.#each = limits.each;
     this.#shares = new Shares({ ...limits, reserved: limits.each });
   }
 
@@ -29,7 +31,8 @@ export class NamespaceParts {
     if (size === undefined) return true;
     const name = namespaceOf(key);
     const owner: Owner = RESERVED_FOR.includes(name) ? { name, may: "reserve" } : { name };
-    if (!this.#shares.fits(owner, size)) return false;
+    // Shares would take one that is larger than the part of a namespace that has no other.
+    if (size > this.#each || !this.#shares.fits(owner, size)) return false;
     this.#taken.set(key, this.#shares.take(owner, size));
     return true;
   }

@@ -41,15 +41,15 @@ export interface ServicePort {
 
 /**
  * Returns about how many rules or elements modes have for a port: each frontend, each endpoint of
- * it, with session affinity `affinity` of them, and each source range.
+ * it, with session affinity `affinity` of them, and each source range. Local endpoints are not counted
+ * again: nodes would differ in what they serve.
  */
 export function rulesOf(port: ServicePort, affinity: number): number {
-  const { clusterIps, externalIps, nodePort, allEndpoints, localEndpoints, firewall } = port;
+  const { clusterIps, externalIps, nodePort, allEndpoints, firewall } = port;
   const frontends = clusterIps.length + externalIps.length + (nodePort === undefined ? 0 : 1);
-  const endpoints = allEndpoints.length + localEndpoints.length;
   const each = port.affinity_s === undefined ? 1 : affinity;
   const ranges = firewall ? firewall.addresses.length * firewall.ranges.length : 0;
-  return frontends * (1 + endpoints * each) + ranges;
+  return frontends * (1 + allEndpoints.length * each) + ranges;
 }
 
 /** `healthCheckNodePort`: where a load balancer asks whether this node has endpoints. */

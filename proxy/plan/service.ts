@@ -74,7 +74,9 @@ export function* planService(
     ports.push(planned);
     yield;
   }
-  const healthCheck = healthCheckOf(service, slices, nodeName);
+  const isWhole = ports.length === (service.spec.ports ?? []).length;
+  // A balancer is to send nothing to a node that lacks some of the rules.
+  const healthCheck = healthCheckOf(service, isWhole ? slices : [], nodeName);
   const plan = { ports, problems: [...problems] };
   return healthCheck ? { ...plan, healthCheck } : plan;
 }
