@@ -52,6 +52,7 @@ function namedPorts({ spec }: Pod): Map<string, number> {
   const ports = [...spec.containers, ...sidecars].flatMap((container) => container.ports ?? []);
   return new Map(
     ports
+      .filter(({ name }) => name !== undefined)
       .reverse()
       .map(({ protocol = "TCP", name, containerPort }) => [`${protocol}/${name}`, containerPort]),
   );

@@ -211,7 +211,7 @@ class RestoreProgram {
       if (this.#isEnding || this.hasEnded) return;
       this.#lines += transaction.split("\n").length - 1;
       await this.#write(transaction);
-      isRead();
+      if (!this.hasEnded) isRead();
     }
     await this.#write(`${this.#marker}\n`);
   }

@@ -57,6 +57,8 @@ export class NftTable {
       if (!isIntact(found, this.#base, wanted)) return false;
     } catch (thrown) {
       if (isErrno(thrown, "ENOENT")) return false;
+      // Others write rules all the time: the next look compares.
+      if (isErrno(thrown, "EINTR")) return true;
       throw thrown;
     }
     this.#generation = now;
