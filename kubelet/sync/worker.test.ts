@@ -73,7 +73,12 @@ test("a grace period that is shortened while the pod is observed is the one it g
   worker.close();
 });
 
-test("an ended pod's containers and files are removed for their space, once it is reclaimed", async () => {
+/** A worker of an ended pod with a directory and one exited container. */
+function endedPod(ports: {
+  torn: Promise<void>;
+  listed?(): void;
+  remove(id: string): Promise<void>;
+}) {
   const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
   const paths = {
@@ -90,31 +95,20 @@ test("an ended pod's containers and files are removed for their space, once it i
     mkdirSync(folder, { recursive: true });
   }
   writeFileSync(hostsFile(paths, "u"), "large");
-  const [torn, removed] = [Promise.withResolvers<void>(), [] as string[]];
-  const runtime = {
-    ...runtimeOf(
-      Promise.resolve(),
-      () => undefined,
-      () => undefined,
-    ),
-    removeContainer: async ({ containerId }: { containerId: string }) => removed.push(containerId),
-  };
+  const running = runtimeOf(Promise.resolve(), ports.listed ?? (() => undefined), () => undefined);
   const exited = async () => {
-    const { status } = await runtimeOf(
-      torn.promise,
-      () => undefined,
-      () => undefined,
-    ).containerStatus();
+    const { status } = await running.containerStatus();
     return { status: { ...status, state: ContainerState.CONTAINER_EXITED } };
   };
+  const removeContainer = ({ containerId }: { containerId: string }) => ports.remove(containerId);
   const nothing = async () => undefined;
-  const ports = {
+  const all = {
     clock: systemClock(),
-    runtime: { runtime: { ...runtime, containerStatus: exited } },
+    runtime: { runtime: { ...running, containerStatus: exited, removeContainer } },
     runtimeName: "test",
     paths,
     node: { hostIPs: [] },
-    volumes: { tearDown: () => torn.promise },
+    volumes: { tearDown: () => ports.torn },
     cgroups: { remove: nothing },
     devices: { release: nothing },
     users: { release: nothing },
@@ -122,13 +116,17 @@ test("an ended pod's containers and files are removed for their space, once it i
     restartBackOff: { forgetAll: () => undefined },
     allocations: { allocated: (one: Pod) => one, before: () => undefined, forget: nothing },
   } as unknown as WorkerPorts;
-  const worker = new PodWorker(
-    ports,
-    { publish: nothing, freed: nothing } as unknown as WorkerHooks,
-    pod,
-  );
+  const hooks = { publish: nothing, freed: nothing } as unknown as WorkerHooks;
+  const worker = new PodWorker(all, hooks, pod);
   onTestFinished(() => worker.close());
   worker.trigger();
+  return { worker, paths, pod };
+}
+
+test("an ended pod's containers and files are removed for their space, once it is reclaimed", async () => {
+  const [torn, removed] = [Promise.withResolvers<void>(), [] as string[]];
+  const remove = async (id: string) => void removed.push(id);
+  const { worker, paths, pod } = endedPod({ torn: torn.promise, remove });
   const free = () => removeEndedPods({ list: () => [worker] });
   await waitFor("the pod's end", async () => worker.state === "terminated", {
     clock: systemClock(),
@@ -146,4 +144,26 @@ test("an ended pod's containers and files are removed for their space, once it i
   expect([worker.state, worker.status?.phase]).toEqual(["terminated", "Succeeded"]);
   await free();
   expect(removed).toEqual(["c"]);
+});
+
+test("an ended pod's remains are removed by its own steps alone, and a failure rejects", async () => {
+  let listed = 0;
+  const [removing, removed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const remove = async () => {
+    removing.resolve();
+    await removed.promise;
+  };
+  const ports = { torn: Promise.resolve(), listed: () => void listed++, remove };
+  const { worker } = endedPod(ports);
+  await waitFor("the pod's end", async () => worker.reclaimed, { clock: systemClock() });
+  const failed = expect(worker.removeRemains()).rejects.toThrow("busy");
+  await removing.promise;
+  const before = listed;
+  worker.forget();
+  expect(listed).toBe(before);
+  removed.reject(new Error("busy"));
+  await failed;
+  const again = worker.removeRemains();
+  worker.close();
+  await again;
 });

@@ -93,6 +93,8 @@ export class PodWorker {
   #pod: Pod;
   /** Whether the ended pod's remains are removed while its object stays. */
   #isBare = false;
+  /** The wish that a step removes them, while there is one. */
+  #baring: PromiseWithResolvers<void> | undefined;
   #state: WorkerState = { kind: "syncing", admitted: false };
   /** Cancels what a sync waits for (an image pull). Aborted unless the state is `syncing`. */
   readonly #leaveSync = new AbortController();
@@ -151,6 +153,11 @@ export class PodWorker {
     return "end" in state && state.end.forgotten;
   }
 
+  /** Whether the pod has ended and its volumes, cgroup and devices are released. */
+  get reclaimed(): boolean {
+    return this.#state.kind === "terminated" && this.#state.reclaimed;
+  }
+
   get status(): PodStatus | undefined {
     return this.#view.status;
   }
@@ -177,13 +184,14 @@ export class PodWorker {
 
   /**
    * Removes what an ended pod still has on the node's disk: its containers with their layers, its
-   * logs and messages. Its status stays. No effect on any other pod.
+   * logs and messages. Its status stays. No effect on any other pod. Rejects when the step that
+   * removes them fails.
    */
   async removeRemains(): Promise<void> {
-    const state = this.#state;
-    if (state.kind !== "terminated" || !state.reclaimed || this.#isBare) return;
-    await removePodRemains(this.#ports, this.#pod, await this.#view.observe(this.#pod));
-    this.#isBare = true;
+    if (!this.reclaimed || this.#isBare) return;
+    this.#baring ??= Promise.withResolvers();
+    this.trigger();
+    await this.#baring.promise;
   }
 
   /** Takes a step soon. Call it when something may have changed. */
@@ -198,6 +206,7 @@ export class PodWorker {
     void this.#steps.close();
     this.#probes.close();
     this.#stopping?.shorter.abort();
+    this.#baring?.resolve();
   }
 
   #order(grace_s: number, why: { verdict?: PodVerdict; forgotten?: boolean } = {}): void {
@@ -388,12 +397,25 @@ export class PodWorker {
     this.#advance({ kind: "reclaimed" });
     const { status } = this.#view;
     if (this.#pod.metadata.deletionTimestamp && status) this.#hooks.reclaimed(this.#pod, status);
-    if (this.forgotten) {
-      await removePodRemains(this.#ports, this.#pod, await this.#observe());
+    if (this.forgotten || this.#baring) await this.#removeRemains();
+    if (this.forgotten && this.#isBare) {
       this.#advance({ kind: "removed" });
       this.#hooks.gone(this.uid);
     }
     return { next_ms: RESYNC_MS };
+  }
+
+  async #removeRemains(): Promise<void> {
+    try {
+      await removePodRemains(this.#ports, this.#pod, await this.#observe());
+      this.#isBare = true;
+      this.#baring?.resolve();
+    } catch (thrown) {
+      this.#baring?.reject(thrown);
+      throw thrown;
+    } finally {
+      this.#baring = undefined;
+    }
   }
 
   async #observe(): Promise<ObservedPod> {
