@@ -54,8 +54,8 @@ export function startHousekeeping(
     ...ports,
     rootDir: options.rootDir,
     thresholds: { ...EVICTION_HARD, ...options.evictionHard },
+    removeEnded: () => removeEndedPods(workers),
     async freeDisk() {
-      await removeEndedPods(workers);
       await collectContainers(runtime, workers, paths);
       await imageGc.freeAll();
     },

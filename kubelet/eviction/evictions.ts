@@ -36,7 +36,9 @@ export interface EvictionsOptions {
   rootDir: string;
   paths: PodPaths;
   thresholds: Required<EvictionThresholds>;
-  /** Frees disk space without evicting a pod: ended pods, dead containers, unused images. */
+  /** Removes what ended pods still have on the disk. */
+  removeEnded(): Promise<void>;
+  /** Frees more disk space without evicting a pod: dead containers, unused images. */
   freeDisk(): Promise<void>;
   /** Called when the set of pressure conditions has changed. */
   changed(): void;
@@ -54,21 +56,24 @@ export class Evictions {
     this.#options = options;
   }
 
-  /** Measures once. Evicts at most one pod, and none while the last one is terminating. */
+  /** Measures once. Evicts at most one pod, and none before the last one's resources are free. */
   async run(): Promise<void> {
-    let found = shortages(await this.#signals(), this.#options.thresholds);
-    const { pressure, changed } = this.#options;
+    const { pressure, changed, removeEnded, freeDisk } = this.#options;
+    let found = await this.#shortages();
     if (pressure.update(pressureOf(found))) changed();
     if (found.length === 0 || this.#isLeaving()) return;
+    if (pressureOf(found).disk) {
+      // The pod that was evicted last may be one: with its layers, enough may be free.
+      await removeEnded();
+      found = await this.#shortages();
+    }
     // Freeing takes time: when little is left, the pod that writes most is evicted first.
-    const isFull = found.some(({ critical }) => critical);
-    if (pressureOf(found).disk && !isFull) {
-      await this.#options.freeDisk();
-      found = shortages(await this.#signals(), this.#options.thresholds);
+    if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
+      await freeDisk();
+      found = await this.#shortages();
     }
     const [shortage] = found;
     if (shortage) await this.#relieve(shortage);
-    if (pressureOf(found).disk && isFull) await this.#options.freeDisk();
   }
 
   /** Evicts a pod. `disrupted`: sets DisruptionTarget, as the pod exceeded no limit of its own. */
@@ -82,8 +87,8 @@ export class Evictions {
   #isLeaving(): boolean {
     const { workers, clock } = this.#options;
     if (!this.#leaving || clock.monotonic() >= this.#leaving.until_ms) return false;
-    const state = workers.get(this.#leaving.uid)?.state;
-    return state === "syncing" || state === "terminating";
+    const worker = workers.get(this.#leaving.uid);
+    return worker !== undefined && worker.state !== "gone" && !worker.reclaimed;
   }
 
   async #relieve(shortage: Shortage): Promise<void> {
@@ -129,6 +134,10 @@ export class Evictions {
       log.warn("a pod's disk usage is unknown", { pod: fullNameOf(pod), err: thrown });
       return { emptyDirs: new Map(), containers: new Map(), hosts: NOTHING };
     }
+  }
+
+  async #shortages(): Promise<Shortage[]> {
+    return shortages(await this.#signals(), this.#options.thresholds);
   }
 
   async #signals(): Promise<Signals> {

@@ -1,0 +1,90 @@
+import { tmpdir } from "node:os";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import { EVICTED_LEAVES_MS } from "../limits.ts";
+import { PressureConditions } from "../node/pressure.ts";
+import type { PodWorker } from "../sync/worker.ts";
+import { Evictions, type EvictionsOptions } from "./evictions.ts";
+
+const ENOUGH = {
+  memoryAvailable_bytes: 0,
+  nodefsAvailable: 0,
+  nodefsInodesFree: 0,
+  imagefsAvailable: 0,
+  pidAvailable: 0,
+};
+
+/** Evictions on a disk without any space left, until `enough` is called; two pods run. */
+function fullNode(removeEnded: (enough: () => void) => void) {
+  const [did, thresholds] = [[] as string[], { ...ENOUGH, nodefsAvailable: 1_000 }];
+  const workers = ["a", "b"].map((uid) => ({
+    uid,
+    state: "syncing",
+    reclaimed: false,
+    allocated: {
+      metadata: { uid, name: uid, namespace: "n" },
+      spec: { containers: [{ name: "main" }] },
+    } as Pod,
+  }));
+  const clock = new ManualClock();
+  const evictions = new Evictions({
+    clock,
+    runtime: {
+      images: { imageFsInfo: async () => ({ imageFilesystems: [] }) },
+      runtime: { listContainerStats: async () => ({ stats: [] }) },
+    },
+    workers: {
+      list: () => workers as unknown as PodWorker[],
+      get: (uid: string) => workers.find((one) => one.uid === uid),
+      end(uid: string) {
+        did.push(`evict ${uid}`);
+        workers.find((one) => one.uid === uid)!.state = "terminating";
+      },
+    },
+    pressure: new PressureConditions(clock),
+    cgroups: { usage: () => undefined },
+    events: { record: () => undefined },
+    rootDir: tmpdir(),
+    paths: { rootDir: "/nowhere", podLogsDir: "/nowhere", containerLogsDir: undefined },
+    thresholds,
+    async removeEnded() {
+      did.push("remove ended");
+      removeEnded(() => Object.assign(thresholds, ENOUGH));
+    },
+    freeDisk: async () => void did.push("free disk"),
+    changed: () => undefined,
+  } as unknown as EvictionsOptions);
+  return { evictions, workers, did, clock };
+}
+
+test("no pod is evicted where ended pods' files are enough", async () => {
+  const { evictions, did } = fullNode((enough) => enough());
+  await evictions.run();
+  expect(did).toEqual(["remove ended"]);
+});
+
+test("no other pod is evicted before the last one is reclaimed and its files are removed", async () => {
+  const { evictions, workers, did } = fullNode(
+    (enough) => void (workers[0]!.reclaimed && enough()),
+  );
+  await evictions.run();
+  expect(did).toEqual(["remove ended", "evict a"]);
+  for (const state of ["terminating", "terminated"]) {
+    workers[0]!.state = state;
+    await evictions.run();
+  }
+  expect(did).toEqual(["remove ended", "evict a"]);
+  workers[0]!.reclaimed = true;
+  await evictions.run();
+  expect(did).toEqual(["remove ended", "evict a", "remove ended"]);
+});
+
+test("a pod that does not leave in time does not keep another from being evicted", async () => {
+  const { evictions, workers, did, clock } = fullNode(() => undefined);
+  await evictions.run();
+  workers[0]!.state = "terminated";
+  clock.advance(EVICTED_LEAVES_MS);
+  await evictions.run();
+  expect(did).toEqual(["remove ended", "evict a", "remove ended", "evict b"]);
+});
