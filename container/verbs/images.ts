@@ -36,7 +36,7 @@ export function command(find: FindHost): Command {
       // One that was pushed has a manifest for each compression of its layers.
       const lines = [...new Map(images.map((image) => [image.id, image])).values()]
         .filter(passes(flags.filter, FILTERS))
-        .sort((a, b) => createdOf(b) - createdOf(a))
+        .sort((a, b) => b.created_ms - a.created_ms)
         .flatMap((image) => linesOf(image, flags, host.clock.now()))
         .filter(
           (line) =>
@@ -47,8 +47,6 @@ export function command(find: FindHost): Command {
       printList(lines, flags.digests ? { ...COLUMNS, Digest: "DIGEST" } : COLUMNS, flags);
     });
 }
-
-const createdOf = ({ config }: NamedImage) => Date.parse(config.created ?? "") || 0;
 
 const FILTERS = {
   reference: (value: string) => {
@@ -61,7 +59,7 @@ const FILTERS = {
 };
 
 function linesOf(image: NamedImage, flags: Flags, now_ms: number): Line[] {
-  const created_ms = createdOf(image);
+  const { created_ms } = image;
   const rest = {
     ID: flags.trunc === false ? image.id : shortId(image.id),
     Digest: image.manifestDigest,

@@ -33,6 +33,8 @@ export interface StoredImage {
   readonly config: ImageConfig;
   /** The user of the configuration, `user[:group]`. */
   user: string;
+  /** When it was created, in milliseconds since 1970; 0 where the configuration does not say. */
+  created_ms: number;
   /** Digests and sizes of the configuration and the layers, as they travel. */
   blobs: { digest: string; size: number }[];
   /** Diff ids of the layers. */
@@ -289,6 +291,7 @@ export class ImageStore {
         return read().config;
       },
       user: config.config?.User ?? "",
+      created_ms: Date.parse(config.created ?? "") || 0,
       blobs: [manifest.config, ...manifest.layers].map(({ digest, size }) => ({ digest, size })),
       diffIds: config.rootfs.diff_ids,
       size_bytes: manifest.layers.reduce((sum, layer) => sum + layer.size, size_bytes),
