@@ -1,3 +1,4 @@
+import { IMAGE_HISTORY_MAX, IMAGE_USER_CHARACTERS_MAX } from "../limits.ts";
 import { Fields, isRecord, malformed, parseJson } from "./json.ts";
 import { DIGEST } from "./reference.ts";
 
@@ -48,16 +49,14 @@ export interface ImageDefaults {
   Shell?: string[];
 }
 
-/** A user and a group, as they may be in /etc/passwd: they stay in memory. */
-const USER_CHARACTERS = 1_024;
-
 /** Users and groups above are no ids to an OCI runtime, nor to the kubelet. */
 const ID_MAX = 2 ** 31 - 1;
 
 /** `user[:group]`, by name or number. A number that is no id would be taken for one elsewhere. */
 function decodeUser(fields: Fields): string | undefined {
   const user = fields.text("User");
-  if (user && user.length > USER_CHARACTERS) throw malformed("the config's User is too long");
+  if (user && user.length > IMAGE_USER_CHARACTERS_MAX)
+    throw malformed("the config's User is too long");
   for (const part of user?.split(":") ?? []) {
     if (/^[0-9]+$/.test(part) && Number(part) > ID_MAX) {
       throw malformed(`the config's User names the id ${part.slice(0, 40)}, over ${ID_MAX}`);
@@ -139,9 +138,6 @@ function decodeHistory(value: unknown): HistoryEntry {
   return { ...Object.fromEntries(texts), ...(empty && { empty_layer: true }) };
 }
 
-/** Steps of an image's history: one of empty objects has 60 bytes of memory for each byte. */
-const HISTORY = 10_000;
-
 /** An image's configuration, with one diff id per layer of its manifest. */
 export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   const fields = new Fields(parseJson(bytes, "the config"), "the config");
@@ -156,7 +152,7 @@ export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   // Of no use to a container: one that is malformed or too long refuses no image.
   const history =
     Array.isArray(steps) &&
-    steps.length <= HISTORY &&
+    steps.length <= IMAGE_HISTORY_MAX &&
     steps.every(isRecord) &&
     steps.map(decodeHistory);
   return {
