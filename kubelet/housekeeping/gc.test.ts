@@ -1,8 +1,10 @@
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import type { Runtime } from "../cri/runtime.ts";
+import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
 import { garbageOf } from "./container-gc.ts";
-import { planImageGc } from "./image-gc.ts";
+import { ImageGc, planImageGc } from "./image-gc.ts";
 
 const container = (id: string, state: ObservedContainer["state"], sandboxId = "s1") =>
   ({ id, name: id[0]!, state, sandboxId }) as ObservedContainer;
@@ -48,5 +50,29 @@ describe("image garbage", () => {
     expect(plan(1_000)).toEqual(["older", "old"]);
     const wanted = { free_bytes: 0, free_images: 1, now_ms: 1_000_000 };
     expect(planImageGc(images, new Set(["used"]), seen, wanted).remove).toEqual(["older"]);
+  });
+
+  test("only images that no container uses count as too many", async () => {
+    const images = Array.from({ length: IMAGES_MAX + 2 }, (_, at) => image(`${at}`));
+    const removed: string[] = [];
+    const containers = [{ imageRef: "0", imageId: "0" }];
+    const runtime = {
+      images: {
+        imageFsInfo: async () => ({ imageFilesystems: [{ fsId: { mountpoint: "/" } }] }),
+        listImages: async () => ({ images }),
+        removeImage: async (one: { image: { image: string } }) => removed.push(one.image.image),
+      },
+      runtime: { listContainers: async () => ({ containers }) },
+    } as unknown as Runtime;
+    let now = 0;
+    const gc = new ImageGc({ runtime, highPercent: 101, lowPercent: 100, now_ms: () => now });
+    await gc.run();
+    now = IMAGE_GC_MIN_AGE_MS;
+    await gc.run();
+    expect(removed).toEqual(["1"]);
+    images.pop();
+    removed.length = 0;
+    await gc.run();
+    expect(removed).toEqual([]);
   });
 });

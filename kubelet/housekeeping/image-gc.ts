@@ -53,7 +53,7 @@ export interface ImageGcOptions {
   now_ms(): number;
 }
 
-/** Removes unused images when their disk is filling up, or when there are more than IMAGES_MAX. */
+/** Removes unused images when their disk is filling up, or when they are more than IMAGES_MAX. */
 export class ImageGc {
   readonly #options: ImageGcOptions;
   readonly #seen = new Map<string, Seen>();
@@ -73,7 +73,7 @@ export class ImageGc {
     const used_bytes = capacity_bytes - available_bytes;
     const isFull = used_bytes * 100 >= highPercent * capacity_bytes;
     const free_bytes = isFull ? used_bytes - (capacity_bytes * lowPercent) / 100 : 0;
-    const free_images = images.length - IMAGES_MAX;
+    const free_images = images.filter(({ id }) => !inUse.has(id)).length - IMAGES_MAX;
     if (!isFull && free_images <= 0) return;
     await this.#free(images, inUse, { free_bytes, free_images });
   }
