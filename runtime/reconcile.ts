@@ -4,6 +4,7 @@ import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { withoutProgram } from "./container/create.ts";
 import { recordEnd, recordExit } from "./container/exit.ts";
 import { unmountImageVolumes } from "./container/image-volumes.ts";
 import type { ContainerRecord } from "./container/record.ts";
@@ -106,7 +107,8 @@ async function removeStrangers(runtime: Base & Records): Promise<void> {
  */
 export async function reconcile(runtime: ProcessPorts & Network & Events): Promise<void> {
   await runtime.sandboxes.load(runtime.paths.sandboxes);
-  await runtime.containers.load(runtime.paths.containers);
+  // An earlier version recorded the programs of pods' containers too.
+  await runtime.containers.load(runtime.paths.containers, withoutProgram);
   await removeStrangers(runtime);
   for (const record of runtime.containers.values()) await settle(runtime, record);
   try {

@@ -24,14 +24,14 @@ export class RecordTable<T extends { id: string }> {
   }
 
   /**
-   * Reads all records below a directory. A folder without a record is a creation cut short:
-   * removed.
+   * Reads all records below a directory; `kept` gives the part that stays in memory. A folder
+   * without a record is a creation cut short: removed.
    */
-  async load(directory: string): Promise<void> {
+  async load(directory: string, kept = (record: T): T => record): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o711 });
     for (const id of await readdir(directory)) {
       const record = await readState<T>(this.#fileOf(id), this.#kind);
-      if (record) this.#records.set(id, record);
+      if (record) this.#records.set(id, kept(record));
       else await removePath(path.join(directory, id));
     }
   }

@@ -89,11 +89,12 @@ function usersOf({ paths }: Base, { id, config }: SandboxRecord): PodUsers | und
 }
 
 /**
- * Returns the configuration that the record of a pod's container keeps in memory. Its variables and
- * its command line, megabytes, are in config.json alone: only containers made by hand are renewed.
+ * Returns the record as it is kept in memory. The variables and the command line of a pod's
+ * container, megabytes, are in config.json alone: only containers made by hand are renewed.
  */
-function withoutProgram(config: ContainerConfig): ContainerConfig {
-  return { ...config, command: [], args: [], envs: [] };
+export function withoutProgram(record: ContainerRecord): ContainerRecord {
+  if (record.extras) return record;
+  return { ...record, config: { ...record.config, command: [], args: [], envs: [] } };
 }
 
 /** Creates the container's files and bundle. Returns its record. */
@@ -139,10 +140,10 @@ async function build(
   const logPath = logPathOf(sandbox, config.logPath);
   if (logPath !== undefined) await mkdir(path.dirname(logPath), { recursive: true });
   const resources = config.linux?.resources;
-  return {
+  return withoutProgram({
     id,
     sandboxId: sandbox.id,
-    config: extras ? asked : withoutProgram(asked),
+    config: asked,
     image: {
       id: image.id,
       ref: image.repoDigests[0] ?? image.id,
@@ -156,7 +157,7 @@ async function build(
     stopSignal,
     ...(resources && { resources }),
     ...(extras && { extras }),
-  };
+  });
 }
 
 /**
