@@ -41,8 +41,8 @@ export interface ServicePort {
 
 /**
  * Returns about how many rules or elements modes have for a port: each frontend, each endpoint of
- * it, with session affinity `affinity` of them, and each source range. Local endpoints are not counted
- * again: nodes would differ in what they serve.
+ * it, with session affinity `affinity` of them, and each source range. Local endpoints are not
+ * counted again: nodes would differ in what they serve.
  */
 export function rulesOf(port: ServicePort, affinity: number): number {
   const { clusterIps, externalIps, nodePort, allEndpoints, firewall } = port;
