@@ -1,8 +1,10 @@
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { OciHandlers } from "../oci/handlers.ts";
 import { OciRuntime } from "../oci/runtime.ts";
 import type { OciSpec } from "../oci/spec.ts";
 import { identify } from "../process-identity.ts";
+import { shellHook } from "./cgroup.ts";
 import { deviceProgram } from "./device-program.ts";
 import { requireAlive } from "./joined.ts";
 import { refuseUnknown } from "./spec.ts";
@@ -108,4 +110,11 @@ it("a namespace is of the process that was meant, not of a later one with its pi
   const own = identify(process.pid)!;
   expect(() => requireAlive("x", own)).not.toThrow();
   expect(() => requireAlive("x", { ...own, startTicks: "1" })).toThrow("x is not running");
+});
+
+it("a hook reads the container's state whole, which its runtime writes to it", () => {
+  const { path, args } = shellHook(["echo done"]);
+  const input = `${"x".repeat(1024 * 1024)}\n{}`;
+  const output = execFileSync(path, args.slice(1), { input, encoding: "utf8" });
+  expect(output).toBe("done\n");
 });

@@ -106,8 +106,16 @@ export function limitDevicesBeside(
     return { cgroupsPath: `${group}/container`, createRuntime: [] };
   }
   const lines = deviceFiles(directory, rules).map(([file, rule]) => `echo '${rule}' > '${file}'`);
-  const hook = { path: "/bin/sh", args: ["sh", "-ec", lines.join("\n")] };
-  return { cgroupsPath: group, createRuntime: [hook] };
+  return { cgroupsPath: group, createRuntime: [shellHook(lines)] };
+}
+
+/**
+ * A hook that runs lines of a shell. It reads the container's state first: an OCI runtime that
+ * cannot write all of it to a hook (EPIPE) ends the container.
+ */
+export function shellHook(lines: readonly string[]): OciHook {
+  const script = ["while read -r _; do :; done", ...lines].join("\n");
+  return { path: "/bin/sh", args: ["sh", "-ec", script] };
 }
 
 /** Where a cgroup's devices are limited. */
