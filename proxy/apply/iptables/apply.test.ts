@@ -30,10 +30,15 @@ const change = (i: number, endpoint: string) => {
   return new Map([[port.key, port]]);
 };
 
-/** The programs that this process runs, by pid; one that has ended has no file any more. */
+/**
+ * The programs of iptables that this process runs, by pid; one that has ended has no file any more.
+ * Other files' programs may run in the same process, as esbuild's.
+ */
 const programs = () =>
   (readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").match(/\d+/g) ?? []).filter(
-    (pid) => existsSync(`/proc/${pid}/exe`),
+    (pid) =>
+      existsSync(`/proc/${pid}/exe`) &&
+      readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("iptables-"),
   );
 
 describe.runIf(process.getuid?.() === 0)("rules of every kind", () => {
