@@ -115,6 +115,14 @@ test("the names of a pod's ports are read once, for any number of a Service's po
   expect(reads).toBe(2);
 });
 
+test("a port of a pod without a name is not found by a name", () => {
+  const [one] = pods(1);
+  one!.spec.containers[0]!.ports = [{ containerPort: 8080 }];
+  const ports = [{ name: "http", port: 80, targetPort: "undefined" }];
+  const [slice] = planSlices(service({ ports }), [one!], []).create;
+  expect(slice?.ports ?? []).toEqual([]);
+});
+
 describe("hints of an endpoint", () => {
   const MODE = "service.kubernetes.io/topology-mode";
   const near =

@@ -231,6 +231,15 @@ test("the ports from one on that is not admitted are left out, and none is plann
   ]);
 });
 
+test("a balancer finds no local endpoint of a Service that is served in part", () => {
+  const spec = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 };
+  const local = slice([{ addresses: ["10.1.0.1"], nodeName: "here" }]);
+  const found = (admits: () => boolean) =>
+    planOf(service({ type: "LoadBalancer", ...spec }), [local], "here", { admits }).healthCheck;
+  expect(found(() => true)?.localEndpoints).toBe(1);
+  expect(found(() => false)?.localEndpoints).toBe(0);
+});
+
 test("a slice's ports are read once for all ports of a Service", () => {
   const names = Array.from({ length: 100 }, (_, at) => ({ name: `p${at}`, port: 1 + at }));
   let reads = 0;
