@@ -3,6 +3,7 @@ import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { schedulePod } from "./cycle.ts";
+import { splitByBudgets } from "./disruption-budgets.ts";
 import { podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
 import { findCandidate } from "./preemption.ts";
@@ -120,7 +121,10 @@ describe("PodDisruptionBudgets", () => {
   test("an empty selector and other namespaces' budgets protect nothing here", () => {
     const empty = { ...budget(0), spec: { selector: {} } };
     const other = { ...budget(0), metadata: { name: "keep", namespace: "other" } };
-    expect(candidate(high, places, [empty, other])).toBe("y: y y2");
+    expect(candidate(high, places, [other])).toBe("y: y y2");
+    const one = podInfo(kept("a", 1));
+    expect(splitByBudgets([one], () => [empty])).toEqual({ violating: [], others: [one] });
+    expect(splitByBudgets([one], () => [budget(0)])).toEqual({ violating: [one], others: [] });
   });
 
   test("victims are chosen where each breaks one", () => {
