@@ -19,6 +19,12 @@ export const SCHEDULING_TERMS_MAX = 100;
 export const SELECTOR_EXPRESSIONS_MAX = 1_000;
 
 /**
+ * Claim templates of a StatefulSet: each is an object for each replica, with all labels of its
+ * selector, before any pod is there that a quota counts. Upstream has no bound.
+ */
+export const CLAIM_TEMPLATES_MAX = 100;
+
+/**
  * Containers of a pod in each of its lists: with every event a node compares each of them with all
  * others. Upstream has no bound.
  */

@@ -232,7 +232,7 @@ test("the ports from one on that is not admitted are left out, and none is plann
 });
 
 test("a balancer finds no local endpoint of a Service that is served in part", () => {
-  const spec = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 };
+  const spec = { externalTrafficPolicy: "Local", healthCheckNodePort: 31_000 } as const;
   const local = slice([{ addresses: ["10.1.0.1"], nodeName: "here" }]);
   const found = (admits: () => boolean) =>
     planOf(service({ type: "LoadBalancer", ...spec }), [local], "here", { admits }).healthCheck;

@@ -2,10 +2,14 @@ import { expect, it } from "vitest";
 import { decodeJson } from "../../codec/json.ts";
 import type { KubeObject } from "../../kind.ts";
 import { kindOf } from "../../kinds.ts";
+import { CLAIM_TEMPLATES_MAX } from "../../limits.ts";
 
 const kind = kindOf("apps", "v1", "StatefulSet")!;
 
-function complaints(start: number): string[] {
+function complaints(start: number, claims = 0): string[] {
+  const claim = {
+    spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1" } } },
+  };
   const labels = { app: "db" };
   const container = { name: "c", image: "c:1" };
   const { object } = decodeJson<KubeObject>(kind.schema, {
@@ -15,6 +19,10 @@ function complaints(start: number): string[] {
       ordinals: { start },
       selector: { matchLabels: labels },
       serviceName: "db",
+      volumeClaimTemplates: Array.from({ length: claims }, (_, at) => ({
+        metadata: { name: `d${at}` },
+        ...claim,
+      })),
       template: { metadata: { labels }, spec: { containers: [container] } },
     },
   });
@@ -26,4 +34,9 @@ function complaints(start: number): string[] {
 it("ordinals start at any int32 that is not negative", () => {
   expect(complaints(2 ** 31 - 1)).toEqual([]);
   expect(complaints(-1)).toEqual(["spec.ordinals.start"]);
+});
+
+it("has a bound of claim templates", () => {
+  expect(complaints(0, CLAIM_TEMPLATES_MAX)).toEqual([]);
+  expect(complaints(0, CLAIM_TEMPLATES_MAX + 1)).toEqual(["spec.volumeClaimTemplates"]);
 });

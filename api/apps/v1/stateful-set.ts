@@ -5,9 +5,10 @@ import { ageColumn, column, nameColumn } from "../../columns.ts";
 import { validateClaimSpec } from "../../core/v1/persistent-volume-claim.ts";
 import { templateWarnings } from "../../core/v1/pod/warnings.ts";
 import { defineKind } from "../../define.ts";
-import { type FieldError, forbidden, invalid, notSupported } from "../../errors.ts";
+import { type FieldError, forbidden, invalid, notSupported, tooMany } from "../../errors.ts";
 import type { StatefulSet, StatefulSetSpec } from "../../gen/apps/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { CLAIM_TEMPLATES_MAX } from "../../limits.ts";
 import { termsOf } from "../../selector.ts";
 import { nonNegative, validateCounts } from "../../validation/metadata.ts";
 import { dnsLabel } from "../../validation/names.ts";
@@ -106,6 +107,10 @@ function validate({ spec }: StatefulSet): FieldError[] {
 /** Fields that are immutable are validated at creation only. */
 function validateCreate({ spec }: StatefulSet): FieldError[] {
   const { serviceName = "", volumeClaimTemplates = [] } = spec;
+  const { length } = volumeClaimTemplates;
+  if (length > CLAIM_TEMPLATES_MAX) {
+    return [tooMany("spec.volumeClaimTemplates", length, CLAIM_TEMPLATES_MAX)];
+  }
   const name =
     serviceName === ""
       ? []
