@@ -111,8 +111,9 @@ function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] 
  * ended, the most important first, as upstream does.
  */
 function violationsOf(victims: PodInfo[], node: NodeInfo, { info, budgetsOf }: PreemptionInput) {
-  const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
-  const { violating } = splitByBudgets(lower.sort(moreImportantFirst), budgetsOf);
+  const priority = priorityOf(info.pod);
+  const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priority);
+  const { violating } = splitByBudgets(lower.toSorted(moreImportantFirst), budgetsOf);
   const breaking = new Set(violating);
   return victims.filter((victim) => breaking.has(victim)).length;
 }
