@@ -73,12 +73,16 @@ export function writeReference(lab: Lab, tree: string, mutate?: Lab["mutants"][n
   for (const file of lab.files) {
     const target = join(tree, file);
     mkdirSync(dirname(target), { recursive: true });
-    const text = withoutTags(reference(file));
-    writeFileSync(target, mutate?.file === file ? mutated(text, mutate) : text);
+    writeFileSync(target, mutate?.file === file ? mutatedText(mutate) : referenceText(file));
   }
 }
 
-function mutated(text: string, mutant: Lab["mutants"][number]): string {
+/**
+ * Returns the reference of a mutant's file with its mistake in it.
+ * Throws a LabError BAD_MUTANT where the text that the mistake replaces is not there once.
+ */
+export function mutatedText(mutant: Lab["mutants"][number]): string {
+  const text = referenceText(mutant.file);
   if (text.split(mutant.find).length === 2) return text.replace(mutant.find, () => mutant.replace);
   throw new LabError("BAD_MUTANT", `"${mutant.name}": its text is not unique in ${mutant.file}`);
 }
