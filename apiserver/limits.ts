@@ -23,6 +23,9 @@ export const LARGE_HEAP_MB_MAX = 1_024;
 export const LARGE_IDLE_MS = 60_000;
 /** All headers of one request. */
 export const HEADER_BYTES_MAX = 64 * 1024;
+
+/** Ranges of an Accept header: they are sorted as upstream does, which is quadratic. */
+export const ACCEPT_RANGES_MAX = 64;
 /** Time from the first byte of a request to the last of its body. */
 export const REQUEST_BODY_TIMEOUT_MS = 30_000;
 /** How long the rest of a body that was refused is read and dropped. */

@@ -69,11 +69,13 @@ const INTEGER_DIGITS_MAX = 20;
 
 /** Reads Go's form of durations: `-1h2m3.5s`; undefined for other texts. */
 export function parseDuration(text: string): Outcome | undefined {
-  const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+|0)$/.exec(text);
+  const match = /^([+-]?)((?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+|0)$/.exec(
+    text,
+  );
   if (match === null) return undefined;
   let nanos = 0n;
   for (const [, whole = "", digits = "", unit] of match[2]!.matchAll(
-    /0*(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h)/g,
+    /0*(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy,
   )) {
     if (whole.length > INTEGER_DIGITS_MAX) return undefined;
     const size = UNITS[unit!]!;

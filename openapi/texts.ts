@@ -48,6 +48,12 @@ export function parseTexts(file: string, from: string): Map<string, StructureTex
 function blocksOf(file: string): string[] {
   return file
     .split(/\n\n+|\n(?=[-#] ?)/)
-    .map((block) => block.trim().replace(/\s*\n\s*/g, " "))
+    .map((block) =>
+      block
+        .trim()
+        .split("\n")
+        .map((line) => line.trim())
+        .join(" "),
+    )
     .filter((block) => block !== "");
 }

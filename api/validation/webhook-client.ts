@@ -32,7 +32,7 @@ function validateUrl(text: string, path: string): FieldError[] {
     return [required(path, `url must be a valid URL: ${why}${FORM}`)];
   }
   // Go's parser takes relative URLs, which the following rules refuse part by part.
-  const parts = /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/.exec(text);
+  const parts = /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s.exec(text);
   const [, scheme = "", authority = "", , query = "", fragment = ""] = parts ?? [];
   const at = authority.lastIndexOf("@");
   const errors: FieldError[] = [];

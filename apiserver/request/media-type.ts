@@ -1,3 +1,6 @@
+import { withoutEnd } from "@raft2kube/std/text.ts";
+import { ACCEPT_RANGES_MAX } from "../limits.ts";
+
 /**
  * One media range of an Accept header, or a Content-Type:
  * `application/json;as=Table;g=meta.k8s.io`.
@@ -29,11 +32,11 @@ export function parseMediaType(text: string): MediaType {
 /**
  * The ranges of an Accept header, the most wanted first; an empty header accepts anything. As the
  * library that upstream reads it with: what is no range is left out, a weight of 0 is the least
- * and no refusal, and one that is no number counts as 0.
+ * and no refusal, and one that is no number counts as 0. Ranges past ACCEPT_RANGES_MAX are left out.
  */
 export function parseAccept(header: string): MediaType[] {
   if (header === "") return [{ type: "*/*", parameters: {}, quality: 1 }];
-  const ranges = header.split(",").flatMap((part) => rangeOf(part) ?? []);
+  const ranges = header.split(",", ACCEPT_RANGES_MAX).flatMap((part) => rangeOf(part) ?? []);
   return sorted(ranges);
 }
 
@@ -51,10 +54,10 @@ function rangeOf(part: string): MediaType | undefined {
   return media;
 }
 
-const trimmed = (text: string): string => text.replace(/^ +| +$/g, "");
+const trimmed = (text: string): string => withoutEnd(text.replace(/^ +/, ""), " ");
 
 const weightOf = (text: string): number =>
-  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : 0;
+  /^[+-]?(\d+(?:\.\d*)?|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : 0;
 
 /**
  * Sorts ranges as upstream's library, whose comparison is no order: by quality, else exact before

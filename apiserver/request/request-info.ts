@@ -2,6 +2,7 @@ import { parseDuration } from "@raft2kube/api/duration.ts";
 import { valueAsked } from "@raft2kube/api/selector.ts";
 import { badRequest, noSuchResource } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { REQUEST_TIMEOUT_MS } from "../limits.ts";
 
 /** A request's target, read from its method, path and query (upstream's RequestInfo). */
@@ -37,7 +38,7 @@ const NAMESPACE_SUBRESOURCES = new Set(["status", "finalize"]);
 
 /** Slashes at both ends are passed over; two that follow each other have a nameless one between. */
 function segmentsOf(path: string): string[] {
-  const inner = path.replace(/^\/+|\/+$/g, "");
+  const inner = withoutEnd(path.replace(/^\/+/, ""), "/");
   return inner === "" ? [] : inner.split("/").map(decodeURIComponent);
 }
 

@@ -19,3 +19,7 @@ test.each<[string, number | undefined]>([
 ])("the duration %j", (text, expected) => {
   expect(goDuration_ms(text)).toBe(expected);
 });
+
+test("digits without a unit are read once", () => {
+  expect(goDuration_ms("1".repeat(1_000_000))).toBeUndefined();
+});

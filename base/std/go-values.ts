@@ -16,7 +16,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
-const PARTS = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)/g;
+const PARTS = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|ms|s|m|h)/gy;
 
 /** A duration as Go's `time.ParseDuration` reads it, in ms; undefined when it is none. */
 export function goDuration_ms(signed: string): number | undefined {

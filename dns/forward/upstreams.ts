@@ -17,7 +17,7 @@ export function nameserversOf(text: string): string[] {
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
     .filter(([key, value]) => key === "nameserver" && value !== undefined)
-    .map(([, value]) => (value ?? "").replace(/%.*$/, ""))
+    .map(([, value]) => (value ?? "").split("%", 1)[0]!)
     .filter((address) => isIP(address) !== 0);
 }
 

@@ -87,7 +87,7 @@ function authConfig(serverAddress: string, auth: DockerAuth): Init<AuthConfig> {
 
 /** Returns `registry/path` of an image reference, with Docker Hub's implied parts filled in. */
 export function repositoryOf(image: string): string {
-  const name = image.replace(/@.*$/, "").replace(/:[^/:]*$/, "");
+  const name = image.split("@", 1)[0]!.replace(/:[^/:]*$/, "");
   const [first = "", ...rest] = name.split("/");
   const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
   if (hasRegistry) return name;

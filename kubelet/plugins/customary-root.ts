@@ -1,4 +1,5 @@
 import { basename, dirname, join } from "node:path";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 
 /**
  * The root directory of a kubelet that manifests of drivers and device plugins name. A kubelet with
@@ -25,7 +26,7 @@ export function ownPath(path: string, own: OwnFolders): string {
     ["/var/log/pods", podLogsDir],
     ...(containerLogsDir ? [["/var/log/containers", containerLogsDir] as const] : []),
   ] as const;
-  const named = path.length > 1 ? path.replace(/\/+$/, "") : path;
+  const named = path.length > 1 ? withoutEnd(path, "/") : path;
   const isLogs = named === "/var/log" && basename(podLogsDir) === "pods";
   if (isLogs && containerLogsDir === join(dirname(podLogsDir), "containers")) {
     return dirname(podLogsDir);

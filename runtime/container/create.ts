@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import type { ContainerConfig, CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
 import { containerIds, requireSameIds, sandboxIds } from "../oci/pod-ids.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
@@ -50,7 +51,7 @@ function logPathOf(sandbox: SandboxRecord, logPath: string): string | undefined 
   const { logDirectory } = sandbox.config;
   if (logDirectory === "" || logPath === "") return undefined;
   const file = path.join(logDirectory, logPath);
-  if (file.startsWith(`${path.normalize(logDirectory).replace(/\/+$/, "")}/`)) return file;
+  if (file.startsWith(`${withoutEnd(path.normalize(logDirectory), "/")}/`)) return file;
   throw new RuntimeError("invalid-argument", `log path ${logPath} leaves the log directory`);
 }
 

@@ -23,9 +23,10 @@ export interface TokenRequest {
 
 /** Reads the header; undefined when it has no scheme that we can serve. */
 export function parseChallenge(header: string | undefined): Challenge | undefined {
-  const match = /^\s*(basic|bearer)\s*(.*)$/i.exec(header ?? "");
-  if (!match || header!.length > CHALLENGE_CHARACTERS) return undefined;
-  const found = match[2]!.matchAll(/(\w+)=(?:"([^"]*)"|([^",\s]+))/g);
+  if (header === undefined || header.length > CHALLENGE_CHARACTERS) return undefined;
+  const match = /^\s*(basic|bearer)\s*(.*)$/i.exec(header);
+  if (!match) return undefined;
+  const found = match[2]!.matchAll(/\b(\w+)=(?:"([^"]*)"|([^",\s]+))/g);
   const parameters = [...found].map(([, name, quoted, plain]) => {
     return [name!.toLowerCase(), quoted ?? plain ?? ""] as const;
   });

@@ -1,6 +1,7 @@
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
 import { BLOB_RESUMES_MAX, MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
@@ -34,7 +35,7 @@ const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?$/;
 /** The URL of a registry's server. */
 export function endpointOf(domain: string, endpoints: RegistryEndpoints): string {
   const named = own(endpoints, domain);
-  if (named) return named.replace(/\/+$/, "");
+  if (named) return withoutEnd(named, "/");
   if (LOOPBACK.test(domain)) return `http://${domain}`;
   return `https://${domain === "docker.io" ? "registry-1.docker.io" : domain}`;
 }

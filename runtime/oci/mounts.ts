@@ -4,6 +4,7 @@ import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountOf, mountPointsBelow, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { type Mount, MountPropagation, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
 import { type PodIds, podIdsOf, withPodIds } from "./pod-ids.ts";
 import type { OciMount } from "./spec.ts";
@@ -184,7 +185,7 @@ export function rootPropagation(mounts: Mount[]): "private" | "slave" | "shared"
 
 /** Base mounts with those left out that a volume replaces. */
 export function combineMounts(base: OciMount[], volumes: OciMount[]): OciMount[] {
-  const normal = (path: string) => path.replace(/\/+$/, "");
+  const normal = (path: string) => withoutEnd(path, "/");
   const taken = new Set(volumes.map((mount) => normal(mount.destination)));
   return [...base.filter((mount) => !taken.has(normal(mount.destination))), ...volumes];
 }

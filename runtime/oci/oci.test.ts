@@ -167,7 +167,9 @@ test("a volume replaces the mount of its path, others stay before it", () => {
     options: [],
   });
   const base = [mount("/proc", "proc"), mount("/etc/hosts", "a")];
-  const volumes = [mount("/etc/hosts/", "b"), mount("/data", "c")];
+  // A pattern for the last slashes would take hours for these.
+  const long = mount(`/data${"/".repeat(1_000_000)}d`, "c");
+  const volumes = [mount("/etc/hosts/", "b"), long];
   expect(combineMounts(base, volumes).map(({ source }) => source)).toEqual(["proc", "b", "c"]);
 });
 

@@ -78,7 +78,8 @@ function validate(csr: CertificateSigningRequest): FieldError[] {
   const { request, usages = [], expirationSeconds } = csr.spec;
   const errors: FieldError[] = [];
   const pem = Buffer.from(request ?? "", "base64").toString("latin1");
-  if (!/-----BEGIN CERTIFICATE REQUEST-----[\s\S]+-----END CERTIFICATE REQUEST-----/.test(pem)) {
+  const begin = pem.indexOf("-----BEGIN CERTIFICATE REQUEST-----");
+  if (begin < 0 || pem.indexOf("-----END CERTIFICATE REQUEST-----", begin) < 0) {
     errors.push(
       invalid("spec.request", request ?? null, "PEM block type must be CERTIFICATE REQUEST"),
     );

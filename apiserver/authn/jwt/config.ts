@@ -3,6 +3,7 @@ import { domainPath } from "@raft2kube/api/validation/names.ts";
 import { ConfigFields } from "@raft2kube/apimachinery/config-fields.ts";
 import type { Program } from "@raft2kube/cel/environment.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { ISSUERS_MAX } from "../../limits.ts";
 import { claimsExpression, readsClaim, userExpression } from "./expressions.ts";
 
@@ -142,7 +143,7 @@ function remoteOf(jwt: ConfigFields) {
   return given({ url, audiences, discoveryUrl, ca });
 }
 
-const bare = (url: string): string => url.replace(/\/+$/, "");
+const bare = (url: string): string => withoutEnd(url, "/");
 
 /** An https URL without credentials, query and fragment; `refuse` gets why a text is none. */
 export function httpsUrl(text: string, refuse: (problem: string) => never): string {

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import { withoutEnd } from "@raft2kube/std/text.ts";
 import { check, errnoName, libc } from "../syscall/libc.ts";
 import { AF_NETLINK, SOL_SOCKET } from "../syscall/numbers.ts";
 import { parseAttributes } from "./attributes.ts";
@@ -148,7 +149,7 @@ function throwIfError(body: Buffer, type: number, flags: number, doing: string):
   // With NETLINK_CAP_ACK the request's header alone stands between the number and the attributes.
   const at = type === NLMSG_ERROR ? 4 + HEADER_BYTES : 4;
   const text = (flags & NLM_F_ACK_TLVS) !== 0 && parseAttributes(body, at).get(NLMSGERR_ATTR_MSG);
-  const why = text ? ` (${text.toString("utf8").replace(/\0+$/, "")})` : "";
+  const why = text ? ` (${withoutEnd(text.toString("utf8"), "\0")})` : "";
   const code = errnoName(errno);
   throw new NetlinkError(code, `${doing}: ${code}${why}`);
 }

@@ -269,6 +269,18 @@ describe("validation", () => {
     ]);
   });
 
+  it("reads a long path of a field once", () => {
+    const fieldPath = "['".repeat(500_000);
+    const env = [{ name: "A", valueFrom: { fieldRef: { fieldPath } } }];
+    expect(complaints({ containers: [{ ...image, env }] })).toEqual([
+      expect.stringContaining("field label not supported"),
+    ]);
+    env[0]!.valueFrom.fieldRef.fieldPath = `${fieldPath}']`;
+    expect(complaints({ containers: [{ ...image, env }] })).toEqual([
+      expect.stringContaining("does not support subscript"),
+    ]);
+  });
+
   it("bounds what the scheduler compares with every other pod", () => {
     const topologyKey = "kubernetes.io/hostname";
     const hard = "requiredDuringSchedulingIgnoredDuringExecution";

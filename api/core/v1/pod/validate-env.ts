@@ -34,7 +34,6 @@ const RESOURCE_FIELDS = [
   "requests.memory",
 ];
 const HUGE_PAGES = /^(limits|requests)\.hugepages-/;
-const SUBSCRIPT = /^(.*)\['(.*)'\]$/;
 
 /** A field of the pod that a variable or a file shows. */
 export function validateFieldRef(
@@ -44,9 +43,10 @@ export function validateFieldRef(
 ): FieldError[] {
   const { fieldPath } = selector;
   if (fieldPath === "") return [required(`${path}.fieldPath`)];
-  const subscript = SUBSCRIPT.exec(fieldPath);
-  if (subscript !== null) {
-    const [, map, key = ""] = subscript;
+  const at = fieldPath.lastIndexOf("['", fieldPath.length - "['']".length);
+  if (at >= 0 && fieldPath.endsWith("']")) {
+    const map = fieldPath.slice(0, at);
+    const key = fieldPath.slice(at + 2, -2);
     if (map !== "metadata.annotations" && map !== "metadata.labels") {
       return [invalid(path, map, "does not support subscript")];
     }
