@@ -85,7 +85,7 @@ function isDateTime(text: string): boolean {
 }
 
 const SCALA_UNIT = new RegExp(
-  "^(ns|nano.*|us|µs|micro.*|ms|milli.*|s|sec.*|m|min.*|h|hr|hour.*|d|day.*|w|wk|week.*)$",
+  "^(ns|nano.*|us|\u00b5s|micro.*|ms|milli.*|s|sec.*|m|min.*|h|hr|hour.*|d|day.*|w|wk|week.*)$",
   "iu",
 );
 
@@ -94,7 +94,7 @@ const GO_DURATION_LENGTH_MAX = 1_000;
 /** A duration of Go's, or one with a unit in words: `22 ns`, `3 days`. */
 function isDuration(text: string): boolean {
   if (text.length <= GO_DURATION_LENGTH_MAX && parseDuration(text) !== undefined) return true;
-  const units = text.matchAll(/(?<!\d)\d+\s*([A-Za-zµ]+)/g);
+  const units = text.matchAll(/(?<!\d)\d+\s*([A-Za-z\u00b5]+)/g);
   return [...units].some(([, unit]) => SCALA_UNIT.test(unit!));
 }
 

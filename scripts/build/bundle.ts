@@ -93,6 +93,9 @@ function leanHttp(): Plugin {
   };
 }
 
+/** Where lines break, so that the place in a stack says more than the name of a bundle. */
+const LINE_CHARACTERS = 160;
+
 export interface BundleOptions {
   /** Relative to the root. */
   readonly outDir: string;
@@ -108,10 +111,12 @@ export interface BundleOptions {
 
 /**
  * Bundles entry points, by default with shared chunks, so that a command loads only what it uses.
+ * A process keeps the text of what it loads, so indentation and comments are left out.
+ * Resolves with the sources, relative to the root.
  */
-export async function bundle(options: BundleOptions): Promise<void> {
+export async function bundle(options: BundleOptions): Promise<string[]> {
   const { outDir, entries, external = EXTERNAL, trees = [], isWhole = false } = options;
-  await build({
+  const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
       Object.entries(entries).map(([name, source]) => [name, `${source}.ts`]),
@@ -124,6 +129,9 @@ export async function bundle(options: BundleOptions): Promise<void> {
     target: "node24",
     external: [...external],
     logLevel: "error",
+    minifyWhitespace: true,
+    lineLimit: LINE_CHARACTERS,
+    metafile: true,
     banner: { js: REQUIRE },
     // A tree is named after its lab; see `cli/supervisor/own-parts.ts`.
     define: {
@@ -132,4 +140,5 @@ export async function bundle(options: BundleOptions): Promise<void> {
     },
     plugins: [ownParts(trees), sourcePlaces(), leanHttp()],
   });
+  return Object.keys(metafile.inputs);
 }
