@@ -3,7 +3,7 @@ import { HEADER_BYTES_MAX } from "../limits.ts";
 import { parseAccept } from "./media-type.ts";
 import { parseRequestInfo } from "./request-info.ts";
 
-// What was quadratic took hours for texts of this length; a request's head may have 64 KiB.
+// A search that tries each place again takes hours for texts of this length.
 const LONG = 4_000_000;
 
 it("a long path is read in one pass", () => {

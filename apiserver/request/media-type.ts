@@ -32,7 +32,8 @@ export function parseMediaType(text: string): MediaType {
 /**
  * The ranges of an Accept header, the most wanted first; an empty header accepts anything. As the
  * library that upstream reads it with: what is no range is left out, a weight of 0 is the least
- * and no refusal, and one that is no number counts as 0. Ranges past ACCEPT_RANGES_MAX are left out.
+ * and no refusal, and one that is no number counts as 0. Ranges past ACCEPT_RANGES_MAX are left
+ * out.
  */
 export function parseAccept(header: string): MediaType[] {
   if (header === "") return [{ type: "*/*", parameters: {}, quality: 1 }];
