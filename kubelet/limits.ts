@@ -85,6 +85,11 @@ export const EXPANDED_OF_POD_CHARACTERS_MAX = 12 * 2 ** 20;
  * many as 32 of the largest Secrets. Most of them lie in the node's memory.
  */
 export const FILES_OF_POD_BYTES_MAX = 32 * 2 ** 20;
+/**
+ * The number of these files, with their directories and sources: a client may have them written
+ * each second.
+ */
+export const FILES_OF_POD_MAX = 1_000;
 /** mount.nfs retries a server that does not answer for two minutes on its own. */
 export const NFS_MOUNT_TIMEOUT_MS = 2 * 60_000;
 /** How long an unmount may write out what the node has in memory; then the mount is detached. */

@@ -1,4 +1,5 @@
 import {
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
@@ -11,10 +12,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Payload, writeAtomically } from "./atomic-writer.ts";
+import { FILES_OF_POD_MAX } from "../limits.ts";
+import { AtomicWriter, type Payload } from "./atomic-writer.ts";
 
 let dir: string;
+let writer: AtomicWriter;
 beforeEach(async () => {
+  writer = new AtomicWriter();
   dir = await mkdtemp(join(tmpdir(), "r2k-atomic-"));
 });
 afterEach(() => rm(dir, { recursive: true }));
@@ -22,7 +26,22 @@ afterEach(() => rm(dir, { recursive: true }));
 const payload = (files: Record<string, string>, mode = 0o644): Payload =>
   new Map(Object.entries(files).map(([path, text]) => [path, { text, encoding: "utf8", mode }]));
 const write = (files: Record<string, string>, mode?: number) =>
-  writeAtomically(dir, payload(files, mode), async () => {});
+  writer.write(dir, payload(files, mode), { owner: "team", own: async () => {} });
+const many = (text: string) =>
+  Object.fromEntries(Array.from({ length: FILES_OF_POD_MAX }, (_, index) => [`${index}`, text]));
+/** Counts the turns that the event loop has until then. */
+async function turnsDuring(what: Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let isOver = false;
+  const count = () => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await what;
+  isOver = true;
+  return turns;
+}
 
 describe("a projected volume", () => {
   test("shows files through ..data with their modes", async () => {
@@ -47,6 +66,32 @@ describe("a projected volume", () => {
     const before = await readlink(join(dir, "..data"));
     expect(await write({ a: "1" })).toBe(false);
     expect(await readlink(join(dir, "..data"))).toBe(before);
+  });
+
+  test("many files are written, and compared, in several turns", async () => {
+    expect(await turnsDuring(write(many("1")))).toBeGreaterThan(0);
+    writer = new AtomicWriter();
+    expect(await turnsDuring(write(many("1")))).toBeGreaterThan(0);
+  });
+
+  test("an equal payload is not compared again, but in another directory mounted there", async () => {
+    await write({ a: "1" });
+    await rm(join(dir, "..data/a"));
+    expect(await write({ a: "1" })).toBe(false);
+    await rm(dir, { recursive: true });
+    await mkdir(dir);
+    expect(await write({ a: "1" })).toBe(true);
+    writer.forget(dir);
+    await rm(join(dir, "..data/a"));
+    expect(await write({ a: "1" })).toBe(true);
+  });
+
+  test("links that an interrupted attempt left out are made", async () => {
+    await write({ a: "1" });
+    writer = new AtomicWriter();
+    await rm(join(dir, "a"));
+    expect(await write({ a: "1" })).toBe(false);
+    expect(await readFile(join(dir, "a"), "utf8")).toBe("1");
   });
 
   test("a link that leads out of the volume is replaced, and nothing behind it", async () => {

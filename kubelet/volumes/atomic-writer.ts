@@ -1,8 +1,11 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { closeSync, constants, fchmodSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { walk } from "@raft2kube/linux/beneath/walk.ts";
+import { FairTurns } from "@raft2kube/reconcile/turns.ts";
+import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**
@@ -23,32 +26,81 @@ const NEW_DATA_DIR = "..data_tmp";
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /**
- * Replaces the files of a volume atomically for its readers: all new files are written to a fresh
- * directory, then the link `..data` is renamed to point to it. Names at the top are links through
- * `..data`. Returns whether anything changed; an equal payload is not written again. `own` is
- * applied to the fresh directory before it is visible. All paths are opened through the volume's
- * descriptor, so that no link leads out of it. Source: API reference, atomic updates of ConfigMap,
- * Secret and projected volumes.
+ * Writes the files of volumes. One volume is written at a time, those of different owners in
+ * rotation, and in slices: a pod may have many small files, which a client changes each second.
  */
-export async function writeAtomically(
+export class AtomicWriter {
+  readonly #turns = new FairTurns();
+  /** The directory of the files of each volume, and the digest of their payload. */
+  readonly #written = new Map<string, string>();
+
+  /**
+   * Replaces the files of a volume atomically for its readers; `own` is applied before they are
+   * visible. Returns whether anything changed: an equal payload is not written again, and its files
+   * are read once.
+   */
+  async write(
+    dir: string,
+    payload: Payload,
+    { owner, own }: { owner: string; own: (freshDir: string) => Promise<void> },
+  ): Promise<boolean> {
+    for (const path of payload.keys()) checkPath(path);
+    const digest = await inSlices(digestOf(payload));
+    const written = this.#written.get(dir);
+    if (written !== undefined && written === `${filesOf(dir)} ${digest}`) return false;
+    const { files, changed } = await this.#turns.run(owner, () => replace(dir, payload, own));
+    this.#written.set(dir, `${files} ${digest}`);
+    return changed;
+  }
+
+  /** Forgets a directory that is removed. */
+  forget(dir: string): void {
+    this.#written.delete(dir);
+  }
+}
+
+/** Returns the name of a volume's present directory of files: no two mounts have the same. */
+function filesOf(dir: string): string | undefined {
+  using volume = Directory.open(dir);
+  return linkTarget(volume, DATA_DIR);
+}
+
+/**
+ * Writes all new files to a fresh directory, then renames the link `..data` to point to it. Names
+ * at the top are links through `..data`. All paths are opened through the volume's descriptor, so
+ * that no link leads out of it. Returns the directory of the files. Source: API reference, atomic
+ * updates of ConfigMap, Secret and projected volumes.
+ */
+async function replace(
   dir: string,
   payload: Payload,
   own: (freshDir: string) => Promise<void>,
-): Promise<boolean> {
-  for (const path of payload.keys()) checkPath(path);
+): Promise<{ files: string; changed: boolean }> {
   using volume = Directory.open(dir);
-  const current = linkTarget(volume, DATA_DIR);
-  if (current && holds(volume, current, payload)) return false;
-  const time = new Date().toISOString().replaceAll(/[-:]/g, "_");
-  const fresh = `..${time}.${randomBytes(4).toString("hex")}`;
-  writeFiles(volume, fresh, payload);
-  await own(join(dir, fresh));
-  await removeTree(volume, NEW_DATA_DIR);
-  volume.makeSymlink(NEW_DATA_DIR, fresh);
-  volume.rename(NEW_DATA_DIR, volume, DATA_DIR);
+  let files = linkTarget(volume, DATA_DIR);
+  const changed = files === undefined || !(await inSlices(holds(volume, files, payload)));
+  if (files === undefined || changed) {
+    const time = new Date().toISOString().replaceAll(/[-:]/g, "_");
+    files = `..${time}.${randomBytes(4).toString("hex")}`;
+    await inSlices(writeFiles(volume, files, payload));
+    await own(join(dir, files));
+    await removeTree(volume, NEW_DATA_DIR);
+    volume.makeSymlink(NEW_DATA_DIR, files);
+    volume.rename(NEW_DATA_DIR, volume, DATA_DIR);
+  }
+  // An earlier attempt may have ended before this.
   await linkTops(volume, payload);
-  await removeStale(volume, fresh);
-  return true;
+  await removeStale(volume, files);
+  return { files, changed };
+}
+
+function* digestOf(payload: Payload): Generator<void, string> {
+  const hash = createHash("sha256");
+  for (const [path, { text, encoding, mode }] of payload) {
+    hash.update(JSON.stringify([path, encoding, mode, text.length])).update(text);
+    yield;
+  }
+  return hash.digest("base64");
 }
 
 function checkPath(path: string): void {
@@ -64,12 +116,13 @@ function linkTarget(volume: Directory, name: string): string | undefined {
   return found?.stats().isSymbolicLink() ? found.readLink().toString() : undefined;
 }
 
-function writeFiles(volume: Directory, name: string, payload: Payload): void {
+function* writeFiles(volume: Directory, name: string, payload: Payload): Generator<void, void> {
   volume.makeDirectory(name, 0o755);
   using fresh = volume.directory(name);
   // The file creation mask must not change the mode.
   fresh.chmod(0o755);
   for (const [path, { text, encoding, mode }] of payload) {
+    yield;
     using parent = fresh.makeDirectories(dirname(path), 0o755);
     const file = parent.open(basename(path), CREATE, { mode: 0o600 });
     try {
@@ -82,22 +135,28 @@ function writeFiles(volume: Directory, name: string, payload: Payload): void {
 }
 
 /** Whether a directory of the volume has these files and no others. */
-function holds(volume: Directory, name: string, payload: Payload): boolean {
+function* holds(volume: Directory, name: string, payload: Payload): Generator<void, boolean> {
   // The target is not a directory of a payload.
   if (!/^\.\.[^/]+$/.test(name)) return false;
   using found = volume.find(name);
   if (!found?.stats().isDirectory()) return false;
   using data = volume.directory(name);
-  const files = filesBelow(data, "");
-  if (files.length !== payload.size) return false;
-  return files.every((path) => {
-    const wanted = payload.get(path);
-    return wanted !== undefined && isFile(data, path, wanted);
-  });
+  let files = 0;
+  for (const { stats } of walk(data)) {
+    if (!stats.isDirectory()) files++;
+    yield;
+  }
+  if (files !== payload.size) return false;
+  for (const [path, wanted] of payload) {
+    if (!isFile(data, path, wanted)) return false;
+    yield;
+  }
+  return true;
 }
 
 function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
-  using found = data.handle(path);
+  using found = data.find(path);
+  if (!found) return false;
   const { size, mode } = found.stats();
   // Ownership may have added bits to the mode; a bit that is missing means another mode.
   if ((mode & wanted.mode) !== wanted.mode) return false;
@@ -105,25 +164,12 @@ function isFile(data: Directory, path: string, wanted: ProjectedFile): boolean {
   return size === bytes.length && data.readFile(path, { limit_bytes: size }).equals(bytes);
 }
 
-function filesBelow(directory: Directory, below: string): string[] {
-  const files: string[] = [];
-  for (const name of directory.names()) {
-    const path = below === "" ? String(name) : `${below}/${String(name)}`;
-    using found = directory.handle(name);
-    if (!found.stats().isDirectory()) {
-      files.push(path);
-      continue;
-    }
-    using inner = directory.directory(name);
-    files.push(...filesBelow(inner, path));
-  }
-  return files;
-}
-
 /** Makes a link at the top for the first segment of each path, and removes all others. */
 async function linkTops(volume: Directory, payload: Payload): Promise<void> {
   const tops = new Set([...payload.keys()].map((path) => path.split("/")[0]!));
+  const slices = new Slices();
   for (const top of tops) {
+    if (slices.due) await slices.pause();
     const target = join(DATA_DIR, top);
     if (linkTarget(volume, top) === target) continue;
     await removeTree(volume, top);

@@ -1,4 +1,4 @@
-import { FILES_OF_POD_BYTES_MAX } from "../limits.ts";
+import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX } from "../limits.ts";
 import type { ProjectedFile } from "./atomic-writer.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -6,20 +6,29 @@ import { VolumeError } from "./volume-error.ts";
 const PAGE_BYTES = 4_096;
 
 /**
- * Budget of bytes for the files in one pod's volumes. It is taken before a file is decoded: sources
- * may name one large object as often as the pod's size allows.
+ * Budget for the files in one pod's volumes, with their directories and sources. It is taken before
+ * a file is decoded: sources may name one large object as often as the pod's size allows.
  */
 export class FilesBudget {
+  #left = FILES_OF_POD_MAX;
   #left_bytes = FILES_OF_POD_BYTES_MAX;
 
-  /** Takes bytes from the budget. Throws VolumeError TooLarge when it is exceeded. */
+  /** Takes a file or directory with its bytes, or a source with none. Throws VolumeError TooLarge. */
   take(bytes: number): void {
-    this.#left_bytes -= Math.max(1, Math.ceil(bytes / PAGE_BYTES)) * PAGE_BYTES;
-    if (this.#left_bytes >= 0) return;
-    const text =
-      "the files of the pod's configMap, secret, downwardAPI and projected volumes " +
-      `take more than ${FILES_OF_POD_BYTES_MAX} bytes`;
-    throw new VolumeError("TooLarge", text, {
+    this.#left--;
+    this.#left_bytes -= Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+    this.requireLeft();
+  }
+
+  /** Throws VolumeError TooLarge if more was taken than there was. */
+  requireLeft(): void {
+    if (this.#left >= 0 && this.#left_bytes >= 0) return;
+    const bound =
+      this.#left < 0
+        ? `are more than ${FILES_OF_POD_MAX}, with their directories and sources`
+        : `take more than ${FILES_OF_POD_BYTES_MAX} bytes`;
+    const what = "the files of the pod's configMap, secret, downwardAPI and projected volumes";
+    throw new VolumeError("TooLarge", `${what} ${bound}`, {
       remedy: "name fewer keys and sources, or put the data in a volume of another kind",
     });
   }
@@ -35,6 +44,15 @@ export class Files {
     this.#budget = budget;
   }
 
+  /** Counts an object that files come from, before it is read. Throws VolumeError TooLarge. */
+  addSource(): void {
+    this.#budget.take(0);
+  }
+
+  requireLeft(): void {
+    this.#budget.requireLeft();
+  }
+
   /** Adds a file, in place of one added before. Throws VolumeError TooLarge. */
   add(path: string, file: ProjectedFile): void {
     for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1)) {
@@ -43,7 +61,7 @@ export class Files {
       this.#directories.add(directory);
       this.#budget.take(PAGE_BYTES);
     }
-    this.#budget.take(Buffer.byteLength(file.text, file.encoding));
+    this.#budget.take(Math.max(1, Buffer.byteLength(file.text, file.encoding)));
     this.payload.set(path, file);
   }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FILES_OF_POD_BYTES_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
+import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { configMapPlugin, projectedPlugin } from "./projected.ts";
@@ -19,10 +19,11 @@ const objects: PodObjects = {
     metadata: {},
     data: { big: Buffer.alloc(MEBIBYTE).toString("base64"), small: btoa("1") },
   }),
-  configMap: async (_namespace, name) => ({
-    metadata: {},
-    data: name === "changing" ? changing : { big: "x".repeat(MEBIBYTE), small: "1" },
-  }),
+  configMap: async (_namespace, name) => {
+    if (name === "missing") return undefined;
+    const data = name === "changing" ? changing : { big: "x".repeat(MEBIBYTE), small: "1" };
+    return { metadata: {}, data };
+  },
 };
 const sources = { objects, allocatable: () => NODE, hostIPs: () => [] };
 
@@ -61,7 +62,23 @@ describe("files of volumes made from objects are bounded for the pod as a whole"
     ],
     ["many items of one ConfigMap", [{ name: "v", configMap: { items: items(MANY, "big") } }]],
     ["many volumes", items(MANY, "").map(({ path }) => ({ name: path, configMap: { name: "m" } }))],
-    ["many small files", [{ name: "v", configMap: { items: items(10_000, "small") } }]],
+    [
+      "many small files",
+      [{ name: "v", configMap: { items: items(FILES_OF_POD_MAX + 1, "small") } }],
+    ],
+    [
+      "many sources that are not there",
+      [
+        {
+          name: "v",
+          projected: {
+            sources: Array.from({ length: FILES_OF_POD_MAX + 1 }, () => ({
+              configMap: { name: "missing", optional: true },
+            })),
+          },
+        },
+      ],
+    ],
     [
       "deep directories",
       [
@@ -98,7 +115,7 @@ describe("files of volumes made from objects are bounded for the pod as a whole"
     ],
   ])("%s", async (_, volumes) => {
     const annotations = { large: "x".repeat(MEBIBYTE) };
-    await expect(setUp(volumes, { annotations })).rejects.toThrow(/take more than \d+ bytes/);
+    await expect(setUp(volumes, { annotations })).rejects.toThrow(/(take|are) more than \d+/);
   });
 
   test("the volumes that one pod's containers use are counted", async () => {
@@ -135,6 +152,14 @@ test("a changed ConfigMap is in the files after the next sync: new, changed and 
   expect(await shown()).toEqual(changing);
   changing = { b: "2", c: "2" };
   expect(await shown()).toEqual(changing);
+});
+
+test("other keys of an object than those of a source's items are not read", async () => {
+  let lists = 0;
+  changing = new Proxy({ a: "1" }, { ownKeys: () => (lists++, ["a"]) });
+  const configMap = { name: "changing", items: [{ key: "a", path: "a" }] };
+  await setUp([{ name: "v", configMap }]);
+  expect(lists).toBe(0);
 });
 
 test("a source that is not supported is refused by its name", async () => {

@@ -2,7 +2,8 @@ import { mkdir } from "node:fs/promises";
 import type { Pod, Volume, VolumeProjection } from "@raft2kube/api/gen/core/v1.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { FILES_OF_POD_BYTES_MAX } from "../limits.ts";
-import { writeAtomically } from "./atomic-writer.ts";
+import { namespaceOf } from "../pods/pod-identity.ts";
+import { AtomicWriter } from "./atomic-writer.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
 import { Files } from "./files.ts";
 import { applyFsGroup } from "./fs-group.ts";
@@ -32,6 +33,7 @@ function filesPlugin(options: {
   supports(volume: Volume): boolean;
   gather(files: Files, pod: Pod, volume: Volume): Promise<void>;
 }): VolumePlugin {
+  const writer = new AtomicWriter();
   return {
     name: options.name,
     supports: ({ volume }) => options.supports(volume),
@@ -41,10 +43,14 @@ function filesPlugin(options: {
       if (options.memory) await mountMemory(dir, MEMORY_OPTIONS);
       else await mkdir(dir, { recursive: true });
       setDirectoryMode(dir, 0o777);
-      await writeAtomically(dir, files.payload, (fresh) => applyFsGroup(fresh, fsGroup, true));
+      const own = (fresh: string) => applyFsGroup(fresh, fsGroup, true);
+      await writer.write(dir, files.payload, { owner: namespaceOf(pod), own });
       return { kind: "filesystem", hostPath: dir, readOnly: true };
     },
-    tearDown: removeVolumeDir,
+    async tearDown(request) {
+      writer.forget(request.dir);
+      await removeVolumeDir(request);
+    },
     usage: ({ dir, measured }) => directoryUsage(dir, measured),
   };
 }

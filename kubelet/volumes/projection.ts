@@ -20,8 +20,8 @@ export interface ProjectionSources {
   hostIPs(): string[];
 }
 
-/** The text of an object's keys. */
-type Texts = Map<string, Omit<ProjectedFile, "mode">>;
+/** A part of an object's data: its texts by key, and their encoding. */
+type Part = readonly [Record<string, string> | undefined, ProjectedFile["encoding"]];
 
 /** Adds a ConfigMap's keys. A missing one is an error unless optional. */
 export async function addConfigMap(
@@ -33,16 +33,14 @@ export async function addConfigMap(
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
+  files.addSource();
   const object = await objects.configMap(namespace, name);
   if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
-  const data: Texts = new Map();
-  for (const [key, text] of Object.entries(object?.data ?? {})) {
-    data.set(key, { text, encoding: "utf8" });
-  }
-  for (const [key, text] of Object.entries(object?.binaryData ?? {})) {
-    data.set(key, { text, encoding: "base64" });
-  }
-  addKeys(files, data, { items, mode, optional, what: `configmap ${namespace}/${name}` });
+  const parts: Part[] = [
+    [object?.data, "utf8"],
+    [object?.binaryData, "base64"],
+  ];
+  addKeys(files, parts, { items, mode, optional, what: `configmap ${namespace}/${name}` });
 }
 
 /** Adds a Secret's keys. */
@@ -55,13 +53,11 @@ export async function addSecret(
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
+  files.addSource();
   const object = await objects.secret(namespace, name);
   if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
-  const data: Texts = new Map();
-  for (const [key, text] of Object.entries(object?.data ?? {})) {
-    data.set(key, { text, encoding: "base64" });
-  }
-  addKeys(files, data, { items, mode, optional, what: `secret ${namespace}/${name}` });
+  const parts: Part[] = [[object?.data, "base64"]];
+  addKeys(files, parts, { items, mode, optional, what: `secret ${namespace}/${name}` });
 }
 
 /** Adds fields of the pod and resources of its containers. */
@@ -72,6 +68,7 @@ export function addDownward(
   mode: number,
   sources: ProjectionSources,
 ): void {
+  files.addSource();
   const hostIPs = sources.hostIPs();
   const podIPs = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
   for (const { path, fieldRef, resourceFieldRef, mode: own } of items) {
@@ -91,6 +88,7 @@ export async function addToken(
   { objects }: ProjectionSources,
 ): Promise<void> {
   const { path, audience, expirationSeconds = TOKEN_SECONDS } = source;
+  files.addSource();
   const audiences = audience ? [audience] : [];
   const { token } = await objects.token(pod, { audiences, expirationSeconds });
   const narrow = pod.spec.securityContext?.fsGroup === undefined ? mode : 0o600;
@@ -99,19 +97,23 @@ export async function addToken(
 
 const TOKEN_SECONDS = 3600;
 
+/** Adds the keys of an object, or those of `items`: the others, which may be many, are not read. */
 function addKeys(
   files: Files,
-  data: Texts,
+  parts: readonly Part[],
   how: { items: KeyToPath[] | undefined; mode: number; optional: boolean; what: string },
 ): void {
   const { items, mode, optional, what } = how;
   if (!items || items.length === 0) {
-    for (const [key, text] of data) files.add(key, { ...text, mode });
+    files.requireLeft();
+    for (const [texts = {}, encoding] of parts) {
+      for (const [path, text] of Object.entries(texts)) files.add(path, { text, encoding, mode });
+    }
     return;
   }
   for (const { key, path, mode: own } of items) {
-    const text = data.get(key);
-    if (text) files.add(path, { ...text, mode: own ?? mode });
+    const part = parts.find(([texts = {}]) => Object.hasOwn(texts, key));
+    if (part) files.add(path, { text: part[0]![key]!, encoding: part[1], mode: own ?? mode });
     else if (!optional) throw new VolumeError("NotFound", `${what} has no key ${key}`);
   }
 }
