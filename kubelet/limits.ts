@@ -193,8 +193,19 @@ export const OBJECTS_CACHED_CHARACTERS_MAX = 64 * 2 ** 20;
 export const TOKENS_CACHED_MAX = 1_000;
 /** Time for the runtime to come up when the kubelet starts beside it. */
 export const RUNTIME_START_MS = 60_000;
-/** A follower of a log looks for itself this often, should no file event come. */
+/**
+ * A follower of a log asks this often whether its container may still write, and looks for itself
+ * should no file event come; it reads no more often than the second.
+ */
 export const LOG_FOLLOW_POLL_MS = 1_000;
+export const LOG_FOLLOW_MS_MIN = 100;
+/** Logs that are being read, followed or not. The reserve is for pods of kube-system. */
+export const LOGS_READ_MAX = 512;
+export const LOGS_READ_OF_NAMESPACE_MAX = 256;
+export const LOGS_READ_OF_POD_MAX = 64;
+export const LOGS_READ_RESERVED = 64;
+/** Statuses that one reader of a pod asks the runtime for at a time: it has one channel for all. */
+export const STATUSES_AT_ONCE_MAX = 32;
 /** Runtimes cut lines at 16 KiB; one longer than this is no log line. */
 export const LOG_LINE_BYTES_MAX = 1 << 20;
 /** The streaming server of the runtime is on this machine. */
@@ -221,6 +232,10 @@ assertLimits({
   "a message from the log is no longer than one from a file":
     TERMINATION_LOG_BYTES_MAX <= TERMINATION_MESSAGE_BYTES_MAX,
   "the log is looked at no more often than allowed": LOG_ROTATE_MS_MIN <= LOG_ROTATE_PERIOD_MS,
+  "a follower waits less than for its next question": LOG_FOLLOW_MS_MIN < LOG_FOLLOW_POLL_MS,
+  "logs of a pod are part of its namespace's, and those of all":
+    LOGS_READ_OF_POD_MAX <= LOGS_READ_OF_NAMESPACE_MAX &&
+    LOGS_READ_OF_NAMESPACE_MAX + LOGS_READ_RESERVED < LOGS_READ_MAX,
   "a line fits into a log file": LOG_LINE_BYTES_MAX <= LOG_FILE_BYTES_MAX,
   "headers come before the request is over": HEADERS_TIMEOUT_MS <= REQUEST_TIMEOUT_MS,
 });

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { type Owner, Shares } from "./shares.ts";
+import { NestedShares, type Owner, Shares } from "./shares.ts";
 
 const limits = { all: 10, each: 4, reserved: 2 };
 const a: Owner = { name: "a" };
@@ -56,4 +56,15 @@ it("an amount larger than a share fits an owner without any, one above all fits 
   expect([b, node].map((owner) => shares.fits(owner, 2))).toEqual([false, true]);
   giveAll();
   expect(shares.taken).toBe(0);
+});
+
+it("owners have shares of those of their group", () => {
+  const shares = new NestedShares({ all: 8, reserved: 2, eachGroup: 4, each: 3 });
+  const gives = [1, 2, 3].map(() => shares.take(a, c));
+  expect([shares.take(a, c), typeof shares.take(b, c)]).toEqual(["owner", "function"]);
+  expect(shares.take(b, c)).toBe("group");
+  for (const name of ["d", "e"]) expect(typeof shares.take({ name }, b)).toBe("function");
+  expect([shares.take(c, a), typeof shares.take(node, node)]).toEqual(["all", "function"]);
+  for (const give of gives) if (typeof give === "function") give();
+  expect(typeof shares.take(a, c)).toBe("function");
 });

@@ -83,3 +83,31 @@ export class Shares {
     if (may === undefined) this.#ordinary += by;
   }
 }
+
+/** How much there is for groups of owners, as namespaces of pods, and for one owner of a group. */
+export interface NestedLimits {
+  readonly all: number;
+  readonly reserved: number;
+  readonly eachGroup: number;
+  readonly each: number;
+}
+
+/** Counts what owners have taken of the shares of their groups. */
+export class NestedShares {
+  readonly #groups: Shares;
+  readonly #owners: Shares;
+
+  constructor({ eachGroup, each, ...all }: NestedLimits) {
+    this.#groups = new Shares({ ...all, each: eachGroup });
+    this.#owners = new Shares({ ...all, each });
+  }
+
+  /** Takes one. Returns how to give it back, once; or whose share is used up, the widest. */
+  take(owner: Owner, group: Owner): (() => void) | "all" | "group" | "owner" {
+    if (!this.#groups.isLeft(group)) return "all";
+    if (!this.#groups.isWithinShare(group)) return "group";
+    if (!this.#owners.isWithinShare(owner)) return "owner";
+    const gives = [this.#groups.take(group), this.#owners.take(owner)];
+    return () => gives.forEach((give) => give());
+  }
+}

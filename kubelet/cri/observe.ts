@@ -5,6 +5,7 @@ import {
   PodSandboxState,
   type PodSandboxStatus,
 } from "@raft2kube/proto/gen/cri.ts";
+import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
 import { POD_UID_LABEL } from "../pods/pod-labels.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "./observed.ts";
 import { isGone, type Runtime } from "./runtime.ts";
@@ -17,32 +18,65 @@ const NANOSECONDS_PER_MS = 1_000_000n;
 
 /** Reads the sandboxes and containers of one pod from the runtime. */
 export async function observePod(
-  { runtime }: Runtime,
+  runtime: Runtime,
   pod: { uid: string; name: string; namespace: string },
 ): Promise<ObservedPod> {
-  const labelSelector = { [POD_UID_LABEL]: pod.uid };
-  const [{ items }, { containers }] = await Promise.all([
-    runtime.listPodSandbox({ filter: { labelSelector } }),
-    runtime.listContainers({ filter: { labelSelector } }),
+  const [sandboxes, containers] = await Promise.all([
+    observeSandboxes(runtime, pod.uid),
+    observeContainers(runtime, pod.uid),
   ]);
-  const [sandboxes, statuses] = await Promise.all([
-    Promise.all(items.map(({ id }) => sandboxStatus(runtime, id))),
-    Promise.all(containers.map(({ id }) => statusOf(runtime, id))),
-  ]);
-  return {
-    ...pod,
-    sandboxes: sandboxes
-      .flatMap((status) => (status ? [observedSandbox(status)] : []))
-      .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt),
-    containers: statuses
-      .flatMap((status) => (status ? [observedContainer(status)] : []))
-      .map((one) => ({ ...one, sandboxId: sandboxOf(one.id, containers) }))
-      .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt),
-  };
+  return { ...pod, sandboxes, containers };
 }
 
-function sandboxOf(id: string, containers: { id: string; podSandboxId: string }[]): string {
-  return containers.find((one) => one.id === id)?.podSandboxId ?? "";
+/** Reads the sandboxes of one pod, newest first. */
+export async function observeSandboxes(
+  { runtime }: Runtime,
+  podUid: string,
+): Promise<ObservedSandbox[]> {
+  const { items } = await runtime.listPodSandbox({ filter: { labelSelector: labelsOf(podUid) } });
+  const statuses = await fewAtOnce(items, ({ id }) => sandboxStatus(runtime, id));
+  return statuses
+    .flatMap((status) => (status ? [observedSandbox(status)] : []))
+    .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt);
+}
+
+/** Reads the containers of one pod, or those of one name, newest first. */
+export async function observeContainers(
+  { runtime }: Runtime,
+  podUid: string,
+  name?: string,
+): Promise<ObservedContainer[]> {
+  const labelSelector = labelsOf(podUid, name);
+  const { containers } = await runtime.listContainers({ filter: { labelSelector } });
+  const sandboxOf = new Map(containers.map(({ id, podSandboxId }) => [id, podSandboxId]));
+  const statuses = await fewAtOnce(containers, ({ id }) => statusOf(runtime, id));
+  return statuses
+    .flatMap((status) => (status ? [observedContainer(status)] : []))
+    .map((one) => ({ ...one, sandboxId: sandboxOf.get(one.id) ?? "" }))
+    .sort((a, b) => b.createdAt_ms - a.createdAt_ms || b.attempt - a.attempt);
+}
+
+/** Reads one container; undefined when the runtime does not have it. */
+export async function observeContainer(
+  { runtime }: Runtime,
+  id: string,
+): Promise<ObservedContainer | undefined> {
+  const status = await statusOf(runtime, id);
+  return status && observedContainer(status);
+}
+
+function labelsOf(podUid: string, name?: string): Record<string, string> {
+  return { [POD_UID_LABEL]: podUid, ...(name !== undefined && { [CONTAINER_NAME_LABEL]: name }) };
+}
+
+/** Asks for each item, a few at a time: the runtime's channel is that of all pods. */
+async function fewAtOnce<T, R>(items: readonly T[], ask: (item: T) => Promise<R>): Promise<R[]> {
+  const answers: R[] = [];
+  for (let at = 0; at < items.length; at += STATUSES_AT_ONCE_MAX) {
+    const few = items.slice(at, at + STATUSES_AT_ONCE_MAX);
+    answers.push(...(await Promise.all(few.map(ask))));
+  }
+  return answers;
 }
 
 async function sandboxStatus(runtime: Runtime["runtime"], podSandboxId: string) {

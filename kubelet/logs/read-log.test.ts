@@ -1,8 +1,10 @@
 import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS } from "../limits.ts";
 import { type LogOptions, readLog } from "./read-log.ts";
 
 let dir: string;
@@ -109,5 +111,39 @@ describe("a container's log", () => {
     await appendFile(path, "2026-01-01T00:00:03Z stdout F three\n");
     expect(await next()).toBe("three\n");
     expect((await following.next()).done).toBe(true);
+  });
+
+  test("that changes all the time asks for its container once a second", async () => {
+    const line = (number: number) => `2026-01-01T00:00:01Z stdout F ${number}\n`;
+    await writeFile(path, line(0));
+    const clock = new ManualClock();
+    let asked = 0;
+    const mayWrite = async () => {
+      asked++;
+      return true;
+    };
+    const gone = new AbortController();
+    const wanted = { ...source(mayWrite, gone.signal), clock };
+    const following = readLog(wanted, { ...ALL, follow: true });
+    const next = async () => {
+      let read: IteratorResult<Buffer> | undefined;
+      void following.next().then((result) => {
+        read = result;
+      });
+      const isRead = () => {
+        clock.advance(LOG_FOLLOW_MS_MIN / 20);
+        return read;
+      };
+      return waitFor("a line", isRead, { clock: systemClock(), interval_ms: 1 });
+    };
+    expect((await next()).value?.toString()).toBe("0\n");
+    for (let number = 1; number < 20; number++) {
+      const read = next();
+      await appendFile(path, line(number));
+      expect((await read).value?.toString()).toBe(`${number}\n`);
+    }
+    expect(asked).toBeLessThanOrEqual(1 + clock.monotonic() / LOG_FOLLOW_POLL_MS);
+    gone.abort();
+    await following.return(undefined);
   });
 });

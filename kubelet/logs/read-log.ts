@@ -5,7 +5,7 @@ import { openFile } from "@raft2kube/linux/beneath/open-file.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../limits.ts";
+import { LOG_FOLLOW_MS_MIN, LOG_FOLLOW_POLL_MS, LOG_LINE_BYTES_MAX } from "../limits.ts";
 import { type CriLogLine, parseCriLogLine } from "./cri-log-line.ts";
 import { type LogDirectory, logFiles, openLogDirectory } from "./log-directory.ts";
 import { tailPosition } from "./tail-position.ts";
@@ -107,14 +107,19 @@ async function* followed(
   offset: number,
 ): AsyncGenerator<Buffer> {
   const { clock, signal } = source;
-  const changes = new Changes(`/proc/self/fd/${directory.fd}`);
+  using changes = new Changes(`/proc/self/fd/${directory.fd}`, clock, signal);
   let cursor = { offset, rest: NOTHING };
   let handle: FileHandle | undefined;
+  let open = true;
+  let asked_ms = -Infinity;
   try {
     while (!signal.aborted) {
       handle ??= await openFile(directory, name);
       // Asked before reading: what is written until the answer is read afterwards.
-      const open = await source.mayWrite();
+      if (clock.monotonic() - asked_ms >= LOG_FOLLOW_POLL_MS) {
+        asked_ms = clock.monotonic();
+        open = await source.mayWrite();
+      }
       if (handle) yield* linesOf(handle, cursor);
       if (handle && (await replaced(handle, directory, name))) {
         yield* linesOf(handle, cursor);
@@ -124,10 +129,9 @@ async function* followed(
         continue;
       }
       if (!open) return;
-      await changes.wait(clock, signal);
+      await changes.next(asked_ms + LOG_FOLLOW_POLL_MS);
     }
   } finally {
-    changes.close();
     await handle?.close();
   }
 }
@@ -163,14 +167,23 @@ async function* linesOf(handle: FileHandle, cursor: Cursor): AsyncGenerator<Buff
   }
 }
 
-/** Wakes a follower when the log's directory changes, or after a while in any case. */
-class Changes {
+/**
+ * Wakes a follower when the log's directory changes, LOG_FOLLOW_MS_MIN apart, when it is due, and
+ * when the signal is aborted.
+ */
+class Changes implements Disposable {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
   readonly #watcher: FSWatcher | undefined;
-  #wake = new AbortController();
+  readonly #wake = () => this.#woken.resolve();
+  #woken = Promise.withResolvers<void>();
 
-  constructor(dir: string) {
+  constructor(dir: string, clock: Clock, signal: AbortSignal) {
+    this.#clock = clock;
+    this.#signal = signal;
+    signal.addEventListener("abort", this.#wake);
     try {
-      this.#watcher = watch(dir, () => this.#wake.abort());
+      this.#watcher = watch(dir, this.#wake);
       this.#watcher.on("error", () => this.#watcher?.close());
     } catch (thrown) {
       // No watch to be had (the directory is going, the limit is reached): polling does.
@@ -178,12 +191,16 @@ class Changes {
     }
   }
 
-  async wait(clock: Clock, signal: AbortSignal): Promise<void> {
-    await delay(clock, LOG_FOLLOW_POLL_MS, AbortSignal.any([signal, this.#wake.signal]));
-    this.#wake = new AbortController();
+  async next(due_ms: number): Promise<void> {
+    await delay(this.#clock, LOG_FOLLOW_MS_MIN, this.#signal);
+    const timer = this.#clock.after(due_ms - this.#clock.monotonic(), this.#wake);
+    await this.#woken.promise;
+    timer.cancel();
+    if (!this.#signal.aborted) this.#woken = Promise.withResolvers();
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#watcher?.close();
+    this.#signal.removeEventListener("abort", this.#wake);
   }
 }

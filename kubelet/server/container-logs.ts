@@ -5,14 +5,22 @@ import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { observePod } from "../cri/observe.ts";
+import { NestedShares } from "@raft2kube/std/shares.ts";
+import { observeContainer } from "../cri/observe.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import {
+  LOGS_READ_MAX,
+  LOGS_READ_OF_NAMESPACE_MAX,
+  LOGS_READ_OF_POD_MAX,
+  LOGS_READ_RESERVED,
+} from "../limits.ts";
 import { type LogOptions, readLog } from "../logs/read-log.ts";
 import { nameOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
-import { containersNamed, type FoundPod, findPod } from "./pod-lookup.ts";
+import type { PodWorker } from "../sync/worker.ts";
+import { containersNamed, findPod } from "./pod-lookup.ts";
 import { flag } from "./request-target.ts";
 
 const log = logger("kubelet-logs");
@@ -24,24 +32,54 @@ export interface LogsContext {
   paths: PodPaths;
 }
 
-/** GET /containerLogs/NAMESPACE/POD/CONTAINER. Throws HttpError before anything is sent. */
+/** Counts the logs that are being read, of a pod and of its namespace. */
+export function logShares(): NestedShares {
+  return new NestedShares({
+    all: LOGS_READ_MAX,
+    reserved: LOGS_READ_RESERVED,
+    eachGroup: LOGS_READ_OF_NAMESPACE_MAX,
+    each: LOGS_READ_OF_POD_MAX,
+  });
+}
+
+/** Takes a pod's part of the logs that may be read. Throws HttpError 429 when there is none. */
+function takePart(shares: NestedShares, namespace: string, pod: string): Disposable {
+  const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
+  const taken = shares.take(
+    { name: `${namespace}/${pod}`, ...rights },
+    { name: namespace, ...rights },
+  );
+  if (typeof taken === "function") return { [Symbol.dispose]: taken };
+  const owners = { all: "this node", group: `namespace ${namespace}`, owner: `pod ${pod}` };
+  const message = `as many logs of ${owners[taken]} are being read as may: end some of them first`;
+  throw new HttpError(429, message);
+}
+
+/**
+ * GET /containerLogs/NAMESPACE/POD/CONTAINER. Throws HttpError before anything is sent: 429 while
+ * too many logs are read.
+ */
 export async function serveContainerLogs(
   { workers, runtime, clock, paths: { podLogsDir } }: LogsContext,
+  shares: NestedShares,
   [namespace = "", podName = "", container = ""]: string[],
   query: URLSearchParams,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const options = logOptions(query, clock.now());
-  const found = await findPod(workers, runtime, namespace, podName);
-  const wanted = instanceOf(found, container, flag(query, "previous"));
+  const worker = findPod(workers, namespace, podName);
+  // The client may have gone before this.
+  if (response.destroyed) return;
+  using _ = takePart(shares, namespace, podName);
   const gone = new AbortController();
   response.once("close", () => gone.abort());
   request.once("aborted", () => gone.abort());
+  const instances = await containersNamed(runtime, worker, container);
+  const wanted = instanceOf(worker, container, instances, flag(query, "previous"));
   const mayWrite = async () => {
-    const pod = { uid: found.worker.uid, name: podName, namespace };
-    const { containers } = await observePod(runtime, pod);
-    return containers.some(({ id, state }) => id === wanted.id && state !== "exited");
+    const now = await observeContainer(runtime, wanted.id);
+    return now !== undefined && now.state !== "exited";
   };
   const source = { podLogsDir, path: wanted.logPath, clock, signal: gone.signal, mayWrite };
   response.writeHead(200, { "content-type": "text/plain", "x-content-type-options": "nosniff" });
@@ -55,9 +93,13 @@ export async function serveContainerLogs(
   }
 }
 
-function instanceOf(found: FoundPod, container: string, previous: boolean): ObservedContainer {
-  const pod = nameOf(found.worker.pod);
-  const [newest, before] = containersNamed(found, container);
+function instanceOf(
+  worker: PodWorker,
+  container: string,
+  [newest, before]: ObservedContainer[],
+  previous: boolean,
+): ObservedContainer {
+  const pod = nameOf(worker.pod);
   if (previous) {
     if (before) return before;
     const message = `previous terminated container "${container}" in pod "${pod}" not found`;
@@ -65,8 +107,8 @@ function instanceOf(found: FoundPod, container: string, previous: boolean): Obse
   }
   if (newest && newest.state !== "created") return newest;
   const statuses = [
-    ...(found.worker.status?.containerStatuses ?? []),
-    ...(found.worker.status?.initContainerStatuses ?? []),
+    ...(worker.status?.containerStatuses ?? []),
+    ...(worker.status?.initContainerStatuses ?? []),
   ];
   const waiting = statuses.find(({ name }) => name === container)?.state?.waiting;
   const reason = waiting?.reason ?? "ContainerCreating";

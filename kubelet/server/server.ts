@@ -28,7 +28,7 @@ import type { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { type PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { Authorization, accessOf } from "./authorization.ts";
-import { serveContainerLogs } from "./container-logs.ts";
+import { logShares, serveContainerLogs } from "./container-logs.ts";
 import { CpuRates } from "./cpu-rates.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
@@ -109,6 +109,7 @@ class Handler {
   readonly #rates = new CpuRates();
   readonly #storages: ReturnType<typeof podStorages>;
   readonly #claims: ReturnType<typeof claimUsages>;
+  readonly #logs = logShares();
   readonly #started_ms: number;
 
   constructor(context: ServerContext) {
@@ -194,7 +195,14 @@ class Handler {
         return this.#cadvisor(response);
     }
     if (first === "containerLogs") {
-      return serveContainerLogs(this.#context, segments.slice(1), query, request, response);
+      return serveContainerLogs(
+        this.#context,
+        this.#logs,
+        segments.slice(1),
+        query,
+        request,
+        response,
+      );
     }
     throw new HttpError(404, "404 page not found");
   }

@@ -3,6 +3,7 @@ import net from "node:net";
 import type { Duplex } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { observeSandboxes } from "../cri/observe.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { STREAM_CONNECT_MS, STREAM_IDLE_MS } from "../limits.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
@@ -26,8 +27,8 @@ export async function streamingUrl(
 ): Promise<string> {
   const [what, namespace = "", podName = "", ...rest] = segments;
   if (what === "portForward") {
-    const found = await findPod(workers, runtime, namespace, podName, rest[0]);
-    const sandbox = found.observed.sandboxes.find(({ ready }) => ready);
+    const { uid } = findPod(workers, namespace, podName, rest[0]);
+    const sandbox = (await observeSandboxes(runtime, uid)).find(({ ready }) => ready);
     if (!sandbox) throw new HttpError(404, `pod "${podName}" is not running`);
     const port = query
       .getAll("port")
@@ -38,8 +39,8 @@ export async function streamingUrl(
   }
   const container = rest.at(-1) ?? "";
   const uid = rest.length > 1 ? rest[0] : undefined;
-  const found = await findPod(workers, runtime, namespace, podName, uid);
-  const { id: containerId } = runningContainer(found, container);
+  const worker = findPod(workers, namespace, podName, uid);
+  const { id: containerId } = await runningContainer(runtime, worker, container);
   const tty = flag(query, "tty");
   const streams = {
     containerId,

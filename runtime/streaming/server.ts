@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { type Owner, Shares } from "@raft2kube/std/shares.ts";
+import { NestedShares } from "@raft2kube/std/shares.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { RuntimeError } from "../errors.ts";
 import {
@@ -34,8 +34,6 @@ interface Waiting {
   give: () => void;
 }
 
-const ALL = { all: STREAMS, reserved: STREAMS_RESERVED };
-
 /**
  * Serves the URLs that Exec, Attach and PortForward return. A URL has a random token and is valid
  * for one request within a minute; the server listens on loopback only. Only a client of the CRI
@@ -46,8 +44,12 @@ export class StreamingServer {
   readonly #server: Server;
   readonly #waiting = new Map<string, Waiting>();
   readonly #sockets = new Set<Duplex>();
-  readonly #pods = new Shares({ ...ALL, each: STREAMS_OF_POD });
-  readonly #namespaces = new Shares({ ...ALL, each: STREAMS_OF_NAMESPACE });
+  readonly #shares = new NestedShares({
+    all: STREAMS,
+    reserved: STREAMS_RESERVED,
+    eachGroup: STREAMS_OF_NAMESPACE,
+    each: STREAMS_OF_POD,
+  });
   readonly #onError: (error: unknown) => void;
 
   constructor(clock: Clock, onError: (error: unknown) => void) {
@@ -90,23 +92,15 @@ export class StreamingServer {
 
   #take({ sandboxId, namespace }: Streamed): () => void {
     const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
-    const [pod, all]: [Owner, Owner] = [
-      { name: sandboxId, ...rights },
-      { name: namespace, ...rights },
-    ];
-    const full = !this.#namespaces.isLeft(all)
-      ? "of all pods"
-      : !this.#namespaces.isWithinShare(all)
-        ? `of namespace ${namespace}`
-        : !this.#pods.isWithinShare(pod)
-          ? `of sandbox ${sandboxId}`
-          : undefined;
-    if (full !== undefined) {
-      const message = `as many execs, attachments and port-forwards ${full} are running as may`;
-      throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });
-    }
-    const gives = [this.#pods.take(pod), this.#namespaces.take(all)];
-    return () => gives.forEach((give) => give());
+    const taken = this.#shares.take({ name: sandboxId, ...rights }, { name: namespace, ...rights });
+    if (typeof taken === "function") return taken;
+    const owners = {
+      all: "all pods",
+      group: `namespace ${namespace}`,
+      owner: `sandbox ${sandboxId}`,
+    };
+    const message = `as many execs, attachments and port-forwards of ${owners[taken]} are running as may`;
+    throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });
   }
 
   async close(): Promise<void> {

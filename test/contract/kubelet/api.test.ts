@@ -4,13 +4,14 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { ConfigMap, Event, Node as KubeNode, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { CONFIG_MAPS, EVENTS, LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { LOGS_READ_OF_POD_MAX } from "@raft2kube/kubelet/limits.ts";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ControlPlane } from "../controllers/control-plane.ts";
 import { type ApiNode, startApiNode } from "./api-node.ts";
-import { ask as askNode, MASTER } from "./ask.ts";
+import { ask as askNode, MASTER, open } from "./ask.ts";
 import { isReady, type Node } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
 
@@ -154,6 +155,19 @@ describe("the kubelet under an API server", { timeout: STEP_TIMEOUT_MS }, () => 
       return ["Scheduled", "Pulled", "Created", "Started"].every((one) => reasons.includes(one));
     };
     await waitFor("the events", reported, { clock });
+  });
+
+  it("a pod has its part of the logs that are read, until some have ended", async () => {
+    const followed = [];
+    for (let count = 0; count < LOGS_READ_OF_POD_MAX; count++) {
+      followed.push(await open(api, "/containerLogs/default/whole/main?follow=true", MASTER));
+    }
+    const log = () => ask("/containerLogs/default/whole/main", MASTER);
+    const body = "as many logs of pod whole are being read as may: end some of them first\n";
+    expect(await log()).toEqual({ status: 429, body });
+    followed.pop()!.destroy();
+    await expect.poll(log).toMatchObject({ status: 200 });
+    for (const answer of followed) answer.destroy();
   });
 
   it("restores a pod's status that another client overwrote", async () => {

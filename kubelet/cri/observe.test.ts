@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { STATUSES_AT_ONCE_MAX } from "../limits.ts";
+import { CONTAINER_NAME_LABEL, observeContainers } from "./observe.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** A runtime with two instances of each container, and the calls for statuses that it had. */
+function runtimeOf(names: string[]) {
+  const asked: string[] = [];
+  const most = { now: 0, ever: 0 };
+  const all = names.flatMap((name) =>
+    [0, 1].map((attempt) => ({ id: `${name}.${attempt}`, name })),
+  );
+  const runtime = {
+    listContainers: async ({ filter }: { filter: { labelSelector: Record<string, string> } }) => {
+      const wanted = filter.labelSelector[CONTAINER_NAME_LABEL];
+      const containers = all.filter(({ name }) => wanted === undefined || name === wanted);
+      return { containers: containers.map(({ id }) => ({ id, podSandboxId: "s" })) };
+    },
+    containerStatus: async ({ containerId: id }: { containerId: string }) => {
+      asked.push(id);
+      most.ever = Math.max(most.ever, ++most.now);
+      await new Promise((resolve) => setImmediate(resolve));
+      most.now--;
+      const times = { createdAt: 1n, startedAt: 1n, finishedAt: 0n };
+      return { status: { id, ...times, labels: {}, annotations: {}, mounts: [] } };
+    },
+  };
+  return { runtime: { runtime } as unknown as Runtime, asked, most };
+}
+
+const MANY = Array.from({ length: STATUSES_AT_ONCE_MAX }, (_, index) => `c${index}`);
+
+test("one reader of a pod asks for a few of its containers at a time", async () => {
+  const { runtime, most } = runtimeOf(MANY);
+  expect(await observeContainers(runtime, "u")).toHaveLength(2 * MANY.length);
+  expect(most.ever).toBe(STATUSES_AT_ONCE_MAX);
+});
+
+test("a reader of one container asks for its instances alone", async () => {
+  const { runtime, asked } = runtimeOf(MANY);
+  await observeContainers(runtime, "u", "c7");
+  expect(asked).toEqual(["c7.0", "c7.1"]);
+});
