@@ -207,8 +207,12 @@ function leaseOf({ nodeMonitorGracePeriod_ms: grace_ms }: ClusterConfig): { node
   return grace_s < NODE_LEASE_S ? { nodeLease_s: grace_s } : {};
 }
 
+/** Drivers count the copies of a claim's namespace. */
+const extraCreateMetadata = true;
+
 async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): Promise<void> {
   const paths = nodePaths(config);
+  const { nodeName } = config;
   await parts.start("csi driver", () =>
     startHostPathDriver({
       socket: paths.csiSocket,
@@ -220,8 +224,8 @@ async function startStorage(config: ClusterConfig, parts: Parts, clock: Clock): 
   );
   await parts.start("csi provisioner", async () => {
     const client = await clientAs(config, "csi-provisioner", clock);
-    const { nodeName } = config;
-    return startProvisioner({ client, driverSocket: paths.csiSocket, nodeName, clock });
+    const driverSocket = paths.csiSocket;
+    return startProvisioner({ client, driverSocket, nodeName, extraCreateMetadata, clock });
   });
   if (hasNfsDriver(config)) await startNfs(config, parts, clock);
 }
@@ -250,7 +254,6 @@ async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Prom
   );
   await parts.start("nfs provisioner", async () => {
     const client = await clientAs(config, "csi-provisioner", clock);
-    const extraCreateMetadata = true;
     return startProvisioner({ client, driverSocket: socket, nodeName, extraCreateMetadata, clock });
   });
 }

@@ -10,5 +10,9 @@ export const PATH_BYTES_MAX = 4095;
 /** A state file beyond this is not ours: reading it would only exhaust memory. */
 export const STATE_FILE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Copies of volumes by one driver, and those of them that a namespace may have. */
+export const COPIES_MAX = 4;
+export const COPIES_OF_NAMESPACE_MAX = 2;
+
 /** The size of a volume without a capacity range: 1 GiB. */
 export const CAPACITY_DEFAULT_BYTES = 1024 ** 3;

@@ -6,6 +6,9 @@ import { requireSmallMap } from "./fields.ts";
  */
 export const SIDECAR_PREFIX = "csi.storage.k8s.io/";
 
+/** The provisioner's parameter with the namespace of the claim. */
+export const PVC_NAMESPACE = `${SIDECAR_PREFIX}pvc/namespace`;
+
 /**
  * Refuses parameters that the driver would ignore, which are all but `known`. Throws
  * INVALID_ARGUMENT.

@@ -1,6 +1,8 @@
 import { Status } from "@raft2kube/rpc/error.ts";
 import { describe, expect, it } from "vitest";
+import { Copies } from "./copies.ts";
 import { requirePath, requireSmallMap, requireString } from "./fields.ts";
+import { COPIES_MAX } from "./limits.ts";
 import { pageOf } from "./paging.ts";
 import { PendingOperations } from "./pending-operations.ts";
 
@@ -47,6 +49,25 @@ describe("fields", () => {
     expect(() => requireString("s", "")).toThrow(invalid);
     requireSmallMap("m", { k: "v".repeat(4095) });
     expect(() => requireSmallMap("m", { k: "v".repeat(4096) })).toThrow(invalid);
+  });
+});
+
+describe("Copies", () => {
+  const aborted = (whose: string) =>
+    expect.objectContaining({
+      status: Status.ABORTED,
+      message: expect.stringContaining(`copies of ${whose} are`),
+    });
+
+  it("leave places to other namespaces, and end with those that all have", () => {
+    const copies = new Copies();
+    const first = copies.enter("a");
+    copies.enter("a");
+    expect(() => copies.enter("a")).toThrow(aborted("namespace a"));
+    for (let taken = 2; taken < COPIES_MAX; taken++) copies.enter(`${taken}`);
+    expect(() => copies.enter("b")).toThrow(aborted("all namespaces"));
+    first[Symbol.dispose]();
+    copies.enter("b");
   });
 });
 

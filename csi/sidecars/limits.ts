@@ -1,5 +1,6 @@
 import type { Pauses } from "@raft2kube/reconcile/backoff.ts";
 import { assertLimits } from "@raft2kube/std/assert.ts";
+import { COPIES_MAX } from "../lib/limits.ts";
 
 /** Calls of the driver that create and delete (upstream's default is 15 s; copies take longer). */
 export const CONTROLLER_CALL_TIMEOUT_MS = 60_000;
@@ -40,7 +41,7 @@ export const CONDITION_CHARS_MAX = 700;
 export const TOPOLOGIES_MAX = 1_000;
 
 /** Concurrent calls that make, delete, grow and attach volumes. */
-export const PROVISION_WORKERS = 4;
+export const PROVISION_WORKERS = 8;
 export const DELETE_WORKERS = 4;
 export const RESIZE_WORKERS = 4;
 export const MODIFY_WORKERS = 4;
@@ -48,6 +49,7 @@ export const MODIFY_WORKERS = 4;
 export const ATTACH_WORKERS = 10;
 
 assertLimits({
+  "a driver's copies leave workers to other claims": COPIES_MAX < PROVISION_WORKERS,
   "back-offs grow": RETRY_MS <= RETRY_MS_MAX,
   "a driver's identity call takes less time than other calls":
     DRIVER_INFO_TIMEOUT_MS <= CONTROLLER_CALL_TIMEOUT_MS,

@@ -1,19 +1,24 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
+  closeSync,
   existsSync,
+  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -111,6 +116,25 @@ test("holes stay holes", async () => {
   expect(size).toBe(64 << 20);
   expect(blocks * 512).toBeLessThan(2 << 20);
   expect(readFileSync(path.join(target, "sparse")).subarray(0, 6).toString()).toBe("begin\0");
+});
+
+test("holes are not read: a file may have terabytes of them", async () => {
+  const size = 2 ** 43;
+  const file = openSync(at("sparse"), "w");
+  ftruncateSync(file, size);
+  writeSync(file, "middle", size / 2);
+  writeSync(file, "end", size - 3);
+  closeSync(file);
+  const target = path.join(await copy(), "sparse");
+  expect(statSync(target).size).toBe(size);
+  const copied = openSync(target, "r");
+  const read = (length: number, offset: number) => {
+    const bytes = Buffer.alloc(length);
+    readSync(copied, bytes, 0, length, offset);
+    return bytes.toString();
+  };
+  expect([read(6, size / 2), read(3, size - 3)]).toEqual(["middle", "end"]);
+  closeSync(copied);
 });
 
 test("a copy that is aborted ends, and closes what it has opened", async () => {

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { SystemCallError } from "../syscall/libc.ts";
+import { check, libc, SystemCallError } from "../syscall/libc.ts";
 import { ELOOP } from "../syscall/numbers.ts";
 import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
@@ -27,6 +27,8 @@ const PATH_MAX = 4_096;
 const CHUNK_BYTES = 1 << 20;
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const FORMAT = 0o170000;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
 
 /**
  * Copies what is in `from` to the empty `to`, with owners, modes, times, links, devices, extended
@@ -168,17 +170,30 @@ function sharesBlocks(source: Handle, target: number): boolean {
   }
 }
 
-/** Copies what a file held when it was looked at; chunks of zeros become holes. */
+/**
+ * Copies what a file held when it was looked at, not its holes, which may be exabytes; chunks of
+ * zeros become holes.
+ */
 function* copyBytes(from: number, to: number, size: number, chunk: Buffer): Generator<void, void> {
-  for (let offset = 0; offset < size; ) {
-    const length = readSync(from, chunk, 0, Math.min(chunk.length, size - offset), offset);
+  for (let offset = seek(from, 0, SEEK_DATA); offset < size; yield) {
+    const end = Math.min(seek(from, offset, SEEK_HOLE), size, offset + chunk.length);
+    const length = end <= offset ? 0 : readSync(from, chunk, 0, end - offset, offset);
     if (length === 0) break;
     const piece = chunk.subarray(0, length);
     if (!isZero(piece)) writeAll(to, piece, offset);
-    offset += length;
-    yield;
+    offset = seek(from, offset + length, SEEK_DATA);
   }
   ftruncateSync(to, size);
+}
+
+/** lseek(2): returns where data or a hole follows; Infinity at the file's end. */
+function seek(file: number, offset: number, whence: number): number {
+  try {
+    return Number(check("lseek", libc.lseek(file, offset, whence), "for a copy"));
+  } catch (error) {
+    if (isErrno(error, "ENXIO")) return Infinity;
+    throw error;
+  }
 }
 
 function isZero(piece: Buffer): boolean {

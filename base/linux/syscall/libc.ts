@@ -43,6 +43,7 @@ export const libc = {
       "ulong flags)",
   ),
   flock: systemCall("int flock(int fd, int operation)"),
+  lseek: systemCall("long lseek(int fd, long offset, int whence)"),
   fchdir: systemCall("int fchdir(int fd)"),
   fstatfs: systemCall("int fstatfs(int fd, _Out_ void *status)"),
   chroot: systemCall("int chroot(const char *path)"),

@@ -18,7 +18,7 @@ import { capacityOf } from "../../lib/capacity.ts";
 import { invalidArgument, outOfRange } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
-import { requireParameters } from "../../lib/parameters.ts";
+import { PVC_NAMESPACE, requireParameters } from "../../lib/parameters.ts";
 import { unsupported } from "./capability.ts";
 import { planCreateVolume } from "./create-volume.ts";
 import { deleteVolume, type HostPathDriver, makeVolume, requireVolume } from "./driver.ts";
@@ -129,6 +129,8 @@ async function createVolume(
     );
     if (plan.kind === "existing") return plan.volume;
     const volume: HostPathVolume = { id: `vol-${randomUUID()}`, ...plan.volume };
+    const namespace = request.parameters[PVC_NAMESPACE] ?? "";
+    using _ = volume.source && driver.contents.copies.enter(namespace);
     await makeVolume(driver, volume);
     return volume;
   });

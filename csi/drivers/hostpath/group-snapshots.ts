@@ -9,6 +9,7 @@ import {
 } from "@raft2kube/proto/gen/csi.ts";
 import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
+import { SNAPSHOTS } from "../../lib/copies.ts";
 import { alreadyExists, invalidArgument, notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { requireParameters } from "../../lib/parameters.ts";
@@ -80,6 +81,7 @@ async function createGroup(
         group,
       }),
     );
+    using _ = contents.copies.enter(SNAPSHOTS);
     await createContents(contents, members);
     await state.change((current) => members.reduce(withSnapshot, current));
     return members;

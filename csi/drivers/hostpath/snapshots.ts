@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ControllerMethods, CreateSnapshotRequest } from "@raft2kube/proto/gen/csi.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { SNAPSHOTS } from "../../lib/copies.ts";
 import { alreadyExists, invalidArgument, resourceExhausted } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { pageOf } from "../../lib/paging.ts";
@@ -68,6 +69,7 @@ async function createSnapshot(
     };
     const source = { kind: "volumes", id: volume.id } as const;
     const { size_bytes: capacity_bytes, block } = snapshot;
+    using _ = contents.copies.enter(SNAPSHOTS);
     await contents.create("snapshots", snapshot.id, { capacity_bytes, block, source });
     await state.change((current) => withSnapshot(current, snapshot));
     return snapshot;

@@ -10,6 +10,7 @@ import { syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { loopDevicesOf, updateLoopDeviceSize } from "@raft2kube/linux/mount/loop-device.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { Copies } from "../../lib/copies.ts";
 import { failedPrecondition, internal, resourceExhausted } from "../../lib/errors.ts";
 import { copyFileSparsely, growFile } from "./block-content.ts";
 import { syncDevices } from "./block-device.ts";
@@ -25,6 +26,9 @@ import {
 
 const log = logger("csi-hostpath");
 const run = promisify(execFile);
+
+/** The namespace that expansions which copy count with: it is no name that one can have. */
+const EXPANSIONS = "(expansions)";
 
 export type ContentKind = "volumes" | "snapshots";
 
@@ -50,6 +54,8 @@ export interface NewContent {
  * names its id: it is made before, and removed after, the state is changed.
  */
 export class VolumeContents {
+  /** The copies under way: callers of `create` with a source enter. */
+  readonly copies: Copies = new Copies();
   readonly #dataDir: string;
   #form: Promise<ContentForm> | undefined;
 
@@ -101,6 +107,7 @@ export class VolumeContents {
         `volume ${id} is in use, and to grow it then needs CAP_SYS_RESOURCE: end its pods first`,
       );
     }
+    using _ = this.copies.enter(EXPANSIONS);
     const fresh = path.join(path.dirname(file), `.${id}.new`);
     await this.#make(fresh, "image", {
       capacity_bytes,

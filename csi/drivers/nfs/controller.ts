@@ -15,6 +15,7 @@ import { type Handlers, serve } from "@raft2kube/rpc/server.ts";
 import { capacityOf } from "../../lib/capacity.ts";
 import { invalidArgument, notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
+import { PVC_NAMESPACE } from "../../lib/parameters.ts";
 import { capabilityOf } from "./capability.ts";
 import { planCreateVolume } from "./create-volume.ts";
 import { inShare, type NfsDriver } from "./driver.ts";
@@ -23,7 +24,6 @@ import { volumeMessage } from "./messages.ts";
 import type { VolumeRecord } from "./record.ts";
 import { copiesOf } from "./share-processes.ts";
 import { snapshotHandlers } from "./snapshots.ts";
-import { PVC_NAMESPACE } from "./sub-dir.ts";
 import { type ObjectId, parseId } from "./volume-id.ts";
 
 // Nothing is listed: a call that names no volume names no share.

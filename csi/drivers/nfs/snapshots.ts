@@ -5,6 +5,7 @@ import type {
   Snapshot,
 } from "@raft2kube/proto/gen/csi.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
+import { SNAPSHOTS } from "../../lib/copies.ts";
 import { notFound } from "../../lib/errors.ts";
 import { requireString } from "../../lib/fields.ts";
 import { requireParameters } from "../../lib/parameters.ts";
@@ -34,12 +35,6 @@ export function snapshotHandlers(
     },
   };
 }
-
-/**
- * The namespace that all snapshots count with, since a request has none: together they leave places
- * to clones. It is no name that a namespace can have.
- */
-const SNAPSHOTS = "(snapshots)";
 
 async function createSnapshot(
   driver: NfsDriver,

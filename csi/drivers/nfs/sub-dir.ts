@@ -1,4 +1,5 @@
 import { invalidArgument } from "../../lib/errors.ts";
+import { PVC_NAMESPACE } from "../../lib/parameters.ts";
 import { NAME_BYTES_MAX, SUB_DIR_PARTS_MAX } from "./limits.ts";
 
 /**
@@ -6,9 +7,6 @@ import { NAME_BYTES_MAX, SUB_DIR_PARTS_MAX } from "./limits.ts";
  * removed.
  */
 export const META_DIR = ".r2k-csi";
-
-/** The provisioner's parameter with the namespace of the claim. */
-export const PVC_NAMESPACE = "csi.storage.k8s.io/pvc/namespace";
 
 /** Names that a class may use, and the parameter of the provisioner that has the value. */
 const NAMES: Readonly<Record<string, string>> = {

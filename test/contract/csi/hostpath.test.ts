@@ -4,6 +4,7 @@ import { mkdir, readdir, rm, stat, truncate, writeFile } from "node:fs/promises"
 import path from "node:path";
 import { startHostPathDriver } from "@raft2kube/csi/drivers/hostpath/main.ts";
 import { mountsOfVolume } from "@raft2kube/csi/drivers/hostpath/volume-mounts.ts";
+import { COPIES_OF_NAMESPACE_MAX } from "@raft2kube/csi/lib/limits.ts";
 import { splitDeviceNumber } from "@raft2kube/linux/file/special-file.ts";
 import {
   attachLoopDevice,
@@ -52,6 +53,28 @@ const driverWith = (options: Options): DriverUnderTest => ({
 });
 
 csiContract("hostpath", driverWith({}), [blockRules, groupRules]);
+
+describe("the hostPath driver's copies", () => {
+  const csi = new CsiFixture(driverWith({ form: "directory" }));
+  beforeEach(() => csi.open());
+  afterEach(() => csi.close());
+
+  it("a namespace has a few at a time, the others are tried again", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `${index}`);
+    const sources = await Promise.all(names.map((name) => csi.create({ name })));
+    const clones = sources.map(({ volumeId }, index) => ({
+      name: `clone${index}`,
+      parameters: { "csi.storage.k8s.io/pvc/namespace": "team" },
+      volumeContentSource: { volume: { volumeId } },
+    }));
+    const settled = await Promise.allSettled(clones.map((clone) => csi.create(clone)));
+    const refusals = settled.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+    expect(refusals.length).toBeGreaterThan(0);
+    expect(refusals.length).toBeLessThanOrEqual(clones.length - COPIES_OF_NAMESPACE_MAX);
+    for (const refusal of refusals) expect(refusal).toEqual(refused(Status.ABORTED));
+    for (const clone of clones) await csi.create(clone);
+  });
+});
 
 describe("the hostPath driver's block devices", () => {
   const csi = new CsiFixture(driverWith({}));
