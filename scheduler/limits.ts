@@ -23,8 +23,8 @@ export const UNSCHEDULABLE_FLUSH_INTERVAL_MS = 30_000;
 export const VOLUME_BIND_TIMEOUT_MS = 600_000;
 
 /** Requests that scores assume for a container without any (upstream's non-zero requests). */
-export const SCORE_CPU_MILLIS = 100;
-export const SCORE_MEMORY_BYTES = 200 * 1024 * 1024;
+export const SCORE_CPU = "100m";
+export const SCORE_MEMORY = "200Mi";
 
 /** Image sizes between which ImageLocality scores increase; the upper one is per container. */
 export const IMAGE_BYTES_MIN = 23 * 1024 * 1024;

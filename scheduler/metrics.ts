@@ -14,7 +14,7 @@ import { addProcessMetrics } from "@raft2kube/observe/process-metrics.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import type { PointTimer } from "./framework/framework.ts";
 import type { Incoming, SchedulingQueue } from "./queue.ts";
-import { type Amounts, amountsOf, podRequests } from "./resources.ts";
+import { type Amounts, podRequests } from "./resources.ts";
 
 /** The outcome of an attempt to schedule a pod. */
 export type AttemptResult = "scheduled" | "unschedulable" | "error";
@@ -138,13 +138,7 @@ const POD_RESOURCES: readonly { name: string; help: string; amounts(pod: Pod): A
   {
     name: "kube_pod_resource_limit",
     help: "Limits of pods, counted as requests are.",
-    amounts: ({ metadata, spec }) => {
-      const limits = spec.resources?.limits;
-      const limited = { ...spec, ...(limits ? { resources: { requests: limits } } : {}) };
-      return podRequests({ metadata, spec: limited }, ({ resources }) =>
-        amountsOf(resources?.limits),
-      );
-    },
+    amounts: (pod) => podRequests(pod, "limits"),
   },
 ];
 

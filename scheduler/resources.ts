@@ -1,21 +1,21 @@
-import type {
-  Container,
-  ContainerStatus,
-  Pod,
-  PodStatus,
-  ResourceList,
-} from "@raft2kube/api/gen/core/v1.ts";
+import {
+  addAmounts as addQuantities,
+  podAmounts,
+  resizedSpec,
+} from "@raft2kube/api/core/v1/pod/amounts.ts";
+import type { Container, Pod, PodSpec, ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { milliValueOf, valueOf } from "@raft2kube/std/quantity.ts";
-import { SCORE_CPU_MILLIS, SCORE_MEMORY_BYTES } from "./limits.ts";
+import { SCORE_CPU, SCORE_MEMORY } from "./limits.ts";
 
 /** Amounts by resource name: cpu in thousandths of a core, memory in bytes, others in units. */
 export type Amounts = Map<string, number>;
 
-/** Converts a list of quantities. */
+/** Converts a list of quantities; one of 0 is left out. */
 export function amountsOf(list: ResourceList | undefined): Amounts {
   const amounts: Amounts = new Map();
   for (const [name, quantity] of Object.entries(list ?? {})) {
-    amounts.set(name, name === "cpu" ? milliValueOf(quantity) : valueOf(quantity));
+    const amount = name === "cpu" ? milliValueOf(quantity) : valueOf(quantity);
+    if (amount !== 0) amounts.set(name, amount);
   }
   return amounts;
 }
@@ -25,74 +25,19 @@ export function addAmounts(total: Amounts, other: Amounts, times = 1): void {
   for (const [name, amount] of other) total.set(name, (total.get(name) ?? 0) + amount * times);
 }
 
-/** Raises each amount of `total` to that of `other`. */
-function setMax(total: Amounts, other: Amounts): void {
-  for (const [name, amount] of other) total.set(name, Math.max(total.get(name) ?? 0, amount));
-}
-
 /**
- * Returns a pod's requests: per resource the sum of its containers and sidecars, or the highest
- * sum while its init containers run if that is more; pod-level requests replace these; overhead is
- * added.
+ * Returns a pod's requests, or another list of its amounts: per resource the sum of its containers
+ * and sidecars, or the highest sum while its init containers run if that is more; pod-level ones
+ * replace these; overhead is added. While a resize is under way the largest of them count.
  */
-export function podRequests(
-  pod: Pod,
-  requestsOf: (container: Container) => Amounts = (c) => containerRequests(pod, c),
-): Amounts {
-  const running: Amounts = new Map();
-  for (const container of pod.spec.containers) addAmounts(running, requestsOf(container));
-  const sidecars: Amounts = new Map();
-  const starting: Amounts = new Map();
-  for (const container of pod.spec.initContainers ?? []) {
-    const requests = requestsOf(container);
-    if (container.restartPolicy === "Always") {
-      addAmounts(running, requests);
-      addAmounts(sidecars, requests);
-      setMax(starting, sidecars);
-    } else {
-      const during = new Map(sidecars);
-      addAmounts(during, requests);
-      setMax(starting, during);
-    }
-  }
-  setMax(running, starting);
-  const own = amountsOf(pod.spec.resources?.requests);
-  const reserved = reservedRequests(pod, own, pod.status);
-  for (const name of own.keys()) running.set(name, reserved.get(name) ?? 0);
-  addAmounts(running, amountsOf(pod.spec.overhead));
-  return running;
+export function podRequests(pod: Pod, which: "requests" | "limits" = "requests"): Amounts {
+  return wholeOf(resizedSpec(pod), which);
 }
 
-function containerRequests(pod: Pod, container: Container): Amounts {
-  return reservedRequests(pod, amountsOf(container.resources?.requests), statusOf(pod, container));
-}
-
-/**
- * Returns the requests of a container, or of a pod as a whole. While a resize is under way they are
- * the largest of those that the spec desires, the node has allocated, and the status says it has;
- * an infeasible resize does not count.
- */
-function reservedRequests(
-  pod: Pod,
-  desired: Amounts,
-  status: Pick<PodStatus, "resources" | "allocatedResources"> | undefined,
-): Amounts {
-  if (!status?.resources) return desired;
-  const requests = amountsOf(status.resources.requests);
-  setMax(requests, amountsOf(status.allocatedResources));
-  if (!isInfeasible(pod)) setMax(requests, desired);
-  return requests;
-}
-
-function statusOf({ status = {} }: Pod, { name }: Container): ContainerStatus | undefined {
-  const isOwn = (each: ContainerStatus) => each.name === name;
-  return status.containerStatuses?.find(isOwn) ?? status.initContainerStatuses?.find(isOwn);
-}
-
-function isInfeasible({ status }: Pod): boolean {
-  return (status?.conditions ?? []).some(
-    ({ type, reason }) => type === "PodResizePending" && reason === "Infeasible",
-  );
+function wholeOf(spec: PodSpec, which: "requests" | "limits"): Amounts {
+  const amounts = podAmounts(spec, which);
+  addQuantities(amounts, spec.overhead);
+  return amountsOf(amounts);
 }
 
 /** Whether a pod requests less of something than before. */
@@ -102,10 +47,15 @@ export function requestsLess(now: Amounts, before: Amounts): boolean {
 
 /** Returns the requests for scores, with a minimum for containers without requests. */
 export function podRequestsForScore(pod: Pod): Amounts {
-  return podRequests(pod, (container) => {
-    const requests = containerRequests(pod, container);
-    if (!requests.has("cpu")) requests.set("cpu", SCORE_CPU_MILLIS);
-    if (!requests.has("memory")) requests.set("memory", SCORE_MEMORY_BYTES);
-    return requests;
-  });
+  const spec = resizedSpec(pod);
+  const asking = (container: Container): Container => {
+    const { cpu = SCORE_CPU, memory = SCORE_MEMORY } = container.resources?.requests ?? {};
+    return { ...container, resources: { requests: { cpu, memory } } };
+  };
+  const { containers, initContainers = [] } = spec;
+  const assumed = {
+    containers: containers.map(asking),
+    initContainers: initContainers.map(asking),
+  };
+  return wholeOf({ ...spec, ...assumed }, "requests");
 }

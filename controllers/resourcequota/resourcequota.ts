@@ -7,11 +7,13 @@ import type {
   Service,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { type Held, otherCounted, statusOf } from "./plan.ts";
@@ -35,10 +37,11 @@ const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secre
 export function startResourceQuota(context: ControllerContext): Running {
   const { informers } = context;
   const quotas = informers.of<ResourceQuota>(QUOTAS);
+  quotas.index(NAMESPACE_INDEX, byNamespace);
   const followed = [
-    follow<Pod>(context, PODS),
-    follow<Service>(context, SERVICES),
-    follow<PersistentVolumeClaim>(context, PERSISTENT_VOLUME_CLAIMS),
+    follow(informers.of<Pod>(PODS), PODS),
+    follow(informers.of<Service>(SERVICES), SERVICES),
+    follow(informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS), PERSISTENT_VOLUME_CLAIMS),
   ];
   const client = context.client(ACCOUNT);
   const writer = client.resource<ResourceQuota>(QUOTAS);
@@ -80,7 +83,7 @@ export function startResourceQuota(context: ControllerContext): Running {
     workers: 1,
     reconcile,
   });
-  const count = (quota: ResourceQuota & KubeObject) => loop.queue.add(keyOf(quota));
+  const count = (quota: Quota) => loop.queue.add(keyOf(quota));
   // Admission takes from the status of quotas for objects that informers have not seen yet: a
   // change of the status, or a new object, must not cause another count.
   quotas.handle({
@@ -91,37 +94,42 @@ export function startResourceQuota(context: ControllerContext): Running {
       if (!isDeepStrictEqual(quota.spec, old.spec)) count(quota);
     },
   });
-  const look = ({ metadata }: KubeObject) => {
-    for (const quota of quotas.store.list()) {
-      if (quota.metadata.namespace === metadata.namespace) loop.queue.add(keyOf(quota));
-    }
-  };
-  for (const { onRelease } of followed) onRelease(look);
+  const quotasOf = ({ metadata }: KubeObject) =>
+    quotas.store.by(NAMESPACE_INDEX, metadata.namespace ?? "");
+  for (const { onRelease } of followed) onRelease(quotasOf, count);
   return loop;
 }
+
+type Quota = ResourceQuota & KubeObject;
 
 /** Watched objects of one kind, of any type. */
 interface Followed {
   readonly plural: string;
   readonly synced: Promise<void>;
   inNamespace(namespace: string): KubeObject[];
-  /** Calls back for objects that changed or were deleted, and may use less than before. */
-  onRelease(look: (object: KubeObject) => void): void;
+  /** Calls back for the quotas of objects that are gone, or may use less than before. */
+  onRelease(quotasOf: (object: KubeObject) => Quota[], count: (quota: Quota) => void): void;
 }
 
-function follow<T extends KubeObject>(context: ControllerContext, type: ResourceType): Followed {
-  const informer = context.informers.of<T>(type);
+export function follow<T extends KubeObject>(
+  informer: Pick<Informer<T>, "handle" | "index" | "store" | "synced">,
+  type: ResourceType,
+): Followed {
+  informer.index(NAMESPACE_INDEX, byNamespace);
   return {
     plural: type.plural,
     synced: informer.synced,
-    inNamespace: (namespace) =>
-      informer.store.list().filter(({ metadata }) => metadata.namespace === namespace),
-    onRelease: (look) =>
+    inNamespace: (namespace) => informer.store.by(NAMESPACE_INDEX, namespace),
+    onRelease(quotasOf, count) {
       informer.handle({
-        deleted: look,
-        updated: (object, old) => {
-          if (!isDeepStrictEqual(usageOf(type, object), usageOf(type, old))) look(object);
+        deleted: (object) => quotasOf(object).forEach(count),
+        updated(object, old) {
+          const quotas = quotasOf(object);
+          // An object of a namespace without a quota is not counted: it may have 40,000 amounts.
+          if (quotas.length === 0) return;
+          if (!isDeepStrictEqual(usageOf(type, object), usageOf(type, old))) quotas.forEach(count);
         },
-      }),
+      });
+    },
   };
 }

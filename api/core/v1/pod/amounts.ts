@@ -1,6 +1,6 @@
 /** The resources of a whole pod, as quotas and limit ranges count them. */
 import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
-import type { Container, Pod } from "../../../gen/core/v1.ts";
+import type { Container, ContainerStatus, Pod } from "../../../gen/core/v1.ts";
 
 /** Quantities by the name of the resource. */
 export type Amounts = Record<string, string>;
@@ -28,9 +28,13 @@ export function addAmounts(sum: Amounts, more: Readonly<Amounts> | undefined): v
 }
 
 function raiseTo(sum: Amounts, least: Readonly<Amounts>): void {
-  for (const [name, amount] of Object.entries(least)) {
-    if (sum[name] === undefined || compareQuantity(amount, sum[name]) > 0) sum[name] = amount;
-  }
+  for (const [name, amount] of Object.entries(least)) raise(sum, name, amount);
+}
+
+function raise(sum: Amounts, name: string, least: string): void {
+  const before = sum[name];
+  if (before === least) return;
+  if (before === undefined || compareQuantity(least, before) > 0) sum[name] = least;
 }
 
 /**
@@ -48,30 +52,28 @@ export function podAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
 
 /** The same as podAmounts, without the pod's own resources. */
 export function containersAmounts(spec: Spec, which: "requests" | "limits"): Amounts {
-  const of = (container: Asking) => container.resources?.[which];
   const sum: Amounts = {};
-  for (const container of spec.containers) addAmounts(sum, of(container));
+  for (const { resources } of spec.containers) addAmounts(sum, resources?.[which]);
   const sidecars: Amounts = {};
   const starting: Amounts = {};
-  for (const container of spec.initContainers ?? []) {
-    if (container.restartPolicy === "Always") {
-      addAmounts(sum, of(container));
-      addAmounts(sidecars, of(container));
-      raiseTo(starting, sidecars);
-      continue;
+  for (const { restartPolicy, resources } of spec.initContainers ?? []) {
+    // Of other names the step has no more than the sidecars before it, which are counted.
+    for (const [name, amount] of Object.entries(resources?.[which] ?? {})) {
+      const before = sidecars[name];
+      const during = before === undefined ? amount : addQuantity(before, amount);
+      if (restartPolicy === "Always") sidecars[name] = during;
+      raise(starting, name, during);
     }
-    const alone = { ...sidecars };
-    addAmounts(alone, of(container));
-    raiseTo(starting, alone);
   }
+  addAmounts(sum, sidecars);
   raiseTo(sum, starting);
   return sum;
 }
 
 /**
- * A pod's spec with the resources of its containers and sidecars while a resize is under way: the
- * largest of the requested, allocated and actual ones; without the request when the node cannot
- * grant it (upstream's UseStatusResources).
+ * A pod's spec with its resources and those of its containers and sidecars while a resize is under
+ * way: the largest of the requested, allocated and actual ones; without the request when the node
+ * cannot grant it (upstream's UseStatusResources).
  */
 export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
   const { containerStatuses = [], initContainerStatuses = [], conditions = [] } = status ?? {};
@@ -81,16 +83,16 @@ export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
   const pending = conditions.find(({ type }) => type === "PodResizePending");
   const asked = pending?.reason !== "Infeasible";
   const resized = (container: Container): Container => {
-    const { resources, allocatedResources } = known.get(container.name) ?? {};
-    if (resources === undefined) return container;
-    const requests = { ...resources.requests };
-    const limits = { ...resources.limits };
-    raiseTo(requests, allocatedResources ?? {});
-    if (asked) raiseTo(requests, container.resources?.requests ?? {});
-    if (asked) raiseTo(limits, container.resources?.limits ?? {});
-    return { ...container, resources: { ...container.resources, requests, limits } };
+    const resources = largest(container.resources, known.get(container.name), asked);
+    return resources ? { ...container, resources } : container;
   };
-  const { containers, initContainers } = spec;
+  const { containers, initContainers, resources } = spec;
+  const own = largest(resources, status, asked);
+  // The status of a pod names resources that only its containers set, too.
+  const ofPod = (which: "requests" | "limits") => {
+    const names = Object.keys(resources?.[which] ?? {});
+    return Object.fromEntries(names.map((name) => [name, own?.[which]?.[name] ?? "0"]));
+  };
   return {
     ...spec,
     containers: containers.map(resized),
@@ -99,5 +101,22 @@ export function resizedSpec({ spec, status }: Pod): Pod["spec"] {
         each.restartPolicy === "Always" ? resized(each) : each,
       ),
     }),
+    ...(resources && { resources: { requests: ofPod("requests"), limits: ofPod("limits") } }),
   };
+}
+
+type Resources = Container["resources"];
+
+function largest(
+  desired: Resources,
+  status: Pick<ContainerStatus, "resources" | "allocatedResources"> | undefined,
+  asked: boolean,
+): Resources {
+  if (status?.resources === undefined) return desired;
+  const requests = { ...status.resources.requests };
+  const limits = { ...status.resources.limits };
+  raiseTo(requests, status.allocatedResources ?? {});
+  if (asked) raiseTo(requests, desired?.requests ?? {});
+  if (asked) raiseTo(limits, desired?.limits ?? {});
+  return { ...desired, requests, limits };
 }

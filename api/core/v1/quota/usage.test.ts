@@ -85,3 +85,24 @@ test("of init containers sidecars alone are resized", () => {
   const usage = usageOf(PODS, resized);
   expect(usage["requests.cpu"]).toBe("5");
 });
+
+test("an init container costs its own names, not those of the sidecars before it", () => {
+  const names = Array.from({ length: 20 }, (_, i) => `example.com/n${i}`);
+  let read = 0;
+  // A quantity that counts how often it is read.
+  const amount = { length: 1, toString: () => (read++, "1") } as unknown as string;
+  const requests = Object.fromEntries(names.map((name) => [name, amount]));
+  const sidecar = { name: "s", restartPolicy: "Always" as const, resources: { requests } };
+  const steps = Array.from({ length: 50 }, (_, i) => ({
+    name: `i${i}`,
+    resources: { requests: { cpu: i === 30 ? "2" : "1", "example.com/n7": "3" } },
+  }));
+  const spec = { containers: [{ name: "c" }], initContainers: [sidecar, ...steps, sidecar] };
+  const usage = usageOf(PODS, { metadata: { name: "p" }, spec } as Pod);
+  expect(usage).toMatchObject({
+    "requests.cpu": "2",
+    "requests.example.com/n6": "2",
+    "requests.example.com/n7": "4",
+  });
+  expect(read).toBeLessThan(10 * names.length);
+});
