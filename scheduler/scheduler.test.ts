@@ -4,7 +4,7 @@ import { SAMPLING_RATE_MAX } from "@raft2kube/observe/limits.ts";
 import { RecentSpans } from "@raft2kube/observe/trace/recent-spans.ts";
 import type { Span } from "@raft2kube/observe/trace/span.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { SchedulerCache } from "./cache.ts";
@@ -40,6 +40,8 @@ type EveryPoint = PreFilterPlugin &
   PermitPlugin &
   PreBindPlugin &
   BindPlugin;
+
+const PROFILE = "default-scheduler";
 
 /** A plugin of all extension points that records each call. */
 function recordingPlugin(points: string[], replaced: Partial<EveryPoint> = {}): Plugin {
@@ -83,30 +85,40 @@ async function scheduleMeasured(
   rest: Pod[] = [],
   tracer?: Tracer,
 ): Promise<string[]> {
+  const waiting = [pod("p", { schedulerName: PROFILE })];
+  return await scheduleAll(waiting, metrics, plugins, rest, tracer);
+}
+
+/** Schedules pods on nodes a and b; resolves with the events of all of them. */
+async function scheduleAll(
+  waiting: Pod[],
+  metrics: SchedulerMetrics,
+  plugins: Plugin[],
+  rest: Pod[] = [],
+  tracer?: Tracer,
+): Promise<string[]> {
   const clock = new ManualClock();
   const events: string[] = [];
-  const profile = "default-scheduler";
-  const waiting = pod("p", { schedulerName: profile });
   const queue = new SchedulingQueue({ clock, plugins, incoming: metrics.incoming });
-  metrics.follow(queue, () => [waiting, ...rest]);
+  metrics.follow(queue, () => [...waiting, ...rest]);
   const cache = new SchedulerCache({ get: () => undefined } as unknown as ReadStore<Namespace>);
   for (const name of ["a", "b"]) cache.setNode(node(name));
   const scheduler = new Scheduler({
-    pods: { patch: async (): Promise<Pod> => waiting },
+    pods: { patch: async (): Promise<Pod> => waiting[0]! },
     recorder: { record: (_pod, _type, reason, message) => events.push(`${reason}: ${message}`) },
     cache,
     queue,
     clock,
     random: seededRandom(1),
-    profiles: new Map([[profile, frameworkFor(plugins, metrics.timer(profile), tracer)]]),
+    profiles: new Map([[PROFILE, frameworkFor(plugins, metrics.timer(PROFILE), tracer)]]),
     metrics,
     tracer,
-    current: () => waiting,
+    current: (wanted) => waiting.find(({ metadata }) => metadata.uid === wanted.metadata.uid),
   });
   onTestFinished(() => scheduler.close());
-  queue.add(waiting);
+  for (const each of waiting) queue.add(each);
   scheduler.start();
-  await vi.waitFor(() => expect(events).not.toEqual([]));
+  await vi.waitFor(() => expect(events).toHaveLength(waiting.length));
   return events;
 }
 
@@ -192,6 +204,22 @@ test("a pod that fits passes the extension points in upstream's order", async ()
     "Bind b",
   ]);
   expect(events).toEqual(["Scheduled: Successfully assigned default/p to b"]);
+});
+
+test("pods that wait for no I/O leave turns of the event loop to others", async () => {
+  const clock = systemClock();
+  const seen: string[] = [];
+  const preFilter: PreFilterPlugin["preFilter"] = (_state, { pod: { metadata } }) => {
+    const until_ms = clock.monotonic() + 20;
+    while (clock.monotonic() < until_ms);
+    seen.push(metadata.name ?? "");
+    return undefined;
+  };
+  setImmediate(() => void seen.push("other"));
+  const waiting = ["p", "q", "r"].map((name) => pod(name, { schedulerName: PROFILE }));
+  const metrics = new SchedulerMetrics(new ManualClock());
+  await scheduleAll(waiting, metrics, [recordingPlugin([], { preFilter })]);
+  expect(seen.slice(0, seen.indexOf("r"))).toContain("other");
 });
 
 test("PostFilter runs when no node passes the filters", async () => {

@@ -9,6 +9,7 @@ import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Random } from "@raft2kube/std/random.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { SchedulerCache } from "./cache.ts";
 import { type FitError, type ScheduleResult, schedulePod } from "./cycle.ts";
 import type { Framework } from "./framework/framework.ts";
@@ -42,8 +43,8 @@ const SPAN = "Scheduling";
 
 /**
  * Takes pods from the queue one by one. The scheduling cycle of each (PreFilter to Reserve) is
- * synchronous; the binding cycle (Permit, PreBind, Bind) runs in the background, so that a slow
- * volume does not delay the pods after it.
+ * synchronous, and others use the event loop between slices of cycles. The binding cycle (Permit,
+ * PreBind, Bind) runs in the background, so that a slow volume does not delay the pods after it.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -70,7 +71,9 @@ export class Scheduler {
   }
 
   async #loop(): Promise<void> {
+    const slices = new Slices();
     for (;;) {
+      if (slices.due) await slices.pause();
       const queued = await this.#options.queue.pop();
       if (!queued || this.#end.signal.aborted) return;
       const pod = this.#options.current(queued.pod);
