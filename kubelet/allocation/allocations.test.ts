@@ -45,6 +45,9 @@ test("the spec of an admitted pod does not change what is allocated", async () =
   expect(resourcesOf(allocations.allocated(desired))).toEqual([SMALL, SMALL]);
   await allocations.admit(desired);
   expect(resourcesOf(allocations.allocated(desired))).toEqual([SMALL, SMALL]);
+  expect(allocations.allocated(desired)).toBe(allocations.allocated(desired));
+  await allocations.resize(desired);
+  expect(resourcesOf(allocations.allocated(desired))).toEqual([LARGE, LARGE]);
 });
 
 test("a restarted kubelet knows what is allocated and what is not carried out", async () => {

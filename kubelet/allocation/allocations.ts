@@ -29,6 +29,8 @@ type Stored = Record<string, PodAllocation>;
 export class Allocations {
   readonly #file: string;
   readonly #pods: Map<string, PodAllocation>;
+  /** Pods as `allocated` returned them: admissions and evictions ask for those of all pods. */
+  readonly #made = new WeakMap<Pod, { by: ResourcesByName; pod: Pod }>();
   #version = 0;
   #savedVersion = 0;
   #writing: Promise<void> | undefined;
@@ -47,8 +49,13 @@ export class Allocations {
 
   /** Returns the pod with its allocated resources; unchanged if nothing was allocated. */
   allocated(pod: Pod): Pod {
-    const found = this.#pods.get(uidOf(pod));
-    return found ? withResources(pod, found.allocated) : pod;
+    const by = this.#pods.get(uidOf(pod))?.allocated;
+    if (!by) return pod;
+    const kept = this.#made.get(pod);
+    if (kept?.by === by) return kept.pod;
+    const made = { by, pod: withResources(pod, by) };
+    this.#made.set(pod, made);
+    return made.pod;
   }
 
   /**

@@ -114,9 +114,14 @@ export function podRequirements({ spec }: Pod): { requests: Amounts; limits: Amo
   return { requests, limits };
 }
 
+/** Sums are kept: each admission and each pass of evictions asks for those of all pods. */
+const known = new WeakMap<Pod["spec"], ComputeResources>();
+
 /** Returns the pod's requests and limits as numbers. */
 export function podResources(pod: Pod): ComputeResources {
-  return computeResources(podRequirements(pod));
+  const resources = known.get(pod.spec) ?? computeResources(podRequirements(pod));
+  known.set(pod.spec, resources);
+  return resources;
 }
 
 /** Returns the larger of two requests and limits; no limit is the largest. */

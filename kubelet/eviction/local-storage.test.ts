@@ -1,11 +1,13 @@
 import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
+import { podResources } from "../containers/qos.ts";
 import {
   capacityExcess,
   hasCapacity,
   type LocalStorage,
   limitsStorage,
   storageExcess,
+  storageRequest_bytes,
   totalOf,
 } from "./local-storage.ts";
 
@@ -77,6 +79,24 @@ describe("local storage", () => {
     ],
     ["a container without a limit", podOf([containerOf("a")]), storageOf({ a: 999 }), undefined],
   ])("%s", (_, pod, storage, expected) => expect(storageExcess(pod, storage)).toBe(expected));
+
+  test("a pod's containers are read once, and not again for each sidecar", () => {
+    let read = 0;
+    const amount = { length: 1, toString: () => (read++, "1") } as unknown as string;
+    const resources = { requests: { "ephemeral-storage": amount } };
+    const sidecars = Array.from({ length: 60 }, (_, i) => ({
+      ...{ name: `s${i}`, image: "i", restartPolicy: "Always" as const, resources },
+    }));
+    const pod = podOf([containerOf("a")], [], sidecars);
+    expect(storageRequest_bytes(pod)).toBe(60);
+    expect(read).toBeLessThan(10 * sidecars.length);
+    const before = read;
+    expect(storageRequest_bytes({ ...pod })).toBe(60);
+    expect(podResources(pod).cpuRequest_milli).toBeUndefined();
+    expect(podResources(pod)).toBe(podResources({ ...pod }));
+    expect(storageRequest_bytes(pod)).toBe(60);
+    expect(read).toBeLessThan(before + 10 * sidecars.length);
+  });
 
   test("pods without limits are not measured for them", () => {
     expect(limitsStorage(podOf([containerOf("a")], [{ name: "v", emptyDir: {} }]))).toBe(false);

@@ -1,11 +1,7 @@
-import type { Container, Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
-import {
-  addQuantity,
-  canonicalQuantity,
-  compareQuantity,
-  valueOf,
-} from "@raft2kube/std/quantity.ts";
+import { canonicalQuantity, valueOf } from "@raft2kube/std/quantity.ts";
+import { podRequirements } from "../containers/qos.ts";
 import type { VolumeUsage } from "../volumes/volume-usage.ts";
 
 /** A pod's usage of the node's disk. */
@@ -63,7 +59,7 @@ export function limitsStorage(pod: Pod): boolean {
   const sized = (pod.spec.volumes ?? []).some(
     (volume) => isOnDisk(volume) && volume.emptyDir?.sizeLimit !== undefined,
   );
-  return sized || podAmount(pod, "limits") !== undefined;
+  return sized || podAmounts(pod).limit !== undefined;
 }
 
 /**
@@ -76,7 +72,7 @@ export function storageExcess(pod: Pod, storage: LocalStorage): string | undefin
 
 /** Returns the pod's request of ephemeral storage in bytes. */
 export function storageRequest_bytes(pod: Pod): number {
-  return valueOf(podAmount(pod, "requests") ?? "0");
+  return podAmounts(pod).request_bytes;
 }
 
 /** A limit of 0 is no limit, as in upstream. */
@@ -95,7 +91,7 @@ function emptyDirExcess(pod: Pod, { emptyDirs }: LocalStorage): string | undefin
 }
 
 function podExcess(pod: Pod, storage: LocalStorage): string | undefined {
-  const limit = podAmount(pod, "limits");
+  const { limit } = podAmounts(pod);
   if (limit === undefined || !isExceeded(limit, totalOf(storage))) return undefined;
   return `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
 }
@@ -103,7 +99,7 @@ function podExcess(pod: Pod, storage: LocalStorage): string | undefined {
 function containerExcess(pod: Pod, { containers }: LocalStorage): string | undefined {
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     const { name } = container;
-    const [limit] = amountsOf(container, "limits");
+    const limit = container.resources?.limits?.["ephemeral-storage"];
     if (limit === undefined || !isExceeded(limit, containers.get(name))) continue;
     const quantity = canonicalQuantity(limit);
     return `Container ${name} exceeded its local ephemeral storage limit "${quantity}". `;
@@ -111,30 +107,24 @@ function containerExcess(pod: Pod, { containers }: LocalStorage): string | undef
   return undefined;
 }
 
-type Kind = "limits" | "requests";
-
-/** The container's limit or request, if it has one. */
-function amountsOf({ resources }: Container, kind: Kind): string[] {
-  const amount = resources?.[kind]?.["ephemeral-storage"];
-  return amount === undefined ? [] : [amount];
+interface PodAmounts {
+  readonly limit: string | undefined;
+  readonly request_bytes: number;
 }
 
-/**
- * The amounts of the containers that have one together, or of an init step with the sidecars before
- * it if that is more. Undefined when no container has one.
- */
-function podAmount(pod: Pod, kind: Kind): string | undefined {
-  let sidecars: string[] = [];
-  const wholes: string[][] = [];
-  for (const step of pod.spec.initContainers ?? []) {
-    const withStep = [...sidecars, ...amountsOf(step, kind)];
-    wholes.push(withStep);
-    if (step.restartPolicy === "Always") sidecars = withStep;
-  }
-  wholes.push([...pod.spec.containers.flatMap((one) => amountsOf(one, kind)), ...sidecars]);
-  return wholes
-    .filter((amounts) => amounts.length > 0)
-    .map((amounts) => canonicalQuantity(amounts.reduce(addQuantity)))
-    .sort(compareQuantity)
-    .at(-1);
+/** Sums are kept: each admission and each pass of evictions asks for those of all pods. */
+const known = new WeakMap<Pod["spec"], PodAmounts>();
+
+/** Returns the pod's own request and limit: of its containers together, and its overhead. */
+function podAmounts(pod: Pod): PodAmounts {
+  const kept = known.get(pod.spec);
+  if (kept) return kept;
+  const { requests, limits } = podRequirements(pod);
+  const limit = limits["ephemeral-storage"];
+  const amounts = {
+    limit: limit && canonicalQuantity(limit),
+    request_bytes: valueOf(requests["ephemeral-storage"] ?? "0"),
+  };
+  known.set(pod.spec, amounts);
+  return amounts;
 }
