@@ -91,6 +91,21 @@ describe("findVolume", () => {
     expect(findVolume([volume("a"), labelled], picky)?.metadata.name).toBe("labelled");
   });
 
+  test("volumes of other claims are not compared with what it asks for", () => {
+    const bound = volume("bound", others);
+    const { spec } = bound;
+    bound.spec = {
+      ...spec,
+      get capacity(): never {
+        throw new Error("compared");
+      },
+      get storageClassName(): never {
+        throw new Error("compared");
+      },
+    };
+    expect(findVolume([bound, volume("free")], claim())?.metadata.name).toBe("free");
+  });
+
   test("not a released one", () => {
     const released = { ...volume("a"), status: { phase: "Released" as const } };
     expect(findVolume([released], claim())).toBeUndefined();

@@ -75,12 +75,12 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
       if (!node || !claims) return undefined;
       const status = checkBoundClaims(view, claims.bound, node);
       if (status) return status;
-      const plans = planClaims(view, claims.delayed, node, binder.reserved());
+      const plans = planClaims(view, claims, node, binder.reserved());
       return typeof plans === "string" ? unresolvable(plans) : undefined;
     },
     reserve(state, { pod }, { node }) {
-      const delayed = state.read(CLAIMS)?.delayed ?? [];
-      const plans = node && planClaims(view, delayed, node, binder.reserved());
+      const claims = state.read(CLAIMS);
+      const plans = node && claims && planClaims(view, claims, node, binder.reserved());
       if (!plans || typeof plans === "string" || plans.length === 0) return;
       state.write(RESERVATION, binder.reserve(pod, plans, node.metadata.name ?? ""));
     },
@@ -95,11 +95,13 @@ export function volumeBinding(view: StorageView, binder: VolumeBinder): VolumeBi
 interface PodClaims {
   bound: PersistentVolumeClaim[];
   delayed: PersistentVolumeClaim[];
+  /** Volumes that claims may get: free ones, and those reserved for one of `delayed`. */
+  available: PersistentVolume[];
 }
 
 /** Returns the pod's claims, or why no node can run the pod. */
 function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
-  const found: PodClaims = { bound: [], delayed: [] };
+  const found: PodClaims = { bound: [], delayed: [], available: [] };
   for (const volume of pod.spec.volumes ?? []) {
     const name = claimNameOf(pod, volume);
     if (name === undefined) continue;
@@ -121,7 +123,15 @@ function podClaims(view: StorageView, pod: Pod): PodClaims | Status {
     else if (!claim.spec.volumeName && waitsForConsumer(view, claim)) found.delayed.push(claim);
     else return unresolvable("pod has unbound immediate PersistentVolumeClaims");
   }
+  if (found.delayed.length > 0) found.available = availableTo(view, found.delayed);
   return found;
+}
+
+function availableTo(view: StorageView, claims: readonly PersistentVolumeClaim[]) {
+  const keys = new Set(claims.map(keyOf));
+  return view.volumes.list().filter(({ spec: { claimRef } }) => {
+    return !claimRef || keys.has(`${claimRef.namespace ?? ""}/${claimRef.name ?? ""}`);
+  });
 }
 
 function missingClaim(volume: Volume, name: string): string {
@@ -157,18 +167,18 @@ function reaches(volume: PersistentVolume, node: Node): boolean {
 /** Plans each claim's volume on this node, or returns why one of them cannot have any there. */
 function planClaims(
   view: StorageView,
-  claims: readonly PersistentVolumeClaim[],
+  { delayed, available }: PodClaims,
   node: Node,
   reservedByOthers: ReadonlySet<string>,
 ): ClaimPlan[] | string {
   const plans: ClaimPlan[] = [];
   const reserved = new Set(reservedByOthers);
-  for (const claim of claims) {
+  for (const claim of delayed) {
     const selected = claim.metadata.annotations?.[SELECTED_NODE];
     if (selected !== undefined && selected !== node.metadata.name) return BIND_CONFLICT;
     const volume = selected
       ? undefined
-      : findVolume(view.volumes.list(), claim, (candidate) => {
+      : findVolume(available, claim, (candidate) => {
           return !reserved.has(keyOf(candidate)) && reaches(candidate, node);
         });
     if (volume) {

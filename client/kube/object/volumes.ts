@@ -83,13 +83,13 @@ export function findVolume(
 ): PersistentVolume | undefined {
   let found: PersistentVolume | undefined;
   for (const volume of volumes) {
+    const isReserved = volume.spec.claimRef !== undefined;
+    // Most volumes are another claim's.
+    if (isReserved && !isReservedFor(volume, claim)) continue;
     if (volume.metadata.deletionTimestamp || !satisfies(volume, claim) || !allowed(volume)) {
       continue;
     }
-    if (volume.spec.claimRef) {
-      if (isReservedFor(volume, claim)) return volume;
-      continue;
-    }
+    if (isReserved) return volume;
     const phase = volume.status?.phase;
     if (phase !== undefined && phase !== "Available" && phase !== "Pending") continue;
     if (!found || isSmaller(volume, found)) found = volume;
