@@ -95,8 +95,8 @@ const sizes = new WeakMap<Labels, number>();
 
 /** Whether labels have all pairs of a map; those of an empty one they have. */
 export function matchesMap(map: Labels, labels: Labels = {}): boolean {
-  const size = sizes.get(map) ?? Object.keys(map).length;
-  sizes.set(map, size);
+  let size = sizes.get(map);
+  if (size === undefined) sizes.set(map, (size = Object.keys(map).length));
   if (size === 0) return true;
   if (size > Object.keys(labels).length) return false;
   return Object.keys(map).every((key) => Object.hasOwn(labels, key) && labels[key] === map[key]);

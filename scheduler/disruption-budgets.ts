@@ -7,28 +7,33 @@ import type { PodInfo } from "./node-info.ts";
 export type BudgetsOf = (namespace: string) => readonly PodDisruptionBudget[];
 
 /**
- * Divides pods, in their order, into those whose end would break a PodDisruptionBudget and the
- * others: each pod takes one of the disruptions that a budget allows. A budget without a selector,
- * or with an empty one, has no pods here, and a pod that is being evicted is counted already
- * (upstream's filterPodsWithPDBViolation).
+ * Returns the pods whose end would break a PodDisruptionBudget: in their order each takes one of
+ * the disruptions that a budget allows. A budget without a selector, or with an empty one, has no
+ * pods here, and a pod that is being evicted is counted already (upstream's
+ * filterPodsWithPDBViolation). A step compares one pod with its namespace's budgets.
  */
-export function splitByBudgets(pods: readonly PodInfo[], budgetsOf: BudgetsOf) {
+export function* violatingBudgets(
+  pods: readonly PodInfo[],
+  budgetsOf: BudgetsOf,
+): Generator<void, Set<PodInfo>> {
   const left = new Map<PodDisruptionBudget, number>();
-  const [violating, others]: [PodInfo[], PodInfo[]] = [[], []];
-  for (const info of pods) {
-    const { name = "", namespace = "", labels } = info.pod.metadata;
-    let breaks = false;
-    for (const budget of labels ? budgetsOf(namespace) : []) {
-      const { selector } = budget.spec;
-      if (selectsAll(selector) || !matchesSelector(selector, labels)) continue;
-      if (budget.status?.disruptedPods?.[name] !== undefined) continue;
-      const rest = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
-      left.set(budget, rest);
-      breaks ||= rest < 0;
+  const violating = new Set<PodInfo>();
+  const namespaces = Map.groupBy(pods, ({ pod }) => pod.metadata.namespace ?? "");
+  for (const [namespace, infos] of namespaces) {
+    const budgets = budgetsOf(namespace).filter(({ spec }) => !selectsAll(spec.selector));
+    for (const info of infos) {
+      const { name = "", labels } = info.pod.metadata;
+      for (const budget of labels ? budgets : []) {
+        if (!matchesSelector(budget.spec.selector, labels)) continue;
+        if (budget.status?.disruptedPods?.[name] !== undefined) continue;
+        const rest = (left.get(budget) ?? budget.status?.disruptionsAllowed ?? 0) - 1;
+        left.set(budget, rest);
+        if (rest < 0) violating.add(info);
+      }
+      yield;
     }
-    (breaks ? violating : others).push(info);
   }
-  return { violating, others };
+  return violating;
 }
 
 function selectsAll({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): boolean {

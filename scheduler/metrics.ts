@@ -78,10 +78,10 @@ export class SchedulerMetrics {
         const result = run();
         if (result instanceof Promise) {
           result.then(
-            () => ended("Success"),
+            (value: Awaited<typeof result>) => ended(statusOf(value)),
             () => ended("Error"),
           );
-        } else ended(statusOf(result));
+        } else ended(statusOf(result as Awaited<typeof result>));
         return result;
       } catch (thrown) {
         ended("Error");

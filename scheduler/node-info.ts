@@ -105,11 +105,11 @@ export class NodeInfo {
 
   /** A copy whose pods can be changed without changing this one. */
   clone(): NodeInfo {
-    const copy = new NodeInfo(this.name);
-    copy.node = this.node;
-    copy.allocatable = this.allocatable;
-    copy.images = this.images;
-    for (const info of this.pods.values()) copy.add(info);
-    return copy;
+    return Object.assign(new NodeInfo(this.name), this, {
+      pods: new Map(this.pods),
+      podsWithTerms: new Set(this.podsWithTerms),
+      requested: new Map(this.requested),
+      scoreRequested: new Map(this.scoreRequested),
+    });
   }
 }

@@ -3,14 +3,15 @@ import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { schedulePod } from "./cycle.ts";
-import { splitByBudgets } from "./disruption-budgets.ts";
+import { violatingBudgets } from "./disruption-budgets.ts";
 import { podInfo } from "./node-info.ts";
 import { Nominator } from "./nominator.ts";
+import { topologySpread } from "./plugins/topology-spread.ts";
 import { findCandidate } from "./preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "./profiles.ts";
-import { node, pod, snapshot } from "./testing/objects.ts";
+import { NO_WORKLOADS, node, pod, resultOf, snapshot } from "./testing/objects.ts";
 
-const framework = frameworkOf(DEFAULT_PROFILE, []);
+const framework = frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOADS)]);
 
 function sized(name: string, cpu: string, priority: number, shape: object = {}): Pod {
   return pod(name, { requests: { cpu }, priority, ...shape });
@@ -25,11 +26,11 @@ function candidate(
   const view = snapshot(placed);
   const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
   if (decision.kind === "scheduled") throw new Error("it fits without preemption");
-  const { nodeToStatus } = decision;
+  const { nodeToStatus, state } = decision;
   const budgetsOf = (namespace: string) =>
     budgets.filter(({ metadata }) => metadata.namespace === namespace);
-  const input = { info, snapshot: view, handle: framework, nodeToStatus, budgetsOf };
-  const { candidate: found } = findCandidate(input);
+  const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
+  const { candidate: found } = resultOf(findCandidate(input));
   return found && `${found.node}: ${found.victims.map((v) => v.pod.metadata.name).join(" ")}`;
 }
 
@@ -123,8 +124,8 @@ describe("PodDisruptionBudgets", () => {
     const other = { ...budget(0), metadata: { name: "keep", namespace: "other" } };
     expect(candidate(high, places, [other])).toBe("y: y y2");
     const one = podInfo(kept("a", 1));
-    expect(splitByBudgets([one], () => [empty])).toEqual({ violating: [], others: [one] });
-    expect(splitByBudgets([one], () => [budget(0)])).toEqual({ violating: [one], others: [] });
+    expect(resultOf(violatingBudgets([one], () => [empty]))).toEqual(new Set());
+    expect(resultOf(violatingBudgets([one], () => [budget(0)]))).toEqual(new Set([one]));
   });
 
   test("victims are chosen where each breaks one", () => {
@@ -142,6 +143,83 @@ test("preempts for a used host port, not for a missing label", () => {
 
 test("selects no victims where the pod does not fit without them either", () => {
   expect(candidate(sized("huge", "64", 100), [[node("n"), [sized("a", "1", 0)]]])).toBeUndefined();
+});
+
+describe("counts of a trial", () => {
+  const labels = { app: "web" };
+  const labelSelector = { matchLabels: labels };
+  const zone = "topology.kubernetes.io/zone";
+  const inZone = (name: string, value: string) => node(name, { labels: { [zone]: value } });
+  const terms = (topologyKey: string) => ({
+    requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector, topologyKey }],
+  });
+  const web = (name: string) => sized(name, "1", 0, { labels });
+
+  test("a pod that leaves or comes back is compared alone", () => {
+    const wanted = sized("high", "1", 100, {
+      affinity: { podAntiAffinity: terms("kubernetes.io/hostname") },
+    });
+    let asked = 0;
+    const plain = podInfo(wanted);
+    const requiredAnti = plain.affinity.requiredAnti.map((each) => ({
+      ...each,
+      matches: (...args: Parameters<typeof each.matches>) => (asked++, each.matches(...args)),
+    }));
+    const info = { ...plain, affinity: { ...plain.affinity, requiredAnti } };
+    const names = ["a", "b", "c", "d", "e", "f"];
+    const view = snapshot(
+      names.map((n) => [node(n, { cpu: "8" }), names.map((p) => web(`${n}-${p}`))]),
+    );
+    const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
+    if (decision.kind === "scheduled") throw new Error("it fits without preemption");
+    const { state, nodeToStatus } = decision;
+    let budgetsRead = 0;
+    const budgetsOf = () => (budgetsRead++, []);
+    const steps = findCandidate({ info, state, handle: framework, nodeToStatus, budgetsOf });
+    expect([...steps].length).toBeGreaterThan(names.length ** 2);
+    expect(asked).toBeLessThanOrEqual(5 * names.length ** 2);
+    expect(budgetsRead).toBe(names.length);
+  });
+
+  test("those of one node are not left in the next one's", () => {
+    const wanted = sized("high", "1", 100, { affinity: { podAntiAffinity: terms(zone) } });
+    const shared: [Node, Pod[]][] = [
+      [inZone("a1", "a"), [web("w")]],
+      [inZone("a2", "a"), [web("x")]],
+    ];
+    expect(candidate(wanted, shared)).toBeUndefined();
+    expect(candidate(wanted, [...shared, [inZone("b", "b"), [web("y")]]])).toBe("b: y");
+  });
+
+  test("anti-affinity of a victim ends with it", () => {
+    const lonely = sized("lonely", "1", 0, {
+      affinity: { podAntiAffinity: terms("kubernetes.io/hostname") },
+    });
+    const wanted = sized("high", "1", 100, { labels });
+    expect(candidate(wanted, [[node("n"), [sized("other", "1", 0), lonely]]])).toBe("n: lonely");
+  });
+
+  test("affinity to a victim is not met without it", () => {
+    const affinity = { podAffinity: terms("kubernetes.io/hostname") };
+    const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [web("w"), sized("x", "1", 50)]];
+    expect(candidate(sized("high", "1", 20, { affinity }), [full])).toBeUndefined();
+    const kept: [Node, Pod[]] = [
+      node("n", { cpu: "2" }),
+      [sized("w", "1", 90, { labels }), sized("x", "1", 50)],
+    ];
+    expect(candidate(sized("high", "1", 80, { affinity }), [kept])).toBe("n: x");
+  });
+
+  test("victims make a spread even", () => {
+    const whenUnsatisfiable = "DoNotSchedule" as const;
+    const constraint = { maxSkew: 1, topologyKey: zone, whenUnsatisfiable, labelSelector };
+    const wanted = sized("high", "1", 100, { labels, topologySpreadConstraints: [constraint] });
+    const placed: [Node, Pod[]][] = [
+      [inZone("a", "a"), [web("w"), web("x"), sized("other", "1", 0)]],
+      [inZone("b", "b"), [sized("full", "4", 200)]],
+    ];
+    expect(candidate(wanted, placed)).toBe("a: w x");
+  });
 });
 
 test("does not preempt with policy Never, nor while earlier victims are terminating", () => {
@@ -175,11 +253,10 @@ test("the message says why there is no candidate, as in upstream's event", () =>
     const view = snapshot(placed);
     const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
     if (decision.kind === "scheduled") throw new Error("it fits without preemption");
-    const { nodeToStatus } = decision;
+    const { nodeToStatus, state } = decision;
     const budgetsOf = () => [];
-    const input = { info, snapshot: view, handle: framework, nodeToStatus, budgetsOf };
-    const found = findCandidate(input);
-    return found.message;
+    const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
+    return resultOf(findCandidate(input)).message;
   };
   const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];
   const other: [Node, Pod[]] = [node("o", { cpu: "2" }), []];

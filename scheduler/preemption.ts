@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
-import { type BudgetsOf, splitByBudgets } from "./disruption-budgets.ts";
-import { CycleState } from "./framework/cycle-state.ts";
+import { type BudgetsOf, violatingBudgets } from "./disruption-budgets.ts";
+import type { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf } from "./framework/plugin.ts";
 import type { Snapshot } from "./framework/snapshot.ts";
 import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
@@ -18,7 +18,8 @@ export interface Candidate {
 
 export interface PreemptionInput {
   info: PodInfo;
-  snapshot: Snapshot;
+  /** The state of the cycle in which no node passed. */
+  state: CycleState;
   handle: Handle;
   /** Why each node was rejected. */
   nodeToStatus: ReadonlyMap<string, Status>;
@@ -37,10 +38,12 @@ export type Preemption =
 /**
  * Chooses the node to preempt on: victims have a lower priority than the pod, break as few
  * PodDisruptionBudgets as possible, and are as few and as unimportant as possible. None if no
- * deletion helps, or if earlier victims are still terminating.
+ * deletion helps, or if earlier victims are still terminating. A step looks at one node, or at the
+ * budgets of one pod, in copies that the first takes.
  */
-export function findCandidate(input: PreemptionInput): Preemption {
-  const { info, snapshot, nodeToStatus } = input;
+export function* findCandidate(input: PreemptionInput): Generator<void, Preemption> {
+  const { info, nodeToStatus } = input;
+  const { snapshot } = input.state;
   const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
   if (info.pod.spec.preemptionPolicy === "Never") {
     return none("not eligible due to preemptionPolicy=Never.");
@@ -50,21 +53,25 @@ export function findCandidate(input: PreemptionInput): Preemption {
   }
   const candidates: Candidate[] = [];
   const statuses: Status[] = [];
-  for (const node of snapshot.nodes) {
+  const isHelpful = ({ name }: NodeInfo) => nodeToStatus.get(name)?.code === "Unschedulable";
+  const trials = snapshot.nodes.map((node) =>
+    isHelpful(node) ? new Trial(input, node.clone()) : undefined,
+  );
+  for (const trial of trials) {
     if (candidates.length >= PREEMPTION_NODES_MAX) break;
-    if (nodeToStatus.get(node.name)?.code !== "Unschedulable") {
+    if (!trial) {
       statuses.push(unresolvable("Preemption is not helpful for scheduling"));
       continue;
     }
-    const victims = selectVictimsOnNode(input, node);
-    if (!Array.isArray(victims)) {
-      statuses.push(victims);
-      continue;
-    }
-    candidates.push({ node: node.name, victims, violations: violationsOf(victims, node, input) });
+    trial.violating = yield* violatingOn(trial.node, input);
+    const victims = selectVictimsOnNode(input, trial);
+    trial.restore();
+    if (Array.isArray(victims)) candidates.push(trial.candidate(victims));
+    else statuses.push(victims);
+    yield;
   }
   const candidate = candidates.sort(compareCandidates)[0];
-  return candidate ? { candidate } : none(fitErrorMessage(snapshot.nodes.length, statuses));
+  return candidate ? { candidate } : none(fitErrorMessage(trials.length, statuses));
 }
 
 /** Whether pods of lower priority on the pod's nominated node are terminating. */
@@ -81,54 +88,85 @@ function hasTerminatingVictims(pod: Pod, snapshot: Snapshot): boolean {
  * then the most important (`reprieveOrder`). Returns a status if the pod does not fit even without
  * all of them.
  */
-function selectVictimsOnNode(input: PreemptionInput, node: NodeInfo): PodInfo[] | Status {
+function selectVictimsOnNode({ info }: PreemptionInput, trial: Trial): PodInfo[] | Status {
   // lab:09 begin select-victims-on-node
-  const { info, snapshot } = input;
-  const copy = node.clone();
-  const trial: Snapshot = {
-    nodes: snapshot.nodes.map((other) => (other === node ? copy : other)),
-    get: (name) => (name === node.name ? copy : snapshot.get(name)),
-    namespaceLabels: (name) => snapshot.namespaceLabels(name),
-  };
+  const { node } = trial;
   const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
   if (lower.length === 0) return unresolvable("No preemption victims found for incoming pod");
-  for (const { pod } of lower) copy.remove(pod);
-  const status = filterOn(input, trial, copy);
+  for (const other of lower) trial.remove(other);
+  const status = trial.filter();
   if (status) return status;
   const victims: PodInfo[] = [];
-  for (const reprieved of reprieveOrder(lower.sort(moreImportantFirst), input)) {
-    copy.add(reprieved);
-    if (!filterOn(input, trial, copy)) continue;
-    copy.remove(reprieved.pod);
+  for (const reprieved of reprieveOrder(lower.sort(moreImportantFirst), trial)) {
+    trial.add(reprieved);
+    if (!trial.filter()) continue;
+    trial.remove(reprieved);
     victims.push(reprieved);
   }
   return victims.sort(moreImportantFirst);
   // lab:09 end
 }
 
+/** Puts pods whose end breaks a PodDisruptionBudget before the others, else in their order. */
+function reprieveOrder(pods: readonly PodInfo[], { violating }: Trial): PodInfo[] {
+  return pods.toSorted((a, b) => Number(violating.has(b)) - Number(violating.has(a)));
+}
+
 /**
- * Counts the victims whose end breaks a PodDisruptionBudget if all less important pods of the node
- * ended, the most important first, as upstream does.
+ * Returns the pods whose end breaks a PodDisruptionBudget if all less important pods of the node
+ * ended, the most important first, as upstream counts them.
  */
-function violationsOf(victims: PodInfo[], node: NodeInfo, { info, budgetsOf }: PreemptionInput) {
+function* violatingOn(node: NodeInfo, { info, budgetsOf }: PreemptionInput) {
   const priority = priorityOf(info.pod);
   const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priority);
-  const { violating } = splitByBudgets(lower.toSorted(moreImportantFirst), budgetsOf);
-  const breaking = new Set(violating);
-  return victims.filter((victim) => breaking.has(victim)).length;
+  return yield* violatingBudgets(lower.toSorted(moreImportantFirst), budgetsOf);
 }
 
-/** Puts pods whose end breaks a PodDisruptionBudget before the others, else in their order. */
-function reprieveOrder(pods: readonly PodInfo[], { budgetsOf }: PreemptionInput): PodInfo[] {
-  const { violating, others } = splitByBudgets(pods, budgetsOf);
-  return [...violating, ...others];
-}
+/** A copy of a node, whose pods are removed and brought back to see whether the pod fits. */
+class Trial {
+  readonly input: PreemptionInput;
+  readonly node: NodeInfo;
+  /** The pods whose end breaks a PodDisruptionBudget. */
+  violating: ReadonlySet<PodInfo> = new Set();
+  readonly #removed = new Set<PodInfo>();
 
-/** Runs PreFilter and Filter as if the cluster were `trial`. */
-function filterOn({ info, handle }: PreemptionInput, trial: Snapshot, node: NodeInfo) {
-  const state = new CycleState(trial);
-  const rejected = handle.runPreFilterPlugins(state, info);
-  return (rejected ?? handle.runFilterPlugins(state, info, node))?.status;
+  constructor(input: PreemptionInput, node: NodeInfo) {
+    this.input = input;
+    this.node = node;
+  }
+
+  remove(other: PodInfo): void {
+    this.#update(other, -1);
+    this.node.remove(other.pod);
+    this.#removed.add(other);
+  }
+
+  add(other: PodInfo): void {
+    this.#removed.delete(other);
+    this.node.add(other);
+    this.#update(other, 1);
+  }
+
+  /** Brings all pods back: the next trial continues with the same counts. */
+  restore(): void {
+    for (const other of this.#removed) this.add(other);
+  }
+
+  /** Why the pod does not fit now; undefined if it does. */
+  filter(): Status | undefined {
+    const { handle, state, info } = this.input;
+    return handle.runFilterPlugins(state, info, this.node)?.status;
+  }
+
+  candidate(victims: PodInfo[]): Candidate {
+    const violations = victims.filter((victim) => this.violating.has(victim)).length;
+    return { node: this.node.name, victims, violations };
+  }
+
+  #update(other: PodInfo, sign: 1 | -1): void {
+    const { handle, state, info } = this.input;
+    handle.runUpdateWithPod(state, info, other, this.node, sign);
+  }
 }
 
 function moreImportantFirst(a: PodInfo, b: PodInfo): number {

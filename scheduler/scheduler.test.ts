@@ -6,6 +6,7 @@ import type { Span } from "@raft2kube/observe/trace/span.ts";
 import { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { SchedulerCache } from "./cache.ts";
 import { CycleState } from "./framework/cycle-state.ts";
@@ -52,7 +53,7 @@ function recordingPlugin(points: string[], replaced: Partial<EveryPoint> = {}): 
     events: [],
     preFilter: () => record("PreFilter") as undefined,
     filter: (_state, _info, { name }) => record(`Filter ${name}`) as undefined,
-    postFilter() {
+    async postFilter() {
       record("PostFilter");
       return { nominatedNodeName: undefined, message: "preemption: not tried." };
     },
@@ -230,6 +231,21 @@ test("PostFilter runs when no node passes the filters", async () => {
   expect(events).toEqual([
     "FailedScheduling: 0/2 nodes are available: 2 full. preemption: not tried.",
   ]);
+});
+
+test("a pod that was deleted during PostFilter takes no node", async () => {
+  const points: string[] = [];
+  const waiting = [pod("p", { schedulerName: PROFILE }), pod("q", { schedulerName: PROFILE })];
+  const postFilter: PostFilterPlugin["postFilter"] = async (_state, { pod: { metadata } }) => {
+    points.push(`PostFilter ${metadata.name}`);
+    if (metadata.name === "p") waiting.shift();
+    await nextTurn();
+    const prepareCandidate = async () => void points.push(`Prepare ${metadata.name}`);
+    return { nominatedNodeName: "a", prepareCandidate };
+  };
+  const plugin = recordingPlugin([], { filter: () => unschedulable("full"), postFilter });
+  await scheduleAll(waiting, new SchedulerMetrics(new ManualClock()), [plugin]);
+  expect(points).toEqual(["PostFilter p", "PostFilter q", "Prepare q"]);
 });
 
 test("Skip from PreFilter and PreScore leaves out Filter and Score of that plugin", async () => {

@@ -43,8 +43,9 @@ const SPAN = "Scheduling";
 
 /**
  * Takes pods from the queue one by one. The scheduling cycle of each (PreFilter to Reserve) is
- * synchronous, and others use the event loop between slices of cycles. The binding cycle (Permit,
- * PreBind, Bind) runs in the background, so that a slow volume does not delay the pods after it.
+ * synchronous, and others use the event loop between slices of cycles and of PostFilter. The
+ * binding cycle (Permit, PreBind, Bind) runs in the background, so that a slow volume does not
+ * delay the pods after it.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -80,21 +81,21 @@ export class Scheduler {
       if (!pod || pod.spec.nodeName || pod.metadata.deletionTimestamp) continue;
       if (this.#options.cache.isAssumed(pod)) continue;
       const framework = this.#options.profiles.get(pod.spec.schedulerName ?? "");
-      if (framework) this.#traced({ ...queued, pod }, framework);
+      if (framework) await this.#traced({ ...queued, pod }, framework);
     }
   }
 
   /** Makes the attempt, binding included, a trace of its own if attempts are traced. */
-  #traced(queued: QueuedPod, framework: Framework): void {
+  #traced(queued: QueuedPod, framework: Framework): Promise<void> {
     const { tracer } = this.#options;
     const span = tracer?.root(SPAN);
     if (!span) return this.#schedulingCycle(queued, framework);
     if (span.isSampled) span.set(podAttributes(queued.pod));
-    span.run(() => this.#schedulingCycle(queued, framework, span));
+    return span.run(() => this.#schedulingCycle(queued, framework, span));
   }
 
   /** PreFilter, Filter, PreScore and Score; then Reserve, or PostFilter if no node passed. */
-  #schedulingCycle(queued: QueuedPod, framework: Framework, span?: Span): void {
+  async #schedulingCycle(queued: QueuedPod, framework: Framework, span?: Span): Promise<void> {
     const { cache, random, metrics } = this.#options;
     const profile = queued.pod.spec.schedulerName ?? "";
     const measured = metrics?.attempt(profile, queued.attempts + 1);
@@ -116,7 +117,7 @@ export class Scheduler {
     this.#nextStartNodeIndex = (this.#nextStartNodeIndex + result.evaluatedNodes) % total;
     if (result.kind === "unschedulable") {
       span?.fail(result.message);
-      this.#handleFitError(queued, info, framework, result);
+      await this.#handleFitError(queued, info, framework, result);
       return ended("unschedulable");
     }
     this.#nominator.remove(queued.pod);
@@ -125,17 +126,18 @@ export class Scheduler {
   }
 
   /** Queues the pod until an event, and preempts for it if PostFilter finds a candidate. */
-  #handleFitError(
+  async #handleFitError(
     queued: QueuedPod,
     info: PodInfo,
     framework: Framework,
     { message, state, unschedulablePlugins, nodeToStatus }: FitError,
-  ): void {
+  ): Promise<void> {
     const { cache, queue } = this.#options;
     const { pod } = queued;
     queue.addUnschedulable(queued, unschedulablePlugins);
     if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
-    const result = framework.runPostFilterPlugins(state, info, nodeToStatus);
+    const result = await framework.runPostFilterPlugins(state, info, nodeToStatus);
+    if (!this.#options.current(pod)) return;
     if (result?.nominatedNodeName === undefined) {
       const whole = result ? `${message} ${result.message}` : message;
       return this.#recordFailure(pod, "Unschedulable", whole);

@@ -11,6 +11,7 @@ import {
   node,
   type PodShape,
   pod,
+  resultOf,
   snapshot,
 } from "@raft2kube/scheduler/testing/objects.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
@@ -44,11 +45,11 @@ export function outcomeOf(decision: ScheduleResult | FitError): string {
 export function preempted(wanted: Pod, cluster: Snapshot): string {
   const decision = decide(wanted, cluster);
   if (decision.kind === "scheduled") return `it fits on ${decision.suggestedHost.name}`;
-  const { nodeToStatus } = decision;
+  const { nodeToStatus, state } = decision;
   const info = podInfo(wanted);
   const budgetsOf = () => [];
-  const input = { info, snapshot: cluster, handle: FRAMEWORK, nodeToStatus, budgetsOf };
-  const { candidate } = findCandidate(input);
+  const input = { info, state, handle: FRAMEWORK, nodeToStatus, budgetsOf };
+  const { candidate } = resultOf(findCandidate(input));
   if (!candidate) return "nothing";
   const names = candidate.victims.map((victim) => victim.pod.metadata.name);
   return `${candidate.node}: ${names.join(" ")}`;

@@ -24,7 +24,11 @@ export interface Rejection {
 }
 
 /** Runs an extension point and measures it; `statusOf` names its outcome in upstream's codes. */
-export type PointTimer = <T>(point: string, run: () => T, statusOf?: (result: T) => string) => T;
+export type PointTimer = <T>(
+  point: string,
+  run: () => T,
+  statusOf?: (result: Awaited<T>) => string,
+) => T;
 
 const codeOf = (rejected: Rejection | undefined) => rejected?.status.code ?? "Success";
 
@@ -83,6 +87,13 @@ export class Framework implements Handle {
     );
   }
 
+  /** Updates the counts of plugins whose PreFilter did not return Skip. */
+  runUpdateWithPod: Handle["runUpdateWithPod"] = (state, ...update) => {
+    for (const plugin of this.#preFilter) {
+      if (!state.skipFilterPlugins.has(plugin.name)) plugin.updateWithPod?.(state, ...update);
+    }
+  };
+
   /** Returns the first rejection of the pod by this node; undefined if the pod fits. */
   runFilterPlugins(state: CycleState, info: PodInfo, node: NodeInfo): Rejection | undefined {
     // lab:09 begin run-filter-plugins
@@ -96,17 +107,17 @@ export class Framework implements Handle {
   }
 
   /** Returns the first nomination, else the message of the last plugin without one. */
-  runPostFilterPlugins(
+  async runPostFilterPlugins(
     state: CycleState,
     info: PodInfo,
     nodeToStatus: ReadonlyMap<string, Status>,
-  ): PostFilterResult | undefined {
-    return this.timed(
+  ): Promise<PostFilterResult | undefined> {
+    return await this.timed(
       "PostFilter",
-      () => {
+      async () => {
         let last: PostFilterResult | undefined;
         for (const plugin of this.#postFilter) {
-          last = plugin.postFilter(state, info, nodeToStatus, this);
+          last = await plugin.postFilter(state, info, nodeToStatus, this);
           if (last.nominatedNodeName !== undefined) return last;
         }
         return last;

@@ -30,6 +30,17 @@ export interface Plugin {
 /** Runs once per cycle before Filter; a status rejects the pod on every node. */
 export interface PreFilterPlugin extends Plugin {
   preFilter(state: CycleState, info: PodInfo): Result | typeof SKIP;
+  /**
+   * Updates what `preFilter` counted: preemption has brought `other` back to a copy of a node (1),
+   * or is about to remove it (-1). Upstream's AddPod and RemovePod.
+   */
+  updateWithPod?(
+    state: CycleState,
+    info: PodInfo,
+    other: PodInfo,
+    node: NodeInfo,
+    sign: 1 | -1,
+  ): void;
 }
 
 /** Runs for one node after another; a status says why the node cannot run the pod. */
@@ -44,7 +55,7 @@ export interface PostFilterPlugin extends Plugin {
     info: PodInfo,
     nodeToStatus: ReadonlyMap<string, Status>,
     handle: Handle,
-  ): PostFilterResult;
+  ): Promise<PostFilterResult>;
 }
 
 /** Runs once per cycle before Score, with the nodes that passed the filters. */
@@ -90,10 +101,7 @@ export type PostFilterResult =
 
 /** The extension points that a plugin may run itself: preemption filters nodes without victims. */
 export interface Handle {
-  runPreFilterPlugins(
-    state: CycleState,
-    info: PodInfo,
-  ): { plugin: Plugin; status: Status } | undefined;
+  runUpdateWithPod(...update: Parameters<NonNullable<PreFilterPlugin["updateWithPod"]>>): void;
   runFilterPlugins(
     state: CycleState,
     info: PodInfo,

@@ -222,3 +222,27 @@ describe("PodTopologySpread", () => {
     expect(decide(pod("p", soft), placed.slice(0, 1))).toBe("a");
   });
 });
+
+test("node affinity is asked about a node once, not for each spread constraint", () => {
+  let asked = 0;
+  const term = { matchExpressions: [{ key: ZONE, operator: "Exists" as const }] };
+  const required = {
+    get nodeSelectorTerms() {
+      return (asked++, [term]);
+    },
+  };
+  const nodeAffinity = { requiredDuringSchedulingIgnoredDuringExecution: required };
+  const constraints = ["a", "b", "c"].map((app) => ({
+    maxSkew: 1,
+    topologyKey: ZONE,
+    whenUnsatisfiable: "DoNotSchedule" as const,
+    labelSelector: { matchLabels: { app } },
+  }));
+  const wanted = pod("p", { affinity: { nodeAffinity }, topologySpreadConstraints: constraints });
+  const placed: [Node, Pod[]][] = [
+    [inZone("a1", "a"), [web]],
+    [inZone("b1", "b"), []],
+  ];
+  expect(["a1", "b1"]).toContain(decide(wanted, placed));
+  expect(asked).toBe(placed.length);
+});

@@ -1,3 +1,4 @@
+import { inSlices } from "@raft2kube/std/slices.ts";
 import type { BudgetsOf } from "../disruption-budgets.ts";
 import type { PostFilterPlugin } from "../framework/plugin.ts";
 import { findCandidate } from "../preemption.ts";
@@ -11,9 +12,9 @@ export function defaultPreemption(
   return {
     name: "DefaultPreemption",
     events: [],
-    postFilter({ snapshot }, info, nodeToStatus, handle) {
-      const input = { info, snapshot, nodeToStatus, handle, budgetsOf };
-      const { candidate, message } = findCandidate(input);
+    async postFilter(state, info, nodeToStatus, handle) {
+      const input = { info, state, nodeToStatus, handle, budgetsOf };
+      const { candidate, message } = await inSlices(findCandidate(input));
       clients.attempted?.(candidate?.victims.length);
       if (!candidate) return { nominatedNodeName: undefined, message };
       return {

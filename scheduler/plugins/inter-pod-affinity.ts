@@ -1,3 +1,4 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type {
@@ -18,10 +19,14 @@ const HARD_POD_AFFINITY_WEIGHT = 1;
 /** Counts by topology domain: `key=value` of a node label. */
 type Domains = Map<string, number>;
 
-/** One rule of the filter, over counts that PreFilter made. */
-type NodeFilter = (node: NodeInfo) => Result;
+/** One rule of the filter, with counts of existing pods. */
+interface Rule {
+  /** Counts a pod of a node; -1 takes it back. */
+  count(other: PodInfo, node: NodeInfo, sign: 1 | -1): void;
+  filter(node: NodeInfo): Result;
+}
 
-const FILTERS = new StateKey<readonly NodeFilter[]>("PreFilterInterPodAffinity");
+const RULES = new StateKey<readonly Rule[]>("PreFilterInterPodAffinity");
 const TOPOLOGY_SCORE = new StateKey<Domains>("PreScoreInterPodAffinity");
 
 type InterPodAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
@@ -32,18 +37,28 @@ export const interPodAffinity: InterPodAffinity = {
   weight: 2,
   events: ["node-added", "node-labels", "pod-assigned", "pod-removed", "namespace"],
   preFilter(state, info) {
-    const filters = [
-      existingAntiAffinity(info, state.snapshot),
-      podAntiAffinity(info, state.snapshot),
-      podAffinity(info, state.snapshot),
-    ].filter((filter) => filter !== undefined);
-    if (filters.length === 0) return SKIP;
-    state.write(FILTERS, filters);
+    const { snapshot } = state;
+    const rejected: Domains = new Map();
+    const existing = existingAntiAffinity(info, snapshot, rejected);
+    const own = [podAntiAffinity(info, snapshot), podAffinity(info, snapshot)].filter(
+      (rule) => rule !== undefined,
+    );
+    for (const node of snapshot.nodes) {
+      for (const other of node.podsWithTerms) existing.count(other, node, 1);
+      for (const other of own.length > 0 ? node.pods.values() : []) {
+        for (const rule of own) rule.count(other, node, 1);
+      }
+    }
+    if (own.length + rejected.size === 0) return SKIP;
+    state.write(RULES, [existing, ...own]);
     return undefined;
   },
+  updateWithPod(state, _info, other, node, sign) {
+    for (const rule of state.read(RULES) ?? []) rule.count(other, node, sign);
+  },
   filter(state, _info, node) {
-    for (const filter of state.read(FILTERS) ?? []) {
-      const status = filter(node);
+    for (const rule of state.read(RULES) ?? []) {
+      const status = rule.filter(node);
       if (status) return status;
     }
     return undefined;
@@ -69,43 +84,45 @@ function labelsIn(snapshot: Snapshot) {
 
 function add(domains: Domains, node: NodeInfo, topologyKey: string, amount: number): void {
   const domain = domainOf(node, topologyKey);
-  if (domain !== undefined) domains.set(domain, (domains.get(domain) ?? 0) + amount);
+  if (domain === undefined) return;
+  const sum = (domains.get(domain) ?? 0) + amount;
+  if (sum === 0) domains.delete(domain);
+  else domains.set(domain, sum);
 }
 
-/** Existing pods whose required anti-affinity matches this pod. */
-function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
-  const rejected: Domains = new Map();
-  for (const node of snapshot.nodes) {
-    for (const other of node.podsWithTerms) {
-      for (const term of other.affinity.requiredAnti) {
-        if (!term.matches(pod, labelsIn(snapshot))) continue;
-        add(rejected, node, term.topologyKey, 1);
+/** Existing pods whose required anti-affinity matches this pod, by domain in `rejected`. */
+function existingAntiAffinity({ pod }: PodInfo, snapshot: Snapshot, rejected: Domains): Rule {
+  const labels = labelsIn(snapshot);
+  return {
+    count(other, node, sign) {
+      for (const term of node.podsWithTerms.has(other) ? other.affinity.requiredAnti : []) {
+        if (term.matches(pod, labels)) add(rejected, node, term.topologyKey, sign);
       }
-    }
-  }
-  if (rejected.size === 0) return undefined;
-  return (node) => {
-    const hit = Object.keys(node.labels).some((key) => rejected.has(domainOf(node, key) ?? ""));
-    return hit
-      ? unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
-      : undefined;
+    },
+    filter(node) {
+      const hit = Object.keys(node.labels).some((key) => rejected.has(domainOf(node, key) ?? ""));
+      return hit
+        ? unschedulable("node(s) didn't satisfy existing pods anti-affinity rules")
+        : undefined;
+    },
   };
 }
 
 /** Existing pods that this pod's required anti-affinity matches. */
-function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
-  const terms = affinity.requiredAnti;
+function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): Rule | undefined {
+  const terms = affinity.requiredAnti.map(withDomains);
   if (terms.length === 0) return undefined;
   const labels = labelsIn(snapshot);
-  const counts = countPods(terms, snapshot, ({ pod: other }) => {
-    return terms.filter((term) => term.matches(other, labels));
-  });
-  return (node) => {
-    const matched = terms.some(({ topologyKey }, index) => {
-      const domain = domainOf(node, topologyKey);
-      return domain !== undefined && (counts[index]?.get(domain) ?? 0) > 0;
-    });
-    return matched ? unschedulable("node(s) didn't match pod anti-affinity rules") : undefined;
+  return {
+    count({ pod: other }, node, sign) {
+      for (const { term, domains } of terms) {
+        if (term.matches(other, labels)) add(domains, node, term.topologyKey, sign);
+      }
+    },
+    filter: (node) =>
+      terms.some((each) => isCounted(each, node))
+        ? unschedulable("node(s) didn't match pod anti-affinity rules")
+        : undefined,
   };
 }
 
@@ -113,37 +130,37 @@ function podAntiAffinity({ affinity }: PodInfo, snapshot: Snapshot): NodeFilter 
  * Existing pods that this pod's required affinity matches. If none does and the pod matches its own
  * terms, any node passes: it is the first of its group.
  */
-function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): NodeFilter | undefined {
-  const terms = affinity.required;
+function podAffinity({ pod, affinity }: PodInfo, snapshot: Snapshot): Rule | undefined {
+  const terms = affinity.required.map(withDomains);
   if (terms.length === 0) return undefined;
   const labels = labelsIn(snapshot);
-  const counts = countPods(terms, snapshot, ({ pod: other }) => {
-    return terms.every((term) => term.matches(other, labels)) ? terms : [];
-  });
-  const noMatch = counts.every((domains) => domains.size === 0);
-  const first = noMatch && terms.every((term) => term.matches(pod, labels));
-  return (node) => {
-    const fits = terms.every(({ topologyKey }, index) => {
-      const domain = domainOf(node, topologyKey);
-      return domain !== undefined && (first || (counts[index]?.get(domain) ?? 0) > 0);
-    });
-    return fits ? undefined : unresolvable("node(s) didn't match pod affinity rules");
+  const isOfGroup = (each: Pod) => terms.every(({ term }) => term.matches(each, labels));
+  const canBeFirst = isOfGroup(pod);
+  return {
+    count({ pod: other }, node, sign) {
+      if (!isOfGroup(other)) return;
+      for (const { term, domains } of terms) add(domains, node, term.topologyKey, sign);
+    },
+    filter(node) {
+      const isFirst = canBeFirst && terms.every(({ domains }) => domains.size === 0);
+      const fits = terms.every((each) =>
+        isFirst ? domainOf(node, each.term.topologyKey) !== undefined : isCounted(each, node),
+      );
+      return fits ? undefined : unresolvable("node(s) didn't match pod affinity rules");
+    },
   };
 }
 
-/** Counts the pods of each term in its domains; `termsOf` is asked once for each pod. */
-function countPods(
-  terms: readonly PodTerm[],
-  snapshot: Snapshot,
-  termsOf: (other: PodInfo) => readonly PodTerm[],
-): Domains[] {
-  const counts = new Map(terms.map((term): [PodTerm, Domains] => [term, new Map()]));
-  for (const node of snapshot.nodes) {
-    for (const other of node.pods.values()) {
-      for (const term of termsOf(other)) add(counts.get(term)!, node, term.topologyKey, 1);
-    }
-  }
-  return [...counts.values()];
+interface CountedTerm {
+  readonly term: PodTerm;
+  /** The pods that the term is about. */
+  readonly domains: Domains;
+}
+
+const withDomains = (term: PodTerm): CountedTerm => ({ term, domains: new Map() });
+
+function isCounted({ term, domains }: CountedTerm, node: NodeInfo): boolean {
+  return domains.has(domainOf(node, term.topologyKey) ?? "");
 }
 
 /** Sums the weights of preferred terms, this pod's and those of existing pods, by domain. */

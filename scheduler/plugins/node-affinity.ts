@@ -1,4 +1,6 @@
+import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { nodeAffinityMatches, termMatches } from "@raft2kube/client-kube/object/node-selector.ts";
+import { type CycleState, StateKey } from "../framework/cycle-state.ts";
 import {
   defaultNormalizeScore,
   type FilterPlugin,
@@ -8,6 +10,19 @@ import {
 } from "../framework/plugin.ts";
 import { SKIP, unresolvable } from "../framework/status.ts";
 import type { PodInfo } from "../node-info.ts";
+
+const MATCHES = new StateKey<Map<Node, boolean>>("NodeAffinity");
+
+/**
+ * Whether a node matches the pod's nodeSelector and required node affinity, of 20,000 terms: asked
+ * once in a cycle and its preemption.
+ */
+export function matchesNode(state: CycleState, pod: Pod, node: Node): boolean {
+  const known = state.read(MATCHES) ?? new Map<Node, boolean>();
+  const matches = known.get(node) ?? nodeAffinityMatches(pod, node);
+  state.write(MATCHES, known.set(node, matches));
+  return matches;
+}
 
 type NodeAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScorePlugin;
 
@@ -21,8 +36,8 @@ export const nodeAffinity: NodeAffinity = {
     const required = affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     return required || Object.keys(nodeSelector ?? {}).length > 0 ? undefined : SKIP;
   },
-  filter(_state, { pod }, { node }) {
-    return node && nodeAffinityMatches(pod, node)
+  filter(state, { pod }, { node }) {
+    return node && matchesNode(state, pod, node)
       ? undefined
       : unresolvable("node(s) didn't match Pod's node affinity/selector");
   },

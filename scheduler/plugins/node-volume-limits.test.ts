@@ -6,8 +6,9 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
+import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, snapshot } from "../testing/objects.ts";
+import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
 import { nodeVolumeLimits } from "./node-volume-limits.ts";
 
 const DRIVER = "ebs.csi.aws.com";
@@ -36,11 +37,11 @@ const limited: CSINode = {
   spec: { drivers: [{ name: DRIVER, nodeID: "a", topologyKeys: [], allocatable: { count: 1 } }] },
 };
 
-/** Whether a pod with these volumes fits on a node that takes one volume of the driver. */
-function fits(
+/** The pods that end for one with these volumes, on a node that takes one of the driver. */
+function victimsFor(
   volumes: NonNullable<Pod["spec"]["volumes"]>,
-  { others = [], attachments = [] }: { others?: Pod[]; attachments?: VolumeAttachment[] } = {},
-): boolean {
+  { others = [], attachments = [], asked = () => {} }: Shape = {},
+): string[] | undefined {
   const framework = frameworkOf(DEFAULT_PROFILE, [
     nodeVolumeLimits({
       claims: store(
@@ -48,16 +49,37 @@ function fits(
         claim("second", { volumeName: "second" }),
         claim("unmade", { storageClassName: "ebs" }),
       ),
-      volumes: store(disk("first"), disk("second")),
+      volumes: counted(store(disk("first"), disk("second")), asked),
       classes: store(inTree),
       csiNodes: store(limited),
       attachments: store(...attachments),
     }),
   ]);
   const nodes = snapshot([[node("a"), others]]);
-  const info = podInfo(pod("wanted", { volumes }));
+  const info = podInfo(pod("wanted", { volumes, priority: 1 }));
   const random = seededRandom(1);
-  return schedulePod({ info, snapshot: nodes, framework, random }).kind === "scheduled";
+  const decision = schedulePod({ info, snapshot: nodes, framework, random });
+  if (decision.kind === "scheduled") return [];
+  const { state, nodeToStatus } = decision;
+  const input = { info, state, handle: framework, nodeToStatus, budgetsOf: () => [] };
+  const { candidate } = resultOf(findCandidate(input));
+  return candidate?.victims.map(({ pod: { metadata } }) => metadata.name ?? "");
+}
+
+/** Whether a pod with these volumes fits on a node that takes one volume of the driver. */
+function fits(...input: Parameters<typeof victimsFor>): boolean {
+  return victimsFor(...input)?.length === 0;
+}
+
+interface Shape {
+  others?: Pod[];
+  attachments?: VolumeAttachment[];
+  /** Called when a volume is looked up. */
+  asked?(): void;
+}
+
+function counted<T>(found: ReadStore<T>, asked: () => void): ReadStore<T> {
+  return { ...found, get: (key) => (asked(), found.get(key)) };
 }
 
 const ofClaim = (claimName: string) => ({ name: claimName, persistentVolumeClaim: { claimName } });
@@ -84,4 +106,15 @@ test("volumes of in-tree kinds are those of the driver that took them over", () 
   expect(fits([ofClaim("unmade")], { others })).toBe(false);
   expect(fits([inline("vol-y")], { others })).toBe(false);
   expect(fits([ofClaim("unmade")])).toBe(true);
+});
+
+test("a victim's volumes leave with it, and are looked up once", () => {
+  const using = (name: string, ...volumes: NonNullable<Pod["spec"]["volumes"]>) =>
+    pod(name, { volumes });
+  const others = [using("x", ofClaim("first")), using("y"), using("z", ofClaim("first"))];
+  let asked = 0;
+  const victims = victimsFor([ofClaim("second")], { others, asked: () => void asked++ });
+  expect(victims?.toSorted()).toEqual(["x", "z"]);
+  expect(asked).toBe(3);
+  expect(victimsFor([ofClaim("first")], { others })).toEqual([]);
 });

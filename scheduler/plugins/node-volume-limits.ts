@@ -12,6 +12,7 @@ import { claimNameOf, NO_PROVISIONER } from "@raft2kube/client-kube/object/volum
 import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
+import type { NodeInfo, PodInfo } from "../node-info.ts";
 
 /** The objects that show which volumes are in use on which node. */
 export interface VolumeLimitsView {
@@ -22,7 +23,18 @@ export interface VolumeLimitsView {
   attachments: ReadStore<VolumeAttachment>;
 }
 
-const VOLUMES = new StateKey<ReadonlySet<string>>("PreFilterNodeVolumeLimits");
+/** Volumes by driver, each with the number of its uses. */
+type Volumes = Map<string, Map<string, number>>;
+
+/** The pod's volumes, and those in use on the nodes that were asked about. */
+interface Counted {
+  readonly wanted: Volumes;
+  readonly inUse: Map<NodeInfo, Volumes>;
+  readonly ofPods: Map<PodInfo, readonly string[]>;
+  readonly attached: ReadonlyMap<string, readonly VolumeAttachment[]>;
+}
+
+const COUNTED = new StateKey<Counted>("PreFilterNodeVolumeLimits");
 
 /**
  * Rejects nodes where a CSI driver would have more volumes in use than its CSINode allows:
@@ -33,28 +45,50 @@ export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & Filt
     name: "NodeVolumeLimits",
     events: ["node-added", "pod-removed", "volumes"],
     preFilter(state, { pod }) {
-      const wanted = new Set(volumesOf(view, pod));
+      const wanted: Volumes = new Map();
+      count(wanted, volumesOf(view, pod), 1);
       if (wanted.size === 0) return SKIP;
-      state.write(VOLUMES, wanted);
+      const attached = Map.groupBy(view.attachments.list(), ({ spec }) => spec.nodeName);
+      state.write(COUNTED, { wanted, inUse: new Map(), ofPods: new Map(), attached });
       return undefined;
     },
-    filter(state, _info, { name, pods }) {
-      const limits = limitsOf(view.csiNodes.get(name));
-      if (limits.size === 0) return undefined;
-      const used = new Set(attachedTo(view, name));
-      for (const { pod } of pods.values()) for (const each of volumesOf(view, pod)) used.add(each);
-      const counts = countByDriver(used);
-      const wanted = state.read(VOLUMES) ?? new Set<string>();
-      const added = countByDriver([...wanted].filter((each) => !used.has(each)));
-      for (const [driver, count] of added) {
-        const limit = limits.get(driver) ?? Infinity;
-        if ((counts.get(driver) ?? 0) + count > limit) {
+    updateWithPod(state, _info, other, node, sign) {
+      const counted = state.read(COUNTED);
+      const inUse = counted?.inUse.get(node);
+      if (counted && inUse) count(inUse, volumesOfOther(view, other, counted), sign);
+    },
+    filter(state, _info, node) {
+      const limits = limitsOf(view.csiNodes.get(node.name));
+      const counted = state.read(COUNTED);
+      if (limits.size === 0 || !counted) return undefined;
+      const inUse = inUseOn(view, node, counted);
+      for (const [driver, wanted] of counted.wanted) {
+        const used = inUse.get(driver);
+        const added = [...wanted.keys()].filter((name) => !used?.has(name)).length;
+        if (added > 0 && (used?.size ?? 0) + added > (limits.get(driver) ?? Infinity)) {
           return unschedulable("node(s) exceed max volume count");
         }
       }
       return undefined;
     },
   };
+}
+
+/** Returns the volumes in use on a node, counted when the node is asked about first. */
+function inUseOn(view: VolumeLimitsView, node: NodeInfo, counted: Counted): Volumes {
+  const known = counted.inUse.get(node);
+  if (known) return known;
+  const inUse: Volumes = new Map();
+  count(inUse, attachedTo(view, counted.attached.get(node.name)), 1);
+  for (const other of node.pods.values()) count(inUse, volumesOfOther(view, other, counted), 1);
+  counted.inUse.set(node, inUse);
+  return inUse;
+}
+
+function volumesOfOther(view: VolumeLimitsView, other: PodInfo, { ofPods }: Counted) {
+  const volumes = ofPods.get(other) ?? volumesOf(view, other.pod);
+  ofPods.set(other, volumes);
+  return volumes;
 }
 
 function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
@@ -87,9 +121,8 @@ function volumesOf(view: VolumeLimitsView, pod: Pod): string[] {
   return [...inlineVolumesOf(pod).keys(), ...claimed];
 }
 
-function attachedTo({ attachments, volumes }: VolumeLimitsView, nodeName: string): string[] {
-  return attachments.list().flatMap(({ spec }) => {
-    if (spec.nodeName !== nodeName) return [];
+function attachedTo({ volumes }: VolumeLimitsView, attachments: readonly VolumeAttachment[] = []) {
+  return attachments.flatMap(({ spec }) => {
     const { persistentVolumeName, inlineVolumeSpec } = spec.source;
     const volume = inlineVolumeSpec
       ? { metadata: {}, spec: inlineVolumeSpec }
@@ -98,11 +131,13 @@ function attachedTo({ attachments, volumes }: VolumeLimitsView, nodeName: string
   });
 }
 
-function countByDriver(names: Iterable<string>): Map<string, number> {
-  const counts = new Map<string, number>();
+function count(volumes: Volumes, names: readonly string[], sign: 1 | -1): void {
   for (const name of names) {
     const { driver } = handleOfName(name);
-    counts.set(driver, (counts.get(driver) ?? 0) + 1);
+    const ofDriver = volumes.get(driver) ?? new Map<string, number>();
+    const uses = (ofDriver.get(name) ?? 0) + sign;
+    if (uses > 0) ofDriver.set(name, uses);
+    else ofDriver.delete(name);
+    volumes.set(driver, ofDriver);
   }
-  return counts;
 }

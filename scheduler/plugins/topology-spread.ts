@@ -6,21 +6,20 @@ import {
   matchesSelector,
   termsOf,
 } from "@raft2kube/api/selector.ts";
-import { nodeAffinityMatches } from "@raft2kube/client-kube/object/node-selector.ts";
 import { untolerated } from "@raft2kube/client-kube/object/toleration.ts";
 import { own } from "@raft2kube/std/own.ts";
-import { StateKey } from "../framework/cycle-state.ts";
+import { type CycleState, StateKey } from "../framework/cycle-state.ts";
 import type {
   FilterPlugin,
   PreFilterPlugin,
   PreScorePlugin,
   ScorePlugin,
 } from "../framework/plugin.ts";
-import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP, unresolvable, unschedulable } from "../framework/status.ts";
 import { SCORE_MAX } from "../limits.ts";
-import type { NodeInfo } from "../node-info.ts";
+import type { NodeInfo, PodInfo } from "../node-info.ts";
 import { defaultConstraints, type Workloads } from "./default-spread.ts";
+import { matchesNode } from "./node-affinity.ts";
 
 const MISMATCH = "node(s) didn't match pod topology spread constraints";
 const MISSING_LABEL = `${MISMATCH} (missing required label)`;
@@ -30,14 +29,16 @@ interface Counted {
   readonly key: string;
   readonly maxSkew: number;
   /** Matching pods by value of the key; eligible domains without any have an entry too. */
-  readonly counts: ReadonlyMap<string, number>;
+  readonly counts: Map<string, number>;
 }
 
-interface HardConstraint extends Counted {
+interface HardConstraint extends Counted, Omit<TopologySpreadConstraint, "maxSkew"> {
+  /** The terms of its selector. */
+  readonly terms: LabelTerms;
   /** 1 if the pod matches its own selector, else 0. */
   readonly selfMatch: number;
   /** Fewest matching pods of a domain; 0 while there are fewer domains than minDomains. */
-  readonly minMatch: number;
+  minMatch: number;
 }
 
 interface SoftConstraint extends Counted {
@@ -67,16 +68,26 @@ export function topologySpread(workloads: Workloads): TopologySpread {
     weight: 2,
     events: ["node-added", "node-labels", "node-taints", "pod-assigned", "pod-removed"],
     preFilter(state, { pod }) {
-      const constraints = hardConstraints(pod, state.snapshot);
+      const constraints = hardConstraints(pod, state);
       if (constraints.length === 0) return SKIP;
       state.write(HARD, constraints);
       return undefined;
     },
+    updateWithPod(state, { pod }, other, node, sign) {
+      const constraints = state.read(HARD) ?? [];
+      if (!hasKeys(constraints, node.labels)) return;
+      for (const each of constraints) {
+        const { key, counts, terms } = each;
+        const changed = sign * matching([other], pod, terms);
+        if (changed === 0 || !isIncluded(each, pod, node, state)) continue;
+        const value = own(node.labels, key) ?? "";
+        counts.set(value, (counts.get(value) ?? 0) + changed);
+        each.minMatch = minMatchOf(each);
+      }
+    },
     filter(state, _info, node) {
       const constraints = state.read(HARD) ?? [];
-      if (constraints.some(({ key }) => own(node.labels, key) === undefined)) {
-        return unresolvable(MISSING_LABEL);
-      }
+      if (!hasKeys(constraints, node.labels)) return unresolvable(MISSING_LABEL);
       return constraints.some((constraint) => skew(constraint, node) > constraint.maxSkew)
         ? unschedulable(MISMATCH)
         : undefined;
@@ -86,7 +97,7 @@ export function topologySpread(workloads: Workloads): TopologySpread {
       const stated = needsAllKeys ? withAction("ScheduleAnyway", pod) : undefined;
       const all = stated ?? defaultConstraints(pod, workloads);
       if (all.length === 0) return SKIP;
-      const constraints = softConstraints(all, needsAllKeys, pod, state.snapshot, nodes);
+      const constraints = softConstraints(all, needsAllKeys, pod, state, nodes);
       state.write(SOFT, { constraints, needsAllKeys });
       return undefined;
     },
@@ -100,18 +111,23 @@ function withAction(action: string, pod: Pod): TopologySpreadConstraint[] {
   return all.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
 }
 
-function hardConstraints(pod: Pod, snapshot: Snapshot): HardConstraint[] {
+function hardConstraints(pod: Pod, state: CycleState): HardConstraint[] {
   const constraints = withAction("DoNotSchedule", pod);
-  const nodes = snapshot.nodes.filter(({ labels }) => hasKeys(constraints, labels));
+  const nodes = state.snapshot.nodes.filter(({ labels }) => hasKeys(constraints, labels));
   return constraints.map((constraint) => {
-    const { topologyKey: key, maxSkew, minDomains = 1 } = constraint;
+    const key = constraint.topologyKey;
     const selector = selectorOf(constraint, pod);
+    const terms = termsOf(selector) ?? [];
     const counts = new Map<string, number>();
-    countMatching(counts, nodes, constraint, pod);
-    const enough = counts.size >= minDomains && counts.size > 0;
+    countMatching(counts, nodes, constraint, pod, state, terms);
     const selfMatch = matchesSelector(selector, pod.metadata.labels) ? 1 : 0;
-    return { key, maxSkew, counts, selfMatch, minMatch: enough ? Math.min(...counts.values()) : 0 };
+    const minMatch = minMatchOf({ ...constraint, counts });
+    return { ...constraint, key, terms, counts, selfMatch, minMatch };
   });
+}
+
+function minMatchOf({ counts, minDomains = 1 }: Pick<HardConstraint, "counts" | "minDomains">) {
+  return counts.size >= Math.max(minDomains, 1) ? Math.min(...counts.values()) : 0;
 }
 
 /** Counts the pods of all nodes in the domains of `feasible`, the nodes that are to be scored. */
@@ -119,17 +135,17 @@ function softConstraints(
   constraints: readonly TopologySpreadConstraint[],
   needsAllKeys: boolean,
   pod: Pod,
-  snapshot: Snapshot,
+  state: CycleState,
   feasible: readonly NodeInfo[],
 ): SoftConstraint[] {
   const counting = ({ labels }: NodeInfo) => !needsAllKeys || hasKeys(constraints, labels);
-  const [nodes, scored] = [snapshot.nodes.filter(counting), feasible.filter(counting)];
+  const [nodes, scored] = [state.snapshot.nodes.filter(counting), feasible.filter(counting)];
   return constraints.map((constraint) => {
     const { topologyKey: key, maxSkew } = constraint;
     const domains = scored.flatMap(({ labels }) => own(labels, key) ?? []);
     const counts = new Map(domains.map((value) => [value, 0]));
     const inDomain = ({ labels }: NodeInfo) => counts.has(own(labels, key) ?? "");
-    countMatching(counts, nodes.filter(inDomain), constraint, pod);
+    countMatching(counts, nodes.filter(inDomain), constraint, pod, state);
     return { key, maxSkew, counts, weight: Math.log(counts.size + 2) };
   });
 }
@@ -140,12 +156,13 @@ function countMatching(
   nodes: readonly NodeInfo[],
   constraint: TopologySpreadConstraint,
   pod: Pod,
+  state: CycleState,
+  terms: LabelTerms = termsOf(selectorOf(constraint, pod)) ?? [],
 ): void {
-  const terms = termsOf(selectorOf(constraint, pod)) ?? [];
   for (const node of nodes) {
-    if (!isIncluded(constraint, pod, node)) continue;
+    if (!isIncluded(constraint, pod, node, state)) continue;
     const value = own(node.labels, constraint.topologyKey) ?? "";
-    counts.set(value, (counts.get(value) ?? 0) + matching(node, pod, terms));
+    counts.set(value, (counts.get(value) ?? 0) + matching(node.pods.values(), pod, terms));
   }
 }
 
@@ -175,19 +192,20 @@ function isIncluded(
   { nodeAffinityPolicy, nodeTaintsPolicy }: TopologySpreadConstraint,
   pod: Pod,
   { node }: NodeInfo,
+  state: CycleState,
 ): boolean {
   if (!node) return false;
-  if (nodeAffinityPolicy !== "Ignore" && !nodeAffinityMatches(pod, node)) return false;
+  if (nodeAffinityPolicy !== "Ignore" && !matchesNode(state, pod, node)) return false;
   if (nodeTaintsPolicy !== "Honor") return true;
   const hard = ["NoSchedule", "NoExecute"];
   return !untolerated(node.spec.taints, pod.spec.tolerations, hard);
 }
 
-/** Counts a node's pods that match all terms; as upstream, none without any term. */
-function matching(node: NodeInfo, pod: Pod, terms: LabelTerms): number {
+/** Counts the pods that match all terms; as upstream, none without any term. */
+function matching(others: Iterable<PodInfo>, pod: Pod, terms: LabelTerms): number {
   if (terms.length === 0) return 0;
   let count = 0;
-  for (const { pod: other } of node.pods.values()) {
+  for (const { pod: other } of others) {
     if (other.metadata.deletionTimestamp) continue;
     if (other.metadata.namespace !== pod.metadata.namespace) continue;
     if (matchesLabels(terms, other.metadata.labels)) count += 1;

@@ -6,7 +6,7 @@ import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
 import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, snapshot } from "../testing/objects.ts";
+import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
 import { volumeRestrictions } from "./volume-restrictions.ts";
 
 const claims = new Map(
@@ -32,10 +32,10 @@ function decide(wanted: Pod, first: Pod) {
   const info = podInfo(wanted);
   const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
   if (decision.kind === "scheduled") return "scheduled";
-  const { nodeToStatus, message } = decision;
+  const { nodeToStatus, message, state } = decision;
   const budgetsOf = () => [];
-  const input = { info, snapshot: nodes, handle: framework, nodeToStatus, budgetsOf };
-  const { candidate } = findCandidate(input);
+  const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
+  const { candidate } = resultOf(findCandidate(input));
   return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
 }
 

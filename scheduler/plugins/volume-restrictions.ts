@@ -1,13 +1,23 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
+import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
-import type { Snapshot } from "../framework/snapshot.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
+import type { PodInfo } from "../node-info.ts";
 
 const CONFLICT =
   "node has pod using PersistentVolumeClaim with the same name and " +
   "ReadWriteOncePod access mode";
+
+/** The pod's claims of mode ReadWriteOncePod, and how often existing pods use them. */
+interface Users {
+  readonly namespace: string | undefined;
+  readonly claims: ReadonlySet<string>;
+  count: number;
+}
+
+const USERS = new StateKey<Users>("PreFilterVolumeRestrictions");
 
 /** Rejects every node while another pod uses a claim of the pod with mode ReadWriteOncePod. */
 export function volumeRestrictions(
@@ -16,13 +26,24 @@ export function volumeRestrictions(
   return {
     name: "VolumeRestrictions",
     events: ["pod-removed", "volumes"],
-    preFilter({ snapshot }, { pod }) {
+    preFilter(state, { pod }) {
       const single = claimsOf(pod).filter((key) =>
         claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"),
       );
-      return single.length === 0 || !isUsed(snapshot, single) ? SKIP : undefined;
+      const { namespace } = pod.metadata;
+      const users: Users = { namespace, claims: new Set(single), count: 0 };
+      for (const { pods } of single.length > 0 ? state.snapshot.nodes : []) {
+        for (const other of pods.values()) users.count += usesOf(users, other);
+      }
+      if (users.count === 0) return SKIP;
+      state.write(USERS, users);
+      return undefined;
     },
-    filter: () => unschedulable(CONFLICT),
+    updateWithPod(state, _info, other, _node, sign) {
+      const users = state.read(USERS);
+      if (users) users.count += sign * usesOf(users, other);
+    },
+    filter: (state) => (state.read(USERS)?.count ? unschedulable(CONFLICT) : undefined),
   };
 }
 
@@ -33,9 +54,7 @@ function claimsOf(pod: Pod): string[] {
   });
 }
 
-function isUsed({ nodes }: Snapshot, claims: readonly string[]): boolean {
-  const asked = new Set(claims);
-  return nodes.some(({ pods }) =>
-    [...pods.values()].some(({ pod }) => claimsOf(pod).some((key) => asked.has(key))),
-  );
+function usesOf({ namespace, claims }: Users, { pod }: PodInfo): number {
+  if (pod.metadata.namespace !== namespace) return 0;
+  return claimsOf(pod).filter((key) => claims.has(key)).length;
 }

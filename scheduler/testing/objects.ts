@@ -84,3 +84,11 @@ export const NO_WORKLOADS: Workloads = {
   replicaSets: new Map(),
   statefulSets: new Map(),
 };
+
+/** Runs all steps of a generator, and returns its result. */
+export function resultOf<T>(steps: Iterator<void, T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
