@@ -29,3 +29,9 @@ export const CLAIM_TEMPLATES_MAX = 100;
  * others. Upstream has no bound.
  */
 export const CONTAINERS_MAX = 256;
+
+/**
+ * Volumes of a pod: scheduler, controllers and nodes look for the claims of all pods, each in each.
+ * Upstream has no bound.
+ */
+export const VOLUMES_MAX = 1_000;

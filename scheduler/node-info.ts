@@ -1,5 +1,6 @@
 import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
 import type { ContainerPort, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import { hasTerms, type PodTerms, podTerms } from "./pod-terms.ts";
 import {
   type Amounts,
@@ -15,6 +16,8 @@ export interface PodInfo {
   readonly requests: Amounts;
   readonly scoreRequests: Amounts;
   readonly ports: readonly HostPort[];
+  /** Keys of its claims, each once. */
+  readonly claims: readonly string[];
   readonly affinity: PodTerms;
 }
 
@@ -33,8 +36,15 @@ export function podInfo(pod: Pod): PodInfo {
     requests: podRequests(pod),
     scoreRequests: podRequestsForScore(pod),
     ports: hostPorts(pod),
+    claims: claimKeys(pod),
     affinity: podTerms(pod),
   };
+}
+
+function claimKeys(pod: Pod): string[] {
+  const { namespace = "" } = pod.metadata;
+  const names = (pod.spec.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
+  return [...new Set(names)].map((name) => `${namespace}/${name}`);
 }
 
 function hostPorts(pod: Pod): HostPort[] {

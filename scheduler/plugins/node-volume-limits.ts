@@ -1,4 +1,4 @@
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import {
@@ -8,7 +8,7 @@ import {
   uniqueVolumeName,
 } from "@raft2kube/client-kube/object/attachments.ts";
 import { driverOfProvisioner } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
-import { claimNameOf, NO_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
+import { NO_PROVISIONER } from "@raft2kube/client-kube/object/volumes.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
@@ -44,9 +44,9 @@ export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & Filt
   return {
     name: "NodeVolumeLimits",
     events: ["node-added", "pod-removed", "volumes"],
-    preFilter(state, { pod }) {
+    preFilter(state, info) {
       const wanted: Volumes = new Map();
-      count(wanted, volumesOf(view, pod), 1);
+      count(wanted, volumesOf(view, info), 1);
       if (wanted.size === 0) return SKIP;
       const attached = Map.groupBy(view.attachments.list(), ({ spec }) => spec.nodeName);
       state.write(COUNTED, { wanted, inUse: new Map(), ofPods: new Map(), attached });
@@ -86,7 +86,7 @@ function inUseOn(view: VolumeLimitsView, node: NodeInfo, counted: Counted): Volu
 }
 
 function volumesOfOther(view: VolumeLimitsView, other: PodInfo, { ofPods }: Counted) {
-  const volumes = ofPods.get(other) ?? volumesOf(view, other.pod);
+  const volumes = ofPods.get(other) ?? volumesOf(view, other);
   ofPods.set(other, volumes);
   return volumes;
 }
@@ -104,12 +104,8 @@ function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
  * Returns the unique names of a pod's CSI volumes. One that is not provisioned yet has its claim's
  * name in the place of its handle.
  */
-function volumesOf(view: VolumeLimitsView, pod: Pod): string[] {
-  const { namespace = "" } = pod.metadata;
-  const claimed = (pod.spec.volumes ?? []).flatMap((volume) => {
-    const name = claimNameOf(pod, volume);
-    if (name === undefined) return [];
-    const key = `${namespace}/${name}`;
+function volumesOf(view: VolumeLimitsView, { pod, claims }: PodInfo): string[] {
+  const claimed = claims.flatMap((key) => {
     const claim = view.claims.get(key);
     if (!claim) return [];
     const bound = view.volumes.get(claim.spec.volumeName ?? "");

@@ -1,6 +1,5 @@
-import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import { StateKey } from "../framework/cycle-state.ts";
 import type { FilterPlugin, PreFilterPlugin } from "../framework/plugin.ts";
 import { SKIP, unschedulable } from "../framework/status.ts";
@@ -12,7 +11,6 @@ const CONFLICT =
 
 /** The pod's claims of mode ReadWriteOncePod, and how often existing pods use them. */
 interface Users {
-  readonly namespace: string | undefined;
   readonly claims: ReadonlySet<string>;
   count: number;
 }
@@ -26,12 +24,11 @@ export function volumeRestrictions(
   return {
     name: "VolumeRestrictions",
     events: ["pod-removed", "volumes"],
-    preFilter(state, { pod }) {
-      const single = claimsOf(pod).filter((key) =>
+    preFilter(state, info) {
+      const single = info.claims.filter((key) =>
         claims.get(key)?.spec.accessModes?.includes("ReadWriteOncePod"),
       );
-      const { namespace } = pod.metadata;
-      const users: Users = { namespace, claims: new Set(single), count: 0 };
+      const users: Users = { claims: new Set(single), count: 0 };
       for (const { pods } of single.length > 0 ? state.snapshot.nodes : []) {
         for (const other of pods.values()) users.count += usesOf(users, other);
       }
@@ -47,14 +44,6 @@ export function volumeRestrictions(
   };
 }
 
-function claimsOf(pod: Pod): string[] {
-  return (pod.spec.volumes ?? []).flatMap((volume) => {
-    const name = claimNameOf(pod, volume);
-    return name === undefined ? [] : [`${pod.metadata.namespace ?? ""}/${name}`];
-  });
-}
-
-function usesOf({ namespace, claims }: Users, { pod }: PodInfo): number {
-  if (pod.metadata.namespace !== namespace) return 0;
-  return claimsOf(pod).filter((key) => claims.has(key)).length;
+function usesOf({ claims }: Users, other: PodInfo): number {
+  return other.claims.filter((key) => claims.has(key)).length;
 }

@@ -4,7 +4,7 @@ import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
-import { CONTAINERS_MAX, SCHEDULING_TERMS_MAX } from "../../../limits.ts";
+import { CONTAINERS_MAX, SCHEDULING_TERMS_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
@@ -266,6 +266,15 @@ describe("validation", () => {
     expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX) })).toEqual([]);
     expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX + 1) })).toEqual([
       `spec.${list}: Too many: 257: must have at most 256 items`,
+    ]);
+  });
+
+  it("bounds its volumes", () => {
+    const many = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ name: `n${index}`, emptyDir: {} }));
+    expect(complaints({ containers: [image], volumes: many(VOLUMES_MAX) })).toEqual([]);
+    expect(complaints({ containers: [image], volumes: many(VOLUMES_MAX + 1) })).toEqual([
+      "spec.volumes: Too many: 1001: must have at most 1000 items",
     ]);
   });
 

@@ -17,7 +17,7 @@ import type {
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
-import { CONTAINERS_MAX } from "../../../limits.ts";
+import { CONTAINERS_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
@@ -292,9 +292,13 @@ function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
 
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
-  const countOf = (list: (typeof CONTAINER_LISTS)[number]) => spec[list]?.length ?? 0;
-  const crowded = CONTAINER_LISTS.find((list) => countOf(list) > CONTAINERS_MAX);
-  if (crowded) return [tooMany(`${path}.${crowded}`, countOf(crowded), CONTAINERS_MAX)];
+  for (const list of [...CONTAINER_LISTS, "volumes"] as const) {
+    const [count, max] = [
+      spec[list]?.length ?? 0,
+      list === "volumes" ? VOLUMES_MAX : CONTAINERS_MAX,
+    ];
+    if (count > max) return [tooMany(`${path}.${list}`, count, max)];
+  }
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
     volumes: volumes.right,
