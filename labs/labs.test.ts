@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DRAW_SEED, drawn } from "../testing/drawn.ts";
+import { textWithTables } from "./clauses.ts";
 import { hintOfCheck } from "./runner/bodies.ts";
 import { runLabChecks } from "./runner/check.ts";
 import { runContract } from "./runner/contract.ts";
@@ -43,7 +44,7 @@ it("every tagged region is in a file of its lab, and every file of a lab has one
 /** Returns the message of the first failing check with this in its title; empty when none fails. */
 async function failureOf(lab: Lab, tree: string, only: string): Promise<string> {
   const named = lab.checks.filter((file) => {
-    return readFileSync(join(LABS_DIR, lab.folder, file), "utf8").includes(only);
+    return textWithTables(join(LABS_DIR, lab.folder, file)).includes(only);
   });
   const checks = named.length > 0 ? named : lab.checks;
   const { outcomes } = await runLabChecks({ ...lab, checks }, [tree], { only });

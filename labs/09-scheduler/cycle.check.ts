@@ -9,46 +9,31 @@ import { resourcesFit } from "@raft2kube/scheduler/plugins/resources-fit.ts";
 import { type PodShape, pod } from "@raft2kube/scheduler/testing/objects.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { check } from "../check.ts";
+import { clauses, number, text } from "../clauses.ts";
 import { mustEqual } from "../must.ts";
-import { clusterOf, decide, FRAMEWORK, outcomeOf, type Place } from "./placement.ts";
+import {
+  clusterOf,
+  decide,
+  FRAMEWORK,
+  outcomeOf,
+  type Place,
+  placeOf,
+  placesOf,
+  shapeOf,
+} from "./placement.ts";
 
 const cpu = (amount: string, more: PodShape = {}): PodShape => {
   return { requests: { cpu: amount }, ...more };
 };
 
-/** A pod's requests, the node, and the status. */
-const FITS: readonly (readonly [wanted: PodShape, place: Place, status: string, why: string])[] = [
-  [cpu("1"), ["n", { cpu: "2" }, cpu("1")], "fits", "exactly enough is enough"],
-  [
-    cpu("2"),
-    ["n", { cpu: "2" }, cpu("1")],
-    "Unschedulable: Insufficient cpu",
-    "requests of pods that may leave: preemption can help",
-  ],
-  [
-    cpu("3"),
-    ["n", { cpu: "2" }],
-    "UnschedulableAndUnresolvable: Insufficient cpu",
-    "the node never has so much: no victim helps",
-  ],
-  [
-    { requests: { cpu: "2", memory: "9Gi" } },
-    ["n", { cpu: "2", memory: "8Gi" }, cpu("1")],
-    "UnschedulableAndUnresolvable: Insufficient cpu, Insufficient memory",
-    "a user is shown everything that is missing",
-  ],
-  [{}, ["n", { pods: "1" }, {}], "Unschedulable: Too many pods", "each pod needs an address"],
-  [{ requests: { "example.com/gpu": "0" } }, ["n", {}], "fits", "0 of something needs nothing"],
-  [
-    { requests: { "example.com/gpu": "1" } },
-    ["n", {}],
-    "UnschedulableAndUnresolvable: Insufficient example.com/gpu",
-    "what a node does not have is 0",
-  ],
-];
+const { fits, scores, cycles } = clauses(import.meta, {
+  fits: { wanted: shapeOf, place: placeOf, expected: text, why: text },
+  scores: { wanted: shapeOf, place: placeOf, expected: number, why: text },
+  cycles: { wanted: shapeOf, places: placesOf, expected: text, why: text },
+});
 
 check("filter: whether a node has enough left", () => {
-  for (const [wanted, place, expected, why] of FITS) {
+  for (const { wanted, place, expected, why } of fits) {
     const cluster = clusterOf([place]);
     const info = podInfo(pod("p", wanted));
     const status = resourcesFit.filter(new CycleState(cluster), info, cluster.nodes[0]!);
@@ -60,26 +45,8 @@ check("filter: whether a node has enough left", () => {
   }
 });
 
-const SCORES: readonly (readonly [wanted: PodShape, place: Place, score: number, string])[] = [
-  [{ requests: { cpu: "1", memory: "2Gi" } }, ["n", {}], 75, "a quarter of both is taken"],
-  [{ requests: { cpu: "2", memory: "2Gi" } }, ["n", {}], 62, "the mean of 50 and 75, in whole"],
-  [
-    { requests: { cpu: "1", memory: "2Gi" } },
-    ["n", {}, { requests: { cpu: "1", memory: "2Gi" } }],
-    50,
-    "those that are there count too",
-  ],
-  [{ requests: { cpu: "9", memory: "2Gi" } }, ["n", {}], 37, "no share is below 0"],
-  [
-    { requests: { cpu: "1", memory: "2Gi" } },
-    ["n", { memory: "0" }],
-    75,
-    "what the node does not have is left out of the mean",
-  ],
-];
-
 check("score: the share that is left", () => {
-  for (const [wanted, place, expected, why] of SCORES) {
+  for (const { wanted, place, expected, why } of scores) {
     const cluster = clusterOf([place]);
     const info = podInfo(pod("p", wanted));
     mustEqual(resourcesFit.score(new CycleState(cluster), info, cluster.nodes[0]!), expected, {
@@ -162,48 +129,8 @@ check("framework: scores are normalized, weighted and added", () => {
   });
 });
 
-const CYCLES: readonly (readonly [PodShape, places: readonly Place[], string, why: string])[] = [
-  [
-    cpu("1"),
-    [
-      ["a", { cpu: "1" }, cpu("1")],
-      ["b", {}],
-    ],
-    "b",
-    "a is full",
-  ],
-  [
-    cpu("1"),
-    [
-      ["a", {}, cpu("2")],
-      ["b", {}],
-    ],
-    "b",
-    "b has more left",
-  ],
-  [
-    cpu("1"),
-    [
-      ["a", {}],
-      ["b", {}, cpu("2")],
-      ["c", {}, cpu("1")],
-    ],
-    "a",
-    "a has most left",
-  ],
-  [
-    cpu("1"),
-    [
-      ["a", { unschedulable: true }],
-      ["b", { cpu: "1" }, cpu("1")],
-    ],
-    "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) were unschedulable.",
-    "kubectl describe shows why each node was rejected",
-  ],
-];
-
 check("cycle: filter all nodes, take the one with the highest score", () => {
-  for (const [wanted, places, expected, why] of CYCLES) {
+  for (const { wanted, places, expected, why } of cycles) {
     mustEqual(outcomeOf(decide(pod("p", wanted), clusterOf(places))), expected, {
       when: `a pod with ${JSON.stringify(wanted)}, nodes ${JSON.stringify(places)}`,
       why,

@@ -1,4 +1,4 @@
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, UnsatisfiableConstraintAction } from "@raft2kube/api/gen/core/v1.ts";
 import { type FitError, type ScheduleResult, schedulePod } from "@raft2kube/scheduler/cycle.ts";
 import type { Snapshot } from "@raft2kube/scheduler/framework/snapshot.ts";
 import { podInfo } from "@raft2kube/scheduler/node-info.ts";
@@ -21,6 +21,46 @@ export const FRAMEWORK = frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOA
 
 /** A node with its pods, which are named `a-0`, `a-1`, ... after it. */
 export type Place = readonly [name: string, shape: NodeShape, ...pods: PodShape[]];
+
+/** A pod or node in the tables of the checks. */
+type Given = Readonly<Record<string, string | number | boolean>>;
+
+const ZONE = "topology.kubernetes.io/zone";
+const textsOf = (given: Given) =>
+  Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]));
+
+/** A pod from a table: its requests, its label `app`, its priority. */
+export function shapeOf(given: unknown): PodShape {
+  const { app, priority, ...requests } = given as Given;
+  return {
+    ...(Object.keys(requests).length > 0 ? { requests: textsOf(requests) } : {}),
+    ...(app === undefined ? {} : { labels: { app: String(app) } }),
+    ...(priority === undefined ? {} : { priority: Number(priority) }),
+  };
+}
+
+/** A node with its pods from a table: what it has, its zone, whether it is unschedulable. */
+export function placeOf(given: unknown): Place {
+  const [name, node, ...pods] = given as [string, ...Given[]];
+  const { zone, unschedulable, ...has } = node!;
+  const shape = {
+    ...textsOf(has),
+    ...(zone === undefined ? {} : { labels: { [ZONE]: String(zone) } }),
+    ...(unschedulable ? { unschedulable: true } : {}),
+  };
+  return [name, shape, ...pods.map(shapeOf)];
+}
+
+export const placesOf = (given: unknown): Place[] => (given as unknown[]).map(placeOf);
+
+/** A pod of the app web, which is spread over zones as the text says: `1 DoNotSchedule`. */
+export function spreadOf(given: unknown): PodShape {
+  const [maxSkew, action] = String(given).split(" ");
+  const whenUnsatisfiable = action as UnsatisfiableConstraintAction;
+  const labelSelector = { matchLabels: { app: "web" } };
+  const constraint = { maxSkew: Number(maxSkew), topologyKey: ZONE, whenUnsatisfiable };
+  return { labels: { app: "web" }, topologySpreadConstraints: [{ ...constraint, labelSelector }] };
+}
 
 export function clusterOf(places: readonly Place[]): Snapshot {
   return snapshot(

@@ -4,6 +4,7 @@ import { Signal } from "@raft2kube/proto/gen/cri.ts";
 import { Status } from "@raft2kube/rpc/error.ts";
 import type { ContainerRecord } from "@raft2kube/runtime/container/record.ts";
 import { check } from "../check.ts";
+import { clauses, number, optional, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
@@ -132,52 +133,20 @@ check("StartContainer: a program that is not there: EXITED, StartError, and an e
   }),
 );
 
-/** A script that says `ready`, and on a signal does this. */
-const trapping = (signal: string, action: string) => {
-  return `trap '${action}' ${signal}; echo ready; while :; do sleep 0.05; done`;
-};
+const { stops } = clauses(import.meta, {
+  stops: {
+    name: text,
+    signal: text,
+    action: text,
+    stopSignal: optional((name) => Signal[text(name) as keyof typeof Signal]),
+    grace_s: number,
+    ended: text,
+    why: text,
+  },
+});
 
-/** Containers to stop: script, signal of their own, grace, and the state that they must end in. */
-const STOPS: readonly {
-  readonly name: string;
-  readonly script: string;
-  readonly stopSignal?: Signal;
-  readonly grace_s: number;
-  readonly ended: string;
-  readonly why: string;
-}[] = [
-  {
-    name: "polite",
-    script: trapping("TERM", "sleep 0.3; exit 7"),
-    grace_s: 1,
-    ended: "EXITED 7 Error",
-    why: "a server that finishes its requests needs its signal, and the time for it",
-  },
-  {
-    name: "own-signal",
-    script: trapping("USR1", "exit 8"),
-    stopSignal: Signal.SIGUSR1,
-    grace_s: 1,
-    ended: "EXITED 8 Error",
-    why: "the image or the pod says by which signal its program ends",
-  },
-  {
-    name: "deaf",
-    script: trapping("TERM", "echo heard"),
-    grace_s: 1,
-    ended: "EXITED 137 Error",
-    why: "a pod that ignores its signal must not stay for ever",
-  },
-  {
-    name: "at-once",
-    script: trapping("TERM", "exit 7"),
-    grace_s: 0,
-    ended: "EXITED 137 Error",
-    why: "a grace of 0 is kubectl delete --grace-period=0: no signal is waited for",
-  },
-];
-
-for (const { name, script, stopSignal, grace_s: timeout, ended, why } of STOPS) {
+for (const { name, signal, action, stopSignal, grace_s: timeout, ended, why } of stops) {
+  const script = `trap '${action}' ${signal}; echo ready; while :; do sleep 0.05; done`;
   check(`StopContainer: the signal, the grace, then SIGKILL (${name})`, () =>
     withMachine(async (machine) => {
       const metadata = { name, attempt: 0 };

@@ -10,76 +10,20 @@ import { type AddressPlan, planAddresses } from "@raft2kube/cni/plugins/bridge/p
 import { nextFree, type Range, toRange } from "@raft2kube/cni/plugins/host-local/range.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions } from "../check.ts";
+import { as, clauses } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { DEBIAN, NETWORK, ownInvoke, unlessInstalled } from "./host.ts";
 
 const NO_OPTIONS = { isGateway: false, isDefaultGateway: false } as BridgeConfig;
-const ONE: CniResult = { cniVersion: "1.1.0", ips: [{ address: "10.88.0.5/24" }] };
-const DUAL: CniResult = {
-  cniVersion: "1.1.0",
-  ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.254" }, { address: "fd00:88::5/64" }],
-  routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.9" }],
-};
 
-/** Options, the result of IPAM, and what becomes of both. */
-const PLANS: readonly (readonly [Partial<BridgeConfig>, CniResult, AddressPlan])[] = [
-  [{}, ONE, { ips: [{ address: "10.88.0.5/24", interface: 2 }], routes: [], gateways: [] }],
-  [
-    { isGateway: true },
-    ONE,
-    {
-      ips: [{ address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" }],
-      routes: [],
-      gateways: ["10.88.0.1/24"],
-    },
-  ],
-  [
-    { isGateway: true, isDefaultGateway: true },
-    ONE,
-    {
-      ips: [{ address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" }],
-      routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.1" }],
-      gateways: ["10.88.0.1/24"],
-    },
-  ],
-  [
-    { isGateway: true, isDefaultGateway: true },
-    DUAL,
-    {
-      ips: [
-        { address: "10.88.0.5/24", gateway: "10.88.0.254", interface: 2 },
-        { address: "fd00:88::5/64", interface: 2, gateway: "fd00:88::1" },
-      ],
-      routes: [
-        { dst: "0.0.0.0/0", gw: "10.88.0.9" },
-        { dst: "::/0", gw: "fd00:88::1" },
-      ],
-      gateways: ["10.88.0.254/24", "fd00:88::1/64"],
-    },
-  ],
-  [
-    { isGateway: true, isDefaultGateway: true },
-    { ...ONE, ips: [{ address: "10.88.0.5/24" }, { address: "10.88.0.6/24" }] },
-    {
-      ips: [
-        { address: "10.88.0.5/24", interface: 2, gateway: "10.88.0.1" },
-        { address: "10.88.0.6/24", interface: 2, gateway: "10.88.0.1" },
-      ],
-      routes: [{ dst: "0.0.0.0/0", gw: "10.88.0.1" }],
-      gateways: ["10.88.0.1/24"],
-    },
-  ],
-  [
-    {},
-    { ...ONE, ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.1" }] },
-    {
-      ips: [{ address: "10.88.0.5/24", gateway: "10.88.0.1", interface: 2 }],
-      routes: [],
-      gateways: [],
-    },
-  ],
-];
+const { plans } = clauses(import.meta, {
+  plans: {
+    options: as<Partial<BridgeConfig>>(),
+    ipam: as<Omit<CniResult, "cniVersion">>(),
+    expected: as<AddressPlan>(),
+  },
+});
 
 const WHY_PLANNED: Readonly<Record<keyof AddressPlan, string>> = {
   ips: "the next plugin of the chain finds by them an address's interface and its gateway",
@@ -88,7 +32,8 @@ const WHY_PLANNED: Readonly<Record<keyof AddressPlan, string>> = {
 };
 
 check("plan: the result of IPAM gets its gateways and default routes", () => {
-  for (const [options, ipam, expected] of PLANS) {
+  for (const { options, ipam: given, expected } of plans) {
+    const ipam = { cniVersion: "1.1.0", ...given };
     const plan = planAddresses({ ...NO_OPTIONS, ...options }, structuredClone(ipam));
     for (const part of ["ips", "routes", "gateways"] as const) {
       mustEqual(plan[part], expected[part], {

@@ -4,10 +4,17 @@ import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
 import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { deleteAddress } from "@raft2kube/linux/netlink/address.ts";
-import { deleteLink, getLink, openRoute, setLink } from "@raft2kube/linux/netlink/link.ts";
+import {
+  deleteLink,
+  getLink,
+  type Link,
+  openRoute,
+  setLink,
+} from "@raft2kube/linux/netlink/link.ts";
 import { deleteRoute } from "@raft2kube/linux/netlink/route.ts";
 import { ADDRESSES, ask, echoAddress } from "../../testing/network/host-network.ts";
 import { check } from "../check.ts";
+import { as, clauses, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual, mustFail, mustPass } from "../must.ts";
 import { type Container, GATEWAY, type Host, seenInvoke, withHost } from "./host.ts";
@@ -215,49 +222,27 @@ check("DEL: gives the address back last", async () => {
   }, invoke);
 });
 
+type Route = ReturnType<typeof openRoute>;
+
 /** Damages of a container's interface, and the word that the error of CHECK must have. */
-const DAMAGES: readonly (readonly [string, string, (name: string) => void])[] = [
-  [
-    "eth0 is down",
-    "down",
-    (name) => {
-      using route = openRoute();
-      setLink(route, getLink(route, name), { up: false });
-    },
-  ],
+const DAMAGES: readonly (readonly [string, string, (route: Route, eth0: Link) => void])[] = [
+  ["eth0 is down", "down", (route, eth0) => setLink(route, eth0, { up: false })],
   [
     "its address was deleted",
     "10.88.0.",
-    (name) => {
-      using route = openRoute();
-      deleteAddress(route, getLink(route, name).index, "10.88.0.2/24");
-    },
+    (route, { index }) => deleteAddress(route, index, "10.88.0.2/24"),
   ],
   [
     "its default route was deleted",
     "0.0.0.0/0",
-    (name) => {
-      using route = openRoute();
-      const link = getLink(route, name).index;
-      deleteRoute(route, { to: "0.0.0.0/0", via: GATEWAY, link });
-    },
+    (route, { index: link }) => deleteRoute(route, { to: "0.0.0.0/0", via: GATEWAY, link }),
   ],
   [
     "it has another hardware address",
     "02:00:00:00:00:77",
-    (name) => {
-      using route = openRoute();
-      setLink(route, getLink(route, name), { mac: "02:00:00:00:00:77" });
-    },
+    (route, eth0) => setLink(route, eth0, { mac: "02:00:00:00:00:77" }),
   ],
-  [
-    "it was deleted",
-    "eth0",
-    (name) => {
-      using route = openRoute();
-      deleteLink(route, name);
-    },
-  ],
+  ["it was deleted", "eth0", (route, { name }) => deleteLink(route, name)],
 ];
 
 check("ADD: one that fails gives the address back last", async () => {
@@ -282,66 +267,26 @@ check("ADD: one that fails gives the address back last", async () => {
   }, invoke);
 });
 
-/** Changes to ADD's result with which CHECK must pass, or fail with this word. */
-const RESULTS: readonly (readonly [string, string, (result: CniResult) => void])[] = [
-  [
-    "no hardware addresses",
-    "",
-    ({ interfaces = [] }) => {
-      for (const each of interfaces) delete each.mac;
-    },
-  ],
-  [
-    "an address of the host's end, too",
-    "",
-    ({ ips = [] }) => {
-      ips.push({ address: "10.99.0.1/24", interface: 1 });
-    },
-  ],
-  [
-    "an address of no interface that eth0 lacks",
-    "10.99.0.1",
-    ({ ips = [] }) => {
-      ips.push({ address: "10.99.0.1/24" });
-    },
-  ],
-  [
-    "its address with another prefix length",
-    "10.88.0.2/16",
-    ({ ips = [] }) => {
-      ips[0]!.address = "10.88.0.2/16";
-    },
-  ],
-  [
-    "a route with an address of its subnet",
-    "",
-    ({ routes = [] }) => {
-      routes.push({ dst: "10.88.0.9/24" });
-    },
-  ],
-  [
-    "eth0 of another namespace",
-    "eth0",
-    ({ interfaces = [] }) => {
-      interfaces[2]!.sandbox = "/run/netns/other";
-    },
-  ],
-  [
-    "another name of the interface",
-    "eth0",
-    ({ interfaces = [] }) => {
-      interfaces[2]!.name = "eth7";
-    },
-  ],
-];
+const { results } = clauses(import.meta, {
+  results: { what: text, word: text, path: (path) => text(path).split("."), value: as<unknown>() },
+});
+
+/** Changes a part of a result as the table says. */
+function change(part: Record<string, unknown>, [key = "", ...path]: string[], value: unknown) {
+  if (key === "+") (part as unknown as unknown[]).push(structuredClone(value));
+  else if (key === "*") for (const each of Object.keys(part)) change(part, [each, ...path], value);
+  else if (path.length > 0) change(part[key] as Record<string, unknown>, path, value);
+  else if (value === null) delete part[key];
+  else part[key] = value;
+}
 
 check("CHECK: compares what the result says of this interface", () =>
   withHost(async (host) => {
     const one = host.container();
     const result = await host.call("ADD", one);
-    for (const [what, word, change] of RESULTS) {
+    for (const { what, word, path, value } of results) {
       const prevResult = structuredClone(result);
-      change(prevResult);
+      change(prevResult as object as Record<string, unknown>, path, value);
       const call = host.call("CHECK", one, { ...host.config(), prevResult });
       const why = "a chain of plugins has one result: CHECK is about this plugin's interface";
       if (word === "") {
@@ -409,7 +354,10 @@ check("CHECK: passes after ADD, and names what is no longer as ADD left it", () 
         expected: "success",
         why: "a false alarm ends a Pod that works",
       });
-      inNetns(one.netns, () => apply("eth0"));
+      inNetns(one.netns, () => {
+        using route = openRoute();
+        apply(route, getLink(route, "eth0"));
+      });
       const fails = {
         when: `CHECK, and ${damage}`,
         expected: `error 102 that names it: "${word}"`,

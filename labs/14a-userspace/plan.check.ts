@@ -3,31 +3,36 @@ import { endpointsOf } from "@raft2kube/proxy/plan/endpoints.ts";
 import { keyOf, type Target } from "@raft2kube/proxy/plan/model.ts";
 import { type StaleFlow, staleFlows } from "@raft2kube/proxy/plan/stale-flows.ts";
 import { check } from "../check.ts";
+import { as, clauses, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { endpoints, SERVICE, webPort } from "../proxy/ports.ts";
 
 const HERE = { nodeName: "n1", zone: "a" };
 
+/** An endpoint's node, its conditions in a word, and the zone and the node that it is hinted for. */
 interface Pod {
   readonly node?: string;
-  readonly conditions?: NonNullable<EndpointSlice["endpoints"]>[number]["conditions"];
-  readonly forZones?: readonly string[];
-  readonly forNodes?: readonly string[];
+  readonly is?: keyof typeof CONDITIONS;
+  readonly zone?: string;
+  readonly for?: string;
 }
-const LEAVING: Pod["conditions"] = { ready: false, serving: true, terminating: true };
-const GONE: Pod["conditions"] = { ready: false, serving: false, terminating: true };
+const CONDITIONS = {
+  unready: { ready: false },
+  leaving: { ready: false, serving: true, terminating: true },
+  gone: { ready: false, serving: false, terminating: true },
+};
 
 function sliceOf(pods: readonly Pod[]): EndpointSlice {
-  const names = (list: readonly string[] = []) => list.map((name) => ({ name }));
+  const named = (name?: string) => (name === undefined ? [] : [{ name }]);
   return {
     metadata: { namespace: "shop", name: "web-1" },
     addressType: "IPv4",
     ports: [{ name: "http", port: 8080, protocol: "TCP" }],
-    endpoints: pods.map(({ node = "n2", conditions = {}, forZones, forNodes }, at) => ({
+    endpoints: pods.map(({ node = "n2", is, zone, for: hinted }, at) => ({
       addresses: [`10.244.0.${at + 1}`],
       nodeName: node,
-      conditions,
-      hints: { forZones: names(forZones), forNodes: names(forNodes) },
+      conditions: is === undefined ? {} : CONDITIONS[is],
+      hints: { forZones: named(zone), forNodes: named(hinted) },
     })),
   };
 }
@@ -40,16 +45,20 @@ function chosen(pods: readonly Pod[]): { all: string; local: string } {
   return { all: text(found.allEndpoints), local: text(found.localEndpoints) };
 }
 
-interface Case {
-  readonly when: string;
-  readonly pods: readonly Pod[];
-  readonly all: string;
-  readonly local?: string;
-  readonly why: string;
-}
+const endpointsChosen = {
+  when: text,
+  pods: as<readonly Pod[]>(),
+  all: text,
+  local: text,
+  why: text,
+};
+const { conditions, hints } = clauses(import.meta, {
+  conditions: endpointsChosen,
+  hints: endpointsChosen,
+});
 
-function judgeCases(cases: readonly Case[]): void {
-  for (const { when, pods, all, local = "none", why } of cases) {
+function judgeCases(cases: typeof conditions): void {
+  for (const { when, pods, all, local, why } of cases) {
     const found = chosen(pods);
     judge(found.all === all && found.local === local, {
       when,
@@ -61,77 +70,10 @@ function judgeCases(cases: readonly Case[]): void {
 }
 
 check("plan: connections go to ready endpoints, to serving ones that terminate if none is", () =>
-  judgeCases([
-    {
-      when: "endpoint 1 is ready, on this node; endpoint 2 is not",
-      pods: [{ node: "n1" }, { conditions: { ready: false } }],
-      all: "1",
-      local: "1",
-      why: "a pod that is not ready would answer with errors or not at all",
-    },
-    {
-      when: "endpoint 1 is ready, endpoint 2 terminates and still serves",
-      pods: [{}, { conditions: LEAVING }],
-      all: "1",
-      why: "a connection to a pod that is about to end is cut off in its middle",
-    },
-    {
-      when: "endpoint 1 terminates and serves, endpoint 2 terminates and does not",
-      pods: [{ node: "n1", conditions: LEAVING }, { conditions: GONE }],
-      all: "1",
-      local: "1",
-      why: "during a rolling update all pods of a node may terminate at once (KEP-1669)",
-    },
-    {
-      when: "endpoint 1 is ready on another node, endpoint 2 terminates and serves on this one",
-      pods: [{}, { node: "n1", conditions: LEAVING }],
-      all: "1",
-      local: "2",
-      why: "for a policy Local the rule holds among the endpoints of this node alone",
-    },
-  ]),
+  judgeCases(conditions),
 );
 
-const ZONES = [{ forZones: ["a"] }, { forZones: ["b"] }];
-
-check("plan: hints keep traffic near, unless an endpoint has none", () =>
-  judgeCases([
-    {
-      when: "endpoint 1 is hinted for zone a, endpoint 2 for zone b; this node is in zone a",
-      pods: ZONES,
-      all: "1",
-      why: "traffic between zones is slower and is paid for (topology hints)",
-    },
-    {
-      when: "a third endpoint has no hint",
-      pods: [...ZONES, {}],
-      all: "1,2,3",
-      why: "the hints are being written: by half of them a zone would get no endpoint or too few",
-    },
-    {
-      when: "no endpoint is hinted for zone a",
-      pods: [{ forZones: ["b"] }, { forZones: ["c"] }],
-      all: "1,2",
-      why: "a Service without an endpoint for this zone must not be without endpoints here",
-    },
-    {
-      when: "both are hinted for zone a, and endpoint 2 for node n1",
-      pods: [
-        { forZones: ["a"], forNodes: ["n2"] },
-        { forZones: ["a"], forNodes: ["n1"] },
-      ],
-      all: "2",
-      why: "the nearest hint wins: trafficDistribution PreferSameNode",
-    },
-    {
-      when: "endpoint 2 is on this node and hinted for another zone",
-      pods: [{ forZones: ["a"] }, { node: "n1", forZones: ["b"] }],
-      all: "1",
-      local: "2",
-      why: "a policy Local asks for this node's endpoints, whatever the hints say",
-    },
-  ]),
-);
+check("plan: hints keep traffic near, unless an endpoint has none", () => judgeCases(hints));
 
 function describeFlows(flows: readonly StaleFlow[]): string {
   const lines = flows.flatMap(({ to, port, targets, untranslated }) =>

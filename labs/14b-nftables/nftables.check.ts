@@ -11,6 +11,7 @@ import {
   TARGETS,
 } from "../../testing/network/node-network.ts";
 import { check } from "../check.ts";
+import { as, clauses, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { withNode } from "../proxy/own-proxy.ts";
 import { endpoints, SERVICE, webPort } from "../proxy/ports.ts";
@@ -37,73 +38,24 @@ function frontendsOf(port: ServicePort): string[] {
     .sort();
 }
 
-const [A, B] = endpoints(2);
-const CLUSTER = `${SERVICE.ip} . tcp . 80`;
-const EXTERNAL = `${SERVICE.external} . tcp . 80`;
-const NODE = `tcp . ${SERVICE.nodePort}`;
-const IP_SET = `cluster-ips: ${SERVICE.ip}`;
-const [OWN, OTHER] = [A!, B!].map(({ address }) => `hairpin-connections: ${address} . ${address}`);
-const all: Partial<ServicePort> = { ...NODE_PORT, externalIps: [SERVICE.external] };
+/** `AB`: both of the endpoints A and B. */
+const named = (value: unknown): Target[] =>
+  endpoints(2).filter((_, at) => text(value).includes("AB".charAt(at)));
 
-const FRONTENDS: readonly (readonly [string, ServicePort, readonly string[], string])[] = [
-  [
-    "a Service with two endpoints, an external address and a node port",
-    webPort([A!, B!], [A!], all),
-    [
-      `service-ips: ${CLUSTER} => goto a chain`,
-      `external-ips: ${EXTERNAL} => goto a chain`,
-      `service-nodeports: ${NODE} => goto a chain`,
-      IP_SET,
-      OWN!,
-    ],
-    "a packet's frontend is looked up in a map: one look for 10,000 Services",
-  ],
-  [
-    "the same with a policy Local for outside traffic",
-    webPort([A!, B!], [A!], { ...NODE_PORT, externalLocal: true }),
-    [
-      `service-ips: ${CLUSTER} => goto a chain`,
-      `service-nodeports: ${NODE} => goto a chain`,
-      IP_SET,
-      OWN!,
-      OTHER!,
-    ],
-    "pods of other nodes come through this node's port with their own address",
-  ],
-  [
-    "two endpoints, one here and one whose slice names no node",
-    webPort([A!, B!], [A!], { unplacedEndpoints: [B!] }),
-    [`service-ips: ${CLUSTER} => goto a chain`, IP_SET, OWN!, OTHER!],
-    "a slice written by hand may leave the node out: its pod may be on this one",
-  ],
-  [
-    "the same without endpoints",
-    webPort([], [], all),
-    [
-      `no-endpoint-services: ${CLUSTER} => goto reject-chain`,
-      `no-endpoint-external-ips: ${EXTERNAL} => goto reject-chain`,
-      `no-endpoint-nodeports: ${NODE} => goto reject-chain`,
-      IP_SET,
-    ],
-    "a client that is refused tries again or reports it; a packet without rule goes astray",
-  ],
-  [
-    "internalTrafficPolicy Local without an endpoint on this node",
-    webPort([A!, B!], [], { internalLocal: true }),
-    [`no-endpoint-services: ${CLUSTER} => drop`, IP_SET],
-    "there are endpoints, on other nodes: the policy forbids them, and upstream drops",
-  ],
-  [
-    "a port of default/kubernetes: its endpoints are the API servers",
-    webPort([], [], { apiAddresses: ["192.0.2.7"] }),
-    [`no-endpoint-services: ${CLUSTER} => goto reject-chain`, IP_SET, "api-endpoints: 192.0.2.7"],
-    "a Service with an API server's address as its external one would get the cluster's requests",
-  ],
-];
+const { frontends } = clauses(import.meta, {
+  frontends: {
+    when: text,
+    all: named,
+    local: named,
+    more: as<Partial<ServicePort>>(),
+    expected: as<readonly string[]>(),
+    why: text,
+  },
+});
 
 check("nftables: a Service's frontends are elements of the maps", () => {
-  for (const [when, port, expected, why] of FRONTENDS) {
-    const found = frontendsOf(port);
+  for (const { when, all, local, more: given, expected, why } of frontends) {
+    const found = frontendsOf(webPort(all, local, given));
     const wanted = [...expected].sort();
     const missing = wanted.filter((line) => !found.includes(line));
     const more = found.filter((line) => !wanted.includes(line));

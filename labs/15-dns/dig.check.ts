@@ -7,6 +7,7 @@ import { listenUdp } from "@raft2kube/dns/server/udp.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { awaiting, check } from "../check.ts";
+import { clauses, text } from "../clauses.ts";
 import { mustEqual } from "../must.ts";
 import { answerOf, SHOP, ZONE } from "./shop.ts";
 
@@ -69,31 +70,9 @@ function dig(port: number, question: string): Promise<string> {
   );
 }
 
-const WEB = "web.shop.svc.cluster.local";
-
-const QUESTIONS: readonly (readonly [question: string, seen: string, why: string])[] = [
-  [`${WEB} A`, "NOERROR, aa, 10.96.0.7", "aa: the answer is the zone's own, not a cached one"],
-  ["four.shop.svc.cluster.local AAAA", "NOERROR, aa, SOA", "NODATA is NOERROR without an answer"],
-  ["nosuch.shop.svc.cluster.local A", "NXDOMAIN, aa, SOA", "the SOA's TTL bounds its caching"],
-  [
-    "_sql._tcp.db.shop.svc.cluster.local SRV",
-    "NOERROR, aa, 0 100 5432 10-244-0-6.db.shop.svc.cluster.local., " +
-      "0 100 5432 db-0.db.shop.svc.cluster.local., with 10.244.0.5, with 10.244.0.6",
-    "the additional section has the hosts' addresses, which the client asks for next",
-  ],
-  ["-x 10.244.0.6", "NOERROR, aa, 10-244-0-6.db.shop.svc.cluster.local.", "dig -x asks for PTR"],
-  [
-    "big.shop.svc.cluster.local A +noedns +notcp +ignore",
-    "NOERROR, aa, tc, some records",
-    "512 bytes, as in 1987, for a client that names no other size",
-  ],
-  [
-    "big.shop.svc.cluster.local A +noedns",
-    "NOERROR, aa, by TCP, 60 records",
-    "dig sees tc, and asks again by TCP",
-  ],
-  ["example.org A", "SERVFAIL", "forwarded, and here there is nothing to forward it to"],
-];
+const { questions } = clauses(import.meta, {
+  questions: { question: text, expected: text, why: text },
+});
 
 check(
   "dig: what a client sees",
@@ -102,8 +81,8 @@ check(
     for (const type of ["A", "SRV"]) answerOf(`_sql._tcp.db.shop.svc.cluster.local`, type);
     answerOf("6.0.244.10.in-addr.arpa", "PTR");
     await serving(async (port) => {
-      const seen = await Promise.all(QUESTIONS.map(([question]) => dig(port, question)));
-      for (const [i, [question, expected, why]] of QUESTIONS.entries()) {
+      const seen = await Promise.all(questions.map(({ question }) => dig(port, question)));
+      for (const [i, { question, expected, why }] of questions.entries()) {
         mustEqual(seen[i], expected, { when: `dig ${question}`, why });
       }
     });

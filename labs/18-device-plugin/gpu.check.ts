@@ -6,6 +6,7 @@ import {
 } from "@raft2kube/device/plugins/gpu/gpu.ts";
 import { RpcError } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";
+import { clauses, number, text, words } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { isUnwritten } from "../must.ts";
 
@@ -69,36 +70,22 @@ const MANY: Gpus = {
   gpus: ["gpu-2", "gpu-10"].map((id) => ({ id, memory_mib: 4_000, numaNode: 0 })),
 };
 
-/** Allocations: what is asked for in words, the node, the shares, and what the container gets. */
-const ALLOCATED: readonly (readonly [string, Gpus, string[], string])[] = [
-  [
-    "two of four shares of 16384 MiB, and one of four of 8192 MiB",
-    NODE,
-    ["gpu-1::3", "gpu-0::0", "gpu-0::2"],
-    "gpu-0,gpu-1; 8192,2048; /dev/r2k-gpu/gpu-0 /dev/null rw; /dev/r2k-gpu/gpu-1 /dev/null rw",
-  ],
-  [
-    "one share of one of two GPUs",
-    NODE,
-    ["gpu-1::0"],
-    "gpu-1; 2048; /dev/r2k-gpu/gpu-1 /dev/null rw",
-  ],
-  [
-    "all three shares of 1000 MiB, each of 333, and one of 2000 of the GPU listed after it",
-    ODD,
-    ["gpu-1::0", "gpu-0::2", "gpu-1::1", "gpu-1::2"],
-    "gpu-0,gpu-1; 666,999; /dev/r2k-gpu/gpu-0 /dev/zero rw; /dev/r2k-gpu/gpu-1 /dev/zero rw",
-  ],
-  [
-    "a share of gpu-2 and two of gpu-10, sorted as text",
-    MANY,
-    ["gpu-2::0", "gpu-10::0", "gpu-10::1"],
-    "gpu-10,gpu-2; 2000,1000; /dev/r2k-gpu/gpu-10 /dev/null rw; /dev/r2k-gpu/gpu-2 /dev/null rw",
-  ],
-];
+const NODES: Readonly<Record<string, Gpus>> = { NODE, ODD, MANY };
+
+/** The first shares of each GPU: `gpu-0*2 gpu-1`. */
+const firstShares = (value: unknown): string[] =>
+  words(value).flatMap((gpu) => {
+    const [id, count = "1"] = gpu.split("*");
+    return Array.from({ length: Number(count) }, (_, share) => `${id}::${share}`);
+  });
+
+const { allocated, asked } = clauses(import.meta, {
+  allocated: { what: text, node: (name) => NODES[text(name)]!, shares: words, expected: text },
+  asked: { available: firstShares, included: words, size: number, expected: text, why: text },
+});
 
 check("gpu: Allocate returns the GPUs, the shares' memory, and one device node for each", () => {
-  for (const [what, node, shares, expected] of ALLOCATED) {
+  for (const { what, node, shares, expected } of allocated) {
     const { envs = {}, devices = [] } = allocationOf(node, shares);
     const nodes = devices.map((each) => {
       return `${each.containerPath} ${each.hostPath} ${each.permissions}`;
@@ -136,90 +123,23 @@ check("gpu: Allocate refuses a share that does not exist", () => {
   }
 });
 
-/** Free shares, those that must be included, how many are asked for, and GPUs of the answer. */
-const ASKED: readonly (readonly [string[], string[], number, string, string])[] = [
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-0::2", "gpu-1::0"],
-    [],
-    1,
-    "gpu-1",
-    "the GPU with the fewest shares that is enough: the whole of the other stays free",
-  ],
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-1::2"],
-    [],
-    3,
-    "gpu-1,gpu-1,gpu-1",
-    "one GPU has enough: no copies between GPUs",
-  ],
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-0::2", "gpu-1::0"],
-    ["gpu-0::0"],
-    2,
-    "gpu-0,gpu-0",
-    "the GPU of a share that must be included has another",
-  ],
-  [
-    ["gpu-0::0", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1", "gpu-2::2"],
-    [],
-    4,
-    "gpu-0,gpu-2,gpu-2,gpu-2",
-    "none has four: the one with the most first, and the fewest that is enough for the rest",
-  ],
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1"],
-    ["gpu-1::1"],
-    1,
-    "gpu-1",
-    "what must be included is, whatever is packed better",
-  ],
-  [
-    ["gpu-0::0", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1", "gpu-2::2"],
-    [],
-    5,
-    "gpu-1,gpu-1,gpu-2,gpu-2,gpu-2",
-    "none has five: the one with the most first, so two GPUs do",
-  ],
-  [
-    ["gpu-0::0", "gpu-1::0", "gpu-2::0", "gpu-2::1"],
-    ["gpu-0::0", "gpu-2::0"],
-    3,
-    "gpu-0,gpu-2,gpu-2",
-    "of two shares that must be included the second one's GPU has another",
-  ],
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-1::2", "gpu-2::0", "gpu-2::1"],
-    ["gpu-0::0"],
-    4,
-    "gpu-0,gpu-0,gpu-2,gpu-2",
-    "the GPU of the included share first; for the other two the GPU with the fewest that is enough",
-  ],
-  [["gpu-1::0", "gpu-0::0"], [], 1, "gpu-0", "two have one: the lower id, in whatever order"],
-  [["gpu-2::0", "gpu-10::0"], [], 1, "gpu-10", "two have one: the id that sorts first as text"],
-  [
-    ["gpu-0::0", "gpu-0::1", "gpu-1::0", "gpu-1::1", "gpu-2::0", "gpu-2::1"],
-    [],
-    5,
-    "gpu-0,gpu-0,gpu-1,gpu-1,gpu-2",
-    "none has five, and then none three: of those with the most the lower id",
-  ],
-  [["gpu-0::0", "gpu-1::0"], [], 3, "gpu-0,gpu-1", "the kubelet decides by itself about the rest"],
-];
-
 check("gpu: GetPreferredAllocation packs the shares on few GPUs", () => {
-  for (const [availableDeviceIDs, mustIncludeDeviceIDs, allocationSize, expected, why] of ASKED) {
-    const request = { availableDeviceIDs, mustIncludeDeviceIDs, allocationSize };
-    const chosen = preferPacked(request);
+  for (const { available, included, size, expected, why } of asked) {
+    const chosen = preferPacked({
+      availableDeviceIDs: available,
+      mustIncludeDeviceIDs: included,
+      allocationSize: size,
+    });
     const happened = chosen
       .map((id) => id.slice(0, id.indexOf(":")))
       .sort()
       .join();
-    const missing = mustIncludeDeviceIDs.filter((id) => !chosen.includes(id));
+    const missing = included.filter((id) => !chosen.includes(id));
     const fine = happened === expected && missing.length === 0;
     judge(fine && new Set(chosen).size === chosen.length, {
       when:
-        `${allocationSize} of ${availableDeviceIDs.join(", ")}` +
-        (mustIncludeDeviceIDs.length > 0 ? `, with ${mustIncludeDeviceIDs.join()}` : ""),
+        `${size} of ${available.join(", ")}` +
+        (included.length > 0 ? `, with ${included.join()}` : ""),
       expected: `shares of ${expected}, each once`,
       happened: chosen.join(", ") || "no shares",
       why,

@@ -7,6 +7,7 @@ import { Correlated } from "@raft2kube/apiextensions/correlate.ts";
 import { structuralOf } from "@raft2kube/apiextensions/structural.ts";
 import { validateValue } from "@raft2kube/apiextensions/validate.ts";
 import { check } from "../check.ts";
+import { as, clauses, flag, number, optional, text } from "../clauses.ts";
 import { mustEqual } from "../must.ts";
 import { definition, replaced, type Value, website, withStatusOf } from "./website.ts";
 
@@ -29,63 +30,37 @@ const STRICT: JSONSchemaProps = {
   },
 };
 
-/** The old object, the new one, the fields with errors, and why. */
-type Update = readonly [old: Value, value: Value, errors: readonly string[], why: string];
+type Names = Partial<CustomResourceDefinitionNames>;
+type Given = Parameters<typeof website>;
 
-const RATCHETED: readonly Update[] = [
-  [
-    { greeting: "much too long" },
-    { greeting: "much too long", tier: "a" },
-    [],
-    "the schema became stricter: what is there already must not stop other changes",
-  ],
-  [
-    { greeting: "much too long" },
-    { greeting: "too long, too" },
-    ["greeting"],
-    "what changes has to be right",
-  ],
-  [
-    { tier: "a" },
-    { greeting: "much too long", tier: "a" },
-    ["greeting"],
-    "what is new has to be right",
-  ],
-  [
-    { pages: [{ path: "/", title: "long" }] },
-    {
-      pages: [
-        { path: "/a", title: "a" },
-        { path: "/", title: "long" },
-      ],
-    },
-    [],
-    "the item of the same key is the old one, wherever it stands now",
-  ],
-  [
-    { pages: [{ path: "/", title: "long" }] },
-    { pages: [{ path: "/a", title: "long" }] },
-    ["pages[0].title"],
-    "another key is another item",
-  ],
-  [
-    { pages: [{ path: "/", title: "long" }, { path: "/a" }] },
-    { pages: [{ path: "/a" }, { path: "/", title: "longer" }] },
-    ["pages[1].title"],
-    "the item is the old one, and its title changed",
-  ],
-  [
-    { tags: ["long"] },
-    { tags: ["a", "long"] },
-    ["tags[1]"],
-    "items of a plain list have no identity: the list changed, so all of it has to be right",
-  ],
-  [{ tags: ["long"] }, { tags: ["long"], tier: "b" }, [], "this list did not change"],
-];
+const { ratcheted, same, generations, conflicts, established } = clauses(import.meta, {
+  ratcheted: { old: as<Value>(), value: as<Value>(), expected: as<readonly string[]>(), why: text },
+  same: { old: as<Value>(), value: as<Value>(), expected: flag },
+  generations: {
+    old: as<Given>(),
+    value: as<Given>(),
+    hasStatus: flag,
+    expected: optional(number),
+    why: text,
+  },
+  conflicts: {
+    wanted: as<Names>(),
+    given: optional(as<Names>()),
+    others: as<Names>(),
+    message: text,
+    why: text,
+  },
+  established: {
+    wanted: as<Names>(),
+    before: as<"True" | "False" | "absent">(),
+    expected: text,
+    why: text,
+  },
+});
 
 check("ratcheting: what did not change keeps passing", () => {
   const schema = structuralOf(STRICT);
-  for (const [old, value, expected, why] of RATCHETED) {
+  for (const { old, value, expected, why } of ratcheted) {
     const fields = validateValue(schema, value, new Correlated(value, old, schema)).map(
       ({ field }) => field,
     );
@@ -98,20 +73,8 @@ check("ratcheting: what did not change keeps passing", () => {
 
 check("ratcheting: a map in another order did not change", () => {
   const schema = structuralOf(PAGES);
-  const [one, other] = [
-    { path: "/", title: "a" },
-    { path: "/a", title: "b" },
-  ];
-  const same = (old: Value, value: Value) => new Correlated(value, old, schema).same;
-  const rows: readonly (readonly [Value, Value, boolean])[] = [
-    [[one, other], [other, one], true],
-    [[one], [one, other], false],
-    [[one, other], [one], false],
-    [[one], [{ path: "/", title: "b" }], false],
-    [[], [], true],
-  ];
-  for (const [old, value, expected] of rows) {
-    mustEqual(same(old, value), expected, {
+  for (const { old, value, expected } of same) {
+    mustEqual(new Correlated(value, old, schema).same, expected, {
       when: `${JSON.stringify(old)} becomes ${JSON.stringify(value)}: whether nothing changed`,
       why: "a transition rule about the list runs only when the list changed",
     });
@@ -154,54 +117,8 @@ check("status: each of the two resources changes its own half", () => {
   });
 });
 
-/** Old and new fields, old and new generation. */
-const GENERATIONS: readonly (readonly [
-  old: Parameters<typeof website>,
-  value: Parameters<typeof website>,
-  hasStatus: boolean,
-  expected: number | undefined,
-  why: string,
-])[] = [
-  [
-    [{ spec: { n: 1 } }, { generation: 1 }],
-    [{ spec: { n: 2 } }],
-    true,
-    2,
-    "what is wanted changed: observedGeneration shows whether the controller has seen it",
-  ],
-  [
-    [{ spec: { n: 1 } }, { generation: 1 }],
-    [{ spec: { n: 1 } }, { labels: { a: "1" } }],
-    true,
-    1,
-    "labels are not what is wanted",
-  ],
-  [
-    [{ spec: {}, status: { a: 1 } }, { generation: 1 }],
-    [{ spec: {}, status: { a: 2 } }],
-    true,
-    1,
-    "the status is not written here",
-  ],
-  [
-    [{ spec: {}, status: { a: 1 } }, { generation: 1 }],
-    [{ spec: {}, status: { a: 2 } }],
-    false,
-    2,
-    "without the subresource, status is a field like every other",
-  ],
-  [
-    [{ spec: {} }, { generation: 5 }],
-    [{ spec: {} }, { generation: 99 }],
-    true,
-    5,
-    "the server counts, not the client",
-  ],
-  [[{ spec: {} }], [{ spec: {} }], true, undefined, "an old object has none until it changes"],
-];
-
 check("generation: it counts the changes of what is wanted", () => {
-  for (const [old, value, hasStatus, expected, why] of GENERATIONS) {
+  for (const { old, value, hasStatus, expected, why } of generations) {
     const after = replaced(website(...old), website(...value), hasStatus);
     mustEqual(after.metadata.generation, expected, {
       when:
@@ -213,61 +130,8 @@ check("generation: it counts the changes of what is wanted", () => {
   }
 });
 
-type Names = Partial<CustomResourceDefinitionNames>;
-
-const CONFLICTS: readonly (readonly [
-  wanted: Names,
-  given: Names | undefined,
-  others: Names,
-  message: string,
-  why: string,
-])[] = [
-  [
-    { shortNames: ["web"] },
-    undefined,
-    { shortNames: ["w"] },
-    "no conflicts found",
-    "the names are free",
-  ],
-  [
-    { shortNames: ["web"] },
-    undefined,
-    { shortNames: ["web"] },
-    `"web" is already in use`,
-    "kubectl get web would be one or the other: who came first has it",
-  ],
-  [
-    { shortNames: ["web"] },
-    undefined,
-    { plural: "web" },
-    `"web" is already in use`,
-    "plural, singular and short names are names of one kind to kubectl",
-  ],
-  [
-    { shortNames: ["web"] },
-    { shortNames: ["web"] },
-    { shortNames: ["web"] },
-    "no conflicts found",
-    "names that were given are not taken away",
-  ],
-  [
-    { shortNames: ["web", "w"] },
-    { shortNames: ["web"] },
-    { shortNames: ["web", "w"] },
-    `"w" is already in use`,
-    "only the new one is in the way",
-  ],
-  [
-    { shortNames: ["w", "web", "w"] },
-    undefined,
-    { shortNames: ["web", "w"] },
-    `["w" is already in use, "web" is already in use]`,
-    "each name is told once",
-  ],
-];
-
 check("names: a short name belongs to the first that had it", () => {
-  for (const [wanted, given, others, message, why] of CONFLICTS) {
+  for (const { wanted, given, others, message, why } of conflicts) {
     const { namesAccepted } = acceptNames(
       definition(wanted, given && { plural: "websites", kind: "Website", ...given }),
       [definition({ plural: "others", kind: "Other" }, { plural: "others", ...others })],
@@ -284,28 +148,10 @@ check("names: a short name belongs to the first that had it", () => {
 
 check("names: what is established stays so", () => {
   const taken = [definition({ plural: "others", kind: "Other" }, { shortNames: ["web"] })];
-  const rows: readonly (readonly [Names, "True" | "False" | "absent", string, string])[] = [
-    [{}, "absent", "False, Installing", "the names are accepted; it is served a moment later"],
-    [{ shortNames: ["web"] }, "absent", "False, NotAccepted", "nothing is served under no name"],
-    [
-      { shortNames: ["web"] },
-      "True",
-      "True, InitialNamesAccepted",
-      "objects exist: a later conflict of names must not take them away",
-    ],
-    [{}, "True", "True, InitialNamesAccepted", "it is served already"],
-    [{}, "False", "False, Installing", "the conflict is over"],
-    [
-      { shortNames: ["web"] },
-      "False",
-      "False, InitialNamesAccepted",
-      "it was not established before, and nothing is better now",
-    ],
-  ];
-  for (const [wanted, before, expected, why] of rows) {
+  for (const { wanted, before, expected, why } of established) {
     const crd = definition(wanted, {}, before);
-    const { established } = acceptNames(crd, taken);
-    mustEqual(`${established.status}, ${established.reason}`, expected, {
+    const { status, reason } = acceptNames(crd, taken).established;
+    mustEqual(`${status}, ${reason}`, expected, {
       when: `wanted ${JSON.stringify(wanted)}, "web" is another's, Established was ${before}`,
       why,
       body: "establishedOf",

@@ -175,9 +175,9 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ],
   ],
   labs: [
-    ["judge.ts", "check.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],
+    ["judge.ts", "check.ts", "clauses.ts", "walk.ts", "must.ts", "quiet.ts", "idle-clock.ts"],
     ["runner/", "raft/"],
-    ["csi-sanity.ts", "csi-driver.ts", "rpc-calls.ts"],
+    ["csi-sanity.ts", "csi-driver.ts", "csi-rules.ts", "rpc-calls.ts"],
     ["replay/"],
     ["site/"],
     ["13-", "proxy/"],
