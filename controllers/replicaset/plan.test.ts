@@ -1,57 +1,13 @@
 import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { statusChanged } from "../status-change.ts";
+import { NOW_MS, podOf as pod, setOf } from "../testing/objects.ts";
 import { planReplicas, planStatus } from "./plan.ts";
 import { ageRatios, podsToDelete } from "./ranking.ts";
 
-const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
-
-interface PodShape {
-  node?: string;
-  phase?: "Pending" | "Running" | "Succeeded" | "Failed";
-  readyFor_s?: number;
-  age_s?: number;
-  restarts?: number;
-  cost?: string;
-  deleting?: boolean;
-}
-
-function pod(name: string, shape: PodShape = {}): Pod {
-  const { node, phase = "Running", readyFor_s, age_s = 3600, restarts = 0 } = shape;
-  const creationTimestamp = timeText(NOW_MS - age_s * 1000);
-  const made: Pod = {
-    metadata: { name, namespace: "ns", uid: name, creationTimestamp },
-    spec: { containers: [] },
-    status: { phase },
-  };
-  if (node !== undefined) made.spec.nodeName = node;
-  if (shape.cost) {
-    made.metadata.annotations = { "controller.kubernetes.io/pod-deletion-cost": shape.cost };
-  }
-  if (shape.deleting) made.metadata.deletionTimestamp = timeText(NOW_MS);
-  if (made.status) {
-    const container = { name: "c", ready: true, restartCount: restarts, image: "", imageID: "" };
-    made.status.containerStatuses = [container];
-    if (readyFor_s !== undefined) {
-      const lastTransitionTime = timeText(NOW_MS - readyFor_s * 1000);
-      made.status.conditions = [{ type: "Ready", status: "True", lastTransitionTime }];
-    }
-  }
-  return made;
-}
-
 function replicaSet(replicas: number, minReadySeconds = 0): ReplicaSet {
-  return {
-    metadata: { name: "web", namespace: "ns", uid: "rs", generation: 3 },
-    spec: {
-      replicas,
-      minReadySeconds,
-      selector: { matchLabels: { app: "web" } },
-      template: { metadata: { labels: { app: "web" } }, spec: { containers: [] } },
-    },
-  };
+  const { metadata, spec } = setOf("web", replicas);
+  return { metadata: { ...metadata, generation: 3 }, spec: { ...spec, minReadySeconds } };
 }
 
 describe("planReplicas", () => {

@@ -1,61 +1,24 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
+import { podOf } from "@raft2kube/controllers/testing/objects.ts";
 import { check } from "../check.ts";
+import { clauses, steps, text } from "../clauses.ts";
 import { mustEqual } from "../must.ts";
-import { podOf } from "./objects.ts";
 
-/** A list or an event of the reflector, and the handlers' calls. */
-type Step = readonly [brings: string, ...calls: string[]];
-
-const COPIES: readonly (readonly [title: string, why: string, steps: readonly Step[]])[] = [
-  [
-    "the first list is added, events change it",
-    "a handler sees every change once",
-    [
-      ["list a1 b1", "added a1", "added b1"],
-      ["MODIFIED a2", "updated a2 from a1"],
-      ["ADDED c3", "added c3"],
-      ["DELETED b4", "deleted b4"],
-      ["DELETED b4"],
-    ],
-  ],
-  [
-    "a second list reports what has changed, and what is gone",
-    "events of the time between are lost: a pod that is gone would be counted for ever",
-    [
-      ["list a1 b1 c1", "added a1", "added b1", "added c1"],
-      ["list a1 c5 d4", "updated c5 from c1", "added d4", "deleted b1"],
-      ["list", "deleted a1", "deleted c5", "deleted d4"],
-    ],
-  ],
-  [
-    "a revision that is there already is no change",
-    "after a broken watch each object would be looked at again, on every node at once",
-    [["list a1 b1", "added a1", "added b1"], ["MODIFIED a1"], ["list a1 b1"]],
-  ],
-  [
-    "the same name with another uid is another object",
-    "who waits for the old one's end never sees it",
-    [
-      ["list a1", "added a1"],
-      ["MODIFIED a2!", "deleted a1", "added a2!"],
-      ["list a2! b3", "added b3"],
-      ["list a4 b3", "deleted a2!", "added a4"],
-    ],
-  ],
-];
+const { copies } = clauses(import.meta, { copies: { title: text, why: text, script: steps } });
 
 /** `a2!`: the object a at revision 2, with another uid than `a2`. */
-function objectOf(text: string): Pod {
-  const pod = podOf(text.charAt(0));
-  Object.assign(pod.metadata, { resourceVersion: text.charAt(1), uid: text.slice(2) || "first" });
+function objectOf(object: string): Pod {
+  const pod = podOf(object.charAt(0));
+  const [resourceVersion, uid] = [object.charAt(1), object.slice(2) || "first"];
+  Object.assign(pod.metadata, { resourceVersion, uid });
   return pod;
 }
 
 const textOf = ({ metadata }: Pod) =>
   `${metadata.name}${metadata.resourceVersion}${metadata.uid === "!" ? "!" : ""}`;
 
-for (const [title, why, steps] of COPIES) {
+for (const { title, why, script } of copies) {
   check(`informer: ${title}`, () => {
     const copy = new InformerCopy<Pod>((pod) => {
       pod.metadata.labels = { kept: "yes" };
@@ -69,7 +32,7 @@ for (const [title, why, steps] of COPIES) {
     });
     const played: string[] = [];
     const present = new Set<string>();
-    for (const [brings, ...expected] of steps) {
+    for (const { event: brings, notes: expected } of script) {
       calls = [];
       const [type, ...texts] = brings.split(" ");
       played.push(brings);
@@ -79,9 +42,9 @@ for (const [title, why, steps] of COPIES) {
       const when = played.join(", then ");
       mustEqual(calls.join("; ") || "no call", expected.join("; ") || "no call", { when, why });
       if (type === "list") present.clear();
-      for (const text of texts) {
-        if (type === "DELETED") present.delete(text.charAt(0));
-        else present.add(text.charAt(0));
+      for (const [name] of texts) {
+        if (type === "DELETED") present.delete(name!);
+        else present.add(name!);
       }
       const kept = copy.store.list().filter(({ metadata }) => metadata.labels?.["kept"] === "yes");
       mustEqual(

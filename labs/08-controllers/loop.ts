@@ -3,10 +3,10 @@ import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { Expectations } from "@raft2kube/controllers/expectations.ts";
 import { planReplicas } from "@raft2kube/controllers/replicaset/plan.ts";
+import { NOW_MS, podOf, setOf } from "@raft2kube/controllers/testing/objects.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { judge } from "../judge.ts";
-import { NOW_MS, podOf, setOf } from "./objects.ts";
 
 /** More turns than any event of these checks leads to. */
 const TURNS_MAX = 20;

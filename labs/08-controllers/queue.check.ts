@@ -2,6 +2,7 @@ import { pauseAfter } from "@raft2kube/reconcile/backoff.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
+import { clauses, steps, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 
@@ -22,105 +23,7 @@ check("back-off: pauses double from the first to the bound", () => {
   }
 });
 
-/** Operations of a queue, each with the keys that workers are given by it. */
-type Script = readonly (readonly [operation: string, ...given: string[]])[];
-
-const QUEUES: readonly (readonly [title: string, why: string, script: Script])[] = [
-  [
-    "a key waits once, however often it is added",
-    "a burst of changes is one look at the object",
-    [["add a"], ["add b"], ["add a"], ["take", "a"], ["take", "b"], ["take"]],
-  ],
-  [
-    "a key that is worked on comes again after done, and not before",
-    "two workers with one object would both create its pods",
-    [
-      ["add a"],
-      ["take", "a"],
-      ["add a"],
-      ["add a"],
-      ["take"],
-      ["done a", "a"],
-      ["done a"],
-      ["take"],
-    ],
-  ],
-  [
-    "a worker that waits is given the next key",
-    "a worker that polls is late, and never rests",
-    [["take"], ["take"], ["add a", "a"], ["add a"], ["add b", "b"], ["take"], ["done a", "a"]],
-  ],
-  [
-    "of two delays the earlier one counts",
-    "the later one would hide what is due before it",
-    [
-      ["after a 1000"],
-      ["after a 100"],
-      ["after a 5000"],
-      ["take"],
-      ["wait 99"],
-      ["wait 1", "a"],
-      ["done a"],
-      ["take"],
-      ["wait 5000"],
-    ],
-  ],
-  [
-    "a delay of 0 is none",
-    "a worker that asks for the next look now must not wait for a timer",
-    [["take"], ["after a 0", "a"]],
-  ],
-  [
-    "a key that is taken loses its delay",
-    "the worker says anew when it is to come again",
-    [["after a 1000"], ["add a"], ["take", "a"], ["done a"], ["take"], ["wait 1000"]],
-  ],
-  [
-    "a key that fails waits twice as long each time, until it is forgotten",
-    "one broken object must not keep the workers busy",
-    [
-      ["fail a"],
-      ["take"],
-      ["wait 4"],
-      ["wait 1", "a"],
-      ["fail a"],
-      ["done a"],
-      ["take"],
-      ["wait 9"],
-      ["wait 1", "a"],
-      ["fail b"],
-      ["fail a"],
-      ["done a"],
-      ["take"],
-      ["wait 5", "b"],
-      ["take"],
-      ["wait 14"],
-      ["wait 1", "a"],
-      ["forget a"],
-      ["fail a"],
-      ["done a"],
-      ["take"],
-      ["wait 5", "a"],
-    ],
-  ],
-  [
-    "nothing comes out of a closed queue",
-    "a controller that lost its lease must not act",
-    [
-      ["add a"],
-      ["take", "a"],
-      ["add a"],
-      ["take"],
-      ["close", "the end"],
-      ["done a"],
-      ["take", "the end"],
-      ["add b"],
-      ["after b 1"],
-      ["wait 1"],
-      ["take", "the end"],
-    ],
-  ],
-];
+const { queues } = clauses(import.meta, { queues: { title: text, why: text, script: steps } });
 
 /** Plays a script; a `take` that finds nothing waits. */
 class Play {
@@ -166,11 +69,11 @@ class Play {
   }
 }
 
-for (const [title, why, script] of QUEUES) {
+for (const { title, why, script } of queues) {
   check(`queue: ${title}`, async () => {
     const play = new Play();
     const played: string[] = [];
-    for (const [operation, ...expected] of script) {
+    for (const { event: operation, notes: expected } of script) {
       played.push(operation);
       const given = await play.step(operation);
       judge(given.join() === expected.join(), {

@@ -3,34 +3,29 @@ import {
   rollingBounds,
   shrinkOld,
 } from "@raft2kube/controllers/deployment/rolling.ts";
+import { setOf } from "@raft2kube/controllers/testing/objects.ts";
 import { pick, randomInteger, seededRandom } from "@raft2kube/std/random.ts";
 import { check, checkOptions, repeatCommand } from "../check.ts";
+import { as, clauses, number, text, words } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
-import { type Bounds, deploymentOf, setOf } from "./objects.ts";
+import { type Bounds, deploymentOf } from "./objects.ts";
 import { boundsOf, playRollout, type RolloutSpec } from "./rollout.ts";
 
-const NEITHER = "with neither above nor below nothing could move";
-
-const BOUNDS: readonly (readonly [
-  replicas: number,
-  given: Bounds,
-  surge: number,
-  unavailable: number,
-  why: string,
-])[] = [
-  [4, {}, 1, 1, "the API's default is 25% of each"],
-  [3, {}, 1, 0, "surge is rounded up, unavailable down: in doubt more pods, not fewer"],
-  [10, { surge: "25%", unavailable: "25%" }, 3, 2, "surge is rounded up, unavailable down"],
-  [4, { surge: 0, unavailable: 2 }, 0, 2, "a number is taken as it is"],
-  [4, { surge: 0, unavailable: 0 }, 0, 1, NEITHER],
-  [3, { surge: "0%", unavailable: "1%" }, 0, 1, NEITHER],
-  [2, { surge: 0, unavailable: 5 }, 0, 2, "more than all cannot be unavailable"],
-  [0, { surge: 1, unavailable: 1 }, 1, 0, "of no pods none can be unavailable"],
-];
+const { bounds, growths, shrinks } = clauses(import.meta, {
+  bounds: {
+    replicas: number,
+    given: as<Bounds>(),
+    maxSurge: number,
+    maxUnavailable: number,
+    why: text,
+  },
+  growths: { replicas: number, old: number, current: number, expected: number, why: text },
+  shrinks: { old: words, fresh: text, sizes: text, why: text },
+});
 
 check("rollout: how far above and below the size it may go", () => {
-  for (const [replicas, given, maxSurge, maxUnavailable, why] of BOUNDS) {
+  for (const { replicas, given, maxSurge, maxUnavailable, why } of bounds) {
     mustEqual(
       rollingBounds(deploymentOf(replicas, given)),
       { maxSurge, maxUnavailable },
@@ -49,23 +44,8 @@ check("rollout: how far above and below the size it may go", () => {
   );
 });
 
-const GROWTHS: readonly (readonly [
-  replicas: number,
-  old: number,
-  current: number,
-  expected: number,
-  why: string,
-])[] = [
-  [4, 4, 0, 1, "4 and a surge of 1: there is room for one"],
-  [4, 4, 1, 1, "there is no room until an old one goes"],
-  [4, 3, 1, 2, "an old one is gone: there is room for one more"],
-  [4, 0, 2, 4, "never more than is wanted: the surge is for the way"],
-  [4, 0, 0, 4, "nothing is in the way"],
-  [4, 9, 0, 0, "a deployment that was scaled down has no room at all"],
-];
-
 check("rollout: the size that the new ReplicaSet may have", () => {
-  for (const [replicas, old, current, expected, why] of GROWTHS) {
+  for (const { replicas, old, current, expected, why } of growths) {
     const sets = [setOf("old", old), setOf("new", current)];
     mustEqual(newReplicaSetSize(deploymentOf(replicas), sets, current), expected, {
       when: `${replicas} replicas, surge 1, old ${old}, new ${current}`,
@@ -80,40 +60,22 @@ check("rollout: the size that the new ReplicaSet may have", () => {
   });
 });
 
-/** Old sets and the new one as size/available, and the sizes that change. */
-const SHRINKS: readonly (readonly [
-  old: readonly string[],
-  fresh: string,
-  sizes: string,
-  why: string,
-])[] = [
-  [["4/4"], "1/0", "old0=3", "one of four may be unavailable, and the new one is not yet there"],
-  [["4/4"], "1/1", "old0=2", "five are available, three must be"],
-  [["3/3"], "1/0", "", "three are available: taking one would leave two"],
-  [["4/0"], "1/0", "old0=3", "three old ones and the new one may still become available"],
-  [["4/3"], "1/0", "old0=3", "the one that serves nothing goes first"],
-  [["2/2", "3/0"], "0/0", "old1=1", "those that serve nothing first, whichever is older"],
-  [["2/2", "2/2"], "1/1", "old0=0", "the oldest first"],
-  [["1/1", "3/3"], "1/1", "old0=0 old1=2", "the oldest first, then the next"],
-  [["0/0"], "4/4", "", "nothing is left to shrink"],
-];
-
 check("rollout: which old ReplicaSets shrink, and how far", () => {
-  for (const [old, fresh, sizes, why] of SHRINKS) {
-    const of = (name: string, text: string) => {
-      const [size, available] = text.split("/").map(Number);
+  for (const { old, fresh, sizes, why } of shrinks) {
+    const of = (name: string, counts: string) => {
+      const [size, available] = counts.split("/").map(Number);
       return setOf(name, size, available);
     };
     const shrunk = shrinkOld(
       deploymentOf(4),
       of("new", fresh),
-      old.map((text, i) => of(`old${i}`, text)),
+      old.map((counts, i) => of(`old${i}`, counts)),
     );
     const texts = [...shrunk]
       .map(([name, size]) => `${name}=${size}`)
       .sort()
       .join(" ");
-    mustEqual(texts || "none", sizes || "none", {
+    mustEqual(texts || "none", sizes, {
       when: `4 replicas, 25% each; old ${old.join(", ")} (size/available), new ${fresh}`,
       why,
     });

@@ -2,8 +2,9 @@ import type { ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { planDeployment } from "@raft2kube/controllers/deployment/plan.ts";
 import { wanted } from "@raft2kube/controllers/deployment/rolling.ts";
+import { NOW_MS } from "@raft2kube/controllers/testing/objects.ts";
 import { judge } from "../judge.ts";
-import { type Bounds, deploymentOf, NOW_MS } from "./objects.ts";
+import { type Bounds, deploymentOf } from "./objects.ts";
 
 /** More looks than any rollout of these checks takes. */
 const LOOKS_MAX = 300;
