@@ -1,4 +1,4 @@
-import type { Spec } from "./node.ts";
+import type { Spec } from "@raft2kube/kubelet/testing/sync-loop.ts";
 
 /** Actions of the loop after an event, and those that are expected. */
 interface Compared {

@@ -5,6 +5,7 @@ import { PodProbes } from "@raft2kube/kubelet/probes/pod-probes.ts";
 import { advance, NEW_PROBE } from "@raft2kube/kubelet/probes/probe-verdict.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { check } from "../check.ts";
+import { clauses, steps, text } from "../clauses.ts";
 import { judge } from "../judge.ts";
 import { mustEqual } from "../must.ts";
 
@@ -43,7 +44,7 @@ check("probes: a threshold of equal outcomes in a row", () => {
   }
 });
 
-const PROBE = { exec: { command: ["check"] }, periodSeconds: 1, failureThreshold: 1 };
+const PROBE = { exec: { command: ["check"] }, periodSeconds: 1 };
 const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as Parameters<PodProbes["health"]>[0];
 const NEIGHBOUR = { ...RUNNING, id: "b-0", name: "b" };
 
@@ -90,75 +91,31 @@ class ProbedPod {
   }
 }
 
-/**
- * Cases: probes; ready before the kubelet's restart, or new; exit codes with the expected verdict.
- */
-const KNOWN: readonly (readonly [
-  string,
-  Partial<Container>,
-  "ready" | "new",
-  readonly (readonly [number | undefined, string])[],
-])[] = [
-  ["no probe", {}, "new", [[undefined, "started true, failed none, ready true"]]],
-  [
-    "readiness",
-    { readinessProbe: PROBE },
-    "new",
-    [
-      [undefined, "started true, failed none, ready false"],
-      [0, "started true, failed none, ready true"],
-      [1, "started true, failed none, ready false"],
-    ],
-  ],
-  [
-    "readiness; it was ready before the kubelet restarted",
-    { readinessProbe: PROBE },
-    "ready",
-    [
-      [undefined, "started true, failed none, ready true"],
-      [1, "started true, failed none, ready false"],
-    ],
-  ],
-  [
-    "startup and readiness; it was ready before the kubelet restarted",
-    { startupProbe: PROBE, readinessProbe: PROBE },
-    "ready",
-    [
-      [undefined, "started true, failed none, ready true"],
-      [0, "started true, failed none, ready true"],
-      [1, "started true, failed none, ready false"],
-    ],
-  ],
-  [
-    "liveness",
-    { livenessProbe: PROBE },
-    "new",
-    [
-      [undefined, "started true, failed none, ready true"],
-      [1, "started true, failed Liveness, ready true"],
-    ],
-  ],
-  [
-    "startup and liveness",
-    { startupProbe: { ...PROBE, failureThreshold: 2 }, livenessProbe: PROBE },
-    "new",
-    [
-      [undefined, "started false, failed none, ready false"],
-      [1, "started false, failed none, ready false"],
-      [0, "started true, failed none, ready true"],
-      [1, "started true, failed Liveness, ready true"],
-    ],
-  ],
-  ["startup", { startupProbe: PROBE }, "new", [[1, "started false, failed Startup, ready false"]]],
-];
+/** Probes of a container, each with its threshold of failures. */
+function probesOf(given: unknown): Partial<Container> {
+  const probes = Object.entries(given as Record<string, number>);
+  return Object.fromEntries(
+    probes.map(([kind, failureThreshold]) => [kind, { ...PROBE, failureThreshold }]),
+  );
+}
+
+const { known: KNOWN } = clauses(import.meta, {
+  known: {
+    name: text,
+    container: probesOf,
+    was: (value) => text(value) as "ready" | "new",
+    outcomes: steps,
+  },
+});
 
 check("probes: started, failed, ready", async () => {
-  for (const [name, container, was, steps] of KNOWN) {
+  for (const { name, container, was, outcomes } of KNOWN) {
     const pod = new ProbedPod(container, was);
     const before: string[] = [];
-    for (const [exitCode, expected] of steps) {
-      before.push(exitCode === undefined ? "no outcome yet" : `exit code ${exitCode}`);
-      const known = await pod.after(exitCode);
+    for (const { event, notes } of outcomes) {
+      before.push(event);
+      const [exitCode, expected] = [/\d+/.exec(event)?.[0], notes.join(", ")];
+      const known = await pod.after(exitCode === undefined ? undefined : Number(exitCode));
       const healthOf = (line: string) => line.slice(0, line.indexOf(", ready"));
       mustEqual(known, expected, {
         body: healthOf(known) === healthOf(expected) ? "ready" : "health",

@@ -1,7 +1,7 @@
+import { Node, podOf, type Spec } from "@raft2kube/kubelet/testing/sync-loop.ts";
 import { mustEqual } from "../must.ts";
 import { recordable, type StepClock } from "../replay/case.ts";
 import { plainState, type Recorder } from "../replay/recorder.ts";
-import { Node, podOf, type Spec } from "./node.ts";
 
 type Turn = readonly [event: string, about: string, ...notes: string[]];
 

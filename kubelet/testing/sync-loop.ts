@@ -1,21 +1,19 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type {
   Container,
   Pod,
   ResourceRequirements,
   RestartPolicy,
 } from "@raft2kube/api/gen/core/v1.ts";
-import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
-import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
-import { containersOf, isRestartableInit } from "@raft2kube/kubelet/pods/pod-identity.ts";
-import type { ContainerHealth } from "@raft2kube/kubelet/probes/probe-verdict.ts";
-import { planPod } from "@raft2kube/kubelet/sync/plan.ts";
-import {
-  type PodPlan,
-  restartsAfterKill,
-  type StartAction,
-} from "@raft2kube/kubelet/sync/plan-actions.ts";
-import { judge } from "../judge.ts";
-import { mustEqual } from "../must.ts";
+import { parse } from "yaml";
+import { type Step, stepsOf } from "../../testing/script.ts";
+import { containerHash } from "../containers/container-hash.ts";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
+import type { ContainerHealth } from "../probes/probe-verdict.ts";
+import { planPod } from "../sync/plan.ts";
+import { type PodPlan, restartsAfterKill, type StartAction } from "../sync/plan-actions.ts";
 
 /** A pod's containers; sidecars are init containers that keep running. */
 export interface Spec {
@@ -27,6 +25,36 @@ export interface Spec {
   readonly slow?: readonly string[];
 }
 
+/** A pod, events of its node, and the loop's actions until there is nothing to do, after each. */
+export interface Transcript {
+  readonly title: string;
+  /** The reason for its rule. */
+  readonly why: string;
+  readonly spec: Spec;
+  readonly steps: readonly Step[];
+}
+
+const TRANSCRIPTS = join(import.meta.dirname, "../sync/testdata/sync-loop.yaml");
+
+export function syncLoopTranscripts(): Transcript[] {
+  type Given = Omit<Transcript, "steps"> & { readonly steps: string };
+  const given = parse(readFileSync(TRANSCRIPTS, "utf8")) as Given[];
+  return given.map((each) => ({ ...each, steps: stepsOf(each.steps) }));
+}
+
+/** A plan that no kubelet may make, where `body` has planned. */
+export interface Fault {
+  readonly when: string;
+  readonly happened: string;
+  readonly expected: string;
+  readonly why: string;
+  readonly body?: string;
+}
+
+function throwFault({ when, happened, expected }: Fault): never {
+  throw new Error(`${when}: ${happened}; expected: ${expected}`);
+}
+
 /** More steps than any of these pods needs until nothing is left to do. */
 const STEPS_MAX = 20;
 const KILLED = 137;
@@ -34,7 +62,7 @@ const SMALL = { limits: { memory: "64Mi" } };
 const LARGE = { limits: { memory: "128Mi" } };
 const RESTARTS = [{ resourceName: "memory", restartPolicy: "RestartContainer" }];
 
-const containerOf = (name: string, image = `image-${name}`): Container => ({ name, image });
+export const containerOf = (name: string, image = `image-${name}`): Container => ({ name, image });
 
 export function podOf({ policy = "Always", init = [], sidecars = [], regular = ["a"] }: Spec): Pod {
   return {
@@ -51,11 +79,12 @@ export function podOf({ policy = "Always", init = [], sidecars = [], regular = [
 }
 
 /**
- * A node with one pod, and the sync loop around the reader's plan: observe, plan, apply, until the
- * plan is empty. Actions of the loop are noted: `start a#0`.
+ * A node with one pod, and the sync loop around `planPod`: observe, plan, apply, until the plan is
+ * empty. Actions of the loop are noted: `start a#0`.
  */
 export class Node {
   pod: Pod;
+  readonly #fail: (fault: Fault) => never;
   ended = false;
   readonly #slow: ReadonlySet<string>;
   /** Resources that running containers have, and containers that were ended to get others. */
@@ -73,9 +102,10 @@ export class Node {
     containers: [],
   };
 
-  constructor(pod: Pod, slow: readonly string[] = []) {
+  constructor(pod: Pod, slow: readonly string[] = [], fail = throwFault) {
     this.pod = pod;
     this.#slow = new Set(slow);
+    this.#fail = fail;
   }
 
   /** Containers that the runtime lists, of each name the newest first. */
@@ -100,7 +130,7 @@ export class Node {
       this.#apply(plan);
       if (this.ended) return this.#notes;
     }
-    return judge(false, {
+    return this.#fail({
       when: `the loop of ${STEPS_MAX} steps: ${this.#notes.join(", ")}`,
       happened: "the plan is never empty",
       expected: "a plan that is applied leads to a state in which there is nothing to do",
@@ -186,8 +216,8 @@ export class Node {
     for (const { observed, cause, message } of kill) {
       const { name } = observed;
       this.#notes.push(`kill ${name}: ${cause}`);
-      if (cause === "unknown-state") this.#judgeMessage(name, message);
-      judge(!start.some(({ container }) => container.name === name), {
+      if (cause === "unknown-state") this.#mustSay(name, message);
+      this.#must(!start.some(({ container }) => container.name === name), {
         when: `kill ${name}: ${cause}`,
         happened: `the same plan starts ${name}`,
         expected: "the next plan does, when the runtime shows that it has ended",
@@ -208,6 +238,10 @@ export class Node {
     }
   }
 
+  #must(fine: boolean, fault: Fault): void {
+    if (!fine) this.#fail(fault);
+  }
+
   /** The body that starts and kills this container. */
   #planner(name: string): string {
     const init = this.pod.spec.initContainers?.find((one) => one.name === name);
@@ -215,11 +249,14 @@ export class Node {
     return isRestartableInit(init) ? "planSidecar" : "planStep";
   }
 
-  #judgeMessage(name: string, message: string): void {
+  #mustSay(name: string, message: string): void {
     const isInit = this.pod.spec.initContainers?.some((one) => one.name === name);
     const text = 'is in "unknown" state, try killing it before restart';
-    mustEqual(message, `${isInit ? "Init container" : "Container"} ${text}`, {
+    const expected = `${isInit ? "Init container" : "Container"} ${text}`;
+    this.#must(message === expected, {
       when: `the message of kill ${name}: unknown-state`,
+      happened: JSON.stringify(message),
+      expected: JSON.stringify(expected),
       why: "kubectl describe shows it as the event Killing, as upstream's kubelet words it",
       body: this.#planner(name),
     });
@@ -242,7 +279,7 @@ export class Node {
     const isRight = containersOf(this.pod).some((one) => {
       return one.container === container && one.kind === kind;
     });
-    judge(isRight && after === before, {
+    this.#must(isRight && after === before, {
       when: `start ${name}#${attempt}`,
       happened: `kind ${kind}, after ${after?.id ?? "nothing"}`,
       expected: `the container's own kind, after ${before?.id ?? "nothing"}`,
@@ -254,7 +291,7 @@ export class Node {
     const running = this.#observed.containers.some((one) => {
       return one.name === name && one.state === "running";
     });
-    judge(!running, {
+    this.#must(!running, {
       when: `start ${name}#${attempt}`,
       happened: `${name} runs already`,
       expected: "at most one container of a name runs",
