@@ -1,13 +1,17 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { ShareProcesses } from "@raft2kube/csi/drivers/nfs/share-processes.ts";
-import { bindMount, MountFlag, mount } from "@raft2kube/linux/mount/mount.ts";
+import { bindMount } from "@raft2kube/linux/mount/mount.ts";
 import { VolumeCapability_AccessMode_Mode as Mode } from "@raft2kube/proto/gen/csi.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { check } from "../check.ts";
 import { capability } from "../csi-driver.ts";
-import { judge } from "../judge.ts";
+import {
+  hasOneTargetPath,
+  keepsVolumesInUse,
+  leavesForeignMounts,
+  publishesAgain,
+} from "../csi-rules.ts";
 import { mustEqual, mustPass } from "../must.ts";
 import { mustRefuse } from "../rpc-calls.ts";
 import { withDriver } from "./driver.ts";
@@ -53,33 +57,21 @@ check("publish: two nodes write to one volume, and each sees the other's files",
 check("publish: again is the same mount; in another way is refused", () =>
   withDriver(async (driver) => {
     const volume = await driver.create({ name: "a" });
-    for (let i = 0; i < 3; i++) await driver.publish(volume, "pod-1");
-    mustEqual(driver.mounts().length, 1, {
-      when: "published three times at one path; mounts in the kernel",
-      why: "a stacked mount survives one unmount: the pod's folder could not be removed",
-    });
-    const again = { ...driver.calls(volume, "pod-1"), readonly: true };
-    await mustRefuse(driver.node.nodePublishVolume(again), Status.ALREADY_EXISTS, {
-      when: "it is published writable at this path, and wanted read-only",
-      why: "success would say that it is read-only",
-    });
+    await publishesAgain(
+      driver,
+      volume,
+      {
+        mounts: 1,
+        when: "published three times at one path",
+        why: "a stacked mount survives one unmount: the pod's folder could not be removed",
+      },
+      { "the access mode MULTI_NODE_READER_ONLY": capability(Mode.MULTI_NODE_READER_ONLY) },
+    );
     const other = await driver.create({ name: "b" });
     await mustRefuse(driver.publish(other, "pod-1"), Status.FAILED_PRECONDITION, {
       when: "volume a is published at this path, and b is wanted there",
       why: "success would give the pod the files of another claim",
     });
-    const readers = capability(Mode.MULTI_NODE_READER_ONLY);
-    const readOnly = [
-      ["pod-2", "readonly", { readonly: true }],
-      ["pod-3", "the access mode MULTI_NODE_READER_ONLY", { volumeCapability: readers }],
-    ] as const;
-    for (const [pod, how, request] of readOnly) {
-      await driver.node.nodePublishVolume({ ...driver.calls(volume, pod), ...request });
-      mustEqual(await driver.write(`${pod}/file`, "x"), "EROFS", {
-        when: `a write to a path that it was published at with ${how}`,
-        why: "the kernel must refuse it; the pod's own good will is no protection",
-      });
-    }
   }),
 );
 
@@ -135,23 +127,7 @@ check("unpublish: again is success, and what is not ours is left alone", () =>
       when: "the pod's file, on the server",
       why: "only DeleteVolume removes data",
     });
-    mkdirSync(driver.path("foreign"));
-    const target = driver.path("foreign");
-    mount({ source: "tmpfs", target, type: "tmpfs", flags: MountFlag.nodev });
-    await mustRefuse(driver.unpublish(volume, "foreign"), Status.INTERNAL, {
-      when: "NodeUnpublishVolume at a path where something else is mounted",
-      why: "unmounting what another program mounted destroys its data",
-    });
-    await mustRefuse(driver.publish(volume, "foreign"), Status.FAILED_PRECONDITION, {
-      when: "NodePublishVolume at a path where something else is mounted",
-      why: "the pod would see that, and not its volume",
-    });
-    judge(driver.mounts().includes("foreign"), {
-      when: "after these; the other mount",
-      expected: "still there",
-      happened: "unmounted",
-      why: "it may be another pod's",
-    });
+    await leavesForeignMounts(driver, volume);
   }),
 );
 
@@ -222,43 +198,12 @@ check("unpublish: a server that is away is waited for; after the limit it detach
   }),
 );
 
-check("a volume in use is not deleted", () =>
-  withDriver(async (driver, nodes) => {
-    const volume = await driver.create({ name: "a" });
-    await driver.publish(volume, "pod");
-    await driver.write("pod/file", "precious");
-    const { volumeId } = volume;
-    await mustRefuse(driver.controller.deleteVolume({ volumeId }), Status.FAILED_PRECONDITION, {
-      when: "DeleteVolume while a pod of this node has it mounted",
-      why: "the claim was deleted too early: the pod must not lose its files under its hands",
-    });
-    mustEqual(await read(nodes.share("a/file")), "precious", {
-      when: "the pod's file after that",
-      why: "it is in use",
-    });
-    await driver.unpublish(volume, "pod");
-    await mustPass(driver.controller.deleteVolume({ volumeId }), {
-      when: "DeleteVolume after the pod",
-      expected: "success",
-      why: "otherwise the PV stays Released for ever",
-    });
-  }),
-);
+check("a volume in use is not deleted", () => withDriver(keepsVolumesInUse));
 
 check("SINGLE_NODE_SINGLE_WRITER: one target path", () =>
   withDriver(async (driver) => {
-    const volumeCapability = capability(Mode.SINGLE_NODE_SINGLE_WRITER);
-    const volume = await driver.create({ name: "a", volumeCapabilities: [volumeCapability] });
-    const publish = (target: string) =>
-      driver.node.nodePublishVolume({ ...driver.calls(volume, target), volumeCapability });
-    await publish("pod-1");
-    const why = "ReadWriteOncePod: the second pod must not start while the first writes";
-    await mustPass(publish("pod-1"), { when: "again at its path", expected: "success", why });
-    await mustRefuse(publish("pod-2"), Status.FAILED_PRECONDITION, {
-      when: "NodePublishVolume at a second path",
-      why,
-    });
-    mustEqual(await isThere(join(driver.path("pod-2"))), "gone", {
+    await hasOneTargetPath(driver);
+    mustEqual(await isThere(driver.path("pod-2")), "gone", {
       when: "the second path",
       why: "what a refused call has made it removes",
     });
