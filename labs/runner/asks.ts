@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Body, bodiesOfLab, hintOfCheck } from "./bodies.ts";
+import { type Body, bodiesOfCheck, bodiesOfLab } from "./bodies.ts";
 import { checkTitles } from "./check.ts";
 import { signatureOf } from "./cut.ts";
 import { LabError } from "./lab-error.ts";
@@ -23,9 +23,7 @@ export async function asksOf(lab: Lab, topic = ""): Promise<Ask[]> {
     .map((body) => ({
       ...body,
       signature: signatureOf(readFileSync(join(ROOT_DIR, body.file), "utf8"), body.name) ?? "",
-      checks: titles.filter((title) => {
-        return hintOfCheck(lab, title)?.for.match(/\w+/g)?.includes(body.name);
-      }),
+      checks: titles.filter((title) => bodiesOfCheck(lab, title).includes(body.name)),
     }));
   if (asks.length > 0) return asks;
   const names = bodiesOfLab(lab).map(({ name }) => name);

@@ -51,3 +51,15 @@ export function hintOfCheck(lab: Lab, title: string): Hint | undefined {
   }
   return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0];
 }
+
+/**
+ * The bodies that a check judges first of all: of its hint's, where that has several, those with a
+ * planted mistake that it catches.
+ */
+export function bodiesOfCheck(lab: Lab, title: string): string[] {
+  const named: string[] = hintOfCheck(lab, title)?.for.match(/\w+/g) ?? [];
+  const caught = lab.mutants.filter(({ caughtBy }) => title.includes(caughtBy));
+  const bodies = caught.map((mutant) => bodyOf(lab, mutant));
+  const judged = named.filter((name) => bodies.includes(name));
+  return judged.length > 0 ? judged : named;
+}
