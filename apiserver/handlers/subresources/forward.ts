@@ -191,9 +191,15 @@ function open(
  */
 const CHUNKED = { "transfer-encoding": "chunked" };
 
+const REASONS: Readonly<Record<number, string>> = {
+  400: "BadRequest",
+  404: "NotFound",
+  429: "TooManyRequests",
+};
+
 /** Returns a kubelet's error response as the client's error. */
 async function refusal(answer: IncomingMessage, code: number): Promise<ApiError> {
   const message = await refusalText(answer);
-  const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : "InternalError";
+  const reason = REASONS[code] ?? "InternalError";
   return new ApiError({ code, reason, message: message || `the kubelet answered ${code}` });
 }

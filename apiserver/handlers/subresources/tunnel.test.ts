@@ -23,6 +23,8 @@ let asked: string[] = [];
 let agrees = true;
 /** Whether the node redirects each request. */
 let redirects = false;
+/** The status by which the node refuses each request. */
+let refuses: number | undefined;
 /** The node's last bytes, and how it ends the connection. */
 let breaksOff: { words: string; leave: "end" | "destroy" } | undefined;
 /** The protocols of WebSocket that it was offered. */
@@ -74,7 +76,8 @@ async function startNode(ca: KeyPair = api.ca): Promise<Server> {
       response.writeHead(302, { location: `${api.server}/api/v1/secrets` }).end("moved");
       return;
     }
-    response.end("line 1\nline 2\n");
+    if (refuses) response.writeHead(refuses).end("too many\n");
+    else response.end("line 1\nline 2\n");
   });
   server.on("upgrade", (incoming, socket) => {
     socket.on("error", () => socket.destroy());
@@ -244,6 +247,20 @@ it.each([undefined, "binary.k8s.io", "base64.binary.k8s.io"])(
     expect(asked).toEqual(["GET /containerLogs/default/p/c?tailLines=2"]);
   },
 );
+
+it.each([
+  [429, "TooManyRequests"],
+  [500, "InternalError"],
+])("a kubelet's refusal by %i is the client's, with the reason %s", async (status, reason) => {
+  refuses = status;
+  try {
+    const log = await ask(api, `${NS}/pods/p/log`, admin);
+    expect(log.status).toBe(status);
+    expect(JSON.parse(log.body)).toMatchObject({ message: "too many", reason });
+  } finally {
+    refuses = undefined;
+  }
+});
 
 it("logs over WebSocket are refused as over HTTP, before the upgrade", async () => {
   const url = `${api.server.replace("https", "wss")}${NS}/pods/p/log`;
