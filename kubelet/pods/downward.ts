@@ -50,11 +50,18 @@ export function fieldValue(path: string, pod: Pod, addresses: PodAddresses): str
   }
 }
 
-function lines(map: Record<string, string> | undefined): string {
-  return Object.keys(map ?? {})
-    .sort()
-    .map((key) => `${key}=${JSON.stringify(map![key])}`)
-    .join("\n");
+const NONE: Record<string, string> = {};
+/** The lines of labels and annotations, which a pod's volumes may name a thousand times. */
+const known = new WeakMap<Record<string, string>, string>();
+
+function lines(map = NONE): string {
+  let text = known.get(map);
+  if (text === undefined) {
+    const keys = Object.keys(map).sort();
+    text = keys.map((key) => `${key}=${JSON.stringify(map[key])}`).join("\n");
+    known.set(map, text);
+  }
+  return text;
 }
 
 /**

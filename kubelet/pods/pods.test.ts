@@ -2,6 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
 import { admitPod } from "../admission/admit-pod.ts";
 import { mirrorOf, planMirrors } from "../api/mirror-pods.ts";
+import { fieldValue } from "./downward.ts";
 import { staticPod } from "./static-pod.ts";
 
 const FILE = { file: "/m/web.yaml", nodeName: "Node", now_ms: 0 };
@@ -87,4 +88,13 @@ describe("admission", () => {
   ])("refuses with %s", (reason, pod, others) => {
     expect(() => admitPod(pod, others, NODE)).toThrow(expect.objectContaining({ reason }));
   });
+});
+
+test("annotations that many files of a pod show are put into words once", () => {
+  let lists = 0;
+  const annotations = new Proxy({ b: "1", a: '"' }, { ownKeys: () => (lists++, ["b", "a"]) });
+  const pod: Pod = { metadata: { annotations }, spec: { containers: [] } };
+  const show = () => fieldValue("metadata.annotations", pod, { podIPs: [], hostIPs: [] });
+  expect([show(), show()]).toEqual(Array(2).fill('a="\\""\nb="1"'));
+  expect(lists).toBe(1);
 });
