@@ -5,6 +5,8 @@ export const DEPTH_MAX = 200;
 
 /** Unknown fields that are named in an answer; the rest are dropped without a word. */
 export const UNKNOWN_FIELDS_MAX = 100;
+/** The rest of an unknown field's path is cut: a key on it may be as long as the body. */
+export const UNKNOWN_FIELD_CHARACTERS_MAX = 1_024;
 
 /**
  * Topology spread constraints of a pod, and pod (anti-)affinity terms of each kind: the scheduler

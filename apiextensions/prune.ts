@@ -1,5 +1,5 @@
 /** Removes from objects what their schema does not have. */
-import { UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
+import { UNKNOWN_FIELD_CHARACTERS_MAX, UNKNOWN_FIELDS_MAX } from "@raft2kube/api/limits.ts";
 import { isObject, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import type { Structural } from "./structural.ts";
 
@@ -76,7 +76,9 @@ function pruneMembers(
         false,
       );
     } else if (!preserves) {
-      if (removed.length < UNKNOWN_FIELDS_MAX) removed.push(at);
+      if (removed.length < UNKNOWN_FIELDS_MAX) {
+        removed.push(at.slice(0, UNKNOWN_FIELD_CHARACTERS_MAX));
+      }
       delete object[name];
     }
   }

@@ -1,5 +1,8 @@
 /** Nesting of a JSON or YAML body. */
 export const BODY_DEPTH_MAX = 200;
+/** Keys of a body that stand twice: as many are named, by so much of their paths. */
+export const ODDITIES_MAX = 100;
+export const ODDITY_CHARACTERS_MAX = 1_024;
 /** Values that YAML aliases may expand to. */
 export const YAML_ALIASES_MAX = 100;
 /** Operations in one JSON patch (upstream's limit). */

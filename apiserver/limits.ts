@@ -13,7 +13,7 @@ export const LARGE_BYTES_MIN = 8 * 1024;
  * Bytes that cost at least as much as a value. Those of YAML and protobuf cannot be counted without
  * decoding; JSON of few long texts is work too.
  */
-export const BYTES_PER_VALUE = { yaml: 8, protobuf: 16, json: 256 };
+export const BYTES_PER_VALUE = { yaml: 4, protobuf: 16, json: 256 };
 /** Large requests that wait for their thread or are in it, and the bytes of their bodies. */
 export const LARGE_REQUESTS_MAX = 64;
 export const LARGE_REQUESTS_BYTES_MAX = 64 * 1024 * 1024;

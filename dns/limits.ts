@@ -12,6 +12,12 @@ export const TCP_BYTES_MAX = 65_535;
 export const RECORD_BYTES_MIN = 16;
 /** Records of an answer, more than a message has room for: tenants choose how many a name has. */
 export const RECORDS_MAX = Math.ceil(TCP_BYTES_MAX / RECORD_BYTES_MIN);
+/** Additional records of a query: EDNS and a signature. */
+export const QUERY_ADDITIONALS_MAX = 2;
+/** Answers that are read of what another server says of a CNAME's target. */
+export const ANSWERS_READ_MAX = 256;
+/** EndpointSlices that are looked at for the names of one address: a tenant may make thousands. */
+export const REVERSE_SLICES_MAX = 512;
 /** Datagrams that wait to be read, and those of one client address. */
 export const WAITING_MAX = 4_096;
 export const WAITING_PER_CLIENT_MAX = 64;

@@ -6,6 +6,7 @@ import {
   RCODE,
   type Rcode,
   type Reply,
+  readAnswers,
   relayReply,
   replyOf,
   writeReply,
@@ -86,7 +87,7 @@ export function createResolver({ view, zone, forwarder }: ResolverOptions): Reso
       client,
     );
     if (!answer) return replyOf(RCODE.SERVFAIL, { answers: chain });
-    const { answers } = packet.decode(answer);
+    const answers = readAnswers(answer);
     const rcode = (answer.readUInt8(3) & 0x0f) as Rcode;
     return replyOf(rcode, { answers: [...chain, ...answers] });
   }

@@ -1,4 +1,4 @@
-import { UNKNOWN_FIELDS_MAX } from "../limits.ts";
+import { UNKNOWN_FIELD_CHARACTERS_MAX, UNKNOWN_FIELDS_MAX } from "../limits.ts";
 import { DecodeError } from "./decode-error.ts";
 
 /** Where the decoder stands: in the document, and in Go's structures for its messages. */
@@ -12,7 +12,8 @@ export class DecodeContext {
 
   reportUnknown(name: string): void {
     if (this.unknownFields.length >= UNKNOWN_FIELDS_MAX) return;
-    this.unknownFields.push([...this.path, `.${name}`].join("").replace(/^\./, ""));
+    const path = [...this.path, `.${name}`].join("").replace(/^\./, "");
+    this.unknownFields.push(path.slice(0, UNKNOWN_FIELD_CHARACTERS_MAX));
   }
 
   /** The error that Go's decoder gives for a value of the wrong type. */

@@ -2,12 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { exact, parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { goSyntaxError } from "../json/go-syntax.ts";
-import { BODY_DEPTH_MAX } from "../limits.ts";
+import { BODY_DEPTH_MAX, ODDITIES_MAX, ODDITY_CHARACTERS_MAX } from "../limits.ts";
 
 /** A value parsed out of a body. */
 export interface Document {
   value: unknown;
-  /** Complaints about keys that stand twice. */
+  /** Complaints about keys that stand twice, at most ODDITIES_MAX. */
   duplicates: string[];
 }
 
@@ -151,7 +151,8 @@ class Scanner {
   #key(top: Frame, key: string): void {
     top.key = key;
     top.expectKey = false;
-    if (top.keys!.add(key)) return;
-    this.duplicates.push(`duplicate field ${JSON.stringify(this.#path())}`);
+    if (top.keys!.add(key) || this.duplicates.length === ODDITIES_MAX) return;
+    const path = this.#path().slice(0, ODDITY_CHARACTERS_MAX);
+    this.duplicates.push(`duplicate field ${JSON.stringify(path)}`);
   }
 }

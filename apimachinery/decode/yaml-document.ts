@@ -1,15 +1,22 @@
 import {
+  isAlias,
   isMap,
   isScalar,
   LineCounter,
   parseAllDocuments,
+  type Range,
   type Scalar,
   type ScalarTag,
   type Tags,
   type Document as YamlDocument,
 } from "yaml";
 import { badRequest } from "../errors/catalog.ts";
-import { BODY_DEPTH_MAX, YAML_ALIASES_MAX } from "../limits.ts";
+import {
+  BODY_DEPTH_MAX,
+  ODDITIES_MAX,
+  ODDITY_CHARACTERS_MAX,
+  YAML_ALIASES_MAX,
+} from "../limits.ts";
 import { type Document, parseJson, textOf } from "./json-document.ts";
 
 /**
@@ -30,10 +37,22 @@ export function parseYaml(body: Buffer): Document {
   if (document === undefined) return { value: null, duplicates: [] };
   const [error] = document.errors;
   if (error) throw badRequest(`yaml: line ${lines.linePos(error.pos[0]).line}: ${error.code}`);
+  const lineOf = ({ range }: { range?: Range | null }) => lines.linePos(range?.[0] ?? 0).line;
   const duplicates: string[] = [];
-  inspect(document.contents, 0, (key) => {
-    const { line } = lines.linePos(key.range?.[0] ?? 0);
-    duplicates.push(`line ${line}: key ${JSON.stringify(String(key.value))} already set in map`);
+  const keyOf = (key: unknown): string => {
+    const found = isAlias(key) ? key.resolve(document) : key;
+    if (found === null || found === undefined) return "null";
+    if (isScalar(found)) return String(found.value);
+    // Its text takes time that is exponential in its depth.
+    throw badRequest(`yaml: line ${lineOf(key as Scalar)}: a list or map is the key of a map`);
+  };
+  inspect(document.contents, 0, {
+    keyOf,
+    twice(key, name) {
+      if (duplicates.length === ODDITIES_MAX) return;
+      const text = JSON.stringify(name.slice(0, ODDITY_CHARACTERS_MAX));
+      duplicates.push(`line ${lineOf(key)}: key ${text} already set in map`);
+    },
   });
   // Through JSON once more: the same limits hold, and dates and odd keys become plain.
   const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
@@ -69,21 +88,27 @@ function plain(document: YamlDocument): unknown {
   }
 }
 
+interface Inspection {
+  /** Throws 400 for a key that is no scalar. */
+  keyOf(key: unknown): string;
+  twice(key: Scalar, name: string): void;
+}
+
 /** Walks the nodes as written: reports duplicate keys, and rejects documents that are too deep. */
-function inspect(node: unknown, depth: number, twice: (key: Scalar) => void): void {
+function inspect(node: unknown, depth: number, inspection: Inspection): void {
   if (depth > BODY_DEPTH_MAX) {
     throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
   }
   if (isMap(node)) {
     const seen = new Set<string>();
     for (const { key, value } of node.items) {
-      const name = String(isScalar(key) ? key.value : key);
-      if (seen.has(name) && isScalar(key)) twice(key);
+      const name = inspection.keyOf(key);
+      if (seen.has(name) && isScalar(key)) inspection.twice(key, name);
       seen.add(name);
-      inspect(value, depth + 1, twice);
+      inspect(value, depth + 1, inspection);
     }
     return;
   }
   const items = (node as { items?: unknown[] } | null)?.items ?? [];
-  for (const item of items) inspect(item, depth + 1, twice);
+  for (const item of items) inspect(item, depth + 1, inspection);
 }

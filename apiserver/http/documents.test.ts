@@ -54,6 +54,16 @@ describe("JSON bodies", () => {
   });
 });
 
+it("names a hundred keys that stand twice, by the beginning of their paths", () => {
+  const long = "k".repeat(400_000);
+  const json = `{"${long}":{${'"a":1,'.repeat(20_000)}"b":1}}`;
+  const { duplicates } = parseJson(bytes(json));
+  expect(duplicates).toHaveLength(100);
+  expect(duplicates[99]!.length).toBeLessThan(2_000);
+  const yaml = parseYaml(bytes(`${"a: 1\n".repeat(200)}`));
+  expect(yaml.duplicates).toHaveLength(100);
+});
+
 describe("YAML bodies", () => {
   it("reads what kubectl users write", () => {
     expect(parseYaml(bytes("a: 1\nb: [x, 'y']\nc:\n  d: true\n")).value).toEqual({
@@ -83,6 +93,21 @@ describe("YAML bodies", () => {
     `${"- ".repeat(10_000)}x`,
   ])("refuses nesting without end: %.8s", (text) => {
     expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining({ http: 400 }) as Error);
+  });
+
+  // The text of such a key takes time that doubles with each level.
+  it.each([
+    ["maps", `${"{? ".repeat(60)}a${" : 1}".repeat(60)}`],
+    ["lists", `? ${"[".repeat(150)}${"]".repeat(150)}\n: 1\n`],
+    ["an alias of a list", "a: &a [1]\n? *a\n: 1\n"],
+  ])("refuses keys that are %s", (_what, text) => {
+    const refusal = { http: 400, message: expect.stringMatching(/is the key of a map/) as string };
+    expect(() => parseYaml(bytes(text))).toThrow(expect.objectContaining(refusal) as Error);
+  });
+
+  it("reads keys that are aliases of texts, numbers, or nothing", () => {
+    const { value } = parseYaml(bytes("a: &a b\n*a : 1\n2: 3\n? \n: 4\n"));
+    expect(value).toEqual({ a: "b", b: 1, 2: 3, "": 4 });
   });
 
   // As kube-apiserver 1.36 answered them for a volume's mode.

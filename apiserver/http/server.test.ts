@@ -22,7 +22,7 @@ async function serveBodies(timeouts?: ServerTimeouts, connections?: ConnectionLi
     clientCa: ca.cert,
     listener: {
       handle: (_, response) => response.end(BODY),
-      upgrade: (_request, _response, socket) => socket.destroy(),
+      upgrade: (_request, response) => response.writeHead(401).end(),
     },
     ...(timeouts ? { timeouts } : {}),
     ...(connections ? { connections } : {}),
@@ -48,6 +48,23 @@ it("takes requests of a client that has large answers still to read", async () =
     session.destroy();
     await server.close();
   }
+});
+
+it("ends the connection of an upgrade that it refuses, whatever the client sends", async () => {
+  const { server, ca } = await serveBodies();
+  const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap");
+  const before = sockets().length;
+  for (let i = 0; i < 3; i++) {
+    const socket = connectTls({ ...server.addresses[0]!, ca, ALPNProtocols: ["http/1.1"] });
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n");
+    expect(String(await once(socket, "data"))).toMatch(/^HTTP\/1\.1 401 /);
+    socket.end("x");
+    await once(socket, "close");
+  }
+  await waitFor("the server's ends", () => sockets().length <= before || undefined, {
+    clock: systemClock(),
+  });
+  await server.close();
 });
 
 describe("a server that drains", () => {

@@ -6,6 +6,7 @@ import type { TLSSocket } from "node:tls";
 import type { Counter } from "@raft2kube/observe/families.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { TLS_FLOOR } from "@raft2kube/rpc/tls-floor.ts";
+import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import {
   CLOSING_RETRY_S,
   CONNECTION_CHECK_MS,
@@ -165,7 +166,7 @@ export class ApiHttpServer {
       this.#http1.delete(socket as Socket);
       const response = new ServerResponse(request);
       response.assignSocket(socket as Socket);
-      response.on("finish", () => socket.end());
+      response.on("finish", () => endRefused(socket));
       socket.on("error", () => socket.destroy());
       listener.upgrade(request, response, socket, head);
     });

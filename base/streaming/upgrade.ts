@@ -1,10 +1,25 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
+/** How long a client whose upgrade was refused may take to close its connection. */
+const REFUSED_MS = 1_000;
+
+/**
+ * Ends a connection that is not upgraded, with a last text. After an `upgrade` event nothing else
+ * reads it: a byte that a client sends would keep it open for ever.
+ */
+export function endRefused(socket: Duplex, text = ""): void {
+  socket.end(text);
+  socket.resume();
+  const late = setTimeout(() => socket.destroy(), REFUSED_MS).unref();
+  socket.once("close", () => clearTimeout(late));
+}
+
 /** Answers an upgrade request with a plain HTTP status and ends the connection. */
 export function refuseUpgrade(socket: Duplex, status: number, message: string, headers = ""): void {
   const body = `${message}\n`;
-  socket.end(
+  endRefused(
+    socket,
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${headers}` +
       "Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n" +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

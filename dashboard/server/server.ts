@@ -11,6 +11,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { pipeline, Transform } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
 import type { Access, Session } from "./access.ts";
 import type { Assets } from "./assets.ts";
@@ -59,7 +60,7 @@ export class DashboardServer {
       const { session } = "session" in judged ? judged : {};
       if (session) return this.#streams.serve(request, socket, head, session);
       const code = "status" in judged ? judged.status : 403;
-      socket.end(`HTTP/1.1 ${code} Refused\r\nConnection: close\r\n\r\n`);
+      endRefused(socket, `HTTP/1.1 ${code} Refused\r\nConnection: close\r\n\r\n`);
     });
   }
 

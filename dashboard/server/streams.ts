@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
+import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import type { Session } from "./access.ts";
@@ -41,7 +42,7 @@ export class Streams {
     const owner = { name: user };
     const isFull = !this.#open.fits(owner);
     if (kind === undefined || isFull) {
-      socket.end(`HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
+      endRefused(socket, `HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (page) => {

@@ -194,6 +194,21 @@ describe("invalid input", () => {
     expect(answer.readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
   });
 
+  // Thousands of records with one long name take half a second to read.
+  test.each([
+    ["two questions", 4, 2],
+    ["an answer", 6, 1],
+    ["an authority", 8, 1],
+    ["more additionals than EDNS and a signature", 10, 3],
+  ])("a query with %s is FORMERR before its records are read", async (_what, at, count) => {
+    const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const question = Buffer.from([1, 0x61, 0, 0, 1, 0, 1]);
+    const start = header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const sent = Buffer.concat([start, question, record, record, record]);
+    sent.writeUInt16BE(count, at);
+    expect((await datagram(sent)).readUInt8(3) & 0x0f).toBe(RCODE.FORMERR);
+  });
+
   test("an update is NOTIMP, a compression loop FORMERR", async () => {
     const update = header([0x28, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect((await datagram(update)).readUInt8(3) & 0x0f).toBe(RCODE.NOTIMP);

@@ -1,8 +1,16 @@
 import packet, { type Answer, type OptAnswer, type Packet, type Question } from "dns-packet";
-import { RECORD_BYTES_MIN, UDP_BYTES_MAX, UDP_BYTES_PLAIN } from "../limits.ts";
+import {
+  ANSWERS_READ_MAX,
+  QUERY_ADDITIONALS_MAX,
+  RECORD_BYTES_MIN,
+  UDP_BYTES_MAX,
+  UDP_BYTES_PLAIN,
+} from "../limits.ts";
 import { compressOwners, questionsEnd } from "./records.ts";
 
 const HEADER_BYTES = 12;
+/** Where the header counts questions, answers, authorities and additionals. */
+const COUNTS = [4, 6, 8, 10] as const;
 /** A question's type and class. */
 const QUESTION_FIXED_BYTES = 4;
 /** The DO flag of EDNS (RFC 3225). */
@@ -53,8 +61,12 @@ export function replyOf(rcode: Rcode, parts: Partial<Reply> = {}): Reply {
  * be answered at all: a response, or a message without a header.
  */
 export function readQuery(bytes: Buffer): Query | Rcode | undefined {
-  if (bytes.length < 12 || (bytes.readUInt8(2) & 0x80) !== 0) return undefined;
+  if (bytes.length < HEADER_BYTES || (bytes.readUInt8(2) & 0x80) !== 0) return undefined;
   if ((bytes.readUInt8(2) & 0x78) !== 0) return RCODE.NOTIMP;
+  const [questions, answers, authorities, additionals] = COUNTS.map((at) => bytes.readUInt16BE(at));
+  // The parser reads all records of a query, of which thousands fit in one.
+  if (questions !== 1 || answers !== 0 || authorities !== 0) return RCODE.FORMERR;
+  if (additionals! > QUERY_ADDITIONALS_MAX) return RCODE.FORMERR;
   let parsed: Packet;
   try {
     parsed = packet.decode(bytes);
@@ -63,8 +75,8 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
     if (thrown instanceof Error) return RCODE.FORMERR;
     throw thrown;
   }
-  const [question, ...more] = parsed.questions;
-  if (!question || more.length > 0) return RCODE.FORMERR;
+  const [question] = parsed.questions;
+  if (!question) return RCODE.FORMERR;
   if (question.class !== "IN") return RCODE.REFUSED;
   const opt = parsed.additionals.find((record): record is OptAnswer => record.type === "OPT");
   return {
@@ -75,6 +87,19 @@ export function readQuery(bytes: Buffer): Query | Rcode | undefined {
     dnssecOk: opt !== undefined && (opt.flags & DNSSEC_OK) !== 0,
     bytes,
   };
+}
+
+/**
+ * Reads the first ANSWERS_READ_MAX answers of another server's message, none of its other records:
+ * thousands of records may each have a long name. Throws on a malformed message.
+ */
+export function readAnswers(message: Buffer): Answer[] {
+  const [, answers, authorities, additionals] = COUNTS;
+  const read = Buffer.from(message);
+  read.writeUInt16BE(Math.min(message.readUInt16BE(answers), ANSWERS_READ_MAX), answers);
+  read.writeUInt16BE(0, authorities);
+  read.writeUInt16BE(0, additionals);
+  return packet.decode(read).answers;
 }
 
 /** Returns the maximum size of a datagram that answers this query. */

@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Answer, Question } from "dns-packet";
-import { RECORDS_MAX } from "../limits.ts";
+import { RECORDS_MAX, REVERSE_SLICES_MAX } from "../limits.ts";
 import { RCODE, type Reply, replyOf } from "../wire/message.ts";
 import { clusterIps, isHeadless } from "./backends.ts";
 import { type ClusterName, labelOf, parseClusterName, reverseAddressOf } from "./cluster-name.ts";
@@ -239,7 +239,8 @@ function lookUpReverse(
   const service = view.serviceAt(address);
   const pointer = (data: string): Answer => ({ name, type: "PTR", ttl: zone.ttl_s, data });
   if (service) return { exists: true, records: [pointer(fullName(zone, service))] };
-  const names = view.slicesAt(address).flatMap((slice) => {
+  const slices = view.slicesAt(address).slice(0, REVERSE_SLICES_MAX);
+  const names = slices.flatMap((slice) => {
     const owner = slice.metadata.labels?.["kubernetes.io/service-name"];
     const endpoint = slice.endpoints.find(
       ({ addresses, conditions }) => conditions?.ready !== false && addresses.includes(address),
