@@ -6,7 +6,7 @@ const REFUSED_MS = 1_000;
 
 /**
  * Ends a connection that is not upgraded, with a last text. After an `upgrade` event nothing else
- * reads it: a byte that a client sends would keep it open for ever.
+ * reads it: a byte that a client sends would keep it open without end.
  */
 export function endRefused(socket: Duplex, text = ""): void {
   socket.end(text);
