@@ -151,8 +151,11 @@ export class OverlayLoop {
       failures = await this.#sync();
     } catch (thrown) {
       this.#report([messageOf(thrown)]);
-      if (thrown instanceof OverlayError) await this.#publishFailure(thrown);
-      throw thrown;
+      if (!(thrown instanceof OverlayError)) throw thrown;
+      await this.#publishFailure(thrown);
+      // A range comes with a change of the Node, which no pause is to hold back.
+      if (thrown.code !== "no-subnet") throw thrown;
+      return;
     }
     if (failures.length > 0) throw new AggregateError(failures, "the overlay is not complete");
   }
