@@ -77,6 +77,27 @@ describe("SchedulingQueue", () => {
     expect(pauses_ms).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
   });
 
+  test("an idle scheduler takes a pod before its pause is over, unless an error made it", async () => {
+    const { clock, queue } = makeQueue();
+    for (const name of ["a", "b", "broken"]) {
+      queue.add(pod(name));
+      clock.advance(1);
+    }
+    const [a, b, broken] = [await next(queue), await next(queue), await next(queue)];
+    queue.addBackoff(broken);
+    queue.addUnschedulable(a, new Set(["NodeResourcesFit"]));
+    queue.moveAllToActiveOrBackoff("node-added");
+    expect(queue.sizes()).toEqual({ active: 0, backoff: 2, unschedulable: 0 });
+    expect((await next(queue)).pod.metadata.name).toBe("a");
+    const waiting = queue.pop();
+    queue.addUnschedulable(b, new Set(["NodeResourcesFit"]));
+    queue.moveAllToActiveOrBackoff("node-added");
+    expect((await waiting)?.pod.metadata.name).toBe("b");
+    expect(queue.sizes()).toEqual({ active: 0, backoff: 1, unschedulable: 0 });
+    clock.advance(1_000);
+    expect((await next(queue)).pod.metadata.name).toBe("broken");
+  });
+
   test("an unschedulable pod is retried after five minutes without an event", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));

@@ -53,12 +53,16 @@ interface QueueOptions {
 /**
  * Pods without a node, in upstream's three queues: active (highest priority first), backoff (each
  * failure doubles the pause) and unschedulable (until an event of a plugin that rejected the pod).
+ * A scheduler that has no active pod takes those of the backoff queue early, but for those whose
+ * attempt ended with an error (upstream's SchedulerPopFromBackoffQ).
  */
 export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #plugins: readonly Plugin[];
   readonly #active: Heap<QueuedPod>;
-  readonly #backoff: Heap<QueuedPod>;
+  readonly #backoff = new Heap(uidOf, isReadyEarlier);
+  /** The part of the backoff queue whose attempts ended with an error. */
+  readonly #errors = new Heap(uidOf, isReadyEarlier);
   readonly #unschedulable = new Map<string, QueuedPod>();
   #poppers: ((queued: QueuedPod | undefined) => void)[] = [];
   /** Activates the pods whose back-off has ended. */
@@ -76,7 +80,6 @@ export class SchedulingQueue {
       const difference = priorityOf(b.pod) - priorityOf(a.pod);
       return difference === 0 ? a.queued_ms < b.queued_ms : difference < 0;
     });
-    this.#backoff = new Heap(uidOf, (a, b) => a.ready_ms < b.ready_ms);
     const { clock } = options;
     const report = failureLog(logger("scheduler"), "pods that wait are not tried again");
     this.#wakes = new Runner({ clock, run: () => this.#wake(), report });
@@ -87,7 +90,7 @@ export class SchedulingQueue {
 
   /** Returns the number of pods in each queue. */
   sizes(): { active: number; backoff: number; unschedulable: number } {
-    const [active, backoff] = [this.#active.size, this.#backoff.size];
+    const [active, backoff] = [this.#active.size, this.#backoff.size + this.#errors.size];
     return { active, backoff, unschedulable: this.#unschedulable.size };
   }
 
@@ -104,8 +107,10 @@ export class SchedulingQueue {
   /** Replaces a pod whose change does not affect where it fits. */
   update(pod: Pod): void {
     const uid = pod.metadata.uid ?? "";
-    const known = this.#active.get(uid) ?? this.#backoff.get(uid) ?? this.#unschedulable.get(uid);
-    if (known) known.pod = pod;
+    const heaps = [this.#active, this.#backoff, this.#errors];
+    for (const known of [...heaps.map((heap) => heap.get(uid)), this.#unschedulable.get(uid)]) {
+      if (known) known.pod = pod;
+    }
   }
 
   remove(pod: Pod): void {
@@ -122,7 +127,8 @@ export class SchedulingQueue {
   /** Retries a pod after its pause: its attempt failed for another reason than the filters. */
   addBackoff(queued: QueuedPod): void {
     if (this.#closed) return;
-    this.#backOff(this.#failed(queued, queued.plugins), "ScheduleAttemptFailure");
+    this.#incoming("ScheduleAttemptFailure", "backoff");
+    this.#pause(this.#failed(queued, queued.plugins), this.#errors);
   }
 
   /** Retries, after their pause, the pods rejected by a plugin that registered the event. */
@@ -138,7 +144,7 @@ export class SchedulingQueue {
   /** Removes and returns the next active pod; waits for one. Undefined once closed. */
   pop(): Promise<QueuedPod | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    const next = this.#active.pop();
+    const next = this.#active.pop() ?? this.#backoff.pop();
     if (next) return Promise.resolve(next);
     return new Promise((resolve) => this.#poppers.push(resolve));
   }
@@ -159,7 +165,8 @@ export class SchedulingQueue {
   #removeFromAll(uid: string): QueuedPod | undefined {
     const waiting = this.#unschedulable.get(uid);
     this.#unschedulable.delete(uid);
-    return this.#active.remove(uid) ?? this.#backoff.remove(uid) ?? waiting;
+    const paused = this.#backoff.remove(uid) ?? this.#errors.remove(uid);
+    return this.#active.remove(uid) ?? paused ?? waiting;
   }
 
   #activate(queued: QueuedPod): void {
@@ -171,24 +178,33 @@ export class SchedulingQueue {
   #backOff(queued: QueuedPod, event: string): void {
     const isReady = queued.ready_ms <= this.#clock.monotonic();
     this.#incoming(event, isReady ? "active" : "backoff");
-    if (isReady) {
+    if (isReady || this.#poppers.length > 0) {
       return this.#activate({ ...queued, queued_ms: this.#clock.monotonic() });
     }
-    this.#backoff.push(queued);
+    this.#pause(queued, this.#backoff);
+  }
+
+  #pause(queued: QueuedPod, heap: Heap<QueuedPod>): void {
+    heap.push(queued);
     this.#wakes.request(queued.ready_ms - this.#clock.monotonic());
   }
 
   /** Returns the pause until the next back-off ends. */
   #wake(): number {
     const now_ms = this.#clock.monotonic();
-    for (;;) {
-      const next = this.#backoff.peek();
-      if (!next) return Infinity;
-      if (next.ready_ms > now_ms) return next.ready_ms - now_ms;
-      this.#backoff.pop();
-      this.#incoming("BackoffComplete", "active");
-      this.#activate({ ...next, queued_ms: now_ms });
+    let pause_ms = Infinity;
+    for (const heap of [this.#backoff, this.#errors]) {
+      for (let next = heap.peek(); next; next = heap.peek()) {
+        if (next.ready_ms > now_ms) {
+          pause_ms = Math.min(pause_ms, next.ready_ms - now_ms);
+          break;
+        }
+        heap.pop();
+        this.#incoming("BackoffComplete", "active");
+        this.#activate({ ...next, queued_ms: now_ms });
+      }
     }
+    return pause_ms;
   }
 
   #flush(): void {
@@ -199,6 +215,10 @@ export class SchedulingQueue {
       this.#backOff(queued, "UnschedulableTimeout");
     }
   }
+}
+
+function isReadyEarlier(a: QueuedPod, b: QueuedPod): boolean {
+  return a.ready_ms < b.ready_ms;
 }
 
 function uidOf(queued: QueuedPod): string {
