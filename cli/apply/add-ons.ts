@@ -10,11 +10,13 @@ import { CommandError } from "../terminal.ts";
 import { type Context, untilAborted } from "./context.ts";
 import { APPLY_MANAGER, type Manifest, withLastApplied } from "./last-applied.ts";
 
-/** Applies the manifests that every cluster gets. */
+/** Applies the manifests that every cluster gets, which do not depend on each other. */
 export function applyAddOns({ cluster }: StepOf<"add-ons">, context: Context): Promise<void> {
   return context.step("add-ons", () =>
     untilAborted(context.signal, async () => {
-      await applyFolder(await context.client(), ADDONS_DIR, cluster);
+      const client = await context.client();
+      const paths = await manifestsIn(ADDONS_DIR);
+      await Promise.all(paths.map((path) => applyFile(client, path, cluster)));
     }),
   );
 }
@@ -25,8 +27,12 @@ export async function applyFolder(
   folder: string,
   config: object,
 ): Promise<void> {
+  for (const path of await manifestsIn(folder)) await applyFile(client, path, config);
+}
+
+async function manifestsIn(folder: string): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith(".yaml")).sort();
-  for (const name of names) await applyFile(client, join(folder, name), config);
+  return names.map((name) => join(folder, name));
 }
 
 /**
@@ -38,19 +44,22 @@ export async function createMissing(
   path: string,
   config: ClusterConfig,
 ): Promise<number> {
-  let created = 0;
-  for (const manifest of readManifests(await readFile(path, "utf8"), path, config)) {
-    const collection = await collectionPath(client, manifest);
-    if (await exists(client, `${collection}/${manifest.metadata.name}`)) continue;
-    const namespace = /\/namespaces\/([^/]+)\//.exec(collection)?.[1];
-    await client.request({
-      method: "POST",
-      path: `${collection}?fieldManager=${APPLY_MANAGER}`,
-      body: withLastApplied(manifest, namespace),
-    });
-    created++;
-  }
-  return created;
+  const manifests = readManifests(await readFile(path, "utf8"), path, config);
+  const created = await Promise.all(manifests.map((manifest) => createIfMissing(client, manifest)));
+  return created.filter(Boolean).length;
+}
+
+/** Returns whether it created the object. */
+async function createIfMissing(client: KubeClient, manifest: Manifest): Promise<boolean> {
+  const collection = await collectionPath(client, manifest);
+  if (await exists(client, `${collection}/${manifest.metadata.name}`)) return false;
+  const namespace = /\/namespaces\/([^/]+)\//.exec(collection)?.[1];
+  await client.request({
+    method: "POST",
+    path: `${collection}?fieldManager=${APPLY_MANAGER}`,
+    body: withLastApplied(manifest, namespace),
+  });
+  return true;
 }
 
 async function exists(client: KubeClient, path: string): Promise<boolean> {
