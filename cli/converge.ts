@@ -112,6 +112,7 @@ class Convergence {
   readonly #cluster: ClusterPlace;
   readonly #options: ConvergeOptions;
   readonly #context: Context;
+  readonly #closed = new AbortController();
   #client: Promise<KubeClient> | undefined;
   /** The step that was applied last. */
   last: Step | undefined;
@@ -123,7 +124,8 @@ class Convergence {
     this.#options = options;
     this.#context = {
       clock,
-      signal,
+      // A process that waits for a step that is not reached ends too.
+      signal: AbortSignal.any([signal, this.#closed.signal]),
       readyTimeout_ms,
       progress,
       step: async (title, work) => {
@@ -133,6 +135,7 @@ class Convergence {
         signal.throwIfAborted();
         return result;
       },
+      ahead: new Map(),
       client: () => (this.#client ??= clientAs(cluster, "admin", clock, RATE)),
       ...given({ written }),
     };
@@ -184,6 +187,7 @@ class Convergence {
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await this.#client?.then(
       (client) => client.close(),
       () => undefined, // the step that asked for it has thrown

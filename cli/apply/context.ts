@@ -1,5 +1,6 @@
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { ProcessName } from "../spec/processes.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 
 /** The surroundings in which a step is applied. */
@@ -14,6 +15,8 @@ export interface Context {
   step<T>(title: string, work: () => Promise<T>): Promise<T>;
   /** A client as the cluster's admin, for the control plane that runs. */
   client(): Promise<KubeClient>;
+  /** Processes that were started ahead of their step: each call lets one go on until it is ready. */
+  readonly ahead: Map<ProcessName, () => Promise<void>>;
   /** Called when the configuration is written: its address ranges are taken from then on. */
   written?(): Promise<void>;
 }

@@ -19,23 +19,44 @@ export function flagsOf(name: ProcessName): string[] {
   return [`--max-semi-space-size=${name === "node" ? 2 : 8}`];
 }
 
-/** Starts processes of the control plane and the first node's, all at a time. */
+/**
+ * Starts processes of the control plane and the first node's, all at a time. Those of `ahead` are
+ * started beside them, and wait for their own step where they need the cluster's API.
+ */
 export function applyProcesses(
-  { cluster, names, title }: StepOf<"processes">,
+  { cluster, names, ahead = [], title }: StepOf<"processes">,
   context: Context,
 ): Promise<void> {
   return context.step(title, () =>
     untilAborted(context.signal, async () => {
-      await Promise.all(names.map((name) => ensureProcess(cluster, name, context)));
+      for (const name of ahead) startAhead(cluster, name, context);
+      const start = (name: ProcessName) =>
+        context.ahead.get(name)?.() ?? ensureProcess(cluster, name, context);
+      await Promise.all(names.map(start));
     }),
   );
 }
 
-/** Starts one of the cluster's processes, a machine's in its namespace, unless it runs. */
+/** Starts a process that waits, once it is prepared, until its step calls `context.ahead`. */
+export function startAhead(config: ClusterConfig, name: ProcessName, context: Context): void {
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  const ready = ensureProcess(config, name, context, go);
+  ready.catch(() => undefined); // its step throws this
+  context.ahead.set(name, () => {
+    resolve();
+    return ready;
+  });
+}
+
+/**
+ * Starts one of the cluster's processes, a machine's in its namespace, unless it runs. `go` is that
+ * of `startProcess`.
+ */
 export async function ensureProcess(
   config: ClusterConfig,
   name: ProcessName,
   { signal, clock }: Pick<StartContext, "signal" | "clock">,
+  go?: Promise<void>,
 ): Promise<void> {
   if (runningPid(config.runDir, name) !== undefined) return;
   await endProcess(config, name, clock);
@@ -51,5 +72,6 @@ export async function ensureProcess(
       ...(config.guest === undefined ? {} : { readyTimeout_ms: GUEST_READY_TIMEOUT_MS }),
     },
     signal,
+    go,
   );
 }

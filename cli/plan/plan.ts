@@ -16,7 +16,6 @@ import type { Step } from "./step.ts";
 
 /** Plans the steps that lead from the state in which a cluster was seen to the wanted one. */
 export function plan(spec: Spec, seen: Observation): Step[] {
-  const { cluster } = spec;
   switch (spec.wanted) {
     case "started":
       return [
@@ -39,11 +38,11 @@ export function plan(spec: Spec, seen: Observation): Step[] {
         ...(spec.controlPlane ? [planControlPlaneChange(spec.cluster, spec.controlPlane)] : []),
       ];
     case "stopped":
-      return [...planRemovals(spec.nodes, seen), { kind: "remove", cluster }];
+      return [...planRemovals(spec.nodes, seen), { kind: "remove", cluster: spec.cluster }];
     case "absent":
       return [
-        { kind: "remove", cluster },
-        { kind: "purge", cluster },
+        { kind: "remove", cluster: spec.cluster },
+        { kind: "purge", cluster: spec.cluster },
       ];
   }
 }
@@ -51,23 +50,23 @@ export function plan(spec: Spec, seen: Observation): Step[] {
 /** The control plane and the first node. A start repairs also what seems to be there. */
 function planControlPlane(cluster: ClusterConfig): Step[] {
   const members = storeMemberNames(cluster);
-  const processes = (title: string, ...names: ProcessName[]): Step => {
-    return { kind: "processes", title, cluster, names };
+  const processes = (title: string, names: ProcessName[], ahead: ProcessName[] = []): Step => {
+    return { kind: "processes", title, cluster, names, ahead };
   };
   const names = controlPlaneNames(cluster);
   return [
-    { kind: "files", cluster },
+    { kind: "files", cluster, ahead: names.length > 0 ? [] : ["control"] },
     { kind: "network", cluster },
     // Each waits for a majority.
-    ...(members.length > 0 ? [processes(`store of ${members.length} members`, ...members)] : []),
+    ...(members.length > 0 ? [processes(`store of ${members.length} members`, members)] : []),
     ...(names.length > 0
       ? [
           { kind: "control-planes" as const, cluster, names },
-          processes("way to the control planes", "host"),
+          processes("way to the control planes", ["host"], ["node"]),
         ]
-      : [processes("control plane", "control")]),
+      : [processes("control plane", ["control"], ["node"])]),
     { kind: "add-ons", cluster },
-    processes("node", "node"),
+    processes("node", ["node"]),
     { kind: "ready", node: cluster },
   ];
 }

@@ -11,10 +11,15 @@ type Unwanted = { readonly name: string; readonly node: ClusterPlace };
 
 /** The kinds of steps, in the order in which they come. */
 interface Steps {
-  files: OfCluster;
+  files: OfCluster & { readonly ahead: readonly ProcessName[] };
   network: OfCluster;
   "control-planes": OfCluster & { readonly names: readonly string[] };
-  processes: OfCluster & { readonly title: string; readonly names: readonly ProcessName[] };
+  processes: OfCluster & {
+    readonly title: string;
+    readonly names: readonly ProcessName[];
+    /** Processes of a later step that prepare themselves meanwhile. */
+    readonly ahead?: readonly ProcessName[];
+  };
   "add-ons": OfCluster;
   ready: { readonly node: ClusterConfig };
   nodes: OfCluster & { readonly title: string; readonly nodes: readonly ClusterConfig[] };

@@ -15,6 +15,7 @@ import { type ClusterFiles, clusterFiles } from "../pki/identities.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { loadBalancerPool, nodeRange } from "../spec/nodes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
+import { mayGoOn } from "../supervisor/supervise.ts";
 import { auditOf } from "./audit.ts";
 import { startHostParts } from "./host-parts.ts";
 import { startNodeRoutes } from "./node-routes.ts";
@@ -36,12 +37,24 @@ export function command(): Command {
 
 async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const files = clusterFiles(config);
+  await loadParts(config);
+  await mayGoOn();
   const traces = await startTraces(config, parts);
   const etcd = await startEtcd(config, traces.asked("etcd"), parts);
   await startApi(config, { files, etcd, tracer: traces.all("apiserver") }, parts);
   await startControl(config, files, traces.all("scheduler"), parts);
   if (config.controlPlane === undefined) await startHostParts(config, parts);
   else await startRoutesToPods(config, parts);
+}
+
+/** Loads the code of all parts, while the command that starts this process makes certificates. */
+async function loadParts({ etcdServers, storeMembers }: ClusterConfig): Promise<void> {
+  await Promise.all([
+    import("@raft2kube/apiserver/main.ts"),
+    import("@raft2kube/controllers/main.ts"),
+    import("@raft2kube/scheduler/main.ts"),
+    etcdServers ?? storeMembers ?? import("@raft2kube/store/main.ts"),
+  ]);
 }
 
 /** The apiserver reaches pods, which may serve webhooks and APIs, by their nodes. */

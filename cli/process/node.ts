@@ -28,7 +28,7 @@ import { findProgram } from "../preflight/programs.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { podUsersOf } from "../spec/pod-users.ts";
-import { ANNOUNCE_TO } from "../supervisor/supervise.ts";
+import { ANNOUNCE_TO, mayGoOn } from "../supervisor/supervise.ts";
 import { byHandOption } from "./by-hand.ts";
 import { startAnswers } from "./guest-answers.ts";
 import { startNodeControl } from "./node-control.ts";
@@ -64,6 +64,7 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
     busybox: await program("busybox"),
     init: await program("catatonit"),
   });
+  await mayGoOn();
   const proxy = await parts.start("proxy", async () => {
     const client = await clientAs(config, "proxy", clock);
     const { nodeName, podCidr: clusterCidr, proxyMode: mode } = config;

@@ -50,9 +50,13 @@ const LOG_TAIL_LINES = 5;
 /**
  * Starts the process detached, with its output appended to its log, and resolves when it reports
  * that it is ready; its supervisor restarts it from then on. Rejects with its message or with the
- * end of its log if it fails.
+ * end of its log if it fails. A process that asks `mayGoOn` waits for `go` to resolve.
  */
-export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Promise<void> {
+export async function startProcess(
+  spec: ProcessSpec,
+  signal: AbortSignal,
+  go: Promise<void> = Promise.resolve(),
+): Promise<void> {
   mkdirSync(dirname(spec.logPath), { recursive: true });
   putAside(spec.logPath);
   const log = openSync(spec.logPath, "a", 0o600);
@@ -69,6 +73,8 @@ export async function startProcess(spec: ProcessSpec, signal: AbortSignal): Prom
   // After its start, what becomes of it is seen by its id.
   child.on("error", () => child.unref());
   closeSync(log);
+  // A message that does not arrive is that of a child that has ended, which is seen below.
+  void go.then(() => child.send({ state: "go" }, () => undefined));
   const said = await announcement(child, signal, spec.readyTimeout_ms ?? READY_TIMEOUT_MS);
   if (said.state === "failed") {
     child.kill("SIGTERM");
@@ -142,6 +148,17 @@ function logTail(path: string): Error | undefined {
   if (!existsSync(path)) return undefined;
   const lines = readFileSync(path, "utf8").trimEnd().split("\n").slice(-LOG_TAIL_LINES);
   return new CodedError("LOG_TAIL", `the log ends with\n    ${lines.join("\n    ")}`);
+}
+
+/**
+ * Resolves when the command that started this process lets it go on, or has ended: then nothing is
+ * waited for, as after a restart. A process waits once.
+ */
+export function mayGoOn(): Promise<void> {
+  if (!process.connected) return Promise.resolve();
+  return new Promise((resolve) => {
+    for (const event of ["message", "disconnect"]) process.once(event, () => resolve());
+  });
 }
 
 /** Names a file that announcements are written to, of a process whose parent is no other's. */

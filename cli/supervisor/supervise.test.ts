@@ -1,0 +1,70 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startTimeOf } from "../observe/process-table.ts";
+import { startProcess } from "./supervise.ts";
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "r2k-supervise-"));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const at = (name: string) => join(dir, name);
+
+/** Starts a process that prepares itself, may go on, and is ready. */
+function start(signal: AbortSignal, go?: Promise<void>): Promise<void> {
+  const script = `
+    import { writeFileSync } from "node:fs";
+    import { announce, mayGoOn } from ${JSON.stringify(join(import.meta.dirname, "supervise.ts"))};
+    const timer = setInterval(() => undefined, 1000);
+    writeFileSync(${JSON.stringify(at("prepared"))}, String(process.pid));
+    await mayGoOn();
+    writeFileSync(${JSON.stringify(at("went"))}, "");
+    announce({ state: "ready" });
+    clearInterval(timer);
+  `;
+  writeFileSync(at("child.ts"), script);
+  const spec = {
+    name: "node",
+    configPath: at("none"),
+    runDir: dir,
+    logPath: at("log"),
+    logs: "cat log",
+    program: [process.execPath, at("child.ts")],
+  } as const;
+  return startProcess(spec, signal, go);
+}
+
+const prepared = () => {
+  return waitFor("the process", () => existsSync(at("prepared")), { clock: systemClock() });
+};
+
+test("a process goes on when its step comes, or immediately where it has none", async () => {
+  const { signal } = new AbortController();
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  const ready = start(signal, go);
+  await prepared();
+  expect(existsSync(at("went"))).toBe(false);
+  resolve();
+  await ready;
+  expect(existsSync(at("went"))).toBe(true);
+  rmSync(at("went"));
+  await start(signal);
+  expect(existsSync(at("went"))).toBe(true);
+});
+
+test("a process that waits for its step is ended with the command", async () => {
+  const interrupt = new AbortController();
+  const ready = start(interrupt.signal, new Promise(() => undefined));
+  const failed = expect(ready).rejects.toThrow("node: stopped");
+  await prepared();
+  const pid = Number(readFileSync(at("prepared"), "utf8"));
+  interrupt.abort();
+  await failed;
+  await waitFor("its end", () => startTimeOf(pid) === undefined, { clock: systemClock() });
+  expect(existsSync(at("went"))).toBe(false);
+});
