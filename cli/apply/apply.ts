@@ -8,7 +8,7 @@ import {
   applyStopControlPlane,
 } from "./control-planes.ts";
 import { applyDashboard } from "./dashboard.ts";
-import { applyDemo } from "./demo.ts";
+import { applyAnswer, applyDemo } from "./demo.ts";
 import { applyFiles } from "./files.ts";
 import { applyIngress } from "./ingress.ts";
 import { applyGuestMode, applyMode } from "./mode.ts";
@@ -30,6 +30,7 @@ const APPLY: {
   ready: applyReady,
   nodes: applyNodes,
   demo: applyDemo,
+  answer: applyAnswer,
   ingress: applyIngress,
   dashboard: applyDashboard,
   mode: applyMode,

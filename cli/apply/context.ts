@@ -17,6 +17,8 @@ export interface Context {
   client(): Promise<KubeClient>;
   /** Processes that were started ahead of their step: each call lets one go on until it is ready. */
   readonly ahead: Map<ProcessName, () => Promise<void>>;
+  /** Number of objects of the demo that this call created. */
+  demoObjects?: number;
   /** Called when the configuration is written: its address ranges are taken from then on. */
   written?(): Promise<void>;
 }

@@ -18,13 +18,18 @@ const POLL_MS = 50;
 
 /** Creates the demo, unless it is there: it is what its user has made of it since. */
 export async function applyDemo({ cluster }: StepOf<"demo">, context: Context): Promise<void> {
-  const { clock, signal, progress } = context;
   const client = await context.client();
   const manifest = join(EXAMPLES_DIR, "web.yaml");
-  const created = await context.step("demo", () => {
-    return untilAborted(signal, () => createMissing(client, manifest, cluster));
+  context.demoObjects = await context.step("demo", () => {
+    return untilAborted(context.signal, () => createMissing(client, manifest, cluster));
   });
-  if (created === 0) return;
+}
+
+/** Waits until a demo that this call created answers, and shows the answer. */
+export async function applyAnswer(_: StepOf<"answer">, context: Context): Promise<void> {
+  if (!context.demoObjects) return;
+  const { clock, signal, progress } = context;
+  const client = await context.client();
   const title = "first answer through the Service";
   const { address, body } = await context.step(title, () => firstAnswer(client, clock, signal));
   progress.note(`\n$ curl http://${address}/\n${body.trimEnd()}`);

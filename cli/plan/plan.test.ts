@@ -40,9 +40,16 @@ test("a start ensures every part, in order, also those that seem to be there", (
     `ready ${cluster.nodeName}`,
     "nodes joined: node-2",
     "demo",
+    "answer",
   ];
   expect(keys(spec, seen())).toEqual(all);
   expect(keys(spec, seen(["control"], { "node-2": up(nodeOf("node-2")) }))).toEqual(all);
+});
+
+test("the demo of a cluster of one node is created before the node is ready", () => {
+  const spec: Spec = { wanted: "started", cluster, nodes: [], demo: true };
+  const ready = `ready ${cluster.nodeName}`;
+  expect(keys(spec, seen()).slice(-5)).toEqual(["add-ons", "demo", "node", ready, "answer"]);
 });
 
 test("in a cluster that is kept only nodes change that are listed", () => {
@@ -149,6 +156,7 @@ function after(step: Step, state: Observation): Observation {
     case "add-ons":
     case "ready":
     case "demo":
+    case "answer":
     case "ingress":
     case "dashboard":
     case "mode":

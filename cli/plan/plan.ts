@@ -17,14 +17,21 @@ import type { Step } from "./step.ts";
 /** Plans the steps that lead from the state in which a cluster was seen to the wanted one. */
 export function plan(spec: Spec, seen: Observation): Step[] {
   switch (spec.wanted) {
-    case "started":
+    case "started": {
+      const { cluster } = spec;
+      const joins = planJoins(cluster, spec.nodes, seen, "nodes joined");
+      const demo: Step[] = spec.demo ? [{ kind: "demo", cluster }] : [];
+      const answer: Step[] = spec.demo ? [{ kind: "answer", cluster }] : [];
       return [
-        ...planControlPlane(spec.cluster),
-        ...planJoins(spec.cluster, spec.nodes, seen, "nodes joined"),
-        ...(spec.demo ? [{ kind: "demo" as const, cluster: spec.cluster }] : []),
+        // Its pods wait for the first node; with several they wait for all, and spread over them.
+        ...planControlPlane(cluster, joins.length > 0 ? [] : demo),
+        ...joins,
+        ...(joins.length > 0 ? demo : []),
+        ...answer,
         ...planIngress(spec, spec.demo),
         ...planDashboard(spec),
       ];
+    }
     case "kept":
       return [
         ...planRemovals(
@@ -47,8 +54,11 @@ export function plan(spec: Spec, seen: Observation): Step[] {
   }
 }
 
-/** The control plane and the first node. A start repairs also what seems to be there. */
-function planControlPlane(cluster: ClusterConfig): Step[] {
+/**
+ * The control plane, `first` that uses it, and the first node. A start repairs also what seems to
+ * be there.
+ */
+function planControlPlane(cluster: ClusterConfig, first: readonly Step[]): Step[] {
   const members = storeMemberNames(cluster);
   const processes = (title: string, names: ProcessName[], ahead: ProcessName[] = []): Step => {
     return { kind: "processes", title, cluster, names, ahead };
@@ -66,6 +76,7 @@ function planControlPlane(cluster: ClusterConfig): Step[] {
         ]
       : [processes("control plane", ["control"], ["node"])]),
     { kind: "add-ons", cluster },
+    ...first,
     processes("node", ["node"]),
     { kind: "ready", node: cluster },
   ];

@@ -24,6 +24,8 @@ interface Steps {
   ready: { readonly node: ClusterConfig };
   nodes: OfCluster & { readonly title: string; readonly nodes: readonly ClusterConfig[] };
   demo: OfCluster;
+  /** The demo's first answer, if this call created it. */
+  answer: OfCluster;
   ingress: OfCluster & { readonly demo: boolean; readonly api: "ingress" | "gateway" };
   dashboard: OfCluster;
   mode: OfMode;
