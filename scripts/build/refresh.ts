@@ -48,8 +48,12 @@ async function refresh(): Promise<void> {
   // V8's cache of the former bundle, whose files have other names.
   rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
   try {
-    await bundle({ outDir, entries: entryPoints(), trees });
-    await bundle({ outDir, entries: { container: "cli/container" }, trees, isWhole: true });
+    await Promise.all([
+      bundle({ outDir, entries: entryPoints(), trees }),
+      bundle({ outDir, entries: { container: "cli/container" }, trees, isWhole: true }),
+      buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]),
+      writePage(join(root, ".cache/dashboard")),
+    ]);
   } catch (thrown) {
     // esbuild has printed the error and its place.
     if (own.length === 0 || !isBuildFailure(thrown)) throw thrown;
@@ -58,8 +62,6 @@ async function refresh(): Promise<void> {
     );
     process.exit(1);
   }
-  await buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]);
-  await writePage(join(root, ".cache/dashboard"));
   mkdirSync(join(root, outDir), { recursive: true });
   if (trees.length > 0) rmSync(sources, { force: true });
   else writeFileSync(sources, `${[...BUNDLED, "package-lock.json"].join(" ")}\n`);
