@@ -43,3 +43,13 @@ test("Secrets are cached within the bound of characters, the newest of them", as
   await objects.secret("n", "s0");
   expect(asked.length).toBe(before + 1);
 });
+
+test("a claim is read from the server, once for all that ask meanwhile", async () => {
+  const { objects, asked } = await serve("");
+  const ask = (names: string[]) => Promise.all(names.map((name) => objects.claim("n", name)));
+  await ask(["a", "a", "b", "a"]);
+  await ask(["a"]);
+  expect(asked.map((path) => path.split("/").at(-1)).sort()).toEqual(["a", "a", "b"]);
+  await Promise.all(["v", "v"].map((name) => objects.persistentVolume(name)));
+  expect(asked).toHaveLength(4);
+});

@@ -34,12 +34,14 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
   return {
     configMap: (namespace, name) => configMaps.get(namespace, name),
     secret: (namespace, name) => secrets.get(namespace, name),
-    claim: (namespace, name) =>
+    claim: shared((namespace, name) =>
       undefinedIfNotFound(
         client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).get({ namespace, name }),
       ),
-    persistentVolume: (name) =>
+    ),
+    persistentVolume: shared((name) =>
       undefinedIfNotFound(client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name })),
+    ),
     async services() {
       const informer = informers.of<Service>(SERVICES);
       await informer.synced;
@@ -61,6 +63,19 @@ const RUNTIME_CLASSES: ResourceType = {
   namespaced: false,
   kind: "RuntimeClass",
 };
+
+/** Shares each read that is under way: volumes of a pod may name one claim 512 times. */
+function shared<Names extends string[], T>(
+  read: (...names: Names) => Promise<T>,
+): (...names: Names) => Promise<T> {
+  const underWay = new Map<string, Promise<T>>();
+  return (...names) => {
+    const key = names.join("/");
+    const reading = underWay.get(key) ?? read(...names).finally(() => underWay.delete(key));
+    underWay.set(key, reading);
+    return reading;
+  };
+}
 
 interface Read<T> {
   read_ms: number;
