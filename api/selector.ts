@@ -86,8 +86,10 @@ function termOf({ key, operator, values = [] }: LabelSelectorRequirement): Label
 
 /** Whether labels satisfy a selector object; an absent selector matches nothing. */
 export function matchesSelector(selector: LabelSelector | undefined, labels: Labels = {}): boolean {
-  if (selector === undefined || !matchesMap(selector.matchLabels ?? {}, labels)) return false;
-  return (selector.matchExpressions ?? []).every((each) => matchesTerm(termOf(each), labels));
+  if (selector === undefined) return false;
+  const { matchLabels, matchExpressions = [] } = selector;
+  if (matchLabels && !matchesMap(matchLabels, labels)) return false;
+  return matchExpressions.every((each) => matchesTerm(termOf(each), labels));
 }
 
 /** The numbers of pairs: one map of 60,000 is compared with each pod, of few labels. */
