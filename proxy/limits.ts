@@ -25,8 +25,6 @@ export const AFFINITY_WORK = 10;
  * session affinity takes nftables seconds.
  */
 export const PASS_MS = 1_000;
-/** Problems of one Service in a line of the log; an EndpointSlice may have a thousand. */
-export const PROBLEMS_LOGGED_MAX = 8;
 /** New endpoints that a trace names. */
 export const ADDRESSES_TRACED_MAX = 32;
 /**

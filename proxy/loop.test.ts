@@ -24,16 +24,10 @@ import {
   SYNC_DELAY_MS,
   VERIFY_MS,
 } from "./limits.ts";
-import { type LoopOptions, listed, ProxyLoop, type SyncState } from "./loop.ts";
+import { type LoopOptions, ProxyLoop, type SyncState } from "./loop.ts";
 import type { ServicePort } from "./plan/model.ts";
 
 const clock = systemClock();
-
-test("the log has a bounded number of a Service's problems", () => {
-  const problems = Array.from({ length: 1_000 }, (_, i) => `problem ${i}`);
-  expect(listed(problems)).toMatch(/^problem 0; .*; problem 7; 992 more$/);
-  expect(listed(["one", "two"])).toBe("one; two");
-});
 
 const metadata = { namespace: "shop", name: "web", resourceVersion: "1" };
 const NEWER = { resourceVersion: "2" };

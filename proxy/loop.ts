@@ -9,6 +9,7 @@ import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
 import { forgetKnownFlows } from "./apply/known-flows.ts";
 import { NamespaceParts, namespaceOf } from "./apply/namespace-parts.ts";
@@ -19,7 +20,6 @@ import {
   ADDRESSES_TRACED_MAX,
   FULL_SYNC_MS,
   PASS_MS,
-  PROBLEMS_LOGGED_MAX,
   RETRY_FIRST_MS,
   RETRY_MS_MAX,
   RULES_MAX,
@@ -319,7 +319,7 @@ export class ProxyLoop {
       ? yield* planService(service, own, nodeName, admission, zone)
       : { ports: [], problems: [] };
     if (this.#parts.taken < taken) this.#retry(name, taken);
-    this.#logProblems(name, listed(plan.problems));
+    this.#logProblems(name, listed(plan.problems, "; "));
     // A balancer sends connections here once the rules are there, and stops before they are gone.
     if (plan.healthCheck && plan.healthCheck.localEndpoints > 0) {
       this.#checks.set(name, plan.healthCheck);
@@ -391,7 +391,7 @@ export class ProxyLoop {
   #logConflicts(port: string): void {
     const conflicts = this.#options.rules.conflicts(port);
     const texts = conflicts.map(({ key, owner }) => `${key} belongs to ${owner}`);
-    this.#logProblems(port, listed(texts));
+    this.#logProblems(port, listed(texts, "; "));
   }
 }
 
@@ -406,13 +406,6 @@ function newAddresses(changes: Iterable<PortChange>): string[] {
     }
   }
   return [...found];
-}
-
-/** Problems as one text of the log; tenants choose how many there are. */
-export function listed(problems: readonly string[]): string {
-  const shown = problems.slice(0, PROBLEMS_LOGGED_MAX);
-  const more = problems.length - shown.length;
-  return [...shown, ...(more > 0 ? [`${more} more`] : [])].join("; ");
 }
 
 const zoneOf = (node: Node | undefined): string => node?.metadata.labels?.[ZONE] ?? "";

@@ -1,4 +1,5 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { LISTED_MAX } from "@raft2kube/std/limits.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { describe, expect, test } from "vitest";
 import { numFeasibleNodesToFind, schedulePod } from "./cycle.ts";
@@ -137,6 +138,21 @@ describe("filters", () => {
     expect(decide(big, placed)).toBe(
       "0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu.",
     );
+  });
+
+  test("a pod's thousands of resources are neither kept for each node nor in one message", () => {
+    const names = Array.from({ length: 1_000 }, (_, at) => `example.com/${at}`);
+    const wanted = pod("p", { requests: Object.fromEntries(names.map((name) => [name, "1"])) });
+    const placed = [node("a"), node("b")].map((each): [Node, Pod[]] => [each, []]);
+    const decision = schedulePod({
+      info: podInfo(wanted),
+      snapshot: snapshot(placed),
+      framework,
+      random: seededRandom(1),
+    });
+    if (decision.kind === "scheduled") throw new Error("the pod fits");
+    expect(decision.message).toMatch(/^0\/2 .*: 2 Insufficient example.com\/0, .*, 1 more\.$/);
+    expect(decision.nodeToStatus.get("a")?.reasons).toHaveLength(LISTED_MAX + 1);
   });
 
   test("without nodes the message is upstream's", () => {

@@ -6,6 +6,9 @@ export const INT32_MAX = 2 ** 31 - 1;
 /** Characters of a quantity, so that no number takes long to read. */
 export const QUANTITY_LENGTH_MAX = 256;
 
+/** Names in one message about objects, whose number users choose. */
+export const LISTED_MAX = 10;
+
 /** Exponents of quantities beyond this reach the cap or vanish; bounding them bounds the work. */
 export const QUANTITY_EXPONENT_MAX = 60;
 

@@ -54,6 +54,9 @@ export const REFLECTOR_BACKOFF_MS_MAX = 30_000;
 /** Events waiting to be written; more are dropped, and the drop is logged. */
 export const EVENTS_PENDING_MAX = 1_000;
 
+/** Characters of an event's message (upstream's bound of a note); the rest is cut. */
+export const EVENT_MESSAGE_CHARS_MAX = 1_024;
+
 /** Different events remembered for counting repeats. */
 export const EVENTS_REMEMBERED_MAX = 4_096;
 

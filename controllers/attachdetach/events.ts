@@ -1,5 +1,6 @@
 import type { PersistentVolume, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 
 /** Events about pods whose volumes are attached, or are not. The texts are upstream's. */
 
@@ -46,7 +47,7 @@ export function refusal(pod: Pod, holders: readonly Pod[]): string {
   const local = holders.filter(({ metadata }) => metadata.namespace === namespace);
   const others = `${holders.length - local.length} pod(s) in different namespaces`;
   if (local.length === 0) return `Volume is already used by ${others}`;
-  const names = local.map(({ metadata }) => metadata.name).join(", ");
-  const used = `Volume is already used by pod(s) ${names}`;
+  const names = local.map(({ metadata: { name = "" } }) => name);
+  const used = `Volume is already used by pod(s) ${listed(names)}`;
   return local.length === holders.length ? used : `${used} and ${others}`;
 }

@@ -18,6 +18,7 @@ import {
   REPLICA_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
@@ -76,21 +77,30 @@ export function startDisruption(context: ControllerContext): Running {
   return closeAll(loop, startStaleTargets(context, ACCOUNT, client), recorder);
 }
 
-/** Calls back for each change of a pod with the budgets that have it or had it. */
-function watchPods(
+/**
+ * Calls back, after changes of pods, with the budgets that have one or had it: once for all pods
+ * that change in a turn, as each of them may have all budgets of a large namespace.
+ */
+export function watchPods(
   pods: Informer<Pod>,
   budgets: Informer<PodDisruptionBudget>,
-  recorder: EventRecorder,
+  recorder: Pick<EventRecorder, "record">,
   look: (key: string) => void,
 ): void {
+  const due = new Set<PodDisruptionBudget>();
+  const lookAtAll = () => {
+    for (const budget of due) look(keyOf(budget));
+    due.clear();
+  };
   const lookAt = (...states: Pod[]) => {
     const [pod] = states;
     const near = budgets.store.by(NAMESPACE_INDEX, pod?.metadata.namespace ?? "");
     const has = (budget: PodDisruptionBudget) =>
       states.some(({ metadata }) => matchesSelector(budget.spec.selector, metadata.labels));
-    const found = near.filter(has).map(keyOf);
-    found.forEach(look);
-    if (pod && found.length > 1) warnOfSeveral(recorder, pod, found);
+    const found = near.filter(has);
+    if (due.size === 0 && found.length > 0) queueMicrotask(lookAtAll);
+    for (const budget of found) due.add(budget);
+    if (pod && found.length > 1) warnOfSeveral(recorder, pod, found.map(keyOf));
   };
   pods.handle({
     added: (pod) => lookAt(pod),
@@ -99,7 +109,11 @@ function watchPods(
   });
 }
 
-function warnOfSeveral(recorder: EventRecorder, pod: Pod, budgets: readonly string[]): void {
+function warnOfSeveral(
+  recorder: Pick<EventRecorder, "record">,
+  pod: Pod,
+  budgets: readonly string[],
+): void {
   const { namespace, name } = pod.metadata;
   const which = `${JSON.stringify(namespace)}/${JSON.stringify(name)}`;
   recorder.record(
@@ -107,7 +121,7 @@ function warnOfSeveral(recorder: EventRecorder, pod: Pod, budgets: readonly stri
     "Warning",
     "MultiplePodDisruptionBudgets",
     `Pod ${which} matches multiple PodDisruptionBudgets, which evictions do not support: ` +
-      [...budgets].sort().join(", "),
+      listed(budgets),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 
 /** The result of a listing of a namespace's content. */
 export interface RemainingContent {
@@ -32,10 +33,10 @@ export function deletionConditions(
   now_ms: number,
 ): NamespaceCondition[] {
   const { remaining, finalizers, failures, discoveryFailure } = content;
-  const listed = (counts: Map<string, number>, word: string) =>
+  const counted = (counts: Map<string, number>, word: string) =>
     [...counts].map(([name, count]) => `${name} ${word} ${count} resource instances`);
-  const resources = listed(remaining, "has");
-  const holding = listed(finalizers, "in");
+  const resources = counted(remaining, "has");
+  const holding = counted(finalizers, "in");
   const conditions: [string, string, string, string, string][] = [
     [
       "NamespaceDeletionDiscoveryFailure",
@@ -69,7 +70,7 @@ export function deletionConditions(
       "NamespaceFinalizersRemaining",
       holding.length === 0
         ? ""
-        : "Some content in the namespace has finalizers remaining: " + holding.join(", "),
+        : "Some content in the namespace has finalizers remaining: " + listed(holding),
       "SomeFinalizersRemain",
       "ContentHasNoFinalizers",
       "All content-preserving finalizers finished",

@@ -1,3 +1,6 @@
+import { LISTED_MAX } from "@raft2kube/std/limits.ts";
+import { listed } from "@raft2kube/std/listed.ts";
+
 /** The outcome of an extension point that rejects a pod, in upstream's codes. */
 export interface Status {
   /** `Unschedulable` may change when pods leave the node; preemption cannot change the other. */
@@ -13,12 +16,18 @@ export type Result = Status | undefined;
 
 /** Returns a status that pods leaving the node may change. */
 export function unschedulable(...reasons: string[]): Status {
-  return { code: "Unschedulable", reasons };
+  return { code: "Unschedulable", reasons: first(reasons) };
 }
 
 /** Returns a status that no preemption changes. */
 export function unresolvable(...reasons: string[]): Status {
-  return { code: "UnschedulableAndUnresolvable", reasons };
+  return { code: "UnschedulableAndUnresolvable", reasons: first(reasons) };
+}
+
+/** Bounds the reasons that are kept for each node: a pod may request thousands of resources. */
+function first(reasons: readonly string[]): readonly string[] {
+  if (reasons.length <= LISTED_MAX) return reasons;
+  return [...reasons.slice(0, LISTED_MAX), "further reasons"];
 }
 
 /**
@@ -30,6 +39,6 @@ export function fitErrorMessage(numAllNodes: number, statuses: readonly Status[]
   for (const { reasons } of statuses) {
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
-  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`).sort();
-  return `0/${numAllNodes} nodes are available: ${parts.join(", ")}.`;
+  const parts = [...counts].map(([reason, count]) => `${count} ${reason}`);
+  return `0/${numAllNodes} nodes are available: ${listed(parts)}.`;
 }

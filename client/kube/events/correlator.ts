@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
+  EVENT_MESSAGE_CHARS_MAX,
   EVENTS_BURST,
   EVENTS_REFILL_MS,
   EVENTS_REMEMBERED_MAX,
@@ -58,7 +59,7 @@ export class EventCorrelator {
     const counted = { count: known.count + 1, first_ms: known.first_ms };
     remember(this.#counts, key, counted);
     const text = combined ? `(combined from similar events): ${message}` : message;
-    return { act: "record", key, message: text, ...counted };
+    return { act: "record", key, message: text.slice(0, EVENT_MESSAGE_CHARS_MAX), ...counted };
   }
 
   #withinBudget(object: string): boolean {

@@ -4,7 +4,12 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { isNotFound, KubeError, TransportError } from "../errors.ts";
-import { EVENT_ATTEMPTS_MAX, EVENTS_PENDING_MAX, EVENTS_REMEMBERED_MAX } from "../limits.ts";
+import {
+  EVENT_ATTEMPTS_MAX,
+  EVENT_MESSAGE_CHARS_MAX,
+  EVENTS_PENDING_MAX,
+  EVENTS_REMEMBERED_MAX,
+} from "../limits.ts";
 import type { KubeObject } from "../object/object.ts";
 import { timeText } from "../object/time.ts";
 import type { KubeClient } from "../rest/client.ts";
@@ -58,11 +63,14 @@ export class EventRecorder {
     message: string,
   ): void {
     if (this.#end.signal.aborted) return;
-    const occurrence = { about: referenceTo(about), type, reason, message };
+    const occurrence = { about: referenceTo(about), type, reason, message: cut(message) };
     const correlation = this.#correlator.correlate(occurrence);
     if (correlation.act === "skip") return;
     if (this.#pending.length >= EVENTS_PENDING_MAX) {
-      log.warn("event dropped, too many wait to be written", { reason, message });
+      log.warn("event dropped, too many wait to be written", {
+        reason,
+        message: occurrence.message,
+      });
       return;
     }
     this.#pending.push({ ...correlation, occurrence });
@@ -142,7 +150,7 @@ export class EventRecorder {
       involvedObject: about,
       type,
       reason,
-      message: message.slice(0, 1024),
+      message,
       source: host === undefined ? { component } : { component, host },
       firstTimestamp: timeText(first_ms),
       lastTimestamp: timeText(clock.now()),
@@ -151,6 +159,12 @@ export class EventRecorder {
       reportingInstance: host ?? "",
     };
   }
+}
+
+/** The start of a message as a copy: a part of a text keeps all of it in memory. */
+function cut(message: string): string {
+  if (message.length <= EVENT_MESSAGE_CHARS_MAX) return message;
+  return Buffer.from(message.slice(0, EVENT_MESSAGE_CHARS_MAX)).toString();
 }
 
 function referenceTo(about: KubeObject | ObjectReference): ObjectReference {

@@ -1,0 +1,72 @@
+import { execFileSync } from "node:child_process";
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import type { Event } from "@raft2kube/api/gen/core/v1.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { EVENT_MESSAGE_CHARS_MAX, EVENTS_SIMILAR_MAX } from "../limits.ts";
+import { KubeClient } from "../rest/client.ts";
+import { EventRecorder } from "./recorder.ts";
+
+const clock = systemClock();
+const ABOUT = { apiVersion: "v1", kind: "Pod", metadata: { namespace: "n", name: "p", uid: "u" } };
+
+test("a message is cut when its event is created, and when it is counted up", async () => {
+  const asked: { method: string | undefined; message: string }[] = [];
+  const server = http.createServer(async (request, response) => {
+    const body = await text(request);
+    asked.push({ method: request.method, message: (JSON.parse(body) as Event).message ?? "" });
+    response.writeHead(200).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const client = new KubeClient({ server: `http://127.0.0.1:${port}`, clock });
+  onTestFinished(() => {
+    client.close();
+    server.close();
+  });
+  const recorder = new EventRecorder({ client, component: "test", clock });
+  const long = "é".repeat(2 * EVENT_MESSAGE_CHARS_MAX);
+  const count = EVENTS_SIMILAR_MAX + 1;
+  for (let at = 0; at < count; at++) recorder.record(ABOUT, "Normal", "Long", `${at}${long}`);
+  await waitFor("all events", () => asked.length === count, { clock });
+  await recorder.close();
+  expect(asked.at(-1)?.method).toBe("PATCH");
+  expect(asked.at(-1)?.message).toMatch(/^\(combined from similar events\): 10é+$/);
+  const lengths = asked.map(({ message }) => message.length);
+  expect(lengths).toEqual(lengths.map(() => EVENT_MESSAGE_CHARS_MAX));
+});
+
+const here = (file: string) => JSON.stringify(join(import.meta.dirname, file));
+const MIB = 1024 * 1024;
+const EVENTS = 100;
+const PROGRAM = `
+  const { EventRecorder } = await import(${here("recorder.ts")});
+  const { systemClock } = await import(${here("../../../base/std/clock.ts")});
+  const never = () => new Promise(() => undefined);
+  const client = { resource: () => ({ create: never, patch: never }) };
+  const recorder = new EventRecorder({ client, component: "test", clock: systemClock() });
+  const used = async () => {
+    for (let i = 0; i < 4; i++) {
+      gc();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = await used();
+  for (let at = 0; at < ${EVENTS}; at++) {
+    const metadata = { namespace: "n", name: "p" + at, uid: "u" + at };
+    recorder.record({ ...${JSON.stringify(ABOUT)}, metadata }, "Normal", "Long", "x".repeat(${MIB}));
+  }
+  console.log(await used() - before);
+`;
+
+test("events that wait to be written do not keep the texts that theirs were cut from", () => {
+  const args = ["--expose-gc", "--input-type=module", "--eval", PROGRAM];
+  const grown = Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  expect(grown).toBeLessThan((EVENTS * MIB) / 4);
+});
