@@ -60,6 +60,11 @@ export const SCALABLE_KINDS_MS = 10_000;
 export const METRICS_VERSION_MS = 30_000;
 /** Metrics of one autoscaler: each is computed over all pods, in the process of all controllers. */
 export const AUTOSCALER_METRICS_MAX = 100;
+/**
+ * Characters of the message of an autoscaler's condition (upstream's bound of metav1.Condition): it
+ * has the selector of the target, which may have many small autoscalers.
+ */
+export const CONDITION_MESSAGE_CHARS_MAX = 32_768;
 
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;

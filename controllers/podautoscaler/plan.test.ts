@@ -1,7 +1,7 @@
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { expect, test } from "vitest";
 import { AUTOSCALER_DEFAULTS } from "../autoscaler-settings.ts";
-import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
+import { AUTOSCALER_METRICS_MAX, CONDITION_MESSAGE_CHARS_MAX } from "../limits.ts";
 import { needsMetrics, planAutoscaler } from "./plan.ts";
 
 const scaleOf = (replicas: number) => ({
@@ -34,6 +34,24 @@ test.each([
   [5, false],
 ])("of %i replicas, with bounds of 2 and 4, metrics are read: %s", (replicas, isRead) => {
   expect(needsMetrics(autoscaler(1), scaleOf(replicas))).toBe(isRead);
+});
+
+test("the condition of an ambiguous selector names ten autoscalers, and has a bounded text", () => {
+  const rivals = Array.from({ length: 1_000 }, (_, at) => `n/${at}`.padEnd(250, "x"));
+  const scale = scaleOf(3);
+  const plan = (selector: string) =>
+    planAutoscaler({
+      autoscaler: autoscaler(1),
+      scale: { ...scale, status: { replicas: 3, selector } },
+      history: undefined,
+      now_ms: 1e12,
+      selected: { pods: [], rivals, answered: { error: "none" }, others: [] },
+      settings: AUTOSCALER_DEFAULTS,
+    }).status.conditions?.at(-1);
+  expect(plan("app=web")?.message).toMatch(/controlled by multiple HPAs: \[n\/0x.* 990 more\]$/);
+  const long = plan(`app=${"w".repeat(100_000)}`);
+  expect(long?.reason).toBe("AmbiguousSelector");
+  expect(long?.message).toHaveLength(CONDITION_MESSAGE_CHARS_MAX);
 });
 
 test.each([

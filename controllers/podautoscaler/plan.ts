@@ -5,6 +5,7 @@ import type {
   MetricStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 import type { AutoscalerSettings } from "../autoscaler-settings.ts";
 import { AUTOSCALER_METRICS_MAX } from "../limits.ts";
 import { beginHistory, type History } from "./history.ts";
@@ -28,8 +29,8 @@ export interface Note {
 export type Selected =
   | {
       readonly pods: readonly Pod[];
-      /** All autoscalers that select one of these pods, this one included. */
-      readonly rivals: readonly { readonly namespace: string; readonly name: string }[];
+      /** The keys of all autoscalers that select one of these pods, this one included. */
+      readonly rivals: readonly string[];
       readonly answered: Answered;
       /** The answers of other metrics' APIs, in the places of their metrics in the spec. */
       readonly others: readonly (MetricAnswer | undefined)[];
@@ -313,8 +314,7 @@ function complaintOf(selector: string, selected: Selected): Complaint | undefine
     return { reason: "InvalidSelector", message };
   }
   if (selected.rivals.length < 2) return undefined;
-  const names = selected.rivals.map(({ name, namespace }) => `${namespace}/${name}`);
-  const which = `[${names.join(" ")}]`;
+  const which = `[${listed(selected.rivals, " ")}]`;
   return {
     reason: "AmbiguousSelector",
     message: `pods by selector ${selector} are controlled by multiple HPAs: ${which}`,

@@ -1,16 +1,11 @@
 import type { HorizontalPodAutoscaler } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { PodMetrics } from "@raft2kube/api/gen/metrics/v1beta1.ts";
-import {
-  type LabelTerms,
-  matchesLabels,
-  parseLabelSelector,
-  SelectorError,
-} from "@raft2kube/api/selector.ts";
+import { type LabelTerms, matchesLabels, SelectorError } from "@raft2kube/api/selector.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   HORIZONTAL_POD_AUTOSCALERS,
@@ -31,6 +26,7 @@ import { MetricsApi } from "./metrics-api.ts";
 import { type AutoscalerPlan, needsMetrics, planAutoscaler, type Selected } from "./plan.ts";
 import type { Answered } from "./reading.ts";
 import { ScaleTargets } from "./scale-target.ts";
+import { TargetSelectors } from "./selectors.ts";
 
 const ACCOUNT = "horizontal-pod-autoscaler";
 const log = logger("horizontal-pod-autoscaler");
@@ -83,8 +79,7 @@ class AutoscalerReconciler {
   readonly #control: AutoscalerControl;
   readonly #written: WriteTracker;
   readonly #histories = new Map<string, History>();
-  /** The selector of each autoscaler's target when it was last read, by namespace and key. */
-  readonly #selectors = new Map<string, Map<string, LabelTerms>>();
+  readonly #selectors = new TargetSelectors();
 
   constructor(
     context: ControllerContext,
@@ -112,10 +107,7 @@ class AutoscalerReconciler {
   forget(key: string): void {
     this.#histories.delete(key);
     this.#context.metrics.autoscalers.forget(key);
-    const { namespace = "" } = nameOfKey(key);
-    const around = this.#selectors.get(namespace);
-    around?.delete(key);
-    if (around?.size === 0) this.#selectors.delete(namespace);
+    this.#selectors.forget(key);
     this.#written.forget(key);
   }
 
@@ -181,22 +173,17 @@ class AutoscalerReconciler {
     selector: string,
   ): Promise<Selected> {
     const { namespace = "" } = metadata;
+    if (selector === "") return NOTHING;
     let terms: LabelTerms;
     try {
-      terms = parseLabelSelector(selector);
+      terms = this.#selectors.set(key, selector);
     } catch (thrown) {
       if (!(thrown instanceof SelectorError)) throw thrown;
       return { invalid: thrown.message };
     }
-    if (selector === "") return NOTHING;
-    const around = this.#selectors.get(namespace) ?? new Map<string, LabelTerms>();
-    this.#selectors.set(namespace, around.set(key, terms));
     const pods = this.#reads.pods.store
       .by(NAMESPACE_INDEX, namespace)
       .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
-    const rivals = [...around].filter(([, each]) =>
-      pods.some(({ metadata }) => matchesLabels(each, metadata.labels)),
-    );
     const specs = (spec.metrics ?? []).slice(0, AUTOSCALER_METRICS_MAX);
     const others = await Promise.all(
       specs.map((each) => this.#metricsApi.read(each, namespace, selector)),
@@ -204,9 +191,7 @@ class AutoscalerReconciler {
     return {
       pods,
       others,
-      rivals: rivals
-        .map(([other]) => ({ namespace, name: other.slice(namespace.length + 1) }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+      rivals: this.#selectors.rivals(namespace, pods),
       answered: await this.#askMetrics(namespace, selector),
     };
   }

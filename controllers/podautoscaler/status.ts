@@ -4,6 +4,7 @@ import type {
   HorizontalPodAutoscalerStatus,
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { CONDITION_MESSAGE_CHARS_MAX } from "../limits.ts";
 
 export type ConditionType = "AbleToScale" | "ScalingActive" | "ScalingLimited";
 
@@ -24,6 +25,7 @@ export function withFinding(conditions: Conditions, finding: Finding, now_ms: nu
   const lastTransitionTime = same ? before.lastTransitionTime : timeText(now_ms);
   const condition = {
     ...finding,
+    message: finding.message.slice(0, CONDITION_MESSAGE_CHARS_MAX),
     ...(lastTransitionTime === undefined ? {} : { lastTransitionTime }),
   };
   if (before === undefined) return [...conditions, condition];
