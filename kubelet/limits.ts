@@ -161,6 +161,10 @@ export const STATS_STORAGE_WAIT_MS = 2_000;
  */
 export const STATS_STORAGE_AT_ONCE_MAX = 4;
 export const STATS_STORAGE_TURN_MS = 500;
+/** How long a pod that is evicted for disk space waits for what frees some without it. */
+export const FREEING_MS = 10_000;
+/** Pods whose dead containers, logs and layers are removed concurrently: each may take minutes. */
+export const REMOVALS_AT_ONCE_MAX = 16;
 /** An evicted pod may take this long to go before another one is evicted for the same cause. */
 export const EVICTED_LEAVES_MS = 30_000;
 

@@ -80,7 +80,8 @@ export function startHousekeeping(
     every(IMAGE_GC_PERIOD_MS, "image garbage collection", () =>
       trace("Images/GarbageCollect", () => imageGc.run()),
     ),
-    every(EVICTION_PERIOD_MS, "eviction", () => evictions.run()),
+    every(EVICTION_PERIOD_MS, "eviction", () => evictions.run("memory and processes")),
+    every(EVICTION_PERIOD_MS, "eviction for disk space", () => evictions.run("disk")),
     every(STORAGE_PERIOD_MS, "storage limits", () => storage.run()),
   ];
   return {

@@ -1,8 +1,9 @@
 import { tmpdir } from "node:os";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ManualClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { EVICTED_LEAVES_MS } from "../limits.ts";
+import { EVICTED_LEAVES_MS, FREEING_MS } from "../limits.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { PodWorker } from "../sync/worker.ts";
 import { Evictions, type EvictionsOptions } from "./evictions.ts";
@@ -15,8 +16,17 @@ const ENOUGH = {
   pidAvailable: 0,
 };
 
+class CountedClock extends ManualClock {
+  timers = 0;
+
+  override after(delay_ms: number, fn: () => void) {
+    this.timers++;
+    return super.after(delay_ms, fn);
+  }
+}
+
 /** Evictions on a disk without any space left, until `enough` is called; two pods run. */
-function fullNode(removeEnded: (enough: () => void) => void) {
+function fullNode(removeEnded: (enough: () => void) => void | Promise<void>) {
   const [did, thresholds] = [[] as string[], { ...ENOUGH, nodefsAvailable: 1_000 }];
   const workers = ["a", "b"].map((uid) => ({
     uid,
@@ -27,7 +37,7 @@ function fullNode(removeEnded: (enough: () => void) => void) {
       spec: { containers: [{ name: "main" }] },
     } as Pod,
   }));
-  const clock = new ManualClock();
+  const clock = new CountedClock();
   const evictions = new Evictions({
     clock,
     runtime: {
@@ -50,17 +60,17 @@ function fullNode(removeEnded: (enough: () => void) => void) {
     thresholds,
     async removeEnded() {
       did.push("remove ended");
-      removeEnded(() => Object.assign(thresholds, ENOUGH));
+      await removeEnded(() => Object.assign(thresholds, ENOUGH));
     },
     freeDisk: async () => void did.push("free disk"),
     changed: () => undefined,
   } as unknown as EvictionsOptions);
-  return { evictions, workers, did, clock };
+  return { evictions, workers, did, clock, thresholds };
 }
 
 test("no pod is evicted where ended pods' files are enough", async () => {
   const { evictions, did } = fullNode((enough) => enough());
-  await evictions.run();
+  await evictions.run("disk");
   expect(did).toEqual(["remove ended"]);
 });
 
@@ -68,23 +78,47 @@ test("no other pod is evicted before the last one is reclaimed and its files are
   const { evictions, workers, did } = fullNode(
     (enough) => void (workers[0]!.reclaimed && enough()),
   );
-  await evictions.run();
+  await evictions.run("disk");
   expect(did).toEqual(["remove ended", "evict a"]);
   for (const state of ["terminating", "terminated"]) {
     workers[0]!.state = state;
-    await evictions.run();
+    await evictions.run("disk");
   }
   expect(did).toEqual(["remove ended", "evict a"]);
   workers[0]!.reclaimed = true;
-  await evictions.run();
+  await evictions.run("disk");
   expect(did).toEqual(["remove ended", "evict a", "remove ended"]);
 });
 
 test("a pod that does not leave in time does not keep another from being evicted", async () => {
   const { evictions, workers, did, clock } = fullNode(() => undefined);
-  await evictions.run();
+  await evictions.run("disk");
   workers[0]!.state = "terminated";
   clock.advance(EVICTED_LEAVES_MS);
-  await evictions.run();
+  await evictions.run("disk");
   expect(did).toEqual(["remove ended", "evict a", "remove ended", "evict b"]);
+});
+
+test("a removal that takes long or fails does not keep a pod from being evicted", async () => {
+  const removing = Promise.withResolvers<void>();
+  const { evictions, workers, did, clock } = fullNode(() => removing.promise);
+  const first = evictions.run("disk");
+  await waitFor("the removal", () => clock.timers === 1, { clock: systemClock() });
+  clock.advance(FREEING_MS);
+  await first;
+  workers[0]!.reclaimed = true;
+  // It is still under way, and another one is not started.
+  const second = evictions.run("disk");
+  await waitFor("the next pass", () => clock.timers === 2, { clock: systemClock() });
+  removing.reject(new Error("busy"));
+  await second;
+  expect(did).toEqual(["remove ended", "evict a", "evict b"]);
+});
+
+test("memory and processes do not wait for a removal", async () => {
+  const { evictions, did, thresholds } = fullNode(() => new Promise(() => undefined));
+  thresholds.memoryAvailable_bytes = Infinity;
+  void evictions.run("disk");
+  await evictions.run("memory and processes");
+  expect(did).toContain("evict a");
 });

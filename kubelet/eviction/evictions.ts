@@ -1,9 +1,11 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { podResources } from "../containers/qos.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { EVICTED_LEAVES_MS } from "../limits.ts";
+import { EVICTED_LEAVES_MS, FREEING_MS } from "../limits.ts";
 import { filesystemSpace, memoryAvailable_bytes, processSpace } from "../node/machine.ts";
 import type { PressureConditions } from "../node/pressure.ts";
 import type { EvictionThresholds } from "../options.ts";
@@ -44,36 +46,40 @@ export interface EvictionsOptions {
   changed(): void;
 }
 
+/** The resources of a pass: memory and processes do not wait for what frees disk space. */
+type Watched = "disk" | "memory and processes";
+
 /** Measures the node's resources and evicts pods, one at a time, before the OOM killer acts. */
 export class Evictions {
   readonly #options: EvictionsOptions;
   /** Mount point of the runtime's images; constant while the kubelet runs. */
   #imageMountpoint: string | undefined;
-  /** The pod that was evicted last, while it may still be terminating. */
-  #leaving: { uid: string; until_ms: number } | undefined;
+  /** The work that frees disk space now, by its kind. */
+  readonly #freeing = new Map<string, Promise<void>>();
+  /** The pods that were evicted last, while they may still be terminating. */
+  readonly #leaving = new Map<Watched, { uid: string; until_ms: number }>();
 
   constructor(options: EvictionsOptions) {
     this.#options = options;
   }
 
-  /** Measures once. Evicts at most one pod, and none before the last one's resources are free. */
-  async run(): Promise<void> {
-    const { pressure, changed, removeEnded, freeDisk } = this.#options;
-    let found = await this.#shortages();
-    if (pressure.update(pressureOf(found))) changed();
-    if (found.length === 0 || this.#isLeaving()) return;
-    if (pressureOf(found).disk) {
-      // The pod that was evicted last may be one: with its layers, enough may be free.
-      await removeEnded();
-      found = await this.#shortages();
-    }
-    // Freeing takes time: when little is left, the pod that writes most is evicted first.
-    if (pressureOf(found).disk && !found.some(({ critical }) => critical)) {
-      await freeDisk();
-      found = await this.#shortages();
+  /**
+   * Measures once. Evicts at most one pod for a shortage of `watched`, and none before the last
+   * one's resources are free.
+   */
+  async run(watched: Watched): Promise<void> {
+    let found = await this.#shortages(watched);
+    if (found.length === 0 || this.#isLeaving(watched)) return;
+    if (watched === "disk") {
+      // The pod that was evicted last may have ended: with its layers, enough may be free.
+      found = await this.#shortagesAfter("removeEnded");
+      // Freeing takes time: when little is left, the pod that writes most is evicted first.
+      if (found.length > 0 && !found.some(({ critical }) => critical)) {
+        found = await this.#shortagesAfter("freeDisk");
+      }
     }
     const [shortage] = found;
-    if (shortage) await this.#relieve(shortage);
+    if (shortage) await this.#relieve(shortage, watched);
   }
 
   /** Evicts a pod. `disrupted`: sets DisruptionTarget, as the pod exceeded no limit of its own. */
@@ -84,14 +90,15 @@ export class Evictions {
     workers.end(uidOf(pod), { reason: "Evicted", message, disrupted }, 0);
   }
 
-  #isLeaving(): boolean {
+  #isLeaving(watched: Watched): boolean {
     const { workers, clock } = this.#options;
-    if (!this.#leaving || clock.monotonic() >= this.#leaving.until_ms) return false;
-    const worker = workers.get(this.#leaving.uid);
+    const leaving = this.#leaving.get(watched);
+    if (!leaving || clock.monotonic() >= leaving.until_ms) return false;
+    const worker = workers.get(leaving.uid);
     return worker !== undefined && worker.state !== "gone" && !worker.reclaimed;
   }
 
-  async #relieve(shortage: Shortage): Promise<void> {
+  async #relieve(shortage: Shortage, watched: Watched): Promise<void> {
     const { workers, clock } = this.#options;
     const running = workers.list().filter(({ state }) => state === "syncing");
     const candidates: Candidate[] = [];
@@ -105,7 +112,7 @@ export class Evictions {
     }
     this.evict(victim.pod, evictionMessage(shortage), true);
     const until_ms = clock.monotonic() + EVICTED_LEAVES_MS;
-    this.#leaving = { uid: uidOf(victim.pod), until_ms };
+    this.#leaving.set(watched, { uid: uidOf(victim.pod), until_ms });
   }
 
   /** Returns the pod's usage and request of the resource that is short. */
@@ -136,8 +143,34 @@ export class Evictions {
     }
   }
 
-  async #shortages(): Promise<Shortage[]> {
-    return shortages(await this.#signals(), this.#options.thresholds);
+  /**
+   * Measures once disk space was freed, or after FREEING_MS: layers of millions of files take
+   * minutes. Work that is under way goes on, one of each kind.
+   */
+  async #shortagesAfter(kind: "removeEnded" | "freeDisk"): Promise<Shortage[]> {
+    const started = () => this.#free(kind).finally(() => this.#freeing.delete(kind));
+    const freeing = this.#freeing.get(kind) ?? started();
+    this.#freeing.set(kind, freeing);
+    const waiting = new AbortController();
+    await Promise.race([freeing, delay(this.#options.clock, FREEING_MS, waiting.signal)]);
+    waiting.abort();
+    return this.#shortages("disk");
+  }
+
+  async #free(kind: "removeEnded" | "freeDisk"): Promise<void> {
+    try {
+      await this.#options[kind]();
+    } catch (thrown) {
+      log.warn("disk space could not be freed", { kind, error: messageOf(thrown) });
+    }
+  }
+
+  /** Returns the shortages of `watched`, and publishes all. */
+  async #shortages(watched: Watched): Promise<Shortage[]> {
+    const { pressure, changed, thresholds } = this.#options;
+    const found = shortages(await this.#signals(), thresholds);
+    if (pressure.update(pressureOf(found))) changed();
+    return found.filter((one) => pressureOf([one]).disk === (watched === "disk"));
   }
 
   async #signals(): Promise<Signals> {

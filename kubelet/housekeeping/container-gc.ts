@@ -6,11 +6,12 @@ import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.t
 import { observePod } from "../cri/observe.ts";
 import type { ObservedContainer, ObservedPod, ObservedSandbox } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
-import { DEAD_PER_CONTAINER_MAX } from "../limits.ts";
+import { DEAD_PER_CONTAINER_MAX, REMOVALS_AT_ONCE_MAX } from "../limits.ts";
 import { logFiles, openLogDirectory } from "../logs/log-directory.ts";
 import { fullNameOf, nameOf, namespaceOf } from "../pods/pod-identity.ts";
 import type { PodPaths } from "../pods/pod-paths.ts";
 import type { PodWorkers } from "../sync/pod-workers.ts";
+import type { PodWorker } from "../sync/worker.ts";
 
 const log = logger("kubelet-container-gc");
 
@@ -39,28 +40,42 @@ export function garbageOf(observed: ObservedPod): Garbage {
   return { containers, sandboxes };
 }
 
+type Workers = Pick<PodWorkers, "list">;
+
 /**
  * Removes what ended pods have on the disk, as upstream under pressure: evicting others would not
- * free it. One that cannot be removed is logged and does not delay others.
+ * free it.
  */
-export async function removeEndedPods(workers: Pick<PodWorkers, "list">): Promise<void> {
-  for (const worker of workers.list()) {
-    try {
-      await worker.removeRemains();
-    } catch (thrown) {
-      const fields = { pod: fullNameOf(worker.pod), error: messageOf(thrown) };
-      log.warn("an ended pod's files could not be removed", fields);
+export function removeEndedPods(workers: Workers): Promise<void> {
+  return ofEachPod(workers, (worker) => worker.removeRemains());
+}
+
+/** Removes from several pods at a time. One that fails or takes long does not delay others. */
+async function ofEachPod(
+  workers: Workers,
+  remove: (worker: PodWorker) => Promise<void>,
+): Promise<void> {
+  const left = workers.list().values();
+  const removeNext = async () => {
+    for (const worker of left) {
+      try {
+        await remove(worker);
+      } catch (thrown) {
+        const fields = { pod: fullNameOf(worker.pod), error: messageOf(thrown) };
+        log.warn("a pod's dead containers or files could not be removed", fields);
+      }
     }
-  }
+  };
+  await Promise.all(Array.from({ length: REMOVALS_AT_ONCE_MAX }, removeNext));
 }
 
 /** Removes the garbage of every pod, with the logs of the removed containers. */
 export async function collectContainers(
   runtime: Runtime,
-  workers: PodWorkers,
-  { podLogsDir, containerLogsDir }: PodPaths,
+  workers: Workers,
+  { podLogsDir, containerLogsDir }: Pick<PodPaths, "podLogsDir" | "containerLogsDir">,
 ): Promise<void> {
-  for (const { uid, pod } of workers.list()) {
+  await ofEachPod(workers, async ({ uid, pod }) => {
     const identity = { uid, name: nameOf(pod), namespace: namespaceOf(pod) };
     const { containers, sandboxes } = garbageOf(await observePod(runtime, identity));
     for (const { id, logPath } of containers) {
@@ -70,7 +85,7 @@ export async function collectContainers(
     for (const { id } of sandboxes) {
       await ignoreGone(runtime.runtime.removePodSandbox({ podSandboxId: id }));
     }
-  }
+  });
   if (containerLogsDir) await removeDeadLinks(containerLogsDir);
 }
 

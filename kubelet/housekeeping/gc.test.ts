@@ -1,9 +1,10 @@
-import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import { type Image, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { describe, expect, test } from "vitest";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
-import { garbageOf } from "./container-gc.ts";
+import type { PodWorker } from "../sync/worker.ts";
+import { collectContainers, garbageOf } from "./container-gc.ts";
 import { ImageGc, planImageGc } from "./image-gc.ts";
 
 const container = (id: string, state: ObservedContainer["state"], sandboxId = "s1") =>
@@ -30,6 +31,42 @@ describe("container garbage", () => {
   });
 });
 
+test("a pod whose sandbox cannot be removed, or takes long, does not delay another's", async () => {
+  const removed = Promise.withResolvers<string>();
+  const runtime = {
+    runtime: {
+      listPodSandbox: async ({ filter }: { filter: { labelSelector: object } }) => {
+        const [uid] = Object.values(filter.labelSelector);
+        return { items: [{ id: `new-${uid}` }, { id: `old-${uid}` }] };
+      },
+      podSandboxStatus: async ({ podSandboxId: id }: { podSandboxId: string }) => ({
+        status: {
+          id,
+          state: PodSandboxState.SANDBOX_NOTREADY,
+          createdAt: id.startsWith("new") ? 1_000_000n : 0n,
+        },
+      }),
+      listContainers: async () => ({ containers: [] }),
+      async removePodSandbox({ podSandboxId: id }: { podSandboxId: string }) {
+        if (id === "old-busy") throw new Error("busy");
+        if (id === "old-long") await new Promise(() => undefined);
+        removed.resolve(id);
+      },
+    },
+  } as unknown as Runtime;
+  const workers = ["busy", "long", "well"].map((uid) => ({
+    uid,
+    pod: { metadata: { uid, name: uid, namespace: "n" } },
+  }));
+  const list = () => workers as unknown as PodWorker[];
+  void collectContainers(
+    runtime,
+    { list },
+    { podLogsDir: "/nowhere", containerLogsDir: undefined },
+  );
+  expect(await removed.promise).toBe("old-well");
+});
+
 describe("image garbage", () => {
   const image = (id: string, pinned = false) => ({ id, size: 10, pinned }) as Image;
   const old = { first_ms: 0, lastUsed_ms: 0 };
@@ -52,7 +89,7 @@ describe("image garbage", () => {
     expect(planImageGc(images, new Set(["used"]), seen, wanted).remove).toEqual(["older"]);
   });
 
-  test("only images that no container uses count as too many", async () => {
+  test("only images that no container uses count as too many, and one that stays delays no other", async () => {
     const images = Array.from({ length: IMAGES_MAX + 2 }, (_, at) => image(`${at}`));
     const removed: string[] = [];
     const containers = [{ imageRef: "0", imageId: "0" }];
@@ -60,16 +97,23 @@ describe("image garbage", () => {
       images: {
         imageFsInfo: async () => ({ imageFilesystems: [{ fsId: { mountpoint: "/" } }] }),
         listImages: async () => ({ images }),
-        removeImage: async (one: { image: { image: string } }) => removed.push(one.image.image),
+        async removeImage({ image: { image: id } }: { image: { image: string } }) {
+          if (id === busy) throw new Error("busy");
+          removed.push(id);
+        },
       },
       runtime: { listContainers: async () => ({ containers }) },
     } as unknown as Runtime;
-    let now = 0;
+    let [now, busy] = [0, ""];
     const gc = new ImageGc({ runtime, highPercent: 101, lowPercent: 100, now_ms: () => now });
     await gc.run();
     now = IMAGE_GC_MIN_AGE_MS;
     await gc.run();
     expect(removed).toEqual(["1"]);
+    removed.length = 0;
+    busy = "1";
+    await gc.freeAll();
+    expect(removed).toEqual(images.slice(2).map(({ id }) => id));
     images.pop();
     removed.length = 0;
     await gc.run();

@@ -1,5 +1,6 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
 import { filesystemSpace } from "../node/machine.ts";
@@ -107,7 +108,12 @@ export class ImageGc {
     const { free_bytes } = wanted;
     for (const image of plan.remove) {
       log.info("removing an unused image", { image });
-      await runtime.images.removeImage({ image: { image } });
+      try {
+        await runtime.images.removeImage({ image: { image } });
+      } catch (thrown) {
+        // Others may still be removed.
+        log.warn("an unused image was not removed", { image, error: messageOf(thrown) });
+      }
     }
     if (plan.freed_bytes < free_bytes && free_bytes !== Infinity) {
       log.warn("image disk is above its mark and nothing more can be removed", {
