@@ -81,6 +81,14 @@ function claimName(set: StatefulSet, template: string, ordinal: number): string 
   return `${template}-${set.metadata.name}-${ordinal}`;
 }
 
+/** The template and the set that a claim's name may mean: each of them may have dashes. */
+export function* claimParts(name: string): Generator<[template: string, set: string]> {
+  const whole = name.slice(0, Math.max(0, name.lastIndexOf("-")));
+  for (let at = whole.indexOf("-"); at >= 0; at = whole.indexOf("-", at + 1)) {
+    yield [whole.slice(0, at), whole.slice(at + 1)];
+  }
+}
+
 /** The names of an ordinal's claims, in the order of the templates. */
 export function claimNamesOf(set: StatefulSet, ordinal: number): string[] {
   return (set.spec.volumeClaimTemplates ?? []).map(({ metadata: { name = "" } }) =>

@@ -24,7 +24,7 @@ import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { ShownWrites, WriteTracker } from "../write-tracker.ts";
 import { applyPlan, type StatefulControl } from "./apply.ts";
-import { ordinalOf, revisionOf, STATEFUL_SET_TYPE } from "./identity.ts";
+import { claimParts, ordinalOf, revisionOf, STATEFUL_SET_TYPE } from "./identity.ts";
 import { planStep, type StatefulView } from "./plan.ts";
 import { planStatus } from "./status.ts";
 
@@ -77,18 +77,21 @@ export function startStatefulSets(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-/** A claim that is gone is made again, or lets a pod be made that waited for its end. */
-function lookAtUsers(
+/**
+ * A claim that is gone is made again, or lets a pod be made that waited for its end. Only sets that
+ * its name may mean are looked at.
+ */
+export function lookAtUsers(
   { metadata }: PersistentVolumeClaim,
-  sets: Informer<StatefulSet>,
-  queue: WorkQueue,
+  sets: { readonly store: Pick<Informer<StatefulSet>["store"], "get"> },
+  queue: Pick<WorkQueue, "add">,
 ): void {
-  for (const set of sets.store.by(NAMESPACE_INDEX, metadata.namespace ?? "")) {
-    const templates = set.spec.volumeClaimTemplates ?? [];
-    const uses = templates.some((template) =>
-      metadata.name?.startsWith(`${template.metadata.name}-${set.metadata.name}-`),
-    );
-    if (uses) queue.add(keyOf(set));
+  const { namespace = "", name = "" } = metadata;
+  for (const [template, set] of claimParts(name)) {
+    const { spec } = sets.store.get(`${namespace}/${set}`) ?? {};
+    const templates = spec?.volumeClaimTemplates ?? [];
+    const uses = templates.some(({ metadata }) => metadata.name === template);
+    if (uses) queue.add(`${namespace}/${set}`);
   }
 }
 
