@@ -103,6 +103,7 @@ function startLoop(
     healthChecks: new HealthChecks(options.log),
     removeOthers: () => Promise.resolve(),
     apiServers: () => Promise.resolve([]),
+    events: { record: ignore },
     ...options,
   });
   void loop.start();
@@ -177,13 +178,15 @@ test("entries that could not be deleted for another reason are looked for again"
   await close();
 });
 
-test("endpoints that must not be served are left out, and logged with their Service", async () => {
+test("endpoints that must not be served are left out, logged, and an event of their Service", async () => {
   const { client, close } = await serve();
+  const events: unknown[][] = [];
+  const record = (...event: unknown[]) => void events.push(event);
   const warnings: [string, LogFields?][] = [];
   const log: Logger = { ...SILENT, warn: (...line) => void warnings.push(line) };
   let served: readonly ServicePort[] = [];
   const rules: Rules = { ...NO_RULES, rebuild: (ports) => Promise.resolve(void (served = ports)) };
-  const loop = startLoop(client, { rules, log, clock });
+  const loop = startLoop(client, { rules, log, clock, events: { record } });
   await loop.ready;
   expect(served.map(({ allEndpoints }) => allEndpoints)).toEqual([
     [{ address: "10.1.0.1", port: 8080 }],
@@ -195,6 +198,14 @@ test("endpoints that must not be served are left out, and logged with their Serv
     /^endpoint 127\.0\.0\.1 .*; endpoint 169\.254\.169\.254 .*; endpoint 224\.0\.0\.1 [^;]*$/,
   );
   expect(more).toEqual([]);
+  expect(events).toEqual([
+    [
+      expect.objectContaining({ kind: "Service", metadata }),
+      "Warning",
+      "NotServed",
+      fields?.["problems"],
+    ],
+  ]);
   await loop.close();
   await close();
 });

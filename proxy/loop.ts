@@ -1,5 +1,6 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
@@ -56,6 +57,8 @@ export interface LoopOptions {
   /** Deletes conntrack entries; by default the kernel's. */
   forgetFlows?: typeof forgetFlows;
   tracer?: Tracer | undefined;
+  /** Shows a Service's users that it is not served completely. */
+  events: Pick<EventRecorder, "record">;
   clock: Clock;
   log: Logger;
 }
@@ -319,7 +322,10 @@ export class ProxyLoop {
       ? yield* planService(service, own, nodeName, admission, zone)
       : { ports: [], problems: [] };
     if (this.#parts.taken < taken) this.#retry(name, taken);
-    this.#logProblems(name, listed(plan.problems, "; "));
+    const problems = listed(plan.problems, "; ");
+    if (this.#logProblems(name, problems) && service) {
+      this.#options.events.record(service, "Warning", "NotServed", problems);
+    }
     // A balancer sends connections here once the rules are there, and stops before they are gone.
     if (plan.healthCheck && plan.healthCheck.localEndpoints > 0) {
       this.#checks.set(name, plan.healthCheck);
@@ -378,14 +384,14 @@ export class ProxyLoop {
     for (const ports of this.#planned.values()) yield* ports.values();
   }
 
-  /** Logs a Service's problems if they have changed. */
-  #logProblems(service: string, problems: string): void {
-    if ((this.#logged.get(service) ?? "") === problems) return;
-    if (problems === "") this.#logged.delete(service);
-    else {
-      this.#logged.set(service, problems);
-      this.#options.log.warn("a Service is not served completely", { service, problems });
-    }
+  /** Logs a Service's problems if there are others than before; returns whether it did. */
+  #logProblems(service: string, problems: string): boolean {
+    if ((this.#logged.get(service) ?? "") === problems) return false;
+    this.#logged.delete(service);
+    if (problems === "") return false;
+    this.#logged.set(service, problems);
+    this.#options.log.warn("a Service is not served completely", { service, problems });
+    return true;
   }
 
   #logConflicts(port: string): void {

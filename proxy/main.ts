@@ -1,5 +1,6 @@
 import type { Node, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { Informer, trimMetadata } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { ENDPOINT_SLICES, NODES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
@@ -13,7 +14,7 @@ import { MODE_NAMES, type ModeName } from "./mode-names.ts";
 import { apiServerAddresses } from "./reserved.ts";
 
 export interface ProxyOptions {
-  /** Lists and watches Services, EndpointSlices and its node (`system:node-proxier`). */
+  /** Reads Services, EndpointSlices and its node, records events (`system:node-proxier`). */
   client: KubeClient;
   nodeName: string;
   /** The range of all pods; connections from outside it to a ClusterIP are masqueraded. */
@@ -56,6 +57,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const { client, nodeName, clock } = options;
   const mode = options.mode ?? MODE_NAMES[0];
   const log = logger("proxy");
+  const events = new EventRecorder({ client, component: "kube-proxy", host: nodeName, clock });
   const loop = new ProxyLoop({
     services: new Informer<Service>({
       resource: client.resource<Service>(SERVICES),
@@ -84,6 +86,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     nodeName,
     apiServers: () => apiServerAddresses(client.server),
     tracer: options.tracer,
+    events,
     clock,
     log,
   });
@@ -95,7 +98,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
     async close() {
       healthz.close();
       healthz.closeAllConnections();
-      await loop.close();
+      await Promise.all([loop.close(), events.close()]);
     },
   };
 }
