@@ -52,6 +52,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { SchedulerCache } from "./cache.ts";
 import type { BudgetsOf } from "./disruption-budgets.ts";
+import { selectorAlone, withoutLabels } from "./kept-parts.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
@@ -232,13 +233,17 @@ function startWhenSynced({ informers, resourceClaims, scheduler, recorder }: Sta
 }
 
 function workloadsOf(informers: InformerSet): Workloads {
-  const services = informers.of<Service>(SERVICES);
+  const services = informers.of<Service>(SERVICES, {}, selectorAlone);
   services.index(NAMESPACE_INDEX, ({ metadata }) => [metadata.namespace ?? ""]);
   return {
     services: (namespace) => services.store.by(NAMESPACE_INDEX, namespace),
-    replicationControllers: informers.of<ReplicationController>(REPLICATION_CONTROLLERS).store,
-    replicaSets: informers.of<ReplicaSet>(REPLICA_SETS).store,
-    statefulSets: informers.of<StatefulSet>(STATEFUL_SETS).store,
+    replicationControllers: informers.of<ReplicationController>(
+      REPLICATION_CONTROLLERS,
+      {},
+      selectorAlone,
+    ).store,
+    replicaSets: informers.of<ReplicaSet>(REPLICA_SETS, {}, selectorAlone).store,
+    statefulSets: informers.of<StatefulSet>(STATEFUL_SETS, {}, selectorAlone).store,
   };
 }
 
@@ -251,7 +256,7 @@ function budgetsOf(informers: InformerSet): BudgetsOf {
 /** The objects of storage that plugins read. */
 function storageInformers(informers: InformerSet) {
   return {
-    claims: informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS),
+    claims: informers.of<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, {}, withoutLabels),
     volumes: informers.of<PersistentVolume>(PERSISTENT_VOLUMES),
     classes: informers.of<StorageClass>(STORAGE_CLASSES),
     csiNodes: informers.of<CSINode>(CSI_NODES),

@@ -79,14 +79,11 @@ export class VolumeBinder {
     const { claimWriter } = this.#options;
     let current = claim;
     for (let attempt = 1; ; attempt++) {
-      const { annotations } = current.metadata;
+      const { annotations, resourceVersion } = current.metadata;
       if (annotations?.[SELECTED_NODE] === node || isBound(current)) return;
-      const selected = { ...annotations, [SELECTED_NODE]: node };
+      const metadata = { resourceVersion, annotations: { [SELECTED_NODE]: node } };
       try {
-        await claimWriter.update({
-          ...current,
-          metadata: { ...current.metadata, annotations: selected },
-        });
+        await claimWriter.patch(nameOf(claim), "merge", { metadata });
         return;
       } catch (thrown) {
         if (!isConflict(thrown) || attempt >= SELECT_ATTEMPTS_MAX) throw thrown;

@@ -31,9 +31,17 @@ export class InformerSet {
     });
   }
 
-  /** The informer of a resource; made, and started if the set is, when asked for the first time. */
-  of<T extends KubeObject>(type: ResourceType, selection: Selection = {}): Informer<T> {
-    return this.#get(type, selection, false) as unknown as Informer<T>;
+  /**
+   * The informer of a resource; made, and started if the set is, when asked for the first time,
+   * then with this `transform`.
+   */
+  of<T extends KubeObject>(
+    type: ResourceType,
+    selection: Selection = {},
+    transform?: (object: T) => T,
+  ): Informer<T> {
+    const shrink = transform as ((object: KubeObject) => KubeObject) | undefined;
+    return this.#get(type, selection, false, shrink) as unknown as Informer<T>;
   }
 
   /** One that may hold only metadata: the whole objects' when there is one already. */
@@ -82,12 +90,18 @@ export class InformerSet {
     await Promise.all(all.map(({ informer }) => informer.close()));
   }
 
-  #get(type: ResourceType, selection: Selection, metadataOnly: boolean): Informer<KubeObject> {
+  #get(
+    type: ResourceType,
+    selection: Selection,
+    metadataOnly: boolean,
+    transform?: (object: KubeObject) => KubeObject,
+  ): Informer<KubeObject> {
     const key = keyOfShared(type, selection, metadataOnly);
     let shared = this.#shared.get(key);
     if (!shared) {
       const resource = this.client.resource(type);
-      const options = { resource, selection, metadataOnly, clock: this.#clock };
+      const shrink = transform ? { transform } : {};
+      const options = { resource, selection, metadataOnly, clock: this.#clock, ...shrink };
       shared = { informer: new Informer(options), metadataOnly };
       this.#shared.set(key, shared);
       if (this.#started) shared.informer.start();
