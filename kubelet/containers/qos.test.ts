@@ -1,6 +1,13 @@
 import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import { cpuQuota_us, cpuShares, oomScoreAdjOf, podResources, qosClassOf } from "./qos.ts";
+import {
+  cpuQuota_us,
+  cpuShares,
+  oomScoreAdjOf,
+  podRequirements,
+  podResources,
+  qosClassOf,
+} from "./qos.ts";
 import { containerLinuxResources } from "./resources.ts";
 
 type Resources = { limits?: Record<string, string>; requests?: Record<string, string> };
@@ -75,6 +82,13 @@ describe("a pod's resources", () => {
       [{ sidecar: true, requests: { cpu: "50m" } }, { requests: { cpu: "400m" } }],
     );
     expect(podResources(pod).cpuRequest_milli).toBe(450);
+  });
+
+  test("its containers are summed once for all that ask", () => {
+    const pod = podOf([{ requests: { cpu: "100m" } }, { requests: { cpu: "200m" } }]);
+    expect(podRequirements({ ...pod })).toBe(podRequirements(pod));
+    const resized = { ...pod, spec: { ...pod.spec, overhead: { cpu: "1m" } } };
+    expect(podRequirements(resized).requests).toEqual({ cpu: "301m" });
   });
 
   test("no limit when one container has none", () => {

@@ -94,11 +94,25 @@ export function effectiveResources(
   return { ...resources, limits: { ...resources.limits, ...Object.fromEntries(ofPod) } };
 }
 
+export interface PodRequirements {
+  readonly requests: Readonly<Amounts>;
+  readonly limits: Readonly<Amounts>;
+}
+
+/** Sums are kept: each status, and each admission of another pod, asks for them. */
+const known = new WeakMap<Pod["spec"], PodRequirements>();
+
 /**
  * Returns the requests and limits of a pod with its overhead, as its cgroup has them: there is a
  * limit of cpu or memory if the pod itself has one, or each of its containers.
  */
-export function podRequirements({ spec }: Pod): { requests: Amounts; limits: Amounts } {
+export function podRequirements({ spec }: Pod): PodRequirements {
+  const requirements = known.get(spec) ?? requirementsOf(spec);
+  known.set(spec, requirements);
+  return requirements;
+}
+
+function requirementsOf(spec: Pod["spec"]): PodRequirements {
   const { overhead = {} } = spec;
   const requests = podAmounts(spec, "requests");
   addAmounts(requests, overhead);
@@ -114,14 +128,9 @@ export function podRequirements({ spec }: Pod): { requests: Amounts; limits: Amo
   return { requests, limits };
 }
 
-/** Sums are kept: each admission and each pass of evictions asks for those of all pods. */
-const known = new WeakMap<Pod["spec"], ComputeResources>();
-
 /** Returns the pod's requests and limits as numbers. */
 export function podResources(pod: Pod): ComputeResources {
-  const resources = known.get(pod.spec) ?? computeResources(podRequirements(pod));
-  known.set(pod.spec, resources);
-  return resources;
+  return computeResources(podRequirements(pod));
 }
 
 /** Returns the larger of two requests and limits; no limit is the largest. */

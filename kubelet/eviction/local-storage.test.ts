@@ -93,9 +93,7 @@ describe("local storage", () => {
     const before = read;
     expect(storageRequest_bytes({ ...pod })).toBe(60);
     expect(podResources(pod).cpuRequest_milli).toBeUndefined();
-    expect(podResources(pod)).toBe(podResources({ ...pod }));
-    expect(storageRequest_bytes(pod)).toBe(60);
-    expect(read).toBeLessThan(before + 10 * sidecars.length);
+    expect(read).toBe(before);
   });
 
   test("pods without limits are not measured for them", () => {

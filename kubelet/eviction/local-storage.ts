@@ -59,7 +59,7 @@ export function limitsStorage(pod: Pod): boolean {
   const sized = (pod.spec.volumes ?? []).some(
     (volume) => isOnDisk(volume) && volume.emptyDir?.sizeLimit !== undefined,
   );
-  return sized || podAmounts(pod).limit !== undefined;
+  return sized || podLimit(pod) !== undefined;
 }
 
 /**
@@ -72,7 +72,7 @@ export function storageExcess(pod: Pod, storage: LocalStorage): string | undefin
 
 /** Returns the pod's request of ephemeral storage in bytes. */
 export function storageRequest_bytes(pod: Pod): number {
-  return podAmounts(pod).request_bytes;
+  return valueOf(podRequirements(pod).requests["ephemeral-storage"] ?? "0");
 }
 
 /** A limit of 0 is no limit, as in upstream. */
@@ -91,7 +91,7 @@ function emptyDirExcess(pod: Pod, { emptyDirs }: LocalStorage): string | undefin
 }
 
 function podExcess(pod: Pod, storage: LocalStorage): string | undefined {
-  const { limit } = podAmounts(pod);
+  const limit = podLimit(pod);
   if (limit === undefined || !isExceeded(limit, totalOf(storage))) return undefined;
   return `Pod ephemeral local storage usage exceeds the total limit of containers ${limit}. `;
 }
@@ -107,24 +107,8 @@ function containerExcess(pod: Pod, { containers }: LocalStorage): string | undef
   return undefined;
 }
 
-interface PodAmounts {
-  readonly limit: string | undefined;
-  readonly request_bytes: number;
-}
-
-/** Sums are kept: each admission and each pass of evictions asks for those of all pods. */
-const known = new WeakMap<Pod["spec"], PodAmounts>();
-
-/** Returns the pod's own request and limit: of its containers together, and its overhead. */
-function podAmounts(pod: Pod): PodAmounts {
-  const kept = known.get(pod.spec);
-  if (kept) return kept;
-  const { requests, limits } = podRequirements(pod);
-  const limit = limits["ephemeral-storage"];
-  const amounts = {
-    limit: limit && canonicalQuantity(limit),
-    request_bytes: valueOf(requests["ephemeral-storage"] ?? "0"),
-  };
-  known.set(pod.spec, amounts);
-  return amounts;
+/** The limit of the pod's containers together, if they have one. */
+function podLimit(pod: Pod): string | undefined {
+  const limit = podRequirements(pod).limits["ephemeral-storage"];
+  return limit && canonicalQuantity(limit);
 }

@@ -110,13 +110,16 @@ function openPhase(derived: PodPhase, previous: PodStatus | undefined): PodPhase
  * both without overhead: the scheduler adds that.
  */
 function podResourcesStatus(
-  { spec: { overhead: _overhead, ...spec }, ...rest }: Pod,
+  whole: Pod,
   before: StatusFacts["resourcesBefore"],
 ): Pick<PodStatus, "allocatedResources" | "resources"> {
-  const pod = { ...rest, spec };
+  const { overhead, ...spec } = whole.spec;
+  const pod = overhead ? { ...whole, spec } : whole;
   const { requests: allocatedResources } = podRequirements(pod);
-  const entries = Object.entries(resourcesOf(pod));
-  const actual = entries.map(([name, resources]) => [name, before?.(name) ?? resources]);
+  const actual = Object.keys(resourcesOf(pod)).flatMap((name) => {
+    const resources = before?.(name);
+    return resources ? [[name, resources]] : [];
+  });
   const { requests, limits } = podRequirements(withResources(pod, Object.fromEntries(actual)));
   if (Object.keys({ ...allocatedResources, ...requests, ...limits }).length === 0) return {};
   return { allocatedResources, resources: { requests, limits } };
