@@ -24,17 +24,14 @@ const PLURALS: Readonly<Record<PolicyObject["kind"], string>> = {
  * have lost (each time the server starts, as upstream); what others added stays.
  */
 export async function reconcilePolicy(server: BootstrapServer): Promise<void> {
-  // All at a time: the store then syncs its log once for many of them.
-  await Promise.all(
-    server.policy.map((object) => {
-      const resource = server.resources.of(`${RBAC}/v1`, PLURALS[object.kind]);
-      const { kind: _kind, ...content } = object;
-      const metadata = metadataOf(object);
-      return "roleRef" in content
-        ? reconcile<Binding>(server, resource, { ...content, metadata }, mergedBinding)
-        : reconcile<Role>(server, resource, { ...content, metadata }, mergedRole);
-    }),
-  );
+  for (const object of server.policy) {
+    const resource = server.resources.of(`${RBAC}/v1`, PLURALS[object.kind]);
+    const { kind: _kind, ...content } = object;
+    const metadata = metadataOf(object);
+    if ("roleRef" in content) {
+      await reconcile<Binding>(server, resource, { ...content, metadata }, mergedBinding);
+    } else await reconcile<Role>(server, resource, { ...content, metadata }, mergedRole);
+  }
 }
 
 function metadataOf({ metadata }: PolicyObject): KubeObject["metadata"] {
