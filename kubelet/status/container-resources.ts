@@ -29,12 +29,13 @@ function actualResources(
   const { requests, limits } = (running && before) || allocated;
   // Limits of its pod, which `before` has too, are not the container's own.
   const own =
-    allocated.limits &&
-    Object.entries(limits ?? {}).filter(([name]) => allocated.limits?.[name] !== undefined);
-  const known = {
-    ...(requests && { requests: { ...requests } }),
-    ...(own && { limits: Object.fromEntries(own) }),
-  };
+    limits === allocated.limits
+      ? limits
+      : allocated.limits &&
+        Object.fromEntries(
+          Object.entries(limits ?? {}).filter(([name]) => allocated.limits?.[name] !== undefined),
+        );
+  const known = { ...(requests && { requests }), ...(own && { limits: own }) };
   if (!running || !observed.limits) return known;
   return withLimits(known, observed.limits);
 }
@@ -44,23 +45,23 @@ function actualResources(
  * its text: shares and quotas are rounded and have a minimum.
  */
 function withLimits(
-  known: { requests?: ResourceList; limits?: ResourceList },
+  known: Pick<ResourceRequirements, "requests" | "limits">,
   observed: ObservedLimits,
 ): ResourceRequirements {
   const expected = computeResources(known);
-  const { requests, limits } = known;
+  let { requests, limits } = known;
   const { cpuShares: shares, cpuQuota, cpuPeriod, memoryLimitInBytes } = observed;
   const sharesDiffer = shares > 0 && shares !== cpuShares(expected.cpuRequest_milli);
   if (requests?.cpu !== undefined && sharesDiffer) {
-    requests.cpu = milliQuantityOf(Math.ceil((shares * 1000) / 1024));
+    requests = { ...requests, cpu: milliQuantityOf(Math.ceil((shares * 1000) / 1024)) };
   }
   const hasQuota = cpuQuota > 0 && cpuPeriod > 0;
   if (limits?.cpu !== undefined && hasQuota && cpuQuota !== cpuQuota_us(expected.cpuLimit_milli)) {
-    limits.cpu = milliQuantityOf(Math.floor((cpuQuota * 1000) / cpuPeriod));
+    limits = { ...limits, cpu: milliQuantityOf(Math.floor((cpuQuota * 1000) / cpuPeriod)) };
   }
   const memory = memoryLimitInBytes;
   if (limits?.memory !== undefined && memory > 0 && memory !== expected.memoryLimit_bytes) {
-    limits.memory = quantityOf(memory, "binary");
+    limits = { ...limits, memory: quantityOf(memory, "binary") };
   }
-  return known;
+  return { ...(requests && { requests }), ...(limits && { limits }) };
 }

@@ -362,6 +362,9 @@ describe("a resize", () => {
     const limits = { ...large, cpuShares: 102 };
     expect(shown(resized(), "running", { resourcesBefore }, limits)?.resources).toEqual(partly);
     expect(shown(resized(), "running", {}, large)?.resources).toEqual(LARGE);
+    // Lists of thousands of names are not copied for each status.
+    expect(shown(resized(), "running", {}, large)?.resources?.requests).toBe(LARGE.requests);
+    expect(shown(resized(), "running", {}, large)?.resources?.limits).toBe(LARGE.limits);
     expect(shown(resized(), "exited", { resourcesBefore })?.resources).toEqual(LARGE);
   });
 

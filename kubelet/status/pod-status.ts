@@ -121,7 +121,8 @@ function podResourcesStatus(
     return resources ? [[name, resources]] : [];
   });
   const { requests, limits } = podRequirements(withResources(pod, Object.fromEntries(actual)));
-  if (Object.keys({ ...allocatedResources, ...requests, ...limits }).length === 0) return {};
+  const lists = [allocatedResources, requests, limits];
+  if (lists.every((list) => Object.keys(list).length === 0)) return {};
   return { allocatedResources, resources: { requests, limits } };
 }
 
