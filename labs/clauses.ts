@@ -26,21 +26,22 @@ export function clauses<T extends Tables>(
   tables: T,
 ): { readonly [Name in keyof T]: readonly Row<T[Name]>[] } {
   const file = tablesOf(filename);
-  const given = parse(readFileSync(file, "utf8")) as Record<string, readonly unknown[][]>;
-  const unknown = Object.keys(given).filter((name) => !(name in tables));
+  const given = parse(readFileSync(file, "utf8")) as Record<string, unknown[]> | null;
+  const unknown = Object.keys(given ?? {}).filter((name) => !(name in tables));
   if (unknown.length > 0) throw new RangeError(`${file}: the check has no table ${unknown.join()}`);
   const read = Object.entries(tables).map(([name, columns]) => {
-    const rows = given[name] ?? [];
+    const rows = given?.[name] ?? [];
     if (rows.length === 0) throw new RangeError(`${file}: the table ${name} has no rows`);
     return [name, rows.map((row, at) => rowOf(`${file}: ${name}[${at}]`, row, columns))];
   });
   return Object.fromEntries(read) as ReturnType<typeof clauses<T>>;
 }
 
-function rowOf(place: string, row: readonly unknown[], columns: Columns): Row<Columns> {
+function rowOf(place: string, row: unknown, columns: Columns): Row<Columns> {
   const names = Object.keys(columns);
-  if (row.length !== names.length) {
-    throw new RangeError(`${place} has ${row.length} values, the columns are ${names.join(", ")}`);
+  if (!Array.isArray(row) || row.length !== names.length) {
+    const has = Array.isArray(row) ? `has ${row.length} values` : "is no list";
+    throw new RangeError(`${place} ${has}, the columns are ${names.join(", ")}`);
   }
   const read = Object.entries(columns).map(([name, column], at) => {
     try {

@@ -27,6 +27,8 @@ export interface PreemptionInput {
   budgetsOf: BudgetsOf;
 }
 
+const NO_VICTIMS = "No preemption victims found for incoming pod";
+
 /** Upstream adds it to each priority before the sum, so that it grows with each victim. */
 const PRIORITY_OFFSET = 2 ** 31;
 
@@ -39,10 +41,10 @@ export type Preemption =
  * Chooses the node to preempt on: victims have a lower priority than the pod, break as few
  * PodDisruptionBudgets as possible, and are as few and as unimportant as possible. None if no
  * deletion helps, or if earlier victims are still terminating. A step looks at one node, or at the
- * budgets of one pod, in copies that the first takes.
+ * budgets of one pod, in copies that the first takes of the nodes with such pods.
  */
 export function* findCandidate(input: PreemptionInput): Generator<void, Preemption> {
-  const { info, nodeToStatus } = input;
+  const { info } = input;
   const { snapshot } = input.state;
   const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
   if (info.pod.spec.preemptionPolicy === "Never") {
@@ -53,14 +55,11 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
   }
   const candidates: Candidate[] = [];
   const statuses: Status[] = [];
-  const isHelpful = ({ name }: NodeInfo) => nodeToStatus.get(name)?.code === "Unschedulable";
-  const trials = snapshot.nodes.map((node) =>
-    isHelpful(node) ? new Trial(input, node.clone()) : undefined,
-  );
+  const trials = snapshot.nodes.map((node) => trialOf(node, input));
   for (const trial of trials) {
     if (candidates.length >= PREEMPTION_NODES_MAX) break;
-    if (!trial) {
-      statuses.push(unresolvable("Preemption is not helpful for scheduling"));
+    if (!(trial instanceof Trial)) {
+      statuses.push(trial);
       continue;
     }
     trial.violating = yield* violatingOn(trial.node, input);
@@ -72,6 +71,17 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
   }
   const candidate = candidates.sort(compareCandidates)[0];
   return candidate ? { candidate } : none(fitErrorMessage(trials.length, statuses));
+}
+
+/** A trial of a node in a copy of it, or why no deletion on the node helps. */
+function trialOf(node: NodeInfo, input: PreemptionInput): Trial | Status {
+  if (input.nodeToStatus.get(node.name)?.code !== "Unschedulable") {
+    return unresolvable("Preemption is not helpful for scheduling");
+  }
+  const priority = priorityOf(input.info.pod);
+  const hasVictim = [...node.pods.values()].some(({ pod }) => priorityOf(pod) < priority);
+  if (!hasVictim) return unresolvable(NO_VICTIMS);
+  return new Trial(input, node.clone());
 }
 
 /** Whether pods of lower priority on the pod's nominated node are terminating. */
@@ -92,7 +102,7 @@ function selectVictimsOnNode({ info }: PreemptionInput, trial: Trial): PodInfo[]
   // lab:09 begin select-victims-on-node
   const { node } = trial;
   const lower = [...node.pods.values()].filter(({ pod }) => priorityOf(pod) < priorityOf(info.pod));
-  if (lower.length === 0) return unresolvable("No preemption victims found for incoming pod");
+  if (lower.length === 0) return unresolvable(NO_VICTIMS);
   for (const other of lower) trial.remove(other);
   const status = trial.filter();
   if (status) return status;

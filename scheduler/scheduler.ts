@@ -137,7 +137,8 @@ export class Scheduler {
     queue.addUnschedulable(queued, unschedulablePlugins);
     if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
     const result = await framework.runPostFilterPlugins(state, info, nodeToStatus);
-    if (!this.#options.current(pod)) return;
+    const now = this.#options.current(pod);
+    if (!now || now.spec.nodeName || now.metadata.deletionTimestamp) return;
     if (result?.nominatedNodeName === undefined) {
       const whole = result ? `${message} ${result.message}` : message;
       return this.#recordFailure(pod, "Unschedulable", whole);

@@ -8,7 +8,10 @@ import { refuseUpgrade } from "./upgrade.ts";
 
 it("a connection whose upgrade was refused ends, if the client closes it or not", async () => {
   const server = createServer();
-  server.on("upgrade", (_request, socket) => refuseUpgrade(socket, 403, "no"));
+  server.on("upgrade", (_request, socket) => {
+    socket.on("error", () => socket.destroy());
+    refuseUpgrade(socket, 403, "no");
+  });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   const open = Array.from({ length: 4 }, () => connect({ port, allowHalfOpen: true }));

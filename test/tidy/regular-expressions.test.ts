@@ -8,28 +8,47 @@ const OWN_TEXTS = /^(?:cli|container|explain|dashboard|runtime\/build)\//;
 
 /** Expressions that would be slow, if their texts were long. */
 const SHORT_TEXTS = new Map([
-  [String.raw`/0+$/`, "decimals of a number"],
-  [String.raw`/\.?0+$/`, "decimals of a number"],
-  [String.raw`/\d(?=(?:\d{3})+(?:\.|$))/g`, "digits of a number"],
-  [String.raw`/[-.]+$/`, "a host name cut at 63 characters"],
-  [String.raw`/(^|[.:])0+(?=\d+(?:[./]|$))/g`, "ADDRESS_LENGTH_MAX"],
-  [String.raw`/^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/`, "ADDRESS_LENGTH_MAX"],
+  [String.raw`api/duration.ts: /0+$/`, "decimals of a number"],
+  [String.raw`cel/time.ts: /0+$/`, "decimals of a number"],
+  [String.raw`cel/time.ts: /\.?0+$/`, "decimals of a number"],
+  [String.raw`cel/libraries/string-format.ts: /\d(?=(?:\d{3})+(?:\.|$))/g`, "digits of a number"],
+  [String.raw`kubelet/sandbox/hostname.ts: /[-.]+$/`, "a host name cut at 63 characters"],
+  [String.raw`apiextensions/formats.ts: /(^|[.:])0+(?=\d+(?:[./]|$))/g`, "ADDRESS_LENGTH_MAX"],
+  [String.raw`cel/libraries/net-address.ts: /^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/`, "ADDRESS_LENGTH_MAX"],
   [
-    String.raw`/^[+-]?0*(\d*)(?:\.(\d*))?([a-zA-Z]*)([+-]?\d*)$/`,
+    String.raw`cel/libraries/quantity.ts: /^[+-]?0*(\d*)(?:\.(\d*))?([a-zA-Z]*)([+-]?\d*)$/`,
     "a quantity that was read before",
   ],
-  [String.raw`/^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/`, "QUANTITY_LENGTH_MAX"],
-  [String.raw`/^ *([0-7]*)[ \0]*$/`, "a field of an archive's header"],
-  [String.raw`/^\s*(basic|bearer)\s*(.*)$/i`, "CHALLENGE_CHARACTERS"],
-  [String.raw`/^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +(.+)$/`, "the kernel's"],
-  [String.raw`/(\S+)=(\d+)/g`, "a note of the product's own"],
-  [String.raw`/\s*(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g`, "a file of the operator's"],
+  [
+    String.raw`base/std/quantity.ts: /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/`,
+    "QUANTITY_LENGTH_MAX",
+  ],
+  [String.raw`runtime/image/tar/header.ts: /^ *([0-7]*)[ \0]*$/`, "a field of an archive's header"],
+  [
+    String.raw`runtime/image/registry-auth.ts: /^\s*(basic|bearer)\s*(.*)$/i`,
+    "CHALLENGE_CHARACTERS",
+  ],
+  [
+    String.raw`base/linux/process/memory.ts: /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +(.+)$/`,
+    "the kernel's",
+  ],
+  [String.raw`proxy/apply/parameters.ts: /(\S+)=(\d+)/g`, "a note of the product's own"],
+  [
+    String.raw`apiserver/authn/token-file.ts: /\s*(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g`,
+    "a file of the operator's",
+  ],
   // These match any text, or each text that gets so far: nothing is tried again.
-  [String.raw`/^(.*?)(!=|==|=)(.*)$/s`, "matches"],
-  [String.raw`/^([^!<>=]+)([!<>=]+)(.+?)$/s`, "matches"],
-  [String.raw`/^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s`, "matches"],
-  [String.raw`/^((?:[a-z][a-z0-9+.-]*:)?\/\/([^/?#]*))?(\/[^?#]*)?(.*)$/is`, "matches"],
-  [String.raw`/0*(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy`, "matches"],
+  [String.raw`api/selector.ts: /^(.*?)(!=|==|=)(.*)$/s`, "matches"],
+  [String.raw`apiextensions/json-path.ts: /^([^!<>=]+)([!<>=]+)(.+?)$/s`, "matches"],
+  [
+    String.raw`api/validation/webhook-client.ts: /^(?:([^:/?#]+):)?(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/s`,
+    "matches",
+  ],
+  [
+    String.raw`apiserver/handlers/subresources/pass-through.ts: /^((?:[a-z][a-z0-9+.-]*:)?\/\/([^/?#]*))?(\/[^?#]*)?(.*)$/is`,
+    "matches",
+  ],
+  [String.raw`cel/time.ts: /0*(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)/gy`, "matches"],
 ]);
 
 it("no regular expression takes quadratic time for a text that another party sends", () => {
@@ -44,13 +63,10 @@ it("no regular expression takes quadratic time for a text that another party sen
         const source = String(node["pattern"]);
         const flags = String(node["flags"]);
         const { reports } = analyse({ source, flags });
-        const text = `/${source}/${flags}`;
-        if (reports.length > 0 && !SHORT_TEXTS.has(text)) {
-          found.push(`${file.path}:${node.loc.start.line}: ${text}`);
-        }
+        if (reports.length > 0) found.push(`${file.path}: /${source}/${flags}`);
       });
       return found;
     });
   expect(count).toBeGreaterThan(300);
-  expect(slow).toEqual([]);
+  expect([...new Set(slow)].sort()).toEqual([...SHORT_TEXTS.keys()].sort());
 });
