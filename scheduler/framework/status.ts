@@ -39,7 +39,7 @@ export function fitErrorMessage(numAllNodes: number, statuses: readonly Status[]
   for (const { reasons } of statuses) {
     for (const reason of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
-  // Those of most nodes are shown, in attempts that begin with other nodes too.
+  // Those of most nodes are shown, whichever node an attempt looks at first.
   const most = [...counts].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const parts = most.map(([reason, count]) => `${count} ${reason}`);
   return `0/${numAllNodes} nodes are available: ${listed(parts)}.`;
