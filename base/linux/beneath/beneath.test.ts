@@ -202,6 +202,18 @@ test("a tree is removed without what its links lead to", async () => {
   expect(readFileSync(outside("secret"), "utf8")).toBe("outside");
 });
 
+test("the blocks of a large file are freed by another thread", async () => {
+  writeFileSync(at("a/large"), Buffer.alloc(1 << 20));
+  let isOver = false;
+  const removing = removeTree(root, "a").then(() => {
+    isOver = true;
+  });
+  for (let turn = 0; turn < 1_000; turn++) await Promise.resolve();
+  expect([existsSync(at("a/large")), isOver]).toEqual([false, false]);
+  await removing;
+  expect(readdirSync(at(""))).toEqual([]);
+});
+
 test("a path is removed, and one that is not there is no error", async () => {
   symlinkSync(outside("secret"), at("a/link"));
   await removePath(at("a"));

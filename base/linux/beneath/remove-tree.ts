@@ -1,11 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { close } from "node:fs";
 import path from "node:path";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
+import type { Handle } from "./handle.ts";
 
-/** Names removed before the event loop gets its turn. */
-const STEPS_AT_ONCE = 256;
+/**
+ * Largest file in bytes whose blocks are freed in this thread: the kernel takes time for each of
+ * its pieces, of which a pod may make a million, and seconds for a thousand on a disk with discard.
+ */
+const ASIDE_BYTES = 64 << 10;
+/** Unit of a file's blocks (stat(2)). */
+const BLOCK_BYTES = 512;
 /** Directories held open at the same time, two descriptors each. Deeper ones are moved up first. */
 const DEPTH_HELD = 64;
 /** How often a directory is emptied again that others fill meanwhile. */
@@ -17,11 +25,23 @@ const ATTEMPTS = 16;
  * that others keep filling is ENOTEMPTY in the end.
  */
 export async function removeTree(parent: Directory, name: FileName): Promise<void> {
-  let steps = 0;
-  for (const step of removing(parent, name)) {
-    if ((steps += step) % STEPS_AT_ONCE !== 0) continue;
-    await new Promise<void>((resolve) => setImmediate(resolve));
+  const slices = new Slices();
+  for (const large of removing(parent, name)) {
+    if (large) await release(large);
+    else if (slices.due) await slices.pause();
   }
+}
+
+let releasing: Promise<void> = Promise.resolve();
+
+/**
+ * Closes a file that has no name any more in a thread of Node's pool, where its blocks are freed:
+ * one file at a time, since others wait for the pool too.
+ */
+function release({ fd }: Handle): Promise<void> {
+  // An error of close(2) is no failure of the removal.
+  releasing = releasing.then(() => new Promise((resolve) => close(fd, () => resolve())));
+  return releasing;
 }
 
 /** Removes a path as `removeTree` does; the directories above its last name are trusted. */
@@ -43,36 +63,55 @@ interface Top {
   moved: number;
 }
 
-/** Yields 1 for every name that is gone. */
-function* removing(parent: Directory, name: FileName, top?: Top, depth = 1): Generator<1> {
+/** Yields for every name that is gone, its file if that is a large one. */
+function* removing(
+  parent: Directory,
+  name: FileName,
+  top?: Top,
+  depth = 1,
+): Generator<Handle | undefined> {
   for (let left = ATTEMPTS; ; ) {
-    const directory = removeFile(parent, name);
-    yield 1;
-    if (directory === undefined) return;
-    using held = directory;
+    const found = removeFile(parent, name);
+    if (!(found instanceof Directory)) return yield found;
+    using held = found;
     const above = top ?? { directory: held, moved: 0 };
     const before = above.moved;
     for (const inner of held.names()) {
       if (depth < DEPTH_HELD) yield* removing(held, inner, above, depth + 1);
       else moveUp(held, inner, above);
     }
-    if (removeEmpty(parent, name)) return;
+    if (removeEmpty(parent, name)) return yield undefined;
     // Entries that were moved up are new in the top directory: progress, not a concurrent writer.
     if (above.moved === before && --left === 0) parent.remove(name, { directory: true });
   }
 }
 
-/** Removes what is no directory, and nothing that is not there; else gives the directory. */
-function removeFile(parent: Directory, name: FileName): Directory | undefined {
+/**
+ * Removes what is no directory, and nothing that is not there; else gives the directory. Gives a
+ * large file whose blocks are not freed before it is closed.
+ */
+function removeFile(parent: Directory, name: FileName): Directory | Handle | undefined {
+  const large = largeFile(parent, name);
   try {
     parent.remove(name);
-    return undefined;
+    return large;
   } catch (error) {
+    large?.[Symbol.dispose]();
     if (isErrno(error, "ENOENT")) return undefined;
     // EPERM: what unlink(2) of a directory is in POSIX.
     if (!isErrno(error, "EISDIR", "EPERM")) throw error;
   }
   return parent.directory(name, { oneMount: true });
+}
+
+/** Opens a large file. A mount at the name is not asked: its server may be away. */
+function largeFile(parent: Directory, name: FileName): Handle | undefined {
+  const look = () => parent.find(name, { oneMount: true });
+  const found = tolerateSync(look, errno("EXDEV"));
+  const stats = found?.stats();
+  if (stats?.isFile() && stats.blocks * BLOCK_BYTES > ASIDE_BYTES) return found;
+  found?.[Symbol.dispose]();
+  return undefined;
 }
 
 function moveUp(from: Directory, name: FileName, top: Top): void {
