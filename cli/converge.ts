@@ -175,6 +175,9 @@ class Convergence {
 
   async #undo(former: Spec, title: string): Promise<void> {
     const { progress } = this.#options;
+    // A process that was started ahead is seen by the plan, or was not started.
+    this.#closed.abort();
+    await Promise.allSettled([...this.#context.ahead.values()].map(({ ready }) => ready));
     if (plan(former, await observe(this.#cluster)).length === 0) return;
     const { step } = quietProgress(progress);
     const context: Context = { ...this.#context, signal: new AbortController().signal, step };

@@ -15,8 +15,8 @@ export interface Context {
   step<T>(title: string, work: () => Promise<T>): Promise<T>;
   /** A client as the cluster's admin, for the control plane that runs. */
   client(): Promise<KubeClient>;
-  /** Processes that were started ahead of their step: each call lets one go on until it is ready. */
-  readonly ahead: Map<ProcessName, () => Promise<void>>;
+  /** Processes that were started ahead of their step, which lets them go on. */
+  readonly ahead: Map<ProcessName, { go(): void; readonly ready: Promise<void> }>;
   /** Number of objects of the demo that this call created. */
   demoObjects?: number;
   /** Called when the configuration is written: its address ranges are taken from then on. */

@@ -30,22 +30,22 @@ export function applyProcesses(
   return context.step(title, () =>
     untilAborted(context.signal, async () => {
       for (const name of ahead) startAhead(cluster, name, context);
-      const start = (name: ProcessName) =>
-        context.ahead.get(name)?.() ?? ensureProcess(cluster, name, context);
+      const start = (name: ProcessName) => {
+        const ahead = context.ahead.get(name);
+        ahead?.go();
+        return ahead?.ready ?? ensureProcess(cluster, name, context);
+      };
       await Promise.all(names.map(start));
     }),
   );
 }
 
-/** Starts a process that waits, once it is prepared, until its step calls `context.ahead`. */
+/** Starts a process that waits, once it is prepared, until its step lets it go on. */
 export function startAhead(config: ClusterConfig, name: ProcessName, context: Context): void {
   const { promise: go, resolve } = Promise.withResolvers<void>();
   const ready = ensureProcess(config, name, context, go);
   ready.catch(() => undefined); // its step throws this
-  context.ahead.set(name, () => {
-    resolve();
-    return ready;
-  });
+  context.ahead.set(name, { go: resolve, ready });
 }
 
 /**

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +57,22 @@ test("a process goes on when its step comes, or immediately where it has none", 
   rmSync(at("went"));
   await start(signal);
   expect(existsSync(at("went"))).toBe(true);
+});
+
+test("a command that was interrupted before starts nothing", async () => {
+  await expect(start(AbortSignal.abort(new Error("before")))).rejects.toThrow("before");
+  expect(existsSync(at("log"))).toBe(false);
+});
+
+test("a process reports to nobody when the command has ended", async () => {
+  const script = `
+    import { announce } from ${JSON.stringify(join(import.meta.dirname, "supervise.ts"))};
+    process.disconnect();
+    announce({ state: "ready" });
+  `;
+  writeFileSync(at("alone.ts"), script);
+  const child = spawn(process.execPath, [at("alone.ts")], { stdio: ["ignore", 2, 2, "ipc"] });
+  expect(await once(child, "exit")).toEqual([0, null]);
 });
 
 test("a process that waits for its step is ended with the command", async () => {

@@ -11,6 +11,7 @@ import {
 import { dirname } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
+import type { Timer } from "@raft2kube/std/clock.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { startTimeOf } from "../observe/process-table.ts";
 import { pidPath } from "../observe/processes.ts";
@@ -34,7 +35,10 @@ export interface ProcessSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Flags of Node itself. */
   readonly nodeFlags?: readonly string[];
-  /** How long it may take until it reports that it is ready. Default READY_TIMEOUT_MS. */
+  /**
+   * How long it may take until it reports that it is ready, once it may go on. Default
+   * READY_TIMEOUT_MS.
+   */
   readonly readyTimeout_ms?: number;
 }
 
@@ -57,6 +61,7 @@ export async function startProcess(
   signal: AbortSignal,
   go: Promise<void> = Promise.resolve(),
 ): Promise<void> {
+  signal.throwIfAborted();
   mkdirSync(dirname(spec.logPath), { recursive: true });
   putAside(spec.logPath);
   const log = openSync(spec.logPath, "a", 0o600);
@@ -75,7 +80,8 @@ export async function startProcess(
   closeSync(log);
   // A message that does not arrive is that of a child that has ended, which is seen below.
   void go.then(() => child.send({ state: "go" }, () => undefined));
-  const said = await announcement(child, signal, spec.readyTimeout_ms ?? READY_TIMEOUT_MS);
+  const timeout_ms = spec.readyTimeout_ms ?? READY_TIMEOUT_MS;
+  const said = await announcement(child, { signal, timeout_ms, go });
   if (said.state === "failed") {
     child.kill("SIGTERM");
     throw startFailure(spec, said);
@@ -123,20 +129,24 @@ function noteStart(log: number, name: string): void {
 
 function announcement(
   child: ReturnType<typeof spawn>,
-  signal: AbortSignal,
-  timeout_ms: number,
+  { signal, timeout_ms, go }: { signal: AbortSignal; timeout_ms: number; go: Promise<void> },
 ): Promise<Announcement> {
   return new Promise((resolve) => {
     const fail = (message: string) => done({ state: "failed", message });
+    let timer: Timer | undefined;
+    let isDone = false;
     const done = (result: Announcement) => {
-      timer.cancel();
+      isDone = true;
+      timer?.cancel();
       signal.removeEventListener("abort", onAbort);
       for (const event of ["message", "exit"]) child.removeAllListeners(event);
       resolve(result);
     };
     const onAbort = () => fail("stopped");
     const late = () => fail(`not ready after ${timeout_ms} ms`);
-    const timer = machineClock().after(timeout_ms, late);
+    void go.then(() => {
+      if (!isDone) timer = machineClock().after(timeout_ms, late);
+    });
     signal.addEventListener("abort", onAbort, { once: true });
     child.once("message", (message) => done(message as Announcement));
     child.once("error", (error) => fail(messageOf(error)));
@@ -169,7 +179,7 @@ export const RESTARTED_BY = "R2K_RESTARTED_BY";
 
 /** Reports the result of the start to the parent, if there is one. */
 export function announce(result: Announcement): void {
-  process.send?.(result);
+  if (process.connected) process.send!(result);
   const path = process.env[ANNOUNCE_TO];
   if (path !== undefined) writeFileSync(path, `${JSON.stringify(result)}\n`);
 }
