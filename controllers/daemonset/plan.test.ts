@@ -196,6 +196,37 @@ describe("planNodes", () => {
   });
 });
 
+/** Returns the items of the arrays that `work` spreads or searches by this method. */
+function itemsOf(method: "includes" | typeof Symbol.iterator, work: () => void): number {
+  const own = Object.getOwnPropertyDescriptor(Array.prototype, method)!;
+  let items = 0;
+  const value = function (this: unknown[], ...given: unknown[]): unknown {
+    items += this.length;
+    return own.value.apply(this, given);
+  };
+  Object.defineProperty(Array.prototype, method, { ...own, value });
+  try {
+    work();
+  } finally {
+    Object.defineProperty(Array.prototype, method, own);
+  }
+  return items;
+}
+
+test.each(["includes", Symbol.iterator] as const)(
+  "thousands of pods on one node are not listed again for each of them: %s",
+  (method) => {
+    const pods = Array.from({ length: 2_000 }, (_, i) => pod(i % 2 ? "n1:new" : "n1:old", i));
+    const nodes = [node("n1")];
+    const items = itemsOf(method, () => {
+      const all = viewOf(daemonSet(SURGE), nodes, pods, "new", NOW_MS);
+      planNodes(all, () => 0);
+      planRolling(all);
+    });
+    expect(items).toBeLessThan(pods.length ** 2 / 10);
+  },
+);
+
 describe("planRolling", () => {
   const nodes = ["n1", "n2", "n3"];
   const rolling = (update: RollingUpdateDaemonSet, pods: string[], minReady_s = 0) =>

@@ -41,7 +41,9 @@ export function viewOf(
   for (const pod of [...own].sort(oldestFirst)) {
     const node = targetNodeOf(pod);
     if (node === undefined || (isPodTerminal(pod) && isLeaving(pod))) continue;
-    pods.set(node, [...(pods.get(node) ?? []), pod]);
+    const around = pods.get(node);
+    if (around === undefined) pods.set(node, [pod]);
+    else around.push(pod);
   }
   return { set, nodes, placements, pods, hash, now_ms };
 }
@@ -116,8 +118,9 @@ function planNode(
 
 /** Two may stay, an old one that is ready and a new one that is not available yet. */
 function surplusOfSurge(view: DaemonView, running: readonly Pod[]): Pod[] {
-  const fresh = running.filter((pod) => isUpdated(pod, view.set, view.hash));
-  const old = running.filter((pod) => !fresh.includes(pod));
+  const isFresh = (pod: Pod) => isUpdated(pod, view.set, view.hash);
+  const fresh = running.filter(isFresh);
+  const old = running.filter((pod) => !isFresh(pod));
   const surplus = [...fresh.slice(1), ...old.slice(1)];
   const [newPod, oldPod] = [fresh[0], old[0]];
   if (!newPod || !oldPod) return surplus;

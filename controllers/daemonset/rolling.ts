@@ -29,8 +29,9 @@ function nodesOf(
   let crowded = 0;
   for (const node of new Set([...view.pods.keys(), ...wanted])) {
     const pods = (view.pods.get(node) ?? []).filter((pod) => !isLeaving(pod));
-    const fresh = pods.filter((pod) => isUpdated(pod, view.set, view.hash));
-    const old = pods.filter((pod) => !fresh.includes(pod));
+    const isFresh = (pod: Pod) => isUpdated(pod, view.set, view.hash);
+    const fresh = pods.filter(isFresh);
+    const old = pods.filter((pod) => !isFresh(pod));
     if (fresh.length > 1 || old.length > 1) crowded += 1;
     else nodes.push({ node, fresh: fresh[0], old: old[0] });
   }
