@@ -1,6 +1,9 @@
 /** Nesting of a JSON or YAML body. */
 export const BODY_DEPTH_MAX = 200;
-/** Keys of a body that stand twice: as many are named, by so much of their paths. */
+/**
+ * Keys of a body that stand twice, items and types of an applied one that are wrong, conflicts: as
+ * many are named, by so much of their paths.
+ */
 export const ODDITIES_MAX = 100;
 export const ODDITY_CHARACTERS_MAX = 1_024;
 /** Values that YAML aliases may expand to. */

@@ -1,6 +1,7 @@
 import type { StatusCause } from "@raft2kube/api/gen/meta/v1.ts";
 import { ApiError } from "../errors/api-error.ts";
-import { type FieldSet, pathText } from "./field-set.ts";
+import { ODDITIES_MAX } from "../limits.ts";
+import { type FieldSet, pathText, shortened } from "./field-set.ts";
 import type { Owner } from "./managed-fields.ts";
 
 /** Fields that an apply would change and another manager owns. */
@@ -9,26 +10,30 @@ export interface Conflict {
   fields: FieldSet;
 }
 
-/** 409 in upstream's words: every field a cause, the message grouped by manager. */
+/**
+ * 409 in upstream's words: fields as causes, at most ODDITIES_MAX, the message grouped by manager.
+ */
 export function conflictError(conflicts: readonly Conflict[]): ApiError {
-  const named = conflicts
-    .map(({ owner, fields }) => ({
-      manager: nameOf(owner),
-      paths: [...fields.paths()].map(pathText),
-    }))
-    .sort((a, b) => (a.manager < b.manager ? -1 : 1));
-  const causes: StatusCause[] = named.flatMap(({ manager, paths }) =>
-    paths.map((field) => ({
-      reason: "FieldManagerConflict",
-      message: `conflict with ${manager}`,
-      field,
-    })),
-  );
+  const causes: StatusCause[] = [];
+  const lines: string[] = [];
+  let found = 0;
+  const named = conflicts.map(({ owner, fields }) => ({ manager: nameOf(owner), fields }));
+  for (const { manager, fields } of named.sort((a, b) => (a.manager < b.manager ? -1 : 1))) {
+    if (causes.length < ODDITIES_MAX) lines.push(`conflicts with ${manager}:`);
+    for (const path of fields.paths()) {
+      if (++found > ODDITIES_MAX) continue;
+      const field = pathText(path);
+      const message = `conflict with ${manager}`;
+      causes.push({ reason: "FieldManagerConflict", message, field });
+      lines.push(`- ${field}`);
+    }
+  }
   const [only] = causes;
+  if (found > causes.length) lines.push(`${found - causes.length} more`);
   const message =
-    causes.length === 1
+    found === 1
       ? `1 conflict: ${only!.message}: ${only!.field}`
-      : `${causes.length} conflicts: ${named.map(groupOf).join("\n")}`;
+      : `${found} conflicts: ${lines.join("\n")}`;
   return new ApiError({
     code: 409,
     reason: "Conflict",
@@ -37,13 +42,9 @@ export function conflictError(conflicts: readonly Conflict[]): ApiError {
   });
 }
 
-function groupOf({ manager, paths }: { manager: string; paths: string[] }): string {
-  return [`conflicts with ${manager}:`, ...paths.map((path) => `- ${path}`)].join("\n");
-}
-
 /** Identifies an owner; an applier by its name alone. */
 function nameOf({ manager, subresource, operation, apiVersion }: Owner): string {
   const endpoint = subresource === "" ? "" : ` with subresource ${JSON.stringify(subresource)}`;
   const version = operation === "Apply" ? "" : ` using ${apiVersion}`;
-  return `${JSON.stringify(manager)}${endpoint}${version}`;
+  return shortened(`${JSON.stringify(manager)}${endpoint}${version}`);
 }

@@ -1,4 +1,5 @@
 import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { ODDITY_CHARACTERS_MAX } from "../limits.ts";
 
 /** The children of a leaf. Most sets are leaves, so these have no map of their own. */
 const NOTHING: ReadonlyMap<string, FieldSet> = new Map();
@@ -197,14 +198,20 @@ function childFromJson(json: object): FieldSet {
 
 /** A path as conflicts name it: `.spec.containers[name="a"].image`. */
 export function pathText(path: readonly string[]): string {
-  return path
-    .map((element) => {
-      const rest = element.slice(2);
-      if (element.startsWith("f:")) return `.${rest}`;
-      if (element.startsWith("v:")) return `[=${rest}]`;
-      const keys = parseExact(rest) as Record<string, unknown>;
-      const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-      return `[${terms.join(",")}]`;
-    })
-    .join("");
+  return shortened(path.map((element) => shortened(elementText(element))).join(""));
+}
+
+function elementText(element: string): string {
+  const rest = element.slice(2);
+  if (element.startsWith("f:")) return `.${rest}`;
+  if (element.startsWith("v:")) return `[=${rest}]`;
+  if (rest.length > ODDITY_CHARACTERS_MAX) return `[${rest.slice(0, ODDITY_CHARACTERS_MAX)}`;
+  const keys = parseExact(rest) as Record<string, unknown>;
+  const terms = Object.entries(keys).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  return `[${terms.join(",")}]`;
+}
+
+/** A path as far as a finding shows it: many may be below one long key. */
+export function shortened(path: string): string {
+  return path.slice(0, ODDITY_CHARACTERS_MAX);
 }

@@ -1,30 +1,44 @@
 import { type Shape, structOf } from "@raft2kube/api/schema.ts";
 import { isObject, type Json } from "../json/json.ts";
+import { ODDITIES_MAX } from "../limits.ts";
+import { shortened } from "./field-set.ts";
 
 /**
- * Returns the fields of an applied object whose type differs from their schema's:
- * `.spec.replicas: expected numeric (int or float), got string`.
+ * Returns the fields of an applied object whose type differs from their schema's, at most
+ * ODDITIES_MAX: `.spec.replicas: expected numeric (int or float), got string`.
  */
-export function mistyped(shape: Shape, value: Json, at = ""): string[] {
-  if (value === null || value === undefined) return [];
+export function mistyped(shape: Shape, value: Json): string[] {
+  const found: string[] = [];
+  look(shape, value, "", found);
+  return found;
+}
+
+function look(shape: Shape, value: Json, at: string, found: string[]): void {
+  if (value === null || value === undefined || found.length >= ODDITIES_MAX) return;
   switch (shape.is) {
     case "special":
     case "any":
-      return [];
-    case "scalar":
-      return typeof value === SCALARS[shape.scalar].type
-        ? []
-        : [expected(SCALARS[shape.scalar].shown, value, at)];
+      return;
+    case "scalar": {
+      const { type, shown } = SCALARS[shape.scalar];
+      if (typeof value !== type) found.push(expected(shown, value, at));
+      return;
+    }
     case "list":
-      if (!Array.isArray(value)) return [expected("list", value, at)];
-      return value.flatMap((item, index) => mistyped(shape.of, item, `${at}[${index}]`));
+      if (!Array.isArray(value)) found.push(expected("list", value, at));
+      else
+        value.forEach((item, index) => look(shape.of, item, shortened(`${at}[${index}]`), found));
+      return;
     case "map":
     case "struct":
-      if (!isObject(value)) return [expected("map", value, at)];
-      return Object.entries(value).flatMap(([name, member]) => {
+      if (!isObject(value)) {
+        found.push(expected("map", value, at));
+        return;
+      }
+      for (const [name, member] of Object.entries(value)) {
         const inner = shape.is === "map" ? shape.of : structOf(shape.of).fields.get(name)?.shape;
-        return inner === undefined ? [] : mistyped(inner, member, `${at}.${name}`);
-      });
+        if (inner !== undefined) look(inner, member, shortened(`${at}.${name}`), found);
+      }
   }
 }
 
