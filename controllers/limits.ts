@@ -61,6 +61,11 @@ export const METRICS_VERSION_MS = 30_000;
 /** Metrics of one autoscaler: each is computed over all pods, in the process of all controllers. */
 export const AUTOSCALER_METRICS_MAX = 100;
 /**
+ * Characters of the selector of an autoscaler's target: its terms are kept, and compared with all
+ * pods that another autoscaler of the namespace selects.
+ */
+export const AUTOSCALER_SELECTOR_CHARS_MAX = 16 * 1024;
+/**
  * Characters of the message of an autoscaler's condition (upstream's bound of metav1.Condition): it
  * has the selector of the target, which may have many small autoscalers.
  */

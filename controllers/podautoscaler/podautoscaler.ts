@@ -14,6 +14,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { AUTOSCALER_DEFAULTS, type AutoscalerSettings } from "../autoscaler-settings.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
@@ -181,9 +182,8 @@ class AutoscalerReconciler {
       if (!(thrown instanceof SelectorError)) throw thrown;
       return { invalid: thrown.message };
     }
-    const pods = this.#reads.pods.store
-      .by(NAMESPACE_INDEX, namespace)
-      .filter(({ metadata }) => matchesLabels(terms, metadata.labels));
+    const around = this.#reads.pods.store.by(NAMESPACE_INDEX, namespace);
+    const pods = await inSlices(selectedOf(terms, around));
     const specs = (spec.metrics ?? []).slice(0, AUTOSCALER_METRICS_MAX);
     const others = await Promise.all(
       specs.map((each) => this.#metricsApi.read(each, namespace, selector)),
@@ -191,7 +191,7 @@ class AutoscalerReconciler {
     return {
       pods,
       others,
-      rivals: this.#selectors.rivals(namespace, pods),
+      rivals: await inSlices(this.#selectors.rivals(namespace, pods)),
       answered: await this.#askMetrics(namespace, selector),
     };
   }
@@ -205,6 +205,15 @@ class AutoscalerReconciler {
       return { error: `${messageOf(thrown)}${where}` };
     }
   }
+}
+
+function* selectedOf(terms: LabelTerms, around: readonly Pod[]): Generator<void, Pod[]> {
+  const pods: Pod[] = [];
+  for (const pod of around) {
+    yield;
+    if (matchesLabels(terms, pod.metadata.labels)) pods.push(pod);
+  }
+  return pods;
 }
 
 /** Returns the direction of a change of replicas, in upstream's words. */

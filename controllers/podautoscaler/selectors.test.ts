@@ -1,6 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { SelectorError } from "@raft2kube/api/selector.ts";
+import { inSlices } from "@raft2kube/std/slices.ts";
 import { expect, test } from "vitest";
+import { AUTOSCALER_SELECTOR_CHARS_MAX } from "../limits.ts";
 import { TargetSelectors } from "./selectors.ts";
 
 const pod = (app: string): Pod => ({ metadata: { labels: { app } }, spec: { containers: [] } });
@@ -14,16 +16,34 @@ test("autoscalers of one target keep its selector once, until the last of them i
   expect(selectors.set("n/a", "app=web")).not.toBe(first);
 });
 
-test("rivals are the autoscalers of a namespace that select one of the pods, by their last selector", () => {
+test("rivals are the autoscalers of a namespace that select one of the pods, by their last selector", async () => {
   const selectors = new TargetSelectors();
   selectors.set("n/a", "app=web");
   selectors.set("n/b", "app=web");
   selectors.set("n/c", "app=other");
   selectors.set("m/d", "app=web");
-  expect(selectors.rivals("n", [pod("web")])).toEqual(["n/a", "n/b"]);
+  const rivals = (namespace: string, app: string) =>
+    inSlices(selectors.rivals(namespace, [pod(app)]));
+  expect(await rivals("n", "web")).toEqual(["n/a", "n/b"]);
   selectors.set("n/b", "app=other");
   expect(() => selectors.set("n/a", "=")).toThrow(SelectorError);
-  expect(selectors.rivals("n", [pod("web")])).toEqual(["n/a"]);
-  expect(selectors.rivals("n", [pod("other")])).toEqual(["n/c", "n/b"]);
-  expect(selectors.rivals("other", [pod("web")])).toEqual([]);
+  expect(await rivals("n", "web")).toEqual(["n/a"]);
+  expect(await rivals("n", "other")).toEqual(["n/c", "n/b"]);
+  expect(await rivals("other", "web")).toEqual([]);
+});
+
+test("a selector that is too long is not kept", () => {
+  const selectors = new TargetSelectors();
+  const text = "a=,"
+    .repeat(AUTOSCALER_SELECTOR_CHARS_MAX / 3)
+    .padEnd(AUTOSCALER_SELECTOR_CHARS_MAX, "b");
+  expect(selectors.set("n/a", text).length).toBeGreaterThan(5_000);
+  expect(() => selectors.set("n/b", `${text}c`)).toThrow(SelectorError);
+});
+
+test("rivals of many selectors and pods are compared in steps", () => {
+  const selectors = new TargetSelectors();
+  for (let i = 0; i < 10; i++) selectors.set(`n/${i}`, `app=web,not=${i}`);
+  const steps = selectors.rivals("n", Array(100).fill(pod("web")));
+  expect([...steps]).toHaveLength(1_000);
 });

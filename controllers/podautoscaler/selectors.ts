@@ -1,6 +1,12 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { type LabelTerms, matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
+import {
+  type LabelTerms,
+  matchesLabels,
+  parseLabelSelector,
+  SelectorError,
+} from "@raft2kube/api/selector.ts";
 import { nameOfKey } from "@raft2kube/client-kube/object/object.ts";
+import { AUTOSCALER_SELECTOR_CHARS_MAX } from "../limits.ts";
 
 interface Selector {
   readonly text: string;
@@ -16,8 +22,15 @@ export class TargetSelectors {
   readonly #namespaces = new Map<string, Map<string, Selector>>();
   readonly #of = new Map<string, Selector>();
 
-  /** Sets the selector of an autoscaler's target. Throws SelectorError. */
+  /**
+   * Sets the selector of an autoscaler's target. Throws SelectorError, for one of more than
+   * AUTOSCALER_SELECTOR_CHARS_MAX too.
+   */
   set(key: string, text: string): LabelTerms {
+    if (text.length > AUTOSCALER_SELECTOR_CHARS_MAX) {
+      const most = `at most ${AUTOSCALER_SELECTOR_CHARS_MAX}, give the target fewer labels`;
+      throw new SelectorError(`${text.length} characters are too many: ${most}`);
+    }
     const { namespace = "" } = nameOfKey(key);
     const known = this.#namespaces.get(namespace)?.get(text);
     const selector = known ?? { text, terms: parseLabelSelector(text), autoscalers: new Set() };
@@ -30,12 +43,21 @@ export class TargetSelectors {
     return selector.terms;
   }
 
-  /** Returns the keys of the autoscalers in a namespace that select one of these pods. */
-  rivals(namespace: string, pods: readonly Pod[]): string[] {
-    const selects = ({ terms }: Selector) =>
-      pods.some(({ metadata }) => matchesLabels(terms, metadata.labels));
-    const around = [...(this.#namespaces.get(namespace)?.values() ?? [])];
-    return around.filter(selects).flatMap(({ autoscalers }) => [...autoscalers]);
+  /**
+   * Returns the keys of the autoscalers in a namespace that select one of these pods, in steps:
+   * there may be thousands of selectors, each is compared with thousands of pods.
+   */
+  *rivals(namespace: string, pods: readonly Pod[]): Generator<void, string[]> {
+    const found: string[] = [];
+    for (const { terms, autoscalers } of [...(this.#namespaces.get(namespace)?.values() ?? [])]) {
+      for (const { metadata } of pods) {
+        yield;
+        if (!matchesLabels(terms, metadata.labels)) continue;
+        found.push(...autoscalers);
+        break;
+      }
+    }
+    return found;
   }
 
   forget(key: string): void {
