@@ -66,3 +66,19 @@ test("nothing of it stays once it is not mirrored any more", () => {
   const existing = settle(planMirror(BY_HAND, []).create);
   expect(planMirror(undefined, existing).delete).toEqual(existing);
 });
+
+test("a subset's ports are read for the subset, not for each of its addresses", () => {
+  let reads = 0;
+  const port = {
+    get port() {
+      reads += 1;
+      return 80;
+    },
+  };
+  const addresses = Array.from({ length: 1_000 }, (_, at) => ({
+    ip: `10.0.${at >> 8}.${at & 255}`,
+  }));
+  const { create } = planMirror({ ...BY_HAND, subsets: [{ addresses, ports: [port] }] }, []);
+  expect(create).toHaveLength(1);
+  expect(reads).toBeLessThan(10);
+});

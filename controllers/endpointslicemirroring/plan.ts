@@ -60,9 +60,10 @@ export function planMirror(
 function slicesOf(endpoints: Endpoints): EndpointSlice[] {
   const groups = new Map<string, EndpointGroup>();
   for (const subset of endpoints.subsets ?? []) {
+    const ports = subset.ports ?? [];
+    const keys = { IPv4: groupKey("IPv4", ports), IPv6: groupKey("IPv6", ports) };
     for (const { family, endpoint } of endpointsOf(subset)) {
-      const ports = subset.ports ?? [];
-      const key = groupKey(family, ports);
+      const key = keys[family];
       const group = groups.get(key) ?? { family, ports, endpoints: [] };
       groups.set(key, group);
       group.endpoints.push(endpoint);
