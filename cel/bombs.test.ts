@@ -176,6 +176,7 @@ describe("regular expressions", () => {
     ["a{2,5}b{3}", 10 * 5],
     ["[(]a{5}", 7 * 5],
     ["\\(a{5}\\)", 8 * 5],
+    ["(?i)\\pL[\\PN]\\\\p{2}", 18 * 2 + 200],
   ])("%s has the size %d", (pattern, size) => {
     expect(patternSize(pattern)).toBe(size);
   });

@@ -1,8 +1,10 @@
 /** Infers the types of a tree and resolves its names and overloads. Source: cel-go's checker. */
 import type { Call, Comprehension, Expr, ListExpr, MapExpr, Select, StructExpr } from "./ast.ts";
+import type { CompileBudget } from "./budget.ts";
 import type { Declarations, Name } from "./declarations.ts";
 import type { Issues } from "./issues.ts";
 import type { FunctionDeclaration, Overload } from "./library.ts";
+import { NODE_STEPS } from "./limits.ts";
 import {
   BOOL,
   BYTES,
@@ -46,9 +48,14 @@ export interface Checked {
   readonly references: ReadonlyMap<number, Reference>;
 }
 
-/** Checks a tree; what is wrong goes to the issues. */
-export function check(expr: Expr, declarations: Declarations, issues: Issues): Checked {
-  const checker = new Checker(declarations, issues);
+/** Checks a tree; what is wrong goes to the issues. Throws ParseError when the budget is spent. */
+export function check(
+  expr: Expr,
+  declarations: Declarations,
+  issues: Issues,
+  budget: CompileBudget,
+): Checked {
+  const checker = new Checker(declarations, issues, budget);
   checker.check(expr);
   return checker.checked(expr);
 }
@@ -68,13 +75,16 @@ class Checker {
   readonly #issues: Issues;
   readonly #types = new Map<number, Type>();
   readonly #references = new Map<number, Reference>();
-  readonly #bindings = new Bindings();
+  readonly #budget: CompileBudget;
+  readonly #bindings: Bindings;
   #locals: ReadonlyMap<string, Type> = new Map();
   #freeCount = 0;
 
-  constructor(declarations: Declarations, issues: Issues) {
+  constructor(declarations: Declarations, issues: Issues, budget: CompileBudget) {
     this.#declarations = declarations;
     this.#issues = issues;
+    this.#budget = budget;
+    this.#bindings = new Bindings(budget);
   }
 
   checked(expr: Expr): Checked {
@@ -84,6 +94,7 @@ class Checker {
   }
 
   check(expr: Expr): Type {
+    this.#budget.count(NODE_STEPS);
     const type = bounded(this.#typeOf(expr));
     this.#types.set(expr.id, type);
     return type;
@@ -242,7 +253,7 @@ class Checker {
 
   /** An overload's types with fresh type parameters. */
   #instantiate({ args, result }: Overload): readonly [readonly Type[], Type] {
-    const fresh = new Bindings();
+    const fresh = new Bindings(this.#budget);
     const rename = (type: Type): void => {
       if (type.kind === "parameter" && !fresh.has(type.name)) fresh.set(type.name, this.#free());
       type.parameters.forEach(rename);

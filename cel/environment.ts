@@ -1,4 +1,5 @@
 /** Environments: what an expression may refer to. Compiling in one gives a program. */
+import { CompileBudget } from "./budget.ts";
 import { type Checked, check } from "./checker.ts";
 import { Declarations } from "./declarations.ts";
 import { type EstimateOptions, estimateCost } from "./estimate.ts";
@@ -12,7 +13,7 @@ import type {
   TypeProvider,
   Validator,
 } from "./library.ts";
-import { EVALUATION_STEPS_MAX } from "./limits.ts";
+import { CHARACTER_STEPS, EVALUATION_STEPS_MAX } from "./limits.ts";
 import { paying } from "./operations.ts";
 import { macroKey, parse } from "./parser.ts";
 import { type PlanOptions, plan } from "./planner.ts";
@@ -137,11 +138,13 @@ export class Environment {
     });
   }
 
-  compile(text: string): Compiled {
+  /** Compiles an expression; those of one object, of which there are many, with one budget. */
+  compile(text: string, budget = new CompileBudget()): Compiled {
     const issues = new Issues(text);
     try {
-      const checked = this.#check(text, issues);
-      if (checked !== undefined && issues.count === 0) this.#validate(checked, issues);
+      budget.count(text.length * CHARACTER_STEPS);
+      const checked = this.#check(text, issues, budget);
+      if (checked !== undefined && issues.count === 0) this.#validate(checked, issues, budget);
       if (checked === undefined || issues.count > 0) return { errors: issues.report() };
       const options = this.#planOptions();
       return { program: new Program(text, checked, options, plan(checked, options)) };
@@ -155,17 +158,18 @@ export class Environment {
     }
   }
 
-  #check(text: string, issues: Issues): Checked | undefined {
+  #check(text: string, issues: Issues, budget: CompileBudget): Checked | undefined {
     const { escapedFields = false } = this.#options;
     const optionals = this.#declarations.findFunction("_?._") !== undefined;
-    const expr = parse(text, { macros: this.#macros, escapedFields, optionals }, issues);
+    const options = { macros: this.#macros, escapedFields, optionals, budget };
+    const expr = parse(text, options, issues);
     if (issues.count > 0) return undefined;
-    return check(expr, this.#declarations, issues);
+    return check(expr, this.#declarations, issues, budget);
   }
 
-  #validate(checked: Checked, issues: Issues): void {
+  #validate(checked: Checked, issues: Issues, budget: CompileBudget): void {
     const { homogeneousLiterals = false } = this.#options;
-    validate(checked, this.#validators, homogeneousLiterals, issues);
+    validate(checked, this.#validators, homogeneousLiterals, issues, budget);
   }
 
   #planOptions(): PlanOptions {

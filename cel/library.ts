@@ -1,5 +1,6 @@
 /** How a library declares functions, macros, types, and what calls of them cost. */
 import type { Call, Expr, Macro } from "./ast.ts";
+import type { CompileBudget } from "./budget.ts";
 import type { Type } from "./types.ts";
 import type { Outcome, Value } from "./value.ts";
 
@@ -102,16 +103,19 @@ export interface Library {
   readonly validators?: readonly Validator[];
 }
 
+/** The expression that a rule about calls is applied to. */
+export interface Validation {
+  typeOf(expr: Expr): Type;
+  report(message: string, at: Expr): void;
+  readonly budget: CompileBudget;
+}
+
 /** A rule about calls of well-typed expressions. */
 export interface Validator {
   /** The names of the functions that it looks at: `matches`, `duration`. */
   readonly functions: readonly string[];
   /** Reports what is wrong with a call, at a part of it. */
-  check(
-    call: Call,
-    typeOf: (expr: Expr) => Type,
-    report: (message: string, at: Expr) => void,
-  ): void;
+  check(call: Call, validation: Validation): void;
 }
 
 /** A field of an object. */

@@ -11,8 +11,15 @@ export const RULE_DEPTH_MAX = 250;
 /** Types within the type of an expression, which may double with each map of it and itself. */
 export const TYPE_SIZE_MAX = 256;
 
-/** Types that the checker of an expression compares: 0.5 s, ten times what a large one needs. */
-export const COMPARED_TYPES_MAX = 5_000_000;
+/**
+ * Steps of compiling an expression, a compared type each: 0.5 s, twice what a large one needs.
+ * Expressions that have one budget take no more together.
+ */
+export const COMPILE_STEPS_MAX = 5_000_000;
+/** Steps of parsing a character. */
+export const CHARACTER_STEPS = 10;
+/** Steps of checking a node and planning it. */
+export const NODE_STEPS = 25;
 
 /** Nodes that macros copy; the text bounds all others. */
 export const COPIED_NODES_MAX = 20_000;
@@ -44,8 +51,13 @@ export const PATTERN_SIZES_MAX = 2_000_000;
  */
 export const REQUEST_BYTES_MAX = 3 * 1024 * 1024;
 
-/** Size of a pattern, its characters times its largest repetition: 0.2 s of compiling at most. */
+/**
+ * Size of a pattern, its characters times its largest repetition, and of the patterns that an
+ * expression, or all with one budget, has as literals: 0.2 s of compiling at most.
+ */
 export const PATTERN_SIZE_MAX = 100_000;
+/** The part of a class of Unicode's, `\pL`, in a pattern's size: it is folded and sorted. */
+export const UNICODE_CLASS_SIZE = 100;
 
 /** Characters of a text that a function makes: more than twice those of the largest request. */
 export const TEXT_LENGTH_MAX = 8 * 1024 * 1024;

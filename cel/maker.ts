@@ -1,19 +1,26 @@
 /** Makes the nodes of macros' expansions. */
 import type { Comprehension, Expr, LiteralValue, Maker, Select } from "./ast.ts";
+import type { CompileBudget } from "./budget.ts";
 import { ParseError } from "./issues.ts";
-import { COPIED_NODES_MAX } from "./limits.ts";
+import { COPIED_NODES_MAX, NODE_STEPS } from "./limits.ts";
 
 /** The ids of a tree's nodes. */
 export class NodeIds {
+  readonly #budget: CompileBudget;
   #last = 0;
   #copies = 0;
+
+  constructor(budget: CompileBudget) {
+    this.#budget = budget;
+  }
 
   next(): number {
     return ++this.#last;
   }
 
-  /** The id of a node's copy. Throws ParseError past COPIED_NODES_MAX. */
+  /** The id of a node's copy. Throws ParseError past COPIED_NODES_MAX, and when the budget is spent. */
   copy(): number {
+    this.#budget.count(NODE_STEPS);
     if (++this.#copies > COPIED_NODES_MAX) {
       throw new ParseError(
         `expression is too large: macros copy more than ${COPIED_NODES_MAX} nodes`,

@@ -1,5 +1,6 @@
 /** CEL's grammar by recursive descent. Source: cel-go's CEL.g4; macros are expanded on the way. */
 import type { Entry, Expr, FieldInit, Macro } from "./ast.ts";
+import type { CompileBudget } from "./budget.ts";
 import { RESERVED } from "./field-names.ts";
 import { type Issues, ParseError } from "./issues.ts";
 import { type Token, tokensOf, unquote } from "./lexer.ts";
@@ -12,6 +13,7 @@ export interface ParserOptions {
   readonly escapedFields: boolean;
   /** Whether `.?`, `[?` and `{?` are allowed: when optionals are. */
   readonly optionals: boolean;
+  readonly budget: CompileBudget;
 }
 
 /** Parses a text. Characters of no token are issues; throws ParseError at the first other error. */
@@ -43,11 +45,12 @@ type Rule = "expr" | "relation" | "calc" | "member";
 class Parser {
   readonly #tokens: readonly Token[];
   readonly #options: ParserOptions;
-  readonly #ids = new NodeIds();
+  readonly #ids: NodeIds;
   readonly #depth: Record<Rule, number> = { expr: 0, relation: 0, calc: 0, member: 0 };
   #index = 0;
 
   constructor(tokens: readonly Token[], options: ParserOptions) {
+    this.#ids = new NodeIds(options.budget);
     this.#tokens = tokens;
     this.#options = options;
   }

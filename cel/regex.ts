@@ -1,7 +1,7 @@
 /** Regular expressions as RE2 has them, in linear time. */
 import { RE2JS, RE2JSException } from "re2js";
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
-import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX } from "./limits.ts";
+import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX, UNICODE_CLASS_SIZE } from "./limits.ts";
 import type { Value } from "./value.ts";
 
 /** Patterns that stay compiled, the oldest first, and the sum of their sizes. */
@@ -25,18 +25,21 @@ export function compileRegex(pattern: string): RE2JS | string {
   return result;
 }
 
-/** The size of a pattern to compile: its characters times its largest repetition. */
+/** The size of a pattern to compile: its characters times its largest repetition, and classes. */
 export function patternSize(pattern: string): number {
   // The largest repetition of what is in each open group, and of the part before a repetition.
   const groups = [1];
   let part = 1;
+  let classes = 0;
   for (const [word, from, to] of pattern.matchAll(/\\[^]|\{(\d+)(?:,(\d*))?\}|[^\\]|\\$/g)) {
     if (word === "(") groups.push(1);
+    if (/^\\p$/i.test(word)) classes++;
     if (from !== undefined) part *= Math.max(1, Number(from), Number(to ?? 0));
     else part = word === ")" && groups.length > 1 ? groups.pop()! : 1;
     groups[groups.length - 1] = Math.max(groups.at(-1)!, part);
   }
-  return pattern.length * groups.reduce((most, each) => Math.max(most, each));
+  const repeated = groups.reduce((most, each) => Math.max(most, each));
+  return pattern.length * repeated + classes * UNICODE_CLASS_SIZE;
 }
 
 /** Steps of a match: as its cost, the product of both lengths; and those of compiling. */

@@ -1,16 +1,22 @@
 /** Assignability of types with type parameters. Source: cel-go's checker/types.go. */
+import type { CompileBudget } from "./budget.ts";
 import { ParseError } from "./issues.ts";
-import { COMPARED_TYPES_MAX, TYPE_SIZE_MAX } from "./limits.ts";
+import { TYPE_SIZE_MAX } from "./limits.ts";
 import { DYN, isOptional, Type } from "./types.ts";
 
 /** Types by the parameters that they are bound to. A failed assignment leaves no trace. */
 export class Bindings extends Map<string, Type> {
   #trail: [name: string, previous: Type | undefined][] = [];
-  #compared = 0;
+  readonly #budget: CompileBudget;
 
-  /** Counts a comparison of types. Throws ParseError past COMPARED_TYPES_MAX. */
+  constructor(budget: CompileBudget) {
+    super();
+    this.#budget = budget;
+  }
+
+  /** Counts a comparison of types. Throws ParseError when the budget is spent. */
   count(): void {
-    if (++this.#compared > COMPARED_TYPES_MAX) throw tooLarge();
+    this.#budget.count(1);
   }
 
   override set(name: string, type: Type): this {

@@ -3,11 +3,11 @@
  * type, and literal arguments are what their function takes. Source: cel-go's cel/validator.go.
  */
 import type { Call, Expr, ListExpr, MapExpr } from "./ast.ts";
+import type { CompileBudget } from "./budget.ts";
 import type { Checked } from "./checker.ts";
 import { toDuration, toTimestamp } from "./conversions.ts";
 import type { Issues } from "./issues.ts";
-import type { Library, Validator } from "./library.ts";
-import { compileRegex } from "./regex.ts";
+import type { Library, Validation, Validator } from "./library.ts";
 import { childrenOf } from "./selections.ts";
 import type { Type } from "./types.ts";
 import { isError, type Outcome } from "./value.ts";
@@ -21,14 +21,16 @@ export function validate(
   validators: readonly Validator[],
   homogeneous: boolean,
   issues: Issues,
+  budget: CompileBudget,
 ): void {
   const byFunction = new Map(
     validators.flatMap((each) => each.functions.map((name) => [name, each] as const)),
   );
   const typeOf = (expr: Expr): Type => checked.types.get(expr.id)!;
   const report = (message: string, at: Expr): void => issues.add(message, at.at);
+  const validation = { typeOf, report, budget };
   const visit = (expr: Expr, isExempt: boolean): void => {
-    if (expr.is === "call") byFunction.get(expr.name)?.check(expr, typeOf, report);
+    if (expr.is === "call") byFunction.get(expr.name)?.check(expr, validation);
     if (homogeneous && !isExempt) {
       if (expr.is === "list") checkList(expr, typeOf, report);
       if (expr.is === "map") checkMap(expr, typeOf, report);
@@ -72,20 +74,24 @@ function checkMap({ entries }: MapExpr, typeOf: TypeOf, report: Report): void {
 }
 
 /** A rule about the first argument of a function where it is a literal. */
-function literalRule(name: string, accepts: (literal: string | bigint) => boolean): Validator {
+function literalRule(
+  name: string,
+  accepts: (literal: string | bigint, validation: Validation) => boolean,
+): Validator {
   return {
     functions: [name],
-    check({ args: [literal] }: Call, _typeOf, report) {
+    check({ args: [literal] }: Call, validation) {
       if (literal?.is !== "literal" || !("value" in literal.value)) return;
       const { value } = literal.value;
       if (typeof value !== "string" && typeof value !== "bigint") return;
-      if (!accepts(value)) report(`invalid ${name} argument`, literal);
+      if (accepts(value, validation)) return;
+      validation.report(`invalid ${name} argument`, literal);
     },
   };
 }
 
-function isPattern(text: string | bigint): boolean {
-  return typeof text !== "string" || typeof compileRegex(text) !== "string";
+function isPattern(text: string | bigint, { budget }: Validation): boolean {
+  return typeof text !== "string" || budget.patternError(text) === undefined;
 }
 
 function succeeds(outcome: Outcome): boolean {

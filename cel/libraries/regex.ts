@@ -33,10 +33,10 @@ function findAll(text: string, pattern: string, limit = -1n): ArrayList | ErrorV
 /** A literal pattern is compiled with the program, which cannot be made of another text. */
 const PATTERNS: Validator = {
   functions: ["find", "findAll"],
-  check({ args: [pattern] }) {
+  check({ args: [pattern] }, { budget }) {
     if (pattern?.is !== "literal" || pattern.value.type !== "string") return;
-    const regex = compileRegex(pattern.value.value);
-    if (typeof regex === "string") throw new InstantiationError(regex);
+    const wrong = budget.patternError(pattern.value.value);
+    if (wrong !== undefined) throw new InstantiationError(wrong);
   },
 };
 

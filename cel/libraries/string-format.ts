@@ -254,7 +254,7 @@ export function formatText(format: string, args: ListValue): string | ErrorValue
 /** Checks calls of a literal with a list of arguments. */
 export const FORMAT_RULE: Validator = {
   functions: ["format"],
-  check(call, typeOf, report) {
+  check(call, { typeOf, report }) {
     const [list] = call.args;
     const { target } = call;
     if (list?.is !== "list" || target?.is !== "literal" || target.value.type !== "string") return;

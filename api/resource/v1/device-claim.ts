@@ -1,5 +1,6 @@
 /** The devices of a claim: requests, constraints, and configuration for drivers. */
 
+import type { CompileBudget } from "@raft2kube/cel/budget.ts";
 import { type FieldError, invalid, notSupported, required } from "../../errors.ts";
 import type {
   DeviceClaim,
@@ -10,6 +11,7 @@ import type {
 } from "../../gen/resource/v1.ts";
 import { dnsSubdomain } from "../../validation/names.ts";
 import {
+  selectorBudget,
   validateConfiguration,
   validateFullName,
   validateLabel,
@@ -42,6 +44,7 @@ function validateAmount(
     ...rest
   }: ExactDeviceRequest | DeviceSubRequest,
   path: string,
+  budget: CompileBudget,
 ): FieldError[] {
   const errors =
     deviceClassName === ""
@@ -60,21 +63,27 @@ function validateAmount(
   }
   return [
     ...errors,
-    ...validateSelectors(rest.selectors, `${path}.selectors`),
+    ...validateSelectors(rest.selectors, `${path}.selectors`, budget),
     ...(rest.tolerations ?? []).flatMap((each, index) =>
       validateToleration(each, `${path}.tolerations[${index}]`),
     ),
   ];
 }
 
-function validateRequest(request: DeviceRequest, path: string): FieldError[] {
+function validateRequest(
+  request: DeviceRequest,
+  path: string,
+  budget: CompileBudget,
+): FieldError[] {
   const { name, exactly, firstAvailable = [] } = request;
   const errors = validateLabel(name, `${path}.name`);
   const only = "exactly one of `exactly` or `firstAvailable` is required";
   if (exactly !== undefined && firstAvailable.length > 0) {
     return [...errors, invalid(path, null, `${only}, but multiple fields are set`)];
   }
-  if (exactly !== undefined) return [...errors, ...validateAmount(exactly, `${path}.exactly`)];
+  if (exactly !== undefined) {
+    return [...errors, ...validateAmount(exactly, `${path}.exactly`, budget)];
+  }
   if (firstAvailable.length === 0) return [...errors, required(path, only)];
   return [
     ...errors,
@@ -83,7 +92,10 @@ function validateRequest(request: DeviceRequest, path: string): FieldError[] {
       `${path}.firstAvailable`,
       ALTERNATIVES_MAX,
       (each) => each.name,
-      (each, at) => [...validateLabel(each.name, `${at}.name`), ...validateAmount(each, at)],
+      (each, at) => [
+        ...validateLabel(each.name, `${at}.name`),
+        ...validateAmount(each, at, budget),
+      ],
     ),
   ];
 }
@@ -158,6 +170,7 @@ function validateConstraint(
 
 export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldError[] {
   const known = requestNames(claim);
+  const budget = selectorBudget();
   const each = (): string => String(next++);
   let next = 0;
   return [
@@ -166,7 +179,7 @@ export function validateDeviceClaim(claim: DeviceClaim, path: string): FieldErro
       `${path}.requests`,
       REQUESTS_MAX,
       ({ name }) => name,
-      validateRequest,
+      (request, at) => validateRequest(request, at, budget),
     ),
     ...validateSet(
       claim.constraints ?? [],

@@ -5,14 +5,14 @@ import { defineKind } from "../../define.ts";
 import { type FieldError, invalid, tooMany } from "../../errors.ts";
 import type { DeviceClass } from "../../gen/resource/v1.ts";
 import type { Kind } from "../../kind.ts";
-import { validateConfiguration, validateSelectors } from "./names.ts";
+import { selectorBudget, validateConfiguration, validateSelectors } from "./names.ts";
 
 const CONFIGS_MAX = 32;
 
 function validate({ spec }: DeviceClass): FieldError[] {
   const { selectors, config = [], extendedResourceName: name } = spec;
   return [
-    ...validateSelectors(selectors, "spec.selectors"),
+    ...validateSelectors(selectors, "spec.selectors", selectorBudget()),
     ...(config.length > CONFIGS_MAX ? [tooMany("spec.config", config.length, CONFIGS_MAX)] : []),
     ...config.flatMap((each, index) => validateConfiguration(each, `spec.config[${index}]`)),
     ...(name === undefined || isExtendedResource(name)

@@ -1,5 +1,6 @@
 /** Names and small parts that the kinds of resource.k8s.io share. */
 
+import { CompileBudget } from "@raft2kube/cel/budget.ts";
 import { BINDINGS } from "@raft2kube/cel/comprehensions.ts";
 import { KUBERNETES } from "@raft2kube/cel/libraries/kubernetes.ts";
 import { objectTypes } from "@raft2kube/cel/objects.ts";
@@ -8,6 +9,7 @@ import { validateDriverName } from "../../core/v1/pod/validate-volumes.ts";
 import {
   duplicate,
   type FieldError,
+  forbidden,
   invalid,
   notSupported,
   required,
@@ -27,8 +29,14 @@ const NAME_LENGTH_MAX = DOMAIN_LENGTH_MAX + 1 + ID_LENGTH_MAX;
 const POOL_LENGTH_MAX = 253;
 const SELECTORS_MAX = 32;
 const EXPRESSION_BYTES_MAX = 10 * 1024;
+/** Steps of compiling all selectors of an object: 0.1 s. Upstream has no bound. */
+const SELECTORS_STEPS_MAX = 1_000_000;
 const PARAMETERS_BYTES_MAX = 10 * 1024;
 export const TAINT_EFFECTS: readonly string[] = ["NoExecute", "NoSchedule", "None"];
+
+const TOO_LARGE =
+  "with it the selectors of this object are too large to be compiled: use fewer or shorter " +
+  "expressions, and fewer repetitions in the patterns of matches()";
 
 /** Selectors of devices. Source: k8s.io/dynamic-resource-allocation/cel. */
 const SELECTORS = KUBERNETES.extend({
@@ -140,10 +148,16 @@ export function validateLabel(name: string, path: string): FieldError[] {
   return dnsLabel(name).map((each) => invalid(path, name, each));
 }
 
-/** Which devices are meant: expressions, all of which must hold. */
+/** Bounds what compiling the selectors of one object takes, however many there are. */
+export function selectorBudget(): CompileBudget {
+  return new CompileBudget(SELECTORS_STEPS_MAX);
+}
+
+/** Which devices are meant: expressions, all of which must hold. The budget is their object's. */
 export function validateSelectors(
   selectors: readonly DeviceSelector[] = [],
   path: string,
+  budget: CompileBudget,
 ): FieldError[] {
   const errors =
     selectors.length > SELECTORS_MAX ? [tooMany(path, selectors.length, SELECTORS_MAX)] : [];
@@ -155,7 +169,9 @@ export function validateSelectors(
       if (Buffer.byteLength(cel.expression) > EXPRESSION_BYTES_MAX) {
         return [tooLong(`${at}.expression`, EXPRESSION_BYTES_MAX)];
       }
-      const { program, errors } = SELECTORS.compile(cel.expression);
+      if (budget.isSpent) return [];
+      const { program, errors } = SELECTORS.compile(cel.expression, budget);
+      if (budget.isSpent) return [forbidden(`${at}.expression`, TOO_LARGE)];
       if (errors !== undefined) {
         const complaint = `compilation failed: ${errors.message}`;
         return [invalid(`${at}.expression`, cel.expression, complaint)];
