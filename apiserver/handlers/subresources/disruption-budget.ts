@@ -2,9 +2,11 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Condition } from "@raft2kube/api/gen/meta/v1.ts";
 import type { PodDisruptionBudget } from "@raft2kube/api/gen/policy/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { forbidden } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { DISRUPTED_PODS_MAX } from "../../limits.ts";
 import { withCondition } from "./conditions.ts";
 
@@ -13,6 +15,36 @@ export type Budget = PodDisruptionBudget & KubeObject;
 export type EvictedPod = Pod & KubeObject;
 
 const ALLOWED = "DisruptionAllowed";
+
+/**
+ * The budget whose selector matches a pod's labels. Reads one at a time, in slices: a namespace may
+ * have hundreds of megabytes of them. Throws 500 at the second that matches.
+ */
+export async function budgetAmong(
+  bodies: Iterable<Buffer>,
+  labels: EvictedPod["metadata"]["labels"],
+): Promise<Budget | undefined> {
+  const slices = new Slices();
+  let found: Budget | undefined;
+  for (const body of bodies) {
+    if (slices.due) await slices.pause();
+    const budget = JSON.parse(body.toString("utf8")) as Budget;
+    if (!matchesSelector(budget.spec?.selector, labels)) continue;
+    if (found !== undefined) throw severalBudgets();
+    found = budget;
+  }
+  return found;
+}
+
+function severalBudgets(): ApiError {
+  return new ApiError({
+    code: 500,
+    reason: "",
+    message:
+      "This pod has more than one PodDisruptionBudget, which the eviction " +
+      "subresource does not support.",
+  });
+}
 
 /** Pods that do not serve, or are going already, disturb nothing by going. */
 export function needsBudget({ metadata, status }: EvictedPod): boolean {

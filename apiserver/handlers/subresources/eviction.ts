@@ -1,6 +1,5 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
-import { matchesSelector } from "@raft2kube/api/selector.ts";
-import { ApiError, isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { updateManagedFields } from "@raft2kube/apimachinery/managed-fields/update.ts";
@@ -20,6 +19,7 @@ import { readObject, writeOptionsOf } from "../write-request.ts";
 import { withCondition } from "./conditions.ts";
 import {
   type Budget,
+  budgetAmong,
   budgetNotReady,
   type EvictedPod,
   goesForFree,
@@ -121,17 +121,7 @@ class PodEviction {
     const newest = { match: { type: "newest" }, limit: 0, continue: "" } as const;
     const all = { ...newest, labelSelector: "", fieldSelector: "" };
     const { items } = await listObjects(resource, metadata.namespace ?? "", all);
-    const budgets = items
-      .map((body) => JSON.parse(body.toString("utf8")) as Budget)
-      .filter(({ spec }) => matchesSelector(spec?.selector, metadata.labels));
-    if (budgets.length <= 1) return budgets[0];
-    throw new ApiError({
-      code: 500,
-      reason: "",
-      message:
-        "This pod has more than one PodDisruptionBudget, which the eviction " +
-        "subresource does not support.",
-    });
+    return await budgetAmong(items, metadata.labels);
   }
 
   async #spend({ metadata }: Budget, pod: EvictedPod): Promise<void> {
