@@ -138,6 +138,12 @@ export const GENERATE_NAME_ATTEMPTS_MAX = 8;
 /** Evicted pods that a disruption budget remembers until they are gone (upstream's). */
 export const DISRUPTED_PODS_MAX = 2_000;
 
+/**
+ * Addresses that a node writes about itself: each is compared with those of all nodes. An
+ * administrator may write more.
+ */
+export const NODE_ADDRESSES_MAX = 256;
+
 /** How long a count of stored objects is reused for resources without a cache (upstream's). */
 export const OBJECT_COUNT_MS = 60_000;
 /** How long the health check waits for the store. */

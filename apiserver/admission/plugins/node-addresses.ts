@@ -1,8 +1,9 @@
-import { covers, parseCidr } from "@raft2kube/api/cidr.ts";
+import { type Cidr, covers, parseCidr } from "@raft2kube/api/cidr.ts";
 import type { Node as CoreNode } from "@raft2kube/api/gen/core/v1.ts";
 import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import ipaddr from "ipaddr.js";
+import { NODE_ADDRESSES_MAX } from "../../limits.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 
@@ -22,28 +23,42 @@ export async function checkAddresses(
   node: string,
   { resources }: AdmissionContext,
 ): Promise<void> {
-  const known = addressesOf(request.old as Node | undefined);
-  const added = addressesOf(request.object as Node).filter((each) => !known.includes(each));
+  const { status } = request.object as Node;
+  const before = (request.old as Node | undefined)?.status?.addresses?.length ?? 0;
+  const count = status?.addresses?.length ?? 0;
+  if (count > Math.max(before, NODE_ADDRESSES_MAX)) {
+    const why = `is not allowed to have more than ${NODE_ADDRESSES_MAX} addresses`;
+    throw nodeRefusal(request, node, why);
+  }
+  const known = new Set(addressesOf(request.old as Node | undefined));
+  const added = addressesOf(request.object as Node).filter((each) => !known.has(each));
   if (added.length === 0) return;
   const refuse = (address: string, whose: string) => {
     return nodeRefusal(request, node, `is not allowed to have the address ${address} of ${whose}`);
   };
   const listed = async <T extends KubeObject>(group: string, plural: string) =>
     (await resources.of(group, plural).cache()).list().map((entry) => entry.shared<T>());
+  const hosts = added.map((address) => [address, hostOf(address)] as const);
+  const inside = (ranges: readonly string[] = []): string | undefined => {
+    const networks = ranges.flatMap((range) => parseCidr(range) ?? []);
+    const found = hosts.find(
+      ([, host]) => host !== undefined && networks.some((network) => covers(network, host)),
+    );
+    return found?.[0];
+  };
   for (const other of await listed<Node>("v1", "nodes")) {
     const { name } = other.metadata;
-    const theirs = name !== node && isReady(other) ? addressesOf(other) : [];
-    const ranges = other.spec?.podCIDRs ?? [];
-    for (const address of added) {
-      if (theirs.includes(address)) throw refuse(address, `Node ${name}`);
-      if (isIn(ranges, address)) throw refuse(address, `pods of Node ${name}`);
-    }
+    const theirs = new Set(name !== node && isReady(other) ? addressesOf(other) : []);
+    const taken = added.find((address) => theirs.has(address));
+    if (taken !== undefined) throw refuse(taken, `Node ${name}`);
+    const ofPods = inside(other.spec?.podCIDRs);
+    if (ofPods !== undefined) throw refuse(ofPods, `pods of Node ${name}`);
   }
   for (const { spec } of await listed<ServiceCIDR & KubeObject>(
     "networking.k8s.io/v1",
     "servicecidrs",
   )) {
-    const service = added.find((address) => isIn(spec?.cidrs ?? [], address));
+    const service = inside(spec?.cidrs);
     if (service !== undefined) throw refuse(service, "Services");
   }
 }
@@ -79,8 +94,7 @@ function isReady({ status }: Node): boolean {
   return (status?.conditions ?? []).some((one) => one.type === "Ready" && one.status === "True");
 }
 
-function isIn(ranges: readonly string[], address: string): boolean {
-  const host = parseCidr(`${address}/${address.includes(":") ? 128 : 32}`);
-  const networks = ranges.flatMap((range) => parseCidr(range) ?? []);
-  return host !== undefined && networks.some((network) => covers(network, host));
+/** The network of one address; undefined for another text. */
+function hostOf(address: string): Cidr | undefined {
+  return parseCidr(`${address}/${address.includes(":") ? 128 : 32}`);
 }

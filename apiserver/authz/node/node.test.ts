@@ -474,6 +474,11 @@ it("a node takes no address of another Ready Node, of pods or of Services", asyn
     }
     expect(await patch(asNode, "n1", published(text))).toMatchObject(taken);
   }
+  const many = Array.from({ length: 257 }, () => internal("192.0.2.1").addresses[0]);
+  expect(await patch(asNode, "n1", { status: { addresses: many } })).toMatchObject({
+    ...refused,
+    body: expect.stringContaining("is not allowed to have more than 256 addresses") as string,
+  });
   // Of two nodes with the same link other nodes leave out the younger.
   const stolen = await patch(asNode, "n1", link("02:00:00:00:00:0A"));
   const ofLink = expect.stringContaining("02:00:00:00:00:0a of Node n2") as string;
