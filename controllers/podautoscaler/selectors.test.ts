@@ -2,7 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { SelectorError } from "@raft2kube/api/selector.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { expect, test } from "vitest";
-import { AUTOSCALER_SELECTOR_CHARS_MAX } from "../limits.ts";
+import { AUTOSCALER_SELECTOR_CHARS_MAX, AUTOSCALER_TERMS_COMPARED_MAX } from "../limits.ts";
 import { TargetSelectors } from "./selectors.ts";
 
 const pod = (app: string): Pod => ({ metadata: { labels: { app } }, spec: { containers: [] } });
@@ -46,4 +46,12 @@ test("rivals of many selectors and pods are compared in steps", () => {
   for (let i = 0; i < 10; i++) selectors.set(`n/${i}`, `app=web,not=${i}`);
   const steps = selectors.rivals("n", Array(100).fill(pod("web")));
   expect([...steps]).toHaveLength(1_000);
+});
+
+test("one step compares a bounded number of terms", () => {
+  const selectors = new TargetSelectors();
+  const absent = Array.from({ length: 1_000 }, (_, at) => `!a${at}`).join();
+  for (let i = 0; i < 4; i++) selectors.set(`n/${i}`, `${absent},not=${i}`);
+  const steps = [...selectors.rivals("n", Array(1_000).fill(pod("web")))];
+  expect(steps.length).toBe(Math.ceil(AUTOSCALER_TERMS_COMPARED_MAX / 1_001));
 });

@@ -6,7 +6,7 @@ import {
   SelectorError,
 } from "@raft2kube/api/selector.ts";
 import { nameOfKey } from "@raft2kube/client-kube/object/object.ts";
-import { AUTOSCALER_SELECTOR_CHARS_MAX } from "../limits.ts";
+import { AUTOSCALER_SELECTOR_CHARS_MAX, AUTOSCALER_TERMS_COMPARED_MAX } from "../limits.ts";
 
 interface Selector {
   readonly text: string;
@@ -45,13 +45,16 @@ export class TargetSelectors {
 
   /**
    * Returns the keys of the autoscalers in a namespace that select one of these pods, in steps:
-   * there may be thousands of selectors, each is compared with thousands of pods.
+   * there may be thousands of selectors, each is compared with thousands of pods. Those that are
+   * left after AUTOSCALER_TERMS_COMPARED_MAX are not rivals.
    */
   *rivals(namespace: string, pods: readonly Pod[]): Generator<void, string[]> {
     const found: string[] = [];
+    let left = AUTOSCALER_TERMS_COMPARED_MAX;
     for (const { terms, autoscalers } of [...(this.#namespaces.get(namespace)?.values() ?? [])]) {
       for (const { metadata } of pods) {
         yield;
+        if ((left -= terms.length) < 0) return found;
         if (!matchesLabels(terms, metadata.labels)) continue;
         found.push(...autoscalers);
         break;
