@@ -19,6 +19,8 @@ export const SCHEDULING_TERMS_MAX = 100;
  * Upstream has no bound.
  */
 export const SELECTOR_EXPRESSIONS_MAX = 1_000;
+/** Values of all these expressions. Upstream has no bound. */
+export const SELECTOR_VALUES_MAX = 10_000;
 
 /**
  * Claim templates of a StatefulSet: each is an object for each replica, with all labels of its

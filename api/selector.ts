@@ -41,9 +41,9 @@ function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): bool
   const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
   switch (operator) {
     case "in":
-      return value !== undefined && values.includes(value);
+      return value !== undefined && isAmong(values, value);
     case "notin":
-      return value === undefined || !values.includes(value);
+      return value === undefined || !isAmong(values, value);
     case "exists":
       return value !== undefined;
     case "!":
@@ -55,6 +55,17 @@ function matchesTerm({ key, operator, values }: LabelTerm, labels: Labels): bool
       return operator === "gt" ? Number(value) > limit : Number(value) < limit;
     }
   }
+}
+
+const FEW_VALUES_MAX = 16;
+/** The values of terms of many: thousands are compared with each pod. */
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function isAmong(values: readonly string[], value: string): boolean {
+  if (values.length <= FEW_VALUES_MAX) return values.includes(value);
+  let set = sets.get(values);
+  if (set === undefined) sets.set(values, (set = new Set(values)));
+  return set.has(value);
 }
 
 const OPERATORS: Readonly<Record<string, LabelOperator>> = {

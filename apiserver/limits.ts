@@ -24,6 +24,13 @@ export const LARGE_IDLE_MS = 60_000;
 /** All headers of one request. */
 export const HEADER_BYTES_MAX = 64 * 1024;
 
+/**
+ * Characters and terms of a selector in a request: watches keep them, and they are compared with
+ * each object of a list, and with each that changes. Upstream has no bound.
+ */
+export const REQUEST_SELECTOR_CHARS_MAX = 16 * 1024;
+export const REQUEST_SELECTOR_TERMS_MAX = 100;
+
 /** Ranges of an Accept header: they are sorted as upstream does, which is quadratic. */
 export const ACCEPT_RANGES_MAX = 64;
 /** Time from the first byte of a request to the last of its body. */

@@ -1,6 +1,6 @@
 import { type FieldError, forbidden, invalid, required, tooMany } from "../errors.ts";
 import type { LabelSelector, LabelSelectorRequirement } from "../gen/meta/v1.ts";
-import { SELECTOR_EXPRESSIONS_MAX } from "../limits.ts";
+import { SELECTOR_EXPRESSIONS_MAX, SELECTOR_VALUES_MAX } from "../limits.ts";
 import { validateLabels } from "./metadata.ts";
 import { labelValue, qualifiedName } from "./names.ts";
 
@@ -42,6 +42,10 @@ export function validateLabelSelector(
   const at = `${path}.matchExpressions`;
   const { length } = matchExpressions;
   if (length > SELECTOR_EXPRESSIONS_MAX) return [tooMany(at, length, SELECTOR_EXPRESSIONS_MAX)];
+  const count = matchExpressions.reduce((sum, { values = [] }) => sum + values.length, 0);
+  if (count > SELECTOR_VALUES_MAX) {
+    return [forbidden(at, `must have at most ${SELECTOR_VALUES_MAX} values in all`)];
+  }
   return [
     ...validateLabels(matchLabels, `${path}.matchLabels`),
     ...matchExpressions.flatMap((each, index) => validateRequirement(each, `${at}[${index}]`)),

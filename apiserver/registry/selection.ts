@@ -11,6 +11,7 @@ import {
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { Selection } from "../cache/selection.ts";
+import { REQUEST_SELECTOR_CHARS_MAX, REQUEST_SELECTOR_TERMS_MAX } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
 
 interface Selectors {
@@ -42,12 +43,25 @@ export function selectionOf(kind: Kind, namespace: string, selectors: Selectors)
 /** The terms of both selectors. Throws 400 on an invalid one. */
 export function readSelectors({ labelSelector, fieldSelector }: Selectors) {
   try {
-    const labels = parseLabelSelector(labelSelector);
-    return { labels, fields: parseFieldSelector(fieldSelector) };
+    return {
+      labels: bounded("label", labelSelector, parseLabelSelector),
+      fields: bounded("field", fieldSelector, parseFieldSelector),
+    };
   } catch (thrown) {
     if (thrown instanceof SelectorError) throw badRequest(thrown.message);
     throw thrown;
   }
+}
+
+function bounded<T>(which: string, text: string, parse: (text: string) => readonly T[]) {
+  const terms = text.length > REQUEST_SELECTOR_CHARS_MAX ? [] : parse(text);
+  if (text.length <= REQUEST_SELECTOR_CHARS_MAX && terms.length <= REQUEST_SELECTOR_TERMS_MAX) {
+    return terms;
+  }
+  throw new SelectorError(
+    `the ${which} selector has more than ${REQUEST_SELECTOR_TERMS_MAX} terms or ` +
+      `${REQUEST_SELECTOR_CHARS_MAX} characters: ask several times, with a part of it each`,
+  );
 }
 
 /** Throws 400 on a field that the kind has no field selector for. */

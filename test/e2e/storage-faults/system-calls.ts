@@ -65,6 +65,7 @@ export async function interruptSystemCalls(): Promise<() => void> {
   const sync = nodeFs as unknown as Calls;
   replace(sync, "openSync", remembering);
   replace(sync, "closeSync", forgetting);
+  replace(sync, "close", forgetting);
   const c = libc as unknown as Calls;
   for (const [name, at] of Object.entries(LIBC_CALLS)) {
     replace(c, name, (call) => aLibcCall((args) => `${name} ${placeOf(args[at])}`, call));
@@ -150,7 +151,11 @@ function forgetting(call: Call): Call {
     const run = currentRun();
     const fd = args[0] as number;
     // The death of the component has closed it, and it may be another's by now.
-    if (run?.isDead) return undefined;
+    if (run?.isDead) {
+      const [, closed] = args;
+      if (typeof closed === "function") process.nextTick(closed as () => void);
+      return undefined;
+    }
     run?.descriptors.delete(fd);
     return call.apply(this, args);
   };
