@@ -1,8 +1,8 @@
 import type { Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import type { MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
-import type { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import type { KeyedTurns } from "@raft2kube/std/turns.ts";
 import type { DiskUsages } from "./container/disk-usage.ts";
 import type { ExecCounts } from "./container/exec-counts.ts";
 import type { ExecOutputs } from "./container/exec-output.ts";

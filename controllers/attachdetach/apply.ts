@@ -11,8 +11,8 @@ import { translateVolume } from "@raft2kube/client-kube/object/in-tree-volumes.t
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, VOLUME_ATTACHMENTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import type { NewestNodes } from "./newest-nodes.ts";
 
 /**

@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { walk } from "@raft2kube/linux/beneath/walk.ts";
-import { FairTurns } from "@raft2kube/reconcile/turns.ts";
 import { inSlices, Slices } from "@raft2kube/std/slices.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { VolumeError } from "./volume-error.ts";
 
 /**

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { logger } from "@raft2kube/observe/log.ts";
-import { KeyedTurns } from "@raft2kube/reconcile/turns.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
 import { IMAGE_CONFIG_BYTES, MANIFEST_BYTES } from "../limits.ts";
 import { BlobStore } from "./blobs.ts";

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { FairTurns } from "@raft2kube/reconcile/turns.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { ownerOf } from "../../authn/owner.ts";
 import type { RequestContext } from "../../request/context.ts";
 

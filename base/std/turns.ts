@@ -21,15 +21,19 @@ export class KeyedTurns {
   }
 }
 
-/** Runs one operation at a time; those of different owners go in rotation. */
+/** Runs some operations at a time, by default one; those of different owners go in rotation. */
 export class FairTurns {
   /** Starts of the operations that wait, by owner; the first owner is the next. */
   readonly #waiting = new Map<string, (() => void)[]>();
-  #isBusy = false;
+  #free: number;
+
+  constructor(places = 1) {
+    this.#free = places;
+  }
 
   async run<R>(owner: string, operation: () => Promise<R>): Promise<R> {
-    if (this.#isBusy) await this.#turn(owner);
-    this.#isBusy = true;
+    if (this.#free === 0) await this.#turn(owner);
+    else this.#free--;
     try {
       return await operation();
     } finally {
@@ -47,7 +51,7 @@ export class FairTurns {
 
   #next(): void {
     const [next] = this.#waiting;
-    if (next === undefined) return void (this.#isBusy = false);
+    if (next === undefined) return void this.#free++;
     const [owner, [go, ...rest]] = next;
     this.#waiting.delete(owner);
     if (rest.length > 0) this.#waiting.set(owner, rest);

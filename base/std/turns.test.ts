@@ -32,6 +32,22 @@ test("operations of one owner wait for each other, those of others go in between
   expect(ran.join("")).toBe("aabcaba");
 });
 
+test("as many operations as there are places run at a time", async () => {
+  const turns = new FairTurns(2);
+  const started: string[] = [];
+  const ends: (() => void)[] = [];
+  const run = (name: string) =>
+    turns.run(name, () => {
+      started.push(name);
+      return new Promise<void>((resolve) => ends.push(resolve));
+    });
+  const runs = ["a", "b", "c"].map(run);
+  expect(started).toEqual(["a", "b"]);
+  ends[1]!();
+  await runs[1];
+  expect(started).toEqual(["a", "b", "c"]);
+});
+
 test("an operation that fails fails alone, and the next starts", async () => {
   const turns = new FairTurns();
   const failing = turns.run("a", () => Promise.reject(new Error("no")));
