@@ -37,7 +37,7 @@ export interface RemovePorts {
  */
 export async function reclaimPod(ports: ReclaimPorts, pod: Pod): Promise<void> {
   const uid = uidOf(pod);
-  await ports.volumes.tearDown(uid);
+  await ports.volumes.tearDown(uid, namespaceOf(pod));
   await ports.cgroups.remove(uid);
   await ports.devices.release(uid);
   // Its cgroup is gone, so no process has these ids.
@@ -64,8 +64,8 @@ export async function removePodRemains(
     // Going on would delete through the mount.
     throw new CodedError("StillMounted", `${dir} is kept: ${inside} is still mounted`);
   }
-  await removePath(dir);
-  await removePath(podLogDir(paths, pod));
+  await removePath(dir, namespaceOf(pod));
+  await removePath(podLogDir(paths, pod), namespaceOf(pod));
   await removeLogLinks(paths, pod);
   await allocations.forget(uidOf(pod));
 }

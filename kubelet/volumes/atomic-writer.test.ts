@@ -11,6 +11,8 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
+import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FILES_OF_POD_MAX } from "../limits.ts";
 import { AtomicWriter, type Payload } from "./atomic-writer.ts";
@@ -72,6 +74,23 @@ describe("a projected volume", () => {
     expect(await turnsDuring(write(many("1")))).toBeGreaterThan(0);
     writer = new AtomicWriter();
     expect(await turnsDuring(write(many("1")))).toBeGreaterThan(0);
+  });
+
+  test("is written while the former files of another owner's are freed", async () => {
+    const large = "x".repeat(1 << 20);
+    const written: string[] = [];
+    const replace = async (owner: string, text: string) => {
+      await mkdir(join(dir, owner), { recursive: true });
+      await writer.write(join(dir, owner), payload({ a: text }), { owner, own: async () => {} });
+      written.push(owner);
+    };
+    await replace("team", large);
+    using held = Directory.open(dir);
+    const names = Array.from({ length: 50 }, (_, index) => `large${index}`);
+    await Promise.all(names.map((name) => writeFile(join(dir, name), large)));
+    const removals = names.map((name) => removeTree(held, name, "team"));
+    await Promise.all([replace("team", "1"), replace("other", "1"), ...removals]);
+    expect(written).toEqual(["team", "other", "team"]);
   });
 
   test("an equal payload is not compared again, but in another directory mounted there", async () => {

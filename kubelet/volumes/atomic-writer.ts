@@ -37,7 +37,7 @@ export class AtomicWriter {
   /**
    * Replaces the files of a volume atomically for its readers; `own` is applied before they are
    * visible. Returns whether anything changed: an equal payload is not written again, and its files
-   * are read once.
+   * are read once. One volume is not written twice at a time.
    */
   async write(
     dir: string,
@@ -49,6 +49,8 @@ export class AtomicWriter {
     const written = this.#written.get(dir);
     if (written !== undefined && written === `${filesOf(dir)} ${digest}`) return false;
     const { files, changed } = await this.#turns.run(owner, () => replace(dir, payload, own));
+    // After the turn: it waits for the disk to free the former files.
+    await removeStale(dir, files, owner);
     this.#written.set(dir, `${files} ${digest}`);
     return changed;
   }
@@ -90,7 +92,6 @@ async function replace(
   }
   // An earlier attempt may have ended before this.
   await linkTops(volume, payload);
-  await removeStale(volume, files);
   return { files, changed };
 }
 
@@ -181,10 +182,11 @@ async function linkTops(volume: Directory, payload: Payload): Promise<void> {
 }
 
 /** Removes directories of former payloads, and of writes that a crash interrupted. */
-async function removeStale(volume: Directory, current: string): Promise<void> {
+async function removeStale(dir: string, current: string, owner: string): Promise<void> {
+  using volume = Directory.open(dir);
   for (const name of namesOf(volume)) {
     if (!name.startsWith("..") || name === DATA_DIR || name === current) continue;
-    await removeTree(volume, name);
+    await removeTree(volume, name, owner);
   }
 }
 

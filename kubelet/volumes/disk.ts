@@ -22,8 +22,8 @@ export async function mountMemory(dir: string, options = ""): Promise<boolean> {
  * A mount further down (`inside`) is another volume's data: throws StillMounted and removes
  * nothing.
  */
-export async function removeVolumeDir({ dir, inside }: TearDownRequest): Promise<void> {
+export async function removeVolumeDir({ dir, inside, owner }: TearDownRequest): Promise<void> {
   while (isMountPoint(dir)) unmount(dir);
   if (inside) throw new VolumeError("StillMounted", `${inside} is still mounted`);
-  await removePath(dir);
+  await removePath(dir, owner);
 }

@@ -62,6 +62,8 @@ export interface TearDownRequest {
   dir: string;
   /** A mount beneath `dir`, not on it, if there was one. */
   inside: string | undefined;
+  /** The owner of its large files (`removeTree`): the pod's namespace. */
+  owner?: string | undefined;
 }
 
 /**

@@ -75,8 +75,11 @@ export class PodVolumes {
     return ready;
   }
 
-  /** Unmounts and removes all volumes of a pod that are on disk. Throws VolumesNotReady. */
-  async tearDown(podUid: string): Promise<void> {
+  /**
+   * Unmounts and removes all volumes of a pod that are on disk; `owner` is its namespace. Throws
+   * VolumesNotReady.
+   */
+  async tearDown(podUid: string, owner?: string): Promise<void> {
     const { paths } = this.#options;
     await this.#tearDownSubPaths(podUid);
     const failures: { volume: string; message: string }[] = [];
@@ -86,7 +89,7 @@ export class PodVolumes {
       for (const volumeName of await namesIn(join(root, pluginName))) {
         const dir = volumeDir(paths, podUid, pluginName, volumeName);
         try {
-          const request = { podUid, volumeName, dir, inside: inside.get(dir) };
+          const request = { podUid, volumeName, dir, inside: inside.get(dir), owner };
           await this.#pluginNamed(pluginName).tearDown(request);
         } catch (thrown) {
           const message = `UnmountVolume.TearDown failed for volume "${volumeName}" : ${messageOf(thrown)}`;

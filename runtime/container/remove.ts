@@ -21,7 +21,8 @@ export async function removeContainer(
     unmountRootfs(paths);
     await unmountImageVolumes(paths);
     await runtime.containers.remove(id);
-    await removeContainerFiles(paths);
+    const { metadata } = runtime.sandboxes.find(record.sandboxId)?.config ?? {};
+    await removeContainerFiles(paths, metadata?.namespace);
     runtime.diskUsages.forget(paths.upper);
     return record;
   });

@@ -46,9 +46,12 @@ export function unmountRootfs(paths: ContainerPaths): void {
   unmount(paths.rootfs, { detach: true });
 }
 
-/** Removes what a container wrote and its bundle, after its root is unmounted. */
-export async function removeContainerFiles(paths: ContainerPaths): Promise<void> {
+/**
+ * Removes what a container wrote and its bundle, after its root is unmounted. `owner` is the
+ * namespace of its pod.
+ */
+export async function removeContainerFiles(paths: ContainerPaths, owner?: string): Promise<void> {
   await removePath(paths.run);
   await rm(paths.exitFile, { force: true });
-  await removePath(paths.data);
+  await removePath(paths.data, owner);
 }

@@ -214,6 +214,18 @@ test("the blocks of a large file are freed by another thread", async () => {
   expect(readdirSync(at(""))).toEqual([]);
 });
 
+test("large files of one owner wait for each other, those of another owner do not", async () => {
+  const gone: string[] = [];
+  const remove = async (owner: string, name: string) => {
+    writeFileSync(at(name), Buffer.alloc(1 << 20));
+    await removeTree(root, name, owner);
+    gone.push(owner);
+  };
+  const names = Array.from({ length: 50 }, (_, index) => `large${index}`);
+  await Promise.all([...names.map((name) => remove("a", name)), remove("b", "other")]);
+  expect(gone.indexOf("b")).toBeLessThan(names.length);
+});
+
 test("a path is removed, and one that is not there is no error", async () => {
   symlinkSync(outside("secret"), at("a/link"));
   await removePath(at("a"));

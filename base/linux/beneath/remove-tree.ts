@@ -3,6 +3,7 @@ import { close } from "node:fs";
 import path from "node:path";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
+import { FairTurns, KeyedTurns } from "@raft2kube/std/turns.ts";
 import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
 import type { Handle } from "./handle.ts";
@@ -14,6 +15,8 @@ import type { Handle } from "./handle.ts";
 const ASIDE_BYTES = 64 << 10;
 /** Unit of a file's blocks (stat(2)). */
 const BLOCK_BYTES = 512;
+/** Files whose blocks are freed at the same time: half of the threads of Node's pool. */
+const RELEASES_MAX = 2;
 /** Directories held open at the same time, two descriptors each. Deeper ones are moved up first. */
 const DEPTH_HELD = 64;
 /** How often a directory is emptied again that others fill meanwhile. */
@@ -22,30 +25,32 @@ const ATTEMPTS = 16;
 /**
  * Removes a name of a directory, with everything beneath it: no link is followed, no mount point
  * crossed (EBUSY or EXDEV), and no nesting is too deep. A missing name is no error. A directory
- * that others keep filling is ENOTEMPTY in the end.
+ * that others keep filling is ENOTEMPTY in the end. Large files of one `owner`, as a namespace,
+ * wait for each other.
  */
-export async function removeTree(parent: Directory, name: FileName): Promise<void> {
+export async function removeTree(parent: Directory, name: FileName, owner = ""): Promise<void> {
   const slices = new Slices();
   for (const large of removing(parent, name)) {
-    if (large) await release(large);
+    if (large) await release(large, owner);
     else if (slices.due) await slices.pause();
   }
 }
 
-let releasing: Promise<void> = Promise.resolve();
+const ofOwner = new KeyedTurns();
+const releases = new FairTurns(RELEASES_MAX);
 
 /**
  * Closes a file that has no name any more in a thread of Node's pool, where its blocks are freed:
- * one file at a time, since others wait for the pool too.
+ * one file of an owner at a time, and few in all, since others wait for the pool too.
  */
-function release({ fd }: Handle): Promise<void> {
+function release({ fd }: Handle, owner: string): Promise<void> {
   // An error of close(2) is no failure of the removal.
-  releasing = releasing.then(() => new Promise((resolve) => close(fd, () => resolve())));
-  return releasing;
+  const closed = () => new Promise<void>((resolve) => close(fd, () => resolve()));
+  return ofOwner.run(owner, () => releases.run(owner, closed));
 }
 
 /** Removes a path as `removeTree` does; the directories above its last name are trusted. */
-export async function removePath(file: string): Promise<void> {
+export async function removePath(file: string, owner?: string): Promise<void> {
   let parent: Directory;
   try {
     parent = Directory.open(path.dirname(file));
@@ -54,7 +59,7 @@ export async function removePath(file: string): Promise<void> {
     throw error;
   }
   using held = parent;
-  await removeTree(held, path.basename(file));
+  await removeTree(held, path.basename(file), owner);
 }
 
 /** The directory at the top of the tree to remove, and how many others were moved up to it. */
