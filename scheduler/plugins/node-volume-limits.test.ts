@@ -40,7 +40,7 @@ const limited: CSINode = {
 /** The pods that end for one with these volumes, on a node that takes one of the driver. */
 function victimsFor(
   volumes: NonNullable<Pod["spec"]["volumes"]>,
-  { others = [], attachments = [], asked = () => {} }: Shape = {},
+  { others = [], attachments = [], asked = () => {}, csiNode = limited }: Shape = {},
 ): string[] | undefined {
   const framework = frameworkOf(DEFAULT_PROFILE, [
     nodeVolumeLimits({
@@ -51,7 +51,7 @@ function victimsFor(
       ),
       volumes: counted(store(disk("first"), disk("second")), asked),
       classes: store(inTree),
-      csiNodes: store(limited),
+      csiNodes: store(csiNode),
       attachments: store(...attachments),
     }),
   ]);
@@ -74,6 +74,7 @@ function fits(...input: Parameters<typeof victimsFor>): boolean {
 interface Shape {
   others?: Pod[];
   attachments?: VolumeAttachment[];
+  csiNode?: CSINode;
   /** Called when a volume is looked up. */
   asked?(): void;
 }
@@ -117,4 +118,18 @@ test("a victim's volumes leave with it, and are looked up once", () => {
   expect(victims?.toSorted()).toEqual(["x", "z"]);
   expect(asked).toBe(3);
   expect(victimsFor([ofClaim("first")], { others })).toEqual([]);
+});
+
+test("a node's limits are read once for all victims", () => {
+  const others = ["x", "y", "z"].map((name) => pod(name, { volumes: [ofClaim("first")] }));
+  let read = 0;
+  const spec = {
+    get drivers() {
+      read++;
+      return limited.spec.drivers;
+    },
+  };
+  const csiNode = { ...limited, spec };
+  expect(victimsFor([ofClaim("second")], { others, csiNode })).toHaveLength(3);
+  expect(read).toBe(1);
 });

@@ -58,9 +58,10 @@ export function nodeVolumeLimits(view: VolumeLimitsView): PreFilterPlugin & Filt
       if (counted && inUse) count(inUse, volumesOfOther(view, other, counted), sign);
     },
     filter(state, _info, node) {
-      const limits = limitsOf(view.csiNodes.get(node.name));
+      const csiNode = view.csiNodes.get(node.name);
+      const limits = csiNode && limitsOf(csiNode);
       const counted = state.read(COUNTED);
-      if (limits.size === 0 || !counted) return undefined;
+      if (!limits?.size || !counted) return undefined;
       const inUse = inUseOn(view, node, counted);
       for (const [driver, wanted] of counted.wanted) {
         const used = inUse.get(driver);
@@ -91,13 +92,19 @@ function volumesOfOther(view: VolumeLimitsView, other: PodInfo, { ofPods }: Coun
   return volumes;
 }
 
-function limitsOf(csiNode: CSINode | undefined): Map<string, number> {
-  const drivers = csiNode?.spec.drivers ?? [];
-  return new Map(
-    drivers.flatMap(({ name, allocatable }) =>
+/** The limits of each CSINode by driver: a node may write thousands, which each filter reads. */
+const limitsKnown = new WeakMap<CSINode, ReadonlyMap<string, number>>();
+
+function limitsOf(csiNode: CSINode): ReadonlyMap<string, number> {
+  const known = limitsKnown.get(csiNode);
+  if (known) return known;
+  const limits = new Map(
+    (csiNode.spec.drivers ?? []).flatMap(({ name, allocatable }) =>
       allocatable?.count === undefined ? [] : [[name, allocatable.count] as const],
     ),
   );
+  limitsKnown.set(csiNode, limits);
+  return limits;
 }
 
 /**
