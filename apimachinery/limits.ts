@@ -6,8 +6,9 @@ export const BODY_DEPTH_MAX = 200;
  */
 export const ODDITIES_MAX = 100;
 export const ODDITY_CHARACTERS_MAX = 1_024;
-/** Values that YAML aliases may expand to. */
+/** Aliases and merges of a YAML body, and the characters that they expand to together. */
 export const YAML_ALIASES_MAX = 100;
+export const YAML_ALIASES_CHARS_MAX = 1024 * 1024;
 /** Operations in one JSON patch (upstream's limit). */
 export const JSON_PATCH_OPERATIONS_MAX = 10_000;
 /** JSON that the copies of one JSON patch may add up to: each may double the whole (upstream's). */

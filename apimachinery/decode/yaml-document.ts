@@ -1,8 +1,14 @@
+import { messageOf } from "@raft2kube/std/errors.ts";
 import {
+  type Alias,
   isAlias,
   isMap,
+  isNode,
   isScalar,
+  isSeq,
   LineCounter,
+  type Node,
+  type Pair,
   parseAllDocuments,
   type Range,
   type Scalar,
@@ -15,6 +21,7 @@ import {
   BODY_DEPTH_MAX,
   ODDITIES_MAX,
   ODDITY_CHARACTERS_MAX,
+  YAML_ALIASES_CHARS_MAX,
   YAML_ALIASES_MAX,
 } from "../limits.ts";
 import { type Document, parseJson, textOf } from "./json-document.ts";
@@ -30,6 +37,8 @@ export function parseYaml(body: Buffer): Document {
     lineCounter: lines,
     customTags: goTags,
     intAsBigInt: true,
+    // Each error or warning would get a copy of its line, and a line may have all of them.
+    prettyErrors: false,
   } as const;
   const documents = parseAllDocuments(textOf(body), options);
   // Documents after the first are ignored, as upstream does.
@@ -37,26 +46,11 @@ export function parseYaml(body: Buffer): Document {
   if (document === undefined) return { value: null, duplicates: [] };
   const [error] = document.errors;
   if (error) throw badRequest(`yaml: line ${lines.linePos(error.pos[0]).line}: ${error.code}`);
-  const lineOf = ({ range }: { range?: Range | null }) => lines.linePos(range?.[0] ?? 0).line;
-  const duplicates: string[] = [];
-  const keyOf = (key: unknown): string => {
-    const found = isAlias(key) ? key.resolve(document) : key;
-    if (found === null || found === undefined) return "null";
-    if (isScalar(found)) return String(found.value);
-    // Its text takes time that is exponential in its depth.
-    throw badRequest(`yaml: line ${lineOf(key as Scalar)}: a list or map is the key of a map`);
-  };
-  inspect(document.contents, 0, {
-    keyOf,
-    twice(key, name) {
-      if (duplicates.length === ODDITIES_MAX) return;
-      const text = JSON.stringify(name.slice(0, ODDITY_CHARACTERS_MAX));
-      duplicates.push(`line ${lineOf(key)}: key ${text} already set in map`);
-    },
-  });
+  const inspection = new Inspection(lines);
+  inspection.visit(document.contents);
   // Through JSON once more: the same limits hold, and dates and odd keys become plain.
   const { value } = parseJson(Buffer.from(JSON.stringify(plain(document) ?? null)));
-  return { value, duplicates };
+  return { value, duplicates: inspection.duplicates };
 }
 
 /** Go's decoder knows this notation of YAML 1.2 as well. */
@@ -67,6 +61,15 @@ const OCTAL: ScalarTag = {
   resolve: (text) => Number(text.replace(/^[-+]/, "")) * (text.startsWith("-") ? -1 : 1),
 };
 
+/** Go's decoder takes the bytes for text. */
+const BINARY: ScalarTag = {
+  tag: "tag:yaml.org,2002:binary",
+  resolve: (text) => Buffer.from(text, "base64").toString(),
+};
+
+/** Types of YAML 1.1 that Go's decoder takes for lists and maps, whose keys are then inspected. */
+const COLLECTIONS = /:(omap|pairs|set)$/;
+
 /**
  * Returns the tags by which Go's decoder reads plain scalars: those of YAML 1.1 with two
  * exceptions: `12:30` is not the number 750, and a date stays text.
@@ -74,41 +77,112 @@ const OCTAL: ScalarTag = {
 function goTags(tags: Tags): Tags {
   const known = tags.filter(
     (each) =>
-      typeof each === "string" || (each.format !== "TIME" && !each.tag.endsWith(":timestamp")),
+      typeof each === "string" ||
+      (each.format !== "TIME" &&
+        !each.tag.endsWith(":timestamp") &&
+        each.tag !== BINARY.tag &&
+        !COLLECTIONS.test(each.tag)),
   );
-  return [OCTAL, ...known];
+  return [OCTAL, BINARY, ...known];
 }
 
+/** Throws 400 when the value of a merge key (`<<`) is no map. */
 function plain(document: YamlDocument): unknown {
   try {
-    return document.toJS({ maxAliasCount: YAML_ALIASES_MAX });
+    // The library would look through the whole document for each alias to count them.
+    return document.toJS({ maxAliasCount: -1 });
   } catch (thrown) {
-    if (thrown instanceof ReferenceError) throw badRequest(`yaml: ${thrown.message}`);
-    throw thrown;
+    throw badRequest(`yaml: ${messageOf(thrown)}`);
   }
 }
 
-interface Inspection {
-  /** Throws 400 for a key that is no scalar. */
-  keyOf(key: unknown): string;
-  twice(key: Scalar, name: string): void;
+/** A value with a name. */
+interface Anchored {
+  readonly node: Node;
+  /** Characters that an alias of it expands to; undefined within it. */
+  chars: number | undefined;
 }
 
-/** Walks the nodes as written: reports duplicate keys, and rejects documents that are too deep. */
-function inspect(node: unknown, depth: number, inspection: Inspection): void {
-  if (depth > BODY_DEPTH_MAX) {
-    throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+/**
+ * Walks the nodes as written: collects duplicate keys, and rejects documents that are too deep, or
+ * larger than they look.
+ */
+class Inspection {
+  readonly duplicates: string[] = [];
+  readonly #lines: LineCounter;
+  /** The values that aliases stand for at this place. */
+  readonly #anchors = new Map<string, Anchored>();
+  #aliases = 0;
+  #expanded_chars = 0;
+
+  constructor(lines: LineCounter) {
+    this.#lines = lines;
   }
-  if (isMap(node)) {
-    const seen = new Set<string>();
-    for (const { key, value } of node.items) {
-      const name = inspection.keyOf(key);
-      if (seen.has(name) && isScalar(key)) inspection.twice(key, name);
-      seen.add(name);
-      inspect(value, depth + 1, inspection);
+
+  /** Returns the characters that a node expands to. Throws 400. */
+  visit(node: unknown, depth = 0): number {
+    if (depth > BODY_DEPTH_MAX) {
+      throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
     }
-    return;
+    if (isAlias(node)) return this.#expand(this.#targetOf(node).chars);
+    if (!isNode(node)) return 0;
+    const anchored: Anchored = { node, chars: undefined };
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, anchored);
+    const before = this.#expanded_chars;
+    if (isMap(node)) this.#visitPairs(node.items, depth + 1);
+    else if (isSeq(node)) for (const item of node.items) this.visit(item, depth + 1);
+    const [from = 0, to = 0] = node.range ?? [];
+    anchored.chars = to - from + this.#expanded_chars - before;
+    return anchored.chars;
   }
-  const items = (node as { items?: unknown[] } | null)?.items ?? [];
-  for (const item of items) inspect(item, depth + 1, inspection);
+
+  #visitPairs(pairs: readonly Pair[], depth: number): void {
+    const seen = new Set<string>();
+    for (const { key, value } of pairs) {
+      this.visit(key, depth);
+      const name = this.#nameOf(key);
+      if (seen.has(name) && isScalar(key)) this.#twice(key, name);
+      seen.add(name);
+      const chars = this.visit(value, depth);
+      if (isScalar(key) && typeof key.value === "symbol") this.#expand(chars);
+    }
+  }
+
+  #nameOf(key: unknown): string {
+    const found = isAlias(key) ? this.#targetOf(key).node : key;
+    if (found === null || found === undefined) return "null";
+    if (isScalar(found)) return String(found.value);
+    // Its text takes time that is exponential in its depth.
+    throw badRequest(`yaml: line ${this.#lineOf(key)}: a list or map is the key of a map`);
+  }
+
+  #twice(key: Scalar, name: string): void {
+    if (this.duplicates.length === ODDITIES_MAX) return;
+    const text = JSON.stringify(name.slice(0, ODDITY_CHARACTERS_MAX));
+    this.duplicates.push(`line ${this.#lineOf(key)}: key ${text} already set in map`);
+  }
+
+  #targetOf(alias: Alias): Anchored & { chars: number } {
+    const { node, chars } = this.#anchors.get(alias.source) ?? {};
+    const at = `yaml: line ${this.#lineOf(alias)}: `;
+    const name = alias.source.slice(0, ODDITY_CHARACTERS_MAX);
+    if (node === undefined) throw badRequest(`${at}unknown anchor '${name}' referenced`);
+    if (chars === undefined) throw badRequest(`${at}anchor '${name}' value contains itself`);
+    return { node, chars };
+  }
+
+  /** Counts an alias, or a merge, which copies. */
+  #expand(chars: number): number {
+    this.#aliases++;
+    this.#expanded_chars += chars;
+    if (this.#aliases > YAML_ALIASES_MAX || this.#expanded_chars > YAML_ALIASES_CHARS_MAX) {
+      throw badRequest("yaml: document contains excessive aliasing");
+    }
+    return chars;
+  }
+
+  #lineOf(node: unknown): number {
+    const { range } = node as { range?: Range | null };
+    return this.#lines.linePos(range?.[0] ?? 0).line;
+  }
 }
