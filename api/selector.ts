@@ -211,9 +211,9 @@ class LabelParser {
       case "notin":
         return { key, operator, values: this.#set(key) };
       case ">":
-        return { key, operator: "gt", values: [this.#integer()] };
+        return { key, operator: "gt", values: [this.#integer(key)] };
       case "<":
-        return { key, operator: "lt", values: [this.#integer()] };
+        return { key, operator: "lt", values: [this.#integer(key)] };
       default:
         throw this.#wrong(`found '${operator}', expected: in, notin, =, ==, !=, gt, lt`);
     }
@@ -280,7 +280,7 @@ class LabelParser {
     }
   }
 
-  #integer(): string {
+  #integer(key: string): string {
     const value = this.#word("identifier");
     if (!/^-?\d+$/.test(value)) {
       throw this.#wrong(
@@ -288,6 +288,7 @@ class LabelParser {
           "for 'Gt', 'Lt' operators, the value must be an integer",
       );
     }
+    this.#check(key, value, 0);
     return value;
   }
 
