@@ -9,6 +9,7 @@ import { h2, hpack } from "./targets/h2.ts";
 import { imageDocument } from "./targets/image-document.ts";
 import { kubeletPath } from "./targets/kubelet-path.ts";
 import { kubernetesObject } from "./targets/kubernetes-object.ts";
+import { labelSelector } from "./targets/label-selector.ts";
 import { log } from "./targets/log.ts";
 import { netlinkAnswer } from "./targets/netlink-answer.ts";
 import { overlayNode } from "./targets/overlay-node.ts";
@@ -19,6 +20,7 @@ import { spdy } from "./targets/spdy.ts";
 import { tarLayer } from "./targets/tar-layer.ts";
 import { transaction } from "./targets/transaction.ts";
 import { webSocket } from "./targets/web-socket.ts";
+import { yamlBody } from "./targets/yaml-body.ts";
 
 export const TARGETS: readonly Target[] = [
   log,
@@ -38,6 +40,8 @@ export const TARGETS: readonly Target[] = [
   kubeletPath,
   criRequest,
   kubernetesObject,
+  yamlBody,
+  labelSelector,
   tarLayer,
   imageDocument,
   registryAnswer,
