@@ -19,6 +19,11 @@ export const JSON_PATCH_COPIES_BYTES_MAX = 3 * 1024 * 1024;
  */
 export const JSON_PATCH_ITEMS_MOVED_MAX = 5_000 * JSON_PATCH_OPERATIONS_MAX;
 /**
+ * JSON of the items that one strategic merge patch merges again, because it has their key more than
+ * once in a list: each merge copies the item and rebuilds its lists, some 0.1 s in all.
+ */
+export const STRATEGIC_REPEATS_CHARS_MAX = 1024 * 1024;
+/**
  * Characters of the findings about one object, after which no further one is added: each may show
  * a whole list, once for each of its thousands of items.
  */

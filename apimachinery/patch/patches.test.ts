@@ -150,6 +150,26 @@ describe("strategic merge patch", () => {
     expect(merged.spec.containers.map(({ name }) => name)).toEqual(["b", "a"]);
   });
 
+  it("merges an item again where its key is repeated, up to a bound", () => {
+    const env = (count: number) => Array.from({ length: count }, (_, n) => ({ name: `${n}` }));
+    const before = (count: number) => ({ spec: { containers: [{ name: "a", env: env(count) }] } });
+    const item = (value: string) => ({ name: "a", env: [{ name: "0", value }] });
+    const twice = { spec: { containers: [item("x"), item("y")] } };
+    const [, ...rest] = env(3);
+    expect(merge(before(3), twice)).toEqual({
+      spec: { containers: [{ name: "a", env: [{ name: "0", value: "y" }, ...rest] }] },
+    });
+    const often = { spec: { containers: Array.from({ length: 100 }, () => item("x")) } };
+    expect(() => merge(before(20_000), often)).toThrow(expect.objectContaining({ http: 413 }));
+    const growing = Array.from({ length: 3_000 }, (_, n) => ({
+      name: "a",
+      env: [{ name: `${n}` }],
+    }));
+    expect(() => merge({}, { spec: { containers: growing } })).toThrow("give each key once");
+    const nested = { spec: { containers: [item("x"), { name: "b", env: growing }] } };
+    expect(merge(before(20_000), nested)).toMatchObject({ spec: { containers: [{}, {}] } });
+  });
+
   it("keeps only the keys a union's change names", () => {
     const before = { spec: { volumes: [{ name: "v", emptyDir: {} }] } };
     const patch = {

@@ -5,14 +5,14 @@ import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 /**
  * Merges a list whose items are identified by `key`: same key merges, new ones are added, `$patch:
  * delete` removes, `$patch: replace` replaces the whole list. `order` is the client's wish for the
- * items' order, `merge` merges two items.
+ * items' order, `merge` merges two items, `isAgain` if the patch had the same key before.
  */
 export function mergeKeyedList(
   key: string,
   original: readonly Json[],
   patch: readonly Json[],
   order: readonly Json[] | undefined,
-  merge: (original: JsonObject, patch: JsonObject) => JsonObject,
+  merge: (original: JsonObject, patch: JsonObject, isAgain: boolean) => JsonObject,
 ): Json[] {
   const items = patch.map((item) => keyed(item, key));
   const replaces = items.some((item) => item[DIRECTIVES.patch] === "replace");
@@ -22,12 +22,17 @@ export function mergeKeyedList(
     original.map((item) => keyed(item, key)),
     idOf,
   );
+  const merged = new Set<string>();
   for (const item of items) {
     const at = result.placeOf(item);
     if (item[DIRECTIVES.patch] === "delete") {
       if (at !== undefined) result.remove(at, item);
-    } else if (at !== undefined) result.items[at] = merge(result.items[at]!, item);
-    else result.add(merge({}, item));
+      continue;
+    }
+    const id = idOf(item);
+    if (at === undefined) result.add(merge({}, item, false));
+    else result.items[at] = merge(result.items[at]!, item, merged.has(id));
+    merged.add(id);
   }
   const left = result.items.filter((item) => item !== undefined);
   return ordered(left, { idOf, patch: items, order: order ?? items, server: original });

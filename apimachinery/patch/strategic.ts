@@ -8,6 +8,7 @@ import {
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, memberOf, setMember } from "../json/json.ts";
+import { STRATEGIC_REPEATS_CHARS_MAX } from "../limits.ts";
 import { DIRECTIVES, goMap, idOfValue, unfit } from "./directives.ts";
 import { mergeKeyedList, mergeScalarList } from "./strategic-list.ts";
 
@@ -20,13 +21,29 @@ export function strategicMerge(
   document: JsonObject,
   patch: JsonObject,
 ): JsonObject {
-  return mergeStruct(schema, document, patch);
+  return mergeStruct(schema, document, patch, new Repeats());
+}
+
+/** The items that a patch merges again, as it has their key more than once in a list. */
+class Repeats {
+  #chars = 0;
+
+  /** Throws 413 when they are too large together. */
+  count(item: JsonObject): void {
+    this.#chars += JSON.stringify(item).length;
+    if (this.#chars <= STRATEGIC_REPEATS_CHARS_MAX) return;
+    const message =
+      "The patch has keys more than once in its lists, and merges more than " +
+      `${STRATEGIC_REPEATS_CHARS_MAX} characters of items again: give each key once`;
+    throw new ApiError({ code: 413, reason: "RequestEntityTooLarge", message });
+  }
 }
 
 function mergeStruct(
   schema: SchemaRef | undefined,
   original: JsonObject,
   patch: JsonObject,
+  repeats: Repeats,
 ): JsonObject {
   const directive = patch[DIRECTIVES.patch];
   if (directive === "replace") return without(patch, DIRECTIVES.patch);
@@ -44,9 +61,9 @@ function mergeStruct(
     }
     const field = fields?.get(name);
     if (value === null) delete result[name];
-    else setMember(result, name, mergeField(field, memberOf(result, name), value, patch));
+    else setMember(result, name, mergeField(field, memberOf(result, name), value, patch, repeats));
   }
-  applyListDirectives(fields, result, patch);
+  applyListDirectives(fields, result, patch, repeats);
   return result;
 }
 
@@ -90,14 +107,15 @@ function mergeField(
   original: Json,
   value: Json,
   patch: JsonObject,
+  repeats: Repeats,
 ): Json {
-  if (Array.isArray(value)) return mergeList(field, original, value, patch);
+  if (Array.isArray(value)) return mergeList(field, original, value, patch, repeats);
   if (!isObject(value)) return value;
   if (field !== undefined && listRuleOf(field).patch.includes("replace")) {
     return without(value, DIRECTIVES.patch);
   }
   const base = isObject(original) ? original : {};
-  return mergeStruct(structName(field?.shape), base, value);
+  return mergeStruct(structName(field?.shape), base, value, repeats);
 }
 
 /** Maps and special values merge as objects without a structure; their members merge in turn. */
@@ -110,6 +128,7 @@ function mergeList(
   original: Json,
   items: Json[],
   patch: JsonObject,
+  repeats: Repeats,
 ): Json {
   const rule = field && listRuleOf(field);
   if (field === undefined || rule === undefined || !rule.patch.includes("merge")) {
@@ -119,9 +138,10 @@ function mergeList(
   const base: Json[] = Array.isArray(original) ? original : [];
   if (rule.mergeKey === undefined) return mergeScalarList(base, items, asList(order));
   const schema = field.shape.is === "list" ? structName(field.shape.of) : undefined;
-  return mergeKeyedList(rule.mergeKey, base, items, asList(order), (old, item) =>
-    mergeStruct(schema, old, item),
-  );
+  return mergeKeyedList(rule.mergeKey, base, items, asList(order), (old, item, isAgain) => {
+    if (isAgain) repeats.count(old);
+    return mergeStruct(schema, old, item, repeats);
+  });
 }
 
 function stripped(item: Json): Json {
@@ -137,6 +157,7 @@ function applyListDirectives(
   fields: ReadonlyMap<string, Field> | undefined,
   result: JsonObject,
   patch: JsonObject,
+  repeats: Repeats,
 ): void {
   for (const [directive, value] of Object.entries(patch)) {
     if (directive.startsWith(DIRECTIVES.deleteFromPrimitiveList)) {
@@ -154,7 +175,7 @@ function applyListDirectives(
       const field = fields?.get(name);
       if (memberOf(patch, name) !== undefined || field === undefined) continue;
       const list = asList(memberOf(result, name));
-      if (list) setMember(result, name, mergeList(field, list, [], patch));
+      if (list) setMember(result, name, mergeList(field, list, [], patch, repeats));
     }
   }
 }
