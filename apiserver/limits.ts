@@ -19,6 +19,11 @@ export const LARGE_REQUESTS_MAX = 64;
 export const LARGE_REQUESTS_BYTES_MAX = 64 * 1024 * 1024;
 /** The thread's own memory; a request that needs more ends it, and others wait for the next. */
 export const LARGE_HEAP_MB_MAX = 1_024;
+/**
+ * A large request that takes longer is ended with its thread, as its work may not yield; the next
+ * ones have another thread. Three times what the largest took on two idle cores.
+ */
+export const LARGE_REQUEST_MS = 30_000;
 /** The thread ends when nothing large has come for this long. */
 export const LARGE_IDLE_MS = 60_000;
 /** All headers of one request. */
@@ -433,6 +438,7 @@ assertLimits({
   "a body is a part of its owner's": BODY_BYTES_MAX + STREAM_BYTES <= BODIES_BYTES_MAX * SHARE,
   "connections are many owners'": 2 * CONNECTIONS_OF_OWNER_MAX < CONNECTIONS_MAX,
   "handshakes are many addresses'": HANDSHAKES_OF_ADDRESS_MAX < HANDSHAKES_MAX,
+  "a large request ends before its client gives up": LARGE_REQUEST_MS < REQUEST_TIMEOUT_MS,
   "a stalled answer ends before its request": ANSWER_STALL_MS < REQUEST_TIMEOUT_MS,
   "past states are those of events": STATES_MAX <= HISTORY_EVENTS_MAX,
   "a slice of a flush is shorter than the time between two": FLUSH_SLICE_MS < FLUSH_INTERVAL_MS,

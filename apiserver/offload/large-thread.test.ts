@@ -14,6 +14,7 @@ import { testOptions } from "../../testing/apiserver/test-apiserver.ts";
 import {
   BODY_BYTES_MAX,
   LARGE_IDLE_MS,
+  LARGE_REQUEST_MS,
   LARGE_REQUESTS_BYTES_MAX,
   LARGE_REQUESTS_MAX,
   SHARE,
@@ -113,6 +114,28 @@ it("a retired thread takes no other request, answers those that it has, and ends
   clock.advance(0);
   const isGone = async () => (await connections()) === 0;
   await waitFor("the end of its connections", isGone, { clock: systemClock() });
+  relay.close();
+});
+
+it("a request that does not end is 504, and those that wait have another thread", async () => {
+  const path = join(dir, "silent.sock");
+  let isSilent = true;
+  const relay = createServer((socket) => {
+    socket.on("error", () => undefined);
+    if (isSilent) return void socket.resume();
+    pipeline(socket, connect(join(dir, "s.sock")), socket, () => socket.destroy());
+  }).listen(path);
+  await once(relay, "listening");
+  const through = { ...threadInit(options), store: { endpoints: [`unix://${path}`] } };
+  const stuck = new LargeThread(through, clock);
+  const endless = stuck.serve(creation(), bodyOf("endless"));
+  const next = stuck.serve(creation(), bodyOf("after-endless"));
+  await once(relay, "connection");
+  isSilent = false;
+  clock.advance(LARGE_REQUEST_MS);
+  await expect(endless).rejects.toMatchObject({ status: { code: 504, reason: "Timeout" } });
+  expect(await next).toMatchObject({ code: 201 });
+  await stuck.close();
   relay.close();
 });
 

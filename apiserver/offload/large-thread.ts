@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { errorOf, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { serviceUnavailable, tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { serviceUnavailable, timeout, tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { assert } from "@raft2kube/std/assert.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
@@ -65,9 +65,9 @@ const ended = () => serviceUnavailable("the thread of large requests ended");
 
 /** A thread of large requests. It ends after LARGE_IDLE_MS without one. */
 export class LargeThread {
-  readonly #data: Pick<ThreadInit, "encryption" | "authorizers">;
+  readonly #data: ThreadInit;
   readonly #clock: Clock;
-  readonly #worker: Worker;
+  #worker: Worker;
   readonly #requests = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_MAX));
   readonly #bytes = new Shares(limits.sharesOf(limits.LARGE_REQUESTS_BYTES_MAX));
   readonly #turns = new FairTurns();
@@ -78,14 +78,21 @@ export class LargeThread {
   constructor(workerData: ThreadInit, clock: Clock) {
     this.#data = workerData;
     this.#clock = clock;
-    this.#worker = new Worker(new URL("./thread.ts", import.meta.url), {
-      workerData,
+    this.#worker = this.#started();
+  }
+
+  #started(): Worker {
+    const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+      workerData: this.#data,
       resourceLimits: { maxOldGenerationSizeMb: limits.LARGE_HEAP_MB_MAX },
     });
-    this.#worker.on("error", (thrown) => {
+    worker.on("error", (thrown) => {
       log.error("the thread of large requests broke", { err: asError(thrown) });
     });
-    this.#worker.on("exit", () => (this.#isRetired = this.#hasEnded = true));
+    worker.on("exit", () => {
+      if (worker === this.#worker) this.#isRetired = this.#hasEnded = true;
+    });
+    return worker;
   }
 
   /** Whether it serves requests, with this EncryptionConfiguration. */
@@ -97,7 +104,7 @@ export class LargeThread {
   /**
    * Serves a request in the thread, those of different users in rotation. Throws 429 immediately if
    * too many wait, or too many of its user; rejects with the thread's error, 503 if the thread
-   * ends.
+   * ends, 504 after LARGE_REQUEST_MS.
    */
   serve(context: RequestContext, body: Buffer): Promise<Answer> {
     const owner = ownerOf(context);
@@ -127,6 +134,13 @@ export class LargeThread {
     await this.#worker.terminate();
   }
 
+  /** Ends the thread, whose work cannot be interrupted otherwise; those that wait have another. */
+  #replace(): void {
+    const stuck = this.#worker;
+    this.#worker = this.#started();
+    void stuck.terminate();
+  }
+
   /** Sends a request and waits for its answer: until then the thread holds also an aborted one. */
   async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
     context.signal.throwIfAborted();
@@ -143,11 +157,18 @@ export class LargeThread {
     const message = { port, context: { id, info, user }, request, query: query.toString(), body };
     this.#worker.postMessage(message satisfies LargeRequest, [port]);
     context.signal.addEventListener("abort", () => port1.postMessage("abort"), { once: true });
-    const { answer, warnings } = await new Promise<LargeAnswer>((resolve, reject) => {
-      port1.once("message", resolve);
-      port1.once("close", () => reject(ended()));
+    const { promise, resolve, reject } = Promise.withResolvers<LargeAnswer>();
+    port1.once("message", resolve);
+    port1.once("close", () => reject(ended()));
+    const limit = this.#clock.after(limits.LARGE_REQUEST_MS, () => {
+      log.warn("a large request takes too long, its thread ends", { user: user.name, url });
+      reject(timeout(`a large request takes longer than ${limits.LARGE_REQUEST_MS / 1_000} s`));
+      this.#replace();
     });
-    port1.close();
+    const { answer, warnings } = await promise.finally(() => {
+      limit.cancel();
+      port1.close();
+    });
     for (const warning of warnings) context.warnings.push(warning);
     if ("status" in answer) throw errorOf(answer);
     return typeof answer.body === "string" ? answer : { ...answer, body: asBuffer(answer.body) };
