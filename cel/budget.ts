@@ -1,6 +1,7 @@
 import { ParseError } from "./issues.ts";
 import { COMPILE_STEPS_MAX, PATTERN_SIZE_MAX } from "./limits.ts";
-import { compileRegex, patternSize } from "./regex.ts";
+import { patternWork } from "./pattern-work.ts";
+import { compileRegex } from "./regex.ts";
 
 /** Bounds what compiling an expression takes, or several that one object has. */
 export class CompileBudget {
@@ -29,7 +30,7 @@ export class CompileBudget {
    * large together.
    */
   patternError(pattern: string): string | undefined {
-    const size = patternSize(pattern);
+    const { size } = patternWork(pattern);
     // One that is too large is not compiled.
     if (size <= PATTERN_SIZE_MAX) this.#patternSizes += size;
     if (this.#patternSizes > PATTERN_SIZE_MAX) throw tooLarge("its patterns are");

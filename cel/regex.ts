@@ -1,54 +1,55 @@
 /** Regular expressions as RE2 has them, in linear time. */
 import { RE2JS, RE2JSException } from "re2js";
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
-import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX, UNICODE_CLASS_SIZE } from "./limits.ts";
+import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX } from "./limits.ts";
+import { type PatternWork, patternWork } from "./pattern-work.ts";
 import type { Value } from "./value.ts";
 
+interface Compiled extends PatternWork {
+  readonly result: RE2JS | string;
+}
+
 /** Patterns that stay compiled, the oldest first, and the sum of their sizes. */
-const compiled = new Map<string, RE2JS | string>();
+const compiled = new Map<string, Compiled>();
 let sizes = 0;
 
 /** The compiled pattern, or what is wrong with it. Patterns in use stay compiled. */
 export function compileRegex(pattern: string): RE2JS | string {
   const known = compiled.get(pattern);
-  if (known !== undefined) return known;
-  const size = patternSize(pattern);
-  if (size > PATTERN_SIZE_MAX) return "error parsing regexp: expression too large";
+  if (known !== undefined) return known.result;
+  const work = patternWork(pattern);
+  if (work.size > PATTERN_SIZE_MAX) return "error parsing regexp: expression too large";
   const result = attempt(pattern);
-  compiled.set(pattern, result);
-  sizes += size;
-  for (const oldest of compiled.keys()) {
+  compiled.set(pattern, { ...work, result });
+  sizes += work.size;
+  for (const [oldest, { size }] of compiled) {
     if (sizes <= PATTERN_SIZES_MAX && compiled.size <= PATTERNS_MAX) break;
     compiled.delete(oldest);
-    sizes -= patternSize(oldest);
+    sizes -= size;
   }
   return result;
 }
 
-/** The size of a pattern to compile: its characters times its largest repetition, and classes. */
-export function patternSize(pattern: string): number {
-  // The largest repetition of what is in each open group, and of the part before a repetition.
-  const groups = [1];
-  let part = 1;
-  let classes = 0;
-  for (const [word, from, to] of pattern.matchAll(/\\[^]|\{(\d+)(?:,(\d*))?\}|[^\\]|\\$/g)) {
-    if (word === "(") groups.push(1);
-    if (/^\\p$/i.test(word)) classes++;
-    if (from !== undefined) part *= Math.max(1, Number(from), Number(to ?? 0));
-    else part = word === ")" && groups.length > 1 ? groups.pop()! : 1;
-    groups[groups.length - 1] = Math.max(groups.at(-1)!, part);
-  }
-  const repeated = groups.reduce((most, each) => Math.max(most, each));
-  return pattern.length * repeated + classes * UNICODE_CLASS_SIZE;
+/**
+ * Steps of a match: the product of the text's length and the pattern's, as its cost, or the number
+ * of its states where that is larger; and those of compiling.
+ */
+export function matchSteps([text, pattern]: readonly Value[]): number {
+  return steps(text as string, pattern as string, 1);
 }
 
-/** Steps of a match: as its cost, the product of both lengths; and those of compiling. */
-export function matchSteps([text, pattern]: readonly Value[]): number {
-  const [length, size] = [(text as string).length, (pattern as string).length];
-  return (
-    Math.ceil((1 + length) * STRING_TRAVERSAL_FACTOR) * Math.ceil(size * REGEX_LENGTH_FACTOR) +
-    (compiled.has(pattern as string) ? 0 : patternSize(pattern as string))
-  );
+/** Steps of all matches, up to a limit: each may read what is left of the text. */
+export function allMatchesSteps([text, pattern, limit = -1n]: readonly Value[]): number {
+  const most = (limit as bigint) < 0n ? Infinity : Math.max(1, Number(limit));
+  return steps(text as string, pattern as string, most);
+}
+
+function steps(text: string, pattern: string, matches: number): number {
+  const known = compiled.get(pattern);
+  const { size, states } = known ?? patternWork(pattern);
+  const reads = Math.ceil((1 + text.length) * STRING_TRAVERSAL_FACTOR);
+  const each = Math.ceil(Math.max(pattern.length, states) * REGEX_LENGTH_FACTOR);
+  return reads * Math.min(reads, matches) * each + (known ? 0 : size);
 }
 
 function attempt(pattern: string): RE2JS | string {
@@ -56,6 +57,8 @@ function attempt(pattern: string): RE2JS | string {
     return RE2JS.compile(pattern);
   } catch (thrown) {
     if (thrown instanceof RE2JSException) return thrown.message;
+    // Alternatives that share a long prefix are factored recursively.
+    if (thrown instanceof RangeError) return "error parsing regexp: expression nests too deeply";
     throw thrown;
   }
 }

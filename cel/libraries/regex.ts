@@ -2,7 +2,7 @@
 import { error } from "../failures.ts";
 import { InstantiationError } from "../issues.ts";
 import type { Library, Validator } from "../library.ts";
-import { compileRegex, matchSteps } from "../regex.ts";
+import { allMatchesSteps, compileRegex, matchSteps } from "../regex.ts";
 import { INT, listOf, STRING } from "../types.ts";
 import { ArrayList, type ErrorValue } from "../value.ts";
 import { functions, method } from "./declare.ts";
@@ -40,16 +40,16 @@ const PATTERNS: Validator = {
   },
 };
 
-const STEPS = { steps: matchSteps };
+const ALL = { steps: allMatchesSteps };
 
 export const regexLibrary: Library = {
   name: "kubernetes.regex",
   validators: [PATTERNS],
   functions: functions({
-    find: [method("string_find_string", [STRING, STRING], STRING, find, STEPS)],
+    find: [method("string_find_string", [STRING, STRING], STRING, find, { steps: matchSteps })],
     findAll: [
-      method("string_find_all_string", [STRING, STRING], listOf(STRING), findAll, STEPS),
-      method("string_find_all_string_int", [STRING, STRING, INT], listOf(STRING), findAll, STEPS),
+      method("string_find_all_string", [STRING, STRING], listOf(STRING), findAll, ALL),
+      method("string_find_all_string_int", [STRING, STRING, INT], listOf(STRING), findAll, ALL),
     ],
   }),
 };

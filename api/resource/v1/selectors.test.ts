@@ -38,6 +38,11 @@ describe("selectors of a claim are refused when they are too large together", ()
     expect(found).toEqual([tooLarge(1, 1)]);
   });
 
+  it("patterns whose ranges are folded, character by character", () => {
+    const wide = `device.driver.matches('(?i)${"[B-\u{1e943}]".repeat(20)}')`;
+    expect(complaints(request("a", [wide, wide]))).toEqual([tooLarge(0, 1)]);
+  });
+
   it.each([
     ["expressions of many nodes", `[${"1,".repeat(4_000)}1] != []`],
     ["expressions that cannot be parsed", "a ".repeat(5_000)],
