@@ -210,11 +210,31 @@ describe("regular expressions", () => {
     expect(evaluateAll).toThrow("more than 100000 steps");
   });
 
-  it("that the parser cannot factor are refused", () => {
-    const digits = "\\\\d".repeat(12_000);
-    expect(evaluate(`'a'.matches('${digits}a|${digits}b')`)).toBe(
-      "error parsing regexp: expression nests too deeply",
+  it("are refused when alternatives share a long prefix, or are nested deeply", () => {
+    const tooLarge = "error parsing regexp: expression too large";
+    const digits = "\\\\d".repeat(3_000);
+    expect(evaluate(`'a'.matches('${digits}a|${digits}b')`)).toBe(tooLarge);
+    const letter = (index: number) => String.fromCharCode(0x4e00 + index);
+    const nested = Array.from({ length: 2_000 }, (_, index) => `|${letter(index)}.)`).join("");
+    expect(evaluate(`'a'.matches('${"(?:".repeat(2_000)}a${nested}')`)).toBe(tooLarge);
+    const list = Array.from({ length: 2_000 }, (_, index) => `${letter(index)}${index}`).join("|");
+    expect(evaluate(`'a'.matches('^(?:${list}|a)$')`)).toBe(true);
+  });
+
+  it("make no one-pass automaton of many alternatives, and match alike", () => {
+    const words = Array.from(
+      { length: 40 },
+      (_, index) => `(${String.fromCharCode(0x100 + index)}b)`,
     );
+    const pattern = `^(?:${words.join("|")})*$`;
+    const { onepass } = (compileRegex(pattern) as unknown as { re2(): { onepass: unknown } }).re2();
+    expect(onepass).toBe(null);
+    expect(evaluate(`['', '\u0100b\u0101b', 'x\u0100b'].map(x, x.matches('${pattern}'))`)).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(compileRegex(`${pattern})`)).toBe(`error parsing regexp: unexpected ): \`${pattern})\``);
   });
 
   it("are refused when repetitions within repetitions are large", () => {

@@ -61,6 +61,10 @@ export const UNICODE_CLASS_SIZE = 100;
 /** Characters of ranges that are folded, 24 ns each, and that `[:` is sought in, for a size of 1. */
 export const FOLDED_CHARACTERS_PER_SIZE = 50;
 export const SOUGHT_CHARACTERS_PER_SIZE = 1_000;
+/** Parts that are copied to take a common prefix out of alternatives, for a size of 1. */
+export const COPIED_PARTS_PER_SIZE = 20;
+/** Alternatives and repetitions of an anchored pattern for which a one-pass automaton is tried. */
+export const ONE_PASS_BRANCHES_MAX = 8;
 
 /** Characters of a text that a function makes: more than twice those of the largest request. */
 export const TEXT_LENGTH_MAX = 8 * 1024 * 1024;

@@ -1,5 +1,6 @@
 /** The work that a regular expression is, as far as its text shows it. */
 import {
+  COPIED_PARTS_PER_SIZE,
   FOLDED_CHARACTERS_PER_SIZE,
   PATTERN_SIZE_MAX,
   SOUGHT_CHARACTERS_PER_SIZE,
@@ -35,14 +36,34 @@ function plus(a: PatternWork, b: PatternWork): PatternWork {
   return { size: a.size + b.size, states: a.states + b.states };
 }
 
+/** An open group. */
+interface Group {
+  /** The parts that are complete. */
+  work: PatternWork;
+  /** Parts of the current alternative, bars, and bars with those of groups within. */
+  parts: number;
+  bars: number;
+  allBars: number;
+}
+
+const opened = (work: PatternWork): Group => ({ work, parts: 0, bars: 0, allBars: 0 });
+
 function repeatedWork(pattern: string): PatternWork {
-  /** Complete parts of each open group; `last` is the part that a repetition would repeat. */
-  const groups = [NOTHING];
+  const groups = [opened(NOTHING)];
+  /** The part that a repetition would repeat. */
   let last = NOTHING;
   let isInClass = false;
+  let factored = 0;
   const push = (work: PatternWork) => {
-    groups.push(plus(groups.pop()!, last));
+    const group = groups.at(-1)!;
+    group.work = plus(group.work, last);
+    group.parts++;
     last = work;
+  };
+  const endAlternative = (group: Group) => {
+    // A prefix that alternatives share is taken out part by part, each time with a copy.
+    if (group.bars > 0) factored += group.parts ** 2 / COPIED_PARTS_PER_SIZE;
+    group.parts = 0;
   };
   for (const [word, from, to] of pattern.matchAll(TOKENS)) {
     const size = /^\\p/i.test(word) ? word.length + UNICODE_CLASS_SIZE : word.length;
@@ -54,10 +75,15 @@ function repeatedWork(pattern: string): PatternWork {
       last = { size: (last.size + 1) * times + size, states: (last.states + 1) * times };
     } else if (word === "(" || /^\(\?.*:$/.test(word)) {
       push(NOTHING);
-      groups.push({ size, states: 2 });
+      groups.push(opened({ size, states: 2 }));
     } else if (word === ")" && groups.length > 1) {
       push(NOTHING);
-      last = groups.pop()!;
+      const group = groups.pop()!;
+      endAlternative(group);
+      // Alternatives of alternatives are joined, and all are compared again.
+      if (group.bars > 0) factored += group.allBars;
+      groups.at(-1)!.allBars += group.allBars;
+      last = group.work;
     } else if (/^[*+?]$|^\(\?|^\\Q(?:\\E)?$/.test(word)) {
       // Nothing that a further repetition could repeat alone.
       last = plus(last, { size, states: 1 });
@@ -65,9 +91,17 @@ function repeatedWork(pattern: string): PatternWork {
       isInClass = word.startsWith("[") && !word.startsWith("[:");
       if (word.startsWith("\\Q")) push({ size, states: size });
       push(word.startsWith("\\Q") ? { size: 1, states: 1 } : { size, states: 1 });
+      if (word === "|") {
+        const group = groups.at(-1)!;
+        group.bars++;
+        group.allBars++;
+        endAlternative(group);
+      }
     }
   }
-  return groups.reduce(plus, last);
+  for (const group of groups) endAlternative(group);
+  const { size, states } = groups.reduce((sum, { work }) => plus(sum, work), last);
+  return { size: size + factored, states };
 }
 
 /** A range is folded character by character: each counts from the first one to its end. */

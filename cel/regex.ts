@@ -1,7 +1,12 @@
 /** Regular expressions as RE2 has them, in linear time. */
 import { RE2JS, RE2JSException } from "re2js";
 import { REGEX_LENGTH_FACTOR, STRING_TRAVERSAL_FACTOR } from "./cost-factors.ts";
-import { PATTERN_SIZE_MAX, PATTERN_SIZES_MAX, PATTERNS_MAX } from "./limits.ts";
+import {
+  ONE_PASS_BRANCHES_MAX,
+  PATTERN_SIZE_MAX,
+  PATTERN_SIZES_MAX,
+  PATTERNS_MAX,
+} from "./limits.ts";
 import { type PatternWork, patternWork } from "./pattern-work.ts";
 import type { Value } from "./value.ts";
 
@@ -52,10 +57,21 @@ function steps(text: string, pattern: string, matches: number): number {
   return reads * Math.min(reads, matches) * each + (known ? 0 : size);
 }
 
-function attempt(pattern: string): RE2JS | string {
+/** An alternative that never matches, and before an anchor turns the one-pass automaton off. */
+const NEVER = "\\b\\B|";
+
+/** re2js's one-pass automaton is made in cubic time: 7 s for a pattern of 5,000 characters. */
+function isSlowOnePass(pattern: string): boolean {
+  if (!/\^|\\A/.test(pattern)) return false;
+  return (pattern.match(/[|*+?{]/g)?.length ?? 0) > ONE_PASS_BRANCHES_MAX;
+}
+
+function attempt(pattern: string, before = isSlowOnePass(pattern) ? NEVER : ""): RE2JS | string {
   try {
-    return RE2JS.compile(pattern);
+    return RE2JS.compile(before + pattern);
   } catch (thrown) {
+    // The message may have the whole pattern.
+    if (before !== "") return attempt(pattern, "");
     if (thrown instanceof RE2JSException) return thrown.message;
     // Alternatives that share a long prefix are factored recursively.
     if (thrown instanceof RangeError) return "error parsing regexp: expression nests too deeply";
