@@ -83,3 +83,15 @@ describe("field selectors", () => {
     expect(() => parseFieldSelector("phase")).toThrow(/can't understand 'phase'/);
   });
 });
+
+it("compares many values as few", () => {
+  const values = Array.from({ length: 100 }, (_, at) => `v${at}`);
+  const is = (operator: string, value: string) =>
+    matchesSelector({ matchExpressions: [{ key: "a", operator, values }] }, { a: value });
+  expect([is("In", "v99"), is("In", "w"), is("NotIn", "v99"), is("NotIn", "w")]).toEqual([
+    true,
+    false,
+    false,
+    true,
+  ]);
+});

@@ -201,7 +201,7 @@ describe("invalid input", () => {
     ["an authority", 8, 1],
     ["more additionals than EDNS and a signature", 10, 3],
   ])("a query with %s is FORMERR before its records are read", async (_what, at, count) => {
-    const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0]);
+    const record = Buffer.from([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 0, 0, 1]);
     const question = Buffer.from([1, 0x61, 0, 0, 1, 0, 1]);
     const start = header([1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     const sent = Buffer.concat([start, question, record, record, record]);

@@ -2,7 +2,7 @@ import type { Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import packet, { type Answer } from "dns-packet";
 import { describe, expect, test } from "vitest";
-import { RECORDS_MAX } from "../limits.ts";
+import { RECORDS_MAX, REVERSE_SLICES_MAX } from "../limits.ts";
 import { viewOf } from "../testing/view.ts";
 import { type Query, RCODE, readQuery, writeReply } from "../wire/message.ts";
 import { answerZone } from "./answer.ts";
@@ -252,4 +252,18 @@ test("records beyond what a message has room for are neither made nor encoded", 
   const written = packet.decode(writeReply(query, { ...answer.reply, answers }, 512));
   expect(written.flags & packet.TRUNCATED_RESPONSE).not.toBe(0);
   expect(written.answers.length).toBeGreaterThan(0);
+});
+
+test("of the Services of one address as many are looked at as a tenant may have names", () => {
+  const slices = Array.from({ length: REVERSE_SLICES_MAX + 1 }, (_, at) => ({
+    metadata: { namespace: "shop", labels: { "kubernetes.io/service-name": `s${at}` } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["10.244.0.77"] }],
+    ports: [],
+  }));
+  const view = { ...VIEW, serviceAt: () => undefined, slicesAt: () => slices };
+  const asked = { name: "77.0.244.10.in-addr.arpa", type: "PTR", class: "IN" };
+  const answer = answerZone(view, ZONE, asked);
+  if (answer?.kind !== "reply") throw new Error("no reply");
+  expect(answer.reply.answers).toHaveLength(REVERSE_SLICES_MAX);
 });
