@@ -124,6 +124,14 @@ export const STREAMS = 256;
 export const STREAMS_OF_POD = 32;
 export const STREAMS_OF_NAMESPACE = 64;
 export const STREAMS_RESERVED = 32;
+/**
+ * Connections of all port-forwards, of which a stream has up to 500: each may hold 128 KiB that its
+ * client does not read. The reserve is for pods of kube-system.
+ */
+export const FORWARDED = 1_024;
+export const FORWARDED_OF_POD = 256;
+export const FORWARDED_OF_NAMESPACE = 384;
+export const FORWARDED_RESERVED = 64;
 
 /** Events that wait for one slow reader of GetContainerEvents before the oldest go. */
 export const EVENT_BACKLOG = 1_000;
@@ -145,6 +153,9 @@ export const BANDWIDTH_BURST_MAX = 2_147_483_647;
 assertLimits({
   "streams of a pod are part of its namespace's, and those of all":
     STREAMS_OF_POD <= STREAMS_OF_NAMESPACE && STREAMS_OF_NAMESPACE + STREAMS_RESERVED < STREAMS,
+  "connections of a pod are part of its namespace's, and those of all":
+    FORWARDED_OF_POD <= FORWARDED_OF_NAMESPACE &&
+    FORWARDED_OF_NAMESPACE + FORWARDED_RESERVED < FORWARDED,
   "a call's own output is part of all that it may have":
     EXEC_SYNC_OWN_BYTES <= EXEC_SYNC_OUTPUT_BYTES,
   "one call's output is part of all calls'": EXEC_SYNC_OUTPUT_BYTES <= EXEC_SYNC_ALL_BYTES,

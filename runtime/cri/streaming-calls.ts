@@ -57,8 +57,8 @@ export function streamingCalls(
     },
     async portForward({ podSandboxId, port }) {
       requireForwardable(runtime, podSandboxId);
-      const handler = portForwardHandler(runtime, podSandboxId, port);
       const of = streamed(runtime, podSandboxId);
+      const handler = portForwardHandler(runtime, of, port);
       return { url: runtime.streaming.offer("portforward", of, handler) };
     },
   };

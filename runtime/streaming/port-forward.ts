@@ -6,8 +6,8 @@ import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { acceptPortForward } from "@raft2kube/streaming/accept-port-forward.ts";
 import type { ForwardedConnection } from "@raft2kube/streaming/port-forward.ts";
 import { RuntimeError } from "../errors.ts";
-import type { Base, Records } from "../ports.ts";
-import type { StreamHandler } from "./server.ts";
+import type { Base, Records, Streams } from "../ports.ts";
+import { type Streamed, type StreamHandler, takeShare } from "./server.ts";
 
 /** Starts a connection inside a pod; with the host's network, in our own namespace. */
 function connectInPod(netns: string | undefined, family: 4 | 6, port: number): Socket {
@@ -25,9 +25,14 @@ function dial(netns: string | undefined, port: number): Socket {
   }
 }
 
-async function serve(netns: string | undefined, connection: ForwardedConnection): Promise<void> {
-  const { port, data, error } = connection;
+async function serve(
+  netns: string | undefined,
+  { port, data, error }: ForwardedConnection,
+  take: () => () => void,
+): Promise<void> {
+  let give = (): void => undefined;
   try {
+    give = take();
     const socket = dial(netns, port);
     await Promise.all([pipeline(data, socket), pipeline(socket, data)]);
     error.end();
@@ -36,6 +41,8 @@ async function serve(netns: string | undefined, connection: ForwardedConnection)
     if (!error.destroyed) error.end(message);
     // Ended and not broken off: a client that sees its data stream reset looks for no reason.
     data.resume().end();
+  } finally {
+    give();
   }
 }
 
@@ -47,16 +54,17 @@ export function requireForwardable(runtime: Records, id: string): void {
 
 /** Serves one port-forward session: connections to ports inside the pod. */
 export function portForwardHandler(
-  runtime: Base & Records,
-  id: string,
+  runtime: Base & Records & Streams,
+  streamed: Streamed,
   ports: number[],
 ): StreamHandler {
+  const take = () => takeShare(runtime.streaming.forwarded, streamed, "forwarded connections");
   return async (request, socket, head) => {
-    const { netns } = runtime.sandboxes.get(id);
+    const { netns } = runtime.sandboxes.get(streamed.sandboxId);
     await acceptPortForward(request, socket, head, {
       clock: runtime.clock,
       ports,
-      onConnection: (connection) => void serve(netns, connection),
+      onConnection: (connection) => void serve(netns, connection, take),
     });
   };
 }

@@ -7,6 +7,10 @@ import { NestedShares } from "@raft2kube/std/shares.ts";
 import { refuseUpgrade } from "@raft2kube/streaming/upgrade.ts";
 import { RuntimeError } from "../errors.ts";
 import {
+  FORWARDED,
+  FORWARDED_OF_NAMESPACE,
+  FORWARDED_OF_POD,
+  FORWARDED_RESERVED,
   STREAM_TOKEN_TTL_MS,
   STREAMS,
   STREAMS_OF_NAMESPACE,
@@ -34,6 +38,24 @@ interface Waiting {
   give: () => void;
 }
 
+/** Takes one of a pod's shares. Returns how to give it back; resource-exhausted without one. */
+export function takeShare(
+  shares: NestedShares,
+  { sandboxId, namespace }: Streamed,
+  what: string,
+): () => void {
+  const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
+  const taken = shares.take({ name: sandboxId, ...rights }, { name: namespace, ...rights });
+  if (typeof taken === "function") return taken;
+  const owners = {
+    all: "all pods",
+    group: `namespace ${namespace}`,
+    owner: `sandbox ${sandboxId}`,
+  };
+  const message = `as many ${what} of ${owners[taken]} are running as may`;
+  throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });
+}
+
 /**
  * Serves the URLs that Exec, Attach and PortForward return. A URL has a random token and is valid
  * for one request within a minute; the server listens on loopback only. Only a client of the CRI
@@ -49,6 +71,13 @@ export class StreamingServer {
     reserved: STREAMS_RESERVED,
     eachGroup: STREAMS_OF_NAMESPACE,
     each: STREAMS_OF_POD,
+  });
+  /** Connections of all port-forwards. */
+  readonly forwarded = new NestedShares({
+    all: FORWARDED,
+    reserved: FORWARDED_RESERVED,
+    eachGroup: FORWARDED_OF_NAMESPACE,
+    each: FORWARDED_OF_POD,
   });
   readonly #onError: (error: unknown) => void;
 
@@ -79,7 +108,7 @@ export class StreamingServer {
     streamed: Streamed,
     handler: StreamHandler,
   ): string {
-    const give = this.#take(streamed);
+    const give = takeShare(this.#shares, streamed, "execs, attachments and port-forwards");
     const token = randomBytes(16).toString("base64url");
     const timeout = this.#clock.after(STREAM_TOKEN_TTL_MS, () => {
       this.#waiting.delete(token);
@@ -88,19 +117,6 @@ export class StreamingServer {
     this.#waiting.set(token, { handler, timeout, give });
     const { port } = this.#server.address() as AddressInfo;
     return `http://127.0.0.1:${port}/${kind}/${token}`;
-  }
-
-  #take({ sandboxId, namespace }: Streamed): () => void {
-    const rights = namespace === "kube-system" ? { may: "reserve" as const } : {};
-    const taken = this.#shares.take({ name: sandboxId, ...rights }, { name: namespace, ...rights });
-    if (typeof taken === "function") return taken;
-    const owners = {
-      all: "all pods",
-      group: `namespace ${namespace}`,
-      owner: `sandbox ${sandboxId}`,
-    };
-    const message = `as many execs, attachments and port-forwards of ${owners[taken]} are running as may`;
-    throw new RuntimeError("resource-exhausted", message, { remedy: "end some of them first" });
   }
 
   async close(): Promise<void> {
