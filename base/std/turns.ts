@@ -1,3 +1,5 @@
+import { Fifo } from "./fifo.ts";
+
 /** Runs one operation at a time for each key, in the order of the calls. */
 export class KeyedTurns {
   readonly #tails = new Map<string, Promise<void>>();
@@ -24,7 +26,7 @@ export class KeyedTurns {
 /** Runs some operations at a time, by default one; those of different owners go in rotation. */
 export class FairTurns {
   /** Starts of the operations that wait, by owner; the first owner is the next. */
-  readonly #waiting = new Map<string, (() => void)[]>();
+  readonly #waiting = new Map<string, Fifo<() => void>>();
   #free: number;
 
   constructor(places = 1) {
@@ -43,7 +45,7 @@ export class FairTurns {
 
   #turn(owner: string): Promise<void> {
     return new Promise((go) => {
-      const own = this.#waiting.get(owner) ?? [];
+      const own = this.#waiting.get(owner) ?? new Fifo();
       own.push(go);
       this.#waiting.set(owner, own);
     });
@@ -52,9 +54,10 @@ export class FairTurns {
   #next(): void {
     const [next] = this.#waiting;
     if (next === undefined) return void this.#free++;
-    const [owner, [go, ...rest]] = next;
+    const [owner, own] = next;
+    const go = own.shift();
     this.#waiting.delete(owner);
-    if (rest.length > 0) this.#waiting.set(owner, rest);
+    if (own.length > 0) this.#waiting.set(owner, own);
     go!();
   }
 }
