@@ -23,6 +23,7 @@ import { BackOffs } from "../pods/back-off.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
+import { ProbeTurns } from "../probes/probe-turns.ts";
 import { parseResolvConf } from "../sandbox/dns.ts";
 import { PodCgroups } from "../sandbox/pod-cgroup.ts";
 import { subordinateIds } from "../sandbox/subordinate-ids.ts";
@@ -89,6 +90,7 @@ export async function podPorts(
     tracer: options.tracer,
     runtimeName: version.runtimeName,
     events,
+    probeTurns: new ProbeTurns(clock),
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
     volumes: new PodVolumes({ plugins: volumes, paths, objects, events }),
     objects,

@@ -6,7 +6,9 @@ import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import { PROBE_PLACES, PROBE_TURN_HEAVY_MS } from "../limits.ts";
 import { PodProbes } from "./pod-probes.ts";
+import { ProbeTurns } from "./probe-turns.ts";
 
 const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as ObservedContainer;
 const probe = (command: string) => ({ exec: { command: [command] }, periodSeconds: 1 });
@@ -28,6 +30,7 @@ async function restarted(
     clock,
     runtime: { runtime: { execSync } } as unknown as Runtime,
     events: { record: () => undefined },
+    turns: new ProbeTurns(clock),
     pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
     podIP: () => "10.1.0.2",
     changed: () => undefined,
@@ -81,6 +84,7 @@ test("a probe that ends at another host passes with a warning event", async () =
   const probes = new PodProbes({
     clock,
     runtime: undefined as unknown as Runtime,
+    turns: new ProbeTurns(clock),
     events: { record: (_pod, ...event) => recorded.push(event as string[]) },
     pod: () => ({ metadata: { name: "p", uid: "u" }, spec }) as Pod,
     podIP: () => "127.0.0.1",
@@ -102,4 +106,47 @@ test("a probe that ends at another host passes with a warning event", async () =
   ]);
   probes.close();
   server.close();
+});
+
+test("the commands of a node's probes start a few at a time, in rotation of the namespaces", async () => {
+  const clock = new ManualClock();
+  const turns = new ProbeTurns(clock);
+  const commands: string[] = [];
+  const runtime = {
+    runtime: {
+      execSync: ({ cmd }: { cmd: string[] }) => {
+        commands.push(cmd.join());
+        // One that waits for its answer keeps no place.
+        return new Promise(() => undefined);
+      },
+    },
+  } as unknown as Runtime;
+  const podOf = (namespace: string, count: number) => {
+    const names = Array.from({ length: count }, (_, at) => `c${at}`);
+    const containers = names.map((name) => ({ name, livenessProbe: probe(namespace) }));
+    const probes = new PodProbes({
+      clock,
+      runtime,
+      events: { record: () => undefined },
+      turns,
+      pod: () => ({ metadata: { name: "p", namespace, uid: "u" }, spec: { containers } }) as Pod,
+      podIP: () => "10.1.0.2",
+      changed: () => undefined,
+      wasReady: () => true,
+      wasStarted: () => true,
+    });
+    probes.sync(names.map((name) => ({ ...RUNNING, id: name, name })));
+    return probes;
+  };
+  const pods = [podOf("many", 5 * PROBE_PLACES), podOf("one", 1)];
+  const later = async (ms: number) => {
+    clock.advance(ms);
+    for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate);
+  };
+  await later(1);
+  expect(commands).toEqual(Array(PROBE_PLACES).fill("many"));
+  await later(PROBE_TURN_HEAVY_MS);
+  expect(commands).toHaveLength(2 * PROBE_PLACES);
+  expect(commands).toContain("one");
+  for (const each of pods) each.close();
 });

@@ -6,7 +6,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
-import { containersOf } from "../pods/pod-identity.ts";
+import { containersOf, namespaceOf } from "../pods/pod-identity.ts";
+import type { ProbeTurns } from "./probe-turns.ts";
 import type { ContainerHealth } from "./probe-verdict.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-verdict.ts";
 import { type ProbeOutcome, runProbe } from "./run-probe.ts";
@@ -28,6 +29,7 @@ export interface PodProbesOptions {
   clock: Clock;
   runtime: Runtime;
   events: PodEventSink;
+  turns: ProbeTurns;
   pod(): Pod;
   podIP(): string;
   /** A container became ready, unready, started or unhealthy. */
@@ -137,13 +139,16 @@ export class PodProbes {
 
   /** Runs a probe once. Returns the milliseconds until it runs again. */
   async #doProbe(key: string, probing: ProbeWorker): Promise<number> {
-    const { runtime } = this.#options;
+    const { runtime, turns, pod } = this.#options;
     const { probe, container, observed, kind } = probing;
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
     const waits = kind !== "Startup" && !this.health(observed).started;
     if (!waits) {
-      const containerId = observed.id;
-      const target = { container, containerId, podIP: this.#options.podIP(), runtime };
+      const turn = (isHeavy: boolean) => turns.next(namespaceOf(pod()), isHeavy);
+      await turn(Boolean(probe.exec ?? probe.grpc) || probe.httpGet?.scheme === "HTTPS");
+      if (this.#probings.get(key) !== probing) return Infinity;
+      const podIP = this.#options.podIP();
+      const target = { container, containerId: observed.id, podIP, runtime, turn };
       const outcome = await runProbe(probe, target);
       if (this.#probings.get(key) !== probing) return Infinity;
       this.#record(probing, outcome);

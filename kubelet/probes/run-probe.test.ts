@@ -32,7 +32,13 @@ async function probe(length: number) {
 }
 
 const runtime = undefined as unknown as Runtime;
-const TARGET = { container: { name: "c" }, containerId: "c", podIP: "127.0.0.1", runtime };
+const TARGET = {
+  container: { name: "c" },
+  containerId: "c",
+  podIP: "127.0.0.1",
+  runtime,
+  turn: () => Promise.resolve(),
+};
 
 /** Returns the outcome of an HTTP probe of a server that answers `/` so, and all else with 200. */
 async function probeHttp(status: number, location?: string) {

@@ -22,6 +22,8 @@ export interface ProbeTarget {
   containerId: string;
   podIP: string;
   runtime: Runtime;
+  /** Waits until one more request of the probe may start. */
+  turn(isHeavy: boolean): Promise<void>;
 }
 
 const USER_AGENT = "kube-probe/1.36";
@@ -67,12 +69,13 @@ const EXEC_MARGIN_MS = 5_000;
 async function httpProbe(
   probe: Probe,
   timeout_ms: number,
-  { container, podIP }: ProbeTarget,
+  { container, podIP, turn }: ProbeTarget,
 ): Promise<ProbeOutcome> {
   const first = httpTarget(probe.httpGet!, container, podIP);
   const options = { timeout_ms, userAgent: USER_AGENT };
   let target = first;
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
+    if (hop > 0) await turn(target.scheme === "https");
     const { status, location, body } = await httpGet(target, options);
     if (status < 200 || status >= 400) {
       return { result: "failure", output: `HTTP probe failed with statuscode: ${status}` };

@@ -15,6 +15,7 @@ import { RESYNC_MS, SYNC_BACK_OFF_MS, SYNC_BACK_OFF_MS_MAX } from "../limits.ts"
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
+import type { ProbeTurns } from "../probes/probe-turns.ts";
 import type { WaitingReason } from "../status/container-status.ts";
 import type { PodVerdict } from "../status/pod-status.ts";
 import { type PodVolumes, VolumesNotReady } from "../volumes/pod-volumes.ts";
@@ -61,6 +62,7 @@ export type WorkerPorts = ApplyPorts &
   RemovePorts & {
     readonly tracer?: Tracer | undefined;
     readonly allocations: Allocations;
+    readonly probeTurns: ProbeTurns;
     readonly volumes: Pick<PodVolumes, "setUp">;
   };
 
@@ -111,6 +113,7 @@ export class PodWorker {
       clock: ports.clock,
       runtime: ports.runtime,
       events: ports.events,
+      turns: ports.probeTurns,
       pod: () => this.#pod,
       podIP: () => this.#view.podIPs[0] ?? "",
       changed: () => this.trigger(),
