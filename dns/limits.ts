@@ -18,12 +18,13 @@ export const QUERY_ADDITIONALS_MAX = 2;
 export const ANSWERS_READ_MAX = 256;
 /** EndpointSlices that are looked at for the names of one address: a tenant may make thousands. */
 export const REVERSE_SLICES_MAX = 512;
-/** Datagrams that wait to be read, and those of one client address. */
+/** Queries that wait for their turn, and those of one client address. */
 export const WAITING_MAX = 4_096;
 export const WAITING_PER_CLIENT_MAX = 64;
 /**
- * Datagrams that are read as queries in one turn of the event loop. Node takes up to 32 from the
- * socket in a turn: a flood is dropped here, of its client, and not in the kernel, of everyone.
+ * Queries of a transport that are read in one turn of the event loop. Node takes up to 32 datagrams
+ * from the socket in a turn: a flood is dropped here, of its client, and not in the kernel, of
+ * everyone.
  */
 export const QUERIES_PER_TURN = 8;
 /**
@@ -61,7 +62,9 @@ export const DEFAULT_TTL_S = 5;
 assertLimits({
   "plain UDP, EDNS and TCP carry more and more":
     UDP_BYTES_PLAIN <= UDP_BYTES_MAX && UDP_BYTES_MAX <= TCP_BYTES_MAX,
-  "one client has a part of the datagrams that wait": WAITING_PER_CLIENT_MAX < WAITING_MAX,
+  "one client has a part of the queries that wait": WAITING_PER_CLIENT_MAX < WAITING_MAX,
+  "a query of each connection can wait":
+    TCP_CONNECTIONS_PER_CLIENT_MAX <= WAITING_PER_CLIENT_MAX && TCP_CONNECTIONS_MAX <= WAITING_MAX,
   "one client has a part of the connections": TCP_CONNECTIONS_PER_CLIENT_MAX < TCP_CONNECTIONS_MAX,
   "one client has a part of the forwarded queries": FORWARDED_PER_CLIENT_MAX < FORWARDED_MAX,
   "a forwarded query ends before its connection is idle for too long":

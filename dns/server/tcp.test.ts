@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
 import packet from "dns-packet";
 import { afterEach, expect, test } from "vitest";
-import { TCP_BYTES_MAX, TCP_CONNECTIONS_PER_CLIENT_MAX } from "../limits.ts";
+import { QUERIES_PER_TURN, TCP_BYTES_MAX, TCP_CONNECTIONS_PER_CLIENT_MAX } from "../limits.ts";
 import { listenTcp } from "./tcp.ts";
 
 const IDLE_MS = 200;
@@ -75,6 +75,30 @@ test("a client that reads late gets all its answers", async () => {
   let bytes = 0;
   client.on("data", ({ length }: Buffer) => (bytes += length)).resume();
   await expect.poll(() => bytes, { timeout: 30_000 }).toBe(200 * (TCP_BYTES_MAX + 2));
+});
+
+test("queries that come together leave turns of the event loop to others", async () => {
+  const answered: number[] = [];
+  let turn = 0;
+  const ticker = () => {
+    turn++;
+    if (answered.length < 100) setImmediate(ticker);
+  };
+  const resolve = () => {
+    answered.push(turn);
+    return Promise.resolve(Buffer.alloc(12));
+  };
+  const at = { address: "127.0.0.1", port: 0 };
+  const { port, close } = await listenTcp(at, resolve, logger("dns-test"), 60_000);
+  closing.push(close);
+  const client = connect(port, "127.0.0.1", () => {
+    setImmediate(ticker);
+    client.resume().write(Buffer.concat(Array.from({ length: 100 }, query)));
+  });
+  clients.push(client);
+  await expect.poll(() => answered.length, { timeout: 30_000 }).toBe(100);
+  const ofTurn = Map.groupBy(answered, (each) => each);
+  for (const { length } of ofTurn.values()) expect(length).toBeLessThanOrEqual(QUERIES_PER_TURN);
 });
 
 test("single bytes do not hold a connection", async () => {

@@ -11,6 +11,7 @@ import {
 } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import { RCODE, readQuery, replyOf, writeError, writeReply } from "../wire/message.ts";
+import { FairTurns } from "./fair-queue.ts";
 import type { Listener } from "./udp.ts";
 
 /**
@@ -24,13 +25,14 @@ export function listenTcp(
   idle_ms = TCP_IDLE_MS,
 ): Promise<Listener> {
   const open = new Set<Socket>();
+  const turns = new FairTurns();
   const server = createServer((socket) => {
     const { remoteAddress } = socket;
     const others = [...open].filter((each) => each.remoteAddress === remoteAddress);
     if (others.length >= TCP_CONNECTIONS_PER_CLIENT_MAX) return void socket.destroy();
     open.add(socket);
     socket.on("close", () => open.delete(socket));
-    serve(socket, resolve, log, idle_ms);
+    serve(socket, { resolve, turns, log, idle_ms });
   });
   server.maxConnections = TCP_CONNECTIONS_MAX;
   return new Promise((done, reject) => {
@@ -50,8 +52,18 @@ export function listenTcp(
   });
 }
 
-function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): void {
+interface Serving {
+  readonly resolve: Resolve;
+  readonly turns: FairTurns;
+  readonly log: Logger;
+  readonly idle_ms: number;
+}
+
+function serve(socket: Socket, { resolve, turns, log, idle_ms }: Serving): void {
+  const { remoteAddress: client = "" } = socket;
   let received = Buffer.alloc(0);
+  /** Whether a query that was received waits for its turn. */
+  let isDue = false;
   let answering = 0;
   // Single bytes do not restart it: they would keep the connection open without end.
   const idle = setTimeout(() => socket.destroy(), idle_ms).unref();
@@ -66,7 +78,7 @@ function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): 
     if (query === undefined) return socket.destroy();
     if (typeof query === "number") return write(writeError(bytes, query));
     try {
-      write(await resolve(query, TCP_BYTES_MAX, socket.remoteAddress ?? ""));
+      write(await resolve(query, TCP_BYTES_MAX, client));
     } catch (thrown) {
       log.error("a query failed", { name: query.question.name, error: messageOf(thrown) });
       write(writeReply(query, replyOf(RCODE.SERVFAIL), TCP_BYTES_MAX));
@@ -74,25 +86,31 @@ function serve(socket: Socket, resolve: Resolve, log: Logger, idle_ms: number): 
   };
   // Backpressure: more queries are read when earlier ones are answered, and their answers read.
   const isFull = () => answering >= TCP_PIPELINE_MAX || socket.writableNeedDrain;
-  const readQueries = () => {
-    while (!isFull() && received.length >= 2) {
-      const length = received.readUInt16BE(0);
-      if (received.length < 2 + length) break;
-      const bytes = Buffer.from(received.subarray(2, 2 + length));
-      received = received.subarray(2 + length);
-      answering++;
-      idle.refresh();
-      void answer(bytes).finally(() => {
-        answering--;
-        readQueries();
+  const readNext = () => {
+    const length = received.length < 2 ? Infinity : received.readUInt16BE(0);
+    if (!isDue && !isFull() && received.length >= 2 + length) {
+      isDue = true;
+      // One of a connection: a thousand that came together, each of 20 ms, are no turn.
+      turns.push(client, () => {
+        isDue = false;
+        if (socket.destroyed) return;
+        const bytes = Buffer.from(received.subarray(2, 2 + length));
+        received = received.subarray(2 + length);
+        answering++;
+        idle.refresh();
+        void answer(bytes).finally(() => {
+          answering--;
+          readNext();
+        });
+        readNext();
       });
     }
-    if (isFull()) socket.pause();
+    if (isDue || isFull()) socket.pause();
     else socket.resume();
   };
   socket.on("data", (part) => {
     received = Buffer.concat([received, part]);
-    readQueries();
+    readNext();
   });
-  socket.on("drain", readQueries);
+  socket.on("drain", readNext);
 }

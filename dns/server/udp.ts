@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { QUERIES_PER_TURN, RECEIVE_BUFFER_BYTES } from "../limits.ts";
+import { RECEIVE_BUFFER_BYTES } from "../limits.ts";
 import type { Resolve } from "../resolver.ts";
 import {
   datagramLimit,
@@ -12,7 +12,7 @@ import {
   writeError,
   writeReply,
 } from "../wire/message.ts";
-import { FairQueue } from "./fair-queue.ts";
+import { FairTurns } from "./fair-queue.ts";
 
 export interface Listener {
   port: number;
@@ -52,20 +52,11 @@ export function listenUdp(
       },
     );
   };
-  const waiting = new FairQueue<Datagram>();
-  let isServing = false;
-  const serve = () => {
-    for (let served = 0; served < QUERIES_PER_TURN; served++) {
-      const next = waiting.shift();
-      if (!next || isClosed) return void (isServing = false);
-      answer(next);
-    }
-    setImmediate(serve);
-  };
+  const turns = new FairTurns();
   socket.on("message", (bytes, from) => {
-    waiting.push(from.address, { bytes, from });
-    if (!isServing) setImmediate(serve);
-    isServing = true;
+    turns.push(from.address, () => {
+      if (!isClosed) answer({ bytes, from });
+    });
   });
   return new Promise((done, reject) => {
     socket.once("error", reject);

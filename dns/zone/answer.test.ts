@@ -254,6 +254,19 @@ test("records beyond what a message has room for are neither made nor encoded", 
   expect(written.answers.length).toBeGreaterThan(0);
 });
 
+test("of a slice's ports each is looked at once, for all of its endpoints", () => {
+  let looked = 0;
+  const port = { port: 1, protocol: "TCP" };
+  const ports = Array.from({ length: 100 }, () =>
+    Object.defineProperty({ ...port, name: "" }, "name", { get: () => `p${looked++}` }),
+  );
+  const all = Array.from({ length: 50 }, (_, at) => ({ address: `10.0.0.${at}`, host: "", ports }));
+  const view = { ...VIEW, backends: () => ({ all, byHost: new Map() }) };
+  const asked = { name: "_absent._tcp.db.shop.svc.cluster.local", type: "SRV", class: "IN" };
+  expect(answerZone(view, ZONE, asked)).toMatchObject({ reply: { rcode: RCODE.NXDOMAIN } });
+  expect(looked).toBe(100);
+});
+
 test("of the Services of one address as many are looked at as a tenant may have names", () => {
   const slices = Array.from({ length: REVERSE_SLICES_MAX + 1 }, (_, at) => ({
     metadata: { namespace: "shop", labels: { "kubernetes.io/service-name": `s${at}` } },

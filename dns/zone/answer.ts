@@ -194,10 +194,12 @@ function* srvTargets(
   // lab:15 begin srv-targets
   const own = fullName(zone, service);
   if (isHeadless(service)) {
+    // A slice's endpoints have one list, of thousands of ports of which none may match.
+    const matching = new Map<Backend["ports"], Backend["ports"]>();
     for (const { host, address, ports } of backends) {
-      for (const port of ports) {
-        if (matches(port)) yield { target: `${host}.${own}`, port: port.port, address };
-      }
+      const found = matching.get(ports) ?? ports.filter(matches);
+      matching.set(ports, found);
+      for (const { port } of found) yield { target: `${host}.${own}`, port, address };
     }
     return;
   }
