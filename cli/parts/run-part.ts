@@ -1,5 +1,6 @@
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
+import { boundCertificateChains } from "@raft2kube/linux/process/certificate-chains.ts";
 import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -18,6 +19,7 @@ export async function runPart(
   collect = () => collectCode(),
 ): Promise<void> {
   process.umask(UMASK);
+  boundCertificateChains();
   const part = await start();
   const givingBack = startGivingBack(systemClock({ unref: true }), collect);
   const log = logger(name);

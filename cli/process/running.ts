@@ -1,4 +1,5 @@
 import { basename, dirname } from "node:path";
+import { boundCertificateChains } from "@raft2kube/linux/process/certificate-chains.ts";
 import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { configureLog, logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -69,6 +70,7 @@ export async function runProcess(
   { name, runDir, logPath }: Pick<ProcessSpec, "name" | "runDir" | "logPath">,
   start: (parts: Parts) => Promise<() => Promise<void>>,
 ): Promise<void> {
+  boundCertificateChains();
   const log = logger("process");
   const parts = new Parts();
   const clock = systemClock({ unref: true });

@@ -1,3 +1,4 @@
+import { boundCertificateChains } from "@raft2kube/linux/process/certificate-chains.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -26,6 +27,7 @@ export async function runServer(words: readonly string[]): Promise<void> {
   configureLogging(settings);
   await selfSign(settings);
   const options = storeOptions(settings);
+  boundCertificateChains();
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const clock = systemClock({ unref: true });
