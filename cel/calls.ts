@@ -23,9 +23,7 @@ function isAny(): boolean {
 
 /** Whether values are of a type at run time; of lists and maps, their first entries. */
 function guardOf(type: Type): Guard {
-  if (type.kind === "dyn" || type.kind === "parameter" || type.kind === "error") {
-    return isAny;
-  }
+  if (type.kind === "dyn" || type.kind === "parameter" || type.kind === "error") return isAny;
   const guard = plainGuard(type);
   return type.nullable ? (value) => value === null || guard(value) : guard;
 }

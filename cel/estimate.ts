@@ -158,9 +158,7 @@ class Coster {
     const estimate =
       overload.estimate?.(target, args, this.#estimator) ??
       this.#options.costs.estimateCall?.(name, overload.id, target, args, this.#estimator);
-    if (estimate !== undefined) {
-      return { ...estimate, cost: add(ZERO, estimate.cost, ...argCosts) };
-    }
+    if (estimate !== undefined) return { ...estimate, cost: add(ZERO, estimate.cost, ...argCosts) };
     const special = this.#standardCost(call, overload.id);
     if (special !== undefined) return special;
     const own = estimateStandard(overload.id, target, args);

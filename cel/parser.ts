@@ -291,9 +291,7 @@ class Parser {
   #primary(): Expr {
     const token = this.#token;
     const isAbsolute = this.#is(".") && this.#tokens[this.#index + 1]?.kind === "ident";
-    if (token.kind === "ident" || isAbsolute) {
-      return this.#named();
-    }
+    if (token.kind === "ident" || isAbsolute) return this.#named();
     if (this.#accept("(") !== undefined) {
       const expr = this.#expr();
       this.#expect(")");

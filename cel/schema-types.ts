@@ -102,9 +102,7 @@ export function declaredType(
   name: string,
   isResource = false,
 ): DeclaredType | undefined {
-  if (schema.intOrString === true) {
-    return { type: DYN, sizeMax: textSizeMax(schema), bytesMin: 1 };
-  }
+  if (schema.intOrString === true) return { type: DYN, sizeMax: textSizeMax(schema), bytesMin: 1 };
   switch (schema.type) {
     case "array":
       return declaredList(schema, name);

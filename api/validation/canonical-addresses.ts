@@ -7,9 +7,7 @@ import { type FieldError, invalid } from "../errors.ts";
 /** Returns the reasons why a text is not an address in its canonical form, none for one that is. */
 export function canonicalIp(text: string): string[] {
   const read = withoutLeadingZeros(text);
-  if (isIP(read) === 0) {
-    return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
-  }
+  if (isIP(read) === 0) return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"];
   if (read !== text) return ["must not have leading 0s"];
   const address = ipaddr.parse(read);
   if (isMapped(address)) return ["must not be an IPv4-mapped IPv6 address"];

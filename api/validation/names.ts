@@ -126,9 +126,7 @@ export function percent(text: string): string[] {
 export function domainPath(text: string): string[] {
   const slash = text.indexOf("/");
   const [domain, rest] = [text.slice(0, slash), text.slice(slash + 1)];
-  if (slash <= 0 || rest === "") {
-    return ['must be a domain-prefixed path (such as "acme.io/foo")'];
-  }
+  if (slash <= 0 || rest === "") return ['must be a domain-prefixed path (such as "acme.io/foo")'];
   const wrong = dnsSubdomain(domain);
   if (/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(rest)) return wrong;
   return [...wrong, "Invalid path"];

@@ -68,9 +68,7 @@ export function validateSchema(
   let sound = structural && why === undefined;
   if (sound) {
     const wrong = validateStructural(schema, path);
-    if (wrong.length === 0) {
-      wrong.push(...validateDefaults(schema, path, !leniency.prunedDefaults));
-    }
+    if (wrong.length === 0) wrong.push(...validateDefaults(schema, path, !leniency.prunedDefaults));
     errors.push(...wrong);
     sound = wrong.length === 0;
   }

@@ -138,9 +138,7 @@ export class FieldSet {
     for (const element of elements) {
       if (this.children.get(element)!.member) yield [...prefix, element];
     }
-    for (const element of elements) {
-      yield* this.children.get(element)!.paths([...prefix, element]);
-    }
+    for (const element of elements) yield* this.children.get(element)!.paths([...prefix, element]);
   }
 
   /** Makes the field at a path a member. */

@@ -92,9 +92,7 @@ async function authorizerOf(
   const name = authorizer.text("name");
   const [wrong] = dnsSubdomain(name);
   if (wrong !== undefined) authorizer.refuse("name", wrong);
-  if (type === "Webhook") {
-    return { type, name, webhook: await webhookOf(authorizer, access) };
-  }
+  if (type === "Webhook") return { type, name, webhook: await webhookOf(authorizer, access) };
   if (authorizer.has("webhook")) authorizer.refuse("webhook", "may only be specified with Webhook");
   return { type, name };
 }

@@ -207,9 +207,7 @@ function forbiddenExtra(extra: Wanted["extra"]): string | undefined {
     if (key !== key.toLowerCase()) {
       return `impersonating a non-lowercase key in extra is not allowed: ${JSON.stringify(key)}`;
     }
-    if (values.includes("")) {
-      return "impersonating the empty string value in extra is not allowed";
-    }
+    if (values.includes("")) return "impersonating the empty string value in extra is not allowed";
   }
   return undefined;
 }

@@ -142,9 +142,7 @@ function checked(
 ): KubeObject {
   const fail = (why: string) => new ConversionError(`${place}: ${why}`);
   if (!isObject(converted)) throw fail("it is no object");
-  if (isDeeper(converted, BODY_DEPTH_MAX)) {
-    throw fail(`it is nested deeper than ${BODY_DEPTH_MAX}`);
-  }
+  if (isDeeper(converted, BODY_DEPTH_MAX)) throw fail(`it is nested deeper than ${BODY_DEPTH_MAX}`);
   const { apiVersion: got = "", kind = "", metadata } = converted;
   if (got !== apiVersion) {
     throw fail(`invalid groupVersion (expected ${apiVersion}, received ${String(got)})`);

@@ -42,9 +42,7 @@ const GET_ALONE = /^\/(version|apis?)(\/|$)/;
 /** Sends each request to the handler of its path. */
 export function routes(server: ApiServer, routed: Routes): Dispatch {
   return async (context) => {
-    if (context.info.resourceRequest) {
-      return await serveObjects(server, routed.large, context);
-    }
+    if (context.info.resourceRequest) return await serveObjects(server, routed.large, context);
     const health = await routed.health.serve(context);
     if (health !== undefined) return health;
     const { verb, path } = context.info;

@@ -55,9 +55,7 @@ export function asRpcError(thrown: unknown): RpcError {
   if (thrown instanceof RpcError) return thrown;
   if (typeof thrown === "object" && thrown !== null && "code" in thrown && "details" in thrown) {
     const { code, details } = thrown as { code: unknown; details: unknown };
-    if (typeof code === "number") {
-      return new RpcError(code, String(details), { cause: thrown });
-    }
+    if (typeof code === "number") return new RpcError(code, String(details), { cause: thrown });
   }
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   return new RpcError(Status.INTERNAL, message, { cause: thrown });

@@ -84,9 +84,7 @@ async function refuseCertificates(client: KubeClient, name: string): Promise<voi
 async function deletePods(client: KubeClient, name: string): Promise<void> {
   const pods = client.resource<Pod>(PODS);
   const { items } = await pods.listAll({ fieldSelector: `spec.nodeName=${name}` });
-  for (const pod of items) {
-    await ignoreMissing(pods.delete(nameOf(pod), { gracePeriodSeconds: 0 }));
-  }
+  for (const pod of items) await ignoreMissing(pods.delete(nameOf(pod), { gracePeriodSeconds: 0 }));
 }
 
 /** Deletes what the cluster has of a node that r2k added. */

@@ -130,9 +130,7 @@ async function removeNodes(
   const ending = await Promise.all(nodes.map((node) => endingByThemselves(node, monitors)));
   await terminate(ending.flat(), CONTAINERS_TERMINATE_TIMEOUT_MS, clock);
   const removeCgroups = async () => {
-    for (const node of nodes) {
-      await cgroupsOf(modeOf(node)).remove(nodeCgroup(node), { clock });
-    }
+    for (const node of nodes) await cgroupsOf(modeOf(node)).remove(nodeCgroup(node), { clock });
   };
   for (const node of nodes) if (node.cgroups === "none") await killContainers(node);
   await removeCgroups();

@@ -13,9 +13,7 @@ export async function readKeyPair(
   remedy: (missing: string, other: string) => string,
 ): Promise<{ cert: string; key: string } | undefined> {
   const pair = { cert: await readIfPresent(cert), key: await readIfPresent(key) };
-  if (pair.cert !== undefined && pair.key !== undefined) {
-    return { cert: pair.cert, key: pair.key };
-  }
+  if (pair.cert !== undefined && pair.key !== undefined) return { cert: pair.cert, key: pair.key };
   if (pair.cert === undefined && pair.key === undefined) return undefined;
   const [missing, other] = pair.cert === undefined ? [cert, key] : [key, cert];
   throw new CommandError("MISSING_HALF", `${missing} is missing, but ${other} exists`, {

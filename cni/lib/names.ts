@@ -4,9 +4,7 @@ import { CniError, type CniErrorCode } from "./errors.ts";
 const NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
 function requireName(what: string, value: unknown, code: CniErrorCode): string {
-  if (typeof value !== "string" || value === "") {
-    throw new CniError(code, `${what} is missing`);
-  }
+  if (typeof value !== "string" || value === "") throw new CniError(code, `${what} is missing`);
   if (!NAME.test(value) || value.length > NAME_LENGTH) {
     throw new CniError(
       code,

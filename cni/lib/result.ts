@@ -125,9 +125,7 @@ function take(
     const value = from[name];
     if (value === undefined || value === null) continue;
     if (value === "" && OPTIONAL_TEXTS.includes(name)) continue;
-    if (!CHECKS[type](value)) {
-      throw garbage(`has ${JSON.stringify(value)} as ${name} of ${what}`);
-    }
+    if (!CHECKS[type](value)) throw garbage(`has ${JSON.stringify(value)} as ${name} of ${what}`);
     taken[name] = value;
   }
   return taken;

@@ -66,9 +66,7 @@ function takeFlags(name: string, line: number, given: string) {
     const [whole, flag = "", value = "true"] =
       /^--([a-z-]+)(?:=("[^"]*"|\S*))?(?:\s+|$)/.exec(text) ?? [];
     if (whole === undefined) return { flags, text };
-    if (!FLAGS[name]?.includes(flag)) {
-      throw badLine(line, `${name} --${flag} is not supported`);
-    }
+    if (!FLAGS[name]?.includes(flag)) throw badLine(line, `${name} --${flag} is not supported`);
     flags.set(flag, [...(flags.get(flag) ?? []), value.replace(/^"(.*)"$/, "$1")]);
     text = text.slice(whole.length);
   }

@@ -136,9 +136,7 @@ function planRecreate(
   pods: readonly Pod[],
 ): Step {
   const live = old.filter((set) => wanted(set) > 0);
-  if (live.length > 0) {
-    return { sizes: new Map(live.map((set) => [set.metadata.name ?? "", 0])) };
-  }
+  if (live.length > 0) return { sizes: new Map(live.map((set) => [set.metadata.name ?? "", 0])) };
   const oldUids = new Set(old.map((set) => set.metadata.uid));
   const running = (pod: Pod) => oldUids.has(controllerOf(pod)?.uid) && !isPodTerminal(pod);
   if (pods.some(running)) return { sizes: new Map() };

@@ -60,9 +60,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
     metrics.changed(key, change);
     const [auto, distribution] = [isTopologyAuto(service), distributionOf(service)];
     metrics.hinted(key, change, { auto, distribution });
-    for (const { type, reason, message } of notes) {
-      recorder.record(service, type, reason, message);
-    }
+    for (const { type, reason, message } of notes) recorder.record(service, type, reason, message);
   };
 
   const reads = [services, pods, nodes, slices.informer];

@@ -48,9 +48,7 @@ export function planPods(job: Job, evaluation: Evaluation, now_ms: number): Pods
  */
 function wantedActive({ spec }: Job, { active, succeeded }: Evaluation): number {
   const { completions, parallelism = 1 } = spec;
-  if (completions !== undefined) {
-    return Math.max(0, Math.min(parallelism, completions - succeeded));
-  }
+  if (completions !== undefined) return Math.max(0, Math.min(parallelism, completions - succeeded));
   return succeeded > 0 ? active.length : parallelism;
 }
 

@@ -141,8 +141,6 @@ function announce(
 ): JobCondition | undefined {
   if (ending === undefined || ending.type === "Failed") return ending;
   const { type, reason = "", message = "" } = ending;
-  if (!holding({ status } as Job, type)) {
-    status.conditions = [...(status.conditions ?? []), ending];
-  }
+  if (!holding({ status } as Job, type)) status.conditions = [...(status.conditions ?? []), ending];
   return conditionOf(type === "FailureTarget" ? "Failed" : "Complete", reason, message, now_ms);
 }

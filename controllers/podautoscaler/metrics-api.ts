@@ -53,9 +53,7 @@ export class MetricsApi {
     namespace: string,
     selector: string,
   ): Promise<MetricAnswer | undefined> {
-    if (external) {
-      return await this.#external(namespace, external.metric);
-    }
+    if (external) return await this.#external(namespace, external.metric);
     const asked = object ?? pods;
     if (asked === undefined) return undefined;
     try {

@@ -75,9 +75,7 @@ export function proposeByRatio(
   ratio: number,
 ): number {
   if (isWithin(tolerances, ratio)) return currentReplicas;
-  if (pods.length === 0) {
-    throw new MetricError(`unable to calculate ready pods: ${NO_PODS}`);
-  }
+  if (pods.length === 0) throw new MetricError(`unable to calculate ready pods: ${NO_PODS}`);
   const ready = pods.filter(
     (pod) => pod.status?.phase === "Running" && podCondition(pod, "Ready")?.status === "True",
   );
@@ -174,9 +172,7 @@ interface Groups {
 /** Sorts the pods; those that are ending or failed count for nothing. Throws `MetricError`. */
 function groupsOf(question: Question): Groups {
   const { pods, metrics } = question;
-  if (pods.length === 0) {
-    throw new MetricError(NO_PODS);
-  }
+  if (pods.length === 0) throw new MetricError(NO_PODS);
   const ready = new Map(metrics);
   const [unready, missing]: [string[], string[]] = [[], []];
   let readyCount = 0;

@@ -72,9 +72,7 @@ export class CapacityPublishing {
     const plan = planCapacities({ ...this.#publisher, owner }, spaces, items);
     for (const each of plan.create) await capacities.create(each);
     for (const each of plan.update) await capacities.update(each);
-    for (const each of plan.delete) {
-      await undefinedIfNotFound(capacities.delete(nameOf(each)));
-    }
+    for (const each of plan.delete) await undefinedIfNotFound(capacities.delete(nameOf(each)));
     return CAPACITY_POLL_MS;
   }
 

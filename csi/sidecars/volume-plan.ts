@@ -46,9 +46,7 @@ export function isProvisionedBy(storageClass: StorageClass | undefined, node: st
 export function isToBeDeleted(volume: PersistentVolume, owner: VolumeOwner): boolean {
   const { metadata, spec, status } = volume;
   if (csiSourceOf(volume)?.driver !== owner.driverName) return false;
-  if (provisionerIn(metadata.annotations, VOLUME_PROVISIONERS) !== owner.driverName) {
-    return false;
-  }
+  if (provisionerIn(metadata.annotations, VOLUME_PROVISIONERS) !== owner.driverName) return false;
   if (spec.persistentVolumeReclaimPolicy !== "Delete" || status?.phase !== "Released") return false;
   const finalized = metadata.finalizers?.includes(PROVISIONER_FINALIZER) ?? false;
   if (metadata.deletionTimestamp && !finalized) return false;

@@ -53,9 +53,7 @@ export async function makeEnv(
       const { name = "", optional } = source.secretRef;
       const data = await sources.secret(name);
       if (!data && !optional) throw missing("secret", name);
-      for (const [key, value] of Object.entries(data ?? {})) {
-        add(prefix + key, decoded(value));
-      }
+      for (const [key, value] of Object.entries(data ?? {})) add(prefix + key, decoded(value));
     }
   }
   for (const variable of container.env ?? []) {

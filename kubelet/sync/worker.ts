@@ -275,9 +275,7 @@ export class PodWorker {
     log.warn("pod step failed", { pod: fullNameOf(this.#pod), state, error });
     if (!(thrown instanceof VolumesNotReady)) return;
     const reason = state === "syncing" ? "FailedMount" : "FailedUnMount";
-    for (const { message } of thrown.failures) {
-      events.record(this.#pod, "Warning", reason, message);
-    }
+    for (const { message } of thrown.failures) events.record(this.#pod, "Warning", reason, message);
   }
 
   async #sync({ admitted }: StateOf<"syncing">): Promise<StepResult> {

@@ -39,9 +39,7 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
       const object = await undefinedIfNotFound(drivers.get({ name }));
       // An absent CSIDriver is not cached: it is often created a moment after the driver.
-      if (object) {
-        remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
-      }
+      if (object) remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       return object;
     },
     node: (name) => undefinedIfNotFound(client.resource<Node>(NODES).get({ name })),

@@ -25,9 +25,7 @@ export async function mountSubPath(
   target: string,
   { beside, mounts }: { beside: string; mounts?: () => MountInfo[] },
 ): Promise<void> {
-  if (subPath.startsWith("/") || subPath.split("/").includes("..")) {
-    throw leadsOut(subPath);
-  }
+  if (subPath.startsWith("/") || subPath.split("/").includes("..")) throw leadsOut(subPath);
   if (isMountPoint(target)) return;
   const what = `subPath ${subPath} of volume ${volume.name} is not supported`;
   await requireLocal({ path: volume.path, own: beside, what, remedy: NO_SUB_PATH }, mounts);

@@ -80,12 +80,8 @@ function ruleBlock({ allow, type, major, minor, access }: OciDeviceRule): Buffer
         : instruction(OP.equal, 1, 0, offset, 0),
     ]);
   }
-  if (major !== undefined) {
-    tests.push((offset) => [instruction(OP.notEqual, 4, 0, offset, major)]);
-  }
-  if (minor !== undefined) {
-    tests.push((offset) => [instruction(OP.notEqual, 5, 0, offset, minor)]);
-  }
+  if (major !== undefined) tests.push((offset) => [instruction(OP.notEqual, 4, 0, offset, major)]);
+  if (minor !== undefined) tests.push((offset) => [instruction(OP.notEqual, 5, 0, offset, minor)]);
   const decision = [
     instruction(OP.moveValue, 0, 0, 0, allow ? 1 : 0),
     instruction(OP.exit, 0, 0, 0, 0),

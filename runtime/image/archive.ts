@@ -92,9 +92,7 @@ async function loadLayout(
   options: LoadOptions,
 ): Promise<string[]> {
   const parsed = parseManifest(index);
-  if (parsed.kind !== "index") {
-    throw new RuntimeError("invalid-argument", "index.json is no index");
-  }
+  if (parsed.kind !== "index") throw new RuntimeError("invalid-argument", "index.json is no index");
   requireFew(parsed.index.manifests);
   const names: string[] = [];
   for (const descriptor of parsed.index.manifests) {

@@ -143,9 +143,7 @@ export function parseImageConfig(bytes: Buffer, layers: number): ImageConfig {
   const fields = new Fields(parseJson(bytes, "the config"), "the config");
   const diffIds = fields.fields("rootfs")?.texts("diff_ids") ?? [];
   if (!diffIds.every((id) => DIGEST.test(id))) throw malformed("the config has no good diff_ids");
-  if (diffIds.length !== layers) {
-    throw malformed(`${layers} layers and ${diffIds.length} diff_ids`);
-  }
+  if (diffIds.length !== layers) throw malformed(`${layers} layers and ${diffIds.length} diff_ids`);
   const defaults = fields.fields("config");
   const [created, author] = [fields.text("created"), fields.text("author")];
   const steps = fields.raw("history");

@@ -110,9 +110,7 @@ function checkLeaseKeys(
   allowed: KeyCheck,
 ): void {
   if (isAdmin(auth, caller)) return;
-  for (const key of leases.get(id)?.keys ?? []) {
-    allowed(auth, caller, Buffer.from(key, "latin1"));
-  }
+  for (const key of leases.get(id)?.keys ?? []) allowed(auth, caller, Buffer.from(key, "latin1"));
 }
 
 /** Every compare and every operation of both branches, nested transactions included. */

@@ -48,9 +48,7 @@ export class Passwords {
 
   /** The hash to be stored, in base64 as it travels through the log. */
   async hash(password: string): Promise<string> {
-    if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) {
-      throw etcdError("passwordTooLong");
-    }
+    if (Buffer.byteLength(password) > BCRYPT_PASSWORD_BYTES_MAX) throw etcdError("passwordTooLong");
     const hash = (await this.#ask({ password, cost: this.cost })) as string;
     return Buffer.from(hash).toString("base64");
   }

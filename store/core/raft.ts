@@ -149,9 +149,7 @@ export class Raft {
     const raft = this.#state;
     assert(index >= raft.applied, () => `applied went back from ${raft.applied} to ${index}`);
     raft.applied = index;
-    if (raft.role === "leader") {
-      raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
-    }
+    if (raft.role === "leader") raft.uncommittedBytes = Math.max(0, raft.uncommittedBytes - bytes);
     leaveJointIfDue(raft);
   }
 

@@ -104,9 +104,7 @@ async function compare(context: EtcdContext, ended: Promise<undefined>): Promise
 async function raise(context: EtcdContext, verdict: Verdict): Promise<void> {
   if (verdict.kind === "agree") return;
   const members = verdict.kind === "corrupt" ? verdict.members : [UNKNOWN_MEMBER];
-  for (const memberID of members) {
-    await raiseCorrupt(context, memberID, "a member's data differs");
-  }
+  for (const memberID of members) await raiseCorrupt(context, memberID, "a member's data differs");
 }
 
 /** Raises the CORRUPT alarm for a member, unless it is on. */

@@ -147,9 +147,7 @@ async function* partsOf<O extends object>(file: SnapshotFile, offer: O, from: Pr
     while (at < file.bytes) {
       const part = Buffer.allocUnsafe(Math.min(SNAPSHOT_PART_BYTES, file.bytes - at));
       const { bytesRead } = await handle.read(part, 0, part.length, at);
-      if (bytesRead === 0) {
-        throw new RpcError(Status.DATA_LOSS, `${file.path} has become shorter`);
-      }
+      if (bytesRead === 0) throw new RpcError(Status.DATA_LOSS, `${file.path} has become shorter`);
       at += bytesRead;
       yield { data: part.subarray(0, bytesRead) };
     }

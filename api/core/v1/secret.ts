@@ -41,9 +41,7 @@ function validateType(secret: Secret): FieldError[] {
     const given = "username" in data || "password" in data;
     return given ? [] : [required("data[username]"), required("data[password]")];
   }
-  if (type === "kubernetes.io/ssh-auth") {
-    return data[SSH_KEY] ? [] : [required(`data[${SSH_KEY}]`)];
-  }
+  if (type === "kubernetes.io/ssh-auth") return data[SSH_KEY] ? [] : [required(`data[${SSH_KEY}]`)];
   const missing = (own(DEMANDED, type) ?? []).filter((key) => !Object.hasOwn(data, key));
   if (missing.length > 0) return missing.map((key) => required(`data[${key}]`));
   return type.startsWith("kubernetes.io/dockerc") ? validateDockerConfig(type, data) : [];

@@ -98,9 +98,7 @@ function validateBackend(backend: IngressBackend, path: string): FieldError[] {
 function validatePath(rule: HTTPIngressPath, path: string): FieldError[] {
   const { path: prefix = "", pathType } = rule;
   const errors: FieldError[] = [];
-  if (pathType === undefined) {
-    return [required(`${path}.pathType`, "pathType must be specified")];
-  }
+  if (pathType === undefined) return [required(`${path}.pathType`, "pathType must be specified")];
   if (!PATH_TYPES.includes(pathType)) {
     errors.push(notSupported(`${path}.pathType`, pathType, PATH_TYPES));
   } else if (pathType !== "ImplementationSpecific" || prefix !== "") {

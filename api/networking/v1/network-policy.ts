@@ -123,9 +123,7 @@ function validate({ spec }: NetworkPolicy): FieldError[] {
     ];
   }
   types.forEach((type, index) => {
-    if (!TYPES.includes(type)) {
-      errors.push(notSupported(`spec.policyTypes[${index}]`, type, TYPES));
-    }
+    if (!TYPES.includes(type)) errors.push(notSupported(`spec.policyTypes[${index}]`, type, TYPES));
   });
   return errors;
 }

@@ -50,9 +50,7 @@ const SEMVER = new RegExp(
 function validateAttribute(attribute: DeviceAttribute, path: string): FieldError[] {
   const { string = "", version } = attribute;
   const errors: FieldError[] = [];
-  if (string.length > VALUE_LENGTH_MAX) {
-    errors.push(tooLong(`${path}.string`, VALUE_LENGTH_MAX));
-  }
+  if (string.length > VALUE_LENGTH_MAX) errors.push(tooLong(`${path}.string`, VALUE_LENGTH_MAX));
   if (version !== undefined) {
     if (!SEMVER.test(version)) {
       errors.push(

@@ -26,9 +26,7 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
     async admit(request) {
       rangesIn.watch(request);
       if (!isAbout(request) || !concernsPods(request)) return;
-      for (const items of await itemsFor(request.namespace)) {
-        fillIn(request.object as Pod, items);
-      }
+      for (const items of await itemsFor(request.namespace)) fillIn(request.object as Pod, items);
     },
     async validate(request) {
       if (!isAbout(request)) return;

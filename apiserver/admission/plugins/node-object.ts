@@ -27,9 +27,7 @@ type Node = CoreNode & KubeObject;
  * ranges of its pods.
  */
 export function checkNode(request: AdmissionRequest, node: string): void {
-  if (request.operation === "DELETE") {
-    throw nodeRefusal(request, node, "cannot delete nodes");
-  }
+  if (request.operation === "DELETE") throw nodeRefusal(request, node, "cannot delete nodes");
   const name = request.object?.metadata.name ?? request.name;
   if (name !== node) {
     throw nodeRefusal(request, node, `is not allowed to modify node ${JSON.stringify(name)}`);

@@ -118,9 +118,7 @@ function checkPatch(mutating: boolean, patch: string, patchType: string | undefi
   if (patch === "" && patchType !== undefined) {
     throw new ReviewError("webhook returned response.patchType but not response.patch");
   }
-  if (patchType === "") {
-    throw new ReviewError(`webhook returned invalid response.patchType of ""`);
-  }
+  if (patchType === "") throw new ReviewError(`webhook returned invalid response.patchType of ""`);
   if (patchType !== undefined && patchType !== "JSONPatch" && patch !== NO_OPERATIONS) {
     throw new ReviewError(`unsupported patch type ${JSON.stringify(patchType)}`);
   }

@@ -200,9 +200,7 @@ function userRulesOf(jwt: ConfigFields): JwtRule[] {
 
 function mappingsOf(mappings: ConfigFields) {
   const username = mappingOf(mappings, "username", true);
-  if (username === undefined) {
-    return mappings.refuse("username", "claim or expression is required");
-  }
+  if (username === undefined) return mappings.refuse("username", "claim or expression is required");
   const groups = mappingOf(mappings, "groups", true);
   const uid = mappingOf(mappings, "uid", false);
   const extra = mappings.objects("extra", ["key", "valueExpression"]).map(extraOf);

@@ -193,9 +193,7 @@ async function encodeList(
     return await encodeSliced(made, await formOf(negotiated));
   }
   if (negotiated.type === PROTOBUF_TYPE) return await encodeProtobufList(list);
-  if (negotiated.type === JSON_TYPE && !negotiated.pretty) {
-    return await partsOf(list);
-  }
+  if (negotiated.type === JSON_TYPE && !negotiated.pretty) return await partsOf(list);
   const items = list.items.length === 0 ? [] : new LazyList(parsed(list));
   return await encodeSliced({ ...headOf(list), items }, await formOf(negotiated));
 }

@@ -58,12 +58,8 @@ function protobufWatchEncoder(kind: Kind, transformer: Transformer): WatchEncode
     transformer.id === "" ? encodeObject(kind.schema, object) : encodeProtobuf(object);
   const bookmark = bookmarksOf(kind, transformer);
   const encode = (item: WatchItem): Buffer => {
-    if (item.type === "ERROR") {
-      return frame("ERROR", encodeObject("meta/v1.Status", item.status));
-    }
-    if (item.type === "BOOKMARK") {
-      return frame("BOOKMARK", bytesOf(bookmark(item) as KubeObject));
-    }
+    if (item.type === "ERROR") return frame("ERROR", encodeObject("meta/v1.Status", item.status));
+    if (item.type === "BOOKMARK") return frame("BOOKMARK", bytesOf(bookmark(item) as KubeObject));
     return frame(item.type, bytesOf(transformer.one(item.entry.object()) as KubeObject));
   };
   return { id: `protobuf ${transformer.id}`, contentType: `${PROTOBUF_TYPE};stream=watch`, encode };

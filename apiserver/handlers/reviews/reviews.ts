@@ -73,9 +73,7 @@ export async function serveReview(
   context: RequestContext,
   object: KubeObject,
 ): Promise<Answer> {
-  if (resource.kind.kind === "Binding") {
-    return await bind(server, resource, context, object);
-  }
+  if (resource.kind.kind === "Binding") return await bind(server, resource, context, object);
   const answer = ANSWERS[resource.kind.kind];
   if (answer === undefined) throw methodNotAllowed();
   const review: Review = object;

@@ -34,9 +34,7 @@ export async function passThrough(
   }
   const headers = headersFor(request, `${prefix}${path}`);
   const target = { ...place, path: `${path === "" ? "/" : path}${search}` };
-  if (context.upgrade !== undefined) {
-    return await tunnel(server, context, { ...target, headers });
-  }
+  if (context.upgrade !== undefined) return await tunnel(server, context, { ...target, headers });
   const hosts = { backend: `${place.host}:${place.port}`, client: headers["host"] ?? "" };
   const turned = (text: string) => turnedBack(text, prefix, hosts);
   const turns = { location: turned, link: turned };

@@ -75,9 +75,7 @@ function writeLimits(at: (controller: string) => string, limits: CgroupLimits): 
   if (limits.memory_bytes !== undefined) {
     write("memory", "memory.limit_in_bytes", limits.memory_bytes);
   }
-  if (limits.pids !== undefined) {
-    write("pids", "pids.max", limits.pids < 0 ? "max" : limits.pids);
-  }
+  if (limits.pids !== undefined) write("pids", "pids.max", limits.pids < 0 ? "max" : limits.pids);
 }
 
 /**

@@ -21,8 +21,6 @@ export function configOf(call: PluginCall): PtpConfig {
     if (!flagOf(call.config, key)) continue;
     throw new CniError("unsupported-field", `ptp: ${key} is not supported`);
   }
-  if (!hasIpam(call)) {
-    throw new CniError("invalid-config", 'ptp: the configuration has no "ipam"');
-  }
+  if (!hasIpam(call)) throw new CniError("invalid-config", 'ptp: the configuration has no "ipam"');
   return { ipMasq: flagOf(call.config, "ipMasq"), mtu: mtuOf(call.config) };
 }

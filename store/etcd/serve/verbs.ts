@@ -83,9 +83,7 @@ export function invoke<Q, R>(
   request: Q,
   ending = ENDLESS,
 ): Promise<R> {
-  if (!context.state.auth.enabled && !verb.linearizable) {
-    return verb.run(context, request, ending);
-  }
+  if (!context.state.auth.enabled && !verb.linearizable) return verb.run(context, request, ending);
   return checked(verb, context, request).then(() => verb.run(context, request, ending));
 }
 

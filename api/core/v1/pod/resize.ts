@@ -48,12 +48,8 @@ function withResources(wanted: readonly Container[], old: readonly Container[]):
 
 /** Validates a resize, with upstream's errors in upstream's order. */
 export function validateResize(pod: Pod, old: Pod): FieldError[] {
-  if (isMirrorPod(old)) {
-    return [forbidden("", "static pods cannot be resized")];
-  }
-  if (old.spec.os?.name === "windows") {
-    return [forbidden("", "windows pods cannot be resized")];
-  }
+  if (isMirrorPod(old)) return [forbidden("", "static pods cannot be resized")];
+  if (old.spec.os?.name === "windows") return [forbidden("", "windows pods cannot be resized")];
   const errors = [
     ...validateMetadataUpdate(pod.metadata, old.metadata),
     ...validatePodSpec(pod.spec, "spec", true),

@@ -87,9 +87,7 @@ function validateMounts(
   return (container.volumeMounts ?? []).flatMap((mount, index) => {
     const at = `${path}[${index}]`;
     const errors: FieldError[] = mount.name === "" ? [required(`${at}.name`)] : [];
-    if (!volumes.has(mount.name)) {
-      errors.push(notFound(`${at}.name`, mount.name));
-    }
+    if (!volumes.has(mount.name)) errors.push(notFound(`${at}.name`, mount.name));
     if (mount.mountPath === "") errors.push(required(`${at}.mountPath`));
     if (paths.has(mount.mountPath)) {
       errors.push(invalid(`${at}.mountPath`, mount.mountPath, "must be unique"));

@@ -29,12 +29,8 @@ export function validateDevices(
     if (devicePath === "") errors.push(required(`${at}.devicePath`));
     if (paths.has(devicePath)) ofPath("must be unique");
     if (noBacksteps(devicePath, at).length > 0) ofPath("can not contain backsteps ('..')");
-    if (mountedNames.has(name)) {
-      ofName("must not already exist in volumeMounts");
-    }
-    if (mountedPaths.has(devicePath)) {
-      ofPath("must not already exist as a path in volumeMounts");
-    }
+    if (mountedNames.has(name)) ofName("must not already exist in volumeMounts");
+    if (mountedPaths.has(devicePath)) ofPath("must not already exist as a path in volumeMounts");
     names.add(name);
     paths.add(devicePath);
     return errors;

@@ -211,9 +211,7 @@ function validateSource(volume: Volume, path: string): FieldError[] {
   if (volume.persistentVolumeClaim?.claimName === "") {
     errors.push(required(`${path}.persistentVolumeClaim.claimName`));
   }
-  if (csi !== undefined) {
-    errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
-  }
+  if (csi !== undefined) errors.push(...validateDriverName(csi.driver, `${path}.csi.driver`));
   if (nfs !== undefined) errors.push(...validateNfs(nfs, `${path}.nfs`));
   if (volume.ephemeral !== undefined && volume.ephemeral.volumeClaimTemplate === undefined) {
     errors.push(required(`${path}.ephemeral.volumeClaimTemplate`));

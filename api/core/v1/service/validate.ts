@@ -138,9 +138,7 @@ function validateAffinity({ spec }: Service): FieldError[] {
       : [forbidden(path, "must not be set when session affinity is None")];
   }
   const seconds = config?.clientIP?.timeoutSeconds;
-  if (seconds === undefined) {
-    return [required(path, "when session affinity type is ClientIP")];
-  }
+  if (seconds === undefined) return [required(path, "when session affinity type is ClientIP")];
   return inRange(seconds, 1, AFFINITY_S_MAX).length === 0
     ? []
     : [
