@@ -4,7 +4,7 @@ import type {
   JSONSchemaProps,
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { isIntOrString, unstructured, validateStructural } from "./definition/structural-rules.ts";
-import { additionalSchema, itemSchema, schemasIn, TYPES } from "./definition/walk.ts";
+import { additionalSchema, BOUNDS, itemSchema, schemasIn, TYPES } from "./definition/walk.ts";
 
 type Json = { [key: string]: unknown };
 type Dialect = "v2" | "v3";
@@ -120,17 +120,7 @@ const PLAIN = [
   "type",
   "format",
   "title",
-  "maximum",
-  "exclusiveMaximum",
-  "minimum",
-  "exclusiveMinimum",
-  "maxLength",
-  "minLength",
-  "pattern",
-  "maxItems",
-  "minItems",
-  "uniqueItems",
-  "multipleOf",
+  ...BOUNDS,
   "enum",
   "maxProperties",
   "minProperties",

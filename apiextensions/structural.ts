@@ -1,34 +1,23 @@
 /** The schema of a custom resource, in the form that objects are pruned, defaulted, checked by. */
 import type { JSONSchemaProps, ValidationRule } from "@raft2kube/api/gen/apiextensions/v1.ts";
-import { isSchema } from "./definition/walk.ts";
+import { BOUNDS, isSchema } from "./definition/walk.ts";
 
 /** The rules about values that need no preparation, as they stand in the definition. */
-type ValueRules = Pick<
-  JSONSchemaProps,
-  | "type"
-  | "format"
-  | "maximum"
-  | "exclusiveMaximum"
-  | "minimum"
-  | "exclusiveMinimum"
-  | "maxLength"
-  | "minLength"
-  | "pattern"
-  | "maxItems"
-  | "minItems"
-  | "uniqueItems"
-  | "multipleOf"
-  | "enum"
-  | "maxProperties"
-  | "minProperties"
-  | "required"
->;
+const VALUE_RULES = [
+  "type",
+  "format",
+  ...BOUNDS,
+  "enum",
+  "maxProperties",
+  "minProperties",
+  "required",
+] as const satisfies readonly (keyof JSONSchemaProps)[];
 
 /**
  * One place of a schema, without descriptions. Schemas under `allOf`, `anyOf`, `oneOf` and `not`
  * are of the same form and add rules about values, never structure. Frozen once it is made.
  */
-export interface Structural extends Readonly<ValueRules> {
+export interface Structural extends Readonly<Pick<JSONSchemaProps, (typeof VALUE_RULES)[number]>> {
   readonly properties?: ReadonlyMap<string, Structural>;
   readonly items?: Structural;
   /** The schema of members besides `properties`, or whether there may be any. */
@@ -91,23 +80,3 @@ export function structuralOf(props: JSONSchemaProps, intOrString = true): Struct
   set("not", props.not && make(props.not));
   return node as unknown as Structural;
 }
-
-const VALUE_RULES = [
-  "type",
-  "format",
-  "maximum",
-  "exclusiveMaximum",
-  "minimum",
-  "exclusiveMinimum",
-  "maxLength",
-  "minLength",
-  "pattern",
-  "maxItems",
-  "minItems",
-  "uniqueItems",
-  "multipleOf",
-  "enum",
-  "maxProperties",
-  "minProperties",
-  "required",
-] as const satisfies readonly (keyof ValueRules)[];

@@ -15,7 +15,7 @@ import { validateListKeys, validateListType, validateMapType } from "./list-rule
 import { RuleAudit, RulePlace } from "./rules.ts";
 import { validateDefaults } from "./schema-defaults.ts";
 import { unstructured, validateStructural } from "./structural-rules.ts";
-import { isSchema, TYPES } from "./walk.ts";
+import { BOUNDS, isSchema, TYPES } from "./walk.ts";
 
 type Schema = JSONSchemaProps;
 
@@ -25,17 +25,7 @@ const AT_ROOT_WITH_STATUS = [
   "type",
   "format",
   "title",
-  "maximum",
-  "exclusiveMaximum",
-  "minimum",
-  "exclusiveMinimum",
-  "maxLength",
-  "minLength",
-  "pattern",
-  "maxItems",
-  "minItems",
-  "uniqueItems",
-  "multipleOf",
+  ...BOUNDS,
   "required",
   "items",
   "properties",

@@ -13,6 +13,21 @@ export const TYPES: readonly string[] = [
   "string",
 ];
 
+/** Keywords that bound a value of one type: numbers, texts, lists. */
+export const BOUNDS = [
+  "maximum",
+  "exclusiveMaximum",
+  "minimum",
+  "exclusiveMinimum",
+  "maxLength",
+  "minLength",
+  "pattern",
+  "maxItems",
+  "minItems",
+  "uniqueItems",
+  "multipleOf",
+] as const satisfies readonly (keyof Schema)[];
+
 /** Whether a value that a schema may have elsewhere is a schema. */
 export function isSchema(value: unknown): value is Schema {
   return typeof value === "object" && value !== null && !Array.isArray(value);
