@@ -4,7 +4,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { runWorkers } from "@raft2kube/reconcile/workers.ts";
 import { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
-import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import {
   AGGREGATED_CHECK_BYTES_MAX,
   AGGREGATED_CHECK_MS,
@@ -144,13 +144,12 @@ export class Availability {
     if (withFinding(service, finding, clock.now()) === service) return;
     const resource = resources.of("apiregistration.k8s.io/v1", "apiservices");
     const { name = "", uid } = service.metadata;
-    try {
-      await changeStatusInternally<ApiService>(this.#server, resource, { name, uid }, (current) =>
+    await tolerate(
+      changeStatusInternally<ApiService>(this.#server, resource, { name, uid }, (current) =>
         withFinding(current, finding, clock.now()),
-      );
-    } catch (thrown) {
-      if (!isReason(thrown, "NotFound")) throw thrown;
-    }
+      ),
+      (thrown) => isReason(thrown, "NotFound"),
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, extname, join } from "node:path";
 import { type Clock, MS_PER_DAY } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import type { Sink } from "./sink.ts";
 
 export interface LogFileOptions {
@@ -95,11 +95,7 @@ export class LogFile implements Sink {
 const TIME = /-\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}\.\d{3}/;
 
 async function unlinkAny(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ENOENT")) throw thrown;
-  }
+  await tolerate(unlink(path), errno("ENOENT"));
 }
 
 function toStdout(bytes: Buffer): Promise<void> {

@@ -5,6 +5,7 @@ import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { applyTo } from "@raft2kube/apimachinery/managed-fields/apply.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { APISERVER_USER } from "../authn/identities.ts";
 import type { Resource } from "../resource/resource.ts";
 import { createObject } from "./create.ts";
@@ -45,11 +46,9 @@ export async function ensure(
   const { namespace = "", name = "" } = given.metadata;
   if (await resource.store.find(namespace, name)) return;
   const object = decoded(resource, given);
-  try {
-    await createObject(writer, resource, object, namespace, options);
-  } catch (thrown) {
-    if (!isReason(thrown, "AlreadyExists")) throw thrown;
-  }
+  await tolerate(createObject(writer, resource, object, namespace, options), (thrown) =>
+    isReason(thrown, "AlreadyExists"),
+  );
 }
 
 /** Changes an object that is there, as the server itself. Throws 404. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Back ends of the overlay between nodes (`overlay`). */
@@ -349,13 +349,8 @@ export async function listClusters(roots: ClusterRoots): Promise<ClusterConfig[]
 export async function findClusters(
   roots: ClusterRoots,
 ): Promise<{ readonly name: string; readonly config: ClusterConfig | CommandError }[]> {
-  let names: string[];
-  try {
-    names = await readdir(roots.data);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  const names = await tolerate(readdir(roots.data), errno("ENOENT"));
+  if (names === undefined) return [];
   // A restore makes a cluster's folder under a name with a dot.
   const found = names
     .filter((name) => !name.startsWith("."))

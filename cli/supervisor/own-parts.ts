@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { processNames } from "../spec/processes.ts";
 
@@ -29,12 +29,9 @@ export async function writeOwnParts(runDir: string, name: string): Promise<void>
 
 /** Returns the record that a running process has left of its program's parts. */
 function readRecord(runDir: string, name: string): string {
-  try {
-    return readFileSync(ownPartsPath(runDir, name), "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return "\n";
-    throw thrown;
-  }
+  return (
+    tolerateSync(() => readFileSync(ownPartsPath(runDir, name), "utf8"), errno("ENOENT")) ?? "\n"
+  );
 }
 
 /** The labs whose part in a running process is the reader's. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CniError } from "./errors.ts";
 import type { CniResult, PluginConfig } from "./types.ts";
 
@@ -57,13 +57,8 @@ export function attachmentCache(dir: string) {
     },
     /** Returns all attachments to a network. */
     async list(network: string): Promise<CachedAttachment[]> {
-      let names: string[];
-      try {
-        names = await readdir(join(dir, "results"));
-      } catch (thrown) {
-        if (isErrno(thrown, "ENOENT")) return [];
-        throw thrown;
-      }
+      const names = await tolerate(readdir(join(dir, "results")), errno("ENOENT"));
+      if (names === undefined) return [];
       const mine = names.filter((name) => name.startsWith(`${network}-`) && !name.endsWith(".new"));
       const entries = await Promise.all(mine.map((name) => read(join(dir, "results", name))));
       // A network's name may start with that of another and "-", so the entry's name decides.

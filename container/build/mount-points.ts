@@ -3,7 +3,7 @@ import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
 import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { isWhiteout } from "@raft2kube/runtime/image/whiteout.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** Places that an OCI runtime makes in a root for its own mounts. */
 const PLACES = ["etc/resolv.conf", "etc/hosts", "dev", "proc", "sys"];
@@ -34,12 +34,7 @@ export async function removeMountPoints(
 
 /** Finds a place; a link on the way to it leads nowhere. */
 function look(root: Directory, at: string): Handle | undefined {
-  try {
-    return root.find(at);
-  } catch (error) {
-    if (isErrno(error, "ELOOP")) return undefined;
-    throw error;
-  }
+  return tolerateSync(() => root.find(at), errno("ELOOP"));
 }
 
 /** An empty file or directory that is new, or that differs by its time alone. */

@@ -5,7 +5,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
 import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { RECHECK_MS } from "./limits.ts";
 
 const log = logger("device-health");
@@ -42,10 +42,5 @@ export function followFile(
 }
 
 async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return "";
-    throw thrown;
-  }
+  return (await tolerate(readFile(file, "utf8"), errno("ENOENT"))) ?? "";
 }

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CSI_PLUGIN_DIR } from "./csi-paths.ts";
 import { VolumeError } from "./volume-error.ts";
 
@@ -39,13 +39,8 @@ export function writeVolumeData(volumeDir: string, data: CsiVolumeData): Promise
 /** Reads a volume's data; undefined when there is none. Throws VolumeError when it is damaged. */
 export async function readVolumeData(volumeDir: string): Promise<CsiVolumeData | undefined> {
   const file = join(volumeDir, FILE);
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return undefined;
-    throw thrown;
-  }
+  const text = await tolerate(readFile(file, "utf8"), errno("ENOENT", "ENOTDIR"));
+  if (text === undefined) return undefined;
   return parse(file, text);
 }
 

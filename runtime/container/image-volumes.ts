@@ -4,7 +4,7 @@ import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { bindMount, MountFlag, mount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import type { Mount } from "@raft2kube/proto/gen/cri.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, tolerate } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 import type { Images } from "../ports.ts";
@@ -59,13 +59,8 @@ export async function mountImageVolumes(
 
 /** Unmounts a container's image volumes. Idempotent. */
 export async function unmountImageVolumes(paths: ContainerPaths): Promise<void> {
-  let names: string[];
-  try {
-    names = await readdir(paths.volumes);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT", "ENOTDIR")) return;
-    throw thrown;
-  }
+  const names = await tolerate(readdir(paths.volumes), errno("ENOENT", "ENOTDIR"));
+  if (names === undefined) return;
   for (const name of names) unmount(path.join(paths.volumes, name), { detach: true });
 }
 

@@ -2,7 +2,7 @@ import { statfsSync } from "node:fs";
 import path from "node:path";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { deleteNetns, pinNamespace } from "@raft2kube/linux/namespace/netns.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
 import { isAlive, type ProcessIdentity } from "../process-identity.ts";
@@ -60,12 +60,7 @@ export function pinNamespaces(paths: Pick<SandboxPaths, "namespaces">, pause: Pr
 }
 
 function isPinned(target: string): boolean {
-  try {
-    return statfsSync(target).type === NSFS_MAGIC;
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return false;
-    throw thrown;
-  }
+  return tolerateSync(() => statfsSync(target).type === NSFS_MAGIC, errno("ENOENT")) ?? false;
 }
 
 /** Unpins a sandbox's namespaces. Idempotent. */

@@ -12,7 +12,7 @@ import type {
   PodSandboxStatsFilter,
 } from "@raft2kube/proto/gen/cri.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { cpuUsage, listContainerStats, memoryUsage } from "../container/stats.ts";
 import type { Base, DiskUse, Machine, Records } from "../ports.ts";
 import { nanoseconds } from "../time.ts";
@@ -34,13 +34,11 @@ function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
 /** The pod's interfaces as its pause process sees them; undefined when that is gone. */
 function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsage> | undefined {
   if (record.netns === undefined || !record.pause) return undefined;
-  let text: string;
-  try {
-    text = readFileSync(`/proc/${record.pause.pid}/net/dev`, "latin1");
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ESRCH", "EINVAL")) return undefined;
-    throw error;
-  }
+  const text = tolerateSync(
+    () => readFileSync(`/proc/${record.pause.pid}/net/dev`, "latin1"),
+    errno("ENOENT", "ESRCH", "EINVAL"),
+  );
+  if (text === undefined) return undefined;
   const interfaces = parseInterfaceCounters(text).map(interfaceUsage);
   const defaultInterface = interfaces.find(({ name }) => name === POD_INTERFACE);
   return {

@@ -51,13 +51,8 @@ function release({ fd }: Handle, owner: string): Promise<void> {
 
 /** Removes a path as `removeTree` does; the directories above its last name are trusted. */
 export async function removePath(file: string, owner?: string): Promise<void> {
-  let parent: Directory;
-  try {
-    parent = Directory.open(path.dirname(file));
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return;
-    throw error;
-  }
+  const parent = tolerateSync(() => Directory.open(path.dirname(file)), errno("ENOENT"));
+  if (parent === undefined) return;
   using held = parent;
   await removeTree(held, path.basename(file), owner);
 }

@@ -27,13 +27,8 @@ const BLOCK_BYTES = 512;
  */
 export async function treeUsage(file: string): Promise<TreeUsage> {
   const usage: TreeUsage = { used_bytes: 0, inodes: 0 };
-  let root: Directory;
-  try {
-    root = Directory.open(file);
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENOTDIR")) return usage;
-    throw error;
-  }
+  const root = tolerateSync(() => Directory.open(file), errno("ENOENT", "ENOTDIR"));
+  if (root === undefined) return usage;
   using held = root;
   const measure = { usage, linked: new Set<bigint>(), complete: true };
   await inSlices(measuring(held, measure, 1));

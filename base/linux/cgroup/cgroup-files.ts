@@ -51,13 +51,11 @@ export function readKeyed(directory: string, file: string): Map<string, number> 
 
 /** The group's directory and all below it, the deepest first; empty when it is not there. */
 export function groupsBelow(directory: string): string[] {
-  let entries;
-  try {
-    entries = readdirSync(directory, { withFileTypes: true });
-  } catch (error) {
-    if (isErrno(error, "ENOENT", "ENODEV")) return [];
-    throw error;
-  }
+  const entries = tolerateSync(
+    () => readdirSync(directory, { withFileTypes: true }),
+    errno("ENOENT", "ENODEV"),
+  );
+  if (entries === undefined) return [];
   const children = entries.filter((entry) => entry.isDirectory());
   return [...children.flatMap((child) => groupsBelow(path.join(directory, child.name))), directory];
 }

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
+import { errno, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { endProcess } from "../../apply/end-process.ts";
 import { flagsOf } from "../../apply/processes.ts";
@@ -90,10 +90,6 @@ async function announcedIn(path: string, signal: AbortSignal): Promise<Announcem
     return said !== undefined;
   };
   const limits = { clock: machineClock(), timeout_ms: READY_TIMEOUT_MS, signal };
-  try {
-    await waitFor("the node agent to be ready", isThere, limits);
-  } catch (thrown) {
-    if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
-  }
+  await tolerate(waitFor("the node agent to be ready", isThere, limits), errno("ETIMEDOUT"));
   return said ?? { state: "failed", message: `not ready after ${READY_TIMEOUT_MS} ms` };
 }

@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { isExpired } from "../errors.ts";
@@ -123,10 +123,5 @@ async function pagedOrWhole<T extends KubeObject>(
   resource: ResourceClient<T>,
   options: ListOptions & { signal: AbortSignal },
 ): Promise<KubeList<T>> {
-  try {
-    return await resource.listAll(options);
-  } catch (thrown) {
-    if (!isExpired(thrown)) throw thrown;
-    return resource.list(options);
-  }
+  return (await tolerate(resource.listAll(options), isExpired)) ?? resource.list(options);
 }

@@ -1,6 +1,6 @@
 import * as promises from "node:fs/promises";
 import { join } from "node:path";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { CniError } from "../../lib/errors.ts";
 import type { PluginRequest } from "../../lib/types.ts";
 
@@ -35,13 +35,8 @@ export function addedConfigs(dir: string, network: string, files = promises) {
 
     /** Reads the configuration; undefined when the container was not added, or is deleted. */
     async get(containerId: string): Promise<Config | undefined> {
-      let text: string;
-      try {
-        text = await files.readFile(file(containerId), "utf8");
-      } catch (thrown) {
-        if (isErrno(thrown, "ENOENT")) return undefined;
-        throw thrown;
-      }
+      const text = await tolerate(files.readFile(file(containerId), "utf8"), errno("ENOENT"));
+      if (text === undefined) return undefined;
       try {
         return JSON.parse(text) as Config;
       } catch (thrown) {

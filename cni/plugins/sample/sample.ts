@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { CniError } from "@raft2kube/cni/lib/errors.ts";
 import { type CniPlugin, type PluginCall, requireChained } from "@raft2kube/cni/lib/skel.ts";
 import type { CniResult } from "@raft2kube/cni/lib/types.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 
 /**
  * A plugin to copy. Chained after the plugin that makes the interface, it keeps a file with the
@@ -80,19 +80,9 @@ const fileOf = (containerId: string, ifName: string) => `${containerId}:${ifName
 const contentOf = ({ ips }: CniResult) => (ips ?? []).map(({ address }) => `${address}\n`).join("");
 
 async function contentAt(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return undefined;
-    throw thrown;
-  }
+  return tolerate(readFile(file, "utf8"), errno("ENOENT"));
 }
 
 async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return [];
-    throw thrown;
-  }
+  return (await tolerate(readdir(dir), errno("ENOENT"))) ?? [];
 }

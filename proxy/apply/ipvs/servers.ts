@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { type Destination, Ipvs, type VirtualServer } from "@raft2kube/linux/netfilter/ipvs.ts";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, isErrno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { inSlices } from "@raft2kube/std/slices.ts";
 import { LEAVING_CHECK_MS } from "../../limits.ts";
 import { keyOf } from "../../plan/model.ts";
@@ -211,10 +211,5 @@ export function deleteAllServers(): void {
  * it asks for the same capability for making one, of the user namespace that it started with.
  */
 export function ourServers(ipvs: Pick<Ipvs, "servers">): VirtualServer[] {
-  try {
-    return ipvs.servers().filter(({ marked }) => marked);
-  } catch (thrown) {
-    if (!isErrno(thrown, "EPERM")) throw thrown;
-    return [];
-  }
+  return tolerateSync(() => ipvs.servers().filter(({ marked }) => marked), errno("EPERM")) ?? [];
 }

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { type Generation, KeyHistory } from "../../index/key-history.ts";
 import { type IndexEntry, KeyIndex } from "../../index/key-index.ts";
 import type { State } from "../../state/state.ts";
@@ -78,13 +78,8 @@ function writeEntry(writer: BlockWriter, entry: IndexEntry): void {
  * state.
  */
 export function readIndexFile(path: string, state: State): boolean {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(path);
-  } catch (thrown) {
-    if (isErrno(thrown, "ENOENT")) return false;
-    throw thrown;
-  }
+  const bytes = tolerateSync(() => readFileSync(path), errno("ENOENT"));
+  if (bytes === undefined) return false;
   rmSync(path);
   const meta = state.backend.getSync(META_KEY);
   try {
