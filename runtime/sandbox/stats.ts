@@ -33,9 +33,10 @@ function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
 
 /** The pod's interfaces as its pause process sees them; undefined when that is gone. */
 function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsage> | undefined {
-  if (record.netns === undefined || !record.pause) return undefined;
+  const { netns, pause } = record;
+  if (netns === undefined || !pause) return undefined;
   const text = tolerateSync(
-    () => readFileSync(`/proc/${record.pause.pid}/net/dev`, "latin1"),
+    () => readFileSync(`/proc/${pause.pid}/net/dev`, "latin1"),
     errno("ENOENT", "ESRCH", "EINVAL"),
   );
   if (text === undefined) return undefined;
