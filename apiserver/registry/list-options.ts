@@ -135,7 +135,9 @@ function matchComplaints(match: string, revision: string, token: string): FieldE
   if (revision === "") {
     found.push(forbidden(field, `${field} is forbidden unless resourceVersion is provided`));
   }
-  if (token !== "") found.push(forbidden(field, `${field} is forbidden when continue is provided`));
+  if (token !== "") {
+    found.push(forbidden(field, `${field} is forbidden when continue is provided`));
+  }
   if (match !== "Exact" && match !== "NotOlderThan") {
     found.push(notSupported(field, match, ["Exact", "NotOlderThan", ""]));
   }

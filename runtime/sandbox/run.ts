@@ -152,7 +152,9 @@ function newRecord(
 async function runNow(runtime: RunPorts, request: RunPodSandboxRequest): Promise<string> {
   // lab:10 begin runNow
   const same = findSame(runtime, request);
-  if (same) throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);
+  if (same) {
+    throw new RuntimeError("already-exists", `the sandbox exists already: ${same.id}`);
+  }
   const record = newRecord(runtime, request);
   await runtime.turns.run(record.id, async () => {
     await runtime.sandboxes.put(record);

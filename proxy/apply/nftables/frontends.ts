@@ -42,7 +42,9 @@ export function addFrontends(
     elements.push({ set: "cluster-ips", key: ip, value: "" });
     add("service-ips", ip, port.internalLocal ? localEndpoints : allEndpoints, chains.clusterIp);
   }
-  for (const ip of port.externalIps) add("external-ips", ip, allEndpoints, chains.externalIp);
+  for (const ip of port.externalIps) {
+    add("external-ips", ip, allEndpoints, chains.externalIp);
+  }
   for (const address of port.apiAddresses) {
     elements.push({ set: "api-endpoints", key: address, value: "" });
   }
