@@ -28,10 +28,6 @@ const SHORT_TEXTS = new Map([
     String.raw`runtime/image/registry-auth.ts: /^\s*(basic|bearer)\s*(.*)$/i`,
     "CHALLENGE_CHARACTERS",
   ],
-  [
-    String.raw`base/linux/process/memory.ts: /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \S+ +(.+)$/`,
-    "the kernel's",
-  ],
   [String.raw`proxy/apply/parameters.ts: /(\S+)=(\d+)/g`, "a note of the product's own"],
   [
     String.raw`apiserver/authn/token-file.ts: /\s*(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)/g`,
