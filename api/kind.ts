@@ -3,11 +3,7 @@ import type { ObjectMeta } from "./gen/meta/v1.ts";
 import type { SchemaRef } from "./schema.ts";
 
 /** The fields of every API object. Decoded objects always have `metadata`. */
-export interface KubeObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
-}
+export type KubeObject = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
 
 /** A group, version and kind; the core group is "". */
 export interface GroupVersionKind {

@@ -15,10 +15,7 @@ export type NodePart = keyof typeof NODE_USERS;
 
 export const NODE_PARTS = Object.keys(NODE_USERS) as NodePart[];
 
-export interface NodeUser {
-  readonly name: string;
-  readonly group: string;
-}
+export type NodeUser = { readonly name: string; readonly group: string };
 
 /** The user of a node's part. */
 export function nodeUser(part: NodePart, node: string): NodeUser {

@@ -3,10 +3,7 @@
 const SYNTAX = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(Z|[+-]\d\d:\d\d)$/;
 
 /** A moment with the parts that protobuf keeps. */
-export interface Moment {
-  readonly seconds: number;
-  readonly nanos: number;
-}
+export type Moment = { readonly seconds: number; readonly nanos: number };
 
 /** The first second of the year 0, and the last of the year 9999: RFC 3339 has no others. */
 const SECONDS_MIN = -62_167_219_200;

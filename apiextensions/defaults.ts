@@ -14,9 +14,7 @@ export function applyDefaults(schema: Structural | undefined, value: unknown): b
   return budget.left >= 0;
 }
 
-interface Budget {
-  left: number;
-}
+type Budget = { left: number };
 
 /**
  * Fills in the defaults of a value's members or items, and of all below, in place. A member that is

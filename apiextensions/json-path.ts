@@ -17,9 +17,7 @@ export class JsonPathError extends CodedError {
 }
 
 /** How many values the steps of a path, and of the paths in it, may still find. */
-interface Budget {
-  left: number;
-}
+type Budget = { left: number };
 
 /** One step: from the values so far to the next ones. */
 type Step = (values: readonly unknown[], budget: Budget) => readonly unknown[];

@@ -20,10 +20,7 @@ const INT32_MAX = 2 ** 31 - 1;
 const NUMBER = "int64";
 const TEXT = "string";
 
-interface Found {
-  readonly value?: unknown;
-  readonly wrong?: string;
-}
+type Found = { readonly value?: unknown; readonly wrong?: string };
 
 /** The value at a path; nothing where a member is missing, an error where a type differs. */
 function find(

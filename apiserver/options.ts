@@ -15,10 +15,7 @@ import type { Serves } from "./resource/runtime-config.ts";
 import type { ServiceResolver } from "./webhook/services.ts";
 
 /** A PEM certificate and its key. */
-export interface KeyPair {
-  cert: string;
-  key: string;
-}
+export type KeyPair = { cert: string; key: string };
 
 /** Requests that may be worked on at a time. */
 export interface InFlightMax {

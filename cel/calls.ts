@@ -61,10 +61,7 @@ function mapGuard(key: Guard, item: Guard): Guard {
   };
 }
 
-interface Candidate {
-  readonly overload: Overload;
-  readonly guards: readonly Guard[];
-}
+type Candidate = { readonly overload: Overload; readonly guards: readonly Guard[] };
 
 /** A call of one of the overloads that the checker found to fit. */
 export interface Invocation {

@@ -60,11 +60,7 @@ function keyOf(value: Value): Key | undefined {
   }
 }
 
-interface Cell {
-  readonly key: Value;
-  readonly value: Value;
-  readonly index: number;
-}
+type Cell = { readonly key: Value; readonly value: Value; readonly index: number };
 
 /** The first `size` entries of a table that later insertions may extend. */
 export class TableMap extends MapValue {

@@ -10,11 +10,7 @@ import { type Type, typeOf } from "./types.ts";
 import type { Value } from "./value.ts";
 
 /** A variable, or the name of a constant or type, which has its value. */
-export interface Name {
-  readonly name: string;
-  readonly type: Type;
-  readonly value?: Value;
-}
+export type Name = { readonly name: string; readonly type: Type; readonly value?: Value };
 
 export class Declarations {
   readonly container: string;

@@ -51,11 +51,7 @@ export interface EvaluateLimits {
   readonly spent?: Spent;
 }
 
-export interface Evaluation {
-  readonly value: Outcome;
-  readonly cost: number;
-  readonly steps: number;
-}
+export type Evaluation = { readonly value: Outcome; readonly cost: number; readonly steps: number };
 
 export type Compiled =
   | { readonly program: Program; readonly errors?: undefined }

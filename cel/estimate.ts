@@ -22,10 +22,7 @@ import { lengthOf } from "./operations.ts";
 import { add, exactly, multiply, scale, UNKNOWN, union } from "./ranges.ts";
 import { isOptional, type Type } from "./types.ts";
 
-export interface EstimateOptions {
-  readonly costs: CostModel;
-  readonly presenceTestCosts: boolean;
-}
+export type EstimateOptions = { readonly costs: CostModel; readonly presenceTestCosts: boolean };
 
 /** The range of an expression's cost. */
 export function estimateCost(
@@ -37,11 +34,7 @@ export function estimateCost(
 }
 
 /** Sizes of a list's or map's entries. */
-interface EntrySizes {
-  readonly kind: "list" | "map";
-  readonly key: Range;
-  readonly value: Range;
-}
+type EntrySizes = { readonly kind: "list" | "map"; readonly key: Range; readonly value: Range };
 
 /** A variable of a comprehension. */
 interface Local {

@@ -5,10 +5,7 @@ import type { Type } from "./types.ts";
 import type { Outcome, Value } from "./value.ts";
 
 /** A range of sizes or costs. Additions and products saturate at `UNBOUNDED`. */
-export interface Range {
-  readonly min: bigint;
-  readonly max: bigint;
-}
+export type Range = { readonly min: bigint; readonly max: bigint };
 
 /** The largest size or cost: 2^64 - 1. */
 export const UNBOUNDED = 0xffff_ffff_ffff_ffffn;
@@ -27,10 +24,7 @@ export interface CostNode {
 }
 
 /** The estimated cost of a call without its arguments' and, if known, its result's size. */
-export interface CallEstimate {
-  readonly cost: Range;
-  readonly resultSize?: Range;
-}
+export type CallEstimate = { readonly cost: Range; readonly resultSize?: Range };
 
 /** Sizes of values that an expression only refers to: from a schema's maxLength and the like. */
 export interface SizeEstimator {

@@ -10,10 +10,7 @@ function method(name: string, arity: number, expand: Expand): Macro {
 const TRUE = { type: "bool", value: true } as const;
 const FALSE = { type: "bool", value: false } as const;
 
-interface Variables {
-  readonly variable: string;
-  readonly variable2?: string;
-}
+type Variables = { readonly variable: string; readonly variable2?: string };
 
 function nameOf(maker: Maker, arg: Expr, complaint: string): string {
   if (arg.is !== "ident") return maker.fail(complaint, arg);

@@ -31,11 +31,7 @@ export interface PlanOptions {
 }
 
 /** A planned node. Attributes may be qualified further; constants cost nothing. */
-interface Plan {
-  readonly step: Step;
-  readonly attribute?: Attribute;
-  readonly constant?: Value;
-}
+type Plan = { readonly step: Step; readonly attribute?: Attribute; readonly constant?: Value };
 
 /** Plans a tree without issues. Throws InstantiationError for a constant conversion that fails. */
 export function plan(checked: Checked, options: PlanOptions): Step {

@@ -19,9 +19,7 @@ export class CostExceededError extends CodedError {
 }
 
 /** The steps of one or several evaluations. */
-export interface Spent {
-  steps: number;
-}
+export type Spent = { steps: number };
 
 export class State {
   /** Values of iteration variables and accumulators, by the slots that the planner gave them. */

@@ -32,10 +32,7 @@ export interface ControllerSettings {
 }
 
 /** Requests of one client per second in the long run, and in a burst. */
-export interface RequestRate {
-  qps: number;
-  burst: number;
-}
+export type RequestRate = { qps: number; burst: number };
 
 /**
  * The dependencies of a controller. Reading goes through shared informers, writing through its own

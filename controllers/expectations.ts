@@ -1,11 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { EXPECTATIONS_MS } from "./limits.ts";
 
-interface Expected {
-  creations: number;
-  deletions: Set<string>;
-  since_ms: number;
-}
+type Expected = { creations: number; deletions: Set<string>; since_ms: number };
 
 /**
  * The writes of a controller that its informer has not shown yet. While one is expected the

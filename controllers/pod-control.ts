@@ -15,10 +15,7 @@ export interface PodControl {
 }
 
 /** The type of an owner, as references to it say it. */
-export interface OwnerType {
-  apiVersion: string;
-  kind: string;
-}
+export type OwnerType = { apiVersion: string; kind: string };
 
 /** The pod that a template describes, controlled by `owner` and named after it. */
 export function podFromTemplate(

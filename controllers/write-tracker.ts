@@ -70,9 +70,7 @@ export class WriteTracker {
 }
 
 /** An informer, by the store that shows what was written. */
-interface Shows<O extends KubeObject> {
-  readonly store: Pick<ReadStore<O>, "get">;
-}
+type Shows<O extends KubeObject> = { readonly store: Pick<ReadStore<O>, "get"> };
 
 /** The trackers of a reconciler that writes several kinds, each with the informer of its kind. */
 export class ShownWrites {

@@ -83,10 +83,7 @@ export async function readEncryption(
 
 type GivenProvider = Exclude<Provider, { type: "kms" }> | { type: "kms"; kms: KmsOptions };
 
-interface Rule {
-  readonly names: string[];
-  readonly providers: GivenProvider[];
-}
+type Rule = { readonly names: string[]; readonly providers: GivenProvider[] };
 
 function ruleOf(rule: ConfigFields): Rule {
   const names = rule.texts("resources", { required: true });

@@ -3,10 +3,7 @@ import type { KmsPlugin } from "./kms/plugin.ts";
 import { EncryptionError, type ValueEncryption } from "./value-encryption.ts";
 
 /** A secret and its name, which prefixes the values that it encrypted. */
-export interface NamedKey {
-  readonly name: string;
-  readonly secret: Buffer;
-}
+export type NamedKey = { readonly name: string; readonly secret: Buffer };
 
 /** One provider of an EncryptionConfiguration. */
 export type Provider =

@@ -2,10 +2,7 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 
 /** One step of a packet's way. */
-export interface Step {
-  readonly where: string;
-  readonly what: string;
-}
+export type Step = { readonly where: string; readonly what: string };
 
 /** A packet's way from a pod of a node to a Service or a pod. */
 export interface Path {

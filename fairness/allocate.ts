@@ -1,11 +1,7 @@
 import { TARGET_MIN } from "./limits.ts";
 
 /** A claim to a part of an amount: about `target`, in a range. */
-export interface Claim {
-  readonly target: number;
-  readonly least: number;
-  readonly most: number;
-}
+export type Claim = { readonly target: number; readonly least: number; readonly most: number };
 
 /** The claims' amounts, and the factor of all targets that are not bounded. */
 export interface Allocation {

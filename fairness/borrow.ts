@@ -2,10 +2,7 @@ import { allocate, type Claim } from "./allocate.ts";
 import type { Level } from "./level.ts";
 
 /** The seats of each level, and the factor of their targets by which all seats are given. */
-export interface Lending {
-  readonly seats: ReadonlyMap<Level, number>;
-  readonly factor: number;
-}
+export type Lending = { readonly seats: ReadonlyMap<Level, number>; readonly factor: number };
 
 /**
  * Divides all seats between levels by their demand: each has at least what it asked for up to its

@@ -2,10 +2,7 @@ import { addressOf, parseCidr } from "@raft2kube/api/cidr.ts";
 import type { IPBlock } from "@raft2kube/api/gen/networking/v1.ts";
 
 /** Numbers from `first` to `last`, both included: IPv4 addresses, or ports. */
-export interface Range {
-  readonly first: number;
-  readonly last: number;
-}
+export type Range = { readonly first: number; readonly last: number };
 
 /** The addresses of blocks of IPv4 without their exceptions, in order; none touches the next. */
 export function blockRanges(blocks: readonly IPBlock[]): Range[] {

@@ -43,10 +43,7 @@ export interface NetworkPolicies {
 }
 
 /** A pod's address as the kubelet knows it, before the pod's status shows it. */
-interface Assigned {
-  readonly uid: string | undefined;
-  readonly address: string;
-}
+type Assigned = { readonly uid: string | undefined; readonly address: string };
 
 /**
  * Enforces NetworkPolicies for this node's pods, in the network namespace of this process. Peers

@@ -25,10 +25,7 @@ import {
 import { RULES_OF_A_POLICY, RULES_OF_NAMESPACE_MAX, RULES_OF_POD_MAX } from "./limits.ts";
 
 /** A policy with its rules, which are made once. */
-interface Known {
-  readonly policy: NetworkPolicy;
-  readonly compiled: CompiledPolicy;
-}
+type Known = { readonly policy: NetworkPolicy; readonly compiled: CompiledPolicy };
 
 /**
  * Plans the table of a node's policies. It is given changes of policies, slices and pods, and

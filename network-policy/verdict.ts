@@ -32,10 +32,7 @@ export interface Connection {
 }
 
 /** The answer for one direction: the rule that admits, or the policies that do not. */
-export interface Verdict {
-  readonly admitted: boolean;
-  readonly why: string;
-}
+export type Verdict = { readonly admitted: boolean; readonly why: string };
 
 /**
  * Says whether policies admit a connection, and why: first those of the pod that it comes from,

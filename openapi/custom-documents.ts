@@ -19,16 +19,10 @@ import { besideDefinitions, type DocumentPart } from "./merge.ts";
 import { rootOf } from "./operations.ts";
 
 /** One custom kind's part of the document of version 2. */
-interface Part {
-  readonly paths: Json;
-  readonly definitions: Json;
-}
+type Part = { readonly paths: Json; readonly definitions: Json };
 
 /** A document, and the kinds and parts that it is made of. */
-interface Made {
-  readonly of: readonly object[];
-  readonly document: Promise<Document>;
-}
+type Made = { readonly of: readonly object[]; readonly document: Promise<Document> };
 
 /**
  * Documents of which a part changes: what is made of one custom kind is kept as long as the kind,

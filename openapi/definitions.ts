@@ -168,11 +168,7 @@ function rules({ fact }: Field): Json {
   };
 }
 
-interface TypeOfKind {
-  readonly group: string;
-  readonly kind: string;
-  readonly version: string;
-}
+type TypeOfKind = { readonly group: string; readonly kind: string; readonly version: string };
 
 let typesBySchema: Map<string, TypeOfKind[]> | undefined;
 

@@ -6,10 +6,7 @@ import { isRecord } from "@raft2kube/std/record.ts";
 type Json = { readonly [name: string]: unknown };
 
 /** The paths of a document and the definitions that they use. */
-export interface DocumentPart {
-  readonly paths: Json;
-  readonly definitions: Json;
-}
+export type DocumentPart = { readonly paths: Json; readonly definitions: Json };
 
 /** A foreign document that is none of an API. */
 class DocumentError extends CodedError {

@@ -41,10 +41,7 @@ export interface UnderlayChoice {
 }
 
 /** The changes of a sync and those that failed; the others were made. */
-export interface Applied {
-  readonly changes: readonly string[];
-  readonly failures: readonly Error[];
-}
+export type Applied = { readonly changes: readonly string[]; readonly failures: readonly Error[] };
 
 /**
  * A node's links, routes, neighbours and forwarding entries, in the network namespace at `netns` or

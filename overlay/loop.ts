@@ -48,11 +48,7 @@ export interface LoopOptions {
 }
 
 /** The state that the last sync found. */
-interface Seen {
-  plan: OverlayPlan;
-  underlay: Underlay;
-  device: number | undefined;
-}
+type Seen = { plan: OverlayPlan; underlay: Underlay; device: number | undefined };
 
 const INTERNAL_IP = "InternalIP";
 

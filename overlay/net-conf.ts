@@ -17,15 +17,10 @@ export interface VxlanBackend {
 }
 
 /** Routes by the nodes' own addresses, which have to be on a common subnet. */
-export interface HostGwBackend {
-  readonly type: "host-gw";
-}
+export type HostGwBackend = { readonly type: "host-gw" };
 
 /** Packets in UDP, sent and taken by this process: for kernels without VXLAN, and to see how. */
-export interface UdpBackend {
-  readonly type: "udp";
-  readonly port: number;
-}
+export type UdpBackend = { readonly type: "udp"; readonly port: number };
 
 export type Backend = VxlanBackend | HostGwBackend | UdpBackend;
 

@@ -68,16 +68,10 @@ export interface PeerRoute {
 }
 
 /** A hardware address and the IP address that it belongs to. */
-export interface MacOf {
-  readonly address: string;
-  readonly mac: string;
-}
+export type MacOf = { readonly address: string; readonly mac: string };
 
 /** Encapsulated packets: to which UDP port they come, and from which nodes. */
-export interface Encapsulation {
-  readonly port: number;
-  readonly nodes: readonly string[];
-}
+export type Encapsulation = { readonly port: number; readonly nodes: readonly string[] };
 
 /** All that this node's kernel has to hold. */
 export interface OverlayPlan {

@@ -2,17 +2,10 @@ import type { Container, PodSpec } from "@raft2kube/api/gen/core/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 
 /** Why a pod breaks a rule: in a word, and with the containers and values. Texts are upstream's. */
-export interface Finding {
-  reason: string;
-  detail: string;
-}
+export type Finding = { reason: string; detail: string };
 
 /** A pod as rules look at it, and the minor version of Kubernetes whose rules are meant. */
-export interface Judged {
-  metadata: Pick<ObjectMeta, "annotations">;
-  spec: PodSpec;
-  minor: number;
-}
+export type Judged = { metadata: Pick<ObjectMeta, "annotations">; spec: PodSpec; minor: number };
 
 export interface Check {
   id: string;

@@ -6,19 +6,12 @@ export const LEVELS = ["privileged", "baseline", "restricted"] as const;
 export type Level = (typeof LEVELS)[number];
 
 /** A level as some version of Kubernetes meant it; `latest` or `v1.N`. */
-export interface LevelVersion {
-  level: Level;
-  version: string;
-}
+export type LevelVersion = { level: Level; version: string };
 
 const MODES = ["enforce", "audit", "warn"] as const;
 
 /** A namespace's levels (labels `pod-security.kubernetes.io/...`). */
-export interface Policy {
-  enforce: LevelVersion;
-  audit: LevelVersion;
-  warn: LevelVersion;
-}
+export type Policy = { enforce: LevelVersion; audit: LevelVersion; warn: LevelVersion };
 
 const PREFIX = "pod-security.kubernetes.io/";
 export const LATEST = "latest";

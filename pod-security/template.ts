@@ -14,10 +14,7 @@ export const TEMPLATES: Readonly<Record<string, (object: KubeObject) => Template
   "batch/cronjobs": (object) => (object as Made).spec?.jobTemplate?.spec?.template,
 };
 
-interface Template {
-  metadata?: Judged["metadata"];
-  spec?: PodSpec;
-}
+type Template = { metadata?: Judged["metadata"]; spec?: PodSpec };
 
 interface Made extends KubeObject {
   template?: Template;

@@ -10,17 +10,10 @@ import {
 } from "./limits.ts";
 
 /** Where a health check is asked for. */
-export interface HealthTarget {
-  readonly address: string;
-  readonly port: number;
-}
+export type HealthTarget = { readonly address: string; readonly port: number };
 
 /** The last answer of a target, and how many checks in a row had another. */
-interface Checked {
-  readonly target: HealthTarget;
-  healthy: boolean | undefined;
-  failures: number;
-}
+type Checked = { readonly target: HealthTarget; healthy: boolean | undefined; failures: number };
 
 /** A check: resolves with whether the target is healthy; never rejects. */
 export type Check = (target: HealthTarget) => Promise<boolean>;

@@ -26,10 +26,7 @@ export interface ConmonRequest {
 }
 
 /** Report of conmon: the pid, or -1 and the reason. */
-interface Report {
-  data: number;
-  message?: string;
-}
+type Report = { data: number; message?: string };
 
 /** The descriptor that conmon reports on. */
 const REPORT_FD = 3;

@@ -22,11 +22,7 @@ import type { StreamingServer } from "./streaming/server.ts";
 // The ports of the runtime's operations: each operation takes those that it uses.
 
 /** Time, folders and log. */
-export interface Base {
-  readonly clock: Clock;
-  readonly paths: RuntimePaths;
-  readonly log: Logger;
-}
+export type Base = { readonly clock: Clock; readonly paths: RuntimePaths; readonly log: Logger };
 
 export interface Records {
   readonly sandboxes: RecordTable<SandboxRecord>;
@@ -56,23 +52,14 @@ export interface Programs {
 /** Ports of the operations that start or end processes. */
 export type ProcessPorts = Base & Records & Machine & Programs;
 
-export interface Images {
-  readonly images: ImageStore;
-  readonly registries: RegistryEndpoints;
-}
+export type Images = { readonly images: ImageStore; readonly registries: RegistryEndpoints };
 
-export interface Network {
-  readonly network: SandboxNetwork;
-}
+export type Network = { readonly network: SandboxNetwork };
 
 /** Sandboxes and containers of other runtimes on the same images, which can only be listed. */
-export interface Others {
-  readonly others: OtherRecords;
-}
+export type Others = { readonly others: OtherRecords };
 
-export interface Events {
-  readonly events: EventHub;
-}
+export type Events = { readonly events: EventHub };
 
 /** Ends of containers, as an ExitWatcher finds them. */
 export interface Exits {
@@ -82,22 +69,13 @@ export interface Exits {
   ended(id: string, timeout_ms: number): Promise<boolean>;
 }
 
-export interface Ends {
-  readonly exits: Exits;
-}
+export type Ends = { readonly exits: Exits };
 
-export interface Execs {
-  readonly execs: ExecCounts;
-  readonly execOutputs: ExecOutputs;
-}
+export type Execs = { readonly execs: ExecCounts; readonly execOutputs: ExecOutputs };
 
-export interface Streams {
-  readonly streaming: StreamingServer;
-}
+export type Streams = { readonly streaming: StreamingServer };
 
-export interface DiskUse {
-  readonly diskUsages: DiskUsages;
-}
+export type DiskUse = { readonly diskUsages: DiskUsages };
 
 /** The OCI runtime of a container: its sandbox's. */
 export function ociOf(

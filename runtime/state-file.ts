@@ -5,10 +5,7 @@ import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "./errors.ts";
 
 /** A kind of state on disk: its name and the version that this program writes. */
-export interface StateKind {
-  schema: string;
-  version: number;
-}
+export type StateKind = { schema: string; version: number };
 
 /** Replaces a state file as a whole, durably. */
 export async function writeState(file: string, kind: StateKind, state: object): Promise<void> {

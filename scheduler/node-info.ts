@@ -22,11 +22,7 @@ export interface PodInfo {
 }
 
 /** A host port that a pod uses. */
-export interface HostPort {
-  ip: string;
-  protocol: string;
-  port: number;
-}
+export type HostPort = { ip: string; protocol: string; port: number };
 
 const ANY_ADDRESS = "0.0.0.0";
 

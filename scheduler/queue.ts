@@ -44,11 +44,7 @@ export interface QueuedPod {
 /** A pod enters a queue because of an event. */
 export type Incoming = (event: string, queue: "active" | "backoff" | "unschedulable") => void;
 
-interface QueueOptions {
-  clock: Clock;
-  plugins: readonly Plugin[];
-  incoming?: Incoming;
-}
+type QueueOptions = { clock: Clock; plugins: readonly Plugin[]; incoming?: Incoming };
 
 /**
  * Pods without a node, in upstream's three queues: active (highest priority first), backoff (each

@@ -57,10 +57,7 @@ export type MachineOptions = StoreOptions & {
 };
 
 /** The servers of a member: for clients, and for other members. */
-export interface Servers {
-  readonly clients: RpcServer[];
-  readonly peers: RpcServer[];
-}
+export type Servers = { readonly clients: RpcServer[]; readonly peers: RpcServer[] };
 
 /** The parts of a member, put together. */
 export interface Machine {

@@ -100,10 +100,7 @@ export function envelopeAround(
   return { before: Buffer.concat([MAGIC, head.finish()]), behind: Buffer.from(behind) };
 }
 
-interface Typed {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-}
+type Typed = { readonly apiVersion?: string; readonly kind?: string };
 
 /** An object of the schema (`core/v1.Pod`) with its envelope. */
 export function encodeObject(schema: SchemaRef, object: Typed): Buffer {

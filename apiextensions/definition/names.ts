@@ -78,10 +78,7 @@ export function validateNames(names: CustomResourceDefinitionNames, path: string
 }
 
 /** Rules about webhooks that an update does not apply, as the old definition broke them. */
-export interface WebhookLeniency {
-  readonly reviewVersions: boolean;
-  readonly caBundle: boolean;
-}
+export type WebhookLeniency = { readonly reviewVersions: boolean; readonly caBundle: boolean };
 
 /** Validates how objects of one version become those of another. */
 export function validateConversion(

@@ -155,10 +155,7 @@ export function checkRules(
 }
 
 /** The pair at a place, and the closest one above: errors of what did not change are dropped. */
-interface Ratchet {
-  readonly pair: Correlated | undefined;
-  readonly parent: Correlated | undefined;
-}
+type Ratchet = { readonly pair: Correlated | undefined; readonly parent: Correlated | undefined };
 
 function isUnchanged({ pair, parent }: Ratchet): boolean {
   return (pair ?? parent)?.same === true;

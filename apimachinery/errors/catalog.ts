@@ -6,10 +6,7 @@ import { ApiError, type Status } from "./api-error.ts";
 /**
  * The subject of an error: the resource (`deployments`, `apps`) or the kind (`Deployment`, `apps`).
  */
-export interface GroupName {
-  group: string;
-  name: string;
-}
+export type GroupName = { group: string; name: string };
 
 /** `deployments.apps`, or `pods` for the core group. */
 export function qualified(subject: GroupName): string {

@@ -5,10 +5,7 @@ import { type FieldSet, pathText, shortened } from "./field-set.ts";
 import type { Owner } from "./managed-fields.ts";
 
 /** Fields that an apply would change and another manager owns. */
-export interface Conflict {
-  owner: Owner;
-  fields: FieldSet;
-}
+export type Conflict = { owner: Owner; fields: FieldSet };
 
 /**
  * 409 in upstream's words: fields as causes, at most ODDITIES_MAX, the message grouped by manager.

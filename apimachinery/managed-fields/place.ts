@@ -23,11 +23,7 @@ export function rootPlace(schema: SchemaRef): Place {
 }
 
 /** A part of a value that can be owned by itself. */
-export interface Part {
-  element: string;
-  place: Place;
-  value: Json;
-}
+export type Part = { element: string; place: Place; value: Json };
 
 /** The parts of a value, or undefined when it is owned as a whole: scalars and atomic values. */
 export function partsOf(place: Place, value: Json): Part[] | undefined {
@@ -103,10 +99,7 @@ export function comparedPartsOf(place: Place, value: Json): Part[] | undefined {
   return parts;
 }
 
-interface TimeField {
-  readonly key: string;
-  readonly part: FieldPart;
-}
+type TimeField = { readonly key: string; readonly part: FieldPart };
 
 const times = new WeakMap<Struct, readonly TimeField[]>();
 

@@ -9,12 +9,7 @@ import {
   JSON_PATCH_OPERATIONS_MAX,
 } from "../limits.ts";
 
-interface Operation {
-  op: string;
-  path: string;
-  from: string | undefined;
-  value: Json;
-}
+type Operation = { op: string; path: string; from: string | undefined; value: Json };
 
 /**
  * The operations of a JSON patch (RFC 6902). Throws 400 on an invalid patch, 413 on too many

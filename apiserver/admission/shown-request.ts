@@ -5,10 +5,7 @@ import { operationOptions } from "./operation-options.ts";
 import type { AdmissionRequest } from "./plugin.ts";
 
 /** A request as the client made it, and in the version that rules matched. */
-export interface Shown {
-  readonly asked: Attributes;
-  readonly matched: Attributes;
-}
+export type Shown = { readonly asked: Attributes; readonly matched: Attributes };
 
 /** An AdmissionRequest (admission/v1) without its uid and objects. */
 export function shownRequest({ asked, matched }: Shown, request: AdmissionRequest): JsonObject {

@@ -32,11 +32,7 @@ export interface Fetch {
 }
 
 /** Where requests to a server are sent. */
-interface Place {
-  readonly agent: Agent;
-  readonly host: string;
-  readonly port: number;
-}
+type Place = { readonly agent: Agent; readonly host: string; readonly port: number };
 
 /** Connections to aggregated API servers, and the server's own requests to them. */
 export class Backends {

@@ -34,15 +34,10 @@ export interface Extent {
 }
 
 /** The rules of an audit policy: the first that matches a request decides. */
-export interface AuditPolicy {
-  readonly rules: readonly Rule[];
-}
+export type AuditPolicy = { readonly rules: readonly Rule[] };
 
 /** The parts of a request that rules ask for. */
-export interface Audited {
-  readonly user: RequestUser;
-  readonly info: RequestInfo;
-}
+export type Audited = { readonly user: RequestUser; readonly info: RequestInfo };
 
 const NOTHING: Extent = { level: "None", omitStages: [], omitManagedFields: false };
 

@@ -26,12 +26,7 @@ type Account = ServiceAccount & KubeObject;
 /** Notes on a Secret the day that its token is used, by these labels. */
 export type RecordUsage = (secret: KubeObject, labels: Record<string, string>) => Promise<void>;
 
-interface LegacyClaims {
-  namespace: string;
-  secret: string;
-  account: string;
-  uid: string;
-}
+type LegacyClaims = { namespace: string; secret: string; account: string; uid: string };
 
 /** Tokens without an end, which live as long as the Secret that holds them. */
 export class LegacyTokens {

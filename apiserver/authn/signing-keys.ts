@@ -14,10 +14,7 @@ import {
 } from "jose";
 
 /** The keys of service account tokens. */
-export interface SigningKeys {
-  signer: SigningKey;
-  verifiers: readonly VerificationKey[];
-}
+export type SigningKeys = { signer: SigningKey; verifiers: readonly VerificationKey[] };
 
 /** The keys of service account tokens in PEM. */
 export interface SigningKeyTexts {

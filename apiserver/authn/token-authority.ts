@@ -10,9 +10,7 @@ export interface VerifiedToken {
 }
 
 /** A token that an authority knows, and does not believe. */
-export interface RefusedToken {
-  refused: string;
-}
+export type RefusedToken = { refused: string };
 
 /** The result of a verification; undefined for a token of another issuer and for no token. */
 export type TokenVerdict = VerifiedToken | RefusedToken | undefined;

@@ -1,8 +1,5 @@
 /** An object that a token lives and dies with. */
-export interface BoundObject {
-  name: string;
-  uid: string;
-}
+export type BoundObject = { name: string; uid: string };
 
 /** The private claims of a service account token, under `kubernetes.io` (upstream's layout). */
 export interface KubernetesClaims {

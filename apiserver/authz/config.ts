@@ -22,9 +22,7 @@ export type AuthorizerConfig =
   | { readonly type: "Webhook"; readonly name: string; readonly webhook: AuthorizationWebhook };
 
 /** The authorizers in the order in which they are asked. Data alone: a thread gets it too. */
-export interface AuthorizationConfig {
-  readonly authorizers: readonly AuthorizerConfig[];
-}
+export type AuthorizationConfig = { readonly authorizers: readonly AuthorizerConfig[] };
 
 /** The order of a cluster that kubeadm makes. */
 export const NODE_AND_RBAC: AuthorizationConfig = {

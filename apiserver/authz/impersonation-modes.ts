@@ -166,10 +166,7 @@ async function needAll(
 }
 
 /** An impersonation that no permission allows, and its reason. */
-interface Forbidden {
-  readonly name: string;
-  readonly why: string;
-}
+type Forbidden = { readonly name: string; readonly why: string };
 
 function forbiddenGroup(groups: readonly string[]): Forbidden | undefined {
   if (groups.includes("")) {

@@ -9,10 +9,7 @@ import { UNSHOWN, type Watcher } from "./watcher.ts";
 
 const log = logger("apiserver");
 
-interface Pending {
-  readonly revision: number;
-  readonly bytes: Buffer;
-}
+type Pending = { readonly revision: number; readonly bytes: Buffer };
 
 /** Watchers between two looks at the time. */
 const STEP_WATCHERS = 16;

@@ -5,10 +5,7 @@ import { ownerOfAddress, ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
 
 /** The bounds of connections: during TLS's handshake, and after it. */
-export interface ConnectionLimits {
-  readonly handshakes: ShareLimits;
-  readonly open: ShareLimits;
-}
+export type ConnectionLimits = { readonly handshakes: ShareLimits; readonly open: ShareLimits };
 
 export const CONNECTION_LIMITS: ConnectionLimits = {
   handshakes: { all: limits.HANDSHAKES_MAX, each: limits.HANDSHAKES_OF_ADDRESS_MAX, reserved: 0 },

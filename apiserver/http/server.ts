@@ -36,11 +36,7 @@ export interface RequestListener {
 }
 
 /** Limits that HTTP/1.1 connections have; the type of Node's HTTP/2 server leaves them out. */
-interface HttpLimits {
-  headersTimeout: number;
-  requestTimeout: number;
-  keepAliveTimeout: number;
-}
+type HttpLimits = { headersTimeout: number; requestTimeout: number; keepAliveTimeout: number };
 
 /** Timeouts of a connection, in milliseconds. */
 export interface ServerTimeouts {

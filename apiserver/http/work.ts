@@ -6,10 +6,7 @@ import type { Resources } from "../resource/resources.ts";
 const WRITES: ReadonlySet<string> = new Set(["create", "update", "patch", "delete"]);
 
 /** The work of a request, and of a write the watchers that get its event. */
-export interface Estimate {
-  readonly work: Work;
-  readonly watchers?: number;
-}
+export type Estimate = { readonly work: Work; readonly watchers?: number };
 
 /** Estimates a request's work by what the watch cache knows; without one it is one seat. */
 export function workOf(

@@ -14,11 +14,7 @@ import type { Labels } from "./families.ts";
 type Scope = "static" | "dynamic";
 
 /** How many of a range are allocated and how many are left. */
-interface Stock {
-  readonly labels: Labels;
-  readonly taken: number;
-  readonly free: number;
-}
+type Stock = { readonly labels: Labels; readonly taken: number; readonly free: number };
 
 /** One allocator's attempts, by range (upstream: registry/core/service/...). */
 export class AllocatorMetrics {

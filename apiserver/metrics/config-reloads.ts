@@ -5,10 +5,7 @@ import type { Registry } from "@raft2kube/observe/metrics.ts";
 import { identityName } from "../object/identity-name.ts";
 
 /** How often one result came about, and when it did last. */
-interface Happened {
-  readonly count: number;
-  readonly last_ms: number | undefined;
-}
+type Happened = { readonly count: number; readonly last_ms: number | undefined };
 
 const NEVER: Happened = { count: 0, last_ms: undefined };
 

@@ -19,12 +19,7 @@ import type { ListOptions } from "./list-options.ts";
 import { selectionOf } from "./selection.ts";
 
 /** Entries of one listing, the revision they show, and where it was cut. */
-export interface Listing {
-  entries: Entry[];
-  revision: number;
-  continue?: string;
-  remaining?: number;
-}
+export type Listing = { entries: Entry[]; revision: number; continue?: string; remaining?: number };
 
 /** Lists objects: from the cache when it holds the state that is meant, else from the store. */
 export async function listObjects(
@@ -66,10 +61,7 @@ async function listingOf(
 }
 
 /** Where a list starts: its first key, and the revision it is bound to, 0 for none. */
-interface Place {
-  start: string;
-  revision: number;
-}
+type Place = { start: string; revision: number };
 
 function placeOf(kind: Kind, namespace: string, { match, continue: token }: ListOptions): Place {
   const prefix = prefixOf(kind, namespace);
@@ -79,10 +71,7 @@ function placeOf(kind: Kind, namespace: string, { match, continue: token }: List
 }
 
 /** A state of the cache and the revision it is listed under. */
-interface CachedState {
-  state: State;
-  revision: number;
-}
+type CachedState = { state: State; revision: number };
 
 /**
  * Returns the state that the list is of: at `revision` unless that is 0, else by `match`. Undefined

@@ -14,10 +14,7 @@ import type { Selection } from "../cache/selection.ts";
 import { REQUEST_SELECTOR_CHARS_MAX, REQUEST_SELECTOR_TERMS_MAX } from "../limits.ts";
 import { prefixOf } from "../storage/keys.ts";
 
-interface Selectors {
-  readonly labelSelector: string;
-  readonly fieldSelector: string;
-}
+type Selectors = { readonly labelSelector: string; readonly fieldSelector: string };
 
 /** The objects that a request's selectors pick. Throws 400 on a selector that does not parse. */
 export function selectionOf(kind: Kind, namespace: string, selectors: Selectors): Selection {

@@ -5,11 +5,7 @@ import { ACCEPT_RANGES_MAX } from "../limits.ts";
  * One media range of an Accept header, or a Content-Type:
  * `application/json;as=Table;g=meta.k8s.io`.
  */
-export interface MediaType {
-  type: string;
-  parameters: Record<string, string>;
-  quality: number;
-}
+export type MediaType = { type: string; parameters: Record<string, string>; quality: number };
 
 /** The parts of a media type; parameter values keep their case. */
 export function parseMediaType(text: string): MediaType {

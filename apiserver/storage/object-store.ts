@@ -30,11 +30,7 @@ export type Attempt<T> =
  */
 export type TryChange<T> = (current: T | undefined) => Promise<Attempt<T>> | Attempt<T>;
 
-export interface Changed<T> {
-  object: T;
-  created: boolean;
-  deleted: boolean;
-}
+export type Changed<T> = { object: T; created: boolean; deleted: boolean };
 
 export interface ChangeOptions {
   lease?: bigint | undefined;

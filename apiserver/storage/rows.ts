@@ -18,11 +18,7 @@ export interface Row {
   stored?: Buffer;
 }
 
-interface PageOptions {
-  start?: string;
-  limit: number;
-  revision?: number;
-}
+type PageOptions = { start?: string; limit: number; revision?: number };
 
 export interface RowPage extends Omit<RawPage, "kvs"> {
   rows: Row[];

@@ -56,10 +56,7 @@ export async function exchange(
   }
 }
 
-interface Sent {
-  readonly request: ClientRequest;
-  readonly answer: Promise<WebhookAnswer>;
-}
+type Sent = { readonly request: ClientRequest; readonly answer: Promise<WebhookAnswer> };
 
 async function attempts(call: Call, begin: () => Promise<Sent>): Promise<WebhookAnswer> {
   const { request, answer } = call.attached(await begin());

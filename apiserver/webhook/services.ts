@@ -11,10 +11,7 @@ import { keyOf, prefixOf } from "../storage/keys.ts";
 import { WebhookError } from "./errors.ts";
 
 /** A place to connect to. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+export type Address = { readonly host: string; readonly port: number };
 
 /** Finds where a port of a Service is reached (upstream's ServiceResolver). */
 export interface ServiceResolver {

@@ -20,11 +20,7 @@ export const BUCKET_HEAD_BYTES = 16;
 
 export type Pair = [key: Buffer, value: Buffer];
 
-export interface LeafElement {
-  flags: number;
-  key: Buffer;
-  value: Buffer;
-}
+export type LeafElement = { flags: number; key: Buffer; value: Buffer };
 
 export interface BranchElement {
   key: Buffer;

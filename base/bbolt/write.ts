@@ -19,10 +19,7 @@ export interface BboltBucket {
 }
 
 /** Where the root will be and how long the file gets. */
-export interface BboltLayout {
-  root: number;
-  pages: number;
-}
+export type BboltLayout = { root: number; pages: number };
 
 const FREELIST_PAGE = 2;
 const FIRST_TREE_PAGE = 3;

@@ -33,9 +33,7 @@ export interface SendingStream {
 }
 
 /** Counts what all connections of a server keep back for peers that do not read. */
-export interface Unread {
-  bytes: number;
-}
+export type Unread = { bytes: number };
 
 const SCRATCH_BYTES = 4 * 1024;
 /** Larger scratch buffers are not kept between flushes. */

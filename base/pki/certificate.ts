@@ -8,10 +8,7 @@ import { BACKDATE_MS } from "./removed-nodes.ts";
 import { subjectOf } from "./subject.ts";
 
 /** A certificate and its private key, as PEM texts (PKCS #8). */
-export interface KeyPair {
-  readonly cert: string;
-  readonly key: string;
-}
+export type KeyPair = { readonly cert: string; readonly key: string };
 
 export type Usage = "server" | "client";
 

@@ -179,10 +179,7 @@ function bytesOf(item: unknown, at: string): Buffer {
   return Buffer.from(digits, "base64");
 }
 
-interface IntegerType {
-  readonly bits: 32 | 64;
-  readonly signed: boolean;
-}
+type IntegerType = { readonly bits: 32 | 64; readonly signed: boolean };
 
 const INTEGERS: Readonly<Record<string, IntegerType>> = {
   int32: { bits: 32, signed: true },

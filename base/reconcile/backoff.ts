@@ -1,10 +1,7 @@
 import type { Random } from "@raft2kube/std/random.ts";
 
 /** The pauses between attempts: the first, and the bound that doubling ends at. */
-export interface Pauses {
-  readonly first_ms: number;
-  readonly most_ms: number;
-}
+export type Pauses = { readonly first_ms: number; readonly most_ms: number };
 
 /** The most doublings: beyond, every pause is at its bound; 2 ** failures stays finite. */
 const DOUBLINGS_MAX = 40;

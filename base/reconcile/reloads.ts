@@ -1,8 +1,5 @@
 /** How often something happened, and when it did last; undefined while it never did. */
-interface Happened {
-  readonly count: number;
-  readonly last_ms: number | undefined;
-}
+type Happened = { readonly count: number; readonly last_ms: number | undefined };
 
 const NEVER: Happened = { count: 0, last_ms: undefined };
 

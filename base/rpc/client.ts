@@ -33,10 +33,7 @@ type Caller<M> =
 /** One function per RPC of service `S`. Every failure is an RpcError. */
 export type RpcClient<S> = { readonly [M in keyof S]: Caller<S[M]> };
 
-export interface ChannelOptions {
-  readonly tls?: ClientTls;
-  readonly messageBytes_max?: number;
-}
+export type ChannelOptions = { readonly tls?: ClientTls; readonly messageBytes_max?: number };
 
 /**
  * A channel to `unix:///path`, `http://host:port` or `https://host:port` (with `tls`). It connects

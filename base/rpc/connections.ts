@@ -29,10 +29,7 @@ interface ConnectionsOptions {
 }
 
 /** Bytes that connections carried, frames and TLS included. */
-export interface Traffic {
-  readonly receivedBytes: number;
-  readonly sentBytes: number;
-}
+export type Traffic = { readonly receivedBytes: number; readonly sentBytes: number };
 
 type Request = GrpcRequest | HttpRequest;
 

@@ -15,10 +15,7 @@ export interface GrpcRequest {
 }
 
 /** A request that is not gRPC. */
-export interface HttpRequest {
-  readonly kind: "http";
-  readonly head: RequestHead;
-}
+export type HttpRequest = { readonly kind: "http"; readonly head: RequestHead };
 
 const GRPC_TYPE = /^application\/grpc(?:[+;]|$)/;
 

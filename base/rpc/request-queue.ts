@@ -8,10 +8,7 @@ interface Waiting {
 
 const DONE: IteratorResult<unknown, undefined> = { done: true, value: undefined };
 
-interface QueuedMessage {
-  readonly request: unknown;
-  readonly bytes: number;
-}
+type QueuedMessage = { readonly request: unknown; readonly bytes: number };
 
 /** The messages of a stream, for its handler or caller to take one by one. */
 export class RequestQueue implements AsyncIterableIterator<unknown, undefined> {

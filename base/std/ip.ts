@@ -3,17 +3,10 @@ import ipaddr from "ipaddr.js";
 export type Family = 4 | 6;
 
 /** An address as a number, for arithmetic on ranges. */
-export interface Ip {
-  readonly family: Family;
-  readonly value: bigint;
-}
+export type Ip = { readonly family: Family; readonly value: bigint };
 
 /** A subnet by its network address and prefix length. */
-export interface Subnet {
-  readonly family: Family;
-  readonly network: bigint;
-  readonly prefix: number;
-}
+export type Subnet = { readonly family: Family; readonly network: bigint; readonly prefix: number };
 
 /** Returns the length of an address. */
 export function bitsOf(family: Family): number {

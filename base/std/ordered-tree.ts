@@ -4,13 +4,9 @@ import { assert } from "./assert.ts";
 const WIDTH_MAX = 32;
 const WIDTH_MIN = WIDTH_MAX / 4;
 
-export interface Keyed {
-  readonly key: string;
-}
+export type Keyed = { readonly key: string };
 
-interface Leaf<T> {
-  readonly items: readonly T[];
-}
+type Leaf<T> = { readonly items: readonly T[] };
 
 interface Branch<T> {
   readonly children: readonly Node<T>[];

@@ -8,10 +8,7 @@ import { QUANTITY_EXPONENT_MAX, QUANTITY_LENGTH_MAX } from "./limits.ts";
 
 export type QuantityFormat = "decimal" | "binary" | "exponent";
 
-export interface ParsedQuantity {
-  readonly nanos: bigint;
-  readonly format: QuantityFormat;
-}
+export type ParsedQuantity = { readonly nanos: bigint; readonly format: QuantityFormat };
 
 /** The characters that upstream's parser skips before the suffix. */
 const OUTLINE = /^[+-]?\d*(?:\.\d*)?([eEinumkKMGTP]*[+-]?\d*)$/;

@@ -6,11 +6,7 @@ import { SpdyConnection } from "./spdy/connection.ts";
 import type { SpdyStream } from "./spdy/stream.ts";
 
 /** Two streams with the same request id make one connection. */
-interface Pair {
-  data?: SpdyStream;
-  error?: SpdyStream;
-  timeout: Timer;
-}
+type Pair = { data?: SpdyStream; error?: SpdyStream; timeout: Timer };
 
 function portOf(stream: SpdyStream): number | undefined {
   const port = Number(stream.headers["port"]);

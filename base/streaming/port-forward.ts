@@ -2,11 +2,7 @@ import type { Duplex, Writable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 
 /** One connection that a client wants made: bytes both ways, and words when it fails. */
-export interface ForwardedConnection {
-  port: number;
-  data: Duplex;
-  error: Writable;
-}
+export type ForwardedConnection = { port: number; data: Duplex; error: Writable };
 
 export interface PortForwardOptions {
   clock: Clock;

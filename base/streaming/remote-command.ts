@@ -3,12 +3,7 @@ import type { ResizeListener } from "./resize.ts";
 import type { Outcome } from "./status.ts";
 
 /** The options of exec or attach. With a terminal there is no separate `stderr`. */
-export interface CommandStreams {
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-  tty: boolean;
-}
+export type CommandStreams = { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean };
 
 /** A client's end of a command, over any of the protocols. */
 export interface RemoteCommand {

@@ -1,10 +1,7 @@
 import { RESIZE_BYTES } from "./limits.ts";
 
 /** Size of a terminal in characters. */
-export interface TerminalSize {
-  width: number;
-  height: number;
-}
+export type TerminalSize = { width: number; height: number };
 
 /** Gives a terminal its size. Must not reject; until what it returns settles, no other is given. */
 export type ResizeListener = (size: TerminalSize) => void | Promise<void>;

@@ -14,15 +14,10 @@ import {
 } from "@raft2kube/std/ip.ts";
 
 /** An address with the length of its network, its host bits kept. */
-export interface Prefix {
-  readonly ip: Ip;
-  readonly bits: number;
-}
+export type Prefix = { readonly ip: Ip; readonly bits: number };
 
 /** A text that is no address or prefix, and why. */
-export interface Refusal {
-  readonly complaint: string;
-}
+export type Refusal = { readonly complaint: string };
 
 const MAPPED = 0xffffn;
 

@@ -18,10 +18,7 @@ export const GUEST_STOP_MS = 20_000;
 const GUEST_TERMINATE_TIMEOUT_MS = GUEST_STOP_MS + TERMINATE_TIMEOUT_MS;
 
 /** How a process is asked to end, by SIGINT in a hurry, and the time until it is killed. */
-interface EndOptions {
-  readonly signal?: "SIGTERM" | "SIGINT";
-  readonly timeout_ms?: number;
-}
+type EndOptions = { readonly signal?: "SIGTERM" | "SIGINT"; readonly timeout_ms?: number };
 
 /**
  * Ends one of a cluster's processes: first its supervisor, which would restart it, then the process

@@ -7,9 +7,7 @@ import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { nodePaths } from "../spec/paths.ts";
 import { CommandError } from "../terminal.ts";
 
-export interface Loaded {
-  readonly loaded: readonly string[];
-}
+export type Loaded = { readonly loaded: readonly string[] };
 
 /** The nodes whose images are this machine's files: all that run, but for guests. */
 export async function nodesWithImages(cluster: ClusterConfig): Promise<ClusterConfig[]> {

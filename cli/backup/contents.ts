@@ -19,11 +19,7 @@ export interface BackupHeader {
 }
 
 /** A file of the cluster's data folder, by its path below it. */
-export interface BackupFile {
-  readonly name: string;
-  readonly mode: number;
-  readonly content: Buffer;
-}
+export type BackupFile = { readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /**
  * The folders of the data folder whose files are backed up; the rest is a node's, or made again, as

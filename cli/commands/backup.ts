@@ -6,10 +6,7 @@ import { terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
-interface Flags {
-  readonly name: string;
-  readonly passphraseFile?: string;
-}
+type Flags = { readonly name: string; readonly passphraseFile?: string };
 
 /** `r2k backup FILE`: the state of a running cluster's control plane, encrypted. */
 export function command(): Command {

@@ -21,9 +21,7 @@ export function command(): Command {
   return certs;
 }
 
-interface Flags {
-  readonly certDir: string;
-}
+type Flags = { readonly certDir: string };
 
 async function check({ certDir }: Flags): Promise<void> {
   const line = (...cells: string[]) =>

@@ -10,11 +10,7 @@ import { wholeNumber } from "../flag-numbers.ts";
 import { clusterFiles } from "../pki/identities.ts";
 import { clusterOf } from "./cluster-of.ts";
 
-interface Flags {
-  readonly name: string;
-  readonly kubeconfig?: string;
-  readonly port: string;
-}
+type Flags = { readonly name: string; readonly kubeconfig?: string; readonly port: string };
 
 /** `r2k dashboard`: a page to operate and understand a cluster, with a kubeconfig's rights. */
 export function command(): Command {

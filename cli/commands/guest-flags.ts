@@ -14,12 +14,7 @@ export const GUEST_DISK_GIB = 8;
 /** Modes that need no nftables. */
 export const GUEST_PROXY_MODES = ["ipvs", "iptables"] as const satisfies readonly ModeName[];
 
-export interface GuestFlags {
-  guest?: boolean;
-  memory?: string;
-  disk?: string;
-  proxyMode?: ModeName;
-}
+export type GuestFlags = { guest?: boolean; memory?: string; disk?: string; proxyMode?: ModeName };
 
 /** Returns a new guest without flags. Its rules are of the cluster's kind if its kernel has it. */
 export function defaultGuest({ proxyMode }: Pick<ClusterConfig, "proxyMode">): GuestConfig {

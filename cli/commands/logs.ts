@@ -42,11 +42,7 @@ export function command(): Command {
     .action(logs);
 }
 
-interface Flags {
-  name: string;
-  node?: string;
-  follow?: boolean;
-}
+type Flags = { name: string; node?: string; follow?: boolean };
 
 async function logs(component: string, flags: Flags): Promise<void> {
   const processName = COMPONENTS[component] ?? component;

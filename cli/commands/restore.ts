@@ -6,10 +6,7 @@ import { clusterRoots, startCommand } from "../spec/config.ts";
 import { printResult, terminalProgress } from "../terminal.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
-interface Flags {
-  readonly passphraseFile?: string;
-  readonly output?: string;
-}
+type Flags = { readonly passphraseFile?: string; readonly output?: string };
 
 /** `r2k restore FILE`: makes the cluster of a backup, on this machine or another. */
 export function command(): Command {

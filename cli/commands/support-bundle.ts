@@ -17,10 +17,7 @@ import { clusterOf } from "./cluster-of.ts";
 import { examine } from "./doctor.ts";
 import { readStatus } from "./status.ts";
 
-interface Flags {
-  readonly name: string;
-  readonly list?: boolean;
-}
+type Flags = { readonly name: string; readonly list?: boolean };
 
 /** `r2k support-bundle FILE`: what another person needs to see what is wrong. */
 export function command(): Command {

@@ -16,9 +16,7 @@ import {
 } from "../machine/tokens.ts";
 import { CommandError, printResult } from "../terminal.ts";
 
-interface Flags {
-  readonly kubeconfig: string;
-}
+type Flags = { readonly kubeconfig: string };
 
 /** `r2k token`: bootstrap tokens, with kubeadm's words. */
 export function command(): Command {

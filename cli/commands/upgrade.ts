@@ -50,9 +50,7 @@ export function command(): Command {
   return upgrade;
 }
 
-interface Flags {
-  readonly patches?: string;
-}
+type Flags = { readonly patches?: string };
 
 async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
   configureLog({ level: "warn" });

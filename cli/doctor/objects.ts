@@ -100,10 +100,7 @@ export function imageFinding(
 const nameOf = ({ metadata }: Node) => metadata.name ?? "";
 
 /** An object and its kind as kubectl names it: `pods`, `deployments.apps`. */
-export interface DeletedObject {
-  readonly kind: string;
-  readonly metadata: ObjectMeta;
-}
+export type DeletedObject = { readonly kind: string; readonly metadata: ObjectMeta };
 
 /** Judges deletions that do not end: the finding names the finalizers that hold them up. */
 export function deletionFinding(objects: readonly DeletedObject[], now_ms: number): Finding {

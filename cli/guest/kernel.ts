@@ -17,10 +17,7 @@ export function guestsMissing(): string | undefined {
 }
 
 /** The kernel, with the variables that it runs with on this processor. */
-export interface GuestKernel {
-  readonly path: string;
-  readonly env: Readonly<Record<string, string>>;
-}
+export type GuestKernel = { readonly path: string; readonly env: Readonly<Record<string, string>> };
 
 /** Throws CommandError `NO_GUESTS` on a machine that cannot run guests. */
 export function requireGuests(): void {

@@ -19,10 +19,7 @@ const CA_DAYS = 3650;
 export const CERTIFICATE_DAYS = 365;
 
 /** A machine as its certificates name it. */
-export interface MachineNames {
-  readonly nodeName: string;
-  readonly address: string;
-}
+export type MachineNames = { readonly nodeName: string; readonly address: string };
 
 /** The certificate authorities, by kubeadm's names. */
 const AUTHORITIES = ["ca", "etcd/ca", "front-proxy-ca"] as const;
@@ -109,10 +106,7 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
 }
 
 /** A CA; its key may be elsewhere. */
-export interface CaPair {
-  readonly cert: string;
-  readonly key: string | undefined;
-}
+export type CaPair = { readonly cert: string; readonly key: string | undefined };
 
 export const pathsOf = (dir: string, name: string) => ({
   cert: join(dir, `${name}.crt`),

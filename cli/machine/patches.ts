@@ -29,11 +29,7 @@ function refused(path: string, text: string, cause?: unknown): CommandError {
 
 type PatchType = "strategic" | "merge" | "json";
 
-interface PatchFile {
-  readonly path: string;
-  readonly target: string;
-  readonly type: PatchType;
-}
+type PatchFile = { readonly path: string; readonly target: string; readonly type: PatchType };
 
 /** The patches in a folder, in order of their names; other files than JSON and YAML are none. */
 async function patchFiles(dir: string): Promise<PatchFile[]> {

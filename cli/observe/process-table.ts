@@ -2,10 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 
 /** One process as /proc shows it. */
-export interface ProcessEntry {
-  readonly pid: number;
-  readonly command: string;
-}
+export type ProcessEntry = { readonly pid: number; readonly command: string };
 
 const PARENT_FIELD = 1;
 const START_TIME_FIELD = 19;

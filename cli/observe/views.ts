@@ -60,10 +60,7 @@ export interface BoundPod {
 }
 
 /** How many objects were compared, and what a place does not know. */
-export interface Comparison {
-  readonly objects: number;
-  readonly differences: readonly string[];
-}
+export type Comparison = { readonly objects: number; readonly differences: readonly string[] };
 
 /**
  * Compares what the store, the apiserver's caches and the kubelets know. A difference counts when

@@ -2,9 +2,7 @@ import type { ModeName } from "@raft2kube/proxy/mode-names.ts";
 import type { ClusterConfig, ClusterPlace } from "../spec/config.ts";
 import type { ProcessName } from "../spec/processes.ts";
 
-interface OfCluster {
-  readonly cluster: ClusterConfig;
-}
+type OfCluster = { readonly cluster: ClusterConfig };
 
 type OfMode = { readonly node: ClusterConfig; readonly mode: ModeName };
 type Unwanted = { readonly name: string; readonly node: ClusterPlace };

@@ -22,10 +22,7 @@ export interface CheckContext {
   readonly proxyMode?: ModeName;
 }
 
-export interface CheckResult {
-  readonly name: string;
-  readonly finding: Finding;
-}
+export type CheckResult = { readonly name: string; readonly finding: Finding };
 
 /** Asks all checks; one that throws has failed with what it threw. */
 export async function runChecks(

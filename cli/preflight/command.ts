@@ -6,10 +6,7 @@ const execute = promisify(execFile);
 /** A program tried for its answer is given up after this. */
 const COMMAND_TIMEOUT_MS = 10_000;
 
-export interface Answer {
-  readonly succeeded: boolean;
-  readonly output: string;
-}
+export type Answer = { readonly succeeded: boolean; readonly output: string };
 
 /** Runs a program without a shell; a failure is an answer, not an error. */
 export function tryCommand(program: string, ...args: string[]): Promise<Answer> {

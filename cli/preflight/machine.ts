@@ -110,10 +110,7 @@ const routes: Check = {
   },
 };
 
-interface Route {
-  readonly dst: string;
-  readonly dev?: string;
-}
+type Route = { readonly dst: string; readonly dev?: string };
 
 function overlapFinding(ranges: readonly string[], table: readonly Route[]): Finding {
   const foreign = table.filter((route) => route.dst !== "default" && !route.dev?.startsWith("r2k"));

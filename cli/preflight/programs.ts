@@ -6,11 +6,7 @@ import { CommandError } from "../terminal.ts";
 import { type Check, failed, ok } from "./check.ts";
 import { spawnVisible } from "./spawn-visible.ts";
 
-interface Program {
-  readonly name: string;
-  readonly debianPackage: string;
-  readonly purpose: string;
-}
+type Program = { readonly name: string; readonly debianPackage: string; readonly purpose: string };
 
 /** Programs that a cluster needs from the system, and Debian's packages of them. */
 export const PROGRAMS: readonly Program[] = [

@@ -9,10 +9,7 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 
 /** Paths of a node's network configuration and of its allocated addresses. */
-export interface NodeNetworkPaths {
-  readonly cniConfDir: string;
-  readonly cniAddresses: string;
-}
+export type NodeNetworkPaths = { readonly cniConfDir: string; readonly cniAddresses: string };
 
 /**
  * Writes the network configuration with the pods' range, which the runtime reads before each pod

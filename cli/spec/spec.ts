@@ -5,10 +5,7 @@ import type { ClusterConfig, ClusterPlace } from "./config.ts";
  * A node beside the first that is wanted. One that is `started` is ensured part by part, one that
  * is `running` only if its process is missing.
  */
-export interface WantedNode {
-  readonly wanted: "started" | "running";
-  readonly node: ClusterConfig;
-}
+export type WantedNode = { readonly wanted: "started" | "running"; readonly node: ClusterConfig };
 
 /** A node beside the first whose processes, or whose data and identity too, are to go. */
 export interface UnwantedNode {

@@ -36,10 +36,7 @@ type AuthCall<M> =
 export type EtcdAuth = { readonly [M in keyof AuthMethods]: AuthCall<AuthMethods[M]> };
 
 /** The user of a client, for a store with auth enabled. */
-export interface EtcdUser {
-  readonly name: string;
-  readonly password: string;
-}
+export type EtcdUser = { readonly name: string; readonly password: string };
 
 /** How a store is reached over the network. Data alone: it can be sent to another thread. */
 export interface ConnectOptions {

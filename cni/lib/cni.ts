@@ -52,11 +52,7 @@ export function createCni(options: CniOptions): Cni {
   return new PluginCaller(options);
 }
 
-interface About {
-  attachment?: Attachment;
-  prevResult?: CniResult;
-  extra?: Record<string, unknown>;
-}
+type About = { attachment?: Attachment; prevResult?: CniResult; extra?: Record<string, unknown> };
 
 class PluginCaller implements Cni {
   readonly #pluginDirs: string[];

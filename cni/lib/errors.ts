@@ -29,12 +29,7 @@ const ERROR_NUMBERS = {
 export type CniErrorCode = keyof typeof ERROR_NUMBERS | "plugin-error";
 
 /** The error object a plugin prints. */
-export interface WireError {
-  cniVersion: string;
-  code: number;
-  msg: string;
-  details?: string;
-}
+export type WireError = { cniVersion: string; code: number; msg: string; details?: string };
 
 /** A failed network operation; `number` is the code in the protocol. */
 export class CniError extends CodedError {

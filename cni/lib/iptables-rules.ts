@@ -48,11 +48,7 @@ function ruleText({ chain, matches, target, comment }: OwnedRule): string {
 }
 
 /** A rule as iptables-save prints it: `-A CHAIN ... -m comment --comment "..." -j TARGET`. */
-interface SavedRule {
-  readonly line: string;
-  readonly chain: string;
-  readonly comment: string;
-}
+type SavedRule = { readonly line: string; readonly chain: string; readonly comment: string };
 
 /** Returns the rules of these chains that have a comment; none where iptables has no nat table. */
 export async function listOwnedRules({ names }: SharedChains): Promise<SavedRule[]> {

@@ -104,10 +104,7 @@ export interface Dns {
 }
 
 /** The key of an attachment in a GC call. */
-export interface ValidAttachment {
-  containerID: string;
-  ifname: string;
-}
+export type ValidAttachment = { containerID: string; ifname: string };
 
 /** One call of a plugin: the environment of the protocol and the configuration on stdin. */
 export interface PluginRequest {

@@ -23,16 +23,10 @@ import type { ResultIp, ResultRoute } from "./types.ts";
 export const SCOPE_LINK = 253;
 
 /** The container's interface: the path of its network namespace, and its name in there. */
-export interface ContainerInterface {
-  netns: string;
-  ifName: string;
-}
+export type ContainerInterface = { netns: string; ifName: string };
 
 /** The two ends of a veth pair. */
-export interface VethPair {
-  host: Link;
-  container: Link;
-}
+export type VethPair = { host: Link; container: Link };
 
 /** Settings of a new pair; undefined is the kernel's default. */
 export interface PairSettings {

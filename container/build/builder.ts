@@ -30,11 +30,7 @@ import { BuildCache } from "./cache.ts";
 export const STEP = "build-";
 
 /** The signal that ends a build, and the memory in bytes and processes that a step may use. */
-export interface BuildLimits {
-  signal: AbortSignal;
-  memory_bytes: number;
-  pids: number;
-}
+export type BuildLimits = { signal: AbortSignal; memory_bytes: number; pids: number };
 
 /** The folders, images and machine of one build. */
 export class Builder {

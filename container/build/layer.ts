@@ -5,11 +5,7 @@ import { LAYER_UNPACKED_BYTES } from "@raft2kube/runtime/limits.ts";
 import { isManaged } from "./managed.ts";
 
 /** A layer in the store: its blob is the plain tar, so that the blob's digest is the diff id. */
-export interface MadeLayer {
-  diffId: string;
-  size: number;
-  entries: number;
-}
+export type MadeLayer = { diffId: string; size: number; entries: number };
 
 /** Two blocks of zeros: a tar of nothing. */
 const EMPTY_TAR_BYTES = 1024;

@@ -15,11 +15,7 @@ export function mountCaches({ root }: Pick<Host, "root">): string {
 }
 
 /** A cache of a step: `sharing` says what other steps that have it do meanwhile. */
-export interface CacheWish {
-  id: string;
-  mode: number;
-  sharing: "shared" | "locked" | "private";
-}
+export type CacheWish = { id: string; mode: number; sharing: "shared" | "locked" | "private" };
 
 /**
  * Takes a cache until its lock is disposed of: `shared` beside others that share it, `locked`

@@ -65,12 +65,7 @@ export async function hashOf(source: Source, places: readonly string[]): Promise
   return hash.digest("hex");
 }
 
-interface Walk {
-  hash: Hash;
-  slices: Slices;
-  files: number;
-  source: Source;
-}
+type Walk = { hash: Hash; slices: Slices; files: number; source: Source };
 
 async function hashContent(walk: Walk, directory: Directory, place: string, below: string) {
   for (const name of [...directory.names()].sort(Buffer.compare)) {

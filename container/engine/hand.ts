@@ -57,10 +57,7 @@ export interface Hand {
 }
 
 /** A container that was made by hand. */
-export interface HandContainer {
-  readonly record: ContainerRecord;
-  readonly hand: Hand;
-}
+export type HandContainer = { readonly record: ContainerRecord; readonly hand: Hand };
 
 export function annotationOf(hand: Hand): Record<string, string> {
   return { [ANNOTATION]: JSON.stringify(hand) };

@@ -8,10 +8,7 @@ import { authFor } from "../registry/auth-file.ts";
 import type { Host } from "./host.ts";
 
 /** The images of a host. */
-export interface OpenImages {
-  readonly host: Host;
-  readonly images: ImageStore;
-}
+export type OpenImages = { readonly host: Host; readonly images: ImageStore };
 
 /**
  * Opens the images alone: other commands go on meanwhile, which may be at the other end of a pipe,

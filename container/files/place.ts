@@ -7,10 +7,7 @@ import type { HandContainer } from "../engine/hand.ts";
 import type { Engine } from "../engine/open-engine.ts";
 
 /** A place in a container: the tree that it is in, and its path there. */
-export interface Place {
-  root: string;
-  inside: string;
-}
+export type Place = { root: string; inside: string };
 
 /** Runs `work` while a container's root is mounted, whether it runs or not. */
 export async function withRoot<T>(
@@ -49,10 +46,7 @@ export function placeIn(rootfs: string, { hand }: HandContainer, given: string):
 }
 
 /** A place whose tree is open: it can be read after others have unmounted it. */
-export interface OpenPlace {
-  root: Directory;
-  inside: string;
-}
+export type OpenPlace = { root: Directory; inside: string };
 
 /** Opens the root of a place, which is trusted; links beneath it do not lead out. */
 export function openPlace({ root, inside }: Place): OpenPlace {

@@ -90,10 +90,7 @@ export function stopSignalOf(text = ""): Signal {
   throw badFlag("--stop-signal", text, "no name of a signal such as SIGUSR1");
 }
 
-interface SeccompProfile {
-  profileType: Profile;
-  localhostRef: string;
-}
+type SeccompProfile = { profileType: Profile; localhostRef: string };
 
 function seccompOf(flags: RunFlags): SeccompProfile {
   let profile: SeccompProfile = { profileType: Profile.RuntimeDefault, localhostRef: "" };

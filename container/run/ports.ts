@@ -5,10 +5,7 @@ import { badFlag } from "./values.ts";
 const PORT_MAX = 65_535;
 const PORTS_AT_ONCE = 1_000;
 
-interface Range {
-  first: number;
-  size: number;
-}
+type Range = { first: number; size: number };
 
 function rangeOf(flag: string, text: string): Range {
   const [, low, high = low] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text) ?? [];

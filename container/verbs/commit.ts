@@ -10,12 +10,7 @@ import type { FindHost } from "../engine/host.ts";
 import type { Engine } from "../engine/open-engine.ts";
 import { many } from "../run/flags.ts";
 
-interface Flags {
-  author?: string;
-  message?: string;
-  change: string[];
-  pause: boolean;
-}
+type Flags = { author?: string; message?: string; change: string[]; pause: boolean };
 
 export function command(find: FindHost): Command {
   return new Command("commit")

@@ -48,10 +48,7 @@ export function command(find: FindHost): Command {
     });
 }
 
-interface Side {
-  container?: string;
-  file: string;
-}
+type Side = { container?: string; file: string };
 
 function sideOf(text: string): Side {
   if (text === "-") {

@@ -9,10 +9,7 @@ import { decompressed } from "../files/decompress.ts";
 import { many } from "../run/flags.ts";
 import { openInput } from "./load.ts";
 
-interface Flags {
-  message?: string;
-  change: string[];
-}
+type Flags = { message?: string; change: string[] };
 
 export function command(find: FindHost): Command {
   return new Command("import")

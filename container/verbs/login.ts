@@ -5,11 +5,7 @@ import { Command } from "commander";
 import type { FindHost } from "../engine/host.ts";
 import { removeAuth, saveAuth } from "../registry/auth-file.ts";
 
-interface Flags {
-  username?: string;
-  password?: string;
-  passwordStdin?: boolean;
-}
+type Flags = { username?: string; password?: string; passwordStdin?: boolean };
 
 export function command(find: FindHost): Command {
   return new Command("login")

@@ -9,12 +9,7 @@ import { pairsOf } from "../run/values.ts";
 import { eachIn } from "./each.ts";
 import { command as inspect } from "./inspect.ts";
 
-interface CreateFlags {
-  subnet?: string;
-  gateway?: string;
-  internal?: boolean;
-  label: string[];
-}
+type CreateFlags = { subnet?: string; gateway?: string; internal?: boolean; label: string[] };
 
 export function command(find: FindHost): Command {
   const network = new Command("network").description(

@@ -10,11 +10,7 @@ import { detachKeys } from "../run/flags.ts";
 import { integerOf } from "../run/values.ts";
 import { each, eachIn } from "./each.ts";
 
-interface Flags {
-  attach?: boolean;
-  interactive?: boolean;
-  detachKeys: string;
-}
+type Flags = { attach?: boolean; interactive?: boolean; detachKeys: string };
 
 export function command(find: FindHost): Command {
   return new Command("start")

@@ -12,11 +12,7 @@ import { sizeWords } from "../format/words.ts";
 import { pruneNetworks } from "./network.ts";
 import { pruneVolumes } from "./volume.ts";
 
-interface PruneFlags {
-  all?: boolean;
-  volumes?: boolean;
-  force?: boolean;
-}
+type PruneFlags = { all?: boolean; volumes?: boolean; force?: boolean };
 
 export function command(find: FindHost): Command {
   const system = new Command("system").description("Room on the disk.");

@@ -37,10 +37,7 @@ export function nextEnd_ms(secrets: readonly Secret[], now_ms: number): number |
   return ends.length === 0 ? undefined : Math.min(...ends);
 }
 
-interface SigningToken {
-  id: string;
-  secret: string;
-}
+type SigningToken = { id: string; secret: string };
 
 /** The token of a Secret whose name has its id, that has not expired, and that is for signing. */
 export function signingToken(secret: Secret, now_ms: number): SigningToken | undefined {

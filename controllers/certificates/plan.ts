@@ -30,10 +30,7 @@ export function conditionOf(
 }
 
 /** The permission that lets a kubelet's request be approved without a person. */
-export interface AutoApproval {
-  subresource: "selfnodeclient" | "nodeclient";
-  message: string;
-}
+export type AutoApproval = { subresource: "selfnodeclient" | "nodeclient"; message: string };
 
 /** The node in whose name another user asks for a kubelet's client certificate. */
 export function joiningNode(

@@ -5,10 +5,7 @@ import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { CRON_DELAY_MS, MISSED_STARTS_MAX } from "../limits.ts";
 
 /** When the starts of a CronJob are: its schedule, read, in the zone that it is meant in. */
-export interface Timetable {
-  schedule: Schedule;
-  zone: string;
-}
+export type Timetable = { schedule: Schedule; zone: string };
 
 /** The starts between the last one and now. */
 export interface Missed {

@@ -8,11 +8,7 @@ import { jobName } from "./job-of.ts";
 import { missedStarts, type Timetable, untilNextStart } from "./missed.ts";
 
 /** An event about a CronJob. */
-export interface Note {
-  type: "Normal" | "Warning";
-  reason: string;
-  message: string;
-}
+export type Note = { type: "Normal" | "Warning"; reason: string; message: string };
 
 /** The plan for a CronJob. */
 export interface CronPlan {

@@ -3,11 +3,7 @@ import { shareOf } from "../share.ts";
 import { type DaemonPlan, type DaemonView, isAvailable, isLeaving } from "./plan.ts";
 import { isUpdated } from "./pod-of.ts";
 
-interface NodePods {
-  node: string;
-  fresh: Pod | undefined;
-  old: Pod | undefined;
-}
+type NodePods = { node: string; fresh: Pod | undefined; old: Pod | undefined };
 
 /** Plans the next step of a rolling update, when each node has the pods that belong there. */
 export function planRolling(view: DaemonView): DaemonPlan {

@@ -19,10 +19,7 @@ import {
 import { byCreation, newReplicaSetOf, sameTemplate } from "./template.ts";
 
 /** A ReplicaSet as it should be, and its size before. */
-export interface ReplicaSetUpdate {
-  replicaSet: ReplicaSet;
-  from: number;
-}
+export type ReplicaSetUpdate = { replicaSet: ReplicaSet; from: number };
 
 /** All that one look at a deployment decides. */
 export interface DeploymentPlan {
@@ -38,11 +35,7 @@ export interface DeploymentPlan {
 }
 
 /** The step of one strategy: sizes to give, or a ReplicaSet to create, and the sets to clean up. */
-interface Step {
-  sizes: Sizes;
-  create?: boolean;
-  cleanup?: boolean;
-}
+type Step = { sizes: Sizes; create?: boolean; cleanup?: boolean };
 
 /**
  * Decides the next step of a deployment from its ReplicaSets and their pods. One step changes

@@ -6,10 +6,7 @@ import { byCreation } from "./template.ts";
 export type Sizes = Map<string, number>;
 
 /** How far a rolling update may go above and below the wanted number of pods. */
-export interface RollingBounds {
-  maxSurge: number;
-  maxUnavailable: number;
-}
+export type RollingBounds = { maxSurge: number; maxUnavailable: number };
 
 /** Replicas that a ReplicaSet or deployment asks for; the API's default is 1. */
 export function wanted(object: ReplicaSet | Deployment): number {

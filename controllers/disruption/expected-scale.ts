@@ -17,10 +17,7 @@ export interface ExpectedScale {
   readonly unmanaged: readonly Pod[];
 }
 
-interface Found {
-  readonly uid: string;
-  readonly replicas: number;
-}
+type Found = { readonly uid: string; readonly replicas: number };
 
 /** Finds out how many pods the controllers of pods want. */
 export class ScaleFinder {

@@ -18,10 +18,7 @@ export function needsScale({ spec }: PodDisruptionBudget): boolean {
 }
 
 /** How many pods there should be, and how many of them must be healthy. */
-export interface Wanted {
-  readonly expectedPods: number;
-  readonly desiredHealthy: number;
-}
+export type Wanted = { readonly expectedPods: number; readonly desiredHealthy: number };
 
 /**
  * Returns the number of healthy pods that a budget requires. `scale` is the sum of the replicas

@@ -16,11 +16,7 @@ const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";
 const HEADLESS = "service.kubernetes.io/headless";
 
 /** Addresses that offer the same ports. */
-interface Group {
-  ports: EndpointPort[];
-  ready: EndpointAddress[];
-  notReady: EndpointAddress[];
-}
+type Group = { ports: EndpointPort[]; ready: EndpointAddress[]; notReady: EndpointAddress[] };
 
 /** The Endpoints object of a Service with a selector; kept fields come from `old`. */
 export function planEndpoints(

@@ -6,11 +6,7 @@ import { isPodReady } from "../pod-state.ts";
 export type AddressFamily = "IPv4" | "IPv6";
 
 /** Endpoints that offer the same ports in one family: what one or more slices hold. */
-export interface EndpointGroup {
-  family: AddressFamily;
-  ports: EndpointPort[];
-  endpoints: Endpoint[];
-}
+export type EndpointGroup = { family: AddressFamily; ports: EndpointPort[]; endpoints: Endpoint[] };
 
 /** The endpoints that a Service should have, in groups; a Service without any has no group. */
 export function desiredGroups(

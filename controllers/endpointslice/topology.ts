@@ -143,10 +143,7 @@ function fits(
 }
 
 /** How many endpoints zones with too many give, and how many those with too few receive. */
-interface Exchange {
-  readonly gives: Map<string, number>;
-  readonly receives: Map<string, number>;
-}
+type Exchange = { readonly gives: Map<string, number>; readonly receives: Map<string, number> };
 
 /** Whole endpoints move from the zone with the most to spare to the one that lacks the most. */
 function exchange(

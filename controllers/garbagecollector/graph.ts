@@ -16,10 +16,7 @@ export interface GraphNode {
 }
 
 /** The result of a change of the graph: uids to check, and owners whose dependents to orphan. */
-export interface GraphWork {
-  inspect: string[];
-  orphan: string[];
-}
+export type GraphWork = { inspect: string[]; orphan: string[] };
 
 /**
  * The graph of owners and dependents, by uid, from the metadata of all objects. Owners may be known

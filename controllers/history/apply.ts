@@ -25,10 +25,7 @@ export interface HistoryControl<C extends KubeObject> {
 }
 
 /** The revision of an owner's template, made or numbered as planned, and its collisions so far. */
-export interface CurrentRevision {
-  current: ControllerRevision;
-  collisionCount: number;
-}
+export type CurrentRevision = { current: ControllerRevision; collisionCount: number };
 
 /**
  * Brings the revision of the template to the server. A name that is taken by other data counts a

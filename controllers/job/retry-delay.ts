@@ -6,10 +6,7 @@ import { allFailuresOf, finishedAt_ms } from "./job-pods.ts";
 const PAUSES: Pauses = { first_ms: JOB_BACKOFF_MS, most_ms: JOB_BACKOFF_MS_MAX };
 
 /** A job's failures since its last success. */
-export interface Backoff {
-  failures: number;
-  last_ms: number;
-}
+export type Backoff = { failures: number; last_ms: number };
 
 export const NO_FAILURES: Backoff = { failures: 0, last_ms: 0 };
 

@@ -24,11 +24,7 @@ export interface TokenUse {
 }
 
 /** Tokens to label as invalid from `today` on, and those to delete. */
-export interface CleanUp {
-  today: string;
-  invalidate: Secret[];
-  delete: Secret[];
-}
+export type CleanUp = { today: string; invalidate: Secret[]; delete: Secret[] };
 
 /**
  * The tokens that were generated for a ServiceAccount (it lists their Secret), that no pod names,

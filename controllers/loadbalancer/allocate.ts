@@ -101,10 +101,7 @@ const groupOf = ({ namespace, sharing, local }: Wanted) =>
   sharing === undefined ? undefined : JSON.stringify([namespace, sharing, local]);
 
 /** The Services that have an address: all of one group, with the ports of all. */
-interface Holder {
-  readonly group: string | undefined;
-  readonly ports: Set<string>;
-}
+type Holder = { readonly group: string | undefined; readonly ports: Set<string> };
 
 function mayShare(service: Wanted, { group, ports }: Holder): boolean {
   return (

@@ -8,16 +8,10 @@ export const POOLS_MAP = "load-balancer-pools";
 export const DEFAULT_POOL = "default";
 
 /** Addresses of IPv4, as numbers, the last one included. */
-interface Range {
-  readonly first: bigint;
-  readonly last: bigint;
-}
+type Range = { readonly first: bigint; readonly last: bigint };
 
 /** Addresses for Services of the type LoadBalancer. */
-export interface Pool {
-  readonly name: string;
-  readonly ranges: readonly Range[];
-}
+export type Pool = { readonly name: string; readonly ranges: readonly Range[] };
 
 /**
  * Reads the pools of a ConfigMap's data: a key is a pool's name, and its value ranges and subnets,

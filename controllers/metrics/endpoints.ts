@@ -90,10 +90,7 @@ class SliceMetrics extends MetricArea {
 }
 
 /** How hints of a Service come about: labels of its changes. */
-export interface Topology {
-  readonly auto: boolean;
-  readonly distribution: string | undefined;
-}
+export type Topology = { readonly auto: boolean; readonly distribution: string | undefined };
 
 /** The EndpointSlices of Services with a selector. */
 export class EndpointSliceMetrics extends SliceMetrics {

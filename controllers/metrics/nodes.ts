@@ -78,10 +78,7 @@ function zoneOf({ metadata: { labels = {} } }: Node): string {
 }
 
 /** One range that nodes' ranges are cut from. */
-interface CutRange {
-  readonly text: string;
-  readonly parts: bigint;
-}
+type CutRange = { readonly text: string; readonly parts: bigint };
 
 const ipamName = (metric: string): string => `node_ipam_controller_${metric}`;
 

@@ -80,10 +80,7 @@ export function rangeCondition(
 }
 
 /** A part of a range, and how many before it are in use. */
-export interface FreePart {
-  readonly cidr: string;
-  readonly passed: number;
-}
+export type FreePart = { readonly cidr: string; readonly passed: number };
 
 /** The first part that overlaps none in use; undefined when the range is used up. */
 export function freePart(range: ClusterRange, used: Iterable<string>): FreePart | undefined {

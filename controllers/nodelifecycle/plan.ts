@@ -25,10 +25,7 @@ const MANAGED_TAINTS = new Set([
 ]);
 
 /** The last sign of life of a node, by our own clock: its clock may be wrong. */
-export interface NodeHealth {
-  heartbeat: string;
-  seen_ms: number;
-}
+export type NodeHealth = { heartbeat: string; seen_ms: number };
 
 /** Notes a new sign of life: a renewed lease or a newer heartbeat in the status. */
 export function observe(

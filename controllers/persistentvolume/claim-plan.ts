@@ -24,11 +24,7 @@ export type ClaimAction =
   /** The volume of the claim is gone or another claim's. */
   | { do: "lost"; event: ClaimEvent };
 
-export interface ClaimEvent {
-  type: "Normal" | "Warning";
-  reason: string;
-  message: string;
-}
+export type ClaimEvent = { type: "Normal" | "Warning"; reason: string; message: string };
 
 export interface ClaimView {
   volumes: readonly PersistentVolume[];

@@ -4,16 +4,10 @@ import type {
 } from "@raft2kube/api/gen/autoscaling/v2.ts";
 
 /** A recommendation and its time, before stabilization. */
-interface Recommendation {
-  readonly replicas: number;
-  readonly time_ms: number;
-}
+type Recommendation = { readonly replicas: number; readonly time_ms: number };
 
 /** A change of the number of replicas, with its time. */
-interface ScaleEvent {
-  readonly change: number;
-  readonly time_ms: number;
-}
+type ScaleEvent = { readonly change: number; readonly time_ms: number };
 
 /**
  * The previous decisions for one autoscaler. In memory alone: after a restart a window starts with
@@ -44,10 +38,7 @@ const LOWEST =
   "recommendation";
 
 /** The stabilization windows of an autoscaler. */
-export interface Windows {
-  readonly up_ms: number;
-  readonly down_ms: number;
-}
+export type Windows = { readonly up_ms: number; readonly down_ms: number };
 
 /** The highest of the recommendations within the window of scaling down. */
 export function stabilizeDown(

@@ -101,11 +101,7 @@ function readResource(
   return undefined;
 }
 
-interface Wanted {
-  readonly name: string;
-  readonly container: string;
-  readonly target: MetricTarget;
-}
+type Wanted = { readonly name: string; readonly container: string; readonly target: MetricTarget };
 
 /** Throws `MetricError`. */
 function readUsage(

@@ -8,10 +8,7 @@ import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";
 
 /** How far usage may be from the target before anything is scaled, as shares of the target. */
-export interface Tolerances {
-  readonly up: number;
-  readonly down: number;
-}
+export type Tolerances = { readonly up: number; readonly down: number };
 
 /** The input of a proposal. */
 export interface Question {

@@ -6,10 +6,7 @@ import { isPodTerminal } from "../pod-state.ts";
 /** Why a pod is left over. */
 export type Leftover = "terminated" | "orphaned" | "unscheduled" | "out-of-service";
 
-export interface LeftoverPod {
-  pod: Pod;
-  why: Leftover;
-}
+export type LeftoverPod = { pod: Pod; why: Leftover };
 
 /** The state of a node as far as pods can be left over on it. */
 export type NodeState = "present" | "gone" | "out-of-service";

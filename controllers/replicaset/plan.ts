@@ -16,16 +16,10 @@ import {
 import { podsToDelete } from "./ranking.ts";
 
 /** The pods to create or delete; at most one of the two is not empty. */
-export interface ReplicasPlan {
-  create: number;
-  delete: Pod[];
-}
+export type ReplicasPlan = { create: number; delete: Pod[] };
 
 /** Why the last attempt to create or delete pods failed. */
-export interface ReplicaFailure {
-  reason: "FailedCreate" | "FailedDelete";
-  message: string;
-}
+export type ReplicaFailure = { reason: "FailedCreate" | "FailedDelete"; message: string };
 
 /** Decides how many pods to create or which to delete. `pods` are the set's own, in any state. */
 export function planReplicas(

@@ -61,10 +61,7 @@ export function startServiceCidrs(context: ControllerContext): Running {
   return closeAll(loop, recorder);
 }
 
-interface Reads {
-  readonly cidrs: Informer<ServiceCIDR>;
-  readonly addresses: Informer<IPAddress>;
-}
+type Reads = { readonly cidrs: Informer<ServiceCIDR>; readonly addresses: Informer<IPAddress> };
 
 class ServiceCidrReconciler {
   readonly #clock: Clock;

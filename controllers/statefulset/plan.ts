@@ -38,14 +38,9 @@ export interface Task {
 }
 
 /** Tasks of a step. The stages follow each other; OrderedReady does one task after the other. */
-export interface StatefulPlan {
-  stages: Task[][];
-}
+export type StatefulPlan = { stages: Task[][] };
 
-interface PodWithOrdinal {
-  pod: Pod;
-  ordinal: number;
-}
+type PodWithOrdinal = { pod: Pod; ordinal: number };
 
 /**
  * Plans the next step of a StatefulSet, as upstream: pods in the order of their ordinals, each when

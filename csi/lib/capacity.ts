@@ -3,10 +3,7 @@ import { invalidArgument, outOfRange } from "./errors.ts";
 import { CAPACITY_DEFAULT_BYTES } from "./limits.ts";
 
 /** A range after its checks; `limit_bytes` is Infinity when the caller set none. */
-export interface Capacity {
-  required_bytes: number;
-  limit_bytes: number;
-}
+export type Capacity = { required_bytes: number; limit_bytes: number };
 
 /**
  * Reads a capacity range of volumes of at most `bytes_max`. Throws INVALID_ARGUMENT, or

@@ -1,10 +1,7 @@
 import { aborted, invalidArgument } from "./errors.ts";
 
 /** One page of a list, and the token of the next page, empty on the last. */
-export interface Page<T> {
-  items: T[];
-  nextToken: string;
-}
+export type Page<T> = { items: T[]; nextToken: string };
 
 /**
  * Cuts a page out of `items`, which are sorted by `keyOf`. A token is the last key handed out, so a

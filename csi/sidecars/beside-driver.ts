@@ -74,11 +74,7 @@ export function startBesideDriver(
   };
 }
 
-interface Sidecars {
-  informers: InformerSet;
-  events: EventRecorder;
-  loops: SidecarLoop[];
-}
+type Sidecars = { informers: InformerSet; events: EventRecorder; loops: SidecarLoop[] };
 
 /** Creates the sidecars and starts their informers. */
 function makeSidecars(

@@ -19,10 +19,7 @@ export interface CapacityPublisher {
 }
 
 /** Space for volumes of one class, by the driver's GetCapacity. */
-export interface FreeSpace {
-  available_bytes: number;
-  maximum_bytes: number | undefined;
-}
+export type FreeSpace = { available_bytes: number; maximum_bytes: number | undefined };
 
 export interface CapacityPlan {
   create: CSIStorageCapacity[];

@@ -3,10 +3,7 @@ import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { isReachable, type VolumeOwner } from "./volume-plan.ts";
 
 /** A volume's condition, as its driver reports it. */
-export interface Condition {
-  abnormal: boolean;
-  message: string;
-}
+export type Condition = { abnormal: boolean; message: string };
 
 /** An event about the claim of a volume. */
 export interface HealthEvent {

@@ -26,10 +26,7 @@ const template = ({ object }: Target) => object.spec?.["template"] as object | u
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
 /** A number of a template of an object's, and what makes the object have it again. */
-interface Revision {
-  number: string;
-  of: AnyObject;
-}
+type Revision = { number: string; of: AnyObject };
 
 async function revisions({ kind, object }: Target): Promise<Revision[]> {
   const { namespace = "", uid } = object.metadata;

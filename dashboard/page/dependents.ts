@@ -2,11 +2,7 @@ import { type AnyObject, ApiError, get } from "./api.ts";
 import { type Kind, keyOf, pathOf, type Target } from "./kinds.ts";
 
 type Named = Pick<AnyObject, "metadata">;
-interface Listed {
-  kind: Kind;
-  items: Named[];
-  more: boolean;
-}
+type Listed = { kind: Kind; items: Named[]; more: boolean };
 
 const ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const OBJECTS_MAX = 2_000;

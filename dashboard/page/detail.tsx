@@ -12,16 +12,8 @@ import { Logs, SelectedLogs } from "./logs.tsx";
 import { openObject } from "./place.ts";
 import { age, Dialog, Problem, Status, useAsked, Why } from "./widgets.tsx";
 
-interface EventLine {
-  type?: string;
-  reason?: string;
-  message?: string;
-}
-interface Condition {
-  type: string;
-  status: string;
-  message?: string;
-}
+type EventLine = { type?: string; reason?: string; message?: string };
+type Condition = { type: string; status: string; message?: string };
 
 const USED = ["pods", "nodes"];
 const PATHS = ["pods", "services"];

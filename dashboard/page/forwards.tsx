@@ -3,11 +3,7 @@ import { useState } from "preact/hooks";
 import { type AnyObject, byToken, forwards } from "./api.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
-interface Port {
-  name?: string;
-  containerPort: number;
-  protocol?: string;
-}
+type Port = { name?: string; containerPort: number; protocol?: string };
 
 /** A pod's ports: by kubectl where the page's server is not on the browser's machine. */
 export function Ports({ pod }: { pod: AnyObject }) {

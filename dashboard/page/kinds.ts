@@ -9,12 +9,7 @@ import { type AnyObject, get } from "./api.ts";
 export type Kind = DiscoveredResource;
 
 /** The object that an action is for. */
-export interface Target {
-  kind: Kind;
-  kinds: readonly Kind[];
-  object: AnyObject;
-  path: string;
-}
+export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {

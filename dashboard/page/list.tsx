@@ -19,10 +19,7 @@ const STEPS: Readonly<Record<string, number>> = {
 };
 
 /** A column's place among the cells, and its direction. */
-interface Order {
-  by: number;
-  down: boolean;
-}
+type Order = { by: number; down: boolean };
 
 function useTable(kind: Kind, namespace: string, selector: string) {
   const [drawn, redraw] = useState(0);
@@ -61,11 +58,7 @@ function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): 
   });
 }
 
-interface Listed {
-  kind: Kind;
-  namespace: string;
-  selector: string;
-}
+type Listed = { kind: Kind; namespace: string; selector: string };
 
 /** A table of the server's columns; only the rows in sight are in the document. */
 export function List({ kind, namespace, selector }: Listed) {

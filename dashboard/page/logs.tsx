@@ -11,10 +11,7 @@ const TAIL_LINES = 1_000;
 const DOWNLOAD_BYTES_MAX = 64 << 20;
 
 /** A container whose log is shown, and the label of its lines among those of others. */
-interface Source {
-  label: string;
-  path: string;
-}
+type Source = { label: string; path: string };
 
 export function sourcesOf(pods: readonly AnyObject[]): Source[] {
   return pods.flatMap(({ metadata: { namespace = "", name }, spec }) => {

@@ -4,12 +4,7 @@ import { usePoints } from "./usage.tsx";
 import { Problem } from "./widgets.tsx";
 
 /** Sums of the API server's counters; watches, which last long, are left out of the latency. */
-interface Totals {
-  s: number;
-  requests: number;
-  failed: number;
-  buckets: Map<number, number>;
-}
+type Totals = { s: number; requests: number; failed: number; buckets: Map<number, number> };
 
 const SAMPLE = /^(apiserver_[a-z_]+)\{(.*)\} (\S+)$/gm;
 const [FAST, SLOW] = [0.5, 0.99];

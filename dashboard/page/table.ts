@@ -10,11 +10,7 @@ export interface Row {
   /** Namespace and name, by which rows are sorted. */
   key: string;
 }
-export interface Column {
-  name: string;
-  type: string;
-  priority: number;
-}
+export type Column = { name: string; type: string; priority: number };
 
 interface Table {
   columnDefinitions?: Column[];

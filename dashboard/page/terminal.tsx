@@ -9,11 +9,7 @@ import { Problem } from "./widgets.tsx";
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
 const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
 
-interface Container {
-  name: string;
-  stdin?: boolean;
-  tty?: boolean;
-}
+type Container = { name: string; stdin?: boolean; tty?: boolean };
 
 /** A shell in a container, or its own input and output. */
 export default function Terminal({ pod }: { pod: AnyObject }) {

@@ -10,10 +10,7 @@ export interface Asked {
 }
 
 /** The refusal of a request. */
-export interface Refusal {
-  readonly status: 401 | 403;
-  readonly why: string;
-}
+export type Refusal = { readonly status: 401 | 403; readonly why: string };
 
 /** The header with the session's secret: no form or link can set it. */
 export const SESSION_HEADER = "x-r2k-dashboard";

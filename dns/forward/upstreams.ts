@@ -3,10 +3,7 @@ import { isIP, isIPv4 } from "node:net";
 import { isErrno } from "@raft2kube/std/errors.ts";
 
 /** An upstream resolver. */
-export interface Upstream {
-  address: string;
-  port: number;
-}
+export type Upstream = { address: string; port: number };
 
 /** systemd-resolved writes its upstream resolvers to the second file. */
 const RESOLV_CONF = ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"];

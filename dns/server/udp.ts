@@ -19,10 +19,7 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-interface Datagram {
-  readonly bytes: Buffer;
-  readonly from: RemoteInfo;
-}
+type Datagram = { readonly bytes: Buffer; readonly from: RemoteInfo };
 
 /** Serves DNS over UDP, clients in rotation. Rejects if the address cannot be bound. */
 export function listenUdp(

@@ -178,11 +178,7 @@ function lookUpService(
   // lab:15 end
 }
 
-interface SrvTarget {
-  target: string;
-  port: number;
-  address: string;
-}
+type SrvTarget = { target: string; port: number; address: string };
 
 /** Yields what SRV records name: each endpoint and port of a headless Service, else its ports. */
 function* srvTargets(

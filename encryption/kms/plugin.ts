@@ -44,15 +44,9 @@ export interface KmsOptions {
 }
 
 /** The seed by which values are encrypted, as the plugin encrypted it. */
-interface WriteKey {
-  readonly sealed: SealedKey;
-  readonly seed: Buffer;
-}
+type WriteKey = { readonly sealed: SealedKey; readonly seed: Buffer };
 
-interface GoodStatus {
-  readonly keyId: string;
-  readonly at_ms: number;
-}
+type GoodStatus = { readonly keyId: string; readonly at_ms: number };
 
 /** A plugin cannot be asked: what it encrypted may be readable later. */
 export class KmsUnavailable extends EncryptionError {}

@@ -5,10 +5,7 @@ import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { type RpcServer, serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { asBuffer } from "@raft2kube/std/bytes.ts";
 
-interface Key {
-  readonly id: string;
-  readonly secret: Buffer;
-}
+type Key = { readonly id: string; readonly secret: Buffer };
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;

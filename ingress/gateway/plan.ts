@@ -143,10 +143,7 @@ function isParent(parent: ParentReference, route: Route, { metadata }: Gateway):
   );
 }
 
-interface Attachment {
-  readonly listener: PlannedListener;
-  readonly hosts: readonly string[];
-}
+type Attachment = { readonly listener: PlannedListener; readonly hosts: readonly string[] };
 
 /** The listeners that a route is attached to by one of its parents, or why there is none. */
 function attach(

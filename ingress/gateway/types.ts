@@ -23,12 +23,7 @@ export interface GatewayClass extends KubeObject {
   status?: { conditions?: Condition[] };
 }
 
-export interface Reference {
-  group?: string;
-  kind?: string;
-  namespace?: string;
-  name: string;
-}
+export type Reference = { group?: string; kind?: string; namespace?: string; name: string };
 
 export interface Listener {
   name: string;
@@ -58,23 +53,11 @@ export interface Gateway extends KubeObject {
 
 export type ParentReference = Reference & { sectionName?: string; port?: number };
 
-export interface NamedValue {
-  type?: string;
-  name: string;
-  value: string;
-}
+export type NamedValue = { type?: string; name: string; value: string };
 
-export interface PathModifier {
-  type: string;
-  replaceFullPath?: string;
-  replacePrefixMatch?: string;
-}
+export type PathModifier = { type: string; replaceFullPath?: string; replacePrefixMatch?: string };
 
-export interface HeaderModifier {
-  set?: NamedValue[];
-  add?: NamedValue[];
-  remove?: string[];
-}
+export type HeaderModifier = { set?: NamedValue[]; add?: NamedValue[]; remove?: string[] };
 
 export interface RouteFilter {
   type: string;

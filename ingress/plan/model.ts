@@ -14,10 +14,7 @@ export interface Frontend {
 }
 
 /** A port; with certificates it serves HTTPS. */
-export interface Bind {
-  readonly port: number;
-  readonly certificates?: readonly Certificate[];
-}
+export type Bind = { readonly port: number; readonly certificates?: readonly Certificate[] };
 
 /** A pair as haproxy reads it, written again from its parsed form. */
 export interface Pair {
@@ -79,10 +76,7 @@ export interface Target {
   readonly isHttp2: boolean;
 }
 
-export interface Endpoint {
-  readonly address: string;
-  readonly port: number;
-}
+export type Endpoint = { readonly address: string; readonly port: number };
 
 /** A change of a request or an answer; the path is changed before a redirect. */
 export type Filter =

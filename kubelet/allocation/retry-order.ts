@@ -2,10 +2,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { qosClassOf } from "../containers/qos.ts";
 
 /** A pod whose resize is deferred, and since when, in milliseconds since 1970. */
-export interface DeferredPod {
-  pod: Pod;
-  since_ms: number;
-}
+export type DeferredPod = { pod: Pod; since_ms: number };
 
 /**
  * Returns the pods in the order in which upstream retries their resizes: by priority, then

@@ -13,10 +13,7 @@ import { CONFIG_HASH, fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod
 const log = logger("kubelet-mirror");
 
 /** Mirrors to create and delete so that each static pod has exactly one. */
-export interface MirrorPlan {
-  create: Pod[];
-  delete: Pod[];
-}
+export type MirrorPlan = { create: Pod[]; delete: Pod[] };
 
 /** Compares the static pods with the mirrors in the API for this node. Pure. */
 export function planMirrors(statics: Pod[], mirrors: Pod[]): MirrorPlan {

@@ -143,7 +143,4 @@ class FreshObjects<T extends KubeObject & WithData> {
 }
 
 /** The fields of ConfigMaps and Secrets that hold data. */
-interface WithData {
-  data?: Record<string, string>;
-  binaryData?: Record<string, string>;
-}
+type WithData = { data?: Record<string, string>; binaryData?: Record<string, string> };

@@ -19,11 +19,7 @@ export interface EnvSources {
   services(): Promise<Map<string, string>>;
 }
 
-export interface EnvContext {
-  podIPs: string[];
-  hostIPs: string[];
-  allocatable: NodeAllocatable;
-}
+export type EnvContext = { podIPs: string[]; hostIPs: string[]; allocatable: NodeAllocatable };
 
 /**
  * Returns the environment of a container: Services first, then envFrom, then env in order, later

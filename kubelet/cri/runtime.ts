@@ -18,11 +18,7 @@ export interface Runtime {
 }
 
 /** A runtime that has answered, and the clock of the kubelet. */
-export interface ConnectedRuntime {
-  clock: Clock;
-  runtime: Runtime;
-  version: VersionResponse;
-}
+export type ConnectedRuntime = { clock: Clock; runtime: Runtime; version: VersionResponse };
 
 /** Connects to a CRI socket, `unix:///run/...`; images may be served on another one. */
 export function connectRuntime(endpoint: string, imageEndpoint = endpoint): Runtime {

@@ -14,10 +14,7 @@ export interface DeviceEntry {
  * State that must survive a restart of the kubelet: the devices of each container, and the
  * resources that had plugins.
  */
-export interface DeviceCheckpoint {
-  entries: DeviceEntry[];
-  resources: string[];
-}
+export type DeviceCheckpoint = { entries: DeviceEntry[]; resources: string[] };
 
 /** Replaces the checkpoint durably. Its structure follows upstream's; the checksum is our own. */
 export function writeCheckpoint(file: string, checkpoint: DeviceCheckpoint): Promise<void> {
@@ -63,7 +60,4 @@ interface StoredEntry {
   AllocResp: string;
 }
 
-interface Stored {
-  PodDeviceEntries: StoredEntry[];
-  RegisteredDevices: Record<string, string[]>;
-}
+type Stored = { PodDeviceEntries: StoredEntry[]; RegisteredDevices: Record<string, string[]> };

@@ -87,11 +87,7 @@ export function isCritical(pod: Pod): boolean {
 const SYSTEM_CRITICAL_PRIORITY = 2_000_000_000;
 
 /** A pod with its usage and request of the resource that is short. */
-export interface Candidate {
-  pod: Pod;
-  used: number;
-  requested: number;
-}
+export type Candidate = { pod: Pod; used: number; requested: number };
 
 /**
  * Returns the pod to evict first: above its request before others, then by lowest priority, then by

@@ -16,10 +16,7 @@ import type { PodWorker } from "../sync/worker.ts";
 const log = logger("kubelet-container-gc");
 
 /** Containers and sandboxes of a pod that can be removed. */
-export interface Garbage {
-  containers: ObservedContainer[];
-  sandboxes: ObservedSandbox[];
-}
+export type Garbage = { containers: ObservedContainer[]; sandboxes: ObservedSandbox[] };
 
 /**
  * Returns the ended containers other than the newest of each name, and the dead sandboxes that are

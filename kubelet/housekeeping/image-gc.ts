@@ -7,15 +7,9 @@ import { filesystemSpace } from "../node/machine.ts";
 
 const log = logger("kubelet-image-gc");
 
-interface Seen {
-  first_ms: number;
-  lastUsed_ms: number;
-}
+type Seen = { first_ms: number; lastUsed_ms: number };
 
-interface Wanted {
-  free_bytes: number;
-  free_images?: number;
-}
+type Wanted = { free_bytes: number; free_images?: number };
 
 export interface ImageGcPlan {
   /** Images in the order of removal, least recently used first. */

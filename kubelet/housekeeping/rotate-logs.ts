@@ -25,10 +25,7 @@ export interface RotateOptions {
 }
 
 /** Size of a log at its last check. */
-interface Sample {
-  size_bytes: number;
-  at_ms: number;
-}
+type Sample = { size_bytes: number; at_ms: number };
 
 /**
  * Rotates the logs of running containers that are too large, and removes the oldest. A log that

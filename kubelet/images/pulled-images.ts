@@ -15,18 +15,10 @@ interface Access {
   kubernetesSecrets?: PulledSecret[];
 }
 
-interface PulledSecret {
-  uid: string;
-  namespace: string;
-  name: string;
-  credentialHash: string;
-}
+type PulledSecret = { uid: string; namespace: string; name: string; credentialHash: string };
 
 /** ImagePulledRecord, as upstream's kubelet keeps it. */
-interface PulledRecord {
-  imageRef: string;
-  credentialMapping: Map<string, Access>;
-}
+type PulledRecord = { imageRef: string; credentialMapping: Map<string, Access> };
 
 const hexOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
@@ -174,11 +166,7 @@ export class PulledImages {
   }
 }
 
-interface Document {
-  image?: string;
-  imageRef?: string;
-  credentialMapping?: Record<string, Access>;
-}
+type Document = { image?: string; imageRef?: string; credentialMapping?: Record<string, Access> };
 
 /** Returns the parsed record; an empty one for a file that is not JSON. */
 function documentOf(text: string): Document {

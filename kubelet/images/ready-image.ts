@@ -1,8 +1,5 @@
 /** The user an image runs as by default: a number, or a name to be looked up in the image. */
-export interface ImageUser {
-  uid: number | undefined;
-  username: string;
-}
+export type ImageUser = { uid: number | undefined; username: string };
 
 /** An image that is present on the node. */
 export interface ReadyImage {

@@ -2,11 +2,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { PRESSURE_LASTS_MS } from "../limits.ts";
 
 /** Resources of the node that are short. */
-export interface NodePressure {
-  memory: boolean;
-  disk: boolean;
-  pid: boolean;
-}
+export type NodePressure = { memory: boolean; disk: boolean; pid: boolean };
 
 const KINDS = ["memory", "disk", "pid"] as const;
 

@@ -1,8 +1,5 @@
 /** A socket file in the registry. `identity` changes when the file is replaced under its path. */
-export interface RegistrySocket {
-  path: string;
-  identity: string;
-}
+export type RegistrySocket = { path: string; identity: string };
 
 /**
  * Compares a scan of the registry with the known sockets: those that vanished, and those that are

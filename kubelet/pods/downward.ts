@@ -9,10 +9,7 @@ export interface NodeAllocatable {
   ephemeralStorage_bytes: number;
 }
 
-export interface PodAddresses {
-  podIPs: string[];
-  hostIPs: string[];
-}
+export type PodAddresses = { podIPs: string[]; hostIPs: string[] };
 
 /**
  * Returns a pod's field for the downward API. Throws RangeError for an unsupported path. Source:

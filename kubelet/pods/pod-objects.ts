@@ -8,15 +8,9 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 
-export interface TokenRequestFields {
-  audiences: string[];
-  expirationSeconds: number;
-}
+export type TokenRequestFields = { audiences: string[]; expirationSeconds: number };
 
-export interface IssuedToken {
-  token: string;
-  expires_ms: number;
-}
+export type IssuedToken = { token: string; expires_ms: number };
 
 /** Reads API objects that pods refer to. Absent objects are undefined; other failures reject. */
 export interface PodObjects {

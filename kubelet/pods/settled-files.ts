@@ -46,11 +46,7 @@ export class SettledFiles {
   }
 }
 
-interface Version {
-  readonly ino: number;
-  readonly size: number;
-  readonly mtimeMs: number;
-}
+type Version = { readonly ino: number; readonly size: number; readonly mtimeMs: number };
 
 function versionOf({ ino, size, mtimeMs }: Version): string {
   return `${ino} ${size} ${mtimeMs}`;

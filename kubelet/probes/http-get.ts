@@ -18,11 +18,7 @@ export class HttpGetError extends CodedError {
 }
 
 /** The beginning of a response. */
-export interface HttpAnswer {
-  status: number;
-  location: string | undefined;
-  body: string;
-}
+export type HttpAnswer = { status: number; location: string | undefined; body: string };
 
 /**
  * Sends one GET on a new connection, without checking certificates, as probes and hooks do. Rejects

@@ -2,16 +2,9 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { namespaceOf } from "../pods/pod-identity.ts";
 
 /** A resolver's configuration, as in resolv.conf(5). */
-export interface ResolverConfig {
-  servers: string[];
-  searches: string[];
-  options: string[];
-}
+export type ResolverConfig = { servers: string[]; searches: string[]; options: string[] };
 
-export interface ClusterDns {
-  servers: string[];
-  domain: string;
-}
+export type ClusterDns = { servers: string[]; domain: string };
 
 /** Reads a resolv.conf; the last of several search lines counts. */
 export function parseResolvConf(text: string): ResolverConfig {

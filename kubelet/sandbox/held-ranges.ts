@@ -3,10 +3,7 @@ import { tolerate } from "@raft2kube/std/errors.ts";
 import { isGone, type Runtime } from "../cri/runtime.ts";
 
 /** Ids of the node that a pod has: `length` from `hostId` on. */
-export interface IdRange {
-  hostId: number;
-  length: number;
-}
+export type IdRange = { hostId: number; length: number };
 
 /** A range, and the pod that has it. */
 export interface PodRange extends IdRange {

@@ -21,10 +21,7 @@ export function podCgroup(root: string, pod: Pod): string {
 }
 
 /** Limits of processes and threads, of each pod and of all pods together. */
-export interface PidLimits {
-  pod: number;
-  allPods: number;
-}
+export type PidLimits = { pod: number; allPods: number };
 
 /** The cgroups above the containers': one per QoS class, one per pod with the pod's limits. */
 export class PodCgroups {

@@ -28,11 +28,7 @@ export class UserRangeError extends CodedError {
  * The node's ids for pods: `pods` ranges of USERS_OF_POD from the id `first` on, but for those with
  * ids of other users of the machine.
  */
-export interface UserRangesOptions {
-  first: number;
-  pods: number;
-  others: readonly IdRange[];
-}
+export type UserRangesOptions = { first: number; pods: number; others: readonly IdRange[] };
 
 const REMEDY = "delete the pod";
 const NO_RANGE_REMEDY =

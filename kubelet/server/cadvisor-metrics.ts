@@ -21,10 +21,7 @@ export interface CadvisorFacts {
 }
 
 type Interface = readonly [name: string, received: Traffic, sent: Traffic];
-interface Traffic {
-  bytes: number | undefined;
-  errors: number | undefined;
-}
+type Traffic = { bytes: number | undefined; errors: number | undefined };
 
 /** The node as a whole, a pod's cgroup or a container. */
 interface Group extends Usage {

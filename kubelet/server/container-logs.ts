@@ -25,12 +25,7 @@ import { flag } from "./request-target.ts";
 
 const log = logger("kubelet-logs");
 
-export interface LogsContext {
-  workers: PodWorkers;
-  runtime: Runtime;
-  clock: Clock;
-  paths: PodPaths;
-}
+export type LogsContext = { workers: PodWorkers; runtime: Runtime; clock: Clock; paths: PodPaths };
 
 /** Counts the logs that are being read, of a pod and of its namespace. */
 export function logShares(): NestedShares {

@@ -19,11 +19,7 @@ export interface MeasurementsOptions<T> {
   measure(pod: Pod): Promise<T>;
 }
 
-interface Entry<T> {
-  last: T | undefined;
-  due_ms: number;
-  measuring: Promise<void> | undefined;
-}
+type Entry<T> = { last: T | undefined; due_ms: number; measuring: Promise<void> | undefined };
 
 /**
  * Measures pods for statistics, at most every STATS_STORAGE_MS, and less often where it takes long:

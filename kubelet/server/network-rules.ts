@@ -30,11 +30,7 @@ export async function networkRules(query: URLSearchParams): Promise<string> {
 }
 
 /** A chain, set or map of nft's text; `head` names its table too. */
-interface Block {
-  readonly table: string;
-  readonly head: string;
-  readonly lines: string[];
-}
+type Block = { readonly table: string; readonly head: string; readonly lines: string[] };
 
 /** The lines of a ruleset that name an address, and the chains that these lead to, whole. */
 export function rulesOf(ruleset: string, addresses: readonly string[]): string[] {

@@ -35,10 +35,7 @@ export interface SwapSample {
 }
 
 /** Usage of one container or pod at one time. */
-export interface Usage {
-  cpu: CpuSample | undefined;
-  memory: MemorySample | undefined;
-}
+export type Usage = { cpu: CpuSample | undefined; memory: MemorySample | undefined };
 
 export interface ContainerUsage extends Usage {
   name: string;

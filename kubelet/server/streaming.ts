@@ -10,11 +10,7 @@ import type { PodWorkers } from "../sync/pod-workers.ts";
 import { findPod, runningContainer } from "./pod-lookup.ts";
 import { flag } from "./request-target.ts";
 
-export interface StreamingContext {
-  workers: PodWorkers;
-  runtime: Runtime;
-  clock: Clock;
-}
+export type StreamingContext = { workers: PodWorkers; runtime: Runtime; clock: Clock };
 
 /**
  * Returns the URL at the runtime's streaming server for an exec, attach or port-forward request.

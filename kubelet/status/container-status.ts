@@ -8,10 +8,7 @@ import { absolute } from "../containers/mounts.ts";
 import type { ObservedContainer } from "../cri/observed.ts";
 
 /** Why a container does not run, set by the worker: `CrashLoopBackOff`, `ErrImagePull`. */
-export interface WaitingReason {
-  reason: string;
-  message: string;
-}
+export type WaitingReason = { reason: string; message: string };
 
 export interface ContainerFacts {
   container: Container;

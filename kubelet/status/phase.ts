@@ -28,12 +28,7 @@ export function podPhase({ pod, initStatuses, statuses, ended }: PhaseFacts): Po
   return policy === "Never" ? "Failed" : "Running";
 }
 
-interface Count {
-  running: number;
-  waiting: number;
-  stopped: number;
-  succeeded: number;
-}
+type Count = { running: number; waiting: number; stopped: number; succeeded: number };
 
 function endedPhase(count: Count): PodPhase {
   return count.waiting === 0 && count.stopped === count.succeeded ? "Succeeded" : "Failed";

@@ -69,10 +69,7 @@ export type WorkerPorts = ApplyPorts &
 const log = logger("kubelet-pod");
 
 /** When the next step is due without an event, in milliseconds, and whether this one failed. */
-interface StepResult {
-  readonly next_ms: number;
-  readonly failed?: boolean;
-}
+type StepResult = { readonly next_ms: number; readonly failed?: boolean };
 
 type StateOf<Kind> = Extract<WorkerState, { kind: Kind }>;
 

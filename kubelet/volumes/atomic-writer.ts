@@ -12,11 +12,7 @@ import { VolumeError } from "./volume-error.ts";
  * A file of a projected volume; `mode` in the permission bits. Files of one object share its text,
  * and each is decoded only while it is compared or written.
  */
-export interface ProjectedFile {
-  text: string;
-  encoding: "utf8" | "base64";
-  mode: number;
-}
+export type ProjectedFile = { text: string; encoding: "utf8" | "base64"; mode: number };
 
 /** Relative paths to files. */
 export type Payload = ReadonlyMap<string, ProjectedFile>;

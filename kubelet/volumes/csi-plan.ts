@@ -12,10 +12,7 @@ import { inlineVolumeHandle } from "./csi-paths.ts";
 import type { VolumeSpec } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 
-export interface SecretName {
-  namespace: string;
-  name: string;
-}
+export type SecretName = { namespace: string; name: string };
 
 /** Arguments of the calls to the driver, planned before the first call. */
 export interface CsiMountPlan {

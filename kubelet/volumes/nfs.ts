@@ -19,12 +19,7 @@ export interface NfsOptions {
 }
 
 /** A directory of a server, and how it is mounted. */
-interface Export {
-  server: string;
-  path: string;
-  readOnly: boolean;
-  options: readonly string[];
-}
+type Export = { server: string; path: string; readOnly: boolean; options: readonly string[] };
 
 /**
  * `nfs` volumes, and PersistentVolumes of that kind, mounted by `mount.nfs`. Needs the kernel's NFS

@@ -6,10 +6,7 @@ import type { ServicePort } from "../plan/model.ts";
 export type PortChanges = ReadonlyMap<string, ServicePort | undefined>;
 
 /** A frontend that a port wants and another port has. */
-export interface Conflict {
-  key: string;
-  owner: string;
-}
+export type Conflict = { key: string; owner: string };
 
 /**
  * The kernel's rules for all Services, in the network namespace of this process. One call runs at a

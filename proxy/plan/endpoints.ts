@@ -19,10 +19,7 @@ interface Candidate extends Target, Hints {
 }
 
 /** Where the clients of an endpoint are, by the hints of its slice. */
-interface Hints {
-  forZones: string[];
-  forNodes: string[];
-}
+type Hints = { forZones: string[]; forNodes: string[] };
 
 /** Where the clients of this proxy are. */
 export interface ClientPlace {

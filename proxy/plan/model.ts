@@ -2,10 +2,7 @@
 export type Transport = "tcp" | "udp" | "sctp";
 
 /** The address and port of an endpoint. */
-export interface Target {
-  address: string;
-  port: number;
-}
+export type Target = { address: string; port: number };
 
 export const keyOf = ({ address, port }: Target) => `${address}:${port}`;
 
@@ -62,8 +59,4 @@ export interface HealthCheck {
 }
 
 /** A Service's ports, and for the log the reasons why the proxy cannot serve some. */
-export interface ServicePlan {
-  ports: ServicePort[];
-  problems: string[];
-  healthCheck?: HealthCheck;
-}
+export type ServicePlan = { ports: ServicePort[]; problems: string[]; healthCheck?: HealthCheck };

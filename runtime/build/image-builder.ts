@@ -25,15 +25,9 @@ async function layerOf(entries: TarInput[]): Promise<Buffer> {
 }
 
 /** An image that is nowhere yet: its manifest, and all content it names, by digest. */
-interface MadeImage {
-  manifestDigest: string;
-  blobs: Map<string, Buffer>;
-}
+type MadeImage = { manifestDigest: string; blobs: Map<string, Buffer> };
 
-interface MadeLayer {
-  readonly content: Buffer;
-  readonly digest: string;
-}
+type MadeLayer = { readonly content: Buffer; readonly digest: string };
 
 async function makeLayer(entries: TarInput[]): Promise<MadeLayer> {
   const content = await layerOf(entries);

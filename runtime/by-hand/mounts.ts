@@ -66,10 +66,7 @@ export function planMount(options: readonly string[]): MountPlan {
 }
 
 /** A copy of a source outside of the container's root, and where it belongs. */
-interface Clone {
-  readonly fd: number;
-  readonly directory: boolean;
-}
+type Clone = { readonly fd: number; readonly directory: boolean };
 
 /** Sources that were opened while the machine's tree was visible. */
 export interface OpenSources {

@@ -6,11 +6,7 @@ import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
 import { type Exec, startExec } from "./exec.ts";
 
-export interface ExecOutcome {
-  stdout: Buffer;
-  stderr: Buffer;
-  exitCode: number;
-}
+export type ExecOutcome = { stdout: Buffer; stderr: Buffer; exitCode: number };
 
 /**
  * Waits briefly for the output after the command's end: its children may keep it open without end.

@@ -18,10 +18,7 @@ import {
 const READ_ONLY = MountFlag.readonly | MountFlag.nosuid | MountFlag.nodev;
 
 /** Mounts of a container whose images are mounted, and the layers that they use. */
-export interface ImageVolumes {
-  mounts: Mount[];
-  diffIds: string[];
-}
+export type ImageVolumes = { mounts: Mount[]; diffIds: string[] };
 
 /**
  * Mounts the images that a container has as volumes (CRI `Mount.image`), read-only, in a folder of

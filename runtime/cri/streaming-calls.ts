@@ -8,12 +8,7 @@ import { execHandler } from "../streaming/exec.ts";
 import { portForwardHandler, requireForwardable } from "../streaming/port-forward.ts";
 import type { Streamed } from "../streaming/server.ts";
 
-interface Asked {
-  stdin: boolean;
-  stdout: boolean;
-  stderr: boolean;
-  tty: boolean;
-}
+type Asked = { stdin: boolean; stdout: boolean; stderr: boolean; tty: boolean };
 
 /** CRI's rules for exec and attach: something must be streamed, and a terminal has one output. */
 function streamsOf({ stdin, stdout, stderr, tty }: Asked): Asked {

@@ -7,11 +7,7 @@ import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
 
 /** One image of `manifest.json` in an archive of `docker save` before version 25. */
-interface SavedImage {
-  Config: string;
-  RepoTags: string[];
-  Layers: string[];
-}
+type SavedImage = { Config: string; RepoTags: string[]; Layers: string[] };
 
 function decodeSaved(value: unknown): SavedImage[] {
   if (!Array.isArray(value)) throw malformed("manifest.json is not a list");

@@ -16,9 +16,7 @@ export interface Target {
   manifest: string;
 }
 
-interface IndexState {
-  references: Record<string, Target>;
-}
+type IndexState = { references: Record<string, Target> };
 
 /**
  * The file with the names of a store's images, which several processes share: a node's runtime, and

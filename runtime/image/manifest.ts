@@ -29,10 +29,7 @@ export interface ImageManifest {
   layers: Descriptor[];
 }
 
-interface ImageIndex {
-  schemaVersion: 2;
-  manifests: Descriptor[];
-}
+type ImageIndex = { schemaVersion: 2; manifests: Descriptor[] };
 
 type Parsed = { kind: "index"; index: ImageIndex } | { kind: "manifest"; manifest: ImageManifest };
 

@@ -4,10 +4,7 @@ import { isErrno } from "@raft2kube/std/errors.ts";
 import type { TarHeader } from "./tar/header.ts";
 
 /** Attributes of an entry that could not be restored. */
-export interface Lost {
-  owner: boolean;
-  attributes: boolean;
-}
+export type Lost = { owner: boolean; attributes: boolean };
 
 /**
  * Gives a file of a layer its owner, permissions, extended attributes and time. The order matters:

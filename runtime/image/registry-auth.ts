@@ -6,10 +6,7 @@ import { get, readBounded } from "./http.ts";
 import { isRecord, parseJson } from "./json.ts";
 
 /** A challenge in `WWW-Authenticate` (RFC 7235; distribution's token spec). */
-export interface Challenge {
-  scheme: string;
-  parameters: Record<string, string>;
-}
+export type Challenge = { scheme: string; parameters: Record<string, string> };
 
 /** The pull's repository, and how to query the token server. */
 export interface TokenRequest {

@@ -11,10 +11,7 @@ const OPAQUE = ".wh..wh..opq";
 const AUFS_PREFIX = ".wh..wh.";
 
 type Whiteout = { kind: "none" } | { kind: "ignore" } | { kind: "opaque" } | HideName;
-interface HideName {
-  kind: "hide";
-  name: Buffer;
-}
+type HideName = { kind: "hide"; name: Buffer };
 
 /**
  * The meaning of an entry's last name in a layer (OCI image spec, layer.md, whiteouts): `.wh.NAME`

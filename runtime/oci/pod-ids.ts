@@ -10,10 +10,7 @@ import { RuntimeError } from "../errors.ts";
 import type { OciIdMapping, OciLinux, OciMount, OciUser } from "./spec.ts";
 
 /** The ids of a pod's own user namespace (CRI `UserNamespace`, KEP-127): 0 and up within it. */
-export interface PodIds {
-  users: OciIdMapping;
-  groups: OciIdMapping;
-}
+export type PodIds = { users: OciIdMapping; groups: OciIdMapping };
 
 function refuse(why: string): RuntimeError {
   return new RuntimeError("invalid-argument", `usernsOptions: ${why}`);

@@ -10,10 +10,7 @@ export interface OciSpec {
 }
 
 /** A program of the machine that the OCI runtime runs before the container's process. */
-export interface OciHook {
-  path: string;
-  args: string[];
-}
+export type OciHook = { path: string; args: string[] };
 
 export interface OciProcess {
   terminal: boolean;
@@ -35,11 +32,7 @@ export interface OciRlimit {
   hard: number;
 }
 
-export interface OciUser {
-  uid: number;
-  gid: number;
-  additionalGids: number[];
-}
+export type OciUser = { uid: number; gid: number; additionalGids: number[] };
 
 export interface OciCapabilities {
   bounding: string[];
@@ -49,18 +42,9 @@ export interface OciCapabilities {
   ambient: string[];
 }
 
-export interface OciMount {
-  destination: string;
-  source: string;
-  type: string;
-  options: string[];
-}
+export type OciMount = { destination: string; source: string; type: string; options: string[] };
 
-export interface OciIdMapping {
-  containerID: number;
-  hostID: number;
-  size: number;
-}
+export type OciIdMapping = { containerID: number; hostID: number; size: number };
 
 export interface OciNamespace {
   type: "pid" | "network" | "ipc" | "uts" | "mount" | "cgroup" | "user";

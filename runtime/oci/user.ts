@@ -7,18 +7,9 @@ import { RuntimeError } from "../errors.ts";
 import { ACCOUNT_FILE_BYTES } from "../limits.ts";
 import type { OciUser } from "./spec.ts";
 
-interface Account {
-  name: string;
-  uid: number;
-  gid: number;
-  home: string;
-}
+type Account = { name: string; uid: number; gid: number; home: string };
 
-interface Group {
-  name: string;
-  gid: number;
-  members: string[];
-}
+type Group = { name: string; gid: number; members: string[] };
 
 /** Users and groups above are no ids to an OCI runtime. */
 const ID_MAX = 2 ** 31 - 1;

@@ -47,11 +47,7 @@ export interface Attached {
 }
 
 /** Whether pods can get a network now, in the words of CRI's NetworkReady condition. */
-export interface NetworkCondition {
-  ready: boolean;
-  reason: string;
-  message: string;
-}
+export type NetworkCondition = { ready: boolean; reason: string; message: string };
 
 const PROTOCOLS: Record<number, PortMapping["protocol"]> = {
   [Protocol.TCP]: "tcp",

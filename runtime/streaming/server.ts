@@ -26,10 +26,7 @@ export type StreamHandler = (
 ) => Promise<void>;
 
 /** The sandbox whose containers a stream reaches, and its pod's namespace. */
-export interface Streamed {
-  readonly sandboxId: string;
-  readonly namespace: string;
-}
+export type Streamed = { readonly sandboxId: string; readonly namespace: string };
 
 interface Waiting {
   handler: StreamHandler;

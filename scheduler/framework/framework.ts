@@ -18,10 +18,7 @@ import type {
 import { SKIP, type Status } from "./status.ts";
 
 /** A status and the plugin that returned it. */
-export interface Rejection {
-  plugin: Plugin;
-  status: Status;
-}
+export type Rejection = { plugin: Plugin; status: Status };
 
 /** Runs an extension point and measures it; `statusOf` names its outcome in upstream's codes. */
 export type PointTimer = <T>(

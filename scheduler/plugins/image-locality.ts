@@ -6,10 +6,7 @@ import { IMAGE_BYTES_MAX, IMAGE_BYTES_MIN, SCORE_MAX } from "../limits.ts";
 import type { NodeInfo, PodInfo } from "../node-info.ts";
 
 /** The pod's images, and of each the share of nodes that have it. */
-interface Images {
-  readonly names: readonly string[];
-  readonly shares: ReadonlyMap<string, number>;
-}
+type Images = { readonly names: readonly string[]; readonly shares: ReadonlyMap<string, number> };
 
 const IMAGES = new StateKey<Images>("PreScoreImageLocality");
 

@@ -10,10 +10,7 @@ const CONFLICT =
   "ReadWriteOncePod access mode";
 
 /** The pod's claims of mode ReadWriteOncePod, and how often existing pods use them. */
-interface Users {
-  readonly claims: ReadonlySet<string>;
-  count: number;
-}
+type Users = { readonly claims: ReadonlySet<string>; count: number };
 
 const USERS = new StateKey<Users>("PreFilterVolumeRestrictions");
 

@@ -15,21 +15,14 @@ export type PasswordQuestion =
   | { id: number; password: string; cost: number }
   | { id: number; password: string; cost: number; hash: string };
 
-export interface PasswordAnswer {
-  id: number;
-  answer: string | boolean;
-}
+export type PasswordAnswer = { id: number; answer: string | boolean };
 
 interface Waiting {
   resolve(answer: string | boolean): void;
   reject(reason: unknown): void;
 }
 
-interface Asked {
-  password: string;
-  cost: number;
-  hash?: string;
-}
+type Asked = { password: string; cost: number; hash?: string };
 
 /**
  * bcrypt, in a thread of its own: one hash takes longer than the loop may be held. The thread

@@ -2,16 +2,10 @@ import { type Permission, type Role, Permission_Type as Type } from "@raft2kube/
 import { type KeyRange, keyRange } from "../structures/key-range.ts";
 
 /** Keys from `from` on, up to `to` but without it; no `to` is no end. */
-interface Interval {
-  from: string;
-  to: string | undefined;
-}
+type Interval = { from: string; to: string | undefined };
 
 /** All that a user's roles let it read and write: intervals in order, none touching the next. */
-export interface UserPermissions {
-  read: Interval[];
-  write: Interval[];
-}
+export type UserPermissions = { read: Interval[]; write: Interval[] };
 
 /** The union of several roles' permissions. */
 export function mergePermissions(roles: Role[]): UserPermissions {

@@ -1,10 +1,7 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { SIMPLE_TOKENS_MAX, TOKEN_TTL_MS } from "../limits.ts";
 
-interface IssuedToken {
-  user: string;
-  expires_ms: number;
-}
+type IssuedToken = { user: string; expires_ms: number };
 
 /**
  * The tokens in use and whose they are. Each member learns of them from the log and keeps them in

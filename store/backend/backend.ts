@@ -1,8 +1,5 @@
 /** One change of a batch; without `value` the key is removed. */
-export interface BackendWrite {
-  key: Buffer;
-  value: Buffer | undefined;
-}
+export type BackendWrite = { key: Buffer; value: Buffer | undefined };
 
 export interface ScanRange {
   /** First key, included. */

@@ -11,10 +11,7 @@ const SEPARATOR = "/";
 const AFTER_SEPARATOR = "0";
 
 /** How many pairs a bucket has, and the sum of their checksums, modulo 2^32. */
-interface Bucket {
-  count: number;
-  sum: number;
-}
+type Bucket = { count: number; sum: number };
 
 /** A checksum per pair, as they are stored: of the key alone where that is written once. */
 export interface Checksums {

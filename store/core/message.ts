@@ -11,10 +11,7 @@ interface Envelope {
  * The sender's commit index. A member with the same entry may adopt it: during a membership change
  * the only member that knows it may be one that can no longer lead.
  */
-export interface CommitNews {
-  commit: number;
-  commitTerm: number;
-}
+export type CommitNews = { commit: number; commitTerm: number };
 
 /**
  * RequestVote (Raft section 5.2); `pre` asks without disturbing anyone (dissertation section

@@ -28,10 +28,7 @@ export interface Ready {
 }
 
 /** Hard states: the last one handed out, and those on their way to the disk. */
-export interface HardStates {
-  last: HardState;
-  writing: { id: number; commit: number }[];
-}
+export type HardStates = { last: HardState; writing: { id: number; commit: number }[] };
 
 /** Collects what has come up since the last time; undefined when nothing has. */
 export function takeReady(raft: RaftState, states: HardStates): Ready | undefined {

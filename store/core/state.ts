@@ -19,10 +19,7 @@ import {
 /**
  * A read whose index is now safe: the state machine must have applied `index` before it answers.
  */
-export interface ReadAnswer {
-  readId: number;
-  index: number;
-}
+export type ReadAnswer = { readId: number; index: number };
 
 /** The state of a member in any role. */
 interface MemberState {

@@ -19,10 +19,7 @@ export interface Membership {
 }
 
 /** One step of a membership change. `remove` of an absent member does nothing. */
-export interface MembershipStep {
-  action: "add-voter" | "add-learner" | "remove";
-  member: MemberId;
-}
+export type MembershipStep = { action: "add-voter" | "add-learner" | "remove"; member: MemberId };
 
 /**
  * A membership change carried by a log entry. One voter at a time may change simply; more need
@@ -50,31 +47,16 @@ export interface Entry {
 }
 
 /** Raft's persistent state: durable before any message that depends on it is sent. */
-export interface HardState {
-  term: number;
-  vote: MemberId;
-  commit: number;
-}
+export type HardState = { term: number; vote: MemberId; commit: number };
 
 /** A point of the log whose effects are durable elsewhere. */
-export interface SnapshotMark {
-  index: number;
-  term: number;
-  membership: Membership;
-}
+export type SnapshotMark = { index: number; term: number; membership: Membership };
 
 /**
  * Another member has committed an entry of `term` at `index`, and this one an entry of another
  * term: two majorities have decided apart, and state machine safety (Raft figure 3) is broken.
  */
-export interface CommitConflict {
-  member: MemberId;
-  index: number;
-  term: number;
-}
+export type CommitConflict = { member: MemberId; index: number; term: number };
 
 /** The last entry before the log starts. */
-export interface LogBase {
-  index: number;
-  term: number;
-}
+export type LogBase = { index: number; term: number };

@@ -19,10 +19,7 @@ import { PeerMetricsByMember } from "./peers.ts";
  * Durations from which on the log calls an operation slow: etcd's --warning-apply-duration and so
  * on.
  */
-export interface SlowLimits {
-  apply_ms?: number | undefined;
-  unary_ms?: number | undefined;
-}
+export type SlowLimits = { apply_ms?: number | undefined; unary_ms?: number | undefined };
 
 const log = logger("store");
 const DISK_BOUNDS_S = exponentialBounds(0.001, 2, 14);

@@ -23,10 +23,7 @@ export interface ProposalTerms {
 }
 
 /** The leadership in which commands are about to be proposed. */
-export interface Leadership {
-  term: number;
-  isLeader: boolean;
-}
+export type Leadership = { term: number; isLeader: boolean };
 
 /** One that was not applied in time. */
 export interface LateProposal {

@@ -3,10 +3,7 @@ import { PENDING_READS_MAX } from "../limits.ts";
 
 export type ReadCallback = (error?: EtcdError) => void;
 
-interface WaitingRead {
-  deadline_ms: number;
-  done: ReadCallback;
-}
+type WaitingRead = { deadline_ms: number; done: ReadCallback };
 
 /**
  * How long an attempt may go unanswered before it is made again under a fresh id (etcd's

@@ -14,11 +14,7 @@ const MAGIC = Buffer.from("r2k-snap", "latin1");
 const PAIR_HEAD_BYTES = 8;
 
 /** Where the log continues after a snapshot, and which member's it is. */
-export interface SnapshotHeader {
-  index: number;
-  term: number;
-  clusterId: bigint;
-}
+export type SnapshotHeader = { index: number; term: number; clusterId: bigint };
 
 /** Bytes of a snapshot that are not what was written, or not by us. */
 export class SnapshotError extends CodedError {

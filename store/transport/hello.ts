@@ -4,10 +4,7 @@ import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { MemberId } from "../core/types.ts";
 
 /** The peer protocols that a release speaks, from the oldest to the newest. */
-export interface Protocols {
-  readonly oldest: number;
-  readonly newest: number;
-}
+export type Protocols = { readonly oldest: number; readonly newest: number };
 
 /**
  * The protocol versions of this release. A change that other releases would misread gets a new

@@ -2,10 +2,7 @@ import type { Message } from "../core/message.ts";
 import type { MemberId } from "../core/types.ts";
 
 /** A member and where its peers reach it. */
-export interface PeerAddress {
-  id: MemberId;
-  urls: string[];
-}
+export type PeerAddress = { id: MemberId; urls: string[] };
 
 /** Carries messages to other members: unordered, lossy, never blocking. */
 export interface Transport {

@@ -68,10 +68,7 @@ export function decodeBase(payload: Buffer): LogBase {
 }
 
 /** The member that owns the log: a member never continues another's. */
-export interface LogIdentity {
-  clusterId: bigint;
-  memberId: bigint;
-}
+export type LogIdentity = { clusterId: bigint; memberId: bigint };
 
 /** First record of each segment: the facts of earlier segments that a reader still needs. */
 export interface SegmentHead extends LogIdentity {

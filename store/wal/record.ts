@@ -17,10 +17,7 @@ export const RECORD_HEADER_BYTES = 24;
 /** Records start at multiples of this. */
 export const RECORD_ALIGN_BYTES = 8;
 
-export interface LogRecord {
-  kind: RecordKind;
-  payload: Buffer;
-}
+export type LogRecord = { kind: RecordKind; payload: Buffer };
 
 /** A record found in the log. */
 export interface FoundRecord extends LogRecord {

@@ -23,11 +23,7 @@ import {
 import { type FoundMark, readMark, SYNCED_NAME } from "./synced-mark.ts";
 
 /** A segment file and the highest entry in it. */
-export interface SegmentInfo {
-  sequence: number;
-  start: number;
-  lastIndex: number;
-}
+export type SegmentInfo = { sequence: number; start: number; lastIndex: number };
 
 /** Contents of the log as read from its segments. */
 export interface RecoveredLog {

@@ -18,11 +18,7 @@ interface FieldSchedule {
   readonly bothDays: boolean;
 }
 
-interface Bounds {
-  readonly min: number;
-  readonly max: number;
-  readonly names?: readonly string[];
-}
+type Bounds = { readonly min: number; readonly max: number; readonly names?: readonly string[] };
 
 const MINUTES: Bounds = { min: 0, max: 59 };
 const HOURS: Bounds = { min: 0, max: 23 };
@@ -49,10 +45,7 @@ const MACROS: Readonly<Record<string, string>> = {
 const EVERY = "@every ";
 const INT64_MAX = 2n ** 63n - 1n;
 
-interface Field {
-  readonly values: ReadonlySet<number>;
-  readonly star: boolean;
-}
+type Field = { readonly values: ReadonlySet<number>; readonly star: boolean };
 
 /** Reads a schedule, or gives upstream's words on why it cannot be read. */
 export function parseSchedule(text: string): Schedule | string {

@@ -29,11 +29,7 @@ const CONSUMERS_MAX = 256;
 const SOURCES = ["FromClaim", "FromClass"];
 const DEVICES = "is stored, but devices are not allocated by claims yet";
 
-interface Place {
-  readonly driver: string;
-  readonly pool: string;
-  readonly device: string;
-}
+type Place = { readonly driver: string; readonly pool: string; readonly device: string };
 
 const deviceKey = ({ driver, pool, device }: Place): string => `${driver}/${pool}/${device}`;
 

@@ -33,10 +33,7 @@ export class BudgetError extends CodedError {
 }
 
 /** A variable of a policy. */
-export interface PolicyVariable {
-  readonly name: string;
-  readonly expression: Expression;
-}
+export type PolicyVariable = { readonly name: string; readonly expression: Expression };
 
 export interface Inputs {
   readonly request: AdmissionRequest;

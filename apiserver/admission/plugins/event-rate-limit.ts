@@ -20,10 +20,7 @@ const KEYS: Readonly<Record<EventLimit["type"], (request: AdmissionRequest) => s
 };
 
 /** Tokens that are left, and since when others have been added. */
-interface Bucket {
-  tokens: number;
-  at_ms: number;
-}
+type Bucket = { tokens: number; at_ms: number };
 
 /** Token buckets by key; the longest unused is forgotten, and starts full again. */
 class Buckets {

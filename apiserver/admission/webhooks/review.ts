@@ -20,10 +20,7 @@ export function reviewVersionOf(versions: readonly string[]): ReviewVersion | un
   return versions.find((each): each is ReviewVersion => each === "v1" || each === "v1beta1");
 }
 
-interface Review {
-  readonly uid: string;
-  readonly body: Buffer;
-}
+type Review = { readonly uid: string; readonly body: Buffer };
 
 /** The AdmissionReview that a webhook is sent; both versions have the same members. */
 export function reviewFor(

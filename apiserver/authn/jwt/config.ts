@@ -13,10 +13,7 @@ export type Mapping =
   | { readonly expression: Program };
 
 /** A rule that holds when its expression does. */
-export interface JwtRule {
-  readonly expression: Program;
-  readonly message: string;
-}
+export type JwtRule = { readonly expression: Program; readonly message: string };
 
 /** One issuer whose tokens are accepted, and the users that they stand for. */
 export interface JwtIssuer {

@@ -19,10 +19,7 @@ interface OfNode extends KubeObject {
 const NODE_SECRETS = ["nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"] as const;
 
 /** The node of a pod and the objects that the pod refers to. */
-interface NodePod {
-  node: string;
-  references: ReadonlySet<string>;
-}
+type NodePod = { node: string; references: ReadonlySet<string> };
 
 /** Objects that the pods of each node refer to, updated from the watch caches. */
 export class NodeGraph {

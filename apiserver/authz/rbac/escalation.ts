@@ -14,10 +14,7 @@ import type { RoleIndex } from "./role-index.ts";
 const GROUP = "rbac.authorization.k8s.io";
 
 /** The source of users' permissions. */
-export interface Rights {
-  readonly authorizer: Authorizer;
-  readonly roles: RoleIndex;
-}
+export type Rights = { readonly authorizer: Authorizer; readonly roles: RoleIndex };
 
 interface RoleLike extends KubeObject {
   rules?: PolicyRule[] | null;

@@ -21,10 +21,7 @@ interface Role extends KubeObject {
 }
 
 /** A rule that holds for a user, with the words that explain why. */
-export interface HeldRule {
-  rule: PolicyRule;
-  reason: string;
-}
+export type HeldRule = { rule: PolicyRule; reason: string };
 
 /**
  * Roles and bindings as the store has them, indexed by subject: a request reads only the grants of

@@ -21,10 +21,7 @@ import { specOf } from "./review-of.ts";
 
 const log = logger("apiserver");
 
-interface Parts {
-  readonly clock: Clock;
-  readonly metrics: AuthorizationMetrics;
-}
+type Parts = { readonly clock: Clock; readonly metrics: AuthorizationMetrics };
 
 /**
  * Asks a webhook by SubjectAccessReviews (upstream's plugin/pkg/authorizer/webhook). Its answers

@@ -26,10 +26,7 @@ export interface NodePoints {
 }
 
 /** Two scrapes of a kubelet. Usage is what lies between them. */
-export interface Window {
-  readonly last: NodePoints;
-  readonly before: NodePoints;
-}
+export type Window = { readonly last: NodePoints; readonly before: NodePoints };
 
 /** Usage over a window, in the words of the API. */
 export interface Usage {

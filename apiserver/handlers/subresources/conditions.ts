@@ -1,8 +1,4 @@
-interface Condition {
-  type: string;
-  status: string;
-  lastTransitionTime?: string;
-}
+type Condition = { type: string; status: string; lastTransitionTime?: string };
 
 /**
  * Conditions with one of a type set, in its place where it is there already. It keeps the time of

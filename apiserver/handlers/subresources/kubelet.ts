@@ -14,10 +14,7 @@ type Node = CoreNode & KubeObject;
 type Pod = CorePod & KubeObject;
 
 /** Where a kubelet answers. */
-export interface KubeletAddress {
-  host: string;
-  port: number;
-}
+export type KubeletAddress = { host: string; port: number };
 
 /** How nodes are reached, in order (upstream's --kubelet-preferred-address-types). */
 const ADDRESS_TYPES = ["InternalIP", "Hostname", "InternalDNS", "ExternalIP", "ExternalDNS"];
@@ -45,11 +42,7 @@ export function addressOf(node: Readonly<Node>): KubeletAddress {
 }
 
 /** A pod's place: its kubelet, its uid, and the container asked for or the only one. */
-export interface PodPlace {
-  kubelet: KubeletAddress;
-  container: string;
-  pod: Pod;
-}
+export type PodPlace = { kubelet: KubeletAddress; container: string; pod: Pod };
 
 /** The same for exec, attach or port-forward. Throws 400 while the pod runs nowhere. */
 export async function placeOf(

@@ -13,11 +13,7 @@ import { kubeletAgent, kubeletOf } from "./kubelet.ts";
 import { type ProxyPlace, passThrough } from "./pass-through.ts";
 
 /** `https:web:8080`, `web:http`, `web`: what stands in the place of a name before `/proxy`. */
-interface ProxyTarget {
-  scheme: string;
-  name: string;
-  port: string;
-}
+type ProxyTarget = { scheme: string; name: string; port: string };
 
 const OPTION_KINDS = {
   nodes: "NodeProxyOptions",

@@ -61,11 +61,7 @@ export async function tunnel(
   await relay(server, client.socket, socket);
 }
 
-interface Agreed {
-  answer: IncomingMessage;
-  socket: Duplex;
-  head: Buffer;
-}
+type Agreed = { answer: IncomingMessage; socket: Duplex; head: Buffer };
 
 function agree(context: RequestContext, end: TunnelEnd): Promise<Agreed> {
   const headers: Record<string, string | string[]> = { ...end.headers, connection: "Upgrade" };

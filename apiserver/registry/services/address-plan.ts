@@ -15,10 +15,7 @@ export interface Mend {
 }
 
 /** An object that no Service has the address of. */
-export interface Leak {
-  readonly address: IpAddress;
-  readonly warning: Warning;
-}
+export type Leak = { readonly address: IpAddress; readonly warning: Warning };
 
 export interface AddressPlan {
   readonly mends: Mend[];

@@ -150,9 +150,7 @@ class ServiceAllocation implements Allocation {
   }
 }
 
-interface Open {
-  nodePort?: number;
-}
+type Open = { nodePort?: number };
 
 /** The node ports that a Service names and did not hold, and its places that want one. */
 function portsWanted(service: Service, before: Service | undefined) {

@@ -58,10 +58,7 @@ export async function removePath(file: string, owner?: string): Promise<void> {
 }
 
 /** The directory at the top of the tree to remove, and how many others were moved up to it. */
-interface Top {
-  directory: Directory;
-  moved: number;
-}
+type Top = { directory: Directory; moved: number };
 
 /** Yields for every name that is gone, its file if that is a large one. */
 function* removing(

@@ -6,10 +6,7 @@ import type { FileName } from "./calls.ts";
 import { Directory } from "./directory.ts";
 
 /** The usage of a tree in its file system. */
-export interface TreeUsage {
-  used_bytes: number;
-  inodes: number;
-}
+export type TreeUsage = { used_bytes: number; inodes: number };
 
 /** Directories held open at the same time, two descriptors each. */
 const DEPTH = 500;

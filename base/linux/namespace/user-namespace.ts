@@ -1,16 +1,10 @@
 import { readFileSync } from "node:fs";
 
 /** A run of ids that a user namespace has: `first` and up within it, `count` of them. */
-export interface IdRange {
-  first: number;
-  count: number;
-}
+export type IdRange = { first: number; count: number };
 
 /** The user and group ids that can own files and be run as here (user_namespaces(7)). */
-export interface MappedIds {
-  users: IdRange[];
-  groups: IdRange[];
-}
+export type MappedIds = { users: IdRange[]; groups: IdRange[] };
 
 /** Where no user namespace was entered, every 32-bit id but the last is there. */
 const ALL_IDS = 2 ** 32 - 1;

@@ -35,10 +35,7 @@ export interface FlowTuple {
 }
 
 /** A connection that the kernel tracks: as the client sent it, and as answers come. */
-export interface Flow {
-  original: FlowTuple;
-  reply: FlowTuple;
-}
+export type Flow = { original: FlowTuple; reply: FlowTuple };
 
 function message(...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([AF_INET, 0, 0, 0]), ...parts]);

@@ -60,11 +60,7 @@ export const IPVS_PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 export type IpvsProtocol = keyof typeof IPVS_PROTOCOLS;
 
 /** Identity of a virtual server. */
-export interface VirtualServerKey {
-  address: string;
-  protocol: IpvsProtocol;
-  port: number;
-}
+export type VirtualServerKey = { address: string; protocol: IpvsProtocol; port: number };
 
 /** A virtual server of IPVS. */
 export interface VirtualServer extends VirtualServerKey {

@@ -24,9 +24,7 @@ const NFT_MS_MAX = 60_000;
 const NFT_MS_PER_KB = 10;
 
 /** Where a ruleset is applied: the namespace at `netns`, or the one this thread is in. */
-export interface NftOptions {
-  netns?: string;
-}
+export type NftOptions = { netns?: string };
 
 async function run(args: string[], input: string, { netns }: NftOptions): Promise<string> {
   try {

@@ -8,11 +8,7 @@ export interface Difference {
 }
 
 /** The owner whose value applies, and the values of later ones; few names have any. */
-interface Owned {
-  owner: string;
-  value: string;
-  waiting: Map<string, string> | undefined;
-}
+type Owned = { owner: string; value: string; waiting: Map<string, string> | undefined };
 
 /**
  * Names with values and their owners. If several owners acquire a name, the value of the first

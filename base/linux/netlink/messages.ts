@@ -11,12 +11,7 @@ export class NetlinkError extends CodedError {
 }
 
 /** One message of an answer: its header's fields, and its body. */
-export interface NetlinkMessage {
-  type: number;
-  flags: number;
-  sequence: number;
-  body: Buffer;
-}
+export type NetlinkMessage = { type: number; flags: number; sequence: number; body: Buffer };
 
 /** The messages of one datagram, their bodies copied. EBADMSG when one is cut off. */
 export function messagesOf(datagram: Buffer, doing: string): NetlinkMessage[] {

@@ -21,10 +21,7 @@ export interface ArpPacket {
   readonly target: ArpParty;
 }
 
-interface ArpParty {
-  readonly mac: string;
-  readonly ip: string;
-}
+type ArpParty = { readonly mac: string; readonly ip: string };
 
 /** A link's ARP packets. */
 export interface ArpSocket {

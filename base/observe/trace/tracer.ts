@@ -20,10 +20,7 @@ export interface TracedService {
 }
 
 /** An ended span and where it comes from. */
-export interface EndedSpan {
-  readonly service: TracedService;
-  readonly span: Span;
-}
+export type EndedSpan = { readonly service: TracedService; readonly span: Span };
 
 /** Takes spans that have ended; never throws, never waits. */
 export interface SpanSink {

@@ -9,10 +9,7 @@ import {
 
 export const JSON_TYPE = { "content-type": "application/json" };
 
-interface Unread {
-  readonly bytes: number;
-  readonly since_ms: number;
-}
+type Unread = { readonly bytes: number; readonly since_ms: number };
 
 /**
  * The answers to single requests that wait for their clients. Beyond UNREAD_ANSWERS_BYTES_MAX large

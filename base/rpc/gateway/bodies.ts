@@ -15,10 +15,7 @@ import type { GatewayCall } from "./call.ts";
 import { JsonSplitter } from "./json-splitter.ts";
 
 /** Sums over all requests that are not complete. */
-interface Totals {
-  bytes: number;
-  requests: number;
-}
+type Totals = { bytes: number; requests: number };
 
 /** Reads requests from the bodies of HTTP requests, within bounds over all of them. */
 export class Bodies {

@@ -16,10 +16,7 @@ import { requireOwnRuntime } from "./node-flags.ts";
 
 export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
 
-export interface Arg {
-  readonly name: string;
-  readonly value: string;
-}
+export type Arg = { readonly name: string; readonly value: string };
 
 export interface ExtraVolume {
   readonly name: string;
@@ -88,9 +85,7 @@ export interface BootstrapToken {
   readonly description?: string;
 }
 
-interface Patches {
-  readonly directory?: string;
-}
+type Patches = { readonly directory?: string };
 
 export interface InitSection {
   readonly localAPIEndpoint: { readonly advertiseAddress?: string; readonly bindPort: number };

@@ -66,10 +66,7 @@ export const tagOf = (manifest: string) =>
   /^\s*image: .*:([^:/\s]+)$/m.exec(manifest)?.[1] ?? "unknown";
 
 /** A cluster's configuration as it is stored, and the version in it. */
-export interface StoredConfig {
-  readonly config: KubeadmConfig;
-  readonly version: string;
-}
+export type StoredConfig = { readonly config: KubeadmConfig; readonly version: string };
 
 /** Reads the configuration; `cluster` and `kubelet` are in reach of every node. */
 export async function storedConfig(

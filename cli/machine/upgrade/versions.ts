@@ -3,11 +3,7 @@ import { CommandError } from "../../terminal.ts";
 /** Minor versions that a kubelet may be behind the API server, as upstream's skew policy has it. */
 const KUBELET_SKEW_MAX = 3;
 
-interface Version {
-  readonly major: number;
-  readonly minor: number;
-  readonly patch: number;
-}
+type Version = { readonly major: number; readonly minor: number; readonly patch: number };
 
 const VERSION = /^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$/;
 

@@ -8,10 +8,7 @@ import { ExpiringCache } from "./expiring-cache.ts";
 import { HttpError } from "./http-error.ts";
 
 /** The user of a request. */
-export interface User {
-  name: string;
-  groups: string[];
-}
+export type User = { name: string; groups: string[] };
 
 /**
  * Authenticates requests: by the subject of a client certificate of the cluster's CA, or by the

@@ -23,15 +23,9 @@ export type Correlation =
   | { act: "skip" }
   | { act: "record"; key: string; message: string; count: number; first_ms: number };
 
-interface Similar {
-  messages: Set<string>;
-  last_ms: number;
-}
+type Similar = { messages: Set<string>; last_ms: number };
 
-interface Budget {
-  tokens: number;
-  at_ms: number;
-}
+type Budget = { tokens: number; at_ms: number };
 
 /**
  * Upstream's correlation of events: more than a burst about one object is dropped, many that differ

@@ -5,10 +5,7 @@ import type { Selection } from "../rest/query.ts";
 import { groupResourceOf, type ResourceType } from "../rest/resource.ts";
 import { Informer } from "./informer.ts";
 
-interface Shared {
-  informer: Informer<KubeObject>;
-  metadataOnly: boolean;
-}
+type Shared = { informer: Informer<KubeObject>; metadataOnly: boolean };
 
 /** Informers of one client, one per resource and selection, shared by all that ask. */
 export class InformerSet {

@@ -1,11 +1,7 @@
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
 
 /** The fields of all API objects. */
-export interface KubeObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
-}
+export type KubeObject = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
 
 /** A page of objects, or all of them. */
 export interface KubeList<T> {
@@ -14,10 +10,7 @@ export interface KubeList<T> {
 }
 
 /** Where one object lives; `namespace` is absent for cluster-wide ones. */
-export interface ObjectName {
-  namespace?: string;
-  name: string;
-}
+export type ObjectName = { namespace?: string; name: string };
 
 /** `namespace/name`, or `name` for a cluster-wide object: the key of stores and queues. */
 export function keyOf(object: KubeObject): string {

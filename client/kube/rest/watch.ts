@@ -7,10 +7,7 @@ import type { HttpResponse } from "../transport/transport.ts";
 import type { KubeRequester } from "./request.ts";
 
 /** A change. Of a bookmark only `metadata.resourceVersion` (and annotations) mean something. */
-export interface WatchEvent<T> {
-  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
-  object: T;
-}
+export type WatchEvent<T> = { type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK"; object: T };
 
 /**
  * Events in the order of the server. An ERROR event ends it as a KubeError (Expired: list again).

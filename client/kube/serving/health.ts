@@ -2,10 +2,7 @@ import type { HealthMetrics } from "@raft2kube/observe/health-metrics.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 
 /** A page of health: its status and text. */
-export interface HealthPage {
-  readonly status: number;
-  readonly body: string;
-}
+export type HealthPage = { readonly status: number; readonly body: string };
 
 /** Pages without authorization; a single check requires the right to `get` its path. */
 export const HEALTH_PAGES: readonly string[] = ["/healthz", "/livez", "/readyz"];

@@ -120,11 +120,7 @@ class ConnectionPool {
   }
 }
 
-interface Peer {
-  readonly pool: ConnectionPool;
-  readonly server: string;
-  readonly clock: Clock;
-}
+type Peer = { readonly pool: ConnectionPool; readonly server: string; readonly clock: Clock };
 
 type Outcome = { reject(error: Error): void } & (
   | { whole?: never; resolve(response: HttpResponse): void }

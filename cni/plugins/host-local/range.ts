@@ -47,10 +47,7 @@ export function toRange(config: RangeConfig): Range {
 }
 
 /** An address and its range. */
-export interface Choice {
-  ip: Ip;
-  range: Range;
-}
+export type Choice = { ip: Ip; range: Range };
 
 /**
  * Returns the next free address of a set after `last`, wrapping around, so that a released address

@@ -9,10 +9,7 @@ import { CniError } from "../../lib/errors.ts";
 import { LOCK_RETRY_MS, LOCK_WAIT_MS } from "../../limits.ts";
 
 /** The owner of an address. */
-export interface Owner {
-  containerId: string;
-  ifName: string;
-}
+export type Owner = { containerId: string; ifName: string };
 
 /**
  * The allocated addresses of one network: a directory with a file per address, in the reference

@@ -5,11 +5,7 @@ import { argument, type PluginCall } from "../../lib/skel.ts";
 import type { Dns, ResultIp, ResultRoute } from "../../lib/types.ts";
 
 /** The configuration of static. */
-export interface StaticConfig {
-  ips: ResultIp[];
-  routes: ResultRoute[];
-  dns: Dns | undefined;
-}
+export type StaticConfig = { ips: ResultIp[]; routes: ResultRoute[]; dns: Dns | undefined };
 
 /**
  * Parses the configuration; error 7 (invalid config) names the invalid field. Addresses are those

@@ -18,10 +18,7 @@ import {
 } from "./state.ts";
 
 /** Where this driver's volumes live. */
-export interface Place {
-  topologyKey: string;
-  nodeId: string;
-}
+export type Place = { topologyKey: string; nodeId: string };
 
 export type CreateVolumePlan =
   | { kind: "existing"; volume: HostPathVolume }

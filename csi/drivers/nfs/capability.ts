@@ -14,10 +14,7 @@ const READERS: ReadonlySet<number> = new Set([
 ]);
 
 /** A capability after its checks. */
-export interface NfsCapability {
-  mode: number;
-  mount: MountOptions;
-}
+export type NfsCapability = { mode: number; mount: MountOptions };
 
 /**
  * Reads a capability: a directory, for every access mode. Throws INVALID_ARGUMENT naming the field

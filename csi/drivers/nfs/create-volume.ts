@@ -12,11 +12,7 @@ import type { ContentSource } from "./record.ts";
 import { type Share, sourceOf } from "./share.ts";
 import { idOf, keyOf, parseId } from "./volume-id.ts";
 
-export interface CreateVolumePlan {
-  share: Share;
-  mount: MountOptions;
-  volume: NewVolume;
-}
+export type CreateVolumePlan = { share: Share; mount: MountOptions; volume: NewVolume };
 
 /** Reads CreateVolume. Throws INVALID_ARGUMENT naming the field, or OUT_OF_RANGE. Pure. */
 export function planCreateVolume(request: CreateVolumeRequest): CreateVolumePlan {

@@ -3,10 +3,7 @@ import { internal } from "../../lib/errors.ts";
 import type { OnDelete } from "./parameters.ts";
 
 /** The volume or snapshot of the same share that a volume is a copy of; `key` is its record's. */
-export interface ContentSource {
-  kind: "snapshot" | "volume";
-  key: string;
-}
+export type ContentSource = { kind: "snapshot" | "volume"; key: string };
 
 /** A volume of a share, as the driver records it there. */
 export interface VolumeRecord {

@@ -4,21 +4,12 @@ import { CHAINS } from "./names.ts";
 export type Table = "nat" | "filter";
 
 /** A rule of a shared chain. */
-export interface Rule {
-  table: Table;
-  chain: string;
-  text: string;
-}
+export type Rule = { table: Table; chain: string; text: string };
 
 /** Upstream's default: bit 14 of the packet's mark requests masquerading. */
 export const MASQUERADE_MARK = "0x4000/0x4000";
 /** A jump from a built-in chain. */
-export interface Jump {
-  table: Table;
-  from: string;
-  to: string;
-  match: string;
-}
+export type Jump = { table: Table; from: string; to: string; match: string };
 
 export const NEW = "-m conntrack --ctstate NEW ";
 export const jump = (table: Table, from: string, to: string, match = ""): Jump => ({

@@ -6,10 +6,7 @@ import type { SetName } from "./layout.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** A virtual server with its destinations. */
-export interface WantedServer {
-  server: VirtualServer;
-  targets: readonly Target[];
-}
+export type WantedServer = { server: VirtualServer; targets: readonly Target[] };
 
 /** Changes to the kernel's tables. */
 export interface Steps {

@@ -5,11 +5,7 @@ import type { ServicePort, Target } from "../../plan/model.ts";
 import { REJECT_CHAIN } from "./base.ts";
 
 /** Names of the chains that serve a port's frontends. */
-export interface FrontendChains {
-  clusterIp: string;
-  externalIp: string;
-  nodePort: string;
-}
+export type FrontendChains = { clusterIp: string; externalIp: string; nodePort: string };
 
 /** The map that rejects a frontend without usable endpoints, for each map that serves it. */
 const NO_ENDPOINT_MAPS = {

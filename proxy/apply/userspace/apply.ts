@@ -42,10 +42,7 @@ const TRACES: ParameterTraces = { all: [REUSE], note, isPresent: hasAddress };
 const BOUNDS = { most: CONNECTIONS_MAX, mostPerClient: CONNECTIONS_PER_CLIENT_MAX };
 
 /** The proxy ports of a Service port: of all its endpoints, and of this node's. */
-interface Opened {
-  all: ProxyPort | undefined;
-  local: ProxyPort | undefined;
-}
+type Opened = { all: ProxyPort | undefined; local: ProxyPort | undefined };
 
 /**
  * Makes the rules of userspace mode: frontends are translated to proxy ports of this process, which
@@ -115,10 +112,7 @@ function userspaceRules(options: RulesOptions): Rules {
   };
 }
 
-interface Proxied {
-  port: ServicePort | undefined;
-  unused: (ProxyPort | undefined)[];
-}
+type Proxied = { port: ServicePort | undefined; unused: (ProxyPort | undefined)[] };
 
 async function proxiedAll(
   changes: PortChanges,
@@ -215,11 +209,7 @@ function closedForgetter(
 }
 
 /** The proxy ports that a Service port needs. */
-interface Wanted {
-  transport: "tcp" | "udp";
-  all: boolean;
-  local: boolean;
-}
+type Wanted = { transport: "tcp" | "udp"; all: boolean; local: boolean };
 
 /** Returns undefined if this mode does not serve the port. */
 function served(

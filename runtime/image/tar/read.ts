@@ -9,10 +9,7 @@ import {
 import { completeHeader, decodePax, type PaxRecords } from "./pax.ts";
 
 /** One entry of an archive. Its content can be read once, before the next entry is asked for. */
-export interface TarEntry {
-  header: TarHeader;
-  content: AsyncIterable<Buffer>;
-}
+export type TarEntry = { header: TarHeader; content: AsyncIterable<Buffer> };
 
 /** The bytes of an archive, taken from a stream in the sizes that its format asks for. */
 class Bytes {

@@ -1,9 +1,5 @@
 /** The response of an HTTP page. */
-export interface Answer {
-  status: number;
-  type: string;
-  body: string;
-}
+export type Answer = { status: number; type: string; body: string };
 
 /** Answers a GET with these parameters. */
 export type Page = (query: URLSearchParams) => Promise<Answer>;

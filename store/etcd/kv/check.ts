@@ -45,9 +45,7 @@ export function checkTxn(request: TxnRequest, operations_max: number): void {
 }
 
 /** Operations that the whole tree may still have. */
-interface Tree {
-  left: number;
-}
+type Tree = { left: number };
 
 function checkTree(request: TxnRequest, operations_max: number, tree: Tree): void {
   const { compare, success, failure } = request;

@@ -2,10 +2,7 @@ import { etcdError } from "@raft2kube/client-etcd/errors.ts";
 import type { DeleteRangeRequest, RequestOp } from "@raft2kube/proto/gen/etcd.ts";
 import { inRange, type KeyRange, keyRange } from "../../structures/key-range.ts";
 
-interface Writes {
-  puts: Set<string>;
-  deletes: KeyRange[];
-}
+type Writes = { puts: Set<string>; deletes: KeyRange[] };
 
 /**
  * Returns the range of a delete for this check. etcd takes the end "\0" literally, which makes the

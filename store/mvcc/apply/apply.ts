@@ -22,10 +22,7 @@ import {
 import type { Applied, Outcome, Responses } from "./responses.ts";
 
 /** Where an entry stands in the log. */
-export interface LogPosition {
-  index: number;
-  term: number;
-}
+export type LogPosition = { index: number; term: number };
 
 /**
  * Applies one committed entry: the only way the state changes. Synchronous and a function of state

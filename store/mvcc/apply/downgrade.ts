@@ -8,10 +8,7 @@ import type { DowngradeSet } from "./command.ts";
 export const DOWNGRADE_KEY = Buffer.from("cluster/downgrade", "latin1");
 
 /** The downgrade in etcd's own form. */
-interface StoredDowngrade {
-  "target-version": string;
-  enabled: boolean;
-}
+type StoredDowngrade = { "target-version": string; enabled: boolean };
 
 /** Applies a decision about downgrading; whether it may be was looked at before it was proposed. */
 export function downgradeSet(state: State, request: DowngradeSet): { header: ResponseHeader } {

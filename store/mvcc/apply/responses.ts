@@ -26,9 +26,7 @@ import type { Change } from "../records/recent.ts";
 import type { CommandKind } from "./command.ts";
 
 /** The response of a command that changes the members; the proposer adds the list of them. */
-export interface MemberChanged {
-  header: ResponseHeader;
-}
+export type MemberChanged = { header: ResponseHeader };
 
 /** The response of each command. */
 export interface Responses {

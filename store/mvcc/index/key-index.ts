@@ -140,7 +140,4 @@ function restored(main: number, sub: number, record: RestoredRecord | "tombstone
   return first ? main : new KeyHistory(main, sub, createRevision, version);
 }
 
-interface RestoredRecord {
-  createRevision: number;
-  version: number;
-}
+type RestoredRecord = { createRevision: number; version: number };

@@ -16,17 +16,10 @@ export interface RangeSource {
   read(main: number, sub: number): KeyValue;
 }
 
-export interface RangeResult {
-  kvs: KeyValue[];
-  more: boolean;
-  count: number;
-}
+export type RangeResult = { kvs: KeyValue[]; more: boolean; count: number };
 
 /** The plan of a range: which records answer it, before any of them is read. */
-export interface RangePlan {
-  points: KeyPoint[];
-  count: number;
-}
+export type RangePlan = { points: KeyPoint[]; count: number };
 
 /** Refuses revisions that are gone or yet to come (S6). */
 function checkRevision(state: State, wanted: number, current: number): number {

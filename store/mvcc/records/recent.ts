@@ -5,16 +5,9 @@ import { assert } from "@raft2kube/std/assert.ts";
  * One key changed in a revision. For a deletion `kv` has the key and the revision only, as etcd
  * stores it.
  */
-export interface Change {
-  key: string;
-  kv: KeyValue;
-  deleted: boolean;
-}
+export type Change = { key: string; kv: KeyValue; deleted: boolean };
 
-interface RecentRevision {
-  changes: Change[];
-  bytes: number;
-}
+type RecentRevision = { changes: Change[]; bytes: number };
 
 /** A change's bytes beside key and value: the record, its two buffers, its list item. */
 const CHANGE_OVERHEAD_BYTES = 400;

@@ -1,10 +1,7 @@
 /**
  * A point in the history of the store: the transaction's revision, and the change's place in it.
  */
-export interface Revision {
-  main: number;
-  sub: number;
-}
+export type Revision = { main: number; sub: number };
 
 /** etcd's encoding of a revision: main and sub, 8 bytes each, big-endian, with `_` between. */
 export const REVISION_BYTES = 17;

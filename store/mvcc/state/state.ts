@@ -15,10 +15,7 @@ import { MemberTable } from "./cluster/members.ts";
 import { LeaseTable } from "./lease/lease.ts";
 import { LeaseTimers } from "./lease/lease-timers.ts";
 
-export interface Identity {
-  clusterId: bigint;
-  memberId: bigint;
-}
+export type Identity = { clusterId: bigint; memberId: bigint };
 
 /**
  * The replicated state machine's data. `apply` changes it, synchronously and alike on every

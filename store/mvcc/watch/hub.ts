@@ -37,10 +37,7 @@ function offerOf(of: readonly ChangeEvent[]): Offer {
 }
 
 /** Watchers of the same keys: a change is matched once for all of them. */
-interface Group {
-  range: Watcher["range"];
-  watchers: Set<Watcher>;
-}
+type Group = { range: Watcher["range"]; watchers: Set<Watcher> };
 
 /**
  * All watches (etcd: watchableStore). A change is turned into an event once; watchers that are up

@@ -30,10 +30,7 @@ const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 
 /** The context that a pod's containers share. */
-export interface PodScope {
-  readonly volumes: readonly Volume[];
-  readonly grace_s: number;
-}
+export type PodScope = { readonly volumes: readonly Volume[]; readonly grace_s: number };
 
 function validatePorts(ports: readonly ContainerPort[] = [], path: string): FieldError[] {
   const names = new Set<string>();

@@ -17,10 +17,7 @@ const RULE_CHAIN = 2;
 const LIST = { SET: 2, ELEMENTS: 3 } as const;
 
 /** How many rules a chain has, and how many elements a set or map: what deletions change. */
-export interface Shape {
-  rules: Map<string, number>;
-  elements: Map<string, number>;
-}
+export type Shape = { rules: Map<string, number>; elements: Map<string, number> };
 
 /** Returns the shape of the chains in a ruleset's text that is indented as nft lists it. */
 export function shapeOfText(text: string): Shape {

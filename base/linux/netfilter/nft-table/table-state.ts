@@ -6,10 +6,7 @@ import type { Shape } from "./shape.ts";
 const ELEMENTS_PER_STATEMENT = 500;
 
 /** Replaces the owner's fragment; `undefined` removes it. */
-export interface Change {
-  owner: string;
-  fragment: Fragment | undefined;
-}
+export type Change = { owner: string; fragment: Fragment | undefined };
 
 /** Separates the set from the key in an element's name; neither contains it. */
 const SEPARATOR = "\t";

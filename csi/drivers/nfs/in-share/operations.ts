@@ -4,10 +4,7 @@ import type { ContentSource, SnapshotRecord, VolumeRecord } from "../record.ts";
 import type { Share } from "../share.ts";
 
 /** A share and how the driver mounts it for itself. */
-export interface InShare {
-  share: Share;
-  mount: MountOptions;
-}
+export type InShare = { share: Share; mount: MountOptions };
 
 export interface NewVolume {
   key: string;
@@ -63,10 +60,7 @@ export type Performer = {
 };
 
 /** Messages between driver and process; one operation at a time. */
-export interface ToProcess {
-  name: OperationName;
-  request: unknown;
-}
+export type ToProcess = { name: OperationName; request: unknown };
 export type FromProcess =
   | { kind: "ready" }
   | { kind: "done"; result: unknown }

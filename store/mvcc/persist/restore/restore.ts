@@ -26,11 +26,7 @@ export interface RestoreOptions {
   indexPath?: string;
 }
 
-export interface Bootstrapped {
-  membership: Membership;
-  members: MemberRecord[];
-  base: LogBase;
-}
+export type Bootstrapped = { membership: Membership; members: MemberRecord[]; base: LogBase };
 
 /** Reads the state from the backend, making a new one in an empty backend. */
 export async function restoreState(options: RestoreOptions): Promise<State> {

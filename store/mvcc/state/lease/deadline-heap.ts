@@ -1,8 +1,5 @@
 /** Something that comes up at a moment. */
-export interface Deadline {
-  id: bigint;
-  at_ms: number;
-}
+export type Deadline = { id: bigint; at_ms: number };
 
 /** Deadlines, the earliest first. */
 export class DeadlineHeap {

@@ -4,10 +4,7 @@ import { DeadlineHeap } from "./deadline-heap.ts";
 import type { Lease } from "./lease.ts";
 
 /** The remaining TTL of a lease, for a checkpoint. */
-export interface CheckpointDue {
-  id: bigint;
-  left_s: number;
-}
+export type CheckpointDue = { id: bigint; left_s: number };
 
 /** A lease's clock on this member. */
 interface Running {

@@ -12,11 +12,7 @@ export interface Lease {
 }
 
 /** leasepb.Lease, as etcd stores it in its `lease` bucket. */
-export interface StoredLease {
-  ID: bigint;
-  TTL: number;
-  RemainingTTL: number;
-}
+export type StoredLease = { ID: bigint; TTL: number; RemainingTTL: number };
 export const StoredLease: MessageType<StoredLease> = new MessageType("leasepb.Lease", () => [
   { id: 1, name: "ID", type: "int64", bigint: true },
   { id: 2, name: "TTL", type: "int64" },
