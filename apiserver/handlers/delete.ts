@@ -7,7 +7,7 @@ import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { decodeProtobufOptions } from "../encoding/protobuf.ts";
 import { deleteObject } from "../registry/delete.ts";
 import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry/delete-options.ts";
-import { listFromStore } from "../registry/list.ts";
+import { listingOf } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
 import { selectionOf } from "../registry/selection.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
@@ -94,7 +94,7 @@ export async function serveDeleteCollection(
   warnOfOrphans(resource, request, context.warnings);
   const namespace = namespaceOf(resource, context);
   const selection = selectionOf(kind, namespace, list);
-  const { entries, ...listed } = await listFromStore(resource, namespace, selection, list);
+  const { entries, ...listed } = await listingOf(resource, namespace, selection, list);
   for (const { namespace: place, name } of entries) {
     // After a timeout or disconnect of the client the rest must not be deleted later.
     if (context.signal.aborted) throw timeout("the deletion of the collection was given up");

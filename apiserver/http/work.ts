@@ -16,7 +16,8 @@ export function workOf(
 ): Estimate {
   if (!info.resourceRequest) return { work: ONE_SEAT };
   const { verb, namespace, name } = info;
-  const begins = verb === "list" || (verb === "watch" && isTrue(query.get("sendInitialEvents")));
+  const lists = verb === "list" || verb === "deletecollection";
+  const begins = lists || (verb === "watch" && isTrue(query.get("sendInitialEvents")));
   if (!begins && !WRITES.has(verb)) return { work: ONE_SEAT };
   const cache = resources.find(info.group, info.version, info.resource)?.startedCache;
   if (cache === undefined) return { work: ONE_SEAT };
@@ -29,9 +30,14 @@ export function workOf(
     isSingle: name !== "",
     limit: Number.isSafeInteger(limit) ? limit : 0,
     isSelected: [query.get("fieldSelector"), query.get("labelSelector")].some(Boolean),
-    fromCache: verb === "watch" || !query.has("continue"),
+    fromCache: verb === "watch" || !isOfStore(query),
     objects: cache.size,
     bytes: cache.bytes,
   };
   return { work: workOfList(list, listSeats_max) };
+}
+
+/** Whether the cache may not have the revision that is asked for. */
+function isOfStore(query: URLSearchParams): boolean {
+  return query.has("continue") || query.get("resourceVersionMatch") === "Exact";
 }

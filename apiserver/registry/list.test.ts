@@ -10,7 +10,7 @@ import * as members from "../../testing/store/members.ts";
 import { EVERYTHING } from "../cache/selection.ts";
 import { Resource } from "../resource/resource.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
-import { listObjects } from "./list.ts";
+import { listingOf, listObjects } from "./list.ts";
 import type { ListOptions } from "./list-options.ts";
 
 const clock = systemClock();
@@ -68,6 +68,12 @@ describe.each(stores)("on %s", (name, start) => {
 
   it("the cache answers where the store can prove that nothing is missing in it", async () => {
     expect((await reader.freshCache()) !== undefined).toBe(name !== "etcd");
+  });
+
+  it("the entries of two lists share the cache's memory", async () => {
+    const list = () => listingOf(reader, "test", EVERYTHING, { ...NEWEST, match: { type: "any" } });
+    const [first, second] = [await list(), await list()];
+    expect(first.entries[0]!.body).toBe(second.entries[0]!.body);
   });
 
   it("pages are of one revision, and go on in the store where the cache left off", async () => {

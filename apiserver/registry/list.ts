@@ -39,7 +39,8 @@ export async function listObjects(
   };
 }
 
-async function listingOf(
+/** The same as entries; those of the cache share its memory. */
+export async function listingOf(
   resource: Resource,
   namespace: string,
   selection: Selection,
@@ -48,12 +49,12 @@ async function listingOf(
   const place = placeOf(resource.kind, namespace, options);
   const known = await cachedState(resource, options, place);
   if (known) {
-    const listing = timed(`list ${resource.kind.plural}: select`, () =>
+    const { fetched, ...listing } = timed(`list ${resource.kind.plural}: select`, () =>
       listFromState(resource.kind, namespace, selection, options, known, place.start),
     );
     const { cache } = resource.metrics;
     cache.lists.add();
-    cache.listFetched.add(listing.fetched);
+    cache.listFetched.add(fetched);
     cache.listReturned.add(listing.entries.length);
     return listing;
   }
