@@ -17,6 +17,15 @@ describe("WorkQueue", () => {
     expect(queue.size).toBe(0);
   });
 
+  test("gives keys of namespaces in rotation, those of one in order", async () => {
+    const { queue } = makeQueue();
+    for (const key of ["a/1", "a/2", "a/3", "node", "b/1", "a/2", "b/2"]) queue.add(key);
+    expect(queue.size).toBe(6);
+    const taken: (string | undefined)[] = [];
+    while (queue.size > 0) taken.push(await queue.take());
+    expect(taken).toEqual(["a/1", "node", "b/1", "a/2", "b/2", "a/3"]);
+  });
+
   test("gives a key added while being worked on again, but only after done", async () => {
     const { queue } = makeQueue();
     queue.add("a");

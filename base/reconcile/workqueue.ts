@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { type Pauses, pauseAfter } from "./backoff.ts";
+import { KeysInTurn } from "./keys-in-turn.ts";
 import { QUEUE_BACKOFF_MS, QUEUE_BACKOFF_MS_MAX, QUEUE_KEYS_MAX } from "./limits.ts";
 
 const PAUSES: Pauses = { first_ms: QUEUE_BACKOFF_MS, most_ms: QUEUE_BACKOFF_MS_MAX };
@@ -27,14 +28,15 @@ export interface WorkQueueOptions {
 
 /**
  * Keys to look at, each at most once in the queue and by one worker at a time: a key added while it
- * is being worked on comes again after `done`. The contract of client-go's rate-limiting queue.
+ * is being worked on comes again after `done`. Namespaces take turns. The contract of client-go's
+ * rate-limiting queue.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #pauses: Pauses;
   readonly #keys_max: number;
   readonly #observer: QueueObserver | undefined;
-  readonly #waiting = new Set<string>();
+  readonly #waiting = new KeysInTurn();
   readonly #active = new Set<string>();
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { at_ms: number; timer: Timer }>();

@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { KeysInTurn } from "./keys-in-turn.ts";
+
+test("keys that are removed from the middle, and added again, are taken once", () => {
+  const keys = new KeysInTurn();
+  for (const key of ["a/1", "a/2", "b/1", "a/3"]) keys.add(key);
+  keys.delete("a/2");
+  keys.add("a/2");
+  const taken: string[] = [];
+  for (let [first] = keys; first !== undefined; [first] = keys) {
+    taken.push(first);
+    keys.delete(first);
+  }
+  expect(taken.toSorted()).toEqual(["a/1", "a/2", "a/3", "b/1"]);
+  expect([keys.size, keys.has("a/2"), [...keys]]).toEqual([0, false, []]);
+});
+
+test("the first of many keys is found without passing over those that were removed", () => {
+  const keys = new KeysInTurn();
+  const count = 400_000;
+  for (let at = 0; at < count; at++) keys.add(`a/${at}`);
+  // A Set takes longer than a test may.
+  for (let [first] = keys; first !== undefined; [first] = keys) keys.delete(first);
+  expect(keys.size).toBe(0);
+});
