@@ -76,6 +76,13 @@ export const AUTOSCALER_TERMS_COMPARED_MAX = 200_000;
  */
 export const CONDITION_MESSAGE_CHARS_MAX = 32_768;
 
+/**
+ * Dependents that are cut loose from an owner before other owners have their turn, and the pause
+ * until the next ones, in which the informers see these.
+ */
+export const ORPHANED_OF_TURN_MAX = 100;
+export const ORPHAN_AGAIN_MS = 100;
+
 /** How often the garbage collector asks which resources there are. */
 export const DISCOVERY_MS = 30_000;
 export const DISCOVERY_RETRY_MS = 1_000;

@@ -2,8 +2,11 @@ import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { describe, expect, test } from "vitest";
-import { OwnerGraph } from "./graph.ts";
+import { ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
+import { type GraphNode, OwnerGraph } from "./graph.ts";
 import { type Dependents, type OwnerState, planItem } from "./plan.ts";
+import { orphanDependents } from "./reconcile.ts";
+import type { OwnerServer } from "./server.ts";
 
 function owner(uid: string, blockOwnerDeletion = false): OwnerReference {
   return { apiVersion: "apps/v1", kind: "ReplicaSet", name: uid, uid, blockOwnerDeletion };
@@ -145,4 +148,28 @@ describe("OwnerGraph", () => {
     expect(work.orphan).toEqual(["rs"]);
     expect(graph.put(REPLICA_SETS, object("rs2", { finalizers: ["orphan"] })).orphan).toEqual([]);
   });
+});
+
+test("an owner of many dependents lets others have their turn before it is let go", async () => {
+  const graph = new OwnerGraph();
+  graph.put(REPLICA_SETS, object("rs", { finalizers: ["orphan"], deleting: true }));
+  const count = ORPHANED_OF_TURN_MAX + 1;
+  const pod = (at: number) => object(`p${at}`, { owners: [owner("rs")] });
+  for (let at = 0; at < count; at++) graph.put(PODS, pod(at));
+  let orphaned = 0;
+  const finalized: string[] = [];
+  const server = {
+    latest: ({ uid, owners, finalizers }: GraphNode) =>
+      Promise.resolve(object(uid, { owners: [...owners], finalizers: [...finalizers] })),
+    setOwners: ({ uid }: GraphNode) => {
+      orphaned++;
+      graph.put(PODS, object(uid));
+      return Promise.resolve();
+    },
+    removeFinalizer: ({ uid }: GraphNode) => Promise.resolve(finalized.push(uid)),
+  } as unknown as OwnerServer;
+  expect(await orphanDependents(graph, server, "rs")).toEqual({ again_ms: ORPHAN_AGAIN_MS });
+  expect([orphaned, finalized]).toEqual([ORPHANED_OF_TURN_MAX, []]);
+  expect(await orphanDependents(graph, server, "rs")).toBeUndefined();
+  expect([orphaned, finalized]).toEqual([count, ["rs"]]);
 });

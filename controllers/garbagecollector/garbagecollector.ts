@@ -126,8 +126,14 @@ class GarbageCollector {
   }
 
   #queue({ inspect: uids, orphan }: GraphWork): void {
-    for (const uid of uids) this.#inspectQueue.add(uid);
-    for (const uid of orphan) this.#orphanQueue.add(uid);
+    for (const uid of uids) this.#add(this.#inspectQueue, uid);
+    for (const uid of orphan) this.#add(this.#orphanQueue, uid);
+  }
+
+  /** Adds an object by its namespace and uid; one that is not in the graph has no work. */
+  #add(queue: WorkQueue, uid: string): void {
+    const node = this.#graph.get(uid);
+    if (node) queue.add(`${node.name.namespace ?? ""}/${uid}`);
   }
 
   /**
@@ -141,11 +147,12 @@ class GarbageCollector {
     const late = delay(this.#context.clock, GARBAGE_SYNC_MS, this.#end.signal);
     await Promise.race([synced, informers.closed, aborted(this.#end.signal), late]);
     if (this.#end.signal.aborted) return;
-    const look = async (uid: string) => {
-      const next = await inspect(this.#graph, this.#server, uid);
-      for (const other of next) this.#inspectQueue.add(other);
+    const uidOf = (key: string) => key.slice(key.indexOf("/") + 1);
+    const look = async (key: string) => {
+      const next = await inspect(this.#graph, this.#server, uidOf(key));
+      this.#queue({ inspect: next, orphan: [] });
     };
-    const orphan = (uid: string) => orphanDependents(this.#graph, this.#server, uid);
+    const orphan = (key: string) => orphanDependents(this.#graph, this.#server, uidOf(key));
     await Promise.all([
       runWorkers(ACCOUNT, this.#inspectQueue, WORKERS, look),
       runWorkers(ACCOUNT, this.#orphanQueue, 2, orphan),

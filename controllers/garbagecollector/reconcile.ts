@@ -1,3 +1,4 @@
+import { ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode, ORPHAN, OwnerGraph } from "./graph.ts";
 import { type Dependents, type OwnerState, planItem } from "./plan.ts";
 import type { OwnerServer } from "./server.ts";
@@ -58,21 +59,23 @@ async function advanceForeground(
   return blocking.filter((item) => !item.beingDeleted).map((item) => item.uid);
 }
 
-/** Cuts an owner's dependents loose, then lets it go. */
+/** Cuts an owner's dependents loose, some in each turn of its namespace, then lets it go. */
 export async function orphanDependents(
   graph: OwnerGraph,
   server: OwnerServer,
   uid: string,
-): Promise<void> {
+): Promise<{ again_ms: number } | void> {
   const node = graph.get(uid);
   if (!node) return;
-  for (const dependent of graph.dependentsOf(uid)) {
+  const dependents = graph.dependentsOf(uid);
+  for (const dependent of dependents.slice(0, ORPHANED_OF_TURN_MAX)) {
     const object = await server.latest(dependent);
     if (!object) continue;
     const owners = object.metadata.ownerReferences ?? [];
     const kept = owners.filter((owner) => owner.uid !== uid);
     if (kept.length < owners.length) await server.setOwners(dependent, object, kept);
   }
+  if (dependents.length > ORPHANED_OF_TURN_MAX) return { again_ms: ORPHAN_AGAIN_MS };
   const object = await server.latest(node);
   if (object) await server.removeFinalizer(node, object, ORPHAN);
 }
