@@ -31,6 +31,25 @@ test("terminating pods of a node that is out of service are left over, others ar
   expect(planPodGc(pods, stateOf, 9)).toEqual([{ pod: pods[0], why: "out-of-service" }]);
 });
 
+test("pods that wait for their finalizers alone are not deleted again", () => {
+  const deletionTimestamp = "2026-01-01T00:00:00Z";
+  const ended = { phase: "Succeeded" as const };
+  const pods: Pod[] = [
+    {
+      metadata: { name: "held", deletionTimestamp, finalizers: ["x/y"] },
+      spec: { containers: [] },
+    },
+    { metadata: { name: "free", deletionTimestamp }, spec: { containers: [] } },
+    {
+      metadata: { name: "ended", deletionTimestamp, finalizers: ["x/y"] },
+      spec: { nodeName: "n", containers: [] },
+      status: ended,
+    },
+  ];
+  const planned = planPodGc(pods, () => "present", 0);
+  expect(planned).toEqual([{ pod: pods[1], why: "unscheduled" }]);
+});
+
 test.each([
   ["out-of-service", "False", true],
   ["out-of-service", "Unknown", true],

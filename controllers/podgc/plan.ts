@@ -32,12 +32,24 @@ export function planPodGc(
     const state = nodeName ? stateOf(nodeName) : undefined;
     if (state === "gone") leftovers.push({ pod, why: "orphaned" });
     else if (isTerminating && state === "out-of-service") leftovers.push({ pod, why: state });
-    else if (isTerminating && !nodeName) leftovers.push({ pod, why: "unscheduled" });
+    else if (isTerminating && !nodeName && !isHeld(pod))
+      leftovers.push({ pod, why: "unscheduled" });
   }
   const ended = pods.filter(isPodTerminal).sort((a, b) => (created(a) < created(b) ? -1 : 1));
   const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));
-  const others = surplus.filter((pod) => !leftovers.some((leftover) => leftover.pod === pod));
+  const known = new Set(leftovers.map(({ pod }) => pod));
+  const others = surplus.filter((pod) => !known.has(pod) && !isHeld(pod));
   return [...leftovers, ...others.map((pod) => ({ pod, why: "terminated" as const }))];
+}
+
+/** Whether a pod that is being deleted never had a node, whose kubelet would end it. */
+export function isUnscheduled(pod: Pod): boolean {
+  return pod.metadata.deletionTimestamp !== undefined && !pod.spec.nodeName && !isHeld(pod);
+}
+
+/** Whether a pod waits for its finalizers alone: another deletion changes nothing. */
+function isHeld({ metadata: { deletionTimestamp, finalizers = [] } }: Pod): boolean {
+  return deletionTimestamp !== undefined && finalizers.length > 0;
 }
 
 /** The end of a pod whose node is gone, as its status is patched. */

@@ -7,7 +7,7 @@ import type { ControllerContext, Running } from "../context.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { isPodTerminal } from "../pod-state.ts";
-import { type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
+import { isUnscheduled, type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
 
 const ACCOUNT = "pod-garbage-collector";
 const ALL = "all pods";
@@ -78,7 +78,7 @@ export function startPodGc(context: ControllerContext): Running {
   // One that never had a node and is being deleted need not wait for the next round.
   pods.handle({
     updated(pod) {
-      if (pod.metadata.deletionTimestamp && !pod.spec.nodeName) loop.queue.add(ALL);
+      if (isUnscheduled(pod)) loop.queue.add(ALL);
     },
   });
   return loop;
