@@ -1,9 +1,11 @@
-import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
-import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { FINALIZERS_COUNTED_MAX } from "../limits.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
 /** Deletes the content of a namespace; returns the remaining content. */
@@ -55,25 +57,42 @@ async function deleteAll(
   content: RemainingContent,
 ): Promise<void> {
   const resource = client.resource(type);
-  let items = (await resource.listAll({ namespace, metadataOnly: true })).items;
-  if (items.length === 0) return;
-  const fresh = items.filter((item) => !item.metadata.deletionTimestamp);
-  if (fresh.length > 0) {
-    const options = { propagationPolicy: "Background" as const };
-    if (canDo(type, "deletecollection")) await resource.deleteCollection({ namespace }, options);
-    else {
-      for (const item of fresh) {
-        try {
-          await resource.delete({ ...nameOf(item), namespace }, options);
-        } catch (thrown) {
-          if (!(thrown instanceof KubeError) || !isNotFound(thrown)) throw thrown;
-        }
+  const options = { propagationPolicy: "Background" as const };
+  const before = await count(resource, namespace);
+  if (before.count === 0) return;
+  if (before.isFresh && canDo(type, "deletecollection")) {
+    await resource.deleteCollection({ namespace }, options);
+  } else if (before.isFresh) {
+    for await (const { items } of resource.pages({ namespace, metadataOnly: true })) {
+      for (const item of items.filter(isFresh)) {
+        const name = { ...nameOf(item), namespace };
+        await tolerate(resource.delete(name, options), isNotFound);
       }
     }
-    items = (await resource.listAll({ namespace, metadataOnly: true })).items;
   }
-  if (items.length > 0) content.remaining.set(`${groupResourceOf(type)}.`, items.length);
-  for (const finalizer of items.flatMap((item) => item.metadata.finalizers ?? [])) {
-    content.finalizers.set(finalizer, (content.finalizers.get(finalizer) ?? 0) + 1);
+  const left = before.isFresh ? await count(resource, namespace) : before;
+  if (left.count > 0) content.remaining.set(`${groupResourceOf(type)}.`, left.count);
+  for (const [name, objects] of left.finalizers) {
+    content.finalizers.set(name, (content.finalizers.get(name) ?? 0) + objects);
   }
+}
+
+/** Counts a namespace's objects, page by page: it may have more than memory takes. */
+async function count(resource: ResourceClient<KubeObject>, namespace: string) {
+  const found = { count: 0, isFresh: false, finalizers: new Map<string, number>() };
+  for await (const { items } of resource.pages({ namespace, metadataOnly: true })) {
+    found.count += items.length;
+    found.isFresh ||= items.some(isFresh);
+    for (const name of items.flatMap(({ metadata }) => metadata.finalizers ?? [])) {
+      const objects = found.finalizers.get(name) ?? 0;
+      if (objects > 0 || found.finalizers.size < FINALIZERS_COUNTED_MAX) {
+        found.finalizers.set(name, objects + 1);
+      }
+    }
+  }
+  return found;
+}
+
+function isFresh({ metadata }: KubeObject): boolean {
+  return !metadata.deletionTimestamp;
 }

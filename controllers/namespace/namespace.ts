@@ -3,7 +3,7 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { NAMESPACE_LOOK_MS } from "../limits.ts";
+import { NAMESPACE_LOOK_MS, NAMESPACE_LOOK_OF_OBJECT_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { deleteContent } from "./content.ts";
 import { deletionConditions, FINALIZER, isEmpty, isTerminating } from "./plan.ts";
@@ -27,7 +27,9 @@ export function startNamespaces(context: ControllerContext): Running {
       if (isNotFound(thrown)) return;
       throw thrown;
     }
-    return isEmpty(content) ? undefined : { again_ms: NAMESPACE_LOOK_MS };
+    if (isEmpty(content)) return;
+    const left = [...content.remaining.values()].reduce((sum, objects) => sum + objects, 0);
+    return { again_ms: NAMESPACE_LOOK_MS + left * NAMESPACE_LOOK_OF_OBJECT_MS };
   };
 
   const finalize = async (namespace: Namespace) => {

@@ -53,9 +53,22 @@ export class ResourceClient<T extends KubeObject> {
   async listAll(
     options: Omit<ListOptions, "continue"> & { signal?: AbortSignal } = {},
   ): Promise<KubeList<T>> {
+    let all: KubeList<T> | undefined;
+    for await (const page of this.pages(options)) {
+      if (!all) all = page;
+      else for (const item of page.items) all.items.push(item);
+    }
+    return all!;
+  }
+
+  /** The same, of which only one page is in memory at a time. */
+  async *pages(
+    options: Omit<ListOptions, "continue"> & { signal?: AbortSignal } = {},
+  ): AsyncGenerator<KubeList<T>> {
     const limit = options.limit ?? LIST_PAGE_SIZE;
-    const all = await this.list({ ...options, limit });
-    let token = all.metadata.continue;
+    const first = await this.list({ ...options, limit });
+    let token = first.metadata.continue;
+    yield first;
     for (let page = 1; token; page++) {
       if (page >= LIST_PAGES_MAX) {
         const message = `a list of ${this.type.plural} does not end after ${page} pages`;
@@ -63,10 +76,9 @@ export class ResourceClient<T extends KubeObject> {
       }
       const { resourceVersion: _first, resourceVersionMatch: _match, ...rest } = options;
       const next = await this.list({ ...rest, limit, continue: token });
-      for (const item of next.items) all.items.push(item);
       token = next.metadata.continue;
+      yield next;
     }
-    return all;
   }
 
   /** Events from `resourceVersion` on; ends when the server ends it, `close()` ends it earlier. */
@@ -116,7 +128,9 @@ export class ResourceClient<T extends KubeObject> {
     const { namespace, ...query } = selection;
     const path = this.#path({ namespace }) + queryString({ ...query });
     const body = { kind: "DeleteOptions", apiVersion: "v1", ...options };
-    await this.client.send({ method: "DELETE", path, body });
+    // The answer has all that was deleted.
+    const accept = `${METADATA_LIST},application/json`;
+    await this.client.send({ method: "DELETE", path, body, accept });
   }
 
   /** Reads a subresource (`scale`, `status`). */
