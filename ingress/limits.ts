@@ -9,6 +9,14 @@ export const SYNC_MS_MAX = 30_000;
 export const PATHS_OF_NAMESPACE_MAX = 12_000;
 /** Different backends of a namespace; haproxy reserves memory for each. */
 export const BACKENDS_OF_NAMESPACE_MAX = 1_000;
+/** Host names of one namespace's Ingresses, of rules and certificates. */
+export const HOSTS_OF_NAMESPACE_MAX = 12_000;
+/** Servers of one namespace's backends: haproxy has 4 KiB for each. */
+export const SERVERS_OF_NAMESPACE_MAX = 8_192;
+/** Events about one namespace's Ingresses, which may have any number of rules not served. */
+export const REFUSALS_OF_NAMESPACE_MAX = 500;
+/** RSA keys of certificates: each handshake costs 3 ms with the largest, 175 with 15,360 bits. */
+export const RSA_BITS_MAX = 4_096;
 /** Rules of a Gateway's port that compare headers, parameters or methods, by every request. */
 export const CONDITION_LINES_MAX = 2_000;
 /** Rules that compare so, of one namespace at all ports: others' routes need some too. */

@@ -1,4 +1,5 @@
-import { ENDPOINTS_MAX, SERVERS_MIN, WEIGHT_MAX } from "../limits.ts";
+import { ENDPOINTS_MAX, WEIGHT_MAX } from "../limits.ts";
+import { serversOf } from "../plan/bounds.ts";
 import type { Backend, Endpoint } from "../plan/model.ts";
 
 /** A server of a backend, by its place called `s0`, `s1`; one without an endpoint is disabled. */
@@ -9,8 +10,7 @@ export interface Server {
 }
 
 /**
- * Assigns a backend's endpoints to servers. Each target has as many as the next power of two,
- * so that endpoints come and go without a reload: a server that gets another endpoint keeps its
+ * Assigns a backend's endpoints to servers. A server that gets another endpoint keeps its
  * connections to the former one. Weights are shared out within a target. Pure.
  */
 export function assignServers({ targets }: Backend): Server[] {
@@ -24,9 +24,8 @@ export function assignServers({ targets }: Backend): Server[] {
     const { endpoints, isHttp2 } = target;
     const scaled = Math.round((share(target) / largest) * WEIGHT_MAX);
     const weight = share(target) === 0 ? 0 : Math.max(1, scaled);
-    const size = 2 ** Math.ceil(Math.log2(Math.max(SERVERS_MIN, endpoints.length)));
     return Array.from(
-      { length: size },
+      { length: serversOf(target) },
       (_, at): Server => ({
         endpoint: endpoints[at],
         weight: at < endpoints.length ? weight : 1,

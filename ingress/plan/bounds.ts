@@ -1,3 +1,6 @@
+import { ENDPOINTS_MAX, SERVERS_MIN } from "../limits.ts";
+import type { Target } from "./model.ts";
+
 /** Counts what the tenants' objects take of what is bounded. */
 export class Bounds {
   readonly #taken = new Map<string, number>();
@@ -14,4 +17,11 @@ export class Bounds {
     for (const { of, sum } of sums) this.#taken.set(of, sum);
     return undefined;
   }
+}
+
+/** The servers of a target: a power of two, so that endpoints come and go without a reload. */
+export function serversOf({ endpoints }: Pick<Target, "endpoints">): number {
+  if (!endpoints) return 0;
+  const used = Math.max(SERVERS_MIN, Math.min(endpoints.length, ENDPOINTS_MAX));
+  return 2 ** Math.ceil(Math.log2(used));
 }

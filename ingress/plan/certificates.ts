@@ -3,6 +3,7 @@ import { createSecureContext } from "node:tls";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { RSA_BITS_MAX } from "../limits.ts";
 import type { Pair } from "./model.ts";
 
 /** A pair, and when its first certificate starts and ends. */
@@ -49,6 +50,9 @@ export function pairOf(certText: string, keyText: string): TimedPair {
   if (!first) throw refuse("tls.crt has no certificate");
   if (certificates.length > CHAIN_MAX) throw refuse(`tls.crt has more than ${CHAIN_MAX}`);
   const privateKey = createPrivateKey(keyText);
+  if ((privateKey.asymmetricKeyDetails?.modulusLength ?? 0) > RSA_BITS_MAX) {
+    throw refuse(`its key has more than ${RSA_BITS_MAX} bits`);
+  }
   if (!first.checkPrivateKey(privateKey)) throw refuse("its key is another certificate's");
   const cert = certificates.map(String).join("");
   const key = privateKey.export({ type: "pkcs8", format: "pem" }).toString();

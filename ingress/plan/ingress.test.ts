@@ -1,4 +1,14 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import {
+  HOSTS_OF_NAMESPACE_MAX,
+  REFUSALS_OF_NAMESPACE_MAX,
+  RSA_BITS_MAX,
+  SERVERS_OF_NAMESPACE_MAX,
+} from "../limits.ts";
 import {
   CLASS,
   fallbackPair,
@@ -9,6 +19,7 @@ import {
   ruleOf,
   tlsSecret,
 } from "../testing/objects.ts";
+import { readPair } from "./certificates.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
 import { claim, recordedOwners, recordOf } from "./owners.ts";
@@ -217,6 +228,64 @@ test("certificates for the hosts of all rules are compared with them once", asyn
   const { certificates, refusals } = plan({ ingresses: [own, evil], secrets });
   expect(certificates.map(({ hosts }) => hosts)).toEqual([[], names]);
   expect(refusals.filter(({ reason }) => reason === "HostTaken")).toHaveLength(2);
+});
+
+test("a namespace has a bounded number of hosts, with paths or without, over passes too", () => {
+  const rules = Array.from({ length: HOSTS_OF_NAMESPACE_MAX + 2 }, (_, at) => ({
+    host: `h${at}.test`,
+  }));
+  const other = ingressOf({ age: 2, namespace: "other" }, [ruleOf("b.test")]);
+  const first = plan({ ingresses: [ingressOf({ age: 1 }, rules), other] });
+  expect(first.sites).toHaveLength(HOSTS_OF_NAMESPACE_MAX + 1);
+  expect(first.refusals.filter(({ reason }) => reason === "TooMany")).toHaveLength(2);
+  const more = ingressOf({ name: "more" }, [ruleOf("more.test")]);
+  const { owners } = first;
+  const next = plan({ ingresses: [ingressOf({ age: 1 }, rules), more, other], owners });
+  expect([...next.owners].filter(([, namespace]) => namespace === "default")).toHaveLength(
+    HOSTS_OF_NAMESPACE_MAX,
+  );
+  expect(next.owners.get("b.test")).toBe("other");
+});
+
+test("a namespace's rules that are refused are named up to a number", () => {
+  const rules = Array.from({ length: REFUSALS_OF_NAMESPACE_MAX + 1 }, () => ruleOf("a.test"));
+  const evil = ingressOf({ age: 2, namespace: "evil" }, rules);
+  const third = ingressOf({ age: 3, namespace: "third" }, [ruleOf("a.test")]);
+  const { refusals } = plan({
+    ingresses: [ingressOf({ age: 1 }, [ruleOf("a.test")]), evil, third],
+  });
+  expect(refusals).toHaveLength(REFUSALS_OF_NAMESPACE_MAX + 1);
+  expect(refusals.at(-1)!.about.metadata.namespace).toBe("third");
+});
+
+test("backends of many endpoints have a bound of a namespace's servers", () => {
+  const many = Array.from({ length: 600 }, (_, at) => ({
+    address: `10.1.${at >> 8}.${at & 255}`,
+    port: 80,
+  }));
+  const rewritten = (at: number) =>
+    ingressOf(
+      { age: at, name: `i${at}`, annotations: { "ingress.r2k.io/rewrite-prefix": `/${at}` } },
+      [ruleOf(`h${at}.test`)],
+    );
+  const ingresses = Array.from({ length: 9 }, (_, at) => rewritten(at));
+  const { backends, refusals } = plan({ ingresses, services: { "default/web": many } });
+  const used = [...backends.values()].filter(({ targets }) => targets[0]!.endpoints!.length > 0);
+  expect(used).toHaveLength(SERVERS_OF_NAMESPACE_MAX / 1_024);
+  expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
+});
+
+test("an RSA key whose handshakes cost a processor is refused", () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-rsa-"));
+  const names = ["tls.key", "tls.crt"].map((name) => join(dir, name));
+  const files = ["-keyout", names[0]!, "-out", names[1]!];
+  const made = ["-newkey", `rsa:${RSA_BITS_MAX + 8}`, "-nodes", "-subj", "/CN=x"];
+  execFileSync("openssl", ["req", "-x509", ...made, ...files], { stdio: "ignore" });
+  const [key = "", cert = ""] = names.map((name) => readFileSync(name, "utf8"));
+  rmSync(dir, { recursive: true });
+  expect(readPair(tlsSecret({ cert, key }))).toEqual({
+    problem: `its key has more than ${RSA_BITS_MAX} bits`,
+  });
 });
 
 test("of two rules of one path the older Ingress has it", () => {

@@ -11,10 +11,13 @@ import { given } from "@raft2kube/std/given.ts";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
   CERTIFICATES_OF_NAMESPACE_MAX,
+  HOSTS_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
+  REFUSALS_OF_NAMESPACE_MAX,
+  SERVERS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
 import { isPath, type Options, readAnnotations } from "./annotations.ts";
-import { Bounds } from "./bounds.ts";
+import { Bounds, serversOf } from "./bounds.ts";
 import { outOfTime, readPair } from "./certificates.ts";
 import type { Backend, Certificate, Filter, Pair, PathRule, Site } from "./model.ts";
 import { byAge, claim, recordedOwners, recordOf } from "./owners.ts";
@@ -110,7 +113,8 @@ class Planner {
   keep(ingress: Ingress, former: ReadonlyMap<string, string>): void {
     const { namespace = "" } = ingress.metadata;
     for (const host of hostsOf(ingress)) {
-      if (former.get(host) === namespace) this.#owners.set(host, namespace);
+      if (former.get(host) !== namespace || this.#owners.has(host)) continue;
+      if (this.#mayOwn(namespace)) this.#owners.set(host, namespace);
     }
   }
 
@@ -163,11 +167,22 @@ class Planner {
 
   #claim(ingress: Ingress, host: string): boolean {
     const { namespace = "" } = ingress.metadata;
+    const isNew = !this.#owners.has(host);
     const owner = claim(this.#owners, host, namespace);
-    if (owner === undefined) return true;
+    if (owner === undefined) {
+      if (!isNew || this.#mayOwn(namespace)) return true;
+      this.#owners.delete(host);
+      this.#refuse(ingress, "TooMany", tooMany(HOSTS_OF_NAMESPACE_MAX, "hosts"));
+      return false;
+    }
     const which = host === "" ? "rules without a host are" : `host ${host} is`;
     this.#refuse(ingress, "HostTaken", `${which} another namespace's, which was first`);
     return false;
+  }
+
+  #mayOwn(namespace: string): boolean {
+    const taken = this.#bounds.take([`hosts of ${namespace}`, 1, HOSTS_OF_NAMESPACE_MAX]);
+    return taken === undefined;
   }
 
   #addPath(ingress: Ingress, host: string, from: HTTPIngressPath, options: Options): void {
@@ -227,8 +242,11 @@ class Planner {
       : { problem: "resource backends are not supported", isMissing: false };
     if ("problem" in found) this.#refuse(ingress, "BadBackend", found.problem);
     if (this.#backends.has(name)) return name;
-    if (!this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX)) return this.#nothing();
     const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
+    const fits =
+      this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX) &&
+      this.#count(ingress, "servers", SERVERS_OF_NAMESPACE_MAX, serversOf(target));
+    if (!fits) return this.#nothing();
     this.#backends.set(name, {
       name,
       namespace,
@@ -283,15 +301,20 @@ class Planner {
     this.#certificates.set(id, { id, pem, hosts: [...known, ...free] });
   }
 
-  #count(ingress: Ingress, what: string, most: number): boolean {
-    const excess = this.#bounds.take([`${what} of ${ingress.metadata.namespace}`, 1, most]);
+  #count(ingress: Ingress, what: string, most: number, amount = 1): boolean {
+    const excess = this.#bounds.take([`${what} of ${ingress.metadata.namespace}`, amount, most]);
     if (excess === undefined) return true;
-    this.#refuse(ingress, "TooMany", `the namespace has more than ${most} ${what}`);
+    this.#refuse(ingress, "TooMany", tooMany(most, what));
     return false;
   }
 
+  /** Refuses a part of an Ingress, of which the first ones are named. */
   #refuse({ metadata }: Ingress, reason: string, message: string): void {
+    const own = `refusals of ${metadata.namespace}`;
+    if (this.#bounds.take([own, 1, REFUSALS_OF_NAMESPACE_MAX]) !== undefined) return;
     const about = { apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata };
     this.#refusals.push({ about, reason, message });
   }
 }
+
+const tooMany = (most: number, what: string) => `the namespace has more than ${most} ${what}`;
