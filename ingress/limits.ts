@@ -21,6 +21,12 @@ export const RSA_BITS_MAX = 4_096;
 export const CONDITION_LINES_MAX = 2_000;
 /** Rules that compare so, of one namespace at all ports: others' routes need some too. */
 export const CONDITION_LINES_OF_NAMESPACE_MAX = 500;
+/** Bytes of one namespace's routes in the data plane's configuration, as often as they are in it. */
+export const ROUTES_OF_NAMESPACE_BYTES_MAX = 4 << 20;
+/** Listeners that one namespace's routes are compared with. */
+export const COMPARED_OF_NAMESPACE_MAX = 64_000;
+/** References that one namespace's ReferenceGrants allow. */
+export const GRANTS_OF_NAMESPACE_MAX = 1_000;
 /** Certificates of one namespace. */
 export const CERTIFICATES_OF_NAMESPACE_MAX = 1_000;
 /** The record of hosts and their owners: a ConfigMap takes 1 MiB. */

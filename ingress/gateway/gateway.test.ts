@@ -2,6 +2,11 @@ import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { describe, expect, test } from "vitest";
 import { tablesOf } from "../haproxy/tables.ts";
+import {
+  CERTIFICATES_OF_NAMESPACE_MAX,
+  COMPARED_OF_NAMESPACE_MAX,
+  ROUTES_OF_NAMESPACE_BYTES_MAX,
+} from "../limits.ts";
 import { pairFor, tlsSecret } from "../testing/objects.ts";
 import { type GatewayInput, intersect, planGateways } from "./plan.ts";
 import { planServices } from "./services.ts";
@@ -199,6 +204,86 @@ test("a namespace's routes have a bound; the newest exceed it, another's are ser
   const reasons = reasonOf({ gateways: [gatewayOf([all])], routes: [...routes, other] });
   expect(reasons.slice(0, 62)).toEqual(Array.from({ length: 62 }, () => "Accepted"));
   expect(reasons.slice(62)).toEqual(["Accepted TooMany", "Accepted TooMany", "Accepted"]);
+});
+
+describe("what multiplies has bounds of a namespace", () => {
+  const listenersOf = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ ...HTTP, name: `l${i}`, port: i + 1 }));
+  const matchesOf = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ path: { value: `/${"p".repeat(i)}` } }));
+
+  test("a route's filters, for each match and listener", () => {
+    const set = Array.from({ length: 16 }, (_, i) => ({
+      name: `x-${i}`,
+      value: "v".repeat(4_096),
+    }));
+    const filters = [
+      { type: "RequestHeaderModifier", requestHeaderModifier: { set } },
+      {
+        type: "URLRewrite",
+        urlRewrite: { path: { type: "ReplacePrefixMatch", replacePrefixMatch: "/" } },
+      },
+    ];
+    const rules = [{ filters, matches: matchesOf(16), backendRefs: [{ name: "web", port: 80 }] }];
+    const gateways = [gatewayOf(listenersOf(9))];
+    const { backends, parents } = plan({ gateways, routes: [routeOf({ rules })] });
+    expect(parents[0]!.findings.map(({ reason }) => reason)).toEqual(["TooMany"]);
+    expect(JSON.stringify([...backends]).length).toBeLessThan(ROUTES_OF_NAMESPACE_BYTES_MAX);
+  });
+
+  test("the servers of its backends", () => {
+    const backendRefs = Array(16).fill({ name: "web", port: 80 }) as { name: string }[];
+    const rules = Array.from({ length: 9 }, (_, i) => ({
+      matches: matchesOf(16),
+      backendRefs,
+      timeouts: { request: `${i + 1}s` },
+    }));
+    const routes = [routeOf({ rules }), routeOf({}, "later", "other")];
+    const all = { ...HTTP, allowedRoutes: { namespaces: { from: "All" } } };
+    expect(reasonOf({ gateways: [gatewayOf([all])], routes })).toEqual([
+      "Accepted TooMany",
+      "Accepted",
+    ]);
+  });
+
+  test("listeners that its routes are compared with", () => {
+    const listeners = listenersOf(64).map((one) => ({ ...one, hostname: "x.test" }));
+    const routes = Array.from({ length: COMPARED_OF_NAMESPACE_MAX / 64 + 1 }, (_, i) =>
+      routeOf({ hostnames: ["y.test"] }, `r${i}`),
+    );
+    const reasons = reasonOf({ gateways: [gatewayOf(listeners)], routes });
+    expect(reasons.filter((reason) => reason === "Accepted TooMany")).toHaveLength(1);
+  });
+
+  test("the certificates of its listeners", async () => {
+    const secrets = { "infra/tls": tlsSecret(await pairFor(["a.test"])) };
+    const listeners = Array.from({ length: CERTIFICATES_OF_NAMESPACE_MAX + 1 }, (_, i) => ({
+      name: `l${i}`,
+      hostname: `h${i}.test`,
+      port: 443,
+      protocol: "HTTPS",
+      tls: { certificateRefs: [{ name: "tls" }] },
+    }));
+    const { frontends, gateways } = plan({ gateways: [gatewayOf(listeners)], secrets });
+    expect(frontends[0]!.binds[0]!.certificates).toHaveLength(CERTIFICATES_OF_NAMESPACE_MAX);
+    expect(gateways[0]!.listeners.filter(({ isProgrammed }) => !isProgrammed)).toHaveLength(1);
+  });
+
+  test("what is wrong with a route is found once, and ReferenceGrants are read once", () => {
+    let read = 0;
+    const grants = Array.from({ length: 5 }, (_, i): ReferenceGrant => {
+      const from = [{ group: GROUP, kind: "HTTPRoute", namespace: "infra" }];
+      const to = [{ group: "", kind: "Service", name: "none" }];
+      const spec = Object.defineProperty({ from, to }, "from", { get: () => (read++, from) });
+      return { metadata: { name: `g${i}`, namespace: "other" }, spec };
+    });
+    const backendRefs = Array(16).fill({ name: "web", namespace: "other", port: 80 }) as object[];
+    const rules = Array(16).fill({ backendRefs }) as object[];
+    const world = { gateways: [gatewayOf(listenersOf(9))], routes: [routeOf({ rules })], grants };
+    const [parent] = plan(world).parents;
+    expect(parent!.findings.map(({ reason }) => reason)).toEqual(["RefNotPermitted"]);
+    expect(read).toBeLessThanOrEqual(2 * grants.length);
+  });
 });
 
 test("a route's paths count for each of its hosts", () => {

@@ -1,13 +1,8 @@
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { readPair } from "../plan/certificates.ts";
 import type { Pair } from "../plan/model.ts";
-import {
-  type Gateway,
-  GROUP,
-  type Listener,
-  type Reference,
-  type ReferenceGrant,
-} from "./types.ts";
+import type { Grants } from "./grants.ts";
+import { type Gateway, GROUP, type Listener } from "./types.ts";
 
 /** A condition before it has a time: what is not true has a reason. */
 export interface Finding {
@@ -27,7 +22,7 @@ export interface PlannedListener {
 }
 
 export interface ListenerInput {
-  readonly grants: readonly ReferenceGrant[];
+  readonly grants: Grants;
   secret(key: string): Secret | undefined;
 }
 
@@ -39,6 +34,10 @@ export const finding = (type: string, reason: string, message = "", isTrue = fal
   reason,
   message,
 });
+
+/** The first finding of each type, which is the one that a condition shows. */
+export const firstOfType = (findings: readonly Finding[]): Finding[] =>
+  findings.filter(({ type }, at) => findings.findIndex((each) => each.type === type) === at);
 
 export const holds = (type: string): Finding => finding(type, type, "", true);
 
@@ -108,31 +107,10 @@ function certificateOf(
   const own = gateway.metadata.namespace ?? "";
   const { namespace = own } = reference;
   const from = { kind: "Gateway", namespace: own };
-  if (!isGranted(grants, from, { ...reference, kind, group, namespace })) {
+  if (!grants.allow(from, { ...reference, kind, group, namespace })) {
     return refuse("RefNotPermitted", "no ReferenceGrant allows the Secret");
   }
   const pair = readPair(secret(`${namespace}/${name}`));
   if ("problem" in pair) return refuse("InvalidCertificateRef", pair.problem);
   return { pair };
-}
-
-/** Whether an object may refer to another: within its namespace, or by a grant of the other's. */
-export function isGranted(
-  grants: readonly ReferenceGrant[],
-  from: { readonly kind: string; readonly namespace: string },
-  to: Reference & { readonly namespace: string },
-): boolean {
-  if (from.namespace === to.namespace) return true;
-  return grants.some(
-    ({ metadata, spec }) =>
-      metadata.namespace === to.namespace &&
-      spec.from.some(
-        ({ group, kind, namespace }) =>
-          group === GROUP && kind === from.kind && namespace === from.namespace,
-      ) &&
-      spec.to.some(
-        ({ group, kind, name }) =>
-          group === (to.group ?? "") && kind === to.kind && (name ?? to.name) === to.name,
-      ),
-  );
 }

@@ -3,25 +3,38 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
+  CERTIFICATES_OF_NAMESPACE_MAX,
+  COMPARED_OF_NAMESPACE_MAX,
   CONDITION_LINES_MAX,
   CONDITION_LINES_OF_NAMESPACE_MAX,
   PATHS_OF_NAMESPACE_MAX,
+  ROUTES_OF_NAMESPACE_BYTES_MAX,
+  SERVERS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
-import { Bounds } from "../plan/bounds.ts";
+import { Bounds, serversOf } from "../plan/bounds.ts";
 import type { Backend, Certificate, Frontend, PathRule, Plan } from "../plan/model.ts";
 import { byAge } from "../plan/owners.ts";
 import { type Services, Targets } from "../plan/targets.ts";
+import { Grants } from "./grants.ts";
 import {
   type Finding,
   finding,
+  firstOfType,
   type ListenerInput,
   type PlannedListener,
   planListeners,
 } from "./listeners.ts";
-import { type PlannedRules, planRules, type RuleInput } from "./rules.ts";
-import { type Gateway, GROUP, type ParentReference, type Route } from "./types.ts";
+import { planRules, type RuleInput, sizeOf } from "./rules.ts";
+import {
+  type Gateway,
+  GROUP,
+  type ParentReference,
+  type ReferenceGrant,
+  type Route,
+} from "./types.ts";
 
-export interface GatewayInput extends ListenerInput, Omit<RuleInput, "listener" | "targets"> {
+export interface GatewayInput extends Omit<ListenerInput, "grants"> {
+  readonly grants: readonly ReferenceGrant[];
   readonly services: Services;
   /** Gateways of this controller's classes. */
   readonly gateways: readonly Gateway[];
@@ -47,6 +60,9 @@ export interface GatewayPlan extends Plan {
   readonly parents: readonly PlannedParent[];
 }
 
+/** A Gateway that routes are attached to. */
+type Attachable = { readonly gateway: Gateway; readonly listeners: readonly PlannedListener[] };
+
 /** A port of a Gateway while it is planned. */
 interface Port {
   readonly gateway: Gateway;
@@ -61,87 +77,135 @@ const UNATTACHED = { port: 80, protocol: "HTTP" };
 
 /** Plans Gateways and their routes, the older routes first. Pure. */
 export function planGateways(input: GatewayInput): GatewayPlan {
-  const backends = new Map<string, Backend>();
-  const bounds = new Bounds();
-  const targets = new Targets(input.services);
-  const parents: PlannedParent[] = [];
-  const attached = new Map<PlannedListener, number>();
-  const planned = input.gateways.map((gateway) => {
-    return { gateway, listeners: planListeners(gateway, input) };
-  });
-  const ports = planned.flatMap(({ gateway, listeners }) => portsOf(gateway, listeners));
+  const planner = new Planner(input);
+  for (const route of input.routes.toSorted(byAge)) planner.add(route);
+  return planner.result();
+}
+
+class Planner {
+  readonly #input: GatewayInput;
+  readonly #rules: Omit<RuleInput, "listener">;
+  readonly #backends = new Map<string, Backend>();
+  readonly #bounds = new Bounds();
+  /** Counts routes that are attached to nothing, which are planned for their findings. */
+  readonly #unattached = new Bounds();
+  readonly #parents: PlannedParent[] = [];
+  readonly #attached = new Map<PlannedListener, number>();
+  readonly #gateways: ReadonlyMap<string, Attachable>;
+  readonly #ports: readonly Port[];
+  readonly #portOf: ReadonlyMap<PlannedListener, Port>;
+  readonly #selected: Selected = new Map();
+
+  constructor(input: GatewayInput) {
+    this.#input = input;
+    const grants = new Grants(input.grants);
+    this.#rules = { targets: new Targets(input.services), grants };
+    const planned = input.gateways.map((gateway) => {
+      const listeners = planListeners(gateway, { ...input, grants });
+      return { gateway, listeners: listeners.map((each) => this.#certified(gateway, each)) };
+    });
+    this.#gateways = new Map(planned.map((each) => [keyOf(each.gateway), each]));
+    this.#ports = planned.flatMap(({ gateway, listeners }) => portsOf(gateway, listeners));
+    this.#portOf = new Map(
+      this.#ports.flatMap((port) => port.listeners.map((each) => [each, port] as const)),
+    );
+  }
+
+  add(route: Route): void {
+    for (const parent of route.spec.parentRefs ?? []) {
+      const found = this.#gateways.get(parentKey(parent, route) ?? "");
+      if (!found) continue;
+      const findings = this.#findings(route, parent, found);
+      this.#parents.push({ route, parent, findings: firstOfType(findings) });
+    }
+  }
+
+  result(): GatewayPlan {
+    return {
+      frontends: this.#ports.flatMap((port) => frontendOf(port, this.#input)),
+      backends: this.#backends,
+      gateways: [...this.#gateways.values()].map(({ gateway, listeners }) => ({
+        gateway,
+        listeners: listeners.map((each) => ({ ...each, attached: this.#attached.get(each) ?? 0 })),
+      })),
+      parents: this.#parents,
+    };
+  }
+
+  /** Attaches a route to a Gateway's listeners; returns what is not true of it. */
+  #findings(route: Route, parent: ParentReference, found: Attachable): readonly Finding[] {
+    const what = `listeners compared with routes of namespace ${route.metadata.namespace}`;
+    const excess = this.#bounds.take([what, found.listeners.length, COMPARED_OF_NAMESPACE_MAX]);
+    if (excess !== undefined) return [tooMany(excess)];
+    const { findings, listeners } = attach(route, parent, found, this.#input, this.#selected);
+    if (listeners.length > 0) return listeners.flatMap((each) => this.#serve(route, each));
+    if (this.#unattached.take(...amountsOf(route, 1)) !== undefined) return findings;
+    const judged = planRules(route, { ...this.#rules, listener: UNATTACHED }).findings;
+    return [...findings, ...judged.filter(({ type }) => type === "ResolvedRefs")];
+  }
+
   /** Serves a route at a listener; returns what is not true of it. */
-  const serve = (route: Route, { listener, hosts }: Attachment): readonly Finding[] => {
-    attached.set(listener, (attached.get(listener) ?? 0) + 1);
-    const port = ports.find((one) => one.listeners.includes(listener))!;
-    const rules = planRules(route, { ...input, targets, listener: listener.listener });
+  #serve(route: Route, { listener, hosts }: Attachment): readonly Finding[] {
+    this.#attached.set(listener, (this.#attached.get(listener) ?? 0) + 1);
+    const port = this.#portOf.get(listener)!;
+    // Before it is planned: that is work, too.
+    const excess = this.#bounds.take(...amountsOf(route, hosts.length, port));
+    if (excess !== undefined) return [tooMany(excess)];
+    const rules = planRules(route, { ...this.#rules, listener: listener.listener });
     const isRefused = rules.findings.some(({ type }) => type === "Accepted");
     if (isRefused || !listener.isProgrammed) return rules.findings;
-    const excess = bounds.take(...amountsOf(route, rules, port, hosts.length));
-    if (excess !== undefined) {
-      const message = `there are too many ${excess}`;
-      return [...rules.findings, finding("Accepted", "TooMany", message)];
-    }
-    for (const backend of rules.backends) backends.set(backend.name, backend);
+    const servers = rules.backends.flatMap(({ targets }) => targets.map(serversOf));
+    const full = this.#bounds.take([
+      `servers of namespace ${route.metadata.namespace}`,
+      servers.reduce((all, each) => all + each, 0),
+      SERVERS_OF_NAMESPACE_MAX,
+    ]);
+    if (full !== undefined) return [...rules.findings, tooMany(full)];
+    for (const backend of rules.backends) this.#backends.set(backend.name, backend);
     for (const host of hosts) {
       const known = port.sites.get(host) ?? [];
       port.sites.set(host, known);
       for (const path of rules.paths) known.push(path);
     }
     return rules.findings;
-  };
-  for (const route of input.routes.toSorted(byAge)) {
-    for (const parent of route.spec.parentRefs ?? []) {
-      const found = planned.find(({ gateway }) => isParent(parent, route, gateway));
-      if (!found) continue;
-      const { findings, listeners } = attach(route, parent, found, input);
-      const more =
-        listeners.length > 0
-          ? listeners.flatMap((each) => serve(route, each))
-          : planRules(route, { ...input, targets, listener: UNATTACHED }).findings.filter(
-              ({ type }) => type === "ResolvedRefs",
-            );
-      parents.push({ route, parent, findings: [...findings, ...more] });
-    }
   }
-  return {
-    frontends: ports.flatMap((port) => frontendOf(port, input)),
-    backends,
-    gateways: planned.map(({ gateway, listeners }) => ({
-      gateway,
-      listeners: listeners.map((each) => ({ ...each, attached: attached.get(each) ?? 0 })),
-    })),
-    parents,
-  };
+
+  /** A listener, without its certificate where its namespace has too many. */
+  #certified({ metadata }: Gateway, listener: PlannedListener): PlannedListener {
+    const own = `certificates of namespace ${metadata.namespace}`;
+    const fits = () => this.#bounds.take([own, 1, CERTIFICATES_OF_NAMESPACE_MAX]) === undefined;
+    if (!listener.pair || fits()) return listener;
+    const others = listener.findings.filter(({ type }) => type !== "Programmed");
+    const findings = [...others, finding("Programmed", "Invalid", `too many ${own}`)];
+    return { ...listener, pair: undefined, isProgrammed: false, findings };
+  }
 }
 
-/** Lists the amounts that a route takes of its namespace's bounds and the port's. */
-function amountsOf(
-  { metadata: { namespace } }: Route,
-  { paths, backends }: PlannedRules,
-  at: Port,
-  hosts: number,
-) {
-  const lines = paths.filter(({ conditions }) => conditions.length > 0).length * hosts;
-  const own = `of namespace ${namespace}`;
+const tooMany = (what: string) => finding("Accepted", "TooMany", `there are too many ${what}`);
+
+/** Lists the amounts that a route takes of its namespace's bounds and a port's. */
+function amountsOf(route: Route, hosts: number, at?: Port) {
+  const { matches, conditional, backendBytes, pathBytes } = sizeOf(route);
+  const own = `of namespace ${route.metadata.namespace}`;
   const rules = "rules with conditions";
+  const port = at ? `at port ${at.port} of ${keyOf(at.gateway)}` : "";
   return [
-    [`paths ${own}`, paths.length * hosts, PATHS_OF_NAMESPACE_MAX],
-    [`backends ${own}`, backends.length, BACKENDS_OF_NAMESPACE_MAX],
-    [`${rules} ${own}`, lines, CONDITION_LINES_OF_NAMESPACE_MAX],
-    [`${rules} at port ${at.port} of ${keyOf(at.gateway)}`, lines, CONDITION_LINES_MAX],
+    [`paths ${own}`, matches * hosts, PATHS_OF_NAMESPACE_MAX],
+    [`backends ${own}`, matches, BACKENDS_OF_NAMESPACE_MAX],
+    [`${rules} ${own}`, conditional * hosts, CONDITION_LINES_OF_NAMESPACE_MAX],
+    [`${rules} ${port}`, conditional * hosts, CONDITION_LINES_MAX],
+    [`bytes of routes ${own}`, backendBytes + pathBytes * hosts, ROUTES_OF_NAMESPACE_BYTES_MAX],
   ] as const;
 }
 
-function isParent(parent: ParentReference, route: Route, { metadata }: Gateway): boolean {
+/** The key of the Gateway that a route names. */
+function parentKey(parent: ParentReference, route: Route): string | undefined {
   const { group = GROUP, kind = "Gateway", namespace = route.metadata.namespace, name } = parent;
-  return (
-    group === GROUP &&
-    kind === "Gateway" &&
-    metadata.name === name &&
-    metadata.namespace === namespace
-  );
+  return group === GROUP && kind === "Gateway" ? `${namespace}/${name}` : undefined;
 }
+
+/** The namespaces that a listener's selector was compared with: there are many routes of each. */
+type Selected = Map<PlannedListener, Map<string, boolean>>;
 
 type Attachment = { readonly listener: PlannedListener; readonly hosts: readonly string[] };
 
@@ -149,8 +213,9 @@ type Attachment = { readonly listener: PlannedListener; readonly hosts: readonly
 function attach(
   route: Route,
   { sectionName, port }: ParentReference,
-  { gateway, listeners }: { gateway: Gateway; listeners: readonly PlannedListener[] },
+  { gateway, listeners }: Attachable,
   input: GatewayInput,
+  selected: Selected,
 ): { findings: readonly Finding[]; listeners: readonly Attachment[] } {
   const refuse = (reason: string, message: string) => ({
     findings: [finding("Accepted", reason, message)],
@@ -162,7 +227,7 @@ function attach(
       (port === undefined || listener.port === port),
   );
   if (named.length === 0) return refuse("NoMatchingParent", "the Gateway has no such listener");
-  const allowed = named.filter((one) => isAllowed(route, one, gateway, input));
+  const allowed = named.filter((one) => isAllowed(route, one, gateway, input, selected));
   if (allowed.length === 0) return refuse("NotAllowedByListeners", "no listener allows the route");
   const { hostnames = [] } = route.spec;
   const fitting = allowed.flatMap((listener) => {
@@ -194,17 +259,23 @@ function covers(wide: string, narrow: string): boolean {
 
 function isAllowed(
   route: Route,
-  { listener, kinds }: PlannedListener,
+  planned: PlannedListener,
   gateway: Gateway,
   input: GatewayInput,
+  selected: Selected,
 ): boolean {
-  if (!kinds.includes(route.kind)) return false;
-  const { from = "Same", selector } = listener.allowedRoutes?.namespaces ?? {};
+  if (!planned.kinds.includes(route.kind)) return false;
+  const { from = "Same", selector } = planned.listener.allowedRoutes?.namespaces ?? {};
   const { namespace = "" } = route.metadata;
   if (from === "All") return true;
   if (from === "Same") return namespace === gateway.metadata.namespace;
   if (from !== "Selector") return false;
-  return matchesSelector(selector, input.namespace(namespace)?.metadata.labels ?? {});
+  const known = selected.get(planned) ?? new Map<string, boolean>();
+  selected.set(planned, known);
+  const labels = () => input.namespace(namespace)?.metadata.labels ?? {};
+  const matches = known.get(namespace) ?? matchesSelector(selector, labels());
+  known.set(namespace, matches);
+  return matches;
 }
 
 function portsOf(gateway: Gateway, listeners: readonly PlannedListener[]): Port[] {

@@ -5,13 +5,13 @@ import { ANSWER_MS_MAX } from "../limits.ts";
 import { isPath } from "../plan/annotations.ts";
 import type { Backend, Condition, Filter, PathRule, Target } from "../plan/model.ts";
 import type { Targets } from "../plan/targets.ts";
-import { type Finding, finding, isGranted } from "./listeners.ts";
+import type { Grants } from "./grants.ts";
+import { type Finding, finding, firstOfType } from "./listeners.ts";
 import type {
   BackendReference,
   HeaderModifier,
   NamedValue,
   PathModifier,
-  ReferenceGrant,
   Route,
   RouteFilter,
   RouteMatch,
@@ -28,7 +28,7 @@ export interface PlannedRules {
 
 export interface RuleInput {
   readonly targets: Targets;
-  readonly grants: readonly ReferenceGrant[];
+  readonly grants: Grants;
   /** The port of the listener, for redirects that name none. */
   readonly listener: { readonly port: number; readonly protocol: string };
 }
@@ -57,7 +57,45 @@ export function planRules(route: Route, input: RuleInput): PlannedRules {
       paths.push({ ...place, backend: backend.name });
     }
   }
-  return { paths, backends, findings };
+  return { paths, backends, findings: firstOfType(findings) };
+}
+
+/** Sizes of a route that count at each listener. */
+export interface RouteSize {
+  readonly matches: number;
+  /** The number of matches that compare more than a path. */
+  readonly conditional: number;
+  readonly backendBytes: number;
+  /** The number of bytes that count for each host. */
+  readonly pathBytes: number;
+}
+
+const sizes = new WeakMap<Route, RouteSize>();
+
+export function sizeOf(route: Route): RouteSize {
+  const known = sizes.get(route);
+  if (known) return known;
+  const rules = (route.spec.rules ?? []).map(({ matches = [{}], ...rest }): RouteSize => {
+    const conditional = matches.filter(
+      ({ method, headers = [], queryParams = [] }) =>
+        typeof method === "string" || headers.length + queryParams.length > 0,
+    );
+    return {
+      matches: matches.length,
+      conditional: conditional.length,
+      backendBytes: JSON.stringify(rest).length * matches.length,
+      pathBytes: JSON.stringify(matches).length,
+    };
+  });
+  const sum = (of: keyof RouteSize) => rules.reduce((all, rule) => all + rule[of], 0);
+  const size: RouteSize = {
+    matches: sum("matches"),
+    conditional: sum("conditional"),
+    backendBytes: sum("backendBytes"),
+    pathBytes: sum("pathBytes"),
+  };
+  sizes.set(route, size);
+  return size;
 }
 
 type Place = Pick<PathRule, "kind" | "path" | "conditions">;
@@ -106,7 +144,7 @@ function resolve(
   const { group = "", kind = "Service", namespace = own, name, port = 0 } = reference;
   if (group !== "" || kind !== "Service") return refuse("InvalidKind", `${kind} is not a Service`);
   const from = { kind: route.kind, namespace: own };
-  if (!isGranted(grants, from, { group, kind, namespace, name })) {
+  if (!grants.allow(from, { group, kind, namespace, name })) {
     return refuse("RefNotPermitted", `no ReferenceGrant allows ${namespace}/${name}`);
   }
   const found = targets.of(`${namespace}/${name}`, port);
