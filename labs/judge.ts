@@ -8,6 +8,8 @@ export interface Judgement {
   readonly why: string;
   /** The body of the exercise whose rule it is, where the title of the check does not say it. */
   readonly body?: string | undefined;
+  /** The script that led there. */
+  readonly steps?: string | undefined;
   /** The command that repeats it, for a check whose seed was drawn. */
   readonly repeat?: string;
 }
@@ -21,13 +23,14 @@ export function judge(fine: boolean, judgement: Judgement): void {
 
 /** Returns the judgement as lines, and the command that repeats it. */
 export function describeJudgement(judgement: Judgement): string {
-  const { when, expected, happened, why, body, repeat } = judgement;
+  const { when, expected, happened, why, body, steps, repeat } = judgement;
   return [
     when,
     `  what happened:  ${happened}`,
     `  expected:       ${expected}`,
     `  why it matters: ${why}`,
     ...(body === undefined ? [] : [`  judged here:    ${body}`]),
+    ...(steps === undefined ? [] : [`  the steps:      ${steps}`]),
     ...(repeat === undefined ? [] : ["", `to repeat: ${repeat}`]),
   ].join("\n");
 }

@@ -10,7 +10,7 @@ import type { Membership, MembershipChange } from "@raft2kube/store/core/types.t
 import { describeMembership } from "../../testing/raft/describe.ts";
 import { check } from "../check.ts";
 import { judge } from "../judge.ts";
-import { changeOf } from "./change.ts";
+import { changeOf } from "../raft/change.ts";
 
 const SCRIPTS = join(import.meta.dirname, "confchange");
 

@@ -1,5 +1,6 @@
 import { pick, randomInteger } from "@raft2kube/std/random.ts";
 import { judge } from "../judge.ts";
+import { changeOf } from "../raft/change.ts";
 import type { LabCluster } from "../raft/cluster.ts";
 import {
   agree,
@@ -12,7 +13,6 @@ import {
 import { ELECTION_MS } from "../raft/limits.ts";
 import { scenario } from "../raft/scenario.ts";
 import type { Server } from "../raft/server.ts";
-import { changeOf } from "./change.ts";
 
 const RUNS = 10;
 const CHANGE_ROUNDS = 3;

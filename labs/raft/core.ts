@@ -122,8 +122,3 @@ export function electMember1(raft: Raft, voters: readonly MemberId[] = [2n, 3n])
     for (const from of voters) raft.step(yes(from, pre ? term + 1 : term, pre));
   }
 }
-
-/** Messages in words: `vote to 2, vote to 3`. */
-export function kindsTo(messages: readonly Message[]): string {
-  return messages.map(({ kind, to }) => `${kind} to ${to}`).join(", ") || "nothing";
-}

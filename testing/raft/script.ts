@@ -158,7 +158,8 @@ function wanted([to, kind]: string[]): (message: Message) => boolean {
   return (message) => message.to === BigInt(to!) && (kind === undefined || message.kind === kind);
 }
 
-function outcome(proposed: Proposed): string {
+/** The answer to a proposal in words. */
+export function outcome(proposed: Proposed): string {
   if (typeof proposed === "string") return proposed;
   if ("refused" in proposed) return `refused: ${proposed.refused}`;
   return `at ${proposed.index}/${proposed.term}`;

@@ -1,10 +1,5 @@
-import type { MembershipChange, MembershipStep } from "@raft2kube/store/core/types.ts";
-
-const ACTIONS: Record<string, MembershipStep["action"]> = {
-  "+": "add-voter",
-  "~": "add-learner",
-  "-": "remove",
-};
+import type { MembershipChange } from "@raft2kube/store/core/types.ts";
+import { membershipStep } from "../../testing/raft/script.ts";
 
 const TRANSITIONS = ["explicit", "implicit"] as const;
 
@@ -15,8 +10,6 @@ const TRANSITIONS = ["explicit", "implicit"] as const;
 export function changeOf(command: string): MembershipChange {
   const [verb, ...words] = command.split(" ");
   const transition = TRANSITIONS.find((word) => words.includes(word)) ?? "auto";
-  const steps = words
-    .filter((word) => word !== transition)
-    .map((word) => ({ action: ACTIONS[word[0]!]!, member: BigInt(word.slice(1)) }));
+  const steps = words.filter((word) => word !== transition).map(membershipStep);
   return { steps: verb === "leave" ? [] : steps, transition, context: Buffer.alloc(0) };
 }
