@@ -1,9 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { createNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { PodSandboxConfig } from "@raft2kube/proto/gen/cri.ts";
 import { CONTAINER_STATE, type ContainerRecord } from "@raft2kube/runtime/container/record.ts";
+import { prepareCgroups } from "@raft2kube/runtime/oci/hidden-cgroups.ts";
 import { SANDBOX_STATE, type SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { readState, writeState } from "@raft2kube/runtime/state-file.ts";
 import { check } from "../check.ts";
@@ -106,15 +108,19 @@ check("restart in StartContainer: one that was not started is lost", () =>
 );
 
 /** Creates a container with crun, the first half of conmon's work. */
-function crunCreate({ paths }: Machine, id: string): void {
+function crunCreate({ paths, dir }: Machine, id: string): void {
   const { run, pidFile } = paths.container(id);
-  const words = ["--cgroup-manager=disabled", "--root", paths.oci, "create"];
+  // The container keeps the output's descriptors: a pipe would never end.
+  const log = join(dir, "crun-create.log");
+  const words = ["--cgroup-manager=disabled", "--log", log, "--root", paths.oci, "create"];
+  // crun refuses a hybrid machine's controllers, which only a runtime that serves hides.
+  using _ = prepareCgroups("none", paths.cgroupV1);
   const { status, error } = spawnSync(
     "crun",
     [...words, "--bundle", run, "--pid-file", pidFile, id],
     { stdio: "ignore" },
   );
-  if (status !== 0) throw error ?? new Error(`crun create: exit code ${status}`);
+  if (status !== 0) throw error ?? new Error(`crun create: ${readFileSync(log, "utf8")}`);
 }
 
 /** A pod's description, as the runtime gets it from the wire. */
