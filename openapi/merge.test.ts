@@ -47,3 +47,14 @@ it("definitions of one name and another content get other names, one for each co
   const again = besideDefinitions(part, { ...taken, ...definitions });
   expect(again).toEqual({ paths, definitions: {} });
 });
+
+it("a definition of a name that thousands have is read once, and compared with some", () => {
+  let read = 0;
+  const counted = (value: object) =>
+    Object.defineProperty({ ...value }, "type", { enumerable: true, get: () => `${read++}` });
+  const names = Array.from({ length: 1_000 }, (_, at) => (at === 0 ? "A" : `A_v${at + 1}`));
+  const taken = Object.fromEntries(names.map((name) => [name, counted({})]));
+  const { definitions } = besideDefinitions({ paths: {}, definitions: { A: counted({}) } }, taken);
+  expect(Object.keys(definitions)).toEqual(["A_v1001"]);
+  expect(read).toBeLessThan(200);
+});

@@ -16,6 +16,8 @@ class DocumentError extends CodedError {
 const REFERENCE = "#/definitions/";
 /** Nesting of a foreign document: deeper is no schema of an API. */
 const DEPTH_MAX = 200;
+/** Definitions of one name that another is compared with: servers make a thousand of them. */
+const COMPARED_MAX = 100;
 
 /**
  * Returns the paths of a foreign document that start with `prefix`, and the definitions that these
@@ -56,7 +58,9 @@ export function besideDefinitions(part: DocumentPart, taken: Json): DocumentPart
     }
     let next = name;
     let count = 1;
-    while (Object.hasOwn(taken, next) && !isSame(taken[next], definition)) {
+    const own = essence(definition);
+    const differs = () => count > COMPARED_MAX || !isDeepStrictEqual(essence(taken[next]), own);
+    while (Object.hasOwn(taken, next) && differs()) {
       next = `${name}_v${++count}`;
     }
     if (next !== name) renamed.set(name, next);
@@ -69,11 +73,7 @@ export function besideDefinitions(part: DocumentPart, taken: Json): DocumentPart
   };
 }
 
-/** Whether two definitions are of the same type: descriptions and kinds' names may differ. */
-function isSame(a: unknown, b: unknown): boolean {
-  return isDeepStrictEqual(essence(a), essence(b));
-}
-
+/** A definition without descriptions and kinds' names, which may differ in the same type. */
 function essence(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(essence);
   if (!isRecord(value)) return value;

@@ -79,6 +79,8 @@ export function parsed({ body }: Fetched): unknown {
   }
 }
 
+type Subresources = NonNullable<APIResourceDiscovery["subresources"]>;
+
 /** Resources and subresources of a version's own list in the form of aggregated discovery. */
 export function resourcesOf(list: readonly APIResource[]): APIResourceDiscovery[] {
   const resources = new Map<string, APIResourceDiscovery>();
@@ -97,9 +99,18 @@ export function resourcesOf(list: readonly APIResource[]): APIResourceDiscovery[
       ...(categories?.length ? { categories } : {}),
     });
   }
+  const subresources = new Map<string, Subresources>();
   for (const each of list) {
     const [parentName = "", subresource] = each.name.split(/\/(.*)/);
     if (subresource === undefined) continue;
+    const own = { subresource, responseKind: kindOf(each), verbs: each.verbs };
+    const known = subresources.get(parentName);
+    if (known) {
+      known.push(own);
+      continue;
+    }
+    const first: Subresources = [own];
+    subresources.set(parentName, first);
     const parent = resources.get(parentName) ?? {
       resource: parentName,
       scope: scopeOf(each),
@@ -107,8 +118,7 @@ export function resourcesOf(list: readonly APIResource[]): APIResourceDiscovery[
       verbs: [],
       responseKind: { group: "", version: "", kind: "" },
     };
-    const own = { subresource, responseKind: kindOf(each), verbs: each.verbs };
-    resources.set(parentName, { ...parent, subresources: [...(parent.subresources ?? []), own] });
+    resources.set(parentName, { ...parent, subresources: first });
   }
   return [...resources.values()];
 }
