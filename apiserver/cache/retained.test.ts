@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { runWithUsed } from "../../testing/retained.ts";
 import { HISTORIES_BYTES_MAX, HISTORY_BYTES_MAX } from "../limits.ts";
 
 const HERE = JSON.stringify(`${import.meta.dirname}/`);
@@ -32,21 +32,12 @@ function retainedBy(churn: string): number {
       cache.apply({ type: "put", revision, entry });
       shortLived();
     };
-    const used = async () => {
-      for (let i = 0; i < 4; i++) {
-        gc();
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      const { heapUsed, arrayBuffers } = process.memoryUsage();
-      return heapUsed + arrayBuffers;
-    };
     const before = await used();
     const kept = [];
     ${churn}
     console.log(await used() - before, kept.length);
   `;
-  const args = ["--expose-gc", "--input-type=module", "--eval", program];
-  return Number(execFileSync(process.execPath, args, { encoding: "utf8" }).split(" ")[0]);
+  return Number(runWithUsed(program)[0]);
 }
 
 const CACHE = "const cache = new WatchCache(systemClock()); kept.push(cache); cache.reset([], 1);";

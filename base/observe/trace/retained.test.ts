@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runWithUsed, word } from "../../../testing/retained.ts";
 
-const here = (file: string) => JSON.stringify(join(import.meta.dirname, file));
+const here = (file: string) => word(import.meta.dirname, file);
 const MIB = 1024 * 1024;
 const SPANS = 20;
 const PROGRAM = `
@@ -16,15 +15,6 @@ const PROGRAM = `
     service: { name: "test" }, sink, samplingRatePerMillion: 1e6, clock: systemClock(),
     random: systemRandom,
   });
-  const used = async () => {
-    for (let i = 0; i < 4; i++) {
-      gc();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const { heapUsed, external } = process.memoryUsage();
-    // A long text of a buffer lies outside of the heap.
-    return heapUsed + external;
-  };
   const long = (start) => Buffer.from(start + "x".repeat(${MIB})).toString("utf8");
   const header = "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-";
   const before = await used();
@@ -41,9 +31,7 @@ const PROGRAM = `
 `;
 
 test("spans that are kept do not keep the texts that theirs were cut from", () => {
-  const args = ["--expose-gc", "--input-type=module", "--eval", PROGRAM];
-  const printed = execFileSync(process.execPath, args, { encoding: "utf8" });
-  const [grown, spans] = printed.split(" ").map(Number);
+  const [grown, spans] = runWithUsed(PROGRAM).map(Number);
   expect(spans).toBe(SPANS);
   // Each of six texts has 1 MiB; V8 keeps the last that was matched.
   expect(grown).toBeLessThan((SPANS * MIB) / 2);

@@ -1,12 +1,11 @@
-import { execFileSync } from "node:child_process";
 import * as http from "node:http";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { runWithUsed, word } from "../../../testing/retained.ts";
 import { EVENT_MESSAGE_CHARS_MAX, EVENTS_SIMILAR_MAX } from "../limits.ts";
 import { KubeClient } from "../rest/client.ts";
 import { EventRecorder } from "./recorder.ts";
@@ -40,7 +39,7 @@ test("a message is cut when its event is created, and when it is counted up", as
   expect(lengths).toEqual(lengths.map(() => EVENT_MESSAGE_CHARS_MAX));
 });
 
-const here = (file: string) => JSON.stringify(join(import.meta.dirname, file));
+const here = (file: string) => word(import.meta.dirname, file);
 const MIB = 1024 * 1024;
 const EVENTS = 100;
 const PROGRAM = `
@@ -49,14 +48,6 @@ const PROGRAM = `
   const never = () => new Promise(() => undefined);
   const client = { resource: () => ({ create: never, patch: never }) };
   const recorder = new EventRecorder({ client, component: "test", clock: systemClock() });
-  const used = async () => {
-    for (let i = 0; i < 4; i++) {
-      gc();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-  };
   const before = await used();
   for (let at = 0; at < ${EVENTS}; at++) {
     const metadata = { namespace: "n", name: "p" + at, uid: "u" + at };
@@ -66,7 +57,6 @@ const PROGRAM = `
 `;
 
 test("events that wait to be written do not keep the texts that theirs were cut from", () => {
-  const args = ["--expose-gc", "--input-type=module", "--eval", PROGRAM];
-  const grown = Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  const [grown] = runWithUsed(PROGRAM).map(Number);
   expect(grown).toBeLessThan((EVENTS * MIB) / 4);
 });

@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { expect, test } from "vitest";
+import { runWithUsed, word } from "../../../testing/retained.ts";
 import { SOURCE_RANGES_MAX } from "../../limits.ts";
 
-const load = (path: string) => JSON.stringify(join(import.meta.dirname, path));
+const load = (path: string) => word(import.meta.dirname, path);
 const MIB = 1024 * 1024;
 const PORTS = 2_000;
 /** The text of a firewall has about 30 kB. */
@@ -16,10 +15,6 @@ const program = (firewallOfPort: string) => `
   const { TableState } = await import(
     ${load("../../../base/linux/netfilter/nft-table/table-state.ts")}
   );
-  const used = () => {
-    gc();
-    return process.memoryUsage().heapUsed;
-  };
   const externalIps = ["192.0.2.1"];
   const ranges = Array.from({ length: ${SOURCE_RANGES_MAX} }, (_, at) => {
     return "198." + (at >> 8) + "." + (at & 255) + ".0/24";
@@ -32,20 +27,17 @@ const program = (firewallOfPort: string) => `
       yield { owner, fragment: renderPort(port, undefined) };
     }
   };
-  const before = used();
+  const before = await used();
   const state = new TableState("t");
   const steps = state.apply(changes());
   for (let at = 0; at < ${PORTS}; at++) steps.next();
-  const rendered = used() - before;
+  const rendered = (await used()) - before;
   while (!steps.next().done);
-  console.log(JSON.stringify([rendered, used() - before]));
+  console.log(rendered, (await used()) - before);
   state.shape();
 `;
 
-function memoryOf(firewallOfPort: string): number[] {
-  const args = ["--expose-gc", "--input-type=module", "--eval", program(firewallOfPort)];
-  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as number[];
-}
+const memoryOf = (firewallOfPort: string) => runWithUsed(program(firewallOfPort)).map(Number);
 
 test("ports of one Service have one text of its source ranges, while they are rendered too", () => {
   expect(Math.max(...memoryOf("one"))).toBeLessThan(RETAINED_BYTES_MAX);
