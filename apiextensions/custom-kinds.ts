@@ -274,10 +274,8 @@ function deprecationOf(
         each.served && each.deprecated !== true && compareVersions(version.name, each.name) < 0,
     )
     .sort((a, b) => compareVersions(b.name, a.name));
-  const {
-    group,
-    names: { kind },
-  } = spec;
+  const { group } = spec;
+  const { kind } = spec.names;
   const own = `${group}/${version.name} ${kind} is deprecated`;
   return best === undefined ? own : `${own}; use ${group}/${best.name} ${kind}`;
 }

@@ -41,10 +41,8 @@ export function definitionsOf(
   version: string,
   dialect: Dialect,
 ): CustomDefinitions {
-  const {
-    group,
-    names: { kind, listKind = `${kind}List`, plural },
-  } = crd.spec;
+  const { group } = crd.spec;
+  const { kind, listKind = `${kind}List`, plural } = crd.spec.names;
   const reversed = group.split(".").reverse().join(".");
   const [name, listName] = [`${reversed}.${version}.${kind}`, `${reversed}.${version}.${listKind}`];
   const defined = crd.spec.versions.find((each) => each.name === version);

@@ -20,11 +20,8 @@ export interface Attributes {
 }
 
 export function attributesOf(request: AdmissionRequest): Attributes {
-  const {
-    resource: { kind },
-    subresource,
-    operation,
-  } = request;
+  const { subresource, operation } = request;
+  const { kind } = request.resource;
   const name = request.name || (request.object?.metadata?.name ?? "");
   return {
     resource: { group: kind.group, version: kind.version, resource: kind.plural },

@@ -145,13 +145,8 @@ export class LargeThread {
   async #ask(context: RequestContext, body: Buffer): Promise<Answer> {
     context.signal.throwIfAborted();
     if (this.#hasEnded) throw ended();
-    const {
-      id,
-      info,
-      user,
-      query,
-      request: { method, url, headers },
-    } = context;
+    const { id, info, user, query } = context;
+    const { method, url, headers } = context.request;
     const { port1, port2: port } = new MessageChannel();
     const request = { method, url, headers: { ...headers } };
     const message = { port, context: { id, info, user }, request, query: query.toString(), body };

@@ -47,10 +47,8 @@ export function command(): Command {
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const config = await readKubeadmConfig(flags.config);
   // As kubeadm: a key in the file counts for --upload-certs alone.
-  const {
-    cluster,
-    init: { certificateKey: keyInFile, ...init },
-  } = config;
+  const { cluster } = config;
+  const { certificateKey: keyInFile, ...init } = config.init;
   const set = <T extends object>(values: T) => {
     const entries = Object.entries(values).filter(([, value]) => value !== undefined);
     return Object.fromEntries(entries) as T;

@@ -163,10 +163,8 @@ function requireOwnVersion(version: string): void {
 }
 
 async function node(upgrade: Upgrade): Promise<void> {
-  const {
-    machine: { nodeName },
-    build,
-  } = upgrade;
+  const { build } = upgrade;
+  const { nodeName } = upgrade.machine;
   await namingInterrupt(upgrade, () => upgradeNode(upgrade));
   process.stdout.write(
     `\n[upgrade] ${nodeName} runs ${API_LEVEL} (build ${build}). Then: ` +

@@ -57,14 +57,8 @@ async function withMember<T>(
  * pod, then a voter once it has caught up. Run again, it goes on from what is there.
  */
 export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
-  const {
-    address,
-    nodeName,
-    clock,
-    progress,
-    config: { cluster },
-    signal,
-  } = context;
+  const { address, nodeName, clock, progress, signal } = context;
+  const { cluster } = context.config;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);

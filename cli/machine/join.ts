@@ -86,13 +86,9 @@ export async function joinMachine(context: MachineContext): Promise<void> {
 
 /** Gets what control planes share, and makes this one's certificates and kubeconfigs. */
 async function prepareControlPlane(context: MachineContext, client: KubeClient): Promise<void> {
-  const {
-    config: {
-      cluster,
-      join: { controlPlane },
-    },
-    progress,
-  } = context;
+  const { progress } = context;
+  const { cluster } = context.config;
+  const { controlPlane } = context.config.join;
   if (cluster.controlPlaneEndpoint === undefined) {
     const text =
       "the cluster has no stable controlPlaneEndpoint, by which machines reach all of " +

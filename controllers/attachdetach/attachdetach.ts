@@ -245,11 +245,8 @@ class AttachReconciler {
 
   /** Reports to pods why their volume is not attached, once for each error. */
   #reportErrors(about: About): void {
-    const {
-      memory: { errors },
-      held,
-      pods,
-    } = about;
+    const { held, pods } = about;
+    const { errors } = about.memory;
     for (const [node, { status }] of held) {
       const { message, time } = (!status?.attached && status?.attachError) || {};
       const error = message && `${time} ${message}`;

@@ -59,14 +59,8 @@ const UP_MIN = 4;
 
 /** Stabilizes the wish by those of the windows before, then bounds it by rates, min and max. */
 export function normalize(wish: Wish): Allowed {
-  const {
-    autoscaler: { spec },
-    history,
-    current,
-    desired,
-    downscale_ms,
-    now_ms,
-  } = wish;
+  const { history, current, desired, downscale_ms, now_ms } = wish;
+  const { spec } = wish.autoscaler;
   const { scaleUp, scaleDown } = spec.behavior ?? {};
   if (scaleUp === undefined || scaleDown === undefined) {
     const stabilized = stabilizeDown(history, desired, downscale_ms, now_ms);

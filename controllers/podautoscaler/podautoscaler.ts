@@ -118,10 +118,8 @@ class AutoscalerReconciler {
     if (!autoscaler) return this.forget(key);
     // Of a status that is not the newest the times of conditions would be lost.
     if (!this.#written.isSeen(key, store)) return;
-    const {
-      clock,
-      metrics: { autoscalers: metrics },
-    } = this.#context;
+    const { clock } = this.#context;
+    const { autoscalers: metrics } = this.#context.metrics;
     const from_ms = clock.monotonic();
     const took_s = () => (clock.monotonic() - from_ms) / 1_000;
     try {

@@ -23,10 +23,8 @@ const PROVISIONER: SidecarSet = {
   reads: [PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES, STORAGE_CLASSES, VOLUME_ATTRIBUTES_CLASSES],
   check: assertProvisions,
   loops: (options) => {
-    const {
-      nodeName,
-      driver: { capabilities, hasTopology },
-    } = options;
+    const { nodeName } = options;
+    const { capabilities, hasTopology } = options.driver;
     const loops: SidecarLoop[] = [new Provisioner(options)];
     if (capabilities.has(Rpc.EXPAND_VOLUME)) loops.push(new Resizer(options));
     if (capabilities.has(Rpc.MODIFY_VOLUME)) loops.push(new Modifier(options));

@@ -135,10 +135,8 @@ export class DashboardServer {
       if (given.length > TOKEN_CHARS_MAX) break;
     }
     const owner = { name: request.socket.remoteAddress ?? "" };
-    const {
-      login,
-      underWay: { logins },
-    } = this.#access;
+    const { login } = this.#access;
+    const { logins } = this.#access.underWay;
     if (!logins.fits(owner)) return status(response, 429, "many are signing in: try again");
     const secret = await this.#access.signIn(given).finally(logins.take(owner));
     if (secret === undefined) {

@@ -65,11 +65,8 @@ class MutatingPass {
     request: AdmissionRequest,
     index: number,
   ): Promise<boolean> {
-    const {
-      kind,
-      hook: { webhook, configuration },
-      matched,
-    } = invocation;
+    const { kind, matched } = invocation;
+    const { webhook, configuration } = invocation.hook;
     const objects = await versioned(request, kind);
     const round = request.reinvocation.isSecond ? 1 : 0;
     const at = `webhook.admission.k8s.io/round_${round}_index_${index}`;

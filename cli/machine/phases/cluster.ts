@@ -160,10 +160,8 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
 
 /** Lets machines join: a token, what it may do, and where the cluster is found. */
 export async function bootstrapToken(context: MachineContext): Promise<void> {
-  const {
-    config: { cluster, init },
-    progress,
-  } = context;
+  const { progress } = context;
+  const { cluster, init } = context.config;
   const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
   await asAdmin(context, async (client) => {
     await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
@@ -210,10 +208,8 @@ export async function addonPhase(
   context: MachineContext,
   proxied?: (client: KubeClient) => Promise<void>,
 ): Promise<void> {
-  const {
-    config: { cluster, proxy },
-    progress,
-  } = context;
+  const { progress } = context;
+  const { cluster, proxy } = context.config;
   const { dnsDomain, serviceSubnet, podSubnet } = cluster.networking;
   const proxyConfig = {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
@@ -280,10 +276,8 @@ export function joinLine(endpoint: string, token: string, ca: string): string {
 }
 
 export async function showJoinCommand(context: MachineContext): Promise<void> {
-  const {
-    cluster: { certificatesDir },
-    init: { certificateKey },
-  } = context.config;
+  const { certificatesDir } = context.config.cluster;
+  const { certificateKey } = context.config.init;
   const line = await asAdmin(context, (client) => {
     return joinCommand(client, endpointOf(context), certificatesDir);
   });

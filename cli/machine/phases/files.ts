@@ -39,11 +39,8 @@ const CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule";
 
 /** Makes the certificates that are not there; what is there is used. */
 export async function certsPhase(context: MachineContext): Promise<void> {
-  const {
-    config: { cluster },
-    clock,
-    progress,
-  } = context;
+  const { clock, progress } = context;
+  const { cluster } = context.config;
   const dir = cluster.certificatesDir;
   const now_ms = clock.now();
   const leaves = leavesOf(cluster, context);
@@ -86,11 +83,8 @@ export async function kubeconfigPhase(
   context: MachineContext,
   wanted?: readonly string[],
 ): Promise<void> {
-  const {
-    config: { cluster },
-    clock,
-    progress,
-  } = context;
+  const { clock, progress } = context;
+  const { cluster } = context.config;
   const dir = cluster.certificatesDir;
   const ca = await ensureAuthority(dir, "ca", clock.now());
   for (const { file, user, groups, server } of usersOf(context)) {
@@ -122,10 +116,8 @@ export async function writeManifests(
   context: MachineContext,
   pods: readonly StaticPod[],
 ): Promise<void> {
-  const {
-    config: { cluster },
-    progress,
-  } = context;
+  const { progress } = context;
+  const { cluster } = context.config;
   for (const pod of pods) {
     await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
     await replaceFile(manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
@@ -145,12 +137,8 @@ export async function manifestOf(
   pod: StaticPod,
   initialCluster?: string,
 ): Promise<string> {
-  const {
-    config: { cluster, init },
-    nodeName,
-    address,
-    bindPort,
-  } = context;
+  const { nodeName, address, bindPort } = context;
+  const { cluster, init } = context.config;
   checkExtraArgs(cluster);
   const paths = pathsOf(cluster.certificatesDir, "ca");
   // An external CA has a certificate and no key here.
@@ -173,10 +161,8 @@ export async function etcdPhase(context: MachineContext): Promise<void> {
 
 /** The KubeletConfiguration of a cluster. */
 export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
-  const {
-    certificatesDir,
-    networking: { serviceSubnet, dnsDomain },
-  } = config.cluster;
+  const { certificatesDir } = config.cluster;
+  const { serviceSubnet, dnsDomain } = config.cluster.networking;
   const defaults = defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain, certificatesDir);
   return { ...defaults, ...config.kubelet };
 }
@@ -192,14 +178,8 @@ export async function kubeletStart(
   context: MachineContext,
   node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
 ): Promise<void> {
-  const {
-    address,
-    nodeName,
-    config: { cluster, init },
-    clock,
-    signal,
-    progress,
-  } = context;
+  const { address, nodeName, clock, signal, progress } = context;
+  const { cluster, init } = context.config;
   await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
   const taints = taintsOf(node.registration, node.isControlPlane);
   const flags = new Map([

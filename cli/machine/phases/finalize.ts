@@ -8,11 +8,8 @@ import { KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "../layout.ts";
 
 /** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
 export async function kubeletFinalize(context: MachineContext): Promise<void> {
-  const {
-    nodeName,
-    config: { cluster },
-    progress,
-  } = context;
+  const { nodeName, progress } = context;
+  const { cluster } = context.config;
   progress.note(
     `[kubelet-finalize] Updating "${KUBELET_KUBECONFIG}" to point to a rotatable ` +
       "kubelet client certificate and key",

@@ -17,12 +17,8 @@ export async function loadReleaseImages(
   context: MachineContext,
   build: string,
 ): Promise<(component: Component) => string> {
-  const {
-    config: {
-      cluster: { imageRepository },
-    },
-    progress,
-  } = context;
+  const { progress } = context;
+  const { imageRepository } = context.config.cluster;
   const { runtimeRoot } = NODE_AGENT;
   const images = new ImageStore(join(runtimeRoot, "images"), () => layersOfOthers([runtimeRoot]));
   await images.open();

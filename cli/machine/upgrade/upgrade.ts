@@ -156,13 +156,8 @@ async function proxied(client: KubeClient): Promise<boolean> {
 
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
-  const {
-    config: { cluster },
-    nodeName,
-    clock,
-    signal,
-    progress,
-  } = context;
+  const { nodeName, clock, signal, progress } = context;
+  const { cluster } = context.config;
   const wanted = (["kube-proxy", "coredns"] as const satisfies Component[]).map((component) =>
     imageOf(component, cluster.imageRepository, context.buildOf?.(component)),
   );

@@ -39,10 +39,8 @@ const INLINE_VOLUMES = new WeakMap<Pod, InlineVolumes>();
 export function inlineVolumesOf(pod: Pod): InlineVolumes {
   const known = INLINE_VOLUMES.get(pod);
   if (known) return known;
-  const {
-    metadata: { namespace = "" },
-    spec,
-  } = pod;
+  const { spec } = pod;
+  const { namespace = "" } = pod.metadata;
   const found = new Map<string, PersistentVolume>();
   const inTree = (spec.volumes ?? []).filter((each) => inTreeFieldOf(each) !== undefined);
   for (const each of inTree.slice(0, INLINE_VOLUMES_MAX)) {
