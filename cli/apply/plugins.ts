@@ -44,13 +44,10 @@ export async function removePlugins(dir: string): Promise<void> {
 async function ownPlugins(dir: string): Promise<string[]> {
   const own: string[] = [];
   for (const name of await namesIn(dir, (entry) => entry.isFile())) {
-    const file = await open(join(dir, name));
-    try {
-      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(HEAD_BYTES) });
-      if (OWN.test(buffer.toString("latin1", 0, bytesRead))) own.push(name);
-    } finally {
-      await file.close();
-    }
+    await using file = await open(join(dir, name));
+
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(HEAD_BYTES) });
+    if (OWN.test(buffer.toString("latin1", 0, bytesRead))) own.push(name);
   }
   return own;
 }

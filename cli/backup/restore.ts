@@ -122,32 +122,29 @@ async function unpackEntries(
   source: AsyncIterable<Buffer>,
   { aside, roots }: Target,
 ): Promise<BackupHeader> {
-  const snapshot = await open(snapshotPath(aside), "wx", 0o600);
-  try {
-    let header: BackupHeader | undefined;
-    let files = 0;
-    const store = { parts: 0 };
-    for await (const entry of tarEntries(source)) {
-      const name = entry.header.name.toString("utf8");
-      if (header === undefined) {
-        header = readHeader(name, (await whole(entry, FILE_BYTES_MAX)).toString("utf8"));
-        refuseExisting(header, roots);
-      } else if (storePartOf(name) === store.parts) {
-        await snapshot.appendFile(await whole(entry, STORE_PART_BYTES));
-        store.parts++;
-      } else if (isBackupFile(name) && ++files <= FILES_MAX) {
-        const content = await whole(entry, FILE_BYTES_MAX);
-        await replaceFile(join(aside, name), content, { mode: entry.header.mode & 0o644 });
-      } else {
-        throw damaged(`it has an unexpected file ${JSON.stringify(name.slice(0, 128))}`);
-      }
+  await using snapshot = await open(snapshotPath(aside), "wx", 0o600);
+
+  let header: BackupHeader | undefined;
+  let files = 0;
+  const store = { parts: 0 };
+  for await (const entry of tarEntries(source)) {
+    const name = entry.header.name.toString("utf8");
+    if (header === undefined) {
+      header = readHeader(name, (await whole(entry, FILE_BYTES_MAX)).toString("utf8"));
+      refuseExisting(header, roots);
+    } else if (storePartOf(name) === store.parts) {
+      await snapshot.appendFile(await whole(entry, STORE_PART_BYTES));
+      store.parts++;
+    } else if (isBackupFile(name) && ++files <= FILES_MAX) {
+      const content = await whole(entry, FILE_BYTES_MAX);
+      await replaceFile(join(aside, name), content, { mode: entry.header.mode & 0o644 });
+    } else {
+      throw damaged(`it has an unexpected file ${JSON.stringify(name.slice(0, 128))}`);
     }
-    if (header === undefined) throw damaged("it is empty");
-    if (store.parts === 0) throw damaged("it has no snapshot of the store");
-    return header;
-  } finally {
-    await snapshot.close();
   }
+  if (header === undefined) throw damaged("it is empty");
+  if (store.parts === 0) throw damaged("it has no snapshot of the store");
+  return header;
 }
 
 /** The content of a file of at most `bytes_max` bytes. */

@@ -18,18 +18,15 @@ export class SettledFiles {
    * the read. Throws StaticPodError for a file that is too large.
    */
   async read(file: string): Promise<string | undefined> {
-    const handle = await open(file, "r");
-    try {
-      const before = await handle.stat();
-      if (!this.#isSettled(file, before)) return undefined;
-      if (before.size > STATIC_POD_FILE_BYTES_MAX) {
-        throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
-      }
-      const text = await handle.readFile("utf8");
-      return versionOf(await handle.stat()) === versionOf(before) ? text : undefined;
-    } finally {
-      await handle.close();
+    await using handle = await open(file, "r");
+
+    const before = await handle.stat();
+    if (!this.#isSettled(file, before)) return undefined;
+    if (before.size > STATIC_POD_FILE_BYTES_MAX) {
+      throw new StaticPodError("TOO_BIG", `${file} is larger than a pod can be`);
     }
+    const text = await handle.readFile("utf8");
+    return versionOf(await handle.stat()) === versionOf(before) ? text : undefined;
   }
 
   /**

@@ -142,16 +142,13 @@ export class SnapshotSender {
 async function* partsOf<O extends object>(file: SnapshotFile, offer: O, from: Promise<number>) {
   yield offer;
   let at = await from;
-  const handle = await open(file.path, "r");
-  try {
-    while (at < file.bytes) {
-      const part = Buffer.allocUnsafe(Math.min(SNAPSHOT_PART_BYTES, file.bytes - at));
-      const { bytesRead } = await handle.read(part, 0, part.length, at);
-      if (bytesRead === 0) throw new RpcError(Status.DATA_LOSS, `${file.path} has become shorter`);
-      at += bytesRead;
-      yield { data: part.subarray(0, bytesRead) };
-    }
-  } finally {
-    await handle.close();
+  await using handle = await open(file.path, "r");
+
+  while (at < file.bytes) {
+    const part = Buffer.allocUnsafe(Math.min(SNAPSHOT_PART_BYTES, file.bytes - at));
+    const { bytesRead } = await handle.read(part, 0, part.length, at);
+    if (bytesRead === 0) throw new RpcError(Status.DATA_LOSS, `${file.path} has become shorter`);
+    at += bytesRead;
+    yield { data: part.subarray(0, bytesRead) };
   }
 }

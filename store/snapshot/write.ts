@@ -38,12 +38,9 @@ export async function writeSnapshot(
 /** Renames a synced file within its directory, and makes its new name survive a power loss. */
 export async function renameDurably(from: string, to: string): Promise<void> {
   await rename(from, to);
-  const folder = await open(dirname(to), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await using folder = await open(dirname(to), "r");
+
+  await folder.sync();
 }
 
 async function writeBlocks(handle: FileHandle, header: SnapshotHeader, view: BackendSnapshot) {

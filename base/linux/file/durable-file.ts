@@ -40,10 +40,7 @@ export function freshOf(file: string): string {
 
 /** Makes the entries of a directory (a rename, a new file, a removal) survive a power loss. */
 export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(directory, "r");
+
+  await handle.sync();
 }

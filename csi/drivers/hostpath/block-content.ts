@@ -9,15 +9,12 @@ const run = promisify(execFile);
 
 /** Makes a file at least `size_bytes` long, in whole blocks, without using space for it; synced. */
 export async function growFile(file: string, size_bytes: number): Promise<void> {
-  const handle = await open(file, "a+", 0o600);
-  try {
-    const size = Math.ceil(size_bytes / BLOCK_BYTES) * BLOCK_BYTES;
-    if ((await handle.stat()).size < size) await handle.truncate(size);
-    await handle.chmod(0o600);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(file, "a+", 0o600);
+
+  const size = Math.ceil(size_bytes / BLOCK_BYTES) * BLOCK_BYTES;
+  if ((await handle.stat()).size < size) await handle.truncate(size);
+  await handle.chmod(0o600);
+  await handle.sync();
 }
 
 /**

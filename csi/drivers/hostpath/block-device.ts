@@ -69,12 +69,9 @@ export async function unstageBlock(held: HeldDevices, id: string, content: strin
 /** Writes what the kernel holds of a volume's devices to its content. */
 export async function syncDevices(content: string): Promise<void> {
   for (const name of loopDevicesOf(content)) {
-    const device = await open(path.join("/dev", name), "r");
-    try {
-      await device.sync();
-    } finally {
-      await device.close();
-    }
+    await using device = await open(path.join("/dev", name), "r");
+
+    await device.sync();
   }
 }
 

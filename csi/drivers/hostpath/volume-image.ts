@@ -146,12 +146,9 @@ export async function imagesMissing(directory: string): Promise<string | undefin
 
 /** Makes what was written to a file survive a power loss. */
 export async function syncFile(file: string): Promise<void> {
-  const handle = await open(file, "r+");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await using handle = await open(file, "r+");
+
+  await handle.sync();
 }
 
 /**
