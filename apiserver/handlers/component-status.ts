@@ -5,11 +5,9 @@ import { matchesLabels, parseLabelSelector } from "@raft2kube/api/selector.ts";
 import { notFound } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { STORE_CHECK_TIMEOUT_MS } from "../limits.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
-import type { RequestContext } from "../request/context.ts";
-import type { Resource } from "../resource/resource.ts";
+import { objectAnswer } from "../request/answer.ts";
 import { keyOf } from "../storage/keys.ts";
-import type { ApiServer } from "./server.ts";
+import type { ApiServer, Serve } from "./server.ts";
 
 /** Components by upstream's names, and the leases that they renew while they live. */
 const LEASES = [
@@ -24,11 +22,7 @@ const SUBJECT = { group: "", name: "componentstatus" };
  * ComponentStatuses, of which nothing is stored. Upstream asks ports of its own machine; the parts
  * may be anywhere here, so their leases are looked at.
  */
-export async function serveComponentStatus(
-  server: ApiServer,
-  resource: Resource,
-  { info, query }: RequestContext,
-): Promise<Answer> {
+export const serveComponentStatus: Serve = async (server, resource, { info, query }) => {
   const all = [...(await leaseHolders(server)), await storeStatus(server)];
   const { kind } = resource;
   if (info.verb === "list") {
@@ -41,7 +35,7 @@ export async function serveComponentStatus(
   const found = all.find(({ metadata }) => metadata.name === info.name);
   if (found === undefined) throw notFound(SUBJECT, info.name);
   return objectAnswer(found, kind);
-}
+};
 
 async function leaseHolders(server: ApiServer): Promise<ComponentStatus[]> {
   const leases = server.resources.of("coordination.k8s.io/v1", "leases");

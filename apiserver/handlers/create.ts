@@ -1,19 +1,13 @@
 import { authorizeNew } from "../authz/authorize-write.ts";
 import { createObject } from "../registry/create.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
-import type { RequestContext } from "../request/context.ts";
-import type { Resource } from "../resource/resource.ts";
+import { objectAnswer } from "../request/answer.ts";
 import { namespaceOf } from "./read.ts";
 import { serveReview } from "./reviews/reviews.ts";
-import type { ApiServer } from "./server.ts";
+import type { Serve } from "./server.ts";
 import { readObject, writeOptionsOf } from "./write-request.ts";
 
 /** POST to a collection. */
-export async function serveCreate(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveCreate: Serve = async (server, resource, context) => {
   const { kind } = resource;
   const options = writeOptionsOf(context);
   const object = await readObject(context, { kind, schema: kind.schema }, options);
@@ -26,4 +20,4 @@ export async function serveCreate(
   // A dry run's object is not what was written last under its name.
   const written = options.dryRun ? undefined : resource.store.recent.bodyOf(created);
   return objectAnswer(created, kind, 201, written);
-}
+};

@@ -10,12 +10,12 @@ import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry
 import { listingOf } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
 import { selectionOf } from "../registry/selection.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
+import { objectAnswer } from "../request/answer.ts";
 import { bodyTypeOf, readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Resource } from "../resource/resource.ts";
 import { namespaceOf } from "./read.ts";
-import type { ApiServer } from "./server.ts";
+import type { Serve } from "./server.ts";
 import { writeOptionsOf } from "./write-request.ts";
 
 /** Kinds whose deletion answers the object instead of a Status, as upstream's do. */
@@ -43,11 +43,7 @@ function warnOfOrphans({ kind }: Resource, request: DeleteRequest, warnings: str
 }
 
 /** DELETE of one object. */
-export async function serveDelete(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveDelete: Serve = async (server, resource, context) => {
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
   warnOfOrphans(resource, request, context.warnings);
@@ -67,7 +63,7 @@ export async function serveDelete(
   const accepted = !deleted && request.orphanDependents === false;
   if (whole) return objectAnswer(object, kind, accepted ? 202 : 200);
   return objectAnswer(statusOf(resource, object) as unknown as KubeObject);
-}
+};
 
 function statusOf(resource: Resource, object: KubeObject): Status {
   const { name = "", uid = "" } = object.metadata;
@@ -82,11 +78,7 @@ function statusOf(resource: Resource, object: KubeObject): Status {
 }
 
 /** DELETE of a collection: every object that the selectors pick, as of one revision. */
-export async function serveDeleteCollection(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveDeleteCollection: Serve = async (server, resource, context) => {
   const { kind } = resource;
   const list = readListOptions(kind, context.query);
   const request = await deleteRequestOf(context);
@@ -107,7 +99,7 @@ export async function serveDeleteCollection(
   }
   // The answer shows them as they were listed, a page where that was asked for.
   return { type: "list", list: { kind, ...listed, items: entries.map(({ body }) => body) } };
-}
+};
 
 async function deleteRequestOf(context: RequestContext): Promise<DeleteRequest> {
   const body = await readBody(context);

@@ -20,18 +20,11 @@ import { serveDelete, serveDeleteCollection } from "./delete.ts";
 import { serveNodeMetrics, servePodMetrics } from "./metrics-server/serve.ts";
 import { checkPatchType } from "./patch.ts";
 import { serveGet, serveList, serveWatch } from "./read.ts";
-import type { ApiServer } from "./server.ts";
+import type { ApiServer, Serve } from "./server.ts";
 import { partOf } from "./subresources/dispatch.ts";
 import { servePatch, serveUpdate } from "./update.ts";
 
-/** Answers one verb on one resource. */
-type ServeVerb = (
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-) => Promise<Answer>;
-
-const VERBS: Readonly<Record<string, ServeVerb>> = {
+const VERBS: Readonly<Record<string, Serve>> = {
   create: serveCreate,
   get: serveGet,
   list: serveList,
@@ -101,7 +94,7 @@ function hasTable({ kind }: Resource, { subresource }: RequestInfo): boolean {
 }
 
 /** Returns the handler of a verb on a resource itself. Throws 404 or 405. */
-function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
+function verbOf({ kind }: Resource, info: RequestInfo): Serve {
   // Reviews have no objects that could be named.
   if (kind.served === "review" && info.name !== "") throw noSuchResource();
   checkPlace(info);
@@ -112,13 +105,13 @@ function verbOf({ kind }: Resource, info: RequestInfo): ServeVerb {
 }
 
 /** Handlers of the kinds that are computed and not stored. */
-const VIRTUAL: Readonly<Record<string, ServeVerb>> = {
+const VIRTUAL: Readonly<Record<string, Serve>> = {
   "core/v1.ComponentStatus": serveComponentStatus,
   "metrics/v1beta1.NodeMetrics": serveNodeMetrics,
   "metrics/v1beta1.PodMetrics": servePodMetrics,
 };
 
-function virtualOf(kind: Kind): ServeVerb {
+function virtualOf(kind: Kind): Serve {
   const schema = structOf(kind.schema).name;
   const serve = own(VIRTUAL, schema);
   assert(serve !== undefined, `${schema} is virtual, and nothing makes its objects`);

@@ -4,11 +4,11 @@ import { getObject } from "../registry/get.ts";
 import { listObjects } from "../registry/list.ts";
 import { readListOptions, readWatchOptions } from "../registry/list-options.ts";
 import { watchObjects } from "../registry/watch.ts";
-import { type Answer, objectAnswer } from "../request/answer.ts";
+import { objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Resource } from "../resource/resource.ts";
 import { watchEncoderFor } from "./response/watch-encoding.ts";
-import type { ApiServer } from "./server.ts";
+import type { Serve } from "./server.ts";
 
 /**
  * A namespace's own requests carry its name twice in the path's reading: as object and as scope.
@@ -18,40 +18,28 @@ export function namespaceOf(resource: Resource, context: RequestContext): string
 }
 
 /** GET of one object. */
-export async function serveGet(
-  _server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveGet: Serve = async (_server, resource, context) => {
   const { info, query } = context;
   const object = await getObject(resource, namespaceOf(resource, context), info.name, query);
   return objectAnswer(object, resource.kind);
-}
+};
 
 /** GET of a collection. */
-export async function serveList(
-  _server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveList: Serve = async (_server, resource, context) => {
   const options = readListOptions(resource.kind, context.query);
   const namespace = namespaceOf(resource, context);
   return { type: "list", list: await listObjects(resource, namespace, options) };
-}
+};
 
 /** GET of a collection with `watch=1`. */
-export async function serveWatch(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveWatch: Serve = async (server, resource, context) => {
   const { info } = context;
   const options = readWatchOptions(resource.kind, context.query);
   const fieldSelector = selectorOf(info.name, options.fieldSelector);
   const namespace = namespaceOf(resource, context);
   const encoder = watchEncoderFor(context, resource.kind, () => server.clock.now());
   return await watchObjects(server, resource, namespace, { ...options, fieldSelector }, encoder);
-}
+};
 
 /**
  * The selector of a watch that may name one object by its path: the request was allowed for that

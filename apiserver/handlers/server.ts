@@ -8,6 +8,9 @@ import type { CustomResources } from "../customresources/custom-resources.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
 import type { Writer } from "../registry/writer.ts";
+import type { Answer } from "../request/answer.ts";
+import type { RequestContext } from "../request/context.ts";
+import type { Resource } from "../resource/resource.ts";
 import type { Resources } from "../resource/resources.ts";
 import type { WebhookClient } from "../webhook/client.ts";
 import type { Scraper } from "./metrics-server/scraper.ts";
@@ -37,3 +40,10 @@ export interface ApiServer extends Writer {
   /** Signal that is aborted when the server starts to close. */
   readonly closing: AbortSignal;
 }
+
+/** Answers one verb on one resource, or on a part of it. */
+export type Serve = (
+  server: ApiServer,
+  resource: Resource,
+  context: RequestContext,
+) => Promise<Answer>;

@@ -11,17 +11,13 @@ import { type Answer, objectAnswer } from "../../request/answer.ts";
 import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
-import type { ApiServer } from "../server.ts";
+import type { ApiServer, Serve } from "../server.ts";
 import { nodeUsage, podUsage, type Usage, type Window } from "./points.ts";
 
 type Windows = ReadonlyMap<string, Window>;
 
 /** Serves NodeMetrics: of the nodes that are there, those that were measured twice. */
-export async function serveNodeMetrics(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveNodeMetrics: Serve = async (server, resource, context) => {
   const windows = await server.scraper.windows();
   const metricsOf = (entry: Entry): NodeMetrics | undefined => {
     const window = windows.get(entry.name);
@@ -32,14 +28,10 @@ export async function serveNodeMetrics(
   };
   const nodes = server.resources.of("v1", "nodes");
   return await answer<NodeMetrics>({ resource, context, measured: nodes, metricsOf });
-}
+};
 
 /** Serves PodMetrics: of the pods that run, those that their own node has measured twice. */
-export async function servePodMetrics(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const servePodMetrics: Serve = async (server, resource, context) => {
   const windows = await server.scraper.windows();
   const metricsOf = (entry: Entry): PodMetrics | undefined => {
     if (entry.fields["status.phase"] !== "Running") return undefined;
@@ -53,7 +45,7 @@ export async function servePodMetrics(
   };
   const pods = server.resources.of("v1", "pods");
   return await answer<PodMetrics>({ resource, context, measured: pods, metricsOf });
-}
+};
 
 /** A kubelet is believed about the pods of its node alone. */
 function usageOf(windows: Windows, entry: Entry): Map<string, Usage> | undefined {

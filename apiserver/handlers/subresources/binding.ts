@@ -5,11 +5,10 @@ import { badRequest, conflict, notFound } from "@raft2kube/apimachinery/errors/c
 import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { objectAnswer } from "../../request/answer.ts";
 import type { Resource } from "../../resource/resource.ts";
 import { keyOf } from "../../storage/keys.ts";
-import type { ApiServer } from "../server.ts";
+import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 import { successStatus } from "./success.ts";
 
@@ -22,11 +21,7 @@ const PART = { group: "", name: "pods/binding" };
 type Pod = CorePod & KubeObject;
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
-export async function serveBinding(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveBinding: Serve = async (server, resource, context) => {
   const { info } = context;
   const options = writeOptionsOf(context);
   const binding = await readObject<Binding>(context, FORM, options);
@@ -36,7 +31,7 @@ export async function serveBinding(
   await admitBinding(server, resource, info, binding, options);
   await bindPod(server, info.namespace, info.name, binding, options.dryRun);
   return objectAnswer(successStatus(201), undefined, 201);
-}
+};
 
 /** Admission of a Binding, through its pod or its own collection. */
 export async function admitBinding(

@@ -1,9 +1,6 @@
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
-import type { Answer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
-import type { Resource } from "../../resource/resource.ts";
-import type { ApiServer } from "../server.ts";
+import type { Serve } from "../server.ts";
 import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, placeOf } from "./kubelet.ts";
 import { tunnel } from "./tunnel.ts";
@@ -34,11 +31,7 @@ const OPTION_KINDS = {
 } as const;
 
 /** exec, attach and portforward of a pod: the connection becomes a tunnel to its kubelet. */
-export async function serveConnect(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveConnect: Serve = async (server, resource, context) => {
   const { info, query } = context;
   // A connection can change the container, regardless of the method that opens it: the right to
   // read is not enough (upstream from 1.35).
@@ -60,7 +53,7 @@ export async function serveConnect(
     path: `/${path.map(encodeURIComponent).join("/")}?${passed}`,
   });
   return { type: "taken" };
-}
+};
 
 function streamOptions(part: "exec" | "attach", query: URLSearchParams): Options {
   const streams: Streams = {};

@@ -11,10 +11,9 @@ import { type DeleteRequest, readDeleteBody } from "../../registry/delete-option
 import { internalWrite } from "../../registry/internal-write.ts";
 import { listObjects } from "../../registry/list.ts";
 import type { WriteOptions } from "../../registry/write-options.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { objectAnswer } from "../../request/answer.ts";
 import type { Resource } from "../../resource/resource.ts";
-import type { ApiServer } from "../server.ts";
+import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 import { withCondition } from "./conditions.ts";
 import {
@@ -39,11 +38,7 @@ const FORM = {
 };
 
 /** POST pods/NAME/eviction: a deletion that disruption budgets may refuse for now (429). */
-export async function serveEviction(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveEviction: Serve = async (server, resource, context) => {
   const { info, query } = context;
   const given = writeOptionsOf(context);
   const eviction = await readObject<Eviction>(context, FORM, given);
@@ -66,7 +61,7 @@ export async function serveEviction(
   const deletion = { ...request, dryRun: dryRun || request.dryRun, isAdmitted: true };
   await new PodEviction(server, resource, deletion, options).evict(info.namespace, info.name);
   return objectAnswer(successStatus(201), undefined, 201);
-}
+};
 
 /** One eviction, with its options. */
 class PodEviction {

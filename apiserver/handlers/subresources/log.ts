@@ -1,11 +1,9 @@
 import { forbidden, invalid as invalidField } from "@raft2kube/api/errors.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isWebSocket } from "../../authn/websocket-token.ts";
-import { type Answer, textAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { textAnswer } from "../../request/answer.ts";
 import { wholeNumber } from "../../request/request-info.ts";
-import type { Resource } from "../../resource/resource.ts";
-import type { ApiServer } from "../server.ts";
+import type { Serve } from "../server.ts";
 import { bodyInTurns } from "./backend-turns.ts";
 import { type Backend, forward, openBackend } from "./forward.ts";
 import { kubeletAgent, placeIfAny } from "./kubelet.ts";
@@ -24,11 +22,7 @@ const PASSED = [
 ];
 
 /** GET pods/NAME/log: the container's log as its kubelet streams it. */
-export async function serveLog(
-  server: ApiServer,
-  _resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveLog: Serve = async (server, _resource, context) => {
   const { info, query } = context;
   checkOptions(info.name, query);
   const careless = query.get("insecureSkipTLSVerifyBackend") === "true";
@@ -56,7 +50,7 @@ export async function serveLog(
     await sendOverWebSocket(context, bodyInTurns(context, answer));
   } else await forward(server, context, backend);
   return { type: "taken" };
-}
+};
 
 /** The least that each number may be. */
 const LEAST: Readonly<Record<string, number>> = { tailLines: 0, limitBytes: 1, sinceSeconds: 1 };

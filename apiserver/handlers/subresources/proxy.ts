@@ -4,10 +4,8 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest, serviceUnavailable } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { authorizeCreate } from "../../authz/authorize-write.ts";
 import { reachable } from "../../object/reachable.ts";
-import type { Answer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
 import type { Resource } from "../../resource/resource.ts";
-import type { ApiServer } from "../server.ts";
+import type { ApiServer, Serve } from "../server.ts";
 import { admitConnection } from "./admit-connection.ts";
 import { kubeletAgent, kubeletOf } from "./kubelet.ts";
 import { type ProxyPlace, passThrough } from "./pass-through.ts";
@@ -22,11 +20,7 @@ const OPTION_KINDS = {
 } as const;
 
 /** pods, services and nodes `/proxy`: a request to the backend there. */
-export async function serveProxy(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveProxy: Serve = async (server, resource, context) => {
   const { info } = context;
   // A kubelet's upgrades run processes in pods, with this server's permissions.
   if (info.resource === "nodes" && context.upgrade) {
@@ -38,7 +32,7 @@ export async function serveProxy(
   const place = await placeOf(server, resource, info.namespace, parseTarget(info.name));
   await passThrough(server, context, place);
   return { type: "taken" };
-}
+};
 
 /**
  * Pods and Services are reached by address, which their certificates rarely contain: as upstream,

@@ -10,11 +10,9 @@ import { timeText } from "@raft2kube/apimachinery/time.ts";
 import { admissionRequest } from "../../admission/plugin.ts";
 import type { BoundObject, KubernetesClaims } from "../../authn/token-claims.ts";
 import { TOKEN_SECONDS_MAX, TOKEN_SECONDS_MIN } from "../../limits.ts";
-import { type Answer, objectAnswer } from "../../request/answer.ts";
-import type { RequestContext } from "../../request/context.ts";
+import { objectAnswer } from "../../request/answer.ts";
 import type { RequestInfo } from "../../request/request-info.ts";
-import type { Resource } from "../../resource/resource.ts";
-import type { ApiServer } from "../server.ts";
+import type { ApiServer, Serve } from "../server.ts";
 import { readObject, writeOptionsOf } from "../write-request.ts";
 
 type TokenRequest = KubeObject & { spec?: Partial<Question["spec"]>; status?: Question["status"] };
@@ -35,11 +33,7 @@ const TRACKED: Tracked = {
  * POST serviceaccounts/NAME/token: a signed token for the account, bound to the object that the
  * request names.
  */
-export async function serveToken(
-  server: ApiServer,
-  resource: Resource,
-  context: RequestContext,
-): Promise<Answer> {
+export const serveToken: Serve = async (server, resource, context) => {
   const { info } = context;
   const options = writeOptionsOf(context);
   const form = { kind: KIND, schema: TRACKED.schema };
@@ -73,7 +67,7 @@ export async function serveToken(
   const { token, expires_ms } = await server.tokens.issue(claims, audiences, lifetime_s);
   request.status = { token, expirationTimestamp: timeText(expires_ms) };
   return objectAnswer(request, undefined, 201);
-}
+};
 
 /** Throws when the body is of another account than the path. */
 function checkIdentity({ metadata }: TokenRequest, { name, namespace }: RequestInfo): void {
