@@ -9,6 +9,8 @@ export const BODY_BYTES_MAX = 3 * 1024 * 1024;
  */
 export const LARGE_VALUES = 2_000;
 export const LARGE_BYTES_MIN = 8 * 1024;
+/** Copies of a JSON patch that is not large: each may double the object. */
+export const SMALL_PATCH_COPIES_MAX = 2;
 /**
  * Bytes that cost at least as much as a value. Those of YAML and protobuf cannot be counted without
  * decoding; JSON of few long texts is work too.
@@ -309,6 +311,8 @@ export const CONVERSION_TIMEOUT_MS = 30_000;
 /** Objects of one call of such a webhook, and their bytes: the answer may be larger. */
 export const CONVERSION_OBJECTS_MAX = 500;
 export const CONVERSION_BYTES_MAX = 4 * 1024 * 1024;
+/** Labels, and annotations, that a conversion changes: they are validated in the event loop. */
+export const CONVERTED_TEXTS_MAX = 1_000;
 /** Bytes that are read of an answer of a webhook that is no success. */
 export const WEBHOOK_REFUSAL_BYTES_MAX = 4 * 1024;
 /** Calls of webhooks under way in one process. */

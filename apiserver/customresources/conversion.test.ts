@@ -6,6 +6,7 @@ import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { WebhookServer } from "../../testing/apiserver/webhook-server.ts";
 import { versioned } from "../admission/matching/versions.ts";
 import type { AdmissionRequest } from "../admission/plugin.ts";
+import { CONVERTED_TEXTS_MAX } from "../limits.ts";
 import { WebhookClient } from "../webhook/client.ts";
 import { Connections } from "../webhook/connections.ts";
 import { conversionsBy } from "./conversion.ts";
@@ -166,6 +167,24 @@ it("a webhook changes nothing of metadata but labels and annotations", async () 
   const { body } = await json(path("v2", "a"));
   expect(body.metadata).toMatchObject({ labels: { by: "webhook" } });
   expect(body.metadata).not.toHaveProperty("finalizers");
+});
+
+it("a webhook adds a bounded number of labels, which are validated", async () => {
+  const labelled = (count: number) => {
+    const labels = Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, ""]));
+    answer = (review, all) =>
+      honest(
+        review,
+        all.map((host) => ({ ...host, metadata: { ...host.metadata, labels } })),
+      );
+    return json(path("v2", "a"));
+  };
+  expect((await labelled(CONVERTED_TEXTS_MAX)).status).toBe(200);
+  const failed = await labelled(CONVERTED_TEXTS_MAX + 1);
+  expect([failed.status, failed.body.message]).toEqual([
+    500,
+    expect.stringContaining(`metadata.labels has more than ${CONVERTED_TEXTS_MAX} that are new`),
+  ]);
 });
 
 it("a conversion ends with the request that it is for", async () => {

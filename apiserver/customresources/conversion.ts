@@ -9,7 +9,12 @@ import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/js
 import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
-import { CONVERSION_BYTES_MAX, CONVERSION_OBJECTS_MAX, CONVERSION_TIMEOUT_MS } from "../limits.ts";
+import {
+  CONVERSION_BYTES_MAX,
+  CONVERSION_OBJECTS_MAX,
+  CONVERSION_TIMEOUT_MS,
+  CONVERTED_TEXTS_MAX,
+} from "../limits.ts";
 import type { WebhookClient } from "../webhook/client.ts";
 import { WebhookError } from "../webhook/errors.ts";
 import type { ConvertBy } from "./custom-resources.ts";
@@ -161,7 +166,12 @@ function checked(
     delete restored[name];
     if (given === undefined || given === null) continue;
     if (!isTexts(given)) throw fail(`metadata.${name} must be strings by name`);
-    const findings = validate(given, `metadata.${name}`);
+    const own: Readonly<Record<string, string>> = before.metadata[name] ?? {};
+    const changed = Object.entries(given).filter(([key, value]) => own[key] !== value);
+    if (changed.length > CONVERTED_TEXTS_MAX) {
+      throw fail(`metadata.${name} has more than ${CONVERTED_TEXTS_MAX} that are new`);
+    }
+    const findings = validate(Object.fromEntries(changed), `metadata.${name}`);
     if (findings.length > 0) throw fail(findings.map(messageOfField).join(", "));
     restored[name] = given;
   }
