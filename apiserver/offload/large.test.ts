@@ -12,7 +12,7 @@ import { parse, stringify } from "yaml";
 import { ask as request } from "../../testing/apiserver/ask.ts";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
 import { startTestApiserver } from "../../testing/apiserver/test-apiserver.ts";
-import { LARGE_VALUES } from "../limits.ts";
+import { LARGE_VALUES, SMALL_PATCH_COPIES_MAX } from "../limits.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const JSON_TYPE = { "content-type": "application/json" };
@@ -97,6 +97,25 @@ it("each kind of patch is merged in the thread, and reads see it", async () => {
       (JSON.parse(answer.body) as Map).metadata.resourceVersion,
     );
   }
+});
+
+it("a small JSON patch that copies often is taken by the thread", async () => {
+  await ask(MAPS, { method: "POST", body: { metadata: { name: "copied" }, data: { a: "b" } } });
+  const headers = { "content-type": "application/json-patch+json" };
+  const copying = (count: number) => () => {
+    const body = JSON.stringify(
+      Array.from({ length: count }, (_, at) => ({
+        op: "copy",
+        from: "/data/a",
+        path: `/data/${at}`,
+      })),
+    ).replaceAll('"copy"', '"c\\u006fpy"');
+    return ask(`${MAPS}/copied`, { method: "PATCH", headers, body });
+  };
+  const [few, none] = await handedOver(copying(SMALL_PATCH_COPIES_MAX));
+  expect([few.status, none]).toEqual([200, 0]);
+  const [many, one] = await handedOver(copying(SMALL_PATCH_COPIES_MAX + 1));
+  expect([many.status, one]).toEqual([200, 1]);
 });
 
 it("what is stored and large is changed there, and read in every form by the loop", async () => {

@@ -6,10 +6,10 @@ import type { ApiserverOptions } from "../options.ts";
 import type { Answer } from "../request/answer.ts";
 import { readBody } from "../request/body.ts";
 import { headerOf, type RequestContext } from "../request/context.ts";
+import { isLarge } from "../request/weight.ts";
 import type { Resource } from "../resource/resource.ts";
 import { prefixOf } from "../storage/keys.ts";
 import { LargeThread, threadInit } from "./large-thread.ts";
-import { isLarge } from "./weight.ts";
 
 /** Verbs of requests that write one object. */
 const VERBS: ReadonlySet<string> = new Set(["create", "update", "patch", "delete"]);

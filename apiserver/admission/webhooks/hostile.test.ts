@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../../testing/apiserver/file-apiserver.ts";
-import { BODY_BYTES_MAX } from "../../limits.ts";
+import { BODY_BYTES_MAX, LARGE_VALUES } from "../../limits.ts";
 import {
   jsonPatch,
   MAPS,
@@ -238,6 +238,21 @@ it("a large request reaches the same webhooks from its thread", async () => {
   expect((JSON.parse(answer.body) as { data: object }).data).toMatchObject({ seen: "yes" });
   const served = (await server.ask("/metrics")).body.includes("r2k_large_requests_total 1");
   expect(served).toBe(true);
+});
+
+it("what a webhook makes large is validated in the thread of large requests", async () => {
+  await kit.configure("mutating", "grower");
+  await kit.active("grower");
+  const labels = Object.fromEntries(Array.from({ length: LARGE_VALUES }, (__, i) => [`l${i}`, ""]));
+  kit.answers.set("grower", () =>
+    jsonPatch({ op: "add", path: "/metadata/labels", value: labels }),
+  );
+  const count = async () =>
+    Number(/^r2k_large_requests_total (\d+)/m.exec((await server.ask("/metrics")).body)?.[1]);
+  const before = await count();
+  const answer = await kit.post("grown", { grower: "yes" });
+  expect(answer.status, answer.body.slice(0, 500)).toBe(201);
+  expect(await count()).toBe(before + 1);
 });
 
 it("more webhooks than there are answers for still answer", async () => {

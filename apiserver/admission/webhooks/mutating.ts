@@ -4,6 +4,9 @@ import { internal } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { goSyntaxError } from "@raft2kube/apimachinery/json/go-syntax.ts";
 import type { Json } from "@raft2kube/apimachinery/json/json.ts";
 import { applyJsonPatch, readJsonPatch } from "@raft2kube/apimachinery/patch/json-patch.ts";
+import { PATCH_TYPES } from "@raft2kube/apimachinery/patch/read-patch.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
+import { isLarge } from "../../request/weight.ts";
 import { attributesOf, isExempt } from "../attributes.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type Versioned, versioned } from "../matching/versions.ts";
@@ -21,7 +24,7 @@ const NAME = "MutatingAdmissionWebhook";
  */
 export function mutatingAdmissionWebhook(context: AdmissionContext): AdmissionPlugin {
   const { webhookConfigurations: configurations } = context;
-  const pass = new MutatingPass(new HookMatcher(context, "admit"), new HookCalls(context, "admit"));
+  const pass = new MutatingPass(context);
   return {
     name: NAME,
     admit(request) {
@@ -34,10 +37,13 @@ export function mutatingAdmissionWebhook(context: AdmissionContext): AdmissionPl
 class MutatingPass {
   readonly #matcher: HookMatcher;
   readonly #calls: HookCalls;
+  /** The steps of expressions in the event loop; undefined in the thread of large requests. */
+  readonly #steps_max: number | undefined;
 
-  constructor(matcher: HookMatcher, calls: HookCalls) {
-    this.#matcher = matcher;
-    this.#calls = calls;
+  constructor(context: AdmissionContext) {
+    this.#matcher = new HookMatcher(context, "admit");
+    this.#calls = new HookCalls(context, "admit");
+    this.#steps_max = context.steps_max;
   }
 
   async run(hooks: readonly Hook<MutatingWebhook>[], request: AdmissionRequest): Promise<void> {
@@ -78,6 +84,10 @@ class MutatingPass {
         objects,
         `failed-open.${place}`,
         async ({ patch }) => {
+          // The object becomes too much work for the event loop: the thread repeats the request.
+          if (this.#steps_max !== undefined && isLarge(Buffer.from(patch), PATCH_TYPES.json)) {
+            throw new StepsExceededError(this.#steps_max);
+          }
           const next = patched(webhook, patch, objects);
           if (next !== undefined) {
             request.annotations.addOfBody(`patch.${at}`, () =>
