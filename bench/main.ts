@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   apiserver: async () => (await import("./apiserver.ts")).apiserver,
   "apiserver-loop": async () => (await import("./apiserver-loop.ts")).apiserverLoop,
   "custom-resources": async () => (await import("./custom-resources.ts")).customResources,
+  turns: async () => (await import("./turns.ts")).turns,
   audit: async () => (await import("./audit.ts")).audit,
   backend: async () => (await import("./backend.ts")).backend,
   workloads: async () => (await import("./workloads.ts")).workloads,

@@ -8,7 +8,7 @@ export type Said = Readonly<Record<string, number>>;
 /** Runs the load generator (scripts/peers/api-load) on one side until it ends. */
 export async function load(
   { server }: Pick<Running, "server">,
-  { ca, admin }: Credentials,
+  { ca, admin }: Pick<Credentials, "ca" | "admin">,
   work: string,
   flags: Readonly<Record<string, string | number | boolean>> = {},
 ): Promise<Said> {

@@ -62,13 +62,15 @@ export function oursOf(root: string, pinned: readonly string[] = []): Side {
 
 /** Ours from the bundle, and etcd. */
 export function sides(pinned: readonly string[]): readonly [ours: Side, theirs: Side] {
+  return [oursOf(ROOT, pinned), etcdSide(pinned)];
+}
+
+export function etcdSide(pinned: readonly string[] = []): Side {
   const etcd = peer("etcd");
   const said = spawnSync(etcd, ["--version"], { encoding: "utf8" }).stdout;
   const version = /Version: (\S+)/.exec(said)?.[1] ?? "?";
-  return [
-    oursOf(ROOT, pinned),
-    { name: `etcd ${version}`, start: (members) => startAll([...pinned, etcd], members, 24_690) },
-  ];
+  const start = (members: number) => startAll([...pinned, etcd], members, 24_690);
+  return { name: `etcd ${version}`, start };
 }
 
 async function startAll(command: string[], members: number, port: number): Promise<Cluster> {

@@ -49,17 +49,24 @@ async function range({ endpoints }: Cluster, size: number): Promise<Measurement>
 
 const KIB = ["--val-size=1024", "--key-size=32", "--sequential-keys"];
 
-function fill({ endpoints }: Cluster, keys: number): Promise<Run> {
+/** Writes `keys` keys of 1 KiB. */
+export function fill({ endpoints }: Pick<Cluster, "endpoints">, keys: number): Promise<Run> {
   const sizes = [...KIB, `--key-space-size=${keys}`, `--total=${keys}`];
   return benchmark(endpoints, 100, ["put", ...sizes]);
 }
 
 const DISTURBED_PUTS = 20_000;
 
-/** Puts continue while the store is compacted, copied, and read as a whole. */
 async function maintenance(cluster: Cluster, keys: number): Promise<Measurement> {
-  const { endpoints } = cluster;
   await fill(cluster, keys);
+  return maintained(cluster, () => Promise.resolve());
+}
+
+/** Puts continue while the store is compacted, copied, read as a whole, and what is `more`. */
+export async function maintained(
+  { endpoints }: Pick<Cluster, "endpoints">,
+  more: (ctl: (...args: string[]) => Promise<Run>) => Promise<unknown>,
+): Promise<Measurement> {
   const dir = mkdtempSync(join(tmpdir(), "r2k-bench-"));
   let over = false;
   const disturb = async () => {
@@ -70,6 +77,7 @@ async function maintenance(cluster: Cluster, keys: number): Promise<Measurement>
       await ctl("compact", String(revision));
       await ctl("snapshot", "save", join(dir, `${i}.db`));
       await benchmark(endpoints, 1, ["range", "\u0001", "\u007f", "--total=1"]);
+      await more(ctl);
     }
   };
   const disturbing = disturb();
