@@ -76,7 +76,7 @@ export async function maintained(
       const revision = Number(/"revision":(\d+)/.exec(output)?.[1]);
       await ctl("compact", String(revision));
       await ctl("snapshot", "save", join(dir, `${i}.db`));
-      await benchmark(endpoints, 1, ["range", "\u0001", "\u007f", "--total=1"]);
+      await benchmark(endpoints, 1, ["range", "\u0001", "\u{10ffff}", "--total=1"]);
       await more(ctl);
     }
   };
