@@ -38,7 +38,7 @@ export type Unread = { bytes: number };
 const SCRATCH_BYTES = 4 * 1024;
 /** Larger scratch buffers are not kept between flushes. */
 const SCRATCH_BYTES_KEPT = 64 * 1024;
-/** More than this goes to the socket before the turn of the loop ends. */
+/** Frames with data that leave in one turn of the loop, and up to a frame more. */
 const FLUSH_BYTES = 256 * 1024;
 /** Frames that one of several waiting streams sends before it is the next one's turn. */
 const FRAMES_A_TURN = 4;
@@ -76,10 +76,7 @@ export class FrameSender {
     this.#socket = socket;
     this.#unread = unread;
     this.#onUnread = onUnread;
-    socket.on("drain", () => {
-      this.#blocked = false;
-      this.pumpAll();
-    });
+    socket.on("drain", () => this.#continue());
   }
 
   /** Sends what a stream has; false when it, or the rest of it, must wait. */
@@ -180,6 +177,18 @@ export class FrameSender {
     if (this.#socket.writableLength > UNREAD_BYTES_MAX) this.#onUnread();
   }
 
+  /** Sends no more data in this turn of the loop, though the socket takes everything. */
+  #pause(): void {
+    if (this.#blocked) return;
+    this.#blocked = true;
+    setImmediate(() => this.#continue());
+  }
+
+  #continue(): void {
+    this.#blocked = false;
+    this.pumpAll();
+  }
+
   #headers(streamId: number, block: Buffer, end: boolean): void {
     for (let from = 0; from === 0 || from < block.length; from += FRAME_BYTES_MAX) {
       const length = Math.min(FRAME_BYTES_MAX, block.length - from);
@@ -208,8 +217,11 @@ export class FrameSender {
       this.dataFrames++;
       this.window -= length;
       stream.sendWindow -= length;
-      // However many streams send in one turn: what the socket does not take waits in them.
-      if (this.#used >= FLUSH_BYTES) this.flush();
+      // However many streams send in one turn: the rest waits in them.
+      if (this.#used >= FLUSH_BYTES) {
+        this.flush();
+        this.#pause();
+      }
       if (last) return true;
       item.bytes = bytes.subarray(length);
     }

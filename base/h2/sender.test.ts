@@ -1,0 +1,33 @@
+import { Duplex } from "node:stream";
+import { expect, test } from "vitest";
+import { FrameSender, type Outgoing, type SendingStream } from "./sender.ts";
+
+const MIB = 1024 * 1024;
+
+test("a socket that takes everything gets a part of a large body in each turn of the loop", async () => {
+  let taken = 0;
+  const socket = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      taken += chunk.length;
+      done();
+    },
+  });
+  const sender = new FrameSender(socket, { bytes: 0 }, () => expect.fail("too much is unread"));
+  sender.window = 16 * MIB;
+  const item: Outgoing = { kind: "data", bytes: Buffer.alloc(4 * MIB), end: true };
+  let sent = false;
+  const stream: SendingStream = {
+    id: 1,
+    sendWindow: 16 * MIB,
+    pump() {
+      sent = sender.send(stream, item);
+      if (!sent) sender.wait(stream);
+    },
+  };
+  stream.pump(1);
+  for (let before = 0; !sent; before = taken) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    expect(taken - before).toBeLessThan(MIB);
+  }
+});
