@@ -39,6 +39,8 @@ export const KEEP_ALIVE_MS = 30_000;
 export const UNFINISHED_REQUESTS_BYTES_MAX = 256 * 1024 * 1024;
 /** Messages of one stream that wait for the handler before its client is held back. */
 export const STREAM_REQUESTS_BYTES_MAX = 256 * 1024;
+/** The part of an answer that one turn of the loop encodes, where a list has more items. */
+export const ANSWER_PARTS = { items_max: 250, bytes: 256 * 1024 } as const;
 /** Bytes that one stream may queue for its client before its handler gets back-pressure. */
 export const STREAM_ANSWERS_BYTES_MAX = 64 * 1024;
 /**

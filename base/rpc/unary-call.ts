@@ -1,9 +1,12 @@
 import type { StreamListener } from "@raft2kube/h2/stream.ts";
+import { encodeParts, isLong } from "@raft2kube/proto/parts.ts";
+import type { MethodTable } from "@raft2kube/proto/service.ts";
+import { turn } from "@raft2kube/std/slices.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
 import { decodeRequest, encodeAnswer, GrpcCall, holdBytes } from "./grpc-call.ts";
-import { MessageReader, soleMessage } from "./grpc-message.ts";
-import { STREAM_ANSWERS_BYTES_MAX, UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
+import { framed, MESSAGE_HEADER_BYTES, MessageReader, soleMessage } from "./grpc-message.ts";
+import { ANSWER_PARTS, STREAM_ANSWERS_BYTES_MAX, UNREAD_ANSWERS_BYTES_MAX } from "./limits.ts";
 import type { Route } from "./routes.ts";
 
 /** A call with one request and one answer. */
@@ -84,13 +87,33 @@ export class UnaryCall extends GrpcCall implements StreamListener {
   #answer({ method }: Route, response: unknown): void {
     if (this.over) return;
     try {
-      const message = encodeAnswer(method, response);
-      this.#refuseUnread(message.length);
-      this.send(message);
+      if (isLong(method.response, response as object, ANSWER_PARTS)) {
+        return void this.#inParts(method, response).catch((thrown) => this.fail(thrown));
+      }
+      this.#send([encodeAnswer(method, response)]);
     } catch (thrown) {
       // An answer that cannot be encoded, or would wait in vain.
-      return this.fail(thrown);
+      this.fail(thrown);
     }
+  }
+
+  /** A long answer is encoded over several turns of the loop. */
+  async #inParts({ response: type }: MethodTable, response: unknown): Promise<void> {
+    const parts: Buffer[] = [Buffer.alloc(MESSAGE_HEADER_BYTES)];
+    let bytes = 0;
+    for (const part of encodeParts(type, response as object, ANSWER_PARTS)) {
+      parts.push(part);
+      bytes += part.length;
+      await turn();
+      if (this.over) return;
+    }
+    framed(parts[0]!, bytes);
+    this.#send(parts);
+  }
+
+  #send(parts: readonly Buffer[]): void {
+    this.#refuseUnread(parts.reduce((sum, { length }) => sum + length, 0));
+    for (const part of parts) this.send(part);
     this.settle();
     this.stream.fields(OK_TRAILERS, { constant: true, end: true });
   }
