@@ -11,6 +11,11 @@ const clock = systemClock();
 const waiting = new Fifo<() => void>();
 let isPending = false;
 
+/** Resolves in the next turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /**
  * Resolves in a later turn of the event loop, in order of arrival. However many pieces of work
  * wait, a turn starts only some of them, and other events are processed before the next.

@@ -97,3 +97,27 @@ describe.each([
     await backend.close();
   });
 });
+
+test("a large batch is prepared over several turns of the loop, and written whole", async () => {
+  const backend = await temporary(openBackend);
+  let turns = 0;
+  const count = () => {
+    turns++;
+    counting = setImmediate(count);
+  };
+  let counting = setImmediate(count);
+  const inTurn = new Map<number, number>();
+  function* writes() {
+    for (let i = 0; i < 1_000; i++) {
+      inTurn.set(turns, (inTurn.get(turns) ?? 0) + 1);
+      yield put(`k/${String(i).padStart(4, "0")}`, "x");
+    }
+  }
+  const written = backend.writeBatch(writes(), { sync: false });
+  expect(await all(backend.snapshot().scan(everything))).toEqual([]);
+  await written;
+  clearImmediate(counting);
+  expect(Math.max(...inTurn.values())).toBeLessThanOrEqual(200);
+  expect(await all(backend.scan(everything))).toHaveLength(1_000);
+  await backend.close();
+});

@@ -18,8 +18,11 @@ export interface Backend {
   getSync(key: Buffer): Buffer | undefined;
   /** The pairs of a range in order, in chunks; a view of the moment the scan started. */
   scan(range: ScanRange): AsyncIterable<BackendPair[]>;
-  /** All or nothing. With `sync`, durable when it resolves. */
-  writeBatch(writes: BackendWrite[], options: { sync: boolean }): Promise<void>;
+  /**
+   * All or nothing. With `sync`, durable when it resolves. `writes` is read once, later in part:
+   * a large batch is prepared over several turns of the loop.
+   */
+  writeBatch(writes: Iterable<BackendWrite>, options: { sync: boolean }): Promise<void>;
   /** A frozen view, to be read while writes continue. */
   snapshot(): BackendSnapshot;
   /** Lets the engine give back the space of removed keys. */
@@ -35,4 +38,4 @@ export interface BackendSnapshot {
 }
 
 /** Pairs in one chunk of a scan. */
-export const SCAN_CHUNK_PAIRS = 1_000;
+export const SCAN_CHUNK_PAIRS = 250;

@@ -79,27 +79,29 @@ export class CheckedBackend implements Backend {
   }
 
   writeBatch(...[writes, options]: Parameters<Backend["writeBatch"]>): Promise<void> {
-    const sealed = writes.map(({ key, value }) => ({ key, value: value && seal(key, value) }));
-    if (!this.#inventory) return this.#raw.writeBatch(sealed, options);
     this.#pending++;
     // After a batch that failed there is no other: its pairs are in the inventory and not there.
-    const written = this.#last.then(() => this.#write(sealed, options));
+    const written = this.#last.then(() => this.#raw.writeBatch(this.#sealed(writes), options));
     this.#last = written;
     const done = () => void this.#pending--;
     written.then(done, done);
     return written;
   }
 
-  #write(sealed: BackendWrite[], options: { sync: boolean }): Promise<void> {
-    const inventory = this.#inventory!;
-    try {
-      inventory.take(this.#raw, sealed);
-    } catch (thrown) {
-      // It reads what the batch takes the place of.
-      this.#refuse(thrown);
+  *#sealed(writes: Iterable<BackendWrite>): Generator<BackendWrite> {
+    const inventory = this.#inventory;
+    const take = inventory?.batch(this.#raw);
+    for (const { key, value } of writes) {
+      const sealed = { key, value: value && seal(key, value) };
+      try {
+        take?.(sealed);
+      } catch (thrown) {
+        // It reads what the batch takes the place of.
+        this.#refuse(thrown);
+      }
+      yield sealed;
     }
-    const value = seal(INVENTORY_KEY, inventory.encode());
-    return this.#raw.writeBatch([...sealed, { key: INVENTORY_KEY, value }], options);
+    if (inventory) yield { key: INVENTORY_KEY, value: seal(INVENTORY_KEY, inventory.encode()) };
   }
 
   snapshot(): BackendSnapshot {

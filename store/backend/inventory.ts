@@ -37,21 +37,20 @@ export class Inventory {
     for (const [name, bucket] of Object.entries(buckets)) this.#buckets.set(name, bucket);
   }
 
-  /** Takes a batch in that is about to be written. `raw` has all batches before it. */
-  take(raw: Backend, sealed: readonly BackendWrite[]): void {
+  /** Returns what takes the writes of a batch in, sealed. `raw` has all batches before it. */
+  batch(raw: Backend): (sealed: BackendWrite) => void {
     const latest = new Map<string, Buffer | undefined>();
-    for (const { key, value } of sealed) {
+    return ({ key, value }) => {
       const name = bucketOf(key);
       if (name === WRITTEN_ONCE) {
-        this.#add(name, this.#checksums.ofKey(key), value ? 1 : -1);
-        continue;
+        return this.#add(name, this.#checksums.ofKey(key), value ? 1 : -1);
       }
       const full = key.toString("latin1");
       const before = latest.has(full) ? latest.get(full) : raw.getSync(key);
       if (before) this.#add(name, this.#checksums.ofStored(before), -1);
       if (value) this.#add(name, this.#checksums.ofStored(value), 1);
       latest.set(full, value);
-    }
+    };
   }
 
   #add(name: string, checksum: number, times: 1 | -1): void {

@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asError, CodedError, codeOf, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { turn } from "@raft2kube/std/slices.ts";
 import { Level } from "level";
 import { type Backend, type BackendPair, SCAN_CHUNK_PAIRS, type ScanRange } from "./backend.ts";
 import { damageInWrite } from "./damage.ts";
@@ -8,7 +9,10 @@ import { damageInWrite } from "./damage.ts";
 const WRITE_BUFFER_BYTES = 4 * 1024 * 1024;
 const BLOCK_CACHE_BYTES = 4 * 1024 * 1024;
 /** Approximate bytes of a scan's chunk: LevelDB fetches at least one pair. */
-const SCAN_CHUNK_BYTES = 256 * 1024;
+const SCAN_CHUNK_BYTES = 64 * 1024;
+/** Writes of a batch, and bytes of them, that one turn of the loop prepares. */
+const SLICE_WRITES_MAX = 100;
+const SLICE_BYTES = 256 * 1024;
 
 /** Node's LevelDB, as `level` documents it; the types of `level` have only what browsers share. */
 type NodeLevel = Level<Buffer, Buffer> & {
@@ -55,11 +59,18 @@ export async function levelBackend(folder: string): Promise<Backend> {
       }
     },
     scan: (range) => scan(range),
-    async writeBatch(writes, { sync }) {
-      const operations = writes.map(({ key, value }) =>
-        value === undefined ? { type: "del" as const, key } : { type: "put" as const, key, value },
-      );
-      await db.batch(operations, { sync }).catch((thrown: unknown) => failedWrite(folder, thrown));
+    async writeBatch(writes, options) {
+      const batch = db.batch();
+      let bytes = 0;
+      for (const { key, value } of writes) {
+        if (value === undefined) batch.del(key);
+        else batch.put(key, value);
+        bytes += value?.length ?? 0;
+        if (batch.length % SLICE_WRITES_MAX > 0 && bytes < SLICE_BYTES) continue;
+        bytes = 0;
+        await turn();
+      }
+      await batch.write(options).catch((thrown: unknown) => failedWrite(folder, thrown));
     },
     snapshot() {
       const snapshot = db.snapshot();

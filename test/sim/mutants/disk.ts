@@ -57,7 +57,9 @@ function unchecked(raw: Backend): Backend {
     },
     scan: (range) => cutAll(raw.scan(range)),
     writeBatch: (writes, options) => {
-      const sealed = writes.map(({ key, value }) => ({ key, value: value && seal(key, value) }));
+      const sealed = Array.from(writes, ({ key, value }) => {
+        return { key, value: value && seal(key, value) };
+      });
       return raw.writeBatch(sealed, options);
     },
   };
@@ -69,7 +71,7 @@ const withoutMeta = database((real) => {
   return {
     writeBatch: (writes, options) => {
       const all = ++batches % 5 !== 0;
-      const kept = writes.filter(({ key }) => all || !key.equals(META_KEY));
+      const kept = [...writes].filter(({ key }) => all || !key.equals(META_KEY));
       return real.writeBatch(kept, options);
     },
   };
@@ -78,8 +80,9 @@ const withoutMeta = database((real) => {
 /** A compaction's removals are written without a sync. */
 const unsyncedRemovals = database((real) => ({
   writeBatch: (writes, { sync }) => {
-    const removes = writes.every(({ value }) => value === undefined);
-    return real.writeBatch(writes, { sync: sync && !removes });
+    const all = [...writes];
+    const removes = all.every(({ value }) => value === undefined);
+    return real.writeBatch(all, { sync: sync && !removes });
   },
 }));
 
@@ -91,7 +94,7 @@ const otherValues = database((real) => {
     if (!kv || kv.value.length === 0 || ++records % 200 !== 0) return { key, value };
     return { key, value: KeyValue.encode({ ...kv, value: Buffer.from("another") }) };
   };
-  return { writeBatch: (writes, options) => real.writeBatch(writes.map(changed), options) };
+  return { writeBatch: (writes, options) => real.writeBatch(Array.from(writes, changed), options) };
 });
 
 export const DISK_MUTANTS: readonly Mutant[] = [

@@ -190,7 +190,7 @@ function rawBackend(image: BackendImage, live: Backend, world: BackendWorld): Ba
       return { scan: (range) => stored(frozen.scan(range)), close: () => frozen.close() };
     },
     writeBatch: (writes, { sync }) => {
-      const plain = writes.map(({ key, value }) => {
+      const plain = Array.from(writes, ({ key, value }) => {
         return { key, value: value?.subarray(0, value.length - CRC_BYTES) };
       });
       return new Promise((resolve, reject) => {

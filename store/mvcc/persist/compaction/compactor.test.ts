@@ -2,6 +2,7 @@ import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test, vi } from "vitest";
 import { memoryBackend } from "../../../../testing/store/memory-backend.ts";
 import { initialMembership } from "../../../core/membership.ts";
+import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
 import { apply } from "../../apply/apply.ts";
 import { encodeCommand } from "../../apply/command.ts";
 import { restoreState } from "../restore/restore.ts";
@@ -44,7 +45,8 @@ test("S8: removals are durable before a later batch, whose inventory is without 
   const { backend, state } = await compactedState();
   const batches: { removals: number; sync: boolean }[] = [];
   backend.writeBatch = (writes, { sync }) => {
-    batches.push({ removals: writes.filter(({ value }) => value === undefined).length, sync });
+    const removals = [...writes].filter(({ value }) => value === undefined).length;
+    batches.push({ removals, sync });
     return Promise.resolve();
   };
   const failed = (reason: unknown) => expect.fail(String(reason));
@@ -52,6 +54,21 @@ test("S8: removals are durable before a later batch, whose inventory is without 
   compactor.start();
   await compactor.done();
   expect(batches).toEqual([{ removals: 2, sync: true }]);
+});
+
+test("each part of the index is compacted in a turn of its own, though none has removals", async () => {
+  const { state } = await compactedState();
+  state.index.compact(4, "", COMPACT_CHUNK_KEYS, () => undefined);
+  for (let i = 0; i < 2 * COMPACT_CHUNK_KEYS; i++) state.index.put(`k${i}`, 6, i);
+  const compact = vi.spyOn(state.index, "compact");
+  const failed = (reason: unknown) => expect.fail(String(reason));
+  const running = new Compactor(state, flushed, failed, systemClock());
+  running.start();
+  // Everything that needs no turn of the loop.
+  await new Promise<void>((resolve) => process.nextTick(() => queueMicrotask(resolve)));
+  expect(compact).toHaveBeenCalledTimes(1);
+  await running.done();
+  expect(compact).toHaveBeenCalledTimes(3);
 });
 
 /** A compactor with something to remove, and what it has removed. */

@@ -18,7 +18,7 @@ test("S4: after a batch that failed there is no other: what it took would be mis
   const identity = { clusterId: 7n, memberId: 1n };
   const state = await restoreState({ backend: memory, identity, clock, bootstrap });
   memory.writeBatch = (writes) => {
-    batches.push(writes);
+    batches.push([...writes]);
     return Promise.reject(new Error("ENOSPC: no space left on device"));
   };
   const failures: unknown[] = [];

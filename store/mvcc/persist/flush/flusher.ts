@@ -3,6 +3,7 @@ import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
 import type { Membership } from "../../../core/types.ts";
 import { FLUSH_BYTES, FLUSH_INTERVAL_MS } from "../../../limits.ts";
+import type { RecentRevisions } from "../../records/recent.ts";
 import { recordKey } from "../../records/revision.ts";
 import type { State } from "../../state/state.ts";
 import { encodeMeta, META_KEY } from "./meta.ts";
@@ -130,8 +131,7 @@ export class Flusher {
     const state = this.#state;
     const { appliedIndex, appliedTerm, membership, revision, compactRevision } = state;
     if (appliedIndex === this.#flushedIndex) return;
-    const writes = takeWrites(state, revision);
-    await state.backend.writeBatch(writes, { sync: true });
+    await state.backend.writeBatch(takeWrites(state), { sync: true });
     this.#flushedIndex = appliedIndex;
     const waiting = state.recent.unflushedBytes;
     state.recent.flushedTo(revision);
@@ -150,19 +150,32 @@ export function ending(flusher: Flusher, onFatal: (reason: unknown) => void) {
   };
 }
 
-/** Everything between the last flush and now, at a boundary between two entries. */
-function takeWrites(state: State, revision: number): BackendWrite[] {
-  const writes: BackendWrite[] = [...state.pending.values()];
+/**
+ * Takes everything between the last flush and now, at a boundary between two entries. Records do
+ * not change: they are encoded as they are read.
+ */
+function takeWrites(state: State): Iterable<BackendWrite> {
+  const pending = [...state.pending.values()];
   state.pending.clear();
-  for (let main = state.recent.flushed + 1; main <= revision; main++) {
-    state.recent.changes(main)!.forEach(({ kv, deleted }, sub) => {
+  const meta = { key: META_KEY, value: encodeMeta({ ...state.identity, ...metaOf(state) }) };
+  return writesOf(pending, state.recent, state.revision, meta);
+}
+
+function* writesOf(
+  pending: readonly BackendWrite[],
+  recent: RecentRevisions,
+  revision: number,
+  meta: BackendWrite,
+): Generator<BackendWrite> {
+  yield* pending;
+  for (let main = recent.flushed + 1; main <= revision; main++) {
+    for (const [sub, { kv, deleted }] of recent.changes(main)!.entries()) {
       // A tombstone holds nothing but its key, as etcd's does.
       const value = deleted ? KeyValue.encode({ key: kv.key }) : KeyValue.encode(kv);
-      writes.push({ key: recordKey(main, sub, deleted), value });
-    });
+      yield { key: recordKey(main, sub, deleted), value };
+    }
   }
-  writes.push({ key: META_KEY, value: encodeMeta({ ...state.identity, ...metaOf(state) }) });
-  return writes;
+  yield meta;
 }
 
 function metaOf(state: State) {
