@@ -109,10 +109,14 @@ export const IDLE = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 /** State: decoded records of older revisions kept in memory. */
 export const RECORD_CACHE_BYTES_MAX = 8 * 1024 * 1024;
-/** State: records that one turn of the loop reads for a range; longer ranges yield in between. */
-export const RANGE_CHUNK_RECORDS = 1_000;
+/**
+ * State: keys that one turn of the loop looks up for a range, and records that it reads; longer
+ * ranges yield in between.
+ */
+export const RANGE_CHUNK_KEYS = 10_000;
+export const RANGE_CHUNK_RECORDS = 100;
 /** State: keys that one turn of the loop compacts. */
-export const COMPACT_CHUNK_KEYS = 2_000;
+export const COMPACT_CHUNK_KEYS = 1_000;
 
 /** State: etcd's default for --quota-backend-bytes. */
 export const QUOTA_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;

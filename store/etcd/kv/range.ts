@@ -1,10 +1,15 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type { KeyValue, RangeRequest, RangeResponse } from "@raft2kube/proto/gen/etcd.ts";
+import type {
+  KeyValue,
+  RangeRequest,
+  RangeResponse,
+  ResponseHeader,
+} from "@raft2kube/proto/gen/etcd.ts";
+import { turn } from "@raft2kube/std/slices.ts";
 import { checkRead } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
-import { RANGE_CHUNK_RECORDS } from "../../limits.ts";
-import type { KeyPoint } from "../../mvcc/index/key-history.ts";
-import { finishRange, planRange } from "../../mvcc/kv/range.ts";
+import { RANGE_CHUNK_KEYS, RANGE_CHUNK_RECORDS } from "../../limits.ts";
+import { continuePlan, finishRange, planRange, type RangePlan } from "../../mvcc/kv/range.ts";
 import { header } from "../../mvcc/state/state.ts";
 import { readAllowed } from "../request/caller.ts";
 import { type EtcdContext, readBarrier } from "../request/context.ts";
@@ -30,28 +35,40 @@ export async function range(context: EtcdContext, request: RangeRequest): Promis
 
 async function read(context: EtcdContext, request: RangeRequest): Promise<RangeResponse> {
   const { state } = context;
-  const plan = planRange(state, request, state.revision);
   const answerHeader = header(state);
-  const kvs =
-    plan.points.length <= RANGE_CHUNK_RECORDS
-      ? readAll(context, plan.points)
-      : await context.compactor.hold(() => readInTurns(context, plan.points));
-  return { header: answerHeader, ...finishRange(request, plan, kvs) };
-}
-
-function readAll({ state }: EtcdContext, points: KeyPoint[]): KeyValue[] {
-  return points.map(({ main, sub }) => state.records.read(main, sub));
-}
-
-async function readInTurns(context: EtcdContext, points: KeyPoint[]): Promise<KeyValue[]> {
-  const kvs: KeyValue[] = [];
-  // These records, even when the state is replaced in between.
-  const { records } = context.state;
-  for (let at = 0; at < points.length; at += RANGE_CHUNK_RECORDS) {
-    if (at > 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    for (const { main, sub } of points.slice(at, at + RANGE_CHUNK_RECORDS)) {
-      kvs.push(records.read(main, sub));
-    }
+  const plan = planRange(state, request, state.revision, RANGE_CHUNK_KEYS);
+  if (plan.next === undefined && plan.points.length <= RANGE_CHUNK_RECORDS) {
+    const kvs = plan.points.map(({ main, sub }) => state.records.read(main, sub));
+    return { header: answerHeader, ...finishRange(request, plan, kvs) };
   }
-  return kvs;
+  return context.compactor.hold(() => readInTurns(context, request, { answerHeader, plan }));
+}
+
+interface Begun {
+  readonly answerHeader: ResponseHeader;
+  readonly plan: RangePlan;
+}
+
+async function readInTurns(
+  { state }: EtcdContext,
+  request: RangeRequest,
+  begun: Begun,
+): Promise<RangeResponse> {
+  // These, even when the state is replaced in between.
+  const { index, records } = state;
+  let { answerHeader, plan } = begun;
+  while (plan.next !== undefined) {
+    await turn();
+    if (state.index === index && state.compactRevision > plan.at) {
+      // Points may be gone from the index: a compacted revision is refused, as is a later request.
+      answerHeader = header(state);
+      plan = planRange(state, request, state.revision);
+    } else continuePlan(index, request, plan, RANGE_CHUNK_KEYS);
+  }
+  const kvs: KeyValue[] = [];
+  for (const [i, { main, sub }] of plan.points.entries()) {
+    if (i % RANGE_CHUNK_RECORDS === 0) await turn();
+    kvs.push(records.read(main, sub));
+  }
+  return { header: answerHeader, ...finishRange(request, plan, kvs) };
 }

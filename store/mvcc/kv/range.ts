@@ -8,6 +8,7 @@ import {
 import { NO_BYTES } from "@raft2kube/std/bytes.ts";
 import { type KeyRange, keyRange } from "../../structures/key-range.ts";
 import type { KeyPoint } from "../index/key-history.ts";
+import type { KeyIndex } from "../index/key-index.ts";
 import type { State } from "../state/state.ts";
 
 /** The source of a range: the state, or a transaction over it. */
@@ -19,7 +20,13 @@ export interface RangeSource {
 export type RangeResult = { kvs: KeyValue[]; more: boolean; count: number };
 
 /** The plan of a range: which records answer it, before any of them is read. */
-export type RangePlan = { points: KeyPoint[]; count: number };
+export interface RangePlan {
+  readonly at: number;
+  points: KeyPoint[];
+  count: number;
+  /** The key at which looking up continues; undefined once the plan is complete. */
+  next: string | undefined;
+}
 
 /** Refuses revisions that are gone or yet to come (S6). */
 function checkRevision(state: State, wanted: number, current: number): number {
@@ -31,20 +38,45 @@ function checkRevision(state: State, wanted: number, current: number): number {
   // lab:06 end
 }
 
-/** Looks up the points of a range. Records that the limit leaves out are counted, not kept. */
-export function planRange(state: State, request: RangeRequest, current: number): RangePlan {
+/**
+ * Looks up the points of a range, of up to `keys_max` keys. Records that the limit leaves out are
+ * counted, not kept.
+ */
+export function planRange(
+  state: State,
+  request: RangeRequest,
+  current: number,
+  keys_max = Infinity,
+): RangePlan {
   const at = checkRevision(state, request.revision, current);
-  const range: KeyRange = keyRange(request.key, request.rangeEnd);
-  const points: KeyPoint[] = [];
   state.metrics.ranges++;
+  const plan: RangePlan = { at, points: [], count: 0, next: undefined };
+  continuePlan(state.index, request, plan, keys_max);
+  return plan;
+}
+
+/** Looks up the points of the next `keys_max` keys. The index must still have the revision. */
+export function continuePlan(
+  index: KeyIndex,
+  request: RangeRequest,
+  plan: RangePlan,
+  keys_max: number,
+): void {
+  const range: KeyRange = keyRange(request.key, request.rangeEnd);
+  const from = plan.next ?? range.from;
   const limit = request.countOnly ? 0 : readLimit(request);
-  let count = 0;
-  state.index.visit(range, at, (_key, point) => {
-    count++;
+  const { points } = plan;
+  const end = plan.count + keys_max;
+  plan.next = undefined;
+  index.visit({ ...range, from }, plan.at, (key, point) => {
+    if (plan.count === end) {
+      plan.next = key;
+      return false;
+    }
+    plan.count++;
     if (points.length < limit) points.push(point);
     return undefined;
   });
-  return { points, count };
 }
 
 /**

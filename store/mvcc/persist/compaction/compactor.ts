@@ -1,4 +1,5 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { turn } from "@raft2kube/std/slices.ts";
 import type { BackendWrite } from "../../../backend/backend.ts";
 import { COMPACT_CHUNK_KEYS } from "../../../limits.ts";
 import { CompactionMetrics } from "../../../metrics/compaction.ts";
@@ -116,6 +117,7 @@ export class Compactor {
       await this.#flushed(at);
       if (this.#halted) return;
       if (removals.length > 0) await this.#remove(removals);
+      if (after !== undefined) await turn();
     }
     if (this.#halted) return;
     this.#state.compactedRevision = at;
