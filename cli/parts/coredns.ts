@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { isIP } from "node:net";
+import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { nameserversOf } from "@raft2kube/dns/forward/upstreams.ts";
 import { startDns } from "@raft2kube/dns/main.ts";
@@ -90,7 +91,8 @@ async function upstreamsOf(names: readonly string[]) {
   });
 }
 
-function servePage(
+/** Serves a page on all addresses, which every pod reaches: each has a part of its connections. */
+export function servePage(
   port: number | undefined,
   path: string,
   answer: () => Promise<{ status: number; body: string }>,
@@ -100,6 +102,7 @@ function servePage(
     const answered = request.url === path ? answer() : Promise.resolve({ status: 404, body: "" });
     void answered.then(({ status, body }) => response.writeHead(status).end(body));
   });
+  limitConnections(server);
   server.on("error", (error) => {
     process.stderr.write(`coredns: ${path}: ${messageOf(error)}\n`);
     process.exit(1);
