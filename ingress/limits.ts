@@ -67,8 +67,11 @@ export const ANSWER_MS_MAX = 3_600_000;
 export const TUNNEL_MS = 3_600_000;
 /** A former process ends the connections that are left after this time. */
 export const FORMER_MS_MAX = 600_000;
-/** A former process ends after so many further reloads, too: each has memory of its own. */
-export const FORMER_RELOADS_MAX = 20;
+/**
+ * A former process ends after so many further reloads, too: each has memory of its own, of the
+ * container's limit.
+ */
+export const FORMER_RELOADS_MAX = 8;
 /** The largest body that an annotation may name, in bytes. */
 export const BODY_BYTES_MAX = 2 ** 40;
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -7,9 +8,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
   ANSWER_MS_MAX,
   CONNECTIONS_OF_ADDRESS_MAX,
+  ENDPOINTS_MAX,
   FORMER_RELOADS_MAX,
   REQUESTS_OF_NAMESPACE_MAX,
+  SERVERS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
+import { serversOf } from "../plan/bounds.ts";
 import type { PathRule, Site } from "../plan/model.ts";
 import {
   backendOf,
@@ -212,6 +216,23 @@ describe("changes", () => {
     expect(workers.size).toBe(6);
     expect(answers).toBeGreaterThan(50);
   });
+});
+
+test("former processes with a namespace's servers fit in the half of the container's memory", async () => {
+  const endpoints = Array.from({ length: ENDPOINTS_MAX }, (_, at) => ({
+    address: `10.0.${at >> 8}.${at & 255}`,
+    port: 80,
+  }));
+  const count = SERVERS_OF_NAMESPACE_MAX / serversOf({ endpoints });
+  const backends = Array.from({ length: count }, (_, at) => backendOf(`many${at}`, endpoints));
+  await plane.apply([{ host: "a.test", paths: [prefix("", "many0")] }], backends);
+  const status = readFileSync(`/proc/${await plane.worker()}/status`, "utf8");
+  const used_bytes = Number(/^VmRSS:\s+(\d+) kB/m.exec(status)![1]) * 1_024;
+  const manifest = readFileSync(
+    new URL("../../cli/addons/ingress/10-ingress.yaml", import.meta.url),
+  );
+  const [, limit_gib] = /name: haproxy\n[^]*?limits: \{ memory: (\d+)Gi \}/.exec(`${manifest}`)!;
+  expect(used_bytes * (FORMER_RELOADS_MAX + 1)).toBeLessThan((Number(limit_gib) * 2 ** 30) / 2);
 });
 
 test("a former process ends after a bounded number of further reloads", async () => {
