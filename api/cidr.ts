@@ -25,9 +25,7 @@ export function familyOf(address: string): "IPv4" | "IPv6" {
 }
 
 /** An address as a number. */
-export function numberOf(address: string): bigint {
-  return ipOf(address)!.value;
-}
+export const numberOf = (address: string): bigint => ipOf(address)!.value;
 
 /** A number as an address in its canonical form. */
 export function addressOf(value: bigint, family: Cidr["family"]): string {

@@ -52,9 +52,7 @@ const STORAGE_PREFIXES: Readonly<Record<string, string>> = {
 const resources = new Map(resourceFacts().map((each) => [`${each.package}.${each.kind}`, each]));
 
 /** Every resource of the facts, by schema name. */
-export function knownSchemas(): IterableIterator<string> {
-  return resources.keys();
-}
+export const knownSchemas = (): IterableIterator<string> => resources.keys();
 
 function subresourceOf<T extends KubeObject>(
   fact: SubresourceFact,

@@ -85,9 +85,7 @@ export function bodyOf(error: FieldError): string {
 }
 
 /** The whole message of one error: `spec.replicas: Invalid value: -1: must be ...`. */
-export function messageOfField(error: FieldError): string {
-  return `${error.field}: ${bodyOf(error)}`;
-}
+export const messageOfField = (error: FieldError): string => `${error.field}: ${bodyOf(error)}`;
 
 /** The field is absent, and must not be. */
 export function required(field: string, detail = ""): FieldError {

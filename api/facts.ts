@@ -91,9 +91,7 @@ export function factsOf(name: string): PackageFacts {
 }
 
 /** Whether there are facts of a package. */
-export function hasFacts(name: string): boolean {
-  return loaded.has(name) || existsSync(fileOf(name));
-}
+export const hasFacts = (name: string): boolean => loaded.has(name) || existsSync(fileOf(name));
 
 const fileOf = (name: string): string => join(FACTS_DIR, `${name.replace("/", ".")}.json`);
 

@@ -181,9 +181,7 @@ export interface Definitions {
 export type BuiltInKind<T extends KubeObject = KubeObject> = Kind<T> & { readonly schema: string };
 
 /** Whether a kind is none of a custom resource. */
-export function isBuiltIn(kind: Kind): kind is BuiltInKind {
-  return kind.versions === undefined;
-}
+export const isBuiltIn = (kind: Kind): kind is BuiltInKind => kind.versions === undefined;
 
 /**
  * How objects of a kind come about: they are stored; a review (TokenReview, Binding, ...) is posted

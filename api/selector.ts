@@ -362,9 +362,7 @@ export function valueIn(terms: readonly FieldTerm[], field: string): string | un
   return terms.find((term) => term.field === field && term.operator === "=")?.value;
 }
 
-function splitEscaped(text: string): string[] {
-  return text.match(/(?:[^\\,]|\\.|\\$)+/gs) ?? [];
-}
+const splitEscaped = (text: string): string[] => text.match(/(?:[^\\,]|\\.|\\$)+/gs) ?? [];
 
 function unescaped(text: string): string {
   return text.replace(/\\(.?)|[,=]/gs, (whole, character: string | undefined) => {

@@ -38,9 +38,7 @@ export function timeOf(millis: number): string {
   return new Date(millis).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-export function formatTime({ seconds }: Moment): string {
-  return timeOf(seconds * 1000);
-}
+export const formatTime = ({ seconds }: Moment): string => timeOf(seconds * 1000);
 
 export function formatMicroTime({ seconds, nanos }: Moment): string {
   const micros = String(Math.floor(nanos / 1000)).padStart(6, "0");

@@ -108,9 +108,7 @@ function isIpv4(text: string): boolean {
   return text.includes(".") && isIP(sloppy(text)) !== 0 && !text.includes("%");
 }
 
-function isIpv6(text: string): boolean {
-  return isIP(text) === 6 && !text.includes("%");
-}
+const isIpv6 = (text: string): boolean => isIP(text) === 6 && !text.includes("%");
 
 /** An IEEE 802 MAC-48, EUI-48, EUI-64, or a 20-octet InfiniBand address. */
 function isMac(text: string): boolean {

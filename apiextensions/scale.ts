@@ -12,9 +12,7 @@ import {
 } from "@raft2kube/apimachinery/json/json.ts";
 
 /** `.spec.replicas` as the names of members. */
-export function pathOf(text: string): readonly string[] {
-  return text.replace(/^\./, "").split(".");
-}
+export const pathOf = (text: string): readonly string[] => text.replace(/^\./, "").split(".");
 
 const INT32_MAX = 2 ** 31 - 1;
 const NUMBER = "int64";

@@ -8,9 +8,7 @@ export function yamlText(object: object): string {
 }
 
 /** Parses a YAML or JSON document of the configuration. Throws yaml's own error. */
-export function yamlValue(text: string): unknown {
-  return parse(text);
-}
+export const yamlValue = (text: string): unknown => parse(text);
 
 /**
  * Parses the documents of a YAML file of the product, which start after its first `---`, without

@@ -17,9 +17,7 @@ import {
 
 type Guard = (value: Value) => boolean;
 
-function isAny(): boolean {
-  return true;
-}
+const isAny = (): boolean => true;
 
 /** Whether values are of a type at run time; of lists and maps, their first entries. */
 function guardOf(type: Type): Guard {

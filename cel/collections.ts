@@ -130,6 +130,4 @@ function* entriesOf(map: MapValue): Generator<readonly [Value, Value]> {
 }
 
 /** A key as errors show it. */
-export function keyText(key: Value): string {
-  return key instanceof Uint ? `${key.value}` : String(key);
-}
+export const keyText = (key: Value): string => (key instanceof Uint ? `${key.value}` : String(key));

@@ -2,9 +2,7 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { ErrorValue } from "./value.ts";
 
-export function error(message: string): ErrorValue {
-  return new ErrorValue(message);
-}
+export const error = (message: string): ErrorValue => new ErrorValue(message);
 
 export const NO_OVERLOAD = error("no such overload");
 export const INT_OVERFLOW = error("integer overflow");

@@ -62,9 +62,7 @@ function unwrap(list: ListValue): Outcome {
   return new ArrayList(values);
 }
 
-function unwrapSteps([list]: readonly Value[]): number {
-  return (list as ListValue).size;
-}
+const unwrapSteps = ([list]: readonly Value[]): number => (list as ListValue).size;
 
 export const OPTIONALS: Library = {
   name: "cel.lib.optional",

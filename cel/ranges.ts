@@ -7,9 +7,7 @@ export function exactly(value: bigint | number): Range {
   return { min: BigInt(value), max: BigInt(value) };
 }
 
-function capped(value: bigint): bigint {
-  return value > UNBOUNDED ? UNBOUNDED : value;
-}
+const capped = (value: bigint): bigint => (value > UNBOUNDED ? UNBOUNDED : value);
 
 export function add(...ranges: readonly Range[]): Range {
   return ranges.reduce((a, b) => ({ min: capped(a.min + b.min), max: capped(a.max + b.max) }));

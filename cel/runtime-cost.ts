@@ -4,9 +4,7 @@ import type { CostModel, Overload } from "./library.ts";
 import { costSize } from "./operations.ts";
 import { isError, type Outcome, type Value } from "./value.ts";
 
-function traversal(size: number): number {
-  return Math.ceil(size * STRING_TRAVERSAL_FACTOR);
-}
+const traversal = (size: number): number => Math.ceil(size * STRING_TRAVERSAL_FACTOR);
 
 /** The cost of a call; `overload` is undefined when several may have been meant. */
 export function callCost(

@@ -232,9 +232,7 @@ const SIZED: readonly (readonly [string, Type, Call])[] = [
   ["string", STRING, (a: string) => BigInt(lengthOf(a))],
 ];
 
-function same(value: Value): Value {
-  return value;
-}
+const same = (value: Value): Value => value;
 
 function conversions(
   name: string,

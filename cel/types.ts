@@ -76,32 +76,22 @@ export const DURATION = new Type("duration", "google.protobuf.Duration");
 /** The type of types that are not known further. */
 export const TYPE = new Type("type", "type");
 
-export function listOf(item: Type): Type {
-  return new Type("list", "list", [item]);
-}
+export const listOf = (item: Type): Type => new Type("list", "list", [item]);
 
-export function mapOf(key: Type, value: Type): Type {
-  return new Type("map", "map", [key, value]);
-}
+export const mapOf = (key: Type, value: Type): Type => new Type("map", "map", [key, value]);
 
 /** An object with declared fields: `TypeProvider.findField` has them. */
-export function objectType(name: string): Type {
-  return new Type("struct", name);
-}
+export const objectType = (name: string): Type => new Type("struct", name);
 
 /** A type that only functions look into: `net.IP`. */
 export function opaqueType(name: string, ...parameters: Type[]): Type {
   return new Type("opaque", name, parameters);
 }
 
-export function optionalOf(value: Type): Type {
-  return opaqueType("optional_type", value);
-}
+export const optionalOf = (value: Type): Type => opaqueType("optional_type", value);
 
 /** The type of a type. */
-export function typeOf(type: Type): Type {
-  return new Type("type", "type", [type]);
-}
+export const typeOf = (type: Type): Type => new Type("type", "type", [type]);
 
 /** A type parameter of an overload: `list(A).first() -> optional(A)`. */
 export function parameter(name: string): Type {

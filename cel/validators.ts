@@ -94,9 +94,7 @@ function isPattern(text: string | bigint, { budget }: Validation): boolean {
   return typeof text !== "string" || budget.patternError(text) === undefined;
 }
 
-function succeeds(outcome: Outcome): boolean {
-  return !isError(outcome);
-}
+const succeeds = (outcome: Outcome): boolean => !isError(outcome);
 
 /** The rules that cel-go offers for literals of the standard library. */
 export const LITERAL_RULES: Library = {

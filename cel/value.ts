@@ -143,6 +143,4 @@ export abstract class OpaqueValue {
   readonly costSize?: number;
 }
 
-export function isError(outcome: Outcome): outcome is ErrorValue {
-  return outcome instanceof ErrorValue;
-}
+export const isError = (outcome: Outcome): outcome is ErrorValue => outcome instanceof ErrorValue;

@@ -5,14 +5,10 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 export const NAMESPACE_INDEX = "namespace";
 
 /** The index function of `NAMESPACE_INDEX`. */
-export function byNamespace(object: KubeObject): string[] {
-  return [object.metadata.namespace ?? ""];
-}
+export const byNamespace = (object: KubeObject): string[] => [object.metadata.namespace ?? ""];
 
 /** The name of the index of pods by the node they are on. */
 export const NODE_INDEX = "node";
 
 /** The index function of `NODE_INDEX`. */
-export function byNode(pod: Pod): string[] {
-  return pod.spec.nodeName ? [pod.spec.nodeName] : [];
-}
+export const byNode = (pod: Pod): string[] => (pod.spec.nodeName ? [pod.spec.nodeName] : []);

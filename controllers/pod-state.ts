@@ -7,9 +7,7 @@ export function podCondition(pod: Pod, type: string): PodCondition | undefined {
 }
 
 /** Whether the Ready condition is True. */
-export function isPodReady(pod: Pod): boolean {
-  return podCondition(pod, "Ready")?.status === "True";
-}
+export const isPodReady = (pod: Pod): boolean => podCondition(pod, "Ready")?.status === "True";
 
 /** Whether it has been ready for `minReady_s` at `now_ms`. */
 export function isPodAvailable(pod: Pod, minReady_s: number, now_ms: number): boolean {

@@ -48,6 +48,4 @@ function isNothing(key: string, value: unknown): boolean {
   return MAPS.has(key) && typeof value === "object" && Object.keys(value).length === 0;
 }
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -57,9 +57,7 @@ export async function kept(plain: Buffer): Promise<Document> {
 }
 
 /** A document's bytes, uncompressed. */
-export function plainOf({ gzip }: Document): Buffer {
-  return gunzipSync(gzip);
-}
+export const plainOf = ({ gzip }: Document): Buffer => gunzipSync(gzip);
 
 function parameter({ name, in: place, type, description }: Parameter, dialect: Dialect): Json {
   const head = { name, in: place, description, ...(place === "path" ? { required: true } : {}) };

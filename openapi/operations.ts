@@ -79,13 +79,9 @@ const WRITING: readonly Parameter[] = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION]
 
 const STATUS = "meta/v1.Status";
 
-function schemaOf({ schema }: Kind): string {
-  return structOf(schema).name;
-}
+const schemaOf = ({ schema }: Kind): string => structOf(schema).name;
 
-function upper(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
-}
+const upper = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
 
 /** `listCoreV1NamespacedPod`: the words that operation ids are made of. */
 function idOf(action: string, kind: Kind, suffix: string): string {

@@ -80,9 +80,7 @@ export function publishedBy(node: Node): Published {
 }
 
 /** Quotes the beginning of a text that may be long, for an error. */
-function quoted(text: string | undefined): string {
-  return JSON.stringify(text?.slice(0, 80) ?? "");
-}
+const quoted = (text: string | undefined): string => JSON.stringify(text?.slice(0, 80) ?? "");
 
 function vtepOf(data: string | undefined): Lease["vtep"] {
   let parsed: unknown;

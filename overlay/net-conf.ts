@@ -72,9 +72,7 @@ export function parseNetConf(text: string, source: string): NetConf {
 type Bad = (why: string) => OverlayError;
 
 /** The configuration's range as text. */
-export function networkText({ network }: NetConf): string {
-  return formatSubnet(network);
-}
+export const networkText = ({ network }: NetConf): string => formatSubnet(network);
 
 function fieldsOf(value: unknown, what: string, bad: Bad) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -37,6 +37,4 @@ export function namesWhere(pod: Judged, bad: (container: Container) => boolean):
     .map(({ name }) => name);
 }
 
-export function isWindows({ spec }: Judged): boolean {
-  return spec.os?.name === "windows";
-}
+export const isWindows = ({ spec }: Judged): boolean => spec.os?.name === "windows";

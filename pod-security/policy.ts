@@ -17,13 +17,9 @@ const PREFIX = "pod-security.kubernetes.io/";
 export const LATEST = "latest";
 
 /** `restricted:latest`. */
-export function textOf({ level, version }: LevelVersion): string {
-  return `${level}:${version}`;
-}
+export const textOf = ({ level, version }: LevelVersion): string => `${level}:${version}`;
 
-export function strictness(level: Level): number {
-  return LEVELS.indexOf(level);
-}
+export const strictness = (level: Level): number => LEVELS.indexOf(level);
 
 /** Labels of a namespace. */
 type Labels = Readonly<Record<string, string>> | undefined;

@@ -18,6 +18,4 @@ export function settersOf(byPod: boolean, names: readonly string[]): string[] {
 }
 
 /** Each value once, sorted. */
-export function sortedSet(values: Iterable<string>): string[] {
-  return [...new Set(values)].sort();
-}
+export const sortedSet = (values: Iterable<string>): string[] => [...new Set(values)].sort();

@@ -74,6 +74,4 @@ export class RecordTable<T extends { id: string }> {
 }
 
 /** An id for a sandbox or container: 256 random bits in hexadecimal, as other runtimes have. */
-export function newId(): string {
-  return randomBytes(32).toString("hex");
-}
+export const newId = (): string => randomBytes(32).toString("hex");

@@ -1,4 +1,2 @@
 /** CRI's times: nanoseconds since 1970. */
-export function nanoseconds(time_ms: number): bigint {
-  return BigInt(Math.round(time_ms)) * 1_000_000n;
-}
+export const nanoseconds = (time_ms: number): bigint => BigInt(Math.round(time_ms)) * 1_000_000n;

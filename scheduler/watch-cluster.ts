@@ -112,6 +112,4 @@ export function nodeEvents(node: Node, old: Node): ClusterEvent[] {
   return events;
 }
 
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
-}
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -49,9 +49,7 @@ function goType(shape: Shape): string {
   }
 }
 
-function goName(name: string): string {
-  return name.slice(name.indexOf("/") + 1);
-}
+const goName = (name: string): string => name.slice(name.indexOf("/") + 1);
 
 /** Decodes a parsed JSON value as a structure (`core/v1.Pod`). Throws `DecodeError`. */
 export function decodeJson<T>(schema: SchemaRef, value: unknown): Decoded<T> {
@@ -234,9 +232,7 @@ function emptyStruct(struct: Struct): JsonObject {
 }
 
 /** An unset structure as Go writes it: `{}` and the fields that are never omitted. */
-export function zeroStruct<T>(schema: SchemaRef): T {
-  return emptyStruct(structOf(schema)) as T;
-}
+export const zeroStruct = <T>(schema: SchemaRef): T => emptyStruct(structOf(schema)) as T;
 
 /** The same with the nulls that Go writes for pointers that are never left out. */
 export function zeroStructWithNulls<T>(schema: SchemaRef): T {

@@ -106,9 +106,7 @@ export function pathSegment(text: string): string[] {
 }
 
 /** A port's number. */
-export function portNumber(port: number): string[] {
-  return inRange(port, 1, 65535);
-}
+export const portNumber = (port: number): string[] => inRange(port, 1, 65535);
 
 export function inRange(value: number, low: number, high: number): string[] {
   if (Number.isInteger(value) && value >= low && value <= high) return [];

@@ -34,9 +34,7 @@ function oneOf(path: string, text: string, allowed: readonly string[]): FieldErr
   return allowed.includes(text) ? [] : [notSupported(path, text, allowed)];
 }
 
-export function validateScope(scope: string): FieldError[] {
-  return oneOf("spec.scope", scope, SCOPES);
-}
+export const validateScope = (scope: string): FieldError[] => oneOf("spec.scope", scope, SCOPES);
 
 /** Names that a specification must have, and a status need not. */
 export function requireNames(names: CustomResourceDefinitionNames): FieldError[] {

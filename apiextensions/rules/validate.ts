@@ -157,9 +157,7 @@ export function checkRules(
 /** The pair at a place, and the closest one above: errors of what did not change are dropped. */
 type Ratchet = { readonly pair: Correlated | undefined; readonly parent: Correlated | undefined };
 
-function isUnchanged({ pair, parent }: Ratchet): boolean {
-  return (pair ?? parent)?.same === true;
-}
+const isUnchanged = ({ pair, parent }: Ratchet): boolean => (pair ?? parent)?.same === true;
 
 function atMember(ratchet: Ratchet, name: string): Ratchet {
   const { pair, parent } = ratchet;
@@ -179,9 +177,7 @@ function atItem(ratchet: Ratchet, index: number): Ratchet {
 const OUT_OF_BUDGET =
   "validation failed due to running out of cost budget, no further validation rules will be run";
 
-function child(path: string, name: string): string {
-  return path === "" ? name : `${path}.${name}`;
-}
+const child = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
 /** The text by which an error identifies a rule. */
 function ruleText({ message = "", rule }: ValidationRule): string {

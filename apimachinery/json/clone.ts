@@ -1,9 +1,7 @@
 import { setMember } from "./json.ts";
 
 /** A deep copy of an object made of JSON; on small objects several times as fast as the general. */
-export function cloneObject<T>(value: T): T {
-  return cloneJson(value) as T;
-}
+export const cloneObject = <T>(value: T): T => cloneJson(value) as T;
 
 function cloneJson(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;

@@ -105,9 +105,7 @@ function without({ owner, fields }: Conflict, allowed: FieldSet): Conflict {
   return { owner, fields: fields.difference(allowed) };
 }
 
-function isReal({ fields }: Conflict): boolean {
-  return !fields.empty;
-}
+const isReal = ({ fields }: Conflict): boolean => !fields.empty;
 
 function conflictsOf(others: readonly Owner[], changed: FieldSet): Conflict[] {
   return others

@@ -210,6 +210,4 @@ function elementText(element: string): string {
 }
 
 /** A path as far as a finding shows it: many may be below one long key. */
-export function shortened(path: string): string {
-  return path.slice(0, ODDITY_CHARACTERS_MAX);
-}
+export const shortened = (path: string): string => path.slice(0, ODDITY_CHARACTERS_MAX);

@@ -173,6 +173,4 @@ function defaultOf(field: Field | undefined): Json {
 }
 
 /** The field name of a path element, without its prefix. */
-export function nameOf(element: string): string {
-  return element.slice(2);
-}
+export const nameOf = (element: string): string => element.slice(2);

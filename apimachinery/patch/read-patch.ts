@@ -80,9 +80,7 @@ function unfitPatch(shown: string, why: string): ApiError {
   return invalid({ group: "", name: "" }, "", [invalidField("patch", shown, why)]);
 }
 
-function plain(object: KubeObject): Json {
-  return cloneObject(object);
-}
+const plain = (object: KubeObject): Json => cloneObject(object);
 
 function changeOf(type: string, kind: PatchedKind, value: Json): (document: Json) => Json {
   if (type === PATCH_TYPES.json) {

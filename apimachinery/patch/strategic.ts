@@ -144,9 +144,7 @@ function mergeList(
   });
 }
 
-function stripped(item: Json): Json {
-  return isObject(item) ? without(item, DIRECTIVES.patch) : item;
-}
+const stripped = (item: Json): Json => (isObject(item) ? without(item, DIRECTIVES.patch) : item);
 
 function asList(value: Json): Json[] | undefined {
   return Array.isArray(value) ? (value as Json[]) : undefined;

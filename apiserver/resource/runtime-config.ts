@@ -42,9 +42,7 @@ export function readRuntimeConfig(text: string, kinds: readonly Kind[]): Serves 
       .find(isSet) ?? true;
 }
 
-function isSet(value: boolean | undefined): value is boolean {
-  return value !== undefined;
-}
+const isSet = (value: boolean | undefined): value is boolean => value !== undefined;
 
 /** The keys that enable or disable a kind, the narrowest first. */
 function namesOf(kind: Kind): string[] {

@@ -71,6 +71,4 @@ export function servedLength(stored: Buffer, revision: number): number {
 }
 
 /** The member with the version; names follow it, as no object is stored without one. */
-function versionMember(revision: number): string {
-  return `"resourceVersion":"${revision}",`;
-}
+const versionMember = (revision: number): string => `"resourceVersion":"${revision}",`;

@@ -22,9 +22,7 @@ export function unpadded(payload: Buffer, flags: number): Buffer {
 }
 
 /** The stream that a PRIORITY payload, or the start of a HEADERS payload, names as parent. */
-export function parentStream(payload: Buffer): number {
-  return payload.readUInt32BE(0) & 0x7fffffff;
-}
+export const parentStream = (payload: Buffer): number => payload.readUInt32BE(0) & 0x7fffffff;
 
 /** Puts header blocks together that come in several frames, up to a bound. */
 export class HeaderBlocks {

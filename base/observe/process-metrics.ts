@@ -65,13 +65,9 @@ function openFiles(): number | undefined {
   return process.platform === "linux" ? readdirSync("/proc/self/fd").length : undefined;
 }
 
-export function openFiles_max(): number | undefined {
-  return limitOf("Max open files");
-}
+export const openFiles_max = (): number | undefined => limitOf("Max open files");
 
-function addressSpace_max(): number | undefined {
-  return limitOf("Max address space");
-}
+const addressSpace_max = (): number | undefined => limitOf("Max address space");
 
 /** Returns the maximum for `unlimited`, as Prometheus' libraries do. */
 const UNLIMITED = 2 ** 64;

@@ -55,9 +55,7 @@ export function kubeadmKubeconfig(cluster: string, user: string, access: Written
   return kubeconfig({ cluster, user, context: `${user}@${cluster}` }, access);
 }
 
-function jsonText(config: unknown): string {
-  return `${JSON.stringify(config, undefined, 2)}\n`;
-}
+const jsonText = (config: unknown): string => `${JSON.stringify(config, undefined, 2)}\n`;
 
 /** A kubeconfig's text with another certificate for its current user, everything else as it was. */
 export function withClientCertificate(text: string, cert: string): string {

@@ -1,6 +1,4 @@
 import { parse } from "yaml";
 
 /** Parses a kubeconfig that is not JSON; loaded when there is one. Throws yaml's own error. */
-export function parseYaml(text: string): unknown {
-  return parse(text);
-}
+export const parseYaml = (text: string): unknown => parse(text);

@@ -26,9 +26,7 @@ export type Status = number;
 const NAMES = new Map(Object.entries(Status).map(([name, status]) => [status as Status, name]));
 
 /** Returns `FAILED_PRECONDITION` for 9; a number that gRPC does not know as it is. */
-export function statusName(status: Status): string {
-  return NAMES.get(status) ?? String(status);
-}
+export const statusName = (status: Status): string => NAMES.get(status) ?? String(status);
 
 /** An RPC that did not succeed, on either side of the wire. */
 export class RpcError extends CodedError {

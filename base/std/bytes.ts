@@ -15,9 +15,7 @@ export function ownUtf8(text: string): Buffer {
  * Returns the same text in its own memory. A part of a text (`slice`, a match) refers to the whole:
  * what is kept of it retains all that a client sent.
  */
-export function ownText(text: string): string {
-  return Buffer.from(text).toString();
-}
+export const ownText = (text: string): string => Buffer.from(text).toString();
 
 /** Concatenates the parts in newly allocated memory. */
 export function ownBytes(...parts: readonly Uint8Array[]): Buffer<ArrayBuffer> {

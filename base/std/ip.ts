@@ -9,9 +9,7 @@ export type Ip = { readonly family: Family; readonly value: bigint };
 export type Subnet = { readonly family: Family; readonly network: bigint; readonly prefix: number };
 
 /** Returns the length of an address. */
-export function bitsOf(family: Family): number {
-  return family === 4 ? 32 : 128;
-}
+export const bitsOf = (family: Family): number => (family === 4 ? 32 : 128);
 
 /** Parses an address; undefined for any other text. An IPv4-mapped address stays IPv6. */
 export function ipOf(text: string): Ip | undefined {

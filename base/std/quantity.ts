@@ -89,14 +89,10 @@ export function parseQuantity(text: string): ParsedQuantity {
 }
 
 /** Division of amounts that are not negative, rounded up. */
-function divideUp(amount: bigint, by: bigint): bigint {
-  return (amount + by - 1n) / by;
-}
+const divideUp = (amount: bigint, by: bigint): bigint => (amount + by - 1n) / by;
 
 /** Whether a text is a quantity. */
-export function isQuantity(text: string): boolean {
-  return matchOf(text) !== undefined;
-}
+export const isQuantity = (text: string): boolean => matchOf(text) !== undefined;
 
 /** The parts of a text that is a quantity. */
 function matchOf(text: string): RegExpExecArray | undefined {
@@ -136,9 +132,7 @@ function decimalText(size: bigint, asExponent: boolean): string {
 }
 
 /** The canonical form of a text. Throws `QuantityError`. */
-export function canonicalQuantity(text: string): string {
-  return formatQuantity(parseQuantity(text));
-}
+export const canonicalQuantity = (text: string): string => formatQuantity(parseQuantity(text));
 
 /** Negative, zero or positive as a is less than, equal to or greater than b. */
 export function compareQuantity(a: string, b: string): number {

@@ -36,9 +36,7 @@ function unescaped(text: string): string {
   );
 }
 
-function utf8(bytes: string): string {
-  return Buffer.from(bytes, "latin1").toString();
-}
+const utf8 = (bytes: string): string => Buffer.from(bytes, "latin1").toString();
 
 /** A host, where only bytes beyond ASCII and `%` itself may be percent-encoded. */
 function hostText(text: string): string {

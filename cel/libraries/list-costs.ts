@@ -33,9 +33,7 @@ export function selfCompareCost(list: Value): number {
   return Math.trunc(costSize(list) ** 2 * factor) + CREATION;
 }
 
-function isTextType({ kind }: Type): boolean {
-  return kind === "string" || kind === "bytes";
-}
+const isTextType = ({ kind }: Type): boolean => kind === "string" || kind === "bytes";
 
 export function setsCost(factor: number): (args: readonly Value[]) => number {
   return ([a, b]) => CALL + Math.trunc(costSize(a!) * costSize(b!) * factor);

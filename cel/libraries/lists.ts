@@ -47,9 +47,7 @@ import {
 const COMPARABLE = [INT, UINT, DOUBLE, BOOL, DURATION, TIMESTAMP, STRING, BYTES];
 
 /** The first name of a type in overload ids: `duration`, not `google.protobuf.Duration`. */
-function shortName({ name }: Type): string {
-  return name.replace("google.protobuf.", "").toLowerCase();
-}
+const shortName = ({ name }: Type): string => name.replace("google.protobuf.", "").toLowerCase();
 
 function isSorted(list: ListValue): Outcome {
   for (let index = 1; index < list.size; index++) {
@@ -330,9 +328,7 @@ function includesAll(list: ListValue, items: ListValue): boolean {
   return true;
 }
 
-function equivalent(a: ListValue, b: ListValue): boolean {
-  return includesAll(a, b) && includesAll(b, a);
-}
+const equivalent = (a: ListValue, b: ListValue): boolean => includesAll(a, b) && includesAll(b, a);
 
 function intersects(a: ListValue, b: ListValue): boolean {
   for (const each of a) if (contains(each, b)) return true;

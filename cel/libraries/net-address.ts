@@ -21,9 +21,7 @@ export type Refusal = { readonly complaint: string };
 
 const MAPPED = 0xffffn;
 
-export function isRefusal(parsed: object): parsed is Refusal {
-  return "complaint" in parsed;
-}
+export const isRefusal = (parsed: object): parsed is Refusal => "complaint" in parsed;
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
 const IPV6 = /^[0-9a-fA-F:]*:[0-9a-fA-F:]*$/;
@@ -44,9 +42,7 @@ function readAddress(text: string): Ip | undefined {
 }
 
 /** Whether an address is an IPv4 address within `::ffff:0:0/96`. */
-function isMapped({ family, value }: Ip): boolean {
-  return family === 6 && value >> 32n === MAPPED;
-}
+const isMapped = ({ family, value }: Ip): boolean => family === 6 && value >> 32n === MAPPED;
 
 const mapped = (text: string): Refusal => ({
   complaint: `IPv4-mapped IPv6 address ${goQuoted(text)} is not allowed`,

@@ -36,13 +36,9 @@ function semverOf(text: string, normalize?: boolean): SemverValue | ErrorValue {
   return isRefusal(version) ? new ErrorValue(version.complaint) : new SemverValue(version);
 }
 
-function isSemver(text: string, normalize?: boolean): boolean {
-  return !isRefusal(read(text, normalize));
-}
+const isSemver = (text: string, normalize?: boolean): boolean => !isRefusal(read(text, normalize));
 
-function compare(a: SemverValue, b: SemverValue): number {
-  return compareVersions(a.version, b.version);
-}
+const compare = (a: SemverValue, b: SemverValue): number => compareVersions(a.version, b.version);
 
 function number(id: string, index: 0 | 1 | 2): ReturnType<typeof method> {
   return method(id, [SEMVER], INT, ({ version }: SemverValue) =>

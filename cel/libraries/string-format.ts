@@ -134,9 +134,7 @@ function text(value: Value, _precision = 0, fail = unfitText): string {
   return fail(value);
 }
 
-function unfitText(value: Value): never {
-  return refuse(TEXT_RULE, value);
-}
+const unfitText = (value: Value): never => refuse(TEXT_RULE, value);
 
 function unfitLiteral(value: Value): never {
   throw new FormatError(
@@ -158,9 +156,7 @@ function literal(value: Value): string {
   return text(value, 0, unfitLiteral);
 }
 
-function listText(list: ListValue): string {
-  return `[${[...list].map(literal).join(", ")}]`;
-}
+const listText = (list: ListValue): string => `[${[...list].map(literal).join(", ")}]`;
 
 function mapText(map: MapValue): string {
   const entries = [...map.keys()].map((key) => [literal(key), literal(map.get(key)!)] as const);

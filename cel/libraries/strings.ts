@@ -8,13 +8,9 @@ import { positionOf, slice, unitOf } from "./characters.ts";
 import { call, functions, method } from "./declare.ts";
 import { FORMAT_RULE, formatText } from "./string-format.ts";
 
-function outOfRange(index: bigint): ErrorValue {
-  return new ErrorValue(`index out of range: ${index}`);
-}
+const outOfRange = (index: bigint): ErrorValue => new ErrorValue(`index out of range: ${index}`);
 
-function isWithin(index: bigint, length: number): boolean {
-  return index >= 0n && index <= BigInt(length);
-}
+const isWithin = (index: bigint, length: number): boolean => index >= 0n && index <= BigInt(length);
 
 function charAt(text: string, index: bigint): Outcome {
   if (!isWithin(index, lengthOf(text))) return outOfRange(index);
@@ -126,13 +122,9 @@ function quote(text: string): string {
   return `"${escaped}"`;
 }
 
-function lowerAscii(text: string): string {
-  return text.replace(/[A-Z]+/g, (each) => each.toLowerCase());
-}
+const lowerAscii = (text: string): string => text.replace(/[A-Z]+/g, (each) => each.toLowerCase());
 
-function upperAscii(text: string): string {
-  return text.replace(/[a-z]+/g, (each) => each.toUpperCase());
-}
+const upperAscii = (text: string): string => text.replace(/[a-z]+/g, (each) => each.toUpperCase());
 
 const TEXTS = listOf(STRING);
 

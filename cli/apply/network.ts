@@ -14,9 +14,7 @@ import { FIRST_PORT, nodeRange } from "../spec/nodes.ts";
 import { type Context, untilAborted } from "./context.ts";
 
 /** Where a node's network namespace is pinned. */
-export function nodeNetns(node: ClusterPlace): string {
-  return join(node.runDir, "netns", "node");
-}
+export const nodeNetns = (node: ClusterPlace): string => join(node.runDir, "netns", "node");
 
 /** Where the namespace of the underlay's bridge is pinned. */
 export function underlayNetns({ runDir, joins }: ClusterPlace): string {

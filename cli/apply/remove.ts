@@ -223,10 +223,6 @@ function isIn(path: string, folders: readonly string[]): boolean {
   return folders.some((folder) => path === folder || path.startsWith(`${folder}/`));
 }
 
-function foldersOf({ runDir, dataDir }: ClusterPlace): string[] {
-  return [runDir, dataDir];
-}
+const foldersOf = ({ runDir, dataDir }: ClusterPlace): string[] => [runDir, dataDir];
 
-function modeOf({ cgroups = "machine" }: ClusterPlace): CgroupMode {
-  return cgroups;
-}
+const modeOf = ({ cgroups = "machine" }: ClusterPlace): CgroupMode => cgroups;

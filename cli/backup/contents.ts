@@ -36,9 +36,7 @@ export function isBackupFile(name: string): boolean {
 }
 
 /** The name of a part of the store's snapshot. */
-export function storePartName(part: number): string {
-  return `store/${String(part).padStart(6, "0")}`;
-}
+export const storePartName = (part: number): string => `store/${String(part).padStart(6, "0")}`;
 
 /** The number of a part of the store's snapshot; undefined for any other file. */
 export function storePartOf(name: string): number | undefined {

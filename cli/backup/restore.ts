@@ -229,9 +229,7 @@ function refuseTaken(
   });
 }
 
-function snapshotPath(dataDir: string): string {
-  return join(dataDir, "store.db");
-}
+const snapshotPath = (dataDir: string): string => join(dataDir, "store.db");
 
 function exists(name: string, cause?: unknown): CommandError {
   return new CommandError("CLUSTER_EXISTS", `there is a cluster "${name}" on this machine`, {

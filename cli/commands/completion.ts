@@ -52,9 +52,7 @@ export function completionRows(
   ];
 }
 
-function flagsOf({ long, short }: Option): string[] {
-  return [long, short].filter((flag) => flag != null);
-}
+const flagsOf = ({ long, short }: Option): string[] => [long, short].filter((flag) => flag != null);
 
 const SCRIPTS: Readonly<Record<Shell, (rows: readonly Row[]) => string>> = {
   bash: (rows) => `# bash completion of r2k

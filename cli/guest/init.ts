@@ -18,9 +18,7 @@ const BUSYBOX = "/bin/busybox";
 const COVERED = ["/run", "/tmp"];
 
 /** Quotes a word for the shell. */
-export function quoted(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
+export const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
  * The first program of a guest. Its root is this machine's, read-only, with memory over it for what

@@ -85,6 +85,4 @@ function stateOf(config: ClusterConfig): { path: string; stats: Stats } | undefi
   return existsSync(path) ? { path, stats: statSync(path) } : undefined;
 }
 
-function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
-}
+const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);

@@ -61,9 +61,7 @@ export function unmergeConfigs(base: Lists, own: Lists): Lists | undefined {
   return removed ? (left as Lists) : undefined;
 }
 
-function userConfig(): string {
-  return join(homedir(), ".kube/config");
-}
+const userConfig = (): string => join(homedir(), ".kube/config");
 
 /** Entries of `added` replace those of `base` with the same name; everything else stays. */
 export function mergeConfigs<T extends Lists>(base: Lists, added: T): Lists & T {

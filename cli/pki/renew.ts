@@ -118,6 +118,4 @@ function stateOf(cert: X509Certificate, now_ms: number): string {
   return `${to.getTime() <= now_ms ? "expired" : "ends"} on ${day(to.getTime())}`;
 }
 
-function day(time_ms: number): string {
-  return new Date(time_ms).toISOString().slice(0, 10);
-}
+const day = (time_ms: number): string => new Date(time_ms).toISOString().slice(0, 10);

@@ -62,9 +62,7 @@ export const programChecks: readonly Check[] = PROGRAMS.map((item) => ({
 }));
 
 /** Root of a user namespace with few ids is an ordinary user and owns no system files. */
-function ownsSystemFiles(): boolean {
-  return mappedFromZero(readMappedIds().users) >= SYSTEM_IDS;
-}
+const ownsSystemFiles = (): boolean => mappedFromZero(readMappedIds().users) >= SYSTEM_IDS;
 
 /**
  * Installs what is missing where that is possible: as root with apt-get, after a notice, all within

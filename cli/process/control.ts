@@ -31,9 +31,7 @@ import { startTraces } from "./traces.ts";
 const SHUTDOWN_DELAY_MS = 3_000;
 
 /** The process of a control plane: store, apiserver, controllers, scheduler. */
-export function command(): Command {
-  return processCommand("control", start);
-}
+export const command = (): Command => processCommand("control", start);
 
 async function start(config: ClusterConfig, parts: Parts): Promise<void> {
   const files = clusterFiles(config);

@@ -379,15 +379,11 @@ export function startCommand({ name }: Pick<ClusterConfig, "name">): string {
 }
 
 /** The kind of rules that serve Services on a node. */
-export function proxyModeOf({ proxyMode = MODE_NAMES[0] }: ClusterConfig): ModeName {
-  return proxyMode;
-}
+export const proxyModeOf = ({ proxyMode = MODE_NAMES[0] }: ClusterConfig): ModeName => proxyMode;
 
 /** Writes a cluster's configuration, into its data folder or into one that becomes it. */
 export async function writeCluster(config: ClusterConfig, dataDir = config.dataDir): Promise<void> {
   await replaceFile(configPath(dataDir), `${JSON.stringify(config, undefined, 2)}\n`);
 }
 
-export function configPath(dataDir: string): string {
-  return join(dataDir, "cluster.json");
-}
+export const configPath = (dataDir: string): string => join(dataDir, "cluster.json");

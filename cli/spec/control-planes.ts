@@ -15,9 +15,7 @@ type Counted = Pick<ClusterConfig, "controlPlanes">;
 type Listed = Pick<ClusterConfig, "controlPlanes" | "removedControlPlanes">;
 
 /** Whether the cluster has control planes on machines of their own, `control-1` and so on. */
-export function hasSeveral({ controlPlanes }: Counted): boolean {
-  return controlPlanes !== undefined;
-}
+export const hasSeveral = ({ controlPlanes }: Counted): boolean => controlPlanes !== undefined;
 
 /** The names of all places of control planes, those that were removed included. */
 function placesOf({ controlPlanes = 0 }: Counted): string[] {

@@ -54,9 +54,7 @@ export function joiningNodePlace(cluster: ClusterPlace, node: string): ClusterPl
   };
 }
 
-function nodesDir(folder: string): string {
-  return join(folder, "nodes");
-}
+const nodesDir = (folder: string): string => join(folder, "nodes");
 
 /** The names of all nodes that joined and have a folder, in their order. */
 export function joiningNodeNames({ dataDir, runDir }: ClusterPlace): string[] {
@@ -140,9 +138,7 @@ function nfsNameTaken({ name }: Pick<ClusterConfig, "name">): CommandError {
 }
 
 /** Whether the node was stopped: a start of the cluster leaves it so. */
-export function isStopped({ dataDir }: ClusterPlace): boolean {
-  return existsSync(join(dataDir, STOPPED));
-}
+export const isStopped = ({ dataDir }: ClusterPlace): boolean => existsSync(join(dataDir, STOPPED));
 
 export async function setStopped({ dataDir }: ClusterPlace, stopped: boolean): Promise<void> {
   const path = join(dataDir, STOPPED);

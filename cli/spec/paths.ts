@@ -52,24 +52,16 @@ export function nodePaths(config: ClusterPlace): NodePaths {
 }
 
 /** Where our own CNI plugins are put for this cluster. */
-export function ownPluginsDir(config: ClusterPlace): string {
-  return join(config.runDir, "cni", "bin");
-}
+export const ownPluginsDir = (config: ClusterPlace): string => join(config.runDir, "cni", "bin");
 
 /** The folder on the host with the files of a node that is a guest, while it runs. */
-export function guestDir({ runDir }: ClusterPlace): string {
-  return join(runDir, "guest");
-}
+export const guestDir = ({ runDir }: ClusterPlace): string => join(runDir, "guest");
 
 /** The image of the disk of a node that is a guest, which other nodes have none of. */
-export function guestDisk({ dataDir }: ClusterPlace): string {
-  return join(dataDir, "disk.img");
-}
+export const guestDisk = ({ dataDir }: ClusterPlace): string => join(dataDir, "disk.img");
 
 /** The image of the file system that a guest exports by NFS. */
-export function nfsExport({ dataDir }: ClusterPlace): string {
-  return join(dataDir, "export.img");
-}
+export const nfsExport = ({ dataDir }: ClusterPlace): string => join(dataDir, "export.img");
 
 /** The lock of commands that start the cluster or change its nodes. */
 export function nodesLock({ dataDir }: Pick<ClusterPlace, "dataDir">): string {
@@ -77,9 +69,7 @@ export function nodesLock({ dataDir }: Pick<ClusterPlace, "dataDir">): string {
 }
 
 /** Logs of the processes, and below it those of pods. */
-export function logsDir({ dataDir }: ClusterPlace): string {
-  return join(dataDir, "logs");
-}
+export const logsDir = ({ dataDir }: ClusterPlace): string => join(dataDir, "logs");
 
 /** The log of one of the cluster's processes, `control` or `node`. */
 export function processLog(config: ClusterPlace, name: string): string {

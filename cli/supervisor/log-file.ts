@@ -11,9 +11,7 @@ const LOG_CHECK_MS = 10_000;
 const STANDARD_OUTPUTS = [1, 2];
 
 /** The log that was put aside. */
-export function asidePath(path: string): string {
-  return `${path}.1`;
-}
+export const asidePath = (path: string): string => `${path}.1`;
 
 /** Puts a log aside when it is too long, over the one that was put aside before. */
 export function putAside(path: string, bytes_max = LOG_BYTES_MAX): boolean {

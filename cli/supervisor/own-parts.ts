@@ -18,9 +18,7 @@ function recordOfParts(): string {
   return OWN_PARTS.length === 0 ? "\n" : `${OWN_PARTS.join(" ")}\n${digest}\n`;
 }
 
-function ownPartsPath(runDir: string, name: string): string {
-  return join(runDir, `${name}.own-parts`);
-}
+const ownPartsPath = (runDir: string, name: string): string => join(runDir, `${name}.own-parts`);
 
 /** Records which labs' parts this process runs. */
 export async function writeOwnParts(runDir: string, name: string): Promise<void> {

@@ -171,9 +171,7 @@ async function keepAliveOnce(
 /** gRPC's words for a call that found no connection to go out on. */
 const NEVER_SENT = /^(No connection established|Name resolution failed)/;
 
-function wasNeverSent({ message }: EtcdError): boolean {
-  return NEVER_SENT.test(message);
-}
+const wasNeverSent = ({ message }: EtcdError): boolean => NEVER_SENT.test(message);
 
 function openWatch(
   endpoint: Endpoint,

@@ -66,9 +66,7 @@ function hasReason(thrown: unknown, ...reasons: string[]): boolean {
 }
 
 /** The object, or the resource itself, is not there. */
-export function isNotFound(thrown: unknown): boolean {
-  return hasReason(thrown, "NotFound");
-}
+export const isNotFound = (thrown: unknown): boolean => hasReason(thrown, "NotFound");
 
 /** Resolves with the object, or undefined when it or its resource does not exist. */
 export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | undefined> {
@@ -76,14 +74,10 @@ export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | unde
 }
 
 /** The object was changed since it was read, or a precondition does not hold. */
-export function isConflict(thrown: unknown): boolean {
-  return hasReason(thrown, "Conflict");
-}
+export const isConflict = (thrown: unknown): boolean => hasReason(thrown, "Conflict");
 
 /** An object of that name is there already. */
-export function isAlreadyExists(thrown: unknown): boolean {
-  return hasReason(thrown, "AlreadyExists");
-}
+export const isAlreadyExists = (thrown: unknown): boolean => hasReason(thrown, "AlreadyExists");
 
 /**
  * Waits for a write that is not needed any more when the object is gone, was changed, or was made
@@ -97,9 +91,7 @@ export async function ignoreLostRace(write: Promise<unknown>): Promise<void> {
 }
 
 /** The revision asked for is gone from the server's history: list again. */
-export function isExpired(thrown: unknown): boolean {
-  return hasReason(thrown, "Expired", "Gone");
-}
+export const isExpired = (thrown: unknown): boolean => hasReason(thrown, "Expired", "Gone");
 
 /** The object was refused because its namespace is being deleted. */
 export function isNamespaceTerminating(thrown: unknown): boolean {

@@ -48,9 +48,7 @@ export interface Cni {
   validateNetworkList(list: NetworkList): Promise<CniVersion>;
 }
 
-export function createCni(options: CniOptions): Cni {
-  return new PluginCaller(options);
-}
+export const createCni = (options: CniOptions): Cni => new PluginCaller(options);
 
 type About = { attachment?: Attachment; prevResult?: CniResult; extra?: Record<string, unknown> };
 

@@ -7,9 +7,7 @@ export type { Ip, Subnet } from "@raft2kube/std/ip.ts";
 export { contains, formatIp, formatSubnet, lastOf } from "@raft2kube/std/ip.ts";
 
 /** Returns the family of an address or of one with a prefix length. */
-export function familyOf(cidr: string): 4 | 6 {
-  return isIP(cidr.split("/")[0] ?? "") === 6 ? 6 : 4;
-}
+export const familyOf = (cidr: string): 4 | 6 => (isIP(cidr.split("/")[0] ?? "") === 6 ? 6 : 4);
 
 /** Parses an address; IPv4-mapped IPv6 is IPv4. Error "invalid-config" names the field `what`. */
 export function parseIp(text: unknown, what: string): Ip {
@@ -29,6 +27,4 @@ export function parseSubnet(text: unknown, what: string): Subnet {
 }
 
 /** Returns the subnet of an address with prefix length, such as `10.1.0.5/16`. */
-export function subnetOf(cidr: string): Subnet {
-  return parseSubnet(cidr, "address");
-}
+export const subnetOf = (cidr: string): Subnet => parseSubnet(cidr, "address");

@@ -39,9 +39,7 @@ export async function addOwnedRules(
   }
 }
 
-function nat(lines: readonly string[]): string {
-  return ["*nat", ...lines, "COMMIT", ""].join("\n");
-}
+const nat = (lines: readonly string[]): string => ["*nat", ...lines, "COMMIT", ""].join("\n");
 
 function ruleText({ chain, matches, target, comment }: OwnedRule): string {
   return `-A ${chain} ${matches} -m comment --comment "${comment}" -j ${target}`;

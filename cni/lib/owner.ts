@@ -9,9 +9,7 @@ function digest(text: string): string {
 }
 
 /** Returns a short, stable identifier of a network for names in the kernel's tables. */
-export function networkMark(network: string): string {
-  return digest(network);
-}
+export const networkMark = (network: string): string => digest(network);
 
 /**
  * Returns the comment on the elements of one attachment in a kernel table, by which DEL and GC find

@@ -152,6 +152,4 @@ function parseRoute(raw: Record<string, unknown>, garbage: Garbage): ResultRoute
   return route as unknown as ResultRoute;
 }
 
-function isCidr(value: unknown): value is string {
-  return isText(value) && ipaddr.isValidCIDR(value);
-}
+const isCidr = (value: unknown): value is string => isText(value) && ipaddr.isValidCIDR(value);

@@ -110,9 +110,7 @@ export async function deleteUnderlay({
 }
 
 /** The alias of the host's end: clusters in other folders may have the same name. */
-function ownerOf(netnsPath: string): string {
-  return netnsPath.slice(-ALIAS_LENGTH_MAX);
-}
+const ownerOf = (netnsPath: string): string => netnsPath.slice(-ALIAS_LENGTH_MAX);
 
 /** Whether a link is this cluster's; those of earlier releases name no owner. */
 function isOwn(link: Link | undefined, netnsPath: string): boolean {
@@ -241,9 +239,7 @@ function linkHost(underlay: Underlay): void {
   }
 }
 
-export function prefixOf(range: string): string {
-  return range.slice(range.indexOf("/") + 1);
-}
+export const prefixOf = (range: string): string => range.slice(range.indexOf("/") + 1);
 
 /** Returns the statements that add the host's only rule, and the chain that saves a setting. */
 function egressRules({ name, hostDevice, nodeRange, podCidr }: Egress, saving: string): string[] {

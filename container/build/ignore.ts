@@ -1,9 +1,7 @@
 import { fits, partsOf } from "./wildcard.ts";
 
 /** Whether a name in a directory matches a part of a pattern (Go's filepath.Match). */
-export function matchesName(pattern: string, name: string): boolean {
-  return fits(partsOf(pattern), name);
-}
+export const matchesName = (pattern: string, name: string): boolean => fits(partsOf(pattern), name);
 
 /**
  * Returns which places of a context are left out by the text of a .dockerignore: the last pattern

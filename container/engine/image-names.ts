@@ -4,13 +4,9 @@ import type { NamedImage } from "@raft2kube/runtime/image/store.ts";
 const UNTAGGED = "r2k.local/untagged";
 
 /** The name under which an image without one is kept. */
-export function untaggedName(manifestDigest: string): string {
-  return `${UNTAGGED}@${manifestDigest}`;
-}
+export const untaggedName = (manifestDigest: string): string => `${UNTAGGED}@${manifestDigest}`;
 
-export function isUntagged({ repoTags }: NamedImage): boolean {
-  return repoTags.length === 0;
-}
+export const isUntagged = ({ repoTags }: NamedImage): boolean => repoTags.length === 0;
 
 /** A name as people write it: without docker's own registry. */
 export function shortName(name: string): string {

@@ -1,9 +1,7 @@
 const SHORT = 12;
 
 /** An id as lists have it. */
-export function shortId(id: string): string {
-  return id.replace(/^sha256:/, "").slice(0, SHORT);
-}
+export const shortId = (id: string): string => id.replace(/^sha256:/, "").slice(0, SHORT);
 
 const SPANS = [
   [60, 1, "second"],

@@ -134,9 +134,7 @@ async function deleteRequest(writer: ResourceClient<Request>, request: Request):
   }
 }
 
-function pemOf({ spec }: Request): string {
-  return Buffer.from(spec.request, "base64").toString("utf8");
-}
+const pemOf = ({ spec }: Request): string => Buffer.from(spec.request, "base64").toString("utf8");
 
 function withCondition(
   request: Request,

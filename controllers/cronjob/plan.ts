@@ -92,9 +92,7 @@ export function timetableOf({ spec }: CronJob, localZone: string): Timetable | N
 }
 
 /** Whether a schedule could not be read. */
-export function isNote(value: Timetable | Note): value is Note {
-  return "reason" in value;
-}
+export const isNote = (value: Timetable | Note): value is Note => "reason" in value;
 
 /** Milliseconds until a CronJob must be looked at again; undefined when its time never comes. */
 export function nextLook(

@@ -59,9 +59,7 @@ function oldestFirst(a: Pod, b: Pod): number {
   return 0;
 }
 
-export function isLeaving({ metadata }: Pod): boolean {
-  return metadata.deletionTimestamp !== undefined;
-}
+export const isLeaving = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined;
 
 /** Whether an update may have two pods on a node. */
 export function allowsSurge({ spec }: DaemonSet): boolean {

@@ -26,13 +26,9 @@ export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
   return compareText(created(a), created(b)) || compareText(nameOfSet(a), nameOfSet(b));
 }
 
-function nameOfSet(set: ReplicaSet): string {
-  return set.metadata.name ?? "";
-}
+const nameOfSet = (set: ReplicaSet): string => set.metadata.name ?? "";
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
   const labels = { ...template.metadata?.labels };

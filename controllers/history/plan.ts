@@ -89,9 +89,7 @@ function holdsWithDefaults(revision: ControllerRevision, wanted: string): boolea
   return jsonOf(template) === wanted;
 }
 
-function jsonOf(template: PodTemplateSpec): string {
-  return canonicalJson(template);
-}
+const jsonOf = (template: PodTemplateSpec): string => canonicalJson(template);
 
 function sortedJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
@@ -108,6 +106,4 @@ function goJson(value: unknown): string {
   );
 }
 
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

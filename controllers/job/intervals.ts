@@ -20,9 +20,7 @@ export function intervalsOf(indexes: Iterable<number>): Intervals {
 }
 
 /** All that is in one or the other. */
-export function union(a: Intervals, b: Intervals): Intervals {
-  return merged([...a, ...b]);
-}
+export const union = (a: Intervals, b: Intervals): Intervals => merged([...a, ...b]);
 
 function merged(parts: readonly (readonly [number, number])[]): Intervals {
   const result: [number, number][] = [];

@@ -23,9 +23,7 @@ export function withTracking(pod: Pod, tracked: boolean): Pod {
   return { ...pod, metadata: { ...pod.metadata, finalizers } };
 }
 
-export function isIndexed({ spec }: Job): boolean {
-  return spec.completionMode === "Indexed";
-}
+export const isIndexed = ({ spec }: Job): boolean => spec.completionMode === "Indexed";
 
 /** Whether a pod that is being deleted is replaced only when it has ended. */
 export function replacesFailedOnly({ spec }: Job): boolean {
@@ -50,9 +48,7 @@ export function indexOf(pod: Pod, { spec }: Job): number | undefined {
 }
 
 /** The failures before this pod at its index that count against the limit. */
-export function failuresOf(pod: Pod): number {
-  return countOf(pod, FAILURES) ?? 0;
-}
+export const failuresOf = (pod: Pod): number => countOf(pod, FAILURES) ?? 0;
 
 /** The same, with those that a rule ignores. */
 export function allFailuresOf(pod: Pod): number {

@@ -65,6 +65,4 @@ export function orphanedStatus(pod: Pod, now_ms: number): PodStatus {
   return { phase: "Failed", conditions: [condition] };
 }
 
-function created(pod: Pod): string {
-  return pod.metadata.creationTimestamp ?? "";
-}
+const created = (pod: Pod): string => pod.metadata.creationTimestamp ?? "";

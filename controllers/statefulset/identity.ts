@@ -30,9 +30,7 @@ export function isWanted(set: StatefulSet, ordinal: number): boolean {
 }
 
 /** The name of the revision that a pod was made from. */
-export function revisionOf({ metadata }: Pod): string {
-  return metadata.labels?.[POD_REVISION] ?? "";
-}
+export const revisionOf = ({ metadata }: Pod): string => metadata.labels?.[POD_REVISION] ?? "";
 
 /** The pod of an ordinal, by the template of `set`, of the revision of this name. */
 export function podOf(set: StatefulSet, ordinal: number, revision: string): Pod {

@@ -187,9 +187,7 @@ function claimsComplete(view: StatefulView, pod: Pod, ordinal: number): boolean 
   return claimsIn(view, ordinal).length === wanted && claimsMatch(view, pod, ordinal);
 }
 
-function isTerminating({ metadata }: Pod): boolean {
-  return metadata.deletionTimestamp !== undefined;
-}
+const isTerminating = ({ metadata }: Pod): boolean => metadata.deletionTimestamp !== undefined;
 
 /** Whether a pod runs, has been ready for minReadySeconds, and is not being deleted. */
 function isAvailable({ set, now_ms }: StatefulView, pod: Pod): boolean {

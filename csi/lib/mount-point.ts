@@ -69,6 +69,4 @@ export function mountAt(
 }
 
 /** Whether writing through this mount is refused. */
-export function isReadOnly(mount: MountInfo): boolean {
-  return mount.options.includes("ro");
-}
+export const isReadOnly = (mount: MountInfo): boolean => mount.options.includes("ro");

@@ -27,9 +27,7 @@ export function pageOf<T>(
 
 const TOKEN_PREFIX = "after:";
 
-function encodeToken(key: string): string {
-  return Buffer.from(TOKEN_PREFIX + key).toString("base64url");
-}
+const encodeToken = (key: string): string => Buffer.from(TOKEN_PREFIX + key).toString("base64url");
 
 function decodeToken(token: string): string {
   const text = Buffer.from(token, "base64url").toString();

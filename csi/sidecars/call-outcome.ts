@@ -12,9 +12,7 @@ const UNDECIDED: ReadonlySet<number> = new Set([
 ]);
 
 /** Whether the driver may have done what it was asked although the call failed. */
-export function isUndecided({ status }: RpcError): boolean {
-  return UNDECIDED.has(status);
-}
+export const isUndecided = ({ status }: RpcError): boolean => UNDECIDED.has(status);
 
 /**
  * Whether a driver has refused to change a volume, and is not working on it: the claim may ask for

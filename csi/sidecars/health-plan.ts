@@ -55,6 +55,4 @@ export function planHealth(
   });
 }
 
-function uidOf({ metadata: { uid = "" } }: PersistentVolume): string {
-  return uid;
-}
+const uidOf = ({ metadata: { uid = "" } }: PersistentVolume): string => uid;

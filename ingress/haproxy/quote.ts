@@ -14,9 +14,7 @@ export function word(text: string): string {
 }
 
 /** The same for a log format, in which `%` starts an expression: it is doubled. */
-export function format(text: string): string {
-  return word(text.replaceAll("%", "%%"));
-}
+export const format = (text: string): string => word(text.replaceAll("%", "%%"));
 
 /** A name that this program makes itself, for places where no quotation is read. */
 export function token(text: string): string {

@@ -2,9 +2,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { RECORD_BYTES_MAX, RECORD_OF_NAMESPACE_BYTES_MAX } from "../limits.ts";
 
 /** Orders objects by their age, then by their names, so that every observer decides alike. */
-export function byAge(a: KubeObject, b: KubeObject): number {
-  return ageOf(a) < ageOf(b) ? -1 : 1;
-}
+export const byAge = (a: KubeObject, b: KubeObject): number => (ageOf(a) < ageOf(b) ? -1 : 1);
 
 const ageOf = ({ metadata: { creationTimestamp = "", namespace = "", name = "" } }: KubeObject) =>
   `${creationTimestamp} ${namespace}/${name}`;

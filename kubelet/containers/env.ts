@@ -97,9 +97,7 @@ async function valueOf(
   );
 }
 
-function decoded(base64: string): string {
-  return Buffer.from(base64, "base64").toString("utf8");
-}
+const decoded = (base64: string): string => Buffer.from(base64, "base64").toString("utf8");
 
 function missing(kind: string, name: string): ContainerConfigError {
   return new ContainerConfigError(`${kind} "${name}" not found`);

@@ -133,9 +133,7 @@ function propagationOf({ mountPropagation = "None" }: VolumeMount): MountPropaga
 }
 
 /** Returns the absolute form of a path in a container, as the runtime needs it. */
-export function absolute(path: string): string {
-  return path.startsWith("/") ? path : `/${path}`;
-}
+export const absolute = (path: string): string => (path.startsWith("/") ? path : `/${path}`);
 
 /** Block volumes as devices of the container. */
 export function volumeDevices(

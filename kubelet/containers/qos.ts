@@ -129,9 +129,7 @@ function requirementsOf(spec: Pod["spec"]): PodRequirements {
 }
 
 /** Returns the pod's requests and limits as numbers. */
-export function podResources(pod: Pod): ComputeResources {
-  return computeResources(podRequirements(pod));
-}
+export const podResources = (pod: Pod): ComputeResources => computeResources(podRequirements(pod));
 
 /** Returns the larger of two requests and limits; no limit is the largest. */
 export function largest(a: ComputeResources, b: ComputeResources): ComputeResources {

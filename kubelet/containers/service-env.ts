@@ -33,14 +33,8 @@ export function serviceEnv(services: Service[]): Map<string, string> {
   return env;
 }
 
-function nameOf(service: Service): string {
-  return service.metadata.name ?? "";
-}
+const nameOf = (service: Service): string => service.metadata.name ?? "";
 
-function protocolOf(port: { protocol?: string }): string {
-  return (port.protocol ?? "TCP").toLowerCase();
-}
+const protocolOf = (port: { protocol?: string }): string => (port.protocol ?? "TCP").toLowerCase();
 
-function envName(name: string): string {
-  return name.toUpperCase().replaceAll("-", "_");
-}
+const envName = (name: string): string => name.toUpperCase().replaceAll("-", "_");

@@ -143,6 +143,4 @@ const STATES: Record<number, ObservedContainer["state"]> = {
   [ContainerState.CONTAINER_EXITED]: "exited",
 };
 
-function milliseconds(time_ns: bigint): number {
-  return Number(time_ns / NANOSECONDS_PER_MS);
-}
+const milliseconds = (time_ns: bigint): number => Number(time_ns / NANOSECONDS_PER_MS);

@@ -58,6 +58,4 @@ function requireRegistration(request: {
   }
 }
 
-function refused(message: string): RpcError {
-  return new RpcError(Status.INVALID_ARGUMENT, message);
-}
+const refused = (message: string): RpcError => new RpcError(Status.INVALID_ARGUMENT, message);

@@ -66,9 +66,7 @@ function countOf(resource: "inodes" | "pids", left: number, kept: number): Short
   return { resource, threshold, available: String(left), critical: left < kept / 2 };
 }
 
-function kibibytes(bytes: number): string {
-  return `${Math.floor(bytes / 1024)}Ki`;
-}
+const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;
 
 /** The node's conditions for these shortages. */
 export function pressureOf(found: Shortage[]): NodePressure {

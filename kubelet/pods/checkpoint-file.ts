@@ -50,6 +50,4 @@ export async function readCheckpointFile<T>(file: string, remedy: string): Promi
   }
 }
 
-function checksumOf(data: unknown): number {
-  return crc32c(Buffer.from(JSON.stringify(data) ?? ""));
-}
+const checksumOf = (data: unknown): number => crc32c(Buffer.from(JSON.stringify(data) ?? ""));

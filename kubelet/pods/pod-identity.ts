@@ -13,18 +13,12 @@ export function uidOf(pod: Pod): string {
   return uid;
 }
 
-export function namespaceOf(pod: Pod): string {
-  return pod.metadata.namespace ?? "default";
-}
+export const namespaceOf = (pod: Pod): string => pod.metadata.namespace ?? "default";
 
-export function nameOf(pod: Pod): string {
-  return pod.metadata.name ?? "";
-}
+export const nameOf = (pod: Pod): string => pod.metadata.name ?? "";
 
 /** `namespace/name`: at most one pod of a full name runs at a time. */
-export function fullNameOf(pod: Pod): string {
-  return `${namespaceOf(pod)}/${nameOf(pod)}`;
-}
+export const fullNameOf = (pod: Pod): string => `${namespaceOf(pod)}/${nameOf(pod)}`;
 
 /** Whether the pod came from a file on this node and not from the API. */
 export function isStatic(pod: Pod): boolean {

@@ -11,13 +11,9 @@ export interface PodPaths {
   containerLogsDir: string | undefined;
 }
 
-export function podsDir(paths: PodPaths): string {
-  return join(paths.rootDir, "pods");
-}
+export const podsDir = (paths: PodPaths): string => join(paths.rootDir, "pods");
 
-export function podDir(paths: PodPaths, podUid: string): string {
-  return join(podsDir(paths), podUid);
-}
+export const podDir = (paths: PodPaths, podUid: string): string => join(podsDir(paths), podUid);
 
 export function volumesDir(paths: PodPaths, podUid: string): string {
   return join(podDir(paths, podUid), "volumes");

@@ -23,9 +23,7 @@ function ownNames({ hostname, domain }: PodNames): string {
   return domain ? `${hostname}.${domain}\t${hostname}` : hostname;
 }
 
-function line(fields: string[]): string {
-  return `${fields.join("\t")}\n`;
-}
+const line = (fields: string[]): string => `${fields.join("\t")}\n`;
 
 const LOOPBACK = [
   ["127.0.0.1", "localhost"],

@@ -50,14 +50,10 @@ function isRange({ hostId, length }: IdRange): boolean {
   );
 }
 
-function fileOf(paths: PodPaths, podUid: string): string {
-  return join(podDir(paths, podUid), "userns");
-}
+const fileOf = (paths: PodPaths, podUid: string): string => join(podDir(paths, podUid), "userns");
 
 /** Whether the pod has users of its own (`hostUsers: false`). */
-export function hasOwnUsers({ spec }: Pod): boolean {
-  return spec.hostUsers === false;
-}
+export const hasOwnUsers = ({ spec }: Pod): boolean => spec.hostUsers === false;
 
 /**
  * The ids of pods with user namespaces (KEP-127): a range each, so that the users of two pods are

@@ -68,9 +68,7 @@ export function resourceMetrics(node: NodeUsage, pods: PodUsage[], now_ms: numbe
   return text.toString();
 }
 
-function labelsOf(pod: Pod) {
-  return { namespace: namespaceOf(pod), pod: nameOf(pod) };
-}
+const labelsOf = (pod: Pod) => ({ namespace: namespaceOf(pod), pod: nameOf(pod) });
 
 /** Returns no sample for usage that was not measured: 0 would be a value. */
 function cpuSeconds(labels: Record<string, string>, { cpu }: Usage): PrometheusSample[] {

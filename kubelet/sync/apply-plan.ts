@@ -131,9 +131,7 @@ export function ownGrace({ cause, container }: KillAction): number | undefined {
   }
 }
 
-function graceOf(pod: Pod): number {
-  return pod.spec.terminationGracePeriodSeconds ?? 30;
-}
+const graceOf = (pod: Pod): number => pod.spec.terminationGracePeriodSeconds ?? 30;
 
 /** Whether a crashed container is in back-off; its waiting reason is then CrashLoopBackOff. */
 function inBackOff(

@@ -5,14 +5,10 @@ import { join } from "node:path";
 export const CSI_PLUGIN_DIR = "kubernetes.io~csi";
 
 /** Returns the target path of a volume, which its pod mounts. */
-export function targetPath(volumeDir: string): string {
-  return join(volumeDir, "mount");
-}
+export const targetPath = (volumeDir: string): string => join(volumeDir, "mount");
 
 /** Returns the target path of a block volume: the driver makes the device's node there. */
-export function devicePath(volumeDir: string): string {
-  return join(volumeDir, "device");
-}
+export const devicePath = (volumeDir: string): string => join(volumeDir, "device");
 
 /**
  * The folder with one directory per volume that is staged on this node; the layout is upstream's.

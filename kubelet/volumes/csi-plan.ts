@@ -43,9 +43,7 @@ export function driverOf(spec: VolumeSpec): string | undefined {
 }
 
 /** Whether containers get a block device, not a file system. */
-export function isBlock({ claim }: VolumeSpec): boolean {
-  return claim?.pv.spec.volumeMode === "Block";
-}
+export const isBlock = ({ claim }: VolumeSpec): boolean => claim?.pv.spec.volumeMode === "Block";
 
 /** Whether the pod, or the volume itself, allows reading only. */
 export function isReadOnly({ volume, claim }: VolumeSpec): boolean {

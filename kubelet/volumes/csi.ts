@@ -269,9 +269,8 @@ async function removeVolume(dir: string): Promise<void> {
   await removeEmpty(dir);
 }
 
-function targetOf(dir: string, block: boolean): string {
-  return block ? devicePath(dir) : targetPath(dir);
-}
+const targetOf = (dir: string, block: boolean): string =>
+  block ? devicePath(dir) : targetPath(dir);
 
 /** Whether a volume is there: a mount, or a device's node, which need not be a mount. */
 async function isPublished(target: string, block: boolean): Promise<boolean> {
@@ -292,9 +291,7 @@ async function requireDevice(driver: string, target: string): Promise<void> {
   throw new VolumeError("MountFailed", `driver ${driver} made no block device at ${target}`);
 }
 
-function removeEmpty(directory: string): Promise<void> {
-  return absentIsFine(rmdir(directory));
-}
+const removeEmpty = (directory: string): Promise<void> => absentIsFine(rmdir(directory));
 
 async function absentIsFine(removed: Promise<void>): Promise<void> {
   await tolerate(removed, errno("ENOENT"));

@@ -41,9 +41,7 @@ function isOfGroup({ gid, mode }: Stats, fsGroup: number, readOnly: boolean): bo
   return gid === fsGroup && (mode & wanted) === wanted;
 }
 
-function accessOf(readOnly: boolean): number {
-  return readOnly ? 0o440 : 0o660;
-}
+const accessOf = (readOnly: boolean): number => (readOnly ? 0o440 : 0o660);
 
 function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: boolean): void {
   try {

@@ -8,9 +8,7 @@ import { RuntimeError } from "../errors.ts";
 import type { ContainerPaths } from "../paths.ts";
 
 /** overlayfs reads `:` and `,` in its options, and a backslash before them. */
-export function escapeOption(path: string): string {
-  return path.replace(/[\\:,]/g, "\\$&");
-}
+export const escapeOption = (path: string): string => path.replace(/[\\:,]/g, "\\$&");
 
 /**
  * Throws for a layer that is a link, which would expose its target, a directory of the host. Only

@@ -120,6 +120,4 @@ export function defaultNormalizeScore(scores: number[], reverse = false): number
 }
 
 /** Returns the priority that admission copied from the pod's class into its spec. */
-export function priorityOf(pod: Pod): number {
-  return pod.spec.priority ?? 0;
-}
+export const priorityOf = (pod: Pod): number => pod.spec.priority ?? 0;

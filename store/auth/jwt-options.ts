@@ -74,9 +74,7 @@ function keysOf(signMethod: string, options: Map<string, string>) {
   return { signKey, verifyKey };
 }
 
-function readKey(file: string): Buffer {
-  return parsed(file, () => readFileSync(file));
-}
+const readKey = (file: string): Buffer => parsed(file, () => readFileSync(file));
 
 function parsed<T>(file: string, read: () => T): T {
   try {

@@ -108,9 +108,7 @@ async function* metaPairs(view: BackendSnapshot): AsyncGenerator<BackendPair[]> 
   yield* once(pairs);
 }
 
-function revisionKey(main: number): Buffer {
-  return recordKey(main, 0, false).subarray("key/".length);
-}
+const revisionKey = (main: number): Buffer => recordKey(main, 0, false).subarray("key/".length);
 
 function u64(value: number): Buffer {
   const bytes = Buffer.alloc(8);

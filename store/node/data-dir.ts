@@ -35,6 +35,5 @@ export function refuseForeign(dataDir: string, walDir = join(dataDir, "member", 
   });
 }
 
-function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder).sort() : [];
-}
+const namesIn = (folder: string): string[] =>
+  existsSync(folder) ? readdirSync(folder).sort() : [];

@@ -56,9 +56,7 @@ export interface OpenedMember {
 }
 
 /** Where a clean stop leaves the index for the next start. */
-export function indexPath(dataDir: string): string {
-  return join(dataDir, "member", "index");
-}
+export const indexPath = (dataDir: string): string => join(dataDir, "member", "index");
 
 /** Reads a member's backend and log, checks that they fit, and makes its core from them. */
 export async function openMember(options: OpenOptions): Promise<OpenedMember> {

@@ -87,9 +87,7 @@ export const PROVIDER: TypeProvider = objectTypes({
 });
 
 /** Whether a type is of an apply configuration or its parts: `Object.spec`, of any fields. */
-function isApplied(name: string): boolean {
-  return /^Object(\.[^.]+)*$/.test(name);
-}
+const isApplied = (name: string): boolean => /^Object(\.[^.]+)*$/.test(name);
 
 /** The fields of the variables' types and of patches, which can be constructed. */
 export const PATCHING: TypeProvider = {

@@ -14,14 +14,10 @@ export function holds({ status }: Job, type: string): boolean {
   return status?.conditions?.some((each) => each.type === type && each.status === "True") === true;
 }
 
-function isFinished(job: Job): boolean {
-  return holds(job, "Complete") || holds(job, "Failed");
-}
+const isFinished = (job: Job): boolean => holds(job, "Complete") || holds(job, "Failed");
 
 /** A finding without a value. */
-function wrong(detail: string): FieldError {
-  return invalid(CONDITIONS, "", detail);
-}
+const wrong = (detail: string): FieldError => invalid(CONDITIONS, "", detail);
 
 function validateUncounted({ status }: Job): FieldError[] {
   const errors: FieldError[] = [];

@@ -138,9 +138,7 @@ function validateFixed(
   });
 }
 
-function numberOf(amount: string): number {
-  return Number(parseQuantity(amount).nanos);
-}
+const numberOf = (amount: string): number => Number(parseQuantity(amount).nanos);
 
 function validate({ spec }: LimitRange): FieldError[] {
   const types = new Set<string>();

@@ -149,9 +149,7 @@ export function validateLabel(name: string, path: string): FieldError[] {
 }
 
 /** Bounds what compiling the selectors of one object takes, however many there are. */
-export function selectorBudget(): CompileBudget {
-  return new CompileBudget(SELECTORS_STEPS_MAX);
-}
+export const selectorBudget = (): CompileBudget => new CompileBudget(SELECTORS_STEPS_MAX);
 
 /** Which devices are meant: expressions, all of which must hold. The budget is their object's. */
 export function validateSelectors(

@@ -43,9 +43,7 @@ export function limitRanger(context: AdmissionContext): AdmissionPlugin {
   };
 }
 
-function concernsPods({ resource }: AdmissionRequest): boolean {
-  return resource.kind.plural === "pods";
-}
+const concernsPods = ({ resource }: AdmissionRequest): boolean => resource.kind.plural === "pods";
 
 /** Pods cannot change their resources but by resizing; claims can. */
 function isAbout(request: AdmissionRequest): boolean {

@@ -31,9 +31,7 @@ export function namespaceLifecycle(context: AdmissionContext): AdmissionPlugin {
   };
 }
 
-function isReview(request: AdmissionRequest): boolean {
-  return request.resource.kind.served === "review";
-}
+const isReview = (request: AdmissionRequest): boolean => request.resource.kind.served === "review";
 
 function terminating(request: AdmissionRequest, namespace: Readonly<KubeObject>): ApiError {
   const { name = "" } = namespace.metadata;

@@ -65,9 +65,7 @@ export function inLegacyOrder(groups: readonly ServedGroup[]): ServedGroup[] {
   return groups.toSorted((a, b) => b.priority - a.priority || compareTexts(first(a), first(b)));
 }
 
-function compareTexts(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function sorted(kinds: readonly Kind[]): Kind[] {
   return [...kinds].sort((a, b) => (a.plural < b.plural ? -1 : 1));

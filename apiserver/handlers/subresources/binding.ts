@@ -82,9 +82,7 @@ export async function bindPod(
 }
 
 /** Upstream answers a Binding that is not valid with a plain 500. */
-function refused(message: string): ApiError {
-  return new ApiError({ code: 500, reason: "", message });
-}
+const refused = (message: string): ApiError => new ApiError({ code: 500, reason: "", message });
 
 function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
   const { uid } = binding.metadata;

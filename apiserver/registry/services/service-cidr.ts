@@ -62,6 +62,4 @@ export function offsetOf({ cidr }: ServiceCidr, address: string): number | undef
 }
 
 /** The address of the Service `kubernetes`. */
-export function firstServiceAddress(cidr: string): string {
-  return addressAt(parseServiceCidr(cidr), 1);
-}
+export const firstServiceAddress = (cidr: string): string => addressAt(parseServiceCidr(cidr), 1);

@@ -35,9 +35,7 @@ const RESOLVE: Record<Links, number> = {
   beneath: Resolve.beneath | Resolve.noMagicLinks,
 };
 /** How open(2) treats a link as the last component. */
-function lastLink({ links = "refuse" }: LookUp): number {
-  return links === "refuse" ? O_NOFOLLOW : 0;
-}
+const lastLink = ({ links = "refuse" }: LookUp): number => (links === "refuse" ? O_NOFOLLOW : 0);
 
 /**
  * The most links in one path, those that its links lead through included; as the kernel's

@@ -167,13 +167,9 @@ export function loopDevicesOf(file: string): string[] {
   return loopDevices().filter((name) => backingFile(name) === file);
 }
 
-function loopDevices(): string[] {
-  return readdirSync(SYSFS).filter(isLoopDevice);
-}
+const loopDevices = (): string[] => readdirSync(SYSFS).filter(isLoopDevice);
 
-function isLoopDevice(name: string): boolean {
-  return /^loop\d+$/.test(name);
-}
+const isLoopDevice = (name: string): boolean => /^loop\d+$/.test(name);
 
 /** The number of a block device, as mountinfo has it: `7:3`. */
 export function deviceNumber(name: string): string {
@@ -263,9 +259,7 @@ function open(name: string, flags = "r+"): OpenDevice {
   };
 }
 
-function backingFile(name: string): string | undefined {
-  return backingFileIn(path.join(SYSFS, name));
-}
+const backingFile = (name: string): string | undefined => backingFileIn(path.join(SYSFS, name));
 
 /** The file of a device; undefined for a device without one. */
 function backingFileIn(directory: string): string | undefined {

@@ -41,6 +41,4 @@ export function mappedFromZero(ranges: readonly IdRange[]): number {
 }
 
 /** Whether some ids are missing, as in every user namespace but the machine's own. */
-export function inUserNamespace({ users }: MappedIds): boolean {
-  return mappedFromZero(users) < ALL_IDS;
-}
+export const inUserNamespace = ({ users }: MappedIds): boolean => mappedFromZero(users) < ALL_IDS;

@@ -83,9 +83,7 @@ export interface LinkSettings {
 }
 
 /** A socket for links, addresses, routes and neighbours of the namespace this thread is in now. */
-export function openRoute(): NetlinkSocket {
-  return new NetlinkSocket(NETLINK_ROUTE);
-}
+export const openRoute = (): NetlinkSocket => new NetlinkSocket(NETLINK_ROUTE);
 
 function header(index = 0, flags = 0, change = 0, family = 0): Buffer {
   const bytes = Buffer.alloc(16);

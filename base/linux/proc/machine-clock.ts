@@ -7,9 +7,7 @@ export const SHARE_MAX = 10;
 const LOOK_MS = 500;
 
 /** Tasks for each processor that run, would run, or wait for a disk, of the last minute. */
-function tasksPerProcessor(): number {
-  return loadavg()[0]! / availableParallelism();
-}
+const tasksPerProcessor = (): number => loadavg()[0]! / availableParallelism();
 
 /** How many times longer work takes under such a load, within the bound. */
 export function slowdown(share = tasksPerProcessor()): number {

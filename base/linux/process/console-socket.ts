@@ -23,9 +23,7 @@ export interface ConsoleSocket {
   close(): void;
 }
 
-function retryable(error: unknown): boolean {
-  return isErrno(error, "EAGAIN", "EWOULDBLOCK", "EINTR");
-}
+const retryable = (error: unknown): boolean => isErrno(error, "EAGAIN", "EWOULDBLOCK", "EINTR");
 
 /** Receives one message with one descriptor; undefined while there is none. */
 function receiveDescriptor(fd: number): number | undefined {

@@ -107,9 +107,7 @@ const ERRNO_NAMES = new Map(
 );
 
 /** The name of an errno (2 is ENOENT), or `E<number>` for one that Node has no name for. */
-export function errnoName(errno: number): string {
-  return ERRNO_NAMES.get(errno) ?? `E${errno}`;
-}
+export const errnoName = (errno: number): string => ERRNO_NAMES.get(errno) ?? `E${errno}`;
 
 /** A system call that failed; `code` is the errno's name, as on Node's own errors. */
 export class SystemCallError extends CodedError {

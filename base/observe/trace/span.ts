@@ -163,9 +163,7 @@ export function beginSpan(name: string, options: SpanOptions = {}): Span | undef
 }
 
 /** Runs `work` as a part of no span: for what many requests share, and for exporters. */
-export function untraced<T>(work: () => T): T {
-  return active.run(undefined, work);
-}
+export const untraced = <T>(work: () => T): T => active.run(undefined, work);
 
 /**
  * Runs `work` as a part of its own of the active span, if that is sampled; what it throws is the

@@ -23,9 +23,7 @@ const HTTP_STATUS: Readonly<Record<Status, number>> = {
   [Status.UNAUTHENTICATED]: 401,
 };
 
-export function httpStatusOf(status: Status): number {
-  return HTTP_STATUS[status] ?? 500;
-}
+export const httpStatusOf = (status: Status): number => HTTP_STATUS[status] ?? 500;
 
 /** JSON that does not parse or fit is the request's fault; for all else see `asRpcError`. */
 export function gatewayError(thrown: unknown): RpcError {

@@ -59,9 +59,7 @@ export function handleOfName(unique: string): { driver: string; volumeHandle: st
 }
 
 /** Whether a name in a node's status is that of a CSI volume. */
-export function isCsiVolumeName(name: string): boolean {
-  return name.startsWith(CSI_PREFIX);
-}
+export const isCsiVolumeName = (name: string): boolean => name.startsWith(CSI_PREFIX);
 
 /** The name of the VolumeAttachment of a volume on a node. */
 export function attachmentName(driver: string, volumeHandle: string, nodeName: string): string {

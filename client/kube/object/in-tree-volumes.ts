@@ -43,9 +43,7 @@ export function driverOfProvisioner(provisioner: string): string {
 }
 
 /** The in-tree kind of a volume of a pod, or of a PersistentVolume's spec. */
-export function inTreeFieldOf(spec: InTreeSources): InTreeField | undefined {
-  return kindOf(spec)?.field;
-}
+export const inTreeFieldOf = (spec: InTreeSources): InTreeField | undefined => kindOf(spec)?.field;
 
 type InTreeSources = Partial<Record<InTreeField, unknown>>;
 

@@ -26,6 +26,4 @@ export function nameOfKey(key: string): ObjectName {
 }
 
 /** Where an object lives. */
-export function nameOf(object: KubeObject): ObjectName {
-  return nameOfKey(keyOf(object));
-}
+export const nameOf = (object: KubeObject): ObjectName => nameOfKey(keyOf(object));

@@ -83,9 +83,7 @@ function mountImage(file: string, attributes = 0): DetachedMount {
 }
 
 /** Whether a loop device of the image is there: it is mounted somewhere. */
-export function isAttached(file: string): boolean {
-  return loopDevicesOf(file).length > 0;
-}
+export const isAttached = (file: string): boolean => loopDevicesOf(file).length > 0;
 
 /**
  * Grows an image and its file system to the capacity, while it is in use too. The kernel allows it
@@ -199,6 +197,4 @@ export function repairFailure(file: string, thrown: unknown): string {
 }
 
 /** A descriptor of this process as a path for its children. */
-function pathOf(fd: number): string {
-  return `/proc/${process.pid}/fd/${fd}`;
-}
+const pathOf = (fd: number): string => `/proc/${process.pid}/fd/${fd}`;

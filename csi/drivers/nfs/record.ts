@@ -72,9 +72,7 @@ function objectIn(text: string, where: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function isSize(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
+const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 function isSource(value: unknown): boolean {
   if (value === undefined) return true;

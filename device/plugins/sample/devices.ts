@@ -54,6 +54,4 @@ export function preferLowest(request: ContainerPreferredAllocationRequest): stri
   return [...mustIncludeDeviceIDs, ...rest].slice(0, allocationSize);
 }
 
-function numberOf(id: string): number {
-  return Number(id.slice(id.lastIndexOf("-") + 1));
-}
+const numberOf = (id: string): number => Number(id.slice(id.lastIndexOf("-") + 1));

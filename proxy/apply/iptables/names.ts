@@ -16,9 +16,7 @@ export const CHAINS = {
 const OWN_CHAIN = /^KUBE-(SVC|SVL|EXT|FW|SEP)-[A-Z2-7]{16}$/;
 
 /** Whether a chain belongs to one Service port or endpoint. */
-export function isOwnChain(name: string): boolean {
-  return OWN_CHAIN.test(name);
-}
+export const isOwnChain = (name: string): boolean => OWN_CHAIN.test(name);
 
 /** Returns `namespace/name:port-name` as upstream writes it: without a colon if it has no name. */
 export function portName({ key }: Pick<ServicePort, "key">): string {

@@ -8,9 +8,7 @@ import { election_ms } from "../../node/timing.ts";
 import type { EtcdContext } from "../request/context.ts";
 
 /** Whether a client wants an error rather than a wait when the member has no leader. */
-function wantsLeader(call: Call): boolean {
-  return call.metadata.get("hasleader")[0] === "true";
-}
+const wantsLeader = (call: Call): boolean => call.metadata.get("hasleader")[0] === "true";
 
 /**
  * Checks every RPC first: a learner serves few of them, and a request that requires a leader fails

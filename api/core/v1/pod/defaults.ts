@@ -89,9 +89,7 @@ function defaultContainer(container: Container | EphemeralContainer): void {
   defaultLifecycle(container.lifecycle);
 }
 
-function hasSource(volume: Volume): boolean {
-  return Object.keys(volume).some((key) => key !== "name");
-}
+const hasSource = (volume: Volume): boolean => Object.keys(volume).some((key) => key !== "name");
 
 function defaultVolume(volume: Volume): void {
   if (!hasSource(volume)) volume.emptyDir = {};

@@ -50,9 +50,7 @@ export function isExtendedResource(name: string): boolean {
 }
 
 /** Whether a container may use more than it asked for. */
-export function mayOvercommit(name: string): boolean {
-  return isNative(name) && !isHugePages(name);
-}
+export const mayOvercommit = (name: string): boolean => isNative(name) && !isHugePages(name);
 
 /** The name of any resource: one of Kubernetes' own, or one with a domain. */
 export function validateResourceName(name: string, path: string): FieldError[] {

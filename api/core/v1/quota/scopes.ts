@@ -16,9 +16,7 @@ function requirementsOf({ spec = {} }: ResourceQuota): Requirement[] {
 }
 
 /** Whether a quota has scopes: then it is about pods alone. */
-export function isScoped(quota: ResourceQuota): boolean {
-  return requirementsOf(quota).length > 0;
-}
+export const isScoped = (quota: ResourceQuota): boolean => requirementsOf(quota).length > 0;
 
 /** Whether a pod is within all of a quota's scopes. */
 export function coversPod(quota: ResourceQuota, pod: Pod): boolean {

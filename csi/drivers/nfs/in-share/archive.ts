@@ -77,13 +77,9 @@ export async function removeArchive(share: ShareContents, key: string): Promise<
   await removeTree(snapshots, freshName(key));
 }
 
-function freshName(key: string): string {
-  return `.${key}.tar.new`;
-}
+const freshName = (key: string): string => `.${key}.tar.new`;
 
-function archiveName(key: string): string {
-  return `${key}.tar`;
-}
+const archiveName = (key: string): string => `${key}.tar`;
 
 /**
  * Runs tar in a directory, with a bounded memory. It ends with this process's group, which the
