@@ -1,3 +1,4 @@
+import { escapedJson } from "@raft2kube/std/go-json.ts";
 import { goQuoted } from "@raft2kube/std/go-quote.ts";
 
 /**
@@ -54,10 +55,7 @@ function shown(value: unknown): string {
   if (typeof value === "string") return goQuoted(value);
   if (typeof value === "number") return numberText(value);
   if (typeof value === "boolean") return String(value);
-  return JSON.stringify(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return escapedJson(JSON.stringify(value));
 }
 
 /** The size from which Go shows a float64 with an exponent. */

@@ -1,12 +1,14 @@
 /** Values as Go's fmt and encoding/json write them. */
+
 import { numberText } from "@raft2kube/api/errors.ts";
 import { isObject } from "@raft2kube/apimachinery/json/json.ts";
+import { goJson } from "@raft2kube/std/go-json.ts";
 
 /** The text of a value in a cell or a field selector. */
 export function textOf(value: unknown): string {
   if (value === null || value === undefined) return "<no value>";
   if (typeof value === "number") return numberText(value);
-  return typeof value === "object" ? jsonText(value) : String(value);
+  return typeof value === "object" ? goJson(value) : String(value);
 }
 
 /** A value whose members are in the order of Go's encoder. */
@@ -17,13 +19,5 @@ export function ordered(value: unknown): unknown {
     Object.entries(value)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([name, member]) => [name, ordered(member)]),
-  );
-}
-
-/** JSON with members in order and HTML's characters escaped. */
-function jsonText(value: unknown): string {
-  return JSON.stringify(ordered(value)).replace(
-    /[<>&\u2028\u2029]/g,
-    (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

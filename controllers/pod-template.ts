@@ -1,4 +1,5 @@
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { compareTexts } from "@raft2kube/std/text.ts";
 
 /** Upstream's alphabet of name parts: no vowels, so that no words come out. */
 const SAFE_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
@@ -26,7 +27,7 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) => {
     if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
     const entries = Object.entries(part).filter(([key, item]) => !isNothing(key, item));
-    return Object.fromEntries(entries.sort(([a], [b]) => compareText(a, b)));
+    return Object.fromEntries(entries.sort(([a], [b]) => compareTexts(a, b)));
   });
 }
 
@@ -47,5 +48,3 @@ function isNothing(key: string, value: unknown): boolean {
   if (Array.isArray(value)) return value.length === 0;
   return MAPS.has(key) && typeof value === "object" && Object.keys(value).length === 0;
 }
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

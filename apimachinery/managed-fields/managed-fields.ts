@@ -1,5 +1,6 @@
 import type { ManagedFieldsEntry } from "@raft2kube/api/gen/meta/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { compareTexts } from "@raft2kube/std/text.ts";
 import { timeText } from "../time.ts";
 import { FieldSet } from "./field-set.ts";
 import type { Tracked } from "./tracked.ts";
@@ -114,11 +115,6 @@ function byOrder(a: Owner, b: Owner): number {
     compareTexts(a.apiVersion, b.apiVersion) ||
     compareTexts(a.subresource, b.subresource)
   );
-}
-
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 function entryOf(owner: Owner): ManagedFieldsEntry {

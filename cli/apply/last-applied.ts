@@ -1,3 +1,4 @@
+import { goJson } from "@raft2kube/std/go-json.ts";
 /** An object of a manifest, before the API has seen it. */
 export interface Manifest {
   readonly apiVersion: string;
@@ -31,16 +32,4 @@ export function withLastApplied(manifest: Manifest, namespace: string | undefine
     ...manifest,
     metadata: { ...metadata, annotations: { ...annotations, [ANNOTATION]: note } },
   };
-}
-
-/** JSON as Go's encoding/json writes a map: keys sorted, and safe inside HTML. */
-function goJson(value: unknown): string {
-  const sorted = (_: string, item: unknown) =>
-    item !== null && typeof item === "object" && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item;
-  return JSON.stringify(value, sorted).replace(
-    /[<>&\u2028\u2029]/g,
-    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { hostname, networkInterfaces } from "node:os";
@@ -19,7 +18,7 @@ import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError, isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
@@ -35,6 +34,7 @@ import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../
 import { findProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
+import { runOwn } from "./run-own.ts";
 import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
@@ -219,33 +219,22 @@ function deviceOf(address: string): string {
 /** Gets the client certificate if there is none; another process does, which keeps no memory. */
 async function requireClient(clock: Clock): Promise<void> {
   if ((await clientState(clock.now())) !== "missing") return;
-  const failure = await obtainInChild();
-  if (failure === undefined) return;
-  throw new CodedError("NOT_JOINED", `no client certificate for the kubelet: ${failure}`, {
+  const { succeeded, said } = await obtain();
+  if (succeeded) return;
+  throw new CodedError("NOT_JOINED", `no client certificate for the kubelet: ${said}`, {
     remedy: "a token that is valid: r2k token create --print-join-command, then r2k reset and join",
   });
 }
 
-/** Runs this program to get the certificate; resolves with its message when it fails. */
-async function obtainInChild(): Promise<string | undefined> {
-  const args = [process.argv[1]!, "machine", "--config", KUBELET_CONFIG, "--obtain-certificate"];
-  const child = spawn(process.execPath, [...process.execArgv, ...args], {
-    stdio: ["ignore", "inherit", "pipe"],
-  });
-  let said = "";
-  child.on("error", (error) => (said += messageOf(error)));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return code === 0 ? undefined : said.trim();
-}
+const obtain = () => runOwn("machine", "--config", KUBELET_CONFIG, "--obtain-certificate");
 
 /** Renews the certificate in time; the process is then started again, with the new one. */
 function startRenewal(clock: Clock): Closable {
   const log = logger("kubelet-certificate");
   const look = async () => {
     if ((await clientState(clock.now())) === "valid") return;
-    const failure = await obtainInChild();
-    if (failure !== undefined) return void log.warn("not renewed", { failure });
+    const { succeeded, said: failure } = await obtain();
+    if (!succeeded) return void log.warn("not renewed", { failure });
     log.info("renewed: the node agent starts again with it; pods go on");
     process.exit(0);
   };

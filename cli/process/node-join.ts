@@ -1,12 +1,12 @@
-import { spawn } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { dueIdentities } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { Command } from "commander";
 import { nodeFiles } from "../pki/identities.ts";
 import { type ClusterConfig, configPath, readConfigFile } from "../spec/config.ts";
+import { runOwn } from "./run-own.ts";
 
 /** The command by which a node joins its cluster, or renews its certificates. */
 export function command(): Command {
@@ -27,22 +27,15 @@ export function command(): Command {
 export async function ensureJoined(config: ClusterConfig, clock: Clock): Promise<void> {
   const due = await dueIdentities(nodeFiles(config), clock.now());
   if (due.length === 0) return;
-  const args = [process.argv[1]!, "node-join", "--config", configPath(config.dataDir)];
-  const child = spawn(process.execPath, [...process.execArgv, ...args], {
-    stdio: ["ignore", "inherit", "pipe"],
-  });
-  let said = "";
-  child.on("error", (error) => (said += messageOf(error)));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  if (code === 0) return;
+  const { succeeded, said } = await runOwn("node-join", "--config", configPath(config.dataDir));
+  if (succeeded) return;
   const missing = due.filter(({ valid }) => !valid).map(({ identity }) => identity);
   if (missing.length === 0) {
     const names = due.map(({ identity }) => identity);
     logger("process").warn("certificates are not renewed, they end soon", { names, said });
     return;
   }
-  throw new CodedError("NOT_JOINED", `no certificate for ${missing.join(", ")}: ${said.trim()}`, {
+  throw new CodedError("NOT_JOINED", `no certificate for ${missing.join(", ")}: ${said}`, {
     remedy: `r2k node start ${config.nodeName} --name ${config.name}`,
   });
 }

@@ -1,5 +1,6 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { compareTexts } from "@raft2kube/std/text.ts";
 import { canonicalJson } from "../pod-template.ts";
 
 /** The label that distinguishes the pods and ReplicaSets of different templates. */
@@ -23,12 +24,10 @@ export function newReplicaSetOf(
 /** Oldest first; by name where the creation's second is the same. */
 export function byCreation(a: ReplicaSet, b: ReplicaSet): number {
   const created = (set: ReplicaSet) => set.metadata.creationTimestamp ?? "";
-  return compareText(created(a), created(b)) || compareText(nameOfSet(a), nameOfSet(b));
+  return compareTexts(created(a), created(b)) || compareTexts(nameOfSet(a), nameOfSet(b));
 }
 
 const nameOfSet = (set: ReplicaSet): string => set.metadata.name ?? "";
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function withoutHash(template: PodTemplateSpec): PodTemplateSpec {
   const labels = { ...template.metadata?.labels };

@@ -1,6 +1,8 @@
 import { defaultTemplate } from "@raft2kube/api/apps/v1/workload.ts";
 import type { ControllerRevision } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PodTemplateSpec } from "@raft2kube/api/gen/core/v1.ts";
+import { goJson, sortedJson } from "@raft2kube/std/go-json.ts";
+import { compareTexts } from "@raft2kube/std/text.ts";
 import { canonicalJson, safeName } from "../pod-template.ts";
 
 /** The label of a pod that names the revision it was made from. */
@@ -29,7 +31,7 @@ export function planRevision(
   revisions: readonly ControllerRevision[],
 ): RevisionPlan {
   const sorted = [...revisions].sort(byRevision);
-  const wanted = jsonOf(template);
+  const wanted = canonicalJson(template);
   const equal = sorted.filter((each) => holds(each, wanted));
   const newest = sorted.at(-1);
   if (equal.length === 0 && newest && holdsWithDefaults(newest, wanted)) equal.push(newest);
@@ -72,13 +74,15 @@ export function byRevision(a: ControllerRevision, b: ControllerRevision): number
   const created = ({ metadata }: ControllerRevision) => metadata.creationTimestamp ?? "";
   const name = ({ metadata }: ControllerRevision) => metadata.name ?? "";
   return (
-    a.revision - b.revision || compareText(created(a), created(b)) || compareText(name(a), name(b))
+    a.revision - b.revision ||
+    compareTexts(created(a), created(b)) ||
+    compareTexts(name(a), name(b))
   );
 }
 
 function holds(revision: ControllerRevision, wanted: string): boolean {
   const template = templateOf(revision);
-  return template !== undefined && jsonOf(template) === wanted;
+  return template !== undefined && canonicalJson(template) === wanted;
 }
 
 /** Whether a revision differs only by defaults that a later version has added. */
@@ -86,24 +90,5 @@ function holdsWithDefaults(revision: ControllerRevision, wanted: string): boolea
   const template = structuredClone(templateOf(revision));
   if (!template) return false;
   defaultTemplate(template);
-  return jsonOf(template) === wanted;
+  return canonicalJson(template) === wanted;
 }
-
-const jsonOf = (template: PodTemplateSpec): string => canonicalJson(template);
-
-function sortedJson(value: unknown): string {
-  return JSON.stringify(value, (_key, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => compareText(a, b)));
-  });
-}
-
-/** Go's encoder writes these letters as escapes. */
-function goJson(value: unknown): string {
-  return sortedJson(value).replace(
-    /[<>&\u2028\u2029]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

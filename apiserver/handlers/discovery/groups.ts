@@ -1,6 +1,7 @@
 import type { APIVersionDiscovery } from "@raft2kube/api/gen/apidiscovery/v2.ts";
 import type { Kind } from "@raft2kube/api/kind.ts";
 import { apiVersionOf } from "@raft2kube/apimachinery/group-version.ts";
+import { compareTexts } from "@raft2kube/std/text.ts";
 import { groupPriorityOf, versionPriorityOf } from "../../resource/group-priorities.ts";
 import type { RemoteVersion } from "./remote.ts";
 
@@ -64,8 +65,6 @@ export function inLegacyOrder(groups: readonly ServedGroup[]): ServedGroup[] {
     versions.map(({ version }) => `${version}.${name}`).sort(compareTexts)[0]!;
   return groups.toSorted((a, b) => b.priority - a.priority || compareTexts(first(a), first(b)));
 }
-
-const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function sorted(kinds: readonly Kind[]): Kind[] {
   return [...kinds].sort((a, b) => (a.plural < b.plural ? -1 : 1));
