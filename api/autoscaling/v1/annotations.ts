@@ -80,8 +80,10 @@ export function writeAnnotations(
   const put = (name: string, values: readonly unknown[]) => {
     if (values.length > 0) rest[name] = JSON.stringify(values);
   };
-  put(METRICS, metrics.map(firstSpecOf));
-  put(CURRENT, currentMetrics.map(firstStatusOf));
+  const targets = metrics.map((each) => firstForm(each, "target"));
+  const current = currentMetrics.map((each) => firstForm(each, "current"));
+  put(METRICS, targets);
+  put(CURRENT, current);
   if (behavior) {
     const { scaleUp, scaleDown } = behavior;
     const both = { ScaleUp: internalRules(scaleUp), ScaleDown: internalRules(scaleDown) };
@@ -130,36 +132,41 @@ function target(
   };
 }
 
-function firstSpecOf({ type, object, pods, resource, containerResource, external }: MetricSpec) {
-  const share = ({ averageUtilization, averageValue }: MetricTarget) => ({
-    targetAverageUtilization: averageUtilization,
-    targetAverageValue: averageValue,
+/** The form in version 1 of what a metric has for a target, or has now. */
+function firstForm(metric: MetricSpec | MetricStatus, side: "target" | "current") {
+  const { type, object, pods, resource, containerResource, external } = metric;
+  const amounts = (of: object) => (of as Readonly<Record<string, Partial<MetricTarget>>>)[side]!;
+  // Amounts of a status are no pointers in version 1.
+  const none = side === "current" ? "0" : undefined;
+  const share = (of: object) => ({
+    [`${side}AverageUtilization`]: amounts(of).averageUtilization,
+    [`${side}AverageValue`]: amounts(of).averageValue ?? none,
   });
   return {
     type,
     object: object && {
       target: object.describedObject,
       metricName: object.metric.name,
-      targetValue: object.target.value ?? "0",
+      [`${side}Value`]: amounts(object).value ?? "0",
       selector: object.metric.selector,
-      averageValue: object.target.averageValue,
+      averageValue: amounts(object).averageValue,
     },
     pods: pods && {
       metricName: pods.metric.name,
-      targetAverageValue: pods.target.averageValue ?? "0",
+      [`${side}AverageValue`]: amounts(pods).averageValue ?? "0",
       selector: pods.metric.selector,
     },
-    resource: resource && { name: resource.name, ...share(resource.target) },
+    resource: resource && { name: resource.name, ...share(resource) },
     containerResource: containerResource && {
       name: containerResource.name,
-      ...share(containerResource.target),
+      ...share(containerResource),
       container: containerResource.container,
     },
     external: external && {
       metricName: external.metric.name,
       metricSelector: external.metric.selector,
-      targetValue: external.target.value,
-      targetAverageValue: external.target.averageValue,
+      [`${side}Value`]: amounts(external).value ?? none,
+      [`${side}AverageValue`]: amounts(external).averageValue,
     },
   };
 }
@@ -217,47 +224,6 @@ function objectTarget({ targetValue: value, averageValue }: NonNullable<FirstSpe
   if (averageValue === undefined) return target("Value", { value });
   const isZero = parseQuantity(value).nanos === 0n;
   return target("AverageValue", { averageValue, ...(isZero ? {} : { value }) });
-}
-
-function firstStatusOf({
-  type,
-  object,
-  pods,
-  resource,
-  containerResource,
-  external,
-}: MetricStatus) {
-  const share = (current: { averageUtilization?: number; averageValue?: string }) => ({
-    currentAverageUtilization: current.averageUtilization,
-    currentAverageValue: current.averageValue ?? "0",
-  });
-  return {
-    type,
-    object: object && {
-      target: object.describedObject,
-      metricName: object.metric.name,
-      currentValue: object.current.value ?? "0",
-      selector: object.metric.selector,
-      averageValue: object.current.averageValue,
-    },
-    pods: pods && {
-      metricName: pods.metric.name,
-      currentAverageValue: pods.current.averageValue ?? "0",
-      selector: pods.metric.selector,
-    },
-    resource: resource && { name: resource.name, ...share(resource.current) },
-    containerResource: containerResource && {
-      name: containerResource.name,
-      ...share(containerResource.current),
-      container: containerResource.container,
-    },
-    external: external && {
-      metricName: external.metric.name,
-      metricSelector: external.metric.selector,
-      currentValue: external.current.value ?? "0",
-      currentAverageValue: external.current.averageValue,
-    },
-  };
 }
 
 function statusOf({
