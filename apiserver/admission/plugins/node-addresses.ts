@@ -4,8 +4,8 @@ import type { ServiceCIDR } from "@raft2kube/api/gen/networking/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import ipaddr from "ipaddr.js";
 import { NODE_ADDRESSES_MAX } from "../../limits.ts";
-import type { AdmissionContext } from "../context.ts";
-import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
+import { nodeRefusal } from "../plugin.ts";
+import type { NodeCheck } from "./node-check.ts";
 
 type Node = CoreNode & KubeObject;
 
@@ -18,11 +18,7 @@ const BACKEND_DATA = "flannel.alpha.coreos.com/backend-data";
  * from getting theirs: of another Node that is Ready, of pods or of Services. Not upstream's, whose
  * nodes may report any.
  */
-export async function checkAddresses(
-  request: AdmissionRequest,
-  node: string,
-  { resources }: AdmissionContext,
-): Promise<void> {
+export const checkAddresses: NodeCheck = async (request, node, { resources }) => {
   const { status } = request.object as Node;
   const before = (request.old as Node | undefined)?.status?.addresses?.length ?? 0;
   const count = status?.addresses?.length ?? 0;
@@ -61,7 +57,7 @@ export async function checkAddresses(
     const service = inside(spec?.cidrs);
     if (service !== undefined) throw refuse(service, "Services");
   }
-}
+};
 
 /** Addresses of every type: without another, a Node is reached by its host name, perhaps one. */
 function addressesOf(node: Node | undefined): string[] {

@@ -8,13 +8,10 @@ import type { ReferringPod } from "../../authz/node/references.ts";
 import type { Pod } from "../../object/pod.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
+import type { NodeCheck } from "./node-check.ts";
 
 /** A node makes mirror pods of its own, and deletes what runs on it. Throws 403. */
-export async function checkPod(
-  request: AdmissionRequest,
-  node: string,
-  context: AdmissionContext,
-): Promise<void> {
+export const checkPod: NodeCheck = async (request, node, context) => {
   if (request.operation === "DELETE") {
     const pod = request.old as Pod;
     if (pod.spec.nodeName !== node) {
@@ -38,7 +35,7 @@ export async function checkPod(
   }
   await checkMirrorOwner(context, request, node);
   checkNamesNothing(request, pod, node);
-}
+};
 
 /** A mirror pod belongs to its node, so that it goes with it. */
 async function checkMirrorOwner(
@@ -74,16 +71,12 @@ function checkNamesNothing(request: AdmissionRequest, pod: Pod, node: string): v
 }
 
 /** A node evicts what runs on it. Throws 403, or 404 for a pod that is not there. */
-export async function checkEviction(
-  request: AdmissionRequest,
-  node: string,
-  context: AdmissionContext,
-): Promise<void> {
+export const checkEviction: NodeCheck = async (request, node, context) => {
   const pods = context.resources.of("v1", "pods");
   const pod = await pods.store.get<Pod>(request.namespace, request.name);
   if (pod.spec.nodeName === node) return;
   throw refusal(request, `node ${node} can only evict pods with spec.nodeName set to itself`);
-}
+};
 
 /**
  * A node says what became of its own pods, and leaves their labels alone. An address that an

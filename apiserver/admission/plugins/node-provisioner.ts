@@ -23,6 +23,7 @@ import type { Resources } from "../../resource/resources.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, nodeRefusal } from "../plugin.ts";
 import { checkChangedStatus } from "./claim-status.ts";
+import type { NodeCheck } from "./node-check.ts";
 
 type Volume = PersistentVolume & KubeObject;
 type Claim = PersistentVolumeClaim & KubeObject;
@@ -39,11 +40,7 @@ const FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer";
  * The provisioner of a node makes and removes volumes of its node's drivers for claims of its node:
  * any other volume would give it secrets of a namespace, or other nodes' files to a pod.
  */
-export async function checkVolume(
-  request: AdmissionRequest,
-  node: string,
-  { resources, graph }: AdmissionContext,
-): Promise<void> {
+export const checkVolume: NodeCheck = async (request, node, { resources, graph }) => {
   const [object, old] = [request.object as Volume, request.old as Volume | undefined];
   if (!(await isOwnVolume(old ?? object, node, resources))) {
     const what = "CSI volumes that no other node can reach, or whose class names it by";
@@ -54,7 +51,7 @@ export async function checkVolume(
   if (isDeepStrictEqual(fixedOf(object), fixedOf(old))) return;
   const fields = `the capacity, the attributes class and the finalizer ${FINALIZER}`;
   throw nodeRefusal(request, node, `may only change ${fields} of a volume`);
-}
+};
 
 /** The fields of a volume that its provisioner may not change. */
 function fixedOf({ metadata, spec }: Volume): object {
@@ -161,11 +158,7 @@ async function isOwnClaim(claim: Claim, node: string, resources: Resources): Pro
  * A provisioner selects its node for a claim that any node may provide for, and takes that back.
  * Throws 403 for every other change of a claim.
  */
-export async function checkClaim(
-  request: AdmissionRequest,
-  node: string,
-  { resources }: AdmissionContext,
-): Promise<void> {
+export const checkClaim: NodeCheck = async (request, node, { resources }) => {
   const [claim, old] = [request.object as Claim, request.old as Claim | undefined];
   if (request.operation !== "UPDATE" || old === undefined) {
     throw nodeRefusal(request, node, "may only update claims");
@@ -179,7 +172,7 @@ export async function checkClaim(
   }
   const what = `may only select itself (${SELECTED_NODE}) for unbound claims`;
   throw nodeRefusal(request, node, `${what} of node-local volumes with Immediate binding`);
-}
+};
 
 function unselected({ metadata, spec }: Claim): object {
   const { resourceVersion: _v, managedFields: _m, annotations, ...kept } = metadata;
@@ -215,11 +208,7 @@ const STATUS_FIELDS = [
 ];
 
 /** Throws 403 unless the claim is bound to a volume of the node. */
-export async function checkVolumeChange(
-  request: AdmissionRequest,
-  node: string,
-  { resources }: AdmissionContext,
-): Promise<void> {
+export const checkVolumeChange: NodeCheck = async (request, node, { resources }) => {
   const { metadata, spec } = request.old as Claim;
   const volume = await find<Volume>(resources, VOLUMES, spec.volumeName);
   const isBound = volume?.spec.claimRef?.uid === metadata.uid;
@@ -227,7 +216,7 @@ export async function checkVolumeChange(
     throw nodeRefusal(request, node, "may only update the status of claims that have its volumes");
   }
   checkChangedStatus(request, node, STATUS_FIELDS);
-}
+};
 
 /** Throws 403 unless a capacity, before and after, is that of the node alone. */
 export function checkCapacity(request: AdmissionRequest, node: string): void {
@@ -239,16 +228,12 @@ export function checkCapacity(request: AdmissionRequest, node: string): void {
 }
 
 /** Throws 403 unless an event, before and after, is about a claim or volume of the node. */
-export async function checkEvent(
-  request: AdmissionRequest,
-  node: string,
-  { resources }: AdmissionContext,
-): Promise<void> {
+export const checkEvent: NodeCheck = async (request, node, { resources }) => {
   for (const each of [request.old, request.object] as ((Event & KubeObject) | undefined)[]) {
     if (!each || (await isAboutOwn(each.involvedObject, node, resources))) continue;
     throw nodeRefusal(request, node, "may only record events about claims and volumes of its own");
   }
-}
+};
 
 async function isAboutOwn(
   { kind, namespace, name }: ObjectReference,

@@ -6,6 +6,7 @@ import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.
 import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { checkChangedStatus } from "./claim-status.ts";
 import { checkAddresses } from "./node-addresses.ts";
+import type { NodeCheck } from "./node-check.ts";
 import { checkNode } from "./node-object.ts";
 import { checkEviction, checkPod, checkPodStatus } from "./node-pods.ts";
 import {
@@ -27,9 +28,7 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const user = nodeOf(request.user);
       if (user === undefined) return;
-      const {
-        kind: { group, plural },
-      } = request.resource;
+      const { group, plural } = request.resource.kind;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;
       const check = own(CHECKS[user.part], `${group}/${plural}${part}`);
       await check?.(request, user.node, context);
@@ -37,14 +36,8 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
   };
 }
 
-type Check = (
-  request: AdmissionRequest,
-  node: string,
-  context: AdmissionContext,
-) => Promise<void> | void;
-
 /** Checks of a kubelet's writes by group, resource and subresource; each throws 403. */
-const KUBELET: Readonly<Record<string, Check>> = {
+const KUBELET: Readonly<Record<string, NodeCheck>> = {
   "/pods": checkPod,
   "/pods/status": checkPodStatus,
   "/pods/eviction": checkEviction,
@@ -59,7 +52,7 @@ const KUBELET: Readonly<Record<string, Check>> = {
 };
 
 /** All others may only read, and record events, by their roles. */
-const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, Check>>>> = {
+const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, NodeCheck>>>> = {
   kubelet: KUBELET,
   proxy: {},
   dns: {},

@@ -4,14 +4,11 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { aboutResource } from "../../authz/attributes.ts";
 import type { AdmissionContext } from "../context.ts";
 import { type AdmissionRequest, refusal } from "../plugin.ts";
+import type { NodeCheck } from "./node-check.ts";
 import { asksForAudience } from "./token-audiences.ts";
 
 /** A node gets tokens only for pods that run on it, bound to them. Throws 403. */
-export async function checkToken(
-  request: AdmissionRequest,
-  node: string,
-  context: AdmissionContext,
-): Promise<void> {
+export const checkToken: NodeCheck = async (request, node, context) => {
   const { boundObjectRef: bound, audiences } = (request.object as TokenRequest).spec ?? {};
   if (bound?.kind !== "Pod" || !bound.name) {
     throw refusal(request, "node requested token not bound to a pod");
@@ -21,7 +18,7 @@ export async function checkToken(
     throw refusal(request, "node requested token bound to a pod scheduled on a different node");
   }
   await checkAudience(request, context, bound.name, audiences ?? []);
-}
+};
 
 /**
  * Throws 403 unless a pod of the node needs a token for the audience: with a token for any audience
