@@ -87,6 +87,4 @@ function doubled(values: readonly unknown[]): number[] {
 }
 
 /** A text that equal values share in any order of their members. No given text is equal to it. */
-function keyText(value: unknown): string {
-  return `\0${JSON.stringify(ordered(value))}`;
-}
+const keyText = (value: unknown): string => `\0${JSON.stringify(ordered(value))}`;

@@ -103,9 +103,7 @@ export interface PlanInput {
 }
 
 /** The name of the VXLAN link, which is flannel's: either takes over the other's. */
-export function deviceName(backend: VxlanBackend): string {
-  return `flannel.${backend.vni}`;
-}
+export const deviceName = (backend: VxlanBackend): string => `flannel.${backend.vni}`;
 
 /**
  * Plans links, routes, neighbours and forwarding entries of this node. A node whose annotations are

@@ -12,9 +12,7 @@ const waiting = new Fifo<() => void>();
 let isPending = false;
 
 /** Resolves in the next turn of the event loop. */
-export function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Resolves in a later turn of the event loop, in order of arrival. However many pieces of work

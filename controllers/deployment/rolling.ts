@@ -9,18 +9,14 @@ export type Sizes = Map<string, number>;
 export type RollingBounds = { maxSurge: number; maxUnavailable: number };
 
 /** Replicas that a ReplicaSet or deployment asks for; the API's default is 1. */
-export function wanted(object: ReplicaSet | Deployment): number {
-  return object.spec.replicas ?? 1;
-}
+export const wanted = (object: ReplicaSet | Deployment): number => object.spec.replicas ?? 1;
 
 /** The sum of the replicas that ReplicaSets want. */
 export function wantedByAll(sets: readonly ReplicaSet[]): number {
   return sets.reduce((sum, set) => sum + wanted(set), 0);
 }
 
-export function availableOf(set: ReplicaSet): number {
-  return set.status?.availableReplicas ?? 0;
-}
+export const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
 
 export function isRolling(deployment: Deployment): boolean {
   return deployment.spec.strategy?.type !== "Recreate";

@@ -93,6 +93,4 @@ async function count(resource: ResourceClient<KubeObject>, namespace: string) {
   return found;
 }
 
-function isFresh({ metadata }: KubeObject): boolean {
-  return !metadata.deletionTimestamp;
-}
+const isFresh = ({ metadata }: KubeObject): boolean => !metadata.deletionTimestamp;

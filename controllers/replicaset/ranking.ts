@@ -60,17 +60,11 @@ function compare(a: Pod, b: Pod, rank: (pod: Pod) => number, now_ms: number): nu
   // lab:08 end
 }
 
-function assigned(pod: Pod): number {
-  return pod.spec.nodeName ? 1 : 0;
-}
+const assigned = (pod: Pod): number => (pod.spec.nodeName ? 1 : 0);
 
-function phase(pod: Pod): number {
-  return PHASE_ORDER[pod.status?.phase ?? ""] ?? 0;
-}
+const phase = (pod: Pod): number => PHASE_ORDER[pod.status?.phase ?? ""] ?? 0;
 
-function ready(pod: Pod): number {
-  return isPodReady(pod) ? 1 : 0;
-}
+const ready = (pod: Pod): number => (isPodReady(pod) ? 1 : 0);
 
 /** An annotation that is no whole number counts as 0: the API refuses such a one. */
 function deletionCost(pod: Pod): number {
@@ -106,6 +100,5 @@ function byAge(
   return (a.metadata.uid ?? "") < (b.metadata.uid ?? "") ? -1 : 1;
 }
 
-function magnitude(age_ms: number): number {
-  return age_ms > 0 ? Math.floor(Math.log2(age_ms * 1e6)) : -1;
-}
+const magnitude = (age_ms: number): number =>
+  age_ms > 0 ? Math.floor(Math.log2(age_ms * 1e6)) : -1;

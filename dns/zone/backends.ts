@@ -5,9 +5,7 @@ import type { Backend, Backends } from "./view.ts";
 
 const SERVICE_NAME = "kubernetes.io/service-name";
 
-export function isHeadless({ spec }: Service): boolean {
-  return spec.clusterIP === "None";
-}
+export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === "None";
 
 /** Returns a Service's ClusterIPs. */
 export function clusterIps({ spec }: Service): string[] {

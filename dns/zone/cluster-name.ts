@@ -67,6 +67,4 @@ export function reverseAddressOf(name: string): string | undefined {
 }
 
 /** Returns the label of an endpoint without a host name: `10-1-2-3`. */
-export function labelOf(address: string): string {
-  return address.replace(/[.:]/g, "-");
-}
+export const labelOf = (address: string): string => address.replace(/[.:]/g, "-");

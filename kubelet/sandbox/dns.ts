@@ -58,6 +58,4 @@ function baseDns(pod: Pod, host: ResolverConfig, cluster: ClusterDns): ResolverC
   // lab:15 end
 }
 
-function unique(list: string[]): string[] {
-  return [...new Set(list)];
-}
+const unique = (list: string[]): string[] => [...new Set(list)];

@@ -242,9 +242,7 @@ function readOnlyCopy(program: string): number {
 }
 
 /** The words that start this program as a command of a larger one's command line. */
-function initWords(): string[] {
-  return process.argv[2] === "by-hand" ? ["by-hand", "init"] : ["init"];
-}
+const initWords = (): string[] => (process.argv[2] === "by-hand" ? ["by-hand", "init"] : ["init"]);
 
 /** Resolves when the process is ready; rejects with its reason. */
 function ready(child: ChildProcess): Promise<void> {

@@ -23,14 +23,10 @@ export interface Gpus {
 }
 
 /** The id of a GPU's share: `gpu-0::3`. The kubelet sees an ordinary device. */
-export function shareId(gpu: string, share: number): string {
-  return `${gpu}::${share}`;
-}
+export const shareId = (gpu: string, share: number): string => `${gpu}::${share}`;
 
 /** The GPU of a share. */
-export function gpuOf(share: string): string {
-  return share.slice(0, share.indexOf("::"));
-}
+export const gpuOf = (share: string): string => share.slice(0, share.indexOf("::"));
 
 /**
  * Returns the devices of ListAndWatch: the shares of every GPU in its order, each with the GPU's
