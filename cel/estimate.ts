@@ -33,7 +33,6 @@ export function estimateCost(
   return new Coster(checked, sizes, options).cost(checked.expr);
 }
 
-/** Sizes of a list's or map's entries. */
 type EntrySizes = { readonly kind: "list" | "map"; readonly key: Range; readonly value: Range };
 
 /** A variable of a comprehension. */

@@ -44,7 +44,6 @@ export interface Schema {
   readonly listKeys?: readonly string[];
 }
 
-/** A schema's type. */
 export interface DeclaredType {
   readonly type: Type;
   /** Fields of an object, by their identifiers. */

@@ -1,7 +1,6 @@
 import type { Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 
-/** One condition of a pod's status. */
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {
   return pod.status?.conditions?.find((condition) => condition.type === type);
 }

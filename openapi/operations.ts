@@ -242,7 +242,6 @@ function subresourcePaths(kind: Kind, item: string, places: readonly Parameter[]
   });
 }
 
-/** All paths of a kind. */
 export function pathsOf(kind: Kind): Path[] {
   const root = rootOf(kind);
   const scope = kind.namespaced ? "/namespaces/{namespace}" : "";

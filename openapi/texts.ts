@@ -1,7 +1,6 @@
 /** The form of `texts/*.md`: a document for people that the apiserver reads too. */
 import { assert } from "@raft2kube/std/assert.ts";
 
-/** The texts of one structure. */
 export interface StructureTexts {
   /** The structure whose texts serve for fields without their own: `meta/v1.Condition`. */
   readonly like?: string;

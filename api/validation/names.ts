@@ -105,7 +105,6 @@ export function pathSegment(text: string): string[] {
     .map((each) => `may not contain '${each}'`);
 }
 
-/** A port's number. */
 export const portNumber = (port: number): string[] => inRange(port, 1, 65535);
 
 export function inRange(value: number, low: number, high: number): string[] {

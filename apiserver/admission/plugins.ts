@@ -85,7 +85,6 @@ export interface AdmissionSwitches {
   readonly disable?: readonly string[];
 }
 
-/** The flags of admission. */
 export interface AdmissionFlags extends AdmissionSwitches {
   /** The content of `--admission-control-config-file`, from `readAdmissionConfiguration`. */
   readonly configuration?: AdmissionConfiguration;

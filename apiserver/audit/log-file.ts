@@ -7,7 +7,6 @@ import type { Sink } from "./sink.ts";
 export interface LogFileOptions {
   /** `-` for the standard output. */
   readonly path: string;
-  /** Bytes of one file. */
   readonly bytes_max: number;
   /** Files kept besides the one written to; 0 for all. */
   readonly backups_max: number;

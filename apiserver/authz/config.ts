@@ -4,7 +4,6 @@ import { MATCH_CONDITIONS_MAX } from "../limits.ts";
 import type { RemoteAccess } from "../webhook/remote.ts";
 import { compileCondition } from "./webhook/match-conditions.ts";
 
-/** A webhook that authorizes. */
 export interface AuthorizationWebhook {
   readonly access: RemoteAccess;
   readonly version: "v1" | "v1beta1";

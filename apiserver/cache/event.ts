@@ -11,7 +11,6 @@ export interface CacheEvent {
   readonly previous: Entry | undefined;
 }
 
-/** An event of a watch. */
 export type WatchItem =
   | { type: "ADDED" | "MODIFIED" | "DELETED"; revision: number; entry: Entry }
   | { type: "BOOKMARK"; revision: number; initialEventsEnd: boolean }

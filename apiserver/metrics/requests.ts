@@ -36,7 +36,6 @@ export interface MeasuredRequest {
   readonly apply: boolean;
 }
 
-/** A request that is being counted. */
 export interface Counted {
   /** The length of the body that came with it. */
   received(bytes: number): void;

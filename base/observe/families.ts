@@ -76,14 +76,12 @@ class NumberFamily {
   }
 }
 
-/** Counters of one name. */
 export class CounterFamily extends NumberFamily {
   constructor(registry: Registry, name: string, help: string) {
     super(registry, { name, help, type: "counter" });
   }
 }
 
-/** Gauges of one name. */
 export class GaugeFamily extends NumberFamily {
   constructor(registry: Registry, name: string, help: string) {
     super(registry, { name, help, type: "gauge" });
@@ -101,7 +99,6 @@ export class Histogram {
     this.#buckets = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  /** Observes a value `times` times. */
   observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.#bounds.length && value > this.#bounds[bucket]!) bucket++;

@@ -78,7 +78,6 @@ export async function issueCertificate(
   return { cert, key: await exportKey(keys.privateKey) };
 }
 
-/** A certificate's subject. */
 export type Subject = Pick<CertificateRequest, "commonName" | "organizations">;
 
 /**

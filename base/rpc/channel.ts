@@ -12,7 +12,6 @@ import {
   WAITING_CALLS_MAX,
 } from "./limits.ts";
 
-/** A call as its channel sees it. */
 export interface ChannelCall {
   /** Goes out over this connection. */
   begin(connection: Http2ClientConnection): void;

@@ -14,7 +14,6 @@ export interface GrpcRequest {
   readonly encoding: string | undefined;
 }
 
-/** A request that is not gRPC. */
 export type HttpRequest = { readonly kind: "http"; readonly head: RequestHead };
 
 const GRPC_TYPE = /^application\/grpc(?:[+;]|$)/;

@@ -18,7 +18,6 @@ const BUILD_DIGITS = 8;
 /** A program of the product that an image can be made of. */
 export interface Program {
   readonly bundle: string;
-  /** The program's name in the image. */
   readonly command: string;
   /** The image's name by default. */
   readonly image: string;

@@ -54,7 +54,6 @@ export interface NewToken {
   readonly groups?: readonly string[];
 }
 
-/** Creates a token. */
 export async function createToken(client: KubeClient, token: NewToken): Promise<void> {
   await client.resource<Secret>(SECRETS).create(tokenSecret(token, client.clock.now()));
 }

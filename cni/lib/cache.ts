@@ -55,7 +55,6 @@ export function attachmentCache(dir: string) {
     async delete(network: string, containerId: string, ifName: string): Promise<void> {
       await rm(file(network, containerId, ifName), { force: true });
     },
-    /** Returns all attachments to a network. */
     async list(network: string): Promise<CachedAttachment[]> {
       const names = await tolerate(readdir(join(dir, "results")), errno("ENOENT"));
       if (names === undefined) return [];

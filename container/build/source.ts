@@ -13,7 +13,6 @@ const CHUNK_BYTES = 1 << 20;
 /** Files that COPY takes from: the context or the root of a stage or image. */
 export interface Source {
   root: string;
-  /** Whether a place is left out. */
   isIgnored: (place: string) => boolean;
   /** Whether anything may be left out. */
   leavesOut: boolean;

@@ -13,7 +13,6 @@ import {
   satisfies,
 } from "@raft2kube/client-kube/object/volumes.ts";
 
-/** The plan for a claim. */
 export type ClaimAction =
   /** Make the pair complete: volume's claimRef, claim's volumeName, both phases. */
   | { do: "bind"; volume: PersistentVolume }

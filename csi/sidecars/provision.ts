@@ -20,7 +20,6 @@ import { persistentVolumeOf } from "./persistent-volume.ts";
 import { ProvisioningError } from "./provisioning-error.ts";
 import { type TopologyContext, topologyFor } from "./topology.ts";
 
-/** Context of provisioning a volume. */
 export interface ProvisionContext extends TopologyContext {
   /** Whether CreateVolume gets the names of claim and volume. */
   extraCreateMetadata: boolean;

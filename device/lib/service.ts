@@ -12,7 +12,6 @@ import type { ServedService } from "@raft2kube/rpc/routes.ts";
 import { serve } from "@raft2kube/rpc/server.ts";
 import type { DeviceSet } from "./device-set.ts";
 
-/** The behaviour of one device plugin. */
 export interface DevicePluginBehaviour {
   /** `domain/name`, as in the pods' limits. */
   resourceName: string;

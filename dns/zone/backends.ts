@@ -7,7 +7,6 @@ const SERVICE_NAME = "kubernetes.io/service-name";
 
 export const isHeadless = ({ spec }: Service): boolean => spec.clusterIP === "None";
 
-/** Returns a Service's ClusterIPs. */
 export function clusterIps({ spec }: Service): string[] {
   const ips = spec.clusterIPs?.length ? spec.clusterIPs : [spec.clusterIP ?? ""];
   return ips.filter((ip) => ip !== "" && ip !== "None");

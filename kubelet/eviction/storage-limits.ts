@@ -19,7 +19,6 @@ export interface StorageLimitsOptions {
   paths: PodPaths;
   workers: PodWorkers;
   volumes: PodVolumes;
-  /** Evicts a pod. */
   evict(pod: Pod, message: string): void;
 }
 

@@ -21,7 +21,6 @@ export interface PodObjects {
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;
   /** Returns the Services of all namespaces, once their informer is synced. */
   services(): Promise<Service[]>;
-  /** Returns the handler of a RuntimeClass. */
   runtimeHandler(runtimeClassName: string): Promise<string | undefined>;
   /** Returns a token of the pod's service account, bound to the pod. */
   token(pod: Pod, fields: TokenRequestFields): Promise<IssuedToken>;

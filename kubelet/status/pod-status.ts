@@ -43,7 +43,6 @@ export interface StatusFacts {
   ended: boolean;
   readiness(container: ObservedContainer): { ready: boolean; started: boolean };
   terminationMessage(observed: ObservedContainer): string | undefined;
-  /** State of the pod's resize. */
   resize?: ResizeState;
   /** Resources that a running container, or the pod (`POD`), has instead of those allocated. */
   resourcesBefore?(name: string): ResourceRequirements | undefined;

@@ -6,7 +6,6 @@ import { VolumeError } from "./volume-error.ts";
 
 /** Work on a volume by calls into its files, which the kubelet's only thread makes. */
 export interface FileWork {
-  /** A path of the volume. */
   path: string;
   /** A directory of the kubelet's own, without which it cannot run in any case. */
   own: string;

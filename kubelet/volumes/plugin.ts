@@ -24,7 +24,6 @@ export interface VolumeSpec {
   inTree?: InTreeField;
 }
 
-/** Request to set up a volume for one pod. */
 export interface SetUpRequest {
   pod: Pod;
   spec: VolumeSpec;

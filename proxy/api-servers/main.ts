@@ -11,7 +11,6 @@ import { ServerPort } from "./port.ts";
 export interface ApiBalancerOptions {
   /** Where clients of this machine connect, mostly to its loopback address. */
   readonly listen: readonly { readonly host: string; readonly port: number }[];
-  /** The API servers. */
   readonly servers: readonly Target[];
   /** The CA of their certificates, PEM, which have these addresses. */
   readonly ca: string;

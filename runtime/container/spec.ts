@@ -24,7 +24,6 @@ import { commandLine, environment } from "./command-line.ts";
 import { containerNamespaces } from "./namespaces.ts";
 import type { OciExtras } from "./record.ts";
 
-/** Input of a container's spec. */
 export interface SpecInput {
   id: string;
   sandbox: SandboxRecord;

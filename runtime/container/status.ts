@@ -42,7 +42,6 @@ export function containerLine(record: ContainerRecord): Init<Container> {
   };
 }
 
-/** ContainerStatus. */
 export function containerStatus(record: ContainerRecord): Init<ContainerStatus> {
   const { config, phase, user } = record;
   const exit = phase.state === "exited" ? phase.exit : undefined;

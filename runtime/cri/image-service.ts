@@ -21,7 +21,6 @@ function imageLine(image: NamedImage): Init<Image> {
   };
 }
 
-/** CRI's ImageService. */
 export function imageService(runtime: Base & Images & DiskUse): Handlers<ImageServiceMethods> {
   const { images } = runtime;
   const matching = (wanted: string | undefined) => {

@@ -101,7 +101,6 @@ export class BlobStore {
     return readFileSync(this.file(digest));
   }
 
-  /** A blob as a stream. */
   open(digest: string): Readable {
     const stream = createReadStream(this.file(digest));
     // Its reader meets the error, also one that comes before it reads.

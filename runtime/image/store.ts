@@ -26,7 +26,6 @@ export interface KeptContent {
 export interface StoredImage {
   /** The digest of its configuration, as CRI's image id. */
   id: string;
-  /** The digest of its manifest. */
   manifestDigest: string;
   /** Megabytes that the image's author chooses, read from the disk each time. */
   readonly manifest: ImageManifest;

@@ -148,7 +148,6 @@ function requireMappable(source: string, containerPath: string, propagation: str
   });
 }
 
-/** One volume of a container. */
 function volumeMount(mount: Mount, ids: PodIds | undefined): OciMount {
   if (!mount.containerPath.startsWith("/")) {
     throw new RuntimeError("invalid-argument", `mount path ${mount.containerPath} is not absolute`);

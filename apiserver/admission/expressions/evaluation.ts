@@ -32,7 +32,6 @@ export class BudgetError extends CodedError {
   }
 }
 
-/** A variable of a policy. */
 export type PolicyVariable = { readonly name: string; readonly expression: Expression };
 
 export interface Inputs {

@@ -18,7 +18,6 @@ import { type Invocation, objectsFor, PolicyDispatch } from "./dispatch.ts";
 type Policy = ValidatingAdmissionPolicy & KubeObject;
 type Binding = ValidatingAdmissionPolicyBinding & KubeObject;
 
-/** A finding of a policy. */
 interface Finding {
   readonly message: string;
   readonly reason: string;

@@ -19,7 +19,6 @@ export function readControl(directory: string, file: string): string | undefined
   );
 }
 
-/** Makes a group's directory. */
 export function makeGroup(directory: string): void {
   step(() => ["mkdir", "-p", directory]);
   mkdirSync(directory, { recursive: true });

@@ -62,7 +62,6 @@ export type IpvsProtocol = keyof typeof IPVS_PROTOCOLS;
 /** Identity of a virtual server. */
 export type VirtualServerKey = { address: string; protocol: IpvsProtocol; port: number };
 
-/** A virtual server of IPVS. */
 export interface VirtualServer extends VirtualServerKey {
   scheduler: string;
   /** How long a client stays with its destination, in seconds; undefined: it does not. */

@@ -48,7 +48,6 @@ function receiveDescriptor(fd: number): number | undefined {
   return control.readInt32LE(16);
 }
 
-/** Listens for a terminal at `path`. */
 export function listenForTerminal(path: string): ConsoleSocket {
   const flags = SOCK_STREAM | NONBLOCK | CLOEXEC;
   const listener = check("socket", libc.socket(AF_UNIX, flags, 0), path);

@@ -59,7 +59,6 @@ export const AUTH_VERBS: { readonly [M in keyof AuthMethods]: VerbOf<AuthMethods
   roleRevokePermission: command("role-revoke-permission"),
 };
 
-/** Auth.AuthStatus. */
 async function authStatus(context: EtcdContext): Promise<AuthStatusResponse> {
   const { enabled, revision: authRevision } = context.state.auth;
   return { header: header(context.state), enabled, authRevision };
@@ -79,7 +78,6 @@ async function userGet(
   return { header: header(state), roles: user.roles };
 }
 
-/** Auth.UserList. */
 async function userList(context: EtcdContext): Promise<AuthUserListResponse> {
   const { state } = context;
   return { header: header(state), users: state.auth.users().map(({ name }) => name.toString()) };
@@ -106,7 +104,6 @@ const EVERYTHING: Permission = {
   rangeEnd: Buffer.alloc(1),
 };
 
-/** Auth.RoleList. */
 async function roleList(context: EtcdContext): Promise<AuthRoleListResponse> {
   const { state } = context;
   return { header: header(state), roles: state.auth.roles().map(({ name }) => name.toString()) };

@@ -2,7 +2,6 @@ import type { Member, MemberListResponse, ResponseHeader } from "@raft2kube/prot
 import { header, type State } from "../../mvcc/state/state.ts";
 import type { EtcdContext } from "../request/context.ts";
 
-/** Cluster.MemberList. */
 export function memberList(context: EtcdContext): Promise<MemberListResponse> {
   return Promise.resolve({ header: clusterHeader(context), members: membersOf(context.state) });
 }

@@ -2,7 +2,6 @@ import type { DeleteRangeRequest, DeleteRangeResponse } from "@raft2kube/proto/g
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
 import { checkDeleteRange } from "./check.ts";
 
-/** KV.DeleteRange. */
 export async function deleteRange(
   context: EtcdContext,
   request: DeleteRangeRequest,

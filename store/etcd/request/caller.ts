@@ -4,7 +4,6 @@ import { checkAdmin, checkUser } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
 import type { EtcdContext } from "./context.ts";
 
-/** A request's credentials. */
 export interface Credentials {
   token: string | undefined;
   /** Common name of the client certificate, which the connection has verified. */

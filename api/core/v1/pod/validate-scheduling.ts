@@ -139,7 +139,6 @@ export function validateRequiredTerm(term: NodeSelectorTerm, path: string): Fiel
   return [...validateNodeTerm(term, path), ...validateNodeValues(term, path)];
 }
 
-/** One term of a node selector. */
 function validateNodeTerm(term: NodeSelectorTerm, path: string): FieldError[] {
   return [
     ...(term.matchExpressions ?? []).flatMap((each, index) =>
