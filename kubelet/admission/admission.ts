@@ -12,7 +12,7 @@ export interface AdmissionOptions {
   /** The node's allocatable amounts, as quantities. */
   allocatable(): Record<string, string>;
   /** Pods that hold resources of the node now. */
-  activePods: Pod[];
+  admitted: Pod[];
 }
 
 /**
@@ -20,13 +20,13 @@ export interface AdmissionOptions {
  * pressure, when the pod does not fit, or when devices are missing.
  */
 export async function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
-  const { devices, pressure, allocatable, activePods } = options;
+  const { devices, pressure, allocatable, admitted } = options;
   if (!admitsUnderPressure(pod, pressure.current)) {
     const pressures = Object.entries(pressure.current);
     const names = pressures.flatMap(([name, under]) => (under ? [name] : []));
     throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}].`);
   }
-  const others = activePods.filter((one) => uidOf(one) !== uidOf(pod));
+  const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
   admitPod(pod, others, allocatable());
   await devices.admit(pod);
 }

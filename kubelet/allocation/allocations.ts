@@ -66,10 +66,15 @@ export class Allocations {
     return this.#pods.get(podUid)?.actuated[name];
   }
 
+  /** Whether resources were allocated to a pod, by an earlier process too. */
+  has(podUid: string): boolean {
+    return this.#pods.has(podUid);
+  }
+
   /** Allocates the spec's resources to a newly admitted pod; keeps an earlier allocation. */
   admit(pod: Pod): Promise<void> {
     const uid = uidOf(pod);
-    if (this.#pods.has(uid)) return Promise.resolve();
+    if (this.has(uid)) return Promise.resolve();
     this.#pods.set(uid, { allocated: resourcesOf(pod), actuated: {} });
     return this.#save();
   }

@@ -19,7 +19,7 @@ import { serveHealthz } from "../server/healthz.ts";
 import { serveKubelet } from "../server/server.ts";
 import { PodWorkers, shownPod } from "../sync/pod-workers.ts";
 import type { WorkerPorts } from "../sync/worker.ts";
-import { activePods, type WorkerTable } from "../sync/worker-table.ts";
+import { activePods, admittedPods, type WorkerTable } from "../sync/worker-table.ts";
 import { startHousekeeping } from "./housekeeping.ts";
 import { startNodePlugins } from "./node-plugins.ts";
 import { podPorts } from "./pod-ports.ts";
@@ -123,8 +123,8 @@ function podWorkers(
 ): PodWorkers {
   const { devices } = ports;
   return new PodWorkers(ports, table, {
-    admit: (pod) => admit(pod, { devices, pressure, allocatable, activePods: activePods(table) }),
-    admitResize: (desired) => admitResize(desired, activePods(table), allocatable()),
+    admit: (pod) => admit(pod, { devices, pressure, allocatable, admitted: admittedPods(table) }),
+    admitResize: (desired) => admitResize(desired, admittedPods(table), allocatable()),
     publish: (pod, status) => api?.statuses.publish(pod, status),
     reclaimed(pod, status) {
       // A static pod's mirror is deleted when its file is gone.

@@ -4,12 +4,21 @@ import type { PodWorker } from "./worker.ts";
 /** The workers of the node's pods by UID, in the order of arrival. Only PodWorkers writes it. */
 export type WorkerTable = Map<string, PodWorker>;
 
-/**
- * Returns the pods that hold resources of the node, with those allocated to them: the pods that run
- * or are being stopped.
- */
+/** Returns the pods that run or are being stopped, with the resources allocated to them. */
 export function activePods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
-  return [...workers.values()]
-    .filter(({ state }) => state === "syncing" || state === "terminating")
-    .map(({ allocated }) => allocated);
+  return active(workers).map(({ allocated }) => allocated);
+}
+
+/**
+ * Returns those of them that hold resources of the node. A pod that waits for its admission does
+ * not, nor one that was refused: of many that come together as many are admitted as fit.
+ */
+export function admittedPods(workers: ReadonlyMap<string, PodWorker>): Pod[] {
+  return active(workers).flatMap((one) => (one.isAdmitted ? [one.allocated] : []));
+}
+
+function active(workers: ReadonlyMap<string, PodWorker>): PodWorker[] {
+  return [...workers.values()].filter(
+    ({ state }) => state === "syncing" || state === "terminating",
+  );
 }

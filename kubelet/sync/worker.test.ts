@@ -6,9 +6,13 @@ import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { admit } from "../admission/admission.ts";
+import type { DeviceManager } from "../devices/device-allocation.ts";
 import { removeEndedPods } from "../housekeeping/container-gc.ts";
+import { uidOf } from "../pods/pod-identity.ts";
 import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
 import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
+import { admittedPods } from "./worker-table.ts";
 
 const deleted = (deletionGracePeriodSeconds: number) =>
   ({
@@ -166,4 +170,48 @@ test("an ended pod's remains are removed by its own steps alone, and a failure r
   const again = worker.removeRemains();
   worker.close();
   await again;
+});
+
+test("of pods that come together as many are admitted as fit, those refused not counted", async () => {
+  const [table, held] = [new Map<string, PodWorker>(), new Set<string>()];
+  const refused: string[] = [];
+  const hangs = new Promise<never>(() => {});
+  const ports = {
+    clock: new ManualClock(),
+    runtime: { runtime: { listPodSandbox: () => hangs, listContainers: () => hangs } },
+    runtimeName: "test",
+    events: {
+      record: (pod: Pod, _: string, reason: string) => refused.push(`${uidOf(pod)} ${reason}`),
+    },
+    node: { hostIPs: [] },
+    allocations: {
+      allocated: (pod: Pod) => pod,
+      has: (uid: string) => held.has(uid),
+      admit: async (pod: Pod) => void held.add(uidOf(pod)),
+      before: () => undefined,
+    },
+  } as unknown as WorkerPorts;
+  const hooks = {
+    publish: () => undefined,
+    admit: (pod: Pod) =>
+      admit(pod, {
+        devices: { admit: () => Promise.resolve() } as unknown as DeviceManager,
+        pressure: { current: { memory: false, disk: false, pid: false } },
+        allocatable: () => ({ pods: "2" }),
+        admitted: admittedPods(table),
+      }),
+  } as unknown as WorkerHooks;
+  for (const uid of ["a", "b", "c", "d"]) {
+    const pod = { metadata: { name: uid, namespace: "n", uid }, spec: { containers: [] } } as Pod;
+    table.set(uid, new PodWorker(ports, hooks, pod));
+  }
+  for (const worker of table.values()) worker.trigger();
+  await waitFor("all decisions", async () => held.size + refused.length === 4, {
+    clock: systemClock(),
+  });
+  expect([[...held], refused]).toEqual([
+    ["a", "b"],
+    ["c OutOfpods", "d OutOfpods"],
+  ]);
+  for (const worker of table.values()) worker.close();
 });

@@ -90,6 +90,8 @@ export class PodWorker {
   readonly #backoff = new Backoff({ first_ms: SYNC_BACK_OFF_MS, most_ms: SYNC_BACK_OFF_MS_MAX });
   readonly #steps: Runner;
   #pod: Pod;
+  /** Whether its admission is under way, in which the pods after it count it. */
+  #isEntering = false;
   /** Whether the ended pod's remains are removed while its object stays. */
   #isBare = false;
   /** The wish that a step removes them, while there is one. */
@@ -134,6 +136,11 @@ export class PodWorker {
   /** The pod with the resources that the node has allocated to it. */
   get allocated(): Pod {
     return this.#ports.allocations.allocated(this.#pod);
+  }
+
+  /** Whether the node counts its resources: since its admission, by an earlier process too. */
+  get isAdmitted(): boolean {
+    return this.#isEntering || this.#ports.allocations.has(this.uid);
   }
 
   /** Time since which a resize waits for other pods, in milliseconds since 1970. */
@@ -315,6 +322,7 @@ export class PodWorker {
   }
 
   async #admit(): Promise<boolean> {
+    this.#isEntering = true;
     try {
       await this.#hooks.admit(this.allocated);
       await this.#ports.allocations.admit(this.#pod);
@@ -326,6 +334,8 @@ export class PodWorker {
       this.#ports.events.record(this.#pod, "Warning", reason, message);
       this.#order(0, { verdict: { reason, message: `Pod was rejected: ${message}` } });
       return false;
+    } finally {
+      this.#isEntering = false;
     }
   }
 
