@@ -213,8 +213,10 @@ function reportOddities(
     return;
   }
   const inYaml = duplicates[0]?.startsWith("line ");
-  const doubled = inYaml ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`] : duplicates;
-  throw new DecodeError(`strict decoding error: ${[...doubled, ...strangers].join(", ")}`);
+  const oddities = inYaml
+    ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`, ...strangers]
+    : [...strangers, ...duplicates];
+  throw new DecodeError(`strict decoding error: ${oddities.join(", ")}`);
 }
 
 function unfit(value: unknown, kind: GroupVersionKind): string {

@@ -1,10 +1,12 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { structOf } from "@raft2kube/api/schema.ts";
 import { describe, expect, it } from "vitest";
 import { decodeDocument } from "../decode/decode.ts";
 import type { JsonObject } from "../json/json.ts";
 import { applyTo } from "./apply.ts";
 import { FieldSet, pathText } from "./field-set.ts";
+import { readApply } from "./read-apply.ts";
 import { trackUpdate } from "./track.ts";
 import { trackedOf } from "./tracked.ts";
 
@@ -154,4 +156,27 @@ describe("server-side apply", () => {
     trackUpdate({ ...tracked, elsewhere }, next, object, writer);
     expect([compared, Object.keys(ownersOf(next))]).toEqual([2, ["a", "b", "c", "x"]]);
   });
+});
+
+it("keys that stand twice are refused or warned of, of a custom resource too, conflicts first", async () => {
+  const configMap = kindOf("", "v1", "ConfigMap")!;
+  const custom = { ...trackedOf(configMap, ""), schema: structOf("core/v1.ConfigMap") };
+  const body = Buffer.from(
+    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  a: '1'\n  a: '2'\n",
+  );
+  const read = (fieldValidation: "Strict" | "Warn", warnings: string[], manager = "me") => {
+    const writer = { manager, operation: "Apply", subresource: "", now_ms: 0 } as const;
+    const asked = { writer, force: false };
+    return readApply(body, configMap, custom, "c", asked, { fieldValidation, warnings });
+  };
+  const twice = 'line 6: key "a" already set in map';
+  const strict = await read("Strict", []);
+  expect(() => strict.apply(undefined)).toThrow(`error strict decoding YAML: yaml: unmarshal`);
+  const warnings: string[] = [];
+  const warned = (await read("Warn", warnings)).apply(undefined);
+  expect(warnings).toEqual([`yaml: unmarshal errors:\n  ${twice}`]);
+  const other = structuredClone(warned) as KubeObject & { data: Record<string, string> };
+  other.data["a"] = "3";
+  const another = await read("Strict", [], "another");
+  expect(() => another.apply(other)).toThrow("conflict");
 });

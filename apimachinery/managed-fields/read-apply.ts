@@ -34,9 +34,10 @@ export async function readApply(
     owns: true,
     apply(current) {
       if (read instanceof ApiError) throw read;
-      const { wanted, named } = read;
+      const { wanted, named, duplicates } = read;
       if (current === undefined && !named) throw nameless(name);
       const value = applyTo(tracked, current, { ...asked, wanted });
+      report(duplicates, decoding);
       return decodeDocument({ value, duplicates: [] }, { ...decoding, fieldValidation: "Ignore" });
     },
   };
@@ -46,6 +47,7 @@ interface Wanted {
   readonly wanted: JsonObject;
   /** Whether the body names its object. */
   readonly named: boolean;
+  readonly duplicates: readonly string[];
 }
 
 /** Returns the applied configuration, or its error, which is returned after the object is found. */
@@ -63,8 +65,8 @@ async function readWanted(
       throw badRequest(`error decoding YAML: error unmarshaling JSON: while decoding JSON: ${why}`);
     }
     checkApplied(wanted, kind);
-    checkFields(document, decoding, wanted);
-    return { wanted, named: settleName(wanted, name) };
+    checkFields(decoding, wanted);
+    return { wanted, named: settleName(wanted, name), duplicates: document.duplicates };
   } catch (thrown) {
     if (thrown instanceof ApiError) return thrown;
     throw thrown;
@@ -96,10 +98,9 @@ function typeText({ apiVersion, kind }: JsonObject): string {
 
 /**
  * Rejects what does not fit the kind; values that decoding filled in are not applied. An apply
- * accepts no unknown field, regardless of `fieldValidation`. Throws 500, as upstream, and 400 on
- * duplicate keys.
+ * accepts no unknown field, regardless of `fieldValidation`. Throws 500, as upstream.
  */
-function checkFields(document: Document, options: DecodeOptions, wanted: JsonObject): void {
+function checkFields(options: DecodeOptions, wanted: JsonObject): void {
   const fail = (why: string) => {
     const { namespace = "", name = "" } = (wanted["metadata"] ?? {}) as { [name: string]: unknown };
     const what = `(${String(namespace)}/${String(name)}; ${typeText(wanted)})`;
@@ -120,13 +121,15 @@ function checkFields(document: Document, options: DecodeOptions, wanted: JsonObj
   const complaints = [...strangers, ...doubledItems(rootPlace(options.schema), wanted)];
   if (complaints.length === 1) throw fail(complaints[0]!);
   if (complaints.length > 1) throw fail(["errors:", ...complaints].join("\n  "));
-  const { fieldValidation, warnings } = options;
-  // Upstream does not look for duplicates in an applied custom resource.
-  const isCustom = typeof options.schema !== "string";
-  if (document.duplicates.length === 0 || fieldValidation === "Ignore" || isCustom) return;
-  const text = `yaml: unmarshal errors:\n  ${document.duplicates.join("\n  ")}`;
+}
+
+/** Keys that stand twice; conflicts come first, as upstream's. Throws 400 when they are refused. */
+function report(duplicates: readonly string[], { fieldValidation, warnings }: ReadOptions): void {
+  if (duplicates.length === 0 || fieldValidation === "Ignore") return;
+  const text = `yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`;
   if (fieldValidation === "Strict") throw badRequest(`error strict decoding YAML: ${text}`);
-  warnings.push(text);
+  // Of a change that is tried again there is one warning.
+  if (!warnings.includes(text)) warnings.push(text);
 }
 
 function nameless(name: string): ApiError {
