@@ -98,7 +98,8 @@ export const UPLOAD_CHUNK_BYTES = 16 << 20;
 export const REGISTRY_HEADER_BYTES = 32 << 10;
 export const REGISTRY_REDIRECTS = 5;
 export const INDEX_DEPTH = 3;
-/** Bytes of a registry's error that are passed on. */
+/** Characters of a registry's error that are looked at, and that are passed on as one line. */
+export const REGISTRY_ERROR_CHARACTERS = 64 << 10;
 export const REGISTRY_MESSAGE_CHARACTERS = 300;
 /** A challenge (`WWW-Authenticate`) that is read. */
 export const CHALLENGE_CHARACTERS = 4_096;

@@ -301,6 +301,9 @@ test("an error's text is one short line", () => {
   const message = "a\nb\u001b[2J".repeat(999);
   const long = JSON.stringify({ errors: [{ code: "DENIED", message }] });
   expect(errorsOf(long)).toMatch(/^DENIED: a b \[2Ja b/);
+  // Of one that is too long to be read, the start of its text is.
+  const longer = JSON.stringify({ errors: Array(10_000).fill({ code: "DENIED", message }) });
+  expect(errorsOf(longer)).toMatch(/^\{"errors":/);
   expect(errorsOf(long).length).toBe(300);
   expect(errorsOf('{"errors": [null, 5, {"code": {}}]}')).toBe(": ");
 });

@@ -3,7 +3,12 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { own } from "@raft2kube/std/own.ts";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 import { RuntimeError } from "../errors.ts";
-import { BLOB_RESUMES_MAX, MANIFEST_BYTES, REGISTRY_MESSAGE_CHARACTERS } from "../limits.ts";
+import {
+  BLOB_RESUMES_MAX,
+  MANIFEST_BYTES,
+  REGISTRY_ERROR_CHARACTERS,
+  REGISTRY_MESSAGE_CHARACTERS,
+} from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { get, type HttpAnswer, readBounded } from "./http.ts";
 import { isRecord } from "./json.ts";
@@ -151,10 +156,15 @@ export class RegistryRepository {
   }
 }
 
-/** The messages in a registry's answer (distribution spec, error codes), or its text; one line. */
+/**
+ * The messages in a registry's answer (distribution spec, error codes), or its text; one line. Of a
+ * long answer the start is its text: it may be four megabytes of line ends.
+ */
 export function errorsOf(text: string): string {
-  const sent = errorList(text).map(({ code, message }) => `${code}: ${message}`);
-  const line = (sent.join("; ") || text).replace(/[\p{Cc}\s]+/gu, " ");
+  const start = text.slice(0, REGISTRY_ERROR_CHARACTERS);
+  const sent = start === text ? errorList(text) : [];
+  const said = sent.map(({ code, message }) => `${code}: ${message}`).join("; ");
+  const line = (said || start).replace(/[\p{Cc}\s]+/gu, " ");
   return line.slice(0, REGISTRY_MESSAGE_CHARACTERS);
 }
 
