@@ -134,7 +134,7 @@ export class OciRuntime {
 export async function readLog(file: string): Promise<string> {
   try {
     const text = await readFile(file, "utf8");
-    return text.replace(/^time="?[^ ]*"? level=\w+ msg=/gm, "").trim();
+    return text.replace(/^time="?[^ \n]*"? level=\w+ msg=/gm, "").trim();
   } catch (error) {
     if (isErrno(error, "ENOENT")) return "";
     throw error;

@@ -1,0 +1,16 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { readLog } from "./runtime.ts";
+
+test("a log is read in one pass, whatever a container's command has in it", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "r2k-oci-log-"));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const file = join(dir, "log");
+  await writeFile(file, 'time="2026-01-01T00:00:00Z" level=error msg="no such file"\n');
+  expect(await readLog(file)).toBe('"no such file"');
+  const lines = "time=\n".repeat(1_000_000);
+  await writeFile(file, `executable ${lines}`);
+  expect((await readLog(file)).length).toBeGreaterThan(5_000_000);
+});
