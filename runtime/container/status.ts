@@ -69,6 +69,15 @@ export function containerStatus(record: ContainerRecord): Init<ContainerStatus> 
   };
 }
 
+/**
+ * Returns the statuses of a sandbox's containers, without their mounts: with each event of one they
+ * are encoded again, and a pod may have 30,000 mounts.
+ */
+export function statusesOf({ containers }: Records, sandboxId: string): Init<ContainerStatus>[] {
+  const own = containers.values().filter((record) => record.sandboxId === sandboxId);
+  return own.map((record) => ({ ...containerStatus(record), mounts: [] }));
+}
+
 /** Returns the containers that pass a filter, oldest first. */
 export function listContainers(
   runtime: Records,

@@ -1,6 +1,6 @@
 import { ContainerEventType, type RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { containerStatus } from "../container/status.ts";
+import { statusesOf } from "../container/status.ts";
 import type { Base, Events, Records } from "../ports.ts";
 import { sandboxStatus } from "../sandbox/status.ts";
 import { nanoseconds } from "../time.ts";
@@ -18,15 +18,12 @@ export function eventCalls(runtime: Base & Records & Events): Handlers<RuntimeSe
     async *getContainerEvents(_, { signal }) {
       for await (const { kind, id, sandboxId } of runtime.events.read(signal)) {
         const sandbox = runtime.sandboxes.find(sandboxId);
-        const containers = runtime.containers
-          .values()
-          .filter((record) => record.sandboxId === sandboxId);
         yield {
           containerId: id,
           containerEventType: TYPES[kind],
           createdAt: nanoseconds(runtime.clock.now()),
           ...(sandbox && { podSandboxStatus: sandboxStatus(sandbox) }),
-          containersStatuses: containers.map(containerStatus),
+          containersStatuses: statusesOf(runtime, sandboxId),
         };
       }
     },

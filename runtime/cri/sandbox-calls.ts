@@ -1,6 +1,6 @@
 import type { PodSandboxFilter, RuntimeServiceMethods } from "@raft2kube/proto/gen/cri.ts";
 import type { Handlers } from "@raft2kube/rpc/server.ts";
-import { containerStatus } from "../container/status.ts";
+import { statusesOf } from "../container/status.ts";
 import type { DiskUse, Ends, Events, Network, Others, ProcessPorts } from "../ports.ts";
 import { runSandbox } from "../sandbox/run.ts";
 import { sandboxLine, sandboxStatus, selectSandboxes } from "../sandbox/status.ts";
@@ -27,13 +27,10 @@ export function sandboxCalls(
     },
     async podSandboxStatus({ podSandboxId, verbose }) {
       const record = runtime.sandboxes.get(podSandboxId);
-      const containers = runtime.containers
-        .values()
-        .filter(({ sandboxId }) => sandboxId === podSandboxId);
       return {
         status: sandboxStatus(record),
         info: verbose ? { info: JSON.stringify(record) } : {},
-        containersStatuses: containers.map(containerStatus),
+        containersStatuses: statusesOf(runtime, podSandboxId),
         timestamp: nanoseconds(runtime.clock.now()),
       };
     },
