@@ -7,6 +7,7 @@ import { Allocations } from "../allocation/allocations.ts";
 import type { ApiConnection } from "../api/api-connection.ts";
 import type { ConnectedRuntime } from "../cri/runtime.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
+import { readPullSecrets } from "../images/credentials.ts";
 import { ImagePuller } from "../images/pull.ts";
 import { PulledImages } from "../images/pulled-images.ts";
 import {
@@ -67,11 +68,8 @@ export async function podPorts(
   });
   cgroups.createClasses();
   const resolvConf = await readFile(options.resolvConf ?? "/etc/resolv.conf", "utf8");
-  const pullSecrets = async (pod: Pod) => {
-    const names = (pod.spec.imagePullSecrets ?? []).map(({ name = "" }) => name);
-    const found = await Promise.all(names.map((name) => objects.secret(namespaceOf(pod), name)));
-    return found.filter((secret) => secret !== undefined);
-  };
+  const pullSecrets = (pod: Pod) =>
+    readPullSecrets(pod, (name) => objects.secret(namespaceOf(pod), name));
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
   const users = await UserRanges.open(
     paths,

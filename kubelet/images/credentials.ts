@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import { isRecord } from "@raft2kube/std/record.ts";
+import { PULL_SECRETS_CHARACTERS_MAX, PULL_SECRETS_MAX } from "../limits.ts";
 
 /** A pull secret's credential for an image. */
 export interface PullCredential {
@@ -27,8 +28,7 @@ interface DockerAuth {
 export function credentialsFor(image: string, secrets: Secret[]): PullCredential[] {
   const repository = repositoryOf(image);
   return secrets
-    .flatMap((secret) => authsOf(secret).map((found) => ({ ...found, secret })))
-    .filter(({ server }) => matches(server, repository))
+    .flatMap((secret) => authsOf(secret, repository).map((found) => ({ ...found, secret })))
     .sort((a, b) => b.server.length - a.server.length)
     .map(({ server, auth: docker, secret: { metadata } }) => {
       const auth = authConfig(server, docker);
@@ -39,20 +39,48 @@ export function credentialsFor(image: string, secrets: Secret[]): PullCredential
     });
 }
 
-function authsOf(secret: Secret): { server: string; auth: DockerAuth }[] {
-  const json = secret.data?.[".dockerconfigjson"];
-  const text = json ?? secret.data?.[".dockercfg"];
+/**
+ * Reads a pod's pull secrets, each once: a pod may name one 40,000 times, and each is parsed for
+ * each image. Secrets beyond PULL_SECRETS_MAX are left out, and texts that exceed what is left of
+ * PULL_SECRETS_CHARACTERS_MAX.
+ */
+export async function readPullSecrets(
+  { spec: { imagePullSecrets = [] } }: Pod,
+  read: (name: string) => Promise<Secret | undefined>,
+): Promise<Secret[]> {
+  const names = new Set(imagePullSecrets.map(({ name = "" }) => name));
+  const secrets: Secret[] = [];
+  let left = PULL_SECRETS_CHARACTERS_MAX;
+  for (const name of [...names].slice(0, PULL_SECRETS_MAX)) {
+    const secret = await read(name);
+    const length = secret ? (configOf(secret).text ?? "").length : Infinity;
+    if (!secret || length > left) continue;
+    left -= length;
+    secrets.push(secret);
+  }
+  return secrets;
+}
+
+/** Returns the text of a pull secret, in base64, and the form that it has. */
+function configOf({ data = {} }: Secret) {
+  const json = data[".dockerconfigjson"];
+  return { text: json ?? data[".dockercfg"], isJson: json !== undefined };
+}
+
+function authsOf(secret: Secret, repository: string): { server: string; auth: DockerAuth }[] {
+  const { text, isJson } = configOf(secret);
   const parsed = text === undefined ? undefined : jsonOrNothing(Buffer.from(text, "base64"));
-  const auths = json === undefined ? parsed : isRecord(parsed) ? parsed["auths"] : undefined;
+  const auths = !isJson ? parsed : isRecord(parsed) ? parsed["auths"] : undefined;
   if (!isRecord(auths)) return [];
-  return Object.entries(auths).flatMap(([server, auth]) => {
-    if (!isRecord(auth)) return [];
+  return Object.entries(auths).flatMap(([url, auth]) => {
+    const server = url.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, "");
+    if (!isRecord(auth) || !matches(server, repository)) return [];
     const field = (name: string) => {
       const value = auth[name];
       return typeof value === "string" ? value : undefined;
     };
     return {
-      server: server.replace(/^https?:\/\//, "").replace(/\/(v[12]\/?)?$/, ""),
+      server,
       auth: {
         username: field("username"),
         password: field("password"),

@@ -1,6 +1,7 @@
-import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, Secret } from "@raft2kube/api/gen/core/v1.ts";
 import { describe, expect, test } from "vitest";
-import { credentialsFor } from "./credentials.ts";
+import { PULL_SECRETS_CHARACTERS_MAX, PULL_SECRETS_MAX } from "../limits.ts";
+import { credentialsFor, readPullSecrets } from "./credentials.ts";
 import { withDefaultTag } from "./image-name.ts";
 
 describe("image names", () => {
@@ -47,5 +48,26 @@ describe("pull secrets", () => {
     expect(found?.auth.password).toBe("p:w");
     const broken = { metadata: {}, data: { ".dockerconfigjson": "e30K!" } };
     expect(credentialsFor("r.example/a", [broken])).toEqual([]);
+  });
+
+  test("each is read once, and parsed within a bound for all of a pod's", async () => {
+    const named = new Map([
+      ["small", secret({ "r.example": auth("u") })],
+      ["large", secret({ "r.example": auth("x".repeat(PULL_SECRETS_CHARACTERS_MAX)) })],
+    ]);
+    const read: string[] = [];
+    const secretsOf = (names: readonly string[]) => {
+      const imagePullSecrets = names.map((name) => ({ name }));
+      const pod: Pod = { metadata: {}, spec: { containers: [], imagePullSecrets } };
+      return readPullSecrets(pod, (name) => {
+        read.push(name);
+        return Promise.resolve(named.get(name));
+      });
+    };
+    const often = Array<string>(40_000).fill("small");
+    expect(await secretsOf(["large", "none", ...often])).toEqual([named.get("small")]);
+    expect(read.splice(0)).toEqual(["large", "none", "small"]);
+    await secretsOf(Array.from({ length: 1_000 }, (_, at) => `s${at}`));
+    expect(read).toHaveLength(PULL_SECRETS_MAX);
   });
 });
