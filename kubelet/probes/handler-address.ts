@@ -1,7 +1,8 @@
 import type { Container, HTTPGetAction } from "@raft2kube/api/gen/core/v1.ts";
 import type { IntOrString } from "@raft2kube/api/scalars.ts";
+import { PROBE_HEADERS_MAX } from "../limits.ts";
 
-/** A probe or hook that cannot be run as specified: it names a port that no container declares. */
+/** A probe or hook that cannot be run as specified: its port or its headers are wrong. */
 export class HandlerError extends Error {
   override readonly name = "HandlerError";
 }
@@ -28,11 +29,15 @@ export interface HttpTarget {
 
 /** Returns the target of an httpGet: the pod's address unless the action names a host. */
 export function httpTarget(action: HTTPGetAction, container: Container, podIP: string): HttpTarget {
+  const { httpHeaders = [] } = action;
+  if (httpHeaders.length > PROBE_HEADERS_MAX) {
+    throw new HandlerError(`more than ${PROBE_HEADERS_MAX} headers for ${container.name}`);
+  }
   return {
     scheme: action.scheme === "HTTPS" ? "https" : "http",
     host: action.host || podIP,
     port: portOf(action.port, container),
     path: action.path?.startsWith("/") ? action.path : `/${action.path ?? ""}`,
-    headers: (action.httpHeaders ?? []).map(({ name, value }) => [name, value]),
+    headers: httpHeaders.map(({ name, value }) => [name, value]),
   };
 }

@@ -4,7 +4,7 @@ import { createServer, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import type { Runtime } from "../cri/runtime.ts";
-import { PROBE_ANSWER_BYTES_MAX } from "../limits.ts";
+import { PROBE_ANSWER_BYTES_MAX, PROBE_HEADERS_MAX } from "../limits.ts";
 import { runProbe } from "./run-probe.ts";
 
 let server: Server | Http2Server;
@@ -71,4 +71,13 @@ test("a response to a gRPC probe is bounded, since a pod may send half of it", a
   const refused = await probe(PROBE_ANSWER_BYTES_MAX + 2);
   expect(refused).toMatchObject({ result: "failure" });
   expect(refused.output).toContain("health rpc failed");
+});
+
+test("a probe of very many headers is not run", async () => {
+  const httpHeaders = Array.from({ length: PROBE_HEADERS_MAX + 1 }, (_, at) => ({
+    name: `x-${at}`,
+    value: "",
+  }));
+  const { result, output } = await runProbe({ httpGet: { port: 1, httpHeaders } }, TARGET);
+  expect([result, output]).toEqual(["error", `more than ${PROBE_HEADERS_MAX} headers for c`]);
 });
