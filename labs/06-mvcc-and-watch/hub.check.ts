@@ -1,6 +1,6 @@
 import type { Event, WatchResponse } from "@raft2kube/proto/gen/etcd.ts";
 import { WatchHub } from "@raft2kube/store/mvcc/watch/hub.ts";
-import { STREAM_LIMITS, type WatchStreamQueue } from "@raft2kube/store/mvcc/watch/stream-queue.ts";
+import { STREAM_LIMITS, WatchStreamQueue } from "@raft2kube/store/mvcc/watch/stream-queue.ts";
 import type { Watcher } from "@raft2kube/store/mvcc/watch/watcher.ts";
 import { keyRange } from "@raft2kube/store/structures/key-range.ts";
 import { check } from "../check.ts";
@@ -12,6 +12,8 @@ const WRITES = 40;
 /** Responses that a stream takes until it is read. */
 const RESPONSES_MAX = 4;
 const TURNS = 20;
+/** How often one turn of the event loop may ask whether a stream is full: a loop asks without end. */
+const ASKED_MAX = 10_000;
 
 /** A hub on a state of its own, and one watch of all keys, whose stream is read by hand. */
 class OwnHub {
@@ -19,12 +21,24 @@ class OwnHub {
   readonly stream: WatchStreamQueue;
   readonly #applied: Applied;
   failure: unknown;
+  #asked = 0;
 
   constructor(applied: Applied) {
     this.#applied = applied;
     const limits = { ...STREAM_LIMITS, responses_max: RESPONSES_MAX, mergedBytes_max: 0 };
     this.hub = new WatchHub(applied.state, (error) => (this.failure = error), limits);
     this.stream = this.hub.openStream();
+    Object.defineProperty(this.stream, "full", { get: () => this.#isFull() });
+  }
+
+  #isFull(): boolean {
+    judge(++this.#asked <= ASKED_MAX, {
+      when: `a watcher catches up; its stream takes ${RESPONSES_MAX} responses, and is not read`,
+      expected: "while the stream is full, untilNotFull is awaited",
+      happened: `in one turn of the event loop, ${ASKED_MAX} looks at whether the stream is full`,
+      why: "a member has one thread: a loop that waits for nothing stops all of it",
+    });
+    return Reflect.get(WatchStreamQueue.prototype, "full", this.stream);
   }
 
   static async open(): Promise<OwnHub> {
@@ -54,7 +68,10 @@ class OwnHub {
 
   /** Lets everything run that needs no reader. */
   async turns(): Promise<void> {
-    for (let turn = 0; turn < TURNS; turn++) await new Promise(setImmediate);
+    for (let turn = 0; turn < TURNS; turn++) {
+      this.#asked = 0;
+      await new Promise(setImmediate);
+    }
     if (this.failure) throw this.failure as Error;
   }
 

@@ -357,7 +357,10 @@ export async function withMachine(
       if (start) await machine.start();
       await body(machine);
     }, "the kubelet reports FailedCreatePodSandBox or Failed, and tries again later");
-  } finally {
-    await machine.close();
+  } catch (thrown) {
+    // The judgement of a runtime that hangs does not wait for its end.
+    machine.close().catch(() => undefined);
+    throw thrown;
   }
+  await machine.close();
 }

@@ -338,7 +338,7 @@ check("userspace: a side that breaks off ends the other", async () => {
         let how = "it ends as if all bytes had come";
         other.once("error", (error: NodeJS.ErrnoException) => (how = error.code ?? error.message));
         breaking.resetAndDestroy();
-        const ended = await until(() => other.closed);
+        const ended = await until(() => other.closed, 1);
         other.destroy();
         judge(ended && how === "ECONNRESET", {
           when: `${first} resets a connection`,
@@ -375,8 +375,8 @@ check("userspace: an attempt ends with the connection that it is made for", () =
 );
 
 /** Waits for a condition; false if it does not come. */
-function until(condition: () => boolean): Promise<boolean> {
-  return untilQuiet(condition, () => undefined, PATIENCE);
+function until(condition: () => boolean, patience = PATIENCE): Promise<boolean> {
+  return untilQuiet(condition, () => undefined, patience);
 }
 
 /** How many connections to the silent endpoint wait for an answer: state SYN_SENT. */

@@ -1,5 +1,6 @@
 import type { EtcdClient, WatchStream } from "@raft2kube/client-etcd/client.ts";
 import { delay } from "@raft2kube/std/wait.ts";
+import { judge } from "../judge.ts";
 import { clock } from "./config-map-servers.ts";
 
 /** The same client, which runs `act` between the response to a range and its return. */
@@ -20,6 +21,21 @@ export function limitsAsked(etcd: EtcdClient, asked: (limit: number) => void): E
   const range: EtcdClient["range"] = (request, options) => {
     const isPage = (request.rangeEnd?.length ?? 0) > 0 && request.keysOnly !== true;
     if (isPage) asked(request.limit ?? 0);
+    return etcd.range(request, options);
+  };
+  return changed(etcd, { range });
+}
+
+/** The same client, which fails at the range after so many: a list that reads on does not end. */
+export function boundedReads(etcd: EtcdClient, max: number): EtcdClient {
+  let reads = 0;
+  const range: EtcdClient["range"] = (request, options) => {
+    judge(++reads <= max, {
+      when: "a few maps are listed by pages, from the store",
+      expected: `no more than ${max} reads of the store`,
+      happened: "it reads on",
+      why: "a page that does not get further is read for ever, and its request is not answered",
+    });
     return etcd.range(request, options);
   };
   return changed(etcd, { range });
