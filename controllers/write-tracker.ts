@@ -1,6 +1,5 @@
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { EXPECTATIONS_MS } from "./limits.ts";
 

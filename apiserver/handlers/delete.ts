@@ -1,8 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { parseBody } from "@raft2kube/apimachinery/decode/decode.ts";
 import { PROTOBUF_TYPE } from "@raft2kube/apimachinery/decode/media-types.ts";
-import type { Status } from "@raft2kube/apimachinery/errors/api-error.ts";
-import { isReason } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { isReason, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { decodeProtobufOptions } from "../encoding/protobuf.ts";
 import { deleteObject } from "../registry/delete.ts";

@@ -1,5 +1,4 @@
-import type { PeerCertificate, SecureVersion } from "node:tls";
-import { checkServerIdentity } from "node:tls";
+import { checkServerIdentity, type PeerCertificate, type SecureVersion } from "node:tls";
 import type { ClientTls } from "@raft2kube/rpc/client.ts";
 import type { ServerTls } from "@raft2kube/rpc/listener.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";

@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { readExitFile, UNKNOWN_CODE } from "@raft2kube/runtime/container/exit.ts";
-import type { RuntimePaths } from "@raft2kube/runtime/paths.ts";
-import { runtimePaths } from "@raft2kube/runtime/paths.ts";
+import { type RuntimePaths, runtimePaths } from "@raft2kube/runtime/paths.ts";
 import { identify } from "@raft2kube/runtime/process-identity.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { WAIT_INTERVAL_MS } from "../limits.ts";

@@ -1,6 +1,5 @@
 import { isMapped } from "@raft2kube/linux/namespace/user-namespace.ts";
-import type { ContainerConfig } from "@raft2kube/proto/gen/cri.ts";
-import { NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
+import { type ContainerConfig, NamespaceMode } from "@raft2kube/proto/gen/cri.ts";
 import { RuntimeError } from "../errors.ts";
 import type { StoredImage } from "../image/store.ts";
 import { capabilitySets } from "../oci/capabilities.ts";

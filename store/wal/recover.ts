@@ -1,6 +1,5 @@
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
-import type { Entry, HardState, LogBase } from "../core/types.ts";
-import { NONE } from "../core/types.ts";
+import { type Entry, type HardState, type LogBase, NONE } from "../core/types.ts";
 import type { Disk } from "./disk.ts";
 import { LogDamagedError, LogFormatError } from "./errors.ts";
 import {

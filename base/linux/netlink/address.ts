@@ -5,8 +5,7 @@ import { step } from "../syscall/steps.ts";
 import { attribute, parseAttributes, u32Attribute } from "./attributes.ts";
 import { linkName } from "./link.ts";
 import { NetlinkError } from "./messages.ts";
-import type { NetlinkSocket } from "./netlink.ts";
-import { NLM_F } from "./netlink.ts";
+import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 
 const RTM = { NEWADDR: 20, DELADDR: 21, GETADDR: 22 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;

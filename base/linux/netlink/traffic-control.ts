@@ -6,8 +6,7 @@ import {
   textOf,
   u32Attribute,
 } from "./attributes.ts";
-import type { NetlinkSocket } from "./netlink.ts";
-import { NLM_F } from "./netlink.ts";
+import { type NetlinkSocket, NLM_F } from "./netlink.ts";
 
 // rtnetlink's traffic control: linux/rtnetlink.h, linux/pkt_sched.h.
 const RTM = { NEWQDISC: 36, GETQDISC: 38 } as const;

@@ -1,7 +1,6 @@
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { LIST_PAGE_SIZE, LIST_PAGES_MAX } from "../limits.ts";
-import type { KubeList, KubeObject, ObjectName } from "../object/object.ts";
-import { nameOf } from "../object/object.ts";
+import { type KubeList, type KubeObject, nameOf, type ObjectName } from "../object/object.ts";
 import {
   type DeleteOptions,
   type ListOptions,

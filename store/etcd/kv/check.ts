@@ -1,14 +1,12 @@
 import { etcdError } from "@raft2kube/client-etcd/errors.ts";
-import type {
-  DeleteRangeRequest,
-  PutRequest,
-  RangeRequest,
-  RequestOp,
-  TxnRequest,
-} from "@raft2kube/proto/gen/etcd.ts";
 import {
+  type DeleteRangeRequest,
   RangeRequest_SortOrder as Order,
+  type PutRequest,
+  type RangeRequest,
+  type RequestOp,
   RangeRequest_SortTarget as Target,
+  type TxnRequest,
 } from "@raft2kube/proto/gen/etcd.ts";
 import { TXN_TREE_OPERATIONS_MAX } from "../../limits.ts";
 import { checkIntervals } from "./intervals.ts";
