@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { KubeConnection } from "@raft2kube/client-kube/transport/credentials.ts";
 import { startTestApiserver, type TestApiserver } from "../../testing/apiserver/test-apiserver.ts";
+import { stillAtWork } from "../check.ts";
 import { squeezed } from "../walk.ts";
 import { type ConfigMapServers, withServers } from "./config-map-servers.ts";
 
@@ -41,6 +42,7 @@ export class OwnApiserver {
     const { stdout = "", stderr = "" } = await ended.catch((failure: unknown) => {
       return failure as { stdout?: string; stderr?: string };
     });
+    stillAtWork();
     return `${stdout}${stderr}`.trim();
   }
 
@@ -72,6 +74,7 @@ export function withApiserver(body: (own: OwnApiserver) => Promise<void>): Promi
     const api = await startTestApiserver(servers.etcd);
     const kubeconfig = await api.kubeconfigFor("admin", ["system:masters"]);
     const own = new OwnApiserver(servers, api, kubeconfig);
+    stillAtWork();
     try {
       await body(own);
     } finally {
