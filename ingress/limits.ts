@@ -5,6 +5,9 @@ export const SYNC_DELAY_MS = 100;
 /** Interval of passes without a change: certificates expire, and the data plane may have ended. */
 export const SYNC_MS_MAX = 30_000;
 
+/** Statuses of Ingresses, and of routes, that a pass writes: the next pass writes further ones. */
+export const STATUS_WRITES_MAX = 100;
+
 /** Paths of one namespace's Ingresses and routes: its tenant must not take all memory. */
 export const PATHS_OF_NAMESPACE_MAX = 12_000;
 /** Different backends of a namespace; haproxy reserves memory for each. */

@@ -3,6 +3,7 @@ import type { ConfigMap, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Ingress } from "@raft2kube/api/gen/networking/v1.ts";
 import { ignoreLostRace } from "@raft2kube/client-kube/errors.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { STATUS_WRITES_MAX } from "./limits.ts";
 import { recordOf } from "./plan/owners.ts";
 
 /** The addresses of a load balancer's Service. */
@@ -10,15 +11,20 @@ export function addressesOf(service: Service | undefined): string[] {
   return (service?.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip || []);
 }
 
-/** Writes the load balancer's addresses into the Ingresses that lack them. */
+/**
+ * Writes the load balancer's addresses into Ingresses that lack them. What is written is a change,
+ * after which another pass writes further ones: others' rules do not wait for thousands.
+ */
 export async function writeAddresses(
   ingresses: readonly Ingress[],
   addresses: readonly string[],
-  writer: ResourceClient<Ingress>,
+  writer: Pick<ResourceClient<Ingress>, "updateStatus">,
 ): Promise<void> {
-  for (const ingress of ingresses) {
-    const present = (ingress.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
-    if (present.join() === addresses.join()) continue;
+  const lacking = ingresses.filter(({ status }) => {
+    const present = (status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+    return present.join() !== addresses.join();
+  });
+  for (const ingress of lacking.slice(0, STATUS_WRITES_MAX)) {
     const status = { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } };
     await ignoreLostRace(writer.updateStatus({ ...ingress, status }));
   }

@@ -9,7 +9,7 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
+import { GATEWAY_SYNC_MS_MAX, STATUS_WRITES_MAX } from "../limits.ts";
 import { byAge } from "../plan/owners.ts";
 import type { Services } from "../plan/targets.ts";
 import { addressesOf } from "../status.ts";
@@ -50,6 +50,8 @@ export class GatewayPart {
   #api: ReturnType<typeof followed> | undefined;
   /** The Services of the Gateways that were planned last. */
   #wanted: ServicesPlan["wanted"] = new Map();
+  /** The number of statuses that a pass may write; what is written requests another pass. */
+  #writesLeft = 0;
 
   constructor(options: GatewayPartOptions) {
     this.#options = options;
@@ -94,9 +96,10 @@ export class GatewayPart {
     });
   }
 
-  /** Writes what has changed of the statuses of classes, Gateways and routes. */
+  /** Writes what has changed of the statuses of classes, Gateways and routes, or some of it. */
   async report(plan: GatewayPlan): Promise<void> {
     const now = timeText(this.#options.clock.now());
+    this.#writesLeft = STATUS_WRITES_MAX;
     for (const one of this.#ownClasses) {
       const former = one.status?.conditions ?? [];
       const conditions = conditionsOf([holds("Accepted")], former, one.metadata, now);
@@ -141,7 +144,8 @@ export class GatewayPart {
     object: T,
     status: unknown,
   ): Promise<void> {
-    if (isDeepStrictEqual(object.status, status)) return;
+    if (isDeepStrictEqual(object.status, status) || this.#writesLeft === 0) return;
+    this.#writesLeft--;
     const writer = this.#options.informers.client.resource<T>(type);
     await ignoreLostRace(writer.updateStatus({ ...object, status } as T));
   }
