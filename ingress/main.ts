@@ -3,6 +3,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { Ingress, IngressClass } from "@raft2kube/api/gen/networking/v1.ts";
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { RefusalEvents } from "@raft2kube/client-kube/events/refusals.ts";
+import { trimMetadata } from "@raft2kube/client-kube/informer/informer.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import {
@@ -21,7 +22,7 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
 import { SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
-import { pairOf, type TimedPair } from "./plan/certificates.ts";
+import { keptOf, pairOf, type TimedPair } from "./plan/certificates.ts";
 import { planIngresses } from "./plan/ingress.ts";
 import { SERVICE_LABEL } from "./plan/targets.ts";
 import { addressesOf, writeAddresses, writeOwners } from "./status.ts";
@@ -125,8 +126,13 @@ export async function startIngress({
 /** The objects that Ingresses and routes refer to. */
 function clusterOf(informers: InformerSet) {
   const services = informers.of<Service>(SERVICES);
-  const slices = informers.of<EndpointSlice>(ENDPOINT_SLICES, { labelSelector: SERVICE_LABEL });
-  const secrets = informers.of<Secret>(SECRETS, { fieldSelector: "type=kubernetes.io/tls" });
+  const secrets = informers.of<Secret>(
+    SECRETS,
+    { fieldSelector: "type=kubernetes.io/tls" },
+    keptOf,
+  );
+  const labelSelector = SERVICE_LABEL;
+  const slices = informers.of<EndpointSlice>(ENDPOINT_SLICES, { labelSelector }, trimMetadata);
   slices.index(SERVICE_LABEL, ({ metadata: { namespace, labels = {} } }) => [
     `${namespace}/${labels[SERVICE_LABEL]}`,
   ]);

@@ -12,8 +12,8 @@ export function addressesOf(service: Service | undefined): string[] {
 }
 
 /**
- * Writes the load balancer's addresses into Ingresses that lack them. What is written is a change,
- * after which another pass writes further ones: others' rules do not wait for thousands.
+ * Writes the load balancer's addresses into Ingresses that lack them. Each write is a change, after
+ * which another pass writes further ones: others' rules do not wait for thousands.
  */
 export async function writeAddresses(
   ingresses: readonly Ingress[],

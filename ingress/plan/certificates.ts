@@ -16,6 +16,7 @@ const known = new WeakMap<Secret, ReturnType<typeof readPair>>();
 
 const CHAIN_MAX = 10;
 const BYTES_MAX = 64 * 1024;
+const TOO_LARGE = { problem: "it is too large" } as const;
 const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
 /**
@@ -31,10 +32,21 @@ export function readPair(secret: Secret | undefined): TimedPair | { readonly pro
   return pair;
 }
 
+/** Returns a Secret with its pair alone: a tenant may have hundreds of a megabyte. */
+export function keptOf<T extends Secret>(secret: T): T {
+  const { "tls.crt": cert = "", "tls.key": key = "" } = secret.data ?? {};
+  const { name, namespace, resourceVersion } = secret.metadata;
+  const isLarge = cert.length + key.length > BYTES_MAX;
+  const data = isLarge ? {} : { "tls.crt": cert, "tls.key": key };
+  const kept = { ...secret, metadata: { name, namespace, resourceVersion }, data };
+  if (isLarge) known.set(kept, TOO_LARGE);
+  return kept;
+}
+
 function pairIn(secret: Secret): TimedPair | { readonly problem: string } {
   const [cert, key] = ["tls.crt", "tls.key"].map((name) => secret.data?.[name]);
   if (!cert || !key) return { problem: "it has no tls.crt and tls.key" };
-  if (cert.length + key.length > BYTES_MAX) return { problem: "it is too large" };
+  if (cert.length + key.length > BYTES_MAX) return TOO_LARGE;
   try {
     return pairOf(decoded(cert), decoded(key));
   } catch (thrown) {

@@ -19,7 +19,7 @@ import {
   ruleOf,
   tlsSecret,
 } from "../testing/objects.ts";
-import { readPair } from "./certificates.ts";
+import { keptOf, readPair } from "./certificates.ts";
 import { planIngresses } from "./ingress.ts";
 import type { Pair } from "./model.ts";
 import { claim, recordedOwners, recordOf } from "./owners.ts";
@@ -273,6 +273,23 @@ test("backends of many endpoints have a bound of a namespace's servers", () => {
   const used = [...backends.values()].filter(({ targets }) => targets[0]!.endpoints!.length > 0);
   expect(used).toHaveLength(SERVERS_OF_NAMESPACE_MAX / 1_024);
   expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
+});
+
+test("of a Secret its pair is kept, unless it is large", async () => {
+  const { data } = tlsSecret(await pairFor(["a.test"]));
+  const more = { other: "x".repeat(1_000_000) };
+  const large = { "tls.crt": "x".repeat(700_000), "tls.key": "x" };
+  const labels = { l: "x" };
+  const [kept, none] = [{ ...data, ...more }, large].map((each) =>
+    keptOf({ metadata: { name: "s", namespace: "n", labels }, data: each }),
+  );
+  expect(Object.keys(kept!.data!)).toEqual(["tls.crt", "tls.key"]);
+  expect(kept!.metadata).toEqual({ name: "s", namespace: "n" });
+  expect(readPair(kept)).toMatchObject({ pem: expect.stringContaining("CERTIFICATE") });
+  expect([JSON.stringify(none).length < 200, readPair(none)]).toEqual([
+    true,
+    { problem: "it is too large" },
+  ]);
 });
 
 test("an RSA key whose handshakes cost a processor is refused", () => {
