@@ -27,6 +27,7 @@ async function write(own: Server, seed: number, count: number): Promise<void> {
       const object = current ? { ...current, data: { n: String(i) } } : mapOf(name, i);
       return { do: "write", object };
     });
+    stillAtWork();
   }
 }
 
