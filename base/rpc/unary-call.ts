@@ -1,7 +1,7 @@
 import type { StreamListener } from "@raft2kube/h2/stream.ts";
 import { encodeParts, isLong } from "@raft2kube/proto/parts.ts";
 import type { MethodTable } from "@raft2kube/proto/service.ts";
-import { turn } from "@raft2kube/std/slices.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { RpcError, Status } from "./error.ts";
 import { OK_TRAILERS } from "./grpc-answer.ts";
 import { decodeRequest, encodeAnswer, GrpcCall, holdBytes } from "./grpc-call.ts";
@@ -104,7 +104,7 @@ export class UnaryCall extends GrpcCall implements StreamListener {
     for (const part of encodeParts(type, response as object, ANSWER_PARTS)) {
       parts.push(part);
       bytes += part.length;
-      await turn();
+      await nextTurn();
       if (this.over) return;
     }
     framed(parts[0]!, bytes);

@@ -5,7 +5,7 @@ import type {
   RangeResponse,
   ResponseHeader,
 } from "@raft2kube/proto/gen/etcd.ts";
-import { turn } from "@raft2kube/std/slices.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { checkRead } from "../../auth/authorize.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { RANGE_CHUNK_KEYS, RANGE_CHUNK_RECORDS } from "../../limits.ts";
@@ -58,7 +58,7 @@ async function readInTurns(
   const { index, records } = state;
   let { answerHeader, plan } = begun;
   while (plan.next !== undefined) {
-    await turn();
+    await nextTurn();
     if (state.index === index && state.compactRevision > plan.at) {
       // Points may be gone from the index: a compacted revision is refused, as is a later request.
       answerHeader = header(state);
@@ -67,7 +67,7 @@ async function readInTurns(
   }
   const kvs: KeyValue[] = [];
   for (const [i, { main, sub }] of plan.points.entries()) {
-    if (i % RANGE_CHUNK_RECORDS === 0) await turn();
+    if (i % RANGE_CHUNK_RECORDS === 0) await nextTurn();
     kvs.push(records.read(main, sub));
   }
   return { header: answerHeader, ...finishRange(request, plan, kvs) };
