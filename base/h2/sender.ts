@@ -181,7 +181,10 @@ export class FrameSender {
   #pause(): void {
     if (this.#blocked) return;
     this.#blocked = true;
-    setImmediate(() => this.#continue());
+    setImmediate(() => {
+      // A frame about the connection may have filled the socket meanwhile: `drain` follows.
+      if (!this.#socket.writableNeedDrain) this.#continue();
+    });
   }
 
   #continue(): void {
