@@ -9,6 +9,8 @@ export class KeysInTurn implements Iterable<string> {
   readonly #keys = new Set<string>();
   /** Keys by namespace, also such as were removed and are not first. */
   readonly #namespaces = new Map<string, Fifo<string>>();
+  /** Order of the namespaces. Invariant: each once, and the first has keys. */
+  #order = new Fifo<string>();
 
   get size(): number {
     return this.#keys.size;
@@ -22,29 +24,37 @@ export class KeysInTurn implements Iterable<string> {
     if (this.#keys.has(key)) return;
     this.#keys.add(key);
     const namespace = namespaceOf(key);
-    const own = this.#namespaces.get(namespace) ?? new Fifo();
+    let own = this.#namespaces.get(namespace);
+    if (!own) {
+      own = new Fifo();
+      this.#namespaces.set(namespace, own);
+      this.#order.push(namespace);
+    }
     own.push(key);
-    this.#namespaces.set(namespace, own);
   }
 
-  /** Removes a key; the others of its namespace then come after those of other namespaces. */
+  /** Removes a key. If its namespace was first, it is then the last. */
   delete(key: string): void {
     if (!this.#keys.delete(key)) return;
-    const namespace = namespaceOf(key);
-    const own = this.#namespaces.get(namespace)!;
-    while (own.length > 0 && !this.#keys.has(own.first!)) own.shift();
-    this.#namespaces.delete(namespace);
-    if (own.length > 0) this.#namespaces.set(namespace, own);
+    if (namespaceOf(key) === this.#order.first) this.#order.push(this.#order.shift()!);
+    for (let first = this.#order.first; first !== undefined; first = this.#order.first) {
+      const own = this.#namespaces.get(first)!;
+      while (own.length > 0 && !this.#keys.has(own.first!)) own.shift();
+      if (own.length > 0) return;
+      this.#namespaces.delete(first);
+      this.#order.shift();
+    }
   }
 
   clear(): void {
     this.#keys.clear();
     this.#namespaces.clear();
+    this.#order = new Fifo();
   }
 
   *[Symbol.iterator](): Generator<string> {
-    for (const own of this.#namespaces.values()) {
-      for (const key of own) if (this.#keys.has(key)) yield key;
+    for (const namespace of this.#order) {
+      for (const key of this.#namespaces.get(namespace)!) if (this.#keys.has(key)) yield key;
     }
   }
 }
