@@ -1,6 +1,7 @@
+import { Writable } from "node:stream";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { expect, test } from "vitest";
-import { podListParts } from "./pod-list.ts";
+import { podListParts, sendPodList } from "./pod-list.ts";
 
 const podOf = (name: string): Pod => ({ metadata: { name }, spec: { containers: [] } });
 
@@ -24,4 +25,14 @@ test.each([0, 1, 3])("a list of %s pods is made pod by pod", (count) => {
     metadata: {},
     items: names.map(podOf),
   });
+});
+
+test("a client that hangs up is not an error, a pod that cannot be made is one", async () => {
+  const response = new Writable({ write: () => response.destroy() });
+  await sendPodList(["a", "b"], podOf, response);
+  const fails = () => {
+    throw new RangeError("no pod");
+  };
+  const other = new Writable({ write: (_chunk, _encoding, done) => done() });
+  await expect(sendPodList(["a"], fails, other)).rejects.toThrow("no pod");
 });

@@ -1,4 +1,17 @@
+import { Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
+
+/** Sends the body of /pods. A client that hangs up is not an error. */
+export async function sendPodList<T>(
+  items: Iterable<T>,
+  podOf: (item: T) => Pod,
+  response: Writable,
+): Promise<void> {
+  const sent = pipeline(Readable.from(podListParts(items, podOf)), response);
+  await tolerate(sent, errno("ERR_STREAM_PREMATURE_CLOSE"));
+}
 
 /**
  * Returns the body of /pods in pieces of one pod each, made when they are asked for: all together

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { availableParallelism } from "node:os";
-import { type Duplex, Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Duplex } from "node:stream";
 import { Authentication } from "@raft2kube/client-kube/delegated/authentication.ts";
 import { limitConnections } from "@raft2kube/client-kube/delegated/connection-limits.ts";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
@@ -31,7 +30,7 @@ import type { PodVolumes } from "../volumes/pod-volumes.ts";
 import { Authorization, accessOf } from "./authorization.ts";
 import { logShares, serveContainerLogs } from "./container-logs.ts";
 import { CpuRates } from "./cpu-rates.ts";
-import { podListParts } from "./pod-list.ts";
+import { sendPodList } from "./pod-list.ts";
 import { parseTarget, type RequestTarget } from "./request-target.ts";
 import { resourceMetrics } from "./resource-metrics.ts";
 import { podUsages } from "./stats.ts";
@@ -168,11 +167,9 @@ class Handler {
     switch (`${first}/${second}`) {
       case "healthz/":
         return send(response, 200, "text/plain; charset=utf-8", "ok");
-      case "pods/": {
-        const parts = podListParts(workers.list(), shownPod);
+      case "pods/":
         response.writeHead(200, { "content-type": "application/json" });
-        return await pipeline(Readable.from(parts), response);
-      }
+        return sendPodList(workers.list(), shownPod, response);
       case "stats/summary":
         return this.#summary(response);
       case "metrics/": {
