@@ -10,6 +10,9 @@ import { nanoseconds } from "../time.ts";
 import type { ContainerPhase, ContainerRecord } from "./record.ts";
 import { criSignal } from "./signals.ts";
 
+/** Upstream's kubelet names the container's terminationMessagePath with it. */
+const TERMINATION_PATH_ANNOTATION = "io.kubernetes.container.terminationMessagePath";
+
 const STATES: Record<ContainerPhase["state"], ContainerState> = {
   created: ContainerState.CONTAINER_CREATED,
   starting: ContainerState.CONTAINER_CREATED,
@@ -70,12 +73,18 @@ export function containerStatus(record: ContainerRecord): Init<ContainerStatus> 
 }
 
 /**
- * Returns the statuses of a sandbox's containers, without their mounts: with each event of one they
- * are encoded again, and a pod may have 30,000 mounts.
+ * Returns the statuses of a sandbox's containers. Of their mounts they have only that of the
+ * termination message, where upstream's kubelet finds its file: with each event of one container
+ * all are encoded again, and a pod may have 30,000 mounts.
  */
 export function statusesOf({ containers }: Records, sandboxId: string): Init<ContainerStatus>[] {
   const own = containers.values().filter((record) => record.sandboxId === sandboxId);
-  return own.map((record) => ({ ...containerStatus(record), mounts: [] }));
+  return own.map((record) => {
+    const { mounts, annotations } = record.config;
+    const path = annotations[TERMINATION_PATH_ANNOTATION];
+    const message = mounts.find(({ containerPath }) => containerPath === path);
+    return { ...containerStatus(record), mounts: message ? [message] : [] };
+  });
 }
 
 /** Returns the containers that pass a filter, oldest first. */
