@@ -69,7 +69,11 @@ export async function podPorts(
   cgroups.createClasses();
   const resolvConf = await readFile(options.resolvConf ?? "/etc/resolv.conf", "utf8");
   const pullSecrets = (pod: Pod) =>
-    readPullSecrets(pod, (name) => objects.secret(namespaceOf(pod), name));
+    readPullSecrets(
+      pod,
+      (name) => objects.secret(namespaceOf(pod), name),
+      (message) => events.record(pod, "Warning", "FailedToRetrieveImagePullSecret", message),
+    );
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));
   const users = await UserRanges.open(
     paths,

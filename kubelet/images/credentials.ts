@@ -42,21 +42,37 @@ export function credentialsFor(image: string, secrets: Secret[]): PullCredential
 /**
  * Reads a pod's pull secrets, each once: a pod may name one 40,000 times, and each is parsed for
  * each image. Secrets beyond PULL_SECRETS_MAX are left out, and texts that exceed what is left of
- * PULL_SECRETS_CHARACTERS_MAX.
+ * PULL_SECRETS_CHARACTERS_MAX. `report` is called with an event's text when any is missing or left
+ * out.
  */
 export async function readPullSecrets(
   { spec: { imagePullSecrets = [] } }: Pod,
   read: (name: string) => Promise<Secret | undefined>,
+  report: (message: string) => void,
 ): Promise<Secret[]> {
   const names = new Set(imagePullSecrets.map(({ name = "" }) => name));
+  // Upstream's validation admits an empty name, and its kubelet ignores it.
+  names.delete("");
   const secrets: Secret[] = [];
+  const failed: string[] = [];
   let left = PULL_SECRETS_CHARACTERS_MAX;
   for (const name of [...names].slice(0, PULL_SECRETS_MAX)) {
     const secret = await read(name);
-    const length = secret ? (configOf(secret).text ?? "").length : Infinity;
-    if (!secret || length > left) continue;
-    left -= length;
-    secrets.push(secret);
+    const length = secret ? (configOf(secret).text ?? "").length : 0;
+    if (!secret) failed.push(name);
+    else if (length > left) failed.push(`${name}: ${length} bytes of base64, of which ${left} fit`);
+    else {
+      left -= length;
+      secrets.push(secret);
+    }
+  }
+  const beyond = names.size - PULL_SECRETS_MAX;
+  if (beyond > 0) failed.push(`${beyond} beyond the first ${PULL_SECRETS_MAX}`);
+  if (failed.length > 0) {
+    report(
+      `Unable to retrieve some image pull secrets (${failed.join(", ")}); ` +
+        "attempting to pull the image may not succeed.",
+    );
   }
   return secrets;
 }

@@ -56,18 +56,32 @@ describe("pull secrets", () => {
       ["large", secret({ "r.example": auth("x".repeat(PULL_SECRETS_CHARACTERS_MAX)) })],
     ]);
     const read: string[] = [];
+    const reported: string[] = [];
     const secretsOf = (names: readonly string[]) => {
       const imagePullSecrets = names.map((name) => ({ name }));
       const pod: Pod = { metadata: {}, spec: { containers: [], imagePullSecrets } };
-      return readPullSecrets(pod, (name) => {
+      const readOne = (name: string) => {
         read.push(name);
         return Promise.resolve(named.get(name));
-      });
+      };
+      return readPullSecrets(pod, readOne, (message) => reported.push(message));
     };
     const often = Array<string>(40_000).fill("small");
     expect(await secretsOf(["large", "none", ...often])).toEqual([named.get("small")]);
     expect(read.splice(0)).toEqual(["large", "none", "small"]);
+    const [text, more] = reported.splice(0);
+    const rule = `large: \\d+ bytes of base64, of which ${PULL_SECRETS_CHARACTERS_MAX} fit`;
+    expect(text).toMatch(new RegExp(`pull secrets \\(${rule}, none\\); attempting`));
+    expect(more).toBeUndefined();
+    await secretsOf(["small", ""]);
+    expect(reported).toEqual([]);
+    read.splice(0);
     await secretsOf(Array.from({ length: 1_000 }, (_, at) => `s${at}`));
     expect(read).toHaveLength(PULL_SECRETS_MAX);
+    expect(reported).toEqual([
+      expect.stringContaining(
+        `, ${1_000 - PULL_SECRETS_MAX} beyond the first ${PULL_SECRETS_MAX})`,
+      ),
+    ]);
   });
 });

@@ -11,6 +11,7 @@ export type PodEventReason =
   | "Killing"
   | "BackOff"
   | "ErrImageNeverPull"
+  | "FailedToRetrieveImagePullSecret"
   | "InspectFailed"
   | "InvalidImageName"
   | "Unhealthy"
