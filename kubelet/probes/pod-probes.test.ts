@@ -1,14 +1,20 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { codeOf } from "@raft2kube/std/errors.ts";
 import { expect, test } from "vitest";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { PROBE_PLACES, PROBE_TURN_HEAVY_MS } from "../limits.ts";
+import {
+  PROBE_PLACES,
+  PROBE_TURN_COMMAND_MS,
+  PROBE_TURN_MS,
+  PROBE_TURN_TLS_MS,
+} from "../limits.ts";
 import { PodProbes } from "./pod-probes.ts";
-import { ProbeTurns } from "./probe-turns.ts";
+import { ProbeTurns, turnOf } from "./probe-turns.ts";
 
 const RUNNING = { id: "a-0", name: "a", startedAt_ms: 0 } as ObservedContainer;
 const probe = (command: string) => ({ exec: { command: [command] }, periodSeconds: 1 });
@@ -145,8 +151,39 @@ test("the commands of a node's probes start a few at a time, in rotation of the 
   };
   await later(1);
   expect(commands).toEqual(Array(PROBE_PLACES).fill("many"));
-  await later(PROBE_TURN_HEAVY_MS);
+  await later(PROBE_TURN_COMMAND_MS);
   expect(commands).toHaveLength(2 * PROBE_PLACES);
   expect(commands).toContain("one");
   for (const each of pods) each.close();
+});
+
+test.each<[Probe, number]>([
+  [{ exec: { command: ["true"] } }, PROBE_TURN_COMMAND_MS],
+  [{ httpGet: { port: 1, scheme: "HTTPS" } }, PROBE_TURN_TLS_MS],
+  [{ grpc: { port: 1, service: "" } }, PROBE_TURN_TLS_MS],
+  [{ httpGet: { port: 1 } }, PROBE_TURN_MS],
+  [{ tcpSocket: { port: 1 } }, PROBE_TURN_MS],
+])("the start of a probe %j keeps its place for %i ms", (handler, turn_ms) => {
+  expect(turnOf(handler)).toBe(turn_ms);
+});
+
+test("a probe that waited longer than its period is reported, until one need not wait", async () => {
+  const clock = new ManualClock();
+  const reports: (string | undefined)[] = [];
+  const turns = new ProbeTurns(clock, (thrown) => reports.push(codeOf(thrown)));
+  const later = async (ms: number) => {
+    clock.advance(ms);
+    for (let turn = 0; turn < 9; turn++) await new Promise(setImmediate);
+  };
+  for (let at = 0; at < 3 * PROBE_PLACES; at++) {
+    void turns.next("a", PROBE_TURN_COMMAND_MS, PROBE_TURN_COMMAND_MS);
+  }
+  expect(reports.splice(0)).toEqual(Array(PROBE_PLACES).fill(undefined));
+  await later(PROBE_TURN_COMMAND_MS);
+  expect(reports).toEqual([]);
+  await later(PROBE_TURN_COMMAND_MS);
+  expect(reports.splice(0)).toEqual(Array(PROBE_PLACES).fill("PROBES_LATE"));
+  await later(PROBE_TURN_COMMAND_MS);
+  await turns.next("a", PROBE_TURN_MS, PROBE_TURN_COMMAND_MS);
+  expect(reports).toEqual([undefined]);
 });

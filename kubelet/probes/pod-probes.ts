@@ -7,7 +7,7 @@ import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, namespaceOf } from "../pods/pod-identity.ts";
-import type { ProbeTurns } from "./probe-turns.ts";
+import { type ProbeTurns, turnOf } from "./probe-turns.ts";
 import type { ContainerHealth } from "./probe-verdict.ts";
 import { advance, NEW_PROBE, type ProbeState } from "./probe-verdict.ts";
 import { type ProbeOutcome, runProbe } from "./run-probe.ts";
@@ -144,8 +144,8 @@ export class PodProbes {
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
     const waits = kind !== "Startup" && !this.health(observed).started;
     if (!waits) {
-      const turn = (isHeavy: boolean) => turns.next(namespaceOf(pod()), isHeavy);
-      await turn(Boolean(probe.exec ?? probe.grpc) || probe.httpGet?.scheme === "HTTPS");
+      const turn = (turn_ms: number) => turns.next(namespaceOf(pod()), turn_ms, period_ms);
+      await turn(turnOf(probe));
       if (this.#probings.get(key) !== probing) return Infinity;
       const podIP = this.#options.podIP();
       const target = { container, containerId: observed.id, podIP, runtime, turn };

@@ -5,7 +5,12 @@ import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { asRpcError, RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
-import { PROBE_ANSWER_BYTES_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
+import {
+  PROBE_ANSWER_BYTES_MAX,
+  PROBE_OUTPUT_BYTES_MAX,
+  PROBE_TURN_MS,
+  PROBE_TURN_TLS_MS,
+} from "../limits.ts";
 import { HandlerError, httpTarget, portOf } from "./handler-address.ts";
 import { httpGet } from "./http-get.ts";
 
@@ -22,8 +27,8 @@ export interface ProbeTarget {
   containerId: string;
   podIP: string;
   runtime: Runtime;
-  /** Waits until one more request of the probe may start. */
-  turn(isHeavy: boolean): Promise<void>;
+  /** Waits until one more request of the probe may start, which takes a turn of this length. */
+  turn(turn_ms: number): Promise<void>;
 }
 
 const USER_AGENT = "kube-probe/1.36";
@@ -75,7 +80,7 @@ async function httpProbe(
   const options = { timeout_ms, userAgent: USER_AGENT };
   let target = first;
   for (let hop = 0; hop <= REDIRECTS_MAX; hop++) {
-    if (hop > 0) await turn(target.scheme === "https");
+    if (hop > 0) await turn(target.scheme === "https" ? PROBE_TURN_TLS_MS : PROBE_TURN_MS);
     const { status, location, body } = await httpGet(target, options);
     if (status < 200 || status >= 400) {
       return { result: "failure", output: `HTTP probe failed with statuscode: ${status}` };
