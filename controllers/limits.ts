@@ -43,9 +43,10 @@ export const TOKEN_RENEW_SHARE = 0.8;
 
 /** How soon a namespace that is not empty yet is looked at again: its pods take time to end. */
 export const NAMESPACE_LOOK_MS = 1_000;
-/** The same for each object that is left: each look lists them all. */
+/** The same for each object that is left, since each look lists them all; and the sum's bound. */
 export const NAMESPACE_LOOK_OF_OBJECT_MS = 1;
-/** Different finalizers of a kind that are counted for the namespace's condition. */
+export const NAMESPACE_LOOK_MS_MAX = 60_000;
+/** Different finalizers that are counted for the namespace's condition. */
 export const FINALIZERS_COUNTED_MAX = 1_000;
 
 /** How soon a node that found no pod range left is looked at again; a node's end wakes it too. */

@@ -72,9 +72,12 @@ async function deleteAll(
   }
   const left = before.isFresh ? await count(resource, namespace) : before;
   if (left.count > 0) content.remaining.set(`${groupResourceOf(type)}.`, left.count);
-  for (const [name, objects] of left.finalizers) {
-    content.finalizers.set(name, (content.finalizers.get(name) ?? 0) + objects);
-  }
+  for (const [name, objects] of left.finalizers) countFinalizer(content.finalizers, name, objects);
+}
+
+function countFinalizer(counts: Map<string, number>, name: string, objects: number): void {
+  const counted = counts.get(name) ?? 0;
+  if (counted > 0 || counts.size < FINALIZERS_COUNTED_MAX) counts.set(name, counted + objects);
 }
 
 /** Counts a namespace's objects, page by page: it may have more than memory takes. */
@@ -84,10 +87,7 @@ async function count(resource: ResourceClient<KubeObject>, namespace: string) {
     found.count += items.length;
     found.isFresh ||= items.some(isFresh);
     for (const name of items.flatMap(({ metadata }) => metadata.finalizers ?? [])) {
-      const objects = found.finalizers.get(name) ?? 0;
-      if (objects > 0 || found.finalizers.size < FINALIZERS_COUNTED_MAX) {
-        found.finalizers.set(name, objects + 1);
-      }
+      countFinalizer(found.finalizers, name, 1);
     }
   }
   return found;

@@ -3,10 +3,9 @@ import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { NAMESPACE_LOOK_MS, NAMESPACE_LOOK_OF_OBJECT_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { deleteContent } from "./content.ts";
-import { deletionConditions, FINALIZER, isEmpty, isTerminating } from "./plan.ts";
+import { deletionConditions, FINALIZER, isEmpty, isTerminating, pauseAfter } from "./plan.ts";
 
 const ACCOUNT = "namespace-controller";
 
@@ -27,9 +26,7 @@ export function startNamespaces(context: ControllerContext): Running {
       if (isNotFound(thrown)) return;
       throw thrown;
     }
-    if (isEmpty(content)) return;
-    const left = [...content.remaining.values()].reduce((sum, objects) => sum + objects, 0);
-    return { again_ms: NAMESPACE_LOOK_MS + left * NAMESPACE_LOOK_OF_OBJECT_MS };
+    if (!isEmpty(content)) return { again_ms: pauseAfter(content) };
   };
 
   const finalize = async (namespace: Namespace) => {
@@ -62,6 +59,10 @@ export function startNamespaces(context: ControllerContext): Running {
   const look = (namespace: Namespace) => {
     if (isTerminating(namespace)) loop.queue.add(keyOf(namespace));
   };
-  namespaces.handle({ added: look, updated: look });
+  // Its own conditions are no reason to look again: each look lists all objects that are left.
+  const updated = (namespace: Namespace, old: Namespace) => {
+    if (!isTerminating(old)) look(namespace);
+  };
+  namespaces.handle({ added: look, updated });
   return loop;
 }

@@ -1,6 +1,11 @@
 import type { Namespace, NamespaceCondition } from "@raft2kube/api/gen/core/v1.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { listed } from "@raft2kube/std/listed.ts";
+import {
+  NAMESPACE_LOOK_MS,
+  NAMESPACE_LOOK_MS_MAX,
+  NAMESPACE_LOOK_OF_OBJECT_MS,
+} from "../limits.ts";
 
 /** The result of a listing of a namespace's content. */
 export interface RemainingContent {
@@ -24,6 +29,13 @@ export function isTerminating({ metadata, spec }: Namespace): boolean {
 /** Whether nothing is left and nothing went wrong: the namespace may go. */
 export function isEmpty({ remaining, failures, discoveryFailure }: RemainingContent): boolean {
   return remaining.size === 0 && failures.length === 0 && discoveryFailure === undefined;
+}
+
+/** Milliseconds until a namespace with this content is looked at again. */
+export function pauseAfter({ remaining }: RemainingContent): number {
+  const left = [...remaining.values()].reduce((sum, objects) => sum + objects, 0);
+  const pause_ms = NAMESPACE_LOOK_MS + left * NAMESPACE_LOOK_OF_OBJECT_MS;
+  return Math.min(pause_ms, NAMESPACE_LOOK_MS_MAX);
 }
 
 /** Conditions that explain why a namespace is not deleted (upstream's types and texts). */
