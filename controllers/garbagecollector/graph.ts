@@ -79,6 +79,12 @@ export class OwnerGraph {
     return { inspect, orphan: [] };
   }
 
+  /** An object no longer depends on an owner, before its informer reports that. */
+  release({ uid, owners }: GraphNode, owner: string): void {
+    const released = owners.filter((each) => each.uid === owner);
+    this.#link(uid, released, []);
+  }
+
   /** All objects of a resource that is no longer served. */
   removeType(type: ResourceType): GraphWork {
     const gone = [...this.#nodes.values()].filter((node) => node.type === type);

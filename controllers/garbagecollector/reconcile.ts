@@ -70,10 +70,11 @@ export async function orphanDependents(
   const dependents = graph.dependentsOf(uid);
   for (const dependent of dependents.slice(0, ORPHANED_OF_TURN_MAX)) {
     const object = await server.latest(dependent);
-    if (!object) continue;
-    const owners = object.metadata.ownerReferences ?? [];
+    const owners = object?.metadata.ownerReferences ?? [];
     const kept = owners.filter((owner) => owner.uid !== uid);
-    if (kept.length < owners.length) await server.setOwners(dependent, object, kept);
+    if (object && kept.length < owners.length) await server.setOwners(dependent, object, kept);
+    // Its informer may be late: the next turn has others.
+    graph.release(dependent, uid);
   }
   if (dependents.length > ORPHANED_OF_TURN_MAX) return { again_ms: ORPHAN_AGAIN_MS };
   const object = await server.latest(node);
