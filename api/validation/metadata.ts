@@ -18,14 +18,16 @@ export function validateLabels(labels: Record<string, string> = {}, path: string
   ]);
 }
 
+/** The keys of annotations at a path, and the size of `all` that are there. */
 export function validateAnnotations(
   annotations: Record<string, string> = {},
   path: string,
+  all = annotations,
 ): FieldError[] {
   const errors = Object.keys(annotations).flatMap((key) =>
     qualifiedName(key.toLowerCase()).map((each) => invalid(path, key, each)),
   );
-  const size_bytes = Object.entries(annotations).reduce(
+  const size_bytes = Object.entries(all).reduce(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
     0,
   );

@@ -187,6 +187,31 @@ it("a webhook adds a bounded number of labels, which are validated", async () =>
   ]);
 });
 
+it("annotations that a webhook leaves count towards the size of all", async () => {
+  const own = { first: "x".repeat(200 * 1024) };
+  await json(path("v1"), "POST", {
+    apiVersion: `${GROUP}/v1`,
+    kind: "Host",
+    metadata: { name: "annotated", annotations: own },
+    spec: { hostPort: "j:3" },
+  });
+  const annotated = (second: string) => {
+    const annotations = { ...own, second };
+    answer = (review, all) =>
+      honest(
+        review,
+        all.map((host) => ({ ...host, metadata: { ...host.metadata, annotations } })),
+      );
+    return json(path("v2", "annotated"));
+  };
+  expect((await annotated("x")).status).toBe(200);
+  const failed = await annotated("x".repeat(100 * 1024));
+  expect([failed.status, failed.body.message]).toEqual([
+    500,
+    expect.stringContaining("metadata.annotations: Too long"),
+  ]);
+});
+
 it("a conversion ends with the request that it is for", async () => {
   const silent = await WebhookServer.start(() => undefined);
   const connections = new Connections({ resolve: () => Promise.reject(new Error("no service")) });

@@ -171,7 +171,7 @@ function checked(
     if (changed.length > CONVERTED_TEXTS_MAX) {
       throw fail(`metadata.${name} has more than ${CONVERTED_TEXTS_MAX} that are new`);
     }
-    const findings = validate(Object.fromEntries(changed), `metadata.${name}`);
+    const findings = validate(Object.fromEntries(changed), `metadata.${name}`, given);
     if (findings.length > 0) throw fail(findings.map(messageOfField).join(", "));
     restored[name] = given;
   }
