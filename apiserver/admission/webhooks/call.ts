@@ -1,6 +1,7 @@
 import type { ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import { ApiError, type Status } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { badRequest, internal, timeout } from "@raft2kube/apimachinery/errors/catalog.ts";
+import { StepsExceededError } from "@raft2kube/cel/failures.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Attributes, traced } from "@raft2kube/observe/trace/span.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -85,6 +86,8 @@ export class HookCalls {
       ended(false, 200);
       return accepted;
     } catch (thrown) {
+      // The request is repeated in another thread, which counts the call.
+      if (thrown instanceof StepsExceededError) throw thrown;
       const isOver = request.signal?.aborted === true;
       if (thrown instanceof CallingError) {
         const isIgnored = webhook.failurePolicy === "Ignore";

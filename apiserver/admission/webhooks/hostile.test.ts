@@ -253,6 +253,8 @@ it("what a webhook makes large is validated in the thread of large requests", as
   const answer = await kit.post("grown", { grower: "yes" });
   expect(answer.status, answer.body.slice(0, 500)).toBe(201);
   expect(await count()).toBe(before + 1);
+  const { body } = await server.ask("/metrics");
+  expect(body).not.toMatch(/^apiserver_admission_webhook_rejection_count\{.*grower/m);
 });
 
 it("more webhooks than there are answers for still answer", async () => {
