@@ -208,11 +208,12 @@ function reportOddities(
   if (options.fieldValidation === "Ignore") return;
   const strangers = unknown.map((path) => `unknown field ${JSON.stringify(path)}`);
   if (duplicates.length + strangers.length === 0) return;
+  const inYaml = duplicates[0]?.startsWith("line ");
   if (options.fieldValidation === "Warn") {
-    options.warnings.push(...duplicates, ...strangers);
+    const warnings = inYaml ? [duplicates, strangers] : [strangers, duplicates];
+    options.warnings.push(...warnings.flat());
     return;
   }
-  const inYaml = duplicates[0]?.startsWith("line ");
   const oddities = inYaml
     ? [`yaml: unmarshal errors:\n  ${duplicates.join("\n  ")}`, ...strangers]
     : [...strangers, ...duplicates];
