@@ -23,10 +23,12 @@ import { ELECTION_TICKS, HEARTBEAT_TICKS } from "./limits.ts";
 type Words = Readonly<Record<string, string>>;
 const FLAGS = new Set(["pre", "transfer", "auto-leave"]);
 
-function wordsOf(words: readonly string[]): Words {
+/** Throws RangeError for a word that is not among `known`. */
+function wordsOf(words: readonly string[], known: string): Words {
   const read: Record<string, string> = {};
   const left = [...words];
   for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    if (!split(known).includes(name)) throw new RangeError(`unknown word: ${name}`);
     read[name] = FLAGS.has(name) ? "yes" : (left.shift() ?? "");
   }
   return read;
@@ -49,8 +51,10 @@ function place(text = "0/0") {
   return { index, term };
 }
 
+const STATE = "term vote commit log voters outgoing learners auto-leave";
+
 function stateOf(text: string): CoreState {
-  const { term, vote = "0", commit, log, voters = "1,2,3", ...words } = wordsOf(split(text));
+  const { term, vote = "0", commit, log, voters = "1,2,3", ...words } = wordsOf(split(text), STATE);
   const membership = {
     ...initialMembership(members(voters)),
     outgoing: members(words["outgoing"]),
@@ -62,6 +66,18 @@ function stateOf(text: string): CoreState {
 }
 
 const split = (text: string) => text.split(/\s+/).filter(Boolean);
+
+/** Words of messages in a script, besides `term`. */
+const MESSAGE_WORDS: Record<string, string> = {
+  vote: "log pre transfer",
+  grants: "pre",
+  refuses: "pre commit",
+  append: "after terms changes commit",
+  appended: "to",
+  rejects: "at hint",
+  heartbeat: "commit read",
+  snapshot: "at voters",
+};
 
 /** Messages to member 1 by their names in a script, in a term. */
 const MESSAGES: Record<string, (from: bigint, term: number, words: Words) => Message> = {
@@ -117,13 +133,14 @@ const STEPS: Record<string, (member: LoneMember, words: string[]) => void> = {
   campaign: ({ raft }) => raft.campaign(),
   tick: ({ raft }, [count = "1"]) => {
     const ticks = TICKS[count]?.(raft) ?? Number(count);
+    if (Number.isNaN(ticks)) throw new RangeError(`unknown count of ticks: ${count}`);
     for (let i = 0; i < ticks; i++) raft.tick();
   },
   /** Makes it leader, by the votes of 2 and 3 or of these members. */
   lead: ({ raft }, [voters = "2,3"]) => electMember1(raft, members(voters)),
   /** Proposes in one call: `propose count 4 bytes 9000`. */
   propose: (member, words) => {
-    const { count = "1", bytes = "1" } = wordsOf(words);
+    const { count = "1", bytes = "1" } = wordsOf(words, "count bytes");
     const commands = Array.from({ length: Number(count) }, () => Buffer.alloc(Number(bytes), "x"));
     member.outcome = outcome(member.raft.propose(commands));
   },
@@ -209,7 +226,10 @@ export class LoneMember {
   #receive(from: bigint, [kind = "", ...words]: string[]): void {
     const message = MESSAGES[kind];
     if (!message) throw new RangeError(`unknown message: ${kind} of member ${from}`);
-    const { term = this.raft.state.term, ...rest } = wordsOf(words);
+    const { term = this.raft.state.term, ...rest } = wordsOf(
+      words,
+      `term ${MESSAGE_WORDS[kind] ?? ""}`,
+    );
     const { lastIndex } = this.raft.state.log;
     this.raft.step(message(from, Number(term), { to: `${lastIndex}`, ...rest }));
   }
@@ -223,6 +243,14 @@ export class LoneMember {
   }
 }
 
+/** Messages of member 1 in observations. */
+const NAMES = new Set(
+  split(
+    "any vote granted refused append accepted rejected heartbeat heartbeat-reply snapshot " +
+      "timeout-now propose read read-reply transfer",
+  ),
+);
+
 /** A message's name in an observation. */
 function nameOf(message: Message): string {
   if (message.kind === "vote-reply") return message.granted ? "granted" : "refused";
@@ -232,9 +260,10 @@ function nameOf(message: Message): string {
 
 /** `vote` is all votes, `vote>2` those to member 2; `any` is every message. */
 function named(messages: readonly Message[], about: string): Message[] {
-  const [name, to] = about.split(">");
+  const [name = "", to] = about.split(">");
+  if (!NAMES.has(name)) throw new RangeError(`unknown message: ${about}`);
   return messages.filter((message) => {
-    return [nameOf(message), "any"].includes(name!) && (to ?? `${message.to}`) === `${message.to}`;
+    return [nameOf(message), "any"].includes(name) && (to ?? `${message.to}`) === `${message.to}`;
   });
 }
 
@@ -260,6 +289,8 @@ const indexes = (entries: readonly { index: number }[]) => {
   return entries.map(({ index }) => index).join(" ");
 };
 
+const WRITTEN = new Set(["term", "vote", "commit", "entries", "snapshot"]);
+
 /** Observations by their names; one of two parameters has an argument. */
 export const OBSERVATIONS: Record<string, (member: LoneMember, about: string) => string> = {
   /** Messages that did not wait for the disk, those that did, and both. */
@@ -267,6 +298,7 @@ export const OBSERVATIONS: Record<string, (member: LoneMember, about: string) =>
   "after-disk": ({ output }, about) => described(output.afterDisk, about),
   sent: ({ output: { now, afterDisk } }, about) => described([...now, ...afterDisk], about),
   wrote: ({ output }, about) => {
+    if (!WRITTEN.has(about)) throw new RangeError(`unknown part of a write: ${about}`);
     const written = output.writes.map(({ hardState, entries, snapshot }) => {
       return { ...hardState, entries: indexes(entries), snapshot }[about];
     });

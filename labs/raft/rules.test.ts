@@ -42,6 +42,14 @@ it("a rule is judged for each row", () => {
 
 it.each([
   [{ do: "sleep" }, "unknown step: sleep"],
+  [{ given: "term 1 comit 1" }, "unknown word: comit"],
+  [{ do: "2 vote trem 2" }, "unknown word: trem"],
+  [{ do: "2 vote after 1/1" }, "unknown word: after"],
+  [{ do: "propose cuont 2" }, "unknown word: cuont"],
+  [{ do: "tick timeuot" }, "unknown count of ticks: timeuot"],
+  [{ see: "sent votee none" }, "unknown message: votee"],
+  [{ see: "sent votee>2 none" }, "unknown message: votee>2"],
+  [{ see: "wrote voet none" }, "unknown part of a write: voet"],
   [{ do: "2 greets" }, "unknown message: greets of member 2"],
   [{ see: "mood good" }, "unknown observation: mood good"],
   [{ see: "role" }, "no value: role"],
