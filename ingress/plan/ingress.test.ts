@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import {
+  BACKENDS_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
   REFUSALS_OF_NAMESPACE_MAX,
   RSA_BITS_MAX,
@@ -273,6 +274,27 @@ test("backends of many endpoints have a bound of a namespace's servers", () => {
   const used = [...backends.values()].filter(({ targets }) => targets[0]!.endpoints!.length > 0);
   expect(used).toHaveLength(SERVERS_OF_NAMESPACE_MAX / 1_024);
   expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
+});
+
+test("a backend that is refused takes nothing of its namespace's bounds", () => {
+  const many = (length: number) =>
+    Array.from({ length }, (_, at) => ({ address: `10.1.${at >> 8}.${at & 255}`, port: 80 }));
+  const large = Array.from({ length: SERVERS_OF_NAMESPACE_MAX / 1_024 - 1 }, (_, at) =>
+    ruleOf(`h${at}.test`, "/", `large${at}`),
+  );
+  const refused = Array.from({ length: BACKENDS_OF_NAMESPACE_MAX }, (_, at) =>
+    ruleOf("a.test", `/${at}`, "refused"),
+  );
+  const rules = [...large, ruleOf("b.test", "/", "half"), ...refused, ruleOf("c.test", "/", "web")];
+  const services = {
+    ...Object.fromEntries(large.map((_, at) => [`default/large${at}`, many(600)])),
+    "default/half": many(300),
+    "default/refused": many(600),
+    "default/web": many(1),
+  };
+  const { backends } = plan({ ingresses: [ingressOf({}, rules)], services });
+  expect([...backends.keys()]).toContain("default:web:80");
+  expect([...backends.keys()]).not.toContain("default:refused:80");
 });
 
 test("of a Secret its pair is kept, unless it is large", async () => {

@@ -198,7 +198,7 @@ class Planner {
     if (rules.has(key)) {
       return this.#refuse(ingress, "PathTaken", `${host}${path} is another rule's already`);
     }
-    if (!this.#count(ingress, "paths", PATHS_OF_NAMESPACE_MAX)) return;
+    if (!this.#count(ingress, ["paths", 1, PATHS_OF_NAMESPACE_MAX])) return;
     const filters: Filter[] =
       options.rewrite === undefined
         ? []
@@ -243,9 +243,11 @@ class Planner {
     if ("problem" in found) this.#refuse(ingress, "BadBackend", found.problem);
     if (this.#backends.has(name)) return name;
     const target = "problem" in found ? { endpoints: [], isHttp2: false } : found;
-    const fits =
-      this.#count(ingress, "backends", BACKENDS_OF_NAMESPACE_MAX) &&
-      this.#count(ingress, "servers", SERVERS_OF_NAMESPACE_MAX, serversOf(target));
+    const fits = this.#count(
+      ingress,
+      ["backends", 1, BACKENDS_OF_NAMESPACE_MAX],
+      ["servers", serversOf(target), SERVERS_OF_NAMESPACE_MAX],
+    );
     if (!fits) return this.#nothing();
     this.#backends.set(name, {
       name,
@@ -295,17 +297,22 @@ class Planner {
       return this.#claim(ingress, host) && !this.#certified.has(host);
     });
     if (free.length === 0) return;
-    if (!this.#count(ingress, "certificates", CERTIFICATES_OF_NAMESPACE_MAX)) return;
+    if (!this.#count(ingress, ["certificates", 1, CERTIFICATES_OF_NAMESPACE_MAX])) return;
     for (const host of free) this.#certified.add(host);
     const known = this.#certificates.get(id)?.hosts ?? [];
     this.#certificates.set(id, { id, pem, hosts: [...known, ...free] });
   }
 
-  #count(ingress: Ingress, what: string, most: number, amount = 1): boolean {
-    const excess = this.#bounds.take([`${what} of ${ingress.metadata.namespace}`, amount, most]);
-    if (excess === undefined) return true;
-    this.#refuse(ingress, "TooMany", tooMany(most, what));
-    return false;
+  /** Takes amounts of the namespace's bounds: all, or none and refuses. */
+  #count(ingress: Ingress, ...amounts: [what: string, amount: number, most: number][]): boolean {
+    const ofNamespace = (what: string) => `${what} of ${ingress.metadata.namespace}`;
+    const excess = this.#bounds.take(
+      ...amounts.map(([what, amount, most]) => [ofNamespace(what), amount, most] as const),
+    );
+    for (const [what, , most] of amounts) {
+      if (ofNamespace(what) === excess) this.#refuse(ingress, "TooMany", tooMany(most, what));
+    }
+    return excess === undefined;
   }
 
   /** Refuses a part of an Ingress, of which the first ones are named. */
