@@ -321,7 +321,8 @@ test("rules with conditions have a bound, of a namespace and of a port; others a
   const what = "TooMany: there are too many rules with conditions";
   expect(refused).toEqual([
     ...[1, 2, 3, 4].map((tenant) => `tenant-${tenant}/r5 ${what} of namespace tenant-${tenant}`),
-    ...[0, 1, 2, 3, 4, 5].map((i) => `tenant-5/r${i} ${what} at port 80 of infra/gate`),
+    ...[0, 1, 2, 3, 4].map((i) => `tenant-5/r${i} ${what} at port 80 of infra/gate`),
+    `tenant-5/r5 ${what} of namespace tenant-5`,
   ]);
   // One line for each, although every path is below the first ones.
   const sites = [
@@ -337,6 +338,25 @@ test("rules with conditions have a bound, of a namespace and of a port; others a
   ];
   expect(tablesOf(sites).lines).toHaveLength(300);
   expect(plan(world).frontends[0]!.sites.flatMap(({ paths }) => paths)).toHaveLength(2_001);
+});
+
+test("routes that are not served take nothing of a port's bound", () => {
+  const rules = (refused: boolean) =>
+    Array.from({ length: 10 }, (_, i) => ({
+      matches: [{ method: "GET", path: { value: `/p${i}` } }],
+      backendRefs: [{ name: "web", port: 80 }],
+      ...(refused ? { filters: [{ type: "RequestMirror" }] } : {}),
+    }));
+  const hostnames = Array.from({ length: 50 }, (_, i) => `h${i}.test`);
+  const routes = [1, 2, 3, 4, 5].map((tenant) => {
+    const route = routeOf({ rules: rules(tenant < 5), hostnames }, "route", `tenant-${tenant}`);
+    return { ...route, metadata: { ...route.metadata, creationTimestamp: `2026-0${tenant}-01` } };
+  });
+  const all = { ...HTTP, allowedRoutes: { namespaces: { from: "All" } } };
+  expect(reasonOf({ gateways: [gatewayOf([all])], routes })).toEqual([
+    ...Array<string>(4).fill("Accepted UnsupportedValue"),
+    "Accepted",
+  ]);
 });
 
 test("rules of a path: with a method first, then more headers, then the older route", () => {

@@ -149,17 +149,25 @@ class Planner {
     this.#attached.set(listener, (this.#attached.get(listener) ?? 0) + 1);
     const port = this.#portOf.get(listener)!;
     // Before it is planned: that is work, too.
-    const excess = this.#bounds.take(...amountsOf(route, hosts.length, port));
+    const excess = this.#bounds.take(...amountsOf(route, hosts.length));
     if (excess !== undefined) return [tooMany(excess)];
     const rules = planRules(route, { ...this.#rules, listener: listener.listener });
     const isRefused = rules.findings.some(({ type }) => type === "Accepted");
     if (isRefused || !listener.isProgrammed) return rules.findings;
     const servers = rules.backends.flatMap(({ targets }) => targets.map(serversOf));
-    const full = this.#bounds.take([
-      `servers of namespace ${route.metadata.namespace}`,
-      servers.reduce((all, each) => all + each, 0),
-      SERVERS_OF_NAMESPACE_MAX,
-    ]);
+    // The port's bound is others' too: only what is served counts.
+    const full = this.#bounds.take(
+      [
+        `servers of namespace ${route.metadata.namespace}`,
+        servers.reduce((all, each) => all + each, 0),
+        SERVERS_OF_NAMESPACE_MAX,
+      ],
+      [
+        `rules with conditions at port ${port.port} of ${keyOf(port.gateway)}`,
+        sizeOf(route).conditional * hosts.length,
+        CONDITION_LINES_MAX,
+      ],
+    );
     if (full !== undefined) return [...rules.findings, tooMany(full)];
     for (const backend of rules.backends) this.#backends.set(backend.name, backend);
     for (const host of hosts) {
@@ -183,17 +191,14 @@ class Planner {
 
 const tooMany = (what: string) => finding("Accepted", "TooMany", `there are too many ${what}`);
 
-/** Lists the amounts that a route takes of its namespace's bounds and a port's. */
-function amountsOf(route: Route, hosts: number, at?: Port) {
+/** Lists the amounts that a route takes of its namespace's bounds. */
+function amountsOf(route: Route, hosts: number) {
   const { matches, conditional, backendBytes, pathBytes } = sizeOf(route);
   const own = `of namespace ${route.metadata.namespace}`;
-  const rules = "rules with conditions";
-  const port = at ? `at port ${at.port} of ${keyOf(at.gateway)}` : "";
   return [
     [`paths ${own}`, matches * hosts, PATHS_OF_NAMESPACE_MAX],
     [`backends ${own}`, matches, BACKENDS_OF_NAMESPACE_MAX],
-    [`${rules} ${own}`, conditional * hosts, CONDITION_LINES_OF_NAMESPACE_MAX],
-    [`${rules} ${port}`, conditional * hosts, CONDITION_LINES_MAX],
+    [`rules with conditions ${own}`, conditional * hosts, CONDITION_LINES_OF_NAMESPACE_MAX],
     [`bytes of routes ${own}`, backendBytes + pathBytes * hosts, ROUTES_OF_NAMESPACE_BYTES_MAX],
   ] as const;
 }
