@@ -75,6 +75,14 @@ export const FORMER_MS_MAX = 600_000;
  * container's limit.
  */
 export const FORMER_RELOADS_MAX = 8;
+/**
+ * Pauses after reloads that follow each other: one tenant's changes must not end others'
+ * connections in a second. With these, nine reloads take 55 s.
+ */
+export const RELOAD_PAUSE_MS = 1_000;
+export const RELOAD_PAUSE_MS_MAX = 10_000;
+/** The pauses start over after so long without a reload. */
+export const RELOADS_QUIET_MS = 60_000;
 /** The largest body that an annotation may name, in bytes. */
 export const BODY_BYTES_MAX = 2 ** 40;
 
@@ -94,5 +102,7 @@ assertLimits({
     CONDITION_LINES_OF_NAMESPACE_MAX * 4 <= CONDITION_LINES_MAX,
   "a share of the connections leaves the most of them":
     CONNECTIONS_MAX >= 4 * Math.max(CONNECTIONS_OF_ADDRESS_MAX, REQUESTS_OF_NAMESPACE_MAX),
+  "the pauses between reloads do not start over by themselves":
+    RELOAD_PAUSE_MS_MAX + SYNC_MS_MAX < RELOADS_QUIET_MS,
   "the usual time of an answer may be asked for": ANSWER_MS <= ANSWER_MS_MAX,
 });

@@ -21,11 +21,13 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { GatewayPart } from "./gateway/part.ts";
 import { DataPlane, type DataPlaneOptions } from "./haproxy/data-plane.ts";
+import { ReloadPace } from "./haproxy/reload-pace.ts";
 import { SYNC_DELAY_MS, SYNC_MS_MAX } from "./limits.ts";
 import { keptOf, pairOf, type TimedPair } from "./plan/certificates.ts";
-import { planIngresses } from "./plan/ingress.ts";
+import { type IngressPlan, planIngresses } from "./plan/ingress.ts";
+import type { Plan } from "./plan/model.ts";
 import { SERVICE_LABEL } from "./plan/targets.ts";
-import { addressesOf, writeAddresses, writeOwners } from "./status.ts";
+import { addressesOf, StatusWrites, writeAddresses, writeOwners } from "./status.ts";
 
 /** The name of this controller in IngressClasses, unless it is started under another. */
 export const CONTROLLER = "r2k.io/ingress";
@@ -66,6 +68,8 @@ export async function startIngress({
   const recorder = new EventRecorder({ client, component: "ingress", clock });
   const events = new RefusalEvents(recorder);
   const dataPlane = new DataPlane(options);
+  const pace = new ReloadPace(clock);
+  const writes = new StatusWrites();
   const ingresses = informers.of<Ingress>(INGRESSES);
   const classes = informers.of<IngressClass>(INGRESS_CLASSES);
   const cluster = clusterOf(informers);
@@ -78,7 +82,7 @@ export async function startIngress({
   const first = Promise.withResolvers<void>();
 
   let owners: ReadonlyMap<string, string> | undefined;
-  const pass = async () => {
+  const pass = async (): Promise<number | undefined> => {
     const former = records.store.get(record.join("/"));
     const plan = planIngresses({
       ingresses: ingresses.store.list(),
@@ -92,18 +96,14 @@ export async function startIngress({
     });
     owners = plan.owners;
     const gateways = await gatewayPart.plan();
-    const { sites, certificates, backends } = plan;
-    const binds = [{ port: ports.http }, { port: ports.https, certificates }];
-    await dataPlane.apply({
-      frontends: [{ name: "ingress", binds, sites }, ...(gateways?.frontends ?? [])],
-      backends: new Map([...backends, ...(gateways?.backends ?? [])]),
-    });
+    const next_ms = await dataPlane.apply(wholeOf(plan, gateways, ports), pace);
     first.resolve();
     await writeOwners(plan.owners, former, record, client.resource<ConfigMap>(CONFIG_MAPS));
     events.report(plan.refusals);
     const addresses = addressesOf(cluster.services.service(service));
-    await writeAddresses(plan.served, addresses, client.resource<Ingress>(INGRESSES));
+    await writeAddresses(plan.served, addresses, client.resource<Ingress>(INGRESSES), writes);
     if (gateways) await gatewayPart.report(gateways);
+    return next_ms;
   };
   const passes = new Runner({
     clock,
@@ -120,6 +120,19 @@ export async function startIngress({
       await informers.close();
       await recorder.close();
     },
+  };
+}
+
+/** Joins the plans of Ingresses and of Gateways. */
+function wholeOf(
+  { sites, certificates, backends }: IngressPlan,
+  gateways: Plan | undefined,
+  ports: IngressOptions["ports"],
+): Plan {
+  const binds = [{ port: ports.http }, { port: ports.https, certificates }];
+  return {
+    frontends: [{ name: "ingress", binds, sites }, ...(gateways?.frontends ?? [])],
+    backends: new Map([...backends, ...(gateways?.backends ?? [])]),
   };
 }
 

@@ -9,10 +9,10 @@ import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { NAMESPACES, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
-import { GATEWAY_SYNC_MS_MAX, STATUS_WRITES_MAX } from "../limits.ts";
+import { GATEWAY_SYNC_MS_MAX } from "../limits.ts";
 import { byAge } from "../plan/owners.ts";
 import type { Services } from "../plan/targets.ts";
-import { addressesOf } from "../status.ts";
+import { addressesOf, StatusWrites } from "../status.ts";
 import { holds } from "./listeners.ts";
 import { type GatewayPlan, planGateways } from "./plan.ts";
 import { planServices, type ServicesPlan } from "./services.ts";
@@ -50,8 +50,7 @@ export class GatewayPart {
   #api: ReturnType<typeof followed> | undefined;
   /** The Services of the Gateways that were planned last. */
   #wanted: ServicesPlan["wanted"] = new Map();
-  /** The number of statuses that a pass may write; what is written requests another pass. */
-  #writesLeft = 0;
+  readonly #writes = new StatusWrites();
 
   constructor(options: GatewayPartOptions) {
     this.#options = options;
@@ -99,25 +98,36 @@ export class GatewayPart {
   /** Writes what has changed of the statuses of classes, Gateways and routes, or some of it. */
   async report(plan: GatewayPlan): Promise<void> {
     const now = timeText(this.#options.clock.now());
-    this.#writesLeft = STATUS_WRITES_MAX;
+    const writes = new Map<string, () => Promise<unknown>>();
+    const write = <T extends KubeObject & { status?: unknown }>(
+      type: ResourceType,
+      object: T,
+      status: unknown,
+    ) => {
+      if (isDeepStrictEqual(object.status, status)) return;
+      const writer = this.#options.informers.client.resource<T>(type);
+      const changed = { ...object, status } as T;
+      writes.set(`${keyOf(object)} ${type.plural}`, () => writer.updateStatus(changed));
+    };
     for (const one of this.#ownClasses) {
       const former = one.status?.conditions ?? [];
       const conditions = conditionsOf([holds("Accepted")], former, one.metadata, now);
-      await this.#write(GATEWAY_CLASSES, one, { ...one.status, conditions });
+      write(GATEWAY_CLASSES, one, { ...one.status, conditions });
     }
     for (const planned of plan.gateways) {
       const { gateway } = planned;
       const service = this.#wanted.get(keyOf(gateway));
       const shown = service && this.#services.store.get(keyOf(service));
-      await this.#write(GATEWAYS, gateway, gatewayStatus(planned, addressesOf(shown), now));
+      write(GATEWAYS, gateway, gatewayStatus(planned, addressesOf(shown), now));
     }
     const parents = Map.groupBy(plan.parents, ({ route }) => route);
     for (const route of this.#routes) {
       const type = route.kind === "HTTPRoute" ? HTTP_ROUTES : GRPC_ROUTES;
       const status = routeStatus(route, parents.get(route) ?? [], GATEWAY_CONTROLLER, now);
       if (status.parents!.length === 0 && !route.status?.parents) continue;
-      await this.#write(type, route, status);
+      write(type, route, status);
     }
+    await this.#writes.make(writes);
   }
 
   get #ownClasses(): GatewayClass[] {
@@ -137,17 +147,6 @@ export class GatewayPart {
       await ignoreLostRace(isNew ? services.create(service) : services.update(service));
     }
     for (const service of deleted) await ignoreLostRace(services.delete(nameOf(service)));
-  }
-
-  async #write<T extends KubeObject & { status?: unknown }>(
-    type: ResourceType,
-    object: T,
-    status: unknown,
-  ): Promise<void> {
-    if (isDeepStrictEqual(object.status, status) || this.#writesLeft === 0) return;
-    this.#writesLeft--;
-    const writer = this.#options.informers.client.resource<T>(type);
-    await ignoreLostRace(writer.updateStatus({ ...object, status } as T));
   }
 }
 

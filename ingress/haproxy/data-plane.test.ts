@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { Agent, type ClientRequest, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -10,6 +10,8 @@ import {
   CONNECTIONS_OF_ADDRESS_MAX,
   ENDPOINTS_MAX,
   FORMER_RELOADS_MAX,
+  RELOAD_PAUSE_MS,
+  RELOADS_QUIET_MS,
   REQUESTS_OF_NAMESPACE_MAX,
   SERVERS_OF_NAMESPACE_MAX,
 } from "../limits.ts";
@@ -22,6 +24,7 @@ import {
   echoServer,
   OwnDataPlane,
 } from "../testing/own-data-plane.ts";
+import { ReloadPace } from "./reload-pace.ts";
 
 let plane: OwnDataPlane;
 let servers: EchoServer[];
@@ -257,6 +260,45 @@ test("a former process ends after a bounded number of further reloads", async ()
   slow.closeAllConnections();
   slow.close();
 }, 120_000);
+
+test("reloads that follow each other have growing pauses; endpoints do not wait", async () => {
+  const clock = new ManualClock();
+  const pace = new ReloadPace(clock);
+  const apply = (host: string, index: number) =>
+    plane.dataPlane.apply(
+      plane.planOf([{ host, paths: [prefix("", "web")] }], [backendOf("web", [endpoint(index)])]),
+      pace,
+    );
+  expect(await apply("h.test", 0)).toBe(undefined);
+  const worker = await plane.worker();
+  for (let i = 0; i <= FORMER_RELOADS_MAX; i++) {
+    expect(await apply(`h${i}.test`, 1)).toBe(RELOAD_PAUSE_MS);
+  }
+  expect(await plane.worker()).toBe(worker);
+  expect([await servedBy("h.test", "/"), await servedBy("h8.test", "/")]).toEqual(["b", 404]);
+  // A change that is taken back needs no reload, and has its own endpoints.
+  expect(await apply("h.test", 0)).toBe(undefined);
+  expect(await servedBy("h.test", "/")).toBe("a");
+  clock.advance(RELOAD_PAUSE_MS);
+  expect(await apply("h8.test", 0)).toBe(undefined);
+  expect(await servedBy("h8.test", "/")).toBe("a");
+  expect(await apply("h9.test", 0)).toBe(2 * RELOAD_PAUSE_MS);
+});
+
+test("reloads have a greatest pause, and are prompt after a quiet time", () => {
+  const clock = new ManualClock();
+  const pace = new ReloadPace(clock);
+  const pauses_ms = Array.from({ length: FORMER_RELOADS_MAX }, () => {
+    pace.count();
+    const { left_ms } = pace;
+    clock.advance(left_ms);
+    return left_ms;
+  });
+  expect(pauses_ms).toEqual([1, 2, 4, 8, 10, 10, 10, 10].map((seconds) => seconds * 1_000));
+  clock.advance(RELOADS_QUIET_MS);
+  pace.count();
+  expect(pace.left_ms).toBe(RELOAD_PAUSE_MS);
+});
 
 describe("rewriting", () => {
   test.each([

@@ -15,6 +15,7 @@ import {
   RUNTIME_MS_MAX,
 } from "../limits.ts";
 import type { Plan } from "../plan/model.ts";
+import type { ReloadPace } from "./reload-pace.ts";
 import { CONFIG, type Rendered, render } from "./render.ts";
 import type { Server } from "./servers.ts";
 
@@ -55,23 +56,37 @@ export class DataPlane {
     await this.#place(render(plan, this.#path(RUNTIME)));
   }
 
-  /** Applies a plan. Throws CodedError `BAD_CONFIGURATION` and keeps the former one. */
-  async apply(plan: Plan): Promise<void> {
+  /**
+   * Applies a plan. Where its reload has to wait, applies the endpoints of the backends that it
+   * shares with the former plan, and returns the milliseconds until the reload is due. Throws
+   * CodedError `BAD_CONFIGURATION` and keeps the former plan.
+   */
+  async apply(plan: Plan, pace?: ReloadPace): Promise<number | undefined> {
     const former = this.#applied;
     const wanted = render(plan, this.#path(RUNTIME));
     if (former?.structure === wanted.structure) {
-      if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return;
+      if (former.files.get(CONFIG) === wanted.files.get(CONFIG)) return undefined;
       const file = this.#path(join(CURRENT, CONFIG));
       await writeFile(`${file}.new`, wanted.files.get(CONFIG)!, { mode: 0o600 });
       await rename(`${file}.new`, file);
       if (await this.#change(former, wanted)) {
         this.#applied = wanted;
-        return;
+        return undefined;
+      }
+    }
+    const left_ms = pace?.left_ms ?? 0;
+    if (former && left_ms > 0) {
+      const between = withServers(former, wanted);
+      if (await this.#change(former, between)) {
+        this.#applied = between;
+        return left_ms;
       }
     }
     await this.#place(wanted);
+    pace?.count();
     await this.#reload();
     this.#applied = wanted;
+    return undefined;
   }
 
   /** Writes all files into the folder that is not current, checks them, and makes it current. */
@@ -132,6 +147,15 @@ export class DataPlane {
   #path(name: string): string {
     return join(this.#options.dir, name);
   }
+}
+
+/** Gives the backends of the former configuration the wanted servers; no file has the result. */
+function withServers({ structure, servers }: Rendered, wanted: Rendered): Rendered {
+  const changed = [...servers].map(([name, former]) => {
+    const next = wanted.servers.get(name);
+    return [name, next?.length === former.length ? next : former] as const;
+  });
+  return { structure, servers: new Map(changed), files: new Map() };
 }
 
 function changes(backend: string, former: readonly Server[], wanted: readonly Server[]): string[] {
