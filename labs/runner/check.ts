@@ -53,6 +53,8 @@ export interface Verdict {
 
 /** A check that computes for this long without a sign of life loops. */
 const SILENT_PROCESSOR_MS_MAX = 3_000;
+/** The same before its checks are known: an apiserver's sources are compiled meanwhile. */
+const LOADING_PROCESSOR_MS_MAX = 10_000;
 /** A process that reports nothing for this long is stuck, even if it computes. */
 const SILENCE_MS_MAX = 60_000;
 const SILENCE_POLL_MS = 250;
@@ -237,6 +239,10 @@ class CheckFile {
     return !this.done && this.#declaresScenarios && this.#scenariosLeft !== 0;
   }
 
+  get #isLoaded(): boolean {
+    return this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#child?.kill("SIGKILL");
@@ -247,11 +253,10 @@ class CheckFile {
     if (this.#stopped) return;
     await withScratch((folder) => this.#runIn(folder, options, ended, changed));
     this.done = true;
-    const isLoaded = this.#scenariosLeft !== undefined || this.#outcomes.length > 0;
     const ends = new Set(this.#outcomes.map(({ title }) => title));
     const hanging = this.#begun.filter((title) => !ends.has(title));
     const names = this.#paths.map((path) => basename(path)).join(", ");
-    if (!isLoaded) hanging.push(`${names} can be loaded`);
+    if (!this.#isLoaded) hanging.push(`${names} can be loaded`);
     for (const title of hanging) this.#add(this.#hung(title, hanging.length > 1), ended);
     changed();
   }
@@ -322,7 +327,8 @@ class CheckFile {
   #endIfSilent(): void {
     const silent_ms = performance.now() - this.#heard_ms;
     const computed_ms = this.computed_ms - this.#heardProcessor_ms;
-    if (computed_ms < SILENT_PROCESSOR_MS_MAX && silent_ms < SILENCE_MS_MAX) return;
+    const most_ms = this.#isLoaded ? SILENT_PROCESSOR_MS_MAX : LOADING_PROCESSOR_MS_MAX;
+    if (computed_ms < most_ms && silent_ms < SILENCE_MS_MAX) return;
     this.#child?.kill("SIGKILL");
   }
 
@@ -356,7 +362,7 @@ class CheckFile {
     const message = describeJudgement({
       when: `in the middle of this check${isOneOf ? ", or of one that ran beside it" : ""}`,
       happened:
-        `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s ` +
+        `no sign of life while it computed for ${SILENT_PROCESSOR_MS_MAX / 1_000} s and more ` +
         "(a loop that does not end, or scans everything again in each turn), or the process ended",
       expected: "every step ends, and soon",
       why: "a member has one thread: a long computation stops all of it, clients included",
