@@ -15,6 +15,8 @@ function retainedBy(churn: string): number {
     const { entryOf } = await import(${HERE} + "entry-of-row.ts");
     const { RecentWrites } = await import(${HERE} + "../storage/recent-writes.ts");
     const { encodeRow } = await import(${HERE} + "../storage/body.ts");
+    const { EVERYTHING } = await import(${HERE} + "selection.ts");
+    const { inWords } = await import(${HERE} + "../../testing/apiserver/watch-words.ts");
     const kind = {
       group: "", version: "v1", kind: "ConfigMap", selectableFields: {},
       storage: { as: { group: "", version: "v1", kind: "ConfigMap" } },
@@ -111,8 +113,6 @@ it("what was parsed of an object is let go when another takes its place", () => 
 
 it("events that wait for a slow reader are kept alone", () => {
   const churn = `
-    const { EVERYTHING } = await import(${HERE} + "selection.ts");
-    const { inWords } = await import(${HERE} + "../../testing/apiserver/watch-words.ts");
     const request = { selection: EVERYTHING, bookmarks: false, encoder: inWords };
     const watcher = cache.watchFrom(request, 1);
     kept.push(watcher);
