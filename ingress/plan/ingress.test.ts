@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   BACKENDS_OF_NAMESPACE_MAX,
   HOSTS_OF_NAMESPACE_MAX,
+  PATHS_OF_NAMESPACE_MAX,
   REFUSALS_OF_NAMESPACE_MAX,
   RSA_BITS_MAX,
   SERVERS_OF_NAMESPACE_MAX,
@@ -246,6 +247,21 @@ test("a namespace has a bounded number of hosts, with paths or without, over pas
     HOSTS_OF_NAMESPACE_MAX,
   );
   expect(next.owners.get("b.test")).toBe("other");
+});
+
+test("a namespace has a bounded number of paths, others' unaffected", () => {
+  const { host, http } = ruleOf("a.test");
+  const [first] = http!.paths;
+  const paths = Array.from({ length: PATHS_OF_NAMESPACE_MAX + 1 }, (_, at) => ({
+    ...first!,
+    path: `/p${at}`,
+  }));
+  const other = ingressOf({ age: 2, namespace: "other" }, [ruleOf("b.test")]);
+  const { sites, refusals } = plan({
+    ingresses: [ingressOf({ age: 1 }, [{ host: host!, http: { paths } }]), other],
+  });
+  expect(sites.map((site) => site.paths.length)).toEqual([PATHS_OF_NAMESPACE_MAX, 1]);
+  expect(refusals.map(({ reason }) => reason)).toEqual(["TooMany"]);
 });
 
 test("a namespace's rules that are refused are named up to a number", () => {
