@@ -62,7 +62,8 @@ export async function startUpstream(
     await send("POST", "/api/v1/namespaces/default/serviceaccounts", "application/json", {
       metadata: { name: "default" },
     });
-    const ca = await readFile(join(dir, "certs/apiserver.crt"), "utf8");
+    const certificate = flags["tls-cert-file"] ?? join(dir, "certs/apiserver.crt");
+    const ca = await readFile(certificate, "utf8");
     return { send, port, token: TOKEN, ca, serviceAccountKey, close };
   } catch (thrown) {
     await close();
