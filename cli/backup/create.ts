@@ -1,7 +1,6 @@
 import { readSync } from "node:fs";
 import { type FileHandle, link, open, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { Readable } from "node:stream";
 import { syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -50,7 +49,7 @@ export async function createBackup(options: BackupOptions): Promise<void> {
     const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
     await namingFullDisk(dirname(file), () =>
       writeWhole(file, async (handle) => {
-        const plain = Readable.toWeb(tar) as ReadableStream;
+        const plain = ReadableStream.from<Buffer>(tar);
         const encrypted = await encryption(passphrase, plain, scryptLogN);
         for await (const chunk of encrypted) {
           signal.throwIfAborted();

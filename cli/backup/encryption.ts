@@ -8,6 +8,8 @@ type Bytes = ReadableStream<Uint8Array>;
 /**
  * Encrypts a stream with a passphrase in the format of age (age-encryption.org/v1): scrypt, then
  * ChaCha20-Poly1305 over chunks of 64 KiB, so that a change, a cut and a swap are all detected.
+ * A Node stream is given by ReadableStream.from: one of Readable.toWeb ends the process with an
+ * error when it is canceled while it ends.
  */
 export async function encryption(
   passphrase: string,

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { type TarEntry, tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -108,7 +107,7 @@ interface Target {
 /** Writes the files of a backup, and the store's snapshot as one file. */
 async function unpack(file: FileHandle, passphrase: string, target: Target): Promise<BackupHeader> {
   const source = file.createReadStream({ autoClose: false });
-  const plain = await decryption(passphrase, Readable.toWeb(source) as ReadableStream<Uint8Array>);
+  const plain = await decryption(passphrase, ReadableStream.from<Buffer>(source));
   try {
     return await unpackEntries(asBuffers(plain, target.signal), target);
   } catch (thrown) {
