@@ -31,6 +31,11 @@ const push = async (store: ImageStore, name: string, auth: object = REGISTRY_USE
   await pushImage(store, name, { auth, clock, endpoints: {}, progress });
   return lines;
 };
+/** A scope with its actions in order: the registry names them in any. */
+function sorted(scope: string): string {
+  const at = scope.lastIndexOf(":") + 1;
+  return scope.slice(0, at) + scope.slice(at).split(",").sort().join();
+}
 
 beforeAll(async () => {
   dir = mkdtempSync("/tmp/r2k-token-");
@@ -52,7 +57,7 @@ afterAll(async () => {
 test("an image is pushed by a token, in pieces, and pulled without a user", async () => {
   const name = `${registry.domain}/public/big:1`;
   expect(await push(source, name)).toEqual([expect.stringMatching(/: Pushed$/)]);
-  expect(tokens.given.flat()).toContain("repository:public/big:pull,push");
+  expect(tokens.given.flat().map(sorted)).toContain("repository:public/big:pull,push");
   const store = await open("anonymous");
   await pullImage(store, name, { clock, endpoints: {} });
   expect(store.get(name).config.rootfs).toEqual(source.get(name).config.rootfs);
@@ -78,16 +83,9 @@ test("a repository of the same registry gives its layers, with a token for both"
   await store.receive(() => store.add(to, store.get(from).manifestDigest));
   tokens.given.length = 0;
   expect(await push(store, to)).toEqual([expect.stringMatching(/: Layer already exists$/)]);
-  const sorted = tokens.given.map((scopes) =>
-    scopes
-      .map((scope) => {
-        const at = scope.lastIndexOf(":") + 1;
-        return scope.slice(0, at) + scope.slice(at).split(",").sort().join();
-      })
-      .sort(),
-  );
+  const scopes = tokens.given.map((of) => of.map(sorted).sort());
   const both = ["repository:private/copy:pull,push", "repository:public/big:pull"];
-  expect(sorted).toContainEqual(both);
+  expect(scopes).toContainEqual(both);
   const again = await open("copied");
   await pullImage(again, to, { auth: REGISTRY_USER, clock, endpoints: {} });
   expect(again.get(to).id).toBe(store.get(from).id);
