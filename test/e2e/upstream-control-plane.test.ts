@@ -59,6 +59,7 @@ $admin create clusterrolebinding kubeadm:cluster-admins --clusterrole cluster-ad
 for of in "upload-config all" "upload-certs --upload-certs" bootstrap-token "addon all"; do
   phase $of
 done
+until $admin -n kube-system get serviceaccount default > /dev/null 2>&1; do sleep 0.5; done
 `;
 
 /** The mirror pod of its etcd, by which kubeadm and we find the members. */

@@ -138,7 +138,10 @@ export class KubeadmMachine {
     // crun keeps controllers out of cgroup v2 by a mount that upstream's kubelet stumbles over.
     const flags = `--oci-runtime runc --cgroup-parent ${this.#cgroup}/sandboxes`;
     const loads = archives.map((each) => `--load ${each}`).join(" ");
-    await this.#serve("runtime", `r2k runtime --listen ${this.socket} ${loads} ${flags}`);
+    await this.#serve(
+      "runtime",
+      `env R2K_LOG=info r2k runtime --listen ${this.socket} ${loads} ${flags}`,
+    );
     const loaded = `grep 'an archive is loaded' /var/log/runtime.log | grep ${archives.at(-1)}`;
     await this.#until("the images", loaded);
   }
