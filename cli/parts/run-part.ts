@@ -19,7 +19,7 @@ export async function runPart(
   collect = () => collectCode(),
 ): Promise<void> {
   process.umask(UMASK);
-  boundCertificateChains();
+  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
   const part = await start();
   const givingBack = startGivingBack(systemClock({ unref: true }), collect);
   const log = logger(name);

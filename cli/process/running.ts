@@ -70,7 +70,7 @@ export async function runProcess(
   { name, runDir, logPath }: Pick<ProcessSpec, "name" | "runDir" | "logPath">,
   start: (parts: Parts) => Promise<() => Promise<void>>,
 ): Promise<void> {
-  boundCertificateChains();
+  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
   const log = logger("process");
   const parts = new Parts();
   const clock = systemClock({ unref: true });

@@ -27,7 +27,7 @@ export async function runServer(words: readonly string[]): Promise<void> {
   configureLogging(settings);
   await selfSign(settings);
   const options = storeOptions(settings);
-  boundCertificateChains();
+  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const clock = systemClock({ unref: true });

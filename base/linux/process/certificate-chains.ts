@@ -1,16 +1,85 @@
+import { syncBuiltinESMExports } from "node:module";
+import tls, { type SecureContext, type SecureContextOptions } from "node:tls";
+import { inspect } from "node:util";
+import { assert } from "@raft2kube/std/assert.ts";
+import { costlyCertificates } from "@raft2kube/std/costly-certificate.ts";
 import koffi from "../syscall/koffi.ts";
 
 /** Certificates between a peer's own and a trusted CA. */
 export const INTERMEDIATES_MAX = 3;
+/** Refusals for each that is reported. */
+const REFUSALS_PER_REPORT = 1_000;
+
+/** TLS's numbers (RFC 8446, 5.1 and B.3). */
+const HANDSHAKE_RECORD = 22;
+const CERTIFICATE = 11;
+const FINISHED = 20;
+const COMPRESSED_CERTIFICATE = 25;
+const TLS13 = 0x0304;
+/** The first byte after a message's header. */
+const BODY = 4;
 
 /**
- * Bounds the chains of certificates that OpenSSL verifies in this process. It verifies those of
- * strangers too, of up to 100 certificates, since Node decides afterwards: 70 in one handshake,
- * each with a public exponent of 3,072 bits, are 0.4 s of one turn. Node has no option for it, and
- * the parameters that OpenSSL calls `default` apply wherever no others are set.
+ * Bounds the work of OpenSSL, in this process, with the certificates that peers show, strangers
+ * too: it parses up to 100 KB and verifies the chain before Node decides about it. One certificate
+ * with a curve of its own takes 0.1 s, and one whose key has a public exponent of 3,072 bits 5 ms.
+ *
+ * Node has no option for either. The parameters that OpenSSL calls `default` apply wherever no
+ * others are set. A message Certificate passes a callback before it is parsed, which makes a
+ * costly one unreadable, so that the handshake ends with the alert decode_error. `onRefused` gets
+ * the reason of some. Clients do not agree on keys by DHE, as servers of ours do not.
+ * To be called once, before a server or client of TLS is made.
  */
-export function boundCertificateChains(): void {
+export function boundCertificateChains(onRefused: (reason: string) => void): void {
   const openssl = koffi.load(null);
+  boundDepth(openssl);
+  const proto = koffi.proto("void (int, int, int, void *, size_t, void *, void *)");
+  const watch = openssl.func("SSL_CTX_set_msg_callback", "void", ["void *", koffi.pointer(proto)]);
+  const unwatch = openssl.func("void SSL_set_msg_callback(void *ssl, void *callback)");
+  const isServer = openssl.func("int SSL_is_server(void *ssl)");
+  let refusals = 0;
+  const onMessage = (...[isOwn, version, record, bytes, size, ssl]: Message) => {
+    if (isOwn || record !== HANDSHAKE_RECORD) return;
+    const type = koffi.decode(bytes, "uint8_t") as number;
+    if (type === CERTIFICATE || type === COMPRESSED_CERTIFICATE) {
+      const message = Buffer.from(koffi.decode(bytes, "uint8_t", Number(size)) as Uint8Array);
+      const costly =
+        type === CERTIFICATE
+          ? costlyCertificates(message, version === TLS13)
+          : "certificates that are compressed";
+      if (costly === undefined) return;
+      koffi.encode(bytes, BODY, "uint8_t", 0xff);
+      if (refusals++ % REFUSALS_PER_REPORT === 0) onRefused(costly);
+    } else if (type === FINISHED && (version === TLS13 || isServer(ssl) === 1)) {
+      // No other certificates follow: servers of ours do not let clients renegotiate.
+      unwatch(ssl, null);
+    }
+  };
+  const callback = koffi.register(onMessage, koffi.pointer(proto));
+  // Nor does Go's client take them: a server's own group of 9,984 bits takes a client 0.5 s.
+  tls.DEFAULT_CIPHERS += ":!DHE";
+  const create = tls.createSecureContext;
+  tls.createSecureContext = (options?: SecureContextOptions) => {
+    const context = create(options);
+    watch(addressOf(context), callback);
+    return context;
+  };
+  syncBuiltinESMExports();
+}
+
+/** Arguments of a callback for messages of TLS: SSL_CTX_set_msg_callback(3). */
+type Message = [
+  isOwn: number,
+  version: number,
+  record: number,
+  bytes: unknown,
+  size: number | bigint,
+  ssl: unknown,
+  argument: unknown,
+];
+
+/** Bounds the length of the chains that are verified. */
+function boundDepth(openssl: ReturnType<typeof koffi.load>): void {
   const create = openssl.func("void *X509_VERIFY_PARAM_new()");
   const lookUp = openssl.func("void *X509_VERIFY_PARAM_lookup(const char *name)");
   const copy = openssl.func("int X509_VERIFY_PARAM_set1(void *to, void *from)");
@@ -22,4 +91,12 @@ export function boundCertificateChains(): void {
   setName(param, "default");
   setDepth(param, INTERMEDIATES_MAX);
   add(param);
+}
+
+/** Returns the address of OpenSSL's SSL_CTX, which Node shows only as text. */
+function addressOf({ context }: SecureContext): bigint {
+  const shown = inspect((context as { readonly _external: unknown })._external);
+  const [, address] = /^\[External: (?:0x)?([0-9a-f]+)\]$/.exec(shown) ?? [];
+  assert(address !== undefined, `a context of TLS has no address: ${shown}`);
+  return BigInt(`0x${address}`);
 }

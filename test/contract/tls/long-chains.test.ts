@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "node:tls";
+import { type ConnectionOptions, connect, createServer } from "node:tls";
 import { clientCertificateUser } from "@raft2kube/apiserver/authn/client-certificate.ts";
 import { ApiHttpServer } from "@raft2kube/apiserver/http/server.ts";
 import {
@@ -31,11 +32,12 @@ function issue(at: number): void {
 
 let server: ApiHttpServer;
 const users: unknown[] = [];
+const refusals: string[] = [];
 
 beforeAll(async () => {
   writeFileSync(pathOf(0, "ext"), CA);
   for (let at = 0; at <= INTERMEDIATES_MAX + 2; at++) issue(at);
-  boundCertificateChains();
+  boundCertificateChains((reason) => refusals.push(reason));
   server = await ApiHttpServer.listen({
     listen: [{ host: "127.0.0.1", port: 0 }],
     tls: { cert: textOf(0, "crt"), key: textOf(0, "key") },
@@ -56,23 +58,75 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** Returns the user that the server takes a client for whose certificate is so far from the root. */
-async function userAt(last: number): Promise<unknown> {
-  const chain = Array.from({ length: last }, (_, at) => textOf(last - at, "crt"));
+/** Returns the user that the server takes a client for, or the code of the error. */
+async function userOf(shown: ConnectionOptions): Promise<unknown> {
   const { port } = server.addresses[0]!;
-  const client = connect({
-    host: "127.0.0.1",
-    port,
-    key: textOf(last, "key"),
-    cert: chain.join(""),
-    rejectUnauthorized: false,
-  });
+  const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ...shown });
+  let failed: string | undefined;
+  client.on("error", ({ code }: NodeJS.ErrnoException) => (failed = code));
   client.end("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").resume();
-  await once(client, "close");
-  return users.at(-1);
+  await new Promise((resolve) => client.once("close", resolve));
+  return failed ?? users.at(-1);
 }
+
+function userAt(last: number): Promise<unknown> {
+  const chain = Array.from({ length: last }, (_, at) => textOf(last - at, "crt"));
+  return userOf({ key: textOf(last, "key"), cert: chain.join("") });
+}
+
+/** Makes a certificate that signs itself, for a key of the options given. */
+function selfSigned(...options: string[]): { key: string; cert: string } {
+  const [key, cert] = [join(dir, "own.key"), join(dir, "own.crt")];
+  const made = ["-nodes", "-subj", "/CN=own", "-keyout", key, "-out", cert];
+  execFileSync("openssl", ["req", "-x509", "-newkey", ...options, ...made], { stdio: "ignore" });
+  return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+}
+
+/** Keys with which parsing or verifying takes long, as options of openssl-req(1). */
+const COSTLY = {
+  "a curve of its own": [
+    ...["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    ...["-pkeyopt", "ec_param_enc:explicit"],
+  ],
+  "a large public exponent": ["rsa:2048", "-pkeyopt", "rsa_keygen_pubexp:36893488147419103233"],
+  "another algorithm": ["ed448"],
+};
 
 test("a chain of a client's certificates has a bound", async () => {
   expect(await userAt(INTERMEDIATES_MAX + 1)).toBe(`c${INTERMEDIATES_MAX + 1}`);
   expect(await userAt(INTERMEDIATES_MAX + 2)).toBe("unverified");
+});
+
+test.for(Object.entries(COSTLY))("a client's certificate with %s is refused", async ([, key]) => {
+  const own = selfSigned(...key);
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    expect(await userOf({ ...own, maxVersion })).toMatch(/^EPROTO$|_DECODE_ERROR$/);
+  }
+});
+
+test("a client's usual certificate is not refused, whichever the version", async () => {
+  for (const kind of [["rsa:2048"], ["ed25519"], ["ec", "-pkeyopt", "ec_paramgen_curve:P-384"]]) {
+    const own = selfSigned(...kind);
+    expect(await userOf({ ...own, maxVersion: "TLSv1.2" })).toBe("unverified");
+    expect(await userOf(own)).toBe("unverified");
+  }
+});
+
+test("a server's certificate with a curve of its own is refused, and keys by DHE", async () => {
+  const usual = selfSigned("rsa:2048");
+  const hostile = [selfSigned(...COSTLY["a curve of its own"]), { ...usual, dhparam: "auto" }];
+  const ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:DHE-RSA-AES128-GCM-SHA256";
+  for (const own of hostile) {
+    const other = createServer({ ...own, ciphers, maxVersion: "TLSv1.2" });
+    other.on("tlsClientError", () => undefined).listen(0, "127.0.0.1");
+    await new Promise((resolve) => other.once("listening", resolve));
+    const { port } = other.address() as AddressInfo;
+    const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+    await expect(once(client, "secureConnect")).rejects.toThrow();
+    other.close();
+  }
+});
+
+test("of many refusals one is reported", () => {
+  expect(refusals).toEqual(["a certificate: its curve is none of P-256, P-384 and P-521"]);
 });

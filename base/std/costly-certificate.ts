@@ -1,0 +1,101 @@
+/** RSA: the largest modulus, as in Go's TLS (CVE-2023-29409), and the largest public exponent. */
+const RSA_BITS_MAX = 8_192;
+const RSA_EXPONENT_BYTES_MAX = 4;
+/** Work with the keys of one handshake, in that of a signature by P-256: a server may show a root. */
+const WORK_MAX = 12;
+const SHOWN_BYTES_MAX = 32_768;
+
+const [SEQUENCE, INTEGER, BIT_STRING, OBJECT_ID, VERSION] = [0x30, 2, 3, 6, 0xa0];
+const hex = (text: string) => Buffer.from(text, "hex");
+/** Kinds of keys whose moduli have a bound: rsaEncryption, id-RSASSA-PSS. */
+const RSA = [hex("2a864886f70d010101"), hex("2a864886f70d01010a")];
+const EC = hex("2a8648ce3d0201");
+const ED25519 = hex("2b6570");
+/** P-256, P-384 and P-521. */
+const CURVES = [
+  { id: hex("2a8648ce3d030107"), work: 1 },
+  { id: hex("2b81040022"), work: 2 },
+  { id: hex("2b81040023"), work: 4 },
+];
+/** The kinds of fields of a curve that is written out: prime-field, characteristic-two-field. */
+const FIELDS = [hex("06072a8648ce3d0101"), hex("06072a8648ce3d0102")];
+
+interface Element {
+  readonly tag: number;
+  readonly body: Buffer;
+  readonly rest: Buffer;
+}
+
+/** Reads the first element. Throws for what is not DER: OpenSSL reads more than that. */
+function element(bytes: Buffer, tag?: number): Element {
+  const [first = -1, short = -1] = bytes;
+  const sizeBytes = short < 0x80 ? 0 : short - 0x80;
+  if (short < 0 || sizeBytes > 3 || short === 0x80 || bytes.length < 2 + sizeBytes) throw NOT_DER;
+  const start = 2 + sizeBytes;
+  const size = sizeBytes === 0 ? short : bytes.readUIntBE(2, sizeBytes);
+  if ((tag !== undefined && first !== tag) || bytes.length < start + size) throw NOT_DER;
+  return {
+    tag: first,
+    body: bytes.subarray(start, start + size),
+    rest: bytes.subarray(start + size),
+  };
+}
+
+const NOT_DER = new RangeError("not DER");
+
+/**
+ * Whether DER, of a key, a certificate or a request for one, has a curve written out rather than
+ * named. OpenSSL reads one from a stranger: a square root modulo its prime takes 0.1 s, 551 bytes
+ * have two of them, and a certificate cannot be parsed without them.
+ */
+export const hasOwnCurve = (der: Buffer) => FIELDS.some((field) => der.includes(field));
+
+/** Returns the work with a certificate's key, or why it is refused. */
+function workWith(certificate: Buffer): number | string {
+  let { body } = element(element(certificate, SEQUENCE).body, SEQUENCE);
+  if (element(body).tag === VERSION) body = element(body).rest;
+  body = element(body, INTEGER).rest;
+  // The signature's algorithm, the issuer, the validity, the subject.
+  for (let skipped = 0; skipped < 4; skipped++) body = element(body, SEQUENCE).rest;
+  const { body: info } = element(body, SEQUENCE);
+  const algorithm = element(info, SEQUENCE);
+  const kind = element(algorithm.body, OBJECT_ID);
+  if (kind.body.equals(ED25519)) return 1;
+  if (kind.body.equals(EC)) {
+    const curve = element(kind.rest).body;
+    const known = CURVES.find(({ id }) => id.equals(curve));
+    return known?.work ?? "its curve is none of P-256, P-384 and P-521";
+  }
+  if (!RSA.some((id) => id.equals(kind.body))) return "its key is none of RSA, ECDSA and Ed25519";
+  const key = element(element(algorithm.rest, BIT_STRING).body.subarray(1), SEQUENCE).body;
+  const modulus = element(key, INTEGER);
+  const exponent = element(modulus.rest, INTEGER);
+  // Of an even number of bits, with a zero in front.
+  if (modulus.body.length > RSA_BITS_MAX / 8 + 1) return `its key has over ${RSA_BITS_MAX} bits`;
+  if (exponent.body.length > RSA_EXPONENT_BYTES_MAX) return "its key's public exponent is large";
+  return modulus.body.length > RSA_BITS_MAX / 16 + 1 ? 3 : 1;
+}
+
+/**
+ * Returns why the certificates of TLS's message Certificate (RFC 5246, 7.4.2; RFC 8446, 4.4.2),
+ * with its header, are too costly to be parsed and verified; undefined when they are not.
+ */
+export function costlyCertificates(message: Buffer, isTls13: boolean): string | undefined {
+  if (message.length > SHOWN_BYTES_MAX) return `certificates of more than ${SHOWN_BYTES_MAX} bytes`;
+  try {
+    let work = 0;
+    let at = isTls13 ? 4 + 1 + message.readUInt8(4) + 3 : 4 + 3;
+    while (at < message.length) {
+      const end = at + 3 + message.readUIntBE(at, 3);
+      const needed = workWith(message.subarray(at + 3, end));
+      if (typeof needed === "string") return `a certificate: ${needed}`;
+      work += needed;
+      if (work > WORK_MAX) return "certificates whose signatures take too long together";
+      at = isTls13 ? end + 2 + message.readUInt16BE(end) : end;
+    }
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    return "certificates that are not DER";
+  }
+}
