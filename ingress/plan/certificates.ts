@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
+import { hasOwnCurve } from "@raft2kube/std/costly-certificate.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { RSA_BITS_MAX } from "../limits.ts";
@@ -17,7 +18,13 @@ const known = new WeakMap<Secret, ReturnType<typeof readPair>>();
 const CHAIN_MAX = 10;
 const BYTES_MAX = 64 * 1024;
 const TOO_LARGE = { problem: "it is too large" } as const;
-const BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+const BLOCK = /-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/g;
+/** The forms of private keys, by the label of their PEM. */
+const KEY_TYPES: Readonly<Record<string, "pkcs8" | "sec1" | "pkcs1">> = {
+  "PRIVATE KEY": "pkcs8",
+  "EC PRIVATE KEY": "sec1",
+  "RSA PRIVATE KEY": "pkcs1",
+};
 
 /**
  * Reads the pair of a Secret of the type kubernetes.io/tls, or returns why it cannot be used.
@@ -57,11 +64,19 @@ function pairIn(secret: Secret): TimedPair | { readonly problem: string } {
 /** Writes a certificate and a key as haproxy reads them. Throws for what it would refuse. */
 export function pairOf(certText: string, keyText: string): TimedPair {
   const refuse = (problem: string) => new CodedError("BAD_PAIR", problem);
-  const certificates = (certText.match(BLOCK) ?? []).map((block) => new X509Certificate(block));
-  const [first] = certificates;
-  if (!first) throw refuse("tls.crt has no certificate");
-  if (certificates.length > CHAIN_MAX) throw refuse(`tls.crt has more than ${CHAIN_MAX}`);
-  const privateKey = createPrivateKey(keyText);
+  const chain = blocksIn(certText).filter(({ label }) => label === "CERTIFICATE");
+  if (chain.length === 0) throw refuse("tls.crt has no certificate");
+  if (chain.length > CHAIN_MAX) throw refuse(`tls.crt has more than ${CHAIN_MAX}`);
+  const given = blocksIn(keyText).find(({ label }) => KEY_TYPES[label] !== undefined);
+  if (!given) throw refuse("tls.key has no private key, or an encrypted one");
+  // OpenSSL parses the very bytes that are looked at here, without PEM's freedoms.
+  if ([...chain, given].some(({ der }) => hasOwnCurve(der))) {
+    throw refuse("the curve of a key is written out: name one");
+  }
+  const certificates = chain.map(({ der }) => new X509Certificate(der));
+  const [first] = certificates as [X509Certificate];
+  const type = KEY_TYPES[given.label]!;
+  const privateKey = createPrivateKey({ key: given.der, format: "der", type });
   if ((privateKey.asymmetricKeyDetails?.modulusLength ?? 0) > RSA_BITS_MAX) {
     throw refuse(`its key has more than ${RSA_BITS_MAX} bits`);
   }
@@ -90,3 +105,9 @@ export function outOfTime({ from_ms, until_ms }: TimedPair, now_ms: number): str
   if (now_ms < from_ms) return `its certificate starts at ${at(from_ms)}`;
   return undefined;
 }
+
+const blocksIn = (pem: string) =>
+  [...pem.matchAll(BLOCK)].map(([, label, body]) => ({
+    label: label!,
+    der: Buffer.from(body!, "base64"),
+  }));

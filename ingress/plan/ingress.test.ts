@@ -330,17 +330,22 @@ test("of a Secret its pair is kept, unless it is large", async () => {
   ]);
 });
 
-test("an RSA key whose handshakes cost a processor is refused", () => {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-rsa-"));
+test.for([
+  [["-newkey", `rsa:${RSA_BITS_MAX + 8}`], `its key has more than ${RSA_BITS_MAX} bits`],
+  // Parsing one can take 0.1 s.
+  [
+    ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
+    "the curve of a key is written out: name one",
+  ],
+] as const)("a key that costs a processor is refused: %s", ([kind, problem]) => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-pair-"));
   const names = ["tls.key", "tls.crt"].map((name) => join(dir, name));
   const files = ["-keyout", names[0]!, "-out", names[1]!];
-  const made = ["-newkey", `rsa:${RSA_BITS_MAX + 8}`, "-nodes", "-subj", "/CN=x"];
+  const made = [...kind, "-nodes", "-subj", "/CN=x"];
   execFileSync("openssl", ["req", "-x509", ...made, ...files], { stdio: "ignore" });
   const [key = "", cert = ""] = names.map((name) => readFileSync(name, "utf8"));
   rmSync(dir, { recursive: true });
-  expect(readPair(tlsSecret({ cert, key }))).toEqual({
-    problem: `its key has more than ${RSA_BITS_MAX} bits`,
-  });
+  expect(readPair(tlsSecret({ cert, key }))).toEqual({ problem });
 });
 
 test("of two rules of one path the older Ingress has it", () => {
