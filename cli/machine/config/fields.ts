@@ -2,6 +2,30 @@ import { CommandError } from "../../terminal.ts";
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** The types of single values; a `!` marks a field that upstream requires. */
+interface Values {
+  readonly text: string;
+  readonly number: number;
+  readonly flag: boolean;
+  readonly texts: readonly string[];
+  readonly values: Readonly<Record<string, string>>;
+}
+type ValueName = keyof Values | `${keyof Values}!`;
+
+/** The supported fields of a document: each a single value, an object, or a list of objects. */
+export type Form = { readonly [name: string]: ValueName | Form | readonly [Form] };
+
+type ValueOf<F> = F extends keyof Values | `${infer _ extends keyof Values}!`
+  ? Values[F extends `${infer Name extends keyof Values}!` ? Name : F & keyof Values]
+  : F extends readonly [infer Item]
+    ? readonly Of<Item>[]
+    : Of<F>;
+
+/** An object of a form. */
+export type Of<F> = {
+  readonly [K in keyof F as F[K] extends `${string}!` ? K : never]: ValueOf<F[K]>;
+} & { readonly [K in keyof F as F[K] extends `${string}!` ? never : K]?: ValueOf<F[K]> };
+
 export const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -25,28 +49,28 @@ function isChosen(value: unknown): boolean {
 }
 
 /**
- * The fields with a value that are not among `known`, as dotted paths. A list is one field, or
- * `list[].field` names those of its items. Of the `pointers`, which have another default, false and
- * 0 are values too.
+ * The fields with a value that a form does not have, as dotted paths. Of the `pointers`, which have
+ * another default, false and 0 are values too.
  */
 function unknownFields(
   value: Fields,
-  known: readonly string[],
+  form: Form,
   pointers: readonly string[],
   above = "",
 ): string[] {
   return Object.entries(value).flatMap(([name, inner]) => {
     const path = above + name;
-    const form = path.replaceAll(/\[\d+\]/g, "[]");
-    const isSet = pointers.includes(form) ? isChosen(inner) : !isUnset(inner, path);
-    if (known.includes(form) || !isSet) return [];
-    const goesOn = (mark: string) => known.some((each) => each.startsWith(form + mark));
-    if (isObject(inner) && goesOn(".")) return unknownFields(inner, known, pointers, `${path}.`);
-    if (!Array.isArray(inner) || !goesOn("[].")) return [path];
-    return inner.flatMap((item: unknown, index) => {
-      const place = `${path}[${index}]`;
-      return isObject(item) ? unknownFields(item, known, pointers, `${place}.`) : [place];
-    });
+    const known = Object.hasOwn(form, name) ? form[name] : undefined;
+    const isSet = pointers.includes(path) ? isChosen(inner) : !isUnset(inner, path);
+    if (typeof known === "string" || !isSet) return [];
+    if (known instanceof Array && Array.isArray(inner)) {
+      return inner.flatMap((item: unknown, index) => {
+        const place = `${path}[${index}]`;
+        return isObject(item) ? unknownFields(item, known[0], pointers, `${place}.`) : [place];
+      });
+    }
+    if (known === undefined || known instanceof Array || !isObject(inner)) return [path];
+    return unknownFields(inner, known, pointers, `${path}.`);
   });
 }
 
@@ -61,10 +85,10 @@ export function requireValid(what: string, wrong: readonly string[]): void {
 export function refuseOthers(
   what: string,
   value: Fields,
-  known: readonly string[],
+  form: Form,
   pointers: readonly string[] = [],
 ): void {
-  const others = unknownFields(value, known, pointers);
+  const others = unknownFields(value, form, pointers);
   requireValid(
     what,
     others.map((path) => `the field ${path} is not supported`),

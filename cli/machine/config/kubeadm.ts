@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import type { Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
+import { own } from "@raft2kube/std/own.ts";
 import ipaddr from "ipaddr.js";
 import { parseAllDocuments, stringify } from "yaml";
 import { overlaps } from "../../spec/ranges.ts";
@@ -10,113 +10,106 @@ import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
 import { CERTIFICATES_DIR, ETCD_DATA_DIR } from "../layout.ts";
 import { IMAGE_REPOSITORY } from "../release-images.ts";
-import { type Fields, refuseOthers, requireValid } from "./fields.ts";
+import { type Fields, type Form, type Of, refuseOthers, requireValid } from "./fields.ts";
 import { checkKubeletConfig } from "./kubelet-config.ts";
 import { requireOwnRuntime } from "./node-flags.ts";
 
 export const KUBEADM_VERSION = "kubeadm.k8s.io/v1beta4";
 
-export type Arg = { readonly name: string; readonly value: string };
+/** How certificates are made here, by kubeadm's fields for it. */
+const OF_CERTIFICATES = {
+  encryptionAlgorithm: "ECDSA-P256",
+  certificateValidityPeriod: "8760h0m0s",
+  caCertificateValidityPeriod: "87600h0m0s",
+} as const;
 
-export interface ExtraVolume {
-  readonly name: string;
-  readonly hostPath: string;
-  readonly mountPath: string;
-  readonly readOnly?: boolean;
-  readonly pathType?: string;
-}
-
-/** Changes of a control plane component's manifest. */
-export interface ComponentConfig {
-  readonly extraArgs?: readonly Arg[];
-  readonly extraVolumes?: readonly ExtraVolume[];
-}
-
+const ARG = { name: "text!", value: "text!" } as const;
+const COMPONENT = {
+  extraArgs: [ARG],
+  extraVolumes: [
+    { name: "text!", hostPath: "text!", mountPath: "text!", readOnly: "flag", pathType: "text" },
+  ],
+} as const;
 /** A store that is run by others, with the files by which API servers reach it. */
-export interface ExternalEtcd {
-  readonly endpoints: readonly string[];
+const EXTERNAL_ETCD = {
+  endpoints: "texts!",
   /** Where it serves plain HTTP; kubeadm fills the field. Kept for kubeadm, and not asked. */
-  readonly httpEndpoints?: readonly string[];
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
-}
+  httpEndpoints: "texts",
+  caFile: "text",
+  certFile: "text",
+  keyFile: "text",
+} as const;
+const NODE = {
+  name: "text",
+  criSocket: "text",
+  taints: [{ key: "text!", value: "text", effect: "text!" }],
+  kubeletExtraArgs: [ARG],
+  ignorePreflightErrors: "texts",
+  imagePullPolicy: "text",
+} as const;
+const TOKEN = {
+  token: "text",
+  ttl: "text",
+  expires: "text",
+  usages: "texts",
+  groups: "texts",
+  description: "text",
+} as const;
+const ENDPOINT = { advertiseAddress: "text", bindPort: "number" } as const;
+/** The folder of this machine's patches of static pods and of the kubelet's configuration. */
+const PATCHES = { directory: "text" } as const;
 
-/** kubeadm's ClusterConfiguration, with defaults. */
-export interface ClusterSection {
-  readonly clusterName: string;
-  readonly kubernetesVersion: string;
-  readonly controlPlaneEndpoint?: string;
-  readonly certificatesDir: string;
-  readonly imageRepository: string;
-  readonly encryptionAlgorithm?: string;
-  readonly certificateValidityPeriod?: string;
-  readonly caCertificateValidityPeriod?: string;
-  readonly networking: {
-    readonly dnsDomain: string;
-    readonly podSubnet: string;
-    readonly serviceSubnet: string;
-  };
-  readonly apiServer: ComponentConfig & { readonly certSANs?: readonly string[] };
-  readonly controllerManager: ComponentConfig;
-  readonly scheduler: ComponentConfig;
-  readonly etcd: {
-    readonly local: { readonly dataDir: string; readonly extraArgs?: readonly Arg[] };
-    /** A store that takes the place of the local one. */
-    readonly external?: ExternalEtcd;
-  };
-}
+/** The fields of each kind that are supported. */
+const FORMS = {
+  ClusterConfiguration: {
+    clusterName: "text",
+    kubernetesVersion: "text",
+    controlPlaneEndpoint: "text",
+    certificatesDir: "text",
+    imageRepository: "text",
+    encryptionAlgorithm: "text",
+    certificateValidityPeriod: "text",
+    caCertificateValidityPeriod: "text",
+    networking: { dnsDomain: "text", podSubnet: "text", serviceSubnet: "text" },
+    apiServer: { ...COMPONENT, certSANs: "texts" },
+    controllerManager: COMPONENT,
+    scheduler: COMPONENT,
+    /** An external store takes the place of the local one. */
+    etcd: { local: { dataDir: "text", extraArgs: [ARG] }, external: EXTERNAL_ETCD },
+  },
+  InitConfiguration: {
+    localAPIEndpoint: ENDPOINT,
+    nodeRegistration: NODE,
+    bootstrapTokens: [TOKEN],
+    skipPhases: "texts",
+    patches: PATCHES,
+    /** The key of the files that control planes share; given, they are uploaded. */
+    certificateKey: "text",
+  },
+  JoinConfiguration: {
+    discovery: {
+      bootstrapToken: {
+        token: "text!",
+        apiServerEndpoint: "text!",
+        caCertHashes: "texts",
+        unsafeSkipCAVerification: "flag",
+      },
+      file: { kubeConfigPath: "text!" },
+      tlsBootstrapToken: "text",
+    },
+    nodeRegistration: NODE,
+    patches: PATCHES,
+    /** Makes the machine a further control plane; absent: a worker. */
+    controlPlane: { localAPIEndpoint: ENDPOINT, certificateKey: "text" },
+  },
+} as const satisfies Readonly<Record<string, Form>>;
 
-export interface NodeRegistration {
-  readonly name?: string;
-  readonly criSocket?: string;
-  readonly taints?: readonly Taint[];
-  readonly kubeletExtraArgs?: readonly Arg[];
-  readonly ignorePreflightErrors?: readonly string[];
-  readonly imagePullPolicy?: string;
-}
-
-export interface BootstrapToken {
-  readonly token?: string;
-  readonly ttl?: string;
-  readonly expires?: string;
-  readonly usages?: readonly string[];
-  readonly groups?: readonly string[];
-  readonly description?: string;
-}
-
-type Patches = { readonly directory?: string };
-
-export interface InitSection {
-  readonly localAPIEndpoint: { readonly advertiseAddress?: string; readonly bindPort: number };
-  readonly nodeRegistration: NodeRegistration;
-  readonly bootstrapTokens: readonly BootstrapToken[];
-  readonly skipPhases: readonly string[];
-  /** The folder of this machine's patches of static pods and of the kubelet's configuration. */
-  readonly patches?: Patches;
-  /** The key of the files that control planes share; given, they are uploaded. */
-  readonly certificateKey?: string;
-}
-
-export interface JoinSection {
-  readonly discovery: {
-    readonly bootstrapToken?: {
-      readonly token: string;
-      readonly apiServerEndpoint: string;
-      readonly caCertHashes?: readonly string[];
-      readonly unsafeSkipCAVerification?: boolean;
-    };
-    readonly file?: { readonly kubeConfigPath: string };
-    readonly tlsBootstrapToken?: string;
-  };
-  readonly nodeRegistration: NodeRegistration;
-  readonly patches?: Patches;
-  /** Makes the machine a further control plane; absent: a worker. */
-  readonly controlPlane?: {
-    readonly localAPIEndpoint?: Partial<InitSection["localAPIEndpoint"]>;
-    readonly certificateKey?: string;
-  };
-}
+export type Arg = Of<typeof ARG>;
+/** Changes of a control plane component's manifest. */
+export type ComponentConfig = Of<typeof COMPONENT>;
+export type ExternalEtcd = Of<typeof EXTERNAL_ETCD>;
+export type NodeRegistration = Of<typeof NODE>;
+export type BootstrapToken = Of<typeof TOKEN>;
 
 /** The documents of a configuration file, with their defaults. */
 export interface KubeadmConfig {
@@ -126,70 +119,11 @@ export interface KubeadmConfig {
   readonly kubelet: Fields;
   readonly proxy: Fields;
 }
+export type ClusterSection = Of<typeof FORMS.ClusterConfiguration> & typeof DEFAULT_CLUSTER;
+export type InitSection = Of<typeof FORMS.InitConfiguration> & typeof DEFAULT_INIT;
+export type JoinSection = Of<typeof FORMS.JoinConfiguration> & typeof DEFAULT_JOIN;
 
-const under = (path: string, names: readonly string[]) => names.map((name) => `${path}.${name}`);
-const ARG = ["name", "value"];
-const COMPONENT = [
-  ...under("extraArgs[]", ARG),
-  ...under("extraVolumes[]", ["name", "hostPath", "mountPath", "readOnly", "pathType"]),
-];
-const NODE = [
-  "name",
-  "criSocket",
-  ...under("taints[]", ["key", "value", "effect"]),
-  ...under("kubeletExtraArgs[]", ARG),
-  "ignorePreflightErrors",
-  "imagePullPolicy",
-];
-
-/** How certificates are made here, by kubeadm's fields for it. */
-const OF_CERTIFICATES = {
-  encryptionAlgorithm: "ECDSA-P256",
-  certificateValidityPeriod: "8760h0m0s",
-  caCertificateValidityPeriod: "87600h0m0s",
-} as const;
-
-/** The fields of each kind that are supported. */
-const KNOWN: Readonly<Record<string, readonly string[]>> = {
-  ClusterConfiguration: [
-    "clusterName",
-    "kubernetesVersion",
-    "controlPlaneEndpoint",
-    "certificatesDir",
-    "imageRepository",
-    ...Object.keys(OF_CERTIFICATES),
-    ...under("networking", ["dnsDomain", "podSubnet", "serviceSubnet"]),
-    ...under("apiServer", [...COMPONENT, "certSANs"]),
-    ...under("controllerManager", COMPONENT),
-    ...under("scheduler", COMPONENT),
-    ...under("etcd.local", ["dataDir", ...under("extraArgs[]", ARG)]),
-    ...under("etcd.external", ["endpoints", "httpEndpoints", "caFile", "certFile", "keyFile"]),
-  ],
-  InitConfiguration: [
-    ...under("localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    ...under("nodeRegistration", NODE),
-    "skipPhases",
-    "certificateKey",
-    "patches.directory",
-    ...under("bootstrapTokens[]", ["token", "ttl", "expires", "usages", "groups", "description"]),
-  ],
-  JoinConfiguration: [
-    ...under("discovery.bootstrapToken", [
-      "token",
-      "apiServerEndpoint",
-      "caCertHashes",
-      "unsafeSkipCAVerification",
-    ]),
-    "discovery.file.kubeConfigPath",
-    "discovery.tlsBootstrapToken",
-    ...under("controlPlane.localAPIEndpoint", ["advertiseAddress", "bindPort"]),
-    "controlPlane.certificateKey",
-    "patches.directory",
-    ...under("nodeRegistration", NODE),
-  ],
-};
-
-const DEFAULT_CLUSTER: ClusterSection = {
+const DEFAULT_CLUSTER = {
   clusterName: "kubernetes",
   kubernetesVersion: API_LEVEL,
   certificatesDir: CERTIFICATES_DIR,
@@ -205,12 +139,13 @@ const DEFAULT_CLUSTER: ClusterSection = {
   scheduler: {},
   etcd: { local: { dataDir: ETCD_DATA_DIR } },
 };
-const DEFAULT_INIT: InitSection = {
+const DEFAULT_INIT = {
   localAPIEndpoint: { bindPort: 6443 },
   nodeRegistration: {},
-  bootstrapTokens: [],
-  skipPhases: [],
+  bootstrapTokens: [] as readonly BootstrapToken[],
+  skipPhases: [] as readonly string[],
 };
+const DEFAULT_JOIN = { discovery: {}, nodeRegistration: {} };
 
 /** Reads a file of kubeadm's; without one the defaults. */
 export async function readKubeadmConfig(path: string | undefined): Promise<KubeadmConfig> {
@@ -231,17 +166,17 @@ export function parseKubeadmConfig(text: string, path: string, isOfCluster = fal
     const kind = String(value["kind"]);
     requireVersion(path, kind, String(value["apiVersion"]));
     const { apiVersion: _, kind: __, ...fields } = value;
-    const known = KNOWN[kind];
-    if (known) refuseOthers(`${path}: ${kind}`, fields, known);
-    found.set(kind, known ? fields : value);
+    const form = own(FORMS, kind);
+    if (form) refuseOthers(`${path}: ${kind}`, fields, form);
+    found.set(kind, form ? fields : value);
   }
   const kubelet = found.get("KubeletConfiguration") ?? {};
   checkKubeletConfig(`${path}: KubeletConfiguration`, kubelet);
   const of = <T>(kind: string, defaults: T) => merge(defaults, found.get(kind) ?? {}) as T;
   const config = {
-    cluster: of("ClusterConfiguration", DEFAULT_CLUSTER),
-    init: of("InitConfiguration", DEFAULT_INIT),
-    join: of<JoinSection>("JoinConfiguration", { discovery: {}, nodeRegistration: {} }),
+    cluster: of<ClusterSection>("ClusterConfiguration", DEFAULT_CLUSTER),
+    init: of<InitSection>("InitConfiguration", DEFAULT_INIT),
+    join: of<JoinSection>("JoinConfiguration", DEFAULT_JOIN),
     kubelet,
     proxy: found.get("KubeProxyConfiguration") ?? {},
   };

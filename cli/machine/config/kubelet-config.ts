@@ -7,64 +7,51 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse, parseAllDocuments } from "yaml";
 import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
-import { at, type Fields, isObject, refuseOthers, requireValid } from "./fields.ts";
+import {
+  at,
+  type Fields,
+  type Form,
+  isObject,
+  type Of,
+  refuseOthers,
+  requireValid,
+} from "./fields.ts";
 
-/** The KubeletConfiguration fields that the kubelet of a machine heeds. */
-export interface KubeletConfig {
-  readonly staticPodPath?: string;
-  readonly clusterDNS?: string[];
-  readonly clusterDomain?: string;
-  readonly cgroupRoot?: string;
-  readonly address?: string;
-  readonly port?: number;
-  readonly maxPods?: number;
-  readonly podPidsLimit?: number;
-  readonly resolvConf?: string;
-  readonly seccompDefault?: boolean;
-  readonly nodeLeaseDurationSeconds?: number;
-  readonly evictionHard?: Readonly<Record<string, string>>;
-  readonly imageGCHighThresholdPercent?: number;
-  readonly imageGCLowThresholdPercent?: number;
-  readonly kubeReserved?: Readonly<Record<string, string>>;
-  readonly tracing?: TracingConfig;
-  readonly authentication?: { readonly x509?: { readonly clientCAFile?: string } };
+/** The KubeletConfiguration fields that the kubelet of a machine heeds, or that have one value. */
+const FORM = {
+  apiVersion: "text",
+  kind: "text",
+  staticPodPath: "text",
+  clusterDNS: "texts",
+  clusterDomain: "text",
+  cgroupRoot: "text",
+  cgroupDriver: "text",
+  address: "text",
+  port: "number",
+  maxPods: "number",
+  podPidsLimit: "number",
+  resolvConf: "text",
+  seccompDefault: "flag",
+  nodeLeaseDurationSeconds: "number",
+  evictionHard: "values",
+  imageGCHighThresholdPercent: "number",
+  imageGCLowThresholdPercent: "number",
+  kubeReserved: "values",
+  authentication: {
+    x509: { clientCAFile: "text" },
+    webhook: { enabled: "flag", cacheTTL: "text" },
+  },
+  authorization: { mode: "text" },
+  rotateCertificates: "flag",
   /** `unix:///path`: kubeadm writes it for each machine, and leaves it empty for the cluster. */
-  readonly containerRuntimeEndpoint?: string;
-  readonly healthzBindAddress?: string;
+  containerRuntimeEndpoint: "text",
+  healthzBindAddress: "text",
   /** 0 serves no page. */
-  readonly healthzPort?: number;
-}
+  healthzPort: "number",
+  tracing: { endpoint: "text", samplingRatePerMillion: "number" },
+} as const satisfies Form;
 
-const KNOWN = [
-  "apiVersion",
-  "kind",
-  "staticPodPath",
-  "clusterDNS",
-  "clusterDomain",
-  "cgroupRoot",
-  "address",
-  "port",
-  "maxPods",
-  "podPidsLimit",
-  "resolvConf",
-  "seccompDefault",
-  "nodeLeaseDurationSeconds",
-  "evictionHard",
-  "imageGCHighThresholdPercent",
-  "imageGCLowThresholdPercent",
-  "kubeReserved",
-  "authentication.x509.clientCAFile",
-  "cgroupDriver",
-  "authentication.webhook.enabled",
-  "authentication.webhook.cacheTTL",
-  "authorization.mode",
-  "rotateCertificates",
-  "containerRuntimeEndpoint",
-  "healthzBindAddress",
-  "healthzPort",
-  "tracing.endpoint",
-  "tracing.samplingRatePerMillion",
-];
+export type KubeletConfig = Of<typeof FORM>;
 
 /**
  * Fields that are not supported and whose default is not false or 0 (upstream's pointers): these
@@ -108,7 +95,7 @@ const ABSOLUTE = /^\/(?!.*\.\.)/;
 
 /** Checks a KubeletConfiguration. Throws CommandError `CONFIG` with every fault. */
 export function checkKubeletConfig(what: string, value: Fields): KubeletConfig {
-  refuseOthers(what, value, KNOWN, POINTERS);
+  refuseOthers(what, value, FORM, POINTERS);
   requireValid(
     what,
     Object.entries(ONLY).flatMap(([path, [only, why]]) => {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { MODE_NAMES, type ModeName } from "@raft2kube/proxy/mode-names.ts";
 import { parse } from "yaml";
-import { at, type Fields, refuseOthers, requireValid } from "./fields.ts";
+import { at, type Fields, type Form, refuseOthers, requireValid } from "./fields.ts";
 
 /** The flags of `r2k proxy` that a KubeProxyConfiguration has too. */
 export interface ProxyConfig {
@@ -14,22 +14,21 @@ export interface ProxyConfig {
   readonly ipvsStrictArp?: true;
 }
 
-const KNOWN = [
-  "apiVersion",
-  "kind",
-  "bindAddress",
-  "clientConnection.kubeconfig",
-  "clusterCIDR",
-  "mode",
-  "hostnameOverride",
-  "nodePortAddresses",
-  "ipvs.scheduler",
-  "ipvs.strictARP",
-];
+const FORM = {
+  apiVersion: "text",
+  kind: "text",
+  bindAddress: "text",
+  clientConnection: { kubeconfig: "text" },
+  clusterCIDR: "text",
+  mode: "text",
+  hostnameOverride: "text",
+  nodePortAddresses: "texts",
+  ipvs: { scheduler: "text", strictARP: "flag" },
+} as const satisfies Form;
 
 /** Checks a KubeProxyConfiguration. Throws CommandError `CONFIG` with every fault. */
 export function checkProxyConfig(what: string, value: Fields): ProxyConfig {
-  refuseOthers(what, value, KNOWN);
+  refuseOthers(what, value, FORM);
   const text = (path: string) => (at(value, path) as string | undefined) || undefined;
   const mode = text("mode");
   const isMode = mode === undefined || MODE_NAMES.some((name) => name === mode);
