@@ -7,7 +7,7 @@ import { buildArchive } from "@raft2kube/runtime/build/image-builder.ts";
 import { nodeProgramRecipe } from "@raft2kube/runtime/build/node-program.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
 import { ROOT_DIR } from "../assets.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Where the product lies in the image. */
@@ -73,7 +73,7 @@ export async function programArchive(program: Program, image = program.image): P
     isEntrypoint,
     module: `${PLACE}/${BUNDLES}/${bundle}`,
     files: new Map([...productFiles(bundle), ...folders.flatMap(filesIn)]),
-    programs: await Promise.all(programs.map(found)),
+    programs: await Promise.all(programs.map(requireProgram)),
     env: { R2K_ROOT: PLACE },
   });
   return buildArchive(recipe);
@@ -84,13 +84,6 @@ function filesIn(folder: string): [place: string, path: string][] {
     join(PLACE, folder, name),
     join(ROOT_DIR, folder, name),
   ]);
-}
-
-async function found(name: string): Promise<string> {
-  const path = await findProgram(name);
-  if (path !== undefined) return path;
-  const remedy = `apt-get install --no-install-recommends ${name}`;
-  throw new CommandError("NO_PROGRAM", `${name} is not installed`, { remedy });
 }
 
 /** A program's bundle, what of the other bundles it loads, and the packages these need. */

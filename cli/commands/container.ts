@@ -7,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { PLUGINS_DIR } from "../assets.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { byHandCommand } from "../process/by-hand.ts";
 import { checkClusterName, clusterRoots } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
@@ -27,14 +27,6 @@ export function command(): Command {
     .action((words: string[], { cluster }: { cluster: string }) =>
       runContainerCommand(words, () => hostOf(cluster)),
     );
-}
-
-async function program(name: string): Promise<string> {
-  const found = await findProgram(name);
-  if (found) return found;
-  throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
-    remedy: `apt install ${name}`,
-  });
 }
 
 /** A registry at another place than its name says: `R2K_REGISTRY=docker.io=http://mirror:5000`. */
@@ -69,7 +61,7 @@ export async function hostOf(
     return value === undefined ? [] : [`${key}=${value}`];
   });
   const node = [process.execPath, ...process.execArgv, process.argv[1]!];
-  const self = [await program("env"), ...folders, ...node];
+  const self = [await requireProgram("env"), ...folders, ...node];
   const others = cluster === DEFAULT_CLUSTER ? [] : ["--cluster", cluster];
   return {
     root: join(roots.data, name, "hand"),
@@ -78,10 +70,10 @@ export async function hostOf(
     nodeRoot,
     cgroupParent: cgroupOf(roots.run, name),
     cgroups: await cgroupModeHere(),
-    crun: await program("crun"),
+    crun: await requireProgram("crun"),
     byHand: { command: byHandCommand(), isUsed: false },
-    conmon: await program("conmon"),
-    init: await program("catatonit"),
+    conmon: await requireProgram("conmon"),
+    init: await requireProgram("catatonit"),
     cniBinDir: PLUGINS_DIR,
     cniInvoke: nodeInvoke(),
     self: [...self, "container", ...others],

@@ -15,15 +15,13 @@ import {
   RELEASE_IMAGES,
   type ReleaseImage,
 } from "../machine/release-images.ts";
-import { findProgram } from "../preflight/programs.ts";
-import { CommandError } from "../terminal.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { VERSION } from "../version.ts";
 
 /** Files that the bundles read at run time, by folder. */
 const DATA = ["api/facts", "openapi/texts"];
 /** A program whose library `base/linux/netfilter` loads by its name. */
 const NFT = "nft";
-const PACKAGES = { [NFT]: "nftables", catatonit: "catatonit", sh: "dash" };
 
 /** `r2k image build-release FILE`: the components' images, of which each is the product itself. */
 export function releaseCommand(): Command {
@@ -46,13 +44,16 @@ export async function buildRelease(file: string, repository: string): Promise<st
     command: "r2k",
     others: new Map(images.flatMap(([name, { words }]) => (words ? [[name, words]] : []))),
     isEntrypoint: true,
-    programs: [await program(NFT)],
+    programs: [await requireProgram(NFT)],
     module: `${PLACE}/${BUNDLES}/main.js`,
     files: new Map([...productFiles("main.js"), ...(await dataFiles())]),
     env: { R2K_ROOT: PLACE, MALLOC_ARENA_MAX: "1" },
   });
   const build = buildOf("main.js");
-  const programs = { shell: await program("sh"), catatonit: await program("catatonit") };
+  const programs = {
+    shell: await requireProgram("sh"),
+    catatonit: await requireProgram("catatonit"),
+  };
   const pause = await pauseRecipe("pause", VERSION, programs);
   const named = (Object.keys(RELEASE_IMAGES) as Component[]).flatMap((component) => {
     const { semiSpace_MiB = 1 }: ReleaseImage = RELEASE_IMAGES[component];
@@ -68,14 +69,6 @@ export async function buildRelease(file: string, repository: string): Promise<st
   await pipeline(archive, createWriteStream(`${file}.new`, { mode: 0o644 }));
   await rename(`${file}.new`, file);
   return named.map(({ name }) => name);
-}
-
-async function program(name: keyof typeof PACKAGES): Promise<string> {
-  const path = await findProgram(name);
-  if (path !== undefined) return path;
-  throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
-    remedy: `apt-get install ${PACKAGES[name]}`,
-  });
 }
 
 async function dataFiles(): Promise<(readonly [string, string])[]> {

@@ -8,7 +8,7 @@ import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { commandWith, repeated, required } from "../flags.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { byHandOption } from "../process/by-hand.ts";
 import { CommandError } from "../terminal.ts";
 import { runPart } from "./run-part.ts";
@@ -38,7 +38,7 @@ export const command = () =>
       "--demo-images": "build the images of the demo at start",
     },
     async (flags) => {
-      const pausePath = await program("--pause", flags.pause);
+      const pausePath = await requireProgram(flags.pause);
       const options = {
         socket: unixPath("--listen", flags.listen),
         rootDir: flags.root,
@@ -48,7 +48,7 @@ export const command = () =>
         cgroupParent: flags.cgroupParent,
         ociRuntime: await ociProgram(flags.ociRuntime),
         byHand: byHandOption(flags.byHand),
-        conmon: await program("--conmon", flags.conmon),
+        conmon: await requireProgram(flags.conmon),
         pausePath,
         registries: registriesOf(flags.registry),
         clock: systemClock(),
@@ -71,7 +71,7 @@ export const command = () =>
           logger("runtime").info("an archive is loaded", { file, images });
         }
         if (flags.demoImages) {
-          const busybox = await program("--demo-images", "busybox");
+          const busybox = await requireProgram("busybox");
           await buildDemoImages(runtime.images, { busybox, init: pausePath });
         }
         return runtime;
@@ -79,19 +79,12 @@ export const command = () =>
     },
   );
 
-async function program(flag: string, name: string): Promise<string> {
-  const found = await findProgram(name);
-  if (found) return found;
-  const remedy = `install ${name}`;
-  throw new CommandError("FLAG", `${flag}: there is no program ${name}`, { remedy });
-}
-
 async function ociProgram(name: string): Promise<OciProgram> {
   const kind = /(?:^|\/)(crun|runc)$/.exec(name)?.[1];
   if (kind !== "crun" && kind !== "runc") {
     throw new CommandError("FLAG", `--oci-runtime: neither crun nor runc: ${name}`);
   }
-  return { kind, path: await program("--oci-runtime", name) };
+  return { kind, path: await requireProgram(name) };
 }
 
 function registriesOf(flags: string[]): Record<string, string> {

@@ -21,6 +21,12 @@ export const PROGRAMS: readonly Program[] = [
   program("kubectl", "kubernetes-client", "talks to the cluster"),
 ];
 
+/** Programs that only some clusters need, in packages of another name. */
+const OTHERS: readonly Program[] = [
+  program("mkfs.ext4", "e2fsprogs", "formats the disk of a guest"),
+  program("sh", "dash", "is the shell in the pause image"),
+];
+
 function program(name: string, debianPackage: string, purpose: string): Program {
   return { name, debianPackage, purpose };
 }
@@ -38,6 +44,16 @@ export async function findProgram(name: string): Promise<string | undefined> {
     if (await isExecutable(candidate)) return candidate;
   }
   return undefined;
+}
+
+/** The program's path. Throws CommandError `NO_PROGRAM`, whose remedy is Debian's package of it. */
+export async function requireProgram(name: string): Promise<string> {
+  const path = await findProgram(name);
+  if (path !== undefined) return path;
+  const debianPackage = [...PROGRAMS, ...OTHERS].find((one) => one.name === name)?.debianPackage;
+  throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
+    remedy: `apt-get install --no-install-recommends ${debianPackage ?? name}`,
+  });
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -15,7 +15,7 @@ import { bootGuest, type Guest, type GuestMachine } from "../guest/boot.ts";
 import { quoted } from "../guest/init.ts";
 import { guestKernel } from "../guest/kernel.ts";
 import { bootstrapPath } from "../pki/identities.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { type ClusterConfig, configPath, type GuestConfig } from "../spec/config.ts";
 import { guestDir, guestDisk, nfsExport } from "../spec/paths.ts";
 import { ANNOUNCE_TO, type Announcement } from "../supervisor/supervise.ts";
@@ -184,7 +184,7 @@ async function ensureDisk(path: string, size_bytes: number): Promise<void> {
   const file = await open(made, "w", 0o600);
   await file.truncate(size_bytes);
   await file.close();
-  const mkfs = await program("mkfs.ext4", "e2fsprogs");
+  const mkfs = await requireProgram("mkfs.ext4");
   await promisify(execFile)(mkfs, ["-q", "-F", "-E", "lazy_itable_init=1,nodiscard", made]);
   await promisify(execFile)("mv", [made, path]);
 }
@@ -219,13 +219,6 @@ async function script(config: ClusterConfig): Promise<string> {
     `if [ -e ${bootstrap} ]; then cp -p ${bootstrap} ${data}/; fi`,
     ...(config.guest?.nfsExport_MiB === undefined ? [] : nfsServer(config, REPORTS)),
     // Process 1, which waits for the processes that others leave.
-    `exec ${await program("catatonit", "catatonit")} -- sh -c ${quoted(serve.join("\n"))}`,
+    `exec ${await requireProgram("catatonit")} -- sh -c ${quoted(serve.join("\n"))}`,
   ].join("\n");
-}
-
-async function program(name: string, debianPackage: string): Promise<string> {
-  const path = await findProgram(name);
-  if (path !== undefined) return path;
-  const remedy = `apt-get install ${debianPackage}`;
-  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy });
 }

@@ -19,12 +19,11 @@ import { startProxy } from "@raft2kube/proxy/main.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
 import { type RuntimeHandle, startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { nodeNetwork } from "../apply/network.ts";
 import { installPlugins } from "../apply/plugins.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { clusterFiles } from "../pki/identities.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { nodeCgroup, nodePaths, ownPluginsDir } from "../spec/paths.ts";
 import { podUsersOf } from "../spec/pod-users.ts";
@@ -61,8 +60,8 @@ export async function startNode(config: ClusterConfig, parts: Parts): Promise<vo
     startNodeRuntime(config, traces.asked("runtime"), clock),
   );
   await buildDemoImages(runtime.images, {
-    busybox: await program("busybox"),
-    init: await program("catatonit"),
+    busybox: await requireProgram("busybox"),
+    init: await requireProgram("catatonit"),
   });
   await mayGoOn();
   const proxy = await parts.start("proxy", async () => {
@@ -120,10 +119,10 @@ async function startNodeRuntime(
     cniInvoke: nodeInvoke(),
     cgroupParent: `${nodeCgroup(config)}/sandboxes`,
     cgroups: config.cgroups ?? "machine",
-    ociRuntime: { path: await program("crun"), kind: "crun" },
+    ociRuntime: { path: await requireProgram("crun"), kind: "crun" },
     byHand: byHandOption(config.byHand),
-    conmon: await program("conmon"),
-    pausePath: await program("catatonit"),
+    conmon: await requireProgram("conmon"),
+    pausePath: await requireProgram("catatonit"),
     tracer,
     clock,
   });
@@ -257,10 +256,4 @@ async function startNfs(config: ClusterConfig, parts: Parts, clock: Clock): Prom
     const client = await clientAs(config, "csi-provisioner", clock);
     return startProvisioner({ client, driverSocket: socket, nodeName, extraCreateMetadata, clock });
   });
-}
-
-async function program(name: string): Promise<string> {
-  const path = await findProgram(name);
-  if (path !== undefined) return path;
-  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy: "r2k doctor" });
 }
