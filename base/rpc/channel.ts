@@ -58,6 +58,10 @@ export class Channel {
     this.#ready?.drain();
   };
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** Lets a call go out, now or when it can. */
   start(call: ChannelCall): void {
     const connection = this.#ready;

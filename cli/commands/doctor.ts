@@ -72,14 +72,11 @@ async function runningChecks(
   const stopped = joined.filter(isStopped).map(({ nodeName }) => nodeName);
   const running = [config, ...joined.filter((node) => !isStopped(node))];
   const others = [...storeChecks(config), ...networkChecks(config, running)];
-  const client = await clientAs(config, "admin", systemClock());
+  using client = await clientAs(config, "admin", systemClock());
   try {
     return [...others, ...(await objectChecks(client, stopped, now_ms))];
   } catch (thrown) {
     const remedy = `r2k logs control --name ${config.name}`;
-    const silent = { name: "API", ask: async () => failed(messageOf(thrown), remedy) };
-    return [...others, silent];
-  } finally {
-    client.close();
+    return [...others, { name: "API", ask: async () => failed(messageOf(thrown), remedy) }];
   }
 }

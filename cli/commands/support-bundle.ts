@@ -35,28 +35,24 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
   }
   const config = await clusterOf(flags.name);
   const isUp = runningPid(config.runDir, apiProcess(config)) !== undefined;
-  const client = isUp ? await clientAs(config, "admin", systemClock()) : undefined;
+  using client = isUp ? await clientAs(config, "admin", systemClock()) : undefined;
   const joined = await readJoiningNodes(config);
-  try {
-    const state = {
-      version: { r2k: VERSION, kubernetes: API_LEVEL, node: process.version },
-      cluster: config,
-      nodes: joined,
-      status: await readStatus(config),
-      doctor: await examine(config.name),
-    };
-    const entries = await collectSupport(state, config, joined, client);
-    for (const { name, content = "" } of entries) {
-      process.stdout.write(`${String(content.length).padStart(9)} ${printable(name)}\n`);
-    }
-    if (file === undefined || flags.list) return;
-    const target = createWriteStream(file, { flags: "wx", mode: 0o600 });
-    await pipeline(writeTar(entries), createGzip(), target).catch((cause: unknown) => {
-      if (!isErrno(cause, "EEXIST")) throw cause;
-      throw new CommandError("FILE_EXISTS", `${file} exists`, { remedy: "name another file" });
-    });
-    process.stdout.write(`wrote ${file}; read it before you pass it on\n`);
-  } finally {
-    client?.close();
+  const state = {
+    version: { r2k: VERSION, kubernetes: API_LEVEL, node: process.version },
+    cluster: config,
+    nodes: joined,
+    status: await readStatus(config),
+    doctor: await examine(config.name),
+  };
+  const entries = await collectSupport(state, config, joined, client);
+  for (const { name, content = "" } of entries) {
+    process.stdout.write(`${String(content.length).padStart(9)} ${printable(name)}\n`);
   }
+  if (file === undefined || flags.list) return;
+  const target = createWriteStream(file, { flags: "wx", mode: 0o600 });
+  await pipeline(writeTar(entries), createGzip(), target).catch((cause: unknown) => {
+    if (!isErrno(cause, "EEXIST")) throw cause;
+    throw new CommandError("FILE_EXISTS", `${file} exists`, { remedy: "name another file" });
+  });
+  process.stdout.write(`wrote ${file}; read it before you pass it on\n`);
 }

@@ -1,5 +1,4 @@
 import { Resolver } from "node:dns/promises";
-import { connect } from "node:net";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { nodeNetns } from "../apply/network.ts";
 import { type Check, type Finding, failed, ok } from "../preflight/check.ts";
@@ -22,7 +21,7 @@ export function networkChecks(config: ClusterConfig, nodes: readonly ClusterConf
     { name: "Service from this host", ask: () => connection(config) },
     ...inHost.map((node) => ({
       name: `Service from node ${node.nodeName}`,
-      ask: () => connectionFrom(config, node),
+      ask: () => connection(config, node),
     })),
     ...(config.overlay === "vxlan" && inHost.length > 1 ? inHost : []).map((node) => ({
       name: `MTU of the overlay on node ${node.nodeName}`,
@@ -45,32 +44,21 @@ async function dns({ dnsAddress, clusterDomain, apiServiceAddress }: ClusterConf
   }
 }
 
-const REMEDY = "r2k status shows its proxy's error, r2k logs node | grep proxy the rest";
-
-function connection({ apiServiceAddress: host }: ClusterConfig): Promise<Finding> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port: HTTPS_PORT, timeout: ANSWER_TIMEOUT_MS });
-    const end = (finding: Finding) => {
-      socket.destroy();
-      resolve(finding);
-    };
-    socket.on("connect", () => end(ok(`${host}:${HTTPS_PORT} answers`)));
-    socket.on("timeout", () => end(failed(`${host}:${HTTPS_PORT} does not answer`, REMEDY)));
-    socket.on("error", (error) => end(failed(messageOf(error), REMEDY)));
-  });
-}
-
-/** Connects in the node's network namespace, which a process of its own enters. */
-async function connectionFrom(config: ClusterConfig, node: ClusterConfig): Promise<Finding> {
+/** Connects from this host, or in a node's network namespace, by a process of its own. */
+async function connection(config: ClusterConfig, node?: ClusterConfig): Promise<Finding> {
   const { apiServiceAddress: host } = config;
   const script = `require("net").connect({ host: process.argv[1], port: ${HTTPS_PORT},
     timeout: ${ANSWER_TIMEOUT_MS} }).on("connect", () => process.exit(0))
     .on("timeout", () => { console.error("no answer"); process.exit(1); })
     .on("error", (error) => { console.error(error.message); process.exit(1); })`;
-  const program = [process.execPath, "-e", script, host];
-  const answer = await tryCommand("nsenter", `--net=${nodeNetns(node)}`, ...program);
+  const inNode = node === undefined ? [] : ["nsenter", `--net=${nodeNetns(node)}`];
+  const [program = "", ...words] = [...inNode, process.execPath, "-e", script, host];
+  const answer = await tryCommand(program, ...words);
   if (answer.succeeded) return ok(`${host}:${HTTPS_PORT} answers`);
-  return failed(`${host}:${HTTPS_PORT}: ${answer.output.slice(0, 200)}`, REMEDY);
+  return failed(
+    `${host}:${HTTPS_PORT}: ${answer.output.slice(0, 200)}`,
+    "r2k status shows its proxy's error, r2k logs node | grep proxy the rest",
+  );
 }
 
 async function overlayMtu(node: ClusterConfig): Promise<Finding> {

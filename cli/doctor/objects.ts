@@ -1,6 +1,10 @@
+import type { ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import { isPodReady } from "@raft2kube/controllers/pod-state.ts";
 import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
 /** A deletion that takes longer waits for something. */
@@ -8,38 +12,15 @@ const DELETION_PATIENCE_MS = 5 * 60_000;
 /** The most that a node's clock may differ: certificates are back-dated by this. */
 const CLOCK_TOLERANCE_MS = 5 * 60_000;
 /** Conditions of a Node that say that it lacks something. */
-const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+const PRESSURES = new Set(["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"]);
 const NAMED_MAX = 5;
 /** Reasons for which a container waits for its image. */
 const LACKS_IMAGE = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)$/;
 
-interface ObjectMeta {
-  readonly name?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly deletionTimestamp?: string | undefined;
-  readonly finalizers?: readonly string[] | undefined;
-}
-
-/** A webhook of a configuration, as far as it says whom the API server calls. */
-export interface Webhook {
-  readonly name: string;
-  readonly failurePolicy?: string;
-  readonly clientConfig: {
-    readonly service?: { readonly namespace: string; readonly name: string };
-    readonly url?: string;
-  };
-}
-
+/** A configuration of webhooks, as far as it says whom the API server calls. */
 export interface WebhookConfiguration {
-  readonly metadata: { readonly name: string };
-  readonly webhooks?: readonly Webhook[];
-}
-
-export interface ApiService {
-  readonly metadata: { readonly name: string };
-  readonly status?: {
-    readonly conditions?: readonly { type: string; status: string; message?: string }[];
-  };
+  readonly metadata: ObjectMeta;
+  readonly webhooks?: readonly Pick<ValidatingWebhook, "name" | "clientConfig" | "failurePolicy">[];
 }
 
 /** Judges a Node by its conditions. Stopped ones are not judged. */
@@ -48,9 +29,7 @@ export function nodeFinding({ metadata, status, spec }: Node): Finding {
   const ready = conditions.find(({ type }) => type === "Ready");
   const logs = `r2k logs node, kubectl describe node ${metadata.name}`;
   if (ready?.status !== "True") return failed(`not Ready: ${ready?.message ?? "unknown"}`, logs);
-  const pressed = conditions.filter(({ type, status: state }) => {
-    return PRESSURES.includes(type) && state === "True";
-  });
+  const pressed = conditions.filter(({ type, status: is }) => is === "True" && PRESSURES.has(type));
   if (pressed.length > 0) {
     return failed(pressed.map(({ type, message }) => `${type}: ${message}`).join("; "), logs);
   }
@@ -80,24 +59,19 @@ export function imageFinding(
   const lacking = all.find(({ state }) => LACKS_IMAGE.test(state?.waiting?.reason ?? ""));
   if (lacking === undefined || metadata.deletionTimestamp !== undefined) return undefined;
   const { image } = lacking;
-  const having = nodes
-    .filter((node) =>
-      node.status?.images?.some(({ names }) =>
-        names?.some((name) => name === image || name.endsWith(`/${image}`)),
-      ),
-    )
-    .map(nameOf);
+  const isIt = (name: string) => name === image || name.endsWith(`/${image}`);
+  const having = nodes.filter((node) =>
+    node.status?.images?.some((each) => each.names?.some(isIt)),
+  );
   if (having.length === 0) return undefined;
-  const shown = having.slice(0, NAMED_MAX).join(", ");
+  const shown = having.slice(0, NAMED_MAX).map((node) => node.metadata.name);
+  const { namespace, name } = metadata;
   return failed(
-    `${spec.nodeName} lacks ${image}, which it cannot pull; ${shown} has it`,
-    `r2k image load FILE gives it to every node; or: kubectl delete pod -n ${
-      metadata.namespace
-    } ${metadata.name}, with a nodeSelector for ${shown}`,
+    `${spec.nodeName} lacks ${image}, which it cannot pull; ${shown.join(", ")} has it`,
+    "r2k image load FILE gives it to every node; or: kubectl delete pod " +
+      `-n ${namespace} ${name}, with a nodeSelector for ${shown.join(", ")}`,
   );
 }
-
-const nameOf = ({ metadata }: Node) => metadata.name ?? "";
 
 /** An object and its kind as kubectl names it: `pods`, `deployments.apps`. */
 export type DeletedObject = { readonly kind: string; readonly metadata: ObjectMeta };
@@ -134,14 +108,14 @@ export function webhookFinding(
   { metadata, webhooks = [] }: WebhookConfiguration,
   slices: readonly EndpointSlice[],
 ): Finding {
-  const silent = webhooks.filter(({ clientConfig: { service } }) => {
+  const silent = webhooks.find(({ clientConfig: { service } }) => {
     return service !== undefined && !hasReadyEndpoint(service, slices);
   });
-  if (silent.length === 0) return ok(`${webhooks.length} webhooks`);
-  const [{ clientConfig, failurePolicy }] = silent as [Webhook];
-  const { namespace, name } = clientConfig.service!;
+  if (silent === undefined) return ok(`${webhooks.length} webhooks`);
+  const { namespace, name } = silent.clientConfig.service!;
   const what = `no pod behind ${namespace}/${name} is ready`;
-  if (failurePolicy === "Ignore") return warning(`${what}; it is passed over`, "start its pods");
+  if (silent.failurePolicy === "Ignore")
+    return warning(`${what}; it is passed over`, "start its pods");
   const remedy = `start its pods, or: kubectl delete ${kind} ${metadata.name}`;
   return failed(`${what}: each request that it matches is refused`, remedy);
 }
@@ -160,7 +134,10 @@ function hasReadyEndpoint(
 }
 
 /** Judges an APIService by its condition Available. */
-export function apiServiceFinding({ metadata, status }: ApiService): Finding {
+export function apiServiceFinding({
+  metadata,
+  status,
+}: Pick<APIService, "metadata" | "status">): Finding {
   const available = status?.conditions?.find(({ type }) => type === "Available");
   if (available === undefined || available.status === "True") return ok("available");
   const remedy = `start its server, or: kubectl delete apiservice ${metadata.name}`;
@@ -168,9 +145,8 @@ export function apiServiceFinding({ metadata, status }: ApiService): Finding {
 }
 
 /** Whether a pod does what it is for, so that it needs no explanation. */
-export function isPodWell({ metadata, status }: Pod): boolean {
+export function isPodWell(pod: Pod): boolean {
+  const { metadata, status } = pod;
   if (metadata.deletionTimestamp !== undefined) return true;
-  if (status?.phase === "Succeeded") return true;
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
-  return status?.phase === "Running" && ready?.status === "True";
+  return status?.phase === "Succeeded" || (status?.phase === "Running" && isPodReady(pod));
 }

@@ -1,10 +1,11 @@
+import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { groupResourceOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import {
   ENDPOINT_SLICES,
   LEASES,
@@ -12,11 +13,11 @@ import {
   NODES,
   PODS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { explainObject } from "../observe/explain-object.ts";
 import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
 import {
-  type ApiService,
   apiServiceFinding,
   clockFinding,
   type DeletedObject,
@@ -31,7 +32,18 @@ import {
 
 /** Pods that are not well and are explained; the others are counted. */
 const EXPLAINED_MAX = 10;
-const WEBHOOK_KINDS = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
+const WEBHOOKS = ["validating", "mutating"].map((kind) => ({
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: `${kind}webhookconfigurations`,
+  namespaced: false,
+}));
+const API_SERVICES = {
+  group: "apiregistration.k8s.io",
+  version: "v1",
+  plural: "apiservices",
+  namespaced: false,
+};
 
 /**
  * Checks of what a running cluster's objects say: nodes, their clocks, pods, deletions that do not
@@ -43,37 +55,44 @@ export async function objectChecks(
   now_ms: number,
 ): Promise<Check[]> {
   const isJudged = ({ metadata: { name = "" } }: Node | Lease) => !stopped.includes(name);
-  const [nodes, leases, pods, namespaces, slices] = await Promise.all([
-    client.resource<Node>(NODES).listAll(),
-    client.resource<Lease>(LEASES).listAll({ namespace: "kube-node-lease" }),
-    client.resource<Pod>(PODS).listAll(),
-    client.resource<Namespace>(NAMESPACES).listAll(),
-    client.resource<EndpointSlice>(ENDPOINT_SLICES).listAll(),
+  const listOf = async <T extends KubeObject>(type: ResourceType, namespace?: string) =>
+    (await client.resource<T>(type).listAll({ namespace })).items;
+  const [nodes, leases, pods, namespaces, slices, services] = await Promise.all([
+    listOf<Node>(NODES),
+    listOf<Lease>(LEASES, "kube-node-lease"),
+    listOf<Pod>(PODS),
+    listOf<Namespace>(NAMESPACES),
+    listOf<EndpointSlice>(ENDPOINT_SLICES),
+    listOf<APIService>(API_SERVICES),
   ]);
+  const webhooks = WEBHOOKS.map(async (type) =>
+    (await listOf<WebhookConfiguration>(type)).map((each) =>
+      check(`webhooks of ${each.metadata.name}`, webhookFinding(type.plural, each, slices)),
+    ),
+  );
+  const ready = new Set(nodes.filter(isNodeReady).map(({ metadata }) => metadata.name));
   return [
-    ...nodes.items
-      .filter(isJudged)
-      .map((node) => check(`node ${node.metadata.name}`, nodeFinding(node))),
-    ...leases.items.filter(isJudged).map((lease) => {
+    ...nodes.filter(isJudged).map((node) => check(`node ${node.metadata.name}`, nodeFinding(node))),
+    ...leases.filter(isJudged).map((lease) => {
       const { name } = lease.metadata;
-      const node = nodes.items.find(({ metadata }) => metadata.name === name);
-      const isReady = node !== undefined && nodeFinding(node).state !== "failed";
-      return check(`clock of node ${name}`, clockFinding(lease, isReady, now_ms));
+      return check(`clock of node ${name}`, clockFinding(lease, ready.has(name), now_ms));
     }),
-    ...namespaces.items
+    ...namespaces
       .filter(({ metadata }) => metadata.deletionTimestamp)
       .map((each) => check(`deletion of namespace ${each.metadata.name}`, namespaceFinding(each))),
     ...(await deletionChecks(client, now_ms)),
-    ...(await webhookChecks(client, slices.items)),
-    ...(await apiServiceChecks(client)),
-    ...pods.items
+    ...(await Promise.all(webhooks)).flat(),
+    ...services
+      .map((each) => check(`APIService ${each.metadata.name}`, apiServiceFinding(each)))
+      .filter(({ finding }) => finding.state !== "ok"),
+    ...pods
       .flatMap((pod) => {
-        const finding = imageFinding(pod, nodes.items);
+        const finding = imageFinding(pod, nodes);
         const name = `image of pod ${pod.metadata.namespace}/${pod.metadata.name}`;
         return finding === undefined ? [] : [check(name, finding)];
       })
       .slice(0, EXPLAINED_MAX),
-    ...(await podChecks(client, pods.items)),
+    ...(await podChecks(client, pods)),
   ];
 }
 
@@ -99,37 +118,7 @@ async function deletionChecks(client: KubeClient, now_ms: number): Promise<Check
   return [check("deletions", deletionFinding(deleted, now_ms)), ...silent];
 }
 
-const check = (name: string, finding: Finding): Check => {
-  return { name, ask: () => Promise.resolve(finding) };
-};
-
-async function webhookChecks(
-  client: KubeClient,
-  slices: readonly EndpointSlice[],
-): Promise<Check[]> {
-  const checks = WEBHOOK_KINDS.map(async (kind) => {
-    const path = `/apis/admissionregistration.k8s.io/v1/${kind}`;
-    const { items } = await client.request<{ items: WebhookConfiguration[] }>({
-      method: "GET",
-      path,
-    });
-    return items.map((each) =>
-      check(`webhooks of ${each.metadata.name}`, webhookFinding(kind, each, slices)),
-    );
-  });
-  return (await Promise.all(checks)).flat();
-}
-
-async function apiServiceChecks(client: KubeClient): Promise<Check[]> {
-  const path = "/apis/apiregistration.k8s.io/v1/apiservices";
-  const { items } = await client.request<{ items: ApiService[] }>({ method: "GET", path });
-  const remote = items.filter(({ status }) => {
-    return status?.conditions?.some(
-      ({ type, status: state }) => type === "Available" && state !== "True",
-    );
-  });
-  return remote.map((each) => check(`APIService ${each.metadata.name}`, apiServiceFinding(each)));
-}
+const check = (name: string, finding: Finding) => ({ name, finding, ask: async () => finding });
 
 /** Pods that are well are counted; of the others each has the reason that r2k explain gives. */
 async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Check[]> {
@@ -139,12 +128,8 @@ async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Chec
       const { namespace = "", name = "" } = metadata;
       const explanation = await explainObject(client, `pod/${name}`, namespace);
       const { state, sentence, remedy = "wait" } = explanation;
-      const finding = {
-        well: ok(sentence),
-        waiting: warning(sentence, remedy),
-        wrong: failed(sentence, remedy),
-      }[state];
-      return check(`pod ${namespace}/${name}`, finding);
+      const judge = { well: ok, waiting: warning, wrong: failed }[state];
+      return check(`pod ${namespace}/${name}`, judge(sentence, remedy));
     }),
   );
   const rest = unwell.length - explained.length;

@@ -24,24 +24,22 @@ export function storeChecks(config: ClusterConfig): Check[] {
 
 async function alarms(config: ClusterConfig): Promise<Finding> {
   const [endpoint = ""] = storeEndpoints(config);
-  const channel = connectGrpc(endpoint);
-  try {
-    const maintenance = client(channel, Maintenance);
-    const options = { timeout_ms: ANSWER_TIMEOUT_MS };
-    const raised = (await maintenance.alarm({}, options)).alarms;
-    const { dbSize, dbSizeInUse } = await maintenance.status({}, options);
-    const size = `${mib(dbSize)} MiB, ${mib(dbSizeInUse)} of them in use`;
-    if (raised.length === 0) return ok(`none; ${size}`);
-    const isFull = raised.some(({ alarm }) => alarm === AlarmType.NOSPACE);
-    return failed(
-      `${isFull ? "NOSPACE: writes are refused" : "CORRUPT: a member's data differs"}; ${size}`,
-      isFull
-        ? `delete objects, then etcdctl --endpoints ${endpoint} compact, defrag, alarm disarm`
-        : "restore from a backup: docs/OPERATIONS.md",
-    );
-  } finally {
-    channel.close();
+  using channel = connectGrpc(endpoint);
+  const maintenance = client(channel, Maintenance);
+  const options = { timeout_ms: ANSWER_TIMEOUT_MS };
+  const raised = (await maintenance.alarm({}, options)).alarms;
+  const { dbSize, dbSizeInUse } = await maintenance.status({}, options);
+  const size = `${mib(dbSize)} MiB, ${mib(dbSizeInUse)} of them in use`;
+  if (raised.length === 0) return ok(`none; ${size}`);
+  const isFull = raised.some(({ alarm }) => alarm === AlarmType.NOSPACE);
+  if (!isFull) {
+    const what = `CORRUPT: a member's data differs; ${size}`;
+    return failed(what, "restore from a backup: docs/OPERATIONS.md");
   }
+  return failed(
+    `NOSPACE: writes are refused; ${size}`,
+    `delete objects, then etcdctl --endpoints ${endpoint} compact, defrag, alarm disarm`,
+  );
 }
 
 const mib = (bytes: number | bigint) => Math.ceil(Number(bytes) / 1024 / 1024);

@@ -168,6 +168,10 @@ export class KubeClient implements KubeRequester {
     if (this.#ownsTransport) this.#transport.close();
   }
 
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   async #send<Body extends Readable | Buffer>(
     request: KubeRequest,
     act: (sent: Omit<HttpRequest, "timeout_ms">) => Promise<HttpResponse<Body>>,
