@@ -88,3 +88,10 @@ export function printResult<T>(
 ): void {
   process.stdout.write(`${output === "json" ? JSON.stringify(result) : describe(result)}\n`);
 }
+
+/** Rows as lines of columns, each as wide as its widest cell. */
+export function table(rows: readonly (readonly string[])[], gap = 2): string {
+  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)) + gap);
+  const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join(""));
+  return lines.map((line) => line.trimEnd()).join("\n");
+}

@@ -2,7 +2,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { CERTIFICATES_DIR } from "../machine/layout.ts";
 import { keptLeaves, renewLeaf } from "../machine/renewal.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, table } from "../terminal.ts";
 
 /** `r2k certs`: certificates of a control plane machine, with kubeadm's words. */
 export function command(): Command {
@@ -24,16 +24,11 @@ export function command(): Command {
 type Flags = { readonly certDir: string };
 
 async function check({ certDir }: Flags): Promise<void> {
-  const line = (...cells: string[]) =>
-    cells
-      .map((cell) => cell.padEnd(28))
-      .join("")
-      .trimEnd();
   const rows = (await keptLeaves(certDir)).map(({ name, cert, authority }) => {
-    return line(name, cert.validToDate.toISOString(), authority.replace("/", "-"));
+    return [name, cert.validToDate.toISOString(), authority.replace("/", "-")];
   });
-  const head = line("CERTIFICATE", "EXPIRES", "CERTIFICATE AUTHORITY");
-  process.stdout.write(`${[head, ...rows].join("\n")}\n`);
+  const heads = ["CERTIFICATE", "EXPIRES", "CERTIFICATE AUTHORITY"];
+  process.stdout.write(`${table([heads, ...rows])}\n`);
 }
 
 async function renew(wanted: string, { certDir }: Flags): Promise<void> {

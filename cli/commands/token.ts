@@ -3,18 +3,13 @@ import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { kubeconfigPath } from "../machine/layout.ts";
 import { joinLine } from "../machine/phases/cluster.ts";
-import {
-  createToken,
-  deleteToken,
-  type ListedToken,
-  listTokens,
-  TOKEN_TTL,
-} from "../machine/tokens.ts";
-import { CommandError, printResult } from "../terminal.ts";
+import { createToken, deleteToken, listTokens, TOKEN_TTL } from "../machine/tokens.ts";
+import { CommandError, printResult, table } from "../terminal.ts";
 
 type Flags = { readonly kubeconfig: string };
 
@@ -34,13 +29,12 @@ export function command(): Command {
   add("list", "List the tokens.").option("-o, --output <format>", "json").action(list);
   add("delete", "Delete tokens, by themselves or their ids.")
     .argument("<tokens...>")
-    .action((tokens: string[], flags: Flags) =>
-      withClient(flags, async (client) => {
-        for (const each of tokens) {
-          process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
-        }
-      }),
-    );
+    .action(async (tokens: string[], flags: Flags) => {
+      using client = await clientOf(flags);
+      for (const each of tokens) {
+        process.stdout.write(`bootstrap token "${await deleteToken(client, each)}" deleted\n`);
+      }
+    });
   token
     .command("generate")
     .description("Print a new token; nothing is created.")
@@ -54,52 +48,29 @@ interface CreateFlags extends Flags {
   readonly printJoinCommand?: true;
 }
 
-async function create(given: string | undefined, flags: CreateFlags): Promise<void> {
+async function create(wanted: string | undefined, flags: CreateFlags): Promise<void> {
   const { ttl, description, printJoinCommand, kubeconfig } = flags;
-  const token = given ?? newToken();
-  await withClient(flags, (client) =>
-    createToken(client, { token, ttl, ...(description === undefined ? {} : { description }) }),
-  );
+  const token = wanted ?? newToken();
+  using client = await clientOf(flags);
+  await createToken(client, { token, ttl, ...given({ description }) });
   if (!printJoinCommand) return void process.stdout.write(`${token}\n`);
   const { server, ca } = await readKubeconfig(kubeconfig);
   if (ca === undefined) throw new CommandError("NO_CA", `${kubeconfig} has no CA`);
   process.stdout.write(`${joinLine(new URL(server).host, token, ca)}\n`);
 }
 
-function list(flags: Flags & { output?: string }): Promise<void> {
-  return withClient(flags, async (client) => {
-    printResult(flags.output, await listTokens(client), (tokens) => printable(table(tokens)));
+async function list(flags: Flags & { output?: string }): Promise<void> {
+  using client = await clientOf(flags);
+  const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
+  printResult(flags.output, await listTokens(client), (tokens) => {
+    const rows = tokens.map(({ token, expires, usages, description, groups }) => {
+      return [token, expires, usages, description, groups];
+    });
+    return printable(table([heads, ...rows]));
   });
 }
 
-function table(tokens: readonly ListedToken[]): string {
-  const heads = ["TOKEN", "EXPIRES", "USAGES", "DESCRIPTION", "EXTRA GROUPS"];
-  const rows = [
-    heads,
-    ...tokens.map((token) => {
-      return [token.token, token.expires, token.usages, token.description, token.groups];
-    }),
-  ];
-  const widths = heads.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, at) => cell.padEnd(widths[at]!))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
-async function withClient(
-  { kubeconfig }: Flags,
-  work: (client: KubeClient) => Promise<void>,
-): Promise<void> {
+async function clientOf({ kubeconfig }: Flags): Promise<KubeClient> {
   const connection = await kubeConnection(kubeconfig);
-  const client = new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-token" });
-  try {
-    await work(client);
-  } finally {
-    client.close();
-  }
+  return new KubeClient({ ...connection, clock: systemClock(), userAgent: "r2k-token" });
 }

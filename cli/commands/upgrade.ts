@@ -1,27 +1,25 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { configureLog } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
-import type { MachineContext } from "../machine/context.ts";
 import { manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { ownMachine, storedConfig, tagOf, versionsOf } from "../machine/upgrade/cluster.ts";
-import { loadReleaseImages } from "../machine/upgrade/images.ts";
 import {
   applyUpgrade,
-  asMachine,
+  machineClient,
   newManifests,
   requireControlPlane,
   type Upgrade,
   untilAnswered,
   upgradeNode,
+  withImages,
 } from "../machine/upgrade/upgrade.ts";
 import { parseVersion, requireNone, upgradeFaults } from "../machine/upgrade/versions.ts";
-import { CommandError } from "../terminal.ts";
+import { CommandError, table } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { machineContext } from "./machine-context.ts";
 
@@ -56,13 +54,11 @@ async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
   configureLog({ level: "warn" });
   await checkPatches(directory);
   const machine = await ownMachine();
-  const isControlPlane = machine.manifests.size > 0;
   const clock = systemClock();
   if (existsSync(UPGRADE_BACKUP_DIR)) await untilAnswered({ clock }, machine);
-  const { config: stored, version } = await asMachine({ clock }, machine, (client) =>
-    storedConfig(client, isControlPlane),
-  );
-  const init = { ...stored.init, ...(directory === undefined ? {} : { patches: { directory } }) };
+  using client = await machineClient({ clock }, machine);
+  const { config: stored, version } = await storedConfig(client, machine.manifests.size > 0);
+  const init = { ...stored.init, ...given({ patches: directory ? { directory } : undefined }) };
   const context = machineContext(
     { ...stored, init },
     {
@@ -75,27 +71,21 @@ async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
   return { context, machine, cluster: version, build: buildOf("main.js") };
 }
 
-const line = (...cells: string[]) =>
-  cells
-    .map((cell) => cell.padEnd(26))
-    .join("")
-    .trimEnd();
-
 async function plan({ context, machine, cluster, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
-  const versions = await asMachine(context, machine, (client) => versionsOf(client, cluster));
-  const next = await withImages({ context, build });
-  const texts = await newManifests(next, machine);
-  const rows = [...machine.manifests].map(([pod, text]) =>
-    line(pod, machine.nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")),
-  );
+  using client = await machineClient(context, machine);
+  const versions = await versionsOf(client, cluster);
+  const texts = await newManifests(await withImages(context, build), machine);
+  const pods = [...machine.manifests].map(([pod, text]) => {
+    return [pod, machine.nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")];
+  });
   const nodes = [...versions.kubelets].map(([name, version]) => {
-    return line("kubelet", name, version, API_LEVEL);
+    return ["kubelet", name, version, API_LEVEL];
   });
   process.stdout.write(`Cluster version: ${cluster}; API server: ${versions.apiServer}
 This r2k: ${API_LEVEL} (build ${build})
 
-${[line("COMPONENT", "NODE", "CURRENT", "TARGET"), ...rows, ...nodes].join("\n")}
+${table([["COMPONENT", "NODE", "CURRENT", "TARGET"], ...pods, ...nodes])}
 
 `);
   requireNone(upgradeFaults(API_LEVEL, versions));
@@ -104,28 +94,13 @@ On each other machine, its pods drained: r2k upgrade node
 `);
 }
 
-/** The context whose tags are those of the new manifests. */
-async function withImages({ context, build }: Pick<Upgrade, "context" | "build">) {
-  const buildOfImage = await loadReleaseImages(context, build);
-  return { ...context, buildOf: buildOfImage } satisfies MachineContext;
-}
-
 async function diff({ context, machine, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
-  const texts = await newManifests(await withImages({ context, build }), machine);
-  const dir = mkdtempSync(join(tmpdir(), "r2k-upgrade-"));
-  try {
-    for (const [pod, text] of texts) {
-      const path = join(dir, `${pod}.yaml`);
-      writeFileSync(path, text);
-      const labels = ["--label", manifestPath(pod), "--label", "new manifest"];
-      const { error } = spawnSync("diff", ["-u", ...labels, manifestPath(pod), path], {
-        stdio: "inherit",
-      });
-      if (error) throw error;
-    }
-  } finally {
-    rmSync(dir, { recursive: true });
+  for (const [pod, input] of await newManifests(await withImages(context, build), machine)) {
+    const path = manifestPath(pod);
+    const words = ["-u", "--label", path, "--label", "new manifest", path, "-"];
+    const { error } = spawnSync("diff", words, { input, stdio: ["pipe", "inherit", "inherit"] });
+    if (error) throw error;
   }
 }
 
