@@ -43,24 +43,20 @@ export interface BackupOptions {
 export async function createBackup(options: BackupOptions): Promise<void> {
   const { config, file, passphrase, signal, scryptLogN } = options;
   const files = await readFiles(config.dataDir);
-  const snapshot = await unnamedFile(join(config.dataDir, ".backup-of-store"));
-  try {
-    await namingFullDisk(config.dataDir, () => takeSnapshot(config, snapshot, signal));
-    const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
-    await namingFullDisk(dirname(file), () =>
-      writeWhole(file, async (handle) => {
-        const plain = ReadableStream.from<Buffer>(tar);
-        const encrypted = await encryption(passphrase, plain, scryptLogN);
-        for await (const chunk of encrypted) {
-          signal.throwIfAborted();
-          await handle.writeFile(chunk);
-        }
-        await handle.sync();
-      }),
-    );
-  } finally {
-    await snapshot.close();
-  }
+  await using snapshot = await unnamedFile(join(config.dataDir, ".backup-of-store"));
+  await namingFullDisk(config.dataDir, () => takeSnapshot(config, snapshot, signal));
+  const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
+  await namingFullDisk(dirname(file), () =>
+    writeWhole(file, async (handle) => {
+      const plain = ReadableStream.from<Buffer>(tar);
+      const encrypted = await encryption(passphrase, plain, scryptLogN);
+      for await (const chunk of encrypted) {
+        signal.throwIfAborted();
+        await handle.writeFile(chunk);
+      }
+      await handle.sync();
+    }),
+  );
 }
 
 /** A file that has no name any more: it goes with the process. */
@@ -79,7 +75,7 @@ async function takeSnapshot(
   const endpoints = storeEndpoints(config);
   const tls = config.etcdFiles && { tls: readEtcdTls(config.etcdFiles) };
   for (const endpoint of endpoints) {
-    const channel = connectGrpc(endpoint, tls);
+    using channel = connectGrpc(endpoint, tls);
     try {
       await file.truncate(0);
       let at = 0;
@@ -92,8 +88,6 @@ async function takeSnapshot(
       signal.throwIfAborted();
       if (isErrno(thrown, "ENOSPC", "EDQUOT", "EIO")) throw thrown;
       failures.push(`${endpoint}: ${messageOf(thrown)}`);
-    } finally {
-      channel.close();
     }
   }
   throw new CommandError("STORE_DOWN", `the store does not answer: ${failures.join("; ")}`, {

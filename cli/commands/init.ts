@@ -1,3 +1,4 @@
+import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { lockMachine } from "../locks/machine.ts";
@@ -46,41 +47,33 @@ export function command(): Command {
 /** The file's configuration, with what flags change. */
 async function configOf(flags: Flags): Promise<KubeadmConfig> {
   const config = await readKubeadmConfig(flags.config);
-  // As kubeadm: a key in the file counts for --upload-certs alone.
   const { cluster } = config;
+  const { imageRepository, controlPlaneEndpoint, token, tokenTtl: ttl } = flags;
+  const networking = given({
+    podSubnet: flags.podNetworkCidr,
+    serviceSubnet: flags.serviceCidr,
+    dnsDomain: flags.serviceDnsDomain,
+  });
+  const certSANs = flags.apiserverCertExtraSans?.split(",");
+  if (token !== undefined) parseToken(token);
+  const hasToken = token !== undefined || ttl !== undefined;
+  // As kubeadm: a key in the file counts for --upload-certs alone.
   const { certificateKey: keyInFile, ...init } = config.init;
-  const set = <T extends object>(values: T) => {
-    const entries = Object.entries(values).filter(([, value]) => value !== undefined);
-    return Object.fromEntries(entries) as T;
-  };
-  const networking = {
-    ...cluster.networking,
-    ...set({
-      podSubnet: flags.podNetworkCidr,
-      serviceSubnet: flags.serviceCidr,
-      dnsDomain: flags.serviceDnsDomain,
-    }),
-  } as typeof cluster.networking;
-  const sans = flags.apiserverCertExtraSans?.split(",");
-  if (flags.token !== undefined) parseToken(flags.token);
   return {
     ...config,
     cluster: {
       ...cluster,
-      networking,
-      apiServer: { ...cluster.apiServer, ...set({ certSANs: sans ?? cluster.apiServer.certSANs }) },
-      ...set({
-        imageRepository: flags.imageRepository,
-        controlPlaneEndpoint: flags.controlPlaneEndpoint,
-      }),
-    } as typeof cluster,
+      networking: { ...cluster.networking, ...networking },
+      apiServer: { ...cluster.apiServer, ...given({ certSANs }) },
+      ...given({ imageRepository, controlPlaneEndpoint }),
+    },
     init: {
       ...init,
-      ...(flags.token === undefined && flags.tokenTtl === undefined
-        ? {}
-        : { bootstrapTokens: [set({ token: flags.token, ttl: flags.tokenTtl })] as never }),
-      ...certificateKeyOf(flags, keyInFile),
-      ...(flags.patches === undefined ? {} : { patches: { directory: flags.patches } }),
+      ...given({
+        bootstrapTokens: hasToken ? [given({ token, ttl })] : undefined,
+        certificateKey: certificateKeyOf(flags, keyInFile),
+        patches: flags.patches === undefined ? undefined : { directory: flags.patches },
+      }),
     },
   };
 }
@@ -88,14 +81,12 @@ async function configOf(flags: Flags): Promise<KubeadmConfig> {
 function certificateKeyOf(
   { uploadCerts, certificateKey }: Flags,
   inFile: string | undefined,
-): { certificateKey?: string } {
-  if (certificateKey !== undefined && !uploadCerts) {
-    throw new CommandError("FLAG", "--certificate-key is for --upload-certs", {
-      remedy: "give both, or none",
-    });
-  }
-  if (!uploadCerts) return {};
-  return { certificateKey: certificateKey ?? inFile ?? newCertificateKey() };
+): string | undefined {
+  if (uploadCerts) return certificateKey ?? inFile ?? newCertificateKey();
+  if (certificateKey === undefined) return undefined;
+  throw new CommandError("FLAG", "--certificate-key is for --upload-certs", {
+    remedy: "give both, or none",
+  });
 }
 
 async function run(flags: Flags): Promise<void> {

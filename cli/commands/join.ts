@@ -81,8 +81,7 @@ function discoveryOf(
   { discovery }: JoinSection,
 ): typeof discovery {
   const token = flags.discoveryToken ?? flags.token;
-  const join = flags.tlsBootstrapToken ?? flags.token;
-  const own = join === undefined ? {} : { tlsBootstrapToken: join };
+  const own = given({ tlsBootstrapToken: flags.tlsBootstrapToken ?? flags.token });
   if (flags.discoveryFile !== undefined) {
     return { file: { kubeConfigPath: flags.discoveryFile }, ...own };
   }

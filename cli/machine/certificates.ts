@@ -1,6 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { renameSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
@@ -48,60 +47,32 @@ export function leavesOf(cluster: ClusterSection, { nodeName, address }: Machine
   const endpoint = cluster.controlPlaneEndpoint?.replace(/:\d+$/, "");
   const extra = [...(cluster.apiServer.certSANs ?? []), ...(endpoint ? [endpoint] : [])];
   const isIp = (name: string) => /^[\d.]+$|:/.test(name);
-  const local = { dnsNames: [nodeName, "localhost"], ipAddresses: [address, "127.0.0.1", "::1"] };
-  const both = ["server", "client"] as const;
-  const client = ["client"] as const;
+  const leaf = (
+    name: string,
+    authority: Authority,
+    commonName: string,
+    usages: CertificateRequest["usages"],
+    more: Pick<CertificateRequest, "organizations" | "dnsNames" | "ipAddresses"> = {},
+  ): Leaf => ({ name, authority, request: { commonName, usages, ...more } });
+  const member = { dnsNames: [nodeName, "localhost"], ipAddresses: [address, "127.0.0.1", "::1"] };
+  const dnsNames = [
+    nodeName,
+    ...service,
+    `kubernetes.default.svc.${dnsDomain}`,
+    "localhost",
+    ...extra.filter((name) => !isIp(name)),
+  ];
+  const ipAddresses = [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)];
+  const admins = { organizations: ["kubeadm:cluster-admins"] };
+  const [server, client, both] = [["server"], ["client"], ["server", "client"]] as const;
   return [
-    {
-      name: "apiserver",
-      authority: "ca",
-      request: {
-        commonName: "kube-apiserver",
-        dnsNames: [
-          nodeName,
-          ...service,
-          `kubernetes.default.svc.${dnsDomain}`,
-          "localhost",
-          ...extra.filter((name) => !isIp(name)),
-        ],
-        ipAddresses: [addressOf(serviceSubnet, 1), address, "127.0.0.1", ...extra.filter(isIp)],
-        usages: ["server"],
-      },
-    },
-    {
-      name: "apiserver-kubelet-client",
-      authority: "ca",
-      request: {
-        commonName: "kube-apiserver-kubelet-client",
-        organizations: ["kubeadm:cluster-admins"],
-        usages: client,
-      },
-    },
-    {
-      name: "front-proxy-client",
-      authority: "front-proxy-ca",
-      request: { commonName: "front-proxy-client", usages: client },
-    },
-    {
-      name: "etcd/server",
-      authority: "etcd/ca",
-      request: { commonName: nodeName, ...local, usages: both },
-    },
-    {
-      name: "etcd/peer",
-      authority: "etcd/ca",
-      request: { commonName: nodeName, ...local, usages: both },
-    },
-    {
-      name: "etcd/healthcheck-client",
-      authority: "etcd/ca",
-      request: { commonName: "kube-etcd-healthcheck-client", usages: client },
-    },
-    {
-      name: "apiserver-etcd-client",
-      authority: "etcd/ca",
-      request: { commonName: "kube-apiserver-etcd-client", usages: client },
-    },
+    leaf("apiserver", "ca", "kube-apiserver", server, { dnsNames, ipAddresses }),
+    leaf("apiserver-kubelet-client", "ca", "kube-apiserver-kubelet-client", client, admins),
+    leaf("front-proxy-client", "front-proxy-ca", "front-proxy-client", client),
+    leaf("etcd/server", "etcd/ca", nodeName, both, member),
+    leaf("etcd/peer", "etcd/ca", nodeName, both, member),
+    leaf("etcd/healthcheck-client", "etcd/ca", "kube-etcd-healthcheck-client", client),
+    leaf("apiserver-etcd-client", "etcd/ca", "kube-apiserver-etcd-client", client),
   ];
 }
 
@@ -210,7 +181,6 @@ function faultOf(
 
 /** Writes both halves; they come into their places together, as one alone is refused later. */
 async function writePair(paths: { cert: string; key: string }, pair: KeyPair): Promise<void> {
-  await mkdir(dirname(paths.key), { recursive: true, mode: 0o755 });
   await replaceFile(`${paths.key}.new`, pair.key, { mode: 0o600 });
   await replaceFile(`${paths.cert}.new`, pair.cert, { mode: 0o644 });
   renameSync(`${paths.key}.new`, paths.key);

@@ -3,11 +3,16 @@ import { hostname, networkInterfaces } from "node:os";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError, type Progress } from "../terminal.ts";
 import type { MachineNames } from "./certificates.ts";
 import type { KubeadmConfig } from "./config/kubeadm.ts";
 import { kubeconfigPath } from "./layout.ts";
 import type { Component } from "./release-images.ts";
+
+const INTERVAL_MS = 250;
 
 /** The machine and the settings that phases of `init` and `join` act on. */
 export interface MachineContext extends MachineNames {
@@ -43,22 +48,34 @@ export async function adminClient(
   return new KubeClient({ ...connection, clock, userAgent: "r2k-init" });
 }
 
-/** The machine's name in the cluster. */
-export function nodeNameOf(given: string | undefined): string {
-  return (given ?? hostname()).toLowerCase();
+/** What a wait in vain is reported as: a CommandError. */
+type InVain = { readonly code: string; readonly text: string; readonly remedy: string };
+
+/** Waits as `waitFor` does; in vain it throws `inVain`, followed by the last error. */
+export async function awaited<T>(
+  { clock, signal }: Pick<MachineContext, "clock"> & Partial<Pick<MachineContext, "signal">>,
+  what: string,
+  probe: () => T | Promise<T>,
+  timeout_ms: number,
+  { code, text, remedy }: InVain,
+) {
+  const limits = { clock, timeout_ms, interval_ms: INTERVAL_MS, ...given({ signal }) };
+  return waitFor(what, probe, limits).catch((cause: unknown) => {
+    signal?.throwIfAborted();
+    throw new CommandError(code, `${text}: ${messageOf(cause)}`, { remedy, cause });
+  });
 }
 
+/** The machine's name in the cluster. */
+export const nodeNameOf = (wanted = hostname()): string => wanted.toLowerCase();
+
 /** The address of this machine on the link of its default route, or on its first link. */
-export function ownAddress(given: string | undefined): string {
+export function ownAddress(wanted?: string): string {
   const all = networkInterfaces();
-  if (given !== undefined) {
-    if (
-      Object.values(all)
-        .flat()
-        .some((one) => one?.address === given)
-    )
-      return given;
-    throw new CommandError("ADDRESS", `no interface of this machine has the address ${given}`);
+  if (wanted !== undefined) {
+    const isOwn = Object.values(all).some((link) => link?.some((one) => one.address === wanted));
+    if (isOwn) return wanted;
+    throw new CommandError("ADDRESS", `no interface of this machine has the address ${wanted}`);
   }
   const route = readFileSync("/proc/net/route", "utf8")
     .split("\n")

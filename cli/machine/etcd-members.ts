@@ -10,17 +10,16 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { Cluster, type ClusterMethods, type Member } from "@raft2kube/proto/gen/etcd.ts";
 import { connectGrpc, type RpcClient, client as rpcClient } from "@raft2kube/rpc/client.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../terminal.ts";
 import { pathsOf } from "./certificates.ts";
-import type { MachineContext } from "./context.ts";
+import { awaited, type MachineContext } from "./context.ts";
 import { CERTIFICATES_DIR, manifestPath } from "./layout.ts";
 import { manifestOf } from "./phases/files.ts";
+import { flagOf } from "./static-pods.ts";
 
 const CALL = { timeout_ms: 7_000 };
 /** A member catches up with the data of the others first. */
 const MEMBERS_TIMEOUT_MS = 120_000;
-const RETRY_MS = 250;
 /** The ports of each member for clients and for other members, as in `static-pods/etcd.yaml`. */
 const CLIENT_PORT = 2379;
 const PEER_PORT = 2380;
@@ -44,12 +43,8 @@ async function withMember<T>(
   pki: string,
   work: (members: Members) => Promise<T>,
 ): Promise<T> {
-  const channel = connectGrpc(url, { tls: await credentials(pki) });
-  try {
-    return await work(rpcClient(channel, Cluster));
-  } finally {
-    channel.close();
-  }
+  using channel = connectGrpc(url, { tls: await credentials(pki) });
+  return await work(rpcClient(channel, Cluster));
 }
 
 /**
@@ -57,33 +52,25 @@ async function withMember<T>(
  * pod, then a voter once it has caught up. Run again, it goes on from what is there.
  */
 export async function joinEtcd(context: MachineContext, client: KubeClient): Promise<void> {
-  const { address, nodeName, clock, progress, signal } = context;
+  const { address, nodeName, progress } = context;
   const { cluster } = context.config;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
   const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);
-  let last = "no control plane machine has a static pod of etcd";
   let turn = 0;
-  const until = async <T>(what: string, work: (members: Members) => Promise<T | undefined>) => {
-    const limits = { clock, timeout_ms: MEMBERS_TIMEOUT_MS, interval_ms: RETRY_MS, signal };
+  const until = <T>(what: string, work: (members: Members) => Promise<T>) => {
     const ask = async () => {
       const url = urls[turn++ % Math.max(1, urls.length)];
-      return url === undefined
-        ? undefined
-        : withMember(url, cluster.certificatesDir, work).catch((thrown: unknown) => {
-            last = messageOf(thrown);
-            return undefined;
-          });
+      if (url === undefined) throw new Error("no control plane machine has a static pod of etcd");
+      return withMember(url, cluster.certificatesDir, work);
     };
-    return waitFor(what, ask, limits).catch((cause: unknown) => {
-      signal.throwIfAborted();
-      throw new CommandError("MEMBERS", `etcd: ${what}: ${last}`, {
-        remedy: "see that the other members run; then r2k reset here, and join again",
-        cause,
-      });
+    return awaited(context, what, ask, MEMBERS_TIMEOUT_MS, {
+      code: "MEMBERS",
+      text: "the members of etcd",
+      remedy: "see that the other members run; then r2k reset here, and join again",
     });
   };
-  const all = await until("a member is added", async (members) => {
+  const all = await until("a further member", async (members) => {
     const known = (await members.memberList({ linearizable: true }, CALL)).members;
     if (known.some(isOwn)) return known;
     return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
@@ -99,7 +86,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
   const text = await manifestOf(context, "etcd", initialCluster);
   await replaceFile(manifestPath("etcd"), text, { mode: 0o600 });
   progress.note('[etcd] Creating static Pod manifest for "etcd"');
-  await until("the new member catches up", async (members) => {
+  await until("the new member to catch up", async (members) => {
     const known = (await members.memberList({ linearizable: true }, CALL)).members.find(isOwn);
     if (known?.isLearner) await members.memberPromote({ ID: known.ID }, CALL);
     return known && true;
@@ -153,9 +140,8 @@ const isHttps = (url: string) => url.startsWith("https://");
 
 /** Where this machine's member and the others are reached, by this one's manifest. */
 function placesIn(manifest: string): { own: string; urls: string[] } {
-  const valueOf = (flag: string) => new RegExp(`--${flag}=(\\S+)`).exec(manifest)?.[1] ?? "";
-  const own = valueOf("initial-advertise-peer-urls");
-  const members = valueOf("initial-cluster")
+  const own = flagOf(manifest, "initial-advertise-peer-urls") ?? "";
+  const members = (flagOf(manifest, "initial-cluster") ?? "")
     .split(",")
     .map((word) => word.replace(/^[^=]*=/, ""));
   const peers = [own, ...members.filter((url) => url !== own)].filter(isHttps);

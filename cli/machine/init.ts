@@ -14,10 +14,10 @@ import {
   controlPlanePhase,
   etcdPhase,
   kubeconfigPhase,
+  kubeletFinalize,
   kubeletStartPhase,
   manifestOf,
 } from "./phases/files.ts";
-import { kubeletFinalize } from "./phases/finalize.ts";
 import { checksOf, runPreflight } from "./preflight.ts";
 import { CONTROL_PLANE } from "./static-pods.ts";
 

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
@@ -17,12 +17,12 @@ import { pathsOf } from "./certificates.ts";
 import { at, type Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
-import type { MachineContext } from "./context.ts";
+import { adminClient, type MachineContext } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
 import { requireNodeRights } from "./node-rights.ts";
-import { asAdmin, markControlPlane, waitControlPlane } from "./phases/cluster.ts";
+import { markControlPlane, waitControlPlane } from "./phases/cluster.ts";
 import {
   certsPhase,
   controlPlanePhase,
@@ -48,39 +48,35 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   await runPreflight(context, checksOf(context, "join"));
   const found = await discover(config.join, context);
   const { server, ca, token } = found;
-  const client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
+  using client = new KubeClient({ server, ca, token, clock, userAgent: "r2k-join" });
+  progress.note(
+    '[preflight] Reading configuration from the "kubeadm-config" ConfigMap in ' +
+      'namespace "kube-system"...',
+  );
+  const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
+  const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
+  requirePodSubnet(parse(stored) as Fields);
+  requireSkew(cluster.kubernetesVersion);
+  await requireSameCa(cluster.certificatesDir, found.ca);
+  const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
+  await requireFreeName(client, nodeName);
+  await requireNodeRights(client);
+  // A socket in the cluster's file is another machine's.
+  const { containerRuntimeEndpoint: _, ...shared } = kubelet;
+  const own = { ...shared, ...config.kubelet };
+  checkKubeletConfig("kubelet-config", own);
+  const registration = config.join.nodeRegistration;
+  const { patches } = config.join;
+  const init = { ...config.init, ...given({ patches }), nodeRegistration: registration };
+  const joined = { ...context, config: { ...config, cluster, init } };
+  if (isControlPlane) await prepareControlPlane(joined, client);
+  await requireSameCa(cluster.certificatesDir, found.ca);
+  await writeBootstrap(found, cluster.certificatesDir);
   try {
-    progress.note(
-      '[preflight] Reading configuration from the "kubeadm-config" ConfigMap in ' +
-        'namespace "kube-system"...',
-    );
-    const stored = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
-    const { cluster } = parseKubeadmConfig(stored, "kubeadm-config", !isControlPlane);
-    requirePodSubnet(parse(stored) as Fields);
-    requireSkew(cluster.kubernetesVersion);
-    await requireSameCa(cluster.certificatesDir, found.ca);
-    const kubelet = parse(await dataOf(client, "kubelet-config", "kubelet")) as Fields;
-    await requireFreeName(client, nodeName);
-    await requireNodeRights(client);
-    // A socket in the cluster's file is another machine's.
-    const { containerRuntimeEndpoint: _, ...shared } = kubelet;
-    const own = { ...shared, ...config.kubelet };
-    checkKubeletConfig("kubelet-config", own);
-    const registration = config.join.nodeRegistration;
-    const { patches } = config.join;
-    const init = { ...config.init, ...given({ patches }), nodeRegistration: registration };
-    const joined = { ...context, config: { ...config, cluster, init } };
-    if (isControlPlane) await prepareControlPlane(joined, client);
-    await requireSameCa(cluster.certificatesDir, found.ca);
-    await writeBootstrap(found, cluster.certificatesDir);
-    try {
-      await kubeletStart(joined, { registration, kubelet: own, isControlPlane });
-      if (isControlPlane) await joinControlPlane(joined);
-    } finally {
-      await rm(BOOTSTRAP_KUBECONFIG, { force: true });
-    }
+    await kubeletStart(joined, { registration, kubelet: own, isControlPlane });
+    if (isControlPlane) await joinControlPlane(joined);
   } finally {
-    client.close();
+    await rm(BOOTSTRAP_KUBECONFIG, { force: true });
   }
 }
 
@@ -106,12 +102,12 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
     );
     await downloadCertificates(client, cluster, certificateKey);
   }
-  await requireShared(cluster);
+  requireShared(cluster);
   await certsPhase(context);
   await kubeconfigPhase(context, JOINED_KUBECONFIGS);
   if (cluster.etcd.external === undefined) {
-    const urls = await asAdmin(context, memberUrls);
-    await requireOwnStore(urls, cluster.certificatesDir);
+    using admin = await adminClient(context);
+    await requireOwnStore(await memberUrls(admin), cluster.certificatesDir);
   }
 }
 
@@ -119,7 +115,8 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
 async function joinControlPlane(context: MachineContext): Promise<void> {
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   if (context.config.cluster.etcd.external === undefined) {
-    await asAdmin(context, (client) => joinEtcd(context, client));
+    using client = await adminClient(context);
+    await joinEtcd(context, client);
   }
   await controlPlanePhase(context);
   await waitControlPlane(context, "controller-manager");
@@ -178,8 +175,7 @@ function requireSkew(version: string): void {
 
 async function requireFreeName(client: KubeClient, name: string): Promise<void> {
   const node = await undefinedIfNotFound(client.resource<Node>(NODES).get({ name }));
-  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
-  if (ready?.status !== "True") return;
+  if (node === undefined || !isNodeReady(node)) return;
   const text = `a Node with name "${name}" and status "Ready" already exists in the cluster`;
   throw new CommandError("NODE", text, {
     remedy: `give this machine another name (--node-name), or kubectl delete node ${name}`,
@@ -187,10 +183,9 @@ async function requireFreeName(client: KubeClient, name: string): Promise<void> 
 }
 
 async function writeBootstrap({ server, ca, token }: Discovered, dir: string): Promise<void> {
-  const paths = pathsOf(dir, "ca");
-  await mkdir(dirname(paths.cert), { recursive: true, mode: 0o755 });
+  const path = pathsOf(dir, "ca").cert;
   // One that is there may have further CAs of the cluster.
-  if (!existsSync(paths.cert)) await replaceFile(paths.cert, ca, { mode: 0o644 });
+  if (!existsSync(path)) await replaceFile(path, ca, { mode: 0o644 });
   const text = kubeadmKubeconfig("kubernetes", "tls-bootstrap-token-user", { server, ca, token });
   await replaceFile(BOOTSTRAP_KUBECONFIG, text, { mode: 0o600 });
 }

@@ -7,14 +7,22 @@ import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
+/** A node as its kubelet's certificate names it. */
+export type NodeNames = { readonly nodeName: string; readonly nodeAddress: string };
+
 /** A certificate is renewed when less than this share of its time is left, as upstream's are. */
 const RENEW_SHARE = 0.25;
+
+/** How often the certificate is looked at. */
+const RENEWAL_MS = 3_600_000;
+export const CERTIFICATE_LOG = logger("kubelet-certificate");
 
 /** Files by which a kubelet is known to the API. */
 export interface ClientFiles {
@@ -26,7 +34,7 @@ export interface ClientFiles {
 }
 
 /** kubeadm's places. */
-const CLIENT_FILES: ClientFiles = {
+export const CLIENT_FILES: ClientFiles = {
   bootstrap: BOOTSTRAP_KUBECONFIG,
   kubeconfig: KUBELET_KUBECONFIG,
   pem: KUBELET_CLIENT_PEM,
@@ -71,28 +79,50 @@ export async function clientState(
  * certificate that it has. Writes `kubelet-client-current.pem`, then the kubeconfig that names it.
  */
 export async function obtainClient(
-  node: { readonly nodeName: string; readonly nodeAddress: string },
+  node: NodeNames,
   clock: Clock,
   files = CLIENT_FILES,
 ): Promise<void> {
-  const { kubeconfig, pem } = files;
   const state = await clientState(clock.now(), files);
-  const as = state === "missing" ? files.bootstrap : kubeconfig;
+  const as = state === "missing" ? files.bootstrap : files.kubeconfig;
   const { server, ca } = await readKubeconfig(as);
   if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
-  const client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
-  try {
-    const { cert, key } = await signed(client, requestFor("kubelet", node));
-    await mkdir(dirname(pem), { recursive: true, mode: 0o700 });
-    await replaceFile(pem, `${cert}${key}`, { mode: 0o600 });
-    const text = kubeadmKubeconfig("kubernetes", `system:node:${node.nodeName}`, {
-      server,
-      ca,
-      certFile: pem,
-      keyFile: pem,
-    });
-    await replaceFile(kubeconfig, text, { mode: 0o600 });
-  } finally {
-    client.close();
-  }
+  using client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
+  const pair = await signed(client, requestFor("kubelet", node));
+  await writeClient(files, "kubernetes", node.nodeName, { server, ca }, pair);
+}
+
+/** Writes the pair of a kubelet's client as the file that is renewed, and a kubeconfig that names it. */
+export async function writeClient(
+  { kubeconfig, pem }: Omit<ClientFiles, "bootstrap">,
+  cluster: string,
+  nodeName: string,
+  access: { readonly server: string; readonly ca?: string },
+  { cert = "", key = "" }: { readonly cert?: string; readonly key?: string },
+): Promise<void> {
+  await mkdir(dirname(pem), { recursive: true, mode: 0o700 });
+  await replaceFile(pem, `${cert}${key}`, { mode: 0o600 });
+  const named = { ...access, certFile: pem, keyFile: pem };
+  const text = kubeadmKubeconfig(cluster, `system:node:${nodeName}`, named);
+  await replaceFile(kubeconfig, text, { mode: 0o600 });
+}
+
+/**
+ * Looks from time to time at the kubelet's certificate, and once it is due calls `renew`, which
+ * ends the process: started again, it has the new one.
+ */
+export function startRenewal(
+  clock: Clock,
+  files: ClientFiles,
+  renew: () => Promise<void>,
+  first_ms = RENEWAL_MS,
+): { close(): Promise<void> } {
+  const look = async () => {
+    if ((await clientState(clock.now(), files)) !== "valid") await renew();
+  };
+  let timer = clock.after(first_ms, function again() {
+    look().catch((err: unknown) => CERTIFICATE_LOG.error("not renewed", { err }));
+    timer = clock.after(RENEWAL_MS, again);
+  });
+  return { close: async () => timer.cancel() };
 }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { availableParallelism } from "node:os";
-import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
+import { errno, messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { readEtcdTls, unreachableEtcd } from "../observe/etcd-servers.ts";
 import { cgroups } from "../preflight/cgroups.ts";
@@ -22,62 +22,66 @@ export interface MachineCheck {
 const CPUS_MIN = 2;
 const MEMORY_MIB_MIN = 1700;
 
-const port = (number: number): MachineCheck => ({
-  name: `Port-${number}`,
-  ask: () =>
-    new Promise((resolve) => {
-      const server = createServer();
-      server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
-      server.listen(number, () => server.close(() => resolve(undefined)));
-    }),
-});
+const check = (name: string, ask: MachineCheck["ask"]): MachineCheck => ({ name, ask });
+const dashed = (path: string) => path.replaceAll("/", "-");
 
-const program = (name: string): MachineCheck => ({
-  name: `FileExisting-${name}`,
-  ask: async () =>
+const port = (number: number) =>
+  check(
+    `Port-${number}`,
+    () =>
+      new Promise((resolve) => {
+        const server = createServer();
+        server.on("error", (error) => resolve(`Port ${number} is in use: ${messageOf(error)}`));
+        server.listen(number, () => server.close(() => resolve(undefined)));
+      }),
+  );
+
+const program = (name: string) =>
+  check(`FileExisting-${name}`, async () =>
     (await findProgram(name)) === undefined ? `${name} not found in system path` : undefined,
-});
+  );
 
-const absent = (path: string, name = path.replaceAll("/", "-")): MachineCheck => ({
-  name: `FileAvailable-${name}`,
-  ask: async () => (existsSync(path) ? `${path} already exists` : undefined),
-});
+const absent = (path: string, name = dashed(path)) =>
+  check(`FileAvailable-${name}`, async () =>
+    existsSync(path) ? `${path} already exists` : undefined,
+  );
 
-const empty = (path: string): MachineCheck => ({
-  name: `DirAvailable-${path.replaceAll("/", "-")}`,
-  async ask() {
-    try {
-      return (await readdir(path)).length === 0 ? undefined : `${path} is not empty`;
-    } catch (thrown) {
-      if (codeOf(thrown) === "ENOENT") return undefined;
-      throw thrown;
-    }
-  },
-});
+const empty = (path: string) =>
+  check(`DirAvailable-${dashed(path)}`, async () => {
+    const names = (await tolerate(readdir(path), errno("ENOENT"))) ?? [];
+    return names.length === 0 ? undefined : `${path} is not empty`;
+  });
 
-const content = (path: string, wanted: string): MachineCheck => ({
-  name: `FileContent-${path.replaceAll("/", "-")}`,
-  async ask() {
+const content = (path: string, wanted: string) =>
+  check(`FileContent-${dashed(path)}`, async () => {
     const found = (await readFile(path, "utf8")).trim();
     return found === wanted ? undefined : `${path} contents are not set to ${wanted}`;
-  },
-});
+  });
 
 const COMMON: readonly MachineCheck[] = [
-  {
-    name: "IsPrivilegedUser",
-    ask: async () => (process.getuid?.() === 0 ? undefined : "user is not running as root"),
-  },
+  check("IsPrivilegedUser", async () =>
+    process.getuid?.() === 0 ? undefined : "user is not running as root",
+  ),
   content("/proc/sys/net/ipv4/ip_forward", "1"),
   ...["crun", "conmon", "catatonit", "nft", "ip", "mount"].map(program),
-  {
-    name: "SystemVerification",
-    async ask() {
-      const finding = await cgroups.ask();
-      return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
-    },
-  },
+  check("SystemVerification", async () => {
+    const finding = await cgroups.ask();
+    return finding.state === "failed" ? `${finding.detail}; ${finding.remedy}` : undefined;
+  }),
   port(10_250),
+];
+
+const CAPACITY: readonly MachineCheck[] = [
+  check("NumCPU", async () => {
+    const found = availableParallelism();
+    if (found >= CPUS_MIN) return undefined;
+    return `the number of available CPUs ${found} is less than ${CPUS_MIN}`;
+  }),
+  check("Mem", async () => {
+    const text = await readFile("/proc/meminfo", "utf8");
+    const mib = Math.floor(Number(/^MemTotal:\s*(\d+)/m.exec(text)?.[1] ?? 0) / 1024);
+    return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
+  }),
 ];
 
 /** The checks of a store on this machine, or of one that others run. */
@@ -87,13 +91,10 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
   }
   const { endpoints, caFile: ca, certFile: cert, keyFile: key } = external;
   return [
-    {
-      name: "ExternalEtcdVersion",
-      async ask() {
-        const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
-        return failures.length === 0 ? undefined : failures.join("; ");
-      },
-    },
+    check("ExternalEtcdVersion", async () => {
+      const failures = await unreachableEtcd(endpoints, readEtcdTls(given({ ca, cert, key })));
+      return failures.length === 0 ? undefined : failures.join("; ");
+    }),
   ];
 }
 
@@ -103,63 +104,34 @@ export function storeChecks({ etcd: { local, external } }: ClusterSection): Mach
  */
 export function checksOf(context: MachineContext, as: "init" | "join"): MachineCheck[] {
   const { nodeName, config, bindPort } = context;
-  const hostnameCheck: MachineCheck = {
-    name: "Hostname",
-    ask: async () =>
+  const ofEach = [
+    ...COMMON,
+    check("Hostname", async () =>
       /^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(nodeName)
         ? undefined
         : `"${nodeName}" is no RFC 1123 name; --node-name gives another`,
-  };
+    ),
+  ];
   const ofControlPlane = [
     ...[bindPort, 10_259, 10_257].map(port),
     ...CONTROL_PLANE.map((pod) => absent(manifestPath(pod))),
   ];
   if (as === "join") {
-    return [
-      ...COMMON,
-      hostnameCheck,
-      absent(KUBELET_KUBECONFIG),
-      absent(BOOTSTRAP_KUBECONFIG),
-      ...(config.join.controlPlane === undefined ? [] : ofControlPlane),
-    ];
+    const kubeconfigs = [KUBELET_KUBECONFIG, BOOTSTRAP_KUBECONFIG].map((path) => absent(path));
+    return [...ofEach, ...kubeconfigs, ...(config.join.controlPlane ? ofControlPlane : [])];
   }
-  return [
-    {
-      name: "NumCPU",
-      ask: async () =>
-        availableParallelism() >= CPUS_MIN
-          ? undefined
-          : `the number of available CPUs ${availableParallelism()} is less than ${CPUS_MIN}`,
-    },
-    {
-      name: "Mem",
-      async ask() {
-        const text = await readFile("/proc/meminfo", "utf8");
-        const mib = Math.floor(Number(/^MemTotal:\s*(\d+)/m.exec(text)?.[1] ?? 0) / 1024);
-        return mib >= MEMORY_MIB_MIN ? undefined : `${mib} MB are less than ${MEMORY_MIB_MIN} MB`;
-      },
-    },
-    ...COMMON,
-    hostnameCheck,
-    ...ofControlPlane,
-    ...storeChecks(config.cluster),
-    absent(NODE_AGENT.netConf, "net-conf.json"),
-  ];
+  const netConf = absent(NODE_AGENT.netConf, "net-conf.json");
+  return [...CAPACITY, ...ofEach, ...ofControlPlane, ...storeChecks(config.cluster), netConf];
 }
 
 /** Asks all checks. Throws CommandError `PREFLIGHT` with each that failed, by its name. */
 export async function runPreflight(context: MachineContext, checks: MachineCheck[]): Promise<void> {
   const { ignored, progress } = context;
   const results = await Promise.all(
-    checks.map(async (check) => {
-      return { check, fault: await check.ask().catch(messageOf) };
-    }),
+    checks.map(async ({ name, ask }) => ({ name, fault: await ask().catch(messageOf) })),
   );
   const failed: string[] = [];
-  for (const {
-    check: { name },
-    fault,
-  } of results) {
+  for (const { name, fault } of results) {
     if (fault === undefined) continue;
     const isIgnored = ignored.has("all") || ignored.has(name.toLowerCase());
     if (isIgnored) progress.note(`\t[WARNING ${name}]: ${fault}`);

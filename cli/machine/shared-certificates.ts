@@ -6,16 +6,17 @@ import {
   randomBytes,
   X509Certificate,
 } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SECRETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../terminal.ts";
 import type { ClusterSection } from "./config/kubeadm.ts";
 import { createToken, parseToken } from "./tokens.ts";
@@ -68,16 +69,13 @@ const RENEW = "on a control plane machine: r2k init phase upload-certs --upload-
 /** The shared files' paths by their fields in the Secret, which are kubeadm's. */
 function sharedOf({ certificatesDir, etcd: { external } }: ClusterSection): Map<string, string> {
   const files = external ? SHARED : [...SHARED, ...OF_ETCD];
-  const { caFile, certFile, keyFile } = external ?? {};
-  const given = {
-    "external-etcd-ca.crt": caFile,
-    "external-etcd.crt": certFile,
-    "external-etcd.key": keyFile,
-  };
-  return new Map([
-    ...files.map((file) => [file.replace("/", "-"), join(certificatesDir, file)] as const),
-    ...Object.entries(given).flatMap(([field, path]) => (path ? [[field, path] as const] : [])),
-  ]);
+  const ofExternal = given({
+    "external-etcd-ca.crt": external?.caFile,
+    "external-etcd.crt": external?.certFile,
+    "external-etcd.key": external?.keyFile,
+  });
+  const own = files.map((file) => [file.replace("/", "-"), join(certificatesDir, file)] as const);
+  return new Map([...own, ...Object.entries<string>(ofExternal)]);
 }
 
 /** Stores the shared files, encrypted. They go after two hours, with a token of no other use. */
@@ -105,9 +103,7 @@ export async function uploadCertificates(
   const { namespace } = PLACE;
   const owner = `bootstrap-token-${parseToken(token).id}`;
   const { uid = "" } = (await secrets.get({ namespace, name: owner })).metadata;
-  await secrets.delete(PLACE).catch((thrown: unknown) => {
-    if (!isNotFound(thrown)) throw thrown;
-  });
+  await undefinedIfNotFound(secrets.delete(PLACE));
   const ownerReferences = [{ apiVersion: "v1", kind: "Secret", name: owner, uid }];
   await secrets.create({ metadata: { ...PLACE, ownerReferences }, type: "Opaque", data });
 }
@@ -186,12 +182,8 @@ async function sharedData(client: KubeClient): Promise<Record<string, string>> {
 }
 
 /** Throws CommandError `CERTIFICATES` naming the shared files that are not on this machine. */
-export async function requireShared(cluster: ClusterSection): Promise<void> {
-  const missing: string[] = [];
-  for (const path of sharedOf(cluster).values()) {
-    const found = await readFile(path).catch(() => undefined);
-    if (found === undefined) missing.push(path);
-  }
+export function requireShared(cluster: ClusterSection): void {
+  const missing = [...sharedOf(cluster).values()].filter((path) => !existsSync(path));
   if (missing.length === 0) return;
   throw new CommandError("CERTIFICATES", `not on this machine: ${missing.join(", ")}`, {
     remedy: "give --certificate-key, or copy them from a control plane machine",

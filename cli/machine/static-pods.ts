@@ -154,3 +154,8 @@ export function withArgs(command: readonly string[], args: readonly Arg[]): stri
   const all = [...kept, ...args.map(({ name, value }) => `--${name}=${value}`)];
   return [program, ...all.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))];
 }
+
+/** The value of a flag in a manifest. */
+export function flagOf(manifest: string, name: string): string | undefined {
+  return new RegExp(`^\\s*- "?--${name}=([^"\\n]*)"?$`, "m").exec(manifest)?.[1];
+}

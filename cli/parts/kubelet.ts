@@ -1,26 +1,28 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { hostname, networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { parseEvictionHard, parsePodPids, parseTaint } from "@raft2kube/kubelet/flags.ts";
 import { POD_PIDS_MAX } from "@raft2kube/kubelet/limits.ts";
 import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kubelet/main.ts";
-import { logger } from "@raft2kube/observe/log.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
+import { labelsOf, list } from "../machine/config/node-flags.ts";
+import { nodeNameOf, ownAddress } from "../machine/context.ts";
 import {
+  CERTIFICATE_LOG,
   type ClientFiles,
   clientState,
   isOfNode,
+  type NodeNames,
   obtainClient,
+  startRenewal,
 } from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { CommandError } from "../terminal.ts";
@@ -65,8 +67,6 @@ const FLAGS = {
   "--image-gc-low-threshold <percent>": ["stop removing them", "80"],
 } as const satisfies FlagTable;
 
-/** How often the client's certificate is looked at. */
-const RENEWAL_MS = 3_600_000;
 /** How long a first certificate is tried for, as upstream's, and how often. */
 const BOOTSTRAP_MS = 300_000;
 const BOOTSTRAP_INTERVAL_MS = 1_000;
@@ -95,9 +95,9 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const isGiven = command.getOptionValueSource("containerRuntimeEndpoint") === "cli";
   const ofFile = isGiven ? undefined : config.containerRuntimeEndpoint;
   const endpoint = ofFile || flags.containerRuntimeEndpoint;
-  const [nodeName, addresses] = [nodeNameOf(flags), addressesOf(flags)];
   const files = clientFilesOf(flags);
-  const node = { nodeName, nodeAddress: addresses[0]! };
+  const node = namesOf(flags);
+  const { nodeName } = node;
   const isRenewed = await isRenewable(flags, files, nodeName);
   const ofFileAndFlags = { ...kubeletOptions(config), runtimeEndpoint: endpoint };
   if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
@@ -112,10 +112,16 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const options = { ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }) };
   await runPart("kubelet", async () => {
     const kubelet = await start(options);
-    const renewal = isRenewed ? startRenewal(node, files, clock) : undefined;
+    const renewal = isRenewed
+      ? startRenewal(clock, files, async () => {
+          await obtainClient(node, clock, files);
+          CERTIFICATE_LOG.info("renewed: the kubelet ends, to be started again; pods go on");
+          process.kill(process.pid, "SIGTERM");
+        })
+      : undefined;
     return {
       async close() {
-        renewal?.close();
+        await renewal?.close();
         await kubelet.close();
         await tracer?.close();
       },
@@ -170,7 +176,7 @@ async function isRenewable(
  * server can be one of them, as after `kubeadm join --control-plane`.
  */
 async function firstClient(
-  node: { readonly nodeName: string; readonly nodeAddress: string },
+  node: NodeNames,
   files: ClientFiles,
   clock: Clock,
   startStatic: () => Promise<Kubelet>,
@@ -180,7 +186,7 @@ async function firstClient(
   } catch (thrown) {
     // Without the API, the pods of a node that was one would be taken for orphans.
     if (existsSync(files.kubeconfig)) throw thrown;
-    logger("kubelet-certificate").warn("none yet: static pods run meanwhile", { err: thrown });
+    CERTIFICATE_LOG.warn("none yet: static pods run meanwhile", { err: thrown });
   }
   const statics = await startStatic();
   try {
@@ -197,49 +203,30 @@ async function firstClient(
   }
 }
 
-/** Renews the certificate in time, and ends the process: started again, it has the new one. */
-function startRenewal(
-  node: { readonly nodeName: string; readonly nodeAddress: string },
-  files: ClientFiles,
-  clock: Clock,
-): { close(): void } {
-  const log = logger("kubelet-certificate");
-  const look = async () => {
-    if ((await clientState(clock.now(), files)) === "valid") return;
-    await obtainClient(node, clock, files);
-    log.info("renewed: the kubelet ends, to be started again with it; pods go on");
-    process.kill(process.pid, "SIGTERM");
-  };
-  let timer = clock.after(RENEWAL_MS, function again() {
-    look().catch((err: unknown) => log.error("not renewed", { err }));
-    timer = clock.after(RENEWAL_MS, again);
-  });
-  return { close: () => timer.cancel() };
-}
-
-const nodeNameOf = ({ hostnameOverride }: Flags) => (hostnameOverride ?? hostname()).toLowerCase();
 const addressesOf = ({ nodeIp }: Flags) => (nodeIp ? list(nodeIp) : [ownAddress()]);
 
+const namesOf = (flags: Flags): NodeNames => ({
+  nodeName: nodeNameOf(flags.hostnameOverride),
+  nodeAddress: addressesOf(flags)[0]!,
+});
+
 async function optionsOf(flags: Flags): Promise<KubeletOptions> {
-  const labels = list(flags.nodeLabels).map((pair) => pair.split("=", 2) as [string, string]);
-  const server = await serverOf(flags);
+  const { kubeconfig, imageServiceEndpoint: imageEndpoint, podManifestPath: staticPodDir } = flags;
+  const connection = kubeconfig && (await kubeConnection(kubeconfig));
+  const client = connection ? new KubeClient(connection) : undefined;
   return {
-    nodeName: nodeNameOf(flags),
+    nodeName: nodeNameOf(flags.hostnameOverride),
     nodeAddresses: addressesOf(flags),
-    ...(flags.kubeconfig
-      ? { client: new KubeClient({ ...(await kubeConnection(flags.kubeconfig)) }) }
-      : {}),
+    ...given({ client, imageEndpoint, staticPodDir, server: await serverOf(flags) }),
     runtimeEndpoint: flags.containerRuntimeEndpoint,
-    ...(flags.imageServiceEndpoint ? { imageEndpoint: flags.imageServiceEndpoint } : {}),
     rootDir: flags.rootDir,
     podLogsDir: flags.podLogsDir,
     containerLogsDir: "/var/log/containers",
-    ...(flags.podManifestPath ? { staticPodDir: flags.podManifestPath } : {}),
     cgroupRoot: flags.cgroupRoot,
     clusterDns: list(flags.clusterDns),
     clusterDomain: flags.clusterDomain,
     resolvConf: flags.resolvConf,
-    nodeLabels: Object.fromEntries(labels),
+    nodeLabels: labelsOf(list(flags.nodeLabels)),
     registerWithTaints: list(flags.registerWithTaints).map(parseTaint),
     maxPods: Number(flags.maxPods),
     podPidsLimit: parsePodPids(flags.podMaxPids),
@@ -249,7 +236,6 @@ async function optionsOf(flags: Flags): Promise<KubeletOptions> {
       highPercent: Number(flags.imageGcHighThreshold),
       lowPercent: Number(flags.imageGcLowThreshold),
     },
-    ...(server ? { server } : {}),
   };
 }
 
@@ -263,19 +249,4 @@ async function serverOf(flags: Flags): Promise<KubeletOptions["server"]> {
     key: await read(tlsPrivateKeyFile),
     clientCa: await read(clientCaFile),
   };
-}
-
-function list(text: string): string[] {
-  return text.split(",").filter(Boolean);
-}
-
-/** The first IPv4 address that is not loopback's. */
-function ownAddress(): string {
-  for (const addresses of Object.values(networkInterfaces())) {
-    const found = addresses?.find(({ family, internal }) => family === "IPv4" && !internal);
-    if (found) return found.address;
-  }
-  throw new CodedError("NO_ADDRESS", "this machine has no address but loopback", {
-    remedy: "name one: --node-ip ADDRESS",
-  });
 }

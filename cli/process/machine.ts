@@ -10,7 +10,7 @@ import { startKubelet } from "@raft2kube/kubelet/main.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { startNetworkPolicies } from "@raft2kube/network-policy/main.ts";
-import { configureLog, logger } from "@raft2kube/observe/log.ts";
+import { configureLog } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { startOverlay } from "@raft2kube/overlay/main.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
@@ -28,18 +28,23 @@ import {
   readKubeletConfig,
 } from "../machine/config/kubelet-config.ts";
 import { type NodeFlags, readNodeFlags, requireOwnRuntime } from "../machine/config/node-flags.ts";
-import { clientState, obtainClient } from "../machine/kubelet-client.ts";
+import {
+  CERTIFICATE_LOG,
+  CLIENT_FILES,
+  clientState,
+  obtainClient,
+  startRenewal,
+} from "../machine/kubelet-client.ts";
 import { kubeletServer } from "../machine/kubelet-serving.ts";
 import { KUBELET_CONFIG, KUBELET_DIR, KUBELET_KUBECONFIG, NODE_AGENT } from "../machine/layout.ts";
-import { findProgram } from "../preflight/programs.ts";
+import { requireProgram } from "../preflight/programs.ts";
 import { boundLog } from "../supervisor/log-file.ts";
 import { writeNodeNetwork } from "./node-network.ts";
 import { runOwn } from "./run-own.ts";
 import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
 
-/** How often the kubelet's certificate is looked at; first when its API server may be there. */
-const RENEWAL_MS = 3_600_000;
+/** The kubelet's certificate is looked at for the first time when its API server may be there. */
 const RENEWAL_FIRST_MS = 10_000;
 
 /** `r2k machine`: what a machine of a cluster runs beside its pods; `init` and `join` start it. */
@@ -101,7 +106,9 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     const client = await connect("r2k-policy");
     return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
-  await parts.start("renewal", async () => startRenewal(clock));
+  await parts.start("renewal", async () =>
+    startRenewal(clock, CLIENT_FILES, renew, RENEWAL_FIRST_MS),
+  );
   await parts.start("kubelet", async () =>
     startKubelet({
       ...options,
@@ -140,9 +147,9 @@ async function startMachineRuntime(cgroupRoot: string, tracer: Tracer | undefine
     cniBinDirs: [NODE_AGENT.cniBinDir],
     cniInvoke: nodeInvoke(),
     cgroupParent: `${cgroupRoot}/sandboxes`,
-    ociRuntime: { path: await program("crun"), kind: "crun" },
-    conmon: await program("conmon"),
-    pausePath: await program("catatonit"),
+    ociRuntime: { path: await requireProgram("crun"), kind: "crun" },
+    conmon: await requireProgram("conmon"),
+    pausePath: await requireProgram("catatonit"),
     tracer,
     clock,
   });
@@ -228,25 +235,9 @@ async function requireClient(clock: Clock): Promise<void> {
 
 const obtain = () => runOwn("machine", "--config", KUBELET_CONFIG, "--obtain-certificate");
 
-/** Renews the certificate in time; the process is then started again, with the new one. */
-function startRenewal(clock: Clock): Closable {
-  const log = logger("kubelet-certificate");
-  const look = async () => {
-    if ((await clientState(clock.now())) === "valid") return;
-    const { succeeded, said: failure } = await obtain();
-    if (!succeeded) return void log.warn("not renewed", { failure });
-    log.info("renewed: the node agent starts again with it; pods go on");
-    process.exit(0);
-  };
-  let timer = clock.after(RENEWAL_FIRST_MS, function again() {
-    look().catch((err: unknown) => log.error("not renewed", { err }));
-    timer = clock.after(RENEWAL_MS, again);
-  });
-  return { close: async () => timer.cancel() };
-}
-
-async function program(name: string): Promise<string> {
-  const path = await findProgram(name);
-  if (path !== undefined) return path;
-  throw new CodedError("NO_PROGRAM", `${name} is not installed`, { remedy: `install ${name}` });
+async function renew(): Promise<void> {
+  const { succeeded, said: failure } = await obtain();
+  if (!succeeded) return void CERTIFICATE_LOG.warn("not renewed", { failure });
+  CERTIFICATE_LOG.info("renewed: the node agent starts again with it; pods go on");
+  process.exit(0);
 }

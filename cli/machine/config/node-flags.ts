@@ -1,4 +1,5 @@
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../../terminal.ts";
 import { KUBELET_FLAGS, NODE_AGENT } from "../layout.ts";
 
@@ -58,19 +59,24 @@ export function parseNodeFlags(text: string): NodeFlags {
   );
   const endpoint = flags.get("container-runtime-endpoint");
   if (endpoint !== undefined) requireOwnRuntime(endpoint);
-  const list = (name: string) => flags.get(name)?.split(",").filter(Boolean) ?? [];
-  const [hostnameOverride, nodeIp] = [flags.get("hostname-override"), flags.get("node-ip")];
   return {
-    ...(hostnameOverride === undefined ? {} : { hostnameOverride }),
-    ...(nodeIp === undefined ? {} : { nodeIp }),
-    nodeLabels: Object.fromEntries(
-      list("node-labels").map((pair) => {
-        const [name = "", value = ""] = pair.split("=", 2);
-        return [name, value];
-      }),
-    ),
-    registerWithTaints: list("register-with-taints"),
+    ...given({ hostnameOverride: flags.get("hostname-override"), nodeIp: flags.get("node-ip") }),
+    nodeLabels: labelsOf(list(flags.get("node-labels"))),
+    registerWithTaints: list(flags.get("register-with-taints")),
   };
+}
+
+/** The words of a flag's value. */
+export const list = (text = ""): string[] => text.split(",").filter(Boolean);
+
+/** The labels of words `NAME=VALUE`. */
+export function labelsOf(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = "", value = ""] = pair.split("=", 2);
+      return [name, value];
+    }),
+  );
 }
 
 /** Throws CommandError `CRI` for the socket of another runtime: the node agent has its own. */

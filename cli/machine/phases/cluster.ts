@@ -1,22 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Node } from "@raft2kube/api/gen/core/v1.ts";
-import { isConflict } from "@raft2kube/client-kube/errors.ts";
+import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { newToken } from "@raft2kube/client-kube/object/bootstrap-token.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { stringify } from "yaml";
 import { applyFile, applyManifest } from "../../apply/add-ons.ts";
-import type { Manifest } from "../../apply/last-applied.ts";
 import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
-import { CommandError } from "../../terminal.ts";
 import { pathsOf } from "../certificates.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
 import { checkProxyConfig } from "../config/proxy-config.ts";
-import { adminClient, endpointOf, type MachineContext } from "../context.ts";
-import { CERTIFICATES_DIR } from "../layout.ts";
+import { adminClient, awaited, endpointOf, type MachineContext } from "../context.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
@@ -28,57 +23,20 @@ const INTERVAL_MS = 250;
 const LABEL = "node-role.kubernetes.io/control-plane";
 const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-/** Runs `work` with the client of an administrator. */
-export function asAdmin<T>(
-  context: MachineContext,
-  work: (client: KubeClient) => Promise<T>,
-): Promise<T> {
-  return asUser(context, undefined, work);
-}
-
-export async function asUser<T>(
-  context: Pick<MachineContext, "clock">,
-  user: string | undefined,
-  work: (client: KubeClient) => Promise<T>,
-): Promise<T> {
-  const client = await adminClient(context, user);
-  try {
-    return await work(client);
-  } finally {
-    client.close();
-  }
-}
-
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
 export async function waitControlPlane(context: MachineContext, user?: string): Promise<void> {
-  const { clock, progress, signal } = context;
-  progress.note(
+  context.progress.note(
     "[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
       'static Pods from directory "/etc/kubernetes/manifests"',
   );
-  await asUser(context, user, async (client) => {
-    let last = "";
-    const isReady = async () => {
-      try {
-        await client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
-        return true;
-      } catch (thrown) {
-        last = messageOf(thrown);
-        return undefined;
-      }
-    };
-    try {
-      const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-      await waitFor("the control plane", isReady, { clock, ...limits, signal });
-    } catch (cause) {
-      signal.throwIfAborted();
-      throw new CommandError("CONTROL_PLANE", `the API does not answer: ${last}`, {
-        remedy:
-          "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
-          "with --skip-phases=preflight, or r2k reset",
-        cause,
-      });
-    }
+  using client = await adminClient(context, user);
+  const ask = () => client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
+  await awaited(context, "the control plane", ask, CONTROL_PLANE_TIMEOUT_MS, {
+    code: "CONTROL_PLANE",
+    text: "the API does not answer",
+    remedy:
+      "see /var/log/pods/kube-system_* and the node agent's log; then run init again " +
+      "with --skip-phases=preflight, or r2k reset",
   });
 }
 
@@ -89,24 +47,27 @@ export async function uploadConfig(context: MachineContext): Promise<void> {
     '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" ' +
       'in the "kube-system" Namespace',
   );
-  await asAdmin(context, async (client) => {
-    // RBAC is an administrator's to give; super-admin has it from the start.
-    await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
-    // Nodes wait for these to connect their pods.
-    for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
-      await applyFile(client, join(ADDONS_DIR, file), {});
-    }
-    const kubelet = stringify(kubeletConfigOf(context));
-    await applyConfigMap(client, "kubeadm-config", {
-      ClusterConfiguration: clusterDocument(config.cluster),
-    });
-    await applyConfigMap(client, "kubelet-config", { kubelet });
-  });
+  using client = await adminClient(context);
+  // RBAC is an administrator's to give; super-admin has it from the start.
+  await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
+  // Nodes wait for these to connect their pods.
+  for (const file of ["06-overlay.yaml", "07-network-policy.yaml"]) {
+    await applyFile(client, join(ADDONS_DIR, file), {});
+  }
+  const maps = {
+    "kubeadm-config": { ClusterConfiguration: clusterDocument(config.cluster) },
+    "kubelet-config": { kubelet: stringify(kubeletConfigOf(context)) },
+  };
+  for (const [name, data] of Object.entries(maps)) {
+    const metadata = { name, namespace: "kube-system" };
+    const manifest = { apiVersion: "v1", kind: "ConfigMap", metadata, data };
+    await applyManifest(client, manifest);
+  }
 }
 
 /** Stores what control planes share, encrypted, where a key or `--upload-certs` asks for it. */
-export async function uploadCerts({ config, ...context }: MachineContext): Promise<void> {
-  const { progress } = context;
+export async function uploadCerts(context: MachineContext): Promise<void> {
+  const { progress, config } = context;
   const { certificateKey } = config.init;
   if (certificateKey === undefined) {
     return progress.note("[upload-certs] Skipping phase. Please see --upload-certs");
@@ -115,47 +76,33 @@ export async function uploadCerts({ config, ...context }: MachineContext): Promi
     '[upload-certs] Storing the certificates in Secret "kubeadm-certs" in the ' +
       '"kube-system" Namespace',
   );
-  await asAdmin({ ...context, config }, (client) => {
-    return uploadCertificates(client, config.cluster, certificateKey);
-  });
+  using client = await adminClient(context);
+  await uploadCertificates(client, config.cluster, certificateKey);
   progress.note(`[upload-certs] Using certificate key:\n${certificateKey}`);
 }
 
-function applyConfigMap(
-  client: KubeClient,
-  name: string,
-  data: Record<string, string>,
-  namespace = "kube-system",
-): Promise<void> {
-  const manifest = { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data };
-  return applyManifest(client, manifest as Manifest);
-}
-
 export async function markControlPlane(context: MachineContext): Promise<void> {
-  const { clock, nodeName: name, progress, config } = context;
-  const taints = config.init.nodeRegistration.taints ?? [{ key: LABEL, effect: "NoSchedule" }];
+  const { clock, nodeName: name, progress, config, signal } = context;
+  const taints = (config.init.nodeRegistration.taints ?? [
+    { key: LABEL, effect: "NoSchedule" },
+  ]) as readonly Taint[];
   progress.note(
     `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
       `labels: [${LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`,
   );
-  await asAdmin(context, async (client) => {
-    const nodes = client.resource<Node>(NODES);
-    const mark = async () => {
-      const found = (await nodes.listAll({})).items.find(({ metadata }) => metadata.name === name);
-      if (found === undefined) return undefined;
-      const labels = { ...found.metadata.labels, [LABEL]: "", [EXCLUDE]: "" };
-      const others = (found.spec?.taints ?? []).filter(({ key }) => {
-        return !taints.some((taint) => taint.key === key);
-      });
-      const spec = { ...found.spec, taints: [...others, ...taints] };
-      return tolerate(
-        nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec }),
-        isConflict,
-      );
-    };
-    const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-    await waitFor(`the Node ${name}`, mark, { clock, ...limits });
-  });
+  using client = await adminClient(context);
+  const nodes = client.resource<Node>(NODES);
+  const mark = async () => {
+    const found = await nodes.get({ name });
+    const labels = { ...found.metadata.labels, [LABEL]: "", [EXCLUDE]: "" };
+    const keys = new Set(taints.map(({ key }) => key));
+    const others = (found.spec?.taints ?? []).filter(({ key }) => !keys.has(key));
+    const spec = { ...found.spec, taints: [...others, ...taints] };
+    return nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec });
+  };
+  // The kubelet is about to register it, and updates it too.
+  const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  await waitFor(`the Node ${name}`, mark, { clock, ...limits, signal });
 }
 
 /** Lets machines join: a token, what it may do, and where the cluster is found. */
@@ -163,41 +110,25 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   const { progress } = context;
   const { cluster, init } = context.config;
   const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
-  await asAdmin(context, async (client) => {
-    await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
-    const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
-    const known = await listTokens(client);
-    // The one that ends the Secret of upload-certs signs nothing.
-    const signs = known.some(({ usages }) => usages.includes("signing"));
-    for (const { token: given, ...rest } of wanted) {
-      if (given === undefined && signs) continue;
-      if (known.some(({ token }) => token === given)) continue;
-      const token = given ?? newToken();
-      const description = "The default bootstrap token generated by 'r2k init'.";
-      await createToken(client, { description, ...rest, token });
-      progress.note(`[bootstrap-token] Using token: ${token}`);
-    }
-    const kubeconfig = stringify({
-      apiVersion: "v1",
-      clusters: [
-        {
-          cluster: {
-            "certificate-authority-data": Buffer.from(ca).toString("base64"),
-            server: `https://${endpointOf(context)}`,
-          },
-          name: "",
-        },
-      ],
-      contexts: [],
-      "current-context": "",
-      kind: "Config",
-      users: [],
-    });
-    await applyConfigMap(client, "cluster-info", { kubeconfig }, "kube-public");
-    progress.note(
-      '[bootstrap-token] Creating the "cluster-info" ConfigMap in the ' + '"kube-public" namespace',
-    );
-  });
+  using client = await adminClient(context);
+  await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
+  const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
+  const known = await listTokens(client);
+  // The one that ends the Secret of upload-certs signs nothing.
+  const signs = known.some(({ usages }) => usages.includes("signing"));
+  for (const { token: given, ...rest } of wanted) {
+    if (given === undefined && signs) continue;
+    if (known.some(({ token }) => token === given)) continue;
+    const token = given ?? newToken();
+    const description = "The default bootstrap token generated by 'r2k init'.";
+    await createToken(client, { description, ...rest, token });
+    progress.note(`[bootstrap-token] Using token: ${token}`);
+  }
+  const values = { ca: Buffer.from(ca).toString("base64"), endpoint: endpointOf(context) };
+  await applyFile(client, join(MACHINE_ADDONS_DIR, "cluster-info.yaml"), values);
+  progress.note(
+    '[bootstrap-token] Creating the "cluster-info" ConfigMap in the "kube-public" namespace',
+  );
 }
 
 /**
@@ -222,52 +153,23 @@ export async function addonPhase(
   const image = (component: Component) =>
     imageOf(component, cluster.imageRepository, context.buildOf?.(component));
   const values = {
+    // JSON: the text of a file is one value of the manifest.
+    proxyConfig: JSON.stringify(stringify(proxyConfig)),
+    endpoint: endpointOf(context),
     proxyImage: image("kube-proxy"),
     corednsImage: image("coredns"),
     dnsAddress: addressOf(serviceSubnet, 10),
     dnsDomain,
   };
-  await asAdmin(context, async (client) => {
-    await applyConfigMap(client, "kube-proxy", {
-      "config.conf": stringify(proxyConfig),
-      "kubeconfig.conf": proxyKubeconfig(context),
-    });
-    await applyFile(client, join(MACHINE_ADDONS_DIR, "kube-proxy.yaml"), values);
-    progress.note("[addons] Applied essential addon: kube-proxy");
-    await proxied?.(client);
-    await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
-    progress.note("[addons] Applied essential addon: CoreDNS");
-  });
-}
-
-function proxyKubeconfig(context: MachineContext): string {
-  const account = "/var/run/secrets/kubernetes.io/serviceaccount";
-  const name = "default";
-  return stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      {
-        cluster: {
-          "certificate-authority": `${account}/ca.crt`,
-          server: `https://${endpointOf(context)}`,
-        },
-        name,
-      },
-    ],
-    contexts: [{ context: { cluster: name, namespace: name, user: name }, name }],
-    "current-context": name,
-    users: [{ name, user: { tokenFile: `${account}/token` } }],
-  });
+  using client = await adminClient(context);
+  await applyFile(client, join(MACHINE_ADDONS_DIR, "kube-proxy.yaml"), values);
+  progress.note("[addons] Applied essential addon: kube-proxy");
+  await proxied?.(client);
+  await applyFile(client, join(MACHINE_ADDONS_DIR, "coredns.yaml"), values);
+  progress.note("[addons] Applied essential addon: CoreDNS");
 }
 
 /** The command by which machines join. */
-export async function joinCommand(client: KubeClient, endpoint: string, dir = CERTIFICATES_DIR) {
-  const ca = await readFile(pathsOf(dir, "ca").cert, "utf8");
-  const token = (await listTokens(client)).find(({ usages }) => usages.includes("signing"))?.token;
-  return joinLine(endpoint, token ?? "TOKEN", ca);
-}
-
 export function joinLine(endpoint: string, token: string, ca: string): string {
   const hashes = certificatesIn(ca).map(
     (cert) => ` --discovery-token-ca-cert-hash ${caHash(cert)}`,
@@ -278,9 +180,11 @@ export function joinLine(endpoint: string, token: string, ca: string): string {
 export async function showJoinCommand(context: MachineContext): Promise<void> {
   const { certificatesDir } = context.config.cluster;
   const { certificateKey } = context.config.init;
-  const line = await asAdmin(context, (client) => {
-    return joinCommand(client, endpointOf(context), certificatesDir);
-  });
+  using client = await adminClient(context);
+  const ca = await readFile(pathsOf(certificatesDir, "ca").cert, "utf8");
+  const tokens = await listTokens(client);
+  const { token = "TOKEN" } = tokens.find(({ usages }) => usages.includes("signing")) ?? {};
+  const line = joinLine(endpointOf(context), token, ca);
   const planes =
     certificateKey === undefined
       ? ""

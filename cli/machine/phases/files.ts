@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
@@ -23,10 +23,12 @@ import { addressOf, type ClusterSection, type NodeRegistration } from "../config
 import { defaultKubeletConfig } from "../config/kubelet-config.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
+import { CLIENT_FILES, writeClient } from "../kubelet-client.ts";
 import {
+  KUBELET_CLIENT_PEM,
   KUBELET_CONFIG,
-  KUBELET_DIR,
   KUBELET_FLAGS,
+  KUBELET_KUBECONFIG,
   kubeconfigPath,
   MANIFESTS_DIR,
   manifestPath,
@@ -180,7 +182,6 @@ export async function kubeletStart(
 ): Promise<void> {
   const { address, nodeName, clock, signal, progress } = context;
   const { cluster, init } = context.config;
-  await mkdir(KUBELET_DIR, { recursive: true, mode: 0o755 });
   const taints = taintsOf(node.registration, node.isControlPlane);
   const flags = new Map([
     ["container-runtime-endpoint", `unix://${NODE_AGENT.criSocket}`],
@@ -226,4 +227,21 @@ export function kubeletStartPhase(context: MachineContext): Promise<void> {
     kubelet: kubeletConfigOf(context),
     isControlPlane: true,
   });
+}
+
+/** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
+export async function kubeletFinalize({
+  nodeName,
+  progress,
+  config,
+}: MachineContext): Promise<void> {
+  progress.note(
+    `[kubelet-finalize] Updating "${KUBELET_KUBECONFIG}" to point to a rotatable ` +
+      "kubelet client certificate and key",
+  );
+  if ((await readFile(KUBELET_KUBECONFIG, "utf8")).includes(KUBELET_CLIENT_PEM)) return;
+  const access = await readKubeconfig(KUBELET_KUBECONFIG);
+  const { server, ca } = access;
+  const { clusterName } = config.cluster;
+  await writeClient(CLIENT_FILES, clusterName, nodeName, given({ server, ca }), access);
 }

@@ -12,7 +12,7 @@ import { type KubeadmConfig, parseKubeadmConfig } from "../config/kubeadm.ts";
 import { readNodeFlags } from "../config/node-flags.ts";
 import { dataOf } from "../join.ts";
 import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
-import { CONTROL_PLANE, type StaticPod } from "../static-pods.ts";
+import { CONTROL_PLANE, flagOf, type StaticPod } from "../static-pods.ts";
 import type { ClusterVersions } from "./versions.ts";
 
 /** Describes this machine by its own files. */
@@ -56,11 +56,6 @@ export async function ownMachine(): Promise<OwnMachine> {
   };
 }
 
-/** The value of a flag in a manifest. */
-export function flagOf(manifest: string, name: string): string | undefined {
-  return new RegExp(`^\\s*- "?--${name}=([^"\\n]*)"?$`, "m").exec(manifest)?.[1];
-}
-
 /** The tag of a manifest's image. */
 export const tagOf = (manifest: string) =>
   /^\s*image: .*:([^:/\s]+)$/m.exec(manifest)?.[1] ?? "unknown";
@@ -94,13 +89,8 @@ export async function versionsOf(client: KubeClient, cluster: string): Promise<C
     path: "/version",
   });
   const { items } = await client.resource<Node>(NODES).listAll({});
-  const kubelets = new Map(
-    items.map(({ metadata: { name = "" }, status }) => {
-      return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
-    }),
-  );
-  return { cluster, apiServer: gitVersion, kubelets };
+  const kubelets = items.map(({ metadata: { name = "" }, status }) => {
+    return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
+  });
+  return { cluster, apiServer: gitVersion, kubelets: new Map(kubelets) };
 }
-
-export const isReady = ({ status }: Node) =>
-  status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;

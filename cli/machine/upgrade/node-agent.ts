@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { readlink, rm, symlink } from "node:fs/promises";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -10,11 +11,9 @@ import { argumentsOf } from "../../observe/process-table.ts";
 import { runningPid } from "../../observe/processes.ts";
 import { CommandError } from "../../terminal.ts";
 import { type AgentProgram, endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
-import type { MachineContext } from "../context.ts";
+import { adminClient, type MachineContext } from "../context.ts";
 import { NODE_AGENT } from "../layout.ts";
-import { asUser } from "../phases/cluster.ts";
 import { placeImages } from "../phases/files.ts";
-import { isReady } from "./cluster.ts";
 
 const READY_TIMEOUT_MS = 120_000;
 const INTERVAL_MS = 500;
@@ -76,15 +75,13 @@ async function formerOf(pid: number): Promise<Former> {
 async function untilReady(context: MachineContext): Promise<void> {
   const { nodeName: name, clock, signal } = context;
   const begun_ms = clock.now();
-  await asUser(context, "kubelet", async (client) => {
-    const nodes = client.resource<Node>(NODES);
-    const ready = async () => {
-      const node = await nodes.get({ name });
-      const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
-      // Seconds are all that the time has.
-      return isReady(node) && Date.parse(beat ?? "") >= begun_ms - 1_000;
-    };
-    const limits = { clock, signal, timeout_ms: READY_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-    await waitFor(`the Node ${name} to be Ready`, ready, limits);
-  });
+  using client = await adminClient(context, "kubelet");
+  const ready = async () => {
+    const node = await client.resource<Node>(NODES).get({ name });
+    const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
+    // Seconds are all that the time has.
+    return isNodeReady(node) && Date.parse(beat ?? "") >= begun_ms - 1_000;
+  };
+  const limits = { clock, signal, timeout_ms: READY_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  await waitFor(`the Node ${name} to be Ready`, ready, limits);
 }

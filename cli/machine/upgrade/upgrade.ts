@@ -2,19 +2,20 @@ import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DAEMON_SETS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
+import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
+import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
-import type { MachineContext } from "../context.ts";
+import { adminClient, awaited, type MachineContext } from "../context.ts";
 import { MANIFESTS_DIR, UPGRADE_BACKUP_DIR } from "../layout.ts";
-import { addonPhase, asAdmin, asUser, uploadConfig } from "../phases/cluster.ts";
+import { addonPhase, uploadConfig } from "../phases/cluster.ts";
 import { manifestOf } from "../phases/files.ts";
-import { type Component, imageOf } from "../release-images.ts";
-import type { StaticPod } from "../static-pods.ts";
-import { flagOf, isReady, type OwnMachine, versionsOf } from "./cluster.ts";
+import { imageOf } from "../release-images.ts";
+import { flagOf, type StaticPod } from "../static-pods.ts";
+import { type OwnMachine, versionsOf } from "./cluster.ts";
 import { loadReleaseImages } from "./images.ts";
-import { withLease, withOwnLock } from "./locks.ts";
+import { lockUpgrade, withLease } from "./locks.ts";
 import { upgradeNodeAgent } from "./node-agent.ts";
 import { upgradeStaticPods } from "./static-pods.ts";
 import { nodeFaults, requireNone, upgradeFaults } from "./versions.ts";
@@ -28,7 +29,6 @@ export interface Upgrade {
   readonly build: string;
 }
 
-/** A node that is away has neither the images nor a new proxy: no one waits for longer. */
 const ADDONS_TIMEOUT_MS = 60_000;
 const API_TIMEOUT_MS = 60_000;
 const INTERVAL_MS = 500;
@@ -50,52 +50,47 @@ export async function newManifests(
 }
 
 /** `upgrade apply`: the first control plane machine, then what all machines share. */
-export function applyUpgrade({ context, machine, cluster, build }: Upgrade): Promise<void> {
+export async function applyUpgrade({ context, machine, cluster, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
-  return withOwnLock(() =>
-    asAdmin(context, (client) =>
-      withLease(context, client, async () => {
-        const { progress } = context;
-        progress.note("[preflight] Running pre-flight checks");
-        const versions = await versionsOf(client, cluster);
-        requireNone(upgradeFaults(API_LEVEL, versions));
-        await requireHealthy(client);
-        progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
-        progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
-        const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
-        await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
-        await uploadConfig(upgraded);
-        await upgradeNodeAgent(upgraded, build);
-        await upgradeAddons(upgraded, client);
-      }),
-    ),
-  );
+  using _lock = lockUpgrade();
+  using client = await adminClient(context);
+  await withLease(context, client, async () => {
+    const { progress } = context;
+    progress.note("[preflight] Running pre-flight checks");
+    requireNone(upgradeFaults(API_LEVEL, await versionsOf(client, cluster)));
+    await requireHealthy(client);
+    progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
+    progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
+    const upgraded = await withImages(context, build);
+    await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
+    await uploadConfig(upgraded);
+    await upgradeNodeAgent(upgraded, build);
+    await upgradeAddons(upgraded, client);
+  });
 }
 
 /** `upgrade node`: this machine, after the first control plane machine. */
-export function upgradeNode({ context, machine, cluster, build }: Upgrade): Promise<void> {
+export async function upgradeNode({ context, machine, cluster, build }: Upgrade): Promise<void> {
   const work = async () => {
     requireNone(nodeFaults(API_LEVEL, cluster));
-    const upgraded = { ...context, buildOf: await loadReleaseImages(context, build) };
-    if (machine.manifests.size > 0) {
-      await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
-    }
+    const upgraded = await withImages(context, build);
+    await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
     await upgradeNodeAgent(upgraded, build);
   };
-  if (machine.manifests.size === 0) return withOwnLock(work);
-  return withOwnLock(() => asAdmin(context, (client) => withLease(context, client, work)));
+  using _lock = lockUpgrade();
+  if (machine.manifests.size === 0) return work();
+  using client = await adminClient(context);
+  await withLease(context, client, work);
 }
 
-/** Reads what a machine may read of the cluster: a worker by its kubelet's certificate. */
-export function asMachine<T>(
-  context: Pick<MachineContext, "clock">,
-  machine: OwnMachine,
-  work: (client: KubeClient) => Promise<T>,
-): Promise<T> {
-  return machine.manifests.size > 0
-    ? asUser(context, undefined, work)
-    : asUser(context, "kubelet", work);
+/** Loads the images of this release; in the context their tags are those of the new manifests. */
+export async function withImages(context: MachineContext, build: string): Promise<MachineContext> {
+  return { ...context, buildOf: await loadReleaseImages(context, build) };
 }
+
+/** A client with what a machine may do in the cluster: a worker by its kubelet's certificate. */
+export const machineClient = (context: Pick<MachineContext, "clock">, { manifests }: OwnMachine) =>
+  adminClient(context, manifests.size > 0 ? undefined : "kubelet");
 
 /**
  * Waits for the API server, which an interrupted upgrade may have left at its start. Throws
@@ -105,20 +100,12 @@ export async function untilAnswered(
   context: Pick<MachineContext, "clock">,
   machine: OwnMachine,
 ): Promise<void> {
-  const limits = { clock: context.clock, timeout_ms: API_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  const ask = () =>
-    asMachine(context, machine, async (client) => {
-      await client.requestText({ method: "GET", path: "/readyz" });
-      return true;
-    }).catch(() => undefined);
-  await waitFor("the API server", ask, limits).catch((cause: unknown) => {
-    const text = `the API server does not answer since an upgrade was interrupted: ${messageOf(
-      cause,
-    )}`;
-    throw new CommandError("UPGRADE", text, {
-      remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`,
-      cause,
-    });
+  using client = await machineClient(context, machine);
+  const ask = () => client.requestText({ method: "GET", path: "/readyz" });
+  await awaited(context, "the API server", ask, API_TIMEOUT_MS, {
+    code: "UPGRADE",
+    text: "the API server does not answer since an upgrade was interrupted",
+    remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`,
   });
 }
 
@@ -134,7 +121,7 @@ async function requireHealthy(client: KubeClient): Promise<void> {
   await client.requestText({ method: "GET", path: "/readyz" });
   const planes = { labelSelector: "node-role.kubernetes.io/control-plane" };
   const { items } = await client.resource<Node>(NODES).listAll(planes);
-  const unready = items.filter((node) => !isReady(node)).map(({ metadata }) => metadata.name);
+  const unready = items.filter((node) => !isNodeReady(node)).map(({ metadata }) => metadata.name);
   if (unready.length === 0) return;
   throw new CommandError("UPGRADE", `control plane nodes are not Ready: ${unready.join(", ")}`, {
     remedy: "kubectl describe node; of a machine that is lost for good: kubectl delete node",
@@ -145,42 +132,33 @@ async function requireHealthy(client: KubeClient): Promise<void> {
 async function proxied(client: KubeClient): Promise<boolean> {
   const name = { namespace: "kube-system", name: "kube-proxy" };
   const { metadata, status } = await client.resource<DaemonSet>(DAEMON_SETS).get(name);
-  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) return false;
-  const {
-    desiredNumberScheduled = 0,
-    updatedNumberScheduled = 0,
-    numberAvailable = 0,
-  } = status ?? {};
+  if (status === undefined || status.observedGeneration !== metadata.generation) return false;
+  const { desiredNumberScheduled, updatedNumberScheduled = 0, numberAvailable = 0 } = status;
   return Math.min(updatedNumberScheduled, numberAvailable) >= desiredNumberScheduled;
 }
 
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
   const { nodeName, clock, signal, progress } = context;
-  const { cluster } = context.config;
-  const wanted = (["kube-proxy", "coredns"] as const satisfies Component[]).map((component) =>
-    imageOf(component, cluster.imageRepository, context.buildOf?.(component)),
+  const { imageRepository } = context.config.cluster;
+  const wanted = (["kube-proxy", "coredns"] as const).map((component) =>
+    imageOf(component, imageRepository, context.buildOf?.(component)),
   );
   const lacking = async () => {
     const { items } = await client.resource<Node>(NODES).listAll({});
-    return items
-      .filter(({ status }) => {
-        const names = new Set((status?.images ?? []).flatMap((image) => image.names ?? []));
-        return wanted.some((image) => !names.has(image));
-      })
-      .map(({ metadata }) => metadata.name ?? "");
-  };
-  const own = async () => !(await lacking()).includes(nodeName);
-  const limits = { clock, signal, timeout_ms: ADDONS_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  const awaited = async (what: string, holds: () => Promise<boolean>) => {
-    await waitFor(what, holds, limits).catch((thrown: unknown) => {
-      if (!isErrno(thrown, "ETIMEDOUT")) throw thrown;
+    const without = items.filter(({ status }) => {
+      const names = new Set(status?.images?.flatMap((image) => image.names ?? []));
+      return wanted.some((image) => !names.has(image));
     });
+    return without.map(({ metadata }) => metadata.name);
   };
-  await awaited("the Node to have the images", own);
+  const limits = { clock, signal, timeout_ms: ADDONS_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  /** A node that is away has neither the images nor a new proxy: no one waits for longer. */
+  const inTime = async (what: string, holds: () => Promise<boolean>) =>
+    void (await tolerate(waitFor(what, holds, limits), errno("ETIMEDOUT")));
+  await inTime("the Node to have the images", async () => !(await lacking()).includes(nodeName));
   const others = await lacking();
-  if (others.length === 0)
-    return addonPhase(context, (by) => awaited("proxies", () => proxied(by)));
+  if (others.length === 0) return addonPhase(context, (by) => inTime("proxies", () => proxied(by)));
   progress.note(
     `[upgrade/addon] kube-proxy and CoreDNS stay as they are: ${others.join(", ")} ` +
       "lack their images. On each: r2k upgrade node. Then here again: r2k upgrade apply",
