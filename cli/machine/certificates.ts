@@ -1,7 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { renameSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
+import { join } from "node:path";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import {
   type CertificateRequest,
@@ -9,7 +7,8 @@ import {
   issueCertificate,
   type KeyPair,
 } from "@raft2kube/pki/certificate.ts";
-import { parseCertificate } from "../pki/certificates.ts";
+import { isIssuedBy, parseCertificate } from "../pki/certificates.ts";
+import { readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { ensureServiceAccountKey } from "../pki/pki.ts";
 import { CommandError } from "../terminal.ts";
 import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
@@ -110,8 +109,7 @@ export async function ensureAuthority(
     });
   }
   const made = await createCa({ commonName: AUTHORITY_NAMES[name], days: CA_DAYS, now_ms });
-  await writePair(paths, made);
-  return made;
+  return writeKeyPair(paths, made);
 }
 
 /**
@@ -125,22 +123,18 @@ export async function ensureLeaf(
   now_ms: number,
 ): Promise<"made" | "used"> {
   const paths = pathsOf(dir, leaf.name);
-  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
-  if (cert !== undefined && key !== undefined) {
-    const fault = faultOf(parseCertificate(paths.cert, cert), leaf, ca, now_ms);
-    if (fault === undefined) return "used";
-    throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, {
-      remedy: `remove it and ${paths.key}: they are made again; or put the right ones there`,
-    });
+  const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
+    return `put it back, or remove ${other} too: both are made again`;
+  });
+  if (found === undefined) {
+    await writeKeyPair(paths, await issueBy(dir, leaf.authority, ca, leaf.request, now_ms));
+    return "made";
   }
-  if (cert !== undefined || key !== undefined) {
-    const [missing, other] = cert === undefined ? [paths.cert, paths.key] : [paths.key, paths.cert];
-    throw new CommandError("CERTIFICATE", `${missing} is missing, but ${other} exists`, {
-      remedy: `put it back, or remove ${other} too: both are made again`,
-    });
-  }
-  await writePair(paths, await issueBy(dir, leaf.authority, ca, leaf.request, now_ms));
-  return "made";
+  const fault = faultOf(parseCertificate(paths.cert, found.cert), leaf, ca, now_ms);
+  if (fault === undefined) return "used";
+  throw new CommandError("CERTIFICATE", `${paths.cert} ${fault}`, {
+    remedy: `remove it and ${paths.key}: they are made again; or put the right ones there`,
+  });
 }
 
 /** Issues a certificate. Throws CommandError `EXTERNAL_CA` where the CA's key is not here. */
@@ -166,8 +160,7 @@ function faultOf(
   ca: CaPair,
   now_ms: number,
 ): string | undefined {
-  const issuer = new X509Certificate(ca.cert);
-  if (!cert.checkIssued(issuer) || !cert.verify(issuer.publicKey)) {
+  if (!isIssuedBy(cert, new X509Certificate(ca.cert))) {
     return `was not issued by this cluster's CA (${leaf.authority}.crt)`;
   }
   if (cert.validToDate.getTime() <= now_ms) return `expired on ${cert.validTo}`;
@@ -177,15 +170,6 @@ function faultOf(
     ...ipAddresses.filter((ip) => cert.checkIP(ip) === undefined),
   ];
   return missing.length === 0 ? undefined : `is not valid for ${missing.join(", ")}`;
-}
-
-/** Writes both halves; they come into their places together, as one alone is refused later. */
-async function writePair(paths: { cert: string; key: string }, pair: KeyPair): Promise<void> {
-  await replaceFile(`${paths.key}.new`, pair.key, { mode: 0o600 });
-  await replaceFile(`${paths.cert}.new`, pair.cert, { mode: 0o644 });
-  renameSync(`${paths.key}.new`, paths.key);
-  renameSync(`${paths.cert}.new`, paths.cert);
-  await syncDirectory(dirname(paths.key));
 }
 
 /** Makes the key of service account tokens where there is none. */

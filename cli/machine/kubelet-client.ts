@@ -1,4 +1,3 @@
-import { X509Certificate } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -6,12 +5,12 @@ import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError, codeOf } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
+import { kubeconfigCertificate } from "../pki/certificates.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
 /** A node as its kubelet's certificate names it. */
@@ -44,21 +43,13 @@ export const CLIENT_FILES: ClientFiles = {
 export type ClientState = "missing" | "due" | "valid";
 
 /** The certificate of a kubeconfig; undefined if it, or a file that it names, is not there. */
-async function certificateOf(kubeconfig: string): Promise<string | undefined> {
-  if ((await readIfPresent(kubeconfig)) === undefined) return undefined;
-  try {
-    return (await readKubeconfig(kubeconfig)).cert;
-  } catch (thrown) {
-    if (codeOf(thrown) === "ENOENT") return undefined;
-    throw thrown;
-  }
-}
+const certificateOf = (kubeconfig: string) =>
+  tolerate(kubeconfigCertificate(kubeconfig), errno("ENOENT"));
 
 /** Returns whether a kubeconfig's certificate is that of the node's kubelet. */
 export async function isOfNode(kubeconfig: string, nodeName: string): Promise<boolean> {
   const cert = await certificateOf(kubeconfig);
-  if (cert === undefined) return false;
-  return new X509Certificate(cert).subject.split("\n").includes(`CN=system:node:${nodeName}`);
+  return cert?.subject.split("\n").includes(`CN=system:node:${nodeName}`) ?? false;
 }
 
 /** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
@@ -68,7 +59,7 @@ export async function clientState(
 ): Promise<ClientState> {
   const cert = await certificateOf(kubeconfig);
   if (cert === undefined) return "missing";
-  const { validFromDate, validToDate } = new X509Certificate(cert);
+  const { validFromDate, validToDate } = cert;
   const [from_ms, to_ms] = [validFromDate.getTime(), validToDate.getTime()];
   if (to_ms <= now_ms) return "missing";
   return now_ms > to_ms - (to_ms - from_ms) * RENEW_SHARE ? "due" : "valid";

@@ -1,12 +1,10 @@
-import { createPrivateKey } from "node:crypto";
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
-import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { parseCertificate } from "../pki/certificates.ts";
+import { usablePair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
 import type { KubeletConfig } from "./config/kubelet-config.ts";
+import type { NodeNames } from "./kubelet-client.ts";
 import { KUBELET_DIR } from "./layout.ts";
 
 const PATHS = {
@@ -19,7 +17,7 @@ const PORT = 10_250;
 /** The kubelet's own API, with a certificate that it made itself, as upstream's. */
 export async function kubeletServer(
   config: KubeletConfig,
-  node: { readonly nodeName: string; readonly nodeAddress: string },
+  node: NodeNames,
   now_ms: number,
 ): Promise<KubeletServerOptions | undefined> {
   const ca = config.authentication?.x509?.clientCAFile;
@@ -39,14 +37,14 @@ export async function kubeletServer(
 
 /**
  * The pair by which the kubelet serves: self-signed, as upstream's without others. It is made again
- * when it has ended, or has lost a half: they are written one after the other.
+ * when it ends soon, or has lost a half.
  */
 export async function readServing(
-  { nodeName, nodeAddress }: { readonly nodeName: string; readonly nodeAddress: string },
+  { nodeName, nodeAddress }: NodeNames,
   now_ms: number,
   paths = PATHS,
 ): Promise<{ cert: string; key: string }> {
-  const found = await readUsable(paths, now_ms);
+  const found = await usablePair(paths, now_ms);
   if (found !== undefined) return found;
   const { createCa, issueCertificate } = await import("@raft2kube/pki/certificate.ts");
   const ca = await createCa({ commonName: `${nodeName}-ca`, days: DAYS, now_ms });
@@ -61,18 +59,6 @@ export async function readServing(
     },
     now_ms,
   );
-  const cert = `${pair.cert}${ca.cert}`;
   await mkdir(dirname(paths.key), { recursive: true, mode: 0o700 });
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, cert, { mode: 0o644 });
-  return { cert, key: pair.key };
-}
-
-async function readUsable(paths: typeof PATHS, now_ms: number) {
-  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
-  if (cert === undefined || key === undefined) return undefined;
-  const parsed = parseCertificate(paths.cert, cert);
-  const isUsable =
-    parsed.validToDate.getTime() > now_ms && parsed.checkPrivateKey(createPrivateKey(key));
-  return isUsable ? { cert, key } : undefined;
+  return writeKeyPair(paths, { cert: `${pair.cert}${ca.cert}`, key: pair.key });
 }

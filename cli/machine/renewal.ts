@@ -1,11 +1,14 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { renewCertificate } from "@raft2kube/pki/certificate.ts";
-import { withClientCertificate } from "@raft2kube/pki/kubeconfig.ts";
-import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
-import { parseCertificate } from "../pki/certificates.ts";
+import {
+  isIssuedBy,
+  kubeconfigCertificate,
+  parseCertificate,
+  replaceCertificate,
+} from "../pki/certificates.ts";
 import { CommandError } from "../terminal.ts";
 import { type Authority, CERTIFICATE_DAYS, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
@@ -36,11 +39,9 @@ export async function keptLeaves(
   }
   for (const user of CONTROL_PLANE_KUBECONFIGS) {
     const path = kubeconfigOf(user);
-    if ((await readIfPresent(path)) === undefined) continue;
-    const { cert } = await readKubeconfig(path);
+    const cert = await kubeconfigCertificate(path);
     if (cert === undefined) continue;
-    const parsed = parseCertificate(path, cert);
-    kept.push({ name: `${user}.conf`, authority: "ca", path, isKubeconfig: true, cert: parsed });
+    kept.push({ name: `${user}.conf`, authority: "ca", path, isKubeconfig: true, cert });
   }
   return kept;
 }
@@ -55,15 +56,13 @@ export async function renewLeaf(dir: string, leaf: KeptLeaf, now_ms: number): Pr
     });
   }
   const ca = { cert: await readFile(paths.cert, "utf8"), key };
-  const issuer = parseCertificate(paths.cert, ca.cert);
-  if (!leaf.cert.checkIssued(issuer) || !leaf.cert.verify(issuer.publicKey)) {
+  if (!isIssuedBy(leaf.cert, parseCertificate(paths.cert, ca.cert))) {
     throw new CommandError("OTHER_CA", `${leaf.path} was not issued by ${paths.cert}`, {
       remedy: "give the folder of its own cluster's CA by --cert-dir",
     });
   }
   const options = { days: CERTIFICATE_DAYS, now_ms };
   const renewed = await renewCertificate(ca, String(leaf.cert), options);
-  if (!leaf.isKubeconfig) return replaceFile(leaf.path, renewed, { mode: 0o644 });
-  const text = withClientCertificate(await readFile(leaf.path, "utf8"), renewed);
-  await replaceFile(leaf.path, text, { mode: 0o600 });
+  if (leaf.isKubeconfig) await replaceCertificate(leaf.path, renewed);
+  else await replaceFile(leaf.path, renewed, { mode: 0o644 });
 }

@@ -1,7 +1,6 @@
 import { createPrivateKey, type X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { createCa, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { asError } from "@raft2kube/std/errors.ts";
@@ -9,7 +8,7 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
 import { clusterFiles, KUBECONFIG_USERS } from "./identities.ts";
-import { readKeyPair } from "./key-pair.ts";
+import { readKeyPair, writeKeyPair } from "./key-pair.ts";
 
 const CA_DAYS = 3650;
 
@@ -35,10 +34,8 @@ export async function ensureCa(config: ClusterConfig, now_ms: number): Promise<K
       remedy: restoreKey(config),
     });
   }
-  const pair = await createCa({ commonName: "kubernetes", days: CA_DAYS, now_ms });
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
-  return pair;
+  const made = await createCa({ commonName: "kubernetes", days: CA_DAYS, now_ms });
+  return writeKeyPair(paths, made);
 }
 
 function check(config: ClusterConfig, ca: KeyPair, now_ms: number): void {

@@ -1,5 +1,8 @@
 import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { withClientCertificate } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
@@ -31,6 +34,25 @@ export function parseCertificate(path: string, text: string): X509Certificate {
   }
 }
 
+/** Whether a CA issued the certificate. */
+export const isIssuedBy = (cert: X509Certificate, ca: X509Certificate): boolean =>
+  cert.checkIssued(ca) && cert.verify(ca.publicKey);
+
+/** The certificate of a kubeconfig; undefined if there is no file, or another credential in it. */
+export async function kubeconfigCertificate(path: string): Promise<X509Certificate | undefined> {
+  if ((await readIfPresent(path)) === undefined) return undefined;
+  const { cert } = await readKubeconfig(path);
+  return cert === undefined ? undefined : parseCertificate(path, cert);
+}
+
+/** Replaces the certificate of a kubeconfig by one for the same key; returns both texts. */
+export async function replaceCertificate(path: string, cert: string) {
+  const before = await readFile(path, "utf8");
+  const after = withClientCertificate(before, cert);
+  await replaceFile(path, after, { mode: 0o600 });
+  return { before, after };
+}
+
 /** The file that has the certificate. */
 export function certificatePath(kept: KeptCertificate): string {
   return kept.kind === "pair" ? kept.paths.cert : kept.path;
@@ -51,10 +73,8 @@ export async function keptCertificates(config: ClusterConfig): Promise<KeptCerti
   }
   for (const user of KUBECONFIG_USERS) {
     const path = files.kubeconfig(user);
-    if ((await readIfPresent(path)) === undefined) continue;
-    const { cert } = await readKubeconfig(path);
-    if (cert === undefined) continue;
-    kept.push({ kind: "kubeconfig", cert: parseCertificate(path, cert), path, user });
+    const cert = await kubeconfigCertificate(path);
+    if (cert !== undefined) kept.push({ kind: "kubeconfig", cert, path, user });
   }
   return kept;
 }

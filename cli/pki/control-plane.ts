@@ -4,9 +4,8 @@ import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import type { ClusterConfig } from "../spec/config.ts";
-import { usablePair } from "./front-proxy.ts";
 import { clusterFiles, peerRequest } from "./identities.ts";
-import { readKeyPair, writeKeyPair } from "./key-pair.ts";
+import { readKeyPair, usablePair, writeKeyPair } from "./key-pair.ts";
 import { ensurePki } from "./pki.ts";
 import { CERTIFICATE_DAYS } from "./renew.ts";
 
@@ -63,7 +62,7 @@ async function ensureStoreCa(cluster: ClusterConfig, now_ms: number): Promise<Ke
 /** Ensures the certificate of a member: one that ends soon, or is of another CA, is replaced. */
 async function ensurePeer(own: ClusterConfig, ca: KeyPair, now_ms: number): Promise<void> {
   const files = clusterFiles(own);
-  if ((await usablePair(files, PEER, now_ms, ca.cert)) !== undefined) return;
+  if ((await usablePair(files.pair(PEER), now_ms, ca.cert)) !== undefined) return;
   const request = { ...peerRequest(own), days: CERTIFICATE_DAYS };
   await writeKeyPair(files.pair(PEER), await issueCertificate(ca, request, now_ms));
 }

@@ -1,7 +1,15 @@
-import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
+import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { CommandError } from "../terminal.ts";
+import { parseCertificate } from "./certificates.ts";
+
+type PairPaths = { readonly cert: string; readonly key: string };
 
 /**
  * Reads the certificate and the key of a pair; undefined if neither exists. Throws CommandError
@@ -21,12 +29,28 @@ export async function readKeyPair(
   });
 }
 
-/** Writes a certificate and its key durably, the key first. */
-export async function writeKeyPair(
-  paths: { readonly cert: string; readonly key: string },
-  pair: KeyPair,
-): Promise<KeyPair> {
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+/** Writes both halves; they come into their places together, as one alone is refused later. */
+export async function writeKeyPair(paths: PairPaths, pair: KeyPair): Promise<KeyPair> {
+  await replaceFile(`${paths.key}.new`, pair.key, { mode: 0o600 });
+  await replaceFile(`${paths.cert}.new`, pair.cert, { mode: 0o644 });
+  await rename(`${paths.key}.new`, paths.key);
+  await rename(`${paths.cert}.new`, paths.cert);
+  await syncDirectory(dirname(paths.key));
   return pair;
+}
+
+/** A pair that is there, matches, does not end soon, and is below `ca` if that is given. */
+export async function usablePair(
+  paths: PairPaths,
+  now_ms: number,
+  ca?: string,
+): Promise<KeyPair | undefined> {
+  const [cert, key] = [await readIfPresent(paths.cert), await readIfPresent(paths.key)];
+  if (cert === undefined || key === undefined) return undefined;
+  const parsed = parseCertificate(paths.cert, cert);
+  const from_ms = parsed.validFromDate.getTime();
+  const isDue = parsed.validToDate.getTime() < now_ms + RENEW_DAYS * MS_PER_DAY;
+  if (from_ms > now_ms || isDue || !parsed.checkPrivateKey(createPrivateKey(key))) return undefined;
+  const isIssued = ca === undefined || parsed.verify(new X509Certificate(ca).publicKey);
+  return isIssued ? { cert, key } : undefined;
 }

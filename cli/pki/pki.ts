@@ -21,7 +21,7 @@ import {
   userRequest,
   usersOf,
 } from "./identities.ts";
-import { readKeyPair } from "./key-pair.ts";
+import { readKeyPair, writeKeyPair } from "./key-pair.ts";
 import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
 
 /**
@@ -71,10 +71,7 @@ async function ensurePair(
   const found = await readKeyPair(paths.cert, paths.key, (_, other) => {
     return `put it back, or remove ${other} too: the next start makes both`;
   });
-  if (found) return;
-  const pair = await make();
-  await replaceFile(paths.key, pair.key, { mode: 0o600 });
-  await replaceFile(paths.cert, pair.cert, { mode: 0o644 });
+  if (!found) await writeKeyPair(paths, await make());
 }
 
 async function ensureKubeconfig(

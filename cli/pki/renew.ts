@@ -5,13 +5,19 @@ import { otherUser, RENEW_DAYS } from "@raft2kube/kubelet/bootstrap/identities.t
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { type KeyPair, renewCertificate } from "@raft2kube/pki/certificate.ts";
-import { withClientCertificate, withServer } from "@raft2kube/pki/kubeconfig.ts";
+import { withServer } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
-import { certificatePath, type KeptCertificate, keptCertificates } from "./certificates.ts";
+import {
+  certificatePath,
+  isIssuedBy,
+  type KeptCertificate,
+  keptCertificates,
+  replaceCertificate,
+} from "./certificates.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
 import { followChange } from "./merge-kubeconfig.ts";
 
@@ -19,12 +25,11 @@ export const CERTIFICATE_DAYS = 365;
 
 /** Throws CommandError `FOREIGN` naming all certificates that the cluster's CA did not issue. */
 export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise<void> {
+  const kept = await keptCertificates(config);
   const issuer = new X509Certificate(ca.cert);
-  const foreign = (await keptCertificates(config)).filter(({ cert }) => {
-    return !cert.checkIssued(issuer) || !cert.verify(issuer.publicKey);
-  });
+  const foreign = kept.filter(({ cert }) => !isIssuedBy(cert, issuer));
   if (foreign.length === 0) return;
-  const paths = foreign.map((kept) => certificatePath(kept));
+  const paths = foreign.map(certificatePath);
   const pair = clusterFiles(config).pair("ca");
   throw new CommandError("FOREIGN", `${pair.cert} did not issue ${paths.join(", ")}`, {
     remedy:
@@ -69,10 +74,8 @@ async function renewKubeconfig(
   cert: string,
   note: (line: string) => void,
 ): Promise<void> {
-  const before = await readFile(path, "utf8");
-  const after = withClientCertificate(before, cert);
-  await replaceFile(path, after, { mode: 0o600 });
-  if (user === "admin") await changeCopies(path, { before, after, what: "certificate" }, note);
+  const texts = await replaceCertificate(path, cert);
+  if (user === "admin") await changeCopies(path, { ...texts, what: "certificate" }, note);
 }
 
 /** Notes that copies of a kubeconfig are out of date, and changes the one in ~/.kube/config. */
