@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { tolerateSync } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
 
@@ -75,7 +76,9 @@ function refused(path: string, why: string): CommandError {
 
 /** Reads a backup's first file. Throws CommandError `NOT_A_BACKUP`, `NEWER_BACKUP`. */
 export function readHeader(name: string, text: string): BackupHeader {
-  const header = name === HEADER_NAME ? parsed(text) : undefined;
+  const isNoJson = (thrown: unknown) => thrown instanceof SyntaxError;
+  const value = tolerateSync(() => JSON.parse(text) as unknown, isNoJson);
+  const header = name === HEADER_NAME ? (value as Partial<BackupHeader> | null) : undefined;
   if (typeof header?.formatVersion !== "number" || typeof header.cluster !== "string") {
     throw new CommandError("NOT_A_BACKUP", "the file is no backup of a cluster", {
       remedy: "name a file that r2k backup wrote",
@@ -89,16 +92,4 @@ export function readHeader(name: string, text: string): BackupHeader {
     });
   }
   return { formatVersion, version: String(version), cluster, created: String(created) };
-}
-
-function parsed(text: string): Record<keyof BackupHeader, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null
-      ? (value as Record<keyof BackupHeader, unknown>)
-      : undefined;
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return undefined;
-    throw thrown;
-  }
 }

@@ -187,24 +187,23 @@ async function settle(
 
 /** Each member of the new store starts from the same state, as with etcd's restore. */
 async function importStore(aside: string, config: ClusterConfig): Promise<number> {
-  const file = snapshotPath(aside);
-  const here = { dataDir: aside };
-  let revision = 0;
-  for (const name of storeMemberNames(config)) {
+  const here = { ...config, dataDir: aside };
+  const processes = storeMemberNames(config).map((name) => {
     const { clusterToken = "", peers } = memberOptions(config, name);
     const { initialCluster, advertiseUrls } = peers!;
     const cluster = { initialCluster, advertiseUrls };
-    const dataDir = storeDir(here, name);
-    ({ revision } = await importSnapshot({ file, dataDir, name, clusterToken, cluster }));
-  }
-  for (const name of controlPlaneNames(config)) {
+    return { dataDir: storeDir(here, name), name, clusterToken, cluster };
+  });
+  const machines = controlPlaneNames(config).map((name) => {
     const { clusterToken, ...cluster } = controlPlaneMembers(config, name);
-    const dataDir = storeDir(controlPlanePlace({ ...config, ...here }, name));
-    ({ revision } = await importSnapshot({ file, dataDir, name, clusterToken, cluster }));
+    return { dataDir: storeDir(controlPlanePlace(here, name)), name, clusterToken, cluster };
+  });
+  const alone = { dataDir: storeDir(here), name: "default", clusterToken: "etcd-cluster" };
+  const several = [...processes, ...machines];
+  let revision = 0;
+  for (const member of several.length > 0 ? several : [alone]) {
+    ({ revision } = await importSnapshot({ file: snapshotPath(aside), ...member }));
   }
-  if (revision > 0) return revision;
-  const only = { file, dataDir: storeDir(here), name: "default", clusterToken: "etcd-cluster" };
-  ({ revision } = await importSnapshot(only));
   return revision;
 }
 

@@ -26,27 +26,23 @@ import { machineContext } from "./machine-context.ts";
 /** `r2k upgrade`: takes a cluster of init and join to this release, in kubeadm's words. */
 export function command(): Command {
   const upgrade = new Command("upgrade").description("Take a cluster of machines to this release.");
-  const step = (name: string, description: string) =>
-    upgrade
-      .command(name)
-      .description(description)
-      .option("--patches <dir>", "the folder of patches that this machine was made with");
-  step("plan", "Print what would change, and what forbids it.").action(async (flags: Flags) =>
-    plan(await assemble(flags)),
-  );
-  step("diff", "Print how this machine's static pods would change.").action(async (flags: Flags) =>
-    diff(await assemble(flags)),
-  );
-  step("apply", "Upgrade the first control plane machine.")
+  const step = (name: string, text: string, run: (upgrade: Upgrade) => Promise<void>) =>
+    withPatches(upgrade.command(name).description(text)).action(async (flags: Flags) =>
+      run(await assemble(flags)),
+    );
+  step("plan", "Print what would change, and what forbids it.", plan);
+  step("diff", "Print how this machine's static pods would change.", diff);
+  withPatches(upgrade.command("apply").description("Upgrade the first control plane machine."))
     .argument("[version]", "this release's version, to be sure of it")
     .action(async (version: string | undefined, flags: Flags) => {
       await apply(version, await assemble(flags));
     });
-  step("node", "Upgrade this machine, after the first one.").action(async (flags: Flags) =>
-    node(await assemble(flags)),
-  );
+  step("node", "Upgrade this machine, after the first one.", node);
   return upgrade;
 }
+
+const withPatches = (step: Command) =>
+  step.option("--patches <dir>", "the folder of patches that this machine was made with");
 
 type Flags = { readonly patches?: string };
 

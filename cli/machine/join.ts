@@ -65,15 +65,14 @@ export async function joinMachine(context: MachineContext): Promise<void> {
   const { containerRuntimeEndpoint: _, ...shared } = kubelet;
   const own = { ...shared, ...config.kubelet };
   checkKubeletConfig("kubelet-config", own);
-  const registration = config.join.nodeRegistration;
-  const { patches } = config.join;
-  const init = { ...config.init, ...given({ patches }), nodeRegistration: registration };
+  const { patches, nodeRegistration } = config.join;
+  const init = { ...config.init, ...given({ patches }), nodeRegistration };
   const joined = { ...context, config: { ...config, cluster, init } };
   if (isControlPlane) await prepareControlPlane(joined, client);
   await requireSameCa(cluster.certificatesDir, found.ca);
   await writeBootstrap(found, cluster.certificatesDir);
   try {
-    await kubeletStart(joined, { registration, kubelet: own, isControlPlane });
+    await kubeletStart(joined, own, isControlPlane);
     if (isControlPlane) await joinControlPlane(joined);
   } finally {
     await rm(BOOTSTRAP_KUBECONFIG, { force: true });

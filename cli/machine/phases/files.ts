@@ -60,20 +60,15 @@ export async function certsPhase(context: MachineContext): Promise<void> {
 /** The users of kubeconfigs, each with the server that it reaches. */
 function usersOf(context: MachineContext) {
   const { address, bindPort, nodeName } = context;
-  const local = `https://${address}:${bindPort}`;
+  const server = `https://${address}:${bindPort}`;
   const shared = `https://${endpointOf(context)}`;
-  const user = (file: string, name: string, groups: readonly string[], server = local) => ({
-    file,
-    user: name,
-    groups,
-    server,
-  });
+  const kubelet = `system:node:${nodeName}`;
   return [
-    user("admin", "kubernetes-admin", ["kubeadm:cluster-admins"], shared),
-    user("super-admin", "kubernetes-super-admin", ["system:masters"]),
-    user("kubelet", `system:node:${nodeName}`, ["system:nodes"]),
-    user("controller-manager", "system:kube-controller-manager", []),
-    user("scheduler", "system:kube-scheduler", []),
+    { file: "admin", user: "kubernetes-admin", groups: ["kubeadm:cluster-admins"], server: shared },
+    { file: "super-admin", user: "kubernetes-super-admin", groups: ["system:masters"], server },
+    { file: "kubelet", user: kubelet, groups: ["system:nodes"], server },
+    { file: "controller-manager", user: "system:kube-controller-manager", groups: [], server },
+    { file: "scheduler", user: "system:kube-scheduler", groups: [], server },
   ];
 }
 
@@ -120,13 +115,11 @@ export async function writeManifests(
 ): Promise<void> {
   const { progress } = context;
   const { cluster } = context.config;
+  await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   for (const pod of pods) {
-    await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
     await replaceFile(manifestPath(pod), await manifestOf(context, pod), { mode: 0o600 });
-    progress.note(
-      `[${pod === "etcd" ? "etcd" : "control-plane"}] Creating static Pod manifest ` +
-        `for "${pod}"`,
-    );
+    const phase = pod === "etcd" ? "etcd" : "control-plane";
+    progress.note(`[${phase}] Creating static Pod manifest for "${pod}"`);
   }
   if (pods.includes("etcd")) {
     await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
@@ -157,7 +150,7 @@ export const controlPlanePhase = (context: MachineContext) =>
 export async function etcdPhase(context: MachineContext): Promise<void> {
   if (context.config.cluster.etcd.external === undefined) return writeManifests(context, ["etcd"]);
   context.progress.note(
-    "[etcd] External etcd mode: Skipping the creation of a manifest for " + "local etcd",
+    "[etcd] External etcd mode: Skipping the creation of a manifest for local etcd",
   );
 }
 
@@ -178,22 +171,25 @@ function taintsOf({ taints }: NodeRegistration, isControlPlane: boolean): string
 /** Writes the kubelet's settings of this machine, and starts the node agent. */
 export async function kubeletStart(
   context: MachineContext,
-  node: { registration: NodeRegistration; kubelet: object; isControlPlane: boolean },
+  config: object,
+  isControlPlane: boolean,
 ): Promise<void> {
   const { address, nodeName, clock, signal, progress } = context;
   const { cluster, init } = context.config;
-  const taints = taintsOf(node.registration, node.isControlPlane);
+  const taints = taintsOf(init.nodeRegistration, isControlPlane);
   const flags = new Map([
     ["container-runtime-endpoint", `unix://${NODE_AGENT.criSocket}`],
     ["hostname-override", nodeName],
     ["node-ip", address],
     ...(taints.length > 0 ? [["register-with-taints", taints.join(",")] as const] : []),
-    ...(node.registration.kubeletExtraArgs ?? []).map(({ name, value }) => [name, value] as const),
+    ...(init.nodeRegistration.kubeletExtraArgs ?? []).map(
+      ({ name, value }) => [name, value] as const,
+    ),
   ]);
   const text = nodeFlagsText(flags);
   parseNodeFlags(text);
   await replaceFile(KUBELET_FLAGS, text);
-  const kubelet = await patchKubelet(init.patches?.directory, node.kubelet);
+  const kubelet = await patchKubelet(init.patches?.directory, config);
   await replaceFile(KUBELET_CONFIG, stringify(kubelet));
   await prepareNetwork(cluster);
   await placeImages(context);
@@ -220,14 +216,8 @@ export async function placeImages(context: MachineContext): Promise<void> {
   await symlink(archive, place);
 }
 
-export function kubeletStartPhase(context: MachineContext): Promise<void> {
-  const registration = context.config.init.nodeRegistration;
-  return kubeletStart(context, {
-    registration,
-    kubelet: kubeletConfigOf(context),
-    isControlPlane: true,
-  });
-}
+export const kubeletStartPhase = (context: MachineContext) =>
+  kubeletStart(context, kubeletConfigOf(context), true);
 
 /** Lets the kubelet's kubeconfig name the file that the kubelet renews. */
 export async function kubeletFinalize({
