@@ -9,7 +9,6 @@ import {
 } from "@raft2kube/pki/certificate.ts";
 import { isIssuedBy, parseCertificate } from "../pki/certificates.ts";
 import { readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
-import { ensureServiceAccountKey } from "../pki/pki.ts";
 import { CommandError } from "../terminal.ts";
 import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
 
@@ -171,6 +170,3 @@ function faultOf(
   ];
   return missing.length === 0 ? undefined : `is not valid for ${missing.join(", ")}`;
 }
-
-/** Makes the key of service account tokens where there is none. */
-export const ensureTokenKey = (dir: string) => ensureServiceAccountKey({ pkiDir: dir });

@@ -33,8 +33,7 @@ import {
 import { checksOf, runPreflight, storeChecks } from "./preflight.ts";
 import { downloadCertificates, requireShared } from "./shared-certificates.ts";
 import { certificatesIn } from "./tokens.ts";
-
-const OLDER_MAX = 3;
+import { KUBELET_SKEW_MAX, parseVersion } from "./upgrade/versions.ts";
 
 /**
  * Joins this machine to a cluster, as a worker or as a further control plane. Nothing is written
@@ -164,9 +163,8 @@ function requirePodSubnet(cluster: Fields): void {
 
 /** A kubelet is at most three minor versions older than its API servers, and never newer. */
 function requireSkew(version: string): void {
-  const minorOf = (text: string) => Number(/^v?1\.(\d+)\./.exec(text)?.[1]);
-  const older = minorOf(version) - minorOf(API_LEVEL);
-  if (older >= 0 && older <= OLDER_MAX) return;
+  const older = parseVersion(version).minor - parseVersion(API_LEVEL).minor;
+  if (older >= 0 && older <= KUBELET_SKEW_MAX) return;
   throw new CommandError("SKEW", `the cluster is ${version}, and this r2k is ${API_LEVEL}`, {
     remedy: "a node is of the cluster's version, or at most three minor versions older",
   });

@@ -98,7 +98,9 @@ async function run(flags: Flags, command: Command): Promise<void> {
   const files = clientFilesOf(flags);
   const node = namesOf(flags);
   const { nodeName } = node;
-  const isRenewed = await isRenewable(flags, files, nodeName);
+  // Another user's kubeconfig is taken as it is.
+  const isRenewed =
+    flags.bootstrapKubeconfig !== undefined || (await isOfNode(files.kubeconfig, nodeName));
   const ofFileAndFlags = { ...kubeletOptions(config), runtimeEndpoint: endpoint };
   if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
     const { kubeconfig: _, ...others } = flags;
@@ -162,15 +164,6 @@ function clientFilesOf({ kubeconfig, bootstrapKubeconfig, rootDir }: Flags): Cli
   return { kubeconfig, bootstrap: bootstrapKubeconfig ?? kubeconfig, pem };
 }
 
-/** Whether the kubeconfig is made, and replaced, here: another user's is taken as it is. */
-async function isRenewable(
-  { bootstrapKubeconfig }: Flags,
-  { kubeconfig }: ClientFiles,
-  nodeName: string,
-): Promise<boolean> {
-  return bootstrapKubeconfig !== undefined || (await isOfNode(kubeconfig, nodeName));
-}
-
 /**
  * Gets a certificate. While a node that has none yet gets no answer, its static pods run: the API
  * server can be one of them, as after `kubeadm join --control-plane`.
@@ -190,14 +183,9 @@ async function firstClient(
   }
   const statics = await startStatic();
   try {
-    await waitFor(
-      "the kubelet's certificate",
-      async () => {
-        await obtainClient(node, clock, files);
-        return true;
-      },
-      { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS },
-    );
+    const obtain = () => obtainClient(node, clock, files).then(() => true);
+    const limits = { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS };
+    await waitFor("the kubelet's certificate", obtain, limits);
   } finally {
     await statics.close();
   }

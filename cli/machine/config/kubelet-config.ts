@@ -6,7 +6,7 @@ import { checkTracing, type TracingConfig } from "@raft2kube/rpc/otlp/tracing.ts
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { parse, parseAllDocuments } from "yaml";
-import { CERTIFICATES_DIR, KUBELET_CONFIG, MANIFESTS_DIR } from "../layout.ts";
+import { KUBELET_CONFIG } from "../layout.ts";
 import {
   at,
   type Fields,
@@ -137,28 +137,6 @@ export function podsCgroupIn(text: string | undefined): string {
   const cgroupRoot = isObject(fields) ? fields["cgroupRoot"] : undefined;
   const isRoot = typeof cgroupRoot === "string" && ABSOLUTE.test(cgroupRoot);
   return podsCgroup(isRoot ? { cgroupRoot } : {});
-}
-
-/**
- * The configuration that kubeadm makes for a cluster's kubelets, and RuntimeDefault for containers
- * that name no seccomp profile: else they can make user namespaces.
- */
-export function defaultKubeletConfig(
-  dns: string,
-  domain: string,
-  certificatesDir = CERTIFICATES_DIR,
-): KubeletConfig & Fields {
-  return {
-    apiVersion: "kubelet.config.k8s.io/v1beta1",
-    kind: "KubeletConfiguration",
-    authentication: { x509: { clientCAFile: `${certificatesDir}/ca.crt` } },
-    authorization: { mode: "Webhook" },
-    clusterDNS: [dns],
-    clusterDomain: domain,
-    rotateCertificates: true,
-    seccompDefault: true,
-    staticPodPath: MANIFESTS_DIR,
-  };
 }
 
 /** Reads the file of a machine's kubelet. */

@@ -8,19 +8,18 @@ import { given } from "@raft2kube/std/given.ts";
 import { stringify } from "yaml";
 import { installPlugins } from "../../apply/plugins.ts";
 import { runningPid } from "../../observe/processes.ts";
+import { ensureServiceAccountKey } from "../../pki/pki.ts";
 import { CommandError } from "../../terminal.ts";
 import { endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
 import {
   authoritiesOf,
   ensureAuthority,
   ensureLeaf,
-  ensureTokenKey,
   issueBy,
   leavesOf,
   pathsOf,
 } from "../certificates.ts";
 import { addressOf, type ClusterSection, type NodeRegistration } from "../config/kubeadm.ts";
-import { defaultKubeletConfig } from "../config/kubelet-config.ts";
 import { nodeFlagsText, parseNodeFlags } from "../config/node-flags.ts";
 import { endpointOf, type MachineContext } from "../context.ts";
 import { CLIENT_FILES, writeClient } from "../kubelet-client.ts";
@@ -54,7 +53,7 @@ export async function certsPhase(context: MachineContext): Promise<void> {
       progress.note(`[certs] ${text} "${leaf.name}" certificate and key`);
     }
   }
-  await ensureTokenKey(dir);
+  await ensureServiceAccountKey({ pkiDir: dir });
 }
 
 /** The users of kubeconfigs, each with the server that it reaches. */
@@ -154,12 +153,24 @@ export async function etcdPhase(context: MachineContext): Promise<void> {
   );
 }
 
-/** The KubeletConfiguration of a cluster. */
+/**
+ * The KubeletConfiguration of a cluster: kubeadm's, and RuntimeDefault for containers that name no
+ * seccomp profile, as else they can make user namespaces.
+ */
 export function kubeletConfigOf({ config }: Pick<MachineContext, "config">): object {
-  const { certificatesDir } = config.cluster;
-  const { serviceSubnet, dnsDomain } = config.cluster.networking;
-  const defaults = defaultKubeletConfig(addressOf(serviceSubnet, 10), dnsDomain, certificatesDir);
-  return { ...defaults, ...config.kubelet };
+  const { certificatesDir, networking } = config.cluster;
+  return {
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+    authentication: { x509: { clientCAFile: `${certificatesDir}/ca.crt` } },
+    authorization: { mode: "Webhook" },
+    clusterDNS: [addressOf(networking.serviceSubnet, 10)],
+    clusterDomain: networking.dnsDomain,
+    rotateCertificates: true,
+    seccompDefault: true,
+    staticPodPath: MANIFESTS_DIR,
+    ...config.kubelet,
+  };
 }
 
 /** The taints that a machine registers with. */

@@ -15,7 +15,7 @@ import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
 import { CONTROL_PLANE, flagOf, type StaticPod } from "../static-pods.ts";
 import type { ClusterVersions } from "./versions.ts";
 
-/** Describes this machine by its own files. */
+/** The static pods of a control plane machine, in the order in which they are upgraded. */
 export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE];
 
 /** This machine as its own files describe it. */

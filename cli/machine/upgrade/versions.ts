@@ -1,7 +1,7 @@
 import { CommandError } from "../../terminal.ts";
 
 /** Minor versions that a kubelet may be behind the API server, as upstream's skew policy has it. */
-const KUBELET_SKEW_MAX = 3;
+export const KUBELET_SKEW_MAX = 3;
 
 type Version = { readonly major: number; readonly minor: number; readonly patch: number };
 
