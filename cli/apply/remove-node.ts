@@ -16,7 +16,7 @@ import {
 import { REMOVED_NODES } from "@raft2kube/pki/removed-nodes.ts";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { CERTIFICATE_DAYS } from "../pki/renew.ts";
+import { CERTIFICATE_DAYS } from "../pki/key-pair.ts";
 import type { StepOf } from "../plan/step.ts";
 import { setStopped } from "../spec/nodes.ts";
 import type { Context } from "./context.ts";

@@ -8,12 +8,9 @@ import {
   type KeyPair,
 } from "@raft2kube/pki/certificate.ts";
 import { isIssuedBy, parseCertificate } from "../pki/certificates.ts";
-import { readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
+import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
 import { addressOf, type ClusterSection } from "./config/kubeadm.ts";
-
-const CA_DAYS = 3650;
-export const CERTIFICATE_DAYS = 365;
 
 /** A machine as its certificates name it. */
 export type MachineNames = { readonly nodeName: string; readonly address: string };

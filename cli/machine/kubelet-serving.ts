@@ -1,7 +1,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { KubeletServerOptions } from "@raft2kube/kubelet/options.ts";
-import { usablePair, writeKeyPair } from "../pki/key-pair.ts";
+import { CERTIFICATE_DAYS, usablePair, writeKeyPair } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
 import type { KubeletConfig } from "./config/kubelet-config.ts";
 import type { NodeNames } from "./kubelet-client.ts";
@@ -11,7 +11,6 @@ const PATHS = {
   cert: join(KUBELET_DIR, "pki", "kubelet.crt"),
   key: join(KUBELET_DIR, "pki", "kubelet.key"),
 };
-const DAYS = 365;
 const PORT = 10_250;
 
 /** The kubelet's own API, with a certificate that it made itself, as upstream's. */
@@ -47,7 +46,7 @@ export async function readServing(
   const found = await usablePair(paths, now_ms);
   if (found !== undefined) return found;
   const { createCa, issueCertificate } = await import("@raft2kube/pki/certificate.ts");
-  const ca = await createCa({ commonName: `${nodeName}-ca`, days: DAYS, now_ms });
+  const ca = await createCa({ commonName: `${nodeName}-ca`, days: CERTIFICATE_DAYS, now_ms });
   const pair = await issueCertificate(
     ca,
     {
@@ -55,7 +54,7 @@ export async function readServing(
       dnsNames: [nodeName],
       ipAddresses: [nodeAddress],
       usages: ["server"],
-      days: DAYS,
+      days: CERTIFICATE_DAYS,
     },
     now_ms,
   );

@@ -9,8 +9,9 @@ import {
   parseCertificate,
   replaceCertificate,
 } from "../pki/certificates.ts";
+import { CERTIFICATE_DAYS } from "../pki/key-pair.ts";
 import { CommandError } from "../terminal.ts";
-import { type Authority, CERTIFICATE_DAYS, leavesOf, pathsOf } from "./certificates.ts";
+import { type Authority, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { CONTROL_PLANE_KUBECONFIGS, kubeconfigPath } from "./layout.ts";
 

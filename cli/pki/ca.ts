@@ -8,9 +8,7 @@ import type { ClusterConfig } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
 import { clusterFiles, KUBECONFIG_USERS } from "./identities.ts";
-import { readKeyPair, writeKeyPair } from "./key-pair.ts";
-
-const CA_DAYS = 3650;
+import { CA_DAYS, readKeyPair, writeKeyPair } from "./key-pair.ts";
 
 /**
  * Reads the cluster's CA, or creates it if it has issued nothing. Throws CommandError if key or

@@ -5,13 +5,11 @@ import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { clusterFiles, peerRequest } from "./identities.ts";
-import { readKeyPair, usablePair, writeKeyPair } from "./key-pair.ts";
+import { CA_DAYS, CERTIFICATE_DAYS, readKeyPair, usablePair, writeKeyPair } from "./key-pair.ts";
 import { ensurePki } from "./pki.ts";
-import { CERTIFICATE_DAYS } from "./renew.ts";
 
 const STORE_CA = "etcd/ca";
 const PEER = "etcd/peer";
-const CA_DAYS = 3650;
 /**
  * Files that all control planes have, as kubeadm's: with them they sign certificates and tokens.
  * The key of the store's CA stays with the cluster.

@@ -3,12 +3,10 @@ import type { ApiserverOptions } from "@raft2kube/apiserver/options.ts";
 import { createCa, issueCertificate } from "@raft2kube/pki/certificate.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { type ClusterFiles, clusterFiles } from "./identities.ts";
-import { usablePair, writeKeyPair } from "./key-pair.ts";
+import { CA_DAYS, CERTIFICATE_DAYS, usablePair, writeKeyPair } from "./key-pair.ts";
 
 const CA = "front-proxy-ca";
 const CLIENT = "front-proxy-client";
-const CA_DAYS = 3650;
-const CLIENT_DAYS = 365;
 
 /**
  * Makes the certificate by which aggregated API servers know this cluster's, and its CA, in
@@ -21,7 +19,7 @@ export async function ensureFrontProxy(config: ClusterConfig, now_ms: number): P
     (await usablePair(files.pair(CA), now_ms)) ??
     (await writeKeyPair(files.pair(CA), await createCa({ commonName: CA, days: CA_DAYS, now_ms })));
   if ((await usablePair(files.pair(CLIENT), now_ms, ca.cert)) !== undefined) return;
-  const request = { commonName: CLIENT, usages: ["client"] as const, days: CLIENT_DAYS };
+  const request = { commonName: CLIENT, usages: ["client"] as const, days: CERTIFICATE_DAYS };
   await writeKeyPair(files.pair(CLIENT), await issueCertificate(ca, request, now_ms));
 }
 

@@ -9,6 +9,10 @@ import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
 import { CommandError } from "../terminal.ts";
 import { parseCertificate } from "./certificates.ts";
 
+/** How long a CA is valid, and what it issues, as kubeadm's. */
+export const CA_DAYS = 3650;
+export const CERTIFICATE_DAYS = 365;
+
 type PairPaths = { readonly cert: string; readonly key: string };
 
 /**

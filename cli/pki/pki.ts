@@ -21,8 +21,8 @@ import {
   userRequest,
   usersOf,
 } from "./identities.ts";
-import { readKeyPair, writeKeyPair } from "./key-pair.ts";
-import { CERTIFICATE_DAYS, refuseForeign, renewDue, updateServers } from "./renew.ts";
+import { CERTIFICATE_DAYS, readKeyPair, writeKeyPair } from "./key-pair.ts";
+import { refuseForeign, renewDue, updateServers } from "./renew.ts";
 
 /**
  * Creates the missing certificates, service-account key and kubeconfigs of a cluster. Existing ones

@@ -19,9 +19,8 @@ import {
   replaceCertificate,
 } from "./certificates.ts";
 import { clusterFiles, isNodePart, KUBECONFIG_USERS, serverFor } from "./identities.ts";
+import { CERTIFICATE_DAYS } from "./key-pair.ts";
 import { followChange } from "./merge-kubeconfig.ts";
-
-export const CERTIFICATE_DAYS = 365;
 
 /** Throws CommandError `FOREIGN` naming all certificates that the cluster's CA did not issue. */
 export async function refuseForeign(config: ClusterConfig, ca: KeyPair): Promise<void> {

@@ -83,13 +83,11 @@ function ownVariables(): Record<string, string> {
 
 /** Resolves with what the service writes about its start. */
 async function announcedIn(path: string, signal: AbortSignal): Promise<Announcement> {
-  let said: Announcement | undefined;
-  const isThere = () => {
+  const said = (): Announcement | undefined => {
     const text = tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT"));
-    if (text?.endsWith("\n")) said = JSON.parse(text) as Announcement;
-    return said !== undefined;
+    return text?.endsWith("\n") ? (JSON.parse(text) as Announcement) : undefined;
   };
   const limits = { clock: machineClock(), timeout_ms: READY_TIMEOUT_MS, signal };
-  await tolerate(waitFor("the node agent to be ready", isThere, limits), errno("ETIMEDOUT"));
-  return said ?? { state: "failed", message: `not ready after ${READY_TIMEOUT_MS} ms` };
+  const found = tolerate(waitFor("the node agent to be ready", said, limits), errno("ETIMEDOUT"));
+  return (await found) ?? { state: "failed", message: `not ready after ${READY_TIMEOUT_MS} ms` };
 }
