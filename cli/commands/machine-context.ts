@@ -5,7 +5,8 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { BUNDLES } from "../apply/program-image.ts";
 import { ROOT_DIR } from "../assets.ts";
 import type { KubeadmConfig } from "../machine/config/kubeadm.ts";
-import { type MachineContext, nodeNameOf, ownAddress } from "../machine/context.ts";
+import { nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
+import type { MachineContext } from "../machine/context.ts";
 import { quietProgress, terminalProgress } from "../terminal.ts";
 import { buildRelease } from "./image-release.ts";
 

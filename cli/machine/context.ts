@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
-import { hostname, networkInterfaces } from "node:os";
+import { existsSync } from "node:fs";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -48,7 +47,7 @@ export async function adminClient(
   return new KubeClient({ ...connection, clock, userAgent: "r2k-init" });
 }
 
-/** What a wait in vain is reported as: a CommandError. */
+/** The CommandError that a wait in vain throws. */
 type InVain = { readonly code: string; readonly text: string; readonly remedy: string };
 
 /** Waits as `waitFor` does; in vain it throws `inVain`, followed by the last error. */
@@ -63,30 +62,5 @@ export async function awaited<T>(
   return waitFor(what, probe, limits).catch((cause: unknown) => {
     signal?.throwIfAborted();
     throw new CommandError(code, `${text}: ${messageOf(cause)}`, { remedy, cause });
-  });
-}
-
-/** The machine's name in the cluster. */
-export const nodeNameOf = (wanted = hostname()): string => wanted.toLowerCase();
-
-/** The address of this machine on the link of its default route, or on its first link. */
-export function ownAddress(wanted?: string): string {
-  const all = networkInterfaces();
-  if (wanted !== undefined) {
-    const isOwn = Object.values(all).some((link) => link?.some((one) => one.address === wanted));
-    if (isOwn) return wanted;
-    throw new CommandError("ADDRESS", `no interface of this machine has the address ${wanted}`);
-  }
-  const route = readFileSync("/proc/net/route", "utf8")
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
-  const links = route ? [route[0]!] : Object.keys(all);
-  const found = links
-    .flatMap((link) => all[link] ?? [])
-    .find(({ family, internal }) => family === "IPv4" && !internal);
-  if (found) return found.address;
-  throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {
-    remedy: "give one: --apiserver-advertise-address",
   });
 }

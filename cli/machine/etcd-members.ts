@@ -61,7 +61,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
   const until = <T>(what: string, work: (members: Members) => Promise<T>) => {
     const ask = async () => {
       const url = urls[turn++ % Math.max(1, urls.length)];
-      if (url === undefined) throw new Error("no control plane machine has a static pod of etcd");
+      if (url === undefined) throw new CommandError("MEMBERS", "no machine has a pod of etcd");
       return withMember(url, cluster.certificatesDir, work);
     };
     return awaited(context, what, ask, MEMBERS_TIMEOUT_MS, {

@@ -13,8 +13,7 @@ import { waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
-import { labelsOf, list } from "../machine/config/node-flags.ts";
-import { nodeNameOf, ownAddress } from "../machine/context.ts";
+import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
 import {
   CERTIFICATE_LOG,
   type ClientFiles,

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { hostname, networkInterfaces } from "node:os";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { CommandError } from "../../terminal.ts";
@@ -85,4 +87,29 @@ export function requireOwnRuntime(endpoint: string): void {
   if (endpoint === own) return;
   const text = `criSocket ${endpoint}: a machine's runtime is the product's own`;
   throw new CommandError("CRI", text, { remedy: `leave it out, or give ${own}` });
+}
+
+/** The machine's name in the cluster. */
+export const nodeNameOf = (wanted = hostname()): string => wanted.toLowerCase();
+
+/** The address of this machine on the link of its default route, or on its first link. */
+export function ownAddress(wanted?: string): string {
+  const all = networkInterfaces();
+  if (wanted !== undefined) {
+    const isOwn = Object.values(all).some((link) => link?.some((one) => one.address === wanted));
+    if (isOwn) return wanted;
+    throw new CommandError("ADDRESS", `no interface of this machine has the address ${wanted}`);
+  }
+  const route = readFileSync("/proc/net/route", "utf8")
+    .split("\n")
+    .map((line) => line.split("\t"))
+    .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
+  const links = route ? [route[0]!] : Object.keys(all);
+  const found = links
+    .flatMap((link) => all[link] ?? [])
+    .find(({ family, internal }) => family === "IPv4" && !internal);
+  if (found) return found.address;
+  throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {
+    remedy: "give one: --apiserver-advertise-address",
+  });
 }
