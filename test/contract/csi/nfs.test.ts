@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -147,7 +148,7 @@ describe("NFS driver: calls that wait for a server", () => {
 /** More than tar reads from a pipe before it unpacks something. */
 const FIRST_BYTES = 20_480;
 
-describe("NFS driver: a hostile server", () => {
+describe("NFS driver: a hostile server, and a driver that is killed", () => {
   const csi = new CsiFixture(driver);
   beforeEach(() => csi.open());
   afterEach(async () => {
@@ -206,6 +207,38 @@ describe("NFS driver: a hostile server", () => {
       const copy = csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
       await expect(copy, program).rejects.toEqual(refused(Status.FAILED_PRECONDITION));
     }
+  });
+
+  it("a copy that was cut short by a kill is none, and the next attempt makes it whole", async () => {
+    const hung = csi.path("hung");
+    tarBy(
+      `if mkdir ${hung}; then head -c 4096 "$R2K_TAR"; exec sleep 600; fi; exec "$R2K_TAR" "$@"`,
+    );
+    const { volumeId } = await csi.create({ name: "v" });
+    writeFileSync(share("v/file"), Buffer.alloc(FIRST_BYTES, "x"));
+    /** Kills the driver and its processes once tar was started, and starts it again. */
+    const cutShort = async (call: Promise<unknown>) => {
+      const failed = expect(call).rejects.toThrow();
+      await expect.poll(() => existsSync(hung)).toBe(true);
+      await csi.stop();
+      await failed;
+      await csi.start();
+    };
+    await cutShort(snapshotOf(volumeId));
+    const snapshots = share(".r2k-csi/snapshots");
+    expect(readdirSync(snapshots)).toEqual([expect.stringMatching(/^\..*\.tar\.new$/)]);
+    const { snapshotId, archive } = await snapshotOf(volumeId);
+    const key = path.basename(archive, ".tar");
+    expect(readdirSync(snapshots).sort()).toEqual([`${key}.json`, `${key}.tar`]);
+
+    rmSync(hung, { recursive: true });
+    const restore = () =>
+      csi.create({ name: "copy", volumeContentSource: { snapshot: { snapshotId } } });
+    await cutShort(restore());
+    expect(existsSync(share("copy"))).toBe(false);
+    await restore();
+    expect(readFileSync(share("copy/file"))).toEqual(readFileSync(share("v/file")));
+    expect(readdirSync(share(".r2k-csi/new"))).toEqual([]);
   });
 
   it("no device of the share is opened, also not by tar", async () => {
