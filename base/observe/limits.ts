@@ -15,9 +15,8 @@ export const LIST_ITEMS_MAX = 100;
 /** Least interval between lines of a warning that others can cause as often as they like. */
 export const RECURRING_MS = 10_000;
 
-/** Attributes and events of a span; further ones are dropped (OpenTelemetry's bounds). */
+/** Attributes of a span; further ones are dropped (OpenTelemetry's bound). */
 export const SPAN_ATTRIBUTES_MAX = 128;
-export const SPAN_EVENTS_MAX = 128;
 
 /** The characters of an attribute's text: clients choose paths and user agents. */
 export const ATTRIBUTE_CHARS_MAX = 1_024;

@@ -23,7 +23,6 @@ const PROGRAM = `
       links: [parseTraceparent(long(header + at))],
     });
     span.set({ long: long("an attribute " + at), part: long("the path of " + at).slice(0, 15) });
-    span.event("moment", { long: long("an event " + at) });
     span.fail(long("a failure " + at));
     span.end();
   }

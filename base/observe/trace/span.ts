@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { ownText } from "@raft2kube/std/bytes.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX, SPAN_EVENTS_MAX } from "../limits.ts";
+import { ATTRIBUTE_CHARS_MAX, SPAN_ATTRIBUTES_MAX } from "../limits.ts";
 import type { SpanContext } from "./traceparent.ts";
 
 export type Attribute = string | number | boolean | readonly string[];
@@ -9,13 +9,6 @@ export type Attributes = Readonly<Record<string, Attribute | undefined>>;
 
 /** The side of a request that a span is: OpenTelemetry's SpanKind. */
 export type SpanKind = "internal" | "server" | "client";
-
-export interface SpanEvent {
-  readonly name: string;
-  /** Milliseconds since 1970, with fractions. */
-  readonly at_ms: number;
-  readonly attributes: Readonly<Record<string, Attribute>>;
-}
 
 export interface SpanOptions {
   readonly kind?: SpanKind;
@@ -40,9 +33,8 @@ export interface SpanOwner {
   ended(span: Span): void;
 }
 
-/** The attributes and events of spans that are not sampled: nothing is added to them. */
+/** The attributes of spans that are not sampled: nothing is added to them. */
 const NO_ATTRIBUTES: Record<string, Attribute> = Object.freeze({}) as Record<string, Attribute>;
-const NO_EVENTS: SpanEvent[] = Object.freeze<SpanEvent[]>([]) as SpanEvent[];
 
 const active = new AsyncLocalStorage<Span | undefined>();
 
@@ -59,7 +51,6 @@ export class Span implements SpanContext {
   readonly start_ms: number;
   readonly links: readonly SpanContext[];
   readonly attributes: Record<string, Attribute>;
-  readonly events: SpanEvent[];
   /** Why the operation failed; undefined if it did not. */
   failure: string | undefined;
   end_ms: number | undefined;
@@ -83,7 +74,6 @@ export class Span implements SpanContext {
     this.parentId = parent?.spanId;
     this.start_ms = start_ms ?? (isSampled ? this.time.now_ms() : 0);
     this.attributes = isSampled ? {} : NO_ATTRIBUTES;
-    this.events = isSampled ? [] : NO_EVENTS;
     if (isSampled && attributes) this.set(attributes);
   }
 
@@ -112,16 +102,6 @@ export class Span implements SpanContext {
       }
       this.attributes[name] = boundedValue(value);
     }
-  }
-
-  /** Notes a moment of the operation. */
-  event(name: string, attributes: Readonly<Record<string, Attribute>> = {}): void {
-    if (!this.isSampled || this.events.length >= SPAN_EVENTS_MAX) return;
-    const short = Object.entries(attributes).map(
-      ([key, value]) => [key, boundedValue(value)] as const,
-    );
-    const at_ms = this.time.now_ms();
-    this.events.push({ name, at_ms, attributes: Object.fromEntries(short) });
   }
 
   /** Marks the operation as failed. */

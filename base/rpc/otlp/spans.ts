@@ -1,6 +1,6 @@
-import type { Attribute, Span } from "@raft2kube/observe/trace/span.ts";
+import type { Attribute, Attributes, Span } from "@raft2kube/observe/trace/span.ts";
 import type { SpanContext } from "@raft2kube/observe/trace/traceparent.ts";
-import type { EndedSpan, TracedService } from "@raft2kube/observe/trace/tracer.ts";
+import type { EndedSpan } from "@raft2kube/observe/trace/tracer.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import {
   type AnyValue,
@@ -21,27 +21,10 @@ const NS_PER_MS = 1_000_000;
 
 /** Returns ended spans as OTLP's messages, those of a service together. */
 export function resourceSpans(ended: readonly EndedSpan[]): Init<ResourceSpans>[] {
-  return byService(ended).map(([service, spans]) => ({
-    resource: { attributes: keyValues(resourceOf(service)) },
-    scopeSpans: [{ scope: SCOPE, spans: spans.map(spanMessage) }],
+  return [...Map.groupBy(ended, ({ service }) => service)].map(([{ name, instance }, group]) => ({
+    resource: { attributes: keyValues({ "service.name": name, "service.instance.id": instance }) },
+    scopeSpans: [{ scope: SCOPE, spans: group.map(({ span }) => spanMessage(span)) }],
   }));
-}
-
-function byService(ended: readonly EndedSpan[]): [TracedService, Span[]][] {
-  const groups = new Map<TracedService, Span[]>();
-  for (const { service, span } of ended) {
-    const group = groups.get(service);
-    if (group) group.push(span);
-    else groups.set(service, [span]);
-  }
-  return [...groups];
-}
-
-function resourceOf({ name, instance }: TracedService): Record<string, Attribute> {
-  return {
-    "service.name": name,
-    ...(instance === undefined ? {} : { "service.instance.id": instance }),
-  };
 }
 
 function spanMessage(span: Span): Init<SpanMessage> {
@@ -54,11 +37,6 @@ function spanMessage(span: Span): Init<SpanMessage> {
     startTimeUnixNano: nanoseconds(span.start_ms),
     endTimeUnixNano: nanoseconds(span.end_ms ?? span.start_ms),
     attributes: keyValues(span.attributes),
-    events: span.events.map(({ name, at_ms, attributes }) => ({
-      name,
-      timeUnixNano: nanoseconds(at_ms),
-      attributes: keyValues(attributes),
-    })),
     links: span.links.map(ids),
     ...(failure === undefined
       ? {}
@@ -75,8 +53,10 @@ function nanoseconds(ms: number): bigint {
   return BigInt(whole_ms) * BigInt(NS_PER_MS) + BigInt(Math.floor((ms - whole_ms) * NS_PER_MS));
 }
 
-function keyValues(attributes: Readonly<Record<string, Attribute>>): Init<KeyValue>[] {
-  return Object.entries(attributes).map(([key, value]) => ({ key, value: anyValue(value) }));
+function keyValues(attributes: Attributes): Init<KeyValue>[] {
+  return Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : { key, value: anyValue(value) },
+  );
 }
 
 function anyValue(value: Attribute): Init<AnyValue> {

@@ -1,5 +1,5 @@
 import type { Span } from "@raft2kube/observe/trace/span.ts";
-import type { EndedSpan, Tracer } from "@raft2kube/observe/trace/tracer.ts";
+import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { SPANS_SHOWN_MAX } from "../limits.ts";
 import { resourceSpans } from "./spans.ts";
 
@@ -16,7 +16,8 @@ export function tracesOf(tracer: Tracer | undefined, names: readonly string[]): 
   const wanted = new Set(
     all.filter(({ span }) => occursIn(span, names)).map(({ span }) => span.traceId),
   );
-  return spansJson(all.filter(({ span }) => wanted.has(span.traceId)).slice(-SPANS_SHOWN_MAX));
+  const shown = all.filter(({ span }) => wanted.has(span.traceId)).slice(-SPANS_SHOWN_MAX);
+  return otlpJson({ resourceSpans: resourceSpans(shown) });
 }
 
 function occursIn({ attributes }: Span, names: readonly string[]): boolean {
@@ -29,12 +30,7 @@ function occursIn({ attributes }: Span, names: readonly string[]): boolean {
     );
 }
 
-/** Returns spans in OTLP's JSON encoding: ids in hexadecimal, 64-bit integers as strings. */
-function spansJson(ended: readonly EndedSpan[]): string {
-  return otlpJson({ resourceSpans: resourceSpans(ended) });
-}
-
-/** Encodes a message with spans as OTLP's JSON does. */
+/** Encodes a message with spans as OTLP's JSON: ids in hexadecimal, 64-bit integers as strings. */
 export function otlpJson(message: object): string {
   return JSON.stringify(message, (_, value: unknown) => {
     if (typeof value === "bigint") return value.toString();
