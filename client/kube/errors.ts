@@ -68,6 +68,9 @@ function hasReason(thrown: unknown, ...reasons: string[]): boolean {
 /** The object, or the resource itself, is not there. */
 export const isNotFound = (thrown: unknown): boolean => hasReason(thrown, "NotFound");
 
+/** The user has no right to it. */
+export const isForbidden = (thrown: unknown): boolean => hasReason(thrown, "Forbidden");
+
 /** Resolves with the object, or undefined when it or its resource does not exist. */
 export async function undefinedIfNotFound<T>(read: Promise<T>): Promise<T | undefined> {
   return tolerate(read, isNotFound);

@@ -1,4 +1,3 @@
-import { StringDecoder } from "node:string_decoder";
 import { asError, codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { KubeError, type Status, TransportError } from "../errors.ts";
 import { WATCH_LINE_BYTES_MAX } from "../limits.ts";
@@ -43,11 +42,11 @@ export function watchStream<T extends KubeObject>(
 
 /** The whole lines of each chunk: a step of an asynchronous generator for each line costs more. */
 async function* linesOf(response: HttpResponse, what: string): AsyncIterable<string[]> {
-  const decoder = new StringDecoder("utf8");
+  const decoder = new TextDecoder();
   let rest = "";
   try {
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      const pieces = decoder.write(chunk).split("\n");
+      const pieces = decoder.decode(chunk, { stream: true }).split("\n");
       pieces[0] = rest + (pieces[0] ?? "");
       rest = pieces.pop() ?? "";
       if (rest.length > WATCH_LINE_BYTES_MAX) {
