@@ -5,6 +5,7 @@ import type {
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { NO_PROVISIONER, SELECTED_NODE } from "@raft2kube/client-kube/object/volumes.ts";
 import { compareQuantity } from "@raft2kube/std/quantity.ts";
 import { newest } from "./events.ts";
 import { counted, type Explanation, listed, quoted, waiting, well, wrong } from "./explanation.ts";
@@ -20,8 +21,6 @@ export interface ClaimFacts {
 }
 
 const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
-const NO_PROVISIONER = "kubernetes.io/no-provisioner";
-const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 
 /** Explains why a PersistentVolumeClaim is Pending, lost or still there. */
 export function explainClaim(facts: ClaimFacts): Explanation {

@@ -1,16 +1,22 @@
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import { describe, expect, it } from "vitest";
-import { explain, type Read } from "./gather.ts";
+import { explain } from "./gather.ts";
 import { reasonsOf } from "./scheduling.ts";
 
 type Objects = Readonly<Record<string, object | "forbidden">>;
 
-/** An API of a few paths, lists among them; what is not there is `none`, a missing list empty. */
-const api =
-  (objects: Objects): Read =>
-  async (path) => {
+/** An API of a few paths, lists among them; a list that is missing is empty. */
+const api = (objects: Objects): KubeRequester => ({
+  async request<T>({ path }: KubeRequest) {
     const plain = path.replace(/\?.*/, "").replace("/api/v1/namespaces/n/", "");
-    return objects[plain] ?? (/s$/.test(plain) ? { items: [] } : "none");
-  };
+    const found = objects[plain] ?? (/s$/.test(plain) ? { items: [] } : undefined);
+    if (typeof found === "object") return structuredClone(found) as T;
+    throw new KubeError({ code: found === "forbidden" ? 403 : 404 });
+  },
+  send: () => Promise.reject(new TypeError("an explanation writes nothing")),
+  open: () => Promise.reject(new TypeError("an explanation watches nothing")),
+});
 
 const explained = async (kind: string, objects: Objects) => {
   const found = await explain(api(objects), kind, "n", "x", Date.parse("2030-01-01T00:00:00Z"));

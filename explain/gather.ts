@@ -8,17 +8,28 @@ import type {
 } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
+import { isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { ListOptions } from "@raft2kube/client-kube/rest/query.ts";
+import type { KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import {
+  ENDPOINT_SLICES,
+  EVENTS,
+  NODES,
+  PERSISTENT_VOLUME_CLAIMS,
+  PERSISTENT_VOLUMES,
+  PODS,
+  SERVICES,
+  STORAGE_CLASSES,
+} from "@raft2kube/client-kube/rest/resources.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { explainClaim } from "./claim.ts";
 import type { Explanation } from "./explanation.ts";
 import { explainPod } from "./pod.ts";
 import { claimNames } from "./scheduling.ts";
-import { explainService } from "./service.ts";
-
-/**
- * Reads a path of the API as JSON: `none` where there is no such object, `forbidden` where the user
- * has no right to it. All other failures reject.
- */
-export type Read = (path: string) => Promise<object | "none" | "forbidden">;
+import { explainService, isLive, selects } from "./service.ts";
 
 /** The kinds that can be explained, by their names in the API and in short. */
 export const EXPLAINED: Readonly<Record<string, "pods" | "services" | "persistentvolumeclaims">> = {
@@ -38,125 +49,117 @@ const LIMIT = 5_000;
 
 /** Reads what an explanation needs and makes it; undefined: there is no such object. */
 export async function explain(
-  read: Read,
+  kube: KubeRequester,
   kind: string,
   namespace: string,
   name: string,
   now_ms: number,
 ): Promise<Explanation | undefined> {
-  const facts = new Facts(read, namespace, now_ms);
-  const plural = EXPLAINED[kind];
-  const object = plural && (await facts.one(`${plural}/${encodeURIComponent(name)}`));
-  if (!object) return undefined;
-  const found = await (plural === "pods"
-    ? facts.pod(object as Pod)
-    : plural === "services"
-      ? facts.service(object as Service)
-      : facts.claim(object as PersistentVolumeClaim));
-  return facts.unseen.size === 0 ? found : { ...found, unseen: [...facts.unseen] };
+  const facts = new Facts(kube, namespace, now_ms);
+  const found = await facts.explain(EXPLAINED[kind], name);
+  return !found || facts.unseen.size === 0 ? found : { ...found, unseen: [...facts.unseen] };
 }
 
 class Facts {
-  readonly #read: Read;
+  readonly #kube: KubeRequester;
   readonly #namespace: string;
   readonly #now_ms: number;
   /** Resources that the user may not read, so that the explanation may lack a cause. */
   readonly unseen = new Set<string>();
 
-  constructor(read: Read, namespace: string, now_ms: number) {
-    this.#read = read;
+  constructor(kube: KubeRequester, namespace: string, now_ms: number) {
+    this.#kube = kube;
     this.#namespace = namespace;
     this.#now_ms = now_ms;
   }
 
-  async one(path: string): Promise<object | undefined> {
-    const found = await this.#read(`${this.#core()}/${path}`);
-    if (found === "forbidden") this.unseen.add(path);
-    return typeof found === "string" ? undefined : found;
+  async explain(plural: string | undefined, name: string): Promise<Explanation | undefined> {
+    switch (plural) {
+      case "pods": {
+        const pod = await this.#one<Pod>(PODS, name);
+        return pod && this.#pod(pod);
+      }
+      case "services": {
+        const service = await this.#one<Service>(SERVICES, name);
+        return service && this.#service(service);
+      }
+      case "persistentvolumeclaims": {
+        const claim = await this.#one<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, name);
+        return claim && this.#claim(claim);
+      }
+      default:
+        return undefined;
+    }
   }
 
-  async pod(pod: Pod): Promise<Explanation> {
-    const nodes = this.#all<Node>("/api/v1/nodes", "nodes");
-    const events = this.#events("Pod", pod.metadata.name ?? "");
+  async #pod(pod: Pod): Promise<Explanation> {
     const isStarted = pod.status?.phase === "Running";
-    const claims = isStarted
-      ? []
-      : await Promise.all(
-          claimNames(pod).map((name) =>
-            this.one(`persistentvolumeclaims/${encodeURIComponent(name)}`),
-          ),
-        );
-    const unbound = claims.filter((claim) => claim !== undefined);
-    const explained = unbound.map((claim) => this.claim(claim as PersistentVolumeClaim));
-    return explainPod({
-      pod,
-      events: await events,
-      nodes: await nodes,
-      claims: await Promise.all(explained),
-      now_ms: this.#now_ms,
-    });
+    const claims = (isStarted ? [] : claimNames(pod)).map((name) =>
+      this.explain("persistentvolumeclaims", name),
+    );
+    const [events, nodes, explained] = await Promise.all([
+      this.#events("Pod", pod),
+      this.#all<Node>(NODES),
+      Promise.all(claims),
+    ]);
+    const known = explained.filter((claim) => claim !== undefined);
+    return explainPod({ pod, events, nodes, claims: known, now_ms: this.#now_ms });
   }
 
-  async service(service: Service): Promise<Explanation> {
-    const label = encodeURIComponent(`kubernetes.io/service-name=${service.metadata.name}`);
-    const path = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(this.#namespace)}`;
+  async #service(service: Service): Promise<Explanation> {
+    const labelSelector = `kubernetes.io/service-name=${service.metadata.name}`;
     const [pods = [], slices = []] = await Promise.all([
-      this.#all<Pod>(`${this.#core()}/pods`, "pods"),
-      this.#all<EndpointSlice>(
-        `${path}/endpointslices`,
-        "endpointslices",
-        `labelSelector=${label}`,
-      ),
+      this.#all<Pod>(PODS),
+      this.#all<EndpointSlice>(ENDPOINT_SLICES, { labelSelector }),
     ]);
-    const explained = new Map<Pod, Explanation>();
-    const candidates = pods.filter(
-      (pod) => selects(service, pod) && !pod.metadata.deletionTimestamp,
-    );
-    const first = candidates.find(
-      (pod) => !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""),
-    );
-    if (first) explained.set(first, await this.pod(first));
+    const first = pods.find((pod) => selects(service, pod) && isLive(pod));
+    const explained = first && (await this.#pod(first));
+    const now_ms = this.#now_ms;
     return explainService({
       service,
       pods,
       slices,
-      explain: (pod) => explained.get(pod) ?? explainPod({ pod, events: [], now_ms: this.#now_ms }),
+      explain: (pod) =>
+        pod === first && explained ? explained : explainPod({ pod, events: [], now_ms }),
     });
   }
 
-  async claim(claim: PersistentVolumeClaim): Promise<Explanation> {
-    const { name = "" } = claim.metadata;
+  async #claim(claim: PersistentVolumeClaim): Promise<Explanation> {
     const [events, pods = [], classes, volumes] = await Promise.all([
-      this.#events("PersistentVolumeClaim", name),
-      this.#all<Pod>(`${this.#core()}/pods`, "pods"),
-      this.#all<StorageClass>("/apis/storage.k8s.io/v1/storageclasses", "storageclasses"),
-      this.#all<PersistentVolume>("/api/v1/persistentvolumes", "persistentvolumes"),
+      this.#events("PersistentVolumeClaim", claim),
+      this.#all<Pod>(PODS),
+      this.#all<StorageClass>(STORAGE_CLASSES),
+      this.#all<PersistentVolume>(PERSISTENT_VOLUMES),
     ]);
-    const users = pods.filter((pod) => claimNames(pod).includes(name));
+    const users = pods.filter((pod) => claimNames(pod).includes(claim.metadata.name ?? ""));
     return explainClaim({ claim, events, pods: users, classes, volumes });
   }
 
-  async #events(kind: string, name: string): Promise<readonly Event[]> {
-    const of = `involvedObject.kind=${kind},involvedObject.name=${name}`;
-    const path = `${this.#core()}/events`;
-    return (
-      (await this.#all<Event>(path, "events", `fieldSelector=${encodeURIComponent(of)}`)) ?? []
-    );
+  async #events(kind: string, { metadata: { name } }: KubeObject): Promise<readonly Event[]> {
+    const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
+    return (await this.#all<Event>(EVENTS, { fieldSelector })) ?? [];
   }
 
-  async #all<T>(path: string, what: string, query = ""): Promise<T[] | undefined> {
-    const list = await this.#read(`${path}?limit=${LIMIT}${query && `&${query}`}`);
-    if (list === "forbidden") this.unseen.add(what);
-    return typeof list === "string" ? undefined : ((list as { items: T[] | null }).items ?? []);
+  #one<T extends KubeObject>(type: ResourceType, name: string): Promise<T | undefined> {
+    const client = new ResourceClient<T>(this.#kube, type);
+    const read = client.get({ namespace: this.#namespace, name });
+    return this.#seen(`${type.plural}/${name}`, read);
   }
 
-  #core(): string {
-    return `/api/v1/namespaces/${encodeURIComponent(this.#namespace)}`;
+  async #all<T extends KubeObject>(
+    type: ResourceType,
+    options: ListOptions = {},
+  ): Promise<T[] | undefined> {
+    const client = new ResourceClient<T>(this.#kube, type);
+    const query = { namespace: this.#namespace, limit: LIMIT, ...options };
+    return (await this.#seen(type.plural, client.list(query)))?.items;
   }
-}
 
-function selects({ spec }: Service, { metadata }: Pod): boolean {
-  return Object.entries(spec.selector ?? {}).every(
-    ([key, value]) => metadata.labels?.[key] === value,
-  );
+  /** Resolves with undefined for what is not there, and for what may not be read, which is noted. */
+  #seen<T>(what: string, read: Promise<T>): Promise<T | undefined> {
+    return tolerate(read, (thrown) => {
+      if (isForbidden(thrown)) this.unseen.add(what);
+      return isForbidden(thrown) || isNotFound(thrown);
+    });
+  }
 }

@@ -1,5 +1,6 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { readyEndpoints } from "./service.ts";
 
 /** One step of a packet's way. */
 export type Step = { readonly where: string; readonly what: string };
@@ -29,9 +30,8 @@ export interface PathFacts {
 export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: PathFacts): Path {
   if (pod) {
     const { podIP = "" } = pod.status ?? {};
-    if (podIP === "") {
-      return { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
-    }
+    const none = { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
+    if (podIP === "") return none;
     const last = arrival(from, nodes, podIP, pod.spec.nodeName, pod.metadata.name ?? "");
     return { steps: [leaving(from), ...last], addresses: [podIP] };
   }
@@ -45,46 +45,27 @@ export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: Pat
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
     return { steps: [{ where: "DNS", what }], addresses: [] };
   }
-  const endpoints = slices.flatMap((slice) =>
-    (slice.endpoints ?? [])
-      .filter(({ conditions }) => conditions?.ready !== false)
-      .map((endpoint) => ({ ...endpoint, ports: slice.ports ?? [] })),
-  );
+  const endpoints = readyEndpoints(slices);
   const headless = clusterIP === "None" || clusterIP === "";
-  const all = endpoints.map(({ addresses }) => addresses[0] ?? "");
+  const count = endpoints.length;
   const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
-  const rest = endpoints.length - shown.length;
-  const answer = headless ? `the addresses of its ${all.length} ready pods` : clusterIP;
-  const listed = ports.map(({ port, protocol }) => `${port}/${protocol ?? "TCP"}`).join(", ");
-  return {
-    steps: [
-      { where: "DNS", what: `${domain} is ${answer}` },
-      leaving(from),
-      ...(headless
-        ? []
-        : [
-            {
-              where: `rules of ${from}`,
-              what:
-                endpoints.length === 0
-                  ? `${clusterIP} port ${listed}: refused, for no endpoint is ready`
-                  : `${clusterIP} port ${listed}: one of ${all.length} endpoints takes its place`,
-            },
-          ]),
-      ...shown.flatMap(({ addresses, nodeName, targetRef, ports: own }) =>
-        arrival(
-          from,
-          nodes,
-          addresses[0] ?? "",
-          nodeName,
-          targetRef?.name ?? "an address without a pod",
-          own.map(({ port }) => port).join(", "),
-        ),
-      ),
-      ...(rest > 0 ? [{ where: "endpoints", what: `and ${rest} more` }] : []),
-    ],
-    addresses: [...(headless ? [] : [clusterIP]), ...all.slice(0, ENDPOINTS_SHOWN)],
-  };
+  const answer = headless ? `the addresses of its ${count} ready pods` : clusterIP;
+  const steps = [{ where: "DNS", what: `${domain} is ${answer}` }, leaving(from)];
+  if (!headless) {
+    const listed = ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`).join(", ");
+    const taken = `one of ${count} endpoints takes its place`;
+    const fate = count === 0 ? "refused, for no endpoint is ready" : taken;
+    steps.push({ where: `rules of ${from}`, what: `${clusterIP} port ${listed}: ${fate}` });
+  }
+  for (const { addresses, nodeName, targetRef, ports: own } of shown) {
+    const name = targetRef?.name ?? "an address without a pod";
+    const at = own.map(({ port }) => port).join(", ");
+    steps.push(...arrival(from, nodes, addresses[0] ?? "", nodeName, name, at));
+  }
+  const rest = count - shown.length;
+  if (rest > 0) steps.push({ where: "endpoints", what: `and ${rest} more` });
+  const found = shown.map(({ addresses }) => addresses[0] ?? "");
+  return { steps, addresses: [...(headless ? [] : [clusterIP]), ...found] };
 }
 
 const leaving = (from: string): Step => ({
@@ -107,13 +88,9 @@ function arrival(
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);
   const nodeAddress = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
   const range = node?.spec?.podCIDR;
+  const over = `over to ${nodeName} (${nodeAddress ?? "its address is not known"})`;
   return [
-    {
-      where: "between nodes",
-      what: `the route of ${range ?? address} over to ${nodeName} (${
-        nodeAddress ?? "its address is not known"
-      })`,
-    },
+    { where: "between nodes", what: `the route of ${range ?? address} ${over}` },
     { where: nodeName, what: `by its bridge to ${to}` },
   ];
 }

@@ -1,4 +1,5 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import { addQuantity, compareQuantity } from "@raft2kube/std/quantity.ts";
 import { type Explanation, listed, quoted, wrong } from "./explanation.ts";
 
@@ -140,12 +141,8 @@ function explainPrefilter(pod: Pod, message: string): Explanation {
   );
 }
 
-export function claimNames(pod: Pod): string[] {
-  return (pod.spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    if (persistentVolumeClaim) return [persistentVolumeClaim.claimName];
-    return ephemeral ? [`${pod.metadata.name}-${name}`] : [];
-  });
-}
+export const claimNames = (pod: Pod): string[] =>
+  (pod.spec.volumes ?? []).flatMap((volume) => claimNameOf(pod, volume) ?? []);
 
 /** Says whether any node is large enough, which decides between waiting and asking for less. */
 function resourceRemedy(pod: Pod, nodes: readonly Node[] | undefined, resource: string): string {

@@ -1,5 +1,6 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { formatLabelTerms, matchesMap, termsOfMap } from "@raft2kube/api/selector.ts";
 import { counted, type Explanation, listed, waiting, well, wrong } from "./explanation.ts";
 
 /** Facts that explain a Service; the pods are all of its namespace. */
@@ -19,7 +20,7 @@ export function explainService(facts: ServiceFacts): Explanation {
   if (type === "ExternalName") {
     return well(`Service ${name} is a DNS alias (CNAME) of ${externalName}: it has no endpoints`);
   }
-  const ready = readyAddresses(slices);
+  const ready = readyEndpoints(slices).flatMap(({ addresses }) => addresses);
   if (!selector || Object.keys(selector).length === 0) {
     return ready.length > 0
       ? answering(service, ready)
@@ -39,7 +40,7 @@ function explainSelected(
 ): Explanation {
   const { name, namespace } = service.metadata;
   const text = selectorText(selector);
-  const matching = pods.filter(({ metadata }) => matches(selector, metadata.labels));
+  const matching = pods.filter((pod) => selects(service, pod));
   if (matching.length === 0) {
     if (ready.length > 0) return answering(service, ready);
     return wrong(
@@ -82,22 +83,17 @@ function explainPorts(
   slices: readonly EndpointSlice[],
 ): Explanation | undefined {
   const served = new Set(
-    slices
-      .filter((slice) => readyAddresses([slice]).length > 0)
-      .flatMap(({ ports }) => (ports ?? []).map((port) => port.name ?? "")),
+    readyEndpoints(slices).flatMap(({ ports }) => ports.map((port) => port.name ?? "")),
   );
   const dead = (spec.ports ?? []).find(
     (port) => typeof port.targetPort === "string" && !served.has(port.name ?? ""),
   );
   if (!dead) return undefined;
-  const names = [
-    ...new Set(
-      pods.flatMap(({ spec: { containers } }) =>
-        containers.flatMap(({ ports = [] }) => ports.flatMap((port) => port.name ?? [])),
-      ),
-    ),
-  ];
-  const known = names.length > 0 ? `use one of ${listed(names)}` : "use a number";
+  const ports = pods.flatMap(({ spec: { containers } }) =>
+    containers.flatMap((each) => each.ports ?? []),
+  );
+  const names = new Set(ports.flatMap((port) => port.name ?? []));
+  const known = names.size > 0 ? `use one of ${listed([...names])}` : "use a number";
   return wrong(
     `Service ${name} has no answer on port ${dead.port}: no container of its pods has ` +
       `a port named ${dead.targetPort}`,
@@ -123,14 +119,13 @@ const portText = ({ port, targetPort, protocol = "TCP", nodePort }: ServicePort)
     targetPort === undefined || targetPort === port ? "" : ` to ${targetPort}`
   }${nodePort ? ` and ${nodePort} of each node` : ""}`;
 
-/** Addresses that traffic goes to; a headless Service's too. */
-export function readyAddresses(slices: readonly EndpointSlice[]): string[] {
-  return slices.flatMap(({ endpoints }) =>
+/** Endpoints that traffic goes to, with the ports of their slices; a headless Service's too. */
+export const readyEndpoints = (slices: readonly EndpointSlice[]) =>
+  slices.flatMap(({ endpoints, ports }) =>
     (endpoints ?? [])
       .filter(({ conditions }) => conditions?.ready !== false)
-      .flatMap(({ addresses }) => addresses),
+      .map((endpoint) => ({ ...endpoint, ports: ports ?? [] })),
   );
-}
 
 /** The pod that matches most of the selector, with the label that would have to change. */
 function nearest(
@@ -157,16 +152,13 @@ function nearest(
 }
 
 const selectorText = (selector: Readonly<Record<string, string>>): string =>
-  Object.entries(selector)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(",");
+  formatLabelTerms(termsOfMap(selector));
 
-const matches = (
-  selector: Readonly<Record<string, string>>,
-  labels: Readonly<Record<string, string>> = {},
-): boolean => Object.entries(selector).every(([key, value]) => labels[key] === value);
+/** Whether a Service's selector, which has labels, is satisfied by the pod's. */
+export const selects = ({ spec: { selector = {} } }: Service, { metadata }: Pod): boolean =>
+  Object.keys(selector).length > 0 && matchesMap(selector, metadata.labels);
 
-const isLive = ({ status, metadata }: Pod): boolean =>
+export const isLive = ({ status, metadata }: Pod): boolean =>
   !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status?.phase ?? "");
 
 const isPodReady = ({ status }: Pod): boolean =>

@@ -1,4 +1,4 @@
-import type { Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { ContainerStateTerminated, Event, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Dated, Moment } from "./moment.ts";
 import { type Traces, tracedMoments } from "./traced-moments.ts";
 
@@ -40,9 +40,11 @@ export function timelineOf(
     traced.length > 0 && moment.took_ms === undefined && moment.at_ms % SECOND_MS === 0
       ? moment.at_ms + SECOND_MS - 1
       : moment.at_ms;
+  // A step comes before its parts, which may start with it.
+  const depth = (a: Moment, b: Moment) => (a.depth ?? 0) - (b.depth ?? 0);
   return [...moments, ...traced]
     .filter(({ at_ms }) => Number.isFinite(at_ms))
-    .sort((a, b) => order(a) - order(b) || depthOf(a) - depthOf(b) || stageOf(a) - stageOf(b))
+    .sort((a, b) => order(a) - order(b) || depth(a, b) || stageOf(a) - stageOf(b))
     .slice(0, MOMENTS_MAX);
 }
 
@@ -52,9 +54,10 @@ const SECOND_MS = 1_000;
 const isWrite = (what: string): boolean => /^(created$|last (wrote|applied) )/.test(what);
 
 /** Returns an object and all that it owns, and the EndpointSlices that its pods are in. */
-export function familyOf(first: Dated, others: readonly Dated[]): Dated[] {
-  return [first, ...ownedBy(first, others)];
-}
+export const familyOf = (first: Dated, others: readonly Dated[]): Dated[] => [
+  first,
+  ...ownedBy(first, others),
+];
 
 /** Stages in the only order that they can have, for those within one second. */
 const STAGES = [
@@ -76,13 +79,14 @@ function stageOf({ what }: Moment): number {
   return found === -1 ? STAGES.length / 2 : found;
 }
 
-/** A step comes before its parts, which may start with it. */
-const depthOf = ({ depth = 0 }: Moment): number => depth;
-
 const nameOf = ({ kind, metadata }: Dated): string => `${kind} ${metadata.name ?? ""}`;
 
-function ownedBy({ metadata: { uid = "" } }: Dated, others: readonly Dated[]): Dated[] {
-  const owned = new Map<string, Dated>();
+/** Returns what an object owns, also by others that it owns, in the order in which it is found. */
+export function ownedBy<T extends Pick<Dated, "metadata" | "endpoints">>(
+  { metadata: { uid = "" } }: Pick<Dated, "metadata">,
+  others: readonly T[],
+): T[] {
+  const owned = new Map<string, T>();
   for (let before = -1; before !== owned.size; ) {
     before = owned.size;
     for (const each of others) {
@@ -105,26 +109,21 @@ function momentsOf(object: Dated): Moment[] {
   const { conditions = [], containerStatuses = [] } = (object.status ?? {}) as Pod["status"] & {};
   return [
     ...moment(creationTimestamp, "API server", "created"),
-    ...managedFields.flatMap(({ manager = "", operation = "", subresource, time }) =>
-      moment(
-        time,
-        manager,
-        `last ${operation === "Apply" ? "applied" : "wrote"} ${subresource || "it"}`,
-      ),
+    ...managedFields.flatMap(({ manager = "", operation, subresource, time }) => {
+      const did = operation === "Apply" ? "applied" : "wrote";
+      return moment(time, manager, `last ${did} ${subresource || "it"}`);
+    }),
+    ...conditions.flatMap(({ type, status, lastTransitionTime: at, message }) =>
+      moment(at, "condition", `${type} is ${status}${message ? `: ${message}` : ""}`),
     ),
-    ...conditions.flatMap(({ type, status, lastTransitionTime, message }) =>
-      moment(
-        lastTransitionTime,
-        "condition",
-        `${type} is ${status}${message ? `: ${message}` : ""}`,
-      ),
+    ...containerStatuses.flatMap(({ name, state, lastState }) =>
+      [lastState?.terminated, state?.terminated, state?.running].flatMap((run) => {
+        const ended = run as ContainerStateTerminated | undefined;
+        return [
+          ...moment(run?.startedAt, "kubelet", `container ${name} starts`),
+          ...moment(ended?.finishedAt, "kubelet", `container ${name} ends with ${ended?.exitCode}`),
+        ];
+      }),
     ),
-    ...containerStatuses.flatMap(({ name, state, lastState }) => [
-      ...[lastState?.terminated, state?.terminated].flatMap((ended) => [
-        ...moment(ended?.startedAt, "kubelet", `container ${name} starts`),
-        ...moment(ended?.finishedAt, "kubelet", `container ${name} ends with ${ended?.exitCode}`),
-      ]),
-      ...moment(state?.running?.startedAt, "kubelet", `container ${name} starts`),
-    ]),
   ];
 }

@@ -1,7 +1,6 @@
-import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
-import { EXPLAINED, explain, type Read } from "@raft2kube/explain/gather.ts";
+import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { CommandError } from "../terminal.ts";
 
 /** Explains `pod/NAME`, `service/NAME` or `pvc/NAME`. */
@@ -15,24 +14,12 @@ export async function explainObject(
     const remedy = "write pod/NAME, service/NAME or pvc/NAME";
     throw new CommandError("ARGUMENT", `"${target}" cannot be explained`, { remedy });
   }
-  const found = await explain(reader(client), kind, namespace, name, client.clock.now());
+  const found = await explain(client, kind, namespace, name, client.clock.now());
   if (found) return found;
   throw new CommandError("NO_OBJECT", `there is no ${kind} ${name} in namespace ${namespace}`, {
     remedy: "-n NAMESPACE names another namespace",
   });
 }
-
-const reader =
-  (client: KubeClient): Read =>
-  async (path) => {
-    try {
-      return await client.request<object>({ method: "GET", path });
-    } catch (thrown) {
-      if (isNotFound(thrown)) return "none";
-      if (thrown instanceof KubeError && thrown.status.code === 403) return "forbidden";
-      throw thrown;
-    }
-  };
 
 /** The explanation as a person reads it. */
 export function describeExplanation({ sentence, remedy, unseen }: Explanation): string {

@@ -46,8 +46,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   scheduler: ["std", "observe", "reconcile", "api", "client-kube"],
   controllers: ["std", "observe", "reconcile", "pki", "api", "client-kube"],
-  explain: ["std", "api"],
-  dashboard: ["std", "client-kube", "explain", "streaming"],
+  explain: ["std", "api", "client-kube"],
+  dashboard: ["std", "api", "client-kube", "explain", "streaming"],
   dns: ["std", "observe", "api", "client-kube"],
   kubelet: [
     "std",
