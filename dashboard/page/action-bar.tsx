@@ -1,39 +1,32 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { ACTIONS, type Action } from "./actions.ts";
+import { Choice, Input, useWork } from "./fields.tsx";
 import type { Target } from "./kinds.ts";
-import { Problem, useAsked } from "./widgets.tsx";
+import { Lines, Problem, Tabs, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 300;
 
 /** Actions on an object: each is shown with its effect, and confirmed. */
-export function ActionBar({ at, done }: { at: Target; done: (action: Action) => void }) {
-  const [chosen, choose] = useState<Action>();
+export function ActionBar({ at }: { at: Target }) {
+  const [title, choose] = useState<string>();
+  const [did, setDid] = useState<string>();
+  const fitting = ACTIONS.filter((each) => each.fits(at));
+  const chosen = fitting.find((each) => each.title === title);
+  const done = () => {
+    // Another one may have been chosen meanwhile.
+    choose((now) => (now === title ? undefined : now));
+    setDid(`${title}: done`);
+  };
   return (
     <>
-      <nav class="tabs" aria-label="Actions">
-        {ACTIONS.filter((each) => each.fits(at)).map((each) => (
-          <button
-            key={each.title}
-            aria-expanded={each.title === chosen?.title}
-            onClick={() => choose(each.title === chosen?.title ? undefined : each)}
-          >
-            {each.title}
-          </button>
-        ))}
-      </nav>
-      {chosen && (
-        <Confirm
-          key={chosen.title}
-          action={chosen}
-          at={at}
-          done={() => {
-            // Another one may have been chosen meanwhile.
-            choose((now) => (now === chosen ? undefined : now));
-            done(chosen);
-          }}
-        />
-      )}
+      <Tabs
+        label="Actions"
+        of={fitting.map((each) => each.title)}
+        at={title}
+        choose={(name) => choose(name === title ? undefined : name)}
+      />
+      {chosen && <Confirm key={title} action={chosen} at={at} done={done} />}
+      {did && <p role="status">{did}</p>}
     </>
   );
 }
@@ -43,67 +36,32 @@ function Confirm({ action, at, done }: { action: Action; at: Target; done(): voi
   const [effect, unread] = useAsked(() => action.preview(at), []);
   const [values, none] = useAsked(async () => field?.values?.(at), []);
   const [typed, type] = useState<string>();
-  const [runs, setRuns] = useState(false);
   const [lines, setLines] = useState<string[]>([]);
-  const [problem, setProblem] = useState<string>();
+  const { run, runs, problem } = useWork();
   const value = typed ?? values?.[0] ?? field?.value?.(at) ?? "";
-  const run = async () => {
-    setRuns(true);
-    setProblem(undefined);
-    try {
-      const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
-      await action.run(at, value, report);
-      done();
-    } catch (thrown) {
-      setProblem(messageOf(thrown));
-      setRuns(false);
-    }
-  };
+  const report = (line: string) => setLines((before) => [...before, line].slice(-LINES_MAX));
   return (
     <section class="why" aria-label={`Confirm: ${title}`}>
-      {effect ? (
-        <ul class="effect">
-          {effect.map((line) => (
-            <li>{line}</li>
-          ))}
-        </ul>
-      ) : (
-        !unread && <p>Looking at what this does ...</p>
-      )}
+      {effect ? <Lines of={effect} /> : !unread && <p>Looking at what this does ...</p>}
       <Problem text={unread ?? none ?? problem} />
       {field && (
         <label>
           {field.label}{" "}
           {values ? (
-            <select value={value} onChange={(event) => type(event.currentTarget.value)}>
-              {values.map((each) => (
-                <option>{each}</option>
-              ))}
-            </select>
+            <Choice of={values} value={value} set={type} />
           ) : (
-            <input
-              type="number"
-              min="0"
-              value={value}
-              onInput={(event) => type(event.currentTarget.value)}
-            />
+            <Input type="number" min="0" value={value} set={type} />
           )}
         </label>
       )}{" "}
       <button
         class="main"
         disabled={runs || !effect || (field && value === "")}
-        onClick={() => void run()}
+        onClick={() => run(() => action.run(at, value, report).then(done))}
       >
         {title}
       </button>
-      {lines.length > 0 && (
-        <ul class="effect" aria-live="polite">
-          {lines.map((line) => (
-            <li>{line}</li>
-          ))}
-        </ul>
-      )}
+      {lines.length > 0 && <Lines of={lines} />}
     </section>
   );
 }

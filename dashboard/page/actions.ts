@@ -1,7 +1,11 @@
-import { type AnyObject, get, send, serverNow_ms } from "./api.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
+import type { PatchType } from "@raft2kube/client-kube/rest/query.ts";
+import { CONTROLLER_REVISIONS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
+import { type AnyObject, resource, serverNow_ms } from "./api.ts";
 import { dependents } from "./dependents.ts";
 import { drain, evictions } from "./drain.ts";
-import { keyOf, type Target } from "./kinds.ts";
+import { isOf, type Target } from "./kinds.ts";
 import { InputError } from "./text.ts";
 
 /** An action on an object, shown with its preview before a person confirms it. */
@@ -15,35 +19,25 @@ export interface Action {
   run(at: Target, value: string, report: (line: string) => void): Promise<void>;
 }
 
-const MERGE = "application/merge-patch+json";
-const patch = (path: string, body: object, type = MERGE) => send("PATCH", path, body, type);
-const isOf =
-  (...keys: string[]) =>
-  ({ kind }: Target) =>
-    keys.includes(keyOf(kind));
-const can = ({ kind }: Target, verb: string) => kind.verbs.includes(verb);
+const patch = ({ kind, object }: Target, type: PatchType, change: unknown, subresource?: string) =>
+  resource(kind).patch(
+    { ...nameOf(object), ...(subresource ? { subresource } : {}) },
+    type,
+    change,
+  );
 const template = ({ object }: Target) => object.spec?.["template"] as object | undefined;
 const ROLLED = isOf("deployments.apps", "daemonsets.apps", "statefulsets.apps");
 
 /** A number of a template of an object's, and what makes the object have it again. */
 type Revision = { number: string; of: AnyObject };
+const REVISION = "deployment.kubernetes.io/revision";
 
-async function revisions({ kind, object }: Target): Promise<Revision[]> {
-  const { namespace = "", uid } = object.metadata;
-  const isDeployment = kind.plural === "deployments";
-  const plural = isDeployment ? "replicasets" : "controllerrevisions";
-  const path = `/apis/apps/v1/namespaces/${encodeURIComponent(namespace)}/${plural}`;
-  const { items } = await get<{ items: AnyObject[] }>(`${path}?limit=500`);
+async function revisions({ kind, object: { metadata } }: Target): Promise<Revision[]> {
+  const type = kind.plural === "deployments" ? REPLICA_SETS : CONTROLLER_REVISIONS;
+  const { items } = await resource(type).list({ namespace: metadata.namespace, limit: 500 });
   return items
-    .filter(({ metadata }) => metadata.ownerReferences?.some((each) => each.uid === uid))
-    .map((of) => ({
-      of,
-      number: String(
-        isDeployment
-          ? of.metadata.annotations?.["deployment.kubernetes.io/revision"]
-          : of["revision"],
-      ),
-    }))
+    .filter((of) => of.metadata.ownerReferences?.some(({ uid }) => uid === metadata.uid))
+    .map((of) => ({ of, number: String(of["revision"] ?? of.metadata.annotations?.[REVISION]) }))
     .sort((a, b) => Number(b.number) - Number(a.number));
 }
 
@@ -51,18 +45,17 @@ async function rollBack(at: Target, number: string): Promise<void> {
   const found = (await revisions(at)).find((each) => each.number === number)?.of;
   if (!found) throw new InputError(`revision ${number} is no longer kept`);
   const data = found["data"] as object | undefined;
-  if (data) return void (await patch(at.path, data, "application/strategic-merge-patch+json"));
+  if (data) return void (await patch(at, "strategic", data));
   const value = structuredClone(found.spec?.["template"]) as AnyObject;
   delete value.metadata.labels?.["pod-template-hash"];
-  const change = [{ op: "replace", path: "/spec/template", value }];
-  await patch(at.path, change, "application/json-patch+json");
+  await patch(at, "json", [{ op: "replace", path: "/spec/template", value }]);
 }
 
 const unschedulable = (title: string, value: boolean, means: string): Action => ({
   title,
   fits: (at) => isOf("nodes")(at) && (at.object.spec?.["unschedulable"] === true) !== value,
   preview: async () => [means],
-  run: async ({ path }) => void (await patch(path, { spec: { unschedulable: value || null } })),
+  run: async (at) => void (await patch(at, "merge", { spec: { unschedulable: value || null } })),
 });
 
 export const ACTIONS: readonly Action[] = [
@@ -71,27 +64,26 @@ export const ACTIONS: readonly Action[] = [
     fits: (at) => at.kind.subresources.includes("scale"),
     preview: async () => ["The number of pods changes."],
     field: { label: "Replicas", value: ({ object }) => String(object.spec?.["replicas"] ?? 1) },
-    run: async ({ path }, value) =>
-      void (await patch(`${path}/scale`, { spec: { replicas: Number(value) } })),
+    run: async (at, value) =>
+      void (await patch(at, "merge", { spec: { replicas: Number(value) } }, "scale")),
   },
   {
     title: "Restart",
     fits: (at) => ROLLED(at) && template(at) !== undefined,
     preview: async () => ["Its pods are replaced one after the other, as after a change."],
-    run: async ({ path }) => {
-      const at = new Date(serverNow_ms()).toISOString();
-      const annotations = { "kubectl.kubernetes.io/restartedAt": at };
-      await patch(path, { spec: { template: { metadata: { annotations } } } });
+    run: async (at) => {
+      const now = new Date(serverNow_ms()).toISOString();
+      const annotations = { "kubectl.kubernetes.io/restartedAt": now };
+      await patch(at, "merge", { spec: { template: { metadata: { annotations } } } });
     },
   },
   {
     title: "Roll back",
     fits: ROLLED,
     preview: async (at) =>
-      (await revisions(at)).map(
-        ({ number, of }) =>
-          `revision ${number}: ${of.metadata.name}, of ${of.metadata.creationTimestamp}`,
-      ),
+      (await revisions(at)).map(({ number, of: { metadata } }) => {
+        return `revision ${number}: ${metadata.name}, of ${metadata.creationTimestamp}`;
+      }),
     field: {
       label: "To revision",
       values: async (at) => (await revisions(at)).slice(1).map(({ number }) => number),
@@ -103,12 +95,14 @@ export const ACTIONS: readonly Action[] = [
   { title: "Drain", fits: isOf("nodes"), preview: ({ object }) => evictions(object), run: drain },
   {
     title: "Delete",
-    fits: (at) => can(at, "delete"),
-    preview: (at) => dependents(at),
-    run: async ({ path, object }) => {
+    fits: ({ kind }) => canDo(kind, "delete"),
+    preview: dependents,
+    run: ({ kind, object }) => {
       const { uid } = object.metadata;
       // Not another one of the same name that came in its place.
-      await send("DELETE", path, { propagationPolicy: "Background", preconditions: { uid } });
+      const preconditions = { uid };
+      const propagationPolicy = "Background";
+      return resource(kind).delete(nameOf(object), { propagationPolicy, preconditions });
     },
   },
 ];

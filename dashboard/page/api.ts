@@ -1,44 +1,23 @@
-import type { Read } from "@raft2kube/explain/gather.ts";
+import type { PodSpec } from "@raft2kube/api/gen/core/v1.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import { KubeError, type Status, TransportError } from "@raft2kube/client-kube/errors.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import type { HttpResponse } from "@raft2kube/client-kube/transport/transport.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import type { Forward } from "../server/forwards.ts";
 
-interface OwnerReference {
-  apiVersion: string;
-  kind: string;
-  name: string;
-  uid: string;
-  controller?: boolean;
-}
-
 /** An object of any kind, as far as every kind has it. */
-export interface AnyObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: {
-    name: string;
-    namespace?: string;
-    uid?: string;
-    creationTimestamp?: string;
-    labels?: Record<string, string>;
-    annotations?: Record<string, string>;
-    ownerReferences?: OwnerReference[];
-    deletionTimestamp?: string;
-    managedFields?: unknown;
-    resourceVersion?: string;
-  };
+export interface AnyObject extends KubeObject {
+  metadata: ObjectMeta & { name: string };
   spec?: Record<string, unknown>;
   status?: Record<string, unknown>;
   [field: string]: unknown;
 }
 
-/** A refusal of the API server, or its absence (status 502). */
-export class ApiError extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
+export const podSpecOf = ({ spec }: AnyObject) => spec as unknown as PodSpec;
 
 const SESSION = "r2k-dashboard-session";
 
@@ -76,45 +55,50 @@ export const serverNow_ms = (): number => clock.now() + ahead_ms;
 
 async function ask(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch(() => {
-    throw new ApiError(
-      502,
-      byToken
-        ? "the dashboard's server does not answer"
-        : "the dashboard's server has ended: run `r2k dashboard` again",
-    );
+    init.signal?.throwIfAborted();
+    const gone = byToken ? "does not answer" : "has ended: run `r2k dashboard` again";
+    throw new TransportError("ENOSERVER", `the dashboard's server ${gone}`);
   });
   const date = Date.parse(answer.headers.get("x-server-date") ?? "");
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
   if (answer.ok) return answer;
   if (answer.status === 401 && byToken && hasSession()) signOut();
-  const text = await answer.text();
-  let message = text;
+  const message = await answer.text();
   try {
-    message = (JSON.parse(text) as { message?: string }).message ?? text;
+    throw new KubeError({ code: answer.status, ...(JSON.parse(message) as Status) });
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
+    throw new KubeError({ code: answer.status, message: message.slice(0, 2_000) });
   }
-  throw new ApiError(answer.status, message.slice(0, 2_000));
 }
 
-export async function get<T = AnyObject>(path: string, accept = "application/json"): Promise<T> {
-  return (await ask(`/kube${path}`, { headers: { ...own(), accept } })).json() as Promise<T>;
+const JSON_TYPE = "application/json";
+
+function exchange({ method, path, body, signal, ...types }: KubeRequest): Promise<Response> {
+  const { accept = JSON_TYPE, contentType = JSON_TYPE } = types;
+  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const headers = { ...own(), accept, ...(text ? { "content-type": contentType } : {}) };
+  return ask(`/kube${path}`, { method, headers, body: text ?? null, signal: signal ?? null });
 }
 
-export async function send<T = AnyObject>(
-  method: string,
-  path: string,
-  body?: unknown,
-  type = "application/json",
-): Promise<T> {
-  const text = typeof body === "string" ? body : JSON.stringify(body);
-  const headers = { ...own(), accept: "application/json", "content-type": type };
-  return (await ask(`/kube${path}`, { method, headers, body: text ?? null })).json() as Promise<T>;
-}
+/** The API server, with the rights of the session. */
+export const kube: KubeRequester = {
+  request: async <T>(request: KubeRequest) => (await exchange(request)).json() as Promise<T>,
+  send: async (request) => void (await exchange(request)),
+  open: async ({ path, accept, signal }) => {
+    const table = accept?.includes("as=Table") ? "&table=1" : "";
+    const parts = partsOf(openSocket(`/stream${path}${table}`), signal);
+    return { status: 200, headers: {}, body: parts as unknown as HttpResponse["body"] };
+  },
+};
 
-export async function text(path: string): Promise<string> {
-  return (await ask(`/kube${path}`, { headers: { ...own(), accept: "*/*" } })).text();
-}
+export const resource = <T extends KubeObject = AnyObject>(type: ResourceType) =>
+  new ResourceClient<T>(kube, type);
+
+export const get = <T = AnyObject>(path: string) => kube.request<T>({ method: "GET", path });
+
+export const text = async (path: string) =>
+  (await exchange({ method: "GET", path, accept: "*/*" })).text();
 
 /** Asks the dashboard's own server for forwarded ports; resolves with all of them. */
 export async function forwards(method: "GET" | "POST" | "DELETE", path = ""): Promise<Forward[]> {
@@ -129,52 +113,39 @@ export function openSocket(path: string, protocol = "r2k.stream"): WebSocket {
   return socket;
 }
 
-/** Reads for explanations. */
-export const read: Read = async (path) => {
-  try {
-    return await get<AnyObject>(path);
-  } catch (thrown) {
-    if (thrown instanceof ApiError && thrown.status === 404) return "none";
-    if (thrown instanceof ApiError && thrown.status === 403) return "forbidden";
-    throw thrown;
-  }
-};
+/** Close codes of the dashboard's server: the answer's end, and the API server's refusal. */
+const [ENDED, REFUSED] = [1_000, 4_000];
 
-const LINE_CHARS_MAX = 16_384;
-
-/** Lines of a streamed answer; a longer line is cut, and ends with what it lost. */
-export function lines(
-  path: string,
-  onLine: (line: string) => void,
-  onEnd: (why: string, status: number) => void,
-  longest = LINE_CHARS_MAX,
-): () => void {
-  const socket = openSocket(`/stream${path}`);
-  const decoder = new TextDecoder();
-  let [line, lost] = ["", 0];
-  const add = (part: string) => {
-    const free = Math.max(0, longest - line.length);
-    line += part.slice(0, free);
-    lost += Math.max(0, part.length - free);
-  };
-  const flush = () => {
-    const whole = lost > 0 ? `${line} ... (${lost.toLocaleString("en")} more characters)` : line;
-    [line, lost] = ["", 0];
-    onLine(whole);
-  };
+/** Returns the parts of a streamed answer, as they come. */
+async function* partsOf(
+  socket: WebSocket,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let end: CloseEvent | undefined;
+  let wake = () => {};
   socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
-    const parts = decoder.decode(data, { stream: true }).split("\n");
-    parts.forEach((part, i) => {
-      if (i > 0) flush();
-      add(part);
-    });
+    parts.push(new Uint8Array(data));
+    wake();
   };
-  socket.onclose = ({ code, reason }) => {
-    if (line) flush();
-    onEnd(reason, code);
+  socket.onclose = (event) => {
+    end = event;
+    wake();
   };
-  return () => {
-    socket.onclose = socket.onmessage = null;
+  const close = () => socket.close();
+  signal?.addEventListener("abort", close);
+  if (signal?.aborted) close();
+  try {
+    while (!end || parts.length > 0) {
+      const part = parts.shift();
+      if (part) yield part;
+      else await new Promise<void>((resolve) => (wake = resolve));
+    }
+    const { code, reason: message } = end;
+    if (code === REFUSED) throw new KubeError({ code: 403, message });
+    if (code !== ENDED) throw new TransportError("EGONE", message || "the connection was lost");
+  } finally {
+    signal?.removeEventListener("abort", close);
     socket.close();
-  };
+  }
 }

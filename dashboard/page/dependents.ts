@@ -1,85 +1,78 @@
-import { type AnyObject, ApiError, get } from "./api.ts";
-import { type Kind, keyOf, pathOf, type Target } from "./kinds.ts";
+import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { ownedBy } from "@raft2kube/explain/timeline.ts";
+import { type AnyObject, resource } from "./api.ts";
+import { isOf, type Kind, type Target } from "./kinds.ts";
 
-type Named = Pick<AnyObject, "metadata">;
-type Listed = { kind: Kind; items: Named[]; more: boolean };
+type Listed = { kind: Kind; items: { metadata: ObjectMeta }[]; more: boolean };
+type Found = { listed: readonly Listed[]; unseen: readonly Kind[] };
 
-const ACCEPT = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 const OBJECTS_MAX = 2_000;
 const AT_ONCE = 6;
 const LINES_MAX = 200;
 /** Kinds that a server deletes by itself after a time. */
-const LEFT_OUT = ["events", "events.events.k8s.io"];
+const isLeftOut = isOf("events", "events.events.k8s.io");
+const isDefinition = isOf("customresourcedefinitions.apiextensions.k8s.io");
 
 /** Lists, in lines, the objects that go with a deleted one, and kinds that may not be listed. */
 export async function dependents({ kind, kinds, object }: Target): Promise<string[]> {
   const { name, namespace } = object.metadata;
-  const key = keyOf(kind);
-  const within = key === "namespaces" ? name : namespace;
-  const own = [`${kind.kind} ${name}`];
-  if (key === "customresourcedefinitions.apiextensions.k8s.io") {
-    const custom = kinds.find((each) => keyOf(each) === name);
-    return [...own, ...(custom ? counts(await listAll([custom], undefined)) : [])];
+  const own = `${kind.kind} ${name}`;
+  if (isDefinition({ kind })) {
+    const custom = kinds.filter((each) => groupResourceOf(each) === name);
+    return [own, ...counts(await listAll(custom, undefined))];
   }
-  if (within === undefined) return own;
+  const isNamespace = isOf("namespaces")({ kind });
+  const within = isNamespace ? name : namespace;
+  if (within === undefined) return [own];
   const wanted = kinds.filter(
-    (each) => each.namespaced && each.verbs.includes("delete") && !LEFT_OUT.includes(keyOf(each)),
+    (each) => each.namespaced && canDo(each, "delete") && !isLeftOut({ kind: each }),
   );
-  const { listed, unseen } = await listAll(wanted, within);
-  if (key === "namespaces") return [...own, ...counts({ listed, unseen })];
-  return [...own, ...owned(object, listed), ...notes(unseen, listed)];
+  const found = await listAll(wanted, within);
+  return [own, ...(isNamespace ? counts(found) : owned(object, found))];
 }
 
 /** Objects that name the given one, or one that names it, as their owner. */
-function owned({ metadata: { uid = "" } }: AnyObject, listed: readonly Listed[]): string[] {
-  const gone = new Map([[uid, 0]]);
-  const lines: string[] = [];
-  for (let before = 0; before !== gone.size; ) {
-    before = gone.size;
-    for (const { kind, items } of listed) {
-      for (const { metadata } of items) {
-        const owner = metadata.ownerReferences?.find((each) => gone.has(each.uid));
-        if (!owner || !metadata.uid || gone.has(metadata.uid)) continue;
-        const depth = gone.get(owner.uid)! + 1;
-        gone.set(metadata.uid, depth);
-        if (lines.length < LINES_MAX) lines.push(`${kind.kind} ${metadata.name}`);
-      }
-    }
-  }
-  const more = gone.size - 1 - lines.length;
-  return more > 0 ? [...lines, `and ${more} more`] : lines;
+function owned(object: AnyObject, { listed, unseen }: Found): string[] {
+  const all = listed.flatMap(({ kind: { kind }, items }) =>
+    items.map(({ metadata }) => ({ kind, metadata })),
+  );
+  const gone = ownedBy(object, all).map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+  const more = gone.length - LINES_MAX;
+  const partly = listed.filter((each) => each.more);
+  return [
+    ...gone.slice(0, LINES_MAX),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...notes(unseen),
+    ...partly.map(({ kind }) => `only ${OBJECTS_MAX} of ${kind.kind} were looked at`),
+  ];
 }
 
-const counts = ({ listed, unseen }: Awaited<ReturnType<typeof listAll>>) => [
+const counts = ({ listed, unseen }: Found) => [
   ...listed
     .filter(({ items }) => items.length > 0)
     .map(({ kind, items, more }) => `${items.length}${more ? " or more" : ""} of ${kind.kind}`),
-  ...notes(unseen, []),
+  ...notes(unseen),
 ];
 
-const notes = (unseen: readonly Kind[], listed: readonly Listed[]) => [
-  ...(unseen.length > 0
-    ? [`perhaps more, which you may not list: ${unseen.map(keyOf).join(", ")}`]
-    : []),
-  ...listed
-    .filter(({ more }) => more)
-    .map(({ kind }) => `only ${OBJECTS_MAX} of ${kind.kind} were looked at`),
-];
+const notes = (unseen: readonly Kind[]) =>
+  unseen.length > 0
+    ? [`perhaps more, which you may not list: ${unseen.map(groupResourceOf).join(", ")}`]
+    : [];
 
-async function listAll(kinds: readonly Kind[], namespace: string | undefined) {
+async function listAll(kinds: readonly Kind[], namespace: string | undefined): Promise<Found> {
   const [listed, unseen]: [Listed[], Kind[]] = [[], []];
   const waiting = [...kinds];
   const work = async () => {
     for (let kind = waiting.shift(); kind; kind = waiting.shift()) {
       try {
-        const path = `${pathOf(kind, namespace)}?limit=${OBJECTS_MAX}`;
-        const list = await get<{ items: Named[] | null; metadata?: { continue?: string } }>(
-          path,
-          ACCEPT,
-        );
-        listed.push({ kind, items: list.items ?? [], more: Boolean(list.metadata?.continue) });
+        const options = { namespace, limit: OBJECTS_MAX, metadataOnly: true };
+        const { items, metadata } = await resource(kind).list(options);
+        listed.push({ kind, items, more: Boolean(metadata.continue) });
       } catch (thrown) {
-        if (!(thrown instanceof ApiError) || thrown.status === 502) throw thrown;
+        if (!(thrown instanceof KubeError) || thrown.http === 502) throw thrown;
         unseen.push(kind);
       }
     }

@@ -1,63 +1,54 @@
-import { type AnyObject, ApiError, get, send } from "./api.ts";
-import { PODS, pathOf, type Target } from "./kinds.ts";
+import { isMirrorPod } from "@raft2kube/api/core/v1/pod/mirror.ts";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isConflict, isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
+import { type AnyObject, resource } from "./api.ts";
+import type { Target } from "./kinds.ts";
 
 const RETRY_MS = 5_000;
 const TRIES_MAX = 60;
 
-const isDaemon = ({ metadata }: AnyObject) =>
-  metadata.ownerReferences?.some(
-    ({ apiVersion, kind, controller }) =>
-      kind === "DaemonSet" && apiVersion.startsWith("apps/") && controller,
-  ) ?? false;
-const isMirror = ({ metadata }: AnyObject) =>
-  metadata.annotations?.["kubernetes.io/config.mirror"] !== undefined;
-const isOver = ({ status }: AnyObject) =>
-  ["Succeeded", "Failed"].includes(String(status?.["phase"]));
+/** Whether a pod is the node's own, so that a drain leaves it. */
+const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "DaemonSet";
+const isOver = ({ status }: Pod) => ["Succeeded", "Failed"].includes(status?.phase ?? "");
 
-async function podsOn(node: AnyObject): Promise<AnyObject[]> {
-  const of = encodeURIComponent(`spec.nodeName=${node.metadata.name}`);
-  const { items } = await get<{ items: AnyObject[] | null }>(`/api/v1/pods?fieldSelector=${of}`);
-  return items ?? [];
+async function podsOn({ metadata: { name } }: AnyObject): Promise<Pod[]> {
+  return (await resource<Pod>(PODS).list({ fieldSelector: `spec.nodeName=${name}` })).items;
 }
-
-const label = ({ metadata: { namespace, name } }: AnyObject) => `${namespace}/${name}`;
 
 /** Lists, in lines, the effect of a drain on each pod of the node. */
 export async function evictions(node: AnyObject): Promise<string[]> {
-  return [
-    "The node is cordoned.",
-    ...(await podsOn(node)).map((pod) => {
-      if (isDaemon(pod) || isMirror(pod)) return `${label(pod)} stays: it belongs to the node`;
-      const volumes = (pod.spec?.["volumes"] ?? []) as { emptyDir?: object }[];
-      const loses = volumes.some(({ emptyDir }) => emptyDir)
-        ? "; the data in its emptyDir is lost"
-        : "";
-      const alone =
-        isOver(pod) || pod.metadata.ownerReferences?.length ? "" : "; no controller makes it again";
-      return `${label(pod)} is evicted${loses}${alone}`;
-    }),
-  ];
+  const lines = (await podsOn(node)).map((pod) => {
+    if (isOfNode(pod)) return `${keyOf(pod)} stays: it belongs to the node`;
+    const loses = pod.spec.volumes?.some(({ emptyDir }) => emptyDir);
+    const isAlone = !isOver(pod) && !pod.metadata.ownerReferences?.length;
+    const data = loses ? "; the data in its emptyDir is lost" : "";
+    return `${keyOf(pod)} is evicted${data}${isAlone ? "; no controller makes it again" : ""}`;
+  });
+  return ["The node is cordoned.", ...lines];
 }
 
 /** Cordons the node, then evicts its pods; one that a budget protects is tried again. */
 export async function drain(
-  { object, path }: Target,
+  { object }: Target,
   _: string,
   report: (line: string) => void,
 ): Promise<void> {
-  const cordon = { spec: { unschedulable: true } };
-  await send("PATCH", path, cordon, "application/merge-patch+json");
-  let left = (await podsOn(object)).filter((pod) => !isDaemon(pod) && !isMirror(pod));
+  await resource(NODES).patch(nameOf(object), "merge", { spec: { unschedulable: true } });
+  let left = (await podsOn(object)).filter((pod) => !isOfNode(pod));
   for (let tries = 0; left.length > 0; tries++) {
-    const kept: AnyObject[] = [];
+    const kept: Pod[] = [];
     for (const pod of left) {
       try {
         await evict(pod);
-        report(`${label(pod)} is evicted`);
+        report(`${keyOf(pod)} is evicted`);
       } catch (thrown) {
-        if (!(thrown instanceof ApiError) || thrown.status !== 429) throw thrown;
+        if (!(thrown instanceof KubeError) || thrown.http !== 429) throw thrown;
         if (tries === TRIES_MAX) throw thrown;
-        report(`${label(pod)} waits: ${thrown.message}`);
+        report(`${keyOf(pod)} waits: ${thrown.message}`);
         kept.push(pod);
       }
     }
@@ -66,16 +57,14 @@ export async function drain(
   }
 }
 
-async function evict({ metadata: { namespace = "", name, uid } }: AnyObject): Promise<void> {
-  const path = pathOf(PODS, namespace, name, "eviction");
-  const body = {
-    apiVersion: "policy/v1",
-    kind: "Eviction",
-    metadata: { name, namespace },
-    deleteOptions: { preconditions: { uid } },
-  };
-  await send("POST", path, body).catch((thrown: unknown) => {
-    // It ended meanwhile.
-    if (!(thrown instanceof ApiError) || ![404, 409].includes(thrown.status)) throw thrown;
-  });
+async function evict(pod: Pod): Promise<void> {
+  const { uid } = pod.metadata;
+  const metadata = nameOf(pod);
+  const deleteOptions = { preconditions: { uid } };
+  const body = { apiVersion: "policy/v1", kind: "Eviction", metadata, deleteOptions };
+  // One that is gone, or another by now, has ended meanwhile.
+  await tolerate(
+    resource(PODS).createSubresource(metadata, "eviction", body),
+    (thrown) => isNotFound(thrown) || isConflict(thrown),
+  );
 }

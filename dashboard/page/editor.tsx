@@ -1,66 +1,73 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { isForbidden } from "@raft2kube/client-kube/errors.ts";
+import type { WriteOptions } from "@raft2kube/client-kube/rest/query.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
-import { type AnyObject, get, send } from "./api.ts";
-import { discover, type Kind, pathOf } from "./kinds.ts";
+import { type AnyObject, resource } from "./api.ts";
+import { useWork, YamlInput } from "./fields.tsx";
+import { discover, type Kind } from "./kinds.ts";
 import { InputError } from "./text.ts";
-import { Dialog, Problem, useAsked } from "./widgets.tsx";
+import { Problem, useAsked } from "./widgets.tsx";
 
-const APPLY = "application/apply-patch+yaml";
-const query = (dry: boolean, force = false) =>
-  `?fieldManager=r2k-dashboard${force ? "&force=true" : ""}${dry ? "&dryRun=All" : ""}`;
+/** The context of objects: those without a namespace go to `namespace`. */
+type Within = { kinds: readonly Kind[]; namespace: string };
+type Edited = { kind: Kind; metadata: AnyObject["metadata"] };
 
-/** YAML to edit: a dry run shows what would change, then server-side apply changes it. */
-export function Editor({ path }: { path: string }) {
+/**
+ * YAML of objects, several with `---` between them: a dry run shows what would change, then
+ * server-side apply changes it. `of` is an object to start with, whose fields are taken over.
+ */
+export function Editor({ of, ...within }: Within & { of?: Edited }) {
   const [text, setText] = useState("");
-  const [diff, setDiff] = useState<string[]>();
-  const [problem, setProblem] = useState<string>();
-  const [before, setBefore] = useState("");
+  const [lines, setLines] = useState<string[]>([]);
+  const [tried, setTried] = useState(false);
+  const [round, setRound] = useState(0);
+  const { run, runs, problem } = useWork();
   // Read once: a newer object must not replace what is being typed; the API refuses old edits.
   const [current, unread] = useAsked(async () => {
-    const [object, { yamlOf }] = await Promise.all([get(path), import("./yaml.ts")]);
-    return yamlOf(object);
-  }, [path]);
+    if (!of) return undefined;
+    const { yamlOf } = await import("./yaml.ts");
+    return yamlOf(await resource(of.kind).get(of.metadata));
+  }, [of?.metadata.uid, round]);
   useEffect(() => {
-    setText(current ?? "");
-    setBefore(current ?? "");
+    if (current !== undefined) setText(current);
   }, [current]);
-  const apply = async (dry: boolean) => {
-    try {
-      const result = await send("PATCH", path + query(dry, true), text, APPLY);
-      const { changes, yamlOf } = await import("./yaml.ts");
-      const after = yamlOf(result);
-      setDiff(dry ? changes(before, after) : undefined);
-      setProblem(dry ? undefined : "applied");
-      if (dry) return;
-      setBefore(after);
-      setText(after);
-    } catch (thrown) {
-      setProblem(messageOf(thrown));
-    }
-  };
+  const apply = (dry: boolean) =>
+    run(async () => {
+      setTried(false);
+      setLines([]);
+      const { objectsIn } = await import("./yaml.ts");
+      const options = {
+        fieldManager: "r2k-dashboard",
+        ...(of && { force: true }),
+        ...(dry && { dryRun: "All" as const }),
+      };
+      for (const object of objectsIn(text)) {
+        const more = await applied(object, within, options);
+        setLines((before) => [...before, ...more]);
+      }
+      setTried(dry);
+      if (!dry) setRound(round + 1);
+    });
   return (
     <>
-      <textarea
-        aria-label="YAML"
-        spellcheck={false}
+      <YamlInput
         value={text}
-        onInput={(event) => {
-          setText(event.currentTarget.value);
-          setDiff(undefined);
+        set={(typed) => {
+          setText(typed);
+          setTried(false);
         }}
       />
-      <Problem text={problem ?? unread} />
-      {diff && (
-        <pre class="diff" tabIndex={0}>
-          {diff.map((line) => (
-            <div class={line.startsWith("+") ? "added" : "removed"}>{line}</div>
-          ))}
-          {diff.length === 0 && "nothing would change"}
-        </pre>
-      )}
+      <Problem text={unread ?? problem} />
+      <pre class="diff" tabIndex={0} role="region" aria-label="Changes" aria-live="polite">
+        {lines.map((line) => (
+          <div class={{ "+": "added", "-": "removed" }[line[0]!] ?? ""}>{line}</div>
+        ))}
+      </pre>
       <p>
-        <button onClick={() => void apply(true)}>Show what changes</button>{" "}
-        <button class="main" disabled={!diff} onClick={() => void apply(false)}>
+        <button disabled={runs} onClick={() => apply(true)}>
+          Show what changes
+        </button>{" "}
+        <button class="main" disabled={runs || !tried} onClick={() => apply(false)}>
           Apply
         </button>
       </p>
@@ -68,85 +75,33 @@ export function Editor({ path }: { path: string }) {
   );
 }
 
-/** Objects from YAML, several with `---` between them: a dry run of all, then all. */
-export function Create({
-  kinds,
-  namespace,
-  close,
-}: {
-  kinds: readonly Kind[];
-  namespace: string;
-  close(): void;
-}) {
-  const [text, setText] = useState("");
-  const [results, setResults] = useState<string[]>([]);
-  const [tried, setTried] = useState(false);
-  const [problem, setProblem] = useState<string>();
-  const run = async (dry: boolean) => {
-    setProblem(undefined);
-    setResults([]);
-    try {
-      const { objectsIn } = await import("./yaml.ts");
-      for (const object of objectsIn(text)) {
-        const result = await create(kinds, namespace, object, dry);
-        setResults((before) => [...before, result]);
-      }
-      setTried(dry);
-    } catch (thrown) {
-      setTried(false);
-      setProblem(messageOf(thrown));
-    }
-  };
-  return (
-    <Dialog title="Create from YAML" close={close}>
-      <p>
-        Objects without a namespace go to <b>{namespace || "default"}</b>.
-      </p>
-      <textarea
-        aria-label="YAML"
-        spellcheck={false}
-        autofocus
-        value={text}
-        onInput={(event) => {
-          setText(event.currentTarget.value);
-          setTried(false);
-        }}
-      />
-      <ul class="effect" aria-live="polite">
-        {results.map((line) => (
-          <li>{line}</li>
-        ))}
-      </ul>
-      <Problem text={problem} />
-      <p>
-        <button onClick={() => void run(true)}>Dry run</button>{" "}
-        <button class="main" disabled={!tried} onClick={() => void run(false)}>
-          Create
-        </button>
-      </p>
-    </Dialog>
-  );
-}
-
-/** Creates an object or applies it to the one that is there; resolves with what was done. */
-async function create(
-  kinds: readonly Kind[],
-  within: string,
+/** Creates an object, or applies it to the one that is there; resolves with what changed. */
+async function applied(
   object: AnyObject,
-  dry: boolean,
-): Promise<string> {
+  within: Within,
+  options: WriteOptions,
+): Promise<string[]> {
   const { apiVersion = "", kind: word = "", metadata } = object;
   const [version = "", group = ""] = apiVersion.split("/").reverse();
   const find = (all: readonly Kind[]) =>
     all.find((each) => each.kind === word && each.group === group);
-  const kind = find(kinds) ?? find(await discover());
+  const kind = find(within.kinds) ?? find(await discover());
   if (!kind) throw new InputError(`this server has no kind "${word}" in "${apiVersion}"`);
-  const { name, namespace = within || "default" } = metadata;
-  const at = { ...kind, version };
+  const { name, namespace = within.namespace || "default" } = metadata;
+  const client = resource({ ...kind, version });
+  const did = (name: string, what: string) =>
+    `${word} ${name} ${options.dryRun ? "would be" : "is"} ${what}`;
   if (name === undefined) {
-    const made = await send("POST", pathOf(at, namespace) + query(dry), object);
-    return `${word} ${made.metadata.name} ${dry ? "would be created" : "created"}`;
+    const made = await client.create({ ...object, metadata: { ...metadata, namespace } }, options);
+    return [did(made.metadata.name, "created")];
   }
-  await send("PATCH", pathOf(at, namespace, name) + query(dry), object, APPLY);
-  return `${word} ${name} ${dry ? "would be applied" : "applied"}`;
+  // A list, since browsers log each object that is not found as an error of the page.
+  const fieldSelector = `metadata.name=${name}`;
+  const listed = await tolerate(client.list({ namespace, fieldSelector }), isForbidden);
+  const before = listed?.items[0];
+  const after = await client.patch({ namespace, name }, "apply", object, options);
+  if (!before) return [did(name, listed ? "created" : "applied")];
+  const { changes, yamlOf } = await import("./yaml.ts");
+  const differences = changes(yamlOf({ ...before, apiVersion, kind: word }), yamlOf(after));
+  return [did(name, differences.length > 0 ? "changed" : "unchanged"), ...differences];
 }

@@ -1,20 +1,21 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
-import { type AnyObject, byToken, forwards } from "./api.ts";
+import { type AnyObject, byToken, forwards, podSpecOf } from "./api.ts";
+import { Input, useWork } from "./fields.tsx";
 import { Problem, useAsked } from "./widgets.tsx";
-
-type Port = { name?: string; containerPort: number; protocol?: string };
 
 /** A pod's ports: by kubectl where the page's server is not on the browser's machine. */
 export function Ports({ pod }: { pod: AnyObject }) {
   const { namespace = "", name } = pod.metadata;
-  if (!byToken) return <Forwards pod={pod} />;
   return (
     <>
       <h3>Ports</h3>
-      <code>
-        kubectl port-forward -n {namespace} {name} PORT
-      </code>
+      {byToken ? (
+        <code>
+          kubectl port-forward -n {namespace} {name} PORT
+        </code>
+      ) : (
+        <Forwards pod={pod} />
+      )}
     </>
   );
 }
@@ -24,33 +25,27 @@ function Forwards({ pod }: { pod: AnyObject }) {
   const { namespace = "", name } = pod.metadata;
   const [round, setRound] = useState(0);
   const [open, unread] = useAsked(() => forwards("GET"), [round]);
-  const [problem, setProblem] = useState<string>();
+  const { run, problem } = useWork();
   const [typed, type] = useState("");
-  const containers = (pod.spec?.["containers"] ?? []) as { ports?: Port[] }[];
-  const ports = containers
-    .flatMap(({ ports = [] }) => ports)
-    .filter(({ protocol = "TCP" }) => protocol === "TCP")
-    .map((each) => each.containerPort);
+  const ports = podSpecOf(pod)
+    .containers.flatMap((each) => each.ports ?? [])
+    .filter(({ protocol = "TCP" }) => protocol === "TCP");
   const change = (method: "POST" | "DELETE", path: string) =>
-    void forwards(method, path).then(
-      () => setRound(round + 1),
-      (thrown: unknown) => setProblem(messageOf(thrown)),
-    );
+    run(() => forwards(method, path).then(() => setRound(round + 1)));
   const add = (port: number | string) => change("POST", `/${namespace}/${name}/${port}`);
   return (
     <>
-      <h3>Ports</h3>
       <Problem text={unread ?? problem} />
       <p class="bar">
-        {ports.map((port) => (
+        {ports.map(({ containerPort: port }) => (
           <button onClick={() => add(port)}>Forward {port}</button>
         ))}
-        <input
+        <Input
           aria-label="Another port"
           placeholder="port"
           inputMode="numeric"
           value={typed}
-          onInput={(event) => type(event.currentTarget.value)}
+          set={type}
         />
         <button disabled={!/^\d+$/.test(typed)} onClick={() => add(typed)}>
           Forward

@@ -3,13 +3,14 @@ import {
   type DiscoveredResource,
   discover as discoverAll,
 } from "@raft2kube/client-kube/rest/discovery.ts";
-import { type AnyObject, get } from "./api.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { type AnyObject, kube } from "./api.ts";
 
 /** A kind of objects that the server offers, custom ones too. */
 export type Kind = DiscoveredResource;
 
-/** The object that an action is for. */
-export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject; path: string };
+/** An object that is shown, or that an action is for. */
+export type Target = { kind: Kind; kinds: readonly Kind[]; object: AnyObject };
 
 /** The kind that the page starts with, which every server has: its list waits for no discovery. */
 export const PODS: Kind = {
@@ -24,22 +25,14 @@ export const PODS: Kind = {
 };
 
 /** Every listable kind, in its group's preferred version. */
-export async function discover(): Promise<Kind[]> {
-  const all = await discoverAll({ request: ({ path, accept }) => get(path, accept) });
-  return all.filter((each) => canDo(each, "list"));
-}
+export const discover = async (): Promise<Kind[]> =>
+  (await discoverAll(kube)).filter((each) => canDo(each, "list"));
 
-export const keyOf = ({ group, plural }: Pick<Kind, "group" | "plural">) =>
-  group ? `${plural}.${group}` : plural;
-
-/** The path of a kind's objects, of one object, or of a part of it. */
-export function pathOf(kind: Kind, namespace?: string, name?: string, part?: string): string {
-  const { group, version, plural } = kind;
-  const root = group ? `/apis/${group}/${version}` : `/api/${version}`;
-  const within = kind.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
-  const one = name === undefined ? "" : `/${encodeURIComponent(name)}`;
-  return `${root}${within}/${plural}${one}${part ? `/${part}` : ""}`;
-}
+/** Returns the test whether a kind is one of these, named as in the address. */
+export const isOf =
+  (...keys: string[]) =>
+  ({ kind }: { kind: Kind }) =>
+    keys.includes(groupResourceOf(kind));
 
 /** Sections of the menu; kinds that none names are "Custom" or "More". */
 export const SECTIONS: readonly [string, readonly string[]][] = [

@@ -1,6 +1,8 @@
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { Component } from "preact";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { type Kind, keyOf } from "./kinds.ts";
+import { Input } from "./fields.tsx";
+import { isOf, type Kind } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
 import { go, openObject } from "./place.ts";
 import { LiveTable, type Row } from "./table.ts";
@@ -79,7 +81,7 @@ export function List({ kind, namespace, selector }: Listed) {
   return (
     <>
       <Bar at={{ kind, namespace, selector }} count={rows.length} setFilter={setFilter} />
-      <Problem text={live?.problem?.message} />
+      <Problem text={live?.problem} />
       <div
         class="scroll"
         tabIndex={0}
@@ -102,9 +104,7 @@ export function List({ kind, namespace, selector }: Listed) {
             </tr>
           </thead>
           <tbody>
-            <tr class="gap" aria-hidden="true">
-              <td style={{ height: `${first * ROW_PX}px` }} />
-            </tr>
+            <Gap rows={first} />
             {sight.map((row) => (
               <RowView
                 key={row.uid}
@@ -115,9 +115,7 @@ export function List({ kind, namespace, selector }: Listed) {
                 aged={age(row.created)}
               />
             ))}
-            <tr class="gap" aria-hidden="true">
-              <td style={{ height: `${below * ROW_PX}px` }} />
-            </tr>
+            <Gap rows={below} />
           </tbody>
         </table>
         {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
@@ -126,35 +124,31 @@ export function List({ kind, namespace, selector }: Listed) {
   );
 }
 
+/** The place of rows that are not in the document. */
+const Gap = ({ rows }: { rows: number }) => (
+  <tr class="gap" aria-hidden="true">
+    <td style={{ height: `${rows * ROW_PX}px` }} />
+  </tr>
+);
+
+type BarProps = { at: Listed; count: number; setFilter(filter: string): void };
+
 /** Names the list and narrows it; shows the logs of the pods in it. */
-function Bar({
-  at,
-  count,
-  setFilter,
-}: {
-  at: Listed;
-  count: number;
-  setFilter(filter: string): void;
-}) {
+function Bar({ at, count, setFilter }: BarProps) {
   const [logs, showLogs] = useState(false);
   return (
     <>
       <div class="bar">
         <h1>{at.kind.kind}</h1>
         <span class="count">{count}</span>
-        <input
-          id="filter"
-          aria-label="Filter by name"
-          placeholder="name"
-          onInput={(event) => setFilter(event.currentTarget.value)}
-        />
+        <Input id="filter" aria-label="Filter by name" placeholder="name" set={setFilter} />
         <input
           aria-label="Label selector"
           placeholder="label=value"
           value={at.selector}
           onChange={(event) => go({ labels: event.currentTarget.value || undefined })}
         />
-        {keyOf(at.kind) === "pods" && <button onClick={() => showLogs(true)}>Logs</button>}
+        {isOf("pods")(at) && <button onClick={() => showLogs(true)}>Logs</button>}
       </div>
       {logs && (
         <Dialog title="Logs" close={() => showLogs(false)}>
@@ -178,13 +172,7 @@ interface RowProps {
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
 class RowView extends Component<RowProps> {
   override shouldComponentUpdate(next: RowProps): boolean {
-    const { row, columns, showsSpace, aged } = this.props;
-    return (
-      next.row !== row ||
-      next.columns !== columns ||
-      next.showsSpace !== showsSpace ||
-      next.aged !== aged
-    );
+    return (Object.keys(next) as (keyof RowProps)[]).some((key) => next[key] !== this.props[key]);
   }
 
   override render({ kind, row, columns, showsSpace, aged }: RowProps) {
@@ -218,7 +206,7 @@ type CellProps = Pick<RowProps, "kind" | "row" | "aged"> & { name: string; value
 function Cell({ kind, row, name, value, aged }: CellProps) {
   const text = String(value ?? "");
   if (name === "Name") {
-    const open = () => openObject(keyOf(kind), row.namespace || undefined, row.name);
+    const open = () => openObject(groupResourceOf(kind), row.namespace || undefined, row.name);
     return (
       <button class="link" onClick={open}>
         {text}

@@ -1,15 +1,15 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
 import { signIn } from "./api.ts";
+import { Input, useWork } from "./fields.tsx";
 import { Problem } from "./widgets.tsx";
 
 /** Asks for a token; the page then has its rights. */
 export function Login({ done }: { done(): void }) {
   const [token, setToken] = useState("");
-  const [problem, setProblem] = useState<string>();
+  const { run, problem } = useWork();
   const enter = (event: Event) => {
     event.preventDefault();
-    signIn(token.trim()).then(done, (thrown: unknown) => setProblem(messageOf(thrown)));
+    run(() => signIn(token.trim()).then(done));
   };
   return (
     <main class="login">
@@ -17,13 +17,7 @@ export function Login({ done }: { done(): void }) {
       {isSecureContext ? (
         <form onSubmit={enter}>
           <label>
-            Token{" "}
-            <input
-              type="password"
-              autocomplete="off"
-              value={token}
-              onInput={(event) => setToken(event.currentTarget.value)}
-            />
+            Token <Input type="password" autocomplete="off" value={token} set={setToken} />
           </label>
           <button class="main" disabled={token.trim() === ""}>
             Sign in

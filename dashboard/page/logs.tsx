@@ -1,7 +1,10 @@
+import { queryString } from "@raft2kube/client-kube/rest/query.ts";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type AnyObject, get, lines, text } from "./api.ts";
-import { PODS, pathOf } from "./kinds.ts";
+import { type AnyObject, kube, podSpecOf, resource, text } from "./api.ts";
+import { Check, Choice, Input, useWork } from "./fields.tsx";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const LINES_MAX = 5_000;
@@ -9,31 +12,38 @@ const LINES_MAX = 5_000;
 const FOLLOWED_MAX = 20;
 const TAIL_LINES = 1_000;
 const DOWNLOAD_BYTES_MAX = 64 << 20;
+const LINE_CHARS_MAX = 16_384;
 
 /** A container whose log is shown, and the label of its lines among those of others. */
-type Source = { label: string; path: string };
+type Source = { label: string; pod: AnyObject; container: string };
 
-export function sourcesOf(pods: readonly AnyObject[]): Source[] {
-  return pods.flatMap(({ metadata: { namespace = "", name }, spec }) => {
-    const all = ["initContainers", "containers"].flatMap(
-      (field) => (spec?.[field] ?? []) as { name: string }[],
-    );
-    return all.map((container) => ({
-      label: pods.length > 1 ? `${name} ${container.name}` : container.name,
-      path: `${pathOf(PODS, namespace, name, "log")}?container=${encodeURIComponent(container.name)}`,
-    }));
+function sourcesOf(pods: readonly AnyObject[]): Source[] {
+  return pods.flatMap((pod) => {
+    const { initContainers = [], containers } = podSpecOf(pod);
+    return [...initContainers, ...containers].map(({ name: container }) => {
+      const label = pods.length > 1 ? `${pod.metadata.name} ${container}` : container;
+      return { label, pod, container };
+    });
   });
+}
+
+/** The path of a container's log, from its start or of the container before its restart. */
+function pathOf({ pod: { metadata }, container }: Source, query: Record<string, number | boolean>) {
+  const { namespace, name } = metadata;
+  const path = resourcePath(PODS, { namespace, name, subresource: "log" });
+  return path + queryString({ container, ...query });
 }
 
 /** The logs of the pods of a selector. */
 export function SelectedLogs({ namespace, selector }: { namespace: string; selector: string }) {
-  const query = `limit=${FOLLOWED_MAX}&labelSelector=${encodeURIComponent(selector)}`;
-  const path = `${pathOf(PODS, namespace)}?${query}`;
-  const [pods, problem] = useAsked(() => get<{ items: AnyObject[] | null }>(path), [path]);
+  const [pods, problem] = useAsked(
+    () => resource(PODS).list({ namespace, labelSelector: selector, limit: FOLLOWED_MAX }),
+    [namespace, selector],
+  );
   return (
     <>
       <Problem text={problem} />
-      {pods && <Logs pods={pods.items ?? []} />}
+      {pods && <Logs pods={pods.items} />}
     </>
   );
 }
@@ -44,42 +54,25 @@ export function Logs({ pods }: { pods: readonly AnyObject[] }) {
   const [only, setOnly] = useState("");
   const [search, setSearch] = useState("");
   const [previous, setPrevious] = useState(false);
-  const [problem, setProblem] = useState<string>();
+  const { run, problem } = useWork();
   const chosen = sources.filter(({ label }) => only === "" || label === only);
   const followed = chosen.slice(0, FOLLOWED_MAX);
   const [shown, ends] = useFollowed(followed, previous, `${only} ${previous} ${sources.length}`);
   const found = shown.filter((line) => line.includes(search));
-  const save = () =>
-    void download(chosen, previous).catch((thrown: unknown) => setProblem(messageOf(thrown)));
   return (
     <>
       <div class="bar">
-        <select
+        <Choice
           aria-label="Container"
+          of={sources.map(({ label }) => label)}
+          all={sources.length > 1 ? `all ${sources.length}` : undefined}
           value={only}
-          onChange={(event) => setOnly(event.currentTarget.value)}
-        >
-          {sources.length > 1 && <option value="">all {sources.length}</option>}
-          {sources.map(({ label }) => (
-            <option>{label}</option>
-          ))}
-        </select>
-        <input
-          aria-label="Search"
-          placeholder="search"
-          value={search}
-          onInput={(event) => setSearch(event.currentTarget.value)}
+          set={setOnly}
         />
-        <label>
-          <input
-            type="checkbox"
-            checked={previous}
-            onChange={(event) => setPrevious(event.currentTarget.checked)}
-          />{" "}
-          before its restart
-        </label>
+        <Input aria-label="Search" placeholder="search" value={search} set={setSearch} />
+        <Check label="before its restart" value={previous} set={setPrevious} />
         <span class="count">{found.length} lines</span>
-        <button onClick={save}>Download</button>
+        <button onClick={() => run(() => download(chosen, previous))}>Download</button>
       </div>
       <Problem text={problem} />
       {chosen.length > followed.length && (
@@ -99,40 +92,69 @@ function useFollowed(sources: readonly Source[], previous: boolean, key: string)
   const [shown, setShown] = useState<string[]>([]);
   const [ends, setEnds] = useState<string[]>([]);
   useEffect(() => {
+    const stop = new AbortController();
     let all: string[] = [];
     let frame = 0;
     setShown([]);
     setEnds([]);
-    const stops = sources.map(({ label, path }) => {
-      const prefix = sources.length > 1 ? `${label} | ` : "";
-      const query = `&tailLines=${TAIL_LINES}${previous ? "&previous=true" : "&follow=true"}`;
-      return lines(
-        path + query,
-        (line) => {
-          all.push(prefix + line);
-          if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
-          frame ||= requestAnimationFrame(() => {
-            frame = 0;
-            setShown(all.slice(-LINES_MAX));
-          });
-        },
-        (why) => setEnds((before) => [...before, `${prefix}${why || "the log has ended"}`]),
-      );
-    });
+    const draw = () => {
+      frame = 0;
+      setShown(all.slice(-LINES_MAX));
+    };
+    const followed = async (source: Source, prefix: string): Promise<string> => {
+      const query = { tailLines: TAIL_LINES, ...(previous ? { previous } : { follow: true }) };
+      const path = pathOf(source, query);
+      const { body } = await kube.open({ method: "GET", path, signal: stop.signal });
+      for await (const lines of linesOf(body as AsyncIterable<Uint8Array>)) {
+        for (const line of lines) all.push(prefix + line);
+        if (all.length > 2 * LINES_MAX) all = all.slice(-LINES_MAX);
+        frame ||= requestAnimationFrame(draw);
+      }
+      return "the log has ended";
+    };
+    for (const source of sources) {
+      const prefix = sources.length > 1 ? `${source.label} | ` : "";
+      const ended = (why: string) => {
+        if (!stop.signal.aborted) setEnds((before) => [...before, prefix + why]);
+      };
+      void followed(source, prefix).catch(messageOf).then(ended);
+    }
     return () => {
-      for (const stop of stops) stop();
+      stop.abort();
       cancelAnimationFrame(frame);
     };
   }, [key]);
   return [shown, ends] as const;
 }
 
+/** Lines of each part of a streamed log; a longer line is cut, and ends with what it lost. */
+async function* linesOf(parts: AsyncIterable<Uint8Array>): AsyncGenerator<string[]> {
+  const decoder = new TextDecoder();
+  let [line, lost] = ["", 0];
+  const whole = () =>
+    lost > 0 ? `${line} ... (${lost.toLocaleString("en")} more characters)` : line;
+  for await (const part of parts) {
+    const lines: string[] = [];
+    for (const [i, piece] of decoder.decode(part, { stream: true }).split("\n").entries()) {
+      if (i > 0) {
+        lines.push(whole());
+        [line, lost] = ["", 0];
+      }
+      const free = LINE_CHARS_MAX - line.length;
+      line += piece.slice(0, free);
+      lost += Math.max(0, piece.length - free);
+    }
+    yield lines;
+  }
+  if (line !== "") yield [whole()];
+}
+
 async function download(sources: readonly Source[], previous: boolean): Promise<void> {
   const parts: string[] = [];
-  for (const { label, path } of sources) {
-    if (sources.length > 1) parts.push(`==> ${label} <==\n`);
-    const query = `&limitBytes=${Math.floor(DOWNLOAD_BYTES_MAX / sources.length)}`;
-    parts.push(await text(`${path}${query}${previous ? "&previous=true" : ""}`));
+  const limitBytes = Math.floor(DOWNLOAD_BYTES_MAX / sources.length);
+  for (const source of sources) {
+    if (sources.length > 1) parts.push(`==> ${source.label} <==\n`);
+    parts.push(await text(pathOf(source, { limitBytes, ...(previous && { previous }) })));
   }
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));

@@ -1,17 +1,20 @@
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { NAMESPACES } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { render } from "preact";
+import { own } from "@raft2kube/std/own.ts";
+import { type ComponentType, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { byToken, get, hasSession, signIn, signOut } from "./api.ts";
-import { Detail, Later } from "./detail.tsx";
-import { Create } from "./editor.tsx";
-import { discover, type Kind, keyOf, PODS, SECTIONS } from "./kinds.ts";
+import { byToken, hasSession, resource, signIn, signOut } from "./api.ts";
+import { Detail } from "./detail.tsx";
+import { Editor } from "./editor.tsx";
+import { Choice } from "./fields.tsx";
+import { discover, type Kind, PODS, SECTIONS } from "./kinds.ts";
 import { List } from "./list.tsx";
 import { Login } from "./login.tsx";
 import { type Command, Palette } from "./palette.tsx";
 import { closeObject, go, type Place, place } from "./place.ts";
-import { Rights } from "./rights.tsx";
 import { showUnseen } from "./text.ts";
-import { Dialog, Problem, useAsked } from "./widgets.tsx";
+import { Dialog, Facts, later, Problem, useAsked } from "./widgets.tsx";
 
 const KEYS: readonly [string, string][] = [
   ["Ctrl K", "go to a kind or a namespace, or do something"],
@@ -21,11 +24,14 @@ const KEYS: readonly [string, string][] = [
   ["Esc", "close"],
   ["?", "this help"],
 ];
-const VIEWS: Readonly<Record<string, string>> = {
-  signals: "API server",
-  store: "Store",
-  rights: "My rights",
+type View = ComponentType<{ namespace?: string }>;
+/** Views that are not of one kind, by their names in the address. */
+const VIEWS: Readonly<Record<string, { title: string; view: View }>> = {
+  signals: { title: "API server", view: later(() => import("./signals.tsx")) },
+  store: { title: "Store", view: later(() => import("./store.tsx")) },
+  rights: { title: "My rights", view: later(() => import("./rights.tsx")) },
 };
+const SPACES_MAX = 1_000;
 const THEME = "r2k-dashboard-theme";
 
 const setTheme = (scheme: string) => {
@@ -35,20 +41,23 @@ const setTheme = (scheme: string) => {
 
 type Window = "palette" | "create" | "help" | undefined;
 
-/** Keys that open a window, unless they are typed into something. */
+/** Acts of keys, unless they are typed into something. */
 function useKeys(open: (window: Window) => void): void {
   useEffect(() => {
+    const acts: Readonly<Record<string, () => void>> = {
+      "Ctrl k": () => open("palette"),
+      c: () => open("create"),
+      "?": () => open("help"),
+      "/": () => document.getElementById("filter")?.focus(),
+    };
     const pressed = (event: KeyboardEvent) => {
       const isTyped =
         event.target instanceof Element &&
         event.target.closest("input, textarea, select, .terminal, dialog") !== null;
       const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
-      if (isTyped && key !== "Ctrl k") return;
-      if (key === "Ctrl k") open("palette");
-      else if (key === "c") open("create");
-      else if (key === "?") open("help");
-      else if (key === "/") document.getElementById("filter")?.focus();
-      else return;
+      const act = isTyped && key !== "Ctrl k" ? undefined : acts[key];
+      if (!act) return;
+      act();
       event.preventDefault();
     };
     addEventListener("keydown", pressed);
@@ -61,22 +70,18 @@ function commandsFor(
   spaces: readonly string[],
   open: (window: Window) => void,
 ): Command[] {
+  const to = (title: string, hint: string, place: Place) => ({
+    title,
+    hint,
+    run: () => go({ ...place, name: undefined }),
+  });
   return [
-    ...kinds.map((kind) => ({
-      title: kind.kind,
-      hint: [keyOf(kind), ...kind.shortNames].join(" "),
-      run: () => go({ view: undefined, kind: keyOf(kind), name: undefined }),
-    })),
-    ...["", ...spaces].map((ns) => ({
-      title: ns || "all",
-      hint: "namespace",
-      run: () => go({ ns, name: undefined }),
-    })),
-    ...Object.entries(VIEWS).map(([view, title]) => ({
-      title,
-      hint: "view",
-      run: () => go({ view, name: undefined }),
-    })),
+    ...kinds.map((each) => {
+      const kind = groupResourceOf(each);
+      return to(each.kind, [kind, ...each.shortNames].join(" "), { view: undefined, kind });
+    }),
+    ...["", ...spaces].map((ns) => to(ns || "all", "namespace", { ns })),
+    ...Object.entries(VIEWS).map(([view, { title }]) => to(title, "view", { view })),
     { title: "Create from YAML", hint: "c", run: () => open("create") },
     { title: "Keys", hint: "?", run: () => open("help") },
     ...["light dark", "light", "dark"].map((scheme) => ({
@@ -94,10 +99,8 @@ function App() {
   useKeys(open);
   const [kinds, problem] = useAsked(discover, []);
   const [spaces, unlisted] = useAsked(async () => {
-    const list = await get<{ items: { metadata: { name: string } }[] }>(
-      "/api/v1/namespaces?limit=1000",
-    );
-    return list.items.map(({ metadata: { name } }) => name);
+    const { items } = await resource(NAMESPACES).list({ limit: SPACES_MAX });
+    return items.map(({ metadata: { name } }) => name);
   }, []);
   const namespace = at["ns"] ?? "";
   const shut = () => open(undefined);
@@ -120,124 +123,92 @@ function App() {
       {window === "palette" && (
         <Palette commands={commandsFor(kinds ?? [], spaces ?? [], open)} close={shut} />
       )}
-      {window === "create" && <Create kinds={kinds ?? []} namespace={namespace} close={shut} />}
+      {window === "create" && (
+        <Dialog title="Create from YAML" close={shut}>
+          <p>
+            Objects without a namespace go to <b>{namespace || "default"}</b>.
+          </p>
+          <Editor kinds={kinds ?? []} namespace={namespace} />
+        </Dialog>
+      )}
       {window === "help" && (
         <Dialog title="Keys" close={shut} small>
-          <dl>
-            {KEYS.map(([key, means]) => (
-              <>
-                <dt>
-                  <kbd>{key}</kbd>
-                </dt>
-                <dd>{means}</dd>
-              </>
-            ))}
-          </dl>
+          <Facts of={KEYS.map(([key, means]) => [<kbd>{key}</kbd>, means])} />
         </Dialog>
       )}
     </div>
   );
 }
 
+type NamespacesProps = { spaces: readonly string[] | undefined; namespace: string };
+
 /** The choice of a namespace; who may not list them types one. */
-function Namespaces({
-  spaces,
-  namespace,
-}: {
-  spaces: readonly string[] | undefined;
-  namespace: string;
-}) {
+function Namespaces({ spaces, namespace }: NamespacesProps) {
   const choose = (ns: string) => go({ ns, name: undefined });
-  if (!spaces) {
-    return (
-      <label>
-        Namespace{" "}
-        <input value={namespace} onChange={(event) => choose(event.currentTarget.value)} />
-      </label>
-    );
-  }
   return (
     <label>
       Namespace{" "}
-      <select value={namespace} onChange={(event) => choose(event.currentTarget.value)}>
-        <option value="">all</option>
-        {spaces.map((name) => (
-          <option value={name}>{name}</option>
-        ))}
-      </select>
+      {spaces ? (
+        <Choice of={spaces} all="all" value={namespace} set={choose} />
+      ) : (
+        <input value={namespace} onChange={(event) => choose(event.currentTarget.value)} />
+      )}
     </label>
   );
 }
 
 function Menu({ kinds, at }: { kinds: readonly Kind[]; at: Place }) {
   const named = SECTIONS.flatMap(([, keys]) => keys);
-  const rest = kinds
-    .map(keyOf)
-    .filter((key) => !named.includes(key))
-    .sort();
-  const now = at["view"] ? undefined : (at["kind"] ?? "pods");
+  const byKey = new Map(kinds.map((each) => [groupResourceOf(each), each]));
+  const rest = [...byKey.keys()].filter((key) => !named.includes(key)).sort();
+  const now = at["view"] ?? at["kind"] ?? "pods";
   const ns = encodeURIComponent(at["ns"] ?? "");
+  const link = (part: "view" | "kind", key: string, title: string) => (
+    <a href={`#${part}=${key}&ns=${ns}`} aria-current={key === now ? "page" : undefined}>
+      {title}
+    </a>
+  );
   return (
     <nav class="menu" aria-label="Kinds">
-      {Object.entries(VIEWS).map(([view, title]) => (
-        <a href={`#view=${view}&ns=${ns}`} aria-current={at["view"] === view ? "page" : undefined}>
-          {title}
-        </a>
-      ))}
+      {Object.entries(VIEWS).map(([view, { title }]) => link("view", view, title))}
       {[...SECTIONS, ["More", rest] as const].map(([title, keys]) => (
         <details open={title !== "More" && innerWidth > 700}>
           <summary>{title}</summary>
-          {keys
-            .map((key) => kinds.find((each) => keyOf(each) === key))
-            .map(
-              (each) =>
-                each && (
-                  <a
-                    href={`#kind=${keyOf(each)}&ns=${ns}`}
-                    aria-current={keyOf(each) === now ? "page" : undefined}
-                  >
-                    {each.kind}
-                  </a>
-                ),
-            )}
+          {keys.map((key) => byKey.has(key) && link("kind", key, byKey.get(key)!.kind))}
         </details>
       ))}
     </nav>
   );
 }
 
-function Shown({
-  kinds: known,
-  at,
-  namespace,
-}: {
-  kinds: readonly Kind[] | undefined;
-  at: Place;
-  namespace: string;
-}) {
-  if (at["view"] === "rights") return <Rights namespace={namespace} />;
-  if (at["view"] === "signals") return <Later load={() => import("./signals.tsx")} with={{}} />;
-  if (at["view"] === "store") return <Later load={() => import("./store.tsx")} with={{}} />;
+type ShownProps = { kinds: readonly Kind[] | undefined; at: Place; namespace: string };
+
+function Shown({ kinds: known, at, namespace }: ShownProps) {
+  const view = own(VIEWS, at["view"] ?? "");
+  if (view) {
+    return (
+      <>
+        <div class="bar">
+          <h1>{view.title}</h1>
+        </div>
+        <view.view {...(namespace && { namespace })} />
+      </>
+    );
+  }
   const key = at["kind"] ?? "pods";
   const kinds = known ?? [PODS];
-  const kind = kinds.find((each) => keyOf(each) === key);
+  const kind = kinds.find((each) => groupResourceOf(each) === key);
   if (!kind) return known ? <Problem text={`this server has no ${key}`} /> : null;
   const [labels, name, of] = [at["labels"] ?? "", at["name"], at["of"] ?? ""];
+  const list = { kind, namespace, selector: labels };
   return (
     <>
-      <List
-        key={`${key} ${namespace} ${labels}`}
-        kind={kind}
-        namespace={namespace}
-        selector={labels}
-      />
+      <List key={`${key} ${namespace} ${labels}`} {...list} />
       {name && (
         <Detail
           key={`${key} ${of} ${name}`}
-          kind={kind}
-          kinds={kinds}
+          {...{ kind, kinds, name }}
           namespace={of}
-          name={name}
           close={closeObject}
         />
       )}
@@ -255,12 +226,5 @@ if (ticket !== undefined) history.replaceState(null, "", "/");
 if (byToken && !hasSession()) render(<Login done={show} />, app);
 else if (ticket === undefined) show();
 else {
-  signIn(ticket).then(show, (thrown: unknown) =>
-    render(
-      <main>
-        <Problem text={messageOf(thrown)} />
-      </main>,
-      app,
-    ),
-  );
+  signIn(ticket).then(show, (thrown: unknown) => render(<Problem text={messageOf(thrown)} />, app));
 }

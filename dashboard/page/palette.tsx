@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Input } from "./fields.tsx";
 import { Dialog } from "./widgets.tsx";
 
 /** Something that the palette offers by a name. */
@@ -34,7 +35,7 @@ export function Palette({ commands, close }: { commands: Command[]; close(): voi
   };
   return (
     <Dialog title="Go to" close={close} small>
-      <input
+      <Input
         class="wide"
         role="combobox"
         aria-label="Command"
@@ -44,8 +45,8 @@ export function Palette({ commands, close }: { commands: Command[]; close(): voi
         value={text}
         onKeyDown={key}
         aria-activedescendant={found[at] && `command-${at}`}
-        onInput={(event) => {
-          setText(event.currentTarget.value);
+        set={(typed) => {
+          setText(typed);
           setAt(0);
         }}
       />

@@ -1,39 +1,45 @@
-import { type PathFacts, pathOf } from "@raft2kube/explain/path.ts";
+import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
+import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
+import { isNotFound } from "@raft2kube/client-kube/errors.ts";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { ENDPOINT_SLICES, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { pathOf } from "@raft2kube/explain/path.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
-import { type AnyObject, ApiError, get, text } from "./api.ts";
+import { resource, text } from "./api.ts";
+import { Choice } from "./fields.tsx";
+import { isOf, type Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const NODES_MAX = 500;
 
 async function rulesAt(node: string, addresses: readonly string[]): Promise<string> {
   const query = addresses.map((each) => `address=${encodeURIComponent(each)}`).join("&");
-  try {
-    return await text(`/api/v1/nodes/${encodeURIComponent(node)}/proxy/network/rules?${query}`);
-  } catch (thrown) {
-    if (!(thrown instanceof ApiError) || thrown.status !== 404) throw thrown;
-    return "The kubelet of this node does not show rules: it is another vendor's.";
-  }
+  const proxy = resourcePath(NODES, { name: node, subresource: "proxy/network/rules" });
+  return (
+    (await tolerate(text(`${proxy}?${query}`), isNotFound)) ??
+    "The kubelet of this node does not show rules: it is another vendor's."
+  );
 }
 
 /** The way of a packet to a Service or a pod, beside the rules of the node that it starts on. */
-export default function PacketPath({ object, isPod }: { object: AnyObject; isPod: boolean }) {
-  const { namespace = "", name } = object.metadata;
+export default function PacketPath({ kind, object }: Target) {
+  const isPod = isOf("pods")({ kind });
   const [chosen, choose] = useState<string>();
   const [facts, problem] = useAsked(async () => {
-    const label = encodeURIComponent(`kubernetes.io/service-name=${name}`);
-    const within = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}`;
+    const { namespace, name } = object.metadata;
+    const labelSelector = `kubernetes.io/service-name=${name}`;
     const [nodes, slices] = await Promise.all([
-      get<{ items: PathFacts["nodes"] | null }>(`/api/v1/nodes?limit=${NODES_MAX}`),
+      resource<Node>(NODES).list({ limit: NODES_MAX }),
       isPod
         ? { items: [] }
-        : get<{ items: PathFacts["slices"] | null }>(
-            `${within}/endpointslices?labelSelector=${label}`,
-          ),
+        : resource<EndpointSlice>(ENDPOINT_SLICES).list({ namespace, labelSelector }),
     ]);
-    return { nodes: nodes.items ?? [], slices: slices.items ?? [] };
+    return { nodes: nodes.items, slices: slices.items };
   }, [object]);
   const from = chosen ?? facts?.nodes[0]?.metadata.name ?? "";
-  const path = facts ? pathOf({ from, ...facts, [isPod ? "pod" : "service"]: object }) : undefined;
+  const to = isPod ? { pod: object as unknown as Pod } : { service: object as unknown as Service };
+  const path = facts && pathOf({ from, ...facts, ...to });
   const addresses = path?.addresses ?? [];
   const [rules, noRules] = useAsked(
     async () => (from !== "" && addresses.length > 0 ? rulesAt(from, addresses) : ""),
@@ -46,11 +52,11 @@ export default function PacketPath({ object, isPod }: { object: AnyObject; isPod
         <div class="bar">
           <label>
             From a pod on{" "}
-            <select value={from} onChange={(event) => choose(event.currentTarget.value)}>
-              {facts.nodes.map(({ metadata: { name: each } }) => (
-                <option>{each}</option>
-              ))}
-            </select>
+            <Choice
+              of={facts.nodes.map(({ metadata }) => metadata.name ?? "")}
+              value={from}
+              set={choose}
+            />
           </label>
         </div>
       )}

@@ -1,6 +1,6 @@
-import { messageOf } from "@raft2kube/std/errors.ts";
 import { useState } from "preact/hooks";
-import { send } from "./api.ts";
+import { type AnyObject, resource } from "./api.ts";
+import { Choice, Input, useWork } from "./fields.tsx";
 import { Problem, useAsked, WholeTable } from "./widgets.tsx";
 
 interface Rule {
@@ -10,35 +10,31 @@ interface Rule {
   resourceNames?: string[];
   nonResourceURLs?: string[];
 }
-interface Rules {
-  status: { resourceRules: Rule[] | null; nonResourceRules: Rule[] | null; incomplete: boolean };
-}
-const REVIEWS = "/apis/authorization.k8s.io/v1";
+type Rules = { resourceRules?: Rule[]; nonResourceRules?: Rule[]; incomplete: boolean };
 const VERBS = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
+/** Asks the API server about the rights of the page's user; resolves with the answer's status. */
+async function review<Status>(kind: string, spec: object): Promise<Status> {
+  const plural = `${kind.toLowerCase()}s`;
+  const type = { group: "authorization.k8s.io", version: "v1", plural, kind, namespaced: false };
+  const asked = { metadata: {}, spec } as AnyObject;
+  return (await resource(type).create(asked)).status as Status;
+}
+
 /** The rights of the page's user in a namespace, and a question about one of them. */
-export function Rights({ namespace }: { namespace: string }) {
-  const within = namespace || "default";
+export default function Rights({ namespace = "default" }: { namespace?: string }) {
   const [rules, problem] = useAsked(
-    () =>
-      send<Rules>("POST", `${REVIEWS}/selfsubjectrulesreviews`, {
-        apiVersion: "authorization.k8s.io/v1",
-        kind: "SelfSubjectRulesReview",
-        spec: { namespace: within },
-      }),
-    [within],
+    () => review<Rules>("SelfSubjectRulesReview", { namespace }),
+    [namespace],
   );
-  const all = [...(rules?.status.resourceRules ?? []), ...(rules?.status.nonResourceRules ?? [])];
+  const all = [...(rules?.resourceRules ?? []), ...(rules?.nonResourceRules ?? [])];
   return (
     <>
-      <div class="bar">
-        <h1>What may I do in {within}?</h1>
-      </div>
-      <Question namespace={within} />
+      <Question namespace={namespace} />
       <Problem text={problem} />
-      {rules?.status.incomplete && <Problem text="the server does not list all rights" />}
+      {rules?.incomplete && <Problem text="the server does not list all rights" />}
       <WholeTable
-        label="Rights"
+        label={`Rights in ${namespace}`}
         columns={["Resources", "Names", "Verbs"]}
         rows={all.map(({ resources, nonResourceURLs, apiGroups, resourceNames, verbs }) => [
           (resources ?? nonResourceURLs ?? []).join(", ") +
@@ -55,58 +51,39 @@ function Question({ namespace }: { namespace: string }) {
   const [verb, setVerb] = useState("get");
   const [what, setWhat] = useState("pods");
   const [answer, setAnswer] = useState("");
+  const { run, problem } = useWork();
   const ask = async () => {
+    setAnswer("");
     const [path = "", name] = what.trim().split(" ");
     const [full = "", subresource] = path.split("/");
-    const [resource, ...group] = full.split(".");
-    try {
-      const { status } = await send<{ status: { allowed: boolean; reason?: string } }>(
-        "POST",
-        `${REVIEWS}/selfsubjectaccessreviews`,
-        {
-          apiVersion: "authorization.k8s.io/v1",
-          kind: "SelfSubjectAccessReview",
-          spec: {
-            resourceAttributes: {
-              namespace,
-              verb,
-              resource,
-              group: group.join("."),
-              subresource,
-              name,
-            },
-          },
-        },
-      );
-      setAnswer(`${status.allowed ? "yes" : "no"}${status.reason ? `: ${status.reason}` : ""}`);
-    } catch (thrown) {
-      setAnswer(messageOf(thrown));
-    }
+    const [resource, ...more] = full.split(".");
+    const group = more.join(".");
+    const { allowed, reason } = await review<{ allowed: boolean; reason?: string }>(
+      "SelfSubjectAccessReview",
+      { resourceAttributes: { namespace, verb, resource, group, subresource, name } },
+    );
+    setAnswer(`${allowed ? "yes" : "no"}${reason ? `: ${reason}` : ""}`);
   };
   return (
     <form
       class="bar"
       onSubmit={(event) => {
         event.preventDefault();
-        void ask();
+        run(ask);
       }}
     >
       <label>
-        May I{" "}
-        <select value={verb} onChange={(event) => setVerb(event.currentTarget.value)}>
-          {VERBS.map((each) => (
-            <option>{each}</option>
-          ))}
-        </select>
+        May I <Choice of={VERBS} value={verb} set={setVerb} />
       </label>
-      <input
+      <Input
         aria-label="Resource"
-        value={what}
         placeholder="deployments.apps/scale NAME"
-        onInput={(event) => setWhat(event.currentTarget.value)}
+        value={what}
+        set={setWhat}
       />
+      in {namespace}
       <button class="main">Ask</button>
-      <output>{answer}</output>
+      <output>{problem ?? answer}</output>
     </form>
   );
 }

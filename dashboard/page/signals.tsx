@@ -1,6 +1,6 @@
 import { text } from "./api.ts";
-import Graph, { type Points } from "./graph.tsx";
-import { usePoints } from "./usage.tsx";
+import Graph from "./graph.tsx";
+import { linesOf, usePoints } from "./usage.tsx";
 import { Problem } from "./widgets.tsx";
 
 /** Sums of the API server's counters; watches, which last long, are left out of the latency. */
@@ -43,13 +43,8 @@ const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
 /** Traffic, errors, latency and saturation of the API server, from its own metrics. */
 export default function Signals() {
   const [points, problem] = useSignals();
-  const part = (...lines: number[]) =>
-    [points![0], ...lines.map((line) => points![line]!)] as Points;
   return (
     <>
-      <div class="bar">
-        <h1>API server</h1>
-      </div>
       <Problem text={problem} />
       {points && (
         <div class="scroll graphs" tabIndex={0} role="region" aria-label="Signals">
@@ -57,15 +52,20 @@ export default function Signals() {
             title="Traffic and errors"
             labels={["requests", "failed"]}
             unit={perSecond}
-            points={part(1, 2)}
+            points={linesOf(points, 1, 2)}
           />
           <Graph
             title="Latency, at most"
             labels={["half", "99 of 100"]}
             unit={milliseconds}
-            points={part(3, 4)}
+            points={linesOf(points, 3, 4)}
           />
-          <Graph title="Saturation" labels={["requests that run"]} unit={String} points={part(5)} />
+          <Graph
+            title="Saturation"
+            labels={["requests that run"]}
+            unit={String}
+            points={linesOf(points, 5)}
+          />
         </div>
       )}
       <p class="soft">From its /metrics, since this view was opened; without watches.</p>

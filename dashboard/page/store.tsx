@@ -1,5 +1,6 @@
+import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { useState } from "preact/hooks";
-import { ApiError, get } from "./api.ts";
+import { get } from "./api.ts";
 import { InputError } from "./text.ts";
 import { mebibytes } from "./usage.tsx";
 import { Problem, useRepeated, WholeTable } from "./widgets.tsx";
@@ -28,12 +29,9 @@ const roleOf = ({ member, leader, isLearner }: Member): string => {
 };
 
 async function membersNow(): Promise<readonly Member[]> {
-  try {
-    return (await get<{ members: Member[] }>("/debug/store")).members;
-  } catch (thrown) {
-    if (!(thrown instanceof ApiError) || thrown.status !== 404) throw thrown;
-    throw new InputError("this API server does not show its store: it is another vendor's");
-  }
+  const found = await undefinedIfNotFound(get<{ members: Member[] }>("/debug/store"));
+  if (found) return found.members;
+  throw new InputError("this API server does not show its store: it is another vendor's");
 }
 
 /** The store's members, live: which leads, in which term, and how far each log is applied. */
@@ -42,24 +40,16 @@ export default function Store() {
   const problem = useRepeated(membersNow, setMembers, EVERY_MS, []);
   return (
     <>
-      <div class="bar">
-        <h1>Store</h1>
-      </div>
       <Problem text={problem} />
       {members.length > 0 && (
         <WholeTable
           label="Members"
           columns={COLUMNS}
-          rows={members.map((each) => [
-            each.member ?? "?",
-            roleOf(each),
-            each.term,
-            each.index,
-            each.applied,
-            each.revision,
-            each.bytes === undefined ? "" : mebibytes(each.bytes),
-            each.endpoint,
-          ])}
+          rows={members.map((each) => {
+            const { member = "?", term, index, applied, revision, bytes, endpoint } = each;
+            const size = bytes === undefined ? "" : mebibytes(bytes);
+            return [member, roleOf(each), term, index, applied, revision, size, endpoint];
+          })}
         />
       )}
       {members.flatMap(({ endpoint, errors }) =>

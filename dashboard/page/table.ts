@@ -1,5 +1,9 @@
-import { type AnyObject, ApiError, get, lines } from "./api.ts";
-import { type Kind, pathOf } from "./kinds.ts";
+import { queryString } from "@raft2kube/client-kube/rest/query.ts";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
+import { type AnyObject, kube } from "./api.ts";
+import type { Kind } from "./kinds.ts";
+import { follow } from "./live.ts";
 
 export interface Row {
   uid: string;
@@ -14,107 +18,78 @@ export type Column = { name: string; type: string; priority: number };
 
 interface Table {
   columnDefinitions?: Column[];
-  metadata?: { resourceVersion?: string; continue?: string };
+  metadata: { resourceVersion?: string; continue?: string };
   rows?: { cells: unknown[]; object: Pick<AnyObject, "metadata"> }[] | null;
 }
 
-const ACCEPT = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 /** Rows of the first page, which fill a screen, and of the others. */
 const FIRST_PAGE = 100;
 const PAGE = 500;
-const RETRY_MS = 2_000;
-const WATCH_LINE_CHARS_MAX = 4 << 20;
 
 /** The rows of one kind, kept current by a watch; it lists again after a failure. */
 export class LiveTable {
   columns: Column[] = [];
   readonly rows = new Map<string, Row>();
   /** Why nothing is shown, or what is shown may be old. */
-  problem: ApiError | undefined;
+  problem: string | undefined;
   loaded = false;
+  readonly close: () => void;
   readonly #path: string;
-  readonly #query: string;
+  readonly #labelSelector: string;
   readonly #changed: () => void;
-  #stop: () => void = () => {};
-  #timer: number | undefined;
-  #closed = false;
 
-  constructor(kind: Kind, namespace: string, selector: string, changed: () => void) {
-    this.#path = pathOf(kind, namespace || undefined);
-    this.#query = selector ? `&labelSelector=${encodeURIComponent(selector)}` : "";
+  constructor(kind: Kind, namespace: string, labelSelector: string, changed: () => void) {
+    this.#path = resourcePath(kind, { namespace });
+    this.#labelSelector = labelSelector;
     this.#changed = changed;
-    void this.#start();
-  }
-
-  close(): void {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#stop();
-  }
-
-  async #start(): Promise<void> {
-    try {
-      const seen = new Set<string>();
-      let [next, version] = ["", ""];
-      do {
-        const more = next && `&continue=${encodeURIComponent(next)}`;
-        const limit = next ? PAGE : FIRST_PAGE;
-        const table = await get<Table>(`${this.#path}?limit=${limit}${this.#query}${more}`, ACCEPT);
-        if (this.#closed) return;
-        this.#take(table).forEach(({ uid }) => seen.add(uid));
-        version = table.metadata?.resourceVersion ?? version;
-        next = table.metadata?.continue ?? "";
-        [this.problem, this.loaded] = [undefined, true];
-        this.#changed();
-      } while (next);
-      for (const uid of this.rows.keys()) if (!seen.has(uid)) this.rows.delete(uid);
-      this.#changed();
-      this.#watch(version);
-    } catch (thrown) {
-      this.#failed(thrown instanceof ApiError ? thrown : new ApiError(0, String(thrown)));
-    }
-  }
-
-  #watch(version: string): void {
-    const query = `watch=1&table=1&resourceVersion=${version}${this.#query}`;
-    const path = `${this.#path}?${query}`;
-    this.#stop = lines(
-      path,
-      (line) => {
-        const { type, object } = JSON.parse(line) as { type: string; object: Table };
-        // The server ends the watch after it, and the table is listed again.
-        if (type === "ERROR") return;
-        const rows = this.#take(object);
-        if (type === "DELETED") for (const { uid } of rows) this.rows.delete(uid);
-        this.#changed();
+    this.close = follow(
+      (signal) => this.#round(signal),
+      (problem) => {
+        this.problem = problem;
+        changed();
       },
-      (why, code) => {
-        if (code === 1_000) return void this.#start();
-        this.#failed(new ApiError(code === 4_000 ? 403 : 502, why || "the connection was lost"));
-      },
-      WATCH_LINE_CHARS_MAX,
     );
   }
 
-  #failed(problem: ApiError): void {
-    if (this.#closed) return;
-    this.problem = problem;
+  async #round(signal: AbortSignal): Promise<void> {
+    const resourceVersion = await this.#list(signal);
+    const path = this.#at({ watch: true, resourceVersion });
+    for await (const { type, object } of watchStream<Table>(kube, { path, accept, signal })) {
+      const rows = this.#take(object);
+      if (type === "DELETED") for (const { uid } of rows) this.rows.delete(uid);
+      this.#changed();
+    }
+  }
+
+  /** Reads all rows, page by page; resolves with the version to watch from. */
+  async #list(signal: AbortSignal): Promise<string> {
+    const seen = new Set<string>();
+    let [next, version] = ["", ""];
+    do {
+      const path = this.#at({ limit: next ? PAGE : FIRST_PAGE, continue: next });
+      const table = await kube.request<Table>({ method: "GET", path, accept, signal });
+      this.#take(table).forEach(({ uid }) => seen.add(uid));
+      version = table.metadata.resourceVersion ?? version;
+      next = table.metadata.continue ?? "";
+      [this.problem, this.loaded] = [undefined, true];
+      this.#changed();
+    } while (next);
+    for (const uid of this.rows.keys()) if (!seen.has(uid)) this.rows.delete(uid);
     this.#changed();
-    this.#timer = window.setTimeout(() => void this.#start(), RETRY_MS);
+    return version;
+  }
+
+  #at(query: Parameters<typeof queryString>[0]): string {
+    return this.#path + queryString({ ...query, labelSelector: this.#labelSelector });
   }
 
   #take({ columnDefinitions, rows }: Table): Row[] {
     const isNew = JSON.stringify(columnDefinitions) !== JSON.stringify(this.columns);
     if (columnDefinitions?.length && isNew) this.columns = columnDefinitions;
     return (rows ?? []).map(({ cells, object: { metadata } }) => {
-      const row: Row = {
-        uid: metadata.uid ?? metadata.name,
-        name: metadata.name,
-        cells,
-        namespace: metadata.namespace ?? "",
-        created: metadata.creationTimestamp ?? "",
-        key: `${metadata.namespace ?? ""} ${metadata.name}`,
-      };
+      const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
+      const row: Row = { uid, name, cells, namespace, created, key: `${namespace} ${name}` };
       this.rows.set(row.uid, row);
       return row;
     });

@@ -1,19 +1,22 @@
+import type { Container } from "@raft2kube/api/gen/core/v1.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Screen } from "@xterm/xterm";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type AnyObject, openSocket } from "./api.ts";
-import { PODS, pathOf } from "./kinds.ts";
+import { type AnyObject, openSocket, podSpecOf } from "./api.ts";
+import { Check, Choice } from "./fields.tsx";
+import type { Target } from "./kinds.ts";
 import { Problem } from "./widgets.tsx";
 
 /** Channels of the API server's streams: the first byte of each message. */
 const [STDIN, STDOUT, STDERR, STATUS, RESIZE] = [0, 1, 2, 3, 4] as const;
 const SHELL = "command -v bash >/dev/null && exec bash; exec sh";
 
-type Container = { name: string; stdin?: boolean; tty?: boolean };
-
 /** A shell in a container, or its own input and output. */
-export default function Terminal({ pod }: { pod: AnyObject }) {
-  const containers = (pod.spec?.["containers"] ?? []) as Container[];
+export default function Terminal({ object: pod }: Target) {
+  const { containers } = podSpecOf(pod);
   const [container, setContainer] = useState(containers[0]!);
   const [attached, attach] = useState(false);
   const [end, setEnd] = useState<string>();
@@ -26,22 +29,12 @@ export default function Terminal({ pod }: { pod: AnyObject }) {
   return (
     <>
       <div class="bar">
-        <select
+        <Choice
           aria-label="Container"
-          onChange={(event) => setContainer(containers[event.currentTarget.selectedIndex]!)}
-        >
-          {containers.map(({ name }) => (
-            <option>{name}</option>
-          ))}
-        </select>
-        <label>
-          <input
-            type="checkbox"
-            checked={attached}
-            onChange={(event) => attach(event.currentTarget.checked)}
-          />{" "}
-          attach to its process
-        </label>
+          of={containers.map(({ name }) => name)}
+          set={(name) => setContainer(containers.find((each) => each.name === name)!)}
+        />
+        <Check label="attach to its process" value={attached} set={attach} />
         <button onClick={() => setTries(tries + 1)}>Connect again</button>
       </div>
       <Problem text={end} />
@@ -50,8 +43,7 @@ export default function Terminal({ pod }: { pod: AnyObject }) {
   );
 }
 
-function socketPath({ metadata }: AnyObject, { name, stdin, tty }: Container, attached: boolean) {
-  const { namespace = "", name: pod } = metadata;
+function socketPath(pod: AnyObject, { name, stdin, tty }: Container, attached: boolean): string {
   const query = new URLSearchParams({ container: name, stdout: "true" });
   if (attached) {
     if (stdin) query.set("stdin", "true");
@@ -61,7 +53,8 @@ function socketPath({ metadata }: AnyObject, { name, stdin, tty }: Container, at
     for (const flag of ["stdin", "tty"]) query.set(flag, "true");
     for (const word of ["sh", "-c", SHELL]) query.append("command", word);
   }
-  const path = pathOf(PODS, namespace, pod, attached ? "attach" : "exec");
+  const subresource = attached ? "attach" : "exec";
+  const path = resourcePath(PODS, { ...nameOf(pod), subresource });
   return `/socket${path}?${query.toString()}`;
 }
 

@@ -1,49 +1,46 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isForbidden, KubeError } from "@raft2kube/client-kube/errors.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import {
+  ENDPOINT_SLICES,
+  EVENTS,
+  JOBS,
+  NODES,
+  PODS,
+  REPLICA_SETS,
+} from "@raft2kube/client-kube/rest/resources.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { familyOf, type Report, timelineOf } from "@raft2kube/explain/timeline.ts";
 import type { Traces } from "@raft2kube/explain/traced-moments.ts";
-import { type AnyObject, ApiError, get, read } from "./api.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
+import { get, resource } from "./api.ts";
+import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
 const OBJECTS_MAX = 500;
 /** Depths with a margin of their own in `main.css`. */
 const DEPTHS = 4;
-/** Kinds that workloads and Services make, by their places in the API. */
-const MADE: Readonly<Record<string, string>> = {
-  "/apis/apps/v1 replicasets": "ReplicaSet",
-  "/apis/batch/v1 jobs": "Job",
-  "/api/v1 pods": "Pod",
-  "/apis/discovery.k8s.io/v1 endpointslices": "EndpointSlice",
-};
+/** Kinds that workloads and Services make. */
+const MADE = [REPLICA_SETS, JOBS, PODS, ENDPOINT_SLICES];
 
 /** Objects whose traces are asked for: the first, and the newest of those that it owns. */
 const TRACED_MAX = 30;
 
 /** Asks the API server and the pods' kubelets for traces; those that keep none have no part. */
 async function tracesOf(family: readonly Dated[]): Promise<Traces[]> {
-  const traced = family.slice(0, TRACED_MAX);
-  const query = traced
-    .flatMap(({ metadata, status }) => [
-      metadata.name,
-      (status as { podIP?: string } | undefined)?.podIP,
-    ])
-    .flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : []))
-    .join("&");
-  const nodes = new Set(
-    traced.flatMap((each) => (each as { spec?: { nodeName?: string } }).spec?.nodeName ?? []),
-  );
-  const places = [
-    "",
-    ...[...nodes].map((node) => `/api/v1/nodes/${encodeURIComponent(node)}/proxy`),
-  ];
+  const traced = family.slice(0, TRACED_MAX) as (Dated & Partial<Pick<Pod, "spec" | "status">>)[];
+  const names = traced.flatMap(({ metadata, status }) => [metadata.name, status?.podIP]);
+  const query = names.flatMap((name) => (name ? `name=${encodeURIComponent(name)}` : [])).join("&");
+  const nodes = new Set(traced.flatMap(({ spec }) => spec?.nodeName ?? []));
+  const proxies = [...nodes].map((name) => resourcePath(NODES, { name, subresource: "proxy" }));
   const answers = await Promise.all(
-    places.map(async (place) => {
-      try {
-        return await get<Traces>(`${place}/debug/traces?${query}`);
-      } catch (thrown) {
-        if (thrown instanceof ApiError && NO_TRACES.includes(thrown.status)) return undefined;
-        throw thrown;
-      }
-    }),
+    ["", ...proxies].map((place) =>
+      tolerate(
+        get<Traces>(`${place}/debug/traces?${query}`),
+        (thrown) => thrown instanceof KubeError && NO_TRACES.includes(thrown.http),
+      ),
+    ),
   );
   return answers.filter((each) => each !== undefined);
 }
@@ -52,23 +49,23 @@ async function tracesOf(family: readonly Dated[]): Promise<Traces[]> {
 const NO_TRACES: readonly number[] = [403, 404, 503];
 
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */
-export default function Timeline({ object, kind }: { object: AnyObject; kind: string }) {
+export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
-    const within = `namespaces/${encodeURIComponent(object.metadata.namespace ?? "")}`;
+    const { namespace } = object.metadata;
     const unseen: string[] = [];
-    const list = async <T,>(group: string, plural: string) => {
-      const found = await read(`${group}/${within}/${plural}?limit=${OBJECTS_MAX}`);
-      if (found === "forbidden") unseen.push(plural);
-      return typeof found === "string" ? [] : ((found as { items?: T[] | null }).items ?? []);
+    const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> => {
+      const listed = resource<T>(type).list({ namespace, limit: OBJECTS_MAX });
+      const seen = await tolerate(listed, isForbidden);
+      if (!seen) unseen.push(type.plural);
+      return seen?.items ?? [];
     };
     const made = await Promise.all(
-      Object.entries(MADE).map(async ([place, word]) => {
-        const [group = "", plural = ""] = place.split(" ");
-        return (await list<AnyObject>(group, plural)).map((each) => ({ ...each, kind: word }));
-      }),
+      MADE.map(async (type) =>
+        (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
+      ),
     );
-    const events = await list<Report>("/api/v1", "events");
-    const [first, others] = [{ ...object, kind } as Dated, made.flat() as Dated[]];
+    const events = await list<Report>(EVENTS);
+    const [first, others] = [{ ...object, kind: kind.kind } as Dated, made.flat() as Dated[]];
     const traces = await tracesOf(familyOf(first, others));
     const moments = timelineOf(first, others, events, traces);
     return { moments, isTraced: traces.length > 0, unseen };

@@ -1,16 +1,15 @@
+import { humanDuration } from "@raft2kube/api/human-duration.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
+import { follow } from "./live.ts";
 
-/** `3m`, `5h`, `2d`, by the server's clock. */
+/** `3m12s`, `5h`, `2d`, by the server's clock. */
 export function age(created: string | undefined): string {
-  const s = Math.max(0, (serverNow_ms() - Date.parse(created ?? "")) / 1_000);
-  if (Number.isNaN(s)) return "";
-  if (s < 120) return `${Math.floor(s)}s`;
-  if (s < 7_200) return `${Math.floor(s / 60)}m`;
-  return s < 172_800 ? `${Math.floor(s / 3_600)}h` : `${Math.floor(s / 86_400)}d`;
+  const s = (serverNow_ms() - Date.parse(created ?? "")) / 1_000;
+  return Number.isNaN(s) ? "" : humanDuration(Math.max(0, s));
 }
 
 const GOOD = /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded|Normal)$/;
@@ -33,6 +32,12 @@ export function Status({ text }: { text: string }) {
   );
 }
 
+const Remedy = ({ title, text }: { title: string; text: string }) => (
+  <p class="remedy">
+    <b>{title}</b> {text}
+  </p>
+);
+
 export function Why({ of }: { of: Explanation | undefined }) {
   if (!of) return null;
   const mark = { well: "✓", waiting: "◐", wrong: "▲" }[of.state];
@@ -42,15 +47,9 @@ export function Why({ of }: { of: Explanation | undefined }) {
         <i aria-hidden="true">{mark}</i>
         {of.sentence}.
       </p>
-      {of.remedy && (
-        <p class="remedy">
-          <b>What to do</b> {of.remedy}
-        </p>
-      )}
+      {of.remedy && <Remedy title="What to do" text={of.remedy} />}
       {of.unseen && (
-        <p class="remedy">
-          <b>Not seen</b> for lack of rights: {of.unseen.join(", ")}
-        </p>
+        <Remedy title="Not seen" text={`for lack of rights: ${of.unseen.join(", ")}`} />
       )}
     </section>
   );
@@ -64,18 +63,10 @@ export function Problem({ text }: { text: string | undefined }) {
   ) : null;
 }
 
+type DialogProps = { title: string; close(): void; children: ComponentChildren; small?: boolean };
+
 /** A dialog that takes the keyboard's focus; Escape closes it. */
-export function Dialog({
-  title,
-  close,
-  children,
-  small = false,
-}: {
-  title: string;
-  close(): void;
-  children: ComponentChildren;
-  small?: boolean;
-}) {
+export function Dialog({ title, close, children, small = false }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   useEffect(() => ref.current?.showModal(), []);
   return (
@@ -99,6 +90,28 @@ export function Dialog({
   );
 }
 
+/** Lines of text in a list, which a screen reader reads as they come. */
+export const Lines = ({ of }: { of: readonly string[] }) => (
+  <ul class="effect" aria-live="polite">
+    {of.map((line) => (
+      <li>{line}</li>
+    ))}
+  </ul>
+);
+
+type TabsProps = { label: string; of: readonly string[]; at?: string | undefined };
+
+/** Buttons of which one at most is pressed. */
+export const Tabs = ({ label, of, at, choose }: TabsProps & { choose(name: string): void }) => (
+  <nav class="tabs" aria-label={label}>
+    {of.map((name) => (
+      <button key={name} aria-pressed={name === at} onClick={() => choose(name)}>
+        {name}
+      </button>
+    ))}
+  </nav>
+);
+
 /** Asks now and again while a view is open; returns why there is no new answer. */
 export function useRepeated<T>(
   ask: () => Promise<T>,
@@ -108,61 +121,55 @@ export function useRepeated<T>(
 ): string | undefined {
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
-    let [open, timer] = [true, 0];
-    const next = async () => {
-      try {
-        const answer = await ask();
-        if (!open) return;
-        take(answer);
-        setProblem(undefined);
-      } catch (thrown) {
-        if (!open) return;
-        setProblem(messageOf(thrown));
-      }
-      timer = window.setTimeout(next, every_ms);
+    const round = async (signal: AbortSignal) => {
+      const answer = await ask();
+      if (signal.aborted) return;
+      take(answer);
+      setProblem(undefined);
     };
-    void next();
-    return () => {
-      open = false;
-      clearTimeout(timer);
-    };
+    return follow(round, setProblem, every_ms);
   }, keys);
   return problem;
 }
 
+type Cells = readonly ComponentChildren[];
+type TableProps = { label: string; columns: readonly string[]; rows: readonly Cells[] };
+
 /** A table that is shown whole. */
-export function WholeTable({
-  label,
-  columns,
-  rows,
-}: {
-  label: string;
-  columns: readonly string[];
-  rows: readonly ComponentChildren[][];
-}) {
-  return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table>
-        <thead>
+export const WholeTable = ({ label, columns, rows }: TableProps) => (
+  <div class="scroll" tabIndex={0} role="region" aria-label={label}>
+    <table>
+      <thead>
+        <tr>
+          {columns.map((each) => (
+            <th scope="col">{each}</th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((cells) => (
           <tr>
-            {columns.map((each) => (
-              <th scope="col">{each}</th>
+            {cells.map((each) => (
+              <td>{each}</td>
             ))}
           </tr>
-        </thead>
-        <tbody>
-          {rows.map((cells) => (
-            <tr>
-              {cells.map((each) => (
-                <td>{each}</td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+        ))}
+      </tbody>
+    </table>
+  </div>
+);
+
+/** Terms, each beside its meaning. */
+export const Facts = ({ of }: { of: readonly (readonly [Cells[0], Cells[0]])[] }) => (
+  <dl>
+    {of.map(([term, means]) => (
+      <>
+        <dt>{term}</dt>
+        <dd>{means}</dd>
+      </>
+    ))}
+  </dl>
+);
 
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
@@ -180,4 +187,14 @@ export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
     };
   }, keys);
   return state;
+}
+
+/** Returns a part of the page that is loaded when it is shown. */
+export function later<Props extends object>(
+  load: () => Promise<{ default: ComponentType<Props> }>,
+): ComponentType<Props> {
+  return (given) => {
+    const [module, problem] = useAsked(load, []);
+    return module ? <module.default {...given} /> : <Problem text={problem} />;
+  };
 }

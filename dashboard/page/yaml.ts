@@ -8,10 +8,12 @@ import { InputError } from "./text.ts";
  * `on` and `1_000` are no texts. Throws InputError for a number that JavaScript would round.
  */
 export function yamlOf(object: AnyObject): string {
-  const { managedFields: _, ...metadata } = object.metadata;
+  const { apiVersion, kind, metadata, ...rest } = object;
+  const { managedFields: _, ...shown } = metadata;
   refuseRounded(object, "");
   const customTags = (tags: Tags) => [OCTAL, ...tags];
-  return stringify({ ...object, metadata }, { version: "1.1", customTags });
+  const ordered = { apiVersion, kind, metadata: shown, ...rest };
+  return stringify(ordered, { version: "1.1", customTags });
 }
 
 /** Go's decoder knows this notation of YAML 1.2 as well: a text like it needs quotes. */

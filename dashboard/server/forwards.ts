@@ -1,5 +1,7 @@
 import { randomInt } from "node:crypto";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
+import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WebSocket } from "ws";
 import { FORWARD_CONNECTIONS_MAX, FORWARDS_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import type { Upstream } from "./upstream.ts";
@@ -33,9 +35,8 @@ export class Forwards {
   /** Opens a port; undefined when there are too many. */
   async add(namespace: string, pod: string, port: number): Promise<Forward | undefined> {
     if (this.#open.size >= FORWARDS_MAX) return undefined;
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(
-      pod,
-    )}/portforward?ports=${port}`;
+    const address = { namespace, name: pod, subresource: "portforward" };
+    const path = `${resourcePath(PODS, address)}?ports=${port}`;
     const sockets = new Set<Socket>();
     const server = createServer({ pauseOnConnect: true }, (socket) => {
       sockets.add(socket);

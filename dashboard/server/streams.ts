@@ -71,8 +71,8 @@ export class Streams {
     upstream: Upstream,
     gone: AbortSignal,
   ): Promise<void> {
-    const accept = path.includes("watch=1") && path.includes("table=1") ? TABLE : "*/*";
-    const plain = path.replace(/[?&]table=1/, "");
+    const plain = path.replace(/[?&]table=1$/, "");
+    const accept = plain === path ? "*/*" : TABLE;
     const answer = await upstream.send("GET", plain, { accept }, { signal: gone });
     answer.once("error", (error) => end(page, GONE, error.message));
     if (answer.statusCode !== 200) return end(page, REFUSED, await refusalOf(answer));

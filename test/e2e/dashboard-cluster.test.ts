@@ -56,11 +56,11 @@ describe("the dashboard on a cluster", { timeout: TIMEOUT_MS }, () => {
     await page.go("ns=dashboard");
     await page.click("Create");
     await page.fill("YAML", `${WEB(READS)}---\n${WEB(READS).replaceAll("web", "second")}`);
-    await page.click("Dry run");
-    await page.shows("Deployment second would be applied");
+    await page.click("Show what changes");
+    await page.shows("Deployment second would be created");
     expect(await cluster.ask("get", "deployments", "-o", "name")).toBe("");
-    await page.click("Create", "dialog");
-    await page.shows(/Deployment second applied/);
+    await page.click("Apply");
+    await page.shows("Deployment second is created");
     await cluster.ask("rollout", "status", "deployment/web", "--timeout=60s");
     await page.picture("create");
   });

@@ -60,10 +60,10 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
       await page.shows("There are none here.");
       await page.click("Create");
       await page.fill("YAML", DEPLOYMENT);
-      await page.click("Dry run");
-      await page.shows("Pod lonely would be applied");
-      await page.click("Create", "dialog");
-      await page.shows("Pod lonely applied");
+      await page.click("Show what changes");
+      await page.shows("Pod lonely would be created");
+      await page.click("Apply");
+      await page.shows("Pod lonely is created");
       await page.click("✕");
       await page.shows(/default\s+lonely\s+0\/1/);
       await page.go("kind=pods&of=default&name=lonely");
@@ -82,7 +82,7 @@ describe.runIf(existsSync(BINARY))("the dashboard on upstream's kube-apiserver",
       await page.click("Show what changes");
       await page.shows(/- +replicas: 3[^]*\+ +replicas: 5/);
       await page.click("Apply");
-      await page.shows("applied");
+      await page.shows("Deployment web is changed");
       const path = "/apis/apps/v1/namespaces/default/deployments/web";
       const { body } = await upstream.send("GET", path, "", undefined);
       expect(JSON.stringify(body)).toContain('"replicas":5');

@@ -145,7 +145,7 @@ describe("the dashboard's page", { timeout: TIMEOUT_MS }, () => {
     await page.shows("more: yes-please");
     expect(JSON.stringify(await own.ask(`${pods}/first`))).not.toContain("yes-please");
     await page.click("Apply");
-    await page.shows("applied");
+    await page.shows("Pod first is changed");
     expect(JSON.stringify(await own.ask(`${pods}/first`))).toContain("yes-please");
   });
 
