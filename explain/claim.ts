@@ -26,27 +26,23 @@ const IS_DEFAULT = "storageclass.kubernetes.io/is-default-class";
 export function explainClaim(facts: ClaimFacts): Explanation {
   const { claim, pods } = facts;
   const { name, deletionTimestamp } = claim.metadata;
+  const { volumeName } = claim.spec;
   const users = listed(pods.map(({ metadata }) => metadata.name ?? ""));
   if (deletionTimestamp) {
-    return pods.length > 0
-      ? waiting(
-          `Claim ${name} is being deleted when pod ${users} no longer uses it`,
-          `delete pod ${users}, or what makes it`,
-        )
-      : waiting(
-          `Claim ${name} is being deleted and waits for ${listed(claim.metadata.finalizers ?? [])}`,
-        );
+    const [leaving, { finalizers = [] }] = [`Claim ${name} is being deleted`, claim.metadata];
+    if (pods.length === 0) return waiting(`${leaving} and waits for ${listed(finalizers)}`);
+    const remedy = `delete pod ${users}, or what makes it`;
+    return waiting(`${leaving} when pod ${users} no longer uses it`, remedy);
   }
   switch (claim.status?.phase) {
-    case "Bound":
-      return well(
-        `Claim ${name} has volume ${claim.spec.volumeName} of ${
-          claim.status.capacity?.["storage"] ?? "unknown size"
-        }${pods.length > 0 ? `, used by ${users}` : ", used by no pod"}`,
-      );
+    case "Bound": {
+      const size = claim.status.capacity?.["storage"] ?? "unknown size";
+      const use = `used by ${users || "no pod"}`;
+      return well(`Claim ${name} has volume ${volumeName} of ${size}, ${use}`);
+    }
     case "Lost":
       return wrong(
-        `Claim ${name} is lost: its volume ${claim.spec.volumeName} no longer exists`,
+        `Claim ${name} is lost: its volume ${volumeName} no longer exists`,
         "delete the claim and make it again; its data is gone unless the volume is restored",
       );
     default:
@@ -97,26 +93,20 @@ function explainProvisioning(
 ): Explanation {
   const { name, annotations = {} } = claim.metadata;
   if (volumeBindingMode === "WaitForFirstConsumer" && !annotations[SELECTED_NODE]) {
-    return pods.length === 0
-      ? waiting(
-          `Claim ${name} is Pending until a pod uses it, as its class ${
-            metadata.name
-          } wants (WaitForFirstConsumer)`,
-          "start a pod with this claim; nothing is wrong",
-        )
-      : waiting(
-          `Claim ${name} is Pending until its pod ${pods[0]!.metadata.name} has a node`,
-          `r2k explain pod/${pods[0]!.metadata.name}`,
-        );
+    const pod = pods[0]?.metadata.name;
+    if (pod) {
+      const sentence = `Claim ${name} is Pending until its pod ${pod} has a node`;
+      return waiting(sentence, `r2k explain pod/${pod}`);
+    }
+    const why = `as its class ${metadata.name} wants (WaitForFirstConsumer)`;
+    const sentence = `Claim ${name} is Pending until a pod uses it, ${why}`;
+    return waiting(sentence, "start a pod with this claim; nothing is wrong");
   }
   const failed = newest(events, "ProvisioningFailed");
   if (failed) {
-    return wrong(
-      `Claim ${name} is Pending: ${provisioner} could not make a volume: ${quoted(
-        failed.message ?? "",
-      )}`,
-      "change what it names; the driver tries again by itself",
-    );
+    const why = `${provisioner} could not make a volume: ${quoted(failed.message ?? "")}`;
+    const remedy = "change what it names; the driver tries again by itself";
+    return wrong(`Claim ${name} is Pending: ${why}`, remedy);
   }
   return waiting(
     `Claim ${name} waits for ${provisioner} to make its volume`,
@@ -138,12 +128,8 @@ function explainNamed(
   }
   const other = volume?.spec.claimRef;
   if (other && (other.name !== name || other.namespace !== namespace)) {
-    return wrong(
-      `Claim ${name} is Pending: its volume ${volumeName} is bound to claim ${
-        other.namespace
-      }/${other.name}`,
-      "name another volume",
-    );
+    const why = `its volume ${volumeName} is bound to claim ${other.namespace}/${other.name}`;
+    return wrong(`Claim ${name} is Pending: ${why}`, "name another volume");
   }
   return waiting(`Claim ${name} is about to be bound to volume ${volumeName}`);
 }
@@ -154,16 +140,13 @@ function explainStatic({ claim, volumes }: ClaimFacts, kind: string, also?: stri
   const or = also === undefined ? "" : `; or ${also}`;
   const available = (volumes ?? []).filter(({ status }) => status?.phase === "Available");
   const reasons = available.map((volume) => `${volume.metadata.name} ${misfit(claim, volume)}`);
+  const some = `of ${counted(available.length, "available volume")} none fits`;
   const why =
     reasons.length === 0
-      ? "and no PersistentVolume is available"
-      : `and of ${counted(available.length, "available volume")} none fits: ${listed(
-          reasons.slice(0, 3),
-        )}`;
-  return wrong(
-    `Claim ${name} is Pending: it wants a volume ${kind}, ${why}`,
-    `create a PersistentVolume that fits${or}`,
-  );
+      ? "no PersistentVolume is available"
+      : `${some}: ${listed(reasons.slice(0, 3))}`;
+  const sentence = `Claim ${name} is Pending: it wants a volume ${kind}, and ${why}`;
+  return wrong(sentence, `create a PersistentVolume that fits${or}`);
 }
 
 function misfit({ spec }: PersistentVolumeClaim, { spec: volume }: PersistentVolume): string {

@@ -9,9 +9,8 @@ export function explainContainer(
   events: readonly Event[],
   isInit: boolean,
 ): Explanation | undefined {
-  const what = `${isInit ? "Init container" : "Container"} ${status.name} of pod ${
-    pod.metadata.name
-  }`;
+  const kind = isInit ? "Init container" : "Container";
+  const what = `${kind} ${status.name} of pod ${pod.metadata.name}`;
   const { waiting: paused, terminated } = status.state ?? {};
   if (paused) return explainWaiting(pod, what, status, events);
   if (terminated && terminated.exitCode !== 0) {
@@ -27,6 +26,7 @@ function explainWaiting(
   events: readonly Event[],
 ): Explanation | undefined {
   const { reason = "", message = "" } = status.state?.waiting ?? {};
+  const end = endOf(status);
   switch (reason) {
     case "ErrImagePull":
     case "ImagePullBackOff": {
@@ -55,9 +55,7 @@ function explainWaiting(
       );
     case "CrashLoopBackOff":
       return wrong(
-        `${what} ends again and again (${status.restartCount} restarts): last with ${endOf(
-          status,
-        )}`,
+        `${what} ends again and again (${status.restartCount} restarts): last with ${end}`,
         crashRemedy(pod, status),
       );
     case "CreateContainerError":
@@ -103,7 +101,7 @@ function crashRemedy(pod: Pod, status: ContainerStatus): string {
   return logsOf(pod, status, true);
 }
 
-const logsOf = ({ metadata }: Pod, { name }: ContainerStatus, previous: boolean): string =>
-  `its log says why: kubectl logs ${previous ? "--previous " : ""}-n ${metadata.namespace} ${
-    metadata.name
-  } -c ${name}`;
+function logsOf({ metadata }: Pod, { name }: ContainerStatus, previous: boolean): string {
+  const pod = `-n ${metadata.namespace} ${metadata.name}`;
+  return `its log says why: kubectl logs ${previous ? "--previous " : ""}${pod} -c ${name}`;
+}

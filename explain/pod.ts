@@ -38,10 +38,8 @@ function explainLeaving({ pod, nodes, now_ms }: PodFacts): Explanation {
   if (lost) return wrong(`Pod ${name} is being deleted, but ${lost.what}`, lost.remedy);
   const late_s = Math.round((now_ms - Date.parse(deletionTimestamp!)) / 1_000);
   if (finalizers.length > 0) {
-    return waiting(
-      `Pod ${name} is being deleted and waits for ${listed(finalizers)}`,
-      "the controller of that finalizer removes it; check that it runs",
-    );
+    const sentence = `Pod ${name} is being deleted and waits for ${listed(finalizers)}`;
+    return waiting(sentence, "the controller of that finalizer removes it; check that it runs");
   }
   const left = late_s < 0 ? `has ${-late_s} s left to end` : "has been asked to end";
   return waiting(`Pod ${name} is being deleted and ${left}`);
@@ -51,32 +49,26 @@ function explainFailed({ pod, events }: PodFacts): Explanation {
   const { name } = pod.metadata;
   const { reason, message = "", containerStatuses = [] } = pod.status ?? {};
   if (reason === "Evicted") {
-    return wrong(
-      `Pod ${name} was evicted: ${quoted(message)}`,
-      "request what it needs, and free the resource on the node",
-    );
+    const remedy = "request what it needs, and free the resource on the node";
+    return wrong(`Pod ${name} was evicted: ${quoted(message)}`, remedy);
   }
   if (reason) {
-    return wrong(
-      `Pod ${name} failed: ${reason}: ${quoted(message)}`,
-      "a controller makes a new pod; delete this one",
-    );
+    const remedy = "a controller makes a new pod; delete this one";
+    return wrong(`Pod ${name} failed: ${reason}: ${quoted(message)}`, remedy);
   }
-  const found = containerStatuses.map((status) => explainContainer(pod, status, events, false));
-  return (
-    found.find((each) => each !== undefined) ??
-    wrong(`Pod ${name} failed`, `kubectl logs ${name} and kubectl describe pod ${name}`)
+  const found = containerStatuses.flatMap(
+    (status) => explainContainer(pod, status, events, false) ?? [],
   );
+  const unknown = `kubectl logs ${name} and kubectl describe pod ${name}`;
+  return found[0] ?? wrong(`Pod ${name} failed`, unknown);
 }
 
 function explainWithoutNode({ pod, nodes, claims = [] }: PodFacts): Explanation {
   const { name } = pod.metadata;
-  const gates = pod.spec.schedulingGates ?? [];
+  const gates = (pod.spec.schedulingGates ?? []).map((gate) => gate.name);
   if (gates.length > 0) {
-    return waiting(
-      `Pod ${name} is held back by the scheduling gate ${listed(gates.map((gate) => gate.name))}`,
-      "whoever set it removes it from spec.schedulingGates",
-    );
+    const sentence = `Pod ${name} is held back by the scheduling gate ${listed(gates)}`;
+    return waiting(sentence, "whoever set it removes it from spec.schedulingGates");
   }
   const { schedulerName = "default-scheduler" } = pod.spec;
   const condition = conditionOf(pod, "PodScheduled");
@@ -84,17 +76,12 @@ function explainWithoutNode({ pod, nodes, claims = [] }: PodFacts): Explanation 
     const blocked = claims.find(({ state }) => state === "wrong");
     const message = condition.message ?? "";
     if (blocked && /claim|persistent volumes/i.test(message)) {
-      return wrong(
-        `Pod ${name} is Pending because of its claim: ${blocked.sentence}`,
-        blocked.remedy ?? "",
-      );
+      const sentence = `Pod ${name} is Pending because of its claim: ${blocked.sentence}`;
+      return wrong(sentence, blocked.remedy ?? "");
     }
-    if (pod.status?.nominatedNodeName) {
-      return waiting(
-        `Pod ${name} waits until pods of lower priority have left node ${
-          pod.status.nominatedNodeName
-        }`,
-      );
+    const nominated = pod.status?.nominatedNodeName;
+    if (nominated) {
+      return waiting(`Pod ${name} waits until pods of lower priority have left node ${nominated}`);
     }
     return explainUnschedulable(pod, message, nodes);
   }
@@ -119,10 +106,8 @@ function explainOnNode(facts: PodFacts): Explanation {
     const found = explainContainer(pod, status, events, true);
     if (found) return found;
     if (status.state?.running && !status.started && !isSidecar(pod, status.name)) {
-      return waiting(
-        `Pod ${name} waits for its init container ${status.name} to end`,
-        `kubectl logs ${name} -c ${status.name}`,
-      );
+      const sentence = `Pod ${name} waits for its init container ${status.name} to end`;
+      return waiting(sentence, `kubectl logs ${name} -c ${status.name}`);
     }
   }
   for (const status of containerStatuses) {
@@ -153,10 +138,8 @@ function explainPreparation({ pod, events, claims = [] }: PodFacts): Explanation
   }
   const sandbox = newest(events, "FailedCreatePodSandBox");
   if (sandbox && !since) {
-    return wrong(
-      `Pod ${name} has no sandbox: ${quoted(sandbox.message ?? "")}`,
-      "r2k doctor checks the node's runtime and network",
-    );
+    const sentence = `Pod ${name} has no sandbox: ${quoted(sandbox.message ?? "")}`;
+    return wrong(sentence, "r2k doctor checks the node's runtime and network");
   }
   const pulling = newest(events, "Pulling", "Pulled");
   const step = pulling?.reason === "Pulling" ? "its image is being pulled" : "its node prepares it";

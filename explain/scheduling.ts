@@ -25,10 +25,10 @@ const CAUSES: readonly Cause[] = [
   {
     matches: /had untolerated taint(?:\(s\)|s)?/,
     meaning: "a taint that the pod does not tolerate",
-    remedy: (_, nodes) =>
-      `add a toleration to the pod, or remove the taint: kubectl taint nodes ${taintExample(
-        nodes,
-      )}`,
+    remedy: (_, nodes) => {
+      const command = `kubectl taint nodes ${taintExample(nodes)}`;
+      return `add a toleration to the pod, or remove the taint: ${command}`;
+    },
   },
   {
     matches: /were unschedulable/,
@@ -39,10 +39,10 @@ const CAUSES: readonly Cause[] = [
   {
     matches: /didn't match Pod's node affinity\/selector/,
     meaning: "labels that the pod's node selector or affinity does not match",
-    remedy: (pod) =>
-      `label a node (kubectl label node NODE ${selectorExample(
-        pod,
-      )}) or change spec.nodeSelector or spec.affinity`,
+    remedy: (pod) => {
+      const command = `kubectl label node NODE ${selectorExample(pod)}`;
+      return `label a node (${command}) or change spec.nodeSelector or spec.affinity`;
+    },
   },
   {
     matches: /didn't have free ports/,
@@ -150,20 +150,13 @@ function resourceRemedy(pod: Pod, nodes: readonly Node[] | undefined, resource: 
   const offers = (nodes ?? []).map(({ status }) => status?.allocatable?.[resource] ?? "0");
   const largest = offers.sort(compareQuantity).at(-1);
   if (wanted === undefined || largest === undefined) return `ask for less ${resource}`;
-  const add = "or add a node";
+  const [request, add] = [`it requests ${wanted} of ${resource}`, "or add a node"];
   if (compareQuantity(largest, "0") === 0) {
     return `no node offers ${resource}: start its device plugin, ${add} that has it`;
   }
-  if (compareQuantity(wanted, largest) > 0) {
-    return (
-      `it requests ${wanted} of ${resource}, more than the largest node has ` +
-      `(${largest}): request less, ${add}`
-    );
-  }
-  return (
-    `it requests ${wanted} of ${resource}; a node has ${largest}, which others use: ` +
-    `request less, remove other pods, ${add}`
-  );
+  return compareQuantity(wanted, largest) > 0
+    ? `${request}, more than the largest node has (${largest}): request less, ${add}`
+    : `${request}; a node has ${largest}, which others use: request less, remove other pods, ${add}`;
 }
 
 /** The sum of its containers' requests; init containers do not count here. */

@@ -43,12 +43,8 @@ function explainSelected(
   const matching = pods.filter((pod) => selects(service, pod));
   if (matching.length === 0) {
     if (ready.length > 0) return answering(service, ready);
-    return wrong(
-      `Service ${name} has no answer: no pod of namespace ${namespace} has the labels ${
-        text
-      } of its selector`,
-      nearest(service, pods, selector),
-    );
+    const why = `no pod of namespace ${namespace} has the labels ${text} of its selector`;
+    return wrong(`Service ${name} has no answer: ${why}`, nearest(service, pods, selector));
   }
   if (ready.length > 0) return explainPorts(service, matching, slices) ?? answering(service, ready);
   const live = matching.filter(isLive);
@@ -114,10 +110,10 @@ function answering({ metadata, spec }: Service, ready: readonly string[]): Expla
     : well(sentence);
 }
 
-const portText = ({ port, targetPort, protocol = "TCP", nodePort }: ServicePort): string =>
-  `${port}/${protocol}${
-    targetPort === undefined || targetPort === port ? "" : ` to ${targetPort}`
-  }${nodePort ? ` and ${nodePort} of each node` : ""}`;
+function portText({ port, targetPort = port, protocol = "TCP", nodePort }: ServicePort): string {
+  const to = targetPort === port ? "" : ` to ${targetPort}`;
+  return `${port}/${protocol}${to}${nodePort ? ` and ${nodePort} of each node` : ""}`;
+}
 
 /** Endpoints that traffic goes to, with the ports of their slices; a headless Service's too. */
 export const readyEndpoints = (slices: readonly EndpointSlice[]) =>
@@ -144,11 +140,10 @@ function nearest(
   if (!best) return `start pods with these labels in namespace ${namespace}`;
   const { labels = {}, name: pod } = best.pod.metadata;
   const key = best.wrong[0]!;
-  return `pod ${pod} is the nearest, with ${
-    labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`
-  }: change its template, or kubectl set selector -n ${
-    namespace
-  } service ${name} ${selectorText({ ...selector, [key]: labels[key] ?? "VALUE" })}`;
+  const has = labels[key] === undefined ? `no label ${key}` : `${key}=${labels[key]}`;
+  const fitting = selectorText({ ...selector, [key]: labels[key] ?? "VALUE" });
+  const command = `kubectl set selector -n ${namespace} service ${name} ${fitting}`;
+  return `pod ${pod} is the nearest, with ${has}: change its template, or ${command}`;
 }
 
 const selectorText = (selector: Readonly<Record<string, string>>): string =>

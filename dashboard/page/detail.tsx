@@ -1,34 +1,36 @@
+import type { Event } from "@raft2kube/api/gen/core/v1.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { EVENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
+import { own } from "@raft2kube/std/own.ts";
 import type { ComponentType } from "preact";
 import { useState } from "preact/hooks";
 import { ActionBar } from "./action-bar.tsx";
 import { type AnyObject, kube, resource, serverNow_ms } from "./api.ts";
 import { Editor } from "./editor.tsx";
 import { Ports } from "./forwards.tsx";
-import { isOf, type Kind, type Target } from "./kinds.ts";
+import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
 import { openObject } from "./place.ts";
 import { age, Dialog, Facts, later, Problem, Status, Tabs, useAsked, Why } from "./widgets.tsx";
 
-type EventLine = AnyObject & { type?: string; reason?: string; message?: string };
 type Condition = { type: string; status: string; message?: string };
 
 const isPod = isOf("pods");
 
+type ObjectView = { fits(at: Target): boolean; view: ComponentType<Target> };
+
 /** The views of an object, by their titles. */
-const VIEWS: Readonly<Record<string, { fits(at: Target): boolean; view: ComponentType<Target> }>> =
-  {
-    Overview: { fits: () => true, view: Overview },
-    YAML: { fits: () => true, view: Yaml },
-    Log: { fits: (at) => isPod(at) || selectorOf(at.object) !== undefined, view: Log },
-    Path: { fits: isOf("pods", "services"), view: later(() => import("./path.tsx")) },
-    Timeline: { fits: ({ kind }) => kind.namespaced, view: later(() => import("./timeline.tsx")) },
-    Terminal: { fits: isPod, view: later(() => import("./terminal.tsx")) },
-    Usage: { fits: isOf("pods", "nodes"), view: later(() => import("./usage.tsx")) },
-  };
+const VIEWS: Readonly<Record<string, ObjectView>> = {
+  Overview: { fits: () => true, view: Overview },
+  YAML: { fits: () => true, view: Yaml },
+  Log: { fits: (at) => isPod(at) || selectorOf(at.object) !== undefined, view: Log },
+  Path: { fits: isOf("pods", "services"), view: later(() => import("./path.tsx")) },
+  Timeline: { fits: ({ kind }) => kind.namespaced, view: later(() => import("./timeline.tsx")) },
+  Terminal: { fits: isPod, view: later(() => import("./terminal.tsx")) },
+  Usage: { fits: isOf("pods", "nodes"), view: later(() => import("./usage.tsx")) },
+};
 
 /** The selector of an object's pods, of a workload or a Service. */
 function selectorOf({ spec = {} }: AnyObject): string | undefined {
@@ -40,13 +42,7 @@ function selectorOf({ spec = {} }: AnyObject): string | undefined {
     .join(",");
 }
 
-interface Opened {
-  kind: Kind;
-  kinds: readonly Kind[];
-  namespace: string;
-  name: string;
-  close(): void;
-}
+type Opened = Omit<Target, "object"> & { namespace: string; name: string; close(): void };
 
 /** One object: why it is so, what can be done with it, YAML, logs, a terminal, its use. */
 export function Detail({ kind, kinds, namespace, name, close }: Opened) {
@@ -88,11 +84,17 @@ function Overview({ kind, kinds, object }: Target) {
   const { name, namespace = "", ownerReferences = [], labels = {} } = metadata;
   const [why, problem] = useAsked(
     async () =>
-      kind.group === "" && kind.plural in EXPLAINED
+      kind.group === "" && own(EXPLAINED, kind.plural)
         ? explain(kube, kind.plural, namespace, name, serverNow_ms())
         : undefined,
     [object],
   );
+  const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${kind.kind}`;
+  const [events, unlisted] = useAsked(
+    () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
+    [object],
+  );
+  const conditions = object.status?.["conditions"] as Condition[] | undefined;
   const owner = (word: string, named: string) => {
     const found = kinds.find((each) => each.kind === word);
     if (!found) return named;
@@ -118,47 +120,36 @@ function Overview({ kind, kinds, object }: Target) {
         ]}
       />
       {isPod({ kind }) && <Ports pod={object} />}
-      <Conditions of={(object.status?.["conditions"] ?? []) as Condition[]} />
-      <Events kind={kind} object={object} />
+      {conditions && (
+        <Notes title="Conditions" of={conditions.map((each) => ({ ...each, name: each.type }))} />
+      )}
+      <Problem text={unlisted} />
+      {events && (
+        <Notes
+          title="Events"
+          of={events.items.map((each) => ({ ...each, status: each.type, name: each.reason }))}
+        />
+      )}
     </>
   );
 }
 
-function Conditions({ of }: { of: readonly Condition[] }) {
-  if (of.length === 0) return null;
-  return (
-    <>
-      <h3>Conditions</h3>
-      <ul class="events">
-        {of.map((each) => (
-          <li>
-            <b>{each.type}</b> <Status text={String(each.status)} /> {each.message ?? ""}
-          </li>
-        ))}
-      </ul>
-    </>
-  );
-}
+type Note = {
+  status?: string | undefined;
+  name?: string | undefined;
+  message?: string | undefined;
+};
 
-function Events({ kind, object }: { kind: Kind; object: AnyObject }) {
-  const { name, namespace } = object.metadata;
-  const fieldSelector = `involvedObject.name=${name},involvedObject.kind=${kind.kind}`;
-  const [events, problem] = useAsked(
-    () => resource<EventLine>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
-    [object],
-  );
-  return (
-    <>
-      <h3>Events</h3>
-      <Problem text={problem} />
-      <ul class="events">
-        {events?.items.map(({ type = "", reason, message }) => (
-          <li>
-            <Status text={type} /> <b>{reason ?? ""}</b> {message ?? ""}
-          </li>
-        ))}
-        {events?.items.length === 0 && <li>none</li>}
-      </ul>
-    </>
-  );
-}
+const Notes = ({ title, of }: { title: string; of: readonly Note[] }) => (
+  <>
+    <h3>{title}</h3>
+    <ul class="events">
+      {of.map(({ status = "", name = "", message = "" }) => (
+        <li>
+          <Status text={status} /> <b>{name}</b> {message}
+        </li>
+      ))}
+      {of.length === 0 && <li>none</li>}
+    </ul>
+  </>
+);

@@ -1,6 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import UPlot from "uplot";
+import { serverNow_ms } from "./api.ts";
+import { Problem, useAsked } from "./widgets.tsx";
 
+const EVERY_MS = 5_000;
+const POINTS_MAX = 720;
 const HEIGHT_PX = 150;
 /** The least time that a graph shows. */
 const WINDOW_S = 60;
@@ -8,20 +12,47 @@ const WINDOW_S = 60;
 const HUES = 4;
 
 /** Points in time of several lines: seconds since 1970, then the values of each. */
-export type Points = [number[], ...(number | null)[][]];
+type Points = [number[], ...(number | null)[][]];
+
+/** A graph, with a label for each of its lines. */
+export type GraphOf = { title: string; labels: readonly string[]; unit(value: number): string };
+
+type GraphsProps = {
+  label: string;
+  of: readonly GraphOf[];
+  /** Resolves with the present values, of all lines of all graphs in their order. */
+  ask(now_s: number): Promise<(number | null)[]>;
+};
+
+/** Graphs that get a point every few seconds, as long as they are shown. */
+export default function Graphs({ label, of, ask }: GraphsProps) {
+  const all = useRef<Points>(undefined);
+  const add = async () => {
+    const now_s = serverNow_ms() / 1_000;
+    const values = [now_s, ...(await ask(now_s))];
+    const before = all.current ?? [];
+    const after = values.map((value, i) => [...(before[i] ?? []), value].slice(-POINTS_MAX));
+    return (all.current = after as Points);
+  };
+  const [points, problem] = useAsked(add, [], EVERY_MS);
+  let next = 1;
+  return (
+    <>
+      <Problem text={problem} />
+      {points && (
+        <div class="scroll graphs" tabIndex={0} role="region" aria-label={label}>
+          {of.map((graph) => {
+            const lines = points.slice(next, (next += graph.labels.length));
+            return <Graph {...graph} points={[points[0], ...lines]} />;
+          })}
+        </div>
+      )}
+    </>
+  );
+}
 
 /** Lines over time, and their last values as text, which a screen reader reads. */
-export default function Graph({
-  title,
-  labels,
-  points,
-  unit,
-}: {
-  title: string;
-  labels: string[];
-  points: Points;
-  unit(value: number): string;
-}) {
+function Graph({ title, labels, points, unit }: GraphOf & { points: Points }) {
   const ref = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
   useEffect(() => {

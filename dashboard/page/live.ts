@@ -15,7 +15,6 @@ const PAUSE_MS = 2_000;
 export function follow(
   round: (signal: AbortSignal) => Promise<void>,
   failed: (problem: string) => void,
-  pause_ms = PAUSE_MS,
 ): () => void {
   const end = new AbortController();
   const run = async () => {
@@ -25,7 +24,7 @@ export function follow(
       } catch (thrown) {
         if (!end.signal.aborted && !isExpired(thrown)) failed(messageOf(thrown));
       }
-      await new Promise((resolve) => setTimeout(resolve, pause_ms));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   };
   void run();

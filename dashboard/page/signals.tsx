@@ -1,7 +1,6 @@
+import { useRef } from "preact/hooks";
 import { text } from "./api.ts";
-import Graph from "./graph.tsx";
-import { linesOf, usePoints } from "./usage.tsx";
-import { Problem } from "./widgets.tsx";
+import Graphs, { type GraphOf } from "./graph.tsx";
 
 /** Sums of the API server's counters; watches, which last long, are left out of the latency. */
 type Totals = { s: number; requests: number; failed: number; buckets: Map<number, number> };
@@ -40,54 +39,32 @@ function quantileBetween(before: Totals, now: Totals, share: number): number | n
 const perSecond = (value: number) => `${value.toFixed(1)}/s`;
 const milliseconds = (value: number) => `${Math.round(value * 1_000)} ms`;
 
+const GRAPHS: readonly GraphOf[] = [
+  { title: "Traffic and errors", labels: ["requests", "failed"], unit: perSecond },
+  { title: "Latency, at most", labels: ["half", "99 of 100"], unit: milliseconds },
+  { title: "Saturation", labels: ["requests that run"], unit: String },
+];
+
 /** Traffic, errors, latency and saturation of the API server, from its own metrics. */
 export default function Signals() {
-  const [points, problem] = useSignals();
-  return (
-    <>
-      <Problem text={problem} />
-      {points && (
-        <div class="scroll graphs" tabIndex={0} role="region" aria-label="Signals">
-          <Graph
-            title="Traffic and errors"
-            labels={["requests", "failed"]}
-            unit={perSecond}
-            points={linesOf(points, 1, 2)}
-          />
-          <Graph
-            title="Latency, at most"
-            labels={["half", "99 of 100"]}
-            unit={milliseconds}
-            points={linesOf(points, 3, 4)}
-          />
-          <Graph
-            title="Saturation"
-            labels={["requests that run"]}
-            unit={String}
-            points={linesOf(points, 5)}
-          />
-        </div>
-      )}
-      <p class="soft">From its /metrics, since this view was opened; without watches.</p>
-    </>
-  );
-}
-
-function useSignals() {
-  // The function of the first rendering goes on asking, with this variable of its own.
-  let before: Totals | undefined;
-  return usePoints(async (now_s) => {
-    const now = totalsOf(await text("/metrics"), now_s);
-    const last = before;
-    before = now;
-    if (!last) return [null, null, null, null, now.running];
-    const rate = (of: (totals: Totals) => number) => (of(now) - of(last)) / (now.s - last.s);
+  const last = useRef<Totals>(undefined);
+  const ask = async (now_s: number) => {
+    const [before, now] = [last.current, totalsOf(await text("/metrics"), now_s)];
+    last.current = now;
+    if (!before) return [null, null, null, null, now.running];
+    const rate = (of: (totals: Totals) => number) => (of(now) - of(before)) / (now.s - before.s);
     return [
       rate(({ requests }) => requests),
       rate(({ failed }) => failed),
-      quantileBetween(last, now, FAST),
-      quantileBetween(last, now, SLOW),
+      quantileBetween(before, now, FAST),
+      quantileBetween(before, now, SLOW),
       now.running,
     ];
-  }, []);
+  };
+  return (
+    <>
+      <Graphs label="Signals" of={GRAPHS} ask={ask} />
+      <p class="soft">From its /metrics, since this view was opened; without watches.</p>
+    </>
+  );
 }

@@ -1,9 +1,7 @@
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
-import { useState } from "preact/hooks";
 import { get } from "./api.ts";
 import { InputError } from "./text.ts";
-import { mebibytes } from "./usage.tsx";
-import { Problem, useRepeated, WholeTable } from "./widgets.tsx";
+import { mebibytes, Problem, useAsked, WholeTable } from "./widgets.tsx";
 
 const EVERY_MS = 2_000;
 const COLUMNS = ["Member", "Role", "Term", "Log index", "Applied", "Revision", "Size", "At"];
@@ -36,8 +34,7 @@ async function membersNow(): Promise<readonly Member[]> {
 
 /** The store's members, live: which leads, in which term, and how far each log is applied. */
 export default function Store() {
-  const [members, setMembers] = useState<readonly Member[]>([]);
-  const problem = useRepeated(membersNow, setMembers, EVERY_MS, []);
+  const [members = [], problem] = useAsked(membersNow, [], EVERY_MS);
   return (
     <>
       <Problem text={problem} />

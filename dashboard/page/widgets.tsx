@@ -4,13 +4,14 @@ import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
-import { follow } from "./live.ts";
 
 /** `3m12s`, `5h`, `2d`, by the server's clock. */
 export function age(created: string | undefined): string {
   const s = (serverNow_ms() - Date.parse(created ?? "")) / 1_000;
   return Number.isNaN(s) ? "" : humanDuration(Math.max(0, s));
 }
+
+export const mebibytes = (value: number): string => `${(value / 2 ** 20).toFixed(0)} MiB`;
 
 const GOOD = /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded|Normal)$/;
 const BAD = /(Error|BackOff|Failed|Lost|NotReady|Evicted|OOM|Unknown|Invalid|Warning)/;
@@ -112,26 +113,6 @@ export const Tabs = ({ label, of, at, choose }: TabsProps & { choose(name: strin
   </nav>
 );
 
-/** Asks now and again while a view is open; returns why there is no new answer. */
-export function useRepeated<T>(
-  ask: () => Promise<T>,
-  take: (answer: T) => void,
-  every_ms: number,
-  keys: unknown[],
-): string | undefined {
-  const [problem, setProblem] = useState<string>();
-  useEffect(() => {
-    const round = async (signal: AbortSignal) => {
-      const answer = await ask();
-      if (signal.aborted) return;
-      take(answer);
-      setProblem(undefined);
-    };
-    return follow(round, setProblem, every_ms);
-  }, keys);
-  return problem;
-}
-
 type Cells = readonly ComponentChildren[];
 type TableProps = { label: string; columns: readonly string[]; rows: readonly Cells[] };
 
@@ -173,17 +154,28 @@ export const Facts = ({ of }: { of: readonly (readonly [Cells[0], Cells[0]])[] }
 
 type Asked<T> = [value: T | undefined, problem: string | undefined];
 
-/** The value of a promise, asked before the first paint, and again when a key changes. */
-export function useAsked<T>(ask: () => Promise<T>, keys: unknown[]): Asked<T> {
+/**
+ * The value of a promise, asked before the first paint, and again when a key changes; with
+ * `every_ms` also that long after each answer or failure, which leaves the last value.
+ */
+export function useAsked<T>(ask: () => Promise<T>, keys: unknown[], every_ms?: number): Asked<T> {
   const [state, set] = useState<Asked<T>>([undefined, undefined]);
   useLayoutEffect(() => {
-    let current = true;
-    ask().then(
-      (value) => current && set([value, undefined]),
-      (thrown: unknown) => current && set([undefined, messageOf(thrown)]),
-    );
+    let [isOpen, timer] = [true, 0];
+    const run = async () => {
+      const asked = await ask().then(
+        (value) => (): Asked<T> => [value, undefined],
+        (thrown: unknown) =>
+          ([last]: Asked<T>): Asked<T> => [every_ms ? last : undefined, messageOf(thrown)],
+      );
+      if (!isOpen) return;
+      set(asked);
+      if (every_ms) timer = window.setTimeout(() => void run(), every_ms);
+    };
+    void run();
     return () => {
-      current = false;
+      isOpen = false;
+      clearTimeout(timer);
     };
   }, keys);
   return state;
