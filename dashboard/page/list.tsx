@@ -1,5 +1,4 @@
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { Component } from "preact";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
@@ -170,23 +169,18 @@ interface RowProps {
 }
 
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
-class RowView extends Component<RowProps> {
-  override shouldComponentUpdate(next: RowProps): boolean {
-    return (Object.keys(next) as (keyof RowProps)[]).some((key) => next[key] !== this.props[key]);
-  }
-
-  override render({ kind, row, columns, showsSpace, aged }: RowProps) {
-    return (
-      <tr>
-        {showsSpace && <td>{row.namespace}</td>}
-        {columns.map(({ name, i }) => (
-          <td>
-            <Cell kind={kind} row={row} name={name} aged={aged} value={row.cells[i]} />
-          </td>
-        ))}
-      </tr>
-    );
-  }
+function RowView({ kind, row, columns, showsSpace, aged }: RowProps) {
+  const draw = () => (
+    <tr>
+      {showsSpace && <td>{row.namespace}</td>}
+      {columns.map(({ name, i }) => (
+        <td>
+          <Cell kind={kind} row={row} name={name} aged={aged} value={row.cells[i]} />
+        </td>
+      ))}
+    </tr>
+  );
+  return useMemo(draw, [row, columns, showsSpace, aged]);
 }
 
 /** Moves the focus between the rows' names. */

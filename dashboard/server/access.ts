@@ -33,7 +33,7 @@ export interface Access {
   /** Returns a new session's secret for a ticket or token; undefined if that is not accepted. */
   signIn(given: string): Promise<string | undefined>;
   /** Returns the session of a secret; undefined if there is none, or it has expired. */
-  sessionOf(secret: string): Session | undefined;
+  sessionOf(secret: string): Promise<Session | undefined>;
   /** Returns the address that a browser opens, made of the server's. */
   link(server: string): string;
   close(): void;

@@ -23,11 +23,11 @@ export const SESSION_PROTOCOL = "r2k.session.";
  * everyone's; all else needs the session, which no cookie carries: the browser would send it to
  * other ports of the same address, among them those that lead to pods.
  */
-export function judge(
+export async function judge(
   asked: Asked,
   access: Access,
   port: number,
-): Refusal | { readonly session: Session | undefined } {
+): Promise<Refusal | { readonly session: Session | undefined }> {
   const { headers, path } = asked;
   const host = headers.host ?? "";
   if (!access.isOwnName(host, port)) {
@@ -48,7 +48,7 @@ export function judge(
   const isPage = !path.startsWith("/kube/") && !path.startsWith("/forwards");
   if (isPage && !asked.isUpgrade) return { session: undefined };
   const given = asked.isUpgrade ? offered(headers) : headers[SESSION_HEADER];
-  const session = typeof given === "string" ? access.sessionOf(given) : undefined;
+  const session = typeof given === "string" ? await access.sessionOf(given) : undefined;
   if (session) return { session };
   return { status: 401, why: `this browser has no session: ${access.remedy}` };
 }

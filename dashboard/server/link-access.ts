@@ -23,15 +23,13 @@ export class LinkAccess implements Access {
     return host === `127.0.0.1:${port}` || host === `localhost:${port}`;
   }
 
-  signIn(given: string): Promise<string | undefined> {
-    if (this.#ticket === undefined || !isSame(given, this.#ticket)) {
-      return Promise.resolve(undefined);
-    }
+  async signIn(given: string): Promise<string | undefined> {
+    if (this.#ticket === undefined || !isSame(given, this.#ticket)) return undefined;
     this.#ticket = undefined;
-    return Promise.resolve(this.#secret);
+    return this.#secret;
   }
 
-  sessionOf(secret: string): Session | undefined {
+  async sessionOf(secret: string): Promise<Session | undefined> {
     return isSame(secret, this.#secret) ? this.#session : undefined;
   }
 

@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import { pipeline, Transform } from "node:stream";
+import { type Duplex, pipeline, Transform } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import { BODY_BYTES_MAX, CONNECTIONS_MAX, HEAD_BYTES_MAX, TOKEN_CHARS_MAX } from "../limits.ts";
@@ -56,11 +56,7 @@ export class DashboardServer {
     this.#server.maxConnections = CONNECTIONS_MAX;
     this.#server.on("upgrade", (request, socket, head) => {
       socket.on("error", () => socket.destroy());
-      const judged = this.#judge(request, true);
-      const { session } = "session" in judged ? judged : {};
-      if (session) return this.#streams.serve(request, socket, head, session);
-      const code = "status" in judged ? judged.status : 403;
-      endRefused(socket, `HTTP/1.1 ${code} Refused\r\nConnection: close\r\n\r\n`);
+      this.#upgrade(request, socket, head).catch(() => socket.destroy());
     });
   }
 
@@ -101,9 +97,17 @@ export class DashboardServer {
     return judge({ method, path: pathOf(request), headers, isUpgrade }, this.#access, this.port);
   }
 
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const judged = await this.#judge(request, true);
+    const { session } = "session" in judged ? judged : {};
+    if (session) return this.#streams.serve(request, socket, head, session);
+    const code = "status" in judged ? judged.status : 403;
+    endRefused(socket, `HTTP/1.1 ${code} Refused\r\nConnection: close\r\n\r\n`);
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on("error", () => response.destroy());
-    const judged = this.#judge(request, false);
+    const judged = await this.#judge(request, false);
     if ("status" in judged) return status(response, judged.status, judged.why);
     const { method = "GET" } = request;
     if (BODILESS.has(method) && framingOf(request.headers)) {

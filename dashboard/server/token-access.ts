@@ -1,32 +1,25 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
+import type { UserInfo } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
+import { CompactEncrypt, compactDecrypt, errors } from "jose";
 import { SESSION_MS, TOKEN_CHARS_MAX } from "../limits.ts";
 import { type Access, type Session, UnderWay } from "./access.ts";
 import type { Upstream } from "./upstream.ts";
 
-const CIPHER = "aes-256-gcm";
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+/** The encryption of secrets; one that names another is no secret. */
+const [alg, enc] = ["dir", "A256GCM"] as const;
+const ALLOWED = { keyManagementAlgorithms: [alg], contentEncryptionAlgorithms: [enc] };
 const TOKEN = new RegExp(`^[\\x21-\\x7e]{1,${TOKEN_CHARS_MAX}}$`);
 const ACCOUNTS_OF_NAMESPACE = "system:serviceaccounts:";
 const REVIEW = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
 
 /** The part of a SelfSubjectReview that is read. */
-interface Review {
-  readonly status?: {
-    readonly userInfo?: { readonly username?: string; readonly groups?: readonly string[] };
-  };
-}
+type Review = { readonly status?: { readonly userInfo?: UserInfo } };
 
-/** The content of a session's secret, which is encrypted. */
-interface Content {
-  readonly user: string;
-  readonly token: string;
-  /** The end of the session, by the monotonic clock of this process. */
-  readonly until_ms: number;
-}
+/** The content of a session's secret, which ends by the monotonic clock of this process. */
+type Content = { readonly user: string; readonly token: string; readonly until_ms: number };
 
 /**
  * Access for anyone with a token of the API server, which decides about each request. A session's
@@ -67,13 +60,19 @@ export class TokenAccess implements Access {
     // As the API server: editors of a namespace create as many accounts as they like.
     const accounts = groups.find((group) => group.startsWith(ACCOUNTS_OF_NAMESPACE));
     const user = accounts ?? `user ${username}`;
-    return this.#encrypt({ user, token, until_ms: this.#clock.monotonic() + SESSION_MS });
+    const until_ms = this.#clock.monotonic() + SESSION_MS;
+    const content: Content = { user, token, until_ms };
+    const sealed = new CompactEncrypt(Buffer.from(JSON.stringify(content)));
+    return sealed.setProtectedHeader({ alg, enc }).encrypt(this.#key);
   }
 
-  sessionOf(secret: string): Session | undefined {
-    const content = this.#decrypt(secret);
-    if (content === undefined || content.until_ms < this.#clock.monotonic()) return undefined;
-    return { user: content.user, upstream: this.#upstream.as(content.token) };
+  async sessionOf(secret: string): Promise<Session | undefined> {
+    const isForged = (thrown: unknown) => thrown instanceof errors.JOSEError;
+    const opened = await tolerate(compactDecrypt(secret, this.#key, ALLOWED), isForged);
+    if (opened === undefined) return undefined;
+    const { user, token, until_ms } = JSON.parse(String(Buffer.from(opened.plaintext))) as Content;
+    if (until_ms < this.#clock.monotonic()) return undefined;
+    return { user, upstream: this.#upstream.as(token) };
   }
 
   link(server: string): string {
@@ -82,28 +81,5 @@ export class TokenAccess implements Access {
 
   close(): void {
     this.#upstream.close();
-  }
-
-  #encrypt(content: Content): string {
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv(CIPHER, this.#key, nonce);
-    const text = Buffer.concat([cipher.update(JSON.stringify(content)), cipher.final()]);
-    return Buffer.concat([nonce, cipher.getAuthTag(), text]).toString("base64url");
-  }
-
-  #decrypt(secret: string): Content | undefined {
-    const bytes = Buffer.from(secret, "base64url");
-    if (bytes.length <= NONCE_BYTES + TAG_BYTES) return undefined;
-    const decipher = createDecipheriv(CIPHER, this.#key, bytes.subarray(0, NONCE_BYTES));
-    decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    const text = decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES));
-    try {
-      decipher.final();
-    } catch (thrown) {
-      // Node has no code for a tag that is not the text's.
-      if (/unable to authenticate/.test(messageOf(thrown))) return undefined;
-      throw thrown;
-    }
-    return JSON.parse(text.toString()) as Content;
   }
 }

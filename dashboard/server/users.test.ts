@@ -138,3 +138,16 @@ it("an answer that cannot be passed on leaves no connection", async () => {
   const open = () => new Promise((resolve) => api.getConnections((_, count) => resolve(count)));
   await expect.poll(open).toBe(0);
 });
+
+it("a secret that was changed, or names another algorithm, is no session", async () => {
+  const secret = await secretOf(A);
+  const [, ...rest] = secret.split(".");
+  const head = (header: object) => Buffer.from(JSON.stringify(header)).toString("base64url");
+  const named = (alg: string) => [head({ alg, enc: "A256GCM", p2c: 1e9, p2s: "a" }), ...rest];
+  const forged = ["1", `${secret.slice(0, -2)}AA`, secret.replace(/[.][^.]+$/, ".")];
+  for (const alg of ["A256KW", "RSA-OAEP", "PBES2-HS256+A128KW"]) forged.push(named(alg).join("."));
+  for (const given of forged) {
+    const { status } = await fetch(`${base}/kube/mine`, { headers: { [SESSION_HEADER]: given } });
+    expect(status, given).toBe(401);
+  }
+});

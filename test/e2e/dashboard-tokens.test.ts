@@ -139,7 +139,7 @@ describe("a dashboard that people sign in to", { timeout: TIMEOUT_MS }, () => {
     for (const text of [secret, bytes]) expect(text).not.toContain(token.slice(0, 20));
     // To another process, this one after a restart too, it is nothing.
     const to = new Upstream({ server: own.api.server }, systemClock());
-    expect(new TokenAccess(to, [], clock).sessionOf(secret)).toBeUndefined();
+    expect(await new TokenAccess(to, [], clock).sessionOf(secret)).toBeUndefined();
   });
 
   it("asks again after a sign-out, and when the session has expired", async () => {
