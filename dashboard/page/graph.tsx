@@ -51,6 +51,12 @@ export default function Graphs({ label, of, ask }: GraphsProps) {
   );
 }
 
+/** The times to show; for a single one the library would choose years. */
+function windowOf(times: ArrayLike<number>): [number, number] {
+  const last = times[times.length - 1]!;
+  return [Math.min(times[0]!, last - WINDOW_S), last];
+}
+
 /** Lines over time, and their last values as text, which a screen reader reads. */
 function Graph({ title, labels, points, unit }: GraphOf & { points: Points }) {
   const ref = useRef<HTMLDivElement>(null);
@@ -68,7 +74,7 @@ function Graph({ title, labels, points, unit }: GraphOf & { points: Points }) {
         legend: { show: false },
         cursor: { y: false },
         scales: {
-          x: { range: (_, min, max) => [Math.min(min, max - WINDOW_S), max] },
+          x: { range: ({ data: [times] }) => windowOf(times) },
           y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] },
         },
         axes: [axis, { ...axis, size: 70, values: (_, splits) => splits.map(unit) }],
