@@ -91,7 +91,7 @@ export class DefinitionController implements Controller {
     const before = customResources.get(name);
     // The name is `plural.group`: of a definition that has gone it still has the group.
     const group = before?.spec.group ?? name.slice(name.indexOf(".") + 1);
-    if (before !== undefined) await this.#writeStatus(before.metadata);
+    if (before !== undefined) await this.#writeStatus(before);
     const definitions = customResources.ofGroup(group);
     const names = JSON.stringify(before?.status?.acceptedNames);
     const freed = names !== JSON.stringify(customResources.get(name)?.status?.acceptedNames);
@@ -104,14 +104,14 @@ export class DefinitionController implements Controller {
     await syncApiServices(this.#server, group, definitions);
   }
 
-  async #writeStatus(which: Which): Promise<void> {
+  async #writeStatus(known: Definition): Promise<void> {
     const { clock, customResources } = this.#server;
-    await this.#update(which, (crd) => {
-      const others = customResources
-        .ofGroup(crd.spec.group)
-        .filter((each) => each.metadata.name !== which.name);
+    const plan = (crd: Definition) => {
+      const all = customResources.ofGroup(crd.spec.group);
+      const others = all.filter((each) => each.metadata.name !== known.metadata.name);
       return withStatus(crd, others, timeText(clock.now()));
-    });
+    };
+    if (plan(known) !== known) await this.#update(known.metadata, plan);
   }
 
   /**

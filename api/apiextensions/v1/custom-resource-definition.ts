@@ -4,6 +4,7 @@ import { column, nameColumn } from "../../columns.ts";
 import { defineKind } from "../../define.ts";
 import type { CustomResourceDefinition } from "../../gen/apiextensions/v1.ts";
 import type { Kind } from "../../kind.ts";
+import { fromStorage } from "./stored.ts";
 
 const HTTPS = 443;
 
@@ -25,6 +26,7 @@ export const customResourceDefinition: Kind<CustomResourceDefinition> =
     finalizers: "any",
     status: { finalizers: "any" },
     defaults,
+    fromStorage,
     columns: [
       nameColumn,
       column("Created At", ({ metadata }) => metadata.creationTimestamp ?? null, { type: "date" }),

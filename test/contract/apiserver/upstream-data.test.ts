@@ -2,6 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readEncryption } from "@raft2kube/encryption/config.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { startStore } from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EtcdServer, startEtcd } from "../../../testing/apiserver/etcd-server.ts";
@@ -80,7 +82,79 @@ const OBJECTS: Readonly<Record<string, object>> = {
     metadata: { name: "fast" },
     provisioner: "example.com/fast",
   },
+  "/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicies": {
+    metadata: { name: "m" },
+    spec: {
+      failurePolicy: "Ignore",
+      reinvocationPolicy: "Never",
+      matchConstraints: {
+        resourceRules: [
+          { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["nodes"] },
+        ],
+      },
+      mutations: [
+        {
+          patchType: "JSONPatch",
+          jsonPatch: {
+            expression: '[JSONPatch{op: "add", path: "/metadata/labels/a", value: "b"}]',
+          },
+        },
+      ],
+    },
+  },
 };
+
+const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+
+/** A version's own parts: its schema, subresources and columns. */
+const versionOf = (name: string, field: string, more: object = {}) => ({
+  name,
+  served: true,
+  storage: name === "v1",
+  schema: {
+    openAPIV3Schema: {
+      type: "object",
+      properties: { spec: { type: "object", properties: { [field]: { type: "string" } } } },
+    },
+  },
+  additionalPrinterColumns: [{ name: field, type: "string", jsonPath: `.spec.${field}` }],
+  subresources: { status: {} },
+  ...more,
+});
+
+/** Kube-apiserver stores them in v1beta1, where equal parts of all versions stand in the spec. */
+const definition = (plural: string, versions: readonly object[], conversion?: object) => ({
+  metadata: { name: `${plural}.example.com` },
+  spec: {
+    group: "example.com",
+    scope: "Namespaced",
+    names: { plural, singular: plural.slice(0, -1), kind: `K${plural}` },
+    versions,
+    ...(conversion && { conversion }),
+  },
+});
+
+const CREATED: readonly (readonly [string, object])[] = [
+  ...Object.entries(OBJECTS),
+  [DEFINITIONS, definition("ones", [versionOf("v1", "a")])],
+  [
+    DEFINITIONS,
+    definition("twos", [
+      versionOf("v1", "a", { selectableFields: [{ jsonPath: ".spec.a" }] }),
+      versionOf("v2", "b"),
+    ]),
+  ],
+  [
+    DEFINITIONS,
+    definition("threes", [versionOf("v1", "a"), versionOf("v2", "a")], {
+      strategy: "Webhook",
+      webhook: {
+        conversionReviewVersions: ["v1", "v1beta1"],
+        clientConfig: { url: "https://127.0.0.1:1/convert", caBundle: "" },
+      },
+    }),
+  ],
+];
 
 const pathOf = (collection: string, object: object) =>
   `${collection}/${(object as { metadata: { name: string } }).metadata.name}`;
@@ -88,7 +162,7 @@ const pathOf = (collection: string, object: object) =>
 /** Reads every object from a server. */
 async function readAll(send: SendJson): Promise<Record<string, object>> {
   const found: Record<string, object> = {};
-  for (const [collection, object] of Object.entries(OBJECTS)) {
+  for (const [collection, object] of CREATED) {
     const path = pathOf(collection, object);
     const { status, body } = await send("GET", path, "", undefined);
     expect(status, path).toBe(200);
@@ -133,9 +207,15 @@ describe.skipIf(!existsSync(BINARY))("data shared with kube-apiserver 1.36", () 
     etcd = await startEtcd();
     writeFileSync(config, encryptionConfig("one"));
     theirs = await upstream(async (send) => {
-      for (const [collection, object] of Object.entries(OBJECTS)) {
+      for (const [collection, object] of CREATED) {
         expect(await send("POST", collection, JSON_TYPE, object)).toMatchObject({ status: 201 });
       }
+      // Its controllers write the statuses of definitions.
+      const isEstablished = async () => {
+        const { body } = await send("GET", DEFINITIONS, "", undefined);
+        return JSON.stringify(body).split('"Established"').length === 4 || undefined;
+      };
+      await waitFor("definitions", isEstablished, { clock: systemClock(), timeout_ms: 30_000 });
       return await readAll(send);
     });
   });
