@@ -163,7 +163,7 @@ async function withMembers(
     const name = others[turn++ % Math.max(1, others.length)];
     if (name === undefined) return false;
     const socket = storeSocket(controlPlanePlace(cluster, name));
-    const channel = connectGrpc(`unix://${socket}`);
+    using channel = connectGrpc(`unix://${socket}`);
     try {
       const members = rpcClient(channel, Cluster);
       await change(members, (await members.memberList({ linearizable: true }, CALL)).members);
@@ -171,8 +171,6 @@ async function withMembers(
     } catch (thrown) {
       why = messageOf(thrown);
       return false;
-    } finally {
-      channel.close();
     }
   };
   const waiting = { clock: machineClock(clock), timeout_ms, interval_ms: MEMBERS_RETRY_MS };

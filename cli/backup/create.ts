@@ -46,17 +46,11 @@ export async function createBackup(options: BackupOptions): Promise<void> {
   await using snapshot = await unnamedFile(join(config.dataDir, ".backup-of-store"));
   await namingFullDisk(config.dataDir, () => takeSnapshot(config, snapshot, signal));
   const tar = writeTar(entries(headerOf(options), files, snapshot.fd));
-  await namingFullDisk(dirname(file), () =>
-    writeWhole(file, async (handle) => {
-      const plain = ReadableStream.from<Buffer>(tar);
-      const encrypted = await encryption(passphrase, plain, scryptLogN);
-      for await (const chunk of encrypted) {
-        signal.throwIfAborted();
-        await handle.writeFile(chunk);
-      }
-      await handle.sync();
-    }),
-  );
+  // Read only once the file can be made: a stream that is left would read a closed snapshot.
+  const encrypted = async function* () {
+    yield* await encryption(passphrase, ReadableStream.from<Buffer>(tar), scryptLogN);
+  };
+  await namingFullDisk(dirname(file), () => writeWhole(file, encrypted(), signal));
 }
 
 /** A file that has no name any more: it goes with the process. */
@@ -115,14 +109,19 @@ function* entries(header: BackupHeader, files: TarInput[], store: number): Gener
 }
 
 /** Writes a file that appears under its name once it is whole, and replaces none. */
-async function writeWhole(
+export async function writeWhole(
   file: string,
-  write: (handle: FileHandle) => Promise<void>,
+  content: AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const partial = `${file}.partial`;
   const handle = await openNew(partial);
   try {
-    await write(handle);
+    for await (const chunk of content) {
+      signal?.throwIfAborted();
+      await handle.writeFile(chunk);
+    }
+    await handle.sync();
     await link(partial, file);
     await syncDirectory(dirname(file));
   } catch (thrown) {

@@ -95,7 +95,7 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
   const control = runningPid(config.runDir, apiProcess(config));
   if (control === undefined) return { ...known, api: "down", ...absent };
-  const client = await clientAs(config, "admin", systemClock());
+  using client = await clientAs(config, "admin", systemClock());
   try {
     const nodes = await client.resource<Node>(NODES).listAll();
     const pods = await client.resource<Pod>(PODS).listAll();
@@ -117,8 +117,6 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
     };
   } catch (thrown) {
     return { ...known, api: messageOf(thrown), ...absent };
-  } finally {
-    client.close();
   }
 }
 

@@ -1,11 +1,10 @@
-import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
+import { writeWhole } from "../backup/create.ts";
 import { collectSupport } from "../doctor/support-bundle.ts";
 import { runningPid } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
@@ -49,10 +48,6 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
     process.stdout.write(`${String(content.length).padStart(9)} ${printable(name)}\n`);
   }
   if (file === undefined || flags.list) return;
-  const target = createWriteStream(file, { flags: "wx", mode: 0o600 });
-  await pipeline(writeTar(entries), createGzip(), target).catch((cause: unknown) => {
-    if (!isErrno(cause, "EEXIST")) throw cause;
-    throw new CommandError("FILE_EXISTS", `${file} exists`, { remedy: "name another file" });
-  });
+  await pipeline(writeTar(entries), createGzip(), (packed) => writeWhole(file, packed));
   process.stdout.write(`wrote ${file}; read it before you pass it on\n`);
 }
