@@ -1,5 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
 import { ownerOfAddress, ownerOfConnection } from "../authn/owner.ts";
 import * as limits from "../limits.ts";
@@ -22,6 +24,7 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
  * handshake a connection counts for the address that it comes from.
  */
 export function shareConnections(server: Server, given: ConnectionLimits): void {
+  paceHandshakes(server, systemClock({ unref: true }));
   const handshakes = new Shares(given.handshakes);
   const open = new Shares(given.open);
   /** Gives a connection's handshake back, by its address and port. */

@@ -12,6 +12,8 @@ import {
   type TLSSocket,
 } from "node:tls";
 import { PREFACE } from "@raft2kube/h2/frame.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 import {
   CONNECTIONS_MAX,
@@ -136,6 +138,7 @@ function tlsListener(
     if (requestCert && tls.refuses?.(socket.getPeerCertificate()) !== undefined) socket.destroy();
     else accept(socket);
   });
+  paceHandshakes(listener, systemClock({ unref: true }));
   listener.on("error", onError);
   // Before the handshake of each connection: the files that the texts came from may have changed.
   listener.prependListener("connection", () => {

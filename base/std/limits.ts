@@ -18,6 +18,13 @@ export const QUANTITY_EXPONENT_MAX = 60;
  */
 export const INPUT_TURN_MS = 25;
 
+/**
+ * TLS handshakes of one address at a time: each takes a server some milliseconds. One that takes
+ * longer than its turn waits for its client, and another may start.
+ */
+export const HANDSHAKES_UNDER_WAY_MAX = 16;
+export const HANDSHAKE_TURN_MS = 1_000;
+
 assertLimits({
   "an exponent within its bound fits into a quantity": QUANTITY_EXPONENT_MAX < QUANTITY_LENGTH_MAX,
 });

@@ -1,5 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.ts";
 
 /**
@@ -11,6 +13,7 @@ export function limitConnections(
   server: Server,
   most = { ofAddress: CONNECTIONS_OF_ADDRESS_MAX, all: CONNECTIONS_UNKNOWN_MAX },
 ): void {
+  paceHandshakes(server, systemClock({ unref: true }));
   const unknown = new Map<string, Set<string>>();
   let all = 0;
   const leave = (address: string, key: string) => {
