@@ -164,6 +164,11 @@ export const OBJECT_COUNT_MS = 60_000;
 export const STORE_CHECK_TIMEOUT_MS = 2_000;
 /** Keys fetched from the store at a time. */
 export const STORE_PAGE_KEYS = 500;
+/** A list's first page has fewer, and those after it as many as objects of its size fit into. */
+export const STORE_FIRST_PAGE_KEYS = 16;
+export const STORE_PAGE_BYTES = 8 * 1024 * 1024;
+/** Bytes of lists that are read from the store, until they are answered. */
+export const STORE_READS_BYTES_MAX = 256 * 1024 * 1024;
 /** Events that one resource's history has, and the memory that they may take. */
 export const HISTORY_EVENTS_MAX = 10_000;
 export const HISTORY_BYTES_MAX = 16 * 1024 * 1024;

@@ -9,6 +9,7 @@ import { type DeleteRequest, readDeleteBody, readDeleteQuery } from "../registry
 import { listingOf } from "../registry/list.ts";
 import { readListOptions } from "../registry/list-options.ts";
 import { selectionOf } from "../registry/selection.ts";
+import { StorePages } from "../registry/store-pages.ts";
 import { objectAnswer } from "../request/answer.ts";
 import { bodyTypeOf, readBody } from "../request/body.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -80,6 +81,7 @@ function statusOf(resource: Resource, object: KubeObject): Status {
 export const serveDeleteCollection: Serve = async (server, resource, context) => {
   const { kind } = resource;
   const list = readListOptions(kind, context.query);
+  if (context.holdRead) list.pages = new StorePages(context.holdRead);
   const request = await deleteRequestOf(context);
   const options = { ...writeOptionsOf(context), dryRun: request.dryRun };
   warnOfOrphans(resource, request, context.warnings);

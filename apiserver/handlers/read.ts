@@ -3,6 +3,7 @@ import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { getObject } from "../registry/get.ts";
 import { listObjects } from "../registry/list.ts";
 import { readListOptions, readWatchOptions } from "../registry/list-options.ts";
+import { StorePages } from "../registry/store-pages.ts";
 import { watchObjects } from "../registry/watch.ts";
 import { objectAnswer } from "../request/answer.ts";
 import type { RequestContext } from "../request/context.ts";
@@ -27,6 +28,7 @@ export const serveGet: Serve = async (_server, resource, context) => {
 /** GET of a collection. */
 export const serveList: Serve = async (_server, resource, context) => {
   const options = readListOptions(resource.kind, context.query);
+  if (context.holdRead) options.pages = new StorePages(context.holdRead);
   const namespace = namespaceOf(resource, context);
   return { type: "list", list: await listObjects(resource, namespace, options) };
 };

@@ -9,7 +9,7 @@ import type { Audit } from "../audit/audit.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
-import { BODIES_BYTES_MAX, IDLE, sharesOf } from "../limits.ts";
+import { BODIES_BYTES_MAX, IDLE, STORE_READS_BYTES_MAX, sharesOf } from "../limits.ts";
 import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
@@ -27,6 +27,7 @@ import {
   panicRecovery,
   priorityAndFairness,
   requestMetrics,
+  storeReads,
   wholeBody,
 } from "./filters.ts";
 import { FlowControl } from "./flow-control.ts";
@@ -59,11 +60,18 @@ function filters(
   const { tracer } = options;
   const own = (name: string, filter: Filter) => (tracer ? part(name, filter) : filter);
   const bodies = new Shares(sharesOf(BODIES_BYTES_MAX));
+  const reads = new Shares(sharesOf(STORE_READS_BYTES_MAX));
   showBytes(
     metrics,
     "r2k_bodies_bytes",
     "Bytes of bodies that are incomplete or worked on.",
     () => bodies.taken,
+  );
+  showBytes(
+    metrics,
+    "r2k_store_reads_bytes",
+    "Bytes of lists that were read from the store and are not answered.",
+    () => reads.taken,
   );
   const control = new FlowControl({
     fairness: server.fairness,
@@ -92,6 +100,7 @@ function filters(
     own("authorization", authorization(authorizer)),
     aggregation(server.aggregation.proxy, control),
     wholeBody(bodies),
+    storeReads(reads),
     own("priorityandfairness", priorityAndFairness(control)),
   ];
 }

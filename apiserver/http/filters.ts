@@ -282,6 +282,29 @@ export function wholeBody(bodies: Shares): Filter {
   };
 }
 
+/**
+ * Bounds what lists have read from the store, as the cache has another revision, until they are
+ * answered. One that is larger than its user's share is answered if the user has no other.
+ */
+export function storeReads(reads: Shares): Filter {
+  return async ({ context }, next) => {
+    let held = 0;
+    let give = () => undefined as void;
+    context.holdRead = (bytes) => {
+      give();
+      const owner = ownerOf(context);
+      held += bytes;
+      if (!reads.fits(owner, held)) throw tooMany();
+      give = reads.take(owner, held);
+    };
+    try {
+      await next();
+    } finally {
+      give();
+    }
+  };
+}
+
 /** upstream: WithAuthorization. Throws 403 unless an authorizer allows the request. */
 export function authorization(authorizer: Authorizer): Filter {
   return async ({ context }, next) => {

@@ -5,6 +5,7 @@ import { badRequest, invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { isTrue, wholeNumber } from "../request/request-info.ts";
 import { decodeContinue } from "../storage/continue.ts";
 import { checkFields, readSelectors } from "./selection.ts";
+import type { StorePages } from "./store-pages.ts";
 
 /** How the revision of a list is chosen (meta/v1 ListOptions). */
 export type RevisionMatch =
@@ -22,6 +23,8 @@ export interface ListOptions {
   continue: string;
   labelSelector: string;
   fieldSelector: string;
+  /** Bounds what is read from the store. */
+  pages?: StorePages | undefined;
 }
 
 export interface WatchOptions {

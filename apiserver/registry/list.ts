@@ -233,7 +233,10 @@ async function pageOf(
   options: ListOptions,
 ): Promise<RowPage> {
   try {
-    return await rows.page(prefix, { start, limit, revision });
+    const keys = options.pages?.keysOf(limit) ?? limit;
+    const page = await rows.page(prefix, { start, limit: keys, revision });
+    options.pages?.add(page);
+    return page;
   } catch (thrown) {
     // lab:07a begin page-of
     if (isEtcdError(thrown, "futureRevision")) {

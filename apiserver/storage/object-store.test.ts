@@ -1,6 +1,7 @@
 import { encodeObject } from "@raft2kube/api/codec/envelope.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
+import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -8,9 +9,11 @@ import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as members from "../../testing/store/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
+import { STORE_FIRST_PAGE_KEYS } from "../limits.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
 import { selectionOf } from "../registry/selection.ts";
+import { StorePages } from "../registry/store-pages.ts";
 import { Resource } from "../resource/resource.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
 
@@ -182,6 +185,24 @@ describe.each(stores)("objects in %s", (_name, start) => {
     });
     expect(rest.entries.map((entry) => entry.name)).toEqual(["p3", "p4", "p5", "p6"]);
     expect(rest.revision).toBe(first.revision);
+  });
+
+  it("a list counts each page that it reads, and stops where it may read no more", async () => {
+    const paged = new Resource(kindOf("apps", "v1", "ControllerRevision")!, under.client, clock);
+    for (let i = 0; i < STORE_FIRST_PAGE_KEYS + 2; i++) {
+      await paged.store.create({ ...map(`r${i}`), kind: "ControllerRevision" });
+    }
+    const selection = selectionOf(paged.kind, "test", LIST);
+    const pages: number[] = [];
+    const list = (hold: (bytes: number) => void) =>
+      listFromStore(paged, "test", selection, { ...LIST, pages: new StorePages(hold) });
+    const { entries } = await list((bytes) => pages.push(bytes));
+    expect([entries.length, pages.length]).toEqual([STORE_FIRST_PAGE_KEYS + 2, 2]);
+    expect(pages[0]).toBeGreaterThan(pages[1]!);
+    const refuse = () => {
+      throw tooMany();
+    };
+    await expect(list(refuse)).rejects.toMatchObject({ http: 429 });
   });
 
   it("a list at a compacted revision is refused, and can go on inconsistently", async () => {

@@ -1,0 +1,34 @@
+import type { RequestUser } from "@raft2kube/api/kind.ts";
+import { Shares } from "@raft2kube/std/shares.ts";
+import { expect, test } from "vitest";
+import type { RequestContext } from "../request/context.ts";
+import { type Exchange, storeReads } from "./filters.ts";
+
+const REFUSED = { http: 429, code: "TooManyRequests" };
+
+test("what lists read from the store is bounded for each user, until they are answered", async () => {
+  const reads = new Shares({ all: 100, each: 30, reserved: 20 });
+  const filter = storeReads(reads);
+  const contextOf = (name: string) => ({ user: { name, groups: [] } as RequestUser });
+  const hold = (context: object, bytes: number) => (context as RequestContext).holdRead!(bytes);
+  const run = (context: object, next: () => Promise<void>) => filter({ context } as Exchange, next);
+  const [large, second, other] = ["a", "a", "b"].map(contextOf) as [object, object, object];
+  await run(large, async () => {
+    // Alone, a list may be larger than its user's share.
+    for (let page = 0; page < 4; page++) hold(large, 10);
+    const refused = run(second, async () => hold(second, 10));
+    await expect(refused).rejects.toMatchObject(REFUSED);
+    await run(other, async () => hold(other, 10));
+  });
+  expect(reads.taken).toBe(0);
+  await run(second, async () => {
+    hold(second, 10);
+    expect(reads.taken).toBe(10);
+  });
+  const failed = run(second, async () => {
+    hold(second, 10);
+    throw new RangeError("the store");
+  });
+  await expect(failed).rejects.toThrow("the store");
+  expect(reads.taken).toBe(0);
+});
