@@ -17,6 +17,7 @@ import type { Access, Session } from "./access.ts";
 import type { Assets } from "./assets.ts";
 import { judge, pageHeaders, SAFE_HEADERS, SANDBOXED } from "./gate.ts";
 import { Streams } from "./streams.ts";
+import { textOf } from "./upstream.ts";
 
 /** Headers that reach the API server; those of the session and of framing are not among them. */
 const PASSED = ["accept", "content-type"];
@@ -133,11 +134,7 @@ export class DashboardServer {
 
   /** Exchanges a link's ticket, or a person's token, for a session's secret. */
   async #login(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let given = "";
-    for await (const part of request.setEncoding("utf8")) {
-      given += part as string;
-      if (given.length > TOKEN_CHARS_MAX) break;
-    }
+    const given = await textOf(request, TOKEN_CHARS_MAX);
     const owner = { name: request.socket.remoteAddress ?? "" };
     const { login } = this.#access;
     const { logins } = this.#access.underWay;

@@ -7,7 +7,7 @@ import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
 import type { Session } from "./access.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
-import type { Upstream } from "./upstream.ts";
+import { textOf, type Upstream } from "./upstream.ts";
 
 /** Close codes for the page: the API server refused, or is not there. */
 const REFUSED = 4_000;
@@ -120,11 +120,7 @@ function relay(from: WebSocket, to: WebSocket): void {
 
 /** The API server's own words about why it refuses. */
 async function refusalOf(answer: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const part of answer.setEncoding("utf8")) {
-    text += part as string;
-    if (text.length > REFUSAL_BYTES_MAX) break;
-  }
+  const text = await textOf(answer, REFUSAL_BYTES_MAX);
   const message = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
   return message ? (JSON.parse(message) as string) : `${answer.statusCode} ${text}`;
 }

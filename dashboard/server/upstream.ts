@@ -19,6 +19,16 @@ export interface Sending {
   readonly signal?: AbortSignal;
 }
 
+/** Reads a text, of which no part is read after so many characters. */
+export async function textOf(stream: Readable, chars_max: number): Promise<string> {
+  let text = "";
+  for await (const part of stream.setEncoding("utf8")) {
+    text += part as string;
+    if (text.length > chars_max) break;
+  }
+  return text;
+}
+
 /** An API server, reached with the rights of a kubeconfig's user. */
 export class Upstream {
   readonly #connection: KubeConnection;
@@ -53,11 +63,7 @@ export class Upstream {
   async post(path: string, object: object): Promise<{ status: number; body: unknown }> {
     const headers = { "content-type": "application/json", accept: "application/json" };
     const answer = await this.send("POST", path, headers, { body: JSON.stringify(object) });
-    let text = "";
-    for await (const part of answer.setEncoding("utf8")) {
-      text += part as string;
-      if (text.length > REVIEW_BYTES_MAX) break;
-    }
+    const text = await textOf(answer, REVIEW_BYTES_MAX);
     return { status: answer.statusCode ?? 0, body: JSON.parse(text) };
   }
 
