@@ -3,8 +3,8 @@ import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesMap } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { isPodReady, isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
-import { isPodReady, isPodTerminal } from "./pod-state.ts";
 
 /**
  * Rules that Endpoints and EndpointSlices share: which pods are the endpoints of a Service, by

@@ -10,6 +10,7 @@ import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { StorageClass } from "@raft2kube/api/gen/storage/v1.ts";
 import { isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { isPodActive } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ListOptions } from "@raft2kube/client-kube/rest/query.ts";
 import type { KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
@@ -29,7 +30,7 @@ import { explainClaim } from "./claim.ts";
 import type { Explanation } from "./explanation.ts";
 import { explainPod } from "./pod.ts";
 import { claimNames } from "./scheduling.ts";
-import { explainService, isLive, selects } from "./service.ts";
+import { explainService, selects } from "./service.ts";
 
 /** The kinds that can be explained, by their names in the API and in short. */
 export const EXPLAINED: Readonly<Record<string, "pods" | "services" | "persistentvolumeclaims">> = {
@@ -112,7 +113,7 @@ class Facts {
       this.#all<Pod>(PODS),
       this.#all<EndpointSlice>(ENDPOINT_SLICES, { labelSelector }),
     ]);
-    const first = pods.find((pod) => selects(service, pod) && isLive(pod));
+    const first = pods.find((pod) => selects(service, pod) && isPodActive(pod));
     const explained = first && (await this.#pod(first));
     const now_ms = this.#now_ms;
     return explainService({

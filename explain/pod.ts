@@ -1,4 +1,5 @@
-import type { Event, Node, Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
+import type { Event, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { explainContainer } from "./container.ts";
 import { newest } from "./events.ts";
 import { type Explanation, listed, quoted, waiting, well, wrong } from "./explanation.ts";
@@ -28,9 +29,6 @@ export function explainPod(facts: PodFacts): Explanation {
       return pod.spec.nodeName ? explainOnNode(facts) : explainWithoutNode(facts);
   }
 }
-
-const conditionOf = ({ status }: Pod, type: string): PodCondition | undefined =>
-  status?.conditions?.find((condition) => condition.type === type);
 
 function explainLeaving({ pod, nodes, now_ms }: PodFacts): Explanation {
   const { name, finalizers = [], deletionTimestamp } = pod.metadata;
@@ -71,7 +69,7 @@ function explainWithoutNode({ pod, nodes, claims = [] }: PodFacts): Explanation 
     return waiting(sentence, "whoever set it removes it from spec.schedulingGates");
   }
   const { schedulerName = "default-scheduler" } = pod.spec;
-  const condition = conditionOf(pod, "PodScheduled");
+  const condition = podCondition(pod, "PodScheduled");
   if (condition?.status === "False") {
     const blocked = claims.find(({ state }) => state === "wrong");
     const message = condition.message ?? "";
@@ -148,8 +146,7 @@ function explainPreparation({ pod, events, claims = [] }: PodFacts): Explanation
 
 function explainReadiness({ pod, events }: PodFacts): Explanation {
   const { name } = pod.metadata;
-  const ready = conditionOf(pod, "Ready");
-  if (ready?.status === "True") return well(`Pod ${name} runs and is ready`);
+  if (isPodReady(pod)) return well(`Pod ${name} runs and is ready`);
   const idle = (pod.status?.containerStatuses ?? []).filter((status) => !status.ready);
   const probe = newest(events, "Unhealthy");
   if (idle.length > 0) {
@@ -163,7 +160,7 @@ function explainReadiness({ pod, events }: PodFacts): Explanation {
   }
   const gates = (pod.spec.readinessGates ?? [])
     .map(({ conditionType }) => conditionType)
-    .filter((type) => conditionOf(pod, type)?.status !== "True");
+    .filter((type) => podCondition(pod, type)?.status !== "True");
   return gates.length > 0
     ? waiting(`Pod ${name} runs but waits for its readiness gate ${listed(gates)}`)
     : waiting(`Pod ${name} runs; its node has not reported it ready yet`);

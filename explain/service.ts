@@ -1,6 +1,7 @@
 import type { Pod, Service, ServicePort } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import { formatLabelTerms, matchesMap, termsOfMap } from "@raft2kube/api/selector.ts";
+import { isPodActive, isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { counted, type Explanation, listed, waiting, well, wrong } from "./explanation.ts";
 
 /** Facts that explain a Service; the pods are all of its namespace. */
@@ -47,7 +48,7 @@ function explainSelected(
     return wrong(`Service ${name} has no answer: ${why}`, nearest(service, pods, selector));
   }
   if (ready.length > 0) return explainPorts(service, matching, slices) ?? answering(service, ready);
-  const live = matching.filter(isLive);
+  const live = matching.filter(isPodActive);
   if (live.length === 0) {
     return wrong(
       `Service ${name} has no answer: its ${counted(matching.length, "pod")} ended`,
@@ -152,9 +153,3 @@ const selectorText = (selector: Readonly<Record<string, string>>): string =>
 /** Whether a Service's selector, which has labels, is satisfied by the pod's. */
 export const selects = ({ spec: { selector = {} } }: Service, { metadata }: Pod): boolean =>
   Object.keys(selector).length > 0 && matchesMap(selector, metadata.labels);
-
-export const isLive = ({ status, metadata }: Pod): boolean =>
-  !metadata.deletionTimestamp && !["Succeeded", "Failed"].includes(status?.phase ?? "");
-
-const isPodReady = ({ status }: Pod): boolean =>
-  status?.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") ?? false;

@@ -1,4 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import {
   addMetric,
   type Counter,
@@ -123,7 +124,7 @@ export class SchedulerMetrics {
     });
     for (const { name, help, amounts } of POD_RESOURCES) {
       addMetric(this.resources, { name, help, type: "gauge" }, () =>
-        [...pods()].flatMap((pod) => (isOver(pod) ? [] : podSamples(pod, amounts(pod)))),
+        [...pods()].flatMap((pod) => (isPodTerminal(pod) ? [] : podSamples(pod, amounts(pod)))),
       );
     }
   }
@@ -141,8 +142,6 @@ const POD_RESOURCES: readonly { name: string; help: string; amounts(pod: Pod): A
     amounts: (pod) => podRequests(pod, "limits"),
   },
 ];
-
-const isOver = ({ status }: Pod) => status?.phase === "Succeeded" || status?.phase === "Failed";
 
 function podSamples({ metadata, spec }: Pod, amounts: Amounts): Sample[] {
   const labels = {

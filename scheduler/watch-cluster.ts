@@ -1,6 +1,7 @@
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { SchedulerCache } from "./cache.ts";
 import type { ClusterEvent } from "./framework/plugin.ts";
 import type { SchedulingQueue } from "./queue.ts";
@@ -49,17 +50,14 @@ function watchPods({ pods, cache, queue, isOurs }: WatchOptions): void {
     if (cache.setPod(pod)) queue.moveAllToActiveOrBackoff("pod-scaled-down");
     if (!wasAssigned) queue.moveAllToActiveOrBackoff("pod-assigned");
   };
-  const isTerminal = ({ status }: Pod) => {
-    return status?.phase === "Succeeded" || status?.phase === "Failed";
-  };
   pods.handle({
     added(pod) {
-      if (isTerminal(pod)) return;
+      if (isPodTerminal(pod)) return;
       if (pod.spec.nodeName) assigned(pod, false);
       else if (isSchedulable(pod) && isOurs(pod)) queue.add(pod);
     },
     updated(pod, old) {
-      if (isTerminal(pod)) return removed(pod);
+      if (isPodTerminal(pod)) return removed(pod);
       if (pod.spec.nodeName) return assigned(pod, Boolean(old.spec.nodeName));
       if (!isOurs(pod)) return;
       if (!isSchedulable(pod)) return queue.remove(pod);

@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { NetworkPolicy } from "@raft2kube/api/gen/networking/v1.ts";
 import { ipv4Of, namedPorts } from "@raft2kube/api/networking/v1/policy-peers.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { NAMESPACES, NETWORK_POLICIES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { type End, judge } from "@raft2kube/network-policy/verdict.ts";
@@ -92,7 +93,7 @@ async function endOf(client: KubeClient, text: string, namespace: string): Promi
   const resource = client.resource<Pod>(PODS);
   if (isIPv4(text)) {
     const { items } = await resource.listAll();
-    const pod = items.find((each) => isLive(each) && ipv4Of(each) === text);
+    const pod = items.find((each) => !isPodTerminal(each) && ipv4Of(each) === text);
     return pod && !pod.spec.hostNetwork ? await podEnd(client, pod) : { address: text };
   }
   const [first = "", second] = text.split("/");
@@ -115,5 +116,3 @@ async function podEnd(client: KubeClient, pod: Pod): Promise<End> {
   );
   return { address, pod: { namespace, name, labels, namespaceLabels: metadata.labels, ports } };
 }
-
-const isLive = ({ status }: Pod) => !["Succeeded", "Failed"].includes(status?.phase ?? "");

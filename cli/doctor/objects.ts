@@ -4,7 +4,7 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
-import { isPodReady } from "@raft2kube/controllers/pod-state.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
 /** A deletion that takes longer waits for something. */

@@ -17,6 +17,7 @@ import {
 import { csiSourceOf } from "@raft2kube/client-kube/object/in-tree-volumes.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import {
   CSI_DRIVERS,
@@ -29,7 +30,6 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
-import { isPodTerminal } from "../pod-state.ts";
 
 const BY_CLAIM = "claim";
 const BY_NAME = "unique-name";

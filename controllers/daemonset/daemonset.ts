@@ -5,6 +5,7 @@ import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { nextAvailable_ms } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   CONTROLLER_REVISIONS,
@@ -22,7 +23,6 @@ import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import type { PodControl } from "../pod-control.ts";
-import { nextAvailable_ms } from "../pod-state.ts";
 import { templateHash } from "../pod-template.ts";
 import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";

@@ -1,6 +1,10 @@
 import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
+import {
+  isPodAvailable,
+  isPodReady,
+  isPodTerminal,
+} from "@raft2kube/client-kube/object/pod-state.ts";
 import { shareOf } from "../share.ts";
 import { type Placement, placementOn, targetNodeOf } from "./placement.ts";
 import { isUpdated } from "./pod-of.ts";

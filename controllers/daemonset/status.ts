@@ -1,5 +1,5 @@
 import type { DaemonSetStatus } from "@raft2kube/api/gen/apps/v1.ts";
-import { isPodReady } from "../pod-state.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { type DaemonView, isAvailable } from "./plan.ts";
 import { isUpdated } from "./pod-of.ts";
 

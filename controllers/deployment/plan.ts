@@ -1,7 +1,7 @@
 import type { Deployment, DeploymentStatus, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
-import { isPodTerminal } from "../pod-state.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { planHistory } from "./history.ts";
 import { makeReplicaSet, syncReplicaSet } from "./replica-set.ts";
 import { nextRevision } from "./revision.ts";

@@ -4,9 +4,9 @@ import type {
   PodDisruptionBudget,
   PodDisruptionBudgetStatus,
 } from "@raft2kube/api/gen/policy/v1.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import { EVICTED_POD_MS } from "../limits.ts";
-import { isPodReady } from "../pod-state.ts";
 import { shareOf } from "../share.ts";
 
 /**

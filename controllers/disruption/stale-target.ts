@@ -1,13 +1,13 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { isPodTerminal, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { DISRUPTION_TARGET_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { isPodTerminal, podCondition } from "../pod-state.ts";
 
 const TARGET = "DisruptionTarget";
 /** A kubelet may take any time from its word to the pod's end. */

@@ -7,9 +7,9 @@ import type {
   Service,
   ServicePort,
 } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
 import { ENDPOINTS_ADDRESSES_MAX } from "../limits.ts";
-import { isPodReady } from "../pod-state.ts";
 
 const MANAGED_BY = "endpoints.kubernetes.io/managed-by";
 const OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity";

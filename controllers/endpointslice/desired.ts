@@ -1,7 +1,7 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import type { Endpoint, EndpointPort } from "@raft2kube/api/gen/discovery/v1.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { canServe, hostnameIn, podAddresses, targetPorts } from "../endpoint-pods.ts";
-import { isPodReady } from "../pod-state.ts";
 
 export type AddressFamily = "IPv4" | "IPv6";
 

@@ -1,6 +1,7 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isAlreadyExists } from "@raft2kube/client-kube/errors.ts";
 import { controllerOf, controllerReference } from "@raft2kube/client-kube/object/owner.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { claimNameOf } from "@raft2kube/client-kube/object/volumes.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
@@ -19,7 +20,7 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
 
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
-    if (!pod || pod.metadata.deletionTimestamp || hasEnded(pod)) return;
+    if (!pod || pod.metadata.deletionTimestamp || isPodTerminal(pod)) return;
     for (const claim of wantedClaims(pod)) {
       const { namespace = "", name = "" } = claim.metadata;
       // One of another owner is left alone: scheduler and kubelet refuse it by name.
@@ -48,10 +49,6 @@ export function startEphemeralVolumes(context: ControllerContext): Running {
     },
   });
   return loop;
-}
-
-function hasEnded({ status }: Pod): boolean {
-  return status?.phase === "Succeeded" || status?.phase === "Failed";
 }
 
 /** The claims of a pod's ephemeral volumes, as their templates say. */

@@ -1,7 +1,11 @@
 import type { Job, JobCondition } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  isPodActive,
+  isPodReady,
+  isPodTerminating,
+} from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf, timeText } from "@raft2kube/client-kube/object/time.ts";
-import { isPodActive, isPodReady, isPodTerminating } from "../pod-state.ts";
 import { exceedsBackoffLimit } from "./backoff-limit.ts";
 import {
   contains,

@@ -1,8 +1,8 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
-import { podCondition } from "../pod-state.ts";
 
 /** Keeps a pod until its end is counted in the status of its job. */
 export const TRACKING = "batch.kubernetes.io/job-tracking";

@@ -1,7 +1,7 @@
 import type { Job } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodTerminating } from "@raft2kube/client-kube/object/pod-state.ts";
 import { JOB_PODS_BURST } from "../limits.ts";
-import { isPodTerminating } from "../pod-state.ts";
 import { podsToDelete } from "../replicaset/ranking.ts";
 import type { Evaluation } from "./evaluate.ts";
 import { firstFree, intervalsOf, union } from "./intervals.ts";

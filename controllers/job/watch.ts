@@ -4,12 +4,12 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
 import type { JobMetrics } from "../metrics/workloads.ts";
-import { isPodTerminal } from "../pod-state.ts";
 import { isTracked } from "./job-pods.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 

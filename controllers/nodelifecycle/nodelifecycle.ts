@@ -3,6 +3,7 @@ import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
@@ -11,7 +12,6 @@ import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { isNodeReady } from "../node-state.ts";
-import { isPodReady } from "../pod-state.ts";
 import { type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";

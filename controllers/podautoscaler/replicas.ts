@@ -1,8 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import type { AutoscalerSettings } from "../autoscaler-settings.ts";
-import { podCondition } from "../pod-state.ts";
 import { MetricError } from "./metric-error.ts";
 import type { MetricsByPod, PodMetric } from "./pod-metrics.ts";
 import { requestsOf } from "./requests.ts";

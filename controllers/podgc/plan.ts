@@ -1,7 +1,7 @@
 import type { Node, Pod, PodStatus } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { isNodeReady, isOutOfService } from "../node-state.ts";
-import { isPodTerminal } from "../pod-state.ts";
 
 /** Why a pod is left over. */
 export type Leftover = "terminated" | "orphaned" | "unscheduled" | "out-of-service";

@@ -1,12 +1,12 @@
 import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { isPodTerminal } from "../pod-state.ts";
 import { isUnscheduled, type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
 
 const ACCOUNT = "pod-garbage-collector";

@@ -4,15 +4,15 @@ import type {
   ReplicaSetStatus,
 } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { timeText } from "@raft2kube/client-kube/object/time.ts";
-import { REPLICAS_BURST } from "../limits.ts";
 import {
   isPodActive,
   isPodAvailable,
   isPodReady,
   isPodTerminating,
   nextAvailable_ms,
-} from "../pod-state.ts";
+} from "@raft2kube/client-kube/object/pod-state.ts";
+import { timeText } from "@raft2kube/client-kube/object/time.ts";
+import { REPLICAS_BURST } from "../limits.ts";
 import { podsToDelete } from "./ranking.ts";
 
 /** The pods to create or delete; at most one of the two is not empty. */

@@ -1,6 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { isPodActive, isPodReady, podCondition } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeOf } from "@raft2kube/client-kube/object/time.ts";
-import { isPodActive, isPodReady, podCondition } from "../pod-state.ts";
 
 const DELETION_COST = "controller.kubernetes.io/pod-deletion-cost";
 const PHASE_ORDER: Record<string, number> = { Pending: 0, Unknown: 1, Running: 2 };

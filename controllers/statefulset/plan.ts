@@ -1,8 +1,12 @@
 import type { ControllerRevision, StatefulSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import {
+  isPodAvailable,
+  isPodReady,
+  isPodTerminal,
+} from "@raft2kube/client-kube/object/pod-state.ts";
 import { templateOf } from "../history/plan.ts";
 import { STATEFUL_CLAIMS_BURST, STATEFUL_PODS_BURST } from "../limits.ts";
-import { isPodAvailable, isPodReady, isPodTerminal } from "../pod-state.ts";
 import {
   claimNamesOf,
   hasIdentity,

@@ -4,6 +4,7 @@ import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { nextAvailable_ms } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import {
   CONTROLLER_REVISIONS,
@@ -19,7 +20,6 @@ import { dataHash, planRevision, type RevisionPlan } from "../history/plan.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
-import { nextAvailable_ms } from "../pod-state.ts";
 import { statusChanged } from "../status-change.ts";
 import { watchDependents } from "../watch-dependents.ts";
 import { ShownWrites, WriteTracker } from "../write-tracker.ts";

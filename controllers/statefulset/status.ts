@@ -1,5 +1,5 @@
 import type { StatefulSetStatus } from "@raft2kube/api/gen/apps/v1.ts";
-import { isPodAvailable, isPodReady } from "../pod-state.ts";
+import { isPodAvailable, isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { revisionOf } from "./identity.ts";
 import { placedPods, type StatefulView } from "./plan.ts";
 

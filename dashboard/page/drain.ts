@@ -3,6 +3,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isConflict, isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
+import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { type AnyObject, resource } from "./api.ts";
@@ -13,7 +14,6 @@ const TRIES_MAX = 60;
 
 /** Whether a pod is the node's own, so that a drain leaves it. */
 const isOfNode = (pod: Pod) => isMirrorPod(pod) || controllerOf(pod)?.kind === "DaemonSet";
-const isOver = ({ status }: Pod) => ["Succeeded", "Failed"].includes(status?.phase ?? "");
 
 async function podsOn({ metadata: { name } }: AnyObject): Promise<Pod[]> {
   return (await resource<Pod>(PODS).list({ fieldSelector: `spec.nodeName=${name}` })).items;
@@ -24,7 +24,7 @@ export async function evictions(node: AnyObject): Promise<string[]> {
   const lines = (await podsOn(node)).map((pod) => {
     if (isOfNode(pod)) return `${keyOf(pod)} stays: it belongs to the node`;
     const loses = pod.spec.volumes?.some(({ emptyDir }) => emptyDir);
-    const isAlone = !isOver(pod) && !pod.metadata.ownerReferences?.length;
+    const isAlone = !isPodTerminal(pod) && !pod.metadata.ownerReferences?.length;
     const data = loses ? "; the data in its emptyDir is lost" : "";
     return `${keyOf(pod)} is evicted${data}${isAlone ? "; no controller makes it again" : ""}`;
   });

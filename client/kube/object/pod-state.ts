@@ -1,5 +1,5 @@
 import type { Pod, PodCondition } from "@raft2kube/api/gen/core/v1.ts";
-import { timeOf } from "@raft2kube/client-kube/object/time.ts";
+import { timeOf } from "./time.ts";
 
 export function podCondition(pod: Pod, type: string): PodCondition | undefined {
   return pod.status?.conditions?.find((condition) => condition.type === type);
