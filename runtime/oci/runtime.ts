@@ -4,6 +4,7 @@ import type { CgroupMode } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { type CommandResult, runCommand } from "../command.ts";
 import { RuntimeError } from "../errors.ts";
+import { removeEnded, startWaiting } from "./crun-state.ts";
 import { knowsRecursiveReadOnly, knowsUserNamespaces } from "./features.ts";
 import { managerArgs } from "./hidden-cgroups.ts";
 import { canMapIds } from "./mapped-ids.ts";
@@ -75,6 +76,7 @@ export class OciRuntime {
 
   /** Starts a created container's process. */
   async start(id: string): Promise<void> {
+    if (this.program.kind === "crun" && (await startWaiting(this.#root, id))) return;
     await this.#run("start", id, [id]);
   }
 
@@ -89,9 +91,11 @@ export class OciRuntime {
   }
 
   /**
-   * Removes a container, its cgroup included. With `force` it is killed; one unknown is no error.
+   * Removes a container; the caller removes its cgroup. With `force` it is killed; one unknown is
+   * no error.
    */
   async delete(id: string, options: { force?: boolean } = {}): Promise<void> {
+    if (this.program.kind === "crun" && (await removeEnded(this.#root, id))) return;
     const args = options.force ? ["delete", "--force", id] : ["delete", id];
     const result = await this.#try(args);
     if (result.code === 0) return;
