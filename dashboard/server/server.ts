@@ -100,6 +100,7 @@ export class DashboardServer {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const judged = await this.#judge(request, true);
+    if (socket.destroyed) return;
     const { session } = "session" in judged ? judged : {};
     if (session) return this.#streams.serve(request, socket, head, session);
     const code = "status" in judged ? judged.status : 403;
@@ -109,6 +110,8 @@ export class DashboardServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.on("error", () => response.destroy());
     const judged = await this.#judge(request, false);
+    // The client may be gone by now: its `close` does not come again.
+    if (request.socket.destroyed) return;
     if ("status" in judged) return status(response, judged.status, judged.why);
     const { method = "GET" } = request;
     if (BODILESS.has(method) && framingOf(request.headers)) {

@@ -124,6 +124,22 @@ it("a user, or a namespace's service accounts, leave requests to the others", as
   expect((await ask("ns/more", "/mine")).status).toBe(200);
 });
 
+it("requests whose clients are gone before they are judged take no share", async () => {
+  const line = `GET /kube/held HTTP/1.1\r\nHost: localhost\r\n${SESSION_HEADER}: `;
+  const asked = `${line}${await secretOf(A)}\r\n\r\n`;
+  const reset = (requests: number) =>
+    new Promise<void>((resolve) => {
+      const socket = connect(dashboard.port, "127.0.0.1", () => {
+        socket.write(asked.repeat(requests), () => socket.resetAndDestroy());
+      });
+      socket.once("close", () => resolve());
+    });
+  for (let n = 0; n < USER_REQUESTS_MAX + 12; n++) await reset(1);
+  await reset(USER_REQUESTS_MAX + 12);
+  await expect.poll(async () => (await ask(A, "/mine")).status).toBe(200);
+  await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
+});
+
 it("an address asks about few tokens at a time", async () => {
   const waiting = Array.from({ length: ADDRESS_LOGINS_MAX }, () => login("slow"));
   await waitFor("all", () => held.size === ADDRESS_LOGINS_MAX, { clock: CLOCK });
