@@ -1,4 +1,5 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { goTags } from "@raft2kube/std/go-yaml.ts";
 import {
   type Alias,
   isAlias,
@@ -35,7 +36,7 @@ export function parseYaml(body: Buffer): Document {
     uniqueKeys: false,
     version: "1.1",
     lineCounter: lines,
-    customTags: goTags,
+    customTags: (tags: Tags) => [BINARY, ...goTags(tags)],
     intAsBigInt: true,
     // Each error or warning would get a copy of its line, and a line may have all of them.
     prettyErrors: false,
@@ -53,38 +54,11 @@ export function parseYaml(body: Buffer): Document {
   return { value, duplicates: inspection.duplicates };
 }
 
-/** Go's decoder knows this notation of YAML 1.2 as well. */
-const OCTAL: ScalarTag = {
-  tag: "tag:yaml.org,2002:int",
-  default: true,
-  test: /^[-+]?0o[0-7]+$/,
-  resolve: (text) => Number(text.replace(/^[-+]/, "")) * (text.startsWith("-") ? -1 : 1),
-};
-
 /** Go's decoder takes the bytes for text. */
 const BINARY: ScalarTag = {
   tag: "tag:yaml.org,2002:binary",
   resolve: (text) => Buffer.from(text, "base64").toString(),
 };
-
-/** Types of YAML 1.1 that Go's decoder takes for lists and maps, whose keys are then inspected. */
-const COLLECTIONS = /:(omap|pairs|set)$/;
-
-/**
- * Returns the tags by which Go's decoder reads plain scalars: those of YAML 1.1 with two
- * exceptions: `12:30` is not the number 750, and a date stays text.
- */
-function goTags(tags: Tags): Tags {
-  const known = tags.filter(
-    (each) =>
-      typeof each === "string" ||
-      (each.format !== "TIME" &&
-        !each.tag.endsWith(":timestamp") &&
-        each.tag !== BINARY.tag &&
-        !COLLECTIONS.test(each.tag)),
-  );
-  return [OCTAL, BINARY, ...known];
-}
 
 /** Throws 400 when the value of a merge key (`<<`) is no map. */
 function plain(document: YamlDocument): unknown {

@@ -14,7 +14,7 @@ type Edited = { kind: Kind; metadata: AnyObject["metadata"] };
 
 /**
  * YAML of objects, several with `---` between them: a dry run shows what would change, then
- * server-side apply changes it. `of` is an object to start with, whose fields are taken over.
+ * server-side apply changes it. `of` is the one object to edit, whose fields are taken over.
  */
 export function Editor({ of, ...within }: Within & { of?: Edited }) {
   const [text, setText] = useState("");
@@ -41,7 +41,7 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
         ...(of && { force: true }),
         ...(dry && { dryRun: "All" as const }),
       };
-      for (const object of objectsIn(text)) {
+      for (const object of objectsIn(text, of)) {
         const more = await applied(object, within, options);
         setLines((before) => [...before, ...more]);
       }

@@ -11,6 +11,34 @@ it("texts that YAML 1.1 reads as something else are texts to the API server", ()
   expect(objectsIn(yamlOf(object))).toEqual([object]);
 });
 
+it("numbers and words are read as the API server reads them", () => {
+  const text = "metadata: { name: m }\nspec: { mode: 0400, on: yes, at: 12:30, day: 2026-01-01 }";
+  expect(objectsIn(text)).toEqual([parseYaml(Buffer.from(text)).value]);
+  expect(objectsIn(text)[0]!.spec).toMatchObject({ mode: 256, true: true, at: "12:30" });
+});
+
+it("a number that would be rounded, or a tag that would be lost, is not applied", () => {
+  const applied = (value: string) => () => objectsIn(`metadata: { name: m }\nspec: ${value}`);
+  expect(applied("{ big: 9007199254740993 }")).toThrow(".spec.big has more digits");
+  expect(applied("{ data: !!binary YQ== }")).toThrow("Unresolved tag");
+});
+
+it("an edit of an object writes no other object", () => {
+  const only = { kind: { group: "apps", kind: "A" }, metadata: { namespace: "ns", name: "m" } };
+  const edit = (version: string, kind: string, metadata: string) => () =>
+    objectsIn(`apiVersion: ${version}\nkind: ${kind}\nmetadata: ${metadata}`, only);
+  expect(edit("apps/v1", "A", "{ name: m, namespace: ns }")()).toHaveLength(1);
+  for (const other of [
+    edit("apps/v1", "A", "{ name: other, namespace: ns }"),
+    edit("apps/v1", "A", "{ name: m, namespace: other }"),
+    edit("apps/v1", "A", "{ name: m }"),
+    edit("apps/v1", "B", "{ name: m, namespace: ns }"),
+    edit("v1", "A", "{ name: m, namespace: ns }"),
+  ]) {
+    expect(other).toThrow("this edits A m of the namespace ns, and no other object");
+  }
+});
+
 it("a number that would be rounded is not edited", () => {
   const object = { metadata: { name: "m", resourceVersion: "1" }, spec: { big: 2 ** 53 } };
   expect(() => yamlOf(object)).toThrow(".spec.big has more digits");

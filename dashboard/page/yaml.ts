@@ -1,5 +1,7 @@
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { goTags, OCTAL } from "@raft2kube/std/go-yaml.ts";
 import { diffLines } from "diff";
-import { parseAllDocuments, type ScalarTag, stringify, type Tags } from "yaml";
+import { parseAllDocuments, stringify, type Tags } from "yaml";
 import type { AnyObject } from "./api.ts";
 import { InputError } from "./text.ts";
 
@@ -16,14 +18,6 @@ export function yamlOf(object: AnyObject): string {
   return stringify(ordered, { version: "1.1", customTags });
 }
 
-/** Go's decoder knows this notation of YAML 1.2 as well: a text like it needs quotes. */
-const OCTAL: ScalarTag = {
-  tag: "tag:yaml.org,2002:int",
-  default: true,
-  test: /^[-+]?0o[0-7]+$/,
-  resolve: Number,
-};
-
 function refuseRounded(value: unknown, path: string): void {
   if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     throw new InputError(`${path} has more digits than this page keeps: use kubectl edit`);
@@ -32,19 +26,48 @@ function refuseRounded(value: unknown, path: string): void {
   for (const [key, each] of Object.entries(value)) refuseRounded(each, `${path}.${key}`);
 }
 
-/** The objects of a text; throws with the line of an error. */
-export function objectsIn(text: string): AnyObject[] {
-  const documents = parseAllDocuments(text);
+/** The kind, namespace and name of the one object that a text may have. */
+export type Only = {
+  kind: Pick<ResourceType, "group" | "kind">;
+  metadata: Pick<AnyObject["metadata"], "namespace" | "name">;
+};
+
+/**
+ * The objects of a text, read as API servers do; throws with the line of an error. With `only`,
+ * another object is refused.
+ */
+export function objectsIn(text: string, only?: Only): AnyObject[] {
+  const documents = parseAllDocuments(text, { version: "1.1", customTags: goTags });
   const objects = (Array.isArray(documents) ? documents : []).map((document) => {
-    if (document.errors[0]) throw document.errors[0];
+    const [wrong] = [...document.errors, ...document.warnings];
+    if (wrong) throw wrong;
     return document.toJS({ maxAliasCount: 100 }) as Partial<AnyObject> | null;
   });
   return objects
     .filter((object) => object !== null)
     .map((object) => {
-      if (typeof object.metadata !== "object") throw new InputError("a document has no metadata");
+      const { metadata } = object;
+      if (typeof metadata !== "object" || metadata === null) {
+        throw new InputError("a document has no metadata");
+      }
+      refuseRounded(object, "");
+      if (only) refuseOther(object as AnyObject, only);
       return object as AnyObject;
     });
+}
+
+function refuseOther({ apiVersion = "", kind, metadata }: AnyObject, only: Only): void {
+  const group = apiVersion.includes("/") ? apiVersion.split("/")[0] : "";
+  const { name, namespace = "" } = only.metadata;
+  const isSame =
+    kind === only.kind.kind &&
+    group === only.kind.group &&
+    metadata.name === name &&
+    (metadata.namespace ?? "") === namespace;
+  if (isSame) return;
+  const place = namespace && ` of the namespace ${namespace}`;
+  const edited = `${only.kind.kind} ${name}${place}`;
+  throw new InputError(`this edits ${edited}, and no other object: use Create for others`);
 }
 
 /** Lines that differ, each after `+` or `-`. */
