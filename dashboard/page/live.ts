@@ -1,30 +1,38 @@
-import { isExpired } from "@raft2kube/client-kube/errors.ts";
+import { isExpired, isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
 const PAUSE_MS = 2_000;
+const DELETED = "it has been deleted";
+const clock = systemClock();
 
 /**
- * Reads or watches in rounds, the next one a pause after the last one has ended or failed, until
- * the returned function is called.
+ * Reads or watches in rounds, until the returned function is called or a failure is final. A round
+ * starts a pause after the last one failed, or as long after it started where it ended.
  */
 export function follow(
   round: (signal: AbortSignal) => Promise<void>,
   failed: (problem: string) => void,
+  isFinal: (thrown: unknown) => boolean = () => false,
 ): () => void {
   const end = new AbortController();
   const run = async () => {
     while (!end.signal.aborted) {
+      let next_ms = clock.monotonic() + PAUSE_MS;
       try {
         await round(end.signal);
       } catch (thrown) {
         if (!end.signal.aborted && !isExpired(thrown)) failed(messageOf(thrown));
+        if (isFinal(thrown)) return;
+        next_ms = clock.monotonic() + PAUSE_MS;
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      const pause_ms = next_ms - clock.monotonic();
+      if (pause_ms > 0) await new Promise((resolve) => setTimeout(resolve, pause_ms));
     }
   };
   void run();
@@ -43,18 +51,22 @@ export function useLive(
     const client = resource(kind);
     // The same state again is no change: what depends on the object would be asked again.
     const show = (now: AnyObject) => setObject((shown) => (isSame(shown, now) ? shown : now));
-    const round = async (signal: AbortSignal) => {
-      show(await client.get({ namespace, name }));
-      setProblem(undefined);
-      if (!canDo(kind, "watch")) return;
+    const watch = async (signal: AbortSignal) => {
       // From now on: the object's own version may be older than what the server can watch from.
       const fieldSelector = `metadata.name=${name}`;
       for await (const event of client.watch({ namespace, fieldSelector, signal })) {
-        if (event.type === "DELETED") setProblem("it has been deleted");
-        else if (event.type !== "BOOKMARK") show(event.object);
+        if (event.type === "BOOKMARK") continue;
+        setProblem(event.type === "DELETED" ? DELETED : undefined);
+        if (event.type !== "DELETED") show(event.object);
       }
     };
-    return follow(round, setProblem);
+    const round = async (signal: AbortSignal) => {
+      show(await client.get({ namespace, name }));
+      setProblem(undefined);
+      if (canDo(kind, "watch")) await tolerate(watch(signal), isForbidden);
+    };
+    const failed = (why: string) => setProblem((shown) => (shown === DELETED ? shown : why));
+    return follow(round, failed, (thrown) => isNotFound(thrown) || isForbidden(thrown));
   }, [groupResourceOf(kind), namespace, name]);
   return [object, problem];
 }

@@ -1,6 +1,8 @@
+import { isForbidden } from "@raft2kube/client-kube/errors.ts";
 import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import { type AnyObject, kube } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
@@ -54,6 +56,10 @@ export class LiveTable {
 
   async #round(signal: AbortSignal): Promise<void> {
     const resourceVersion = await this.#list(signal);
+    await tolerate(this.#watch(resourceVersion, signal), isForbidden);
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
     const path = this.#at({ watch: true, resourceVersion });
     for await (const { type, object } of watchStream<Table>(kube, { path, accept, signal })) {
       const rows = this.#take(object);

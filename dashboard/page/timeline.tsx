@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isForbidden, KubeError } from "@raft2kube/client-kube/errors.ts";
+import { isForbidden, KubeError, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import {
@@ -54,10 +54,12 @@ export default function Timeline({ object, kind }: Target) {
     const { namespace } = object.metadata;
     const unseen: string[] = [];
     const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> => {
-      const listed = resource<T>(type).list({ namespace, limit: OBJECTS_MAX });
-      const seen = await tolerate(listed, isForbidden);
+      // A server without a kind has none of it.
+      const listed = undefinedIfNotFound(resource<T>(type).list({ namespace, limit: OBJECTS_MAX }));
+      const items = listed.then((list) => list?.items ?? []);
+      const seen = await tolerate(items, isForbidden);
       if (!seen) unseen.push(type.plural);
-      return seen?.items ?? [];
+      return seen ?? [];
     };
     const made = await Promise.all(
       MADE.map(async (type) =>

@@ -9,7 +9,7 @@ import type { Session } from "./access.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
 import { textOf, type Upstream } from "./upstream.ts";
 
-/** Close codes for the page: the API server refused, or is not there. */
+/** Close codes for the page: the API server refused (its status is added), or is not there. */
 const REFUSED = 4_000;
 const GONE = 4_001;
 /** The protocol limits a close reason to 123 bytes. */
@@ -75,7 +75,7 @@ export class Streams {
     const accept = plain === path ? "*/*" : TABLE;
     const answer = await upstream.send("GET", plain, { accept }, { signal: gone });
     answer.once("error", (error) => end(page, GONE, error.message));
-    if (answer.statusCode !== 200) return end(page, REFUSED, await refusalOf(answer));
+    if (answer.statusCode !== 200) return end(page, refusedBy(answer), await refusalOf(answer));
     answer.on("data", (part: Buffer) => {
       page.send(part, () => page.bufferedAmount < WAITING_BYTES_MAX && answer.resume());
       if (page.bufferedAmount > WAITING_BYTES_MAX) answer.pause();
@@ -91,7 +91,7 @@ export class Streams {
     server.on("error", (error) => end(page, GONE, error.message));
     server.on("unexpected-response", (_, answer) => {
       refusalOf(answer).then(
-        (why) => end(page, REFUSED, why),
+        (why) => end(page, refusedBy(answer), why),
         () => end(page, GONE, "no answer"),
       );
     });
@@ -117,6 +117,8 @@ function relay(from: WebSocket, to: WebSocket): void {
     if (to.bufferedAmount > WAITING_BYTES_MAX) from.pause();
   });
 }
+
+const refusedBy = ({ statusCode = 500 }: IncomingMessage): number => REFUSED + statusCode;
 
 /** The API server's own words about why it refuses. */
 async function refusalOf(answer: IncomingMessage): Promise<string> {

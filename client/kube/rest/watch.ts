@@ -56,7 +56,7 @@ async function* linesOf(response: HttpResponse, what: string): AsyncIterable<str
       yield pieces.filter((piece) => piece !== "");
     }
   } catch (thrown) {
-    if (thrown instanceof TransportError) throw thrown;
+    if (thrown instanceof TransportError || thrown instanceof KubeError) throw thrown;
     const code = codeOf(thrown) ?? "ETRANSPORT";
     const message = `${what}: the watch broke off: ${messageOf(thrown)}`;
     throw new TransportError(code, message, { cause: asError(thrown) });
