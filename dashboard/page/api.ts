@@ -53,6 +53,9 @@ let ahead_ms = 0;
 /** The time by the server's clock, by which ages are counted. */
 export const serverNow_ms = (): number => clock.now() + ahead_ms;
 
+/** Characters that are shown of why a request was refused. */
+const MESSAGE_CHARS_MAX = 2_000;
+
 async function ask(url: string, init: RequestInit): Promise<Response> {
   const answer = await fetch(url, init).catch(() => {
     init.signal?.throwIfAborted();
@@ -63,12 +66,18 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
   if (!Number.isNaN(date)) ahead_ms = date - clock.now();
   if (answer.ok) return answer;
   if (answer.status === 401 && byToken && hasSession()) signOut();
-  const message = await answer.text();
+  const status = statusIn(await answer.text());
+  const message = String(status.message ?? "").slice(0, MESSAGE_CHARS_MAX);
+  throw new KubeError({ code: answer.status, ...status, message });
+}
+
+/** The Status of a refusal; a text that is none is its message. */
+function statusIn(text: string): Status {
   try {
-    throw new KubeError({ code: answer.status, ...(JSON.parse(message) as Status) });
+    return { ...(JSON.parse(text) as Status) };
   } catch (thrown) {
     if (!(thrown instanceof SyntaxError)) throw thrown;
-    throw new KubeError({ code: answer.status, message: message.slice(0, 2_000) });
+    return { message: text };
   }
 }
 
@@ -113,6 +122,8 @@ export function openSocket(path: string, protocol = "r2k.stream"): WebSocket {
   return socket;
 }
 
+/** Bytes of a streamed answer that wait for the page to read them. */
+const WAITING_BYTES_MAX = 64 << 20;
 /** Close codes of the dashboard's server: the answer's end, and the API server's refusal. */
 const [ENDED, REFUSED] = [1_000, 4_000];
 
@@ -122,10 +133,14 @@ async function* partsOf(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   const parts: Uint8Array[] = [];
+  let [waiting_bytes, isFull] = [0, false];
   let end: CloseEvent | undefined;
   let wake = () => {};
   socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
     parts.push(new Uint8Array(data));
+    waiting_bytes += data.byteLength;
+    isFull ||= waiting_bytes > WAITING_BYTES_MAX;
+    if (isFull) socket.close();
     wake();
   };
   socket.onclose = (event) => {
@@ -138,11 +153,15 @@ async function* partsOf(
   try {
     while (!end || parts.length > 0) {
       const part = parts.shift();
+      waiting_bytes -= part?.byteLength ?? 0;
       if (part) yield part;
       else await new Promise<void>((resolve) => (wake = resolve));
     }
     const { code, reason: message } = end;
-    if (code === REFUSED) throw new KubeError({ code: 403, message });
+    if (isFull) {
+      throw new TransportError("ETOOBIG", "more came than this page can read: ask for less");
+    }
+    if (code >= REFUSED + 100) throw new KubeError({ code: code - REFUSED, message });
     if (code !== ENDED) throw new TransportError("EGONE", message || "the connection was lost");
   } finally {
     signal?.removeEventListener("abort", close);
