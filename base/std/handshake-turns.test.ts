@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect as connectTcp, type Socket } from "node:net";
+import { type AddressInfo, connect as connectTcp, Socket } from "node:net";
 import { connect, createServer } from "node:tls";
 import { expect, test } from "vitest";
 import { ManualClock, systemClock } from "./clock.ts";
@@ -68,4 +68,14 @@ test("a handshake that is slow keeps others waiting for its turn alone", async (
   expect(seen).toBe(1);
   silent.destroy();
   server.close();
+});
+
+test("a connection that was reset before it was accepted takes no turn", () => {
+  const server = createServer();
+  let handed = 0;
+  server.removeAllListeners("connection").on("connection", () => handed++);
+  paceHandshakes(server, new ManualClock(), { most: 1, turn_ms: 1_000 });
+  const reset = [1, 2].map(() => new Socket());
+  for (const socket of reset) server.emit("connection", socket);
+  expect([handed, ...reset.map(({ destroyed }) => destroyed)]).toEqual([0, true, true]);
 });

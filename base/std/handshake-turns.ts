@@ -58,7 +58,9 @@ export function paceHandshakes(
     for (const listener of listeners) listener.call(server, socket);
   };
   server.on("connection", (socket) => {
-    const { remoteAddress: address = "" } = socket;
+    const { remoteAddress: address } = socket;
+    // A connection that was reset before it was accepted: its turn would have another's key.
+    if (address === undefined) return void socket.destroy();
     const turns = addresses.get(address) ?? { underWay: 0, waiting: new Fifo() };
     if (turns.underWay < most) return start(socket, address, turns);
     socket.on("error", () => socket.destroy());
