@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { startGivingBack } from "../process/give-back.ts";
 import { UMASK } from "../process/running.ts";
 import type { Closable } from "../process/started-parts.ts";
+import { refusedPeers } from "../refused-peers.ts";
 import { CommandError } from "../terminal.ts";
 
 /**
@@ -19,7 +20,7 @@ export async function runPart(
   collect = () => collectCode(),
 ): Promise<void> {
   process.umask(UMASK);
-  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
+  boundCertificateChains(refusedPeers());
   const part = await start();
   const givingBack = startGivingBack(systemClock({ unref: true }), collect);
   const log = logger(name);

@@ -7,6 +7,7 @@ import { asError, remedyOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { readRestarts } from "../observe/processes.ts";
+import { refusedPeers } from "../refused-peers.ts";
 import { type ClusterConfig, readConfigFile } from "../spec/config.ts";
 import { processLog } from "../spec/paths.ts";
 import type { ProcessName } from "../spec/processes.ts";
@@ -70,7 +71,7 @@ export async function runProcess(
   { name, runDir, logPath }: Pick<ProcessSpec, "name" | "runDir" | "logPath">,
   start: (parts: Parts) => Promise<() => Promise<void>>,
 ): Promise<void> {
-  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
+  boundCertificateChains(refusedPeers());
   const log = logger("process");
   const parts = new Parts();
   const clock = systemClock({ unref: true });

@@ -4,6 +4,7 @@ import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { type Store, startStore } from "@raft2kube/store/main.ts";
 import { ETCD_VERSION } from "@raft2kube/store/version.ts";
+import { refusedPeers } from "../refused-peers.ts";
 import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -27,7 +28,7 @@ export async function runServer(words: readonly string[]): Promise<void> {
   configureLogging(settings);
   await selfSign(settings);
   const options = storeOptions(settings);
-  boundCertificateChains((reason) => logger("tls").warn("a peer was refused", { reason }));
+  boundCertificateChains(refusedPeers());
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const clock = systemClock({ unref: true });

@@ -7,8 +7,6 @@ import koffi from "../syscall/koffi.ts";
 
 /** Certificates between a peer's own and a trusted CA. */
 export const INTERMEDIATES_MAX = 3;
-/** Refusals for each that is reported. */
-const REFUSALS_PER_REPORT = 1_000;
 
 /** TLS's numbers (RFC 8446, 5.1 and B.3). */
 const HANDSHAKE_RECORD = 22;
@@ -18,6 +16,15 @@ const COMPRESSED_CERTIFICATE = 25;
 const TLS13 = 0x0304;
 /** The first byte after a message's header. */
 const BODY = 4;
+const HOST_NAME = 0;
+
+/** A peer whose certificates were refused. The reasons are a few. */
+export interface RefusedPeer {
+  readonly peer: "client" | "server";
+  readonly reason: string;
+  /** The name under which the server was called; undefined of a client, or of an address. */
+  readonly name?: string;
+}
 
 /**
  * Bounds the work of OpenSSL, in this process, with the certificates that peers show, strangers
@@ -26,18 +33,23 @@ const BODY = 4;
  *
  * Node has no option for either. The parameters that OpenSSL calls `default` apply wherever no
  * others are set. A message Certificate passes a callback before it is parsed, which makes a
- * costly one unreadable, so that the handshake ends with the alert decode_error. `onRefused` gets
- * the reason of some. Clients do not agree on keys by DHE, as servers of ours do not.
+ * costly one unreadable, so that the handshake ends with the alert decode_error. `onRefused` is
+ * called for each. Clients do not agree on keys by DHE, as servers of ours do not.
  * To be called once, before a server or client of TLS is made.
  */
-export function boundCertificateChains(onRefused: (reason: string) => void): void {
+export function boundCertificateChains(onRefused: (refused: RefusedPeer) => void): void {
   const openssl = koffi.load(null);
   boundDepth(openssl);
   const proto = koffi.proto("void (int, int, int, void *, size_t, void *, void *)");
   const watch = openssl.func("SSL_CTX_set_msg_callback", "void", ["void *", koffi.pointer(proto)]);
   const unwatch = openssl.func("void SSL_set_msg_callback(void *ssl, void *callback)");
   const isServer = openssl.func("int SSL_is_server(void *ssl)");
-  let refusals = 0;
+  const nameOf = openssl.func("const char *SSL_get_servername(void *ssl, int type)");
+  const refusedBy = (ssl: unknown, reason: string): RefusedPeer => {
+    if (isServer(ssl) === 1) return { peer: "client", reason };
+    const name: string | null = nameOf(ssl, HOST_NAME);
+    return { peer: "server", reason, ...(name === null ? {} : { name }) };
+  };
   const onMessage = (...[isOwn, version, record, bytes, size, ssl]: Message) => {
     if (isOwn || record !== HANDSHAKE_RECORD) return;
     const type = koffi.decode(bytes, "uint8_t") as number;
@@ -49,7 +61,7 @@ export function boundCertificateChains(onRefused: (reason: string) => void): voi
           : "certificates that are compressed";
       if (costly === undefined) return;
       koffi.encode(bytes, BODY, "uint8_t", 0xff);
-      if (refusals++ % REFUSALS_PER_REPORT === 0) onRefused(costly);
+      onRefused(refusedBy(ssl, costly));
     } else if (type === FINISHED && (version === TLS13 || isServer(ssl) === 1)) {
       // No other certificates follow: servers of ours do not let clients renegotiate.
       unwatch(ssl, null);

@@ -10,6 +10,7 @@ import { ApiHttpServer } from "@raft2kube/apiserver/http/server.ts";
 import {
   boundCertificateChains,
   INTERMEDIATES_MAX,
+  type RefusedPeer,
 } from "@raft2kube/linux/process/certificate-chains.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -32,12 +33,12 @@ function issue(at: number): void {
 
 let server: ApiHttpServer;
 const users: unknown[] = [];
-const refusals: string[] = [];
+const refusals: RefusedPeer[] = [];
 
 beforeAll(async () => {
   writeFileSync(pathOf(0, "ext"), CA);
   for (let at = 0; at <= INTERMEDIATES_MAX + 2; at++) issue(at);
-  boundCertificateChains((reason) => refusals.push(reason));
+  boundCertificateChains((refused) => refusals.push(refused));
   server = await ApiHttpServer.listen({
     listen: [{ host: "127.0.0.1", port: 0 }],
     tls: { cert: textOf(0, "crt"), key: textOf(0, "key") },
@@ -121,12 +122,16 @@ test("a server's certificate with a curve of its own is refused, and keys by DHE
     other.on("tlsClientError", () => undefined).listen(0, "127.0.0.1");
     await new Promise((resolve) => other.once("listening", resolve));
     const { port } = other.address() as AddressInfo;
-    const client = connect({ host: "127.0.0.1", port, rejectUnauthorized: false });
+    const to = { host: "127.0.0.1", servername: "registry.test", port };
+    const client = connect({ ...to, rejectUnauthorized: false });
     await expect(once(client, "secureConnect")).rejects.toThrow();
     other.close();
   }
 });
 
-test("of many refusals one is reported", () => {
-  expect(refusals).toEqual(["a certificate: its curve is none of P-256, P-384 and P-521"]);
+test("each refusal is reported, with the side, the reason and a server's name", () => {
+  const reason = "a certificate: its curve is none of P-256, P-384 and P-521";
+  expect(refusals.filter(({ peer }) => peer === "client")).toHaveLength(6);
+  expect(refusals[0]).toEqual({ peer: "client", reason });
+  expect(refusals.at(-1)).toEqual({ peer: "server", reason, name: "registry.test" });
 });
