@@ -14,6 +14,7 @@ import type {
 } from "@raft2kube/api/gen/apiextensions/v1.ts";
 import { dns1035Label, dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { validateClient } from "@raft2kube/api/validation/webhook-client.ts";
+import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 
 const SCOPES = ["Cluster", "Namespaced"];
 const STRATEGIES = ["None", "Webhook"];
@@ -147,11 +148,9 @@ export function hasKnownReview(versions: readonly string[]): boolean {
   return versions.some((each) => REVIEW_VERSIONS.includes(each));
 }
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
-
 /** The error of a bundle, in base64, that holds no certificates, or broken ones. */
 export function validateCaBundle(bundle: string, path: string): FieldError[] {
-  const found = Buffer.from(bundle, "base64").toString("latin1").match(CERTIFICATE) ?? [];
+  const found = certificatesIn(Buffer.from(bundle, "base64").toString("latin1"));
   const why =
     found.length === 0
       ? "data does not contain any valid RSA or ECDSA certificates"
@@ -161,9 +160,11 @@ export function validateCaBundle(bundle: string, path: string): FieldError[] {
     : [invalid(path, bundle, `unable to load root certificates: ${why}`)];
 }
 
-function complaintOf(pem: string): string | undefined {
+function complaintOf(der: Buffer): string | undefined {
+  const costly = costlyToParse(der);
+  if (costly !== undefined) return `x509: malformed certificate: ${costly}`;
   try {
-    new X509Certificate(pem);
+    new X509Certificate(der);
     return undefined;
   } catch (thrown) {
     if (!(thrown instanceof Error)) throw thrown;

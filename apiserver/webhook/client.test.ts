@@ -1,7 +1,9 @@
+import { execFileSync } from "node:child_process";
 import { setMaxListeners } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { KINDS } from "@raft2kube/api/kinds.ts";
+import { validateCaBundle } from "@raft2kube/apiextensions/definition/names.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
@@ -99,6 +101,19 @@ it("trusts the bundle alone, and without one the host's roots", async () => {
   await other.close();
   await expect(post(target({ caBundle: "bm8=" }))).rejects.toThrow(unknown);
   expect(await post({ ...bare, insecure: true })).toEqual(ok);
+});
+
+it("refuses a bundle with a curve that is written out before it parses it", async () => {
+  const options = ["ec_paramgen_curve:P-256", "ec_param_enc:explicit"];
+  const key = ["-newkey", "ec", ...options.flatMap((each) => ["-pkeyopt", each])];
+  const made = ["req", "-x509", ...key, "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null"];
+  const pem = execFileSync("openssl", made, { stdio: ["ignore", "pipe", "ignore"] });
+  const caBundle = pem.toString("base64");
+  const why = "the curve of a key is written out: name one";
+  await expect(post(target({ caBundle }))).rejects.toThrow(
+    `unable to load root certificates: a certificate: ${why}`,
+  );
+  expect(validateCaBundle(caBundle, "caBundle")[0]?.detail).toContain(why);
 });
 
 it("refuses a certificate for another name", async () => {

@@ -1,7 +1,9 @@
+import { X509Certificate } from "node:crypto";
 import { Agent, type AgentOptions } from "node:https";
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
 import type { KeyPair } from "@raft2kube/pki/certificate.ts";
-import { asError } from "@raft2kube/std/errors.ts";
+import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
+import { asError, CodedError } from "@raft2kube/std/errors.ts";
 import {
   BACKEND_READ_BYTES,
   WEBHOOK_AGENTS_MAX,
@@ -63,11 +65,20 @@ let hostRoots: SecureContext | undefined;
 
 /** The roots of the host are hundreds: they are read once. */
 function trustOf({ caBundle = "" }: WebhookTarget, client: KeyPair | undefined): SecureContext {
-  const trust = (ca: string[] | Buffer) =>
+  const trust = (ca: string[]) =>
     createSecureContext(client === undefined ? { ca } : { ca, cert: client.cert, key: client.key });
-  if (caBundle !== "") return trust(Buffer.from(caBundle, "base64"));
+  if (caBundle !== "") return trust(rootsOf(caBundle));
   if (client !== undefined) return trust(getCACertificates("system"));
   return (hostRoots ??= trust(getCACertificates("system")));
+}
+
+function rootsOf(caBundle: string): string[] {
+  const found = certificatesIn(Buffer.from(caBundle, "base64").toString("latin1"));
+  return found.map((der) => {
+    const costly = costlyToParse(der);
+    if (costly !== undefined) throw new CodedError("CA_BUNDLE", `a certificate: ${costly}`);
+    return new X509Certificate(der).toString();
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { expect, test } from "vitest";
-import { costlyCertificates, hasOwnCurve } from "./costly-certificate.ts";
+import { certificatesIn, costlyCertificates, costlyToParse } from "./costly-certificate.ts";
 
 function certificate(...key: string[]): Buffer {
   const made = ["-nodes", "-subj", "/CN=x", "-keyout", "/dev/null", "-newkey", ...key];
@@ -43,8 +43,6 @@ test.for([false, true])("usual certificates are not costly, of TLS 1.3: %s", (is
 test("each costly one has its reason", () => {
   const reasonOf = (...shown: Buffer[]) => costlyCertificates(message(true, shown), true);
   const ownCurve = curve("P-256", "-pkeyopt", "ec_param_enc:explicit");
-  expect(hasOwnCurve(ownCurve)).toBe(true);
-  expect(hasOwnCurve(P256)).toBe(false);
   const unknown = "a certificate: its curve is none of P-256, P-384 and P-521";
   expect(reasonOf(P256, ownCurve)).toBe(unknown);
   expect(reasonOf(curve("sect571r1"))).toBe(unknown);
@@ -68,4 +66,58 @@ test("any bytes have an answer", () => {
     costlyCertificates(whole.subarray(0, at), true);
   }
   expect(costlyCertificates(whole.subarray(0, -9), true)).toBe("certificates that are not DER");
+});
+
+/** Encodes DER again, with the sizes of object identifiers in their long form. */
+function longForm(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const [tag = 0, short = 0] = bytes.subarray(at);
+    const start = at + 2 + (short < 0x80 ? 0 : short - 0x80);
+    const size = short < 0x80 ? short : bytes.readUIntBE(at + 2, short - 0x80);
+    at = start + size;
+    const given = bytes.subarray(start, at);
+    const body = (tag & 0x20) === 0 ? given : longForm(given);
+    const long = body.length < 0x80 ? [0x81, body.length] : [0x82, body.length >> 8, body.length];
+    parts.push(
+      Buffer.from([tag, ...(tag === 6 || body.length >= 0x80 ? long : [body.length])]),
+      body,
+    );
+  }
+  return Buffer.concat(parts);
+}
+
+test("a curve that is written out is found however it is written", () => {
+  const written = "the curve of a key is written out: name one";
+  const args = ["ecparam", "-name", "P-256", "-param_enc", "explicit", "-genkey", "-noout"];
+  const sec1 = execFileSync("openssl", args);
+  const pkcs8 = execFileSync("openssl", ["pkcs8", "-topk8", "-nocrypt"], { input: sec1 });
+  const keys = [sec1, pkcs8].map((pem) =>
+    Buffer.from(String(pem).replaceAll(/-----[^-]+-----/g, ""), "base64"),
+  );
+  const own = curve("P-256", "-pkeyopt", "ec_param_enc:explicit");
+  for (const der of [own, ...keys]) {
+    expect([costlyToParse(der), costlyToParse(longForm(der))]).toEqual([written, written]);
+  }
+  const read = [new X509Certificate(longForm(own)).publicKey];
+  for (const [at, type] of (["sec1", "pkcs8"] as const).entries()) {
+    read.push(createPrivateKey({ key: longForm(keys[at]!), format: "der", type }));
+  }
+  expect(read.map(({ asymmetricKeyType }) => asymmetricKeyType)).toEqual(["ec", "ec", "ec"]);
+});
+
+test("what OpenSSL reads otherwise than it is looked at is refused", () => {
+  const pem = Buffer.from(new X509Certificate(P256).toString());
+  expect(new X509Certificate(pem).raw).toEqual(P256);
+  expect(certificatesIn(`${pem}\n${pem}`)).toEqual([P256, P256]);
+  expect([P256, RSA, P521].map(costlyToParse)).toEqual([undefined, undefined, undefined]);
+  expect(costlyToParse(pem)).toBe("it has PEM inside");
+  const inside = Buffer.concat([P256, pem]);
+  expect(costlyToParse(inside)).toBe("it has PEM inside");
+  expect(costlyCertificates(message(true, [inside]), true)).toBe(
+    "a certificate: it has PEM inside",
+  );
+  const parts = Buffer.from("300b02010024060402010004 00".replace(" ", ""), "hex");
+  expect(costlyToParse(parts)).toBe("it is not DER");
+  expect(costlyToParse(P256.subarray(0, -9))).toBe("it is not DER");
 });

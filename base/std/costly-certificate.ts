@@ -18,7 +18,11 @@ const CURVES = [
   { id: hex("2b81040023"), work: 4 },
 ];
 /** The kinds of fields of a curve that is written out: prime-field, characteristic-two-field. */
-const FIELDS = [hex("06072a8648ce3d0101"), hex("06072a8648ce3d0102")];
+const FIELDS = [hex("2a8648ce3d0101"), hex("2a8648ce3d0102")];
+/** A string of bytes in parts. */
+const PARTS = 0x24;
+const PEM = "-----BEGIN";
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----/g;
 
 interface Element {
   readonly tag: number;
@@ -44,14 +48,34 @@ function element(bytes: Buffer, tag?: number): Element {
 const NOT_DER = new RangeError("not DER");
 
 /**
- * Whether DER, of a key, a certificate or a request for one, has a curve written out rather than
- * named. OpenSSL reads one from a stranger: a square root modulo its prime takes 0.1 s, 551 bytes
- * have two of them, and a certificate cannot be parsed without them.
+ * Returns why a key or certificate is not given to OpenSSL; undefined when it may be. A curve that
+ * is written out rather than named costs a square root modulo the sender's prime, 0.1 s, to parse,
+ * and 551 bytes have two. Node's X509Certificate looks for PEM in what it is given before it takes
+ * it for DER, and parts of a string (BER) divide what is looked for.
  */
-export const hasOwnCurve = (der: Buffer) => FIELDS.some((field) => der.includes(field));
+export function costlyToParse(der: Buffer): string | undefined {
+  if (FIELDS.some((field) => der.includes(field))) {
+    return "the curve of a key is written out: name one";
+  }
+  if (der.includes(PEM)) return "it has PEM inside";
+  try {
+    for (let { body } = element(der, SEQUENCE); body.length > 0; body = element(body).rest) {
+      if (element(body).tag === PARTS) throw NOT_DER;
+    }
+    return undefined;
+  } catch (thrown) {
+    if (!(thrown instanceof RangeError)) throw thrown;
+    return "it is not DER";
+  }
+}
+
+/** The certificates, in DER, of a text of PEM; blocks of other labels are passed over, as by Go. */
+export const certificatesIn = (pem: string) =>
+  [...pem.matchAll(CERTIFICATE)].map(([, body]) => Buffer.from(body!, "base64"));
 
 /** Returns the work with a certificate's key, or why it is refused. */
 function workWith(certificate: Buffer): number | string {
+  if (certificate.includes(PEM)) return "it has PEM inside";
   let { body } = element(element(certificate, SEQUENCE).body, SEQUENCE);
   if (element(body).tag === VERSION) body = element(body).rest;
   body = element(body, INTEGER).rest;

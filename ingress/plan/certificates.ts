@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import type { Secret } from "@raft2kube/api/gen/core/v1.ts";
-import { hasOwnCurve } from "@raft2kube/std/costly-certificate.ts";
+import { costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { digest } from "@raft2kube/std/digest.ts";
 import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { RSA_BITS_MAX } from "../limits.ts";
@@ -70,8 +70,9 @@ export function pairOf(certText: string, keyText: string): TimedPair {
   const given = blocksIn(keyText).find(({ label }) => KEY_TYPES[label] !== undefined);
   if (!given) throw refuse("tls.key has no private key, or an encrypted one");
   // OpenSSL parses the very bytes that are looked at here, without PEM's freedoms.
-  if ([...chain, given].some(({ der }) => hasOwnCurve(der))) {
-    throw refuse("the curve of a key is written out: name one");
+  for (const { der } of [...chain, given]) {
+    const problem = costlyToParse(der);
+    if (problem !== undefined) throw refuse(problem);
   }
   const certificates = chain.map(({ der }) => new X509Certificate(der));
   const [first] = certificates as [X509Certificate];

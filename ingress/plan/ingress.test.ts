@@ -348,6 +348,13 @@ test.for([
   expect(readPair(tlsSecret({ cert, key }))).toEqual({ problem });
 });
 
+test("a certificate whose block has PEM inside is refused", async () => {
+  const pair = await pairFor(["a.test"]);
+  const inside = Buffer.from(pair.cert).toString("base64");
+  const cert = `-----BEGIN CERTIFICATE-----\n${inside}\n-----END CERTIFICATE-----\n`;
+  expect(readPair(tlsSecret({ ...pair, cert }))).toEqual({ problem: "it has PEM inside" });
+});
+
 test("of two rules of one path the older Ingress has it", () => {
   const ingresses = [1, 2].map((age) => ingressOf({ age, name: `i${age}` }, [ruleOf("a.test")]));
   const { sites, refusals } = plan({ ingresses });

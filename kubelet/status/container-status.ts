@@ -133,8 +133,7 @@ function previousEnd(
 }
 
 function terminated(observed: ObservedContainer, facts: ContainerFacts): ContainerState {
-  const messages = [observed.message, facts.terminationMessage(observed)];
-  const message = messages.filter(Boolean).join(": ");
+  const message = facts.terminationMessage(observed) ?? observed.message;
   return {
     terminated: {
       exitCode: observed.exitCode,

@@ -107,3 +107,14 @@ it("setting the Failed condition needs the permission to sign", async () => {
   ]);
   expect((await asAdmin(`${CSRS}/own/status`, failed)).status).toBe(200);
 });
+
+it("a certificate with a curve that is written out is refused before it is parsed", async () => {
+  const options = ["ec_paramgen_curve:P-256", "ec_param_enc:explicit"];
+  const key = ["-newkey", "ec", ...options.flatMap((each) => ["-pkeyopt", each])];
+  const made = ["req", "-x509", ...key, "-nodes", "-subj", "/CN=x", "-keyout", "/dev/null"];
+  const pem = execFileSync("openssl", made, { stdio: ["ignore", "pipe", "ignore"] });
+  const found = JSON.parse((await asAdmin(`${CSRS}/own`)).body) as { status: object };
+  const body = { ...found, status: { ...found.status, certificate: pem.toString("base64") } };
+  const refused = await asAdmin(`${CSRS}/own/status`, { method: "PUT", body });
+  expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("written out")]);
+});

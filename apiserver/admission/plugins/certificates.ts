@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { RequestSubject } from "@raft2kube/pki/certificate.ts";
+import { certificatesIn, costlyToParse } from "@raft2kube/std/costly-certificate.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { MASTERS_GROUP } from "../../authn/identities.ts";
 import { aboutResource } from "../../authz/attributes.ts";
@@ -78,8 +79,11 @@ export async function certificateSubject(
 }
 
 function checkPem(request: AdmissionRequest, certificate: string): void {
+  const [der] = certificatesIn(Buffer.from(certificate, "base64").toString("latin1"));
+  const problem = der ? costlyToParse(der) : "it has no PEM of one";
+  if (!der || problem) throw refusal(request, `status.certificate is no certificate: ${problem}`);
   try {
-    new X509Certificate(Buffer.from(certificate, "base64"));
+    new X509Certificate(der);
   } catch (thrown) {
     throw refusal(request, `status.certificate is no certificate: ${String(thrown)}`);
   }
