@@ -114,8 +114,9 @@ export function webhookFinding(
   if (silent === undefined) return ok(`${webhooks.length} webhooks`);
   const { namespace, name } = silent.clientConfig.service!;
   const what = `no pod behind ${namespace}/${name} is ready`;
-  if (silent.failurePolicy === "Ignore")
+  if (silent.failurePolicy === "Ignore") {
     return warning(`${what}; it is passed over`, "start its pods");
+  }
   const remedy = `start its pods, or: kubectl delete ${kind} ${metadata.name}`;
   return failed(`${what}: each request that it matches is refused`, remedy);
 }

@@ -50,6 +50,10 @@ export async function findProgram(name: string): Promise<string | undefined> {
 export async function requireProgram(name: string): Promise<string> {
   const path = await findProgram(name);
   if (path !== undefined) return path;
+  if (isAbsolute(name)) {
+    const remedy = "name a program that is there";
+    throw new CommandError("NO_PROGRAM", `there is no program ${name}`, { remedy });
+  }
   const debianPackage = [...PROGRAMS, ...OTHERS].find((one) => one.name === name)?.debianPackage;
   throw new CommandError("NO_PROGRAM", `${name} is not installed`, {
     remedy: `apt-get install --no-install-recommends ${debianPackage ?? name}`,

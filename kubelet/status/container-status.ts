@@ -133,7 +133,8 @@ function previousEnd(
 }
 
 function terminated(observed: ObservedContainer, facts: ContainerFacts): ContainerState {
-  const message = facts.terminationMessage(observed) ?? observed.message;
+  const messages = [observed.message, facts.terminationMessage(observed)];
+  const message = messages.filter(Boolean).join(": ");
   return {
     terminated: {
       exitCode: observed.exitCode,

@@ -186,6 +186,16 @@ describe("phase", () => {
 describe("container statuses", () => {
   const both = [ran("a", "running", 0, 1), ran("a", "exited", 3, 0), ran("b", "running")];
 
+  test.each([
+    ["", "no such program"],
+    ["farewell", "no such program: farewell"],
+  ])("the runtime's message is shown beside the container's %j", (own, message) => {
+    const end = { ...ran("a", "exited", 128), message: "no such program" };
+    const [a] = statusOf(podOf(), [end, ran("b", "running")], { terminationMessage: () => own })
+      .containerStatuses!;
+    expect((a?.state?.terminated ?? a?.lastState?.terminated)?.message).toBe(message);
+  });
+
   test("a restarted container shows its former end", () => {
     const [a] = statusOf(podOf(), both, { terminationMessage: () => "farewell" })
       .containerStatuses!;

@@ -50,7 +50,7 @@ export function fromStorage(object: KubeObject): CustomResourceDefinition {
       group,
       names,
       scope,
-      versions: (versions ?? [only]).map((each) => {
+      versions: (versions?.length ? versions : [only]).map((each) => {
         const { additionalPrinterColumns: columns, ...own } = { ...each, ...present(shared) };
         const printed = columns?.map(({ JSONPath: jsonPath, ...column }) => ({
           ...column,

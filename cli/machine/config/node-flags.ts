@@ -104,12 +104,12 @@ export function ownAddress(wanted?: string): string {
     .split("\n")
     .map((line) => line.split("\t"))
     .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
-  const links = route ? [route[0]!] : Object.keys(all);
+  const links = [...(route ? [route[0]!] : []), ...Object.keys(all)];
   const found = links
     .flatMap((link) => all[link] ?? [])
     .find(({ family, internal }) => family === "IPv4" && !internal);
   if (found) return found.address;
   throw new CommandError("ADDRESS", "this machine has no IPv4 address but loopback", {
-    remedy: "give one: --apiserver-advertise-address",
+    remedy: "give one: --apiserver-advertise-address, or --node-ip of r2k kubelet",
   });
 }

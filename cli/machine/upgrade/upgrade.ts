@@ -78,7 +78,7 @@ export async function upgradeNode({ context, machine, cluster, build }: Upgrade)
     await upgradeNodeAgent(upgraded, build);
   };
   using _lock = lockUpgrade();
-  if (machine.manifests.size === 0) return work();
+  if (machine.manifests.size === 0) return await work();
   using client = await adminClient(context);
   await withLease(context, client, work);
 }
