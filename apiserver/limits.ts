@@ -167,6 +167,8 @@ export const STORE_PAGE_KEYS = 500;
 /** A list's first page has fewer, and those after it as many as objects of its size fit into. */
 export const STORE_FIRST_PAGE_KEYS = 16;
 export const STORE_PAGE_BYTES = 8 * 1024 * 1024;
+/** No more than these, as objects that follow small ones may be large: 48 MiB. */
+export const STORE_BUDGETED_PAGE_KEYS = 32;
 /** Bytes of lists that are read from the store, until they are answered. */
 export const STORE_READS_BYTES_MAX = 256 * 1024 * 1024;
 /** Events that one resource's history has, and the memory that they may take. */

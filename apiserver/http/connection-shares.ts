@@ -36,7 +36,8 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
   server.on("connection", (socket: Socket) => {
     const owner = ownerOfAddress(socket);
     const key = keyOf(socket);
-    if (!handshakes.fits(owner)) return void socket.destroy();
+    // A port may be used again before its last connection is closed here: that is still counted.
+    if (pending.has(key) || !handshakes.fits(owner)) return void socket.destroy();
     pending.set(key, handshakes.take(owner));
     socket.once("close", () => handshakeEnded(key));
   });

@@ -1,4 +1,4 @@
-import { STORE_FIRST_PAGE_KEYS, STORE_PAGE_BYTES, STORE_PAGE_KEYS } from "../limits.ts";
+import { STORE_BUDGETED_PAGE_KEYS, STORE_FIRST_PAGE_KEYS, STORE_PAGE_BYTES } from "../limits.ts";
 import type { RowPage } from "../storage/rows.ts";
 
 /** Bounds the pages in which one list reads the store by the size of its objects. */
@@ -21,6 +21,7 @@ export class StorePages {
     const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
     this.#hold(bytes);
     const fitting = Math.floor((STORE_PAGE_BYTES * rows.length) / Math.max(1, bytes));
-    this.#keys = Math.min(Math.max(1, fitting), STORE_PAGE_KEYS);
+    // The objects that follow may be larger.
+    this.#keys = Math.min(Math.max(1, fitting), STORE_BUDGETED_PAGE_KEYS);
   }
 }

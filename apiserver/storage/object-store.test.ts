@@ -9,7 +9,7 @@ import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as members from "../../testing/store/members.ts";
 import { entryOf } from "../cache/entry-of-row.ts";
-import { STORE_FIRST_PAGE_KEYS } from "../limits.ts";
+import { STORE_BUDGETED_PAGE_KEYS, STORE_FIRST_PAGE_KEYS } from "../limits.ts";
 import { listFromStore } from "../registry/list.ts";
 import type { ListOptions } from "../registry/list-options.ts";
 import { selectionOf } from "../registry/selection.ts";
@@ -203,6 +203,14 @@ describe.each(stores)("objects in %s", (_name, start) => {
       throw tooMany();
     };
     await expect(list(refuse)).rejects.toMatchObject({ http: 429 });
+  });
+
+  it("a page after small objects has few keys, as large ones may follow", () => {
+    const pages = new StorePages(() => undefined);
+    const value = Buffer.alloc(1024);
+    const rows = Array.from({ length: 16 }, () => ({ key: "k", value, revision: 1 }));
+    pages.add({ rows, revision: 1, more: true, count: 516 });
+    expect(pages.keysOf(500)).toBe(STORE_BUDGETED_PAGE_KEYS);
   });
 
   it("a list at a compacted revision is refused, and can go on inconsistently", async () => {

@@ -117,6 +117,9 @@ test("what OpenSSL reads otherwise than it is looked at is refused", () => {
   expect(costlyCertificates(message(true, [inside]), true)).toBe(
     "a certificate: it has PEM inside",
   );
+  // A string in parts, whose tag is in long form.
+  const long = Buffer.from("300d0201003f048300000404020100", "hex");
+  expect(costlyToParse(long)).toBe("it is not DER");
   const parts = Buffer.from("300b02010024060402010004 00".replace(" ", ""), "hex");
   expect(costlyToParse(parts)).toBe("it is not DER");
   expect(costlyToParse(P256.subarray(0, -9))).toBe("it is not DER");

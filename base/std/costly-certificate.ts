@@ -33,6 +33,8 @@ interface Element {
 /** Reads the first element. Throws for what is not DER: OpenSSL reads more than that. */
 function element(bytes: Buffer, tag?: number): Element {
   const [first = -1, short = -1] = bytes;
+  // A tag in long form, which DER has for tags above 30 alone: none is in a certificate or key.
+  if ((first & 0x1f) === 0x1f) throw NOT_DER;
   const sizeBytes = short < 0x80 ? 0 : short - 0x80;
   if (short < 0 || sizeBytes > 3 || short === 0x80 || bytes.length < 2 + sizeBytes) throw NOT_DER;
   const start = 2 + sizeBytes;

@@ -59,8 +59,9 @@ export function paceHandshakes(
   };
   server.on("connection", (socket) => {
     const { remoteAddress: address } = socket;
-    // A connection that was reset before it was accepted: its turn would have another's key.
-    if (address === undefined) return void socket.destroy();
+    // A connection that was reset before it was accepted, or whose port is used again before the
+    // last one is closed here: its turn would have another's key.
+    if (address === undefined || ends.has(keyOf(socket))) return void socket.destroy();
     const turns = addresses.get(address) ?? { underWay: 0, waiting: new Fifo() };
     if (turns.underWay < most) return start(socket, address, turns);
     socket.on("error", () => socket.destroy());

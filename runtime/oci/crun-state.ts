@@ -16,8 +16,9 @@ export async function startWaiting(root: string, id: string): Promise<boolean> {
   try {
     // Without a reader the opening would wait for one.
     await using handle = await open(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
-    await unlink(fifo);
+    // A kill between the two leaves a container as created, not one that waits without a FIFO.
     await handle.write("1");
+    await unlink(fifo);
     return true;
   } catch (error) {
     if (isErrno(error, "ENOENT", "ENXIO", "EPIPE")) return false;
@@ -33,9 +34,8 @@ export async function startWaiting(root: string, id: string): Promise<boolean> {
 export async function removeEnded(root: string, id: string): Promise<boolean> {
   const directory = path.join(root, id);
   const status = await readIfPresent(path.join(directory, "status"));
-  if (status === undefined) return false;
-  const { pid } = JSON.parse(status) as { pid: number };
-  if (identify(pid) !== undefined) return false;
+  const pid = status && /"pid"\s*:\s*(\d+)/.exec(status)?.[1];
+  if (!pid || identify(Number(pid)) !== undefined) return false;
   await removePath(directory);
   return true;
 }

@@ -104,7 +104,7 @@ export function ownAddress(wanted?: string): string {
     .split("\n")
     .map((line) => line.split("\t"))
     .find(([, to, , , , , , mask]) => to === "00000000" && mask === "00000000");
-  const links = [...(route ? [route[0]!] : []), ...Object.keys(all)];
+  const links = route ? [route[0]!] : Object.keys(all);
   const found = links
     .flatMap((link) => all[link] ?? [])
     .find(({ family, internal }) => family === "IPv4" && !internal);

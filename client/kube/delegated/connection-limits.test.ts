@@ -1,11 +1,30 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { limitConnections } from "./connection-limits.ts";
 
 const clock = systemClock();
+
+test("a port that is used again before its last connection is closed costs no place", async () => {
+  const server = createServer();
+  limitConnections(server, { ofAddress: 3, all: 3 });
+  const arrive = () => {
+    const socket = new Socket();
+    Object.defineProperty(socket, "remoteAddress", { value: "192.0.2.1" });
+    Object.defineProperty(socket, "remotePort", { value: 4_000 });
+    server.emit("connection", socket);
+    return socket;
+  };
+  for (let i = 0; i < 5; i++) {
+    const [first, second] = [arrive(), arrive()];
+    expect([first.destroyed, second.destroyed]).toEqual([false, true]);
+    const closed = [first, second].map((socket) => socket.closed || once(socket, "close"));
+    first.destroy();
+    await Promise.all(closed);
+  }
+});
 
 test("connections without a certificate are bounded by address and in all", async () => {
   const server = createServer();

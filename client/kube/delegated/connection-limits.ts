@@ -1,5 +1,5 @@
 import type { Server, Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
+import { type TLSSocket, Server as TlsServer } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.ts";
@@ -13,7 +13,7 @@ export function limitConnections(
   server: Server,
   most = { ofAddress: CONNECTIONS_OF_ADDRESS_MAX, all: CONNECTIONS_UNKNOWN_MAX },
 ): void {
-  paceHandshakes(server, systemClock({ unref: true }));
+  if (server instanceof TlsServer) paceHandshakes(server, systemClock({ unref: true }));
   const unknown = new Map<string, Set<string>>();
   let all = 0;
   const leave = (address: string, key: string) => {
@@ -25,7 +25,9 @@ export function limitConnections(
   server.on("connection", (socket: Socket) => {
     const [address, key] = placeOf(socket);
     const own = unknown.get(address) ?? new Set();
-    if (own.size >= most.ofAddress || all >= most.all) return void socket.destroy();
+    // A port may be used again before its last connection is closed here: that is still counted.
+    const isUsed = own.has(key);
+    if (isUsed || own.size >= most.ofAddress || all >= most.all) return void socket.destroy();
     unknown.set(address, own.add(key));
     all++;
     socket.once("close", () => leave(address, key));
