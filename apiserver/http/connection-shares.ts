@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { type ShareLimits, Shares } from "@raft2kube/std/shares.ts";
 import { ownerOfAddress, ownerOfConnection } from "../authn/owner.ts";
@@ -27,26 +28,15 @@ export function shareConnections(server: Server, given: ConnectionLimits): void 
   paceHandshakes(server, systemClock({ unref: true }));
   const handshakes = new Shares(given.handshakes);
   const open = new Shares(given.open);
-  /** Gives a connection's handshake back, by its address and port. */
-  const pending = new Map<string, () => void>();
-  const handshakeEnded = (key: string) => {
-    pending.get(key)?.();
-    pending.delete(key);
-  };
+  const onEnd = handshakeEnds(server);
   server.on("connection", (socket: Socket) => {
     const owner = ownerOfAddress(socket);
-    const key = keyOf(socket);
-    // A port may be used again before its last connection is closed here: that is still counted.
-    if (pending.has(key) || !handshakes.fits(owner)) return void socket.destroy();
-    pending.set(key, handshakes.take(owner));
-    socket.once("close", () => handshakeEnded(key));
+    if (!handshakes.fits(owner)) return void socket.destroy();
+    onEnd(socket, handshakes.take(owner));
   });
   server.on("secureConnection", (socket: TLSSocket) => {
-    handshakeEnded(keyOf(socket));
     const owner = ownerOfConnection(socket);
     if (!open.fits(owner)) return void socket.destroy();
     socket.once("close", open.take(owner));
   });
 }
-
-const keyOf = ({ remoteAddress = "", remotePort = 0 }: Socket) => `${remoteAddress} ${remotePort}`;

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
+import { handshakeEnds } from "./handshake-ends.ts";
 import { HANDSHAKE_TURN_MS, HANDSHAKES_UNDER_WAY_MAX } from "./limits.ts";
 
 interface Socket {
@@ -35,8 +36,7 @@ export function paceHandshakes(
   const listeners = server.rawListeners("connection") as ((socket: Socket) => void)[];
   server.removeAllListeners("connection");
   const addresses = new Map<string, Turns>();
-  /** Ends a connection's turn, by its address and port. */
-  const ends = new Map<string, () => void>();
+  const onEnd = handshakeEnds(server);
 
   const next = (address: string, turns: Turns) => {
     turns.underWay--;
@@ -47,27 +47,20 @@ export function paceHandshakes(
     if (socket.destroyed) return;
     addresses.set(address, turns);
     turns.underWay++;
-    const key = keyOf(socket);
-    const end = () => {
+    const end = onEnd(socket, () => {
       slow.cancel();
-      if (ends.delete(key)) next(address, turns);
-    };
+      next(address, turns);
+    });
     const slow = clock.after(turn_ms, end);
-    ends.set(key, end);
-    socket.on("close", end);
     for (const listener of listeners) listener.call(server, socket);
   };
   server.on("connection", (socket) => {
     const { remoteAddress: address } = socket;
-    // A connection that was reset before it was accepted, or whose port is used again before the
-    // last one is closed here: its turn would have another's key.
-    if (address === undefined || ends.has(keyOf(socket))) return void socket.destroy();
+    // A connection that was reset before it was accepted.
+    if (address === undefined) return void socket.destroy();
     const turns = addresses.get(address) ?? { underWay: 0, waiting: new Fifo() };
     if (turns.underWay < most) return start(socket, address, turns);
     socket.on("error", () => socket.destroy());
     turns.waiting.push(() => start(socket, address, turns));
   });
-  server.on("secureConnection", (socket) => ends.get(keyOf(socket))?.());
 }
-
-const keyOf = ({ remoteAddress = "", remotePort = 0 }: Socket) => `${remoteAddress} ${remotePort}`;

@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
-import { type TLSSocket, Server as TlsServer } from "node:tls";
+import { Server as TlsServer } from "node:tls";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { handshakeEnds } from "@raft2kube/std/handshake-ends.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import { CONNECTIONS_OF_ADDRESS_MAX, CONNECTIONS_UNKNOWN_MAX } from "../limits.ts";
 
@@ -14,29 +15,20 @@ export function limitConnections(
   most = { ofAddress: CONNECTIONS_OF_ADDRESS_MAX, all: CONNECTIONS_UNKNOWN_MAX },
 ): void {
   if (server instanceof TlsServer) paceHandshakes(server, systemClock({ unref: true }));
-  const unknown = new Map<string, Set<string>>();
+  const onEnd = handshakeEnds(server, ({ authorized }) => authorized === true);
+  const unknown = new Map<string, number>();
   let all = 0;
-  const leave = (address: string, key: string) => {
-    const own = unknown.get(address);
-    if (!own?.delete(key)) return;
-    all--;
-    if (own.size === 0) unknown.delete(address);
+  const count = (address: string, by: 1 | -1) => {
+    const own = (unknown.get(address) ?? 0) + by;
+    if (own === 0) unknown.delete(address);
+    else unknown.set(address, own);
+    all += by;
   };
   server.on("connection", (socket: Socket) => {
-    const [address, key] = placeOf(socket);
-    const own = unknown.get(address) ?? new Set();
-    // A port may be used again before its last connection is closed here: that is still counted.
-    const isUsed = own.has(key);
-    if (isUsed || own.size >= most.ofAddress || all >= most.all) return void socket.destroy();
-    unknown.set(address, own.add(key));
-    all++;
-    socket.once("close", () => leave(address, key));
+    const { remoteAddress: address = "" } = socket;
+    const own = unknown.get(address) ?? 0;
+    if (own >= most.ofAddress || all >= most.all) return void socket.destroy();
+    count(address, 1);
+    onEnd(socket, () => count(address, -1));
   });
-  server.on("secureConnection", (socket: TLSSocket) => {
-    if (socket.authorized) leave(...placeOf(socket));
-  });
-}
-
-function placeOf({ remoteAddress = "", remotePort = 0 }: Socket): [address: string, key: string] {
-  return [remoteAddress, `${remoteAddress} ${remotePort}`];
 }
