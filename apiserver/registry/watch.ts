@@ -79,11 +79,11 @@ async function openWatch(
     return cache.watchAll(request, false);
   }
   // A client must not get a state older than the one it has seen: the cache may lag behind another
-  // server's, and a request without a revision means the newest state. In both cases the store is
-  // asked.
+  // server's, and a request without a revision means the newest state. In both cases the cache
+  // catches up with the store, which is read only where it does not.
   if (revision !== undefined && revision <= cache.revision) return cache.watchAll(request, true);
-  const fresh = revision === undefined ? await resource.freshCache() : undefined;
-  if (fresh) return fresh.watchAll(request, true);
+  const fresh = await resource.freshCache();
+  if (fresh && fresh.revision >= (revision ?? 0)) return fresh.watchAll(request, true);
   const match =
     revision === undefined
       ? ({ type: "newest" } as const)

@@ -1,3 +1,4 @@
+import { given } from "@raft2kube/std/given.ts";
 import type {
   CustomResourceColumnDefinition,
   CustomResourceDefinition,
@@ -51,7 +52,7 @@ export function fromStorage(object: KubeObject): CustomResourceDefinition {
       names,
       scope,
       versions: (versions?.length ? versions : [only]).map((each) => {
-        const { additionalPrinterColumns: columns, ...own } = { ...each, ...present(shared) };
+        const { additionalPrinterColumns: columns, ...own } = { ...each, ...given(shared) };
         const printed = columns?.map(({ JSONPath: jsonPath, ...column }) => ({
           ...column,
           jsonPath,
@@ -71,11 +72,5 @@ function conversionOf({
 }: Conversion) {
   if (clientConfig === undefined && conversionReviewVersions === undefined) return { strategy };
   const webhook = { clientConfig, conversionReviewVersions: conversionReviewVersions ?? [] };
-  return { strategy, webhook: present(webhook) };
-}
-
-/** The fields of an object that have a value. */
-function present<T extends object>(object: T): { [K in keyof T]: NonNullable<T[K]> } {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: NonNullable<T[K]> };
+  return { strategy, webhook: given(webhook) };
 }
