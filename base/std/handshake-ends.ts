@@ -13,9 +13,9 @@ interface Server {
 }
 
 /**
- * Returns what calls `ended` once for a connection: after its handshake, if that `isEnd`, or when it
- * is closed. Node shows the former with another socket, which is found by address and port. A port
- * may be used again before its last connection is closed here, which then ends its own.
+ * Returns what calls `ended` once for a connection: after its handshake, if that `isEnd`, or when
+ * it is closed. Node shows the former with another socket, which is found by address and port. A
+ * port may be used again before its last connection is closed here, which then ends its own.
  */
 export function handshakeEnds(
   server: Server,
