@@ -57,6 +57,24 @@ test("each costly one has its reason", () => {
   expect(reasonOf(Buffer.alloc(40_000))).toBe("certificates of more than 32768 bytes");
 });
 
+test("a modulus has a bound", () => {
+  const der = (tag: number, ...parts: Buffer[]) => {
+    const body = Buffer.concat(parts);
+    return Buffer.concat([Buffer.from([tag, 0x82]), sized(body.length, 2), body]);
+  };
+  const [sequence, integer, bits] = [0x30, 2, 3];
+  const empty = der(sequence);
+  const withModulus = (bytes: number) => {
+    const key = der(sequence, der(integer, Buffer.alloc(bytes, 1)), der(integer, sized(65_537, 3)));
+    const algorithm = der(sequence, der(6, Buffer.from("2a864886f70d010101", "hex")));
+    const info = der(sequence, algorithm, der(bits, Buffer.alloc(1), key));
+    const signed = [der(integer, Buffer.alloc(1)), empty, empty, empty, empty, info];
+    return costlyCertificates(message(true, [der(sequence, der(sequence, ...signed))]), true);
+  };
+  expect(withModulus(1_025)).toBeUndefined();
+  expect(withModulus(1_026)).toBe("a certificate: its key has over 8192 bits");
+});
+
 test("any bytes have an answer", () => {
   const whole = message(true, [P256, RSA]);
   for (let at = 4; at < whole.length; at++) {

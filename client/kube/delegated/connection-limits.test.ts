@@ -1,24 +1,50 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { HANDSHAKES_UNDER_WAY_MAX } from "@raft2kube/std/limits.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import { limitConnections } from "./connection-limits.ts";
 
 const clock = systemClock();
 
+const from = (remotePort: number, authorized = false) => {
+  const places = { remoteAddress: "192.0.2.1", remotePort, authorized };
+  return Object.defineProperties(
+    new Socket(),
+    Object.fromEntries(Object.entries(places).map(([name, value]) => [name, { value }])),
+  );
+};
+
+const arriveAt = (server: Server, port: number): Socket => {
+  const socket = from(port);
+  server.emit("connection", socket);
+  return socket;
+};
+
+test("a connection keeps its place after a handshake that showed no certificate", () => {
+  const server = createServer();
+  limitConnections(server, { ofAddress: 1, all: 1 });
+  expect(arriveAt(server, 1).destroyed).toBe(false);
+  server.emit("secureConnection", from(1));
+  expect(arriveAt(server, 2).destroyed).toBe(true);
+  server.emit("secureConnection", from(1, true));
+  expect(arriveAt(server, 3).destroyed).toBe(false);
+});
+
+test("connections without TLS wait for no handshakes", () => {
+  let handed = 0;
+  const server = createServer(() => handed++);
+  limitConnections(server, { ofAddress: 100, all: 100 });
+  for (let port = 1; port <= 2 * HANDSHAKES_UNDER_WAY_MAX; port++) arriveAt(server, port);
+  expect(handed).toBe(2 * HANDSHAKES_UNDER_WAY_MAX);
+});
+
 test("a port that is used again before its last connection is closed costs no place", async () => {
   const server = createServer();
   limitConnections(server, { ofAddress: 3, all: 3 });
-  const arrive = () => {
-    const socket = new Socket();
-    Object.defineProperty(socket, "remoteAddress", { value: "192.0.2.1" });
-    Object.defineProperty(socket, "remotePort", { value: 4_000 });
-    server.emit("connection", socket);
-    return socket;
-  };
   for (let i = 0; i < 5; i++) {
-    const both = [arrive(), arrive()];
+    const both = [arriveAt(server, 4_000), arriveAt(server, 4_000)];
     expect(both.map(({ destroyed }) => destroyed)).toEqual([false, false]);
     const closed = both.map((socket) => once(socket, "close"));
     for (const socket of both) socket.destroy();
