@@ -8,17 +8,18 @@ import { type AnyObject, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
 const PAUSE_MS = 2_000;
+/** Pause after an answer that seldom changes: the object is not there, or may not be read. */
+const REFUSED_PAUSE_MS = 30_000;
 const DELETED = "it has been deleted";
 const clock = systemClock();
 
 /**
- * Reads or watches in rounds, until the returned function is called or a failure is final. A round
- * starts a pause after the last one failed, or as long after it started where it ended.
+ * Reads or watches in rounds, until the returned function is called. A round starts a pause after
+ * the last one failed, or as long after it started where it ended.
  */
 export function follow(
   round: (signal: AbortSignal) => Promise<void>,
   failed: (problem: string) => void,
-  isFinal: (thrown: unknown) => boolean = () => false,
 ): () => void {
   const end = new AbortController();
   const run = async () => {
@@ -28,8 +29,8 @@ export function follow(
         await round(end.signal);
       } catch (thrown) {
         if (!end.signal.aborted && !isExpired(thrown)) failed(messageOf(thrown));
-        if (isFinal(thrown)) return;
-        next_ms = clock.monotonic() + PAUSE_MS;
+        const isRefused = isNotFound(thrown) || isForbidden(thrown);
+        next_ms = clock.monotonic() + (isRefused ? REFUSED_PAUSE_MS : PAUSE_MS);
       }
       const pause_ms = next_ms - clock.monotonic();
       if (pause_ms > 0) await new Promise((resolve) => setTimeout(resolve, pause_ms));
@@ -66,7 +67,7 @@ export function useLive(
       if (canDo(kind, "watch")) await tolerate(watch(signal), isForbidden);
     };
     const failed = (why: string) => setProblem((shown) => (shown === DELETED ? shown : why));
-    return follow(round, failed, (thrown) => isNotFound(thrown) || isForbidden(thrown));
+    return follow(round, failed);
   }, [groupResourceOf(kind), namespace, name]);
   return [object, problem];
 }

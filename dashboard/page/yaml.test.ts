@@ -4,23 +4,33 @@ import { objectsIn, yamlOf } from "./yaml.ts";
 
 const TEXTS = ["on", "y", "No", "1_000", "+1", "0_7", "0o7", "12:30", "2026-01-01", "~", "a: b"];
 
+const NAMED = "apiVersion: v1\nkind: A\nmetadata: { name: m }";
+
 it("texts that YAML 1.1 reads as something else are texts to the API server", () => {
   const data = Object.fromEntries(TEXTS.map((text) => [text, text]));
-  const object = { metadata: { name: "m", resourceVersion: "1" }, data };
+  const metadata = { name: "m", resourceVersion: "1" };
+  const object = { apiVersion: "v1", kind: "A", metadata, data };
   expect(parseYaml(Buffer.from(yamlOf(object))).value).toEqual(object);
   expect(objectsIn(yamlOf(object))).toEqual([object]);
 });
 
 it("numbers and words are read as the API server reads them", () => {
-  const text = "metadata: { name: m }\nspec: { mode: 0400, on: yes, at: 12:30, day: 2026-01-01 }";
+  const text = `${NAMED}\nspec: { mode: 0400, on: yes, at: 12:30, day: 2026-01-01 }`;
   expect(objectsIn(text)).toEqual([parseYaml(Buffer.from(text)).value]);
   expect(objectsIn(text)[0]!.spec).toMatchObject({ mode: 256, true: true, at: "12:30" });
 });
 
 it("a number that would be rounded, or a tag that would be lost, is not applied", () => {
-  const applied = (value: string) => () => objectsIn(`metadata: { name: m }\nspec: ${value}`);
+  const applied = (value: string) => () => objectsIn(`${NAMED}\nspec: ${value}`);
   expect(applied("{ big: 9007199254740993 }")).toThrow(".spec.big has more digits");
   expect(applied("{ data: !!binary YQ== }")).toThrow("Unresolved tag");
+});
+
+it("a document whose apiVersion, kind or metadata is none is refused by name", () => {
+  const read = (text: string) => () => objectsIn(text);
+  expect(read("apiVersion: 1\nkind: A\nmetadata: {}")).toThrow("no apiVersion and kind that are");
+  expect(read("apiVersion: v1\nmetadata: {}")).toThrow("no apiVersion and kind that are text");
+  expect(read("apiVersion: v1\nkind: A")).toThrow("a document has no metadata");
 });
 
 it("an edit of an object writes no other object", () => {

@@ -46,7 +46,10 @@ export function objectsIn(text: string, only?: Only): AnyObject[] {
   return objects
     .filter((object) => object !== null)
     .map((object) => {
-      const { metadata } = object;
+      const { apiVersion, kind, metadata } = object;
+      if (typeof apiVersion !== "string" || typeof kind !== "string") {
+        throw new InputError("a document has no apiVersion and kind that are text");
+      }
       if (typeof metadata !== "object" || metadata === null) {
         throw new InputError("a document has no metadata");
       }
