@@ -5,6 +5,7 @@ import { writePage } from "@raft2kube/dashboard/build.ts";
 import { bundle, EXTERNAL, ROOT } from "./bundle.ts";
 import { entryPoints } from "./entries.ts";
 import { LIBRARIES, packageExports, writeTypes } from "./libraries.ts";
+import { writeNotices } from "./notices.ts";
 
 /** Files of the product that the bundle reads when it runs. */
 const ASSETS = [
@@ -20,6 +21,9 @@ const ASSETS = [
   "README.md",
   "LICENSE",
 ];
+
+/** Licences of the packages that are in the bundles. */
+const NOTICES = "THIRD_PARTY_NOTICES";
 
 /** Where bundles lie in the package. */
 const BUNDLES = ".cache/bundle";
@@ -44,6 +48,7 @@ export async function buildPackage(): Promise<string> {
   await writePage(join(dir, ".cache/dashboard"));
   for (const asset of ASSETS) cpSync(join(ROOT, asset), join(dir, asset), { recursive: true });
   cpSync(join(ROOT, "scripts/build/launcher.mjs"), join(dir, "r2k.mjs"));
+  writeNotices(join(dir, NOTICES));
   const product = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as PackageFile;
   const dependencies = Object.fromEntries(
     Object.entries(product.dependencies).filter(([name]) => INSTALLED.includes(name)),
@@ -56,7 +61,7 @@ export async function buildPackage(): Promise<string> {
     type: "module",
     bin: { r2k: "r2k.mjs" },
     exports: packageExports(BUNDLES),
-    files: [".cache", "types", ...ASSETS, "r2k.mjs"],
+    files: [".cache", "types", ...ASSETS, NOTICES, "r2k.mjs"],
     dependencies,
   };
   writeFileSync(join(dir, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);

@@ -64,6 +64,14 @@ describe("the packed product, installed elsewhere", { timeout: TIMEOUT_MS }, () 
     expect((await installed(["--help"])).stdout.trimEnd()).toBe(help.trimEnd());
   });
 
+  it("brings the licences of the packages that are in its bundles", () => {
+    const notices = join(elsewhere, "node_modules/raft2kube/THIRD_PARTY_NOTICES");
+    const text = readFileSync(notices, "utf8");
+    expect(text).toMatch(/^preact [\d.]+: MIT\n\nThe MIT License[^]*Copyright/m);
+    expect(text).toMatch(/^yaml [\d.]+: ISC$/m);
+    expect(text).not.toContain("@raft2kube");
+  });
+
   it("is a library too: the example with an own store passes, and its types hold", async () => {
     const example = "embedded-store.test.mjs";
     cpSync(join(elsewhere, "node_modules/raft2kube/examples", example), join(elsewhere, example));
