@@ -33,8 +33,11 @@ export const rangeOf = (values: readonly number[]): Range => [
   Math.max(...values),
 ];
 
-/** The middle of several runs. */
-export function median(values: readonly number[]): number {
+/** The value that `share` of all are below. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
+
+/** The middle of several runs. */
+export const median = (values: readonly number[]): number => quantile(values, 0.5);

@@ -186,19 +186,19 @@ const kubectl = (machine: Machine, ...args: string[]) =>
 const until = (what: string, holds: () => Promise<boolean>) =>
   waitFor(what, holds, { clock: systemClock(), timeout_ms: TIMEOUT_MS, interval_ms: 50 });
 
-async function ready(first: Machine, name: string): Promise<void> {
+export async function ready(first: Machine, name: string): Promise<void> {
   const path = "jsonpath={.status.conditions[?(@.type=='Ready')].status}";
   await until(`${name} to be Ready`, async () => {
     return (await kubectl(first, "get", "node", name, "-o", path)).stdout === "True";
   });
 }
 
-async function joinWords(first: Machine): Promise<string[]> {
+export async function joinWords(first: Machine): Promise<string[]> {
   const printed = await r2k(first, "token", "create", "--print-join-command");
   return printed.trim().split(" ").slice(1);
 }
 
-async function r2k(machine: Machine, ...args: string[]): Promise<string> {
+export async function r2k(machine: Machine, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await machine.host.r2k(args);
   if (code !== 0) throw new Error(`r2k ${args.join(" ")}: ${stdout}${stderr}`);
   return stdout;
@@ -230,7 +230,7 @@ function processes(): Map<number, number> {
 }
 
 /** A machine's own processes, its containers' among them. */
-function within(machine: Machine): number[] {
+export function within(machine: Machine): number[] {
   const parents = processes();
   const isWithin = (pid: number | undefined): boolean =>
     pid !== undefined && pid > 1 && (pid === machine.pid || isWithin(parents.get(pid)));
@@ -243,6 +243,6 @@ const commandOf = (pid: number) => readIfThere(`/proc/${pid}/cmdline`).replaceAl
 const readIfThere = (path: string) =>
   tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT", "ESRCH")) ?? "";
 
-function note(line: string): void {
+export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }

@@ -19,6 +19,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   workloads: async () => (await import("./workloads.ts")).workloads,
   storage: async () => (await import("./storage.ts")).storage,
   container: async () => (await import("./container.ts")).container,
+  node: async () => (await import("./node.ts")).node,
   pod: async () => (await import("./pod.ts")).pod,
   overlay: async () => (await import("./overlay.ts")).overlay,
   network: async () => (await import("./network.ts")).network,

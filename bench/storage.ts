@@ -8,7 +8,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { CLASS_NAME, makeStorageObjects, NODE_NAME } from "../test/e2e/storage-faults/objects.ts";
 import { makeCredentials } from "./apiserver/credentials.ts";
 import { oursOf, ROOT } from "./apiserver/sides.ts";
-import { median, type Row } from "./benchmark.ts";
+import { median, quantile, type Row } from "./benchmark.ts";
 import { Claims, type Times } from "./storage/claims.ts";
 import { startNode } from "./storage/node.ts";
 import { type Sidecars, sidecars } from "./storage/sidecars.ts";
@@ -112,11 +112,6 @@ function note(into: Found, times: Times, cpu_ms: number): void {
     into[part].push(...times[part]);
   }
   into.cpu_ms.push(cpu_ms);
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 function summary({ come_ms, bound_ms, attached_ms, go_ms }: Times): string {

@@ -174,11 +174,17 @@ export class OwnHost {
   async close(): Promise<void> {
     for (const child of this.#started) child.kill("SIGKILL");
     if (!this.#holder) return;
-    const ended = once(this.#holder, "exit");
-    this.#holder.stdin?.end();
-    await ended;
+    await endHolder(this.#holder);
     rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+/** Ends the process that keeps namespaces; one that has ended, as by Ctrl-C, is no error. */
+export async function endHolder(holder: ChildProcess): Promise<void> {
+  if (holder.exitCode !== null || holder.signalCode !== null) return;
+  const ended = once(holder, "exit");
+  holder.stdin?.end();
+  await ended;
 }
 
 async function collect(stream: NodeJS.ReadableStream): Promise<string> {

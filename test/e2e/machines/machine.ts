@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
-import { LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
+import { endHolder, LEAVE_MOUNTS, OwnHost } from "../own-host.ts";
 
 /** Folders that each machine has to itself, empty at first; containers' roots can lie in them. */
 const OWN_FOLDERS = ["/var/lib", "/var/log", "/run", "/opt/cni"];
@@ -143,8 +143,6 @@ export class Machine {
 
   /** Ends all of its processes, and with them its namespaces. */
   async close(): Promise<void> {
-    const ended = once(this.#holder, "exit");
-    this.#holder.stdin?.end();
-    await ended;
+    await endHolder(this.#holder);
   }
 }
