@@ -76,7 +76,7 @@ export type OnOutcome = (outcome: CheckOutcome) => void;
 
 /**
  * Runs a lab's checks with `trees` laid over the product, each file in a process of its own; files
- * of a lab whose checks run concurrently share a process for each processor. Empty trees judge the
+ * of a lab with `atOnce` share a process for each processor. Empty trees judge the
  * reference. Without `all` the first failure that decides ends the run: a failed scenario; a check
  * that hangs; or a failed rule, once a scenario that shows the same mistake was found or looked
  * for. Parts that are not written yet do not decide the result. Outcomes come in the order of the
@@ -124,7 +124,7 @@ class Run {
     this.#onOutcome = onOutcome;
     const wrapper = lab.namespaces ? ownNamespaces(lab.namespaces === "processes") : [];
     const paths = lab.checks.map((check) => join(LABS_DIR, lab.folder, check));
-    const groups = dealt(paths, (lab.atOnce ?? 1) > 1 ? PROCESSES_MAX : paths.length);
+    const groups = dealt(paths, lab.atOnce === undefined ? paths.length : PROCESSES_MAX);
     this.files = groups.map((group) => new CheckFile(group, trees, wrapper));
   }
 

@@ -85,8 +85,9 @@ export interface Lab {
    */
   readonly namespaces?: boolean | "processes";
   /**
-   * How many checks of a process run concurrently; 1 by default. More where each check has a
-   * machine of its own and waits for programs.
+   * How many checks of a process run concurrently. More than one where each check has a machine of
+   * its own and waits for programs. Where it is given, files share a process for each processor:
+   * for sources that take longer to load than most checks.
    */
   readonly atOnce?: number;
   /** The program, in the lab's folder, that runs a command where the part is at work. */
