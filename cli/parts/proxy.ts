@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { AliveBytes, collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
+import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Announcer } from "@raft2kube/proxy/balance/announce.ts";
 import { startBalance } from "@raft2kube/proxy/balance/main.ts";
@@ -28,6 +28,12 @@ const FLAGS = {
 
 type Flags = FlagsOf<typeof FLAGS>;
 
+/**
+ * The largest heap that is collected after the start: no packet waits for that where the kernel has
+ * the rules, and the first sync leaves more garbage than the rules of 10,000 Services take.
+ */
+const RULES_HEAP_BYTES_MAX = 512 * 1024 * 1024;
+
 /** `r2k proxy`: the service proxy alone, in the network namespace it is started in. */
 export const command = () =>
   commandWith("proxy", "Run the service proxy (kube-proxy).", FLAGS, run);
@@ -41,8 +47,6 @@ async function run(given: Flags): Promise<void> {
 async function runWith(flags: Flags): Promise<void> {
   const { clusterCidr, proxyMode: mode, ipvsScheduler } = flags;
   const nodeName = flags.hostnameOverride ?? hostname().toLowerCase();
-  // Connections of userspace mode wait for a collection: garbage counts as alive there.
-  const alive = mode === "userspace" ? undefined : new AliveBytes();
   await runWithClient(
     "proxy",
     flags.kubeconfig,
@@ -55,13 +59,13 @@ async function runWith(flags: Flags): Promise<void> {
       const balance = startAnnouncing(flags.announceLoadBalancers, { nodeName, client, clock });
       return {
         async close() {
-          alive?.[Symbol.dispose]();
           await balance?.close();
           await proxy.close();
         },
       };
     },
-    alive && (() => collectGarbage(alive.now())),
+    // Connections of userspace mode would wait: those of a large heap are not held for it.
+    mode === "userspace" ? undefined : () => collectGarbage(RULES_HEAP_BYTES_MAX),
   );
 }
 
