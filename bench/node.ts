@@ -11,7 +11,7 @@ import { median, quantile, type Row, rangeOf } from "./benchmark.ts";
 import { joinWords, note, r2k, ready, within } from "./cluster.ts";
 import type { Load } from "./node/load.ts";
 
-const PODS = 30;
+const PODS = 20;
 /** A node's limit by default. */
 const AT_ONCE = 110;
 const ROUNDS = 3;
