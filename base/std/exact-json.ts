@@ -18,7 +18,8 @@ BigInt.prototype.toJSON = function toJSON(this: bigint): unknown {
 };
 
 const LONG_NUMBER = /\d{16}/;
-const INTEGER = /^-?\d+$/;
+/** An integer that may have 64 bits: one of a megabyte takes BigInt a second. */
+const INTEGER = /^-?\d{1,19}$/;
 
 /** Parses JSON. An integer of 64 bits beyond 2^53 is a bigint. Throws SyntaxError. */
 export function parseExact(text: string): unknown {

@@ -28,9 +28,9 @@ export function nextRevision(old: readonly ReplicaSet[]): bigint {
   return BigInt.asIntN(64, greatest + 1n);
 }
 
-/** An int64 in base 10, or undefined. */
+/** An int64 in base 10, or undefined. More digits are not converted: 250,000 take 40 ms. */
 function parseRevision(text: string | undefined): bigint | undefined {
-  if (text === undefined || !/^[+-]?\d+$/.test(text)) return undefined;
+  if (text === undefined || !/^[+-]?0*\d{1,19}$/.test(text)) return undefined;
   const value = BigInt(text.replace("+", ""));
   return BigInt.asIntN(64, value) === value ? value : undefined;
 }

@@ -33,7 +33,7 @@ export function nodeAffinityMatches(pod: Pod, node: Node): boolean {
   return !required || selectsNode(required, node);
 }
 
-/** Whether labels meet a requirement. Gt and Lt compare integers of any size. */
+/** Whether labels meet a requirement. Gt and Lt compare integers of 64 bits. */
 export function meets(requirement: NodeSelectorRequirement, labels: Labels): boolean {
   const { key, operator, values = [] } = requirement;
   const value = own(labels, key);
@@ -55,12 +55,15 @@ export function meets(requirement: NodeSelectorRequirement, labels: Labels): boo
   }
 }
 
+/** An integer of 64 bits: one of a megabyte takes BigInt half a second, for each node. */
+const INTEGER = /^-?0*\d{1,19}$/;
+
 function compare(
   value: string | undefined,
   bound: string | undefined,
   holds: (value: bigint, bound: bigint) => boolean,
 ): boolean {
   if (value === undefined || bound === undefined) return false;
-  if (!/^-?\d+$/.test(value) || !/^-?\d+$/.test(bound)) return false;
+  if (!INTEGER.test(value) || !INTEGER.test(bound)) return false;
   return holds(BigInt(value), BigInt(bound));
 }
