@@ -39,3 +39,9 @@ export const CONTAINERS_MAX = 256;
  * Upstream has no bound.
  */
 export const VOLUMES_MAX = 1_000;
+
+/**
+ * Length of a CronJob's schedule. A megabyte of ranges takes the API server a third of a second,
+ * and so it takes the controllers at each look. Upstream has no bound.
+ */
+export const SCHEDULE_CHARACTERS_MAX = 4_096;

@@ -45,4 +45,9 @@ describe("schedules as upstream reads them", () => {
     if (typeof schedule === "string" || recorded.next !== undefined) return;
     expect(nextStart(schedule, recorded.zone, Date.parse(recorded.from))).toBe(undefined);
   });
+
+  it.each([",0-58", ",".repeat(59), "9".repeat(60)])("of megabytes of %j are refused", (part) => {
+    const schedule = `0${part.repeat(100_000)} * * * *`;
+    expect(parseSchedule(schedule)).toBe("more than 4096 characters");
+  });
 });

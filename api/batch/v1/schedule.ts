@@ -4,6 +4,7 @@
  */
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { parseDuration } from "../../duration.ts";
+import { SCHEDULE_CHARACTERS_MAX } from "../../limits.ts";
 
 /** Starts at matching minutes of a time zone, or again and again after a period. */
 export type Schedule = FieldSchedule | { readonly every_ms: number };
@@ -65,6 +66,9 @@ class Unreadable extends CodedError {
 
 function read(text: string): Schedule {
   if (text === "") throw new Unreadable("empty spec string");
+  if (text.length > SCHEDULE_CHARACTERS_MAX) {
+    throw new Unreadable(`more than ${SCHEDULE_CHARACTERS_MAX} characters`);
+  }
   if (text.startsWith("@") && MACROS[text] === undefined) return readEvery(text);
   const parts = (MACROS[text] ?? text).split(/\s+/).filter((part) => part !== "");
   if (parts.length !== 5) {
