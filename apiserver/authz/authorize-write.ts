@@ -3,7 +3,11 @@ import type { RequestContext } from "../request/context.ts";
 import type { Resource } from "../resource/resource.ts";
 import { attributesOf, refusal } from "./authorize-request.ts";
 import type { Authorizer } from "./authorizer.ts";
-import { checkEscalation, type Rights } from "./rbac/escalation.ts";
+import { checkParams, type Readers } from "./policy-params.ts";
+import { checkEscalation, type Rights as Roles } from "./rbac/escalation.ts";
+
+/** The source of users' permissions. */
+type Rights = Readers & Roles;
 
 // The permissions that a write needs besides that for the verb of its request.
 
@@ -21,7 +25,10 @@ export async function authorizeCreate(
   if (decision.verdict !== "allow") throw refusal(attributes, decision.reason);
 }
 
-/** Throws 403 if an object to be created would grant more rights than its creator has. */
+/**
+ * Throws 403 if an object to be created would grant more rights than its creator has, and 422 if it
+ * would show objects that its creator may not read.
+ */
 export async function authorizeNew(
   rights: Rights,
   { user }: RequestContext,
@@ -30,11 +37,13 @@ export async function authorizeNew(
   namespace: string,
 ): Promise<void> {
   await checkEscalation(rights, user, resource, object, undefined, namespace);
+  await checkParams(rights, user, resource, object, undefined);
 }
 
 /**
  * Wraps `change` with authorization: the result throws 403 if there is no current object and the
- * user may not create one, or if the new object would grant more rights than the user has.
+ * user may not create one, or if the new object would grant more rights than the user has, and 422
+ * if it would show objects that the user may not read.
  */
 export function authorizedChange(
   rights: Rights,
@@ -47,6 +56,7 @@ export function authorizedChange(
     if (current === undefined) await authorizeCreate(rights.authorizer, context);
     const next = await change(current);
     await checkEscalation(rights, context.user, resource, next, current, namespace);
+    await checkParams(rights, context.user, resource, next, current);
     return next;
   };
 }

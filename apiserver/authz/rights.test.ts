@@ -248,3 +248,75 @@ it("the right to nodes is none to what stands behind them", async () => {
     }
   }
 });
+
+it("a policy shows no parameters that its author may not read", async () => {
+  const group = "admissionregistration.k8s.io";
+  const author = await grant("author", "", [
+    { apiGroups: [group], resources: ["*"], verbs: ["*"] },
+    { apiGroups: [""], resources: ["configmaps"], verbs: ["get"] },
+    { apiGroups: [""], resources: ["secrets"], resourceNames: ["shown"], verbs: ["get"] },
+  ]);
+  const path = (plural: string) => `/apis/${group}/v1/${plural}`;
+  const get = async () => (await server.ask(path("validatingadmissionpolicies"), author)).status;
+  await waitFor("the rights", async () => (await get()) === 200, patience);
+  const matchConstraints = {
+    resourceRules: [
+      { apiGroups: [""], apiVersions: ["v1"], operations: ["CREATE"], resources: ["pods"] },
+    ],
+  };
+  const parts = {
+    validating: { validations: [{ expression: "true" }] },
+    mutating: {
+      reinvocationPolicy: "Never",
+      mutations: [
+        {
+          patchType: "ApplyConfiguration",
+          applyConfiguration: { expression: "Object{spec: Object.spec{hostUsers: false}}" },
+        },
+      ],
+    },
+  };
+  const paramKind = (kind: string) => ({ paramKind: { apiVersion: "v1", kind } });
+  const ref = { parameterNotFoundAction: "Allow" };
+  for (const type of ["validating", "mutating"] as const) {
+    const policies = path(`${type}admissionpolicies`);
+    const bindings = path(`${type}admissionpolicybindings`);
+    const spec = { matchConstraints, ...parts[type] };
+    const actions = type === "validating" ? { validationActions: ["Deny"] } : {};
+    const bind = (policyName: string, paramRef: object) => ({
+      metadata: { name: policyName },
+      spec: { policyName, ...actions, paramRef: { ...ref, ...paramRef } },
+    });
+    const policy = (kind: string) => ({
+      metadata: { name: kind.toLowerCase() },
+      spec: { ...spec, ...paramKind(kind) },
+    });
+    const send = async (to: string, body: object, method = "POST", by: AskOptions = author) => {
+      const headers = { "content-type": "application/merge-patch+json" };
+      return await server.ask(to, { ...by, method, body, ...(method === "PATCH" && { headers }) });
+    };
+    const refused = await send(policies, policy("Secret"));
+    expect([type, refused.status]).toEqual([type, 422]);
+    expect(refused.body).toContain("on all objects of the referenced paramKind (kind=Secret");
+    const allowed = await send(policies, policy("ConfigMap"));
+    expect(allowed.status, allowed.body).toBe(201);
+    const changed = { spec: paramKind("Secret") };
+    expect((await send(`${policies}/configmap`, changed, "PATCH")).status).toBe(422);
+    expect((await send(policies, policy("Secret"), "POST", {})).status).toBe(201);
+    const unchanged = { spec: { failurePolicy: "Ignore" } };
+    expect((await send(`${policies}/secret`, unchanged, "PATCH")).status).toBe(200);
+    const kept = { name: "kept", namespace: "default" };
+    for (const paramRef of [kept, { name: "kept" }, { selector: {} }]) {
+      const answer = await send(bindings, bind("secret", paramRef));
+      expect([paramRef, answer.status]).toEqual([paramRef, 422]);
+      expect(answer.body).toContain("on the object referenced by paramRef");
+    }
+    expect((await send(bindings, bind("missing", kept))).status).toBe(422);
+    expect((await send(bindings, bind("secret", { name: "shown" }))).status).toBe(201);
+    const moved = { spec: { paramRef: { ...ref, ...kept } } };
+    expect((await send(`${bindings}/secret`, moved, "PATCH")).status).toBe(422);
+    expect((await send(bindings, bind("configmap", kept))).status).toBe(201);
+    const turned = { spec: { policyName: "secret" } };
+    expect((await send(`${bindings}/configmap`, turned, "PATCH")).status).toBe(422);
+  }
+});
