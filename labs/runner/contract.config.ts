@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/contract/**/*.test.ts", "apiserver/{registry,storage}/*.test.ts"],
     pool: "forks",
+    setupFiles: [join(import.meta.dirname, "../../test/keep-compiled.ts")],
     execArgv: ["--import", join(import.meta.dirname, "overlay.ts")],
     experimental: { viteModuleRunner: false, nodeLoader: false },
     testTimeout: 60_000,

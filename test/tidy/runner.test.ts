@@ -59,15 +59,24 @@ it("a failure is one line, with the values, and the end of a long output", async
   expect(failures.join("")).not.toContain("\n");
 });
 
-it("files share a process, but for one that says it needs its own", async () => {
+it("files share a process, but for one that says it needs its own; modules are kept", async () => {
   const pids = join(dir, "pids");
+  const compiled = join(dir, "compiled");
+  const former = process.env["NODE_COMPILE_CACHE"];
   process.env["R2K_CASE_PIDS"] = pids;
+  process.env["NODE_COMPILE_CACHE"] = compiled;
   const { failures, passed } = await runPatterns(
     ["first", "second", "own"].map((name) => `${CASES}/process/${name}.case.ts`),
     { workers: 1, quiet: true },
   );
   delete process.env["R2K_CASE_PIDS"];
+  if (former === undefined) delete process.env["NODE_COMPILE_CACHE"];
+  else process.env["NODE_COMPILE_CACHE"] = former;
   expect([failures, passed]).toEqual([[], 3]);
+  // A string of the module that the three files load.
+  expect(execFileSync("grep", ["-rl", "R2K_CASE_PIDS", compiled], { encoding: "utf8" })).not.toBe(
+    "",
+  );
   const lines = readFileSync(pids, "utf8").trim().split("\n");
   const pidOf = new Map(lines.map((line) => line.split(" ") as [string, string]));
   expect(pidOf.get("first")).toMatch(/^\d+$/);
