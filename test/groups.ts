@@ -68,9 +68,11 @@ const SUITES = {
 
 /** Real processes and sockets on a machine that others use too. */
 const REAL = { secondTry: true };
-/** Members wait for elections, controllers for their periods: two processors serve four workers. */
+/**
+ * Members wait for elections, controllers for their periods: two processors serve four workers. A
+ * further one would wait less for others, and load every module once more.
+ */
 const WAITING = { ...REAL, workers: 4 };
-const BUSY = { ...REAL, workers: 6 };
 const ALONE = { secondTry: true, workers: 1 };
 
 /** Checks again only what has changed since the last run on this checkout. */
@@ -87,7 +89,7 @@ const ALL: readonly Group[] = [
     name: "unit",
     beside: true,
     folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: false }), BUSY),
+    run: () => runPatterns(filesOfPackages({ startServers: false }), WAITING),
   },
   // From here on groups wait more than they compute, and have nothing on the machine in common.
   // The longest start: one that starts last would be waited for alone.
