@@ -40,6 +40,15 @@ describe("bytes that are no message of the kind", () => {
   });
 });
 
+it("an embedded object has no more levels than a body", () => {
+  const schema = "meta/v1.ManagedFieldsEntry";
+  const nested = (levels: number): object => (levels === 0 ? {} : { "f:a": nested(levels - 1) });
+  const decoded = (levels: number) =>
+    decodeProtobuf(schema, encodeProtobuf(schema, { fieldsV1: nested(levels) } as object));
+  expect(decoded(150)).toEqual({ fieldsV1: nested(150) });
+  expect(() => decoded(1_000)).toThrow("proto: exceeded max depth");
+});
+
 it("unknown fields of every wire type are skipped", () => {
   // Field 100 as a number, eight bytes, a text and four bytes.
   const unknown = "a00601" + "a1060000000000000000" + "a2060161" + "a50600000000";

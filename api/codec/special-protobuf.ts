@@ -1,7 +1,9 @@
 /** The special types in protobuf: each is a message of its own. */
 
+import { isDeeper } from "@raft2kube/std/record.ts";
 import type protobuf from "protobufjs/minimal.js";
 import { formatDuration, parseDuration } from "../duration.ts";
+import { DEPTH_MAX } from "../limits.ts";
 import type { Special } from "../schema.ts";
 import { formatMicroTime, formatTime, isWritable, type Moment, parseTime } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
@@ -168,11 +170,14 @@ function readJson(reader: Reader, end: number): unknown {
   if (text.startsWith(MAGIC)) {
     throw new DecodeError("proto: an embedded object is in protobuf, only JSON is supported there");
   }
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch (error) {
     throw new DecodeError(`proto: an embedded object is no JSON: ${String(error)}`);
   }
+  if (isDeeper(value, DEPTH_MAX)) throw new DecodeError("proto: exceeded max depth");
+  return value;
 }
 
 function readSchemaChoice(

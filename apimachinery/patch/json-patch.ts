@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { parseExact } from "@raft2kube/std/exact-json.ts";
+import { isDeeper } from "@raft2kube/std/record.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../json/json.ts";
 import {
+  BODY_DEPTH_MAX,
   JSON_PATCH_COPIES_BYTES_MAX,
   JSON_PATCH_ITEMS_MOVED_MAX,
   JSON_PATCH_OPERATIONS_MAX,
@@ -41,10 +43,14 @@ export function readJsonPatch(value: Json): Operation[] {
   });
 }
 
-/** Applies the operations to a copy of `document`. Throws 422 when one does not fit it. */
+/**
+ * Applies the operations to a copy of `document`. Throws 422 when one does not fit it, or when the
+ * result is nested deeper than a body may be.
+ */
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
   const root = { document: structuredClone(document), copied_bytes: 0, itemsMoved: 0 };
   for (const operation of operations) applyOperation(root, operation);
+  if (isDeeper(root.document, BODY_DEPTH_MAX)) throw unfit();
   return root.document;
 }
 

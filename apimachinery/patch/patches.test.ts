@@ -85,6 +85,22 @@ describe("JSON patch (RFC 6902)", () => {
     });
   });
 
+  it("operations make no document that is nested deeper than a body may be", () => {
+    const down = (levels: number) => `/a${"/a".repeat(levels)}`;
+    const doubling = Array.from({ length: 11 }, (_, i) => {
+      return { op: "copy", from: "/a", path: down(2 ** i) };
+    });
+    const adding = Array.from({ length: 300 }, (_, i) => {
+      return { op: "add", path: down(i), value: {} };
+    });
+    for (const operations of [doubling, adding]) {
+      expect(() => apply({ a: {} }, operations)).toThrow(
+        expect.objectContaining({ http: 422 }) as Error,
+      );
+      expect(apply({ a: {} }, operations.slice(0, 5))).toHaveProperty("a.a.a");
+    }
+  });
+
   it.each([{ op: "add" }, ["add"]])("%j is no patch and is refused as 400", (operations) => {
     expect(() => apply({ a: 1 }, operations)).toThrow(
       expect.objectContaining({ http: 400 }) as Error,

@@ -8,6 +8,7 @@ import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { isDeeper } from "@raft2kube/std/record.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import {
   CONVERSION_BYTES_MAX,
@@ -187,12 +188,6 @@ const FREE = [
   ["labels", validateLabels],
   ["annotations", validateAnnotations],
 ] as const;
-
-/** Whether a value has more than `levels` levels of objects and arrays. */
-function isDeeper(value: Json, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
-}
 
 function isTexts(value: Json): value is Record<string, string> {
   return isObject(value) && Object.values(value).every((each) => typeof each === "string");
