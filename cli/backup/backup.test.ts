@@ -126,10 +126,10 @@ it("a backup for which the disk is too small leaves no part of it", () =>
       listenClient: { path: storeSocket(place) },
     });
     const options = { config: place, passphrase, now_ms: 0, signal, scryptLogN };
-    const creating = createBackup({ ...options, file: join(small, "cluster.age") });
-    await expect(creating).rejects.toMatchObject({
+    const full = join(small, "cluster.age");
+    await expect(createBackup({ ...options, file: full })).rejects.toMatchObject({
       code: "DISK_FULL",
-      message: `there is no space left on the disk of ${small}`,
+      message: `${full} cannot be written: no space is left on its disk`,
     });
     await store.close();
     expect(readdirSync(small)).toEqual([]);
@@ -177,7 +177,7 @@ it("a backup is refused where another cluster, or this host, has its addresses",
 
 it("what a killed restore left is removed by the next", async () => {
   const { data } = rootsOf("killed");
-  await mkdir(join(data, ".restoring-99999999/pki"), { recursive: true });
+  await mkdir(join(data, ".restoring/pki"), { recursive: true });
   await restore(file, "killed");
   expect(readdirSync(data)).toEqual(["saved"]);
 });

@@ -1,6 +1,6 @@
-import { existsSync } from "node:fs";
-import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { globSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { tolerateSync } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
@@ -23,13 +23,12 @@ export interface BackupHeader {
 export type BackupFile = { readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /**
- * The folders of the data folder whose files are backed up; the rest is a node's, or made again, as
- * are a control plane's identities from the cluster's.
+ * The files of the data folder that are backed up; the rest is a node's, or made again, as are a
+ * control plane's identities from the cluster's.
  */
-const FOLDERS = ["pki", "pki/etcd", "manifests"] as const;
+const SOURCES = ["*.{conf,json,yaml}", "{pki,pki/etcd,manifests}/*"];
 const TOP_FILE = /^[a-z0-9][A-Za-z0-9_-]*\.(conf|json|yaml)$/;
 const FILE_IN_FOLDER = /^(pki|pki\/etcd|manifests)\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const STORE_PART = /^store\/(\d{6})$/;
 
 /** Whether a backup may have a file of this name: none leads out of the data folder. */
 export function isBackupFile(name: string): boolean {
@@ -39,29 +38,18 @@ export function isBackupFile(name: string): boolean {
 /** The name of a part of the store's snapshot. */
 export const storePartName = (part: number): string => `store/${String(part).padStart(6, "0")}`;
 
-/** The number of a part of the store's snapshot; undefined for any other file. */
-export function storePartOf(name: string): number | undefined {
-  const [, part] = STORE_PART.exec(name) ?? [];
-  return part === undefined ? undefined : Number(part);
-}
-
 /**
  * Reads the certificates, keys, kubeconfigs, configuration and static pods in a cluster's data
  * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, or which is
  * too large.
  */
 export async function readFiles(dataDir: string): Promise<BackupFile[]> {
-  const names = (await readdir(dataDir)).filter((name) => TOP_FILE.test(name));
-  for (const folder of FOLDERS) {
-    if (!existsSync(join(dataDir, folder))) continue;
-    const entries = await readdir(join(dataDir, folder), { withFileTypes: true });
-    const found = entries.filter((entry) => !FOLDERS.some((one) => one.endsWith(`/${entry.name}`)));
-    names.push(...found.map(({ name }) => `${folder}/${name}`));
-  }
-  if (names.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
+  const found = globSync(SOURCES, { cwd: dataDir, withFileTypes: true });
+  const paths = found.filter((each) => !each.isDirectory());
+  if (paths.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
   const files: BackupFile[] = [];
-  for (const name of names.sort()) {
-    const path = join(dataDir, name);
+  for (const path of paths.map((each) => join(each.parentPath, each.name)).sort()) {
+    const name = relative(dataDir, path);
     if (!isBackupFile(name)) throw refused(path, "has a name that a backup cannot have");
     const { size, mode } = await stat(path);
     if (size > FILE_BYTES_MAX) throw refused(path, `is larger than ${FILE_BYTES_MAX} bytes`);
@@ -78,13 +66,12 @@ function refused(path: string, why: string): CommandError {
 export function readHeader(name: string, text: string): BackupHeader {
   const isNoJson = (thrown: unknown) => thrown instanceof SyntaxError;
   const value = tolerateSync(() => JSON.parse(text) as unknown, isNoJson);
-  const header = name === HEADER_NAME ? (value as Partial<BackupHeader> | null) : undefined;
-  if (typeof header?.formatVersion !== "number" || typeof header.cluster !== "string") {
+  const { formatVersion, version, cluster, created } = (value ?? {}) as Partial<BackupHeader>;
+  if (name !== HEADER_NAME || typeof formatVersion !== "number" || typeof cluster !== "string") {
     throw new CommandError("NOT_A_BACKUP", "the file is no backup of a cluster", {
       remedy: "name a file that r2k backup wrote",
     });
   }
-  const { formatVersion, version, cluster, created } = header;
   if (formatVersion !== FORMAT_VERSION) {
     const what = `the backup has format ${formatVersion}, this r2k reads ${FORMAT_VERSION}`;
     throw new CommandError("NEWER_BACKUP", what, {

@@ -1,47 +1,36 @@
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
 import { Writable } from "node:stream";
-import { messageOf } from "@raft2kube/std/errors.ts";
+import { withFileErrors } from "../file-errors.ts";
 import { CommandError } from "../terminal.ts";
 import { PASSPHRASE_BYTES_MAX, PASSPHRASE_LENGTH_MIN } from "./limits.ts";
 
-const REMEDY = "--passphrase-file FILE, whose first line it is";
+const refused = (why: string, remedy = "--passphrase-file FILE, whose first line it is") =>
+  new CommandError("PASSPHRASE", why, { remedy });
 
 /**
  * The passphrase of a backup: the first line of a file, or what is typed at the terminal, which
- * does not show it; twice, if it is `chosen` now. Throws CommandError `PASSPHRASE`.
+ * does not show it; twice, if it is `chosen` now. Throws CommandError `PASSPHRASE`, `NO_FILE`.
  */
 export async function passphraseOf(
   file: string | undefined,
   { chosen }: { chosen: boolean },
 ): Promise<string> {
   const text = file === undefined ? await typed(chosen) : await fromFile(file);
-  if (chosen && text.length < PASSPHRASE_LENGTH_MIN) {
-    const what = `the passphrase has fewer than ${PASSPHRASE_LENGTH_MIN} characters`;
-    throw new CommandError("PASSPHRASE", what, { remedy: "choose a longer one: several words" });
-  }
-  return text;
+  if (!chosen || text.length >= PASSPHRASE_LENGTH_MIN) return text;
+  const why = `the passphrase has fewer than ${PASSPHRASE_LENGTH_MIN} characters`;
+  throw refused(why, "choose a longer one: several words");
 }
 
 async function fromFile(file: string): Promise<string> {
-  const content = await readFile(file).catch((cause: unknown) => {
-    const what = `--passphrase-file: ${messageOf(cause)}`;
-    throw new CommandError("PASSPHRASE", what, { cause, remedy: "name a file that can be read" });
-  });
+  const content = await withFileErrors(file, () => readFile(file));
   const [line = ""] = content.subarray(0, PASSPHRASE_BYTES_MAX).toString("utf8").split(/\r?\n/, 1);
-  if (content.length > PASSPHRASE_BYTES_MAX || line === "") {
-    const what = `--passphrase-file: ${file} has no line of up to ${PASSPHRASE_BYTES_MAX} bytes`;
-    throw new CommandError("PASSPHRASE", what, { remedy: REMEDY });
-  }
-  return line;
+  if (content.length <= PASSPHRASE_BYTES_MAX && line !== "") return line;
+  throw refused(`${file} has no line of up to ${PASSPHRASE_BYTES_MAX} bytes`);
 }
 
 async function typed(twice: boolean): Promise<string> {
-  if (!process.stdin.isTTY) {
-    throw new CommandError("PASSPHRASE", "there is no terminal to ask for the passphrase", {
-      remedy: REMEDY,
-    });
-  }
+  if (!process.stdin.isTTY) throw refused("there is no terminal to ask for the passphrase");
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
   silent.on("error", () => lines.close());
@@ -54,7 +43,7 @@ async function typed(twice: boolean): Promise<string> {
   try {
     const first = await ask("Passphrase of the backup: ");
     if (!twice || (await ask("Once more: ")) === first) return first;
-    throw new CommandError("PASSPHRASE", "the two passphrases differ");
+    throw refused("the two passphrases differ");
   } finally {
     lines.close();
   }

@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
-import { asError } from "@raft2kube/std/errors.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { loadImage, nodesWithImages } from "../apply/load-image.ts";
+import { withFileErrors } from "../file-errors.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
-import { CommandError, printResult } from "../terminal.ts";
+import { printResult } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { programCommands } from "./image-program.ts";
 import { releaseCommand } from "./image-release.ts";
@@ -24,10 +24,7 @@ export function command(): Command {
 }
 
 async function load(file: string, flags: { name: string; output?: string }): Promise<void> {
-  await stat(file).catch((cause: unknown) => {
-    const message = `${file} cannot be read: ${asError(cause).message}`;
-    throw new CommandError("NO_FILE", message, { cause });
-  });
+  await withFileErrors(file, () => stat(file));
   const config = await clusterOf(flags.name);
   const joined = (await readJoiningNodes(config)).filter((node) => !isStopped(node));
   const [result] = await Promise.all(

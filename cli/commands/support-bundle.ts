@@ -1,11 +1,12 @@
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
+import { createFile } from "@raft2kube/linux/file/durable-file.ts";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
-import { writeWhole } from "../backup/create.ts";
 import { collectSupport } from "../doctor/support-bundle.ts";
+import { withFileErrors } from "../file-errors.ts";
 import { runningPid } from "../observe/processes.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { readJoiningNodes } from "../spec/nodes.ts";
@@ -48,6 +49,8 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
     process.stdout.write(`${String(content.length).padStart(9)} ${printable(name)}\n`);
   }
   if (file === undefined || flags.list) return;
-  await pipeline(writeTar(entries), createGzip(), (packed) => writeWhole(file, packed));
+  await withFileErrors(file, () =>
+    pipeline(writeTar(entries), createGzip(), (packed) => createFile(file, packed)),
+  );
   process.stdout.write(`wrote ${file}; read it before you pass it on\n`);
 }

@@ -18,10 +18,10 @@ export interface SlotsLock extends AsyncDisposable {
 }
 
 /**
- * Waits until no other start below these roots chooses address ranges: two concurrent ones would
- * choose the same. The lock is the folder's of all clusters, which goes again if it stays empty.
- * Where it cannot be made nothing is locked, and the start's preflight says why. Throws
- * CommandError `BUSY` after `wait_ms`.
+ * Waits until no other start or restore below these roots chooses address ranges: two concurrent
+ * ones would choose the same. The lock is the folder's of all clusters, which goes again if it
+ * stays empty. Where it cannot be made nothing is locked, and the start's preflight says why.
+ * Throws CommandError `BUSY` after `wait_ms`.
  */
 export async function lockSlots(
   { data }: Pick<ClusterRoots, "data">,
@@ -32,9 +32,11 @@ export async function lockSlots(
   let lock: FileLock | undefined;
   while ((await isThere(data)) && !(lock = tryIfThere(data))) {
     if (clock.monotonic() >= end_ms) {
-      throw new CommandError("BUSY", "another start chooses the addresses of a new cluster", {
-        remedy: "wait until it has ended, then repeat this one",
-      });
+      throw new CommandError(
+        "BUSY",
+        "another start or restore chooses the addresses of a new cluster",
+        { remedy: "wait until it has ended, then repeat this one" },
+      );
     }
     await delay(clock, LOOK_MS);
   }

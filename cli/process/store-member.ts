@@ -19,7 +19,7 @@ export function command(name: `store-${number}`): Command {
  * The members reach each other by sockets in the cluster's run directory, which only its user can
  * open. Each is ready once a majority is.
  */
-export function memberOptions(config: ClusterConfig, name: string): StoreOptions {
+export function memberOptions(config: ClusterConfig, name: string) {
   const peer = (member: string) => storeSocket(config, `${member}-peer`);
   const url = (member: string) => `unix://${peer(member)}`;
   const members = storeMemberNames(config).map((member) => [member, [url(member)]]);
@@ -34,7 +34,7 @@ export function memberOptions(config: ClusterConfig, name: string): StoreOptions
       initialCluster: Object.fromEntries(members) as Record<string, string[]>,
     },
     keepsDiskReserve: true,
-  };
+  } satisfies StoreOptions;
 }
 
 /** How the members of control planes know each other. */

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { link, mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { CodedError, isErrno } from "@raft2kube/std/errors.ts";
 
@@ -31,6 +31,24 @@ export async function replaceFile(
   }
   await rename(fresh, file);
   await syncDirectory(directory);
+}
+
+/**
+ * Makes a file that appears under its name once it is whole and synced, and replaces none. Until
+ * then it is FILE.partial; a crash leaves that, and the next call is refused (`EEXIST`).
+ */
+export async function createFile(file: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  const partial = `${file}.partial`;
+  await using handle = await open(partial, "wx", 0o600);
+
+  try {
+    for await (const chunk of content) await handle.writeFile(chunk);
+    await handle.sync();
+    await link(partial, file);
+    await syncDirectory(path.dirname(file));
+  } finally {
+    await rm(partial);
+  }
 }
 
 /** The name that a file's new content has until it is whole, which a crash leaves behind. */

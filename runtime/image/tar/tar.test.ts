@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { TAR_EXTENSION_BYTES, TAR_RECORDS, TAR_RECORDS_ALL } from "../../limits.ts";
 import { BLOCK_BYTES, checksumOf, type TarHeader } from "./header.ts";
 import { tarEntries } from "./read.ts";
-import { type TarInput, writeTar } from "./write.ts";
+import { headersOf, type TarInput, writeTar } from "./write.ts";
 
 const END = Buffer.alloc(2 * BLOCK_BYTES);
 
@@ -16,7 +16,8 @@ function header(input: Partial<TarInput>, fields: Record<number, string | Buffer
   return block;
 }
 function blockOf(input: Partial<TarInput>): Buffer {
-  return Buffer.from(writeTar([{ name: "name", ...input }]).read(BLOCK_BYTES) as Buffer);
+  const [block] = headersOf({ name: "name", ...input }, Buffer.byteLength(input.content ?? ""));
+  return Buffer.from(block!);
 }
 /** Content, filled up to whole blocks. */
 const content = (text: string | Buffer) => {

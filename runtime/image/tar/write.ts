@@ -111,10 +111,10 @@ function* entryOf(entry: TarInput): Generator<Uint8Array> {
   yield* blocks(content);
 }
 
-/** A tar of entries that are all in memory. */
-export function writeTar(entries: Iterable<TarInput>): Readable {
-  function* all(): Generator<Uint8Array> {
-    for (const entry of entries) yield* entryOf(entry);
+/** A tar of entries, each of which is in memory. */
+export function writeTar(entries: Iterable<TarInput> | AsyncIterable<TarInput>): Readable {
+  async function* all(): AsyncGenerator<Uint8Array> {
+    for await (const entry of entries) yield* entryOf(entry);
     yield Buffer.alloc(2 * BLOCK_BYTES);
   }
   const archive = Readable.from(all(), { objectMode: false });
