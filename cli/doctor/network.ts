@@ -16,17 +16,14 @@ const VXLAN_DEVICE = "flannel.1";
 /** Checks of the ways that packets take: DNS, a Service from this host and from each node. */
 export function networkChecks(config: ClusterConfig, nodes: readonly ClusterConfig[]): Check[] {
   const inHost = nodes.filter((node) => node.guest === undefined);
+  const ofEach = (what: string, ask: (node: ClusterConfig) => Promise<Finding>) =>
+    inHost.map((node) => ({ name: `${what} node ${node.nodeName}`, ask: () => ask(node) }));
+  const hasOverlay = config.overlay === "vxlan" && inHost.length > 1;
   return [
     { name: "DNS of the cluster", ask: () => dns(config) },
     { name: "Service from this host", ask: () => connection(config) },
-    ...inHost.map((node) => ({
-      name: `Service from node ${node.nodeName}`,
-      ask: () => connection(config, node),
-    })),
-    ...(config.overlay === "vxlan" && inHost.length > 1 ? inHost : []).map((node) => ({
-      name: `MTU of the overlay on node ${node.nodeName}`,
-      ask: () => overlayMtu(node),
-    })),
+    ...ofEach("Service from", (node) => connection(config, node)),
+    ...(hasOverlay ? ofEach("MTU of the overlay on", overlayMtu) : []),
   ];
 }
 
@@ -47,6 +44,7 @@ async function dns({ dnsAddress, clusterDomain, apiServiceAddress }: ClusterConf
 /** Connects from this host, or in a node's network namespace, by a process of its own. */
 async function connection(config: ClusterConfig, node?: ClusterConfig): Promise<Finding> {
   const { apiServiceAddress: host } = config;
+  const to = `${host}:${HTTPS_PORT}`;
   const script = `require("net").connect({ host: process.argv[1], port: ${HTTPS_PORT},
     timeout: ${ANSWER_TIMEOUT_MS} }).on("connect", () => process.exit(0))
     .on("timeout", () => { console.error("no answer"); process.exit(1); })
@@ -54,11 +52,9 @@ async function connection(config: ClusterConfig, node?: ClusterConfig): Promise<
   const inNode = node === undefined ? [] : ["nsenter", `--net=${nodeNetns(node)}`];
   const [program = "", ...words] = [...inNode, process.execPath, "-e", script, host];
   const answer = await tryCommand(program, ...words);
-  if (answer.succeeded) return ok(`${host}:${HTTPS_PORT} answers`);
-  return failed(
-    `${host}:${HTTPS_PORT}: ${answer.output.slice(0, 200)}`,
-    "r2k status shows its proxy's error, r2k logs node | grep proxy the rest",
-  );
+  if (answer.succeeded) return ok(`${to} answers`);
+  const remedy = "r2k status shows its proxy's error, r2k logs node | grep proxy the rest";
+  return failed(`${to}: ${answer.output.slice(0, 200)}`, remedy);
 }
 
 async function overlayMtu(node: ClusterConfig): Promise<Finding> {

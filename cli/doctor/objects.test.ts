@@ -111,7 +111,7 @@ describe("webhooks", () => {
         webhooks: [
           { name: "w", clientConfig: { service: { namespace: "a", name: "s" } }, ...hook },
         ],
-      },
+      } as never,
       slices,
     );
   it("of a Service with a ready endpoint are well, and those by URL are not judged", () => {

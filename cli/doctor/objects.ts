@@ -1,9 +1,10 @@
-import type { ValidatingWebhook } from "@raft2kube/api/gen/admissionregistration/v1.ts";
+import type { ValidatingWebhookConfiguration } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
 import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
@@ -17,11 +18,8 @@ const NAMED_MAX = 5;
 /** Reasons for which a container waits for its image. */
 const LACKS_IMAGE = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)$/;
 
-/** A configuration of webhooks, as far as it says whom the API server calls. */
-export interface WebhookConfiguration {
-  readonly metadata: ObjectMeta;
-  readonly webhooks?: readonly Pick<ValidatingWebhook, "name" | "clientConfig" | "failurePolicy">[];
-}
+/** A configuration of webhooks of either kind, as far as it is judged. */
+export type WebhookConfiguration = Pick<ValidatingWebhookConfiguration, "metadata" | "webhooks">;
 
 /** Judges a Node by its conditions. Stopped ones are not judged. */
 export function nodeFinding({ metadata, status, spec }: Node): Finding {
@@ -64,12 +62,12 @@ export function imageFinding(
     node.status?.images?.some((each) => each.names?.some(isIt)),
   );
   if (having.length === 0) return undefined;
-  const shown = having.slice(0, NAMED_MAX).map((node) => node.metadata.name);
+  const shown = having.slice(0, NAMED_MAX).map(keyOf).join(", ");
   const { namespace, name } = metadata;
   return failed(
-    `${spec.nodeName} lacks ${image}, which it cannot pull; ${shown.join(", ")} has it`,
+    `${spec.nodeName} lacks ${image}, which it cannot pull; ${shown} has it`,
     "r2k image load FILE gives it to every node; or: kubectl delete pod " +
-      `-n ${namespace} ${name}, with a nodeSelector for ${shown.join(", ")}`,
+      `-n ${namespace} ${name}, with a nodeSelector for ${shown}`,
   );
 }
 
@@ -82,10 +80,10 @@ export function deletionFinding(objects: readonly DeletedObject[], now_ms: numbe
     return since !== undefined && now_ms - Date.parse(since) > DELETION_PATIENCE_MS;
   });
   if (stuck.length === 0) return ok("none waits");
-  const names = stuck.slice(0, NAMED_MAX).map(({ kind, metadata }) => {
-    const { namespace, name = "", finalizers = [] } = metadata;
+  const names = stuck.slice(0, NAMED_MAX).map((each) => {
+    const { finalizers = [] } = each.metadata;
     const why = finalizers.length > 0 ? ` (finalizers ${finalizers.join(", ")})` : "";
-    return `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}${why}`;
+    return `${each.kind} ${keyOf(each)}${why}`;
   });
   const more = stuck.length > NAMED_MAX ? ` and ${stuck.length - NAMED_MAX} more` : "";
   return warning(
@@ -135,10 +133,7 @@ function hasReadyEndpoint(
 }
 
 /** Judges an APIService by its condition Available. */
-export function apiServiceFinding({
-  metadata,
-  status,
-}: Pick<APIService, "metadata" | "status">): Finding {
+export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">): Finding {
   const available = status?.conditions?.find(({ type }) => type === "Available");
   if (available === undefined || available.status === "True") return ok("available");
   const remedy = `start its server, or: kubectl delete apiservice ${metadata.name}`;

@@ -3,6 +3,7 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
@@ -38,11 +39,8 @@ export async function collectSupport(
   client: KubeClient | undefined,
 ): Promise<TarInput[]> {
   const texts = Object.entries(state).map(([name, value]) => json(`${name}.json`, value));
-  const processes = allProcesses(
-    config,
-    joined.filter((node) => !isStopped(node)),
-  );
-  const logs = processes.map(async ({ title, name, of }) => {
+  const running = joined.filter((node) => !isStopped(node));
+  const logs = allProcesses(config, running).map(async ({ title, name, of }) => {
     const content = await tail(processLog(of, name));
     return { name: `logs/${title.replaceAll(" ", "-")}.log`, content };
   });
@@ -57,9 +55,7 @@ async function tail(path: string): Promise<Buffer> {
   try {
     await using file = await open(path);
     const { size } = await file.stat();
-    const length = Math.min(size, LOG_TAIL_BYTES);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.subarray(0, bytesRead);
+    return await readAt(file, Math.max(0, size - LOG_TAIL_BYTES), LOG_TAIL_BYTES);
   } catch (thrown) {
     if (codeOf(thrown) === undefined) throw thrown;
     return Buffer.from(`${messageOf(thrown)}\n`);
@@ -70,17 +66,16 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
   const files: TarInput[] = [];
   const index: Record<string, string> = {};
   let left = OBJECTS_LENGTH_MAX;
-  for (const resource of await discover(client)) {
+  for (const resource of (await discover(client)).filter((each) => canDo(each, "list"))) {
     const name = groupResourceOf(resource);
-    if (!canDo(resource, "list")) continue;
-    if (CREDENTIALS.has(name)) index[name] = "left out";
-    else {
-      const { said, texts } = await listOf(client, resource, Math.min(left, KIND_LENGTH_MAX));
-      index[name] = said;
-      const content = `[${texts.join(",\n")}]\n`;
-      left -= content.length;
-      if (texts.length > 0) files.push({ name: `objects/${name}.json`, content });
-    }
+    const { said, texts } = CREDENTIALS.has(name)
+      ? { said: "left out", texts: [] }
+      : await listOf(client, resource, Math.min(left, KIND_LENGTH_MAX));
+    index[name] = said;
+    if (texts.length === 0) continue;
+    const content = `[${texts.join(",\n")}]\n`;
+    left -= content.length;
+    files.push({ name: `objects/${name}.json`, content });
   }
   return [json("objects/index.json", index), ...files];
 }
@@ -88,13 +83,12 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
 /** The first objects of a kind as JSON, page by page up to a length, and how many they are. */
 async function listOf(client: KubeClient, resource: DiscoveredResource, length_max: number) {
   const texts: string[] = [];
+  const objects = client.resource<KubeObject>(resource);
   let length = 0;
   let next: string | undefined;
   try {
     do {
-      const page = await client
-        .resource<KubeObject>(resource)
-        .list({ limit: PAGE_OBJECTS, ...given({ continue: next }) });
+      const page = await objects.list({ limit: PAGE_OBJECTS, ...given({ continue: next }) });
       for (const item of page.items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);
         length += text.length;
