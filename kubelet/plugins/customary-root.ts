@@ -1,4 +1,4 @@
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 
 /**
@@ -19,21 +19,22 @@ export interface OwnFolders {
  * Returns the node's own path for one that a hostPath names: the customary root, the logs of pods
  * and their links, and `/var/log` itself, in which collectors of logs expect both.
  */
-export function ownPath(path: string, own: OwnFolders): string {
-  const { rootDir, podLogsDir, containerLogsDir } = own;
+export function ownPath(
+  path: string,
+  { rootDir, podLogsDir, containerLogsDir }: OwnFolders,
+): string {
+  const logs = dirname(podLogsDir);
+  const hasBoth =
+    podLogsDir === join(logs, "pods") && containerLogsDir === join(logs, "containers");
+  if (hasBoth && withoutEnd(path, "/") === "/var/log") return logs;
   const places = [
     [CUSTOMARY_ROOT, rootDir],
     ["/var/log/pods", podLogsDir],
-    ...(containerLogsDir ? [["/var/log/containers", containerLogsDir] as const] : []),
+    ["/var/log/containers", containerLogsDir],
   ] as const;
-  const named = path.length > 1 ? withoutEnd(path, "/") : path;
-  const isLogs = named === "/var/log" && basename(podLogsDir) === "pods";
-  if (isLogs && containerLogsDir === join(dirname(podLogsDir), "containers")) {
-    return dirname(podLogsDir);
-  }
-  for (const [customary, folder] of places) {
-    const found = moved(path, customary, folder);
-    if (found !== undefined) return found;
+  for (const [customary, own] of places) {
+    const found = own && moved(path, customary, own);
+    if (found) return found;
   }
   return path;
 }
