@@ -5,14 +5,14 @@ import { CommandError } from "../terminal.ts";
 const LOCKED = "/etc";
 
 /**
- * Takes this machine's lock: `init`, `join` and `reset` exclude each other until it is disposed of,
- * or the process ends. Throws CommandError `BUSY` naming the process that has it.
+ * Takes this machine's lock: `init`, `join`, `upgrade` and `reset` exclude each other until it is
+ * disposed of, or the process ends. Throws CommandError `BUSY` naming the process that has it.
  */
 export function lockMachine(): FileLock {
   const lock = tryLockFolder(LOCKED);
   if (lock) return lock;
   const pid = lockHolder(LOCKED);
-  const text = "another init, join or reset is at work on this machine";
+  const text = "another init, join, upgrade or reset is at work on this machine";
   throw new CommandError("BUSY", pid === undefined ? text : `${text}: process ${pid}`, {
     remedy: `wait until it has ended, or end it${pid ? ` (kill ${pid})` : ""}; then repeat this`,
   });

@@ -17,7 +17,7 @@ import { pathsOf } from "./certificates.ts";
 import { at, type Fields } from "./config/fields.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { checkKubeletConfig } from "./config/kubelet-config.ts";
-import { adminClient, type MachineContext } from "./context.ts";
+import { type MachineContext, machineClient } from "./context.ts";
 import { type Discovered, discover } from "./discovery.ts";
 import { joinEtcd, memberUrls, requireOwnStore } from "./etcd-members.ts";
 import { BOOTSTRAP_KUBECONFIG, MANIFESTS_DIR } from "./layout.ts";
@@ -104,7 +104,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
   await certsPhase(context);
   await kubeconfigPhase(context, JOINED_KUBECONFIGS);
   if (cluster.etcd.external === undefined) {
-    using admin = await adminClient(context);
+    using admin = await machineClient(context);
     await requireOwnStore(await memberUrls(admin), cluster.certificatesDir);
   }
 }
@@ -113,7 +113,7 @@ async function prepareControlPlane(context: MachineContext, client: KubeClient):
 async function joinControlPlane(context: MachineContext): Promise<void> {
   await mkdir(MANIFESTS_DIR, { recursive: true, mode: 0o700 });
   if (context.config.cluster.etcd.external === undefined) {
-    using client = await adminClient(context);
+    using client = await machineClient(context);
     await joinEtcd(context, client);
   }
   await controlPlanePhase(context);

@@ -32,7 +32,6 @@ export const NODE_AGENT = ((roots) => {
     releaseArchive: join(dataDir, "images", "release.tar"),
     /** The build of the product that the agent which runs was started from. */
     buildFile: join(runDir, "build"),
-    upgradeLock: join(dataDir, "upgrade.lock"),
     /** The network of all pods in flannel's form; without it another network plugin is expected. */
     netConf: join(dataDir, "net-conf.json"),
     subnetFile: join(runDir, "subnet.env"),

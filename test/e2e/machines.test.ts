@@ -254,7 +254,7 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
         return second.host.r2k(["reset", "--force"]);
       }),
     ]);
-    expect(reset.stderr).toMatch(/another init, join or reset is at work .*: process \d+/);
+    expect(reset.stderr).toMatch(/another init, join, upgrade or reset is at work .*: process \d+/);
     expect(joined.code, joined.stderr).toBe(0);
     await until("the worker", readyOf("worker-1"), (answer) => answer === "True");
     expect(await must(second.host, "ls /etc/kubernetes")).not.toContain("bootstrap-kubelet.conf");
@@ -387,15 +387,19 @@ describe("machines, each with namespaces and folders of its own", { timeout: TIM
     expect(applied.code, applied.stderr).toBe(0);
     expect(applied.stderr).toContain("manifests of kube-scheduler are equal, skipping");
     expect(applied.stderr).toContain("kube-proxy and CoreDNS stay as they are: worker-1 lack");
-    const node = await second.host.r2k(["upgrade", "node"]);
-    expect(node.code, node.stderr).toBe(0);
+    const busy = /another init, join, upgrade or reset is at work on this machine/;
+    const node = ["upgrade", "node"];
+    // The first one keeps the lock until its end, so the second is refused at each of its steps.
+    const nodes = await Promise.all([second.host.r2k(node), second.host.r2k(node)]);
+    expect(nodes.map(({ code }) => code).sort()).toEqual([0, 1]);
+    expect(nodes.map((each) => each.stderr).join("")).toMatch(busy);
     expect(await podsOf("app=web")).toBe(web);
     // Now every node has the images of proxy and DNS.
     await first.killedAt("[addons] Applied essential addon: CoreDNS", apply);
     const both = await Promise.all([first.host.r2k(apply), first.host.r2k(apply)]);
     expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
     const stderr = both.map((each) => each.stderr).join("");
-    expect(stderr).toContain("another upgrade of this machine runs");
+    expect(stderr).toMatch(busy);
     expect(stderr).toContain("manifests of etcd are equal, skipping");
     const images = "{.items[*].spec.containers[0].image}";
     await until(

@@ -11,7 +11,7 @@ import { ADDONS_DIR, MACHINE_ADDONS_DIR } from "../../assets.ts";
 import { pathsOf } from "../certificates.ts";
 import { addressOf, clusterDocument } from "../config/kubeadm.ts";
 import { checkProxyConfig } from "../config/proxy-config.ts";
-import { adminClient, awaited, endpointOf, type MachineContext } from "../context.ts";
+import { awaited, endpointOf, type MachineContext, machineClient, within } from "../context.ts";
 import { type Component, imageOf } from "../release-images.ts";
 import { uploadCertificates } from "../shared-certificates.ts";
 import { caHash, certificatesIn, createToken, listTokens } from "../tokens.ts";
@@ -19,8 +19,7 @@ import { kubeletConfigOf } from "./files.ts";
 
 /** How long the control plane, and the machine's Node, may take. */
 const CONTROL_PLANE_TIMEOUT_MS = 240_000;
-const INTERVAL_MS = 250;
-const LABEL = "node-role.kubernetes.io/control-plane";
+export const CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane";
 const EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /** Waits until this machine's API server answers the user of a kubeconfig; default: super-admin. */
@@ -29,7 +28,7 @@ export async function waitControlPlane(context: MachineContext, user?: string): 
     "[wait-control-plane] Waiting for the kubelet to boot up the control plane as " +
       'static Pods from directory "/etc/kubernetes/manifests"',
   );
-  using client = await adminClient(context, user);
+  using client = await machineClient(context, user);
   const ask = () => client.request({ method: "GET", path: "/api/v1/namespaces/kube-system" });
   await awaited(context, "the control plane", ask, CONTROL_PLANE_TIMEOUT_MS, {
     code: "CONTROL_PLANE",
@@ -47,7 +46,7 @@ export async function uploadConfig(context: MachineContext): Promise<void> {
     '[upload-config] Storing the configuration used in ConfigMap "kubeadm-config" ' +
       'in the "kube-system" Namespace',
   );
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   // RBAC is an administrator's to give; super-admin has it from the start.
   await applyFile(client, join(MACHINE_ADDONS_DIR, "05-access.yaml"), {});
   // Nodes wait for these to connect their pods.
@@ -76,33 +75,32 @@ export async function uploadCerts(context: MachineContext): Promise<void> {
     '[upload-certs] Storing the certificates in Secret "kubeadm-certs" in the ' +
       '"kube-system" Namespace',
   );
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   await uploadCertificates(client, config.cluster, certificateKey);
   progress.note(`[upload-certs] Using certificate key:\n${certificateKey}`);
 }
 
 export async function markControlPlane(context: MachineContext): Promise<void> {
-  const { clock, nodeName: name, progress, config, signal } = context;
+  const { nodeName: name, progress, config } = context;
   const taints = (config.init.nodeRegistration.taints ?? [
-    { key: LABEL, effect: "NoSchedule" },
+    { key: CONTROL_PLANE_LABEL, effect: "NoSchedule" },
   ]) as readonly Taint[];
   progress.note(
     `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
-      `labels: [${LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`,
+      `labels: [${CONTROL_PLANE_LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`,
   );
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   const nodes = client.resource<Node>(NODES);
   const mark = async () => {
     const found = await nodes.get({ name });
-    const labels = { ...found.metadata.labels, [LABEL]: "", [EXCLUDE]: "" };
+    const labels = { ...found.metadata.labels, [CONTROL_PLANE_LABEL]: "", [EXCLUDE]: "" };
     const keys = new Set(taints.map(({ key }) => key));
     const others = (found.spec?.taints ?? []).filter(({ key }) => !keys.has(key));
     const spec = { ...found.spec, taints: [...others, ...taints] };
     return nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec });
   };
   // The kubelet is about to register it, and updates it too.
-  const limits = { timeout_ms: CONTROL_PLANE_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  await waitFor(`the Node ${name}`, mark, { clock, ...limits, signal });
+  await waitFor(`the Node ${name}`, mark, within(context, CONTROL_PLANE_TIMEOUT_MS));
 }
 
 /** Lets machines join: a token, what it may do, and where the cluster is found. */
@@ -110,7 +108,7 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   const { progress } = context;
   const { cluster, init } = context.config;
   const ca = await readFile(pathsOf(cluster.certificatesDir, "ca").cert, "utf8");
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   await applyFile(client, join(ADDONS_DIR, "05-join.yaml"), {});
   const wanted = init.bootstrapTokens.length > 0 ? init.bootstrapTokens : [{}];
   const known = await listTokens(client);
@@ -161,7 +159,7 @@ export async function addonPhase(
     dnsAddress: addressOf(serviceSubnet, 10),
     dnsDomain,
   };
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   await applyFile(client, join(MACHINE_ADDONS_DIR, "kube-proxy.yaml"), values);
   progress.note("[addons] Applied essential addon: kube-proxy");
   await proxied?.(client);
@@ -180,7 +178,7 @@ export function joinLine(endpoint: string, token: string, ca: string): string {
 export async function showJoinCommand(context: MachineContext): Promise<void> {
   const { certificatesDir } = context.config.cluster;
   const { certificateKey } = context.config.init;
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   const ca = await readFile(pathsOf(certificatesDir, "ca").cert, "utf8");
   const tokens = await listTokens(client);
   const { token = "TOKEN" } = tokens.find(({ usages }) => usages.includes("signing")) ?? {};

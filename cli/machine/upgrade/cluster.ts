@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import type { ConfigMap, Node } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CONFIG_MAPS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
+import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { parse, stringify } from "yaml";
 import { CommandError } from "../../terminal.ts";
@@ -12,8 +14,9 @@ import { type KubeadmConfig, parseKubeadmConfig } from "../config/kubeadm.ts";
 import { readNodeFlags } from "../config/node-flags.ts";
 import { dataOf } from "../join.ts";
 import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
+import { CONTROL_PLANE_LABEL } from "../phases/cluster.ts";
 import { CONTROL_PLANE, flagOf, type StaticPod } from "../static-pods.ts";
-import type { ClusterVersions } from "./versions.ts";
+import type { ClusterParts } from "./versions.ts";
 
 /** The static pods of a control plane machine, in the order in which they are upgraded. */
 export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE];
@@ -82,8 +85,8 @@ export async function storedConfig(
   return { config: { ...config, kubelet, proxy }, version };
 }
 
-/** The versions of all parts of a cluster. */
-export async function versionsOf(client: KubeClient, cluster: string): Promise<ClusterVersions> {
+/** The parts of a cluster whose stored configuration is of version `cluster`. */
+export async function clusterParts(client: KubeClient, cluster: string): Promise<ClusterParts> {
   const { gitVersion } = await client.request<{ gitVersion: string }>({
     method: "GET",
     path: "/version",
@@ -92,5 +95,7 @@ export async function versionsOf(client: KubeClient, cluster: string): Promise<C
   const kubelets = items.map(({ metadata: { name = "" }, status }) => {
     return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
   });
-  return { cluster, apiServer: gitVersion, kubelets: new Map(kubelets) };
+  const planes = items.filter(({ metadata }) => CONTROL_PLANE_LABEL in (metadata.labels ?? {}));
+  const unready = planes.filter((node) => !isNodeReady(node)).map(keyOf);
+  return { cluster, apiServer: gitVersion, kubelets: new Map(kubelets), unready };
 }

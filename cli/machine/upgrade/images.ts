@@ -11,12 +11,13 @@ import { allImages, type Component, imageOf } from "../release-images.ts";
 /**
  * Loads this release's images into the machine's runtime beside those that are there: no name that
  * is in use moves, so that the former release runs on, and can be gone back to. Resolves with the
- * build that is part of a component's tag: empty where the version alone distinguishes releases.
+ * context whose `buildOf` is the build in a component's tag: empty where the version alone
+ * distinguishes releases.
  */
-export async function loadReleaseImages(
+export async function withReleaseImages(
   context: MachineContext,
   build: string,
-): Promise<(component: Component) => string> {
+): Promise<MachineContext> {
   const { progress } = context;
   const { imageRepository } = context.config.cluster;
   const { runtimeRoot } = NODE_AGENT;
@@ -29,8 +30,9 @@ export async function loadReleaseImages(
     const archive = file.createReadStream();
     await loadArchive(images, archive, { wants: (name) => images.find(name) === undefined });
   }
-  return (component) => {
+  const buildOf = (component: Component) => {
     const plain = images.find(imageOf(component, imageRepository));
     return plain?.repoTags.includes(imageOf(component, imageRepository, build)) ? "" : build;
   };
+  return { ...context, buildOf };
 }

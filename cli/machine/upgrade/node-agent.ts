@@ -11,12 +11,11 @@ import { argumentsOf } from "../../observe/process-table.ts";
 import { runningPid } from "../../observe/processes.ts";
 import { CommandError } from "../../terminal.ts";
 import { type AgentProgram, endNodeAgent, startNodeAgent } from "../agent/node-agent.ts";
-import { adminClient, type MachineContext } from "../context.ts";
+import { type MachineContext, machineClient, within } from "../context.ts";
 import { NODE_AGENT } from "../layout.ts";
 import { placeImages } from "../phases/files.ts";
 
 const READY_TIMEOUT_MS = 120_000;
-const INTERVAL_MS = 500;
 
 /** The agent of another release, by which it is started again. */
 interface Former extends AgentProgram {
@@ -36,9 +35,12 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
     return progress.note("[upgrade/kubelet] The kubelet is of this release, skipping");
   }
   const former = pid === undefined ? undefined : await formerOf(pid);
+  const end = async () => {
+    await rm(buildFile, { force: true });
+    await endNodeAgent(clock);
+  };
   progress.note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
-  await rm(buildFile, { force: true });
-  await endNodeAgent(clock);
+  await end();
   try {
     await installPlugins(cniBinDir);
     await placeImages(context);
@@ -47,8 +49,7 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
   } catch (cause) {
     if (former === undefined) throw cause;
     progress.note("[upgrade/kubelet] Starting the former kubelet again");
-    await rm(buildFile, { force: true });
-    await endNodeAgent(clock);
+    await end();
     await rm(NODE_AGENT.releaseArchive, { force: true });
     await symlink(former.archive, NODE_AGENT.releaseArchive);
     // Also after Ctrl-C: a machine without its agent is lost to the cluster.
@@ -73,15 +74,14 @@ async function formerOf(pid: number): Promise<Former> {
 
 /** Waits until the kubelet that was just started reports its Node as Ready. */
 async function untilReady(context: MachineContext): Promise<void> {
-  const { nodeName: name, clock, signal } = context;
+  const { nodeName: name, clock } = context;
   const begun_ms = clock.now();
-  using client = await adminClient(context, "kubelet");
+  using client = await machineClient(context, "kubelet");
   const ready = async () => {
     const node = await client.resource<Node>(NODES).get({ name });
     const beat = node.status?.conditions?.find(({ type }) => type === "Ready")?.lastHeartbeatTime;
     // Seconds are all that the time has.
     return isNodeReady(node) && Date.parse(beat ?? "") >= begun_ms - 1_000;
   };
-  const limits = { clock, signal, timeout_ms: READY_TIMEOUT_MS, interval_ms: INTERVAL_MS };
-  await waitFor(`the Node ${name} to be Ready`, ready, limits);
+  await waitFor(`the Node ${name} to be Ready`, ready, within(context, READY_TIMEOUT_MS));
 }

@@ -2,20 +2,20 @@ import type { DaemonSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { DAEMON_SETS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
-import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
 import { errno, tolerate } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
+import { lockMachine } from "../../locks/machine.ts";
 import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
-import { adminClient, awaited, type MachineContext } from "../context.ts";
+import { awaited, type MachineContext, machineClient, within } from "../context.ts";
 import { MANIFESTS_DIR, UPGRADE_BACKUP_DIR } from "../layout.ts";
 import { addonPhase, uploadConfig } from "../phases/cluster.ts";
 import { manifestOf } from "../phases/files.ts";
 import { imageOf } from "../release-images.ts";
 import { flagOf, type StaticPod } from "../static-pods.ts";
-import { type OwnMachine, versionsOf } from "./cluster.ts";
-import { loadReleaseImages } from "./images.ts";
-import { lockUpgrade, withLease } from "./locks.ts";
+import { clusterParts, type OwnMachine } from "./cluster.ts";
+import { withReleaseImages } from "./images.ts";
+import { withLease } from "./lease.ts";
 import { upgradeNodeAgent } from "./node-agent.ts";
 import { upgradeStaticPods } from "./static-pods.ts";
 import { nodeFaults, requireNone, upgradeFaults } from "./versions.ts";
@@ -31,7 +31,6 @@ export interface Upgrade {
 
 const ADDONS_TIMEOUT_MS = 60_000;
 const API_TIMEOUT_MS = 60_000;
-const INTERVAL_MS = 500;
 
 /** The manifests of this release for a machine, with what is this machine's own in the old ones. */
 export async function newManifests(
@@ -52,16 +51,15 @@ export async function newManifests(
 /** `upgrade apply`: the first control plane machine, then what all machines share. */
 export async function applyUpgrade({ context, machine, cluster, build }: Upgrade): Promise<void> {
   requireControlPlane(machine);
-  using _lock = lockUpgrade();
-  using client = await adminClient(context);
+  using _lock = lockMachine();
+  using client = await machineClient(context);
   await withLease(context, client, async () => {
     const { progress } = context;
     progress.note("[preflight] Running pre-flight checks");
-    requireNone(upgradeFaults(API_LEVEL, await versionsOf(client, cluster)));
-    await requireHealthy(client);
+    requireNone(upgradeFaults(API_LEVEL, await clusterParts(client, cluster)));
     progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
     progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
-    const upgraded = await withImages(context, build);
+    const upgraded = await withReleaseImages(context, build);
     await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
     await uploadConfig(upgraded);
     await upgradeNodeAgent(upgraded, build);
@@ -73,34 +71,22 @@ export async function applyUpgrade({ context, machine, cluster, build }: Upgrade
 export async function upgradeNode({ context, machine, cluster, build }: Upgrade): Promise<void> {
   const work = async () => {
     requireNone(nodeFaults(API_LEVEL, cluster));
-    const upgraded = await withImages(context, build);
+    const upgraded = await withReleaseImages(context, build);
     await upgradeStaticPods(upgraded, await newManifests(upgraded, machine));
     await upgradeNodeAgent(upgraded, build);
   };
-  using _lock = lockUpgrade();
+  using _lock = lockMachine();
   if (machine.manifests.size === 0) return await work();
-  using client = await adminClient(context);
+  using client = await machineClient(context);
   await withLease(context, client, work);
 }
-
-/** Loads the images of this release; in the context their tags are those of the new manifests. */
-export async function withImages(context: MachineContext, build: string): Promise<MachineContext> {
-  return { ...context, buildOf: await loadReleaseImages(context, build) };
-}
-
-/** A client with what a machine may do in the cluster: a worker by its kubelet's certificate. */
-export const machineClient = (context: Pick<MachineContext, "clock">, { manifests }: OwnMachine) =>
-  adminClient(context, manifests.size > 0 ? undefined : "kubelet");
 
 /**
  * Waits for the API server, which an interrupted upgrade may have left at its start. Throws
  * CommandError `UPGRADE` where it does not come back.
  */
-export async function untilAnswered(
-  context: Pick<MachineContext, "clock">,
-  machine: OwnMachine,
-): Promise<void> {
-  using client = await machineClient(context, machine);
+export async function untilAnswered(context: Pick<MachineContext, "clock">): Promise<void> {
+  using client = await machineClient(context);
   const ask = () => client.requestText({ method: "GET", path: "/readyz" });
   await awaited(context, "the API server", ask, API_TIMEOUT_MS, {
     code: "UPGRADE",
@@ -116,18 +102,6 @@ export function requireControlPlane({ manifests, nodeName }: OwnMachine): void {
   });
 }
 
-/** An upgrade ends what runs for a moment: what is missing already would be missed for longer. */
-async function requireHealthy(client: KubeClient): Promise<void> {
-  await client.requestText({ method: "GET", path: "/readyz" });
-  const planes = { labelSelector: "node-role.kubernetes.io/control-plane" };
-  const { items } = await client.resource<Node>(NODES).listAll(planes);
-  const unready = items.filter((node) => !isNodeReady(node)).map(({ metadata }) => metadata.name);
-  if (unready.length === 0) return;
-  throw new CommandError("UPGRADE", `control plane nodes are not Ready: ${unready.join(", ")}`, {
-    remedy: "kubectl describe node; of a machine that is lost for good: kubectl delete node",
-  });
-}
-
 /** Whether every node's proxy is of the newest template, and runs. */
 async function proxied(client: KubeClient): Promise<boolean> {
   const name = { namespace: "kube-system", name: "kube-proxy" };
@@ -139,7 +113,7 @@ async function proxied(client: KubeClient): Promise<boolean> {
 
 /** Upgrades proxy and DNS once every node has their images: pods of theirs start on any. */
 async function upgradeAddons(context: MachineContext, client: KubeClient): Promise<void> {
-  const { nodeName, clock, signal, progress } = context;
+  const { nodeName, progress } = context;
   const { imageRepository } = context.config.cluster;
   const wanted = (["kube-proxy", "coredns"] as const).map((component) =>
     imageOf(component, imageRepository, context.buildOf?.(component)),
@@ -152,7 +126,7 @@ async function upgradeAddons(context: MachineContext, client: KubeClient): Promi
     });
     return without.map(({ metadata }) => metadata.name);
   };
-  const limits = { clock, signal, timeout_ms: ADDONS_TIMEOUT_MS, interval_ms: INTERVAL_MS };
+  const limits = within(context, ADDONS_TIMEOUT_MS);
   /** A node that is away has neither the images nor a new proxy: no one waits for longer. */
   const inTime = async (what: string, holds: () => Promise<boolean>) =>
     void (await tolerate(waitFor(what, holds, limits), errno("ETIMEDOUT")));

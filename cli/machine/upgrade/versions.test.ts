@@ -5,6 +5,7 @@ const found = (cluster: string, kubelets: Record<string, string> = {}, apiServer
   cluster,
   apiServer,
   kubelets: new Map(Object.entries(kubelets)),
+  unready: [] as string[],
 });
 
 test.each([
@@ -22,6 +23,7 @@ test.each([
   ["another major version", "v2.0.0", found("v1.36.0"), /more than one minor/],
   ["a kubelet four behind", "v1.36.0", found("v1.35.0", { n: "v1.32.9" }), /n is v1.32.9.*v1.33/],
   ["a newer kubelet", "v1.36.0", found("v1.36.0", { n: "v1.36.1" }), /n is v1.36.1, newer/],
+  ["a plane down", "v1.36.0", { ...found("v1.36.0"), unready: ["cp-2"] }, /not Ready: cp-2/],
   ["a kubelet of no version", "v1.36.0", found("v1.36.0", { n: "x" }), /n reports no version/],
 ])("%s is refused", (_, target, versions, reason) => {
   expect(upgradeFaults(target, versions).join()).toMatch(reason);

@@ -15,62 +15,65 @@ export function parseVersion(text: string): Version {
   return { major, minor, patch };
 }
 
-function compare(a: string, b: string): number {
+/** Compares two versions without what follows the patch level: negative where `a` is older. */
+export function compareVersions(a: string, b: string): number {
   const [x, y] = [parseVersion(a), parseVersion(b)];
   return x.major - y.major || x.minor - y.minor || x.patch - y.patch;
 }
 
-/** Versions of a cluster's parts. */
-export interface ClusterVersions {
+/** The parts of a cluster, as far as an upgrade depends on them. */
+export interface ClusterParts {
   /** The version in `kubeadm-config`. */
   readonly cluster: string;
   /** The version that the API server reports. */
   readonly apiServer: string;
+  /** The versions of kubelets by their Nodes. */
   readonly kubelets: ReadonlyMap<string, string>;
+  /** The control plane's Nodes that are not Ready. */
+  readonly unready: readonly string[];
 }
 
+const goesBack = (cluster: string, target: string) =>
+  `the cluster is ${cluster}, newer than ${target}: an upgrade never goes back`;
+
 /** Returns what forbids an upgrade of the control plane to `target`, by kubeadm's rules. Pure. */
-export function upgradeFaults(target: string, versions: ClusterVersions): string[] {
-  const wanted = parseVersion(target);
-  const newest = [versions.cluster, versions.apiServer].sort(compare).at(-1)!;
+export function upgradeFaults(target: string, parts: ClusterParts): string[] {
+  const { cluster, apiServer, kubelets, unready } = parts;
+  const newest = compareVersions(cluster, apiServer) > 0 ? cluster : apiServer;
+  if (compareVersions(target, newest) < 0) return [goesBack(newest, target)];
   const { major, minor } = parseVersion(newest);
-  if (compare(target, newest) < 0) {
-    return [`the cluster is ${newest}, newer than ${target}: an upgrade never goes back`];
+  const wanted = parseVersion(target);
+  const isNext = wanted.major === major && wanted.minor <= minor + 1;
+  const next = `upgrade to v${major}.${minor + 1} first`;
+  const skipped = `from ${newest} to ${target} is more than one minor version: ${next}`;
+  const faults = [...kubelets].map(([node, version]) => kubeletFault(target, node, version));
+  // An upgrade ends what runs for a moment: what is missing already would be missed for longer.
+  const down = `control plane nodes are not Ready: ${unready.join(", ")}; kubectl describe node`;
+  return [
+    ...(isNext ? [] : [skipped]),
+    ...(unready.length === 0 ? [] : [`${down}, or kubectl delete node if it is lost for good`]),
+    ...faults.filter((fault) => fault !== undefined),
+  ];
+}
+
+function kubeletFault(target: string, node: string, version: string): string | undefined {
+  const kubelet = `the kubelet of ${node}`;
+  if (!VERSION.test(version)) {
+    return `${kubelet} reports no version; delete a Node whose machine is gone`;
   }
-  const faults = [];
-  if (wanted.major !== major || wanted.minor > minor + 1) {
-    faults.push(
-      `from ${newest} to ${target} is more than one minor version: upgrade to ` +
-        `v${major}.${minor + 1} first`,
-    );
-  }
-  for (const [node, version] of versions.kubelets) {
-    if (!VERSION.test(version)) {
-      faults.push(`the kubelet of ${node} reports no version; delete a Node whose machine is gone`);
-      continue;
-    }
-    const kubelet = parseVersion(version);
-    if (compare(version, target) > 0) {
-      faults.push(`the kubelet of ${node} is ${version}, newer than ${target}`);
-    } else if (kubelet.minor < wanted.minor - KUBELET_SKEW_MAX) {
-      faults.push(
-        `the kubelet of ${node} is ${version}; beside ${target} the oldest is ` +
-          `v${wanted.major}.${wanted.minor - KUBELET_SKEW_MAX}`,
-      );
-    }
-  }
-  return faults;
+  if (compareVersions(version, target) > 0) return `${kubelet} is ${version}, newer than ${target}`;
+  const { major, minor } = parseVersion(target);
+  const oldest = minor - KUBELET_SKEW_MAX;
+  if (parseVersion(version).minor >= oldest) return undefined;
+  return `${kubelet} is ${version}; beside ${target} the oldest is v${major}.${oldest}`;
 }
 
 /** Returns what forbids an upgrade of a further machine: it follows the control plane. */
 export function nodeFaults(target: string, cluster: string): string[] {
-  const order = compare(target, cluster);
+  const order = compareVersions(target, cluster);
   if (order === 0) return [];
-  return [
-    order > 0
-      ? `the cluster is ${cluster}: r2k upgrade apply on a control plane machine comes first`
-      : `the cluster is ${cluster}, newer than ${target}: an upgrade never goes back`,
-  ];
+  if (order < 0) return [goesBack(cluster, target)];
+  return [`the cluster is ${cluster}: r2k upgrade apply on a control plane machine comes first`];
 }
 
 /** Throws CommandError `UPGRADE` with each fault. */

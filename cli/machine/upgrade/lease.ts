@@ -1,24 +1,12 @@
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { type FileLock, tryLock } from "@raft2kube/linux/file/flock.ts";
 import { aborted } from "@raft2kube/std/wait.ts";
-import { CommandError } from "../../terminal.ts";
 import { awaited, type MachineContext } from "../context.ts";
-import { NODE_AGENT } from "../layout.ts";
 
 /** An upgrade whose machine is lost excludes others for so long; the API server restarts in it. */
 const LEASE_MS = 120_000;
 const LEASE_WAIT_MS = 5_000;
 const LEASE = { namespace: "kube-system", name: "r2k-upgrade" };
-
-/** Takes the lock of this machine's upgrades. Throws CommandError `BUSY`. */
-export function lockUpgrade(): FileLock {
-  const lock = tryLock(NODE_AGENT.upgradeLock);
-  if (lock !== undefined) return lock;
-  throw new CommandError("BUSY", "another upgrade of this machine runs", {
-    remedy: "wait for its end",
-  });
-}
 
 /**
  * Runs `work` while no other control plane machine is upgraded: a store of three members goes on
