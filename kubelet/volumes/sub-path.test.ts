@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { type MountInfo, readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { mountSubPath } from "./sub-path.ts";
 
 let dir: string;
@@ -30,6 +31,17 @@ describe("subPath", () => {
     await mountPath("a/b");
     await writeFile(join(target, "file"), "seen");
     expect(await readFile(join(volume, "a/b/file"), "utf8")).toBe("seen");
+  });
+
+  test("finds what exists of a long path with few lookups", async () => {
+    const levels = (count: number) => Array.from({ length: count }, () => "a");
+    await mkdir(join(volume, ...levels(300)), { recursive: true });
+    const lookups = vi.spyOn(Directory.prototype, "handle");
+    await mountPath([...levels(300), ...levels(300)].join("/"));
+    expect(lookups.mock.calls.length).toBeLessThan(20);
+    lookups.mockRestore();
+    await writeFile(join(target, "file"), "seen");
+    expect(await readFile(join(volume, ...levels(600), "file"), "utf8")).toBe("seen");
   });
 
   test("mounts a single file, through the volume's own links", async () => {
