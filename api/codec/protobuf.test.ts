@@ -49,6 +49,16 @@ it("an embedded object has no more levels than a body", () => {
   expect(() => decoded(1_000)).toThrow("proto: exceeded max depth");
 });
 
+it("a quantity is canonical or refused", () => {
+  const schema = "core/v1.ResourceFieldSelector";
+  const decoded = (divisor: string) =>
+    decodeProtobuf(schema, encodeProtobuf(schema, { resource: "limits.cpu", divisor }));
+  expect(decoded("1000m")).toEqual({ resource: "limits.cpu", divisor: "1" });
+  for (const text of ["abc", "1x", "9".repeat(1_000_000)]) {
+    expect(() => decoded(text)).toThrow(DecodeError);
+  }
+});
+
 it("unknown fields of every wire type are skipped", () => {
   // Field 100 as a number, eight bytes, a text and four bytes.
   const unknown = "a00601" + "a1060000000000000000" + "a2060161" + "a50600000000";

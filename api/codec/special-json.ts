@@ -37,8 +37,13 @@ function quantity(value: unknown, context: DecodeContext): string {
   if (typeof value !== "string" && typeof value !== "number" && typeof value !== "bigint") {
     throw context.mismatch(value, "resource.Quantity");
   }
+  return checkedQuantity(String(value));
+}
+
+/** Returns the canonical form of a quantity. Throws `DecodeError`. */
+export function checkedQuantity(text: string): string {
   try {
-    return canonicalQuantity(String(value).trim());
+    return canonicalQuantity(text.trim());
   } catch (thrown) {
     if (thrown instanceof QuantityError) throw new DecodeError(thrown.message);
     throw thrown;

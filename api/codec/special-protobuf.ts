@@ -8,6 +8,7 @@ import type { Special } from "../schema.ts";
 import { formatMicroTime, formatTime, isWritable, type Moment, parseTime } from "../time.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { JsonObject } from "./json.ts";
+import { checkedQuantity } from "./special-json.ts";
 
 export type Writer = protobuf.Writer;
 export type Reader = protobuf.Reader;
@@ -114,7 +115,7 @@ export function specialFromProtobuf(
     case "Quantity": {
       let text = "0";
       each(reader, end, (id) => id === 1 && ((text = reader.string()), true));
-      return text;
+      return checkedQuantity(text);
     }
     case "IntOrString":
       return readIntOrString(reader, end);
