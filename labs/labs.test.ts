@@ -14,7 +14,7 @@ import { typeCheck } from "./runner/type-check.ts";
 import { cacheFolder, writeReference, writeSkeletons } from "./runner/workspace.ts";
 
 /** Mutants of each lab that a run of the suite judges; with R2K_LAB_MUTANTS=all, every one. */
-const MUTANTS_DRAWN = 2;
+const MUTANTS_DRAWN = 1;
 const JUDGES_ALL = process.env["R2K_LAB_MUTANTS"] === "all";
 const TIMEOUT_MS = JUDGES_ALL ? 1_200_000 : 600_000;
 const DIAGRAM = /why it matters: [^]*member 1 +member 2/;
