@@ -49,6 +49,12 @@ it("an embedded object has no more levels than a body", () => {
   expect(() => decoded(1_000)).toThrow("proto: exceeded max depth");
 });
 
+it("an embedded integer of 64 bits keeps its digits", () => {
+  const schema = "apps/v1.ControllerRevision";
+  const data = { v: 2n ** 53n + 1n };
+  expect(decodeProtobuf(schema, encodeProtobuf(schema, { data }))).toMatchObject({ data });
+});
+
 it("a quantity is canonical or refused", () => {
   const schema = "core/v1.ResourceFieldSelector";
   const decoded = (divisor: string) =>

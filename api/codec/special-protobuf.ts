@@ -1,5 +1,6 @@
 /** The special types in protobuf: each is a message of its own. */
 
+import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isDeeper } from "@raft2kube/std/record.ts";
 import type protobuf from "protobufjs/minimal.js";
 import { formatDuration, parseDuration } from "../duration.ts";
@@ -173,7 +174,7 @@ function readJson(reader: Reader, end: number): unknown {
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseExact(text);
   } catch (error) {
     throw new DecodeError(`proto: an embedded object is no JSON: ${String(error)}`);
   }
