@@ -46,6 +46,13 @@ describe("decodeJson", () => {
     });
   });
 
+  it("takes a null in a map for the zero value", () => {
+    const decoded = (schema: string, value: object) => decodeJson(schema, value).object;
+    const quantities = decoded("core/v1.ResourceRequirements", { limits: { cpu: null } });
+    expect(quantities).toEqual({ limits: { cpu: "0" } });
+    expect(decoded("core/v1.Secret", { data: { a: null } })).toMatchObject({ data: { a: "" } });
+  });
+
   it("takes a quantity past 2^53", () => {
     const { object } = decodeJson("core/v1.ResourceRequirements", {
       limits: { memory: 9223372036854775807n },

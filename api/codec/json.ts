@@ -280,15 +280,17 @@ function decodeList(
   if (!Array.isArray(value)) throw context.mismatch(value, goType(shape));
   return value.map((each: unknown, index) => {
     context.path.push(`[${index}]`);
-    const decoded = each === null ? nullMember(shape.of) : decodeShape(shape.of, each, context);
+    const decoded = each === null ? zeroMember(shape.of) : decodeShape(shape.of, each, context);
     context.path.pop();
     return decoded;
   });
 }
 
-function nullMember(shape: Shape): unknown {
+/** Returns Go's zero value of a list's item or a map's value; null where Go writes null for it. */
+export function zeroMember(shape: Shape): unknown {
   if (shape.is === "struct") return emptyStruct(structOf(shape.of));
-  return shape.is === "scalar" ? zeroOf(shape.scalar) : null;
+  if (shape.is === "special") return zeroOfSpecial(shape.special) ?? null;
+  return shape.is === "scalar" ? (zeroOf(shape.scalar) ?? "") : null;
 }
 
 function decodeMap(
@@ -301,7 +303,7 @@ function decodeMap(
   }
   const entries = Object.entries(value).map(([key, each]): [string, unknown] => {
     context.path.push(`[${key}]`);
-    const decoded = each === null ? nullMember(shape.of) : decodeShape(shape.of, each, context);
+    const decoded = each === null ? zeroMember(shape.of) : decodeShape(shape.of, each, context);
     context.path.pop();
     return [key, decoded];
   });

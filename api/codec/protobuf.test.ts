@@ -55,6 +55,16 @@ it("an embedded integer of 64 bits keeps its digits", () => {
   expect(decodeProtobuf(schema, encodeProtobuf(schema, { data }))).toMatchObject({ data });
 });
 
+it.each([
+  // Field, then an entry that has a key of one letter alone.
+  ["a quantity", "core/v1.ResourceRequirements", "0a", { limits: { a: "0" } }],
+  ["bytes", "core/v1.Secret", "12", { metadata: {}, data: { a: "" } }],
+  ["a text", "core/v1.ConfigMap", "12", { metadata: {}, data: { a: "" } }],
+  ["a structure", "apiextensions/v1.JSONSchemaProps", "ea01", { properties: { a: {} } }],
+])("a map entry without a value has the zero value: %s", (_name, schema, tag, expected) => {
+  expect(decode(schema, `${tag}030a0161`)).toEqual(expected);
+});
+
 it("a quantity is canonical or refused", () => {
   const schema = "core/v1.ResourceFieldSelector";
   const decoded = (divisor: string) =>

@@ -15,7 +15,7 @@ import {
   structOf,
 } from "../schema.ts";
 import { DecodeError } from "./decode-error.ts";
-import { absentValue, isEmptyValue, type JsonObject } from "./json.ts";
+import { absentValue, isEmptyValue, type JsonObject, zeroMember } from "./json.ts";
 import {
   type Reader,
   type SchemaCodec,
@@ -244,7 +244,7 @@ function readEntry(shape: Shape, reader: Reader, depth: number): [string, unknow
     else if (tag >>> 3 === 2) value = readValue(shape, reader, depth);
     else reader.skipType(tag & 7, 0, tag >>> 3);
   }
-  return [key, value ?? (shape.is === "scalar" && shape.scalar === "string" ? "" : null)];
+  return [key, value ?? zeroMember(shape)];
 }
 
 function readValue(shape: Shape, reader: Reader, depth: number): unknown {
