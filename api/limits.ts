@@ -1,7 +1,7 @@
 /** Limits of decoders. Limits of the API itself are with the kinds. */
 
-/** Deeper nesting than any kind has; only schemas of CRDs and hostile bodies recurse. */
-export const DEPTH_MAX = 200;
+/** Recursion of decoders; above BODY_DEPTH_MAX of apimachinery, which bounds a whole body. */
+export const DEPTH_MAX = 250;
 
 /** Unknown fields that are named in an answer; the rest are dropped without a word. */
 export const UNKNOWN_FIELDS_MAX = 100;

@@ -1,5 +1,10 @@
-/** Nesting of a JSON or YAML body. */
+/** Nesting of a body, in JSON, YAML and protobuf, and of the result of a JSON patch. */
 export const BODY_DEPTH_MAX = 200;
+/**
+ * Nesting of a body within metadata.managedFields: what the server writes there about an object of
+ * BODY_DEPTH_MAX levels has five more, and clients send it back.
+ */
+export const MANAGED_FIELDS_DEPTH_MAX = BODY_DEPTH_MAX + 5;
 /**
  * Keys of a body that stand twice, items and types of an applied one that are wrong, conflicts: as
  * many are named, by so much of their paths.

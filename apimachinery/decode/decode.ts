@@ -9,6 +9,8 @@ import type { SchemaRef } from "@raft2kube/api/schema.ts";
 import { type ApiError, isReason } from "../errors/api-error.ts";
 import { badRequest, invalid, unsupportedMediaType } from "../errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "../group-version.ts";
+import { isTooDeep } from "../json/depth.ts";
+import { BODY_DEPTH_MAX } from "../limits.ts";
 import { type Document, parseJson } from "./json-document.ts";
 import { JSON_TYPE, OBJECT_TYPES, PROTOBUF_TYPE, YAML_TYPE } from "./media-types.ts";
 
@@ -236,6 +238,9 @@ function decodeProtobufBody<T extends KubeObject>(
     const envelope = readEnvelope(body);
     checkType(typeOf(envelope), options.kind, options.otherVersions);
     const object = decodeObject<T>(options.schema, envelope);
+    if (isTooDeep(object)) {
+      throw new DecodeError(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
+    }
     object.metadata ??= {};
     return object;
   } catch (thrown) {

@@ -2,7 +2,12 @@ import { isUtf8 } from "node:buffer";
 import { exact, parseExact } from "@raft2kube/std/exact-json.ts";
 import { badRequest } from "../errors/catalog.ts";
 import { goSyntaxError } from "../json/go-syntax.ts";
-import { BODY_DEPTH_MAX, ODDITIES_MAX, ODDITY_CHARACTERS_MAX } from "../limits.ts";
+import {
+  BODY_DEPTH_MAX,
+  MANAGED_FIELDS_DEPTH_MAX,
+  ODDITIES_MAX,
+  ODDITY_CHARACTERS_MAX,
+} from "../limits.ts";
 
 /** A value parsed out of a body. */
 export interface Document {
@@ -96,7 +101,9 @@ class Scanner {
   }
 
   #open(object: boolean): void {
-    if (this.#stack.length >= BODY_DEPTH_MAX) {
+    const [root, second] = this.#stack;
+    const managed = root?.key === "metadata" && second?.key === "managedFields";
+    if (this.#stack.length >= (managed ? MANAGED_FIELDS_DEPTH_MAX : BODY_DEPTH_MAX)) {
       throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
     }
     const keys = object ? new Keys() : undefined;

@@ -20,6 +20,7 @@ import {
 import { badRequest } from "../errors/catalog.ts";
 import {
   BODY_DEPTH_MAX,
+  MANAGED_FIELDS_DEPTH_MAX,
   ODDITIES_MAX,
   ODDITY_CHARACTERS_MAX,
   YAML_ALIASES_CHARS_MAX,
@@ -95,7 +96,7 @@ class Inspection {
 
   /** Returns the characters that a node expands to. Throws 400. */
   visit(node: unknown, depth = 0): number {
-    if (depth > BODY_DEPTH_MAX) {
+    if (depth > MANAGED_FIELDS_DEPTH_MAX) {
       throw badRequest(`the body of the request is nested deeper than ${BODY_DEPTH_MAX}`);
     }
     if (isAlias(node)) return this.#expand(this.#targetOf(node).chars);

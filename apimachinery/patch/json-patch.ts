@@ -3,6 +3,7 @@ import { parseExact } from "@raft2kube/std/exact-json.ts";
 import { isDeeper } from "@raft2kube/std/record.ts";
 import { ApiError } from "../errors/api-error.ts";
 import { badRequest } from "../errors/catalog.ts";
+import { isTooDeep } from "../json/depth.ts";
 import { isObject, type Json, type JsonObject, notUnmarshalled, setMember } from "../json/json.ts";
 import {
   BODY_DEPTH_MAX,
@@ -50,7 +51,7 @@ export function readJsonPatch(value: Json): Operation[] {
 export function applyJsonPatch(document: Json, operations: readonly Operation[]): Json {
   const root = { document: structuredClone(document), copied_bytes: 0, itemsMoved: 0 };
   for (const operation of operations) applyOperation(root, operation);
-  if (isDeeper(root.document, BODY_DEPTH_MAX)) throw unfit();
+  if (isTooDeep(root.document)) throw unfit();
   return root.document;
 }
 
@@ -101,7 +102,10 @@ function applyOperation(root: Root, operation: Operation): void {
 
 function copy(root: Root, from: string): Json {
   const { holder, last } = holderOf(root, from);
-  const text = JSON.stringify(memberOf(holder, last));
+  const value = memberOf(holder, last);
+  // JSON.stringify recurses: a value of thousands of levels overflows the stack.
+  if (isDeeper(value, BODY_DEPTH_MAX)) throw unfit();
+  const text = JSON.stringify(value);
   root.copied_bytes += Buffer.byteLength(text);
   if (root.copied_bytes > JSON_PATCH_COPIES_BYTES_MAX) throw unfit();
   return parseExact(text) as Json;

@@ -85,6 +85,29 @@ describe("JSON patch (RFC 6902)", () => {
     });
   });
 
+  // The 2^14 levels of the last copies are more than JSON.stringify takes.
+  it("copies that nest without end are refused before their end", () => {
+    const doubling = Array.from({ length: 14 }, (_, i) => {
+      return { op: "copy", from: "/a", path: `/a${"/a".repeat(2 ** i)}` };
+    });
+    expect(() => apply({ a: {} }, doubling)).toThrow(
+      expect.objectContaining({ http: 422 }) as Error,
+    );
+  });
+
+  it("the owners of fields may be deeper than the object that they own", () => {
+    const nested = (levels: number): object => (levels === 1 ? {} : { a: nested(levels - 1) });
+    const document = (levels: number) => ({
+      metadata: { finalizers: ["a"], managedFields: [{ fieldsV1: nested(levels + 1) }] },
+      spec: nested(levels - 1),
+    });
+    const released = [{ op: "remove", path: "/metadata/finalizers" }];
+    expect(apply(document(200), released)).not.toHaveProperty("metadata.finalizers");
+    expect(() => apply(document(201), released)).toThrow(
+      expect.objectContaining({ http: 422 }) as Error,
+    );
+  });
+
   it("operations make no document that is nested deeper than a body may be", () => {
     const down = (levels: number) => `/a${"/a".repeat(levels)}`;
     const doubling = Array.from({ length: 11 }, (_, i) => {

@@ -5,10 +5,10 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { validateAnnotations, validateLabels } from "@raft2kube/api/validation/metadata.ts";
 import type { Convert } from "@raft2kube/apiextensions/custom-kinds.ts";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
+import { isTooDeep } from "@raft2kube/apimachinery/json/depth.ts";
 import { isObject, type Json, type JsonObject } from "@raft2kube/apimachinery/json/json.ts";
 import { BODY_DEPTH_MAX } from "@raft2kube/apimachinery/limits.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { isDeeper } from "@raft2kube/std/record.ts";
 import { Slices } from "@raft2kube/std/slices.ts";
 import {
   CONVERSION_BYTES_MAX,
@@ -148,7 +148,7 @@ function checked(
 ): KubeObject {
   const fail = (why: string) => new ConversionError(`${place}: ${why}`);
   if (!isObject(converted)) throw fail("it is no object");
-  if (isDeeper(converted, BODY_DEPTH_MAX)) throw fail(`it is nested deeper than ${BODY_DEPTH_MAX}`);
+  if (isTooDeep(converted)) throw fail(`it is nested deeper than ${BODY_DEPTH_MAX}`);
   const { apiVersion: got = "", kind = "", metadata } = converted;
   if (got !== apiVersion) {
     throw fail(`invalid groupVersion (expected ${apiVersion}, received ${String(got)})`);
