@@ -6,7 +6,8 @@
 //   --list         prints the names and the last results, and runs nothing
 //   --report       writes docs/CONFORMANCE.md from the record again, and runs nothing
 //   --workers N    how many tests run at the same time, 4 by default
-//   --cluster C    the cluster's name; one that runs already is used, and left running
+//   --cluster C    this cluster, made if it is not there and left running if it is; its results are
+//                  printed and not recorded, as it can have other parts than the product's
 // Needs root, Go, Debian's apt and mmdebstrap. Writes results.txt and docs/CONFORMANCE.md.
 import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -16,6 +17,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { clusterFiles } from "../../cli/pki/identities.ts";
 import { clusterRoots, readCluster } from "../../cli/spec/config.ts";
 import { CommandError, reportFailure } from "../../cli/terminal.ts";
+import { namesOf } from "./choice.ts";
 import {
   ALONE,
   CLUSTER,
@@ -61,19 +63,14 @@ function limitOf(name: string, { cause }: Result): number {
 
 /** Chooses the tests to run: of a cluster that is shared first, then those that need it alone. */
 function choose(results: Results, wanted: readonly string[], failed: boolean, commit: string) {
-  const patterns = wanted.map((text) => pattern(text));
+  const chosen = namesOf([...results.keys()], wanted);
   const isWanted = (name: string, result: Result) => {
-    if (patterns.length > 0 && !patterns.some((each) => each(name))) return false;
+    if (wanted.length > 0 && !chosen.has(name)) return false;
     if (failed) return result.outcome !== "passed";
-    return patterns.length > 0 || result.commit !== commit;
+    return wanted.length > 0 || result.commit !== commit;
   };
   const names = [...results].flatMap(([name, result]) => (isWanted(name, result) ? [name] : []));
   return [names.filter((name) => !ALONE.test(name)), names.filter((name) => ALONE.test(name))];
-}
-
-/** A name's own text matches, brackets and all; other text is a pattern. */
-function pattern(text: string): (name: string) => boolean {
-  return (name) => name.includes(text) || new RegExp(text).test(name);
 }
 
 function write(results: Results): void {
@@ -84,12 +81,21 @@ function write(results: Results): void {
 class Run {
   private readonly clock = systemClock();
   private readonly commit: string;
+  private readonly isRecorded: boolean;
+  private readonly results: Map<string, Result>;
   private interrupted = false;
 
-  constructor(commit: string) {
+  constructor(commit: string, isRecorded: boolean, names: readonly string[]) {
     this.commit = commit;
+    this.isRecorded = isRecorded;
+    this.results = new Map(names.map((name) => [name, NEVER]));
     process.on("SIGINT", () => (this.interrupted = true));
     process.on("SIGTERM", () => (this.interrupted = true));
+  }
+
+  /** The results of this run alone. */
+  outcomes(): Iterable<Result> {
+    return this.results.values();
   }
 
   /** Runs tests, `workers` at a time, and records each as it ends. */
@@ -108,8 +114,10 @@ class Run {
     if (this.interrupted) return;
     const took_s = (this.clock.monotonic() - start_ms) / 1000;
     const date = new Date(this.clock.now()).toISOString().slice(0, 10);
+    const result = { outcome, date, commit: this.commit, took_s };
+    this.results.set(name, result);
     // Read again: causes may have been written meanwhile.
-    write(withResult(readRecord(), name, { outcome, date, commit: this.commit, took_s }));
+    if (this.isRecorded) write(withResult(readRecord(), name, result));
     say(`${outcome.padEnd(7)} ${took_s.toFixed(0).padStart(4)} s  ${name}`);
     if (message !== "") say(`               ${message}`);
   }
@@ -142,9 +150,10 @@ async function main(): Promise<void> {
   const [shared = [], alone = []] = choose(results, positionals, values.failed, commit);
   say(`${shared.length + alone.length} of ${results.size} tests; their output: ${PLACES.logs}`);
   if (shared.length + alone.length === 0) return;
-  write(results);
+  const isRecorded = values.cluster === CLUSTER;
+  if (isRecorded) write(results);
   const cluster = await startCluster(values.cluster);
-  const run = new Run(commit);
+  const run = new Run(commit, isRecorded, [...shared, ...alone]);
   try {
     const at = { ...PLACES, kubeconfig: cluster.kubeconfig };
     await run.all(at, shared, Number(values.workers));
@@ -152,7 +161,7 @@ async function main(): Promise<void> {
   } finally {
     cluster.stop();
   }
-  const { passed, failed, notRun } = count(readRecord().values());
+  const { passed, failed, notRun } = count(run.outcomes());
   say(`${passed} passed, ${failed} failed, ${notRun} not run`);
 }
 
