@@ -39,7 +39,10 @@ export function createCgroup(group: string | undefined): Cgroups | undefined {
   return cgroups;
 }
 
-/** Moves the calling process into a cgroup, in every hierarchy. */
+/**
+ * Moves the calling process into a cgroup, in every hierarchy. The steps are reported first, so
+ * that the write reports none of its own, as `writeControl` does.
+ */
 export function joinCgroup(group: string | undefined): void {
   for (const { directory } of cgroupPlaces(group)) {
     step(() => `echo $$ > ${directory}/cgroup.procs`);

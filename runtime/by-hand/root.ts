@@ -10,18 +10,22 @@ import { step } from "@raft2kube/linux/syscall/steps.ts";
  * First all mounts become private, so that nothing below reaches the machine. pivot_root(2) needs a
  * mount as the new root, so it is bound on itself. Old and new root are then stacked at one place
  * (`pivot_root(".", ".")`), and the old one, on top, is detached with all beneath it. Mounts below
- * `rootfs` come along.
+ * `rootfs` come along. `enter` changes the directory, and reports it as a step.
  */
 export function enterRoot(rootfs: string): void {
-  step(() => ["cd", rootfs]);
   // lab:01 begin enter-root
   const all = MountFlag.recursive;
   mount({ source: "none", target: "/", flags: MountFlag.private | all });
   mount({ source: rootfs, target: rootfs, flags: MountFlag.bind | all });
-  chdir(rootfs);
+  enter(rootfs);
   pivotRoot(".", ".");
   check("umount2", libc.umount2(".", MNT_DETACH), "the old root");
   // lab:01 end
   step(() => "umount -l .");
-  chdir("/");
+  enter("/");
+}
+
+function enter(directory: string): void {
+  step(() => ["cd", directory]);
+  chdir(directory);
 }

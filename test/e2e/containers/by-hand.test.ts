@@ -287,6 +287,8 @@ test("a trace has each step to a container as the command that a person would ty
     /^\S*conmon /,
     /^unshare --mount --pid$/,
     /^echo \$\$ > \S+\/cgroup.procs$/,
+    /^mount --rbind (\S+) \1$/,
+    /^cd \S+$/,
     /^pivot_root \. \.$/,
     /^mount -t proc -o nosuid,nodev,noexec proc \/proc$/,
     /^echo 67108864 > \S+\/memory\.\w+$/,
