@@ -54,6 +54,8 @@ it("start, hint, status, next and reset lead through a lab, and lose nothing", {
   const [backup] = globSync(`${tree}.backup-*/${FILE}`);
   expect(readFileSync(backup!, "utf8")).toContain("// mine");
 
+  expect(await own.lab("start", "22")).toContain("Then: npm run lab assemble\n");
+
   await own.lab("start", "18");
   const used = await own.lab("use", "own", "18", "--anyway");
   expect(used).toContain("From the next start on: ./r2k device-gpu, beside a cluster");

@@ -8,6 +8,9 @@ import {
 } from "../spec/config.ts";
 import { CommandError } from "../terminal.ts";
 
+/** The cluster of a command that looks and names none: in `r2k shell`, the shell's. */
+export const clusterHere = () => process.env["R2K_CLUSTER"] ?? "default";
+
 /** The cluster that a command names; throws when there is none of that name. */
 export async function clusterOf(name: string): Promise<ClusterConfig> {
   const config = await readCluster(checkClusterName(name), clusterRoots(process.env));

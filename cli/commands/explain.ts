@@ -12,7 +12,7 @@ import { Command } from "commander";
 import { describeExplanation, explainObject } from "../observe/explain-object.ts";
 import { clientAs } from "../pki/client-as.ts";
 import { CommandError, printResult } from "../terminal.ts";
-import { clusterOf } from "./cluster-of.ts";
+import { clusterHere, clusterOf } from "./cluster-of.ts";
 
 interface Flags {
   readonly name: string;
@@ -30,7 +30,7 @@ export function command(): Command {
     .command("object", { isDefault: true })
     .description("Why a pod, a Service or a claim is as it is, and what to do about it.")
     .argument("<object>", "pod/NAME, service/NAME or pvc/NAME")
-    .option("--name <cluster>", "the cluster's name", "default")
+    .option("--name <cluster>", "the cluster's name", clusterHere())
     .option("-n, --namespace <name>", "the object's namespace", "default")
     .option("-o, --output <format>", "json")
     .action(explainOne);
@@ -39,7 +39,7 @@ export function command(): Command {
     .description("Which NetworkPolicies admit a connection, or do not.")
     .argument("<from>", "a pod, NAMESPACE/POD or an IPv4 address")
     .argument("<to>", "the same with a port: web-0:80")
-    .option("--name <cluster>", "the cluster's name", "default")
+    .option("--name <cluster>", "the cluster's name", clusterHere())
     .option("-n, --namespace <name>", "of pods that are named without one", "default")
     .option("--protocol <protocol>", "TCP, UDP or SCTP", "TCP")
     .option("-o, --output <format>", "json")

@@ -11,7 +11,7 @@ import { processLog } from "../spec/paths.ts";
 import { ALL_PROCESS_NAMES } from "../spec/processes.ts";
 import { asidePath } from "../supervisor/log-file.ts";
 import { CommandError } from "../terminal.ts";
-import { clusterOf } from "./cluster-of.ts";
+import { clusterHere, clusterOf } from "./cluster-of.ts";
 
 const PROCESSES: readonly string[] = ALL_PROCESS_NAMES;
 
@@ -36,7 +36,7 @@ export function command(): Command {
   return new Command("logs")
     .description(`The log of one of ${SHOWN.join(", ")}.`)
     .argument("<component>")
-    .option("--name <name>", "the cluster's name", "default")
+    .option("--name <name>", "the cluster's name", clusterHere())
     .option("--node <node>", "on this node that joined, or control plane; default: the first")
     .option("-f, --follow", "stay and print what comes")
     .action(logs);

@@ -6,7 +6,7 @@ import { clusterOf } from "./cluster-of.ts";
 
 export function command(): Command {
   return new Command("shell")
-    .description("A shell with KUBECONFIG, CLUSTER and PATH set for the cluster.")
+    .description("A shell with KUBECONFIG, R2K_CLUSTER and PATH set for the cluster.")
     .option("--name <name>", "the cluster's name", "default")
     .argument("[command...]", "run this instead of an interactive shell")
     .action(shell);
@@ -16,8 +16,8 @@ async function shell(args: string[], flags: { name: string }): Promise<void> {
   const config = await clusterOf(flags.name);
   const env = {
     ...process.env,
-    // The labs judge the cluster of this name.
-    CLUSTER: config.name,
+    // Commands that look are of this cluster, and the labs judge it.
+    R2K_CLUSTER: config.name,
     KUBECONFIG: clusterFiles(config).kubeconfig("admin"),
     PATH: `${ROOT_DIR}:${process.env["PATH"] ?? ""}`,
   };

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { describe, type Status } from "./status.ts";
+import { expect, test, vi } from "vitest";
+import { command, describe, type Status } from "./status.ts";
 
 const UP: Status = {
   name: "one",
@@ -20,6 +20,13 @@ const absent = (name: string) => ({
   pss_mib: null,
   supervisor: null,
   restarts: null,
+});
+
+test("a status without a name is that of the shell's cluster", async () => {
+  vi.stubEnv("R2K_CLUSTER", "shells");
+  const status = command().parseAsync([], { from: "user" });
+  await expect(status).rejects.toThrow('there is no cluster "shells" here');
+  vi.unstubAllEnvs();
 });
 
 test("a cluster with all its processes and nodes is well", () => {

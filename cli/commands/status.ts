@@ -22,7 +22,7 @@ import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
 import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
 import { printResult } from "../terminal.ts";
-import { clusterOf } from "./cluster-of.ts";
+import { clusterHere, clusterOf } from "./cluster-of.ts";
 
 export interface Status {
   readonly name: string;
@@ -77,7 +77,7 @@ interface ProcessStatus {
 export function command(): Command {
   return new Command("status")
     .description("The cluster's processes, memory, API, nodes and pods. Exit code 1 if unhealthy.")
-    .option("--name <name>", "the cluster's name", "default")
+    .option("--name <name>", "the cluster's name", clusterHere())
     .option("-o, --output <format>", "json")
     .action(async (flags: { name: string; output?: string }) => {
       const status = await readStatus(await clusterOf(flags.name));

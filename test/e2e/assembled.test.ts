@@ -54,7 +54,7 @@ afterAll(async () => {
 async function shell(command: string, { NS = "" }: NodeJS.ProcessEnv): Promise<string> {
   const [program, ...words] = cluster.host.program;
   const here = command.replaceAll("./r2k", [program, ...words].join(" "));
-  const env = { ...cluster.env, NS, CLUSTER: cluster.name };
+  const env = { ...cluster.env, NS, R2K_CLUSTER: cluster.name };
   return (await cluster.host.run("sh", ["-c", `exec 2>&1; ${here}`], { env })).stdout;
 }
 

@@ -4,6 +4,13 @@ import { lastSaved_ms } from "../../../labs/runner/own-tree.ts";
 import { readState } from "../../../labs/runner/state.ts";
 import { CommandError } from "../../terminal.ts";
 
+/** The lab of the assembled cluster, which a command of its own judges and draws. */
+export const ASSEMBLED = "22";
+
+/** The command that judges a lab which is started. */
+export const judgeCommand = ({ number }: Lab) =>
+  `npm run lab ${number === ASSEMBLED ? "assemble" : `watch ${number}`}`;
+
 /** Prints a line. */
 export const say = (line: string) => void process.stdout.write(`${line}\n`);
 

@@ -25,8 +25,8 @@ import { KEYS, onEveryChange, onKeys } from "../../../labs/runner/watch.ts";
 import { clusterFiles } from "../../pki/identities.ts";
 import { runningOwnParts } from "../../supervisor/own-parts.ts";
 import { reportFailure } from "../../terminal.ts";
-import { clusterOf } from "../cluster-of.ts";
-import { current, exercise, now, say } from "./current.ts";
+import { clusterHere, clusterOf } from "../cluster-of.ts";
+import { ASSEMBLED, current, exercise, now, say } from "./current.ts";
 import { hint } from "./look.ts";
 
 export async function check(number: string | undefined, request: CheckRequest): Promise<void> {
@@ -71,10 +71,10 @@ async function judgeOne(
 
 /** Leads kubectl to the reader's cluster: that of KUBECONFIG, else the one called default. */
 async function clusterEnv(): Promise<NodeJS.ProcessEnv> {
-  if (process.env["KUBECONFIG"]) return { CLUSTER: "default", ...process.env };
-  const config = await clusterOf("default");
-  const KUBECONFIG = clusterFiles(config).kubeconfig("admin");
-  return { CLUSTER: config.name, ...process.env, KUBECONFIG };
+  const R2K_CLUSTER = clusterHere();
+  if (process.env["KUBECONFIG"]) return { ...process.env, R2K_CLUSTER };
+  const KUBECONFIG = clusterFiles(await clusterOf(R2K_CLUSTER)).kubeconfig("admin");
+  return { ...process.env, R2K_CLUSTER, KUBECONFIG };
 }
 
 /** Runs the contract suite if requested; it prints its own failures. */
@@ -93,12 +93,9 @@ function whatIsJudged(item: Lab, request: CheckRequest): string {
   return planted === undefined ? "" : `, planted: ${plantedMistake(item, planted).name}`;
 }
 
-/** The lab of the assembled cluster. */
-const ASSEMBLED = "22";
-
 /** Judges the assembled cluster, and draws it with the parts that its processes run. */
 export async function assemble(): Promise<void> {
-  const config = await clusterOf(process.env["CLUSTER"] ?? "default");
+  const config = await clusterOf(clusterHere());
   const passed = await judgeOne(exercise(ASSEMBLED), {});
   for (const line of assembledPicture(readLabs(), runningOwnParts(config))) say(line);
   if (!passed) process.exitCode = 1;

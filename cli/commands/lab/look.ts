@@ -8,7 +8,7 @@ import { clusterPicture, LEGEND } from "../../../labs/runner/picture.ts";
 import { nextLab, progressBar } from "../../../labs/runner/progress.ts";
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
 import { stepsOf } from "../../../labs/runner/steps.ts";
-import { current, now, say } from "./current.ts";
+import { current, judgeCommand, now, say } from "./current.ts";
 
 export function list(): void {
   for (const line of pathLines(readLabs(), readState())) say(line);
@@ -21,8 +21,10 @@ export function next(): void {
   say(`lab ${item.number}: ${item.title} (labs/${item.folder}/${readmeOf(item)})`);
   const root = item.root ? ", needs root" : "";
   say(`  ${timeText(item.minutes)}${root}; afterwards you can ${item.afterwards.trim()}`);
-  if (item.files.length === 0) return say("  read it; then npm run lab start 01 (the store: 02)");
-  say(`  npm run lab ${isStarted ? "watch" : "start"} ${item.number}`);
+  if (item.files.length === 0 && item.walk === undefined) {
+    return say("  read it; then npm run lab start 01 (the store: 02)");
+  }
+  say(`  ${isStarted ? judgeCommand(item) : `npm run lab start ${item.number}`}`);
 }
 
 export function status(): void {

@@ -9,7 +9,7 @@ import { labsOfPart, programsOf, usableOf } from "../../../labs/runner/parts.ts"
 import { readState, updateProgress } from "../../../labs/runner/state.ts";
 import { backUp, writeSkeletons } from "../../../labs/runner/workspace.ts";
 import { CommandError } from "../../terminal.ts";
-import { current, exercise, now, say } from "./current.ts";
+import { current, exercise, judgeCommand, now, say } from "./current.ts";
 
 export async function start(number: string): Promise<void> {
   const item = exercise(number);
@@ -19,7 +19,7 @@ export async function start(number: string): Promise<void> {
   writeEditorConfig();
   await updateProgress(item.number, { startedAt: now() }, now());
   say(`Read labs/${item.folder}/${readmeOf(item)}; what is asked: npm run lab asks ${item.number}`);
-  say(`Then: npm run lab watch ${item.number}`);
+  say(`Then: ${judgeCommand(item)}`);
 }
 
 export function diff(number: string | undefined): void {
