@@ -23,16 +23,13 @@ const PICTURE = `
 `.slice(1, -1);
 
 /** Explains the marks before a number. */
-export const LEGEND = "■ yours runs   ✓ passed   ○ there is a lab   no mark: not written yet";
+export const LEGEND = "■ yours runs   ✓ passed   ◐ in part (01 of 01 and 01b)   ○ not yet";
 
-/** Draws the cluster: which parts have a lab, which the reader has written, and which run. */
+/** Draws the cluster: which parts the reader has written, and which run. */
 export function clusterPicture(labs: readonly Lab[], state: LabState): string {
   return PICTURE.replace(/##(\d\d)/g, (_, number: string) => {
-    const mark = markOf(
-      labs.filter((lab) => lab.number.startsWith(number)),
-      state,
-    );
-    return mark === "" ? `  ${number}` : `${mark} ${number}`;
+    const ofPart = labs.filter((lab) => lab.number.startsWith(number));
+    return `${markOf(ofPart, state)} ${number}`;
   });
 }
 
@@ -43,12 +40,12 @@ export function assembledPicture(labs: readonly Lab[], running: readonly string[
   const others = labs.filter(({ number, files }) => files.length > 0 && !running.includes(number));
   const rest = others.map(({ number }) => number).join(", ");
   const about = rest === "" ? "Every part that has a lab is yours." : `The reference's: ${rest}.`;
-  return ["", clusterPicture(labs, state), "", ` ${about}`];
+  return ["", clusterPicture(labs, state), "", ` ${LEGEND}`, ` ${about}`];
 }
 
 function markOf(labs: readonly Lab[], state: LabState): string {
-  if (labs.length === 0) return "";
   const progress = labs.map(({ number }) => state.labs[number]);
   if (progress.every((each) => each?.use === "own")) return "■";
-  return progress.every((each) => each?.passedAt) ? "✓" : "○";
+  if (progress.every((each) => each?.passedAt)) return "✓";
+  return progress.some((each) => each?.use === "own" || each?.passedAt) ? "◐" : "○";
 }

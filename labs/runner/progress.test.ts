@@ -96,18 +96,21 @@ it("the picture shows the parts that have a lab, that have passed, and that run"
   expect(picture).toContain("election ✓ 03");
   expect(picture).toContain("replication ○ 04");
   expect(picture).toContain("DNS ○ 15");
+  for (const progress of [{ use: "own" }, { passedAt: "x" }] as const) {
+    expect(clusterPicture(labs, stateOf({ "01": progress }))).toContain("containers ◐ 01");
+  }
 });
 
 it("the picture of a running cluster shows whose its parts are", () => {
   const numbers = labs.filter(({ files }) => files.length > 0).map(({ number }) => number);
   const whole = assembledPicture(labs, numbers).join("\n");
   expect(whole).toContain("Every part that has a lab is yours.");
-  expect(whole).not.toContain("○");
+  expect(whole).not.toMatch(/○ \d/);
   const without = assembledPicture(
     labs,
     numbers.filter((number) => number !== "11"),
   ).join("\n");
-  expect(without).toContain("The reference's: 11.");
+  expect(without).toContain(`${LEGEND}\n The reference's: 11.`);
   expect(without).toContain("kubelet ○ 11");
 });
 

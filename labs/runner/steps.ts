@@ -101,12 +101,18 @@ class StepRun {
       },
     );
     if (passed) return { title, passed, message: "" };
-    const when = step.ask ?? `answers.yaml, ${step.answer}`;
+    const when = step.ask ? this.#filled(step.ask) : `answers.yaml, ${step.answer}`;
     const happened = said === "" ? "nothing" : said;
     // An answer is not given away.
     const hidden = step.answer === undefined ? undefined : "another answer";
     const expected = hidden ?? step.is ?? `a match of ${step.matches}`;
     return { title, passed, message: describeJudgement({ when, expected, happened, why }) };
+  }
+
+  /** A command as a reader can run it: with the values of the variables that a step is given. */
+  #filled(command: string): string {
+    const given = /\$(NS|MY|R2K_CLUSTER)\b/g;
+    return command.replace(given, (word, name: string) => this.#env[name] ?? word);
   }
 
   #answer(key: string): string {
