@@ -104,7 +104,8 @@ function cachedIn(cache: WatchCache | undefined): CachedState | undefined {
  * Lists a cached state in order of keys, from key `start` (inclusive): the entries that `selection`
  * selects, at most `limit` (0 is no limit; a list for which any state is enough has none), at the
  * state's revision. When more entries would be selected, `continue` has the revision and the last
- * key without the kind's prefix, and, without a selector, `remaining` counts the keys after it.
+ * key without `prefixOf(kind, namespace)`, so a list of one namespace leaves that out too; and,
+ * without a selector, `remaining` counts the keys after it.
  * `fetched` counts the entries that were looked at.
  */
 function listFromState(
@@ -222,7 +223,8 @@ const EXPIRED_REVISION = "The resourceVersion for the provided list is too old."
  * Reads a page of at most `limit` rows at `revision` (0 is the newest). Rejects with the API's
  * error in place of the store's: a future revision with `revisionTooLarge` and the newest revision;
  * a compacted one with `expired`, which for a further page brings a token for the newest state
- * (revision -1) that goes on after the same key. Other errors stay as they are.
+ * (revision -1) that goes on after the key of the request's own token. Other errors stay as they
+ * are.
  */
 async function pageOf(
   rows: Rows,
