@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { forbidden } from "@raft2kube/api/errors.ts";
 import type { ParamKind, ParamRef } from "@raft2kube/api/gen/admissionregistration/v1.ts";
 import type { KubeObject, RequestUser } from "@raft2kube/api/kind.ts";
+import { dnsSubdomain } from "@raft2kube/api/validation/names.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { apiVersionOf, parseApiVersion } from "@raft2kube/apimachinery/group-version.ts";
 import { MASTERS_GROUP } from "../authn/identities.ts";
@@ -48,7 +49,7 @@ export async function checkParams(
     if (kind === undefined || isDeepStrictEqual(kind, before?.paramKind)) return;
     const all = { verb: "get", name: "*", namespace: "*" };
     if (await mayRead(readers, user, kind, all)) return;
-    const { kind: name, apiVersion } = kind;
+    const { kind: name = "", apiVersion = "" } = kind;
     const what = `referenced paramKind (kind=${name}, apiVersion=${apiVersion})`;
     throw refuse("paramKind", `must have "get" permission on all objects of the ${what}`);
   }
@@ -70,6 +71,7 @@ async function paramKindOf(
   { kind: { group, version, plural } }: Resource,
   policyName = "",
 ): Promise<ParamKind | undefined> {
+  if (dnsSubdomain(policyName).length > 0) return undefined; // Refused by validation.
   const policies = resources.find(group, version, POLICIES[plural]!);
   return (await policies?.store.find<PolicyOrBinding>("", policyName))?.spec.paramKind;
 }

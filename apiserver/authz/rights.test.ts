@@ -311,7 +311,13 @@ it("a policy shows no parameters that its author may not read", async () => {
       expect([paramRef, answer.status]).toEqual([paramRef, 422]);
       expect(answer.body).toContain("on the object referenced by paramRef");
     }
-    expect((await send(bindings, bind("missing", kept))).status).toBe(422);
+    for (const policyName of ["missing", "", "../policies/secret", "\0"]) {
+      const answer = await send(bindings, { ...bind(policyName, kept), metadata: { name: "x" } });
+      expect([policyName, answer.status]).toEqual([policyName, 422]);
+    }
+    if (type === "validating") {
+      expect((await send(`${policies}/configmap/status`, changed, "PATCH")).status).toBe(200);
+    }
     expect((await send(bindings, bind("secret", { name: "shown" }))).status).toBe(201);
     const moved = { spec: { paramRef: { ...ref, ...kept } } };
     expect((await send(`${bindings}/secret`, moved, "PATCH")).status).toBe(422);
