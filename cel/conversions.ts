@@ -1,4 +1,5 @@
 /** Conversions between types: `int(x)`, `string(x)`, ... Source: cel-spec; texts are Go's. */
+import { goInt64 } from "@raft2kube/std/go-values.ts";
 import { error, INT_OVERFLOW, UINT_OVERFLOW } from "./failures.ts";
 import { INT_MAX, INT_MIN, int, timestamp, typeOfValue, UINT_MAX } from "./operations.ts";
 import { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./time.ts";
@@ -38,9 +39,7 @@ export function toInt(value: string | number | Uint | Timestamp | Duration): Out
     const inside = value > Number(INT_MIN) && value < Number(INT_MAX);
     return inside ? BigInt(Math.trunc(value)) : INT_OVERFLOW;
   }
-  if (!/^[+-]?0*\d{1,20}$/.test(value)) return unconvertible(value, "int");
-  const parsed = BigInt(value.replace(/^\+/, ""));
-  return parsed > INT_MAX || parsed < INT_MIN ? unconvertible(value, "int") : parsed;
+  return goInt64(value) ?? unconvertible(value, "int");
 }
 
 export function toUint(value: string | number | bigint): Outcome {
@@ -49,7 +48,7 @@ export function toUint(value: string | number | bigint): Outcome {
     const inside = value >= 0 && value < Number(UINT_MAX);
     return inside ? new Uint(BigInt(Math.trunc(value))) : UINT_OVERFLOW;
   }
-  if (!/^0*\d{1,20}$/.test(value) || BigInt(value) > UINT_MAX) return unconvertible(value, "uint");
+  if (!/^\d{1,64}$/.test(value) || BigInt(value) > UINT_MAX) return unconvertible(value, "uint");
   return new Uint(BigInt(value));
 }
 

@@ -18,7 +18,7 @@ BigInt.prototype.toJSON = function toJSON(this: bigint): unknown {
 };
 
 const LONG_NUMBER = /\d{16}/;
-/** An integer that may have 64 bits: one of a megabyte takes BigInt a second. */
+/** An integer that may have 64 bits: one of a megabyte takes BigInt 0.2 s. */
 const INTEGER = /^-?\d{1,19}$/;
 
 /** Parses JSON. An integer of 64 bits beyond 2^53 is a bigint. Throws SyntaxError. */

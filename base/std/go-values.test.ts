@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { goDuration_ms } from "./go-values.ts";
+import { expect, test, vi } from "vitest";
+import { goDuration_ms, goInt64 } from "./go-values.ts";
 
 test.each<[string, number | undefined]>([
   ["5s", 5_000],
@@ -23,3 +23,21 @@ test.each<[string, number | undefined]>([
 test("digits without a unit are read once", () => {
   expect(goDuration_ms("1".repeat(1_000_000))).toBeUndefined();
 });
+
+test("an integer is read as Go's ParseInt reads it", () => {
+  const texts = ["0", "+7", "-007", "9223372036854775807", "-9223372036854775808"];
+  expect(texts.map(goInt64)).toEqual([0n, 7n, -7n, 2n ** 63n - 1n, -(2n ** 63n)]);
+  for (const text of ["", "+", "x", "1.5", "1_0", " 1", "9223372036854775808"]) {
+    expect([text, goInt64(text)]).toEqual([text, undefined]);
+  }
+});
+
+test.each(["9".repeat(1_000), `${"0".repeat(1_000)}x`])(
+  "no long text is converted: %.9s",
+  (text) => {
+    const convert = vi.spyOn(globalThis, "BigInt");
+    expect(goInt64(text)).toBe(undefined);
+    expect(convert).not.toHaveBeenCalled();
+    vi.restoreAllMocks();
+  },
+);

@@ -1,4 +1,5 @@
 import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
+import { goInt64 } from "@raft2kube/std/go-values.ts";
 import { INT32_MAX } from "@raft2kube/std/limits.ts";
 import { REVISION_HISTORY_CHARS_MAX } from "../limits.ts";
 
@@ -19,20 +20,13 @@ const NOT_COPIED = new Set([
 
 /** The revision written on a ReplicaSet or a deployment; 0 if there is none, or no int64. */
 export function revisionOf(object: ReplicaSet | Deployment): bigint {
-  return parseRevision(object.metadata.annotations?.[REVISION]) ?? 0n;
+  return goInt64(object.metadata.annotations?.[REVISION] ?? "") ?? 0n;
 }
 
 /** The revision that the newest template gets: one above all old ones. */
 export function nextRevision(old: readonly ReplicaSet[]): bigint {
   const greatest = old.map(revisionOf).reduce((a, b) => (a > b ? a : b), 0n);
   return BigInt.asIntN(64, greatest + 1n);
-}
-
-/** An int64 in base 10, or undefined. More digits are not converted: 250,000 take 40 ms. */
-function parseRevision(text: string | undefined): bigint | undefined {
-  if (text === undefined || !/^[+-]?0*\d{1,19}$/.test(text)) return undefined;
-  const value = BigInt(text.replace("+", ""));
-  return BigInt.asIntN(64, value) === value ? value : undefined;
 }
 
 /** A whole number of replicas (int32, not negative) in an annotation, or undefined. */
@@ -60,7 +54,7 @@ export function annotationsOfNew(
     if (!NOT_COPIED.has(key)) annotations[key] = value;
   }
   const text = existing?.metadata.annotations?.[REVISION];
-  const old = text ? parseRevision(text) : 0n;
+  const old = text ? goInt64(text) : 0n;
   // A user's value that is no revision is kept, as upstream.
   if (old === undefined || old >= revision) return annotations;
   annotations[REVISION] = String(revision);

@@ -6,6 +6,7 @@ import type {
   Pod,
 } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesMap } from "@raft2kube/api/selector.ts";
+import { goInt64 } from "@raft2kube/std/go-values.ts";
 import { own } from "@raft2kube/std/own.ts";
 
 type Labels = Record<string, string>;
@@ -55,15 +56,11 @@ export function meets(requirement: NodeSelectorRequirement, labels: Labels): boo
   }
 }
 
-/** An integer of 64 bits: one of a megabyte takes BigInt half a second, for each node. */
-const INTEGER = /^-?0*\d{1,19}$/;
-
 function compare(
   value: string | undefined,
   bound: string | undefined,
   holds: (value: bigint, bound: bigint) => boolean,
 ): boolean {
-  if (value === undefined || bound === undefined) return false;
-  if (!INTEGER.test(value) || !INTEGER.test(bound)) return false;
-  return holds(BigInt(value), BigInt(bound));
+  const [one, other] = [goInt64(value ?? ""), goInt64(bound ?? "")];
+  return one !== undefined && other !== undefined && holds(one, other);
 }
