@@ -123,6 +123,12 @@ export const HOST_RETRY_MS = 30_000;
 export const LOOKUP_MS = 5_000;
 export const PORT_PROXY_TIMEOUT_S_MAX = 86_400;
 /**
+ * The largest heap that is collected after the start, where the kernel has the rules: packets do
+ * not wait for it, health checks and ARP do, for less than the two time-outs of a health check. The
+ * first sync leaves more garbage than the rules of 10,000 Services take.
+ */
+export const COLLECTED_HEAP_BYTES_MAX = 256 * 1024 * 1024;
+/**
  * Checks of the nodes that carry addresses of load balancers: the interval, the shorter one after a
  * first failure, the time for an answer, failures in a row after which an address moves, and checks
  * in a second where nodes and Services are many.

@@ -4,6 +4,7 @@ import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { Announcer } from "@raft2kube/proxy/balance/announce.ts";
 import { startBalance } from "@raft2kube/proxy/balance/main.ts";
+import { COLLECTED_HEAP_BYTES_MAX } from "@raft2kube/proxy/limits.ts";
 import { cleanup, startProxy } from "@raft2kube/proxy/main.ts";
 import { MODE_NAMES } from "@raft2kube/proxy/mode-names.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -27,12 +28,6 @@ const FLAGS = {
 } as const satisfies FlagTable;
 
 type Flags = FlagsOf<typeof FLAGS>;
-
-/**
- * The largest heap that is collected after the start: no packet waits for that where the kernel has
- * the rules, and the first sync leaves more garbage than the rules of 10,000 Services take.
- */
-const RULES_HEAP_BYTES_MAX = 512 * 1024 * 1024;
 
 /** `r2k proxy`: the service proxy alone, in the network namespace it is started in. */
 export const command = () =>
@@ -65,7 +60,7 @@ async function runWith(flags: Flags): Promise<void> {
       };
     },
     // Connections of userspace mode would wait: those of a large heap are not held for it.
-    mode === "userspace" ? undefined : () => collectGarbage(RULES_HEAP_BYTES_MAX),
+    mode === "userspace" ? undefined : () => collectGarbage(COLLECTED_HEAP_BYTES_MAX),
   );
 }
 
