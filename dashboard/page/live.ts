@@ -1,6 +1,7 @@
 import { isExpired, isForbidden, isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { canDo } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import { Backoff } from "@raft2kube/reconcile/backoff.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
@@ -8,8 +9,8 @@ import { type AnyObject, resource } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 
 const PAUSE_MS = 2_000;
-/** Pause after an answer that seldom changes: the object is not there, or may not be read. */
-const REFUSED_PAUSE_MS = 30_000;
+/** Pauses after answers that may not change: nothing is there, or it is forbidden. */
+const REFUSED_PAUSES = { first_ms: PAUSE_MS, most_ms: 30_000 };
 const DELETED = "it has been deleted";
 const clock = systemClock();
 
@@ -23,14 +24,16 @@ export function follow(
 ): () => void {
   const end = new AbortController();
   const run = async () => {
+    const refusals = new Backoff(REFUSED_PAUSES);
     while (!end.signal.aborted) {
       let next_ms = clock.monotonic() + PAUSE_MS;
       try {
         await round(end.signal);
+        refusals.reset();
       } catch (thrown) {
         if (!end.signal.aborted && !isExpired(thrown)) failed(messageOf(thrown));
         const isRefused = isNotFound(thrown) || isForbidden(thrown);
-        next_ms = clock.monotonic() + (isRefused ? REFUSED_PAUSE_MS : PAUSE_MS);
+        next_ms = clock.monotonic() + (isRefused ? refusals.next() : PAUSE_MS);
       }
       const pause_ms = next_ms - clock.monotonic();
       if (pause_ms > 0) await new Promise((resolve) => setTimeout(resolve, pause_ms));
