@@ -1,5 +1,5 @@
 /** Conversions between types: `int(x)`, `string(x)`, ... Source: cel-spec; texts are Go's. */
-import { goInt64 } from "@raft2kube/std/go-values.ts";
+import { goInt64, goUint64 } from "@raft2kube/std/go-values.ts";
 import { error, INT_OVERFLOW, UINT_OVERFLOW } from "./failures.ts";
 import { INT_MAX, INT_MIN, int, timestamp, typeOfValue, UINT_MAX } from "./operations.ts";
 import { formatDuration, formatTimestamp, parseDuration, parseTimestamp } from "./time.ts";
@@ -48,8 +48,8 @@ export function toUint(value: string | number | bigint): Outcome {
     const inside = value >= 0 && value < Number(UINT_MAX);
     return inside ? new Uint(BigInt(Math.trunc(value))) : UINT_OVERFLOW;
   }
-  if (!/^\d{1,64}$/.test(value) || BigInt(value) > UINT_MAX) return unconvertible(value, "uint");
-  return new Uint(BigInt(value));
+  const parsed = goUint64(value);
+  return parsed === undefined ? unconvertible(value, "uint") : new Uint(parsed);
 }
 
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;

@@ -25,9 +25,10 @@ test("digits without a unit are read once", () => {
 });
 
 test("an integer is read as Go's ParseInt reads it", () => {
-  const texts = ["0", "+7", "-007", "9223372036854775807", "-9223372036854775808"];
-  expect(texts.map(goInt64)).toEqual([0n, 7n, -7n, 2n ** 63n - 1n, -(2n ** 63n)]);
-  for (const text of ["", "+", "x", "1.5", "1_0", " 1", "9223372036854775808"]) {
+  const zeros = "0".repeat(1_000);
+  const texts = ["0", "+7", "-007", `${zeros}8`, "9223372036854775807", "-9223372036854775808"];
+  expect(texts.map(goInt64)).toEqual([0n, 7n, -7n, 8n, 2n ** 63n - 1n, -(2n ** 63n)]);
+  for (const text of ["", "+", "x", "1.5", "1_0", " 1", "+-1", "9223372036854775808"]) {
     expect([text, goInt64(text)]).toEqual([text, undefined]);
   }
 });
