@@ -17,8 +17,8 @@ const REFUSALS = [
   {
     code: "FILE_EXISTS",
     is: errno("EEXIST"),
-    text: "exists, or the part of it that an interrupted command left",
-    remedy: "name another file, or remove that one",
+    text: "exists",
+    remedy: "name another file, or remove that one; an interrupted command leaves a .partial",
   },
   {
     code: "NO_FILE",
@@ -30,7 +30,7 @@ const REFUSALS = [
 
 /**
  * Runs `work` on a file that a user named. Throws CommandError `DISK_FULL`, `FILE_EXISTS` or
- * `NO_FILE`, which names the file, for what its file system refuses.
+ * `NO_FILE` for what a file system refuses, which names the refused file, as far as it is known.
  */
 export async function withFileErrors<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -39,6 +39,7 @@ export async function withFileErrors<T>(path: string, work: () => Promise<T>): P
     const refusal = REFUSALS.find(({ is }) => is(cause));
     if (refusal === undefined) throw cause;
     const { code, text, remedy } = refusal;
-    throw new CommandError(code, `${path} ${text}`, { remedy, cause });
+    const { path: source = path, dest = source } = cause as { path?: string; dest?: string };
+    throw new CommandError(code, `${dest} ${text}`, { remedy, cause });
   }
 }

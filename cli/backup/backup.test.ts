@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -16,7 +16,7 @@ import {
 } from "../spec/config.ts";
 import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts";
 import { storeDir, storeSocket } from "../spec/store.ts";
-import { readHeader } from "./contents.ts";
+import { readFiles, readHeader } from "./contents.ts";
 import { createBackup } from "./create.ts";
 import { encryption } from "./encryption.ts";
 import { restoreBackup } from "./restore.ts";
@@ -178,6 +178,7 @@ it("a backup is refused where another cluster, or this host, has its addresses",
 it("what a killed restore left is removed by the next", async () => {
   const { data } = rootsOf("killed");
   await mkdir(join(data, ".restoring/pki"), { recursive: true });
+  await mkdir(join(data, ".restoring-4711/pki"), { recursive: true });
   await restore(file, "killed");
   expect(readdirSync(data)).toEqual(["saved"]);
 });
@@ -210,10 +211,55 @@ it.each([
   expectNothing(`to-${name}`);
 });
 
-it("a backup replaces no file, and its absence is the store's", async () => {
-  const again = { config, file, passphrase, now_ms: 0, signal };
-  await expect(createBackup(again)).rejects.toMatchObject({ code: "STORE_DOWN" });
-  expect(readdirSync(dir)).not.toContain("cluster.age.partial");
+it("a backup without its store is none, and leaves no part of a file", async () => {
+  const down = { config, file: join(dir, "down.age"), passphrase, now_ms: 0, signal, scryptLogN };
+  await expect(createBackup(down)).rejects.toMatchObject({ code: "STORE_DOWN" });
+  expect(readdirSync(dir).filter((name) => name.startsWith("down"))).toEqual([]);
+});
+
+it.each(["there.age", "there.age.partial"])("a backup replaces no file %s", async (name) => {
+  const there = join(dir, name);
+  await writeFile(there, "another's");
+  const place = { ...config, dataDir: join(dir, `data-${name}`), runDir: join(dir, `run-${name}`) };
+  await mkdir(place.runDir);
+  const store = await startStore({
+    dataDir: storeDir(place),
+    listenClient: { path: storeSocket(place) },
+  });
+  const again = { config: place, file: join(dir, "there.age"), passphrase, now_ms: 0, signal };
+  try {
+    await expect(createBackup({ ...again, scryptLogN })).rejects.toMatchObject({
+      code: "FILE_EXISTS",
+      message: `${there} exists`,
+    });
+  } finally {
+    await store.close();
+  }
+  expect(readFileSync(there, "utf8")).toBe("another's");
+  await rm(there);
+});
+
+describe("a data folder", () => {
+  it.each([
+    ["pki", (path: string) => symlink("pki", path), /pki cannot be read: ELOOP/],
+    ["pki/ca.key", (path: string) => symlink("nowhere", path), /ca.key cannot be read: ENOENT/],
+    ["pki/other", (path: string) => mkdir(path), /other cannot be read: EISDIR/],
+    ["pki/.hidden", (path: string) => writeFile(path, ""), /.hidden has a name/],
+  ])("with a broken %s is refused by its name", async (name, make, message) => {
+    const from = await mkdtemp(join(dir, "broken-"));
+    if (name !== "pki") await mkdir(join(from, "pki"));
+    await make(join(from, name));
+    const refused = { code: "BACKUP_FILE", message: expect.stringMatching(message) };
+    await expect(readFiles(from)).rejects.toMatchObject(refused);
+  });
+
+  it("may have others' files beside the cluster's, which are left out", async () => {
+    const from = await mkdtemp(join(dir, "others-"));
+    for (const name of ["admin.conf", "admin.old.conf", "Notes.yaml", "note.txt"]) {
+      await writeFile(join(from, name), "");
+    }
+    expect((await readFiles(from)).map(({ name }) => name)).toEqual(["admin.conf"]);
+  });
 });
 
 describe("a file that is not as it was written is refused, and leaves nothing", () => {

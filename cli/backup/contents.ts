@@ -1,7 +1,6 @@
-import { globSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
-import { tolerateSync } from "@raft2kube/std/errors.ts";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { errno, messageOf, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
 
@@ -23,10 +22,10 @@ export interface BackupHeader {
 export type BackupFile = { readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /**
- * The files of the data folder that are backed up; the rest is a node's, or made again, as are a
- * control plane's identities from the cluster's.
+ * The folders of the data folder whose files are backed up; the rest is a node's, or made again, as
+ * are a control plane's identities from the cluster's.
  */
-const SOURCES = ["*.{conf,json,yaml}", "{pki,pki/etcd,manifests}/*"];
+const FOLDERS = ["pki", "pki/etcd", "manifests"];
 const TOP_FILE = /^[a-z0-9][A-Za-z0-9_-]*\.(conf|json|yaml)$/;
 const FILE_IN_FOLDER = /^(pki|pki\/etcd|manifests)\/[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
@@ -40,26 +39,37 @@ export const storePartName = (part: number): string => `store/${String(part).pad
 
 /**
  * Reads the certificates, keys, kubeconfigs, configuration and static pods in a cluster's data
- * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, or which is
- * too large.
+ * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, which is too
+ * large, or which cannot be read: a backup without a key would restore another cluster.
  */
 export async function readFiles(dataDir: string): Promise<BackupFile[]> {
-  const found = globSync(SOURCES, { cwd: dataDir, withFileTypes: true });
-  const paths = found.filter((each) => !each.isDirectory());
-  if (paths.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
+  const names = (await reading(dataDir, readdir(dataDir))).filter((name) => TOP_FILE.test(name));
+  for (const folder of FOLDERS) {
+    const path = join(dataDir, folder);
+    const found = (await reading(path, tolerate(readdir(path), errno("ENOENT")))) ?? [];
+    names.push(...found.map((name) => `${folder}/${name}`).filter((it) => !FOLDERS.includes(it)));
+  }
+  if (names.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
   const files: BackupFile[] = [];
-  for (const path of paths.map((each) => join(each.parentPath, each.name)).sort()) {
-    const name = relative(dataDir, path);
+  for (const name of names.sort()) {
+    const path = join(dataDir, name);
     if (!isBackupFile(name)) throw refused(path, "has a name that a backup cannot have");
-    const { size, mode } = await stat(path);
+    const { size, mode } = await reading(path, stat(path));
     if (size > FILE_BYTES_MAX) throw refused(path, `is larger than ${FILE_BYTES_MAX} bytes`);
-    files.push({ name, mode: mode & 0o777, content: await readFile(path) });
+    files.push({ name, mode: mode & 0o777, content: await reading(path, readFile(path)) });
   }
   return files;
 }
 
-function refused(path: string, why: string): CommandError {
-  return new CommandError("BACKUP_FILE", `${path} ${why}`, { remedy: "move it elsewhere" });
+function reading<T>(path: string, work: Promise<T>): Promise<T> {
+  return work.catch((cause: unknown) => {
+    throw refused(path, `cannot be read: ${messageOf(cause)}`, cause);
+  });
+}
+
+function refused(path: string, why: string, cause?: unknown): CommandError {
+  const remedy = "move it elsewhere, unless it is the cluster's";
+  return new CommandError("BACKUP_FILE", `${path} ${why}`, { remedy, cause });
 }
 
 /** Reads a backup's first file. Throws CommandError `NOT_A_BACKUP`, `NEWER_BACKUP`. */

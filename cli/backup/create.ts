@@ -61,10 +61,15 @@ async function* storeParts(config: ClusterConfig, signal: AbortSignal): AsyncGen
         yield { name: storePartName(part++), mode: 0o600, content };
       }
       return;
-    } catch (thrown) {
+    } catch (cause) {
       signal.throwIfAborted();
-      failures.push(`${endpoint}: ${messageOf(thrown)}`);
-      if (part > 0) break;
+      const failure = `${endpoint}: ${messageOf(cause)}`;
+      failures.push(failure);
+      if (part === 0) continue;
+      throw new CommandError("STORE_DOWN", `the store's snapshot broke off: ${failure}`, {
+        remedy: "repeat this",
+        cause,
+      });
     }
   }
   throw new CommandError("STORE_DOWN", `the store does not answer: ${failures.join("; ")}`, {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile, syncDirectory } from "@raft2kube/linux/file/durable-file.ts";
-import { readBounded } from "@raft2kube/runtime/image/http.ts";
+import { readBounded } from "@raft2kube/runtime/image/read-bounded.ts";
 import { tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
@@ -59,12 +59,13 @@ export interface Restored {
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { file, roots, signal } = options;
   await using source = await withFileErrors(file, () => open(file));
-  await using _lock = await lockSlots(roots, systemClock());
+  await using _lock = await lockSlots(roots, systemClock(), { signal });
   const aside = join(roots.data, ASIDE);
-  // One that was killed has left keys.
-  await rm(aside, { recursive: true, force: true });
   try {
     return await withFileErrors(roots.data, async () => {
+      // Those that were killed have left keys; other releases add the process's id.
+      const left = (await readdir(roots.data)).filter((name) => name.startsWith(ASIDE));
+      for (const name of left) await rm(join(roots.data, name), { recursive: true, force: true });
       await mkdir(aside, { mode: 0o700 });
       const header = await unpack(source, { ...options, aside });
       const restored = await settle(header, { ...options, aside });

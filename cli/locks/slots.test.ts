@@ -30,8 +30,16 @@ it("clusters that are started at once get different address ranges", async () =>
 
 it("a start that goes on for too long is named", async () => {
   await using _slots = await lockSlots(roots, clock);
-  const second = lockSlots(roots, clock, 0);
+  const second = lockSlots(roots, clock, { wait_ms: 0 });
   await expect(second).rejects.toMatchObject({ code: "BUSY" });
+});
+
+it("an interrupt ends the wait", async () => {
+  await using _slots = await lockSlots(roots, clock);
+  const abort = new AbortController();
+  const second = lockSlots(roots, clock, { signal: abort.signal });
+  abort.abort(new Error("interrupted"));
+  await expect(second).rejects.toThrow("interrupted");
 });
 
 it("without a new cluster no folder is left, and the next one may choose", async () => {
@@ -42,7 +50,7 @@ it("without a new cluster no folder is left, and the next one may choose", async
   // It has the lock of the folder that is there now, not of the one that was removed.
   await using _slots = await second;
   expect(existsSync(roots.data)).toBe(true);
-  await expect(lockSlots(roots, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
+  await expect(lockSlots(roots, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
 });
 
 it("where the folder cannot be made, preflight says why", async () => {
@@ -55,9 +63,9 @@ it("a folder behind a link is locked and stays; a link to nowhere locks nothing"
   mkdirSync(join(dir, "disk"));
   symlinkSync(join(dir, "disk"), roots.data);
   const first = await lockSlots(roots, clock);
-  await expect(lockSlots(roots, clock, 0)).rejects.toMatchObject({ code: "BUSY" });
+  await expect(lockSlots(roots, clock, { wait_ms: 0 })).rejects.toMatchObject({ code: "BUSY" });
   await first.release();
   rmSync(join(dir, "disk"), { recursive: true });
-  await using slots = await lockSlots(roots, clock, 0);
+  await using slots = await lockSlots(roots, clock, { wait_ms: 0 });
   await slots.release();
 });

@@ -21,12 +21,12 @@ export interface SlotsLock extends AsyncDisposable {
  * Waits until no other start or restore below these roots chooses address ranges: two concurrent
  * ones would choose the same. The lock is the folder's of all clusters, which goes again if it
  * stays empty. Where it cannot be made nothing is locked, and the start's preflight says why.
- * Throws CommandError `BUSY` after `wait_ms`.
+ * Throws CommandError `BUSY` after `wait_ms`, and the signal's reason once it is aborted.
  */
 export async function lockSlots(
   { data }: Pick<ClusterRoots, "data">,
   clock: Clock,
-  wait_ms = WAIT_MS,
+  { signal, wait_ms = WAIT_MS }: { signal?: AbortSignal; wait_ms?: number } = {},
 ): Promise<SlotsLock> {
   const end_ms = clock.monotonic() + wait_ms;
   let lock: FileLock | undefined;
@@ -38,7 +38,8 @@ export async function lockSlots(
         { remedy: "wait until it has ended, then repeat this one" },
       );
     }
-    await delay(clock, LOOK_MS);
+    await delay(clock, LOOK_MS, signal);
+    signal?.throwIfAborted();
   }
   const release = async () => {
     const held = lock;

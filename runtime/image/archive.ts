@@ -14,7 +14,7 @@ import {
   requireFew,
   unnamed,
 } from "./docker-archive.ts";
-import { readBounded } from "./http.ts";
+import { readBounded } from "./read-bounded.ts";
 import { malformed } from "./json.ts";
 import { choosePlatform, type Descriptor, MediaType, parseManifest } from "./manifest.ts";
 import { parseReference } from "./reference.ts";

@@ -187,21 +187,3 @@ async function* bodyOf(
   }
   if (!response.complete) throw unavailable(`${name}: the answer ended early`);
 }
-
-/** An answer's body as a whole; resource-exhausted as soon as it is over the limit. */
-export async function readBounded(
-  body: AsyncIterable<Buffer>,
-  limit_bytes: number,
-  what: string,
-): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    if (size > limit_bytes) {
-      throw new RuntimeError("resource-exhausted", `${what}: more than ${limit_bytes} bytes`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}

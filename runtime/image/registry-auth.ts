@@ -2,7 +2,8 @@ import type { AuthConfig } from "@raft2kube/proto/gen/cri.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { RuntimeError } from "../errors.ts";
 import { CHALLENGE_CHARACTERS, TOKEN_BYTES } from "../limits.ts";
-import { get, readBounded } from "./http.ts";
+import { get } from "./http.ts";
+import { readBounded } from "./read-bounded.ts";
 import { isRecord, parseJson } from "./json.ts";
 
 /** A challenge in `WWW-Authenticate` (RFC 7235; distribution's token spec). */

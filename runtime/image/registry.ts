@@ -10,7 +10,8 @@ import {
   REGISTRY_MESSAGE_CHARACTERS,
 } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
-import { get, type HttpAnswer, readBounded } from "./http.ts";
+import { get, type HttpAnswer } from "./http.ts";
+import { readBounded } from "./read-bounded.ts";
 import { isRecord } from "./json.ts";
 import { MediaType } from "./manifest.ts";
 import { DIGEST, type Reference } from "./reference.ts";

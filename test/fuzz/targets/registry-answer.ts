@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import { get, readBounded } from "@raft2kube/runtime/image/http.ts";
+import { get } from "@raft2kube/runtime/image/http.ts";
+import { readBounded } from "@raft2kube/runtime/image/read-bounded.ts";
 import { errorsOf } from "@raft2kube/runtime/image/registry.ts";
 import { parseChallenge } from "@raft2kube/runtime/image/registry-auth.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
