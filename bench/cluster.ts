@@ -240,7 +240,7 @@ export function within(machine: Machine): number[] {
 const commandOf = (pid: number) => readIfThere(`/proc/${pid}/cmdline`).replaceAll("\0", " ");
 
 /** The text of a process's file; empty when the process has ended. */
-const readIfThere = (path: string) =>
+export const readIfThere = (path: string) =>
   tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT", "ESRCH")) ?? "";
 
 export function note(line: string): void {

@@ -1,20 +1,23 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { KubeadmMachine } from "../test/e2e/machines/kubeadm-machine.ts";
 import { type Machine, Machines, must } from "../test/e2e/machines/machine.ts";
 import { peer, ROOT } from "./apiserver/sides.ts";
 import { median, quantile, type Row, rangeOf } from "./benchmark.ts";
-import { joinWords, note, r2k, ready, within } from "./cluster.ts";
+import { joinWords, note, r2k, readIfThere, ready, within } from "./cluster.ts";
 import type { Load } from "./node/load.ts";
 
 const PODS = 20;
 /** A node's limit by default. */
 const AT_ONCE = 110;
 const ROUNDS = 3;
+/** Looks for a node's agents, which start others meanwhile. */
+const LOOKS_MAX = 10;
 /** The limit here: the cluster's own pods, as its proxy, are beside them. */
 const PODS_MAX = AT_ONCE + 20;
 const OURS = "ours";
@@ -75,9 +78,9 @@ export async function node(args: readonly string[] = []): Promise<Row[]> {
     }
   });
   const work = measured(machines, {
-    pods: Number(values.pods ?? PODS),
-    atOnce: Number(values["at-once"] ?? AT_ONCE),
-    rounds: Number(values.rounds ?? ROUNDS),
+    pods: countOf(values.pods, PODS),
+    atOnce: countOf(values["at-once"], AT_ONCE),
+    rounds: countOf(values.rounds, ROUNDS),
   });
   try {
     return await Promise.race([work, interrupted]);
@@ -88,6 +91,12 @@ export async function node(args: readonly string[] = []): Promise<Row[]> {
       await openCgroups().remove(group, { clock: systemClock() });
     }
   }
+}
+
+function countOf(text: string | undefined, otherwise: number): number {
+  const count = Number(text ?? otherwise);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new Error(`"${text}" is no count: give a whole number of at least 1`);
 }
 
 async function measured(machines: Machines, { pods, atOnce, rounds }: Counts): Promise<Row[]> {
@@ -150,10 +159,12 @@ async function connect(plane: Machine, machine: Machine, subnet: string): Promis
   const group = agentsOf(machine.name);
   openCgroups().create(group);
   const [root] = ["/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup"].filter(existsSync);
-  const isOfPod = (pid: number) =>
-    readFileSync(`/proc/${pid}/cgroup`, "utf8").includes(groupOf(""));
-  for (const pid of within(machine)) {
-    if (!isOfPod(pid)) writeFileSync(`${root}${group}/cgroup.procs`, String(pid));
+  const isPlaced = (pid: number) => readIfThere(`/proc/${pid}/cgroup`).includes(groupOf(""));
+  const place = (pid: number) => writeFileSync(`${root}${group}/cgroup.procs`, String(pid));
+  for (let looks = 0; looks < LOOKS_MAX; looks++) {
+    const others = within(machine).filter((pid) => !isPlaced(pid));
+    if (others.length === 0) break;
+    for (const pid of others) tolerateSync(() => place(pid), errno("ENOENT", "ESRCH"));
   }
 }
 

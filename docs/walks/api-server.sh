@@ -8,7 +8,7 @@ port=$3
 shift 3
 # Those that were told to end still have the ports and the store's folder.
 for old in "$dir/api-server.pid" "$dir/store.pid"; do
-  [ ! -e "$old" ] || tail -f /dev/null --pid "$(cat "$old")"
+  [ ! -e "$old" ] || timeout 60 tail -f /dev/null --pid "$(cat "$old")"
 done
 store=http://127.0.0.1:$((port + 1000))
 r2k store --data-dir "$dir/store" --listen-client-urls "$store" > "$dir/store.log" 2>&1 &
