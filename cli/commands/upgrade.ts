@@ -13,12 +13,13 @@ import { withReleaseImages } from "../machine/upgrade/images.ts";
 import {
   applyUpgrade,
   newManifests,
+  ownClient,
   requireControlPlane,
   type Upgrade,
   untilAnswered,
   upgradeNode,
 } from "../machine/upgrade/upgrade.ts";
-import { compareVersions, requireNone, upgradeFaults } from "../machine/upgrade/versions.ts";
+import { compareVersions, requireUpgradable } from "../machine/upgrade/versions.ts";
 import { CommandError, table } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { machineContext } from "./machine-context.ts";
@@ -26,17 +27,18 @@ import { machineContext } from "./machine-context.ts";
 type Flags = { readonly patches?: string };
 
 const STEPS = [
-  { form: "plan", text: "Print what would change, and what forbids it.", run: plan },
-  { form: "diff", text: "Print how this machine's static pods would change.", run: diff },
-  { form: "apply [version]", text: "Upgrade the first control plane machine.", run: apply },
-  { form: "node", text: "Upgrade this machine, after the first one.", run: node },
+  { name: "plan", text: "Print what would change, and what forbids it.", run: plan },
+  { name: "diff", text: "Print how this machine's static pods would change.", run: diff },
+  { name: "apply", text: "Upgrade the first control plane machine.", run: apply },
+  { name: "node", text: "Upgrade this machine, after the first one.", run: node },
 ];
 
 /** `r2k upgrade`: takes a cluster of init and join to this release, in kubeadm's words. */
 export function command(): Command {
   const upgrade = new Command("upgrade").description("Take a cluster of machines to this release.");
-  for (const { form, text, run } of STEPS) {
-    const step = upgrade.command(form).description(text);
+  for (const { name, text, run } of STEPS) {
+    const step = upgrade.command(name).description(text);
+    if (run === apply) step.argument("[version]", "this release's version, to be sure of it");
     step.option("--patches <dir>", "the folder of patches that this machine was made with");
     step.action(async () => run(await assemble(step.opts<Flags>()), step.args[0]));
   }
@@ -48,8 +50,8 @@ async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
   await checkPatches(directory);
   const machine = await ownMachine();
   const clock = systemClock();
-  if (existsSync(UPGRADE_BACKUP_DIR)) await untilAnswered({ clock });
-  using client = await machineClient({ clock });
+  if (existsSync(UPGRADE_BACKUP_DIR)) await untilAnswered({ clock }, machine);
+  using client = await ownClient({ clock }, machine);
   const { config, version } = await storedConfig(client, machine.manifests.size > 0);
   const init = { ...config.init, ...given({ patches: directory ? { directory } : undefined }) };
   const { nodeName, address: apiserverAdvertiseAddress, bindPort: apiserverBindPort } = machine;
@@ -75,7 +77,7 @@ This r2k: ${API_LEVEL} (build ${build})
 ${table([["COMPONENT", "NODE", "CURRENT", "TARGET"], ...pods, ...nodes])}
 
 `);
-  requireNone(upgradeFaults(API_LEVEL, parts));
+  requireUpgradable(API_LEVEL, parts);
   process.stdout.write(`On ${machine.nodeName}: r2k upgrade apply ${API_LEVEL}
 On each other machine, its pods drained: r2k upgrade node
 `);

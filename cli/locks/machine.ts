@@ -14,6 +14,6 @@ export function lockMachine(): FileLock {
   const pid = lockHolder(LOCKED);
   const text = "another init, join, upgrade or reset is at work on this machine";
   throw new CommandError("BUSY", pid === undefined ? text : `${text}: process ${pid}`, {
-    remedy: `wait until it has ended, or end it${pid ? ` (kill ${pid})` : ""}; then repeat this`,
+    remedy: `wait until it has ended, or end it${pid ? ` (kill -INT ${pid})` : ""}; then repeat this`,
   });
 }

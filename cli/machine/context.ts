@@ -34,24 +34,23 @@ export function endpointOf({ config, address, bindPort }: MachineContext): strin
   return /:\d+$/.test(endpoint) ? endpoint : `${endpoint}:${bindPort}`;
 }
 
-/** A machine's users, the one with the most rights first: super-admin's need no object. */
-const USERS = ["super-admin", "admin", "kubelet"];
-
-/** A client with all that this machine may do in the cluster, or as another of its users. */
+/**
+ * A client with every right: super-admin's, which needs no object of the cluster; admin's on
+ * machines that joined it; or that of another kubeconfig of this machine.
+ */
 export async function machineClient(
   { clock }: Pick<MachineContext, "clock">,
   user?: string,
 ): Promise<KubeClient> {
-  const first = USERS.find((each) => existsSync(kubeconfigPath(each))) ?? "admin";
-  const connection = await kubeConnection(kubeconfigPath(user ?? first));
+  const admin = existsSync(kubeconfigPath("super-admin")) ? "super-admin" : "admin";
+  const connection = await kubeConnection(kubeconfigPath(user ?? admin));
   return new KubeClient({ ...connection, clock, userAgent: "r2k-init" });
 }
 
+type Waiting = Pick<MachineContext, "clock"> & Partial<Pick<MachineContext, "signal">>;
+
 /** The limits of a wait for a machine or its cluster, which an interrupt ends. */
-export function within(
-  { clock, signal }: Pick<MachineContext, "clock"> & Partial<Pick<MachineContext, "signal">>,
-  timeout_ms: number,
-) {
+export function within({ clock, signal }: Waiting, timeout_ms: number) {
   return { clock, timeout_ms, interval_ms: INTERVAL_MS, ...given({ signal }) };
 }
 
@@ -60,7 +59,7 @@ type InVain = { readonly code: string; readonly text: string; readonly remedy: s
 
 /** Waits as `waitFor` does; in vain it throws `inVain`, followed by the last error. */
 export async function awaited<T>(
-  context: Parameters<typeof within>[0],
+  context: Waiting,
   what: string,
   probe: () => T | Promise<T>,
   timeout_ms: number,

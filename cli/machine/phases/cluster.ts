@@ -85,16 +85,16 @@ export async function markControlPlane(context: MachineContext): Promise<void> {
   const taints = (config.init.nodeRegistration.taints ?? [
     { key: CONTROL_PLANE_LABEL, effect: "NoSchedule" },
   ]) as readonly Taint[];
+  const keys = new Set(taints.map(({ key }) => key));
   progress.note(
     `[mark-control-plane] Marking the node ${name} as control-plane by adding the ` +
-      `labels: [${CONTROL_PLANE_LABEL} ${EXCLUDE}] and taints: [${taints.map((taint) => taint.key).join(" ")}]`,
+      `labels: [${CONTROL_PLANE_LABEL} ${EXCLUDE}] and taints: [${[...keys].join(" ")}]`,
   );
   using client = await machineClient(context);
   const nodes = client.resource<Node>(NODES);
   const mark = async () => {
     const found = await nodes.get({ name });
     const labels = { ...found.metadata.labels, [CONTROL_PLANE_LABEL]: "", [EXCLUDE]: "" };
-    const keys = new Set(taints.map(({ key }) => key));
     const others = (found.spec?.taints ?? []).filter(({ key }) => !keys.has(key));
     const spec = { ...found.spec, taints: [...others, ...taints] };
     return nodes.update({ ...found, metadata: { ...found.metadata, labels }, spec });

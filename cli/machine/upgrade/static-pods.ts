@@ -1,4 +1,4 @@
-import { rm, stat } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { connectRuntime, type Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
@@ -74,7 +74,10 @@ class StaticPods {
     if (old === text && !isBegun) {
       return this.#note(`Current and new manifests of ${pod} are equal, skipping`);
     }
-    if (!isBegun) await replaceFile(backupPath(pod), old, { mode: 0o600 });
+    if (!isBegun) {
+      await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
+      await replaceFile(backupPath(pod), old, { mode: 0o600 });
+    }
     if (old !== text) await replaceFile(manifestPath(pod), text, { mode: 0o600 });
     this.#note(
       `Moved new manifest to "${manifestPath(pod)}" and backed up ` +

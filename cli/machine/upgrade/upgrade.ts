@@ -18,7 +18,7 @@ import { withReleaseImages } from "./images.ts";
 import { withLease } from "./lease.ts";
 import { upgradeNodeAgent } from "./node-agent.ts";
 import { upgradeStaticPods } from "./static-pods.ts";
-import { nodeFaults, requireNone, upgradeFaults } from "./versions.ts";
+import { nodeFaults, requireNone, requireUpgradable } from "./versions.ts";
 
 /** A machine and the release that it is upgraded to: this one. */
 export interface Upgrade {
@@ -56,7 +56,8 @@ export async function applyUpgrade({ context, machine, cluster, build }: Upgrade
   await withLease(context, client, async () => {
     const { progress } = context;
     progress.note("[preflight] Running pre-flight checks");
-    requireNone(upgradeFaults(API_LEVEL, await clusterParts(client, cluster)));
+    await client.requestText({ method: "GET", path: "/readyz" });
+    requireUpgradable(API_LEVEL, await clusterParts(client, cluster));
     progress.note(`[upgrade/versions] Cluster version: ${cluster}`);
     progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
     const upgraded = await withReleaseImages(context, build);
@@ -81,12 +82,19 @@ export async function upgradeNode({ context, machine, cluster, build }: Upgrade)
   await withLease(context, client, work);
 }
 
+/** A client with what a machine may do in the cluster: a worker by its kubelet's certificate. */
+export const ownClient = (context: Pick<MachineContext, "clock">, { manifests }: OwnMachine) =>
+  machineClient(context, manifests.size > 0 ? undefined : "kubelet");
+
 /**
  * Waits for the API server, which an interrupted upgrade may have left at its start. Throws
  * CommandError `UPGRADE` where it does not come back.
  */
-export async function untilAnswered(context: Pick<MachineContext, "clock">): Promise<void> {
-  using client = await machineClient(context);
+export async function untilAnswered(
+  context: Pick<MachineContext, "clock">,
+  machine: OwnMachine,
+): Promise<void> {
+  using client = await ownClient(context, machine);
   const ask = () => client.requestText({ method: "GET", path: "/readyz" });
   await awaited(context, "the API server", ask, API_TIMEOUT_MS, {
     code: "UPGRADE",

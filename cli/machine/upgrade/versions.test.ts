@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { nodeFaults, parseVersion, upgradeFaults } from "./versions.ts";
+import { nodeFaults, parseVersion, requireUpgradable, upgradeFaults } from "./versions.ts";
 
 const found = (cluster: string, kubelets: Record<string, string> = {}, apiServer = cluster) => ({
   cluster,
@@ -23,10 +23,23 @@ test.each([
   ["another major version", "v2.0.0", found("v1.36.0"), /more than one minor/],
   ["a kubelet four behind", "v1.36.0", found("v1.35.0", { n: "v1.32.9" }), /n is v1.32.9.*v1.33/],
   ["a newer kubelet", "v1.36.0", found("v1.36.0", { n: "v1.36.1" }), /n is v1.36.1, newer/],
-  ["a plane down", "v1.36.0", { ...found("v1.36.0"), unready: ["cp-2"] }, /not Ready: cp-2/],
   ["a kubelet of no version", "v1.36.0", found("v1.36.0", { n: "x" }), /n reports no version/],
 ])("%s is refused", (_, target, versions, reason) => {
   expect(upgradeFaults(target, versions).join()).toMatch(reason);
+});
+
+test("a control plane node that is not Ready has its own remedy; versions come first", () => {
+  const unready = ["cp-2"];
+  const run = (cluster: string) => requireUpgradable("v1.36.0", { ...found(cluster), unready });
+  expect(() => run("v1.36.0")).toThrow(
+    expect.objectContaining({
+      message: "control plane nodes are not Ready: cp-2",
+      remedy: expect.stringContaining("kubectl delete node"),
+      exitCode: 1,
+    }),
+  );
+  expect(() => run("v1.37.0")).toThrow(expect.objectContaining({ exitCode: 2 }));
+  expect(() => requireUpgradable("v1.36.0", found("v1.36.0"))).not.toThrow();
 });
 
 test("a node follows the control plane, and never passes it", () => {

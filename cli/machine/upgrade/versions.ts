@@ -38,7 +38,7 @@ const goesBack = (cluster: string, target: string) =>
 
 /** Returns what forbids an upgrade of the control plane to `target`, by kubeadm's rules. Pure. */
 export function upgradeFaults(target: string, parts: ClusterParts): string[] {
-  const { cluster, apiServer, kubelets, unready } = parts;
+  const { cluster, apiServer, kubelets } = parts;
   const newest = compareVersions(cluster, apiServer) > 0 ? cluster : apiServer;
   if (compareVersions(target, newest) < 0) return [goesBack(newest, target)];
   const { major, minor } = parseVersion(newest);
@@ -47,11 +47,8 @@ export function upgradeFaults(target: string, parts: ClusterParts): string[] {
   const next = `upgrade to v${major}.${minor + 1} first`;
   const skipped = `from ${newest} to ${target} is more than one minor version: ${next}`;
   const faults = [...kubelets].map(([node, version]) => kubeletFault(target, node, version));
-  // An upgrade ends what runs for a moment: what is missing already would be missed for longer.
-  const down = `control plane nodes are not Ready: ${unready.join(", ")}; kubectl describe node`;
   return [
     ...(isNext ? [] : [skipped]),
-    ...(unready.length === 0 ? [] : [`${down}, or kubectl delete node if it is lost for good`]),
     ...faults.filter((fault) => fault !== undefined),
   ];
 }
@@ -82,5 +79,16 @@ export function requireNone(faults: readonly string[]): void {
   throw new CommandError("UPGRADE", `this upgrade is not possible: ${faults.join("; ")}`, {
     remedy: "use the r2k of a release that follows the cluster's; r2k upgrade plan shows both",
     exitCode: 2,
+  });
+}
+
+/** Throws CommandError `UPGRADE` for what forbids an upgrade of the control plane to `target`. */
+export function requireUpgradable(target: string, parts: ClusterParts): void {
+  requireNone(upgradeFaults(target, parts));
+  // An upgrade ends what runs for a moment: what is missing already would be missed for longer.
+  if (parts.unready.length === 0) return;
+  const text = `control plane nodes are not Ready: ${parts.unready.join(", ")}`;
+  throw new CommandError("UPGRADE", text, {
+    remedy: "kubectl describe node; of a machine that is lost for good: kubectl delete node",
   });
 }
