@@ -39,8 +39,8 @@ export const storePartName = (part: number): string => `store/${String(part).pad
 
 /**
  * Reads the certificates, keys, kubeconfigs, configuration and static pods in a cluster's data
- * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, which is too
- * large, or which cannot be read: a backup without a key would restore another cluster.
+ * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, which is
+ * too large, or which cannot be read: a backup without a key would restore another cluster.
  */
 export async function readFiles(dataDir: string): Promise<BackupFile[]> {
   const names = (await reading(dataDir, readdir(dataDir))).filter((name) => TOP_FILE.test(name));

@@ -14,9 +14,9 @@ import {
   requireFew,
   unnamed,
 } from "./docker-archive.ts";
-import { readBounded } from "./read-bounded.ts";
 import { malformed } from "./json.ts";
 import { choosePlatform, type Descriptor, MediaType, parseManifest } from "./manifest.ts";
+import { readBounded } from "./read-bounded.ts";
 import { parseReference } from "./reference.ts";
 import type { ImageStore } from "./store.ts";
 import { tarEntries } from "./tar/read.ts";

@@ -3,8 +3,8 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import { RuntimeError } from "../errors.ts";
 import { CHALLENGE_CHARACTERS, TOKEN_BYTES } from "../limits.ts";
 import { get } from "./http.ts";
-import { readBounded } from "./read-bounded.ts";
 import { isRecord, parseJson } from "./json.ts";
+import { readBounded } from "./read-bounded.ts";
 
 /** A challenge in `WWW-Authenticate` (RFC 7235; distribution's token spec). */
 export type Challenge = { scheme: string; parameters: Record<string, string> };

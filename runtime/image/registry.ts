@@ -11,9 +11,9 @@ import {
 } from "../limits.ts";
 import { digestOf } from "./blobs.ts";
 import { get, type HttpAnswer } from "./http.ts";
-import { readBounded } from "./read-bounded.ts";
 import { isRecord } from "./json.ts";
 import { MediaType } from "./manifest.ts";
+import { readBounded } from "./read-bounded.ts";
 import { DIGEST, type Reference } from "./reference.ts";
 import { answerChallenge, parseChallenge } from "./registry-auth.ts";
 

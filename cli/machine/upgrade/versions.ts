@@ -47,10 +47,7 @@ export function upgradeFaults(target: string, parts: ClusterParts): string[] {
   const next = `upgrade to v${major}.${minor + 1} first`;
   const skipped = `from ${newest} to ${target} is more than one minor version: ${next}`;
   const faults = [...kubelets].map(([node, version]) => kubeletFault(target, node, version));
-  return [
-    ...(isNext ? [] : [skipped]),
-    ...faults.filter((fault) => fault !== undefined),
-  ];
+  return [...(isNext ? [] : [skipped]), ...faults.filter((fault) => fault !== undefined)];
 }
 
 function kubeletFault(target: string, node: string, version: string): string | undefined {
