@@ -6,7 +6,7 @@ import { httpTarget } from "@raft2kube/kubelet/probes/handler-address.ts";
 import { httpGet } from "@raft2kube/kubelet/probes/http-get.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
+import { type Container, ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { parse } from "yaml";
@@ -22,6 +22,7 @@ const PROBE = { timeout_ms: 5_000, userAgent: "r2k-upgrade" };
 /** A component that has ended so often since its manifest changed does not work. */
 const ENDS_MAX = 2;
 
+const uidOf = ({ labels }: Container) => labels["io.kubernetes.pod.uid"];
 const backupPath = (pod: StaticPod) => join(UPGRADE_BACKUP_DIR, `${pod}.yaml`);
 
 /**
@@ -78,12 +79,12 @@ class StaticPods {
       await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
       await replaceFile(backupPath(pod), old, { mode: 0o600 });
     }
-    if (old !== text) await replaceFile(manifestPath(pod), text, { mode: 0o600 });
+    const isNew = await this.#place(pod, text);
     this.#note(
       `Moved new manifest to "${manifestPath(pod)}" and backed up ` +
         `old manifest to "${backupPath(pod)}"`,
     );
-    await this.#untilHealthy(pod, text);
+    await this.#untilHealthy(pod, text, isNew);
     this.#note(`Component "${pod}" upgraded successfully!`);
   }
 
@@ -93,18 +94,34 @@ class StaticPods {
       const text = await readIfPresent(backupPath(pod));
       if (text === undefined || text === (await readIfPresent(manifestPath(pod)))) continue;
       this.#note(`Putting the old manifest of ${pod} back`);
-      await replaceFile(manifestPath(pod), text, { mode: 0o600 });
-      await this.#untilHealthy(pod, text);
+      await this.#untilHealthy(pod, text, await this.#place(pod, text));
     }
     await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
   }
 
-  /** Waits for a container that is younger than the manifest, and whose readiness probe succeeds. */
-  async #untilHealthy(pod: StaticPod, text: string): Promise<void> {
-    const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
+  /**
+   * Writes a manifest that is not there yet. Resolves with the test for containers by it: none of
+   * the pod before, which may be started again until the kubelet reads the manifest; a run that
+   * goes on after another knows them by their age.
+   */
+  async #place(pod: StaticPod, text: string): Promise<(container: Container) => boolean> {
+    if ((await readIfPresent(manifestPath(pod))) === text) {
+      const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
+      return ({ createdAt }) => createdAt > mtimeNs;
+    }
+    const found = await this.#containersOf(pod);
+    const ids = new Set(found.map(({ id }) => id));
+    // A pod that ran before this one has its uid again once its manifest is back.
+    const [former] = found.sort((a, b) => Number(b.createdAt - a.createdAt)).map(uidOf);
+    await replaceFile(manifestPath(pod), text, { mode: 0o600 });
+    return (container) => !ids.has(container.id) && uidOf(container) !== former;
+  }
+
+  /** Waits for a new container whose readiness probe succeeds. */
+  async #untilHealthy(pod: StaticPod, text: string, isNew: (container: Container) => boolean) {
     let ends = 0;
     const isUp = async () => {
-      const found = (await this.#containersOf(pod)).filter((each) => each.createdAt > mtimeNs);
+      const found = (await this.#containersOf(pod)).filter(isNew);
       ends = Math.max(0, ...found.map(({ metadata }) => metadata?.attempt ?? 0));
       const isRunning = found.some(({ state }) => state === ContainerState.CONTAINER_RUNNING);
       return ends >= ENDS_MAX || (isRunning && (await probe(text)));
