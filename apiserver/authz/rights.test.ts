@@ -319,6 +319,8 @@ it("a policy shows no parameters that its author may not read", async () => {
       expect((await send(`${policies}/configmap/status`, changed, "PATCH")).status).toBe(200);
     }
     expect((await send(bindings, bind("secret", { name: "shown" }))).status).toBe(201);
+    // The right to get each of them is none to find them.
+    expect((await send(bindings, bind("configmap", { selector: {} }))).status).toBe(422);
     const moved = { spec: { paramRef: { ...ref, ...kept } } };
     expect((await send(`${bindings}/secret`, moved, "PATCH")).status).toBe(422);
     expect((await send(bindings, bind("configmap", kept))).status).toBe(201);

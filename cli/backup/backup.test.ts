@@ -4,6 +4,9 @@ import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
+import { RpcError, Status } from "@raft2kube/rpc/error.ts";
+import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { verify } from "@raft2kube/store/inspect.ts";
 import { startStore } from "@raft2kube/store/main.ts";
@@ -215,6 +218,33 @@ it("a backup without its store is none, and leaves no part of a file", async () 
   const down = { config, file: join(dir, "down.age"), passphrase, now_ms: 0, signal, scryptLogN };
   await expect(createBackup(down)).rejects.toMatchObject({ code: "STORE_DOWN" });
   expect(readdirSync(dir).filter((name) => name.startsWith("down"))).toEqual([]);
+});
+
+it("a snapshot that breaks off is not continued with another member's", async () => {
+  const sockets = ["breaks.sock", "whole.sock"].map((name) => join(dir, name));
+  const parts = (broken: boolean) =>
+    async function* () {
+      yield { blob: Buffer.from("part"), remainingBytes: 1 };
+      if (broken) throw new RpcError(Status.UNAVAILABLE, "the member ends");
+    };
+  const servers = await Promise.all(
+    sockets.map((path, i) => {
+      const services = [serve(Maintenance, { snapshot: parts(i === 0) })];
+      return serveGrpc({ listen: { path }, services });
+    }),
+  );
+  const etcdServers = servers.map(({ address }) => address).join();
+  const broken = { config: { ...config, etcdServers }, file: join(dir, "broken.age") };
+  try {
+    const rest = { passphrase, now_ms: 0, signal, scryptLogN };
+    await expect(createBackup({ ...broken, ...rest })).rejects.toMatchObject({
+      code: "STORE_DOWN",
+      message: expect.stringContaining("broke off") as string,
+    });
+    expect(readdirSync(dir).filter((name) => name.startsWith("broken"))).toEqual([]);
+  } finally {
+    await Promise.all(servers.map((server) => server.close()));
+  }
 });
 
 it.each(["there.age", "there.age.partial"])("a backup replaces no file %s", async (name) => {
