@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join, sep } from "node:path";
+import { join } from "node:path";
 import { ROOT } from "./bundle.ts";
 
 const TEXTS = /^(licen[sc]e|copying|notice)/i;
@@ -11,9 +11,11 @@ const TEXTS = /^(licen[sc]e|copying|notice)/i;
  */
 export function writeNotices(file: string): void {
   const listed = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: ROOT });
-  const dirs = listed.toString().split("\n");
-  const packages = dirs.filter((dir) => dir.includes(`${sep}node_modules${sep}`));
-  const notices = new Set(packages.filter((dir) => !dir.includes("@raft2kube")).map(noticeOf));
+  const modules = join(ROOT, "node_modules/");
+  const packages = listed.toString().split("\n");
+  const isOwn = (dir: string) => dir.startsWith(`${modules}@raft2kube/`);
+  const others = packages.filter((dir) => dir.startsWith(modules) && !isOwn(dir));
+  const notices = new Set(others.map(noticeOf));
   writeFileSync(file, [...notices].sort().join(`\n${"-".repeat(80)}\n\n`));
 }
 
