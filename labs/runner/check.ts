@@ -79,7 +79,8 @@ export type OnOutcome = (outcome: CheckOutcome) => void;
  * of a lab with `atOnce` share a process for each processor. Empty trees judge the reference.
  * Without `all` the first failure that decides ends the run: a failed scenario; a check that hangs;
  * or a failed rule, once a scenario that shows the same mistake was found or looked for. Parts that
- * are not written yet do not decide the result. Outcomes come by process, in the order of its files.
+ * are not written yet do not decide the result. Outcomes come by process, in the order of its
+ * files.
  */
 export async function runLabChecks(
   lab: Lab,
