@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { paced } from "./paced.ts";
 import type { PortForwardOptions } from "./port-forward.ts";
 import { forwardOverSpdy } from "./port-forward-spdy.ts";
 import { refuseUpgrade, upgradeToSpdy, wantsUpgrade } from "./upgrade.ts";
@@ -19,7 +20,7 @@ export async function acceptPortForward(
 ): Promise<void> {
   if (wantsUpgrade(request, "spdy/3.1")) {
     const protocol = upgradeToSpdy(request, socket, head, [SPDY_PROTOCOL, ""]);
-    if (protocol !== undefined) await forwardOverSpdy(socket, options);
+    if (protocol !== undefined) await forwardOverSpdy(paced(socket), options);
     return;
   }
   if (wantsUpgrade(request, "websocket")) {

@@ -4,6 +4,7 @@ import { finished } from "node:stream/promises";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { delay } from "@raft2kube/std/wait.ts";
 import { FLUSH_TIMEOUT_MS, STREAM_CREATION_TIMEOUT_MS } from "./limits.ts";
+import { paced } from "./paced.ts";
 import type { CommandStreams, RemoteCommand } from "./remote-command.ts";
 import { ResizeFeed } from "./resize.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
@@ -87,7 +88,7 @@ export async function acceptSpdyCommand(
   const protocol = upgradeToSpdy(request, socket, head, PROTOCOLS);
   if (protocol === undefined) return undefined;
   const expected = expectedTypes(options.streams, protocol);
-  const collected = await collectStreams(socket, expected, options.clock);
+  const collected = await collectStreams(paced(socket), expected, options.clock);
   if (!collected) return undefined;
   const { connection, streams } = collected;
   const gone = new AbortController();

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES } from "./limits.ts";
+import { paced } from "./paced.ts";
 import { headerList, refuseUpgrade } from "./upgrade.ts";
 
 /**
@@ -46,7 +47,7 @@ export function upgradeToFrames(
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve(undefined);
     socket.once("close", () => resolve(undefined));
-    server.handleUpgrade(request, socket, head, (webSocket) => {
+    server.handleUpgrade(request, paced(socket), head, (webSocket) => {
       webSocket.on("error", () => webSocket.terminate());
       resolve(webSocket);
     });

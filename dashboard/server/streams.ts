@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
+import { paced } from "@raft2kube/streaming/paced.ts";
 import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
@@ -45,7 +46,7 @@ export class Streams {
       endRefused(socket, `HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
       return;
     }
-    this.#server.handleUpgrade(request, socket, head, (page) => {
+    this.#server.handleUpgrade(request, paced(socket), head, (page) => {
       page.on("error", () => page.terminate());
       const giveBack = this.#open.take(owner);
       const gone = new AbortController();

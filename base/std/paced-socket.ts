@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { InputTurns } from "@raft2kube/std/input-turns.ts";
+import type { InputTurns } from "./input-turns.ts";
 
 type Done = (error?: Error | null) => void;
 
@@ -16,7 +16,8 @@ export class PacedSocket extends Duplex {
     this.on("error", () => this.destroy());
     this.#socket = socket;
     socket.on("data", (chunk) => turns.receive(socket, () => this.push(chunk)));
-    socket.on("end", () => this.push(null));
+    // An end comes also while its source is paused; what came before it goes first.
+    socket.on("end", () => turns.receive(socket, () => this.push(null)));
     socket.on("timeout", () => this.emit("timeout"));
     socket.on("error", (error) => this.destroy(error));
     socket.on("close", () => this.destroy());

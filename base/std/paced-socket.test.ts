@@ -1,0 +1,21 @@
+import type { Socket } from "node:net";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { ManualClock } from "./clock.ts";
+import { InputTurns } from "./input-turns.ts";
+import { INPUT_TURN_MS } from "./limits.ts";
+import { PacedSocket } from "./paced-socket.ts";
+
+test("an end does not overtake input that waits for its turn", async () => {
+  const clock = new ManualClock();
+  const turns = new InputTurns(clock);
+  const idle = { pause: () => undefined, resume: () => undefined };
+  const socket = new PassThrough();
+  const paced = new PacedSocket(socket as unknown as Socket, turns);
+  // Another connection has used up this turn.
+  turns.receive(idle, () => (clock.advance(INPUT_TURN_MS), true));
+  socket.emit("data", Buffer.from("last"));
+  socket.emit("end");
+  expect(await text(paced)).toBe("last");
+});

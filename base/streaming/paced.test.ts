@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { acceptRemoteCommand } from "./accept-remote-command.ts";
+import { SpdyConnection } from "./spdy/connection.ts";
+import { dataHeader } from "./spdy/frames.ts";
+
+const CONNECTIONS = 32;
+/** About what one read of a connection gets. */
+const FLOOD_BYTES = 60 << 10;
+
+let server: Server;
+let sockets: Duplex[];
+beforeEach(async () => {
+  sockets = [];
+  server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+});
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  server.close();
+});
+
+/** Serves a command, whose input is read; `onInput` is called with what comes. */
+async function open(headers: Record<string, string>, onInput: () => void): Promise<Socket> {
+  const asked = once(server, "upgrade") as Promise<[IncomingMessage, Socket, Buffer]>;
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const lines = Object.entries({ Host: "x", Connection: "Upgrade", ...headers });
+  client.write(`GET /exec HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n`);
+  const [request, ours, head] = await asked;
+  sockets.push(client, ours);
+  const streams = { stdin: true, stdout: true, stderr: false, tty: false };
+  const remote = acceptRemoteCommand(request, ours, head, { streams, clock: systemClock() });
+  void remote.then((command) => command?.stdin?.on("data", onInput));
+  await once(client, "data");
+  return client;
+}
+
+async function overWebSocket(onInput: () => void): Promise<() => void> {
+  const headers = {
+    Upgrade: "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+  };
+  const client = await open(headers, onInput);
+  const empty = Buffer.of(0x82, 0x80, 0, 0, 0, 0);
+  const input = Buffer.of(0x82, 0x82, 0, 0, 0, 0, 0, 1);
+  return () => client.write(Buffer.concat([flood(empty), input]));
+}
+
+async function overSpdy(onInput: () => void): Promise<() => void> {
+  const headers = { Upgrade: "SPDY/3.1", "X-Stream-Protocol-Version": "v4.channel.k8s.io" };
+  const client = await open(headers, onInput);
+  const connection = new SpdyConnection(client, { role: "client", onStream: () => undefined });
+  for (const streamtype of ["error", "stdin", "stdout"]) await connection.open({ streamtype });
+  const input = Buffer.concat([dataHeader(3, 1, false), Buffer.of(1)]);
+  return () => client.write(Buffer.concat([flood(dataHeader(3, 0, false)), input]));
+}
+
+const flood = (frame: Buffer) =>
+  Buffer.concat(Array.from({ length: Math.floor(FLOOD_BYTES / frame.length) }, () => frame));
+
+test.each([
+  ["WebSocket", overWebSocket],
+  ["SPDY", overSpdy],
+])("over %s, tiny frames of many clients are not read in one turn", async (_, connectOver) => {
+  let turn = 0;
+  const next = () => {
+    turn++;
+    immediate = setImmediate(next);
+  };
+  let immediate = setImmediate(next);
+  const turns: number[] = [];
+  const floods: (() => void)[] = [];
+  for (let i = 0; i < CONNECTIONS; i++) {
+    floods.push(await connectOver(() => turns.push(turn)));
+  }
+  for (const send of floods) send();
+  await expect.poll(() => turns.length, { timeout: 60_000 }).toBe(CONNECTIONS);
+  clearImmediate(immediate);
+  const most = Math.max(...turns.map((each) => turns.filter((other) => other === each).length));
+  expect(most).toBeLessThan(CONNECTIONS / 2);
+});
