@@ -15,7 +15,7 @@ import { PREFACE } from "@raft2kube/h2/frame.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { paceHandshakes } from "@raft2kube/std/handshake-turns.ts";
 import type { InputTurns } from "@raft2kube/std/input-turns.ts";
-import { PacedSocket } from "@raft2kube/std/paced-socket.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import {
   CONNECTIONS_MAX,
   FIRST_BYTES_TIMEOUT_MS,

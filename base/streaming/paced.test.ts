@@ -9,7 +9,7 @@ import { SpdyConnection } from "./spdy/connection.ts";
 import { dataHeader } from "./spdy/frames.ts";
 
 const CONNECTIONS = 32;
-/** About what one read of a connection gets. */
+/** A read of a connection gets about as much. */
 const FLOOD_BYTES = 60 << 10;
 
 let server: Server;

@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { INPUT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { expect, test } from "vitest";
-import { ManualClock } from "./clock.ts";
-import { InputTurns } from "./input-turns.ts";
-import { INPUT_TURN_MS } from "./limits.ts";
 import { PacedSocket } from "./paced-socket.ts";
 
 test("an end does not overtake input that waits for its turn", async () => {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { InputTurns } from "./input-turns.ts";
+import type { InputTurns } from "@raft2kube/std/input-turns.ts";
 
 type Done = (error?: Error | null) => void;
 
