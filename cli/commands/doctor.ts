@@ -1,12 +1,12 @@
+import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { networkChecks } from "../doctor/network.ts";
-import { objectChecks } from "../doctor/running.ts";
+import { check, objectChecks } from "../doctor/running.ts";
 import { storeChecks } from "../doctor/store.ts";
-import { runningPid } from "../observe/processes.ts";
-import { clientAs } from "../pki/client-as.ts";
+import { runningClient } from "../observe/running-api.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
 import { type Check, type CheckResult, failed, runChecks } from "../preflight/check.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
@@ -20,7 +20,6 @@ import {
   readCluster,
 } from "../spec/config.ts";
 import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
-import { apiProcess } from "../spec/processes.ts";
 import { printResult } from "../terminal.ts";
 
 export function command(): Command {
@@ -42,7 +41,7 @@ async function doctor(flags: { name: string; output?: string }): Promise<void> {
 export async function examine(name: string): Promise<CheckResult[]> {
   const roots = clusterRoots(process.env);
   const config = (await readCluster(name, roots)) ?? (await planCluster(name, roots));
-  const running = runningPid(config.runDir, apiProcess(config)) !== undefined;
+  using client = await runningClient(config);
   const nodes = await readJoiningNodes(config);
   const now_ms = systemClock().now();
   const certificates = await Promise.all(
@@ -52,12 +51,12 @@ export async function examine(name: string): Promise<CheckResult[]> {
     ...replacedPartChecks(config),
     ...clusterChecks(config, nodes),
     ...certificates.flat(),
-    ...(running ? await runningChecks(config, nodes, now_ms) : []),
+    ...(client ? await runningChecks(client, config, nodes, now_ms) : []),
   ];
   return runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
     runDir: config.runDir,
-    apiPort: running ? undefined : config.apiPort,
+    apiPort: client ? undefined : config.apiPort,
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
     ...given({ proxyMode: config.proxyMode }),
   });
@@ -65,18 +64,16 @@ export async function examine(name: string): Promise<CheckResult[]> {
 
 /** The checks of a cluster that runs; an API that does not answer is a failed one. */
 async function runningChecks(
+  client: KubeClient,
   config: ClusterConfig,
   joined: readonly ClusterConfig[],
   now_ms: number,
 ): Promise<Check[]> {
   const stopped = joined.filter(isStopped).map(({ nodeName }) => nodeName);
   const running = [config, ...joined.filter((node) => !isStopped(node))];
-  const others = [...storeChecks(config), ...networkChecks(config, running)];
-  using client = await clientAs(config, "admin", systemClock());
-  try {
-    return [...others, ...(await objectChecks(client, stopped, now_ms))];
-  } catch (thrown) {
+  const ofObjects = await objectChecks(client, stopped, now_ms).catch((thrown: unknown) => {
     const remedy = `r2k logs control --name ${config.name}`;
-    return [...others, { name: "API", ask: async () => failed(messageOf(thrown), remedy) }];
-  }
+    return [check("API", failed(messageOf(thrown), remedy))];
+  });
+  return [...storeChecks(config), ...networkChecks(config, running), ...ofObjects];
 }

@@ -15,11 +15,11 @@ import {
   runningPid,
   supervisorPid,
 } from "../observe/processes.ts";
+import { runningClient } from "../observe/running-api.ts";
 import { type Comparison, compareViews, readyNodes } from "../observe/views.ts";
-import { clientAs } from "../pki/client-as.ts";
 import { type ClusterConfig, proxyModeOf, startCommand } from "../spec/config.ts";
 import { isStopped, readJoiningNodes } from "../spec/nodes.ts";
-import { allProcesses, apiProcess, logsCommand, type ProcessName } from "../spec/processes.ts";
+import { allProcesses, logsCommand, type ProcessName } from "../spec/processes.ts";
 import { runningOwnParts } from "../supervisor/own-parts.ts";
 import { printResult } from "../terminal.ts";
 import { clusterHere, clusterOf } from "./cluster-of.ts";
@@ -93,9 +93,8 @@ export async function readStatus(config: ClusterConfig): Promise<Status> {
   const ownParts = [...new Set([config, ...joined].flatMap(runningOwnParts))].sort();
   const known = { name: config.name, processes, nfs: nfsOf(joined), ownParts };
   const absent = { nodes: [], pods: { running: 0, other: 0 }, views: null };
-  const control = runningPid(config.runDir, apiProcess(config));
-  if (control === undefined) return { ...known, api: "down", ...absent };
-  using client = await clientAs(config, "admin", systemClock());
+  using client = await runningClient(config);
+  if (client === undefined) return { ...known, api: "down", ...absent };
   try {
     const nodes = await client.resource<Node>(NODES).listAll();
     const pods = await client.resource<Pod>(PODS).listAll();

@@ -2,15 +2,12 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { createFile } from "@raft2kube/linux/file/durable-file.ts";
 import { writeTar } from "@raft2kube/runtime/image/tar/write.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
 import { printable } from "@raft2kube/std/printable.ts";
 import { Command } from "commander";
 import { collectSupport } from "../doctor/support-bundle.ts";
 import { withFileErrors } from "../file-errors.ts";
-import { runningPid } from "../observe/processes.ts";
-import { clientAs } from "../pki/client-as.ts";
+import { runningClient } from "../observe/running-api.ts";
 import { readJoiningNodes } from "../spec/nodes.ts";
-import { apiProcess } from "../spec/processes.ts";
 import { CommandError } from "../terminal.ts";
 import { API_LEVEL, VERSION } from "../version.ts";
 import { clusterOf } from "./cluster-of.ts";
@@ -34,8 +31,7 @@ async function bundle(file: string | undefined, flags: Flags): Promise<void> {
     throw new CommandError("ARGUMENT", "no file is named", { remedy: "name one, or --list" });
   }
   const config = await clusterOf(flags.name);
-  const isUp = runningPid(config.runDir, apiProcess(config)) !== undefined;
-  using client = isUp ? await clientAs(config, "admin", systemClock()) : undefined;
+  using client = await runningClient(config);
   const joined = await readJoiningNodes(config);
   const state = {
     version: { r2k: VERSION, kubernetes: API_LEVEL, node: process.version },

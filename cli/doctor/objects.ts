@@ -3,8 +3,7 @@ import type { APIService } from "@raft2kube/api/gen/apiregistration/v1.ts";
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Namespace, Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { EndpointSlice } from "@raft2kube/api/gen/discovery/v1.ts";
-import type { ObjectMeta } from "@raft2kube/api/gen/meta/v1.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { type Finding, failed, ok, warning } from "../preflight/check.ts";
 
@@ -15,6 +14,8 @@ const CLOCK_TOLERANCE_MS = 5 * 60_000;
 /** Conditions of a Node that say that it lacks something. */
 const PRESSURES = new Set(["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"]);
 const NAMED_MAX = 5;
+/** The label of an EndpointSlice with the name of its Service. */
+const SERVICE_LABEL = "kubernetes.io/service-name";
 /** Reasons for which a container waits for its image. */
 const LACKS_IMAGE = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull)$/;
 
@@ -71,11 +72,11 @@ export function imageFinding(
   );
 }
 
-/** An object and its kind as kubectl names it: `pods`, `deployments.apps`. */
-export type DeletedObject = { readonly kind: string; readonly metadata: ObjectMeta };
-
-/** Judges deletions that do not end: the finding names the finalizers that hold them up. */
-export function deletionFinding(objects: readonly DeletedObject[], now_ms: number): Finding {
+/**
+ * Judges deletions that do not end: the finding names the finalizers that hold them up. Objects
+ * have their kind as kubectl names it: `pods`, `deployments.apps`.
+ */
+export function deletionFinding(objects: readonly KubeObject[], now_ms: number): Finding {
   const stuck = objects.filter(({ metadata: { deletionTimestamp: since } }) => {
     return since !== undefined && now_ms - Date.parse(since) > DELETION_PATIENCE_MS;
   });
@@ -94,9 +95,10 @@ export function deletionFinding(objects: readonly DeletedObject[], now_ms: numbe
 }
 
 /** Judges a namespace that is being deleted by what its conditions say is left in it. */
-export function namespaceFinding({ metadata, status }: Namespace): Finding {
+export function namespaceFinding({ metadata, status }: Namespace): Finding | undefined {
+  if (metadata.deletionTimestamp === undefined) return undefined;
   const left = (status?.conditions ?? []).filter((each) => each.status === "True");
-  if (metadata.deletionTimestamp === undefined || left.length === 0) return ok("not held up");
+  if (left.length === 0) return ok("not held up");
   return warning(left.map(({ message }) => message).join("; "), "see what the message names");
 }
 
@@ -106,8 +108,11 @@ export function webhookFinding(
   { metadata, webhooks = [] }: WebhookConfiguration,
   slices: readonly EndpointSlice[],
 ): Finding {
+  const answering = slices
+    .filter(({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready !== false))
+    .map((slice) => `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_LABEL]}`);
   const silent = webhooks.find(({ clientConfig: { service } }) => {
-    return service !== undefined && !hasReadyEndpoint(service, slices);
+    return service && !answering.includes(`${service.namespace}/${service.name}`);
   });
   if (silent === undefined) return ok(`${webhooks.length} webhooks`);
   const { namespace, name } = silent.clientConfig.service!;
@@ -119,23 +124,10 @@ export function webhookFinding(
   return failed(`${what}: each request that it matches is refused`, remedy);
 }
 
-function hasReadyEndpoint(
-  service: { readonly namespace: string; readonly name: string },
-  slices: readonly EndpointSlice[],
-): boolean {
-  return slices.some(({ metadata, endpoints }) => {
-    return (
-      metadata.namespace === service.namespace &&
-      metadata.labels?.["kubernetes.io/service-name"] === service.name &&
-      (endpoints ?? []).some(({ conditions }) => conditions?.ready !== false)
-    );
-  });
-}
-
-/** Judges an APIService by its condition Available. */
-export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">): Finding {
+/** Judges an APIService whose condition Available is not True. */
+export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">) {
   const available = status?.conditions?.find(({ type }) => type === "Available");
-  if (available === undefined || available.status === "True") return ok("available");
+  if (available === undefined || available.status === "True") return undefined;
   const remedy = `start its server, or: kubectl delete apiservice ${metadata.name}`;
   return failed(available.message ?? "not available", remedy);
 }
@@ -143,6 +135,5 @@ export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">
 /** Whether a pod does what it is for, so that it needs no explanation. */
 export function isPodWell(pod: Pod): boolean {
   const { metadata, status } = pod;
-  if (metadata.deletionTimestamp !== undefined) return true;
-  return status?.phase === "Succeeded" || (status?.phase === "Running" && isPodReady(pod));
+  return !!metadata.deletionTimestamp || status?.phase === "Succeeded" || isPodReady(pod);
 }

@@ -13,7 +13,6 @@ import { type Check, type Finding, failed, ok, warning } from "../preflight/chec
 import {
   apiServiceFinding,
   clockFinding,
-  type DeletedObject,
   deletionFinding,
   imageFinding,
   isPodWell,
@@ -25,6 +24,7 @@ import {
 
 /** Pods that are not well and are explained; the others are counted. */
 const EXPLAINED_MAX = 10;
+const WEBHOOKS = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"];
 
 /**
  * Checks of what a running cluster's objects say: nodes, their clocks, pods, deletions that do not
@@ -40,42 +40,38 @@ export async function objectChecks(
     const resource = resources.find((each) => groupResourceOf(each) === kind);
     return resource ? (await client.resource<T>(resource).listAll({ namespace })).items : [];
   };
-  const isJudged = ({ metadata: { name = "" } }: Node | Lease) => !stopped.includes(name);
-  const [nodes, leases, pods, namespaces, slices, services] = await Promise.all([
+  const each = <T extends KubeObject>(
+    what: string,
+    objects: readonly T[],
+    judge: (object: T) => Finding | undefined,
+  ) =>
+    objects.flatMap((object) => {
+      const finding = judge(object);
+      return finding ? [check(`${what} ${keyOf(object)}`, finding)] : [];
+    });
+  const [nodes, leases, pods, namespaces, slices, services, ...webhooks] = await Promise.all([
     listOf<Node>("nodes"),
     listOf<Lease>("leases.coordination.k8s.io", "kube-node-lease"),
     listOf<Pod>("pods"),
     listOf<Namespace>("namespaces"),
     listOf<EndpointSlice>("endpointslices.discovery.k8s.io"),
     listOf<APIService>("apiservices.apiregistration.k8s.io"),
+    ...WEBHOOKS.map((kind) => listOf<WebhookConfiguration>(`${kind}.admissionregistration.k8s.io`)),
   ]);
-  const webhooks = ["validating", "mutating"].map(async (way) => {
-    const kind = `${way}webhookconfigurations`;
-    const found = await listOf<WebhookConfiguration>(`${kind}.admissionregistration.k8s.io`);
-    return found.map((each) =>
-      check(`webhooks of ${each.metadata.name}`, webhookFinding(kind, each, slices)),
-    );
-  });
-  const ready = new Set(nodes.filter(isNodeReady).map(({ metadata }) => metadata.name));
-  const lacking = pods.flatMap((pod) => {
-    const finding = imageFinding(pod, nodes);
-    return finding ? [check(`image of pod ${keyOf(pod)}`, finding)] : [];
-  });
+  const judged = nodes.filter(({ metadata: { name = "" } }) => !stopped.includes(name));
   return [
-    ...nodes.filter(isJudged).map((node) => check(`node ${keyOf(node)}`, nodeFinding(node))),
-    ...leases.filter(isJudged).map((lease) => {
-      const { name } = lease.metadata;
-      return check(`clock of node ${name}`, clockFinding(lease, ready.has(name), now_ms));
+    ...each("node", judged, nodeFinding),
+    ...each("clock of node", judged, (node) => {
+      const lease = leases.find(({ metadata }) => metadata.name === node.metadata.name);
+      return lease && clockFinding(lease, isNodeReady(node), now_ms);
     }),
-    ...namespaces
-      .filter(({ metadata }) => metadata.deletionTimestamp)
-      .map((each) => check(`deletion of namespace ${keyOf(each)}`, namespaceFinding(each))),
+    ...each("deletion of namespace", namespaces, namespaceFinding),
     ...(await deletionChecks(client, resources, now_ms)),
-    ...(await Promise.all(webhooks)).flat(),
-    ...services
-      .map((each) => check(`APIService ${keyOf(each)}`, apiServiceFinding(each)))
-      .filter(({ finding }) => finding.state !== "ok"),
-    ...lacking.slice(0, EXPLAINED_MAX),
+    ...WEBHOOKS.flatMap((kind, i) =>
+      each("webhooks of", webhooks[i]!, (found) => webhookFinding(kind, found, slices)),
+    ),
+    ...each("APIService", services, apiServiceFinding),
+    ...each("image of pod", pods, (pod) => imageFinding(pod, nodes)).slice(0, EXPLAINED_MAX),
     ...(await podChecks(client, pods)),
   ];
 }
@@ -86,7 +82,7 @@ async function deletionChecks(
   resources: readonly DiscoveredResource[],
   now_ms: number,
 ): Promise<Check[]> {
-  const deleted: DeletedObject[] = [];
+  const deleted: KubeObject[] = [];
   const silent: Check[] = [];
   const look = async (resource: DiscoveredResource) => {
     const kind = groupResourceOf(resource);
@@ -102,7 +98,11 @@ async function deletionChecks(
   return [check("deletions", deletionFinding(deleted, now_ms)), ...silent];
 }
 
-const check = (name: string, finding: Finding) => ({ name, finding, ask: async () => finding });
+/** A check that has been asked. */
+export const check = (name: string, finding: Finding): Check => ({
+  name,
+  ask: async () => finding,
+});
 
 /** Pods that are well are counted; of the others each has the reason that r2k explain gives. */
 async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Check[]> {

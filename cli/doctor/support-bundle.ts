@@ -6,7 +6,6 @@ import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
-import { given } from "@raft2kube/std/given.ts";
 import type { ClusterConfig } from "../spec/config.ts";
 import { isStopped } from "../spec/nodes.ts";
 import { processLog } from "../spec/paths.ts";
@@ -83,21 +82,20 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
 /** The first objects of a kind as JSON, page by page up to a length, and how many they are. */
 async function listOf(client: KubeClient, resource: DiscoveredResource, length_max: number) {
   const texts: string[] = [];
-  const objects = client.resource<KubeObject>(resource);
   let length = 0;
-  let next: string | undefined;
   try {
-    do {
-      const page = await objects.list({ limit: PAGE_OBJECTS, ...given({ continue: next }) });
-      for (const item of page.items) {
+    const pages = client.resource<KubeObject>(resource).pages({ limit: PAGE_OBJECTS });
+    for await (const { items, metadata } of pages) {
+      for (const item of items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);
         length += text.length;
         if (length > length_max) return { said: `${texts.length}, and more: too long`, texts };
         texts.push(text);
       }
-      next = page.metadata?.continue;
-    } while (next && texts.length < OBJECTS_MAX);
-    return { said: `${texts.length}${next ? ", and more" : ""}`, texts };
+      const isCut = metadata.continue && texts.length >= OBJECTS_MAX;
+      if (isCut) return { said: `${texts.length}, and more`, texts };
+    }
+    return { said: `${texts.length}`, texts };
   } catch (thrown) {
     return { said: messageOf(thrown), texts };
   }
