@@ -1,9 +1,8 @@
-import { open } from "node:fs/promises";
 import { hostname } from "node:os";
 import { logger } from "@raft2kube/observe/log.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { buildDemoImages } from "@raft2kube/runtime/build/demo-images.ts";
-import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import { loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import type { OciProgram } from "@raft2kube/runtime/oci/program.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -64,10 +63,8 @@ export const command = () =>
         : undefined;
       await runPart("runtime", async () => {
         const runtime = await startRuntime({ ...options, tracer });
-        const wants = (name: string) => runtime.images.find(name) === undefined;
         for (const file of flags.load) {
-          const source = (await open(file)).createReadStream();
-          const images = await loadArchive(runtime.images, source, { wants });
+          const images = await loadMissing(runtime.images, file);
           logger("runtime").info("an archive is loaded", { file, images });
         }
         if (flags.demoImages) {

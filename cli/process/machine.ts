@@ -14,7 +14,7 @@ import { configureLog } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { startOverlay } from "@raft2kube/overlay/main.ts";
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
-import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import { loadArchive, loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import type { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { startRuntime } from "@raft2kube/runtime/main.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
@@ -160,15 +160,14 @@ async function loadImages(images: ImageStore): Promise<void> {
   const { imagesDir, runtimeRoot } = NODE_AGENT;
   for (const name of await filesIn(imagesDir)) {
     if (!name.endsWith(".tar")) continue;
-    const { size, mtimeMs } = await stat(join(imagesDir, name));
+    const path = join(imagesDir, name);
+    const { size, mtimeMs } = await stat(path);
     const marker = join(runtimeRoot, `${name}.loaded`);
     const state = `${size} ${mtimeMs}\n`;
     if ((await readIfPresent(marker)) === state) continue;
-    const source = (await open(join(imagesDir, name))).createReadStream();
     // A name that is in use stays with its image: an upgrade gives static pods another one.
-    const wants = (image: string) => images.find(image) === undefined;
-    const isRelease = join(imagesDir, name) === NODE_AGENT.releaseArchive;
-    await loadArchive(images, source, isRelease ? { wants } : {});
+    if (path === NODE_AGENT.releaseArchive) await loadMissing(images, path);
+    else await loadArchive(images, (await open(path)).createReadStream());
     await replaceFile(marker, state);
   }
 }

@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { RuntimeError } from "../errors.ts";
 import {
@@ -54,6 +55,12 @@ export function loadArchive(
   options: LoadOptions = {},
 ): Promise<string[]> {
   return store.receive(() => load(store, source, options));
+}
+
+/** Loads the images of an archive whose names the store has not; returns the names. */
+export async function loadMissing(store: ImageStore, path: string): Promise<string[]> {
+  const source = (await open(path)).createReadStream();
+  return loadArchive(store, source, { wants: (name) => store.find(name) === undefined });
 }
 
 async function load(store: ImageStore, source: Readable, options: LoadOptions): Promise<string[]> {

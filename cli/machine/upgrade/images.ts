@@ -1,6 +1,5 @@
-import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { loadArchive } from "@raft2kube/runtime/image/archive.ts";
+import { loadMissing } from "@raft2kube/runtime/image/archive.ts";
 import { ImageStore } from "@raft2kube/runtime/image/store.ts";
 import { layersOfOthers } from "@raft2kube/runtime/other-records.ts";
 import { API_LEVEL } from "../../version.ts";
@@ -26,9 +25,7 @@ export async function withReleaseImages(
   const missing = allImages(imageRepository, build).filter((name) => !images.find(name));
   if (missing.length > 0) {
     progress.note(`[upgrade/images] Loading the images of ${API_LEVEL} (build ${build})`);
-    const file = await open(await context.releaseImages(imageRepository));
-    const archive = file.createReadStream();
-    await loadArchive(images, archive, { wants: (name) => images.find(name) === undefined });
+    await loadMissing(images, await context.releaseImages(imageRepository));
   }
   const buildOf = (component: Component) => {
     const plain = images.find(imageOf(component, imageRepository));
