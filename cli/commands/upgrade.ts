@@ -5,26 +5,19 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
-import { machineClient } from "../machine/context.ts";
-import { manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
+import { awaited, machineClient } from "../machine/context.ts";
+import { MANIFESTS_DIR, manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { clusterParts, ownMachine, storedConfig, tagOf } from "../machine/upgrade/cluster.ts";
-import { withReleaseImages } from "../machine/upgrade/images.ts";
-import {
-  applyUpgrade,
-  newManifests,
-  ownClient,
-  requireControlPlane,
-  type Upgrade,
-  untilAnswered,
-  upgradeNode,
-} from "../machine/upgrade/upgrade.ts";
+import { ownClient, releaseFor, type Upgrade, upgradeMachine } from "../machine/upgrade/upgrade.ts";
 import { compareVersions, requireUpgradable } from "../machine/upgrade/versions.ts";
 import { CommandError, table } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { machineContext } from "./machine-context.ts";
 
 type Flags = { readonly patches?: string };
+
+const API_TIMEOUT_MS = 60_000;
 
 const STEPS = [
   { name: "plan", text: "Print what would change, and what forbids it.", run: plan },
@@ -40,33 +33,46 @@ export function command(): Command {
     const step = upgrade.command(name).description(text);
     if (run === apply) step.argument("[version]", "this release's version, to be sure of it");
     step.option("--patches <dir>", "the folder of patches that this machine was made with");
-    step.action(async () => run(await assemble(step.opts<Flags>()), step.args[0]));
+    step.action(async () => run(await assemble(step.opts(), run === node), step.args[0]));
   }
   return upgrade;
 }
 
-async function assemble({ patches: directory }: Flags): Promise<Upgrade> {
+async function assemble({ patches: directory }: Flags, mayBeWorker: boolean): Promise<Upgrade> {
   configureLog({ level: "warn" });
   await checkPatches(directory);
-  const machine = await ownMachine();
-  const clock = systemClock();
-  if (existsSync(UPGRADE_BACKUP_DIR)) await untilAnswered({ clock }, machine);
-  using client = await ownClient({ clock }, machine);
-  const { config, version } = await storedConfig(client, machine.manifests.size > 0);
+  const { flags, manifests } = await ownMachine();
+  const isPlane = manifests.size > 0;
+  if (!isPlane && !mayBeWorker) {
+    const what = `${flags.nodeName} is no control plane machine`;
+    throw new CommandError("NO_CONTROL_PLANE", what, {
+      remedy: "run this on one; here r2k upgrade node comes after it",
+    });
+  }
+  using client = await ownClient({ clock: systemClock() }, isPlane);
+  // An interrupted upgrade may have left the API server at its start.
+  const ask = () => client.requestText({ method: "GET", path: "/readyz" });
+  if (existsSync(UPGRADE_BACKUP_DIR)) {
+    await awaited(client, "the API server", ask, API_TIMEOUT_MS, {
+      code: "UPGRADE",
+      text: "the API server does not answer since an upgrade was interrupted",
+      remedy: `cp ${UPGRADE_BACKUP_DIR}/*.yaml ${MANIFESTS_DIR} puts the old manifests back`,
+    });
+  }
+  const { config, version } = await storedConfig(client, isPlane);
   const init = { ...config.init, ...given({ patches: directory ? { directory } : undefined }) };
-  const { nodeName, address: apiserverAdvertiseAddress, bindPort: apiserverBindPort } = machine;
-  const flags = { nodeName, apiserverAdvertiseAddress, apiserverBindPort };
   const context = machineContext({ ...config, init }, flags, "init");
-  return { context, machine, cluster: version, build: buildOf("main.js") };
+  return { context, manifests, cluster: version, build: buildOf("main.js") };
 }
 
-async function plan({ context, machine, cluster, build }: Upgrade): Promise<void> {
-  requireControlPlane(machine);
+async function plan(upgrade: Upgrade): Promise<void> {
+  const { context, manifests, cluster, build } = upgrade;
+  const { nodeName } = context;
   using client = await machineClient(context);
   const parts = await clusterParts(client, cluster);
-  const texts = await newManifests(await withReleaseImages(context, build), machine);
-  const pods = [...machine.manifests].map(([pod, text]) => {
-    return [pod, machine.nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")];
+  const { texts } = await releaseFor(upgrade);
+  const pods = [...manifests].map(([pod, text]) => {
+    return [pod, nodeName, tagOf(text), tagOf(texts.get(pod) ?? "")];
   });
   const nodes = [...parts.kubelets].map(([name, version]) => {
     return ["kubelet", name, version, API_LEVEL];
@@ -78,14 +84,13 @@ ${table([["COMPONENT", "NODE", "CURRENT", "TARGET"], ...pods, ...nodes])}
 
 `);
   requireUpgradable(API_LEVEL, parts);
-  process.stdout.write(`On ${machine.nodeName}: r2k upgrade apply ${API_LEVEL}
+  process.stdout.write(`On ${nodeName}: r2k upgrade apply ${API_LEVEL}
 On each other machine, its pods drained: r2k upgrade node
 `);
 }
 
-async function diff({ context, machine, build }: Upgrade): Promise<void> {
-  requireControlPlane(machine);
-  for (const [pod, input] of await newManifests(await withReleaseImages(context, build), machine)) {
+async function diff(upgrade: Upgrade): Promise<void> {
+  for (const [pod, input] of (await releaseFor(upgrade)).texts) {
     const path = manifestPath(pod);
     const words = ["-u", "--label", path, "--label", "new manifest", path, "-"];
     const { error } = spawnSync("diff", words, { input, stdio: ["pipe", "inherit", "inherit"] });
@@ -100,26 +105,24 @@ async function apply(upgrade: Upgrade, version = API_LEVEL): Promise<void> {
       remedy: `run the r2k of ${version}`,
     });
   }
-  await carryOut(upgrade, applyUpgrade);
+  await carryOut(upgrade, true);
 }
 
 async function node(upgrade: Upgrade): Promise<void> {
-  await carryOut(upgrade, upgradeNode);
-  process.stdout.write(`Then: kubectl uncordon ${upgrade.machine.nodeName}\n`);
+  await carryOut(upgrade, false);
+  process.stdout.write(`Then: kubectl uncordon ${upgrade.context.nodeName}\n`);
 }
 
 /** Carries an upgrade out; after Ctrl-C it is CommandError `INTERRUPTED` that it ended early. */
-async function carryOut(upgrade: Upgrade, work: (upgrade: Upgrade) => Promise<void>) {
-  const { context, machine, build } = upgrade;
-  try {
-    await work(upgrade);
-  } catch (cause) {
-    if (!context.signal.aborted) throw cause;
+async function carryOut(upgrade: Upgrade, isFirst: boolean): Promise<void> {
+  const { signal, nodeName } = upgrade.context;
+  await upgradeMachine(upgrade, isFirst).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause;
     throw new CommandError("INTERRUPTED", "the upgrade was interrupted", {
       remedy: "run it again: it goes on from there",
       exitCode: 130,
     });
-  }
-  const release = `${API_LEVEL} (build ${build})`;
-  process.stdout.write(`\n[upgrade] SUCCESS! ${machine.nodeName} runs ${release}.\n`);
+  });
+  const release = `${API_LEVEL} (build ${upgrade.build})`;
+  process.stdout.write(`\n[upgrade] SUCCESS! ${nodeName} runs ${release}.\n`);
 }

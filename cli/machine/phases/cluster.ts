@@ -129,6 +129,10 @@ export async function bootstrapToken(context: MachineContext): Promise<void> {
   );
 }
 
+/** The image of proxy or DNS. */
+export const addonImage = ({ config, buildOf }: MachineContext, name: Component) =>
+  imageOf(name, config.cluster.imageRepository, buildOf?.(name));
+
 /**
  * Applies proxy and DNS. In between it waits for `proxied`: while a node's proxy is replaced, its
  * rules follow no change, and would lead to pods of DNS that are gone.
@@ -148,14 +152,12 @@ export async function addonPhase(
     clientConnection: { kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf" },
   };
   checkProxyConfig("KubeProxyConfiguration", proxyConfig);
-  const image = (component: Component) =>
-    imageOf(component, cluster.imageRepository, context.buildOf?.(component));
   const values = {
     // JSON: the text of a file is one value of the manifest.
     proxyConfig: JSON.stringify(stringify(proxyConfig)),
     endpoint: endpointOf(context),
-    proxyImage: image("kube-proxy"),
-    corednsImage: image("coredns"),
+    proxyImage: addonImage(context, "kube-proxy"),
+    corednsImage: addonImage(context, "coredns"),
     dnsAddress: addressOf(serviceSubnet, 10),
     dnsDomain,
   };

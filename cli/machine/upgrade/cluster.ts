@@ -10,7 +10,7 @@ import { parse, stringify } from "yaml";
 import { CommandError } from "../../terminal.ts";
 import { API_LEVEL } from "../../version.ts";
 import type { Fields } from "../config/fields.ts";
-import { type KubeadmConfig, parseKubeadmConfig } from "../config/kubeadm.ts";
+import { parseKubeadmConfig } from "../config/kubeadm.ts";
 import { readNodeFlags } from "../config/node-flags.ts";
 import { dataOf } from "../join.ts";
 import { KUBELET_KUBECONFIG, manifestPath } from "../layout.ts";
@@ -21,17 +21,11 @@ import type { ClusterParts } from "./versions.ts";
 /** The static pods of a control plane machine, in the order in which they are upgraded. */
 export const STATIC_PODS: readonly StaticPod[] = ["etcd", ...CONTROL_PLANE];
 
-/** This machine as its own files describe it. */
-export interface OwnMachine {
-  readonly nodeName: string;
-  readonly address: string;
-  readonly bindPort: string;
-  /** The manifests of static pods; none on a worker. */
-  readonly manifests: ReadonlyMap<StaticPod, string>;
-}
-
-/** Reads this machine. Throws CommandError `NOT_JOINED` where `init` or `join` did not run. */
-export async function ownMachine(): Promise<OwnMachine> {
+/**
+ * Reads from this machine's files the flags by which it was made, and the manifests of its static
+ * pods, none on a worker. Throws CommandError `NOT_JOINED` where `init` or `join` did not run.
+ */
+export async function ownMachine() {
   const { hostnameOverride: nodeName, nodeIp } = await readNodeFlags();
   if (nodeName === undefined || nodeIp === undefined || !existsSync(KUBELET_KUBECONFIG)) {
     throw new CommandError("NOT_JOINED", "this machine belongs to no cluster of init and join", {
@@ -51,26 +45,20 @@ export async function ownMachine(): Promise<OwnMachine> {
     });
   }
   const api = manifests.get("kube-apiserver") ?? "";
-  return {
-    nodeName,
-    address: flagOf(api, "advertise-address") ?? nodeIp,
-    bindPort: flagOf(api, "secure-port") ?? "6443",
-    manifests,
-  };
+  const apiserverAdvertiseAddress = flagOf(api, "advertise-address") ?? nodeIp;
+  const apiserverBindPort = flagOf(api, "secure-port") ?? "6443";
+  return { flags: { nodeName, apiserverAdvertiseAddress, apiserverBindPort }, manifests };
 }
 
 /** The tag of a manifest's image. */
 export const tagOf = (manifest: string) =>
   /^\s*image: .*:([^:/\s]+)$/m.exec(manifest)?.[1] ?? "unknown";
 
-/** A cluster's configuration as it is stored, and the version in it. */
-export type StoredConfig = { readonly config: KubeadmConfig; readonly version: string };
-
-/** Reads the configuration; `cluster` and `kubelet` are in reach of every node. */
-export async function storedConfig(
-  client: KubeClient,
-  isControlPlane: boolean,
-): Promise<StoredConfig> {
+/**
+ * Reads a cluster's configuration as it is stored, and the version in it; `cluster` and `kubelet`
+ * are in reach of every node.
+ */
+export async function storedConfig(client: KubeClient, isControlPlane: boolean) {
   const text = await dataOf(client, "kubeadm-config", "ClusterConfiguration");
   const cluster = parse(text) as Fields;
   const version = String(cluster["kubernetesVersion"]);
@@ -87,15 +75,13 @@ export async function storedConfig(
 
 /** The parts of a cluster whose stored configuration is of version `cluster`. */
 export async function clusterParts(client: KubeClient, cluster: string): Promise<ClusterParts> {
-  const { gitVersion } = await client.request<{ gitVersion: string }>({
-    method: "GET",
-    path: "/version",
-  });
+  const ask = { method: "GET", path: "/version" } as const;
+  const { gitVersion: apiServer } = await client.request<{ gitVersion: string }>(ask);
   const { items } = await client.resource<Node>(NODES).listAll({});
   const kubelets = items.map(({ metadata: { name = "" }, status }) => {
     return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
   });
   const planes = items.filter(({ metadata }) => CONTROL_PLANE_LABEL in (metadata.labels ?? {}));
   const unready = planes.filter((node) => !isNodeReady(node)).map(keyOf);
-  return { cluster, apiServer: gitVersion, kubelets: new Map(kubelets), unready };
+  return { cluster, apiServer, kubelets: new Map(kubelets), unready };
 }

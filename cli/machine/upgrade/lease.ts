@@ -12,20 +12,19 @@ const LEASE = { namespace: "kube-system", name: "r2k-upgrade" };
  * Runs `work` while no other control plane machine is upgraded: a store of three members goes on
  * without one, and not without two. Throws CommandError `BUSY`.
  */
-export async function withLease<T>(
+export async function withLease(
   context: MachineContext,
   client: KubeClient,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { nodeName: identity, clock } = context;
+  work: () => Promise<void>,
+): Promise<void> {
   const election = new LeaderElection({
     client,
     lease: LEASE,
-    identity,
-    clock,
+    identity: context.nodeName,
+    clock: context.clock,
     duration_ms: LEASE_MS,
     renewDeadline_ms: LEASE_MS,
-    lead: (lost) => aborted(lost),
+    lead: aborted,
   });
   election.start();
   try {
@@ -36,7 +35,7 @@ export async function withLease<T>(
         `kubectl get lease -n ${LEASE.namespace} ${LEASE.name} names it; one that was ` +
         `interrupted is waited for ${LEASE_MS / 1000} s`,
     });
-    return await work();
+    await work();
   } finally {
     await election.close();
   }

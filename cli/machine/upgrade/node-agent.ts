@@ -17,11 +17,6 @@ import { placeImages } from "../phases/files.ts";
 
 const READY_TIMEOUT_MS = 120_000;
 
-/** The agent of another release, by which it is started again. */
-interface Former extends AgentProgram {
-  readonly archive: string;
-}
-
 /**
  * Replaces the node agent by this release's; containers run on meanwhile. If it does not start, or
  * the Node is not Ready in time, the former one is started again, and CommandError `UPGRADE` says
@@ -62,7 +57,8 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
   }
 }
 
-async function formerOf(pid: number): Promise<Former> {
+/** The agent that runs, by which it is started again, and the archive of its images. */
+async function formerOf(pid: number): Promise<AgentProgram & { readonly archive: string }> {
   const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   const root = variables.find((each) => each.startsWith("R2K_ROOT="))?.slice("R2K_ROOT=".length);
   return {

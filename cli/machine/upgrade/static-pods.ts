@@ -1,12 +1,12 @@
 import { mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { connectRuntime, type Runtime } from "@raft2kube/kubelet/cri/runtime.ts";
 import { httpTarget } from "@raft2kube/kubelet/probes/handler-address.ts";
 import { httpGet } from "@raft2kube/kubelet/probes/http-get.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
 import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
-import { type Container, ContainerState } from "@raft2kube/proto/gen/cri.ts";
+import { type Container, ContainerState, RuntimeService } from "@raft2kube/proto/gen/cri.ts";
+import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { parse } from "yaml";
@@ -34,115 +34,98 @@ export async function upgradeStaticPods(
   context: MachineContext,
   texts: ReadonlyMap<StaticPod, string>,
 ): Promise<void> {
-  const runtime = connectRuntime(`unix://${NODE_AGENT.criSocket}`);
-  const pods = new StaticPods(context, runtime);
-  try {
-    for (const [pod, text] of texts) {
-      context.signal.throwIfAborted();
-      try {
-        await pods.upgrade(pod, text);
-      } catch (cause) {
-        // A full disk takes no former manifest either.
-        if (context.signal.aborted || isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
-        await pods.goBack();
-        const what = `${pod} did not become healthy: ${messageOf(cause)}`;
-        throw new CommandError("UPGRADE", `${what}; the former manifests are back`, {
-          remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`,
-          cause,
-        });
-      }
+  for (const [pod, text] of texts) {
+    context.signal.throwIfAborted();
+    try {
+      await upgrade(context, pod, text);
+    } catch (cause) {
+      // A full disk takes no former manifest either.
+      if (context.signal.aborted || isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
+      await goBack(context);
+      const what = `${pod} did not become healthy: ${messageOf(cause)}`;
+      throw new CommandError("UPGRADE", `${what}; the former manifests are back`, {
+        remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`,
+        cause,
+      });
     }
-    await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
-  } finally {
-    runtime.close();
   }
+  await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
 }
 
-/** The static pods of a machine and its kubelet's runtime. */
-class StaticPods {
-  readonly #context: MachineContext;
-  readonly #runtime: Runtime;
+const note = ({ progress }: MachineContext, line: string) =>
+  progress.note(`[upgrade/staticpods] ${line}`);
 
-  constructor(context: MachineContext, runtime: Runtime) {
-    this.#context = context;
-    this.#runtime = runtime;
+/** Gives a pod its new manifest and waits for it; its old one is backed up first. */
+async function upgrade(context: MachineContext, pod: StaticPod, text: string): Promise<void> {
+  const [path, backup] = [manifestPath(pod), backupPath(pod)];
+  const old = (await readIfPresent(path)) ?? "";
+  const isBegun = (await readIfPresent(backup)) !== undefined;
+  if (old === text && !isBegun) {
+    return note(context, `Current and new manifests of ${pod} are equal, skipping`);
   }
+  if (!isBegun) {
+    await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
+    await replaceFile(backup, old, { mode: 0o600 });
+  }
+  const isNew = await place(context, pod, text);
+  note(context, `Moved new manifest to "${path}" and backed up old manifest to "${backup}"`);
+  await untilHealthy(context, pod, text, isNew);
+  note(context, `Component "${pod}" upgraded successfully!`);
+}
 
-  /** Gives a pod its new manifest and waits for it; its old one is backed up first. */
-  async upgrade(pod: StaticPod, text: string): Promise<void> {
-    const old = (await readIfPresent(manifestPath(pod))) ?? "";
-    const isBegun = (await readIfPresent(backupPath(pod))) !== undefined;
-    if (old === text && !isBegun) {
-      return this.#note(`Current and new manifests of ${pod} are equal, skipping`);
-    }
-    if (!isBegun) {
-      await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
-      await replaceFile(backupPath(pod), old, { mode: 0o600 });
-    }
-    const isNew = await this.#place(pod, text);
-    this.#note(
-      `Moved new manifest to "${manifestPath(pod)}" and backed up ` +
-        `old manifest to "${backupPath(pod)}"`,
-    );
-    await this.#untilHealthy(pod, text, isNew);
-    this.#note(`Component "${pod}" upgraded successfully!`);
+/** Gives each pod whose manifest was changed the former one back, and waits for it. */
+async function goBack(context: MachineContext): Promise<void> {
+  for (const pod of STATIC_PODS) {
+    const text = await readIfPresent(backupPath(pod));
+    if (text === undefined || text === (await readIfPresent(manifestPath(pod)))) continue;
+    note(context, `Putting the old manifest of ${pod} back`);
+    await untilHealthy(context, pod, text, await place(context, pod, text));
   }
+  await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
+}
 
-  /** Gives each pod whose manifest was changed the former one back, and waits for it. */
-  async goBack(): Promise<void> {
-    for (const pod of STATIC_PODS) {
-      const text = await readIfPresent(backupPath(pod));
-      if (text === undefined || text === (await readIfPresent(manifestPath(pod)))) continue;
-      this.#note(`Putting the old manifest of ${pod} back`);
-      await this.#untilHealthy(pod, text, await this.#place(pod, text));
-    }
-    await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
-  }
+type Test = (container: Container) => boolean;
 
-  /**
-   * Writes a manifest that is not there yet. Resolves with the test for containers by it: none of
-   * the pod before, which may be started again until the kubelet reads the manifest; a run that
-   * goes on after another knows them by their age.
-   */
-  async #place(pod: StaticPod, text: string): Promise<(container: Container) => boolean> {
-    if ((await readIfPresent(manifestPath(pod))) === text) {
-      const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
-      return ({ createdAt }) => createdAt > mtimeNs;
-    }
-    const found = await this.#containersOf(pod);
-    const ids = new Set(found.map(({ id }) => id));
-    // A pod that ran before this one has its uid again once its manifest is back.
-    const [former] = found.sort((a, b) => Number(b.createdAt - a.createdAt)).map(uidOf);
-    await replaceFile(manifestPath(pod), text, { mode: 0o600 });
-    return (container) => !ids.has(container.id) && uidOf(container) !== former;
+/**
+ * Writes a manifest that is not there yet. Resolves with the test for containers by it: none of
+ * the pod before, which may be started again until the kubelet reads the manifest; a run that
+ * goes on after another knows them by their age.
+ */
+async function place(context: MachineContext, pod: StaticPod, text: string): Promise<Test> {
+  if ((await readIfPresent(manifestPath(pod))) === text) {
+    const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
+    return ({ createdAt }) => createdAt > mtimeNs;
   }
+  const found = await containersOf(context, pod);
+  const ids = new Set(found.map(({ id }) => id));
+  // A pod that ran before this one has its uid again once its manifest is back.
+  const [former] = found.sort((a, b) => Number(b.createdAt - a.createdAt)).map(uidOf);
+  await replaceFile(manifestPath(pod), text, { mode: 0o600 });
+  return (container) => !ids.has(container.id) && uidOf(container) !== former;
+}
 
-  /** Waits for a new container whose readiness probe succeeds. */
-  async #untilHealthy(pod: StaticPod, text: string, isNew: (container: Container) => boolean) {
-    let ends = 0;
-    const isUp = async () => {
-      const found = (await this.#containersOf(pod)).filter(isNew);
-      ends = Math.max(0, ...found.map(({ metadata }) => metadata?.attempt ?? 0));
-      const isRunning = found.some(({ state }) => state === ContainerState.CONTAINER_RUNNING);
-      return ends >= ENDS_MAX || (isRunning && (await probe(text)));
-    };
-    await waitFor(`${pod} to be healthy`, isUp, within(this.#context, COMPONENT_TIMEOUT_MS));
-    if (ends < ENDS_MAX) return;
-    throw new CommandError("ENDED", `its container has ended ${ends} times`);
-  }
+/** Waits for a new container whose readiness probe succeeds. */
+async function untilHealthy(context: MachineContext, pod: StaticPod, text: string, isNew: Test) {
+  let ends = 0;
+  const isUp = async () => {
+    const found = (await containersOf(context, pod)).filter(isNew);
+    ends = Math.max(0, ...found.map(({ metadata }) => metadata?.attempt ?? 0));
+    const isRunning = found.some(({ state }) => state === ContainerState.CONTAINER_RUNNING);
+    return ends >= ENDS_MAX || (isRunning && (await probe(text)));
+  };
+  await waitFor(`${pod} to be healthy`, isUp, within(context, COMPONENT_TIMEOUT_MS));
+  if (ends < ENDS_MAX) return;
+  throw new CommandError("ENDED", `its container has ended ${ends} times`);
+}
 
-  async #containersOf(pod: StaticPod) {
-    const labelSelector = {
-      "io.kubernetes.pod.namespace": "kube-system",
-      "io.kubernetes.pod.name": `${pod}-${this.#context.nodeName}`,
-    };
-    const filter = { id: "", podSandboxId: "", labelSelector };
-    return (await this.#runtime.runtime.listContainers({ filter })).containers;
-  }
-
-  #note(line: string): void {
-    this.#context.progress.note(`[upgrade/staticpods] ${line}`);
-  }
+async function containersOf({ nodeName }: MachineContext, pod: StaticPod): Promise<Container[]> {
+  const labelSelector = {
+    "io.kubernetes.pod.namespace": "kube-system",
+    "io.kubernetes.pod.name": `${pod}-${nodeName}`,
+  };
+  const filter = { id: "", podSandboxId: "", labelSelector };
+  using channel = connectGrpc(`unix://${NODE_AGENT.criSocket}`);
+  return (await client(channel, RuntimeService).listContainers({ filter })).containers;
 }
 
 /** Asks what the manifest's readiness probe asks. */
