@@ -16,10 +16,8 @@ import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-con
 import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
 import {
   CERTIFICATE_LOG,
-  type ClientFiles,
   clientState,
   isOfNode,
-  type NodeNames,
   obtainClient,
   startRenewal,
 } from "../machine/kubelet-client.ts";
@@ -84,60 +82,62 @@ export const command = () =>
   );
 
 async function run(flags: Flags, command: Command): Promise<void> {
-  if (flags.config === undefined) {
-    const options = await optionsOf(flags);
-    return runPart("kubelet", () => start(options));
-  }
-  refuseBesideFile(command);
-  const clock = systemClock();
-  const config = await readKubeletConfig(flags.config);
-  const isGiven = command.getOptionValueSource("containerRuntimeEndpoint") === "cli";
-  const ofFile = isGiven ? undefined : config.containerRuntimeEndpoint;
-  const endpoint = ofFile || flags.containerRuntimeEndpoint;
-  const files = clientFilesOf(flags);
-  const node = namesOf(flags);
-  const { nodeName } = node;
-  // Another user's kubeconfig is taken as it is.
-  const isRenewed =
-    flags.bootstrapKubeconfig !== undefined || (await isOfNode(files.kubeconfig, nodeName));
-  const ofFileAndFlags = { ...kubeletOptions(config), runtimeEndpoint: endpoint };
-  if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
-    const { kubeconfig: _, ...others } = flags;
-    await firstClient(node, files, clock, async () =>
-      startKubelet({ ...(await optionsOf(others)), ...ofFileAndFlags }),
-    );
-  }
-  const server = await kubeletServer(config, node, clock.now());
-  const tracer =
-    config.tracing && startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
-  const options = { ...(await optionsOf(flags)), ...ofFileAndFlags, ...given({ server, tracer }) };
+  const { options, renewal: startRenewing } =
+    flags.config === undefined
+      ? { options: await optionsOf(flags) }
+      : await withFile(flags.config, flags, command);
+  const connection = flags.kubeconfig && (await kubeConnection(flags.kubeconfig));
+  const client = connection ? new KubeClient(connection) : undefined;
   await runPart("kubelet", async () => {
-    const kubelet = await start(options);
-    const renewal = isRenewed
-      ? startRenewal(clock, files, async () => {
-          await obtainClient(node, clock, files);
-          CERTIFICATE_LOG.info("renewed: the kubelet ends, to be started again; pods go on");
-          process.kill(process.pid, "SIGTERM");
-        })
-      : undefined;
+    const kubelet = await startKubelet({ ...options, ...given({ client }) });
+    const renewal = startRenewing?.();
     return {
       async close() {
         await renewal?.close();
         await kubelet.close();
-        await tracer?.close();
+        // A connection would keep the process for minutes.
+        client?.close();
+        await options.tracer?.close();
       },
     };
   });
 }
 
-/** Starts the kubelet. Its client ends with it: a connection would keep the process for minutes. */
-async function start(options: KubeletOptions): Promise<Pick<Kubelet, "close">> {
-  const kubelet = await startKubelet(options);
+/** The options by the file of --config, and the renewal of the client's certificate, got first. */
+async function withFile(path: string, flags: Flags, command: Command) {
+  refuseBesideFile(command);
+  const clock = systemClock();
+  const config = await readKubeletConfig(path);
+  const { kubeconfig, bootstrapKubeconfig: bootstrap } = flags;
+  if (kubeconfig === undefined) {
+    throw new CommandError("FLAG", "--config needs --kubeconfig", { remedy: "give both" });
+  }
+  const pem = join(flags.rootDir, "pki", "kubelet-client-current.pem");
+  const files = { kubeconfig, bootstrap: bootstrap ?? kubeconfig, pem };
+  const byFlags = await optionsOf(flags);
+  const { nodeName } = byFlags;
+  const node = { nodeName, nodeAddress: byFlags.nodeAddresses[0]! };
+  const obtain = () => obtainClient(node, clock, files);
+  const isGiven = command.getOptionValueSource("containerRuntimeEndpoint") === "cli";
+  const ofFile = isGiven ? undefined : config.containerRuntimeEndpoint;
+  const runtimeEndpoint = ofFile || flags.containerRuntimeEndpoint;
+  const options = { ...byFlags, ...kubeletOptions(config), runtimeEndpoint };
+  // Another user's kubeconfig is taken as it is.
+  const isRenewed = bootstrap !== undefined || (await isOfNode(kubeconfig, nodeName));
+  if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
+    await firstClient(obtain, clock, kubeconfig, () => startKubelet(options));
+  }
+  const server = await kubeletServer(config, node, clock.now());
+  const tracer =
+    config.tracing && startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
+  const renew = async () => {
+    await obtain();
+    CERTIFICATE_LOG.info("renewed: the kubelet ends, to be started again; pods go on");
+    process.kill(process.pid, "SIGTERM");
+  };
   return {
-    async close() {
-      await kubelet.close();
-      options.client?.close();
-    },
+    options: { ...options, ...given({ server, tracer }) },
+    ...(isRenewed && { renewal: () => startRenewal(clock, files, renew) }),
   };
 }
 
@@ -155,56 +155,35 @@ function refuseBesideFile(command: Command): void {
   });
 }
 
-function clientFilesOf({ kubeconfig, bootstrapKubeconfig, rootDir }: Flags): ClientFiles {
-  if (kubeconfig === undefined) {
-    throw new CommandError("FLAG", "--config needs --kubeconfig", { remedy: "give both" });
-  }
-  const pem = join(rootDir, "pki", "kubelet-client-current.pem");
-  return { kubeconfig, bootstrap: bootstrapKubeconfig ?? kubeconfig, pem };
-}
-
 /**
  * Gets a certificate. While a node that has none yet gets no answer, its static pods run: the API
  * server can be one of them, as after `kubeadm join --control-plane`.
  */
 async function firstClient(
-  node: NodeNames,
-  files: ClientFiles,
+  obtain: () => Promise<void>,
   clock: Clock,
+  kubeconfig: string,
   startStatic: () => Promise<Kubelet>,
 ): Promise<void> {
   try {
-    return await obtainClient(node, clock, files);
+    return await obtain();
   } catch (thrown) {
     // Without the API, the pods of a node that was one would be taken for orphans.
-    if (existsSync(files.kubeconfig)) throw thrown;
+    if (existsSync(kubeconfig)) throw thrown;
     CERTIFICATE_LOG.warn("none yet: static pods run meanwhile", { err: thrown });
   }
   const statics = await startStatic();
-  try {
-    const obtain = () => obtainClient(node, clock, files).then(() => true);
-    const limits = { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS };
-    await waitFor("the kubelet's certificate", obtain, limits);
-  } finally {
-    await statics.close();
-  }
+  const again = () => obtain().then(() => true);
+  const limits = { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS };
+  await waitFor("the kubelet's certificate", again, limits).finally(() => statics.close());
 }
 
-const addressesOf = ({ nodeIp }: Flags) => (nodeIp ? list(nodeIp) : [ownAddress()]);
-
-const namesOf = (flags: Flags): NodeNames => ({
-  nodeName: nodeNameOf(flags.hostnameOverride),
-  nodeAddress: addressesOf(flags)[0]!,
-});
-
 async function optionsOf(flags: Flags): Promise<KubeletOptions> {
-  const { kubeconfig, imageServiceEndpoint: imageEndpoint, podManifestPath: staticPodDir } = flags;
-  const connection = kubeconfig && (await kubeConnection(kubeconfig));
-  const client = connection ? new KubeClient(connection) : undefined;
+  const { imageServiceEndpoint: imageEndpoint, podManifestPath: staticPodDir } = flags;
   return {
     nodeName: nodeNameOf(flags.hostnameOverride),
-    nodeAddresses: addressesOf(flags),
-    ...given({ client, imageEndpoint, staticPodDir, server: await serverOf(flags) }),
+    nodeAddresses: flags.nodeIp ? list(flags.nodeIp) : [ownAddress()],
+    ...given({ imageEndpoint, staticPodDir, server: await serverOf(flags) }),
     runtimeEndpoint: flags.containerRuntimeEndpoint,
     rootDir: flags.rootDir,
     podLogsDir: flags.podLogsDir,
