@@ -1,6 +1,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errno, messageOf, tolerate, tolerateSync } from "@raft2kube/std/errors.ts";
+import { namesIn } from "@raft2kube/linux/file/names-in.ts";
+import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
+import { messageOf, tolerateSync } from "@raft2kube/std/errors.ts";
 import { CommandError } from "../terminal.ts";
 import { FILE_BYTES_MAX, FILES_MAX } from "./limits.ts";
 
@@ -17,9 +19,6 @@ export interface BackupHeader {
   /** RFC 3339. */
   readonly created: string;
 }
-
-/** A file of the cluster's data folder, by its path below it. */
-export type BackupFile = { readonly name: string; readonly mode: number; readonly content: Buffer };
 
 /**
  * The folders of the data folder whose files are backed up; the rest is a node's, or made again, as
@@ -42,15 +41,15 @@ export const storePartName = (part: number): string => `store/${String(part).pad
  * folder. Throws CommandError `BACKUP_FILE` for a file whose name a backup cannot have, which is
  * too large, or which cannot be read: a backup without a key would restore another cluster.
  */
-export async function readFiles(dataDir: string): Promise<BackupFile[]> {
+export async function readFiles(dataDir: string): Promise<TarInput[]> {
   const names = (await reading(dataDir, readdir(dataDir))).filter((name) => TOP_FILE.test(name));
   for (const folder of FOLDERS) {
     const path = join(dataDir, folder);
-    const found = (await reading(path, tolerate(readdir(path), errno("ENOENT")))) ?? [];
-    names.push(...found.map((name) => `${folder}/${name}`).filter((it) => !FOLDERS.includes(it)));
+    const found = (await reading(path, namesIn(path))).map((name) => `${folder}/${name}`);
+    names.push(...found.filter((name) => !FOLDERS.includes(name)));
   }
   if (names.length > FILES_MAX) throw refused(dataDir, `has more than ${FILES_MAX} files`);
-  const files: BackupFile[] = [];
+  const files: TarInput[] = [];
   for (const name of names.sort()) {
     const path = join(dataDir, name);
     if (!isBackupFile(name)) throw refused(path, "has a name that a backup cannot have");

@@ -5,7 +5,7 @@ import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { withFileErrors } from "../file-errors.ts";
 import { etcdRemedy, readEtcdTls } from "../observe/etcd-servers.ts";
-import type { ClusterConfig } from "../spec/config.ts";
+import { type ClusterConfig, startCommand } from "../spec/config.ts";
 import { storeEndpoints } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { VERSION } from "../version.ts";
@@ -66,16 +66,12 @@ async function* storeParts(config: ClusterConfig, signal: AbortSignal): AsyncGen
       const failure = `${endpoint}: ${messageOf(cause)}`;
       failures.push(failure);
       if (part === 0) continue;
-      throw new CommandError("STORE_DOWN", `the store's snapshot broke off: ${failure}`, {
-        remedy: "repeat this",
-        cause,
-      });
+      const what = `the store's snapshot broke off: ${failure}`;
+      throw new CommandError("STORE_DOWN", what, { remedy: "repeat this", cause });
     }
   }
+  const start = `start the cluster: ${startCommand(config)}`;
   throw new CommandError("STORE_DOWN", `the store does not answer: ${failures.join("; ")}`, {
-    remedy:
-      config.etcdServers === undefined
-        ? `start the cluster: r2k start --name ${config.name}`
-        : etcdRemedy(endpoints),
+    remedy: config.etcdServers === undefined ? start : etcdRemedy(endpoints),
   });
 }

@@ -83,10 +83,8 @@ type Target = RestoreOptions & { readonly aside: string };
 
 /** Writes the files of a backup, and the store's snapshot as one file. */
 async function unpack(file: FileHandle, target: Target): Promise<BackupHeader> {
-  const source = file.createReadStream({ autoClose: false });
-  const plain = await decryption(target.passphrase, ReadableStream.from<Buffer>(source));
   try {
-    return await unpackEntries(asBuffers(plain, target.signal), target);
+    return await unpackEntries(plainOf(file, target), target);
   } catch (thrown) {
     target.signal.throwIfAborted();
     if (thrown instanceof CommandError || isErrno(thrown, "ENOSPC", "EDQUOT", "EIO")) throw thrown;
@@ -94,11 +92,9 @@ async function unpack(file: FileHandle, target: Target): Promise<BackupHeader> {
   }
 }
 
-async function* asBuffers(
-  stream: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  for await (const chunk of stream) {
+async function* plainOf(file: FileHandle, { passphrase, signal }: Target): AsyncGenerator<Buffer> {
+  const source = file.createReadStream({ autoClose: false });
+  for await (const chunk of await decryption(passphrase, ReadableStream.from<Buffer>(source))) {
     signal.throwIfAborted();
     yield Buffer.from(chunk);
   }
@@ -109,7 +105,6 @@ async function unpackEntries(
   { aside, roots }: Target,
 ): Promise<BackupHeader> {
   await using snapshot = await open(snapshotPath(aside), "wx", 0o600);
-
   let header: BackupHeader | undefined;
   let files = 0;
   let parts = 0;
@@ -145,7 +140,7 @@ async function settle(
   if (saved.name !== header.cluster) throw damaged("its files are another cluster's");
   if (!isWholeCluster(saved)) throw damaged("its cluster.json is not one that a start wrote");
   const config = { ...saved, ...clusterPlace(saved.name, roots) };
-  refuseTaken(config, await listClusters(roots), addresses);
+  await refuseTaken(config, roots, addresses);
   await writeCluster(config, aside);
   // Its members are made by its own program, on its own machines.
   if (config.etcdServers !== undefined) {
@@ -186,12 +181,12 @@ function refuseExisting({ cluster }: BackupHeader, roots: ClusterRoots): void {
 }
 
 /** The objects have addresses of the cluster's own ranges: it cannot be given others. */
-function refuseTaken(
+async function refuseTaken(
   config: ClusterConfig,
-  clusters: readonly ClusterConfig[],
+  roots: ClusterRoots,
   addresses: readonly string[],
-): void {
-  const other = clusters.find(({ slot }) => slot === config.slot);
+): Promise<void> {
+  const other = (await listClusters(roots)).find(({ slot }) => slot === config.slot);
   if (other === undefined && !addresses.includes(config.hostAddress)) return;
   const by = other === undefined ? "this host" : `the cluster "${other.name}"`;
   const what = `"${config.name}" has the address ${config.hostAddress}, which ${by} has too`;
