@@ -32,11 +32,7 @@ export function ownPath(
     ["/var/log/pods", podLogsDir],
     ["/var/log/containers", containerLogsDir],
   ] as const;
-  for (const [customary, own] of places) {
-    const found = own && moved(path, customary, own);
-    if (found) return found;
-  }
-  return path;
+  return places.map(([from, own]) => own && moved(path, from, own)).find(Boolean) ?? path;
 }
 
 /** Returns the path in `rootDir` for one in the customary root; another path as it is. */

@@ -40,7 +40,6 @@ export async function replaceFile(
 export async function createFile(file: string, content: AsyncIterable<Uint8Array>): Promise<void> {
   const partial = `${file}.partial`;
   await using handle = await open(partial, "wx", 0o600);
-
   try {
     for await (const chunk of content) await handle.writeFile(chunk);
     await handle.sync();
@@ -59,6 +58,5 @@ export function freshOf(file: string): string {
 /** Makes the entries of a directory (a rename, a new file, a removal) survive a power loss. */
 export async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, "r");
-
   await handle.sync();
 }
