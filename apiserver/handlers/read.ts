@@ -37,10 +37,11 @@ export const serveList: Serve = async (_server, resource, context) => {
 export const serveWatch: Serve = async (server, resource, context) => {
   const { info } = context;
   const options = readWatchOptions(resource.kind, context.query);
-  const fieldSelector = selectorOf(info.name, options.fieldSelector);
+  options.fieldSelector = selectorOf(info.name, options.fieldSelector);
+  if (context.holdRead) options.pages = new StorePages(context.holdRead);
   const namespace = namespaceOf(resource, context);
   const encoder = watchEncoderFor(context, resource.kind, () => server.clock.now());
-  return await watchObjects(server, resource, namespace, { ...options, fieldSelector }, encoder);
+  return await watchObjects(server, resource, namespace, options, encoder);
 };
 
 /**

@@ -283,19 +283,26 @@ export function wholeBody(bodies: Shares): Filter {
 }
 
 /**
- * Bounds what lists have read from the store, as the cache has another revision, until they are
- * answered. One that is larger than its user's share is answered if the user has no other.
+ * Bounds what lists and beginnings of watches have read from the store, as the cache has another
+ * revision, until they are sent. One that is larger than its user's share is answered if the user
+ * has no other.
  */
 export function storeReads(reads: Shares): Filter {
   return async ({ context }, next) => {
     let held = 0;
     let give = () => undefined as void;
+    const giveAll = () => {
+      give();
+      give = () => undefined;
+      held = 0;
+    };
     context.holdRead = (bytes) => {
       give();
       const owner = ownerOf(context);
       held += bytes;
       if (!reads.fits(owner, held)) throw tooMany();
       give = reads.take(owner, held);
+      return giveAll;
     };
     try {
       await next();

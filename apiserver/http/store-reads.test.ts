@@ -16,14 +16,24 @@ test("what lists read from the store is bounded for each user, until they are an
   await run(large, async () => {
     // Alone, a list may be larger than its user's share.
     for (let page = 0; page < 4; page++) hold(large, 10);
-    const refused = run(second, async () => hold(second, 10));
+    const refused = run(second, async () => void hold(second, 10));
     await expect(refused).rejects.toMatchObject(REFUSED);
-    await run(other, async () => hold(other, 10));
+    await run(other, async () => void hold(other, 10));
   });
   expect(reads.taken).toBe(0);
   await run(second, async () => {
     hold(second, 10);
     expect(reads.taken).toBe(10);
+  });
+  await run(second, async () => {
+    const sent = (second as RequestContext).holdRead!(10);
+    hold(second, 5);
+    expect(reads.taken).toBe(15);
+    sent(); // the beginning of a watch, which goes on
+    sent();
+    expect(reads.taken).toBe(0);
+    hold(second, 5);
+    expect(reads.taken).toBe(5);
   });
   const failed = run(second, async () => {
     hold(second, 10);

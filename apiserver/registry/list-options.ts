@@ -35,6 +35,8 @@ export interface WatchOptions {
   bookmarks: boolean;
   sendInitialEvents: boolean;
   timeout_s: number | undefined;
+  /** Bounds what is read from the store. */
+  pages?: StorePages | undefined;
 }
 
 const SUBJECT = { group: "meta.k8s.io", name: "ListOptions" };

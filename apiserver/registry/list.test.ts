@@ -2,16 +2,20 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
+import { seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { inWords } from "../../testing/apiserver/watch-words.ts";
+import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import * as members from "../../testing/store/members.ts";
 import { EVERYTHING } from "../cache/selection.ts";
 import { Resource } from "../resource/resource.ts";
+import { ProgressProof } from "../storage/progress-proof.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
 import { listingOf, listObjects } from "./list.ts";
 import type { ListOptions } from "./list-options.ts";
+import { StorePages } from "./store-pages.ts";
+import { watchObjects } from "./watch.ts";
 
 const clock = systemClock();
 
@@ -68,6 +72,28 @@ describe.each(stores)("on %s", (name, start) => {
 
   it("the cache answers where the store can prove that nothing is missing in it", async () => {
     expect((await reader.freshCache()) !== undefined).toBe(name !== "etcd");
+  });
+
+  it("what a watch begins with counts while it is read from the store, until it is sent", async () => {
+    const proof = Object.assign(new ProgressProof(under.client), { holds: async () => false });
+    const stale = new Resource(reader.kind, under.client, clock, { proof });
+    let held = 0;
+    const hold = (bytes: number) => {
+      held += bytes;
+      return () => void (held = 0);
+    };
+    const options = {
+      ...{ labelSelector: "", fieldSelector: "", timeout_s: undefined, bookmarks: true },
+      ...{ revision: undefined, sendInitialEvents: true, pages: new StorePages(hold) },
+    };
+    const server = { closing: new AbortController().signal, clock, random: seededRandom(1) };
+    const answer = await watchObjects(server, stale, "test", options, inWords);
+    expect(held).toBeGreaterThan(0);
+    const { watcher } = answer as Extract<typeof answer, { type: "watch" }>;
+    const { lines } = listen(watcher);
+    expect(lines.at(-1)).toMatch(/^BOOKMARK \d+ end$/);
+    expect(held).toBe(0);
+    await stale.close();
   });
 
   it("the entries of two lists share the cache's memory", async () => {

@@ -24,7 +24,10 @@ export async function watchObjects(
   const watcher = await openOrExpired(resource, namespace, options, encoder);
   if (options.sendInitialEvents) {
     const histogram = resource.watched.listedIn(scopeOf(resource, namespace, options));
-    watcher.onListed(() => histogram.observe((server.clock.monotonic() - from_ms) / 1_000));
+    watcher.onListed(() => {
+      options.pages?.sent();
+      histogram.observe((server.clock.monotonic() - from_ms) / 1_000);
+    });
   }
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
@@ -88,13 +91,14 @@ async function openWatch(
     revision === undefined
       ? ({ type: "newest" } as const)
       : ({ type: "not-older-than", revision } as const);
-  const { labelSelector, fieldSelector } = options;
+  const { labelSelector, fieldSelector, pages } = options;
   const listing = await listFromStore(resource, namespace, selection, {
     match,
     limit: 0,
     continue: "",
     labelSelector,
     fieldSelector,
+    pages,
   });
   return cache.watchListed(request, listing.entries, listing.revision);
   // lab:07c end

@@ -57,8 +57,11 @@ export interface RequestContext {
   received?: (bytes: number) => void;
   /** Counts bytes of the body that have come. Throws 429 when its user's bodies have too many. */
   holdBody?: (bytes: number) => void;
-  /** Counts bytes of a list that were read from the store. Throws 429 when its user has too many. */
-  holdRead?: (bytes: number) => void;
+  /**
+   * Counts bytes of a list that were read from the store; returns how to give all of the request's
+   * back, once. Throws 429 when its user has too many.
+   */
+  holdRead?: (bytes: number) => () => void;
   /**
    * Waits until an answer's bytes are within the budget; returns how to give them back, undefined
    * for a small answer when its user leaves too many unread. Throws 429 when too many wait.

@@ -38,6 +38,12 @@ function map(name: string, data: Record<string, string> = {}): ConfigMap {
 
 const stores = Object.entries(storesUnderTest({ ...store, ...members, connectEtcd }));
 
+const pagesOf = (hold: (bytes: number) => void) =>
+  new StorePages((bytes) => {
+    hold(bytes);
+    return () => undefined;
+  });
+
 describe.each(stores)("objects in %s", (_name, start) => {
   let under: StoreUnderTest;
   let resource: Resource;
@@ -195,7 +201,7 @@ describe.each(stores)("objects in %s", (_name, start) => {
     const selection = selectionOf(paged.kind, "test", LIST);
     const pages: number[] = [];
     const list = (hold: (bytes: number) => void) =>
-      listFromStore(paged, "test", selection, { ...LIST, pages: new StorePages(hold) });
+      listFromStore(paged, "test", selection, { ...LIST, pages: pagesOf(hold) });
     const { entries } = await list((bytes) => pages.push(bytes));
     expect([entries.length, pages.length]).toEqual([STORE_FIRST_PAGE_KEYS + 2, 2]);
     expect(pages[0]).toBeGreaterThan(pages[1]!);
@@ -206,7 +212,7 @@ describe.each(stores)("objects in %s", (_name, start) => {
   });
 
   it("a page after small objects has few keys, as large ones may follow", () => {
-    const pages = new StorePages(() => undefined);
+    const pages = pagesOf(() => undefined);
     const value = Buffer.alloc(1024);
     const rows = Array.from({ length: 16 }, () => ({ key: "k", value, revision: 1 }));
     pages.add({ rows, revision: 1, more: true, count: 516 });
