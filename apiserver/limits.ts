@@ -302,6 +302,8 @@ export const METRICS_TIMEOUT_MS = 10_000;
 export const METRICS_BYTES_MAX = 8 * 1024 * 1024;
 /** Pieces in which they come: each costs time and memory, one of a single byte too. */
 export const METRICS_PIECES_MAX = 100_000;
+/** A line of them has the names of a namespace, a pod and a container, 400 characters. */
+export const METRICS_LINE_CHARS_MAX = 4_096;
 export const METRICS_CONTAINERS_MAX = 10_000;
 /** Kubelets that are scraped side by side. */
 export const METRICS_NODES_AT_ONCE_MAX = 16;

@@ -1,3 +1,5 @@
+import { METRICS_LINE_CHARS_MAX } from "../../limits.ts";
+
 /** One sample of Prometheus' text format. */
 export interface Sample {
   readonly name: string;
@@ -12,18 +14,28 @@ const LINE = /^([a-zA-Z_:][\w:]*)(\{.*\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*$/;
 const LABEL = /[\s,]*([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"/gy;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", "\\": "\\", '"': '"' };
 
-/** Reads the samples of some names; lines that are none are left out. */
-export function* samplesOf(text: string, names: ReadonlySet<string>): Generator<Sample> {
+/**
+ * Reads the samples of some names, line by line: undefined for a line that is none, or is longer
+ * than METRICS_LINE_CHARS_MAX.
+ */
+export function* samplesOf(
+  text: string,
+  names: ReadonlySet<string>,
+): Generator<Sample | undefined> {
   let start = 0;
   while (start < text.length) {
     const end = text.indexOf("\n", start);
     const line = text.slice(start, end === -1 ? text.length : end);
     start = end === -1 ? text.length : end + 1;
-    const [, name = "", labels = "", value = "", time] = LINE.exec(line) ?? [];
-    if (!names.has(name)) continue;
-    const time_ms = time === undefined ? undefined : Number(time);
-    yield { name, labels: labelsOf(labels), value: Number(value), time_ms };
+    yield line.length > METRICS_LINE_CHARS_MAX ? undefined : sampleOf(line, names);
   }
+}
+
+function sampleOf(line: string, names: ReadonlySet<string>): Sample | undefined {
+  const [, name = "", labels = "", value = "", time] = LINE.exec(line) ?? [];
+  if (!names.has(name)) return undefined;
+  const time_ms = time === undefined ? undefined : Number(time);
+  return { name, labels: labelsOf(labels), value: Number(value), time_ms };
 }
 
 function labelsOf(text: string): Record<string, string> {

@@ -1,5 +1,7 @@
+import type { Slices } from "@raft2kube/std/slices.ts";
 import { expect, test } from "vitest";
 import { expositionText } from "../../../testing/apiserver/fake-kubelet.ts";
+import { METRICS_LINE_CHARS_MAX } from "../../limits.ts";
 import { samplesOf } from "./exposition.ts";
 import { nextWindow, nodeUsage, podUsage, readPoints, type Window } from "./points.ts";
 
@@ -25,17 +27,19 @@ function scrape(time_ms: number, ...runs: Run[]) {
   return readPoints(expositionText(time_ms, NODE, containers), time_ms);
 }
 
-function windowOf(...scrapes: ReturnType<typeof scrape>[]): Window {
-  return scrapes.reduce<Window | undefined>((window, each) => nextWindow(window, each), undefined)!;
+async function windowOf(...scrapes: ReturnType<typeof scrape>[]): Promise<Window> {
+  let window: Window | undefined;
+  for (const each of scrapes) window = nextWindow(window, await each);
+  return window!;
 }
 
 const usesOf = (window: Window) => podUsage(window, "shop/web")?.get("main");
 
-test("two scrapes are a window; one is none", () => {
+test("two scrapes are a window; one is none", async () => {
   const first = scrape(START_MS, { cpu_s: 10 });
-  expect(usesOf(windowOf(first))).toBeUndefined();
-  expect(nodeUsage(windowOf(first))).toBeUndefined();
-  const window = windowOf(first, scrape(START_MS + 15_000, { cpu_s: 13 }));
+  expect(usesOf(await windowOf(first))).toBeUndefined();
+  expect(nodeUsage(await windowOf(first))).toBeUndefined();
+  const window = await windowOf(first, scrape(START_MS + 15_000, { cpu_s: 13 }));
   expect(usesOf(window)).toEqual({
     timestamp: "1970-01-01T00:16:55Z",
     timestamp_ms: START_MS + 15_000,
@@ -45,44 +49,52 @@ test("two scrapes are a window; one is none", () => {
   expect(nodeUsage(window)?.usage).toEqual({ cpu: "0", memory: "1Ki" });
 });
 
-test("processor time is reported in nanocores", () => {
-  const window = windowOf(scrape(START_MS, { cpu_s: 1 }), scrape(START_MS + 3_000, { cpu_s: 2 }));
+test("processor time is reported in nanocores", async () => {
+  const window = await windowOf(
+    scrape(START_MS, { cpu_s: 1 }),
+    scrape(START_MS + 3_000, { cpu_s: 2 }),
+  );
   expect(usesOf(window)?.usage["cpu"]).toBe("333333333n");
 });
 
-test("a scrape that brings nothing new keeps the window before", () => {
+test("a scrape that brings nothing new keeps the window before", async () => {
   const [first, second] = [scrape(START_MS, { cpu_s: 1 }), scrape(START_MS + 15_000, { cpu_s: 4 })];
-  expect(usesOf(windowOf(first, second, second))).toEqual(usesOf(windowOf(first, second)));
+  expect(usesOf(await windowOf(first, second, second))).toEqual(
+    usesOf(await windowOf(first, second)),
+  );
 });
 
-test("a container that was restarted is measured again from its start", () => {
+test("a container that was restarted is measured again from its start", async () => {
   const before = scrape(START_MS, { cpu_s: 50 });
   const restarted = { cpu_s: 3, start_ms: START_MS + 10_000 };
-  expect(usesOf(windowOf(before, scrape(START_MS + 15_000, restarted)))).toBeUndefined();
+  expect(usesOf(await windowOf(before, scrape(START_MS + 15_000, restarted)))).toBeUndefined();
   const fresh = { cpu_s: 3, start_ms: START_MS + 3_000 };
-  expect(usesOf(windowOf(before, scrape(START_MS + 15_000, fresh)))).toMatchObject({
+  expect(usesOf(await windowOf(before, scrape(START_MS + 15_000, fresh)))).toMatchObject({
     window: "12s",
     usage: { cpu: "250m" },
   });
 });
 
-test("a counter that went back is no usage", () => {
-  const window = windowOf(scrape(START_MS, { cpu_s: 5 }), scrape(START_MS + 15_000, { cpu_s: 4 }));
+test("a counter that went back is no usage", async () => {
+  const window = await windowOf(
+    scrape(START_MS, { cpu_s: 5 }),
+    scrape(START_MS + 15_000, { cpu_s: 4 }),
+  );
   expect(usesOf(window)).toBeUndefined();
 });
 
-test("a pod of which a container is not measured is left out whole", () => {
+test("a pod of which a container is not measured is left out whole", async () => {
   const once = scrape(START_MS, { cpu_s: 5 }, { cpu_s: 5 });
   const later = scrape(START_MS + 15_000, { cpu_s: 6 }, { cpu_s: 6, memory_bytes: 0 });
-  expect(podUsage(windowOf(once, later), "shop/web")).toBeUndefined();
-  const joined = windowOf(
+  expect(podUsage(await windowOf(once, later), "shop/web")).toBeUndefined();
+  const joined = await windowOf(
     scrape(START_MS, { cpu_s: 5 }),
     scrape(START_MS + 15_000, { cpu_s: 6 }, { cpu_s: 1 }),
   );
   expect(podUsage(joined, "shop/web")).toBeUndefined();
 });
 
-test("lines that are no samples, strange numbers and labels do no harm", () => {
+test("lines that are no samples, strange numbers and labels do no harm", async () => {
   const text = [
     "# HELP x",
     "}{",
@@ -91,7 +103,7 @@ test("lines that are no samples, strange numbers and labels do no harm", () => {
     'container_cpu_usage_seconds_total{namespace="a",pod="\\"b\\\\",container="__proto__"} 1 5',
     'container_memory_working_set_bytes{namespace="a",pod="\\"b\\\\",container="__proto__"} 7 5',
   ].join("\n");
-  const { node, pods } = readPoints(text, 1);
+  const { node, pods } = await readPoints(text, 1);
   expect(node).toBeUndefined();
   expect([...pods].map(([key, points]) => [key, [...points.keys()]])).toEqual([
     ['a/"b\\', ["__proto__"]],
@@ -100,15 +112,16 @@ test("lines that are no samples, strange numbers and labels do no harm", () => {
 
 const CPU = "container_cpu_usage_seconds_total";
 
-test("labels are read from the begin on, and not searched for in a long text", () => {
+test("labels are read from the begin on, and not searched for in a long text", async () => {
   const labels = 'namespace="a",pod="b",container="c"';
   const sample = (text: string) =>
-    [...samplesOf(`${CPU}{${text}} 1 5`, new Set([CPU]))].map((each) => each.labels);
+    [...samplesOf(`${CPU}{${text}} 1 5`, new Set([CPU]))].map((each) => each?.labels);
   expect(sample(labels)).toEqual([{ namespace: "a", pod: "b", container: "c" }]);
   expect(sample(`namespace="a", pod="b,}",`)).toEqual([{ namespace: "a", pod: "b,}" }]);
   expect(sample(`!,${labels}`)).toEqual([{}]);
   // A search from each place would take time by the square of this.
-  expect(sample("a".repeat(1_000_000))).toEqual([{}]);
+  expect(sample("a".repeat(4_000))).toEqual([{}]);
+  expect(sample("a".repeat(METRICS_LINE_CHARS_MAX))).toEqual([undefined]);
 });
 
 test.each([
@@ -116,10 +129,17 @@ test.each([
   ["111", "1e300", START_MS + 15_000],
   ["111", "2", 1e15],
   ["111", "2", "9".repeat(400)],
-])("of processor time %s, memory %s at %s there is no usage", (cpu, memory, time_ms) => {
+])("of processor time %s, memory %s at %s there is no usage", async (cpu, memory, time_ms) => {
   const text =
     `node_cpu_usage_seconds_total ${cpu} ${time_ms}\n` +
     `node_memory_working_set_bytes ${memory} ${time_ms}\n`;
-  const first = nextWindow(undefined, scrape(START_MS));
-  expect(nodeUsage(nextWindow(first, readPoints(text, START_MS)))).toBeUndefined();
+  const first = nextWindow(undefined, await scrape(START_MS));
+  expect(nodeUsage(nextWindow(first, await readPoints(text, START_MS)))).toBeUndefined();
+});
+
+test("the text of a kubelet is read in slices, lines of other names too", async () => {
+  let pauses = 0;
+  const slices = { due: true, pause: async () => void pauses++ } as unknown as Slices;
+  await readPoints(`${CPU}{a="b"} 1 5\nx 1\n#\n`, 1, slices);
+  expect(pauses).toBe(3);
 });

@@ -3,6 +3,7 @@ import type { ResourceList } from "@raft2kube/api/gen/core/v1.ts";
 import { timeOf } from "@raft2kube/api/time.ts";
 import { ownText } from "@raft2kube/std/bytes.ts";
 import { formatQuantity } from "@raft2kube/std/quantity.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 import { METRICS_CONTAINERS_MAX, METRICS_FRESH_MS, METRICS_INTERVAL_MS } from "../../limits.ts";
 import { samplesOf } from "./exposition.ts";
 
@@ -51,13 +52,20 @@ type Building = { -readonly [K in keyof Point]?: Point[K] };
 /**
  * Reads the body of `/metrics/resource`; `now_ms` is the time of samples that have none. A pod of
  * which a container lacks processor time or memory is left out, as by metrics-server: a part of it
- * would read as little use.
+ * would read as little use. A node may send megabytes: they are read in slices.
  */
-export function readPoints(text: string, now_ms: number): NodePoints {
+export async function readPoints(
+  text: string,
+  now_ms: number,
+  slices = new Slices(),
+): Promise<NodePoints> {
   const node: Building = {};
   const pods = new Map<string, Map<string, Building>>();
   let containers = 0;
-  for (const { name, labels, value, time_ms = now_ms } of samplesOf(text, NAMES)) {
+  for (const sample of samplesOf(text, NAMES)) {
+    if (slices.due) await slices.pause();
+    if (sample === undefined) continue;
+    const { name, labels, value, time_ms = now_ms } = sample;
     // Also false for NaN. Numbers beyond are no answer's: neither clients nor BigInt take them.
     if (!(value >= 0 && value < INT64_MAX && time_ms >= 0 && time_ms * 1e6 < INT64_MAX)) continue;
     const isNode = name === NODE_CPU || name === NODE_MEMORY;

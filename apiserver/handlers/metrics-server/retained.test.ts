@@ -14,8 +14,8 @@ const PROGRAM = `
   const before = await used();
   const kept = [];
   for (let node = 0; node < ${NODES}; node++) {
-    const first = nextWindow(undefined, readPoints(textOf(1_000), 1));
-    kept.push(nextWindow(first, readPoints(textOf(2_000), 1)));
+    const first = nextWindow(undefined, await readPoints(textOf(1_000), 1));
+    kept.push(nextWindow(first, await readPoints(textOf(2_000), 1)));
   }
   console.log(await used() - before, kept.length);
 `;
