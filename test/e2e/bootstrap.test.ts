@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +10,8 @@ const execute = promisify(execFile);
 const TIMEOUT_MS = 180_000;
 const ROOT = join(import.meta.dirname, "../..");
 const NAME = "fresh";
+/** npm's cache, which the installation of this checkout filled: nothing is downloaded again. */
+const NPM_CACHE = process.env["npm_config_cache"] ?? join(homedir(), ".npm");
 
 let host: OwnHost;
 let clone: string;
@@ -25,9 +28,7 @@ beforeAll(async () => {
   host = await OwnHost.create();
   clone = join(host.dir, "clone");
   await execute("git", ["clone", "--quiet", "--depth=1", `file://${ROOT}`, clone]);
-  const cache = join(host.dir, "npm-cache");
-  mkdirSync(cache);
-  env = { PATH: plainPath(), npm_config_cache: cache };
+  env = { PATH: plainPath(), npm_config_cache: NPM_CACHE, npm_config_prefer_offline: "true" };
   // The registry is beyond the test's own host, so the installation runs outside of it.
   const outside = { ...process.env, ...host.env, ...env };
   first = await execute("node", ["bootstrap.mjs", "version"], { cwd: clone, env: outside });
