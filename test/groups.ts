@@ -82,7 +82,7 @@ const TYPE_CHECK = ["--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/ty
 const hasItsOwn = (path: string) => !sharesCluster(path);
 
 /**
- * All groups, of which each may run beside any other. Those that wait longest start first, since one
+ * All groups, of which each may run beside any other. Those that wait longest start first, as one
  * that starts last would be waited for alone; one or two that compute run beside them throughout.
  */
 const ALL: readonly Group[] = [
