@@ -135,7 +135,8 @@ test("common words skip bootstrap.mjs while no source is newer than the bundle",
   };
   const age = (path: string, time_s: number) => utimesSync(join(clone, path), time_s, time_s);
   expect(ask("container", "ps")).toBe("bootstrap");
-  write(".cache/bundle/sources", "base package-lock.json\n");
+  write(".cache/bundle/main.sources", 'sources="base package-lock.json"\n');
+  write(".cache/bundle/container.sources", 'sources="base/a/x.ts package-lock.json"\n');
   write("base/a/x.ts", "");
   write(".cache/bundle/built", "");
   for (const path of ["base/a/x.ts", "base/a", "base", "package-lock.json"]) age(path, 1_000);
@@ -144,12 +145,22 @@ test("common words skip bootstrap.mjs while no source is newer than the bundle",
   expect(ask("lab", "list")).toBe("bootstrap");
   write("base/a/y.ts", "");
   expect(ask("status")).toBe("bootstrap");
-  expect(ask("container", "ps")).toBe("bootstrap");
-  for (const path of ["base/a/y.ts", "base/a"]) age(path, 1_000);
+  // A source that the program has not imported.
   expect(ask("container", "ps")).toBe("own container,ps");
+  for (const path of ["base/a/y.ts", "base/a"]) age(path, 1_000);
+  expect(ask("status")).toBe("main");
   rmSync(join(clone, "base/a/y.ts"));
-  expect(ask("container", "ps")).toBe("bootstrap");
+  expect(ask("status")).toBe("bootstrap");
   age("base/a", 1_000);
+  expect(ask("status")).toBe("main");
+  write("base/a/x.ts", "");
+  expect(ask("container", "ps")).toBe("bootstrap");
+  age("base/a/x.ts", 1_000);
+  expect(ask("container", "ps")).toBe("own container,ps");
+  rmSync(join(clone, "base/a/x.ts"));
+  expect(ask("container", "ps")).toBe("bootstrap");
+  write("base/a/x.ts", "");
+  for (const path of ["base/a/x.ts", "base/a"]) age(path, 1_000);
   expect(ask("container", "ps")).toBe("own container,ps");
   write("my/labs.json", "{}");
   expect(ask("container", "ps")).toBe("bootstrap");

@@ -1,5 +1,14 @@
-import { execFileSync } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -38,6 +47,48 @@ test("a bundle is made again when any folder changes that it has sources of", as
     return /[^\0-\x7f]/.test(readFileSync(join(ROOT, outDir, path), "latin1"));
   });
   expect(wide).toEqual([]);
+});
+
+/** Says what Node has loaded at its start, and after an import. */
+const QUICK = `
+  import { connect } from "node:tls";
+  import { webcrypto } from "node:crypto";
+  const loads = (name) => process.moduleLoadList.includes("NativeModule " + name);
+  const before = [loads("https"), loads("internal/util/diff")];
+  process.exitCode = process.argv.includes("fails") ? 1 : 0;
+  import("./later.ts").then(({ type }) => {
+    console.log(JSON.stringify([...before, loads("https"), type, typeof connect, typeof webcrypto]));
+  });
+`;
+
+test("a bundle that starts quickly loads what it uses, and keeps its code by verbs", async () => {
+  writeFileSync(join(folder, "quick.ts"), QUICK);
+  const later = 'import { get } from "node:https"; export const type = typeof get;';
+  writeFileSync(join(folder, "later.ts"), later);
+  const entries = { quick: join(relative(ROOT, folder), "quick") };
+  const kept = join(folder, "kept");
+  await bundle({ outDir: relative(ROOT, folder), entries, startsQuickly: true });
+  const run = (...words: string[]) =>
+    spawnSync(process.execPath, [join(folder, "quick.js"), ...words], {
+      encoding: "utf8",
+      env: { ...process.env, NODE_COMPILE_CACHE: kept },
+    }).stdout;
+  const said = '[false,false,true,"function","function","object"]\n';
+  const files = () => readdirSync(kept).filter((name) => /^[a-z]+-\d+-\d+-\d+$/.test(name));
+  expect(run("other", "ps")).toBe(said);
+  expect(run("container", "../ps")).toBe(said);
+  expect(run("container", "fails")).toBe(said);
+  expect(files()).toEqual([]);
+  expect(run("container", "ps")).toBe(said);
+  const [file] = files();
+  const place = join(kept, file!);
+  const { ino, size } = statSync(place);
+  expect(run("container", "ps", "-a")).toBe(said);
+  expect([files(), statSync(place).ino]).toEqual([[file], ino]);
+  // What was cut off is made again.
+  truncateSync(place, size - 1000);
+  expect(run("container", "ps")).toBe(said);
+  expect([files(), statSync(place).size]).toEqual([[file], size]);
 });
 
 test("a bundle has the values of YAML files' documents, and needs no such files", async () => {

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { yamlDocuments } from "@raft2kube/apimachinery/yaml.ts";
@@ -68,26 +68,27 @@ async function withDocuments(text: string, path: string): Promise<string> {
 
 /**
  * `import ... from "node:http"` makes Node evaluate all exports of the module, and two of these
- * load undici: 40 ms of a start and 3 MiB that are not needed. A bundle's imports are read from the
- * module object instead.
+ * load undici: 40 ms of a start and 3 MiB that are not needed; and a bundle loads at its start all
+ * that any of its sources imports. Here such an import reads the module object, when the source
+ * that has it is evaluated.
  */
-function leanHttp(): Plugin {
-  const namespace = "lean-http";
+function leanImports(filter: RegExp): Plugin {
+  const namespace = "lean-imports";
   return {
     name: namespace,
     setup(builder) {
-      builder.onResolve({ filter: /^node:http$/ }, ({ kind }) =>
-        kind === "import-statement" ? { path: "node:http", namespace } : undefined,
+      builder.onResolve({ filter }, ({ path, kind }) =>
+        kind === "import-statement" ? { path, namespace, sideEffects: false } : undefined,
       );
-      builder.onLoad({ filter: /.*/, namespace }, () => {
-        const http = process.getBuiltinModule("node:http");
-        const names = Object.entries(Object.getOwnPropertyDescriptors(http))
-          .filter(([, { get }]) => get === undefined)
-          .map(([name]) => name);
+      builder.onLoad({ filter: /.*/, namespace }, ({ path }) => {
+        const names = Object.keys(process.getBuiltinModule(path)!);
         const lines = [
-          'const http = process.getBuiltinModule("node:http");',
-          "export default http;",
-          `export const { ${names.join(", ")} } = http;`,
+          `const builtin = process.getBuiltinModule("${path}");`,
+          "export default builtin;",
+          // What is not imported is left out, and a getter is not called for it.
+          ...names.map((name) => {
+            return `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`;
+          }),
         ];
         return { contents: lines.join("\n"), loader: "js" };
       });
@@ -98,6 +99,17 @@ function leanHttp(): Plugin {
 /** Where lines break, so that the place in a stack says more than the name of a bundle. */
 const LINE_CHARACTERS = 160;
 
+const SHARED = { format: "esm", banner: { js: REQUIRE } } as const;
+
+/** A script whose value is a function, as `cached-code.mjs` calls it. */
+const QUICK = {
+  format: "cjs",
+  banner: { js: "(function(require,r2kUrl,module){" },
+  footer: { js: "})" },
+  outExtension: { ".js": ".cjs" },
+  supported: { "dynamic-import": false },
+} as const;
+
 export interface BundleOptions {
   /** Relative to the root. */
   readonly outDir: string;
@@ -107,6 +119,8 @@ export interface BundleOptions {
   readonly external?: readonly string[];
   /** Whether each entry point is one file that shares nothing with the others. */
   readonly isWhole?: boolean;
+  /** Whether that file is to start as quickly as it can, from this clone: see `cached-code.mjs`. */
+  readonly startsQuickly?: boolean;
   /** Folders that are laid over the product; see `labs/runner/own-tree.ts`. */
   readonly trees?: readonly string[];
 }
@@ -117,7 +131,8 @@ export interface BundleOptions {
  * Resolves with the sources, relative to the root.
  */
 export async function bundle(options: BundleOptions): Promise<string[]> {
-  const { outDir, entries, external = EXTERNAL, trees = [], isWhole = false } = options;
+  const { outDir, entries, trees = [], startsQuickly = false } = options;
+  const { external = EXTERNAL, isWhole = startsQuickly } = options;
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
@@ -126,21 +141,29 @@ export async function bundle(options: BundleOptions): Promise<string[]> {
     outdir: outDir,
     bundle: true,
     splitting: !isWhole,
-    format: "esm",
     platform: "node",
     target: "node24",
-    external: [...external],
+    ...(startsQuickly ? QUICK : SHARED),
+    // npm's resolution of koffi takes longer than loading it.
+    external: external.filter((name) => !(startsQuickly && name === "koffi")),
     logLevel: "error",
     minifyWhitespace: true,
     lineLimit: LINE_CHARACTERS,
     metafile: true,
-    banner: { js: REQUIRE },
     // A tree is named after its lab; see `cli/supervisor/own-parts.ts`.
     define: {
       R2K_OWN_PARTS: JSON.stringify(trees.map((tree) => basename(tree))),
       R2K_OWN_DIGEST: JSON.stringify(treesDigest(trees)),
+      ...(startsQuickly && { "import.meta.url": "r2kUrl" }),
     },
-    plugins: [ownParts(trees), sourcePlaces(), leanHttp()],
+    plugins: [
+      ownParts(trees),
+      sourcePlaces(),
+      leanImports(startsQuickly ? /^node:/ : /^node:http$/),
+    ],
   });
+  for (const name of startsQuickly ? Object.keys(entries) : []) {
+    cpSync(join(import.meta.dirname, "cached-code.mjs"), join(ROOT, outDir, `${name}.js`));
+  }
   return Object.keys(metafile.inputs);
 }

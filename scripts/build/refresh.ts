@@ -19,8 +19,11 @@ import { BUNDLED, bundledSources, entryPoints } from "./entries.ts";
 const root = join(import.meta.dirname, "../..");
 const outDir = ".cache/bundle";
 const stamp = join(root, outDir, "built");
-/** The script `r2k` reads here which folders the bundle is made of. */
-const sources = join(root, outDir, "sources");
+/**
+ * The script `r2k` reads here what a bundle is made of: folders, or the sources themselves, since a
+ * look at all of them takes as long as a short command.
+ */
+const listOf = (entry: "main" | "container") => join(root, outDir, `${entry}.sources`);
 
 async function refresh(): Promise<void> {
   const started_s = Date.now() / 1000;
@@ -32,7 +35,7 @@ async function refresh(): Promise<void> {
   );
   const how = JSON.stringify({ trees, node: process.version });
   const isSame = modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how;
-  if (isSame && existsSync(sources) === (trees.length === 0)) {
+  if (isSame && existsSync(listOf("container")) === (trees.length === 0)) {
     // A folder may be newer, by a file that is none of the product's.
     utimesSync(stamp, started_s, started_s);
     return;
@@ -47,10 +50,11 @@ async function refresh(): Promise<void> {
   ]);
   // V8's cache of the former bundle, whose files have other names.
   rmSync(join(root, ".cache/compile"), { recursive: true, force: true });
+  let inputs: string[];
   try {
-    await Promise.all([
+    [inputs] = await Promise.all([
+      bundle({ outDir, entries: { container: "cli/container" }, trees, startsQuickly: true }),
       bundle({ outDir, entries: entryPoints(), trees }),
-      bundle({ outDir, entries: { container: "cli/container" }, trees, isWhole: true }),
       buildPlugins(join(root, ".cache/cni"), [ownParts(trees)]),
       writePage(join(root, ".cache/dashboard")),
     ]);
@@ -63,9 +67,20 @@ async function refresh(): Promise<void> {
     process.exit(1);
   }
   mkdirSync(join(root, outDir), { recursive: true });
-  if (trees.length > 0) rmSync(sources, { force: true });
-  else writeFileSync(sources, `${[...BUNDLED, "package-lock.json"].join(" ")}\n`);
+  list("main", BUNDLED, trees);
+  list("container", inputs.filter(isSource), trees);
   writeFileSync(stamp, how);
+}
+
+/** Writes what a bundle is made of, for the script `r2k`; not what has a reader's own trees. */
+function list(entry: "main" | "container", paths: readonly string[], trees: readonly string[]) {
+  if (trees.length > 0) rmSync(listOf(entry), { force: true });
+  else writeFileSync(listOf(entry), `sources="${[...paths, "package-lock.json"].join(" ")}"\n`);
+}
+
+/** Whether esbuild's input is a file of the product: others change with package-lock.json. */
+function isSource(input: string): boolean {
+  return input.endsWith(".ts") && !input.startsWith("node_modules/");
 }
 
 /** esbuild's error carries the list of what it could not build. */
