@@ -85,7 +85,7 @@ test("a bundle that starts quickly loads what it uses, and keeps its code by ver
   const { ino, size } = statSync(place);
   expect(run("container", "ps", "-a")).toBe(said);
   expect([files(), statSync(place).ino]).toEqual([[file], ino]);
-  // What was cut off is made again.
+  // A file that is cut short is made again.
   truncateSync(place, size - 1000);
   expect(run("container", "ps")).toBe(said);
   expect([files(), statSync(place).size]).toEqual([[file], size]);

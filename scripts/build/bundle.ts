@@ -85,7 +85,7 @@ function leanImports(filter: RegExp): Plugin {
         const lines = [
           `const builtin = process.getBuiltinModule("${path}");`,
           "export default builtin;",
-          // What is not imported is left out, and a getter is not called for it.
+          // esbuild leaves out exports that nothing imports, so their getters are not called.
           ...names.map((name) => {
             return `export const ${name} = /* @__PURE__ */ (() => builtin.${name})();`;
           }),

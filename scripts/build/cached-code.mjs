@@ -1,6 +1,6 @@
 // Runs the program beside it, NAME.cjs beside NAME.js, with the code that V8 had made of it when
 // the same verb ended before: Node's own compile cache has none of the functions that are called
-// after the start. What cannot be read or kept is compiled again.
+// after the start. Code that cannot be read or kept is made again.
 import { createRequire } from "node:module";
 
 const { closeSync, fstatSync, fsyncSync, mkdirSync, openSync } = process.getBuiltinModule("fs");
@@ -24,7 +24,8 @@ function open() {
 function read(file) {
   try {
     return file && readFileSync(file);
-  } catch {
+  } catch (error) {
+    if (error.code === undefined) throw error;
     return undefined;
   }
 }
@@ -40,7 +41,8 @@ function keep(script, file) {
     fsyncSync(fd); // V8 does not look for damage
     closeSync(fd);
     renameSync(whole, file);
-  } catch {
+  } catch (error) {
+    if (error.code === undefined) throw error;
     rmSync(whole, { force: true });
   }
 }
