@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { walksOf } from "../../labs/walk.ts";
-import { TestCluster } from "./cluster.ts";
+import { ASK_MS, TestCluster } from "./cluster.ts";
 import { WalkShell } from "./walk-shell.ts";
 
 const TIMEOUT_MS = 240_000;
@@ -54,7 +54,7 @@ it(
       expect(found.filter(({ remedy = "" }) => remedy === "")).toEqual([]);
       return found.map(({ check }) => check).sort();
     };
-    await expect.poll(doctor, { timeout: 60_000 }).toEqual([]);
+    await expect.poll(doctor, { timeout: 60_000, interval: ASK_MS }).toEqual([]);
     const { host } = cluster;
     const config = readFileSync(join(host.dir, "data", NAME, "cluster.json"), "utf8");
     const { apiServiceAddress, dnsAddress, nodeName } = JSON.parse(config) as Record<

@@ -4,7 +4,7 @@ import { processTable } from "@raft2kube/cli/observe/process-table.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type ClusterProcess, killAll } from "./cluster.ts";
+import { ASK_MS, type ClusterProcess, killAll } from "./cluster.ts";
 import { attackAsStranger, processesOf, secretsIn } from "./local-user.ts";
 import { OwnHost } from "./own-host.ts";
 import { openCheckout, type UserCheckout, UserNamespace } from "./user-namespace.ts";
@@ -143,7 +143,8 @@ describe("a cluster of an ordinary user", { timeout: TIMEOUT_MS }, () => {
     await space.ask("sh", ["-c", apply], { KUBECONFIG: kubeconfig });
     const status = ["get", "pod", "greedy", "-o", "jsonpath={.status.reason}{.status.message}"];
     const evicted = async () => /^Evicted.*exceeds its capacity/.test(await kubectl(...status));
-    await waitFor("greedy to be evicted", evicted, { clock, timeout_ms: 60_000 });
+    const patience = { clock, timeout_ms: 60_000, interval_ms: ASK_MS };
+    await waitFor("greedy to be evicted", evicted, patience);
     await kubectl("delete", "pod/greedy", "pvc/greedy");
   });
 

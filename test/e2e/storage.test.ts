@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { TestCluster } from "./cluster.ts";
+import { ASK_MS, type TestCluster } from "./cluster.ts";
 import { sharedCluster } from "./shared-cluster.ts";
 
 const START_TIMEOUT_MS = 180_000;
@@ -128,7 +128,7 @@ describe("persistent storage", { timeout: STEP_TIMEOUT_MS }, () => {
     const lines = async () =>
       Number(await cluster.ask("exec", "steady", "--", "sh", "-c", "wc -l < /data/file"));
     const before = await lines();
-    await expect.poll(lines).toBeGreaterThan(before);
+    await expect.poll(lines, { interval: ASK_MS }).toBeGreaterThan(before);
     await cluster.ask("delete", "pod", "steady");
     await cluster.ask("delete", "pvc", "steady");
     await cluster.until("no volume", ["get", "pv", "-o", "name"], (text) => text === "");
