@@ -181,9 +181,8 @@ async function servesByIptables(): Promise<void> {
 
 /** The process on this machine whose child the guest is. */
 async function nodeProcess(): Promise<number> {
-  const { stdout } = await host.r2k(["status", "--name", NAME, "-o", "json"]);
-  const { processes } = JSON.parse(stdout) as { processes: { name: string; pid: number }[] };
-  return processes.find(({ name }) => name === `node ${GUEST}`)!.pid;
+  const processes = await cluster.processes();
+  return processes.find(({ name }) => name === `node ${GUEST}`)!.pid!;
 }
 
 /** The child of a process that has one beside its supervisor, which is another shell. */
