@@ -23,6 +23,12 @@ export const LAYER_BLOBS_KNOWN = 16;
  */
 export const LAYER_RATIO = 100;
 export const LAYER_RATIO_FREE_BYTES = 256 * 2 ** 20;
+
+/**
+ * A layer is read and decompressed in pieces of this size. Each piece takes a thread's turn and one
+ * of every step behind it: with Node's own 16 KiB there are three times as many.
+ */
+export const LAYER_PIECE_BYTES = 256 << 10;
 /**
  * Entries in one layer, the directories that their names imply included; layers in one image
  * (overlayfs takes 500).

@@ -8,6 +8,7 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
+import { LAYER_PIECE_BYTES } from "../limits.ts";
 import { type DiskReserve, FILE_BYTES } from "./disk-reserve.ts";
 import { DIGEST } from "./reference.ts";
 
@@ -102,7 +103,7 @@ export class BlobStore {
   }
 
   open(digest: string): Readable {
-    const stream = createReadStream(this.file(digest));
+    const stream = createReadStream(this.file(digest), { highWaterMark: LAYER_PIECE_BYTES });
     // Its reader meets the error, also one that comes before it reads.
     stream.on("error", () => stream.destroy());
     return stream;

@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
-import { LAYER_RATIO, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
+import { LAYER_PIECE_BYTES, LAYER_RATIO, LAYER_RATIO_FREE_BYTES } from "../limits.ts";
 
 /**
  * The decompressor for a layer of this media type (OCI image spec, layer.md; docker's types);
@@ -16,7 +16,10 @@ function decompressorFor(mediaType: string): Transform | undefined {
     const type = JSON.stringify(mediaType.slice(0, 200));
     throw new RuntimeError("unimplemented", `layers of type ${type}`);
   }
-  const decompressor = compression === "gzip" ? createGunzip() : createZstdDecompress();
+  // The next piece is decompressed while one is written.
+  const options = { chunkSize: LAYER_PIECE_BYTES, highWaterMark: 2 * LAYER_PIECE_BYTES };
+  const decompressor =
+    compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
   // Its reader meets the error, also one that comes before it reads.
   decompressor.on("error", () => decompressor.destroy());
   return decompressor;
