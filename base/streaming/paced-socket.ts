@@ -11,8 +11,8 @@ type Done = (error?: Error | null) => void;
 export class PacedSocket extends Duplex {
   readonly #socket: Socket;
 
-  constructor(socket: Socket, turns: InputTurns) {
-    super();
+  constructor(socket: Socket, turns: Pick<InputTurns, "receive">) {
+    super({ readableHighWaterMark: socket.readableHighWaterMark });
     this.on("error", () => this.destroy());
     this.#socket = socket;
     socket.on("data", (chunk) => turns.receive(socket, () => this.push(chunk)));

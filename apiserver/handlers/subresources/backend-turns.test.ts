@@ -1,9 +1,13 @@
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { Readable } from "node:stream";
 import { expect, test } from "vitest";
-import type { Incoming } from "../../request/context.ts";
+import type { Incoming, RequestContext } from "../../request/context.ts";
 import { bodyInTurns } from "./backend-turns.ts";
+import { openBackend } from "./forward.ts";
 
+const BACKENDS = 32;
 const PIECES = 1_000;
 const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
@@ -13,17 +17,47 @@ const asker = (name: string) => ({
   request: {} as Incoming,
   owner: { name },
 });
-const endless = () =>
-  new Readable({
+function endless(): IncomingMessage {
+  const answer = new Readable({
     highWaterMark: 1,
     read() {
       for (let i = 0; i < PIECES; i++) this.push("x");
     },
-  }) as unknown as IncomingMessage;
+  });
+  const socket = { pause: () => void answer.pause(), resume: () => void answer.resume() };
+  return Object.assign(answer, { socket }) as unknown as IncomingMessage;
+}
 
-test("what has come of an answer is one piece", async () => {
-  const [first] = (await bodyInTurns(asker("a"), endless()).take(1).toArray()) as Buffer[];
-  expect(first?.length).toBeGreaterThanOrEqual(PIECES);
+test("answers that all come at once are read one in a turn, each read as one piece", async () => {
+  const connections: Socket[] = [];
+  const backend = createServer((socket) => void connections.push(socket)).listen(0, "127.0.0.1");
+  await once(backend, "listening");
+  const { port } = backend.address() as AddressInfo;
+  const closing = new AbortController().signal;
+  const context = { ...asker("a"), signal: closing, request: { headers: {} } };
+  const target = { host: "127.0.0.1", port, path: "/", method: "GET", agent: undefined };
+  const opened = Array.from({ length: BACKENDS }, () => {
+    return openBackend({ closing }, context as unknown as RequestContext, target);
+  });
+  await expect.poll(() => connections.length).toBe(BACKENDS);
+  const head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const socket of connections) socket.write(head);
+  const reads: { turn: number; length: number }[] = [];
+  let turn = 0;
+  for (const answer of await Promise.all(opened)) {
+    bodyInTurns(context as unknown as RequestContext, answer).on("data", ({ length }: Buffer) => {
+      reads.push({ turn, length });
+    });
+  }
+  for (const socket of connections) socket.write("1\r\na\r\n".repeat(PIECES));
+  const sum = () => reads.reduce((bytes, { length }) => bytes + length, 0);
+  for (; sum() < BACKENDS * PIECES; turn++) await nextTurn();
+  for (const socket of connections) socket.destroy();
+  backend.close();
+  expect(sum() / reads.length).toBeGreaterThan(PIECES / 10);
+  for (const { turn: one } of reads) {
+    expect(reads.filter((read) => read.turn === one).length).toBeLessThanOrEqual(2);
+  }
 });
 
 test("a turn of the event loop takes one read, in rotation over the owners", async () => {

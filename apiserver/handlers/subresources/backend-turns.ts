@@ -1,8 +1,12 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
 import { Readable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { GrowingBytes } from "@raft2kube/std/growing-bytes.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { ownerOf } from "../../authn/owner.ts";
+import { BACKEND_READ_BYTES } from "../../limits.ts";
 import type { RequestContext } from "../../request/context.ts";
 
 /** The turns of this process's event loop that go to backends. */
@@ -19,18 +23,54 @@ export async function backendTurn(context: Asker): Promise<void> {
   await turns.run(ownerOf(context).name, () => nextTurn());
 }
 
-/**
- * The body of a backend's answer, each time all that has come, as one piece. Nothing is read while
- * it waits for its turn; BACKEND_READ_BYTES bounds what has come by then.
- */
-export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
-  // Readers get the error too.
-  return Readable.from(partsInTurns(context, answer)).on("error", () => answer.destroy());
+/** Makes a connection to a backend wait with each read for its owner's turn: all may come at once. */
+export function inTurnsOf(context: Asker, socket: Socket): PacedSocket {
+  const owner = ownerOf(context).name;
+  return new PacedSocket(socket, {
+    receive(source, take) {
+      source.pause();
+      void turns.run(owner, async () => {
+        if (take()) source.resume();
+        await nextTurn();
+      });
+    },
+  });
 }
 
-async function* partsInTurns(context: Asker, answer: IncomingMessage): AsyncGenerator<Buffer> {
-  for await (const part of answer) {
-    yield part as Buffer;
-    await backendTurn(context);
-  }
+/**
+ * The body of a backend's answer, each time all that has come, as one piece: pieces of one byte
+ * take 400 times their memory. Nothing more is read until it is taken, and then in a turn.
+ */
+export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
+  const { socket } = answer;
+  let come = new GrowingBytes();
+  const give = () => {
+    const part = come.bytes;
+    come = new GrowingBytes();
+    if (part.length > 0) body.push(part);
+  };
+  const body = new Readable({
+    highWaterMark: BACKEND_READ_BYTES,
+    read: () => void backendTurn(context).then(() => socket.resume()),
+    destroy(error, done) {
+      answer.destroy();
+      done(error);
+    },
+  });
+  // Readers get the error too.
+  body.on("error", () => answer.destroy());
+  answer.on("data", (piece: Buffer) => {
+    if (come.length === 0) {
+      socket.pause();
+      process.nextTick(give);
+    }
+    come.append(piece);
+  });
+  answer.on("end", () => {
+    give();
+    body.push(null);
+    socket.resume();
+  });
+  answer.on("error", (error) => body.destroy(error));
+  return body;
 }

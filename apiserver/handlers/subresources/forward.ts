@@ -1,10 +1,6 @@
-import {
-  type Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from "node:http";
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
+import { connect, type Socket } from "node:net";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -16,7 +12,7 @@ import { BACKEND_READ_BYTES } from "../../limits.ts";
 import { hasBody, type RequestContext } from "../../request/context.ts";
 import type { ApiServer } from "../server.ts";
 import { refusalText } from "./backend-refusal.ts";
-import { backendTurn, bodyInTurns } from "./backend-turns.ts";
+import { backendTurn, bodyInTurns, inTurnsOf } from "./backend-turns.ts";
 import { linkRewriting } from "./html-links.ts";
 
 const log = logger("apiserver");
@@ -154,7 +150,7 @@ function open(
       path,
       method,
       headers: { ...headers, ...framing },
-      agent: agent as HttpAgent | undefined,
+      ...connectionTo(context, backend),
       highWaterMark: BACKEND_READ_BYTES,
     } as RequestOptions);
     boundInterimAnswers(request);
@@ -183,6 +179,14 @@ function open(
     if (carries) context.request.pipe(request);
     else request.end();
   });
+}
+
+/** Connections to aggregated servers are kept, by their agents; others are read in turns. */
+function connectionTo(context: RequestContext, { host, port, agent }: Backend): RequestOptions {
+  if (agent?.options.keepAlive) return { agent };
+  const options = { ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
+  const dial = () => (agent ? agent.createConnection(options) : connect(options)) as Socket;
+  return { createConnection: () => inTurnsOf(context, dial()) };
 }
 
 /**
