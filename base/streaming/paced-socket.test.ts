@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -7,7 +8,7 @@ import { INPUT_TURN_MS } from "@raft2kube/std/limits.ts";
 import { expect, test } from "vitest";
 import { PacedSocket } from "./paced-socket.ts";
 
-test("an end does not overtake input that waits for its turn", async () => {
+test("neither an end nor a close overtakes input that waits for its turn", async () => {
   const clock = new ManualClock();
   const turns = new InputTurns(clock);
   const idle = { pause: () => undefined, resume: () => undefined };
@@ -15,7 +16,9 @@ test("an end does not overtake input that waits for its turn", async () => {
   const paced = new PacedSocket(socket as unknown as Socket, turns);
   // Another connection has used up this turn.
   turns.receive(idle, () => (clock.advance(INPUT_TURN_MS), true));
-  socket.emit("data", Buffer.from("last"));
-  socket.emit("end");
+  socket.write("last");
+  socket.end();
+  await once(socket, "end");
+  socket.destroy();
   expect(await text(paced)).toBe("last");
 });

@@ -20,7 +20,10 @@ export class PacedSocket extends Duplex {
     socket.on("end", () => turns.receive(socket, () => this.push(null)));
     socket.on("timeout", () => this.emit("timeout"));
     socket.on("error", (error) => this.destroy(error));
-    socket.on("close", () => this.destroy());
+    socket.on("close", () => {
+      if (!socket.readableEnded || this.readableEnded) this.destroy();
+      else this.once("end", () => this.destroy());
+    });
   }
 
   get remoteAddress(): string | undefined {
