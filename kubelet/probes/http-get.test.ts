@@ -1,7 +1,9 @@
 import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { httpGet } from "./http-get.ts";
+
+const PODS = 32;
 
 let server: Server;
 afterEach(() => server.close());
@@ -46,4 +48,34 @@ test("a time of more than 25 days, which no timer takes, is waited for", async (
   const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
   expect(await ask(OK, 2 ** 31)).toMatchObject({ status: 200 });
   expect(await ask(OK, 2 ** 41)).toMatchObject({ status: 200 });
+});
+
+test("answers of many pods that come together are not read in one turn", async () => {
+  const waiting: Socket[] = [];
+  server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.once("data", () => waiting.push(socket));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const target = { scheme: "http" as const, host: "127.0.0.1", port, path: "/", headers: [] };
+  let turn = 0;
+  const next = () => {
+    turn++;
+    immediate = setImmediate(next);
+  };
+  let immediate = setImmediate(next);
+  const turns: number[] = [];
+  const answers = Array.from({ length: PODS }, () => {
+    return httpGet(target, { timeout_ms: 60_000, userAgent: "test" }).then(() => turns.push(turn));
+  });
+  await expect.poll(() => waiting.length).toBe(PODS);
+  const chunks = "1\r\na\r\n".repeat(9_000);
+  for (const socket of waiting) {
+    socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+  }
+  await Promise.all(answers);
+  clearImmediate(immediate);
+  const most = Math.max(...turns.map((each) => turns.filter((other) => other === each).length));
+  expect(most).toBeLessThan(PODS / 2);
 });

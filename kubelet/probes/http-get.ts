@@ -1,7 +1,10 @@
 import http from "node:http";
 import https from "node:https";
+import { connect, isIP, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { CodedError } from "@raft2kube/std/errors.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
+import { paced } from "@raft2kube/streaming/paced.ts";
 import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import type { HttpTarget } from "./handler-address.ts";
 
@@ -37,8 +40,8 @@ export function httpGet(
       port,
       path,
       method: "GET",
-      agent: false,
-      rejectUnauthorized: false,
+      // Many pods may send their answers together.
+      createConnection: () => paced(dial(target)),
       signal: AbortSignal.any(signals),
       headers: headerMap(headers, options.userAgent),
     });
@@ -71,6 +74,17 @@ export function httpGet(
     });
     request.end();
   });
+}
+
+/** Opens a connection for one GET. */
+function dial({ scheme, host, port }: HttpTarget): Socket {
+  const servername = isIP(host) ? "" : host;
+  const socket =
+    scheme === "https"
+      ? connectTls({ host, port, servername, rejectUnauthorized: false })
+      : connect({ host, port });
+  socket.on("error", () => socket.destroy());
+  return socket;
 }
 
 function headerMap(headers: [string, string][], userAgent: string): Record<string, string> {

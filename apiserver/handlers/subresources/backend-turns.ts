@@ -23,7 +23,7 @@ export async function backendTurn(context: Asker): Promise<void> {
   await turns.run(ownerOf(context).name, () => nextTurn());
 }
 
-/** Makes a connection to a backend wait with each read for its owner's turn: all may come at once. */
+/** Makes each read of a backend wait for its owner's turn: those of many may come together. */
 export function inTurnsOf(context: Asker, socket: Socket): PacedSocket {
   const owner = ownerOf(context).name;
   return new PacedSocket(socket, {

@@ -185,8 +185,12 @@ function open(
 function connectionTo(context: RequestContext, { host, port, agent }: Backend): RequestOptions {
   if (agent?.options.keepAlive) return { agent };
   const options = { ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
-  const dial = () => (agent ? agent.createConnection(options) : connect(options)) as Socket;
-  return { createConnection: () => inTurnsOf(context, dial()) };
+  const createConnection = () => {
+    const socket = (agent ? agent.createConnection(options) : connect(options)) as Socket;
+    socket.on("error", () => socket.destroy());
+    return inTurnsOf(context, socket);
+  };
+  return { createConnection };
 }
 
 /**
