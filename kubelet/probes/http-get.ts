@@ -2,9 +2,11 @@ import http from "node:http";
 import https from "node:https";
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { boundInterimAnswers } from "@raft2kube/streaming/interim.ts";
-import { paced } from "@raft2kube/streaming/paced.ts";
+import { PacedSocket } from "@raft2kube/streaming/paced-socket.ts";
 import { GET_MS_MAX, PROBE_OUTPUT_BYTES_MAX } from "../limits.ts";
 import type { HttpTarget } from "./handler-address.ts";
 
@@ -19,6 +21,9 @@ export class HttpGetError extends CodedError {
     super("NO_ANSWER", `Get "${scheme}://${host}:${port}${path}": ${text}`, { remedy, cause });
   }
 }
+
+/** The turns that all answers share: many pods may send theirs together. */
+const turns = new InputTurns(systemClock());
 
 /** The beginning of a response. */
 export type HttpAnswer = { status: number; location: string | undefined; body: string };
@@ -40,8 +45,7 @@ export function httpGet(
       port,
       path,
       method: "GET",
-      // Many pods may send their answers together.
-      createConnection: () => paced(dial(target)),
+      createConnection: () => new PacedSocket(dial(target), turns),
       signal: AbortSignal.any(signals),
       headers: headerMap(headers, options.userAgent),
     });
