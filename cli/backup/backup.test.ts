@@ -3,13 +3,14 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import { serve, serveGrpc } from "@raft2kube/rpc/server.ts";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { verify } from "@raft2kube/store/inspect.ts";
 import { startStore } from "@raft2kube/store/main.ts";
+import { Encrypter } from "age-encryption";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type ClusterConfig,
@@ -21,7 +22,6 @@ import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts"
 import { storeDir, storeSocket } from "../spec/store.ts";
 import { readFiles, readHeader } from "./contents.ts";
 import { createBackup } from "./create.ts";
-import { encryption } from "./encryption.ts";
 import { restoreBackup } from "./restore.ts";
 
 const passphrase = "several words of a test";
@@ -345,8 +345,11 @@ describe("what a stranger with the passphrase wrote does not leave the data fold
   };
   it.each(Object.keys(outside))("%s", async (name) => {
     const path = join(dir, `hostile-${name}`);
-    const tar = Readable.toWeb(writeTar([header, outside[name]!])) as ReadableStream;
-    await writeFile(path, Readable.fromWeb(await encryption(passphrase, tar, scryptLogN)));
+    const encrypter = new Encrypter();
+    encrypter.setScryptWorkFactor(scryptLogN);
+    encrypter.setPassphrase(passphrase);
+    const tar = await buffer(writeTar([header, outside[name]!]));
+    await writeFile(path, await encrypter.encrypt(tar));
     const restoring = restore(path, `h-${name}`);
     await expect(restoring).rejects.toMatchObject({ code: "DAMAGED_BACKUP" });
     expectNothing(`h-${name}`);

@@ -3,6 +3,7 @@ import { Maintenance } from "@raft2kube/proto/gen/etcd.ts";
 import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { type TarInput, writeTar } from "@raft2kube/runtime/image/tar/write.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { Encrypter } from "age-encryption";
 import { withFileErrors } from "../file-errors.ts";
 import { etcdRemedy, readEtcdTls } from "../observe/etcd-servers.ts";
 import { type ClusterConfig, startCommand } from "../spec/config.ts";
@@ -10,7 +11,7 @@ import { storeEndpoints } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { FORMAT_VERSION, HEADER_NAME, readFiles, storePartName } from "./contents.ts";
-import { encryption } from "./encryption.ts";
+import { SCRYPT_LOG_N } from "./limits.ts";
 
 export interface BackupOptions {
   readonly config: ClusterConfig;
@@ -26,18 +27,23 @@ export interface BackupOptions {
 /**
  * Writes the state of a running cluster's control plane to a file: certificates and keys, the
  * configuration, and a snapshot of the store, in a tar that is encrypted with the passphrase in
- * age's format. The file appears whole or not at all. Throws CommandError `STORE_DOWN` if no member
- * of the store answers, `BACKUP_FILE`, `ETCD_FILES`, `FILE_EXISTS`, `NO_FILE`, `DISK_FULL`; and the
- * signal's reason once it is aborted.
+ * age's format (age-encryption.org/v1): scrypt, then ChaCha20-Poly1305 over chunks of 64 KiB, so
+ * that a change, a cut and a swap are detected. The file appears whole or not at all. Throws
+ * CommandError `STORE_DOWN` if no member of the store answers, `BACKUP_FILE`, `ETCD_FILES`,
+ * `FILE_EXISTS`, `NO_FILE`, `DISK_FULL`; and the signal's reason once it is aborted.
  */
 export async function createBackup(options: BackupOptions): Promise<void> {
-  const { file, passphrase, scryptLogN } = options;
-  const tar = writeTar(entries(options));
-  // Read only once the file can be made: a stream that is left would hold the store's view.
-  const encrypted = async function* () {
-    yield* await encryption(passphrase, ReadableStream.from<Buffer>(tar), scryptLogN);
-  };
-  await withFileErrors(file, () => createFile(file, encrypted()));
+  await withFileErrors(options.file, () => createFile(options.file, encrypted(options)));
+}
+
+/** Reads nothing before its own start: a stream that is left would hold the store's view. */
+async function* encrypted(options: BackupOptions): AsyncGenerator<Uint8Array> {
+  const { passphrase, scryptLogN = SCRYPT_LOG_N } = options;
+  const encrypter = new Encrypter();
+  encrypter.setScryptWorkFactor(scryptLogN);
+  encrypter.setPassphrase(passphrase);
+  // A stream of Readable.toWeb ends the process with an error when it is canceled while it ends.
+  yield* await encrypter.encrypt(ReadableStream.from<Buffer>(writeTar(entries(options))));
 }
 
 async function* entries({ config, now_ms, signal }: BackupOptions): AsyncGenerator<TarInput> {
@@ -63,10 +69,9 @@ async function* storeParts(config: ClusterConfig, signal: AbortSignal): AsyncGen
       return;
     } catch (cause) {
       signal.throwIfAborted();
-      const failure = `${endpoint}: ${messageOf(cause)}`;
-      failures.push(failure);
+      failures.push(`${endpoint}: ${messageOf(cause)}`);
       if (part === 0) continue;
-      const what = `the store's snapshot broke off: ${failure}`;
+      const what = `the store's snapshot broke off: ${failures.at(-1)}`;
       throw new CommandError("STORE_DOWN", what, { remedy: "repeat this", cause });
     }
   }

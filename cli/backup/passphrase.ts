@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline/promises";
-import { Writable } from "node:stream";
 import { withFileErrors } from "../file-errors.ts";
 import { CommandError } from "../terminal.ts";
 import { PASSPHRASE_BYTES_MAX, PASSPHRASE_LENGTH_MIN } from "./limits.ts";
@@ -12,10 +11,7 @@ const refused = (why: string, remedy = "--passphrase-file FILE, whose first line
  * The passphrase of a backup: the first line of a file, or what is typed at the terminal, which
  * does not show it; twice, if it is `chosen` now. Throws CommandError `PASSPHRASE`, `NO_FILE`.
  */
-export async function passphraseOf(
-  file: string | undefined,
-  { chosen }: { chosen: boolean },
-): Promise<string> {
+export async function passphraseOf(file: string | undefined, chosen: boolean): Promise<string> {
   const text = file === undefined ? await typed(chosen) : await fromFile(file);
   if (!chosen || text.length >= PASSPHRASE_LENGTH_MIN) return text;
   const why = `the passphrase has fewer than ${PASSPHRASE_LENGTH_MIN} characters`;
@@ -31,9 +27,8 @@ async function fromFile(file: string): Promise<string> {
 
 async function typed(twice: boolean): Promise<string> {
   if (!process.stdin.isTTY) throw refused("there is no terminal to ask for the passphrase");
-  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
-  silent.on("error", () => lines.close());
+  // Without an output it shows nothing of what is typed.
+  const lines = createInterface({ input: process.stdin, terminal: true });
   const ask = async (question: string) => {
     process.stderr.write(question);
     const answer = await lines.question("");

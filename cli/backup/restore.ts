@@ -7,6 +7,7 @@ import { tarEntries } from "@raft2kube/runtime/image/tar/read.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { isErrno, messageOf } from "@raft2kube/std/errors.ts";
 import { importSnapshot } from "@raft2kube/store/import.ts";
+import { Decrypter } from "age-encryption";
 import { withFileErrors } from "../file-errors.ts";
 import { lockSlots } from "../locks/slots.ts";
 import { controlPlaneMembers, memberOptions } from "../process/store-member.ts";
@@ -26,7 +27,6 @@ import { controlPlaneNames, controlPlanePlace } from "../spec/control-planes.ts"
 import { storeDir, storeMemberNames } from "../spec/store.ts";
 import { CommandError } from "../terminal.ts";
 import { type BackupHeader, isBackupFile, readHeader, storePartName } from "./contents.ts";
-import { decryption } from "./encryption.ts";
 import { FILE_BYTES_MAX, FILES_MAX, STORE_PART_BYTES } from "./limits.ts";
 
 /** A restore's folder until it is whole. */
@@ -67,8 +67,13 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
       const left = (await readdir(roots.data)).filter((name) => name.startsWith(ASIDE));
       for (const name of left) await rm(join(roots.data, name), { recursive: true, force: true });
       await mkdir(aside, { mode: 0o700 });
-      const header = await unpack(source, { ...options, aside });
-      const restored = await settle(header, { ...options, aside });
+      const target = { ...options, aside };
+      const header = await unpack(source, target).catch((cause: unknown) => {
+        signal.throwIfAborted();
+        if (cause instanceof CommandError || isErrno(cause, "ENOSPC", "EDQUOT", "EIO")) throw cause;
+        throw damaged(messageOf(cause), cause);
+      });
+      const restored = await settle(header, target);
       signal.throwIfAborted();
       await rename(aside, restored.config.dataDir);
       await syncDirectory(roots.data);
@@ -81,34 +86,30 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
 
 type Target = RestoreOptions & { readonly aside: string };
 
-/** Writes the files of a backup, and the store's snapshot as one file. */
-async function unpack(file: FileHandle, target: Target): Promise<BackupHeader> {
-  try {
-    return await unpackEntries(plainOf(file, target), target);
-  } catch (thrown) {
-    target.signal.throwIfAborted();
-    if (thrown instanceof CommandError || isErrno(thrown, "ENOSPC", "EDQUOT", "EIO")) throw thrown;
-    throw damaged(messageOf(thrown), thrown);
-  }
-}
-
+/** Throws CommandError `NOT_DECRYPTED` for another passphrase, and for a file that is not age's. */
 async function* plainOf(file: FileHandle, { passphrase, signal }: Target): AsyncGenerator<Buffer> {
-  const source = file.createReadStream({ autoClose: false });
-  for await (const chunk of await decryption(passphrase, ReadableStream.from<Buffer>(source))) {
+  const decrypter = new Decrypter();
+  decrypter.addPassphrase(passphrase);
+  const source = ReadableStream.from<Buffer>(file.createReadStream({ autoClose: false }));
+  const plain = await decrypter.decrypt(source).catch((cause: unknown) => {
+    const what = `the backup cannot be decrypted: ${messageOf(cause)}`;
+    const remedy = "give the passphrase it was made with; if it is right, the file is damaged";
+    throw new CommandError("NOT_DECRYPTED", what, { remedy, cause });
+  });
+  for await (const chunk of plain) {
     signal.throwIfAborted();
     yield Buffer.from(chunk);
   }
 }
 
-async function unpackEntries(
-  source: AsyncIterable<Buffer>,
-  { aside, roots }: Target,
-): Promise<BackupHeader> {
+/** Writes the files of a backup, and the store's snapshot as one file. */
+async function unpack(file: FileHandle, target: Target): Promise<BackupHeader> {
+  const { aside, roots } = target;
   await using snapshot = await open(snapshotPath(aside), "wx", 0o600);
   let header: BackupHeader | undefined;
   let files = 0;
   let parts = 0;
-  for await (const { header: entry, content } of tarEntries(source)) {
+  for await (const { header: entry, content } of tarEntries(plainOf(file, target))) {
     const name = entry.name.toString("utf8");
     const shown = JSON.stringify(name.slice(0, 128));
     if (entry.type !== "file") throw damaged(`${shown} is no file`);
@@ -131,16 +132,14 @@ async function unpackEntries(
 }
 
 /** Adapts the configuration to this machine's folders, and imports the store. */
-async function settle(
-  header: BackupHeader,
-  { aside, roots, addresses = ownAddresses() }: Target,
-): Promise<Omit<Restored, "header">> {
+async function settle(header: BackupHeader, target: Target): Promise<Omit<Restored, "header">> {
+  const { aside, roots } = target;
   if (!existsSync(configPath(aside))) throw damaged("it has no cluster.json");
   const saved = await readConfigFile(configPath(aside), header.cluster);
   if (saved.name !== header.cluster) throw damaged("its files are another cluster's");
   if (!isWholeCluster(saved)) throw damaged("its cluster.json is not one that a start wrote");
   const config = { ...saved, ...clusterPlace(saved.name, roots) };
-  await refuseTaken(config, roots, addresses);
+  await refuseTaken(config, target);
   await writeCluster(config, aside);
   // Its members are made by its own program, on its own machines.
   if (config.etcdServers !== undefined) {
@@ -181,11 +180,7 @@ function refuseExisting({ cluster }: BackupHeader, roots: ClusterRoots): void {
 }
 
 /** The objects have addresses of the cluster's own ranges: it cannot be given others. */
-async function refuseTaken(
-  config: ClusterConfig,
-  roots: ClusterRoots,
-  addresses: readonly string[],
-): Promise<void> {
+async function refuseTaken(config: ClusterConfig, { roots, addresses = ownAddresses() }: Target) {
   const other = (await listClusters(roots)).find(({ slot }) => slot === config.slot);
   if (other === undefined && !addresses.includes(config.hostAddress)) return;
   const by = other === undefined ? "this host" : `the cluster "${other.name}"`;
@@ -198,8 +193,6 @@ async function refuseTaken(
 const snapshotPath = (dataDir: string): string => join(dataDir, "store.db");
 
 function damaged(why: string, cause?: unknown): CommandError {
-  return new CommandError("DAMAGED_BACKUP", `the backup is damaged: ${why}`, {
-    cause,
-    remedy: "restore from another backup; nothing was changed",
-  });
+  const remedy = "restore from another backup; nothing was changed";
+  return new CommandError("DAMAGED_BACKUP", `the backup is damaged: ${why}`, { remedy, cause });
 }

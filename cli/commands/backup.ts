@@ -6,8 +6,6 @@ import { terminalProgress } from "../terminal.ts";
 import { clusterOf } from "./cluster-of.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
-type Flags = { readonly name: string; readonly passphraseFile?: string };
-
 /** `r2k backup FILE`: the state of a running cluster's control plane, encrypted. */
 export function command(): Command {
   return new Command("backup")
@@ -18,9 +16,9 @@ export function command(): Command {
     .action(backup);
 }
 
-async function backup(file: string, flags: Flags): Promise<void> {
+async function backup(file: string, flags: { name: string; passphraseFile?: string }) {
   const config = await clusterOf(flags.name);
-  const passphrase = await passphraseOf(flags.passphraseFile, { chosen: true });
+  const passphrase = await passphraseOf(flags.passphraseFile, true);
   const clock = systemClock();
   using interrupt = onInterrupt();
   const { signal } = interrupt;

@@ -6,8 +6,6 @@ import { clusterRoots, startCommand } from "../spec/config.ts";
 import { printResult, terminalProgress } from "../terminal.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 
-type Flags = { readonly passphraseFile?: string; readonly output?: string };
-
 /** `r2k restore FILE`: makes the cluster of a backup, on this machine or another. */
 export function command(): Command {
   return new Command("restore")
@@ -18,13 +16,12 @@ export function command(): Command {
     .action(restore);
 }
 
-async function restore(file: string, flags: Flags): Promise<void> {
-  const passphrase = await passphraseOf(flags.passphraseFile, { chosen: false });
+async function restore(file: string, flags: { passphraseFile?: string; output?: string }) {
+  const passphrase = await passphraseOf(flags.passphraseFile, false);
   const roots = clusterRoots(process.env);
   using interrupt = onInterrupt();
-  const { signal } = interrupt;
   const restored = await terminalProgress(systemClock()).step(`restoring from ${file}`, () => {
-    return restoreBackup({ file, passphrase, roots, signal });
+    return restoreBackup({ file, passphrase, roots, signal: interrupt.signal });
   });
   const { header, config, ...store } = restored;
   printResult(flags.output, { ...header, dataDir: config.dataDir, ...store }, () => {
@@ -37,10 +34,9 @@ function describe({ header, config, revision, etcdSnapshot }: Restored): string 
     "Its store is an etcd: restore each of its members, start them, and remove the snapshot:",
     `  etcdutl snapshot restore ${etcdSnapshot} --data-dir DIR`,
   ];
+  const at = revision === undefined ? "" : `, revision ${revision}`;
   return [
-    `"${config.name}" is as it was at ${header.created}${
-      revision === undefined ? "" : `, revision ${revision}`
-    }; run it:`,
+    `"${config.name}" is as it was at ${header.created}${at}; run it:`,
     ...(etcdSnapshot === undefined ? [] : etcd),
     `  ${startCommand(config)}`,
     "Not in a backup: images, logs, and the data of volumes on the nodes. Nodes beside the first",
