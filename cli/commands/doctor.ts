@@ -1,4 +1,3 @@
-import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { given } from "@raft2kube/std/given.ts";
@@ -8,17 +7,11 @@ import { check, objectChecks } from "../doctor/running.ts";
 import { storeChecks } from "../doctor/store.ts";
 import { runningClient } from "../observe/running-api.ts";
 import { certificateChecks } from "../preflight/certificates.ts";
-import { type Check, type CheckResult, failed, runChecks } from "../preflight/check.ts";
+import { type CheckResult, failed, runChecks } from "../preflight/check.ts";
 import { clusterChecks } from "../preflight/cluster.ts";
 import { ALL_CHECKS, describe } from "../preflight/preflight.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
-import {
-  type ClusterConfig,
-  checkClusterName,
-  clusterRoots,
-  planCluster,
-  readCluster,
-} from "../spec/config.ts";
+import { checkClusterName, clusterRoots, planCluster, readCluster } from "../spec/config.ts";
 import { isStopped, nodeRange, readJoiningNodes } from "../spec/nodes.ts";
 import { printResult } from "../terminal.ts";
 
@@ -47,11 +40,20 @@ export async function examine(name: string): Promise<CheckResult[]> {
   const certificates = await Promise.all(
     [config, ...nodes].map((each) => certificateChecks(each, now_ms)),
   );
+  const stopped = nodes.filter(isStopped).map(({ nodeName }) => nodeName);
+  const running = [config, ...nodes.filter((node) => !isStopped(node))];
+  const ofObjects =
+    client &&
+    objectChecks(client, stopped, now_ms).catch((thrown: unknown) => {
+      const remedy = `r2k logs control --name ${config.name}`;
+      return [check("API", failed(messageOf(thrown), remedy))];
+    });
   const ofCluster = [
     ...replacedPartChecks(config),
     ...clusterChecks(config, nodes),
     ...certificates.flat(),
-    ...(client ? await runningChecks(client, config, nodes, now_ms) : []),
+    ...(client ? [...storeChecks(config), ...networkChecks(config, running)] : []),
+    ...((await ofObjects) ?? []),
   ];
   return runChecks([...ALL_CHECKS, ...ofCluster], {
     dataDir: config.dataDir,
@@ -60,20 +62,4 @@ export async function examine(name: string): Promise<CheckResult[]> {
     ranges: [config.serviceCidr, config.podCidr, nodeRange(config)],
     ...given({ proxyMode: config.proxyMode }),
   });
-}
-
-/** The checks of a cluster that runs; an API that does not answer is a failed one. */
-async function runningChecks(
-  client: KubeClient,
-  config: ClusterConfig,
-  joined: readonly ClusterConfig[],
-  now_ms: number,
-): Promise<Check[]> {
-  const stopped = joined.filter(isStopped).map(({ nodeName }) => nodeName);
-  const running = [config, ...joined.filter((node) => !isStopped(node))];
-  const ofObjects = await objectChecks(client, stopped, now_ms).catch((thrown: unknown) => {
-    const remedy = `r2k logs control --name ${config.name}`;
-    return [check("API", failed(messageOf(thrown), remedy))];
-  });
-  return [...storeChecks(config), ...networkChecks(config, running), ...ofObjects];
 }

@@ -14,8 +14,6 @@ import { clusterOf } from "./cluster-of.ts";
 import { examine } from "./doctor.ts";
 import { readStatus } from "./status.ts";
 
-type Flags = { readonly name: string; readonly list?: boolean };
-
 /** `r2k support-bundle FILE`: what another person needs to see what is wrong. */
 export function command(): Command {
   return new Command("support-bundle")
@@ -26,7 +24,7 @@ export function command(): Command {
     .action(bundle);
 }
 
-async function bundle(file: string | undefined, flags: Flags): Promise<void> {
+async function bundle(file: string | undefined, flags: { name: string; list?: boolean }) {
   if (file === undefined && !flags.list) {
     throw new CommandError("ARGUMENT", "no file is named", { remedy: "name one, or --list" });
   }

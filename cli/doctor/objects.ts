@@ -29,9 +29,8 @@ export function nodeFinding({ metadata, status, spec }: Node): Finding {
   const logs = `r2k logs node, kubectl describe node ${metadata.name}`;
   if (ready?.status !== "True") return failed(`not Ready: ${ready?.message ?? "unknown"}`, logs);
   const pressed = conditions.filter(({ type, status: is }) => is === "True" && PRESSURES.has(type));
-  if (pressed.length > 0) {
-    return failed(pressed.map(({ type, message }) => `${type}: ${message}`).join("; "), logs);
-  }
+  const pressures = pressed.map(({ type, message }) => `${type}: ${message}`).join("; ");
+  if (pressures !== "") return failed(pressures, logs);
   if (!spec.unschedulable) return ok("Ready");
   return warning("Ready, but cordoned", `kubectl uncordon ${metadata.name}`);
 }
@@ -50,10 +49,8 @@ export function clockFinding({ spec }: Lease, isReady: boolean, now_ms: number):
 }
 
 /** The nodes of a cluster that have an image, for the remedy of a pod that cannot get it. */
-export function imageFinding(
-  { metadata, spec, status }: Pod,
-  nodes: readonly Node[],
-): Finding | undefined {
+export function imageFinding(pod: Pod, nodes: readonly Node[]): Finding | undefined {
+  const { metadata, spec, status } = pod;
   const all = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const lacking = all.find(({ state }) => LACKS_IMAGE.test(state?.waiting?.reason ?? ""));
   if (lacking === undefined || metadata.deletionTimestamp !== undefined) return undefined;

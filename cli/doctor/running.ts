@@ -30,11 +30,7 @@ const WEBHOOKS = ["validatingwebhookconfigurations", "mutatingwebhookconfigurati
  * Checks of what a running cluster's objects say: nodes, their clocks, pods, deletions that do not
  * end, webhooks and API services that do not answer. `stopped` nodes are not judged.
  */
-export async function objectChecks(
-  client: KubeClient,
-  stopped: readonly string[],
-  now_ms: number,
-): Promise<Check[]> {
+export async function objectChecks(client: KubeClient, stopped: readonly string[], now_ms: number) {
   const resources = await discover(client);
   const listOf = async <T extends KubeObject>(kind: string, namespace?: string) => {
     const resource = resources.find((each) => groupResourceOf(each) === kind);
@@ -77,11 +73,7 @@ export async function objectChecks(
 }
 
 /** Judges what is being deleted, of any kind; kinds that cannot be listed are named. */
-async function deletionChecks(
-  client: KubeClient,
-  resources: readonly DiscoveredResource[],
-  now_ms: number,
-): Promise<Check[]> {
+async function deletionChecks(client: KubeClient, resources: DiscoveredResource[], now_ms: number) {
   const deleted: KubeObject[] = [];
   const silent: Check[] = [];
   const look = async (resource: DiscoveredResource) => {

@@ -1,8 +1,9 @@
 import { open } from "node:fs/promises";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import { canDo, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { readAt } from "@raft2kube/linux/file/read-at.ts";
 import type { TarInput } from "@raft2kube/runtime/image/tar/write.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
@@ -13,8 +14,6 @@ import { allProcesses } from "../spec/processes.ts";
 
 /** The end of each log: days of a quiet cluster. */
 const LOG_TAIL_BYTES = 2 * 1024 * 1024;
-/** The most objects of a kind; the index counts them. */
-const OBJECTS_MAX = 500;
 /** The page's objects, at their largest, are less than the client takes as an answer. */
 const PAGE_OBJECTS = 50;
 /** The JSON of one kind's objects has at most this length. */
@@ -67,10 +66,10 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
   let left = OBJECTS_LENGTH_MAX;
   for (const resource of (await discover(client)).filter((each) => canDo(each, "list"))) {
     const name = groupResourceOf(resource);
-    const { said, texts } = CREDENTIALS.has(name)
-      ? { said: "left out", texts: [] }
-      : await listOf(client, resource, Math.min(left, KIND_LENGTH_MAX));
-    index[name] = said;
+    const texts: string[] = [];
+    const length_max = Math.min(left, KIND_LENGTH_MAX);
+    const ofKind = client.resource<KubeObject>(resource);
+    index[name] = CREDENTIALS.has(name) ? "left out" : await list(ofKind, texts, length_max);
     if (texts.length === 0) continue;
     const content = `[${texts.join(",\n")}]\n`;
     left -= content.length;
@@ -79,25 +78,21 @@ async function objects(client: KubeClient): Promise<TarInput[]> {
   return [json("objects/index.json", index), ...files];
 }
 
-/** The first objects of a kind as JSON, page by page up to a length, and how many they are. */
-async function listOf(client: KubeClient, resource: DiscoveredResource, length_max: number) {
-  const texts: string[] = [];
+/** Adds objects as JSON to `texts`, page by page up to a length; returns how many there are. */
+async function list(ofKind: ResourceClient<KubeObject>, texts: string[], length_max: number) {
   let length = 0;
   try {
-    const pages = client.resource<KubeObject>(resource).pages({ limit: PAGE_OBJECTS });
-    for await (const { items, metadata } of pages) {
+    for await (const { items } of ofKind.pages({ limit: PAGE_OBJECTS })) {
       for (const item of items) {
         const text = JSON.stringify(withoutCopies(item), undefined, 1);
         length += text.length;
-        if (length > length_max) return { said: `${texts.length}, and more: too long`, texts };
+        if (length > length_max) return `${texts.length}, and more: too long`;
         texts.push(text);
       }
-      const isCut = metadata.continue && texts.length >= OBJECTS_MAX;
-      if (isCut) return { said: `${texts.length}, and more`, texts };
     }
-    return { said: `${texts.length}`, texts };
+    return `${texts.length}`;
   } catch (thrown) {
-    return { said: messageOf(thrown), texts };
+    return messageOf(thrown);
   }
 }
 
