@@ -9,7 +9,8 @@ import { awaited, machineClient } from "../machine/context.ts";
 import { MANIFESTS_DIR, manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
 import { clusterParts, ownMachine, storedConfig, tagOf } from "../machine/upgrade/cluster.ts";
-import { ownClient, releaseFor, type Upgrade, upgradeMachine } from "../machine/upgrade/upgrade.ts";
+import { releaseFor, type Upgrade } from "../machine/upgrade/release.ts";
+import { upgradeMachine } from "../machine/upgrade/upgrade.ts";
 import { compareVersions, requireUpgradable } from "../machine/upgrade/versions.ts";
 import { CommandError, table } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
@@ -49,7 +50,7 @@ async function assemble({ patches: directory }: Flags, mayBeWorker: boolean): Pr
       remedy: "run this on one; here r2k upgrade node comes after it",
     });
   }
-  using client = await ownClient({ clock: systemClock() }, isPlane);
+  using client = await machineClient({ clock: systemClock() }, isPlane ? undefined : "kubelet");
   // An interrupted upgrade may have left the API server at its start.
   const ask = () => client.requestText({ method: "GET", path: "/readyz" });
   if (existsSync(UPGRADE_BACKUP_DIR)) {

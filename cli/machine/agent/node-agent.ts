@@ -54,7 +54,8 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
 
 /** Ends the node agent of this machine, even if it is not ready; a service stays installed. */
 export async function endNodeAgent(clock: Clock): Promise<void> {
-  const { dataDir, runDir } = NODE_AGENT;
+  const { dataDir, runDir, buildFile } = NODE_AGENT;
+  rmSync(buildFile, { force: true });
   if (hasUnit() && hasSystemd()) await stopUnit();
   await endProcess({ name: "machine", dataDir, runDir }, "machine", clock);
 }

@@ -17,15 +17,9 @@ export async function withLease(
   client: KubeClient,
   work: () => Promise<void>,
 ): Promise<void> {
-  const election = new LeaderElection({
-    client,
-    lease: LEASE,
-    identity: context.nodeName,
-    clock: context.clock,
-    duration_ms: LEASE_MS,
-    renewDeadline_ms: LEASE_MS,
-    lead: aborted,
-  });
+  const { nodeName: identity, clock } = context;
+  const times = { duration_ms: LEASE_MS, renewDeadline_ms: LEASE_MS, clock };
+  const election = new LeaderElection({ client, lease: LEASE, identity, ...times, lead: aborted });
   election.start();
   try {
     await awaited(context, "the lease of upgrades", () => election.leading, LEASE_WAIT_MS, {

@@ -30,12 +30,8 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
     return progress.note("[upgrade/kubelet] The kubelet is of this release, skipping");
   }
   const former = pid === undefined ? undefined : await formerOf(pid);
-  const end = async () => {
-    await rm(buildFile, { force: true });
-    await endNodeAgent(clock);
-  };
   progress.note("[upgrade/kubelet] Replacing the kubelet, the runtime and the pods' network");
-  await end();
+  await endNodeAgent(clock);
   try {
     await installPlugins(cniBinDir);
     await placeImages(context);
@@ -44,7 +40,7 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
   } catch (cause) {
     if (former === undefined) throw cause;
     progress.note("[upgrade/kubelet] Starting the former kubelet again");
-    await end();
+    await endNodeAgent(clock);
     await rm(NODE_AGENT.releaseArchive, { force: true });
     await symlink(former.archive, NODE_AGENT.releaseArchive);
     // Also after Ctrl-C: a machine without its agent is lost to the cluster.
@@ -59,8 +55,8 @@ export async function upgradeNodeAgent(context: MachineContext, build: string): 
 
 /** The agent that runs, by which it is started again, and the archive of its images. */
 async function formerOf(pid: number): Promise<AgentProgram & { readonly archive: string }> {
-  const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-  const root = variables.find((each) => each.startsWith("R2K_ROOT="))?.slice("R2K_ROOT=".length);
+  const variables = readFileSync(`/proc/${pid}/environ`, "utf8");
+  const root = /(?:^|\0)R2K_ROOT=([^\0]*)/.exec(variables)?.[1];
   return {
     program: argumentsOf(pid),
     env: root === undefined ? {} : { R2K_ROOT: root },

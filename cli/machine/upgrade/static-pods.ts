@@ -30,10 +30,7 @@ const backupPath = (pod: StaticPod) => join(UPGRADE_BACKUP_DIR, `${pod}.yaml`);
  * healthy. If one is not in time, all get the old manifests back, and CommandError `UPGRADE` names
  * it. Run again after an interruption it goes on: the backup lasts until all are healthy.
  */
-export async function upgradeStaticPods(
-  context: MachineContext,
-  texts: ReadonlyMap<StaticPod, string>,
-): Promise<void> {
+export async function upgradeStaticPods(context: MachineContext, texts: Map<StaticPod, string>) {
   for (const [pod, text] of texts) {
     context.signal.throwIfAborted();
     try {
@@ -67,9 +64,8 @@ async function upgrade(context: MachineContext, pod: StaticPod, text: string): P
     await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
     await replaceFile(backup, old, { mode: 0o600 });
   }
-  const isNew = await place(context, pod, text);
-  note(context, `Moved new manifest to "${path}" and backed up old manifest to "${backup}"`);
-  await untilHealthy(context, pod, text, isNew);
+  const moved = `Moved new manifest to "${path}" and backed up old manifest to "${backup}"`;
+  await replace(context, pod, text, moved);
   note(context, `Component "${pod}" upgraded successfully!`);
 }
 
@@ -78,34 +74,18 @@ async function goBack(context: MachineContext): Promise<void> {
   for (const pod of STATIC_PODS) {
     const text = await readIfPresent(backupPath(pod));
     if (text === undefined || text === (await readIfPresent(manifestPath(pod)))) continue;
-    note(context, `Putting the old manifest of ${pod} back`);
-    await untilHealthy(context, pod, text, await place(context, pod, text));
+    await replace(context, pod, text, `Put the old manifest of ${pod} back`);
   }
   await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
 }
 
-type Test = (container: Container) => boolean;
-
 /**
- * Writes a manifest that is not there yet. Resolves with the test for containers by it: none of
- * the pod before, which may be started again until the kubelet reads the manifest; a run that
- * goes on after another knows them by their age.
+ * Writes a manifest that is not there yet, notes that it was `moved`, and waits for a container by
+ * it whose readiness probe succeeds.
  */
-async function place(context: MachineContext, pod: StaticPod, text: string): Promise<Test> {
-  if ((await readIfPresent(manifestPath(pod))) === text) {
-    const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
-    return ({ createdAt }) => createdAt > mtimeNs;
-  }
-  const found = await containersOf(context, pod);
-  const ids = new Set(found.map(({ id }) => id));
-  // A pod that ran before this one has its uid again once its manifest is back.
-  const [former] = found.sort((a, b) => Number(b.createdAt - a.createdAt)).map(uidOf);
-  await replaceFile(manifestPath(pod), text, { mode: 0o600 });
-  return (container) => !ids.has(container.id) && uidOf(container) !== former;
-}
-
-/** Waits for a new container whose readiness probe succeeds. */
-async function untilHealthy(context: MachineContext, pod: StaticPod, text: string, isNew: Test) {
+async function replace(context: MachineContext, pod: StaticPod, text: string, moved: string) {
+  const isNew = await place(context, pod, text);
+  note(context, moved);
   let ends = 0;
   const isUp = async () => {
     const found = (await containersOf(context, pod)).filter(isNew);
@@ -114,8 +94,25 @@ async function untilHealthy(context: MachineContext, pod: StaticPod, text: strin
     return ends >= ENDS_MAX || (isRunning && (await probe(text)));
   };
   await waitFor(`${pod} to be healthy`, isUp, within(context, COMPONENT_TIMEOUT_MS));
-  if (ends < ENDS_MAX) return;
-  throw new CommandError("ENDED", `its container has ended ${ends} times`);
+  if (ends >= ENDS_MAX) throw new CommandError("ENDED", `its container has ended ${ends} times`);
+}
+
+/**
+ * Writes a manifest. Resolves with the test for containers by it: none of the pod before, which
+ * may be started again until the kubelet reads the manifest; a run that goes on after another
+ * knows them by their age.
+ */
+async function place(context: MachineContext, pod: StaticPod, text: string) {
+  if ((await readIfPresent(manifestPath(pod))) === text) {
+    const { mtimeNs } = await stat(manifestPath(pod), { bigint: true });
+    return ({ createdAt }: Container) => createdAt > mtimeNs;
+  }
+  const found = await containersOf(context, pod);
+  const ids = new Set(found.map(({ id }) => id));
+  // A pod that ran before this one has its uid again once its manifest is back.
+  const [former] = found.sort((a, b) => Number(b.createdAt - a.createdAt)).map(uidOf);
+  await replaceFile(manifestPath(pod), text, { mode: 0o600 });
+  return (container: Container) => !ids.has(container.id) && uidOf(container) !== former;
 }
 
 async function containersOf({ nodeName }: MachineContext, pod: StaticPod): Promise<Container[]> {

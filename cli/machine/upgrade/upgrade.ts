@@ -8,48 +8,23 @@ import { lockMachine } from "../../locks/machine.ts";
 import { API_LEVEL } from "../../version.ts";
 import { type MachineContext, machineClient, within } from "../context.ts";
 import { addonImage, addonPhase, uploadConfig } from "../phases/cluster.ts";
-import { manifestOf } from "../phases/files.ts";
-import { flagOf, type StaticPod } from "../static-pods.ts";
 import { clusterParts } from "./cluster.ts";
-import { withReleaseImages } from "./images.ts";
 import { withLease } from "./lease.ts";
 import { upgradeNodeAgent } from "./node-agent.ts";
+import { releaseFor, type Upgrade } from "./release.ts";
 import { upgradeStaticPods } from "./static-pods.ts";
 import { nodeFaults, requireNone, requireUpgradable } from "./versions.ts";
 
-/** A machine and the release that it is upgraded to: this one. */
-export interface Upgrade {
-  readonly context: MachineContext;
-  /** The manifests of this machine's static pods; none on a worker. */
-  readonly manifests: ReadonlyMap<StaticPod, string>;
-  /** The version in the cluster's stored configuration. */
-  readonly cluster: string;
-  readonly build: string;
-}
-
 const ADDONS_TIMEOUT_MS = 60_000;
-
-/**
- * Loads this release's images, and resolves with the context that names them, and the manifests
- * for the machine, with what is this machine's own in the old ones.
- */
-export async function releaseFor({ context: before, manifests, build }: Upgrade) {
-  const context = await withReleaseImages(before, build);
-  const etcd = manifests.get("etcd") ?? "";
-  // The manifest of a member that joined names the others; the store has its members since then.
-  const joined = flagOf(etcd, "initial-cluster-state") === "existing";
-  const members = joined ? flagOf(etcd, "initial-cluster") : undefined;
-  const texts = new Map<StaticPod, string>();
-  for (const pod of manifests.keys()) texts.set(pod, await manifestOf(context, pod, members));
-  return { context, texts };
-}
 
 /** Upgrades this machine: the first one, with what all machines share, or another one. */
 export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promise<void> {
   const { manifests, cluster, build } = upgrade;
   const { progress } = upgrade.context;
   using _lock = lockMachine();
-  using client = await ownClient(upgrade.context, manifests.size > 0);
+  const isPlane = manifests.size > 0;
+  // A worker may do what its kubelet may.
+  using client = await machineClient(upgrade.context, isPlane ? undefined : "kubelet");
   const work = async () => {
     if (isFirst) {
       progress.note("[preflight] Running pre-flight checks");
@@ -64,12 +39,8 @@ export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promis
     await upgradeNodeAgent(context, build);
     if (isFirst) await upgradeAddons(context, client);
   };
-  await (manifests.size > 0 ? withLease(upgrade.context, client, work) : work());
+  await (isPlane ? withLease(upgrade.context, client, work) : work());
 }
-
-/** A client with what a machine may do in the cluster: a worker by its kubelet's certificate. */
-export const ownClient = (context: Pick<MachineContext, "clock">, isControlPlane: boolean) =>
-  machineClient(context, isControlPlane ? undefined : "kubelet");
 
 /** Whether every node's proxy is of the newest template, and runs. */
 async function proxied(client: KubeClient): Promise<boolean> {

@@ -3,12 +3,10 @@ import { CommandError } from "../../terminal.ts";
 /** Minor versions that a kubelet may be behind the API server, as upstream's skew policy has it. */
 export const KUBELET_SKEW_MAX = 3;
 
-type Version = { readonly major: number; readonly minor: number; readonly patch: number };
-
 const VERSION = /^v?(\d+)\.(\d+)\.(\d+)(?:[-+].*)?$/;
 
 /** A version of Kubernetes, such as `v1.36.0` or `v1.36.0+r2k`. Throws CommandError `VERSION`. */
-export function parseVersion(text: string): Version {
+export function parseVersion(text: string) {
   const found = VERSION.exec(text);
   if (found === null) throw new CommandError("VERSION", `"${text}" is no version like v1.36.0`);
   const [major = 0, minor = 0, patch = 0] = found.slice(1).map(Number);
@@ -37,8 +35,7 @@ const goesBack = (cluster: string, target: string) =>
   `the cluster is ${cluster}, newer than ${target}: an upgrade never goes back`;
 
 /** Returns what forbids an upgrade of the control plane to `target`, by kubeadm's rules. Pure. */
-export function upgradeFaults(target: string, parts: ClusterParts): string[] {
-  const { cluster, apiServer, kubelets } = parts;
+export function upgradeFaults(target: string, { cluster, apiServer, kubelets }: ClusterParts) {
   const newest = compareVersions(cluster, apiServer) > 0 ? cluster : apiServer;
   if (compareVersions(target, newest) < 0) return [goesBack(newest, target)];
   const { major, minor } = parseVersion(newest);
@@ -46,8 +43,8 @@ export function upgradeFaults(target: string, parts: ClusterParts): string[] {
   const isNext = wanted.major === major && wanted.minor <= minor + 1;
   const next = `upgrade to v${major}.${minor + 1} first`;
   const skipped = `from ${newest} to ${target} is more than one minor version: ${next}`;
-  const faults = [...kubelets].map(([node, version]) => kubeletFault(target, node, version));
-  return [...(isNext ? [] : [skipped]), ...faults.filter((fault) => fault !== undefined)];
+  const ofKubelets = [...kubelets].map(([node, version]) => kubeletFault(target, node, version));
+  return [isNext ? undefined : skipped, ...ofKubelets].filter((fault) => fault !== undefined);
 }
 
 function kubeletFault(target: string, node: string, version: string): string | undefined {
