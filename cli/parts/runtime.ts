@@ -52,15 +52,10 @@ export const command = () =>
         registries: registriesOf(flags.registry),
         clock: systemClock(),
       };
-      const tracer = flags.enableTracing
-        ? startTracing(
-            { name: "runtime", instance: hostname() },
-            {
-              endpoint: flags.tracingEndpoint,
-              samplingRatePerMillion: Number(flags.tracingSamplingRatePerMillion),
-            },
-          )
-        : undefined;
+      const of = { name: "runtime", instance: hostname() };
+      const samplingRatePerMillion = Number(flags.tracingSamplingRatePerMillion);
+      const tracing = { endpoint: flags.tracingEndpoint, samplingRatePerMillion };
+      const tracer = flags.enableTracing ? startTracing(of, tracing) : undefined;
       await runPart("runtime", async () => {
         const runtime = await startRuntime({ ...options, tracer });
         for (const file of flags.load) {

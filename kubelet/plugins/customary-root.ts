@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { withoutEnd } from "@raft2kube/std/text.ts";
 
 /**
@@ -19,13 +19,10 @@ export interface OwnFolders {
  * Returns the node's own path for one that a hostPath names: the customary root, the logs of pods
  * and their links, and `/var/log` itself, in which collectors of logs expect both.
  */
-export function ownPath(
-  path: string,
-  { rootDir, podLogsDir, containerLogsDir }: OwnFolders,
-): string {
+export function ownPath(path: string, folders: OwnFolders): string {
+  const { rootDir, podLogsDir, containerLogsDir } = folders;
   const logs = dirname(podLogsDir);
-  const hasBoth =
-    podLogsDir === join(logs, "pods") && containerLogsDir === join(logs, "containers");
+  const hasBoth = podLogsDir === `${logs}/pods` && containerLogsDir === `${logs}/containers`;
   if (hasBoth && withoutEnd(path, "/") === "/var/log") return logs;
   const places = [
     [CUSTOMARY_ROOT, rootDir],
