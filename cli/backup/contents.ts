@@ -77,15 +77,13 @@ export function readHeader(name: string, text: string): BackupHeader {
   const value = tolerateSync(() => JSON.parse(text) as unknown, isNoJson);
   const { formatVersion, version, cluster, created } = (value ?? {}) as Partial<BackupHeader>;
   if (name !== HEADER_NAME || typeof formatVersion !== "number" || typeof cluster !== "string") {
-    throw new CommandError("NOT_A_BACKUP", "the file is no backup of a cluster", {
-      remedy: "name a file that r2k backup wrote",
-    });
+    const remedy = "name a file that r2k backup wrote";
+    throw new CommandError("NOT_A_BACKUP", "the file is no backup of a cluster", { remedy });
   }
   if (formatVersion !== FORMAT_VERSION) {
     const what = `the backup has format ${formatVersion}, this r2k reads ${FORMAT_VERSION}`;
-    throw new CommandError("NEWER_BACKUP", what, {
-      remedy: `restore it with the r2k that wrote it, version ${String(version)}`,
-    });
+    const remedy = `restore it with the r2k that wrote it, version ${String(version)}`;
+    throw new CommandError("NEWER_BACKUP", what, { remedy });
   }
   return { formatVersion, version: String(version), cluster, created: String(created) };
 }

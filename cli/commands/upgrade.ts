@@ -46,9 +46,8 @@ async function assemble({ patches: directory }: Flags, mayBeWorker: boolean): Pr
   const isPlane = manifests.size > 0;
   if (!isPlane && !mayBeWorker) {
     const what = `${flags.nodeName} is no control plane machine`;
-    throw new CommandError("NO_CONTROL_PLANE", what, {
-      remedy: "run this on one; here r2k upgrade node comes after it",
-    });
+    const remedy = "run this on one; here r2k upgrade node comes after it";
+    throw new CommandError("NO_CONTROL_PLANE", what, { remedy });
   }
   using client = await machineClient({ clock: systemClock() }, isPlane ? undefined : "kubelet");
   // An interrupted upgrade may have left the API server at its start.

@@ -150,9 +150,8 @@ function refuseBesideFile(command: Command): void {
   });
   if (others.length === 0) return;
   const names = others.map(({ long }) => long).join(", ");
-  throw new CommandError("FLAG", `${names}: not beside --config`, {
-    remedy: "write its field into the file of --config",
-  });
+  const remedy = "write its field into the file of --config";
+  throw new CommandError("FLAG", `${names}: not beside --config`, { remedy });
 }
 
 /**

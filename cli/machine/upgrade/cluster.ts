@@ -40,9 +40,8 @@ export async function ownMachine() {
   const missing = CONTROL_PLANE.filter((pod) => !manifests.has(pod)).map(manifestPath);
   // The store may be others', and no static pod.
   if (manifests.size > 0 && missing.length > 0) {
-    throw new CommandError("MANIFEST", `${missing.join(", ")} is not there`, {
-      remedy: "put it back, or make it by r2k init phase etcd or control-plane",
-    });
+    const remedy = "put it back, or make it by r2k init phase etcd or control-plane";
+    throw new CommandError("MANIFEST", `${missing.join(", ")} is not there`, { remedy });
   }
   const api = manifests.get("kube-apiserver") ?? "";
   const apiserverAdvertiseAddress = flagOf(api, "advertise-address") ?? nodeIp;
@@ -75,13 +74,12 @@ export async function storedConfig(client: KubeClient, isControlPlane: boolean) 
 
 /** The parts of a cluster whose stored configuration is of version `cluster`. */
 export async function clusterParts(client: KubeClient, cluster: string): Promise<ClusterParts> {
-  const ask = { method: "GET", path: "/version" } as const;
-  const { gitVersion: apiServer } = await client.request<{ gitVersion: string }>(ask);
+  const server = await client.request<{ gitVersion: string }>({ method: "GET", path: "/version" });
   const { items } = await client.resource<Node>(NODES).listAll({});
   const kubelets = items.map(({ metadata: { name = "" }, status }) => {
     return [name, status?.nodeInfo?.kubeletVersion ?? ""] as const;
   });
   const planes = items.filter(({ metadata }) => CONTROL_PLANE_LABEL in (metadata.labels ?? {}));
   const unready = planes.filter((node) => !isNodeReady(node)).map(keyOf);
-  return { cluster, apiServer, kubelets: new Map(kubelets), unready };
+  return { cluster, apiServer: server.gitVersion, kubelets: new Map(kubelets), unready };
 }

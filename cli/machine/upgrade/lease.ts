@@ -7,6 +7,7 @@ import { awaited, type MachineContext } from "../context.ts";
 const LEASE_MS = 120_000;
 const LEASE_WAIT_MS = 5_000;
 const LEASE = { namespace: "kube-system", name: "r2k-upgrade" };
+const HOLDER = `kubectl get lease -n ${LEASE.namespace} ${LEASE.name}`;
 
 /**
  * Runs `work` while no other control plane machine is upgraded: a store of three members goes on
@@ -25,9 +26,7 @@ export async function withLease(
     await awaited(context, "the lease of upgrades", () => election.leading, LEASE_WAIT_MS, {
       code: "BUSY",
       text: "another control plane machine is being upgraded",
-      remedy:
-        `kubectl get lease -n ${LEASE.namespace} ${LEASE.name} names it; one that was ` +
-        `interrupted is waited for ${LEASE_MS / 1000} s`,
+      remedy: `${HOLDER} names it; an interrupted one is waited for ${LEASE_MS / 1000} s`,
     });
     await work();
   } finally {

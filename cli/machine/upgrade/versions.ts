@@ -82,7 +82,6 @@ export function requireUpgradable(target: string, parts: ClusterParts): void {
   // An upgrade ends what runs for a moment: what is missing already would be missed for longer.
   if (parts.unready.length === 0) return;
   const text = `control plane nodes are not Ready: ${parts.unready.join(", ")}`;
-  throw new CommandError("UPGRADE", text, {
-    remedy: "kubectl describe node; of a machine that is lost for good: kubectl delete node",
-  });
+  const remedy = "kubectl describe node; of a machine that is lost for good: kubectl delete node";
+  throw new CommandError("UPGRADE", text, { remedy });
 }
