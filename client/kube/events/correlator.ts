@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import type { ObjectReference } from "@raft2kube/api/gen/core/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import {
@@ -21,22 +21,21 @@ export interface Occurrence {
 /** The action for an occurrence. `key` names the event it belongs to. */
 export type Correlation =
   | { act: "skip" }
-  | { act: "record"; key: string; message: string; count: number; first_ms: number };
+  | { act: "record"; key: number; message: string; count: number; first_ms: number };
 
-type Similar = { messages: Set<string>; last_ms: number };
-
-type Budget = { tokens: number; at_ms: number };
+type Similar = { messages: readonly number[]; last_ms: number };
 
 /**
  * Upstream's correlation of events: more than a burst about one object is dropped, many that differ
  * only in their message become one, and equal ones count up. All memory is bounded, oldest out
- * first.
+ * first; texts are kept as digests.
  */
 export class EventCorrelator {
   readonly #clock: Clock;
-  readonly #budgets = new Map<string, Budget>();
-  readonly #similar = new Map<string, Similar>();
-  readonly #counts = new Map<string, { count: number; first_ms: number }>();
+  /** The time at which an object's burst is whole again. */
+  readonly #budgets = new Map<number, number>();
+  readonly #similar = new Map<number, Similar>();
+  readonly #counts = new Map<number, { count: number; first_ms: number }>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -44,10 +43,11 @@ export class EventCorrelator {
 
   correlate(occurrence: Occurrence): Correlation {
     const { about, type, reason, message } = occurrence;
-    const object = [about.kind, about.namespace, about.name, about.uid, about.fieldPath].join("/");
-    if (!this.#withinBudget(object)) return { act: "skip" };
+    const { kind, namespace, name, uid, fieldPath } = about;
+    const object = [kind, namespace, name, uid, fieldPath].join("/");
+    if (!this.#withinBudget(digest(object))) return { act: "skip" };
     const group = [object, type, reason].join("/");
-    const combined = this.#combine(group, message);
+    const combined = this.#combine(digest(group), digest(message));
     const key = digest(combined ? group : `${group}/${message}`);
     const known = this.#counts.get(key) ?? { count: 0, first_ms: this.#clock.now() };
     const counted = { count: known.count + 1, first_ms: known.first_ms };
@@ -56,28 +56,28 @@ export class EventCorrelator {
     return { act: "record", key, message: text.slice(0, EVENT_MESSAGE_CHARS_MAX), ...counted };
   }
 
-  #withinBudget(object: string): boolean {
+  /** Takes one of the object's burst, which comes back one at a time. */
+  #withinBudget(object: number): boolean {
     const now_ms = this.#clock.now();
-    const budget = this.#budgets.get(object) ?? { tokens: EVENTS_BURST, at_ms: now_ms };
-    const gained = (now_ms - budget.at_ms) / EVENTS_REFILL_MS;
-    const tokens = Math.min(EVENTS_BURST, budget.tokens + gained);
-    const within = tokens >= 1;
-    remember(this.#budgets, object, { tokens: within ? tokens - 1 : tokens, at_ms: now_ms });
+    const whole_ms = Math.max(now_ms, this.#budgets.get(object) ?? now_ms);
+    const within = whole_ms - now_ms <= (EVENTS_BURST - 1) * EVENTS_REFILL_MS;
+    remember(this.#budgets, object, within ? whole_ms + EVENTS_REFILL_MS : whole_ms);
     return within;
   }
 
-  #combine(group: string, message: string): boolean {
+  #combine(group: number, message: number): boolean {
     const now_ms = this.#clock.now();
     const known = this.#similar.get(group);
     const fresh = known && now_ms - known.last_ms <= EVENTS_SIMILAR_MS;
-    const messages = fresh ? known.messages : new Set<string>();
-    if (messages.size < EVENTS_SIMILAR_MAX) messages.add(digest(message));
+    const before = fresh ? known.messages : [];
+    const same = before.length >= EVENTS_SIMILAR_MAX || before.includes(message);
+    const messages = same ? before : [...before, message];
     remember(this.#similar, group, { messages, last_ms: now_ms });
-    return messages.size >= EVENTS_SIMILAR_MAX;
+    return messages.length >= EVENTS_SIMILAR_MAX;
   }
 }
 
-function remember<V>(map: Map<string, V>, key: string, value: V): void {
+function remember<V>(map: Map<number, V>, key: number, value: V): void {
   map.delete(key);
   map.set(key, value);
   if (map.size <= EVENTS_REMEMBERED_MAX) return;
@@ -87,6 +87,10 @@ function remember<V>(map: Map<string, V>, key: string, value: V): void {
   }
 }
 
-function digest(text: string): string {
-  return createHash("sha1").update(text).digest("base64");
+/** Of this process: who writes messages cannot look for two of the same digest. */
+const SALT = randomBytes(16);
+
+/** Returns 48 bits, by which a few thousand texts are not mistaken for each other. */
+function digest(text: string): number {
+  return createHash("sha1").update(SALT).update(text).digest().readUIntBE(0, 6);
 }

@@ -41,7 +41,7 @@ export class EventRecorder {
   readonly #options: EventRecorderOptions;
   readonly #events: ResourceClient<Event>;
   readonly #correlator: EventCorrelator;
-  readonly #written = new Map<string, { name: string; namespace: string }>();
+  readonly #written = new Map<number, { name: string; namespace: string }>();
   readonly #end = new AbortController();
   #pending: Recorded[] = [];
   #writing: Promise<void> | undefined;
