@@ -1,14 +1,16 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { kindOf } from "@raft2kube/api/kinds.ts";
 import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import * as store from "@raft2kube/store/main.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { inWords, listen } from "../../testing/apiserver/watch-words.ts";
 import * as members from "../../testing/store/members.ts";
+import type { WatchItem } from "../cache/event.ts";
 import { EVERYTHING } from "../cache/selection.ts";
+import { ANSWER_STALL_MS } from "../limits.ts";
 import { Resource } from "../resource/resource.ts";
 import { ProgressProof } from "../storage/progress-proof.ts";
 import { type StoreUnderTest, storesUnderTest } from "../testing/stores.ts";
@@ -18,6 +20,7 @@ import { StorePages } from "./store-pages.ts";
 import { watchObjects } from "./watch.ts";
 
 const clock = systemClock();
+const random = seededRandom(1);
 
 const NEWEST: ListOptions = {
   match: { type: "newest" },
@@ -82,17 +85,33 @@ describe.each(stores)("on %s", (name, start) => {
       held += bytes;
       return () => void (held = 0);
     };
-    const options = {
-      ...{ labelSelector: "", fieldSelector: "", timeout_s: undefined, bookmarks: true },
-      ...{ revision: undefined, sendInitialEvents: true, pages: new StorePages(hold) },
+    const padding = Buffer.alloc(200_000, " ");
+    const inSize = {
+      ...inWords,
+      encode: (item: WatchItem) => Buffer.concat([padding, inWords.encode(item)]),
     };
-    const server = { closing: new AbortController().signal, clock, random: seededRandom(1) };
-    const answer = await watchObjects(server, stale, "test", options, inWords);
+    const manual = new ManualClock();
+    const server = { closing: new AbortController().signal, clock: manual, random };
+    const large = { apiVersion: "v1", kind: "ConfigMap", data: { text: "x".repeat(200_000) } };
+    for (const name of ["a", "b"]) {
+      await stale.store.create({ ...large, metadata: { name, namespace: "large" } });
+    }
+    const watch = async () => {
+      const options = {
+        ...{ labelSelector: "", fieldSelector: "", timeout_s: undefined, bookmarks: true },
+        ...{ revision: undefined, sendInitialEvents: true, pages: new StorePages(hold) },
+      };
+      const answer = await watchObjects(server, stale, "large", options, inSize);
+      return (answer as Extract<typeof answer, { type: "watch" }>).watcher;
+    };
+    const read = await watch();
     expect(held).toBeGreaterThan(0);
-    const { watcher } = answer as Extract<typeof answer, { type: "watch" }>;
-    const { lines } = listen(watcher);
-    expect(lines.at(-1)).toMatch(/^BOOKMARK \d+ end$/);
+    const first = listen(read);
+    expect(first.lines.at(-1)).toMatch(/BOOKMARK \d+ end$/);
     expect(held).toBe(0);
+    const unread = listen(await watch(), true);
+    for (let look = 0; look < 2; look++) manual.advance(ANSWER_STALL_MS);
+    expect([first.ended, unread.ended]).toEqual([undefined, { whole: false }]);
     await stale.close();
   });
 

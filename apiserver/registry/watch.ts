@@ -4,12 +4,13 @@ import type { Clock } from "@raft2kube/std/clock.ts";
 import type { Random } from "@raft2kube/std/random.ts";
 import type { WatchEncoder } from "../cache/event.ts";
 import type { Watcher } from "../cache/watcher.ts";
-import { TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
+import { ANSWER_STALL_MS, TIMER_MS_MAX, WATCH_TIMEOUT_MS_MIN } from "../limits.ts";
 import type { Answer } from "../request/answer.ts";
 import type { Resource } from "../resource/resource.ts";
 import { listFromStore } from "./list.ts";
 import type { WatchOptions } from "./list-options.ts";
 import { selectionOf } from "./selection.ts";
+import type { StorePages } from "./store-pages.ts";
 
 /** Opens a watch: after a revision, or with all objects first. */
 export async function watchObjects(
@@ -28,12 +29,25 @@ export async function watchObjects(
       options.pages?.sent();
       histogram.observe((server.clock.monotonic() - from_ms) / 1_000);
     });
+    if (options.pages?.isHeld) endUnread(server.clock, watcher, options.pages);
   }
   const timeout_ms =
     options.timeout_s !== undefined && options.timeout_s > 0
       ? Math.min(options.timeout_s * 1000, TIMER_MS_MAX)
       : WATCH_TIMEOUT_MS_MIN * (1 + server.random.next());
   return { type: "watch", watcher, timeout_ms };
+}
+
+/**
+ * Ends a watch whose client takes nothing for ANSWER_STALL_MS while it has objects of the store
+ * before it, as these count for all.
+ */
+function endUnread(clock: Clock, watcher: Watcher, pages: StorePages, sent = -1): void {
+  clock.after(ANSWER_STALL_MS, () => {
+    if (!pages.isHeld) return;
+    if (watcher.sent === sent) watcher.close();
+    else endUnread(clock, watcher, pages, watcher.sent);
+  });
 }
 
 /** The scope of a watch, in the words of metrics. */
