@@ -132,15 +132,6 @@ export const ANSWER_STALL_MS = 10_000;
 /** Bytes of bodies that are incomplete or worked on. */
 export const BODIES_BYTES_MAX = 128 * 1024 * 1024;
 
-/**
- * Memory is given back after answers of `busy_bytes`, in an interval with fewer than `idle_bytes`.
- */
-export const IDLE = {
-  busy_bytes: 16 * 1024 * 1024,
-  idle_bytes: 64 * 1024,
-  idle_ms: 1_000,
-} as const;
-
 /** Answers at least this large are compressed for clients that ask for gzip. */
 export const GZIP_BYTES_MIN = 128 * 1024;
 

@@ -88,8 +88,6 @@ export interface ApiserverOptions {
   audit?: AuditOptions | undefined;
   /** Requests worked on at a time. Default upstream's 400 and 200. */
   inFlightMax?: InFlightMax;
-  /** Much was answered, and then little for a second: a moment to give memory back. */
-  onIdle?: () => void;
   /**
    * How `close` ends: how long it goes on serving after `/readyz` has started to fail, and whether
    * requests that come after that are refused with a 429 and Retry-After. Default 0, no.

@@ -16,8 +16,8 @@ const MINUTES_DEFAULT = 30;
 /** The end is compared with the load's fifth minute, or with the middle of a shorter one. */
 const BASE_MINUTES = 5;
 const MINUTE_MS = 60_000;
-/** Time after the load, until connections are closed and memory is given back. */
-const SETTLE_MS = 15_000;
+/** Time after the load, until connections are closed and memory is given back, each minute. */
+const SETTLE_MS = 75_000;
 const SAMPLES = 5;
 const SAMPLE_INTERVAL_MS = 2_000;
 const CLASSES_SHOWN = 12;

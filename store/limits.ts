@@ -103,8 +103,6 @@ export const UNFLUSHED_BYTES_MAX = 64 * 1024 * 1024;
  */
 export const FLUSH_BYTES = 512 * 1024;
 export const FLUSH_INTERVAL_MS = 100;
-/** State: it is idle when nothing was flushed for `idle_ms`, after `busy_bytes` were. */
-export const IDLE = { busy_bytes: 8 * 1024 * 1024, idle_bytes: 1, idle_ms: 1_000 } as const;
 /** State: recent revisions kept in memory after their flush, for watches and reads. */
 export const RECENT_BYTES_MAX = 8 * 1024 * 1024;
 /** State: decoded records of older revisions kept in memory. */

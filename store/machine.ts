@@ -3,7 +3,6 @@ import { Runner } from "@raft2kube/reconcile/runner.ts";
 import type { RpcServer } from "@raft2kube/rpc/server.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError } from "@raft2kube/std/errors.ts";
-import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { type Random, randomInteger } from "@raft2kube/std/random.ts";
 import { authSetup } from "./auth/setup.ts";
 import type { SnapshotMessage } from "./core/message.ts";
@@ -11,7 +10,6 @@ import { anonymous, type EtcdContext, proposeCommand } from "./etcd/request/cont
 import { Serving } from "./etcd/request/serving.ts";
 import {
   GRPC_OVERHEAD_BYTES,
-  IDLE,
   REMOVED_GRACE_MS,
   REQUEST_BYTES_MAX,
   SCRUB_INTERVAL_MS,
@@ -95,7 +93,6 @@ export function assemble(
   const transport = peers ? newPeers(self, options, sender, () => replica) : soleMemberTransport();
   const watches = new WatchHub(state, fail, streamLimits(options));
   const compactor = new Compactor(state, () => flusher.next(), fail, clock);
-  const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
   const quota = Quota.of(options.quotaBackendBytes ?? 0, state, clock);
   const onAlarms = () => haltIfCorrupt(state, replica, clock);
   const onFlushed: ConstructorParameters<typeof Flusher>[2] = (flushed) => {
@@ -103,7 +100,6 @@ export function assemble(
     const keep = logTail(raft, index, options.catchUpEntries_max);
     cutLog(opened, { index, term, membership }, keep);
     quota?.flushed(bytes);
-    idle.note(bytes);
   };
   const flusher = new Flusher(state, clock, onFlushed, fail);
   const onMembers = () => membersChanged(machine, clock);
@@ -144,7 +140,7 @@ export function assemble(
       scrub.start();
     },
     close(servers) {
-      for (const part of [progress, idle, autoCompaction]) part?.stop();
+      for (const part of [progress, autoCompaction]) part?.stop();
       return shutDown(machine, opened, options, servers);
     },
   };

@@ -82,8 +82,6 @@ export interface StoreOptions {
   corruptCheckInterval_ms?: number;
   /** Time between progress notices of idle watches that asked for them. Default 10 minutes. */
   watchProgressInterval_ms?: number;
-  /** Much was written, and then nothing for a second: a moment to give memory back. */
-  onIdle?: () => void;
   /** Traces clients' calls, as parts of their callers' traces. */
   tracer?: Tracer | undefined;
   clock?: Clock;

@@ -2,14 +2,13 @@ import type { Fairness } from "@raft2kube/fairness/fairness.ts";
 import { addMetric } from "@raft2kube/observe/families.ts";
 import { addTraceMetrics } from "@raft2kube/observe/trace/metrics.ts";
 import { traced } from "@raft2kube/observe/trace/span.ts";
-import { IdleDetector } from "@raft2kube/std/idle.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import type { Aggregation } from "../aggregation/aggregation.ts";
 import type { Audit } from "../audit/audit.ts";
 import { respond } from "../handlers/response/respond.ts";
 import { ResponseBudget } from "../handlers/response/response-budget.ts";
 import type { ApiServer } from "../handlers/server.ts";
-import { BODIES_BYTES_MAX, IDLE, STORE_READS_BYTES_MAX, sharesOf } from "../limits.ts";
+import { BODIES_BYTES_MAX, STORE_READS_BYTES_MAX, sharesOf } from "../limits.ts";
 import { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ApiserverOptions } from "../options.ts";
@@ -51,11 +50,7 @@ export interface HttpServer extends ApiServer {
  * priority and fairness, and the body between them: no request has seats while it waits for its
  * client. The request info is read before, with the request's context.
  */
-function filters(
-  server: HttpServer,
-  onSent: (bytes: number) => void,
-  answers: ResponseBudget,
-): Filter[] {
+function filters(server: HttpServer, answers: ResponseBudget): Filter[] {
   const { authenticator, authorizer, clock, metrics, options, resources } = server;
   const { tracer } = options;
   const own = (name: string, filter: Filter) => (tracer ? part(name, filter) : filter);
@@ -89,7 +84,7 @@ function filters(
   return [
     ...(tracer ? [tracingReceived(tracer)] : []),
     budgeted(answers, clock),
-    requestMetrics(resources, metrics.requests, onSent),
+    requestMetrics(resources, metrics.requests),
     auditEnd(server.audit, clock),
     panicRecovery,
     deadline(clock, metrics.requests),
@@ -107,9 +102,7 @@ function filters(
 
 /** Builds the way of a request from its connection to `dispatch`, and of the answer back. */
 export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
-  const { clock, closing, metrics, options } = server;
-  const idle = new IdleDetector(clock, IDLE, options.onIdle ?? (() => undefined));
-  closing.addEventListener("abort", () => idle.stop(), { once: true });
+  const { clock, metrics, options } = server;
   const budget = new ResponseBudget();
   showBytes(
     metrics,
@@ -128,7 +121,7 @@ export function handlerChain(server: HttpServer, dispatch: Dispatch): Handler {
     await respond(context, answer, now);
   };
   return new Handler(
-    filters(server, (bytes) => idle.note(bytes), budget),
+    filters(server, budget),
     options.tracer ? (context) => tracedVerb(context, () => serve(context)) : serve,
   );
 }

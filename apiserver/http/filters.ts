@@ -122,11 +122,7 @@ export function auditReceived(audit: Audit | undefined): Filter {
 }
 
 /** Counts and times requests and their answers. */
-export function requestMetrics(
-  resources: Resources,
-  metrics: RequestMetrics,
-  onSent: (bytes: number) => void,
-): Filter {
+export function requestMetrics(resources: Resources, metrics: RequestMetrics): Filter {
   return async (exchange, next) => {
     const { context, longRunning } = exchange;
     const { info, query } = context;
@@ -136,10 +132,7 @@ export function requestMetrics(
     const isPatch = info.verb === "patch";
     const apply = isPatch && headerOf(context.request, "content-type") === APPLY_TYPE;
     const counted = metrics.begin({ info, resource, query, longRunning, apply });
-    context.sent = (bytes) => {
-      counted.sent(bytes);
-      onSent(bytes);
-    };
+    context.sent = counted.sent;
     context.received = counted.received;
     exchange.counted = counted;
     try {

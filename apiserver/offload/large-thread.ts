@@ -27,7 +27,6 @@ export function threadInit({
   authentication,
   authorization,
   trust,
-  onIdle,
   clock,
   random,
   audit,

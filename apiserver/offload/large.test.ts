@@ -30,7 +30,6 @@ const encrypted = (...names: string[]) => {
 const server = fileApiserver({
   // Functions, which a thread cannot be given.
   serves: () => true,
-  onIdle: () => undefined,
   encryption: await readEncryption(encrypted("k")),
 });
 const { ask } = server;

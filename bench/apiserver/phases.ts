@@ -11,8 +11,8 @@ const PATCHES = 1_500;
 const WRITES_PER_S = 200;
 /** A rate that both sides keep up with, so that delays are theirs and not a queue's. */
 const CALM_WRITES_PER_S = 10;
-/** Watches are opened and have settled after this. */
-const SETTLE_MS = 8_000;
+/** Watches are opened and have settled after this, and memory is given back. */
+const SETTLE_MS = 20_000;
 
 /** Results of one round of one side, by the key of a row. */
 export type Measurements = Readonly<Record<string, number>>;

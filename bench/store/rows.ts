@@ -110,7 +110,8 @@ async function kubernetes({ endpoints }: Cluster, updates: number): Promise<Meas
   return { value: said(done, /updates\/s: ([\d.]+)/), generator_s: done.cpu_s };
 }
 
-const SETTLED_MS = 5_000;
+/** Time in which a member sees that its load is over, collects and gives back. */
+const SETTLED_MS = 20_000;
 
 async function memory(cluster: Cluster): Promise<Measurement> {
   await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));

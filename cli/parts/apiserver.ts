@@ -13,7 +13,6 @@ import { connectEtcd } from "@raft2kube/client-etcd/grpc.ts";
 import { closePlugins, readEncryption } from "@raft2kube/encryption/config.ts";
 import { EncryptionFile } from "@raft2kube/encryption/reload.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { timed } from "@raft2kube/observe/timed.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import type { FollowedFile } from "@raft2kube/reconcile/followed-file.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -127,8 +126,7 @@ async function run(flags: Flags, command: Command): Promise<void> {
       ...encryption.option,
       ...access.options,
     };
-    const onIdle = () => void giveMemoryBack();
-    const options = { etcd, ...optionsOf(flags), ...overrides, onIdle };
+    const options = { etcd, ...optionsOf(flags), ...overrides };
     await runPart("apiserver", () => startApiserver(options));
   } finally {
     await tracer?.close();
@@ -137,19 +135,6 @@ async function run(flags: Flags, command: Command): Promise<void> {
     await encryption?.close();
     await etcd.close();
   }
-}
-
-/**
- * Large answers leave room behind that malloc keeps, and the start code that is not used again. V8
- * is left to collect when it sees fit: made to, it would hold requests for 40 ms.
- */
-async function giveMemoryBack(): Promise<void> {
-  // Native code that a start has no use for.
-  const memory = await import("@raft2kube/linux/process/memory.ts");
-  timed("memory: give back", () => {
-    memory.returnFreedMemory();
-    memory.returnUnusedCode();
-  });
 }
 
 function read(path: string): string {

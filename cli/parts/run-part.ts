@@ -4,7 +4,7 @@ import { boundCertificateChains } from "@raft2kube/linux/process/certificate-cha
 import { collectCode } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
-import { startGivingBack } from "../process/give-back.ts";
+import { startGivingBack } from "../give-back.ts";
 import { UMASK } from "../process/running.ts";
 import type { Closable } from "../process/started-parts.ts";
 import { refusedPeers } from "../refused-peers.ts";

@@ -1,4 +1,5 @@
 import { boundCertificateChains } from "@raft2kube/linux/process/certificate-chains.ts";
+import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -9,13 +10,15 @@ import { reportFailure } from "../terminal.ts";
 import { VERSION } from "../version.ts";
 import { readConfigFile } from "./config-file.ts";
 import { withEnvironment } from "./environment.ts";
-import { giveMemoryBack, givingBackWhenIdle, STARTED_MS } from "./give-back.ts";
 import { parseGoFlags } from "./go-flags.ts";
 import { helpText } from "./help.ts";
 import { configureLogging } from "./logging.ts";
 import { storeOptions, tracingOf } from "./options.ts";
 import { selfSign } from "./self-sign.ts";
 import { Settings } from "./settings.ts";
+
+/** Time until a member looks at its memory: not while it starts. */
+const STARTED_MS = 5_000;
 
 /** Runs a member as etcd's own command line would, until a signal comes. */
 export async function runServer(words: readonly string[]): Promise<void> {
@@ -32,14 +35,19 @@ export async function runServer(words: readonly string[]): Promise<void> {
   const log = logger("store");
   for (const note of [...notes, ...settings.warnings]) log.warn(note);
   const clock = systemClock({ unref: true });
-  const onIdle = givingBackWhenIdle(clock, giveMemoryBack);
   const tracer = tracingOf(settings);
-  const store = await startStore({ ...options, tracer, onFatal: end, onIdle });
-  clock.after(STARTED_MS, onIdle);
+  const store = await startStore({ ...options, tracer, onFatal: end });
+  clock.after(STARTED_MS, giveBack);
   process.stdout.write(`serving etcd v3 on ${store.address}\n`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => stop(store, tracer));
   }
+}
+
+/** Gives memory back from now on; the native code for it is nothing that a start needs. */
+async function giveBack(): Promise<void> {
+  const { startGivingBack } = await import("../give-back.ts");
+  startGivingBack(systemClock({ unref: true }), collectGarbage);
 }
 
 /**

@@ -149,7 +149,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
   ],
   cli: [
     ["terminal.ts", "version.ts", "assets.ts", "flags.ts"],
-    ["flag-numbers.ts", "refused-peers.ts", "file-errors.ts"],
+    ["flag-numbers.ts", "refused-peers.ts", "file-errors.ts", "give-back.ts"],
     ["spec/", "store/"],
     ["pki/"],
     ["machine/layout.ts", "machine/release-images.ts"],

@@ -6,7 +6,7 @@ const here = (path: string) => JSON.stringify(join(import.meta.dirname, path));
 
 /** Frees 20 MB beneath what lives, twice, and prints what each time to give back took away. */
 const PROGRAM = `
-  import { ManualClock } from ${here("../../base/std/clock.ts")};
+  import { ManualClock } from ${here("../base/std/clock.ts")};
   import { GIVE_BACK_MS, startGivingBack } from ${here("give-back.ts")};
   const clock = new ManualClock();
   const part = startGivingBack(clock);
@@ -39,12 +39,61 @@ it("a process gives memory back again and again until it is closed", () => {
 });
 
 /**
+ * Looks at the loop with shares that are given, and prints after each whether 60 MB of buffers that
+ * nothing refers to are collected; then whether the last look returned their memory.
+ */
+const LOADED = `
+  import { ManualClock } from ${here("../base/std/clock.ts")};
+  import { LOOK_MS, startGivingBack } from ${here("give-back.ts")};
+  const clock = new ManualClock();
+  const shares = JSON.parse(process.argv.at(-1));
+  let share;
+  // A look's share is read at its beginning; what is read after a collection is no look's.
+  startGivingBack(clock, undefined, () => share);
+  clock.advance(0);
+  let buffers = Array.from({ length: 60_000 }, () => Buffer.alloc(1_000, 1));
+  const [first, last] = [new WeakRef(buffers[0]), buffers.at(-1)];
+  // Twice through the young generation, and they are collected with all else only.
+  for (let i = 0; i < 200; i++) Array.from({ length: 10_000 }, (_, n) => ({ n }));
+  buffers = undefined;
+  const collected = [];
+  let before;
+  while (shares.length > 0) {
+    // What a task has looked at stays until it ends.
+    await new Promise((resolve) => setImmediate(resolve));
+    before = process.memoryUsage.rss();
+    share = shares.shift();
+    clock.advance(LOOK_MS);
+    await new Promise((resolve) => setImmediate(resolve));
+    collected.push(first.deref() === undefined);
+    // V8 frees them in a thread of its own.
+    while (collected.at(-1) && process.memoryUsage().arrayBuffers > 4e6) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+  const returned = before - process.memoryUsage.rss() > 30 << 20;
+  console.log(JSON.stringify([...collected, returned]), last.length);
+`;
+
+it.each([
+  [[1, 0.01, 0.01], [false, true, true], true],
+  [[1, 1, 0.15, 0.01, 1], [false, false, false, true, true], true],
+  [[0.05, 0.01, 0.01], [false, false, false], false],
+])("after looks of a loop with shares %j V8 has collected: %j", (shares, collected, returned) => {
+  const flags = ["--max-semi-space-size=4", "--input-type=module", "--eval", LOADED];
+  const env = { ...process.env, MALLOC_ARENA_MAX: "1" };
+  const args = [...flags, JSON.stringify(shares)];
+  const said = execFileSync(process.execPath, args, { encoding: "utf8", env, timeout: 60_000 });
+  expect(said.trim()).toBe(`${JSON.stringify([...collected, returned])} 1000`);
+});
+
+/**
  * Prints whether the heap has so many MiB alive and dead, and whether V8 was asked to collect. By
  * itself it does not: the room for young objects is larger.
  */
 const COLLECTS = `
-  import { ManualClock } from ${here("../../base/std/clock.ts")};
-  import { collectGarbage } from ${here("../../base/linux/process/collect-garbage.ts")};
+  import { ManualClock } from ${here("../base/std/clock.ts")};
+  import { collectGarbage } from ${here("../base/linux/process/collect-garbage.ts")};
   import { COLLECT_AFTER_MS, startGivingBack } from ${here("give-back.ts")};
   const clock = new ManualClock();
   const [how, live, dead] = process.argv.slice(-3);

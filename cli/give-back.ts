@@ -1,0 +1,82 @@
+import { collectOnce } from "@raft2kube/linux/process/collect-garbage.ts";
+import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/process/memory.ts";
+import { timed } from "@raft2kube/observe/timed.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
+
+/** Pause between two releases of memory; each takes about a millisecond. */
+export const GIVE_BACK_MS = 60_000;
+
+/**
+ * Time after which, once, V8 is made to collect: else it would keep the byte code that only the
+ * start ran, and its space for young objects, as an idle process does not collect by itself.
+ */
+export const COLLECT_AFTER_MS = 30_000;
+
+/** Time between two looks at the loop, and its active share up to which it is idle. */
+export const LOOK_MS = 5_000;
+const IDLE_MAX = 0.1;
+
+/**
+ * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
+ * code of Node that is not in use: a process that runs for weeks would keep the most of both that
+ * it ever needed. After a load V8 is made to collect, once the loop is idle: clients would wait for
+ * that, and by itself it does not, as an idle process allocates little. `collect` is called once
+ * after the start (`collectCode`). `activeShare` returns the loop's active share of the time since
+ * its last call.
+ */
+export function startGivingBack(
+  clock: Clock,
+  collect?: () => void,
+  activeShare = loopActivity(),
+): { close(): Promise<void> } {
+  const release = () => {
+    returnFreedMemory();
+    returnUnusedCode();
+  };
+  let timer = clock.after(0, function again() {
+    release();
+    timer = clock.after(GIVE_BACK_MS, again);
+  });
+  let next_ms = 0;
+  let state: "idle" | "loaded" | "collected" = "idle";
+  let look = clock.after(LOOK_MS, function again() {
+    const share = activeShare();
+    if (state === "collected") {
+      // Another thread of V8's has freed the buffers of what was collected meanwhile.
+      release();
+      state = "idle";
+    }
+    if (share > IDLE_MAX) state = "loaded";
+    else if (state === "loaded" && clock.monotonic() >= next_ms) {
+      timed("memory: collect after a load", collectOnce);
+      // The collection itself is no load.
+      activeShare();
+      next_ms = clock.monotonic() + GIVE_BACK_MS;
+      state = "collected";
+    }
+    look = clock.after(LOOK_MS, again);
+  });
+  const collection =
+    collect &&
+    clock.after(COLLECT_AFTER_MS, () => {
+      collect();
+      returnFreedMemory();
+    });
+  return {
+    async close() {
+      timer.cancel();
+      look.cancel();
+      collection?.cancel();
+    },
+  };
+}
+
+function loopActivity(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
