@@ -87,7 +87,7 @@ function remember<V>(map: Map<number, V>, key: number, value: V): void {
   }
 }
 
-/** Of this process: who writes messages cannot look for two of the same digest. */
+/** A salt of this process: who writes messages cannot look for two of the same digest. */
 const SALT = randomBytes(16);
 
 /** Returns 48 bits, by which a few thousand texts are not mistaken for each other. */
