@@ -135,8 +135,8 @@ test("common words skip bootstrap.mjs while no source is newer than the bundle",
   };
   const age = (path: string, time_s: number) => utimesSync(join(clone, path), time_s, time_s);
   expect(ask("container", "ps")).toBe("bootstrap");
-  write(".cache/bundle/main.sources", 'sources="base package-lock.json"\n');
-  write(".cache/bundle/container.sources", 'sources="base/a/x.ts package-lock.json"\n');
+  write(".cache/bundle/main.sources", "base package-lock.json\n");
+  write(".cache/bundle/container.sources", "base/a/x.ts package-lock.json\n");
   write("base/a/x.ts", "");
   write(".cache/bundle/built", "");
   for (const path of ["base/a/x.ts", "base/a", "base", "package-lock.json"]) age(path, 1_000);
@@ -162,6 +162,15 @@ test("common words skip bootstrap.mjs while no source is newer than the bundle",
   write("base/a/x.ts", "");
   for (const path of ["base/a/x.ts", "base/a"]) age(path, 1_000);
   expect(ask("container", "ps")).toBe("own container,ps");
+  // Lists that are cut short, empty, or cannot be read.
+  const list = ".cache/bundle/main.sources";
+  for (const text of ["base packa", 'sources="base', ""]) {
+    write(list, text);
+    expect(ask("status")).toBe("bootstrap");
+  }
+  rmSync(join(clone, list));
+  mkdirSync(join(clone, list));
+  expect(ask("status")).toBe("bootstrap");
   write("my/labs.json", "{}");
   expect(ask("container", "ps")).toBe("bootstrap");
 });

@@ -5,6 +5,7 @@ import {
   globSync,
   mkdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   utimesSync,
@@ -35,7 +36,8 @@ async function refresh(): Promise<void> {
   );
   const how = JSON.stringify({ trees, node: process.version });
   const isSame = modified(stamp) > newest_ms && readFileSync(stamp, "utf8") === how;
-  if (isSame && existsSync(listOf("container")) === (trees.length === 0)) {
+  const isListed = hasList("main") && hasList("container");
+  if (isSame && isListed === (trees.length === 0)) {
     // A folder may be newer, by a file that is none of the product's.
     utimesSync(stamp, started_s, started_s);
     return;
@@ -75,7 +77,21 @@ async function refresh(): Promise<void> {
 /** Writes what a bundle is made of, for the script `r2k`; not what has a reader's own trees. */
 function list(entry: "main" | "container", paths: readonly string[], trees: readonly string[]) {
   if (trees.length > 0) rmSync(listOf(entry), { force: true });
-  else writeFileSync(listOf(entry), `sources="${[...paths, "package-lock.json"].join(" ")}"\n`);
+  else place(listOf(entry), `${[...paths, "package-lock.json"].join(" ")}\n`);
+}
+
+/** Whether the list is there to its last word, as the script asks. */
+function hasList(entry: "main" | "container"): boolean {
+  return (
+    existsSync(listOf(entry)) && / package-lock\.json\n$/.test(readFileSync(listOf(entry), "utf8"))
+  );
+}
+
+/** Writes a file that other processes read at any time: they see all of it, or the former one. */
+function place(path: string, text: string): void {
+  const whole = `${path}.${process.pid}`;
+  writeFileSync(whole, text);
+  renameSync(whole, path);
 }
 
 /** Whether esbuild's input is a file of the product: others change with package-lock.json. */
