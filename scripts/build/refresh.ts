@@ -26,8 +26,10 @@ const stamp = join(root, outDir, "built");
  */
 const listOf = (entry: "main" | "container") => join(root, outDir, `${entry}.sources`);
 
+/** The time before the first look at a source. */
+const started_s = Date.now() / 1000;
+
 async function refresh(): Promise<void> {
-  const started_s = Date.now() / 1000;
   const trees = treesInUse();
   const newest_ms = Math.max(
     ...bundledSources().map((path) => modified(join(root, path))),
@@ -71,7 +73,7 @@ async function refresh(): Promise<void> {
   mkdirSync(join(root, outDir), { recursive: true });
   list("main", BUNDLED, trees);
   list("container", inputs.filter(isSource), trees);
-  writeFileSync(stamp, how);
+  place(stamp, how);
 }
 
 /** Writes what a bundle is made of, for the script `r2k`; not what has a reader's own trees. */
@@ -87,10 +89,14 @@ function hasList(entry: "main" | "container"): boolean {
   );
 }
 
-/** Writes a file that other processes read at any time: they see all of it, or the former one. */
+/**
+ * Writes a file that other processes read at any time: they see all of it, or the former one. It
+ * is dated before the build, so that a source that was edited meanwhile is newer.
+ */
 function place(path: string, text: string): void {
   const whole = `${path}.${process.pid}`;
   writeFileSync(whole, text);
+  utimesSync(whole, started_s, started_s);
   renameSync(whole, path);
 }
 
