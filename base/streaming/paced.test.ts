@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { InputTurns } from "@raft2kube/std/input-turns.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 import { dataHeader } from "./spdy/frames.ts";
@@ -20,16 +21,25 @@ beforeEach(async () => {
   await once(server, "listening");
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const socket of sockets) socket.destroy();
   server.close();
 });
 
-/** Serves a command, whose input is read; `onInput` is called with what comes. */
-async function open(headers: Record<string, string>, onInput: () => void): Promise<Socket> {
+/**
+ * Serves a command, whose input is read; `onInput` is called with what comes. `early` comes with
+ * the request.
+ */
+async function open(
+  headers: Record<string, string>,
+  onInput: () => void,
+  early = Buffer.alloc(0),
+): Promise<Socket> {
   const asked = once(server, "upgrade") as Promise<[IncomingMessage, Socket, Buffer]>;
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
   const lines = Object.entries({ Host: "x", Connection: "Upgrade", ...headers });
-  client.write(`GET /exec HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n`);
+  const asks = `GET /exec HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join("")}\r\n`;
+  client.write(Buffer.concat([Buffer.from(asks), early]));
   const [request, ours, head] = await asked;
   sockets.push(client, ours);
   const streams = { stdin: true, stdout: true, stderr: false, tty: false };
@@ -39,17 +49,18 @@ async function open(headers: Record<string, string>, onInput: () => void): Promi
   return client;
 }
 
+const WEB_SOCKET = {
+  Upgrade: "websocket",
+  "Sec-WebSocket-Version": "13",
+  "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+  "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
+};
+const EMPTY = Buffer.of(0x82, 0x80, 0, 0, 0, 0);
+const INPUT = Buffer.of(0x82, 0x82, 0, 0, 0, 0, 0, 1);
+
 async function overWebSocket(onInput: () => void): Promise<() => void> {
-  const headers = {
-    Upgrade: "websocket",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-    "Sec-WebSocket-Protocol": "v5.channel.k8s.io",
-  };
-  const client = await open(headers, onInput);
-  const empty = Buffer.of(0x82, 0x80, 0, 0, 0, 0);
-  const input = Buffer.of(0x82, 0x82, 0, 0, 0, 0, 0, 1);
-  return () => client.write(Buffer.concat([flood(empty), input]));
+  const client = await open(WEB_SOCKET, onInput);
+  return () => client.write(Buffer.concat([flood(EMPTY), INPUT]));
 }
 
 async function overSpdy(onInput: () => void): Promise<() => void> {
@@ -84,4 +95,10 @@ test.each([
   clearImmediate(immediate);
   const most = Math.max(...turns.map((each) => turns.filter((other) => other === each).length));
   expect(most).toBeLessThan(CONNECTIONS / 2);
+});
+
+test("frames that come with the request of a WebSocket wait for their turn", async () => {
+  const receive = vi.spyOn(InputTurns.prototype, "receive");
+  await new Promise<void>((taken) => void open(WEB_SOCKET, taken, INPUT));
+  expect(receive).toHaveBeenCalledOnce();
 });

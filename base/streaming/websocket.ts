@@ -47,7 +47,8 @@ export function upgradeToFrames(
   return new Promise((resolve) => {
     if (socket.destroyed) return resolve(undefined);
     socket.once("close", () => resolve(undefined));
-    server.handleUpgrade(request, paced(socket), head, (webSocket) => {
+    if (head.length > 0) socket.unshift(head);
+    server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (webSocket) => {
       webSocket.on("error", () => webSocket.terminate());
       resolve(webSocket);
     });

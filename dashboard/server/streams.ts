@@ -46,7 +46,8 @@ export class Streams {
       endRefused(socket, `HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
       return;
     }
-    this.#server.handleUpgrade(request, paced(socket), head, (page) => {
+    if (head.length > 0) socket.unshift(head);
+    this.#server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
       page.on("error", () => page.terminate());
       const giveBack = this.#open.take(owner);
       const gone = new AbortController();
