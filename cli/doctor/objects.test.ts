@@ -151,4 +151,6 @@ it("a pod is well when it is Ready, done, or on its way out", () => {
   expect(pod("Running", "False")).toBe(false);
   expect(pod("Pending", "False")).toBe(false);
   expect(pod("Failed", "False")).toBe(false);
+  // A node that was lost has not withdrawn it.
+  expect(pod("Failed", "True")).toBe(false);
 });

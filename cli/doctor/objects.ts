@@ -132,5 +132,6 @@ export function apiServiceFinding({ metadata, status }: Omit<APIService, "spec">
 /** Whether a pod does what it is for, so that it needs no explanation. */
 export function isPodWell(pod: Pod): boolean {
   const { metadata, status } = pod;
-  return !!metadata.deletionTimestamp || status?.phase === "Succeeded" || isPodReady(pod);
+  if (metadata.deletionTimestamp !== undefined) return true;
+  return status?.phase === "Succeeded" || (status?.phase === "Running" && isPodReady(pod));
 }
