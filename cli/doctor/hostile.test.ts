@@ -26,10 +26,19 @@ const resource = (name: string, kind: string) => {
 const groupOf = (name: string, ...resources: object[]) => {
   return { metadata: { name }, versions: [{ version: "v1", resources }] };
 };
-const CORE = groupOf("", resource("configmaps", "ConfigMap"), resource("nodes", "Node"));
+const CORE = groupOf(
+  "",
+  resource("configmaps", "ConfigMap"),
+  resource("nodes", "Node"),
+  resource("pods", "Pod"),
+);
+/** A pod that is listed, and is deleted before it is asked for. */
+const GONE = { metadata: { name: "gone", namespace: "a" }, spec: {}, status: { phase: "Pending" } };
+const NOT_FOUND = { kind: "Status", status: "Failure", reason: "NotFound", code: 404 };
 const OTHER = groupOf(
   "hostile.example",
   resource("lists", "List"),
+  resource("bares", "Bare"),
   resource("../../../root/.ssh/x", "Path"),
 );
 
@@ -39,6 +48,9 @@ function answerOf(url: string): object | undefined {
   if (pathname === "/api") return { items: [CORE] };
   if (pathname === "/apis") return { items: [OTHER] };
   if (pathname.endsWith("/nodes")) return { metadata: {}, items: [NODE] };
+  if (pathname.endsWith("/pods")) return { metadata: {}, items: [GONE] };
+  if (pathname.endsWith("/pods/gone")) return NOT_FOUND;
+  if (pathname.endsWith("/bares")) return { items: [{ metadata: { name: "b" } }] };
   if (pathname.startsWith("/apis/hostile.example")) return undefined;
   const first = Number(searchParams.get("continue") ?? 0);
   const count = Number(searchParams.get("limit"));
@@ -58,7 +70,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "r2k-doctor-"));
   server = createServer(({ url = "" }, response) => {
     const answer = answerOf(url);
-    response.statusCode = answer === undefined ? 500 : 200;
+    response.statusCode = answer === undefined ? 500 : answer === NOT_FOUND ? 404 : 200;
     response.setHeader("content-type", "application/json");
     response.end(answer === undefined ? "no JSON" : JSON.stringify(answer));
   });
@@ -76,13 +88,14 @@ afterAll(async () => {
 const context = { dataDir: "/", runDir: "/", apiPort: undefined, ranges: [] };
 const configOf = () => planCluster("hostile", { data: dir, run: dir }, {}, []);
 
-it("doctor prints a node's words as one line, and names a kind that is silent", async () => {
+it("doctor makes a node's words one line, names a silent kind, skips a pod that went", async () => {
   const lines = described(await runChecks(await objectChecks(client, [], 0), context)).split("\n");
   expect(lines.filter((line) => line.includes("trusted"))).toEqual([
     String.raw`  ✗ node worker: not Ready: gone\x1b]0;owned\x07   ✓ node trusted: Ready`,
   ]);
   const ofKind = lines.filter((line) => line.includes("list of lists.hostile.example"));
   expect(ofKind).toEqual([expect.stringContaining("✗")]);
+  expect(lines.filter((line) => line.includes("pod"))).toEqual(["  ✓ pods: 0 well, 1 not"]);
 });
 
 it("a support bundle has what there is, within bounds, below its own folders", async () => {
@@ -97,6 +110,7 @@ it("a support bundle has what there is, within bounds, below its own folders", a
   const index = String(entries.find(({ name }) => name.includes("index"))!.content);
   expect(JSON.parse(index)).toMatchObject({
     configmaps: "7, and more: too long",
+    "bares.hostile.example": "1",
     "lists.hostile.example": expect.any(String),
   });
 });

@@ -7,8 +7,8 @@ import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { isNodeReady } from "@raft2kube/controllers/node-state.ts";
+import { explain } from "@raft2kube/explain/gather.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { explainObject } from "../observe/explain-object.ts";
 import { type Check, type Finding, failed, ok, warning } from "../preflight/check.ts";
 import {
   apiServiceFinding,
@@ -101,14 +101,15 @@ async function podChecks(client: KubeClient, pods: readonly Pod[]): Promise<Chec
   const unwell = pods.filter((pod) => !isPodWell(pod));
   const explained = unwell.slice(0, EXPLAINED_MAX).map(async (pod) => {
     const { namespace = "", name = "" } = pod.metadata;
-    const explanation = await explainObject(client, `pod/${name}`, namespace);
+    const explanation = await explain(client, "pod", namespace, name, client.clock.now());
+    if (explanation === undefined) return []; // it was deleted after the list
     const { state, sentence, remedy = "wait" } = explanation;
     const judge = { well: ok, waiting: warning, wrong: failed }[state];
-    return check(`pod ${keyOf(pod)}`, judge(sentence, remedy));
+    return [check(`pod ${keyOf(pod)}`, judge(sentence, remedy))];
   });
   const rest = Math.max(0, unwell.length - EXPLAINED_MAX);
   const count = `${pods.length - unwell.length} well, ${unwell.length} not`;
   const all =
     rest === 0 ? ok(count) : warning(`${count}; ${rest} are not shown`, "kubectl get pods -A");
-  return [check("pods", all), ...(await Promise.all(explained))];
+  return [check("pods", all), ...(await Promise.all(explained)).flat()];
 }

@@ -66,7 +66,7 @@ export class ResourceClient<T extends KubeObject> {
   ): AsyncGenerator<KubeList<T>> {
     const limit = options.limit ?? LIST_PAGE_SIZE;
     const first = await this.list({ ...options, limit });
-    let token = first.metadata.continue;
+    let token = first.metadata?.continue; // an aggregated server may leave out a list's metadata
     yield first;
     for (let page = 1; token; page++) {
       if (page >= LIST_PAGES_MAX) {
@@ -75,7 +75,7 @@ export class ResourceClient<T extends KubeObject> {
       }
       const { resourceVersion: _first, resourceVersionMatch: _match, ...rest } = options;
       const next = await this.list({ ...rest, limit, continue: token });
-      token = next.metadata.continue;
+      token = next.metadata?.continue;
       yield next;
     }
   }
