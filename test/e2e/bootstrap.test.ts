@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { copyFileSync, mkdirSync, symlinkSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
@@ -10,7 +10,7 @@ const execute = promisify(execFile);
 const TIMEOUT_MS = 180_000;
 const ROOT = join(import.meta.dirname, "../..");
 const NAME = "fresh";
-/** npm's cache, which the installation of this checkout filled: nothing is downloaded again. */
+/** npm's cache, which the installation of this checkout has filled, unless that was copied. */
 const NPM_CACHE = process.env["npm_config_cache"] ?? join(homedir(), ".npm");
 
 let host: OwnHost;
@@ -28,7 +28,9 @@ beforeAll(async () => {
   host = await OwnHost.create();
   clone = join(host.dir, "clone");
   await execute("git", ["clone", "--quiet", "--depth=1", `file://${ROOT}`, clone]);
-  env = { PATH: plainPath(), npm_config_cache: NPM_CACHE, npm_config_prefer_offline: "true" };
+  // What is downloaded again goes with the host.
+  const cache = existsSync(join(NPM_CACHE, "_cacache")) ? NPM_CACHE : join(host.dir, "npm");
+  env = { PATH: plainPath(), npm_config_cache: cache, npm_config_prefer_offline: "true" };
   // The registry is beyond the test's own host, so the installation runs outside of it.
   const outside = { ...process.env, ...host.env, ...env };
   first = await execute("node", ["bootstrap.mjs", "version"], { cwd: clone, env: outside });
