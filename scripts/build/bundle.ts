@@ -29,9 +29,9 @@ export const ROOT = join(import.meta.dirname, "../..");
 /**
  * Sources find their threads and data files by `import.meta`. In a bundle that becomes the source's
  * own place beneath the product's root, which bootstrap.mjs names in R2K_ROOT; a thread becomes its
- * bundle, and the documents of a YAML file become their values.
+ * bundle, and the documents of a YAML file, which is added to `documents`, become their values.
  */
-function sourcePlaces(): Plugin {
+function sourcePlaces(documents: Set<string>): Plugin {
   return {
     name: "source-places",
     setup(builder) {
@@ -41,7 +41,7 @@ function sourcePlaces(): Plugin {
         if (!text.includes("import.meta")) return undefined; // esbuild reads it itself
         const inside = relative(ROOT, path);
         const root = "process.env.R2K_ROOT";
-        const contents = (await withDocuments(text, path))
+        const contents = (await withDocuments(text, path, documents))
           .replace(/new URL\("\.\/([\w-]+)\.ts", import\.meta\.url\)/g, (_, name: string) => {
             return `new URL("./${dirname(inside)}/${name}.js", import.meta.url)`;
           })
@@ -56,10 +56,11 @@ function sourcePlaces(): Plugin {
 }
 
 /** The text of a source with its calls of `yamlDocuments` answered. */
-async function withDocuments(text: string, path: string): Promise<string> {
+async function withDocuments(text: string, path: string, documents: Set<string>): Promise<string> {
   const call = /yamlDocuments\(new URL\("(\.\/[\w-]+\.yaml)", import\.meta\.url\)\)/g;
   const values = new Map<string, string>();
   for (const [, name = ""] of text.matchAll(call)) {
+    documents.add(relative(ROOT, join(dirname(path), name)));
     const json = JSON.stringify(await yamlDocuments(new URL(name, pathToFileURL(path))));
     values.set(name, `JSON.parse(${JSON.stringify(json)})`);
   }
@@ -128,11 +129,12 @@ export interface BundleOptions {
 /**
  * Bundles entry points, by default with shared chunks, so that a command loads only what it uses.
  * A process keeps the text of what it loads, so indentation and comments are left out.
- * Resolves with the sources, relative to the root.
+ * Resolves with the sources and YAML files that it is made of, relative to the root.
  */
 export async function bundle(options: BundleOptions): Promise<string[]> {
   const { outDir, entries, trees = [], startsQuickly = false } = options;
   const { external = EXTERNAL, isWhole = startsQuickly } = options;
+  const documents = new Set<string>();
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: Object.fromEntries(
@@ -158,12 +160,12 @@ export async function bundle(options: BundleOptions): Promise<string[]> {
     },
     plugins: [
       ownParts(trees),
-      sourcePlaces(),
+      sourcePlaces(documents),
       leanImports(startsQuickly ? /^node:/ : /^node:http$/),
     ],
   });
   for (const name of startsQuickly ? Object.keys(entries) : []) {
     cpSync(join(import.meta.dirname, "cached-code.mjs"), join(ROOT, outDir, `${name}.js`));
   }
-  return Object.keys(metafile.inputs);
+  return [...Object.keys(metafile.inputs), ...documents];
 }

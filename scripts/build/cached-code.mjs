@@ -16,7 +16,8 @@ function open() {
   const { mtimeNs, ino, size } = fstatSync(fd, { bigint: true });
   const source = readFileSync(fd, "latin1"); // esbuild writes ASCII
   closeSync(fd);
-  const [word, verb] = process.argv.slice(2);
+  const [word, ...words] = process.argv.slice(2);
+  const verb = words.find((each, i) => !each.startsWith("-") && words[i - 1] !== "--cluster") ?? "";
   const isKept = folder && word === "container" && VERB.test(verb);
   return { source, file: isKept ? `${folder}/${verb}-${mtimeNs}-${ino}-${size}` : undefined };
 }

@@ -100,9 +100,9 @@ function place(path: string, text: string): void {
   renameSync(whole, path);
 }
 
-/** Whether esbuild's input is a file of the product: others change with package-lock.json. */
+/** Whether a bundle's input is a file of the product: others change with package-lock.json. */
 function isSource(input: string): boolean {
-  return input.endsWith(".ts") && !input.startsWith("node_modules/");
+  return /\.(ts|yaml)$/.test(input) && !input.startsWith("node_modules/");
 }
 
 /** esbuild's error carries the list of what it could not build. */
