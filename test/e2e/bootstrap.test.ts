@@ -28,7 +28,7 @@ beforeAll(async () => {
   host = await OwnHost.create();
   clone = join(host.dir, "clone");
   await execute("git", ["clone", "--quiet", "--depth=1", `file://${ROOT}`, clone]);
-  // What is downloaded again goes with the host.
+  // The host takes a cache of its own with it.
   const cache = existsSync(join(NPM_CACHE, "_cacache")) ? NPM_CACHE : join(host.dir, "npm");
   env = { PATH: plainPath(), npm_config_cache: cache, npm_config_prefer_offline: "true" };
   // The registry is beyond the test's own host, so the installation runs outside of it.
