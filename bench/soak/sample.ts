@@ -9,6 +9,7 @@ export type Sample = Readonly<Record<string, number>>;
 const SAMPLED: readonly [what: string, metric: string, divisor: number, unit: string][] = [
   ["resident", "process_resident_memory_bytes", MIB, "MiB"],
   ["heap used", "nodejs_heap_size_used_bytes", MIB, "MiB"],
+  ["heap committed", "nodejs_heap_size_total_bytes", MIB, "MiB"],
   ["external", "nodejs_external_memory_bytes", MIB, "MiB"],
   ["descriptors", "process_open_fds", 1, ""],
   ["timers", 'nodejs_active_resources{type="Timeout"}', 1, ""],
