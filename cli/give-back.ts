@@ -1,4 +1,4 @@
-import { collectOnce } from "@raft2kube/linux/process/collect-garbage.ts";
+import { collectGarbage } from "@raft2kube/linux/process/collect-garbage.ts";
 import { returnFreedMemory, returnUnusedCode } from "@raft2kube/linux/process/memory.ts";
 import { timed } from "@raft2kube/observe/timed.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -15,6 +15,9 @@ export const COLLECT_AFTER_MS = 30_000;
 /** Time between two looks at the loop, and its active share up to which it is idle. */
 export const LOOK_MS = 5_000;
 const IDLE_MAX = 0.1;
+
+/** The largest heap that is collected after a load, in 0.3 s: a member must not miss a heartbeat. */
+const COLLECTED_BYTES_MAX = 128 * 1024 * 1024;
 
 /**
  * Gives the kernel back, now and each minute, what malloc keeps between blocks that live, and the
@@ -48,7 +51,7 @@ export function startGivingBack(
     }
     if (share > IDLE_MAX) state = "loaded";
     else if (state === "loaded" && clock.monotonic() >= next_ms) {
-      timed("memory: collect after a load", collectOnce);
+      timed("memory: collect after a load", () => collectGarbage(COLLECTED_BYTES_MAX));
       // The collection itself is no load.
       activeShare();
       next_ms = clock.monotonic() + GIVE_BACK_MS;

@@ -4,8 +4,7 @@ import { runInNewContext } from "node:vm";
 /** The largest heap, garbage included: collecting 67 MiB blocked the loop for 0.7 s when busy. */
 const HEAP_BYTES_MAX = 64 * 1024 * 1024;
 
-type Flavor = "regular" | "last-resort";
-type Collect = (how: { type: "major"; execution: "sync"; flavor: Flavor }) => void;
+type Collect = (how: { type: "major"; execution: "sync"; flavor: "last-resort" }) => void;
 
 /**
  * Makes V8 free what it can: unreferenced objects, the space for young ones, and the code of
@@ -15,19 +14,6 @@ type Collect = (how: { type: "major"; execution: "sync"; flavor: Flavor }) => vo
 export function collectGarbage(most_bytes = HEAP_BYTES_MAX): void {
   if (process.memoryUsage().heapUsed > most_bytes) return;
   collector()({ type: "major", execution: "sync", flavor: "last-resort" });
-}
-
-/** The largest heap that is collected once after a load: a member of a store must not be late. */
-const COLLECTED_ONCE_BYTES_MAX = 256 * 1024 * 1024;
-
-/**
- * Makes V8 run one full collection: some 100 ms with 100 MiB alive. V8 itself then gives back, step
- * by step, what an idle process has no use for, which it does not start before such a collection.
- * Does nothing with a heap of more than COLLECTED_ONCE_BYTES_MAX.
- */
-export function collectOnce(): void {
-  if (process.memoryUsage().heapUsed > COLLECTED_ONCE_BYTES_MAX) return;
-  collector()({ type: "major", execution: "sync", flavor: "regular" });
 }
 
 /**
