@@ -22,21 +22,21 @@ export async function upgradeToWebSocket(
     refuseUpgrade(socket, 403, `no WebSocket protocol in common, spoken: ${protocols.join(", ")}`);
     return undefined;
   }
-  return await upgradeToFrames(request, socket, head, chosen);
+  return (await upgradeToFrames(request, socket, head, chosen))?.webSocket;
 }
 
 /**
  * The same with `protocol`, or with none; undefined when the request is malformed, which is then
- * answered with 400, or the client has gone. Frames may be written to the connection itself as
- * well: nothing is compressed, and what the WebSocket writes are whole frames. A client that breaks
- * the protocol (RFC 6455, 7.1.7) loses its connection: callers learn of it by `close`.
+ * answered with 400, or the client has gone. Frames may be written to `connection` as well: nothing
+ * is compressed, and what the WebSocket writes to it are whole frames. A client that breaks the
+ * protocol (RFC 6455, 7.1.7) loses its connection: callers learn of it by `close`.
  */
 export function upgradeToFrames(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
   protocol: string | undefined,
-): Promise<WebSocket | undefined> {
+): Promise<{ webSocket: WebSocket; connection: Duplex } | undefined> {
   const server = new WebSocketServer({
     noServer: true,
     handleProtocols: () => protocol ?? false,
@@ -48,9 +48,10 @@ export function upgradeToFrames(
     if (socket.destroyed) return resolve(undefined);
     socket.once("close", () => resolve(undefined));
     if (head.length > 0) socket.unshift(head);
-    server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (webSocket) => {
+    const connection = paced(socket);
+    server.handleUpgrade(request, connection, Buffer.alloc(0), (webSocket) => {
       webSocket.on("error", () => webSocket.terminate());
-      resolve(webSocket);
+      resolve({ webSocket, connection });
     });
   });
 }

@@ -1,6 +1,10 @@
+import { duplexPair } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { WatchEncoder, WatchItem } from "../../cache/event.ts";
-import { framedWatchEncoder } from "./websocket-watch.ts";
+import type { RequestContext } from "../../request/context.ts";
+import { framedWatchEncoder, openWebSocketSink } from "./websocket-watch.ts";
 
 const ITEM: WatchItem = { type: "BOOKMARK", revision: 1, initialEventsEnd: false };
 
@@ -41,3 +45,29 @@ it.each([1, 125, 126, 65_535, 65_536])(
     expect(payloads(opened)).toEqual([`first:${text}`, text]);
   },
 );
+
+it("a watch that ends while answers to pings wait for the client says so last", async () => {
+  const [client, ours] = duplexPair();
+  const request = {
+    method: "GET",
+    headers: {
+      upgrade: "websocket",
+      origin: "null",
+      "sec-websocket-version": "13",
+      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    },
+  };
+  const sink = await openWebSocketSink({
+    upgrade: { socket: Object.assign(ours, { setTimeout: () => ours }), head: Buffer.alloc(0) },
+    request,
+    response: { detachSocket: () => undefined },
+  } as unknown as RequestContext);
+  expect(sink!.write(framedWatchEncoder(encoderOf(1 << 20)).encode(ITEM))).toBe(false);
+  const ping = Buffer.of(0x89, 0x80, 0, 0, 0, 0);
+  await new Promise((sent) => client.write(Buffer.concat([ping, ping]), sent));
+  await nextTurn();
+  sink!.end();
+  const sent = await buffer(client);
+  client.end();
+  expect(sent.subarray(-8)).toEqual(Buffer.of(0x8a, 0, 0x8a, 0, 0x88, 2, 0x03, 0xe8));
+});

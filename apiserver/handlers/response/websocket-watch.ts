@@ -79,15 +79,16 @@ export async function openWebSocketSink(context: RequestContext): Promise<WatchS
   if (origin !== "null" && !URL.canParse(origin)) return refuse(403, "null origin");
   const protocols = protocolsWithoutToken(request);
   if (protocols.length > 1) return refuse(400, "more than one protocol");
-  const messages = await upgradeToFrames(request, socket, head, protocols[0]);
-  if (messages === undefined) return undefined;
+  const upgraded = await upgradeToFrames(request, socket, head, protocols[0]);
+  if (upgraded === undefined) return undefined;
+  const { webSocket, connection } = upgraded;
   return {
-    write: (bytes) => socket.write(bytes),
+    write: (bytes) => connection.write(bytes),
     end: () => {
-      messages.close(1000);
-      socket.end();
+      webSocket.close(1000);
+      connection.end();
     },
-    onDrain: (resume) => socket.on("drain", resume),
-    offDrain: (resume) => socket.off("drain", resume),
+    onDrain: (resume) => connection.on("drain", resume),
+    offDrain: (resume) => connection.off("drain", resume),
   };
 }

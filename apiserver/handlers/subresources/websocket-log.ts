@@ -30,8 +30,9 @@ export async function sendOverWebSocket(context: RequestContext, stream: Readabl
     return refuseUpgrade(socket, 403, `no WebSocket protocol in common: ${PROTOCOLS.join(", ")}`);
   }
   const request = context.request as IncomingMessage;
-  const webSocket = await upgradeToFrames(request, socket, head, chosen);
-  if (webSocket === undefined) return void stream.destroy();
+  const upgraded = await upgradeToFrames(request, socket, head, chosen);
+  if (upgraded === undefined) return void stream.destroy();
+  const { webSocket } = upgraded;
   webSocket.on("close", () => stream.destroy());
   const send = (data: Buffer) =>
     new Promise<void>((resolve, reject) => {
