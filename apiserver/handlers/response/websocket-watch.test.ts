@@ -1,6 +1,5 @@
 import { duplexPair } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { WatchEncoder, WatchItem } from "../../cache/event.ts";
 import type { RequestContext } from "../../request/context.ts";
@@ -65,7 +64,7 @@ it("a watch that ends while answers to pings wait for the client says so last", 
   expect(sink!.write(framedWatchEncoder(encoderOf(1 << 20)).encode(ITEM))).toBe(false);
   const ping = Buffer.of(0x89, 0x80, 0, 0, 0, 0);
   await new Promise((sent) => client.write(Buffer.concat([ping, ping]), sent));
-  await nextTurn();
+  await new Promise<void>((turn) => void setImmediate(turn));
   sink!.end();
   const sent = await buffer(client);
   client.end();
