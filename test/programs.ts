@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { isErrno } from "@raft2kube/std/errors.ts";
-import { installMissing, PROGRAMS } from "../cli/preflight/programs.ts";
+import { INGRESS_PROGRAMS, installMissing, PROGRAMS } from "../cli/preflight/programs.ts";
 
 const test = (name: string, debianPackage: string, purpose: string) => {
   return { name, debianPackage, purpose };
@@ -9,6 +9,7 @@ const test = (name: string, debianPackage: string, purpose: string) => {
 /** Programs of others that the tests compare our parts with, beside those that a cluster needs. */
 const TEST_PROGRAMS = [
   ...PROGRAMS,
+  ...INGRESS_PROGRAMS,
   test("etcd", "etcd-server", "is the store's peer"),
   test("etcdctl", "etcd-client", "drives the store"),
   test("/usr/lib/cni/bridge", "containernetworking-plugins", "is the CNI plugins' peer"),

@@ -17,7 +17,7 @@ import { refuseEdit } from "../plan/refusals.ts";
 import { cgroupModeHere } from "../preflight/cgroups.ts";
 import { overlayHere } from "../preflight/overlay.ts";
 import { ALL_CHECKS, describe, preflight } from "../preflight/preflight.ts";
-import { installMissing, PROGRAMS } from "../preflight/programs.ts";
+import { INGRESS_PROGRAMS, installMissing, PROGRAMS } from "../preflight/programs.ts";
 import { proxyModeCheck } from "../preflight/proxy-mode.ts";
 import { replacedPartChecks } from "../preflight/replaced-parts.ts";
 import { checkAuditPolicy } from "../process/audit.ts";
@@ -170,6 +170,7 @@ async function bringUp(
     const node = { ...planned, ...(planned.guest ? {} : { cgroups }), nfsDemo };
     return { wanted: "started", node };
   });
+  await installForIngress(flags, progress);
   using interrupt = onInterrupt();
   const { demo = true, dashboard } = flags;
   const more = given({ ingress: ingressOf(flags), dashboard });
@@ -232,6 +233,7 @@ async function changeRunning(
   progress: Progress,
 ): Promise<void> {
   progress.note(`The cluster "${cluster.name}" is running.`);
+  await installForIngress(flags, progress);
   const { proxyMode } = flags;
   if (proxyMode !== undefined) {
     const { dataDir, runDir } = cluster;
@@ -272,6 +274,10 @@ async function prepareMachine(config: ClusterConfig, progress: Progress): Promis
   const warnings = results.filter((result) => result.finding.state === "warning");
   if (warnings.length > 0) progress.note(describe(warnings));
   return packages_ms;
+}
+
+async function installForIngress(flags: StartFlags, progress: Progress): Promise<void> {
+  if (ingressOf(flags) !== undefined) await installMissing(progress.note, INGRESS_PROGRAMS);
 }
 
 async function interrupted(): Promise<void> {

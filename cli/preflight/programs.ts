@@ -21,6 +21,11 @@ export const PROGRAMS: readonly Program[] = [
   program("kubectl", "kubernetes-client", "talks to the cluster"),
 ];
 
+/** What the image of the ingress controller is made of besides the product. */
+export const INGRESS_PROGRAMS: readonly Program[] = [
+  program("haproxy", "haproxy", "passes an Ingress's requests on"),
+];
+
 /** Programs that only some clusters need, in packages of another name. */
 const OTHERS: readonly Program[] = [
   program("mkfs.ext4", "e2fsprogs", "formats the disk of a guest"),
