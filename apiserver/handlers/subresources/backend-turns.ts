@@ -51,7 +51,12 @@ export function bodyInTurns(context: Asker, answer: IncomingMessage): Readable {
   };
   const body = new Readable({
     highWaterMark: BACKEND_READ_BYTES,
-    read: () => void backendTurn(context).then(() => socket.resume()),
+    read() {
+      void backendTurn(context).then(() => {
+        // One that is complete may have left its connection to another answer.
+        if (!answer.complete && !body.destroyed) socket.resume();
+      });
+    },
     destroy(error, done) {
       answer.destroy();
       done(error);

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from "node:http";
 import { type Agent, request as httpsRequest } from "node:https";
-import { connect, type Socket } from "node:net";
+import { connect, isIP, type Socket } from "node:net";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
@@ -184,7 +184,9 @@ function open(
 /** Connections to aggregated servers are kept, by their agents; others are read in turns. */
 function connectionTo(context: RequestContext, { host, port, agent }: Backend): RequestOptions {
   if (agent?.options.keepAlive) return { agent };
-  const options = { ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
+  // What Node sets for connections that its agents open.
+  const names = { noDelay: true, servername: isIP(host) ? "" : host };
+  const options = { ...names, ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
   const createConnection = () => {
     const socket = (agent ? agent.createConnection(options) : connect(options)) as Socket;
     socket.on("error", () => socket.destroy());

@@ -3,7 +3,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { Agent, createServer as createHttpsServer, request } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { buffer } from "node:stream/consumers";
-import { connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { ApiError } from "@raft2kube/apimachinery/errors/api-error.ts";
 import { createCa, issueCertificate, type KeyPair } from "@raft2kube/pki/certificate.ts";
@@ -30,6 +30,7 @@ let secure: Server;
  * Whether requests are forwarded to the TLS backend, whose certificate is of an unknown authority.
  */
 let toSecure = false;
+let host = "127.0.0.1";
 /** The requests to the backends. */
 const asked: string[] = [];
 
@@ -118,7 +119,7 @@ async function pass(request: Incoming, response: Outgoing, upgrade: RequestConte
         signal: new AbortController().signal,
         cut: () => undefined,
       },
-      { host: "127.0.0.1", port, agent },
+      { host, port, agent },
     );
   } catch (thrown) {
     if (!(thrown instanceof ApiError)) throw thrown;
@@ -179,6 +180,16 @@ it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", a
     expect(echo.headers).not.toHaveProperty(name);
   }
   expect(back).not.toHaveProperty("access-control-allow-origin");
+});
+
+it("a TLS backend is told the name that it is asked by, and no address", async () => {
+  toSecure = true;
+  const told: (string | false | null)[] = [];
+  const onConnection = ({ servername }: TLSSocket) => void told.push(servername);
+  secure.on("secureConnection", onConnection);
+  for (host of ["localhost", "127.0.0.1"]) expect((await ask(`${PREFIX}/`)).status).toBe(200);
+  secure.off("secureConnection", onConnection);
+  expect(told).toEqual(["localhost", false]);
 });
 
 it("a backend that switches protocols without being asked to gives an error", async () => {
