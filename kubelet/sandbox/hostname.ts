@@ -1,8 +1,10 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
 import { nameOf, namespaceOf } from "../pods/pod-identity.ts";
 
-/** Longest host name the kernel and DNS labels take. */
+/** The longest label of DNS, and the kernel's longest host name. */
 const HOSTNAME_LENGTH_MAX = 63;
+const KERNEL_LENGTH_MAX = 64;
 
 export interface PodNames {
   hostname: string;
@@ -21,8 +23,15 @@ export function podNames(pod: Pod, clusterDomain: string): PodNames {
   return { hostname, domain: `${subdomain}.${namespaceOf(pod)}.svc.${clusterDomain}` };
 }
 
-/** Returns the host name that the kernel has: with setHostnameAsFQDN the full name. */
+/**
+ * Returns the host name that the kernel has: with setHostnameAsFQDN the full name. Throws
+ * HOSTNAME_TOO_LONG when it takes no name that long (as upstream).
+ */
 export function kernelHostname(pod: Pod, names: PodNames): string {
   if (!pod.spec.setHostnameAsFQDN || !names.domain) return names.hostname;
-  return `${names.hostname}.${names.domain}`;
+  const full = `${names.hostname}.${names.domain}`;
+  if (full.length <= KERNEL_LENGTH_MAX) return full;
+  const lengths = `${KERNEL_LENGTH_MAX} characters is the max, ${full.length} requested`;
+  const remedy = "shorten spec.hostname or spec.subdomain, or leave setHostnameAsFQDN out";
+  throw new CodedError("HOSTNAME_TOO_LONG", `the FQDN ${full} is too long (${lengths}): ${remedy}`);
 }

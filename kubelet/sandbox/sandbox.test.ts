@@ -60,6 +60,14 @@ describe("names", () => {
     );
   });
 
+  test("a full name that the kernel does not take is refused", () => {
+    const pod = podOf({ setHostnameAsFQDN: true });
+    const named = (length: number) => ({ hostname: "x".repeat(length), domain: "web.n.svc.local" });
+    expect(kernelHostname(pod, named(48))).toHaveLength(64);
+    expect(() => kernelHostname(pod, named(49))).toThrow(/too long \(64 characters is the max, 65/);
+    expect(kernelHostname(podOf(), named(49))).toBe("x".repeat(49));
+  });
+
   test("a long name is cut to what the kernel takes", () => {
     const pod = podOf();
     pod.metadata.name = `${"x".repeat(62)}-y`;
