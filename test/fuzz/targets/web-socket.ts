@@ -41,7 +41,8 @@ export const webSocket: Target = {
     near.on("error", () => near.destroy());
     near.resume();
     const protocol = PROTOCOLS[(bytes[0] ?? 0) & 1];
-    const upgraded = await upgradeToFrames(REQUEST, far, Buffer.alloc(0), protocol);
+    const socketLike = Object.assign(far, { setTimeout: () => far });
+    const upgraded = await upgradeToFrames(REQUEST, socketLike, Buffer.alloc(0), protocol);
     const socket = upgraded!.webSocket;
     let refused = false;
     socket.on("error", () => (refused = true));
