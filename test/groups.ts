@@ -37,8 +37,8 @@ export interface Group {
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** Groups that run at the same time: most of five wait for two thirds of their time. */
-export const GROUPS_MAX = 5;
+/** Groups that run at the same time: fewer leave a processor idle at the end of a row. */
+export const GROUPS_MAX = 4;
 
 /** Every folder but those of groups of their own. */
 const PACKAGES = readdirSync(ROOT, { withFileTypes: true })
@@ -81,25 +81,24 @@ const TYPE_CHECK = ["--noEmit", "--incremental", "--tsBuildInfoFile", ".cache/ty
 /** Whether an end-to-end test starts a cluster of its own, whose name no other test has. */
 const hasItsOwn = (path: string) => !sharesCluster(path);
 
-/**
- * All groups, of which each may run beside any other. Those that wait longest start first, as one
- * that starts last would be waited for alone; one or two that compute run beside them throughout.
- */
 const ALL: readonly Group[] = [
   { name: "types", run: () => runCommand("node_modules/.bin/tsc", TYPE_CHECK) },
-  e2e("clusters a-m", "test/e2e/[a-m]*.test.ts", hasItsOwn),
-  testsIn("guest", ["test/guest"], ALONE, { beside: true }),
-  e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
   // One process parses each source once for all rules.
   testsIn("tidy", ["test/tidy"], { workers: 1 }, { beside: true }),
   {
     name: "unit",
     beside: true,
     folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: false }), { ...REAL, workers: 3 }),
+    run: () => runPatterns(filesOfPackages({ startServers: false }), WAITING),
   },
-  e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
+  // From here on groups wait more than they compute, and have nothing on the machine in common.
+  // The longest start: one that starts last would be waited for alone.
+  { ...e2e("clusters a-m", "test/e2e/[a-m]*.test.ts", hasItsOwn), beside: false },
+  testsIn("guest", ["test/guest"], ALONE, { beside: true }),
+  e2e("clusters n-z", "test/e2e/[n-z]*.test.ts", hasItsOwn),
+  // Computes more than those, which wait: both processors are busy then.
   testsIn("labs", ["labs"], REAL, { beside: true }),
+  e2e("one cluster", "test/e2e/*.test.ts", sharesCluster),
   contract("network and disks", ALONE),
   e2e("no cluster", "test/e2e/*/**/*.test.ts"),
   contract("servers", REAL),
