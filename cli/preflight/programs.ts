@@ -21,7 +21,7 @@ export const PROGRAMS: readonly Program[] = [
   program("kubectl", "kubernetes-client", "talks to the cluster"),
 ];
 
-/** What the image of the ingress controller is made of besides the product. */
+/** Programs in the image of the ingress controller. */
 export const INGRESS_PROGRAMS: readonly Program[] = [
   program("haproxy", "haproxy", "passes an Ingress's requests on"),
 ];

@@ -184,7 +184,7 @@ function open(
 /** Connections to aggregated servers are kept, by their agents; others are read in turns. */
 function connectionTo(context: RequestContext, { host, port, agent }: Backend): RequestOptions {
   if (agent?.options.keepAlive) return { agent };
-  // What Node sets for connections that its agents open.
+  // Node sets these for connections that its agents open.
   const names = { noDelay: true, servername: isIP(host) ? "" : host };
   const options = { ...names, ...agent?.options, host, port, highWaterMark: BACKEND_READ_BYTES };
   const createConnection = () => {

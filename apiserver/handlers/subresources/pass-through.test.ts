@@ -182,14 +182,14 @@ it.each([false, true])("a request comes as it was sent; to a TLS backend: %s", a
   expect(back).not.toHaveProperty("access-control-allow-origin");
 });
 
-it("a TLS backend is told the name that it is asked by, and no address", async () => {
+it("a TLS backend gets the name that it is asked by, and no address", async () => {
   toSecure = true;
-  const told: (string | false | null)[] = [];
-  const onConnection = ({ servername }: TLSSocket) => void told.push(servername);
+  const names: (string | false | null)[] = [];
+  const onConnection = ({ servername }: TLSSocket) => void names.push(servername);
   secure.on("secureConnection", onConnection);
   for (host of ["localhost", "127.0.0.1"]) expect((await ask(`${PREFIX}/`)).status).toBe(200);
   secure.off("secureConnection", onConnection);
-  expect(told).toEqual(["localhost", false]);
+  expect(names).toEqual(["localhost", false]);
 });
 
 it("a backend that switches protocols without being asked to gives an error", async () => {
