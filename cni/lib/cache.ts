@@ -52,8 +52,10 @@ export function attachmentCache(dir: string) {
     },
     get: (network: string, containerId: string, ifName: string) =>
       read(file(network, containerId, ifName)),
+    /** Deletes an attachment, and what a kill left of it while it was written. */
     async delete(network: string, containerId: string, ifName: string): Promise<void> {
-      await rm(file(network, containerId, ifName), { force: true });
+      const path = file(network, containerId, ifName);
+      await Promise.all([path, `${path}.new`].map((each) => rm(each, { force: true })));
     },
     async list(network: string): Promise<CachedAttachment[]> {
       const names = await tolerate(readdir(join(dir, "results")), errno("ENOENT"));
