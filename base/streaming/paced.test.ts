@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { InputTurns } from "@raft2kube/std/input-turns.ts";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { CountedTurns, mostInOneTurn } from "../../testing/turns.ts";
 import { acceptRemoteCommand } from "./accept-remote-command.ts";
 import { SpdyConnection } from "./spdy/connection.ts";
 import { dataHeader } from "./spdy/frames.ts";
@@ -15,14 +16,12 @@ const FLOOD_BYTES = 60 << 10;
 
 let server: Server;
 let sockets: Duplex[];
-let immediate: NodeJS.Immediate | undefined;
 beforeEach(async () => {
   sockets = [];
   server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
 });
 afterEach(() => {
-  clearImmediate(immediate);
   vi.restoreAllMocks();
   for (const socket of sockets) socket.destroy();
   server.close();
@@ -81,21 +80,15 @@ test.each([
   ["WebSocket", overWebSocket],
   ["SPDY", overSpdy],
 ])("over %s, tiny frames of many clients are not read in one turn", async (_, connectOver) => {
-  let turn = 0;
-  const next = () => {
-    turn++;
-    immediate = setImmediate(next);
-  };
-  immediate = setImmediate(next);
+  using turn = new CountedTurns();
   const turns: number[] = [];
   const floods: (() => void)[] = [];
   for (let i = 0; i < CONNECTIONS; i++) {
-    floods.push(await connectOver(() => turns.push(turn)));
+    floods.push(await connectOver(() => turns.push(turn.now)));
   }
   for (const send of floods) send();
   await expect.poll(() => turns.length, { timeout: 60_000 }).toBe(CONNECTIONS);
-  const most = Math.max(...turns.map((each) => turns.filter((other) => other === each).length));
-  expect(most).toBeLessThan(CONNECTIONS);
+  expect(mostInOneTurn(turns)).toBeLessThan(CONNECTIONS);
 });
 
 test("frames that come with the request of a WebSocket wait for their turn", async () => {
