@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { afterLoads } from "./give-back.ts";
 
 const here = (path: string) => JSON.stringify(join(import.meta.dirname, path));
 
@@ -36,6 +37,25 @@ it("a process gives memory back again and again until it is closed", () => {
   expect(first).toBeGreaterThan(10 << 20);
   expect(second).toBeGreaterThan(10 << 20);
   expect(closed).toBeLessThan(1 << 20);
+});
+
+it("a load has one collection, once it is over, and the next one's waits for a minute", () => {
+  const dueAt = afterLoads();
+  const looks: [share: number, now_s: number, due?: string][] = [
+    [0.05, 5],
+    [0.9, 10],
+    [0.05, 15, "collect"],
+    [0.05, 20, "release"],
+    [0.05, 25],
+    [0.9, 30],
+    [0.05, 70],
+    [0.05, 75, "collect"],
+    [0.9, 80, "release"],
+    [0.05, 130],
+    [0.05, 135, "collect"],
+  ];
+  for (const [share, now_s, due] of looks)
+    expect([now_s, dueAt(share, now_s * 1e3)]).toEqual([now_s, due]);
 });
 
 /**

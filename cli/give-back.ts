@@ -40,22 +40,14 @@ export function startGivingBack(
     release();
     timer = clock.after(GIVE_BACK_MS, again);
   });
-  let next_ms = 0;
-  let state: "idle" | "loaded" | "collected" = "idle";
+  const dueAt = afterLoads();
   let look = clock.after(LOOK_MS, function again() {
-    const share = activeShare();
-    if (state === "collected") {
-      // Another thread of V8's has freed the buffers of what was collected meanwhile.
-      release();
-      state = "idle";
-    }
-    if (share > IDLE_MAX) state = "loaded";
-    else if (state === "loaded" && clock.monotonic() >= next_ms) {
+    const due = dueAt(activeShare(), clock.monotonic());
+    if (due === "release") release();
+    if (due === "collect") {
       timed("memory: collect after a load", () => collectGarbage(COLLECTED_BYTES_MAX));
       // The collection itself is no load.
       activeShare();
-      next_ms = clock.monotonic() + GIVE_BACK_MS;
-      state = "collected";
     }
     look = clock.after(LOOK_MS, again);
   });
@@ -71,6 +63,27 @@ export function startGivingBack(
       look.cancel();
       collection?.cancel();
     },
+  };
+}
+
+/**
+ * Returns what is due at a look with an active share: a collection once the loop is idle after a
+ * load, and GIVE_BACK_MS after the last one; at the next look a release, as another thread of V8's
+ * frees the buffers of what was collected meanwhile.
+ */
+export function afterLoads(): (share: number, now_ms: number) => "collect" | "release" | undefined {
+  let next_ms = 0;
+  let state: "idle" | "loaded" | "collected" = "idle";
+  return (share, now_ms) => {
+    const due = state === "collected" ? "release" : undefined;
+    if (share > IDLE_MAX) state = "loaded";
+    else if (state === "collected") state = "idle";
+    else if (state === "loaded" && now_ms >= next_ms) {
+      next_ms = now_ms + GIVE_BACK_MS;
+      state = "collected";
+      return "collect";
+    }
+    return due;
   };
 }
 
