@@ -2,6 +2,7 @@ import { reference } from "@raft2kube/api/core/v1/pod/references.ts";
 import type { PersistentVolume, PersistentVolumeClaim } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { Groups } from "@raft2kube/std/groups.ts";
 import type { CacheEvent } from "../../cache/event.ts";
 import type { AuthorizationMetrics } from "../../metrics/access.ts";
 import type { Resources } from "../../resource/resources.ts";
@@ -19,17 +20,25 @@ interface OfNode extends KubeObject {
 const NODE_SECRETS = ["nodeStageSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"] as const;
 
 /** The node of a pod and the objects that the pod refers to. */
-type NodePod = { node: string; references: ReadonlySet<string> };
+type NodePod = { node: string; references: readonly string[] };
 
-/** Objects that the pods of each node refer to, updated from the watch caches. */
+/**
+ * Objects that the pods of each node refer to, updated from the watch caches. No question walks
+ * over pods: tenants make them, each of thousands of references.
+ */
 export class NodeGraph {
   /** Pods of nodes by key. */
   readonly #pods = new Map<string, NodePod>();
-  readonly #podsOfNode = new Map<string, Set<string>>();
+  /** How many pods of each node refer to an object, by its reference. */
+  readonly #named = new Map<string, Map<string, number>>();
   /** Claims by reference; the volume that a claim names is "" if there is none. */
   readonly #claims = new Map<string, { uid: string; volume: string }>();
+  /** References of claims by their UIDs. */
+  readonly #claimOf = new Map<string, string>();
   /** Volumes by name: the claim that a volume names, its own reference and those of its secrets. */
   readonly #volumes = new Map<string, { claim: string; references: readonly string[] }>();
+  /** Names of volumes by these references. */
+  readonly #volumesOf = new Groups();
   /** Nodes of the objects that belong to one node, by reference: `volumeattachments//name`. */
   readonly #nodeOf = new Map<string, string>();
   readonly #stops: (() => void)[] = [];
@@ -71,28 +80,46 @@ export class NodeGraph {
   #takePod(event: CacheEvent): void {
     const { key } = event.entry;
     const before = this.#pods.get(key);
-    if (before) forget(this.#podsOfNode, before.node, key);
+    if (before) this.#count(before, -1);
     this.#pods.delete(key);
     const node = event.entry.fields["spec.nodeName"] ?? "";
     if (event.type === "DELETED" || node === "") return;
-    const references = podReferences(event.entry.object<ReferringPod>());
+    const references = [...podReferences(event.entry.object<ReferringPod>())];
     this.#pods.set(key, { node, references });
-    const pods = this.#podsOfNode.get(node) ?? new Set<string>();
-    this.#podsOfNode.set(node, pods.add(key));
+    this.#count({ node, references }, 1);
+  }
+
+  #count({ node, references }: NodePod, change: 1 | -1): void {
+    const named = this.#named.get(node) ?? new Map<string, number>();
+    for (const each of references) {
+      const count = (named.get(each) ?? 0) + change;
+      if (count > 0) named.set(each, count);
+      else named.delete(each);
+    }
+    if (named.size > 0) this.#named.set(node, named);
+    else this.#named.delete(node);
   }
 
   #takeClaim({ type, entry }: CacheEvent): void {
     const { metadata, spec } = entry.object<Claim>();
     const key = reference("persistentvolumeclaims", metadata.namespace ?? "", entry.name);
-    if (type === "DELETED") this.#claims.delete(key);
-    else this.#claims.set(key, { uid: metadata.uid ?? "", volume: spec?.volumeName ?? "" });
+    this.#claimOf.delete(this.#claims.get(key)?.uid ?? "");
+    this.#claims.delete(key);
+    if (type === "DELETED") return;
+    const { uid = "" } = metadata;
+    this.#claims.set(key, { uid, volume: spec?.volumeName ?? "" });
+    this.#claimOf.set(uid, key);
   }
 
   #takeVolume({ type, entry }: CacheEvent): void {
     const { name } = entry;
     const { spec } = entry.object<Volume>();
     const claim = spec?.claimRef?.uid;
-    if (type === "DELETED" || !claim) return void this.#volumes.delete(name);
+    for (const each of this.#volumes.get(name)?.references ?? []) {
+      this.#volumesOf.delete(each, name);
+    }
+    this.#volumes.delete(name);
+    if (type === "DELETED" || !claim) return;
     const references = [reference("persistentvolumes", "", name)];
     for (const field of NODE_SECRETS) {
       const value = spec?.csi?.[field];
@@ -101,6 +128,7 @@ export class NodeGraph {
       }
     }
     this.#volumes.set(name, { claim, references });
+    for (const each of references) this.#volumesOf.add(each, name);
   }
 
   #takeOfNode(plural: string, event: CacheEvent): void {
@@ -112,39 +140,27 @@ export class NodeGraph {
 
   /** Whether there is a claim with this uid. */
   hasClaim(uid: string): boolean {
-    return [...this.#claims.values()].some((claim) => claim.uid === uid);
+    return this.#claimOf.has(uid);
   }
 
   /** Whether a pod on `node` refers to the object, directly or through its claims' volumes. */
   reaches(node: string, resource: string, namespace: string, name: string): boolean {
     const wanted = reference(resource, namespace, name);
     if (this.#nodeOf.get(wanted) === node) return true;
-    for (const key of this.#podsOfNode.get(node) ?? []) {
-      const references = this.#pods.get(key)?.references;
-      if (references === undefined) continue;
-      if (references.has(wanted)) return true;
-      if (this.#throughVolumes(references, wanted)) return true;
-    }
-    return false;
+    const named = this.#named.get(node);
+    if (named === undefined) return false;
+    return named.has(wanted) || this.#throughVolumes(named, wanted);
   }
 
   /**
    * A volume counts where claim and volume are bound to each other: by a volume that merely names a
    * claim, its creator could give a node any secret.
    */
-  #throughVolumes(references: ReadonlySet<string>, wanted: string): boolean {
-    for (const each of references) {
-      const claim = this.#claims.get(each);
-      const volume = claim && this.#volumes.get(claim.volume);
-      if (volume?.claim === claim?.uid && volume?.references.includes(wanted)) return true;
+  #throughVolumes(named: ReadonlyMap<string, number>, wanted: string): boolean {
+    for (const volume of this.#volumesOf.of(wanted)) {
+      const claim = this.#claimOf.get(this.#volumes.get(volume)?.claim ?? "") ?? "";
+      if (this.#claims.get(claim)?.volume === volume && named.has(claim)) return true;
     }
     return false;
   }
-}
-
-/** Removes a key from its group, and the group when it becomes empty. */
-function forget(groups: Map<string, Set<string>>, group: string, key: string): void {
-  const members = groups.get(group);
-  members?.delete(key);
-  if (members?.size === 0) groups.delete(group);
 }
