@@ -134,6 +134,10 @@ export const VOLUMES_OF_POD_MAX = 512;
 
 /** A ConfigMap or Secret read less than this ago counts as fresh. */
 export const OBJECT_TTL_MS = 60_000;
+/** How long a pod waits for a newer state of an object that was read before. */
+export const OBJECT_WAIT_MS = 2_000;
+/** How long a pod's sync waits until a volume that is set up already is refreshed. */
+export const VOLUME_REFRESH_WAIT_MS = 5_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */
 export const TOKEN_REFRESH_AT = 0.8;
 export const TOKEN_REFRESH_MS_MAX = 24 * 3_600_000;
@@ -210,7 +214,7 @@ export const MIRROR_RETRY_MS = 5_000;
  * take a new mirror for the old one.
  */
 export const MIRROR_AGAIN_MS = 1_000;
-/** ConfigMaps, Secrets and tokens kept in memory, each; and the text of those objects. */
+/** Objects of each resource, and tokens, kept in memory; and the text of those objects. */
 export const OBJECTS_CACHED_MAX = 1_000;
 export const OBJECTS_CACHED_CHARACTERS_MAX = 64 * 2 ** 20;
 export const TOKENS_CACHED_MAX = 1_000;

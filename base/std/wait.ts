@@ -14,6 +14,22 @@ export function delay(clock: Clock, delay_ms: number, signal?: AbortSignal): Pro
   });
 }
 
+/** Settles as `result` does, or resolves with `instead` when that takes longer than `most_ms`. */
+export async function resultWithin<T>(
+  clock: Clock,
+  result: Promise<T>,
+  most_ms: number,
+  instead: () => T,
+): Promise<T> {
+  const settled = new AbortController();
+  const late = delay(clock, most_ms, settled.signal).then(instead);
+  try {
+    return await Promise.race([result, late]);
+  } finally {
+    settled.abort();
+  }
+}
+
 /** Resolves when the signal is aborted. */
 export function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();

@@ -2,9 +2,10 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { systemClock } from "@raft2kube/std/clock.ts";
-import { afterEach, expect, test } from "vitest";
-import { OBJECTS_CACHED_CHARACTERS_MAX } from "../limits.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, describe, expect, test } from "vitest";
+import { OBJECT_TTL_MS, OBJECT_WAIT_MS, OBJECTS_CACHED_CHARACTERS_MAX } from "../limits.ts";
 import { apiObjects } from "./objects.ts";
 
 const clock = systemClock();
@@ -13,11 +14,27 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
 
-/** An API server whose Secrets all hold `text`; `asked` are the requests that it got. */
-async function serve(text: string) {
+/**
+ * An API server whose Secrets all hold `text`; `asked` are the requests that it got. `status` 200
+ * may be changed to that of its failures, or to "silent".
+ */
+async function serve(text: string, its: Clock = clock) {
   const asked: string[] = [];
+  const answers: { status: number | "silent"; token: string; expires_ms: number } = {
+    status: 200,
+    token: "first",
+    expires_ms: 0,
+  };
   const server = http.createServer((request, response) => {
     asked.push(request.url ?? "");
+    if (answers.status === "silent") return;
+    if (answers.status !== 200) return void response.writeHead(answers.status).end("{}");
+    if (request.url?.endsWith("/token")) {
+      const expirationTimestamp = new Date(answers.expires_ms).toISOString();
+      const issued = { status: { token: answers.token, expirationTimestamp } };
+      response.writeHead(201, { "content-type": "application/json" }).end(JSON.stringify(issued));
+      return;
+    }
     const body = { kind: "Secret", apiVersion: "v1", metadata: {}, data: { text } };
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body));
   });
@@ -28,7 +45,7 @@ async function serve(text: string) {
     () => client.close(),
     () => new Promise((resolve) => server.close(resolve)),
   );
-  return { objects: apiObjects(client, new InformerSet(client), clock), asked };
+  return { objects: apiObjects(client, new InformerSet(client), its), asked, answers };
 }
 
 test("Secrets are cached within the bound of characters, the newest of them", async () => {
@@ -52,4 +69,63 @@ test("a claim is read from the server, once for all that ask meanwhile", async (
   expect(asked.map((path) => path.split("/").at(-1)).sort()).toEqual(["a", "a", "b"]);
   await Promise.all(["v", "v"].map((name) => objects.persistentVolume(name)));
   expect(asked).toHaveLength(4);
+});
+
+describe("while the API server cannot be read", () => {
+  test.each([500, 403])("objects are those that were read last (%d)", async (status) => {
+    const its = new ManualClock();
+    const { objects, answers } = await serve("old", its);
+    const read = async () => [
+      (await objects.secret("n", "s"))?.data?.["text"],
+      (await objects.claim("n", "c"))?.kind,
+    ];
+    const before = await read();
+    expect(before).toEqual(["old", "Secret"]);
+    answers.status = status;
+    its.advance(OBJECT_TTL_MS);
+    expect(await read()).toEqual(before);
+    await expect(objects.secret("n", "other")).rejects.toThrow();
+  });
+
+  test("an object that is gone is gone, and stays so", async () => {
+    const its = new ManualClock();
+    const { objects, answers } = await serve("old", its);
+    await objects.configMap("n", "c");
+    its.advance(OBJECT_TTL_MS);
+    answers.status = 404;
+    expect(await objects.configMap("n", "c")).toBe(undefined);
+    answers.status = 500;
+    expect(await objects.configMap("n", "c")).toBe(undefined);
+    answers.status = 200;
+    expect(await objects.configMap("n", "c")).toBeDefined();
+  });
+
+  test("a silent one does not hold a pod that knows the object", async () => {
+    const its = new ManualClock();
+    const { objects, answers, asked } = await serve("old", its);
+    await objects.secret("n", "s");
+    its.advance(OBJECT_TTL_MS);
+    answers.status = "silent";
+    const read = objects.secret("n", "s");
+    await waitFor("the request", () => asked.length === 2, { clock });
+    its.advance(OBJECT_WAIT_MS);
+    expect((await read)?.data?.["text"]).toBe("old");
+  });
+
+  test("a token is used until it expires", async () => {
+    const its = new ManualClock();
+    const { objects, answers } = await serve("", its);
+    answers.expires_ms = its.now() + 1_000_000;
+    const pod = { metadata: { name: "p", namespace: "n", uid: "u" }, spec: { containers: [] } };
+    const token = () => objects.token(pod, { audiences: [], expirationSeconds: 1_000 });
+    await token();
+    Object.assign(answers, { status: 500, token: "second" });
+    its.advance(900_000);
+    expect(await token()).toMatchObject({ token: "first" });
+    answers.status = 200;
+    expect(await token()).toMatchObject({ token: "second" });
+    answers.status = 500;
+    its.advance(100_000);
+    await expect(token()).rejects.toThrow();
+  });
 });

@@ -18,40 +18,53 @@ import {
   SECRETS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { OBJECT_TTL_MS, OBJECTS_CACHED_CHARACTERS_MAX, OBJECTS_CACHED_MAX } from "../limits.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
+import {
+  OBJECT_TTL_MS,
+  OBJECT_WAIT_MS,
+  OBJECTS_CACHED_CHARACTERS_MAX,
+  OBJECTS_CACHED_MAX,
+} from "../limits.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
 import { ServiceAccountTokens } from "./tokens.ts";
 
+const log = logger("kubelet-objects");
+
 /**
  * Reads objects that pods refer to from the API by name, which is all that the Node authorizer
- * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods.
+ * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods. While the API server
+ * cannot be read, an object is the one that was read last, if there is one: a running pod does not
+ * need the API server.
  */
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
-  const configMaps = new FreshObjects<ConfigMap>(client, CONFIG_MAPS, clock);
-  const secrets = new FreshObjects<Secret>(client, SECRETS, clock);
+  const read = <T extends KubeObject & WithData>(type: ResourceType, ttl_ms: number) => {
+    const resource = client.resource<T>(type);
+    const named = (...names: string[]) => {
+      const [name = "", namespace] = names.reverse();
+      return resource.get(namespace === undefined ? { name } : { namespace, name });
+    };
+    return new FreshObjects<T>(named, clock, ttl_ms);
+  };
+  const configMaps = read<ConfigMap>(CONFIG_MAPS, OBJECT_TTL_MS);
+  const secrets = read<Secret>(SECRETS, OBJECT_TTL_MS);
+  const claims = read<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, 0);
+  const persistentVolumes = read<PersistentVolume>(PERSISTENT_VOLUMES, 0);
+  const runtimeClasses = read<RuntimeClass>(RUNTIME_CLASSES, 0);
   const tokens = new ServiceAccountTokens(client, clock);
   return {
     configMap: (namespace, name) => configMaps.get(namespace, name),
     secret: (namespace, name) => secrets.get(namespace, name),
-    claim: shared((namespace, name) =>
-      undefinedIfNotFound(
-        client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS).get({ namespace, name }),
-      ),
-    ),
-    persistentVolume: shared((name) =>
-      undefinedIfNotFound(client.resource<PersistentVolume>(PERSISTENT_VOLUMES).get({ name })),
-    ),
+    claim: (namespace, name) => claims.get(namespace, name),
+    persistentVolume: (name) => persistentVolumes.get(name),
     async services() {
       const informer = informers.of<Service>(SERVICES);
       await informer.synced;
       return informer.store.list();
     },
-    async runtimeHandler(name) {
-      const classes = client.resource<RuntimeClass>(RUNTIME_CLASSES);
-      const found = await undefinedIfNotFound(classes.get({ name }));
-      return found?.handler;
-    },
+    runtimeHandler: async (name) => (await runtimeClasses.get(name))?.handler,
     token: (pod, fields) => tokens.get(pod, fields),
   };
 }
@@ -64,82 +77,86 @@ const RUNTIME_CLASSES: ResourceType = {
   kind: "RuntimeClass",
 };
 
-/** Shares each read that is under way: volumes of a pod may name one claim 512 times. */
-function shared<Names extends string[], T>(
-  read: (...names: Names) => Promise<T>,
-): (...names: Names) => Promise<T> {
-  const underWay = new Map<string, Promise<T>>();
-  return (...names) => {
-    const key = names.join("/");
-    const reading = underWay.get(key) ?? read(...names).finally(() => underWay.delete(key));
-    underWay.set(key, reading);
-    return reading;
-  };
-}
-
-interface Read<T> {
+/** The last answer about an object; `object` is undefined if there was none of its name. */
+interface Known<T> {
+  /** When the read was started; monotonic. */
   read_ms: number;
-  object: Promise<T | undefined>;
-  /** Characters of the object's data; 0 until it is read. */
+  object: T | undefined;
+  /** Characters of the object's data. */
   characters: number;
 }
 
 /**
- * Cache of one resource, with entries of at most a minute. Concurrent readers share a request. The
- * oldest entries are dropped above the limits of objects and of characters.
+ * Cache of one resource: an object is read again after `ttl_ms`, one that was missing each time,
+ * because pods wait for it. Concurrent readers share a request. A read that fails, or takes longer
+ * than OBJECT_WAIT_MS, gives the last answer if there is one. The oldest entries are dropped above
+ * the limits of objects and of characters.
  */
 class FreshObjects<T extends KubeObject & WithData> {
-  readonly #client: KubeClient;
-  readonly #type: ResourceType;
+  readonly #ask: (...names: string[]) => Promise<T>;
   readonly #clock: Clock;
-  readonly #read = new Map<string, Read<T>>();
+  readonly #ttl_ms: number;
+  readonly #known = new Map<string, Known<T>>();
+  /** Reads under way: volumes of a pod may name one claim 512 times. */
+  readonly #reading = new Map<string, Promise<T | undefined>>();
   #characters = 0;
 
-  constructor(client: KubeClient, type: ResourceType, clock: Clock) {
-    this.#client = client;
-    this.#type = type;
+  constructor(ask: (...names: string[]) => Promise<T>, clock: Clock, ttl_ms: number) {
+    this.#ask = ask;
     this.#clock = clock;
+    this.#ttl_ms = ttl_ms;
   }
 
-  get(namespace: string, name: string): Promise<T | undefined> {
-    const key = `${namespace}/${name}`;
+  async get(...names: string[]): Promise<T | undefined> {
+    const key = names.join("/");
+    const known = this.#known.get(key);
+    const age_ms = this.#clock.monotonic() - (known?.read_ms ?? 0);
+    if (known?.object && age_ms < this.#ttl_ms) return known.object;
+    const reading =
+      this.#reading.get(key) ?? this.#read(key, names).finally(() => this.#reading.delete(key));
+    this.#reading.set(key, reading);
+    if (!known) return reading;
+    return resultWithin(this.#clock, reading, OBJECT_WAIT_MS, () => known.object);
+  }
+
+  async #read(key: string, names: string[]): Promise<T | undefined> {
     const read_ms = this.#clock.monotonic();
-    const cached = this.#read.get(key);
-    if (cached && read_ms - cached.read_ms < OBJECT_TTL_MS) return cached.object;
-    const resource = this.#client.resource<T>(this.#type);
-    const object = undefinedIfNotFound(resource.get({ namespace, name }));
-    const entry: Read<T> = { read_ms, object, characters: 0 };
+    try {
+      const object = await undefinedIfNotFound(this.#ask(...names));
+      this.#record(key, { read_ms, object, characters: charactersOf(object) });
+      return object;
+    } catch (thrown) {
+      const known = this.#known.get(key);
+      if (!known) throw thrown;
+      log.warn("an object cannot be read, its last state is used", {
+        object: key,
+        error: messageOf(thrown),
+      });
+      known.read_ms = read_ms;
+      return known.object;
+    }
+  }
+
+  #record(key: string, answer: Known<T>): void {
     this.#drop(key);
-    this.#read.set(key, entry);
-    this.#evictOldest();
-    // A missing object and a failure are not cached: a pod waits for the object.
-    const drop = () => {
-      if (this.#read.get(key) === entry) this.#drop(key);
-    };
-    object.then((found) => (found ? this.#recordSize(key, entry, found) : drop()), drop);
-    return object;
-  }
-
-  #recordSize(key: string, entry: Read<T>, { data = {}, binaryData = {} }: T): void {
-    if (this.#read.get(key) !== entry) return;
-    const pairs = [...Object.entries(data), ...Object.entries(binaryData)];
-    entry.characters = pairs.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
-    this.#characters += entry.characters;
-    this.#evictOldest();
-  }
-
-  #evictOldest(): void {
-    for (const key of this.#read.keys()) {
-      const few = this.#read.size <= OBJECTS_CACHED_MAX;
+    this.#known.set(key, answer);
+    this.#characters += answer.characters;
+    for (const oldest of this.#known.keys()) {
+      const few = this.#known.size <= OBJECTS_CACHED_MAX;
       if (few && this.#characters <= OBJECTS_CACHED_CHARACTERS_MAX) return;
-      this.#drop(key);
+      this.#drop(oldest);
     }
   }
 
   #drop(key: string): void {
-    this.#characters -= this.#read.get(key)?.characters ?? 0;
-    this.#read.delete(key);
+    this.#characters -= this.#known.get(key)?.characters ?? 0;
+    this.#known.delete(key);
   }
+}
+
+function charactersOf({ data = {}, binaryData = {} }: WithData = {}): number {
+  const pairs = [...Object.entries(data), ...Object.entries(binaryData)];
+  return pairs.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
 }
 
 /** The fields of ConfigMaps and Secrets that hold data. */

@@ -2,19 +2,26 @@ import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
+import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
 import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MS_MAX, TOKENS_CACHED_MAX } from "../limits.ts";
-import { nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
+import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
+
+const log = logger("kubelet-tokens");
+
+type CachedToken = IssuedToken & { refresh_ms: number };
 
 /**
  * Caches tokens of pods' service accounts, bound to the pod, until TOKEN_REFRESH_AT of their
- * lifetime. The volume that holds one is set up again in time and gets the new token.
+ * lifetime. The volume that holds one is set up again in time and gets the new token. One that
+ * cannot be replaced is used until it expires.
  */
 export class ServiceAccountTokens {
   readonly #client: KubeClient;
   readonly #clock: Clock;
-  readonly #tokens = new Map<string, IssuedToken & { refresh_ms: number }>();
+  readonly #tokens = new Map<string, CachedToken>();
 
   constructor(client: KubeClient, clock: Clock) {
     this.#client = client;
@@ -27,6 +34,24 @@ export class ServiceAccountTokens {
     const cached = this.#tokens.get(key);
     const now_ms = this.#clock.now();
     if (cached && now_ms < cached.refresh_ms) return cached;
+    try {
+      const issued = await this.#issue(pod, account, fields, now_ms);
+      this.#remember(key, issued);
+      return issued;
+    } catch (thrown) {
+      if (!cached || cached.expires_ms <= this.#clock.now()) throw thrown;
+      const about = { pod: fullNameOf(pod), account, error: messageOf(thrown) };
+      log.warn("a token cannot be replaced, the last one is used", about);
+      return cached;
+    }
+  }
+
+  async #issue(
+    pod: Pod,
+    account: string,
+    fields: TokenRequestFields,
+    now_ms: number,
+  ): Promise<CachedToken> {
     const where = { namespace: namespaceOf(pod), name: account };
     const { status } = await this.#client
       .resource(SERVICE_ACCOUNTS)
@@ -42,11 +67,13 @@ export class ServiceAccountTokens {
     const expires_ms = Date.parse(status?.expirationTimestamp ?? "");
     const lifetime_ms = (expires_ms - now_ms) * TOKEN_REFRESH_AT;
     const refresh_ms = now_ms + Math.min(lifetime_ms, TOKEN_REFRESH_MS_MAX);
-    const issued = { token: status?.token ?? "", expires_ms, refresh_ms };
+    return { token: status?.token ?? "", expires_ms, refresh_ms };
+  }
+
+  #remember(key: string, issued: CachedToken): void {
     this.#tokens.delete(key);
     this.#tokens.set(key, issued);
     const [oldest] = this.#tokens.keys();
     if (this.#tokens.size > TOKENS_CACHED_MAX && oldest) this.#tokens.delete(oldest);
-    return issued;
   }
 }

@@ -94,7 +94,7 @@ export async function podPorts(
     events,
     probeTurns: new ProbeTurns(clock),
     images: new ImagePuller({ runtime, clock, events, pullSecrets, pulled }),
-    volumes: new PodVolumes({ plugins: volumes, paths, objects, events }),
+    volumes: new PodVolumes({ plugins: volumes, paths, objects, clock, events }),
     objects,
     devices,
     allocations,

@@ -62,11 +62,9 @@ test("a scrape measures only the claims' volumes of pods with a running containe
     }
   }
   const workers = { list: () => list };
-  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS });
-  const { body } = await kubeletMetrics(
-    workers,
-    claimUsages({ clock: systemClock(), workers, volumes }),
-  );
+  const clock = systemClock();
+  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS, clock });
+  const { body } = await kubeletMetrics(workers, claimUsages({ clock, workers, volumes }));
   expect(measured).toEqual([path.relative(dir, volumeDir(paths, "runs", plugin.name, "data"))]);
   expect(body.match(/^kubelet_volume_stats_used_bytes.*$/gm)).toEqual([
     `kubelet_volume_stats_used_bytes{namespace="shop",persistentvolumeclaim="of-runs"} 1`,

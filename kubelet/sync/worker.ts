@@ -305,7 +305,8 @@ export class PodWorker {
       this.#order(gracePeriodOf(pod));
       return { next_ms: 0 };
     }
-    const volumes = await traced("setUpVolumes", undefined, () => this.#ports.volumes.setUp(pod));
+    const setUp = () => this.#ports.volumes.setUp(pod);
+    const { volumes, refreshed } = await traced("setUpVolumes", undefined, setUp);
     const { podIPs } = this.#view;
     if (podIPs.length > 0) await writeHostsFile(this.#ports, pod, podIPs);
     const result = await applyPlan(this.#ports, pod, observed, plan, {
@@ -316,7 +317,7 @@ export class PodWorker {
       signal: this.#leaveSync.signal,
     });
     if (!result.changed && result.waitingChanged) this.#publish(observed, false);
-    const failed = result.failed || resized === "failed";
+    const failed = result.failed || resized === "failed" || !refreshed;
     if (result.changed || resized === "resized") return { next_ms: 0, failed };
     return { next_ms: Math.min(result.retry_ms ?? RESYNC_MS, RESYNC_MS, left_ms), failed };
   }

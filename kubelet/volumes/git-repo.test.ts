@@ -34,7 +34,12 @@ test("a gitRepo volume is refused, and nothing is cloned (CVE-2024-10220, 2025-1
         volumes: [{ name: "v", gitRepo }],
       },
     };
-    const volumes = new PodVolumes({ plugins: plugins.volumes, paths, objects: NO_OBJECTS });
+    const volumes = new PodVolumes({
+      plugins: plugins.volumes,
+      paths,
+      objects: NO_OBJECTS,
+      clock: systemClock(),
+    });
     const refused = /no volume plugin of this node serves volumes of kind gitRepo/;
     await expect(volumes.setUp(pod)).rejects.toThrow(refused);
     expect(existsSync(volumesDir(paths, "u"))).toBe(false);

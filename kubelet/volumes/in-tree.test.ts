@@ -13,6 +13,7 @@ import { driverOf, planCsiMount } from "./csi-plan.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { VolumesInUse } from "./volumes-in-use.ts";
 
+const clock = systemClock();
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(path.join(os.tmpdir(), "r2k-in-tree-"));
@@ -83,9 +84,8 @@ test.each<[string, Volume, string[]]>([
   const drivers = new CsiDrivers({ added: async () => {}, removed: async () => {} });
   const objects = csiObjects(undefined!, systemClock());
   const inUse = new VolumesInUse();
-  const clock = systemClock();
   const plugin = csiPlugin({ rootDir: dir, nodeName: "n", drivers, objects, inUse, clock });
-  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS });
+  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS, clock });
   const asked = volumes.setUp(podWith(volume));
   for (const name of names) await expect(asked).rejects.toThrow(name);
 });
@@ -111,7 +111,7 @@ test("a volume that its driver calls abnormal is an event about the pod", async 
     usage: async () => ({ ...usage, ...abnormal }),
   };
   const paths = { rootDir: dir, podLogsDir: dir, containerLogsDir: dir };
-  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS, events });
+  const volumes = new PodVolumes({ plugins: [plugin], paths, objects: NO_OBJECTS, clock, events });
   await volumes.setUp(podWith(volume));
   await volumes.usage(podWith(volume), "v");
   await volumes.usages(podWith(volume));

@@ -7,8 +7,10 @@ import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { VOLUMES_OF_POD_MAX } from "../limits.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
+import { VOLUME_REFRESH_WAIT_MS, VOLUMES_OF_POD_MAX } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, fullNameOf, uidOf } from "../pods/pod-identity.ts";
 import type { PodObjects } from "../pods/pod-objects.ts";
@@ -26,7 +28,8 @@ export interface PodVolumesOptions {
   plugins: VolumePlugin[];
   paths: PodPaths;
   objects: PodObjects;
-  /** Receives that a volume is abnormal. */
+  clock: Clock;
+  /** Receives that a volume is abnormal, or cannot be refreshed. */
   events?: PodEventSink;
 }
 
@@ -41,6 +44,15 @@ export class VolumesNotReady extends Error {
   }
 }
 
+/** A volume that is set up; `refresh` is its next set-up while one is under way. */
+type KeptVolume = { ready: ReadyVolume; refresh: Promise<boolean> | undefined };
+
+export interface PodVolumesReady {
+  volumes: Map<string, ReadyVolume>;
+  /** Whether none of them is as an earlier sync left it, because its refresh failed or lasts. */
+  refreshed: boolean;
+}
+
 /**
  * Volumes of all pods. The only record of mounts are the directories:
  * `<pod>/volumes/<plugin>/<volume>` exists before anything is mounted and is removed after it is
@@ -48,23 +60,30 @@ export class VolumesNotReady extends Error {
  */
 export class PodVolumes {
   readonly #options: PodVolumesOptions;
+  /** The volumes that this process has set up, by the pod's UID and their names. */
+  readonly #kept = new Map<string, Map<string, KeptVolume>>();
 
   constructor(options: PodVolumesOptions) {
     this.#options = options;
   }
 
-  /** Sets up or refreshes the volumes that the pod's containers use. Throws VolumesNotReady. */
-  async setUp(pod: Pod): Promise<Map<string, ReadyVolume>> {
-    const ready = new Map<string, ReadyVolume>();
+  /**
+   * Sets up or refreshes the volumes that the pod's containers use. A failed refresh is an event
+   * about the pod, which goes on with the volume as it is (upstream: the same). Throws
+   * VolumesNotReady for those that are not set up yet.
+   */
+  async setUp(pod: Pod): Promise<PodVolumesReady> {
+    const volumes = new Map<string, ReadyVolume>();
+    let refreshed = true;
     const failures: { volume: string; message: string }[] = [];
     const budget = new FilesBudget();
     const one = async (volume: Volume, readOnly: boolean) => {
       try {
-        ready.set(volume.name, await this.#setUpOne(pod, volume, { readOnly, budget }));
+        const one = await this.#readyOne(pod, volume, { readOnly, budget });
+        volumes.set(volume.name, one.ready);
+        refreshed &&= one.refreshed;
       } catch (thrown) {
-        const { name } = volume;
-        const message = `MountVolume.SetUp failed for volume "${name}" : ${messageOf(thrown)}`;
-        failures.push({ volume: name, message });
+        failures.push({ volume: volume.name, message: setUpFailed(volume, thrown) });
       }
     };
     const used = usedVolumes(pod);
@@ -72,7 +91,7 @@ export class PodVolumes {
     if (wanted.length > VOLUMES_OF_POD_MAX) throw tooMany(wanted);
     await Promise.all(wanted.map((volume) => one(volume, used.get(volume.name) ?? false)));
     if (failures.length > 0) throw new VolumesNotReady(failures);
-    return ready;
+    return { volumes, refreshed };
   }
 
   /**
@@ -81,6 +100,8 @@ export class PodVolumes {
    */
   async tearDown(podUid: string, owner?: string): Promise<void> {
     const { paths } = this.#options;
+    for (const { refresh } of this.#kept.get(podUid)?.values() ?? []) await refresh;
+    this.#kept.delete(podUid);
     await this.#tearDownSubPaths(podUid);
     const failures: { volume: string; message: string }[] = [];
     const root = volumesDir(paths, podUid);
@@ -173,6 +194,45 @@ export class PodVolumes {
     await removePath(dir);
   }
 
+  async #readyOne(
+    pod: Pod,
+    volume: Volume,
+    how: Pick<SetUpRequest, "readOnly" | "budget">,
+  ): Promise<{ ready: ReadyVolume; refreshed: boolean }> {
+    const uid = uidOf(pod);
+    const kept = this.#kept.get(uid)?.get(volume.name);
+    if (kept) {
+      kept.refresh ??= this.#refresh(pod, volume, how, kept);
+      const { clock } = this.#options;
+      const late = () => false;
+      const refreshed = await resultWithin(clock, kept.refresh, VOLUME_REFRESH_WAIT_MS, late);
+      return { ready: kept.ready, refreshed };
+    }
+    const ready = await this.#setUpOne(pod, volume, how);
+    const ofPod = this.#kept.get(uid) ?? new Map<string, KeptVolume>();
+    this.#kept.set(uid, ofPod.set(volume.name, { ready, refresh: undefined }));
+    return { ready, refreshed: true };
+  }
+
+  /** Returns whether the volume could be set up again. */
+  async #refresh(
+    pod: Pod,
+    volume: Volume,
+    how: Pick<SetUpRequest, "readOnly" | "budget">,
+    kept: KeptVolume,
+  ): Promise<boolean> {
+    try {
+      kept.ready = await this.#setUpOne(pod, volume, how);
+      return true;
+    } catch (thrown) {
+      const message = setUpFailed(volume, thrown);
+      this.#options.events?.record(pod, "Warning", "FailedMount", message);
+      return false;
+    } finally {
+      kept.refresh = undefined;
+    }
+  }
+
   async #setUpOne(
     pod: Pod,
     volume: Volume,
@@ -201,6 +261,9 @@ export class PodVolumes {
     throw new VolumeError("NotSupported", `no volume plugin ${name} is there to unmount it`);
   }
 }
+
+const setUpFailed = ({ name }: Volume, thrown: unknown): string =>
+  `MountVolume.SetUp failed for volume "${name}" : ${messageOf(thrown)}`;
 
 function tooMany(volumes: Volume[]): VolumesNotReady {
   const { name } = volumes[VOLUMES_OF_POD_MAX]!;

@@ -2,12 +2,14 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod, Volume } from "@raft2kube/api/gen/core/v1.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FILES_OF_POD_BYTES_MAX, FILES_OF_POD_MAX, VOLUMES_OF_POD_MAX } from "../limits.ts";
 import { NO_OBJECTS, type PodObjects } from "../pods/pod-objects.ts";
 import { PodVolumes } from "./pod-volumes.ts";
 import { configMapPlugin, projectedPlugin } from "./projected.ts";
 
+const clock = systemClock();
 const MEBIBYTE = 2 ** 20;
 const MANY = FILES_OF_POD_BYTES_MAX / MEBIBYTE + 1;
 const NODE = { cpu_milli: 1, memory_bytes: 1, ephemeralStorage_bytes: 1 };
@@ -33,7 +35,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true }));
 
-function setUp(volumes: Volume[], metadata: Pod["metadata"] = {}) {
+async function setUp(volumes: Volume[], metadata: Pod["metadata"] = {}) {
   const paths = { rootDir: dir, podLogsDir: join(dir, "logs"), containerLogsDir: undefined };
   const plugins = [configMapPlugin(sources), projectedPlugin(sources)];
   const volumeMounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}` }));
@@ -41,7 +43,8 @@ function setUp(volumes: Volume[], metadata: Pod["metadata"] = {}) {
     metadata: { name: "p", namespace: "n", uid: "u", ...metadata },
     spec: { containers: [{ name: "c", volumeMounts }], volumes },
   };
-  return new PodVolumes({ plugins, paths, objects }).setUp(pod);
+  const { volumes: ready } = await new PodVolumes({ plugins, paths, objects, clock }).setUp(pod);
+  return ready;
 }
 
 const items = (count: number, key: string, below = "") =>

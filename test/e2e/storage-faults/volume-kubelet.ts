@@ -69,7 +69,7 @@ export class VolumeKubelet {
     const csi = { rootDir, nodeName, drivers: drivers as CsiDrivers, objects, inUse, clock };
     const paths = { rootDir, podLogsDir: join(rootDir, "logs"), containerLogsDir: undefined };
     const plugins = [csiPlugin(csi)];
-    this.#volumes = new PodVolumes({ plugins, paths, objects: podObjects(client) });
+    this.#volumes = new PodVolumes({ plugins, paths, objects: podObjects(client), clock });
     const selection = { fieldSelector: `spec.nodeName=${nodeName}` };
     this.#pods = new Informer({ resource: client.resource<Pod>(PODS), selection, clock });
     const claims = client.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);

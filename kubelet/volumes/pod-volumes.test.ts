@@ -1,0 +1,102 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { VOLUME_REFRESH_WAIT_MS } from "../limits.ts";
+import { NO_OBJECTS } from "../pods/pod-objects.ts";
+import type { SetUpRequest } from "./plugin.ts";
+import { PodVolumes } from "./pod-volumes.ts";
+
+const pod: Pod = {
+  metadata: { name: "p", namespace: "n", uid: "u" },
+  spec: {
+    containers: [{ name: "c", volumeMounts: [{ name: "v", mountPath: "/v" }] }],
+    volumes: [{ name: "v", emptyDir: {} }],
+  },
+};
+
+let dir: string;
+const clock = new ManualClock();
+/** The plugin's next answer. */
+let answer: () => Promise<void>;
+let recorded: string[] = [];
+let tornDown = 0;
+let volumes: PodVolumes;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), "r2k-pod-volumes-"));
+  [answer, recorded, tornDown] = [async () => {}, [], 0];
+  const plugin = {
+    name: "example~disk",
+    supports: () => true,
+    async setUp({ dir: at, readOnly }: SetUpRequest) {
+      await mkdir(at, { recursive: true });
+      await answer();
+      return { kind: "filesystem" as const, hostPath: at, readOnly };
+    },
+    async tearDown() {
+      tornDown += 1;
+      await rm(join(dir, "pods/u/volumes/example~disk/v"), { recursive: true });
+    },
+  };
+  const paths = { rootDir: dir, podLogsDir: dir, containerLogsDir: dir };
+  const record = (_pod: Pod, type: string, reason: string, message: string) =>
+    void recorded.push(`${type} ${reason} ${message}`);
+  volumes = new PodVolumes({
+    plugins: [plugin],
+    paths,
+    objects: NO_OBJECTS,
+    clock,
+    events: { record },
+  });
+});
+afterEach(() => rm(dir, { recursive: true }));
+
+const refuse = async () => {
+  throw new Error('configmap "c" not found');
+};
+const FAILED = 'MountVolume.SetUp failed for volume "v" : configmap "c" not found';
+
+test("a volume that cannot be refreshed stays, with an event, and is tried again soon", async () => {
+  const first = await volumes.setUp(pod);
+  answer = refuse;
+  const next = await volumes.setUp(pod);
+  expect(next).toEqual({ volumes: first.volumes, refreshed: false });
+  expect(recorded).toEqual([`Warning FailedMount ${FAILED}`]);
+  answer = async () => {};
+  expect((await volumes.setUp(pod)).refreshed).toBe(true);
+});
+
+test("a volume that was never set up, or was removed since, is not there", async () => {
+  answer = refuse;
+  await expect(volumes.setUp(pod)).rejects.toThrow(FAILED);
+  answer = async () => {};
+  await volumes.setUp(pod);
+  await volumes.tearDown("u");
+  answer = refuse;
+  await expect(volumes.setUp(pod)).rejects.toThrow(FAILED);
+});
+
+test("a refresh that lasts does not hold the pod, and ends before the volume is removed", async () => {
+  const first = await volumes.setUp(pod);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = 0;
+  answer = () => {
+    asked += 1;
+    return promise;
+  };
+  for (let round = 1; round <= 2; round++) {
+    const next = volumes.setUp(pod);
+    clock.advance(VOLUME_REFRESH_WAIT_MS);
+    expect(await next).toEqual({ volumes: first.volumes, refreshed: false });
+  }
+  await waitFor("the refresh", () => asked, { clock: systemClock() });
+  const removed = volumes.tearDown("u");
+  await new Promise(setImmediate);
+  expect(tornDown).toBe(0);
+  resolve();
+  await removed;
+  expect({ asked, tornDown }).toEqual({ asked: 1, tornDown: 1 });
+});
