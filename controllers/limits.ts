@@ -94,7 +94,7 @@ export const DISCOVERY_RETRY_MS = 1_000;
 /** How long the garbage collector waits for the first lists of all resources (upstream's). */
 export const GARBAGE_SYNC_MS = 30_000;
 
-/** Uids of owners known to be gone, so that not every dependent asks the server for them. */
+/** Owners known to be gone, so that not every dependent asks the server for them. */
 export const ABSENT_OWNERS_MAX = 10_000;
 
 /** Silence after which a node counts as lost. Kubelets renew their leases each 10 s. */

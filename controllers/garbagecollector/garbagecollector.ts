@@ -1,5 +1,5 @@
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
@@ -16,7 +16,7 @@ import {
   GARBAGE_QPS,
   GARBAGE_SYNC_MS,
 } from "../limits.ts";
-import { type GraphWork, OwnerGraph } from "./graph.ts";
+import { type GraphWork, identityOf, OwnerGraph } from "./graph.ts";
 import { inspect, orphanDependents } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
 
@@ -117,8 +117,9 @@ class GarbageCollector {
     const unhandle = informer.handle({
       added: put,
       updated: put,
-      deleted: ({ metadata: { uid = "" } }) => {
-        this.#server.noteAbsent(uid);
+      deleted: (object) => {
+        const { uid = "" } = object.metadata;
+        this.#server.noteAbsent(identityOf(resource, nameOf(object), uid));
         this.#queue(this.#graph.remove(uid));
       },
     });

@@ -15,6 +15,25 @@ export interface GraphNode {
   beingDeleted: boolean;
 }
 
+/**
+ * An object as owner references name it, in any of its group's versions. A uid alone is no name:
+ * anyone can write another object's uid into a reference.
+ */
+export function identityOf(
+  { group, kind = "" }: Pick<ResourceType, "group" | "kind">,
+  { namespace = "", name }: ObjectName,
+  uid: string,
+): string {
+  return JSON.stringify([group, kind, namespace, name, uid]);
+}
+
+/** The identity of the owner that a reference names, if it is in `namespace` (or cluster-wide). */
+export function referencedBy(owner: OwnerReference, namespace: string | undefined): string {
+  const { apiVersion, kind, name, uid } = owner;
+  const group = apiVersion.slice(0, Math.max(0, apiVersion.indexOf("/")));
+  return identityOf({ group, kind }, namespace ? { namespace, name } : { name }, uid);
+}
+
 /** The result of a change of the graph: uids to check, and owners whose dependents to orphan. */
 export type GraphWork = { inspect: string[]; orphan: string[] };
 
@@ -91,11 +110,16 @@ export class OwnerGraph {
     return { inspect: gone.flatMap((node) => this.remove(node.uid).inspect), orphan: [] };
   }
 
-  /** An owner that is not known, or on its way out, must be asked for at the server. */
+  /**
+   * An owner that is not known, on its way out, or named wrongly must be asked for at the server.
+   */
   #hasDoubt(node: GraphNode): boolean {
-    return node.owners.some(({ uid }) => {
-      const owner = this.#nodes.get(uid);
-      return !owner || owner.beingDeleted;
+    return node.owners.some((reference) => {
+      const owner = this.#nodes.get(reference.uid);
+      if (!owner || owner.beingDeleted) return true;
+      const namespace = owner.name.namespace && node.name.namespace;
+      const { type, name, uid } = owner;
+      return referencedBy(reference, namespace) !== identityOf(type, name, uid);
     });
   }
 

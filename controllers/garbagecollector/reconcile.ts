@@ -1,5 +1,6 @@
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
-import { FOREGROUND, type GraphNode, ORPHAN, OwnerGraph } from "./graph.ts";
+import { FOREGROUND, type GraphNode, identityOf, ORPHAN, OwnerGraph } from "./graph.ts";
 import { type Dependents, type OwnerState, planItem } from "./plan.ts";
 import type { OwnerServer } from "./server.ts";
 
@@ -17,16 +18,16 @@ export async function inspect(
   if (node.beingDeleted && !OwnerGraph.isForeground(node)) return [];
   const object = await server.latest(node);
   if (!object) {
-    server.noteAbsent(uid);
+    server.noteAbsent(identityOf(node.type, node.name, uid));
     return graph.remove(uid).inspect;
   }
   if (OwnerGraph.isForeground(node)) return advanceForeground(graph, server, node);
-  const states = new Map<string, OwnerState>();
+  const states = new Map<OwnerReference, OwnerState>();
   for (const owner of object.metadata.ownerReferences ?? []) {
-    states.set(owner.uid, await server.stateOf(owner, node.name.namespace));
+    states.set(owner, await server.stateOf(owner, node.name.namespace));
   }
   const own = dependentsOf(graph, uid);
-  const action = planItem(object, (owner) => states.get(owner.uid) ?? "solid", own);
+  const action = planItem(object, (owner) => states.get(owner) ?? "solid", own);
   if (action.do === "drop-owners") await server.setOwners(node, object, action.keep);
   if (action.do === "delete") {
     const current = action.unblock ? await server.unblockOwners(node, object) : object;

@@ -6,7 +6,7 @@ import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.t
 import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
-import { FOREGROUND, type GraphNode } from "./graph.ts";
+import { FOREGROUND, type GraphNode, referencedBy } from "./graph.ts";
 import type { OwnerState, Propagation } from "./plan.ts";
 
 /**
@@ -34,7 +34,8 @@ export class OwnerServer {
 
   /** Reads the state of an owner of an object in `namespace`. Fails for an unknown kind. */
   async stateOf(owner: OwnerReference, namespace: string | undefined): Promise<OwnerState> {
-    if (this.#absent.has(owner.uid)) return "absent";
+    const [wide, inNamespace] = [referencedBy(owner, undefined), referencedBy(owner, namespace)];
+    if (this.#absent.has(wide) || this.#absent.has(inNamespace)) return "absent";
     const type = this.#types.get(kindKey(owner.apiVersion, owner.kind));
     // It may be one that discovery has not shown yet: nothing may be deleted for it, but look
     // again.
@@ -46,16 +47,16 @@ export class OwnerServer {
     const name = type.namespaced ? { namespace, name: owner.name } : { name: owner.name };
     const object = await this.#get(type, name as ObjectName);
     if (object?.metadata.uid !== owner.uid) {
-      this.noteAbsent(owner.uid);
+      this.noteAbsent(type.namespaced ? inNamespace : wide);
       return "absent";
     }
     const { deletionTimestamp, finalizers = [] } = object.metadata;
     return deletionTimestamp && finalizers.includes(FOREGROUND) ? "waiting" : "solid";
   }
 
-  /** Remembers that a uid is gone: uids are never used again. */
-  noteAbsent(uid: string): void {
-    this.#absent.add(uid);
+  /** Remembers that an object is gone, by its `identityOf`: uids are never used again. */
+  noteAbsent(identity: string): void {
+    this.#absent.add(identity);
     if (this.#absent.size <= ABSENT_OWNERS_MAX) return;
     const [oldest] = this.#absent;
     if (oldest !== undefined) this.#absent.delete(oldest);
