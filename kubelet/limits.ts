@@ -38,8 +38,8 @@ export const PULL_SECRETS_CHARACTERS_MAX = 256 * 1024;
 export const IMAGE_PULL_TIMEOUT_MS = 1_800_000;
 /** Time added to a container's grace period before StopContainer counts as hung. */
 export const STOP_EXTRA_MS = 60_000;
-/** A preStop hook that used up the grace period leaves the container at least this long. */
-export const GRACE_AFTER_HOOK_S = 2;
+/** Seconds that a container has at least between SIGTERM and SIGKILL (upstream: the same). */
+export const GRACE_S_MIN = 2;
 
 /** Longest line of output kept of an exec probe, and of an HTTP probe's body. */
 export const PROBE_OUTPUT_BYTES_MAX = 10 * 1024;

@@ -2,10 +2,11 @@ import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { runHook } from "../containers/lifecycle-hook.ts";
 import { mayRun, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { ignoreGone, type Runtime } from "../cri/runtime.ts";
-import { GRACE_AFTER_HOOK_S, STOP_EXTRA_MS } from "../limits.ts";
+import { GRACE_S_MIN, STOP_EXTRA_MS } from "../limits.ts";
 import type { PodEventSink } from "../pods/pod-event-sink.ts";
 import { containersOf, isRestartableInit } from "../pods/pod-identity.ts";
 
@@ -25,56 +26,82 @@ export interface StopOptions {
    * again.
    */
   signal?: AbortSignal;
+  /** Settles when the containers have ended that are stopped before this one. */
+  turn?: Promise<unknown>;
 }
 
 /**
- * Stops one container: records the Killing event, runs the preStop hook within the grace period,
- * then stops it with the rest of the period. Resolves when the container has ended.
+ * Stops one container: records the Killing event, runs the preStop hook and waits for its turn
+ * within the grace period, then stops it with the rest of the period, at least GRACE_S_MIN.
+ * Resolves when the container has ended.
  */
 export async function stopContainer(
   ports: StopPorts,
   pod: Pod,
   observed: ObservedContainer,
   message: string,
-  { grace_s, signal }: StopOptions,
+  { grace_s, signal, turn }: StopOptions,
 ): Promise<void> {
   const { clock, runtime, events } = ports;
   const listed = containersOf(pod).find((one) => one.container.name === observed.name);
   const container = listed?.container;
   events.record(pod, "Normal", "Killing", message, observed.name);
   const begun_ms = clock.monotonic();
+  const left_s = () => grace_s - Math.floor((clock.monotonic() - begun_ms) / 1_000);
   if (container && observed.state === "running" && grace_s > 0) {
     await preStop(ports, pod, container, observed, grace_s);
   }
-  const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
-  const hooked = container?.lifecycle?.preStop !== undefined && grace_s > 0;
-  const least_s = hooked ? GRACE_AFTER_HOOK_S : 0;
-  const timeout = Math.max(grace_s - used_s, least_s);
+  if (turn) await settledWithin(clock, turn, left_s() * 1_000, signal);
+  signal?.throwIfAborted();
+  const timeout = Math.max(left_s(), GRACE_S_MIN);
   const timeout_ms = timeout * 1_000 + STOP_EXTRA_MS;
   const call = signal ? { timeout_ms, signal } : { timeout_ms };
   await ignoreGone(runtime.runtime.stopContainer({ containerId: observed.id, timeout }, call));
 }
 
-/** Stops a pod: regular containers together, then sidecars in reverse order, then the sandbox. */
+/** Resolves when the work has ended in any way, after `most_ms`, or when the signal aborts. */
+async function settledWithin(
+  clock: Clock,
+  work: Promise<unknown>,
+  most_ms: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const settled = new AbortController();
+  const settle = () => settled.abort();
+  work.then(settle, settle);
+  const signals = [settled.signal, ...(signal ? [signal] : [])];
+  await delay(clock, most_ms, AbortSignal.any(signals));
+}
+
+/**
+ * Stops a pod, then its sandbox. Every preStop hook runs at once; a sidecar is stopped when the
+ * regular containers and the sidecars after it have ended, or the grace period has.
+ */
 export async function stopPod(
   ports: StopPorts,
   pod: Pod,
   observed: ObservedPod,
   options: StopOptions,
 ): Promise<void> {
-  const { clock } = ports;
-  const begun_ms = clock.monotonic();
   const running = observed.containers.filter(mayRun);
   const sidecars = (pod.spec.initContainers ?? []).filter(isRestartableInit);
   const isSidecar = (one: ObservedContainer) => sidecars.some(({ name }) => name === one.name);
+  const isRegular = (one: ObservedContainer) =>
+    pod.spec.containers.some(({ name }) => name === one.name);
   const stop = (one: ObservedContainer, options: StopOptions) =>
     stopContainer(ports, pod, one, `Stopping container ${one.name}`, options);
-  await all(running.filter((one) => !isSidecar(one)).map((one) => stop(one, options)));
+  const others = running.filter((one) => !isSidecar(one) && !isRegular(one));
+  const stopping = others.map((one) => stop(one, options));
+  let earlier = running.filter(isRegular).map((one) => stop(one, options));
+  stopping.push(...earlier);
   for (const { name } of sidecars.toReversed()) {
-    const used_s = Math.floor((clock.monotonic() - begun_ms) / 1_000);
-    const left = { ...options, grace_s: Math.max(0, options.grace_s - used_s) };
-    await all(running.filter((one) => one.name === name).map((one) => stop(one, left)));
+    const turn = Promise.allSettled(earlier);
+    const these = running.filter((one) => one.name === name);
+    const stops = these.map((one) => stop(one, { ...options, turn }));
+    stopping.push(...stops);
+    earlier = [...earlier, ...stops];
   }
+  await all(stopping);
   await stopSandboxes(ports, observed);
 }
 

@@ -71,9 +71,9 @@ test("a grace period that is shortened while the pod is observed is the one it g
   const worker = new PodWorker(ports, hooks, deleted(30));
   worker.update(deleted(30));
   await asked.promise;
-  worker.update(deleted(1));
+  worker.update(deleted(5));
   seen.resolve();
-  expect(await stopped.promise).toBe(1);
+  expect(await stopped.promise).toBe(5);
   worker.close();
 });
 

@@ -216,8 +216,10 @@ export class PodWorker {
     this.#baring?.resolve();
   }
 
+  /** Every pod gets the time in which a preStop hook is begun, an evicted one too (upstream). */
   #order(grace_s: number, why: { verdict?: PodVerdict; forgotten?: boolean } = {}): void {
-    this.#advance({ kind: "end", end: { grace_s, forgotten: false, ...why } });
+    const end = { grace_s: Math.max(1, grace_s), forgotten: false, ...why };
+    this.#advance({ kind: "end", end });
   }
 
   #advance(event: WorkerEvent): void {

@@ -1,0 +1,99 @@
+import type { Container, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, test } from "vitest";
+import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
+import { type StopPorts, stopContainer, stopPod } from "./stop-pod.ts";
+
+const preStop = { exec: { command: ["true"] } };
+const hooked = (name: string): Container => ({ name, lifecycle: { preStop } });
+const sidecar = (name: string): Container => ({ ...hooked(name), restartPolicy: "Always" });
+const running = (name: string) => ({ id: name, name, state: "running" }) as ObservedContainer;
+
+const pod: Pod = {
+  metadata: { name: "p", namespace: "n", uid: "u" },
+  spec: {
+    initContainers: [sidecar("first"), sidecar("second")],
+    containers: [hooked("main"), { name: "other" }],
+    ephemeralContainers: [{ name: "shell" }],
+  },
+} as Pod;
+
+/** A runtime whose hooks and stops are noted, and hang where `hung` says so. */
+function portsOf(hung: (note: string) => boolean = () => false) {
+  const clock = new ManualClock();
+  const notes: string[] = [];
+  const note = async (text: string) => {
+    notes.push(text);
+    if (hung(text)) await new Promise(() => {});
+  };
+  const ports = {
+    clock,
+    events: { record: () => undefined },
+    node: { hostIPs: [] },
+    runtime: {
+      runtime: {
+        execSync: async ({ containerId }: { containerId: string }) => {
+          await note(`preStop ${containerId}`);
+          return { exitCode: 0 };
+        },
+        stopContainer: ({ containerId, timeout }: { containerId: string; timeout: number }) =>
+          note(`stop ${containerId} ${timeout}`),
+        stopPodSandbox: () => note("stop sandbox"),
+      },
+    },
+  } as unknown as StopPorts;
+  return { ports, clock, notes };
+}
+
+function observedOf(...names: string[]): ObservedPod {
+  const sandboxes = [{ id: "s" }] as ObservedPod["sandboxes"];
+  return { uid: "u", name: "p", namespace: "n", sandboxes, containers: names.map(running) };
+}
+
+const settled = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+test("the preStop hooks of sidecars run with the others', their stops follow in reverse order", async () => {
+  const { ports, notes } = portsOf();
+  await stopPod(ports, pod, observedOf("first", "second", "main", "other"), { grace_s: 30 });
+  expect(notes.slice(0, 3).toSorted()).toEqual(["preStop first", "preStop main", "preStop second"]);
+  expect(notes.slice(-3)).toEqual(["stop second 30", "stop first 30", "stop sandbox"]);
+  expect(notes).toHaveLength(8);
+});
+
+test("a sidecar gets SIGTERM before SIGKILL when the others have used up the grace period", async () => {
+  const { ports, clock, notes } = portsOf((note) => note === "stop main 10");
+  void stopPod(ports, pod, observedOf("second", "main"), { grace_s: 10 });
+  await settled();
+  expect(notes).not.toContain("stop second 10");
+  clock.advance(10_000);
+  await settled();
+  expect(notes.at(-1)).toBe("stop second 2");
+});
+
+test("a sidecar waits for regular containers alone", async () => {
+  const { ports, notes } = portsOf((note) => note === "stop shell 10");
+  void stopPod(ports, pod, observedOf("second", "shell"), { grace_s: 10 });
+  await settled();
+  expect(notes).toContain("stop second 10");
+});
+
+test.each([0, 1])(
+  "a grace period of %i s leaves two between SIGTERM and SIGKILL",
+  async (grace_s) => {
+    const { ports, notes } = portsOf();
+    await stopContainer(ports, pod, running("other"), "", { grace_s });
+    expect(notes).toEqual(["stop other 2"]);
+  },
+);
+
+test("a stop that waits for its turn ends when a shorter grace period is ordered", async () => {
+  const { ports, notes } = portsOf((note) => note === "stop main 10");
+  const shorter = new AbortController();
+  const turn = new Promise(() => {});
+  const options = { grace_s: 10, signal: shorter.signal, turn };
+  const stopping = stopContainer(ports, pod, running("second"), "", options);
+  await settled();
+  shorter.abort();
+  await expect(stopping).rejects.toThrow();
+  expect(notes).toEqual(["preStop second"]);
+});
