@@ -74,7 +74,7 @@ async function settledWithin(
 }
 
 /**
- * Stops a pod, then its sandbox. Every preStop hook runs at once; a sidecar is stopped when the
+ * Stops a pod, then its sandbox. The preStop hooks run concurrently; a sidecar is stopped when the
  * regular containers and the sidecars after it have ended, or the grace period has.
  */
 export async function stopPod(

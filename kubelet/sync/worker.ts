@@ -216,7 +216,7 @@ export class PodWorker {
     this.#baring?.resolve();
   }
 
-  /** Every pod gets the time in which a preStop hook is begun, an evicted one too (upstream). */
+  /** Every pod gets the time in which a preStop hook starts, an evicted one too (upstream). */
   #order(grace_s: number, why: { verdict?: PodVerdict; forgotten?: boolean } = {}): void {
     const end = { grace_s: Math.max(1, grace_s), forgotten: false, ...why };
     this.#advance({ kind: "end", end });
