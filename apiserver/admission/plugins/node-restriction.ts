@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ResourceSlice } from "@raft2kube/api/gen/resource/v1.ts";
 import { type NodePart, nodeOf } from "@raft2kube/api/node-users.ts";
 import { own } from "@raft2kube/std/own.ts";
 import type { AdmissionContext } from "../context.ts";
-import { type AdmissionPlugin, type AdmissionRequest, refusal } from "../plugin.ts";
+import { type AdmissionPlugin, type AdmissionRequest, nodeRefusal, refusal } from "../plugin.ts";
 import { certificateSubject, type SigningRequest } from "./certificates.ts";
 import { checkChangedStatus } from "./claim-status.ts";
 import { checkAddresses } from "./node-addresses.ts";
@@ -28,6 +29,7 @@ export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
     async validate(request) {
       const user = nodeOf(request.user);
       if (user === undefined) return;
+      if (user.part === "kubelet") checkFinalizers(request, user.node);
       const { group, plural } = request.resource.kind;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;
       const check = own(CHECKS[user.part], `${group}/${plural}${part}`);
@@ -64,6 +66,18 @@ const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, NodeCheck>>>> = 
     "storage.k8s.io/csistoragecapacities": checkCapacity,
   },
 };
+
+/**
+ * A Node or a pod that its node keeps would outlive `r2k node remove`, and the machine's address
+ * would remain one of the overlay; without a Job's finalizer its pod would not be counted. Not
+ * upstream's. Throws 403.
+ */
+function checkFinalizers(request: AdmissionRequest, node: string): void {
+  if (request.object === undefined) return;
+  const [now, before] = [request.object, request.old].map((each) => each?.metadata.finalizers);
+  if (isDeepStrictEqual(now ?? [], before ?? [])) return;
+  throw nodeRefusal(request, node, "is not allowed to modify finalizers");
+}
 
 async function checkOwnNode(
   request: AdmissionRequest,

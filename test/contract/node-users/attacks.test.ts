@@ -344,6 +344,34 @@ it("a kubelet reads the secrets of a volume only where its claim is bound to it"
   await waitFor("the bound claim", isReadable("gold"), { clock });
 });
 
+it("a kubelet keeps no object from being deleted, nor lets one go", async () => {
+  const containers = [{ name: "c", image: "i" }];
+  const spec = { nodeName: "n2", containers };
+  const [pod, node] = [`${NS}/pods/kept`, "/api/v1/nodes/n2"];
+  const metadata = { name: "kept", finalizers: ["batch.kubernetes.io/job-tracking"] };
+  await cluster.make(`${NS}/pods`, { metadata, spec });
+  const own = JSON.parse((await cluster.send("admin", node)).body) as { metadata: { uid: string } };
+  const owner = { apiVersion: "v1", kind: "Node", name: "n2", uid: own.metadata.uid };
+  const mirror = {
+    name: "mirror",
+    annotations: { "kubernetes.io/config.mirror": "x" },
+    ownerReferences: [{ ...owner, controller: true }],
+  };
+  const why = "is not allowed to modify finalizers";
+  for (const finalizers of [["evil.example/x"], []]) {
+    await refused(patch("n2/kubelet", `${pod}/status`, { metadata: { finalizers } }), why);
+  }
+  const kept = { metadata: { finalizers: ["evil.example/x"] } };
+  await refused(patch("n2/kubelet", node, kept), why);
+  await refused(patch("n2/kubelet", `${node}/status`, kept), why);
+  const made = (more: object) =>
+    create("n2/kubelet", { metadata: { ...mirror, ...more }, spec }, `${NS}/pods`);
+  await refused(made(kept.metadata), why);
+  await accepted(made({}));
+  await accepted(patch("n2/kubelet", `${pod}/status`, { status: { phase: "Running" } }));
+  await accepted(cluster.send("n2/kubelet", pod, { method: "DELETE" }));
+});
+
 it("an API server that starts again gives the nodes' users nothing more", async () => {
   const rules = async () => {
     const path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:r2k:csi-provisioner";
