@@ -1,3 +1,4 @@
+import type { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { LOGINS, REQUESTS, STREAMS } from "../limits.ts";
 import type { Forwards } from "./forwards.ts";
@@ -16,6 +17,12 @@ export class UnderWay {
   readonly streams = new Shares(STREAMS);
   readonly requests = new Shares(REQUESTS);
   readonly logins = new Shares(LOGINS);
+}
+
+/** Takes one of an owner's share, else throws `full`. Returns how to give it back, once. */
+export function takeOne(shares: Shares, name: string, full: HttpError): () => void {
+  if (!shares.fits({ name })) throw full;
+  return shares.take({ name });
 }
 
 /** Decides who may use a dashboard's server, and with which rights. */

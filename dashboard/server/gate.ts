@@ -1,16 +1,6 @@
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import type { Access, Session } from "./access.ts";
-
-/** Headers by which a request is judged, and the place that it was sent to. */
-export interface Asked {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  readonly isUpgrade: boolean;
-}
-
-/** The refusal of a request. */
-export type Refusal = { readonly status: 401 | 403; readonly why: string };
 
 /** The header with the session's secret: no form or link can set it. */
 export const SESSION_HEADER = "x-r2k-dashboard";
@@ -20,38 +10,36 @@ export const SESSION_PROTOCOL = "r2k.session.";
 /**
  * Judges a request before anything is read of it. A Host that is not the server's is DNS rebinding,
  * and a request that another site caused is refused, but for opening the page. The page's files are
- * everyone's; all else needs the session, which no cookie carries: the browser would send it to
- * other ports of the same address, among them those that lead to pods.
+ * everyone's, for which there is no session; all else needs one, which no cookie carries: the
+ * browser would send it to other ports of the same address, among them those that lead to pods.
+ * Throws HttpError for a request that is refused.
  */
-export async function judge(
-  asked: Asked,
+export async function admit(
+  { headers, url = "/" }: IncomingMessage,
+  isUpgrade: boolean,
   access: Access,
   port: number,
-): Promise<Refusal | { readonly session: Session | undefined }> {
-  const { headers, path } = asked;
-  const host = headers.host ?? "";
-  if (!access.isOwnName(host, port)) {
-    return { status: 403, why: "this name is not the dashboard's" };
-  }
-  const { origin } = headers;
-  if (origin !== undefined && origin.replace(/^https?:\/\//, "") !== host) {
-    return { status: 403, why: "this request comes from another site" };
-  }
+): Promise<Session | undefined> {
+  const { host = "", origin } = headers;
+  if (!access.isOwnName(host, port)) throw new HttpError(403, "this name is not the dashboard's");
   const site = headers["sec-fetch-site"];
+  const path = pathOf({ url });
   const opens = path === "/" && (site === "none" || headers["sec-fetch-dest"] === "document");
-  if (site !== undefined && site !== "same-origin" && !opens) {
-    return { status: 403, why: "this request comes from another site" };
-  }
-  if (asked.isUpgrade && origin === undefined) {
-    return { status: 403, why: "a stream needs an Origin" };
-  }
+  const isForeign =
+    (origin !== undefined && origin.replace(/^https?:\/\//, "") !== host) ||
+    (site !== undefined && site !== "same-origin" && !opens);
+  if (isForeign) throw new HttpError(403, "this request comes from another site");
+  if (isUpgrade && origin === undefined) throw new HttpError(403, "a stream needs an Origin");
   const isPage = !path.startsWith("/kube/") && !path.startsWith("/forwards");
-  if (isPage && !asked.isUpgrade) return { session: undefined };
-  const given = asked.isUpgrade ? offered(headers) : headers[SESSION_HEADER];
+  if (isPage && !isUpgrade) return undefined;
+  const given = isUpgrade ? offered(headers) : headers[SESSION_HEADER];
   const session = typeof given === "string" ? await access.sessionOf(given) : undefined;
-  if (session) return { session };
-  return { status: 401, why: `this browser has no session: ${access.remedy}` };
+  if (session) return session;
+  throw new HttpError(401, `this browser has no session: ${access.remedy}`);
 }
+
+/** The place that a request was sent to, without its query. */
+export const pathOf = ({ url = "/" }: Pick<IncomingMessage, "url">): string => url.split("?")[0]!;
 
 function offered(headers: IncomingHttpHeaders): string | undefined {
   const protocols = (headers["sec-websocket-protocol"] ?? "").split(/, */);
@@ -60,8 +48,8 @@ function offered(headers: IncomingHttpHeaders): string | undefined {
     ?.slice(SESSION_PROTOCOL.length);
 }
 
-/** Headers of every answer; the page loads nothing from elsewhere and runs no text. */
-export function pageHeaders(nonce: string): Record<string, string> {
+/** The page's policy: it loads nothing from elsewhere and runs no text. */
+export function policyOf(nonce: string): Record<string, string> {
   return {
     "content-security-policy": [
       "default-src 'none'",
@@ -73,7 +61,6 @@ export function pageHeaders(nonce: string): Record<string, string> {
       "form-action 'none'",
       "frame-ancestors 'none'",
     ].join("; "),
-    ...SAFE_HEADERS,
   };
 }
 

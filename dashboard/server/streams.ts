@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
 import { paced } from "@raft2kube/streaming/paced.ts";
-import { endRefused } from "@raft2kube/streaming/upgrade.ts";
 import { WebSocket, WebSocketServer } from "ws";
 import { MESSAGE_BYTES_MAX, WAITING_BYTES_MAX } from "../limits.ts";
-import type { Session } from "./access.ts";
+import { type Session, takeOne } from "./access.ts";
 import { SESSION_PROTOCOL } from "./gate.ts";
 import { textOf, type Upstream } from "./upstream.ts";
 
@@ -37,24 +37,17 @@ export class Streams {
     this.#open = open;
   }
 
-  /** Serves an upgrade that the gate has admitted. */
+  /** Serves an upgrade that the gate has admitted. Throws HttpError for one that is refused. */
   serve(request: IncomingMessage, socket: Duplex, head: Buffer, { user, upstream }: Session): void {
     const [, kind, path = ""] = /^\/(stream|socket)(\/.*)$/.exec(request.url ?? "") ?? [];
-    const owner = { name: user };
-    const isFull = !this.#open.fits(owner);
-    if (kind === undefined || isFull) {
-      endRefused(socket, `HTTP/1.1 ${isFull ? 503 : 404} Refused\r\nConnection: close\r\n\r\n`);
-      return;
-    }
+    if (kind === undefined) throw new HttpError(404, "there is no such stream");
+    const giveBack = takeOne(this.#open, user, new HttpError(503, "too many streams: end some"));
+    socket.once("close", giveBack);
     if (head.length > 0) socket.unshift(head);
     this.#server.handleUpgrade(request, paced(socket), Buffer.alloc(0), (page) => {
       page.on("error", () => page.terminate());
-      const giveBack = this.#open.take(owner);
       const gone = new AbortController();
-      page.once("close", () => {
-        gone.abort();
-        giveBack();
-      });
+      page.once("close", () => gone.abort());
       const served =
         kind === "stream"
           ? this.#stream(page, path, upstream, gone.signal)
