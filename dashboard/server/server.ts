@@ -163,20 +163,22 @@ export class DashboardServer {
       const value = request.headers[name];
       if (typeof value === "string") headers[name] = value;
     }
-    const { method = "GET" } = request;
-    const path = request.url!.slice("/kube".length);
-    const answered = await upstream.send(method, path, headers, {
+    const { method = "GET", url = "" } = request;
+    const answered = await upstream.send({
+      method,
+      path: url.slice("/kube".length),
+      headers,
       signal: gone.signal,
       ...(framing ? { body: bounded(request) } : {}),
     });
     const { date, "content-type": type = "text/plain" } = answered.headers;
-    response.writeHead(answered.statusCode ?? 502, {
+    response.writeHead(answered.status, {
       ...SAFE_HEADERS,
       "content-security-policy": SANDBOXED,
       "content-type": type,
       ...(date ? { "x-server-date": date } : {}),
     });
-    pipeline(answered, response, () => answered.destroy());
+    pipeline(answered.body, response, () => answered.body.destroy());
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {

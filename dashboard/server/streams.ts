@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import type { Duplex } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Shares } from "@raft2kube/std/shares.ts";
@@ -68,14 +68,19 @@ export class Streams {
   ): Promise<void> {
     const plain = path.replace(/[?&]table=1$/, "");
     const accept = plain === path ? "*/*" : TABLE;
-    const answer = await upstream.send("GET", plain, { accept }, { signal: gone });
-    answer.once("error", (error) => end(page, GONE, error.message));
-    if (answer.statusCode !== 200) return end(page, refusedBy(answer), await refusalOf(answer));
-    answer.on("data", (part: Buffer) => {
-      page.send(part, () => page.bufferedAmount < WAITING_BYTES_MAX && answer.resume());
-      if (page.bufferedAmount > WAITING_BYTES_MAX) answer.pause();
+    const { status, body } = await upstream.send({
+      method: "GET",
+      path: plain,
+      headers: { accept },
+      signal: gone,
     });
-    answer.once("end", () => page.close(1_000));
+    body.once("error", (error) => end(page, GONE, error.message));
+    if (status !== 200) return end(page, REFUSED + status, await refusalOf(status, body));
+    body.on("data", (part: Buffer) => {
+      page.send(part, () => page.bufferedAmount < WAITING_BYTES_MAX && body.resume());
+      if (page.bufferedAmount > WAITING_BYTES_MAX) body.pause();
+    });
+    body.once("end", () => page.close(1_000));
   }
 
   async #socket(page: WebSocket, path: string, upstream: Upstream): Promise<void> {
@@ -85,8 +90,9 @@ export class Streams {
     if (page.readyState !== WebSocket.OPEN) server.terminate();
     server.on("error", (error) => end(page, GONE, error.message));
     server.on("unexpected-response", (_, answer) => {
-      refusalOf(answer).then(
-        (why) => end(page, refusedBy(answer), why),
+      const { statusCode = 500 } = answer;
+      refusalOf(statusCode, answer).then(
+        (why) => end(page, REFUSED + statusCode, why),
         () => end(page, GONE, "no answer"),
       );
     });
@@ -113,13 +119,11 @@ function relay(from: WebSocket, to: WebSocket): void {
   });
 }
 
-const refusedBy = ({ statusCode = 500 }: IncomingMessage): number => REFUSED + statusCode;
-
 /** The API server's own words about why it refuses. */
-async function refusalOf(answer: IncomingMessage): Promise<string> {
+async function refusalOf(status: number, answer: Readable): Promise<string> {
   const text = await textOf(answer, REFUSAL_BYTES_MAX);
   const message = /"message":\s*("(?:[^"\\]|\\.)*")/.exec(text)?.[1];
-  return message ? (JSON.parse(message) as string) : `${answer.statusCode} ${text}`;
+  return message ? (JSON.parse(message) as string) : `${status} ${text}`;
 }
 
 function end(page: WebSocket, code: number, why: string): void {

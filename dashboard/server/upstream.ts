@@ -1,23 +1,19 @@
-import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import { type AgentOptions, request as httpsRequest, Agent as TlsAgent } from "node:https";
-import { pipeline, type Readable } from "node:stream";
-import { TransportError } from "@raft2kube/client-kube/errors.ts";
+import type { Agent } from "node:http";
+import type { Readable } from "node:stream";
 import {
   type KubeConnection,
   type TokenReader,
   tokenReader,
 } from "@raft2kube/client-kube/transport/credentials.ts";
+import { agentOf, http1Transport } from "@raft2kube/client-kube/transport/http1.ts";
+import type {
+  HttpRequest,
+  HttpResponse,
+  Transport,
+} from "@raft2kube/client-kube/transport/transport.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { WebSocket } from "ws";
 import { ANSWER_TIMEOUT_MS, MESSAGE_BYTES_MAX, REVIEW_BYTES_MAX } from "../limits.ts";
-
-/** The parts of a request besides its headers. */
-export interface Sending {
-  /** A stream needs a header for its length, or for its transfer in chunks. */
-  readonly body?: Readable | string;
-  /** Ends the request and its answer. */
-  readonly signal?: AbortSignal;
-}
 
 /** Reads a text, of which no part is read after so many characters. */
 export async function textOf(stream: Readable, chars_max: number): Promise<string> {
@@ -34,7 +30,7 @@ export class Upstream {
   readonly #connection: KubeConnection;
   readonly #token: TokenReader | undefined;
   readonly #clock: Clock;
-  readonly #agent: Agent;
+  readonly #transport: Transport;
   /** The agent of other users, whose requests share no connections. */
   readonly #once: Agent;
 
@@ -43,11 +39,10 @@ export class Upstream {
     this.#connection = connection;
     this.#clock = clock;
     this.#token = connection.token === undefined ? undefined : tokenReader(connection.token, clock);
-    const { server, ca, cert, key } = connection;
-    const agentOf = (options: AgentOptions) =>
-      server.startsWith("http:") ? new Agent(options) : new TlsAgent(options);
-    this.#agent = agent ?? agentOf({ keepAlive: true, maxFreeSockets: 8, ca, cert, key });
-    this.#once = agent ?? agentOf({ keepAlive: false, ca });
+    const { server, ca } = connection;
+    const kept = agent ?? agentOf(connection, { keepAlive: true, maxFreeSockets: 8 });
+    this.#transport = http1Transport(connection, clock, kept);
+    this.#once = agent ?? agentOf({ server, ca }, { keepAlive: false });
   }
 
   /**
@@ -62,49 +57,29 @@ export class Upstream {
   /** Creates an object; resolves with the answer, which is JSON. */
   async post(path: string, object: object): Promise<{ status: number; body: unknown }> {
     const headers = { "content-type": "application/json", accept: "application/json" };
-    const answer = await this.send("POST", path, headers, { body: JSON.stringify(object) });
-    const text = await textOf(answer, REVIEW_BYTES_MAX);
-    return { status: answer.statusCode ?? 0, body: JSON.parse(text) };
+    const sent = { method: "POST", path, headers, body: JSON.stringify(object) };
+    const answer = await this.send(sent);
+    const text = await textOf(answer.body, REVIEW_BYTES_MAX);
+    return { status: answer.status, body: JSON.parse(text) };
   }
 
   /** Sends a request; resolves with the head of the answer. Throws when it is ended before. */
-  async send(
-    method: string,
-    path: string,
-    headers: Record<string, string>,
-    { body, signal }: Sending = {},
-  ): Promise<IncomingMessage> {
-    const url = this.#url(path);
-    const all = { ...headers, ...(await this.#authorization()) };
-    return new Promise((resolve, reject) => {
-      const { tlsServerName: servername } = this.#connection;
-      const request = url.protocol === "http:" ? httpRequest : httpsRequest;
-      const call = request(url, {
-        method,
-        headers: all,
-        agent: this.#agent,
-        signal,
-        ...(servername ? { servername } : {}),
-      });
-      call.setTimeout(ANSWER_TIMEOUT_MS, () => {
-        call.destroy(new TransportError("ETIMEDOUT", `${method} ${path}: no answer in time`));
-      });
-      call.once("response", (answer) => {
-        // A watch may be silent for long; the server ends it.
-        call.setTimeout(0);
-        if (answer.statusCode === 401) this.#token?.rejected();
-        resolve(answer);
-      });
-      call.on("error", reject);
-      if (typeof body === "object") pipeline(body, call, () => undefined);
-      else call.end(body);
+  async send(request: Omit<HttpRequest, "timeout_ms">): Promise<HttpResponse> {
+    const headers = { ...request.headers, ...(await this.#authorization()) };
+    const answer = await this.#transport.send({
+      ...request,
+      headers,
+      timeout_ms: ANSWER_TIMEOUT_MS,
     });
+    if (answer.status === 401) this.#token?.rejected();
+    return answer;
   }
 
   /** Opens a WebSocket; the caller listens to its events. */
   async socket(path: string, protocol: string): Promise<WebSocket> {
-    const url = this.#url(path);
-    url.protocol = url.protocol === "http:" ? "ws:" : "wss:";
+    const base = this.#connection.server.replace(/^http/, "ws").replace(/\/$/, "");
+    const url = new URL(base + path);
+    if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
     const { ca, cert, key, tlsServerName: servername } = this.#connection;
     const authorization = await this.#authorization();
     const socket = new WebSocket(url, protocol, {
@@ -122,18 +97,11 @@ export class Upstream {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#transport.close();
     this.#once.destroy();
   }
 
   async #authorization(): Promise<Record<string, string>> {
     return this.#token ? { authorization: `Bearer ${await this.#token.read()}` } : {};
-  }
-
-  #url(path: string): URL {
-    const base = this.#connection.server.replace(/\/$/, "");
-    const url = new URL(base + path);
-    if (url.origin !== new URL(base).origin) throw new TypeError(`"${path}" is no path`);
-    return url;
   }
 }

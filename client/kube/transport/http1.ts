@@ -1,4 +1,6 @@
 import * as http from "node:http";
+import * as https from "node:https";
+import { pipeline, Readable } from "node:stream";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
 import { STALE_CONNECTION, TransportError } from "../errors.ts";
@@ -6,20 +8,27 @@ import { SOCKETS_MAX } from "../limits.ts";
 import type { KubeConnection } from "./credentials.ts";
 import { type HttpRequest, type HttpResponse, readBody, type Transport } from "./transport.ts";
 
-/** HTTP/1.1 without TLS, connections kept for the next request. */
-export function http1Transport(connection: KubeConnection, clock: Clock): Transport {
+/** HTTP/1.1; an agent that keeps connections for the next request, or another `agent`, has them. */
+export function http1Transport(
+  connection: KubeConnection,
+  clock: Clock,
+  agent = agentOf(connection, { keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: 8 }),
+): Transport {
   const url = new URL(connection.server);
-  const agent = new http.Agent({ keepAlive: true, maxSockets: SOCKETS_MAX, maxFreeSockets: 8 });
+  const secure = url.protocol === "https:";
   const prefix = url.pathname.replace(/\/$/, "");
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const port = url.port || 80;
+  const port = url.port || (secure ? 443 : 80);
+  const { tlsServerName: servername } = connection;
+  const to = { host, port, agent, ...(servername ? { servername } : {}) };
   const send = (
     { method, path, headers, body, signal, timeout_ms }: HttpRequest,
     whole: boolean,
   ): Promise<HttpResponse> =>
     new Promise((resolve, reject) => {
       const what = `${method} ${connection.server}${path}`;
-      const call = http.request({ host, port, agent, method, path: prefix + path, headers });
+      const { request } = secure ? https : http;
+      const call = request({ ...to, method, path: prefix + path, headers });
       let answered: http.IncomingMessage | undefined;
       // Not `call` once there is an answer: Node would end a body of unknown length as if whole.
       const abort = () => {
@@ -45,7 +54,8 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
       });
       if (signal?.aborted) return abort();
       signal?.addEventListener("abort", abort, { once: true });
-      call.end(body);
+      if (body instanceof Readable) pipeline(body, call, () => undefined);
+      else call.end(body);
     });
   return {
     send: (request) => send(request, false),
@@ -56,6 +66,12 @@ export function http1Transport(connection: KubeConnection, clock: Clock): Transp
     },
     close: () => agent.destroy(),
   };
+}
+
+/** Returns what has the connections to a server, with the client certificate of its user. */
+export function agentOf({ server, ca, cert, key }: KubeConnection, options: https.AgentOptions) {
+  const secure = server.startsWith("https:");
+  return secure ? new https.Agent({ ...options, ca, cert, key }) : new http.Agent(options);
 }
 
 function transportError(error: Error, what: string, reused: boolean): TransportError {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import * as http2 from "node:http2";
-import { Readable } from "node:stream";
+import { pipeline, Readable } from "node:stream";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { codeOf, messageOf } from "@raft2kube/std/errors.ts";
 import { REFUSED_STREAM, STALE_CONNECTION, TransportError } from "../errors.ts";
@@ -177,7 +177,8 @@ function exchange(
     if (state === "answered") reject(cut());
     if (state === "sent") reject(failed(undefined));
   });
-  if (body !== undefined) stream.end(body);
+  if (body instanceof Readable) pipeline(body, stream, () => undefined);
+  else if (body !== undefined) stream.end(body);
 }
 
 /**

@@ -9,7 +9,8 @@ export interface HttpRequest {
   /** Path and query, already encoded. */
   path: string;
   headers: Record<string, string>;
-  body?: string | Buffer | undefined;
+  /** A stream needs a header for its length, or for its transfer in HTTP/1.1's chunks. */
+  body?: string | Buffer | Readable | undefined;
   /** Ends the request, in any stage. */
   signal?: AbortSignal | undefined;
   /** Time until the answer's head has come; until all of it has, in `fetch`. */
