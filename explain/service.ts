@@ -9,8 +9,8 @@ export interface ServiceFacts {
   readonly service: Service;
   readonly pods: readonly Pod[];
   readonly slices: readonly EndpointSlice[];
-  /** Explains one of the pods. */
-  explain(pod: Pod): Explanation;
+  /** The explanation of the first of its pods that has not ended. */
+  readonly why?: Explanation | undefined;
 }
 
 /** Explains why a Service answers or does not. */
@@ -35,7 +35,7 @@ export function explainService(facts: ServiceFacts): Explanation {
 }
 
 function explainSelected(
-  { service, pods, slices, explain }: ServiceFacts,
+  { service, pods, slices, why }: ServiceFacts,
   selector: Readonly<Record<string, string>>,
   ready: readonly string[],
 ): Explanation {
@@ -44,8 +44,8 @@ function explainSelected(
   const matching = pods.filter((pod) => selects(service, pod));
   if (matching.length === 0) {
     if (ready.length > 0) return answering(service, ready);
-    const why = `no pod of namespace ${namespace} has the labels ${text} of its selector`;
-    return wrong(`Service ${name} has no answer: ${why}`, nearest(service, pods, selector));
+    const none = `no pod of namespace ${namespace} has the labels ${text} of its selector`;
+    return wrong(`Service ${name} has no answer: ${none}`, nearest(service, pods, selector));
   }
   if (ready.length > 0) return explainPorts(service, matching, slices) ?? answering(service, ready);
   const live = matching.filter(isPodActive);
@@ -56,13 +56,11 @@ function explainSelected(
     );
   }
   const isReady = live.filter(isPodReady);
-  if (isReady.length === 0) {
-    const first = explain(live[0]!);
-    const remedy = first.remedy ?? "wait until it is ready";
+  if (isReady.length === 0 && why) {
     const many =
       live.length === 1 ? "its only pod is not ready" : `none of its ${live.length} pods is ready`;
-    const sentence = `Service ${name} has no answer: ${many}: ${first.sentence}`;
-    return first.state === "waiting" ? waiting(sentence, remedy) : wrong(sentence, remedy);
+    const sentence = `Service ${name} has no answer: ${many}: ${why.sentence}`;
+    return { ...why, sentence, remedy: why.remedy ?? "wait until it is ready" };
   }
   return (
     explainPorts(service, isReady, slices) ??

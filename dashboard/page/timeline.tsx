@@ -1,5 +1,5 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { isForbidden, KubeError, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { type ResourceType, resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import {
@@ -10,11 +10,12 @@ import {
   PODS,
   REPLICA_SETS,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { Facts } from "@raft2kube/explain/facts.ts";
 import type { Dated } from "@raft2kube/explain/moment.ts";
 import { familyOf, type Report, timelineOf } from "@raft2kube/explain/timeline.ts";
 import type { Traces } from "@raft2kube/explain/traced-moments.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
-import { get, resource } from "./api.ts";
+import { get, kube } from "./api.ts";
 import type { Target } from "./kinds.ts";
 import { Problem, useAsked } from "./widgets.tsx";
 
@@ -51,26 +52,17 @@ const NO_TRACES: readonly number[] = [403, 404, 503];
 /** The steps that followed from an object's last apply: writes, scheduling, the kubelet's. */
 export default function Timeline({ object, kind }: Target) {
   const [found, problem] = useAsked(async () => {
-    const { namespace } = object.metadata;
-    const unseen: string[] = [];
-    const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> => {
-      // A server without a kind has none of it.
-      const listed = undefinedIfNotFound(resource<T>(type).list({ namespace, limit: OBJECTS_MAX }));
-      const items = listed.then((list) => list?.items ?? []);
-      const seen = await tolerate(items, isForbidden);
-      if (!seen) unseen.push(type.plural);
-      return seen ?? [];
-    };
-    const made = await Promise.all(
-      MADE.map(async (type) =>
-        (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
-      ),
+    const facts = new Facts(kube, object.metadata.namespace ?? "");
+    const list = async <T extends KubeObject>(type: ResourceType): Promise<T[]> =>
+      (await facts.all<T>(type, { limit: OBJECTS_MAX })) ?? [];
+    const made = MADE.map(async (type) =>
+      (await list(type)).map((each) => ({ ...each, kind: type.kind ?? "" })),
     );
-    const events = await list<Report>(EVENTS);
-    const [first, others] = [{ ...object, kind: kind.kind } as Dated, made.flat() as Dated[]];
+    const [events, ...objects] = await Promise.all([list<Report>(EVENTS), ...made]);
+    const [first, others] = [{ ...object, kind: kind.kind } as Dated, objects.flat() as Dated[]];
     const traces = await tracesOf(familyOf(first, others));
     const moments = timelineOf(first, others, events, traces);
-    return { moments, isTraced: traces.length > 0, unseen };
+    return { moments, isTraced: traces.length > 0, unseen: [...facts.unseen] };
   }, [object]);
   const { moments = [], isTraced = true, unseen = [] } = found ?? {};
   const start_ms = moments[0]?.at_ms ?? 0;
@@ -78,7 +70,7 @@ export default function Timeline({ object, kind }: Target) {
     <>
       <Problem text={problem} />
       <Problem text={unseen.length > 0 ? `You may not list ${unseen.join(", ")}` : undefined} />
-      {isTraced ? undefined : (
+      {!isTraced && (
         <p class="soft">
           Most times are whole seconds: no traces are kept, or you may not see them. A cluster keeps
           them that is started by r2k start --traces.
