@@ -7,6 +7,7 @@ test("what others wrote does not act on the terminal", () => {
   const titled = "a\u001b]0;title\u0007b\u009b31mc\rd";
   expect(printable(titled)).toBe("a\\x1b]0;title\\x07b\\x9b31mc\\x0dd");
   expect(printable("größe\n\tβ 😀")).toBe("größe\n\tβ 😀");
+  expect(printable("a\u202eb\u200bc\u2028d")).toBe("a\\u202eb\\u200bc\\u2028d");
   const written = vi.spyOn(process.stderr, "write").mockReturnValue(true);
   try {
     reportFailure(new Error(titled));

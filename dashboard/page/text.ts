@@ -1,15 +1,5 @@
+import { printable } from "@raft2kube/std/printable.ts";
 import { options, type VNode } from "preact";
-
-/** Control characters, those that reorder the text around them, and those without a width. */
-const UNSEEN = /[^\P{Cc}\n\t]|\p{Cf}|[\u2028\u2029]/gu;
-
-/** A text that others wrote, with what is not seen in it made visible: ESC becomes ␛. */
-const printable = (text: string): string =>
-  text.replace(UNSEEN, (char) => {
-    const code = char.codePointAt(0)!;
-    if (code < 0x20) return String.fromCharCode(0x24_00 + code);
-    return `\\u${code.toString(16).padStart(4, "0")}`;
-  });
 
 const shown = (child: unknown): unknown =>
   typeof child === "string" ? printable(child) : Array.isArray(child) ? child.map(shown) : child;

@@ -235,7 +235,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
       message: `${HTML} \u001b]0;run\u0007 \u202ereversed`,
     });
     await page.go("kind=pods&of=default&name=first");
-    await page.shows(`${HTML} ␛]0;run␇ \\u202ereversed`);
+    await page.shows(`${HTML} \\x1b]0;run\\x07 \\u202ereversed`);
     expect(await browser.evaluate<string>("document.title")).toBe("raft2kube");
     expect(await browser.evaluate<number>("document.images.length")).toBe(0);
   });
@@ -258,7 +258,7 @@ describe("bad input", { timeout: TIMEOUT_MS }, () => {
     const headers = { "content-type": "application/merge-patch+json" };
     await own.ask(`${pods}/sly/status`, { method: "PATCH", body: { status }, headers });
     await page.go("kind=pods&of=default&name=sly");
-    await page.shows(/no ␛\[31m node \\u2066at all[^]*no ␛\[31m node \\u2066at all/);
+    await page.shows(/no \\x1b\[31m node \\u2066at all[^]*no \\x1b\[31m node \\u2066at all/);
   });
 
   it("counts ages by the server's clock, in a browser that is three days ahead", async () => {
