@@ -23,66 +23,66 @@ export interface PathFacts {
   readonly slices: readonly EndpointSlice[];
   /** The pod that is sent to, where it is not a Service. */
   readonly pod?: Pod;
-  readonly clusterDomain?: string;
 }
 
 /** The way of a packet: names, rules, overlay, bridge. */
-export function pathOf({ from, nodes, service, slices, pod, clusterDomain }: PathFacts): Path {
-  if (pod) {
-    const { podIP = "" } = pod.status ?? {};
-    const none = { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
-    if (podIP === "") return none;
-    const last = arrival(from, nodes, podIP, pod.spec.nodeName, pod.metadata.name ?? "");
-    return { steps: [leaving(from), ...last], addresses: [podIP] };
-  }
-  const {
-    metadata: { name = "", namespace = "" },
-    spec,
-  } = service!;
+export const pathOf = (facts: PathFacts): Path =>
+  facts.pod ? pathToPod(facts, facts.pod) : pathToService(facts, facts.service!);
+
+function pathToPod(facts: PathFacts, { metadata, spec, status }: Pod): Path {
+  const { podIP = "" } = status ?? {};
+  if (podIP === "")
+    return { steps: [{ where: "pod", what: "it has no address yet" }], addresses: [] };
+  const last = arrival(facts, spec.nodeName, `${metadata.name} at ${podIP}`, podIP);
+  return { steps: [leaving(facts), ...last], addresses: [podIP] };
+}
+
+function pathToService(facts: PathFacts, { metadata, spec }: Service): Path {
   const { clusterIP = "", ports = [], externalName, type } = spec;
-  const domain = `${name}.${namespace}.svc.${clusterDomain ?? "cluster.local"}`;
+  const domain = `${metadata.name}.${metadata.namespace}.svc.cluster.local`;
   if (type === "ExternalName") {
     const what = `${domain} is an alias of ${externalName}: the packet leaves the cluster`;
     return { steps: [{ where: "DNS", what }], addresses: [] };
   }
-  const endpoints = readyEndpoints(slices);
+  const endpoints = readyEndpoints(facts.slices);
   const headless = clusterIP === "None" || clusterIP === "";
   const count = endpoints.length;
-  const shown = endpoints.slice(0, ENDPOINTS_SHOWN);
   const answer = headless ? `the addresses of its ${count} ready pods` : clusterIP;
-  const steps = [{ where: "DNS", what: `${domain} is ${answer}` }, leaving(from)];
+  const steps = [{ where: "DNS", what: `${domain} is ${answer}` }, leaving(facts)];
   if (!headless) {
     const listed = ports.map(({ port, protocol = "TCP" }) => `${port}/${protocol}`).join(", ");
     const taken = `one of ${count} endpoints takes its place`;
     const fate = count === 0 ? "refused, for no endpoint is ready" : taken;
-    steps.push({ where: `rules of ${from}`, what: `${clusterIP} port ${listed}: ${fate}` });
+    steps.push({ where: `rules of ${facts.from}`, what: `${clusterIP} port ${listed}: ${fate}` });
   }
-  for (const { addresses, nodeName, targetRef, ports: own } of shown) {
-    const name = targetRef?.name ?? "an address without a pod";
+  const found = headless ? [] : [clusterIP];
+  for (const { addresses, nodeName, targetRef, ports: own } of endpoints.slice(
+    0,
+    ENDPOINTS_SHOWN,
+  )) {
+    const [address = ""] = addresses;
     const at = own.map(({ port }) => port).join(", ");
-    steps.push(...arrival(from, nodes, addresses[0] ?? "", nodeName, name, at));
+    const to = `${targetRef?.name ?? "an address without a pod"} at ${address}${at && ` port ${at}`}`;
+    steps.push(...arrival(facts, nodeName, to, address));
+    found.push(address);
   }
-  const rest = count - shown.length;
+  const rest = count - ENDPOINTS_SHOWN;
   if (rest > 0) steps.push({ where: "endpoints", what: `and ${rest} more` });
-  const found = shown.map(({ addresses }) => addresses[0] ?? "");
-  return { steps, addresses: [...(headless ? [] : [clusterIP]), ...found] };
+  return { steps, addresses: found };
 }
 
-const leaving = (from: string): Step => ({
+const leaving = ({ from }: PathFacts): Step => ({
   where: from,
   what: "a pod's eth0, its veth pair, and the node's bridge",
 });
 
 /** The last steps: by the bridge on the same node, else over to the node of the pod. */
 function arrival(
-  from: string,
-  nodes: readonly Node[],
-  address: string,
+  { from, nodes }: PathFacts,
   nodeName: string | undefined,
-  name: string,
-  ports = "",
+  to: string,
+  address: string,
 ): Step[] {
-  const to = `${name} at ${address}${ports && ` port ${ports}`}`;
   if (nodeName === undefined) return [{ where: "network", what: `routed to ${to}` }];
   if (nodeName === from) return [{ where: from, what: `by the bridge to ${to}` }];
   const node = nodes.find(({ metadata }) => metadata.name === nodeName);
