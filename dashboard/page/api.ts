@@ -132,39 +132,29 @@ async function* partsOf(
   socket: WebSocket,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let [waiting_bytes, isFull] = [0, false];
-  let end: CloseEvent | undefined;
-  let wake = () => {};
-  socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
-    parts.push(new Uint8Array(data));
-    waiting_bytes += data.byteLength;
-    isFull ||= waiting_bytes > WAITING_BYTES_MAX;
-    if (isFull) socket.close();
-    wake();
-  };
-  socket.onclose = (event) => {
-    end = event;
-    wake();
-  };
+  const queue = new ByteLengthQueuingStrategy({ highWaterMark: WAITING_BYTES_MAX });
   const close = () => socket.close();
+  const start = (parts: ReadableStreamDefaultController<Uint8Array>) => {
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => {
+      if (parts.desiredSize! > 0) return parts.enqueue(new Uint8Array(data));
+      const remedy = "more came than this page can read: ask for less";
+      socket.onclose = null;
+      parts.error(new TransportError("ETOOBIG", remedy));
+    };
+    socket.onclose = ({ code, reason: message }) => {
+      if (code === ENDED) parts.close();
+      else if (code < REFUSED + 100) {
+        parts.error(new TransportError("EGONE", message || "the connection was lost"));
+      } else parts.error(new KubeError({ code: code - REFUSED, message }));
+    };
+  };
+  const reader = new ReadableStream({ start }, queue).getReader();
   signal?.addEventListener("abort", close);
   if (signal?.aborted) close();
   try {
-    while (!end || parts.length > 0) {
-      const part = parts.shift();
-      waiting_bytes -= part?.byteLength ?? 0;
-      if (part) yield part;
-      else await new Promise<void>((resolve) => (wake = resolve));
-    }
-    const { code, reason: message } = end;
-    if (isFull) {
-      throw new TransportError("ETOOBIG", "more came than this page can read: ask for less");
-    }
-    if (code >= REFUSED + 100) throw new KubeError({ code: code - REFUSED, message });
-    if (code !== ENDED) throw new TransportError("EGONE", message || "the connection was lost");
+    for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
   } finally {
     signal?.removeEventListener("abort", close);
-    socket.close();
+    close();
   }
 }
