@@ -1,5 +1,4 @@
 import type { Event } from "@raft2kube/api/gen/core/v1.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { EVENTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { EXPLAINED, explain } from "@raft2kube/explain/gather.ts";
 import { own } from "@raft2kube/std/own.ts";
@@ -12,10 +11,18 @@ import { Ports } from "./forwards.tsx";
 import { isOf, type Target } from "./kinds.ts";
 import { useLive } from "./live.ts";
 import { Logs, SelectedLogs } from "./logs.tsx";
-import { openObject } from "./place.ts";
-import { age, Dialog, Facts, later, Problem, Status, Tabs, useAsked, Why } from "./widgets.tsx";
-
-type Condition = { type: string; status: string; message?: string };
+import {
+  age,
+  Dialog,
+  Facts,
+  later,
+  ObjectLink,
+  Problem,
+  Status,
+  Tabs,
+  useAsked,
+  Why,
+} from "./widgets.tsx";
 
 const isPod = isOf("pods");
 
@@ -94,17 +101,12 @@ function Overview({ kind, kinds, object }: Target) {
     () => resource<Event>(EVENTS).list({ namespace, fieldSelector, limit: 100 }),
     [object],
   );
-  const conditions = object.status?.["conditions"] as Condition[] | undefined;
-  const owner = (word: string, named: string) => {
+  const conditions = object.status?.["conditions"] as Note[] | undefined;
+  const owners = ownerReferences.map(({ kind: word, name: named }) => {
     const found = kinds.find((each) => each.kind === word);
-    if (!found) return named;
-    const within = found.namespaced ? namespace : undefined;
-    return (
-      <button class="link" onClick={() => openObject(groupResourceOf(found), within, named)}>
-        {named}
-      </button>
-    );
-  };
+    const link = found && <ObjectLink kind={found} namespace={namespace} name={named} />;
+    return ["Owner", [word, " ", link ?? named]] as const;
+  });
   return (
     <>
       <Why of={why} />
@@ -113,40 +115,28 @@ function Overview({ kind, kinds, object }: Target) {
         of={[
           ...(namespace ? [["Namespace", namespace] as const] : []),
           ["Age", age(metadata.creationTimestamp)],
-          ...ownerReferences.map((each) => {
-            return ["Owner", [each.kind, " ", owner(each.kind, each.name)]] as const;
-          }),
+          ...owners,
           ["Labels", Object.entries(labels).map((pair) => <code>{pair.join("=")}</code>)],
         ]}
       />
       {isPod({ kind }) && <Ports pod={object} />}
-      {conditions && (
-        <Notes title="Conditions" of={conditions.map((each) => ({ ...each, name: each.type }))} />
-      )}
+      {conditions && <Notes title="Conditions" of={conditions} />}
       <Problem text={unlisted} />
-      {events && (
-        <Notes
-          title="Events"
-          of={events.items.map((each) => ({ ...each, status: each.type, name: each.reason }))}
-        />
-      )}
+      {events && <Notes title="Events" of={events.items} />}
     </>
   );
 }
 
-type Note = {
-  status?: string | undefined;
-  name?: string | undefined;
-  message?: string | undefined;
-};
+/** A condition, or an event, whose type is its status. */
+type Note = { type?: string; status?: string; reason?: string; message?: string };
 
 const Notes = ({ title, of }: { title: string; of: readonly Note[] }) => (
   <>
     <h3>{title}</h3>
     <ul class="events">
-      {of.map(({ status = "", name = "", message = "" }) => (
+      {of.map(({ type = "", status, reason = "", message = "" }) => (
         <li>
-          <Status text={status} /> <b>{name}</b> {message}
+          <Status text={status ?? type} /> <b>{status ? type : reason}</b> {message}
         </li>
       ))}
       {of.length === 0 && <li>none</li>}

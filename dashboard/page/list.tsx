@@ -1,11 +1,10 @@
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
-import { go, openObject } from "./place.ts";
+import { go } from "./place.ts";
 import { LiveTable, type Row } from "./table.ts";
-import { age, Dialog, Problem, Status } from "./widgets.tsx";
+import { age, Dialog, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
 const SPARE_ROWS = 12;
@@ -170,13 +169,16 @@ interface RowProps {
 
 /** A row of the table, which is drawn again when it changes alone, not with each scroll. */
 function RowView({ kind, row, columns, showsSpace, aged }: RowProps) {
+  const cell = (name: string, text: string) => {
+    if (name === "Age") return aged || text;
+    if (name !== "Name") return <Status text={text} />;
+    return <ObjectLink kind={kind} namespace={row.namespace} name={row.name} />;
+  };
   const draw = () => (
     <tr>
       {showsSpace && <td>{row.namespace}</td>}
       {columns.map(({ name, i }) => (
-        <td>
-          <Cell kind={kind} row={row} name={name} aged={aged} value={row.cells[i]} />
-        </td>
+        <td>{cell(name, String(row.cells[i] ?? ""))}</td>
       ))}
     </tr>
   );
@@ -193,19 +195,4 @@ function move(event: KeyboardEvent & { currentTarget: HTMLElement }): void {
   if (!next) return;
   event.preventDefault();
   next.focus();
-}
-
-type CellProps = Pick<RowProps, "kind" | "row" | "aged"> & { name: string; value: unknown };
-
-function Cell({ kind, row, name, value, aged }: CellProps) {
-  const text = String(value ?? "");
-  if (name === "Name") {
-    const open = () => openObject(groupResourceOf(kind), row.namespace || undefined, row.name);
-    return (
-      <button class="link" onClick={open}>
-        {text}
-      </button>
-    );
-  }
-  return name === "Age" ? <>{aged || text}</> : <Status text={text} />;
 }

@@ -9,8 +9,4 @@ export function go(change: Place): void {
   location.hash = new URLSearchParams(all as [string, string][]).toString();
 }
 
-/** Opens an object beside the list of its kind. */
-export const openObject = (kind: string, namespace: string | undefined, name: string) =>
-  go({ view: undefined, kind, of: namespace, name });
-
 export const closeObject = () => go({ name: undefined, of: undefined });

@@ -1,9 +1,12 @@
 import { humanDuration } from "@raft2kube/api/human-duration.ts";
+import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { Explanation } from "@raft2kube/explain/explanation.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { serverNow_ms } from "./api.ts";
+import type { Kind } from "./kinds.ts";
+import { go } from "./place.ts";
 
 /** `3m12s`, `5h`, `2d`, by the server's clock. */
 export function age(created: string | undefined): string {
@@ -53,6 +56,19 @@ export function Why({ of }: { of: Explanation | undefined }) {
         <Remedy title="Not seen" text={`for lack of rights: ${of.unseen.join(", ")}`} />
       )}
     </section>
+  );
+}
+
+type LinkProps = { kind: Kind; namespace: string; name: string };
+
+/** A link that opens an object beside the list of its kind. */
+export function ObjectLink({ kind, namespace, name }: LinkProps) {
+  const of = kind.namespaced ? namespace : undefined;
+  const open = () => go({ view: undefined, kind: groupResourceOf(kind), of, name });
+  return (
+    <button class="link" onClick={open}>
+      {name}
+    </button>
   );
 }
 
