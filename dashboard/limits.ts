@@ -8,17 +8,11 @@ export const BODY_BYTES_MAX = 4 << 20;
 /** Connections that our API server grants an address, which is the pod's for all its users. */
 const UPSTREAM_CONNECTIONS_MAX = 1_024;
 /** Watches, logs and terminals that pages have open: of all users, and of one. */
-export const STREAMS_MAX = 640;
-export const USER_STREAMS_MAX = 128;
-export const STREAMS: ShareLimits = { all: STREAMS_MAX, each: USER_STREAMS_MAX, reserved: 0 };
+export const STREAMS_MAX: ShareLimits = { all: 640, each: 128, reserved: 0 };
 /** Other requests under way, each with a connection to the API server. */
-export const REQUESTS_MAX = 256;
-export const USER_REQUESTS_MAX = 48;
-export const REQUESTS: ShareLimits = { all: REQUESTS_MAX, each: USER_REQUESTS_MAX, reserved: 0 };
+export const REQUESTS_MAX: ShareLimits = { all: 256, each: 48, reserved: 0 };
 /** Sign-ins that the API server is asked about: of all addresses, and of one. */
-export const LOGINS_MAX = 32;
-export const ADDRESS_LOGINS_MAX = 16;
-export const LOGINS: ShareLimits = { all: LOGINS_MAX, each: ADDRESS_LOGINS_MAX, reserved: 0 };
+export const LOGINS_MAX: ShareLimits = { all: 32, each: 16, reserved: 0 };
 /** Bytes that may wait for a side that reads slowly, before the other side is paused. */
 export const WAITING_BYTES_MAX = 1 << 20;
 /** A single message of a stream of the API server, or of a terminal. */
@@ -39,10 +33,10 @@ export const ANSWER_TIMEOUT_MS = 60_000;
 assertLimits({
   "a side is paused no later than after a message": WAITING_BYTES_MAX <= MESSAGE_BYTES_MAX,
   "a session's secret fits into the head of a request": 2 * TOKEN_CHARS_MAX < HEAD_BYTES_MAX,
-  "a user has a share of the streams": USER_STREAMS_MAX < STREAMS_MAX,
-  "a user has a share of the requests": USER_REQUESTS_MAX < REQUESTS_MAX,
-  "an address has a share of the sign-ins": ADDRESS_LOGINS_MAX < LOGINS_MAX,
-  "streams leave connections for requests": STREAMS_MAX < CONNECTIONS_MAX,
+  "a user has a share of the streams": STREAMS_MAX.each < STREAMS_MAX.all,
+  "a user has a share of the requests": REQUESTS_MAX.each < REQUESTS_MAX.all,
+  "an address has a share of the sign-ins": LOGINS_MAX.each < LOGINS_MAX.all,
+  "streams leave connections for requests": STREAMS_MAX.all < CONNECTIONS_MAX,
   "the API server has connections for all":
-    STREAMS_MAX + REQUESTS_MAX + LOGINS_MAX < UPSTREAM_CONNECTIONS_MAX,
+    STREAMS_MAX.all + REQUESTS_MAX.all + LOGINS_MAX.all < UPSTREAM_CONNECTIONS_MAX,
 });

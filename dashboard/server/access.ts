@@ -1,6 +1,6 @@
 import type { HttpError } from "@raft2kube/client-kube/delegated/http-error.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import { LOGINS, REQUESTS, STREAMS } from "../limits.ts";
+import { LOGINS_MAX, REQUESTS_MAX, STREAMS_MAX } from "../limits.ts";
 import type { Forwards } from "./forwards.ts";
 import type { Upstream } from "./upstream.ts";
 
@@ -14,9 +14,9 @@ export interface Session {
 
 /** Counts what browsers have under way at the API server, by user; sign-ins by address. */
 export class UnderWay {
-  readonly streams = new Shares(STREAMS);
-  readonly requests = new Shares(REQUESTS);
-  readonly logins = new Shares(LOGINS);
+  readonly streams = new Shares(STREAMS_MAX);
+  readonly requests = new Shares(REQUESTS_MAX);
+  readonly logins = new Shares(LOGINS_MAX);
 }
 
 /** Takes one of an owner's share, else throws `full`. Returns how to give it back, once. */

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { ADDRESS_LOGINS_MAX, USER_REQUESTS_MAX } from "../limits.ts";
+import { LOGINS_MAX, REQUESTS_MAX } from "../limits.ts";
 import { SESSION_HEADER } from "./gate.ts";
 import { DashboardServer } from "./server.ts";
 import { TokenAccess } from "./token-access.ts";
@@ -108,11 +108,11 @@ it("no connection to the API server has requests of two users", async () => {
 
 it("a user, or a namespace's service accounts, leave requests to the others", async () => {
   const gone = new AbortController();
-  for (let n = 0; n < USER_REQUESTS_MAX; n++) await secretOf(`ns/${n}`);
-  const waiting = Array.from({ length: USER_REQUESTS_MAX }, (_, n) =>
+  for (let n = 0; n < REQUESTS_MAX.each; n++) await secretOf(`ns/${n}`);
+  const waiting = Array.from({ length: REQUESTS_MAX.each }, (_, n) =>
     ask(`ns/${n}`, "/held", { signal: gone.signal }).catch(() => undefined),
   );
-  await waitFor("all", () => held.size === USER_REQUESTS_MAX, { clock: CLOCK });
+  await waitFor("all", () => held.size === REQUESTS_MAX.each, { clock: CLOCK });
   const refused = await ask("ns/more", "/mine");
   expect(refused.status).toBe(429);
   expect(await refused.text()).toContain("end some");
@@ -134,15 +134,15 @@ it("requests whose clients are gone before they are judged take no share", async
       });
       socket.once("close", () => resolve());
     });
-  for (let n = 0; n < USER_REQUESTS_MAX + 12; n++) await reset(1);
-  await reset(USER_REQUESTS_MAX + 12);
+  for (let n = 0; n < REQUESTS_MAX.each + 12; n++) await reset(1);
+  await reset(REQUESTS_MAX.each + 12);
   await expect.poll(async () => (await ask(A, "/mine")).status).toBe(200);
   await waitFor("the end at the API server", () => held.size === 0, { clock: CLOCK });
 });
 
 it("an address asks about few tokens at a time", async () => {
-  const waiting = Array.from({ length: ADDRESS_LOGINS_MAX }, () => login("slow"));
-  await waitFor("all", () => held.size === ADDRESS_LOGINS_MAX, { clock: CLOCK });
+  const waiting = Array.from({ length: LOGINS_MAX.each }, () => login("slow"));
+  await waitFor("all", () => held.size === LOGINS_MAX.each, { clock: CLOCK });
   expect((await login(B)).status).toBe(429);
   for (const response of held) response.writeHead(401).end("{}");
   expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(waiting.map(() => 401));
