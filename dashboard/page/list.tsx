@@ -1,9 +1,9 @@
-import { useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { Input } from "./fields.tsx";
 import { isOf, type Kind } from "./kinds.ts";
 import { SelectedLogs } from "./logs.tsx";
 import { go } from "./place.ts";
-import { LiveTable, type Row } from "./table.ts";
+import { type Column, type Row, useTable } from "./table.ts";
 import { age, Dialog, ObjectLink, Problem, Status } from "./widgets.tsx";
 
 const ROW_PX = 36;
@@ -21,32 +21,6 @@ const STEPS: Readonly<Record<string, number>> = {
 /** A column's place among the cells, and its direction. */
 type Order = { by: number; down: boolean };
 
-function useTable(kind: Kind, namespace: string, selector: string) {
-  const [drawn, redraw] = useState(0);
-  const [live, setLive] = useState<LiveTable>();
-  // Before the first paint, so that the rows are on their way meanwhile.
-  useLayoutEffect(() => {
-    let [frame, isFirst] = [0, true];
-    const draw = () => {
-      [frame, isFirst] = [0, false];
-      redraw((count) => count + 1);
-    };
-    // The first rows immediately, later ones with a frame.
-    const table = new LiveTable(kind, namespace, selector, () => {
-      if (isFirst) draw();
-      else frame ||= requestAnimationFrame(draw);
-    });
-    setLive(table);
-    return () => table.close();
-  }, [selector]);
-  return [live, drawn] as const;
-}
-
-const shownColumns = (live: LiveTable | undefined) =>
-  (live?.columns ?? [])
-    .map((column, i) => ({ ...column, i }))
-    .filter(({ priority }) => priority === 0);
-
 /** Rows in the order of their names, or of a column. */
 function sorted(rows: Iterable<Row>, filter: string, order: Order | undefined): Row[] {
   const found = [...rows].filter(({ name }) => name.includes(filter));
@@ -62,15 +36,12 @@ type Listed = { kind: Kind; namespace: string; selector: string };
 
 /** A table of the server's columns; only the rows in sight are in the document. */
 export function List({ kind, namespace, selector }: Listed) {
-  const [live, drawn] = useTable(kind, namespace, selector);
+  const table = useTable(kind, namespace, selector);
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order>();
   const [passed, setPassed] = useState(0);
-  const columns = useMemo(() => shownColumns(live), [live?.columns]);
-  const rows = useMemo(
-    () => sorted(live?.rows.values() ?? [], filter, order),
-    [live, drawn, filter, order],
-  );
+  const { columns, loaded, problem } = table;
+  const rows = useMemo(() => sorted(table.rows.values(), filter, order), [table, filter, order]);
   const first = Math.max(0, Math.min(passed, rows.length) - SPARE_ROWS);
   const sight = rows.slice(first, first + Math.ceil(innerHeight / ROW_PX) + 2 * SPARE_ROWS);
   const below = Math.max(0, rows.length - first - sight.length);
@@ -79,7 +50,7 @@ export function List({ kind, namespace, selector }: Listed) {
   return (
     <>
       <Bar at={{ kind, namespace, selector }} count={rows.length} setFilter={setFilter} />
-      <Problem text={live?.problem} />
+      <Problem text={problem} />
       <div
         class="scroll"
         tabIndex={0}
@@ -116,7 +87,7 @@ export function List({ kind, namespace, selector }: Listed) {
             <Gap rows={below} />
           </tbody>
         </table>
-        {live?.loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
+        {loaded && rows.length === 0 && <p class="empty">There are none here.</p>}
       </div>
     </>
   );
@@ -162,7 +133,7 @@ const passedAt = (top_px: number) => Math.floor(top_px / ROW_PX / SCROLLED_ROWS)
 interface RowProps {
   kind: Kind;
   row: Row;
-  columns: readonly { name: string; i: number }[];
+  columns: readonly Column[];
   showsSpace: boolean;
   aged: string;
 }

@@ -3,6 +3,7 @@ import { queryString } from "@raft2kube/client-kube/rest/query.ts";
 import { resourcePath } from "@raft2kube/client-kube/rest/resource.ts";
 import { watchStream } from "@raft2kube/client-kube/rest/watch.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { type AnyObject, kube } from "./api.ts";
 import type { Kind } from "./kinds.ts";
 import { follow } from "./live.ts";
@@ -16,10 +17,23 @@ export interface Row {
   /** Namespace and name, by which rows are sorted. */
   key: string;
 }
-export type Column = { name: string; type: string; priority: number };
 
+/** A column that is shown, and its place among the cells. */
+export type Column = { name: string; i: number };
+
+/** The rows of one kind. */
+export interface LiveTable {
+  columns: readonly Column[];
+  rows: ReadonlyMap<string, Row>;
+  /** Whether the first rows, if any, have come. */
+  loaded: boolean;
+  /** Why nothing is shown, or what is shown may be old. */
+  problem?: string | undefined;
+}
+
+/** The server's answer, of which lists and events are parts. */
 interface Table {
-  columnDefinitions?: Column[];
+  columnDefinitions?: { name: string; priority: number }[];
   metadata: { resourceVersion?: string; continue?: string };
   rows?: { cells: unknown[]; object: Pick<AnyObject, "metadata"> }[] | null;
 }
@@ -29,75 +43,77 @@ const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 const FIRST_PAGE = 100;
 const PAGE = 500;
 
-/** The rows of one kind, kept current by a watch; it lists again after a failure. */
-export class LiveTable {
-  columns: Column[] = [];
-  readonly rows = new Map<string, Row>();
-  /** Why nothing is shown, or what is shown may be old. */
-  problem: string | undefined;
-  loaded = false;
-  readonly close: () => void;
-  readonly #path: string;
-  readonly #labelSelector: string;
-  readonly #changed: () => void;
+/** The rows of one kind in a component, kept current until it ends. */
+export function useTable(kind: Kind, namespace: string, labelSelector: string): LiveTable {
+  const [table, show] = useState<LiveTable>({ columns: [], rows: new Map(), loaded: false });
+  // Before the first paint, so that the rows are on their way meanwhile.
+  useLayoutEffect(() => {
+    let frame = 0;
+    let newest: LiveTable | undefined;
+    const draw = () => {
+      frame = 0;
+      show(newest!);
+    };
+    // The first rows immediately, later ones with a frame.
+    return followTable(resourcePath(kind, { namespace }), labelSelector, (now) => {
+      const isFirst = newest === undefined;
+      newest = now;
+      if (isFirst) draw();
+      else frame ||= requestAnimationFrame(draw);
+    });
+  }, []);
+  return table;
+}
 
-  constructor(kind: Kind, namespace: string, labelSelector: string, changed: () => void) {
-    this.#path = resourcePath(kind, { namespace });
-    this.#labelSelector = labelSelector;
-    this.#changed = changed;
-    this.close = follow(
-      (signal) => this.#round(signal),
-      (problem) => {
-        this.problem = problem;
-        changed();
-      },
+/** Lists the rows, then watches, and again after a failure, until the returned function is called. */
+function followTable(path: string, labelSelector: string, changed: (now: LiveTable) => void) {
+  const rows = new Map<string, Row>();
+  let [columns, loaded]: [Column[], boolean] = [[], false];
+  const report = (problem?: string) => {
+    changed({ columns, rows, loaded, problem });
+  };
+  const at = (query: Parameters<typeof queryString>[0]) =>
+    path + queryString({ ...query, labelSelector });
+  const take = (table: Table): Row[] => {
+    const shown = (table.columnDefinitions ?? []).flatMap(({ name, priority }, i) =>
+      priority === 0 ? { name, i } : [],
     );
-  }
-
-  async #round(signal: AbortSignal): Promise<void> {
-    const resourceVersion = await this.#list(signal);
-    await tolerate(this.#watch(resourceVersion, signal), isForbidden);
-  }
-
-  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const path = this.#at({ watch: true, resourceVersion });
-    for await (const { type, object } of watchStream<Table>(kube, { path, accept, signal })) {
-      const rows = this.#take(object);
-      if (type === "DELETED") for (const { uid } of rows) this.rows.delete(uid);
-      this.#changed();
-    }
-  }
-
-  /** Reads all rows, page by page; resolves with the version to watch from. */
-  async #list(signal: AbortSignal): Promise<string> {
+    const isNew = JSON.stringify(shown) !== JSON.stringify(columns);
+    if (shown.length > 0 && isNew) columns = shown;
+    return (table.rows ?? []).map(({ cells, object: { metadata } }) => {
+      const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
+      const row: Row = { uid, name, cells, namespace, created, key: `${namespace} ${name}` };
+      rows.set(uid, row);
+      return row;
+    });
+  };
+  const list = async (signal: AbortSignal): Promise<string> => {
     const seen = new Set<string>();
     let [next, version] = ["", ""];
     do {
-      const path = this.#at({ limit: next ? PAGE : FIRST_PAGE, continue: next });
-      const table = await kube.request<Table>({ method: "GET", path, accept, signal });
-      this.#take(table).forEach(({ uid }) => seen.add(uid));
+      const page = at({ limit: next ? PAGE : FIRST_PAGE, continue: next });
+      const table = await kube.request<Table>({ method: "GET", path: page, accept, signal });
+      take(table).forEach(({ uid }) => seen.add(uid));
       version = table.metadata.resourceVersion ?? version;
       next = table.metadata.continue ?? "";
-      [this.problem, this.loaded] = [undefined, true];
-      this.#changed();
+      loaded = true;
+      report();
     } while (next);
-    for (const uid of this.rows.keys()) if (!seen.has(uid)) this.rows.delete(uid);
-    this.#changed();
+    for (const uid of rows.keys()) if (!seen.has(uid)) rows.delete(uid);
+    report();
     return version;
-  }
-
-  #at(query: Parameters<typeof queryString>[0]): string {
-    return this.#path + queryString({ ...query, labelSelector: this.#labelSelector });
-  }
-
-  #take({ columnDefinitions, rows }: Table): Row[] {
-    const isNew = JSON.stringify(columnDefinitions) !== JSON.stringify(this.columns);
-    if (columnDefinitions?.length && isNew) this.columns = columnDefinitions;
-    return (rows ?? []).map(({ cells, object: { metadata } }) => {
-      const { name, namespace = "", uid = name, creationTimestamp: created = "" } = metadata;
-      const row: Row = { uid, name, cells, namespace, created, key: `${namespace} ${name}` };
-      this.rows.set(row.uid, row);
-      return row;
-    });
-  }
+  };
+  const watch = async (resourceVersion: string, signal: AbortSignal) => {
+    const from = { path: at({ watch: true, resourceVersion }), accept, signal };
+    for await (const { type, object } of watchStream<Table>(kube, from)) {
+      const changes = take(object);
+      if (type === "DELETED") for (const { uid } of changes) rows.delete(uid);
+      report();
+    }
+  };
+  const round = async (signal: AbortSignal) => {
+    const version = await list(signal);
+    await tolerate(watch(version, signal), isForbidden);
+  };
+  return follow(round, report);
 }
