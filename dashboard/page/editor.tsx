@@ -3,7 +3,7 @@ import type { WriteOptions } from "@raft2kube/client-kube/rest/query.ts";
 import { tolerate } from "@raft2kube/std/errors.ts";
 import { useEffect, useState } from "preact/hooks";
 import { type AnyObject, resource } from "./api.ts";
-import { useWork, YamlInput } from "./fields.tsx";
+import { useWork } from "./fields.tsx";
 import { discover, type Kind } from "./kinds.ts";
 import { InputError } from "./text.ts";
 import { Problem, useAsked } from "./widgets.tsx";
@@ -50,10 +50,12 @@ export function Editor({ of, ...within }: Within & { of?: Edited }) {
     });
   return (
     <>
-      <YamlInput
+      <textarea
+        aria-label="YAML"
+        spellcheck={false}
         value={text}
-        set={(typed) => {
-          setText(typed);
+        onInput={(event) => {
+          setText(event.currentTarget.value);
           setTried(false);
         }}
       />

@@ -1,5 +1,5 @@
 import { messageOf } from "@raft2kube/std/errors.ts";
-import type { InputHTMLAttributes, SelectHTMLAttributes, TextareaHTMLAttributes } from "preact";
+import type { InputHTMLAttributes, SelectHTMLAttributes } from "preact";
 import { useState } from "preact/hooks";
 
 type Settable<Attributes> = Attributes & { set(value: string): void };
@@ -7,16 +7,6 @@ type Settable<Attributes> = Attributes & { set(value: string): void };
 /** A field whose value is set while it is typed. */
 export const Input = ({ set, ...given }: Settable<InputHTMLAttributes>) => (
   <input {...given} onInput={(event) => set(event.currentTarget.value)} />
-);
-
-/** A large field for YAML. */
-export const YamlInput = ({ set, ...given }: Settable<TextareaHTMLAttributes>) => (
-  <textarea
-    aria-label="YAML"
-    spellcheck={false}
-    {...given}
-    onInput={(event) => set(event.currentTarget.value)}
-  />
 );
 
 type ChoiceProps = Settable<SelectHTMLAttributes> & {

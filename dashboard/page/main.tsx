@@ -16,13 +16,17 @@ import { closeObject, go, type Place, place } from "./place.ts";
 import { showUnseen } from "./text.ts";
 import { Dialog, Facts, later, Problem, useAsked } from "./widgets.tsx";
 
-const KEYS: readonly [string, string][] = [
-  ["Ctrl K", "go to a kind or a namespace, or do something"],
-  ["/", "filter by name"],
+type Window = "palette" | "create" | "help" | undefined;
+type Open = (window: Window) => void;
+
+/** Keys with their meanings, and the acts of those that are the page's own. */
+const KEYS: readonly [key: string, means: string, act?: (open: Open) => void][] = [
+  ["Ctrl k", "go to a kind or a namespace, or do something", (open) => open("palette")],
+  ["/", "filter by name", () => document.getElementById("filter")?.focus()],
   ["↓ ↑", "from row to row; Enter opens one"],
-  ["c", "create from YAML"],
+  ["c", "create from YAML", (open) => open("create")],
   ["Esc", "close"],
-  ["?", "this help"],
+  ["?", "this help", (open) => open("help")],
 ];
 type View = ComponentType<{ namespace?: string }>;
 /** Views that are not of one kind, by their names in the address. */
@@ -39,25 +43,17 @@ const setTheme = (scheme: string) => {
   document.documentElement.style.colorScheme = scheme;
 };
 
-type Window = "palette" | "create" | "help" | undefined;
-
 /** Acts of keys, unless they are typed into something. */
-function useKeys(open: (window: Window) => void): void {
+function useKeys(open: Open): void {
   useEffect(() => {
-    const acts: Readonly<Record<string, () => void>> = {
-      "Ctrl k": () => open("palette"),
-      c: () => open("create"),
-      "?": () => open("help"),
-      "/": () => document.getElementById("filter")?.focus(),
-    };
     const pressed = (event: KeyboardEvent) => {
       const isTyped =
         event.target instanceof Element &&
         event.target.closest("input, textarea, select, .terminal, dialog") !== null;
       const key = event.ctrlKey || event.metaKey ? `Ctrl ${event.key}` : event.key;
-      const act = isTyped && key !== "Ctrl k" ? undefined : acts[key];
-      if (!act) return;
-      act();
+      const act = KEYS.find(([name]) => name === key)?.[2];
+      if (!act || (isTyped && key !== "Ctrl k")) return;
+      act(open);
       event.preventDefault();
     };
     addEventListener("keydown", pressed);
@@ -65,11 +61,7 @@ function useKeys(open: (window: Window) => void): void {
   }, []);
 }
 
-function commandsFor(
-  kinds: readonly Kind[],
-  spaces: readonly string[],
-  open: (window: Window) => void,
-): Command[] {
+function commandsFor(kinds: readonly Kind[], spaces: readonly string[], open: Open): Command[] {
   const to = (title: string, hint: string, place: Place) => ({
     title,
     hint,

@@ -20,7 +20,7 @@ const GOOD = /^(Running|Active|Bound|Ready|True|Available|Complete(d)?|Succeeded
 const BAD = /(Error|BackOff|Failed|Lost|NotReady|Evicted|OOM|Unknown|Invalid|Warning)/;
 const SOON = /(Pending|Creating|Terminating|Init|Waiting|Released|SchedulingDisabled)/;
 
-export function tone(text: string): string {
+function tone(text: string): string {
   return GOOD.test(text) ? "good" : BAD.test(text) ? "bad" : SOON.test(text) ? "soon" : "";
 }
 
