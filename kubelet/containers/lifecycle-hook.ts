@@ -11,6 +11,8 @@ export interface HookTarget {
   podIP: string;
   runtime: Runtime;
   clock: Clock;
+  /** Signal that is aborted when the hook is no longer waited for. */
+  signal?: AbortSignal | undefined;
 }
 
 /** A hook failed: by its exit code, its HTTP status or its timeout. */
@@ -19,30 +21,32 @@ export class HookError extends Error {
 }
 
 /**
- * Runs a postStart or preStop hook and waits for its end, at most `timeout_ms`. Throws HookError.
- * Source: API reference, LifecycleHandler.
+ * Runs a postStart or preStop hook and waits for its end, at most `timeout_ms`. Throws HookError,
+ * and any error when the signal aborts. Source: API reference, LifecycleHandler.
  */
 export async function runHook(
   handler: LifecycleHandler,
   timeout_ms: number,
-  { container, containerId, podIP, runtime, clock }: HookTarget,
+  { container, containerId, podIP, runtime, clock, signal }: HookTarget,
 ): Promise<void> {
+  const call = { timeout_ms, ...(signal && { signal }) };
   if (handler.exec) {
     const cmd = handler.exec.command ?? [];
     const timeout = Math.ceil(timeout_ms / 1_000);
-    const answer = await runtime.runtime.execSync({ containerId, cmd, timeout }, { timeout_ms });
+    const answer = await runtime.runtime.execSync({ containerId, cmd, timeout }, call);
     if (answer.exitCode === 0) return;
     const output = Buffer.concat([answer.stdout, answer.stderr]).toString("utf8").slice(0, 1_024);
     throw new HookError(`command '${cmd.join(" ")}' exited with ${answer.exitCode}: ${output}`);
   }
   if (handler.httpGet) {
     const target = httpTarget(handler.httpGet, container, podIP);
-    const answer = await httpGet(target, { timeout_ms, userAgent: "kube-lifecycle/1.36" });
+    const answer = await httpGet(target, { ...call, userAgent: "kube-lifecycle/1.36" });
     if (answer.status < 400) return;
     throw new HookError(`the hook's server answered ${answer.status}`);
   }
   if (handler.sleep) {
-    await delay(clock, Math.min(timeout_ms, handler.sleep.seconds * 1_000));
+    await delay(clock, Math.min(timeout_ms, handler.sleep.seconds * 1_000), signal);
+    signal?.throwIfAborted();
     return;
   }
   // No version of the kubelet has run tcpSocket hooks; the API keeps the field for old manifests.

@@ -33,8 +33,8 @@ export interface ApplyContext {
   /** Ids of containers that are killed to be started again; kept between steps. */
   restarting: Set<string>;
   /**
-   * Signal that is aborted when the pod is to be stopped: containers that are not started yet are
-   * skipped.
+   * Signal that is aborted when the pod is to be stopped: stops and hooks under way are cancelled,
+   * and containers that are not started yet are skipped.
    */
   signal: AbortSignal;
 }
@@ -49,7 +49,9 @@ export interface ApplyResult {
   failed: boolean;
 }
 
-/** Applies a plan. Throws SandboxError, or the runtime's error for a stop. */
+/**
+ * Applies a plan. Throws SandboxError, or the error of a stop, which the signal may have cancelled.
+ */
 export async function applyPlan(
   ports: ApplyPorts,
   pod: Pod,
@@ -64,7 +66,7 @@ export async function applyPlan(
     failed: false,
   };
   if (plan.stop) {
-    await stopPod(ports, pod, observed, { grace_s: graceOf(pod) });
+    await stopPod(ports, pod, observed, { grace_s: graceOf(pod), signal: context.signal });
     const message = "Pod sandbox changed, it will be killed and re-created.";
     ports.events.record(pod, "Normal", "SandboxChanged", message);
     result.changed = true;
@@ -80,7 +82,7 @@ export async function applyPlan(
   } of plan.kill) {
     if (restartsAfterKill(pod, cause)) context.restarting.add(id);
   }
-  await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill)));
+  await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill, context.signal)));
   if (plan.kill.length > 0) result.changed = true;
   const sandbox = observed.sandboxes[0];
   if (!sandbox) return result;
@@ -110,9 +112,14 @@ export async function applyPlan(
   return result;
 }
 
-async function killOne(ports: StopPorts, pod: Pod, kill: KillAction): Promise<void> {
+async function killOne(
+  ports: StopPorts,
+  pod: Pod,
+  kill: KillAction,
+  signal: AbortSignal,
+): Promise<void> {
   const grace_s = ownGrace(kill) ?? graceOf(pod);
-  await stopContainer(ports, pod, kill.observed, kill.message, { grace_s });
+  await stopContainer(ports, pod, kill.observed, kill.message, { grace_s, signal });
 }
 
 /** Returns the grace period of the failed probe, if it has its own. */

@@ -36,6 +36,7 @@ import type { SandboxNode } from "../sandbox/sandbox-config.ts";
 import type { ReadyVolume } from "../volumes/plugin.ts";
 import { debugTarget } from "./debug-target.ts";
 import type { StartAction } from "./plan-actions.ts";
+import { stopContainer } from "./stop-pod.ts";
 
 /** A container could not be started; `reason` is what its status shows as waiting reason. */
 export class StartError extends ReasonError {
@@ -257,7 +258,7 @@ async function linkLog(
 
 /** A failed postStart hook ends its container. */
 async function postStart(
-  { ports, pod, podIPs }: StartContext,
+  { ports, pod, podIPs, signal }: StartContext,
   container: Container,
   containerId: string,
 ): Promise<void> {
@@ -266,15 +267,14 @@ async function postStart(
   const { runtime, clock, events, node } = ports;
   const podIP = podIPs[0] ?? node.hostIPs[0] ?? "";
   try {
-    const target = { container, containerId, podIP, runtime, clock };
+    const target = { container, containerId, podIP, runtime, clock, signal };
     await runHook(handler, POST_START_MS_MAX, target);
   } catch (thrown) {
+    if (signal.aborted) throw thrown;
     events.record(pod, "Warning", "FailedPostStartHook", "PostStartHook failed", container.name);
-    const message = "FailedPostStartHook";
-    events.record(pod, "Normal", "Killing", message, container.name);
-    const timeout = pod.spec.terminationGracePeriodSeconds ?? 30;
-    const timeout_ms = (timeout + 60) * 1_000;
-    await runtime.runtime.stopContainer({ containerId, timeout }, { timeout_ms });
+    const started = { id: containerId, name: container.name, state: "running" as const };
+    const grace_s = pod.spec.terminationGracePeriodSeconds ?? 30;
+    await stopContainer(ports, pod, started, "FailedPostStartHook", { grace_s, signal });
     throw new StartError("PostStartHookError", messageOf(thrown));
   }
 }

@@ -22,10 +22,10 @@ export interface StopPorts {
 export interface StopOptions {
   grace_s: number;
   /**
-   * Signal that is aborted when a shorter grace period is requested: the stop is then started
-   * again.
+   * Signal that is aborted when another grace period is requested, or another kind of end: the stop
+   * is then started again.
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Settles when the containers have ended that are stopped before this one. */
   turn?: Promise<unknown>;
 }
@@ -38,7 +38,7 @@ export interface StopOptions {
 export async function stopContainer(
   ports: StopPorts,
   pod: Pod,
-  observed: ObservedContainer,
+  observed: Pick<ObservedContainer, "id" | "name" | "state">,
   message: string,
   { grace_s, signal, turn }: StopOptions,
 ): Promise<void> {
@@ -49,7 +49,7 @@ export async function stopContainer(
   const begun_ms = clock.monotonic();
   const left_s = () => grace_s - Math.floor((clock.monotonic() - begun_ms) / 1_000);
   if (container && observed.state === "running" && grace_s > 0) {
-    await preStop(ports, pod, container, observed, grace_s);
+    await preStop(ports, pod, container, observed.id, { grace_s, signal });
   }
   if (turn) await settledWithin(clock, turn, left_s() * 1_000, signal);
   signal?.throwIfAborted();
@@ -125,17 +125,18 @@ async function preStop(
   ports: StopPorts,
   pod: Pod,
   container: Container,
-  observed: ObservedContainer,
-  grace_s: number,
+  containerId: string,
+  { grace_s, signal }: Pick<StopOptions, "grace_s" | "signal">,
 ): Promise<void> {
   const handler = container.lifecycle?.preStop;
   if (!handler) return;
   const { runtime, clock, events } = ports;
   const podIP = pod.status?.podIP ?? ports.node.hostIPs[0] ?? "";
   try {
-    const target = { container, containerId: observed.id, podIP, runtime, clock };
+    const target = { container, containerId, podIP, runtime, clock, signal };
     await runHook(handler, grace_s * 1_000, target);
   } catch (thrown) {
+    if (signal?.aborted) throw thrown;
     log.info("preStop hook failed", { container: container.name, error: messageOf(thrown) });
     events.record(pod, "Warning", "FailedPreStopHook", "PreStopHook failed", container.name);
   }

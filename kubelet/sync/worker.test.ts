@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
+import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
@@ -214,4 +214,63 @@ test("of pods that come together as many are admitted as fit, those refused not 
     ["c OutOfpods", "d OutOfpods"],
   ]);
   for (const worker of table.values()) worker.close();
+});
+
+test("a pod that is deleted while a container is killed gets its own grace period", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const stops: number[] = [];
+  const running = runtimeOf(
+    Promise.resolve(),
+    () => undefined,
+    () => undefined,
+  );
+  const sandbox = {
+    id: "s",
+    state: PodSandboxState.SANDBOX_READY,
+    createdAt: 1n,
+    network: { ip: "10.1.0.2", additionalIps: [] },
+  };
+  const runtime = {
+    ...running,
+    listPodSandbox: async () => ({ items: [sandbox] }),
+    podSandboxStatus: async () => ({ status: sandbox }),
+    stopContainer: ({ timeout }: { timeout: number }, { signal }: { signal?: AbortSignal }) => {
+      stops.push(timeout);
+      return new Promise<never>((_, reject) => {
+        signal?.addEventListener("abort", () => reject(signal.reason));
+      });
+    },
+  };
+  const nothing = async () => undefined;
+  const ports = {
+    clock: systemClock(),
+    runtime: { runtime },
+    runtimeName: "test",
+    paths: { rootDir: join(dir, "k"), podLogsDir: join(dir, "l"), containerLogsDir: undefined },
+    events: { record: () => undefined },
+    node: { hostIPs: [] },
+    cgroups: { create: () => undefined },
+    volumes: { setUp: async () => new Map() },
+    sandboxNode: { clusterDns: {} },
+    allocations: {
+      allocated: (one: Pod) => one,
+      has: () => true,
+      admit: nothing,
+      before: () => undefined,
+    },
+  } as unknown as WorkerPorts;
+  const hooks = { publish: nothing, admit: nothing } as unknown as WorkerHooks;
+  // The container runs without the hash of its definition: it is killed to be started again.
+  const worker = new PodWorker(ports, hooks, {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: { containers: [{ name: "main" }] },
+  });
+  onTestFinished(() => worker.close());
+  worker.trigger();
+  const clock = systemClock();
+  await waitFor("the kill", async () => stops.length === 1, { clock });
+  worker.update(deleted(5));
+  await waitFor("the stop", async () => stops.length === 2, { clock });
+  expect(stops).toEqual([30, 5]);
 });

@@ -97,7 +97,7 @@ export class PodWorker {
   /** The wish that a step removes them, while there is one. */
   #baring: PromiseWithResolvers<void> | undefined;
   #state: WorkerState = { kind: "syncing", admitted: false };
-  /** Cancels what a sync waits for (an image pull). Aborted unless the state is `syncing`. */
+  /** Cancels what a sync waits for (a pull, a stop, a hook). Aborted unless it is `syncing`. */
   readonly #leaveSync = new AbortController();
   /** The stop under way, if any: `shorter` cancels it, to be started with less grace. */
   #stopping: { readonly shorter: AbortController; readonly shows: Runner } | undefined;
@@ -233,12 +233,15 @@ export class PodWorker {
 
   /** Takes one step. Returns the milliseconds until the next one without an event. */
   async #pass(): Promise<number> {
+    const { kind } = this.#state;
     try {
       const { next_ms, failed = false } = await this.#step();
       if (failed) return Math.min(next_ms, this.#backoff.next());
       this.#backoff.reset();
       return next_ms;
     } catch (thrown) {
+      // A sync that the pod's end has cancelled did not fail.
+      if (kind === "syncing" && this.#leaveSync.signal.aborted) return 0;
       this.#report(thrown);
       return this.#backoff.next();
     }

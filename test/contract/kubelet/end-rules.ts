@@ -1,5 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, it } from "vitest";
 import { type Node, statusOf } from "./fixture.ts";
 import { SLEEP, sh, spec } from "./specs.ts";
@@ -23,6 +25,20 @@ export function endRules(node: () => Node): void {
     await node().untilReady("hook");
     await node().take("hook");
     expect(existsSync(mark)).toBe(true);
+  });
+
+  it("stops a pod whose postStart hook is under way", async () => {
+    const begun = join(node().host.dir, "begun");
+    const postStart = { exec: { command: ["sh", "-c", "touch /host/begun; sleep 300"] } };
+    const volumeMounts = [{ name: "host", mountPath: "/host" }];
+    node().put(
+      "starting",
+      spec([sh("main", SLEEP, { lifecycle: { postStart }, volumeMounts })], {
+        volumes: [{ name: "host", hostPath: { path: node().host.dir } }],
+      }),
+    );
+    await waitFor("the hook", () => existsSync(begun), { clock: systemClock() });
+    await node().take("starting");
   });
 
   it("lets a pod that is not to restart come to its end", async () => {
