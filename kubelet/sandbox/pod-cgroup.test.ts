@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Pod, PodQOSClass } from "@raft2kube/api/gen/core/v1.ts";
+import type { CgroupLimits, Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
@@ -24,6 +25,35 @@ test("the pods leave a tenth of the machine's processes to the node", async () =
   expect(await podsPidsMax()).toBe(Math.floor(most * 0.9));
   expect(running).toBeGreaterThan(0);
   expect(running).toBeLessThan(most);
+});
+
+test("a QoS class has the CPU shares of its pods' requests, best-effort pods the least", async () => {
+  const shares = new Map<string, number | undefined>();
+  const cgroups = {
+    controllers: ["cpu"],
+    create: () => undefined,
+    exists: () => false,
+    setLimits: (path: string, limits: CgroupLimits) => shares.set(path, limits.cpuShares),
+  } as unknown as Cgroups;
+  const pods = new PodCgroups(cgroups, "/k", clock, { pod: 1, allPods: 1 });
+  const podOf = (uid: string, qosClass: PodQOSClass, cpu?: string): Pod => ({
+    metadata: { uid },
+    spec: { containers: [{ name: "c", ...(cpu && { resources: { requests: { cpu } } }) }] },
+    status: { qosClass },
+  });
+  const of = () =>
+    ["guaranteed", "burstable", "besteffort"].map((name) => shares.get(`/k/${name}`));
+  pods.createClasses();
+  expect(of()).toEqual([2, 2, 2]);
+  pods.create(podOf("a", "Guaranteed", "3"));
+  pods.create(podOf("b", "Guaranteed", "1"));
+  pods.create(podOf("c", "Burstable", "500m"));
+  pods.create(podOf("d", "BestEffort"));
+  expect(of()).toEqual([4096, 512, 2]);
+  pods.create(podOf("a", "Guaranteed", "2"));
+  await pods.remove("b");
+  await pods.remove("c");
+  expect(of()).toEqual([2048, 2, 2]);
 });
 
 describe.runIf(process.getuid?.() === 0)("a pod's cgroup", () => {

@@ -14,11 +14,14 @@ import { uidOf } from "../pods/pod-identity.ts";
 
 const log = logger("kubelet-cgroups");
 const CLASSES = ["guaranteed", "burstable", "besteffort"] as const;
+type ClassName = (typeof CLASSES)[number];
 
 /** `<root>/burstable/pod<uid>`: a pod's cgroup, relative to each hierarchy's mount. */
 export function podCgroup(root: string, pod: Pod): string {
-  return `${root}/${qosClassOf(pod).toLowerCase()}/pod${uidOf(pod)}`;
+  return `${root}/${classOf(pod)}/pod${uidOf(pod)}`;
 }
+
+const classOf = (pod: Pod): ClassName => qosClassOf(pod).toLowerCase() as ClassName;
 
 /** Limits of processes and threads, of each pod and of all pods together. */
 export type PidLimits = { pod: number; allPods: number };
@@ -29,6 +32,10 @@ export class PodCgroups {
   readonly #root: string;
   readonly #clock: Clock;
   readonly #pids: PidLimits;
+  /** The classes and CPU requests of the pods that have a cgroup, by their UIDs. */
+  readonly #requests = new Map<string, { of: ClassName; cpu_milli: number }>();
+  /** The CPU shares that each class has. */
+  readonly #shares = new Map<ClassName, number>();
 
   constructor(cgroups: Cgroups, root: string, clock: Clock, pids: PidLimits) {
     this.#cgroups = cgroups;
@@ -37,12 +44,25 @@ export class PodCgroups {
     this.#pids = pids;
   }
 
-  /** Creates the cgroups of the QoS classes; best-effort pods have the least CPU weight. */
+  /**
+   * Creates the cgroups of the QoS classes. Their CPU weights follow the requests of their pods, so
+   * that a pod gets what it requests beside those of other classes.
+   */
   createClasses(): void {
     for (const name of CLASSES) this.#cgroups.create(`${this.#root}/${name}`);
     if (this.#countsPids) this.#cgroups.setLimits(this.#root, { pids: this.#pids.allPods });
     else log.warn("the kernel has no pids controller: pods may fill the table of processes");
-    this.#cgroups.setLimits(`${this.#root}/besteffort`, { cpuShares: cpuShares(undefined) });
+    this.#weighClasses();
+  }
+
+  #weighClasses(): void {
+    for (const name of CLASSES) {
+      const requests = [...this.#requests.values()].filter(({ of }) => of === name);
+      const shares = cpuShares(requests.reduce((sum, { cpu_milli }) => sum + cpu_milli, 0));
+      if (this.#shares.get(name) === shares) continue;
+      this.#cgroups.setLimits(`${this.#root}/${name}`, { cpuShares: shares });
+      this.#shares.set(name, shares);
+    }
   }
 
   /** Creates the pod's cgroup if it is not there, and sets its limits. */
@@ -56,6 +76,9 @@ export class PodCgroups {
       memory_bytes: resources.memoryLimit_bytes ?? -1,
       ...(this.#countsPids ? { pids: this.#pids.pod } : {}),
     });
+    const cpu_milli = resources.cpuRequest_milli ?? 0;
+    this.#requests.set(uidOf(pod), { of: classOf(pod), cpu_milli });
+    this.#weighClasses();
   }
 
   /** Removes a pod's cgroup, of any class; processes still in it are killed. */
@@ -64,6 +87,7 @@ export class PodCgroups {
       const path = `${this.#root}/${name}/pod${podUid}`;
       if (this.#cgroups.exists(path)) await this.#cgroups.remove(path, { clock: this.#clock });
     }
+    if (this.#requests.delete(podUid)) this.#weighClasses();
   }
 
   get #countsPids(): boolean {
