@@ -1,4 +1,13 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
@@ -51,6 +60,36 @@ describe("subPath", () => {
     await symlink("..data/key", join(volume, "key"));
     await mountPath("key");
     expect(await readFile(target, "utf8")).toBe("value");
+  });
+
+  test("mounts a file again that was replaced, and one that was not stays", async () => {
+    const use = async (data: string, value: string) => {
+      await mkdir(join(volume, data));
+      await writeFile(join(volume, data, "key"), value);
+      await symlink(data, join(volume, "..new"));
+      await rename(join(volume, "..new"), join(volume, "..data"));
+    };
+    await symlink("..data/key", join(volume, "key"));
+    await use("..1", "old");
+    await mountPath("key");
+    const mounted = () => readMountInfo().find(({ mountPoint }) => mountPoint === target)?.id;
+    const first = mounted();
+    await mountPath("key");
+    expect(mounted()).toBe(first);
+    await use("..2", "new");
+    await rm(join(volume, "..1"), { recursive: true });
+    await mountPath("key");
+    expect(await readFile(target, "utf8")).toBe("new");
+    expect(readMountInfo().filter(({ mountPoint }) => mountPoint === target)).toHaveLength(1);
+  });
+
+  test("mounts a directory in place of a file", async () => {
+    await writeFile(join(volume, "a"), "");
+    await mountPath("a");
+    await rm(join(volume, "a"));
+    await mountPath("a");
+    await writeFile(join(target, "file"), "seen");
+    expect(await readFile(join(volume, "a/file"), "utf8")).toBe("seen");
   });
 
   test.each([

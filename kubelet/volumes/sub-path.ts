@@ -1,8 +1,10 @@
+import { lstatSync } from "node:fs";
 import { mkdir, realpath, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import type { Handle } from "@raft2kube/linux/beneath/handle.ts";
-import { bindMount } from "@raft2kube/linux/mount/mount.ts";
+import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
+import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import type { MountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { errno, isErrno, tolerateSync } from "@raft2kube/std/errors.ts";
@@ -17,7 +19,8 @@ const NO_SUB_PATH = "mount the whole volume, or have a volume of that directory"
  * the lookup is the kernel's own beneath the volume, and its descriptor is what gets mounted
  * (CVE-2017-1002101, CVE-2021-25741). Links inside the volume may be used (ConfigMaps are made of
  * them), but not lead out of it. A subPath that is missing is made as a directory. In a volume of a
- * network file system it is NotSupported. `beside`: a directory of the kubelet's own.
+ * network file system it is NotSupported. What is mounted at `target` stays if it is that file, and
+ * is replaced if not (upstream: checkSubPathFileEqual). `beside`: a directory of the kubelet's own.
  */
 export async function mountSubPath(
   volume: { name: string; path: string },
@@ -26,15 +29,25 @@ export async function mountSubPath(
   { beside, mounts }: { beside: string; mounts?: () => MountInfo[] },
 ): Promise<void> {
   if (subPath.startsWith("/") || subPath.split("/").includes("..")) throw leadsOut(subPath);
-  if (isMountPoint(target)) return;
   const what = `subPath ${subPath} of volume ${volume.name} is not supported`;
   await requireLocal({ path: volume.path, own: beside, what, remedy: NO_SUB_PATH }, mounts);
   using root = Directory.open(await realpath(volume.path));
   using found = findOrMake(root, subPath);
+  if (isMountPoint(target)) {
+    if (isSameFile(found, target)) return;
+    // A ConfigMap's file was replaced since the container was started before: it cannot be mounted.
+    unmount(target, { detach: true });
+    await removePath(target);
+  }
   const isDirectory = found.stats().isDirectory();
   await mkdir(isDirectory ? target : dirname(target), { recursive: true });
   if (!isDirectory) await writeFile(target, "", { flag: "a" });
   bindMount(`/proc/self/fd/${found.fd}`, target);
+}
+
+function isSameFile(found: Handle, target: string): boolean {
+  const { dev, ino } = lstatSync(target, { bigint: true });
+  return found.inode() === ino && BigInt(found.stats().dev) === dev;
 }
 
 function leadsOut(subPath: string, cause?: unknown): VolumeError {
