@@ -7,14 +7,13 @@ import { VolumeError } from "./volume-error.ts";
 
 /**
  * Mounts a tmpfs at `dir`, so that secrets are never on disk. `options` are tmpfs's
- * (`size=1048576`). Returns false, and does nothing, when it is one already.
+ * (`size=1048576`). Does nothing when it is one already.
  */
-export async function mountMemory(dir: string, options = ""): Promise<boolean> {
+export async function mountMemory(dir: string, options = ""): Promise<void> {
   await mkdir(dir, { recursive: true });
-  if (isMountPoint(dir)) return false;
+  if (isMountPoint(dir)) return;
   const flags = MountFlag.nosuid | MountFlag.nodev;
   mount({ source: "tmpfs", target: dir, type: "tmpfs", flags, data: options });
-  return true;
 }
 
 /**

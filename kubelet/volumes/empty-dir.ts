@@ -1,9 +1,10 @@
-import { mkdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rename } from "node:fs/promises";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { valueOf } from "@raft2kube/std/quantity.ts";
 import { mountMemory, removeVolumeDir } from "./disk.ts";
-import { applyFsGroup } from "./fs-group.ts";
+import { applyFsGroup, unmappedGroup } from "./fs-group.ts";
 import type { SetUpRequest, VolumePlugin } from "./plugin.ts";
 import { VolumeError } from "./volume-error.ts";
 import { directoryUsage } from "./volume-usage.ts";
@@ -34,16 +35,21 @@ async function makeDir({ spec, dir, fsGroup }: SetUpRequest): Promise<void> {
   if (medium === "Memory") {
     const limit_bytes = sizeLimit === undefined ? undefined : valueOf(sizeLimit);
     // 0 is no limit for tmpfs: use one block.
-    const options = limit_bytes === undefined ? "" : `size=${Math.max(1, limit_bytes)}`;
-    if (!(await mountMemory(dir, options))) return;
-  } else {
+    const size = limit_bytes === undefined ? [] : [`size=${Math.max(1, limit_bytes)}`];
+    const group = fsGroup === undefined ? ["mode=777"] : ["mode=2777", `gid=${fsGroup}`];
     try {
-      await mkdir(dir);
+      await mountMemory(dir, [...size, ...group].join(","));
     } catch (thrown) {
-      if (isErrno(thrown, "EEXIST")) return;
+      if (fsGroup !== undefined && isErrno(thrown, "EINVAL")) throw unmappedGroup(fsGroup, thrown);
       throw thrown;
     }
+    return;
   }
-  setDirectoryMode(dir, 0o777);
-  await applyFsGroup(dir, fsGroup, false);
+  if (existsSync(dir)) return;
+  // It gets its name when it is complete. No volume's name has a dot.
+  const made = `${dir}.new`;
+  await mkdir(made, { recursive: true });
+  setDirectoryMode(made, 0o777);
+  await applyFsGroup(made, fsGroup, false);
+  await rename(made, dir);
 }

@@ -48,11 +48,15 @@ function giveToGroup(handle: Handle, stats: Stats, fsGroup: number, readOnly: bo
     handle.chown(-1, fsGroup);
   } catch (cause) {
     if (!isErrno(cause, "EINVAL")) throw cause;
-    const message = `fsGroup ${fsGroup} is not mapped in this user namespace`;
-    const remedy = "choose a group that the node's user namespace maps (/proc/self/gid_map)";
-    throw new VolumeError("NotSupported", message, { remedy, cause });
+    throw unmappedGroup(fsGroup, cause);
   }
   if (stats.isSymbolicLink()) return;
   const directory = stats.isDirectory() ? DIRECTORY_BITS : 0;
   handle.chmod((stats.mode & KEPT_BITS) | accessOf(readOnly) | directory);
+}
+
+export function unmappedGroup(fsGroup: number, cause: unknown): VolumeError {
+  const message = `fsGroup ${fsGroup} is not mapped in this user namespace`;
+  const remedy = "choose a group that the node's user namespace maps (/proc/self/gid_map)";
+  return new VolumeError("NotSupported", message, { remedy, cause });
 }
