@@ -49,7 +49,13 @@ export function startHousekeeping(
   const { clock, runtime, paths, workers } = ports;
   const { highPercent = IMAGE_GC_HIGH_PERCENT, lowPercent = IMAGE_GC_LOW_PERCENT } =
     options.imageGc ?? {};
-  const imageGc = new ImageGc({ runtime, highPercent, lowPercent, now_ms: () => clock.now() });
+  const imageGc = new ImageGc({
+    runtime,
+    highPercent,
+    lowPercent,
+    now_ms: () => clock.now(),
+    pods: () => workers.list().flatMap(({ reclaimed, pod }) => (reclaimed ? [] : pod)),
+  });
   const evictions = new Evictions({
     ...ports,
     rootDir: options.rootDir,

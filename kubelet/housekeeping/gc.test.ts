@@ -68,7 +68,8 @@ test("a pod whose sandbox cannot be removed, or takes long, does not delay anoth
 });
 
 describe("image garbage", () => {
-  const image = (id: string, pinned = false) => ({ id, size: 10, pinned }) as Image;
+  const image = (id: string, pinned = false) =>
+    ({ id, size: 10, pinned, repoTags: [], repoDigests: [] }) as unknown as Image;
   const old = { first_ms: 0, lastUsed_ms: 0 };
 
   test("least recently used first, until enough is free", () => {
@@ -105,7 +106,13 @@ describe("image garbage", () => {
       runtime: { listContainers: async () => ({ containers }) },
     } as unknown as Runtime;
     let [now, busy] = [0, ""];
-    const gc = new ImageGc({ runtime, highPercent: 101, lowPercent: 100, now_ms: () => now });
+    const gc = new ImageGc({
+      runtime,
+      highPercent: 101,
+      lowPercent: 100,
+      now_ms: () => now,
+      pods: () => [],
+    });
     await gc.run();
     now = IMAGE_GC_MIN_AGE_MS;
     await gc.run();
@@ -118,5 +125,33 @@ describe("image garbage", () => {
     removed.length = 0;
     await gc.run();
     expect(removed).toEqual([]);
+  });
+
+  test.each([
+    ["busybox", { repoTags: ["docker.io/library/busybox:latest"] }, []],
+    ["r2k.local/web:1", { repoTags: ["r2k.local/web:2", "r2k.local/web:1"] }, []],
+    ["h:5000/a@sha256:1", { repoDigests: ["h:5000/a@sha256:1"] }, []],
+    ["h:5000/a:1@sha256:1", { repoDigests: ["h:5000/a@sha256:1"] }, []],
+    ["r2k.local/web:1", { repoTags: ["r2k.local/web:2"] }, ["volume"]],
+  ])("the image %s of a pod's volume is in use by one of %j", async (reference, names, gone) => {
+    const removed: string[] = [];
+    const runtime = {
+      images: {
+        listImages: async () => ({ images: [{ ...image("volume"), ...names }] }),
+        async removeImage({ image: { image: id } }: { image: { image: string } }) {
+          removed.push(id);
+        },
+      },
+      runtime: { listContainers: async () => ({ containers: [] }) },
+    } as unknown as Runtime;
+    const spec = { containers: [], volumes: [{ name: "v", image: { reference } }] };
+    let now = 0;
+    const marks = { highPercent: 101, lowPercent: 100 };
+    const pods = () => [{ metadata: {}, spec }];
+    const gc = new ImageGc({ runtime, ...marks, now_ms: () => now, pods });
+    await gc.freeAll();
+    now = IMAGE_GC_MIN_AGE_MS;
+    await gc.freeAll();
+    expect(removed).toEqual(gone);
   });
 });

@@ -1,7 +1,9 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Image } from "@raft2kube/proto/gen/cri.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { Runtime } from "../cri/runtime.ts";
+import { repositoryOf } from "../images/credentials.ts";
 import { IMAGE_GC_MIN_AGE_MS, IMAGES_MAX } from "../limits.ts";
 import { filesystemSpace } from "../node/machine.ts";
 
@@ -18,8 +20,8 @@ export interface ImageGcPlan {
 }
 
 /**
- * Returns the images to remove to free `free_bytes`, and as many as `free_images`: never one that a
- * container uses, that is pinned, or that is new.
+ * Returns the images to remove to free `free_bytes`, and as many as `free_images`: never one that is
+ * in use, pinned, or new.
  */
 export function planImageGc(
   images: Image[],
@@ -46,6 +48,8 @@ export interface ImageGcOptions {
   highPercent: number;
   lowPercent: number;
   now_ms(): number;
+  /** Returns the pods whose image volumes are in use: CRI's containers do not name those images. */
+  pods(): readonly Pod[];
 }
 
 /** Removes unused images when their disk is filling up, or when they are more than IMAGES_MAX. */
@@ -80,12 +84,16 @@ export class ImageGc {
   }
 
   async #list(): Promise<{ images: Image[]; inUse: Set<string> }> {
-    const { runtime, now_ms } = this.#options;
+    const { runtime, now_ms, pods } = this.#options;
     const [{ images }, { containers }] = await Promise.all([
       runtime.images.listImages({}),
       runtime.runtime.listContainers({}),
     ]);
     const inUse = new Set(containers.flatMap(({ imageRef, imageId }) => [imageRef, imageId]));
+    const named = new Set(pods().flatMap(imageVolumesOf).map(fullNameOf));
+    for (const { id, repoTags, repoDigests } of images) {
+      if ([...repoTags, ...repoDigests].some((name) => named.has(fullNameOf(name)))) inUse.add(id);
+    }
     const now = now_ms();
     const present = new Set(images.map(({ id }) => id));
     for (const id of this.#seen.keys()) if (!present.has(id)) this.#seen.delete(id);
@@ -116,4 +124,15 @@ export class ImageGc {
       });
     }
   }
+}
+
+const imageVolumesOf = ({ spec }: Pod): string[] =>
+  (spec.volumes ?? []).flatMap(({ image }) => image?.reference ?? []);
+
+/** Returns an image's name with registry and tag or digest, as `busybox` and its repoTag differ. */
+function fullNameOf(image: string): string {
+  const [tagged = "", digest] = image.split("@");
+  const repository = repositoryOf(tagged).replace(/^docker\.io\//, "index.docker.io/");
+  if (digest !== undefined) return `${repository}@${digest}`;
+  return `${repository}:${/:([^/:]*)$/.exec(tagged)?.[1] ?? "latest"}`;
 }
