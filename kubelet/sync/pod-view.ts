@@ -60,6 +60,8 @@ export class PodView {
     const identity = { uid: uidOf(pod), name: nameOf(pod), namespace: namespaceOf(pod) };
     const observed = await observePod(this.#ports.runtime, identity);
     this.#podIPs = this.#addressesOf(pod, observed);
+    const present = new Set(observed.containers.map(({ id }) => id));
+    for (const id of this.#messages.keys()) if (!present.has(id)) this.#messages.delete(id);
     for (const one of observed.containers) {
       if (one.state !== "exited" || this.#messages.has(one.id)) continue;
       this.#messages.set(one.id, await terminationMessage(one, this.#ports.paths.podLogsDir));
