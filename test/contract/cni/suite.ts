@@ -42,7 +42,7 @@ export function cniContract(name: string, implementation: Implementation): void 
     });
     if (!implementation.executablesAlone) codeContract(bench, implementation);
     describe("versions", () => versionsContract(bench, implementation));
-    describe("GC, STATUS and loopback", () => upkeepContract(bench, implementation));
+    describe("GC, STATUS and loopback", () => upkeepContract(bench));
   });
 }
 
