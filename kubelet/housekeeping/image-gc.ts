@@ -20,8 +20,8 @@ export interface ImageGcPlan {
 }
 
 /**
- * Returns the images to remove to free `free_bytes`, and as many as `free_images`: never one that is
- * in use, pinned, or new.
+ * Returns the images to remove to free `free_bytes`, and as many as `free_images`: none that is in
+ * use, pinned, or new.
  */
 export function planImageGc(
   images: Image[],

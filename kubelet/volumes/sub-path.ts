@@ -19,8 +19,8 @@ const NO_SUB_PATH = "mount the whole volume, or have a volume of that directory"
  * the lookup is the kernel's own beneath the volume, and its descriptor is what gets mounted
  * (CVE-2017-1002101, CVE-2021-25741). Links inside the volume may be used (ConfigMaps are made of
  * them), but not lead out of it. A subPath that is missing is made as a directory. In a volume of a
- * network file system it is NotSupported. What is mounted at `target` stays if it is that file, and
- * is replaced if not (upstream: checkSubPathFileEqual). `beside`: a directory of the kubelet's own.
+ * network file system it is NotSupported. A mount at `target` stays if it is of that file, and is
+ * replaced if not (upstream: checkSubPathFileEqual). `beside`: a directory of the kubelet's own.
  */
 export async function mountSubPath(
   volume: { name: string; path: string },

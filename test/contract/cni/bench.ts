@@ -34,7 +34,8 @@ export interface Implementation {
   newest: CniVersion;
   /**
    * Whether it is held to what ours keep beyond the reference: route_localnet is on only while a
-   * port of 127.0.0.0/8 is mapped, GC finds what no record names, and others of docs/DIVERGENCE.md, "Network".
+   * port of 127.0.0.0/8 is mapped, GC finds what no record names, and others of
+   * docs/DIVERGENCE.md, "Network".
    */
   ours: boolean;
   /** Whether CHECK of portmap works; that of the reference's 1.1.1 wants rules it never made. */
