@@ -13,6 +13,7 @@ export function servicePort(changes: Partial<ServicePort> = {}): ServicePort {
     allEndpoints: [],
     localEndpoints: [],
     unplacedEndpoints: [],
+    keptEndpoints: [],
     internalLocal: false,
     externalLocal: false,
     apiAddresses: [],

@@ -104,6 +104,18 @@ check("plan: a change names the UDP flows that conntrack must forget", () => {
   const metrics = { ...one!, port: 9090 };
   const cases = [
     { when: "endpoint 2 of two is removed", from: both, to: left, gone: [two!] },
+    {
+      when: "endpoint 2 terminates, and still serves",
+      from: both,
+      to: { ...left, keptEndpoints: [two!] },
+      gone: [],
+    },
+    {
+      when: "endpoint 2, which was terminating, is removed",
+      from: { ...left, keptEndpoints: [two!] },
+      to: left,
+      gone: [two!],
+    },
     { when: "the Service is removed", from: both, to: undefined, gone: [one!, two!] },
     { when: "the first endpoint is added", from: none, to: left, gone: [undefined] },
     { when: "a second endpoint is added", from: left, to: both, gone: [] },

@@ -20,6 +20,7 @@ export function webPort(
     allEndpoints: [...endpoints],
     localEndpoints: [...local],
     unplacedEndpoints: [],
+    keptEndpoints: [],
     internalLocal: false,
     externalLocal: false,
     apiAddresses: [],

@@ -46,7 +46,7 @@ test("entries of the frontends that lead to no endpoint are strays, others are n
 });
 
 test("a local endpoint that hints leave out is none", () => {
-  const port = { ...DNS, localEndpoints: [SECOND] };
+  const port = { ...DNS, localEndpoints: [SECOND], keptEndpoints: [SECOND] };
   expect(straysOf([port], [port], OWN)!(flow("10.96.0.10", 53, SECOND))).toBe(false);
 });
 

@@ -1,7 +1,6 @@
 import { type Flow, forgetFlows } from "@raft2kube/linux/netfilter/conntrack.ts";
-import { reachableEndpoints } from "../plan/endpoints.ts";
 import { keyOf, type ServicePort } from "../plan/model.ts";
-import type { StaleFlow } from "../plan/stale-flows.ts";
+import { type StaleFlow, servingEndpoints } from "../plan/stale-flows.ts";
 
 /** Endpoints in userspace mode, which forgets entries of its own; those of slices are none. */
 const LINK_LOCAL = "169.254.";
@@ -87,7 +86,7 @@ function claimedEndpoints(
   return (frontend) => {
     const ports = claimants.get(frontend);
     const targets =
-      listed.get(frontend) ?? (ports && new Set(ports.flatMap(reachableEndpoints).map(keyOf)));
+      listed.get(frontend) ?? (ports && new Set(ports.flatMap(servingEndpoints).map(keyOf)));
     if (targets) listed.set(frontend, targets);
     return targets;
   };

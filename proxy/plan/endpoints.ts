@@ -7,11 +7,13 @@ export interface PortEndpoints {
   allEndpoints: Target[];
   localEndpoints: Target[];
   unplacedEndpoints: Target[];
+  keptEndpoints: Target[];
   problems: string[];
 }
 
 interface Candidate extends Target, Hints {
   ready: boolean;
+  serving: boolean;
   servingTerminating: boolean;
   local: boolean;
   /** Whether a slice names its node. */
@@ -41,7 +43,7 @@ const REJECTED_RANGES: readonly (readonly [range: string, addresses: RegExp])[] 
  * Returns a port's endpoints from all slices of its Service: the ready ones, those hinted for this
  * node or zone if all have hints and any has this one, or without a ready one those that are
  * terminating and serving (KEP-1669). Local ones are not chosen by hints. Loopback and link-local
- * addresses are rejected (CVE-2021-25737). `numbers`: the slices' ports.
+ * addresses are rejected (CVE-2021-25737). Others that serve are kept for their flows. `numbers`: the slices' ports.
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
@@ -69,7 +71,10 @@ export function endpointsOf(
   const unplaced = new Set(all.filter(({ placed }) => !placed).map(keyOf));
   const unplacedEndpoints =
     unplaced.size === 0 ? [] : allEndpoints.filter((target) => unplaced.has(keyOf(target)));
-  return { allEndpoints, localEndpoints, unplacedEndpoints, problems };
+  const used = new Set(all.length > allEndpoints.length ? allEndpoints.map(keyOf) : []);
+  const keptEndpoints =
+    used.size === 0 ? [] : targetsOf(all.filter((one) => one.serving && !used.has(keyOf(one))));
+  return { allEndpoints, localEndpoints, unplacedEndpoints, keptEndpoints, problems };
 }
 
 /**
@@ -108,6 +113,7 @@ function addCandidate(
   candidates.set(key, {
     ...target,
     ready: ready || (known?.ready ?? false),
+    serving: serving || (known?.serving ?? false),
     servingTerminating: servingTerminating || (known?.servingTerminating ?? false),
     local: endpoint.nodeName === nodeName || (known?.local ?? false),
     placed: Boolean(endpoint.nodeName) || (known?.placed ?? false),
@@ -126,9 +132,12 @@ function usable(candidates: Candidate[], place?: ClientPlace): Target[] {
   const ready = place === undefined ? all : hintedFor(all, place);
   const serving = candidates.filter((candidate) => candidate.servingTerminating);
   const chosen = ready.length > 0 ? ready : serving;
-  return chosen.map(({ address, port }) => ({ address, port }));
+  return targetsOf(chosen);
   // lab:14a end
 }
+
+const targetsOf = (candidates: readonly Candidate[]): Target[] =>
+  candidates.map(({ address, port }) => ({ address, port }));
 
 /** The ready endpoints to use from a place (upstream's topologyModeFromHints). */
 function hintedFor(ready: Candidate[], { nodeName, zone }: ClientPlace): Candidate[] {

@@ -24,6 +24,11 @@ export interface ServicePort {
   localEndpoints: Target[];
   /** Endpoints of `allEndpoints` without a `nodeName`: pods of this node may be among them. */
   unplacedEndpoints: Target[];
+  /**
+   * Endpoints that serve but get no new connections from here: those that terminate beside ready
+   * ones, and those that hints leave out. UDP flows to them stay, as connections of TCP do.
+   */
+  keptEndpoints: Target[];
   /** `internalTrafficPolicy: Local`: the ClusterIP uses local endpoints only. */
   internalLocal: boolean;
   /**

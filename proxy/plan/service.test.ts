@@ -190,6 +190,35 @@ describe("stale flows", () => {
     expect(staleFlows(udp(["10.1.0.1"]), undefined)).toHaveLength(2);
   });
 
+  test("are none to endpoints that terminate and serve, or that hints leave out", () => {
+    const planned = (endpoints: Endpoint[]) =>
+      planOf(
+        service({ ports: [{ port: 53, name: "http", protocol: "UDP" }] }),
+        [slice(endpoints, { ports: [{ name: "http", port: 5353, protocol: "UDP" }] })],
+        "here",
+      ).ports[0];
+    const one = at("10.1.0.1");
+    const two = at("10.1.0.2");
+    const both = planned([one, two]);
+    const ending = (serving: boolean): Endpoint => ({
+      ...two,
+      conditions: { ready: false, serving, terminating: true },
+    });
+    expect(planned([one, ending(true)])?.allEndpoints).toHaveLength(1);
+    expect(staleFlows(both, planned([one, ending(true)]))).toEqual([]);
+    expect(staleFlows(both, planned([one, ending(false)]))).toHaveLength(1);
+    expect(staleFlows(planned([one, ending(true)]), planned([one]))).toMatchObject([
+      { targets: new Set(["10.1.0.2:5353"]) },
+    ]);
+    const hinted = (to: Endpoint, node: string) => ({
+      ...to,
+      hints: { forNodes: [{ name: node }] },
+    });
+    const here = planned([hinted(one, "here"), hinted(two, "there")]);
+    expect(here?.allEndpoints).toHaveLength(1);
+    expect(staleFlows(both, here)).toEqual([]);
+  });
+
   test("are those without an endpoint when the first endpoint is added", () => {
     expect(staleFlows(undefined, udp(["10.1.0.1"]))).toMatchObject([
       { to: "10.96.0.7", targets: new Set(), untranslated: true },

@@ -91,7 +91,8 @@ type Addresses =
   | "apiAddresses"
   | "allEndpoints"
   | "localEndpoints"
-  | "unplacedEndpoints";
+  | "unplacedEndpoints"
+  | "keptEndpoints";
 
 /** Plans one port of a Service, its node port included; addresses and endpoints are added to it. */
 function planServicePort({ metadata, spec }: Service, port: ApiPort): Omit<ServicePort, Addresses> {

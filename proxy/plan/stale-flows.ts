@@ -1,4 +1,4 @@
-import { keyOf, type ServicePort } from "./model.ts";
+import { keyOf, type ServicePort, type Target } from "./model.ts";
 
 /**
  * Conntrack entries of UDP that no longer match the rules. A UDP client does not notice that its
@@ -15,6 +15,13 @@ export interface StaleFlow {
   untranslated: boolean;
 }
 
+/**
+ * Returns the endpoints whose flows stay: all that serve, whether new connections go to them or not
+ * (upstream: conntrack.CleanStaleEntries).
+ */
+export const servingEndpoints = (port: ServicePort | undefined): Target[] =>
+  port ? [...port.allEndpoints, ...port.keptEndpoints] : [];
+
 /** Returns the entries that a change of one Service port makes stale. `undefined`: no port. */
 export function staleFlows(
   before: ServicePort | undefined,
@@ -23,8 +30,8 @@ export function staleFlows(
   // lab:14a begin stale-flows
   const port = before ?? after;
   if (!port || port.transport !== "udp") return [];
-  const old = new Set(before?.allEndpoints.map(keyOf));
-  const now = new Set(after?.allEndpoints.map(keyOf));
+  const old = new Set(servingEndpoints(before).map(keyOf));
+  const now = new Set(servingEndpoints(after).map(keyOf));
   const targets = old.difference(now);
   // Packets sent while there was no endpoint have entries without translation.
   const untranslated = old.size === 0 && now.size > 0;

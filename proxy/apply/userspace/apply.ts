@@ -68,8 +68,8 @@ function userspaceRules(options: RulesOptions): Rules {
       : { all: undefined, local: undefined };
     if (port && wanted && isWithout(wanted, next)) unopened.set(key, port);
     else unopened.delete(key);
-    next.all?.update(port?.allEndpoints ?? [], port?.affinity_s);
-    next.local?.update(port?.localEndpoints ?? [], port?.affinity_s);
+    next.all?.update(port?.allEndpoints ?? [], port?.affinity_s, port?.keptEndpoints);
+    next.local?.update(port?.localEndpoints ?? [], port?.affinity_s, port?.keptEndpoints);
     if (next.all ?? next.local) opened.set(key, next);
     else opened.delete(key);
     const unused = [known.all, known.local].filter((one) => one !== next.all && one !== next.local);

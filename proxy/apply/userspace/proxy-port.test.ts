@@ -1,11 +1,14 @@
+import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
+import type { Target } from "../../plan/model.ts";
 import { Budget } from "./proxy-port.ts";
 import { openTcpPort } from "./tcp-port.ts";
+import { openUdpPort } from "./udp-port.ts";
 
 const HOST = "127.0.0.1";
 
@@ -79,4 +82,34 @@ test("both ends of a connection that nobody uses are probed", async () => {
   client.destroy();
   proxy.close(true);
   endpoint.close();
+});
+
+test("a UDP client stays at an endpoint that is kept, and leaves one that is gone", async () => {
+  const [first, second] = [createSocket("udp4"), createSocket("udp4")];
+  const asked = async (socket: Socket) => {
+    const [message] = await once(socket, "message");
+    return String(message);
+  };
+  const targets: Target[] = [];
+  for (const socket of [first, second]) {
+    socket.bind(0, HOST);
+    await once(socket, "listening");
+    targets.push({ address: HOST, port: socket.address().port });
+  }
+  const [one, two] = targets;
+  const { budget } = budgetOf(9, 9);
+  const proxy = await openUdpPort(HOST, { clock: systemClock(), budget, log: logger("test") });
+  const client = createSocket("udp4");
+  const send = (text: string) => client.send(text, proxy.port, HOST);
+  proxy.update([one!], undefined);
+  send("a");
+  expect(await asked(first)).toBe("a");
+  proxy.update([two!], undefined, [one!]);
+  send("b");
+  expect(await asked(first)).toBe("b");
+  proxy.update([two!], undefined);
+  send("c");
+  expect(await asked(second)).toBe("c");
+  proxy.close(true);
+  for (const socket of [first, second, client]) socket.close();
 });

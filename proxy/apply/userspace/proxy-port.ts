@@ -8,8 +8,15 @@ import type { Target } from "../../plan/model.ts";
 export interface ProxyPort {
   readonly transport: "tcp" | "udp";
   readonly port: number;
-  /** The endpoints of later connections; earlier ones stay where they are. */
-  update(targets: readonly Target[], affinity_s: number | undefined): void;
+  /**
+   * The endpoints of later connections; earlier ones stay where they are, those of UDP if it is one
+   * of these or of `kept`.
+   */
+  update(
+    targets: readonly Target[],
+    affinity_s: number | undefined,
+    kept?: readonly Target[],
+  ): void;
   /** Stops accepting; `now`: ends the connections, too. */
   close(now: boolean): void;
 }

@@ -43,7 +43,7 @@ export async function openUdpPort(
   return {
     transport: "udp",
     port: server.address().port,
-    update: (targets, affinity_s) => flows.update(targets, affinity_s),
+    update: (...change) => flows.update(...change),
     close() {
       flows.close();
       server.close();
@@ -73,9 +73,9 @@ class UdpFlows {
   }
 
   /** Ends the flows to endpoints that are gone. */
-  update(...[targets, affinity_s]: Parameters<Balancer["update"]>): void {
+  update(...[targets, affinity_s, kept = []]: Parameters<ProxyPort["update"]>): void {
     this.#balancer.update(targets, affinity_s);
-    const left = new Set(targets.map(keyOf));
+    const left = new Set([...targets, ...kept].map(keyOf));
     for (const target of this.#clients.names()) {
       if (!left.has(target)) for (const client of this.#clients.of(target)) this.#end(client);
     }
