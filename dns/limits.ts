@@ -41,6 +41,8 @@ export const TCP_IDLE_MS = 10_000;
 export const TCP_PIPELINE_MAX = 16;
 /** Timeout of one upstream resolver, after which the next one is asked. */
 export const UPSTREAM_TIMEOUT_MS = 2_000;
+/** How long an upstream resolver that answers nothing is asked after the others. */
+export const UPSTREAM_REST_MS = 10_000;
 /** Concurrent forwarded queries; more are answered SERVFAIL. */
 export const FORWARDED_MAX = 256;
 /** The part of them that one client address may have, so that one pod cannot have all. */

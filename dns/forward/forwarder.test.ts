@@ -1,11 +1,16 @@
-import { createSocket, type Socket } from "node:dgram";
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { logger } from "@raft2kube/observe/log.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import packet, { type OptAnswer } from "dns-packet";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { FORWARDED_MAX, FORWARDED_PER_CLIENT_MAX } from "../limits.ts";
+import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
+import {
+  FORWARDED_MAX,
+  FORWARDED_PER_CLIENT_MAX,
+  UPSTREAM_REST_MS,
+  UPSTREAM_TIMEOUT_MS,
+} from "../limits.ts";
 import { type Query, readQuery, upstreamQuery } from "../wire/message.ts";
 import { createForwarder, type Forwarder } from "./forwarder.ts";
 
@@ -21,21 +26,7 @@ beforeEach(async () => {
   upstream = createSocket("udp4");
   upstream.on("message", (bytes, from) => {
     received++;
-    const { id = 0, questions = [] } = packet.decode(bytes);
-    if (questions[0]?.name !== ANSWERED) return;
-    upstream.send(
-      packet.encode({
-        id,
-        type: "response",
-        flags: 0,
-        questions,
-        answers: [],
-        authorities: [],
-        additionals: [],
-      }),
-      from.port,
-      from.address,
-    );
+    if (packet.decode(bytes).questions?.[0]?.name === ANSWERED) answer(upstream, bytes, from);
   });
   upstream.bind(0, address);
   await once(upstream, "listening");
@@ -43,6 +34,13 @@ beforeEach(async () => {
   forwarder = createForwarder({ upstreams, clock: new ManualClock(), log: logger("dns-test") });
 });
 afterEach(() => upstream.close());
+
+function answer(socket: Socket, asked: Buffer, from: RemoteInfo): void {
+  const { id = 0, questions = [] } = packet.decode(asked);
+  const none = { answers: [], authorities: [], additionals: [] };
+  const bytes = packet.encode({ id, type: "response", flags: 0, questions, ...none });
+  socket.send(bytes, from.port, from.address);
+}
 
 function query(name: string): Query {
   const read = readQuery(
@@ -131,4 +129,64 @@ it("an upstream resolver gets a client's question, but not its version or option
     questions: [{ name: "www.example.org", type: "A" }],
     additionals: [{ ednsVersion: 0, flags: 0x8000, udpPayloadSize: 1232, options: [] }],
   });
+});
+
+it("a resolver that does not answer is asked last, and now and then by one query", async () => {
+  const clock = new ManualClock();
+  const [first, second] = [createSocket("udp4"), createSocket("udp4")];
+  onTestFinished(() => void [first, second].map((socket) => socket.close()));
+  let firstAnswers = false;
+  const asked: Record<string, string[]> = { first: [], second: [] };
+  const receive = (name: string, socket: Socket, answers: () => boolean) =>
+    socket.on("message", (bytes, from) => {
+      asked[name]!.push(packet.decode(bytes).questions?.[0]?.name ?? "");
+      if (answers()) answer(socket, bytes, from);
+    });
+  receive("first", first, () => firstAnswers);
+  receive("second", second, () => true);
+  for (const socket of [first, second]) {
+    socket.bind(0, address);
+    await once(socket, "listening");
+  }
+  const upstreams = [first, second].map((socket) => ({ address, port: socket.address().port }));
+  forwarder = createForwarder({ upstreams, clock, log: logger("dns-test") });
+  const resolve = (name: string) => forwarder.forward(query(name), "10.0.0.1");
+  const seen = (name: string) =>
+    waitFor(name, () => asked["first"]!.includes(name), { clock: systemClock() });
+  const a = resolve("a.test");
+  await seen("a.test");
+  clock.advance(UPSTREAM_TIMEOUT_MS);
+  expect(await a).toBeInstanceOf(Buffer);
+  expect(await resolve("b.test")).toBeInstanceOf(Buffer);
+  expect(asked).toEqual({ first: ["a.test"], second: ["a.test", "b.test"] });
+  clock.advance(UPSTREAM_REST_MS);
+  const c = resolve("c.test");
+  await seen("c.test");
+  expect(await resolve("d.test")).toBeInstanceOf(Buffer);
+  expect(asked["first"]).toEqual(["a.test", "c.test"]);
+  clock.advance(UPSTREAM_TIMEOUT_MS);
+  expect(await c).toBeInstanceOf(Buffer);
+  clock.advance(UPSTREAM_REST_MS);
+  firstAnswers = true;
+  for (const name of ["e.test", "f.test"]) await resolve(name);
+  expect(asked["first"]?.slice(2)).toEqual(["e.test", "f.test"]);
+});
+
+it("a resolver that answers others is asked first, however long one name takes it", async () => {
+  const clock = new ManualClock();
+  const silent = createSocket("udp4");
+  onTestFinished(() => void silent.close());
+  silent.bind(0, address);
+  await once(silent, "listening");
+  const upstreams = [upstream, silent].map((socket) => ({ address, port: socket.address().port }));
+  forwarder = createForwarder({ upstreams, clock, log: logger("dns-test") });
+  void forwarder.forward(query("slow.test"), "10.0.0.1");
+  await waitFor("the query", () => received === 1, { clock: systemClock() });
+  clock.advance(1);
+  expect(await forwarder.forward(query(ANSWERED), "10.0.0.1")).toBeInstanceOf(Buffer);
+  const second = once(silent, "message");
+  clock.advance(UPSTREAM_TIMEOUT_MS);
+  await second;
+  void forwarder.forward(query("next.test"), "10.0.0.1");
+  await waitFor("the next query", () => received === 3, { clock: systemClock() });
 });

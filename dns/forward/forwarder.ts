@@ -3,7 +3,12 @@ import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
-import { FORWARDED_MAX, FORWARDED_PER_CLIENT_MAX, UPSTREAM_TIMEOUT_MS } from "../limits.ts";
+import {
+  FORWARDED_MAX,
+  FORWARDED_PER_CLIENT_MAX,
+  UPSTREAM_REST_MS,
+  UPSTREAM_TIMEOUT_MS,
+} from "../limits.ts";
 import { type Query, upstreamQuery } from "../wire/message.ts";
 import { AnswerCache } from "./cache.ts";
 import { exchange } from "./exchange.ts";
@@ -25,26 +30,48 @@ export interface ForwarderOptions {
   timeout_ms?: number;
 }
 
+/** A resolver, and when it answered last and how long it is asked last; monotonic. */
+interface Resolver {
+  readonly upstream: Upstream;
+  answered_ms: number;
+  /** 0 while it answers. */
+  restsUntil_ms: number;
+}
+
 /**
  * Forwards to the resolvers in order until one answers, caches answers, and sends concurrent equal
- * queries once.
+ * queries once. A resolver that answers nothing is asked last for UPSTREAM_REST_MS, and then first
+ * by one query: others do not wait for it.
  */
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { upstreams, clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
   const cache = new AnswerCache();
   const shares = new Shares({ all: FORWARDED_MAX, each: FORWARDED_PER_CLIENT_MAX, reserved: 0 });
+  const resolvers = upstreams.map(
+    (upstream): Resolver => ({ upstream, answered_ms: -1, restsUntil_ms: 0 }),
+  );
   const inFlight = new Map<string, Promise<Buffer | undefined>>();
   let warned = false;
   const failed = recurring(log, "an upstream resolver failed", clock);
   const refused = recurring(log, "too many forwarded queries", clock);
 
   async function tryEach(bytes: Buffer, key: string, asked: string, client: string) {
-    for (const upstream of upstreams) {
+    const now_ms = clock.monotonic();
+    const rests = ({ restsUntil_ms }: Resolver) => now_ms < restsUntil_ms;
+    const awake = resolvers.filter((resolver) => !rests(resolver));
+    for (const resolver of [...awake, ...resolvers.filter(rests)]) {
+      const begun_ms = clock.monotonic();
+      if (resolver.restsUntil_ms > 0) resolver.restsUntil_ms = begun_ms + UPSTREAM_REST_MS;
       try {
-        const answer = await exchange(bytes, upstream, { clock, timeout_ms });
+        const answer = await exchange(bytes, resolver.upstream, { clock, timeout_ms });
+        resolver.answered_ms = clock.monotonic();
+        resolver.restsUntil_ms = 0;
         cache.put(key, answer, clock.now(), client);
         return answer;
       } catch (thrown) {
+        // One that answered others meanwhile is there: this name alone takes it long.
+        const isSilent = resolver.answered_ms < begun_ms;
+        if (isSilent) resolver.restsUntil_ms = clock.monotonic() + UPSTREAM_REST_MS;
         failed({ name: asked, error: messageOf(thrown) });
       }
     }
