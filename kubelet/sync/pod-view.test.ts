@@ -5,6 +5,7 @@ import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState } from "@raft2kube/proto/gen/cri.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, onTestFinished, test } from "vitest";
+import { NO_RESIZE } from "../allocation/resize-state.ts";
 import { TERMINATION_FILE_ANNOTATION } from "../containers/container-config.ts";
 import type { Runtime } from "../cri/runtime.ts";
 import type { PodProbes } from "../probes/pod-probes.ts";
@@ -48,7 +49,7 @@ test("termination messages are kept as long as the runtime has their containers"
   };
   const probes = { ready: () => false, health: () => ({}) } as unknown as PodProbes;
   const view = new PodView(ports, probes, undefined);
-  const input = { verdict: undefined, ended: true, waiting: new Map(), resize: {} };
+  const input = { verdict: undefined, ended: true, waiting: new Map(), resize: NO_RESIZE };
   const message = async () => {
     const observed = await view.observe(pod);
     const { containerStatuses } = view.statusOf(pod, observed, input);

@@ -214,9 +214,9 @@ describe("stale flows", () => {
       ...to,
       hints: { forNodes: [{ name: node }] },
     });
-    const here = planned([hinted(one, "here"), hinted(two, "there")]);
-    expect(here?.allEndpoints).toHaveLength(1);
-    expect(staleFlows(both, here)).toEqual([]);
+    const chosen = planned([hinted(one, "here"), hinted(two, "there")]);
+    expect(chosen?.allEndpoints).toHaveLength(1);
+    expect(staleFlows(both, chosen)).toEqual([]);
   });
 
   test("are those without an endpoint when the first endpoint is added", () => {
