@@ -43,8 +43,8 @@ const REJECTED_RANGES: readonly (readonly [range: string, addresses: RegExp])[] 
  * Returns a port's endpoints from all slices of its Service: the ready ones, those hinted for this
  * node or zone if all have hints and any has this one, or without a ready one those that are
  * terminating and serving (KEP-1669). Local ones are not chosen by hints. Loopback and link-local
- * addresses are rejected (CVE-2021-25737). Others that serve are kept for their flows. `numbers`: the
- * slices' ports.
+ * addresses are rejected (CVE-2021-25737). Others that serve are kept for their flows. `numbers`:
+ * the slices' ports.
  */
 export function endpointsOf(
   slices: readonly EndpointSlice[],
