@@ -1,7 +1,12 @@
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
-import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
-import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
+import {
+  canDo,
+  type Discovered,
+  type DiscoveredResource,
+  discoverAll,
+} from "@raft2kube/client-kube/rest/discovery.ts";
+import { apiVersionOf, groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import { runWorkers } from "@raft2kube/client-kube/workers.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { failureLog } from "@raft2kube/reconcile/failure-log.ts";
@@ -84,15 +89,15 @@ class GarbageCollector {
 
   /** Asks which resources there are: custom ones come and go. */
   async #followResources(): Promise<void> {
-    this.#setResources(await discover(this.#context.informers.client));
+    this.#setResources(await discoverAll(this.#context.informers.client));
     this.#working ??= this.#workWhenSynced();
   }
 
-  #setResources(all: readonly DiscoveredResource[]): void {
+  #setResources({ resources, kinds, stale }: Discovered): void {
     if (this.#end.signal.aborted) return;
-    this.#server.setResources(all);
+    this.#server.setKinds(kinds);
     const wanted = new Map<string, DiscoveredResource>();
-    for (const resource of all) {
+    for (const resource of resources) {
       const name = groupResourceOf(resource);
       if (canDo(resource, "delete", "list", "watch") && !IGNORED.has(name)) {
         wanted.set(name, resource);
@@ -101,6 +106,8 @@ class GarbageCollector {
     for (const [name, followed] of this.#followed) {
       // A custom resource may be served in another version than before.
       if (wanted.get(name)?.version === followed.resource.version) continue;
+      // The objects of a server that does not answer are still there.
+      if (stale.includes(apiVersionOf(followed.resource))) continue;
       followed.unhandle();
       this.#followed.delete(name);
       this.#queue(this.#graph.removeType(followed.resource));

@@ -2,6 +2,7 @@ import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { KubeError } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { kindKey } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
@@ -10,11 +11,6 @@ import { beforeEach, expect, test } from "vitest";
 import { identityOf, OwnerGraph } from "./graph.ts";
 import { inspect } from "./reconcile.ts";
 import { OwnerServer } from "./server.ts";
-
-const SERVED = [CONFIG_MAPS, NODES].map((type) => ({
-  ...{ ...type, kind: type.kind! },
-  ...{ verbs: [], shortNames: [], subresources: [] },
-}));
 
 let server: OwnerServer;
 let graph: OwnerGraph;
@@ -32,7 +28,8 @@ beforeEach(() => {
   const requester = { request, send: request } as unknown as KubeRequester;
   const resource = (type: ResourceType) => new ResourceClient(requester, type);
   server = new OwnerServer({ resource } as unknown as KubeClient);
-  server.setResources(SERVED);
+  const types = [CONFIG_MAPS, NODES];
+  server.setKinds(new Map(types.map((type) => [kindKey("v1", type.kind!), type])));
   graph = new OwnerGraph();
 });
 

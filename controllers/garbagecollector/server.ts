@@ -2,8 +2,8 @@ import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { isNotFound, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { KubeObject, ObjectName } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import type { DiscoveredResource } from "@raft2kube/client-kube/rest/discovery.ts";
-import { apiVersionOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { kindKey } from "@raft2kube/client-kube/rest/discovery.ts";
+import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { CodedError, tolerate } from "@raft2kube/std/errors.ts";
 import { ABSENT_OWNERS_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode, referencedBy } from "./graph.ts";
@@ -15,15 +15,15 @@ import type { OwnerState, Propagation } from "./plan.ts";
 export class OwnerServer {
   readonly #client: KubeClient;
   readonly #absent = new Set<string>();
-  #types = new Map<string, ResourceType>();
+  #types: ReadonlyMap<string, ResourceType> = new Map();
 
   constructor(client: KubeClient) {
     this.#client = client;
   }
 
-  /** The resources that owners' kinds stand for. */
-  setResources(resources: readonly DiscoveredResource[]): void {
-    this.#types = new Map(resources.map((item) => [kindKey(apiVersionOf(item), item.kind), item]));
+  /** Sets the resources that owners' kinds stand for, by `kindKey` of all versions. */
+  setKinds(kinds: ReadonlyMap<string, ResourceType>): void {
+    this.#types = kinds;
   }
 
   /** The metadata of an object as it is now; undefined when it is gone or was replaced. */
@@ -102,8 +102,4 @@ export class OwnerServer {
   async #get(type: ResourceType, name: ObjectName): Promise<KubeObject | undefined> {
     return tolerate(this.#client.resource(type).get(name, { metadataOnly: true }), isNotFound);
   }
-}
-
-function kindKey(apiVersion: string, kind: string): string {
-  return `${apiVersion}/${kind}`;
 }
