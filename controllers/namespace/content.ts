@@ -1,10 +1,16 @@
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
-import { canDo, type DiscoveredResource, discover } from "@raft2kube/client-kube/rest/discovery.ts";
+import {
+  canDo,
+  type Discovered,
+  type DiscoveredResource,
+  discoverAll,
+} from "@raft2kube/client-kube/rest/discovery.ts";
 import { groupResourceOf } from "@raft2kube/client-kube/rest/resource.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
+import { listed } from "@raft2kube/std/listed.ts";
 import { FINALIZERS_COUNTED_MAX } from "../limits.ts";
 import { isEmpty, type RemainingContent } from "./plan.ts";
 
@@ -14,24 +20,21 @@ export async function deleteContent(
   namespace: string,
 ): Promise<RemainingContent> {
   const content: RemainingContent = { remaining: new Map(), finalizers: new Map(), failures: [] };
-  let resources: DiscoveredResource[];
+  let discovered: Discovered;
   try {
-    resources = await discover(client);
+    discovered = await discoverAll(client);
   } catch (thrown) {
     return { ...content, discoveryFailure: messageOf(thrown) };
   }
+  const { resources, stale } = discovered;
   const holding = resources.filter((item) => item.namespaced && canDo(item, "delete", "list"));
   const isPods = (item: DiscoveredResource) => groupResourceOf(item) === "pods";
+  const others = holding.filter((item) => !isPods(item));
   // Pods first, as upstream since 1.34: they are not to outlive what guards them, a NetworkPolicy.
   await deleteEach(client, holding.filter(isPods), namespace, content);
-  if (!isEmpty(content)) return content;
-  await deleteEach(
-    client,
-    holding.filter((item) => !isPods(item)),
-    namespace,
-    content,
-  );
-  return content;
+  if (isEmpty(content)) await deleteEach(client, others, namespace, content);
+  if (stale.length === 0) return content;
+  return { ...content, discoveryFailure: `stale GroupVersion discovery: ${listed(stale)}` };
 }
 
 async function deleteEach(

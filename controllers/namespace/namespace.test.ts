@@ -22,6 +22,8 @@ let isDeleted: boolean;
 let accepted: string[];
 
 let namespace: Namespace;
+/** Versions of an aggregated server. */
+let aggregated: object[];
 
 const KINDS = { configmaps: "ConfigMap", secrets: "Secret" };
 const RESOURCES = Object.entries(KINDS).map(([resource, kind]) => ({
@@ -44,7 +46,7 @@ function page(resource: string, at: number): object {
 }
 
 beforeEach(async () => {
-  [isDeleted, accepted] = [false, []];
+  [isDeleted, accepted, aggregated] = [false, [], []];
   namespace = {
     metadata: {
       name: "n",
@@ -63,6 +65,8 @@ beforeEach(async () => {
       answer = {
         items: [{ metadata: { name: "" }, versions: [{ version: "v1", resources: RESOURCES }] }],
       };
+    } else if (pathname === "/apis") {
+      answer = { items: [{ metadata: { name: "x.io" }, versions: aggregated }] };
     } else if (method === "DELETE") {
       isDeleted = true;
       accepted.push(headers.accept ?? "");
@@ -98,6 +102,13 @@ it("a namespace's objects are counted page by page, and some of their finalizers
   expect(content.finalizers.size).toBe(FINALIZERS_COUNTED_MAX);
   // The answer to the deletion of a collection has all of it.
   expect(accepted).toEqual([expect.stringContaining("PartialObjectMetadataList")]);
+});
+
+it("a namespace stays, emptied, while an aggregated server does not answer", async () => {
+  aggregated = [{ version: "v1", freshness: "Stale" }];
+  const content = await deleteContent(client, "n");
+  expect(isDeleted).toBe(true);
+  expect(content.discoveryFailure).toBe("stale GroupVersion discovery: x.io/v1");
 });
 
 it("a namespace's own conditions are no reason to list its objects again", async () => {
