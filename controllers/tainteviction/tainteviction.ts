@@ -1,4 +1,4 @@
-import type { Node, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
@@ -6,7 +6,7 @@ import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { evictionTime } from "./plan.ts";
+import { datedTaints, evictionTime } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 const COMPONENT = "taint-eviction-controller";
@@ -21,12 +21,15 @@ export function startTaintEviction(context: ControllerContext): Running {
   const writer = context.client(ACCOUNT).resource<Pod>(PODS);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
 
+  /** The dated NoExecute taints of nodes that have some, by the nodes' names. */
+  const evicting = new Map<string, Taint[]>();
+
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
-    const node = pod?.spec.nodeName ? nodes.store.get(pod.spec.nodeName) : undefined;
-    if (!pod || !node || pod.metadata.deletionTimestamp) return;
+    const taints = evicting.get(pod?.spec.nodeName ?? "");
+    if (!pod || !taints || pod.metadata.deletionTimestamp) return;
     const now_ms = clock.now();
-    const at_ms = evictionTime(pod, node.spec.taints ?? [], now_ms);
+    const at_ms = evictionTime(pod, taints, now_ms);
     if (at_ms === undefined) return;
     if (at_ms > now_ms) return { again_ms: at_ms - now_ms };
     await evict(pod, now_ms - at_ms);
@@ -65,9 +68,11 @@ export function startTaintEviction(context: ControllerContext): Running {
     if (pod.spec.nodeName) loop.queue.add(keyOf(pod));
   };
   const lookAtNode = (node: Node) => {
-    if (node.spec.taints?.some((taint) => taint.effect === "NoExecute")) {
-      pods.store.by(NODE_INDEX, keyOf(node)).forEach(look);
-    }
+    const name = keyOf(node);
+    const taints = datedTaints(node.spec.taints ?? [], evicting.get(name) ?? [], clock.now());
+    if (taints.length === 0) return void evicting.delete(name);
+    evicting.set(name, taints);
+    pods.store.by(NODE_INDEX, name).forEach(look);
   };
   pods.handle({
     added: look,
@@ -76,6 +81,10 @@ export function startTaintEviction(context: ControllerContext): Running {
       if (moved || pod.spec.tolerations?.length !== old.spec.tolerations?.length) look(pod);
     },
   });
-  nodes.handle({ added: lookAtNode, updated: lookAtNode });
+  nodes.handle({
+    added: lookAtNode,
+    updated: lookAtNode,
+    deleted: (node) => evicting.delete(keyOf(node)),
+  });
   return closeAll(loop, recorder);
 }
