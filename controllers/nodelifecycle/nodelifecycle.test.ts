@@ -2,7 +2,7 @@ import type { Node, Pod, Taint, Toleration } from "@raft2kube/api/gen/core/v1.ts
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import { describe, expect, test } from "vitest";
 import { planPodGc } from "../podgc/plan.ts";
-import { evictionTime } from "../tainteviction/plan.ts";
+import { datedTaints, evictionTime } from "../tainteviction/plan.ts";
 import { observe, planTaints, unknownConditions } from "./plan.ts";
 
 const NOW_MS = Date.parse("2026-01-01T00:00:00Z");
@@ -127,7 +127,7 @@ describe("evictionTime", () => {
     ],
     ["other effects do not drive away", pod(), [{ key: "k", effect: "NoSchedule" }], undefined],
   ])("%s", (_name, seen, taints, expected) => {
-    expect(evictionTime(seen, taints, NOW_MS)).toBe(expected);
+    expect(evictionTime(seen, datedTaints(taints, [], NOW_MS), NOW_MS)).toBe(expected);
   });
 });
 
