@@ -176,3 +176,20 @@ test.each([
   expect(await orphanDependents(graph, server, "rs")).toBeUndefined();
   expect([orphaned, finalized]).toEqual([count, ["rs"]]);
 });
+
+test("a dependent that cannot be orphaned does not keep others from it", async () => {
+  const graph = new OwnerGraph();
+  graph.put(REPLICA_SETS, object("rs", { finalizers: ["orphan"], deleting: true }));
+  for (const uid of ["p1", "p2"]) graph.put(PODS, object(uid, { owners: [owner("rs")] }));
+  const orphaned: string[] = [];
+  const server = {
+    latest: ({ uid, owners }: GraphNode) => Promise.resolve(object(uid, { owners: [...owners] })),
+    setOwners: ({ uid }: GraphNode) => {
+      if (uid === "p1") return Promise.reject(new Error("denied"));
+      return Promise.resolve(orphaned.push(uid));
+    },
+  } as unknown as OwnerServer;
+  await expect(orphanDependents(graph, server, "rs")).rejects.toThrow("denied");
+  expect(orphaned).toEqual(["p2"]);
+  expect(graph.dependentsOf("rs").map(({ uid }) => uid)).toEqual(["p1"]);
+});

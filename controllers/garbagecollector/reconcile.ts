@@ -1,4 +1,5 @@
 import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
+import { forEach } from "../each.ts";
 import { ORPHAN_AGAIN_MS, ORPHANED_OF_TURN_MAX } from "../limits.ts";
 import { FOREGROUND, type GraphNode, identityOf, ORPHAN, OwnerGraph } from "./graph.ts";
 import { type Dependents, type OwnerState, planItem } from "./plan.ts";
@@ -69,14 +70,14 @@ export async function orphanDependents(
   const node = graph.get(uid);
   if (!node) return;
   const dependents = graph.dependentsOf(uid);
-  for (const dependent of dependents.slice(0, ORPHANED_OF_TURN_MAX)) {
+  await forEach(dependents.slice(0, ORPHANED_OF_TURN_MAX), async (dependent) => {
     const object = await server.latest(dependent);
     const owners = object?.metadata.ownerReferences ?? [];
     const kept = owners.filter((owner) => owner.uid !== uid);
     if (object && kept.length < owners.length) await server.setOwners(dependent, object, kept);
     // Its informer may be late: the next turn has others.
     graph.release(dependent, uid);
-  }
+  });
   if (dependents.length > ORPHANED_OF_TURN_MAX) return { again_ms: ORPHAN_AGAIN_MS };
   const object = await server.latest(node);
   if (object) await server.removeFinalizer(node, object, ORPHAN);

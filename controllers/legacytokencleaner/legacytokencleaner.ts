@@ -9,6 +9,7 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { forEach } from "../each.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { LEGACY_TOKEN_UNUSED_MS, LEGACY_TOKENS_LOOK_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
@@ -56,8 +57,11 @@ export function startLegacyTokenCleaner(context: ControllerContext): Running {
       now_ms: clock.now(),
       period_ms: settings.legacyTokenUnused_ms ?? LEGACY_TOKEN_UNUSED_MS,
     });
-    for (const secret of plan.invalidate) await unlessChanged(invalidate(secret, plan.today));
-    for (const secret of plan.delete) await unlessChanged(remove(secret));
+    const writes = [
+      ...plan.invalidate.map((secret) => () => invalidate(secret, plan.today)),
+      ...plan.delete.map((secret) => () => remove(secret)),
+    ];
+    await forEach(writes, (write) => unlessChanged(write()));
     return { again_ms: LEGACY_TOKENS_LOOK_MS };
   };
 

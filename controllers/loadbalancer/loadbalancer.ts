@@ -6,6 +6,7 @@ import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { CONFIG_MAPS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import { given } from "@raft2kube/std/given.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { forEach } from "../each.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { allocate, type Outcome, type Wanted } from "./allocate.ts";
 import { DEFAULT_POOL, POOLS_MAP, readPools } from "./pools.ts";
@@ -66,7 +67,7 @@ export function startLoadBalancers(context: ControllerContext): Running {
     const outcomes = allocate(served.map(wantedOf), pools);
     const outcomeOf = (service: Service) => outcomes.get(keyOf(service))!;
     events.report(served.flatMap((service) => refusalOf(service, outcomeOf(service))));
-    for (const service of served) await write(service, outcomeOf(service));
+    await forEach(served, (service) => write(service, outcomeOf(service)));
   };
 
   const reads = [services, maps];

@@ -8,6 +8,7 @@ import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { forEach } from "../each.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
@@ -44,22 +45,28 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     const known = observe(health.get(name), node, lease, now_ms);
     health.set(name, known);
     const silent_ms = now_ms - known.seen_ms;
-    if (silent_ms >= grace_ms) {
-      const conditions = unknownConditions(node, clock.now());
-      if (conditions) {
-        const message = `Node ${name} status is now: NodeNotReady`;
-        if (isNodeReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
-        await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
-      }
-      await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
+    await forEach(silent_ms < grace_ms ? [taint] : [doubt, taint], (step) => step(node));
+    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
+  };
+
+  const doubt = async (node: Node) => {
+    const name = keyOf(node);
+    const conditions = unknownConditions(node, clock.now());
+    if (conditions) {
+      const message = `Node ${name} status is now: NodeNotReady`;
+      if (isNodeReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
+      await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
     }
+    await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
+  };
+
+  const taint = async (node: Node) => {
     const evict = nodes.store.list().some(isNodeReady);
     const taints = planTaints(node, evict, clock.now());
     await setTaints(nodeWriter, node, taints);
     if (taints?.some(isEvicting) && !node.spec.taints?.some(isEvicting)) {
       context.metrics.nodes.evicted(node);
     }
-    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };
 
   context.metrics.nodes.show(() => nodes.store.list(), isNodeReady);
@@ -107,7 +114,7 @@ async function markPodsNotReady(
   pods: readonly Pod[],
   now_ms: number,
 ): Promise<void> {
-  for (const pod of pods.filter(isPodReady)) {
+  await forEach(pods.filter(isPodReady), async (pod) => {
     const lastTransitionTime = timeText(now_ms);
     const observedGeneration = pod.metadata.generation;
     const condition = { type: "Ready", status: "False", observedGeneration, lastTransitionTime };
@@ -118,5 +125,5 @@ async function markPodsNotReady(
     } catch (thrown) {
       if (!isNotFound(thrown)) throw thrown;
     }
-  }
+  });
 }

@@ -5,6 +5,7 @@ import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
+import { forEach } from "../each.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
 import { startLoop } from "../loop.ts";
 import { isUnscheduled, type LeftoverPod, orphanedStatus, planPodGc, stateOfNode } from "./plan.ts";
@@ -24,10 +25,16 @@ export function startPodGc(context: ControllerContext): Running {
   const missing = new Map<string, number>();
 
   const reconcile = async () => {
-    const gone = await goneNodes();
+    const gone = new Set<string>();
+    await forEach([() => findGone(gone), () => collect(gone)], (step) => step());
+    return { again_ms: POD_GC_MS };
+  };
+
+  const collect = async (gone: ReadonlySet<string>) => {
     const stateOf = (name: string) =>
       gone.has(name) ? "gone" : stateOfNode(nodes.store.get(name));
-    for (const leftover of planPodGc(pods.store.list(), stateOf, TERMINATED_PODS_MAX)) {
+    const leftovers = planPodGc(pods.store.list(), stateOf, TERMINATED_PODS_MAX);
+    await forEach(leftovers, async (leftover) => {
       const { pod, why } = leftover;
       const count = (isDeleted: boolean) =>
         metrics.nodes.collected(pod.metadata.namespace ?? "", why, isDeleted);
@@ -38,32 +45,30 @@ export function startPodGc(context: ControllerContext): Running {
         count(false);
         throw thrown;
       }
-    }
-    return { again_ms: POD_GC_MS };
+    });
   };
 
   /**
-   * Nodes missing for long enough that their informer cannot just be late, and the server agrees.
+   * Adds nodes to `gone` that were missing for long enough that their informer cannot just be late,
+   * and that the server does not have either.
    */
-  const goneNodes = async (): Promise<Set<string>> => {
-    const gone = new Set<string>();
+  const findGone = async (gone: Set<string>) => {
     const named = new Set(pods.store.list().flatMap(({ spec }) => spec.nodeName || []));
     for (const name of missing.keys()) {
       if (!named.has(name) || nodes.store.get(name)) missing.delete(name);
     }
-    for (const name of named) {
-      if (nodes.store.get(name)) continue;
+    await forEach(named, async (name) => {
+      if (nodes.store.get(name)) return;
       const since_ms = missing.get(name) ?? clock.monotonic();
       missing.set(name, since_ms);
-      if (clock.monotonic() - since_ms < NODE_GONE_MS) continue;
+      if (clock.monotonic() - since_ms < NODE_GONE_MS) return;
       try {
         await nodeReader.get({ name });
       } catch (thrown) {
         if (!isNotFound(thrown)) throw thrown;
         gone.add(name);
       }
-    }
-    return gone;
+    });
   };
 
   const reads = [nodes, pods];

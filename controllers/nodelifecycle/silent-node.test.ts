@@ -1,0 +1,41 @@
+import type { Node, Taint } from "@raft2kube/api/gen/core/v1.ts";
+import { KubeError } from "@raft2kube/client-kube/errors.ts";
+import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
+import { expect, test } from "vitest";
+import { NODE_GRACE_MS } from "../limits.ts";
+import { loopContext } from "../testing/loop-context.ts";
+import { podOf } from "../testing/objects.ts";
+import { startNodeLifecycle } from "./nodelifecycle.ts";
+
+test("a pod whose status cannot be written keeps neither others nor the node's taints", async () => {
+  const nodeOf = (name: string, status: string): Node => ({
+    metadata: { name, uid: name },
+    spec: {},
+    status: { conditions: [{ type: "Ready", status }] },
+  });
+  const nodes = [nodeOf("silent", "Unknown"), nodeOf("well", "True")];
+  const pods = ["held", "free"].map((name) => podOf(name, { node: "silent", readyFor_s: 1 }));
+  const marked: string[] = [];
+  const tainted: string[] = [];
+  const answer = ({ method, path, body }: KubeRequest) => {
+    const name = path.split("/").find((part) => ["held", "free", "silent"].includes(part));
+    if (name === "held") throw new KubeError({ code: 403 });
+    if (name === "free") marked.push(name);
+    if (name === "silent" && method === "PATCH") {
+      const { taints } = (body as { spec: { taints: Taint[] } }).spec;
+      tainted.push(...taints.map(({ effect = "" }) => effect));
+    }
+    return {};
+  };
+  const { context, clock } = loopContext({ nodes, pods }, answer);
+  const running = startNodeLifecycle(context);
+  const look = () => {
+    clock.advance(NODE_GRACE_MS);
+    return marked.length > 0 && tainted.length > 0;
+  };
+  await waitFor("the pod and the node", look, { clock: systemClock(), interval_ms: 1 });
+  expect(tainted.slice(0, 2)).toEqual(["NoSchedule", "NoExecute"]);
+  await running.close();
+});

@@ -1,0 +1,36 @@
+import { InformerCopy } from "@raft2kube/client-kube/informer/copy.ts";
+import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
+import type { KubeRequest, KubeRequester } from "@raft2kube/client-kube/rest/request.ts";
+import { groupResourceOf, type ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
+import { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import type { ControllerContext } from "../context.ts";
+import { ControllerMetrics } from "../metrics/metrics.ts";
+import { NOW_MS } from "./objects.ts";
+
+/**
+ * The context of a controller, with objects in its informers by group resource, and a server that
+ * answers with `answer`, or fails with what that throws.
+ */
+export function loopContext(
+  objects: Record<string, KubeObject[]>,
+  answer: (request: KubeRequest) => unknown,
+): { context: ControllerContext; clock: ManualClock } {
+  const clock = new ManualClock(NOW_MS);
+  const request = async (asked: KubeRequest) => answer(asked);
+  const requester = { request, send: request } as unknown as KubeRequester;
+  const informerOf = (type: ResourceType) => {
+    const informer = Object.assign(new InformerCopy(), { synced: Promise.resolve() });
+    informer.replace(objects[groupResourceOf(type)] ?? []);
+    return informer;
+  };
+  const context = {
+    clock,
+    settings: {},
+    metrics: new ControllerMetrics("https://server", clock),
+    informers: { of: informerOf },
+    client: () => ({ resource: (type: ResourceType) => new ResourceClient(requester, type) }),
+    recorder: () => ({ record() {}, close: () => Promise.resolve() }),
+  };
+  return { context: context as unknown as ControllerContext, clock };
+}
