@@ -128,6 +128,9 @@ export const DISRUPTION_TARGET_MS = 120_000;
 /** How soon slices are looked at again of which the informer does not show the last write yet. */
 export const UNSEEN_MS = 50;
 
+/** How soon a Service is looked at again that has pods on nodes which the informer does not have. */
+export const UNSEEN_NODE_MS = 1_000;
+
 /** Missed starts of a CronJob above which a warning is recorded (upstream's 100). */
 export const MISSED_STARTS_MAX = 100;
 /** The delay of a CronJob's sync after its next start, for clocks that differ (upstream's). */

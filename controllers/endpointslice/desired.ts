@@ -31,6 +31,18 @@ export function desiredGroups(
   return [...groups.values()];
 }
 
+/**
+ * Whether a pod is on a node that exists. Others are no endpoints, as upstream, unless their Service
+ * publishes pods in any state.
+ */
+export function isPlaced(
+  { spec }: Service,
+  { spec: { nodeName } }: Pod,
+  nodeOf: (name: string) => Node | undefined,
+): boolean {
+  return spec?.publishNotReadyAddresses === true || !nodeName || nodeOf(nodeName) !== undefined;
+}
+
 /** Groups and slices of the same family and ports have the same key. */
 export function groupKey(family: string, ports: readonly EndpointPort[]): string {
   const facts = ports.map(({ name = "", protocol = "TCP", port, appProtocol = "" }) =>

@@ -2,11 +2,11 @@ import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { picks, watchEndpoints } from "../endpoint-pods.ts";
+import { canServe, picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
-import { UNSEEN_MS } from "../limits.ts";
+import { UNSEEN_MS, UNSEEN_NODE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
-import { distributionOf, isTopologyAuto } from "./desired.ts";
+import { distributionOf, isPlaced, isTopologyAuto } from "./desired.ts";
 import { OwnSlices } from "./own-slices.ts";
 import { MANAGER, planSlices } from "./plan.ts";
 import { isMoved } from "./topology.ts";
@@ -40,14 +40,15 @@ export function startEndpointSlices(context: ControllerContext): Running {
       return { again_ms: UNSEEN_MS };
     }
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
-    const picked = around.filter((pod) => picks(service, pod));
+    const picked = around.filter((pod) => picks(service, pod) && canServe(pod));
     const nodeOf = (name: string) => nodes.store.get(name);
+    const placed = picked.filter((pod) => isPlaced(service, pod, nodeOf));
     const before = slices.of(key);
     const { plan, notes } = topology.apply(
       key,
       service,
       before,
-      planSlices(service, picked, before, nodeOf),
+      planSlices(service, placed, before, nodeOf),
     );
     try {
       await slices.apply(key, plan);
@@ -61,6 +62,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
     const [auto, distribution] = [isTopologyAuto(service), distributionOf(service)];
     metrics.hinted(key, change, { auto, distribution });
     for (const { type, reason, message } of notes) recorder.record(service, type, reason, message);
+    if (placed.length < picked.length) return { again_ms: UNSEEN_NODE_MS };
   };
 
   const reads = [services, pods, nodes, slices.informer];

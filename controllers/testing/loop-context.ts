@@ -9,20 +9,27 @@ import { ControllerMetrics } from "../metrics/metrics.ts";
 import { NOW_MS } from "./objects.ts";
 
 /**
- * The context of a controller, with objects in its informers by group resource, and a server that
- * answers with `answer`, or fails with what that throws.
+ * The context of a controller, with objects in the `copies` of its informers by group resource, and
+ * a server that answers with `answer`, or fails with what that throws.
  */
 export function loopContext(
   objects: Record<string, KubeObject[]>,
   answer: (request: KubeRequest) => unknown,
-): { context: ControllerContext; clock: ManualClock } {
+): {
+  context: ControllerContext;
+  clock: ManualClock;
+  copies: Map<string, InformerCopy<KubeObject>>;
+} {
   const clock = new ManualClock(NOW_MS);
   const request = async (asked: KubeRequest) => answer(asked);
   const requester = { request, send: request } as unknown as KubeRequester;
+  const copies = new Map<string, InformerCopy<KubeObject>>();
   const informerOf = (type: ResourceType) => {
-    const informer = Object.assign(new InformerCopy(), { synced: Promise.resolve() });
-    informer.replace(objects[groupResourceOf(type)] ?? []);
-    return informer;
+    const name = groupResourceOf(type);
+    const informer = copies.get(name) ?? new InformerCopy();
+    if (!copies.has(name)) informer.replace(objects[name] ?? []);
+    copies.set(name, informer);
+    return Object.assign(informer, { synced: Promise.resolve() });
   };
   const context = {
     clock,
@@ -32,5 +39,5 @@ export function loopContext(
     client: () => ({ resource: (type: ResourceType) => new ResourceClient(requester, type) }),
     recorder: () => ({ record() {}, close: () => Promise.resolve() }),
   };
-  return { context: context as unknown as ControllerContext, clock };
+  return { context: context as unknown as ControllerContext, clock, copies };
 }
