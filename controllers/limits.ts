@@ -128,7 +128,7 @@ export const DISRUPTION_TARGET_MS = 120_000;
 /** How soon slices are looked at again of which the informer does not show the last write yet. */
 export const UNSEEN_MS = 50;
 
-/** How soon a Service is looked at again that has pods on nodes which the informer does not have. */
+/** How soon a Service with pods on nodes that the informer does not have is looked at again. */
 export const UNSEEN_NODE_MS = 1_000;
 
 /** Missed starts of a CronJob above which a warning is recorded (upstream's 100). */

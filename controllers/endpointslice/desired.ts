@@ -32,8 +32,8 @@ export function desiredGroups(
 }
 
 /**
- * Whether a pod is on a node that exists. Others are no endpoints, as upstream, unless their Service
- * publishes pods in any state.
+ * Whether a pod's node exists, or need not: the Service publishes pods in any state. Others are no
+ * endpoints, as upstream.
  */
 export function isPlaced(
   { spec }: Service,

@@ -4,6 +4,7 @@ import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import { tolerate } from "@raft2kube/std/errors.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { forEach } from "../each.ts";
 import { NODE_GONE_MS, POD_GC_MS, TERMINATED_PODS_MAX } from "../limits.ts";
@@ -62,12 +63,7 @@ export function startPodGc(context: ControllerContext): Running {
       const since_ms = missing.get(name) ?? clock.monotonic();
       missing.set(name, since_ms);
       if (clock.monotonic() - since_ms < NODE_GONE_MS) return;
-      try {
-        await nodeReader.get({ name });
-      } catch (thrown) {
-        if (!isNotFound(thrown)) throw thrown;
-        gone.add(name);
-      }
+      if (!(await tolerate(nodeReader.get({ name }), isNotFound))) gone.add(name);
     });
   };
 

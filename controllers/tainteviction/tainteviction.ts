@@ -37,15 +37,7 @@ export function startTaintEviction(context: ControllerContext): Running {
 
   const evict = async (pod: Pod, late_ms: number) => {
     const { uid } = pod.metadata;
-    const condition = {
-      type: "DisruptionTarget",
-      status: "True",
-      observedGeneration: pod.metadata.generation,
-      reason: "DeletionByTaintManager",
-      message: "Taint manager: deleting due to NoExecute taint",
-      lastTransitionTime: timeText(clock.now()),
-    };
-    const patch = { metadata: { uid }, status: { conditions: [condition] } };
+    const patch = { metadata: { uid }, status: { conditions: [evicted(pod, clock.now())] } };
     const message = `Marking for deletion Pod ${keyOf(pod)}`;
     recorder.record(pod, "Normal", "TaintManagerEviction", message);
     try {
@@ -87,4 +79,16 @@ export function startTaintEviction(context: ControllerContext): Running {
     deleted: (node) => evicting.delete(keyOf(node)),
   });
   return closeAll(loop, recorder);
+}
+
+/** The condition of a pod that is evicted. */
+function evicted(pod: Pod, now_ms: number) {
+  return {
+    type: "DisruptionTarget",
+    status: "True",
+    observedGeneration: pod.metadata.generation,
+    reason: "DeletionByTaintManager",
+    message: "Taint manager: deleting due to NoExecute taint",
+    lastTransitionTime: timeText(now_ms),
+  };
 }
