@@ -28,6 +28,10 @@ export const SELECTOR_VALUES_MAX = 10_000;
  */
 export const CLAIM_TEMPLATES_MAX = 100;
 
+/** Restart rules of a container, and exit codes of one (upstream: the same). */
+export const RESTART_RULES_MAX = 20;
+export const RESTART_EXIT_CODES_MAX = 255;
+
 /**
  * Containers of a pod in each of its lists: with every event a node compares each of them with all
  * others. Upstream has no bound.

@@ -1,5 +1,6 @@
-import type { ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
+import type { Container, ContainerStatus, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
+import { neverRestarts, restartsAfter } from "../pods/restart-policy.ts";
 
 export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
 
@@ -13,9 +14,8 @@ export interface PhaseFacts {
 
 /** Returns the pod's phase, derived from its containers alone (upstream's getPhase). Pure. */
 export function podPhase({ pod, initStatuses, statuses, ended }: PhaseFacts): PodPhase {
-  const policy = pod.spec.restartPolicy ?? "Always";
   const init = initState(pod, initStatuses);
-  if (init === "failed" && (policy === "Never" || ended)) return "Failed";
+  if (init === "failed" || (init === "retried" && ended)) return "Failed";
   const count = countOf(pod, statuses);
   const begun = count.running > 0 || count.stopped > 0;
   if (init !== "done" && !begun) return ended ? "Failed" : "Pending";
@@ -23,33 +23,42 @@ export function podPhase({ pod, initStatuses, statuses, ended }: PhaseFacts): Po
   if (count.running > 0) return "Running";
   if (count.stopped === 0) return ended ? "Failed" : "Pending";
   if (ended) return endedPhase(count);
-  if (policy === "Always") return "Running";
-  if (count.stopped === count.succeeded) return "Succeeded";
-  return policy === "Never" ? "Failed" : "Running";
+  if (count.restarted > 0) return "Running";
+  return count.stopped === count.succeeded ? "Succeeded" : "Failed";
 }
 
-type Count = { running: number; waiting: number; stopped: number; succeeded: number };
+/** `stopped` are those that have ended, of which some have `succeeded` and some are `restarted`. */
+type Count = Record<"running" | "waiting" | "stopped" | "succeeded" | "restarted", number>;
 
 function endedPhase(count: Count): PodPhase {
   return count.waiting === 0 && count.stopped === count.succeeded ? "Succeeded" : "Failed";
 }
 
 function countOf(pod: Pod, statuses: ContainerStatus[]): Count {
-  const count: Count = { running: 0, waiting: 0, stopped: 0, succeeded: 0 };
-  for (const { name } of pod.spec.containers ?? []) {
-    const status = statuses.find((one) => one.name === name);
+  const count: Count = { running: 0, waiting: 0, stopped: 0, succeeded: 0, restarted: 0 };
+  for (const container of pod.spec.containers ?? []) {
+    const status = statuses.find((one) => one.name === container.name);
     const { state } = status ?? {};
     if (state?.running) count.running++;
     else if (state?.terminated) {
       count.stopped++;
       if (state.terminated.exitCode === 0) count.succeeded++;
-    } else if (status?.lastState?.terminated) count.stopped++;
-    else count.waiting++;
+      if (restartsAfter(pod, container, state.terminated.exitCode)) count.restarted++;
+    } else if (status?.lastState?.terminated) {
+      count.stopped++;
+      const { exitCode } = status.lastState.terminated;
+      const again = !neverRestarts(pod, container) || restartsAfter(pod, container, exitCode);
+      if (again) count.restarted++;
+    } else count.waiting++;
   }
   return count;
 }
 
-function initState(pod: Pod, statuses: ContainerStatus[]): "done" | "pending" | "failed" {
+type InitState = "done" | "pending" | "failed" | "retried";
+
+function initState(pod: Pod, statuses: ContainerStatus[]): InitState {
+  const failed = (container: Container, exitCode: number) =>
+    restartsAfter(pod, container, exitCode) ? "retried" : "failed";
   for (const container of pod.spec.initContainers ?? []) {
     const status = statuses.find((one) => one.name === container.name);
     const { state, lastState } = status ?? {};
@@ -57,9 +66,11 @@ function initState(pod: Pod, statuses: ContainerStatus[]): "done" | "pending" | 
       if (state?.running && !status?.started) return "pending";
       if (!state?.running && !state?.terminated && !lastState?.terminated) return "pending";
     } else if (state?.terminated) {
-      if (state.terminated.exitCode !== 0) return "failed";
+      const { exitCode } = state.terminated;
+      if (exitCode !== 0) return failed(container, exitCode);
     } else if (!state?.running && lastState?.terminated) {
-      if (lastState.terminated.exitCode !== 0) return "failed";
+      const { exitCode } = lastState.terminated;
+      if (exitCode !== 0) return failed(container, exitCode);
     } else return "pending";
   }
   return "done";

@@ -76,11 +76,8 @@ export async function applyPlan(
     result.changed = true;
     return result;
   }
-  for (const {
-    cause,
-    observed: { id },
-  } of plan.kill) {
-    if (restartsAfterKill(pod, cause)) context.restarting.add(id);
+  for (const { cause, container, observed } of plan.kill) {
+    if (restartsAfterKill(pod, container, cause)) context.restarting.add(observed.id);
   }
   await Promise.all(plan.kill.map((kill) => killOne(ports, pod, kill, context.signal)));
   if (plan.kill.length > 0) result.changed = true;

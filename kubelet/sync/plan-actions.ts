@@ -3,6 +3,7 @@ import { needsRestart } from "../allocation/plan.ts";
 import { containerHash } from "../containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "../cri/observed.ts";
 import type { ContainerKind } from "../pods/pod-identity.ts";
+import { neverRestarts } from "../pods/restart-policy.ts";
 import type { ContainerHealth } from "../probes/probe-verdict.ts";
 
 export interface PlanInput {
@@ -50,20 +51,12 @@ export interface PodPlan {
   start: StartAction[];
 }
 
-/** Whether the restart policy restarts a container after this exit code. */
-export function restartsAfter(pod: Pod, exitCode: number): boolean {
-  // lab:11 begin restarts-after
-  const policy = pod.spec.restartPolicy ?? "Always";
-  return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
-  // lab:11 end
-}
-
 /**
  * Whether a container that is killed for this cause is started again, regardless of the exit code:
  * one that ends well after SIGTERM has not done its work.
  */
-export function restartsAfterKill(pod: Pod, cause: KillCause): boolean {
-  return cause === "definition-changed" || cause === "resize" || pod.spec.restartPolicy !== "Never";
+export function restartsAfterKill(pod: Pod, container: Container, cause: KillCause): boolean {
+  return cause === "definition-changed" || cause === "resize" || !neverRestarts(pod, container);
 }
 
 /**
@@ -79,7 +72,7 @@ export function killOfRunning(
 ): KillAction | undefined {
   // lab:11 begin kill-of-running
   const { name } = container;
-  const again = input.pod.spec.restartPolicy !== "Never" || container.restartPolicy === "Always";
+  const again = !neverRestarts(input.pod, container);
   const ending = again ? ", will be restarted" : "";
   const kill = (cause: KillCause, what: string) => ({
     observed,

@@ -1,6 +1,7 @@
 import type { Container } from "@raft2kube/api/gen/core/v1.ts";
 import { latest, type ObservedContainer, type ObservedPod } from "../cri/observed.ts";
 import { isRestartableInit } from "../pods/pod-identity.ts";
+import { restartsAfter } from "../pods/restart-policy.ts";
 import type { KillAction, PlanInput, StartAction } from "./plan-actions.ts";
 import { killOfRunning } from "./plan-actions.ts";
 
@@ -20,7 +21,7 @@ type Step = { start?: StartAction; kill?: KillAction; passed: boolean };
 /**
  * Plans the init containers: each waits for the one before. A sidecar counts as completed when it
  * has started, and is restarted as long as the pod lives. `failed`: an init container failed and
- * the restart policy is Never.
+ * is not restarted.
  */
 export function planInit(input: PlanInput, sandboxId: string): InitPlan | "failed" {
   // lab:11 begin plan-init
@@ -33,7 +34,7 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
     const sidecar = isRestartableInit(container);
     if (!sidecar && index < past) continue;
     if (!sidecar && last?.state === "exited" && last.exitCode !== 0) {
-      if (pod.spec.restartPolicy === "Never") return "failed";
+      if (!restartsAfter(pod, container, last.exitCode)) return "failed";
     }
     const step = sidecar ? planSidecar(input, container, last) : planStep(input, container, last);
     if (step.start) plan.start.push(step.start);

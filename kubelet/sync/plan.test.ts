@@ -82,6 +82,17 @@ describe("one plan", () => {
     const pod = podOf({ init: ["i", "j"] });
     expect(plan(pod, observedOf([ran("j", "exited")]))).toEqual({ ...REST, start: ["a#0"] });
   });
+
+  test("goes by the containers' own policies", () => {
+    const pod = podOf({ policy: "Never", init: ["i"], regular: ["a", "b"] });
+    for (const container of [pod.spec.initContainers![0]!, pod.spec.containers[0]!]) {
+      container.restartPolicy = "OnFailure";
+    }
+    const init = ran("i", "exited", { exitCode: 1 });
+    expect(plan(pod, observedOf([init]))).toEqual({ ...REST, start: ["i#1"] });
+    const ended = ["a", "b"].map((name) => ran(name, "exited", { exitCode: 1 }));
+    expect(plan(pod, observedOf(ended))).toEqual({ ...REST, start: ["a#1"] });
+  });
 });
 
 test.each([
@@ -115,5 +126,5 @@ test.each<[RestartPolicy, KillCause, boolean]>([
   ["Never", "resize", true],
   ["Never", "definition-changed", true],
 ])("policy %s, killed for %s: started again, whatever the exit code: %s", (policy, cause, is) => {
-  expect(restartsAfterKill(podOf({ policy }), cause)).toBe(is);
+  expect(restartsAfterKill(podOf({ policy }), containerOf("a"), cause)).toBe(is);
 });

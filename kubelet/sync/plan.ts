@@ -1,7 +1,8 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { latest, type ObservedPod } from "../cri/observed.ts";
 import { containersOf } from "../pods/pod-identity.ts";
-import { killOfRunning, type PlanInput, type PodPlan, restartsAfter } from "./plan-actions.ts";
+import { restartsAfter } from "../pods/restart-policy.ts";
+import { killOfRunning, type PlanInput, type PodPlan } from "./plan-actions.ts";
 import { planInit } from "./plan-init.ts";
 
 /**
@@ -50,7 +51,7 @@ function planNewSandbox(input: PlanInput, plan: PodPlan): PodPlan {
   const wanted = (pod.spec.containers ?? []).filter((container) => {
     const last = latest(observed, container.name);
     if (last?.state !== "exited" || restarting?.has(last.id)) return true;
-    return restartsAfter(pod, last.exitCode);
+    return restartsAfter(pod, container, last.exitCode);
   });
   if (wanted.length === 0) return { ...plan, stop: true };
   return { ...plan, stop: sandbox !== undefined, createSandbox: attempt };
@@ -81,7 +82,7 @@ function planRegular(input: PlanInput, plan: PodPlan): boolean {
       continue;
     }
     if (last?.state === "exited" && !input.restarting?.has(last.id)) {
-      if (!restartsAfter(pod, last.exitCode)) continue;
+      if (!restartsAfter(pod, container, last.exitCode)) continue;
     }
     alive = true;
     if (last?.state === "unknown") {

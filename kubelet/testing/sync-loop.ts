@@ -213,7 +213,7 @@ export class Node {
       this.#notes.push(`sandbox ${createSandbox}`);
       this.#sandbox(createSandbox);
     }
-    for (const { observed, cause, message } of kill) {
+    for (const { observed, container, cause, message } of kill) {
       const { name } = observed;
       this.#notes.push(`kill ${name}: ${cause}`);
       if (cause === "unknown-state") this.#mustSay(name, message);
@@ -224,7 +224,7 @@ export class Node {
         why: "the exit code and the end, from which the back-off counts, are known only then",
         body: this.#planner(name),
       });
-      if (restartsAfterKill(this.pod, cause)) this.#restarting.add(observed.id);
+      if (restartsAfterKill(this.pod, container, cause)) this.#restarting.add(observed.id);
       // A program that handles SIGTERM ends with 0.
       this.#exit(observed, this.#diesWithKill ? 0 : KILLED);
     }

@@ -1,12 +1,10 @@
 import type { Container, RestartPolicy } from "@raft2kube/api/gen/core/v1.ts";
 import { containerHash } from "@raft2kube/kubelet/containers/container-hash.ts";
 import type { ObservedContainer, ObservedPod } from "@raft2kube/kubelet/cri/observed.ts";
+import { restartsAfter } from "@raft2kube/kubelet/pods/restart-policy.ts";
+import { killOfRunning, type PlanInput } from "@raft2kube/kubelet/sync/plan-actions.ts";
 import {
-  killOfRunning,
-  type PlanInput,
-  restartsAfter,
-} from "@raft2kube/kubelet/sync/plan-actions.ts";
-import {
+  containerOf,
   Node,
   podOf,
   type Spec,
@@ -37,7 +35,7 @@ check("restart policy: which exit codes start a container again", () => {
     const pod = podOf({});
     if (policy === undefined) delete pod.spec.restartPolicy;
     else pod.spec.restartPolicy = policy;
-    const happened = restartsAfter(pod, exitCode);
+    const happened = restartsAfter(pod, containerOf("a"), exitCode);
     judge(happened === expected, {
       when: `restartPolicy ${policy ?? "not given"}, exit code ${exitCode}`,
       expected: expected ? "started again" : "not started again",

@@ -30,6 +30,8 @@ function complaints(spec: object): string[] {
 
 const image = { name: "c", image: "web:1" };
 
+const RESTART_ON_42 = { action: "Restart", exitCodes: { operator: "In", values: [42] } };
+
 describe("defaults", () => {
   it("fill what the author left out", () => {
     const object = made({
@@ -216,6 +218,32 @@ describe("validation", () => {
       },
       "spec.initContainers[0].livenessProbe: Forbidden: " +
         "may not be set for init containers without restartPolicy=Always",
+    ],
+    [
+      { containers: [{ ...image, restartPolicyRules: [RESTART_ON_42] }] },
+      "spec.containers[0].restartPolicy: Required value: " +
+        "must specify restartPolicy when restart rules are used",
+    ],
+    [
+      { containers: [{ ...image, restartPolicy: "Never", restartPolicyRules: [{}] }] },
+      'spec.containers[0].restartPolicyRules[0].action: Unsupported value: "": ' +
+        'supported values: "Restart"\n' +
+        "spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified",
+    ],
+    [
+      {
+        containers: [image],
+        initContainers: [
+          {
+            ...image,
+            name: "i",
+            restartPolicy: "Never",
+            restartPolicyRules: [{ action: "Restart", exitCodes: { values: [1] } }],
+          },
+        ],
+      },
+      'spec.initContainers[0].restartPolicyRules[0].exitCodes.operator: Unsupported value: "": ' +
+        'supported values: "In", "NotIn"',
     ],
     [
       { containers: [image], securityContext: { fsGroupChangePolicy: "x" } },

@@ -7,15 +7,18 @@ import {
   notFound,
   notSupported,
   required,
+  tooMany,
 } from "../../../errors.ts";
 import type {
   Container,
   ContainerPort,
+  ContainerRestartRule,
   EphemeralContainer,
   SecurityContext,
   Volume,
   VolumeMount,
 } from "../../../gen/core/v1.ts";
+import { RESTART_EXIT_CODES_MAX, RESTART_RULES_MAX } from "../../../limits.ts";
 import { dnsLabel, inRange, portName, portNumber } from "../../../validation/names.ts";
 import { validateDevices } from "./validate-devices.ts";
 import { validateEnv, validateEnvFrom } from "./validate-env.ts";
@@ -27,6 +30,9 @@ const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES = ["File", "FallbackToLogsOnError"];
 const RESTART_POLICIES = ["Always", "Never", "OnFailure"];
+const RULE_ACTIONS = ["Restart"];
+const RULE_OPERATORS = ["In", "NotIn"];
+const RULES_NEED_A_POLICY = "must specify restartPolicy when restart rules are used";
 const PROPAGATIONS = ["Bidirectional", "HostToContainer", "None"];
 
 /** The context that a pod's containers share. */
@@ -259,6 +265,38 @@ function uniqueName(name: string, taken: Set<string>, path: string): FieldError[
   return [];
 }
 
+/** A container's own policy, and its rules, which need one beside them. */
+function validateRestart(container: Container, path: string): FieldError[] {
+  const { restartPolicy, restartPolicyRules: rules = [] } = container;
+  const at = `${path}.restartPolicyRules`;
+  const errors: FieldError[] = [];
+  if (restartPolicy === undefined) {
+    if (rules.length > 0) errors.push(required(`${path}.restartPolicy`, RULES_NEED_A_POLICY));
+  } else if (!RESTART_POLICIES.includes(restartPolicy)) {
+    errors.push(notSupported(`${path}.restartPolicy`, restartPolicy, RESTART_POLICIES));
+  }
+  if (rules.length > RESTART_RULES_MAX) errors.push(tooMany(at, rules.length, RESTART_RULES_MAX));
+  return [...errors, ...rules.flatMap((rule, i) => validateRestartRule(rule, `${at}[${i}]`))];
+}
+
+function validateRestartRule(rule: ContainerRestartRule, path: string): FieldError[] {
+  const { action = "", exitCodes } = rule;
+  const errors: FieldError[] = [];
+  if (!RULE_ACTIONS.includes(action)) {
+    errors.push(notSupported(`${path}.action`, action, RULE_ACTIONS));
+  }
+  const at = `${path}.exitCodes`;
+  if (!exitCodes) return [...errors, required(at, "must be specified")];
+  const { operator = "", values = [] } = exitCodes;
+  if (!RULE_OPERATORS.includes(operator)) {
+    errors.push(notSupported(`${at}.operator`, operator, RULE_OPERATORS));
+  }
+  if (values.length > RESTART_EXIT_CODES_MAX) {
+    errors.push(tooMany(`${at}.values`, values.length, RESTART_EXIT_CODES_MAX));
+  }
+  return errors;
+}
+
 /** The containers proper: at least one. */
 export function validateContainers(
   containers: readonly Container[],
@@ -269,13 +307,11 @@ export function validateContainers(
   const names = new Set<string>();
   const errors = containers.flatMap((container, index) => {
     const at = `${path}[${index}]`;
-    const policy = container.restartPolicy;
-    const known = policy === undefined || RESTART_POLICIES.includes(policy);
     return [
       ...validateContainer(container, scope, at),
       ...uniqueName(container.name, names, at),
       ...validateHooks(container, scope, at),
-      ...(known ? [] : [notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES)]),
+      ...validateRestart(container, at),
     ];
   });
   return [...errors, ...hostPortConflicts(containers, path)];
@@ -298,10 +334,8 @@ export function validateInitContainers(
       ...validateContainer(container, scope, at),
       ...uniqueName(container.name, names, at),
       ...hostPortConflicts([container], path),
+      ...validateRestart(container, at),
     ];
-    if (policy !== undefined && !RESTART_POLICIES.includes(policy)) {
-      errors.push(notSupported(`${at}.restartPolicy`, policy, RESTART_POLICIES));
-    }
     if (policy === "Always") return [...errors, ...validateHooks(container, scope, at)];
     const set = ONLY_FOR_SIDECARS.filter((name) => container[name] !== undefined);
     return [
