@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Container, Pod, Probe } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { codeOf } from "@raft2kube/std/errors.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
 import type { ObservedContainer } from "../cri/observed.ts";
 import type { Runtime } from "../cri/runtime.ts";
@@ -67,6 +68,42 @@ test("one that had not started waits for it", async () => {
   const { known, commands } = await restarted(ALL, { ready: false, started: false });
   expect(known).toEqual({ started: false, failed: undefined, ready: false });
   expect(commands).toEqual(["start"]);
+});
+
+test.each([
+  [400, [1, 1_001, 2_001]],
+  [1_400, [1, 1_401, 2_801]],
+])("the period of a probe of %i ms counts from start to start", async (takes_ms, expected) => {
+  const clock = new ManualClock();
+  const begun_ms = clock.monotonic();
+  const starts: number[] = [];
+  const execSync = async () => {
+    starts.push(clock.monotonic() - begun_ms);
+    await delay(clock, takes_ms);
+    return { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), exitCode: 0 };
+  };
+  const probes = new PodProbes({
+    clock,
+    runtime: { runtime: { execSync } } as unknown as Runtime,
+    events: { record: () => undefined },
+    turns: new ProbeTurns(clock),
+    pod: () =>
+      ({
+        metadata: { uid: "u" },
+        spec: { containers: [{ name: "a", livenessProbe: probe("live") }] },
+      }) as Pod,
+    podIP: () => "10.1.0.2",
+    changed: () => undefined,
+    wasReady: () => false,
+    wasStarted: () => false,
+  });
+  probes.sync([RUNNING]);
+  for (let ms = 0; ms < 3_000; ms++) {
+    clock.advance(1);
+    for (let turn = 0; turn < 9; turn++) await Promise.resolve();
+  }
+  probes.close();
+  expect(starts).toEqual(expected);
 });
 
 test("a clock that was set back since the container's start delays no probe", async () => {

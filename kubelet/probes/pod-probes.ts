@@ -139,7 +139,7 @@ export class PodProbes {
 
   /** Runs a probe once. Returns the milliseconds until it runs again. */
   async #doProbe(key: string, probing: ProbeWorker): Promise<number> {
-    const { runtime, turns, pod } = this.#options;
+    const { runtime, turns, pod, clock } = this.#options;
     const { probe, container, observed, kind } = probing;
     const period_ms = (probe.periodSeconds ?? 10) * 1_000;
     const waits = kind !== "Startup" && !this.health(observed).started;
@@ -147,6 +147,7 @@ export class PodProbes {
       const turn = (turn_ms: number) => turns.next(namespaceOf(pod()), turn_ms, period_ms);
       await turn(turnOf(probe));
       if (this.#probings.get(key) !== probing) return Infinity;
+      const started_ms = clock.monotonic();
       const podIP = this.#options.podIP();
       const target = { container, containerId: observed.id, podIP, runtime, turn };
       const outcome = await runProbe(probe, target);
@@ -158,8 +159,10 @@ export class PodProbes {
       // A passed startup probe and a failed liveness probe are final for this container.
       if (kind === "Startup" && probing.state.passing !== undefined) return Infinity;
       if (kind === "Liveness" && probing.state.passing === false) return Infinity;
+      // The period counts from start to start (upstream: a ticker).
+      return Math.max(0, started_ms + period_ms - clock.monotonic());
     }
-    return waits ? Math.min(period_ms, WAIT_FOR_STARTUP_MS) : period_ms;
+    return Math.min(period_ms, WAIT_FOR_STARTUP_MS);
   }
 
   #record({ kind, container }: ProbeWorker, { result, output, warns }: ProbeOutcome): void {
