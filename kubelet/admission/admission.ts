@@ -1,10 +1,11 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
-import { admitsUnderPressure } from "../eviction/plan.ts";
+import { admitsUnderPressure, isCritical } from "../eviction/plan.ts";
 import type { NodePressure } from "../node/pressure.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { AdmissionError } from "../pods/reason-error.ts";
 import { admitPod } from "./admit-pod.ts";
+import { choosePreempted, PreemptionError } from "./preemption.ts";
 
 export interface AdmissionOptions {
   devices: DeviceManager;
@@ -13,11 +14,16 @@ export interface AdmissionOptions {
   allocatable(): Record<string, string>;
   /** Pods that hold resources of the node now. */
   admitted: Pod[];
+  /** Whether this one of them is being stopped. */
+  isLeaving(pod: Pod): boolean;
+  /** Ends a pod for a critical one. */
+  preempt(pod: Pod): void;
 }
 
 /**
  * Admits a pod to this node and reserves its devices. Throws AdmissionError when the node is under
- * pressure, when the pod does not fit, or when devices are missing.
+ * pressure, when the pod does not fit, or when devices are missing; PreemptionError when a critical
+ * pod will fit once others have ended.
  */
 export async function admit(pod: Pod, options: AdmissionOptions): Promise<void> {
   const { devices, pressure, allocatable, admitted } = options;
@@ -27,6 +33,40 @@ export async function admit(pod: Pod, options: AdmissionOptions): Promise<void> 
     throw new AdmissionError("Evicted", `The node had condition: [${names.join(" ")}].`);
   }
   const others = admitted.filter((one) => uidOf(one) !== uidOf(pod));
-  admitPod(pod, others, allocatable());
+  try {
+    admitPod(pod, others, allocatable());
+  } catch (thrown) {
+    if (!isCritical(pod) || !isShortage(thrown)) throw thrown;
+    preemptFor(pod, others, options, thrown);
+  }
   await devices.admit(pod);
+}
+
+/** Whether the node lacks a resource, which the end of other pods would free. */
+function isShortage(thrown: unknown): thrown is AdmissionError {
+  return thrown instanceof AdmissionError && thrown.reason.startsWith("OutOf");
+}
+
+/** Ends pods for a critical one, unless those that are leaving make room; throws in any case. */
+function preemptFor(
+  pod: Pod,
+  others: Pod[],
+  { allocatable, isLeaving, preempt }: AdmissionOptions,
+  shortage: AdmissionError,
+): never {
+  const staying = others.filter((one) => !isLeaving(one));
+  const victims = choosePreempted(pod, staying, (left) => fits(pod, left, allocatable()));
+  if (!victims) throw shortage;
+  for (const victim of victims) preempt(victim);
+  throw new PreemptionError(pod);
+}
+
+function fits(pod: Pod, others: Pod[], allocatable: Record<string, string>): boolean {
+  try {
+    admitPod(pod, others, allocatable);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof AdmissionError) return false;
+    throw thrown;
+  }
 }

@@ -13,7 +13,7 @@ import { LocalNode } from "../node/local-node.ts";
 import { PressureConditions } from "../node/pressure.ts";
 import type { KubeletOptions } from "../options.ts";
 import { logEvents } from "../pods/pod-event-sink.ts";
-import { isStatic } from "../pods/pod-identity.ts";
+import { gracePeriodOf, isStatic, uidOf } from "../pods/pod-identity.ts";
 import { NO_OBJECTS } from "../pods/pod-objects.ts";
 import { serveHealthz } from "../server/healthz.ts";
 import { serveKubelet } from "../server/server.ts";
@@ -121,9 +121,17 @@ function podWorkers(
   table: WorkerTable,
   { api, pressure, allocatable }: WorkerParts,
 ): PodWorkers {
-  const { devices } = ports;
+  const { devices, events } = ports;
+  const isLeaving = (pod: Pod) => table.get(uidOf(pod))?.state !== "syncing";
+  const preempt = (pod: Pod) => {
+    const message = "Preempted in order to admit critical pod";
+    events.record(pod, "Warning", "Preempting", message);
+    const verdict = { reason: "Preempting", message, disrupted: true };
+    table.get(uidOf(pod))?.end(verdict, gracePeriodOf(pod));
+  };
+  const node = { devices, pressure, allocatable, isLeaving, preempt };
   return new PodWorkers(ports, table, {
-    admit: (pod) => admit(pod, { devices, pressure, allocatable, admitted: admittedPods(table) }),
+    admit: (pod) => admit(pod, { ...node, admitted: admittedPods(table) }),
     admitResize: (desired) => admitResize(desired, admittedPods(table), allocatable()),
     publish: (pod, status) => api?.statuses.publish(pod, status),
     reclaimed(pod, status) {

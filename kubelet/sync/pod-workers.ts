@@ -28,7 +28,7 @@ export class PodWorkers {
       hooks.gone(uid);
       this.#gone(uid);
     };
-    this.#hooks = { ...hooks, gone, freed: () => this.#retryDeferred() };
+    this.#hooks = { ...hooks, gone, freed: () => this.#freed() };
   }
 
   /** Adds or updates a pod. */
@@ -94,8 +94,14 @@ export class PodWorkers {
     return worker;
   }
 
-  /** Makes the pods with a deferred resize try again, in upstream's order. */
-  #retryDeferred(): void {
+  /**
+   * Makes the pods that wait for their admission try again, then those with a deferred resize, in
+   * upstream's order.
+   */
+  #freed(): void {
+    for (const worker of this.list()) {
+      if (worker.state === "syncing" && !worker.isAdmitted) worker.trigger();
+    }
     const waiting = this.list().flatMap((worker) => {
       const { resizeDeferred_ms: since_ms, pod, uid } = worker;
       return since_ms === undefined ? [] : [{ uid, pod, since_ms }];

@@ -199,6 +199,8 @@ test("of pods that come together as many are admitted as fit, those refused not 
         pressure: { current: { memory: false, disk: false, pid: false } },
         allocatable: () => ({ pods: "2" }),
         admitted: admittedPods(table),
+        isLeaving: () => false,
+        preempt: () => undefined,
       }),
   } as unknown as WorkerHooks;
   for (const uid of ["a", "b", "c", "d"]) {

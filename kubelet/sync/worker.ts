@@ -35,8 +35,8 @@ import { nextState, type WorkerEvent, type WorkerState } from "./worker-state.ts
 
 export interface WorkerHooks {
   /**
-   * Rejects with AdmissionError for a pod that this node cannot run. Called once, before anything
-   * is started.
+   * Rejects with AdmissionError for a pod that this node cannot run. Called before anything is
+   * started, and again after any other error.
    */
   admit(pod: Pod): Promise<void>;
   /** Decides whether the node has the resources of the pod's spec. */
