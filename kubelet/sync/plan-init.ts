@@ -33,7 +33,7 @@ export function planInit(input: PlanInput, sandboxId: string): InitPlan | "faile
     const last = latest(observed, container.name, sandboxId);
     const sidecar = isRestartableInit(container);
     if (!sidecar && index < past) continue;
-    if (!sidecar && last?.state === "exited" && last.exitCode !== 0) {
+    if (last?.state === "exited" && last.exitCode !== 0) {
       if (!restartsAfter(pod, container, last.exitCode)) return "failed";
     }
     const step = sidecar ? planSidecar(input, container, last) : planStep(input, container, last);
