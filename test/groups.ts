@@ -73,6 +73,12 @@ const REAL = { secondTry: true };
  * further one would wait less for others, and load every module once more.
  */
 const WAITING = { ...REAL, workers: 4 };
+/**
+ * Tests that make thousands of files. None asks for what only a disk has: what a killed process has
+ * written is there in memory too, and what a power cut takes is simulated. Contracts and end-to-end
+ * tests use the disk.
+ */
+const IN_MEMORY = { ...WAITING, inMemory: true };
 const ALONE = { secondTry: true, workers: 1 };
 
 /** Checks again only what has changed since the last run on this checkout. */
@@ -89,7 +95,7 @@ const ALL: readonly Group[] = [
     name: "unit",
     beside: true,
     folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: false }), WAITING),
+    run: () => runPatterns(filesOfPackages({ startServers: false }), IN_MEMORY),
   },
   // From here on groups wait more than they compute, and have nothing on the machine in common.
   // The longest start: one that starts last would be waited for alone.
@@ -108,7 +114,7 @@ const ALL: readonly Group[] = [
     name: "servers",
     beside: true,
     folders: PACKAGES,
-    run: () => runPatterns(filesOfPackages({ startServers: true }), WAITING),
+    run: () => runPatterns(filesOfPackages({ startServers: true }), IN_MEMORY),
   },
   testsIn(
     "sim",

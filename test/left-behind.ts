@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isErrno } from "@raft2kube/std/errors.ts";
 import { unmountBelow } from "../cli/apply/remove.ts";
@@ -11,10 +10,10 @@ export const LEFT_BEHIND_MS = 6 * 3_600_000;
 const OF_TESTS = /^(r2k-|hd-)/;
 
 /**
- * Removes the folders of tests that were killed, with all that is mounted below them: namespaces,
- * layers, loop devices' file systems. Returns their paths.
+ * Removes from a folder those of tests that were killed, with all that is mounted below them:
+ * namespaces, layers, loop devices' file systems. Returns their paths.
  */
-export function removeLeftBehind(now_ms: number, folder = tmpdir()): string[] {
+export function removeLeftBehind(now_ms: number, folder: string): string[] {
   const old = readdirSync(folder)
     .filter((name) => OF_TESTS.test(name))
     .map((name) => join(folder, name))

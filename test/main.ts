@@ -1,7 +1,8 @@
 // The whole suite, or what is asked for: `npm test [-- quick|GROUP|FILE|FOLDER|NAME...]`. Prints
 // each group's time and processor time, the slowest files, what was left out and why, and one
 // closing line. Exit code 0 when tests ran, none failed and nothing unnamed was left out.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeBundle } from "./e2e/own-host.ts";
 import { type Group, type GroupResult, rowsOf, runRow } from "./groups.ts";
@@ -9,7 +10,7 @@ import { watchHost } from "./host-traces.ts";
 import { removeLeftBehind } from "./left-behind.ts";
 import { missingPeers } from "./left-out.ts";
 import { installTestPrograms } from "./programs.ts";
-import { forgetCompiled } from "./run-vitest.ts";
+import { forgetCompiled, MEMORY } from "./run-vitest.ts";
 import { selectGroups, UnknownTestError } from "./selection.ts";
 
 /** Tests that may be left out on some machines, by the title that they stand under, and why. */
@@ -40,7 +41,10 @@ async function main(args: readonly string[]): Promise<number> {
   // An ordinary user changes nothing of the host, and cannot look at its rules. A part of the suite
   // may run beside another, whose traces are on the host too.
   const isWatched = args.length === 0 && process.getuid?.() === 0;
-  if (isWatched) for (const path of removeLeftBehind(Date.now())) print(`REMOVED ${path}`);
+  const folders = isWatched ? [tmpdir(), MEMORY].filter(existsSync) : [];
+  for (const folder of folders) {
+    for (const path of removeLeftBehind(Date.now(), folder)) print(`REMOVED ${path}`);
+  }
   const left = isWatched ? watchHost() : async () => [];
   const results: GroupResult[] = [];
   for (const row of rowsOf(groups)) {

@@ -1,12 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { watchHost } from "../host-traces.ts";
 import { runMeasured } from "../run-measured.ts";
-import { runPatterns } from "../run-vitest.ts";
+import { MEMORY, MEMORY_FREE_BYTES_MIN, runPatterns } from "../run-vitest.ts";
 
 const CASES = "test/tidy/cases";
 const dir = mkdtempSync(join(tmpdir(), "r2k-runner-"));
@@ -82,6 +82,21 @@ it("files share a process, but for one that says it needs its own; modules are k
   expect(pidOf.get("first")).toMatch(/^\d+$/);
   expect(pidOf.get("second")).toBe(pidOf.get("first"));
   expect(pidOf.get("own")).not.toBe(pidOf.get("first"));
+});
+
+it("files of a run in memory are there, and gone with it", async () => {
+  process.env["R2K_CASE_FOLDERS"] = join(dir, "folders");
+  const { failures } = await runPatterns([`${CASES}/temporary.case.ts`], {
+    inMemory: true,
+    quiet: true,
+  });
+  delete process.env["R2K_CASE_FOLDERS"];
+  expect(failures).toEqual([]);
+  const folder = readFileSync(join(dir, "folders"), "utf8");
+  const { bavail, bsize } = statfsSync(MEMORY);
+  const isRoomy = bavail * bsize >= MEMORY_FREE_BYTES_MIN;
+  expect(folder.startsWith(isRoomy ? `${MEMORY}/r2k-` : tmpdir()), folder).toBe(true);
+  expect(existsSync(folder)).toBe(false);
 });
 
 it("a program's processor time has its children's, and its exit code is kept", async () => {
