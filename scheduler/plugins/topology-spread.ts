@@ -116,7 +116,7 @@ function hardConstraints(pod: Pod, state: CycleState): HardConstraint[] {
   const nodes = state.snapshot.nodes.filter(({ labels }) => hasKeys(constraints, labels));
   return constraints.map((constraint) => {
     const key = constraint.topologyKey;
-    const selector = selectorOf(constraint, pod);
+    const { labelSelector: selector } = constraint;
     const terms = termsOf(selector) ?? [];
     const counts = new Map<string, number>();
     countMatching(counts, nodes, constraint, pod, state, terms);
@@ -157,7 +157,7 @@ function countMatching(
   constraint: TopologySpreadConstraint,
   pod: Pod,
   state: CycleState,
-  terms: LabelTerms = termsOf(selectorOf(constraint, pod)) ?? [],
+  terms: LabelTerms = termsOf(constraint.labelSelector) ?? [],
 ): void {
   for (const node of nodes) {
     if (!isIncluded(constraint, pod, node, state)) continue;
@@ -171,20 +171,6 @@ function hasKeys(
   labels: Record<string, string>,
 ): boolean {
   return constraints.every(({ topologyKey }) => own(labels, topologyKey) !== undefined);
-}
-
-/** Returns the selector with the pod's values of `matchLabelKeys` added. */
-function selectorOf(
-  { labelSelector, matchLabelKeys = [] }: TopologySpreadConstraint,
-  pod: Pod,
-): LabelSelector | undefined {
-  if (!labelSelector) return undefined;
-  const own = matchLabelKeys.flatMap((key) => {
-    const value = pod.metadata.labels?.[key];
-    return value === undefined ? [] : [{ key, operator: "In", values: [value] }];
-  });
-  const { matchExpressions = [] } = labelSelector;
-  return { ...labelSelector, matchExpressions: [...matchExpressions, ...own] };
 }
 
 /** Whether the inclusion policies admit a node: by default those that its affinity selects. */

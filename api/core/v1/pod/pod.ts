@@ -8,6 +8,7 @@ import { timeOf } from "../../../time.ts";
 import { validateMetadataUpdate } from "../../../validation/metadata.ts";
 import { podColumns, podRowConditions } from "./columns.ts";
 import { defaultPod } from "./defaults.ts";
+import { mergeLabelKeys } from "./label-keys.ts";
 import { qosClassOf } from "./qos.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 import { validatePodSpec } from "./validate-spec.ts";
@@ -58,6 +59,7 @@ export const pod: Kind<Pod> = defineKind<Pod>("core/v1.Pod", {
   generation: "spec",
   defaults: defaultPod,
   prepareCreate(object, context) {
+    mergeLabelKeys(object);
     object.status = firstStatus(object, context);
   },
   validate: (object) => [

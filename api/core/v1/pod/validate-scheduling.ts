@@ -26,6 +26,7 @@ import {
   labelValue,
   qualifiedName,
 } from "../../../validation/names.ts";
+import { validateLabelKeys } from "./label-keys.ts";
 
 export const TAINT_EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -181,6 +182,7 @@ function validatePodTerm(term: PodAffinityTerm, path: string): FieldError[] {
     ...(term.namespaces ?? []).flatMap((name) =>
       dnsLabel(name).map((each) => invalid(`${path}.namespace`, name, each)),
     ),
+    ...validateLabelKeys(term, path),
     ...(term.topologyKey === "" ? [required(`${path}.topologyKey`, "can not be empty")] : []),
     ...qualifiedName(term.topologyKey).map((each) =>
       invalid(`${path}.topologyKey`, term.topologyKey, each),
@@ -259,6 +261,10 @@ export function validateSpreading(
     if (constraints.slice(index + 1).some((later) => pairOf(later) === pair)) {
       errors.push(duplicate(`${at}.{topologyKey, whenUnsatisfiable}`, `{${pair}}`));
     }
-    return [...errors, ...validateLabelSelector(each.labelSelector, `${at}.labelSelector`)];
+    return [
+      ...errors,
+      ...validateLabelSelector(each.labelSelector, `${at}.labelSelector`),
+      ...validateLabelKeys(each, at),
+    ];
   });
 }
