@@ -5,7 +5,7 @@ import type { Snapshot } from "./framework/snapshot.ts";
 import { fitErrorMessage, type Status } from "./framework/status.ts";
 import { FEASIBLE_NODES_MIN, FEASIBLE_NODES_PERCENT_MIN } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
-import type { Nominator } from "./nominator.ts";
+import { Nominator } from "./nominator.ts";
 
 /** A pod's node, and the state that its plugins keep for the binding cycle. */
 export interface ScheduleResult {
@@ -32,7 +32,7 @@ export interface CycleInput {
   snapshot: Snapshot;
   framework: Framework;
   random: Random;
-  /** Pods that preemption has nominated to nodes. */
+  /** Pods that preemption has nominated to nodes; none by default. */
   nominator?: Nominator;
   /** Index of the first node to evaluate, so that cycles of a large cluster take turns. */
   nextStartNodeIndex?: number;
@@ -89,7 +89,7 @@ interface Found {
  */
 function findNodesThatPass(input: CycleInput, state: CycleState): Found {
   // lab:09 begin find-nodes-that-pass
-  const { info, framework, nominator, nextStartNodeIndex = 0 } = input;
+  const { info, framework, nominator = new Nominator(), nextStartNodeIndex = 0 } = input;
   const { nodes } = input.snapshot;
   const enough = numFeasibleNodesToFind(nodes.length);
   const feasible: NodeInfo[] = [];
@@ -99,12 +99,7 @@ function findNodesThatPass(input: CycleInput, state: CycleState): Found {
   for (; evaluatedNodes < nodes.length && feasible.length < enough; evaluatedNodes++) {
     const node = nodes[(nextStartNodeIndex + evaluatedNodes) % nodes.length];
     if (!node) continue;
-    const nominated = nominator?.withNominatedPods(info, node) ?? node;
-    // The pod must fit without the nominated pods too: they may never arrive, and a required
-    // affinity must not depend on them.
-    const rejected =
-      framework.runFilterPlugins(state, info, node) ??
-      (nominated === node ? undefined : framework.runFilterPlugins(state, info, nominated));
+    const rejected = nominator.runFilterPlugins(framework, state, info, node);
     if (!rejected) feasible.push(node);
     else {
       nodeToStatus.set(node.name, rejected.status);

@@ -55,6 +55,7 @@ import type { BudgetsOf } from "./disruption-budgets.ts";
 import { selectorAlone, withoutLabels } from "./kept-parts.ts";
 import { SCHEDULER_BURST, SCHEDULER_QPS } from "./limits.ts";
 import { SchedulerMetrics } from "./metrics.ts";
+import { Nominator } from "./nominator.ts";
 import { defaultBinder } from "./plugins/default-binder.ts";
 import { defaultPreemption } from "./plugins/default-preemption.ts";
 import type { Workloads } from "./plugins/default-spread.ts";
@@ -162,13 +163,14 @@ function run(
   // Not in the set, whose synchronization is awaited: older API servers lack this resource.
   const resource = client.resource<ResourceClaim>(RESOURCE_CLAIMS);
   const resourceClaims = new Informer({ resource, clock });
+  const nominator = new Nominator();
   const stateful = [
     topologySpread(workloadsOf(informers)),
     volumeRestrictions(view.claims),
     nodeVolumeLimits(view),
     volumeBinding(view, binder),
     dynamicResources(resourceClaims.store),
-    defaultPreemption(preemptionClients, budgetsOf(informers)),
+    defaultPreemption(preemptionClients, budgetsOf(informers), nominator),
     defaultBinder(podClient),
   ];
   const { tracer } = options;
@@ -186,6 +188,7 @@ function run(
     pods: podClient,
     cache,
     queue,
+    nominator,
     recorder,
     clock,
     random: options.random ?? systemRandom,
@@ -198,8 +201,7 @@ function run(
     },
   });
   const isOurs = (pod: Pod) => profiles.has(pod.spec.schedulerName ?? "");
-  watchCluster({ pods, nodes, namespaces, cache, queue, isOurs });
-  pods.handle({ deleted: (pod) => scheduler.forget(pod) });
+  watchCluster({ pods, nodes, namespaces, cache, queue, nominator, isOurs });
   watchFor("volumes", Object.values(storage), queue);
   watchFor("resource-claims", [resourceClaims], queue);
   informers.start();

@@ -1,5 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { priorityOf } from "./framework/plugin.ts";
+import type { CycleState } from "./framework/cycle-state.ts";
+import type { Rejection } from "./framework/framework.ts";
+import { type Handle, priorityOf } from "./framework/plugin.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
 
 /**
@@ -17,20 +19,46 @@ export class Nominator {
     this.#byPod.delete(pod.metadata.uid ?? "");
   }
 
+  /** Removes and returns the pods of lower priority than `pod` that are nominated to the node. */
+  removeLower(pod: Pod, node: string): Pod[] {
+    const lower = this.#nominatedTo(node, (other) => priorityOf(other) < priorityOf(pod));
+    for (const info of lower) this.remove(info.pod);
+    return lower.map((info) => info.pod);
+  }
+
   /**
-   * Returns a copy of the node with the nominated pods of the same or a higher priority than `pod`;
-   * the node itself if there are none.
+   * Filters a node as it is, and with the nominated pods of the same or a higher priority, which
+   * `state` counts meanwhile: they may never arrive, so that a required affinity must not depend on
+   * them. Upstream's RunFilterPluginsWithNominatedPods.
    */
-  withNominatedPods({ pod }: PodInfo, node: NodeInfo): NodeInfo {
-    if (this.#byPod.size === 0) return node;
-    const nominated = [...this.#byPod.values()].filter((nomination) => {
-      const other = nomination.info.pod;
-      const same = other.metadata.uid === pod.metadata.uid;
-      return nomination.node === node.name && !same && priorityOf(other) >= priorityOf(pod);
-    });
-    if (nominated.length === 0) return node;
+  runFilterPlugins(
+    handle: Handle,
+    state: CycleState,
+    info: PodInfo,
+    node: NodeInfo,
+  ): Rejection | undefined {
+    const rejected = handle.runFilterPlugins(state, info, node);
+    if (rejected || this.#byPod.size === 0) return rejected;
+    const { uid } = info.pod.metadata;
+    const nominated = this.#nominatedTo(
+      node.name,
+      (other) => other.metadata.uid !== uid && priorityOf(other) >= priorityOf(info.pod),
+    );
+    if (nominated.length === 0) return undefined;
     const copy = node.clone();
-    for (const { info } of nominated) copy.add(info);
-    return copy;
+    for (const other of nominated) {
+      copy.add(other);
+      handle.runUpdateWithPod(state, info, other, copy, 1);
+    }
+    const withThem = handle.runFilterPlugins(state, info, copy);
+    for (const other of nominated) handle.runUpdateWithPod(state, info, other, copy, -1);
+    return withThem;
+  }
+
+  #nominatedTo(node: string, holds: (pod: Pod) => boolean): PodInfo[] {
+    const nominations = [...this.#byPod.values()];
+    return nominations
+      .filter((nomination) => nomination.node === node && holds(nomination.info.pod))
+      .map(({ info }) => info);
   }
 }

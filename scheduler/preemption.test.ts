@@ -21,15 +21,17 @@ function candidate(
   wanted: Pod,
   placed: [Node, Pod[]][],
   budgets: readonly PodDisruptionBudget[] = [],
+  nominator = new Nominator(),
 ): string | undefined {
   const info = podInfo(wanted);
   const view = snapshot(placed);
-  const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
+  const random = seededRandom(1);
+  const decision = schedulePod({ info, snapshot: view, framework, random, nominator });
   if (decision.kind === "scheduled") throw new Error("it fits without preemption");
   const { nodeToStatus, state } = decision;
   const budgetsOf = (namespace: string) =>
     budgets.filter(({ metadata }) => metadata.namespace === namespace);
-  const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
+  const input = { info, state, handle: framework, nodeToStatus, budgetsOf, nominator };
   const { candidate: found } = resultOf(findCandidate(input));
   return found && `${found.node}: ${found.victims.map((v) => v.pod.metadata.name).join(" ")}`;
 }
@@ -175,7 +177,14 @@ describe("counts of a trial", () => {
     const { state, nodeToStatus } = decision;
     let budgetsRead = 0;
     const budgetsOf = () => (budgetsRead++, []);
-    const steps = findCandidate({ info, state, handle: framework, nodeToStatus, budgetsOf });
+    const steps = findCandidate({
+      info,
+      state,
+      handle: framework,
+      nodeToStatus,
+      budgetsOf,
+      nominator: new Nominator(),
+    });
     expect([...steps].length).toBeGreaterThan(names.length ** 2);
     expect(asked).toBeLessThanOrEqual(5 * names.length ** 2);
     expect(budgetsRead).toBe(names.length);
@@ -225,10 +234,63 @@ describe("counts of a trial", () => {
 test("does not preempt with policy Never, nor while earlier victims are terminating", () => {
   const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];
   expect(candidate(sized("meek", "2", 100, { preemptionPolicy: "Never" }), [full])).toBeUndefined();
-  const leaving = sized("a", "2", 0);
-  leaving.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
   const nominated = { ...high, status: { nominatedNodeName: "n" } };
-  expect(candidate(nominated, [[node("n", { cpu: "2" }), [leaving]]])).toBeUndefined();
+  const n = node("n", { cpu: "2" });
+  expect(candidate(nominated, [[n, [leaving("PreemptionByScheduler")]]])).toBeUndefined();
+});
+
+/** A pod of priority 0 that is being deleted for a reason. */
+function leaving(reason: string): Pod {
+  const there = sized("a", "2", 0);
+  there.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
+  there.status = { conditions: [{ type: "DisruptionTarget", status: "True", reason }] };
+  return there;
+}
+
+test("preempts although a pod on the nominated node is deleted by another", () => {
+  const nominated = { ...high, status: { nominatedNodeName: "n" } };
+  const places: [Node, Pod[]][] = [
+    [node("n", { cpu: "2" }), [leaving("EvictionByEvictionAPI")]],
+    [node("o", { cpu: "2" }), [sized("b", "2", 0)]],
+  ];
+  expect(candidate(nominated, places)).toBe("n: a");
+});
+
+test("preempts elsewhere where the nominated node has become impossible", () => {
+  const nominated = { ...high, status: { nominatedNodeName: "n" } };
+  const tainted = node("n", { cpu: "2", taints: [{ key: "k", effect: "NoSchedule" }] });
+  const places: [Node, Pod[]][] = [
+    [tainted, [leaving("PreemptionByScheduler")]],
+    [node("o", { cpu: "2" }), [sized("b", "2", 0)]],
+  ];
+  expect(candidate(nominated, places)).toBe("o: b");
+});
+
+test("pods of one priority are nominated to a node each", () => {
+  const nominator = new Nominator();
+  nominator.add(podInfo(sized("first", "2", 100)), "n");
+  const places: [Node, Pod[]][] = ["n", "o"].map((name) => [
+    node(name, { cpu: "2" }),
+    [sized(`on-${name}`, "2", 0)],
+  ]);
+  expect(candidate(high, places, [], nominator)).toBe("o: on-o");
+});
+
+test("a nominated pod counts for anti-affinity, and no longer than for its node", () => {
+  const labels = { app: "web" };
+  const term = { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } };
+  const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
+  const nominator = new Nominator();
+  nominator.add(podInfo(pod("first", { labels })), "n");
+  const decide = (...names: string[]) => {
+    const view = snapshot(names.map((name) => [node(name), []]));
+    const info = podInfo(pod("second", { labels, affinity }));
+    const random = seededRandom(1);
+    const decision = schedulePod({ info, snapshot: view, framework, nominator, random });
+    return decision.kind === "scheduled" ? decision.suggestedHost.name : decision.kind;
+  };
+  expect(decide("n")).toBe("unschedulable");
+  expect(decide("n", "o")).toBe("o");
 });
 
 test("resources of a nominated pod are not given to a pod of lower priority", () => {
@@ -255,8 +317,16 @@ test("the message says why there is no candidate, as in upstream's event", () =>
     if (decision.kind === "scheduled") throw new Error("it fits without preemption");
     const { nodeToStatus, state } = decision;
     const budgetsOf = () => [];
-    const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
-    return resultOf(findCandidate(input)).message;
+    const input = {
+      info,
+      state,
+      handle: framework,
+      nodeToStatus,
+      budgetsOf,
+      nominator: new Nominator(),
+    };
+    const result = resultOf(findCandidate(input));
+    return result.candidate ? undefined : result.message;
   };
   const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];
   const other: [Node, Pod[]] = [node("o", { cpu: "2" }), []];

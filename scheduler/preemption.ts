@@ -3,10 +3,10 @@ import { timeOf } from "@raft2kube/client-kube/object/time.ts";
 import { type BudgetsOf, violatingBudgets } from "./disruption-budgets.ts";
 import type { CycleState } from "./framework/cycle-state.ts";
 import { type Handle, priorityOf } from "./framework/plugin.ts";
-import type { Snapshot } from "./framework/snapshot.ts";
 import { fitErrorMessage, type Status, unresolvable } from "./framework/status.ts";
 import { PREEMPTION_NODES_MAX } from "./limits.ts";
 import type { NodeInfo, PodInfo } from "./node-info.ts";
+import type { Nominator } from "./nominator.ts";
 
 /** A node that a pod fits on once the victims are deleted. */
 export interface Candidate {
@@ -25,17 +25,25 @@ export interface PreemptionInput {
   nodeToStatus: ReadonlyMap<string, Status>;
   /** The budgets that victims should not break, if others will do. */
   budgetsOf: BudgetsOf;
+  /** Pods nominated to nodes: their places are not free. */
+  nominator: Nominator;
 }
+
+/** The reason of a victim's DisruptionTarget. */
+export const PREEMPTED = "PreemptionByScheduler";
 
 const NO_VICTIMS = "No preemption victims found for incoming pod";
 
 /** Upstream adds it to each priority before the sum, so that it grows with each victim. */
 const PRIORITY_OFFSET = 2 ** 31;
 
-/** The chosen candidate, or upstream's message that says why there is none. */
+/**
+ * The chosen candidate, or upstream's message that says why there is none, and whether an earlier
+ * nomination stays: it does if candidates were not looked for.
+ */
 export type Preemption =
-  | { candidate: Candidate; message?: undefined }
-  | { candidate: undefined; message: string };
+  | { candidate: Candidate }
+  | { candidate: undefined; message: string; keepsNomination: boolean };
 
 /**
  * Chooses the node to preempt on: victims have a lower priority than the pod, break as few
@@ -46,11 +54,13 @@ export type Preemption =
 export function* findCandidate(input: PreemptionInput): Generator<void, Preemption> {
   const { info } = input;
   const { snapshot } = input.state;
-  const none = (why: string) => ({ candidate: undefined, message: `preemption: ${why}` });
+  const none = (why: string, keepsNomination = true): Preemption => {
+    return { candidate: undefined, message: `preemption: ${why}`, keepsNomination };
+  };
   if (info.pod.spec.preemptionPolicy === "Never") {
     return none("not eligible due to preemptionPolicy=Never.");
   }
-  if (hasTerminatingVictims(info.pod, snapshot)) {
+  if (hasTerminatingVictims(input)) {
     return none("not eligible due to a terminating pod on the nominated node.");
   }
   const candidates: Candidate[] = [];
@@ -70,7 +80,7 @@ export function* findCandidate(input: PreemptionInput): Generator<void, Preempti
     yield;
   }
   const candidate = candidates.sort(compareCandidates)[0];
-  return candidate ? { candidate } : none(fitErrorMessage(trials.length, statuses));
+  return candidate ? { candidate } : none(fitErrorMessage(trials.length, statuses), false);
 }
 
 /** A trial of a node in a copy of it, or why no deletion on the node helps. */
@@ -84,12 +94,22 @@ function trialOf(node: NodeInfo, input: PreemptionInput): Trial | Status {
   return new Trial(input, node.clone());
 }
 
-/** Whether pods of lower priority on the pod's nominated node are terminating. */
-function hasTerminatingVictims(pod: Pod, snapshot: Snapshot): boolean {
-  const nominated = snapshot.get(pod.status?.nominatedNodeName ?? "");
-  return [...(nominated?.pods.values() ?? [])].some(({ pod: other }) => {
-    return other.metadata.deletionTimestamp && priorityOf(other) < priorityOf(pod);
-  });
+/**
+ * Whether victims of an earlier preemption are terminating on the pod's nominated node, if the pod
+ * may still fit there.
+ */
+function hasTerminatingVictims({ info: { pod }, state, nodeToStatus }: PreemptionInput): boolean {
+  const name = pod.status?.nominatedNodeName ?? "";
+  if (nodeToStatus.get(name)?.code !== "Unschedulable") return false;
+  return [...(state.snapshot.get(name)?.pods.values() ?? [])].some(
+    ({ pod: other }) => priorityOf(other) < priorityOf(pod) && isPreempted(other),
+  );
+}
+
+function isPreempted({ metadata, status }: Pod): boolean {
+  if (!metadata.deletionTimestamp) return false;
+  const target = status?.conditions?.find(({ type }) => type === "DisruptionTarget");
+  return target?.status === "True" && target.reason === PREEMPTED;
 }
 
 /**
@@ -164,8 +184,8 @@ class Trial {
 
   /** Why the pod does not fit now; undefined if it does. */
   filter(): Status | undefined {
-    const { handle, state, info } = this.input;
-    return handle.runFilterPlugins(state, info, this.node)?.status;
+    const { handle, nominator, state, info } = this.input;
+    return nominator.runFilterPlugins(handle, state, info, this.node)?.status;
   }
 
   candidate(victims: PodInfo[]): Candidate {

@@ -5,7 +5,7 @@ import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import type { Candidate } from "./preemption.ts";
+import { type Candidate, PREEMPTED } from "./preemption.ts";
 
 export interface PreemptionClients {
   pods: ResourceClient<Pod>;
@@ -30,7 +30,7 @@ export async function prepareCandidate(
       type: "DisruptionTarget",
       status: "True",
       observedGeneration: victim.metadata.generation,
-      reason: "PreemptionByScheduler",
+      reason: PREEMPTED,
       message: `${pod.spec.schedulerName ?? ""}: preempting to accommodate a higher priority pod`,
       lastTransitionTime: timeText(clock.now()),
     };

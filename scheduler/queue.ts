@@ -23,6 +23,7 @@ const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
   "pod-removed": "AssignedPodDelete",
   "pod-scaled-down": "PodRequestScaledDown",
   "pod-assigned": "AssignedPodAdd",
+  "pod-labels": "PodLabelChange",
   namespace: "NamespaceUpdate",
   volumes: "StorageUpdate",
   "resource-claims": "ResourceClaimUpdate",
@@ -125,6 +126,15 @@ export class SchedulingQueue {
     if (this.#closed) return;
     this.#incoming("ScheduleAttemptFailure", "backoff");
     this.#pause(this.#failed(queued, queued.plugins), this.#errors);
+  }
+
+  /** Retries a pod after its pause if it waits for an event: what it waits for will not come. */
+  retry(pod: Pod): void {
+    const waiting = this.#unschedulable.get(pod.metadata.uid ?? "");
+    if (waiting === undefined) return;
+    this.#unschedulable.delete(uidOf(waiting));
+    this.#incoming("ScheduleAttemptFailure", "backoff");
+    this.#pause(waiting, this.#errors);
   }
 
   /** Retries, after their pause, the pods rejected by a plugin that registered the event. */

@@ -27,6 +27,7 @@ import { SKIP, unschedulable } from "./framework/status.ts";
 import { tracedPlugin, tracedTimer } from "./framework/traced.ts";
 import { SchedulerMetrics } from "./metrics.ts";
 import { podInfo } from "./node-info.ts";
+import { Nominator } from "./nominator.ts";
 import { checkProfile } from "./profiles.ts";
 import { SchedulingQueue } from "./queue.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -109,6 +110,7 @@ async function scheduleAll(
     recorder: { record: (_pod, _type, reason, message) => events.push(`${reason}: ${message}`) },
     cache,
     queue,
+    nominator: new Nominator(),
     clock,
     random: seededRandom(1),
     profiles: new Map([[PROFILE, frameworkFor(plugins, metrics.timer(PROFILE), tracer)]]),

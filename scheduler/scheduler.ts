@@ -1,7 +1,7 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
-import { keyOf } from "@raft2kube/client-kube/object/object.ts";
+import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Attributes, Span } from "@raft2kube/observe/trace/span.ts";
@@ -15,7 +15,7 @@ import { type FitError, type ScheduleResult, schedulePod } from "./cycle.ts";
 import type { Framework } from "./framework/framework.ts";
 import type { AttemptResult, SchedulerMetrics } from "./metrics.ts";
 import { type PodInfo, podInfo } from "./node-info.ts";
-import { Nominator } from "./nominator.ts";
+import type { Nominator } from "./nominator.ts";
 import { writeNotScheduled } from "./pod-condition.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
 
@@ -23,6 +23,7 @@ export interface SchedulerOptions {
   pods: Pick<ResourceClient<Pod>, "patch">;
   cache: SchedulerCache;
   queue: SchedulingQueue;
+  nominator: Nominator;
   recorder: Pick<EventRecorder, "record">;
   clock: Clock;
   random: Random;
@@ -49,7 +50,6 @@ const SPAN = "Scheduling";
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
-  readonly #nominator = new Nominator();
   readonly #end = new AbortController();
   readonly #background = new Set<Promise<void>>();
   #nextStartNodeIndex = 0;
@@ -96,7 +96,7 @@ export class Scheduler {
 
   /** PreFilter, Filter, PreScore and Score; then Reserve, or PostFilter if no node passed. */
   async #schedulingCycle(queued: QueuedPod, framework: Framework, span?: Span): Promise<void> {
-    const { cache, random, metrics } = this.#options;
+    const { cache, nominator, random, metrics } = this.#options;
     const profile = queued.pod.spec.schedulerName ?? "";
     const measured = metrics?.attempt(profile, queued.attempts + 1);
     const ended = (result: AttemptResult) => {
@@ -110,7 +110,7 @@ export class Scheduler {
       snapshot: cache,
       framework,
       random,
-      nominator: this.#nominator,
+      nominator,
       nextStartNodeIndex: this.#nextStartNodeIndex,
     });
     const total = Math.max(1, cache.nodes.length);
@@ -120,7 +120,7 @@ export class Scheduler {
       await this.#handleFitError(queued, info, framework, result);
       return ended("unschedulable");
     }
-    this.#nominator.remove(queued.pod);
+    nominator.remove(queued.pod);
     span?.set({ "k8s.node.name": result.suggestedHost.name });
     this.#run(this.#bindingCycle(queued, info, framework, result).then(ended));
   }
@@ -132,7 +132,7 @@ export class Scheduler {
     framework: Framework,
     { message, state, unschedulablePlugins, nodeToStatus }: FitError,
   ): Promise<void> {
-    const { cache, queue } = this.#options;
+    const { cache, queue, nominator } = this.#options;
     const { pod } = queued;
     queue.addUnschedulable(queued, unschedulablePlugins);
     if (cache.nodes.length === 0) return this.#recordFailure(pod, "Unschedulable", message);
@@ -140,21 +140,38 @@ export class Scheduler {
     const now = this.#options.current(pod);
     if (!now || now.spec.nodeName || now.metadata.deletionTimestamp) return;
     if (result?.nominatedNodeName === undefined) {
+      if (result && !result.keepsNomination) this.#takeBack(now);
       const whole = result ? `${message} ${result.message}` : message;
       return this.#recordFailure(pod, "Unschedulable", whole);
     }
     this.#recordFailure(pod, "Unschedulable", message);
-    this.#nominator.add(info, result.nominatedNodeName);
+    nominator.add(info, result.nominatedNodeName);
+    const lower = nominator.removeLower(pod, result.nominatedNodeName);
     const preempting = result.prepareCandidate().catch((thrown: unknown) => {
-      this.#nominator.remove(pod);
+      nominator.remove(pod);
+      queue.retry(pod);
       log.warn("preemption failed", { pod: keyOf(pod), error: messageOf(thrown) });
     });
     this.#run(preempting);
+    for (const other of lower) this.#takeBack(this.#options.current(other) ?? other);
   }
 
-  /** Forgets the nomination of a deleted pod. */
-  forget(pod: Pod): void {
-    this.#nominator.remove(pod);
+  /** Removes a nomination, and the node from the pod's status. */
+  #takeBack(pod: Pod): void {
+    const { pods, nominator } = this.#options;
+    nominator.remove(pod);
+    if (!pod.status?.nominatedNodeName) return;
+    const patch = { metadata: { uid: pod.metadata.uid }, status: { nominatedNodeName: null } };
+    const writing = pods.patch({ ...nameOf(pod), subresource: "status" }, "strategic", patch);
+    this.#run(
+      writing.then(
+        () => undefined,
+        (thrown: unknown) => {
+          // The scheduler before the next one may read it; the next failed attempt writes again.
+          log.debug("nomination not removed", { pod: keyOf(pod), error: messageOf(thrown) });
+        },
+      ),
+    );
   }
 
   /** Registers work that `close` awaits. */

@@ -4,14 +4,17 @@ import type { KubeObject } from "@raft2kube/client-kube/object/object.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { SchedulerCache } from "./cache.ts";
 import type { ClusterEvent } from "./framework/plugin.ts";
+import { podInfo } from "./node-info.ts";
+import type { Nominator } from "./nominator.ts";
 import type { SchedulingQueue } from "./queue.ts";
 
 export interface WatchOptions {
-  pods: Informer<Pod>;
-  nodes: Informer<Node>;
-  namespaces: Informer<Namespace>;
+  pods: Pick<Informer<Pod>, "handle">;
+  nodes: Pick<Informer<Node>, "handle">;
+  namespaces: Pick<Informer<Namespace>, "handle">;
   cache: SchedulerCache;
   queue: SchedulingQueue;
+  nominator: Nominator;
   /** Whether one of the profiles has the pod's schedulerName. */
   isOurs(pod: Pod): boolean;
 }
@@ -39,26 +42,38 @@ export function watchFor(
   }
 }
 
-function watchPods({ pods, cache, queue, isOurs }: WatchOptions): void {
+function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): void {
   const removed = (pod: Pod) => {
     queue.remove(pod);
+    nominator.remove(pod);
     cache.removePod(pod);
     if (pod.spec.nodeName) queue.moveAllToActiveOrBackoff("pod-removed");
   };
-  const assigned = (pod: Pod, wasAssigned: boolean) => {
+  const assigned = (pod: Pod, old?: Pod) => {
     queue.remove(pod);
+    nominator.remove(pod);
     if (cache.setPod(pod)) queue.moveAllToActiveOrBackoff("pod-scaled-down");
-    if (!wasAssigned) queue.moveAllToActiveOrBackoff("pod-assigned");
+    if (!old?.spec.nodeName) queue.moveAllToActiveOrBackoff("pod-assigned");
+    else if (!same(pod.metadata.labels, old.metadata.labels)) {
+      queue.moveAllToActiveOrBackoff("pod-labels");
+    }
+  };
+  /** Takes up the nominations of the scheduler before this one. */
+  const nominated = (pod: Pod) => {
+    const node = pod.status?.nominatedNodeName;
+    if (node && !cache.isAssumed(pod)) nominator.add(podInfo(pod), node);
   };
   pods.handle({
     added(pod) {
       if (isPodTerminal(pod)) return;
-      if (pod.spec.nodeName) assigned(pod, false);
-      else if (isSchedulable(pod) && isOurs(pod)) queue.add(pod);
+      if (pod.spec.nodeName) return assigned(pod);
+      if (!isSchedulable(pod) || !isOurs(pod)) return;
+      nominated(pod);
+      queue.add(pod);
     },
     updated(pod, old) {
       if (isPodTerminal(pod)) return removed(pod);
-      if (pod.spec.nodeName) return assigned(pod, Boolean(old.spec.nodeName));
+      if (pod.spec.nodeName) return assigned(pod, old);
       if (!isOurs(pod)) return;
       if (!isSchedulable(pod)) return queue.remove(pod);
       if (!isSchedulable(old) || fitChanged(pod, old)) queue.add(pod);

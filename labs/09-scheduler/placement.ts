@@ -2,6 +2,7 @@ import type { Node, Pod, UnsatisfiableConstraintAction } from "@raft2kube/api/ge
 import { type FitError, type ScheduleResult, schedulePod } from "@raft2kube/scheduler/cycle.ts";
 import type { Snapshot } from "@raft2kube/scheduler/framework/snapshot.ts";
 import { podInfo } from "@raft2kube/scheduler/node-info.ts";
+import { Nominator } from "@raft2kube/scheduler/nominator.ts";
 import { topologySpread } from "@raft2kube/scheduler/plugins/topology-spread.ts";
 import { findCandidate } from "@raft2kube/scheduler/preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "@raft2kube/scheduler/profiles.ts";
@@ -88,7 +89,14 @@ export function preempted(wanted: Pod, cluster: Snapshot): string {
   const { nodeToStatus, state } = decision;
   const info = podInfo(wanted);
   const budgetsOf = () => [];
-  const input = { info, state, handle: FRAMEWORK, nodeToStatus, budgetsOf };
+  const input = {
+    info,
+    state,
+    handle: FRAMEWORK,
+    nodeToStatus,
+    budgetsOf,
+    nominator: new Nominator(),
+  };
   const { candidate } = resultOf(findCandidate(input));
   if (!candidate) return "nothing";
   const names = candidate.victims.map((victim) => victim.pod.metadata.name);

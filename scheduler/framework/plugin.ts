@@ -13,6 +13,7 @@ export type ClusterEvent =
   | "pod-removed"
   | "pod-scaled-down"
   | "pod-assigned"
+  | "pod-labels"
   | "namespace"
   | "volumes"
   | "resource-claims";
@@ -94,10 +95,13 @@ export interface BindPlugin extends Plugin {
   bind(state: CycleState, info: PodInfo, node: NodeInfo): Promise<void>;
 }
 
-/** The result of PostFilter: a node that preemption can free, or why there is none. */
+/**
+ * The result of PostFilter: a node that preemption can free, or why there is none. An earlier
+ * nomination is taken back then, unless `keepsNomination`: its victims have yet to end.
+ */
 export type PostFilterResult =
   | { nominatedNodeName: string; prepareCandidate(): Promise<void> }
-  | { nominatedNodeName: undefined; message: string };
+  | { nominatedNodeName: undefined; message: string; keepsNomination?: boolean };
 
 /** The extension points that a plugin may run itself: preemption filters nodes without victims. */
 export interface Handle {

@@ -1,6 +1,7 @@
 import { inSlices } from "@raft2kube/std/slices.ts";
 import type { BudgetsOf } from "../disruption-budgets.ts";
 import type { PostFilterPlugin } from "../framework/plugin.ts";
+import type { Nominator } from "../nominator.ts";
 import { findCandidate } from "../preemption.ts";
 import { type PreemptionClients, prepareCandidate } from "../prepare-candidate.ts";
 
@@ -8,15 +9,17 @@ import { type PreemptionClients, prepareCandidate } from "../prepare-candidate.t
 export function defaultPreemption(
   clients: PreemptionClients,
   budgetsOf: BudgetsOf,
+  nominator: Nominator,
 ): PostFilterPlugin {
   return {
     name: "DefaultPreemption",
     events: [],
     async postFilter(state, info, nodeToStatus, handle) {
-      const input = { info, state, nodeToStatus, handle, budgetsOf };
-      const { candidate, message } = await inSlices(findCandidate(input));
+      const input = { info, state, nodeToStatus, handle, budgetsOf, nominator };
+      const found = await inSlices(findCandidate(input));
+      const { candidate } = found;
       clients.attempted?.(candidate?.victims.length);
-      if (!candidate) return { nominatedNodeName: undefined, message };
+      if (!candidate) return { nominatedNodeName: undefined, ...found };
       return {
         nominatedNodeName: candidate.node,
         prepareCandidate: () => prepareCandidate(clients, info.pod, candidate),

@@ -35,7 +35,7 @@ type InterPodAffinity = PreFilterPlugin & FilterPlugin & PreScorePlugin & ScoreP
 export const interPodAffinity: InterPodAffinity = {
   name: "InterPodAffinity",
   weight: 2,
-  events: ["node-added", "node-labels", "pod-assigned", "pod-removed", "namespace"],
+  events: ["node-added", "node-labels", "pod-assigned", "pod-labels", "pod-removed", "namespace"],
   preFilter(state, info) {
     const { snapshot } = state;
     const rejected: Domains = new Map();

@@ -6,6 +6,7 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
+import { Nominator } from "../nominator.ts";
 import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
@@ -61,7 +62,14 @@ function victimsFor(
   const decision = schedulePod({ info, snapshot: nodes, framework, random });
   if (decision.kind === "scheduled") return [];
   const { state, nodeToStatus } = decision;
-  const input = { info, state, handle: framework, nodeToStatus, budgetsOf: () => [] };
+  const input = {
+    info,
+    state,
+    handle: framework,
+    nodeToStatus,
+    budgetsOf: () => [],
+    nominator: new Nominator(),
+  };
   const { candidate } = resultOf(findCandidate(input));
   return candidate?.victims.map(({ pod: { metadata } }) => metadata.name ?? "");
 }

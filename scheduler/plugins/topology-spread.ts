@@ -1,5 +1,4 @@
 import type { Pod, TopologySpreadConstraint } from "@raft2kube/api/gen/core/v1.ts";
-import type { LabelSelector } from "@raft2kube/api/gen/meta/v1.ts";
 import {
   type LabelTerms,
   matchesLabels,
@@ -66,7 +65,14 @@ export function topologySpread(workloads: Workloads): TopologySpread {
   return {
     name: "PodTopologySpread",
     weight: 2,
-    events: ["node-added", "node-labels", "node-taints", "pod-assigned", "pod-removed"],
+    events: [
+      "node-added",
+      "node-labels",
+      "node-taints",
+      "pod-assigned",
+      "pod-labels",
+      "pod-removed",
+    ],
     preFilter(state, { pod }) {
       const constraints = hardConstraints(pod, state);
       if (constraints.length === 0) return SKIP;

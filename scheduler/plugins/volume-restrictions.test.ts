@@ -4,6 +4,7 @@ import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
 import { schedulePod } from "../cycle.ts";
 import { podInfo } from "../node-info.ts";
+import { Nominator } from "../nominator.ts";
 import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
 import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
@@ -34,7 +35,14 @@ function decide(wanted: Pod, first: Pod) {
   if (decision.kind === "scheduled") return "scheduled";
   const { nodeToStatus, message, state } = decision;
   const budgetsOf = () => [];
-  const input = { info, state, handle: framework, nodeToStatus, budgetsOf };
+  const input = {
+    info,
+    state,
+    handle: framework,
+    nodeToStatus,
+    budgetsOf,
+    nominator: new Nominator(),
+  };
   const { candidate } = resultOf(findCandidate(input));
   return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
 }
