@@ -1,5 +1,6 @@
 import type { Namespace, Pod } from "@raft2kube/api/gen/core/v1.ts";
-import type { Handler, ReadStore } from "@raft2kube/client-kube/informer/store.ts";
+import type { Handler } from "@raft2kube/client-kube/informer/copy.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
