@@ -22,6 +22,7 @@ import type {
 import { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
 import { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { LeaderElection } from "@raft2kube/client-kube/leader-election.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
@@ -195,18 +196,21 @@ function run(
     tracer,
     profiles,
     metrics,
-    current(pod) {
-      const found = pods.store.get(keyOf(pod));
-      return found?.metadata.uid === pod.metadata.uid ? found : undefined;
-    },
+    current: (pod) => currentOf(pods.store, pod),
   });
-  const isOurs = (pod: Pod) => profiles.has(pod.spec.schedulerName ?? "");
+  const isOurs = ({ spec }: Pod) => profiles.has(spec.schedulerName ?? "");
   watchCluster({ pods, nodes, namespaces, cache, queue, nominator, isOurs });
   watchFor("volumes", Object.values(storage), queue);
   watchFor("resource-claims", [resourceClaims], queue);
   informers.start();
   resourceClaims.start();
   return startWhenSynced({ informers, resourceClaims, scheduler, recorder });
+}
+
+/** Returns the pod as the informer has it; undefined if it is deleted or another of its name. */
+function currentOf(store: ReadStore<Pod>, pod: Pod): Pod | undefined {
+  const found = store.get(keyOf(pod));
+  return found?.metadata.uid === pod.metadata.uid ? found : undefined;
 }
 
 interface Started {

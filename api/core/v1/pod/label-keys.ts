@@ -4,13 +4,13 @@ import { type FieldError, forbidden, invalid } from "../../../errors.ts";
 import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from "../../../gen/core/v1.ts";
 import { qualifiedName } from "../../../validation/names.ts";
 
-/** What an affinity term and a spread constraint have in common. */
+/** The fields that affinity terms and spread constraints share. */
 type Keyed = Pick<PodAffinityTerm, "labelSelector" | "matchLabelKeys" | "mismatchLabelKeys">;
 
 /**
- * Adds the pod's values of `matchLabelKeys` (In) and `mismatchLabelKeys` (NotIn) to the selectors of
- * its affinity terms and spread constraints, once, at creation: the scheduler reads selectors alone.
- * A key that the pod's labels lack adds nothing; nor does any key without a selector.
+ * Adds the pod's values of `matchLabelKeys` (In) and `mismatchLabelKeys` (NotIn) to the selectors
+ * of its affinity terms and spread constraints, once, at creation: the scheduler reads selectors
+ * alone. A key that the pod's labels lack adds nothing; nor does any key without a selector.
  */
 export function mergeLabelKeys({ metadata, spec }: Pod): void {
   const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
