@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { RuntimeError } from "@raft2kube/runtime/errors.ts";
-import type { OpenRuntime } from "@raft2kube/runtime/main.ts";
+import type { OpenRuntime } from "@raft2kube/runtime/open.ts";
 import { type Hand, type HandContainer, handOf, withHand } from "./hand.ts";
 
 /** A setting that is false is one that is absent. */

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { NetworkList } from "@raft2kube/cni/lib/types.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
-import { openRuntime } from "@raft2kube/runtime/main.ts";
+import { openRuntime } from "@raft2kube/runtime/open.ts";
 import { PodNetwork } from "@raft2kube/runtime/sandbox/network.ts";
 import type { SandboxRecord } from "@raft2kube/runtime/sandbox/record.ts";
 import { keptByCache } from "../build/cache.ts";

@@ -1,4 +1,4 @@
-import type { OpenRuntime } from "@raft2kube/runtime/main.ts";
+import type { OpenRuntime } from "@raft2kube/runtime/open.ts";
 import type { Containers } from "./containers.ts";
 import type { Host } from "./host.ts";
 import type { Networks } from "./networks.ts";

@@ -216,6 +216,7 @@ export const LAYERS: Readonly<Record<string, Layers>> = {
     ["container/"],
     ["sandbox/", "streaming/"],
     ["cri/", "reconcile.ts", "repair.ts"],
+    ["open.ts"],
     ["build/", "main.ts"],
   ],
   csi: [["lib/"], ["drivers/", "sidecars/"]],
