@@ -1,4 +1,4 @@
-import { constants, write } from "node:fs";
+import { constants, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import type { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { Handle } from "@raft2kube/linux/beneath/handle.ts";
@@ -35,6 +35,8 @@ export interface UnpackLimits {
 
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
 const writeTo = promisify(write);
+/** Bytes that are written in less time than a thread takes to be woken for them. */
+const SYNC_WRITE_BYTES_MAX = 64 << 10;
 
 /** Mode of directories that a layer uses without describing them. */
 const IMPLIED_MODE = 0o755;
@@ -94,7 +96,11 @@ async function makeFile(
     for await (const chunk of entry.content) {
       await reserve.take(chunk.length);
       for (let at = 0; at < chunk.length; ) {
-        at += (await writeTo(fd, chunk, at, chunk.length - at)).bytesWritten;
+        const rest = chunk.length - at;
+        const isSmall = rest <= SYNC_WRITE_BYTES_MAX;
+        at += isSmall
+          ? writeSync(fd, chunk, at)
+          : (await writeTo(fd, chunk, at, rest)).bytesWritten;
       }
     }
     return file;
@@ -110,12 +116,19 @@ async function makeFile(
  */
 async function makeDirectory(parent: Directory, last: Buffer): Promise<Directory> {
   // lab:01b begin make-directory
-  using before = parent.find(last);
-  if (before?.stats().isDirectory()) return parent.directory(last);
-  const hidden = before !== undefined && isWhiteout(before);
-  await replacing(parent, last, () => parent.makeDirectory(last, IMPLIED_MODE));
+  const make = () => parent.makeDirectory(last, IMPLIED_MODE);
+  try {
+    make();
+    return parent.directory(last);
+  } catch (error) {
+    if (!isErrno(error, "EEXIST")) throw error;
+  }
+  using before = parent.handle(last);
+  if (before.stats().isDirectory()) return parent.directory(last);
+  await removeTree(parent, last);
+  make();
   const made = parent.directory(last);
-  if (hidden) makeOpaque(made);
+  if (isWhiteout(before)) makeOpaque(made);
   return made;
   // lab:01b end
 }
