@@ -11,8 +11,8 @@ async function records<T>(
   kind: StateKind,
   fileOf: (id: string) => string,
 ): Promise<T[]> {
-  const all = await Promise.all((await names(folder)).map((id) => readState<T>(fileOf(id), kind)));
-  return all.filter((record) => record !== undefined) as T[];
+  const all = (await names(folder)).map((id) => readState<T>(fileOf(id), kind));
+  return all.filter((record) => record !== undefined);
 }
 
 async function names(folder: string): Promise<string[]> {

@@ -30,7 +30,7 @@ export class RecordTable<T extends { id: string }> {
   async load(directory: string, kept = (record: T): T => record): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o711 });
     for (const id of await readdir(directory)) {
-      const record = await readState<T>(this.#fileOf(id), this.#kind);
+      const record = readState<T>(this.#fileOf(id), this.#kind);
       if (record) this.#records.set(id, kept(record));
       else await removePath(path.join(directory, id));
     }

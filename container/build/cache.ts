@@ -36,8 +36,8 @@ export class BuildCache {
     this.#imagesDir = imagesDir;
   }
 
-  async find(key: string): Promise<CachedStep | undefined> {
-    return await readState<CachedStep>(this.#fileOf(key), CACHE_STATE);
+  find(key: string): CachedStep | undefined {
+    return readState<CachedStep>(this.#fileOf(key), CACHE_STATE);
   }
 
   async put(key: string, step: CachedStep): Promise<void> {
@@ -56,7 +56,7 @@ export class BuildCache {
 
   async list(): Promise<CachedStep[]> {
     const all = (await keys(this.#imagesDir)).map((key) => this.find(key));
-    return (await Promise.all(all)).filter((step) => step !== undefined);
+    return all.filter((step) => step !== undefined);
   }
 
   #lock(): Promise<FileLock> {

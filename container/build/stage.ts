@@ -133,7 +133,7 @@ export async function layerStep(
 
 /** A cached step whose layer is still here. */
 async function usable(builder: Builder, key: string): Promise<CachedStep | undefined> {
-  const found = await builder.cache.find(key);
+  const found = builder.cache.find(key);
   if (found?.layer === undefined) return found;
   const { diffId } = found.layer;
   const [layer, blob] = [

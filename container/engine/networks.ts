@@ -49,7 +49,7 @@ export class Networks {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const names = (await readdir(this.#directory)).filter((name) => /^[^.].*\.json$/.test(name));
     const files = names.sort().map((name) => path.join(this.#directory, name));
-    const all = await Promise.all(files.map((file) => readState<Network>(file, NETWORK_STATE)));
+    const all = files.map((file) => readState<Network>(file, NETWORK_STATE));
     this.#own = all.filter((network) => network !== undefined);
   }
 

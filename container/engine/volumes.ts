@@ -35,7 +35,7 @@ export class Volumes {
   }
 
   async find(name: string): Promise<Volume | undefined> {
-    return await readState<Volume>(this.#fileOf(requireName("volume", name)), VOLUME_STATE);
+    return readState<Volume>(this.#fileOf(requireName("volume", name)), VOLUME_STATE);
   }
 
   async get(name: string): Promise<Volume> {

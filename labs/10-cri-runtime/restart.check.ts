@@ -18,7 +18,7 @@ const WAITS = "until [ -e /go ]; do sleep 0.05; done; exit 5";
 async function killedWhileStarting(machine: Machine, id: string): Promise<void> {
   await machine.stop();
   const { record } = machine.paths.container(id);
-  const found = await readState<ContainerRecord>(record, CONTAINER_STATE);
+  const found = readState<ContainerRecord>(record, CONTAINER_STATE);
   await writeState(record, CONTAINER_STATE, { ...found!, phase: { state: "starting" } });
 }
 

@@ -1,12 +1,11 @@
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream, readFileSync, statSync } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_PIECE_BYTES } from "../limits.ts";
 import { type DiskReserve, FILE_BYTES } from "./disk-reserve.ts";
@@ -74,12 +73,7 @@ export class BlobStore {
 
   /** The size of a blob in bytes, or undefined when it is not there. */
   async size(digest: string): Promise<number | undefined> {
-    try {
-      return (await stat(this.file(digest))).size;
-    } catch (error) {
-      if (isErrno(error, "ENOENT")) return undefined;
-      throw error;
-    }
+    return statSync(this.file(digest), { throwIfNoEntry: false })?.size;
   }
 
   /** A small blob (a manifest, a config) as a whole. Throws not-found. */

@@ -2,7 +2,7 @@ import { mkdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { type FileLock, tryLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
-import { readStateSync, type StateKind, writeState } from "../state-file.ts";
+import { readState, type StateKind, writeState } from "../state-file.ts";
 
 const INDEX_STATE: StateKind = { schema: "r2k-images", version: 1 };
 
@@ -39,7 +39,7 @@ export class IndexFile {
     const seen = stats && `${stats.ino} ${stats.mtimeNs} ${stats.size}`;
     if (seen === this.#seen) return undefined;
     this.#seen = seen;
-    const state = readStateSync<IndexState>(this.#file, INDEX_STATE);
+    const state = readState<IndexState>(this.#file, INDEX_STATE);
     return new Map(Object.entries(state?.references ?? {}));
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { lstat, mkdir, rm } from "node:fs/promises";
+import { lstatSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { setDirectoryMode } from "@raft2kube/linux/beneath/directory-mode.ts";
@@ -7,7 +8,6 @@ import { removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { type FileLock, waitForLock } from "@raft2kube/linux/file/flock.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import { isErrno } from "@raft2kube/std/errors.ts";
 import { KeyedTurns } from "@raft2kube/std/turns.ts";
 import { RuntimeError } from "../errors.ts";
 import { LAYER_BLOBS_KNOWN, LAYER_UNPACKED_BYTES, STORE_LOCK_TIMEOUT_MS } from "../limits.ts";
@@ -59,9 +59,9 @@ export class LayerStore {
 
   /** Returns a layer's size on disk; undefined when it is absent or incomplete. */
   async usage(diffId: string): Promise<LayerState | undefined> {
-    const state = await readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
+    const state = readState<LayerState>(this.#stateFile(nameOf(diffId)), LAYER_STATE);
     if (state?.diffId !== diffId) return undefined;
-    return (await isDirectory(this.folder(diffId))) ? state : undefined;
+    return isDirectory(this.folder(diffId)) ? state : undefined;
   }
 
   /**
@@ -190,13 +190,8 @@ function check(hashing: Hashing, diffId: string): void {
 }
 
 /** Whether a file is a directory; false for a link to one. */
-async function isDirectory(file: string): Promise<boolean> {
-  try {
-    return (await lstat(file)).isDirectory();
-  } catch (error) {
-    if (isErrno(error, "ENOENT")) return false;
-    throw error;
-  }
+function isDirectory(file: string): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function nameOf(diffId: string): string {
