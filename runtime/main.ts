@@ -9,7 +9,7 @@ import { startRepair } from "./repair.ts";
 import { removePodSandbox } from "./sandbox/stop.ts";
 import { StreamingServer } from "./streaming/server.ts";
 
-/** What a runtime listens on, beside what it opens. */
+/** RuntimeOptions are what is opened, and the socket that is served. */
 export interface RuntimeOptions extends OpenOptions {
   /** The Unix socket of CRI v1. */
   socket: string;
