@@ -2,11 +2,13 @@ import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   adoptionPatch,
+  controllerOf,
   controllerReference,
   planClaim,
   releasePatch,
 } from "@raft2kube/client-kube/object/owner.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
+import { filterInSlices } from "@raft2kube/std/slices.ts";
 
 export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
   controller: C;
@@ -29,14 +31,17 @@ export async function claim<C extends KubeObject, T extends KubeObject>(
   options: ClaimOptions<C, T>,
 ): Promise<T[]> {
   const { controller, type, objects, matches, dependents, finalizer } = options;
-  const plan = planClaim(controller, objects, matches);
+  const { uid } = controller.metadata;
+  const near = objects.filter((object) => (controllerOf(object)?.uid ?? uid) === uid);
+  const matching = new Set(await filterInSlices(near, matches));
+  const plan = planClaim(controller, near, (object) => matching.has(object));
   for (const object of plan.release) {
-    const patch = releasePatch(controller.metadata.uid, object.metadata.uid, finalizer);
+    const patch = releasePatch(uid, object.metadata.uid, finalizer);
     await settled(dependents.patch(nameOf(object), "strategic", patch));
   }
   if (plan.adopt.length === 0) return plan.owned;
   const fresh = await options.fresh();
-  if (fresh.metadata.uid !== controller.metadata.uid || fresh.metadata.deletionTimestamp) {
+  if (fresh.metadata.uid !== uid || fresh.metadata.deletionTimestamp) {
     return plan.owned;
   }
   const owned = [...plan.owned];

@@ -5,6 +5,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodReady, isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import { byNamespace, NAMESPACE_INDEX } from "./indexes.ts";
+import { Selecting } from "./selecting.ts";
 
 /**
  * Rules that Endpoints and EndpointSlices share: which pods are the endpoints of a Service, by
@@ -92,19 +93,14 @@ export function watchEndpoints(
 ): void {
   services.index(NAMESPACE_INDEX, byNamespace);
   pods.index(NAMESPACE_INDEX, byNamespace);
-  const lookAt = (...states: Pod[]) => {
-    const namespace = states[0]?.metadata.namespace ?? "";
-    for (const service of services.store.by(NAMESPACE_INDEX, namespace)) {
-      if (states.some((pod) => picks(service, pod))) look(keyOf(service));
-    }
-  };
+  const picking = new Selecting<Service, Pod>({ owners: services, selects: picks, found: look });
   const lookAtService = (service: Service) => look(keyOf(service));
   services.handle({ added: lookAtService, updated: lookAtService, deleted: lookAtService });
   pods.handle({
-    added: (pod) => lookAt(pod),
+    added: (pod) => picking.changed(pod),
     updated(pod, old) {
-      if (endpointChanged(pod, old)) lookAt(pod, old);
+      if (endpointChanged(pod, old)) picking.changed(pod, old);
     },
-    deleted: (pod) => lookAt(pod),
+    deleted: (pod) => picking.changed(pod),
   });
 }

@@ -14,6 +14,12 @@ export const STATEFUL_PODS_BURST = 500;
 /** Claims of those pods, which are planned together; a pod with more is created alone. */
 export const STATEFUL_CLAIMS_BURST = 10_000;
 
+/**
+ * Changes of objects in one namespace that are compared with its selectors; after more at a time,
+ * all that have a selector are looked at.
+ */
+export const CHANGES_COMPARED_MAX = 100;
+
 /** How often a scale is written again after a conflict (client-go's). */
 export const SCALE_ATTEMPTS_MAX = 5;
 

@@ -4,7 +4,7 @@ import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import type { Expectations } from "./expectations.ts";
-import { NAMESPACE_INDEX } from "./indexes.ts";
+import { Selecting } from "./selecting.ts";
 
 export interface WatchDependentsOptions<C extends KubeObject, D extends KubeObject> {
   dependents: Informer<D>;
@@ -31,11 +31,11 @@ export function watchDependents<C extends KubeObject, D extends KubeObject>(
     const key = `${object.metadata.namespace ?? ""}/${owner.name}`;
     return owners.store.get(key)?.metadata.uid === owner.uid ? key : undefined;
   };
-  const wouldAdopt = (object: D): string[] =>
-    owners.store
-      .by(NAMESPACE_INDEX, object.metadata.namespace ?? "")
-      .filter((owner) => matchesSelector(options.selector(owner), object.metadata.labels))
-      .map(keyOf);
+  const orphans = new Selecting<C, D>({
+    owners,
+    selects: (owner, { metadata }) => matchesSelector(options.selector(owner), metadata.labels),
+    found: look,
+  });
   const gone = (object: D) => {
     const owner = ownerKey(object);
     if (owner === undefined) return;
@@ -49,7 +49,7 @@ export function watchDependents<C extends KubeObject, D extends KubeObject>(
       if (owner !== undefined) {
         expectations?.creationObserved(owner);
         look(owner);
-      } else if (!controllerOf(object)) wouldAdopt(object).forEach(look);
+      } else if (!controllerOf(object)) orphans.changed(object);
     },
     updated(object, old) {
       const owner = ownerKey(object);
@@ -57,8 +57,7 @@ export function watchDependents<C extends KubeObject, D extends KubeObject>(
       if (before !== undefined && before !== owner) look(before);
       if (object.metadata.deletionTimestamp) return gone(object);
       if (owner !== undefined) return look(owner);
-      if (controllerOf(object)) return;
-      wouldAdopt(object).forEach(look);
+      if (!controllerOf(object)) orphans.changed(object);
     },
     deleted: gone,
   });

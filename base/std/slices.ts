@@ -79,3 +79,17 @@ export async function inSlices<T>(steps: Iterator<void, T>, slices = new Slices(
     if (slices.due) await slices.pause();
   }
 }
+
+/** Returns the items that `matches` holds for, compared in slices. */
+export async function filterInSlices<T>(
+  items: readonly T[],
+  matches: (item: T) => boolean,
+): Promise<T[]> {
+  const found: T[] = [];
+  const slices = new Slices();
+  for (const item of items) {
+    if (slices.due) await slices.pause();
+    if (matches(item)) found.push(item);
+  }
+  return found;
+}

@@ -2,7 +2,7 @@ import type { Deployment, ReplicaSet } from "@raft2kube/api/gen/apps/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector, termsOf } from "@raft2kube/api/selector.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { type KubeObject, keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
@@ -10,6 +10,7 @@ import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
+import { Selecting } from "../selecting.ts";
 import { applyDeployment, type DeploymentControl } from "./apply.ts";
 import { planDeployment, planStatusOnly } from "./plan.ts";
 import { DEPLOYMENT_TYPE } from "./replica-set.ts";
@@ -73,15 +74,16 @@ function watchDeployments(
   queue: WorkQueue,
 ): void {
   deployments.handle(everyChange(queue));
+  const orphans = new Selecting<Deployment, ReplicaSet>({
+    owners: deployments,
+    selects: ({ spec }, { metadata }) => matchesSelector(spec.selector, metadata.labels),
+    found: (key) => queue.add(key),
+  });
   /** Enqueues the set's controller, or every deployment that would adopt it. */
   const lookAtOwner = (set: ReplicaSet) => {
     const owner = controllerKey(set, "Deployment");
     if (owner !== undefined) return queue.add(owner);
-    if (controllerOf(set)) return;
-    for (const deployment of deployments.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? "")) {
-      const adopts = matchesSelector(deployment.spec.selector, set.metadata.labels);
-      if (adopts) queue.add(keyOf(deployment));
-    }
+    if (!controllerOf(set)) orphans.changed(set);
   };
   sets.handle({
     added: lookAtOwner,

@@ -19,9 +19,11 @@ import {
 } from "@raft2kube/client-kube/rest/resources.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { listed } from "@raft2kube/std/listed.ts";
+import { filterInSlices } from "@raft2kube/std/slices.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
+import { Selecting } from "../selecting.ts";
 import { ScaleFinder } from "./expected-scale.ts";
 import {
   countHealthy,
@@ -77,35 +79,36 @@ export function startDisruption(context: ControllerContext): Running {
   return closeAll(loop, startStaleTargets(context, ACCOUNT, client), recorder);
 }
 
-/**
- * Calls back, after changes of pods, with the budgets that have one or had it: once for all pods
- * that change in a turn, as each of them may have all budgets of a large namespace.
- */
+/** Calls back, after changes of pods, with the budgets that have one or had it. */
 export function watchPods(
   pods: Informer<Pod>,
   budgets: Informer<PodDisruptionBudget>,
   recorder: Pick<EventRecorder, "record">,
   look: (key: string) => void,
 ): void {
-  const due = new Set<PodDisruptionBudget>();
-  const lookAtAll = () => {
-    for (const budget of due) look(keyOf(budget));
-    due.clear();
-  };
-  const lookAt = (...states: Pod[]) => {
-    const [pod] = states;
-    const near = budgets.store.by(NAMESPACE_INDEX, pod?.metadata.namespace ?? "");
-    const has = (budget: PodDisruptionBudget) =>
-      states.some(({ metadata }) => matchesSelector(budget.spec.selector, metadata.labels));
-    const found = near.filter(has);
-    if (due.size === 0 && found.length > 0) queueMicrotask(lookAtAll);
-    for (const budget of found) due.add(budget);
-    if (pod && found.length > 1) warnOfSeveral(recorder, pod, found.map(keyOf));
-  };
+  const budgetsOf = new Map<Pod, string[]>();
+  const selecting = new Selecting<PodDisruptionBudget, Pod>({
+    owners: budgets,
+    selects: ({ spec }, { metadata }) => matchesSelector(spec.selector, metadata.labels),
+    found(key, pod) {
+      look(key);
+      if (!pod) return;
+      const keys = budgetsOf.get(pod);
+      if (keys) keys.push(key);
+      else budgetsOf.set(pod, [key]);
+    },
+    passed(changed) {
+      for (const pod of changed) {
+        const keys = budgetsOf.get(pod) ?? [];
+        if (keys.length > 1) warnOfSeveral(recorder, pod, keys);
+        budgetsOf.delete(pod);
+      }
+    },
+  });
   pods.handle({
-    added: (pod) => lookAt(pod),
-    updated: (pod, old) => lookAt(pod, old),
-    deleted: (pod) => lookAt(pod),
+    added: (pod) => selecting.changed(pod),
+    updated: (pod, old) => selecting.changed(pod, old),
+    deleted: (pod) => selecting.changed(pod),
   });
 }
 
@@ -150,11 +153,10 @@ class Counter {
    */
   async count(budget: PodDisruptionBudget) {
     const { namespace = "" } = budget.metadata;
-    const pods = this.#pods.store
-      .by(NAMESPACE_INDEX, namespace)
-      .filter(
-        (pod) => !isMirrorPod(pod) && matchesSelector(budget.spec.selector, pod.metadata.labels),
-      );
+    const pods = await filterInSlices(
+      this.#pods.store.by(NAMESPACE_INDEX, namespace),
+      (pod) => !isMirrorPod(pod) && matchesSelector(budget.spec.selector, pod.metadata.labels),
+    );
     if (pods.length === 0) {
       this.#recorder.record(budget, "Normal", "NoPods", "No matching pods found");
     }

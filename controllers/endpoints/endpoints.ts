@@ -2,6 +2,7 @@ import type { Endpoints, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import { ENDPOINTS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { filterInSlices } from "@raft2kube/std/slices.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
@@ -26,11 +27,8 @@ export function startEndpoints(context: ControllerContext): Running {
     }
     if (!service.spec?.selector || service.spec.type === "ExternalName") return;
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
-    const planned = planEndpoints(
-      service,
-      around.filter((pod) => picks(service, pod)),
-      old,
-    );
+    const picked = await filterInSlices(around, (pod) => picks(service, pod));
+    const planned = planEndpoints(service, picked, old);
     if (!endpointsChanged(old, planned)) return;
     if (old) await writer.update(planned);
     else await writer.create(planned);

@@ -1,6 +1,7 @@
 import type { Node, Pod, Service } from "@raft2kube/api/gen/core/v1.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
 import { NODES, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import { filterInSlices } from "@raft2kube/std/slices.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { canServe, picks, watchEndpoints } from "../endpoint-pods.ts";
 import { NAMESPACE_INDEX } from "../indexes.ts";
@@ -40,7 +41,7 @@ export function startEndpointSlices(context: ControllerContext): Running {
       return { again_ms: UNSEEN_MS };
     }
     const around = pods.store.by(NAMESPACE_INDEX, service.metadata.namespace ?? "");
-    const picked = around.filter((pod) => picks(service, pod) && canServe(pod));
+    const picked = await filterInSlices(around, (pod) => picks(service, pod) && canServe(pod));
     const nodeOf = (name: string) => nodes.store.get(name);
     const placed = picked.filter((pod) => isPlaced(service, pod, nodeOf));
     const before = slices.of(key);

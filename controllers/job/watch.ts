@@ -7,9 +7,9 @@ import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { isPodTerminal } from "@raft2kube/client-kube/object/pod-state.ts";
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { Expectations } from "../expectations.ts";
-import { NAMESPACE_INDEX } from "../indexes.ts";
 import { JOB_BATCH_MS } from "../limits.ts";
 import type { JobMetrics } from "../metrics/workloads.ts";
+import { Selecting } from "../selecting.ts";
 import { isTracked } from "./job-pods.ts";
 import { JOB_TYPE } from "./pod-of.ts";
 
@@ -60,15 +60,15 @@ export function watchJobPods(
   queue: WorkQueue,
 ): void {
   const look = (key: string) => queue.addAfter(key, JOB_BATCH_MS);
-  const wouldAdopt = (pod: Pod): string[] =>
-    jobs.store
-      .by(NAMESPACE_INDEX, pod.metadata.namespace ?? "")
-      .filter((job) => matchesSelector(job.spec.selector, pod.metadata.labels))
-      .map(keyOf);
+  const orphans = new Selecting<Job, Pod>({
+    owners: jobs,
+    selects: ({ spec }, { metadata }) => matchesSelector(spec.selector, metadata.labels),
+    found: look,
+  });
   const lookAt = (pod: Pod) => {
     const owner = jobKeyOf(pod);
     if (owner !== undefined) look(owner);
-    else if (!controllerOf(pod)) wouldAdopt(pod).forEach(look);
+    else if (!controllerOf(pod)) orphans.changed(pod);
   };
   const leaving = (pod: Pod) => {
     const owner = jobKeyOf(pod);
