@@ -161,4 +161,26 @@ describe("the plan of a node's policies", () => {
     expect(restored.filter((line) => line.startsWith("add chain"))).toHaveLength(count);
     expect(restored.filter((line) => line.startsWith("add set"))).toHaveLength(count - 1);
   });
+
+  it("policies whose own selectors are too large together cut off all pods of their namespace", () => {
+    planner.setPod("ns/a", pod("a"), "10.0.0.1");
+    const matchExpressions = Array.from({ length: 1_000 }, (_, at) => {
+      return { key: `k${at}`, operator: at === 999 ? "Exists" : "DoesNotExist" };
+    });
+    let reads = 0;
+    const podSelector = {
+      get matchExpressions() {
+        reads++;
+        return matchExpressions;
+      },
+    };
+    for (let at = 0; at < 100; at++)
+      planner.setPolicy(`ns/p${at}`, policy(`p${at}`, { podSelector }));
+    reads = 0;
+    const lines = transaction();
+    expect([...planner.cutOff]).toEqual(["ns/a ingress"]);
+    expect(lines).toContain("add rule ip t pods-ingress-none drop");
+    // 100,000 terms: as many are compared as a namespace may have.
+    expect(reads).toBeLessThan(20);
+  });
 });

@@ -7,6 +7,7 @@ import {
   type Direction,
   namedPorts,
   PEER_LABEL,
+  termCount,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
 import { keyOf } from "@raft2kube/client-kube/object/object.ts";
@@ -22,10 +23,21 @@ import {
   compilePolicy,
   localPortSet,
 } from "./compile.ts";
-import { RULES_OF_A_POLICY, RULES_OF_NAMESPACE_MAX, RULES_OF_POD_MAX } from "./limits.ts";
+import {
+  RULES_OF_A_POLICY,
+  RULES_OF_A_TERM,
+  RULES_OF_NAMESPACE_MAX,
+  RULES_OF_POD_MAX,
+} from "./limits.ts";
 
 /** A policy with its rules, which are made once. */
-type Known = { readonly policy: NetworkPolicy; readonly compiled: CompiledPolicy };
+type Known = {
+  readonly policy: NetworkPolicy;
+  readonly compiled: CompiledPolicy;
+  /** What it counts as, of RULES_OF_NAMESPACE_MAX; and the part of it for comparing it with pods. */
+  readonly cost: number;
+  readonly comparing: number;
+};
 
 /**
  * Plans the table of a node's policies. It is given changes of policies, slices and pods, and
@@ -54,12 +66,13 @@ export class Planner {
     const compiled = policy && compilePolicy(policy);
     for (const set of setsOf(before?.compiled)) this.#use(set, key, false);
     for (const set of setsOf(compiled)) this.#use(set, key, true);
-    if (policy && compiled) this.#policies.set(key, { policy, compiled });
+    const known = policy && compiled && { policy, compiled, ...costOf(policy, compiled) };
+    if (known) this.#policies.set(key, known);
     else this.#policies.delete(key);
     this.#dirty.add(`policy ${key}`);
     const { namespace = "" } = (policy ?? before?.policy)?.metadata ?? {};
     const wasOver = this.#isOver(namespace);
-    const cost = (this.#costs.get(namespace) ?? 0) + costOf(compiled) - costOf(before?.compiled);
+    const cost = (this.#costs.get(namespace) ?? 0) + (known?.cost ?? 0) - (before?.cost ?? 0);
     if (cost > 0) this.#costs.set(namespace, cost);
     else this.#costs.delete(namespace);
     if (this.#isOver(namespace) !== wasOver) {
@@ -228,22 +241,28 @@ export class Planner {
     return chain;
   }
 
+  /**
+   * Returns the policies that select a pod. Of a namespace with too many to be compared with it,
+   * the further ones are among them: then it is cut off.
+   */
   #policiesOf({ metadata: { namespace, labels } }: Pod): Known[] {
-    return [...this.#policies.values()].filter(
-      ({ policy: { metadata, spec } }) =>
-        metadata.namespace === namespace && matchesSelector(spec.podSelector ?? {}, labels),
-    );
+    let compared = 0;
+    return [...this.#policies.values()].filter(({ policy: { metadata, spec }, comparing }) => {
+      if (metadata.namespace !== namespace) return false;
+      compared += comparing;
+      return compared > RULES_OF_NAMESPACE_MAX || matchesSelector(spec.podSelector ?? {}, labels);
+    });
   }
 }
 
 /** The namespace of a policy's key. */
 const namespaceOf = (key: string) => key.slice(0, key.indexOf("/"));
 
-function costOf(compiled: CompiledPolicy | undefined): number {
-  if (!compiled) return 0;
+function costOf({ spec }: NetworkPolicy, compiled: CompiledPolicy) {
   const costs = DIRECTIONS.map((direction) => compiled[direction]?.cost ?? 0);
   const made = costs.map((cost) => (cost > RULES_OF_POD_MAX ? 1 : cost));
-  return made.reduce((sum, cost) => sum + cost, RULES_OF_A_POLICY);
+  const comparing = RULES_OF_A_POLICY + RULES_OF_A_TERM * termCount(spec.podSelector);
+  return { comparing, cost: made.reduce((sum, cost) => sum + cost, comparing) };
 }
 
 function setsOf(compiled: CompiledPolicy = {}): AddressSet[] {

@@ -33,6 +33,27 @@ it("a policy of 10,000 peers selects none of them, by an event; others' peers st
   expect(peers.keys(() => true)).toHaveLength(2 + PEERS_OF_NAMESPACE_MAX);
 });
 
+it("a selector of many terms, which each change of a pod is compared with, counts as several", () => {
+  const events: string[] = [];
+  const peers = new PolicyPeers({ record: (_about, _type, reason) => events.push(reason) });
+  const matchExpressions = Array.from({ length: 1_000 }, (_, at) => {
+    return { key: `k${at}`, operator: "DoesNotExist" };
+  });
+  const large = (name: string): NetworkPolicy => {
+    const from = Array.from({ length: 10 }, (_, app) => ({
+      namespaceSelector: {},
+      podSelector: { matchLabels: { app: `${name}-${app}` }, matchExpressions },
+    }));
+    return {
+      metadata: { namespace: "evil", name },
+      spec: { podSelector: {}, ingress: [{ from }] },
+    };
+  };
+  peers.set("evil", ["a", "b", "c"].map(large));
+  expect(events).toEqual(["TooManyPeers", "TooManyPeers"]);
+  expect(peers.keys(() => true)).toHaveLength(10);
+});
+
 it("policies of a namespace that change together are read once", () => {
   const peers = new PolicyPeers({ record: () => undefined });
   let reads = 0;

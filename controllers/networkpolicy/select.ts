@@ -6,6 +6,7 @@ import {
   namedPorts,
   PEERS_OF_NAMESPACE_MAX,
   type PodPeer,
+  peerCost,
   podPeers,
 } from "@raft2kube/api/networking/v1/policy-peers.ts";
 import { type LabelTerms, matchesLabels, termsOf } from "@raft2kube/api/selector.ts";
@@ -44,11 +45,17 @@ export class PeerSelection {
   }
 }
 
+/** A peer of a policy, and what it counts. */
+type KnownPeer = { readonly key: string; readonly peer: PodPeer; readonly cost: number };
+
+const knownPeers = (policy: NetworkPolicy): KnownPeer[] =>
+  [...podPeers(policy)].map(([key, peer]) => ({ key, peer, cost: peerCost(peer) }));
+
 /** The peers of all policies, by namespace and key. */
 export class PolicyPeers {
   readonly #peers = new Map<string, Map<string, PeerSelection>>();
   /** The peers of each policy: at a change of one all of its namespace are asked for theirs. */
-  readonly #known = new WeakMap<NetworkPolicy, ReadonlyMap<string, PodPeer>>();
+  readonly #known = new WeakMap<NetworkPolicy, readonly KnownPeer[]>();
   readonly #changed = new Set<string>();
   readonly #recorder: Pick<EventRecorder, "record">;
 
@@ -74,19 +81,23 @@ export class PolicyPeers {
   set(namespace: string, policies: readonly NetworkPolicy[]): string[] {
     const before = this.#peers.get(namespace) ?? new Map<string, PeerSelection>();
     const now = new Map<string, PeerSelection>();
+    let cost = 0;
     for (const policy of policies) {
-      const all = this.#known.get(policy) ?? podPeers(policy);
+      const all = this.#known.get(policy) ?? knownPeers(policy);
       this.#known.set(policy, all);
-      const isOver = all.size > PEERS_OF_NAMESPACE_MAX;
-      const own = isOver ? [] : [...all].filter(([key]) => !now.has(key));
-      if (isOver || now.size + own.length > PEERS_OF_NAMESPACE_MAX) {
+      const isOver = all.length > PEERS_OF_NAMESPACE_MAX;
+      const own = isOver ? [] : all.filter(({ key }) => !now.has(key));
+      const more = own.reduce((sum, each) => sum + each.cost, 0);
+      if (isOver || cost + more > PEERS_OF_NAMESPACE_MAX) {
         const message =
           `the namespace's policies have more than ${PEERS_OF_NAMESPACE_MAX} ` +
-          "different selectors of peers; those of this policy select no pods";
+          "different selectors of peers (one of many terms counts as several); " +
+          "those of this policy select no pods";
         this.#recorder.record(policy, "Warning", "TooManyPeers", message);
         continue;
       }
-      for (const [key, peer] of own) {
+      cost += more;
+      for (const { key, peer } of own) {
         now.set(key, before.get(key) ?? new PeerSelection(namespace, peer));
       }
     }

@@ -15,8 +15,12 @@ export const PEER_LABEL = "networkpolicy.r2k.io/peer";
 /** The label endpointslice.kubernetes.io/managed-by of these slices. */
 export const PEER_MANAGER = "networkpolicy-controller.r2k.io";
 
-/** Selectors that a namespace's policies may have together; peers beyond are no pods. */
+/**
+ * Selectors that a namespace's policies may have together; peers beyond are no pods. Each change of
+ * a pod is compared with them: PEER_TERMS terms of one count as a further selector.
+ */
 export const PEERS_OF_NAMESPACE_MAX = 2_000;
+const PEER_TERMS = 10;
 
 /** Pods as a peer selects them: of the policy's namespace if there is no namespaceSelector. */
 export interface PodPeer {
@@ -30,6 +34,17 @@ export interface PodPeer {
 export function peerKey({ podSelector, namespaceSelector, named }: PodPeer): string {
   const text = JSON.stringify([terms(podSelector), terms(namespaceSelector), named]);
   return digest(text);
+}
+
+/** Returns how many selectors a peer counts as, of PEERS_OF_NAMESPACE_MAX. */
+export function peerCost({ podSelector, namespaceSelector }: PodPeer): number {
+  const count = termCount(podSelector) + termCount(namespaceSelector);
+  return 1 + Math.floor(count / PEER_TERMS);
+}
+
+/** Returns the number of terms of a selector. */
+export function termCount({ matchLabels = {}, matchExpressions = [] }: LabelSelector = {}): number {
+  return Object.keys(matchLabels).length + matchExpressions.length;
 }
 
 /** Every pod of the cluster, by whose ports a rule without peers resolves a port's name. */
