@@ -37,6 +37,30 @@ describe("SchedulingQueue", () => {
     expect(order).toEqual(["b", "c", "a", "d"]);
   });
 
+  test("of equal priority each namespace is popped in turn, and its own pods in order", async () => {
+    const { clock, queue } = makeQueue();
+    const add = (name: string, namespace: string) => {
+      const { metadata, ...rest } = pod(name);
+      queue.add({ ...rest, metadata: { ...metadata, namespace } });
+      clock.advance(1);
+    };
+    const pop = async () => (await next(queue)).pod.metadata.name;
+    for (const name of ["a1", "a2", "a3", "a4", "a5"]) add(name, "a");
+    expect([await pop(), await pop()]).toEqual(["a1", "a2"]);
+    for (const name of ["b1", "b2"]) add(name, "b");
+    add("a6", "a");
+    const order = [];
+    while (queue.sizes().active > 0) order.push(await pop());
+    expect(order).toEqual(["b1", "a3", "b2", "a4", "a5", "a6"]);
+    // A namespace that adds one after each of its turns is not ahead of one that waits.
+    for (const name of ["b1", "b2"]) add(name, "b");
+    for (const name of ["a1", "a2", "a3"]) {
+      add(name, "a");
+      order.push(await pop());
+    }
+    expect(order.slice(6)).toEqual(["b1", "a1", "b2"]);
+  });
+
   test("an unschedulable pod waits for an event of the plugin that rejected it", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));

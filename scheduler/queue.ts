@@ -34,8 +34,10 @@ const PAUSES: Pauses = { first_ms: POD_BACKOFF_MS, most_ms: POD_BACKOFF_MS_MAX }
 export interface QueuedPod {
   pod: Pod;
   attempts: number;
-  /** When it entered the active queue; among equal priorities the earliest is popped first. */
+  /** When it entered the active queue. */
   queued_ms: number;
+  /** Its namespace's turn there; among equal priorities the lowest is popped first. */
+  turn: number;
   /** When its back-off ends. */
   ready_ms: number;
   /** The plugins that rejected it in the last attempt. */
@@ -48,7 +50,8 @@ export type Incoming = (event: string, queue: "active" | "backoff" | "unschedula
 type QueueOptions = { clock: Clock; plugins: readonly Plugin[]; incoming?: Incoming };
 
 /**
- * Pods without a node, in upstream's three queues: active (highest priority first), backoff (each
+ * Pods without a node, in upstream's three queues: active (highest priority first, of equal ones
+ * each namespace in turn, since one may have thousands of pods that take long), backoff (each
  * failure doubles the pause) and unschedulable (until an event of a plugin that rejected the pod).
  * A scheduler that has no active pod takes those of the backoff queue early, but for those whose
  * attempt ended with an error (upstream's SchedulerPopFromBackoffQ).
@@ -57,6 +60,9 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #plugins: readonly Plugin[];
   readonly #active: Heap<QueuedPod>;
+  /** The latest turn that was popped, and the last one of each namespace with active pods. */
+  #turn = 0;
+  readonly #turns = new Map<string, number>();
   readonly #backoff = new Heap(uidOf, isReadyEarlier);
   /** The part of the backoff queue whose attempts ended with an error. */
   readonly #errors = new Heap(uidOf, isReadyEarlier);
@@ -75,7 +81,8 @@ export class SchedulingQueue {
     this.#plugins = options.plugins;
     this.#active = new Heap(uidOf, (a, b) => {
       const difference = priorityOf(b.pod) - priorityOf(a.pod);
-      return difference === 0 ? a.queued_ms < b.queued_ms : difference < 0;
+      if (difference !== 0) return difference < 0;
+      return a.turn === b.turn ? a.queued_ms < b.queued_ms : a.turn < b.turn;
     });
     const { clock } = options;
     const report = failureLog(logger("scheduler"), "pods that wait are not tried again");
@@ -96,7 +103,7 @@ export class SchedulingQueue {
     if (this.#closed) return;
     const known = this.#removeFromAll(pod.metadata.uid ?? "");
     const now_ms = this.#clock.monotonic();
-    const fresh = { attempts: 0, ready_ms: 0, plugins: new Set<string>() };
+    const fresh = { attempts: 0, ready_ms: 0, turn: 0, plugins: new Set<string>() };
     this.#incoming(known ? "UnscheduledPodUpdate" : "UnscheduledPodAdd", "active");
     this.#activate({ ...fresh, ...known, pod, queued_ms: now_ms });
   }
@@ -150,7 +157,7 @@ export class SchedulingQueue {
   /** Removes and returns the next active pod; waits for one. Undefined once closed. */
   pop(): Promise<QueuedPod | undefined> {
     if (this.#closed) return Promise.resolve(undefined);
-    const next = this.#active.pop() ?? this.#backoff.pop();
+    const next = this.#popActive() ?? this.#backoff.pop();
     if (next) return Promise.resolve(next);
     return new Promise((resolve) => this.#poppers.push(resolve));
   }
@@ -177,8 +184,18 @@ export class SchedulingQueue {
 
   #activate(queued: QueuedPod): void {
     const popper = this.#poppers.shift();
-    if (popper) popper(queued);
-    else this.#active.push(queued);
+    if (popper) return popper(queued);
+    const { namespace = "" } = queued.pod.metadata;
+    const turn = Math.max(this.#turn, (this.#turns.get(namespace) ?? 0) + 1);
+    this.#turns.set(namespace, turn);
+    this.#active.push({ ...queued, turn });
+  }
+
+  #popActive(): QueuedPod | undefined {
+    const next = this.#active.pop();
+    this.#turn = Math.max(this.#turn, next?.turn ?? 0);
+    if (this.#active.size === 0) this.#turns.clear();
+    return next;
   }
 
   #backOff(queued: QueuedPod, event: string): void {
