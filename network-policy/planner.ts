@@ -34,8 +34,9 @@ import {
 type Known = {
   readonly policy: NetworkPolicy;
   readonly compiled: CompiledPolicy;
-  /** What it counts as, of RULES_OF_NAMESPACE_MAX; and the part of it for comparing it with pods. */
+  /** Cost of the policy, of RULES_OF_NAMESPACE_MAX. */
   readonly cost: number;
+  /** The part of the cost for comparing the policy with pods. */
   readonly comparing: number;
 };
 

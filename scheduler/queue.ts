@@ -36,7 +36,7 @@ export interface QueuedPod {
   attempts: number;
   /** When it entered the active queue. */
   queued_ms: number;
-  /** Its namespace's turn there; among equal priorities the lowest is popped first. */
+  /** The turn of its namespace there; among equal priorities the lowest is popped first. */
   turn: number;
   /** When its back-off ends. */
   ready_ms: number;

@@ -63,7 +63,8 @@ function surplusPods(job: Job, active: readonly Pod[], atLeast: number, now_ms: 
       if (index === undefined || pods.length < 2) continue;
       remove.push(...podsToDelete(pods, [], pods.length - 1, now_ms));
     }
-    left = active.filter((pod) => !remove.includes(pod));
+    const removed = new Set(remove);
+    left = active.filter((pod) => !removed.has(pod));
   }
   const more = atLeast - remove.length;
   return more <= 0 ? remove : [...remove, ...podsToDelete(left, [], more, now_ms)];
