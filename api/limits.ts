@@ -39,6 +39,12 @@ export const RESTART_EXIT_CODES_MAX = 255;
 export const CONTAINERS_MAX = 256;
 
 /**
+ * Requests and limits of a pod's containers together, 8 for each of its containers and init
+ * containers: quotas add up those of all pods of a namespace. Upstream has no bound.
+ */
+export const AMOUNTS_MAX = 4_096;
+
+/**
  * Volumes of a pod: scheduler, controllers and nodes look for the claims of all pods, each in each.
  * Upstream has no bound.
  */

@@ -3,24 +3,37 @@ import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { type Counted, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Pod, ResourceQuota, ResourceQuotaStatus } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
+import { Slices } from "@raft2kube/std/slices.ts";
 
 /** Objects of one resource in the quota's namespace. */
 export interface Held extends Counted {
   readonly objects: readonly KubeObject[];
 }
 
-/** A quota's status: its limits, and their usage by the existing objects. */
-export function statusOf(quota: ResourceQuota, held: readonly Held[]): ResourceQuotaStatus {
+/**
+ * Returns a quota's status: its limits, and their usage by the existing objects, which are counted
+ * in slices. Of each only what the quota limits is kept.
+ */
+export async function statusOf(
+  quota: ResourceQuota,
+  held: readonly Held[],
+): Promise<ResourceQuotaStatus> {
   const hard = quota.spec?.hard ?? {};
+  const names = Object.keys(hard);
   const sum: Amounts = {};
+  const slices = new Slices();
   for (const { objects, ...counted } of held) {
     const isPods = counted.group === "" && counted.plural === "pods";
     for (const object of objects) {
+      if (slices.due) await slices.pause();
       const covered = isPods ? coversPod(quota, object as Pod & KubeObject) : !isScoped(quota);
-      if (covered) addAmounts(sum, usageOf(counted, object));
+      if (!covered) continue;
+      const usage = usageOf(counted, object);
+      const limited = names.filter((name) => usage[name] !== undefined);
+      addAmounts(sum, Object.fromEntries(limited.map((name) => [name, usage[name]!])));
     }
   }
-  const used = Object.fromEntries(Object.keys(hard).map((name) => [name, sum[name] ?? "0"]));
+  const used = Object.fromEntries(names.map((name) => [name, sum[name] ?? "0"]));
   return { hard, used };
 }
 

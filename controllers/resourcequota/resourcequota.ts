@@ -69,7 +69,7 @@ export function startResourceQuota(context: ControllerContext): Running {
       ({ plural, inNamespace }): Held => ({ group: "", plural, objects: inNamespace(namespace) }),
     );
     const far = await listed(quota, namespace);
-    const status = statusOf(quota, [...near, ...far]);
+    const status = await statusOf(quota, [...near, ...far]);
     loop.queue.addAfter(key, far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS);
     if (isDeepStrictEqual(status, quota.status)) return;
     await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));

@@ -17,7 +17,7 @@ import type {
   PodSpec,
   PodTemplateSpec,
 } from "../../../gen/core/v1.ts";
-import { CONTAINERS_MAX, VOLUMES_MAX } from "../../../limits.ts";
+import { AMOUNTS_MAX, CONTAINERS_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { validateIp } from "../../../validation/addresses.ts";
 import { validateAnnotations, validateLabels } from "../../../validation/metadata.ts";
 import {
@@ -290,6 +290,14 @@ function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   );
 }
 
+/** Returns how many requests and limits containers have. */
+function amountCount(spec: PodSpec): number {
+  const all = CONTAINER_LISTS.flatMap((list) => spec[list] ?? []);
+  return all.reduce((sum, { resources: { requests = {}, limits = {} } = {} }) => {
+    return sum + Object.keys(requests).length + Object.keys(limits).length;
+  }, 0);
+}
+
 /** The rules of a spec at `path`; `isPod` is false for templates. */
 export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
   for (const list of [...CONTAINER_LISTS, "volumes"] as const) {
@@ -298,6 +306,9 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
       list === "volumes" ? VOLUMES_MAX : CONTAINERS_MAX,
     ];
     if (count > max) return [tooMany(`${path}.${list}`, count, max)];
+  }
+  if (amountCount(spec) > AMOUNTS_MAX) {
+    return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
   }
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
