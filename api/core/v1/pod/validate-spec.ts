@@ -290,16 +290,8 @@ function validateHostUsers(spec: PodSpec, path: string): FieldError[] {
   );
 }
 
-/** Returns how many requests and limits containers have. */
-function amountCount(spec: PodSpec): number {
-  const all = CONTAINER_LISTS.flatMap((list) => spec[list] ?? []);
-  return all.reduce((sum, { resources: { requests = {}, limits = {} } = {} }) => {
-    return sum + Object.keys(requests).length + Object.keys(limits).length;
-  }, 0);
-}
-
-/** The rules of a spec at `path`; `isPod` is false for templates. */
-export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+/** Bounds what other rules, and readers of pods, compare or add up. */
+function validateCounts(spec: PodSpec, path: string): FieldError[] {
   for (const list of [...CONTAINER_LISTS, "volumes"] as const) {
     const [count, max] = [
       spec[list]?.length ?? 0,
@@ -307,9 +299,18 @@ export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): Fi
     ];
     if (count > max) return [tooMany(`${path}.${list}`, count, max)];
   }
-  if (amountCount(spec) > AMOUNTS_MAX) {
-    return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
-  }
+  const all = CONTAINER_LISTS.flatMap((list) => spec[list] ?? []);
+  const amounts = all.reduce((sum, { resources: { requests = {}, limits = {} } = {} }) => {
+    return sum + Object.keys(requests).length + Object.keys(limits).length;
+  }, 0);
+  if (amounts <= AMOUNTS_MAX) return [];
+  return [forbidden(path, `must have at most ${AMOUNTS_MAX} requests and limits in all`)];
+}
+
+/** The rules of a spec at `path`; `isPod` is false for templates. */
+export function validatePodSpec(spec: PodSpec, path: string, isPod: boolean): FieldError[] {
+  const excess = validateCounts(spec, path);
+  if (excess.length > 0) return excess;
   const volumes = validateVolumes(spec.volumes, `${path}.volumes`);
   const scope: PodScope = {
     volumes: volumes.right,
