@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
+import { AMOUNTS_MAX } from "../../../limits.ts";
 import { pod } from "./pod.ts";
 import { prepareResize, validateResize } from "./resize.ts";
 
@@ -230,4 +231,21 @@ describe("a resize of a pod's own resources", () => {
   ])("%s", (_, before, after, expected) => {
     expect(complaints(before, after)).toEqual(expected);
   });
+});
+
+it("the requests and limits of all containers are bounded", () => {
+  const asking = (count: number) => {
+    const names = Array.from({ length: count }, (_, index) => [`example.com/r${index}`, "1"]);
+    const amounts: Record<string, string> = Object.fromEntries(names);
+    return { requests: amounts, limits: amounts };
+  };
+  const complaints = (...counts: number[]) =>
+    pod.strategy
+      .validateCreate(made(undefined, ...counts.map(asking)), CONTEXT)
+      .map(messageOfField);
+  const quarter = AMOUNTS_MAX / 4;
+  expect(complaints(quarter, quarter)).toEqual([]);
+  expect(complaints(quarter, quarter + 1)).toEqual([
+    expect.stringContaining("must have at most 4096 requests and limits in all"),
+  ]);
 });

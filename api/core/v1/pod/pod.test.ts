@@ -4,7 +4,7 @@ import { cronJob } from "../../../batch/v1/cron-job.ts";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Pod } from "../../../gen/core/v1.ts";
-import { AMOUNTS_MAX, CONTAINERS_MAX, SCHEDULING_TERMS_MAX, VOLUMES_MAX } from "../../../limits.ts";
+import { CONTAINERS_MAX, SCHEDULING_TERMS_MAX, VOLUMES_MAX } from "../../../limits.ts";
 import { podTemplate } from "../pod-template.ts";
 import { pullPolicyOf } from "./defaults.ts";
 import { pod } from "./pod.ts";
@@ -294,20 +294,6 @@ describe("validation", () => {
     expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX) })).toEqual([]);
     expect(complaints({ containers: [image], [list]: many(CONTAINERS_MAX + 1) })).toEqual([
       `spec.${list}: Too many: 257: must have at most 256 items`,
-    ]);
-  });
-
-  it("bounds the requests and limits of all containers", () => {
-    const asking = (count: number) => {
-      const names = Array.from({ length: count }, (_, index) => [`example.com/r${index}`, "1"]);
-      const amounts: Record<string, string> = Object.fromEntries(names);
-      return { ...image, resources: { requests: amounts, limits: amounts } };
-    };
-    const half = AMOUNTS_MAX / 4;
-    const both = { initContainers: [{ ...asking(half), name: "i" }], containers: [asking(half)] };
-    expect(complaints(both)).toEqual([]);
-    expect(complaints({ ...both, containers: [asking(half + 1)] })).toEqual([
-      expect.stringContaining("must have at most 4096 requests and limits in all"),
     ]);
   });
 
