@@ -1,27 +1,24 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, get } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
-import { HealthChecks } from "./health-checks.ts";
+import { HealthChecks, serveHealthz } from "./health-checks.ts";
+import { HEALTH_CONNECTIONS_MAX, HEALTH_CONNECTIONS_OF_ADDRESS_MAX } from "./limits.ts";
 
 const clock = systemClock();
 const SERVICE = "shop/web";
+const ignore = () => {};
+const QUIET: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 test("a port that another program has is logged, and served by the next update", async () => {
   const squatter = createServer((_request, response) => response.end("another")).listen(0);
   await once(squatter, "listening");
   const { port } = squatter.address() as AddressInfo;
   const warnings: unknown[] = [];
-  const ignore = () => {};
-  const log: Logger = {
-    debug: ignore,
-    info: ignore,
-    error: ignore,
-    warn: (...line) => void warnings.push(line),
-  };
+  const log: Logger = { ...QUIET, warn: (...line) => void warnings.push(line) };
   const checks = new HealthChecks(log);
   onTestFinished(() => checks.close());
   const check = { service: SERVICE, port, localEndpoints: 1 };
@@ -43,4 +40,35 @@ test("a port that another program has is logged, and served by the next update",
     200,
     { service: { namespace: "shop", name: "web" }, localEndpoints: 2, serviceProxyHealthy: true },
   ]);
+});
+
+test.each([
+  ["of one address", ["127.0.0.2"]],
+  ["of many addresses", [2, 3, 4, 5, 6, 7].map((last) => `127.0.0.${last}`)],
+])("connections %s that are held keep no check out", async (_what, addresses) => {
+  const server = serveHealthz(() => ({ isApplied: true, failures: 0 }), QUIET, 0);
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  for (const localAddress of addresses) {
+    for (let i = 0; i < HEALTH_CONNECTIONS_MAX + 8; i++) {
+      const socket = connect({ host: "127.0.0.1", port, localAddress });
+      socket.on("error", ignore);
+      await once(socket, "connect");
+      socket.write("GET /healthz HTTP/1.1\r\n");
+    }
+  }
+  for (const localAddress of ["127.0.0.1", ...addresses]) {
+    const path = { host: "127.0.0.1", port, path: "/healthz", agent: false, localAddress };
+    const [answer] = (await once(get(path), "response")) as [{ statusCode: number }];
+    expect(answer.statusCode).toBe(200);
+  }
+  const held = await new Promise<number>((resolve) => {
+    server.getConnections((_error, count) => resolve(count));
+  });
+  const most = Math.min(addresses.length * HEALTH_CONNECTIONS_OF_ADDRESS_MAX, 64);
+  expect(held).toBeLessThanOrEqual(most + 1);
 });

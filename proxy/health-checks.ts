@@ -1,7 +1,12 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Logger } from "@raft2kube/observe/log.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
-import { HEALTH_CONNECTIONS_MAX, HEALTHZ_PORT } from "./limits.ts";
+import {
+  HEALTH_CONNECTIONS_MAX,
+  HEALTH_CONNECTIONS_OF_ADDRESS_MAX,
+  HEALTHZ_PORT,
+} from "./limits.ts";
 import type { HealthCheck } from "./plan/model.ts";
 
 /** Health checks have no body and few headers. */
@@ -20,8 +25,8 @@ type OwnState = () => { readonly isApplied: boolean; readonly failures: number }
  * Serves the proxy's own health on all addresses (upstream's `--healthz-bind-address`): 200 while
  * the kernel has the rules, else 503. A port that is in use is logged and not tried again.
  */
-export function serveHealthz(state: OwnState, log: Logger): Server {
-  return serverOf({ port: HEALTHZ_PORT }, log, (response) => {
+export function serveHealthz(state: OwnState, log: Logger, port = HEALTHZ_PORT): Server {
+  return serverOf({ port }, log, (response) => {
     const { isApplied, failures } = state();
     response.writeHead(isApplied && failures === 0 ? 200 : 503, HEADERS);
     response.end(JSON.stringify({ isApplied, failures }));
@@ -81,12 +86,32 @@ function serverOf(
   const server = createServer({ maxHeaderSize: HEADER_BYTES }, (_request, response) => {
     respond(response);
   });
-  server.maxConnections = HEALTH_CONNECTIONS_MAX;
+  boundConnections(server);
   server.requestTimeout = REQUEST_TIMEOUT_MS;
   server.on("error", (error) => {
     log.warn("a health check is not served", { ...about, error: messageOf(error) });
   });
   return server.listen({ host: "0.0.0.0", port: about.port, exclusive: true });
+}
+
+/**
+ * Bounds the connections: a new one takes the place of the oldest of its address, or of all. A
+ * check takes milliseconds, so that whoever holds connections keeps no load balancer out.
+ */
+function boundConnections(server: Server): void {
+  const open = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    const { remoteAddress } = socket;
+    const own = [...open].filter((other) => other.remoteAddress === remoteAddress);
+    const isOver = open.size >= HEALTH_CONNECTIONS_MAX;
+    const [oldest] = own.length >= HEALTH_CONNECTIONS_OF_ADDRESS_MAX ? own : isOver ? open : [];
+    if (oldest) {
+      open.delete(oldest);
+      oldest.destroy();
+    }
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
 }
 
 function answer(response: ServerResponse, { service, localEndpoints }: HealthCheck): void {
