@@ -136,6 +136,8 @@ export const VOLUMES_OF_POD_MAX = 512;
 export const OBJECT_TTL_MS = 60_000;
 /** How long a pod waits for a newer state of an object that was read before. */
 export const OBJECT_WAIT_MS = 2_000;
+/** Objects that pods name, and tokens, which the node asks the API server for at a time. */
+export const OBJECT_READS_MAX = 16;
 /** How long a pod's sync waits until a volume that is set up already is refreshed. */
 export const VOLUME_REFRESH_WAIT_MS = 5_000;
 /** A service account token is replaced when it has lived 80 % of its time, or a day. */

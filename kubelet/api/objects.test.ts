@@ -2,6 +2,7 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import { InformerSet } from "@raft2kube/client-kube/informer/informer-set.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
+import { LEASES } from "@raft2kube/client-kube/rest/resources.ts";
 import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, describe, expect, test } from "vitest";
@@ -45,8 +46,17 @@ async function serve(text: string, its: Clock = clock) {
     () => client.close(),
     () => new Promise((resolve) => server.close(resolve)),
   );
-  return { objects: apiObjects(client, new InformerSet(client), its), asked, answers };
+  return { client, objects: apiObjects(client, new InformerSet(client), its), asked, answers };
 }
+
+test("thousands of objects that pods name delay neither the lease nor other namespaces", async () => {
+  const { client, objects } = await serve("x");
+  for (let i = 0; i < 2_000; i++) void objects.secret("many", `s${i}`).catch(() => undefined);
+  const from_ms = clock.monotonic();
+  await client.resource(LEASES).get({ namespace: "kube-node-lease", name: "n1" });
+  await objects.configMap("few", "c");
+  expect(clock.monotonic() - from_ms).toBeLessThan(10_000);
+});
 
 test("Secrets are cached within the bound of characters, the newest of them", async () => {
   const length = 4 * 2 ** 20;

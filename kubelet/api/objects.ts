@@ -21,8 +21,10 @@ import {
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
 import { resultWithin } from "@raft2kube/std/wait.ts";
 import {
+  OBJECT_READS_MAX,
   OBJECT_TTL_MS,
   OBJECT_WAIT_MS,
   OBJECTS_CACHED_CHARACTERS_MAX,
@@ -37,14 +39,17 @@ const log = logger("kubelet-objects");
  * Reads objects that pods refer to from the API by name, which is all that the Node authorizer
  * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods. While the API server
  * cannot be read, an object is the one that was read last, if there is one: a running pod does not
- * need the API server.
+ * need the API server. Namespaces read in rotation: the client's requests per second are the node's
+ * lease's, too.
  */
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
+  const turns = new FairTurns(OBJECT_READS_MAX);
   const read = <T extends KubeObject & WithData>(type: ResourceType, ttl_ms: number) => {
     const resource = client.resource<T>(type);
     const named = (...names: string[]) => {
       const [name = "", namespace] = names.reverse();
-      return resource.get(namespace === undefined ? { name } : { namespace, name });
+      const which = namespace === undefined ? { name } : { namespace, name };
+      return turns.run(namespace ?? "", () => resource.get(which));
     };
     return new FreshObjects<T>(named, clock, ttl_ms);
   };
@@ -53,7 +58,7 @@ export function apiObjects(client: KubeClient, informers: InformerSet, clock: Cl
   const claims = read<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, 0);
   const persistentVolumes = read<PersistentVolume>(PERSISTENT_VOLUMES, 0);
   const runtimeClasses = read<RuntimeClass>(RUNTIME_CLASSES, 0);
-  const tokens = new ServiceAccountTokens(client, clock);
+  const tokens = new ServiceAccountTokens(client, clock, turns);
   return {
     configMap: (namespace, name) => configMaps.get(namespace, name),
     secret: (namespace, name) => secrets.get(namespace, name),

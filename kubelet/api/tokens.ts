@@ -5,6 +5,7 @@ import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
+import type { FairTurns } from "@raft2kube/std/turns.ts";
 import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MS_MAX, TOKENS_CACHED_MAX } from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
@@ -21,11 +22,14 @@ type CachedToken = IssuedToken & { refresh_ms: number };
 export class ServiceAccountTokens {
   readonly #client: KubeClient;
   readonly #clock: Clock;
+  readonly #turns: FairTurns;
   readonly #tokens = new Map<string, CachedToken>();
 
-  constructor(client: KubeClient, clock: Clock) {
+  /** Tokens are asked for in `turns`, whose owners are namespaces. */
+  constructor(client: KubeClient, clock: Clock, turns: FairTurns) {
     this.#client = client;
     this.#clock = clock;
+    this.#turns = turns;
   }
 
   async get(pod: Pod, fields: TokenRequestFields): Promise<IssuedToken> {
@@ -35,7 +39,8 @@ export class ServiceAccountTokens {
     const now_ms = this.#clock.now();
     if (cached && now_ms < cached.refresh_ms) return cached;
     try {
-      const issued = await this.#issue(pod, account, fields, now_ms);
+      const issue = () => this.#issue(pod, account, fields, now_ms);
+      const issued = await this.#turns.run(namespaceOf(pod), issue);
       this.#remember(key, issued);
       return issued;
     } catch (thrown) {
