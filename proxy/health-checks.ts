@@ -96,7 +96,7 @@ function serverOf(
 
 /**
  * Bounds the connections: a new one takes the place of the oldest of its address, or of all. A
- * check takes milliseconds, so that whoever holds connections keeps no load balancer out.
+ * check takes milliseconds, so that connections which are held keep no load balancer out.
  */
 function boundConnections(server: Server): void {
   const open = new Set<Socket>();

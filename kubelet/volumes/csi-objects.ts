@@ -11,6 +11,8 @@ import {
   VOLUME_ATTACHMENTS,
 } from "@raft2kube/client-kube/rest/resources.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { FairTurns } from "@raft2kube/std/turns.ts";
+import { OBJECT_READS_MAX } from "../limits.ts";
 import { CSI_DRIVER_TTL_MS } from "../plugins/limits.ts";
 import type { SecretName } from "./csi-plan.ts";
 import { VolumeError } from "./volume-error.ts";
@@ -29,15 +31,19 @@ export interface CsiObjects {
   ): Promise<PersistentVolumeClaim>;
 }
 
-/** Reads them from the API; a CSIDriver is cached for a minute, others never. */
+/**
+ * Reads them from the API; a CSIDriver is cached for a minute, others never. What tenants name by
+ * the volumes of their pods is read in turns, as other objects (`apiObjects`).
+ */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
+  const turns = new FairTurns(OBJECT_READS_MAX);
   const remembered = new Map<string, { object: CSIDriver | undefined; until_ms: number }>();
   return {
     async csiDriver(name) {
       const known = remembered.get(name);
       if (known && clock.monotonic() < known.until_ms) return known.object;
       const drivers = client.resource<CSIDriver>(CSI_DRIVERS);
-      const object = await undefinedIfNotFound(drivers.get({ name }));
+      const object = await undefinedIfNotFound(turns.run("", () => drivers.get({ name })));
       // An absent CSIDriver is not cached: it is often created a moment after the driver.
       if (object) remembered.set(name, { object, until_ms: clock.monotonic() + CSI_DRIVER_TTL_MS });
       return object;
@@ -54,7 +60,8 @@ export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
       return claims.patch(which, "merge", { metadata: { resourceVersion }, status });
     },
     async secret(name) {
-      const secret = await undefinedIfNotFound(client.resource<Secret>(SECRETS).get(name));
+      const secrets = client.resource<Secret>(SECRETS);
+      const secret = await undefinedIfNotFound(turns.run(name.namespace, () => secrets.get(name)));
       if (!secret) {
         throw new VolumeError("NotFound", `secret ${name.namespace}/${name.name} not found`);
       }
