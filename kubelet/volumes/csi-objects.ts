@@ -32,8 +32,8 @@ export interface CsiObjects {
 }
 
 /**
- * Reads them from the API; a CSIDriver is cached for a minute, others never. What tenants name by
- * the volumes of their pods is read in turns, as other objects (`apiObjects`).
+ * Reads them from the API; a CSIDriver is cached for a minute, others never. Drivers and secrets,
+ * of which a tenant's volumes name many, are read OBJECT_READS_MAX at a time.
  */
 export function csiObjects(client: KubeClient, clock: Clock): CsiObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
