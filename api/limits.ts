@@ -23,6 +23,12 @@ export const SELECTOR_EXPRESSIONS_MAX = 1_000;
 export const SELECTOR_VALUES_MAX = 10_000;
 
 /**
+ * Labels of a Service's selector: the scheduler compares those of all Services of a namespace with
+ * a pod, in one turn. Upstream has no bound.
+ */
+export const SERVICE_SELECTOR_MAX = 100;
+
+/**
  * Claim templates of a StatefulSet: each is an object for each replica, with all labels of its
  * selector, before any pod is there that a quota counts. Upstream has no bound.
  */

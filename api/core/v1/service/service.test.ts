@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeJson } from "../../../codec/json.ts";
 import { messageOfField } from "../../../errors.ts";
 import type { Service } from "../../../gen/core/v1.ts";
+import { SERVICE_SELECTOR_MAX } from "../../../limits.ts";
 import { service } from "./service.ts";
 
 const CONTEXT = { now_ms: 0 };
@@ -124,4 +125,13 @@ describe("a Service", () => {
       "a=1,b=2",
     ]);
   });
+});
+
+it("the labels of a Service's selector are bounded", () => {
+  const selector = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
+  expect(complaints({ ports, selector: selector(SERVICE_SELECTOR_MAX) })).toBe("");
+  expect(complaints({ ports, selector: selector(SERVICE_SELECTOR_MAX + 1) })).toBe(
+    "spec.selector: Too many: 101: must have at most 100 items",
+  );
 });

@@ -7,8 +7,10 @@ import {
   invalid,
   notSupported,
   required,
+  tooMany,
 } from "../../../errors.ts";
 import type { Service, ServicePort } from "../../../gen/core/v1.ts";
+import { SERVICE_SELECTOR_MAX } from "../../../limits.ts";
 import {
   validateBalancerPlace,
   validateCidr,
@@ -268,11 +270,17 @@ function validateBalancer(spec: Service["spec"]): FieldError[] {
   ];
 }
 
+function validateSelector(selector: Readonly<Record<string, string>> = {}): FieldError[] {
+  const { length } = Object.keys(selector);
+  if (length <= SERVICE_SELECTOR_MAX) return validateLabels(selector, "spec.selector");
+  return [tooMany("spec.selector", length, SERVICE_SELECTOR_MAX)];
+}
+
 export function validateService(service: Service): FieldError[] {
   return [
     ...validatePorts(service),
     ...validateType(service),
-    ...validateLabels(service.spec.selector, "spec.selector"),
+    ...validateSelector(service.spec.selector),
     ...validateAffinity(service),
     ...validateAddresses(service),
     ...(service.spec.externalIPs ?? []).flatMap((ip, index) =>
