@@ -63,3 +63,18 @@ test.each([
   };
   expect(stateOfNode(node)).toBe(expected ? "out-of-service" : "present");
 });
+
+test("of ended pods above the threshold, evicted ones go first, then the oldest", () => {
+  const pod = (name: string, day: number, reason?: string): Pod => ({
+    metadata: { name, creationTimestamp: `2026-01-0${day}T00:00:00Z` },
+    spec: { containers: [] },
+    status: { phase: "Failed", ...(reason && { reason }) },
+  });
+  const pods = [pod("old", 1), pod("evicted", 3, "Evicted"), pod("older", 1), pod("new", 2)];
+  const planned = planPodGc(pods, () => "present", 1);
+  expect(planned.map(({ pod: { metadata } }) => metadata.name)).toEqual([
+    "evicted",
+    "old",
+    "older",
+  ]);
+});

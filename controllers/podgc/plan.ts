@@ -18,7 +18,7 @@ export function stateOfNode(node: Node | undefined): NodeState {
 
 /**
  * Returns pods left over: those on deleted nodes, terminating ones on nodes out of service and
- * without a node, and the oldest terminated ones above the threshold.
+ * without a node, and of the terminated ones above the threshold the evicted and the oldest.
  */
 export function planPodGc(
   pods: readonly Pod[],
@@ -35,7 +35,7 @@ export function planPodGc(
     else if (isTerminating && !nodeName && !isHeld(pod))
       leftovers.push({ pod, why: "unscheduled" });
   }
-  const ended = pods.filter(isPodTerminal).sort((a, b) => (created(a) < created(b) ? -1 : 1));
+  const ended = pods.filter(isPodTerminal).sort((a, b) => (ageOrder(a) < ageOrder(b) ? -1 : 1));
   const surplus = ended.slice(0, Math.max(0, ended.length - terminated_max));
   const known = new Set(leftovers.map(({ pod }) => pod));
   const others = surplus.filter((pod) => !known.has(pod) && !isHeld(pod));
@@ -65,4 +65,8 @@ export function orphanedStatus(pod: Pod, now_ms: number): PodStatus {
   return { phase: "Failed", conditions: [condition] };
 }
 
-const created = (pod: Pod): string => pod.metadata.creationTimestamp ?? "";
+/** Evicted pods go first, as upstream: their controllers have replaced them. */
+function ageOrder({ metadata, status }: Pod): string {
+  const isEvicted = status?.phase === "Failed" && status.reason === "Evicted";
+  return `${isEvicted ? 0 : 1}/${metadata.creationTimestamp ?? ""}/${metadata.name ?? ""}`;
+}
