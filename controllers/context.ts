@@ -18,7 +18,7 @@ export interface ControllerSettings {
   clusterSigning?: { cert: string; key: string };
   /** PEM of the key that signs tokens in Secrets; without it they get none. */
   serviceAccountKey?: string;
-  /** How long a node may be silent before it counts as lost. Default 40 s. */
+  /** How long a node may be silent before it counts as lost. Default 50 s. */
   nodeMonitorGracePeriod_ms?: number;
   /** How long a generated token of a ServiceAccount may be unused. Default a year. */
   legacyTokenUnused_ms?: number;

@@ -103,8 +103,11 @@ export const GARBAGE_SYNC_MS = 30_000;
 /** Owners known to be gone, so that not every dependent asks the server for them. */
 export const ABSENT_OWNERS_MAX = 10_000;
 
-/** Silence after which a node counts as lost. Kubelets renew their leases each 10 s. */
-export const NODE_GRACE_MS = 40_000;
+/** Silence of a node that counts as lost (upstream's). Kubelets renew their leases each 10 s. */
+export const NODE_GRACE_MS = 50_000;
+
+/** The same for a node that never reported whether it is ready (upstream's). */
+export const NODE_STARTUP_GRACE_MS = 60_000;
 
 /** How often leftover pods are looked for, and how long a node must be gone before its pods are. */
 export const POD_GC_MS = 20_000;

@@ -45,7 +45,7 @@ export const START_FLAGS = {
     choices: OVERLAY_BACKENDS,
   },
   "--node-cidr-mask-size <bits>": "a node's part of the pod range (new; default 24)",
-  "--node-monitor-grace-period <duration>": "silence of a node that is lost (40s)",
+  "--node-monitor-grace-period <duration>": "silence of a node that is lost (50s)",
   "--audit-policy-file <file>": "write an audit log by this policy (new or stopped clusters)",
   "--runtime-config <switches>": "versions served: batch/v1=false,... (new or stopped clusters)",
   "--traces": "trace every request, for the dashboard (new or stopped clusters)",

@@ -33,7 +33,7 @@ export const FLAGS = {
   "--leader-elect [boolean]": trueUnlessFalse("work only while holding the lease"),
   "--use-service-account-credentials [boolean]": trueUnlessFalse("one service account each"),
   "--controllers <names>": ["comma-separated: *, NAME, -NAME", "*"],
-  "--node-monitor-grace-period <duration>": ["silence of a node that is lost", "40s"],
+  "--node-monitor-grace-period <duration>": ["silence of a node that is lost", "50s"],
   "--legacy-service-account-token-clean-up-period <duration>": [
     "how long a generated token may be unused",
     "8760h",

@@ -10,10 +10,10 @@ import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { forEach } from "../each.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
-import { NODE_GRACE_MS } from "../limits.ts";
+import { NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { isNodeReady } from "../node-state.ts";
-import { type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
+import { conditionOf, type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
 /** The taints that the conditions of a node come to when its pods must go. */
@@ -26,7 +26,7 @@ const LEASE_NAMESPACE = "kube-node-lease";
 /** Notices nodes that fall silent, and turns the conditions of all nodes into taints. */
 export function startNodeLifecycle(context: ControllerContext): Running {
   const { clock, settings } = context;
-  const grace_ms = settings.nodeMonitorGracePeriod_ms ?? NODE_GRACE_MS;
+  const monitorGrace_ms = settings.nodeMonitorGracePeriod_ms ?? NODE_GRACE_MS;
   const nodes = context.informers.of<Node>(NODES);
   const leases = context.informers.of<Lease>(LEASES, { namespace: LEASE_NAMESPACE });
   const pods = context.informers.of<Pod>(PODS);
@@ -45,6 +45,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     const known = observe(health.get(name), node, lease, now_ms);
     health.set(name, known);
     const silent_ms = now_ms - known.seen_ms;
+    const grace_ms = conditionOf(node, "Ready") ? monitorGrace_ms : NODE_STARTUP_GRACE_MS;
     await forEach(silent_ms < grace_ms ? [taint] : [doubt, taint], (step) => step(node));
     return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
   };

@@ -4,7 +4,7 @@ import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { NODE_GRACE_MS } from "../limits.ts";
+import { NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
 import { startNodeLifecycle } from "./nodelifecycle.ts";
@@ -37,5 +37,23 @@ test("a pod whose status cannot be written keeps neither others nor the node's t
   };
   await waitFor("the pod and the node", look, { clock: systemClock(), interval_ms: 1 });
   expect(tainted.slice(0, 2)).toEqual(["NoSchedule", "NoExecute"]);
+  await running.close();
+});
+
+test("a node that never reported has longer", async () => {
+  const nodes: Node[] = [{ metadata: { name: "new", uid: "new" }, spec: {} }];
+  const written: number[] = [];
+  const { context, clock } = loopContext({ nodes }, ({ path }) => {
+    if (path.endsWith("/status")) written.push(clock.monotonic() - start_ms);
+    return {};
+  });
+  const start_ms = clock.monotonic();
+  const running = startNodeLifecycle(context);
+  const look = () => {
+    clock.advance(5_000);
+    return written.length > 0;
+  };
+  await waitFor("its status", look, { clock: systemClock(), interval_ms: 1 });
+  expect(written[0]).toBeGreaterThanOrEqual(NODE_STARTUP_GRACE_MS);
   await running.close();
 });
