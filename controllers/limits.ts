@@ -109,6 +109,13 @@ export const NODE_GRACE_MS = 50_000;
 /** The same for a node that never reported whether it is ready (upstream's). */
 export const NODE_STARTUP_GRACE_MS = 60_000;
 
+/** Time between two nodes of a zone whose pods are evicted (upstream's rate). */
+export const EVICTION_PAUSE_MS = 10_000;
+/** The same in a large zone of which most nodes are not ready. */
+export const SLOW_EVICTION_PAUSE_MS = 100_000;
+/** Nodes above which a zone is large: in a smaller one nothing is evicted then (upstream's). */
+export const SMALL_ZONE_NODES_MAX = 50;
+
 /** How often leftover pods are looked for, and how long a node must be gone before its pods are. */
 export const POD_GC_MS = 20_000;
 export const NODE_GONE_MS = 40_000;

@@ -16,3 +16,10 @@ export function isNodeReady({ status }: Node): boolean {
 export function isOutOfService({ spec }: Node): boolean {
   return spec.taints?.some(({ key }) => key === OUT_OF_SERVICE) ?? false;
 }
+
+/** A node's zone by upstream's key: region and zone, apart by a character that neither has. */
+export function zoneOf({ metadata: { labels = {} } }: Node): string {
+  const zone = labels["topology.kubernetes.io/zone"] ?? "";
+  const region = labels["topology.kubernetes.io/region"] ?? "";
+  return zone === "" && region === "" ? "" : `${region}:\0:${zone}`;
+}

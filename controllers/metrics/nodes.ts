@@ -1,6 +1,7 @@
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { addMetric, exponentialBounds, MetricArea } from "@raft2kube/observe/families.ts";
 import type { Registry } from "@raft2kube/observe/metrics.ts";
+import { zoneOf } from "../node-state.ts";
 
 /** Buckets of the time that a pod outlives its toleration (upstream's), in seconds. */
 const DELETION_BOUNDS_S = [0.005, 0.025, 0.1, 0.5, 1, 2.5, 10, 30, 60, 120, 180, 240];
@@ -68,13 +69,6 @@ export class NodeMetrics extends MetricArea {
     );
     gauge("unhealthy_nodes_in_zone", "Nodes that are not ready.", (size, ready) => size - ready);
   }
-}
-
-/** Upstream's key: region and zone, apart by a character that neither has. */
-function zoneOf({ metadata: { labels = {} } }: Node): string {
-  const zone = labels["topology.kubernetes.io/zone"] ?? "";
-  const region = labels["topology.kubernetes.io/region"] ?? "";
-  return zone === "" && region === "" ? "" : `${region}:\0:${zone}`;
 }
 
 /** One range that nodes' ranges are cut from. */

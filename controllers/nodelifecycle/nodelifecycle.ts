@@ -13,6 +13,7 @@ import { byNode, NODE_INDEX } from "../indexes.ts";
 import { NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
 import { isNodeReady } from "../node-state.ts";
+import { EvictionPace } from "./eviction-pace.ts";
 import { conditionOf, type NodeHealth, observe, planTaints, unknownConditions } from "./plan.ts";
 
 const ACCOUNT = "node-controller";
@@ -36,6 +37,7 @@ export function startNodeLifecycle(context: ControllerContext): Running {
   const podWriter = client.resource<Pod>(PODS);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const health = new Map<string, NodeHealth>();
+  const paces = new EvictionPace();
 
   const reconcile = async (name: string) => {
     const node = nodes.store.get(name);
@@ -46,28 +48,31 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     health.set(name, known);
     const silent_ms = now_ms - known.seen_ms;
     const grace_ms = conditionOf(node, "Ready") ? monitorGrace_ms : NODE_STARTUP_GRACE_MS;
-    await forEach(silent_ms < grace_ms ? [taint] : [doubt, taint], (step) => step(node));
-    return { again_ms: Math.max(1_000, grace_ms - silent_ms) };
+    let again_ms = Math.max(1_000, grace_ms - silent_ms);
+    const pace = async () => void (again_ms = Math.min(again_ms, await taint(node)));
+    await forEach(silent_ms < grace_ms ? [pace] : [() => doubt(node), pace], (step) => step());
+    return { again_ms };
   };
 
   const doubt = async (node: Node) => {
-    const name = keyOf(node);
-    const conditions = unknownConditions(node, clock.now());
-    if (conditions) {
-      const message = `Node ${name} status is now: NodeNotReady`;
-      if (isNodeReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
-      await nodeWriter.updateStatus({ ...node, status: { ...node.status, conditions } });
-    }
-    await markPodsNotReady(podWriter, recorder, pods.store.by(NODE_INDEX, name), clock.now());
+    const held = pods.store.by(NODE_INDEX, keyOf(node));
+    await markUnknown(nodeWriter, recorder, node, clock.now());
+    await markPodsNotReady(podWriter, recorder, held, clock.now());
   };
 
-  const taint = async (node: Node) => {
-    const evict = nodes.store.list().some(isNodeReady);
-    const taints = planTaints(node, evict, clock.now());
-    await setTaints(nodeWriter, node, taints);
-    if (taints?.some(isEvicting) && !node.spec.taints?.some(isEvicting)) {
-      context.metrics.nodes.evicted(node);
+  /** Writes a node's taints; returns when to do so again, if its pods must not be evicted yet. */
+  const taint = async (node: Node): Promise<number> => {
+    const all = nodes.store.list();
+    const taints = planTaints(node, all.some(isNodeReady), clock.now());
+    const evicts = !node.spec.taints?.some(isEvicting) && taints?.some(isEvicting) === true;
+    const wait_ms = evicts ? paces.take(node, all, clock.monotonic()) : 0;
+    if (wait_ms > 0) {
+      await setTaints(nodeWriter, node, planTaints(node, false, clock.now()));
+      return wait_ms;
     }
+    await setTaints(nodeWriter, node, taints);
+    if (evicts) context.metrics.nodes.evicted(node);
+    return Infinity;
   };
 
   context.metrics.nodes.show(() => nodes.store.list(), isNodeReady);
@@ -93,6 +98,19 @@ export function startNodeLifecycle(context: ControllerContext): Running {
 }
 
 const isEvicting = ({ effect, key }: Taint): boolean => effect === "NoExecute" && EVICTING.has(key);
+
+async function markUnknown(
+  writer: ResourceClient<Node>,
+  recorder: EventRecorder,
+  node: Node,
+  now_ms: number,
+): Promise<void> {
+  const conditions = unknownConditions(node, now_ms);
+  if (!conditions) return;
+  const message = `Node ${keyOf(node)} status is now: NodeNotReady`;
+  if (isNodeReady(node)) recorder.record(node, "Normal", "NodeNotReady", message);
+  await writer.updateStatus({ ...node, status: { ...node.status, conditions } });
+}
 
 async function setTaints(
   writer: ResourceClient<Node>,

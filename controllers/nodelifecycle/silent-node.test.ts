@@ -4,7 +4,7 @@ import type { KubeRequest } from "@raft2kube/client-kube/rest/request.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, test } from "vitest";
-import { NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
+import { EVICTION_PAUSE_MS, NODE_GRACE_MS, NODE_STARTUP_GRACE_MS } from "../limits.ts";
 import { loopContext } from "../testing/loop-context.ts";
 import { podOf } from "../testing/objects.ts";
 import { startNodeLifecycle } from "./nodelifecycle.ts";
@@ -55,5 +55,31 @@ test("a node that never reported has longer", async () => {
   };
   await waitFor("its status", look, { clock: systemClock(), interval_ms: 1 });
   expect(written[0]).toBeGreaterThanOrEqual(NODE_STARTUP_GRACE_MS);
+  await running.close();
+});
+
+test("the nodes of a zone are evicted one after another", async () => {
+  const nodes = ["a", "b", "c", "d"].map((name, at) => ({
+    metadata: { name, uid: name },
+    spec: {},
+    status: { conditions: [{ type: "Ready", status: at < 2 ? "Unknown" : "True" }] },
+  }));
+  const evicted: [string, number][] = [];
+  const { context, clock, copies } = loopContext({ nodes }, ({ method, path, body }) => {
+    if (method !== "PATCH") return {};
+    const node = copies.get("nodes")!.store.get(path.split("/").at(-1)!) as Node;
+    const { taints } = (body as { spec: { taints: Taint[] } }).spec;
+    copies.get("nodes")!.apply({ type: "MODIFIED", object: { ...node, spec: { taints } } as Node });
+    if (!taints.some(({ effect }) => effect === "NoExecute")) return {};
+    return evicted.push([node.metadata.name!, clock.monotonic()]);
+  });
+  const running = startNodeLifecycle(context);
+  const look = () => {
+    clock.advance(1_000);
+    return evicted.length > 1;
+  };
+  await waitFor("two nodes", look, { clock: systemClock(), interval_ms: 1 });
+  const [[, first_ms], [, second_ms]] = evicted as [[string, number], [string, number]];
+  expect(second_ms - first_ms).toBeGreaterThanOrEqual(EVICTION_PAUSE_MS);
   await running.close();
 });
