@@ -4,7 +4,7 @@ import { isNodeReady, zoneOf } from "../node-state.ts";
 
 /** A node with this label does not count when the health of its zone is judged. */
 const EXCLUDED = "node.kubernetes.io/exclude-disruption";
-/** From this part of a zone's nodes on, and more than two, the zone is at fault, not they. */
+/** The part of its nodes, and more than two, from which on a zone is at fault, and not they. */
 const UNHEALTHY_PART = 0.55;
 
 /**

@@ -66,13 +66,10 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     const taints = planTaints(node, all.some(isNodeReady), clock.now());
     const evicts = !node.spec.taints?.some(isEvicting) && taints?.some(isEvicting) === true;
     const wait_ms = evicts ? paces.take(node, all, clock.monotonic()) : 0;
-    if (wait_ms > 0) {
-      await setTaints(nodeWriter, node, planTaints(node, false, clock.now()));
-      return wait_ms;
-    }
-    await setTaints(nodeWriter, node, taints);
-    if (evicts) context.metrics.nodes.evicted(node);
-    return Infinity;
+    const now = wait_ms > 0 ? planTaints(node, false, clock.now()) : taints;
+    await setTaints(nodeWriter, node, now);
+    if (evicts && wait_ms === 0) context.metrics.nodes.evicted(node);
+    return wait_ms || Infinity;
   };
 
   context.metrics.nodes.show(() => nodes.store.list(), isNodeReady);
