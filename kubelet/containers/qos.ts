@@ -150,6 +150,11 @@ export function cpuShares(request_milli: number | undefined): number {
   return Math.min(262_144, Math.max(2, Math.floor(((request_milli ?? 0) * 1024) / 1000)));
 }
 
+/** Returns the least request that has these shares; the least shares are those of no request. */
+export function cpuRequest_milli(shares: number): number {
+  return shares <= 2 ? 0 : Math.ceil((shares * 1000) / 1024);
+}
+
 /** CFS period in microseconds, the kernel's own default. */
 export const CPU_PERIOD_US = 100_000;
 

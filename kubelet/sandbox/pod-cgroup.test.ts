@@ -1,11 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import type { Pod, PodQOSClass } from "@raft2kube/api/gen/core/v1.ts";
 import type { CgroupLimits, Cgroups } from "@raft2kube/linux/cgroup/cgroup.ts";
 import { openCgroups } from "@raft2kube/linux/cgroup/open-cgroups.ts";
 import { readMountInfo } from "@raft2kube/linux/mount/mountinfo.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { podsPidsMax, processSpace } from "../node/machine.ts";
 import { PodCgroups, podCgroup } from "./pod-cgroup.ts";
 
@@ -27,15 +28,18 @@ test("the pods leave a tenth of the machine's processes to the node", async () =
   expect(running).toBeLessThan(most);
 });
 
-test("a QoS class has the CPU shares of its pods' requests, best-effort pods the least", async () => {
+describe("a QoS class has the CPU shares of its pods' requests", () => {
   const shares = new Map<string, number | undefined>();
   const cgroups = {
     controllers: ["cpu"],
     create: () => undefined,
     exists: () => false,
+    cpuSharesBelow: (path: string) => {
+      const below = [...shares].filter(([group]) => dirname(group) === path);
+      return new Map(below.map(([group, value]) => [basename(group), value]));
+    },
     setLimits: (path: string, limits: CgroupLimits) => shares.set(path, limits.cpuShares),
   } as unknown as Cgroups;
-  const pods = new PodCgroups(cgroups, "/k", clock, { pod: 1, allPods: 1 });
   const podOf = (uid: string, qosClass: PodQOSClass, cpu?: string): Pod => ({
     metadata: { uid },
     spec: { containers: [{ name: "c", ...(cpu && { resources: { requests: { cpu } } }) }] },
@@ -43,17 +47,39 @@ test("a QoS class has the CPU shares of its pods' requests, best-effort pods the
   });
   const of = () =>
     ["guaranteed", "burstable", "besteffort"].map((name) => shares.get(`/k/${name}`));
-  pods.createClasses();
-  expect(of()).toEqual([2, 2, 2]);
-  pods.create(podOf("a", "Guaranteed", "3"));
-  pods.create(podOf("b", "Guaranteed", "1"));
-  pods.create(podOf("c", "Burstable", "500m"));
-  pods.create(podOf("d", "BestEffort"));
-  expect(of()).toEqual([4096, 512, 2]);
-  pods.create(podOf("a", "Guaranteed", "2"));
-  await pods.remove("b");
-  await pods.remove("c");
-  expect(of()).toEqual([2048, 2, 2]);
+  const started = () => {
+    const pods = new PodCgroups(cgroups, "/k", clock, { pod: 1, allPods: 1 });
+    pods.createClasses();
+    return pods;
+  };
+  beforeEach(() => shares.clear());
+
+  test("as they come and go, best-effort pods the least", async () => {
+    const pods = started();
+    expect(of()).toEqual([2, 2, 2]);
+    pods.create(podOf("a", "Guaranteed", "3"));
+    pods.create(podOf("b", "Guaranteed", "1"));
+    pods.create(podOf("c", "Burstable", "500m"));
+    pods.create(podOf("d", "BestEffort"));
+    expect(of()).toEqual([4096, 512, 2]);
+    pods.create(podOf("a", "Guaranteed", "2"));
+    await pods.remove("b");
+    await pods.remove("c");
+    expect(of()).toEqual([2048, 2, 2]);
+  });
+
+  test("from the start of a kubelet that finds pods of before, until they are removed", async () => {
+    const before = started();
+    before.create(podOf("a", "Guaranteed", "3"));
+    before.create(podOf("b", "Guaranteed", "1"));
+    before.create(podOf("c", "Burstable", "500m"));
+    for (const uid of ["d", "e"]) before.create(podOf(uid, "BestEffort"));
+    const pods = started();
+    expect(of()).toEqual([4096, 512, 2]);
+    pods.create(podOf("a", "Guaranteed", "2"));
+    await pods.remove("c");
+    expect(of()).toEqual([3072, 2, 2]);
+  });
 });
 
 describe.runIf(process.getuid?.() === 0)("a pod's cgroup", () => {

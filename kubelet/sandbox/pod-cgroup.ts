@@ -6,6 +6,7 @@ import {
   type ComputeResources,
   CPU_PERIOD_US,
   cpuQuota_us,
+  cpuRequest_milli,
   cpuShares,
   podResources,
   qosClassOf,
@@ -46,13 +47,24 @@ export class PodCgroups {
 
   /**
    * Creates the cgroups of the QoS classes. Their CPU weights follow the requests of their pods, so
-   * that a pod gets what it requests beside those of other classes.
+   * that a pod gets what it requests beside those of other classes. The pods that have a cgroup
+   * from before count from the start: they run, whether or not this kubelet comes to know of them.
    */
   createClasses(): void {
-    for (const name of CLASSES) this.#cgroups.create(`${this.#root}/${name}`);
+    for (const name of CLASSES) {
+      this.#cgroups.create(`${this.#root}/${name}`);
+      this.#countPodsIn(name);
+    }
     if (this.#countsPids) this.#cgroups.setLimits(this.#root, { pids: this.#pids.allPods });
     else log.warn("the kernel has no pids controller: pods may fill the table of processes");
     this.#weighClasses();
+  }
+
+  #countPodsIn(of: ClassName): void {
+    for (const [group, shares] of this.#cgroups.cpuSharesBelow(`${this.#root}/${of}`)) {
+      if (!group.startsWith("pod")) continue;
+      this.#requests.set(group.slice("pod".length), { of, cpu_milli: cpuRequest_milli(shares) });
+    }
   }
 
   #weighClasses(): void {

@@ -48,15 +48,30 @@ export function readKeyed(directory: string, file: string): Map<string, number> 
   return pairs;
 }
 
-/** The group's directory and all below it, the deepest first; empty when it is not there. */
-export function groupsBelow(directory: string): string[] {
+/** Names of the groups directly below; undefined when the group is not there. */
+function childrenOf(directory: string): string[] | undefined {
   const entries = tolerateSync(
     () => readdirSync(directory, { withFileTypes: true }),
     errno("ENOENT", "ENODEV"),
   );
-  if (entries === undefined) return [];
-  const children = entries.filter((entry) => entry.isDirectory());
-  return [...children.flatMap((child) => groupsBelow(path.join(directory, child.name))), directory];
+  return entries?.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+/** The group's directory and all below it, the deepest first; empty when it is not there. */
+export function groupsBelow(directory: string): string[] {
+  const children = childrenOf(directory);
+  if (children === undefined) return [];
+  return [...children.flatMap((child) => groupsBelow(path.join(directory, child))), directory];
+}
+
+/** The number in `file` of each group directly below that has it, by the groups' names. */
+export function numbersBelow(directory: string, file: string): Map<string, number> {
+  const numbers = new Map<string, number>();
+  for (const name of childrenOf(directory) ?? []) {
+    const value = readNumber(path.join(directory, name), file);
+    if (value !== undefined) numbers.set(name, value);
+  }
+  return numbers;
 }
 
 /** Processes in the group and below it. */

@@ -10,6 +10,7 @@ export function noCgroups(): Cgroups {
     controllers: [],
     create: () => undefined,
     exists: () => false,
+    cpuSharesBelow: () => new Map(),
     setLimits: () => undefined,
     usage: () => undefined,
     oomKills: () => undefined,

@@ -5,6 +5,7 @@ import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
+  numbersBelow,
   pidsBelow,
   readControl,
   readKeyed,
@@ -107,6 +108,7 @@ export function cgroupV1(mounts: ReadonlyMap<string, string>, unified?: string):
       if (cpuset !== undefined) inheritCpuset(cpuset, path.join(cpuset, group));
     },
     exists: (group) => existsSync(atOf(group)("memory")),
+    cpuSharesBelow: (group) => numbersBelow(atOf(group)("cpu"), "cpu.shares"),
     setLimits: (group, limits) => writeLimits(atOf(group), limits),
     usage: (group) => usageOf(atOf(group)),
     oomKills(group) {

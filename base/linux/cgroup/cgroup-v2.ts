@@ -5,6 +5,7 @@ import type { CgroupLimits, Cgroups, CgroupUsage } from "./cgroup.ts";
 import {
   killBelow,
   makeGroup,
+  numbersBelow,
   pidsBelow,
   readControl,
   readKeyed,
@@ -25,6 +26,11 @@ const DEFAULT_PERIOD_US = 100_000;
 export function weightOfShares(shares: number): number {
   const clamped = Math.min(Math.max(shares, 2), 262_144);
   return Math.floor(1 + ((clamped - 2) * 9_999) / 262_142);
+}
+
+/** The least shares that have this weight. */
+export function sharesOfWeight(weight: number): number {
+  return 2 + Math.ceil(((weight - 1) * 262_142) / 9_999);
 }
 
 function usageOf(directory: string): CgroupUsage | undefined {
@@ -92,6 +98,10 @@ export function cgroupV2(root: string): Cgroups {
     controllers,
     create: (group) => createBelow(root, group, controllers),
     exists: (group) => existsSync(at(group)),
+    cpuSharesBelow(group) {
+      const weights = [...numbersBelow(at(group), "cpu.weight")];
+      return new Map(weights.map(([name, weight]) => [name, sharesOfWeight(weight)]));
+    },
     setLimits: (group, limits) => writeLimits(at(group), limits),
     usage: (group) => usageOf(at(group)),
     oomKills(group) {

@@ -7,7 +7,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { parseMountInfoLine } from "../mount/mountinfo.ts";
 import { cgroupV1 } from "./cgroup-v1.ts";
-import { cgroupV2, weightOfShares } from "./cgroup-v2.ts";
+import { cgroupV2, sharesOfWeight, weightOfShares } from "./cgroup-v2.ts";
 import { KEEPS_CONTROLLERS, openCgroups } from "./open-cgroups.ts";
 
 const clock = systemClock();
@@ -78,6 +78,26 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
     }
   });
 
+  test("the CPU shares of the groups below are those that were set", async () => {
+    const parent = `/r2k-shares-${process.pid}`;
+    try {
+      expect(cgroups.cpuSharesBelow(parent)).toEqual(new Map());
+      for (const [name, cpuShares] of [
+        ["a", 2],
+        ["b", 4_096],
+      ] as const) {
+        cgroups.create(`${parent}/${name}/below`);
+        cgroups.setLimits(`${parent}/${name}`, { cpuShares });
+      }
+      const shares = cgroups.cpuSharesBelow(parent);
+      expect([...shares.keys()].sort()).toEqual(["a", "b"]);
+      expect(shares.get("a")).toBe(2);
+      expect(weightOfShares(shares.get("b")!)).toBe(weightOfShares(4_096));
+    } finally {
+      await cgroups.remove(parent, { clock });
+    }
+  });
+
   test("an empty group goes, one with a group below it stays", () => {
     const parent = `/r2k-empty-${process.pid}`;
     cgroups.create(`${parent}/a`);
@@ -90,6 +110,11 @@ describe.runIf(process.getuid?.() === 0)("cgroups of this machine", () => {
 
 test("shares become weights as the OCI runtimes map them", () => {
   expect([2, 1024, 262_144, 0].map(weightOfShares)).toEqual([1, 39, 10_000, 1]);
+  expect([1, 39, 10_000].map(sharesOfWeight)).toEqual([2, 999, 262_144]);
+  for (const weight of [1, 2, 39, 5_000, 9_999, 10_000]) {
+    expect(weightOfShares(sharesOfWeight(weight))).toBe(weight);
+    expect(weightOfShares(sharesOfWeight(weight) - 1)).toBe(Math.max(1, weight - 1));
+  }
 });
 
 test.each([

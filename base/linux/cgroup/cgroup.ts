@@ -40,6 +40,8 @@ export interface Cgroups {
   /** Makes the group and its parents; not an error when it is there. */
   create(path: string): void;
   exists(path: string): boolean;
+  /** Names of the groups directly below, with their CPU shares; none when it does not exist. */
+  cpuSharesBelow(path: string): ReadonlyMap<string, number>;
   setLimits(path: string, limits: CgroupLimits): void;
   /** Usage of a group; undefined when it does not exist. */
   usage(path: string): CgroupUsage | undefined;
