@@ -65,8 +65,11 @@ export type Events = { readonly events: EventHub };
 export interface Exits {
   /** Checks immediately whether a container has ended. Does not wait for the calls under way. */
   check(id: string): void;
-  /** Resolves when a container no longer runs, or after `timeout_ms`. Returns whether it ended. */
-  ended(id: string, timeout_ms: number): Promise<boolean>;
+  /**
+   * Resolves when a container no longer runs, after `timeout_ms`, or soon after the signal's abort.
+   * Returns whether it ended.
+   */
+  ended(id: string, timeout_ms: number, signal?: AbortSignal): Promise<boolean>;
 }
 
 export type Ends = { readonly exits: Exits };

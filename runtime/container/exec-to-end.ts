@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { delay } from "@raft2kube/std/wait.ts";
+import { aborted, delay } from "@raft2kube/std/wait.ts";
 import { RuntimeError } from "../errors.ts";
 import { EXEC_DRAIN_MS } from "../limits.ts";
 import type { Base, Execs, Programs, Records } from "../ports.ts";
@@ -21,13 +21,20 @@ async function drained(runtime: Base, exec: Exec): Promise<void> {
   for (const stream of open) stream.destroy();
 }
 
-/** Returns the exit code, or undefined after `timeout_ms`; 0 means no timeout. */
-async function exitWithin(runtime: Base, exec: Exec, timeout_ms: number) {
-  if (timeout_ms <= 0) return exec.exited;
+/**
+ * Returns the exit code, or undefined after `timeout_ms` (0 means no timeout) or the signal's abort.
+ */
+async function exitWithin(
+  runtime: Base,
+  exec: Exec,
+  timeout_ms: number,
+  signal: AbortSignal | undefined,
+) {
   const patience = new AbortController();
-  const timeout = delay(runtime.clock, timeout_ms, patience.signal).then(() => undefined);
+  const either = AbortSignal.any([patience.signal, ...(signal ? [signal] : [])]);
+  const over = timeout_ms > 0 ? delay(runtime.clock, timeout_ms, either) : aborted(either);
   try {
-    return await Promise.race([exec.exited, timeout]);
+    return await Promise.race([exec.exited, over.then(() => undefined)]);
   } finally {
     patience.abort();
   }
@@ -36,13 +43,15 @@ async function exitWithin(runtime: Base, exec: Exec, timeout_ms: number) {
 /**
  * Serves ExecSync: runs a command to its end and returns its output, within the budget of
  * ExecOutputs, which it gives back. After `timeout_s` seconds (0: never) the command is killed and
- * the call fails with deadline-exceeded. The files of the exec are removed in any case.
+ * the call fails with deadline-exceeded; when the caller gives up, it is killed, too. The files of
+ * the exec are removed in any case.
  */
 export async function execToEnd(
   runtime: Base & Records & Programs & Execs,
   id: string,
   cmd: string[],
   timeout_s: number,
+  signal?: AbortSignal,
 ): Promise<ExecOutcome> {
   // lab:10 begin execToEnd
   const exec = await startExec(runtime, id, { cmd, tty: false, stdio: ["ignore", "pipe", "pipe"] });
@@ -50,10 +59,11 @@ export async function execToEnd(
   const stdout = output.collect(exec.stdout!);
   const stderr = output.collect(exec.stderr!);
   try {
-    const exitCode = await exitWithin(runtime, exec, timeout_s * 1000);
+    const exitCode = await exitWithin(runtime, exec, timeout_s * 1000, signal);
     if (exitCode === undefined) {
       await exec.kill();
       await exec.exited;
+      signal?.throwIfAborted();
       const message = `command ${JSON.stringify(cmd)} timed out after ${timeout_s} s`;
       throw new RuntimeError("deadline-exceeded", message);
     }

@@ -56,16 +56,17 @@ export class ExitWatcher implements Exits {
   }
 
   /**
-   * Resolves when the container no longer runs, or after `timeout_ms`. Returns whether it ended.
+   * Resolves when the container no longer runs, after `timeout_ms`, or within
+   * EXIT_CHECK_INTERVAL_MS of the signal's abort. Returns whether it ended.
    */
-  async ended(id: string, timeout_ms: number): Promise<boolean> {
+  async ended(id: string, timeout_ms: number, signal?: AbortSignal): Promise<boolean> {
     const runtime = this.#runtime;
     if (!runtime) return false;
     const running = () => runtime.containers.find(id)?.phase.state === "running";
     const deadline_ms = runtime.clock.monotonic() + timeout_ms;
     while (running()) {
       const left_ms = deadline_ms - runtime.clock.monotonic();
-      if (left_ms <= 0) return false;
+      if (left_ms <= 0 || signal?.aborted) return false;
       await this.#woken(runtime, id, Math.min(left_ms, EXIT_CHECK_INTERVAL_MS));
       // The watch reports ends that conmon saw; a killed conmon writes nothing.
       if (running()) this.check(id);

@@ -27,20 +27,23 @@ export async function killContainer(runtime: Records & Machine & Ends, id: strin
 /**
  * Serves StopContainer: its stop signal, then SIGKILL after `timeout_s` seconds (0: immediately).
  * Returns when it has ended. One that is unknown or does not run counts as stopped; one that is
- * being started is waited for.
+ * being started is waited for. A caller that gives up before the SIGKILL has none sent: it may ask
+ * again with a longer timeout.
  */
 export async function stopContainer(
   runtime: Records & Machine & Ends,
   id: string,
   timeout_s: number,
+  givenUp?: AbortSignal,
 ): Promise<void> {
   // lab:10 begin stopContainer
   const record = await settled(runtime, id);
   if (record?.phase.state !== "running") return;
   if (timeout_s > 0) {
     signal(record.phase.process, signalNumber(record.stopSignal));
-    if (await runtime.exits.ended(id, timeout_s * 1000)) return;
+    if (await runtime.exits.ended(id, timeout_s * 1000, givenUp)) return;
   }
+  givenUp?.throwIfAborted();
   await killContainer(runtime, id);
   // lab:10 end
 }

@@ -32,8 +32,8 @@ export function containerCalls(
       await startContainer(runtime, containerId);
       return {};
     },
-    async stopContainer({ containerId, timeout }) {
-      await stopContainer(runtime, containerId, timeout);
+    async stopContainer({ containerId, timeout }, { signal }) {
+      await stopContainer(runtime, containerId, timeout, signal);
       return {};
     },
     async removeContainer({ containerId }) {

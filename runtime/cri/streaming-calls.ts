@@ -32,7 +32,8 @@ export function streamingCalls(
   runtime: Base & Records & Programs & Execs & Streams,
 ): Handlers<RuntimeServiceMethods> {
   return {
-    execSync: ({ containerId, cmd, timeout }) => execToEnd(runtime, containerId, cmd, timeout),
+    execSync: ({ containerId, cmd, timeout }, { signal }) =>
+      execToEnd(runtime, containerId, cmd, timeout, signal),
     async exec(request) {
       const { containerId: id, cmd } = request;
       const { phase, sandboxId } = runtime.containers.get(id);

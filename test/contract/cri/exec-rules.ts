@@ -1,6 +1,10 @@
 import { asRpcError, RpcError } from "@raft2kube/rpc/error.ts";
+import { systemClock } from "@raft2kube/std/clock.ts";
+import { waitFor } from "@raft2kube/std/wait.ts";
 import { describe, expect, test } from "vitest";
 import type { Bench } from "./suite.ts";
+
+const clock = systemClock();
 
 export function execRules(bench: Bench): void {
   const running = async () => {
@@ -26,6 +30,23 @@ export function execRules(bench: Bench): void {
       const call = runtime.execSync({ containerId, cmd: ["sleep", "7777"], timeout: 1 });
       await expect(call).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
       expect(await bench.pods.shell(containerId, "ps")).not.toContain("7777");
+    });
+
+    test("ends when the caller gives up, with its command gone", async () => {
+      const containerId = await running();
+      const { runtime } = bench.served;
+      const caller = new AbortController();
+      const { signal } = caller;
+      const call = runtime.execSync(
+        { containerId, cmd: ["sleep", "6666"], timeout: 0 },
+        { signal },
+      );
+      const given = expect(call).rejects.toMatchObject({ code: "CANCELLED" });
+      const runs = async () => (await bench.pods.shell(containerId, "ps")).includes("6666");
+      await waitFor("the command", runs, { clock });
+      caller.abort();
+      await given;
+      await waitFor("the command to be gone", async () => !(await runs()), { clock });
     });
 
     test("a program that is not there is an error, not an exit code", async () => {
