@@ -22,7 +22,7 @@ async function drained(runtime: Base, exec: Exec): Promise<void> {
 }
 
 /**
- * Returns the exit code, or undefined after `timeout_ms` (0 means no timeout) or the signal's abort.
+ * Returns the exit code, or undefined after `timeout_ms` (0: no timeout) or the signal's abort.
  */
 async function exitWithin(
   runtime: Base,
