@@ -34,14 +34,16 @@ export interface ForwarderOptions {
 interface Resolver {
   readonly upstream: Upstream;
   answered_ms: number;
+  /** A name that it has not answered, since it answered another. */
+  unanswered?: string | undefined;
   /** 0 while it answers. */
   restsUntil_ms: number;
 }
 
 /**
  * Forwards to the resolvers in order until one answers, caches answers, and sends concurrent equal
- * queries once. A resolver that answers nothing is asked last for UPSTREAM_REST_MS, and then first
- * by one query: others do not wait for it.
+ * queries once. A resolver that has answered neither of two names, nor another meanwhile, is asked
+ * last for UPSTREAM_REST_MS, and then first by one query: others do not wait for it.
  */
 export function createForwarder(options: ForwarderOptions): Forwarder {
   const { upstreams, clock, log, timeout_ms = UPSTREAM_TIMEOUT_MS } = options;
@@ -66,12 +68,16 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         const answer = await exchange(bytes, resolver.upstream, { clock, timeout_ms });
         resolver.answered_ms = clock.monotonic();
         resolver.restsUntil_ms = 0;
+        resolver.unanswered = undefined;
         cache.put(key, answer, clock.now(), client);
         return answer;
       } catch (thrown) {
-        // One that answered others meanwhile is there: this name alone takes it long.
-        const isSilent = resolver.answered_ms < begun_ms;
-        if (isSilent) resolver.restsUntil_ms = clock.monotonic() + UPSTREAM_REST_MS;
+        // One name alone may take it long: the name's own servers do not answer.
+        const isFirst = [undefined, asked].includes(resolver.unanswered);
+        if (resolver.answered_ms < begun_ms) {
+          resolver.unanswered = asked;
+          if (!isFirst) resolver.restsUntil_ms = clock.monotonic() + UPSTREAM_REST_MS;
+        }
         failed({ name: asked, error: messageOf(thrown) });
       }
     }

@@ -15,6 +15,14 @@ function podOf(uid: string, cpu: string, qosClass: PodQOSClass, priority = 0): P
   };
 }
 
+/** A pod of a file, which names no priority. */
+function staticPod(uid: string, cpu: string): Pod {
+  const pod = podOf(uid, cpu, "Burstable");
+  delete pod.spec.priority;
+  pod.metadata.annotations = { "kubernetes.io/config.source": "file" };
+  return pod;
+}
+
 const critical = podOf("critical", "2", "Burstable", 2_000_000_000);
 
 /** Tries the admission of a pod once; returns what was preempted, and how it ended. */
@@ -66,6 +74,7 @@ test.each([
 test.each([
   ["an ordinary pod ends none", podOf("p", "2", "Burstable", 10), [podOf("a", "4", "Burstable")]],
   ["an equally critical pod stays", critical, [podOf("a", "4", "Burstable", 2_000_000_000)]],
+  ["a static pod without a priority stays", critical, [staticPod("s", "4")]],
   ["none ends for a pod that fits beside no pod", podOf("p", "5", "Burstable", 2_000_000_000), []],
 ])("%s", async (_, pod, pods) => {
   expect(await tried(pod, pods)).toEqual({ preempted: [], ended: "AdmissionError" });

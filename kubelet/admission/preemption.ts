@@ -40,8 +40,10 @@ export function choosePreempted(
 
 const priorityOf = ({ spec }: Pod): number => spec.priority ?? 0;
 
+/** Whether a critical pod may end another; never a static pod whose file names no priority. */
 function isPreemptable(pod: Pod, other: Pod): boolean {
-  return !isCritical(other) || priorityOf(pod) > priorityOf(other);
+  if (!isCritical(other)) return true;
+  return other.spec.priority !== undefined && priorityOf(pod) > other.spec.priority;
 }
 
 const CLASSES = ["BestEffort", "Burstable", "Guaranteed"];
