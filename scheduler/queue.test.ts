@@ -61,6 +61,29 @@ describe("SchedulingQueue", () => {
     expect(order.slice(6)).toEqual(["b1", "a1", "b2"]);
   });
 
+  test("turns are those of one priority, and of pods that are still there", async () => {
+    const { clock, queue } = makeQueue();
+    const made = (name: string, namespace: string, priority = 0) => {
+      const { metadata, ...rest } = pod(name, { priority });
+      return { ...rest, metadata: { ...metadata, namespace } };
+    };
+    const add = (...given: Parameters<typeof made>) => {
+      queue.add(made(...given));
+      clock.advance(1);
+    };
+    const pop = async () => (await next(queue)).pod.metadata.name;
+    const many = ["a1", "a2", "a3"];
+    for (const name of many) add(name, "a");
+    add("urgent", "a", 1);
+    expect(await pop()).toBe("urgent");
+    add("b1", "b");
+    expect([await pop(), await pop()]).toEqual(["a1", "b1"]);
+    for (const name of ["b2", "b3"]) add(name, "b");
+    for (const name of many) queue.remove(made(name, "a"));
+    add("a4", "a");
+    expect([await pop(), await pop(), await pop()]).toEqual(["b2", "a4", "b3"]);
+  });
+
   test("an unschedulable pod waits for an event of the plugin that rejected it", async () => {
     const { clock, queue } = makeQueue();
     queue.add(pod("a"));

@@ -12,6 +12,7 @@ import {
   UNSCHEDULABLE_FLUSH_INTERVAL_MS,
   UNSCHEDULABLE_FLUSH_MS,
 } from "./limits.ts";
+import { NamespaceTurns } from "./namespace-turns.ts";
 
 /** Upstream's names of events, for its metrics; runtime handlers have none there. */
 const EVENT_NAMES: Readonly<Record<ClusterEvent, string>> = {
@@ -60,9 +61,7 @@ export class SchedulingQueue {
   readonly #clock: Clock;
   readonly #plugins: readonly Plugin[];
   readonly #active: Heap<QueuedPod>;
-  /** The latest turn that was popped, and the last one of each namespace with active pods. */
-  #turn = 0;
-  readonly #turns = new Map<string, number>();
+  readonly #turns = new NamespaceTurns();
   readonly #backoff = new Heap(uidOf, isReadyEarlier);
   /** The part of the backoff queue whose attempts ended with an error. */
   readonly #errors = new Heap(uidOf, isReadyEarlier);
@@ -179,22 +178,20 @@ export class SchedulingQueue {
     const waiting = this.#unschedulable.get(uid);
     this.#unschedulable.delete(uid);
     const paused = this.#backoff.remove(uid) ?? this.#errors.remove(uid);
-    return this.#active.remove(uid) ?? paused ?? waiting;
+    const active = this.#active.remove(uid);
+    if (active) this.#turns.leave(active.pod);
+    return active ?? paused ?? waiting;
   }
 
   #activate(queued: QueuedPod): void {
     const popper = this.#poppers.shift();
     if (popper) return popper(queued);
-    const { namespace = "" } = queued.pod.metadata;
-    const turn = Math.max(this.#turn, (this.#turns.get(namespace) ?? 0) + 1);
-    this.#turns.set(namespace, turn);
-    this.#active.push({ ...queued, turn });
+    this.#active.push({ ...queued, turn: this.#turns.enter(queued.pod) });
   }
 
   #popActive(): QueuedPod | undefined {
     const next = this.#active.pop();
-    this.#turn = Math.max(this.#turn, next?.turn ?? 0);
-    if (this.#active.size === 0) this.#turns.clear();
+    if (next) this.#turns.pop(next.pod, next.turn);
     return next;
   }
 

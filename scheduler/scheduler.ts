@@ -148,7 +148,7 @@ export class Scheduler {
     nominator.add(info, result.nominatedNodeName);
     const lower = nominator.removeLower(pod, result.nominatedNodeName);
     const preempting = result.prepareCandidate().catch((thrown: unknown) => {
-      nominator.remove(pod);
+      // It stays nominated: victims may be ending for it.
       queue.retry(pod);
       log.warn("preemption failed", { pod: keyOf(pod), error: messageOf(thrown) });
     });
