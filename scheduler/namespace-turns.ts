@@ -12,8 +12,8 @@ interface Round {
 }
 
 /**
- * Numbers active pods so that, of equal priority, namespaces take turns: the lowest number is popped
- * first. A namespace without active pods is not remembered beyond the turn that it has had.
+ * Numbers active pods so that, of equal priority, namespaces take turns: the lowest number is
+ * popped first. A namespace without active pods is not remembered beyond the turn that it has had.
  */
 export class NamespaceTurns {
   readonly #rounds = new Map<number, Round>();

@@ -40,6 +40,13 @@ interface Resolver {
   restsUntil_ms: number;
 }
 
+/** Notes a name that had no answer; one alone may take it long, as its own servers are silent. */
+function noteSilence(resolver: Resolver, name: string, now_ms: number): void {
+  const isFirst = [undefined, name].includes(resolver.unanswered);
+  resolver.unanswered = name;
+  if (!isFirst) resolver.restsUntil_ms = now_ms + UPSTREAM_REST_MS;
+}
+
 /**
  * Forwards to the resolvers in order until one answers, caches answers, and sends concurrent equal
  * queries once. A resolver that has answered neither of two names, nor another meanwhile, is asked
@@ -72,12 +79,7 @@ export function createForwarder(options: ForwarderOptions): Forwarder {
         cache.put(key, answer, clock.now(), client);
         return answer;
       } catch (thrown) {
-        // One name alone may take it long: the name's own servers do not answer.
-        const isFirst = [undefined, asked].includes(resolver.unanswered);
-        if (resolver.answered_ms < begun_ms) {
-          resolver.unanswered = asked;
-          if (!isFirst) resolver.restsUntil_ms = clock.monotonic() + UPSTREAM_REST_MS;
-        }
+        if (resolver.answered_ms < begun_ms) noteSilence(resolver, asked, clock.monotonic());
         failed({ name: asked, error: messageOf(thrown) });
       }
     }
