@@ -34,6 +34,7 @@ describe("a QoS class has the CPU shares of its pods' requests", () => {
     controllers: ["cpu"],
     create: () => undefined,
     exists: () => false,
+    pids: (path: string) => (basename(path) === "podempty" ? [] : [1]),
     cpuSharesBelow: (path: string) => {
       const below = [...shares].filter(([group]) => dirname(group) === path);
       return new Map(below.map(([group, value]) => [basename(group), value]));
@@ -74,6 +75,7 @@ describe("a QoS class has the CPU shares of its pods' requests", () => {
     before.create(podOf("b", "Guaranteed", "1"));
     before.create(podOf("c", "Burstable", "500m"));
     for (const uid of ["d", "e"]) before.create(podOf(uid, "BestEffort"));
+    before.create(podOf("empty", "Burstable", "8"));
     const pods = started();
     expect(of()).toEqual([4096, 512, 2]);
     pods.create(podOf("a", "Guaranteed", "2"));

@@ -47,8 +47,8 @@ export class PodCgroups {
 
   /**
    * Creates the cgroups of the QoS classes. Their CPU weights follow the requests of their pods, so
-   * that a pod gets what it requests beside those of other classes. The pods that have a cgroup
-   * from before count from the start: they run, whether or not this kubelet comes to know of them.
+   * that a pod gets what it requests beside those of other classes. The pods of before whose
+   * cgroups have processes count from the start, whether or not this kubelet comes to know of them.
    */
   createClasses(): void {
     for (const name of CLASSES) {
@@ -61,8 +61,9 @@ export class PodCgroups {
   }
 
   #countPodsIn(of: ClassName): void {
-    for (const [group, shares] of this.#cgroups.cpuSharesBelow(`${this.#root}/${of}`)) {
-      if (!group.startsWith("pod")) continue;
+    const path = `${this.#root}/${of}`;
+    for (const [group, shares] of this.#cgroups.cpuSharesBelow(path)) {
+      if (!group.startsWith("pod") || this.#cgroups.pids(`${path}/${group}`).length === 0) continue;
       this.#requests.set(group.slice("pod".length), { of, cpu_milli: cpuRequest_milli(shares) });
     }
   }
