@@ -30,46 +30,43 @@ import {
   OBJECTS_CACHED_CHARACTERS_MAX,
   OBJECTS_CACHED_MAX,
 } from "../limits.ts";
-import type { PodObjects } from "../pods/pod-objects.ts";
+import type { ObjectReadOptions, PodObjects } from "../pods/pod-objects.ts";
 import { ServiceAccountTokens } from "./tokens.ts";
 
 const log = logger("kubelet-objects");
 
 /**
  * Reads objects that pods refer to from the API by name, which is all that the Node authorizer
- * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods. While the API server
- * cannot be read, an object is the one that was read last, if there is one: a running pod does not
- * need the API server. Namespaces read in rotation: the client's requests per second are the node's
- * lease's, too.
+ * grants. ConfigMaps and Secrets are cached for a minute, shared by all pods. Namespaces read in
+ * rotation: the client's requests per second are the node's lease's, too.
  */
 export function apiObjects(client: KubeClient, informers: InformerSet, clock: Clock): PodObjects {
   const turns = new FairTurns(OBJECT_READS_MAX);
-  const read = <T extends KubeObject & WithData>(type: ResourceType, ttl_ms: number) => {
+  const read = <T extends KubeObject>(type: ResourceType) => {
     const resource = client.resource<T>(type);
-    const named = (...names: string[]) => {
+    return shared((...names: string[]) => {
       const [name = "", namespace] = names.reverse();
       const which = namespace === undefined ? { name } : { namespace, name };
-      return turns.run(namespace ?? "", () => resource.get(which));
-    };
-    return new FreshObjects<T>(named, clock, ttl_ms);
+      return undefinedIfNotFound(turns.run(namespace ?? "", () => resource.get(which)));
+    });
   };
-  const configMaps = read<ConfigMap>(CONFIG_MAPS, OBJECT_TTL_MS);
-  const secrets = read<Secret>(SECRETS, OBJECT_TTL_MS);
-  const claims = read<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS, 0);
-  const persistentVolumes = read<PersistentVolume>(PERSISTENT_VOLUMES, 0);
-  const runtimeClasses = read<RuntimeClass>(RUNTIME_CLASSES, 0);
+  const configMaps = new FreshObjects(read<ConfigMap>(CONFIG_MAPS), clock);
+  const secrets = new FreshObjects(read<Secret>(SECRETS), clock);
+  const claim = read<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
+  const persistentVolume = read<PersistentVolume>(PERSISTENT_VOLUMES);
+  const runtimeClass = read<RuntimeClass>(RUNTIME_CLASSES);
   const tokens = new ServiceAccountTokens(client, clock, turns);
   return {
-    configMap: (namespace, name) => configMaps.get(namespace, name),
-    secret: (namespace, name) => secrets.get(namespace, name),
-    claim: (namespace, name) => claims.get(namespace, name),
-    persistentVolume: (name) => persistentVolumes.get(name),
+    configMap: (namespace, name, options) => configMaps.get(namespace, name, options),
+    secret: (namespace, name, options) => secrets.get(namespace, name, options),
+    claim,
+    persistentVolume,
     async services() {
       const informer = informers.of<Service>(SERVICES);
       await informer.synced;
       return informer.store.list();
     },
-    runtimeHandler: async (name) => (await runtimeClasses.get(name))?.handler,
+    runtimeHandler: async (name) => (await runtimeClass(name))?.handler,
     token: (pod, fields) => tokens.get(pod, fields),
   };
 }
@@ -82,6 +79,19 @@ const RUNTIME_CLASSES: ResourceType = {
   kind: "RuntimeClass",
 };
 
+/** Shares each read that is under way: volumes of a pod may name one claim 512 times. */
+function shared<Names extends string[], T>(
+  read: (...names: Names) => Promise<T>,
+): (...names: Names) => Promise<T> {
+  const underWay = new Map<string, Promise<T>>();
+  return (...names) => {
+    const key = names.join("/");
+    const reading = underWay.get(key) ?? read(...names).finally(() => underWay.delete(key));
+    underWay.set(key, reading);
+    return reading;
+  };
+}
+
 /** The last answer about an object; `object` is undefined if there was none of its name. */
 interface Known<T> {
   /** When the read was started; monotonic. */
@@ -92,54 +102,44 @@ interface Known<T> {
 }
 
 /**
- * Cache of one resource: an object is read again after `ttl_ms`, one that was missing each time,
- * because pods wait for it. Concurrent readers share a request. A read that fails, or takes longer
- * than OBJECT_WAIT_MS, gives the last answer if there is one. The oldest entries are dropped above
- * the limits of objects and of characters.
+ * Cache of one resource: an object is read again after OBJECT_TTL_MS, one that was missing each
+ * time, because pods wait for it. Concurrent readers share a request. The oldest entries are
+ * dropped above the limits of objects and of characters.
  */
 class FreshObjects<T extends KubeObject & WithData> {
-  readonly #ask: (...names: string[]) => Promise<T>;
   readonly #clock: Clock;
-  readonly #ttl_ms: number;
+  readonly #read: (namespace: string, name: string) => Promise<T | undefined>;
   readonly #known = new Map<string, Known<T>>();
-  /** Reads under way: volumes of a pod may name one claim 512 times. */
-  readonly #reading = new Map<string, Promise<T | undefined>>();
   #characters = 0;
 
-  constructor(ask: (...names: string[]) => Promise<T>, clock: Clock, ttl_ms: number) {
-    this.#ask = ask;
+  constructor(read: (namespace: string, name: string) => Promise<T | undefined>, clock: Clock) {
     this.#clock = clock;
-    this.#ttl_ms = ttl_ms;
+    this.#read = shared(async (namespace, name) => {
+      const read_ms = clock.monotonic();
+      const object = await read(namespace, name);
+      this.#record(`${namespace}/${name}`, { read_ms, object, characters: charactersOf(object) });
+      return object;
+    });
   }
 
-  async get(...names: string[]): Promise<T | undefined> {
-    const key = names.join("/");
+  /** With `orLast`, a read that fails or outlasts OBJECT_WAIT_MS gives the last answer, if any. */
+  async get(
+    namespace: string,
+    name: string,
+    { orLast = false }: ObjectReadOptions = {},
+  ): Promise<T | undefined> {
+    const key = `${namespace}/${name}`;
     const known = this.#known.get(key);
     const age_ms = this.#clock.monotonic() - (known?.read_ms ?? 0);
-    if (known?.object && age_ms < this.#ttl_ms) return known.object;
-    const reading =
-      this.#reading.get(key) ?? this.#read(key, names).finally(() => this.#reading.delete(key));
-    this.#reading.set(key, reading);
-    if (!known) return reading;
-    return resultWithin(this.#clock, reading, OBJECT_WAIT_MS, () => known.object);
-  }
-
-  async #read(key: string, names: string[]): Promise<T | undefined> {
-    const read_ms = this.#clock.monotonic();
-    try {
-      const object = await undefinedIfNotFound(this.#ask(...names));
-      this.#record(key, { read_ms, object, characters: charactersOf(object) });
-      return object;
-    } catch (thrown) {
-      const known = this.#known.get(key);
-      if (!known) throw thrown;
-      log.warn("an object cannot be read, its last state is used", {
-        object: key,
-        error: messageOf(thrown),
-      });
-      known.read_ms = read_ms;
+    if (known?.object && age_ms < OBJECT_TTL_MS) return known.object;
+    const reading = this.#read(namespace, name);
+    if (!known || !orLast) return reading;
+    const last = reading.catch((thrown: unknown) => {
+      const error = messageOf(thrown);
+      log.warn("an object cannot be read, its last state is used", { object: key, error });
       return known.object;
-    }
+    });
+    return resultWithin(this.#clock, last, OBJECT_WAIT_MS, () => known.object);
   }
 
   #record(key: string, answer: Known<T>): void {

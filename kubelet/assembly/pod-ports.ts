@@ -71,7 +71,7 @@ export async function podPorts(
   const pullSecrets = (pod: Pod) =>
     readPullSecrets(
       pod,
-      (name) => objects.secret(namespaceOf(pod), name),
+      (name) => objects.secret(namespaceOf(pod), name, { orLast: pod.status?.phase === "Running" }),
       (message) => events.record(pod, "Warning", "FailedToRetrieveImagePullSecret", message),
     );
   const allocations = await Allocations.open(join(rootDir, "pod_resources_state"));

@@ -12,10 +12,17 @@ export type TokenRequestFields = { audiences: string[]; expirationSeconds: numbe
 
 export type IssuedToken = { token: string; expires_ms: number };
 
+/** `orLast`: whether the answer read last does, of any age, while the object cannot be read. */
+export type ObjectReadOptions = { orLast?: boolean };
+
 /** Reads API objects that pods refer to. Absent objects are undefined; other failures reject. */
 export interface PodObjects {
-  configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
-  secret(namespace: string, name: string): Promise<Secret | undefined>;
+  configMap(
+    namespace: string,
+    name: string,
+    options?: ObjectReadOptions,
+  ): Promise<ConfigMap | undefined>;
+  secret(namespace: string, name: string, options?: ObjectReadOptions): Promise<Secret | undefined>;
   /** Reads the claim from the server: binding decides whether a pod may start. */
   claim(namespace: string, name: string): Promise<PersistentVolumeClaim | undefined>;
   persistentVolume(name: string): Promise<PersistentVolume | undefined>;

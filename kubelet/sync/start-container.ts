@@ -173,12 +173,14 @@ async function configOf(
   const { ports, pod, volumes, podIPs } = context;
   const { node, paths, objects, devices, sandboxNode, runtime } = ports;
   const namespace = namespaceOf(pod);
+  // A container that ran restarts while the API server is away.
+  const read = { orLast: attempt > 0 };
   const env = await makeEnv(
     pod,
     container,
     {
-      configMap: async (name) => (await objects.configMap(namespace, name))?.data,
-      secret: async (name) => (await objects.secret(namespace, name))?.data,
+      configMap: async (name) => (await objects.configMap(namespace, name, read))?.data,
+      secret: async (name) => (await objects.secret(namespace, name, read))?.data,
       services: async () => serviceEnv(await visibleServices(ports, pod)),
     },
     { podIPs, hostIPs: node.hostIPs, allocatable: node.allocatable() },

@@ -38,6 +38,8 @@ export interface SetUpRequest {
   readOnly: boolean;
   /** The pod's budget for files made from objects. */
   budget: FilesBudget;
+  /** Whether this process has set the volume up for the pod before. */
+  refresh?: boolean;
 }
 
 /** A volume that containers can mount. */

@@ -222,7 +222,7 @@ export class PodVolumes {
     kept: KeptVolume,
   ): Promise<boolean> {
     try {
-      kept.ready = await this.#setUpOne(pod, volume, how);
+      kept.ready = await this.#setUpOne(pod, volume, { ...how, refresh: true });
       return true;
     } catch (thrown) {
       const message = setUpFailed(volume, thrown);
@@ -236,7 +236,7 @@ export class PodVolumes {
   async #setUpOne(
     pod: Pod,
     volume: Volume,
-    how: Pick<SetUpRequest, "readOnly" | "budget">,
+    how: Pick<SetUpRequest, "readOnly" | "budget" | "refresh">,
   ): Promise<ReadyVolume> {
     const { objects, paths } = this.#options;
     const spec = await resolveVolume(pod, volume, objects);

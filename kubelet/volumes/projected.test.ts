@@ -157,6 +157,29 @@ test("a changed ConfigMap is in the files after the next sync: new, changed and 
   expect(await shown()).toEqual(changing);
 });
 
+test("objects may be those read last once the pod has their files", async () => {
+  const allowed: (boolean | undefined)[] = [];
+  const noting: PodObjects = {
+    ...NO_OBJECTS,
+    async configMap(_namespace, _name, options) {
+      allowed.push(options?.orLast);
+      return { metadata: {}, data: {} };
+    },
+  };
+  const paths = { rootDir: dir, podLogsDir: join(dir, "logs"), containerLogsDir: undefined };
+  const plugins = [configMapPlugin({ ...sources, objects: noting })];
+  const volumes = new PodVolumes({ plugins, paths, objects: noting, clock });
+  const pod: Pod = {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: {
+      containers: [{ name: "c", volumeMounts: [{ name: "v", mountPath: "/v" }] }],
+      volumes: [{ name: "v", configMap: { name: "c" } }],
+    },
+  };
+  for (let sync = 1; sync <= 2; sync++) await volumes.setUp(pod);
+  expect(allowed).toEqual([false, true]);
+});
+
 test("other keys of an object than those of a source's items are not read", async () => {
   let lists = 0;
   changing = new Proxy({ a: "1" }, { ownKeys: () => (lists++, ["a"]) });

@@ -30,16 +30,18 @@ function filesPlugin(options: {
   name: string;
   /** Whether the files are in memory, because they are secret. */
   memory: boolean;
+  sources: ProjectionSources;
   supports(volume: Volume): boolean;
-  gather(files: Files, pod: Pod, volume: Volume): Promise<void>;
+  gather(files: Files, pod: Pod, volume: Volume, sources: ProjectionSources): Promise<void>;
 }): VolumePlugin {
   const writer = new AtomicWriter();
   return {
     name: options.name,
     supports: ({ volume }) => options.supports(volume),
-    async setUp({ pod, spec, dir, fsGroup, budget }) {
+    async setUp({ pod, spec, dir, fsGroup, budget, refresh = false }) {
       const files = new Files(budget);
-      await options.gather(files, pod, spec.volume);
+      const sources = { ...options.sources, orLast: refresh };
+      await options.gather(files, pod, spec.volume, sources);
       if (options.memory) await mountMemory(dir, MEMORY_OPTIONS);
       else await mkdir(dir, { recursive: true });
       setDirectoryMode(dir, 0o777);
@@ -60,10 +62,11 @@ export function configMapPlugin(sources: ProjectionSources): VolumePlugin {
   return filesPlugin({
     name: "kubernetes.io~configmap",
     memory: false,
+    sources,
     supports: (volume) => volume.configMap !== undefined,
-    async gather(files, pod, volume) {
+    async gather(files, pod, volume, current) {
       const { defaultMode = MODE_DEFAULT, ...source } = volume.configMap!;
-      await addConfigMap(files, pod, source, defaultMode, sources);
+      await addConfigMap(files, pod, source, defaultMode, current);
     },
   });
 }
@@ -73,11 +76,12 @@ export function secretPlugin(sources: ProjectionSources): VolumePlugin {
   return filesPlugin({
     name: "kubernetes.io~secret",
     memory: true,
+    sources,
     supports: (volume) => volume.secret !== undefined,
-    async gather(files, pod, volume) {
+    async gather(files, pod, volume, current) {
       const { secretName, defaultMode = MODE_DEFAULT, ...source } = volume.secret!;
       const named = { ...source, ...(secretName === undefined ? {} : { name: secretName }) };
-      await addSecret(files, pod, named, defaultMode, sources);
+      await addSecret(files, pod, named, defaultMode, current);
     },
   });
 }
@@ -87,10 +91,11 @@ export function downwardApiPlugin(sources: ProjectionSources): VolumePlugin {
   return filesPlugin({
     name: "kubernetes.io~downward-api",
     memory: true,
+    sources,
     supports: (volume) => volume.downwardAPI !== undefined,
-    async gather(files, pod, volume) {
+    async gather(files, pod, volume, current) {
       const { defaultMode = MODE_DEFAULT, ...source } = volume.downwardAPI!;
-      addDownward(files, pod, source, defaultMode, sources);
+      addDownward(files, pod, source, defaultMode, current);
     },
   });
 }
@@ -100,11 +105,12 @@ export function projectedPlugin(sources: ProjectionSources): VolumePlugin {
   return filesPlugin({
     name: "kubernetes.io~projected",
     memory: true,
+    sources,
     supports: (volume) => volume.projected !== undefined,
-    async gather(files, pod, volume) {
+    async gather(files, pod, volume, current) {
       const { defaultMode = MODE_DEFAULT, sources: projections } = volume.projected!;
       for (const projection of projections ?? []) {
-        await addProjection(files, pod, projection, defaultMode, sources);
+        await addProjection(files, pod, projection, defaultMode, current);
       }
     },
   });

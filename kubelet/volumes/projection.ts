@@ -16,6 +16,8 @@ import { VolumeError } from "./volume-error.ts";
 /** Sources of projections: objects of the API and facts of the node. */
 export interface ProjectionSources {
   objects: PodObjects;
+  /** Whether objects may be as they were read last: the pod has these files already. */
+  orLast?: boolean;
   allocatable(): NodeAllocatable;
   hostIPs(): string[];
 }
@@ -29,12 +31,12 @@ export async function addConfigMap(
   pod: Pod,
   source: ConfigMapProjection,
   mode: number,
-  { objects }: ProjectionSources,
+  { objects, orLast = false }: ProjectionSources,
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
   files.addSource();
-  const object = await objects.configMap(namespace, name);
+  const object = await objects.configMap(namespace, name, { orLast });
   if (!object && !optional) throw new VolumeError("NotFound", `configmap "${name}" not found`);
   const parts: Part[] = [
     [object?.data, "utf8"],
@@ -49,12 +51,12 @@ export async function addSecret(
   pod: Pod,
   source: SecretProjection,
   mode: number,
-  { objects }: ProjectionSources,
+  { objects, orLast = false }: ProjectionSources,
 ): Promise<void> {
   const { name = "", items, optional = false } = source;
   const namespace = namespaceOf(pod);
   files.addSource();
-  const object = await objects.secret(namespace, name);
+  const object = await objects.secret(namespace, name, { orLast });
   if (!object && !optional) throw new VolumeError("NotFound", `secret "${name}" not found`);
   const parts: Part[] = [[object?.data, "base64"]];
   addKeys(files, parts, { items, mode, optional, what: `secret ${namespace}/${name}` });
