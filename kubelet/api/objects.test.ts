@@ -158,4 +158,22 @@ describe("while the API server cannot be read", () => {
     its.advance(100_000);
     await expect(token()).rejects.toThrow();
   });
+
+  test("a silent one does not hold a pod whose token has not expired", async () => {
+    const its = new ManualClock();
+    const { objects, answers, asked } = await serve("", its);
+    answers.expires_ms = its.now() + 1_000_000;
+    const pod = { metadata: { name: "p", namespace: "n", uid: "u" }, spec: { containers: [] } };
+    const token = () => objects.token(pod, { audiences: [], expirationSeconds: 1_000 });
+    await token();
+    answers.status = "silent";
+    its.advance(900_000);
+    for (let round = 1; round <= 2; round++) {
+      const read = token();
+      await waitFor("the request", () => asked.length === 2, { clock });
+      its.advance(OBJECT_WAIT_MS);
+      expect(await read).toMatchObject({ token: "first" });
+    }
+    expect(asked).toHaveLength(2);
+  });
 });

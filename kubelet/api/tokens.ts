@@ -6,7 +6,13 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { FairTurns } from "@raft2kube/std/turns.ts";
-import { TOKEN_REFRESH_AT, TOKEN_REFRESH_MS_MAX, TOKENS_CACHED_MAX } from "../limits.ts";
+import { resultWithin } from "@raft2kube/std/wait.ts";
+import {
+  OBJECT_WAIT_MS,
+  TOKEN_REFRESH_AT,
+  TOKEN_REFRESH_MS_MAX,
+  TOKENS_CACHED_MAX,
+} from "../limits.ts";
 import { fullNameOf, nameOf, namespaceOf, uidOf } from "../pods/pod-identity.ts";
 import type { IssuedToken, TokenRequestFields } from "../pods/pod-objects.ts";
 
@@ -17,13 +23,15 @@ type CachedToken = IssuedToken & { refresh_ms: number };
 /**
  * Caches tokens of pods' service accounts, bound to the pod, until TOKEN_REFRESH_AT of their
  * lifetime. The volume that holds one is set up again in time and gets the new token. One that
- * cannot be replaced is used until it expires.
+ * cannot be replaced within OBJECT_WAIT_MS is used until it expires.
  */
 export class ServiceAccountTokens {
   readonly #client: KubeClient;
   readonly #clock: Clock;
   readonly #turns: FairTurns;
   readonly #tokens = new Map<string, CachedToken>();
+  /** Requests under way: one that the API server does not answer outlasts those who wait. */
+  readonly #issuing = new Map<string, Promise<CachedToken>>();
 
   /** Tokens are asked for in `turns`, whose owners are namespaces. */
   constructor(client: KubeClient, clock: Clock, turns: FairTurns) {
@@ -38,25 +46,33 @@ export class ServiceAccountTokens {
     const cached = this.#tokens.get(key);
     const now_ms = this.#clock.now();
     if (cached && now_ms < cached.refresh_ms) return cached;
-    try {
-      const issue = () => this.#issue(pod, account, fields, now_ms);
-      const issued = await this.#turns.run(namespaceOf(pod), issue);
-      this.#remember(key, issued);
-      return issued;
-    } catch (thrown) {
-      if (!cached || cached.expires_ms <= this.#clock.now()) throw thrown;
+    const issuing =
+      this.#issuing.get(key) ??
+      this.#issueInTurn(pod, account, fields, key).finally(() => this.#issuing.delete(key));
+    this.#issuing.set(key, issuing);
+    if (!cached || cached.expires_ms <= now_ms + OBJECT_WAIT_MS) return issuing;
+    const orCached = issuing.catch((thrown: unknown) => {
       const about = { pod: fullNameOf(pod), account, error: messageOf(thrown) };
       log.warn("a token cannot be replaced, the last one is used", about);
       return cached;
-    }
+    });
+    return resultWithin(this.#clock, orCached, OBJECT_WAIT_MS, () => cached);
   }
 
-  async #issue(
+  async #issueInTurn(
     pod: Pod,
     account: string,
     fields: TokenRequestFields,
-    now_ms: number,
+    key: string,
   ): Promise<CachedToken> {
+    const issue = () => this.#issue(pod, account, fields);
+    const issued = await this.#turns.run(namespaceOf(pod), issue);
+    this.#remember(key, issued);
+    return issued;
+  }
+
+  async #issue(pod: Pod, account: string, fields: TokenRequestFields): Promise<CachedToken> {
+    const now_ms = this.#clock.now();
     const where = { namespace: namespaceOf(pod), name: account };
     const { status } = await this.#client
       .resource(SERVICE_ACCOUNTS)
