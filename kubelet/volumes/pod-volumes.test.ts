@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { bindMount, unmount } from "@raft2kube/linux/mount/mount.ts";
 import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -99,4 +100,37 @@ test("a refresh that lasts does not hold the pod, and ends before the volume is 
   resolve();
   await removed;
   expect({ asked, tornDown }).toEqual({ asked: 1, tornDown: 1 });
+});
+
+test("a refresh that lasts holds the removal of its pod for a while at most", async () => {
+  await volumes.setUp(pod);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  answer = () => promise;
+  const next = volumes.setUp(pod);
+  clock.advance(VOLUME_REFRESH_WAIT_MS);
+  await next;
+  const removed = volumes.tearDown("u");
+  clock.advance(VOLUME_REFRESH_WAIT_MS);
+  await expect(removed).rejects.toThrow('volume "v" : its refresh lasts');
+  expect(tornDown).toBe(0);
+  resolve();
+  await volumes.tearDown("u");
+  expect(tornDown).toBe(1);
+});
+
+test("a volume whose mount is gone is not there, until it can be mounted again", async () => {
+  const at = join(dir, "pods/u/volumes/example~disk/v");
+  const mounted = async () => bindMount(dir, at);
+  answer = mounted;
+  await volumes.setUp(pod);
+  try {
+    answer = refuse;
+    expect((await volumes.setUp(pod)).refreshed).toBe(false);
+    unmount(at);
+    await expect(volumes.setUp(pod)).rejects.toThrow(`${at} is no longer mounted`);
+    answer = mounted;
+    expect((await volumes.setUp(pod)).refreshed).toBe(true);
+  } finally {
+    unmount(at);
+  }
 });

@@ -5,6 +5,7 @@ import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
 import type { TreeUsage } from "@raft2kube/linux/beneath/tree-usage.ts";
 import { namesIn } from "@raft2kube/linux/file/names-in.ts";
 import { unmount } from "@raft2kube/linux/mount/mount.ts";
+import { isMountPoint } from "@raft2kube/linux/mount/mount-point.ts";
 import { mountPointsBelow } from "@raft2kube/linux/mount/mountinfo.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -44,8 +45,11 @@ export class VolumesNotReady extends Error {
   }
 }
 
-/** A volume that is set up; `refresh` is its next set-up while one is under way. */
-type KeptVolume = { ready: ReadyVolume; refresh: Promise<boolean> | undefined };
+/** A volume that is set up; `mount` is its path if a mount made by its set-up is there. */
+type SetUpVolume = { ready: ReadyVolume; mount: string | undefined };
+
+/** A volume that is kept; `refresh` is its next set-up while one is under way. */
+type KeptVolume = SetUpVolume & { refresh: Promise<boolean> | undefined };
 
 export interface PodVolumesReady {
   volumes: Map<string, ReadyVolume>;
@@ -70,7 +74,7 @@ export class PodVolumes {
   /**
    * Sets up or refreshes the volumes that the pod's containers use. A failed refresh is an event
    * about the pod, which goes on with the volume as it is (upstream: the same). Throws
-   * VolumesNotReady for those that are not set up yet.
+   * VolumesNotReady for those that are not set up yet, or whose mount is gone.
    */
   async setUp(pod: Pod): Promise<PodVolumesReady> {
     const volumes = new Map<string, ReadyVolume>();
@@ -96,11 +100,11 @@ export class PodVolumes {
 
   /**
    * Unmounts and removes all volumes of a pod that are on disk; `owner` is its namespace. Throws
-   * VolumesNotReady.
+   * VolumesNotReady, also while a refresh lasts: it may still mount.
    */
   async tearDown(podUid: string, owner?: string): Promise<void> {
     const { paths } = this.#options;
-    for (const { refresh } of this.#kept.get(podUid)?.values() ?? []) await refresh;
+    await this.#refreshesEnd(podUid);
     this.#kept.delete(podUid);
     await this.#tearDownSubPaths(podUid);
     const failures: { volume: string; message: string }[] = [];
@@ -182,6 +186,20 @@ export class PodVolumes {
     return usage;
   }
 
+  async #refreshesEnd(podUid: string): Promise<void> {
+    const failures: { volume: string; message: string }[] = [];
+    const one = async (volume: string, { refresh }: KeptVolume) => {
+      const ended = Promise.resolve(refresh).then(() => true);
+      const { clock } = this.#options;
+      if (await resultWithin(clock, ended, VOLUME_REFRESH_WAIT_MS, () => false)) return;
+      const message = `UnmountVolume.TearDown failed for volume "${volume}" : its refresh lasts`;
+      failures.push({ volume, message });
+    };
+    const kept = [...(this.#kept.get(podUid) ?? [])];
+    await Promise.all(kept.map(([name, volume]) => one(name, volume)));
+    if (failures.length > 0) throw new VolumesNotReady(failures);
+  }
+
   /** Removes the bind mounts of a pod's subPaths. */
   async #tearDownSubPaths(podUid: string): Promise<void> {
     const dir = subpathsDir(this.#options.paths, podUid);
@@ -206,12 +224,16 @@ export class PodVolumes {
       const { clock } = this.#options;
       const late = () => false;
       const refreshed = await resultWithin(clock, kept.refresh, VOLUME_REFRESH_WAIT_MS, late);
+      // A container would write into the bare directory.
+      if (!refreshed && kept.mount !== undefined && !isMountPoint(kept.mount)) {
+        throw new VolumeError("MountFailed", `${kept.mount} is no longer mounted`);
+      }
       return { ready: kept.ready, refreshed };
     }
-    const ready = await this.#setUpOne(pod, volume, how);
+    const volumeSetUp = await this.#setUpOne(pod, volume, how);
     const ofPod = this.#kept.get(uid) ?? new Map<string, KeptVolume>();
-    this.#kept.set(uid, ofPod.set(volume.name, { ready, refresh: undefined }));
-    return { ready, refreshed: true };
+    this.#kept.set(uid, ofPod.set(volume.name, { ...volumeSetUp, refresh: undefined }));
+    return { ready: volumeSetUp.ready, refreshed: true };
   }
 
   /** Returns whether the volume could be set up again. */
@@ -222,7 +244,7 @@ export class PodVolumes {
     kept: KeptVolume,
   ): Promise<boolean> {
     try {
-      kept.ready = await this.#setUpOne(pod, volume, { ...how, refresh: true });
+      Object.assign(kept, await this.#setUpOne(pod, volume, { ...how, refresh: true }));
       return true;
     } catch (thrown) {
       const message = setUpFailed(volume, thrown);
@@ -237,14 +259,15 @@ export class PodVolumes {
     pod: Pod,
     volume: Volume,
     how: Pick<SetUpRequest, "readOnly" | "budget" | "refresh">,
-  ): Promise<ReadyVolume> {
+  ): Promise<SetUpVolume> {
     const { objects, paths } = this.#options;
     const spec = await resolveVolume(pod, volume, objects);
     const plugin = this.#pluginFor(spec);
     const dir = volumeDir(paths, uidOf(pod), plugin.name, volume.name);
     await mkdir(dirname(dir), { recursive: true, mode: 0o750 });
     const fsGroup = pod.spec.securityContext?.fsGroup;
-    return plugin.setUp({ pod, spec, dir, fsGroup, ...how });
+    const ready = await plugin.setUp({ pod, spec, dir, fsGroup, ...how });
+    return { ready, mount: mountOf(ready, dir) };
   }
 
   #pluginFor(spec: VolumeSpec): VolumePlugin {
@@ -260,6 +283,14 @@ export class PodVolumes {
     if (plugin) return plugin;
     throw new VolumeError("NotSupported", `no volume plugin ${name} is there to unmount it`);
   }
+}
+
+/** Paths outside of the volume's directory are the node's. */
+function mountOf(ready: ReadyVolume, dir: string): string | undefined {
+  if (ready.kind !== "filesystem") return undefined;
+  const { hostPath } = ready;
+  const isOwn = hostPath === dir || hostPath.startsWith(`${dir}/`);
+  return isOwn && isMountPoint(hostPath) ? hostPath : undefined;
 }
 
 const setUpFailed = ({ name }: Volume, thrown: unknown): string =>
