@@ -3,14 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ContainerState, PodSandboxState } from "@raft2kube/proto/gen/cri.ts";
-import { ManualClock, systemClock } from "@raft2kube/std/clock.ts";
+import { type Clock, ManualClock, systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { admit } from "../admission/admission.ts";
+import { containerHash } from "../containers/container-hash.ts";
+import { HASH_ANNOTATION } from "../cri/observe.ts";
 import type { DeviceManager } from "../devices/device-allocation.ts";
 import { removeEndedPods } from "../housekeeping/container-gc.ts";
+import { RESYNC_MS, SYNC_BACK_OFF_MS } from "../limits.ts";
 import { uidOf } from "../pods/pod-identity.ts";
 import { hostsFile, podDir, podLogDir } from "../pods/pod-paths.ts";
+import type { PodVolumesReady } from "../volumes/pod-volumes.ts";
 import { PodWorker, type WorkerHooks, type WorkerPorts } from "./worker.ts";
 import { admittedPods } from "./worker-table.ts";
 
@@ -218,25 +222,61 @@ test("of pods that come together as many are admitted as fit, those refused not 
   for (const worker of table.values()) worker.close();
 });
 
-test("a pod that is deleted while a container is killed gets its own grace period", async () => {
+const SANDBOX = {
+  id: "s",
+  state: PodSandboxState.SANDBOX_READY,
+  createdAt: 1n,
+  network: { ip: "10.1.0.2", additionalIps: [] },
+};
+
+/** Ports of a pod whose sandbox is ready; its volumes are set up by `setUp`. */
+function runningPod(clock: Clock, runtime: object, setUp: () => Promise<PodVolumesReady>) {
   const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
+  const paths = {
+    rootDir: join(dir, "k"),
+    podLogsDir: join(dir, "l"),
+    containerLogsDir: undefined,
+  };
+  const sandboxes = {
+    listPodSandbox: async () => ({ items: [SANDBOX] }),
+    podSandboxStatus: async () => ({ status: SANDBOX }),
+  };
+  return {
+    clock,
+    runtime: { runtime: { ...runtime, ...sandboxes } },
+    runtimeName: "test",
+    paths,
+    events: { record: () => undefined },
+    node: { hostIPs: [] },
+    cgroups: { create: () => undefined },
+    volumes: { setUp },
+    sandboxNode: {
+      paths,
+      cgroupRoot: "",
+      clusterDns: { domain: "", servers: [] },
+      hostResolver: { servers: [], searches: [], options: [] },
+      seccomp: {},
+      users: { of: () => undefined },
+    },
+    allocations: {
+      allocated: (one: Pod) => one,
+      has: () => true,
+      admit: async () => undefined,
+      before: () => undefined,
+    },
+  } as unknown as WorkerPorts;
+}
+
+test("a pod that is deleted while a container is killed gets its own grace period", async () => {
   const stops: number[] = [];
   const running = runtimeOf(
     Promise.resolve(),
     () => undefined,
     () => undefined,
   );
-  const sandbox = {
-    id: "s",
-    state: PodSandboxState.SANDBOX_READY,
-    createdAt: 1n,
-    network: { ip: "10.1.0.2", additionalIps: [] },
-  };
   const runtime = {
     ...running,
-    listPodSandbox: async () => ({ items: [sandbox] }),
-    podSandboxStatus: async () => ({ status: sandbox }),
     stopContainer: ({ timeout }: { timeout: number }, { signal }: { signal?: AbortSignal }) => {
       stops.push(timeout);
       return new Promise<never>((_, reject) => {
@@ -244,24 +284,10 @@ test("a pod that is deleted while a container is killed gets its own grace perio
       });
     },
   };
+  const clock = systemClock();
+  const setUp = async () => ({ volumes: new Map(), refreshed: true });
+  const ports = runningPod(clock, runtime, setUp);
   const nothing = async () => undefined;
-  const ports = {
-    clock: systemClock(),
-    runtime: { runtime },
-    runtimeName: "test",
-    paths: { rootDir: join(dir, "k"), podLogsDir: join(dir, "l"), containerLogsDir: undefined },
-    events: { record: () => undefined },
-    node: { hostIPs: [] },
-    cgroups: { create: () => undefined },
-    volumes: { setUp: async () => new Map() },
-    sandboxNode: { clusterDns: {} },
-    allocations: {
-      allocated: (one: Pod) => one,
-      has: () => true,
-      admit: nothing,
-      before: () => undefined,
-    },
-  } as unknown as WorkerPorts;
   const hooks = { publish: nothing, admit: nothing } as unknown as WorkerHooks;
   // The container runs without the hash of its definition: it is killed to be started again.
   const worker = new PodWorker(ports, hooks, {
@@ -270,9 +296,51 @@ test("a pod that is deleted while a container is killed gets its own grace perio
   });
   onTestFinished(() => worker.close());
   worker.trigger();
-  const clock = systemClock();
   await waitFor("the kill", async () => stops.length === 1, { clock });
   worker.update(deleted(5));
   await waitFor("the stop", async () => stops.length === 2, { clock });
   expect(stops).toEqual([30, 5]);
+});
+
+test.each([
+  [false, SYNC_BACK_OFF_MS],
+  [true, RESYNC_MS],
+])("the step after one with `refreshed` %s is taken in %d ms", async (refreshed, pause_ms) => {
+  const container = { name: "main" };
+  const running = runtimeOf(
+    Promise.resolve(),
+    () => undefined,
+    () => undefined,
+  );
+  const { status } = await running.containerStatus();
+  const annotations = { [HASH_ANNOTATION]: containerHash(container) };
+  const containerStatus = async () => ({ status: { ...status, annotations } });
+  const clock = new ManualClock();
+  const pauses: number[] = [];
+  const noting: Clock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after(delay_ms, fn) {
+      pauses.push(delay_ms);
+      return clock.after(delay_ms, fn);
+    },
+  };
+  const steps: number[] = [];
+  const setUp = async () => {
+    steps.push(clock.monotonic());
+    return { volumes: new Map(), refreshed };
+  };
+  const ports = runningPod(noting, { ...running, containerStatus }, setUp);
+  const nothing = async () => undefined;
+  const hooks = { publish: nothing, admit: nothing } as unknown as WorkerHooks;
+  const worker = new PodWorker(ports, hooks, {
+    metadata: { name: "p", namespace: "n", uid: "u" },
+    spec: { containers: [container] },
+  });
+  onTestFinished(() => worker.close());
+  worker.trigger();
+  await waitFor("the pause", () => pauses.includes(pause_ms), { clock: systemClock() });
+  clock.advance(pause_ms);
+  await waitFor("the next step", () => steps.length > 1, { clock: systemClock() });
+  expect(steps).toEqual([0, pause_ms]);
 });
