@@ -122,7 +122,7 @@ class FreshObjects<T extends KubeObject & WithData> {
     });
   }
 
-  /** With `orLast`, a read that fails or outlasts OBJECT_WAIT_MS gives the last answer, if any. */
+  /** Returns an object; with `orLast` the last answer, if any, where a read fails or lasts. */
   async get(
     namespace: string,
     name: string,
