@@ -1,18 +1,26 @@
+import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
+
 /**
- * Acts on each item in turn, also after it failed for one, and then throws the first error: an
- * object of one tenant that cannot be written does not keep the controller from those of others.
+ * Acts on each item in turn, also after it failed for one: an object of one tenant that cannot be
+ * written does not keep the controller from those of others. Throws what was thrown at the end, or
+ * SeveralFailed with the first one's message and their number.
  */
 export async function forEach<T>(
   items: Iterable<T>,
   act: (item: T) => Promise<unknown>,
 ): Promise<void> {
-  let failure: { thrown: unknown } | undefined;
+  let first: unknown;
+  let count = 0;
   for (const item of items) {
     try {
       await act(item);
     } catch (thrown) {
-      failure ??= { thrown };
+      if (count === 0) first = thrown;
+      count += 1;
     }
   }
-  if (failure) throw failure.thrown;
+  if (count === 1) throw first;
+  if (count > 1) {
+    throw new CodedError("SeveralFailed", `${count} failed, the first one: ${messageOf(first)}`);
+  }
 }

@@ -58,7 +58,7 @@ export interface ClusterConfig {
   readonly cniBinDir?: string;
   /** How nodes reach each other's pods; left out in clusters of before: host-gw. */
   readonly overlay?: OverlayBackend;
-  /** How long a node may be silent until it is NotReady. Default 40 s. */
+  /** How long a node may be silent until it is NotReady. Default 50 s. */
   readonly nodeMonitorGracePeriod_ms?: number;
   /** Absolute path of the audit policy. Default: there is no audit log. */
   readonly auditPolicyFile?: string;
