@@ -59,7 +59,7 @@ class UdpFlows {
   readonly #balancer: Balancer;
   /** Flows by the client's address and port. */
   readonly #flows = new Map<string, Flow>();
-  /** The clients of each endpoint that has any. */
+  /** Clients by their endpoint. */
   readonly #clients = new Groups();
   /** Runs while there are flows. */
   #sweep: Timer | undefined;
