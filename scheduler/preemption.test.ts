@@ -10,6 +10,7 @@ import { topologySpread } from "./plugins/topology-spread.ts";
 import { findCandidate } from "./preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "./profiles.ts";
 import { NO_WORKLOADS, node, pod, resultOf, snapshot } from "./testing/objects.ts";
+import { failedCycle, preemptionAfter } from "./testing/preemption.ts";
 
 const framework = frameworkOf(DEFAULT_PROFILE, [topologySpread(NO_WORKLOADS)]);
 
@@ -23,16 +24,11 @@ function candidate(
   budgets: readonly PodDisruptionBudget[] = [],
   nominator = new Nominator(),
 ): string | undefined {
-  const info = podInfo(wanted);
-  const view = snapshot(placed);
-  const random = seededRandom(1);
-  const decision = schedulePod({ info, snapshot: view, framework, random, nominator });
-  if (decision.kind === "scheduled") throw new Error("it fits without preemption");
-  const { nodeToStatus, state } = decision;
   const budgetsOf = (namespace: string) =>
     budgets.filter(({ metadata }) => metadata.namespace === namespace);
-  const input = { info, state, handle: framework, nodeToStatus, budgetsOf, nominator };
-  const { candidate: found } = resultOf(findCandidate(input));
+  const failed = failedCycle(framework, wanted, snapshot(placed), budgetsOf, nominator);
+  if (!failed) throw new Error("it fits without preemption");
+  const { candidate: found } = preemptionAfter(failed);
   return found && `${found.node}: ${found.victims.map((v) => v.pod.metadata.name).join(" ")}`;
 }
 
@@ -311,21 +307,9 @@ test("resources of a nominated pod are not given to a pod of lower priority", ()
 
 test("the message says why there is no candidate, as in upstream's event", () => {
   const messageFor = (wanted: Pod, placed: [Node, Pod[]][]) => {
-    const info = podInfo(wanted);
-    const view = snapshot(placed);
-    const decision = schedulePod({ info, snapshot: view, framework, random: seededRandom(1) });
-    if (decision.kind === "scheduled") throw new Error("it fits without preemption");
-    const { nodeToStatus, state } = decision;
-    const budgetsOf = () => [];
-    const input = {
-      info,
-      state,
-      handle: framework,
-      nodeToStatus,
-      budgetsOf,
-      nominator: new Nominator(),
-    };
-    const result = resultOf(findCandidate(input));
+    const failed = failedCycle(framework, wanted, snapshot(placed));
+    if (!failed) throw new Error("it fits without preemption");
+    const result = preemptionAfter(failed);
     return result.candidate ? undefined : result.message;
   };
   const full: [Node, Pod[]] = [node("n", { cpu: "2" }), [sized("a", "2", 0)]];

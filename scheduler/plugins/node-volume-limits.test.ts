@@ -2,14 +2,10 @@ import type { PersistentVolume, PersistentVolumeClaim, Pod } from "@raft2kube/ap
 import type { CSINode, StorageClass, VolumeAttachment } from "@raft2kube/api/gen/storage/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts";
-import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { schedulePod } from "../cycle.ts";
-import { podInfo } from "../node-info.ts";
-import { Nominator } from "../nominator.ts";
-import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
+import { node, pod, snapshot } from "../testing/objects.ts";
+import { failedCycle, preemptionAfter, victimsOf } from "../testing/preemption.ts";
 import { nodeVolumeLimits } from "./node-volume-limits.ts";
 
 const DRIVER = "ebs.csi.aws.com";
@@ -57,21 +53,8 @@ function victimsFor(
     }),
   ]);
   const nodes = snapshot([[node("a"), others]]);
-  const info = podInfo(pod("wanted", { volumes, priority: 1 }));
-  const random = seededRandom(1);
-  const decision = schedulePod({ info, snapshot: nodes, framework, random });
-  if (decision.kind === "scheduled") return [];
-  const { state, nodeToStatus } = decision;
-  const input = {
-    info,
-    state,
-    handle: framework,
-    nodeToStatus,
-    budgetsOf: () => [],
-    nominator: new Nominator(),
-  };
-  const { candidate } = resultOf(findCandidate(input));
-  return candidate?.victims.map(({ pod: { metadata } }) => metadata.name ?? "");
+  const failed = failedCycle(framework, pod("wanted", { volumes, priority: 1 }), nodes);
+  return failed ? victimsOf(preemptionAfter(failed)) : [];
 }
 
 /** Whether a pod with these volumes fits on a node that takes one volume of the driver. */

@@ -1,13 +1,9 @@
 import type { PersistentVolumeClaim, Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
-import { seededRandom } from "@raft2kube/std/random.ts";
 import { expect, test } from "vitest";
-import { schedulePod } from "../cycle.ts";
-import { podInfo } from "../node-info.ts";
-import { Nominator } from "../nominator.ts";
-import { findCandidate } from "../preemption.ts";
 import { DEFAULT_PROFILE, frameworkOf } from "../profiles.ts";
-import { node, pod, resultOf, snapshot } from "../testing/objects.ts";
+import { node, pod, snapshot } from "../testing/objects.ts";
+import { failedCycle, preemptionAfter, victimsOf } from "../testing/preemption.ts";
 import { volumeRestrictions } from "./volume-restrictions.ts";
 
 const claims = new Map(
@@ -30,21 +26,9 @@ function decide(wanted: Pod, first: Pod) {
     [node("a"), [first]],
     [node("b"), []],
   ]);
-  const info = podInfo(wanted);
-  const decision = schedulePod({ info, snapshot: nodes, framework, random: seededRandom(1) });
-  if (decision.kind === "scheduled") return "scheduled";
-  const { nodeToStatus, message, state } = decision;
-  const budgetsOf = () => [];
-  const input = {
-    info,
-    state,
-    handle: framework,
-    nodeToStatus,
-    budgetsOf,
-    nominator: new Nominator(),
-  };
-  const { candidate } = resultOf(findCandidate(input));
-  return { message, victims: candidate?.victims.map((victim) => victim.pod.metadata.name) };
+  const failed = failedCycle(framework, wanted, nodes);
+  if (!failed) return "scheduled";
+  return { message: failed.decision.message, victims: victimsOf(preemptionAfter(failed)) };
 }
 
 test("a pod that shares a claim of mode ReadWriteOncePod is unschedulable", () => {
