@@ -81,19 +81,20 @@ test("a grace period that is shortened while the pod is observed is the one it g
   worker.close();
 });
 
+/** Folders of a kubelet, removed after the test. */
+function ownPaths() {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  return { rootDir: join(dir, "k"), podLogsDir: join(dir, "l"), containerLogsDir: undefined };
+}
+
 /** A worker of an ended pod with a directory and one exited container. */
 function endedPod(ports: {
   torn: Promise<void>;
   listed?(): void;
   remove(id: string): Promise<void>;
 }) {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
-  const paths = {
-    rootDir: join(dir, "k"),
-    podLogsDir: join(dir, "l"),
-    containerLogsDir: undefined,
-  };
+  const paths = ownPaths();
   const pod: Pod = {
     metadata: { name: "p", namespace: "n", uid: "u" },
     spec: { containers: [{ name: "main" }] },
@@ -231,13 +232,7 @@ const SANDBOX = {
 
 /** Ports of a pod whose sandbox is ready; its volumes are set up by `setUp`. */
 function runningPod(clock: Clock, runtime: object, setUp: () => Promise<PodVolumesReady>) {
-  const dir = mkdtempSync(join(tmpdir(), "r2k-worker-"));
-  onTestFinished(() => rmSync(dir, { recursive: true }));
-  const paths = {
-    rootDir: join(dir, "k"),
-    podLogsDir: join(dir, "l"),
-    containerLogsDir: undefined,
-  };
+  const paths = ownPaths();
   const sandboxes = {
     listPodSandbox: async () => ({ items: [SANDBOX] }),
     podSandboxStatus: async () => ({ status: SANDBOX }),
