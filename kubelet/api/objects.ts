@@ -18,7 +18,8 @@ import {
   SECRETS,
   SERVICES,
 } from "@raft2kube/client-kube/rest/resources.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { type LogFields, logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import { FairTurns } from "@raft2kube/std/turns.ts";
@@ -108,12 +109,15 @@ interface Known<T> {
  */
 class FreshObjects<T extends KubeObject & WithData> {
   readonly #clock: Clock;
+  /** Logs an object whose last state is used. */
+  readonly #stale: (fields: LogFields) => void;
   readonly #read: (namespace: string, name: string) => Promise<T | undefined>;
   readonly #known = new Map<string, Known<T>>();
   #characters = 0;
 
   constructor(read: (namespace: string, name: string) => Promise<T | undefined>, clock: Clock) {
     this.#clock = clock;
+    this.#stale = recurring(log, "an object cannot be read, its last state is used", clock);
     this.#read = shared(async (namespace, name) => {
       const read_ms = clock.monotonic();
       const object = await read(namespace, name);
@@ -135,8 +139,7 @@ class FreshObjects<T extends KubeObject & WithData> {
     const reading = this.#read(namespace, name);
     if (!known || !orLast) return reading;
     const last = reading.catch((thrown: unknown) => {
-      const error = messageOf(thrown);
-      log.warn("an object cannot be read, its last state is used", { object: key, error });
+      this.#stale({ object: key, error: messageOf(thrown) });
       return known.object;
     });
     return resultWithin(this.#clock, last, OBJECT_WAIT_MS, () => known.object);

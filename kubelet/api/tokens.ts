@@ -2,7 +2,8 @@ import type { TokenRequest } from "@raft2kube/api/gen/authentication/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { SERVICE_ACCOUNTS } from "@raft2kube/client-kube/rest/resources.ts";
-import { logger } from "@raft2kube/observe/log.ts";
+import { type LogFields, logger } from "@raft2kube/observe/log.ts";
+import { recurring } from "@raft2kube/observe/recurring.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
 import type { FairTurns } from "@raft2kube/std/turns.ts";
@@ -28,6 +29,8 @@ type CachedToken = IssuedToken & { refresh_ms: number };
 export class ServiceAccountTokens {
   readonly #client: KubeClient;
   readonly #clock: Clock;
+  /** Logs a token that is used although it is due. */
+  readonly #kept: (fields: LogFields) => void;
   readonly #turns: FairTurns;
   readonly #tokens = new Map<string, CachedToken>();
   /** Requests under way: one that the API server does not answer outlasts those who wait. */
@@ -37,6 +40,7 @@ export class ServiceAccountTokens {
   constructor(client: KubeClient, clock: Clock, turns: FairTurns) {
     this.#client = client;
     this.#clock = clock;
+    this.#kept = recurring(log, "a token cannot be replaced, the last one is used", clock);
     this.#turns = turns;
   }
 
@@ -52,8 +56,7 @@ export class ServiceAccountTokens {
     this.#issuing.set(key, issuing);
     if (!cached || cached.expires_ms <= now_ms + OBJECT_WAIT_MS) return issuing;
     const orCached = issuing.catch((thrown: unknown) => {
-      const about = { pod: fullNameOf(pod), account, error: messageOf(thrown) };
-      log.warn("a token cannot be replaced, the last one is used", about);
+      this.#kept({ pod: fullNameOf(pod), account, error: messageOf(thrown) });
       return cached;
     });
     return resultWithin(this.#clock, orCached, OBJECT_WAIT_MS, () => cached);
