@@ -18,7 +18,7 @@ export const STATEFUL_CLAIMS_BURST = 10_000;
  * Changes of objects in one namespace that are compared with its selectors; after more at a time,
  * all that have a selector are looked at.
  */
-export const CHANGES_COMPARED_MAX = 100;
+export const CHANGES_COMPARED_MAX = 1_000;
 
 /** How often a scale is written again after a conflict (client-go's). */
 export const SCALE_ATTEMPTS_MAX = 5;
