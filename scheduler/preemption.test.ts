@@ -274,12 +274,13 @@ test("pods of one priority are nominated to a node each", () => {
 
 test("a nominated pod counts for anti-affinity, and no longer than for its node", () => {
   const labels = { app: "web" };
-  const term = { topologyKey: "kubernetes.io/hostname", labelSelector: { matchLabels: labels } };
+  const term = { topologyKey: "zone", labelSelector: { matchLabels: labels } };
   const affinity = { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } };
   const nominator = new Nominator();
   nominator.add(podInfo(pod("first", { labels })), "n");
   const decide = (...names: string[]) => {
-    const view = snapshot(names.map((name) => [node(name), []]));
+    const zone = { labels: { zone: "z" } };
+    const view = snapshot(names.map((name) => [node(name, zone), []]));
     const info = podInfo(pod("second", { labels, affinity }));
     const random = seededRandom(1);
     const decision = schedulePod({ info, snapshot: view, framework, nominator, random });

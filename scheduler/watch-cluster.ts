@@ -61,7 +61,7 @@ function watchPods({ pods, cache, queue, nominator, isOurs }: WatchOptions): voi
   /** Takes up the nominations of the scheduler before this one. */
   const nominated = (pod: Pod) => {
     const node = pod.status?.nominatedNodeName;
-    if (node && !cache.isAssumed(pod)) nominator.add(podInfo(pod), node);
+    if (node) nominator.add(podInfo(pod), node);
   };
   pods.handle({
     added(pod) {

@@ -70,7 +70,18 @@ test("a sidecar gets SIGTERM before SIGKILL when the others have used up the gra
   expect(notes.at(-1)).toBe("stop second 2");
 });
 
-test("a sidecar waits for regular containers alone", async () => {
+test("a sidecar waits for the sidecars after it, and no longer than the grace period", async () => {
+  const { ports, clock, notes } = portsOf((note) => note === "stop second 10");
+  void stopPod(ports, pod, observedOf("first", "second", "main"), { grace_s: 10 });
+  await settled();
+  expect(notes).toContain("stop second 10");
+  expect(notes).not.toContain("stop first 10");
+  clock.advance(10_000);
+  await settled();
+  expect(notes.at(-1)).toBe("stop first 2");
+});
+
+test("a sidecar does not wait for ephemeral containers", async () => {
   const { ports, notes } = portsOf((note) => note === "stop shell 10");
   void stopPod(ports, pod, observedOf("second", "shell"), { grace_s: 10 });
   await settled();
