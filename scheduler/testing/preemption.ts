@@ -32,12 +32,12 @@ export function failedCycle(
   return { decision, input };
 }
 
-/** What preemption finds after a failed cycle. */
+/** Looks for the pods to preempt after a failed cycle. */
 export function preemptionAfter({ input }: FailedCycle): Preemption {
   return resultOf(findCandidate(input));
 }
 
-/** The names of the pods that are to be deleted. */
+/** Returns the names of the pods to delete. */
 export function victimsOf({ candidate }: Preemption): string[] | undefined {
   return candidate?.victims.map(({ pod }) => pod.metadata.name ?? "");
 }
