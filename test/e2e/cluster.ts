@@ -10,6 +10,9 @@ const clock = machineClock();
 /** Pause between two calls of kubectl or r2k: each takes a tenth of a second of a processor. */
 export const ASK_MS = 500;
 
+/** Events that a failed wait shows. */
+const WARNINGS_SHOWN_MAX = 20;
+
 /** A kubectl ends before it has to collect garbage, which takes an eighth of its time. */
 const KUBECTL = { GOGC: "off", GOMEMLIMIT: "256MiB" };
 
@@ -167,8 +170,19 @@ export class TestCluster {
         { clock, timeout_ms, interval_ms: ASK_MS },
       ).then((found) => found.answer);
     } catch (thrown) {
-      throw new Error(`${String(thrown)}; the last answer was:\n${last}`, { cause: thrown });
+      const text = `${String(thrown)}; the last answer was:\n${last}\n${await this.#situation()}`;
+      throw new Error(text, { cause: thrown });
     }
+  }
+
+  /** Pods, claims and the last warnings of the namespace: why a wait was in vain. */
+  async #situation(): Promise<string> {
+    const limit = "--request-timeout=10s";
+    const warnings = ["--field-selector=type=Warning", "--sort-by=.metadata.creationTimestamp"];
+    const pods = await this.kubectl(["get", "pods,pvc", "-o", "wide", limit]);
+    const events = await this.kubectl(["get", "events", ...warnings, limit]);
+    const last = events.stdout.trim().split("\n").slice(-WARNINGS_SHOWN_MAX);
+    return [pods.stdout + pods.stderr, ...last, events.stderr].join("\n");
   }
 
   /** Returns curl's output for a URL, run on the host. */
