@@ -1,19 +1,21 @@
 import { isNotFound, KubeError } from "@raft2kube/client-kube/errors.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { type KubeObject, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import {
   adoptionPatch,
-  controllerOf,
   controllerReference,
   planClaim,
   releasePatch,
 } from "@raft2kube/client-kube/object/owner.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { filterInSlices } from "@raft2kube/std/slices.ts";
+import { controlledBy, orphansIn } from "./indexes.ts";
 
 export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
   controller: C;
   type: { apiVersion: string; kind: string };
-  objects: readonly T[];
+  /** All objects of the dependents' kind, with `CONTROLLER_INDEX`. */
+  store: Pick<ReadStore<T>, "by">;
   matches(object: T): boolean;
   /** The controller as the server has it now. */
   fresh(): Promise<C>;
@@ -30,9 +32,9 @@ export interface ClaimOptions<C extends KubeObject, T extends KubeObject> {
 export async function claim<C extends KubeObject, T extends KubeObject>(
   options: ClaimOptions<C, T>,
 ): Promise<T[]> {
-  const { controller, type, objects, matches, dependents, finalizer } = options;
-  const { uid } = controller.metadata;
-  const near = objects.filter((object) => (controllerOf(object)?.uid ?? uid) === uid);
+  const { controller, type, store, matches, dependents, finalizer } = options;
+  const { namespace, uid } = controller.metadata;
+  const near = [...controlledBy(store, controller), ...orphansIn(store, namespace)];
   const matching = new Set(await filterInSlices(near, matches));
   const plan = planClaim(controller, near, (object) => matching.has(object));
   for (const object of plan.release) {

@@ -4,7 +4,7 @@ import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { CRON_JOBS, JOBS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { byController, CONTROLLER_INDEX, controlledBy } from "../indexes.ts";
 import { finishedCondition } from "../job-state.ts";
 import { CRON_LOOK_MS, UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
@@ -20,7 +20,7 @@ export function startCronJobs(context: ControllerContext): Running {
   const { clock, informers, metrics } = context;
   const cronJobs = informers.of<CronJob>(CRON_JOBS);
   const jobs = informers.of<Job>(JOBS);
-  jobs.index(NAMESPACE_INDEX, byNamespace);
+  jobs.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const control: CronControl = {
@@ -37,9 +37,7 @@ export function startCronJobs(context: ControllerContext): Running {
     const known = cronJobs.store.get(key);
     if (!known) return tracker.forget(key);
     if (!tracker.isSeen(key, cronJobs.store)) return { again_ms: UNSEEN_MS };
-    const own = jobs.store
-      .by(NAMESPACE_INDEX, known.metadata.namespace ?? "")
-      .filter((job) => controllerOf(job)?.uid === known.metadata.uid);
+    const own = controlledBy(jobs.store, known);
     const cronJob = await upToDate(control, known, own);
     const missing = await missingJobs(control, cronJob, own);
     const plan = planCronJob(cronJob, { jobs: own, missing, localZone }, clock.now());

@@ -19,7 +19,7 @@ import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
 import { POD_REVISION, planRevision, type RevisionPlan } from "../history/plan.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { byController, byNamespace, CONTROLLER_INDEX, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import type { PodControl } from "../pod-control.ts";
@@ -47,7 +47,8 @@ export function startDaemonSets(context: ControllerContext): Running {
     revisions: context.informers.of<ControllerRevision>(CONTROLLER_REVISIONS),
   };
   const { sets, pods, nodes, revisions } = reads;
-  for (const each of [sets, pods, revisions]) each.index(NAMESPACE_INDEX, byNamespace);
+  sets.index(NAMESPACE_INDEX, byNamespace);
+  for (const each of [pods, revisions]) each.index(CONTROLLER_INDEX, byController);
   const recorder = context.recorder(ACCOUNT, COMPONENT);
   const reconciler = new DaemonReconciler(context, reads, {
     pods: context.client(ACCOUNT).resource<Pod>(PODS),
@@ -177,7 +178,7 @@ class DaemonReconciler {
     return claim({
       controller: set,
       type: DAEMON_SET_TYPE,
-      objects: dependents.store.by(NAMESPACE_INDEX, set.metadata.namespace ?? ""),
+      store: dependents.store,
       matches: ({ metadata }) => matchesSelector(set.spec.selector, metadata.labels),
       fresh: () => this.#writer.get(nameOf(set)),
       dependents: client as unknown as ResourceClient<D>,

@@ -8,7 +8,13 @@ import { DEPLOYMENTS, PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/res
 import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import {
+  byController,
+  byNamespace,
+  CONTROLLER_INDEX,
+  controlledBy,
+  NAMESPACE_INDEX,
+} from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { Selecting } from "../selecting.ts";
 import { applyDeployment, type DeploymentControl } from "./apply.ts";
@@ -22,7 +28,8 @@ export function startDeployments(context: ControllerContext): Running {
   const deployments = context.informers.of<Deployment>(DEPLOYMENTS);
   const sets = context.informers.of<ReplicaSet>(REPLICA_SETS);
   const pods = context.informers.of<Pod>(PODS);
-  for (const informer of [deployments, sets, pods]) informer.index(NAMESPACE_INDEX, byNamespace);
+  deployments.index(NAMESPACE_INDEX, byNamespace);
+  for (const informer of [sets, pods]) informer.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const control: DeploymentControl = {
@@ -30,6 +37,9 @@ export function startDeployments(context: ControllerContext): Running {
     replicaSets: client.resource<ReplicaSet>(REPLICA_SETS),
     recorder,
   };
+
+  const podsOf = (own: readonly ReplicaSet[]) =>
+    own.flatMap((set) => controlledBy(pods.store, set));
 
   const reconcile = async (key: string) => {
     const deployment = deployments.store.get(key);
@@ -39,11 +49,10 @@ export function startDeployments(context: ControllerContext): Running {
       recorder.record(deployment, "Warning", "SelectingAll", message);
       return;
     }
-    const namespace = deployment.metadata.namespace ?? "";
     const own = await claim({
       controller: deployment,
       type: DEPLOYMENT_TYPE,
-      objects: sets.store.by(NAMESPACE_INDEX, namespace),
+      store: sets.store,
       matches: (set) => matchesSelector(deployment.spec.selector, set.metadata.labels),
       fresh: () => control.deployments.get(nameOf(deployment)),
       dependents: control.replicaSets,
@@ -51,7 +60,7 @@ export function startDeployments(context: ControllerContext): Running {
     const now_ms = context.clock.now();
     const plan = deployment.metadata.deletionTimestamp
       ? planStatusOnly(deployment, own, now_ms)
-      : planDeployment(deployment, own, pods.store.by(NAMESPACE_INDEX, namespace), now_ms);
+      : planDeployment(deployment, own, podsOf(own), now_ms);
     await applyDeployment(control, deployment, plan, now_ms);
     return plan.again_ms === undefined ? undefined : { again_ms: plan.again_ms };
   };

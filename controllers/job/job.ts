@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Job, JobCondition, JobStatus } from "@raft2kube/api/gen/batch/v1.ts";
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { matchesSelector } from "@raft2kube/api/selector.ts";
+import type { ReadStore } from "@raft2kube/client-kube/informer/store.ts";
 import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
@@ -9,7 +10,7 @@ import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { byController, byNamespace, CONTROLLER_INDEX, NAMESPACE_INDEX } from "../indexes.ts";
 import { finishedCondition } from "../job-state.ts";
 import { JOB_LOOK_MS, UNSEEN_MS } from "../limits.ts";
 import { closeAll, startLoop } from "../loop.ts";
@@ -33,7 +34,8 @@ const ACCOUNT = "job-controller";
 export function startJobs(context: ControllerContext): Running {
   const jobs = context.informers.of<Job>(JOBS);
   const pods = context.informers.of<Pod>(PODS);
-  for (const informer of [jobs, pods]) informer.index(NAMESPACE_INDEX, byNamespace);
+  jobs.index(NAMESPACE_INDEX, byNamespace);
+  pods.index(CONTROLLER_INDEX, byController);
   const client = context.client(ACCOUNT);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const expectations = new Expectations(context.clock);
@@ -60,8 +62,7 @@ export function startJobs(context: ControllerContext): Running {
     const trusted = expectations.satisfied(key);
     const known = memory.get(key) ?? { backoff: NO_FAILURES, released: new Set() };
     memory.set(key, known);
-    const near = pods.store.by(NAMESPACE_INDEX, job.metadata.namespace ?? "");
-    const own = await ownPods(control, job, near);
+    const own = await ownPods(control, job, pods.store);
     const step = new JobStep(control, job, known, context.clock.now());
     const begun_ms = context.clock.monotonic();
     const synced = (result: "success" | "error") =>
@@ -97,12 +98,12 @@ interface Memory {
 }
 
 /** Lists the job's pods, adopted if need be: an adopted pod is tracked from then on. */
-async function ownPods(control: JobControl, job: Job, near: readonly Pod[]): Promise<Pod[]> {
+async function ownPods(control: JobControl, job: Job, store: ReadStore<Pod>): Promise<Pod[]> {
   const { uid } = job.metadata;
   const own = await claim({
     controller: job,
     type: JOB_TYPE,
-    objects: near,
+    store,
     matches: (pod) => matchesSelector(job.spec.selector, pod.metadata.labels),
     fresh: () => control.jobs.get(nameOf(job)),
     dependents: control.pods,

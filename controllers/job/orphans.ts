@@ -5,7 +5,7 @@ import { keyOf, nameOfKey } from "@raft2kube/client-kube/object/object.ts";
 import { controllerOf } from "@raft2kube/client-kube/object/owner.ts";
 import { JOBS, PODS } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { byController, CONTROLLER_INDEX, controlledBy } from "../indexes.ts";
 import { finishedCondition } from "../job-state.ts";
 import { startLoop } from "../loop.ts";
 import { type JobControl, stopTracking } from "./apply.ts";
@@ -19,7 +19,7 @@ import { isManagedHere, jobKeyOf } from "./watch.ts";
 export function startOrphans(context: ControllerContext, control: JobControl): Running {
   const jobs = context.informers.of<Job>(JOBS);
   const pods = context.informers.of<Pod>(PODS);
-  pods.index(NAMESPACE_INDEX, byNamespace);
+  pods.index(CONTROLLER_INDEX, byController);
 
   const reconcile = async (key: string) => {
     const pod = pods.store.get(key);
@@ -40,11 +40,7 @@ export function startOrphans(context: ControllerContext, control: JobControl): R
     if (job && job.metadata.uid === controllerOf(pod)?.uid && !finishedCondition(job)) return;
     loop.queue.add(keyOf(pod));
   };
-  const lookAtPods = ({ metadata }: Job) => {
-    for (const pod of pods.store.by(NAMESPACE_INDEX, metadata.namespace ?? "")) {
-      if (controllerOf(pod)?.uid === metadata.uid) lookAt(pod);
-    }
-  };
+  const lookAtPods = (job: Job) => controlledBy(pods.store, job).forEach(lookAt);
   pods.handle({ added: lookAt, updated: lookAt });
   jobs.handle({
     updated: (job) => {

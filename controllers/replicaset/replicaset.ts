@@ -11,7 +11,13 @@ import { PODS, REPLICA_SETS } from "@raft2kube/client-kube/rest/resources.ts";
 import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { Expectations } from "../expectations.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import {
+  byController,
+  byNamespace,
+  CONTROLLER_INDEX,
+  controlledBy,
+  NAMESPACE_INDEX,
+} from "../indexes.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { type OwnerType, type PodControl, podFromTemplate } from "../pod-control.ts";
 import { statusChanged } from "../status-change.ts";
@@ -51,7 +57,7 @@ export function startReplicas<T extends KubeObject>(
   const { account, type, asReplicaSet } = kind;
   const sets = context.informers.of<T>(kind.resource);
   const pods = context.informers.of<Pod>(PODS);
-  pods.index(NAMESPACE_INDEX, byNamespace);
+  for (const informer of [sets, pods]) informer.index(CONTROLLER_INDEX, byController);
   sets.index(NAMESPACE_INDEX, byNamespace);
   const client = context.client(account);
   const recorder = context.recorder(account, account);
@@ -64,14 +70,14 @@ export function startReplicas<T extends KubeObject>(
     if (!object) return expectations.forget(key);
     const replicaSet = asReplicaSet(object);
     const trusted = expectations.satisfied(key);
-    const { namespace = "", uid } = replicaSet.metadata;
     const own = await claim({
       controller: object,
       type,
-      objects: pods.store
-        .by(NAMESPACE_INDEX, namespace)
-        .filter((pod) => isPodActive(pod) || controllerOf(pod)?.uid === uid),
-      matches: (pod) => matchesSelector(replicaSet.spec.selector, pod.metadata.labels),
+      store: pods.store,
+      // An orphan that has ended is left alone.
+      matches: (pod) =>
+        (isPodActive(pod) || controllerOf(pod) !== undefined) &&
+        matchesSelector(replicaSet.spec.selector, pod.metadata.labels),
       fresh: () => writer.get(nameOf(object)),
       dependents: control.pods,
     });
@@ -126,12 +132,8 @@ function countAges(
 
 /** The pods of all sets of the same owner: a rollout's old and new ones share nodes. */
 function related<T extends KubeObject>(sets: Informer<T>, pods: Informer<Pod>, set: T): Pod[] {
-  const owner = controllerOf(set)?.uid;
-  const namespace = set.metadata.namespace ?? "";
-  const siblings = new Set([set.metadata.uid]);
-  for (const other of sets.store.by(NAMESPACE_INDEX, namespace)) {
-    if (owner && controllerOf(other)?.uid === owner) siblings.add(other.metadata.uid);
-  }
-  const all = pods.store.by(NAMESPACE_INDEX, namespace);
-  return all.filter((pod) => siblings.has(controllerOf(pod)?.uid));
+  const uid = controllerOf(set)?.uid;
+  const { namespace } = set.metadata;
+  const siblings = uid ? controlledBy(sets.store, { metadata: { namespace, uid } }) : [set];
+  return siblings.flatMap((each) => controlledBy(pods.store, each));
 }

@@ -17,7 +17,7 @@ import { claim } from "../claim.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { deleteRevisions, type HistoryControl, keepRevision } from "../history/apply.ts";
 import { dataHash, planRevision, type RevisionPlan } from "../history/plan.ts";
-import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
+import { byController, byNamespace, CONTROLLER_INDEX, NAMESPACE_INDEX } from "../indexes.ts";
 import { UNSEEN_MS } from "../limits.ts";
 import { closeAll, everyChange, startLoop } from "../loop.ts";
 import { statusChanged } from "../status-change.ts";
@@ -47,7 +47,8 @@ export function startStatefulSets(context: ControllerContext): Running {
     revisions: context.informers.of<ControllerRevision>(CONTROLLER_REVISIONS),
   };
   const { sets, pods, claims, revisions } = reads;
-  for (const each of [sets, pods, revisions]) each.index(NAMESPACE_INDEX, byNamespace);
+  sets.index(NAMESPACE_INDEX, byNamespace);
+  for (const each of [pods, revisions]) each.index(CONTROLLER_INDEX, byController);
   const recorder = context.recorder(ACCOUNT, ACCOUNT);
   const reconciler = new StatefulReconciler(context, reads, recorder);
   const loop = startLoop(context, {
@@ -189,7 +190,7 @@ class StatefulReconciler {
     return claim({
       controller: set,
       type: STATEFUL_SET_TYPE,
-      objects: store.by(NAMESPACE_INDEX, set.metadata.namespace ?? ""),
+      store,
       matches: (object) =>
         matchesSelector(set.spec.selector, object.metadata.labels) && isMember(object),
       fresh: () => this.#writer.get(nameOf(set)),

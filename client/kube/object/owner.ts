@@ -32,9 +32,9 @@ export interface ClaimPlan<T> {
 }
 
 /**
- * Sorts objects by upstream's rules of controller references: an object of another controller is
- * left alone; an own one that does not match is released, unless either is being deleted; an orphan
- * that matches is adopted, unless either is being deleted.
+ * Sorts a controller's objects and orphans by upstream's rules of controller references: an own one
+ * that does not match is released, unless either is being deleted; an orphan that matches is
+ * adopted, unless either is being deleted.
  */
 export function planClaim<T extends KubeObject>(
   controller: KubeObject,
@@ -44,9 +44,7 @@ export function planClaim<T extends KubeObject>(
   const plan: ClaimPlan<T> = { owned: [], adopt: [], release: [] };
   const leaving = Boolean(controller.metadata.deletionTimestamp);
   for (const object of objects) {
-    const owner = controllerOf(object);
-    if (owner) {
-      if (owner.uid !== controller.metadata.uid) continue;
+    if (controllerOf(object)) {
       if (matches(object)) plan.owned.push(object);
       else if (!leaving && !object.metadata.deletionTimestamp) plan.release.push(object);
       continue;
