@@ -40,6 +40,9 @@ export const DEFAULT_SPREAD = [
 export const SCHEDULER_QPS = 500;
 export const SCHEDULER_BURST = 1_000;
 
+/** Conditions of pods that fit nowhere which are written at once (upstream's parallelism). */
+export const CONDITION_WRITERS = 16;
+
 /** Preemption candidates that are compared. */
 export const PREEMPTION_NODES_MAX = 100;
 

@@ -16,7 +16,7 @@ import type { Framework } from "./framework/framework.ts";
 import type { AttemptResult, SchedulerMetrics } from "./metrics.ts";
 import { type PodInfo, podInfo } from "./node-info.ts";
 import type { Nominator } from "./nominator.ts";
-import { writeNotScheduled } from "./pod-condition.ts";
+import { PodConditions } from "./pod-condition.ts";
 import type { QueuedPod, SchedulingQueue } from "./queue.ts";
 
 export interface SchedulerOptions {
@@ -52,11 +52,13 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #end = new AbortController();
   readonly #background = new Set<Promise<void>>();
+  readonly #conditions: PodConditions;
   #nextStartNodeIndex = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#conditions = new PodConditions(options);
   }
 
   start(): void {
@@ -69,6 +71,7 @@ export class Scheduler {
     this.#options.queue.close();
     await this.#running;
     await Promise.all(this.#background);
+    await this.#conditions.close();
   }
 
   async #loop(): Promise<void> {
@@ -198,6 +201,7 @@ export class Scheduler {
       framework.runReservePlugins(state, info, host);
       await framework.runPermitPlugins(state, info, host, signal);
       await framework.runPreBindPlugins(state, info, host, signal);
+      await this.#conditions.withdraw(pod);
       await framework.runBindPlugins(state, info, host);
       const message = `Successfully assigned ${keyOf(pod)} to ${host.name}`;
       recorder.record(pod, "Normal", "Scheduled", message);
@@ -216,15 +220,8 @@ export class Scheduler {
 
   /** Records an event and writes the pod's condition. */
   #recordFailure(pod: Pod, reason: "Unschedulable" | "SchedulerError", message: string): void {
-    const { pods, recorder, clock } = this.#options;
-    recorder.record(pod, "Warning", "FailedScheduling", message);
-    const writing = writeNotScheduled(pods, pod, reason, message, clock.now());
-    this.#run(
-      writing.catch((thrown: unknown) => {
-        // The event has the same message; the next attempt writes the condition again.
-        log.debug("condition not written", { pod: keyOf(pod), error: messageOf(thrown) });
-      }),
-    );
+    this.#options.recorder.record(pod, "Warning", "FailedScheduling", message);
+    this.#conditions.notScheduled(pod, reason, message);
   }
 }
 
