@@ -40,7 +40,7 @@ export const DEFAULT_SPREAD = [
 export const SCHEDULER_QPS = 500;
 export const SCHEDULER_BURST = 1_000;
 
-/** Conditions of pods that fit nowhere which are written at once (upstream's parallelism). */
+/** Concurrent writes of the conditions of pods that fit nowhere (upstream's parallelism). */
 export const CONDITION_WRITERS = 16;
 
 /** Preemption candidates that are compared. */

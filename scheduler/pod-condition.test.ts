@@ -1,5 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { ManualClock } from "@raft2kube/std/clock.ts";
+import { nextTurn } from "@raft2kube/std/slices.ts";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { CONDITION_WRITERS } from "./limits.ts";
 import { PodConditions } from "./pod-condition.ts";
@@ -59,6 +60,7 @@ test("a binding waits for the write under way, and drops what was not written", 
   conditions.notScheduled(p, "Unschedulable", "second");
   const order: string[] = [];
   const withdrawn = conditions.withdraw(p).then(() => order.push("withdrawn"));
+  await nextTurn();
   order.push("answered");
   sent[0]!.answer();
   await withdrawn;

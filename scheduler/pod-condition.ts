@@ -22,13 +22,13 @@ interface NotScheduled {
 
 /**
  * Writes why pods have no node into their PodScheduled conditions: the newest reason of each,
- * CONDITION_WRITERS at once, namespaces in turn. Bindings share the client's bound on requests, and
- * would wait behind thousands of pods that fit nowhere.
+ * namespaces in turn, CONDITION_WRITERS of them concurrently. Bindings share the client's bound on
+ * requests, and would wait behind thousands of pods that fit nowhere.
  */
 export class PodConditions {
   readonly #options: PodConditionsOptions;
   readonly #queue: WorkQueue;
-  /** What is to be written, by the pods' keys. */
+  /** The newest reasons that are not written yet, by the keys of their pods. */
   readonly #due = new Map<string, NotScheduled>();
   readonly #writing = new Map<string, Promise<unknown>>();
   readonly #workers: Promise<void>;
