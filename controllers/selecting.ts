@@ -11,16 +11,21 @@ export interface SelectingOptions<C extends KubeObject, D extends KubeObject> {
   readonly owners: Pick<Informer<C>, "store">;
   selects(owner: C, object: D): boolean;
   /**
-   * Called with the key of each object that selects a changed one. Without the changed one if there
-   * were more than CHANGES_COMPARED_MAX: then all of the namespace are named.
+   * Called with the key of each object that selects a state of a changed one, or may do so: all of
+   * the namespace if more than CHANGES_COMPARED_MAX have changed, and one that cannot be compared.
    */
-  found(key: string, changed?: D): void;
-  /** Called with changed objects when they have been compared with all of their namespace. */
-  passed?(changed: readonly D[]): void;
+  found(key: string): void;
+  /** Called with each compared object, and the keys of those that select its current state. */
+  compared?(changed: D, keys: readonly string[]): void;
 }
 
-/** The states of an object that changed, the current one first. */
-type Change<D> = [D, ...D[]];
+/** A change of an object. */
+interface Change<D> {
+  /** The current state first. */
+  readonly states: readonly [D, ...D[]];
+  /** The keys of those that select the current state, if they are asked for. */
+  readonly keys: string[];
+}
 
 const log = logger("controllers");
 
@@ -39,14 +44,14 @@ export class Selecting<C extends KubeObject, D extends KubeObject> {
   }
 
   /** Takes a change of an object. */
-  changed(...states: Change<D>): void {
+  changed(...states: [D, ...D[]]): void {
     const namespace = states[0].metadata.namespace ?? "";
     const due = this.#due.get(namespace);
     if (due) {
-      if (due.length <= CHANGES_COMPARED_MAX) due.push(states);
+      if (due.length <= CHANGES_COMPARED_MAX) due.push({ states, keys: [] });
       return;
     }
-    this.#due.set(namespace, [states]);
+    this.#due.set(namespace, [{ states, keys: [] }]);
     void this.#compareAll(namespace).catch((thrown: unknown) => {
       this.#due.delete(namespace);
       log.warn("selectors are not compared", { namespace, error: messageOf(thrown) });
@@ -54,7 +59,7 @@ export class Selecting<C extends KubeObject, D extends KubeObject> {
   }
 
   async #compareAll(namespace: string): Promise<void> {
-    const { owners, found, passed } = this.#options;
+    const { owners, found, compared } = this.#options;
     const slices = new Slices();
     for (;;) {
       await slices.pause();
@@ -67,16 +72,24 @@ export class Selecting<C extends KubeObject, D extends KubeObject> {
         continue;
       }
       for (const owner of all) await this.#compare(owner, due, slices);
-      passed?.(due.map(([changed]) => changed));
+      if (compared) for (const { states, keys } of due) compared(states[0], keys);
     }
     this.#due.delete(namespace);
   }
 
   async #compare(owner: C, due: readonly Change<D>[], slices: Slices): Promise<void> {
-    const { selects, found } = this.#options;
-    for (const states of due) {
+    const { selects, found, compared } = this.#options;
+    const key = keyOf(owner);
+    for (const { states, keys } of due) {
       if (slices.due) await slices.pause();
-      if (states.some((each) => selects(owner, each))) found(keyOf(owner), states[0]);
+      try {
+        const at = states.findIndex((each) => selects(owner, each));
+        if (at >= 0) found(key);
+        if (at === 0 && compared) keys.push(key);
+      } catch (thrown) {
+        log.warn("a selector is not compared", { owner: key, error: messageOf(thrown) });
+        return found(key);
+      }
     }
   }
 }

@@ -86,23 +86,12 @@ export function watchPods(
   recorder: Pick<EventRecorder, "record">,
   look: (key: string) => void,
 ): void {
-  const budgetsOf = new Map<Pod, string[]>();
   const selecting = new Selecting<PodDisruptionBudget, Pod>({
     owners: budgets,
     selects: ({ spec }, { metadata }) => matchesSelector(spec.selector, metadata.labels),
-    found(key, pod) {
-      look(key);
-      if (!pod) return;
-      const keys = budgetsOf.get(pod);
-      if (keys) keys.push(key);
-      else budgetsOf.set(pod, [key]);
-    },
-    passed(changed) {
-      for (const pod of changed) {
-        const keys = budgetsOf.get(pod) ?? [];
-        if (keys.length > 1) warnOfSeveral(recorder, pod, keys);
-        budgetsOf.delete(pod);
-      }
+    found: look,
+    compared(pod, keys) {
+      if (keys.length > 1) warnOfSeveral(recorder, pod, keys);
     },
   });
   pods.handle({
