@@ -87,6 +87,16 @@ test("a nomination that was written by the scheduler before is taken up, until t
   expect(kept()).toEqual([]);
 });
 
+test("a pod that is nominated again keeps its last node alone", () => {
+  const { kept, nominator } = cluster();
+  const [p, q] = [podInfo(nominated("p")), podInfo(nominated("q"))];
+  for (const info of [p, q]) nominator.add(info, "n");
+  nominator.add(p, "other");
+  expect(kept()).toEqual(["q"]);
+  nominator.remove(p.pod);
+  expect(nominator.removeLower(pod("any", { priority: 1000 }), "other")).toEqual([]);
+});
+
 test("a pod without a candidate gives its nomination back, also in its status", async () => {
   const { show, kept, patches, scheduler } = cluster([NONE]);
   show(nominated("p"));

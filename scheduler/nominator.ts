@@ -9,14 +9,28 @@ import type { NodeInfo, PodInfo } from "./node-info.ts";
  * must not use the resources that the victims free.
  */
 export class Nominator {
-  readonly #byPod = new Map<string, { info: PodInfo; node: string }>();
+  /** The node of each pod, by the pod's uid. */
+  readonly #nodes = new Map<string, string>();
+  /** The pods of each node, by their uids. Invariant: no node without pods. */
+  readonly #pods = new Map<string, Map<string, PodInfo>>();
 
+  /** Nominates a pod to a node, and no longer to another. */
   add(info: PodInfo, node: string): void {
-    this.#byPod.set(info.pod.metadata.uid ?? "", { info, node });
+    const { uid = "" } = info.pod.metadata;
+    this.remove(info.pod);
+    this.#nodes.set(uid, node);
+    const pods = this.#pods.get(node);
+    if (pods) pods.set(uid, info);
+    else this.#pods.set(node, new Map([[uid, info]]));
   }
 
-  remove(pod: Pod): void {
-    this.#byPod.delete(pod.metadata.uid ?? "");
+  remove({ metadata: { uid = "" } }: Pod): void {
+    const node = this.#nodes.get(uid);
+    if (node === undefined) return;
+    this.#nodes.delete(uid);
+    const pods = this.#pods.get(node);
+    pods?.delete(uid);
+    if (pods?.size === 0) this.#pods.delete(node);
   }
 
   /** Removes and returns the pods of lower priority than `pod` that are nominated to the node. */
@@ -38,7 +52,7 @@ export class Nominator {
     node: NodeInfo,
   ): Rejection | undefined {
     const rejected = handle.runFilterPlugins(state, info, node);
-    if (rejected || this.#byPod.size === 0) return rejected;
+    if (rejected) return rejected;
     const { uid } = info.pod.metadata;
     const nominated = this.#nominatedTo(
       node.name,
@@ -56,9 +70,7 @@ export class Nominator {
   }
 
   #nominatedTo(node: string, holds: (pod: Pod) => boolean): PodInfo[] {
-    const nominations = [...this.#byPod.values()];
-    return nominations
-      .filter((nomination) => nomination.node === node && holds(nomination.info.pod))
-      .map(({ info }) => info);
+    const pods = this.#pods.get(node);
+    return pods ? [...pods.values()].filter(({ pod }) => holds(pod)) : [];
   }
 }
