@@ -1,6 +1,6 @@
 import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import { logger } from "@raft2kube/observe/log.ts";
-import type { Clock } from "@raft2kube/std/clock.ts";
+import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf, tolerate } from "@raft2kube/std/errors.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
 import { delay } from "@raft2kube/std/wait.ts";
@@ -8,7 +8,7 @@ import { isNotFound } from "./errors.ts";
 import type { ObjectName } from "./object/object.ts";
 import { microTimeText } from "./object/time.ts";
 import type { KubeClient } from "./rest/client.ts";
-import type { ResourceClient } from "./rest/resource-client.ts";
+import { ResourceClient } from "./rest/resource-client.ts";
 import { LEASES } from "./rest/resources.ts";
 
 export interface LeaderElectionOptions {
@@ -23,9 +23,11 @@ export interface LeaderElectionOptions {
   clock: Clock;
   random?: Random;
   /**
-   * Starts to lead. `signal` aborts when leadership is lost; the promise ends when all has stopped.
+   * Starts to lead, until `stop` aborts: at the election's end, or with `lost`, after which another
+   * may lead and nothing is to be written. The promise ends when all has stopped; what takes longer
+   * at the end than the lease is safe loses it.
    */
-  lead(signal: AbortSignal): Promise<void>;
+  lead(stop: AbortSignal, lost: AbortSignal): Promise<void>;
 }
 
 /** A candidate's action on a lease. */
@@ -52,7 +54,6 @@ export function planElection(
  */
 export class LeaderElection {
   readonly #options: Required<LeaderElectionOptions>;
-  readonly #leases: ResourceClient<Lease>;
   readonly #log;
   readonly #end = new AbortController();
   #seen: { revision: string | undefined; at_ms: number } = { revision: undefined, at_ms: 0 };
@@ -62,7 +63,6 @@ export class LeaderElection {
   constructor(options: LeaderElectionOptions) {
     const times = { duration_ms: 15_000, renewDeadline_ms: 10_000, retry_ms: 2_000 };
     this.#options = { ...times, random: systemRandom, ...options };
-    this.#leases = options.client.resource<Lease>(LEASES);
     this.#log = logger("leader-election");
   }
 
@@ -81,49 +81,50 @@ export class LeaderElection {
   }
 
   async #run(): Promise<void> {
-    const { clock, retry_ms, random, lead, identity, lease } = this.#options;
+    const { clock, retry_ms, renewDeadline_ms, random, lead, identity, lease } = this.#options;
     const end = this.#end.signal;
     while (!end.aborted) {
-      if (!(await this.#step())) {
+      const lost = new AbortController();
+      let deadline: Timer | undefined;
+      const attempt = async () => {
+        const begun_ms = clock.monotonic();
+        if (!(await this.#step(lost.signal))) return false;
+        deadline?.cancel();
+        const left_ms = begun_ms + renewDeadline_ms - clock.monotonic();
+        deadline = clock.after(left_ms, () => lost.abort());
+        return true;
+      };
+      if (!(await attempt())) {
         await delay(clock, retry_ms * (1 + random.next() * 0.2), end);
         continue;
       }
       this.#log.info("leading", { lease: lease.name, identity });
-      const lost = new AbortController();
-      const leading = lead(AbortSignal.any([lost.signal, end]));
-      await this.#renewUntilLost(end);
-      lost.abort();
+      const stop = AbortSignal.any([lost.signal, end]);
+      const leading = lead(stop, lost.signal);
+      while (!stop.aborted) {
+        await delay(clock, retry_ms, stop);
+        if (!stop.aborted) await attempt();
+      }
       await leading;
+      deadline?.cancel();
       if (end.aborted) await this.#release();
       this.#held = undefined;
       this.#log.info("no longer leading", { lease: lease.name, identity });
     }
   }
 
-  /** Renews until the deadline passed without success, another holds the lease, or the end. */
-  async #renewUntilLost(end: AbortSignal): Promise<void> {
-    const { clock, retry_ms, renewDeadline_ms } = this.#options;
-    let renewed_ms = clock.monotonic();
-    while (clock.monotonic() - renewed_ms < renewDeadline_ms) {
-      await delay(clock, retry_ms, end);
-      if (end.aborted) return;
-      const begun_ms = clock.monotonic();
-      if (await this.#step()) renewed_ms = begun_ms;
-    }
-  }
-
   /** One attempt to get or keep the lease; whether it is held now. A failure is only "not now". */
-  async #step(): Promise<boolean> {
+  async #step(lost: AbortSignal): Promise<boolean> {
     const { clock, identity, lease: name } = this.#options;
+    const leases = this.#leases(lost);
     try {
-      const lease = await this.#read(name);
+      const lease = await tolerate(leases.get(name), isNotFound);
       const revision = lease?.metadata.resourceVersion;
       if (revision !== this.#seen.revision) this.#seen = { revision, at_ms: clock.monotonic() };
       const step = planElection(lease, identity, clock.monotonic() - this.#seen.at_ms);
       if (step === "wait") return false;
       const wanted = this.#wanted(step, lease);
-      const written =
-        step === "create" ? await this.#leases.create(wanted) : await this.#leases.update(wanted);
+      const written = await (step === "create" ? leases.create(wanted) : leases.update(wanted));
       this.#held = written;
       const at_ms = clock.monotonic();
       this.#seen = { revision: written.metadata.resourceVersion, at_ms };
@@ -134,8 +135,18 @@ export class LeaderElection {
     }
   }
 
-  async #read(name: ObjectName): Promise<Lease | undefined> {
-    return tolerate(this.#leases.get(name), isNotFound);
+  /** Leases by requests that end with `signal`, and of which two fit into the deadline. */
+  #leases(signal?: AbortSignal): ResourceClient<Lease> {
+    const { client, renewDeadline_ms } = this.#options;
+    const bounds = { signal, timeout_ms: renewDeadline_ms / 2 };
+    return new ResourceClient<Lease>(
+      {
+        request: (request) => client.request({ ...request, ...bounds }),
+        send: (request) => client.send({ ...request, ...bounds }),
+        open: (request) => client.open({ ...request, ...bounds }),
+      },
+      LEASES,
+    );
   }
 
   #wanted(step: ElectionStep, lease: Lease | undefined): Lease {
@@ -164,7 +175,7 @@ export class LeaderElection {
     if (!held) return;
     const spec = { ...held.spec, holderIdentity: "", leaseDurationSeconds: 1 };
     try {
-      await this.#leases.update({ ...held, spec });
+      await this.#leases().update({ ...held, spec });
     } catch (thrown) {
       this.#log.debug("lease not released", { error: messageOf(thrown) });
     }
