@@ -1,8 +1,11 @@
 import { expect, it } from "vitest";
 import { fileApiserver } from "../../testing/apiserver/file-apiserver.ts";
+import { grant } from "../testing/grant.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
-const { ask } = fileApiserver();
+// Users have one seat.
+const server = fileApiserver({ inFlightMax: { reading: 2, writing: 1, lasting: 2 } });
+const { ask } = server;
 
 /** The number of lists of ConfigMaps that were read from the store. */
 async function storeLists(): Promise<number> {
@@ -25,4 +28,19 @@ it("the deletion of a collection lists the cache, with which it shares its memor
   expect(await remove("")).toEqual(["a", "b"]);
   expect(await storeLists()).toBe(before);
   expect(JSON.parse((await ask(MAPS)).body)).toMatchObject({ items: [] });
+});
+
+it("others are answered while a user's deletion of a collection has all seats", async () => {
+  const path = "/api/v1/namespaces/default/secrets";
+  const rules = [{ verbs: ["*"], apiGroups: [""], resources: ["secrets"] }];
+  const greedy = await grant(server, "greedy", "default", rules);
+  const modest = await grant(server, "modest", "default", rules);
+  const names = Array.from({ length: 100 }, (_, n) => `s${n}`);
+  for (const name of names) await ask(path, { method: "POST", body: { metadata: { name } } });
+  const answered: string[] = [];
+  const all = ask(path, { ...greedy, method: "DELETE" }).then(() => answered.push("deleted"));
+  await expect.poll(async () => (await ask(`${path}/s0`)).status, { interval: 1 }).toBe(404);
+  await ask(`${path}?limit=1`, modest).then(({ status }) => answered.push(`${status}`));
+  await all;
+  expect(answered).toEqual(["200", "deleted"]);
 });

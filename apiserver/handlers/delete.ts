@@ -91,6 +91,7 @@ export const serveDeleteCollection: Serve = async (server, resource, context) =>
   for (const { namespace: place, name } of entries) {
     // After a timeout or disconnect of the client the rest must not be deleted later.
     if (context.signal.aborted) throw timeout("the deletion of the collection was given up");
+    await context.giveWay?.();
     try {
       await deleteObject(server, resource, place, name, request, options);
     } catch (thrown) {

@@ -221,8 +221,9 @@ export function impersonation(
  */
 export function priorityAndFairness(control: FlowControl): Filter {
   return async ({ context, longRunning }, next) => {
-    const { worked, ended } = await control.enter(context, longRunning);
+    const { worked, ended, giveWay } = await control.enter(context, longRunning);
     context.answered = worked;
+    context.giveWay = giveWay;
     try {
       await next();
     } finally {

@@ -153,6 +153,42 @@ describe("requests", () => {
     expect(current.readOnly.value).toBe(level.queueSet.seatsInUse);
   });
 
+  it("that do the work of many give their seats to those that wait, and wait again", async () => {
+    const { enter, fill } = controlOf(600);
+    const long = await enter(read("greedy"));
+    const { queueSet } = await fill("other");
+    const seats = queueSet.seatsInUse;
+    await long.giveWay();
+    expect(queueSet.seatsInUse).toBe(seats);
+    let modest: Held | undefined;
+    void enter(read("modest")).then((held) => {
+      modest = held;
+    });
+    await settled();
+    const again = long.giveWay();
+    await settled();
+    expect([modest !== undefined, queueSet.waiting, queueSet.seatsInUse]).toEqual([true, 1, seats]);
+    modest?.ended();
+    await again;
+    expect([queueSet.waiting, queueSet.seatsInUse]).toEqual([0, seats]);
+    long.ended();
+    await long.giveWay();
+    expect(queueSet.seatsInUse).toBe(seats - 1);
+  });
+
+  it("that end while they wait again hold no seat", async () => {
+    const { enter, fill } = controlOf(600);
+    const long = await enter(read("greedy"));
+    const { queueSet } = await fill("other");
+    const seats = queueSet.seatsInUse;
+    const others = [enter(read("modest"))];
+    const again = long.giveWay();
+    long.ended();
+    for (const each of await Promise.all(others)) each.ended();
+    await again;
+    expect([queueSet.waiting, queueSet.seatsInUse]).toEqual([0, seats - 1]);
+  });
+
   it("of the accounts of a namespace are one flow, however many there are", async () => {
     const { fairness } = controlOf(60);
     const groups = ["system:serviceaccounts", "system:serviceaccounts:team"];

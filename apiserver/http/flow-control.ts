@@ -3,6 +3,7 @@ import { tooMany } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { Fairness, Flow } from "@raft2kube/fairness/fairness.ts";
 import { WAIT_PART } from "@raft2kube/fairness/limits.ts";
 import type { Ticket } from "@raft2kube/fairness/queue.ts";
+import { ONE_SEAT } from "@raft2kube/fairness/work.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { Shares } from "@raft2kube/std/shares.ts";
 import { NODES_GROUP } from "../authn/identities.ts";
@@ -13,7 +14,7 @@ import type { FlowControlMetrics } from "../metrics/flow-control.ts";
 import type { RequestKind } from "../metrics/flow-utilization.ts";
 import type { RequestContext } from "../request/context.ts";
 import type { Resources } from "../resource/resources.ts";
-import { workOf } from "./work.ts";
+import { type Estimate, workOf } from "./work.ts";
 
 const READING: ReadonlySet<string> = new Set(["get", "list", "watch"]);
 
@@ -33,7 +34,14 @@ export interface Held {
   readonly worked: () => void;
   /** The request is over. */
   readonly ended: () => void;
+  /**
+   * Gives the seats to others that wait, and waits for one seat again. Throws 429 as at the
+   * request's start.
+   */
+  readonly giveWay: () => Promise<void>;
 }
+
+const NOTHING_HELD = { worked: () => undefined, giveWay: () => Promise.resolve() };
 
 /**
  * Admits requests to the levels of priority and fairness, where they wait for seats (upstream:
@@ -54,10 +62,10 @@ export class FlowControl {
   async enter(context: RequestContext, longRunning: boolean): Promise<Held> {
     const leave = longRunning ? this.admitLongRunning(context) : () => undefined;
     const hasSeats = !longRunning || context.info.verb === "watch";
-    if (!hasSeats) return { worked: () => undefined, ended: leave };
+    if (!hasSeats) return { ...NOTHING_HELD, ended: leave };
     try {
-      const worked = await this.#seat(context);
-      return { worked, ended: () => [worked, leave].forEach((each) => each()) };
+      const { worked, giveWay } = await this.#seat(context);
+      return { worked, giveWay, ended: () => [worked, leave].forEach((each) => each()) };
     } catch (thrown) {
       leave();
       throw thrown;
@@ -71,8 +79,8 @@ export class FlowControl {
     return this.#lasting.take(owner);
   }
 
-  async #seat(context: RequestContext): Promise<() => void> {
-    const { fairness, answers, clock, metrics } = this.#parts;
+  async #seat(context: RequestContext): Promise<Omit<Held, "ended">> {
+    const { fairness, resources, answers } = this.#parts;
     const { info, user } = context;
     const owner = ownerOf(context);
     // All parts of a node are its flow, and have their place among nodes.
@@ -82,7 +90,32 @@ export class FlowControl {
     const kind = READING.has(info.verb) ? "readOnly" : "mutating";
     // An answer that would be refused is not read from the store.
     if (kind === "readOnly" && info.resourceRequest && answers.isFull(owner)) throw tooMany();
-    const ticket = await this.#wait(context, flow, kind);
+    let isOver = false;
+    const first = workOf(context, resources, flow.level.listSeats_max);
+    let giveBack = await this.#take(context, flow, kind, first);
+    return {
+      worked: () => {
+        isOver = true;
+        giveBack();
+      },
+      giveWay: async () => {
+        if (isOver || flow.level.queueSet.waiting === 0) return;
+        giveBack();
+        giveBack = await this.#take(context, flow, kind, { work: ONE_SEAT });
+        if (isOver) giveBack();
+      },
+    };
+  }
+
+  /** Waits for seats; returns how to give them back, which may be called several times. */
+  async #take(
+    context: RequestContext,
+    flow: Flow,
+    kind: RequestKind,
+    estimate: Estimate,
+  ): Promise<() => void> {
+    const { clock, metrics } = this.#parts;
+    const ticket = await this.#wait(context, flow, kind, estimate);
     metrics.executing(kind, 1);
     let isHeld = true;
     return () => {
@@ -90,18 +123,22 @@ export class FlowControl {
       isHeld = false;
       metrics.executing(kind, -1);
       const now_ms = clock.monotonic();
-      metrics.worked(flow, info.verb === "watch", (now_ms - ticket.started_ms) / 1_000);
+      metrics.worked(flow, context.info.verb === "watch", (now_ms - ticket.started_ms) / 1_000);
       const { queueSet } = flow.level;
       const extra_ms = queueSet.finish(ticket, now_ms);
       if (extra_ms > 0) clock.after(extra_ms, () => queueSet.release(ticket, clock.monotonic()));
     };
   }
 
-  async #wait(context: RequestContext, flow: Flow, kind: RequestKind): Promise<Ticket> {
-    const { clock, metrics, resources } = this.#parts;
+  async #wait(
+    context: RequestContext,
+    flow: Flow,
+    kind: RequestKind,
+    { work, watchers }: Estimate,
+  ): Promise<Ticket> {
+    const { clock, metrics } = this.#parts;
     const { schema, level, distinguisher } = flow;
     const { promise, resolve: dispatched } = Promise.withResolvers<void>();
-    const { work, watchers } = workOf(context, resources, level.listSeats_max);
     const now_ms = clock.monotonic();
     const arrival = { schema: schema.name, distinguisher, work, dispatched, subject: context };
     const ticket = level.queueSet.start(arrival, now_ms);

@@ -71,6 +71,11 @@ export interface RequestContext {
   after?: Clock["after"];
   /** Called when the answer is known and remains to be sent, or the watch has started. */
   answered?: () => void;
+  /**
+   * Called by a request that does the work of many, between two of its objects: it waits while
+   * others that came before have its seats. Throws 429 as at the request's start.
+   */
+  giveWay?: () => Promise<void>;
   /** Called with the bytes of an answer that is sent in one piece. */
   sent?: (bytes: number) => void;
   /** The request's record for the audit log, if there is one. */
