@@ -5,6 +5,7 @@ import { systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
 import { Command } from "commander";
 import { buildOf } from "../apply/program-image.ts";
+import { commandWith, type FlagsOf, type FlagTable, trueUnlessFalse } from "../flags.ts";
 import { awaited, machineClient } from "../machine/context.ts";
 import { MANIFESTS_DIR, manifestPath, UPGRADE_BACKUP_DIR } from "../machine/layout.ts";
 import { checkPatches } from "../machine/patches.ts";
@@ -16,7 +17,16 @@ import { CommandError, table } from "../terminal.ts";
 import { API_LEVEL } from "../version.ts";
 import { machineContext } from "./machine-context.ts";
 
-type Flags = { readonly patches?: string };
+const FLAGS = {
+  "--patches <dir>": "the folder of patches that this machine was made with",
+} as const satisfies FlagTable;
+const CHANGING_FLAGS = {
+  ...FLAGS,
+  "--certificate-renewal [boolean]": trueUnlessFalse(
+    "renew the certificates of each static pod that is upgraded, and the administrator's",
+  ),
+} as const satisfies FlagTable;
+type Flags = FlagsOf<typeof FLAGS> & Partial<FlagsOf<typeof CHANGING_FLAGS>>;
 
 const API_TIMEOUT_MS = 60_000;
 
@@ -31,15 +41,18 @@ const STEPS = [
 export function command(): Command {
   const upgrade = new Command("upgrade").description("Take a cluster of machines to this release.");
   for (const { name, text, run } of STEPS) {
-    const step = upgrade.command(name).description(text);
+    const flags = run === apply || run === node ? CHANGING_FLAGS : FLAGS;
+    const step = commandWith(name, text, flags, async () => {
+      await run(await assemble(step.opts(), run === node), step.args[0]);
+    });
     if (run === apply) step.argument("[version]", "this release's version, to be sure of it");
-    step.option("--patches <dir>", "the folder of patches that this machine was made with");
-    step.action(async () => run(await assemble(step.opts(), run === node), step.args[0]));
+    upgrade.addCommand(step);
   }
   return upgrade;
 }
 
-async function assemble({ patches: directory }: Flags, mayBeWorker: boolean): Promise<Upgrade> {
+async function assemble(flagged: Flags, mayBeWorker: boolean): Promise<Upgrade> {
+  const { patches: directory, certificateRenewal } = flagged;
   configureLog({ level: "warn" });
   await checkPatches(directory);
   const { flags, manifests } = await ownMachine();
@@ -62,7 +75,8 @@ async function assemble({ patches: directory }: Flags, mayBeWorker: boolean): Pr
   const { config, version } = await storedConfig(client, isPlane);
   const init = { ...config.init, ...given({ patches: directory ? { directory } : undefined }) };
   const context = machineContext({ ...config, init }, flags, "init");
-  return { context, manifests, cluster: version, build: buildOf("main.js") };
+  const renewsCertificates = certificateRenewal === "true";
+  return { context, manifests, cluster: version, build: buildOf("main.js"), renewsCertificates };
 }
 
 async function plan(upgrade: Upgrade): Promise<void> {

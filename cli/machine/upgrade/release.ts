@@ -17,6 +17,8 @@ export interface Upgrade {
   /** The version in the cluster's stored configuration. */
   readonly cluster: string;
   readonly build: string;
+  /** Whether certificates are renewed with the static pods that use them. */
+  readonly renewsCertificates: boolean;
 }
 
 /**

@@ -14,6 +14,7 @@ import { CommandError } from "../../terminal.ts";
 import { type MachineContext, within } from "../context.ts";
 import { manifestPath, NODE_AGENT, UPGRADE_BACKUP_DIR } from "../layout.ts";
 import type { StaticPod } from "../static-pods.ts";
+import { renewCertificates } from "./certificates.ts";
 import { STATIC_PODS } from "./cluster.ts";
 
 /** How long one component may take, its image's start included. */
@@ -27,19 +28,24 @@ const backupPath = (pod: StaticPod) => join(UPGRADE_BACKUP_DIR, `${pod}.yaml`);
 
 /**
  * Gives the machine's static pods new manifests, one after the other, each once the one before is
- * healthy. If one is not in time, all get the old manifests back, and CommandError `UPGRADE` names
- * it. Run again after an interruption it goes on: the backup lasts until all are healthy.
+ * healthy; before, with `renews`, the certificates that it uses are renewed, and at the end the
+ * administrator's. If one is not in time, all get the old manifests back, and CommandError `UPGRADE`
+ * names it. Run again after an interruption it goes on: the backup lasts until all are healthy.
  */
-export async function upgradeStaticPods(context: MachineContext, texts: Map<StaticPod, string>) {
+export async function upgradeStaticPods(
+  context: MachineContext,
+  texts: Map<StaticPod, string>,
+  renews: boolean,
+) {
   for (const [pod, text] of texts) {
     context.signal.throwIfAborted();
     try {
-      await upgrade(context, pod, text);
+      await upgrade(context, pod, text, renews);
     } catch (cause) {
       // A full disk takes no former manifest either.
       if (context.signal.aborted || isErrno(cause, "ENOSPC", "EDQUOT")) throw cause;
       await goBack(context);
-      const what = `${pod} did not become healthy: ${messageOf(cause)}`;
+      const what = `${pod} was not upgraded: ${messageOf(cause)}`;
       throw new CommandError("UPGRADE", `${what}; the former manifests are back`, {
         remedy: `see /var/log/pods/kube-system_${pod}-*; then r2k upgrade again`,
         cause,
@@ -47,13 +53,14 @@ export async function upgradeStaticPods(context: MachineContext, texts: Map<Stat
     }
   }
   await rm(UPGRADE_BACKUP_DIR, { recursive: true, force: true });
+  if (renews && texts.size > 0) await renewCertificates(context, "admin");
 }
 
 const note = ({ progress }: MachineContext, line: string) =>
   progress.note(`[upgrade/staticpods] ${line}`);
 
 /** Gives a pod its new manifest and waits for it; its old one is backed up first. */
-async function upgrade(context: MachineContext, pod: StaticPod, text: string): Promise<void> {
+async function upgrade(context: MachineContext, pod: StaticPod, text: string, renews: boolean) {
   const [path, backup] = [manifestPath(pod), backupPath(pod)];
   const old = (await readIfPresent(path)) ?? "";
   const isBegun = (await readIfPresent(backup)) !== undefined;
@@ -61,6 +68,7 @@ async function upgrade(context: MachineContext, pod: StaticPod, text: string): P
     return note(context, `Current and new manifests of ${pod} are equal, skipping`);
   }
   if (!isBegun) {
+    if (renews) await renewCertificates(context, pod);
     await mkdir(UPGRADE_BACKUP_DIR, { recursive: true, mode: 0o700 });
     await replaceFile(backup, old, { mode: 0o600 });
   }

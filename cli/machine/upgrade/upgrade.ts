@@ -19,7 +19,7 @@ const ADDONS_TIMEOUT_MS = 60_000;
 
 /** Upgrades this machine: the first one, with what all machines share, or another one. */
 export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promise<void> {
-  const { manifests, cluster, build } = upgrade;
+  const { manifests, cluster, build, renewsCertificates } = upgrade;
   const { progress } = upgrade.context;
   using _lock = lockMachine();
   const isPlane = manifests.size > 0;
@@ -34,7 +34,7 @@ export async function upgradeMachine(upgrade: Upgrade, isFirst: boolean): Promis
       progress.note(`[upgrade/versions] r2k version: ${API_LEVEL} (build ${build})`);
     } else requireNone(nodeFaults(API_LEVEL, cluster));
     const { context, texts } = await releaseFor(upgrade);
-    await upgradeStaticPods(context, texts);
+    await upgradeStaticPods(context, texts, renewsCertificates);
     if (isFirst) await uploadConfig(context);
     await upgradeNodeAgent(context, build);
     if (isFirst) await upgradeAddons(context, client);

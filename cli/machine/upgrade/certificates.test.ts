@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
+import { issueCertificate } from "@raft2kube/pki/certificate.ts";
+import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
+import { ManualClock } from "@raft2kube/std/clock.ts";
+import { expect, onTestFinished, test } from "vitest";
+import { authoritiesOf, ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "../certificates.ts";
+import { parseKubeadmConfig } from "../config/kubeadm.ts";
+import { CONTROL_PLANE_KUBECONFIGS } from "../layout.ts";
+import { keptLeaves } from "../renewal.ts";
+import { renewCertificates } from "./certificates.ts";
+
+const MADE_MS = Date.UTC(2026, 0, 1);
+const LATER_MS = Date.UTC(2026, 5, 1);
+
+/** A control plane machine's certificates, and which of them a renewal for a component changes. */
+async function machine() {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-renewed-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const parsed = parseKubeadmConfig("", "");
+  const config = { ...parsed, cluster: { ...parsed.cluster, certificatesDir: dir } };
+  for (const authority of authoritiesOf(config.cluster)) {
+    const ca = await ensureAuthority(dir, authority, MADE_MS);
+    for (const leaf of leavesOf(config.cluster, { nodeName: "cp-1", address: "10.0.0.1" })) {
+      if (leaf.authority === authority) await ensureLeaf(dir, leaf, ca, MADE_MS);
+    }
+  }
+  const kubeconfigOf = (user: string) => join(dir, `${user}.conf`);
+  const { cert = "", key = "" } = await ensureAuthority(dir, "ca", MADE_MS);
+  const request = { commonName: "a", usages: ["client"] as const, days: 365 };
+  for (const user of CONTROL_PLANE_KUBECONFIGS) {
+    const pair = await issueCertificate({ cert, key }, request, MADE_MS);
+    const access = { server: "https://10.0.0.1:6443", ca: cert, ...pair };
+    writeFileSync(kubeconfigOf(user), kubeconfig("kubernetes", access, "json"));
+  }
+  const ends = async () =>
+    new Map((await keptLeaves(dir, kubeconfigOf)).map(({ name, cert: c }) => [name, c.validTo]));
+  const clock = new ManualClock(LATER_MS);
+  const notes: string[] = [];
+  const progress = { note: (line: string) => void notes.push(line) };
+  const renewed = async (user: Parameters<typeof renewCertificates>[1]) => {
+    const before = await ends();
+    await renewCertificates({ clock, progress, config } as never, user, kubeconfigOf);
+    return [...(await ends())].filter(([name, end]) => before.get(name) !== end).map(([n]) => n);
+  };
+  return { dir, renewed, notes };
+}
+
+test("an upgrade renews the certificates of the component that it replaces", async () => {
+  const { renewed, notes } = await machine();
+  expect(await renewed("etcd")).toEqual(["etcd-server", "etcd-peer", "etcd-healthcheck-client"]);
+  expect((await renewed("kube-apiserver")).sort()).toEqual([
+    "apiserver",
+    "apiserver-etcd-client",
+    "apiserver-kubelet-client",
+    "front-proxy-client",
+  ]);
+  expect(await renewed("kube-controller-manager")).toEqual(["controller-manager.conf"]);
+  expect(await renewed("kube-scheduler")).toEqual(["scheduler.conf"]);
+  expect(await renewed("admin")).toEqual(["admin.conf", "super-admin.conf"]);
+  expect(notes).toContain("[upgrade/staticpods] Renewing etcd-server certificate");
+});
+
+test("a certificate whose CA's key is elsewhere, or of another CA, stays, and is named", async () => {
+  const { dir, renewed, notes } = await machine();
+  rmSync(pathsOf(dir, "etcd/ca").key);
+  for (const path of Object.values(pathsOf(dir, "front-proxy-ca"))) rmSync(path);
+  await ensureAuthority(dir, "front-proxy-ca", LATER_MS);
+  const before = await readIfPresent(pathsOf(dir, "front-proxy-client").cert);
+  expect(await renewed("kube-apiserver")).toEqual(["apiserver", "apiserver-kubelet-client"]);
+  expect(await readIfPresent(pathsOf(dir, "front-proxy-client").cert)).toBe(before);
+  expect(notes).toContain(
+    "[upgrade/staticpods] External CA detected, apiserver-etcd-client certificate can't be renewed",
+  );
+  expect(notes.join("\n")).toMatch(/front-proxy-client certificate was not issued by/);
+});
