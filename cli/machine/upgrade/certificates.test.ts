@@ -63,7 +63,7 @@ test("an upgrade renews the certificates of the component that it replaces", asy
   expect(notes).toContain("[upgrade/staticpods] Renewing etcd-server certificate");
 });
 
-test("a certificate whose CA's key is elsewhere, or of another CA, stays, and is named", async () => {
+test("a certificate of another CA, or of one whose key is elsewhere, stays as it is", async () => {
   const { dir, renewed, notes } = await machine();
   rmSync(pathsOf(dir, "etcd/ca").key);
   for (const path of Object.values(pathsOf(dir, "front-proxy-ca"))) rmSync(path);

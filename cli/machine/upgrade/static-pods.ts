@@ -29,8 +29,9 @@ const backupPath = (pod: StaticPod) => join(UPGRADE_BACKUP_DIR, `${pod}.yaml`);
 /**
  * Gives the machine's static pods new manifests, one after the other, each once the one before is
  * healthy; before, with `renews`, the certificates that it uses are renewed, and at the end the
- * administrator's. If one is not in time, all get the old manifests back, and CommandError `UPGRADE`
- * names it. Run again after an interruption it goes on: the backup lasts until all are healthy.
+ * administrator's. If one is not in time, all get the old manifests back, and CommandError
+ * `UPGRADE` names it. Run again after an interruption it goes on: the backup lasts until all are
+ * healthy.
  */
 export async function upgradeStaticPods(
   context: MachineContext,

@@ -142,6 +142,12 @@ export class Machine {
   }
 
   /** Ends all of its processes, and with them its namespaces. */
+  /** The control plane's certificates, each with its end. */
+  async expiring(): Promise<string[]> {
+    const { stdout } = await this.host.r2k(["certs", "check-expiration"]);
+    return stdout.split("\n").filter((line) => /\d{4}-/.test(line));
+  }
+
   async close(): Promise<void> {
     await endHolder(this.#holder);
   }
