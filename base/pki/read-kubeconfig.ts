@@ -58,6 +58,7 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
         "certificate-authority",
     );
   }
+  const tokenFile = user["tokenFile"] as string | undefined;
   const pem = (section: Section, name: string) => readPem(dirname(path), section, name);
   return {
     server: cluster["server"],
@@ -65,7 +66,7 @@ export async function readKubeconfig(path: string): Promise<KubeAccess> {
     ...optional("cert", await pem(user, "client-certificate")),
     ...optional("key", await pem(user, "client-key")),
     ...optional("token", user["token"]),
-    ...optional("tokenFile", user["tokenFile"]),
+    ...optional("tokenFile", tokenFile && resolve(dirname(path), tokenFile)),
     ...optional("namespace", context["namespace"]),
   };
 }
@@ -110,7 +111,7 @@ async function parseConfig(text: string): Promise<unknown> {
 
 async function readPem(dir: string, section: Section, name: string): Promise<string | undefined> {
   const data = section[`${name}-data`];
-  if (typeof data === "string") return Buffer.from(data, "base64").toString("utf8");
+  if (typeof data === "string" && data !== "") return Buffer.from(data, "base64").toString("utf8");
   const file = section[name];
   return typeof file === "string" ? readFile(resolve(dir, file), "utf8") : undefined;
 }
