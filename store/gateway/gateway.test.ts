@@ -157,6 +157,10 @@ test("while auth is on, no body is read for a client that is not a user", async 
     expect(await begin(path, "Authorization: x\r\n")).toContain("etcdserver: invalid auth token");
   }
   // Signing in takes no user.
-  expect(await send("authenticate", root)).toHaveProperty("token");
+  const { token } = await send("authenticate", root);
+  for (const authorization of [token!, `Bearer ${token}`]) {
+    const read = { method: "POST", headers: { authorization }, body: '{"key":"YQ=="}' };
+    expect((await fetch(`http://${secured.address}/v3/kv/range`, read)).status).toBe(200);
+  }
   await secured.close();
 });

@@ -16,7 +16,7 @@ const TOKEN_NAMES = ["token", "authorization"] as const;
 export function credentialsOf({ metadata, commonName }: Call): Credentials {
   for (const name of TOKEN_NAMES) {
     const [value] = metadata.get(name);
-    if (typeof value === "string") return { token: value };
+    if (typeof value === "string") return { token: value.replace(/^Bearer /, "") };
   }
   // A gateway presents its own certificate for every client.
   if (metadata.get("grpcgateway-accept").length > 0) return { token: undefined };
