@@ -3,7 +3,7 @@ import type { MemberAddRequest, MemberAddResponse } from "@raft2kube/proto/gen/e
 import { Status } from "@raft2kube/rpc/error.ts";
 import { memberIdOf } from "../../node/member-ids.ts";
 import { type EtcdContext, proposeCommand } from "../request/context.ts";
-import { allVotersAnswer, readyToAddVoter } from "./member-health.ts";
+import { readyToAddVoter, staysConnected } from "./member-health.ts";
 import { clusterHeader, memberOf, membersOf } from "./member-list.ts";
 import { checkPeerUrls } from "./peer-urls.ts";
 
@@ -20,7 +20,7 @@ export async function memberAdd(
   }
   if (context.strictReconfiguration) {
     if (!isLearner && !readyToAddVoter(context)) throw etcdError("notEnoughStarted");
-    if (!allVotersAnswer(context)) throw etcdError("unhealthy");
+    if (!staysConnected(context)) throw etcdError("unhealthy");
   }
   // The time goes in, as with etcd: a member removed may come back under the same address.
   const ID = memberIdOf(peerURLs, "", Math.floor(context.clock.now() / 1000));

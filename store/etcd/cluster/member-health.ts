@@ -39,9 +39,13 @@ function answers({ state, transport }: EtcdContext, id: bigint): boolean {
   return id === state.identity.memberId || transport.connectedSince_ms(id) !== undefined;
 }
 
-/** Whether every voter answers. */
-export function allVotersAnswer(context: EtcdContext): boolean {
-  return voters(context).every(({ ID }) => answers(context, ID));
+const answering = (context: EtcdContext, all: readonly { ID: bigint }[]) =>
+  all.filter(({ ID }) => answers(context, ID)).length;
+
+/** Whether the voters that answer are a quorum with one more, which does not (etcd 3.6.11). */
+export function staysConnected(context: EtcdContext): boolean {
+  const all = voters(context);
+  return all.length === 1 || answering(context, all) >= quorumOf(all.length + 1);
 }
 
 /**
@@ -51,6 +55,5 @@ export function allVotersAnswer(context: EtcdContext): boolean {
 export function safeToRemove(context: EtcdContext, id: bigint): boolean {
   const all = voters(context);
   if (!answers(context, id)) return true;
-  const active = all.filter(({ ID }) => answers(context, ID)).length;
-  return active - 1 >= quorumOf(all.length - 1);
+  return answering(context, all) - 1 >= quorumOf(all.length - 1);
 }
