@@ -21,17 +21,32 @@ import { PEER_PROTOCOLS } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { peerService, refuseForeign } from "./transport/serve.ts";
 
+/** What all addresses for clients have in common. */
+export interface Front {
+  readonly pages: RequestListener;
+  readonly turns: InputTurns;
+}
+
+export function frontOf({ context }: Machine): Front {
+  return { pages: httpPages(context), turns: new InputTurns(context.clock) };
+}
+
+/** Serves health and metrics alone (`--listen-metrics-urls`). */
+export const listenForPages = (
+  { listenMetrics = [] }: StoreOptions,
+  { pages, turns }: Front,
+): Promise<RpcServer[]> => serveAll(listenMetrics, (listen) => serveHttp(listen, pages, turns));
+
 /** Serves clients on all their addresses, and HTTP alone on those that are for it. */
 export async function listenForClients(
   options: StoreOptions,
   { context }: Machine,
+  { pages, turns }: Front,
 ): Promise<{ grpc: RpcServer[]; http: RpcServer[] }> {
   const { requestBytes_max = REQUEST_BYTES_MAX, streams_max, tracer } = options;
   const { clock } = context;
-  const turns = new InputTurns(clock);
   const etcd = etcdServices(context);
   const services = measured([...etcd, ...reflectionServices(etcd)], context.metrics);
-  const pages = httpPages(context);
   const messageBytes_max = requestBytes_max + GRPC_OVERHEAD_BYTES;
   const forClients =
     options.grpcGateway === false
@@ -46,22 +61,33 @@ export async function listenForClients(
           pages,
           admit: admitUser.bind(undefined, context),
         });
-  const { listenHttp: apart = [], listenMetrics = [] } = options;
+  const { listenHttp: apart = [] } = options;
   const shared = apart.length > 0 ? notFoundPages : forClients;
-  const grpc: RpcServer[] = [];
-  const http: RpcServer[] = [];
+  const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
+  const grpc = await serveAll(listed(options.listenClient), async (listen) => {
+    const server = await serveGrpc({ services, listen, http: shared, turns, tracer, ...bounds });
+    context.metrics.clientServers.push(server);
+    return server;
+  });
   try {
-    for (const listen of listed(options.listenClient)) {
-      const bounds = { messageBytes_max, ...(streams_max === undefined ? {} : { streams_max }) };
-      const server = await serveGrpc({ services, listen, http: shared, turns, tracer, ...bounds });
-      grpc.push(server);
-      context.metrics.clientServers.push(server);
-    }
-    for (const listen of apart) http.push(await serveHttp(listen, forClients, turns));
-    for (const listen of listenMetrics) http.push(await serveHttp(listen, pages, turns));
-    return { grpc, http };
+    return { grpc, http: await serveAll(apart, (listen) => serveHttp(listen, forClients, turns)) };
   } catch (thrown) {
-    for (const server of [...grpc, ...http]) await server.close();
+    for (const server of grpc) await server.close();
+    throw thrown;
+  }
+}
+
+/** Serves on all addresses, or on none. */
+async function serveAll(
+  listens: readonly Listen[],
+  serve: (listen: Listen) => Promise<RpcServer>,
+): Promise<RpcServer[]> {
+  const servers: RpcServer[] = [];
+  try {
+    for (const listen of listens) servers.push(await serve(listen));
+    return servers;
+  } catch (thrown) {
+    for (const server of servers) await server.close();
     throw thrown;
   }
 }

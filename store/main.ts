@@ -8,7 +8,14 @@ import { CodedError, messageOf } from "@raft2kube/std/errors.ts";
 import { systemRandom } from "@raft2kube/std/random.ts";
 import { embeddedClient } from "./embedded.ts";
 import { caughtUp, publish } from "./etcd/cluster/publish.ts";
-import { listed, listenForClients, listenForPeers, urlOf } from "./listen.ts";
+import {
+  frontOf,
+  listed,
+  listenForClients,
+  listenForPages,
+  listenForPeers,
+  urlOf,
+} from "./listen.ts";
 import { assemble, type Machine, type Servers } from "./machine.ts";
 import { MemberMetrics } from "./metrics/member.ts";
 import { Backends } from "./node/backends.ts";
@@ -83,12 +90,16 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     refuseAlone(opened, options);
     servers.peers.push(...(await listenForPeers(options, machine, clock)));
     await machine.start();
+    // A member without a leader says so on its pages.
+    const front = frontOf(machine);
+    const pages = await listenForPages(options, front);
+    servers.clients.push(...pages);
     // No client is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
     // Writes acknowledged from now on must not meet the lost members at the next start.
     if (options.forceNewCluster) await machine.flusher.settled();
     if (options.initialCorruptCheck) await checkAtStart(machine.context);
-    const { grpc, http } = await listenForClients(options, machine);
+    const { grpc, http } = await listenForClients(options, machine, front);
     servers.clients.push(...grpc, ...http);
     await publish(machine.context, presence(options, grpc));
     machine.recordCheck.start();
@@ -100,7 +111,7 @@ export async function startStore(options: StoreOptions): Promise<Store> {
       client: embeddedClient(machine.context, plainConnection(endpoints), options.tracer),
       address: addresses[0],
       endpoints,
-      httpAddresses: http.map(({ address }) => address),
+      httpAddresses: [...http, ...pages].map(({ address }) => address),
       close: () => machine.close(servers),
     };
   } catch (thrown) {

@@ -6,6 +6,7 @@ import { client } from "@raft2kube/rpc/client.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { freePort } from "../testing/free-port.ts";
 import { leaderOf, type TestMember, TestMembers, urlOf } from "../testing/store/members.ts";
 
 const clock = systemClock();
@@ -82,6 +83,27 @@ test("without a majority nothing is acknowledged; with one again everything goes
   expect((await a.store!.client.status()).errors).toEqual([etcdError("noLeader").message]);
   await members.start(b, all);
   await a.store!.client.put({ key, value: Buffer.from("after") });
+});
+
+test("a member that starts without a majority says so on its pages", async () => {
+  const all = await members.add("a", "b", "c");
+  const [a, b, c] = all as [TestMember, TestMember, TestMember];
+  const port = await freePort();
+  const starting = members.start(a, all, { listenMetrics: [{ host: "127.0.0.1", port }] });
+  const page = async (path: string) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+    return { status: answer.status, text: await answer.text() };
+  };
+  const lives = () =>
+    page("/livez")
+      .then(({ status }) => status === 200)
+      .catch(() => false);
+  await waitFor("its pages", lives, { clock });
+  expect(await page("/health")).toMatchObject({ status: 503 });
+  expect(await page("/readyz")).toMatchObject({ status: 503 });
+  expect((await page("/metrics")).text).toContain("\netcd_server_has_leader 0\n");
+  await Promise.all([starting, members.start(b, all), members.start(c, all)]);
+  expect(await page("/health")).toMatchObject({ status: 200 });
 });
 
 test("a learner comes by snapshot, is promoted in sync; each wrong step is refused", async () => {
