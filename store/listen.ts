@@ -21,7 +21,7 @@ import { PEER_PROTOCOLS } from "./transport/hello.ts";
 import { Peers } from "./transport/peers.ts";
 import { peerService, refuseForeign } from "./transport/serve.ts";
 
-/** What all addresses for clients have in common. */
+/** The parts that all addresses for clients share. */
 export interface Front {
   readonly pages: RequestListener;
   readonly turns: InputTurns;

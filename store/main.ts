@@ -90,11 +90,10 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     refuseAlone(opened, options);
     servers.peers.push(...(await listenForPeers(options, machine, clock)));
     await machine.start();
-    // A member without a leader says so on its pages.
     const front = frontOf(machine);
     const pages = await listenForPages(options, front);
     servers.clients.push(...pages);
-    // No client is served before there is a leader and this member has applied what it knows.
+    // Nothing else is served before there is a leader and this member has applied what it knows.
     await caughtUp(machine.context);
     // Writes acknowledged from now on must not meet the lost members at the next start.
     if (options.forceNewCluster) await machine.flusher.settled();
@@ -103,10 +102,9 @@ export async function startStore(options: StoreOptions): Promise<Store> {
     servers.clients.push(...grpc, ...http);
     await publish(machine.context, presence(options, grpc));
     machine.recordCheck.start();
-    const { revision } = opened.state;
     const endpoints = endpointsOf(options, grpc);
     const addresses = grpc.map(({ address }) => address);
-    log.info("store is up", { addresses, dataDir, revision });
+    log.info("store is up", { addresses, dataDir, revision: opened.state.revision });
     return {
       client: embeddedClient(machine.context, plainConnection(endpoints), options.tracer),
       address: addresses[0],
