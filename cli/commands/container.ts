@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { nodeInvoke } from "@raft2kube/cni/main.ts";
 import { runContainerCommand } from "@raft2kube/container/command.ts";
 import type { Host } from "@raft2kube/container/engine/host.ts";
+import { applyInProcess } from "@raft2kube/linux/netfilter/nft-session.ts";
 import { systemClock } from "@raft2kube/std/clock.ts";
 import { Command } from "commander";
 import { PLUGINS_DIR } from "../assets.ts";
@@ -52,6 +53,7 @@ export async function hostOf(
     const remedy = "sudo r2k container ..., or in a shell of `unshare -Urnm` (TROUBLESHOOTING.md)";
     throw new CommandError("NOT_ROOT", "r2k container needs root", { remedy });
   }
+  applyInProcess();
   const roots = clusterRoots(environment);
   const name = checkClusterName(cluster);
   const nodeRoot = join(roots.data, name, "runtime");

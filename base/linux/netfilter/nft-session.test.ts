@@ -5,8 +5,15 @@ import { createNamespaces, type Namespaces } from "../../../testing/network/name
 import { enterNetns } from "../namespace/netns.ts";
 import { NETLINK_NETFILTER, NetlinkSocket } from "../netlink/netlink.ts";
 import koffi from "../syscall/koffi.ts";
-import { deleteTable, listRuleset, nftGeneration, nftTableExists } from "./nft.ts";
-import { NftSession, openSockets } from "./nft-session.ts";
+import {
+  applyRuleset,
+  deleteTable,
+  listRuleset,
+  nftGeneration,
+  nftTableExists,
+  setApplyHere,
+} from "./nft.ts";
+import { applyInProcess, NftSession, openSockets } from "./nft-session.ts";
 
 const O_CLOEXEC = 0o2000000;
 const TABLE = "r2k-session";
@@ -143,5 +150,22 @@ describe.runIf(process.getuid?.() === 0)("nft without its process", () => {
       true,
       [false, false],
     ]);
+  });
+
+  it("applies rulesets of this process without a program, also after one that is refused", async () => {
+    const { PATH } = process.env;
+    applyInProcess();
+    process.env["PATH"] = "/nowhere";
+    try {
+      const missing = applyRuleset(`delete element ip ${TABLE} m { 99 }\n`);
+      await expect(missing).rejects.toMatchObject({ code: "ENOENT" });
+      await applyRuleset(`add table ip ${TABLE}-2\n`);
+      const other = applyRuleset("", { netns: `${namespaces.root}/other` });
+      await expect(other).rejects.toMatchObject({ code: "nft-missing" });
+    } finally {
+      process.env["PATH"] = PATH;
+      setApplyHere(async () => false);
+    }
+    expect(nftTableExists("ip", `${TABLE}-2`)).toBe(true);
   });
 });

@@ -40,9 +40,19 @@ async function run(args: string[], input: string, { netns }: NftOptions): Promis
   }
 }
 
+/** Applies a ruleset as `applyRuleset` does, here; false where it cannot. */
+type ApplyHere = (text: string) => Promise<boolean>;
+let applyHere: ApplyHere = async () => false;
+
+/** Has rulesets of this process's own namespace applied by `apply` from now on. */
+export function setApplyHere(apply: ApplyHere): void {
+  applyHere = apply;
+}
+
 /** Applies a ruleset (nft's own text) as one transaction: all of it, or NftError and none. */
 export async function applyRuleset(text: string, options: NftOptions = {}): Promise<void> {
   step(() => `nft -f - <<END\n${text.trimEnd()}\nEND`);
+  if (options.netns === undefined && (await applyHere(text))) return;
   await run(["-f", "-"], text, options);
 }
 

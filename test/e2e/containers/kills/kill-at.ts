@@ -44,7 +44,7 @@ counted(fs, [
 counted(child, ["spawn", "execFile"]);
 syncBuiltinESMExports();
 
-const CHANGING = /mount|move_mount|unshare|(mkdir|mknod|symlink|link|rename|unlink)at?2?\b/;
+const CHANGING = /mount|move_mount|unshare|nft_run|(mkdir|mknod|symlink|link|rename|unlink)at?2?\b/;
 const { load } = koffi;
 koffi.load = (...given) => {
   const library = load(...given);
@@ -52,10 +52,14 @@ koffi.load = (...given) => {
     const call = (library.func as Call).call(library, declaration, ...rest) as Call;
     if (typeof declaration !== "string" || !CHANGING.test(declaration)) return call;
     const name = declaration.replace(/\(.*/s, "");
-    return (...args: unknown[]) => {
-      point(name);
-      return call(...args);
+    const counts = (made: Call) => {
+      return (...args: unknown[]) => {
+        point(name);
+        return made(...args);
+      };
     };
+    const { async } = call as Call & { async: Call };
+    return Object.assign(counts(call), { async: counts(async) });
   };
   return { func, symbol: library.symbol?.bind(library), unload: () => undefined } as never;
 };
