@@ -71,7 +71,8 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
 export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
   await engine.networks.separate();
   const runtimeHandler = engine.host.byHand.isUsed ? "by-hand" : "";
-  return await runSandbox(engine.runtime, { config: sandboxConfig(wish), runtimeHandler });
+  const config = sandboxConfig(wish);
+  return await runSandbox(engine.runtime, { config, runtimeHandler, isPinned: true });
 }
 
 /** Writes the names by which a container finds itself, others of its network, and added hosts. */

@@ -7,9 +7,8 @@ import { RuntimeError } from "../errors.ts";
 import { containerIds, requireSameIds, sandboxIds } from "../oci/pod-ids.ts";
 import { homeOf, mappedUser, resolveUser } from "../oci/user.ts";
 import type { Base, Events, Images, ProcessPorts, Programs, Records } from "../ports.ts";
-import { isAlive } from "../process-identity.ts";
 import { newId } from "../record-table.ts";
-import { pinNamespaces, pinnedNamespace } from "../sandbox/pinned-namespaces.ts";
+import { hasNamespaces, pinNamespaces, pinnedNamespace } from "../sandbox/pinned-namespaces.ts";
 import type { SandboxRecord } from "../sandbox/record.ts";
 import { mountImageVolumes, unmountImageVolumes } from "./image-volumes.ts";
 import type { PodUsers } from "./layers.ts";
@@ -35,14 +34,15 @@ const DEFAULT_STOP_SIGNAL = "SIGTERM";
  */
 function requireReady(runtime: Base & Records, id: string): SandboxRecord {
   const sandbox = runtime.sandboxes.get(id);
-  if (sandbox.state !== "ready" || sandbox.pause === undefined) {
+  const { state, pause, pins } = sandbox;
+  if (state !== "ready" || (pause ?? pins) === undefined) {
     throw new RuntimeError("failed-precondition", `sandbox ${id} is not ready`);
   }
-  if (!isAlive(sandbox.pause)) {
+  if (!hasNamespaces(sandbox)) {
     const message = `the first process of sandbox ${id} has ended`;
     throw new RuntimeError("failed-precondition", message, { remedy: "run another sandbox" });
   }
-  pinNamespaces(runtime.paths.sandbox(id), sandbox.pause);
+  if (pause) pinNamespaces(runtime.paths.sandbox(id), pause);
   return sandbox;
 }
 

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { open, unlink } from "node:fs/promises";
 import path from "node:path";
 import { removePath } from "@raft2kube/linux/beneath/remove-tree.ts";
@@ -27,13 +27,14 @@ export async function startWaiting(root: string, id: string): Promise<boolean> {
 }
 
 /**
- * Removes crun's state of a container whose first process has ended; false where it has not, or
- * crun knows no such container. The cgroup stays: those who call it remove it, and our bundles have
- * no hooks for the end.
+ * Removes crun's state of a container whose first process has ended, if there is one; false where
+ * it has not. The cgroup stays: those who call it remove it, and our bundles have no hooks for the
+ * end.
  */
 export async function removeEnded(root: string, id: string): Promise<boolean> {
   const directory = path.join(root, id);
   const status = await readIfPresent(path.join(directory, "status"));
+  if (status === undefined && !existsSync(directory)) return true;
   const pid = status && /"pid"\s*:\s*(\d+)/.exec(status)?.[1];
   if (!pid || identify(Number(pid)) !== undefined) return false;
   await removePath(directory);

@@ -1,5 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { createNamespaces, deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
 import { isMapped, type MappedIds } from "@raft2kube/linux/namespace/user-namespace.ts";
+import { writeSysctl } from "@raft2kube/linux/proc/sysctl.ts";
+import { setHostname } from "@raft2kube/linux/process/process-calls.ts";
 import { limitDevices } from "../by-hand/cgroup.ts";
 import { RuntimeError } from "../errors.ts";
 import { MASKED_PATHS, READONLY_PATHS } from "../oci/confinement.ts";
@@ -9,10 +12,11 @@ import { cgroupOf, clampOomScore } from "../oci/resources.ts";
 import { seccompFor } from "../oci/seccomp.ts";
 import type { OciNamespace, OciSpec, OciUser } from "../oci/spec.ts";
 import { sysctlsFor } from "../oci/sysctls.ts";
+import type { SandboxPaths } from "../paths.ts";
 import type { Base, Machine, Programs } from "../ports.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
 import { hostnameOf, usesHost } from "./files.ts";
-import { pinNamespaces } from "./pinned-namespaces.ts";
+import { pinNamespaces, pinnedNamespace } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 
 /** Kubernetes' adjustment for pause processes: the last to be killed, after the kubelet. */
@@ -42,6 +46,30 @@ function networkNamespace({ config }: SandboxRecord, path: string): OciNamespace
 function pauseUser({ users, groups }: MappedIds): OciUser {
   const id = isMapped(users, PAUSE_ID) && isMapped(groups, PAUSE_ID) ? PAUSE_ID : 0;
   return { uid: id, gid: id, additionalGids: [] };
+}
+
+function sysctlsOf({ config, netns }: SandboxRecord): Record<string, string> {
+  return sysctlsFor(config.linux?.sysctls ?? {}, {
+    network: netns !== undefined,
+    ipc: !usesHost(config, "ipc"),
+  });
+}
+
+/** Makes the namespaces of a sandbox without a first process, and pins them. */
+export function makeNamespaces(paths: SandboxPaths, record: SandboxRecord): void {
+  const { config, netns } = record;
+  const pins = {
+    uts: pinnedNamespace(paths, "uts"),
+    ...(!usesHost(config, "ipc") && { ipc: pinnedNamespace(paths, "ipc") }),
+    ...(netns !== undefined && { net: netns }),
+  };
+  const hostname = hostnameOf(config);
+  // Files of those that ended with the machine, or with an earlier start.
+  for (const file of Object.values(pins)) deleteNetns(file);
+  createNamespaces(pins, () => {
+    if (hostname) setHostname(hostname);
+    for (const [name, value] of Object.entries(sysctlsOf(record))) writeSysctl(name, value);
+  });
 }
 
 /** The bundle of a sandbox's first process: it holds the namespaces, reaps, and sleeps. */
@@ -90,10 +118,7 @@ export function pauseSpec(runtime: Base & Machine & Programs, record: SandboxRec
         devices: [...NO_DEVICES],
         cpu: { shares: PAUSE_CPU_SHARES },
       }),
-      sysctl: sysctlsFor(config.linux?.sysctls ?? {}, {
-        network: record.netns !== undefined,
-        ipc: !usesHost(config, "ipc"),
-      }),
+      sysctl: sysctlsOf(record),
       ...(filter && { seccomp: filter }),
       maskedPaths: MASKED_PATHS,
       readonlyPaths: READONLY_PATHS,

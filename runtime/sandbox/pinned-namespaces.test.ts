@@ -1,14 +1,22 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import path from "node:path";
-import type { CreateContainerRequest } from "@raft2kube/proto/gen/cri.ts";
+import { deleteNetns } from "@raft2kube/linux/namespace/netns.ts";
+import {
+  type CreateContainerRequest,
+  PodSandboxConfig,
+  PodSandboxState,
+} from "@raft2kube/proto/gen/cri.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createContainer } from "../container/create.ts";
 import { runtimePaths } from "../paths.ts";
 import { identify, type ProcessIdentity } from "../process-identity.ts";
+import { makeNamespaces } from "./pause.ts";
 import { pinNamespaces, pinnedNamespace, pinOf, unpinNamespaces } from "./pinned-namespaces.ts";
+import type { SandboxRecord } from "./record.ts";
+import { sandboxState } from "./status.ts";
 
 let folder: string;
 let paths: { namespaces: string };
@@ -70,4 +78,41 @@ test("another process with the pid is not the sandbox's: nothing of it is pinned
   const target = path.join(folder, "target-pid");
   expect(() => pinOf(earlier, "pid", target)).toThrow(/the process of the pid namespace/);
   expect(existsSync(target)).toBe(false);
+});
+
+test("a sandbox without a first process is ready while its namespaces are pinned", async () => {
+  const config = PodSandboxConfig.decode(
+    PodSandboxConfig.encode({
+      hostname: "by-hand",
+      linux: { sysctls: { "kernel.shmmax": "4096", "net.ipv4.ip_local_port_range": "2000\t3000" } },
+    }),
+  );
+  const sandbox = runtimePaths(folder, folder).sandbox("s");
+  const record: SandboxRecord = {
+    ...{
+      id: "s",
+      config,
+      runtimeHandler: "",
+      createdAt_ms: 0,
+      state: "ready",
+      ips: [],
+      cgroup: "",
+    },
+    ...{ pins: sandbox.namespaces, netns: sandbox.netns },
+  };
+  expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_NOTREADY);
+  const here = hostname();
+  makeNamespaces(sandbox, record);
+  const enter = ["uts", "ipc"].map((type) => `--${type}=${path.join(sandbox.namespaces, type)}`);
+  const show = "hostname; cat kernel/shmmax net/ipv4/ip_local_port_range";
+  const inside = [...enter, `--net=${sandbox.netns}`, "sh", "-c", `cd /proc/sys; ${show}`];
+  const said = execFileSync("nsenter", inside, { encoding: "utf8" });
+  expect(said.split("\n")).toEqual(["by-hand", "4096", "2000\t3000", ""]);
+  expect(hostname()).toBe(here);
+  expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_READY);
+  expect(sandboxState({ ...record, state: "notready" })).toBe(PodSandboxState.SANDBOX_NOTREADY);
+  makeNamespaces(sandbox, record);
+  unpinNamespaces(sandbox);
+  deleteNetns(sandbox.netns);
+  expect(sandboxState(record)).toBe(PodSandboxState.SANDBOX_NOTREADY);
 });

@@ -6,6 +6,7 @@ import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
 import { isAlive, type ProcessIdentity } from "../process-identity.ts";
+import type { SandboxRecord } from "./record.ts";
 
 /** The file system of namespaces (statfs(2)). */
 const NSFS_MAGIC = 0x6e736673;
@@ -61,6 +62,12 @@ export function pinNamespaces(paths: Pick<SandboxPaths, "namespaces">, pause: Pr
 
 function isPinned(target: string): boolean {
   return tolerateSync(() => statfsSync(target).type === NSFS_MAGIC, errno("ENOENT")) ?? false;
+}
+
+/** Whether a ready sandbox's namespaces are there: held by its first process, or pinned alone. */
+export function hasNamespaces({ pins, pause }: Pick<SandboxRecord, "pins" | "pause">): boolean {
+  if (pins !== undefined) return isPinned(pinnedNamespace({ namespaces: pins }, "uts"));
+  return pause !== undefined && isAlive(pause);
 }
 
 /** Unpins a sandbox's namespaces. Idempotent. */

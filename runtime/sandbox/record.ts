@@ -12,6 +12,8 @@ export interface SandboxRecord {
   state: "ready" | "notready";
   /** The first process, which holds the sandbox's namespaces. Absent until it runs. */
   pause?: ProcessIdentity;
+  /** The folder in which they are pinned, where there is no first process. */
+  pins?: string;
   /** The pinned network namespace; absent with the host's network. */
   netns?: string;
   /** The network it was attached to, as it was then. */

@@ -15,14 +15,15 @@ import type {
   Programs,
   Records,
 } from "../ports.ts";
-import { isAlive } from "../process-identity.ts";
 import { newId } from "../record-table.ts";
 import { makeSandboxFiles, usesHost } from "./files.ts";
-import { startPause } from "./pause.ts";
-import { pinOf } from "./pinned-namespaces.ts";
+import { makeNamespaces, startPause } from "./pause.ts";
+import { hasNamespaces, pinOf } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
 
+/** With `isPinned` there is no first process: the namespaces are pinned alone. */
+type SandboxRequest = RunPodSandboxRequest & { isPinned?: boolean };
 type RunPorts = ProcessPorts & Network & Events & Ends & DiskUse;
 
 async function requireSupported(
@@ -73,15 +74,17 @@ async function bringUp(
   const paths = runtime.paths.sandbox(record.id);
   await makeSandboxFiles(paths, record.config);
   if (sandboxIds(record.config) !== undefined) return await bringUpMapped(runtime, record);
-  if (record.netns !== undefined) createNetns(record.netns);
+  const isPinned = record.pins !== undefined;
+  if (isPinned) makeNamespaces(paths, record);
+  else if (record.netns !== undefined) createNetns(record.netns);
   // Both need the namespace, but not each other.
   const [pause, network] = await Promise.allSettled([
-    startPause(runtime, record),
+    isPinned ? {} : startPause(runtime, record).then((pause) => ({ pause })),
     record.netns === undefined ? { ips: [] } : runtime.network.attach(record, record.netns),
   ]);
   if (network.status === "rejected") throw networkFailure(record, network.reason);
   if (pause.status === "rejected") throw pause.reason;
-  return { ...record, state: "ready", pause: pause.value, ...network.value };
+  return { ...record, state: "ready", ...pause.value, ...network.value };
 }
 
 function networkFailure({ id }: SandboxRecord, cause: unknown): RuntimeError {
@@ -112,10 +115,7 @@ async function bringUpMapped(
  * reserved while a call for it is under way: of two concurrent calls the second waits, and is
  * refused if the first succeeds.
  */
-export async function runSandbox(
-  runtime: RunPorts,
-  request: RunPodSandboxRequest,
-): Promise<string> {
+export async function runSandbox(runtime: RunPorts, request: SandboxRequest): Promise<string> {
   await requireSupported(runtime, request);
   // lab:10 begin runSandbox
   const { name, namespace, uid, attempt } = request.config!.metadata!;
@@ -127,7 +127,7 @@ export async function runSandbox(
 /** The record of a sandbox of which nothing exists yet. */
 function newRecord(
   { clock, paths, cgroupParent }: Base & Machine,
-  { config: wanted, runtimeHandler }: RunPodSandboxRequest,
+  { config: wanted, runtimeHandler, isPinned = false }: SandboxRequest,
 ): SandboxRecord {
   const id = newId();
   const config = wanted!;
@@ -137,6 +137,7 @@ function newRecord(
     runtimeHandler,
     createdAt_ms: clock.now(),
     state: "notready",
+    ...(isPinned && { pins: paths.sandbox(id).namespaces }),
     ...(!usesHost(config, "network") && { netns: paths.sandbox(id).netns }),
     ips: [],
     cgroup: `${config.linux?.cgroupParent || cgroupParent}/${id}`,
@@ -149,7 +150,7 @@ function newRecord(
  * stopped and removed; `bringUp` then has the ready one. A failure takes down what was made and is
  * rethrown. Calls about this sandbox wait meanwhile. At the end `started` is reported.
  */
-async function runNow(runtime: RunPorts, request: RunPodSandboxRequest): Promise<string> {
+async function runNow(runtime: RunPorts, request: SandboxRequest): Promise<string> {
   // lab:10 begin runNow
   const same = findSame(runtime, request);
   if (same) {
@@ -185,7 +186,7 @@ async function takeDown(runtime: RunPorts, record: SandboxRecord, why: unknown):
 export async function resumeSandbox(runtime: RunPorts, id: string): Promise<void> {
   await runtime.turns.run(id, async () => {
     const record = runtime.sandboxes.get(id);
-    if (record.state === "ready" && record.pause && isAlive(record.pause)) return;
+    if (record.state === "ready" && hasNamespaces(record)) return;
     await stopSandbox(runtime, record);
     const { pause: _, network: __, ...rest } = record;
     const stopped: SandboxRecord = { ...rest, ips: [], state: "notready" };

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { CgroupUsage } from "@raft2kube/linux/cgroup/cgroup.ts";
+import { inNetns } from "@raft2kube/linux/namespace/netns.ts";
 import {
   type InterfaceCounters,
   parseInterfaceCounters,
@@ -31,13 +32,13 @@ function interfaceUsage(counters: InterfaceCounters): NetworkInterfaceUsage {
   };
 }
 
-/** The pod's interfaces as its pause process sees them; undefined when that is gone. */
+/** The pod's interfaces; undefined when its network namespace is gone. */
 function networkUsage(record: SandboxRecord, timestamp: bigint): Init<NetworkUsage> | undefined {
-  const { netns, pause } = record;
-  if (netns === undefined || !pause) return undefined;
+  const { netns } = record;
+  if (netns === undefined) return undefined;
   const text = tolerateSync(
-    () => readFileSync(`/proc/${pause.pid}/net/dev`, "latin1"),
-    errno("ENOENT", "ESRCH", "EINVAL"),
+    () => inNetns(netns, () => readFileSync("/proc/thread-self/net/dev", "latin1")),
+    errno("ENOENT", "EINVAL"),
   );
   if (text === undefined) return undefined;
   const interfaces = parseInterfaceCounters(text).map(interfaceUsage);

@@ -9,10 +9,13 @@ import { matchesLabels } from "../container/status.ts";
 import type { Records } from "../ports.ts";
 import { isAlive } from "../process-identity.ts";
 import { nanoseconds } from "../time.ts";
+import { hasNamespaces } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 
 /** A sandbox is ready while its first process, which holds its namespaces, runs. */
 export function sandboxState(record: SandboxRecord): PodSandboxState {
+  const isPinned = record.pins !== undefined && hasNamespaces(record);
+  if (isPinned && record.state === "ready") return PodSandboxState.SANDBOX_READY;
   // lab:10 begin sandboxState
   const ready = record.state === "ready" && record.pause !== undefined && isAlive(record.pause);
   return ready ? PodSandboxState.SANDBOX_READY : PodSandboxState.SANDBOX_NOTREADY;

@@ -6,25 +6,31 @@ import { MNT_DETACH } from "../syscall/numbers.ts";
 import { step, stepsIn } from "../syscall/steps.ts";
 
 const CLONE_NEWNET = 0x40000000;
+/** Flags of unshare(2), by the names in /proc. */
+const CLONE_NEW = { net: CLONE_NEWNET, uts: 0x04000000, ipc: 0x08000000 } as const;
+type Kind = keyof typeof CLONE_NEW;
+
 const MS_BIND = 0x1000;
 const MS_PRIVATE = 0x40000;
 
 // The namespace of the calling thread, which is the only one that setns and unshare move.
-const OWN = "/proc/thread-self/ns/net";
+const ownOf = (kind: Kind) => `/proc/thread-self/ns/${kind}`;
 
-/** Runs `fn` after `enter` moved this thread to another network namespace, and moves it back. */
-function away<T>(enter: () => void, fn: () => T): T {
-  const home = openSync(OWN, "r");
+/** Runs `fn` after `enter` moved this thread to other namespaces, and moves it back. */
+function away<T>(kinds: readonly Kind[], enter: () => void, fn: () => T): T {
+  const homes = kinds.map((kind) => ({ kind, fd: openSync(ownOf(kind), "r") }));
   try {
     enter();
     try {
       return fn();
     } finally {
       // A thread that cannot go home would do everything later in the wrong namespace.
-      check("setns", libc.setns(home, CLONE_NEWNET), "back to the own network namespace");
+      for (const { kind, fd } of homes) {
+        check("setns", libc.setns(fd, CLONE_NEW[kind]), `back to the own ${kind} namespace`);
+      }
     }
   } finally {
-    closeSync(home);
+    for (const { fd } of homes) closeSync(fd);
   }
 }
 
@@ -39,7 +45,7 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
     const enter = () => {
       check("setns", libc.setns(fd, CLONE_NEWNET), `to the network namespace ${path}`);
     };
-    return away<T>(enter, () => stepsIn(path, fn as () => T));
+    return away<T>(["net"], enter, () => stepsIn(`--net=${path}`, fn as () => T));
   } finally {
     closeSync(fd);
   }
@@ -50,15 +56,31 @@ export function inNetns<T>(path: string, fn: () => T extends Promise<unknown> ? 
  * bind-mounted on. Its loopback link is down. EEXIST when something is there already.
  */
 export function createNetns(path: string): void {
-  makeFile(path);
-  step(() => `touch ${path} && unshare --net=${path} true`);
+  createNamespaces({ net: path });
+}
+
+/** Makes several namespaces, and pins each at its path. `inside` runs in them. */
+export function createNamespaces(
+  pins: Readonly<Partial<Record<Kind, string>>>,
+  inside: () => void = () => undefined,
+): void {
+  const entries = Object.entries(pins) as [Kind, string][];
+  const kinds = entries.map(([kind]) => kind);
+  const flags = kinds.reduce((all, kind) => all | CLONE_NEW[kind], 0);
+  for (const [, path] of entries) makeFile(path);
+  const words = entries.map(([kind, path]) => `--${kind}=${path}`).join(" ");
+  step(() => `touch ${Object.values(pins).join(" ")} && unshare ${words} true`);
   try {
     away(
-      () => check("unshare", libc.unshare(CLONE_NEWNET), "the network namespace"),
-      () => bindNamespace(OWN, path),
+      kinds,
+      () => check("unshare", libc.unshare(flags), `the namespaces ${kinds.join(", ")}`),
+      () => {
+        stepsIn(words, inside);
+        for (const [kind, path] of entries) bindNamespace(ownOf(kind), path);
+      },
     );
   } catch (thrown) {
-    deleteNetns(path);
+    for (const [, path] of entries) deleteNetns(path);
     throw thrown;
   }
 }

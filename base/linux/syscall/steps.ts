@@ -27,10 +27,10 @@ export function step(command: () => string | readonly string[]): void {
   STEPS.publish(prefix + (typeof found === "string" ? found : shellWords(found)));
 }
 
-/** Runs `work`, whose commands a person would make in the network namespace at `netns`. */
-export function stepsIn<T>(netns: string, work: () => T): T {
+/** Runs `work`, whose commands a person would make in the namespaces of nsenter's `options`. */
+export function stepsIn<T>(options: string, work: () => T): T {
   const outside = prefix;
-  prefix = `nsenter --net=${netns} `;
+  prefix = `nsenter ${options} `;
   try {
     return work();
   } finally {

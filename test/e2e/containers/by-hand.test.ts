@@ -280,7 +280,8 @@ test("a trace has each step to a container as the command that a person would ty
   const trace = lines.slice(7).map((line) => line.replace(/^ *\+ /, ""));
   let at = -1;
   for (const wanted of [
-    /^touch .* && unshare --net=\S+ true$/,
+    /^touch .* && unshare --uts=\S+ --ipc=\S+ --net=\S+ true$/,
+    /^nsenter --uts=\S+ --ipc=\S+ --net=\S+ hostname [0-9a-f]{12}$/,
     /^ip link add name veth\S+ .*type veth peer name eth0/,
     /^nsenter --net=\S+ ip addr add 10\.187\.\d+\.\d+\/22 dev eth0$/,
     `mount -t overlay -o lowerdir=.*,upperdir=${upper},workdir=\\S+ overlay ${merged}$`,
