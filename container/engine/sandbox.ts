@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { inUserNamespace } from "@raft2kube/linux/namespace/user-namespace.ts";
 import {
   NamespaceMode,
   PodSandboxConfig,
@@ -67,12 +68,18 @@ export function sandboxConfig(wish: SandboxWish): PodSandboxConfig {
   );
 }
 
-/** Runs the sandbox of a container. Returns its id. */
+/**
+ * Runs the sandbox of a container. Returns its id. It has a first process in a user namespace
+ * alone: from namespaces of its own this process could not come back to those of the machine.
+ */
 export async function startSandbox(engine: Engine, wish: SandboxWish): Promise<string> {
   await engine.networks.separate();
   const runtimeHandler = engine.host.byHand.isUsed ? "by-hand" : "";
   const config = sandboxConfig(wish);
-  return await runSandbox(engine.runtime, { config, runtimeHandler, isPinned: true });
+  return await runSandbox(engine.runtime, {
+    ...{ config, runtimeHandler },
+    isPinned: !inUserNamespace(engine.runtime.ids),
+  });
 }
 
 /** Writes the names by which a container finds itself, others of its network, and added hosts. */
