@@ -67,11 +67,14 @@ async function withDocuments(text: string, path: string, documents: Set<string>)
   return text.replace(call, (_, name: string) => values.get(name)!);
 }
 
+/** Modules of Node that few runs of a command use: 15 ms of a start. */
+const LATE = /^node:(dns|https?|zlib)$/;
+
 /**
  * `import ... from "node:http"` makes Node evaluate all exports of the module, and two of these
  * load undici: 40 ms of a start and 3 MiB that are not needed; and a bundle loads at its start all
  * that any of its sources imports. Here such an import reads the module object, when the source
- * that has it is evaluated.
+ * that has it is evaluated; those of LATE when an export is used.
  */
 function leanImports(filter: RegExp): Plugin {
   const namespace = "lean-imports";
@@ -83,6 +86,12 @@ function leanImports(filter: RegExp): Plugin {
       );
       builder.onLoad({ filter: /.*/, namespace }, ({ path }) => {
         const names = Object.keys(process.getBuiltinModule(path)!);
+        if (LATE.test(path)) {
+          const late = names.map((name) => {
+            return `get ${name}() { return process.getBuiltinModule("${path}").${name}; },`;
+          });
+          return { contents: ["module.exports = {", ...late, "};"].join("\n"), loader: "js" };
+        }
         const lines = [
           `const builtin = process.getBuiltinModule("${path}");`,
           "export default builtin;",
