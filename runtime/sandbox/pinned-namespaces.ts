@@ -6,7 +6,6 @@ import { errno, tolerateSync } from "@raft2kube/std/errors.ts";
 import { RuntimeError } from "../errors.ts";
 import type { SandboxPaths } from "../paths.ts";
 import { isAlive, type ProcessIdentity } from "../process-identity.ts";
-import type { SandboxRecord } from "./record.ts";
 
 /** The file system of namespaces (statfs(2)). */
 const NSFS_MAGIC = 0x6e736673;
@@ -65,7 +64,7 @@ function isPinned(target: string): boolean {
 }
 
 /** Whether a ready sandbox's namespaces are there: held by its first process, or pinned alone. */
-export function hasNamespaces({ pins, pause }: Pick<SandboxRecord, "pins" | "pause">): boolean {
+export function hasNamespaces({ pins, pause }: { pins?: string; pause?: ProcessIdentity }) {
   if (pins !== undefined) return isPinned(pinnedNamespace({ namespaces: pins }, "uts"));
   return pause !== undefined && isAlive(pause);
 }

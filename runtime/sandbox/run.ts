@@ -22,7 +22,7 @@ import { hasNamespaces, pinOf } from "./pinned-namespaces.ts";
 import type { SandboxRecord } from "./record.ts";
 import { removeSandbox, stopSandbox } from "./stop.ts";
 
-/** With `isPinned` there is no first process: the namespaces are pinned alone. */
+/** A call of RunPodSandbox; with `isPinned` the namespaces are pinned without a first process. */
 type SandboxRequest = RunPodSandboxRequest & { isPinned?: boolean };
 type RunPorts = ProcessPorts & Network & Events & Ends & DiskUse;
 

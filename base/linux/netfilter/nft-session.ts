@@ -129,7 +129,7 @@ export class NftSession implements Disposable {
 }
 
 /**
- * Has `applyRuleset` start no process for a ruleset of the namespace that this thread is in, where
+ * Makes `applyRuleset` start no process for a ruleset of the namespace that this thread is in, where
  * the library is there: a tenth of its time. For programs that end soon, as the session stays open.
  */
 export function applyInProcess(): void {

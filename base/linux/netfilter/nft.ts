@@ -44,7 +44,7 @@ async function run(args: string[], input: string, { netns }: NftOptions): Promis
 type ApplyHere = (text: string) => Promise<boolean>;
 let applyHere: ApplyHere = async () => false;
 
-/** Has rulesets of this process's own namespace applied by `apply` from now on. */
+/** Sets how rulesets of this process's own namespace are applied from now on. */
 export function setApplyHere(apply: ApplyHere): void {
   applyHere = apply;
 }
