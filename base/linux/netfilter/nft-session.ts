@@ -129,8 +129,8 @@ export class NftSession implements Disposable {
 }
 
 /**
- * Makes `applyRuleset` start no process for a ruleset of the namespace that this thread is in, where
- * the library is there: a tenth of its time. For programs that end soon, as the session stays open.
+ * Makes `applyRuleset` start no process for a ruleset of this thread's namespace, where the library
+ * is there: a tenth of its time. For programs that end soon, as the session stays open.
  */
 export function applyInProcess(): void {
   const turns = new KeyedTurns();
