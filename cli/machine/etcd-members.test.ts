@@ -16,7 +16,7 @@ import { settingsOf } from "../store/server.ts";
 import { quietProgress, terminalProgress } from "../terminal.ts";
 import { ensureAuthority, ensureLeaf, leavesOf, pathsOf } from "./certificates.ts";
 import { parseKubeadmConfig } from "./config/kubeadm.ts";
-import { joinEtcd, leaveEtcd, requireOwnStore } from "./etcd-members.ts";
+import { initialClusterOf, joinEtcd, leaveEtcd, requireOwnStore } from "./etcd-members.ts";
 import { staticPod } from "./static-pods.ts";
 
 /** A machine with its etcd's certificates and manifest; all are this host, by its addresses. */
@@ -84,6 +84,15 @@ test("a learner that leaves is removed by another member", async () => {
   // The last member stays where its data is.
   await leaveEtcd((line) => notes.push(line), first);
   expect(notes).toHaveLength(1);
+});
+
+test("a member that joins meanwhile, and has no name yet, is named by its id", () => {
+  const member = (ID: bigint, name: string) => ({ ID, name, peerURLs: [`https://10.0.0.${ID}`] });
+  const all = [member(1n, "cp-1"), member(26n, ""), member(3n, "")];
+  const isOwn = ({ peerURLs }: { peerURLs: string[] }) => peerURLs.includes("https://10.0.0.3");
+  expect(initialClusterOf(all, isOwn, "cp-3")).toBe(
+    "cp-1=https://10.0.0.1,1a=https://10.0.0.26,cp-3=https://10.0.0.3",
+  );
 });
 
 test("a join that is interrupted ends its wait for the members", async () => {

@@ -56,7 +56,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
   const { cluster } = context.config;
   const own = `https://${address}:${PEER_PORT}`;
   const urls = await memberUrls(client);
-  const isOwn = ({ peerURLs }: Member) => peerURLs.includes(own);
+  const isOwn = ({ peerURLs }: Pick<Member, "peerURLs">) => peerURLs.includes(own);
   let turn = 0;
   const until = <T>(what: string, work: (members: Members) => Promise<T>) => {
     const ask = async () => {
@@ -76,12 +76,7 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
     return (await members.memberAdd({ peerURLs: [own], isLearner: true }, CALL)).members;
   });
   progress.note("[etcd] Announced new etcd member joining to the existing etcd cluster");
-  const initialCluster = all
-    .flatMap((member) => {
-      const name = isOwn(member) ? nodeName : member.name;
-      return member.peerURLs.filter(isHttps).map((url) => `${name}=${url}`);
-    })
-    .join(",");
+  const initialCluster = initialClusterOf(all, isOwn, nodeName);
   await mkdir(cluster.etcd.local.dataDir, { recursive: true, mode: 0o700 });
   const text = await manifestOf(context, "etcd", initialCluster);
   await replaceFile(manifestPath("etcd"), text, { mode: 0o600 });
@@ -92,6 +87,23 @@ export async function joinEtcd(context: MachineContext, client: KubeClient): Pro
     return known && true;
   });
   progress.note("[etcd] The new member has caught up and votes");
+}
+
+/**
+ * The members as the flag `--initial-cluster` has them. One that joins meanwhile has no name yet,
+ * and is named by its id.
+ */
+export function initialClusterOf(
+  all: readonly Pick<Member, "ID" | "name" | "peerURLs">[],
+  isOwn: (member: Pick<Member, "peerURLs">) => boolean,
+  nodeName: string,
+): string {
+  return all
+    .flatMap((member) => {
+      const name = isOwn(member) ? nodeName : member.name || member.ID.toString(16);
+      return member.peerURLs.filter(isHttps).map((url) => `${name}=${url}`);
+    })
+    .join(",");
 }
 
 /** Where the members of the store serve clients: in the annotations of their static pods. */
