@@ -99,9 +99,15 @@ export const PING_TIMEOUT_MS = 15_000;
 export const CONNECTIONS_OF_ADDRESS_MAX = 64;
 export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 
-/** How long a component caches the API's answer about a token or a right, and how many of them. */
-export const REVIEW_CACHE_MS = 120_000;
+/** How many of the API's answers about tokens or rights are cached. */
 export const REVIEW_CACHE_MAX = 1_000;
+/**
+ * How long they are cached: grants by the kubelet (upstream's time of tokens), and by other
+ * components; refusals by all, since whoever is refused asks for the right next.
+ */
+export const REVIEW_CACHE_MS = 120_000;
+export const COMPONENT_REVIEW_CACHE_MS = 10_000;
+export const REFUSAL_CACHE_MS = 10_000;
 /** Tokens, and rights, that the API is asked about at a time. */
 export const REVIEWS_AT_ONCE_MAX = 16;
 

@@ -1,6 +1,6 @@
 import { ManualClock } from "@raft2kube/std/clock.ts";
 import { expect, test } from "vitest";
-import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
+import { REFUSAL_CACHE_MS, REVIEW_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import type { KubeClient } from "../rest/client.ts";
 import { AccessReviews } from "./access-reviews.ts";
 
@@ -20,4 +20,28 @@ test("questions about rights are bounded, because each user may ask for every pa
   const late = ask("/more");
   asked.at(-1)!({ status: { allowed: false } });
   expect(await late).toBe(false);
+});
+
+test("a refusal is remembered for a shorter time than a grant", async () => {
+  let asked = 0;
+  let allowed = false;
+  const request = () => {
+    asked++;
+    return Promise.resolve({ status: { allowed } });
+  };
+  const clock = new ManualClock();
+  const reviews = new AccessReviews({ request } as unknown as KubeClient, clock);
+  const ask = () =>
+    reviews.isAllowed(
+      { name: "u", groups: [] },
+      { nonResourceAttributes: { path: "/", verb: "get" } },
+    );
+  expect([await ask(), await ask(), asked]).toEqual([false, false, 1]);
+  allowed = true;
+  clock.advance(REFUSAL_CACHE_MS);
+  expect([await ask(), asked]).toEqual([true, 2]);
+  clock.advance(REVIEW_CACHE_MS - 1);
+  expect([await ask(), asked]).toEqual([true, 2]);
+  clock.advance(1);
+  expect([await ask(), asked]).toEqual([true, 3]);
 });

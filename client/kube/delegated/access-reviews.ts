@@ -13,17 +13,17 @@ export class AccessReviews {
   readonly #client: KubeClient;
   readonly #reviews: ExpiringCache<boolean>;
 
-  constructor(client: KubeClient, clock: Clock) {
+  constructor(client: KubeClient, clock: Clock, ttl_ms: number = REVIEW_CACHE_MS) {
     this.#client = client;
-    this.#reviews = new ExpiringCache({ clock, ttl_ms: REVIEW_CACHE_MS, most: REVIEW_CACHE_MAX });
+    this.#reviews = new ExpiringCache({ clock, ttl_ms, most: REVIEW_CACHE_MAX });
   }
 
   /** Whether a user may do what the attributes describe. */
   isAllowed(
-    { name, groups }: User,
+    { name, ...user }: User,
     attributes: Pick<SubjectAccessReviewSpec, "resourceAttributes" | "nonResourceAttributes">,
   ): Promise<boolean> {
-    const spec = { user: name, groups, ...attributes };
+    const spec = { user: name, ...user, ...attributes };
     return this.#reviews.get(JSON.stringify(spec), async () => {
       const { status } = await this.#client.request<SubjectAccessReview>({
         method: "POST",

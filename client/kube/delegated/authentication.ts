@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import type { TokenReview } from "@raft2kube/api/gen/authentication/v1.ts";
+import type { SubjectAccessReviewSpec } from "@raft2kube/api/gen/authorization/v1.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { REVIEW_CACHE_MAX, REVIEW_CACHE_MS } from "../limits.ts";
 import type { KubeClient } from "../rest/client.ts";
@@ -8,7 +9,13 @@ import { ExpiringCache } from "./expiring-cache.ts";
 import { HttpError } from "./http-error.ts";
 
 /** The user of a request. */
-export type User = { name: string; groups: string[] };
+export type User = { name: string; groups: string[] } & Pick<
+  SubjectAccessReviewSpec,
+  "uid" | "extra"
+>;
+
+/** The group of every user who has proved who they are. */
+const AUTHENTICATED = "system:authenticated";
 
 /**
  * Authenticates requests: by the subject of a client certificate of the cluster's CA, or by the
@@ -18,15 +25,15 @@ export class Authentication {
   readonly #client: KubeClient | undefined;
   readonly #reviews: ExpiringCache<User | undefined>;
 
-  constructor(client: KubeClient | undefined, clock: Clock) {
+  constructor(client: KubeClient | undefined, clock: Clock, ttl_ms: number = REVIEW_CACHE_MS) {
     this.#client = client;
-    this.#reviews = new ExpiringCache({ clock, ttl_ms: REVIEW_CACHE_MS, most: REVIEW_CACHE_MAX });
+    this.#reviews = new ExpiringCache({ clock, ttl_ms, most: REVIEW_CACHE_MAX });
   }
 
   /** Returns the user. Throws HttpError 401. */
   async userOf(request: IncomingMessage): Promise<User> {
     const user = certificateUser(request.socket as TLSSocket) ?? (await this.#tokenUser(request));
-    if (user) return user;
+    if (user) return { ...user, groups: [...new Set([...user.groups, AUTHENTICATED])] };
     throw new HttpError(401, "Unauthorized");
   }
 
@@ -44,8 +51,8 @@ async function reviewToken(client: KubeClient, token: string): Promise<User | un
     path: "/apis/authentication.k8s.io/v1/tokenreviews",
     body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenReview", spec: { token } },
   });
-  const { username, groups = [] } = status?.user ?? {};
-  return status?.authenticated && username ? { name: username, groups } : undefined;
+  const { username: name, groups = [], ...rest } = status?.user ?? {};
+  return status?.authenticated && name ? { ...rest, name, groups } : undefined;
 }
 
 function certificateUser(socket: TLSSocket): User | undefined {

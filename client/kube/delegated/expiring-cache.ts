@@ -1,9 +1,10 @@
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { REVIEWS_AT_ONCE_MAX } from "../limits.ts";
+import { REFUSAL_CACHE_MS, REVIEWS_AT_ONCE_MAX } from "../limits.ts";
 import { HttpError } from "./http-error.ts";
 
 /**
- * Caches results for a while; failures are not cached. The oldest entry is dropped first. Questions
+ * Caches results for a while, refusals (false, undefined) for `REFUSAL_CACHE_MS` at most; failures
+ * are not cached. The oldest entry is dropped first. Questions
  * are bounded, for anyone may send what leads to one: `get` rejects with HttpError 429 above
  * `REVIEWS_AT_ONCE_MAX`.
  */
@@ -28,14 +29,20 @@ export class ExpiringCache<T> {
       return Promise.reject(new HttpError(429, "Too Many Requests"));
     }
     const value = this.#ask(ask);
-    const entry = { value, until_ms: now_ms + this.#ttl_ms };
+    const entry = { value, until_ms: Infinity };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > this.#most && oldest !== undefined) this.#entries.delete(oldest);
-    value.catch(() => {
-      if (this.#entries.get(key) === entry) this.#entries.delete(key);
-    });
+    value.then(
+      (granted) => {
+        const ttl_ms = granted ? this.#ttl_ms : Math.min(this.#ttl_ms, REFUSAL_CACHE_MS);
+        entry.until_ms = this.#clock.monotonic() + ttl_ms;
+      },
+      () => {
+        if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      },
+    );
     return value;
   }
 

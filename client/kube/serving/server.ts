@@ -11,7 +11,7 @@ import { AccessReviews } from "../delegated/access-reviews.ts";
 import { Authentication } from "../delegated/authentication.ts";
 import { limitConnections } from "../delegated/connection-limits.ts";
 import { HttpError } from "../delegated/http-error.ts";
-import { SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
+import { COMPONENT_REVIEW_CACHE_MS, SERVE_TIMEOUT_MS, SERVING_DAYS } from "../limits.ts";
 import type { KubeClient } from "../rest/client.ts";
 import { HEALTH_PAGES, type HealthChecks, healthPage, measureHealth } from "./health.ts";
 
@@ -62,8 +62,8 @@ async function serveMetrics(
   { host, port, tls, clientCa }: ServeOptions,
   ...[client, registries, checks]: ServedParts
 ): Promise<ServedComponent> {
-  const authentication = new Authentication(client, client.clock);
-  const reviews = new AccessReviews(client, client.clock);
+  const authentication = new Authentication(client, client.clock, COMPONENT_REVIEW_CACHE_MS);
+  const reviews = new AccessReviews(client, client.clock, COMPONENT_REVIEW_CACHE_MS);
   const health = new HealthMetrics();
   const answer = async (request: IncomingMessage): Promise<Page> => {
     if (request.method !== "GET") throw new HttpError(405, "Method Not Allowed");
