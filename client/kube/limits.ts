@@ -103,7 +103,7 @@ export const CONNECTIONS_UNKNOWN_MAX = 1_024;
 export const REVIEW_CACHE_MAX = 1_000;
 /**
  * How long they are cached: grants by the kubelet (upstream's time of tokens), and by other
- * components; refusals by all, since whoever is refused asks for the right next.
+ * components; refusals by all, since a right is often granted after one.
  */
 export const REVIEW_CACHE_MS = 120_000;
 export const COMPONENT_REVIEW_CACHE_MS = 10_000;
