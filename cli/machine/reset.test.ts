@@ -2,9 +2,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { stringify } from "yaml";
+import { parseKubeadmConfig } from "./config/kubeadm.ts";
 import { NODE_AGENT } from "./layout.ts";
-import { ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
+import { etcdDataDir, ownTables, removeFolder, requireOwnMachine } from "./reset.ts";
+import { staticPod } from "./static-pods.ts";
 
 test("tables of clusters beside the machine stay", () => {
   const listed =
@@ -44,4 +47,24 @@ test("a folder that is a disk of its own is emptied, and stays", async () => {
     execFileSync("umount", [disk]);
     rmSync(dir, { recursive: true });
   }
+});
+
+test("the store's data is found where etcd.local.dataDir has put it", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-reset-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const manifest = join(dir, "etcd.yaml");
+  const notes: string[] = [];
+  const found = () => etcdDataDir((line) => notes.push(line), manifest);
+  expect(await found()).toBe("/var/lib/etcd");
+  const text =
+    "apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n" +
+    "etcd: { local: { dataDir: /data/etcd } }\n";
+  const { cluster } = parseKubeadmConfig(text, "config");
+  const values = { cluster, nodeName: "a", address: "10.0.0.1", bindPort: 6443, signs: true };
+  writeFileSync(manifest, stringify(await staticPod("etcd", values)));
+  expect(await found()).toBe("/data/etcd");
+  expect(notes).toEqual([]);
+  writeFileSync(manifest, "spec: [");
+  expect(await found()).toBe("/var/lib/etcd");
+  expect(notes.join("")).toContain(manifest);
 });

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
 import { Directory } from "@raft2kube/linux/beneath/directory.ts";
 import { removePath, removeTree } from "@raft2kube/linux/beneath/remove-tree.ts";
 import { cgroupsOf } from "@raft2kube/linux/cgroup/open-cgroups.ts";
@@ -12,6 +13,8 @@ import { cleanup as removePolicies } from "@raft2kube/network-policy/main.ts";
 import { cleanup as removeOverlay } from "@raft2kube/overlay/main.ts";
 import { cleanup as removeProxy } from "@raft2kube/proxy/main.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
+import { messageOf } from "@raft2kube/std/errors.ts";
+import { parse } from "yaml";
 import { removePlugins } from "../apply/plugins.ts";
 import { removeNodeFromHost, unmountBelow } from "../apply/remove.ts";
 import { tryCommand } from "../preflight/command.ts";
@@ -29,6 +32,7 @@ import {
   KUBERNETES_DIR,
   kubeconfigPath,
   MANIFESTS_DIR,
+  manifestPath,
   NODE_AGENT,
   UPGRADE_BACKUP_DIR,
 } from "./layout.ts";
@@ -58,6 +62,7 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   const cgroup = podsCgroupIn(config);
   const { dataDir, runDir, subnetFile, cniConfDir, cniBinDir } = NODE_AGENT;
   const place = { name: "machine", dataDir, runDir, joins: { cgroup } };
+  const etcdDir = await etcdDataDir(note);
   await leaveEtcd(note);
   note("[reset] Stopping the kubelet service");
   // The manifests first: nothing starts these pods again.
@@ -82,6 +87,8 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
     dirname(UPGRADE_BACKUP_DIR),
     KUBELET_DIR,
     ETCD_DATA_DIR,
+    // A folder of the administrator's choice may have others' files beside the member's.
+    join(etcdDir, "member"),
     dataDir,
     runDir,
     "/var/log/pods",
@@ -94,8 +101,24 @@ export async function resetMachine(clock: Clock, note: (line: string) => void): 
   if (ca !== undefined && existsSync(ca)) note(`[reset] Certificates stay in ${dirname(ca)}`);
   // Folders that are others' too stay while something is in them.
   const above = [cniConfDir, dataDir, runDir].map(dirname);
-  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, ...above];
+  const shared = ["/run/crun", KUBERNETES_DIR, cniConfDir, cniBinDir, etcdDir, ...above];
   for (const path of shared) await removeIfEmpty(path);
+}
+
+/** The folder of this machine's store: its manifest's volume `etcd-data`, as kubeadm finds it. */
+export async function etcdDataDir(
+  note: (line: string) => void,
+  manifest = manifestPath("etcd"),
+): Promise<string> {
+  try {
+    const { spec } = parse((await readIfPresent(manifest)) ?? "{}") as Partial<Pod>;
+    const volume = spec?.volumes?.find(({ name }) => name === "etcd-data");
+    return volume?.hostPath?.path ?? ETCD_DATA_DIR;
+  } catch (thrown) {
+    const why = `${manifest}: ${messageOf(thrown)}`;
+    note(`[reset] WARNING: a store elsewhere than in ${ETCD_DATA_DIR} stays there (${why})`);
+    return ETCD_DATA_DIR;
+  }
 }
 
 /** Removes a folder; one that is a disk of its own is emptied, and stays, as kubeadm has it. */
