@@ -3,13 +3,13 @@ import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/
 import type { Node } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
-import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
+import { nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS, NODES } from "@raft2kube/client-kube/rest/resources.ts";
 import type { ControllerContext, Running } from "../context.ts";
-import { everyChange, startLoop } from "../loop.ts";
+import { startLoop } from "../loop.ts";
 import {
   autoApprovals,
   CLIENT,
@@ -96,6 +96,10 @@ export function startCleaning(context: ControllerContext): Running {
   });
 }
 
+/** A request's key in a queue, in which requesters take turns as namespaces do. */
+const keyIn = ({ metadata, spec }: Request): string =>
+  `${encodeURIComponent(spec.username ?? "")}/${metadata.name}`;
+
 /**
  * Starts a controller of requests; with `nodes` it reconsiders all requests when a Node is deleted.
  */
@@ -110,18 +114,14 @@ function startRequests(
     queue: "certificate",
     name,
     reads: nodes ? [requests, nodes] : [requests],
-    workers: 1,
     reconcile: async (key) => {
-      const request = requests.store.get(key);
+      const request = requests.store.get(key.slice(key.indexOf("/") + 1));
       return request ? reconcile(request) : undefined;
     },
   });
-  requests.handle(everyChange(loop.queue));
-  nodes?.handle({
-    added() {},
-    updated() {},
-    deleted: () => requests.store.list().forEach((request) => loop.queue.add(keyOf(request))),
-  });
+  const look = (request: Request) => loop.queue.add(keyIn(request));
+  requests.handle({ added: look, updated: look, deleted: look });
+  nodes?.handle({ added() {}, updated() {}, deleted: () => requests.store.list().forEach(look) });
   return loop;
 }
 
