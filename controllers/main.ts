@@ -45,11 +45,10 @@ const LEASE = { namespace: "kube-system", name: "kube-controller-manager" };
  * Starts the controllers, or stands for election to. Fails with `UnknownController` on a bad name.
  */
 export async function startControllers(options: ControllersOptions): Promise<RunningControllers> {
-  const { connection, clock = systemClock() } = options;
+  const { clock = systemClock() } = options;
   const names = selectControllers(options.controllers ?? ["*"]);
-  const metrics = new ControllerMetrics(connection.server, clock);
-  const observer = metrics.requests;
-  const client = new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
+  const metrics = new ControllerMetrics(options.connection.server, clock);
+  const client = managerClient(options, clock, metrics);
   const served =
     options.serve &&
     (await serveWherePossible(options.serve, client, { "/metrics": metrics.registry }, () =>
@@ -77,17 +76,31 @@ interface Parts {
   readonly metrics: ControllerMetrics;
 }
 
-/** Stands for election, and runs the controllers while it leads. */
+function managerClient(
+  { connection }: ControllersOptions,
+  clock: Clock,
+  { requests: observer }: ControllerMetrics,
+): KubeClient {
+  return new KubeClient({ ...connection, clock, observer, userAgent: "r2k-controllers" });
+}
+
+/**
+ * Stands for election, and runs the controllers while it leads, with clients of their own: when the
+ * lease is lost, these end first, so that no reconcile under way writes beside the next leader.
+ */
 function elect(options: ControllersOptions, parts: Parts, names: string[]): Running {
   const election = new LeaderElection({
     client: parts.client,
     lease: LEASE,
     identity: options.identity ?? `${hostname()}_${randomUUID()}`,
     clock: parts.clock,
-    async lead(signal) {
-      const running = startSelected(options, parts, names);
-      await aborted(signal);
+    async lead(stop, lost) {
+      const client = managerClient(options, parts.clock, parts.metrics);
+      const running = startSelected(options, { ...parts, client }, names);
+      lost.addEventListener("abort", () => running.disconnect(), { once: true });
+      await aborted(stop);
       await running.close();
+      running.disconnect();
     },
   });
   parts.metrics.election(() => election.leading);
@@ -95,11 +108,16 @@ function elect(options: ControllersOptions, parts: Parts, names: string[]): Runn
   return election;
 }
 
+interface Selected extends Running {
+  /** Ends all clients: requests under way fail, and no more are sent. */
+  disconnect(): void;
+}
+
 function startSelected(
   options: ControllersOptions,
   { client, clock, metrics }: Parts,
   names: string[],
-): Running {
+): Selected {
   const informers = new InformerSet(client, clock);
   const accounts =
     options.useServiceAccountCredentials === false
@@ -127,6 +145,10 @@ function startSelected(
       metrics.running([]);
       await Promise.all(running.map((controller) => controller.close()));
       await informers.close();
+      accounts?.close();
+    },
+    disconnect() {
+      client.close();
       accounts?.close();
     },
   };

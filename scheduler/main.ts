@@ -51,6 +51,7 @@ import { logger } from "@raft2kube/observe/log.ts";
 import type { Tracer } from "@raft2kube/observe/trace/tracer.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { type Random, systemRandom } from "@raft2kube/std/random.ts";
+import { aborted } from "@raft2kube/std/wait.ts";
 import { SchedulerCache } from "./cache.ts";
 import type { BudgetsOf } from "./disruption-budgets.ts";
 import { selectorAlone, withoutLabels } from "./kept-parts.ts";
@@ -109,7 +110,8 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
   const metrics = new SchedulerMetrics(clock);
   const observer = requestMetrics(metrics.registry, connection.server);
   const userAgent = "r2k-scheduler";
-  const client = new KubeClient({ ...connection, ...rate, clock, observer, userAgent });
+  const makeClient = () => new KubeClient({ ...connection, ...rate, clock, observer, userAgent });
+  const client = makeClient();
   const registries = { "/metrics": metrics.registry, "/metrics/resources": metrics.resources };
   const served =
     options.serve && (await serveWherePossible(options.serve, client, registries, () => new Map()));
@@ -126,12 +128,14 @@ export async function startScheduler(options: SchedulerOptions): Promise<Running
     lease: LEASE,
     identity: options.identity ?? `${hostname()}_${randomUUID()}`,
     clock,
-    async lead(signal) {
-      const running = run(options, client, clock, metrics);
-      if (!signal.aborted) {
-        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-      }
+    async lead(stop, lost) {
+      // When the lease is lost it ends first: nothing is bound beside the next leader.
+      const leaders = makeClient();
+      const running = run(options, leaders, clock, metrics);
+      lost.addEventListener("abort", () => leaders.close(), { once: true });
+      await aborted(stop);
       await running.close();
+      leaders.close();
     },
   });
   election.start();

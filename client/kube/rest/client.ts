@@ -140,7 +140,6 @@ export class KubeClient implements KubeRequester {
     let failure: unknown;
     for (let attempt = 1; ; attempt++) {
       await this.#rate.take();
-      if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
       if (left_ms() <= 0) throw timedOut(request, failure);
       let pause_ms: number | undefined;
       try {
@@ -182,6 +181,7 @@ export class KubeClient implements KubeRequester {
       "user-agent": this.#userAgent,
     };
     if (this.#token) headers["authorization"] = `Bearer ${await this.#token.read()}`;
+    if (this.#closed) throw new TransportError("ECANCELED", "the client is closed");
     let bytes: Buffer | undefined;
     if (body !== undefined) {
       bytes = encode(body);
