@@ -48,10 +48,17 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     health.set(name, known);
     const silent_ms = now_ms - known.seen_ms;
     const grace_ms = conditionOf(node, "Ready") ? monitorGrace_ms : NODE_STARTUP_GRACE_MS;
-    let again_ms = Math.max(1_000, grace_ms - silent_ms);
-    const pace = async () => void (again_ms = Math.min(again_ms, await taint(node)));
-    await forEach(silent_ms < grace_ms ? [pace] : [() => doubt(node), pace], (step) => step());
-    return { again_ms };
+    const isSilent = silent_ms >= grace_ms;
+    let turn_ms = Infinity;
+    const pace = async () => void (turn_ms = await taint(node));
+    try {
+      await forEach(isSilent ? [() => doubt(node), pace] : [pace], (step) => step());
+    } catch (thrown) {
+      // The pause after several failures may be longer than the node can wait.
+      loop.queue.addAfter(name, Math.min(turn_ms, isSilent ? grace_ms : grace_ms - silent_ms));
+      throw thrown;
+    }
+    return { again_ms: Math.min(turn_ms, Math.max(1_000, grace_ms - silent_ms)) };
   };
 
   const doubt = async (node: Node) => {

@@ -40,6 +40,35 @@ test("a pod whose status cannot be written keeps neither others nor the node's t
   await running.close();
 });
 
+test("a node that falls silent is noticed in time, although its taints cannot be written", async () => {
+  const well: Node = {
+    metadata: { name: "well", uid: "well" },
+    spec: { taints: [{ key: "node.kubernetes.io/not-ready", effect: "NoExecute" }] },
+    status: { conditions: [{ type: "Ready", status: "True" }] },
+  };
+  const written: number[] = [];
+  let refused = 0;
+  const { context, clock } = loopContext({ nodes: [well] }, ({ method, path }) => {
+    if (path.endsWith("/status")) written.push(clock.monotonic() - start_ms);
+    if (method !== "PATCH") return {};
+    refused++;
+    throw new KubeError({ code: 403 });
+  });
+  // Failures have their longest pause by then.
+  const grace_ms = 110_000;
+  const settings = { ...context.settings, nodeMonitorGracePeriod_ms: grace_ms };
+  const start_ms = clock.monotonic();
+  const running = startNodeLifecycle({ ...context, settings });
+  const look = () => {
+    clock.advance(1_000);
+    return written.length > 0;
+  };
+  await waitFor("its status", look, { clock: systemClock(), interval_ms: 1 });
+  expect(refused).toBeGreaterThan(5);
+  expect(written[0]).toBeLessThan(grace_ms + 15_000);
+  await running.close();
+});
+
 test("a node that never reported has longer", async () => {
   const nodes: Node[] = [{ metadata: { name: "new", uid: "new" }, spec: {} }];
   const written: number[] = [];
