@@ -3,9 +3,9 @@ import type { DeviceManager } from "../devices/device-allocation.ts";
 import { admitsUnderPressure, isCritical } from "../eviction/plan.ts";
 import type { NodePressure } from "../node/pressure.ts";
 import { uidOf } from "../pods/pod-identity.ts";
-import { AdmissionError } from "../pods/reason-error.ts";
+import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
 import { admitPod } from "./admit-pod.ts";
-import { choosePreempted, PreemptionError } from "./preemption.ts";
+import { choosePreempted } from "./preemption.ts";
 
 export interface AdmissionOptions {
   devices: DeviceManager;

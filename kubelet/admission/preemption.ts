@@ -1,21 +1,6 @@
 import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
 import { podResources, qosClassOf } from "../containers/qos.ts";
 import { isCritical } from "../eviction/plan.ts";
-import { fullNameOf } from "../pods/pod-identity.ts";
-
-/** A critical pod waits until pods have ended that it preempts: its admission is tried again. */
-export class PreemptionError extends CodedError {
-  override readonly name = "PreemptionError";
-
-  constructor(pod: Pod) {
-    super(
-      "PREEMPTING",
-      `${fullNameOf(pod)} is admitted when the pods that it preempts have ended`,
-      { remedy: "none is needed; the node admits it again" },
-    );
-  }
-}
 
 /**
  * Returns the pods to end so that a critical pod fits beside the rest, none when it fits already;

@@ -1,3 +1,7 @@
+import type { Pod } from "@raft2kube/api/gen/core/v1.ts";
+import { CodedError } from "@raft2kube/std/errors.ts";
+import { fullNameOf } from "./pod-identity.ts";
+
 /** The base of errors whose `reason` a pod's or container's status reports, in upstream's terms. */
 export class ReasonError extends Error {
   override readonly name: string = "ReasonError";
@@ -12,4 +16,17 @@ export class ReasonError extends Error {
 /** The node refuses the pod, which becomes Failed with `reason`. */
 export class AdmissionError extends ReasonError {
   override readonly name = "AdmissionError";
+}
+
+/** A critical pod waits until pods have ended that it preempts: its admission is tried again. */
+export class PreemptionError extends CodedError {
+  override readonly name = "PreemptionError";
+
+  constructor(pod: Pod) {
+    super(
+      "PREEMPTING",
+      `${fullNameOf(pod)} is admitted when the pods that it preempts have ended`,
+      { remedy: "none is needed; the node admits it again" },
+    );
+  }
 }

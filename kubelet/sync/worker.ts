@@ -13,7 +13,7 @@ import type { ResizeVerdict } from "../allocation/resize-state.ts";
 import { anyRunning, type ObservedPod } from "../cri/observed.ts";
 import { RESYNC_MS, SYNC_BACK_OFF_MS, SYNC_BACK_OFF_MS_MAX } from "../limits.ts";
 import { fullNameOf, gracePeriodOf, uidOf } from "../pods/pod-identity.ts";
-import { AdmissionError } from "../pods/reason-error.ts";
+import { AdmissionError, PreemptionError } from "../pods/reason-error.ts";
 import { PodProbes } from "../probes/pod-probes.ts";
 import type { ProbeTurns } from "../probes/probe-turns.ts";
 import type { WaitingReason } from "../status/container-status.ts";
@@ -282,6 +282,9 @@ export class PodWorker {
     const { events } = this.#ports;
     const error = messageOf(thrown);
     log.warn("pod step failed", { pod: fullNameOf(this.#pod), state, error });
+    if (thrown instanceof PreemptionError) {
+      return events.record(this.#pod, "Normal", "WaitingForPreemption", error);
+    }
     if (!(thrown instanceof VolumesNotReady)) return;
     const reason = state === "syncing" ? "FailedMount" : "FailedUnMount";
     for (const { message } of thrown.failures) events.record(this.#pod, "Warning", reason, message);
