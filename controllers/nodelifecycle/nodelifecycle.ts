@@ -2,11 +2,13 @@ import type { Lease } from "@raft2kube/api/gen/coordination/v1.ts";
 import type { Node, Pod, Taint } from "@raft2kube/api/gen/core/v1.ts";
 import { isNotFound } from "@raft2kube/client-kube/errors.ts";
 import type { EventRecorder } from "@raft2kube/client-kube/events/recorder.ts";
+import type { Informer } from "@raft2kube/client-kube/informer/informer.ts";
 import { keyOf, nameOf } from "@raft2kube/client-kube/object/object.ts";
 import { isPodReady } from "@raft2kube/client-kube/object/pod-state.ts";
 import { timeText } from "@raft2kube/client-kube/object/time.ts";
 import type { ResourceClient } from "@raft2kube/client-kube/rest/resource-client.ts";
 import { LEASES, NODES, PODS } from "@raft2kube/client-kube/rest/resources.ts";
+import type { WorkQueue } from "@raft2kube/reconcile/workqueue.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { forEach } from "../each.ts";
 import { byNode, NODE_INDEX } from "../indexes.ts";
@@ -87,7 +89,13 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     reads,
     reconcile,
   });
-  const look = (node: Node) => loop.queue.add(keyOf(node));
+  watchNodes(nodes, loop.queue);
+  leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
+  return closeAll(loop, recorder);
+}
+
+function watchNodes(nodes: Informer<Node>, queue: WorkQueue): void {
+  const look = (node: Node) => queue.add(keyOf(node));
   nodes.handle({
     added: look,
     updated(node, old) {
@@ -97,8 +105,6 @@ export function startNodeLifecycle(context: ControllerContext): Running {
     },
     deleted: look,
   });
-  leases.handle({ updated: (lease) => loop.queue.add(lease.metadata.name ?? "") });
-  return closeAll(loop, recorder);
 }
 
 const isEvicting = ({ effect, key }: Taint): boolean => effect === "NoExecute" && EVICTING.has(key);
