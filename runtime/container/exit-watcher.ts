@@ -14,6 +14,7 @@ export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
   #polls: Runner | undefined;
   #runtime: ExitPorts | undefined;
+  /** What wakes those that wait for a container. Invariant: no container without any. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
   /** Starts to watch; containers that ended before are found by `reconcile`. */
@@ -90,18 +91,20 @@ export class ExitWatcher implements Exits {
 
   #woken({ clock }: Base, id: string, timeout_ms: number): Promise<void> {
     return new Promise<void>((resolve) => {
-      const timer = clock.after(timeout_ms, resolve);
       const wakers = this.#waiting.get(id) ?? new Set();
-      wakers.add(() => {
+      const wake = () => {
         timer.cancel();
+        wakers.delete(wake);
+        if (wakers.size === 0) this.#waiting.delete(id);
         resolve();
-      });
+      };
+      const timer = clock.after(timeout_ms, wake);
+      wakers.add(wake);
       this.#waiting.set(id, wakers);
     });
   }
 
   #wake(id: string): void {
     for (const wake of this.#waiting.get(id) ?? []) wake();
-    this.#waiting.delete(id);
   }
 }
