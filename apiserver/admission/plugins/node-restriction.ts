@@ -26,10 +26,15 @@ import { checkToken } from "./node-tokens.ts";
 export function nodeRestriction(context: AdmissionContext): AdmissionPlugin {
   return {
     name: "NodeRestriction",
+    admit(request) {
+      const user = nodeOf(request.user);
+      // In the second pass the object may have finalizers that a webhook added.
+      if (user?.part !== "kubelet" || request.reinvocation.isSecond) return;
+      checkFinalizers(request, user.node);
+    },
     async validate(request) {
       const user = nodeOf(request.user);
       if (user === undefined) return;
-      if (user.part === "kubelet") checkFinalizers(request, user.node);
       const { group, plural } = request.resource.kind;
       const part = request.subresource === "" ? "" : `/${request.subresource}`;
       const check = own(CHECKS[user.part], `${group}/${plural}${part}`);
@@ -69,8 +74,8 @@ const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, NodeCheck>>>> = 
 
 /**
  * A Node or a pod that its node keeps would outlive `r2k node remove`, and the machine's address
- * would remain one of the overlay; without a Job's finalizer its pod would not be counted. Not
- * upstream's. Throws 403.
+ * would remain one of the overlay; without a Job's finalizer its pod would not be counted. What
+ * policies and webhooks change afterwards is theirs. Not upstream's. Throws 403.
  */
 function checkFinalizers(request: AdmissionRequest, node: string): void {
   if (request.object === undefined) return;
