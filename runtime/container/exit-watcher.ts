@@ -14,7 +14,7 @@ export class ExitWatcher implements Exits {
   #events: FileEvents | undefined;
   #polls: Runner | undefined;
   #runtime: ExitPorts | undefined;
-  /** What wakes those that wait for a container. Invariant: no container without any. */
+  /** The functions that end waits for a container. Invariant: no container without a wait. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
   /** Starts to watch; containers that ended before are found by `reconcile`. */

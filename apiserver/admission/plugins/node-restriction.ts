@@ -74,8 +74,8 @@ const CHECKS: Readonly<Record<NodePart, Readonly<Record<string, NodeCheck>>>> = 
 
 /**
  * A Node or a pod that its node keeps would outlive `r2k node remove`, and the machine's address
- * would remain one of the overlay; without a Job's finalizer its pod would not be counted. What
- * policies and webhooks change afterwards is theirs. Not upstream's. Throws 403.
+ * would remain one of the overlay; without a Job's finalizer its pod would not be counted. Later
+ * changes by policies and webhooks are not its own. Not upstream's. Throws 403.
  */
 function checkFinalizers(request: AdmissionRequest, node: string): void {
   if (request.object === undefined) return;
