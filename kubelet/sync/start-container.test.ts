@@ -29,7 +29,7 @@ test.each([
     node: { hostIPs: [], allocatable: () => ({}) },
   };
   const context = { ports, pod, volumes: new Map(), podIPs: [] } as unknown as StartContext;
-  const action: StartAction = { kind: "app", container, attempt, after: undefined };
+  const action: StartAction = { kind: "regular", container, attempt, after: undefined };
   await expect(startContainer(context, action)).rejects.toMatchObject({
     reason: "CreateContainerConfigError",
   });
