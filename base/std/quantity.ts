@@ -166,6 +166,12 @@ export function valueOf(text: string): number {
   return roundedAwayFromZero(parseQuantity(text).nanos, NANOS);
 }
 
+/** The amount rounded up to whole units, in its own notation. */
+export function wholeQuantity(text: string): string {
+  const { nanos, format } = parseQuantity(text);
+  return formatQuantity({ nanos: divideUp(nanos, NANOS) * NANOS, format });
+}
+
 /** The amount in thousandths (millicores), rounded up. */
 export function milliValueOf(text: string): number {
   return roundedAwayFromZero(parseQuantity(text).nanos, 1_000_000n);

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
+import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
+import { chargedUntil, usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type {
   PersistentVolumeClaim,
   Pod,
@@ -12,11 +13,12 @@ import { type KubeObject, keyOf } from "@raft2kube/client-kube/object/object.ts"
 import { discover } from "@raft2kube/client-kube/rest/discovery.ts";
 import type { ResourceType } from "@raft2kube/client-kube/rest/resource.ts";
 import { PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES } from "@raft2kube/client-kube/rest/resources.ts";
+import type { Clock } from "@raft2kube/std/clock.ts";
 import type { ControllerContext, Running } from "../context.ts";
 import { byNamespace, NAMESPACE_INDEX } from "../indexes.ts";
 import { QUOTA_COUNT_MS, QUOTA_RESYNC_MS } from "../limits.ts";
 import { startLoop } from "../loop.ts";
-import { type Held, otherCounted, statusOf } from "./plan.ts";
+import { type Held, otherCounted, statusOf, untilRelease_ms } from "./plan.ts";
 
 const ACCOUNT = "resourcequota-controller";
 const QUOTAS: ResourceType = {
@@ -35,7 +37,7 @@ const LISTED = ["configmaps", "replicationcontrollers", "resourcequotas", "secre
  * come or go, and from time to time for kinds that are only listed.
  */
 export function startResourceQuota(context: ControllerContext): Running {
-  const { informers } = context;
+  const { clock, informers } = context;
   const quotas = informers.of<ResourceQuota>(QUOTAS);
   quotas.index(NAMESPACE_INDEX, byNamespace);
   const followed = [
@@ -69,8 +71,9 @@ export function startResourceQuota(context: ControllerContext): Running {
       ({ plural, inNamespace }): Held => ({ group: "", plural, objects: inNamespace(namespace) }),
     );
     const far = await listed(quota, namespace);
-    const status = await statusOf(quota, [...near, ...far]);
-    loop.queue.addAfter(key, far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS);
+    const status = await statusOf(quota, [...near, ...far], clock.now());
+    const resync_ms = far.length > 0 ? QUOTA_COUNT_MS : QUOTA_RESYNC_MS;
+    loop.queue.addAfter(key, Math.min(resync_ms, untilRelease_ms(near, clock.now())));
     if (isDeepStrictEqual(status, quota.status)) return;
     await undefinedIfNotFound(writer.updateStatus({ ...quota, status }));
   };
@@ -96,7 +99,7 @@ export function startResourceQuota(context: ControllerContext): Running {
   });
   const quotasOf = ({ metadata }: KubeObject) =>
     quotas.store.by(NAMESPACE_INDEX, metadata.namespace ?? "");
-  for (const { onRelease } of followed) onRelease(quotasOf, count);
+  for (const { onRelease } of followed) onRelease(quotasOf, count, clock);
   return loop;
 }
 
@@ -108,7 +111,11 @@ interface Followed {
   readonly synced: Promise<void>;
   inNamespace(namespace: string): KubeObject[];
   /** Calls back for the quotas of objects that are gone, or may use less than before. */
-  onRelease(quotasOf: (object: KubeObject) => Quota[], count: (quota: Quota) => void): void;
+  onRelease(
+    quotasOf: (object: KubeObject) => Quota[],
+    count: (quota: Quota) => void,
+    clock: Pick<Clock, "now">,
+  ): void;
 }
 
 export function follow<T extends KubeObject>(
@@ -120,16 +127,26 @@ export function follow<T extends KubeObject>(
     plural: type.plural,
     synced: informer.synced,
     inNamespace: (namespace) => informer.store.by(NAMESPACE_INDEX, namespace),
-    onRelease(quotasOf, count) {
+    onRelease(quotasOf, count, clock) {
       informer.handle({
         deleted: (object) => quotasOf(object).forEach(count),
         updated(object, old) {
           const quotas = quotasOf(object);
           // An object of a namespace without a quota is not counted: it may have 40,000 amounts.
           if (quotas.length === 0) return;
-          if (!isDeepStrictEqual(usageOf(type, object), usageOf(type, old))) quotas.forEach(count);
+          const now_ms = clock.now();
+          const [usage, before] = [object, old].map((each) => usageOf(type, each, now_ms));
+          const changed = isDue(type, object, old) || !isDeepStrictEqual(usage, before);
+          for (const quota of quotas) {
+            if (changed || covers(quota, type, object) !== covers(quota, type, old)) count(quota);
+          }
         },
       });
     },
   };
+}
+
+/** Whether a pod will be released at another time than before: its quotas wait for it. */
+function isDue({ plural }: ResourceType, object: KubeObject, old: KubeObject): boolean {
+  return plural === "pods" && chargedUntil(object as Pod) !== chargedUntil(old as Pod);
 }

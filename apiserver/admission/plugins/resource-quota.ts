@@ -1,5 +1,5 @@
 import { type Amounts, isPodLevelResource } from "@raft2kube/api/core/v1/pod/amounts.ts";
-import { coversPod, isScoped } from "@raft2kube/api/core/v1/quota/scopes.ts";
+import { covers } from "@raft2kube/api/core/v1/quota/scopes.ts";
 import { usageOf } from "@raft2kube/api/core/v1/quota/usage.ts";
 import type { Container, Pod, ResourceQuota } from "@raft2kube/api/gen/core/v1.ts";
 import type { KubeObject } from "@raft2kube/api/kind.ts";
@@ -27,8 +27,12 @@ const ASKED_FOR: Readonly<Record<string, readonly ["requests" | "limits", string
 /** The server itself sets the usage, without a quota check. */
 const STATUS_WRITE = { fieldManager: IDENTITY, subresource: "status" };
 
-/** Updates of these may take more than before; of others only creation counts. */
-const GROWING = new Set(["pods", "services", "persistentvolumeclaims"]);
+/** Resources whose updates may take more than before, with their subresources that may as well. */
+const GROWING: Readonly<Record<string, readonly string[]>> = {
+  pods: ["resize"],
+  services: [],
+  persistentvolumeclaims: ["status"],
+};
 
 /**
  * Takes what a new object needs out of its namespace's quotas, in their status, before it is
@@ -40,7 +44,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
   /** Throws when a quota has no room now. */
   const ask = async (request: AdmissionRequest, { namespace, name }: Entry) => {
     const quota = await quotas.store.find<Quota>(namespace, name);
-    if (quota) take(request, quota);
+    if (quota) take(request, quota, context.clock.now());
   };
   return {
     name: "ResourceQuota",
@@ -52,7 +56,7 @@ export function resourceQuota(context: AdmissionContext): AdmissionPlugin {
       if (ours.length > 1) await Promise.all(ours.map((each) => ask(request, each)));
       for (const { namespace, name } of ours) {
         await quotas.store.change<Quota>(namespace, name, (quota) => {
-          const taken = quota && take(request, quota);
+          const taken = quota && take(request, quota, context.clock.now());
           // The quota may be gone since, and an unchanged status needs no write.
           if (!taken) return { do: "keep", object: quota ?? ({ metadata: {} } as Quota) };
           updateManagedFields(quotas, taken, quota, STATUS_WRITE, context.clock.now());
@@ -67,22 +71,24 @@ function isAbout({ operation, resource, subresource, namespace, object }: Admiss
   const { group, plural, served } = resource.kind;
   if (namespace === "" || object === undefined || served !== "stored") return false;
   if (operation === "CREATE") return subresource === "";
-  const resizes = subresource === "" || (plural === "pods" && subresource === "resize");
-  return operation === "UPDATE" && resizes && group === "" && GROWING.has(plural);
+  const also = group === "" ? own(GROWING, plural) : undefined;
+  return operation === "UPDATE" && also !== undefined && ["", ...also].includes(subresource);
 }
 
 /** The quota after the request; undefined when it does not concern it. Throws 403 beyond it. */
-function take(request: AdmissionRequest, quota: Quota): Quota | undefined {
+function take(request: AdmissionRequest, quota: Quota, now_ms: number): Quota | undefined {
   const { kind } = request.resource;
   const object = request.object!;
   const isPod = kind.group === "" && kind.plural === "pods";
-  if (isScoped(quota) && !(isPod && coversPod(quota, object as Pod & KubeObject))) return undefined;
+  if (!covers(quota, kind, object)) return undefined;
   const { hard = {}, used = {} } = quota.status ?? {};
   if (isPod && request.operation === "CREATE") checkAsked(request, quota, hard);
-  const old = request.old ? usageOf(kind, request.old) : {};
+  // What a pod or a claim used outside the quota's scopes is new to the quota.
+  const { old } = request;
+  const before = old && covers(quota, kind, old) ? usageOf(kind, old, now_ms) : {};
   const more: Amounts = {};
-  for (const [name, amount] of Object.entries(usageOf(kind, object))) {
-    const delta = subtractQuantity(amount, old[name] ?? "0");
+  for (const [name, amount] of Object.entries(usageOf(kind, object, now_ms))) {
+    const delta = subtractQuantity(amount, before[name] ?? "0");
     if (Object.hasOwn(hard, name) && compareQuantity(delta, "0") > 0) more[name] = delta;
   }
   if (Object.keys(more).length === 0) return undefined;
@@ -91,8 +97,10 @@ function take(request: AdmissionRequest, quota: Quota): Quota | undefined {
     if (used[name] === undefined) throw unknownStatus(request, quota, more);
     after[name] = addQuantity(used[name], delta);
   }
+  // The status of a claim is written by its driver, after the fact: it is counted, never refused.
   const beyond = Object.keys(more).filter((name) => compareQuantity(after[name]!, hard[name]!) > 0);
-  if (beyond.length > 0) throw exceeded(request, quota, beyond, more);
+  if (beyond.length > 0 && request.subresource !== "status")
+    throw exceeded(request, quota, beyond, more);
   const status = { ...quota.status, hard, used: { ...used, ...after } };
   return { ...quota, metadata: { ...quota.metadata }, status };
 }

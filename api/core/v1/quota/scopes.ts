@@ -1,10 +1,13 @@
-/** Which pods a ResourceQuota is about. */
+/** Which objects a ResourceQuota is about. */
 import type {
+  PersistentVolumeClaim,
   Pod,
   ResourceQuota,
   ScopedResourceSelectorRequirement,
 } from "../../../gen/core/v1.ts";
+import type { KubeObject } from "../../../kind.ts";
 import { qosClassOf } from "../pod/qos.ts";
+import type { Counted } from "./usage.ts";
 
 type Requirement = ScopedResourceSelectorRequirement;
 
@@ -15,12 +18,17 @@ function requirementsOf({ spec = {} }: ResourceQuota): Requirement[] {
   return [...named, ...(spec.scopeSelector?.matchExpressions ?? [])];
 }
 
-/** Whether a quota has scopes: then it is about pods alone. */
-export const isScoped = (quota: ResourceQuota): boolean => requirementsOf(quota).length > 0;
-
-/** Whether a pod is within all of a quota's scopes. */
-export function coversPod(quota: ResourceQuota, pod: Pod): boolean {
-  return requirementsOf(quota).every((requirement) => isWithin(pod, requirement));
+/** Whether an object is within all of a quota's scopes. Only pods and claims are within any. */
+export function covers(quota: ResourceQuota, { group, plural }: Counted, object: KubeObject) {
+  const requirements = requirementsOf(quota);
+  switch (group === "" ? plural : "") {
+    case "pods":
+      return requirements.every((each) => isWithin(object as Pod, each));
+    case "persistentvolumeclaims":
+      return requirements.every((each) => hasAttributes(object as PersistentVolumeClaim, each));
+    default:
+      return requirements.length === 0;
+  }
 }
 
 function isWithin(pod: Pod, { scopeName, operator, values = [] }: Requirement): boolean {
@@ -42,6 +50,21 @@ function isWithin(pod: Pod, { scopeName, operator, values = [] }: Requirement): 
     default:
       return false;
   }
+}
+
+/** Whether one of the attributes classes that a claim asks for, has, or changes to is meant. */
+function hasAttributes(
+  { spec = {}, status = {} }: PersistentVolumeClaim,
+  { scopeName, operator, values = [] }: Requirement,
+): boolean {
+  if (scopeName !== "VolumeAttributesClass") return false;
+  const names = [
+    spec.volumeAttributesClassName,
+    status.currentVolumeAttributesClassName,
+    status.modifyVolumeStatus?.targetVolumeAttributesClassName,
+  ].filter((name) => !!name);
+  if (names.length === 0) return hasClass(undefined, operator, values);
+  return names.some((name) => hasClass(name, operator, values));
 }
 
 function hasClass(name: string | undefined, operator: string, values: readonly string[]): boolean {

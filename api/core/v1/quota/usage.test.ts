@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Pod, PodStatus } from "../../../gen/core/v1.ts";
+import type { PersistentVolumeClaim, Pod, PodStatus } from "../../../gen/core/v1.ts";
 import { usageOf } from "./usage.ts";
 
 const PODS = { group: "", plural: "pods" };
@@ -59,7 +59,7 @@ test.each<[string, Shape, string, string]>([
     "1",
   ],
 ])("of a pod with %s the quota counts %j", (_name, shape, requests, limits) => {
-  const usage = usageOf(PODS, pod(shape));
+  const usage = usageOf(PODS, pod(shape), 0);
   expect([usage["requests.cpu"], usage["cpu"], usage["limits.cpu"]]).toEqual([
     requests,
     requests,
@@ -82,7 +82,7 @@ test("of init containers sidecars alone are resized", () => {
     spec: { containers: [], initContainers: [init("once"), init("beside", "Always")] },
     status: { initContainerStatuses: [has("once"), has("beside")] },
   };
-  const usage = usageOf(PODS, resized);
+  const usage = usageOf(PODS, resized, 0);
   expect(usage["requests.cpu"]).toBe("5");
 });
 
@@ -98,11 +98,51 @@ test("an init container costs its own names, not those of the sidecars before it
     resources: { requests: { cpu: i === 30 ? "2" : "1", "example.com/n7": "3" } },
   }));
   const spec = { containers: [{ name: "c" }], initContainers: [sidecar, ...steps, sidecar] };
-  const usage = usageOf(PODS, { metadata: { name: "p" }, spec } as Pod);
+  const usage = usageOf(PODS, { metadata: { name: "p" }, spec } as Pod, 0);
   expect(usage).toMatchObject({
     "requests.cpu": "2",
     "requests.example.com/n6": "2",
     "requests.example.com/n7": "4",
   });
   expect(read).toBeLessThan(10 * names.length);
+});
+
+test("ports that a load balancer's Service names are counted though none are allocated", () => {
+  const ports = [{ port: 80, nodePort: 30080 }, { port: 81 }];
+  const nodePorts = (spec: object) =>
+    usageOf({ group: "", plural: "services" }, { metadata: {}, spec } as Pod, 0)[
+      "services.nodeports"
+    ];
+  const without = { allocateLoadBalancerNodePorts: false };
+  expect(nodePorts({ type: "LoadBalancer", ports, ...without })).toBe("1");
+  expect(nodePorts({ type: "LoadBalancer", ports })).toBe("2");
+  expect(nodePorts({ type: "NodePort", ports })).toBe("2");
+  expect(nodePorts({ type: "ClusterIP", ports })).toBe("0");
+});
+
+test.each([
+  ["what was allocated", "2Gi", "100Gi", "100Gi"],
+  ["what it asks for", "2Gi", "1Gi", "2Gi"],
+  ["whole bytes", "1500m", undefined, "2"],
+])("of a claim the larger amount counts, %s", (_name, storage, allocated, counted) => {
+  const claim: PersistentVolumeClaim = {
+    metadata: { name: "c" },
+    spec: { storageClassName: "fast", resources: { requests: { storage } } },
+    ...(allocated && { status: { allocatedResources: { storage: allocated } } }),
+  };
+  expect(usageOf({ group: "", plural: "persistentvolumeclaims" }, claim, 0)).toMatchObject({
+    "requests.storage": counted,
+    "fast.storageclass.storage.k8s.io/requests.storage": counted,
+  });
+});
+
+test("a pod in deletion counts until its grace period is over, and then as an object alone", () => {
+  const deletionTimestamp = "2026-01-02T03:04:05Z";
+  const leaving: Pod = {
+    ...pod({ wants: { cpu: "1" } }),
+    metadata: { name: "p", deletionTimestamp, deletionGracePeriodSeconds: 30 },
+  };
+  const over_ms = Date.parse(deletionTimestamp) + 30_000;
+  expect(usageOf(PODS, leaving, over_ms)).toMatchObject({ pods: "1", "requests.cpu": "1" });
+  expect(usageOf(PODS, leaving, over_ms + 1)).toEqual({ "count/pods": "1" });
 });

@@ -1,4 +1,5 @@
 /** The usage of one object in a namespace's ResourceQuotas, by the quotas' names. */
+import { compareQuantity, wholeQuantity } from "@raft2kube/std/quantity.ts";
 import type { PersistentVolumeClaim, Pod, Service } from "../../../gen/core/v1.ts";
 import type { GroupVersionKind, KubeObject } from "../../../kind.ts";
 import { type Amounts, addAmounts, podAmounts, resizedSpec } from "../pod/amounts.ts";
@@ -27,11 +28,18 @@ export function countName({ group, plural }: Counted): string {
   return `count/${plural}${group === "" ? "" : `.${group}`}`;
 }
 
-/** The usage of one object; a pod that has ended counts only as an object. */
-export function usageOf(counted: Counted, object: KubeObject): Amounts {
+/**
+ * The usage of one object at a time; a pod that has ended, or should have by its deletion, counts
+ * only as an object.
+ */
+export function usageOf(counted: Counted, object: KubeObject, now_ms: number): Amounts {
   const usage: Amounts = { [countName(counted)]: "1" };
   if (counted.group !== "" || !BARE.has(counted.plural)) return usage;
-  if (counted.plural === "pods") return { ...usage, ...usageOfPod(object as Pod) };
+  if (counted.plural === "pods") {
+    return now_ms > chargedUntil(object as Pod)
+      ? usage
+      : { ...usage, ...usageOfPod(object as Pod) };
+  }
   usage[counted.plural] = "1";
   if (counted.plural === "services") Object.assign(usage, usageOfService(object as Service));
   if (counted.plural === "persistentvolumeclaims") {
@@ -40,8 +48,18 @@ export function usageOf(counted: Counted, object: KubeObject): Amounts {
   return usage;
 }
 
+/**
+ * The last moment at which a pod uses what it requests. A pod that stays in deletion, on a node
+ * that is gone, is not charged for after its grace period: its replacement is.
+ */
+export function chargedUntil({ metadata, status }: Pod): number {
+  if (status?.phase === "Succeeded" || status?.phase === "Failed") return 0;
+  const { deletionTimestamp, deletionGracePeriodSeconds: grace_s } = metadata ?? {};
+  if (!deletionTimestamp || grace_s === undefined) return Number.POSITIVE_INFINITY;
+  return Date.parse(deletionTimestamp) + grace_s * 1000;
+}
+
 function usageOfPod(pod: Pod): Amounts {
-  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return {};
   const usage: Amounts = { pods: "1" };
   const spec = resizedSpec(pod);
   for (const which of ["requests", "limits"] as const) {
@@ -60,15 +78,17 @@ function usageOfPod(pod: Pod): Amounts {
 function usageOfService({ spec = {} }: Service): Amounts {
   const { type, ports = [], allocateLoadBalancerNodePorts = true } = spec;
   const balanced = type === "LoadBalancer";
-  const opened = type === "NodePort" || (balanced && allocateLoadBalancerNodePorts);
+  const open =
+    balanced && !allocateLoadBalancerNodePorts ? ports.filter(({ nodePort }) => nodePort) : ports;
   return {
     "services.loadbalancers": balanced ? "1" : "0",
-    "services.nodeports": opened ? String(ports.length) : "0",
+    "services.nodeports": balanced || type === "NodePort" ? String(open.length) : "0",
   };
 }
 
-function usageOfClaim({ spec = {} }: PersistentVolumeClaim): Amounts {
-  const storage = spec.resources?.requests?.["storage"];
+function usageOfClaim(claim: PersistentVolumeClaim): Amounts {
+  const { spec = {} } = claim;
+  const storage = storageOf(claim);
   const of = spec.storageClassName;
   const prefix = of ? `${of}.storageclass.storage.k8s.io` : undefined;
   return {
@@ -76,4 +96,15 @@ function usageOfClaim({ spec = {} }: PersistentVolumeClaim): Amounts {
     ...(storage ? { "requests.storage": storage } : {}),
     ...(prefix && storage ? { [`${prefix}/requests.storage`]: storage } : {}),
   };
+}
+
+/**
+ * The whole bytes that a claim asks for, or those that an expansion has already begun to give it,
+ * though the claim asks for less now (upstream's RecoverVolumeExpansionFailure).
+ */
+function storageOf({ spec, status }: PersistentVolumeClaim): string | undefined {
+  const wanted = spec?.resources?.requests?.["storage"];
+  if (!wanted) return undefined;
+  const allocated = status?.allocatedResources?.["storage"];
+  return wholeQuantity(allocated && compareQuantity(allocated, wanted) > 0 ? allocated : wanted);
 }
