@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ScopedResourceSelectorRequirement } from "../../../gen/core/v1.ts";
+import type { ResourceQuota, ScopedResourceSelectorRequirement } from "../../../gen/core/v1.ts";
 import { covers } from "./scopes.ts";
 
 type Operator = ScopedResourceSelectorRequirement["operator"];
@@ -27,10 +27,11 @@ test.each<[string, object, Operator, string[], boolean]>([
   ["none", {}, "DoesNotExist", [], true],
   ["in effect", has, "DoesNotExist", [], false],
 ])("a claim's attributes class, %s: %j %s %j is %s", (_name, claim, operator, values, within) => {
-  const requirement = { scopeName: "VolumeAttributesClass", operator, values };
-  const quota = {
+  const scopeName = "VolumeAttributesClass";
+  const matchExpressions = [{ scopeName, operator, values } as const];
+  const quota: ResourceQuota = {
     metadata: { name: "q" },
-    spec: { scopeSelector: { matchExpressions: [requirement] } },
+    spec: { scopeSelector: { matchExpressions } },
   };
   const object = { metadata: { name: "c" }, ...claim };
   expect(covers(quota, CLAIMS, object)).toBe(within);
