@@ -83,7 +83,7 @@ function take(request: AdmissionRequest, quota: Quota, now_ms: number): Quota | 
   if (!covers(quota, kind, object)) return undefined;
   const { hard = {}, used = {} } = quota.status ?? {};
   if (isPod && request.operation === "CREATE") checkAsked(request, quota, hard);
-  // What a pod or a claim used outside the quota's scopes is new to the quota.
+  // Usage outside the quota's scopes was not charged to it.
   const { old } = request;
   const before = old && covers(quota, kind, old) ? usageOf(kind, old, now_ms) : {};
   const more: Amounts = {};

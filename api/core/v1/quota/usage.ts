@@ -99,8 +99,8 @@ function usageOfClaim(claim: PersistentVolumeClaim): Amounts {
 }
 
 /**
- * The whole bytes that a claim asks for, or those that an expansion has already begun to give it,
- * though the claim asks for less now (upstream's RecoverVolumeExpansionFailure).
+ * The whole bytes that a claim requests, or those that an expansion allocated to it before, if they
+ * are more (upstream's RecoverVolumeExpansionFailure).
  */
 function storageOf({ spec, status }: PersistentVolumeClaim): string | undefined {
   const wanted = spec?.resources?.requests?.["storage"];
