@@ -11,8 +11,8 @@ export interface Held extends Counted {
 }
 
 /**
- * Returns a quota's status: its limits, and their usage now by the existing objects, which are counted
- * in slices. Of each only what the quota limits is kept.
+ * Returns a quota's status: its limits, and their usage now by the existing objects. Those are
+ * counted in slices; of each only what the quota limits is kept.
  */
 export async function statusOf(
   quota: ResourceQuota,
