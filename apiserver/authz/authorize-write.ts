@@ -26,39 +26,18 @@ export async function authorizeCreate(
 }
 
 /**
- * Throws 403 if an object to be created would grant more rights than its creator has, and 422 if it
- * would show objects that its creator may not read.
+ * Returns a check of the object that a request would store: it throws 403 if the object would grant
+ * more rights than the user has, and 422 if it would show objects that the user may not read.
  */
-export async function authorizeNew(
+export function grantCheck(
   rights: Rights,
-  { user }: RequestContext,
-  resource: Resource,
-  object: KubeObject,
-  namespace: string,
-): Promise<void> {
-  await checkEscalation(rights, user, resource, object, undefined, namespace);
-  await checkParams(rights, user, resource, object, undefined);
-}
-
-/**
- * Wraps `change` with authorization: the result throws 403 if there is no current object and the
- * user may not create one, or if the new object would grant more rights than the user has, and 422
- * if it would show objects that the user may not read.
- */
-export function authorizedChange(
-  rights: Rights,
-  context: RequestContext,
+  { user, info }: RequestContext,
   resource: Resource,
   namespace: string,
-  change: (current: KubeObject | undefined) => Promise<KubeObject> | KubeObject,
-): (current: KubeObject | undefined) => Promise<KubeObject> {
-  return async (current) => {
-    if (current === undefined) await authorizeCreate(rights.authorizer, context);
-    const next = await change(current);
-    await checkEscalation(rights, context.user, resource, next, current, namespace);
+): (object: KubeObject, old: KubeObject | undefined) => Promise<void> {
+  return async (object, old) => {
+    await checkEscalation(rights, user, resource, object, old, namespace);
     // A status is written without the spec beside it.
-    const { subresource } = context.info;
-    if (subresource === "") await checkParams(rights, context.user, resource, next, current);
-    return next;
+    if (info.subresource === "") await checkParams(rights, user, resource, object, old);
   };
 }

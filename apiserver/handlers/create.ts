@@ -1,4 +1,4 @@
-import { authorizeNew } from "../authz/authorize-write.ts";
+import { grantCheck } from "../authz/authorize-write.ts";
 import { createObject } from "../registry/create.ts";
 import { objectAnswer } from "../request/answer.ts";
 import { namespaceOf } from "./read.ts";
@@ -14,9 +14,11 @@ export const serveCreate: Serve = async (server, resource, context) => {
   if (kind.served === "review") return await serveReview(server, resource, context, object);
   kind.strategy.defaults(object);
   const namespace = namespaceOf(resource, context);
-  await authorizeNew(server, context, resource, object, namespace);
   if (kind.notActedOn !== undefined) context.warnings.push(kind.notActedOn);
-  const created = await createObject(server, resource, object, namespace, options);
+  const created = await createObject(server, resource, object, namespace, {
+    ...options,
+    authorize: grantCheck(server, context, resource, namespace),
+  });
   // A dry run's object is not what was written last under its name.
   const written = options.dryRun ? undefined : resource.store.recent.bodyOf(created);
   return objectAnswer(created, kind, 201, written);

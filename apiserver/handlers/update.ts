@@ -1,7 +1,7 @@
 import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
-import { authorizedChange } from "../authz/authorize-write.ts";
+import { authorizeCreate, grantCheck } from "../authz/authorize-write.ts";
 import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
@@ -77,12 +77,15 @@ async function change(
 ): Promise<Answer> {
   const { name } = context.info;
   const namespace = namespaceOf(resource, context);
-  const transform = authorizedChange(server, context, resource, namespace, update.transform);
+  const transform = async (current: KubeObject | undefined) => {
+    if (current === undefined) await authorizeCreate(server.authorizer, context);
+    return await update.transform(current);
+  };
   const changed: Changed<KubeObject> = await updateObject(
     server,
     resource,
     { ...update, namespace, name, transform },
-    options,
+    { ...options, authorize: grantCheck(server, context, resource, namespace) },
   );
   const { object, created, deleted } = changed;
   // Objects of dry runs and deleted ones have the stored revision, and differ from what is stored.

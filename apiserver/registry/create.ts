@@ -54,6 +54,7 @@ export async function createAdmitted(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const object = request.object!;
+  await options.authorize?.(object, undefined);
   refuseIfGoing(resource, object);
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;
   for (let attempt = 1; ; attempt++) {

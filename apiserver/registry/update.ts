@@ -166,6 +166,7 @@ async function attempt(
   if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = await admit(writer, resource, update, options, { object, old });
+  await options.authorize?.(object, old);
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
   const findings = strategy.validateUpdate(object, old, context);

@@ -4,7 +4,7 @@ import {
   notSupported,
   tooLong,
 } from "@raft2kube/api/errors.ts";
-import type { RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
+import type { KubeObject, RequestUser, StrategyContext } from "@raft2kube/api/kind.ts";
 import type { FieldValidation } from "@raft2kube/apimachinery/decode/decode.ts";
 import { invalid } from "@raft2kube/apimachinery/errors/catalog.ts";
 import type { JsonObject } from "@raft2kube/apimachinery/json/json.ts";
@@ -27,6 +27,11 @@ export interface WriteOptions {
   options?: JsonObject;
   /** Whether the server writes for itself: such writes are not shown to webhooks and policies. */
   isInternal?: boolean;
+  /**
+   * Checks permissions that the new object needs besides that for the verb, after admission's
+   * changes: a webhook must not grant what the user may not. Throws ApiError.
+   */
+  authorize?(object: KubeObject, old: KubeObject | undefined): Promise<void>;
   /** Signal that is aborted when the client has gone. */
   signal?: AbortSignal | undefined;
   /** The end of the request's time, by the clock's `monotonic`. */
