@@ -1,5 +1,5 @@
 import "reflect-metadata";
-import { createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
+import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as x509 from "@peculiar/x509";
 import { MS_PER_DAY } from "@raft2kube/std/clock.ts";
@@ -124,12 +124,25 @@ export async function signRequest(
   return signed;
 }
 
-/** A new key, and a PEM certificate signing request (PKCS #10) for it. */
+/** A new private key (ECDSA P-256), as a PEM text. */
+export async function createKey(): Promise<string> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  return exportKey(keys.privateKey);
+}
+
+/** A PEM certificate signing request (PKCS #10) for a key of `createKey`, or a new one. */
 export async function createRequest(
   request: Omit<CertificateRequest, "days" | "usages">,
+  kept?: string,
 ): Promise<{ csr: string; key: string }> {
   const { commonName, organizations = [], dnsNames = [], ipAddresses = [] } = request;
-  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const key = kept ?? (await createKey());
+  const spki = createPublicKey(key).export({ type: "spki", format: "der" });
+  const { subtle } = webcrypto;
+  const keys = {
+    privateKey: (await importKey(key)).key,
+    publicKey: await subtle.importKey("spki", spki, ALGORITHM, true, ["verify"]),
+  };
   const names = alternativeNames(dnsNames, ipAddresses);
   const csr = await x509.Pkcs10CertificateRequestGenerator.create({
     name: subjectName(commonName, organizations),
@@ -137,7 +150,7 @@ export async function createRequest(
     signingAlgorithm: ALGORITHM,
     extensions: nameExtensions(names),
   });
-  return { csr: `${csr.toString("pem")}\n`, key: await exportKey(keys.privateKey) };
+  return { csr: `${csr.toString("pem")}\n`, key };
 }
 
 function alternativeNames(dnsNames: readonly string[], ipAddresses: readonly string[]) {

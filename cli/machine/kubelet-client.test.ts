@@ -1,19 +1,25 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createCa } from "@raft2kube/pki/certificate.ts";
+import { json } from "node:stream/consumers";
+import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
+import { createCa, signRequest } from "@raft2kube/pki/certificate.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
-import { expect, onTestFinished, test } from "vitest";
-import { clientState, isOfNode } from "./kubelet-client.ts";
+import { ManualClock, systemClock, type Timer } from "@raft2kube/std/clock.ts";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { hasClient, isOfNode, obtainClient, startRenewal } from "./kubelet-client.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
+const HOUR_MS = 3_600_000;
 const SERVER = "https://127.0.0.1:6443";
 
 /** Writes a kubeconfig that names a certificate of the user, in a file beside it. */
-async function written(commonName: string) {
+async function written(commonName: string, days = 10) {
   const dir = mkdtempSync(join(tmpdir(), "r2k-client-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
-  const { cert, key } = await createCa({ commonName, days: 10, now_ms: NOW_MS });
+  const { cert, key } = await createCa({ commonName, days, now_ms: NOW_MS });
   const pem = join(dir, "client.pem");
   writeFileSync(pem, `${cert}${key}`);
   const kubeconfig = join(dir, "kubelet.conf");
@@ -26,14 +32,15 @@ async function written(commonName: string) {
       keyFile: pem,
     }),
   );
-  return { pem, kubeconfig };
+  return { pem, kubeconfig, bootstrap: join(dir, "none") };
 }
 
 test("a kubeconfig whose certificate was deleted counts as missing", async () => {
   const files = await written("system:node:a");
-  expect(await clientState(NOW_MS, files)).toBe("valid");
+  expect(await hasClient(NOW_MS, files)).toBe(true);
+  expect(await hasClient(NOW_MS + 11 * 24 * HOUR_MS, files)).toBe(false);
   rmSync(files.pem);
-  expect(await clientState(NOW_MS, files)).toBe("missing");
+  expect(await hasClient(NOW_MS, files)).toBe(false);
   expect(await isOfNode(files.kubeconfig, "a")).toBe(false);
 });
 
@@ -44,3 +51,150 @@ test.each([
 ])("the certificate of %s is the kubelet's of the node a: %s", async (user, is) =>
   expect(await isOfNode((await written(user)).kubeconfig, "a")).toBe(is),
 );
+
+/** A clock that has the delays of its timers, by which a test moves it. */
+class SteppedClock extends ManualClock {
+  readonly delays: number[] = [];
+
+  override after(delay_ms: number, fn: () => void): Timer {
+    this.delays.push(delay_ms);
+    return super.after(delay_ms, fn);
+  }
+
+  /** Fires the `nth` timer, once it is there. */
+  async fire(nth: number): Promise<void> {
+    await vi.waitFor(() => expect(this.delays.length).toBe(nth + 1));
+    this.advance(this.delays[nth]!);
+  }
+}
+
+test.each([1, 3, 24])("a certificate of %i h is renewed in time", async (h) => {
+  for (const drawn of [0, 1]) {
+    const files = await written("system:node:a", h / 24);
+    const clock = new SteppedClock(NOW_MS);
+    let at_ms: number | undefined;
+    const renewal = startRenewal(clock, files, async () => void (at_ms ??= clock.now()), drawn);
+    for (let nth = 0; nth < 24 && at_ms === undefined; nth++) await clock.fire(nth);
+    await vi.waitFor(() => expect(at_ms).toBeDefined());
+    await renewal.close();
+    const share = (at_ms! - NOW_MS) / (h * HOUR_MS);
+    // A certificate is valid from a moment before it was issued.
+    expect(share).toBeGreaterThan(0.6);
+    expect(share).toBeLessThanOrEqual(0.9);
+  }
+});
+
+test("one that is due is renewed without a wait, and after a failure with back-off", async () => {
+  const files = await written("system:node:a", 1 / 24);
+  const clock = new SteppedClock(NOW_MS + 0.95 * HOUR_MS);
+  let calls = 0;
+  const renew = () => Promise.reject(new Error(`refused ${++calls}`));
+  const renewal = startRenewal(clock, files, renew, 0);
+  for (let nth = 0; nth < 7; nth++) await clock.fire(nth);
+  await renewal.close();
+  expect(clock.delays.slice(0, 7)).toEqual([2, 4, 8, 16, 32, 60, 60].map((s) => s * 1_000));
+  expect(calls).toBeGreaterThanOrEqual(7);
+});
+
+test("a certificate that has ended, without a token to get another, is named", async () => {
+  const files = await written("system:node:a", 1 / 24);
+  const clock = new ManualClock(NOW_MS + 2 * HOUR_MS);
+  const node = { nodeName: "a", nodeAddress: "10.0.0.1" };
+  await expect(obtainClient(node, clock, files)).rejects.toMatchObject({
+    code: "NO_BOOTSTRAP",
+    message: expect.stringContaining(files.bootstrap) as string,
+  });
+});
+
+/** An API server that has requests for certificates, which the test approves. */
+async function approver() {
+  const dir = mkdtempSync(join(tmpdir(), "r2k-client-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const requests = new Map<string, CertificateSigningRequest>();
+  const server = createServer((request, response) => {
+    const answer = (code: number, body: object) => {
+      response.writeHead(code, { "content-type": "application/json" });
+      response.end(JSON.stringify(body));
+    };
+    if (request.method === "GET") {
+      const found = requests.get(request.url!.split("/").at(-1)!);
+      return found ? answer(200, found) : answer(404, { kind: "Status", reason: "NotFound" });
+    }
+    void json(request).then((body) => {
+      const made = body as CertificateSigningRequest;
+      const name = made.metadata.name!;
+      if (requests.has(name)) {
+        return answer(409, { kind: "Status", code: 409, reason: "AlreadyExists" });
+      }
+      requests.set(name, made);
+      answer(201, made);
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const ca = await createCa({ commonName: "ca", days: 10, now_ms: Date.now() });
+  const approve = async (name: string) => {
+    const request = requests.get(name)!;
+    const csr = Buffer.from(request.spec.request, "base64").toString("utf8");
+    const options = { usages: ["client"] as const, days: 1, now_ms: Date.now() };
+    const certificate = Buffer.from(await signRequest(ca, csr, options)).toString("base64");
+    requests.set(name, { ...request, status: { certificate } });
+  };
+  const { port } = server.address() as AddressInfo;
+  const files = {
+    bootstrap: join(dir, "bootstrap.conf"),
+    kubeconfig: join(dir, "kubelet.conf"),
+    pem: join(dir, "pki/kubelet-client-current.pem"),
+  };
+  const access = {
+    server: `http://127.0.0.1:${port}`,
+    ca: ca.cert,
+    token: "abcdef.0123456789abcdef",
+  };
+  writeFileSync(files.bootstrap, kubeadmKubeconfig("kubernetes", "tls-bootstrap", access));
+  const asked = (nodeName: string, signal?: AbortSignal) =>
+    obtainClient({ nodeName, nodeAddress: "10.0.0.1" }, systemClock(), files, signal);
+  /** An attempt that ends before it was answered. */
+  const interrupted = async (nodeName: string) => {
+    const before = requests.size;
+    const abort = new AbortController();
+    const attempt = asked(nodeName, abort.signal).catch(() => undefined);
+    await vi.waitFor(() => expect(requests.size).toBeGreaterThan(before));
+    abort.abort(new Error("ended"));
+    await attempt;
+    return [...requests.keys()].at(-1)!;
+  };
+  return {
+    requests,
+    approve,
+    asked,
+    interrupted,
+    files,
+    key: join(dir, "pki/kubelet-client.key.tmp"),
+  };
+}
+
+test("an attempt after another finds the request of the first, with its approval", async () => {
+  const { requests, approve, asked, interrupted, files, key } = await approver();
+  const name = await interrupted("a");
+  expect(name).toMatch(/^node-csr-[\w-]{43}$/);
+  expect(statSync(key).mode & 0o777).toBe(0o600);
+  await approve(name);
+  await asked("a");
+  expect([...requests.keys()]).toEqual([name]);
+  expect(existsSync(key)).toBe(false);
+  expect(await hasClient(Date.now(), files)).toBe(true);
+  expect(await isOfNode(files.kubeconfig, "a")).toBe(true);
+});
+
+test("a key that was left by a node of another name, or is none, is not used", async () => {
+  const { requests, interrupted, key } = await approver();
+  await interrupted("a");
+  const left = readFileSync(key, "utf8");
+  await interrupted("b");
+  const now = readFileSync(key, "utf8");
+  expect(now).not.toContain(left.slice(left.indexOf("-----")));
+  writeFileSync(key, "system:node:b\nnone");
+  await interrupted("b");
+  expect(requests.size).toBe(3);
+});

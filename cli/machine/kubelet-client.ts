@@ -1,26 +1,35 @@
-import { mkdir } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createPrivateKey, type X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
 import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
 import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
 import { replaceFile } from "@raft2kube/linux/file/durable-file.ts";
+import { readIfPresent } from "@raft2kube/linux/file/read-if-present.ts";
 import { logger } from "@raft2kube/observe/log.ts";
 import { kubeadmKubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
 import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
+import { delay } from "@raft2kube/std/wait.ts";
 import { kubeconfigCertificate } from "../pki/certificates.ts";
 import { BOOTSTRAP_KUBECONFIG, KUBELET_CLIENT_PEM, KUBELET_KUBECONFIG } from "./layout.ts";
 
 /** A node as its kubelet's certificate names it. */
 export type NodeNames = { readonly nodeName: string; readonly nodeAddress: string };
 
-/** A certificate is renewed when less than this share of its time is left, as upstream's are. */
-const RENEW_SHARE = 0.25;
-
-/** How often the certificate is looked at. */
-const RENEWAL_MS = 3_600_000;
+/** A certificate is renewed after a drawn share of its time, as upstream's are. */
+const RENEW_SHARE = { from: 0.7, to: 0.9 };
+/** The certificate is looked at again after at most this time: the machine's clock may step. */
+const LOOK_MS_MAX = 3_600_000;
+/** A renewal that failed is tried again after this time, then after twice of it, and so on. */
+const RETRY_MS = 2_000;
+const RETRY_MS_MAX = 60_000;
+/** How long a person may take to approve a request, as upstream's kubelet waits. */
+const PENDING_MS_MAX = 900_000;
 export const CERTIFICATE_LOG = logger("kubelet-certificate");
 
 /** Files by which a kubelet is known to the API. */
@@ -39,9 +48,6 @@ export const CLIENT_FILES: ClientFiles = {
   pem: KUBELET_CLIENT_PEM,
 };
 
-/** The state of a kubelet's client certificate. */
-export type ClientState = "missing" | "due" | "valid";
-
 /** The certificate of a kubeconfig; undefined if it, or a file that it names, is not there. */
 const certificateOf = (kubeconfig: string) =>
   tolerate(kubeconfigCertificate(kubeconfig), errno("ENOENT"));
@@ -52,35 +58,71 @@ export async function isOfNode(kubeconfig: string, nodeName: string): Promise<bo
   return cert?.subject.split("\n").includes(`CN=system:node:${nodeName}`) ?? false;
 }
 
-/** Reads the state of the kubelet's client certificate; one that has ended counts as missing. */
-export async function clientState(
+/** Returns whether there is a client certificate of the kubelet that has not ended. */
+export async function hasClient(
   now_ms: number,
   { kubeconfig }: Pick<ClientFiles, "kubeconfig"> = CLIENT_FILES,
-): Promise<ClientState> {
+): Promise<boolean> {
   const cert = await certificateOf(kubeconfig);
-  if (cert === undefined) return "missing";
-  const { validFromDate, validToDate } = cert;
-  const [from_ms, to_ms] = [validFromDate.getTime(), validToDate.getTime()];
-  if (to_ms <= now_ms) return "missing";
-  return now_ms > to_ms - (to_ms - from_ms) * RENEW_SHARE ? "due" : "valid";
+  return cert !== undefined && cert.validToDate.getTime() > now_ms;
 }
 
 /**
  * Gets a client certificate for the kubelet: with the token of its bootstrap kubeconfig, or by the
  * certificate that it has. Writes `kubelet-client-current.pem`, then the kubeconfig that names it.
+ * The key is kept until then: an attempt after this one finds the same request, with its approval.
  */
 export async function obtainClient(
   node: NodeNames,
   clock: Clock,
   files = CLIENT_FILES,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const state = await clientState(clock.now(), files);
-  const as = state === "missing" ? files.bootstrap : files.kubeconfig;
+  const has = await hasClient(clock.now(), files);
+  const as = has ? files.kubeconfig : files.bootstrap;
+  if (!has && !existsSync(as)) {
+    const what = "the kubelet's client certificate is missing or has ended";
+    throw new CodedError("NO_BOOTSTRAP", `${what}, and ${as} to get another is not there`, {
+      remedy: "r2k token create --print-join-command, then here r2k reset and that command",
+    });
+  }
   const { server, ca } = await readKubeconfig(as);
   if (ca === undefined) throw new CodedError("NO_CA", `${as} has no certificate authority`);
+  const request = requestFor("kubelet", node);
+  const key = await pendingKey(request.subject.commonName, files);
   using client = new KubeClient({ ...(await kubeConnection(as)), clock, userAgent: "kubelet" });
-  const pair = await signed(client, requestFor("kubelet", node));
+  const waiting = { key, pending_ms: PENDING_MS_MAX, ...given({ signal }) };
+  const pair = await signed(client, request, waiting);
   await writeClient(files, "kubernetes", node.nodeName, { server, ca }, pair);
+  await rm(pendingPath(files), { force: true });
+}
+
+/** The file of a key whose request is not signed yet, by upstream's name. */
+const pendingPath = ({ pem }: ClientFiles) => join(dirname(pem), "kubelet-client.key.tmp");
+
+/** The key that `user` already asks with, or a new one. That of the present certificate is used. */
+async function pendingKey(user: string, files: ClientFiles): Promise<string> {
+  // PEM allows a text before the key.
+  const head = `${user}\n`;
+  const kept = await readIfPresent(pendingPath(files));
+  const current = await certificateOf(files.kubeconfig);
+  if (kept?.startsWith(head) && isFresh(kept, current)) return kept.slice(head.length);
+  const { createKey } = await import("@raft2kube/pki/certificate.ts");
+  const key = await createKey();
+  await mkdir(dirname(files.pem), { recursive: true, mode: 0o700 });
+  await replaceFile(pendingPath(files), `${head}${key}`, { mode: 0o600 });
+  return key;
+}
+
+/** Whether a kept text has a key, and not that of the certificate, whose request is answered. */
+function isFresh(kept: string, current: X509Certificate | undefined): boolean {
+  try {
+    const key = createPrivateKey(kept);
+    return !current?.checkPrivateKey(key);
+  } catch (err) {
+    CERTIFICATE_LOG.warn("a key that does not parse is replaced", { err });
+    return false;
+  }
 }
 
 /** Writes the pair of a kubelet's client as the file that is renewed, and a kubeconfig that names it. */
@@ -99,21 +141,45 @@ export async function writeClient(
 }
 
 /**
- * Looks from time to time at the kubelet's certificate, and once it is due calls `renew`, which
- * ends the process: started again, it has the new one.
+ * Calls `renew` once the kubelet's certificate is due by its own dates, and again with back-off
+ * until it has succeeded. That ends the process, as a rule: started again, it has the new one.
  */
 export function startRenewal(
   clock: Clock,
   files: ClientFiles,
-  renew: () => Promise<void>,
-  first_ms = RENEWAL_MS,
+  renew: (signal: AbortSignal) => Promise<void>,
+  drawn = Math.random(),
 ): { close(): Promise<void> } {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const share = RENEW_SHARE.from + drawn * (RENEW_SHARE.to - RENEW_SHARE.from);
+  let retry_ms = RETRY_MS;
+  /** Returns after how long to look again. */
   const look = async () => {
-    if ((await clientState(clock.now(), files)) !== "valid") await renew();
+    const cert = await certificateOf(files.kubeconfig);
+    const [from_ms, to_ms] = [+(cert?.validFromDate ?? 0), +(cert?.validToDate ?? 0)];
+    const left_ms = from_ms + (to_ms - from_ms) * share - clock.now();
+    if (left_ms > 0) {
+      retry_ms = RETRY_MS;
+      return Math.min(left_ms, LOOK_MS_MAX);
+    }
+    await renew(signal);
+    return nextRetry();
   };
-  let timer = clock.after(first_ms, function again() {
-    look().catch((err: unknown) => CERTIFICATE_LOG.error("not renewed", { err }));
-    timer = clock.after(RENEWAL_MS, again);
-  });
-  return { close: async () => timer.cancel() };
+  const nextRetry = () => {
+    const now_ms = retry_ms;
+    retry_ms = Math.min(retry_ms * 2, RETRY_MS_MAX);
+    return now_ms;
+  };
+  const run = async () => {
+    while (!signal.aborted) {
+      const wait_ms = await look().catch((err: unknown) => {
+        if (!signal.aborted) CERTIFICATE_LOG.error("not renewed", { err });
+        return nextRetry();
+      });
+      await delay(clock, wait_ms, signal);
+    }
+  };
+  void run();
+  return { close: async () => closing.abort() };
 }

@@ -9,14 +9,14 @@ import { type Kubelet, type KubeletOptions, startKubelet } from "@raft2kube/kube
 import { startTracing } from "@raft2kube/rpc/otlp/tracing.ts";
 import { type Clock, systemClock } from "@raft2kube/std/clock.ts";
 import { given } from "@raft2kube/std/given.ts";
-import { waitFor } from "@raft2kube/std/wait.ts";
+import { resultWithin, waitFor } from "@raft2kube/std/wait.ts";
 import type { Command } from "commander";
 import { commandWith, type FlagsOf, type FlagTable } from "../flags.ts";
 import { kubeletOptions, readKubeletConfig } from "../machine/config/kubelet-config.ts";
 import { labelsOf, list, nodeNameOf, ownAddress } from "../machine/config/node-flags.ts";
 import {
   CERTIFICATE_LOG,
-  clientState,
+  hasClient,
   isOfNode,
   obtainClient,
   startRenewal,
@@ -64,6 +64,8 @@ const FLAGS = {
   "--image-gc-low-threshold <percent>": ["stop removing them", "80"],
 } as const satisfies FlagTable;
 
+/** A request that is pending after this time waits for a person: static pods run meanwhile. */
+const PENDING_AFTER_MS = 45_000;
 /** How long a first certificate is tried for, as upstream's, and how often. */
 const BOOTSTRAP_MS = 300_000;
 const BOOTSTRAP_INTERVAL_MS = 1_000;
@@ -117,21 +119,21 @@ async function withFile(path: string, flags: Flags, command: Command) {
   const byFlags = await optionsOf(flags);
   const { nodeName } = byFlags;
   const node = { nodeName, nodeAddress: byFlags.nodeAddresses[0]! };
-  const obtain = () => obtainClient(node, clock, files);
+  const obtain = (signal?: AbortSignal) => obtainClient(node, clock, files, signal);
   const isGiven = command.getOptionValueSource("containerRuntimeEndpoint") === "cli";
   const ofFile = isGiven ? undefined : config.containerRuntimeEndpoint;
   const runtimeEndpoint = ofFile || flags.containerRuntimeEndpoint;
   const options = { ...byFlags, ...kubeletOptions(config), runtimeEndpoint };
   // Another user's kubeconfig is taken as it is.
   const isRenewed = bootstrap !== undefined || (await isOfNode(kubeconfig, nodeName));
-  if (isRenewed && (await clientState(clock.now(), files)) === "missing") {
+  if (isRenewed && !(await hasClient(clock.now(), files))) {
     await firstClient(obtain, clock, kubeconfig, () => startKubelet(options));
   }
   const server = await kubeletServer(config, node, clock.now());
   const tracer =
     config.tracing && startTracing({ name: "kubelet", instance: nodeName }, config.tracing);
-  const renew = async () => {
-    await obtain();
+  const renew = async (signal: AbortSignal) => {
+    await obtain(signal);
     CERTIFICATE_LOG.info("renewed: the kubelet ends, to be started again; pods go on");
     process.kill(process.pid, "SIGTERM");
   };
@@ -164,15 +166,22 @@ async function firstClient(
   kubeconfig: string,
   startStatic: () => Promise<Kubelet>,
 ): Promise<void> {
+  // Without the API, the pods of a node that was one would be taken for orphans.
+  if (existsSync(kubeconfig)) return obtain();
+  let pending: Promise<true> | undefined = obtain().then(() => true);
   try {
-    return await obtain();
+    if (await resultWithin(clock, pending, PENDING_AFTER_MS, () => false)) return;
+    CERTIFICATE_LOG.warn("none yet, kubectl get csr has its request: static pods run meanwhile");
   } catch (thrown) {
-    // Without the API, the pods of a node that was one would be taken for orphans.
-    if (existsSync(kubeconfig)) throw thrown;
+    pending = undefined;
     CERTIFICATE_LOG.warn("none yet: static pods run meanwhile", { err: thrown });
   }
   const statics = await startStatic();
-  const again = () => obtain().then(() => true);
+  const again = () => {
+    const attempt = pending ?? obtain().then(() => true);
+    pending = undefined;
+    return attempt;
+  };
   const limits = { clock, timeout_ms: BOOTSTRAP_MS, interval_ms: BOOTSTRAP_INTERVAL_MS };
   await waitFor("the kubelet's certificate", again, limits).finally(() => statics.close());
 }

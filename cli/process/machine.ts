@@ -31,7 +31,7 @@ import { type NodeFlags, readNodeFlags, requireOwnRuntime } from "../machine/con
 import {
   CERTIFICATE_LOG,
   CLIENT_FILES,
-  clientState,
+  hasClient,
   obtainClient,
   startRenewal,
 } from "../machine/kubelet-client.ts";
@@ -43,9 +43,6 @@ import { writeNodeNetwork } from "./node-network.ts";
 import { runOwn } from "./run-own.ts";
 import { runProcess, UMASK } from "./running.ts";
 import type { Closable, Parts } from "./started-parts.ts";
-
-/** The kubelet's certificate is looked at for the first time when its API server may be there. */
-const RENEWAL_FIRST_MS = 10_000;
 
 /** `r2k machine`: what a machine of a cluster runs beside its pods; `init` and `join` start it. */
 export function command(): Command {
@@ -106,9 +103,7 @@ async function start(config: KubeletConfig, node: MachineNode, parts: Parts): Pr
     const client = await connect("r2k-policy");
     return startNetworkPolicies({ client, nodeName: node.nodeName, clock });
   });
-  await parts.start("renewal", async () =>
-    startRenewal(clock, CLIENT_FILES, renew, RENEWAL_FIRST_MS),
-  );
+  await parts.start("renewal", async () => startRenewal(clock, CLIENT_FILES, renew));
   await parts.start("kubelet", async () =>
     startKubelet({
       ...options,
@@ -224,7 +219,7 @@ function deviceOf(address: string): string {
 
 /** Gets the client certificate if there is none; another process does, which keeps no memory. */
 async function requireClient(clock: Clock): Promise<void> {
-  if ((await clientState(clock.now())) !== "missing") return;
+  if (await hasClient(clock.now())) return;
   const { succeeded, said } = await obtain();
   if (succeeded) return;
   throw new CodedError("NOT_JOINED", `no client certificate for the kubelet: ${said}`, {

@@ -1,6 +1,7 @@
-import { randomUUID } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { CertificateSigningRequest } from "@raft2kube/api/gen/certificates/v1.ts";
+import { isAlreadyExists, undefinedIfNotFound } from "@raft2kube/client-kube/errors.ts";
 import { KubeClient } from "@raft2kube/client-kube/rest/client.ts";
 import { CERTIFICATE_SIGNING_REQUESTS } from "@raft2kube/client-kube/rest/resources.ts";
 import { kubeConnection } from "@raft2kube/client-kube/transport/kubeconfig.ts";
@@ -10,7 +11,8 @@ import { createRequest, type KeyPair } from "@raft2kube/pki/certificate.ts";
 import { kubeconfig } from "@raft2kube/pki/kubeconfig.ts";
 import { readKubeconfig } from "@raft2kube/pki/read-kubeconfig.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
-import { CodedError } from "@raft2kube/std/errors.ts";
+import { CodedError, errno, tolerate } from "@raft2kube/std/errors.ts";
+import { given } from "@raft2kube/std/given.ts";
 import { waitFor } from "@raft2kube/std/wait.ts";
 import {
   dueIdentities,
@@ -20,9 +22,11 @@ import {
   requestFor,
 } from "./identities.ts";
 
-/** How long a request may take to be approved and signed, and how often it is looked at. */
+/** How long a request may take that a program approves, and how often it is looked at. */
 const SIGNED_TIMEOUT_MS = 45_000;
 const SIGNED_INTERVAL_MS = 50;
+/** How often a request is looked at that was not approved until then: a person may do so. */
+const PENDING_INTERVAL_MS = 1_000;
 
 const REFUSALS = ["Denied", "Failed"];
 
@@ -76,31 +80,75 @@ async function obtain(
   }
 }
 
-/** Creates a request and waits until it is approved and signed; the key stays on this machine. */
+/** A wait for a certificate: the key to ask with, the time from which no program approves. */
+export interface Waiting {
+  /** A key of an earlier request, which is found again, with its approval. Default: a new key. */
+  readonly key?: string;
+  /** How long a person may take to approve it, after the programs that do. Default: 0. */
+  readonly pending_ms?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Creates a request, or finds that of an earlier attempt, and waits until it is approved and
+ * signed; the key stays on this machine. Rejects with CodedError `REFUSED` for one that was denied,
+ * failed or deleted, or whose certificate cannot be used.
+ */
 export async function signed(
   client: KubeClient,
   { signerName, usages, subject }: IdentityRequest,
+  { key: kept, pending_ms = 0, signal }: Waiting = {},
 ): Promise<KeyPair> {
-  const { csr, key } = await createRequest(subject);
+  const { csr, key } = await createRequest(subject, kept);
   const requests = client.resource<CertificateSigningRequest>(CERTIFICATE_SIGNING_REQUESTS);
-  const name = `node-csr-${randomUUID()}`;
-  await requests.create({
-    metadata: { name },
-    spec: { signerName, usages, request: Buffer.from(csr).toString("base64") },
+  const name = digestedName(key, subject, usages);
+  const spec = { signerName, usages, request: Buffer.from(csr).toString("base64") };
+  await tolerate(requests.create({ metadata: { name }, spec }), isAlreadyExists);
+  const what = `the certificate for ${subject.commonName} (${signerName}): kubectl get csr ${name}`;
+  const look = async () => {
+    const found = await undefinedIfNotFound(requests.get({ name }));
+    if (found === undefined) return { refusal: "is deleted" };
+    const refused = found.status?.conditions?.find(({ type }) => REFUSALS.includes(type));
+    if (refused !== undefined) return { refusal: `is ${refused.type}: ${refused.message}` };
+    const certificate = found.status?.certificate;
+    return certificate ? { cert: Buffer.from(certificate, "base64").toString("utf8") } : undefined;
+  };
+  const within = (timeout_ms: number, interval_ms: number) =>
+    waitFor(what, look, { clock: client.clock, timeout_ms, interval_ms, ...given({ signal }) });
+  const first = within(SIGNED_TIMEOUT_MS, SIGNED_INTERVAL_MS);
+  const answer =
+    pending_ms === 0
+      ? await first
+      : ((await tolerate(first, errno("ETIMEDOUT"))) ??
+        (await within(pending_ms, PENDING_INTERVAL_MS)));
+  const refusal = answer.refusal ?? faultOf(answer.cert, key, client.clock.now());
+  if (refusal === undefined) return { key, cert: answer.cert ?? "" };
+  throw new CodedError("REFUSED", `request ${name} ${refusal}`, {
+    remedy: `kubectl delete csr ${name}, and the next attempt asks again`,
   });
-  const answer = await waitFor(
-    `the certificate for ${subject.commonName} (${signerName}): kubectl get csr ${name}`,
-    async () => {
-      const { status } = await requests.get({ name });
-      const refused = status?.conditions?.find(({ type }) => REFUSALS.includes(type));
-      const certificate = status?.certificate;
-      return refused !== undefined || certificate ? { refused, certificate } : undefined;
-    },
-    { clock: client.clock, timeout_ms: SIGNED_TIMEOUT_MS, interval_ms: SIGNED_INTERVAL_MS },
-  );
-  const { refused, certificate = "" } = answer;
-  if (refused === undefined) {
-    return { key, cert: Buffer.from(certificate, "base64").toString("utf8") };
+}
+
+/** What keeps the certificate of a request from being used: an earlier one may have ended. */
+function faultOf(pem: string, key: string, now_ms: number): string | undefined {
+  const cert = new X509Certificate(pem);
+  if (!cert.checkPrivateKey(createPrivateKey(key))) return "has the certificate of another key";
+  return cert.validToDate.getTime() <= now_ms
+    ? `has one that expired on ${cert.validTo}`
+    : undefined;
+}
+
+/** The name of a request by its key, subject and usages, as upstream's kubelet has it. */
+function digestedName(
+  key: string,
+  { commonName, organizations = [], dnsNames = [], ipAddresses = [] }: IdentityRequest["subject"],
+  usages: readonly string[],
+): string {
+  const hash = createHash("sha512-256");
+  const der = createPublicKey(key).export({ type: "spki", format: "der" });
+  const rest = [commonName, ...organizations, ...dnsNames, ...ipAddresses, ...usages];
+  // No base64url has the delimiter: no two lists give one stream.
+  for (const part of [der, ...rest.map((text) => Buffer.from(text))]) {
+    hash.update(`${part.toString("base64url")}|`);
   }
-  throw new CodedError("REFUSED", `request ${name} is ${refused.type}: ${refused.message}`);
+  return `node-csr-${hash.digest("base64url")}`;
 }

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { machineClock } from "@raft2kube/linux/proc/machine-clock.ts";
 import type { Clock } from "@raft2kube/std/clock.ts";
@@ -15,7 +15,7 @@ import {
   startFailure,
   startProcess,
 } from "../../supervisor/supervise.ts";
-import { KUBELET_CONFIG, NODE_AGENT } from "../layout.ts";
+import { KUBELET_CONFIG, KUBELET_KUBECONFIG, NODE_AGENT } from "../layout.ts";
 import { hasSystemd, hasUnit, removeUnit, startUnit, stopUnit } from "./systemd.ts";
 
 /** The agent of another release, by which it is started. */
@@ -23,6 +23,9 @@ export interface AgentProgram {
   readonly program: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
+
+/** A machine that joins may wait for a person's approval for so long, as with kubeadm. */
+const JOIN_TIMEOUT_MS = 300_000;
 
 /** Variables of this process that name the product's places; a service has no others of it. */
 const OWN_VARIABLES = ["PATH", "NODE_OPTIONS", "R2K_ROOT", "R2K_DATA", "R2K_RUN", "R2K_LOG"];
@@ -37,7 +40,8 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
   const logs = `tail ${logPath}`;
   const nodeFlags = flagsOf("node");
   const place = { configPath: KUBELET_CONFIG, runDir, logPath, logs, nodeFlags };
-  const spec = { name: "machine", ...place } as const;
+  const readyTimeout_ms = existsSync(KUBELET_KUBECONFIG) ? READY_TIMEOUT_MS : JOIN_TIMEOUT_MS;
+  const spec = { name: "machine", readyTimeout_ms, ...place } as const;
   mkdirSync(runDir, { recursive: true });
   if (!hasSystemd()) return startProcess({ ...spec, ...other }, signal);
   const announceTo = join(runDir, "announced");
@@ -46,7 +50,7 @@ export async function startNodeAgent(signal: AbortSignal, other?: AgentProgram):
   const variables = { MALLOC_ARENA_MAX: "1", ...ownVariables(), ...other?.env };
   const env = { ...variables, [ANNOUNCE_TO]: announceTo };
   await startUnit({ command: other?.program ?? ownProgram(spec), env, logPath });
-  const said = await announcedIn(announceTo, signal);
+  const said = await announcedIn(announceTo, readyTimeout_ms, signal);
   if (said.state === "ready") return;
   await stopUnit();
   throw startFailure(spec, said);
@@ -83,12 +87,16 @@ function ownVariables(): Record<string, string> {
 }
 
 /** Resolves with what the service writes about its start. */
-async function announcedIn(path: string, signal: AbortSignal): Promise<Announcement> {
+async function announcedIn(
+  path: string,
+  timeout_ms: number,
+  signal: AbortSignal,
+): Promise<Announcement> {
   const said = (): Announcement | undefined => {
     const text = tolerateSync(() => readFileSync(path, "utf8"), errno("ENOENT"));
     return text?.endsWith("\n") ? (JSON.parse(text) as Announcement) : undefined;
   };
-  const limits = { clock: machineClock(), timeout_ms: READY_TIMEOUT_MS, signal };
+  const limits = { clock: machineClock(), timeout_ms, signal };
   const found = tolerate(waitFor("the node agent to be ready", said, limits), errno("ETIMEDOUT"));
-  return (await found) ?? { state: "failed", message: `not ready after ${READY_TIMEOUT_MS} ms` };
+  return (await found) ?? { state: "failed", message: `not ready after ${timeout_ms} ms` };
 }
