@@ -1,7 +1,7 @@
 import { logger } from "@raft2kube/observe/log.ts";
 import type { Init } from "@raft2kube/proto/codec.ts";
 import { Peer as PeerService, type Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
-import { type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
+import { type Channel, type ClientTls, client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Clock, Timer } from "@raft2kube/std/clock.ts";
 import { messageOf } from "@raft2kube/std/errors.ts";
@@ -25,6 +25,8 @@ export interface PeerOptions {
 }
 
 const log = logger("peer");
+/** Failures of a way to a member, not answers of it. */
+const UNREACHED: readonly number[] = [Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED];
 
 /** One other member: a stream to it, opened again whenever it breaks. */
 export class Peer {
@@ -36,6 +38,8 @@ export class Peer {
   readonly #running: Promise<void>;
   #urls: string[];
   #connectedSince_ms: number | undefined;
+  /** The stream's connection, while the member answers on it. */
+  #channel: Channel | undefined;
   #complaint = "";
 
   constructor({ id, urls }: PeerAddress, options: PeerOptions) {
@@ -64,6 +68,29 @@ export class Peer {
     if (this.#outbox.push(message)) return;
     this.#metrics.sendFailures.add();
     this.#options.onUnreachable(this.id);
+  }
+
+  /**
+   * Asks the member over the stream's connection; while there is none, by each of its URLs in turn.
+   * Rejects with an RpcError: the member's, or `UNAVAILABLE` or `DEADLINE_EXCEEDED` of the last URL.
+   */
+  async ask(kind: string, body: Buffer, timeout_ms: number): Promise<Buffer> {
+    const { self, tls } = this.#options;
+    const question = { hello: helloTo(self, this.id), kind, body };
+    const over = async (channel: Channel, most_ms: number) =>
+      (await client(channel, PeerService).ask(question, { timeout_ms: most_ms })).body;
+    if (this.#channel !== undefined) return over(this.#channel, timeout_ms);
+    let failure = new RpcError(Status.UNAVAILABLE, `no way to member ${this.id.toString(16)}`);
+    for (const url of this.#urls) {
+      using channel = connectGrpc(url, tls ? { tls } : {});
+      try {
+        return await over(channel, timeout_ms / this.#urls.length);
+      } catch (thrown) {
+        if (!(thrown instanceof RpcError) || !UNREACHED.includes(thrown.status)) throw thrown;
+        failure = thrown;
+      }
+    }
+    throw failure;
   }
 
   async close(): Promise<void> {
@@ -120,18 +147,20 @@ export class Peer {
         if (wrong !== undefined) throw new RpcError(Status.FAILED_PRECONDITION, wrong);
         silence.cancel();
         silence = clock.after(PEER_SILENCE_MS, stop);
-        if (this.#connectedSince_ms === undefined) this.#connected(url);
+        if (this.#connectedSince_ms === undefined) this.#connected(url, channel);
       }
       throw new RpcError(Status.UNAVAILABLE, "the member ended the stream");
     } finally {
       silence.cancel();
       this.#closing.signal.removeEventListener("abort", stop);
       stop();
+      this.#channel = undefined;
       channel.close();
     }
   }
 
-  #connected(url: string): void {
+  #connected(url: string, channel: Channel): void {
+    this.#channel = channel;
     this.#connectedSince_ms = this.#options.clock.monotonic();
     this.#complaint = "";
     log.info("stream to member", { member: this.id.toString(16), url });

@@ -1,11 +1,8 @@
-import { Peer as PeerService } from "@raft2kube/proto/gen/peer.ts";
-import { client, connectGrpc } from "@raft2kube/rpc/client.ts";
 import { RpcError, Status } from "@raft2kube/rpc/error.ts";
 import type { Timer } from "@raft2kube/std/clock.ts";
 import type { Message, SnapshotMessage } from "../core/message.ts";
 import type { MemberId } from "../core/types.ts";
 import { PEERS_MAX, REMOVED_GRACE_MS } from "../limits.ts";
-import { helloTo } from "./hello.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type { PeerAddress, Transport } from "./transport.ts";
 
@@ -77,18 +74,9 @@ export class Peers implements Transport {
   }
 
   async ask(member: MemberId, kind: string, body: Buffer, timeout_ms: number): Promise<Buffer> {
-    const url = this.#find(member)?.urls[0];
-    if (url === undefined) {
-      throw new RpcError(Status.UNAVAILABLE, `no way to member ${member.toString(16)}`);
-    }
-    const { self, tls } = this.#options;
-    const channel = connectGrpc(url, tls ? { tls } : {});
-    try {
-      const question = { hello: helloTo(self, member), kind, body };
-      return (await client(channel, PeerService).ask(question, { timeout_ms })).body;
-    } finally {
-      channel.close();
-    }
+    const peer = this.#find(member);
+    if (peer !== undefined) return peer.ask(kind, body, timeout_ms);
+    throw new RpcError(Status.UNAVAILABLE, `no way to member ${member.toString(16)}`);
   }
 
   async close(): Promise<void> {

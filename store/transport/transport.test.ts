@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer as createTcpServer } from "node:net";
 import { metricsRegistry } from "@raft2kube/observe/metrics.ts";
 import { Peer as PeerService, Message as WireMessage } from "@raft2kube/proto/gen/peer.ts";
 import { type Channel, client, connectGrpc } from "@raft2kube/rpc/client.ts";
@@ -150,6 +150,38 @@ test("messages and questions reach the member; a broken stream is opened again",
   await server.close();
   await waitFor("the loss", () => events.includes("unreachable 2"), { clock });
   expect(peers.connectedSince_ms(2n)).toBe(undefined);
+});
+
+test("questions share the stream's connection", async () => {
+  const server = await serveMember(selfOf(2n), []);
+  const ports: string[] = [];
+  const [host = "", port = ""] = server.address.split(":");
+  const between = createTcpServer((near) => {
+    ports.push(near.remoteAddress ?? "");
+    const far = connect(Number(port), host);
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) socket.on("error", () => void socket.destroy());
+    near.on("close", () => void far.destroy());
+  });
+  between.listen(0, "127.0.0.1");
+  await once(between, "listening");
+  closing.push(() => new Promise<void>((resolve) => between.close(() => resolve())));
+  const peers = peersOf(selfOf(1n), []);
+  peers.update([{ id: 2n, urls: [`http://127.0.0.1:${(between.address() as AddressInfo).port}`] }]);
+  await waitFor("its welcome", () => peers.connectedSince_ms(2n), { clock });
+  for (let nth = 0; nth < 5; nth++) await peers.ask(2n, "kind", Buffer.from("b"), 5_000);
+  expect(ports).toHaveLength(1);
+});
+
+test("a member whose first URL does not answer is asked by the next one", async () => {
+  const server = await serveMember(selfOf(2n), []);
+  const away = createTcpServer().listen(0, "127.0.0.1");
+  await once(away, "listening");
+  const { port } = away.address() as AddressInfo;
+  await new Promise<void>((resolve) => away.close(() => resolve()));
+  const peers = peersOf(selfOf(1n), []);
+  peers.update([{ id: 2n, urls: [`http://127.0.0.1:${port}`, `http://${server.address}`] }]);
+  expect(await peers.ask(2n, "kind", Buffer.from("b"), 5_000)).toEqual(Buffer.from("kind:b"));
 });
 
 test("a removed member hears that it was removed", async () => {
