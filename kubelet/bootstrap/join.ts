@@ -128,7 +128,7 @@ export async function signed(
   });
 }
 
-/** What keeps the certificate of a request from being used: an earlier one may have ended. */
+/** Returns why the certificate of a request cannot be used: an earlier one may have ended. */
 function faultOf(pem: string, key: string, now_ms: number): string | undefined {
   const cert = new X509Certificate(pem);
   if (!cert.checkPrivateKey(createPrivateKey(key))) return "has the certificate of another key";

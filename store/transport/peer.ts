@@ -72,7 +72,8 @@ export class Peer {
 
   /**
    * Asks the member over the stream's connection; while there is none, by each of its URLs in turn.
-   * Rejects with an RpcError: the member's, or `UNAVAILABLE` or `DEADLINE_EXCEEDED` of the last URL.
+   * Rejects with an RpcError: the member's, or `UNAVAILABLE` or `DEADLINE_EXCEEDED` of the last
+   * URL.
    */
   async ask(kind: string, body: Buffer, timeout_ms: number): Promise<Buffer> {
     const { self, tls } = this.#options;
