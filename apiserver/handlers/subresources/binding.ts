@@ -18,6 +18,12 @@ export type Binding = Partial<CoreBinding> & KubeObject;
 const FORM = { kind: { group: "", version: "v1", kind: "Binding" }, schema: "core/v1.Binding" };
 const PART = { group: "", name: "pods/binding" };
 
+/** The pod that a binding means, where it names one, with the fields' names in messages. */
+const PRECONDITIONS = [
+  ["uid", "UID"],
+  ["resourceVersion", "ResourceVersion"],
+] as const;
+
 type Pod = CorePod & KubeObject;
 
 /** POST pods/NAME/binding: the scheduler puts a pod on a node, once. */
@@ -67,6 +73,8 @@ export async function bindPod(
   await resource.store.change<Pod>(namespace, name, (pod) => {
     if (pod === undefined) throw notFound(resource.subject, name);
     checkBindable(resource, name, pod, binding);
+    // A nomination that has been met would mislead autoscalers and other schedulers.
+    const { nominatedNodeName: _met, ...status } = pod.status ?? {};
     const bound: Pod = {
       ...pod,
       metadata: {
@@ -75,7 +83,7 @@ export async function bindPod(
         ...merged("labels", pod, binding),
       },
       spec: { ...pod.spec, nodeName: node },
-      status: { ...pod.status, conditions: scheduled(pod, server.clock.now()) },
+      status: { ...status, conditions: scheduled(pod, server.clock.now()) },
     };
     return { do: dryRun ? "keep" : "write", object: bound };
   });
@@ -85,15 +93,16 @@ export async function bindPod(
 const refused = (message: string): ApiError => new ApiError({ code: 500, reason: "", message });
 
 function checkBindable(resource: Resource, name: string, pod: Pod, binding: Binding): void {
-  const { uid } = binding.metadata;
   const { namespace = "" } = pod.metadata;
-  if (uid && uid !== pod.metadata.uid) {
+  for (const [field, title] of PRECONDITIONS) {
+    const wanted = binding.metadata[field];
+    if (!wanted || wanted === pod.metadata[field]) continue;
     throw conflict(
       resource.subject,
       name,
       `StorageError: invalid object, Code: 4, Key: ${keyOf(resource.kind, namespace, name)}, ` +
         "ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: " +
-        `UID in precondition: ${uid}, UID in object meta: ${pod.metadata.uid}`,
+        `${title} in precondition: ${wanted}, ${title} in object meta: ${pod.metadata[field]}`,
     );
   }
   if (pod.metadata.deletionTimestamp !== undefined) {
