@@ -12,6 +12,9 @@ import {
   EVENTS,
   NODES,
 } from "@raft2kube/client-kube/rest/resources.ts";
+import { requestFor } from "@raft2kube/kubelet/bootstrap/identities.ts";
+import { signed } from "@raft2kube/kubelet/bootstrap/join.ts";
+import { createKey } from "@raft2kube/pki/certificate.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { fileControlPlane } from "./file-control-plane.ts";
@@ -100,6 +103,14 @@ describe("a joining machine", () => {
   afterAll(async () => {
     client.close();
     await rm(dir, { recursive: true });
+  });
+
+  test("a second attempt with the same key finds the request of the first", async () => {
+    const key = await createKey();
+    const request = requestFor("kubelet", { nodeName: "again", nodeAddress: "10.0.0.9" });
+    const first = await signed(client, request, { key });
+    expect(await signed(client, request, { key })).toEqual(first);
+    expect(new X509Certificate(first.cert).subject).toContain("CN=system:node:again");
   });
 
   /** Asks for a kubelet's certificate; the result resolves with it. */
