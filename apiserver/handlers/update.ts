@@ -2,6 +2,7 @@ import type { KubeObject } from "@raft2kube/api/kind.ts";
 import { cloneObject } from "@raft2kube/apimachinery/json/clone.ts";
 import { trackedOf } from "@raft2kube/apimachinery/managed-fields/tracked.ts";
 import { authorizeCreate, grantCheck } from "../authz/authorize-write.ts";
+import { dropRepeatedOwners } from "../registry/metadata.ts";
 import { type Update, updateObject } from "../registry/update.ts";
 import type { WriteOptions } from "../registry/write-options.ts";
 import { type Answer, objectAnswer } from "../request/answer.ts";
@@ -31,6 +32,7 @@ export async function serveUpdate(
   const options = writeOptionsOf(context);
   const object = await readObject(context, { kind, schema: kind.schema }, options);
   requireName(object.metadata.name, name);
+  dropRepeatedOwners(object, options.warnings, "");
   kind.strategy.defaults(object);
   if (kind.notActedOn !== undefined) options.warnings.push(kind.notActedOn);
   const mayCreate = kind.strategy.createOnUpdate && endpoint.strategy === undefined;

@@ -7,7 +7,7 @@ import { type AdmissionRequest, admissionRequest } from "../admission/plugin.ts"
 import { GENERATE_NAME_ATTEMPTS_MAX } from "../limits.ts";
 import { giveBackAfter } from "../resource/allocation.ts";
 import type { Resource } from "../resource/resource.ts";
-import { completeName, fillSystemFields, settleNamespace } from "./metadata.ts";
+import { completeName, dropRepeatedOwners, fillSystemFields, settleNamespace } from "./metadata.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 import type { Writer } from "./writer.ts";
 
@@ -32,6 +32,7 @@ export async function createObject(
   // A new object is not being deleted, even if the request says so.
   delete object.metadata.deletionTimestamp;
   delete object.metadata.deletionGracePeriodSeconds;
+  dropRepeatedOwners(object, options.warnings, "");
   updateManagedFields(resource, object, undefined, options, writer.clock.now());
   const { name = "" } = object.metadata;
   const place = { namespace, name };
@@ -54,6 +55,7 @@ export async function createAdmitted(
   options: WriteOptions,
 ): Promise<KubeObject> {
   const object = request.object!;
+  dropRepeatedOwners(object, options.warnings, " after mutating admission happens");
   await options.authorize?.(object, undefined);
   refuseIfGoing(resource, object);
   const generated = !object.metadata.name && object.metadata.generateName !== undefined;

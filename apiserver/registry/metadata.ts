@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { OwnerReference } from "@raft2kube/api/gen/meta/v1.ts";
 import { isBuiltIn, type Kind, type KubeObject } from "@raft2kube/api/kind.ts";
 import { badRequest } from "@raft2kube/apimachinery/errors/catalog.ts";
 import { timeText } from "@raft2kube/apimachinery/time.ts";
@@ -58,4 +59,29 @@ export function keepSystemFields(object: KubeObject, old: KubeObject): void {
     metadata.deletionGracePeriodSeconds ??= old.metadata.deletionGracePeriodSeconds;
   }
   delete metadata.selfLink;
+}
+
+/** Drops owners that equal an earlier one, and warns of them; `when` is part of the warning. */
+export function dropRepeatedOwners(
+  { metadata }: KubeObject,
+  warnings: string[],
+  when: "" | " after mutating admission happens",
+): void {
+  const owners = metadata?.ownerReferences ?? [];
+  if (owners.length < 2) return;
+  const byText = new Map<string, OwnerReference>();
+  const repeated: string[] = [];
+  for (const owner of owners) {
+    const { apiVersion, kind, name, uid, controller, blockOwnerDeletion } = owner;
+    const text = JSON.stringify([apiVersion, kind, name, uid, controller, blockOwnerDeletion]);
+    if (byText.has(text)) repeated.push(uid);
+    else byText.set(text, owner);
+  }
+  if (repeated.length === 0) return;
+  warnings.push(
+    `.metadata.ownerReferences contains duplicate entries${when}; API server dedups owner ` +
+      "references in 1.20+, and may reject such requests as early as 1.24; please fix your " +
+      `requests; duplicate UID(s) observed: ${repeated.join(", ")}`,
+  );
+  metadata.ownerReferences = [...byText.values()];
 }

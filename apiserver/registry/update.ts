@@ -13,7 +13,7 @@ import type { Resource } from "../resource/resource.ts";
 import { keyOf, REGISTRY_ROOT } from "../storage/keys.ts";
 import type { Attempt, Changed } from "../storage/object-store.ts";
 import { createAdmitted } from "./create.ts";
-import { keepSystemFields, settleNamespace } from "./metadata.ts";
+import { dropRepeatedOwners, keepSystemFields, settleNamespace } from "./metadata.ts";
 import { isUnemptied } from "./namespace-deletion.ts";
 import { strategyContext, type WriteOptions } from "./write-options.ts";
 import type { Writer } from "./writer.ts";
@@ -166,6 +166,7 @@ async function attempt(
   if (!update.owns) updateManagedFields(resource, object, old, options, context.now_ms);
   keepSystemFields(object, old);
   const request = await admit(writer, resource, update, options, { object, old });
+  dropRepeatedOwners(object, options.warnings, " after mutating admission happens");
   await options.authorize?.(object, old);
   const strategy = update.strategy ?? resource.kind.strategy;
   strategy.prepareUpdate(object, old, context);
